@@ -1,0 +1,203 @@
+/* base-test.c: strings, maps, times, identifiers, descriptors and the event loop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "base/test.h"
+
+TEST(errors_carry_kind_and_words) {
+        Error err = {};
+
+        ASSERT_INT(error_set(&err, ENOENT, "open '%s'", "x"), -ENOENT);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+        ASSERT_STR(err.message, "open 'x': No such file or directory");
+        ASSERT_INT(error_prefix(&err, "layer %d", 3), -ENOENT);
+        ASSERT_STR(err.message, "layer 3: open 'x': No such file or directory");
+        ASSERT_INT(error_kind(&err, ERROR_CONFLICT, "taken"), -EEXIST);
+        ASSERT_INT(error_kind(NULL, ERROR_INVALID, "unheard"), -EINVAL);
+}
+
+TEST(numbers_are_whole_strings) {
+        int64_t value = 7;
+        uint64_t large;
+        int small;
+
+        ASSERT_INT(str_to_int64("-12", &value), 0);
+        ASSERT_INT(value, -12);
+        ASSERT_INT(str_to_int64("12x", &value), -EINVAL);
+        ASSERT_INT(str_to_int64(" 1", &value), -EINVAL);
+        ASSERT_INT(str_to_int64("", &value), -EINVAL);
+        ASSERT_INT(str_to_int64("9223372036854775808", &value), -ERANGE);
+        ASSERT_INT(str_to_uint64("-1", &large), -EINVAL);
+        ASSERT_INT(str_to_int_in("70000", 0, 65535, &small), -ERANGE);
+}
+
+TEST(lists_grow_and_shrink) {
+        _cleanup_strv_
+        char **list = NULL;
+        _cleanup_free_
+        char *joined = NULL;
+
+        for (int i = 0; i < 20; i++)
+                strv_format(&list, "%d", i);
+        for (int i = 0; i < 17; i++) {
+                _cleanup_free_
+                char *text = str_format("%d", i);
+
+                ASSERT(strv_drop(list, text));
+        }
+        strv_add(&list, "end");
+        joined = strv_join(list, ",");
+        ASSERT_STR(joined, "17,18,19,end");
+        env_put(&list, "A", "1");
+        env_put(&list, "A", "2");
+        ASSERT_STR(env_get(list, "A"), "2");
+        ASSERT_INT(strv_length(list), 5);
+}
+
+TEST(distance_counts_edits) {
+        ASSERT_INT(str_distance("kitten", "sitting"), 3);
+        ASSERT_INT(str_distance("", "abc"), 3);
+        ASSERT_INT(str_distance("run", "run"), 0);
+}
+
+TEST(maps_keep_what_they_are_given) {
+        Map map = {};
+        const char *key;
+        char *value;
+        int seen = 0;
+
+        for (int i = 0; i < 500; i++) {
+                _cleanup_free_
+                char *name = str_format("k%d", i);
+
+                ASSERT(!map_put(&map, name, str_copy(name)));
+        }
+        for (int i = 0; i < 500; i += 2) {
+                _cleanup_free_
+                char *name = str_format("k%d", i);
+
+                free(map_drop(&map, name));
+        }
+        ASSERT_INT(map.count, 250);
+        ASSERT_STR(map_get(&map, "k499"), "k499");
+        ASSERT(!map_get(&map, "k498"));
+        MAP_EACH (&map, key, value) {
+                ASSERT_STR(key, value);
+                seen++;
+        }
+        ASSERT_INT(seen, 250);
+        map_done(&map, free);
+}
+
+TEST(times_go_both_ways) {
+        char text[CLOCK_TEXT_MAX];
+        int64_t when;
+
+        ASSERT_INT(clock_parse("2026-11-24T21:06:17.1204Z", &when), 0);
+        ASSERT_STR(clock_format(when, text), "2026-11-24T21:06:17.1204Z");
+        ASSERT_STR(clock_format_fixed(when, text), "2026-11-24T21:06:17.120400000Z");
+        ASSERT_INT(clock_parse("2026-11-24T22:06:17.1204+01:00", &when), 0);
+        ASSERT_STR(clock_format(when, text), "2026-11-24T21:06:17.1204Z");
+        ASSERT_INT(clock_parse("yesterday", &when), -EINVAL);
+        ASSERT_STR(clock_format(0, text), "0001-01-01T00:00:00Z");
+}
+
+TEST(durations_are_go_s) {
+        char text[DURATION_TEXT_MAX];
+        int64_t value;
+
+        ASSERT_INT(duration_parse("1h2m3.5s", &value), 0);
+        ASSERT_INT(value, 3723500000000LL);
+        ASSERT_INT(duration_parse("300ms", &value), 0);
+        ASSERT_INT(value, 300000000);
+        ASSERT_INT(duration_parse("5", &value), -EINVAL);
+        ASSERT_STR(duration_human(61 * NSEC_PER_SEC, text), "About a minute");
+        ASSERT_STR(duration_human(3 * 86400 * NSEC_PER_SEC, text), "3 days");
+}
+
+TEST(identifiers) {
+        char id[ID_LENGTH + 1];
+
+        id_new(id);
+        ASSERT(id_valid(id));
+        ASSERT(!id_valid("../../etc"));
+        ASSERT(name_valid("web-1.a_b"));
+        ASSERT(!name_valid("-x"));
+        ASSERT(!name_valid("a/b"));
+}
+
+TEST(files_are_replaced_and_trees_removed) {
+        char path[] = "/tmp/brig-base-XXXXXX";
+        _cleanup_close_
+        int dir = -1;
+        _cleanup_free_
+        char *text = NULL;
+        Error err = {};
+
+        ASSERT(mkdtemp(path));
+        ASSERT_OK(dir_open_at(AT_FDCWD, path, 0, &dir, &err), &err);
+        ASSERT_OK(dir_make_at(dir, "a/b/c", 0700, &err), &err);
+        ASSERT_OK(file_replace_at(dir, "a/b/f", "one", 3, 0600, true, &err), &err);
+        ASSERT_OK(file_replace_at(dir, "a/b/f", "two", 3, 0600, false, &err), &err);
+        ASSERT_OK(file_read_at(dir, "a/b/f", 100, &text, NULL, &err), &err);
+        ASSERT_STR(text, "two");
+        ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
+        ASSERT_INT(access(path, F_OK), -1);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
+}
+
+TEST(descriptors_travel) {
+        int ends[2], got[FDS_MAX];
+        size_t count;
+        char text[8];
+
+        ASSERT_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+        ASSERT_INT(fd_send(ends[0], "hi", 3, ends, 2), 0);
+        ASSERT_INT(fd_receive(ends[1], text, sizeof(text), got, FDS_MAX, &count), 3);
+        ASSERT_INT(count, 2);
+        for (int i = 0; i < 2; i++) {
+                close_fd(&got[i]);
+                close_fd(&ends[i]);
+        }
+}
+
+static int calls;
+
+static void count_call(void *data) {
+        calls++;
+        if (calls == 2)
+                loop_stop(data);
+}
+
+static void count_fd(void *data, int fd, uint32_t events) {
+        char byte;
+
+        if ((events & EPOLLIN) && read(fd, &byte, 1) == 1)
+                count_call(data);
+}
+
+TEST(loop_runs_timers_and_descriptors) {
+        _cleanup_(loop_freep) Loop *loop = NULL;
+        Error err = {};
+        int ends[2];
+
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        ASSERT_INT(pipe2(ends, O_CLOEXEC), 0);
+        ASSERT_OK(loop_add_fd(loop, ends[0], EPOLLIN, count_fd, loop, NULL, &err), &err);
+        loop_add_timer(loop, clock_monotonic() + NSEC_PER_MSEC, count_call, loop);
+        ASSERT_INT(write(ends[1], "x", 1), 1);
+        ASSERT_OK(loop_run(loop, &err), &err);
+        ASSERT_INT(calls, 2);
+        close_fd(&ends[0]);
+        close_fd(&ends[1]);
+}
+
+TEST_MAIN()

@@ -1,0 +1,171 @@
+/* clock.c: see clock.h. */
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id) {
+        struct timespec now;
+
+        (void)clock_gettime(id, &now);
+        return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}
+
+int64_t clock_now(void) {
+        return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic(void) {
+        return read_clock(CLOCK_MONOTONIC);
+}
+
+static char *format_time(int64_t when, char text[CLOCK_TEXT_MAX], bool fixed) {
+        time_t seconds = (time_t)(when / NSEC_PER_SEC);
+        int nanoseconds = (int)(when % NSEC_PER_SEC);
+        struct tm tm;
+        size_t used;
+
+        if (nanoseconds < 0) {
+                nanoseconds += (int)NSEC_PER_SEC;
+                seconds--;
+        }
+        (void)gmtime_r(&seconds, &tm);
+        used = strftime(text, CLOCK_TEXT_MAX, "%FT%T", &tm);
+        if (fixed || nanoseconds > 0) {
+                used += (size_t)snprintf(text + used, CLOCK_TEXT_MAX - used, ".%09d", nanoseconds);
+                while (!fixed && text[used - 1] == '0')
+                        used--;
+        }
+        text[used++] = 'Z';
+        text[used] = '\0';
+        return text;
+}
+
+char *clock_format(int64_t when, char text[CLOCK_TEXT_MAX]) {
+        if (when != 0)
+                return format_time(when, text, false);
+        (void)snprintf(text, CLOCK_TEXT_MAX, "0001-01-01T00:00:00Z");
+        return text;
+}
+
+char *clock_format_fixed(int64_t when, char text[CLOCK_TEXT_MAX]) {
+        return format_time(when, text, true);
+}
+
+/* ".123" → nanoseconds; moves *text past it. */
+static int64_t parse_fraction(const char **text) {
+        int64_t value = 0, unit = NSEC_PER_SEC / 10;
+
+        if (**text != '.')
+                return 0;
+        for ((*text)++; isdigit((unsigned char)**text); (*text)++, unit /= 10)
+                value += (**text - '0') * unit;
+        return value;
+}
+
+int clock_parse(const char *text, int64_t *ret) {
+        struct tm tm = {};
+        int64_t fraction;
+        int hours = 0, minutes = 0, sign;
+        const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+        if (!rest)
+                return -EINVAL;
+        fraction = parse_fraction(&rest);
+        if (*rest == 'Z' && rest[1] == '\0')
+                sign = 0;
+        else if ((*rest == '+' || *rest == '-') &&
+                 sscanf(rest + 1, "%2d:%2d", &hours, &minutes) == 2)
+                sign = *rest == '+' ? 1 : -1;
+        else
+                return -EINVAL;
+        if (tm.tm_year <= 1 - 1900) {
+                *ret = 0;
+                return 0;
+        }
+        *ret = (timegm(&tm) - sign * (hours * 3600 + minutes * 60)) * NSEC_PER_SEC + fraction;
+        return 0;
+}
+
+static const struct {
+        const char *name;
+        double nanoseconds;
+} units[] = {
+        { "ns", 1 },  { "us", 1e3 }, { "µs", 1e3 },   { "ms", 1e6 },
+        { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
+};
+
+/* The unit at the start of text whose end is not a letter: "ms" before "m". */
+static int parse_unit(const char **text, double *ret) {
+        size_t length = strcspn(*text, "0123456789.");
+
+        for (size_t i = 0; i < ELEMENTS(units); i++)
+                if (strlen(units[i].name) == length && strncmp(units[i].name, *text, length) == 0) {
+                        *text += length;
+                        *ret = units[i].nanoseconds;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+int duration_parse(const char *text, int64_t *ret) {
+        double total = 0, sign = 1;
+
+        if (*text == '-' || *text == '+')
+                sign = *text++ == '-' ? -1 : 1;
+        if (strcmp(text, "0") == 0) {
+                *ret = 0;
+                return 0;
+        }
+        if (!*text)
+                return -EINVAL;
+        while (*text) {
+                double value = 0, unit, scale = 1;
+                const char *start = text;
+
+                for (; isdigit((unsigned char)*text); text++)
+                        value = value * 10 + (*text - '0');
+                if (*text == '.')
+                        for (text++; isdigit((unsigned char)*text); text++)
+                                value += (*text - '0') * (scale /= 10);
+                if (text == start || parse_unit(&text, &unit) < 0)
+                        return -EINVAL;
+                total += value * unit;
+        }
+        if (total > 9.2e18)
+                return -EINVAL;
+        *ret = (int64_t)(sign * total);
+        return 0;
+}
+
+char *duration_human(int64_t duration, char text[DURATION_TEXT_MAX]) {
+        int64_t seconds = duration / NSEC_PER_SEC, minutes = seconds / 60;
+        int64_t hours = (int64_t)((double)seconds / 3600 + 0.5);
+
+        if (seconds < 1)
+                (void)snprintf(text, DURATION_TEXT_MAX, "Less than a second");
+        else if (seconds == 1)
+                (void)snprintf(text, DURATION_TEXT_MAX, "1 second");
+        else if (seconds < 60)
+                (void)snprintf(text, DURATION_TEXT_MAX, "%lld seconds", (long long)seconds);
+        else if (minutes == 1)
+                (void)snprintf(text, DURATION_TEXT_MAX, "About a minute");
+        else if (minutes < 60)
+                (void)snprintf(text, DURATION_TEXT_MAX, "%lld minutes", (long long)minutes);
+        else if (hours == 1)
+                (void)snprintf(text, DURATION_TEXT_MAX, "About an hour");
+        else if (hours < 48)
+                (void)snprintf(text, DURATION_TEXT_MAX, "%lld hours", (long long)hours);
+        else if (hours < 24 * 14)
+                (void)snprintf(text, DURATION_TEXT_MAX, "%lld days", (long long)hours / 24);
+        else if (hours < 24 * 60)
+                (void)snprintf(text, DURATION_TEXT_MAX, "%lld weeks", (long long)hours / 24 / 7);
+        else if (hours < 24 * 365 * 2)
+                (void)snprintf(text, DURATION_TEXT_MAX, "%lld months", (long long)hours / 24 / 30);
+        else
+                (void)snprintf(text, DURATION_TEXT_MAX, "%lld years", (long long)hours / 24 / 365);
+        return text;
+}

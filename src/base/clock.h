@@ -1,0 +1,31 @@
+/* clock.h: wall-clock times in Docker's form, durations in Go's. Times are nanoseconds since 1970;
+ * durations nanoseconds. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/macro.h"
+
+#define NSEC_PER_SEC 1000000000LL
+#define NSEC_PER_MSEC 1000000LL
+
+/* "0001-01-01T00:00:00Z", Go's zero time, is 0 here. */
+int64_t clock_now(void);       /* CLOCK_REALTIME */
+int64_t clock_monotonic(void); /* CLOCK_MONOTONIC, for timeouts */
+
+/* RFC 3339 with up to nine digits (trailing zeros dropped, as Go's RFC3339Nano), UTC; 0 gives Go's
+ * zero time. */
+#define CLOCK_TEXT_MAX 40
+char *clock_format(int64_t when, char text[CLOCK_TEXT_MAX]);
+/* The same with exactly nine digits, as docker logs -t prints. */
+char *clock_format_fixed(int64_t when, char text[CLOCK_TEXT_MAX]);
+/* RFC 3339 with any offset. -EINVAL. */
+int clock_parse(const char *text, int64_t *ret);
+
+/* Go's time.ParseDuration: "1h2m3.5s", "300ms", "0". -EINVAL. */
+int duration_parse(const char *text, int64_t *ret);
+/* Go's units.HumanDuration: "Less than a second", "5 seconds", "About a minute", "2 hours", "3
+ * weeks" … */
+#define DURATION_TEXT_MAX 48
+char *duration_human(int64_t duration, char text[DURATION_TEXT_MAX]);

@@ -1,0 +1,17 @@
+/* failpoint.h: places where the crash tests kill or fail a program.
+ * BRIG_FAILPOINT="name=action[,name=action…]", where action is kill (SIGKILL to itself), error (the
+ * step fails) or kill@N (at the N-th pass). Compiled in by -Dfailpoints=true only. */
+#pragma once
+
+#include "base/error.h"
+
+#ifdef BRIG_FAILPOINTS
+/* 0, or a negative errno if this point is set to fail. Names read module.step: "start.network". */
+int failpoint(const char *name, Error *err);
+#else
+static inline int failpoint(const char *name, Error *err) {
+        (void)name;
+        (void)err;
+        return 0;
+}
+#endif

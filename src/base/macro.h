@@ -1,0 +1,21 @@
+/* macro.h: the few macros that every file may use; knows nothing. */
+#pragma once
+
+/* First the headers that declare what is poisoned below. */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Calls that have hurt too many C programs do not compile here. */
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol gets tmpnam mktemp
+
+#define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#define PRINTF_LIKE(text, first) __attribute__((__format__(printf, text, first)))
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define UNUSED __attribute__((unused))
+
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

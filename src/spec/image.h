@@ -1,0 +1,69 @@
+/* spec/image.h: the OCI image documents: config, manifest, index; and Docker's forms of them. OCI image-spec 1.1. */
+#pragma once
+
+#include "format/json.h"
+
+typedef struct HealthConfig {
+        char **test;
+        int64_t interval, timeout, start_period, start_interval, retries; /* times in ns */
+} HealthConfig;
+
+/* "config" of an image, and "Config" of a container in Docker's API: the same document with more members. */
+typedef struct ImageRunConfig {
+        char *user, *working_dir, *stop_signal;
+        char **env, **cmd, **entrypoint, **shell, **on_build;
+        char **exposed_ports, **volumes; /* sets: "80/tcp", "/data" */
+        Pairs labels;
+        bool args_escaped;
+        HealthConfig *health;
+} ImageRunConfig;
+
+typedef struct ImageHistory {
+        int64_t created;
+        char *created_by, *author, *comment;
+        bool empty_layer;
+} ImageHistory;
+
+typedef struct ImageRootfs {
+        char *type;
+        char **diff_ids;
+} ImageRootfs;
+
+typedef struct ImageConfig {
+        int64_t created;
+        char *author, *architecture, *os, *variant, *os_version;
+        char *docker_version, *comment, *parent; /* Docker's own */
+        ImageRunConfig config;
+        ImageRootfs rootfs;
+        JsonArray history; /* of ImageHistory */
+} ImageConfig;
+
+typedef struct ImagePlatform {
+        char *architecture, *os, *variant, *os_version;
+} ImagePlatform;
+
+typedef struct Descriptor {
+        char *media_type, *digest;
+        int64_t size;
+        char **urls;
+        Pairs annotations;
+        ImagePlatform *platform;
+} Descriptor;
+
+typedef struct ImageManifest {
+        int64_t schema_version;
+        char *media_type;
+        Descriptor config;
+        JsonArray layers; /* of Descriptor */
+        Pairs annotations;
+} ImageManifest;
+
+typedef struct ImageIndex {
+        int64_t schema_version;
+        char *media_type;
+        JsonArray manifests; /* of Descriptor */
+        Pairs annotations;
+} ImageIndex;
+
+extern const JsonTable health_config_table, image_run_config_table, image_history_table, image_config_table;
+extern const JsonTable descriptor_table, image_manifest_table, image_index_table;
