@@ -89,7 +89,7 @@ TEST(maps_keep_what_they_are_given) {
         ASSERT_INT(map.count, 250);
         ASSERT_STR(map_get(&map, "k499"), "k499");
         ASSERT(!map_get(&map, "k498"));
-        MAP_EACH (&map, key, value) {
+        MAP_EACH(&map, key, value) {
                 ASSERT_STR(key, value);
                 seen++;
         }

@@ -109,11 +109,26 @@ static int read_strings(const char *name, json_object *value, bool or_one, char 
         return 0;
 }
 
+static int read_ints(const char *name, json_object *value, JsonArray *ret, Error *err) {
+        if (!json_object_is_type(value, json_type_array))
+                return wrong(err, name, "an array of whole numbers");
+        free(ret->items);
+        *ret = (JsonArray){ .items = NEW_ARRAY(int64_t, json_object_array_length(value)) };
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+                int r = read_int(name, json_object_array_get_idx(value, i), (int64_t *)ret->items + i, err);
+
+                if (r < 0)
+                        return r;
+                ret->count++;
+        }
+        return 0;
+}
+
 static int read_set(const char *name, json_object *value, char ***ret, Error *err) {
         if (!json_object_is_type(value, json_type_object))
                 return wrong(err, name, "an object");
         *ret = strv_free(*ret);
-        json_object_object_foreach (value, key, item) {
+        json_object_object_foreach(value, key, item) {
                 (void)item;
                 strv_add(ret, key);
         }
@@ -123,7 +138,7 @@ static int read_set(const char *name, json_object *value, char ***ret, Error *er
 static int read_pairs(const char *name, json_object *value, Pairs *ret, Error *err) {
         if (!json_object_is_type(value, json_type_object))
                 return wrong(err, name, "an object of strings");
-        json_object_object_foreach (value, key, item) {
+        json_object_object_foreach(value, key, item) {
                 const char *text = "";
                 int r = item ? check_string(name, item, &text, err) : 0;
 
@@ -181,7 +196,7 @@ static int read_map(const char *name, const JsonTable *table, json_object *value
                     Error *err) {
         if (!json_object_is_type(value, json_type_object))
                 return wrong(err, name, "an object");
-        json_object_object_foreach (value, key, item) {
+        json_object_object_foreach(value, key, item) {
                 _cleanup_free_
                 char *path = str_format("%s.%s", name, key);
                 void *element = json_append(ret, table);
@@ -234,6 +249,8 @@ static int read_field(const JsonField *field, json_object *value, void *member, 
         case JSON_STRINGS:
         case JSON_WORDS:
                 return read_strings(field->name, value, field->type == JSON_WORDS, member, err);
+        case JSON_INTS:
+                return read_ints(field->name, value, member, err);
         case JSON_SET:
                 return read_set(field->name, value, member, err);
         case JSON_PAIRS:
@@ -259,7 +276,7 @@ static json_object *find_member(json_object *object, const char *name) {
 
         if (value)
                 return value;
-        json_object_object_foreach (object, key, item) {
+        json_object_object_foreach(object, key, item) {
                 if (item && strcasecmp(key, name) == 0)
                         return item;
         }
@@ -337,6 +354,14 @@ static json_object *write_strings(char *const *list) {
         return array;
 }
 
+static json_object *write_ints(const JsonArray *array) {
+        json_object *result = json_object_new_array();
+
+        for (size_t i = 0; i < array->count; i++)
+                (void)json_object_array_add(result, json_object_new_int64(((const int64_t *)array->items)[i]));
+        return result;
+}
+
 static json_object *write_set(char *const *list) {
         json_object *object = json_object_new_object();
 
@@ -395,6 +420,7 @@ static bool is_empty(const JsonField *field, const void *member) {
                 return strv_length(*(char **const *)member) == 0;
         case JSON_PAIRS:
                 return ((const Pairs *)member)->count == 0;
+        case JSON_INTS:
         case JSON_ARRAY:
         case JSON_MAP:
                 return ((const JsonArray *)member)->count == 0;
@@ -433,6 +459,8 @@ static json_object *write_field(const JsonField *field, const void *member) {
         case JSON_STRINGS:
         case JSON_WORDS:
                 return write_strings(*(char **const *)member);
+        case JSON_INTS:
+                return write_ints(member);
         case JSON_SET:
                 return write_set(*(char **const *)member);
         case JSON_PAIRS:
@@ -517,6 +545,10 @@ static void done_field(const JsonField *field, void *member) {
                 return;
         case JSON_PAIRS:
                 pairs_done(member);
+                return;
+        case JSON_INTS:
+                free(((JsonArray *)member)->items);
+                *(JsonArray *)member = (JsonArray){};
                 return;
         case JSON_INLINE:
                 json_done(field->table, member);

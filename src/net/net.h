@@ -1,5 +1,6 @@
-/* net.h: networks and endpoints of one host. An endpoint is a network namespace's descriptor and a request; this knows no
- * containers. It keeps no record of its own: the caller stores NetworkConfig and Endpoint, and hands them back at start. */
+/* net.h: networks and endpoints of one host. An endpoint is a network namespace's descriptor and a
+ * request; this knows no containers. It keeps no record of its own: the caller stores NetworkConfig
+ * and Endpoint, and hands them back at start. */
 #pragma once
 
 #include <stdint.h>
@@ -16,79 +17,94 @@ typedef struct NetPool {
         Pairs auxiliary;                /* name → address kept out of allocation */
 } NetPool;
 
-/* What a network is. Written by network_create (pools, bridge name), stored by the caller as JSON (net_config_table). */
+/* What a network is. Written by network_create (pools, bridge name), stored by the caller as JSON
+ * (net_config_table). */
 typedef struct NetworkConfig {
         char *id, *name, *driver; /* bridge, host, null */
         JsonArray pools;          /* of NetPool */
         Pairs options;            /* Docker's: com.docker.network.bridge.name … */
-        bool internal, resolver;  /* resolver: names are served at 127.0.0.11 (user-defined networks) */
-        char *bridge;             /* the link's name */
-        bool adopted;             /* the link was there before and is never deleted */
+        bool internal,
+                resolver; /* resolver: names are served at 127.0.0.11 (user-defined networks) */
+        char *bridge;     /* the link's name */
+        bool adopted;     /* the link was there before and is never deleted */
 } NetworkConfig;
 
 extern const JsonTable net_pool_table, net_config_table;
 
 /* One published port, or a range of equal length on both sides. */
 typedef struct NetPort {
-        char *host_ip;  /* NULL or "" or "0.0.0.0": every address */
+        char *host_ip;                     /* NULL or "" or "0.0.0.0": every address */
         int64_t host_port, container_port; /* host_port 0: one of the ephemeral range */
         int64_t host_port_end; /* 0, or the end of a range from which one free port is taken */
-        char *protocol; /* tcp, udp, sctp */
+        char *protocol;        /* tcp, udp, sctp */
 } NetPort;
 
-/* What an endpoint asks for, and (address … links) what it got. Stored by the caller as JSON (net_endpoint_table). */
+/* What an endpoint asks for, and (address … links) what it got. Stored by the caller as JSON
+ * (net_endpoint_table). */
 typedef struct Endpoint {
         char *network_id, *container_id, *hostname, *container_name;
-        char **aliases;                 /* names that this network's resolver answers with */
+        char **aliases;                    /* names that this network's resolver answers with */
         char *wanted_address, *wanted_mac; /* --ip, --mac-address, or NULL */
-        JsonArray ports;                /* of NetPort; after endpoint_join host_port is what was taken, host_ip filled */
-        bool default_gateway;           /* this endpoint's network carries the default route */
+        JsonArray ports; /* of NetPort; after endpoint_join host_port is what was taken, host_ip
+                            filled */
+        bool default_gateway; /* this endpoint's network carries the default route */
 
-        char *address, *gateway, *mac;  /* address with its prefix length: "172.28.0.2/16" */
-        char *host_link, *inner_link;   /* "veth…" and "eth0" */
+        char *address, *gateway, *mac; /* address with its prefix length: "172.28.0.2/16" */
+        char *host_link, *inner_link;  /* "veth…" and "eth0" */
 } Endpoint;
 
 extern const JsonTable net_port_table, net_endpoint_table;
 
-/* Owns the nftables table, the resolver's thread, address allocation. Links and rules go into the network namespace of the
- * calling process. loop is used to watch for foreign flushes of the table. Thread-safe: one lock inside. */
+/* Owns the nftables table, the resolver's thread, address allocation. Links and rules go into the
+ * network namespace of the calling process. loop is used to watch for foreign flushes of the table.
+ * Thread-safe: one lock inside. */
 int net_new(Loop *loop, Net **ret, Error *err);
 Net *net_free(Net *net); /* leaves kernel state as it is, for the next daemon */
 DEFINE_CLEANUP(Net *, net_free)
 
-/* At daemon start: takes what the record says, re-creates what the kernel lost (bridge, table, elements, port reservations),
- * removes what the kernel has (links named veth*brig alias, elements) that the record does not. netns_fds[i] is the namespace
- * of endpoints[i], for the resolver's socket, -1 if the container is gone (then the endpoint is left out). */
-int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count, const Endpoint *endpoints,
-                  const int *netns_fds, size_t endpoint_count, Error *err);
+/* At daemon start: takes what the record says, re-creates what the kernel lost (bridge, table,
+ * elements, port reservations), removes what the kernel has (links named veth*brig alias, elements)
+ * that the record does not. netns_fds[i] is the namespace of endpoints[i], for the resolver's
+ * socket, -1 if the container is gone (then the endpoint is left out). */
+int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
+                  const Endpoint *endpoints, const int *netns_fds, size_t endpoint_count,
+                  Error *err);
 
-/* Removes everything that net ever made in this namespace: for a daemon that is told to clean up, and for tests. */
+/* Removes everything that net ever made in this namespace: for a daemon that is told to clean up,
+ * and for tests. */
 int net_destroy_all(Net *net, Error *err);
 
-/* Fills in config's missing pools, gateway and bridge name, checks options and overlap (invalid, forbidden, conflict as Docker
- * words them), and makes the bridge, its address and its elements. */
+/* Fills in config's missing pools, gateway and bridge name, checks options and overlap (invalid,
+ * forbidden, conflict as Docker words them), and makes the bridge, its address and its elements. */
 int network_create(Net *net, NetworkConfig *config, Error *err);
 int network_remove(Net *net, const NetworkConfig *config, Error *err);
 
-/* Reserves the address and binds the ports (the port's socket is held from here until endpoint_leave). Fast, no links. */
+/* Reserves the address and binds the ports (the port's socket is held from here until
+ * endpoint_leave). Fast, no links. */
 int endpoint_reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err);
-/* Makes the veth with its peer straight in netns_fd, address, routes, elements, resolver entry. The caller reserved before. On
- * failure nothing is left but the reservation. */
-int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd, Error *err);
-/* Takes all of it back, reservation too; idempotent. The veth's deletion may complete after the return. */
+/* Makes the veth with its peer straight in netns_fd, address, routes, elements, resolver entry. The
+ * caller reserved before. On failure nothing is left but the reservation. */
+int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
+                  Error *err);
+/* Takes all of it back, reservation too; idempotent. The veth's deletion may complete after the
+ * return. */
 int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err);
 /* Changes the names under which an endpoint is known (rename). */
 int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err);
 
-/* A fresh network namespace with lo up, as a descriptor, made by the calling thread (which returns to its own). */
+/* A fresh network namespace with lo up, as a descriptor, made by the calling thread (which returns
+ * to its own). */
 int netns_new(int *ret_fd, Error *err);
 /* Sets namespaced sysctls "net.…" inside netns_fd. */
 int netns_sysctl(int netns_fd, const char *name, const char *value, Error *err);
 
-/* Serves DNS at 127.0.0.11 in netns_fd for container_id, whose endpoints joined before or join later; upstream: servers to
- * forward to (IPv4 or IPv6 text), asked from the host's namespace unless from_container. */
-int resolver_attach(Net *net, const char *container_id, int netns_fd, char *const *upstream, bool from_container, Error *err);
+/* Serves DNS at 127.0.0.11 in netns_fd for container_id, whose endpoints joined before or join
+ * later; upstream: servers to forward to (IPv4 or IPv6 text), asked from the host's namespace
+ * unless from_container. */
+int resolver_attach(Net *net, const char *container_id, int netns_fd, char *const *upstream,
+                    bool from_container, Error *err);
 void resolver_detach(Net *net, const char *container_id);
 
-/* -p and its kin, Docker's grammar: [ip:][host[-host]:]container[-container][/proto]. Appends NetPorts. */
+/* -p and its kin, Docker's grammar: [ip:][host[-host]:]container[-container][/proto]. Appends
+ * NetPorts. */
 int port_spec_parse(const char *spec, JsonArray *ports, Error *err);

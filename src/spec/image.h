@@ -1,4 +1,5 @@
-/* spec/image.h: the OCI image documents: config, manifest, index; and Docker's forms of them. OCI image-spec 1.1. */
+/* spec/image.h: the OCI image documents: config, manifest, index; and Docker's forms of them. OCI
+ * image-spec 1.1. */
 #pragma once
 
 #include "format/json.h"
@@ -8,7 +9,8 @@ typedef struct HealthConfig {
         int64_t interval, timeout, start_period, start_interval, retries; /* times in ns */
 } HealthConfig;
 
-/* "config" of an image, and "Config" of a container in Docker's API: the same document with more members. */
+/* "config" of an image, and "Config" of a container in Docker's API: the same document with more
+ * members. */
 typedef struct ImageRunConfig {
         char *user, *working_dir, *stop_signal;
         char **env, **cmd, **entrypoint, **shell, **on_build;
@@ -65,5 +67,6 @@ typedef struct ImageIndex {
         Pairs annotations;
 } ImageIndex;
 
-extern const JsonTable health_config_table, image_run_config_table, image_history_table, image_config_table;
+extern const JsonTable health_config_table, image_run_config_table, image_history_table,
+        image_config_table;
 extern const JsonTable descriptor_table, image_manifest_table, image_index_table;

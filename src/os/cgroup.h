@@ -1,0 +1,31 @@
+/* cgroup.h: control groups, v1, hybrid and v2, behind one set of calls. Linux Documentation/admin-guide/cgroup-v1, cgroup-v2.rst. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "spec/oci.h"
+
+typedef enum CgroupMode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 } CgroupMode;
+
+int cgroup_mode(CgroupMode *ret, Error *err); /* read once from /sys/fs/cgroup */
+
+/* path: below the mount point of each hierarchy, e.g. "/brig/<id>". Created with its parents in every hierarchy in use. */
+int cgroup_create(const char *path, Error *err);
+/* v2: an O_PATH descriptor for CLONE_INTO_CGROUP; v1 has none: -1 in *ret_fd, use cgroup_attach. */
+int cgroup_clone_fd(const char *path, int *ret_fd, Error *err);
+int cgroup_attach(const char *path, pid_t pid, Error *err);
+int cgroup_apply(const char *path, const OciResources *resources, Error *err);
+/* SIGKILLs every member (cgroup.kill, or the freezer and pidfds) and waits at most timeout (ns) until it is empty. */
+int cgroup_kill(const char *path, int64_t timeout, Error *err);
+int cgroup_freeze(const char *path, bool frozen, int64_t timeout, Error *err);
+int cgroup_is_frozen(const char *path, bool *ret, Error *err);
+int cgroup_remove(const char *path, Error *err); /* with its children; missing is success */
+int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count, Error *err); /* recursive; the caller's array */
+
+typedef struct CgroupStats {
+        uint64_t memory_usage, memory_max_usage, memory_limit, memory_inactive_file, cpu_total, cpu_user, cpu_system, pids_current, pids_limit;
+        uint64_t oom_kills;
+} CgroupStats;
+int cgroup_stats(const char *path, CgroupStats *ret, Error *err); /* bytes, ns; what a hierarchy lacks stays 0 */
