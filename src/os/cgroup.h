@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "spec/oci.h"
 
 typedef enum CgroupMode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 } CgroupMode;
 
@@ -16,7 +15,9 @@ int cgroup_create(const char *path, Error *err);
 /* v2: an O_PATH descriptor for CLONE_INTO_CGROUP; v1 has none: -1 in *ret_fd, use cgroup_attach. */
 int cgroup_clone_fd(const char *path, int *ret_fd, Error *err);
 int cgroup_attach(const char *path, pid_t pid, Error *err);
-int cgroup_apply(const char *path, const OciResources *resources, Error *err);
+/* Writes one control file: controller "memory", file "memory.limit_in_bytes"; on v2 the controller is ignored. */
+int cgroup_write(const char *path, const char *controller, const char *file, const char *text, Error *err);
+int cgroup_read(const char *path, const char *controller, const char *file, char **ret, Error *err);
 /* SIGKILLs every member (cgroup.kill, or the freezer and pidfds) and waits at most timeout (ns) until it is empty. */
 int cgroup_kill(const char *path, int64_t timeout, Error *err);
 int cgroup_freeze(const char *path, bool frozen, int64_t timeout, Error *err);
