@@ -1,0 +1,184 @@
+/* spec/container.h: the documents with which Docker's clients make containers, networks and volumes. Engine API 1.44. */
+#pragma once
+
+#include "format/json.h"
+#include "spec/image.h"
+
+/* "Config": what the image's run config has, and the container's own. */
+typedef struct ContainerConfig {
+        char *hostname, *domainname, *user, *working_dir, *stop_signal, *image, *mac_address;
+        bool attach_stdin, attach_stdout, attach_stderr, tty, open_stdin, stdin_once, network_disabled, args_escaped;
+        char **exposed_ports, **volumes; /* sets */
+        char **env, **cmd, **entrypoint, **shell, **on_build;
+        bool has_cmd, has_entrypoint; /* set by the reader's caller: given, if empty */
+        Pairs labels;
+        int64_t *stop_timeout; /* seconds */
+        HealthConfig *health;
+} ContainerConfig;
+
+typedef struct PortBinding {
+        char *host_ip, *host_port; /* "", or a number, or a range "8000-8100" */
+} PortBinding;
+
+/* An element of PortBindings and of NetworkSettings.Ports: "80/tcp" → bindings (null where none). */
+typedef struct PortBindings {
+        char *port;
+        JsonArray bindings; /* of PortBinding */
+} PortBindings;
+
+typedef struct RestartPolicy {
+        char *name; /* "", no, always, unless-stopped, on-failure */
+        int64_t maximum_retry_count;
+} RestartPolicy;
+
+typedef struct LogConfig {
+        char *type;
+        Pairs config;
+} LogConfig;
+
+typedef struct DeviceMapping {
+        char *path_on_host, *path_in_container, *cgroup_permissions;
+} DeviceMapping;
+
+typedef struct Ulimit {
+        char *name;
+        int64_t soft, hard;
+} Ulimit;
+
+typedef struct MountBindOptions {
+        char *propagation;
+        bool non_recursive, create_mountpoint, read_only_non_recursive, read_only_force_recursive;
+} MountBindOptions;
+
+typedef struct MountDriverConfig {
+        char *name;
+        Pairs options;
+} MountDriverConfig;
+
+typedef struct MountVolumeOptions {
+        bool no_copy;
+        Pairs labels;
+        MountDriverConfig *driver_config;
+        char *subpath;
+} MountVolumeOptions;
+
+typedef struct MountTmpfsOptions {
+        int64_t size_bytes, mode;
+} MountTmpfsOptions;
+
+/* HostConfig.Mounts */
+typedef struct MountSpec {
+        char *target, *source, *type, *consistency;
+        bool read_only;
+        MountBindOptions *bind;
+        MountVolumeOptions *volume;
+        MountTmpfsOptions *tmpfs;
+} MountSpec;
+
+typedef struct HostConfig {
+        /* resources */
+        int64_t cpu_shares, memory, nano_cpus, cpu_period, cpu_quota, cpu_realtime_period, cpu_realtime_runtime;
+        int64_t memory_reservation, memory_swap, blkio_weight;
+        int64_t *memory_swappiness, *pids_limit;
+        bool *oom_kill_disable, *init;
+        char *cgroup_parent, *cpuset_cpus, *cpuset_mems;
+        JsonArray devices; /* of DeviceMapping */
+        char **device_cgroup_rules;
+        JsonArray ulimits; /* of Ulimit */
+        /* the rest */
+        char **binds;
+        char *container_id_file, *network_mode, *volume_driver;
+        LogConfig log_config;
+        JsonArray port_bindings; /* map of PortBindings */
+        RestartPolicy restart_policy;
+        bool auto_remove, privileged, publish_all_ports, readonly_rootfs;
+        char **volumes_from, **cap_add, **cap_drop, **dns, **dns_options, **dns_search, **extra_hosts, **group_add, **links;
+        char *cgroup, *cgroupns_mode, *ipc_mode, *pid_mode, *uts_mode, *userns_mode, *runtime, *isolation;
+        int64_t oom_score_adj, shm_size; /* bytes */
+        char **security_opt;
+        Pairs storage_opt, tmpfs, sysctls, annotations;
+        int64_t console_height, console_width; /* ConsoleSize: [height, width] */
+        JsonArray mounts; /* of MountSpec */
+        char **masked_paths, **readonly_paths;
+        bool has_masked_paths, has_readonly_paths; /* null in JSON: the defaults; [] : none */
+        /* Not done: refused by name where set (see container_create_refused). */
+        json_object *device_requests, *blkio_weight_device, *blkio_read_bps, *blkio_write_bps, *blkio_read_iops, *blkio_write_iops;
+} HostConfig;
+
+typedef struct EndpointIpam {
+        char *ipv4_address, *ipv6_address;
+        char **link_local_ips;
+} EndpointIpam;
+
+/* An element of NetworkingConfig.EndpointsConfig and of NetworkSettings.Networks. */
+typedef struct EndpointSettings {
+        char *network; /* the map's key */
+        EndpointIpam *ipam;
+        char **links, **aliases;
+        char *mac_address, *network_id, *endpoint_id, *gateway, *ip_address;
+        int64_t ip_prefix_len;
+        Pairs driver_opts;
+        char **dns_names;
+} EndpointSettings;
+
+typedef struct ContainerCreate {
+        ContainerConfig config; /* its members stand at the top of the request */
+        HostConfig host;
+        JsonArray endpoints; /* map of EndpointSettings: NetworkingConfig.EndpointsConfig */
+} ContainerCreate;
+
+/* Reads and writes POST /containers/create's body: the members of Config beside HostConfig and NetworkingConfig. */
+int container_create_read(json_object *body, ContainerCreate *ret, Error *err);
+json_object *container_create_write(const ContainerCreate *create); /* the caller's reference */
+void container_create_done(ContainerCreate *create);
+/* unsupported, naming the field and the remedy, where create asks for what brig does not do. */
+int container_create_refused(const ContainerCreate *create, Error *err);
+
+extern const JsonTable container_config_table, host_config_table, port_binding_table, port_bindings_table, mount_spec_table, endpoint_settings_table,
+        ulimit_table, device_mapping_table;
+
+/* POST /containers/{id}/exec */
+typedef struct ExecConfig {
+        char *user, *working_dir, *detach_keys;
+        bool privileged, tty, attach_stdin, attach_stdout, attach_stderr;
+        char **env, **cmd;
+        json_object *console_size;
+} ExecConfig;
+extern const JsonTable exec_config_table;
+
+/* POST /networks/create */
+typedef struct IpamPoolSpec {
+        char *subnet, *ip_range, *gateway;
+        Pairs auxiliary; /* "AuxiliaryAddresses" */
+} IpamPoolSpec;
+
+typedef struct IpamSpec {
+        char *driver;
+        Pairs options;
+        JsonArray config; /* of IpamPoolSpec */
+} IpamSpec;
+
+typedef struct NetworkCreate {
+        char *name, *driver, *scope;
+        bool check_duplicate, internal, attachable, ingress, enable_ipv6, config_only;
+        IpamSpec *ipam;
+        Pairs options, labels;
+} NetworkCreate;
+extern const JsonTable network_create_table, ipam_spec_table, ipam_pool_spec_table;
+
+/* POST /volumes/create */
+typedef struct VolumeCreate {
+        char *name, *driver;
+        Pairs driver_opts, labels;
+} VolumeCreate;
+extern const JsonTable volume_create_table;
+
+/* ?filters=…: {"k":["v"]} and {"k":{"v":true}} alike. Zero-initialised is none. */
+typedef struct Filters {
+        Map lists; /* key → char ** */
+} Filters;
+int filters_parse(const char *text, Filters *ret, Error *err); /* NULL or "": none */
+void filters_done(Filters *filters);
+char *const *filters_get(const Filters *filters, const char *key); /* NULL: no such filter */
+/* invalid "invalid filter 'x'" if filters has a key that accepted (NULL-terminated) lacks. */
+int filters_check(const Filters *filters, char *const *accepted, Error *err);
