@@ -1,0 +1,236 @@
+#!/usr/bin/env bats
+# The brig command against a real daemon with real containers: one daemon for the file, each test with containers of its own.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon
+  load_busybox
+  export root host_pid daemon_pid
+}
+
+teardown_file() {
+  load lib
+  end_host
+}
+
+setup() {
+  load lib
+  bats_require_minimum_version 1.5.0
+}
+
+teardown() {
+  local ids
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids >/dev/null
+}
+
+@test "run prints what the program prints and ends as it ends" {
+  run --separate-stderr brig run --rm busybox sh -c 'echo out; echo err >&2; exit 7'
+  [ "$status" -eq 7 ]
+  [ "$output" = out ]
+  [ "$stderr" = err ]
+}
+
+@test "run passes standard input on, and its end" {
+  run bash -c 'printf "one\ntwo\n" | brig run --rm -i busybox wc -l'
+  [ "$status" -eq 0 ]
+  [ "${output// /}" = 2 ]
+}
+
+@test "a program that is not there is 127, one that cannot be run 126, a wrong flag 125" {
+  run brig run --rm busybox nope
+  [ "$status" -eq 127 ]
+  [[ $output == *'exec: "nope": executable file not found in $PATH'* ]]
+  run brig run --rm busybox /etc
+  [ "$status" -eq 126 ]
+  run brig run --rm --nonsense busybox true
+  [ "$status" -eq 125 ]
+  [[ $output == *'unknown flag: --nonsense'* ]]
+}
+
+@test "a terminal has its size, and resizes" {
+  run expect -c 'set timeout 20
+    spawn brig run --rm -it busybox sh
+    expect "#"
+    stty rows 33 columns 77 < $spawn_out(slave,name)
+    exec kill -WINCH [exp_pid]
+    send "until stty size | grep -q 33; do true; done; stty size\r"
+    expect { "33 77" {} timeout { exit 9 } }
+    send "exit 5\r"
+    expect eof
+    exit [lindex [wait] 3]'
+  [ "$status" -eq 5 ]
+}
+
+@test "a container gets its environment, directory, user, groups and host name" {
+  run brig run --rm -e A=1 -e B="x y" -w /www -u web --group-add 2001 -h box busybox sh -c 'echo $A $B; pwd; id -u; id -G; hostname'
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = "1 x y" ]
+  [ "${lines[1]}" = /www ]
+  [ "${lines[2]}" = 1000 ]
+  [[ " ${lines[3]} " == *" 2000 "* && " ${lines[3]} " == *" 2001 "* ]]
+  [ "${lines[4]}" = box ]
+}
+
+@test "an unknown user is refused by name" {
+  run brig run --rm -u nobody-here busybox true
+  [ "$status" -ne 0 ]
+  [[ $output == *'unable to find user nobody-here: no matching entries in passwd file'* ]]
+}
+
+@test "detached: ps, logs, exec, inspect, top, stop, rm" {
+  brig run -d --name one busybox sh -c 'trap "exit 3" TERM; echo started; while :; do sleep 1; done'
+  wait_until bash -c 'brig logs one | grep -q started'
+  run brig ps --format '{{.Names}} {{.State}}'
+  [ "$output" = "one running" ]
+  run brig exec one sh -c 'echo in; exit 4'
+  [ "$status" -eq 4 ]
+  [ "$output" = in ]
+  run brig inspect --format '{{.State.Running}} {{.Config.Image}}' one
+  [ "$output" = "true busybox" ]
+  run brig top one
+  [[ $output == *PID* && $output == *sh* ]]
+  run brig stop -t 5 one
+  [ "$output" = one ]
+  run brig inspect --format '{{.State.ExitCode}}' one
+  [ "$output" = 3 ]
+  run brig rm one
+  [ "$status" -eq 0 ]
+}
+
+@test "a program that ignores TERM is killed at the timeout" {
+  brig run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 1; done'
+  run timeout 20 brig stop -t 1 deaf
+  [ "$status" -eq 0 ]
+  run brig inspect --format '{{.State.ExitCode}}' deaf
+  [ "$output" = 137 ]
+}
+
+@test "logs: tail, since the beginning, times, follow to the end" {
+  brig run --name talker busybox sh -c 'for i in 1 2 3 4 5; do echo line $i; done' >/dev/null
+  run brig logs --tail 2 talker
+  [ "$output" = $'line 4\nline 5' ]
+  run brig logs -t --tail 1 talker
+  [[ $output =~ ^20[0-9-]+T[0-9:.]+Z\ line\ 5$ ]]
+  run timeout 10 brig logs -f talker
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 5 ]
+}
+
+@test "volumes keep their content, binds show the host's" {
+  brig volume create data >/dev/null
+  brig run --rm -v data:/data busybox sh -c 'echo kept >/data/file'
+  run brig run --rm -v data:/data:ro busybox sh -c 'cat /data/file; echo no >/data/file'
+  [[ $output == *kept* && $output == *'Read-only file system'* ]]
+  run brig volume rm data
+  [ "$output" = data ]
+  echo from-host >"$root/hostfile"
+  run brig run --rm --mount "type=bind,source=$root/hostfile,target=/f,readonly" busybox cat /f
+  [ "$output" = from-host ]
+  run brig run --rm --mount type=bind,source=/not/there,target=/f busybox true
+  [ "$status" -eq 125 ]
+  [[ $output == *'bind source path does not exist: /not/there'* ]]
+}
+
+@test "limits reach the kernel" {
+  run brig run --rm -m 64m --pids-limit 50 --cpus 0.5 --ulimit nofile=100:200 --shm-size 8m busybox sh -c \
+    'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max; ulimit -n; df -k /dev/shm | tail -1'
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 67108864 ]
+  [ "${lines[1]}" = 100 ]
+  [[ ${lines[2]} == *8192* ]]
+}
+
+@test "defaults are Docker's: capabilities, no new device, masked paths, read-only sysctls" {
+  run brig run --rm busybox sh -c 'grep CapEff /proc/self/status; ls /proc/kcore -l; echo 1 >/proc/sys/kernel/hostname; mknod /tmp/x b 8 0; cat /tmp/x'
+  [[ $output == *00000000a80425fb* ]]
+  [[ $output == *'Read-only file system'* ]]
+  run brig run --rm --read-only --tmpfs /t busybox sh -c 'echo x >/t/ok && cat /t/ok; echo x >/no'
+  [[ $output == x* && $output == *'Read-only file system'* ]]
+  run brig run --rm --cap-drop ALL --cap-add CHOWN busybox grep CapEff /proc/self/status
+  [[ $output == *0000000000000001* ]]
+}
+
+@test "seccomp refuses what Docker's default profile refuses, and can be left out" {
+  run brig run --rm busybox unshare -U true
+  [ "$status" -ne 0 ]
+  run brig run --rm busybox grep Seccomp: /proc/self/status
+  [[ $output == *2 ]]
+  run brig run --rm --security-opt seccomp=unconfined busybox grep Seccomp: /proc/self/status
+  [[ $output == *0 ]]
+}
+
+@test "--init reaps, passes signals on, and keeps the exit code" {
+  run brig run --rm --init busybox sh -c 'cat /proc/1/comm; exit 9'
+  [ "$status" -eq 9 ]
+  [[ $output == *init* ]]
+}
+
+@test "pause and unpause, rename, restart, kill, wait, port" {
+  brig run -d --name p -p 127.0.0.1:18081:80 busybox httpd -f -h /www
+  brig pause p
+  run brig ps --format '{{.Status}}'
+  [[ $output == *Paused* ]]
+  brig unpause p
+  brig rename p q
+  run brig port q
+  [ "$output" = "80/tcp -> 127.0.0.1:18081" ]
+  brig restart -t 1 q
+  run on_host curl -s --max-time 5 http://127.0.0.1:18081/
+  [ "$output" = "hello from a container" ]
+  brig kill q
+  run brig wait q
+  [ "$output" = 137 ]
+}
+
+@test "restart policies start a container again" {
+  brig run -d --name again --restart on-failure:2 busybox sh -c 'exit 1'
+  wait_until bash -c '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" again) == "2 exited" ]]'
+}
+
+@test "events tell what happened" {
+  since=$(date +%s)
+  brig run --rm --name evented busybox true
+  run brig events --since "$since" --until "$(($(date +%s) + 1))" --filter container=evented --format '{{.Action}}'
+  [[ $output == *create* && $output == *start* && $output == *die* && $output == *destroy* ]]
+}
+
+@test "attach joins a running container, and its end ends it" {
+  brig run -di --name at busybox cat
+  run bash -c 'echo through | timeout 20 brig attach at'
+  [[ $output == *through* ]]
+}
+
+@test "what is asked twice is a conflict, what is not there is not found" {
+  brig create --name twice busybox true
+  run brig create --name twice busybox true
+  [ "$status" -eq 1 ] || [ "$status" -eq 125 ]
+  [[ $output == *'is already in use by container'* ]]
+  run brig inspect nobody
+  [ "$status" -eq 1 ]
+  [[ $output == *'No such object: nobody'* ]]
+  run brig start nobody
+  [[ $output == *'No such container: nobody'* ]]
+}
+
+@test "names that nearly are commands get a suggestion" {
+  run brig rnu
+  [ "$status" -ne 0 ]
+  [[ $output == *"Did you mean"*run* ]]
+}
+
+@test "images: save, load, tag, history, rmi" {
+  brig tag busybox copy:v1
+  brig save -o "$root/saved.tar" copy:v1
+  run tar -tf "$root/saved.tar"
+  [[ $output == *manifest.json* && $output == *index.json* ]]
+  run skopeo inspect --raw "docker-archive:$root/saved.tar"
+  [ "$status" -eq 0 ]
+  brig rmi copy:v1
+  run brig load -i "$root/saved.tar"
+  [ "$output" = "Loaded image: copy:v1" ]
+  run brig history -q --no-trunc copy:v1
+  [[ ${lines[0]} == sha256:* ]]
+  brig rmi copy:v1
+}

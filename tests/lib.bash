@@ -1,0 +1,142 @@
+# lib.bash: a daemon of its own for each test file, in namespaces of its own; loaded by every .bats file. BRIG_BUILD names the build
+# folder (default: build). Nothing of the host's network is touched: `on_host` runs a command where the daemon's network is.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$(cd "$top" && realpath "${BRIG_BUILD:-build}")
+export PATH=$build/src/cli:/usr/local/bin:$PATH
+
+# Makes $root, and a process that holds the network and mount namespaces in which the daemon lives: a daemon that is killed is started
+# again in the same ones.
+make_host() {
+  root=$(mktemp -d "${TMPDIR:-/tmp}/brig-test.XXXXXX")
+  local ready=$root/ready
+  mkfifo "$ready"
+  unshare --net --mount --propagation private bash -c 'ip link set lo up && echo up >"$1" && exec tail -f /dev/null' host "$ready" \
+    >/dev/null 2>&1 3>&- &
+  host_pid=$!
+  read -r _ <"$ready"
+}
+
+on_host() { nsenter --target "$host_pid" --net --mount -- "$@"; }
+
+# start_daemon [FLAG...]: brigd in the test's host; returns once it answers. BRIG_FAILPOINT is passed on.
+start_daemon() {
+  local notify=$root/notify.fifo
+  rm -f "$notify"; mkfifo "$notify"
+  on_host "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
+    --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
+  daemon_pid=$!
+  export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
+  wait_until daemon_answers || { echo "the daemon did not come up:"; tail -20 "$root/brigd.log"; return 1; }
+}
+
+daemon_answers() { curl -s --max-time 2 --unix-socket "$root/brig.sock" http://d/_ping 2>/dev/null | grep -q OK; }
+
+# wait_until COMMAND...: asks again and again, for 30 seconds at the most; what is waited for is the condition, the pause only spares the
+# processor.
+wait_until() {
+  local end=$((SECONDS + ${WAIT_SECONDS:-30}))
+  until "$@"; do
+    [[ $SECONDS -lt $end ]] || return 1
+    read -rt 0.05 <> <(:) || :
+  done
+}
+
+stop_daemon() {
+  [[ -n ${daemon_pid:-} ]] || return 0
+  kill -TERM "$daemon_pid" 2>/dev/null || :
+  wait "$daemon_pid" 2>/dev/null || :
+  daemon_pid=
+}
+
+# A daemon gone without a word.
+kill_daemon() {
+  kill -KILL "$(cat "$root/brigd.pid")" 2>/dev/null || kill -KILL "$daemon_pid"
+  wait "$daemon_pid" 2>/dev/null || :
+  daemon_pid=
+}
+
+# Removes all containers, then stops the daemon and the host, then checks that nothing is left.
+end_host() {
+  local ids
+  if [[ -n ${daemon_pid:-} ]]; then
+    ids=$(brig ps -aq) && [[ -n $ids ]] && brig rm -f $ids >/dev/null
+    stop_daemon
+  fi
+  leftovers "$root" && kill "$host_pid" && { wait "$host_pid" 2>/dev/null || :; }
+  rm -rf --one-file-system "$root"
+}
+
+# leftovers ROOT: prints and fails on what the engine left behind: mounts, processes, links, tables, control groups.
+leftovers() {
+  local found=0 what
+  what=$(grep -F "$1" /proc/self/mountinfo) && { echo "mounts left: $what"; found=1; }
+  what=$(pgrep -af "brig-monitor.*$1|brig-image.*$1") && { echo "processes left: $what"; found=1; }
+  what=$(on_host ip -o link | grep -E ': veth') && { echo "links left: $what"; found=1; }
+  what=$(find /sys/fs/cgroup -path '*/brig/*' -type d 2>/dev/null | head -3)
+  [[ -z $what ]] || { echo "control groups left: $what"; found=1; }
+  find /sys/fs/cgroup -name brig -type d -exec rmdir {} + 2>/dev/null || :
+  return $found
+}
+
+# A root file system of busybox, made once a suite run, as tar at $suite/busybox.tar, and a registry image.
+suite=${BRIG_SUITE_DIR:-/tmp/brig-suite}
+
+# busybox_tar: the path of a tar with a busybox root (bin/busybox and its links, etc/passwd, a page in www/).
+busybox_tar() {
+  local tar=$suite/busybox.tar dir
+  mkdir -p "$suite"
+  if [[ ! -e $tar ]]; then
+    dir=$(mktemp -d)
+    mkdir -p "$dir"/{bin,etc,tmp,root,www,proc,sys,dev,var/log}
+    chmod 1777 "$dir/tmp"
+    cp /bin/busybox "$dir/bin/busybox"
+    for name in $(/bin/busybox --list); do [[ $name == busybox ]] || ln -s busybox "$dir/bin/$name"; done
+    printf 'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nweb:x:1000:1000:web:/www:/bin/sh\n' >"$dir/etc/passwd"
+    printf 'root:x:0:\ndaemon:x:1:\nweb:x:1000:\nextra:x:2000:web\n' >"$dir/etc/group"
+    echo 'hello from a container' >"$dir/www/index.html"
+    tar -C "$dir" --sort=name --owner=0 --group=0 --numeric-owner -cf "$tar.part" . && mv "$tar.part" "$tar"
+    rm -rf "$dir"
+  fi
+  echo "$tar"
+}
+
+load_busybox() { brig import --change 'CMD ["sh"]' - busybox:latest <"$(busybox_tar)" >/dev/null; }
+
+# start_registry: Debian's docker-registry on 127.0.0.1:$registry_port inside the test's host.
+start_registry() {
+  registry_port=${1:-5000}
+  mkdir -p "$root/registry"
+  cat >"$root/registry.yml" <<EOF
+version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: $root/registry}, delete: {enabled: true}}
+http: {addr: 127.0.0.1:$registry_port}
+EOF
+  on_host docker-registry serve "$root/registry.yml" >"$root/registry.log" 2>&1 3>&- &
+  registry_pid=$!
+  wait_until on_host curl -s -o /dev/null "http://127.0.0.1:$registry_port/v2/"
+}
+
+stop_registry() { kill "$registry_pid" 2>/dev/null && { wait "$registry_pid" 2>/dev/null || :; }; }
+
+# push_busybox NAME: the busybox root as an image of one layer, pushed by skopeo.
+push_busybox() {
+  [[ -e $suite/busybox.oci ]] || make_busybox_archive
+  on_host skopeo copy --quiet --dest-tls-verify=false "docker-archive:$suite/busybox.oci" "docker://127.0.0.1:$registry_port/$1"
+}
+
+# A docker-archive of the busybox root, made without any engine.
+make_busybox_archive() {
+  local dir layer config
+  dir=$(mktemp -d)
+  cp "$(busybox_tar)" "$dir/layer.tar"
+  layer=$(sha256sum "$dir/layer.tar" | cut -d' ' -f1)
+  printf '{"architecture":"amd64","os":"linux","created":"2024-01-01T00:00:00Z","config":{"Cmd":["sh"],"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"2024-01-01T00:00:00Z","created_by":"busybox root"}]}' "$layer" >"$dir/config.json"
+  config=$(sha256sum "$dir/config.json" | cut -d' ' -f1)
+  mv "$dir/config.json" "$dir/$config.json"
+  mkdir "$dir/$layer" && mv "$dir/layer.tar" "$dir/$layer/layer.tar"
+  printf '[{"Config":"%s.json","RepoTags":["busybox:latest"],"Layers":["%s/layer.tar"]}]' "$config" "$layer" >"$dir/manifest.json"
+  tar -C "$dir" -cf "$suite/busybox.oci.part" manifest.json "$config.json" "$layer" && mv "$suite/busybox.oci.part" "$suite/busybox.oci"
+  rm -rf "$dir"
+}

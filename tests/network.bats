@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# Networks against a real daemon: the reference case, names, ports, isolation.
+
+setup_file() {
+  load lib
+  make_host
+  on_host ip link add lan0 type veth peer name lan1
+  on_host ip addr add 192.168.1.100/24 dev lan0
+  on_host ip link set lan0 up
+  on_host ip link set lan1 up
+  start_daemon
+  load_busybox
+  export root host_pid daemon_pid
+}
+
+teardown_file() {
+  load lib
+  on_host ip link del lan0
+  end_host
+}
+
+setup() {
+  load lib
+}
+
+teardown() {
+  local ids
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids >/dev/null
+  for name in $(brig network ls --filter type=custom --format '{{.Name}}'); do brig network rm "$name" >/dev/null; done
+}
+
+fetch() { on_host curl -s --max-time 5 "$1"; }
+
+@test "the reference case: a bridge of its own name, two containers by name, a range and a fixed port" {
+  brig network create --driver=bridge --subnet=172.28.0.0/16 --gateway=172.28.0.1 --opt com.docker.network.bridge.name=mybr0 custom-net
+  brig run -d --name web --network custom-net -p 192.168.1.100:8000-8100:80 -p 443:443/tcp busybox \
+    sh -c 'httpd -p 443 -h /www; exec httpd -f -h /www'
+  run brig run --rm --network custom-net busybox wget -qO- http://web/
+  [ "$output" = "hello from a container" ]
+  brig run -d --name other --network custom-net busybox sleep 1000
+  run brig exec web ping -c 1 -W 5 other
+  [ "$status" -eq 0 ]
+  run on_host ip -o link show master mybr0
+  [[ $output == *veth* ]]
+  [ "$(on_host ip -4 -o addr show mybr0 | grep -c 172.28.0.1/16)" -eq 1 ]
+  run fetch http://192.168.1.100:8000/
+  [ "$output" = "hello from a container" ]
+  run fetch http://192.168.1.100:443/
+  [ "$output" = "hello from a container" ]
+  run fetch http://127.0.0.1:443/
+  [ "$output" = "hello from a container" ]
+  run fetch http://127.0.0.1:8000/
+  [ "$status" -ne 0 ]
+  run brig port web
+  [[ $output == *"443/tcp -> 0.0.0.0:443"* ]]
+  [[ $output == *"80/tcp -> 192.168.1.100:8000"* ]]
+}
+
+@test "a second container of a range gets the next port" {
+  brig run -d --name a -p 8000-8001:80 busybox httpd -f -h /www
+  brig run -d --name b -p 8000-8001:80 busybox httpd -f -h /www
+  run brig port b 80
+  [ "$output" = "0.0.0.0:8001" ]
+  run brig run --rm -p 8000-8001:80 busybox true
+  [ "$status" -eq 125 ]
+  [[ $output == *'port is already allocated'* || $output == *'all ports are allocated'* ]]
+}
+
+@test "-P publishes what is exposed" {
+  brig run -d --name exposed --expose 80 -P busybox httpd -f -h /www
+  port=$(brig port exposed 80 | sed 's/.*://')
+  run fetch "http://127.0.0.1:$port/"
+  [ "$output" = "hello from a container" ]
+}
+
+@test "a port that the host uses is refused, and nothing is left of the container's start" {
+  on_host socat TCP-LISTEN:9999,fork,reuseaddr /dev/null 3>&- &
+  listener=$!
+  wait_until bash -c 'nsenter -t '"$host_pid"' -n ss -ltn | grep -q 9999'
+  run brig run -d --name clash -p 9999:80 busybox true
+  kill $listener
+  [ "$status" -eq 125 ]
+  [[ $output == *9999* ]]
+  run on_host ip -o link
+  [[ $output != *veth* ]]
+}
+
+@test "networks are apart, containers of one network are not" {
+  brig network create n1
+  brig network create n2
+  brig run -d --name one --network n1 busybox httpd -f -h /www
+  address=$(brig inspect -f '{{.NetworkSettings.Networks.n1.IPAddress}}' one)
+  run brig run --rm --network n2 busybox timeout 2 wget -qO- "http://$address/"
+  [ "$status" -ne 0 ]
+  run brig run --rm --network n1 busybox wget -qO- "http://$address/"
+  [ "$status" -eq 0 ]
+}
+
+@test "an internal network has no way out; aliases, fixed addresses and live connections work" {
+  brig network create --internal --subnet 10.77.0.0/24 inner
+  run brig run --rm --network inner busybox ip route
+  [[ $output != *default* ]]
+  brig run -d --name fixed --network inner --ip 10.77.0.9 --network-alias db busybox sleep 1000
+  run brig run --rm --network inner busybox nslookup db
+  [[ $output == *10.77.0.9* ]]
+  brig network create outer
+  brig network connect --alias joined outer fixed
+  run brig run --rm --network outer busybox ping -c 1 -W 5 joined
+  [ "$status" -eq 0 ]
+  brig network disconnect outer fixed
+  run brig exec fixed ip -o addr
+  [[ $output != *eth1* ]]
+  run brig network rm inner
+  [ "$status" -eq 1 ]
+  [[ $output == *'has active endpoints'* ]]
+}
+
+@test "host, none and container: networks" {
+  run brig run --rm --network none busybox ip -o link
+  [[ $output == *lo* && $output != *eth0* ]]
+  run brig run --rm --network host busybox ip -o link
+  [[ $output == *lan0* ]]
+  brig run -d --name base busybox sleep 1000
+  base=$(brig exec base ip -4 -o addr show eth0)
+  run brig run --rm --network container:base busybox ip -4 -o addr show eth0
+  [ "$output" = "$base" ]
+  run brig run --rm --network container:base -p 80:80 busybox true
+  [ "$status" -eq 125 ]
+}
+
+@test "the files of the network: hosts, hostname, resolv.conf" {
+  run brig run --rm --name files -h box --add-host db:10.0.0.9 --dns 10.1.2.3 busybox sh -c 'cat /etc/hosts /etc/hostname /etc/resolv.conf'
+  [[ $output == *$'10.0.0.9\tdb'* ]]
+  [[ $output == *box* ]]
+  [[ $output == *'nameserver 10.1.2.3'* ]]
+  brig network create named
+  run brig run --rm --network named busybox cat /etc/resolv.conf
+  [[ $output == *'nameserver 127.0.0.11'* ]]
+}
+
+@test "a foreign flush of the ruleset is undone, and published ports answer again" {
+  brig run -d --name keep -p 18090:80 busybox httpd -f -h /www
+  on_host nft flush ruleset
+  wait_until bash -c 'nsenter -t '"$host_pid"' -n curl -s --max-time 2 http://127.0.0.1:18090/ | grep -q hello'
+}
+
+@test "overlapping and wrong networks are refused in Docker's words" {
+  brig network create --subnet 10.55.0.0/16 first
+  run brig network create --subnet 10.55.1.0/24 second
+  [ "$status" -eq 1 ]
+  [[ $output == *'Pool overlaps with other one on this address space'* ]]
+  run brig network create first
+  [[ $output == *'network with name first already exists'* ]]
+  run brig network rm bridge
+  [[ $output == *'is a pre-defined network and cannot be removed'* ]]
+  run brig run --rm --network nowhere busybox true
+  [ "$status" -eq 125 ]
+  [[ $output == *'network nowhere not found'* ]]
+}
