@@ -1,0 +1,139 @@
+#!/usr/bin/python3
+"""engine.py: brigd beside dockerd 20.10, each in namespaces of its own, the same work done by turns; prints medians and their ratio, and
+whether the ratio keeps the goal of docs/performance.md. Exits 1 where one does not."""
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/compare")]
+from api import Daemon as Api, container  # noqa: E402
+from compare import BUILD, CLIENT, DAEMONS, Daemon  # noqa: E402
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
+MANY = int(os.environ.get("BENCH_MANY", "1000"))
+
+
+def timed(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def command(daemon, *words):
+    done = subprocess.run(words, env=daemon.env, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"bench: {daemon.name}: {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def api_run(api):
+    made = api.call("POST", "/containers/create", container("busybox", ["true"], [80]))["Id"]
+    api.call("POST", f"/containers/{made}/start")
+    api.call("POST", f"/containers/{made}/wait")
+    api.call("DELETE", f"/containers/{made}")
+
+
+def at_once(daemon, program, count=20):
+    threads = [threading.Thread(target=command, args=(daemon, program, "run", "--rm", "busybox", "true")) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def row(name, peer, ours, goal):
+    ratio = ours / peer
+    kept = ratio <= goal
+    print(f"{name:52} {peer * 1000:10.2f} {ours * 1000:10.2f}   1/{1 / ratio:<7.1f} goal 1/{1 / goal:<5.3g} {'kept' if kept else 'MISSED'}", flush=True)
+    return kept
+
+
+def interleaved(peer_work, our_work, rounds=ROUNDS):
+    """Medians of both, done by turns after one round that does not count."""
+    peer_work(), our_work()
+    pairs = [(timed(peer_work), timed(our_work)) for _ in range(rounds)]
+    return statistics.median(p for p, _ in pairs), statistics.median(o for _, o in pairs)
+
+
+def memory(pid, field):
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    return 0
+
+
+def pid_of(name, argument):
+    """The process of that name which has argument in its command line."""
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words and words[0].endswith(name.encode()) and any(argument.encode() in word for word in words):
+            return int(folder.name)
+    return None
+
+
+def main():
+    archive = "/tmp/brig-bench-image"
+    subprocess.run(["bash", "-c", f"BRIG_SUITE_DIR={archive}; . {TOP}/tests/lib.bash; [[ -e {archive}/busybox.oci ]] || make_busybox_archive"], check=True)
+    peer, ours = daemons = [Daemon(name, start) for name, start in DAEMONS.items()]
+    kept = []
+    try:
+        for daemon in daemons:
+            command(daemon, "docker", "load", "-i", f"{archive}/busybox.oci")
+        peer_api, our_api = Api(str(peer.socket)), Api(str(ours.socket))
+        brigd = int((ours.root / "pid").read_text())
+        idle = memory(brigd, "Rss")
+        run = ("run", "--rm", "-p", "80", "busybox", "true")
+        brig = str(BUILD / "src/cli/brig")
+        print(f"{'':52} {'dockerd ms':>10} {'brigd ms':>10}   ratio")
+        kept.append(row("docker run --rm -p 80 IMAGE true", *interleaved(lambda: command(peer, CLIENT, *run), lambda: command(ours, CLIENT, *run)), 1 / 10))
+        kept.append(row("the same as brig run", *interleaved(lambda: command(peer, CLIENT, *run), lambda: command(ours, brig, *run)), 1 / 20))
+        kept.append(row("API create, start, wait, remove; a port", *interleaved(lambda: api_run(peer_api), lambda: api_run(our_api), ROUNDS * 2), 1 / 25))
+        kept.append(row("docker exec", *exec_pair(peer, ours, CLIENT), 1))
+        kept.append(row("20 docker run at once", *interleaved(lambda: at_once(peer, CLIENT), lambda: at_once(ours, CLIENT), 3), 1 / 10))
+        kept.append(row(f"list of {MANY} containers", *list_pair(peer_api, our_api), 1 / 20))
+        kept.append(footprint(ours, idle))
+    finally:
+        for daemon in daemons:
+            daemon.end()
+    return 0 if all(kept) else 1
+
+
+def exec_pair(peer, ours, client):
+    for daemon in (peer, ours):
+        command(daemon, "docker", "run", "-d", "--name", "held", "busybox", "sleep", "1000")
+    pair = interleaved(lambda: command(peer, client, "exec", "held", "true"), lambda: command(ours, client, "exec", "held", "true"))
+    for daemon in (peer, ours):
+        command(daemon, "docker", "rm", "-f", "held")
+    return pair
+
+
+def list_pair(peer_api, our_api):
+    for api in (peer_api, our_api):
+        for number in range(MANY):
+            api.call("POST", f"/containers/create?name=l{number}", container("busybox", ["true"]))
+    pair = interleaved(lambda: peer_api.call("GET", "/containers/json?all=1"), lambda: our_api.call("GET", "/containers/json?all=1"))
+    for api in (peer_api, our_api):
+        for number in range(MANY):
+            api.call("DELETE", f"/containers/l{number}")
+    return pair
+
+
+def footprint(ours, idle):
+    made = command(ours, "docker", "run", "-d", "busybox", "sleep", "1000").strip()
+    monitor = pid_of("brig-monitor", made)
+    pss = memory(monitor, "Pss") if monitor else 0
+    command(ours, "docker", "rm", "-f", made)
+    print(f"idle brigd {idle} kB RSS (goal 10240), a monitor {pss} kB PSS (goal 150)")
+    return idle <= 10240 and 0 < pss <= 150
+
+
+if __name__ == "__main__":
+    sys.exit(main())

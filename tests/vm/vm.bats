@@ -1,0 +1,65 @@
+#!/usr/bin/env bats
+# What only Debian's own kernel shows: cgroup v2 alone, raised limits, lowered out-of-memory scores. Run by tests/vm/suite.
+
+setup_file() {
+  load ../lib
+  WAIT_SECONDS=120
+  make_host
+  start_daemon
+  load_busybox
+  export root host_pid daemon_pid WAIT_SECONDS
+}
+
+teardown_file() {
+  load ../lib
+  end_host
+}
+
+setup() {
+  load ../lib
+}
+
+@test "this is cgroup v2, and a container is in a group of its own" {
+  [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]
+  run brig run --rm -m 64m --pids-limit 60 --cpus 0.5 busybox sh -c 'cat /proc/self/cgroup; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.max'
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 0::/ ]
+  [ "${lines[1]}" = 67108864 ]
+  [ "${lines[2]}" = 60 ]
+  [ "${lines[3]}" = "50000 100000" ]
+}
+
+@test "limits can be raised where the kernel allows it" {
+  run brig run --rm --ulimit nofile=1048577:1048577 busybox sh -c 'ulimit -Hn'
+  [ "$output" = 1048577 ]
+}
+
+@test "the out-of-memory score can be lowered" {
+  run brig run --rm --oom-score-adj -500 busybox cat /proc/self/oom_score_adj
+  [ "$output" = -500 ]
+}
+
+@test "the out-of-memory killer is told in the exit" {
+  brig run --name hungry -m 16m --memory-swap 16m busybox sh -c 'x=a; while :; do x=$x$x; done' || true
+  run brig inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' hungry
+  [ "$output" = "true 137" ]
+  brig rm hungry
+}
+
+@test "pause stops every process, and devices are refused by the cgroup" {
+  brig run -d --name frozen busybox sleep 1000
+  brig pause frozen
+  run brig inspect -f '{{.State.Status}}' frozen
+  [ "$output" = paused ]
+  brig unpause frozen
+  brig rm -f frozen
+  run brig run --rm busybox sh -c 'mknod /tmp/k c 1 11 && cat /tmp/k'
+  [[ $output == *'Operation not permitted'* ]]
+}
+
+@test "a published port answers" {
+  brig run -d --name web -p 18080:80 busybox httpd -f -h /www
+  run on_host curl -s --max-time 20 http://127.0.0.1:18080/
+  [ "$output" = "hello from a container" ]
+  brig rm -f web
+}
