@@ -1,0 +1,594 @@
+/* nfnetlink.c: one batch of nftables messages, built with libnftnl and sent in one system call. See
+ * nft(8) --debug=netlink for the expressions. */
+#include "os/nfnetlink.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+#define MESSAGE_MAX 65536
+#define SEND_BUFFER (8 << 20)
+
+struct Nft {
+        int fd;
+        uint8_t family;
+        char *table;
+        uint32_t port;             /* this socket's netlink address */
+        uint32_t sequence, begun;  /* the last message's; the batch's first */
+        Buf batch;                 /* complete messages */
+        size_t last;               /* offset of the last one in batch */
+        char **labels;             /* what each message behind the first does */
+        struct nftnl_set *pending; /* elements that wait to share a message */
+        size_t pending_count;
+        bool pending_add;
+        _Alignas(struct nlmsghdr) char scratch[MESSAGE_MAX];
+};
+
+static int open_socket(int flags, uint32_t groups, int *ret_fd, Error *err) {
+        _cleanup_close_ int fd =
+                socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
+        struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
+
+        if (fd < 0)
+                return error_set(err, errno, "open a netfilter socket");
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return error_set(err, errno, "bind a netfilter socket");
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int nft_open(uint8_t family, const char *table, Nft **ret, Error *err) {
+        _cleanup_(nft_closep) Nft *nft = NEW(Nft);
+        struct sockaddr_nl address;
+        socklen_t length = sizeof(address);
+        int size = SEND_BUFFER, r;
+
+        nft->fd = -1;
+        nft->family = family;
+        nft->table = str_copy(table);
+        r = open_socket(0, 0, &nft->fd, err);
+        if (r < 0)
+                return r;
+        if (getsockname(nft->fd, (struct sockaddr *)&address, &length) < 0)
+                return error_set(err, errno, "read a netfilter socket's address");
+        nft->port = address.nl_pid;
+        /* A batch is one message to the kernel, however large: thousands of ports must fit. */
+        if (setsockopt(nft->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+                (void)setsockopt(nft->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        *ret = TAKE_PTR(nft);
+        return 0;
+}
+
+Nft *nft_close(Nft *nft) {
+        if (!nft)
+                return NULL;
+        nft_cancel(nft);
+        buf_done(&nft->batch);
+        close_fd(&nft->fd);
+        free(nft->table);
+        free(nft);
+        return NULL;
+}
+
+/* ---- values ---- */
+
+static void add_field(NftValue *value, const void *data, size_t length) {
+        size_t padded = (length + 3) & ~(size_t)3;
+
+        if (value->length + padded > sizeof(value->bytes))
+                abort(); /* the sets are ours: only a bug gets here */
+        memcpy(value->bytes + value->length, data, length);
+        value->length = (uint8_t)(value->length + padded);
+}
+
+void nft_value_ipv4(NftValue *value, uint32_t address) {
+        add_field(value, &address, sizeof(address));
+}
+
+void nft_value_protocol(NftValue *value, uint8_t protocol) {
+        add_field(value, &protocol, sizeof(protocol));
+}
+
+void nft_value_port(NftValue *value, uint16_t port) {
+        uint16_t network = htons(port);
+
+        add_field(value, &network, sizeof(network));
+}
+
+void nft_value_link(NftValue *value, const char *name) {
+        char padded[IFNAMSIZ] = "";
+
+        (void)snprintf(padded, sizeof(padded), "%s", name);
+        add_field(value, padded, sizeof(padded));
+}
+
+/* ---- the batch ---- */
+
+static void put_edge(Nft *nft, uint16_t type) {
+        struct nlmsghdr *header = mnl_nlmsg_put_header(nft->scratch);
+        struct nfgenmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+
+        header->nlmsg_type = type;
+        header->nlmsg_flags = NLM_F_REQUEST;
+        header->nlmsg_seq = ++nft->sequence;
+        message->nfgen_family = AF_UNSPEC;
+        message->version = NFNETLINK_V0;
+        message->res_id = htons(NFNL_SUBSYS_NFTABLES);
+        buf_add(&nft->batch, header, MNL_ALIGN(header->nlmsg_len));
+}
+
+static struct nlmsghdr *start_message(Nft *nft, uint16_t type, uint16_t flags, char *label) {
+        if (nft->batch.length == 0) {
+                put_edge(nft, NFNL_MSG_BATCH_BEGIN);
+                nft->begun = nft->sequence;
+        }
+        strv_take(&nft->labels, label);
+        return nftnl_nlmsg_build_hdr(nft->scratch, type, nft->family, flags, ++nft->sequence);
+}
+
+static void end_message(Nft *nft, const struct nlmsghdr *header) {
+        nft->last = nft->batch.length;
+        buf_add(&nft->batch, header, MNL_ALIGN(header->nlmsg_len));
+}
+
+static void flush_elements(Nft *nft) {
+        struct nlmsghdr *header;
+        const char *set;
+
+        if (!nft->pending)
+                return;
+        set = nftnl_set_get_str(nft->pending, NFTNL_SET_NAME);
+        header = start_message(nft, nft->pending_add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+                               nft->pending_add ? NLM_F_CREATE : 0,
+                               str_format("%s set '%s'",
+                                          nft->pending_add ? "add to" : "take from", set));
+        nftnl_set_elems_nlmsg_build_payload(header, nft->pending);
+        end_message(nft, header);
+        nftnl_set_free(nft->pending);
+        nft->pending = NULL;
+        nft->pending_count = 0;
+}
+
+static void put_whole_table(Nft *nft, uint16_t type, uint16_t flags) {
+        struct nftnl_table *table = nftnl_table_alloc();
+        struct nlmsghdr *header;
+
+        if (!table)
+                abort();
+        flush_elements(nft);
+        header = start_message(nft, type, flags, str_format("table '%s'", nft->table));
+        (void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, nft->table);
+        nftnl_table_set_u32(table, NFTNL_TABLE_FAMILY, nft->family);
+        nftnl_table_nlmsg_build_payload(header, table);
+        end_message(nft, header);
+        nftnl_table_free(table);
+}
+
+void nft_put_table(Nft *nft) {
+        put_whole_table(nft, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+}
+
+void nft_put_delete_table(Nft *nft) {
+        put_whole_table(nft, NFT_MSG_DELTABLE, 0);
+}
+
+void nft_put_chain(Nft *nft, const NftChain *model) {
+        struct nftnl_chain *chain = nftnl_chain_alloc();
+        struct nlmsghdr *header;
+
+        if (!chain)
+                abort();
+        flush_elements(nft);
+        header = start_message(nft, NFT_MSG_NEWCHAIN, NLM_F_CREATE,
+                               str_format("chain '%s'", model->name));
+        (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, nft->table);
+        (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, model->name);
+        if (model->type) {
+                (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, model->type);
+                nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, model->hook);
+                nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, model->priority);
+                nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+        }
+        nftnl_chain_nlmsg_build_payload(header, chain);
+        end_message(nft, header);
+        nftnl_chain_free(chain);
+}
+
+/* ---- sets ---- */
+
+static uint32_t field_length(uint8_t field) {
+        switch (field) {
+        case NFT_FIELD_IPV4:
+                return 4;
+        case NFT_FIELD_PROTOCOL:
+                return 1;
+        case NFT_FIELD_PORT:
+                return 2;
+        default:
+                return IFNAMSIZ;
+        }
+}
+
+/* nft(8) packs a concatenation's types into six bits each. */
+static void describe(const uint8_t *fields, uint32_t *ret_type, uint32_t *ret_length,
+                     uint8_t lengths[NFT_FIELDS_MAX], size_t *ret_count) {
+        size_t count = 0;
+
+        *ret_type = *ret_length = 0;
+        for (; count < NFT_FIELDS_MAX && fields[count]; count++) {
+                lengths[count] = (uint8_t)field_length(fields[count]);
+                *ret_type = *ret_type << 6 | fields[count];
+                *ret_length += (lengths[count] + 3u) & ~3u;
+        }
+        if (count == 1)
+                *ret_length = lengths[0];
+        *ret_count = count;
+}
+
+void nft_put_set(Nft *nft, const NftSet *model) {
+        struct nftnl_set *set = nftnl_set_alloc();
+        struct nlmsghdr *header;
+        uint32_t type, length, flags = model->flags;
+        uint8_t lengths[NFT_FIELDS_MAX];
+        size_t count;
+
+        if (!set)
+                abort();
+        flush_elements(nft);
+        header = start_message(nft, NFT_MSG_NEWSET, NLM_F_CREATE,
+                               str_format("set '%s'", model->name));
+        describe(model->key, &type, &length, lengths, &count);
+        (void)nftnl_set_set_str(set, NFTNL_SET_TABLE, nft->table);
+        (void)nftnl_set_set_str(set, NFTNL_SET_NAME, model->name);
+        nftnl_set_set_u32(set, NFTNL_SET_FAMILY, nft->family);
+        nftnl_set_set_u32(set, NFTNL_SET_ID, nft->sequence);
+        nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, type);
+        nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, length);
+        if (count > 1 && (flags & NFT_SET_INTERVAL)) {
+                flags |= NFT_SET_CONCAT;
+                (void)nftnl_set_set_data(set, NFTNL_SET_DESC_CONCAT, lengths, (uint32_t)count);
+        }
+        nftnl_set_set_u32(set, NFTNL_SET_FLAGS, flags);
+        if (flags & NFT_SET_MAP) {
+                describe(model->data, &type, &length, lengths, &count);
+                nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, type);
+                nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, length);
+        }
+        nftnl_set_nlmsg_build_payload(header, set);
+        end_message(nft, header);
+        nftnl_set_free(set);
+}
+
+static void start_elements(Nft *nft, const char *set, bool add) {
+        flush_elements(nft);
+        nft->pending = nftnl_set_alloc();
+        if (!nft->pending)
+                abort();
+        (void)nftnl_set_set_str(nft->pending, NFTNL_SET_TABLE, nft->table);
+        (void)nftnl_set_set_str(nft->pending, NFTNL_SET_NAME, set);
+        nft->pending_add = add;
+}
+
+void nft_put_element(Nft *nft, const NftElement *model, bool add) {
+        struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+
+        if (!element)
+                abort();
+        /* 256 elements of at most some 150 bytes stay within a message and an attribute. */
+        if (!nft->pending || nft->pending_add != add || nft->pending_count == 256 ||
+            !str_equal(nftnl_set_get_str(nft->pending, NFTNL_SET_NAME), model->set))
+                start_elements(nft, model->set, add);
+        (void)nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, model->key.bytes, model->key.length);
+        if (model->end.length)
+                (void)nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY_END, model->end.bytes,
+                                         model->end.length);
+        if (model->data.length)
+                (void)nftnl_set_elem_set(element, NFTNL_SET_ELEM_DATA, model->data.bytes,
+                                         model->data.length);
+        if (model->interval_end)
+                nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+        nftnl_set_elem_add(nft->pending, element);
+        nft->pending_count++;
+}
+
+/* ---- rules ---- */
+
+typedef struct nftnl_expr Expr;
+
+static Expr *expr_new(const char *name) {
+        Expr *expr = nftnl_expr_alloc(name);
+
+        if (!expr)
+                abort();
+        return expr;
+}
+
+static Expr *build_meta(const NftTerm *term) {
+        Expr *expr = expr_new("meta");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, term->a);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, term->reg);
+        return expr;
+}
+
+static Expr *build_ct(const NftTerm *term) {
+        Expr *expr = expr_new("ct");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, term->a);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, term->reg);
+        return expr;
+}
+
+static Expr *build_payload(const NftTerm *term) {
+        Expr *expr = expr_new("payload");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, term->a);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, term->b);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, term->c);
+        return expr;
+}
+
+static Expr *build_write(const NftTerm *term) {
+        Expr *expr = expr_new("payload");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, term->a);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, term->b);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, term->c);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, term->d);
+        return expr;
+}
+
+static Expr *build_value(const NftTerm *term) {
+        Expr *expr = expr_new("immediate");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, term->reg);
+        (void)nftnl_expr_set(expr, NFTNL_EXPR_IMM_DATA, term->data, term->data_length);
+        return expr;
+}
+
+static Expr *build_compare(const NftTerm *term) {
+        Expr *expr = expr_new("cmp");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, term->a);
+        (void)nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, term->data, term->data_length);
+        return expr;
+}
+
+static Expr *build_mask(const NftTerm *term) {
+        Expr *expr = expr_new("bitwise");
+        uint32_t none = 0;
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(term->a));
+        (void)nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, &term->a, sizeof(term->a));
+        (void)nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, &none, sizeof(none));
+        return expr;
+}
+
+static Expr *build_fib_type(const NftTerm *term) {
+        Expr *expr = expr_new("fib");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+        return expr;
+}
+
+static Expr *build_lookup(const NftTerm *term) {
+        Expr *expr = expr_new("lookup");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, term->reg);
+        (void)nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, term->text);
+        if (term->a)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+        return expr;
+}
+
+static Expr *build_map(const NftTerm *term) {
+        Expr *expr = expr_new("lookup");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, term->a);
+        (void)nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, term->text);
+        return expr;
+}
+
+static Expr *build_dnat(const NftTerm *term) {
+        Expr *expr = expr_new("nat");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, term->reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, term->a);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
+        return expr;
+}
+
+static Expr *build_masquerade(const NftTerm *term) {
+        (void)term;
+        return expr_new("masq");
+}
+
+static Expr *build_verdict(const NftTerm *term) {
+        Expr *expr = expr_new("immediate");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, term->a);
+        if (term->text)
+                (void)nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, term->text);
+        return expr;
+}
+
+static Expr *(*const builders[])(const NftTerm *term) = {
+        [NFT_TERM_META] = build_meta,
+        [NFT_TERM_CT] = build_ct,
+        [NFT_TERM_PAYLOAD] = build_payload,
+        [NFT_TERM_WRITE] = build_write,
+        [NFT_TERM_VALUE] = build_value,
+        [NFT_TERM_COMPARE] = build_compare,
+        [NFT_TERM_MASK] = build_mask,
+        [NFT_TERM_FIB_TYPE] = build_fib_type,
+        [NFT_TERM_LOOKUP] = build_lookup,
+        [NFT_TERM_MAP] = build_map,
+        [NFT_TERM_DNAT] = build_dnat,
+        [NFT_TERM_MASQUERADE] = build_masquerade,
+        [NFT_TERM_VERDICT] = build_verdict,
+};
+
+void nft_put_rule(Nft *nft, const NftRule *model) {
+        struct nftnl_rule *rule = nftnl_rule_alloc();
+        struct nlmsghdr *header;
+
+        if (!rule)
+                abort();
+        flush_elements(nft);
+        header = start_message(nft, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+                               str_format("rule of chain '%s'", model->chain));
+        (void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, nft->table);
+        (void)nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, model->chain);
+        nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, nft->family);
+        for (size_t i = 0; i < model->count; i++)
+                nftnl_rule_add_expr(rule, builders[model->terms[i].kind](&model->terms[i]));
+        nftnl_rule_nlmsg_build_payload(header, rule);
+        end_message(nft, header);
+        nftnl_rule_free(rule);
+}
+
+/* ---- sending ---- */
+
+void nft_cancel(Nft *nft) {
+        if (nft->pending)
+                nftnl_set_free(nft->pending);
+        nft->pending = NULL;
+        nft->pending_count = 0;
+        buf_clear(&nft->batch);
+        nft->labels = strv_free(nft->labels);
+}
+
+/* Notes the first failure of one read's answers; true once the last message's answer is among them.
+ */
+static bool take_answers(Nft *nft, const char *data, size_t length, uint32_t last, int *result,
+                         Error *err) {
+        const struct nlmsghdr *header = (const struct nlmsghdr *)data;
+        int left = (int)length;
+        bool done = false;
+
+        for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+                const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+                size_t number = header->nlmsg_seq - nft->begun;
+
+                if (header->nlmsg_type != NLMSG_ERROR ||
+                    mnl_nlmsg_get_payload_len(header) < sizeof(*error))
+                        continue;
+                /* The batch's own first message answers when the batch as a whole is refused. */
+                done |= header->nlmsg_seq == last || number == 0;
+                if (error->error == 0 || *result < 0)
+                        continue;
+                *result = error_set(err, error->error, "nftables: %s",
+                                    number > 0 && number <= strv_length(nft->labels)
+                                            ? nft->labels[number - 1]
+                                            : "transaction");
+        }
+        return done;
+}
+
+static int read_answers(Nft *nft, uint32_t last, Error *err) {
+        int result = 0;
+
+        for (;;) {
+                ssize_t length = recv(nft->fd, nft->scratch, sizeof(nft->scratch), 0);
+
+                if (length < 0 && errno == EINTR)
+                        continue;
+                if (length < 0)
+                        return result < 0 ? result : error_set(err, errno, "nftables: answer");
+                if (take_answers(nft, nft->scratch, (size_t)length, last, &result, err))
+                        return result;
+        }
+}
+
+int nft_commit(Nft *nft, Error *err) {
+        uint32_t last;
+        int r;
+
+        flush_elements(nft);
+        if (nft->batch.length == 0)
+                return 0;
+        last = nft->sequence;
+        ((struct nlmsghdr *)(nft->batch.data + nft->last))->nlmsg_flags |= NLM_F_ACK;
+        put_edge(nft, NFNL_MSG_BATCH_END);
+        r = send(nft->fd, nft->batch.data, nft->batch.length, 0) < 0
+                    ? error_set(err, errno, "nftables: send a transaction of %zu bytes",
+                                nft->batch.length)
+                    : read_answers(nft, last, err);
+        nft_cancel(nft);
+        return r;
+}
+
+/* ---- notices ---- */
+
+int nft_watch_open(int *ret_fd, Error *err) {
+        return open_socket(SOCK_NONBLOCK, 1u << (NFNLGRP_NFTABLES - 1), ret_fd, err);
+}
+
+static int note_table(const struct nlattr *attribute, void *data) {
+        /* Attribute 1 of every message about a table's content is the table's name. */
+        if (mnl_attr_get_type(attribute) == NFTA_TABLE_NAME &&
+            mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+                *(const char **)data = mnl_attr_get_str(attribute);
+        return MNL_CB_OK;
+}
+
+static bool concerns(const struct nlmsghdr *header, const Nft *own) {
+        const struct nfgenmsg *message = mnl_nlmsg_get_payload(header);
+        const char *table = NULL;
+
+        if (header->nlmsg_pid == own->port || header->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
+            (header->nlmsg_type & 0xff) == NFT_MSG_NEWGEN ||
+            mnl_nlmsg_get_payload_len(header) < sizeof(*message) ||
+            message->nfgen_family != own->family)
+                return false;
+        (void)mnl_attr_parse(header, sizeof(*message), note_table, &table);
+        return str_equal(table, own->table);
+}
+
+bool nft_watch_read(int fd, const Nft *own) {
+        _Alignas(struct nlmsghdr) char data[16384];
+        bool changed = false;
+
+        for (;;) {
+                ssize_t length = recv(fd, data, sizeof(data), 0);
+                const struct nlmsghdr *header = (const struct nlmsghdr *)data;
+                int left = (int)length;
+
+                if (length < 0 && errno == EINTR)
+                        continue;
+                if (length < 0 && errno == ENOBUFS) {
+                        changed = true;
+                        continue;
+                }
+                if (length < 0)
+                        return changed;
+                for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
+                        changed |= concerns(header, own);
+        }
+}

@@ -1,0 +1,19 @@
+/* pidfd.h: processes by descriptor, so that a number that the kernel gives out again never hits a
+ * stranger. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+int pidfd_of(pid_t pid, int *ret_fd, Error *err);    /* close-on-exec, the caller's */
+int pidfd_signal(int pidfd, int signal, Error *err); /* not_found if it has ended */
+int pidfd_wait(int pidfd, int *ret_status,
+               Error *err); /* a child: reaps it; status as waitpid(2) gives it */
+/* Waits until the process has ended (any process, not reaped); timeout in ns, negative: without
+ * bound. -ETIMEDOUT. */
+int pidfd_wait_end(int pidfd, int64_t timeout);
+/* The process's start time in clock ticks since boot (proc_pid_stat(5) field 22): with the number
+ * it names one process for good. */
+int process_start_time(pid_t pid, uint64_t *ret, Error *err);

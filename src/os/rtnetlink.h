@@ -1,0 +1,81 @@
+/* rtnetlink.h: links, addresses and routes of one network namespace. Messages are queued and go to
+ * the kernel in one system call; knows nothing of networks or containers. */
+#pragma once
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define MAC_LENGTH 6
+
+/* A socket of the network namespace in which the calling thread is when it is opened; it stays that
+ * namespace's. One thread at a time. */
+typedef struct Rtnl Rtnl;
+
+int rtnl_open(Rtnl **ret, Error *err);
+Rtnl *rtnl_close(Rtnl *rtnl);
+DEFINE_CLEANUP(Rtnl *, rtnl_close)
+
+/* ---- the queue: rtnl_commit sends it; the kernel handles each message on its own ---- */
+
+typedef struct RtnlVeth {
+        const char *name;  /* this side: up, in `master` */
+        const char *alias; /* shown by `ip link`; NULL for none */
+        unsigned master;   /* a bridge's index */
+        unsigned mtu;      /* 0: the kernel's default, both sides */
+        const char *peer;  /* the other side's name, down, in the namespace `peer_netns_fd` */
+        int peer_netns_fd;
+        uint8_t peer_mac[MAC_LENGTH];
+} RtnlVeth;
+
+void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth);
+void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned mtu);
+void rtnl_put_up(Rtnl *rtnl, unsigned index);
+void rtnl_put_delete(Rtnl *rtnl, const char *name);
+/* group: links that rtnl_put_delete_group deletes at one stroke, which costs one grace period in
+ * the kernel however many they are. */
+void rtnl_put_group(Rtnl *rtnl, const char *name, uint32_t group);
+void rtnl_put_delete_group(Rtnl *rtnl, uint32_t group);
+/* The bridge's side of a port: state is one of BR_STATE_*; an isolated port reaches no other
+ * isolated port. */
+void rtnl_put_port_state(Rtnl *rtnl, unsigned index, uint8_t state);
+void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index);
+/* address and gateway in network byte order. An address or route that exists already is fine. */
+void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned prefix);
+void rtnl_put_default_route(Rtnl *rtnl, unsigned index, in_addr_t gateway);
+
+/* Sends what is queued and waits for all answers; the queue is empty afterwards. Returns the first
+ * failure, in the words "make link 'x': <the kernel's reason>", or 0. */
+int rtnl_commit(Rtnl *rtnl, Error *err);
+
+/* ---- questions ---- */
+
+/* The link's index, or -ENODEV; no Error, as absence is an answer. */
+int rtnl_index(Rtnl *rtnl, const char *name);
+
+typedef struct RtnlLink {
+        unsigned index, master;
+        const char *name, *alias, *kind; /* alias and kind: "" where the link has none */
+        bool up;
+} RtnlLink;
+typedef struct RtnlRoute {
+        in_addr_t destination; /* network byte order */
+        unsigned prefix, link; /* link: an index, 0 where the route has none */
+} RtnlRoute;
+typedef struct RtnlAddress {
+        in_addr_t address;
+        unsigned prefix, link;
+} RtnlAddress;
+
+/* Each calls back for every IPv4 route of every table, link, or IPv4 address. */
+int rtnl_each_link(Rtnl *rtnl, void (*found)(void *data, const RtnlLink *link), void *data,
+                   Error *err);
+int rtnl_each_route(Rtnl *rtnl, void (*found)(void *data, const RtnlRoute *route), void *data,
+                    Error *err);
+int rtnl_each_address(Rtnl *rtnl, void (*found)(void *data, const RtnlAddress *address), void *data,
+                      Error *err);
