@@ -28,7 +28,8 @@ typedef struct ContainerState {
         char *error;
         int64_t started_at, finished_at; /* ns since 1970, 0: never */
         int64_t restart_count;
-        bool stopped_by_user; /* unless-stopped and always do not start it again until the next daemon / ever */
+        bool stopped_by_user; /* unless-stopped and always do not start it again until the next
+                                 daemon / ever */
         int64_t generation;   /* counts starts */
 } ContainerState;
 extern const JsonTable container_state_table;
@@ -44,11 +45,12 @@ extern const JsonTable container_endpoint_table;
 
 /* A mount point as inspect shows it and as the OCI document gets it. */
 typedef struct MountPoint {
-        char *type, *name, *source, *destination, *driver, *mode, *propagation; /* bind, volume, tmpfs */
+        char *type, *name, *source, *destination, *driver, *mode,
+                *propagation; /* bind, volume, tmpfs */
         bool rw;
-        bool no_copy;       /* volume: not filled from the image */
-        bool created_here;  /* anonymous volume: removed with the container under -v or --rm */
-        char **options;     /* further mount options: "nosuid", "size=…" */
+        bool no_copy;      /* volume: not filled from the image */
+        bool created_here; /* anonymous volume: removed with the container under -v or --rm */
+        char **options;    /* further mount options: "nosuid", "size=…" */
 } MountPoint;
 extern const JsonTable mount_point_table;
 
@@ -59,27 +61,29 @@ typedef struct Container {
         /* Never changes. */
         char id[ID_LENGTH + 1];
         int64_t created;
-        char *image_id;      /* "sha256:…" */
-        ContainerCreate spec; /* as asked, with the image's defaults merged; networks and mounts as asked */
-        char **lowers;       /* overlay lower directories below the data root */
-        char *path;          /* what runs: Path and Args of inspect */
+        char *image_id; /* "sha256:…" */
+        ContainerCreate
+                spec; /* as asked, with the image's defaults merged; networks and mounts as asked */
+        char **lowers; /* overlay lower directories below the data root */
+        char *path;    /* what runs: Path and Args of inspect */
         char **args;
-        JsonArray mounts;    /* of MountPoint, resolved at create */
+        JsonArray mounts; /* of MountPoint, resolved at create */
         char *platform;
 
         /* Guarded by lock; long operations (start, stop, rm) hold it. */
         pthread_mutex_t lock;
-        char *name;          /* without the slash; changed with the registry's lock held too */
+        char *name; /* without the slash; changed with the registry's lock held too */
         ContainerState state;
         JsonArray endpoints; /* of ContainerEndpoint */
         Monitor *monitor;    /* NULL while it does not run */
         int pidfd;           /* init's, -1 */
         int netns_fd;        /* of a running container with a namespace of its own, -1 */
-        JsonArray pending;   /* of PendingAttach: clients that attached before the start (attach.c) */
-        Map execs;           /* id → Exec (exec.c) */
+        JsonArray pending; /* of PendingAttach: clients that attached before the start (attach.c) */
+        Map execs;         /* id → Exec (exec.c); guarded by state_lock */
         LoopSource *restart_timer;
 
-        /* Guarded by state_lock (short): for waits and for readers that must not wait for `lock`. */
+        /* Guarded by state_lock (short): for waits and for readers that must not wait for `lock`.
+         */
         pthread_mutex_t state_lock;
         struct ContainerSnapshot *snapshot; /* what list and inspect read: see snapshot.h */
         struct EngineWait *waits;

@@ -1,6 +1,7 @@
-/* engine.h: containers, networks, volumes, images and events of one daemon. Knows no HTTP. Every call may block and may be made
- * from any thread but the loop's; answers that are documents are Docker's JSON, appended to a Buf. A `ref` is an id, an
- * unambiguous id prefix or a name. cancel_fd (-1: none): the call ends early when that socket's peer is gone. */
+/* engine.h: containers, networks, volumes, images and events of one daemon. Knows no HTTP. Every
+ * call may block and may be made from any thread but the loop's; answers that are documents are
+ * Docker's JSON, appended to a Buf. A `ref` is an id, an unambiguous id prefix or a name. cancel_fd
+ * (-1: none): the call ends early when that socket's peer is gone. */
 #pragma once
 
 #include "base/loop.h"
@@ -15,24 +16,29 @@ typedef struct Engine Engine;
 typedef struct EngineOptions {
         const char *data_root, *exec_root; /* /var/lib/brig, /run/brig */
         const char *monitor_program, *image_program, *init_program;
-        const char *bridge;  /* the default bridge's link; NULL: "brig0"; "none": no default bridge */
-        const char *bip;     /* its address, "172.20.0.1/16"; NULL: from the pools */
-        char **dns;          /* servers for containers where the host's are loopback; NULL: the host's */
+        const char
+                *bridge; /* the default bridge's link; NULL: "brig0"; "none": no default bridge */
+        const char *bip; /* its address, "172.20.0.1/16"; NULL: from the pools */
+        char **dns; /* servers for containers where the host's are loopback; NULL: the host's */
         RegistryOptions registry;
-        LogConfig log;       /* default log driver and options */
+        LogConfig log; /* default log driver and options */
 } EngineOptions;
 
-/* Opens the state, finds running containers and their monitors again, reconciles the record with the kernel, and starts what restart
- * policies ask for. */
+/* Opens the state, finds running containers and their monitors again, reconciles the record with
+ * the kernel, and starts what restart policies ask for. */
 int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *err);
 /* Containers go on. */
 Engine *engine_free(Engine *engine);
 
 /* ---- containers: engine/create.c, lifecycle.c ---- */
-int engine_container_create(Engine *engine, const char *name, const char *platform, const ContainerCreate *create, char **ret_id, char ***warnings, Error *err);
+int engine_container_create(Engine *engine, const char *name, const char *platform,
+                            const ContainerCreate *create, char **ret_id, char ***warnings,
+                            Error *err);
 int engine_container_start(Engine *engine, const char *ref, Error *err);
-int engine_container_stop(Engine *engine, const char *ref, const char *signal, const int64_t *timeout_s, Error *err);
-int engine_container_restart(Engine *engine, const char *ref, const char *signal, const int64_t *timeout_s, Error *err);
+int engine_container_stop(Engine *engine, const char *ref, const char *signal,
+                          const int64_t *timeout_s, Error *err);
+int engine_container_restart(Engine *engine, const char *ref, const char *signal,
+                             const int64_t *timeout_s, Error *err);
 int engine_container_kill(Engine *engine, const char *ref, const char *signal, Error *err);
 int engine_container_remove(Engine *engine, const char *ref, bool force, bool volumes, Error *err);
 int engine_container_pause(Engine *engine, const char *ref, Error *err);
@@ -41,11 +47,15 @@ int engine_container_rename(Engine *engine, const char *ref, const char *name, E
 int engine_container_resize(Engine *engine, const char *ref, int width, int height, Error *err);
 
 typedef enum WaitCondition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;
-/* Two steps, so that the caller can flush its header between them: begin registers the wait (an exit after it is not missed). */
+/* Two steps, so that the caller can flush its header between them: begin registers the wait (an
+ * exit after it is not missed). */
 typedef struct EngineWait EngineWait;
-int engine_wait_begin(Engine *engine, const char *ref, WaitCondition condition, EngineWait **ret, Error *err);
-/* Frees wait. *ret_error: the container's error text or NULL, the caller's. -ECANCELED if cancel_fd's peer left. */
-int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, char **ret_error, Error *err);
+int engine_wait_begin(Engine *engine, const char *ref, WaitCondition condition, EngineWait **ret,
+                      Error *err);
+/* Frees wait. *ret_error: the container's error text or NULL, the caller's. -ECANCELED if
+ * cancel_fd's peer left. */
+int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, char **ret_error,
+                    Error *err);
 
 /* ---- containers, read: inspect.c, list.c, logs.c, top.c ---- */
 int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *json, Error *err);
@@ -55,7 +65,8 @@ typedef struct ListOptions {
         const Filters *filters;
 } ListOptions;
 int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err);
-int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json, Error *err);
+int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
+                         Error *err);
 
 /* stream 1 or 2; one call a log line. Negative ends the reading. */
 typedef int (*LogSink)(void *data, int stream, const char *bytes, size_t length);
@@ -64,9 +75,11 @@ typedef struct LogOptions {
         int64_t since, until; /* ns since 1970; 0: none */
         int64_t tail;         /* lines; -1: all */
 } LogOptions;
-/* Checks the container and its log driver first (so that errors come before any output), and tells whether it has a terminal. */
+/* Checks the container and its log driver first (so that errors come before any output), and tells
+ * whether it has a terminal. */
 int engine_container_logs_check(Engine *engine, const char *ref, bool *ret_tty, Error *err);
-int engine_container_logs(Engine *engine, const char *ref, const LogOptions *options, LogSink sink, void *data, int cancel_fd, Error *err);
+int engine_container_logs(Engine *engine, const char *ref, const LogOptions *options, LogSink sink,
+                          void *data, int cancel_fd, Error *err);
 
 /* ---- attach and exec: attach.c, exec.c ---- */
 typedef struct AttachOptions {
@@ -76,33 +89,44 @@ typedef struct AttachOptions {
         size_t early_length;
 } AttachOptions;
 int engine_container_attach_check(Engine *engine, const char *ref, bool *ret_tty, Error *err);
-/* After the headers: hands client_fd (still the caller's to close) to the container's monitor, or keeps it until the start. Returns at once. */
-int engine_container_attach(Engine *engine, const char *ref, const AttachOptions *options, int client_fd, Error *err);
+/* After the headers: hands client_fd (still the caller's to close) to the container's monitor, or
+ * keeps it until the start. Returns at once. */
+int engine_container_attach(Engine *engine, const char *ref, const AttachOptions *options,
+                            int client_fd, Error *err);
 
-int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config, char **ret_id, Error *err);
+int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config, char **ret_id,
+                       Error *err);
 int engine_exec_start_check(Engine *engine, const char *id, bool detach, bool *ret_tty, Error *err);
-int engine_exec_start(Engine *engine, const char *id, const AttachOptions *options, int client_fd, int width, int height, Error *err); /* client_fd -1: detached */
+int engine_exec_start(Engine *engine, const char *id, const AttachOptions *options, int client_fd,
+                      int width, int height, Error *err); /* client_fd -1: detached */
 int engine_exec_inspect(Engine *engine, const char *id, Buf *json, Error *err);
 int engine_exec_resize(Engine *engine, const char *id, int width, int height, Error *err);
 
 /* ---- images: images.c ---- */
-int engine_image_pull(Engine *engine, const char *name, const char *platform, const RegistryAuth *auth, ImageProgressFn progress, void *data, Error *err);
-int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded, Error *err);
+int engine_image_pull(Engine *engine, const char *name, const char *platform,
+                      const RegistryAuth *auth, ImageProgressFn progress, void *data, Error *err);
+int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
+                      Error *err);
 int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err);
-int engine_image_import(Engine *engine, int fd, const char *name, const char *message, char *const *changes, char **ret_id, Error *err);
+int engine_image_import(Engine *engine, int fd, const char *name, const char *message,
+                        char *const *changes, char **ret_id, Error *err);
 int engine_image_tag(Engine *engine, const char *source, const char *target, Error *err);
-int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json, Error *err);
+int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json,
+                        Error *err);
 int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err);
 int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err);
 int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err);
 
 /* ---- networks: networks.c ---- */
-int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id, char **ret_warning, Error *err);
+int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
+                          char **ret_warning, Error *err);
 int engine_network_list(Engine *engine, const Filters *filters, Buf *json, Error *err);
 int engine_network_inspect(Engine *engine, const char *ref, bool verbose, Buf *json, Error *err);
 int engine_network_remove(Engine *engine, const char *ref, Error *err);
-int engine_network_connect(Engine *engine, const char *ref, const char *container, const EndpointSettings *settings, Error *err);
-int engine_network_disconnect(Engine *engine, const char *ref, const char *container, bool force, Error *err);
+int engine_network_connect(Engine *engine, const char *ref, const char *container,
+                           const EndpointSettings *settings, Error *err);
+int engine_network_disconnect(Engine *engine, const char *ref, const char *container, bool force,
+                              Error *err);
 
 /* ---- volumes: volumes.c ---- */
 int engine_volume_create(Engine *engine, const VolumeCreate *create, Buf *json, Error *err);
@@ -113,5 +137,6 @@ int engine_volume_remove(Engine *engine, const char *name, bool force, Error *er
 /* ---- the daemon: events.c, info.c ---- */
 typedef int (*EventSink)(void *data, const char *json); /* one event, no newline */
 /* since, until in ns (0: none). Without until it ends by cancel_fd only. */
-int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters, EventSink sink, void *data, int cancel_fd, Error *err);
+int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
+                  EventSink sink, void *data, int cancel_fd, Error *err);
 int engine_info(Engine *engine, Buf *json, Error *err);

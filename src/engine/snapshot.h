@@ -1,0 +1,25 @@
+/* snapshot.h: what list and inspect read of a container without its lock: an immutable copy of all
+ * that changes. What never changes (id, created, spec, path, args, mounts, image_id) they read from
+ * the Container itself, on which they hold a reference. */
+#pragma once
+
+#include "engine/container.h"
+
+typedef struct ContainerSnapshot {
+        atomic_int references;
+        char *name; /* without the slash */
+        ContainerState state;
+        JsonArray endpoints;           /* of ContainerEndpoint */
+        _Atomic(char *) list_fragment; /* list.c's: the rendered entry, made by the first reader;
+                                          freed with the snapshot */
+} ContainerSnapshot;
+
+/* A reference to the newest snapshot; never NULL for a container of the registry. Takes state_lock
+ * shortly. */
+ContainerSnapshot *container_snapshot(Container *container);
+ContainerSnapshot *snapshot_unref(ContainerSnapshot *snapshot);
+DEFINE_CLEANUP(ContainerSnapshot *, snapshot_unref)
+#define _cleanup_snapshot_ _cleanup_(snapshot_unrefp)
+
+/* lock held: makes a new snapshot the one that readers get. container_save does it too. */
+void container_publish(Container *container);
