@@ -1,32 +1,54 @@
-/* cgroup.h: control groups, v1, hybrid and v2, behind one set of calls. Linux Documentation/admin-guide/cgroup-v1, cgroup-v2.rst. */
+/* cgroup.h: control groups, v1, hybrid and v2, behind one set of calls. Linux
+ * Documentation/admin-guide/cgroup-v1, cgroup-v2.rst. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
 
+/* Paths are absolute, without "." and ".." components; anything else is invalid. */
+
 typedef enum CgroupMode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 } CgroupMode;
 
 int cgroup_mode(CgroupMode *ret, Error *err); /* read once from /sys/fs/cgroup */
 
-/* path: below the mount point of each hierarchy, e.g. "/brig/<id>". Created with its parents in every hierarchy in use. */
+/* path: below the mount point of each hierarchy, e.g. "/brig/<id>". Created with its parents in
+ * every hierarchy in use. */
 int cgroup_create(const char *path, Error *err);
-/* v2: an O_PATH descriptor for CLONE_INTO_CGROUP; v1 has none: -1 in *ret_fd, use cgroup_attach. */
+/* A descriptor for CLONE_INTO_CGROUP: v2, and the unified hierarchy of hybrid; pure v1 has none: -1
+ * in *ret_fd. */
 int cgroup_clone_fd(const char *path, int *ret_fd, Error *err);
+/* v1 and hybrid: the files in which a process that was just cloned writes "0" to move itself into
+ * each hierarchy that cgroup_clone_fd does not cover (the kernel then takes no global lock, as it
+ * does for cgroup_attach). v2: none. */
+#define CGROUP_HIERARCHIES_MAX 24
+int cgroup_join_fds(const char *path, int fds[CGROUP_HIERARCHIES_MAX], size_t *ret_count,
+                    Error *err);
+/* Moves a process by number, in every hierarchy. */
 int cgroup_attach(const char *path, pid_t pid, Error *err);
-/* Writes one control file: controller "memory", file "memory.limit_in_bytes"; on v2 the controller is ignored. */
-int cgroup_write(const char *path, const char *controller, const char *file, const char *text, Error *err);
+/* Writes one control file: controller "memory", file "memory.limit_in_bytes"; on v2 the controller
+ * is ignored. */
+int cgroup_write(const char *path, const char *controller, const char *file, const char *text,
+                 Error *err);
+/* Whether a hierarchy with this controller exists and the group was made in it. */
+bool cgroup_has(const char *path, const char *controller);
 int cgroup_read(const char *path, const char *controller, const char *file, char **ret, Error *err);
-/* SIGKILLs every member (cgroup.kill, or the freezer and pidfds) and waits at most timeout (ns) until it is empty. */
+/* SIGKILLs every member (cgroup.kill, or the freezer and pidfds) and waits at most timeout (ns)
+ * until it is empty. */
 int cgroup_kill(const char *path, int64_t timeout, Error *err);
 int cgroup_freeze(const char *path, bool frozen, int64_t timeout, Error *err);
 int cgroup_is_frozen(const char *path, bool *ret, Error *err);
 int cgroup_remove(const char *path, Error *err); /* with its children; missing is success */
-int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count, Error *err); /* recursive; the caller's array */
+int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count,
+                Error *err); /* recursive; the caller's array */
 
 typedef struct CgroupStats {
-        uint64_t memory_usage, memory_max_usage, memory_limit, memory_inactive_file, cpu_total, cpu_user, cpu_system, pids_current, pids_limit;
+        uint64_t memory_usage, memory_max_usage, memory_limit, memory_inactive_file, cpu_total,
+                cpu_user, cpu_system, pids_current, pids_limit;
         uint64_t oom_kills;
 } CgroupStats;
-int cgroup_stats(const char *path, CgroupStats *ret, Error *err); /* bytes, ns; what a hierarchy lacks stays 0 */
+int cgroup_stats(const char *path, CgroupStats *ret,
+                 Error *err); /* bytes, ns; what a hierarchy lacks stays 0 */

@@ -1,0 +1,53 @@
+/* cgroup-private.h: what cgroup.c shares with the two versions: the hierarchies found, and the
+ * vtable. */
+#pragma once
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "os/cgroup.h"
+
+typedef struct Hierarchy {
+        char name[64]; /* the directory below /sys/fs/cgroup: "cpu,cpuacct", "systemd", "unified";
+                          "" for v2 */
+        int fd;        /* its root, O_PATH */
+} Hierarchy;
+
+typedef struct CgroupVersion {
+        int (*create)(const char *path, Error *err);
+        int (*kill)(const char *path, int64_t timeout, Error *err);
+        int (*freeze)(const char *path, bool frozen, int64_t timeout, Error *err);
+        int (*is_frozen)(const char *path, bool *ret, Error *err);
+        int (*stats)(const char *path, CgroupStats *ret, Error *err);
+} CgroupVersion;
+
+typedef struct Cgroups {
+        CgroupMode mode;
+        const CgroupVersion *version;
+        Hierarchy v1[CGROUP_HIERARCHIES_MAX];
+        size_t v1_count;
+        Hierarchy unified; /* fd -1: there is none */
+} Cgroups;
+
+extern const CgroupVersion cgroup_v1, cgroup_v2;
+
+int cgroups_get(const Cgroups **ret, Error *err);
+const Hierarchy *cgroups_find(const Cgroups *groups, const char *controller); /* NULL: none */
+
+/* path relative to a hierarchy's root, as …at calls want it: "." for "/". */
+const char *cgroup_relative(const char *path);
+/* Makes path with its parents; *ret_made: the last component is new. made_level is called for each
+ * new directory. */
+typedef int (*CgroupLevel)(const Hierarchy *hierarchy, const char *level, Error *err);
+int cgroup_make(const Hierarchy *hierarchy, const char *path, CgroupLevel level, Error *err);
+/* Reads path/file of a hierarchy; not_found where it is missing. */
+int cgroup_file_read(const Hierarchy *hierarchy, const char *path, const char *file, char **ret,
+                     Error *err);
+int cgroup_file_write(const Hierarchy *hierarchy, const char *path, const char *file,
+                      const char *text, Error *err);
+/* The number in a file, or after "key " in a file of lines; 0 where there is none or it says "max".
+ */
+uint64_t cgroup_number(const Hierarchy *hierarchy, const char *path, const char *file,
+                       const char *key);
+/* Waits until "key value" stands in the group's cgroup.events (v2); ns. -ETIMEDOUT. */
+int cgroup_wait_event(const Hierarchy *unified, const char *path, const char *line,
+                      int64_t timeout);

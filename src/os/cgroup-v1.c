@@ -1,0 +1,174 @@
+/* cgroup-v1.c: version 1, and hybrid, where the unified hierarchy beside it kills and freezes, as
+ * it does both better. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "base/clock.h"
+#include "os/cgroup-private.h"
+#include "os/pidfd.h"
+
+/* A new cpuset admits nobody until it has processors and memory nodes: those of its parent. */
+static int inherit_cpuset(const Hierarchy *hierarchy, const char *level, Error *err) {
+        static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+        const char *slash = strrchr(level, '/');
+        _cleanup_free_
+        char *parent = slash ? str_copy_n(level, (size_t)(slash - level)) : str_copy("/");
+
+        for (size_t i = 0; i < ELEMENTS(files); i++) {
+                _cleanup_free_
+                char *text = NULL;
+                int r = cgroup_file_read(hierarchy, parent, files[i], &text, err);
+
+                if (r == 0)
+                        r = cgroup_file_write(hierarchy, level, files[i], text, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int v1_create(const char *path, Error *err) {
+        const Cgroups *groups;
+        int r = cgroups_get(&groups, err);
+
+        for (size_t i = 0; r == 0 && i < groups->v1_count; i++) {
+                const Hierarchy *hierarchy = &groups->v1[i];
+
+                r = cgroup_make(hierarchy, path,
+                                hierarchy == cgroups_find(groups, "cpuset") ? inherit_cpuset : NULL,
+                                err);
+        }
+        if (r == 0 && groups->unified.fd >= 0)
+                r = cgroup_make(&groups->unified, path, NULL, err);
+        return r;
+}
+
+/* Signals every member, then thaws them, as frozen ones take it only then, and waits for each. */
+static int kill_round(const char *path, bool freezer, int64_t end, size_t *ret_count, Error *err) {
+        _cleanup_free_
+        pid_t *pids = NULL;
+        _cleanup_free_
+        int *pidfds = NULL;
+        size_t count;
+        int r = cgroup_pids(path, &pids, &count, err);
+
+        if (r < 0)
+                return r;
+        pidfds = NEW_ARRAY(int, count + 1);
+        for (size_t i = 0; i < count; i++) {
+                pidfds[i] = -1;
+                if (pidfd_of(pids[i], &pidfds[i], NULL) == 0) /* else it has ended already */
+                        (void)pidfd_signal(pidfds[i], SIGKILL, NULL);
+        }
+        if (freezer)
+                (void)cgroup_write(path, "freezer", "freezer.state", "THAWED", NULL);
+        for (size_t i = 0; i < count; i++) {
+                if (r == 0 && pidfds[i] >= 0 &&
+                    pidfd_wait_end(pidfds[i], MAX(end - clock_monotonic(), 0)) == -ETIMEDOUT)
+                        r = error_set(err, ETIMEDOUT, "cgroup '%s': process %d does not end", path,
+                                      (int)pids[i]);
+                close_fd(&pidfds[i]);
+        }
+        *ret_count = count;
+        return r;
+}
+
+/* Without cgroup.kill: rounds, as members may fork between the listing and the signal, unless a
+ * freezer holds them. */
+static int kill_by_rounds(const char *path, int64_t timeout, Error *err) {
+        int64_t end = clock_monotonic() + timeout;
+        bool freezer = cgroup_has(path, "freezer");
+        size_t count = 1;
+        int r = 0;
+
+        while (r == 0 && count > 0) {
+                if (freezer)
+                        (void)cgroup_write(path, "freezer", "freezer.state", "FROZEN", NULL);
+                r = kill_round(path, freezer, end, &count, err);
+        }
+        return r;
+}
+
+static int v1_kill(const char *path, int64_t timeout, Error *err) {
+        const Cgroups *groups;
+        int r = cgroups_get(&groups, err);
+
+        if (r < 0)
+                return r;
+        if (groups->unified.fd < 0)
+                return kill_by_rounds(path, timeout, err);
+        return cgroup_v2.kill(path, timeout, err);
+}
+
+static int v1_is_frozen(const char *path, bool *ret, Error *err) {
+        const Cgroups *groups;
+        _cleanup_free_
+        char *text = NULL;
+        int r = cgroups_get(&groups, err);
+
+        if (r == 0 && groups->unified.fd >= 0)
+                return cgroup_v2.is_frozen(path, ret, err);
+        if (r == 0)
+                r = cgroup_read(path, "freezer", "freezer.state", &text, err);
+        if (r == 0)
+                *ret = str_after(text, "FROZEN") != NULL;
+        return r;
+}
+
+static int v1_freeze(const char *path, bool frozen, int64_t timeout, Error *err) {
+        int64_t end = clock_monotonic() + timeout;
+        const Cgroups *groups;
+        bool now = !frozen;
+        int r = cgroups_get(&groups, err);
+
+        if (r == 0 && groups->unified.fd >= 0)
+                return cgroup_v2.freeze(path, frozen, timeout, err);
+        while (r == 0) {
+                /* The kernel freezes on when the state is written again, and notifies nobody. */
+                r = cgroup_write(path, "freezer", "freezer.state", frozen ? "FROZEN" : "THAWED",
+                                 err);
+                if (r == 0)
+                        r = v1_is_frozen(path, &now, err);
+                if (r < 0 || now == frozen)
+                        return r;
+                if (clock_monotonic() >= end)
+                        return error_set(err, ETIMEDOUT, "cgroup '%s': cannot be %s", path,
+                                         frozen ? "frozen" : "thawed");
+                (void)poll(NULL, 0, 1);
+        }
+        return r;
+}
+
+/* 0 where the machine has no such controller. */
+static uint64_t number(const Cgroups *groups, const char *path, const char *controller,
+                       const char *file, const char *key) {
+        const Hierarchy *hierarchy = cgroups_find(groups, controller);
+
+        return hierarchy ? cgroup_number(hierarchy, path, file, key) : 0;
+}
+
+static int v1_stats(const char *path, CgroupStats *ret, Error *err) {
+        const Cgroups *groups;
+        int r = cgroups_get(&groups, err);
+
+        if (r < 0)
+                return r;
+        *ret = (CgroupStats){
+                .memory_usage = number(groups, path, "memory", "memory.usage_in_bytes", NULL),
+                .memory_max_usage =
+                        number(groups, path, "memory", "memory.max_usage_in_bytes", NULL),
+                .memory_limit = number(groups, path, "memory", "memory.limit_in_bytes", NULL),
+                .memory_inactive_file =
+                        number(groups, path, "memory", "memory.stat", "total_inactive_file"),
+                .cpu_total = number(groups, path, "cpuacct", "cpuacct.usage", NULL),
+                .cpu_user = number(groups, path, "cpuacct", "cpuacct.usage_user", NULL),
+                .cpu_system = number(groups, path, "cpuacct", "cpuacct.usage_sys", NULL),
+                .pids_current = number(groups, path, "pids", "pids.current", NULL),
+                .pids_limit = number(groups, path, "pids", "pids.max", NULL),
+                .oom_kills = number(groups, path, "memory", "memory.oom_control", "oom_kill"),
+        };
+        return 0;
+}
+
+const CgroupVersion cgroup_v1 = { v1_create, v1_kill, v1_freeze, v1_is_frozen, v1_stats };

@@ -1,0 +1,88 @@
+/* procfs.c: openat2(2) below a checked root of procfs. */
+#include "os/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+#define PROC_ROOT_INODE 1
+
+static int check(int fd, bool root) {
+        struct statfs info;
+        struct stat status;
+
+        if (fstatfs(fd, &info) < 0 || fstat(fd, &status) < 0)
+                return -errno;
+        if (info.f_type != PROC_SUPER_MAGIC || (root && status.st_ino != PROC_ROOT_INODE))
+                return -EXDEV;
+        return 0;
+}
+
+int procfs_open(int *ret_fd, Error *err) {
+        _cleanup_close_
+        int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int r = fd < 0 ? -errno : check(fd, true);
+
+        if (r < 0)
+                return error_set(err, -r, "/proc is not the process file system: mount it first");
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* "self" is a link of procfs itself, so links are allowed in the first component only: the caller's
+ * directory is opened first. */
+static int open_below(int proc_fd, const char *path, int flags) {
+        struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC | O_NOFOLLOW,
+                                .resolve =
+                                        RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
+        _cleanup_close_
+        int self_fd = -1;
+        const char *rest = path;
+        int fd, r;
+
+        if (strncmp(path, "self/", 5) == 0) {
+                self_fd = openat(proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (self_fd < 0)
+                        return -errno;
+                rest = path + 5;
+        }
+        fd = (int)syscall(SYS_openat2, self_fd >= 0 ? self_fd : proc_fd, rest, &how, sizeof(how));
+        if (fd < 0)
+                return -errno;
+        r = check(fd, false);
+        if (r < 0)
+                close_fd(&fd);
+        return r < 0 ? r : fd;
+}
+
+int procfs_write(int proc_fd, const char *path, const char *text, Error *err) {
+        _cleanup_close_
+        int fd = open_below(proc_fd, path, O_WRONLY);
+
+        if (fd < 0)
+                return error_set(err, -fd, "open /proc/%s", path);
+        if (write(fd, text, strlen(text)) < 0)
+                return error_set(err, errno, "write '%s' to /proc/%s", text, path);
+        return 0;
+}
+
+int procfs_read(int proc_fd, const char *path, char **ret, Error *err) {
+        _cleanup_close_
+        int fd = open_below(proc_fd, path, O_RDONLY);
+        _cleanup_buf_
+        Buf text = {};
+        int r = fd < 0 ? fd : fd_read_all(fd, 1 << 20, &text);
+
+        if (r < 0)
+                return error_set(err, -r, "read /proc/%s", path);
+        *ret = buf_take(&text);
+        return 0;
+}

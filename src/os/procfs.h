@@ -1,0 +1,11 @@
+/* procfs.h: writes to procfs through a descriptor of its root that was checked to be procfs, so
+ * that no mount over a part of it can redirect them (CVE-2019-19921, CVE-2025-52881). */
+#pragma once
+
+#include "base/error.h"
+
+int procfs_open(int *ret_fd, Error *err); /* /proc as it is where the caller runs; the caller's */
+/* path below the root, no links, no other mount on the way, as "sys/net/ipv4/ip_forward" or
+ * "self/attr/exec". */
+int procfs_write(int proc_fd, const char *path, const char *text, Error *err);
+int procfs_read(int proc_fd, const char *path, char **ret, Error *err);
