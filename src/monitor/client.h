@@ -1,4 +1,5 @@
-/* client.h: brigd's side of a monitor. Blocking calls for request threads; notices go to a handler on the loop's thread. */
+/* client.h: brigd's side of a monitor. Blocking calls for request threads; notices go to a handler
+ * on the loop's thread. */
 #pragma once
 
 #include "base/loop.h"
@@ -7,41 +8,68 @@
 
 typedef struct Monitor Monitor;
 
-/* Notices: exited (then the connection ends) and exec-exited; ended_without_record when the monitor was killed: the container is then
- * judged by its exit file and its pidfd. Called on the loop's thread. */
+/* Notices, by reply->kind:
+ *   exited       the container's process has ended, its record is written, its cgroup gone
+ *   exec-exited  reply->exec has ended
+ *   detached     a client left a terminal by its keys (reply->exec, or NULL for the container's
+ * own) lost         the monitor was killed: the container is judged by its exit file and its pidfd,
+ * and what is left of it is the caller's to destroy Nothing comes after exited or lost but an
+ * exec's end. Called on the loop's thread, which must not make the blocking calls below. The
+ * clients of a process see their stream's end after the handler has returned (or two seconds
+ * later), so what they ask then finds the state that it has set. */
 typedef void (*MonitorNotice)(void *data, const MonitorReply *reply);
 
 typedef struct MonitorSpawn {
-        const char *program;     /* brig-monitor's path */
-        const MonitorStart *start;
+        const char *program;       /* brig-monitor's path */
+        const MonitorStart *start; /* its has_netns and has_seccomp are set from what follows */
         const OciConfig *config;
         int data_root_fd, state_fd, run_fd; /* directories */
-        int netns_fd;            /* -1: none */
-        const void *seccomp;     /* sock_filters, or NULL */
+        int netns_fd;                       /* -1: none */
+        const void *seccomp;                /* sock_filters, or NULL */
         size_t seccomp_length;
 } MonitorSpawn;
 
-/* Starts a monitor (posix_spawn, never fork) and returns once it was sent its start message; monitor_created waits for the container. So
- * the caller sets up the network meanwhile. The monitor is in a session of its own and no child that must be waited for matters: brigd
- * reaps it from the loop by pidfd. */
-int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, void *data, Monitor **ret, Error *err);
-/* Waits (bounded, 30 s) for "created". *ret_pidfd is the caller's. */
+/* Starts a monitor (posix_spawn, never fork) and sends it its start message; monitor_created waits
+ * for the container. So the caller sets up the network meanwhile. Until monitor_go has returned,
+ * one thread only may call. The monitor's process is reaped on the loop's thread. */
+int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, void *data,
+                  Monitor **ret, Error *err);
+/* Waits (bounded, 30 s) for "created". *ret_pidfd is the caller's. After an error nothing is left
+ * but the exit record, no notice comes, and monitor_free is the only call. */
 int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err);
-/* Lets the program run; error as the runtime words it. */
+/* Lets the program run; error as the runtime words it (not found: the program is not there,
+ * forbidden: it may not be run), and then as after monitor_created's. Notices may come from here
+ * on. */
 int monitor_go(Monitor *monitor, Error *err);
-void monitor_cancel(Monitor *monitor); /* instead of go */
+/* Instead of go: returns once the container is gone. */
+void monitor_cancel(Monitor *monitor);
 
-/* Connects to a monitor that an earlier daemon started. not_found where nobody listens. */
-int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Monitor **ret, pid_t *ret_pid, int *ret_pidfd, Error *err);
-Monitor *monitor_free(Monitor *monitor); /* closes the connection; the monitor lives on */
+/* Connects to a monitor that an earlier daemon started. not_found where nobody listens; conflict
+ * where the container has just ended: then its exit record is there. */
+int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Monitor **ret,
+                    pid_t *ret_pid, int *ret_pidfd, Error *err);
+/* Closes the connection; the monitor lives on, or gives up a container that was not let go. No
+ * notice begins after it, but on another thread than the loop's one that has begun may still be
+ * running. */
+Monitor *monitor_free(Monitor *monitor);
 
-/* Hands the client's socket over; the monitor then owns the stream (client_fd is still the caller's to close). May be called before
- * monitor_go, so that no output is missed. */
+/* Hands the client's socket over; the monitor then owns the stream (client_fd is still the caller's
+ * to close). request: want_*, multiplex, early, detach_keys, and exec for an exec's. May be called
+ * between monitor_created and monitor_go, so that no output is missed. */
 int monitor_attach(Monitor *monitor, int client_fd, const MonitorRequest *request, Error *err);
-int monitor_exec(Monitor *monitor, const char *exec_id, const OciProcess *process, int client_fd, const MonitorRequest *request,
-                 const void *seccomp, size_t seccomp_length, pid_t *ret_pid, Error *err);
+/* client_fd: -1: none, the exec's streams are /dev/null. On error the client's socket is as it was.
+ * request: as for attach, and width and height. */
+int monitor_exec(Monitor *monitor, const char *exec_id, const OciProcess *process, int client_fd,
+                 const MonitorRequest *request, const void *seccomp, size_t seccomp_length,
+                 pid_t *ret_pid, Error *err);
 int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height, Error *err);
 int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err);
 
-/* The exit file in a container's state directory; not_found where there is none. */
+/* What MonitorRequest.early takes; NULL for no bytes; the caller's. */
+char *monitor_early(const void *data, size_t length);
+/* Whether a monitor will understand these detach keys: invalid "Unknown character: '…'". */
+int monitor_detach_keys_check(const char *keys, Error *err);
+
+/* The exit file in a container's state directory; not_found where there is none. The caller frees
+ * it with json_done(&exit_record_table). */
 int exit_record_read(int state_fd, ExitRecord *ret, Error *err);

@@ -1,13 +1,16 @@
-/* protocol.h: what brigd and a container's monitor say to each other, over SOCK_SEQPACKET: one JSON document a message, with
- * descriptors beside it. The first connection is the socketpair on which the monitor was started (descriptor 3 of the monitor);
- * later daemons connect to "monitor.sock" in the container's run directory. Every connection gets the notices. */
+/* protocol.h: what brigd and a container's monitor say to each other, over SOCK_SEQPACKET: one JSON
+ * document a message, with descriptors beside it. The first connection is the socketpair on which
+ * the monitor was started (descriptor 3 of the monitor); later daemons connect to "monitor.sock" in
+ * the container's run directory. Every connection gets the notices. */
 #pragma once
 
 #include "format/json.h"
 
-#define MONITOR_FD 3                 /* the monitor's end of the first connection */
+#define MONITOR_FD 3                  /* the monitor's end of the first connection */
 #define MONITOR_SOCKET "monitor.sock" /* below the container's run directory */
-#define MONITOR_EXIT_FILE "exit.json" /* an ExitRecord, below the container's state directory; replaced atomically */
+#define MONITOR_EXIT_FILE                                                                          \
+        "exit.json" /* an ExitRecord, below the container's state directory; replaced atomically   \
+                     */
 #define MONITOR_MESSAGE_MAX (4 << 20) /* bytes; larger documents travel in a memfd, see below */
 
 /* ---- daemon → monitor ---- */
@@ -19,46 +22,52 @@ typedef struct MonitorLog {
         Pairs attributes;  /* "attrs" of each line; usually empty */
 } MonitorLog;
 
-/* "start", the first message. Its descriptors, in this order: the data root, the container's state directory, its run directory, the
- * OCI document (a memfd), then, where the flag says so, the network namespace and the seccomp program (a memfd of sock_filters). */
+/* "start", the first message. Its descriptors, in this order: the data root, the container's state
+ * directory, its run directory, the OCI document (a memfd), then, where the flag says so, the
+ * network namespace and the seccomp program (a memfd of sock_filters). */
 typedef struct MonitorStart {
         char *id;
-        char **lowers;       /* overlay lower directories, topmost first, below the data root; none: config.root.path is used */
-        char *upper, *work;  /* below the data root */
+        char **lowers;      /* overlay lower directories, topmost first, below the data root; none:
+                               config.root.path is used */
+        char *upper, *work; /* below the data root */
         bool has_netns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;
-        char *cgroup;        /* "/brig/<id>" */
+        char *cgroup; /* "/brig/<id>" */
 } MonitorStart;
 
-/* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container that has not been let go),
- * attach (1 descriptor: the client's socket), exec (descriptors: [client socket] [seccomp memfd], as the flags say), resize, stdin-close, signal,
- * state, reopen-log. */
+/* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container
+ * that has not been let go), attach (1 descriptor: the client's socket), exec (descriptors: [client
+ * socket] [seccomp memfd], as the flags say), resize, stdin-close, signal, state, reopen-log; and
+ * seen, which has no answer: this daemon has taken note of one exited or exec-exited. */
 typedef struct MonitorRequest {
         char *kind;
-        char *exec;              /* exec id; NULL: the container's own process */
-        json_object *process;    /* exec: an OCI process document */
+        char *exec;           /* exec id; NULL: the container's own process */
+        json_object *process; /* exec: an OCI process document */
         bool has_client, has_seccomp;
         bool want_stdin, want_stdout, want_stderr; /* attach, exec */
-        bool multiplex;          /* frames of eight bytes' header; else raw (terminal) */
-        char *early;             /* base64 of bytes that the client sent behind its request */
-        char *detach_keys;       /* "ctrl-p,ctrl-q" */
-        int64_t signal;          /* signal */
-        int64_t width, height;   /* resize, in characters; exec with a terminal: first size */
+        bool multiplex;        /* frames of eight bytes' header; else raw (terminal) */
+        char *early;           /* base64 of bytes that the client sent behind its request */
+        char *detach_keys;     /* "ctrl-p,ctrl-q" */
+        int64_t signal;        /* signal */
+        int64_t width, height; /* resize, in characters; exec with a terminal: first size */
 } MonitorRequest;
 
 /* ---- monitor → daemon ---- */
-/* "kind": created (1 descriptor: init's pidfd), started, error, exited, exec-started, exec-error, exec-exited, ok, state. Each request is
- * answered on its connection in order (go → started or error; attach, resize, signal … → ok or error; exec → exec-started or exec-error);
- * exited and exec-exited are notices on all connections. */
+/* "kind": created and state (1 descriptor: init's pidfd), started, error, exited, exec-started,
+ * exec-error, exec-exited, ok, detached, warning. Each request is answered on its connection in
+ * order (go → started or error; attach, resize, signal … → ok or error; exec → exec-started or
+ * exec-error); exited, exec-exited, detached (a client left by its keys) and warning (message: for
+ * the daemon's log) are notices on all connections. A process's clients see its end once every
+ * daemon has sent "seen", or after two seconds. */
 typedef struct MonitorReply {
         char *kind;
         char *exec;
-        int64_t pid;          /* in the daemon's pid namespace */
-        int64_t exit_code;    /* 128+n for signal n */
+        int64_t pid;       /* in the daemon's pid namespace */
+        int64_t exit_code; /* 128+n for signal n */
         bool oom_killed;
-        int64_t at;           /* ns since 1970 */
-        int64_t error_kind;   /* ErrorKind */
+        int64_t at;         /* ns since 1970 */
+        int64_t error_kind; /* ErrorKind */
         char *message;
 } MonitorReply;
 
@@ -67,8 +76,9 @@ typedef struct ExitRecord {
         int64_t exit_code;
         bool oom_killed;
         int64_t started_at, exited_at; /* ns since 1970 */
-        char *error; /* why it never started, or NULL */
+        char *error;                   /* why it never started, or NULL */
         int64_t error_kind;
 } ExitRecord;
 
-extern const JsonTable monitor_start_table, monitor_request_table, monitor_reply_table, exit_record_table;
+extern const JsonTable monitor_start_table, monitor_request_table, monitor_reply_table,
+        exit_record_table;

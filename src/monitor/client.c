@@ -1,0 +1,515 @@
+/* client.c: see client.h. Until the container was let go the connection belongs to the thread that
+ * starts it, which reads the answers itself: a start is not slowed by turns of the loop. From then
+ * on the loop's thread reads, and hands each answer to the thread that waits for it. */
+#include "monitor/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "monitor/base64.h"
+#include "monitor/detach.h"
+#include "monitor/message.h"
+#include "monitor/launch.h"
+
+#define ANSWER_MAX (30 * NSEC_PER_SEC)
+#define EXIT_RECORD_MAX 65536
+
+/* An answer with the descriptor that came beside it, -1: none. */
+typedef struct Answer {
+        MonitorReply reply;
+        int fd;
+} Answer;
+
+struct Monitor {
+        Loop *loop;
+        int fd;
+        LoopSource *source;
+        MonitorNotice notice;
+        void *data;
+
+        pthread_mutex_t call; /* held from a request to its answer */
+        bool watched;         /* guarded by call: the loop's thread reads */
+
+        pthread_mutex_t lock; /* guards what follows */
+        pthread_cond_t changed;
+        bool waiting;  /* a thread waits for answer */
+        bool answered; /* answer is there */
+        Answer answer;
+        size_t late; /* answers that nobody waits for any more */
+        bool ended;  /* the monitor is gone */
+        bool over;   /* and that is no surprise: it has said so, or the start failed */
+        bool freed;  /* by its owner: no notices any more */
+};
+
+static void answer_done(Answer *answer) {
+        json_done(&monitor_reply_table, &answer->reply);
+        close_fd(&answer->fd);
+}
+
+static Monitor *monitor_new(Loop *loop, int fd, MonitorNotice notice, void *data) {
+        Monitor *monitor = NEW(Monitor);
+        pthread_condattr_t attributes;
+
+        monitor->loop = loop;
+        monitor->fd = fd;
+        monitor->notice = notice;
+        monitor->data = data;
+        monitor->answer.fd = -1;
+        (void)pthread_mutex_init(&monitor->call, NULL);
+        (void)pthread_mutex_init(&monitor->lock, NULL);
+        (void)pthread_condattr_init(&attributes);
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&monitor->changed, &attributes);
+        (void)pthread_condattr_destroy(&attributes);
+        (void)fd_set_nonblocking(fd, true);
+        return monitor;
+}
+
+static void free_now(void *data) {
+        Monitor *monitor = data;
+
+        loop_remove(monitor->source);
+        close_fd(&monitor->fd);
+        answer_done(&monitor->answer);
+        (void)pthread_cond_destroy(&monitor->changed);
+        (void)pthread_mutex_destroy(&monitor->lock);
+        (void)pthread_mutex_destroy(&monitor->call);
+        free(monitor);
+}
+
+Monitor *monitor_free(Monitor *monitor) {
+        if (!monitor)
+                return NULL;
+        (void)pthread_mutex_lock(&monitor->lock);
+        monitor->freed = true;
+        (void)pthread_mutex_unlock(&monitor->lock);
+        if (monitor->watched)
+                loop_post(monitor->loop, free_now, monitor);
+        else
+                free_now(monitor);
+        return NULL;
+}
+
+/* ---- reading ---- */
+
+/* As message_receive, with at most one descriptor. */
+static int receive(Monitor *monitor, Answer *ret, Error *err) {
+        int fds[MESSAGE_FDS_MAX];
+        size_t count = 0;
+        int r = message_receive(monitor->fd, &monitor_reply_table, &ret->reply, fds, &count, err);
+
+        ret->fd = -1;
+        if (r <= 0)
+                return r;
+        for (size_t i = 1; i < count; i++)
+                close_fd(&fds[i]);
+        ret->fd = count > 0 ? fds[0] : -1;
+        return 1;
+}
+
+static bool is_exit(const MonitorReply *reply) {
+        return str_equal(reply->kind, "exited") || str_equal(reply->kind, "exec-exited");
+}
+
+static bool is_notice(const MonitorReply *reply) {
+        return is_exit(reply) || str_equal(reply->kind, "detached") ||
+               str_equal(reply->kind, "warning");
+}
+
+/* On the loop's thread. */
+static void deliver(Monitor *monitor, const MonitorReply *reply) {
+        MonitorRequest seen = { .kind = (char *)"seen" };
+        bool freed;
+
+        if (str_equal(reply->kind, "warning")) {
+                log_warn("monitor: %s", reply->message ?: "");
+                return;
+        }
+        (void)pthread_mutex_lock(&monitor->lock);
+        freed = monitor->freed;
+        monitor->over |= str_equal(reply->kind, "exited");
+        (void)pthread_mutex_unlock(&monitor->lock);
+        if (!freed)
+                monitor->notice(monitor->data, reply);
+        /* The monitor keeps clients waiting for it: the daemon knows of an end before they do. */
+        if (is_exit(reply))
+                (void)message_send(monitor->fd, &monitor_request_table, &seen, NULL, 0, NULL);
+}
+
+static void lose_monitor(Monitor *monitor) {
+        MonitorReply lost = { .kind = (char *)"lost" };
+        bool surprise;
+
+        monitor->source = loop_remove(monitor->source);
+        (void)pthread_mutex_lock(&monitor->lock);
+        monitor->ended = true;
+        surprise = !monitor->over && !monitor->freed;
+        (void)pthread_cond_broadcast(&monitor->changed);
+        (void)pthread_mutex_unlock(&monitor->lock);
+        if (surprise)
+                monitor->notice(monitor->data, &lost);
+}
+
+static void hand_over(Monitor *monitor, Answer *answer) {
+        (void)pthread_mutex_lock(&monitor->lock);
+        if (monitor->late > 0)
+                monitor->late--;
+        else if (monitor->waiting && !monitor->answered) {
+                monitor->answer = *answer;
+                monitor->answered = true;
+                *answer = (Answer){ .fd = -1 };
+                (void)pthread_cond_broadcast(&monitor->changed);
+        }
+        (void)pthread_mutex_unlock(&monitor->lock);
+}
+
+static void on_message(void *data, int fd, uint32_t events) {
+        Monitor *monitor = data;
+        Answer answer = { .fd = -1 };
+        int r = receive(monitor, &answer, NULL);
+
+        (void)fd;
+        (void)events;
+        if (r == -EAGAIN || r == -EINTR)
+                return;
+        if (r <= 0)
+                lose_monitor(monitor);
+        else if (is_notice(&answer.reply))
+                deliver(monitor, &answer.reply);
+        else
+                hand_over(monitor, &answer);
+        answer_done(&answer);
+}
+
+static void watch(void *data) {
+        Monitor *monitor = data;
+        Error err = {};
+
+        if (loop_add_fd(monitor->loop, monitor->fd, EPOLLIN, on_message, monitor, &monitor->source,
+                        &err) < 0) {
+                log_error("monitor: %s", err.message);
+                lose_monitor(monitor);
+        }
+}
+
+/* ---- asking ---- */
+
+static int monitor_gone(Error *err) {
+        return error_kind(err, ERROR_UNAVAILABLE, "the container's monitor has ended");
+}
+
+static int monitor_silent(Error *err) {
+        return error_kind(err, ERROR_UNAVAILABLE,
+                          "the container's monitor did not answer within %lld seconds",
+                          (long long)(ANSWER_MAX / NSEC_PER_SEC));
+}
+
+/* On the thread that starts the container. */
+static int wait_direct(Monitor *monitor, Answer *ret, Error *err) {
+        int64_t deadline = clock_monotonic() + ANSWER_MAX;
+
+        for (;;) {
+                int64_t left = (deadline - clock_monotonic()) / NSEC_PER_MSEC;
+                struct pollfd poll_fd = { .fd = monitor->fd, .events = POLLIN };
+                int r;
+
+                if (left <= 0 || poll(&poll_fd, 1, (int)left) == 0)
+                        return monitor_silent(err);
+                r = receive(monitor, ret, err);
+                if (r == -EAGAIN || r == -EINTR)
+                        continue;
+                if (r <= 0)
+                        return r < 0 && r != -ECONNRESET ? r : monitor_gone(err);
+                if (!is_notice(&ret->reply))
+                        return 0;
+                if (str_equal(ret->reply.kind, "warning"))
+                        log_warn("monitor: %s", ret->reply.message ?: "");
+                answer_done(ret);
+        }
+}
+
+/* For the loop's thread to hand an answer over. */
+static int wait_handed(Monitor *monitor, Answer *ret, Error *err) {
+        int64_t deadline = clock_monotonic() + ANSWER_MAX;
+        struct timespec until = { .tv_sec = deadline / NSEC_PER_SEC,
+                                  .tv_nsec = deadline % NSEC_PER_SEC };
+        int r = 0;
+
+        (void)pthread_mutex_lock(&monitor->lock);
+        while (!monitor->answered && !monitor->ended && r == 0)
+                r = pthread_cond_timedwait(&monitor->changed, &monitor->lock, &until);
+        monitor->waiting = false;
+        if (monitor->answered) {
+                *ret = monitor->answer;
+                monitor->answer = (Answer){ .fd = -1 };
+                monitor->answered = false;
+                r = 0;
+        } else if (monitor->ended)
+                r = monitor_gone(err);
+        else {
+                monitor->late++;
+                r = monitor_silent(err);
+        }
+        (void)pthread_mutex_unlock(&monitor->lock);
+        return r;
+}
+
+static int wait_answer(Monitor *monitor, Answer *ret, Error *err) {
+        int r = monitor->watched ? wait_handed(monitor, ret, err) : wait_direct(monitor, ret, err);
+        const char *message = ret->reply.message;
+
+        if (r < 0)
+                return r;
+        if (!str_equal(ret->reply.kind, "error") && !str_equal(ret->reply.kind, "exec-error"))
+                return 0;
+        r = error_kind(err, (ErrorKind)ret->reply.error_kind, "%s", message ?: "unknown error");
+        answer_done(ret);
+        return r;
+}
+
+static int ask_locked(Monitor *monitor, const MonitorRequest *request, const int *fds,
+                      size_t fd_count, Answer *ret, Error *err) {
+        bool ended;
+        int r;
+
+        (void)pthread_mutex_lock(&monitor->lock);
+        ended = monitor->ended;
+        monitor->waiting = true;
+        (void)pthread_mutex_unlock(&monitor->lock);
+        if (ended)
+                return monitor_gone(err);
+        r = message_send(monitor->fd, &monitor_request_table, request, fds, fd_count, err);
+        if (r == -EPIPE || r == -ECONNRESET)
+                return monitor_gone(err);
+        return r < 0 ? r : wait_answer(monitor, ret, err);
+}
+
+/* Sends a request and waits for its answer; an error answer is an error here. */
+static int ask(Monitor *monitor, const MonitorRequest *request, const int *fds, size_t fd_count,
+               Answer *ret, Error *err) {
+        int r;
+
+        *ret = (Answer){ .fd = -1 };
+        (void)pthread_mutex_lock(&monitor->call);
+        r = ask_locked(monitor, request, fds, fd_count, ret, err);
+        (void)pthread_mutex_unlock(&monitor->call);
+        return r;
+}
+
+static int ask_plain(Monitor *monitor, const MonitorRequest *request, const int *fds,
+                     size_t fd_count, Error *err) {
+        Answer answer;
+        int r = ask(monitor, request, fds, fd_count, &answer, err);
+
+        if (r == 0)
+                answer_done(&answer);
+        return r;
+}
+
+/* ---- the calls ---- */
+
+int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, void *data,
+                  Monitor **ret, Error *err) {
+        int fd = -1, r = monitor_spawn_process(loop, spawn, &fd, err);
+
+        if (r < 0)
+                return r;
+        *ret = monitor_new(loop, fd, notice, data);
+        return 0;
+}
+
+static void set_over(Monitor *monitor) {
+        (void)pthread_mutex_lock(&monitor->lock);
+        monitor->over = true;
+        (void)pthread_mutex_unlock(&monitor->lock);
+}
+
+static int take_pid(Answer *answer, pid_t *ret_pid, int *ret_pidfd, Error *err) {
+        int r = 0;
+
+        if (answer->fd < 0)
+                r = error_kind(err, ERROR_INTERNAL, "the monitor's answer '%s' lacks a descriptor",
+                               answer->reply.kind);
+        else {
+                *ret_pid = (pid_t)answer->reply.pid;
+                *ret_pidfd = TAKE_FD(answer->fd);
+        }
+        answer_done(answer);
+        return r;
+}
+
+int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err) {
+        Answer answer = { .fd = -1 };
+        int r;
+
+        (void)pthread_mutex_lock(&monitor->call);
+        r = wait_answer(monitor, &answer, err);
+        (void)pthread_mutex_unlock(&monitor->call);
+        if (r < 0) {
+                set_over(monitor);
+                return r;
+        }
+        return take_pid(&answer, ret_pid, ret_pidfd, err);
+}
+
+int monitor_go(Monitor *monitor, Error *err) {
+        MonitorRequest request = { .kind = (char *)"go" };
+        Answer answer = { .fd = -1 };
+        int r;
+
+        (void)pthread_mutex_lock(&monitor->call);
+        r = ask_locked(monitor, &request, NULL, 0, &answer, err);
+        if (r == 0)
+                monitor->watched = true;
+        (void)pthread_mutex_unlock(&monitor->call);
+        answer_done(&answer);
+        if (r < 0)
+                set_over(monitor);
+        else
+                loop_post(monitor->loop, watch, monitor);
+        return r;
+}
+
+void monitor_cancel(Monitor *monitor) {
+        MonitorRequest request = { .kind = (char *)"cancel" };
+        Error err = {};
+
+        /* Without an answer the monitor is gone, and the container with it or lost: nothing to add.
+         */
+        if (ask_plain(monitor, &request, NULL, 0, &err) < 0)
+                log_debug("monitor: %s", err.message);
+        set_over(monitor);
+}
+
+static int connect_socket(int run_fd, int *ret_fd, Error *err) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return error_set(err, errno, "make a socket");
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", run_fd,
+                       MONITOR_SOCKET);
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+                if (errno == ENOENT || errno == ECONNREFUSED)
+                        return error_kind(err, ERROR_NOT_FOUND, "the container has no monitor");
+                return error_set(err, errno, "connect to '%s'", MONITOR_SOCKET);
+        }
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Monitor **ret,
+                    pid_t *ret_pid, int *ret_pidfd, Error *err) {
+        MonitorRequest request = { .kind = (char *)"state" };
+        Monitor *monitor;
+        Answer answer;
+        int fd = -1, r = connect_socket(run_fd, &fd, err);
+
+        if (r < 0)
+                return r;
+        monitor = monitor_new(loop, fd, notice, data);
+        r = ask(monitor, &request, NULL, 0, &answer, err);
+        if (r == 0)
+                r = take_pid(&answer, ret_pid, ret_pidfd, err);
+        if (r < 0) {
+                monitor_free(monitor);
+                return r;
+        }
+        monitor->watched = true;
+        loop_post(loop, watch, monitor);
+        *ret = monitor;
+        return 0;
+}
+
+int monitor_attach(Monitor *monitor, int client_fd, const MonitorRequest *request, Error *err) {
+        MonitorRequest attach = *request;
+
+        attach.kind = (char *)"attach";
+        return ask_plain(monitor, &attach, &client_fd, 1, err);
+}
+
+int monitor_exec(Monitor *monitor, const char *exec_id, const OciProcess *process, int client_fd,
+                 const MonitorRequest *request, const void *seccomp, size_t seccomp_length,
+                 pid_t *ret_pid, Error *err) {
+        MonitorRequest exec = *request;
+        _cleanup_json_
+        json_object *document = json_write(&oci_process_table, process);
+        _cleanup_close_
+        int seccomp_fd = -1;
+        Answer answer;
+        int fds[2], r;
+        size_t count = 0;
+
+        exec.kind = (char *)"exec";
+        exec.exec = (char *)exec_id;
+        exec.process = document;
+        exec.has_client = client_fd >= 0;
+        exec.has_seccomp = seccomp != NULL;
+        if (exec.has_client)
+                fds[count++] = client_fd;
+        if (exec.has_seccomp) {
+                r = memfd_with("seccomp", seccomp, seccomp_length, &seccomp_fd, err);
+                if (r < 0)
+                        return r;
+                fds[count++] = seccomp_fd;
+        }
+        r = ask(monitor, &exec, fds, count, &answer, err);
+        if (r < 0)
+                return r;
+        if (ret_pid)
+                *ret_pid = (pid_t)answer.reply.pid;
+        answer_done(&answer);
+        return 0;
+}
+
+int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height, Error *err) {
+        MonitorRequest request = {
+                .kind = (char *)"resize", .exec = (char *)exec_id, .width = width, .height = height
+        };
+
+        return ask_plain(monitor, &request, NULL, 0, err);
+}
+
+int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err) {
+        MonitorRequest request = { .kind = (char *)"signal",
+                                   .exec = (char *)exec_id,
+                                   .signal = signal };
+
+        return ask_plain(monitor, &request, NULL, 0, err);
+}
+
+int exit_record_read(int state_fd, ExitRecord *ret, Error *err) {
+        _cleanup_free_
+        char *text = NULL;
+        ExitRecord record = {};
+        size_t length;
+        int r = file_read_at(state_fd, MONITOR_EXIT_FILE, EXIT_RECORD_MAX, &text, &length, err);
+
+        if (r == 0)
+                r = json_parse(&exit_record_table, text, length, &record, err);
+        if (r < 0) {
+                json_done(&exit_record_table, &record);
+                return r;
+        }
+        *ret = record;
+        return 0;
+}
+
+char *monitor_early(const void *data, size_t length) {
+        return length > 0 ? base64_encode(data, length) : NULL;
+}
+
+int monitor_detach_keys_check(const char *keys, Error *err) {
+        DetachKeys parsed;
+
+        return detach_keys_parse(keys, &parsed, err);
+}

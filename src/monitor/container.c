@@ -1,0 +1,320 @@
+/* container.c: the container of this monitor: made, let go or given up, and its end recorded.
+ * process.c collects its processes; the runtime library does the work with the kernel. */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "monitor/supervisor.h"
+#include "os/cgroup.h"
+#include "os/mount.h"
+
+/* How long members of the cgroup may take to die. */
+#define KILL_MAX (10 * NSEC_PER_SEC)
+/* How long the last writers' output is waited for, once they are dead. */
+#define DRAIN_MS 1000
+
+/* The descriptors of "start", by their place; -1: not there. */
+typedef struct StartFds {
+        int data_root, state, run, config, netns, seccomp;
+} StartFds;
+
+static int take_fds(const MonitorStart *start, int *fds, size_t count, StartFds *ret, Error *err) {
+        size_t next = 4;
+
+        if (count != next + start->has_netns + start->has_seccomp)
+                return error_kind(err, ERROR_INVALID, "start came with %zu descriptors", count);
+        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1 };
+        if (start->has_netns)
+                ret->netns = fds[next++];
+        if (start->has_seccomp)
+                ret->seccomp = fds[next];
+        return 0;
+}
+
+static void fds_free(int **fds) {
+        for (size_t i = 0; *fds && (*fds)[i] >= 0; i++)
+                (void)close((*fds)[i]);
+        free(*fds);
+}
+
+/* The root as a detached mount; -1 where the document's own root is to be used. */
+static int mount_root(int data_root_fd, const MonitorStart *start, int *ret_fd, Error *err) {
+        size_t count = strv_length(start->lowers);
+        _cleanup_(fds_free) int *lowers = NULL; /* ends at -1 */
+        _cleanup_close_
+        int upper = -1;
+        _cleanup_close_
+        int work = -1;
+        int r;
+
+        if (count == 0)
+                return 0;
+        lowers = NEW_ARRAY(int, count + 1);
+        lowers[0] = -1;
+        for (size_t i = 0; i < count; i++) {
+                lowers[i + 1] = -1;
+                r = dir_open_at(data_root_fd, start->lowers[i], 0, &lowers[i], err);
+                if (r < 0)
+                        return r;
+        }
+        if (start->upper) {
+                r = dir_open_at(data_root_fd, start->upper, 0, &upper, err);
+                if (r == 0)
+                        r = dir_open_at(data_root_fd, start->work ?: "", 0, &work, err);
+                if (r < 0)
+                        return r;
+        }
+        return overlay_mount(lowers, count, upper, work, ret_fd, err);
+}
+
+static int read_config(int fd, OciConfig **ret, Error *err) {
+        _cleanup_free_
+        char *text = NULL;
+        OciConfig *config;
+        size_t length;
+        int r = memfd_read(fd, MONITOR_MESSAGE_MAX, &text, &length, err);
+
+        if (r < 0)
+                return error_prefix(err, "OCI document");
+        config = NEW(OciConfig);
+        r = json_parse(&oci_config_table, text, length, config, err);
+        if (r == 0 && !config->process)
+                r = error_kind(err, ERROR_INVALID, "the OCI document has no process");
+        if (r < 0) {
+                json_free(&oci_config_table, config);
+                return r;
+        }
+        *ret = config;
+        return 0;
+}
+
+static int make_container(Supervisor *supervisor, Process *init, const RuntimeOptions *model,
+                          Error *err) {
+        const OciConfig *config = supervisor->config;
+        StreamsWants wants = { .terminal = config->process->terminal,
+                               .stdin_ = supervisor->open_stdin,
+                               .stdout_ = true,
+                               .stderr_ = true };
+        RuntimeOptions options = *model;
+        _cleanup_close_
+        int inner = -1;
+        StreamsChild child;
+        ProcessIo io;
+        int gate[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate) < 0)
+                return error_set(err, errno, "make a socket pair");
+        supervisor->gate_fd = gate[0];
+        inner = gate[1];
+        options.gate_fd = inner;
+        r = streams_open(&init->streams, wants, &io, &child, err);
+        if (r < 0)
+                return r;
+        r = container_create(config, &options, &io, &supervisor->container, err);
+        streams_child_done(&child);
+        return r;
+}
+
+static int create(Supervisor *supervisor, const MonitorStart *start, const StartFds *fds,
+                  Error *err) {
+        _cleanup_close_
+        int root_fd = -1;
+        _cleanup_free_
+        void *filter = NULL;
+        SeccompProgram seccomp = {};
+        Process *init;
+        int r = read_config(fds->config, &supervisor->config, err);
+
+        if (r == 0)
+                r = mount_root(fds->data_root, start, &root_fd, err);
+        if (r == 0 && fds->seccomp >= 0)
+                r = seccomp_read(fds->seccomp, &seccomp, err);
+        if (r < 0)
+                return r;
+        filter = seccomp.filter;
+        supervisor->init = init = process_new(supervisor, NULL);
+        init->streams.stdin_once = supervisor->stdin_once;
+        init->streams.log = &supervisor->log;
+        r = make_container(supervisor, init,
+                           &(RuntimeOptions){ .id = supervisor->id,
+                                              .bundle_fd = supervisor->state_fd,
+                                              .root_fd = root_fd,
+                                              .netns_fd = fds->netns,
+                                              .seccomp = fds->seccomp >= 0 ? &seccomp : NULL,
+                                              .cgroup_parent = "/brig" },
+                           err);
+        if (r < 0)
+                return r;
+        supervisor->has_container = true;
+        init->pid = supervisor->container.pid;
+        init->pidfd = fcntl(supervisor->container.pidfd, F_DUPFD_CLOEXEC, 0);
+        return init->pidfd < 0 ? error_set(err, errno, "duplicate a pidfd") : 0;
+}
+
+static void note_start(Supervisor *supervisor, const MonitorStart *start, const StartFds *fds) {
+        supervisor->id = str_copy(start->id);
+        supervisor->cgroup = str_copy(start->cgroup);
+        supervisor->open_stdin = start->open_stdin;
+        supervisor->stdin_once = start->stdin_once;
+        supervisor->data_root_fd = fds->data_root;
+        supervisor->state_fd = fds->state;
+        supervisor->run_fd = fds->run;
+}
+
+/* Before anything else, so that no record of an earlier run is taken for this one's. */
+static int forget_record(Supervisor *supervisor, Error *err) {
+        if (unlinkat(supervisor->state_fd, MONITOR_EXIT_FILE, 0) < 0 && errno != ENOENT)
+                return error_set(err, errno, "remove an earlier '%s'", MONITOR_EXIT_FILE);
+        return 0;
+}
+
+int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds, size_t fd_count,
+                     Error *err) {
+        StartFds places;
+        int r = take_fds(start, fds, fd_count, &places, err);
+
+        if (r < 0)
+                return r;
+        note_start(supervisor, start, &places);
+        r = forget_record(supervisor, err);
+        if (r == 0)
+                r = failpoint("monitor.start", err);
+        if (r == 0)
+                r = connections_listen(supervisor, err);
+        if (r == 0)
+                r = logfile_open(&supervisor->log, supervisor->state_fd, &start->log, err);
+        if (r == 0)
+                r = create(supervisor, start, &places, err);
+        if (r == 0)
+                r = failpoint("monitor.created", err);
+        for (size_t i = 3; i < fd_count; i++)
+                close_fd(&fds[i]);
+        close_fd(&supervisor->data_root_fd);
+        if (r < 0)
+                supervisor_give_up(supervisor, err);
+        (void)malloc_trim(0);
+        return r;
+}
+
+/* ---- the end ---- */
+
+static void write_record(Supervisor *supervisor, const ExitRecord *record) {
+        _cleanup_free_
+        char *text = json_text(&exit_record_table, record);
+        Error err = {};
+        int r = failpoint("monitor.exit-before-record", &err);
+
+        if (r == 0)
+                r = file_replace_at(supervisor->state_fd, MONITOR_EXIT_FILE, text, strlen(text),
+                                    0600, false, &err);
+        if (r == 0)
+                r = failpoint("monitor.exit-after-record", &err);
+        if (r < 0) {
+                (void)error_prefix(&err, "exit of container %s was not recorded", supervisor->id);
+                connections_warn(supervisor, &err);
+        }
+}
+
+/* The cgroup goes before anybody is told, so that the container can be started again at once. */
+static void destroy(Supervisor *supervisor) {
+        Error err = {};
+
+        close_fd(&supervisor->gate_fd);
+        if (supervisor->has_container &&
+            container_destroy(supervisor->config, &supervisor->container, supervisor->id, &err) < 0)
+                connections_warn(supervisor, &err);
+        supervisor->has_container = false;
+        supervisor->ended = true;
+        connections_unlisten(supervisor);
+}
+
+static void fail(Supervisor *supervisor, int exit_code, const Error *why) {
+        int64_t now = clock_now();
+        ExitRecord record = { .exit_code = exit_code,
+                              .exited_at = now,
+                              .error = (char *)why->message,
+                              .error_kind = why->kind };
+
+        if (supervisor->ended)
+                return;
+        write_record(supervisor, &record);
+        destroy(supervisor);
+        processes_free(supervisor);
+}
+
+void supervisor_give_up(Supervisor *supervisor, const Error *why) {
+        fail(supervisor, 128, why);
+}
+
+static void kill_rest(Supervisor *supervisor, bool *ret_oom_killed) {
+        const char *cgroup = supervisor->container.cgroup ?: supervisor->cgroup;
+        CgroupStats stats = {};
+        Error err = {};
+
+        *ret_oom_killed = cgroup && cgroup_stats(cgroup, &stats, &err) == 0 && stats.oom_kills > 0;
+        if (cgroup && cgroup_kill(cgroup, KILL_MAX, &err) < 0)
+                connections_warn(supervisor, &err);
+        processes_reap(supervisor); /* its execs */
+}
+
+void supervisor_finish(Supervisor *supervisor) {
+        Process *init = supervisor->init;
+        ExitRecord record = { .exit_code = init->exit_code,
+                              .started_at = supervisor->started_at,
+                              .exited_at = init->exited_at };
+
+        kill_rest(supervisor, &record.oom_killed);
+        streams_drain(&init->streams, DRAIN_MS);
+        write_record(supervisor, &record);
+        destroy(supervisor);
+        process_tell(init, record.oom_killed);
+        processes_settle(supervisor);
+}
+
+/* ---- go ---- */
+
+/* What the kernel's and dockerd's users know these failures by. */
+static int exit_code_of(const Error *err) {
+        return err->kind == ERROR_NOT_FOUND ? 127 : err->kind == ERROR_FORBIDDEN ? 126 : 128;
+}
+
+/* What only the start needed. */
+static void forget_documents(Supervisor *supervisor) {
+        const OciConfig *config = supervisor->config;
+
+        if (!config->hooks || config->hooks->poststop.count == 0) {
+                json_free(&oci_config_table, supervisor->config);
+                supervisor->config = NULL;
+        }
+        (void)malloc_trim(0);
+}
+
+int supervisor_go(Supervisor *supervisor, Error *err) {
+        Process *init = supervisor->init;
+        Error warning = {};
+        int r;
+
+        if (supervisor->started || supervisor->ended || !init)
+                return error_kind(err, ERROR_CONFLICT, "container %s was let go already",
+                                  supervisor->id);
+        r = failpoint("monitor.go", err);
+        if (r == 0)
+                r = container_release(supervisor->gate_fd, err);
+        if (r < 0) {
+                fail(supervisor, exit_code_of(err), err);
+                return r;
+        }
+        close_fd(&supervisor->gate_fd);
+        supervisor->started = true;
+        supervisor->started_at = clock_now();
+        init->phase = PROCESS_RUNNING;
+        if (streams_run(&init->streams, &warning) < 0)
+                connections_warn(supervisor, &warning);
+        forget_documents(supervisor);
+        return 0;
+}

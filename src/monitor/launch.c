@@ -1,0 +1,149 @@
+/* launch.c: see launch.h. */
+#include "monitor/launch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "monitor/message.h"
+#include "os/pidfd.h"
+
+extern char **environ;
+
+/* Collects the monitor's process once it has ended, whatever became of the connection. */
+typedef struct Reaper {
+        Loop *loop;
+        LoopSource *source;
+        int pidfd;
+} Reaper;
+
+static void on_monitor_end(void *data, int fd, uint32_t events) {
+        Reaper *reaper = data;
+        Error err = {};
+        int status;
+
+        (void)events;
+        if (pidfd_wait(fd, &status, &err) < 0)
+                log_warn("monitor: %s", err.message);
+        loop_remove(reaper->source);
+        close_fd(&reaper->pidfd);
+        free(reaper);
+}
+
+static void watch_monitor(void *data) {
+        Reaper *reaper = data;
+        Error err = {};
+
+        if (loop_add_fd(reaper->loop, reaper->pidfd, EPOLLIN, on_monitor_end, reaper,
+                        &reaper->source, &err) < 0)
+                log_error("monitor: %s", err.message);
+}
+
+static int reap_later(Loop *loop, pid_t pid, Error *err) {
+        Reaper *reaper;
+        int pidfd, r = pidfd_of(pid, &pidfd, err);
+
+        if (r < 0)
+                return r;
+        reaper = NEW(Reaper);
+        *reaper = (Reaper){ .loop = loop, .pidfd = pidfd };
+        loop_post(loop, watch_monitor, reaper);
+        return 0;
+}
+
+/* The monitor holds nothing of the daemon's: not its terminal, pipes, session or signal mask. */
+static int fill_actions(posix_spawn_file_actions_t *actions, int fd) {
+        int r = posix_spawn_file_actions_adddup2(actions, fd, MONITOR_FD);
+
+        for (int i = 0; r == 0 && i <= STDERR_FILENO; i++)
+                r = posix_spawn_file_actions_addopen(actions, i, "/dev/null",
+                                                     i == 0 ? O_RDONLY : O_WRONLY, 0);
+        return r != 0 ? r : posix_spawn_file_actions_addclosefrom_np(actions, MONITOR_FD + 1);
+}
+
+static int fill_attributes(posix_spawnattr_t *attributes) {
+        sigset_t all, none;
+        int r;
+
+        (void)sigfillset(&all);
+        (void)sigemptyset(&none);
+        r = posix_spawnattr_setsigdefault(attributes, &all);
+        if (r == 0)
+                r = posix_spawnattr_setsigmask(attributes, &none);
+        return r != 0 ? r
+                      : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID |
+                                                                     POSIX_SPAWN_SETSIGMASK |
+                                                                     POSIX_SPAWN_SETSIGDEF);
+}
+
+/* posix_spawn shares the daemon's memory until the exec, so that its size does not matter. */
+static int spawn_program(const char *program, const char *id, int fd, pid_t *ret, Error *err) {
+        char *arguments[] = { (char *)"brig-monitor", (char *)id, NULL };
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        int r;
+
+        (void)posix_spawn_file_actions_init(&actions);
+        (void)posix_spawnattr_init(&attributes);
+        r = fill_actions(&actions, fd);
+        if (r == 0)
+                r = fill_attributes(&attributes);
+        if (r == 0)
+                r = posix_spawn(ret, program, &actions, &attributes, arguments, environ);
+        (void)posix_spawnattr_destroy(&attributes);
+        (void)posix_spawn_file_actions_destroy(&actions);
+        return r != 0 ? error_set(err, r, "start '%s'", program) : 0;
+}
+
+static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
+        _cleanup_free_
+        char *config = json_text(&oci_config_table, spawn->config);
+        _cleanup_close_
+        int config_fd = -1;
+        _cleanup_close_
+        int seccomp_fd = -1;
+        MonitorStart start = *spawn->start;
+        int fds[6] = { spawn->data_root_fd, spawn->state_fd, spawn->run_fd };
+        size_t count = 4;
+        int r = memfd_with("config.json", config, strlen(config), &config_fd, err);
+
+        start.has_netns = spawn->netns_fd >= 0;
+        start.has_seccomp = spawn->seccomp != NULL;
+        if (r == 0 && start.has_seccomp)
+                r = memfd_with("seccomp", spawn->seccomp, spawn->seccomp_length, &seccomp_fd, err);
+        if (r < 0)
+                return r;
+        fds[3] = config_fd;
+        if (start.has_netns)
+                fds[count++] = spawn->netns_fd;
+        if (start.has_seccomp)
+                fds[count++] = seccomp_fd;
+        return message_send(fd, &monitor_start_table, &start, fds, count, err);
+}
+
+int monitor_spawn_process(Loop *loop, const MonitorSpawn *spawn, int *ret_fd, Error *err) {
+        _cleanup_close_
+        int ours = -1;
+        _cleanup_close_
+        int theirs = -1;
+        pid_t pid;
+        int pair[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "make a socket pair");
+        ours = pair[0];
+        theirs = pair[1];
+        /* First, as the message waits in the socket and the monitor finds it there. */
+        r = send_start(ours, spawn, err);
+        if (r == 0)
+                r = spawn_program(spawn->program, spawn->start->id, theirs, &pid, err);
+        if (r == 0)
+                r = reap_later(loop, pid, err);
+        if (r < 0)
+                return r;
+        *ret_fd = TAKE_FD(ours);
+        return 0;
+}

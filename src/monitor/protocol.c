@@ -1,0 +1,65 @@
+/* protocol.c: the tables of the monitor's documents; message.c carries them. */
+#include "monitor/protocol.h"
+
+static const JsonField log_fields[] = {
+        JSON_FIELD(MonitorLog, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorLog, "path", JSON_STRING, path, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorLog, "maxSize", JSON_INT, max_size, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorLog, "maxFiles", JSON_INT, max_files, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorLog, "attributes", JSON_PAIRS, attributes, JSON_OMIT_EMPTY),
+};
+static const JsonTable log_table = JSON_TABLE(MonitorLog, "log", log_fields);
+
+static const JsonField start_fields[] = {
+        JSON_FIELD(MonitorStart, "id", JSON_STRING, id, JSON_REQUIRED),
+        JSON_FIELD(MonitorStart, "lowers", JSON_STRINGS, lowers, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "upper", JSON_STRING, upper, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "work", JSON_STRING, work, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "hasNetns", JSON_BOOL, has_netns, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "hasSeccomp", JSON_BOOL, has_seccomp, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "openStdin", JSON_BOOL, open_stdin, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "stdinOnce", JSON_BOOL, stdin_once, JSON_OMIT_EMPTY),
+        JSON_NESTED(MonitorStart, "log", JSON_INLINE, log, 0, &log_table),
+        JSON_FIELD(MonitorStart, "cgroup", JSON_STRING, cgroup, JSON_OMIT_EMPTY),
+};
+const JsonTable monitor_start_table = JSON_TABLE(MonitorStart, "start", start_fields);
+
+static const JsonField request_fields[] = {
+        JSON_FIELD(MonitorRequest, "kind", JSON_STRING, kind, JSON_REQUIRED),
+        JSON_FIELD(MonitorRequest, "exec", JSON_STRING, exec, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "process", JSON_RAW, process, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "hasClient", JSON_BOOL, has_client, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "hasSeccomp", JSON_BOOL, has_seccomp, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "stdin", JSON_BOOL, want_stdin, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "stdout", JSON_BOOL, want_stdout, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "stderr", JSON_BOOL, want_stderr, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "multiplex", JSON_BOOL, multiplex, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "early", JSON_STRING, early, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "detachKeys", JSON_STRING, detach_keys, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "signal", JSON_INT, signal, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "width", JSON_INT, width, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "height", JSON_INT, height, JSON_OMIT_EMPTY),
+};
+const JsonTable monitor_request_table = JSON_TABLE(MonitorRequest, "request", request_fields);
+
+static const JsonField reply_fields[] = {
+        JSON_FIELD(MonitorReply, "kind", JSON_STRING, kind, JSON_REQUIRED),
+        JSON_FIELD(MonitorReply, "exec", JSON_STRING, exec, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorReply, "pid", JSON_INT, pid, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorReply, "exitCode", JSON_INT, exit_code, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorReply, "oomKilled", JSON_BOOL, oom_killed, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorReply, "at", JSON_INT, at, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorReply, "errorKind", JSON_INT, error_kind, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorReply, "message", JSON_STRING, message, JSON_OMIT_EMPTY),
+};
+const JsonTable monitor_reply_table = JSON_TABLE(MonitorReply, "reply", reply_fields);
+
+static const JsonField exit_fields[] = {
+        JSON_FIELD(ExitRecord, "exitCode", JSON_INT, exit_code, JSON_REQUIRED),
+        JSON_FIELD(ExitRecord, "oomKilled", JSON_BOOL, oom_killed, 0),
+        JSON_FIELD(ExitRecord, "startedAt", JSON_INT, started_at, 0),
+        JSON_FIELD(ExitRecord, "exitedAt", JSON_INT, exited_at, 0),
+        JSON_FIELD(ExitRecord, "error", JSON_STRING, error, JSON_OMIT_EMPTY),
+        JSON_FIELD(ExitRecord, "errorKind", JSON_INT, error_kind, JSON_OMIT_EMPTY),
+};
+const JsonTable exit_record_table = JSON_TABLE(ExitRecord, "exit record", exit_fields);

@@ -1,0 +1,108 @@
+/* request.c: what a daemon may ask for, by the request's kind. */
+#include "monitor/supervisor.h"
+#include "os/pidfd.h"
+
+typedef int (*RequestHandler)(Supervisor *supervisor, Exchange *exchange, Error *err);
+
+static int on_go(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        int r = supervisor_go(supervisor, err);
+
+        if (r < 0)
+                return r;
+        exchange->reply.kind = str_copy("started");
+        exchange->reply.pid = supervisor->init->pid;
+        exchange->reply.at = supervisor->started_at;
+        return 0;
+}
+
+static int on_cancel(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        Error why = {};
+
+        (void)exchange;
+        if (supervisor->started)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "the container runs already and cannot be cancelled");
+        (void)error_kind(&why, ERROR_UNAVAILABLE, "the start was cancelled");
+        supervisor_give_up(supervisor, &why);
+        return 0;
+}
+
+static int on_attach(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        Process *process = process_find(supervisor, exchange->request.exec, err);
+
+        if (!process)
+                return error_number_of(err->kind);
+        if (exchange->fd_count != 1)
+                return error_kind(err, ERROR_INVALID, "attach needs the client's socket");
+        return streams_attach(&process->streams, exchange->fds[0], &exchange->request, err);
+}
+
+static int on_resize(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        Process *process = process_find(supervisor, exchange->request.exec, err);
+
+        if (!process)
+                return error_number_of(err->kind);
+        return streams_resize(&process->streams, exchange->request.width, exchange->request.height,
+                              err);
+}
+
+static int on_stdin_close(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        Process *process = process_find(supervisor, exchange->request.exec, err);
+
+        if (!process)
+                return error_number_of(err->kind);
+        streams_close_stdin(&process->streams);
+        return 0;
+}
+
+static int on_signal(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        Process *process = process_find(supervisor, exchange->request.exec, err);
+
+        if (!process)
+                return error_number_of(err->kind);
+        return pidfd_signal(process->pidfd, (int)exchange->request.signal, err);
+}
+
+static int on_state(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        Process *process = process_find(supervisor, NULL, err);
+
+        if (!process)
+                return error_number_of(err->kind);
+        exchange->reply.kind = str_copy("state");
+        exchange->reply.pid = process->pid;
+        exchange->reply.at = supervisor->started_at;
+        exchange->reply_fd = process->pidfd;
+        return 0;
+}
+
+static int on_reopen_log(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        (void)exchange;
+        return logfile_reopen(&supervisor->log, err);
+}
+
+static int on_seen(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        Connection *connection = exchange->connection;
+
+        (void)supervisor;
+        (void)err;
+        exchange->silent = true;
+        connection->unseen -= connection->unseen > 0;
+        return 0;
+}
+
+static const struct {
+        const char *kind;
+        RequestHandler handler;
+} handlers[] = {
+        { "go", on_go },          { "cancel", on_cancel }, { "attach", on_attach },
+        { "exec", process_exec }, { "resize", on_resize }, { "stdin-close", on_stdin_close },
+        { "signal", on_signal },  { "state", on_state },   { "reopen-log", on_reopen_log },
+        { "seen", on_seen },
+};
+
+int request_handle(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        for (size_t i = 0; i < ELEMENTS(handlers); i++)
+                if (str_equal(handlers[i].kind, exchange->request.kind))
+                        return handlers[i].handler(supervisor, exchange, err);
+        return error_kind(err, ERROR_UNSUPPORTED, "unknown request '%s'", exchange->request.kind);
+}

@@ -1,0 +1,122 @@
+/* supervisor.h: what the files of brig-monitor share: one container, its execs, and the daemons
+ * that are connected. */
+#pragma once
+
+#include "base/loop.h"
+#include "monitor/logfile.h"
+#include "monitor/message.h"
+#include "monitor/protocol.h"
+#include "monitor/streams.h"
+#include "runtime/runtime.h"
+
+typedef struct Supervisor Supervisor;
+
+/* A daemon. */
+typedef struct Connection {
+        struct Connection *next;
+        Supervisor *supervisor;
+        int fd;
+        LoopSource *source;
+        size_t unseen; /* notices of exits that it has not said "seen" to */
+        bool dead;
+} Connection;
+
+typedef enum ProcessPhase {
+        PROCESS_CREATED, /* not let go yet */
+        PROCESS_RUNNING,
+        PROCESS_REAPED, /* it has ended and nobody was told yet */
+        PROCESS_TOLD,   /* the daemons were told; its clients see the end after they have seen it */
+        PROCESS_ENDED,  /* it is there for clients only that still read what waits for them */
+} ProcessPhase;
+
+/* The container's own process or an exec. */
+typedef struct Process {
+        struct Process *next;
+        Supervisor *supervisor;
+        char *exec; /* NULL: the container's own */
+        pid_t pid;
+        int pidfd;
+        ProcessPhase phase;
+        int exit_code;
+        int64_t exited_at;
+        Streams streams;
+        LoopSource *timer; /* bounds the present phase */
+        bool overdue;      /* that bound is over */
+} Process;
+
+struct Supervisor {
+        Loop *loop;
+        Connection *connections;
+        int data_root_fd, state_fd, run_fd;
+        int listen_fd;
+        LoopSource *listen_source;
+
+        char *id, *cgroup;
+        bool open_stdin, stdin_once;
+        OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
+        RuntimeContainer container;
+        bool has_container;
+        int gate_fd; /* init waits at the other end; -1: let go */
+        bool started;
+        int64_t started_at;
+
+        LogFile log;
+        Process *init;  /* NULL before it was made */
+        Process *execs; /* running, or with clients */
+        bool settling;  /* processes_settle is posted */
+        bool ended;     /* the record is written, nothing more is accepted */
+};
+
+/* A request and its answer. */
+typedef struct Exchange {
+        Connection *connection;
+        MonitorRequest request;
+        int fds[MESSAGE_FDS_MAX];
+        size_t fd_count;
+        MonitorReply reply; /* kind NULL: "ok"; strings are the reply's */
+        int reply_fd;       /* borrowed; -1: none */
+        bool silent;        /* no answer */
+} Exchange;
+
+/* ---- container.c: making the container, letting it go, giving it up ---- */
+
+/* Makes the container as "start" and its descriptors say, which are taken. On error nothing of it
+ * is left. */
+int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds, size_t fd_count,
+                     Error *err);
+/* On error the container is gone and the failure recorded. */
+int supervisor_go(Supervisor *supervisor, Error *err);
+/* A container that was not let go: destroys it and records why. */
+void supervisor_give_up(Supervisor *supervisor, const Error *why);
+/* Its own process has ended: kills what is left, drains, records, destroys, tells. */
+void supervisor_finish(Supervisor *supervisor);
+
+/* ---- process.c: beginnings and ends of processes ---- */
+
+Process *process_new(Supervisor *supervisor, const char *exec);
+/* The one that a request names; NULL if it is not there or has ended: see *err. */
+Process *process_find(Supervisor *supervisor, const char *exec, Error *err);
+/* Makes what the request describes, with its client. */
+int process_exec(Supervisor *supervisor, Exchange *exchange, Error *err);
+/* Collects every child that has ended. */
+void processes_reap(Supervisor *supervisor);
+/* Moves each process on to the phase that it is due for; the loop ends with the last. */
+void processes_settle(Supervisor *supervisor);
+void process_tell(Process *process, bool oom_killed);
+void processes_free(Supervisor *supervisor);
+int seccomp_read(int fd, SeccompProgram *ret, Error *err); /* filter is the caller's */
+
+/* ---- connection.c: daemons ---- */
+
+int connection_add(Supervisor *supervisor, int fd, Error *err); /* takes fd */
+int connections_listen(Supervisor *supervisor, Error *err);
+void connections_unlisten(Supervisor *supervisor);
+void connections_notice(Supervisor *supervisor, const MonitorReply *reply, bool wants_seen);
+void connections_warn(Supervisor *supervisor, const Error *err);
+bool connections_seen(const Supervisor *supervisor);
+void connections_free(Supervisor *supervisor);
+
+/* ---- request.c ---- */
+
+/* Fills the exchange's reply. Negative: *err is the answer. */
+int request_handle(Supervisor *supervisor, Exchange *exchange, Error *err);
