@@ -1,5 +1,5 @@
 /* db.h: the engine's record on disk: one SQLite file, documents by id. Knows rows, not what they
- * mean. Thread-safe. */
+ * mean. Thread-safe, but a row handler must not call back into the same Db. */
 #pragma once
 
 #include "base/error.h"

@@ -79,19 +79,21 @@ static inline void container_unlockp(Container **container) {
 /* ---- snapshot.c: see snapshot.h ---- */
 
 /* ---- state.c: the record ---- */
-/* lock held. Writes name, state and endpoints to the database (one transaction) and publishes a new
- * snapshot. */
+/* lock held. Writes name, state and endpoints to the database, one transaction. The caller
+ * publishes. */
 int container_save(Container *container, bool durable, Error *err);
-/* The whole record, at create. */
+/* The whole record, at create; synced unless the container is an --rm one. */
 int container_save_new(Container *container, Error *err);
+/* A row of the record as an object that is in no registry yet. */
+int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err);
 bool container_is_running(const Container *container); /* running or paused; lock held */
 /* lock held. conflict "Container <id> is not running", and for a paused one where allow_paused is
  * false "Container <id> is paused, unpause the container before exec" is the caller's. */
 int container_require_running(const Container *container, Error *err);
 
 /* ---- names.c ---- */
-char *name_random(
-        int attempt); /* adjective_name; a digit is added from the third attempt on; the caller's */
+char *name_random(int attempt); /* adjective_name; attempt counts from 0; later ones get digits; the
+                                   caller's */
 
 /* ---- seccomp-cache.c ---- */
 /* The compiled program of the container's profile: *ret is NULL where it runs unconfined; else

@@ -21,5 +21,5 @@ ContainerSnapshot *snapshot_unref(ContainerSnapshot *snapshot);
 DEFINE_CLEANUP(ContainerSnapshot *, snapshot_unref)
 #define _cleanup_snapshot_ _cleanup_(snapshot_unrefp)
 
-/* lock held: makes a new snapshot the one that readers get. container_save does it too. */
+/* lock held: makes a new snapshot the one that readers get. */
 void container_publish(Container *container);

@@ -1,0 +1,373 @@
+/* db.c: the SQLite file behind db.h. WAL with one writing connection; what is merely state is
+ * committed without a sync (a killed daemon loses nothing), what a user would miss after a power
+ * cut with one. Checkpoints, which sync, run on a thread of their own with their own connection, so
+ * that no request pays for them. */
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "engine/db.h"
+
+#define SCHEMA_VERSION 1
+#define CHECKPOINT_PAGES 1000 /* SQLite's own default: about 4 MB of log */
+#define BUSY_TIMEOUT_MS 5000
+
+typedef enum Statement {
+        STATEMENT_INSERT,
+        STATEMENT_UPDATE,
+        STATEMENT_DELETE,
+        STATEMENTS
+} Statement;
+
+struct Db {
+        pthread_mutex_t lock; /* of everything but the checkpointer's own */
+        sqlite3 *handle;
+        char *path;
+        sqlite3_stmt *statements[3][STATEMENTS];
+        bool durable; /* what "synchronous" is set to now: FULL or NORMAL */
+
+        pthread_t checkpointer;
+        pthread_mutex_t checkpoint_lock;
+        pthread_cond_t checkpoint_wanted;
+        bool wanted, closing, has_checkpointer;
+};
+
+static const char *const table_names[] = {
+        [DB_CONTAINERS] = "containers",
+        [DB_NETWORKS] = "networks",
+        [DB_VOLUMES] = "volumes",
+};
+
+static const char *const statement_texts[STATEMENTS] = {
+        [STATEMENT_INSERT] = "INSERT INTO %s (id, name, document, state) VALUES (?1, ?2, ?3, ?4)",
+        [STATEMENT_UPDATE] =
+                "UPDATE %s SET name = ifnull(?2, name), document = ifnull(?3, document),"
+                " state = ifnull(?4, state) WHERE id = ?1",
+        [STATEMENT_DELETE] = "DELETE FROM %s WHERE id = ?1",
+};
+
+static int db_error(Db *db, Error *err, const char *doing) {
+        int code = sqlite3_extended_errcode(db->handle);
+        const char *why = sqlite3_errmsg(db->handle);
+
+        switch (code & 0xff) {
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+                return error_kind(err, ERROR_INTERNAL,
+                                  "%s: the record '%s' is damaged (%s). Move it away; containers "
+                                  "that run go on, but "
+                                  "the daemon will not know them",
+                                  doing, db->path, why);
+        case SQLITE_FULL:
+                return error_set(err, ENOSPC, "%s: the record '%s'", doing, db->path);
+        case SQLITE_CONSTRAINT:
+                return error_kind(err, ERROR_CONFLICT, "%s: %s", doing, why);
+        default:
+                return error_kind(err, ERROR_INTERNAL, "%s: the record '%s': %s", doing, db->path,
+                                  why);
+        }
+}
+
+static int db_execute(Db *db, const char *sql, const char *doing, Error *err) {
+        if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+                return db_error(db, err, doing);
+        return 0;
+}
+
+/* The first column of the first row. */
+static int db_query_text(Db *db, const char *sql, char **ret, Error *err) {
+        sqlite3_stmt *statement;
+
+        if (sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL) != SQLITE_OK)
+                return db_error(db, err, "read the state");
+        int r = sqlite3_step(statement);
+        if (r == SQLITE_ROW)
+                *ret = str_copy((const char *)sqlite3_column_text(statement, 0));
+        (void)sqlite3_finalize(statement);
+        if (r != SQLITE_ROW && r != SQLITE_DONE)
+                return db_error(db, err, "read the state");
+        return 0;
+}
+
+/* ---- opening ---- */
+
+static int schema_make(Db *db, Error *err) {
+        static const char sql[] =
+                "BEGIN IMMEDIATE;"
+                "CREATE TABLE meta (version INTEGER NOT NULL);"
+                "INSERT INTO meta VALUES (1);"
+                "CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT UNIQUE, document TEXT, "
+                "state TEXT)"
+                " WITHOUT ROWID;"
+                "CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT, document TEXT, state TEXT)"
+                " WITHOUT ROWID;"
+                "CREATE TABLE volumes (id TEXT PRIMARY KEY, name TEXT, document TEXT, state TEXT)"
+                " WITHOUT ROWID;"
+                "COMMIT;";
+        return db_execute(db, sql, "make the state's tables", err);
+}
+
+static int schema_check(Db *db, Error *err) {
+        _cleanup_free_
+        char *has = NULL, *version = NULL;
+        int64_t number = 0;
+
+        int r = db_query_text(db, "SELECT name FROM sqlite_master WHERE name = 'meta'", &has, err);
+        if (r < 0)
+                return r;
+        if (!has)
+                return schema_make(db, err);
+        r = db_query_text(db, "SELECT version FROM meta", &version, err);
+        if (r < 0)
+                return r;
+        if (!version || str_to_int64(version, &number) < 0 || number < 1)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "the record '%s' has no version: it is not brig's", db->path);
+        if (number > SCHEMA_VERSION)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "the record '%s' has version %lld, this brigd knows %d: it was "
+                                  "written by a newer one; install that or use another data root",
+                                  db->path, (long long)number, SCHEMA_VERSION);
+        return 0;
+}
+
+static int integrity_check(Db *db, Error *err) {
+        _cleanup_free_
+        char *answer = NULL;
+
+        int r = db_query_text(db, "PRAGMA quick_check(1)", &answer, err);
+        if (r < 0)
+                return r;
+        if (!str_equal(answer, "ok"))
+                return error_kind(err, ERROR_INTERNAL,
+                                  "the record '%s' is damaged: %s. Restore it or move it away",
+                                  db->path, answer ? answer : "no answer");
+        return 0;
+}
+
+static void checkpoint_run(const char *path) {
+        sqlite3 *handle = NULL;
+
+        if (sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
+                (void)sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
+                if (sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                              NULL) != SQLITE_OK)
+                        log_warn("checkpoint of '%s': %s", path, sqlite3_errmsg(handle));
+        }
+        (void)sqlite3_close(handle);
+}
+
+static void *checkpointer_main(void *data) {
+        Db *db = data;
+
+        pthread_mutex_lock(&db->checkpoint_lock);
+        for (;;) {
+                while (!db->wanted && !db->closing)
+                        pthread_cond_wait(&db->checkpoint_wanted, &db->checkpoint_lock);
+                if (db->closing)
+                        break;
+                db->wanted = false;
+                pthread_mutex_unlock(&db->checkpoint_lock);
+                checkpoint_run(db->path);
+                pthread_mutex_lock(&db->checkpoint_lock);
+        }
+        pthread_mutex_unlock(&db->checkpoint_lock);
+        return NULL;
+}
+
+/* SQLite calls this after each commit with the length of the log. */
+static int on_commit(void *data, sqlite3 *handle, const char *name, int pages) {
+        Db *db = data;
+
+        (void)handle;
+        (void)name;
+        if (pages >= CHECKPOINT_PAGES) {
+                pthread_mutex_lock(&db->checkpoint_lock);
+                db->wanted = true;
+                pthread_cond_signal(&db->checkpoint_wanted);
+                pthread_mutex_unlock(&db->checkpoint_lock);
+        }
+        return SQLITE_OK;
+}
+
+static int statements_prepare(Db *db, Error *err) {
+        for (size_t table = 0; table < ELEMENTS(table_names); table++) {
+                for (size_t i = 0; i < STATEMENTS; i++) {
+                        _cleanup_buf_
+                        Buf sql = { 0 };
+                        const char *text = statement_texts[i], *place = strstr(text, "%s");
+
+                        buf_add(&sql, text, (size_t)(place - text));
+                        buf_add_str(&sql, table_names[table]);
+                        buf_add_str(&sql, place + 2);
+                        if (sqlite3_prepare_v3(db->handle, sql.data, -1, SQLITE_PREPARE_PERSISTENT,
+                                               &db->statements[table][i], NULL) != SQLITE_OK)
+                                return db_error(db, err, "prepare the state's statements");
+                }
+        }
+        return 0;
+}
+
+static int db_start(Db *db, Error *err) {
+        static const char settings[] =
+                "PRAGMA journal_mode = WAL;"
+                "PRAGMA synchronous = NORMAL;"
+                "PRAGMA wal_autocheckpoint = 0;"
+                "PRAGMA cache_size = -256;"; /* KiB: rows are read once, at start */
+
+        (void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+        int r = db_execute(db, settings, "set up the state", err);
+        if (r < 0)
+                return r;
+        r = integrity_check(db, err);
+        if (r < 0)
+                return r;
+        r = schema_check(db, err);
+        if (r < 0)
+                return r;
+        r = statements_prepare(db, err);
+        if (r < 0)
+                return r;
+        (void)sqlite3_wal_hook(db->handle, on_commit, db);
+        r = pthread_create(&db->checkpointer, NULL, checkpointer_main, db);
+        if (r != 0)
+                return error_set(err, r, "start the record's checkpoint thread");
+        db->has_checkpointer = true;
+        return 0;
+}
+
+int db_open(const char *path, Db **ret, Error *err) {
+        Db *db = NEW(Db);
+
+        pthread_mutex_init(&db->lock, NULL);
+        pthread_mutex_init(&db->checkpoint_lock, NULL);
+        pthread_cond_init(&db->checkpoint_wanted, NULL);
+        db->path = str_copy(path);
+        int r;
+        if (sqlite3_open_v2(path, &db->handle,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                            NULL) == SQLITE_OK)
+                r = db_start(db, err);
+        else
+                r = db_error(db, err, "open the state");
+        if (r < 0) {
+                db_close(db);
+                return r;
+        }
+        *ret = db;
+        return 0;
+}
+
+Db *db_close(Db *db) {
+        if (!db)
+                return NULL;
+        if (db->has_checkpointer) {
+                pthread_mutex_lock(&db->checkpoint_lock);
+                db->closing = true;
+                pthread_cond_signal(&db->checkpoint_wanted);
+                pthread_mutex_unlock(&db->checkpoint_lock);
+                (void)pthread_join(db->checkpointer, NULL);
+        }
+        for (size_t table = 0; table < ELEMENTS(table_names); table++)
+                for (size_t i = 0; i < STATEMENTS; i++)
+                        (void)sqlite3_finalize(db->statements[table][i]);
+        (void)sqlite3_close(db->handle);
+        pthread_cond_destroy(&db->checkpoint_wanted);
+        pthread_mutex_destroy(&db->checkpoint_lock);
+        pthread_mutex_destroy(&db->lock);
+        free(db->path);
+        free(db);
+        return NULL;
+}
+
+/* ---- rows ---- */
+
+static int db_set_durable(Db *db, bool durable, Error *err) {
+        if (db->durable == durable)
+                return 0;
+        int r = db_execute(db,
+                           durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                           "set the state's durability", err);
+        if (r == 0)
+                db->durable = durable;
+        return r;
+}
+
+static void bind_text(sqlite3_stmt *statement, int index, const char *text) {
+        if (text)
+                (void)sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+        else
+                (void)sqlite3_bind_null(statement, index);
+}
+
+static int db_run(Db *db, DbTable table, Statement which, const DbRecord *record, bool durable,
+                  Error *err) {
+        sqlite3_stmt *statement = db->statements[table][which];
+
+        pthread_mutex_lock(&db->lock);
+        int r = db_set_durable(db, durable, err);
+        if (r == 0) {
+                bind_text(statement, 1, record->id);
+                if (which != STATEMENT_DELETE) {
+                        bind_text(statement, 2, record->name);
+                        bind_text(statement, 3, record->document);
+                        bind_text(statement, 4, record->state);
+                }
+                if (sqlite3_step(statement) != SQLITE_DONE)
+                        r = db_error(db, err, "write the state");
+                (void)sqlite3_reset(statement);
+                (void)sqlite3_clear_bindings(statement);
+        }
+        pthread_mutex_unlock(&db->lock);
+        return r;
+}
+
+int db_insert(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err) {
+        return db_run(db, table, STATEMENT_INSERT, record, durable, err);
+}
+
+int db_update(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err) {
+        return db_run(db, table, STATEMENT_UPDATE, record, durable, err);
+}
+
+int db_delete(Db *db, DbTable table, const char *id, bool durable, Error *err) {
+        const DbRecord record = { .id = id };
+        return db_run(db, table, STATEMENT_DELETE, &record, durable, err);
+}
+
+static int db_each_row(Db *db, sqlite3_stmt *statement, DbRow row, void *data, Error *err) {
+        int r;
+
+        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+                const DbRecord record = {
+                        .id = (const char *)sqlite3_column_text(statement, 0),
+                        .name = (const char *)sqlite3_column_text(statement, 1),
+                        .document = (const char *)sqlite3_column_text(statement, 2),
+                        .state = (const char *)sqlite3_column_text(statement, 3),
+                };
+                int answer = row(data, &record, err);
+                if (answer < 0)
+                        return answer;
+        }
+        return r == SQLITE_DONE ? 0 : db_error(db, err, "read the state");
+}
+
+int db_each(Db *db, DbTable table, DbRow row, void *data, Error *err) {
+        _cleanup_free_
+        char *sql = str_format("SELECT id, name, document, state FROM %s ORDER BY id",
+                               table_names[table]);
+        sqlite3_stmt *statement = NULL;
+        int r;
+
+        pthread_mutex_lock(&db->lock);
+        if (sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL) == SQLITE_OK)
+                r = db_each_row(db, statement, row, data, err);
+        else
+                r = db_error(db, err, "read the state");
+        (void)sqlite3_finalize(statement);
+        pthread_mutex_unlock(&db->lock);
+        return r;
+}

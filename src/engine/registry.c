@@ -1,0 +1,214 @@
+/* registry.c: the containers of an engine by id and by name, and their life as objects. Knows no
+ * record and no kernel. */
+#include <errno.h>
+
+#include "engine/internal.h"
+#include "engine/locks.h"
+
+__thread unsigned locks_held;
+
+/* What by_name holds: the id that has the name, be its container in by_id already or still being
+ * made. */
+typedef struct Reservation {
+        char id[ID_LENGTH + 1];
+} Reservation;
+
+/* ---- objects ---- */
+
+Container *container_new(Engine *engine, const char id[ID_LENGTH + 1]) {
+        Container *container = NEW(Container);
+
+        container->engine = engine;
+        atomic_init(&container->references, 1);
+        memcpy(container->id, id, ID_LENGTH + 1);
+        pthread_mutex_init(&container->lock, NULL);
+        pthread_mutex_init(&container->state_lock, NULL);
+        container->pidfd = container->netns_fd = -1;
+        return container;
+}
+
+Container *container_ref(Container *container) {
+        (void)atomic_fetch_add_explicit(&container->references, 1, memory_order_relaxed);
+        return container;
+}
+
+static void array_done(JsonArray *array, const JsonTable *table) {
+        for (size_t i = 0; i < array->count; i++)
+                json_done(table, (char *)array->items + i * table->size);
+        free(array->items);
+        *array = (JsonArray){ 0 };
+}
+
+static void container_destroy_object(Container *container) {
+        attach_drop_pending(container);
+        exec_container_removed(container);
+        monitor_free(container->monitor);
+        close_fd(&container->pidfd);
+        close_fd(&container->netns_fd);
+        snapshot_unref(container->snapshot);
+        container_create_done(&container->spec);
+        json_done(&container_state_table, &container->state);
+        array_done(&container->mounts, &mount_point_table);
+        array_done(&container->endpoints, &container_endpoint_table);
+        strv_free(container->lowers);
+        strv_free(container->args);
+        free(container->image_id);
+        free(container->path);
+        free(container->platform);
+        free(container->name);
+        pthread_mutex_destroy(&container->lock);
+        pthread_mutex_destroy(&container->state_lock);
+        free(container);
+}
+
+Container *container_unref(Container *container) {
+        if (container &&
+            atomic_fetch_sub_explicit(&container->references, 1, memory_order_acq_rel) == 1)
+                container_destroy_object(container);
+        return NULL;
+}
+
+void container_lock(Container *container) {
+        lock_take(&container->lock, LOCK_CONTAINER);
+}
+
+void container_unlock(Container *container) {
+        lock_drop(&container->lock, LOCK_CONTAINER);
+}
+
+/* ---- the index ---- */
+
+static void registry_lock(Engine *engine) {
+        lock_take(&engine->registry_lock, LOCK_REGISTRY);
+}
+
+static void registry_unlock(Engine *engine) {
+        lock_drop(&engine->registry_lock, LOCK_REGISTRY);
+}
+
+/* Lock held. *ret borrowed, NULL where none or several match. */
+static bool find_by_prefix(Engine *engine, const char *prefix, Container **ret) {
+        const char *id;
+        Container *container, *found = NULL;
+
+        *ret = NULL;
+        if (!id_prefix_valid(prefix))
+                return true;
+        MAP_EACH(&engine->by_id, id, container) {
+                if (!str_after(id, prefix))
+                        continue;
+                if (found)
+                        return false;
+                found = container;
+        }
+        *ret = found;
+        return true;
+}
+
+int container_lookup(Engine *engine, const char *ref, Container **ret, Error *err) {
+        const char *name = ref && ref[0] == '/' ? ref + 1 : ref;
+        Container *found = NULL;
+        bool unambiguous = true;
+
+        if (str_empty(name))
+                return error_kind(err, ERROR_INVALID, "No container name or ID supplied");
+        registry_lock(engine);
+        found = map_get(&engine->by_id, ref);
+        if (!found) {
+                const Reservation *entry = map_get(&engine->by_name, name);
+                if (entry)
+                        found = map_get(&engine->by_id, entry->id);
+        }
+        if (!found)
+                unambiguous = find_by_prefix(engine, ref, &found);
+        if (found)
+                container_ref(found);
+        registry_unlock(engine);
+        if (!unambiguous)
+                return error_kind(err, ERROR_INVALID, "multiple IDs found with provided prefix: %s",
+                                  ref);
+        if (!found)
+                return error_kind(err, ERROR_NOT_FOUND, "No such container: %s", ref);
+        *ret = found;
+        return 0;
+}
+
+static int newer_first(const void *left, const void *right) {
+        const Container *a = *(Container *const *)left, *b = *(Container *const *)right;
+        return a->created < b->created ? 1 : a->created > b->created ? -1 : 0;
+}
+
+void containers_all(Engine *engine, Container ***ret, size_t *ret_count) {
+        const char *id;
+        Container *container;
+        size_t count = 0;
+
+        registry_lock(engine);
+        Container **list = NEW_ARRAY(Container *, engine->by_id.count + 1);
+        MAP_EACH(&engine->by_id, id, container)
+                list[count++] = container_ref(container);
+        registry_unlock(engine);
+        qsort(list, count, sizeof(*list), newer_first);
+        *ret = list;
+        *ret_count = count;
+}
+
+void containers_free(Container **containers, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                container_unref(containers[i]);
+        free(containers);
+}
+
+static int reserve_locked(Engine *engine, const char *name, const char *id, Error *err) {
+        const Reservation *taken = map_get(&engine->by_name, name);
+
+        if (taken)
+                return error_kind(
+                        err, ERROR_CONFLICT,
+                        "Conflict. The container name \"/%s\" is already in use by container "
+                        "\"%s\". You have to remove (or rename) that container to be able "
+                        "to reuse that name.",
+                        name, taken->id);
+        Reservation *entry = NEW(Reservation);
+        memcpy(entry->id, id, ID_LENGTH + 1);
+        map_put(&engine->by_name, name, entry);
+        return 0;
+}
+
+int registry_reserve_name(Engine *engine, const char *name, const char *id, Error *err) {
+        registry_lock(engine);
+        int r = reserve_locked(engine, name, id, err);
+        registry_unlock(engine);
+        return r;
+}
+
+void registry_release_name(Engine *engine, const char *name) {
+        registry_lock(engine);
+        free(map_drop(&engine->by_name, name));
+        registry_unlock(engine);
+}
+
+void registry_add(Engine *engine, Container *container) {
+        registry_lock(engine);
+        map_put(&engine->by_id, container->id, container_ref(container));
+        registry_unlock(engine);
+}
+
+void registry_drop(Engine *engine, Container *container) {
+        registry_lock(engine);
+        Container *had = map_drop(&engine->by_id, container->id);
+        free(map_drop(&engine->by_name, container->name));
+        registry_unlock(engine);
+        container_unref(had);
+}
+
+int registry_rename(Engine *engine, Container *container, const char *name, Error *err) {
+        registry_lock(engine);
+        int r = reserve_locked(engine, name, container->id, err);
+        if (r == 0) {
+                free(map_drop(&engine->by_name, container->name));
+                str_replace(&container->name, name);
+        }
+        registry_unlock(engine);
+        return r;
+}

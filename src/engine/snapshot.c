@@ -1,0 +1,53 @@
+/* snapshot.c: immutable copies of what changes in a container, so that readers never wait for a
+ * start or a stop. */
+#include "engine/internal.h"
+#include "engine/locks.h"
+
+static void array_copy(const JsonArray *from, const JsonTable *table, JsonArray *to) {
+        for (size_t i = 0; i < from->count; i++)
+                json_copy(table, (const char *)from->items + i * table->size,
+                          json_append(to, table));
+}
+
+static ContainerSnapshot *snapshot_new(const Container *container) {
+        ContainerSnapshot *snapshot = NEW(ContainerSnapshot);
+
+        atomic_init(&snapshot->references, 1);
+        snapshot->name = str_copy(container->name);
+        json_copy(&container_state_table, &container->state, &snapshot->state);
+        array_copy(&container->endpoints, &container_endpoint_table, &snapshot->endpoints);
+        return snapshot;
+}
+
+ContainerSnapshot *snapshot_unref(ContainerSnapshot *snapshot) {
+        if (!snapshot ||
+            atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1)
+                return NULL;
+        ContainerEndpoint *endpoints = snapshot->endpoints.items;
+        for (size_t i = 0; i < snapshot->endpoints.count; i++)
+                json_done(&container_endpoint_table, &endpoints[i]);
+        free(endpoints);
+        json_done(&container_state_table, &snapshot->state);
+        free(atomic_load(&snapshot->list_fragment));
+        free(snapshot->name);
+        free(snapshot);
+        return NULL;
+}
+
+ContainerSnapshot *container_snapshot(Container *container) {
+        lock_take(&container->state_lock, LOCK_STATE);
+        ContainerSnapshot *snapshot = container->snapshot;
+        (void)atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+        lock_drop(&container->state_lock, LOCK_STATE);
+        return snapshot;
+}
+
+void container_publish(Container *container) {
+        ContainerSnapshot *snapshot = snapshot_new(container);
+
+        lock_take(&container->state_lock, LOCK_STATE);
+        ContainerSnapshot *old = container->snapshot;
+        container->snapshot = snapshot;
+        lock_drop(&container->state_lock, LOCK_STATE);
+        snapshot_unref(old);
+}

@@ -1,0 +1,149 @@
+/* state.c: a container's record: its tables, its writing and reading. What happens to containers is
+ * lifecycle's matter. */
+#include <errno.h>
+
+#include "engine/internal.h"
+
+static const char *const status_names[] = {
+        [CONTAINER_CREATED] = "created",   [CONTAINER_RUNNING] = "running",
+        [CONTAINER_PAUSED] = "paused",     [CONTAINER_RESTARTING] = "restarting",
+        [CONTAINER_REMOVING] = "removing", [CONTAINER_EXITED] = "exited",
+        [CONTAINER_DEAD] = "dead",
+};
+
+const char *container_status_name(ContainerStatus status) {
+        return status_names[status];
+}
+
+/* ---- tables ---- */
+
+static const JsonField state_fields[] = {
+        JSON_FIELD(ContainerState, "status", JSON_INT, status, JSON_REQUIRED),
+        JSON_FIELD(ContainerState, "pid", JSON_INT, pid, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "exitCode", JSON_INT, exit_code, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "oomKilled", JSON_BOOL, oom_killed, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "error", JSON_STRING, error, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "startedAt", JSON_INT, started_at, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "finishedAt", JSON_INT, finished_at, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "restartCount", JSON_INT, restart_count, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "stoppedByUser", JSON_BOOL, stopped_by_user, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
+};
+const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);
+
+static const JsonField endpoint_fields[] = {
+        JSON_FIELD(ContainerEndpoint, "networkName", JSON_STRING, network_name, 0),
+        JSON_FIELD(ContainerEndpoint, "networkId", JSON_STRING, network_id, 0),
+        JSON_FIELD(ContainerEndpoint, "endpointId", JSON_STRING, endpoint_id, JSON_OMIT_EMPTY),
+        JSON_NESTED(ContainerEndpoint, "settings", JSON_INLINE, settings, 0,
+                    &endpoint_settings_table),
+        JSON_NESTED(ContainerEndpoint, "endpoint", JSON_INLINE, endpoint, 0, &net_endpoint_table),
+};
+const JsonTable container_endpoint_table =
+        JSON_TABLE(ContainerEndpoint, "endpoint", endpoint_fields);
+
+static const JsonField mount_fields[] = {
+        JSON_FIELD(MountPoint, "type", JSON_STRING, type, JSON_REQUIRED),
+        JSON_FIELD(MountPoint, "name", JSON_STRING, name, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "source", JSON_STRING, source, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "destination", JSON_STRING, destination, JSON_REQUIRED),
+        JSON_FIELD(MountPoint, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "mode", JSON_STRING, mode, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "propagation", JSON_STRING, propagation, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "rw", JSON_BOOL, rw, 0),
+        JSON_FIELD(MountPoint, "noCopy", JSON_BOOL, no_copy, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "createdHere", JSON_BOOL, created_here, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "options", JSON_STRINGS, options, JSON_OMIT_EMPTY),
+};
+const JsonTable mount_point_table = JSON_TABLE(MountPoint, "mount", mount_fields);
+
+/* The two columns of a container's row: what never changes (beside the spec, which is written by
+ * its own function) … */
+static const JsonField document_fields[] = {
+        JSON_FIELD(Container, "created", JSON_INT, created, JSON_REQUIRED),
+        JSON_FIELD(Container, "image", JSON_STRING, image_id, JSON_OMIT_EMPTY),
+        JSON_FIELD(Container, "lowers", JSON_STRINGS, lowers, 0),
+        JSON_FIELD(Container, "path", JSON_STRING, path, 0),
+        JSON_FIELD(Container, "args", JSON_STRINGS, args, 0),
+        JSON_FIELD(Container, "platform", JSON_STRING, platform, JSON_OMIT_EMPTY),
+        JSON_NESTED(Container, "mounts", JSON_ARRAY, mounts, 0, &mount_point_table),
+};
+static const JsonTable document_table = JSON_TABLE(Container, "container", document_fields);
+
+/* … and what does. */
+static const JsonField changing_fields[] = {
+        JSON_NESTED(Container, "state", JSON_INLINE, state, JSON_REQUIRED, &container_state_table),
+        JSON_NESTED(Container, "endpoints", JSON_ARRAY, endpoints, 0, &container_endpoint_table),
+};
+static const JsonTable changing_table = JSON_TABLE(Container, "container state", changing_fields);
+
+/* ---- the record ---- */
+
+/* What --rm made needs no more than a killed daemon leaves: it does not outlive a power cut anyway.
+ */
+static bool container_is_kept(const Container *container) {
+        return !container->spec.host.auto_remove;
+}
+
+int container_save_new(Container *container, Error *err) {
+        _cleanup_json_
+        json_object *document = json_write(&document_table, container);
+        _cleanup_free_
+        char *state = json_text(&changing_table, container);
+
+        json_object_object_add(document, "spec", container_create_write(&container->spec));
+        const DbRecord record = {
+                .id = container->id,
+                .name = container->name,
+                .document = json_object_to_json_string_ext(
+                        document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                .state = state,
+        };
+        return db_insert(container->engine->db, DB_CONTAINERS, &record,
+                         container_is_kept(container), err);
+}
+
+int container_save(Container *container, bool durable, Error *err) {
+        _cleanup_free_
+        char *state = json_text(&changing_table, container);
+        const DbRecord record = { .id = container->id, .name = container->name, .state = state };
+
+        return db_update(container->engine->db, DB_CONTAINERS, &record, durable, err);
+}
+
+int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err) {
+        _cleanup_json_
+        json_object *document = NULL;
+
+        if (!id_valid(record->id) || !record->name || !record->document || !record->state)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "container '%s' in the record: columns are missing", record->id);
+        _cleanup_container_ Container *container = container_new(engine, record->id);
+        container->name = str_copy(record->name);
+        int r = json_parse_any(record->document, strlen(record->document), &document, err);
+        if (r == 0)
+                r = json_read(&document_table, document, container, err);
+        if (r == 0)
+                r = container_create_read(json_member(document, "spec"), &container->spec, err);
+        if (r == 0)
+                r = json_parse(&changing_table, record->state, strlen(record->state), container,
+                               err);
+        if (r == 0 && (container->state.status < 0 || container->state.status > CONTAINER_DEAD))
+                r = error_kind(err, ERROR_INTERNAL, "unknown status %lld",
+                               (long long)container->state.status);
+        if (r < 0)
+                return error_prefix(err, "container '%s' in the record", record->id);
+        *ret = TAKE_PTR(container);
+        return 0;
+}
+
+bool container_is_running(const Container *container) {
+        return container->state.status == CONTAINER_RUNNING ||
+               container->state.status == CONTAINER_PAUSED;
+}
+
+int container_require_running(const Container *container, Error *err) {
+        if (container_is_running(container))
+                return 0;
+        return error_kind(err, ERROR_CONFLICT, "Container %s is not running", container->id);
+}
