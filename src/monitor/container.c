@@ -175,7 +175,7 @@ static int forget_record(Supervisor *supervisor, Error *err) {
 
 int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds, size_t fd_count,
                      Error *err) {
-        StartFds places;
+        StartFds places = {};
         int r = take_fds(start, fds, fd_count, &places, err);
 
         if (r < 0)

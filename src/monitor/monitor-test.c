@@ -1,0 +1,587 @@
+/* monitor-test.c: a monitor's life from brigd's side: started, attached to, exec'd in, ended, and
+ * what happens when either side is killed. BRIG_TEST_MONITOR names the monitor; with
+ * BRIG_TEST_ROOT, a root directory with busybox, it makes real containers, else its runtime is
+ * fake-runtime.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/test.h"
+#include "monitor/client.h"
+#include "monitor/frame.h"
+#include "os/pidfd.h"
+
+#define WAIT_MAX (20 * NSEC_PER_SEC)
+
+/* A daemon with one container. */
+typedef struct Host {
+        char directory[64], id[ID_LENGTH + 1];
+        int directory_fd, state_fd, run_fd;
+        OciConfig config;
+        MonitorStart start;
+        Loop *loop;
+        pthread_t thread;
+        Monitor *monitor;
+        pid_t pid;
+        int pidfd;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        MonitorReply exited, exec_exited;
+        bool has_exited, has_exec_exited, lost, detached;
+} Host;
+
+static void on_notice(void *data, const MonitorReply *reply) {
+        Host *host = data;
+
+        (void)pthread_mutex_lock(&host->lock);
+        if (str_equal(reply->kind, "exited")) {
+                json_copy(&monitor_reply_table, reply, &host->exited);
+                host->has_exited = true;
+        } else if (str_equal(reply->kind, "exec-exited")) {
+                json_done(&monitor_reply_table, &host->exec_exited);
+                json_copy(&monitor_reply_table, reply, &host->exec_exited);
+                host->has_exec_exited = true;
+        } else if (str_equal(reply->kind, "lost"))
+                host->lost = true;
+        else if (str_equal(reply->kind, "detached"))
+                host->detached = true;
+        (void)pthread_cond_broadcast(&host->changed);
+        (void)pthread_mutex_unlock(&host->lock);
+}
+
+static bool wait_for(Host *host, const bool *flag) {
+        int64_t deadline = clock_now() + WAIT_MAX;
+        struct timespec until = { .tv_sec = deadline / NSEC_PER_SEC };
+        bool result;
+        int r = 0;
+
+        (void)pthread_mutex_lock(&host->lock);
+        while (!*flag && r == 0)
+                r = pthread_cond_timedwait(&host->changed, &host->lock, &until);
+        result = *flag;
+        (void)pthread_mutex_unlock(&host->lock);
+        return result;
+}
+
+static void *run_loop(void *data) {
+        (void)loop_run(data, NULL);
+        return NULL;
+}
+
+static void add_namespace(OciLinux *linux_, const char *type) {
+        OciNamespace *namespace = json_append(&linux_->namespaces, &oci_namespace_table);
+
+        namespace->type = str_copy(type);
+}
+
+static void add_mount(OciConfig *config, const char *type, const char *destination) {
+        OciMount *mount = json_append(&config->mounts, &oci_mount_table);
+
+        mount->type = str_copy(type);
+        mount->source = str_copy(type);
+        mount->destination = str_copy(destination);
+}
+
+/* What a real container needs besides its process. */
+static void fill_real(Host *host, const char *root) {
+        static const char *const namespaces[] = { "pid", "mount", "ipc", "uts", "network" };
+        OciConfig *config = &host->config;
+
+        config->linux_ = NEW(OciLinux);
+        for (size_t i = 0; i < ELEMENTS(namespaces); i++)
+                add_namespace(config->linux_, namespaces[i]);
+        config->linux_->cgroups_path = str_copy(host->start.cgroup);
+        add_mount(config, "proc", "/proc");
+        add_mount(config, "tmpfs", "/dev");
+        add_mount(config, "devpts", "/dev/pts");
+        strv_add(&host->start.lowers, root);
+        host->start.upper = str_copy("upper");
+        host->start.work = str_copy("work");
+}
+
+static void fill(Host *host, const char *script, bool terminal) {
+        const char *root = getenv("BRIG_TEST_ROOT");
+        OciProcess *process = NEW(OciProcess);
+
+        id_new(host->id);
+        host->config.version = str_copy("1.0.2");
+        host->config.process = process;
+        host->config.root = NEW(OciRoot);
+        host->config.root->path = str_copy("rootfs");
+        process->terminal = terminal;
+        process->cwd = str_copy("/");
+        strv_add(&process->env, "PATH=/bin:/usr/bin");
+        strv_add(&process->args, "/bin/sh");
+        strv_add(&process->args, "-c");
+        strv_add(&process->args, script);
+        host->start.id = str_copy(host->id);
+        host->start.log.driver = str_copy("json-file");
+        host->start.log.path = str_copy("log");
+        if (root) {
+                host->start.cgroup = str_format("/brig-test-%s", host->id);
+                fill_real(host, root);
+        }
+}
+
+static int host_open(Host *host, const char *script, bool terminal, Error *err) {
+        int r;
+
+        *host = (Host){ .pidfd = -1 };
+        (void)pthread_mutex_init(&host->lock, NULL);
+        (void)pthread_cond_init(&host->changed, NULL);
+        (void)snprintf(host->directory, sizeof(host->directory), "/tmp/brig-monitor-test.XXXXXX");
+        if (!mkdtemp(host->directory))
+                return error_set(err, errno, "mkdtemp");
+        r = dir_open_at(AT_FDCWD, host->directory, 0, &host->directory_fd, err);
+        for (int i = 0; r == 0 && i < 2; i++)
+                r = dir_make_at(host->directory_fd, i ? "upper" : "work", 0755, err);
+        if (r == 0)
+                r = dir_open_at(host->directory_fd, "state", 0700, &host->state_fd, err);
+        if (r == 0)
+                r = dir_open_at(host->directory_fd, "run", 0700, &host->run_fd, err);
+        if (r == 0)
+                r = loop_new(&host->loop, err);
+        if (r == 0)
+                r = -pthread_create(&host->thread, NULL, run_loop, host->loop);
+        fill(host, script, terminal);
+        return r;
+}
+
+static int host_spawn(Host *host, Error *err) {
+        MonitorSpawn spawn = { .program = getenv("BRIG_TEST_MONITOR"),
+                               .start = &host->start,
+                               .config = &host->config,
+                               .data_root_fd = host->directory_fd,
+                               .state_fd = host->state_fd,
+                               .run_fd = host->run_fd,
+                               .netns_fd = -1 };
+        int r = monitor_spawn(host->loop, &spawn, on_notice, host, &host->monitor, err);
+
+        return r < 0 ? r : monitor_created(host->monitor, &host->pid, &host->pidfd, err);
+}
+
+static int host_start(Host *host, Error *err) {
+        int r = host_spawn(host, err);
+
+        return r < 0 ? r : monitor_go(host->monitor, err);
+}
+
+static void host_done(Host *host) {
+        if (host->pidfd >= 0)
+                (void)pidfd_signal(host->pidfd, SIGKILL, NULL);
+        host->monitor = monitor_free(host->monitor);
+        loop_stop(host->loop);
+        (void)pthread_join(host->thread, NULL);
+        host->loop = loop_free(host->loop);
+        (void)dir_remove_at(AT_FDCWD, host->directory, NULL);
+        close_fd(&host->directory_fd);
+        close_fd(&host->state_fd);
+        close_fd(&host->run_fd);
+        close_fd(&host->pidfd);
+        json_done(&oci_config_table, &host->config);
+        json_done(&monitor_start_table, &host->start);
+        json_done(&monitor_reply_table, &host->exited);
+        json_done(&monitor_reply_table, &host->exec_exited);
+}
+#define _host_ _cleanup_(host_done)
+
+/* Our end of a client's connection; the other is with the monitor. */
+static int attach(Host *host, const MonitorRequest *request, int *ret_fd, Error *err) {
+        _cleanup_close_
+        int theirs = -1;
+        int pair[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "socketpair");
+        theirs = pair[1];
+        r = monitor_attach(host->monitor, theirs, request, err);
+        if (r < 0)
+                (void)close(pair[0]);
+        else
+                *ret_fd = pair[0];
+        return r;
+}
+
+static int exec(Host *host, const char *id, const char *script, bool terminal,
+                MonitorRequest request, int *ret_fd, Error *err) {
+        OciProcess process = { .terminal = terminal, .cwd = (char *)"/" };
+        _cleanup_close_
+        int theirs = -1;
+        int pair[2] = { -1, -1 }, r;
+
+        strv_add(&process.args, "/bin/sh");
+        strv_add(&process.args, "-c");
+        strv_add(&process.args, script);
+        strv_add(&process.env, "PATH=/bin:/usr/bin");
+        if (ret_fd && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "socketpair");
+        theirs = pair[1];
+        r = monitor_exec(host->monitor, id, &process, theirs, &request, NULL, 0, NULL, err);
+        strv_free(process.args);
+        strv_free(process.env);
+        if (ret_fd)
+                *ret_fd = pair[0];
+        return r;
+}
+
+/* Reads until the end or `until` was seen; the text is the caller's. */
+static char *read_text(int fd, const char *until) {
+        Buf buf = {};
+
+        buf_add(&buf, "", 0);
+        for (;;) {
+                struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+                char data[4096];
+                ssize_t n;
+
+                if (poll(&poll_fd, 1, (int)(WAIT_MAX / NSEC_PER_MSEC)) <= 0)
+                        break;
+                n = read(fd, data, sizeof(data));
+                if (n <= 0)
+                        break;
+                buf_add(&buf, data, (size_t)n);
+                if (until && strstr(buf.data, until))
+                        break;
+        }
+        return buf_take(&buf);
+}
+
+static const MonitorRequest raw = { .want_stdin = true, .want_stdout = true, .want_stderr = true };
+
+static int record_of(Host *host, ExitRecord *ret) {
+        *ret = (ExitRecord){};
+        return exit_record_read(host->state_fd, ret, NULL);
+}
+
+/* ---- tests ---- */
+
+TEST(output_log_and_exit) {
+        _host_ Host host;
+        MonitorRequest request = { .want_stdout = true, .want_stderr = true, .multiplex = true };
+        ExitRecord record;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_free_
+        char *log = NULL;
+        char frames[64];
+
+        ASSERT_OK(host_open(&host, "echo 'a<b'; exec >&-; echo err >&2; exit 7", false, &err),
+                  &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &request, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 7);
+        ASSERT(!host.exited.oom_killed);
+        ASSERT_INT(fd_read_full(fd, frames, sizeof(frames)), 8 + 4 + 8 + 4);
+        ASSERT(memcmp(frames, "\1\0\0\0\0\0\0\4a<b\n\2\0\0\0\0\0\0\4err\n", 24) == 0 ||
+               memcmp(frames, "\2\0\0\0\0\0\0\4err\n\1\0\0\0\0\0\0\4a<b\n", 24) == 0);
+        ASSERT_INT(record_of(&host, &record), 0);
+        ASSERT_INT(record.exit_code, 7);
+        ASSERT(record.started_at > 0 && record.exited_at >= record.started_at && !record.error);
+        ASSERT_OK(file_read_at(host.state_fd, "log", 4096, &log, NULL, &err), &err);
+        ASSERT(strstr(log, "{\"log\":\"a\\u003cb\\n\",\"stream\":\"stdout\",\"time\":\"20"));
+        ASSERT(strstr(log, "{\"log\":\"err\\n\",\"stream\":\"stderr\",\"time\":\"20"));
+        ASSERT(faccessat(host.run_fd, MONITOR_SOCKET, F_OK, 0) < 0);
+}
+
+TEST(half_close_ends_stdin_once) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_free_
+        char *text = NULL;
+
+        ASSERT_OK(host_open(&host, "cat; echo end", false, &err), &err);
+        host.start.open_stdin = host.start.stdin_once = true;
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT_OK(fd_write_full(fd, "hello\n", 6), &err);
+        ASSERT_INT(shutdown(fd, SHUT_WR), 0);
+        text = read_text(fd, NULL);
+        ASSERT_STR(text, "hello\nend\n");
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 0);
+}
+
+TEST(half_close_leaves_stdin_open) {
+        _host_ Host host;
+        MonitorRequest early = raw;
+        Error err;
+        _cleanup_close_
+        int first = -1;
+        _cleanup_close_
+        int second = -1;
+        _cleanup_free_
+        char *one = NULL;
+        _cleanup_free_
+        char *two = NULL;
+        _cleanup_free_
+        char *bytes = monitor_early("one\n", 4);
+
+        early.early = bytes;
+        ASSERT_OK(host_open(&host, "read a; echo got $a; read b; echo got $b", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        ASSERT_OK(attach(&host, &early, &first, &err), &err);
+        one = read_text(first, "got one\n");
+        ASSERT_STR(one, "got one\n");
+        ASSERT_INT(shutdown(first, SHUT_WR), 0);
+        ASSERT_OK(attach(&host, &raw, &second, &err), &err);
+        ASSERT_OK(fd_write_full(second, "two\n", 4), &err);
+        two = read_text(second, NULL);
+        ASSERT_STR(two, "got two\n");
+        ASSERT(wait_for(&host, &host.has_exited));
+}
+
+TEST(terminal_resize_and_detach) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_close_
+        int again = -1;
+        _cleanup_free_
+        char *text = NULL;
+        _cleanup_free_
+        char *more = NULL;
+        _cleanup_free_
+        char *rest = NULL;
+
+        ASSERT_OK(
+                host_open(&host, "stty -echo; read a; stty size; read b; echo bye $b", true, &err),
+                &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT_OK(monitor_resize(host.monitor, NULL, 123, 45, &err), &err);
+        ASSERT_OK(fd_write_full(fd, "x\n", 2), &err);
+        text = read_text(fd, "45 123\r\n");
+        ASSERT(strstr(text, "45 123\r\n"));
+        ASSERT_OK(fd_write_full(fd, "q\x10\x11", 3), &err);
+        more = read_text(fd, NULL);
+        ASSERT(wait_for(&host, &host.detached));
+        ASSERT_OK(attach(&host, &raw, &again, &err), &err);
+        ASSERT_OK(fd_write_full(again, "\n", 1), &err);
+        rest = read_text(again, NULL);
+        ASSERT(strstr(rest, "bye q\r\n"));
+        ASSERT(wait_for(&host, &host.has_exited));
+}
+
+TEST(exec_with_and_without_client) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_close_
+        int terminal = -1;
+        _cleanup_close_
+        int missing = -1;
+        _cleanup_free_
+        char *text = NULL;
+        _cleanup_free_
+        char *size = NULL;
+        MonitorRequest sized = raw;
+
+        sized.width = 99;
+        sized.height = 33;
+        ASSERT_OK(host_open(&host, "read forever", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        ASSERT_OK(exec(&host, "e1", "read x; echo $x; exit 5", false, raw, &fd, &err), &err);
+        ASSERT_OK(fd_write_full(fd, "in\n", 3), &err);
+        text = read_text(fd, NULL);
+        ASSERT_STR(text, "in\n");
+        ASSERT(host.has_exec_exited); /* known before the client saw the end */
+        ASSERT_STR(host.exec_exited.exec, "e1");
+        ASSERT_INT(host.exec_exited.exit_code, 5);
+        host.has_exec_exited = false;
+        ASSERT_OK(exec(&host, "e2", "stty size", true, sized, &terminal, &err), &err);
+        size = read_text(terminal, NULL);
+        ASSERT_STR(size, "33 99\r\n");
+        ASSERT(wait_for(&host, &host.has_exec_exited));
+        host.has_exec_exited = false;
+        ASSERT_OK(exec(&host, "e3", "kill -9 $$", false, raw, NULL, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exec_exited));
+        ASSERT_INT(host.exec_exited.exit_code, 137);
+        ASSERT_OK(monitor_signal(host.monitor, NULL, SIGKILL, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 137);
+        ASSERT(exec(&host, "e4", "true", false, raw, &missing, &err) < 0);
+}
+
+TEST(release_failure_is_recorded) {
+        _host_ Host host;
+        ExitRecord record;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "true", false, &err), &err);
+        str_replace(&host.config.process->args[0], "/no/such/program");
+        ASSERT(host_start(&host, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+        ASSERT_INT(record_of(&host, &record), 0);
+        ASSERT_INT(record.exit_code, 127);
+        ASSERT(record.error && record.started_at == 0);
+        json_done(&exit_record_table, &record);
+        ASSERT(!host.has_exited && !host.lost);
+}
+
+TEST(cancel_leaves_a_record) {
+        _host_ Host host;
+        ExitRecord record;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "true", false, &err), &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        monitor_cancel(host.monitor);
+        ASSERT_INT(record_of(&host, &record), 0);
+        ASSERT_INT(record.exit_code, 128);
+        json_done(&exit_record_table, &record);
+}
+
+TEST(daemon_ends_before_go) {
+        _host_ Host host;
+        ExitRecord record;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "true", false, &err), &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        host.monitor = monitor_free(host.monitor);
+        ASSERT_INT(pidfd_wait_end(host.pidfd, WAIT_MAX), 0);
+        for (int i = 0; record_of(&host, &record) < 0 && i < 1000; i++)
+                (void)poll(NULL, 0, 5);
+        ASSERT_INT(record.exit_code, 128);
+        ASSERT(record.error);
+        json_done(&exit_record_table, &record);
+}
+
+TEST(daemon_ends_after_go) {
+        _host_ Host host;
+        ExitRecord record;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_free_
+        char *text = NULL;
+        pid_t pid = 0;
+        int pidfd = -1;
+
+        ASSERT_OK(host_open(&host, "read a; echo $a; exit 3", false, &err), &err);
+        host.start.open_stdin = host.start.stdin_once = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        host.monitor = monitor_free(host.monitor);
+        ASSERT_OK(monitor_connect(host.loop, host.run_fd, on_notice, &host, &host.monitor, &pid,
+                                  &pidfd, &err),
+                  &err);
+        ASSERT_INT(pid, host.pid);
+        close_fd(&pidfd);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(fd_write_full(fd, "still\n", 6), &err);
+        text = read_text(fd, NULL);
+        ASSERT_STR(text, "still\n");
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 3);
+        ASSERT_INT(record_of(&host, &record), 0);
+        ASSERT_INT(record.exit_code, 3);
+        host.monitor = monitor_free(host.monitor);
+        ASSERT(monitor_connect(host.loop, host.run_fd, on_notice, &host, &host.monitor, &pid,
+                               &pidfd, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+}
+
+TEST(killed_monitor_is_lost) {
+        _host_ Host host;
+        uint64_t started;
+        Error err;
+        _cleanup_free_
+        char *stat = NULL;
+        _cleanup_free_
+        char *path = NULL;
+        int parent;
+
+        ASSERT_OK(host_open(&host, "read a", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        ASSERT_OK(process_start_time(host.pid, &started, &err), &err);
+        path = str_format("/proc/%d/stat", (int)host.pid);
+        ASSERT_OK(file_read_at(AT_FDCWD, path, 4096, &stat, NULL, &err), &err);
+        ASSERT_INT(sscanf(strrchr(stat, ')'), ") %*c %d", &parent), 1);
+        ASSERT_INT(kill(parent, SIGKILL), 0);
+        ASSERT(wait_for(&host, &host.lost));
+        ASSERT(!host.has_exited);
+}
+
+/* A client that does not read stops the container, and then gets every byte. */
+TEST(slow_client_loses_nothing) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        size_t total = 0;
+        char data[65536];
+        ssize_t n;
+
+        ASSERT_OK(host_open(&host, "head -c 3000000 /dev/zero", false, &err), &err);
+        str_replace(&host.start.log.driver, "none");
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT_INT(pidfd_wait_end(host.pidfd, 300 * NSEC_PER_MSEC), -ETIMEDOUT);
+        while ((n = read(fd, data, sizeof(data))) > 0)
+                total += (size_t)n;
+        ASSERT_INT(total, 3000000);
+        ASSERT(wait_for(&host, &host.has_exited));
+}
+
+/* One that vanishes is dropped. */
+TEST(vanished_client_is_dropped) {
+        _host_ Host host;
+        Error err;
+        int fd;
+
+        ASSERT_OK(host_open(&host, "head -c 3000000 /dev/zero; exit 4", false, &err), &err);
+        str_replace(&host.start.log.driver, "none");
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT_INT(pidfd_wait_end(host.pidfd, 100 * NSEC_PER_MSEC), -ETIMEDOUT);
+        (void)close(fd);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 4);
+}
+
+TEST(large_documents) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_free_
+        char *text = NULL;
+        _cleanup_free_
+        char *variable = NULL;
+        _cleanup_free_
+        char *value = alloc_zero(20001, 1);
+
+        memset(value, 'v', 20000);
+        variable = str_format("x=%s; echo ${#x}", value);
+        ASSERT_OK(host_open(&host, "read a", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        ASSERT_OK(exec(&host, "large", variable, false, raw, &fd, &err), &err);
+        text = read_text(fd, NULL);
+        ASSERT_STR(text, "20000\n");
+}
+
+TEST_MAIN()
