@@ -31,6 +31,7 @@ typedef struct ContainerState {
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */
+        bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
 } ContainerState;
 extern const JsonTable container_state_table;
 
@@ -80,7 +81,9 @@ typedef struct Container {
         int netns_fd;        /* of a running container with a namespace of its own, -1 */
         JsonArray pending; /* of PendingAttach: clients that attached before the start (attach.c) */
         Map execs;         /* id → Exec (exec.c); guarded by state_lock */
-        LoopSource *restart_timer;
+        LoopSource *restart_timer; /* the loop thread's alone */
+        int restart_delay_ms;      /* of the next restart by policy */
+        bool kept;                 /* being restarted: --rm does not remove it now */
 
         /* Guarded by state_lock (short): for waits and for readers that must not wait for `lock`.
          */

@@ -15,6 +15,7 @@
 typedef struct Events Events;             /* events.c: the ring and its readers */
 typedef struct Volumes Volumes;           /* volumes.c: the index of volumes */
 typedef struct Execs Execs;               /* exec.c: exec id → container */
+typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
 typedef struct Networks Networks;         /* networks.c */
 typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
 
@@ -34,6 +35,7 @@ struct Engine {
         Execs *execs;
         Networks *networks;
         SeccompCache *seccomp;
+        Removals *removals;
         int64_t started_at;
         atomic_bool stopping; /* engine_free has begun: no restart policy is followed any more */
 
@@ -82,8 +84,12 @@ static inline void container_unlockp(Container **container) {
 /* lock held. Writes name, state and endpoints to the database, one transaction. The caller
  * publishes. */
 int container_save(Container *container, bool durable, Error *err);
-/* The whole record, at create; synced unless the container is an --rm one. */
+/* At create, before anything is made; then the whole record, when all is; synced unless the
+ * container is an --rm one. */
+int container_save_intent(Container *container, Error *err);
 int container_save_new(Container *container, Error *err);
+/* lock held: the record says that it is going, and its name is free. */
+int container_save_removing(Container *container, Error *err);
 /* A row of the record as an object that is in no registry yet. */
 int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err);
 bool container_is_running(const Container *container); /* running or paused; lock held */
@@ -102,32 +108,46 @@ int seccomp_program(Engine *engine, const Container *container, bool privileged,
                     const SeccompProgram **ret, Error *err);
 
 /* ---- networks.c ---- */
-/* A network as it is stored; immutable once published. */
-typedef struct Network {
+/* A network as it is stored; immutable once it is in the index. */
+typedef struct NetworkObject {
         atomic_int references;
         NetworkConfig config;
         int64_t created;
         char *scope; /* local */
         bool enable_ipv6, attachable, ingress, config_only, predefined;
         char *ipam_driver;
+        bool has_ipam_options;
         Pairs ipam_options, labels;
-} Network;
+        /* Guarded by the index's lock. */
+        int active; /* endpoints that are reserved or joined */
+        bool removing;
+} NetworkObject;
 extern const JsonTable network_table;
-int networks_new(
-        Engine *engine, Networks **ret,
-        Error *err); /* reads the record; makes the predefined ones later: networks_start */
+int networks_new(Engine *engine, Networks **ret,
+                 Error *err); /* reads the record and makes the predefined ones' */
 Networks *networks_free(Networks *networks);
 /* ref: name, id or unambiguous prefix. A new reference. not_found "network x not found". */
-int network_lookup(Engine *engine, const char *ref, Network **ret, Error *err);
-Network *network_unref(Network *network);
-DEFINE_CLEANUP(Network *, network_unref)
-/* HostConfig.NetworkMode as one of: "bridge", "host", "none", "container:<id>", or a network's name
+int network_lookup(Engine *engine, const char *ref, NetworkObject **ret, Error *err);
+/* The same for an endpoint: the network stays until network_release. */
+int network_acquire(Engine *engine, const char *ref, NetworkObject **ret, Error *err);
+void network_release(Engine *engine, const char *id);
+NetworkObject *network_ref(NetworkObject *network);
+NetworkObject *network_unref(NetworkObject *network);
+DEFINE_CLEANUP(NetworkObject *, network_unref)
+#define _cleanup_network_ _cleanup_(network_unrefp)
+/* References to all, oldest first. */
+void networks_all(Engine *engine, NetworkObject ***ret, size_t *ret_count);
+void networks_all_free(NetworkObject **networks, size_t count);
+/* HostConfig.NetworkMode: "bridge", "host", "none", "container:<id>", or a network's name
  * ("default" and "" become "bridge"). */
 const char *container_network_mode(const Container *container);
-/* The container whose network namespace this one joins (container:x), a new reference, or NULL. */
+/* Whether mode names a network that a user made. */
+bool network_mode_is_user(const char *mode);
+/* The container whose network namespace this one joins (container:x), a new reference; NULL in *ret
+ * if it has its own. */
 int container_network_owner(Container *container, Container **ret, Error *err);
 /* *ret_fd: the network namespace of a running container, the caller's; conflict where it does not
- * run. */
+ * run. Reads its snapshot only. */
 int container_netns_open(Container *container, int *ret_fd, Error *err);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
@@ -189,6 +209,9 @@ void mounts_release(Container *container, bool remove_volumes);
 /* lock held; between monitor_created and monitor_go: hands the clients that attached before the
  * start to the monitor. */
 int attach_start_pending(Container *container, Error *err);
+/* On the loop's thread: a client left a terminal by its keys; emits "detach" or "exec_detach". Must
+ * not block. */
+void attach_detached(Container *container, const MonitorReply *reply);
 /* Drops them: the start failed or the container is removed. lock held. */
 void attach_drop_pending(Container *container);
 
@@ -215,21 +238,91 @@ void engine_event_emit(Engine *engine, const char *type, const char *action, con
 void container_event(Container *container, const char *action, const Pairs *more);
 
 /* ---- lifecycle, among themselves ---- */
-/* start.c: lock held. */
+
+/* start.c: lock held, not running. On failure the record says why and nothing runs. */
 int container_start_locked(Container *container, Error *err);
-/* exit.c: the monitor's handler (loop thread). */
-void exit_notice(void *data, const MonitorReply *reply);
-/* exit.c: takes note of the end of a container, on a worker: record, network, waits, auto-remove,
- * restart policy. Takes the lock. */
+
+/* monitors.c */
+/* The monitor's handler, on the loop's thread; data: the container. */
+void monitor_notice(void *data, const MonitorReply *reply);
+/* lock held. Ends the connection and gives back the reference that its handler had. watched:
+ * notices may be under way. */
+void container_drop_monitor(Container *container, bool watched);
+
+/* exit.c: takes note of the end of a container: record, network, waits, auto-remove, restart
+ * policy. Blocks; takes the lock. Nothing happens if it is not running. */
 void exit_handle(Container *container, const ExitRecord *record);
-/* Waits until the container's generation `generation` has ended; 0, or -ETIMEDOUT (timeout in ns),
- * or -ECANCELED (cancel_fd). No lock held. */
-int container_wait_ended(Container *container, int64_t generation, int64_t timeout, int cancel_fd);
-/* remove.c: lock held, not running. Record first, kernel and files later on a worker. */
+/* The same with the lock held. */
+void exit_handle_locked(Container *container, const ExitRecord *record);
+/* For a container whose monitor is gone: what the exit file says, or that it was killed. */
+void exit_handle_lost(Container *container);
+/* The exit file of the container's last run; not_found where that has not ended. Frees with
+ * json_done. */
+int exit_record_of(Container *container, ExitRecord *ret, Error *err);
+
+/* restart.c: lock held, the container has just ended. Whether its policy wants it started again,
+ * given its exit code. */
+bool restart_wanted(const Container *container);
+/* lock held, status RESTARTING: starts it after the back-off. */
+void restart_schedule(Container *container);
+/* lock held, status RESTARTING: it is not started again. */
+int restart_cancel(Container *container, Error *err);
+/* status RESTARTING: starts the container on a worker. */
+void restart_now(Container *container);
+/* At the engine's end, on the loop's thread. */
+void restart_timers_drop(Engine *engine);
+
+/* wait.c */
+/* lock held, so that no end is missed between a signal and the wait. */
+EngineWait *wait_register(Container *container, WaitCondition condition);
+/* timeout in ns, -1: none; cancel_fd as in engine.h. 0, -ETIMEDOUT or -ECANCELED. No lock held. */
+int wait_poll(EngineWait *wait, int64_t timeout, int cancel_fd);
+EngineWait *wait_free(EngineWait *wait);
+DEFINE_CLEANUP(EngineWait *, wait_free)
+typedef enum WaitEvent { WAIT_EVENT_EXIT, WAIT_EVENT_REMOVED } WaitEvent;
+/* lock held, state set and published. */
+void waits_fire(Container *container, WaitEvent event);
+
+/* signals.c */
+int signal_parse(const char *text, int *ret,
+                 Error *err); /* "TERM", "SIGTERM", "15"; invalid "Invalid signal: x" */
+/* lock held, running: sends it to init. */
+int container_signal(Container *container, int signal, Error *err);
+/* The cgroup below every hierarchy's mount point; the caller's. */
+char *container_cgroup(const Container *container);
+/* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
+ * not run. */
+int container_stop(Container *container, int signal, int64_t timeout, Error *err);
+/* SIGKILL, and waits. No lock held. */
+int container_end(Container *container, Error *err);
+
+/* remove.c: lock held, not running. Returns once the record says that it is gone; kernel and files
+ * follow on a worker. */
 int container_remove_locked(Container *container, bool volumes, Error *err);
+/* Queues what removal leaves to be done: for reconcile, too. Takes no reference of the caller's. */
+void removal_finish_later(Container *container);
+Removals *removals_new(void);
+Removals *removals_free(Removals *removals); /* after workers_free */
+
 /* endpoints.c: lock held. */
+/* At create: what networks the request asks for. */
+int endpoints_plan(Container *container, Error *err);
 int endpoints_reserve(Container *container, Error *err);
-int endpoints_join(Container *container, Error *err);
-void endpoints_leave(Container *container);
+int endpoints_join(Container *container, int netns_fd, Error *err);
+void endpoints_leave(Container *container);  /* idempotent */
+void endpoints_forget(Container *container); /* it is being removed */
+int endpoints_rename(Container *container, Error *err);
+/* One of them, for connect and disconnect. */
+int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
+                      ContainerEndpoint **ret, Error *err);
+int endpoint_reserve_one(Container *container, ContainerEndpoint *endpoint, bool gateway,
+                         Error *err);
+int endpoint_join_one(Container *container, ContainerEndpoint *endpoint, int netns_fd, Error *err);
+void endpoint_leave_one(Container *container, ContainerEndpoint *endpoint);
+void container_endpoint_drop(Container *container, size_t index);
+/* Upstream servers for the container's resolver, and whether they were given by --dns. The caller's
+ * list. */
+char **netfiles_upstream(Container *container, bool *ret_given);
+
 /* reconcile.c */
 int engine_reconcile(Engine *engine, Error *err);

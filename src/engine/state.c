@@ -27,6 +27,7 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "finishedAt", JSON_INT, finished_at, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "restartCount", JSON_INT, restart_count, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "stoppedByUser", JSON_BOOL, stopped_by_user, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "removeVolumes", JSON_BOOL, remove_volumes, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };
 const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);
@@ -85,7 +86,9 @@ static bool container_is_kept(const Container *container) {
         return !container->spec.host.auto_remove;
 }
 
-int container_save_new(Container *container, Error *err) {
+typedef int (*RecordWrite)(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err);
+
+static int save_whole(Container *container, RecordWrite write, bool durable, Error *err) {
         _cleanup_json_
         json_object *document = json_write(&document_table, container);
         _cleanup_free_
@@ -99,8 +102,15 @@ int container_save_new(Container *container, Error *err) {
                         document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
                 .state = state,
         };
-        return db_insert(container->engine->db, DB_CONTAINERS, &record,
-                         container_is_kept(container), err);
+        return write(container->engine->db, DB_CONTAINERS, &record, durable, err);
+}
+
+int container_save_intent(Container *container, Error *err) {
+        return save_whole(container, db_insert, false, err);
+}
+
+int container_save_new(Container *container, Error *err) {
+        return save_whole(container, db_update, container_is_kept(container), err);
 }
 
 int container_save(Container *container, bool durable, Error *err) {
@@ -109,6 +119,17 @@ int container_save(Container *container, bool durable, Error *err) {
         const DbRecord record = { .id = container->id, .name = container->name, .state = state };
 
         return db_update(container->engine->db, DB_CONTAINERS, &record, durable, err);
+}
+
+int container_save_removing(Container *container, Error *err) {
+        _cleanup_free_
+        char *state = json_text(&changing_table, container);
+        /* No user can give such a name, so the old one is free for the next container. */
+        _cleanup_free_
+        char *name = str_format("-%s", container->id);
+        const DbRecord record = { .id = container->id, .name = name, .state = state };
+
+        return db_update(container->engine->db, DB_CONTAINERS, &record, false, err);
 }
 
 int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err) {

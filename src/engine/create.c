@@ -1,0 +1,270 @@
+/* create.c: makes a container's record and its directories. What the request may hold is ocispec's,
+ * mounts' and networks' to judge; nothing runs yet. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/internal.h"
+#include "engine/steps.h"
+
+#define NAME_ATTEMPTS 16
+#define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
+
+typedef struct CreateJob {
+        Engine *engine;
+        const char *name, *platform; /* as asked, may be NULL */
+        char ***warnings;
+        Image image;
+        Container *container;
+} CreateJob;
+
+static void create_job_done(CreateJob *job) {
+        image_done(&job->image);
+        container_unref(job->container);
+}
+
+/* ---- image ---- */
+
+/* The words make docker's client pull the image and try again. */
+static int platform_check(const Image *image, const char *ref, const char *platform, Error *err) {
+        const ImageConfig *config = &image->config;
+
+        if (str_empty(platform))
+                return 0;
+        _cleanup_strv_
+        char **parts = str_split(platform, '/');
+        const char *os = strv_length(parts) > 1 ? parts[0] : "linux";
+        const char *architecture = parts[strv_length(parts) > 1 ? 1 : 0];
+        if (str_equal(os, config->os) && str_equal(architecture, config->architecture))
+                return 0;
+        return error_kind(err, ERROR_NOT_FOUND,
+                          "image with reference %s was found but does not match the specified "
+                          "platform: wanted %s, "
+                          "actual: %s/%s",
+                          ref, platform, config->os, config->architecture);
+}
+
+static int create_image(void *data, Error *err) {
+        CreateJob *job = data;
+        const char *ref = job->container->spec.config.image;
+
+        if (str_empty(ref))
+                return error_kind(err, ERROR_INVALID, "no image was given: set Image");
+        int r = image_find(job->engine->images, ref, &job->image, err);
+        if (r < 0)
+                return r;
+        r = platform_check(&job->image, ref, job->platform, err);
+        if (r < 0)
+                return r;
+        job->container->image_id = str_copy(job->image.id);
+        job->container->platform =
+                str_copy(str_empty(job->image.config.os) ? "linux" : job->image.config.os);
+        return image_defaults_merge(job->container, &job->image, err);
+}
+
+static int create_layers(void *data, Error *err) {
+        CreateJob *job = data;
+        _cleanup_strv_
+        char **lowers = NULL;
+
+        int r = image_layers(job->engine->images, &job->image, &lowers, err);
+        for (char **lower = lowers; r == 0 && lower && *lower; lower++)
+                strv_take(&job->container->lowers, str_format(IMAGE_DIRECTORY "%s", *lower));
+        return r;
+}
+
+/* ---- name and host name ---- */
+
+static int create_name(void *data, Error *err) {
+        CreateJob *job = data;
+        Container *container = job->container;
+
+        if (!str_empty(job->name)) {
+                const char *name = job->name[0] == '/' ? job->name + 1 : job->name;
+                if (!name_valid(name))
+                        return error_kind(err, ERROR_INVALID,
+                                          "Invalid container name (%s), only "
+                                          "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+                                          job->name);
+                int r = registry_reserve_name(job->engine, name, container->id, err);
+                if (r < 0)
+                        return r;
+                container->name = str_copy(name);
+                return 0;
+        }
+        for (int attempt = 0;; attempt++) {
+                _cleanup_free_
+                char *name = name_random(attempt);
+                int r = registry_reserve_name(job->engine, name, container->id, err);
+                if (r == 0) {
+                        container->name = TAKE_PTR(name);
+                        return 0;
+                }
+                if (attempt == NAME_ATTEMPTS)
+                        return error_prefix(err, "could not find a free name");
+        }
+}
+
+static void create_name_undo(void *data) {
+        CreateJob *job = data;
+
+        registry_release_name(job->engine, job->container->name);
+}
+
+static int create_hostname(Container *container, Error *err) {
+        ContainerConfig *config = &container->spec.config;
+        const char *mode = container_network_mode(container);
+
+        if (!str_empty(config->hostname) || str_after(mode, "container:"))
+                return 0;
+        if (str_equal(mode, "host") || str_equal(container->spec.host.uts_mode, "host")) {
+                struct utsname host;
+                if (uname(&host) < 0)
+                        return error_set(err, errno, "read the host's name");
+                str_replace(&config->hostname, host.nodename);
+                return 0;
+        }
+        free(config->hostname);
+        config->hostname = str_copy_n(container->id, ID_SHORT);
+        return 0;
+}
+
+static int create_networks(void *data, Error *err) {
+        CreateJob *job = data;
+
+        int r = endpoints_plan(job->container, err);
+        if (r < 0)
+                return r;
+        return create_hostname(job->container, err);
+}
+
+/* ---- what is made ---- */
+
+/* The intent: should the daemon be killed before the last step, the next one removes what was made
+ * so far. */
+static int create_intent(void *data, Error *err) {
+        CreateJob *job = data;
+
+        job->container->state.status = CONTAINER_REMOVING;
+        return container_save_intent(job->container, err);
+}
+
+static void create_intent_undo(void *data) {
+        CreateJob *job = data;
+        Error error = { 0 };
+
+        if (db_delete(job->engine->db, DB_CONTAINERS, job->container->id, false, &error) < 0)
+                log_warn("forget container %s: %s", job->container->id, error.message);
+}
+
+static int create_directories(void *data, Error *err) {
+        CreateJob *job = data;
+        const char *id = job->container->id;
+        int dir_fd = job->engine->containers_fd;
+        _cleanup_free_
+        char *upper = str_format("%s/upper", id), *work = str_format("%s/work", id);
+
+        if (mkdirat(dir_fd, id, 0710) < 0)
+                return error_set(err, errno, "make the container's directory");
+        /* upper is the container's root directory as its processes see it. */
+        if (mkdirat(dir_fd, upper, 0755) < 0 || mkdirat(dir_fd, work, 0700) < 0)
+                return error_set(err, errno, "make the container's directories");
+        return 0;
+}
+
+static void create_directories_undo(void *data) {
+        CreateJob *job = data;
+        Error error = { 0 };
+
+        if (dir_remove_at(job->engine->containers_fd, job->container->id, &error) < 0)
+                log_warn("remove the directory of container %s: %s", job->container->id,
+                         error.message);
+}
+
+static int create_hold(void *data, Error *err) {
+        CreateJob *job = data;
+
+        return image_hold(job->engine->images, job->image.id, job->container->id, err);
+}
+
+static void create_hold_undo(void *data) {
+        CreateJob *job = data;
+        Error error = { 0 };
+
+        if (image_release(job->engine->images, job->container->id, &error) < 0)
+                log_warn("release the image of container %s: %s", job->container->id,
+                         error.message);
+}
+
+static int create_mounts(void *data, Error *err) {
+        CreateJob *job = data;
+
+        return mounts_resolve(job->container, &job->image, err);
+}
+
+static void create_mounts_undo(void *data) {
+        CreateJob *job = data;
+
+        mounts_undo(job->container);
+}
+
+static int create_record(void *data, Error *err) {
+        CreateJob *job = data;
+
+        job->container->state.status = CONTAINER_CREATED;
+        return container_save_new(job->container, err);
+}
+
+static const Step create_steps[] = {
+        { "create.image", create_image, NULL },
+        { "create.name", create_name, create_name_undo },
+        { "create.networks", create_networks, NULL },
+        { "create.layers", create_layers, NULL },
+        { "create.intent", create_intent, create_intent_undo },
+        { "create.directories", create_directories, create_directories_undo },
+        { "create.hold", create_hold, create_hold_undo },
+        { "create.mounts", create_mounts, create_mounts_undo },
+        { "create.record", create_record, NULL },
+};
+
+/* A copy of its own, by the documents' own tables. */
+static int create_copy(const ContainerCreate *from, ContainerCreate *to, Error *err) {
+        _cleanup_json_
+        json_object *document = container_create_write(from);
+
+        return container_create_read(document, to, err);
+}
+
+int engine_container_create(Engine *engine, const char *name, const char *platform,
+                            const ContainerCreate *create, char **ret_id, char ***warnings,
+                            Error *err) {
+        _cleanup_(create_job_done) CreateJob job = {
+                .engine = engine, .name = name, .platform = platform, .warnings = warnings
+        };
+        char id[ID_LENGTH + 1];
+
+        int r = container_create_refused(create, err);
+        if (r < 0)
+                return r;
+        id_new(id);
+        job.container = container_new(engine, id);
+        job.container->created = clock_now();
+        r = create_copy(create, &job.container->spec, err);
+        if (r < 0)
+                return r;
+        r = container_spec_check(engine, &job.container->spec, warnings, err);
+        if (r < 0)
+                return r;
+        r = steps_run(create_steps, ELEMENTS(create_steps), &job, err);
+        if (r < 0)
+                return r;
+        container_publish(job.container);
+        container_event(job.container, "create", NULL);
+        registry_add(engine, job.container);
+        *ret_id = str_copy(id);
+        return 0;
+}

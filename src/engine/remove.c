@@ -1,0 +1,209 @@
+/* remove.c: removing and renaming containers. A removal is acknowledged once the record says so and
+ * the name is free; files, the hold on the image and the row itself go on a worker, in batches. A
+ * daemon killed in between finds the row and finishes. */
+#include <errno.h>
+
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/internal.h"
+
+struct Removals {
+        pthread_mutex_t lock;
+        Container **waiting; /* references */
+        size_t count;
+        bool running;
+};
+
+Removals *removals_new(void) {
+        Removals *removals = NEW(Removals);
+
+        pthread_mutex_init(&removals->lock, NULL);
+        return removals;
+}
+
+/* After workers_free, so nothing waits any more. */
+Removals *removals_free(Removals *removals) {
+        if (!removals)
+                return NULL;
+        pthread_mutex_destroy(&removals->lock);
+        free(removals->waiting);
+        free(removals);
+        return NULL;
+}
+
+/* Each part is idempotent, so that a later daemon can begin again. */
+static int removal_finish(Container *container, Error *err) {
+        Engine *engine = container->engine;
+
+        int r = failpoint("rm.run-directory", err);
+        if (r == 0)
+                r = dir_remove_at(engine->run_fd, container->id, err);
+        if (r == 0)
+                r = failpoint("rm.directory", err);
+        if (r == 0)
+                r = dir_remove_at(engine->containers_fd, container->id, err);
+        if (r == 0)
+                r = failpoint("rm.image", err);
+        if (r == 0)
+                r = image_release(engine->images, container->id, err);
+        if (r == 0)
+                r = failpoint("rm.row", err);
+        if (r == 0)
+                r = db_delete(engine->db, DB_CONTAINERS, container->id, false, err);
+        return r;
+}
+
+/* NULL: nothing waits, and the next post starts a job again. */
+static Container **removals_take(Removals *removals, size_t *ret_count) {
+        pthread_mutex_lock(&removals->lock);
+        Container **batch = TAKE_PTR(removals->waiting);
+        *ret_count = removals->count;
+        removals->count = 0;
+        if (!batch)
+                removals->running = false;
+        pthread_mutex_unlock(&removals->lock);
+        return batch;
+}
+
+static void removals_run(void *data) {
+        Removals *removals = data;
+        Container **batch;
+        size_t count;
+
+        while ((batch = removals_take(removals, &count))) {
+                for (size_t i = 0; i < count; i++) {
+                        Error error = { 0 };
+                        if (removal_finish(batch[i], &error) < 0)
+                                log_error("finish the removal of container %s: %s. The next start "
+                                          "of the daemon tries "
+                                          "again",
+                                          batch[i]->id, error.message);
+                        container_unref(batch[i]);
+                }
+                free(batch);
+        }
+}
+
+void removal_finish_later(Container *container) {
+        Removals *removals = container->engine->removals;
+
+        pthread_mutex_lock(&removals->lock);
+        GROW(removals->waiting, removals->count);
+        removals->waiting[removals->count++] = container_ref(container);
+        bool start = !removals->running;
+        removals->running = true;
+        pthread_mutex_unlock(&removals->lock);
+        if (start)
+                workers_post(container->engine->workers, removals_run, removals);
+}
+
+int container_remove_locked(Container *container, bool volumes, Error *err) {
+        int r = failpoint("rm.record", err);
+        if (r < 0)
+                return r;
+        ContainerStatus before = (ContainerStatus)container->state.status;
+        container->state.status = CONTAINER_REMOVING;
+        container->state.remove_volumes = volumes;
+        r = container_save_removing(container, err);
+        if (r < 0) {
+                container->state.status = before;
+                return r;
+        }
+        registry_drop(container->engine, container);
+        endpoints_forget(container);
+        attach_drop_pending(container);
+        exec_container_removed(container);
+        mounts_release(container, volumes);
+        container_publish(container);
+        container_event(container, "destroy", NULL);
+        waits_fire(container, WAIT_EVENT_EXIT);
+        waits_fire(container, WAIT_EVENT_REMOVED);
+        removal_finish_later(container);
+        return 0;
+}
+
+/* Ends it if it runs; ENGINE_UNCHANGED: it has gone by itself meanwhile. */
+static int remove_running(Container *container, bool force, Error *err) {
+        container_lock(container);
+        ContainerStatus status = (ContainerStatus)container->state.status;
+        container_unlock(container);
+        if (status == CONTAINER_REMOVING)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "removal of container %s is already in progress", container->id);
+        bool running = status == CONTAINER_RUNNING || status == CONTAINER_RESTARTING;
+        if (status == CONTAINER_PAUSED && !force)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "You cannot remove a paused container %s. Unpause and then stop "
+                                  "the container before "
+                                  "attempting removal or force remove",
+                                  container->id);
+        if (running && !force)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "You cannot remove a %s container %s. Stop the container before "
+                                  "attempting removal "
+                                  "or force remove",
+                                  container_status_name(status), container->id);
+        return force ? container_end(container, err) : 0;
+}
+
+int engine_container_remove(Engine *engine, const char *ref, bool force, bool volumes, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        r = remove_running(container, force, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        /* An --rm container that was just killed has removed itself. */
+        if (container->state.status == CONTAINER_REMOVING)
+                return 0;
+        if (container_is_running(container))
+                return error_kind(err, ERROR_CONFLICT,
+                                  "You cannot remove a running container %s. Stop the container "
+                                  "before attempting "
+                                  "removal or force remove",
+                                  container->id);
+        return container_remove_locked(container, volumes, err);
+}
+
+int engine_container_rename(Engine *engine, const char *ref, const char *name, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        _cleanup_free_
+        char *old = NULL;
+        const char *wanted = name && name[0] == '/' ? name + 1 : name;
+        Pairs attributes = { 0 };
+
+        if (str_empty(wanted))
+                return error_kind(err, ERROR_INVALID, "Neither old nor new names may be empty");
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        if (!name_valid(wanted))
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+                        name);
+        CONTAINER_LOCKED(container);
+        if (str_equal(container->name, wanted))
+                return error_kind(err, ERROR_INVALID,
+                                  "Renaming a container with the same name as its current name");
+        old = str_copy(container->name);
+        r = registry_rename(engine, container, wanted, err);
+        if (r < 0)
+                return error_prefix(err, "Error when allocating new name");
+        r = container_save(container, false, err);
+        if (r == 0)
+                r = endpoints_rename(container, err);
+        container_publish(container);
+        if (r < 0)
+                return r;
+        _cleanup_free_
+        char *former = str_format("/%s", old);
+        pairs_put(&attributes, "oldName", former);
+        container_event(container, "rename", &attributes);
+        pairs_done(&attributes);
+        return 0;
+}

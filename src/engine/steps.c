@@ -1,0 +1,25 @@
+/* steps.c: runs what steps.h describes; each step is a failpoint too. */
+#include "engine/steps.h"
+
+#include "base/failpoint.h"
+#include "base/log.h"
+
+int steps_run(const Step *steps, size_t count, void *job, Error *err) {
+        size_t done = 0;
+        int r = 0;
+
+        for (; done < count; done++) {
+                r = failpoint(steps[done].name, err);
+                if (r == 0)
+                        r = steps[done].run(job, err);
+                if (r < 0)
+                        break;
+        }
+        if (r >= 0)
+                return 0;
+        log_debug("step %s failed: %s", steps[done].name, err ? err->message : "");
+        while (done-- > 0)
+                if (steps[done].undo)
+                        steps[done].undo(job);
+        return r;
+}

@@ -1,0 +1,283 @@
+/* stop.c: ending, pausing and restarting containers at a user's wish. What an end leads to is
+ * exit.c's. */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/clock.h"
+#include "engine/internal.h"
+#include "os/cgroup.h"
+
+#define FREEZE_TIMEOUT (10 * NSEC_PER_SEC)
+#define KILL_TIMEOUT (10 * NSEC_PER_SEC)
+
+/* A frozen process gets its signal when it is thawed. */
+static int thaw_for_signal(Container *container, Error *err) {
+        _cleanup_free_
+        char *cgroup = container_cgroup(container);
+
+        if (container->state.status != CONTAINER_PAUSED)
+                return 0;
+        int r = cgroup_freeze(cgroup, false, FREEZE_TIMEOUT, err);
+        if (r < 0)
+                return r;
+        container->state.status = CONTAINER_RUNNING;
+        r = container_save(container, false, err);
+        container_publish(container);
+        return r;
+}
+
+static int container_pause(Container *container, bool paused, Error *err) {
+        _cleanup_free_
+        char *cgroup = container_cgroup(container);
+
+        int r = cgroup_freeze(cgroup, paused, FREEZE_TIMEOUT, err);
+        if (r < 0)
+                return error_prefix(err, "Cannot %s container %s", paused ? "pause" : "unpause",
+                                    container->id);
+        container->state.status = paused ? CONTAINER_PAUSED : CONTAINER_RUNNING;
+        r = container_save(container, false, err);
+        container_publish(container);
+        container_event(container, paused ? "pause" : "unpause", NULL);
+        return r;
+}
+
+static int stop_signal_of(const Container *container) {
+        int number;
+
+        if (str_empty(container->spec.config.stop_signal) ||
+            signal_parse(container->spec.config.stop_signal, &number, NULL) < 0)
+                return SIGTERM;
+        return number;
+}
+
+static int64_t stop_timeout_of(const Container *container) {
+        const int64_t *seconds = container->spec.config.stop_timeout;
+        return seconds ? *seconds : 10;
+}
+
+/* lock held. final: it is to stay down, whatever its restart policy says. */
+static int container_kill(Container *container, int signal, bool final, Error *err) {
+        char number[16];
+        Pairs attributes = { 0 };
+
+        int r = container_require_running(container, err);
+        if (r < 0)
+                return r;
+        if (final) {
+                container->state.stopped_by_user = true;
+                r = container_save(container, false, err);
+                if (r < 0)
+                        return r;
+        }
+        r = container_signal(container, signal, err);
+        if (r == 0 && final)
+                r = thaw_for_signal(container, err);
+        if (r < 0)
+                return r;
+        (void)snprintf(number, sizeof(number), "%d", signal);
+        pairs_put(&attributes, "signal", number);
+        container_event(container, "kill", &attributes);
+        pairs_done(&attributes);
+        return 0;
+}
+
+/* Init is gone with its process namespace; where that is the host's or another container's, the
+ * cgroup tells. */
+static int kill_all(Container *container, Error *err) {
+        _cleanup_free_
+        char *cgroup = container_cgroup(container);
+        int r = container_kill(container, SIGKILL, true, err);
+
+        if (r == 0 && !str_empty(container->spec.host.pid_mode))
+                r = cgroup_kill(cgroup, KILL_TIMEOUT, err);
+        return r;
+}
+
+/* *ret_wait: NULL where it does not run. */
+static int signal_and_watch(Container *container, int signal, EngineWait **ret_wait, Error *err) {
+        CONTAINER_LOCKED(container);
+
+        if (container->state.status == CONTAINER_RESTARTING)
+                return restart_cancel(container, err);
+        if (!container_is_running(container))
+                return ENGINE_UNCHANGED;
+        EngineWait *wait = wait_register(container, WAIT_NEXT_EXIT);
+        int r = signal == SIGKILL ? kill_all(container, err)
+                                  : container_kill(container, signal, true, err);
+        if (r < 0) {
+                wait_free(wait);
+                return r;
+        }
+        *ret_wait = wait;
+        return 0;
+}
+
+int container_stop(Container *container, int signal, int64_t timeout, Error *err) {
+        _cleanup_(wait_freep) EngineWait *wait = NULL, *last = NULL;
+
+        int r = signal_and_watch(container, signal, &wait, err);
+        if (r != 0 || !wait)
+                return r;
+        r = wait_poll(wait, timeout, -1);
+        if (r == -ETIMEDOUT) {
+                r = signal_and_watch(container, SIGKILL, &last, err);
+                if (r < 0)
+                        return r;
+                r = wait_poll(wait, KILL_TIMEOUT, -1);
+        }
+        if (r == -ETIMEDOUT)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "container %s did not end within %lld s of SIGKILL: its "
+                                  "processes are stuck in the "
+                                  "kernel",
+                                  container->id, (long long)(KILL_TIMEOUT / NSEC_PER_SEC));
+        if (r < 0)
+                return error_set(err, -r, "wait for container %s", container->id);
+        return 0;
+}
+
+int container_end(Container *container, Error *err) {
+        int r = container_stop(container, SIGKILL, KILL_TIMEOUT, err);
+        return r < 0 ? error_prefix(err, "Could not kill running container %s, cannot remove",
+                                    container->id)
+                     : 0;
+}
+
+/* ---- the engine's calls ---- */
+
+/* As asked, else the container's own. */
+static int stop_arguments(const Container *container, const char *signal, const int64_t *timeout_s,
+                          int *ret_signal, int64_t *ret_timeout, Error *err) {
+        int64_t seconds = timeout_s ? *timeout_s : stop_timeout_of(container);
+
+        *ret_timeout = seconds < 0 ? -1 : MIN(seconds, INT32_MAX) * NSEC_PER_SEC;
+        if (!str_empty(signal))
+                return signal_parse(signal, ret_signal, err);
+        *ret_signal = stop_signal_of(container);
+        return 0;
+}
+
+int engine_container_stop(Engine *engine, const char *ref, const char *signal,
+                          const int64_t *timeout_s, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        int64_t timeout;
+        int number;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        r = stop_arguments(container, signal, timeout_s, &number, &timeout, err);
+        if (r < 0)
+                return r;
+        r = container_stop(container, number, timeout, err);
+        if (r != 0)
+                return r < 0 ? error_prefix(err, "cannot stop container: %s", ref) : r;
+        CONTAINER_LOCKED(container);
+        container_event(container, "stop", NULL);
+        return 0;
+}
+
+/* An --rm container that is restarted is not removed at its end. */
+static void container_set_kept(Container *container, bool kept) {
+        CONTAINER_LOCKED(container);
+        container->kept = kept;
+}
+
+int engine_container_restart(Engine *engine, const char *ref, const char *signal,
+                             const int64_t *timeout_s, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        int64_t timeout;
+        int number;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        r = stop_arguments(container, signal, timeout_s, &number, &timeout, err);
+        if (r < 0)
+                return r;
+        container_set_kept(container, true);
+        r = container_stop(container, number, timeout, err);
+        container_set_kept(container, false);
+        if (r < 0)
+                return error_prefix(err, "Cannot restart container %s", ref);
+        CONTAINER_LOCKED(container);
+        if (r == 0)
+                container_event(container, "stop", NULL);
+        if (!container_is_running(container)) {
+                r = container_start_locked(container, err);
+                if (r < 0)
+                        return error_prefix(err, "Cannot restart container %s", ref);
+        }
+        container_event(container, "restart", NULL);
+        return 0;
+}
+
+int engine_container_kill(Engine *engine, const char *ref, const char *signal, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        int number = SIGKILL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        if (!str_empty(signal)) {
+                r = signal_parse(signal, &number, err);
+                if (r < 0)
+                        return r;
+        }
+        if (number == SIGKILL) {
+                r = container_stop(container, SIGKILL, KILL_TIMEOUT, err);
+                if (r == ENGINE_UNCHANGED)
+                        r = error_kind(err, ERROR_CONFLICT, "Container %s is not running",
+                                       container->id);
+                return r < 0 ? error_prefix(err, "Cannot kill container: %s", ref) : 0;
+        }
+        CONTAINER_LOCKED(container);
+        r = container_kill(container, number, number == stop_signal_of(container), err);
+        return r < 0 ? error_prefix(err, "Cannot kill container: %s", ref) : 0;
+}
+
+int engine_container_pause(Engine *engine, const char *ref, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        if (container->state.status == CONTAINER_PAUSED)
+                return error_kind(err, ERROR_CONFLICT, "Container %s is already paused",
+                                  container->id);
+        if (container->state.status == CONTAINER_RESTARTING)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "Container %s is restarting, wait until the container is running",
+                                  container->id);
+        r = container_require_running(container, err);
+        return r < 0 ? r : container_pause(container, true, err);
+}
+
+int engine_container_unpause(Engine *engine, const char *ref, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        if (container->state.status != CONTAINER_PAUSED)
+                return error_kind(err, ERROR_INTERNAL, "Container %s is not paused", container->id);
+        return container_pause(container, false, err);
+}
+
+int engine_container_resize(Engine *engine, const char *ref, int width, int height, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        r = container_require_running(container, err);
+        if (r < 0)
+                return r;
+        r = monitor_resize(container->monitor, NULL, width, height, err);
+        if (r == 0)
+                container_event(container, "resize", NULL);
+        return r;
+}
