@@ -243,6 +243,10 @@ int loop_run(Loop *loop, Error *err) {
         return 0;
 }
 
+int loop_fd(const Loop *loop) {
+        return loop->epoll_fd;
+}
+
 static void wake(void *data) {
         (void)data;
 }

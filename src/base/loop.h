@@ -22,6 +22,8 @@ int loop_run(Loop *loop, Error *err);
 /* One wait of at most timeout_ms (-1: without bound) and its handlers. */
 int loop_step(Loop *loop, int timeout_ms, Error *err);
 void loop_stop(Loop *loop); /* any thread */
+/* Readable when there is something to handle; timers do not show. The loop's. */
+int loop_fd(const Loop *loop);
 
 /* The following are the loop thread's alone, but for loop_post. The source is the loop's; fd stays
  * the caller's. */

@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "monitor/base64.h"
 #include "monitor/detach.h"
-#include "monitor/message.h"
 #include "monitor/launch.h"
+#include "monitor/message.h"
 
 #define ANSWER_MAX (30 * NSEC_PER_SEC)
 #define EXIT_RECORD_MAX 65536

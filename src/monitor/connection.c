@@ -83,6 +83,7 @@ static void on_message(void *data, int fd, uint32_t events) {
                         close_fd(&exchange.fds[i]);
                 json_done(&monitor_request_table, &exchange.request);
                 json_done(&monitor_reply_table, &exchange.reply);
+                supervisor_rest(supervisor);
         } else /* the end, or someone who does not speak the protocol */
                 connection->dead = true;
         after_loss(supervisor);

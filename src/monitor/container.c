@@ -2,13 +2,13 @@
  * process.c collects its processes; the runtime library does the work with the kernel. */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
+#include "monitor/memory.h"
 #include "monitor/supervisor.h"
 #include "os/cgroup.h"
 #include "os/mount.h"
@@ -197,8 +197,25 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
         close_fd(&supervisor->data_root_fd);
         if (r < 0)
                 supervisor_give_up(supervisor, err);
-        (void)malloc_trim(0);
         return r;
+}
+
+static void on_rest(void *data) {
+        Supervisor *supervisor = data;
+
+        supervisor->idle_timer = NULL;
+        /* While a process has ended and is not gone, timers run. */
+        for (const Process *process = supervisor->execs; process; process = process->next)
+                if (process->phase > PROCESS_RUNNING)
+                        return;
+        if (supervisor->started && !supervisor->ended)
+                memory_rest(loop_fd(supervisor->loop));
+}
+
+void supervisor_rest(Supervisor *supervisor) {
+        loop_remove(supervisor->idle_timer);
+        supervisor->idle_timer = loop_add_timer(supervisor->loop, clock_monotonic() + NSEC_PER_SEC,
+                                                on_rest, supervisor);
 }
 
 /* ---- the end ---- */
@@ -291,7 +308,6 @@ static void forget_documents(Supervisor *supervisor) {
                 json_free(&oci_config_table, supervisor->config);
                 supervisor->config = NULL;
         }
-        (void)malloc_trim(0);
 }
 
 int supervisor_go(Supervisor *supervisor, Error *err) {

@@ -2,7 +2,6 @@
  * process up, takes "start" from descriptor 3, then waits. */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>

@@ -1,7 +1,6 @@
 /* process.c: the container's own process and its execs, from their making to the end of their last
  * client. container.c makes the container; streams.c moves the bytes. */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -214,7 +213,6 @@ int process_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         exchange->reply.pid = process->pid;
         process->next = supervisor->execs;
         supervisor->execs = TAKE_PTR(process);
-        (void)malloc_trim(0);
         return 0;
 }
 
@@ -313,7 +311,7 @@ void processes_settle(Supervisor *supervisor) {
                 }
                 *at = process->next;
                 process_free(process);
-                (void)malloc_trim(0);
+                supervisor_rest(supervisor);
         }
         if (supervisor->ended && !supervisor->execs && (!init || is_over(init)))
                 loop_stop(supervisor->loop);

@@ -1,0 +1,83 @@
+/* memory.c: see memory.h. A start runs through most of the program, while waiting for the container
+ * needs one page of it; without this every page of the start would count for as long as the
+ * container lives. The kernel maps sixteen pages of a file around each that is missing, so that
+ * even a call of a C library function from here would cost 64 KiB: the system calls are made in
+ * place. */
+#include "monitor/memory.h"
+
+#include <link.h>
+#include <malloc.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+
+#define RANGES_MAX 8
+#define STACK_USED (256 * 1024) /* more than a start uses of it */
+
+typedef struct Range {
+        uintptr_t start, length;
+} Range;
+
+static Range ranges[RANGES_MAX];
+static size_t range_count;
+
+/* The parts of the program that were never writable: they are as they are in its file. */
+static void find_ranges(void) {
+        const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+        unsigned long count = getauxval(AT_PHNUM);
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), slide = 0;
+
+        for (unsigned long i = 0; i < count; i++)
+                if (header[i].p_type == PT_PHDR)
+                        slide = (uintptr_t)header - header[i].p_vaddr;
+        for (unsigned long i = 0; i < count && range_count < RANGES_MAX; i++) {
+                uintptr_t start = (slide + header[i].p_vaddr) & ~(page - 1);
+                uintptr_t end = slide + header[i].p_vaddr + header[i].p_memsz;
+
+                if (header[i].p_type == PT_LOAD && !(header[i].p_flags & PF_W))
+                        ranges[range_count++] = (Range){ start, end - start };
+        }
+}
+
+#ifdef __x86_64__
+static inline long call(long number, long first, long second, long third) {
+        register long fourth __asm__("r10") = 0;
+        long result;
+
+        __asm__ volatile("syscall"
+                         : "=a"(result)
+                         : "a"(number), "D"(first), "S"(second), "d"(third), "r"(fourth)
+                         : "rcx", "r11", "memory");
+        return result;
+}
+#else
+static inline long call(long number, long first, long second, long third) {
+        return syscall(number, first, second, third, 0);
+}
+#endif
+
+/* Aligned, so that it lies within one of the kernel's sixteen pages. */
+__attribute__((noinline, aligned(1024))) static void release_and_wait(struct pollfd *poll_fd,
+                                                                      uintptr_t page) {
+        uintptr_t stack = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - page;
+
+        (void)call(SYS_madvise, (long)(stack - STACK_USED), STACK_USED, MADV_DONTNEED);
+        for (size_t i = 0; i < range_count; i++)
+                (void)call(SYS_madvise, (long)ranges[i].start, (long)ranges[i].length,
+                           MADV_DONTNEED);
+        (void)call(SYS_ppoll, (long)poll_fd, 1, 0);
+}
+
+void memory_rest(int fd) {
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+        if (range_count == 0)
+                find_ranges();
+        (void)malloc_trim(0);
+        release_and_wait(&poll_fd, (uintptr_t)sysconf(_SC_PAGESIZE));
+}
