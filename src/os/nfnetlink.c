@@ -544,6 +544,36 @@ int nft_commit(Nft *nft, Error *err) {
         return r;
 }
 
+int nft_has_chain(Nft *nft, const char *name, bool *ret, Error *err) {
+        struct nftnl_chain *chain = nftnl_chain_alloc();
+        struct nlmsghdr *header;
+        const struct nlmsgerr *error;
+        ssize_t length;
+
+        if (!chain)
+                abort();
+        header = nftnl_nlmsg_build_hdr(nft->scratch, NFT_MSG_GETCHAIN, nft->family, 0,
+                                       ++nft->sequence);
+        (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, nft->table);
+        (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, name);
+        nftnl_chain_nlmsg_build_payload(header, chain);
+        nftnl_chain_free(chain);
+        if (send(nft->fd, header, header->nlmsg_len, 0) < 0)
+                return error_set(err, errno, "nftables: ask for chain '%s'", name);
+        do
+                length = recv(nft->fd, nft->scratch, sizeof(nft->scratch), 0);
+        while (length < 0 && errno == EINTR);
+        if (length < 0)
+                return error_set(err, errno, "nftables: ask for chain '%s'", name);
+        if (!mnl_nlmsg_ok(header, (int)length))
+                return error_set(err, EBADMSG, "nftables: ask for chain '%s'", name);
+        error = mnl_nlmsg_get_payload(header);
+        *ret = header->nlmsg_type != NLMSG_ERROR;
+        if (*ret || error->error == -ENOENT)
+                return 0;
+        return error_set(err, error->error, "nftables: ask for chain '%s'", name);
+}
+
 /* ---- notices ---- */
 
 int nft_watch_open(int *ret_fd, Error *err) {

@@ -94,6 +94,9 @@ void nft_put_element(Nft *nft, const NftElement *element, bool add);
 int nft_commit(Nft *nft, Error *err);
 void nft_cancel(Nft *nft); /* forgets what is queued */
 
+/* Whether the table has this chain. Not while a transaction is queued. */
+int nft_has_chain(Nft *nft, const char *chain, bool *ret, Error *err);
+
 /* ---- notices ---- */
 
 /* A non-blocking socket that becomes readable when any table changes. */

@@ -154,7 +154,17 @@ void rtnl_put_up(Rtnl *rtnl, unsigned index) {
         char text[16];
 
         put_index_text(text, index);
-        (void)put_link(put_message(rtnl, RTM_NEWLINK, 0, 0, "bring up link", text), index, true);
+        (void)put_link(put_message(rtnl, RTM_SETLINK, 0, 0, "bring up link", text), index, true);
+}
+
+void rtnl_put_master(Rtnl *rtnl, unsigned index, unsigned master) {
+        char text[16];
+        struct nlmsghdr *header;
+
+        put_index_text(text, index);
+        header = put_message(rtnl, RTM_SETLINK, 0, 0, "put into a bridge link", text);
+        (void)put_link(header, index, true);
+        put_u32(header, IFLA_MASTER, master);
 }
 
 void rtnl_put_delete(Rtnl *rtnl, const char *name) {
@@ -165,7 +175,7 @@ void rtnl_put_delete(Rtnl *rtnl, const char *name) {
 }
 
 void rtnl_put_group(Rtnl *rtnl, const char *name, uint32_t group) {
-        struct nlmsghdr *header = put_message(rtnl, RTM_NEWLINK, 0, ENODEV, "group link", name);
+        struct nlmsghdr *header = put_message(rtnl, RTM_SETLINK, 0, ENODEV, "group link", name);
 
         (void)put_link(header, 0, false);
         put_text(header, IFLA_IFNAME, name);

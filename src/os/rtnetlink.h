@@ -36,6 +36,8 @@ typedef struct RtnlVeth {
 void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth);
 void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned mtu);
 void rtnl_put_up(Rtnl *rtnl, unsigned index);
+/* Puts a link into a bridge, where it may be already, and brings it up. */
+void rtnl_put_master(Rtnl *rtnl, unsigned index, unsigned master);
 void rtnl_put_delete(Rtnl *rtnl, const char *name);
 /* group: links that rtnl_put_delete_group deletes at one stroke, which costs one grace period in
  * the kernel however many they are. */
