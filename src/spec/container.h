@@ -102,6 +102,7 @@ typedef struct HostConfig {
         char **masked_paths, **readonly_paths;
         bool has_masked_paths, has_readonly_paths; /* null in JSON: the defaults; [] : none */
         /* Not done: refused by name where set (see container_create_refused). */
+        int64_t kernel_memory, kernel_memory_tcp, cpu_count, cpu_percent, io_maximum_iops, io_maximum_bandwidth;
         json_object *device_requests, *blkio_weight_device, *blkio_read_bps, *blkio_write_bps, *blkio_read_iops, *blkio_write_iops;
 } HostConfig;
 
@@ -131,6 +132,13 @@ typedef struct ContainerCreate {
 int container_create_read(json_object *body, ContainerCreate *ret, Error *err);
 json_object *container_create_write(const ContainerCreate *create); /* the caller's reference */
 void container_create_done(ContainerCreate *create);
+/* The parts of it, as inspect shows them; host_config_table alone lacks PortBindings and ConsoleSize. */
+json_object *container_config_write(const ContainerConfig *config);
+json_object *host_config_write(const HostConfig *host);
+/* "80/tcp" → bindings, or null where there are none; an array of PortBindings, which port_bindings_done frees. */
+int port_bindings_read(json_object *object, JsonArray *ret, Error *err);
+json_object *port_bindings_write(const JsonArray *bindings);
+void port_bindings_done(JsonArray *bindings);
 /* unsupported, naming the field and the remedy, where create asks for what brig does not do. */
 int container_create_refused(const ContainerCreate *create, Error *err);
 
@@ -180,5 +188,5 @@ typedef struct Filters {
 int filters_parse(const char *text, Filters *ret, Error *err); /* NULL or "": none */
 void filters_done(Filters *filters);
 char *const *filters_get(const Filters *filters, const char *key); /* NULL: no such filter */
-/* invalid "invalid filter 'x'" if filters has a key that accepted (NULL-terminated) lacks. */
-int filters_check(const Filters *filters, char *const *accepted, Error *err);
+/* invalid "Invalid filter 'x'" if filters has a key that accepted (NULL-terminated) lacks. */
+int filters_check(const Filters *filters, const char *const *accepted, Error *err);
