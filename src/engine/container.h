@@ -41,6 +41,7 @@ typedef struct ContainerEndpoint {
         EndpointSettings settings; /* as asked */
         Endpoint endpoint;         /* as joined; address NULL while it does not run */
         char *endpoint_id;
+        bool joined;
 } ContainerEndpoint;
 extern const JsonTable container_endpoint_table;
 

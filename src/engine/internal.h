@@ -93,6 +93,12 @@ int container_save_removing(Container *container, Error *err);
 /* A row of the record as an object that is in no registry yet. */
 int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err);
 bool container_is_running(const Container *container); /* running or paused; lock held */
+/* What the monitor shall write of the container's output; free path and attributes. */
+int container_log_options(const Container *container, MonitorLog *ret, Error *err);
+/* "<id>-json.log", below the container's directory; the caller's. */
+char *container_log_path(const Container *container);
+/* The log driver that it uses: its own, or the daemon's default. */
+const char *container_log_driver(const Container *container);
 /* lock held. conflict "Container <id> is not running", and for a paused one where allow_paused is
  * false "Container <id> is paused, unpause the container before exec" is the caller's. */
 int container_require_running(const Container *container, Error *err);
@@ -309,9 +315,10 @@ Removals *removals_free(Removals *removals); /* after workers_free */
 int endpoints_plan(Container *container, Error *err);
 int endpoints_reserve(Container *container, Error *err);
 int endpoints_join(Container *container, int netns_fd, Error *err);
-void endpoints_leave(Container *container);  /* idempotent */
-void endpoints_forget(Container *container); /* it is being removed */
+void endpoints_leave(Container *container); /* idempotent */
 int endpoints_rename(Container *container, Error *err);
+/* lock held: serves names to it at 127.0.0.11. */
+int container_resolver_attach(Container *container, int netns_fd, Error *err);
 /* One of them, for connect and disconnect. */
 int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
                       ContainerEndpoint **ret, Error *err);

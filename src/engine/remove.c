@@ -111,7 +111,6 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
                 return r;
         }
         registry_drop(container->engine, container);
-        endpoints_forget(container);
         attach_drop_pending(container);
         exec_container_removed(container);
         mounts_release(container, volumes);

@@ -1,0 +1,446 @@
+/* endpoints.c: a container's places on networks, from what was asked at create to what is joined
+ * while it runs. The networks themselves are networks.c's; links and addresses are net's. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "engine/internal.h"
+
+/* ---- modes ---- */
+
+const char *container_network_mode(const Container *container) {
+        const char *mode = container->spec.host.network_mode;
+
+        if (str_empty(mode) || str_equal(mode, "default"))
+                return str_equal(container->engine->options.bridge, "none") ? "none" : "bridge";
+        return mode;
+}
+
+bool network_mode_is_user(const char *mode) {
+        return !str_equal(mode, "bridge") && !str_equal(mode, "host") && !str_equal(mode, "none") &&
+               !str_after(mode, "container:");
+}
+
+int container_network_owner(Container *container, Container **ret, Error *err) {
+        const char *ref = str_after(container_network_mode(container), "container:");
+
+        *ret = NULL;
+        return ref ? container_lookup(container->engine, ref, ret, err) : 0;
+}
+
+int container_netns_open(Container *container, int *ret_fd, Error *err) {
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
+        char path[64];
+
+        if (snapshot->state.pid <= 0)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "cannot join network of a non running container: %s",
+                                  container->id);
+        (void)snprintf(path, sizeof(path), "/proc/%lld/ns/net", (long long)snapshot->state.pid);
+        _cleanup_close_
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return error_set(err, errno, "open the network namespace of container %s",
+                                 container->id);
+        /* The process that the number named then may have ended in between, and another have the
+         * number now. */
+        _cleanup_snapshot_ ContainerSnapshot *after = container_snapshot(container);
+        if (after->state.pid != snapshot->state.pid ||
+            after->state.generation != snapshot->state.generation)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "cannot join network of a non running container: %s",
+                                  container->id);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* ---- plan ---- */
+
+static ContainerEndpoint *endpoint_find(const Container *container, const char *network) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+
+        for (size_t i = 0; i < container->endpoints.count; i++)
+                if (str_equal(endpoints[i].network_name, network) ||
+                    str_equal(endpoints[i].network_id, network))
+                        return &endpoints[i];
+        return NULL;
+}
+
+int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
+                      ContainerEndpoint **ret, Error *err) {
+        char short_id[ID_SHORT + 1];
+
+        if (endpoint_find(container, network))
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "endpoint with name %s already exists in network %s",
+                                  container->name, network);
+        ContainerEndpoint *endpoint = json_append(&container->endpoints, &container_endpoint_table);
+        endpoint->network_name = str_copy(network);
+        if (settings)
+                json_copy(&endpoint_settings_table, settings, &endpoint->settings);
+        str_replace(&endpoint->settings.network, network);
+        if (network_mode_is_user(network)) {
+                (void)snprintf(short_id, sizeof(short_id), "%.*s", ID_SHORT, container->id);
+                if (!strv_has(endpoint->settings.aliases, short_id))
+                        strv_add(&endpoint->settings.aliases, short_id);
+        }
+        if (ret)
+                *ret = endpoint;
+        return 0;
+}
+
+static const EndpointSettings *settings_for(const Container *container, const char *mode) {
+        const EndpointSettings *settings = container->spec.endpoints.items;
+
+        for (size_t i = 0; i < container->spec.endpoints.count; i++)
+                if (str_equal(settings[i].network, mode) ||
+                    (str_equal(settings[i].network, "default") && str_equal(mode, "bridge")))
+                        return &settings[i];
+        return NULL;
+}
+
+/* container:x is kept by id, so that it survives a rename. */
+static int plan_joined(Container *container, Error *err) {
+        _cleanup_container_ Container *owner = NULL;
+
+        int r = container_network_owner(container, &owner, err);
+        if (r < 0)
+                return r;
+        free(container->spec.host.network_mode);
+        container->spec.host.network_mode = str_format("container:%s", owner->id);
+        return 0;
+}
+
+int endpoints_plan(Container *container, Error *err) {
+        const char *mode = container_network_mode(container);
+        const EndpointSettings *settings = container->spec.endpoints.items, *first;
+
+        if (container->spec.config.network_disabled)
+                return 0;
+        if (str_after(mode, "container:"))
+                return plan_joined(container, err);
+        first = settings_for(container, mode);
+        int r = endpoint_plan_one(container, mode, first, NULL, err);
+        for (size_t i = 0; r == 0 && i < container->spec.endpoints.count; i++)
+                if (&settings[i] != first)
+                        r = endpoint_plan_one(container, settings[i].network, &settings[i], NULL,
+                                              err);
+        return r;
+}
+
+/* ---- ports ---- */
+
+/* "80/tcp"; the protocol may be missing. */
+static int port_parse(const char *text, int *ret_port, char **ret_protocol, Error *err) {
+        _cleanup_strv_
+        char **parts = str_split(text, '/');
+
+        if (strv_length(parts) < 1 || strv_length(parts) > 2 ||
+            str_to_int_in(parts[0], 1, 65535, ret_port) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid port specification: \"%s\"", text);
+        *ret_protocol = str_copy(parts[1] ? parts[1] : "tcp");
+        return 0;
+}
+
+static int host_port_parse(const char *text, NetPort *port, Error *err) {
+        _cleanup_strv_
+        char **ends = NULL;
+        int first, last;
+
+        if (str_empty(text))
+                return 0;
+        ends = str_split(text, '-');
+        size_t count = strv_length(ends);
+        if (count < 1 || count > 2 || str_to_int_in(ends[0], 0, 65535, &first) < 0 ||
+            (count == 2 && str_to_int_in(ends[1], first, 65535, &last) < 0))
+                return error_kind(err, ERROR_INVALID, "invalid port specification: \"%s\"", text);
+        port->host_port = first;
+        port->host_port_end = count == 2 ? last : 0;
+        return 0;
+}
+
+static int port_add(Endpoint *endpoint, const char *spec, const PortBinding *binding, Error *err) {
+        _cleanup_free_
+        char *protocol = NULL;
+        int number;
+
+        int r = port_parse(spec, &number, &protocol, err);
+        if (r < 0)
+                return r;
+        NetPort *port = json_append(&endpoint->ports, &net_port_table);
+        port->container_port = number;
+        port->protocol = TAKE_PTR(protocol);
+        if (!binding)
+                return 0;
+        port->host_ip = str_copy(binding->host_ip);
+        return host_port_parse(binding->host_port, port, err);
+}
+
+static bool port_is_bound(const Container *container, const char *spec) {
+        const PortBindings *bindings = container->spec.host.port_bindings.items;
+
+        for (size_t i = 0; i < container->spec.host.port_bindings.count; i++)
+                if (str_equal(bindings[i].port, spec) && bindings[i].bindings.count > 0)
+                        return true;
+        return false;
+}
+
+static int ports_fill(const Container *container, Endpoint *endpoint, Error *err) {
+        const HostConfig *host = &container->spec.host;
+        const PortBindings *ports = host->port_bindings.items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < host->port_bindings.count; i++) {
+                const PortBinding *bindings = ports[i].bindings.items;
+                for (size_t j = 0; r == 0 && j < ports[i].bindings.count; j++)
+                        r = port_add(endpoint, ports[i].port, &bindings[j], err);
+        }
+        if (!host->publish_all_ports)
+                return r;
+        for (char **port = container->spec.config.exposed_ports; r == 0 && port && *port; port++)
+                if (!port_is_bound(container, *port))
+                        r = port_add(endpoint, *port, NULL, err);
+        return r;
+}
+
+/* ---- reserve ---- */
+
+static int settings_check(const NetworkObject *network, const EndpointSettings *settings,
+                          Error *err) {
+        bool address = settings->ipam && (!str_empty(settings->ipam->ipv4_address) ||
+                                          !str_empty(settings->ipam->ipv6_address));
+
+        if (!network->predefined)
+                return 0;
+        if (address)
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "user specified IP address is supported on user defined networks only");
+        if (strv_length(settings->aliases) > 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "network-scoped alias is supported only for containers in user "
+                                  "defined networks");
+        return 0;
+}
+
+static int endpoint_fill(Container *container, ContainerEndpoint *place,
+                         const NetworkObject *network, bool gateway, Error *err) {
+        Endpoint *endpoint = &place->endpoint;
+        const EndpointSettings *settings = &place->settings;
+        const char *mac = settings->mac_address;
+
+        json_done(&net_endpoint_table, endpoint);
+        str_replace(&place->network_id, network->config.id);
+        str_replace(&place->network_name, network->config.name);
+        free(place->endpoint_id);
+        place->endpoint_id = alloc_zero(1, ID_LENGTH + 1);
+        id_new(place->endpoint_id);
+        endpoint->network_id = str_copy(network->config.id);
+        endpoint->container_id = str_copy(container->id);
+        endpoint->container_name = str_copy(container->name);
+        endpoint->hostname = str_copy(container->spec.config.hostname);
+        endpoint->aliases = strv_copy(settings->aliases);
+        if (settings->ipam && !str_empty(settings->ipam->ipv4_address))
+                endpoint->wanted_address = str_copy(settings->ipam->ipv4_address);
+        if (str_empty(mac) && gateway)
+                mac = container->spec.config.mac_address;
+        if (!str_empty(mac))
+                endpoint->wanted_mac = str_copy(mac);
+        endpoint->default_gateway = gateway;
+        return gateway ? ports_fill(container, endpoint, err) : 0;
+}
+
+/* Docker's words around net's, where it is the port that could not be had. */
+static int reserve_error(const Container *container, const ContainerEndpoint *place, int r,
+                         Error *err) {
+        bool port = err && (strstr(err->message, "failed to bind host port") ||
+                            str_after(err->message, "Bind for") ||
+                            str_after(err->message, "all ports from"));
+
+        if (port)
+                return error_prefix(
+                        err, "driver failed programming external connectivity on endpoint %s (%s)",
+                        container->name, place->endpoint_id);
+        return r;
+}
+
+static bool driver_has_endpoints(const NetworkConfig *config) {
+        return str_equal(config->driver, "bridge");
+}
+
+int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool gateway, Error *err) {
+        Engine *engine = container->engine;
+        _cleanup_network_ NetworkObject *network = NULL;
+
+        int r = network_acquire(engine, place->network_id ? place->network_id : place->network_name,
+                                &network, err);
+        if (r < 0)
+                return r;
+        r = settings_check(network, &place->settings, err);
+        if (r == 0)
+                r = endpoint_fill(container, place, network, gateway, err);
+        if (r == 0 && driver_has_endpoints(&network->config)) {
+                r = endpoint_reserve(engine->net, &network->config, &place->endpoint, err);
+                if (r < 0)
+                        r = reserve_error(container, place, r, err);
+        }
+        if (r < 0) {
+                json_done(&net_endpoint_table, &place->endpoint);
+                network_release(engine, network->config.id);
+        }
+        return r;
+}
+
+/* The network that carries the default route and the ports: one that is not internal before one
+ * that is, then by name. */
+static size_t gateway_elect(Container *container) {
+        const ContainerEndpoint *endpoints = container->endpoints.items;
+        size_t best = 0;
+        bool best_internal = true;
+
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                _cleanup_network_ NetworkObject *network = NULL;
+                const char *ref = endpoints[i].network_id ? endpoints[i].network_id
+                                                          : endpoints[i].network_name;
+                if (network_lookup(container->engine, ref, &network, NULL) < 0)
+                        continue;
+                bool internal = network->config.internal;
+                if (i == 0 || (best_internal && !internal) ||
+                    (best_internal == internal &&
+                     strcmp(endpoints[i].network_name, endpoints[best].network_name) < 0)) {
+                        best = i;
+                        best_internal = internal;
+                }
+        }
+        return best;
+}
+
+int endpoints_reserve(Container *container, Error *err) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+        size_t gateway = gateway_elect(container);
+
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                int r = endpoint_reserve_one(container, &endpoints[i], i == gateway, err);
+                if (r < 0) {
+                        endpoints_leave(container);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+/* ---- join and leave ---- */
+
+static void event_network(const Container *container, const NetworkObject *network,
+                          const char *action) {
+        Pairs attributes = { 0 };
+
+        pairs_put(&attributes, "container", container->id);
+        pairs_put(&attributes, "name", network->config.name);
+        pairs_put(&attributes, "type", network->config.driver);
+        engine_event_emit(container->engine, "network", action, network->config.id, &attributes);
+        pairs_done(&attributes);
+}
+
+int endpoint_join_one(Container *container, ContainerEndpoint *place, int netns_fd, Error *err) {
+        Engine *engine = container->engine;
+        _cleanup_network_ NetworkObject *network = NULL;
+
+        int r = network_lookup(engine, place->network_id, &network, err);
+        if (r < 0)
+                return r;
+        if (driver_has_endpoints(&network->config))
+                r = endpoint_join(engine->net, &network->config, &place->endpoint, netns_fd, err);
+        if (r < 0)
+                return reserve_error(container, place, r, err);
+        place->joined = true;
+        event_network(container, network, "connect");
+        return 0;
+}
+
+static int resolver_start(Container *container, int netns_fd, Error *err) {
+        const ContainerEndpoint *endpoints = container->endpoints.items;
+
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                _cleanup_network_ NetworkObject *network = NULL;
+                if (network_lookup(container->engine, endpoints[i].network_id, &network, NULL) <
+                            0 ||
+                    !network->config.resolver)
+                        continue;
+                return container_resolver_attach(container, netns_fd, err);
+        }
+        return 0;
+}
+
+int container_resolver_attach(Container *container, int netns_fd, Error *err) {
+        bool given;
+        _cleanup_strv_
+        char **upstream = netfiles_upstream(container, &given);
+
+        return resolver_attach(container->engine->net, container->id, netns_fd, upstream, given,
+                               err);
+}
+
+int endpoints_join(Container *container, int netns_fd, Error *err) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < container->endpoints.count; i++)
+                r = endpoint_join_one(container, &endpoints[i], netns_fd, err);
+        if (r == 0 && netns_fd >= 0)
+                r = resolver_start(container, netns_fd, err);
+        return r;
+}
+
+void endpoint_leave_one(Container *container, ContainerEndpoint *place) {
+        Engine *engine = container->engine;
+        _cleanup_network_ NetworkObject *network = NULL;
+        Error error = { 0 };
+
+        if (!place->endpoint.network_id)
+                return;
+        if (network_lookup(engine, place->endpoint.network_id, &network, &error) == 0) {
+                if (driver_has_endpoints(&network->config) &&
+                    endpoint_leave(engine->net, &network->config, &place->endpoint, &error) < 0)
+                        log_error("take container %s off network %s: %s", container->id,
+                                  network->config.name, error.message);
+                if (place->joined)
+                        event_network(container, network, "disconnect");
+                network_release(engine, network->config.id);
+        }
+        json_done(&net_endpoint_table, &place->endpoint);
+        free(TAKE_PTR(place->endpoint_id));
+        place->joined = false;
+}
+
+void endpoints_leave(Container *container) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+
+        for (size_t i = 0; i < container->endpoints.count; i++)
+                endpoint_leave_one(container, &endpoints[i]);
+        resolver_detach(container->engine->net, container->id);
+}
+
+void container_endpoint_drop(Container *container, size_t index) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+
+        json_done(&container_endpoint_table, &endpoints[index]);
+        for (size_t i = index + 1; i < container->endpoints.count; i++)
+                endpoints[i - 1] = endpoints[i];
+        container->endpoints.count--;
+}
+
+int endpoints_rename(Container *container, Error *err) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < container->endpoints.count; i++) {
+                Endpoint *endpoint = &endpoints[i].endpoint;
+                if (!endpoint->address)
+                        continue;
+                str_replace(&endpoint->container_name, container->name);
+                r = endpoint_rename(container->engine->net, endpoint, err);
+        }
+        return r;
+}

@@ -1,0 +1,74 @@
+/* seccomp-cache.c: compiled seccomp programs by the key of their profile: a profile is compiled
+ * once a daemon's life, which takes some 10 ms, and used at every start. */
+#include "engine/seccomp-cache.h"
+#include "engine/internal.h"
+#include "runtime/seccomp.h"
+
+struct SeccompCache {
+        pthread_mutex_t lock; /* held while compiling: two starts of one profile compile it once */
+        Map programs;         /* key → SeccompProgram */
+};
+
+SeccompCache *seccomp_cache_new(void) {
+        SeccompCache *cache = NEW(SeccompCache);
+
+        pthread_mutex_init(&cache->lock, NULL);
+        return cache;
+}
+
+static void program_free(void *data) {
+        SeccompProgram *program = data;
+
+        free(program->filter);
+        free(program);
+}
+
+SeccompCache *seccomp_cache_free(SeccompCache *cache) {
+        if (!cache)
+                return NULL;
+        map_done(&cache->programs, program_free);
+        pthread_mutex_destroy(&cache->lock);
+        free(cache);
+        return NULL;
+}
+
+static int program_make(const Container *container, bool privileged, SeccompProgram **ret,
+                        Error *err) {
+        OciSeccomp *profile = NULL;
+        SeccompProgram *program = NEW(SeccompProgram);
+
+        int r = seccomp_profile_build(container, privileged, &profile, err);
+        if (r == 0)
+                r = seccomp_compile(profile, program, err);
+        json_free(&oci_seccomp_table, profile);
+        if (r < 0) {
+                free(program);
+                return r;
+        }
+        *ret = program;
+        return 0;
+}
+
+int seccomp_program(Engine *engine, const Container *container, bool privileged,
+                    const SeccompProgram **ret, Error *err) {
+        SeccompCache *cache = engine->seccomp;
+        _cleanup_free_
+        char *key = NULL;
+
+        *ret = NULL;
+        int r = seccomp_profile_key(container, privileged, &key, err);
+        if (r < 0 || !key)
+                return r;
+        pthread_mutex_lock(&cache->lock);
+        SeccompProgram *program = map_get(&cache->programs, key);
+        if (!program) {
+                r = program_make(container, privileged, &program, err);
+                if (r == 0)
+                        map_put(&cache->programs, key, program);
+        }
+        pthread_mutex_unlock(&cache->lock);
+        if (r < 0)
+                return r;
+        *ret = program;
+        return 0;
+}

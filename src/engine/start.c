@@ -1,0 +1,335 @@
+/* start.c: starts a container: addresses and ports, a network namespace, its document, its monitor,
+ * its links, and at last its program. The monitor mounts while the links are made. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/internal.h"
+#include "engine/steps.h"
+
+#define EXIT_NOT_FOUND 127
+#define EXIT_NOT_PERMITTED 126
+#define EXIT_START_FAILED 128
+
+typedef struct StartJob {
+        Container *container;
+        Engine *engine;
+        Container *owner; /* whose network namespace it joins: a reference, or NULL */
+        OciConfig config;
+        const SeccompProgram *seccomp; /* the cache's */
+        int state_fd, run_fd, netns_fd;
+        bool own_netns;
+        enum {
+                MONITOR_BUSY,
+                MONITOR_WAITS,
+                MONITOR_OVER
+        } monitor; /* it makes the container, it waits to be told, it has ended */
+        pid_t pid;
+        int pidfd;
+} StartJob;
+
+static void start_job_done(StartJob *job) {
+        json_done(&oci_config_table, &job->config);
+        close_fd(&job->state_fd);
+        close_fd(&job->run_fd);
+        close_fd(&job->netns_fd);
+        close_fd(&job->pidfd);
+        container_unref(job->owner);
+}
+
+/* ---- errors ---- */
+
+/* Docker's clients tell 126 and 127 by these words. */
+static bool is_program_missing(const Error *err) {
+        return strstr(err->message, "executable file not found") ||
+               strstr(err->message, "no such file or directory");
+}
+
+static bool is_program_refused(const Error *err) {
+        return strstr(err->message, "permission denied") || strstr(err->message, "is a directory");
+}
+
+/* What runc and its shim would have said around the runtime's words. */
+static int wrap_runtime_error(const char *inner, Error *err) {
+        ErrorKind kind = err->kind;
+        int number = err->number;
+
+        if (is_program_missing(err) || is_program_refused(err))
+                kind = ERROR_INVALID;
+        else if (kind != ERROR_INVALID && kind != ERROR_UNSUPPORTED)
+                kind = ERROR_INTERNAL;
+        error_prefix(err,
+                     "failed to create shim task: OCI runtime create failed: runc create failed: "
+                     "unable to start "
+                     "container process%s",
+                     inner);
+        size_t length = strlen(err->message);
+        (void)snprintf(err->message + length, sizeof(err->message) - length, ": unknown");
+        err->kind = kind;
+        err->number = number;
+        return error_number_of(kind);
+}
+
+/* ---- steps ---- */
+
+static int start_reserve(void *data, Error *err) {
+        StartJob *job = data;
+
+        int r = container_network_owner(job->container, &job->owner, err);
+        return r < 0 ? r : endpoints_reserve(job->container, err);
+}
+
+static void start_reserve_undo(void *data) {
+        StartJob *job = data;
+
+        endpoints_leave(job->container);
+}
+
+/* A daemon that is killed from here on finds in the record what addresses and ports a container has
+ * that runs already. */
+static int start_intent(void *data, Error *err) {
+        StartJob *job = data;
+
+        job->container->state.generation++;
+        job->container->state.started_at = clock_now();
+        return container_save(job->container, false, err);
+}
+
+static int start_directories(void *data, Error *err) {
+        StartJob *job = data;
+        Engine *engine = job->engine;
+        const char *id = job->container->id;
+
+        int r = dir_open_at(engine->containers_fd, id, 0, &job->state_fd, err);
+        if (r < 0)
+                return error_prefix(err, "open the directory of container %s", id);
+        /* An earlier run's must not be taken for this one's. */
+        if (unlinkat(job->state_fd, MONITOR_EXIT_FILE, 0) < 0 && errno != ENOENT)
+                return error_set(err, errno, "remove the exit record of container %s", id);
+        r = dir_open_at(engine->run_fd, id, 0700, &job->run_fd, err);
+        if (r < 0)
+                return r;
+        r = mounts_prepare(job->container, err);
+        return r < 0 ? r : netfiles_write(job->container, err);
+}
+
+static int start_namespace(void *data, Error *err) {
+        StartJob *job = data;
+
+        if (job->owner)
+                return container_netns_open(job->owner, &job->netns_fd, err);
+        if (str_equal(container_network_mode(job->container), "host"))
+                return 0;
+        job->own_netns = true;
+        return netns_new(&job->netns_fd, err);
+}
+
+static int start_document(void *data, Error *err) {
+        StartJob *job = data;
+        _cleanup_free_
+        char *cgroup = container_cgroup(job->container);
+        const OcispecContext context = {
+                .cgroup = cgroup,
+                .netfiles_id = job->owner ? job->owner->id : job->container->id,
+                .own_netns = job->own_netns,
+                .joined_netns = job->owner != NULL,
+        };
+
+        int r = ocispec_build(job->container, &context, &job->config, err);
+        if (r < 0)
+                return r;
+        return seccomp_program(job->engine, job->container, false, &job->seccomp, err);
+}
+
+static int start_spawn(void *data, Error *err) {
+        StartJob *job = data;
+        Container *container = job->container;
+        _cleanup_free_
+        char *upper = str_format("containers/%s/upper", container->id);
+        _cleanup_free_
+        char *work = str_format("containers/%s/work", container->id);
+        _cleanup_free_
+        char *cgroup = container_cgroup(container);
+        MonitorStart start = {
+                .id = container->id,
+                .lowers = container->lowers,
+                .upper = upper,
+                .work = work,
+                .open_stdin = container->spec.config.open_stdin,
+                .stdin_once = container->spec.config.stdin_once,
+                .cgroup = cgroup,
+        };
+        const MonitorSpawn spawn = {
+                .program = job->engine->options.monitor_program,
+                .start = &start,
+                .config = &job->config,
+                .data_root_fd = job->engine->data_root_fd,
+                .state_fd = job->state_fd,
+                .run_fd = job->run_fd,
+                .netns_fd = job->netns_fd,
+                .seccomp = job->seccomp ? job->seccomp->filter : NULL,
+                .seccomp_length = job->seccomp ? job->seccomp->length : 0,
+        };
+
+        int r = container_log_options(container, &start.log, err);
+        if (r < 0)
+                return r;
+        r = monitor_spawn(job->engine->loop, &spawn, monitor_notice, container, &container->monitor,
+                          err);
+        pairs_done(&start.log.attributes);
+        free(start.log.path);
+        if (r == 0)
+                container_ref(container); /* the notices' */
+        return r;
+}
+
+static void start_spawn_undo(void *data) {
+        StartJob *job = data;
+
+        if (job->monitor == MONITOR_BUSY &&
+            monitor_created(job->container->monitor, &job->pid, &job->pidfd, NULL) == 0)
+                job->monitor = MONITOR_WAITS;
+        if (job->monitor == MONITOR_WAITS)
+                monitor_cancel(job->container->monitor);
+        container_drop_monitor(job->container, false);
+}
+
+static int start_network(void *data, Error *err) {
+        StartJob *job = data;
+
+        return endpoints_join(job->container, job->own_netns ? job->netns_fd : -1, err);
+}
+
+static int start_created(void *data, Error *err) {
+        StartJob *job = data;
+
+        int r = monitor_created(job->container->monitor, &job->pid, &job->pidfd, err);
+        job->monitor = r < 0 ? MONITOR_OVER : MONITOR_WAITS;
+        return r < 0 ? wrap_runtime_error(": error during container init", err) : 0;
+}
+
+static int start_attach(void *data, Error *err) {
+        StartJob *job = data;
+
+        return attach_start_pending(job->container, err);
+}
+
+static int start_go(void *data, Error *err) {
+        StartJob *job = data;
+
+        int r = monitor_go(job->container->monitor, err);
+        if (r == 0)
+                return 0;
+        job->monitor = MONITOR_OVER;
+        return wrap_runtime_error("", err);
+}
+
+static const Step start_steps[] = {
+        { "start.reserve", start_reserve, start_reserve_undo },
+        { "start.intent", start_intent, NULL },
+        { "start.directories", start_directories, NULL },
+        { "start.namespace", start_namespace, NULL },
+        { "start.document", start_document, NULL },
+        { "start.spawn", start_spawn, start_spawn_undo },
+        { "start.network", start_network, NULL },
+        { "start.created", start_created, NULL },
+        { "start.attach", start_attach, NULL },
+        { "start.go", start_go, NULL },
+};
+
+/* ---- outcome ---- */
+
+static int start_failed(StartJob *job, int r, Error *err) {
+        Container *container = job->container;
+        ContainerState *state = &container->state;
+        Error error = { 0 };
+
+        state->exit_code = is_program_missing(err)   ? EXIT_NOT_FOUND
+                           : is_program_refused(err) ? EXIT_NOT_PERMITTED
+                                                     : EXIT_START_FAILED;
+        str_replace(&state->error, err->message);
+        state->started_at = state->finished_at ? state->started_at : 0;
+        if (state->status == CONTAINER_RESTARTING)
+                state->status = CONTAINER_EXITED;
+        attach_drop_pending(container);
+        if (container->spec.host.auto_remove && !container->kept) {
+                if (container_remove_locked(container, true, &error) < 0)
+                        log_error("remove container %s: %s", container->id, error.message);
+                return r;
+        }
+        if (container_save(container, false, &error) < 0)
+                log_error("record why container %s did not start: %s", container->id,
+                          error.message);
+        container_publish(container);
+        waits_fire(container, WAIT_EVENT_EXIT);
+        return r;
+}
+
+static int start_finish(StartJob *job, Error *err) {
+        Container *container = job->container;
+        ContainerState *state = &container->state;
+
+        state->status = CONTAINER_RUNNING;
+        state->pid = job->pid;
+        state->exit_code = 0;
+        state->oom_killed = false;
+        free(TAKE_PTR(state->error));
+        state->stopped_by_user = false;
+        container->pidfd = TAKE_FD(job->pidfd);
+        if (job->own_netns)
+                container->netns_fd = TAKE_FD(job->netns_fd);
+        container_publish(container);
+        /* It runs, whatever the disk says: an error here is told, and the next daemon finds it by
+         * its monitor. */
+        int r = container_save(container, false, err);
+        if (r < 0)
+                log_error("record that container %s runs: %s", container->id, err->message);
+        container_event(container, "start", NULL);
+        return 0;
+}
+
+int container_start_locked(Container *container, Error *err) {
+        _cleanup_(start_job_done) StartJob job = {
+                .container = container,
+                .engine = container->engine,
+                .state_fd = -1,
+                .run_fd = -1,
+                .netns_fd = -1,
+                .pidfd = -1,
+        };
+        Error ours = { 0 };
+
+        if (!err)
+                err = &ours;
+        int r = steps_run(start_steps, ELEMENTS(start_steps), &job, err);
+        if (r < 0)
+                return start_failed(&job, r, err);
+        return start_finish(&job, err);
+}
+
+int engine_container_start(Engine *engine, const char *ref, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        switch ((ContainerStatus)container->state.status) {
+        case CONTAINER_PAUSED:
+                return error_kind(err, ERROR_CONFLICT,
+                                  "cannot start a paused container, try unpause instead");
+        case CONTAINER_RUNNING:
+                return ENGINE_UNCHANGED;
+        case CONTAINER_REMOVING:
+        case CONTAINER_DEAD:
+                return error_kind(err, ERROR_CONFLICT,
+                                  "container is marked for removal and cannot be started");
+        default:
+                container->restart_delay_ms = 0;
+                container->state.restart_count = 0;
+                return container_start_locked(container, err);
+        }
+}
