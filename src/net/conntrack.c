@@ -1,0 +1,154 @@
+/* conntrack.c: ctnetlink: lists the connections and deletes those that match, as the kernel deletes
+ * by a whole tuple only. */
+#include "net/conntrack.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+
+typedef struct Walk {
+        const FirewallPort *port;
+        Buf deletions; /* complete messages */
+        uint32_t sequence;
+} Walk;
+
+/* The parts of a tuple that are compared. */
+typedef struct Tuple {
+        uint32_t destination; /* network byte order */
+        uint16_t port;
+        uint8_t protocol;
+} Tuple;
+
+static int take_address(const struct nlattr *attribute, void *data) {
+        if (mnl_attr_get_type(attribute) == CTA_IP_V4_DST &&
+            mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+                ((Tuple *)data)->destination = mnl_attr_get_u32(attribute);
+        return MNL_CB_OK;
+}
+
+static int take_protocol(const struct nlattr *attribute, void *data) {
+        Tuple *tuple = data;
+
+        if (mnl_attr_get_type(attribute) == CTA_PROTO_NUM &&
+            mnl_attr_validate(attribute, MNL_TYPE_U8) >= 0)
+                tuple->protocol = mnl_attr_get_u8(attribute);
+        if (mnl_attr_get_type(attribute) == CTA_PROTO_DST_PORT &&
+            mnl_attr_validate(attribute, MNL_TYPE_U16) >= 0)
+                tuple->port = ntohs(mnl_attr_get_u16(attribute));
+        return MNL_CB_OK;
+}
+
+static int take_tuple(const struct nlattr *attribute, void *data) {
+        if (mnl_attr_get_type(attribute) == CTA_TUPLE_IP)
+                (void)mnl_attr_parse_nested(attribute, take_address, data);
+        else if (mnl_attr_get_type(attribute) == CTA_TUPLE_PROTO)
+                (void)mnl_attr_parse_nested(attribute, take_protocol, data);
+        return MNL_CB_OK;
+}
+
+static int find_tuple(const struct nlattr *attribute, void *data) {
+        if (mnl_attr_get_type(attribute) != CTA_TUPLE_ORIG)
+                return MNL_CB_OK;
+        *(const struct nlattr **)data = attribute;
+        return MNL_CB_STOP;
+}
+
+static struct nlmsghdr *start(char *data, uint16_t message, uint16_t flags, uint32_t sequence) {
+        struct nlmsghdr *header = mnl_nlmsg_put_header(data);
+        struct nfgenmsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
+
+        header->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | message);
+        header->nlmsg_flags = NLM_F_REQUEST | flags;
+        header->nlmsg_seq = sequence;
+        body->nfgen_family = AF_INET;
+        body->version = NFNETLINK_V0;
+        return header;
+}
+
+static void consider(Walk *walk, const struct nlmsghdr *header) {
+        _Alignas(struct nlmsghdr) char data[1024];
+        struct nlmsghdr *deletion;
+        const struct nlattr *original = NULL;
+        Tuple tuple = { 0 };
+
+        if (mnl_nlmsg_get_payload_len(header) < sizeof(struct nfgenmsg))
+                return;
+        (void)mnl_attr_parse(header, sizeof(struct nfgenmsg), find_tuple, &original);
+        if (!original || mnl_attr_get_payload_len(original) > 512)
+                return;
+        (void)mnl_attr_parse_nested(original, take_tuple, &tuple);
+        if (tuple.protocol != walk->port->protocol || tuple.port != walk->port->host_port ||
+            (walk->port->host_address && tuple.destination != htonl(walk->port->host_address)))
+                return;
+        deletion = start(data, IPCTNL_MSG_CT_DELETE, 0, ++walk->sequence);
+        mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(original),
+                     mnl_attr_get_payload(original));
+        buf_add(&walk->deletions, deletion, MNL_ALIGN(deletion->nlmsg_len));
+}
+
+/* 1 at the end of the list. */
+static int take_list(Walk *walk, const char *data, size_t length, Error *err) {
+        const struct nlmsghdr *header = (const struct nlmsghdr *)data;
+        int left = (int)length;
+
+        for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+                if (header->nlmsg_type == NLMSG_DONE)
+                        return 1;
+                if (header->nlmsg_type == NLMSG_ERROR) {
+                        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+
+                        /* A kernel that tracks nothing yet has no list. */
+                        return error->error == -EOPNOTSUPP || error->error == -EINVAL
+                                       ? 1
+                                       : error_set(err, error->error, "list connections");
+                }
+                consider(walk, header);
+        }
+        return 0;
+}
+
+static int list(int fd, Walk *walk, Error *err) {
+        _Alignas(struct nlmsghdr) char data[32768];
+        struct nlmsghdr *header = start(data, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++walk->sequence);
+        int r = 0;
+
+        if (send(fd, header, header->nlmsg_len, 0) < 0)
+                return error_set(err, errno, "ask for the list of connections");
+        while (r == 0) {
+                ssize_t length = recv(fd, data, sizeof(data), 0);
+
+                if (length < 0 && errno == EINTR)
+                        continue;
+                r = length < 0 ? error_set(err, errno, "read the list of connections")
+                               : take_list(walk, data, (size_t)length, err);
+        }
+        return r < 0 ? r : 0;
+}
+
+int conntrack_forget(const FirewallPort *port, Error *err) {
+        _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+        Walk walk = { .port = port };
+        int r;
+
+        if (fd < 0)
+                return error_set(err, errno, "open a netfilter socket");
+        r = list(fd, &walk, err);
+        /* One by one: an entry that timed out meanwhile is none the worse, so no answer is asked
+         * for. */
+        for (size_t offset = 0; r == 0 && offset < walk.deletions.length;) {
+                const struct nlmsghdr *header =
+                        (const struct nlmsghdr *)(walk.deletions.data + offset);
+
+                if (send(fd, header, header->nlmsg_len, 0) < 0)
+                        r = error_set(err, errno, "delete a connection");
+                offset += MNL_ALIGN(header->nlmsg_len);
+        }
+        buf_done(&walk.deletions);
+        return r;
+}

@@ -1,0 +1,532 @@
+/* bridge.c: a network is a Linux bridge, an endpoint a veth pair with one end in it. Addresses come
+ * from net.c, what may pass from firewall.c. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_bridge.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "net/netns.h"
+#include "net/state.h"
+#include "os/rtnetlink.h"
+
+#define BRIDGE_OPTION "com.docker.network.bridge."
+#define DRIVER_OPTION "com.docker.network.driver."
+#define CONTAINER_OPTION "com.docker.network.container_"
+
+/* ---- options ---- */
+
+static int take_bool(const char *name, const char *value, bool *ret, Error *err) {
+        static const char *const words[][6] = { { "0", "f", "F", "false", "FALSE", "False" },
+                                                { "1", "t", "T", "true", "TRUE", "True" } };
+
+        for (size_t word = 0; word < 12; word++) {
+                if (!str_equal(value, words[word / 6][word % 6]))
+                        continue;
+                *ret = word >= 6;
+                return 0;
+        }
+        return error_kind(err, ERROR_INVALID, "failed to parse %s value: %s (must be true or false)",
+                          name, value);
+}
+
+static int on_icc(Network *network, const char *name, const char *value, Error *err) {
+        return take_bool(name, value, &network->icc, err);
+}
+
+static int on_masquerade(Network *network, const char *name, const char *value, Error *err) {
+        return take_bool(name, value, &network->masquerade, err);
+}
+
+static int on_mtu(Network *network, const char *name, const char *value, Error *err) {
+        int mtu;
+
+        if (str_to_int_in(value, 0, 65535, &mtu) < 0 || (mtu > 0 && mtu < 68))
+                return error_kind(err, ERROR_INVALID, "failed to parse %s value: %s (must be 0, or "
+                                                      "from 68 to 65535)",
+                                  name, value);
+        network->mtu = (unsigned)mtu;
+        return 0;
+}
+
+static int on_host_binding(Network *network, const char *name, const char *value, Error *err) {
+        uint32_t address;
+
+        if (str_empty(value))
+                return 0;
+        if (ipv4_parse(value, &address) < 0)
+                return error_kind(err, ERROR_INVALID, "failed to parse %s value: %s (invalid IPv4 "
+                                                      "address)",
+                                  name, value);
+        network->default_host_ip = value;
+        return 0;
+}
+
+static int check_link_name(const char *name, const char *value, size_t longest, Error *err) {
+        bool good = *value && strlen(value) <= longest && !str_equal(value, ".") &&
+                    !str_equal(value, "..");
+
+        for (const char *c = value; *c; c++)
+                good &= *c > ' ' && *c < 127 && *c != '/' && *c != ':' && *c != '%';
+        if (good)
+                return 0;
+        return error_kind(err, ERROR_INVALID,
+                          "invalid %s '%s': a link's name has 1 to %zu visible characters, none of "
+                          "them '/', ':' or '%%'",
+                          name, value, longest);
+}
+
+static int on_bridge_name(Network *network, const char *name, const char *value, Error *err) {
+        if (str_empty(value))
+                return 0;
+        str_replace(&network->config.bridge, value);
+        return check_link_name(name, value, IFNAMSIZ - 1, err);
+}
+
+static int on_inner_prefix(Network *network, const char *name, const char *value, Error *err) {
+        network->inner_prefix = value;
+        return check_link_name(name, value, IFNAMSIZ - 5, err); /* room for a number */
+}
+
+/* Options of which only the value that changes nothing is done. */
+static int refuse_true(Network *network, const char *name, const char *value, Error *err) {
+        bool on = false;
+        int r = take_bool(name, value, &on, err);
+
+        (void)network;
+        return r < 0 || !on ? r
+                            : error_kind(err, ERROR_UNSUPPORTED,
+                                         "option %s=%s is not supported yet", name, value);
+}
+
+static int refuse_mode(Network *network, const char *name, const char *value, Error *err) {
+        (void)network;
+        if (str_equal(value, "nat"))
+                return 0;
+        return error_kind(err, ERROR_UNSUPPORTED,
+                          "option %s=%s is not supported yet: use nat", name, value);
+}
+
+static int refuse(Network *network, const char *name, const char *value, Error *err) {
+        (void)network;
+        return error_kind(err, ERROR_UNSUPPORTED, "option %s=%s is not supported yet", name, value);
+}
+
+static int accept_bool(Network *network, const char *name, const char *value, Error *err) {
+        bool on;
+
+        (void)network;
+        return take_bool(name, value, &on, err);
+}
+
+static const struct {
+        const char *name;
+        int (*take)(Network *network, const char *name, const char *value, Error *err);
+} options[] = {
+        { BRIDGE_OPTION "name", on_bridge_name },
+        { BRIDGE_OPTION "default_bridge", accept_bool },
+        { BRIDGE_OPTION "enable_icc", on_icc },
+        { BRIDGE_OPTION "enable_ip_masquerade", on_masquerade },
+        { BRIDGE_OPTION "host_binding_ipv4", on_host_binding },
+        { BRIDGE_OPTION "inhibit_ipv4", refuse_true },
+        { BRIDGE_OPTION "gateway_mode_ipv4", refuse_mode },
+        { BRIDGE_OPTION "gateway_mode_ipv6", refuse_mode },
+        { BRIDGE_OPTION "trusted_host_interfaces", refuse },
+        { DRIVER_OPTION "mtu", on_mtu },
+        { CONTAINER_OPTION "iface_prefix", on_inner_prefix },
+        { "com.docker.network.host_ipv4", refuse },
+        { "com.docker.network.host_ipv6", refuse },
+        { "com.docker.network.enable_ipv6", refuse_true },
+};
+
+/* Docker's bridge driver ignores options that it does not know. */
+static int take_option(Network *network, const Pair *option, Error *err) {
+        for (size_t i = 0; i < ELEMENTS(options); i++)
+                if (str_equal(option->key, options[i].name))
+                        return options[i].take(network, option->key, option->value, err);
+        return 0;
+}
+
+static int bridge_configure(Network *network, Error *err) {
+        NetworkConfig *config = &network->config;
+
+        network->icc = network->masquerade = true;
+        network->default_host_ip = "0.0.0.0";
+        network->inner_prefix = "eth";
+        for (size_t i = 0; i < config->options.count; i++) {
+                int r = take_option(network, &config->options.items[i], err);
+
+                if (r < 0)
+                        return r;
+        }
+        if (str_empty(config->bridge)) {
+                free(config->bridge);
+                config->bridge = str_format("br-%.12s", config->id);
+        }
+        return 0;
+}
+
+/* ---- the bridge ---- */
+
+typedef struct BridgeSearch {
+        const char *name;
+        unsigned index; /* 0: there is no such link */
+        bool is_bridge, is_ours;
+        in_addr_t address; /* the first one */
+        unsigned prefix;
+} BridgeSearch;
+
+static void match_bridge(void *data, const RtnlLink *link) {
+        BridgeSearch *search = data;
+
+        if (!str_equal(link->name, search->name))
+                return;
+        search->index = link->index;
+        search->is_bridge = str_equal(link->kind, "bridge");
+        search->is_ours = str_equal(link->alias, LINK_ALIAS);
+}
+
+static void match_address(void *data, const RtnlAddress *address) {
+        BridgeSearch *search = data;
+
+        if (address->link != search->index || search->address)
+                return;
+        search->address = address->address;
+        search->prefix = address->prefix;
+}
+
+static int find_bridge(Rtnl *rtnl, BridgeSearch *search, Error *err) {
+        int r;
+
+        if (rtnl_index(rtnl, search->name) < 0)
+                return 0;
+        r = rtnl_each_link(rtnl, match_bridge, search, err);
+        if (r < 0 || !search->index)
+                return r;
+        if (!search->is_bridge)
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "link '%s' exists and is not a bridge: choose another name with "
+                                  "--opt " BRIDGE_OPTION "name=…",
+                                  search->name);
+        return rtnl_each_address(rtnl, match_address, search, err);
+}
+
+/* A bridge that is there already keeps its address, which says what subnet the network has. */
+static void take_over_address(NetworkConfig *config, const BridgeSearch *search) {
+        NetPool *pool = json_append(&config->pools, &net_pool_table);
+        Subnet subnet = { ntohl(search->address), search->prefix };
+        char text[IPV4_TEXT_MAX];
+
+        ipv4_format(subnet.address, text);
+        str_replace(&pool->gateway, text);
+        if (subnet.prefix < 32)
+                subnet.address &= ~(UINT32_MAX >> subnet.prefix);
+        subnet_format(subnet, text);
+        str_replace(&pool->subnet, text);
+}
+
+static int bridge_prepare(NetworkConfig *config, Error *err) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        const char *name = pairs_get(&config->options, BRIDGE_OPTION "name");
+        BridgeSearch search = { .name = name };
+        int r;
+
+        config->adopted = false;
+        if (str_empty(name))
+                return 0;
+        r = rtnl_open(&rtnl, err);
+        if (r == 0)
+                r = find_bridge(rtnl, &search, err);
+        if (r < 0 || !search.index || search.is_ours)
+                return r;
+        config->adopted = true;
+        if (config->pools.count == 0 && search.address)
+                take_over_address(config, &search);
+        return 0;
+}
+
+static int set_bridge_sysctls(const Network *network, Error *err) {
+        static const struct {
+                const char *family, *key, *value;
+                bool only_icc_off;
+        } sysctls[] = {
+                { "ipv4", "route_localnet", "1", false }, /* ports published on 127.0.0.1 */
+                { "ipv4", "send_redirects", "0", false }, /* hairpins are meant */
+                { "ipv4", "proxy_arp_pvlan", "1", true }, /* brings neighbours' packets to us */
+                { "ipv6", "accept_ra", "0", false },
+                { "ipv6", "disable_ipv6", "1", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
+                int r;
+
+                if (sysctls[i].only_icc_off && network->icc)
+                        continue;
+                r = sysctl_write_link(sysctls[i].family, network->config.bridge, sysctls[i].key,
+                                      sysctls[i].value, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int bring_bridge_up(Rtnl *rtnl, const Network *network, Error *err) {
+        int index = rtnl_index(rtnl, network->config.bridge), r;
+
+        if (index < 0)
+                return error_set(err, -index, "bridge '%s'", network->config.bridge);
+        r = set_bridge_sysctls(network, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < network->pool_count; i++)
+                rtnl_put_address(rtnl, (unsigned)index, htonl(network->gateways[i]),
+                                 pool_subnet(network->pools[i]).prefix);
+        rtnl_put_up(rtnl, (unsigned)index);
+        return rtnl_commit(rtnl, err);
+}
+
+static int bridge_create(Network *network, Error *err) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        const char *name = network->config.bridge;
+        BridgeSearch search = { .name = name };
+        bool made = false;
+        int r = rtnl_open(&rtnl, err);
+
+        if (r == 0)
+                r = find_bridge(rtnl, &search, err);
+        if (r == 0 && !search.index) {
+                rtnl_put_bridge(rtnl, name, LINK_ALIAS, network->mtu);
+                r = rtnl_commit(rtnl, err);
+                made = r == 0;
+        }
+        if (r == 0)
+                r = bring_bridge_up(rtnl, network, err);
+        if (r < 0 && made) {
+                rtnl_put_delete(rtnl, name);
+                (void)rtnl_commit(rtnl, NULL); /* r tells what went wrong first */
+        }
+        return r;
+}
+
+static int bridge_remove(Net *net, Network *network, Error *err) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        int r;
+
+        if (network->config.adopted)
+                return 0;
+        reaper_wait(net->reaper, NULL);
+        r = rtnl_open(&rtnl, err);
+        if (r < 0)
+                return r;
+        rtnl_put_delete(rtnl, network->config.bridge);
+        return rtnl_commit(rtnl, err);
+}
+
+/* ---- endpoints ---- */
+
+/* One veth pair under way: this side's socket is of the host's namespace, the inner one of the
+ * container's. */
+typedef struct Join {
+        const Network *network;
+        Endpoint *endpoint;
+        Rtnl *host, *inner;
+        char host_link[IFNAMSIZ], inner_link[IFNAMSIZ];
+        unsigned bridge;
+        int netns_fd;
+} Join;
+
+/* Names that the endpoint has already stay: it lost its links, and comes back. */
+static int choose_names(Join *join, Error *err) {
+        unsigned char digits[4];
+        char text[2 * sizeof(digits) + 1];
+
+        if (!str_empty(join->endpoint->host_link) && !str_empty(join->endpoint->inner_link)) {
+                (void)snprintf(join->host_link, sizeof(join->host_link), "%s",
+                               join->endpoint->host_link);
+                (void)snprintf(join->inner_link, sizeof(join->inner_link), "%s",
+                               join->endpoint->inner_link);
+                return 0;
+        }
+        random_bytes(digits, sizeof(digits));
+        hex_encode(digits, sizeof(digits), text);
+        (void)snprintf(join->host_link, sizeof(join->host_link), "veth%.7s", text);
+        for (int number = 0; number < 1000; number++) {
+                (void)snprintf(join->inner_link, sizeof(join->inner_link), "%.11s%d",
+                               join->network->inner_prefix, number);
+                if (rtnl_index(join->inner, join->inner_link) == -ENODEV)
+                        return 0;
+        }
+        return error_kind(err, ERROR_CONFLICT, "all link names from %s0 to %s999 are taken in the "
+                                               "container",
+                          join->network->inner_prefix, join->network->inner_prefix);
+}
+
+static int make_pair(Join *join, Error *err) {
+        _cleanup_free_ char *alias =
+                str_format(LINK_ALIAS " %.12s", join->endpoint->container_id);
+        RtnlVeth veth = { .name = join->host_link,
+                          .alias = alias,
+                          .master = join->bridge,
+                          .mtu = join->network->mtu,
+                          .peer = join->inner_link,
+                          .peer_netns_fd = join->netns_fd };
+        unsigned b[MAC_LENGTH];
+
+        if (sscanf(join->endpoint->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3],
+                   &b[4], &b[5]) != MAC_LENGTH)
+                return error_kind(err, ERROR_INVALID, "%s is not a valid mac address",
+                                  join->endpoint->mac);
+        for (size_t i = 0; i < MAC_LENGTH; i++)
+                veth.peer_mac[i] = (uint8_t)b[i];
+        rtnl_put_veth(join->host, &veth);
+        return rtnl_commit(join->host, err);
+}
+
+static int isolate(Join *join, Error *err) {
+        int index = rtnl_index(join->host, join->host_link);
+
+        if (index < 0)
+                return error_set(err, -index, "link '%s'", join->host_link);
+        rtnl_put_port_isolated(join->host, (unsigned)index);
+        return rtnl_commit(join->host, err);
+}
+
+/* arp_notify makes the kernel announce the address itself once the link is up. */
+static int set_inner_sysctls(const char *link, Error *err) {
+        static const struct {
+                const char *family, *key, *value;
+        } sysctls[] = { { "ipv4", "arp_notify", "1" },
+                        { "ipv6", "accept_ra", "0" },
+                        { "ipv6", "disable_ipv6", "1" } };
+
+        for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
+                int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key,
+                                          sysctls[i].value, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int configure_inner(Join *join, Error *err) {
+        Subnet subnet;
+        in_addr_t address, gateway;
+        _cleanup_free_ char *text = str_copy(join->endpoint->address);
+        char *slash = strchr(text, '/');
+        int prefix, r, index = rtnl_index(join->inner, join->inner_link);
+
+        if (index < 0)
+                return error_set(err, -index, "link '%s'", join->inner_link);
+        if (!slash || str_to_int_in(slash + 1, 1, 32, &prefix) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid address %s", text);
+        *slash = '\0';
+        subnet = (Subnet){ .prefix = (unsigned)prefix };
+        if (inet_pton(AF_INET, text, &address) != 1 ||
+            inet_pton(AF_INET, join->endpoint->gateway, &gateway) != 1)
+                return error_kind(err, ERROR_INVALID, "invalid address %s or gateway %s", text,
+                                  join->endpoint->gateway);
+        r = set_inner_sysctls(join->inner_link, err);
+        if (r < 0)
+                return r;
+        rtnl_put_address(join->inner, (unsigned)index, address, subnet.prefix);
+        rtnl_put_up(join->inner, (unsigned)index);
+        if (join->endpoint->default_gateway && !join->network->config.internal)
+                rtnl_put_default_route(join->inner, (unsigned)index, gateway);
+        return rtnl_commit(join->inner, err);
+}
+
+/* In the container's namespace. */
+static int join_inside(Join *join, Error *err) {
+        int r = rtnl_open(&join->inner, err);
+
+        if (r == 0)
+                r = choose_names(join, err);
+        if (r == 0)
+                r = make_pair(join, err);
+        if (r < 0)
+                return r;
+        if (!join->network->icc)
+                r = isolate(join, err);
+        if (r == 0)
+                r = configure_inner(join, err);
+        if (r < 0) {
+                rtnl_put_delete(join->host, join->host_link);
+                (void)rtnl_commit(join->host, NULL); /* r tells what went wrong first */
+        }
+        return r;
+}
+
+static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
+                       Error *err) {
+        Join join = { .network = network, .endpoint = endpoint, .netns_fd = netns_fd };
+        int r, index, home = -1;
+
+        reaper_wait(net->reaper, endpoint->container_id);
+        r = rtnl_open(&join.host, err);
+        if (r < 0)
+                return r;
+        index = rtnl_index(join.host, network->config.bridge);
+        if (index < 0)
+                r = error_set(err, -index, "bridge '%s'", network->config.bridge);
+        join.bridge = (unsigned)index;
+        if (r == 0)
+                r = netns_enter(netns_fd, &home, err);
+        if (r == 0)
+                r = join_inside(&join, err);
+        netns_return(&home);
+        rtnl_close(join.inner);
+        rtnl_close(join.host);
+        if (r < 0)
+                return r;
+        str_replace(&endpoint->host_link, join.host_link);
+        str_replace(&endpoint->inner_link, join.inner_link);
+        return 0;
+}
+
+/* Takes the port off the bridge's traffic at once; the link itself goes later. */
+static void bridge_leave(Net *net, const Endpoint *endpoint) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        Error err = { 0 };
+        int index = 0, r = rtnl_open(&rtnl, &err);
+
+        if (r == 0)
+                index = rtnl_index(rtnl, endpoint->host_link);
+        if (index > 0) {
+                rtnl_put_port_state(rtnl, (unsigned)index, BR_STATE_DISABLED);
+                r = rtnl_commit(rtnl, &err);
+        }
+        if (r < 0)
+                log_debug("network: disable the port of '%s' before it goes: %s",
+                          endpoint->host_link, err.message);
+        reaper_delete_link(net->reaper, endpoint->host_link, endpoint->container_id);
+}
+
+/* The link outlived the bridge, if somebody deleted that: it is put back into it. */
+static bool bridge_rejoin(const Network *network, const Endpoint *endpoint) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        int bridge, link;
+
+        if (str_empty(endpoint->host_link) || rtnl_open(&rtnl, NULL) < 0)
+                return false;
+        bridge = rtnl_index(rtnl, network->config.bridge);
+        link = rtnl_index(rtnl, endpoint->host_link);
+        if (bridge < 0 || link < 0)
+                return false;
+        rtnl_put_master(rtnl, (unsigned)link, (unsigned)bridge);
+        if (!network->icc)
+                rtnl_put_port_isolated(rtnl, (unsigned)link);
+        return rtnl_commit(rtnl, NULL) == 0;
+}
+
+const NetDriver bridge_driver = {
+        .name = "bridge",
+        .addresses = true,
+        .prepare = bridge_prepare,
+        .rejoin = bridge_rejoin,
+        .configure = bridge_configure,
+        .create = bridge_create,
+        .remove = bridge_remove,
+        .join = bridge_join,
+        .leave = bridge_leave,
+};

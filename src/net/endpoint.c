@@ -1,0 +1,217 @@
+/* endpoint.c: an endpoint's way: reserve, join, leave. Links are made without the lock, so that many
+ * containers start at once. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "net/state.h"
+
+static int find_network(Net *net, const char *id, Network **ret, Error *err) {
+        *ret = id ? map_get(&net->networks, id) : NULL;
+        return *ret ? 0 : error_kind(err, ERROR_NOT_FOUND, "network %s not found", id ?: "");
+}
+
+static int find_member(Net *net, const Endpoint *endpoint, const NetworkConfig *config,
+                       Member **ret, Error *err) {
+        Network *network;
+        int r = find_network(net, config->id, &network, err);
+
+        if (r < 0)
+                return r;
+        *ret = map_get(&network->members, endpoint->container_id);
+        return *ret ? 0
+                    : error_kind(err, ERROR_NOT_FOUND,
+                                 "container %.12s has no endpoint on network %s",
+                                 endpoint->container_id, network->config.name);
+}
+
+/* ---- what the caller reads and what it may change ---- */
+
+static void copy_ports(JsonArray *to, const JsonArray *from) {
+        while (to->count)
+                json_done(&net_port_table, (NetPort *)to->items + --to->count);
+        free(to->items);
+        to->items = NULL;
+        for (size_t i = 0; i < from->count; i++) {
+                NetPort port = { 0 };
+
+                json_copy(&net_port_table, (const NetPort *)from->items + i, &port);
+                *(NetPort *)json_append(to, &net_port_table) = port;
+        }
+}
+
+static void give_results(Endpoint *to, const Endpoint *from) {
+        str_replace(&to->address, from->address);
+        str_replace(&to->gateway, from->gateway);
+        str_replace(&to->mac, from->mac);
+        str_replace(&to->host_link, from->host_link);
+        str_replace(&to->inner_link, from->inner_link);
+        copy_ports(&to->ports, &from->ports);
+}
+
+static void take_names(Endpoint *to, const Endpoint *from) {
+        str_replace(&to->hostname, from->hostname);
+        str_replace(&to->container_name, from->container_name);
+        strv_free(to->aliases);
+        to->aliases = strv_copy(from->aliases);
+        to->default_gateway = from->default_gateway;
+}
+
+/* ---- resolver ---- */
+
+void member_announce(Net *net, const Member *member) {
+        if (member->network->driver->addresses)
+                resolver_add(net->resolver, &member->network->config, &member->endpoint,
+                             member->address);
+}
+
+/* ---- reserve ---- */
+
+static int reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err) {
+        Network *network;
+        Member *member;
+        int r = find_network(net, config->id, &network, err);
+
+        if (r < 0)
+                return r;
+        if (map_get(&network->members, endpoint->container_id))
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "endpoint with name %s already exists in network %s",
+                                  endpoint->container_name ?: endpoint->container_id,
+                                  network->config.name);
+        r = member_new(net, network, endpoint, &member, err);
+        if (r < 0)
+                return r;
+        str_replace(&member->endpoint.network_id, network->config.id);
+        str_replace(&member->endpoint.host_link, NULL);
+        str_replace(&member->endpoint.inner_link, NULL);
+        (void)map_put(&network->members, endpoint->container_id, member);
+        give_results(endpoint, &member->endpoint);
+        return 0;
+}
+
+int endpoint_reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err) {
+        int r;
+
+        net_lock(net);
+        r = reserve(net, config, endpoint, err);
+        net_unlock(net);
+        return r;
+}
+
+/* ---- join ---- */
+
+static int put_joined(Net *net, Member *member, Error *err) {
+        int r = 0;
+
+        member->joined = true;
+        if (member->endpoint.ports.count) {
+                net_put_ports(net, member, true);
+                r = net_apply_queued(net, err);
+        }
+        if (r < 0)
+                member->joined = false;
+        else
+                member_announce(net, member);
+        return r;
+}
+
+static void forget_connections(Net *net, const Member *member) {
+        const NetPort *ports = member->endpoint.ports.items;
+
+        for (size_t i = 0; i < member->endpoint.ports.count; i++) {
+                FirewallPort port = net_firewall_port(member, &ports[i]);
+
+                reaper_forget(net->reaper, &port);
+        }
+}
+
+int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
+                  Error *err) {
+        const NetDriver *driver;
+        Member *member;
+        int r;
+
+        net_lock(net);
+        r = find_member(net, endpoint, config, &member, err);
+        if (r == 0 && member->joined)
+                r = error_kind(err, ERROR_CONFLICT, "container %.12s is on network %s already",
+                               endpoint->container_id, config->name);
+        if (r == 0)
+                take_names(&member->endpoint, endpoint);
+        net_unlock(net);
+        if (r < 0)
+                return r;
+        /* The caller has one operation at a time on an endpoint, and a network with members is not
+         * removed: the member stays. */
+        driver = member->network->driver;
+        r = driver->join ? driver->join(net, member->network, &member->endpoint, netns_fd, err) : 0;
+        if (r < 0)
+                return r;
+        net_lock(net);
+        r = put_joined(net, member, err);
+        net_unlock(net);
+        if (r < 0) {
+                if (driver->leave)
+                        driver->leave(net, &member->endpoint);
+                str_replace(&member->endpoint.host_link, NULL);
+                str_replace(&member->endpoint.inner_link, NULL);
+                return r;
+        }
+        forget_connections(net, member);
+        give_results(endpoint, &member->endpoint);
+        return 0;
+}
+
+/* ---- leave ---- */
+
+/* Takes the member out of everything that answers for it; the port's socket goes last. */
+static void withdraw(Net *net, Member *member) {
+        Error err = { 0 };
+
+        resolver_drop(net->resolver, member->network->config.id, member->endpoint.container_id);
+        (void)map_drop(&member->network->members, member->endpoint.container_id);
+        if (member->joined && member->endpoint.ports.count) {
+                net_put_ports(net, member, false);
+                if (net_apply_queued(net, &err) < 0)
+                        log_error("unpublish the ports of container %.12s: %s",
+                                  member->endpoint.container_id, err.message);
+                forget_connections(net, member);
+        }
+        member_release(net, member);
+}
+
+int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err) {
+        const NetDriver *driver;
+        Member *member;
+
+        (void)err; /* what is left over is taken away at the next start */
+        net_lock(net);
+        if (find_member(net, endpoint, config, &member, NULL) < 0) {
+                net_unlock(net);
+                return 0;
+        }
+        driver = member->network->driver;
+        withdraw(net, member);
+        net_unlock(net);
+        if (member->joined && driver->leave)
+                driver->leave(net, &member->endpoint);
+        member_free(member);
+        return 0;
+}
+
+int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err) {
+        Network *network;
+        Member *member;
+        int r;
+
+        net_lock(net);
+        r = find_network(net, endpoint->network_id, &network, err);
+        member = r == 0 ? map_get(&network->members, endpoint->container_id) : NULL;
+        if (member) {
+                take_names(&member->endpoint, endpoint);
+                if (member->joined)
+                        member_announce(net, member);
+        }
+        net_unlock(net);
+        return r;
+}

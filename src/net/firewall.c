@@ -1,0 +1,173 @@
+/* firewall.c: keeps the table "brig" of ruleset.c in the kernel and its sets filled. Who is in the
+ * sets is net.c's to say. */
+#include "net/firewall.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+
+#include "base/alloc.h"
+#include "net/ruleset.h"
+
+struct Firewall {
+        Nft *nft;
+        int watch_fd;
+        bool applied, closed;
+        bool table_queued; /* the transaction that waits holds the whole table */
+};
+
+int firewall_open(Firewall **ret, Error *err) {
+        Firewall *firewall = NEW(Firewall);
+        int r;
+
+        firewall->watch_fd = -1;
+        r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
+        if (r == 0)
+                r = nft_watch_open(&firewall->watch_fd, err);
+        if (r == 0)
+                r = nft_has_chain(firewall->nft, RULESET_CLOSED, &firewall->closed, err);
+        if (r < 0) {
+                firewall_close(firewall);
+                return r;
+        }
+        *ret = firewall;
+        return 0;
+}
+
+Firewall *firewall_close(Firewall *firewall) {
+        if (!firewall)
+                return NULL;
+        nft_close(firewall->nft);
+        close_fd(&firewall->watch_fd);
+        free(firewall);
+        return NULL;
+}
+
+/* ---- elements ---- */
+
+static void put_link(Firewall *firewall, const char *set, const char *link, bool add) {
+        NftElement element = { .set = set };
+
+        nft_value_link(&element.key, link);
+        nft_put_element(firewall->nft, &element, add);
+}
+
+static void put_same(Firewall *firewall, const char *link, bool add) {
+        NftElement element = { .set = "same" };
+
+        nft_value_link(&element.key, link);
+        nft_value_link(&element.key, link);
+        nft_put_element(firewall->nft, &element, add);
+}
+
+static void put_home(Firewall *firewall, const char *bridge, Subnet subnet, bool add) {
+        NftElement element = { .set = "home4" };
+
+        nft_value_link(&element.key, bridge);
+        nft_value_ipv4(&element.key, htonl(subnet.address));
+        nft_value_link(&element.end, bridge);
+        nft_value_ipv4(&element.end, htonl(subnet_last(subnet)));
+        nft_put_element(firewall->nft, &element, add);
+}
+
+/* An interval is two elements: its first address, and the first one behind it. */
+static void put_interval(Firewall *firewall, const char *set, Subnet subnet, bool add) {
+        NftElement first = { .set = set }, behind = { .set = set, .interval_end = true };
+
+        nft_value_ipv4(&first.key, htonl(subnet.address));
+        nft_put_element(firewall->nft, &first, add);
+        if (subnet_last(subnet) == UINT32_MAX)
+                return; /* open to the end of all addresses */
+        nft_value_ipv4(&behind.key, htonl(subnet_last(subnet) + 1));
+        nft_put_element(firewall->nft, &behind, add);
+}
+
+void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bool add) {
+        put_link(firewall, "bridges", network->bridge, add);
+        put_same(firewall, network->bridge, add);
+        if (network->internal)
+                put_link(firewall, "internal", network->bridge, add);
+        if (!network->icc)
+                put_link(firewall, "icc_off", network->bridge, add);
+        for (size_t i = 0; i < network->subnet_count; i++) {
+                put_home(firewall, network->bridge, network->subnets[i], add);
+                put_interval(firewall, "guard4", network->subnets[i], add);
+                if (network->masquerade && !network->internal)
+                        put_interval(firewall, "masq4", network->subnets[i], add);
+        }
+}
+
+void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add) {
+        NftElement element = { .set = port->host_address ? "pub4_ip" : "pub4_any" };
+
+        if (port->host_address)
+                nft_value_ipv4(&element.key, htonl(port->host_address));
+        nft_value_protocol(&element.key, port->protocol);
+        nft_value_port(&element.key, port->host_port);
+        /* The kernel finds what to delete by its key alone. */
+        if (add) {
+                nft_value_ipv4(&element.data, htonl(port->address));
+                nft_value_port(&element.data, port->port);
+        }
+        nft_put_element(firewall->nft, &element, add);
+}
+
+/* ---- transactions ---- */
+
+int firewall_commit(Firewall *firewall, Error *err) {
+        int r = nft_commit(firewall->nft, err);
+
+        if (r == 0 && firewall->table_queued)
+                firewall->applied = true;
+        firewall->table_queued = false;
+        return r;
+}
+
+void firewall_cancel(Firewall *firewall) {
+        nft_cancel(firewall->nft);
+        firewall->table_queued = false;
+}
+
+void firewall_put_table(Firewall *firewall) {
+        Nft *nft = firewall->nft;
+
+        firewall_cancel(firewall);
+        firewall->table_queued = true;
+        /* Deleting what is not there fails, so it is made first. */
+        nft_put_table(nft);
+        nft_put_delete_table(nft);
+        nft_put_table(nft);
+        for (size_t i = 0; i < ruleset_set_count; i++)
+                nft_put_set(nft, &ruleset_sets[i]);
+        for (size_t i = 0; i < ruleset_chain_count; i++)
+                nft_put_chain(nft, &ruleset_chains[i]);
+        if (firewall->closed)
+                nft_put_chain(nft, &ruleset_closed_chain);
+        for (size_t i = 0; i < ruleset_rule_count; i++)
+                nft_put_rule(nft, &ruleset_rules[i]);
+        for (size_t i = 0; firewall->closed && i < ruleset_closed_rule_count; i++)
+                nft_put_rule(nft, &ruleset_closed_rules[i]);
+}
+
+bool firewall_applied(const Firewall *firewall) {
+        return firewall->applied;
+}
+
+int firewall_remove_table(Firewall *firewall, Error *err) {
+        firewall_cancel(firewall);
+        nft_put_table(firewall->nft);
+        nft_put_delete_table(firewall->nft);
+        firewall->applied = false;
+        return nft_commit(firewall->nft, err);
+}
+
+void firewall_close_host(Firewall *firewall) {
+        firewall->closed = true;
+}
+
+int firewall_watch_fd(const Firewall *firewall) {
+        return firewall->watch_fd;
+}
+
+bool firewall_was_changed(Firewall *firewall) {
+        return nft_watch_read(firewall->watch_fd, firewall->nft);
+}

@@ -1,0 +1,48 @@
+/* firewall.h: one nftables table whose rules never change, and the elements of its sets. Knows
+ * subnets, bridges and published ports, not containers. Not thread-safe: net's lock guards it. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "net/ipam.h"
+
+typedef struct Firewall Firewall;
+
+int firewall_open(Firewall **ret, Error *err);
+Firewall *firewall_close(Firewall *firewall); /* leaves the table */
+
+/* What the rules need to know of one bridge. */
+typedef struct FirewallNetwork {
+        const char *bridge;
+        const Subnet *subnets;
+        size_t subnet_count;
+        bool internal, icc, masquerade;
+} FirewallNetwork;
+
+typedef struct FirewallPort {
+        uint32_t host_address, address; /* host byte order; host_address 0: every address */
+        uint16_t host_port, port;
+        uint8_t protocol; /* IPPROTO_* */
+} FirewallPort;
+
+/* Queues elements: firewall_commit applies all that is queued, or nothing. */
+void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bool add);
+void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add);
+int firewall_commit(Firewall *firewall, Error *err);
+void firewall_cancel(Firewall *firewall);
+
+/* Queues the whole table anew, empty of elements; the one before goes in the same transaction. */
+void firewall_put_table(Firewall *firewall);
+bool firewall_applied(const Firewall *firewall); /* the table was committed by this daemon */
+int firewall_remove_table(Firewall *firewall, Error *err);
+
+/* From now on packets between links that are none of ours are not forwarded: for a host that
+ * forwarded nothing before this daemon switched forwarding on. Takes effect with the next table. */
+void firewall_close_host(Firewall *firewall);
+
+/* A descriptor that becomes readable when somebody changes a table; firewall_was_changed reads it
+ * and tells whether it was ours, by another's hand. */
+int firewall_watch_fd(const Firewall *firewall);
+bool firewall_was_changed(Firewall *firewall);

@@ -1,0 +1,306 @@
+/* net.c: net's public calls: they find the network and the endpoint, take the lock, and have the
+ * other files do each its part in order. */
+#include "net/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "net/netns.h"
+#include "net/state.h"
+
+#define REAPPLY_PAUSE NSEC_PER_SEC
+
+/* ---- the table ---- */
+
+void net_put_network(Net *net, const Network *network, bool add) {
+        Subnet *subnets;
+
+        if (!network->driver->addresses)
+                return;
+        subnets = NEW_ARRAY(Subnet, network->pool_count);
+        for (size_t i = 0; i < network->pool_count; i++)
+                subnets[i] = pool_subnet(network->pools[i]);
+        firewall_put_network(net->firewall,
+                             &(FirewallNetwork){ .bridge = network->config.bridge,
+                                                 .subnets = subnets,
+                                                 .subnet_count = network->pool_count,
+                                                 .internal = network->config.internal,
+                                                 .icc = network->icc,
+                                                 .masquerade = network->masquerade },
+                             add);
+        free(subnets);
+}
+
+FirewallPort net_firewall_port(const Member *member, const NetPort *port) {
+        FirewallPort result = { .address = member->address,
+                                .host_port = (uint16_t)port->host_port,
+                                .port = (uint16_t)port->container_port,
+                                .protocol = port_protocol(port->protocol) };
+
+        (void)ipv4_parse(port->host_ip, &result.host_address); /* 0 where there is none */
+        return result;
+}
+
+void net_put_ports(Net *net, const Member *member, bool add) {
+        const NetPort *ports = member->endpoint.ports.items;
+
+        for (size_t i = 0; i < member->endpoint.ports.count; i++) {
+                FirewallPort port = net_firewall_port(member, &ports[i]);
+
+                firewall_put_port(net->firewall, &port, add);
+        }
+}
+
+int net_apply(Net *net, Error *err) {
+        const char *id;
+        Network *network;
+
+        firewall_put_table(net->firewall);
+        MAP_EACH(&net->networks, id, network) {
+                const char *container;
+                Member *member;
+
+                net_put_network(net, network, true);
+                for (size_t cursor = 0;
+                     map_next(&network->members, &cursor, &container, (void **)&member);)
+                        if (member->joined)
+                                net_put_ports(net, member, true);
+        }
+        net->applied_at = clock_monotonic();
+        return firewall_commit(net->firewall, err);
+}
+
+int net_apply_queued(Net *net, Error *err) {
+        if (firewall_applied(net->firewall) && firewall_commit(net->firewall, NULL) == 0)
+                return 0;
+        return net_apply(net, err);
+}
+
+static void reapply(Net *net) {
+        Error err = { 0 };
+
+        if (net_apply(net, &err) < 0)
+                log_error("the firewall's table was changed by another program and could not be "
+                          "applied again: %s",
+                          err.message);
+        else
+                log_info("the firewall's table was changed by another program: applied again");
+}
+
+static void on_retry(void *data) {
+        Net *net = data;
+
+        net_lock(net);
+        net->retry = NULL;
+        reapply(net);
+        net_unlock(net);
+}
+
+/* Two programs that both insist would spin: after the first time there is a pause between. */
+static void on_watch(void *data, int fd, uint32_t events) {
+        Net *net = data;
+        int64_t next;
+
+        (void)fd;
+        (void)events;
+        net_lock(net);
+        next = net->applied_at + REAPPLY_PAUSE;
+        if (firewall_was_changed(net->firewall) && firewall_applied(net->firewall) && !net->retry) {
+                if (clock_monotonic() >= next)
+                        reapply(net);
+                else
+                        net->retry = loop_add_timer(net->loop, next, on_retry, net);
+        }
+        net_unlock(net);
+}
+
+/* ---- Net ---- */
+
+int net_new(Loop *loop, Net **ret, Error *err) {
+        _cleanup_(net_freep) Net *net = NEW(Net);
+        int r;
+
+        net->loop = loop;
+        (void)pthread_mutex_init(&net->lock, NULL);
+        net->ports = ports_new();
+        r = firewall_open(&net->firewall, err);
+        if (r == 0)
+                r = reaper_new(&net->reaper, err);
+        if (r == 0)
+                r = resolver_new(&net->resolver, err);
+        if (r == 0)
+                r = loop_add_fd(loop, firewall_watch_fd(net->firewall), EPOLLIN, on_watch, net,
+                                &net->watch, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(net);
+        return 0;
+}
+
+static void free_network(void *network) {
+        network_free(network);
+}
+
+Net *net_free(Net *net) {
+        if (!net)
+                return NULL;
+        loop_remove(net->watch);
+        loop_remove(net->retry);
+        resolver_free(net->resolver);
+        reaper_free(net->reaper);
+        firewall_close(net->firewall);
+        map_done(&net->networks, free_network);
+        ports_free(net->ports);
+        (void)pthread_mutex_destroy(&net->lock);
+        free(net);
+        return NULL;
+}
+
+/* ---- networks ---- */
+
+/* A host that did not forward before keeps not forwarding for others. */
+static int ensure_forwarding(Net *net, Error *err) {
+        _cleanup_free_ char *text = NULL;
+        size_t length;
+        int r;
+
+        if (net->forwarding)
+                return 0;
+        r = file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16, &text, &length, err);
+        if (r == 0 && text[0] != '1') {
+                firewall_close_host(net->firewall);
+                r = sysctl_write("ipv4/ip_forward", "1", err);
+        }
+        net->forwarding = r == 0;
+        return r;
+}
+
+static int check_bridge_name(const Net *net, const Network *network, Error *err) {
+        const char *id;
+        Network *other;
+
+        MAP_EACH(&net->networks, id, other)
+                if (network->config.bridge &&
+                    str_equal(other->config.bridge, network->config.bridge))
+                        return error_kind(err, ERROR_FORBIDDEN,
+                                          "cannot create network %s (%s): conflicts with network "
+                                          "%s (%s): networks have same bridge name",
+                                          network->config.id, network->config.bridge,
+                                          other->config.id, other->config.bridge);
+        return 0;
+}
+
+int net_add_network(Net *net, Network *network, Error *err) {
+        int r = check_bridge_name(net, network, err);
+
+        if (r == 0 && network->driver->addresses)
+                r = ensure_forwarding(net, err);
+        if (r == 0 && network->driver->create)
+                r = network->driver->create(network, err);
+        if (r == 0)
+                (void)map_put(&net->networks, network->config.id, network);
+        return r;
+}
+
+/* Takes back what net_add_network did, but for the Network itself. */
+static void drop_network(Net *net, Network *network) {
+        Error err = { 0 };
+
+        (void)map_drop(&net->networks, network->config.id);
+        if (network->driver->remove && network->driver->remove(net, network, &err) < 0)
+                log_warn("network %s: %s", network->config.name, err.message);
+}
+
+static int fill_config(Net *net, NetworkConfig *config, Error *err) {
+        const NetDriver *driver;
+        int r = network_driver(config->driver, &driver, err);
+
+        if (r == 0 && driver->prepare)
+                r = driver->prepare(config, err);
+        if (r == 0 && driver->addresses)
+                r = pools_fill(net, config, err);
+        return r;
+}
+
+static int create_network(Net *net, NetworkConfig *filled, Error *err) {
+        _cleanup_(network_freep) Network *network = NULL;
+        int r;
+
+        if (map_get(&net->networks, filled->id))
+                return error_kind(err, ERROR_CONFLICT, "network %s exists already", filled->id);
+        r = fill_config(net, filled, err);
+        if (r == 0)
+                r = network_new(filled, &network, err);
+        if (r == 0)
+                r = net_add_network(net, network, err);
+        if (r < 0)
+                return r;
+        if (network->driver->addresses) {
+                net_put_network(net, network, true);
+                r = net_apply_queued(net, err);
+        }
+        if (r < 0) {
+                drop_network(net, network);
+                return r;
+        }
+        json_done(&net_config_table, filled);
+        json_copy(&net_config_table, &network->config, filled);
+        TAKE_PTR(network);
+        return 0;
+}
+
+int network_create(Net *net, NetworkConfig *config, Error *err) {
+        NetworkConfig filled = { 0 };
+        int r;
+
+        json_copy(&net_config_table, config, &filled);
+        net_lock(net);
+        r = create_network(net, &filled, err);
+        net_unlock(net);
+        if (r < 0) {
+                json_done(&net_config_table, &filled);
+                return r;
+        }
+        json_done(&net_config_table, config);
+        *config = filled;
+        return 0;
+}
+
+static int remove_network(Net *net, Network *network, Error *err) {
+        Error why = { 0 };
+        int r = 0;
+
+        if (network->members.count)
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "error while removing network: network %s id %s has active "
+                                  "endpoints",
+                                  network->config.name, network->config.id);
+        if (network->driver->remove)
+                r = network->driver->remove(net, network, err);
+        if (r < 0)
+                return r;
+        (void)map_drop(&net->networks, network->config.id);
+        if (network->driver->addresses) {
+                net_put_network(net, network, false);
+                /* The link is gone, and so is the network: its elements can only be in the way. */
+                if (net_apply_queued(net, &why) < 0)
+                        log_warn("network %s: %s", network->config.name, why.message);
+        }
+        network_free(network);
+        return 0;
+}
+
+int network_remove(Net *net, const NetworkConfig *config, Error *err) {
+        Network *network;
+        int r;
+
+        net_lock(net);
+        network = map_get(&net->networks, config->id);
+        r = network ? remove_network(net, network, err) : 0;
+        net_unlock(net);
+        return r;
+}

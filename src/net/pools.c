@@ -1,0 +1,105 @@
+/* pools.c: which subnets a new network gets: what the user asked for, or one of Docker's defaults
+ * that collides with nothing the host can reach. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "net/state.h"
+#include "os/rtnetlink.h"
+
+typedef struct SubnetList {
+        Subnet *items;
+        size_t count;
+} SubnetList;
+
+static void add_subnet(SubnetList *list, Subnet subnet) {
+        GROW(list->items, list->count);
+        list->items[list->count++] = subnet;
+}
+
+static void add_route(void *data, const RtnlRoute *route) {
+        /* The default route overlaps everything and means nothing. */
+        if (route->prefix > 0)
+                add_subnet(data, (Subnet){ ntohl(route->destination), route->prefix });
+}
+
+/* The host's nameservers must stay reachable, though only the default route leads to them. */
+static void add_nameservers(SubnetList *list) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **lines = NULL;
+        size_t length;
+
+        if (file_read_at(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &text, &length, NULL) < 0)
+                return; /* no such file: no nameserver to keep clear of */
+        lines = str_split(text, '\n');
+        for (size_t i = 0; lines && lines[i]; i++) {
+                char address_text[64];
+                uint32_t address;
+
+                if (sscanf(lines[i], " nameserver %63s", address_text) == 1 &&
+                    ipv4_parse(address_text, &address) == 0)
+                        add_subnet(list, (Subnet){ address, 32 });
+        }
+}
+
+static void add_networks(SubnetList *list, const Net *net) {
+        const char *id;
+        Network *network;
+
+        MAP_EACH(&net->networks, id, network)
+                for (size_t i = 0; i < network->pool_count; i++)
+                        add_subnet(list, pool_subnet(network->pools[i]));
+}
+
+static int choose(const SubnetList *taken, NetPool *pool, Error *err) {
+        SubnetList all = { 0 };
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        char text[IPV4_TEXT_MAX];
+        Subnet subnet;
+        int r;
+
+        for (size_t i = 0; i < taken->count; i++)
+                add_subnet(&all, taken->items[i]);
+        add_nameservers(&all);
+        r = rtnl_open(&rtnl, err);
+        if (r == 0)
+                r = rtnl_each_route(rtnl, add_route, &all, err);
+        if (r == 0)
+                r = subnet_choose(all.items, all.count, &subnet, err);
+        free(all.items);
+        if (r < 0)
+                return r;
+        subnet_format(subnet, text);
+        str_replace(&pool->subnet, text);
+        return 0;
+}
+
+static int fill_one(SubnetList *taken, NetPool *pool, Error *err) {
+        Subnet subnet;
+        int r = str_empty(pool->subnet) ? choose(taken, pool, err) : 0;
+
+        if (r == 0)
+                r = subnet_parse(pool->subnet, &subnet, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < taken->count; i++)
+                if (subnets_overlap(subnet, taken->items[i]))
+                        return error_kind(err, ERROR_FORBIDDEN,
+                                          "Pool overlaps with other one on this address space");
+        add_subnet(taken, subnet);
+        return 0;
+}
+
+int pools_fill(const Net *net, NetworkConfig *config, Error *err) {
+        SubnetList taken = { 0 };
+        int r = 0;
+
+        if (config->pools.count == 0)
+                (void)json_append(&config->pools, &net_pool_table);
+        add_networks(&taken, net);
+        for (size_t i = 0; r == 0 && i < config->pools.count; i++)
+                r = fill_one(&taken, (NetPool *)config->pools.items + i, err);
+        free(taken.items);
+        return r;
+}

@@ -1,0 +1,21 @@
+/* ports.h: the grammar of -p, and host ports held by bound sockets. Knows nothing of firewalls: a
+ * held port only keeps every other program from binding it. */
+#pragma once
+
+#include "net/net.h"
+
+/* "tcp" → IPPROTO_TCP; 0 for a protocol that cannot be published. */
+uint8_t port_protocol(const char *name);
+
+/* The host ports that this daemon holds. Not thread-safe: net's lock guards it. */
+typedef struct PortTable PortTable;
+
+PortTable *ports_new(void);
+PortTable *ports_free(PortTable *ports);
+
+/* Binds `port` (host_port 0: one of the kernel's local range; host_port_end: the first free one of
+ * the range) and writes what was taken into it. default_ip: for a port that names no host address.
+ * *ret_fd is the socket, -1 for a protocol that the kernel has no sockets for. */
+int ports_hold(PortTable *ports, NetPort *port, const char *default_ip, int *ret_fd, Error *err);
+/* Forgets a held port and closes its socket. */
+void ports_release(PortTable *ports, const NetPort *port, int fd);

@@ -1,0 +1,219 @@
+/* reconcile.c: at the daemon's start, the record and the kernel are made to agree; and the opposite,
+ * everything of ours is taken away. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "net/state.h"
+#include "os/rtnetlink.h"
+
+/* ---- networks ---- */
+
+static int restore_network(Net *net, const NetworkConfig *config, Error *err) {
+        _cleanup_(network_freep) Network *network = NULL;
+        int r;
+
+        if (map_get(&net->networks, config->id))
+                return 0;
+        r = network_new(config, &network, err);
+        if (r == 0)
+                r = net_add_network(net, network, err);
+        if (r < 0)
+                return error_prefix(err, "network %s", config->name);
+        TAKE_PTR(network);
+        return 0;
+}
+
+/* ---- endpoints ---- */
+
+static char *bare_address(const char *with_prefix) {
+        const char *slash = with_prefix ? strchr(with_prefix, '/') : NULL;
+
+        return slash ? str_copy_n(with_prefix, (size_t)(slash - with_prefix))
+                     : str_copy(with_prefix);
+}
+
+/* A port that another program took while no daemon was there stays published: the firewall's map is
+ * ours alone. It is only not held. */
+static void hold_again(Net *net, Member *member) {
+        NetPort *ports = member->endpoint.ports.items;
+
+        member->held = NEW_ARRAY(int, member->endpoint.ports.count);
+        for (size_t i = 0; i < member->endpoint.ports.count; i++) {
+                Error err = { 0 };
+
+                if (ports_hold(net->ports, &ports[i], member->network->default_host_ip,
+                               &member->held[i], &err) == 0)
+                        continue;
+                member->held[i] = -1;
+                log_warn("container %.12s: %s", member->endpoint.container_id, err.message);
+        }
+        member->held_count = member->endpoint.ports.count;
+}
+
+/* The same address as before; ports are held apart, as one that cannot be is no failure here. */
+static int restore_member(Net *net, Network *network, const Endpoint *endpoint, Member **ret,
+                          Error *err) {
+        Endpoint wanted = { 0 };
+        JsonArray ports;
+        Member *member;
+        int r;
+
+        json_copy(&net_endpoint_table, endpoint, &wanted);
+        if (!str_empty(endpoint->address)) {
+                free(wanted.wanted_address);
+                wanted.wanted_address = bare_address(endpoint->address);
+                str_replace(&wanted.wanted_mac, endpoint->mac);
+        }
+        ports = wanted.ports;
+        wanted.ports = (JsonArray){ 0 };
+        r = member_new(net, network, &wanted, &member, err);
+        wanted.ports = ports;
+        json_done(&net_endpoint_table, &wanted);
+        if (r < 0)
+                return r;
+        json_done(&net_endpoint_table, &member->endpoint);
+        json_copy(&net_endpoint_table, endpoint, &member->endpoint);
+        free(member->held);
+        hold_again(net, member);
+        *ret = member;
+        return 0;
+}
+
+static int restore_endpoint(Net *net, const Endpoint *endpoint, int netns_fd, Error *err) {
+        Network *network =
+                endpoint->network_id ? map_get(&net->networks, endpoint->network_id) : NULL;
+        const NetDriver *driver;
+        Member *member;
+        int r = 0;
+
+        if (!network)
+                return error_kind(err, ERROR_NOT_FOUND, "network %s not found",
+                                  endpoint->network_id ?: "");
+        if (map_get(&network->members, endpoint->container_id))
+                return 0;
+        r = restore_member(net, network, endpoint, &member, err);
+        if (r < 0)
+                return r;
+        driver = network->driver;
+        (void)map_put(&network->members, endpoint->container_id, member);
+        if (driver->rejoin && !driver->rejoin(network, &member->endpoint))
+                r = driver->join(net, network, &member->endpoint, netns_fd, err);
+        member->joined = r == 0;
+        if (r == 0)
+                member_announce(net, member);
+        return r;
+}
+
+/* ---- what nobody remembers ---- */
+
+typedef struct Strays {
+        const Net *net;
+        char **links, **bridges;
+} Strays;
+
+static bool is_remembered(const Net *net, const RtnlLink *link) {
+        const char *id, *container;
+        Network *network;
+        Member *member;
+
+        MAP_EACH(&net->networks, id, network) {
+                if (str_equal(network->config.bridge, link->name))
+                        return true;
+                for (size_t cursor = 0;
+                     map_next(&network->members, &cursor, &container, (void **)&member);)
+                        if (str_equal(member->endpoint.host_link, link->name))
+                                return true;
+        }
+        return false;
+}
+
+static void collect(void *data, const RtnlLink *link) {
+        Strays *strays = data;
+
+        if (strays->net && is_remembered(strays->net, link))
+                return;
+        if (str_equal(link->kind, "bridge") && str_equal(link->alias, LINK_ALIAS))
+                strv_add(&strays->bridges, link->name);
+        else if (str_equal(link->kind, "veth") && str_after(link->alias, LINK_ALIAS " "))
+                strv_add(&strays->links, link->name);
+}
+
+/* Deletes every link of ours, or (keep) those that the record does not have. */
+static int sweep(Net *net, bool keep, Error *err) {
+        Strays strays = { .net = keep ? net : NULL };
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        int r = rtnl_open(&rtnl, err);
+
+        if (r == 0)
+                r = rtnl_each_link(rtnl, collect, &strays, err);
+        for (size_t i = 0; r == 0 && strays.links && strays.links[i]; i++)
+                reaper_delete_link(net->reaper, strays.links[i], "");
+        for (size_t i = 0; r == 0 && strays.bridges && strays.bridges[i]; i++) {
+                rtnl_put_delete(rtnl, strays.bridges[i]);
+                r = rtnl_commit(rtnl, err);
+        }
+        strv_free(strays.links);
+        strv_free(strays.bridges);
+        return r;
+}
+
+/* ---- public ---- */
+
+/* One network or endpoint that cannot be restored is no reason to leave the others down: the first
+ * failure is returned, all are logged. */
+static void note_failure(int r, const Error *why, int *result, Error *err) {
+        if (r == 0)
+                return;
+        log_error("restore the network: %s", why->message);
+        if (*result == 0 && err)
+                *err = *why;
+        *result = *result ?: r;
+}
+
+int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
+                  const Endpoint *endpoints, const int *netns_fds, size_t endpoint_count,
+                  Error *err) {
+        int result = 0;
+
+        net_lock(net);
+        for (size_t i = 0; i < network_count; i++) {
+                Error why = { 0 };
+
+                note_failure(restore_network(net, &networks[i], &why), &why, &result, err);
+        }
+        for (size_t i = 0; i < endpoint_count; i++) {
+                Error why = { 0 };
+
+                if (netns_fds[i] >= 0)
+                        note_failure(restore_endpoint(net, &endpoints[i], netns_fds[i], &why),
+                                     &why, &result, err);
+        }
+        if (result == 0)
+                result = net_apply(net, err);
+        else
+                note_failure(net_apply(net, NULL), &(Error){ .message = "firewall" }, &result,
+                             NULL);
+        if (result == 0)
+                result = sweep(net, true, err);
+        net_unlock(net);
+        return result;
+}
+
+static void free_network(void *network) {
+        network_free(network);
+}
+
+int net_destroy_all(Net *net, Error *err) {
+        int r;
+
+        net_lock(net);
+        map_done(&net->networks, free_network);
+        ports_free(net->ports);
+        net->ports = ports_new();
+        r = sweep(net, false, err);
+        if (r == 0)
+                r = firewall_remove_table(net->firewall, err);
+        net_unlock(net);
+        reaper_wait(net->reaper, NULL);
+        return r;
+}

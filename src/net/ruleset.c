@@ -1,0 +1,213 @@
+/* ruleset.c: what the table "brig" decides. Rules are the engine's, never a container's: networks
+ * and ports are elements of the sets, so a packet meets the same few rules however many there are.
+ * A verdict of accept ends only this table's say: the host's own firewall is still asked. */
+#include "net/ruleset.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/rtnetlink.h>
+
+/* ---- sets ---- */
+
+const NftSet ruleset_sets[] = {
+        /* our bridges; those of internal networks; those whose containers may not talk */
+        { "bridges", 0, { NFT_FIELD_LINK }, { 0 } },
+        { "internal", 0, { NFT_FIELD_LINK }, { 0 } },
+        { "icc_off", 0, { NFT_FIELD_LINK }, { 0 } },
+        /* bridge . the same bridge: how a rule says "back where it came from" */
+        { "same", 0, { NFT_FIELD_LINK, NFT_FIELD_LINK }, { 0 } },
+        /* bridge . its subnet; all subnets; those whose packets leave under the host's address */
+        { "home4", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
+        { "guard4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
+        { "masq4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
+        /* published ports: of one host address, of every host address */
+        { "pub4_ip",
+          NFT_SET_MAP,
+          { NFT_FIELD_IPV4, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_IPV4, NFT_FIELD_PORT } },
+        { "pub4_any",
+          NFT_SET_MAP,
+          { NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_IPV4, NFT_FIELD_PORT } },
+};
+const size_t ruleset_set_count = ELEMENTS(ruleset_sets);
+
+/* ---- chains ---- */
+
+const NftChain ruleset_chains[] = {
+        { "guard", "filter", NF_INET_PRE_ROUTING, -300 },
+        { "publish", NULL, 0, 0 },
+        { "nat_in", "nat", NF_INET_PRE_ROUTING, -100 },
+        { "nat_local", "nat", NF_INET_LOCAL_OUT, -100 },
+        { "nat_out", "nat", NF_INET_POST_ROUTING, 100 },
+        { "foreign", NULL, 0, 0 },
+        { "forward", "filter", NF_INET_FORWARD, 0 },
+};
+const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
+
+/* ---- words of the rules; registers: 1, 2 are of 16 bytes, 8 + n the n-th four bytes of them ---- */
+
+#define META(key, to)                                                                              \
+        { NFT_TERM_META, .reg = (to), .a = (key) }
+#define EQUALS_BYTE(in, byte)                                                                      \
+        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_EQ, .data = { (byte) }, .data_length = 1 }
+#define IS_IPV4 META(NFT_META_NFPROTO, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, NFPROTO_IPV4)
+#define IIF(to) META(NFT_META_IIFNAME, to)
+#define OIF(to) META(NFT_META_OIFNAME, to)
+#define NOT_LO(in)                                                                                 \
+        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data = "lo", .data_length = 16 }
+#define NETWORK(offset, length, to)                                                                \
+        { NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_NETWORK_HEADER, .b = (offset),           \
+          .c = (length) }
+#define SADDR4(to) NETWORK(12, 4, to)
+#define DADDR4(to) NETWORK(16, 4, to)
+#define FROM_LOOPBACK NETWORK(12, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
+#define TO_LOOPBACK NETWORK(16, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
+#define DPORT(to)                                                                                  \
+        { NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_TRANSPORT_HEADER, .b = 2, .c = 2 }
+#define IN(set, key)                                                                               \
+        { NFT_TERM_LOOKUP, .reg = (key), .text = (set) }
+#define NOT_IN(set, key)                                                                           \
+        { NFT_TERM_LOOKUP, .reg = (key), .text = (set), .a = 1 }
+#define MAPPED(map, key, to)                                                                       \
+        { NFT_TERM_MAP, .reg = (key), .text = (map), .a = (to) }
+#define NON_ZERO(in)                                                                               \
+        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data_length = 4 }
+#define CT_BITS(key, bits)                                                                         \
+        { NFT_TERM_CT, .reg = NFT_REG_1, .a = (key) },                                             \
+                { NFT_TERM_MASK, .reg = NFT_REG_1, .a = (bits) }, NON_ZERO(NFT_REG_1)
+#define IS_DNATED CT_BITS(NFT_CT_STATUS, IPS_DST_NAT)
+#define STATE_BIT(state) (1u << ((state) % IP_CT_IS_REPLY + 1))
+#define IS_KNOWN CT_BITS(NFT_CT_STATE, STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED))
+#define IS_INVALID CT_BITS(NFT_CT_STATE, 1)
+/* The type is of four bytes in the host's order. */
+#define LOCAL_TYPE                                                                                 \
+        {                                                                                          \
+                RTN_LOCAL                                                                          \
+        }
+#define DADDR_LOCAL(op)                                                                            \
+        { NFT_TERM_FIB_TYPE, .reg = NFT_REG_1 },                                                   \
+        { NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = (op), .data = LOCAL_TYPE, .data_length = 4 }
+#define DNAT_TO(address, port)                                                                     \
+        { NFT_TERM_DNAT, .reg = (address), .a = (port) }
+#define MASQUERADE                                                                                 \
+        { NFT_TERM_MASQUERADE }
+#define VERDICT(verdict, chain)                                                                    \
+        { NFT_TERM_VERDICT, .a = (uint32_t)(verdict), .text = (chain) }
+#define DROP VERDICT(NF_DROP, NULL)
+#define ACCEPT VERDICT(NF_ACCEPT, NULL)
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "LOCAL_TYPE is written for little-endian machines");
+
+/* ---- guard: packets that no connection of ours can be ---- */
+
+/* What claims to come for loopback from outside: ports published on 127.0.0.1 stay there, though
+ * route_localnet is on. */
+static const NftTerm remote_loopback[] = { IS_IPV4, TO_LOOPBACK, IIF(NFT_REG_1), NOT_LO(NFT_REG_1),
+                                           DROP };
+/* A container speaks from its network's subnet only; 0.0.0.0 is DHCP's. */
+static const NftTerm spoofed[] = { IIF(NFT_REG_1),
+                                   IN("bridges", NFT_REG_1),
+                                   IS_IPV4,
+                                   SADDR4(NFT_REG_1),
+                                   NON_ZERO(NFT_REG_1),
+                                   IIF(NFT_REG_1),
+                                   SADDR4(NFT_REG_2),
+                                   NOT_IN("home4", NFT_REG_1),
+                                   DROP };
+/* An internal network reaches nothing but itself, whatever routes a container makes. */
+static const NftTerm leaving_internal[] = {
+        IIF(NFT_REG_1),    IN("internal", NFT_REG_1), IS_IPV4, IIF(NFT_REG_1),
+        DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DROP
+};
+/* A container's own address is no address for the outside; the host's, though on a bridge, are. */
+static const NftTerm direct[] = { IS_IPV4,
+                                  DADDR4(NFT_REG_1),
+                                  IN("guard4", NFT_REG_1),
+                                  IIF(NFT_REG_1),
+                                  DADDR4(NFT_REG_2),
+                                  NOT_IN("home4", NFT_REG_1),
+                                  DADDR_LOCAL(NFT_CMP_NEQ),
+                                  DROP };
+
+/* ---- publish: from a host port to a container's ---- */
+
+static const NftTerm publish_address[] = { IS_IPV4,
+                                           DADDR4(NFT_REG_1),
+                                           META(NFT_META_L4PROTO, NFT_REG32_01),
+                                           DPORT(NFT_REG32_02),
+                                           MAPPED("pub4_ip", NFT_REG_1, NFT_REG_1),
+                                           DNAT_TO(NFT_REG_1, NFT_REG32_01) };
+static const NftTerm publish_any[] = { IS_IPV4, META(NFT_META_L4PROTO, NFT_REG_1),
+                                       DPORT(NFT_REG32_01),
+                                       MAPPED("pub4_any", NFT_REG_1, NFT_REG_1),
+                                       DNAT_TO(NFT_REG_1, NFT_REG32_01) };
+static const NftTerm to_host[] = { DADDR_LOCAL(NFT_CMP_EQ), VERDICT(NFT_JUMP, "publish") };
+
+/* ---- nat_out: whose answers would not come back here otherwise ---- */
+
+/* A container that asks the host's address for a port of its own network, or of itself. */
+static const NftTerm hairpin[] = { IS_DNATED, IIF(NFT_REG_1), OIF(NFT_REG_2),
+                                   IN("same", NFT_REG_1), MASQUERADE };
+static const NftTerm from_loopback[] = { IS_DNATED,      IS_IPV4,
+                                         FROM_LOOPBACK,  OIF(NFT_REG_1),
+                                         IN("bridges", NFT_REG_1), MASQUERADE };
+static const NftTerm egress[] = { IS_IPV4,
+                                  SADDR4(NFT_REG_1),
+                                  IN("masq4", NFT_REG_1),
+                                  IIF(NFT_REG_1),
+                                  OIF(NFT_REG_2),
+                                  NOT_IN("same", NFT_REG_1),
+                                  OIF(NFT_REG_1),
+                                  NOT_LO(NFT_REG_1),
+                                  MASQUERADE };
+
+/* ---- forward ---- */
+
+static const NftTerm not_ours[] = { IIF(NFT_REG_1), NOT_IN("bridges", NFT_REG_1), OIF(NFT_REG_1),
+                                    NOT_IN("bridges", NFT_REG_1),
+                                    VERDICT(NFT_GOTO, "foreign") };
+static const NftTerm known[] = { IS_KNOWN, ACCEPT };
+static const NftTerm invalid[] = { IS_INVALID, DROP };
+/* Only isolated ports (icc off), a hairpin or br_netfilter bring a bridge's own packets here. */
+static const NftTerm neighbours[] = { IIF(NFT_REG_1), OIF(NFT_REG_2),
+                                      IN("same", NFT_REG_1), IIF(NFT_REG_1),
+                                      NOT_IN("icc_off", NFT_REG_1), ACCEPT };
+static const NftTerm to_internal[] = { OIF(NFT_REG_1), IN("internal", NFT_REG_1), DROP };
+static const NftTerm from_internal[] = { IIF(NFT_REG_1), IN("internal", NFT_REG_1), DROP };
+static const NftTerm published[] = { IS_DNATED, ACCEPT };
+/* Another network's container, a neighbour with icc off, or a port that is not published. */
+static const NftTerm unpublished[] = { OIF(NFT_REG_1), IN("bridges", NFT_REG_1), DROP };
+
+#define RULE(chain, terms)                                                                         \
+        { chain, terms, ELEMENTS(terms) }
+
+const NftRule ruleset_rules[] = {
+        RULE("guard", remote_loopback), RULE("guard", spoofed),
+        RULE("guard", leaving_internal), RULE("guard", direct),
+        RULE("publish", publish_address), RULE("publish", publish_any),
+        RULE("nat_in", to_host), RULE("nat_local", to_host),
+        RULE("nat_out", hairpin), RULE("nat_out", from_loopback),
+        RULE("nat_out", egress), RULE("forward", not_ours),
+        RULE("forward", known), RULE("forward", invalid),
+        RULE("forward", neighbours), RULE("forward", to_internal),
+        RULE("forward", from_internal), RULE("forward", published),
+        RULE("forward", unpublished),
+};
+const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);
+
+/* ---- closed ---- */
+
+static const NftTerm close_foreign[] = { VERDICT(NFT_GOTO, RULESET_CLOSED) };
+static const NftTerm closed_known[] = { IS_KNOWN, ACCEPT };
+static const NftTerm closed_drop[] = { DROP };
+
+const NftChain ruleset_closed_chain = { RULESET_CLOSED, NULL, 0, 0 };
+const NftRule ruleset_closed_rules[] = {
+        RULE("foreign", close_foreign),
+        RULE(RULESET_CLOSED, closed_known),
+        RULE(RULESET_CLOSED, closed_drop),
+};
+const size_t ruleset_closed_rule_count = ELEMENTS(ruleset_closed_rules);

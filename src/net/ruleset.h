@@ -1,0 +1,19 @@
+/* ruleset.h: the chains, sets and rules of the table "brig", as data. */
+#pragma once
+
+#include "os/nfnetlink.h"
+
+#define RULESET_TABLE "brig"
+
+extern const NftChain ruleset_chains[];
+extern const size_t ruleset_chain_count;
+extern const NftSet ruleset_sets[];
+extern const size_t ruleset_set_count;
+extern const NftRule ruleset_rules[];
+extern const size_t ruleset_rule_count;
+
+/* Added when the host is closed to foreign traffic; the chain's presence is the record of it. */
+#define RULESET_CLOSED "closed"
+extern const NftChain ruleset_closed_chain;
+extern const NftRule ruleset_closed_rules[];
+extern const size_t ruleset_closed_rule_count;

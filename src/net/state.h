@@ -1,0 +1,115 @@
+/* state.h: what net's own files share: the networks that this daemon knows and who is on them. The
+ * lock in Net guards all of it, but for what says otherwise. */
+#pragma once
+
+#include <pthread.h>
+
+#include "net/firewall.h"
+#include "net/ipam.h"
+#include "net/net.h"
+#include "net/ports.h"
+#include "net/reaper.h"
+#include "net/resolver.h"
+
+typedef struct Network Network;
+
+/* One endpoint, from endpoint_reserve to endpoint_leave. */
+typedef struct Member {
+        Network *network;
+        Endpoint endpoint; /* a copy of the caller's */
+        uint32_t address;  /* host byte order; 0: none */
+        size_t pool;       /* whose it is */
+        int *held;         /* a socket for each of endpoint.ports, or -1 */
+        size_t held_count;
+        bool joined;
+} Member;
+
+/* How links of a kind of network are made. Each may be NULL: nothing to do. join and leave run
+ * without the lock. */
+typedef struct NetDriver {
+        const char *name;
+        bool addresses; /* its endpoints have addresses and ports */
+        /* Fills in what follows from the host: a link that is there already, its address. */
+        int (*prepare)(NetworkConfig *config, Error *err);
+        /* Checks config's options and takes them over into network. */
+        int (*configure)(Network *network, Error *err);
+        /* Makes the network's link, or completes the one that is there. */
+        int (*create)(Network *network, Error *err);
+        int (*remove)(Net *net, Network *network, Error *err);
+        int (*join)(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
+                    Error *err);
+        void (*leave)(Net *net, const Endpoint *endpoint);
+        /* Finds the endpoint's link again after a restart and puts it back where it belongs. False
+         * if it is gone: join again. */
+        bool (*rejoin)(const Network *network, const Endpoint *endpoint);
+} NetDriver;
+
+extern const NetDriver bridge_driver, host_driver, null_driver;
+
+struct Network {
+        NetworkConfig config; /* a copy of the caller's */
+        const NetDriver *driver;
+        AddressPool **pools; /* one for each of config.pools */
+        uint32_t *gateways;  /* host byte order */
+        size_t pool_count;
+        Map members; /* container id → Member */
+
+        /* Taken from config.options. */
+        bool icc, masquerade;
+        unsigned mtu; /* 0: the kernel's */
+        const char *default_host_ip, *inner_prefix;
+};
+
+struct Net {
+        pthread_mutex_t lock;
+        Loop *loop;
+        Map networks; /* id → Network */
+        PortTable *ports;
+        Firewall *firewall;
+        Reaper *reaper;
+        Resolver *resolver;
+        bool forwarding; /* this host forwards: checked once */
+        LoopSource *watch, *retry;
+        int64_t applied_at; /* clock_monotonic */
+};
+
+/* What links of ours are called by `ip link`, followed by a container's short id: how net_reconcile
+ * knows them. */
+#define LINK_ALIAS "brig"
+
+Network *network_free(Network *network);
+DEFINE_CLEANUP(Network *, network_free)
+Member *member_free(Member *member);
+int network_driver(const char *name, const NetDriver **ret, Error *err);
+/* Makes a Network of config: driver, options, pools. Nothing in the kernel. */
+int network_new(const NetworkConfig *config, Network **ret, Error *err);
+/* Fills in the subnets that config leaves open, clear of every route and nameserver of the host, and
+ * refuses those that overlap another network's. */
+int pools_fill(const Net *net, NetworkConfig *config, Error *err);
+
+static inline void net_lock(Net *net) {
+        (void)pthread_mutex_lock(&net->lock);
+}
+
+static inline void net_unlock(Net *net) {
+        (void)pthread_mutex_unlock(&net->lock);
+}
+
+/* Makes the network's link; takes `network` over on success. Its elements are the caller's to put.
+ */
+int net_add_network(Net *net, Network *network, Error *err);
+
+/* The table anew, from all networks and members. */
+int net_apply(Net *net, Error *err);
+void net_put_network(Net *net, const Network *network, bool add);
+void net_put_ports(Net *net, const Member *member, bool add);
+
+/* Takes address and ports for endpoint; what was taken is written into it. */
+int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **ret, Error *err);
+/* Gives back what member_new took. */
+void member_release(Net *net, Member *member);
+FirewallPort net_firewall_port(const Member *member, const NetPort *port);
+/* Applies what is queued; a table that is not there yet, or was damaged, is made anew. */
+int net_apply_queued(Net *net, Error *err);
+/* Lets the resolver know the member's names. */
+void member_announce(Net *net, const Member *member);
