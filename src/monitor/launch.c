@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -16,10 +17,43 @@ extern char **environ;
 
 /* Collects the monitor's process once it has ended, whatever became of the connection. */
 typedef struct Reaper {
+        struct Reaper *previous, *next; /* in reapers */
         Loop *loop;
         LoopSource *source;
         int pidfd;
 } Reaper;
+
+/* All of them: a daemon that ends leaves them behind with its running containers. */
+static Reaper *reapers;
+static pthread_mutex_t reapers_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static Reaper *reaper_new(Loop *loop, int pidfd) {
+        Reaper *reaper = NEW(Reaper);
+
+        reaper->loop = loop;
+        reaper->pidfd = pidfd;
+        (void)pthread_mutex_lock(&reapers_lock);
+        reaper->next = reapers;
+        if (reapers)
+                reapers->previous = reaper;
+        reapers = reaper;
+        (void)pthread_mutex_unlock(&reapers_lock);
+        return reaper;
+}
+
+static void reaper_free(Reaper *reaper) {
+        (void)pthread_mutex_lock(&reapers_lock);
+        if (reaper->previous)
+                reaper->previous->next = reaper->next;
+        else
+                reapers = reaper->next;
+        if (reaper->next)
+                reaper->next->previous = reaper->previous;
+        (void)pthread_mutex_unlock(&reapers_lock);
+        loop_remove(reaper->source);
+        close_fd(&reaper->pidfd);
+        free(reaper);
+}
 
 static void on_monitor_end(void *data, int fd, uint32_t events) {
         Reaper *reaper = data;
@@ -29,9 +63,7 @@ static void on_monitor_end(void *data, int fd, uint32_t events) {
         (void)events;
         if (pidfd_wait(fd, &status, &err) < 0)
                 log_warn("monitor: %s", err.message);
-        loop_remove(reaper->source);
-        close_fd(&reaper->pidfd);
-        free(reaper);
+        reaper_free(reaper);
 }
 
 static void watch_monitor(void *data) {
@@ -44,14 +76,11 @@ static void watch_monitor(void *data) {
 }
 
 static int reap_later(Loop *loop, pid_t pid, Error *err) {
-        Reaper *reaper;
-        int pidfd, r = pidfd_of(pid, &pidfd, err);
+        int pidfd = -1, r = pidfd_of(pid, &pidfd, err);
 
         if (r < 0)
                 return r;
-        reaper = NEW(Reaper);
-        *reaper = (Reaper){ .loop = loop, .pidfd = pidfd };
-        loop_post(loop, watch_monitor, reaper);
+        loop_post(loop, watch_monitor, reaper_new(loop, pidfd));
         return 0;
 }
 

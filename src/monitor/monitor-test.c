@@ -181,6 +181,7 @@ static void host_done(Host *host) {
         host->monitor = monitor_free(host->monitor);
         loop_stop(host->loop);
         (void)pthread_join(host->thread, NULL);
+        (void)loop_step(host->loop, 0, NULL); /* what was posted last */
         host->loop = loop_free(host->loop);
         (void)dir_remove_at(AT_FDCWD, host->directory, NULL);
         close_fd(&host->directory_fd);
@@ -495,6 +496,7 @@ TEST(daemon_ends_after_go) {
         ASSERT_INT(host.exited.exit_code, 3);
         ASSERT_INT(record_of(&host, &record), 0);
         ASSERT_INT(record.exit_code, 3);
+        json_done(&exit_record_table, &record);
         host.monitor = monitor_free(host.monitor);
         ASSERT(monitor_connect(host.loop, host.run_fd, on_notice, &host, &host.monitor, &pid,
                                &pidfd, &err) < 0);
