@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# SIGKILL of the daemon, and of monitors, at every failpoint of create, start, exit, rm and pull, and in the middle of anything: the next
+# daemon serves what was acknowledged, and nothing is left of what was not. Needs a build with -Dfailpoints=true (BRIG_BUILD).
+
+setup_file() {
+  load lib
+  "$build/src/daemon/brigd" --version | grep -q failpoints || { echo "build with failpoints: tools/build failpoints" >&2; return 1; }
+}
+
+setup() {
+  load lib
+  make_host
+  start_daemon
+  load_busybox
+}
+
+teardown() {
+  end_host
+}
+
+# restart_with [POINT=ACTION]: the daemon again, with a failpoint set.
+restart_with() {
+  [[ -z ${daemon_pid:-} ]] || stop_daemon
+  BRIG_FAILPOINT=${1:-} start_daemon
+}
+
+# The daemon has killed itself at the failpoint; then a new one without it.
+expect_death() {
+  wait_until bash -c "! kill -0 $daemon_pid 2>/dev/null"
+  wait "$daemon_pid" 2>/dev/null || :
+  daemon_pid=
+  start_daemon
+}
+
+# The engine works, and nothing of the network or of processes is left behind once its containers are gone.
+engine_is_well() {
+  run brig run --rm -p 18999:80 busybox echo well
+  [ "$output" = well ]
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids
+  wait_until bash -c "! nsenter -t $host_pid -n ip -o link | grep -q ': veth'"
+  leftovers "$root"
+}
+
+@test "create killed at each step: no half container, no name taken" {
+  for point in create.directories create.hold create.image create.intent create.layers create.mounts create.name create.networks create.ready create.record; do
+    restart_with "$point=kill"
+    run brig create --name half -v crash:/v -p 18001:80 busybox true
+    if kill -0 "$daemon_pid" 2>/dev/null; then echo "$point was not reached"; return 1; fi
+    expect_death
+    # Acknowledged or not: the name is usable again, by removing what is there if anything is.
+    brig rm -f half >/dev/null 2>&1 || :
+    brig create --name half -p 18001:80 busybox true
+    brig rm half
+    engine_is_well || { echo "after $point"; return 1; }
+  done
+}
+
+@test "start killed at each step: the container is there, not half running, and starts" {
+  for point in start.attach start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
+    restart_with "$point=kill"
+    brig create --name victim -p 18002:80 busybox httpd -f -h /www
+    run brig start victim
+    if kill -0 "$daemon_pid" 2>/dev/null; then echo "$point was not reached"; return 1; fi
+    expect_death
+    state=$(brig inspect -f '{{.State.Status}}' victim)
+    [[ $state == created || $state == exited || $state == running ]] || { echo "after $point: $state"; return 1; }
+    brig start victim
+    run on_host curl -s --retry 3 --retry-connrefused --max-time 5 http://127.0.0.1:18002/
+    [ "$output" = "hello from a container" ] || { echo "after $point: $output"; return 1; }
+    brig rm -f victim
+    engine_is_well || { echo "after $point"; return 1; }
+  done
+}
+
+@test "exit killed at each step: the exit code is known, a --rm container is gone" {
+  for point in exit.begin exit.record exit.network; do
+    restart_with "$point=kill"
+    brig run -d --name ends busybox sh -c 'exit 7' || :
+    expect_death
+    wait_until bash -c '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}}" ends) == "exited 7" ]]' || { echo "after $point"; return 1; }
+    brig rm ends
+    restart_with "$point=kill"
+    brig run -d --rm --name gone busybox true || :
+    expect_death
+    wait_until bash -c '! brig inspect gone' || { echo "after $point"; return 1; }
+    engine_is_well || { echo "after $point"; return 1; }
+  done
+}
+
+@test "rm killed at each step: it is gone, whole, at the latest after the next start" {
+  for point in rm.directory rm.image rm.record rm.row rm.run-directory; do
+    restart_with "$point=kill"
+    brig create --name victim busybox true
+    brig rm victim || :
+    expect_death
+    brig rm -f victim >/dev/null 2>&1 || :
+    [ -z "$(brig ps -aq)" ] || { echo "after $point"; return 1; }
+    wait_until bash -c "[[ -z \$(ls '$root/data/containers') ]]" || { ls "$root/data/containers"; echo "after $point"; return 1; }
+    engine_is_well || { echo "after $point"; return 1; }
+  done
+}
+
+@test "the monitor killed at each step, its daemon alive: an error or an exit, never a hang" {
+  for point in monitor.start monitor.created monitor.go monitor.exit-before-record monitor.exit-after-record; do
+    restart_with "$point=kill"
+    run timeout 40 brig run --name watched busybox true
+    [ "$status" -ne 124 ] || { echo "hangs at $point"; return 1; }
+    wait_until bash -c '[[ $(brig inspect -f "{{.State.Status}}" watched) =~ ^(created|exited|dead)$ ]]' || { echo "after $point"; return 1; }
+    brig rm -f watched
+    restart_with
+    engine_is_well || { echo "after $point"; return 1; }
+  done
+}
+
+@test "a pull killed at each step is done again, and leaves no part of a layer" {
+  start_registry 5000
+  push_busybox busybox:latest
+  for point in image.layer-moved image.layer-synced image.record; do
+    brig rmi -f 127.0.0.1:5000/busybox busybox >/dev/null 2>&1 || :
+    restart_with "$point=kill"
+    brig pull 127.0.0.1:5000/busybox || :
+    expect_death
+    brig pull 127.0.0.1:5000/busybox
+    run brig run --rm 127.0.0.1:5000/busybox echo whole
+    [ "$output" = whole ] || { echo "after $point"; return 1; }
+  done
+  stop_registry
+}
+
+@test "the daemon killed with containers running: they run on, output and exit codes are there" {
+  brig run -d --name steady -p 18003:80 busybox sh -c 'httpd -h /www; n=0; while :; do n=$((n+1)); echo tick $n; sleep 0.2; done'
+  brig run -d --name ending busybox sh -c 'while ! test -e /go; do sleep 0.1; done; echo last words; exit 6'
+  pid=$(brig inspect -f '{{.State.Pid}}' steady)
+  brig exec -d ending sh -c 'sleep 1; touch /go'
+  kill_daemon
+  kill -0 "$pid"
+  run on_host curl -s --max-time 5 http://127.0.0.1:18003/
+  [ "$output" = "hello from a container" ]
+  start_daemon
+  [ "$(brig inspect -f '{{.State.Pid}} {{.State.Status}}' steady)" = "$pid running" ]
+  wait_until bash -c '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}}" ending) == "exited 6" ]]'
+  [ "$(brig logs ending)" = "last words" ]
+  run brig exec steady echo still
+  [ "$output" = still ]
+  ticks=$(brig logs steady | wc -l)
+  wait_until bash -c "[[ \$(brig logs steady | wc -l) -gt $ticks ]]"
+  brig logs steady | awk '{ if ($2 != NR) exit 1 }'
+  brig stop -t 1 steady
+}
+
+@test "names are served and ports are held after the daemon was killed" {
+  brig network create crashnet
+  brig run -d --name web --network crashnet -p 18004:80 busybox httpd -f -h /www
+  brig run -d --name peer --network crashnet busybox sleep 1000
+  kill_daemon
+  start_daemon
+  run brig exec peer wget -qO- http://web/
+  [ "$output" = "hello from a container" ]
+  run brig run --rm -p 18004:80 busybox true
+  [[ $output == *'port is already allocated'* ]]
+  brig rm -f web peer
+  brig network rm crashnet
+}
+
+@test "killed again and again while clients work: nothing leaks" {
+  python3 "$top/tests/churn.py" "$root/brig.sock" busybox 12 3>&- &
+  churn=$!
+  for _ in 1 2 3 4 5; do
+    wait_until bash -c '[[ $(brig ps -aq | wc -l) -gt 0 ]]' || :
+    kill_daemon
+    start_daemon
+  done
+  wait $churn
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids
+  engine_is_well
+}
