@@ -148,18 +148,20 @@ static const NftTerm to_host[] = { DADDR_LOCAL(NFT_CMP_EQ), VERDICT(NFT_JUMP, "p
 
 /* ---- nat_out: whose answers would not come back here otherwise ---- */
 
-/* A container that asks the host's address for a port of its own network, or of itself. */
-static const NftTerm hairpin[] = { IS_DNATED, IIF(NFT_REG_1), OIF(NFT_REG_2),
-                                   IN("same", NFT_REG_1), MASQUERADE };
+/* A container that asks the host's address for a port of its own network, or of itself. It is told
+ * by its source, not by the link that it came through: br_netfilter knows none by now. */
+static const NftTerm hairpin[] = { IS_DNATED,      IS_IPV4,
+                                   OIF(NFT_REG_1), SADDR4(NFT_REG_2),
+                                   IN("home4", NFT_REG_1), MASQUERADE };
 static const NftTerm from_loopback[] = { IS_DNATED,      IS_IPV4,
                                          FROM_LOOPBACK,  OIF(NFT_REG_1),
                                          IN("bridges", NFT_REG_1), MASQUERADE };
 static const NftTerm egress[] = { IS_IPV4,
                                   SADDR4(NFT_REG_1),
                                   IN("masq4", NFT_REG_1),
-                                  IIF(NFT_REG_1),
-                                  OIF(NFT_REG_2),
-                                  NOT_IN("same", NFT_REG_1),
+                                  OIF(NFT_REG_1),
+                                  SADDR4(NFT_REG_2),
+                                  NOT_IN("home4", NFT_REG_1),
                                   OIF(NFT_REG_1),
                                   NOT_LO(NFT_REG_1),
                                   MASQUERADE };

@@ -56,6 +56,7 @@ struct Network {
 
         /* Taken from config.options. */
         bool icc, masquerade;
+        bool filtered; /* br_netfilter shows the bridge's inner traffic to the firewall */
         unsigned mtu; /* 0: the kernel's */
         const char *default_host_ip, *inner_prefix;
 };

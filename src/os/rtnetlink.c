@@ -210,6 +210,27 @@ void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index) {
         put_port(rtnl, index, 0, IFLA_BRPORT_ISOLATED, 1);
 }
 
+void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index) {
+        put_port(rtnl, index, 0, IFLA_BRPORT_MODE, 1);
+}
+
+void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index) {
+        char text[16];
+        struct nlmsghdr *header;
+        struct nlattr *info, *data;
+        uint8_t on = 1;
+
+        put_index_text(text, index);
+        header = put_message(rtnl, RTM_NEWLINK, 0, 0, "set bridge", text);
+        (void)put_link(header, index, false);
+        info = mnl_attr_nest_start(header, IFLA_LINKINFO);
+        put_text(header, IFLA_INFO_KIND, "bridge");
+        data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
+        put_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(on), &on);
+        mnl_attr_nest_end(header, data);
+        mnl_attr_nest_end(header, info);
+}
+
 void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned prefix) {
         char text[16];
         struct nlmsghdr *header;

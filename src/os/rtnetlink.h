@@ -47,6 +47,11 @@ void rtnl_put_delete_group(Rtnl *rtnl, uint32_t group);
  * isolated port. */
 void rtnl_put_port_state(Rtnl *rtnl, unsigned index, uint8_t state);
 void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index);
+/* Lets a port's packets return through it. */
+void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index);
+/* Shows what passes between a bridge's ports to the firewall, whatever
+ * net.bridge.bridge-nf-call-iptables says; needs br_netfilter. */
+void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index);
 /* address and gateway in network byte order. An address or route that exists already is fine. */
 void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned prefix);
 void rtnl_put_default_route(Rtnl *rtnl, unsigned index, in_addr_t gateway);

@@ -2,8 +2,10 @@
  * from net.c, what may pass from firewall.c. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_bridge.h>
 
+#include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "net/netns.h"
@@ -270,7 +272,19 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
         return 0;
 }
 
-static int bring_bridge_up(Rtnl *rtnl, const Network *network, Error *err) {
+/* Where br_netfilter is on, published ports are translated while a packet is still on the bridge: it
+ * does not come up to be routed, so a port must let its own packets return (hairpin) and may not be
+ * isolated from its neighbours; the firewall sees what they say to each other instead. */
+static bool is_filtered(void) {
+        _cleanup_free_ char *text = NULL;
+        size_t length;
+
+        return file_read_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 16, &text,
+                            &length, NULL) == 0 &&
+               text[0] == '1';
+}
+
+static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
         int index = rtnl_index(rtnl, network->config.bridge), r;
 
         if (index < 0)
@@ -278,6 +292,9 @@ static int bring_bridge_up(Rtnl *rtnl, const Network *network, Error *err) {
         r = set_bridge_sysctls(network, err);
         if (r < 0)
                 return r;
+        network->filtered = is_filtered();
+        if (network->filtered && !network->icc)
+                rtnl_put_bridge_filtered(rtnl, (unsigned)index);
         for (size_t i = 0; i < network->pool_count; i++)
                 rtnl_put_address(rtnl, (unsigned)index, htonl(network->gateways[i]),
                                  pool_subnet(network->pools[i]).prefix);
@@ -382,12 +399,22 @@ static int make_pair(Join *join, Error *err) {
         return rtnl_commit(join->host, err);
 }
 
-static int isolate(Join *join, Error *err) {
-        int index = rtnl_index(join->host, join->host_link);
+static void put_port_mode(Rtnl *rtnl, const Network *network, int index) {
+        if (network->filtered)
+                rtnl_put_port_hairpin(rtnl, (unsigned)index);
+        else if (!network->icc)
+                rtnl_put_port_isolated(rtnl, (unsigned)index);
+}
 
+static int set_port_mode(Join *join, Error *err) {
+        int index;
+
+        if (join->network->icc && !join->network->filtered)
+                return 0;
+        index = rtnl_index(join->host, join->host_link);
         if (index < 0)
                 return error_set(err, -index, "link '%s'", join->host_link);
-        rtnl_put_port_isolated(join->host, (unsigned)index);
+        put_port_mode(join->host, join->network, index);
         return rtnl_commit(join->host, err);
 }
 
@@ -446,8 +473,7 @@ static int join_inside(Join *join, Error *err) {
                 r = make_pair(join, err);
         if (r < 0)
                 return r;
-        if (!join->network->icc)
-                r = isolate(join, err);
+        r = set_port_mode(join, err);
         if (r == 0)
                 r = configure_inner(join, err);
         if (r < 0) {
@@ -514,8 +540,7 @@ static bool bridge_rejoin(const Network *network, const Endpoint *endpoint) {
         if (bridge < 0 || link < 0)
                 return false;
         rtnl_put_master(rtnl, (unsigned)link, (unsigned)bridge);
-        if (!network->icc)
-                rtnl_put_port_isolated(rtnl, (unsigned)link);
+        put_port_mode(rtnl, network, link);
         return rtnl_commit(rtnl, NULL) == 0;
 }
 
