@@ -93,6 +93,15 @@ static int read_config(int fd, OciConfig **ret, Error *err) {
         return 0;
 }
 
+static bool has_own_pids(const OciConfig *config) {
+        const OciNamespace *namespaces = config->linux_ ? config->linux_->namespaces.items : NULL;
+
+        for (size_t i = 0; namespaces && i < config->linux_->namespaces.count; i++)
+                if (str_equal(namespaces[i].type, "pid") && !namespaces[i].path)
+                        return true;
+        return false;
+}
+
 static int make_container(Supervisor *supervisor, Process *init, const RuntimeOptions *model,
                           Error *err) {
         const OciConfig *config = supervisor->config;
@@ -137,6 +146,7 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         if (r < 0)
                 return r;
         filter = seccomp.filter;
+        supervisor->own_pids = has_own_pids(supervisor->config);
         supervisor->init = init = process_new(supervisor, NULL);
         init->streams.stdin_once = supervisor->stdin_once;
         init->streams.log = &supervisor->log;
@@ -158,7 +168,6 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
 
 static void note_start(Supervisor *supervisor, const MonitorStart *start, const StartFds *fds) {
         supervisor->id = str_copy(start->id);
-        supervisor->cgroup = str_copy(start->cgroup);
         supervisor->open_stdin = start->open_stdin;
         supervisor->stdin_once = start->stdin_once;
         supervisor->data_root_fd = fds->data_root;
@@ -268,13 +277,28 @@ void supervisor_give_up(Supervisor *supervisor, const Error *why) {
         fail(supervisor, 128, why);
 }
 
+/* Whether the kernel has killed any of its processes for want of memory. */
+static bool was_short_of_memory(const char *cgroup) {
+        _cleanup_free_
+        char *text = NULL;
+        const char *line;
+        CgroupMode mode;
+
+        if (cgroup_mode(&mode, NULL) < 0 ||
+            cgroup_read(cgroup, "memory",
+                        mode == CGROUP_V2 ? "memory.events" : "memory.oom_control", &text,
+                        NULL) < 0)
+                return false;
+        line = strstr(text, "oom_kill ");
+        return line && strtoull(line + strlen("oom_kill "), NULL, 10) > 0;
+}
+
 static void kill_rest(Supervisor *supervisor, bool *ret_oom_killed) {
-        const char *cgroup = supervisor->container.cgroup ?: supervisor->cgroup;
-        CgroupStats stats = {};
+        const char *cgroup = supervisor->container.cgroup;
         Error err = {};
 
-        *ret_oom_killed = cgroup && cgroup_stats(cgroup, &stats, &err) == 0 && stats.oom_kills > 0;
-        if (cgroup && cgroup_kill(cgroup, KILL_MAX, &err) < 0)
+        *ret_oom_killed = cgroup && was_short_of_memory(cgroup);
+        if (cgroup && !supervisor->own_pids && cgroup_kill(cgroup, KILL_MAX, &err) < 0)
                 connections_warn(supervisor, &err);
         processes_reap(supervisor); /* its execs */
 }

@@ -155,7 +155,6 @@ int main(void) {
         runtime_container_done(&supervisor.container);
         json_free(&oci_config_table, supervisor.config);
         free(supervisor.id);
-        free(supervisor.cgroup);
         close_fd(&supervisor.state_fd);
         close_fd(&supervisor.run_fd);
         loop_free(supervisor.loop);

@@ -51,8 +51,9 @@ struct Supervisor {
         int listen_fd;
         LoopSource *listen_source;
 
-        char *id, *cgroup;
+        char *id;
         bool open_stdin, stdin_once;
+        bool own_pids;     /* its own process takes all others with it */
         OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
         RuntimeContainer container;
         bool has_container;
