@@ -1,5 +1,6 @@
-/* runtime.h: makes and runs containers from OCI documents. Knows no images, no networks, no daemon. It links neither libseccomp
- * nor OpenSSL: the caller compiles the seccomp program (runtime/seccomp.h does, for callers that may link it). */
+/* runtime.h: makes and runs containers from OCI documents. Knows no images, no networks, no daemon.
+ * It links neither libseccomp nor OpenSSL: the caller compiles the seccomp program
+ * (runtime/seccomp.h does, for callers that may link it). */
 #pragma once
 
 #include <sys/types.h>
@@ -10,28 +11,35 @@
 /* A compiled seccomp program: struct sock_filter instructions as in seccomp(2). length 0: none. */
 typedef struct SeccompProgram {
         void *filter;
-        size_t length; /* bytes */
+        size_t length;  /* bytes */
         unsigned flags; /* SECCOMP_FILTER_FLAG_* */
 } SeccompProgram;
 
-/* What an init or exec process gets besides its document. Descriptors are the caller's, duplicated into the child. */
+/* What an init or exec process gets besides its document. Descriptors are the caller's, duplicated
+ * into the child. */
 typedef struct ProcessIo {
         int stdin_fd, stdout_fd, stderr_fd; /* without a terminal; -1: /dev/null */
-        int console_socket; /* with one: receives the master (SCM_RIGHTS); -1: ret_console instead */
-        int *ret_console;   /* gets the master side, close-on-exec, the caller's; may be NULL without a terminal */
-        int listen_fds;     /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
+        int console_socket; /* with one: receives the master (SCM_RIGHTS); -1: ret_console instead
+                             */
+        int *ret_console; /* gets the master side, close-on-exec, the caller's; may be NULL without
+                             a terminal */
+        int listen_fds;   /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
 } ProcessIo;
 
 typedef struct RuntimeOptions {
         const char *id;
-        int bundle_fd;             /* root.path and relative sources are below it */
-        int root_fd;               /* -1: open config.root.path; else an open (detached or mounted) root directory */
-        int netns_fd;              /* -1: as the document says; else joined for "network" */
+        int bundle_fd; /* root.path and relative sources are below it */
+        int root_fd; /* -1: open config.root.path; else an open (detached or mounted) root directory
+                      */
+        int netns_fd; /* -1: as the document says; else joined for "network" */
         const SeccompProgram *seccomp;
         const char *cgroup_parent; /* used where linux.cgroupsPath is absent */
         bool systemd_cgroup;       /* unsupported yet: refused by name */
         bool no_pivot;
-        int gate_fd;               /* init waits here for one byte before it runs user's process: see container_create */
+        int gate_fd; /* init waits here for container_release before it runs the user's process: one
+                        end of a socketpair (SOCK_SEQPACKET; close it after container_create, or
+                        release never sees the other side close), or a listening SOCK_SEQPACKET
+                        socket, to which the releaser connects */
 } RuntimeOptions;
 
 /* A created container as its creator knows it. */
@@ -42,25 +50,35 @@ typedef struct RuntimeContainer {
 } RuntimeContainer;
 void runtime_container_done(RuntimeContainer *container);
 
-/* Clones init into its cgroup and namespaces, and sets everything up to where only the user's program is missing: then returns.
- * Init blocks until container_release. Hooks prestart, createRuntime, createContainer have run. On error nothing is left (no
- * process, cgroup, mount). The calling process must be single-threaded; it becomes the parent of init. */
-int container_create(const OciConfig *config, const RuntimeOptions *options, const ProcessIo *io, RuntimeContainer *ret, Error *err);
+/* Clones init into its cgroup and namespaces, and sets everything up to where only the user's
+ * program is missing: then returns. Init blocks until container_release. Hooks prestart,
+ * createRuntime, createContainer have run. On error nothing is left (no process, cgroup, mount).
+ * The calling process must be single-threaded; it becomes the parent of init. */
+int container_create(const OciConfig *config, const RuntimeOptions *options, const ProcessIo *io,
+                     RuntimeContainer *ret, Error *err);
 
-/* Lets init run startContainer hooks and exec. gate_fd: the other end of options.gate_fd (a socketpair: init answers over it when exec
- * fails and the kernel closes it when exec succeeds). Errors: not_found "exec: \"x\": executable file not found in $PATH" (Docker: 127),
- * forbidden "… permission denied" (126), worded as runc words them, since Docker's clients match on that. */
+/* Lets init run startContainer hooks and exec. gate_fd: the other end of options.gate_fd (a
+ * socketpair: init answers over it when exec fails and the kernel closes it when exec succeeds).
+ * Errors: not_found "exec: \"x\": executable file not found in $PATH" (Docker: 127), forbidden "…
+ * permission denied" (126), worded as runc words them, since Docker's clients match on that. */
 int container_release(int gate_fd, Error *err);
 
-/* Runs a process in the namespaces, root and cgroup of the container whose init is pidfd/init_pid. Returns once it has been exec'd, or
- * why not. The caller is its parent. */
-int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup, const SeccompProgram *seccomp, const ProcessIo *io,
-                   bool privileged_cgroup_join, pid_t *ret_pid, int *ret_pidfd, Error *err);
+/* Runs a process in the namespaces, root and cgroup of the container whose init is pidfd/init_pid.
+ * Returns once it has been exec'd, or why not. The caller is its parent. */
+int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup,
+                   const SeccompProgram *seccomp, const ProcessIo *io, bool privileged_cgroup_join,
+                   pid_t *ret_pid, int *ret_pidfd, Error *err);
 
-/* Kills what is left in the container's cgroup and removes the cgroup. Idempotent. Runs poststop hooks of config if not NULL. */
-int container_destroy(const OciConfig *config, const RuntimeContainer *container, const char *id, Error *err);
+/* Kills what is left in the container's cgroup and removes the cgroup. Idempotent. Runs poststop
+ * hooks of config if not NULL. */
+int container_destroy(const OciConfig *config, const RuntimeContainer *container, const char *id,
+                      Error *err);
 
 /* Checks a document as far as it can be without making anything; the error names the field. */
 int runtime_validate(const OciConfig *config, Error *err);
-/* The document that `spec` prints: runc's default. The caller frees it with json_done(&oci_config_table). */
+int runtime_validate_process(const OciProcess *process, Error *err);
+/* The container's path below every hierarchy: linux.cgroupsPath, else parent/id; the caller's. */
+char *runtime_cgroup_path(const OciConfig *config, const char *id, const char *parent);
+/* The document that `spec` prints: runc's default. The caller frees it with
+ * json_done(&oci_config_table). */
 void runtime_default_config(OciConfig *ret, bool rootless);

@@ -1,0 +1,326 @@
+/* create.c: the parent's side of a container's making: prepares everything that can be prepared
+ * outside, clones init, does what only the host may do for it (maps of ids, hooks), and undoes it
+ * all if a step fails. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "os/mount.h"
+#include "os/pidfd.h"
+#include "os/procfs.h"
+#include "runtime/init.h"
+
+#define KILL_TIMEOUT                                                                               \
+        10000000000LL /* ns: a process that the kernel cannot end in that time is stuck in it */
+
+void runtime_container_done(RuntimeContainer *container) {
+        close_fd(&container->pidfd);
+        free(container->cgroup);
+        container->cgroup = NULL;
+}
+
+/* ---- preparing ---- */
+
+static void setup_init(Setup *setup) {
+        *setup = (Setup){ .root_fd = -1, .proc_fd = -1, .sync_fd = -1 };
+        namespaces_init(&setup->ns);
+}
+
+static void setup_done(Setup *setup) {
+        size_t mounts = setup->config->mounts.count;
+
+        namespaces_done(&setup->ns);
+        close_fd(&setup->root_fd);
+        close_fd(&setup->proc_fd);
+        close_fd(&setup->sync_fd);
+        for (size_t i = 0; i < mounts && setup->source_fds; i++)
+                close_fd(&setup->source_fds[i]);
+        for (size_t i = 0; i < mounts && setup->mount_options; i++)
+                mount_options_done(&setup->mount_options[i]);
+        while (setup->cgroup_fd_count > 0)
+                close_fd(&setup->cgroup_fds[--setup->cgroup_fd_count]);
+        free(setup->source_fds);
+        free(setup->mount_options);
+}
+
+/* A detached copy of the root's mount; a root that is detached already (an overlay) is used as it
+ * is. */
+static int prepare_root(Setup *setup, Error *err) {
+        const OciConfig *config = setup->config;
+        _cleanup_close_
+        int fd = -1;
+        int r;
+
+        if (setup->options->root_fd >= 0)
+                fd = fcntl(setup->options->root_fd, F_DUPFD_CLOEXEC, 3);
+        else
+                fd = openat(setup->options->bundle_fd, config->root->path,
+                            O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return error_set(err, errno, "root '%s'", config->root->path);
+        r = mount_clone(fd, true, &setup->root_fd, err);
+        if (r == -EINVAL && setup->options->root_fd >= 0) {
+                setup->root_fd = TAKE_FD(fd);
+                return 0;
+        }
+        /* The copy must not tell the host's mount of what happens to it. */
+        if (r == 0)
+                r = mount_change(setup->root_fd, true, 0, 0, MS_PRIVATE, err);
+        return r < 0 ? error_prefix(err, "root '%s'", config->root->path) : 0;
+}
+
+static int prepare(Setup *setup, Error *err) {
+        const OciLinux *linux_ = setup->config->linux_;
+        int r = namespaces_plan(linux_, setup->options->netns_fd, &setup->ns, err);
+
+        if (r == 0)
+                r = procfs_open(&setup->proc_fd, err);
+        if (r == 0)
+                r = prepare_root(setup, err);
+        if (r == 0)
+                r = mounts_prepare(setup, err);
+        setup->user_mapped = setup->ns.create & CLONE_NEWUSER;
+        return r;
+}
+
+static int prepare_cgroup(Setup *setup, Error *err) {
+        int r = cgroup_create(setup->cgroup, err);
+
+        if (r == 0 && setup->config->linux_ && setup->config->linux_->resources)
+                r = resources_apply(setup->cgroup, setup->config->linux_->resources, err);
+        if (r == 0)
+                r = cgroup_join_fds(setup->cgroup, setup->cgroup_fds, &setup->cgroup_fd_count, err);
+        return r;
+}
+
+char *runtime_cgroup_path(const OciConfig *config, const char *id, const char *parent) {
+        const char *path = config->linux_ ? config->linux_->cgroups_path : NULL;
+
+        if (str_empty(path))
+                return str_format("%s%s/%s", parent && parent[0] != '/' ? "/" : "", parent ?: "",
+                                  id);
+        return str_format("%s%s", path[0] == '/' ? "" : "/", path);
+}
+
+/* ---- while init sets itself up ---- */
+
+static int write_map(int proc_fd, pid_t pid, const char *file, const JsonArray *mappings,
+                     Error *err) {
+        const OciIdMapping *list = mappings->items;
+        _cleanup_free_
+        char *path = str_format("%d/%s", (int)pid, file);
+        _cleanup_buf_
+        Buf text = {};
+
+        for (size_t i = 0; i < mappings->count; i++)
+                buf_format(&text, "%lld %lld %lld\n", (long long)list[i].container_id,
+                           (long long)list[i].host_id, (long long)list[i].size);
+        return procfs_write(proc_fd, path, text.data, err);
+}
+
+static int map_ids(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+        const OciLinux *linux_ = setup->config->linux_;
+        int r = write_map(setup->proc_fd, pid, "uid_map", &linux_->uid_mappings, err);
+
+        if (r == 0)
+                r = write_map(setup->proc_fd, pid, "gid_map", &linux_->gid_mappings, err);
+        if (r < 0)
+                return r;
+        r = sync_send(sync_fd, SYNC_GO, -1);
+        return r < 0 ? error_set(err, -r, "tell init to go on") : 0;
+}
+
+static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+        HookState state = { .id = setup->options->id,
+                            .status = "creating",
+                            .bundle = setup->bundle,
+                            .pid = pid,
+                            .annotations = &setup->config->annotations,
+                            .version = setup->config->version };
+        int r = hooks_run(&setup->config->hooks->prestart, "prestart", &state, err);
+
+        if (r == 0)
+                r = hooks_run(&setup->config->hooks->create_runtime, "createRuntime", &state, err);
+        if (r < 0)
+                return r;
+        r = sync_send(sync_fd, SYNC_GO, -1);
+        return r < 0 ? error_set(err, -r, "tell init to go on") : 0;
+}
+
+/* Serves what init asks for until it is ready. */
+static int accompany(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+        int r = oom_score_write(setup->proc_fd, pid, setup->config->process, err);
+
+        if (r == 0 && setup->user_mapped)
+                r = map_ids(setup, pid, sync_fd, err);
+        while (r == 0) {
+                SyncKind kind;
+                int passed = -1;
+
+                r = sync_receive(sync_fd, &kind, &passed, "the container's init", err);
+                if (r < 0 || kind == SYNC_READY)
+                        return r;
+                if (kind == SYNC_HOOKS)
+                        r = run_hooks(setup, pid, sync_fd, err);
+                else if (kind == SYNC_CONSOLE)
+                        r = console_take(setup->io, passed, err);
+                else
+                        r = error_kind(err, ERROR_INTERNAL, "the container's init said %d",
+                                       (int)kind);
+        }
+        return r;
+}
+
+/* ---- clone ---- */
+
+static int spawn_init(Setup *setup, int *ret_sync, int *ret_pidfd, pid_t *ret_pid, Error *err) {
+        _cleanup_close_
+        int cgroup_fd = -1, mine = -1;
+        int pair[2], r = cgroup_clone_fd(setup->cgroup, &cgroup_fd, err);
+
+        if (r < 0)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "socketpair");
+        mine = pair[0];
+        setup->sync_fd = pair[1];
+        r = namespaces_clone(&setup->ns, cgroup_fd, ret_pidfd, ret_pid, err);
+        if (r < 0)
+                return r;
+        if (*ret_pid == 0) {
+                close_fd(&mine);
+                init_run(setup);
+        }
+        close_fd(&setup->sync_fd);
+        *ret_sync = TAKE_FD(mine);
+        return 0;
+}
+
+static int create_process(Setup *setup, RuntimeContainer *ret, Error *err) {
+        _cleanup_close_
+        int sync_fd = -1;
+        int r = spawn_init(setup, &sync_fd, &ret->pidfd, &ret->pid, err);
+
+        if (r == 0)
+                r = accompany(setup, ret->pid, sync_fd, err);
+        if (r == 0)
+                r = failpoint("create.ready", err);
+        if (r < 0 && ret->pidfd >= 0) {
+                (void)pidfd_signal(ret->pidfd, SIGKILL, NULL); /* it may have ended already */
+                (void)pidfd_wait(ret->pidfd, NULL, NULL);
+        }
+        return r;
+}
+
+static int create(Setup *setup, RuntimeContainer *ret, Error *err) {
+        int r = prepare(setup, err);
+
+        if (r < 0)
+                return r;
+        r = prepare_cgroup(setup, err);
+        if (r == 0)
+                r = create_process(setup, ret, err);
+        if (r < 0) {
+                (void)cgroup_kill(setup->cgroup, KILL_TIMEOUT,
+                                  NULL); /* the first error is the one to tell */
+                (void)cgroup_remove(setup->cgroup, NULL);
+        }
+        return r;
+}
+
+/* A group with processes in it is somebody's: to use it would be to kill them later. */
+static int check_cgroup_free(const char *path, Error *err) {
+        _cleanup_free_
+        pid_t *pids = NULL;
+        size_t count = 0;
+        int r = cgroup_pids(path, &pids, &count, err);
+
+        if (r == 0 && count > 0)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "cgroup '%s' is in use by process %d: give the container another "
+                                  "linux.cgroupsPath",
+                                  path, (int)pids[0]);
+        return r;
+}
+
+static char *bundle_path(int bundle_fd) {
+        char link[64], path[4096];
+        ssize_t n;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", bundle_fd);
+        n = readlinkat(AT_FDCWD, link, path, sizeof(path));
+        return n > 0 ? str_copy_n(path, (size_t)n) : str_copy("");
+}
+
+int container_create(const OciConfig *config, const RuntimeOptions *options, const ProcessIo *io,
+                     RuntimeContainer *ret, Error *err) {
+        _cleanup_free_
+        char *cgroup = NULL, *bundle = NULL, *keyring = NULL;
+        RuntimeContainer made = { .pidfd = -1 };
+        ProcessPlan plan = {};
+        Setup setup;
+        int r = runtime_validate(config, err);
+
+        if (r < 0)
+                return r;
+        if (options->systemd_cgroup)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "systemd cgroups are not done: run without --systemd-cgroup");
+        cgroup = runtime_cgroup_path(config, options->id, options->cgroup_parent);
+        bundle = bundle_path(options->bundle_fd);
+        keyring = str_format("_ses.%s", options->id);
+        setup_init(&setup);
+        setup.config = config;
+        setup.options = options;
+        setup.io = io;
+        setup.cgroup = cgroup;
+        setup.bundle = bundle;
+        setup.plan = &plan;
+        plan.process = config->process;
+        plan.seccomp = options->seccomp;
+        plan.keyring = keyring;
+        plan.listen_fds = io->listen_fds;
+        r = check_cgroup_free(cgroup, err);
+        if (r == 0)
+                r = create(&setup, &made, err);
+        setup_done(&setup);
+        if (r < 0) {
+                runtime_container_done(&made);
+                return r;
+        }
+        made.cgroup = TAKE_PTR(cgroup);
+        *ret = made;
+        return 0;
+}
+
+/* ---- after it ---- */
+
+int container_release(int gate_fd, Error *err) {
+        int r = sync_send(gate_fd, SYNC_GO, -1);
+
+        if (r < 0)
+                return error_set(err, -r, "the container's init has gone");
+        return sync_expect_exec(gate_fd, "the container's init", err);
+}
+
+int container_destroy(const OciConfig *config, const RuntimeContainer *container, const char *id,
+                      Error *err) {
+        HookState state = { .id = id, .status = "stopped", .bundle = "" };
+        int r = 0;
+
+        if (container->cgroup) {
+                r = cgroup_kill(container->cgroup, KILL_TIMEOUT, err);
+                if (r == 0)
+                        r = cgroup_remove(container->cgroup, err);
+        }
+        if (r < 0 || !config || !config->hooks)
+                return r;
+        state.annotations = &config->annotations;
+        state.version = config->version;
+        return hooks_run(&config->hooks->poststop, "poststop", &state, err);
+}

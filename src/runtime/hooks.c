@@ -1,0 +1,135 @@
+/* hooks.c: runs a document's hooks, each with the container's state on standard input and within
+ * its timeout. runtime-spec 1.2, config.md "POSIX-platform Hooks". */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "os/pidfd.h"
+#include "runtime/private.h"
+
+static char *state_text(const HookState *state) {
+        _cleanup_buf_
+        Buf text = {};
+
+        buf_add_str(&text, "{\"ociVersion\":");
+        json_add_quoted(&text, state->version ?: "1.0.2");
+        buf_add_str(&text, ",\"id\":");
+        json_add_quoted(&text, state->id);
+        buf_add_str(&text, ",\"status\":");
+        json_add_quoted(&text, state->status);
+        if (state->pid > 0)
+                buf_format(&text, ",\"pid\":%d", (int)state->pid);
+        buf_add_str(&text, ",\"bundle\":");
+        json_add_quoted(&text, state->bundle ?: "");
+        for (size_t i = 0; state->annotations && i < state->annotations->count; i++) {
+                buf_add_str(&text, i ? "," : ",\"annotations\":{");
+                json_add_quoted(&text, state->annotations->items[i].key);
+                buf_add_char(&text, ':');
+                json_add_quoted(&text, state->annotations->items[i].value);
+        }
+        if (state->annotations && state->annotations->count > 0)
+                buf_add_char(&text, '}');
+        buf_add_char(&text, '}');
+        return buf_take(&text);
+}
+
+/* The state in a file rather than a pipe: nobody waits for a hook that does not read it. */
+static int open_state(const HookState *state, int *ret_fd, Error *err) {
+        _cleanup_free_
+        char *text = state_text(state);
+        _cleanup_close_
+        int fd = memfd_create("state", MFD_CLOEXEC);
+        int r;
+
+        if (fd < 0)
+                return error_set(err, errno, "memfd");
+        r = fd_write_full(fd, text, strlen(text));
+        if (r < 0 || lseek(fd, 0, SEEK_SET) < 0)
+                return error_set(err, r < 0 ? -r : errno, "memfd");
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int spawn(const OciHook *hook, int state_fd, int output_fd, pid_t *ret, Error *err) {
+        char *just_path[] = { hook->path, NULL }, *no_env[] = { NULL };
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        sigset_t none, standard;
+        int r;
+
+        (void)sigemptyset(&none);
+        (void)sigfillset(&standard);
+        (void)posix_spawn_file_actions_init(&actions);
+        (void)posix_spawn_file_actions_adddup2(&actions, state_fd, 0);
+        (void)posix_spawn_file_actions_adddup2(&actions, output_fd, 1);
+        (void)posix_spawn_file_actions_adddup2(&actions, output_fd, 2);
+        (void)posix_spawnattr_init(&attributes);
+        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        (void)posix_spawnattr_setsigmask(&attributes, &none);
+        (void)posix_spawnattr_setsigdefault(&attributes, &standard);
+        r = posix_spawn(ret, hook->path, &actions, &attributes,
+                        hook->args && *hook->args ? hook->args : just_path, hook->env ?: no_env);
+        (void)posix_spawn_file_actions_destroy(&actions);
+        (void)posix_spawnattr_destroy(&attributes);
+        return r ? error_set(err, r, "start '%s'", hook->path) : 0;
+}
+
+/* What the hook said last, for the error. */
+static void output_tail(int fd, char *text, size_t size) {
+        off_t length = lseek(fd, 0, SEEK_END);
+        off_t from = length > (off_t)size - 1 ? length - (off_t)size + 1 : 0;
+        ssize_t n = pread(fd, text, size - 1, from);
+
+        text[n > 0 ? n : 0] = '\0';
+}
+
+static int run_one(const OciHook *hook, const HookState *state, Error *err) {
+        _cleanup_close_
+        int state_fd = -1, pidfd = -1, output_fd = memfd_create("output", MFD_CLOEXEC);
+        int64_t timeout = hook->timeout ? *hook->timeout * NSEC_PER_SEC : -1;
+        char output[512];
+        int status = 0, waited, r = open_state(state, &state_fd, err);
+        pid_t pid;
+
+        if (r == 0)
+                r = spawn(hook, state_fd, output_fd, &pid, err);
+        if (r == 0)
+                r = pidfd_of(pid, &pidfd, err);
+        if (r < 0)
+                return r;
+        waited = pidfd_wait_end(pidfd, timeout);
+        if (waited < 0)
+                (void)pidfd_signal(pidfd, SIGKILL, NULL);
+        r = pidfd_wait(pidfd, &status, err);
+        if (r < 0)
+                return r;
+        if (waited == -ETIMEDOUT)
+                return error_kind(err, ERROR_INTERNAL, "did not end within %lld s",
+                                  (long long)*hook->timeout);
+        if (status == 0)
+                return 0;
+        output_tail(output_fd, output, sizeof(output));
+        if (WIFSIGNALED(status))
+                return error_kind(err, ERROR_INTERNAL, "signal: %d, output: %s", WTERMSIG(status),
+                                  output);
+        return error_kind(err, ERROR_INTERNAL, "exit status %d, output: %s", WEXITSTATUS(status),
+                          output);
+}
+
+int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err) {
+        const OciHook *list = hooks->items;
+
+        for (size_t i = 0; i < hooks->count; i++) {
+                int r = run_one(&list[i], state, err);
+
+                if (r < 0)
+                        return error_prefix(err, "error running %s hook #%zu", kind, i);
+        }
+        return 0;
+}

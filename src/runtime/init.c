@@ -1,0 +1,266 @@
+/* init.c: the container's first process from clone to exec, as a list of steps. It shares the
+ * parent's memory as it was at the clone, and tells the parent over sync_fd how it fares, then
+ * whoever starts the container over the gate. */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "os/mount.h"
+#include "runtime/init.h"
+
+typedef struct Init {
+        const Setup *setup;
+        int root_fd, slave_fd;
+} Init;
+
+typedef struct InitStep {
+        const char *name;
+        int (*run)(Init *init, Error *err);
+} InitStep;
+
+static const OciHooks no_hooks;
+
+static const OciHooks *hooks_of(const Setup *setup) {
+        return setup->config->hooks ?: &no_hooks;
+}
+
+/* ---- the steps ---- */
+
+static int join_cgroups(Init *init, Error *err) {
+        for (size_t i = 0; i < init->setup->cgroup_fd_count; i++)
+                if (write(init->setup->cgroup_fds[i], "0", 1) < 0)
+                        return error_set(err, errno, "join the container's cgroup");
+        return 0;
+}
+
+/* The parent has written the maps of ids by the time that it says go. */
+static int become_root(Init *init, Error *err) {
+        if (!init->setup->user_mapped)
+                return 0;
+        if (sync_expect(init->setup->sync_fd, SYNC_GO, NULL, "the runtime", err) < 0)
+                return -EIO;
+        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                return error_set(err, errno,
+                                 "become root of the user namespace: are the ids 0 mapped?");
+        return 0;
+}
+
+static int join_namespaces(Init *init, Error *err) {
+        int r = namespaces_join(&init->setup->ns, err);
+
+        if (r == 0 && (init->setup->ns.create & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+                r = error_set(err, errno, "make the cgroup namespace");
+        return r;
+}
+
+static int loopback_up(Error *err) {
+        _cleanup_close_
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+        if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+                return error_set(err, errno, "set the loopback interface up");
+        return 0;
+}
+
+static int name_host(Init *init, Error *err) {
+        const OciConfig *config = init->setup->config;
+
+        if (!str_empty(config->hostname) &&
+            sethostname(config->hostname, strlen(config->hostname)) < 0)
+                return error_set(err, errno, "set the host name '%s'", config->hostname);
+        if (!str_empty(config->domainname) &&
+            setdomainname(config->domainname, strlen(config->domainname)) < 0)
+                return error_set(err, errno, "set the domain name '%s'", config->domainname);
+        if (init->setup->ns.create & CLONE_NEWNET)
+                return loopback_up(err);
+        return 0;
+}
+
+/* The root goes on top of "/": no directory of the host is needed to hold it, and it goes with the
+ * namespace. */
+static int attach_root(Init *init, Error *err) {
+        _cleanup_close_
+        int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int r = host_root < 0 ? error_set(err, errno, "open /")
+                              : mounts_enter_namespace(init->setup, host_root, err);
+
+        if (r == 0)
+                r = mount_attach(init->setup->root_fd, host_root, err);
+        if (r < 0)
+                return error_prefix(err, "root '%s'", init->setup->config->root->path);
+        init->root_fd = init->setup->root_fd;
+        return 0;
+}
+
+static int make_mounts(Init *init, Error *err) {
+        return mounts_make(init->setup, init->root_fd, err);
+}
+
+static int make_devices(Init *init, Error *err) {
+        return devices_make(init->setup, init->root_fd, err);
+}
+
+static HookState hook_state(const Setup *setup, const char *status) {
+        return (HookState){ .id = setup->options->id,
+                            .status = status,
+                            .bundle = setup->bundle,
+                            .pid = setup->ns.create & CLONE_NEWPID ? 1 : getpid(),
+                            .annotations = &setup->config->annotations,
+                            .version = setup->config->version };
+}
+
+/* prestart and createRuntime run in the runtime's namespaces, so the parent runs them;
+ * createContainer in the container's, but with paths of the host. */
+static int run_create_hooks(Init *init, Error *err) {
+        const OciHooks *hooks = hooks_of(init->setup);
+        HookState state = hook_state(init->setup, "creating");
+        int r = 0;
+
+        if (hooks->prestart.count + hooks->create_runtime.count > 0) {
+                r = sync_send(init->setup->sync_fd, SYNC_HOOKS, -1);
+                if (r < 0)
+                        return error_set(err, -r, "ask for hooks");
+                r = sync_expect(init->setup->sync_fd, SYNC_GO, NULL, "the runtime", err);
+        }
+        return r < 0 ? r : hooks_run(&hooks->create_container, "createContainer", &state, err);
+}
+
+static int open_console(Init *init, Error *err) {
+        const Setup *setup = init->setup;
+        _cleanup_close_
+        int master = -1;
+        int r;
+
+        if (!setup->config->process->terminal)
+                return 0;
+        r = console_open(init->root_fd, setup->config->process, &master, &init->slave_fd, err);
+        if (r == 0)
+                r = console_bind(init->root_fd, init->slave_fd, err);
+        if (r < 0)
+                return r;
+        return console_deliver(setup->io, setup->sync_fd, master, err);
+}
+
+static int enter_root(Init *init, Error *err) {
+        int r = process_set_stdio(init->setup->io, init->root_fd, init->slave_fd,
+                                  init->setup->config->process, err);
+
+        if (r == 0)
+                r = root_enter(init->setup, init->root_fd, err);
+        return r < 0 ? r : root_finish(init->setup, err);
+}
+
+static int protect_paths(Init *init, Error *err) {
+        int r = sysctls_write(init->setup, err);
+
+        if (r == 0)
+                r = paths_make_readonly(init->setup, err);
+        return r < 0 ? r : paths_mask(init->setup, err);
+}
+
+static int drop_privileges(Init *init, Error *err) {
+        return process_restrict(init->setup->plan, err);
+}
+
+static const InitStep steps[] = {
+        { "cgroup", join_cgroups },        { "user namespace", become_root },
+        { "namespaces", join_namespaces }, { "host name", name_host },
+        { "root", attach_root },           { "mounts", make_mounts },
+        { "devices", make_devices },       { "hooks", run_create_hooks },
+        { "console", open_console },       { "enter root", enter_root },
+        { "paths", protect_paths },        { "privileges", drop_privileges },
+};
+
+/* ---- the gate ---- */
+
+/* The gate is one end of a pair, or a listening socket on which whoever starts the container
+ * connects. */
+static int open_gate(int gate_fd, Error *err) {
+        int listening = 0, fd;
+        socklen_t length = sizeof(listening);
+
+        if (getsockopt(gate_fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0)
+                return error_set(err, errno, "gate");
+        if (!listening)
+                return gate_fd;
+        do
+                fd = accept4(gate_fd, NULL, NULL, SOCK_CLOEXEC);
+        while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+        return fd < 0 ? error_set(err, errno, "gate") : fd;
+}
+
+/* Waits for the word; -EPIPE when whoever would give it has gone. A connection that brings none is
+ * somebody's probe. */
+static int wait_at_gate(int gate_fd, int *ret_fd, Error *err) {
+        for (;;) {
+                SyncKind kind;
+                int r, fd = open_gate(gate_fd, err);
+
+                if (fd < 0)
+                        return fd;
+                r = sync_receive(fd, &kind, NULL, "whoever starts the container", err);
+                if (r == 0 && kind == SYNC_GO) {
+                        *ret_fd = fd;
+                        return 0;
+                }
+                if (fd == gate_fd)
+                        return -EPIPE;
+                close_fd(&fd);
+        }
+}
+
+/* The program gets none of the runtime's descriptors, and the wait at the gate holds none open: not
+ * the creator's end of the gate either, so that its death is seen. */
+static void close_all_but_gate(const Setup *setup) {
+        unsigned first = (unsigned)(3 + setup->io->listen_fds),
+                 gate = (unsigned)setup->options->gate_fd;
+
+        if (gate > first)
+                (void)close_range(first, gate - 1, 0);
+        (void)close_range(MAX(gate + 1, first), ~0u, 0);
+}
+
+static void start(Init *init, int gate_fd) {
+        HookState state = hook_state(init->setup, "created");
+        Error err = {};
+        int r = hooks_run(&hooks_of(init->setup)->start_container, "startContainer", &state, &err);
+
+        if (r == 0)
+                (void)process_exec(init->setup->plan, &err);
+        (void)sync_send_error(gate_fd, &err);
+}
+
+static int set_up(Init *init, Error *err) {
+        for (size_t i = 0; i < ELEMENTS(steps); i++) {
+                int r = steps[i].run(init, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+void init_run(const Setup *setup) {
+        Init init = { .setup = setup, .root_fd = -1, .slave_fd = -1 };
+        int sync_fd = setup->sync_fd, gate_fd = -1;
+        Error err = {};
+
+        process_reset_signals();
+        (void)setsid();
+        if (set_up(&init, &err) < 0) {
+                (void)sync_send_error(sync_fd, &err);
+                _exit(1);
+        }
+        if (sync_send(sync_fd, SYNC_READY, -1) < 0)
+                _exit(1);
+        close_all_but_gate(setup);
+        if (wait_at_gate(setup->options->gate_fd, &gate_fd, &err) == 0)
+                start(&init, gate_fd);
+        _exit(1);
+}

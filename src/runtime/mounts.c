@@ -1,0 +1,267 @@
+/* mounts.c: the container's mounts. The parent copies the sources of binds where host paths mean
+ * what the document's author saw; init makes the rest and puts each on a descriptor that was opened
+ * inside the root. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "os/mount.h"
+#include "runtime/private.h"
+
+/* ---- the parent ---- */
+
+static int copy_source(const Setup *setup, const OciMount *mount, const MountOptions *options,
+                       int *ret_fd, Error *err) {
+        _cleanup_close_
+        int fd = -1;
+        int r;
+
+        if (str_empty(mount->source))
+                return error_kind(err, ERROR_INVALID, "mount '%s': a bind mount needs a source",
+                                  mount->destination);
+        /* An administrator's path: links in it are meant. */
+        fd = openat(setup->options->bundle_fd, mount->source, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return error_set(err, errno, "error mounting \"%s\" to rootfs at \"%s\"",
+                                 mount->source, mount->destination);
+        r = mount_clone(fd, options->recursive, ret_fd, err);
+        return r < 0 ? error_prefix(err, "error mounting \"%s\" to rootfs at \"%s\"", mount->source,
+                                    mount->destination)
+                     : 0;
+}
+
+int mounts_prepare(Setup *setup, Error *err) {
+        const OciMount *mounts = setup->config->mounts.items;
+        size_t count = setup->config->mounts.count;
+        int r = 0;
+
+        setup->source_fds = NEW_ARRAY(int, count + 1);
+        setup->mount_options = NEW_ARRAY(MountOptions, count + 1);
+        for (size_t i = 0; i < count; i++)
+                setup->source_fds[i] = -1;
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                r = mount_options_parse(&mounts[i], &setup->mount_options[i], err);
+                if (r == 0 && setup->mount_options[i].bind)
+                        r = copy_source(setup, &mounts[i], &setup->mount_options[i],
+                                        &setup->source_fds[i], err);
+        }
+        return r;
+}
+
+/* ---- init ---- */
+
+/* The propagation that the host's mounts get in the container's namespace: none to the host unless
+ * the document shares. */
+static void root_propagation(const OciConfig *config, uint64_t *ret, bool *ret_recursive) {
+        const char *word = config->linux_ ? config->linux_->rootfs_propagation : NULL;
+
+        if (str_empty(word) || !propagation_parse(word, ret, ret_recursive)) {
+                *ret = MS_SLAVE;
+                *ret_recursive = true;
+        }
+}
+
+int mounts_enter_namespace(const Setup *setup, int host_root_fd, Error *err) {
+        uint64_t propagation;
+        bool recursive;
+        int r;
+
+        root_propagation(setup->config, &propagation, &recursive);
+        if (propagation == MS_SHARED) {
+                /* Nothing that is put on "/" may show on the host, though what lies below stays
+                 * shared. */
+                r = mount_change(host_root_fd, false, 0, 0, MS_PRIVATE, err);
+        } else {
+                r = mount_change(host_root_fd, true, 0, 0,
+                                 propagation == MS_PRIVATE ? MS_PRIVATE : MS_SLAVE, err);
+        }
+        return r < 0 ? error_prefix(err, "separate the mount namespace from the host's") : 0;
+}
+
+/* Files of procfs over which a mount is customary (lxcfs). */
+static const char *const over_proc[] = {
+        "/proc/cpuinfo",
+        "/proc/diskstats",
+        "/proc/meminfo",
+        "/proc/stat",
+        "/proc/swaps",
+        "/proc/uptime",
+        "/proc/loadavg",
+        "/proc/slabinfo",
+        "/proc/net/dev",
+        "/proc/sys/kernel/ns_last_pid",
+        "/proc/sys/crypto/fips_enabled",
+};
+
+/* A mount over a part of procfs could redirect what the runtime or a tool reads and writes there.
+ */
+static int check_target(int target_fd, const OciMount *mount, Error *err) {
+        struct statfs info;
+        struct stat status;
+
+        if (fstatfs(target_fd, &info) < 0 || fstat(target_fd, &status) < 0)
+                return error_set(err, errno, "mount '%s'", mount->destination);
+        if (info.f_type != PROC_SUPER_MAGIC ||
+            (status.st_ino == 1 && str_equal(mount->type, "proc")))
+                return 0;
+        for (size_t i = 0; i < ELEMENTS(over_proc); i++)
+                if (str_equal(mount->destination, over_proc[i]))
+                        return 0;
+        return error_kind(err, ERROR_FORBIDDEN,
+                          "\"%s\" cannot be mounted because it is inside /proc",
+                          mount->destination);
+}
+
+static bool is_kernel_type(const char *type) {
+        return str_equal(type, "proc") || str_equal(type, "sysfs") || str_equal(type, "mqueue");
+}
+
+/* procfs and sysfs must lie where the document says, or later writes to /proc would go to a place
+ * of the image's choice. */
+static int check_no_links(int root_fd, const OciMount *mount, Error *err) {
+        struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+                                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
+        int fd = (int)syscall(SYS_openat2, root_fd, mount->destination, &how, sizeof(how));
+
+        if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "filesystem \"%s\" must be mounted on ordinary directory: '%s' "
+                                  "is or passes a symbolic link",
+                                  mount->type, mount->destination);
+        close_fd(&fd);
+        return 0;
+}
+
+static int open_target(int root_fd, const OciMount *mount, int source_fd, int *ret_fd, Error *err) {
+        bool directory = true;
+        struct stat status;
+        int r = 0;
+
+        if (source_fd >= 0) {
+                if (fstat(source_fd, &status) < 0)
+                        return error_set(err, errno, "mount '%s'", mount->destination);
+                directory = S_ISDIR(status.st_mode);
+        }
+        if (is_kernel_type(mount->type))
+                r = check_no_links(root_fd, mount, err);
+        if (r == 0)
+                r = root_make(root_fd, mount->destination, directory, ret_fd, err);
+        return r == 0 ? check_target(*ret_fd, mount, err) : r;
+}
+
+/* The attributes and the propagation that the options name, on a detached mount. */
+static int apply_options(const Setup *setup, int mount_fd, const MountOptions *options, bool is_new,
+                         Error *err) {
+        uint64_t propagation = options->propagation;
+        bool recursive = options->propagation_recursive;
+        int r = 0;
+
+        if (!is_new && (options->set || options->clear))
+                r = mount_change(mount_fd, false, options->set, options->clear, 0, err);
+        if (r == 0 && (options->recursive_set || options->recursive_clear))
+                r = mount_change(mount_fd, true, options->recursive_set, options->recursive_clear,
+                                 0, err);
+        if (r == 0 && !is_new && !propagation) {
+                /* A copy of a shared mount is a peer of it: not what the document asked for unless
+                 * its root is shared too. */
+                root_propagation(setup->config, &propagation, &recursive);
+                recursive = true;
+        }
+        if (r == 0 && propagation)
+                r = mount_change(mount_fd, recursive, 0, 0, propagation, err);
+        return r;
+}
+
+static int make_new(const OciMount *mount, const MountOptions *options, int *ret_fd, Error *err) {
+        const char *source = str_empty(mount->source) ? mount->type : mount->source;
+
+        if (str_empty(mount->type))
+                return error_kind(err, ERROR_INVALID,
+                                  "mount '%s': has neither a type nor the option bind",
+                                  mount->destination);
+        return mount_new(mount->type, source, options->data, options->set, ret_fd, err);
+}
+
+static int make_one(const Setup *setup, int root_fd, const OciMount *mount, size_t index,
+                    Error *err) {
+        const MountOptions *options = &setup->mount_options[index];
+        _cleanup_close_
+        int mount_fd = -1, target_fd = -1;
+        bool is_new = setup->source_fds[index] < 0;
+        int r;
+
+        if (str_equal(mount->type, "cgroup") || str_equal(mount->type, "cgroup2"))
+                return mount_cgroups(setup, root_fd, mount, options, err);
+        if (is_new)
+                r = make_new(mount, options, &mount_fd, err);
+        else
+                mount_fd = fcntl(setup->source_fds[index], F_DUPFD_CLOEXEC, 3), r = 0;
+        if (r == 0)
+                r = open_target(root_fd, mount, is_new ? -1 : mount_fd, &target_fd, err);
+        if (r == 0)
+                r = apply_options(setup, mount_fd, options, is_new, err);
+        if (r == 0)
+                r = mount_attach(mount_fd, target_fd, err);
+        return r;
+}
+
+int mounts_make(const Setup *setup, int root_fd, Error *err) {
+        const OciMount *mounts = setup->config->mounts.items;
+
+        for (size_t i = 0; i < setup->config->mounts.count; i++) {
+                int r = make_one(setup, root_fd, &mounts[i], i, err);
+
+                if (r < 0)
+                        return error_prefix(err, "error mounting \"%s\" to rootfs at \"%s\"",
+                                            mounts[i].source ?: mounts[i].type ?: "", mounts[i].destination);
+        }
+        return 0;
+}
+
+/* ---- the root itself ---- */
+
+/* The new root lies on "/" now: makes it the namespace's root and lets the old one go. */
+static int pivot(Error *err) {
+        if (syscall(SYS_pivot_root, ".", ".") < 0)
+                return error_set(err, errno, "pivot_root");
+        /* path: "." is the old root, which lies over the new one until it is taken off. */
+        if (umount2(".", MNT_DETACH) < 0) /* path: as above */
+                return error_set(err, errno, "take off the old root");
+        if (chdir("/") < 0)
+                return error_set(err, errno, "enter the root");
+        return 0;
+}
+
+int root_enter(const Setup *setup, int root_fd, Error *err) {
+        if (fchdir(root_fd) < 0)
+                return error_set(err, errno, "enter the container's root");
+        if (!setup->options->no_pivot)
+                return pivot(err);
+        if (chroot(".") < 0 || chdir("/") < 0) /* path: the directory entered above */
+                return error_set(err, errno, "chroot into the container's root");
+        return 0;
+}
+
+int root_finish(const Setup *setup, Error *err) {
+        const OciConfig *config = setup->config;
+        const char *word = config->linux_ ? config->linux_->rootfs_propagation : NULL;
+        _cleanup_close_
+        int root_fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        uint64_t propagation;
+        bool recursive;
+        int r = 0;
+
+        if (root_fd < 0)
+                return error_set(err, errno, "open the container's root");
+        if (!str_empty(word) && propagation_parse(word, &propagation, &recursive))
+                r = mount_change(root_fd, false, 0, 0, propagation, err);
+        if (r == 0 && config->root->readonly)
+                r = mount_change(root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
+        return r < 0 ? error_prefix(err, "root") : 0;
+}

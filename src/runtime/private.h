@@ -1,0 +1,152 @@
+/* private.h: what the runtime's files share. A container's creator fills in a Setup before it
+ * clones; init, its child, has a copy of it and does the rest: create.c is the parent's side,
+ * init.c the child's. */
+#pragma once
+
+#include <sched.h>
+
+#include "base/cleanup.h"
+#include "os/cgroup.h"
+#include "runtime/runtime.h"
+
+/* ---- namespace.c: which are joined, which are made ---- */
+typedef enum NamespaceKind {
+        NAMESPACE_USER, /* the order in which they are joined */
+        NAMESPACE_IPC,
+        NAMESPACE_UTS,
+        NAMESPACE_NETWORK,
+        NAMESPACE_CGROUP,
+        NAMESPACE_TIME,
+        NAMESPACE_PID,
+        NAMESPACE_MOUNT,
+        NAMESPACE_COUNT,
+} NamespaceKind;
+
+typedef struct NamespaceType {
+        const char *name; /* in the document */
+        const char *file; /* below /proc/<pid>/ns */
+        uint64_t flag;    /* CLONE_NEW… */
+} NamespaceType;
+extern const NamespaceType namespace_types[NAMESPACE_COUNT];
+
+typedef struct Namespaces {
+        uint64_t create;           /* CLONE_NEW… flags */
+        int join[NAMESPACE_COUNT]; /* descriptors, -1: not joined */
+} Namespaces;
+void namespaces_init(Namespaces *ns);
+void namespaces_done(Namespaces *ns);
+int namespaces_plan(const OciLinux *linux_, int netns_fd, Namespaces *ret, Error *err);
+int namespaces_of_process(pid_t pid, int pidfd, Namespaces *ret,
+                          Error *err); /* those that differ from the caller's */
+/* In the child: joins all but those that the parent joined for it. */
+int namespaces_join(const Namespaces *ns, Error *err);
+/* fork with new namespaces and into a cgroup; 0 in the child. The pid and time namespaces of ns are
+ * joined around the call. */
+int namespaces_clone(const Namespaces *ns, int cgroup_fd, int *ret_pidfd, pid_t *ret_pid,
+                     Error *err);
+
+/* ---- mount-options.c ---- */
+typedef struct MountOptions {
+        uint64_t set, clear; /* MOUNT_ATTR_* */
+        uint64_t recursive_set, recursive_clear;
+        uint64_t propagation; /* MS_PRIVATE … or 0 */
+        bool propagation_recursive, bind, recursive;
+        char **data; /* the file system's own */
+} MountOptions;
+int mount_options_parse(const OciMount *mount, MountOptions *ret, Error *err);
+void mount_options_done(MountOptions *options);
+/* "rslave" and the like to MS_* and whether recursive; false: no such word. */
+bool propagation_parse(const char *word, uint64_t *ret, bool *ret_recursive);
+
+/* ---- setup ---- */
+/* What process.c needs to know. */
+typedef struct ProcessPlan {
+        const OciProcess *process;
+        const SeccompProgram *seccomp;
+        const char *keyring; /* the session keyring's name, or NULL */
+        int listen_fds;
+        char **env;    /* with HOME */
+        char *program; /* resolved */
+} ProcessPlan;
+
+typedef struct Setup {
+        const OciConfig *config;
+        const RuntimeOptions *options;
+        const ProcessIo *io;
+        ProcessPlan *plan;
+        const char *cgroup, *bundle; /* bundle: for hooks */
+        Namespaces ns;
+        int root_fd;     /* a detached mount */
+        int proc_fd;     /* the host's procfs, checked */
+        int *source_fds; /* a detached copy for each mount that is a bind, else -1 */
+        MountOptions *mount_options;
+        int cgroup_fds[CGROUP_HIERARCHIES_MAX];
+        size_t cgroup_fd_count;
+        int sync_fd;      /* this side's end */
+        bool user_mapped; /* a new user namespace */
+} Setup;
+
+/* ---- sync.c: parent and child talk ---- */
+typedef enum SyncKind { SYNC_GO = 1, SYNC_HOOKS, SYNC_CONSOLE, SYNC_READY, SYNC_ERROR } SyncKind;
+int sync_send(int fd, SyncKind kind, int passed_fd);
+int sync_send_error(int fd, const Error *error);
+/* Waits for one message of that kind; an error of the other side becomes the caller's. *ret_fd may
+ * be NULL. */
+int sync_expect(int fd, SyncKind kind, int *ret_fd, const char *who, Error *err);
+/* After SYNC_READY or SYNC_GO: until the other side closes its end by exec, or says why not. */
+int sync_expect_exec(int fd, const char *who, Error *err);
+/* The next message, whichever. */
+int sync_receive(int fd, SyncKind *ret, int *ret_fd, const char *who, Error *err);
+
+/* ---- root.c: paths inside the container's root, never outside it ---- */
+int root_open(int root_fd, const char *path, int flags, int *ret_fd, Error *err);
+/* Opens (O_PATH) a directory or file, creating it and its parents where missing. */
+int root_make(int root_fd, const char *path, bool directory, int *ret_fd, Error *err);
+/* The parent directory of path, created where missing; *ret_name points into path. */
+int root_make_parent(int root_fd, const char *path, int *ret_fd, const char **ret_name, Error *err);
+
+/* ---- mounts.c, devices.c, paths.c, console.c: steps of init ---- */
+int mounts_prepare(Setup *setup, Error *err); /* the parent: options, copies of the sources */
+int mounts_enter_namespace(const Setup *setup, int host_root_fd, Error *err);
+int mounts_make(const Setup *setup, int root_fd, Error *err);
+int mount_cgroups(const Setup *setup, int root_fd, const OciMount *mount,
+                  const MountOptions *options, Error *err);
+int devices_make(const Setup *setup, int root_fd, Error *err);
+int root_enter(const Setup *setup, int root_fd, Error *err);
+int root_finish(const Setup *setup, Error *err); /* propagation and read-only */
+int paths_mask(const Setup *setup, Error *err);
+int paths_make_readonly(const Setup *setup, Error *err);
+int sysctls_write(const Setup *setup, Error *err);
+int console_open(int root_fd, const OciProcess *process, int *ret_master, int *ret_slave,
+                 Error *err);
+int console_bind(int root_fd, int slave_fd, Error *err);
+
+/* ---- process.c: what init and exec do alike ---- */
+/* Puts the three standard streams in place; slave_fd, if not negative, is the terminal that is all
+ * three. */
+int process_set_stdio(const ProcessIo *io, int root_fd, int slave_fd, const OciProcess *process,
+                      Error *err);
+/* Limits, ids, capabilities, working directory, and the filter if it must be early. */
+int process_restrict(ProcessPlan *plan, Error *err);
+int process_exec(ProcessPlan *plan, Error *err); /* returns on failure only */
+void process_reset_signals(void);
+int capability_number(const char *name); /* "CAP_CHOWN" → 0; negative: unknown */
+int rlimit_number(const char *name);
+int oom_score_write(int proc_fd, pid_t pid, const OciProcess *process, Error *err);
+
+/* The master to its taker: the console socket, else the parent. */
+int console_deliver(const ProcessIo *io, int sync_fd, int master_fd, Error *err);
+int console_take(const ProcessIo *io, int master_fd,
+                 Error *err); /* the parent; master_fd is its to close or give */
+
+/* ---- hooks.c ---- */
+typedef struct HookState {
+        const char *id, *status, *bundle;
+        pid_t pid;
+        const Pairs *annotations;
+        const char *version;
+} HookState;
+int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err);
+
+/* ---- resources.c ---- */
+int resources_apply(const char *cgroup, const OciResources *resources, Error *err);

@@ -1,0 +1,349 @@
+/* resources.c: a document's resource limits as cgroup files: tables for what is one number in one
+ * file, code for the rest. runtime-spec config-linux.md "Control groups"; the conversions to v2 are
+ * those that its runtimes agree on. */
+#include <errno.h>
+
+#include "runtime/device-filter.h"
+#include "runtime/private.h"
+
+static int write_number(const char *cgroup, const char *controller, const char *file,
+                        int64_t number, Error *err) {
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%lld", (long long)number);
+        return cgroup_write(cgroup, controller, file, text, err);
+}
+
+static int write_unsigned(const char *cgroup, const char *controller, const char *file,
+                          uint64_t number, Error *err) {
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+        return cgroup_write(cgroup, controller, file, text, err);
+}
+
+static int write_if(const char *cgroup, const char *controller, const char *file,
+                    const int64_t *number, Error *err) {
+        return number ? write_number(cgroup, controller, file, *number, err) : 0;
+}
+
+static int write_unsigned_if(const char *cgroup, const char *controller, const char *file,
+                             const uint64_t *number, Error *err) {
+        return number ? write_unsigned(cgroup, controller, file, *number, err) : 0;
+}
+
+static int write_text_if(const char *cgroup, const char *controller, const char *file,
+                         const char *text, Error *err) {
+        return str_empty(text) ? 0 : cgroup_write(cgroup, controller, file, text, err);
+}
+
+/* ---- v1 ---- */
+
+/* memory.limit may not exceed memory+swap at any moment: the order depends on which way they move.
+ */
+static int v1_memory_limits(const char *cgroup, const OciMemory *memory, Error *err) {
+        int64_t limit = memory->limit ? *memory->limit : 0, swap = memory->swap ? *memory->swap : 0;
+        int r = 0;
+
+        if (swap && (!limit || swap == -1)) {
+                r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
+                swap = 0;
+                /* A kernel without swap accounting has no such file; "no limit" is what it has
+                 * anyway. */
+                if (r == -ENOENT && memory->swap && *memory->swap == -1)
+                        r = 0;
+        }
+        if (r == 0 && limit)
+                r = write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
+        if (r == 0 && swap)
+                r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
+        return r;
+}
+
+static int v1_memory(const char *cgroup, const OciMemory *memory, Error *err) {
+        int r = v1_memory_limits(cgroup, memory, err);
+
+        if (r == 0 && memory->reservation && *memory->reservation)
+                r = write_number(cgroup, "memory", "memory.soft_limit_in_bytes",
+                                 *memory->reservation, err);
+        if (r == 0 && memory->kernel_tcp && *memory->kernel_tcp)
+                r = write_number(cgroup, "memory", "memory.kmem.tcp.limit_in_bytes",
+                                 *memory->kernel_tcp, err);
+        if (r == 0)
+                r = write_unsigned_if(cgroup, "memory", "memory.swappiness", memory->swappiness,
+                                      err);
+        if (r == 0 && memory->disable_oom_killer && *memory->disable_oom_killer)
+                r = cgroup_write(cgroup, "memory", "memory.oom_control", "1", err);
+        return r;
+}
+
+static int v1_cpu(const char *cgroup, const OciCpu *cpu, Error *err) {
+        int r = 0;
+
+        if (cpu->shares && *cpu->shares)
+                r = write_unsigned(cgroup, "cpu", "cpu.shares", *cpu->shares, err);
+        if (r == 0 && cpu->period && *cpu->period)
+                r = write_unsigned(cgroup, "cpu", "cpu.cfs_period_us", *cpu->period, err);
+        if (r == 0 && cpu->quota && *cpu->quota)
+                r = write_number(cgroup, "cpu", "cpu.cfs_quota_us", *cpu->quota, err);
+        if (r == 0)
+                r = write_unsigned_if(cgroup, "cpu", "cpu.cfs_burst_us", cpu->burst, err);
+        if (r == 0 && cpu->realtime_period && *cpu->realtime_period)
+                r = write_unsigned(cgroup, "cpu", "cpu.rt_period_us", *cpu->realtime_period, err);
+        if (r == 0 && cpu->realtime_runtime && *cpu->realtime_runtime)
+                r = write_number(cgroup, "cpu", "cpu.rt_runtime_us", *cpu->realtime_runtime, err);
+        if (r == 0)
+                r = write_if(cgroup, "cpu", "cpu.idle", cpu->idle, err);
+        return r;
+}
+
+static int v1_throttle(const char *cgroup, const char *file, const JsonArray *devices, Error *err) {
+        const OciThrottleDevice *list = devices->items;
+
+        for (size_t i = 0; i < devices->count; i++) {
+                _cleanup_free_
+                char *text = str_format("%lld:%lld %llu", (long long)list[i].major,
+                                        (long long)list[i].minor, (unsigned long long)list[i].rate);
+                int r = cgroup_write(cgroup, "blkio", file, text, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
+        int r = 0;
+
+        if (io->weight && *io->weight) {
+                r = write_number(cgroup, "blkio", "blkio.weight", *io->weight, err);
+                if (r == -ENOENT) /* the BFQ scheduler's name for it */
+                        r = write_number(cgroup, "blkio", "blkio.bfq.weight", *io->weight, err);
+        }
+        if (r == 0)
+                r = v1_throttle(cgroup, "blkio.throttle.read_bps_device", &io->throttle_read_bps,
+                                err);
+        if (r == 0)
+                r = v1_throttle(cgroup, "blkio.throttle.write_bps_device", &io->throttle_write_bps,
+                                err);
+        if (r == 0)
+                r = v1_throttle(cgroup, "blkio.throttle.read_iops_device", &io->throttle_read_iops,
+                                err);
+        if (r == 0)
+                r = v1_throttle(cgroup, "blkio.throttle.write_iops_device",
+                                &io->throttle_write_iops, err);
+        return r;
+}
+
+static int v1_device_rule(const char *cgroup, const OciDeviceRule *rule, Error *err) {
+        const char *type = str_empty(rule->type) ? "a" : rule->type,
+                   *access = str_empty(rule->access) ? "rwm" : rule->access;
+        char major_[24] = "*", minor_[24] = "*";
+        _cleanup_free_
+        char *text = NULL;
+
+        if (rule->major && *rule->major >= 0)
+                (void)snprintf(major_, sizeof(major_), "%lld", (long long)*rule->major);
+        if (rule->minor && *rule->minor >= 0)
+                (void)snprintf(minor_, sizeof(minor_), "%lld", (long long)*rule->minor);
+        text = str_format("%s %s:%s %s", type, major_, minor_, access);
+        return cgroup_write(cgroup, "devices", rule->allow ? "devices.allow" : "devices.deny", text,
+                            err);
+}
+
+static int v1_devices(const char *cgroup, const JsonArray *rules, Error *err) {
+        const OciDeviceRule *list = rules->items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < rules->count; i++)
+                r = v1_device_rule(cgroup, &list[i], err);
+        for (size_t i = 0; r == 0 && rules->count > 0 && i < device_rules_default_count; i++)
+                r = v1_device_rule(cgroup, &device_rules_default[i], err);
+        return r;
+}
+
+static int v1_apply(const char *cgroup, const OciResources *resources, Error *err) {
+        int r = v1_devices(cgroup, &resources->devices, err);
+
+        if (r == 0 && resources->memory)
+                r = v1_memory(cgroup, resources->memory, err);
+        if (r == 0 && resources->cpu)
+                r = v1_cpu(cgroup, resources->cpu, err);
+        if (r == 0 && resources->block_io)
+                r = v1_block_io(cgroup, resources->block_io, err);
+        if (r == 0 && resources->unified.count > 0)
+                r = error_kind(
+                        err, ERROR_UNSUPPORTED,
+                        "linux.resources.unified: this machine's control groups are version 1");
+        return r;
+}
+
+/* ---- v2 ---- */
+
+/* -1 is "max". */
+static int v2_limit(const char *cgroup, const char *file, int64_t number, Error *err) {
+        return number < 0 ? cgroup_write(cgroup, "", file, "max", err)
+                          : write_number(cgroup, "", file, number, err);
+}
+
+static int v2_memory(const char *cgroup, const OciMemory *memory, Error *err) {
+        int64_t limit = memory->limit ? *memory->limit : 0, swap = memory->swap ? *memory->swap : 0;
+        int r = 0;
+
+        /* The document's swap is memory and swap; v2's is swap alone. */
+        if (swap > 0 && limit > 0 && swap < limit)
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.resources.memory: swap (%lld) is less than limit (%lld)",
+                                  (long long)swap, (long long)limit);
+        if (swap > 0 && limit <= 0)
+                return error_kind(err, ERROR_INVALID, "linux.resources.memory: swap needs a limit");
+        if (swap)
+                r = v2_limit(cgroup, "memory.swap.max", swap < 0 ? -1 : swap - limit, err);
+        if (r == 0 && limit)
+                r = v2_limit(cgroup, "memory.max", limit, err);
+        if (r == 0 && memory->reservation && *memory->reservation)
+                r = v2_limit(cgroup, "memory.low", *memory->reservation, err);
+        return r;
+}
+
+static int v2_cpu(const char *cgroup, const OciCpu *cpu, Error *err) {
+        int r = 0;
+
+        /* 2…262144 shares onto 1…10000 of weight, as every runtime does. */
+        if (cpu->shares && *cpu->shares) {
+                uint64_t shares = MIN(MAX(*cpu->shares, UINT64_C(2)), UINT64_C(262144));
+
+                r = write_unsigned(cgroup, "", "cpu.weight", 1 + (shares - 2) * 9999 / 262142, err);
+        }
+        if (r == 0 && ((cpu->quota && *cpu->quota) || (cpu->period && *cpu->period))) {
+                uint64_t period = cpu->period && *cpu->period ? *cpu->period : 100000;
+                _cleanup_free_
+                char *text = cpu->quota && *cpu->quota > 0
+                                     ? str_format("%lld %llu", (long long)*cpu->quota,
+                                                  (unsigned long long)period)
+                                     : str_format("max %llu", (unsigned long long)period);
+
+                r = cgroup_write(cgroup, "", "cpu.max", text, err);
+        }
+        if (r == 0)
+                r = write_unsigned_if(cgroup, "", "cpu.max.burst", cpu->burst, err);
+        if (r == 0)
+                r = write_if(cgroup, "", "cpu.idle", cpu->idle, err);
+        return r;
+}
+
+static int v2_throttle(const char *cgroup, const char *key, const JsonArray *devices, Error *err) {
+        const OciThrottleDevice *list = devices->items;
+
+        for (size_t i = 0; i < devices->count; i++) {
+                _cleanup_free_
+                char *text =
+                        str_format("%lld:%lld %s=%llu", (long long)list[i].major,
+                                   (long long)list[i].minor, key, (unsigned long long)list[i].rate);
+                int r = cgroup_write(cgroup, "", "io.max", text, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int v2_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
+        int r = 0;
+
+        if (io->weight && *io->weight) {
+                r = write_number(cgroup, "", "io.bfq.weight", *io->weight, err);
+                /* 10…1000 onto 1…10000 */
+                if (r == -ENOENT)
+                        r = write_number(cgroup, "", "io.weight",
+                                         1 + (*io->weight - 10) * 9999 / 990, err);
+        }
+        if (r == 0)
+                r = v2_throttle(cgroup, "rbps", &io->throttle_read_bps, err);
+        if (r == 0)
+                r = v2_throttle(cgroup, "wbps", &io->throttle_write_bps, err);
+        if (r == 0)
+                r = v2_throttle(cgroup, "riops", &io->throttle_read_iops, err);
+        if (r == 0)
+                r = v2_throttle(cgroup, "wiops", &io->throttle_write_iops, err);
+        return r;
+}
+
+static int v2_unified(const char *cgroup, const Pairs *files, Error *err) {
+        for (size_t i = 0; i < files->count; i++) {
+                const char *file = files->items[i].key;
+                int r;
+
+                if (strchr(file, '/') || file[0] == '.' || !strchr(file, '.'))
+                        return error_kind(err, ERROR_INVALID,
+                                          "linux.resources.unified: '%s' is not a cgroup file",
+                                          file);
+                r = cgroup_write(cgroup, "", file, files->items[i].value, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int v2_apply(const char *cgroup, const OciResources *resources, Error *err) {
+        int r = device_filter_attach(cgroup, &resources->devices, err);
+
+        if (r == 0 && resources->memory)
+                r = v2_memory(cgroup, resources->memory, err);
+        if (r == 0 && resources->cpu)
+                r = v2_cpu(cgroup, resources->cpu, err);
+        if (r == 0 && resources->block_io)
+                r = v2_block_io(cgroup, resources->block_io, err);
+        return r == 0 ? v2_unified(cgroup, &resources->unified, err) : r;
+}
+
+/* ---- alike in both ---- */
+
+static int apply_cpuset(const char *cgroup, const OciCpu *cpu, Error *err) {
+        int r = write_text_if(cgroup, "cpuset", "cpuset.cpus", cpu->cpus, err);
+
+        return r < 0 ? r : write_text_if(cgroup, "cpuset", "cpuset.mems", cpu->mems, err);
+}
+
+static int apply_hugepages(const char *cgroup, const JsonArray *limits, bool v2, Error *err) {
+        const OciHugepageLimit *list = limits->items;
+
+        for (size_t i = 0; i < limits->count; i++) {
+                _cleanup_free_
+                char *file = str_format("hugetlb.%s.%s", list[i].page_size,
+                                        v2 ? "max" : "limit_in_bytes");
+                int r = strchr(file, '/')
+                                ? error_kind(
+                                          err, ERROR_INVALID,
+                                          "linux.resources.hugepageLimits: '%s' is not a page size",
+                                          list[i].page_size)
+                                : write_unsigned(cgroup, "hugetlb", file, list[i].limit, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int apply_pids(const char *cgroup, const OciPids *pids, Error *err) {
+        if (pids->limit == 0)
+                return 0;
+        return pids->limit < 0 ? cgroup_write(cgroup, "pids", "pids.max", "max", err)
+                               : write_number(cgroup, "pids", "pids.max", pids->limit, err);
+}
+
+int resources_apply(const char *cgroup, const OciResources *resources, Error *err) {
+        CgroupMode mode;
+        int r = cgroup_mode(&mode, err);
+
+        if (r == 0)
+                r = mode == CGROUP_V2 ? v2_apply(cgroup, resources, err)
+                                      : v1_apply(cgroup, resources, err);
+        if (r == 0 && resources->cpu)
+                r = apply_cpuset(cgroup, resources->cpu, err);
+        if (r == 0 && resources->pids)
+                r = apply_pids(cgroup, resources->pids, err);
+        if (r == 0)
+                r = apply_hugepages(cgroup, &resources->hugepage_limits, mode == CGROUP_V2, err);
+        return r;
+}

@@ -1,0 +1,79 @@
+/* sync.c: the few words that the runtime and the process it makes say to each other, over a
+ * SOCK_SEQPACKET pair. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "runtime/private.h"
+
+typedef struct Message {
+        SyncKind kind;
+        Error error; /* SYNC_ERROR's */
+} Message;
+
+/* Only an error carries its text. */
+static size_t length_of(SyncKind kind) {
+        return kind == SYNC_ERROR ? sizeof(Message) : offsetof(Message, error);
+}
+
+int sync_send(int fd, SyncKind kind, int passed_fd) {
+        Message message = { .kind = kind };
+
+        return fd_send(fd, &message, length_of(kind), &passed_fd, passed_fd >= 0 ? 1 : 0);
+}
+
+int sync_send_error(int fd, const Error *error) {
+        Message message = { .kind = SYNC_ERROR, .error = *error };
+
+        return fd_send(fd, &message, sizeof(message), NULL, 0);
+}
+
+int sync_receive(int fd, SyncKind *ret, int *ret_fd, const char *who, Error *err) {
+        Message message = {};
+        int passed[FDS_MAX];
+        size_t count = 0;
+        ssize_t n = fd_receive(fd, &message, sizeof(message), passed, FDS_MAX, &count);
+
+        for (size_t i = ret_fd ? 1 : 0; i < count; i++)
+                close_fd(&passed[i]);
+        if (n < 0 && n != -ECONNRESET)
+                return error_set(err, (int)-n, "hear from %s", who);
+        if (n <= 0)
+                return error_kind(
+                        err, ERROR_INTERNAL,
+                        "%s ended without a word: it was killed, perhaps for want of memory", who);
+        if ((size_t)n != length_of(message.kind))
+                return error_kind(err, ERROR_INTERNAL, "%s sent a message of %zd bytes", who, n);
+        if (message.kind == SYNC_ERROR) {
+                message.error.message[sizeof(message.error.message) - 1] = '\0';
+                if (err)
+                        *err = message.error;
+                return message.error.number > 0 ? -message.error.number : -EIO;
+        }
+        *ret = message.kind;
+        if (ret_fd)
+                *ret_fd = count > 0 ? passed[0] : -1;
+        return 0;
+}
+
+int sync_expect(int fd, SyncKind kind, int *ret_fd, const char *who, Error *err) {
+        SyncKind got;
+        int r = sync_receive(fd, &got, ret_fd, who, err);
+
+        if (r == 0 && got != kind)
+                return error_kind(err, ERROR_INTERNAL, "%s said %d, not %d", who, (int)got,
+                                  (int)kind);
+        return r;
+}
+
+int sync_expect_exec(int fd, const char *who, Error *err) {
+        SyncKind kind;
+        char byte;
+        int r;
+
+        if (recv(fd, &byte, 1, MSG_PEEK) == 0)
+                return 0;
+        r = sync_receive(fd, &kind, NULL, who, err);
+        return r < 0 ? r : error_kind(err, ERROR_INTERNAL, "%s said %d", who, (int)kind);
+}

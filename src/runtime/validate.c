@@ -1,0 +1,248 @@
+/* validate.c: what can be said of a document before anything is made. Every refusal names the
+ * field. */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "runtime/private.h"
+
+#define ID_MAX 4294967294LL /* -1 means "unchanged" to the kernel */
+
+static int check_ids(const OciUser *user, Error *err) {
+        const int64_t *groups = user->additional_gids.items;
+
+        if (user->uid < 0 || user->uid > ID_MAX)
+                return error_kind(err, ERROR_INVALID, "process.user.uid: %lld is not a user id",
+                                  (long long)user->uid);
+        if (user->gid < 0 || user->gid > ID_MAX)
+                return error_kind(err, ERROR_INVALID, "process.user.gid: %lld is not a group id",
+                                  (long long)user->gid);
+        for (size_t i = 0; i < user->additional_gids.count; i++)
+                if (groups[i] < 0 || groups[i] > ID_MAX)
+                        return error_kind(err, ERROR_INVALID,
+                                          "process.user.additionalGids: %lld is not a group id",
+                                          (long long)groups[i]);
+        if (user->umask && (*user->umask < 0 || *user->umask > 0777))
+                return error_kind(err, ERROR_INVALID,
+                                  "process.user.umask: must be between 0 and 0777");
+        return 0;
+}
+
+static int check_capabilities(const OciCapabilities *capabilities, Error *err) {
+        char **const sets[] = { capabilities->bounding, capabilities->effective,
+                                capabilities->inheritable, capabilities->permitted,
+                                capabilities->ambient };
+
+        for (size_t i = 0; i < ELEMENTS(sets); i++)
+                for (char **name = sets[i]; name && *name; name++)
+                        if (capability_number(*name) < 0)
+                                return error_kind(err, ERROR_INVALID,
+                                                  "process.capabilities: no capability '%s'",
+                                                  *name);
+        return 0;
+}
+
+static int check_rlimits(const JsonArray *rlimits, Error *err) {
+        const OciRlimit *list = rlimits->items;
+
+        for (size_t i = 0; i < rlimits->count; i++) {
+                if (rlimit_number(list[i].type) < 0)
+                        return error_kind(err, ERROR_INVALID, "process.rlimits: no limit '%s'",
+                                          list[i].type);
+                for (size_t k = 0; k < i; k++)
+                        if (str_equal(list[i].type, list[k].type))
+                                return error_kind(err, ERROR_INVALID,
+                                                  "process.rlimits: '%s' is given twice",
+                                                  list[i].type);
+                if (list[i].soft > list[i].hard)
+                        return error_kind(
+                                err, ERROR_INVALID,
+                                "process.rlimits: the soft limit of %s exceeds the hard one",
+                                list[i].type);
+        }
+        return 0;
+}
+
+int runtime_validate_process(const OciProcess *process, Error *err) {
+        int r;
+
+        if (!process->args || !process->args[0])
+                return error_kind(err, ERROR_INVALID, "process.args: must not be empty");
+        if (str_empty(process->cwd))
+                return error_kind(err, ERROR_INVALID, "Cwd property must not be empty");
+        if (process->cwd[0] != '/')
+                return error_kind(err, ERROR_INVALID, "Cwd must be an absolute path");
+        if (!str_empty(process->apparmor_profile) &&
+            !str_equal(process->apparmor_profile, "unconfined"))
+                return error_kind(
+                        err, ERROR_UNSUPPORTED,
+                        "process.apparmorProfile: not done; remove it or say \"unconfined\"");
+        if (!str_empty(process->selinux_label))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "process.selinuxLabel: not done; remove it");
+        if (process->oom_score_adj &&
+            (*process->oom_score_adj < -1000 || *process->oom_score_adj > 1000))
+                return error_kind(err, ERROR_INVALID,
+                                  "process.oomScoreAdj: must be between -1000 and 1000");
+        r = check_ids(&process->user, err);
+        if (r == 0 && process->capabilities)
+                r = check_capabilities(process->capabilities, err);
+        return r == 0 ? check_rlimits(&process->rlimits, err) : r;
+}
+
+static bool has_namespace(const OciLinux *linux_, const char *type) {
+        const OciNamespace *list = linux_->namespaces.items;
+
+        for (size_t i = 0; i < linux_->namespaces.count; i++)
+                if (str_equal(list[i].type, type))
+                        return true;
+        return false;
+}
+
+static int check_namespaces(const OciConfig *config, Error *err) {
+        const OciLinux *linux_ = config->linux_;
+        const OciNamespace *list = linux_->namespaces.items;
+
+        for (size_t i = 0; i < linux_->namespaces.count; i++) {
+                for (size_t k = 0; k < i; k++)
+                        if (str_equal(list[i].type, list[k].type))
+                                return error_kind(err, ERROR_INVALID,
+                                                  "linux.namespaces: '%s' is given twice",
+                                                  list[i].type);
+                if (!str_empty(list[i].path) &&
+                    (str_equal(list[i].type, "mount") || str_equal(list[i].type, "user")))
+                        return error_kind(
+                                err, ERROR_UNSUPPORTED,
+                                "linux.namespaces: joining a %s namespace by path is not done",
+                                list[i].type);
+        }
+        if (!has_namespace(linux_, "mount"))
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.namespaces: a mount namespace is needed");
+        if (has_namespace(linux_, "time"))
+                return error_kind(err, ERROR_UNSUPPORTED, "linux.namespaces: time is not done");
+        if (!has_namespace(linux_, "uts") && !str_empty(config->hostname))
+                return error_kind(err, ERROR_INVALID,
+                                  "unable to set hostname without a private UTS namespace");
+        if (!has_namespace(linux_, "uts") && !str_empty(config->domainname))
+                return error_kind(err, ERROR_INVALID,
+                                  "unable to set domainname without a private UTS namespace");
+        return 0;
+}
+
+static int check_mappings(const OciLinux *linux_, Error *err) {
+        bool mapped = linux_->uid_mappings.count > 0 || linux_->gid_mappings.count > 0;
+
+        if (mapped && !has_namespace(linux_, "user"))
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.uidMappings: user namespace mappings specified, but no "
+                                  "user namespace");
+        if (has_namespace(linux_, "user") &&
+            (linux_->uid_mappings.count == 0 || linux_->gid_mappings.count == 0))
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "linux.uidMappings, linux.gidMappings: a new user namespace needs both");
+        return 0;
+}
+
+static const char *const ipc_sysctls[] = {
+        "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+        "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+};
+
+static bool is_ipc_sysctl(const char *name) {
+        for (size_t i = 0; i < ELEMENTS(ipc_sysctls); i++)
+                if (str_equal(ipc_sysctls[i], name))
+                        return true;
+        return str_after(name, "fs.mqueue.") != NULL;
+}
+
+/* Only what belongs to a namespace of the container's: anything else would change the host. */
+static int check_sysctls(const OciLinux *linux_, Error *err) {
+        for (size_t i = 0; i < linux_->sysctl.count; i++) {
+                _cleanup_free_
+                char *name = str_copy(linux_->sysctl.items[i].key);
+                bool good;
+
+                if (strchr(name, '/') &&
+                    (!strchr(name, '.') || strchr(name, '/') < strchr(name, '.')))
+                        for (char *at = name; *at; at++)
+                                *at = *at == '/' ? '.' : *at == '.' ? '/' : *at;
+                if (strstr(name, "..") || strchr(name, '\n'))
+                        return error_kind(err, ERROR_INVALID, "linux.sysctl: '%s' is not a name",
+                                          name);
+                good = (is_ipc_sysctl(name) && has_namespace(linux_, "ipc")) ||
+                       (str_after(name, "net.") && has_namespace(linux_, "network")) ||
+                       (str_equal(name, "kernel.domainname") && has_namespace(linux_, "uts"));
+                if (!good)
+                        return error_kind(err, ERROR_INVALID,
+                                          "sysctl \"%s\" is not in a separate kernel namespace",
+                                          name);
+        }
+        return 0;
+}
+
+static int check_linux(const OciConfig *config, Error *err) {
+        const OciLinux *linux_ = config->linux_;
+        uint64_t propagation;
+        bool recursive;
+        int r = check_namespaces(config, err);
+
+        if (r == 0)
+                r = check_mappings(linux_, err);
+        if (r == 0)
+                r = check_sysctls(linux_, err);
+        if (r < 0)
+                return r;
+        if (!str_empty(linux_->rootfs_propagation) &&
+            !propagation_parse(linux_->rootfs_propagation, &propagation, &recursive))
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.rootfsPropagation: '%s' is none of shared, slave, "
+                                  "private, unbindable",
+                                  linux_->rootfs_propagation);
+        if (!str_empty(linux_->mount_label))
+                return error_kind(err, ERROR_UNSUPPORTED, "linux.mountLabel: not done; remove it");
+        if (linux_->seccomp && !str_empty(linux_->seccomp->listener_path))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "linux.seccomp.listenerPath: not done; remove it");
+        return 0;
+}
+
+static int check_mounts(const JsonArray *mounts, Error *err) {
+        const OciMount *list = mounts->items;
+
+        for (size_t i = 0; i < mounts->count; i++) {
+                MountOptions options = {};
+                int r = mount_options_parse(&list[i], &options, err);
+
+                mount_options_done(&options);
+                if (r < 0)
+                        return r;
+                if (list[i].uid_mappings.count + list[i].gid_mappings.count > 0)
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "mount '%s': uidMappings are not done",
+                                          list[i].destination);
+                if (str_empty(list[i].destination) || list[i].destination[0] != '/')
+                        return error_kind(err, ERROR_INVALID,
+                                          "mount destination '%s' is not an absolute path",
+                                          list[i].destination ?: "");
+        }
+        return 0;
+}
+
+int runtime_validate(const OciConfig *config, Error *err) {
+        int r;
+
+        if (!config->version || !str_after(config->version, "1."))
+                return error_kind(err, ERROR_INVALID, "ociVersion '%s': 1.x is understood",
+                                  config->version ?: "");
+        if (!config->process)
+                return error_kind(err, ERROR_INVALID, "process: is missing");
+        if (!config->root || str_empty(config->root->path))
+                return error_kind(err, ERROR_INVALID, "root: is missing");
+        if (!config->linux_)
+                return error_kind(err, ERROR_INVALID, "linux: is missing");
+        r = runtime_validate_process(config->process, err);
+        if (r == 0)
+                r = check_linux(config, err);
+        return r == 0 ? check_mounts(&config->mounts, err) : r;
+}
