@@ -359,18 +359,18 @@ int endpoint_join_one(Container *container, ContainerEndpoint *place, int netns_
         return 0;
 }
 
-static int resolver_start(Container *container, int netns_fd, Error *err) {
+bool container_on_resolver(const Container *container) {
         const ContainerEndpoint *endpoints = container->endpoints.items;
 
         for (size_t i = 0; i < container->endpoints.count; i++) {
                 _cleanup_network_ NetworkObject *network = NULL;
-                if (network_lookup(container->engine, endpoints[i].network_id, &network, NULL) <
-                            0 ||
-                    !network->config.resolver)
-                        continue;
-                return container_resolver_attach(container, netns_fd, err);
+                const char *ref = endpoints[i].network_id ? endpoints[i].network_id
+                                                          : endpoints[i].network_name;
+                if (network_lookup(container->engine, ref, &network, NULL) == 0 &&
+                    network->config.resolver)
+                        return true;
         }
-        return 0;
+        return false;
 }
 
 int container_resolver_attach(Container *container, int netns_fd, Error *err) {
@@ -388,8 +388,8 @@ int endpoints_join(Container *container, int netns_fd, Error *err) {
 
         for (size_t i = 0; r == 0 && i < container->endpoints.count; i++)
                 r = endpoint_join_one(container, &endpoints[i], netns_fd, err);
-        if (r == 0 && netns_fd >= 0)
-                r = resolver_start(container, netns_fd, err);
+        if (r == 0 && netns_fd >= 0 && container_on_resolver(container))
+                r = container_resolver_attach(container, netns_fd, err);
         return r;
 }
 

@@ -129,8 +129,9 @@ typedef struct NetworkObject {
         bool removing;
 } NetworkObject;
 extern const JsonTable network_table;
-int networks_new(Engine *engine, Networks **ret,
-                 Error *err); /* reads the record and makes the predefined ones' */
+int networks_new(Engine *engine, Networks **ret, Error *err); /* reads the record */
+/* After net_reconcile: makes the predefined networks that the record lacks. */
+int networks_start(Engine *engine, Error *err);
 Networks *networks_free(Networks *networks);
 /* ref: name, id or unambiguous prefix. A new reference. not_found "network x not found". */
 int network_lookup(Engine *engine, const char *ref, NetworkObject **ret, Error *err);
@@ -317,6 +318,8 @@ int endpoints_reserve(Container *container, Error *err);
 int endpoints_join(Container *container, int netns_fd, Error *err);
 void endpoints_leave(Container *container); /* idempotent */
 int endpoints_rename(Container *container, Error *err);
+/* lock held: whether one of its networks answers names at 127.0.0.11. */
+bool container_on_resolver(const Container *container);
 /* lock held: serves names to it at 127.0.0.11. */
 int container_resolver_attach(Container *container, int netns_fd, Error *err);
 /* One of them, for connect and disconnect. */

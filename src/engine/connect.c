@@ -1,0 +1,141 @@
+/* connect.c: putting a container on a network and taking it off, running or not. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "engine/internal.h"
+
+static int connect_check(Container *container, const NetworkObject *network, Error *err) {
+        const char *mode = container_network_mode(container);
+
+        if (container->state.status == CONTAINER_REMOVING ||
+            container->state.status == CONTAINER_DEAD)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "Container %s is marked for removal and cannot be connected or "
+                                  "disconnected to the "
+                                  "network",
+                                  container->id);
+        if (str_after(mode, "container:"))
+                return error_kind(err, ERROR_INVALID,
+                                  "container sharing network namespace with another container or "
+                                  "host cannot be "
+                                  "connected to any other network");
+        if (str_equal(mode, "host"))
+                return error_kind(err, ERROR_INVALID,
+                                  "container cannot be disconnected from host network or connected "
+                                  "to host network");
+        if (str_equal(network->config.driver, "host"))
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "container cannot be connected to host network: create it with "
+                                  "--network host");
+        bool has_other = container->endpoints.count > 0;
+        if (has_other && (str_equal(network->config.driver, "null") || str_equal(mode, "none")))
+                return error_kind(err, ERROR_INVALID,
+                                  "container cannot be connected to multiple networks with one of "
+                                  "the networks in "
+                                  "private (none) mode");
+        return 0;
+}
+
+static bool is_on(const Container *container, const NetworkObject *network, size_t *ret_index) {
+        const ContainerEndpoint *endpoints = container->endpoints.items;
+
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                if (!str_equal(endpoints[i].network_id, network->config.id) &&
+                    !str_equal(endpoints[i].network_name, network->config.name))
+                        continue;
+                *ret_index = i;
+                return true;
+        }
+        return false;
+}
+
+/* Serves names from the first network on that has them. */
+static int resolver_ensure(Container *container, const NetworkObject *network, Error *err) {
+        if (!network->config.resolver)
+                return 0;
+        return container_resolver_attach(container, container->netns_fd, err);
+}
+
+static int join_live(Container *container, ContainerEndpoint *place, const NetworkObject *network,
+                     Error *err) {
+        int r = endpoint_reserve_one(container, place, false, err);
+        if (r < 0)
+                return r;
+        r = container_save(container, false, err); /* the intent: see start.c */
+        if (r == 0)
+                r = endpoint_join_one(container, place, container->netns_fd, err);
+        if (r == 0)
+                r = resolver_ensure(container, network, err);
+        if (r == 0)
+                r = netfiles_update_hosts(container, err);
+        if (r < 0)
+                endpoint_leave_one(container, place);
+        return r;
+}
+
+int engine_network_connect(Engine *engine, const char *ref, const char *container_ref,
+                           const EndpointSettings *settings, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        _cleanup_network_ NetworkObject *network = NULL;
+        ContainerEndpoint *place;
+        size_t index;
+
+        int r = network_lookup(engine, ref, &network, err);
+        if (r == 0)
+                r = container_lookup(engine, container_ref, &container, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        r = connect_check(container, network, err);
+        if (r < 0)
+                return r;
+        if (is_on(container, network, &index))
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "endpoint with name %s already exists in network %s",
+                                  container->name, network->config.name);
+        r = endpoint_plan_one(container, network->config.name, settings, &place, err);
+        if (r < 0)
+                return r;
+        str_replace(&place->network_id, network->config.id);
+        if (container_is_running(container))
+                r = join_live(container, place, network, err);
+        if (r < 0) {
+                container_endpoint_drop(container, container->endpoints.count - 1);
+                (void)container_save(container, false, NULL);
+                return r;
+        }
+        r = container_save(container, false, err);
+        container_publish(container);
+        return r;
+}
+
+int engine_network_disconnect(Engine *engine, const char *ref, const char *container_ref,
+                              bool force, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        _cleanup_network_ NetworkObject *network = NULL;
+        size_t index;
+
+        int r = network_lookup(engine, ref, &network, err);
+        if (r < 0)
+                return r;
+        r = container_lookup(engine, container_ref, &container, err);
+        /* The force of Docker is for endpoints without a container: here there are none. */
+        if (r < 0)
+                return r == -ENOENT && force ? 0 : r;
+        CONTAINER_LOCKED(container);
+        if (str_equal(container_network_mode(container), "host"))
+                return error_kind(err, ERROR_INVALID,
+                                  "container cannot be disconnected from host network or connected "
+                                  "to host network");
+        if (!is_on(container, network, &index))
+                return error_kind(err, ERROR_INTERNAL,
+                                  "container %s is not connected to network %s", container->id,
+                                  network->config.name);
+        endpoint_leave_one(container, (ContainerEndpoint *)container->endpoints.items + index);
+        container_endpoint_drop(container, index);
+        if (container_is_running(container))
+                r = netfiles_update_hosts(container, err);
+        int saved = container_save(container, false, r < 0 ? NULL : err);
+        container_publish(container);
+        return r < 0 ? r : saved;
+}

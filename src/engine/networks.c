@@ -1,0 +1,534 @@
+/* networks.c: the networks of an engine: their index, their record, making and removing them.
+ * Links, addresses and rules are net's; who is on a network is in the containers' snapshots. */
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "engine/internal.h"
+#include "engine/locks.h"
+
+#define DEFAULT_BRIDGE "brig0"
+
+struct Networks {
+        pthread_mutex_t lock;  /* short; never while net works */
+        NetworkObject **items; /* oldest first; one reference each */
+        size_t count;
+        char **creating; /* names of networks that are being made */
+};
+
+static const JsonField network_fields[] = {
+        JSON_NESTED(NetworkObject, "config", JSON_INLINE, config, JSON_REQUIRED, &net_config_table),
+        JSON_FIELD(NetworkObject, "created", JSON_INT, created, 0),
+        JSON_FIELD(NetworkObject, "scope", JSON_STRING, scope, 0),
+        JSON_FIELD(NetworkObject, "enableIPv6", JSON_BOOL, enable_ipv6, 0),
+        JSON_FIELD(NetworkObject, "attachable", JSON_BOOL, attachable, 0),
+        JSON_FIELD(NetworkObject, "ingress", JSON_BOOL, ingress, 0),
+        JSON_FIELD(NetworkObject, "configOnly", JSON_BOOL, config_only, 0),
+        JSON_FIELD(NetworkObject, "predefined", JSON_BOOL, predefined, 0),
+        JSON_FIELD(NetworkObject, "ipamDriver", JSON_STRING, ipam_driver, 0),
+        JSON_FIELD(NetworkObject, "hasIpamOptions", JSON_BOOL, has_ipam_options, 0),
+        JSON_FIELD(NetworkObject, "ipamOptions", JSON_PAIRS, ipam_options, 0),
+        JSON_FIELD(NetworkObject, "labels", JSON_PAIRS, labels, 0),
+};
+const JsonTable network_table = JSON_TABLE(NetworkObject, "network", network_fields);
+
+/* ---- objects and index ---- */
+
+static NetworkObject *network_object_new(void) {
+        NetworkObject *network = NEW(NetworkObject);
+
+        atomic_init(&network->references, 1);
+        return network;
+}
+
+NetworkObject *network_ref(NetworkObject *network) {
+        (void)atomic_fetch_add_explicit(&network->references, 1, memory_order_relaxed);
+        return network;
+}
+
+NetworkObject *network_unref(NetworkObject *network) {
+        if (network &&
+            atomic_fetch_sub_explicit(&network->references, 1, memory_order_acq_rel) == 1) {
+                json_done(&network_table, network);
+                free(network);
+        }
+        return NULL;
+}
+
+static void networks_lock(Engine *engine) {
+        lock_take(&engine->networks->lock, LOCK_NETWORKS);
+}
+
+static void networks_unlock(Engine *engine) {
+        lock_drop(&engine->networks->lock, LOCK_NETWORKS);
+}
+
+/* Lock held; borrowed. *matches counts those that the prefix fits. */
+static NetworkObject *find(const Networks *networks, const char *ref, size_t *matches) {
+        NetworkObject *found = NULL;
+
+        *matches = 0;
+        for (size_t i = 0; i < networks->count; i++)
+                if (str_equal(networks->items[i]->config.id, ref))
+                        return networks->items[i];
+        for (size_t i = 0; i < networks->count; i++)
+                if (str_equal(networks->items[i]->config.name, ref))
+                        return networks->items[i];
+        for (size_t i = 0; !str_empty(ref) && i < networks->count; i++) {
+                if (!str_after(networks->items[i]->config.id, ref))
+                        continue;
+                found = networks->items[i];
+                (*matches)++;
+        }
+        return *matches == 1 ? found : NULL;
+}
+
+static int lookup(Engine *engine, const char *ref, bool acquire, NetworkObject **ret, Error *err) {
+        size_t matches;
+        bool removing = false;
+
+        networks_lock(engine);
+        NetworkObject *network = find(engine->networks, ref, &matches);
+        if (network) {
+                removing = acquire && network->removing;
+                network_ref(network);
+                if (acquire && !removing)
+                        network->active++;
+        }
+        networks_unlock(engine);
+        if (network && !removing) {
+                *ret = network;
+                return 0;
+        }
+        network_unref(network);
+        if (matches > 1)
+                return error_kind(err, ERROR_INVALID,
+                                  "network %s is ambiguous (%zu matches found based on ID prefix)",
+                                  ref, matches);
+        return error_kind(err, ERROR_NOT_FOUND, "network %s not found", ref);
+}
+
+int network_lookup(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
+        return lookup(engine, ref, false, ret, err);
+}
+
+int network_acquire(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
+        return lookup(engine, ref, true, ret, err);
+}
+
+void network_release(Engine *engine, const char *id) {
+        size_t matches;
+
+        networks_lock(engine);
+        NetworkObject *network = find(engine->networks, id, &matches);
+        if (network && network->active > 0)
+                network->active--;
+        networks_unlock(engine);
+}
+
+void networks_all(Engine *engine, NetworkObject ***ret, size_t *ret_count) {
+        Networks *networks = engine->networks;
+
+        networks_lock(engine);
+        NetworkObject **list = NEW_ARRAY(NetworkObject *, networks->count + 1);
+        for (size_t i = 0; i < networks->count; i++)
+                list[i] = network_ref(networks->items[i]);
+        *ret_count = networks->count;
+        networks_unlock(engine);
+        *ret = list;
+}
+
+void networks_all_free(NetworkObject **networks, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                network_unref(networks[i]);
+        free(networks);
+}
+
+/* Lock held; takes the reference over. */
+static void index_add(Networks *networks, NetworkObject *network) {
+        GROW(networks->items, networks->count);
+        networks->items[networks->count++] = network;
+}
+
+/* Lock held. */
+static void index_drop(Networks *networks, const NetworkObject *network) {
+        for (size_t i = 0; i < networks->count; i++) {
+                if (networks->items[i] != network)
+                        continue;
+                network_unref(networks->items[i]);
+                memmove(&networks->items[i], &networks->items[i + 1],
+                        (networks->count - i - 1) * sizeof(*networks->items));
+                networks->count--;
+                return;
+        }
+}
+
+/* ---- record ---- */
+
+static int network_save(Engine *engine, const NetworkObject *network, Error *err) {
+        _cleanup_free_
+        char *document = json_text(&network_table, network);
+        const DbRecord record = { .id = network->config.id,
+                                  .name = network->config.name,
+                                  .document = document };
+
+        return db_insert(engine->db, DB_NETWORKS, &record, true, err);
+}
+
+static int load_row(void *data, const DbRecord *record, Error *err) {
+        Networks *networks = data;
+        _cleanup_network_ NetworkObject *network = network_object_new();
+
+        int r = json_parse(&network_table, record->document, strlen(record->document), network,
+                           err);
+        if (r < 0)
+                return error_prefix(err, "network '%s' in the record", record->id);
+        index_add(networks, TAKE_PTR(network));
+        return 0;
+}
+
+static int older_first(const void *left, const void *right) {
+        const NetworkObject *a = *(NetworkObject *const *)left, *b = *(NetworkObject *const *)right;
+        return a->created > b->created ? 1 : a->created < b->created ? -1 : 0;
+}
+
+static const char *bridge_wanted(const Engine *engine) {
+        return engine->options.bridge ? engine->options.bridge : DEFAULT_BRIDGE;
+}
+
+/* The default bridge of an earlier daemon that was started with other options is forgotten, and
+ * made anew. */
+static bool bridge_is_as_wanted(const Engine *engine, const NetworkObject *network) {
+        const NetPool *pool = network->config.pools.items;
+        const char *bip = engine->options.bip;
+
+        if (!str_equal(network->config.bridge, bridge_wanted(engine)))
+                return false;
+        return !bip || (network->config.pools.count > 0 && str_after(bip, pool->gateway) &&
+                        str_after(bip, pool->gateway)[0] == '/');
+}
+
+static int forget_old_bridge(Engine *engine, Networks *networks, Error *err) {
+        for (size_t i = 0; i < networks->count; i++) {
+                NetworkObject *network = networks->items[i];
+                if (!network->predefined || !str_equal(network->config.name, "bridge") ||
+                    bridge_is_as_wanted(engine, network))
+                        continue;
+                int r = db_delete(engine->db, DB_NETWORKS, network->config.id, false, err);
+                if (r < 0)
+                        return r;
+                index_drop(networks, network);
+                return 0;
+        }
+        return 0;
+}
+
+int networks_new(Engine *engine, Networks **ret, Error *err) {
+        Networks *networks = NEW(Networks);
+
+        pthread_mutex_init(&networks->lock, NULL);
+        int r = db_each(engine->db, DB_NETWORKS, load_row, networks, err);
+        if (r == 0)
+                r = forget_old_bridge(engine, networks, err);
+        if (r < 0) {
+                networks_free(networks);
+                return r;
+        }
+        if (networks->count > 1)
+                qsort(networks->items, networks->count, sizeof(NetworkObject *), older_first);
+        *ret = networks;
+        return 0;
+}
+
+Networks *networks_free(Networks *networks) {
+        if (!networks)
+                return NULL;
+        for (size_t i = 0; i < networks->count; i++)
+                network_unref(networks->items[i]);
+        free(networks->items);
+        strv_free(networks->creating);
+        pthread_mutex_destroy(&networks->lock);
+        free(networks);
+        return NULL;
+}
+
+/* ---- making ---- */
+
+/* Takes the name; conflict where it is a network's. */
+static int name_reserve(Engine *engine, const char *name, Error *err) {
+        Networks *networks = engine->networks;
+        bool taken;
+
+        networks_lock(engine);
+        taken = strv_has(networks->creating, name);
+        for (size_t i = 0; !taken && i < networks->count; i++)
+                taken = str_equal(networks->items[i]->config.name, name);
+        if (!taken)
+                strv_add(&networks->creating, name);
+        networks_unlock(engine);
+        if (taken)
+                return error_kind(err, ERROR_CONFLICT, "network with name %s already exists", name);
+        return 0;
+}
+
+static void network_event(Engine *engine, const NetworkObject *network, const char *action) {
+        Pairs attributes = { 0 };
+
+        pairs_put(&attributes, "name", network->config.name);
+        pairs_put(&attributes, "type", network->config.driver);
+        engine_event_emit(engine, "network", action, network->config.id, &attributes);
+        pairs_done(&attributes);
+}
+
+static int make_and_save(Engine *engine, NetworkObject *network, Error *err) {
+        Error later = { 0 };
+
+        int r = failpoint("network.create", err);
+        if (r == 0)
+                r = network_create(engine->net, &network->config, err);
+        if (r < 0)
+                return r;
+        r = failpoint("network.record", err);
+        if (r == 0)
+                r = network_save(engine, network, err);
+        if (r < 0 && network_remove(engine->net, &network->config, &later) < 0)
+                log_error("take back network %s: %s", network->config.name, later.message);
+        return r;
+}
+
+/* network: config filled but for id, pools' blanks and bridge. Consumes it. */
+static int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *err) {
+        _cleanup_network_ NetworkObject *made = network;
+
+        int r = name_reserve(engine, made->config.name, err);
+        if (r < 0)
+                return r;
+        made->config.id = alloc_zero(1, ID_LENGTH + 1);
+        id_new(made->config.id);
+        made->created = clock_now();
+        made->scope = str_copy("local");
+        r = make_and_save(engine, made, err);
+        networks_lock(engine);
+        (void)strv_drop(engine->networks->creating, made->config.name);
+        if (r == 0)
+                index_add(engine->networks, network_ref(made));
+        networks_unlock(engine);
+        if (r < 0)
+                return r;
+        if (!made->predefined)
+                network_event(engine, made, "create");
+        if (ret_id)
+                *ret_id = str_copy(made->config.id);
+        return 0;
+}
+
+static NetworkObject *predefined_new(const char *name, const char *driver) {
+        NetworkObject *network = network_object_new();
+
+        network->config.name = str_copy(name);
+        network->config.driver = str_copy(driver);
+        network->ipam_driver = str_copy("default");
+        network->predefined = true;
+        return network;
+}
+
+/* "172.20.0.1/16": the pool is its network, the gateway the address itself. */
+static int bip_parse(const char *bip, NetPool *pool, Error *err) {
+        _cleanup_free_
+        char *address = NULL;
+        const char *slash = strchr(bip, '/');
+        char text[INET_ADDRSTRLEN];
+        struct in_addr in;
+        int length;
+
+        if (slash)
+                address = str_copy_n(bip, (size_t)(slash - bip));
+        if (!slash || str_to_int_in(slash + 1, 1, 30, &length) < 0 ||
+            inet_pton(AF_INET, address, &in) != 1)
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "bip '%s': give an IPv4 address and a prefix length, like 172.20.0.1/16",
+                        bip);
+        in.s_addr &= htonl(~0u << (32 - length));
+        pool->gateway = str_copy(address);
+        pool->subnet = str_format("%s/%d", inet_ntop(AF_INET, &in, text, sizeof(text)), length);
+        return 0;
+}
+
+static int bridge_make(Engine *engine, Error *err) {
+        static const char *const settings[][2] = {
+                { "com.docker.network.bridge.default_bridge", "true" },
+                { "com.docker.network.bridge.enable_icc", "true" },
+                { "com.docker.network.bridge.enable_ip_masquerade", "true" },
+                { "com.docker.network.bridge.host_binding_ipv4", "0.0.0.0" },
+                { "com.docker.network.driver.mtu", "1500" },
+        };
+        NetworkObject *network = predefined_new("bridge", "bridge");
+
+        for (size_t i = 0; i < ELEMENTS(settings); i++)
+                pairs_put(&network->config.options, settings[i][0], settings[i][1]);
+        pairs_put(&network->config.options, "com.docker.network.bridge.name",
+                  bridge_wanted(engine));
+        if (engine->options.bip) {
+                NetPool *pool = json_append(&network->config.pools, &net_pool_table);
+                int r = bip_parse(engine->options.bip, pool, err);
+                if (r < 0) {
+                        network_unref(network);
+                        return r;
+                }
+        }
+        int r = network_make(engine, network, NULL, err);
+        return r < 0 ? error_prefix(err, "make the default bridge %s", bridge_wanted(engine)) : 0;
+}
+
+static bool has_network(Engine *engine, const char *name) {
+        _cleanup_network_ NetworkObject *network = NULL;
+
+        return network_lookup(engine, name, &network, NULL) == 0;
+}
+
+int networks_start(Engine *engine, Error *err) {
+        int r = 0;
+
+        if (!has_network(engine, "host"))
+                r = network_make(engine, predefined_new("host", "host"), NULL, err);
+        if (r == 0 && !has_network(engine, "none"))
+                r = network_make(engine, predefined_new("none", "null"), NULL, err);
+        if (r == 0 && !str_equal(engine->options.bridge, "none") && !has_network(engine, "bridge"))
+                r = bridge_make(engine, err);
+        return r;
+}
+
+/* ---- the engine's calls ---- */
+
+static int create_check(const NetworkCreate *create, Error *err) {
+        const char *driver = str_empty(create->driver) ? "bridge" : create->driver;
+        static const char *const predefined[] = { "bridge", "host", "none", "default" };
+
+        for (size_t i = 0; i < ELEMENTS(predefined); i++)
+                if (str_equal(create->name, predefined[i]))
+                        return error_kind(err, ERROR_FORBIDDEN,
+                                          "operation is not permitted on predefined %s network ",
+                                          create->name);
+        if (str_empty(create->name))
+                return error_kind(err, ERROR_INVALID, "invalid network name: it is empty");
+        if (str_equal(driver, "host") || str_equal(driver, "null"))
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "only one instance of \"%s\" network is allowed", driver);
+        if (str_equal(create->scope, "swarm") || create->ingress)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "This node is not a swarm manager. brig makes networks of the "
+                                  "scope local only.");
+        if (create->config_only)
+                return error_kind(err, ERROR_UNSUPPORTED, "config-only networks are not supported");
+        if (create->enable_ipv6)
+                return error_kind(
+                        err, ERROR_UNSUPPORTED,
+                        "IPv6 on networks is not supported yet: create the network without --ipv6");
+        if (create->ipam && !str_empty(create->ipam->driver) &&
+            !str_equal(create->ipam->driver, "default"))
+                return error_kind(err, ERROR_NOT_FOUND, "plugin \"%s\" not found",
+                                  create->ipam->driver);
+        return 0;
+}
+
+static void pools_copy(const IpamSpec *ipam, NetworkConfig *config) {
+        const IpamPoolSpec *specs = ipam->config.items;
+
+        for (size_t i = 0; i < ipam->config.count; i++) {
+                NetPool *pool = json_append(&config->pools, &net_pool_table);
+                pool->subnet = str_copy(specs[i].subnet);
+                pool->gateway = str_copy(specs[i].gateway);
+                pool->range = str_copy(specs[i].ip_range);
+                pairs_copy(&pool->auxiliary, &specs[i].auxiliary);
+        }
+}
+
+int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
+                          char **ret_warning, Error *err) {
+        int r = create_check(create, err);
+        if (r < 0)
+                return r;
+        NetworkObject *network = network_object_new();
+        network->config.name = str_copy(create->name);
+        network->config.driver = str_copy(str_empty(create->driver) ? "bridge" : create->driver);
+        network->config.internal = create->internal;
+        network->config.resolver = true;
+        pairs_copy(&network->config.options, &create->options);
+        pairs_copy(&network->labels, &create->labels);
+        network->attachable = create->attachable;
+        network->ipam_driver = str_copy("default");
+        network->has_ipam_options = true;
+        if (create->ipam) {
+                pools_copy(create->ipam, &network->config);
+                pairs_copy(&network->ipam_options, &create->ipam->options);
+        }
+        r = network_make(engine, network, ret_id, err);
+        if (r == 0)
+                *ret_warning = str_copy("");
+        return r;
+}
+
+/* Lock held while it decides. */
+static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
+        size_t matches;
+        int active = 0;
+
+        networks_lock(engine);
+        NetworkObject *network = find(engine->networks, ref, &matches);
+        bool missing = !network || network->removing;
+        bool predefined = network && network->predefined;
+        if (!missing && !predefined) {
+                active = network->active;
+                network->removing = active == 0;
+                network_ref(network);
+        }
+        networks_unlock(engine);
+        if (missing)
+                return matches > 1 ? error_kind(err, ERROR_INVALID,
+                                                "network %s is ambiguous (%zu matches found based "
+                                                "on ID prefix)",
+                                                ref, matches)
+                                   : error_kind(err, ERROR_NOT_FOUND, "network %s not found", ref);
+        if (predefined)
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "%s is a pre-defined network and cannot be removed", ref);
+        *ret = network;
+        if (active > 0)
+                return error_kind(
+                        err, ERROR_FORBIDDEN,
+                        "error while removing network: network %s id %s has active endpoints",
+                        network->config.name, network->config.id);
+        return 0;
+}
+
+static int remove_now(Engine *engine, NetworkObject *network, Error *err) {
+        int r = failpoint("network.remove", err);
+        if (r == 0)
+                r = network_remove(engine->net, &network->config, err);
+        if (r == 0)
+                r = failpoint("network.forget", err);
+        if (r == 0)
+                r = db_delete(engine->db, DB_NETWORKS, network->config.id, true, err);
+        return r;
+}
+
+int engine_network_remove(Engine *engine, const char *ref, Error *err) {
+        _cleanup_network_ NetworkObject *network = NULL;
+
+        int r = remove_begin(engine, ref, &network, err);
+        if (r < 0)
+                return r;
+        r = remove_now(engine, network, err);
+        networks_lock(engine);
+        if (r == 0)
+                index_drop(engine->networks, network);
+        else
+                network->removing = false;
+        networks_unlock(engine);
+        if (r == 0)
+                network_event(engine, network, "destroy");
+        return r;
+}
