@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -91,11 +92,39 @@ static void add_mount(OciConfig *config, const char *type, const char *destinati
         mount->destination = str_copy(destination);
 }
 
+/* A root with busybox and what the tests' scripts call. */
+static int make_root(Host *host, const char *busybox, Error *err) {
+        static const char *const tools[] = { "sh", "cat", "stty", "head", "sleep", "true" };
+        _cleanup_close_
+        int from = open(busybox, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_
+        int to = -1;
+        struct stat st;
+        int r = dir_make_at(host->directory_fd, "root/bin", 0755, err);
+
+        if (from < 0 || fstat(from, &st) < 0)
+                return error_set(err, errno, "open '%s'", busybox);
+        if (r < 0)
+                return r;
+        to = openat(host->directory_fd, "root/bin/busybox", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+        if (to < 0 || sendfile(to, from, NULL, (size_t)st.st_size) != st.st_size)
+                return error_set(err, errno, "copy '%s'", busybox);
+        for (size_t i = 0; i < ELEMENTS(tools); i++) {
+                _cleanup_free_
+                char *path = str_format("root/bin/%s", tools[i]);
+
+                if (symlinkat("busybox", host->directory_fd, path) < 0)
+                        return error_set(err, errno, "make '%s'", path);
+        }
+        return 0;
+}
+
 /* What a real container needs besides its process. */
-static void fill_real(Host *host, const char *root) {
+static int fill_real(Host *host, const char *busybox, Error *err) {
         static const char *const namespaces[] = { "pid", "mount", "ipc", "uts", "network" };
         OciConfig *config = &host->config;
 
+        host->start.cgroup = str_format("/brig-test-%s", host->id);
         config->linux_ = NEW(OciLinux);
         for (size_t i = 0; i < ELEMENTS(namespaces); i++)
                 add_namespace(config->linux_, namespaces[i]);
@@ -103,13 +132,14 @@ static void fill_real(Host *host, const char *root) {
         add_mount(config, "proc", "/proc");
         add_mount(config, "tmpfs", "/dev");
         add_mount(config, "devpts", "/dev/pts");
-        strv_add(&host->start.lowers, root);
+        strv_add(&host->start.lowers, "root");
         host->start.upper = str_copy("upper");
         host->start.work = str_copy("work");
+        return make_root(host, busybox, err);
 }
 
-static void fill(Host *host, const char *script, bool terminal) {
-        const char *root = getenv("BRIG_TEST_ROOT");
+static int fill(Host *host, const char *script, bool terminal, Error *err) {
+        const char *busybox = getenv("BRIG_TEST_BUSYBOX");
         OciProcess *process = NEW(OciProcess);
 
         id_new(host->id);
@@ -126,10 +156,7 @@ static void fill(Host *host, const char *script, bool terminal) {
         host->start.id = str_copy(host->id);
         host->start.log.driver = str_copy("json-file");
         host->start.log.path = str_copy("log");
-        if (root) {
-                host->start.cgroup = str_format("/brig-test-%s", host->id);
-                fill_real(host, root);
-        }
+        return busybox ? fill_real(host, busybox, err) : 0;
 }
 
 static int host_open(Host *host, const char *script, bool terminal, Error *err) {
@@ -152,8 +179,7 @@ static int host_open(Host *host, const char *script, bool terminal, Error *err) 
                 r = loop_new(&host->loop, err);
         if (r == 0)
                 r = -pthread_create(&host->thread, NULL, run_loop, host->loop);
-        fill(host, script, terminal);
-        return r;
+        return r < 0 ? r : fill(host, script, terminal, err);
 }
 
 static int host_spawn(Host *host, Error *err) {

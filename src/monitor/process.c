@@ -190,7 +190,7 @@ static int connect_exec(Process *process, const Exchange *exchange, Error *err) 
         return r;
 }
 
-int process_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
+int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         _cleanup_(process_freep) Process *process = NULL;
         OciProcess document = {};
         int r = check_exec(supervisor, exchange, err);

@@ -95,7 +95,7 @@ static const struct {
         RequestHandler handler;
 } handlers[] = {
         { "go", on_go },          { "cancel", on_cancel }, { "attach", on_attach },
-        { "exec", process_exec }, { "resize", on_resize }, { "stdin-close", on_stdin_close },
+        { "exec", supervisor_exec }, { "resize", on_resize }, { "stdin-close", on_stdin_close },
         { "signal", on_signal },  { "state", on_state },   { "reopen-log", on_reopen_log },
         { "seen", on_seen },
 };

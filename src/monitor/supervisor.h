@@ -102,7 +102,7 @@ Process *process_new(Supervisor *supervisor, const char *exec);
 /* The one that a request names; NULL if it is not there or has ended: see *err. */
 Process *process_find(Supervisor *supervisor, const char *exec, Error *err);
 /* Makes what the request describes, with its client. */
-int process_exec(Supervisor *supervisor, Exchange *exchange, Error *err);
+int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err);
 /* Collects every child that has ended. */
 void processes_reap(Supervisor *supervisor);
 /* Moves each process on to the phase that it is due for; the loop ends with the last. */
