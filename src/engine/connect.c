@@ -58,7 +58,8 @@ static int resolver_ensure(Container *container, const NetworkObject *network, E
 
 static int join_live(Container *container, ContainerEndpoint *place, const NetworkObject *network,
                      Error *err) {
-        int r = endpoint_reserve_one(container, place, false, err);
+        /* Beside others it does not take the default route from the one that has it. */
+        int r = endpoint_reserve_one(container, place, container->endpoints.count == 1, err);
         if (r < 0)
                 return r;
         r = container_save(container, false, err); /* the intent: see start.c */

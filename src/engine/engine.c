@@ -1,0 +1,196 @@
+/* engine.c: an engine's parts, made in the order of what needs what, and ended in the opposite one.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/internal.h"
+#include "engine/locks.h"
+#include "engine/seccomp-cache.h"
+
+/* ---- options ---- */
+
+static void options_copy(const EngineOptions *from, EngineOptions *to) {
+        *to = *from;
+        to->data_root = str_copy(from->data_root);
+        to->exec_root = str_copy(from->exec_root);
+        to->monitor_program = str_copy(from->monitor_program);
+        to->image_program = str_copy(from->image_program);
+        to->init_program = str_copy(from->init_program);
+        to->bridge = str_copy(from->bridge);
+        to->bip = str_copy(from->bip);
+        to->dns = strv_copy(from->dns);
+        to->registry.insecure = strv_copy(from->registry.insecure);
+        to->registry.mirrors = strv_copy(from->registry.mirrors);
+        to->log.type = str_copy(from->log.type);
+        to->log.config = (Pairs){ 0 };
+        pairs_copy(&to->log.config, &from->log.config);
+}
+
+static void options_done(EngineOptions *options) {
+        free((char *)options->data_root);
+        free((char *)options->exec_root);
+        free((char *)options->monitor_program);
+        free((char *)options->image_program);
+        free((char *)options->init_program);
+        free((char *)options->bridge);
+        free((char *)options->bip);
+        strv_free(options->dns);
+        strv_free(options->registry.insecure);
+        strv_free(options->registry.mirrors);
+        free(options->log.type);
+        pairs_done(&options->log.config);
+}
+
+/* ---- opening ---- */
+
+/* Two daemons on one data root would each undo what the other does. */
+static int lock_data_root(Engine *engine, Error *err) {
+        engine->lock_fd = openat(engine->data_root_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (engine->lock_fd < 0)
+                return error_set(err, errno, "open the lock of '%s'", engine->options.data_root);
+        if (flock(engine->lock_fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                               ? error_kind(err, ERROR_CONFLICT,
+                                            "another brigd uses the data root '%s': stop it, or "
+                                            "give this one another "
+                                            "by --data-root",
+                                            engine->options.data_root)
+                               : error_set(err, errno, "lock '%s'", engine->options.data_root);
+        return 0;
+}
+
+static int open_directories(Engine *engine, Error *err) {
+        const EngineOptions *options = &engine->options;
+
+        int r = dir_open_at(AT_FDCWD, options->data_root, 0710, &engine->data_root_fd, err);
+        if (r == 0)
+                r = lock_data_root(engine, err);
+        if (r == 0)
+                r = dir_open_at(AT_FDCWD, options->exec_root, 0711, &engine->exec_root_fd, err);
+        if (r == 0)
+                r = dir_open_at(engine->data_root_fd, "containers", 0710, &engine->containers_fd,
+                                err);
+        if (r == 0)
+                r = dir_open_at(engine->exec_root_fd, "containers", 0700, &engine->run_fd, err);
+        return r;
+}
+
+static int open_images(Engine *engine, Error *err) {
+        _cleanup_close_
+        int root_fd = -1;
+
+        int r = dir_open_at(engine->data_root_fd, "image", 0710, &root_fd, err);
+        if (r < 0)
+                return r;
+        return image_store_open(root_fd, engine->options.image_program, &engine->images, err);
+}
+
+static int open_record(Engine *engine, Error *err) {
+        _cleanup_free_
+        char *path = str_format("%s/engine.db", engine->options.data_root);
+
+        int r = db_open(path, &engine->db, err);
+        if (r == 0)
+                r = networks_new(engine, &engine->networks, err);
+        if (r == 0)
+                r = volumes_new(engine, &engine->volumes, err);
+        return r;
+}
+
+static int open_parts(Engine *engine, Error *err) {
+        engine->removals = removals_new();
+        engine->seccomp = seccomp_cache_new();
+        int r = workers_new(&engine->workers, err);
+        if (r == 0)
+                r = events_new(engine, &engine->events, err);
+        if (r == 0)
+                r = execs_new(engine, &engine->execs, err);
+        if (r == 0)
+                r = net_new(engine->loop, &engine->net, err);
+        return r;
+}
+
+int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *err) {
+        Engine *engine = NEW(Engine);
+
+        engine->data_root_fd = engine->exec_root_fd = engine->containers_fd = engine->run_fd =
+                engine->lock_fd = -1;
+        options_copy(options, &engine->options);
+        engine->loop = loop;
+        engine->started_at = clock_now();
+        pthread_mutex_init(&engine->registry_lock, NULL);
+        int r = open_directories(engine, err);
+        if (r == 0)
+                r = open_images(engine, err);
+        if (r == 0)
+                r = open_record(engine, err);
+        if (r == 0)
+                r = open_parts(engine, err);
+        if (r == 0)
+                r = engine_reconcile(engine, err);
+        if (r < 0) {
+                engine_free(engine);
+                return r;
+        }
+        *ret = engine;
+        return 0;
+}
+
+/* ---- ending ---- */
+
+/* Connections only: monitors and containers go on. */
+static void drop_containers(Engine *engine) {
+        Container **containers;
+        size_t count;
+
+        containers_all(engine, &containers, &count);
+        for (size_t i = 0; i < count; i++) {
+                container_lock(containers[i]);
+                container_drop_monitor(containers[i], true);
+                container_unlock(containers[i]);
+        }
+        containers_free(containers, count);
+        /* What was posted for the loop's thread, which is this one. */
+        (void)loop_step(engine->loop, 0, NULL);
+        containers_all(engine, &containers, &count);
+        for (size_t i = 0; i < count; i++)
+                registry_drop(engine, containers[i]);
+        containers_free(containers, count);
+}
+
+Engine *engine_free(Engine *engine) {
+        if (!engine)
+                return NULL;
+        atomic_store(&engine->stopping, true);
+        if (engine->loop)
+                restart_timers_drop(engine);
+        workers_free(engine->workers);
+        drop_containers(engine);
+        map_done(&engine->by_id, NULL);
+        map_done(&engine->by_name, free);
+        removals_free(engine->removals);
+        net_free(engine->net);
+        execs_free(engine->execs);
+        events_free(engine->events);
+        volumes_free(engine->volumes);
+        networks_free(engine->networks);
+        db_close(engine->db);
+        image_store_free(engine->images);
+        seccomp_cache_free(engine->seccomp);
+        close_fd(&engine->run_fd);
+        close_fd(&engine->containers_fd);
+        close_fd(&engine->exec_root_fd);
+        close_fd(&engine->lock_fd);
+        close_fd(&engine->data_root_fd);
+        pthread_mutex_destroy(&engine->registry_lock);
+        options_done(&engine->options);
+        free(engine);
+        return NULL;
+}

@@ -1,0 +1,61 @@
+/* ocispec.h: what the files that turn a container into an OCI document share. Inside engine only. */
+#pragma once
+
+#include "engine/internal.h"
+
+/* ---- capabilities.c ---- */
+/* The names "CAP_…" that a container gets: Docker's default 14, changed by add and drop ("ALL", with
+ * or without "CAP_"), or all that this daemon has. The caller's list. */
+char **capabilities_of(const HostConfig *host, bool privileged);
+/* invalid "invalid CapAdd: unknown capability: "CAP_X"". */
+int capabilities_check(const HostConfig *host, Error *err);
+
+/* ---- security.c: --security-opt ---- */
+typedef struct SecurityOptions {
+        bool no_new_privileges, unconfined, systempaths_unconfined;
+        const char *seccomp; /* the profile's text, borrowed; NULL: Docker's default */
+} SecurityOptions;
+int security_parse(char *const *options, SecurityOptions *ret, Error *err);
+
+/* ---- user.c ---- */
+/* The user "name|uid[:group|gid]" (empty: root) and the groups to add, looked up in the container's
+ * passwd and group files. ret's list and text are the caller's. */
+int user_resolve(const Container *container, const char *user, char *const *group_add, OciUser *ret,
+                 Error *err);
+/* The same from the files' texts (NULL: no such file); for tests and the fuzzer. */
+int user_lookup(const char *passwd, const char *group, const char *user, char *const *group_add,
+                OciUser *ret, Error *err);
+
+/* ---- rootfiles.c ---- */
+/* A regular file of the container's root, as the overlay of its layers shows it: *ret_fd, or -1
+ * where there is none. The path is relative, "etc/passwd". */
+int rootfs_open_file(const Container *container, const char *path, int *ret_fd, Error *err);
+/* A descriptor of a read-only, detached view of the container's root as its image has it. */
+int rootfs_open_image(const Container *container, int *ret_fd, Error *err);
+
+/* ---- ocispec-mounts.c, ocispec-devices.c, ocispec-resources.c: parts of the document ---- */
+int ocispec_mounts(Container *container, const OcispecContext *context, OciConfig *config,
+                   Error *err);
+int ocispec_devices(const Container *container, OciLinux *linux_, Error *err);
+void ocispec_resources(const Container *container, OciResources *ret);
+/* The file system's options for --tmpfs and --mount type=tmpfs: Docker's defaults, overridden. */
+char **tmpfs_options(char *const *given);
+
+/* ---- resources-check.c ---- */
+/* What HostConfig's resources may be on this host, in Docker's words. */
+int resources_check(const HostConfig *host, Error *err);
+/* "0-3,7": whether it is a list of numbers, and whether all are in available. invalid. */
+int cpuset_parse(const char *text, bool *set, size_t count);
+
+/* ---- namespaces.c: --pid, --ipc, --uts, --cgroupns ---- */
+int namespaces_check(const ContainerCreate *create, Error *err);
+int ocispec_namespaces(Container *container, const OcispecContext *context, OciLinux *linux_,
+                       Error *err);
+bool pid_mode_is_private(const HostConfig *host);
+
+#define PUT_INT(type, value)                                                                       \
+        ({                                                                                         \
+                type *slot_ = NEW(type);                                                           \
+                *slot_ = (value);                                                                  \
+                slot_;                                                                             \
+        })

@@ -1,0 +1,318 @@
+/* reconcile.c: at the daemon's start the record and the kernel are made to agree. What runs is
+ * found by its monitor, what ended by its exit file; removals are finished, addresses and rules
+ * restored, restart policies followed. Runs on the loop's thread before the loop does. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/internal.h"
+#include "os/cgroup.h"
+
+#define KILL_TIMEOUT (5 * NSEC_PER_SEC)
+
+typedef struct Reconcile {
+        Engine *engine;
+        Container **containers; /* references; those that are being removed too */
+        size_t count;
+        bool *ended; /* one a container: it ended while no daemon watched */
+        ExitRecord *records;
+} Reconcile;
+
+/* ---- rows ---- */
+
+static int load_row(void *data, const DbRecord *row, Error *err) {
+        Reconcile *job = data;
+        Container *container;
+
+        /* One row that cannot be read must not keep all the others from their daemon. */
+        if (container_load(job->engine, row, &container, err) < 0) {
+                log_error("%s; it is left alone", err->message);
+                return 0;
+        }
+        GROW(job->containers, job->count);
+        job->containers[job->count++] = container;
+        return 0;
+}
+
+static void reconcile_done(Reconcile *job) {
+        for (size_t i = 0; job->records && i < job->count; i++)
+                json_done(&exit_record_table, &job->records[i]);
+        containers_free(job->containers, job->count);
+        free(job->records);
+        free(job->ended);
+}
+
+static bool is_going(const Container *container) {
+        return container->state.status == CONTAINER_REMOVING ||
+               container->state.status == CONTAINER_DEAD;
+}
+
+static void forget_endpoints(Container *container) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                json_done(&net_endpoint_table, &endpoints[i].endpoint);
+                free(TAKE_PTR(endpoints[i].endpoint_id));
+                endpoints[i].joined = false;
+        }
+}
+
+/* ---- what runs ---- */
+
+static int adopt_running(Container *container, pid_t pid, Error *err) {
+        ContainerState *state = &container->state;
+        _cleanup_free_
+        char *cgroup = container_cgroup(container);
+        const char *mode = container_network_mode(container);
+        bool frozen = false;
+        char path[64];
+
+        container_ref(container); /* the notices' */
+        state->pid = pid;
+        if (cgroup_is_frozen(cgroup, &frozen, NULL) < 0)
+                frozen = state->status == CONTAINER_PAUSED;
+        state->status = frozen ? CONTAINER_PAUSED : CONTAINER_RUNNING;
+        if (str_equal(mode, "host") || str_after(mode, "container:"))
+                return 0;
+        (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+        container->netns_fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (container->netns_fd < 0)
+                return error_set(err, errno, "open the network namespace of container %s",
+                                 container->id);
+        return 0;
+}
+
+/* True: its monitor was found and it runs. */
+static bool find_running(Container *container) {
+        Engine *engine = container->engine;
+        _cleanup_close_
+        int run_fd = -1;
+        Error error = { 0 };
+        pid_t pid;
+
+        if (dir_open_at(engine->run_fd, container->id, 0, &run_fd, &error) < 0)
+                return false;
+        int r = monitor_connect(engine->loop, run_fd, monitor_notice, container,
+                                &container->monitor, &pid, &container->pidfd, &error);
+        if (r < 0) {
+                log_debug("container %s: %s", container->id, error.message);
+                return false;
+        }
+        if (adopt_running(container, pid, &error) < 0)
+                log_warn("%s", error.message);
+        return true;
+}
+
+/* Neither monitor nor exit file: the monitor was killed, and what it ran has nobody. */
+static void end_orphan(Container *container, ExitRecord *record) {
+        _cleanup_free_
+        char *cgroup = container_cgroup(container);
+        Error error = { 0 };
+
+        if (cgroup_kill(cgroup, KILL_TIMEOUT, &error) < 0 || cgroup_remove(cgroup, &error) < 0)
+                log_warn("end what is left of container %s: %s", container->id, error.message);
+        record->exit_code = 128 + SIGKILL;
+        record->exited_at = clock_now();
+}
+
+/* What the record says and what is there become one. True: it has ended since the record was
+ * written. */
+static bool judge(Container *container, ExitRecord *record) {
+        bool running = container_is_running(container);
+
+        if (find_running(container))
+                return false;
+        bool has_record = exit_record_of(container, record, NULL) == 0;
+        /* A start whose daemon was killed before it could write that the container runs. */
+        bool unnoticed = !running && has_record && !record->error &&
+                         record->exited_at > container->state.finished_at;
+        forget_endpoints(container);
+        if (!running && !unnoticed)
+                return false;
+        if (!has_record)
+                end_orphan(container, record);
+        return true;
+}
+
+/* ---- network ---- */
+
+typedef struct Places {
+        NetworkConfig *configs;
+        Endpoint *endpoints;
+        int *netns_fds;
+        size_t count;
+} Places;
+
+static void places_add(Places *places, Container *container) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                _cleanup_network_ NetworkObject *network = NULL;
+                const char *id = endpoints[i].endpoint.network_id;
+                if (!id || network_acquire(container->engine, id, &network, NULL) < 0)
+                        continue;
+                endpoints[i].joined = true;
+                if (!str_equal(network->config.driver, "bridge"))
+                        continue;
+                places->endpoints =
+                        alloc_resize(places->endpoints, places->count + 1, sizeof(Endpoint));
+                places->netns_fds = alloc_resize(places->netns_fds, places->count + 1, sizeof(int));
+                places->endpoints[places->count] = endpoints[i].endpoint;
+                places->netns_fds[places->count++] = container->netns_fd;
+        }
+}
+
+/* The structs are lent: they hold the containers' and the networks' pointers. */
+static int reconcile_network(Reconcile *job, Error *err) {
+        NetworkObject **networks;
+        Places places = { 0 };
+        size_t network_count;
+
+        networks_all(job->engine, &networks, &network_count);
+        places.configs = NEW_ARRAY(NetworkConfig, network_count + 1);
+        for (size_t i = 0; i < network_count; i++)
+                places.configs[i] = networks[i]->config;
+        for (size_t i = 0; i < job->count; i++)
+                if (container_is_running(job->containers[i]) && !job->ended[i])
+                        places_add(&places, job->containers[i]);
+        int r = net_reconcile(job->engine->net, places.configs, network_count, places.endpoints,
+                              places.netns_fds, places.count, err);
+        free(places.configs);
+        free(places.endpoints);
+        free(places.netns_fds);
+        networks_all_free(networks, network_count);
+        return r < 0 ? r : networks_start(job->engine, err);
+}
+
+static void restore_resolver(Container *container) {
+        Error error = { 0 };
+
+        if (container->netns_fd >= 0 && container_on_resolver(container) &&
+            container_resolver_attach(container, container->netns_fd, &error) < 0)
+                log_error("serve names to container %s: %s", container->id, error.message);
+}
+
+/* ---- registry ---- */
+
+static int enlist(Container *container, Error *err) {
+        int r = registry_reserve_name(container->engine, container->name, container->id, err);
+        if (r < 0)
+                return r;
+        container_publish(container);
+        registry_add(container->engine, container);
+        return 0;
+}
+
+static void finish_removal(Container *container) {
+        mounts_adopt(container);
+        mounts_release(container, container->state.remove_volumes);
+        removal_finish_later(container);
+}
+
+static bool policy_wants_start(const Container *container) {
+        const char *policy = container->spec.host.restart_policy.name;
+        const ContainerState *state = &container->state;
+
+        if (state->status == CONTAINER_RESTARTING)
+                return true;
+        if (state->status != CONTAINER_EXITED)
+                return false;
+        if (str_equal(policy, "always"))
+                return true;
+        return str_equal(policy, "unless-stopped") && !state->stopped_by_user;
+}
+
+/* On the end of the daemon-less time: waits, removal by --rm, restart policies. */
+static void settle(Container *container, bool ended, ExitRecord *record) {
+        Error error = { 0 };
+
+        CONTAINER_LOCKED(container);
+        if (ended) {
+                container->state.status = CONTAINER_RUNNING;
+                exit_handle_locked(container, record);
+                return;
+        }
+        if (container_is_running(container)) {
+                restore_resolver(container);
+                if (container_save(container, false, &error) < 0)
+                        log_error("%s", error.message);
+                container_publish(container);
+                return;
+        }
+        if (container->spec.host.auto_remove) {
+                if (container_remove_locked(container, true, &error) < 0)
+                        log_error("remove container %s: %s", container->id, error.message);
+                return;
+        }
+        if (policy_wants_start(container)) {
+                container->state.status = CONTAINER_RESTARTING;
+                container_publish(container);
+                restart_now(container);
+        }
+}
+
+/* ---- directories that no row knows ---- */
+
+static bool is_known(const Reconcile *job, const char *id) {
+        for (size_t i = 0; i < job->count; i++)
+                if (str_equal(job->containers[i]->id, id))
+                        return true;
+        return false;
+}
+
+static void sweep(const Reconcile *job, int dir_fd) {
+        _cleanup_close_
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *entry;
+        Error error = { 0 };
+
+        if (!dir) {
+                log_warn("look for left-over directories: %s", strerror(errno));
+                return;
+        }
+        TAKE_FD(fd);
+        while ((entry = readdir(dir))) {
+                if (!id_valid(entry->d_name) || is_known(job, entry->d_name))
+                        continue;
+                log_info("removing what is left of container %s, which the record does not know",
+                         entry->d_name);
+                if (dir_remove_at(dir_fd, entry->d_name, &error) < 0)
+                        log_warn("remove '%s': %s", entry->d_name, error.message);
+        }
+}
+
+int engine_reconcile(Engine *engine, Error *err) {
+        _cleanup_(reconcile_done) Reconcile job = { .engine = engine };
+
+        int r = db_each(engine->db, DB_CONTAINERS, load_row, &job, err);
+        if (r < 0)
+                return r;
+        job.ended = NEW_ARRAY(bool, job.count + 1);
+        job.records = NEW_ARRAY(ExitRecord, job.count + 1);
+        for (size_t i = 0; i < job.count; i++)
+                if (!is_going(job.containers[i]))
+                        job.ended[i] = judge(job.containers[i], &job.records[i]);
+        r = reconcile_network(&job, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < job.count; i++) {
+                Error error = { 0 };
+                if (is_going(job.containers[i])) {
+                        finish_removal(job.containers[i]);
+                        continue;
+                }
+                mounts_adopt(job.containers[i]);
+                if (enlist(job.containers[i], &error) < 0)
+                        log_error("container %s: %s", job.containers[i]->id, error.message);
+                else
+                        settle(job.containers[i], job.ended[i], &job.records[i]);
+        }
+        sweep(&job, engine->containers_fd);
+        sweep(&job, engine->run_fd);
+        return 0;
+}
