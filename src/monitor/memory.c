@@ -16,6 +16,7 @@
 
 #include "base/macro.h"
 
+#define PAGE 4096 /* a kernel with larger ones refuses the advice, and nothing is lost */
 #define RANGES_MAX 8
 #define STACK_USED (256 * 1024) /* more than a start uses of it */
 
@@ -30,13 +31,13 @@ static size_t range_count;
 static void find_ranges(void) {
         const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
         unsigned long count = getauxval(AT_PHNUM);
-        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), slide = 0;
+        uintptr_t slide = 0;
 
         for (unsigned long i = 0; i < count; i++)
                 if (header[i].p_type == PT_PHDR)
                         slide = (uintptr_t)header - header[i].p_vaddr;
         for (unsigned long i = 0; i < count && range_count < RANGES_MAX; i++) {
-                uintptr_t start = (slide + header[i].p_vaddr) & ~(page - 1);
+                uintptr_t start = (slide + header[i].p_vaddr) & ~(uintptr_t)(PAGE - 1);
                 uintptr_t end = slide + header[i].p_vaddr + header[i].p_memsz;
 
                 if (header[i].p_type == PT_LOAD && !(header[i].p_flags & PF_W))
@@ -61,10 +62,8 @@ static inline long call(long number, long first, long second, long third) {
 }
 #endif
 
-/* Aligned, so that it lies within one of the kernel's sixteen pages. */
-__attribute__((noinline, aligned(1024))) static void release_and_wait(struct pollfd *poll_fd,
-                                                                      uintptr_t page) {
-        uintptr_t stack = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - page;
+__attribute__((noinline, aligned(PAGE))) static void release_and_wait(struct pollfd *poll_fd) {
+        uintptr_t stack = ((uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)(PAGE - 1)) - PAGE;
 
         (void)call(SYS_madvise, (long)(stack - STACK_USED), STACK_USED, MADV_DONTNEED);
         for (size_t i = 0; i < range_count; i++)
@@ -76,8 +75,11 @@ __attribute__((noinline, aligned(1024))) static void release_and_wait(struct pol
 void memory_rest(int fd) {
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 
-        if (range_count == 0)
+        if (range_count == 0) {
                 find_ranges();
+                /* A flag that its neighbours do not have splits the mapping. */
+                (void)madvise((void *)release_and_wait, PAGE, MADV_DONTDUMP);
+        }
         (void)malloc_trim(0);
-        release_and_wait(&poll_fd, (uintptr_t)sysconf(_SC_PAGESIZE));
+        release_and_wait(&poll_fd);
 }

@@ -19,6 +19,7 @@
 #include "base/test.h"
 #include "monitor/client.h"
 #include "monitor/frame.h"
+#include "os/cgroup.h"
 #include "os/pidfd.h"
 
 #define WAIT_MAX (20 * NSEC_PER_SEC)
@@ -204,6 +205,10 @@ static int host_start(Host *host, Error *err) {
 static void host_done(Host *host) {
         if (host->pidfd >= 0)
                 (void)pidfd_signal(host->pidfd, SIGKILL, NULL);
+        if (host->lost && host->start.cgroup) { /* the daemon's work, as the monitor cannot */
+                (void)cgroup_kill(host->start.cgroup, WAIT_MAX, NULL);
+                (void)cgroup_remove(host->start.cgroup, NULL);
+        }
         host->monitor = monitor_free(host->monitor);
         loop_stop(host->loop);
         (void)pthread_join(host->thread, NULL);
