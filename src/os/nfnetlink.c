@@ -11,6 +11,7 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -239,6 +240,18 @@ static void describe(const uint8_t *fields, uint32_t *ret_type, uint32_t *ret_le
         *ret_count = count;
 }
 
+/* nft(8) lists names of links rightly only if it is told that they are in the host's byte order. */
+static void describe_as_text(struct nftnl_set *set) {
+        struct nftnl_udata_buf *buf = nftnl_udata_buf_alloc(64);
+
+        if (!buf)
+                abort();
+        (void)nftnl_udata_put_u32(buf, NFTNL_UDATA_SET_KEYBYTEORDER, 1);
+        (void)nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(buf),
+                                 nftnl_udata_buf_len(buf));
+        nftnl_udata_buf_free(buf);
+}
+
 void nft_put_set(Nft *nft, const NftSet *model) {
         struct nftnl_set *set = nftnl_set_alloc();
         struct nlmsghdr *header;
@@ -263,6 +276,8 @@ void nft_put_set(Nft *nft, const NftSet *model) {
                 (void)nftnl_set_set_data(set, NFTNL_SET_DESC_CONCAT, lengths, (uint32_t)count);
         }
         nftnl_set_set_u32(set, NFTNL_SET_FLAGS, flags);
+        if (count == 1 && model->key[0] == NFT_FIELD_LINK)
+                describe_as_text(set);
         if (flags & NFT_SET_MAP) {
                 describe(model->data, &type, &length, lengths, &count);
                 nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, type);

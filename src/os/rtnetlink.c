@@ -101,6 +101,18 @@ static void put_index_text(char text[16], unsigned index) {
         (void)snprintf(text, 16, "%u", index);
 }
 
+/* The kernel takes an alias for a link that exists only. */
+static void put_alias(Rtnl *rtnl, const char *name, const char *alias) {
+        struct nlmsghdr *header;
+
+        if (!alias)
+                return;
+        header = put_message(rtnl, RTM_SETLINK, 0, 0, "name the owner of link", name);
+        (void)put_link(header, 0, false);
+        put_text(header, IFLA_IFNAME, name);
+        put_data(header, IFLA_IFALIAS, strlen(alias), alias);
+}
+
 static void put_peer(struct nlmsghdr *header, const RtnlVeth *veth) {
         struct nlattr *peer = mnl_attr_nest_start(header, VETH_INFO_PEER);
         struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
@@ -124,14 +136,13 @@ void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth) {
         put_u32(header, IFLA_MASTER, veth->master);
         if (veth->mtu)
                 put_u32(header, IFLA_MTU, veth->mtu);
-        if (veth->alias)
-                put_data(header, IFLA_IFALIAS, strlen(veth->alias), veth->alias);
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
         put_text(header, IFLA_INFO_KIND, "veth");
         data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
         put_peer(header, veth);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
+        put_alias(rtnl, veth->name, veth->alias);
 }
 
 void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned mtu) {
@@ -143,11 +154,10 @@ void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned m
         put_text(header, IFLA_IFNAME, name);
         if (mtu)
                 put_u32(header, IFLA_MTU, mtu);
-        if (alias)
-                put_data(header, IFLA_IFALIAS, strlen(alias), alias);
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
         put_text(header, IFLA_INFO_KIND, "bridge");
         mnl_attr_nest_end(header, info);
+        put_alias(rtnl, name, alias);
 }
 
 void rtnl_put_up(Rtnl *rtnl, unsigned index) {
