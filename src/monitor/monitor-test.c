@@ -95,7 +95,8 @@ static void add_mount(OciConfig *config, const char *type, const char *destinati
 
 /* A root with busybox and what the tests' scripts call. */
 static int make_root(Host *host, const char *busybox, Error *err) {
-        static const char *const tools[] = { "sh", "cat", "stty", "head", "sleep", "true" };
+        static const char *const tools[] = { "sh",   "cat",   "stty", "head",
+                                             "tail", "sleep", "true", "grep" };
         _cleanup_close_
         int from = open(busybox, O_RDONLY | O_CLOEXEC);
         _cleanup_close_
@@ -615,6 +616,151 @@ TEST(large_documents) {
         ASSERT_OK(exec(&host, "large", variable, false, raw, &fd, &err), &err);
         text = read_text(fd, NULL);
         ASSERT_STR(text, "20000\n");
+}
+
+/* Who stays behind with an exec's outputs open does not hold its client for long. */
+TEST(exec_leaves_a_process_behind) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_free_
+        char *text = NULL;
+        int64_t before;
+
+        ASSERT_OK(host_open(&host, "read a", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        before = clock_monotonic();
+        ASSERT_OK(exec(&host, "e", "sleep 30 & echo here", false, raw, &fd, &err), &err);
+        text = read_text(fd, NULL);
+        ASSERT_STR(text, "here\n");
+        ASSERT(clock_monotonic() - before < 10 * NSEC_PER_SEC);
+        ASSERT_OK(exec(&host, "e", "exit 1", false, raw, NULL, &err), &err); /* the id is free */
+}
+
+/* Two clients, one of which reads nothing: the other waits for it, and both get everything. */
+TEST(two_clients) {
+        _host_ Host host;
+        MonitorRequest output = { .want_stdout = true };
+        Error err;
+        _cleanup_close_
+        int first = -1;
+        _cleanup_close_
+        int second = -1;
+        _cleanup_free_
+        char *one = NULL;
+        _cleanup_free_
+        char *two = NULL;
+
+        ASSERT_OK(host_open(&host, "echo a; echo b >&2; echo c", false, &err), &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &output, &first, &err), &err);
+        ASSERT_OK(attach(&host, &output, &second, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        one = read_text(first, NULL);
+        two = read_text(second, NULL);
+        ASSERT_STR(one, "a\nc\n");
+        ASSERT_STR(two, "a\nc\n");
+}
+
+/* The input of a client that went away at once is not lost. */
+TEST(input_of_a_vanished_client) {
+        _host_ Host host;
+        MonitorRequest input = { .want_stdin = true };
+        Error err;
+        _cleanup_free_
+        char *log = NULL;
+        _cleanup_free_
+        char *data = alloc_zero(150000, 1);
+        int fd;
+
+        memset(data, '\n', 150000);
+        ASSERT_OK(host_open(&host, "head -c 150000 | grep -c ''", false, &err), &err);
+        host.start.open_stdin = host.start.stdin_once = true;
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &input, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT_OK(fd_write_full(fd, data, 150000), &err);
+        (void)close(fd);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_OK(file_read_at(host.state_fd, "log", 4096, &log, NULL, &err), &err);
+        ASSERT(strstr(log, "{\"log\":\"150000\\n\""));
+}
+
+/* With the host's process ids nothing ends with the container's own process: the monitor kills it.
+ */
+TEST(processes_left_behind) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_free_
+        char *text = NULL;
+        size_t kept = 0;
+
+        ASSERT_OK(host_open(&host, "sleep 1000 & exit 3", false, &err), &err);
+        if (!host.config.linux_)
+                return; /* needs a cgroup */
+        for (size_t i = 0; i < host.config.linux_->namespaces.count; i++) {
+                OciNamespace *namespaces = host.config.linux_->namespaces.items;
+
+                if (str_equal(namespaces[i].type, "pid"))
+                        free(namespaces[i].type);
+                else
+                        namespaces[kept++] = namespaces[i];
+        }
+        host.config.linux_->namespaces.count = kept;
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        text = read_text(fd, NULL);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 3);
+        ASSERT_OK(cgroup_pids(host.start.cgroup, &left, &count, &err), &err);
+        ASSERT_INT(count, 0);
+}
+
+TEST(out_of_memory) {
+        _host_ Host host;
+        OciResources *resources;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "head -c 100000000 /dev/zero | tail", false, &err), &err);
+        if (!host.config.linux_)
+                return; /* needs a cgroup */
+        host.config.linux_->resources = resources = NEW(OciResources);
+        resources->memory = NEW(OciMemory);
+        resources->memory->limit = NEW(int64_t);
+        *resources->memory->limit = 10 << 20;
+        resources->memory->swap = NEW(int64_t);
+        *resources->memory->swap = 10 << 20;
+        ASSERT_OK(host_start(&host, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 137);
+        ASSERT(host.exited.oom_killed);
+}
+
+/* A terminal's output that nobody has read when its process ends reaches client and log. */
+TEST(terminal_rest_is_read) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_free_
+        char *text = NULL;
+        _cleanup_free_
+        char *log = NULL;
+
+        ASSERT_OK(host_open(&host, "echo first; echo last", true, &err), &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        text = read_text(fd, NULL);
+        ASSERT_STR(text, "first\r\nlast\r\n");
+        ASSERT_OK(file_read_at(host.state_fd, "log", 4096, &log, NULL, &err), &err);
+        ASSERT(strstr(log, "{\"log\":\"last\\r\\n\",\"stream\":\"stdout\""));
 }
 
 TEST_MAIN()
