@@ -1,13 +1,12 @@
 /* netfiles.c: /etc/hosts, /etc/hostname and /etc/resolv.conf of a container: files in its
  * directory, bound over those of its image by ocispec.c. They are written in place, as a mount
  * holds the file, not its name. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 
 #include "base/fd.h"
 #include "engine/internal.h"
-#include "engine/netfiles.h"
+#include "engine/resolvconf.h"
 
 #define FILE_LIMIT (1 << 20)
 #define RESOLVER_ADDRESS "127.0.0.11"
@@ -23,77 +22,6 @@ static int write_in_place(int dir_fd, const char *name, const Buf *text, Error *
 }
 
 /* ---- /etc/resolv.conf ---- */
-
-void resolv_done(ResolvConf *conf) {
-        conf->servers = strv_free(conf->servers);
-        conf->search = strv_free(conf->search);
-        conf->options = strv_free(conf->options);
-}
-
-static void words_add(char ***list, const char *text) {
-        while (*text) {
-                text += strspn(text, " \t");
-                size_t length = strcspn(text, " \t");
-                if (length > 0)
-                        strv_take(list, str_copy_n(text, length));
-                text += length;
-        }
-}
-
-/* resolv.conf(5). The last "search" counts. */
-void resolv_parse(const char *text, ResolvConf *ret) {
-        _cleanup_strv_
-        char **lines = str_split(text, '\n');
-
-        for (char **line = lines; line && *line; line++) {
-                _cleanup_strv_
-                char **words = NULL;
-                words_add(&words, str_trim(*line));
-                if (strv_length(words) < 2 || words[0][0] == '#' || words[0][0] == ';')
-                        continue;
-                if (str_equal(words[0], "nameserver")) {
-                        strv_add(&ret->servers, words[1]);
-                } else if (str_equal(words[0], "search") || str_equal(words[0], "domain")) {
-                        ret->search = strv_free(ret->search);
-                        ret->search = strv_copy(words + 1);
-                } else if (str_equal(words[0], "options")) {
-                        for (char **word = words + 1; *word; word++)
-                                strv_add(&ret->options, *word);
-                }
-        }
-}
-
-bool resolv_is_loopback(const char *server) {
-        struct in_addr in;
-        struct in6_addr in6;
-
-        if (inet_pton(AF_INET, server, &in) == 1)
-                return (ntohl(in.s_addr) >> 24) == 127;
-        return inet_pton(AF_INET6, server, &in6) == 1 && IN6_IS_ADDR_LOOPBACK(&in6);
-}
-
-/* A loopback server of the host's is another machine's, or nobody, in the container. */
-void resolv_drop_loopback(ResolvConf *conf, char *const *fallback) {
-        char **kept = NULL;
-
-        for (char **server = conf->servers; server && *server; server++)
-                if (!resolv_is_loopback(*server))
-                        strv_add(&kept, *server);
-        strv_free(conf->servers);
-        conf->servers = kept ? kept : strv_copy(fallback);
-}
-
-void resolv_write(const ResolvConf *conf, Buf *buf) {
-        _cleanup_free_
-        char *search = strv_join(conf->search, " "), *options = strv_join(conf->options, " ");
-
-        if (!str_empty(search) && !str_equal(search, "."))
-                buf_format(buf, "search %s\n", search);
-        for (char **server = conf->servers; server && *server; server++)
-                buf_format(buf, "nameserver %s\n", *server);
-        if (!str_empty(options))
-                buf_format(buf, "options %s\n", options);
-}
 
 /* A host without the file has no name servers. */
 static void resolv_read_host(ResolvConf *ret) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/internal.h"
@@ -284,7 +285,9 @@ static int start_finish(StartJob *job, Error *err) {
         container_publish(container);
         /* It runs, whatever the disk says: an error here is told, and the next daemon finds it by
          * its monitor. */
-        int r = container_save(container, false, err);
+        int r = failpoint("start.record", err);
+        if (r == 0)
+                r = container_save(container, false, err);
         if (r < 0)
                 log_error("record that container %s runs: %s", container->id, err->message);
         container_event(container, "start", NULL);

@@ -1,4 +1,4 @@
-/* netfiles.h: resolv.conf(5) as lists, for netfiles.c and its test. */
+/* resolvconf.h: resolv.conf(5) as lists. */
 #pragma once
 
 #include "base/str.h"
