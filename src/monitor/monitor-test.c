@@ -698,7 +698,9 @@ TEST(processes_left_behind) {
         int fd = -1;
         _cleanup_free_
         char *text = NULL;
-        size_t kept = 0;
+        _cleanup_free_
+        pid_t *left = NULL;
+        size_t kept = 0, count = 0;
 
         ASSERT_OK(host_open(&host, "sleep 1000 & exit 3", false, &err), &err);
         if (!host.config.linux_)
