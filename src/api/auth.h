@@ -1,0 +1,11 @@
+/* auth.h: the registry credentials that clients send with a request. Inside api only. */
+#pragma once
+
+#include "api/request.h"
+
+/* X-Registry-Auth: base64url of a JSON document. One that cannot be read counts as none, as Docker
+ * has it: *ret stays zeroed. */
+void api_registry_auth(const ApiRequest *request, RegistryAuth *ret);
+void api_registry_auth_done(RegistryAuth *auth);
+/* Both alphabets of RFC 4648, with padding or without; false if text is neither. */
+bool base64_decode_any(const char *text, Buf *ret);

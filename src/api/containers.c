@@ -1,0 +1,199 @@
+/* containers.c: the calls on containers that are one question and one answer; streams are in
+ * streams.c. */
+#include <limits.h>
+#include <strings.h>
+
+#include "api/request.h"
+
+int on_container_list(ApiRequest *request, Error *err) {
+        _cleanup_(filters_done) Filters filters = { 0 };
+        _cleanup_buf_
+        Buf json = { 0 };
+        ListOptions options = { .all = api_flag(request, "all"),
+                                .size = api_flag(request, "size"),
+                                .filters = &filters };
+        int r = api_filters(request, &filters, err);
+
+        if (r >= 0)
+                r = http_query_int(&request->query, "limit", &options.limit, err);
+        if (r < 0)
+                return r;
+        options.limit = MAX(options.limit, 0);
+        r = engine_container_list(request->engine, &options, &json, err);
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+/* Whether body has a member of Config, and not only its two companions. */
+static bool has_config(json_object *body) {
+        if (!json_object_is_type(body, json_type_object))
+                return false;
+        json_object_object_foreach(body, name, value) {
+                (void)value;
+                if (strcasecmp(name, "HostConfig") != 0 &&
+                    strcasecmp(name, "NetworkingConfig") != 0)
+                        return true;
+        }
+        return false;
+}
+
+static int read_create(ApiRequest *request, ContainerCreate *create, Error *err) {
+        _cleanup_json_
+        json_object *body = NULL;
+        int r = api_body_any(request, &body, err);
+
+        if (r < 0)
+                return r;
+        if (request->head->length == 0 && !request->head->chunked)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid JSON: got EOF while reading request body");
+        if (!has_config(body))
+                return error_kind(err, ERROR_INVALID,
+                                  "Config cannot be empty in order to create a container");
+        return container_create_read(body, create, err);
+}
+
+static void add_warnings(Buf *json, char *const *warnings) {
+        buf_add_str(json, ",\"Warnings\":[");
+        for (size_t i = 0; i < strv_length(warnings); i++) {
+                if (i > 0)
+                        buf_add_char(json, ',');
+                json_add_quoted(json, warnings[i]);
+        }
+        buf_add_char(json, ']');
+}
+
+int on_container_create(ApiRequest *request, Error *err) {
+        _cleanup_(container_create_done) ContainerCreate create = { 0 };
+        _cleanup_free_
+        char *id = NULL;
+        _cleanup_strv_
+        char **warnings = NULL;
+        _cleanup_buf_
+        Buf rest = { 0 };
+        int r = read_create(request, &create, err);
+
+        if (r < 0)
+                return r;
+        r = engine_container_create(request->engine, api_query(request, "name"),
+                                    api_query(request, "platform"), &create, &id, &warnings, err);
+        if (r < 0)
+                return r;
+        add_warnings(&rest, warnings);
+        return api_answer_id(request, id, rest.data);
+}
+
+int on_container_inspect(ApiRequest *request, Error *err) {
+        _cleanup_buf_
+        Buf json = { 0 };
+        int r = engine_container_inspect(request->engine, api_name(request),
+                                         api_flag(request, "size"), &json, err);
+
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+int on_container_top(ApiRequest *request, Error *err) {
+        _cleanup_buf_
+        Buf json = { 0 };
+        int r = engine_container_top(request->engine, api_name(request),
+                                     api_query(request, "ps_args"), &json, err);
+
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+int on_container_start(ApiRequest *request, Error *err) {
+        int r = api_refuse_query(request, "checkpoint", err);
+
+        if (r < 0)
+                return r;
+        /* Before API 1.24 a host configuration could come along. */
+        if (request->head->length > 7)
+                return error_kind(err, ERROR_INVALID,
+                                  "starting container with non-empty request body was deprecated "
+                                  "since API v1.22 and removed in v1.24");
+        r = engine_container_start(request->engine, api_name(request), err);
+        return api_answer_done(request, r);
+}
+
+typedef int (*StopCall)(Engine *engine, const char *ref, const char *signal,
+                        const int64_t *timeout_s, Error *err);
+
+static int stop_by(ApiRequest *request, StopCall call, Error *err) {
+        int64_t timeout = 0;
+        int r = http_query_int(&request->query, "t", &timeout, err);
+
+        if (r < 0)
+                return r;
+        r = call(request->engine, api_name(request), api_query(request, "signal"),
+                 str_empty(api_query(request, "t")) ? NULL : &timeout, err);
+        return api_answer_done(request, r);
+}
+
+int on_container_stop(ApiRequest *request, Error *err) {
+        return stop_by(request, engine_container_stop, err);
+}
+
+int on_container_restart(ApiRequest *request, Error *err) {
+        return stop_by(request, engine_container_restart, err);
+}
+
+int on_container_kill(ApiRequest *request, Error *err) {
+        int r = engine_container_kill(request->engine, api_name(request),
+                                      api_query(request, "signal"), err);
+
+        return api_answer_done(request, r);
+}
+
+int on_container_pause(ApiRequest *request, Error *err) {
+        return api_answer_done(request,
+                               engine_container_pause(request->engine, api_name(request), err));
+}
+
+int on_container_unpause(ApiRequest *request, Error *err) {
+        return api_answer_done(request,
+                               engine_container_unpause(request->engine, api_name(request), err));
+}
+
+int on_container_rename(ApiRequest *request, Error *err) {
+        int r = engine_container_rename(request->engine, api_name(request),
+                                        api_query(request, "name") ?: "", err);
+
+        return api_answer_done(request, r);
+}
+
+int api_size(const ApiRequest *request, int *ret_width, int *ret_height, Error *err) {
+        static const char *const names[] = { "w", "h" };
+        int64_t sizes[2] = { 0 };
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                int r = http_query_int(&request->query, names[i], &sizes[i], err);
+
+                if (r < 0)
+                        return r;
+                if (sizes[i] < 0 || sizes[i] > USHRT_MAX)
+                        return error_kind(err, ERROR_INVALID,
+                                          "%s: a terminal's size lies between 0 and %d", names[i],
+                                          USHRT_MAX);
+        }
+        *ret_width = (int)sizes[0];
+        *ret_height = (int)sizes[1];
+        return 0;
+}
+
+int on_container_resize(ApiRequest *request, Error *err) {
+        int width, height, r = api_size(request, &width, &height, err);
+
+        if (r < 0)
+                return r;
+        r = engine_container_resize(request->engine, api_name(request), width, height, err);
+        return r < 0 ? r : api_answer_empty(request, 200);
+}
+
+int on_container_remove(ApiRequest *request, Error *err) {
+        int r = api_refuse_query(request, "link", err);
+
+        if (r < 0)
+                return r;
+        r = engine_container_remove(request->engine, api_name(request), api_flag(request, "force"),
+                                    api_flag(request, "v"), err);
+        return api_answer_done(request, r);
+}

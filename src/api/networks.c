@@ -1,0 +1,98 @@
+/* networks.c: the calls on networks. */
+#include "api/request.h"
+
+int on_network_list(ApiRequest *request, Error *err) {
+        _cleanup_(filters_done) Filters filters = { 0 };
+        _cleanup_buf_
+        Buf json = { 0 };
+        int r = api_filters(request, &filters, err);
+
+        if (r < 0)
+                return r;
+        r = engine_network_list(request->engine, &filters, &json, err);
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+int on_network_inspect(ApiRequest *request, Error *err) {
+        const char *scope = api_query(request, "scope");
+        _cleanup_buf_
+        Buf json = { 0 };
+        int r;
+
+        /* Every network here is local: no other scope has one. */
+        if (!str_empty(scope) && !str_equal(scope, "local"))
+                return error_kind(err, ERROR_NOT_FOUND, "network %s not found", api_name(request));
+        r = engine_network_inspect(request->engine, api_name(request), api_flag(request, "verbose"),
+                                   &json, err);
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+int on_network_create(ApiRequest *request, Error *err) {
+        NetworkCreate create = { 0 };
+        _cleanup_free_
+        char *id = NULL;
+        _cleanup_free_
+        char *warning = NULL;
+        _cleanup_buf_
+        Buf rest = { 0 };
+        int r = api_body(request, &network_create_table, &create, err);
+
+        if (r >= 0)
+                r = engine_network_create(request->engine, &create, &id, &warning, err);
+        json_done(&network_create_table, &create);
+        if (r < 0)
+                return r;
+        buf_add_str(&rest, ",\"Warning\":");
+        json_add_quoted(&rest, warning ?: "");
+        return api_answer_id(request, id, rest.data);
+}
+
+typedef struct NetworkMember {
+        char *container;
+        bool force;
+        EndpointSettings *endpoint;
+} NetworkMember;
+
+static const JsonField member_fields[] = {
+        JSON_FIELD(NetworkMember, "Container", JSON_STRING, container, 0),
+        JSON_FIELD(NetworkMember, "Force", JSON_BOOL, force, 0),
+        JSON_NESTED(NetworkMember, "EndpointConfig", JSON_OBJECT, endpoint, 0,
+                    &endpoint_settings_table),
+};
+static const JsonTable member_table = JSON_TABLE(NetworkMember, "request", member_fields);
+
+static int read_member(ApiRequest *request, NetworkMember *member, Error *err) {
+        int r = api_body(request, &member_table, member, err);
+
+        if (r >= 0 && str_empty(member->container))
+                r = error_kind(err, ERROR_INVALID,
+                               "the request names no container: set its member 'Container'");
+        return r;
+}
+
+int on_network_connect(ApiRequest *request, Error *err) {
+        NetworkMember member = { 0 };
+        int r = read_member(request, &member, err);
+
+        if (r >= 0)
+                r = engine_network_connect(request->engine, api_name(request), member.container,
+                                           member.endpoint, err);
+        json_done(&member_table, &member);
+        return r < 0 ? r : api_answer_empty(request, 200);
+}
+
+int on_network_disconnect(ApiRequest *request, Error *err) {
+        NetworkMember member = { 0 };
+        int r = read_member(request, &member, err);
+
+        if (r >= 0)
+                r = engine_network_disconnect(request->engine, api_name(request), member.container,
+                                              member.force, err);
+        json_done(&member_table, &member);
+        return r < 0 ? r : api_answer_empty(request, 200);
+}
+
+int on_network_remove(ApiRequest *request, Error *err) {
+        return api_answer_done(request,
+                               engine_network_remove(request->engine, api_name(request), err));
+}

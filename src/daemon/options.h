@@ -1,0 +1,28 @@
+/* options.h: what brigd is told by its command line and by daemon.json, with dockerd's names. */
+#pragma once
+
+#include "base/log.h"
+#include "format/json.h"
+#include "spec/container.h"
+
+typedef struct DaemonOptions {
+        char *data_root, *exec_root, *pidfile, *group, *bridge, *bip, *log_level;
+        char **hosts; /* unix://PATH, tcp://HOST:PORT, fd:// */
+        char **dns, **insecure_registries, **registry_mirrors;
+        bool debug;
+        char *log_driver;
+        Pairs log_opts;
+        char *config_file; /* NULL: the default one, which may be absent */
+        bool help, version;
+} DaemonOptions;
+
+#define OPTIONS_CONFIG_FILE "/etc/brig/daemon.json"
+
+/* Reads flags and the file, and fills in the defaults. invalid names the flag or the member; a
+ * setting given in both places is refused, as dockerd does. *ret must be zeroed; options_done it.
+ */
+int options_read(int argc, char *const *argv, DaemonOptions *ret, Error *err);
+void options_done(DaemonOptions *options);
+/* The level that debug and log-level say together. invalid. */
+int options_log_level(const DaemonOptions *options, LogLevel *ret, Error *err);
+void options_print_help(void);
