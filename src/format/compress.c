@@ -14,7 +14,8 @@
 
 #define INPUT_SIZE (1 << 18)
 #define MAGIC_LENGTH 6
-/* zstd's window, in powers of two: more memory than this is refused (128 MiB, the tools' default). */
+/* zstd's window, in powers of two: more memory than this is refused (128 MiB, the tools' default).
+ */
 #define ZSTD_WINDOW_MAX 27
 
 typedef struct InflateKind {
@@ -114,7 +115,8 @@ static int gzip_step(Inflater *inflater, Error *err) {
         r = isal_inflate(gzip);
         inflater->position = inflater->length - gzip->avail_in;
         if (r != ISAL_DECOMP_OK && r != ISAL_END_INPUT)
-                return damaged(err, "gzip", r == ISAL_INCORRECT_CHECKSUM ? "wrong checksum" : "invalid data");
+                return damaged(err, "gzip",
+                               r == ISAL_INCORRECT_CHECKSUM ? "wrong checksum" : "invalid data");
         if (gzip->block_state == ISAL_BLOCK_FINISH)
                 inflater->in_member = false;
         return 0;
@@ -125,7 +127,8 @@ static ssize_t gzip_read(Inflater *inflater, void *data, size_t length, Error *e
         bool more = true;
 
         for (;;) {
-                int r = inflater->in_member ? refill(inflater, err) : gzip_next_member(inflater, &more, err);
+                int r = inflater->in_member ? refill(inflater, err)
+                                            : gzip_next_member(inflater, &more, err);
 
                 if (r < 0)
                         return r;
@@ -153,7 +156,8 @@ static int zstd_begin(Inflater *inflater, Error *err) {
         inflater->zstd = ZSTD_createDStream();
         if (!inflater->zstd)
                 abort();
-        if (ZSTD_isError(ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_MAX)))
+        if (ZSTD_isError(
+                    ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_MAX)))
                 return error_set(err, EINVAL, "set up zstd");
         return 0;
 }
@@ -212,7 +216,8 @@ static int packed_begin(Inflater *inflater, Error *err) {
         if (archive_read_support_filter_xz(inflater->archive) != ARCHIVE_OK ||
             archive_read_support_filter_bzip2(inflater->archive) != ARCHIVE_OK ||
             archive_read_support_format_raw(inflater->archive) != ARCHIVE_OK ||
-            archive_read_open(inflater->archive, inflater, NULL, archive_input, NULL) != ARCHIVE_OK ||
+            archive_read_open(inflater->archive, inflater, NULL, archive_input, NULL) !=
+                    ARCHIVE_OK ||
             archive_read_next_header(inflater->archive, &entry) != ARCHIVE_OK)
                 return damaged(err, "compressed", archive_error_string(inflater->archive));
         return 0;
@@ -251,7 +256,8 @@ Compression compression_detect(const void *data, size_t length) {
         };
 
         for (size_t i = 0; i < ELEMENTS(magics); i++)
-                if (length >= magics[i].length && memcmp(data, magics[i].magic, magics[i].length) == 0)
+                if (length >= magics[i].length &&
+                    memcmp(data, magics[i].magic, magics[i].length) == 0)
                         return magics[i].compression;
         return COMPRESSION_NONE;
 }
@@ -291,4 +297,8 @@ ssize_t inflater_read(Inflater *inflater, void *data, size_t length, Error *err)
 
 int64_t inflater_consumed(const Inflater *inflater) {
         return inflater->consumed - (int64_t)(inflater->length - inflater->position);
+}
+
+Compression inflater_compression(const Inflater *inflater) {
+        return inflater->kind->compression;
 }

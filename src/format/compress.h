@@ -27,8 +27,9 @@ int inflater_new(int fd, Inflater **ret, Error *err);
 Inflater *inflater_free(Inflater *inflater);
 DEFINE_CLEANUP(Inflater *, inflater_free)
 
-/* Fills data with up to length bytes of the plain stream, at least one unless it ended (0). Negative errno:
- * damaged (-EBADMSG, kind invalid) or the read failed. */
+/* Fills data with up to length bytes of the plain stream, at least one unless it ended (0).
+ * Negative errno: damaged (-EBADMSG, kind invalid) or the read failed. */
 ssize_t inflater_read(Inflater *inflater, void *data, size_t length, Error *err);
 /* Bytes of the compressed stream used so far. */
 int64_t inflater_consumed(const Inflater *inflater);
+Compression inflater_compression(const Inflater *inflater);

@@ -1,5 +1,5 @@
-/* digest.h: SHA-256 digests in OCI's form, "sha256:" and 64 lower-case hexadecimal digits; and chain
- * ids. Knows no files. */
+/* digest.h: SHA-256 digests in OCI's form, "sha256:" and 64 lower-case hexadecimal digits; and
+ * chain ids. Knows no files. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,5 +22,6 @@ void digest_of(const void *data, size_t length, char text[DIGEST_TEXT_MAX]);
 bool digest_valid(const char *text); /* NULL is not */
 /* The 64 digits of a valid digest, borrowed. */
 const char *digest_hex(const char *digest);
-/* image-spec config.md, "Layer ChainID": that of the layer `diff` upon `parent` (NULL: no parent). */
+/* image-spec config.md, "Layer ChainID": that of the layer `diff` upon `parent` (NULL: no parent).
+ */
 void digest_chain(const char *parent, const char *diff, char text[DIGEST_TEXT_MAX]);

@@ -103,7 +103,8 @@ static void split_domain(const char *name, Reference *ret) {
         _cleanup_free_
         char *first = str_copy_n(name, length);
 
-        if (!slash || (!strpbrk(first, ".:[") && !str_equal(first, "localhost") && !has_upper(first))) {
+        if (!slash ||
+            (!strpbrk(first, ".:[") && !str_equal(first, "localhost") && !has_upper(first))) {
                 ret->domain = str_copy(DEFAULT_DOMAIN);
                 ret->path = str_copy(name);
         } else {
@@ -121,9 +122,10 @@ static void split_domain(const char *name, Reference *ret) {
 
 static int check(const char *text, const Reference *reference, Error *err) {
         if (has_upper(reference->path))
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid reference format: repository name (%s) must be lowercase",
-                                  reference->path);
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "invalid reference format: repository name (%s) must be lowercase",
+                        reference->path);
         if (!path_valid(reference->path) || !domain_valid(reference->domain) ||
             (reference->tag && !tag_valid(reference->tag)))
                 return error_kind(err, ERROR_INVALID, "invalid reference format");
@@ -137,9 +139,10 @@ static int check(const char *text, const Reference *reference, Error *err) {
                                   "hexadecimal digits",
                                   reference->digest);
         if (id_valid(text))
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid repository name (%s), cannot specify 64-byte hexadecimal strings",
-                                  text);
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "invalid repository name (%s), cannot specify 64-byte hexadecimal strings",
+                        text);
         return 0;
 }
 

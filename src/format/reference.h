@@ -7,10 +7,10 @@
 #include "base/error.h"
 
 typedef struct Reference {
-        char *domain;      /* "docker.io", "127.0.0.1:5000" */
-        char *path;        /* "library/busybox" */
-        char *tag;         /* or NULL */
-        char *digest;      /* "sha256:…" or NULL */
+        char *domain; /* "docker.io", "127.0.0.1:5000" */
+        char *path;   /* "library/busybox" */
+        char *tag;    /* or NULL */
+        char *digest; /* "sha256:…" or NULL */
 } Reference;
 
 /* Reads a familiar or full name. invalid: "invalid reference format…", in Docker's words. */
@@ -23,4 +23,4 @@ void reference_default_tag(Reference *reference);
 char *reference_repository(const Reference *reference); /* docker.io/library/busybox */
 char *reference_full(const Reference *reference);       /* docker.io/library/busybox:latest */
 char *reference_familiar_repository(const Reference *reference); /* busybox */
-char *reference_familiar(const Reference *reference);            /* busybox:latest, busybox@sha256:… */
+char *reference_familiar(const Reference *reference); /* busybox:latest, busybox@sha256:… */

@@ -11,7 +11,8 @@
 
 typedef struct Header {
         char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type;
-        char link[100], magic[6], version[2], user[32], group[32], major[8], minor[8], prefix[155], pad[12];
+        char link[100], magic[6], version[2], user[32], group[32], major[8], minor[8], prefix[155],
+                pad[12];
 } Header;
 _Static_assert(sizeof(Header) == BLOCK, "a tar header is one block");
 
@@ -28,8 +29,8 @@ static void put_number(char *field, size_t width, uint64_t value) {
         field[0] = (char)0x80;
 }
 
-static int put_header(int fd, const char *name, char type, unsigned mode, uint64_t size, int64_t mtime_s,
-                      Error *err) {
+static int put_header(int fd, const char *name, char type, unsigned mode, uint64_t size,
+                      int64_t mtime_s, Error *err) {
         Header header = { .type = type, .magic = "ustar", .version = { '0', '0' } };
         unsigned sum = 0;
         int r;
@@ -63,13 +64,15 @@ int tar_put_directory(int fd, const char *name, int64_t mtime_s, Error *err) {
         return put_header(fd, name, '5', 0755, 0, mtime_s, err);
 }
 
-int tar_put_bytes(int fd, const char *name, const void *data, size_t length, int64_t mtime_s, Error *err) {
+int tar_put_bytes(int fd, const char *name, const void *data, size_t length, int64_t mtime_s,
+                  Error *err) {
         int r = put_header(fd, name, '0', 0644, length, mtime_s, err);
 
         if (r < 0)
                 return r;
         r = fd_write_full(fd, data, length);
-        return r < 0 ? error_set(err, -r, "write tar entry '%s'", name) : put_padding(fd, length, err);
+        return r < 0 ? error_set(err, -r, "write tar entry '%s'", name)
+                     : put_padding(fd, length, err);
 }
 
 int tar_put_file(int fd, const char *name, int from_fd, int64_t size, int64_t mtime_s, Error *err) {

@@ -7,10 +7,11 @@
 
 #include "base/error.h"
 
-/* Every entry belongs to 0:0 and has the time mtime_s (seconds since 1970), so that archives of the same images are
- * equal. Names are at most 100 bytes. Errors are those of write(2). */
+/* Every entry belongs to 0:0 and has the time mtime_s (seconds since 1970), so that archives of the
+ * same images are equal. Names are at most 100 bytes. Errors are those of write(2). */
 int tar_put_directory(int fd, const char *name, int64_t mtime_s, Error *err);
-int tar_put_bytes(int fd, const char *name, const void *data, size_t length, int64_t mtime_s, Error *err);
+int tar_put_bytes(int fd, const char *name, const void *data, size_t length, int64_t mtime_s,
+                  Error *err);
 /* Copies exactly `size` bytes of from_fd, from its start. */
 int tar_put_file(int fd, const char *name, int from_fd, int64_t size, int64_t mtime_s, Error *err);
 /* The two blocks of zeros at the end. */

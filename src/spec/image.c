@@ -1,5 +1,6 @@
-/* image.c: the tables of spec/image.h. Names are those of OCI image-spec 1.1 (config.md, manifest.md,
- * image-index.md) and of Docker's image document; empty members are left out, as both write them. */
+/* image.c: the tables of spec/image.h. Names are those of OCI image-spec 1.1 (config.md,
+ * manifest.md, image-index.md) and of Docker's image document; empty members are left out, as both
+ * write them. */
 #include "spec/image.h"
 
 #define OMIT JSON_OMIT_EMPTY
@@ -92,7 +93,8 @@ const JsonTable image_manifest_table = JSON_TABLE(ImageManifest, "manifest", man
 static const JsonField index_fields[] = {
         JSON_FIELD(ImageIndex, "schemaVersion", JSON_INT, schema_version, JSON_REQUIRED),
         JSON_FIELD(ImageIndex, "mediaType", JSON_STRING, media_type, OMIT),
-        JSON_NESTED(ImageIndex, "manifests", JSON_ARRAY, manifests, JSON_REQUIRED, &descriptor_table),
+        JSON_NESTED(ImageIndex, "manifests", JSON_ARRAY, manifests, JSON_REQUIRED,
+                    &descriptor_table),
         JSON_FIELD(ImageIndex, "annotations", JSON_PAIRS, annotations, OMIT),
 };
 const JsonTable image_index_table = JSON_TABLE(ImageIndex, "index", index_fields);

@@ -1,0 +1,48 @@
+/* helper-main.c: brig-image, the program that brigd starts, confined, for what meets untrusted
+ * input or needs large libraries: the registry, and reading archives. `brig-image JOB`, never by
+ * hand. */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "image/job.h"
+#include "image/message.h"
+
+static const struct {
+        const char *name;
+        int (*run)(Error *err);
+} jobs[] = {
+        { "unpack", job_unpack },
+        { "stage", job_stage },
+};
+
+static int usage(void) {
+        (void)fputs("brig-image: brigd starts this program by itself; it is of no use by hand\n",
+                    stderr);
+        return 64;
+}
+
+int main(int argc, char *argv[]) {
+        if (argc != 2)
+                return usage();
+        /* brigd's end of the socket tells that it has gone; the signal ends a job that isn't
+         * listening. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)signal(SIGPIPE, SIG_IGN);
+        (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive reads names by it */
+        for (size_t i = 0; i < ELEMENTS(jobs); i++) {
+                Error err = {};
+                int r;
+
+                if (!str_equal(argv[1], jobs[i].name))
+                        continue;
+                r = jobs[i].run(&err);
+                if (r < 0 && !err.message[0])
+                        (void)error_set(&err, -r, "%s", jobs[i].name);
+                if (r < 0)
+                        image_message_send_error(IMAGE_FD_SOCKET, &err);
+                return r < 0;
+        }
+        return usage();
+}

@@ -1,0 +1,212 @@
+/* layer.c: a layer's snapshot: unpacked by brig-image into tmp/, checked, moved to its place and
+ * recorded, in that order. See store.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "image/sql.h"
+#include "image/store.h"
+
+void layer_done(Layer *layer) {
+        free(layer->media_type);
+        layer->media_type = NULL;
+}
+
+static void read_digest(sqlite3_stmt *statement, int column, char text[DIGEST_TEXT_MAX]) {
+        const char *value = (const char *)sqlite3_column_text(statement, column);
+
+        (void)snprintf(text, DIGEST_TEXT_MAX, "%s", value ? value : "");
+}
+
+int layer_load(ImageStore *store, const char *chain, Layer *ret, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err,
+                            "SELECT chain, parent, diff, blob, media_type, blob_size, size FROM "
+                            "layers WHERE chain=?",
+                            "t", chain);
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return error_kind(err, ERROR_NOT_FOUND, "no layer '%s' in the image store", chain);
+        read_digest(statement, 0, ret->chain);
+        read_digest(statement, 1, ret->parent);
+        read_digest(statement, 2, ret->diff);
+        read_digest(statement, 3, ret->blob);
+        ret->media_type = sql_text(statement, 4);
+        ret->blob_size = sqlite3_column_int64(statement, 5);
+        ret->size = sqlite3_column_int64(statement, 6);
+        return 0;
+}
+
+/* ---- unpacking ---- */
+
+int unpack_start(ImageStore *store, int input_fd, int copy_fd, Unpack *ret, Error *err) {
+        char id[ID_LENGTH + 1];
+        Unpack unpack = { .store = store, .helper = { .socket = -1 } };
+        _cleanup_free_
+        char *target = NULL;
+        _cleanup_close_
+        int target_fd = -1;
+        int r;
+
+        id_new(id);
+        (void)snprintf(unpack.name, sizeof(unpack.name), "snap-%.32s", id);
+        target = str_format("%s/fs", unpack.name);
+        r = dir_open_at(store->tmp_fd, target, 0755, &target_fd, err);
+        if (r == 0) {
+                const HelperFd fds[] = {
+                        { input_fd, IMAGE_FD_INPUT },
+                        { target_fd, IMAGE_FD_TARGET },
+                        { copy_fd, IMAGE_FD_COPY },
+                };
+
+                r = helper_start(store->helper, "unpack", fds, ELEMENTS(fds), &unpack.helper, err);
+        }
+        if (r < 0)
+                unpack_done(&unpack);
+        else
+                *ret = unpack;
+        return r;
+}
+
+int unpack_step(Unpack *unpack, int64_t *ret_consumed, Error *err) {
+        _cleanup_(image_message_done) ImageMessage message = {};
+        int r = image_message_receive(unpack->helper.socket, &message, NULL, 0, NULL, err);
+
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "unpack: brig-image ended without an answer");
+        if (str_equal(message.kind, "error"))
+                return image_message_to_error(&message, err);
+        if (str_equal(message.kind, "progress")) {
+                *ret_consumed = message.current;
+                return 0;
+        }
+        if (!str_equal(message.kind, "done") || !digest_valid(message.digest))
+                return error_kind(err, ERROR_INTERNAL, "unpack: brig-image answered '%s'",
+                                  message.kind);
+        memcpy(unpack->diff, message.digest, DIGEST_TEXT_MAX);
+        unpack->size = message.size;
+        unpack->media_type = TAKE_PTR(message.media_type);
+        return 1;
+}
+
+int unpack_finish(Unpack *unpack, Error *err) {
+        int64_t consumed;
+        int r;
+
+        do
+                r = unpack_step(unpack, &consumed, err);
+        while (r == 0);
+        return r < 0 ? r : 0;
+}
+
+void unpack_done(Unpack *unpack) {
+        if (!unpack->store)
+                return;
+        helper_end(&unpack->helper);
+        if (unpack->name[0])
+                (void)dir_remove_at(unpack->store->tmp_fd, unpack->name,
+                                    NULL); /* else at the next start */
+        free(unpack->media_type);
+        *unpack = (Unpack){ .helper.socket = -1 };
+}
+
+static int move_snapshot(Unpack *unpack, const char *chain, Error *err) {
+        ImageStore *store = unpack->store;
+
+        /* An unrecorded or damaged one of that name can only be a leftover. */
+        int r = dir_remove_at(store->snapshots_fd, digest_hex(chain), err);
+
+        if (r < 0)
+                return r;
+        if (renameat(store->tmp_fd, unpack->name, store->snapshots_fd, digest_hex(chain)) < 0)
+                return error_set(err, errno, "store snapshot '%s'", chain);
+        unpack->name[0] = '\0';
+        return 0;
+}
+
+/* ---- landing ---- */
+
+static int insert(ImageStore *store, const Layer *layer, Error *err) {
+        STORE_LOCKED(store);
+
+        return sql_run(store->db, err,
+                       "INSERT OR IGNORE INTO layers(chain, parent, diff, blob, media_type, "
+                       "blob_size, size)"
+                       " VALUES(?,?,?,?,?,?,?)",
+                       "tttttii", layer->chain, *layer->parent ? layer->parent : NULL, layer->diff,
+                       layer->blob, layer->media_type, layer->blob_size, layer->size);
+}
+
+static int sync_directories(ImageStore *store, Error *err) {
+        if (fsync(store->blobs_fd) < 0 || fsync(store->snapshots_fd) < 0)
+                return error_set(err, errno, "sync the image store's directories");
+        return 0;
+}
+
+static int land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
+        ImageStore *store = unpack->store;
+        int r;
+
+        if (!str_equal(layer->diff, unpack->diff))
+                return error_kind(err, ERROR_INVALID,
+                                  "layer %s holds %s, but the image's configuration says %s: the "
+                                  "image is damaged",
+                                  layer->blob, unpack->diff, layer->diff);
+        if (!unpack->media_type)
+                return error_kind(err, ERROR_INVALID,
+                                  "layer %s is compressed, but not with gzip or zstd", layer->blob);
+        str_replace(&layer->media_type, unpack->media_type);
+        layer->size = unpack->size;
+        r = store_sync(store, err);
+        if (r == 0)
+                r = failpoint("image.layer-synced", err);
+        if (r == 0 && temp)
+                r = blob_temp_commit(temp, layer->blob, err);
+        if (r == 0)
+                r = move_snapshot(unpack, layer->chain, err);
+        if (r == 0)
+                r = sync_directories(store, err);
+        if (r == 0)
+                r = failpoint("image.layer-moved", err);
+        return r < 0 ? r : insert(store, layer, err);
+}
+
+int layer_land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
+        ImageStore *store = unpack->store;
+        int r = land(layer, unpack, temp, err);
+
+        layer_give_up(store, layer->chain);
+        return r;
+}
+
+int layer_restore(ImageStore *store, const Layer *layer, Error *err) {
+        _cleanup_(unpack_done) Unpack unpack = {};
+        _cleanup_close_
+        int blob_fd = -1;
+        int r = blob_open(store, layer->blob, &blob_fd, NULL, err);
+
+        if (r == 0)
+                r = unpack_start(store, blob_fd, -1, &unpack, err);
+        if (r == 0)
+                r = unpack_finish(&unpack, err);
+        if (r < 0)
+                return error_prefix(err, "restore layer %s", layer->chain);
+        if (!str_equal(unpack.diff, layer->diff))
+                return error_kind(err, ERROR_INTERNAL,
+                                  "blob '%s' is damaged: pull or load the image again",
+                                  layer->blob);
+        r = store_sync(store, err);
+        if (r == 0)
+                r = move_snapshot(&unpack, layer->chain, err);
+        return r < 0 ? r : sync_directories(store, err);
+}

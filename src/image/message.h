@@ -1,0 +1,50 @@
+/* message.h: what brigd and its confined program brig-image say to each other: one JSON object a
+ * message over a SOCK_SEQPACKET pair, descriptors beside it. Both ends are checked by the table. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "format/json.h"
+
+/* Where a job of brig-image finds its descriptors. */
+enum {
+        IMAGE_FD_INPUT = 0,  /* unpack, stage: the stream */
+        IMAGE_FD_SOCKET = 3, /* every job: reports, and requests for fetch */
+        IMAGE_FD_TARGET = 4, /* unpack: the layer's directory; stage: where files go */
+        IMAGE_FD_COPY = 5,   /* unpack: the plain stream is written here too, if it is open */
+};
+
+typedef struct ImageMessage {
+        char *kind; /* reports: "progress", "entry", "done", "error"; requests: "start", "get" */
+        int64_t current, total; /* progress: bytes */
+        char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link */
+        int64_t number; /* entry: its content is the file of this name below the target; 0: none */
+        char *digest;   /* entry: of the content; done: unpack's diff id, or of what was fetched */
+        int64_t size;   /* entry, done: bytes; get: at most (0: unknown) */
+        char *media_type; /* done of a fetch */
+        char *message;    /* error */
+        int64_t error_kind, error_number;
+        /* start, get */
+        char *registry, *repository; /* "127.0.0.1:5000", "library/busybox" */
+        char *username, *password, *identity_token, *registry_token;
+        char **insecure, **mirrors;
+        char *path; /* "manifests/latest", "blobs/sha256:…" */
+        char **accept;
+        int64_t status; /* error of a fetch: the HTTP status, 0 if there was none */
+        char *code;     /* error of a fetch: the registry's code, "MANIFEST_UNKNOWN" */
+} ImageMessage;
+
+void image_message_done(ImageMessage *message);
+
+/* 0 or a negative errno; -EPIPE: the other end is gone. */
+int image_message_send(int socket_fd, const ImageMessage *message, const int *fds, size_t fd_count);
+/* 1 a message (*ret, to be freed by image_message_done; descriptors are the caller's), 0 the end.
+ */
+int image_message_receive(int socket_fd, ImageMessage *ret, int *fds, size_t fd_max,
+                          size_t *ret_fd_count, Error *err);
+/* Sends err as an error message. */
+void image_message_send_error(int socket_fd, const Error *err);
+/* Sets *err from an error message; returns its negative errno. */
+int image_message_to_error(const ImageMessage *message, Error *err);

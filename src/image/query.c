@@ -1,0 +1,304 @@
+/* query.c: finds, reads, lists and tags images. See image.h. */
+#include <fcntl.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "format/reference.h"
+#include "image/sql.h"
+#include "image/store.h"
+
+#define CONFIG_MAX (8u << 20)
+
+static void reference_donep(Reference *reference) {
+        reference_done(reference);
+}
+
+void image_done(Image *image) {
+        free(image->id);
+        image->names = strv_free(image->names);
+        image->digests = strv_free(image->digests);
+        json_done(&image_config_table, &image->config);
+        free(image->config_text);
+        image->chain_ids = strv_free(image->chain_ids);
+        free(image->layer_sizes);
+        *image = (Image){};
+}
+
+/* ---- reading ---- */
+
+static int read_names(ImageStore *store, Image *image, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err,
+                            "SELECT name FROM names WHERE image=? ORDER BY rowid", "t", image->id);
+
+        while (r >= 0 && (r = sql_step(statement, err)) > 0) {
+                _cleanup_(reference_donep) Reference reference = {};
+
+                r = reference_parse((const char *)sqlite3_column_text(statement, 0), &reference,
+                                    err);
+                if (r < 0)
+                        return r;
+                strv_take(reference.digest ? &image->digests : &image->names,
+                          reference_familiar(&reference));
+        }
+        return r;
+}
+
+static int read_layers(ImageStore *store, Image *image, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        size_t count = 0;
+        int r = sql_prepare(store->db, &statement, err,
+                            "SELECT chain, size FROM image_layers JOIN layers USING(chain) WHERE "
+                            "image=? ORDER BY position",
+                            "t", image->id);
+
+        while (r >= 0 && (r = sql_step(statement, err)) > 0) {
+                strv_take(&image->chain_ids, sql_text(statement, 0));
+                GROW(image->layer_sizes, count);
+                image->layer_sizes[count] = sqlite3_column_int64(statement, 1);
+                image->size += image->layer_sizes[count++];
+        }
+        return r;
+}
+
+static int read_row(ImageStore *store, const char *id, Image *image, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err,
+                            "SELECT id, tagged_at FROM images WHERE id=?", "t", id);
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return error_kind(err, ERROR_NOT_FOUND, "No such image: %s", id);
+        image->id = sql_text(statement, 0);
+        image->tagged_at = sqlite3_column_int64(statement, 1);
+        return 0;
+}
+
+int image_read(ImageStore *store, const char *id, Image *ret, Error *err) {
+        Image image = {};
+        size_t length = 0;
+        int r = read_row(store, id, &image, err);
+
+        if (r == 0)
+                r = read_names(store, &image, err);
+        if (r == 0)
+                r = read_layers(store, &image, err);
+        if (r == 0)
+                r = blob_read(store, id, CONFIG_MAX, &image.config_text, &length, err);
+        if (r == 0)
+                r = json_parse(&image_config_table, image.config_text, length, &image.config, err);
+        if (r < 0)
+                image_done(&image);
+        else
+                *ret = image;
+        return r;
+}
+
+/* ---- finding ---- */
+
+static int find_text(ImageStore *store, const char *sql, const char *value, char **ret,
+                     Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err, sql, "t", value);
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r <= 0)
+                return r;
+        *ret = sql_text(statement, 0);
+        return 1;
+}
+
+static int find_by_name(ImageStore *store, const Reference *reference, char **ret_id,
+                        char **ret_name, Error *err) {
+        _cleanup_free_
+        char *repository = reference_repository(reference);
+        _cleanup_free_
+        char *name = reference->digest ? str_format("%s@%s", repository, reference->digest)
+                                       : reference_full(reference);
+        int r = find_text(store, "SELECT image FROM names WHERE name=?", name, ret_id, err);
+
+        if (r > 0 && ret_name)
+                *ret_name = TAKE_PTR(name);
+        return r;
+}
+
+/* 1 if exactly one id begins so. */
+static int find_by_prefix(ImageStore *store, const char *prefix, char **ret_id, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        _cleanup_free_
+        char *low = str_format("sha256:%s", prefix), *high = str_format("sha256:%sg", prefix),
+             *id = NULL;
+        int r = sql_prepare(store->db, &statement, err,
+                            "SELECT id FROM images WHERE id>=? AND id<? LIMIT 2", "tt", low, high);
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r <= 0)
+                return r;
+        id = sql_text(statement, 0);
+        r = sql_step(statement, err);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return 0;
+        *ret_id = TAKE_PTR(id);
+        return 1;
+}
+
+static int resolve_name(ImageStore *store, const char *ref, char **ret_id, char **ret_name,
+                        char **ret_printed, Error *err) {
+        _cleanup_(reference_donep) Reference reference = {};
+        int r = reference_parse(ref, &reference, err);
+
+        if (r < 0)
+                return r;
+        reference_default_tag(&reference);
+        *ret_printed = reference_familiar(&reference);
+        return find_by_name(store, &reference, ret_id, ret_name, err);
+}
+
+int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_name, Error *err) {
+        const char *prefix = str_after(ref, "sha256:");
+        _cleanup_free_
+        char *printed = NULL;
+        int r = 0;
+
+        if (!prefix)
+                prefix = ref;
+        if (!id_valid(prefix) && prefix == ref)
+                r = resolve_name(store, ref, ret_id, ret_name, &printed, err);
+        if (r == 0 && id_prefix_valid(prefix))
+                r = find_by_prefix(store, prefix, ret_id, err);
+        if (r < 0)
+                return r;
+        return r > 0 ? 0
+                     : error_kind(err, ERROR_NOT_FOUND, "No such image: %s",
+                                  printed ? printed : ref);
+}
+
+int image_find(ImageStore *store, const char *ref, Image *ret, Error *err) {
+        STORE_LOCKED(store);
+        _cleanup_free_
+        char *id = NULL;
+        int r = image_resolve(store, ref, &id, NULL, err);
+
+        return r < 0 ? r : image_read(store, id, ret, err);
+}
+
+static int newest_first(const void *a, const void *b) {
+        const Image *left = a, *right = b;
+
+        if (left->config.created != right->config.created)
+                return left->config.created < right->config.created ? 1 : -1;
+        return strcmp(left->id, right->id);
+}
+
+static int list_ids(ImageStore *store, char ***ret, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err, "SELECT id FROM images", "");
+
+        while (r >= 0 && (r = sql_step(statement, err)) > 0)
+                strv_take(ret, sql_text(statement, 0));
+        return r;
+}
+
+int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err) {
+        STORE_LOCKED(store);
+        _cleanup_strv_
+        char **ids = NULL;
+        Image *images = NULL;
+        size_t count = 0;
+        int r = list_ids(store, &ids, err);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; ids && ids[i]; i++) {
+                Error why = {};
+
+                GROW(images, count);
+                images[count] = (Image){};
+                if (image_read(store, ids[i], &images[count], &why) == 0)
+                        count++;
+                else /* one damaged image must not hide the others */
+                        log_error("image %s can't be read: %s; pull or load it again", ids[i],
+                                  why.message);
+        }
+        if (count > 0)
+                qsort(images, count, sizeof(Image), newest_first);
+        *ret = images;
+        *ret_count = count;
+        return 0;
+}
+
+/* ---- tags ---- */
+
+static int parse_target(const char *target, char **ret, Error *err) {
+        _cleanup_(reference_donep) Reference reference = {};
+        int r = reference_parse(target, &reference, err);
+
+        if (r < 0)
+                return r;
+        if (reference.digest)
+                return error_kind(err, ERROR_INVALID,
+                                  "refusing to create a tag with a digest reference");
+        if (str_equal(reference.path, "library/sha256"))
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "refusing to create an ambiguous tag using digest algorithm as name");
+        reference_default_tag(&reference);
+        *ret = reference_full(&reference);
+        return 0;
+}
+
+int image_tag(ImageStore *store, const char *source, const char *target, Error *err) {
+        _cleanup_free_
+        char *id = NULL, *name = NULL;
+        int r = parse_target(target, &name, err);
+        STORE_LOCKED(store);
+
+        if (r == 0)
+                r = image_resolve(store, source, &id, NULL, err);
+        if (r < 0)
+                return r;
+        return sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)",
+                       "tt", name, id);
+}
+
+/* ---- root file systems ---- */
+
+static int find_layer(ImageStore *store, const char *chain, Layer *ret, Error *err) {
+        STORE_LOCKED(store);
+
+        return layer_load(store, chain, ret, err);
+}
+
+static int ensure_layer(ImageStore *store, const char *chain, Error *err) {
+        _cleanup_free_
+        char *path = str_format("%s/fs", digest_hex(chain));
+        _cleanup_(layer_done) Layer layer = {};
+        int r;
+
+        if (faccessat(store->snapshots_fd, path, F_OK, 0) == 0)
+                return 0;
+        r = find_layer(store, chain, &layer, err);
+        return r < 0 ? r : layer_restore(store, &layer, err);
+}
+
+int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Error *err) {
+        _cleanup_strv_
+        char **lowers = NULL;
+
+        for (size_t i = strv_length(image->chain_ids); i-- > 0;) {
+                int r = ensure_layer(store, image->chain_ids[i], err);
+
+                if (r < 0)
+                        return r;
+                strv_format(&lowers, "snapshots/%s/fs", digest_hex(image->chain_ids[i]));
+        }
+        *ret_lowers = TAKE_PTR(lowers);
+        return 0;
+}

@@ -1,0 +1,177 @@
+/* record.c: images and names as the database has them, and the collection of what none of them
+ * needs. See store.h. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "image/sql.h"
+#include "image/store.h"
+
+#define SQL_IN_USE                                                                                 \
+        "SELECT 1 FROM images WHERE id=?1 UNION ALL SELECT 1 FROM images WHERE manifest=?1"        \
+        " UNION ALL SELECT 1 FROM layers WHERE blob=?1"
+
+void image_record_done(ImageRecord *record) {
+        free(record->manifest);
+        record->chains = strv_free(record->chains);
+        record->names = strv_free(record->names);
+        *record = (ImageRecord){};
+}
+
+/* Ends a transaction: commits if r is 0, else takes everything back. */
+static int end_transaction(ImageStore *store, int r, Error *err) {
+        if (r == 0)
+                r = sql_run(store->db, err, "COMMIT", "");
+        if (r < 0)
+                (void)sql_run(store->db, NULL, "ROLLBACK", "");
+        return r;
+}
+
+static int insert_image(ImageStore *store, const ImageRecord *record, int64_t now, Error *err) {
+        int r = sql_run(
+                store->db, err,
+                "INSERT INTO images(id, manifest, tagged_at) VALUES(?,?,?) ON CONFLICT(id) DO "
+                "UPDATE"
+                " SET manifest=coalesce(excluded.manifest, manifest), tagged_at=excluded.tagged_at",
+                "tti", record->id, record->manifest, now);
+
+        for (int64_t i = 0; r == 0 && record->chains && record->chains[i]; i++)
+                r = sql_run(
+                        store->db, err,
+                        "INSERT OR REPLACE INTO image_layers(image, position, chain) VALUES(?,?,?)",
+                        "tit", record->id, i, record->chains[i]);
+        for (size_t i = 0; r == 0 && record->names && record->names[i]; i++)
+                r = sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)",
+                            "tt", record->names[i], record->id);
+        return r;
+}
+
+int image_record(ImageStore *store, const ImageRecord *record, Error *err) {
+        STORE_LOCKED(store);
+        int r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
+
+        if (r < 0)
+                return r;
+        r = insert_image(store, record, clock_now(), err);
+        if (r == 0)
+                r = failpoint("image.record", err);
+        return end_transaction(store, r, err);
+}
+
+/* ---- collection ---- */
+
+static int list_unused(ImageStore *store, char ***chains, char ***blobs, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(
+                store->db, &statement, err,
+                "SELECT chain, blob FROM layers WHERE chain NOT IN (SELECT chain FROM image_layers)"
+                " AND chain NOT IN (SELECT chain FROM holds) ORDER BY rowid DESC",
+                "");
+
+        if (r < 0)
+                return r;
+        while ((r = sql_step(statement, err)) > 0) {
+                const char *chain = (const char *)sqlite3_column_text(statement, 0);
+
+                if (map_get(&store->pins, chain))
+                        continue;
+                strv_add(chains, chain);
+                strv_add(blobs, (const char *)sqlite3_column_text(statement, 1));
+        }
+        return r;
+}
+
+static int delete_layers(ImageStore *store, char *const *chains, Error *err) {
+        int r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; r == 0 && chains && chains[i]; i++)
+                r = sql_run(store->db, err, "DELETE FROM layers WHERE chain=?", "t", chains[i]);
+        return end_transaction(store, r, err);
+}
+
+static void delete_blob(ImageStore *store, const char *digest) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+
+        if (!digest_valid(digest) || map_get(&store->pins, digest))
+                return;
+        if (sql_prepare(store->db, &statement, NULL, SQL_IN_USE, "t", digest) < 0 ||
+            sql_step(statement, NULL) != 0)
+                return;
+        if (unlinkat(store->blobs_fd, digest_hex(digest), 0) < 0 && errno != ENOENT)
+                log_warn("image store: remove blob %s: %s", digest, strerror(errno));
+}
+
+/* Under the lock: snapshots leave their place at once; their files go later. Names below tmp/ are
+ * appended to *moved. */
+static int unrecord(ImageStore *store, char *const *blobs, char ***chains, char ***moved,
+                    Error *err) {
+        _cleanup_strv_
+        char **candidates = strv_copy(blobs);
+        STORE_LOCKED(store);
+        int r = list_unused(store, chains, &candidates, err);
+
+        if (r == 0 && *chains)
+                r = delete_layers(store, *chains, err);
+        if (r == 0)
+                r = failpoint("image.unrecorded", err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; *chains && (*chains)[i]; i++) {
+                char id[ID_LENGTH + 1];
+
+                id_new(id);
+                if (renameat(store->snapshots_fd, digest_hex((*chains)[i]), store->tmp_fd, id) == 0)
+                        strv_add(moved, id);
+        }
+        for (size_t i = 0; candidates && candidates[i]; i++)
+                delete_blob(store, candidates[i]);
+        return 0;
+}
+
+int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Error *err) {
+        _cleanup_strv_
+        char **chains = NULL, **moved = NULL;
+        int r = unrecord(store, blobs, &chains, &moved, err);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; moved && moved[i]; i++) {
+                Error why = {};
+
+                if (dir_remove_at(store->tmp_fd, moved[i], &why) <
+                    0) /* tried again at the next start */
+                        log_warn("image store: %s", why.message);
+        }
+        for (size_t i = 0; ret_chains && chains && chains[i]; i++)
+                strv_add(ret_chains, chains[i]);
+        return 0;
+}
+
+/* ---- holds ---- */
+
+int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err) {
+        STORE_LOCKED(store);
+
+        return sql_run(store->db, err,
+                       "INSERT OR IGNORE INTO holds(holder, chain) SELECT ?1, chain FROM "
+                       "image_layers WHERE image=?2",
+                       "tt", holder, image_id);
+}
+
+static int delete_holds(ImageStore *store, const char *holder, Error *err) {
+        STORE_LOCKED(store);
+
+        return sql_run(store->db, err, "DELETE FROM holds WHERE holder=?", "t", holder);
+}
+
+int image_release(ImageStore *store, const char *holder, Error *err) {
+        int r = delete_holds(store, holder, err);
+
+        return r < 0 ? r : store_collect(store, NULL, NULL, err);
+}

@@ -1,0 +1,317 @@
+/* remove.c: untags and deletes images, with the rules and conflicts of Docker's DELETE
+ * /images/{name}. Images know no children here: no build keeps its steps as images. */
+#include "base/id.h"
+#include "format/reference.h"
+#include "image/sql.h"
+#include "image/store.h"
+
+static const JsonField removal_fields[] = {
+        JSON_FIELD(ImageRemoval, "Untagged", JSON_STRING, untagged, JSON_OMIT_EMPTY),
+        JSON_FIELD(ImageRemoval, "Deleted", JSON_STRING, deleted, JSON_OMIT_EMPTY),
+};
+const JsonTable image_removal_table = JSON_TABLE(ImageRemoval, "removal", removal_fields);
+
+typedef struct Removal {
+        ImageStore *store;
+        bool force;
+        const ImageUse *use;
+        char *id;
+        char *container; /* one that uses the image, or NULL */
+        bool running;    /* and whether it runs */
+        char **names;    /* full, of tags and digests, what is left of them */
+        JsonArray *records;
+} Removal;
+
+static void reference_donep(Reference *reference) {
+        reference_done(reference);
+}
+
+static void removal_done(Removal *removal) {
+        free(removal->id);
+        free(removal->container);
+        removal->names = strv_free(removal->names);
+}
+
+static const char *short_id(const char *id) { /* for "%.12s" */
+        const char *hex = str_after(id, "sha256:");
+
+        return hex ? hex : id;
+}
+
+static void record_deleted(Removal *removal, const char *id) {
+        ImageRemoval *record = json_append(removal->records, &image_removal_table);
+
+        record->deleted = str_copy(id);
+}
+
+static bool is_digest(const char *name) {
+        return strchr(name, '@') != NULL;
+}
+
+static char *repository_of(const char *name) {
+        Reference reference = {};
+        char *repository = NULL;
+
+        if (reference_parse(name, &reference, NULL) == 0) {
+                repository = reference_repository(&reference);
+                reference_done(&reference);
+        }
+        return repository ? repository : str_copy(name);
+}
+
+/* At most one tag, and all digests in its repository: the names are one thing to a user. */
+static bool single_reference(char *const *names) {
+        const char *only = NULL;
+        _cleanup_free_
+        char *repository = NULL;
+
+        if (strv_length(names) <= 1)
+                return true;
+        for (size_t i = 0; names[i]; i++) {
+                if (is_digest(names[i]))
+                        continue;
+                if (only)
+                        return false;
+                only = names[i];
+        }
+        repository = repository_of(only ? only : names[0]);
+        for (size_t i = 0; names[i]; i++) {
+                _cleanup_free_
+                char *other = repository_of(names[i]);
+
+                if (!str_equal(repository, other))
+                        return false;
+        }
+        return true;
+}
+
+static int untag(Removal *removal, const char *name, Error *err) {
+        _cleanup_free_
+        char *kept = str_copy(name);
+        _cleanup_(reference_donep) Reference reference = {};
+        ImageRemoval *record;
+        int r = reference_parse(kept, &reference, err);
+
+        if (r == 0)
+                r = sql_run(removal->store->db, err, "DELETE FROM names WHERE name=?", "t", kept);
+        if (r < 0)
+                return r;
+        (void)strv_drop(removal->names, kept);
+        record = json_append(removal->records, &image_removal_table);
+        record->untagged = reference_familiar(&reference);
+        return 0;
+}
+
+static int untag_all(Removal *removal, Error *err) {
+        while (removal->names && removal->names[0]) {
+                int r = untag(removal, removal->names[0], err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Digests of a repository go with its last tag. */
+static int untag_orphaned_digests(Removal *removal, const char *name, Error *err) {
+        _cleanup_free_
+        char *repository = repository_of(name);
+        _cleanup_strv_
+        char **orphans = NULL;
+
+        for (size_t i = 0; removal->names && removal->names[i]; i++) {
+                _cleanup_free_
+                char *other = repository_of(removal->names[i]);
+
+                if (!str_equal(repository, other))
+                        continue;
+                if (!is_digest(removal->names[i]))
+                        return 0;
+                strv_add(&orphans, removal->names[i]);
+        }
+        for (size_t i = 0; orphans && orphans[i]; i++) {
+                int r = untag(removal, orphans[i], err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* What forbids deleting the image. soft: what force overrides counts too. *ret_used: it is a
+ * container. */
+static int check_conflicts(const Removal *removal, bool soft, bool tags_count, bool *ret_used,
+                           Error *err) {
+        const char *container = removal->container, *id = short_id(removal->id);
+
+        *ret_used = container && (removal->running || soft);
+        if (container && removal->running)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "conflict: unable to delete %.12s (cannot be forced) - image is "
+                                  "being used by "
+                                  "running container %.12s",
+                                  id, container);
+        if (soft && tags_count && removal->names && removal->names[0])
+                return error_kind(err, ERROR_CONFLICT,
+                                  "conflict: unable to delete %.12s (must be forced) - image is "
+                                  "referenced in "
+                                  "multiple repositories",
+                                  id);
+        if (soft && container)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "conflict: unable to delete %.12s (must be forced) - image is "
+                                  "being used by "
+                                  "stopped container %.12s",
+                                  id, container);
+        return 0;
+}
+
+/* ref was a name: *ret_finished if the image keeps another name. */
+static int remove_name(Removal *removal, const char *ref, const char *name, bool *ret_finished,
+                       Error *err) {
+        int r;
+
+        if (!removal->force && single_reference(removal->names) && removal->container)
+                return error_kind(
+                        err, ERROR_CONFLICT,
+                        "conflict: unable to remove repository reference \"%s\" (must force) - "
+                        "container %.12s is using its referenced image %.12s",
+                        ref, removal->container, short_id(removal->id));
+        r = untag(removal, name, err);
+        if (r == 0 && !is_digest(name))
+                r = untag_orphaned_digests(removal, name, err);
+        *ret_finished = removal->names && removal->names[0];
+        return r;
+}
+
+/* ref was an id: its names go if they are one thing. */
+static int remove_names_of_id(Removal *removal, Error *err) {
+        bool used;
+        int r;
+
+        if (!single_reference(removal->names))
+                return 0;
+        r = check_conflicts(removal, !removal->force, false, &used, err);
+        return r < 0 ? r : untag_all(removal, err);
+}
+
+static int list_blobs(Removal *removal, char ***blobs, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(removal->store->db, &statement, err,
+                            "SELECT manifest FROM images WHERE id=?", "t", removal->id);
+
+        strv_add(blobs, removal->id);
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r > 0 && sqlite3_column_text(statement, 0))
+                strv_add(blobs, (const char *)sqlite3_column_text(statement, 0));
+        return r < 0 ? r : 0;
+}
+
+/* quiet: a name was removed already, so a container that keeps the image is no error. */
+static int delete_image(Removal *removal, bool quiet, char ***blobs, Error *err) {
+        bool used = false;
+        Error conflict = {};
+        int r = check_conflicts(removal, !removal->force, true, &used, &conflict);
+
+        if (r < 0 && quiet && used)
+                return 0;
+        if (r < 0)
+                return error_kind(err, conflict.kind, "%s", conflict.message);
+        r = untag_all(removal, err);
+        if (r == 0)
+                r = list_blobs(removal, blobs, err);
+        if (r == 0)
+                r = sql_run(removal->store->db, err, "DELETE FROM images WHERE id=?", "t",
+                            removal->id);
+        if (r == 0)
+                record_deleted(removal, removal->id);
+        return r;
+}
+
+static int read_names(Removal *removal, Error *err) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(removal->store->db, &statement, err,
+                            "SELECT name FROM names WHERE image=? ORDER BY rowid", "t",
+                            removal->id);
+
+        while (r >= 0 && (r = sql_step(statement, err)) > 0)
+                strv_take(&removal->names, sql_text(statement, 0));
+        return r;
+}
+
+static int remove_locked(Removal *removal, const char *ref, char ***blobs, Error *err) {
+        _cleanup_free_
+        char *name = NULL, *id = NULL;
+        bool finished = false;
+        int r = image_resolve(removal->store, ref, &id, &name, err);
+
+        if (r == 0 && !str_equal(id, removal->id))
+                return error_kind(err, ERROR_CONFLICT, "image %s was changed meanwhile: try again",
+                                  ref);
+        if (r == 0)
+                r = read_names(removal, err);
+        if (r == 0)
+                r = name ? remove_name(removal, ref, name, &finished, err)
+                         : remove_names_of_id(removal, err);
+        if (r < 0 || finished)
+                return r;
+        return delete_image(removal, name != NULL, blobs, err);
+}
+
+static int remove_in_transaction(Removal *removal, const char *ref, char ***blobs, Error *err) {
+        ImageStore *store = removal->store;
+        STORE_LOCKED(store);
+        int r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
+
+        if (r < 0)
+                return r;
+        r = remove_locked(removal, ref, blobs, err);
+        if (r == 0)
+                r = sql_run(store->db, err, "COMMIT", "");
+        if (r < 0)
+                (void)sql_run(store->db, NULL, "ROLLBACK", "");
+        return r;
+}
+
+/* Asks who uses the image, without the lock: the answer may need other locks. */
+static int find_user(Removal *removal, const char *ref, Error *err) {
+        const ImageUse *use = removal->use;
+        int r;
+
+        store_lock(removal->store);
+        r = image_resolve(removal->store, ref, &removal->id, NULL, err);
+        store_unlock(removal->store);
+        if (r == 0 && use && use->container_of)
+                removal->container = use->container_of(use->data, removal->id, &removal->running);
+        return r;
+}
+
+int image_remove(ImageStore *store, const char *ref, bool force, bool no_prune, const ImageUse *use,
+                 JsonArray *removals, Error *err) {
+        JsonArray records = {};
+        _cleanup_(removal_done) Removal removal = {
+                .store = store, .force = force, .use = use, .records = &records
+        };
+        _cleanup_strv_
+        char **blobs = NULL, **chains = NULL;
+        int r = find_user(&removal, ref, err);
+
+        (void)no_prune; /* it spares untagged parents, which exist in no store of this engine */
+        if (r == 0)
+                r = remove_in_transaction(&removal, ref, &blobs, err);
+        if (r == 0 && blobs)
+                r = store_collect(store, blobs, &chains, err);
+        for (size_t i = 0; r == 0 && chains && chains[i]; i++)
+                record_deleted(&removal, chains[i]);
+        for (size_t i = 0; i < records.count; i++) {
+                ImageRemoval *record = (ImageRemoval *)records.items + i;
+
+                if (r == 0)
+                        *(ImageRemoval *)json_append(removals, &image_removal_table) = *record;
+                else
+                        json_done(&image_removal_table, record);
+        }
+        free(records.items);
+        return r;
+}

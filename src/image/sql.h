@@ -1,0 +1,26 @@
+/* sql.h: the few calls of SQLite that the store makes. Knows no tables. */
+#pragma once
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+int sql_open(const char *path, const char *schema, sqlite3 **ret, Error *err);
+
+/* Compiles sql and binds its parameters: types has a letter each, t text (NULL allowed; must
+ * outlive the statement) or i int64_t. */
+int sql_prepare(sqlite3 *db, sqlite3_stmt **ret, Error *err, const char *sql, const char *types,
+                ...);
+/* 1 a row, 0 the end. */
+int sql_step(sqlite3_stmt *statement, Error *err);
+/* Compiles, binds and runs a statement without rows. */
+int sql_run(sqlite3 *db, Error *err, const char *sql, const char *types, ...);
+/* A column as text that the caller frees; NULL stays NULL. */
+char *sql_text(sqlite3_stmt *statement, int column);
+
+static inline void sql_statement_freep(sqlite3_stmt **statement) {
+        (void)sqlite3_finalize(*statement);
+}
+#define _cleanup_sql_ _cleanup_(sql_statement_freep)

@@ -1,0 +1,263 @@
+/* store.c: opens the store, brings disk and record into agreement, and keeps pins. See store.h. */
+#include "image/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "image/sql.h"
+
+static const char schema[] =
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA "
+        "cache_size=-256;"
+        "CREATE TABLE IF NOT EXISTS images(id TEXT PRIMARY KEY, manifest TEXT, tagged_at INTEGER "
+        "NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS names(name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES "
+        "images(id) ON DELETE CASCADE);"
+        "CREATE INDEX IF NOT EXISTS names_image ON names(image);"
+        "CREATE TABLE IF NOT EXISTS layers(chain TEXT PRIMARY KEY, parent TEXT, diff TEXT NOT "
+        "NULL, blob TEXT NOT NULL,"
+        " media_type TEXT NOT NULL, blob_size INTEGER NOT NULL, size INTEGER NOT NULL);"
+        "CREATE INDEX IF NOT EXISTS layers_blob ON layers(blob);"
+        "CREATE TABLE IF NOT EXISTS image_layers(image TEXT NOT NULL REFERENCES images(id) ON "
+        "DELETE CASCADE,"
+        " position INTEGER NOT NULL, chain TEXT NOT NULL REFERENCES layers(chain), PRIMARY "
+        "KEY(image, position));"
+        "CREATE INDEX IF NOT EXISTS image_layers_chain ON image_layers(chain);"
+        "CREATE TABLE IF NOT EXISTS holds(holder TEXT NOT NULL, chain TEXT NOT NULL REFERENCES "
+        "layers(chain),"
+        " PRIMARY KEY(holder, chain));"
+        "CREATE INDEX IF NOT EXISTS holds_chain ON holds(chain);";
+
+typedef struct Pin {
+        unsigned users;
+        bool busy; /* its layer is being made */
+} Pin;
+
+void store_lock(ImageStore *store) {
+        (void)pthread_mutex_lock(&store->lock);
+}
+
+void store_unlock(ImageStore *store) {
+        (void)pthread_mutex_unlock(&store->lock);
+}
+
+/* ---- pins ---- */
+
+static Pin *pin_of(ImageStore *store, const char *key) {
+        Pin *pin = map_get(&store->pins, key);
+
+        if (!pin) {
+                pin = NEW(Pin);
+                (void)map_put(&store->pins, key, pin);
+        }
+        return pin;
+}
+
+void pins_add(PinSet *pins, const char *key) {
+        STORE_LOCKED(pins->store);
+
+        if (strv_has(pins->keys, key))
+                return;
+        pin_of(pins->store, key)->users++;
+        strv_add(&pins->keys, key);
+}
+
+void pins_release(PinSet *pins) {
+        if (!pins->store)
+                return;
+        STORE_LOCKED(pins->store);
+        for (size_t i = 0; pins->keys && pins->keys[i]; i++) {
+                Pin *pin = map_get(&pins->store->pins, pins->keys[i]);
+
+                if (--pin->users == 0)
+                        free(map_drop(&pins->store->pins, pins->keys[i]));
+        }
+        pins->keys = strv_free(pins->keys);
+}
+
+static bool layer_recorded(ImageStore *store, const char *chain) {
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+
+        return sql_prepare(store->db, &statement, NULL, "SELECT 1 FROM layers WHERE chain=?", "t",
+                           chain) == 0 &&
+               sql_step(statement, NULL) > 0;
+}
+
+int layer_claim(PinSet *pins, const char *chain, int (*check)(void *data), void *data, bool *ret,
+                Error *err) {
+        ImageStore *store = pins->store;
+        Pin *pin;
+
+        pins_add(pins, chain);
+        STORE_LOCKED(store);
+        pin = pin_of(store, chain);
+        while (pin->busy) {
+                struct timespec until;
+
+                (void)clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_sec++; /* the other job's end wakes this one; the second is for check */
+                (void)pthread_cond_timedwait(&store->changed, &store->lock, &until);
+                if (check && check(data) < 0)
+                        return error_kind(err, ERROR_UNAVAILABLE, "cancelled");
+        }
+        *ret = layer_recorded(store, chain);
+        pin->busy = !*ret;
+        return 0;
+}
+
+void layer_give_up(ImageStore *store, const char *chain) {
+        STORE_LOCKED(store);
+
+        pin_of(store, chain)->busy = false;
+        (void)pthread_cond_broadcast(&store->changed);
+}
+
+/* ---- opening ---- */
+
+/* Calls visit with each name in the directory; it may remove the entry. */
+static int each_entry(int dir_fd, int (*visit)(ImageStore *, const char *, Error *),
+                      ImageStore *store, Error *err) {
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!dir)
+                return error_set(err, errno, "read a directory of the image store");
+        while ((entry = readdir(dir))) {
+                int r;
+
+                if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
+                        continue;
+                r = visit(store, entry->d_name, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int remove_temporary(ImageStore *store, const char *name, Error *err) {
+        return dir_remove_at(store->tmp_fd, name, err);
+}
+
+static int recorded(ImageStore *store, const char *sql, const char *name, bool *ret, Error *err) {
+        _cleanup_free_
+        char *digest = str_format("sha256:%s", name);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err, sql, "t", digest);
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        *ret = r > 0;
+        return r < 0 ? r : 0;
+}
+
+static int check_snapshot(ImageStore *store, const char *name, Error *err) {
+        bool known;
+        int r = recorded(store, "SELECT 1 FROM layers WHERE chain=?", name, &known, err);
+
+        if (r < 0 || known)
+                return r;
+        log_info("image store: removing the unfinished snapshot %.12s", name);
+        return dir_remove_at(store->snapshots_fd, name, err);
+}
+
+static int check_blob(ImageStore *store, const char *name, Error *err) {
+        bool known;
+        int r = recorded(
+                store,
+                "SELECT 1 FROM images WHERE id=?1 UNION SELECT 1 FROM images WHERE manifest=?1"
+                " UNION SELECT 1 FROM layers WHERE blob=?1",
+                name, &known, err);
+
+        if (r < 0 || known)
+                return r;
+        log_info("image store: removing the unfinished blob %.12s", name);
+        return dir_remove_at(store->blobs_fd, name, err);
+}
+
+static int reconcile(ImageStore *store, Error *err) {
+        int r = each_entry(store->tmp_fd, remove_temporary, store, err);
+
+        if (r == 0)
+                r = store_collect(store, NULL, NULL, err);
+        if (r == 0)
+                r = each_entry(store->snapshots_fd, check_snapshot, store, err);
+        return r < 0 ? r : each_entry(store->blobs_fd, check_blob, store, err);
+}
+
+static int open_database(ImageStore *store, Error *err) {
+        char link[64], path[PATH_MAX];
+        _cleanup_free_
+        char *file = NULL;
+        ssize_t n;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", store->root_fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n < 0)
+                return error_set(err, errno, "find the image store's path");
+        file = str_format("%.*s/images.db", (int)n, path);
+        return sql_open(file, schema, &store->db, err);
+}
+
+static int open_directories(ImageStore *store, int root_fd, Error *err) {
+        int r = 0;
+
+        store->root_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
+        if (store->root_fd < 0)
+                return error_set(err, errno, "open the image store");
+        r = dir_open_at(store->root_fd, "blobs/sha256", 0700, &store->blobs_fd, err);
+        if (r == 0)
+                r = dir_open_at(store->root_fd, "snapshots", 0710, &store->snapshots_fd, err);
+        return r < 0 ? r : dir_open_at(store->root_fd, "tmp", 0700, &store->tmp_fd, err);
+}
+
+int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error *err) {
+        _cleanup_(image_store_freep) ImageStore *store = NEW(ImageStore);
+        int r;
+
+        *store = (ImageStore){
+                .root_fd = -1,
+                .blobs_fd = -1,
+                .snapshots_fd = -1,
+                .tmp_fd = -1,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .changed = PTHREAD_COND_INITIALIZER,
+                .helper = str_copy(unpacker),
+        };
+        r = open_directories(store, root_fd, err);
+        if (r == 0)
+                r = open_database(store, err);
+        if (r == 0)
+                r = reconcile(store, err);
+        if (r < 0)
+                return error_prefix(err, "open the image store");
+        *ret = TAKE_PTR(store);
+        return 0;
+}
+
+ImageStore *image_store_free(ImageStore *store) {
+        if (!store)
+                return NULL;
+        (void)sqlite3_close(store->db);
+        map_done(&store->pins, free);
+        close_fd(&store->tmp_fd);
+        close_fd(&store->snapshots_fd);
+        close_fd(&store->blobs_fd);
+        close_fd(&store->root_fd);
+        (void)pthread_cond_destroy(&store->changed);
+        (void)pthread_mutex_destroy(&store->lock);
+        free(store->helper);
+        free(store);
+        return NULL;
+}
+
+int store_sync(ImageStore *store, Error *err) {
+        if (syncfs(store->root_fd) < 0)
+                return error_set(err, errno, "sync the image store");
+        return 0;
+}

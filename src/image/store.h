@@ -1,0 +1,119 @@
+/* store.h: the content store's inside, shared by the files of this folder: blobs, layers with their
+ * snapshots, images and names, what pins them. Knows no registry and no archive. */
+#pragma once
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base/map.h"
+#include "format/digest.h"
+#include "image/helper.h"
+#include "image/image.h"
+#include "image/message.h"
+
+/* On disk below root (0710, its owner's): blobs/sha256/<hex>; snapshots/<hex of the chain id>/fs;
+ * images.db; tmp/ for what is being made, emptied when the store is opened. */
+struct ImageStore {
+        int root_fd, blobs_fd, snapshots_fd, tmp_fd;
+        char *helper; /* path of brig-image */
+        pthread_mutex_t
+                lock; /* guards db and pins; held for no work on files but renames and unlinks */
+        pthread_cond_t changed;
+        sqlite3 *db;
+        Map pins; /* digest of a blob or chain id → Pin: neither is collected */
+};
+
+void store_lock(ImageStore *store);
+void store_unlock(ImageStore *store);
+static inline void store_unlockp(ImageStore **store) {
+        store_unlock(*store);
+}
+/* Holds the lock to the end of the scope. */
+#define STORE_LOCKED(store)                                                                        \
+        _cleanup_(store_unlockp) UNUSED ImageStore *locked_ = (store_lock(store), (store))
+
+/* ---- pins: what a job keeps from being collected until its image is recorded ---- */
+typedef struct PinSet {
+        ImageStore *store;
+        char **keys;
+} PinSet;
+void pins_add(PinSet *pins, const char *key);
+void pins_release(PinSet *pins);
+
+/* ---- blobs: blob.c ---- */
+/* A file being made below tmp/; gone at blob_temp_done unless committed. */
+typedef struct BlobTemp {
+        ImageStore *store;
+        int fd; /* for reading and writing */
+        char name[48];
+} BlobTemp;
+int blob_temp_new(ImageStore *store, BlobTemp *ret, Error *err);
+void blob_temp_done(BlobTemp *temp);
+/* Renames it to its digest's name (its data must be synced before the database names it). */
+int blob_temp_commit(BlobTemp *temp, const char *digest, Error *err);
+int blob_put(ImageStore *store, const void *data, size_t length, char digest[DIGEST_TEXT_MAX],
+             Error *err);
+/* not_found if it isn't there; digest is checked for its form, not against the content. */
+int blob_open(ImageStore *store, const char *digest, int *ret_fd, int64_t *ret_size, Error *err);
+int blob_read(ImageStore *store, const char *digest, size_t limit, char **ret, size_t *ret_length,
+              Error *err);
+bool blob_exists(ImageStore *store, const char *digest);
+/* Makes what was written durable, blobs and snapshots alike: one syncfs(2) and both directories. */
+int store_sync(ImageStore *store, Error *err);
+
+/* ---- layers: layer.c ---- */
+typedef struct Layer {
+        char chain[DIGEST_TEXT_MAX], parent[DIGEST_TEXT_MAX], diff[DIGEST_TEXT_MAX];
+        char blob[DIGEST_TEXT_MAX]; /* the layer as it came */
+        char *media_type;           /* of the blob, OCI's */
+        int64_t blob_size, size;    /* bytes: of the blob; of the files when unpacked */
+} Layer;
+void layer_done(Layer *layer);
+int layer_load(ImageStore *store, const char *chain, Layer *ret, Error *err); /* the lock is held */
+
+/* Pins the layer and waits while another job makes it. *ret: it is there; else the caller is the
+ * one to make it and must end with layer_give_up or layer_land. check may be NULL; a negative
+ * result ends the wait. */
+int layer_claim(PinSet *pins, const char *chain, int (*check)(void *data), void *data, bool *ret,
+                Error *err);
+void layer_give_up(ImageStore *store, const char *chain);
+
+/* A layer being unpacked: a directory below tmp/ and the program that fills it. */
+typedef struct Unpack {
+        ImageStore *store;
+        Helper helper;
+        char name[48];
+        int64_t size;               /* when done: bytes of its files */
+        char diff[DIGEST_TEXT_MAX]; /* when done */
+        char *media_type; /* when done: OCI's, of the stream; NULL: no layer may be compressed so */
+} Unpack;
+/* Unpacks the tar stream input_fd (any compression); copy_fd ≥ 0 receives it plain. */
+int unpack_start(ImageStore *store, int input_fd, int copy_fd, Unpack *ret, Error *err);
+/* Takes one report. 1 when it is done, 0 before; *ret_consumed: compressed bytes read so far. */
+int unpack_step(Unpack *unpack, int64_t *ret_consumed, Error *err);
+int unpack_finish(Unpack *unpack, Error *err); /* all steps */
+void unpack_done(Unpack *unpack);              /* ends the program, removes the directory */
+/* Moves snapshot and blob (temp may be NULL: it is there) to their places, durably, and records the
+ * layer. Ends the claim in either case. layer->chain, parent, diff, blob and blob_size are the
+ * caller's to set; diff is checked. */
+int layer_land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err);
+int layer_restore(ImageStore *store, const Layer *layer,
+                  Error *err); /* its snapshot, from its blob */
+
+/* ---- images: record.c ---- */
+typedef struct ImageRecord {
+        char id[DIGEST_TEXT_MAX];
+        char *manifest; /* digest or NULL */
+        char **chains;  /* base first */
+        char **names;   /* full references that shall point at it */
+} ImageRecord;
+void image_record_done(ImageRecord *record);
+/* One transaction, durable. What names pointed at before loses them. */
+int image_record(ImageStore *store, const ImageRecord *record, Error *err);
+/* Deletes layers that no image, holder or pin needs, their snapshots, and those of the given blobs
+ * that nothing names. ret_chains (may be NULL): appends the deleted layers, topmost first. */
+int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Error *err);
+
+/* The id that ref means; *ret_name (may be NULL): the full name by which it was found, or NULL. */
+int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_name, Error *err);
+int image_read(ImageStore *store, const char *id, Image *ret, Error *err); /* the lock is held */

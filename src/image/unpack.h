@@ -1,0 +1,20 @@
+/* unpack.h: applies a layer's tar archive to a directory, in overlayfs's form. Trusts nothing in
+ * the archive; every name is resolved below the directory by openat2(2). Part of brig-image. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "image/tarstream.h"
+
+typedef struct UnpackLimits {
+        int64_t entries, bytes; /* of one layer */
+} UnpackLimits;
+extern const UnpackLimits unpack_limits;
+
+typedef void (*UnpackProgressFn)(void *data, int64_t consumed);
+
+/* *ret_size: bytes of the regular files. progress may be NULL. Kind invalid: the archive is damaged
+ * or hostile. */
+int unpack_layer(TarStream *stream, int target_fd, const UnpackLimits *limits,
+                 UnpackProgressFn progress, void *data, int64_t *ret_size, Error *err);
