@@ -106,7 +106,7 @@ static int open_record(Engine *engine, Error *err) {
 
 static int open_parts(Engine *engine, Error *err) {
         engine->removals = removals_new();
-        engine->seccomp = seccomp_cache_new();
+        engine->seccomp = seccomp_cache_new(engine->data_root_fd);
         int r = workers_new(&engine->workers, err);
         if (r == 0)
                 r = events_new(engine, &engine->events, err);

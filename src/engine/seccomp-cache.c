@@ -1,25 +1,32 @@
 /* seccomp-cache.c: compiled seccomp programs by the key of their profile: a profile is compiled
  * once a daemon's life, which takes some 10 ms, and used at every start. */
 #include "engine/seccomp-cache.h"
+#include "base/fd.h"
+#include "base/log.h"
 #include "engine/internal.h"
 #include "runtime/seccomp.h"
 
 struct SeccompCache {
         pthread_mutex_t lock; /* held while compiling: two starts of one profile compile it once */
         Map programs;         /* key → SeccompProgram */
+        int directory_fd;     /* compiled programs of earlier daemons; -1: none */
 };
 
-SeccompCache *seccomp_cache_new(void) {
+SeccompCache *seccomp_cache_new(int data_root_fd) {
         SeccompCache *cache = NEW(SeccompCache);
+        Error error = { 0 };
 
         pthread_mutex_init(&cache->lock, NULL);
+        cache->directory_fd = -1;
+        if (dir_open_at(data_root_fd, "seccomp", 0700, &cache->directory_fd, &error) < 0)
+                log_warn("keep compiled seccomp programs: %s", error.message);
         return cache;
 }
 
 static void program_free(void *data) {
         SeccompProgram *program = data;
 
-        free(program->filter);
+        seccomp_program_done(program);
         free(program);
 }
 
@@ -27,19 +34,20 @@ SeccompCache *seccomp_cache_free(SeccompCache *cache) {
         if (!cache)
                 return NULL;
         map_done(&cache->programs, program_free);
+        close_fd(&cache->directory_fd);
         pthread_mutex_destroy(&cache->lock);
         free(cache);
         return NULL;
 }
 
-static int program_make(const Container *container, bool privileged, SeccompProgram **ret,
-                        Error *err) {
+static int program_make(const SeccompCache *cache, const Container *container, bool privileged,
+                        SeccompProgram **ret, Error *err) {
         OciSeccomp *profile = NULL;
         SeccompProgram *program = NEW(SeccompProgram);
 
         int r = seccomp_profile_build(container, privileged, &profile, err);
         if (r == 0)
-                r = seccomp_compile(profile, program, err);
+                r = seccomp_compile(profile, cache->directory_fd, program, err);
         json_free(&oci_seccomp_table, profile);
         if (r < 0) {
                 free(program);
@@ -62,7 +70,7 @@ int seccomp_program(Engine *engine, const Container *container, bool privileged,
         pthread_mutex_lock(&cache->lock);
         SeccompProgram *program = map_get(&cache->programs, key);
         if (!program) {
-                r = program_make(container, privileged, &program, err);
+                r = program_make(cache, container, privileged, &program, err);
                 if (r == 0)
                         map_put(&cache->programs, key, program);
         }

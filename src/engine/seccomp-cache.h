@@ -3,5 +3,6 @@
 
 typedef struct SeccompCache SeccompCache;
 
-SeccompCache *seccomp_cache_new(void);
+/* Programs are kept in "seccomp" below the data root, for the next daemon. */
+SeccompCache *seccomp_cache_new(int data_root_fd);
 SeccompCache *seccomp_cache_free(SeccompCache *cache);
