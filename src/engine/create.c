@@ -115,11 +115,25 @@ static void create_name_undo(void *data) {
         registry_release_name(job->engine, job->container->name);
 }
 
+/* Containers of one network namespace have one name. */
+static int hostname_of_owner(Container *container, Error *err) {
+        _cleanup_container_ Container *owner = NULL;
+
+        int r = container_network_owner(container, &owner, err);
+        if (r < 0)
+                return r;
+        str_replace(&container->spec.config.hostname, owner->spec.config.hostname);
+        str_replace(&container->spec.config.domainname, owner->spec.config.domainname);
+        return 0;
+}
+
 static int create_hostname(Container *container, Error *err) {
         ContainerConfig *config = &container->spec.config;
         const char *mode = container_network_mode(container);
 
-        if (!str_empty(config->hostname) || str_after(mode, "container:"))
+        if (str_after(mode, "container:"))
+                return hostname_of_owner(container, err);
+        if (!str_empty(config->hostname))
                 return 0;
         if (str_equal(mode, "host") || str_equal(container->spec.host.uts_mode, "host")) {
                 struct utsname host;
