@@ -74,6 +74,17 @@ static bool wait_for(Host *host, const bool *flag) {
         return result;
 }
 
+/* The flag, which is false afterwards. */
+static bool take(Host *host, bool *flag) {
+        bool result;
+
+        (void)pthread_mutex_lock(&host->lock);
+        result = *flag;
+        *flag = false;
+        (void)pthread_mutex_unlock(&host->lock);
+        return result;
+}
+
 static void *run_loop(void *data) {
         (void)loop_run(data, NULL);
         return NULL;
@@ -437,15 +448,14 @@ TEST(exec_with_and_without_client) {
         ASSERT_OK(fd_write_full(fd, "in\n", 3), &err);
         text = read_text(fd, NULL);
         ASSERT_STR(text, "in\n");
-        ASSERT(host.has_exec_exited); /* known before the client saw the end */
+        ASSERT(take(&host, &host.has_exec_exited)); /* known before the client saw the end */
         ASSERT_STR(host.exec_exited.exec, "e1");
         ASSERT_INT(host.exec_exited.exit_code, 5);
-        host.has_exec_exited = false;
         ASSERT_OK(exec(&host, "e2", "stty size", true, sized, &terminal, &err), &err);
         size = read_text(terminal, NULL);
         ASSERT_STR(size, "33 99\r\n");
         ASSERT(wait_for(&host, &host.has_exec_exited));
-        host.has_exec_exited = false;
+        ASSERT(take(&host, &host.has_exec_exited));
         ASSERT_OK(exec(&host, "e3", "kill -9 $$", false, raw, NULL, &err), &err);
         ASSERT(wait_for(&host, &host.has_exec_exited));
         ASSERT_INT(host.exec_exited.exit_code, 137);
@@ -468,7 +478,7 @@ TEST(release_failure_is_recorded) {
         ASSERT_INT(record.exit_code, 127);
         ASSERT(record.error && record.started_at == 0);
         json_done(&exit_record_table, &record);
-        ASSERT(!host.has_exited && !host.lost);
+        ASSERT(!take(&host, &host.has_exited) && !take(&host, &host.lost));
 }
 
 TEST(cancel_leaves_a_record) {
@@ -554,7 +564,7 @@ TEST(killed_monitor_is_lost) {
         ASSERT_INT(sscanf(strrchr(stat, ')'), ") %*c %d", &parent), 1);
         ASSERT_INT(kill(parent, SIGKILL), 0);
         ASSERT(wait_for(&host, &host.lost));
-        ASSERT(!host.has_exited);
+        ASSERT(!take(&host, &host.has_exited));
 }
 
 /* A client that does not read stops the container, and then gets every byte. */
