@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -50,28 +49,10 @@ static void options_done(EngineOptions *options) {
 
 /* ---- opening ---- */
 
-/* Two daemons on one data root would each undo what the other does. */
-static int lock_data_root(Engine *engine, Error *err) {
-        engine->lock_fd = openat(engine->data_root_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (engine->lock_fd < 0)
-                return error_set(err, errno, "open the lock of '%s'", engine->options.data_root);
-        if (flock(engine->lock_fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK
-                               ? error_kind(err, ERROR_CONFLICT,
-                                            "another brigd uses the data root '%s': stop it, or "
-                                            "give this one another "
-                                            "by --data-root",
-                                            engine->options.data_root)
-                               : error_set(err, errno, "lock '%s'", engine->options.data_root);
-        return 0;
-}
-
 static int open_directories(Engine *engine, Error *err) {
         const EngineOptions *options = &engine->options;
 
         int r = dir_open_at(AT_FDCWD, options->data_root, 0710, &engine->data_root_fd, err);
-        if (r == 0)
-                r = lock_data_root(engine, err);
         if (r == 0)
                 r = dir_open_at(AT_FDCWD, options->exec_root, 0711, &engine->exec_root_fd, err);
         if (r == 0)
@@ -120,8 +101,7 @@ static int open_parts(Engine *engine, Error *err) {
 int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *err) {
         Engine *engine = NEW(Engine);
 
-        engine->data_root_fd = engine->exec_root_fd = engine->containers_fd = engine->run_fd =
-                engine->lock_fd = -1;
+        engine->data_root_fd = engine->exec_root_fd = engine->containers_fd = engine->run_fd = -1;
         options_copy(options, &engine->options);
         engine->loop = loop;
         engine->started_at = clock_now();
@@ -187,7 +167,6 @@ Engine *engine_free(Engine *engine) {
         close_fd(&engine->run_fd);
         close_fd(&engine->containers_fd);
         close_fd(&engine->exec_root_fd);
-        close_fd(&engine->lock_fd);
         close_fd(&engine->data_root_fd);
         pthread_mutex_destroy(&engine->registry_lock);
         options_done(&engine->options);

@@ -23,7 +23,7 @@ struct Engine {
         /* Never change after engine_new. */
         EngineOptions options; /* strings are the engine's own copies */
         Loop *loop;
-        int data_root_fd, exec_root_fd, lock_fd;
+        int data_root_fd, exec_root_fd;
         int containers_fd; /* <data_root>/containers */
         int run_fd;        /* <exec_root>/containers */
         Db *db;
