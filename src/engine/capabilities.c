@@ -52,10 +52,10 @@ static const char *const names[] = {
 };
 
 static const char *const defaults[] = {
-        "CAP_CHOWN",           "CAP_DAC_OVERRIDE", "CAP_FSETID",  "CAP_FOWNER",
-        "CAP_MKNOD",           "CAP_NET_RAW",      "CAP_SETGID",  "CAP_SETUID",
-        "CAP_SETFCAP",         "CAP_SETPCAP",      "CAP_NET_BIND_SERVICE",
-        "CAP_SYS_CHROOT",      "CAP_KILL",         "CAP_AUDIT_WRITE",
+        "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FSETID",           "CAP_FOWNER",
+        "CAP_MKNOD",   "CAP_NET_RAW",      "CAP_SETGID",           "CAP_SETUID",
+        "CAP_SETFCAP", "CAP_SETPCAP",      "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT",
+        "CAP_KILL",    "CAP_AUDIT_WRITE",
 };
 
 /* "net_admin" → "CAP_NET_ADMIN"; the caller's. */

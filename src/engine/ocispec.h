@@ -1,11 +1,12 @@
-/* ocispec.h: what the files that turn a container into an OCI document share. Inside engine only. */
+/* ocispec.h: what the files that turn a container into an OCI document share. Inside engine only.
+ */
 #pragma once
 
 #include "engine/internal.h"
 
 /* ---- capabilities.c ---- */
-/* The names "CAP_…" that a container gets: Docker's default 14, changed by add and drop ("ALL", with
- * or without "CAP_"), or all that this daemon has. The caller's list. */
+/* The names "CAP_…" that a container gets: Docker's default 14, changed by add and drop ("ALL",
+ * with or without "CAP_"), or all that this daemon has. The caller's list. */
 char **capabilities_of(const HostConfig *host, bool privileged);
 /* invalid "invalid CapAdd: unknown capability: "CAP_X"". */
 int capabilities_check(const HostConfig *host, Error *err);

@@ -158,7 +158,8 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
                 return r;
         ret->uid = entry.uid;
         ret->gid = entry.gid;
-        /* In the list too, so that dropping it by setgroups loses no access rule (CVE-2022-36109). */
+        /* In the list too, so that dropping it by setgroups loses no access rule (CVE-2022-36109).
+         */
         gid_add(ret, entry.gid);
         if (entry_name && !has_group)
                 r = add_memberships(group, entry_name, ret, err);
@@ -173,7 +174,8 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
 static int read_root_file(const Container *container, const char *path, char **ret, Error *err) {
         _cleanup_close_
         int fd = -1;
-        _cleanup_buf_ Buf text = { 0 };
+        _cleanup_buf_
+        Buf text = { 0 };
 
         int r = rootfs_open_file(container, path, &fd, err);
         if (r < 0 || fd < 0)

@@ -1,0 +1,197 @@
+/* ocispec-mounts.c: the mounts of the OCI document: the file systems that every container has, then
+ * what mounts.c resolved, and the generated files of /etc. */
+#include "engine/ocispec.h"
+
+#define WORDS_MAX 8
+
+typedef struct DefaultMount {
+        const char *destination, *type, *source;
+        const char *options[WORDS_MAX];
+} DefaultMount;
+
+static const DefaultMount defaults[] = {
+        { "/proc", "proc", "proc", { "nosuid", "noexec", "nodev" } },
+        { "/dev", "tmpfs", "tmpfs", { "nosuid", "strictatime", "mode=755", "size=65536k" } },
+        { "/dev/pts",
+          "devpts",
+          "devpts",
+          { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5" } },
+        { "/sys", "sysfs", "sysfs", { "nosuid", "noexec", "nodev", "ro" } },
+        { "/sys/fs/cgroup", "cgroup", "cgroup", { "ro", "nosuid", "noexec", "nodev" } },
+        { "/dev/mqueue", "mqueue", "mqueue", { "nosuid", "noexec", "nodev" } },
+        { "/dev/shm", "tmpfs", "shm", { "nosuid", "noexec", "nodev", "mode=1777" } },
+};
+
+static const char *const generated[] = { "resolv.conf", "hostname", "hosts" };
+
+static OciMount *add(OciConfig *config, const char *destination, const char *type,
+                     const char *source) {
+        OciMount *mount = json_append(&config->mounts, &oci_mount_table);
+
+        mount->destination = str_copy(destination);
+        mount->type = str_copy(type);
+        mount->source = str_copy(source);
+        return mount;
+}
+
+static const MountPoint *find_point(const Container *container, const char *destination) {
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++)
+                if (str_equal(points[i].destination, destination))
+                        return &points[i];
+        return NULL;
+}
+
+/* A user's mount takes a default one's place; one at /dev takes those below it along. */
+static bool is_overridden(const Container *container, const char *destination) {
+        return find_point(container, destination) ||
+               (str_after(destination, "/dev/") && find_point(container, "/dev"));
+}
+
+/* The host's own, for --ipc host. */
+static bool is_host_ipc(const HostConfig *host, const char *destination) {
+        return str_equal(host->ipc_mode, "host") &&
+               (str_equal(destination, "/dev/shm") || str_equal(destination, "/dev/mqueue"));
+}
+
+static void add_default(const Container *container, const DefaultMount *mount, OciConfig *config) {
+        const HostConfig *host = &container->spec.host;
+        bool is_shm = str_equal(mount->destination, "/dev/shm");
+
+        if (is_overridden(container, mount->destination) ||
+            (is_shm && str_equal(host->ipc_mode, "none")))
+                return;
+        if (is_host_ipc(host, mount->destination)) {
+                OciMount *bind = add(config, mount->destination, "bind", mount->destination);
+                strv_add(&bind->options, "rbind");
+                strv_add(&bind->options, "rprivate");
+                return;
+        }
+        OciMount *added = add(config, mount->destination, mount->type, mount->source);
+        for (const char *const *word = mount->options; *word; word++)
+                if (!host->privileged || !str_equal(*word, "ro"))
+                        strv_add(&added->options, *word);
+        if (is_shm)
+                strv_format(&added->options, "size=%lld", (long long)host->shm_size);
+}
+
+/* ---- tmpfs options ---- */
+
+static char *name_of(const char *option) {
+        return str_copy_n(option, strcspn(option, "="));
+}
+
+static bool is_overridden_option(const char *word, char *const *given) {
+        for (; given && *given; given++) {
+                _cleanup_free_
+                char *name = name_of(*given);
+
+                /* "exec" against "noexec" */
+                if (str_equal(*given, word) || str_equal(name, str_after(word, "no")))
+                        return true;
+        }
+        return false;
+}
+
+char **tmpfs_options(char *const *given) {
+        static const char *const words[] = { "noexec", "nosuid", "nodev" };
+        char **options = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(words); i++)
+                if (!is_overridden_option(words[i], given))
+                        strv_add(&options, words[i]);
+        for (; given && *given; given++)
+                strv_add(&options, *given);
+        return options;
+}
+
+/* ---- the user's mounts ---- */
+
+static void add_point(const MountPoint *point, OciConfig *config) {
+        bool is_tmpfs = str_equal(point->type, "tmpfs");
+        OciMount *mount = add(config, point->destination, is_tmpfs ? "tmpfs" : "bind",
+                              is_tmpfs ? "tmpfs" : point->source);
+
+        if (is_tmpfs) {
+                mount->options = tmpfs_options(point->options);
+                return;
+        }
+        strv_add(&mount->options, strv_has(point->options, "bind") ? "bind" : "rbind");
+        strv_add(&mount->options, point->rw ? "rw" : "ro");
+        strv_add(&mount->options, str_empty(point->propagation) ? "rprivate" : point->propagation);
+        for (char **option = point->options; option && *option; option++)
+                if (!str_equal(*option, "bind"))
+                        strv_add(&mount->options, *option);
+}
+
+static void add_generated(const Container *container, const char *id, OciConfig *config) {
+        for (size_t i = 0; i < ELEMENTS(generated); i++) {
+                _cleanup_free_
+                char *destination = str_format("/etc/%s", generated[i]);
+                _cleanup_free_
+                char *source = str_format("%s/containers/%s/%s",
+                                          container->engine->options.data_root, id, generated[i]);
+
+                if (find_point(container, destination))
+                        continue;
+                OciMount *mount = add(config, destination, "bind", source);
+                strv_add(&mount->options, "rbind");
+                strv_add(&mount->options, container->spec.host.readonly_rootfs ? "ro" : "rw");
+                strv_add(&mount->options, "rprivate");
+        }
+}
+
+static size_t depth(const char *path) {
+        size_t count = 0;
+
+        for (; *path; path++)
+                count += *path == '/' && path[1] && path[1] != '/';
+        return count;
+}
+
+/* Parents before what is mounted in them; else as given (a stable insertion sort of a short list).
+ */
+static void sort_by_depth(OciMount *mounts, size_t count) {
+        for (size_t i = 1; i < count; i++) {
+                OciMount mount = mounts[i];
+                size_t j = i;
+
+                for (; j > 0 && depth(mounts[j - 1].destination) > depth(mount.destination); j--)
+                        mounts[j] = mounts[j - 1];
+                mounts[j] = mount;
+        }
+}
+
+/* ---- --init ---- */
+
+static void add_init(const Container *container, OciConfig *config) {
+        OciMount *mount =
+                add(config, "/sbin/docker-init", "bind", container->engine->options.init_program);
+
+        strv_add(&mount->options, "bind");
+        strv_add(&mount->options, "ro");
+}
+
+int ocispec_mounts(Container *container, const OcispecContext *context, OciConfig *config,
+                   Error *err) {
+        const HostConfig *host = &container->spec.host;
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < ELEMENTS(defaults); i++)
+                add_default(container, &defaults[i], config);
+        size_t first = config->mounts.count;
+        for (size_t i = 0; i < container->mounts.count; i++)
+                add_point(&points[i], config);
+        if (context->netfiles_id)
+                add_generated(container, context->netfiles_id, config);
+        sort_by_depth((OciMount *)config->mounts.items + first, config->mounts.count - first);
+        if (host->init && *host->init && pid_mode_is_private(host)) {
+                if (str_empty(container->engine->options.init_program))
+                        return error_kind(err, ERROR_UNAVAILABLE,
+                                          "--init: this daemon was started without an init "
+                                          "program; start brigd with --init-path");
+                add_init(container, config);
+        }
+        return 0;
+}

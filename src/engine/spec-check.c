@@ -1,0 +1,211 @@
+/* spec-check.c: what a request to create a container may hold, as far as the document alone shows
+ * it, and the defaults that inspect shows. In Docker's words; kinds are never "not found", as a
+ * client would take that for a missing image and pull it. */
+#include "engine/ocispec.h"
+#include "os/cgroup.h"
+
+#define DEFAULT_SHM_SIZE (64LL << 20)
+#define INVALID(...) error_kind(err, ERROR_INVALID, __VA_ARGS__)
+
+static const char *const masked_paths[] = {
+        "/proc/asound",        "/proc/acpi",       "/proc/kcore",       "/proc/keys",
+        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+        "/proc/scsi",          "/sys/firmware",
+};
+static const char *const readonly_paths[] = {
+        "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+};
+
+/* ---- checks ---- */
+
+static int config_check(const ContainerConfig *config, Error *err) {
+        int signal;
+
+        if (!str_empty(config->working_dir) && config->working_dir[0] != '/')
+                return INVALID("the working directory '%s' is invalid, it needs to be an absolute "
+                               "path",
+                               config->working_dir);
+        for (char **entry = config->env; entry && *entry; entry++)
+                if (!**entry || **entry == '=')
+                        return INVALID("invalid environment variable: %s", *entry);
+        if (config->stop_timeout && *config->stop_timeout < -1)
+                return INVALID("StopTimeout: must be -1 (no limit) or a number of seconds");
+        if (str_empty(config->stop_signal))
+                return 0;
+        return signal_parse(config->stop_signal, &signal, err);
+}
+
+static int restart_check(const HostConfig *host, Error *err) {
+        static const char *const names[] = { "", "no", "always", "unless-stopped", "on-failure" };
+        const RestartPolicy *policy = &host->restart_policy;
+        const char *name = policy->name ?: "";
+        bool known = false;
+
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                known |= str_equal(names[i], name);
+        if (!known)
+                return INVALID("invalid restart policy '%s'", name);
+        if (policy->maximum_retry_count < 0)
+                return INVALID("maximum retry count cannot be negative");
+        if (policy->maximum_retry_count > 0 && *name && !str_equal(name, "on-failure"))
+                return INVALID("maximum retry count cannot be used with restart policy '%s'", name);
+        if (host->auto_remove && *name && !str_equal(name, "no"))
+                return INVALID("can't create 'AutoRemove' container with restart policy");
+        return 0;
+}
+
+static int log_check(const HostConfig *host, Error *err) {
+        const LogConfig *log = &host->log_config;
+
+        if (!str_empty(log->type) && !str_equal(log->type, "json-file") &&
+            !str_equal(log->type, "none"))
+                return INVALID("error looking up logging plugin %s: plugin \"%s\" not found",
+                               log->type, log->type);
+        for (size_t i = 0; i < log->config.count; i++) {
+                const char *key = log->config.items[i].key;
+
+                if (!str_equal(log->type, "none") && !str_equal(key, "max-size") &&
+                    !str_equal(key, "max-file"))
+                        return INVALID("unknown log opt '%s' for json-file log driver", key);
+        }
+        return 0;
+}
+
+static bool is_namespaced_ipc(const char *name) {
+        static const char *const names[] = { "kernel.msgmax", "kernel.msgmnb",
+                                             "kernel.msgmni", "kernel.sem",
+                                             "kernel.shmall", "kernel.shmmax",
+                                             "kernel.shmmni", "kernel.shm_rmid_forced" };
+
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                if (str_equal(names[i], name))
+                        return true;
+        return str_after(name, "fs.mqueue.") != NULL;
+}
+
+static int sysctls_check(const HostConfig *host, Error *err) {
+        for (size_t i = 0; i < host->sysctls.count; i++) {
+                const char *name = host->sysctls.items[i].key;
+
+                if (str_after(name, "net.")) {
+                        if (str_equal(host->network_mode, "host"))
+                                return INVALID("sysctl \"%s\" not allowed in host network "
+                                               "namespace",
+                                               name);
+                } else if (is_namespaced_ipc(name)) {
+                        if (str_equal(host->ipc_mode, "host"))
+                                return INVALID("sysctl \"%s\" is not allowed in the host ipc "
+                                               "namespace",
+                                               name);
+                } else {
+                        return INVALID("sysctl \"%s\" is not in a separate kernel namespace", name);
+                }
+        }
+        return 0;
+}
+
+static int drivers_check(const HostConfig *host, Error *err) {
+        if (!str_empty(host->runtime) && !str_equal(host->runtime, "runc") &&
+            !str_equal(host->runtime, "brig-runtime"))
+                return INVALID("Unknown runtime specified %s", host->runtime);
+        if (!str_empty(host->volume_driver) && !str_equal(host->volume_driver, "local"))
+                return INVALID("error looking up volume plugin %s: plugin \"%s\" not found",
+                               host->volume_driver, host->volume_driver);
+        return 0;
+}
+
+static int seccomp_text_check(const char *text, Error *err) {
+        _cleanup_json_
+        json_object *profile = NULL;
+
+        if (!text)
+                return 0;
+        int r = json_parse_any(text, strlen(text), &profile, err);
+        return r < 0 ? error_prefix(err, "Decoding seccomp profile failed") : 0;
+}
+
+static int security_check(const HostConfig *host, Error *err) {
+        SecurityOptions security;
+
+        int r = capabilities_check(host, err);
+        if (r == 0)
+                r = security_parse(host->security_opt, &security, err);
+        return r < 0 ? r : seccomp_text_check(security.seccomp, err);
+}
+
+/* ---- defaults ---- */
+
+static void set_default(char **text, const char *value) {
+        if (str_empty(*text))
+                str_replace(text, value);
+}
+
+static void set_paths(char ***list, bool *given, const char *const *paths, size_t count) {
+        if (*given)
+                return;
+        for (size_t i = 0; i < count; i++)
+                strv_add(list, paths[i]);
+        *given = true;
+}
+
+static int set_defaults(const Engine *engine, HostConfig *host, Error *err) {
+        CgroupMode mode;
+
+        int r = cgroup_mode(&mode, err);
+        if (r < 0)
+                return r;
+        set_default(&host->ipc_mode, "private");
+        set_default(&host->cgroupns_mode,
+                    mode == CGROUP_V2 && !host->privileged ? "private" : "host");
+        set_default(&host->runtime, "runc");
+        set_default(&host->network_mode, "default");
+        set_default(&host->restart_policy.name, "no");
+        if (str_empty(host->log_config.type)) {
+                set_default(&host->log_config.type, engine->options.log.type ?: "json-file");
+                for (size_t i = 0; i < engine->options.log.config.count; i++) {
+                        const Pair *option = &engine->options.log.config.items[i];
+
+                        if (!pairs_get(&host->log_config.config, option->key))
+                                pairs_put(&host->log_config.config, option->key, option->value);
+                }
+        }
+        if (host->shm_size == 0)
+                host->shm_size = DEFAULT_SHM_SIZE;
+        if (host->memory > 0 && host->memory_swap == 0)
+                host->memory_swap = host->memory > INT64_MAX / 2 ? -1 : host->memory * 2;
+        if (!host->oom_kill_disable)
+                host->oom_kill_disable = PUT_INT(bool, false);
+        if (!host->privileged) {
+                set_paths(&host->masked_paths, &host->has_masked_paths, masked_paths,
+                          ELEMENTS(masked_paths));
+                set_paths(&host->readonly_paths, &host->has_readonly_paths, readonly_paths,
+                          ELEMENTS(readonly_paths));
+        }
+        return 0;
+}
+
+int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err) {
+        HostConfig *host = &create->host;
+
+        int r = config_check(&create->config, err);
+        if (r == 0)
+                r = resources_check(host, err);
+        if (r == 0)
+                r = restart_check(host, err);
+        if (r == 0)
+                r = namespaces_check(create, err);
+        if (r == 0)
+                r = security_check(host, err);
+        if (r == 0)
+                r = log_check(host, err);
+        if (r == 0)
+                r = sysctls_check(host, err);
+        if (r == 0)
+                r = drivers_check(host, err);
+        if (r == 0)
+                r = set_defaults(engine, host, err);
+        if (r == 0 && warnings && host->port_bindings.count > 0 &&
+            str_equal(host->network_mode, "host"))
+                strv_add(warnings, "Published ports are discarded when using host network mode");
+        return r;
+}
