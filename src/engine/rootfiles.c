@@ -17,8 +17,7 @@
 
 /* EAGAIN: something was renamed meanwhile. */
 static int open_in_root(int root_fd, const char *path, uint64_t flags, uint64_t resolve) {
-        struct open_how how = { .flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                                .resolve = resolve };
+        struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
         int fd = -1;
 
         for (int attempt = 0; attempt < RESOLVE_ATTEMPTS; attempt++) {
@@ -119,7 +118,8 @@ static int open_by_overlay(const Container *container, char *const *paths, const
         int r = mount_layers(container, paths, &root_fd, err);
         if (r < 0)
                 return r;
-        *ret_fd = open_in_root(root_fd, path, O_RDONLY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        *ret_fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                               RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
         if (*ret_fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
                 return error_set(err, errno, "open /%s of the container", path);
         return 0;
