@@ -283,7 +283,7 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         setup.plan = &plan;
         plan.process = config->process;
         plan.seccomp = options->seccomp;
-        plan.keyring = keyring;
+        plan.keyring = options->keep_keyring ? NULL : keyring;
         plan.listen_fds = io->listen_fds;
         r = check_cgroup_free(cgroup, err);
         if (r == 0)
