@@ -132,7 +132,8 @@ static int list(int fd, Walk *walk, Error *err) {
 }
 
 int conntrack_forget(const FirewallPort *port, Error *err) {
-        _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+        _cleanup_close_
+        int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
         Walk walk = { .port = port };
         int r;
 

@@ -1,5 +1,5 @@
-/* endpoint.c: an endpoint's way: reserve, join, leave. Links are made without the lock, so that many
- * containers start at once. */
+/* endpoint.c: an endpoint's way: reserve, join, leave. Links are made without the lock, so that
+ * many containers start at once. */
 #include <errno.h>
 
 #include "base/log.h"
@@ -74,10 +74,9 @@ static int reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, Er
         if (r < 0)
                 return r;
         if (map_get(&network->members, endpoint->container_id))
-                return error_kind(err, ERROR_FORBIDDEN,
-                                  "endpoint with name %s already exists in network %s",
-                                  endpoint->container_name ?: endpoint->container_id,
-                                  network->config.name);
+                return error_kind(
+                        err, ERROR_FORBIDDEN, "endpoint with name %s already exists in network %s",
+                        endpoint->container_name ?: endpoint->container_id, network->config.name);
         r = member_new(net, network, endpoint, &member, err);
         if (r < 0)
                 return r;

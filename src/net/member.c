@@ -77,9 +77,8 @@ static int choose_mac(Member *member, Error *err) {
         free(endpoint->mac);
         endpoint->mac = NULL;
         if (str_empty(endpoint->wanted_mac)) {
-                endpoint->mac =
-                        str_format("02:42:%02x:%02x:%02x:%02x", address >> 24, address >> 16 & 255,
-                                   address >> 8 & 255, address & 255);
+                endpoint->mac = str_format("02:42:%02x:%02x:%02x:%02x", address >> 24,
+                                           address >> 16 & 255, address >> 8 & 255, address & 255);
                 return 0;
         }
         if (strlen(endpoint->wanted_mac) != 17 ||
@@ -91,8 +90,8 @@ static int choose_mac(Member *member, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "%s is a multicast address: no link can have it",
                                   endpoint->wanted_mac);
-        endpoint->mac = str_format("%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-                                   b[5]);
+        endpoint->mac =
+                str_format("%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
         return 0;
 }
 
@@ -137,9 +136,8 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
                 /* An internal network publishes nothing, as in Docker. */
                 if (network->config.internal)
                         while (member->endpoint.ports.count)
-                                json_done(&net_port_table,
-                                          (NetPort *)member->endpoint.ports.items +
-                                                  --member->endpoint.ports.count);
+                                json_done(&net_port_table, (NetPort *)member->endpoint.ports.items +
+                                                                   --member->endpoint.ports.count);
                 if (r == 0)
                         r = hold_ports(net, member, err);
         }

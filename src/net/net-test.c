@@ -69,7 +69,9 @@ static void box_done(Box *box) {
 /* 192.168.1.100/24 here, .50 in the LAN, which believes that the host routes for containers. */
 static int make_lan(Stage *stage) {
         _cleanup_(rtnl_closep) Rtnl *outer = NULL, *inner = NULL;
-        RtnlVeth veth = { .name = "lan0", .peer = "eth0", .peer_netns_fd = stage->lan.netns,
+        RtnlVeth veth = { .name = "lan0",
+                          .peer = "eth0",
+                          .peer_netns_fd = stage->lan.netns,
                           .peer_mac = { 2, 0, 0, 0, 0, 1 } };
         int home = -1;
 
@@ -99,8 +101,10 @@ static void make_config(NetworkConfig *config, const char *name, const char *sub
         char id[ID_LENGTH + 1];
 
         id_new(id);
-        *config = (NetworkConfig){ .id = str_copy(id), .name = str_copy(name),
-                                   .driver = str_copy("bridge"), .resolver = true };
+        *config = (NetworkConfig){ .id = str_copy(id),
+                                   .name = str_copy(name),
+                                   .driver = str_copy("bridge"),
+                                   .resolver = true };
         if (subnet)
                 ((NetPool *)json_append(&config->pools, &net_pool_table))->subnet =
                         str_copy(subnet);
@@ -125,8 +129,7 @@ static int join(Stage *stage, Box *box, NetworkConfig *network, const char *name
                         return r;
         }
         r = endpoint_reserve(stage->net, network, &box->endpoint, err);
-        return r < 0 ? r
-                     : endpoint_join(stage->net, network, &box->endpoint, box->netns, err);
+        return r < 0 ? r : endpoint_join(stage->net, network, &box->endpoint, box->netns, err);
 }
 
 static int make_networks(Stage *stage, Error *err) {
@@ -149,8 +152,7 @@ static int make_networks(Stage *stage, Error *err) {
 }
 
 static int stage_new(Stage *stage, Error *err) {
-        static const char *const web[] = { "8080:7000", "8080:7000/udp",
-                                           "192.168.1.100:8000:7000",
+        static const char *const web[] = { "8080:7000", "8080:7000/udp", "192.168.1.100:8000:7000",
                                            "192.168.1.100:8000:7000/udp", NULL };
         static const char *const db[] = { "127.0.0.1:8081:7000", "127.0.0.1:8081:7000/udp", NULL };
         static const char *const mute[] = { "8082:7000", "8082:7000/udp", NULL };
@@ -184,7 +186,7 @@ static int stage_new(Stage *stage, Error *err) {
 }
 
 static void stage_done(Stage *stage) {
-        Box *const boxes[] = { &stage->host, &stage->lan,  &stage->web,  &stage->web2, &stage->db,
+        Box *const boxes[] = { &stage->host,  &stage->lan, &stage->web,  &stage->web2, &stage->db,
                                &stage->cache, &stage->spy, &stage->mute, &stage->mute2 };
         NetworkConfig *const networks[] = { &stage->front, &stage->back, &stage->inner,
                                             &stage->quiet };
@@ -223,7 +225,8 @@ static bool ready(int fd, short events, int timeout_ms) {
 }
 
 static bool reach_tcp(const Box *from, struct sockaddr_in to, const Box *server, uint32_t *source) {
-        _cleanup_close_ int client = client_socket(from, SOCK_STREAM), connection = -1;
+        _cleanup_close_
+        int client = client_socket(from, SOCK_STREAM), connection = -1;
         struct sockaddr_in peer;
         socklen_t length = sizeof(peer);
 
@@ -236,14 +239,18 @@ static bool reach_tcp(const Box *from, struct sockaddr_in to, const Box *server,
 }
 
 static bool reach_udp(const Box *from, struct sockaddr_in to, const Box *server, uint32_t *source) {
-        _cleanup_close_ int client = client_socket(from, SOCK_DGRAM);
+        _cleanup_close_
+        int client = client_socket(from, SOCK_DGRAM);
         struct sockaddr_in peer;
         char text[8], control[128];
         struct iovec part = { text, 4 };
         /* What comes back as control data makes the answer leave from the address that was asked.
          */
-        struct msghdr message = { .msg_name = &peer, .msg_namelen = sizeof(peer), .msg_iov = &part,
-                                  .msg_iovlen = 1, .msg_control = control,
+        struct msghdr message = { .msg_name = &peer,
+                                  .msg_namelen = sizeof(peer),
+                                  .msg_iov = &part,
+                                  .msg_iovlen = 1,
+                                  .msg_control = control,
                                   .msg_controllen = sizeof(control) };
         struct cmsghdr *info;
 
@@ -263,10 +270,10 @@ static bool reach_udp(const Box *from, struct sockaddr_in to, const Box *server,
 
 static bool reach(const Box *from, const char *address, int port, const Box *server,
                   uint32_t *source) {
-        struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+        struct sockaddr_in to = { .sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = inet_addr(address) };
-        bool tcp = reach_tcp(from, to, server, source),
-             udp = reach_udp(from, to, server, source);
+        bool tcp = reach_tcp(from, to, server, source), udp = reach_udp(from, to, server, source);
 
         if (tcp != udp)
                 printf("# %s:%d: TCP %d, UDP %d\n", address, port, tcp, udp);
@@ -369,7 +376,6 @@ TEST(truth_table_with_br_netfilter) {
         ASSERT_OK(stage_new(&stage, &err), &err);
         ASSERT_INT(compare(&stage), 0);
 }
-
 
 __attribute__((constructor)) static void own_namespace(void) {
         if (unshare(CLONE_NEWNET) < 0) {

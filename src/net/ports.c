@@ -97,7 +97,8 @@ static int bind_port(uint8_t protocol, uint32_t address, int64_t number, int *re
         struct sockaddr_in name = { .sin_family = AF_INET,
                                     .sin_port = htons((uint16_t)number),
                                     .sin_addr.s_addr = htonl(address) };
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_
+        int fd = -1;
 
         for (size_t i = 0; i < ELEMENTS(protocols); i++)
                 if (protocols[i].number == protocol)
@@ -120,8 +121,8 @@ static int hold_one(PortTable *ports, NetPort *port, uint32_t address, int64_t n
 
         if (is_held(ports, port->protocol, number, address))
                 return error_kind(err, ERROR_INTERNAL,
-                                  "Bind for %s:%d failed: port is already allocated",
-                                  port->host_ip, (int)number);
+                                  "Bind for %s:%d failed: port is already allocated", port->host_ip,
+                                  (int)number);
         r = bind_port(protocol, address, number, ret_fd);
         if (r == -EADDRINUSE)
                 return error_kind(err, ERROR_INTERNAL,
@@ -160,7 +161,8 @@ static int hold_any(PortTable *ports, NetPort *port, uint32_t address, int first
 }
 
 static void ephemeral_range(int *ret_first, int *ret_last) {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_
+        char *text = NULL;
         size_t length;
         unsigned first, last;
 

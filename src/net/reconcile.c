@@ -1,5 +1,5 @@
-/* reconcile.c: at the daemon's start, the record and the kernel are made to agree; and the opposite,
- * everything of ours is taken away. */
+/* reconcile.c: at the daemon's start, the record and the kernel are made to agree; and the
+ * opposite, everything of ours is taken away. */
 #include <errno.h>
 
 #include "base/log.h"
@@ -185,8 +185,8 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                 Error why = { 0 };
 
                 if (netns_fds[i] >= 0)
-                        note_failure(restore_endpoint(net, &endpoints[i], netns_fds[i], &why),
-                                     &why, &result, err);
+                        note_failure(restore_endpoint(net, &endpoints[i], netns_fds[i], &why), &why,
+                                     &result, err);
         }
         if (result == 0)
                 result = net_apply(net, err);

@@ -46,7 +46,8 @@ const NftChain ruleset_chains[] = {
 };
 const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
 
-/* ---- words of the rules; registers: 1, 2 are of 16 bytes, 8 + n the n-th four bytes of them ---- */
+/* ---- words of the rules; registers: 1, 2 are of 16 bytes, 8 + n the n-th four bytes of them ----
+ */
 
 #define META(key, to)                                                                              \
         { NFT_TERM_META, .reg = (to), .a = (key) }
@@ -58,8 +59,10 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
 #define NOT_LO(in)                                                                                 \
         { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data = "lo", .data_length = 16 }
 #define NETWORK(offset, length, to)                                                                \
-        { NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_NETWORK_HEADER, .b = (offset),           \
-          .c = (length) }
+        {                                                                                          \
+                NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_NETWORK_HEADER, .b = (offset),     \
+                                  .c = (length)                                                    \
+        }
 #define SADDR4(to) NETWORK(12, 4, to)
 #define DADDR4(to) NETWORK(16, 4, to)
 #define FROM_LOOPBACK NETWORK(12, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
@@ -83,12 +86,12 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
 #define IS_INVALID CT_BITS(NFT_CT_STATE, 1)
 /* The type is of four bytes in the host's order. */
 #define LOCAL_TYPE                                                                                 \
-        {                                                                                          \
-                RTN_LOCAL                                                                          \
-        }
+        { RTN_LOCAL }
 #define DADDR_LOCAL(op)                                                                            \
-        { NFT_TERM_FIB_TYPE, .reg = NFT_REG_1 },                                                   \
-        { NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = (op), .data = LOCAL_TYPE, .data_length = 4 }
+        { NFT_TERM_FIB_TYPE, .reg = NFT_REG_1 }, {                                                 \
+                NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = (op), .data = LOCAL_TYPE,                 \
+                                  .data_length = 4                                                 \
+        }
 #define DNAT_TO(address, port)                                                                     \
         { NFT_TERM_DNAT, .reg = (address), .a = (port) }
 #define MASQUERADE                                                                                 \
@@ -108,29 +111,19 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 static const NftTerm remote_loopback[] = { IS_IPV4, TO_LOOPBACK, IIF(NFT_REG_1), NOT_LO(NFT_REG_1),
                                            DROP };
 /* A container speaks from its network's subnet only; 0.0.0.0 is DHCP's. */
-static const NftTerm spoofed[] = { IIF(NFT_REG_1),
-                                   IN("bridges", NFT_REG_1),
-                                   IS_IPV4,
-                                   SADDR4(NFT_REG_1),
-                                   NON_ZERO(NFT_REG_1),
-                                   IIF(NFT_REG_1),
-                                   SADDR4(NFT_REG_2),
-                                   NOT_IN("home4", NFT_REG_1),
-                                   DROP };
+static const NftTerm spoofed[] = { IIF(NFT_REG_1),    IN("bridges", NFT_REG_1),   IS_IPV4,
+                                   SADDR4(NFT_REG_1), NON_ZERO(NFT_REG_1),        IIF(NFT_REG_1),
+                                   SADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DROP };
 /* An internal network reaches nothing but itself, whatever routes a container makes. */
 static const NftTerm leaving_internal[] = {
-        IIF(NFT_REG_1),    IN("internal", NFT_REG_1), IS_IPV4, IIF(NFT_REG_1),
+        IIF(NFT_REG_1),    IN("internal", NFT_REG_1),  IS_IPV4, IIF(NFT_REG_1),
         DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DROP
 };
 /* A container's own address is no address for the outside; the host's, though on a bridge, are. */
-static const NftTerm direct[] = { IS_IPV4,
-                                  DADDR4(NFT_REG_1),
-                                  IN("guard4", NFT_REG_1),
-                                  IIF(NFT_REG_1),
-                                  DADDR4(NFT_REG_2),
-                                  NOT_IN("home4", NFT_REG_1),
-                                  DADDR_LOCAL(NFT_CMP_NEQ),
-                                  DROP };
+static const NftTerm direct[] = {
+        IS_IPV4,           DADDR4(NFT_REG_1),          IN("guard4", NFT_REG_1),  IIF(NFT_REG_1),
+        DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DADDR_LOCAL(NFT_CMP_NEQ), DROP
+};
 
 /* ---- publish: from a host port to a container's ---- */
 
@@ -150,33 +143,29 @@ static const NftTerm to_host[] = { DADDR_LOCAL(NFT_CMP_EQ), VERDICT(NFT_JUMP, "p
 
 /* A container that asks the host's address for a port of its own network, or of itself. It is told
  * by its source, not by the link that it came through: br_netfilter knows none by now. */
-static const NftTerm hairpin[] = { IS_DNATED,      IS_IPV4,
-                                   OIF(NFT_REG_1), SADDR4(NFT_REG_2),
-                                   IN("home4", NFT_REG_1), MASQUERADE };
-static const NftTerm from_loopback[] = { IS_DNATED,      IS_IPV4,
-                                         FROM_LOOPBACK,  OIF(NFT_REG_1),
-                                         IN("bridges", NFT_REG_1), MASQUERADE };
-static const NftTerm egress[] = { IS_IPV4,
-                                  SADDR4(NFT_REG_1),
-                                  IN("masq4", NFT_REG_1),
-                                  OIF(NFT_REG_1),
-                                  SADDR4(NFT_REG_2),
-                                  NOT_IN("home4", NFT_REG_1),
-                                  OIF(NFT_REG_1),
-                                  NOT_LO(NFT_REG_1),
-                                  MASQUERADE };
+static const NftTerm hairpin[] = {
+        IS_DNATED, IS_IPV4, OIF(NFT_REG_1), SADDR4(NFT_REG_2), IN("home4", NFT_REG_1), MASQUERADE
+};
+static const NftTerm from_loopback[] = {
+        IS_DNATED, IS_IPV4, FROM_LOOPBACK, OIF(NFT_REG_1), IN("bridges", NFT_REG_1), MASQUERADE
+};
+static const NftTerm egress[] = { IS_IPV4,        SADDR4(NFT_REG_1), IN("masq4", NFT_REG_1),
+                                  OIF(NFT_REG_1), SADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1),
+                                  OIF(NFT_REG_1), NOT_LO(NFT_REG_1), MASQUERADE };
 
 /* ---- forward ---- */
 
 static const NftTerm not_ours[] = { IIF(NFT_REG_1), NOT_IN("bridges", NFT_REG_1), OIF(NFT_REG_1),
-                                    NOT_IN("bridges", NFT_REG_1),
-                                    VERDICT(NFT_GOTO, "foreign") };
+                                    NOT_IN("bridges", NFT_REG_1), VERDICT(NFT_GOTO, "foreign") };
 static const NftTerm known[] = { IS_KNOWN, ACCEPT };
 static const NftTerm invalid[] = { IS_INVALID, DROP };
 /* Only isolated ports (icc off), a hairpin or br_netfilter bring a bridge's own packets here. */
-static const NftTerm neighbours[] = { IIF(NFT_REG_1), OIF(NFT_REG_2),
-                                      IN("same", NFT_REG_1), IIF(NFT_REG_1),
-                                      NOT_IN("icc_off", NFT_REG_1), ACCEPT };
+static const NftTerm neighbours[] = { IIF(NFT_REG_1),
+                                      OIF(NFT_REG_2),
+                                      IN("same", NFT_REG_1),
+                                      IIF(NFT_REG_1),
+                                      NOT_IN("icc_off", NFT_REG_1),
+                                      ACCEPT };
 static const NftTerm to_internal[] = { OIF(NFT_REG_1), IN("internal", NFT_REG_1), DROP };
 static const NftTerm from_internal[] = { IIF(NFT_REG_1), IN("internal", NFT_REG_1), DROP };
 static const NftTerm published[] = { IS_DNATED, ACCEPT };
@@ -187,15 +176,15 @@ static const NftTerm unpublished[] = { OIF(NFT_REG_1), IN("bridges", NFT_REG_1),
         { chain, terms, ELEMENTS(terms) }
 
 const NftRule ruleset_rules[] = {
-        RULE("guard", remote_loopback), RULE("guard", spoofed),
-        RULE("guard", leaving_internal), RULE("guard", direct),
+        RULE("guard", remote_loopback),   RULE("guard", spoofed),
+        RULE("guard", leaving_internal),  RULE("guard", direct),
         RULE("publish", publish_address), RULE("publish", publish_any),
-        RULE("nat_in", to_host), RULE("nat_local", to_host),
-        RULE("nat_out", hairpin), RULE("nat_out", from_loopback),
-        RULE("nat_out", egress), RULE("forward", not_ours),
-        RULE("forward", known), RULE("forward", invalid),
-        RULE("forward", neighbours), RULE("forward", to_internal),
-        RULE("forward", from_internal), RULE("forward", published),
+        RULE("nat_in", to_host),          RULE("nat_local", to_host),
+        RULE("nat_out", hairpin),         RULE("nat_out", from_loopback),
+        RULE("nat_out", egress),          RULE("forward", not_ours),
+        RULE("forward", known),           RULE("forward", invalid),
+        RULE("forward", neighbours),      RULE("forward", to_internal),
+        RULE("forward", from_internal),   RULE("forward", published),
         RULE("forward", unpublished),
 };
 const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);

@@ -36,8 +36,7 @@ typedef struct NetDriver {
         /* Makes the network's link, or completes the one that is there. */
         int (*create)(Network *network, Error *err);
         int (*remove)(Net *net, Network *network, Error *err);
-        int (*join)(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
-                    Error *err);
+        int (*join)(Net *net, const Network *network, Endpoint *endpoint, int netns_fd, Error *err);
         void (*leave)(Net *net, const Endpoint *endpoint);
         /* Finds the endpoint's link again after a restart and puts it back where it belongs. False
          * if it is gone: join again. */
@@ -57,7 +56,7 @@ struct Network {
         /* Taken from config.options. */
         bool icc, masquerade;
         bool filtered; /* br_netfilter shows the bridge's inner traffic to the firewall */
-        unsigned mtu; /* 0: the kernel's */
+        unsigned mtu;  /* 0: the kernel's */
         const char *default_host_ip, *inner_prefix;
 };
 
@@ -84,8 +83,8 @@ Member *member_free(Member *member);
 int network_driver(const char *name, const NetDriver **ret, Error *err);
 /* Makes a Network of config: driver, options, pools. Nothing in the kernel. */
 int network_new(const NetworkConfig *config, Network **ret, Error *err);
-/* Fills in the subnets that config leaves open, clear of every route and nameserver of the host, and
- * refuses those that overlap another network's. */
+/* Fills in the subnets that config leaves open, clear of every route and nameserver of the host,
+ * and refuses those that overlap another network's. */
 int pools_fill(const Net *net, NetworkConfig *config, Error *err);
 
 static inline void net_lock(Net *net) {

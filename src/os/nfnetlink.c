@@ -40,8 +40,8 @@ struct Nft {
 };
 
 static int open_socket(int flags, uint32_t groups, int *ret_fd, Error *err) {
-        _cleanup_close_ int fd =
-                socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
+        _cleanup_close_
+        int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
         struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 
         if (fd < 0)
@@ -153,10 +153,10 @@ static void flush_elements(Nft *nft) {
         if (!nft->pending)
                 return;
         set = nftnl_set_get_str(nft->pending, NFTNL_SET_NAME);
-        header = start_message(nft, nft->pending_add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
-                               nft->pending_add ? NLM_F_CREATE : 0,
-                               str_format("%s set '%s'",
-                                          nft->pending_add ? "add to" : "take from", set));
+        header = start_message(
+                nft, nft->pending_add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+                nft->pending_add ? NLM_F_CREATE : 0,
+                str_format("%s set '%s'", nft->pending_add ? "add to" : "take from", set));
         nftnl_set_elems_nlmsg_build_payload(header, nft->pending);
         end_message(nft, header);
         nftnl_set_free(nft->pending);
@@ -454,18 +454,12 @@ static Expr *build_verdict(const NftTerm *term) {
 }
 
 static Expr *(*const builders[])(const NftTerm *term) = {
-        [NFT_TERM_META] = build_meta,
-        [NFT_TERM_CT] = build_ct,
-        [NFT_TERM_PAYLOAD] = build_payload,
-        [NFT_TERM_WRITE] = build_write,
-        [NFT_TERM_VALUE] = build_value,
-        [NFT_TERM_COMPARE] = build_compare,
-        [NFT_TERM_MASK] = build_mask,
-        [NFT_TERM_FIB_TYPE] = build_fib_type,
-        [NFT_TERM_LOOKUP] = build_lookup,
-        [NFT_TERM_MAP] = build_map,
-        [NFT_TERM_DNAT] = build_dnat,
-        [NFT_TERM_MASQUERADE] = build_masquerade,
+        [NFT_TERM_META] = build_meta,       [NFT_TERM_CT] = build_ct,
+        [NFT_TERM_PAYLOAD] = build_payload, [NFT_TERM_WRITE] = build_write,
+        [NFT_TERM_VALUE] = build_value,     [NFT_TERM_COMPARE] = build_compare,
+        [NFT_TERM_MASK] = build_mask,       [NFT_TERM_FIB_TYPE] = build_fib_type,
+        [NFT_TERM_LOOKUP] = build_lookup,   [NFT_TERM_MAP] = build_map,
+        [NFT_TERM_DNAT] = build_dnat,       [NFT_TERM_MASQUERADE] = build_masquerade,
         [NFT_TERM_VERDICT] = build_verdict,
 };
 

@@ -22,10 +22,11 @@ typedef enum NftTermKind {
         NFT_TERM_META,    /* a: key, reg */
         NFT_TERM_CT,      /* a: key, reg */
         NFT_TERM_PAYLOAD, /* a: base, b: offset, c: length, reg */
-        NFT_TERM_WRITE, /* reg to a: base, b: offset, c: length; d: offset of the Internet checksum */
+        NFT_TERM_WRITE, /* reg to a: base, b: offset, c: length; d: offset of the Internet checksum
+                         */
         NFT_TERM_VALUE, /* reg = data */
-        NFT_TERM_COMPARE, /* reg, a: NFT_CMP_*, data */
-        NFT_TERM_MASK,    /* reg &= a (32 bits) */
+        NFT_TERM_COMPARE,  /* reg, a: NFT_CMP_*, data */
+        NFT_TERM_MASK,     /* reg &= a (32 bits) */
         NFT_TERM_FIB_TYPE, /* reg: the type of the destination's route, RTN_* */
         NFT_TERM_LOOKUP,   /* text: a set, reg, a: 1 inverts */
         NFT_TERM_MAP,      /* text: a map, reg, a: the register of the result */
@@ -72,8 +73,9 @@ typedef struct NftValue {
 
 typedef struct NftElement {
         const char *set;
-        NftValue key, end, data; /* end: of an interval in a concatenation, its last; data: a map's */
-        bool interval_end;       /* key is the first value behind an interval */
+        NftValue key, end,
+                data;      /* end: of an interval in a concatenation, its last; data: a map's */
+        bool interval_end; /* key is the first value behind an interval */
 } NftElement;
 
 void nft_value_ipv4(NftValue *value, uint32_t address); /* network byte order */

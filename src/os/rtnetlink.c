@@ -193,7 +193,8 @@ void rtnl_put_group(Rtnl *rtnl, const char *name, uint32_t group) {
 }
 
 void rtnl_put_delete_group(Rtnl *rtnl, uint32_t group) {
-        struct nlmsghdr *header = put_message(rtnl, RTM_DELLINK, 0, ENODEV, "delete link group", "");
+        struct nlmsghdr *header =
+                put_message(rtnl, RTM_DELLINK, 0, ENODEV, "delete link group", "");
 
         (void)put_link(header, 0, false);
         put_u32(header, IFLA_GROUP, group);

@@ -28,8 +28,8 @@ static int take_bool(const char *name, const char *value, bool *ret, Error *err)
                 *ret = word >= 6;
                 return 0;
         }
-        return error_kind(err, ERROR_INVALID, "failed to parse %s value: %s (must be true or false)",
-                          name, value);
+        return error_kind(err, ERROR_INVALID,
+                          "failed to parse %s value: %s (must be true or false)", name, value);
 }
 
 static int on_icc(Network *network, const char *name, const char *value, Error *err) {
@@ -44,8 +44,9 @@ static int on_mtu(Network *network, const char *name, const char *value, Error *
         int mtu;
 
         if (str_to_int_in(value, 0, 65535, &mtu) < 0 || (mtu > 0 && mtu < 68))
-                return error_kind(err, ERROR_INVALID, "failed to parse %s value: %s (must be 0, or "
-                                                      "from 68 to 65535)",
+                return error_kind(err, ERROR_INVALID,
+                                  "failed to parse %s value: %s (must be 0, or "
+                                  "from 68 to 65535)",
                                   name, value);
         network->mtu = (unsigned)mtu;
         return 0;
@@ -57,8 +58,9 @@ static int on_host_binding(Network *network, const char *name, const char *value
         if (str_empty(value))
                 return 0;
         if (ipv4_parse(value, &address) < 0)
-                return error_kind(err, ERROR_INVALID, "failed to parse %s value: %s (invalid IPv4 "
-                                                      "address)",
+                return error_kind(err, ERROR_INVALID,
+                                  "failed to parse %s value: %s (invalid IPv4 "
+                                  "address)",
                                   name, value);
         network->default_host_ip = value;
         return 0;
@@ -105,8 +107,8 @@ static int refuse_mode(Network *network, const char *name, const char *value, Er
         (void)network;
         if (str_equal(value, "nat"))
                 return 0;
-        return error_kind(err, ERROR_UNSUPPORTED,
-                          "option %s=%s is not supported yet: use nat", name, value);
+        return error_kind(err, ERROR_UNSUPPORTED, "option %s=%s is not supported yet: use nat",
+                          name, value);
 }
 
 static int refuse(Network *network, const char *name, const char *value, Error *err) {
@@ -255,8 +257,7 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
                 { "ipv4", "route_localnet", "1", false }, /* ports published on 127.0.0.1 */
                 { "ipv4", "send_redirects", "0", false }, /* hairpins are meant */
                 { "ipv4", "proxy_arp_pvlan", "1", true }, /* brings neighbours' packets to us */
-                { "ipv6", "accept_ra", "0", false },
-                { "ipv6", "disable_ipv6", "1", false },
+                { "ipv6", "accept_ra", "0", false },      { "ipv6", "disable_ipv6", "1", false },
         };
 
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
@@ -272,11 +273,12 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
         return 0;
 }
 
-/* Where br_netfilter is on, published ports are translated while a packet is still on the bridge: it
- * does not come up to be routed, so a port must let its own packets return (hairpin) and may not be
- * isolated from its neighbours; the firewall sees what they say to each other instead. */
+/* Where br_netfilter is on, published ports are translated while a packet is still on the bridge:
+ * it does not come up to be routed, so a port must let its own packets return (hairpin) and may not
+ * be isolated from its neighbours; the firewall sees what they say to each other instead. */
 static bool is_filtered(void) {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_
+        char *text = NULL;
         size_t length;
 
         return file_read_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 16, &text,
@@ -373,14 +375,15 @@ static int choose_names(Join *join, Error *err) {
                 if (rtnl_index(join->inner, join->inner_link) == -ENODEV)
                         return 0;
         }
-        return error_kind(err, ERROR_CONFLICT, "all link names from %s0 to %s999 are taken in the "
-                                               "container",
+        return error_kind(err, ERROR_CONFLICT,
+                          "all link names from %s0 to %s999 are taken in the "
+                          "container",
                           join->network->inner_prefix, join->network->inner_prefix);
 }
 
 static int make_pair(Join *join, Error *err) {
-        _cleanup_free_ char *alias =
-                str_format(LINK_ALIAS " %.12s", join->endpoint->container_id);
+        _cleanup_free_
+        char *alias = str_format(LINK_ALIAS " %.12s", join->endpoint->container_id);
         RtnlVeth veth = { .name = join->host_link,
                           .alias = alias,
                           .master = join->bridge,
@@ -427,8 +430,8 @@ static int set_inner_sysctls(const char *link, Error *err) {
                         { "ipv6", "disable_ipv6", "1" } };
 
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
-                int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key,
-                                          sysctls[i].value, err);
+                int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key, sysctls[i].value,
+                                          err);
 
                 if (r < 0)
                         return r;
@@ -439,7 +442,8 @@ static int set_inner_sysctls(const char *link, Error *err) {
 static int configure_inner(Join *join, Error *err) {
         Subnet subnet;
         in_addr_t address, gateway;
-        _cleanup_free_ char *text = str_copy(join->endpoint->address);
+        _cleanup_free_
+        char *text = str_copy(join->endpoint->address);
         char *slash = strchr(text, '/');
         int prefix, r, index = rtnl_index(join->inner, join->inner_link);
 

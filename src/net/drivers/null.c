@@ -1,5 +1,5 @@
-/* null.c: the drivers host and null, which make no links: "host" is the host's own namespace, "none"
- * an empty one. */
+/* null.c: the drivers host and null, which make no links: "host" is the host's own namespace,
+ * "none" an empty one. */
 #include "net/state.h"
 
 static int configure(Network *network, Error *err) {
