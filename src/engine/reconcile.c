@@ -115,6 +115,7 @@ static void end_orphan(Container *container, ExitRecord *record) {
 
         if (cgroup_kill(cgroup, KILL_TIMEOUT, &error) < 0 || cgroup_remove(cgroup, &error) < 0)
                 log_warn("end what is left of container %s: %s", container->id, error.message);
+        str_replace(&container->state.error, "the container's monitor was killed");
         record->exit_code = 128 + SIGKILL;
         record->exited_at = clock_now();
 }

@@ -1,6 +1,7 @@
 /* steps.c: runs what steps.h describes; each step is a failpoint too. */
 #include "engine/steps.h"
 
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 
@@ -9,9 +10,12 @@ int steps_run(const Step *steps, size_t count, void *job, Error *err) {
         int r = 0;
 
         for (; done < count; done++) {
+                int64_t began = clock_monotonic();
                 r = failpoint(steps[done].name, err);
                 if (r == 0)
                         r = steps[done].run(job, err);
+                log_debug("step %s: %lld us", steps[done].name,
+                          (long long)(clock_monotonic() - began) / 1000);
                 if (r < 0)
                         break;
         }
