@@ -1,6 +1,7 @@
 /* connection.c: the daemons that are connected: the one that started this monitor, over descriptor
  * 3, and later ones over a socket in the container's run directory. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "base/fd.h"
 #include "monitor/supervisor.h"
+#include "os/pidfd.h"
 
 static void free_dead(Supervisor *supervisor) {
         for (Connection **at = &supervisor->connections; *at;) {
@@ -47,6 +49,14 @@ static void send_reply(Connection *connection, const MonitorReply *reply, int fd
                 connection->dead = true;
 }
 
+/* The daemon has gone, or no longer waited: for it and for its user this start has failed. */
+static void end_unheard(Supervisor *supervisor) {
+        Error err = {};
+
+        if (pidfd_signal(supervisor->init->pidfd, SIGKILL, &err) < 0)
+                connections_warn(supervisor, &err);
+}
+
 static void answer(Connection *connection, Exchange *exchange, int result, const Error *err) {
         MonitorReply *reply = &exchange->reply;
 
@@ -63,6 +73,8 @@ static void answer(Connection *connection, Exchange *exchange, int result, const
                 reply->exec = str_copy(exchange->request.exec);
         if (!exchange->silent)
                 send_reply(connection, reply, result < 0 ? -1 : exchange->reply_fd);
+        if (connection->dead && str_equal(reply->kind, "started"))
+                end_unheard(connection->supervisor);
 }
 
 static void on_message(void *data, int fd, uint32_t events) {
@@ -83,7 +95,7 @@ static void on_message(void *data, int fd, uint32_t events) {
                         close_fd(&exchange.fds[i]);
                 json_done(&monitor_request_table, &exchange.request);
                 json_done(&monitor_reply_table, &exchange.reply);
-                supervisor_rest(supervisor);
+                supervisor->busy = true;
         } else /* the end, or someone who does not speak the protocol */
                 connection->dead = true;
         after_loss(supervisor);

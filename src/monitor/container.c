@@ -15,6 +15,8 @@
 
 /* How long members of the cgroup may take to die. */
 #define KILL_MAX (10 * NSEC_PER_SEC)
+/* A rest is worth its page faults after this time without work. */
+#define REST_AFTER (250 * NSEC_PER_MSEC)
 /* How long the last writers' output is waited for, once they are dead. */
 #define DRAIN_MS 1000
 
@@ -209,22 +211,31 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
         return r;
 }
 
-static void on_rest(void *data) {
-        Supervisor *supervisor = data;
+static void rest_later(Supervisor *supervisor);
 
-        supervisor->idle_timer = NULL;
-        /* While a process has ended and is not gone, timers run. */
+static bool has_nothing_to_do(const Supervisor *supervisor) {
+        /* While a process has ended and is not gone, timers run, which a rest does not see. */
         for (const Process *process = supervisor->execs; process; process = process->next)
                 if (process->phase > PROCESS_RUNNING)
-                        return;
-        if (supervisor->started && !supervisor->ended)
-                memory_rest(loop_fd(supervisor->loop));
+                        return false;
+        return !supervisor->busy;
 }
 
-void supervisor_rest(Supervisor *supervisor) {
-        loop_remove(supervisor->idle_timer);
-        supervisor->idle_timer = loop_add_timer(supervisor->loop, clock_monotonic() + NSEC_PER_SEC,
-                                                on_rest, supervisor);
+static void on_tick(void *data) {
+        Supervisor *supervisor = data;
+
+        if (supervisor->ended)
+                return;
+        if (has_nothing_to_do(supervisor))
+                memory_rest(loop_fd(supervisor->loop));
+        supervisor->busy = false;
+        rest_later(supervisor);
+}
+
+/* A monitor that has done nothing for a while rests until there is something to do; so one that is
+ * busy looks a few times a second, and an idle one does not wake up at all. */
+static void rest_later(Supervisor *supervisor) {
+        (void)loop_add_timer(supervisor->loop, clock_monotonic() + REST_AFTER, on_tick, supervisor);
 }
 
 /* ---- the end ---- */
@@ -356,5 +367,6 @@ int supervisor_go(Supervisor *supervisor, Error *err) {
         if (streams_run(&init->streams, &warning) < 0)
                 connections_warn(supervisor, &warning);
         forget_documents(supervisor);
+        rest_later(supervisor);
         return 0;
 }

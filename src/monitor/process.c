@@ -31,6 +31,7 @@ static void on_change(void *data) {
         Process *process = data;
         Supervisor *supervisor = process->supervisor;
 
+        supervisor->busy = true;
         if (process->phase < PROCESS_TOLD || supervisor->settling)
                 return;
         supervisor->settling = true;
@@ -311,7 +312,6 @@ void processes_settle(Supervisor *supervisor) {
                 }
                 *at = process->next;
                 process_free(process);
-                supervisor_rest(supervisor);
         }
         if (supervisor->ended && !supervisor->execs && (!init || is_over(init)))
                 loop_stop(supervisor->loop);

@@ -94,9 +94,15 @@ static const struct {
         const char *kind;
         RequestHandler handler;
 } handlers[] = {
-        { "go", on_go },          { "cancel", on_cancel }, { "attach", on_attach },
-        { "exec", supervisor_exec }, { "resize", on_resize }, { "stdin-close", on_stdin_close },
-        { "signal", on_signal },  { "state", on_state },   { "reopen-log", on_reopen_log },
+        { "go", on_go },
+        { "cancel", on_cancel },
+        { "attach", on_attach },
+        { "exec", supervisor_exec },
+        { "resize", on_resize },
+        { "stdin-close", on_stdin_close },
+        { "signal", on_signal },
+        { "state", on_state },
+        { "reopen-log", on_reopen_log },
         { "seen", on_seen },
 };
 

@@ -64,9 +64,9 @@ struct Supervisor {
         LogFile log;
         Process *init;  /* NULL before it was made */
         Process *execs; /* running, or with clients */
-        LoopSource *idle_timer;
-        bool settling; /* processes_settle is posted */
-        bool ended;    /* the record is written, nothing more is accepted */
+        bool busy;      /* something was done since the last tick */
+        bool settling;  /* processes_settle is posted */
+        bool ended;     /* the record is written, nothing more is accepted */
 };
 
 /* A request and its answer. */
@@ -92,9 +92,6 @@ int supervisor_go(Supervisor *supervisor, Error *err);
 void supervisor_give_up(Supervisor *supervisor, const Error *why);
 /* Its own process has ended: kills what is left, drains, records, destroys, tells. */
 void supervisor_finish(Supervisor *supervisor);
-
-/* Something was done that needed memory: gives it back once that has rested for a second. */
-void supervisor_rest(Supervisor *supervisor);
 
 /* ---- process.c: beginnings and ends of processes ---- */
 
