@@ -151,8 +151,7 @@ int api_body_any(ApiRequest *request, json_object **ret, Error *err) {
         *ret = NULL;
         if (text.length == 0)
                 return 0;
-        r = json_parse_any(text.data, text.length, ret, err);
-        return r < 0 ? error_prefix(err, "invalid JSON") : 0;
+        return json_parse_any(text.data, text.length, ret, err);
 }
 
 int api_body(ApiRequest *request, const JsonTable *table, void *thing, Error *err) {

@@ -312,6 +312,7 @@ int json_parse_any(const char *text, size_t length, json_object **ret, Error *er
         _cleanup_json_
         json_object *object = NULL;
         enum json_tokener_error problem;
+        size_t end;
 
         if (!tokener)
                 abort();
@@ -320,15 +321,17 @@ int json_parse_any(const char *text, size_t length, json_object **ret, Error *er
                                   length);
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
         object = json_tokener_parse_ex(tokener, text, (int)length);
+        end = json_tokener_get_parse_end(tokener);
         problem = json_tokener_get_error(tokener);
-        if (problem == json_tokener_continue) /* a bare number ends at the end of the text only */
+        if (problem == json_tokener_continue) { /* a number or null ends where the text ends only */
                 object = json_tokener_parse_ex(tokener, "", 1);
+                end = length;
+        }
         problem = json_tokener_get_error(tokener);
         if (problem != json_tokener_success)
                 return error_kind(err, ERROR_INVALID, "invalid JSON at byte %zu: %s",
-                                  json_tokener_get_parse_end(tokener),
-                                  json_tokener_error_desc(problem));
-        for (size_t end = json_tokener_get_parse_end(tokener); end < length; end++)
+                                  end, json_tokener_error_desc(problem));
+        for (; end < length; end++)
                 if (!strchr(" \t\r\n", text[end]) || !text[end])
                         return error_kind(err, ERROR_INVALID,
                                           "invalid JSON at byte %zu: text after the document", end);

@@ -1,0 +1,417 @@
+/* api-test.c: requests as clients send them, over a socket pair, to the API with a fake engine. */
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "api/auth.h"
+#include "api/fake-engine.h"
+#include "api/route.h"
+#include "api/stream.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/test.h"
+
+/* What comes back for one request, head and body, without what every answer has. */
+static char *ask_raw(const char *text, size_t length) {
+        HttpServerOptions options = { .handler = api_handle };
+        Api *api = api_new(NULL);
+        HttpServer *server;
+        Loop *loop;
+        Buf answer = { 0 };
+        int pair[2];
+
+        fake_asked[0] = '\0';
+        (void)signal(SIGPIPE, SIG_IGN);
+        options.data = api;
+        if (loop_new(&loop, NULL) < 0 || http_server_new(loop, &options, &server, NULL) < 0 ||
+            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                abort();
+        http_server_serve(server, pair[1]);
+        (void)fd_write_full(pair[0], text, length);
+        (void)shutdown(pair[0], SHUT_WR);
+        (void)fd_read_all(pair[0], 1000000, &answer);
+        close_fd(&pair[0]);
+        if (!http_server_stop(server, 20 * NSEC_PER_SEC))
+                abort();
+        (void)http_server_free(server);
+        (void)loop_free(loop);
+        (void)api_free(api);
+        buf_reserve(&answer, 1);
+        answer.data[answer.length] = '\0';
+        return answer.data;
+}
+
+static char *answer; /* of the last ask; freed by the next */
+
+static void ask(const char *line, const char *fields, const char *body) {
+        _cleanup_free_
+        char *text = str_format("%s HTTP/1.1\r\nHost: d\r\nConnection: close\r\n%s", line, fields);
+        _cleanup_free_
+        char *all = body ? str_format("%sContent-Length: %zu\r\n\r\n%s", text, strlen(body), body)
+                         : str_format("%s\r\n", text);
+
+        free(answer);
+        answer = ask_raw(all, strlen(all));
+}
+
+static int status(void) {
+        int number = 0;
+
+        return sscanf(answer, "HTTP/1.1 %d ", &number) == 1 ? number : -1;
+}
+
+static const char *body(void) {
+        const char *end = strstr(answer, "\r\n\r\n");
+
+        return end ? end + 4 : "";
+}
+
+#define JSON_TYPE "Content-Type: application/json\r\n"
+
+#define ASK(line, expected_status, expected_body)                                                  \
+        do {                                                                                       \
+                ask(line, "", NULL);                                                               \
+                ASSERT_INT(status(), expected_status);                                             \
+                ASSERT_STR(body(), expected_body);                                                 \
+        } while (0)
+
+#define ASK_JSON(line, document, expected_status, expected_body)                                   \
+        do {                                                                                       \
+                ask(line, JSON_TYPE, document);                                                    \
+                ASSERT_INT(status(), expected_status);                                             \
+                ASSERT_STR(body(), expected_body);                                                 \
+        } while (0)
+
+TEST(ping) {
+        ASK("GET /_ping", 200, "OK");
+        ASSERT(strstr(answer, "\r\nApi-Version: 1.44\r\n"));
+        ASSERT(strstr(answer, "\r\nDocker-Experimental: false\r\n"));
+        ASSERT(strstr(answer, "\r\nOstype: linux\r\n"));
+        ASSERT(strstr(answer, "\r\nBuilder-Version: 1\r\n"));
+        ASSERT(strstr(answer, "\r\nSwarm: inactive\r\n"));
+        ASSERT(strstr(answer, "\r\nServer: brig/"));
+        ASK("HEAD /v1.24/_ping", 200, "");
+        ASSERT(strstr(answer, "\r\nContent-Length: 0\r\n"));
+}
+
+TEST(versions) {
+        ASK("GET /v1.23/info", 400,
+            "{\"message\":\"client version 1.23 is too old. Minimum supported API version is 1.24, "
+            "please upgrade your client to a newer version\"}\n");
+        ASK("GET /v1.45/info", 400,
+            "{\"message\":\"client version 1.45 is too new. Maximum supported API version is "
+            "1.44\"}\n");
+        ASK("GET /v2.0/info", 400,
+            "{\"message\":\"client version 2.0 is too new. Maximum supported API version is "
+            "1.44\"}\n");
+        ASK("GET /v1.44/info", 200, "{}\n");
+        ASK("GET /info", 200, "{}\n");
+        ASK("GET /version/", 404, "{\"message\":\"page not found\"}\n");
+        ASK("GET /v1.x/info", 404, "{\"message\":\"page not found\"}\n");
+        ASK("PUT /info", 404, "{\"message\":\"page not found\"}\n");
+        ask("GET /version", "", NULL);
+        ASSERT(strstr(body(), "\"ApiVersion\":\"1.44\",\"MinAPIVersion\":\"1.24\""));
+        ASSERT(strstr(body(), "\"Components\":[{\"Name\":\"Engine\""));
+}
+
+TEST(not_served) {
+        ASK("POST /v1.41/build?t=x", 501, "{\"message\":\"build is not supported by brig yet\"}\n");
+        ASK("POST /images/a/b/push", 501, "{\"message\":\"push is not supported by brig yet\"}\n");
+        ask("GET /services?filters=x", "", NULL);
+        ASSERT_INT(status(), 503);
+        ASSERT(strstr(body(), "This node is not a swarm manager. Use \\\"docker swarm init\\\""));
+}
+
+TEST(routes) {
+        static const struct {
+                const char *pattern, *path, *capture; /* NULL: does not match */
+        } cases[] = {
+                { "/images/{name*}/json", "/images/a:5/b/c/json", "a:5/b/c" },
+                { "/images/{name*}/json", "/images/json/json", "json" },
+                { "/images/{name*}/json", "/images//json", NULL },
+                { "/images/{name*}/json", "/images/json", NULL },
+                { "/images/{name*}", "/images/a/json", "a/json" },
+                { "/containers/{id}/json", "/containers/a/b/json", NULL },
+                { "/containers/{id}/json", "/containers//json", NULL },
+                { "/containers/{id}", "/containers/a", "a" },
+                { "/containers/{id}", "/containers/a/", NULL },
+                { "/info", "/inf", NULL },
+                { "/info", "/info2", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                char *captures[API_CAPTURES];
+                bool matches = route_match(cases[i].pattern, cases[i].path, captures);
+
+                ASSERT_INT(matches, cases[i].capture != NULL);
+                ASSERT_STR(captures[0], cases[i].capture);
+                free(captures[0]);
+        }
+}
+
+TEST(containers) {
+        ASK("GET /containers/json?all=1&limit=3&filters=%7B%22name%22:%5B%22x%22%5D%7D", 200,
+            "[]\n");
+        ASSERT_STR(fake_asked, "list 1 0 3 x");
+        ASK("GET /containers/json?all=False&filters=%7B%22name%22:%7B%22y%22:true%7D%7D", 200,
+            "[]\n");
+        ASSERT_STR(fake_asked, "list 0 0 0 y");
+        ASK("GET /containers/c/json?size=none", 200, "{\"Id\":\"abc\"}\n");
+        ASSERT_STR(fake_asked, "inspect c 0");
+        ASK("GET /containers/d/json", 404, "{\"message\":\"No such container: d\"}\n");
+        ASK("POST /containers/c/start", 204, "");
+        ASK("POST /containers/running/start", 304, "");
+        ASSERT(!strstr(answer, "Content-Length"));
+        ASK("POST /containers/c/stop?t=5&signal=INT", 204, "");
+        ASSERT_STR(fake_asked, "stop c INT 5");
+        ASK("POST /containers/c/restart", 204, "");
+        ASSERT_STR(fake_asked, "restart c - -100");
+        ASK("POST /containers/c/rename?name=d", 409,
+            "{\"message\":\"the name \\\"d\\\" is taken\"}\n");
+        ASK("DELETE /containers/c?force=1&v=0", 204, "");
+        ASSERT_STR(fake_asked, "remove c 1 0");
+        ASK("POST /containers/c/resize?w=80&h=24", 200, "");
+        ASSERT_STR(fake_asked, "resize c 80 24");
+        ASK("POST /containers/c/resize?w=80&h=x", 400,
+            "{\"message\":\"h: 'x' is not a whole number\"}\n");
+}
+
+TEST(create) {
+        ASK_JSON("POST /containers/create?name=n",
+                 "{\"Image\":\"i\",\"HostConfig\":{\"NetworkMode\":\"none\"}}", 201,
+                 "{\"Id\":\"abc\",\"Warnings\":[\"a \\\"warning\\\"\"]}\n");
+        ASSERT_STR(fake_asked, "create n i none");
+        ASK_JSON("POST /containers/create", "{\"Image\":\"j\"}", 404,
+                 "{\"message\":\"No such image: j\"}\n");
+        ASK_JSON("POST /containers/create", "{}", 400,
+                 "{\"message\":\"Config cannot be empty in order to create a container\"}\n");
+        ASK_JSON("POST /containers/create", "null", 400,
+                 "{\"message\":\"Config cannot be empty in order to create a container\"}\n");
+        ASK("POST /containers/create", 400,
+            "{\"message\":\"invalid JSON: got EOF while reading request body\"}\n");
+        ask("POST /containers/create", "Content-Type: text/plain\r\n", "{\"Image\":\"i\"}");
+        ASSERT_INT(status(), 400);
+        ASSERT_STR(body(), "{\"message\":\"unsupported Content-Type header (text/plain): must be "
+                           "'application/json'\"}\n");
+        ask("POST /containers/create", JSON_TYPE, "{\"Image\":");
+        ASSERT_INT(status(), 400);
+}
+
+TEST(wait) {
+        ask("POST /containers/c/wait?condition=next-exit", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(body(), "12\r\n{\"StatusCode\":42}\n\r\n0\r\n\r\n");
+        ASSERT_STR(fake_asked, "wait c 1");
+        ASK("POST /containers/c/wait?condition=x", 400,
+            "{\"message\":\"invalid condition: \\\"x\\\"\"}\n");
+        ASK("POST /containers/d/wait", 404, "{\"message\":\"No such container: d\"}\n");
+}
+
+/* HTTP/1.0: the body comes without chunks. The caller's. */
+static char *ask_old(const char *line) {
+        _cleanup_free_
+        char *text = str_format("%s HTTP/1.0\r\n\r\n", line);
+
+        return ask_raw(text, strlen(text));
+}
+
+TEST(logs) {
+        static const char frames[] = "\1\0\0\0\0\0\0\4out\n\2\0\0\0\0\0\0\4err\n"
+                                     "\3\0\0\0\0\0\0\50Error grabbing logs: the log is damaged\n";
+        _cleanup_free_
+        char *text = ask_old("GET /containers/c/logs?stdout=1&stderr=1&since=1.5&tail=7");
+        const char *end = strstr(text, "\r\n\r\n");
+
+        ASSERT(end);
+        ASSERT(memcmp(end + 4, frames, sizeof(frames) - 1) == 0);
+        ASSERT(strstr(text, "\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\n"));
+        ASSERT_STR(fake_asked, "logs c 0110 1500000000 0 7");
+        free(text);
+        text = ask_old("GET /v1.41/containers/tty/logs?stdout=1&follow=1&tail=all");
+        ASSERT(str_ends(text, "\r\n\r\nout\nerr\n"));
+        ASSERT(strstr(text, "\r\nContent-Type: application/vnd.docker.raw-stream\r\n"));
+        ASSERT_STR(fake_asked, "logs tty 1100 0 0 -1");
+        ASK("GET /containers/c/logs", 400,
+            "{\"message\":\"Bad parameters: you must choose at least one stream\"}\n");
+        ASK("GET /containers/c/logs?stdout=1&since=x", 400,
+            "{\"message\":\"since: 'x' is not a time: give seconds since 1970\"}\n");
+}
+
+TEST(attach) {
+        static const char request[] =
+                "POST /containers/c/attach?stream=1&stdin=1&detachKeys=ctrl-x HTTP/1.1\r\nHost: "
+                "d\r\n"
+                "Content-Type: text/plain\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly";
+
+        free(answer);
+        answer = ask_raw(request, sizeof(request) - 1);
+        ASSERT(str_after(answer, "HTTP/1.1 101 UPGRADED\r\n"
+                                 "Content-Type: application/vnd.docker.multiplexed-stream\r\n"
+                                 "Connection: Upgrade\r\nUpgrade: tcp\r\n"));
+        ASSERT_STR(body(), "attached");
+        ASSERT_STR(fake_asked, "attach c 01100 ctrl-x early");
+        ASK("POST /containers/d/attach?stream=1", 404, "{\"message\":\"No such container: d\"}\n");
+}
+
+TEST(exec) {
+        ASK_JSON("POST /containers/c/exec", "{\"Cmd\":[\"true\"]}", 201, "{\"Id\":\"e\"}\n");
+        ASK_JSON("POST /containers/c/exec", "{}", 400,
+                 "{\"message\":\"No exec command specified\"}\n");
+        ASK_JSON("POST /exec/e/start", "{\"Detach\":true}", 200, "");
+        ASSERT_STR(fake_asked, "exec e 0 0 0");
+        ASK_JSON("POST /exec/f/start", "{}", 404, "{\"message\":\"No such exec instance: f\"}\n");
+        ask("POST /exec/e/start", JSON_TYPE, "{\"ConsoleSize\":[24,80]}");
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_asked, "exec e 1 80 24");
+        ASSERT(memcmp(body(), "\1\0\0\0\0\0\0\16no such file\r\n", 22) == 0);
+}
+
+TEST(images) {
+        ASK("GET /images/127.0.0.1:5000/a/b:c/json", 200, "{}\n");
+        ASSERT_STR(fake_asked, "image 127.0.0.1:5000/a/b:c");
+        ASK("GET /images/a%2Fb/history", 200, "[]\n");
+        ASSERT_STR(fake_asked, "history a/b");
+        ASK("POST /images/i/tag?repo=x/y&tag=z", 201, "");
+        ASSERT_STR(fake_asked, "tag i x/y:z");
+        ASK("DELETE /images/x/y:z?force=1", 200, "[]\n");
+        ASSERT_STR(fake_asked, "rmi x/y:z 1 0");
+}
+
+static const char *chunks(void) {
+        static char text[4096];
+        const char *from = body();
+        char *to = text;
+        unsigned size;
+
+        while (sscanf(from, "%x", &size) == 1 && size > 0) {
+                from = strstr(from, "\r\n") + 2;
+                memcpy(to, from, size);
+                to += size;
+                from += size + 2;
+        }
+        *to = '\0';
+        return text;
+}
+
+TEST(pull) {
+        ask("POST /images/create?fromImage=i&tag=latest",
+            "X-Registry-Auth: eyJ1c2VybmFtZSI6InUifQ\r\n", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_asked, "pull i:latest - u");
+        ASSERT_STR(
+                chunks(),
+                "{\"status\":\"Pulling from x\",\"progressDetail\":{},\"id\":\"latest\"}\r\n"
+                "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1500,\"total\":3000},"
+                "\"progress\":\"[=========================>                         ]    "
+                "1.5kB/3kB\",\"id\":\"aa\"}\r\n{\"status\":\"Status: done\"}\r\n");
+        ASK("POST /images/create?fromImage=nothing&tag=latest", 404,
+            "{\"message\":\"no such repository\"}\n");
+        ask("POST /images/create?fromImage=full&tag=sha256:1", "X-Registry-Auth: !\r\n", NULL);
+        ASSERT_STR(fake_asked, "pull full@sha256:1 - -");
+        ASSERT(str_ends(chunks(), "{\"errorDetail\":{\"message\":\"the disk is full\"},"
+                                  "\"error\":\"the disk is full\"}\r\n"));
+        ASK("POST /images/create", 400,
+            "{\"message\":\"give what to make the image from: 'fromImage' or 'fromSrc'\"}\n");
+        ask("POST /images/create?fromImage=i&tag=", "", NULL);
+        ASSERT_INT(status(), 501);
+}
+
+TEST(archives) {
+        ask("POST /images/load?quiet=1", "", "archive");
+        ASSERT_STR(chunks(), "{\"stream\":\"Loaded image: i:latest\\n\"}\r\n");
+        ASSERT_STR(fake_asked, "archive 0 archive");
+        ask("POST /images/load", "", "bad");
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(chunks(), "{\"errorDetail\":{\"message\":\"this is no archive\"},"
+                             "\"error\":\"this is no archive\"}\r\n");
+        ask("POST /images/create?fromSrc=-&repo=r&tag=t&message=m&changes=A&changes=B", "", "tar");
+        ASSERT_STR(chunks(), "{\"status\":\"sha256:r:t:m:B\"}\r\n");
+        ask("GET /images/get?names=a&names=b", "", NULL);
+        ASSERT_STR(fake_asked, "save a b");
+        ASSERT_STR(chunks(), "archive");
+        ASSERT(str_ends(answer, "\r\n0\r\n\r\n"));
+        ask("GET /images/x/half/get", "", NULL);
+        ASSERT_STR(fake_asked, "save x/half -");
+        ask("GET /images/half/get", "", NULL);
+        ASSERT(!str_ends(answer, "\r\n0\r\n\r\n")); /* seen to be broken off */
+        ASK("GET /images/get?names=nothing", 404, "{\"message\":\"No such image: nothing\"}\n");
+}
+
+TEST(networks_and_volumes) {
+        ASK_JSON("POST /networks/create", "{\"Name\":\"x\",\"Driver\":\"bridge\"}", 201,
+                 "{\"Id\":\"n\",\"Warning\":\"\"}\n");
+        ASSERT_STR(fake_asked, "network x bridge");
+        ASK_JSON("POST /networks/n/connect",
+                 "{\"Container\":\"c\",\"EndpointConfig\":{\"IPAMConfig\":{\"IPv4Address\":"
+                 "\"10.0.0.9\"}}}",
+                 200, "");
+        ASSERT_STR(fake_asked, "connect n c 10.0.0.9");
+        ASK_JSON("POST /networks/n/disconnect", "{\"Container\":\"c\",\"Force\":true}", 200, "");
+        ASSERT_STR(fake_asked, "disconnect n c 1");
+        ASK("DELETE /networks/n", 403, "{\"message\":\"n is in use\"}\n");
+        ASK("GET /networks/n?scope=swarm", 404, "{\"message\":\"network n not found\"}\n");
+        ASK_JSON("POST /volumes/create", "{\"Name\":\"v\"}", 201, "{}\n");
+        ASSERT_STR(fake_asked, "volume v");
+        ASK("DELETE /volumes/v?force=1", 204, "");
+        ASSERT_STR(fake_asked, "volume rm v 1");
+}
+
+TEST(events) {
+        ask("GET /events?since=10&until=20.000000001", "", NULL);
+        ASSERT_STR(fake_asked, "events 10000000000 20000000001");
+        ASSERT_STR(chunks(), "{\"Type\":\"container\"}\n");
+        ask("GET /events?since=20&until=10", "", NULL);
+        ASSERT_INT(status(), 400);
+}
+
+TEST(bar) {
+        static const struct {
+                int64_t current, total;
+                const char *text;
+        } cases[] = {
+                { 0, 0, "" },
+                { 1234567, 0, " 1.235MB" },
+                { 20, 0, "     20B" },
+                { 0, 100, "[>                                                  ]       0B/100B" },
+                { 100, 100, "[==================================================>]     100B/100B" },
+                { 101, 100, "[==================================================>]     101B" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_buf_
+                Buf text = { 0 };
+
+                stream_bar(&text, cases[i].current, cases[i].total);
+                ASSERT_STR(text.data ?: "", cases[i].text);
+        }
+}
+
+TEST(base64) {
+        static const struct {
+                const char *text, *bytes; /* NULL: refused */
+        } cases[] = {
+                { "", "" },
+                { "YQ==", "a" },
+                { "YQ", "a" },
+                { "Pz8_Pj4-", "\x3f\x3f\x3f>>>" },
+                { "Pz8/Pj4+", "\x3f\x3f\x3f>>>" },
+                { "Y", NULL },
+                { "Y Q=", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_buf_
+                Buf bytes = { 0 };
+                bool good = base64_decode_any(cases[i].text, &bytes);
+
+                ASSERT_INT(good, cases[i].bytes != NULL);
+                if (good)
+                        ASSERT_STR(bytes.data ?: "", cases[i].bytes);
+        }
+}
+
+TEST(release) {
+        free(answer); /* so that a leak checker sees nothing of ours */
+        answer = NULL;
+}
+
+TEST_MAIN()

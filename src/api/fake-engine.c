@@ -1,0 +1,311 @@
+/* fake-engine.c: an engine for the tests of the API: it knows the container "c", the image "i" and
+ * nothing else, notes what it was asked for, and does nothing. */
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "api/fake-engine.h"
+#include "base/fd.h"
+
+char fake_asked[1024];
+
+static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void note(const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(fake_asked, sizeof(fake_asked), format, args);
+        va_end(args);
+}
+
+static int known(const char *ref, Error *err) {
+        if (str_equal(ref, "c"))
+                return 0;
+        return error_kind(err, ERROR_NOT_FOUND, "No such container: %s", ref);
+}
+
+static int document(int r, Buf *json, const char *text) {
+        if (r >= 0)
+                buf_add_str(json, text);
+        return r;
+}
+
+int engine_container_create(Engine *engine, const char *name, const char *platform,
+                            const ContainerCreate *create, char **ret_id, char ***warnings,
+                            Error *err) {
+        note("create %s %s %s", name ?: "-", create->config.image,
+             create->host.network_mode ?: "-");
+        if (!str_equal(create->config.image, "i"))
+                return error_kind(err, ERROR_NOT_FOUND, "No such image: %s", create->config.image);
+        *ret_id = str_copy("abc");
+        strv_add(warnings, "a \"warning\"");
+        return 0;
+}
+
+int engine_container_start(Engine *engine, const char *ref, Error *err) {
+        note("start %s", ref);
+        return str_equal(ref, "running") ? ENGINE_UNCHANGED : known(ref, err);
+}
+
+static int noted_stop(const char *what, const char *ref, const char *signal, const int64_t *timeout,
+                      Error *err) {
+        note("%s %s %s %lld", what, ref, signal ?: "-", timeout ? (long long)*timeout : -100);
+        return known(ref, err);
+}
+
+int engine_container_stop(Engine *engine, const char *ref, const char *signal,
+                          const int64_t *timeout_s, Error *err) {
+        return noted_stop("stop", ref, signal, timeout_s, err);
+}
+
+int engine_container_restart(Engine *engine, const char *ref, const char *signal,
+                             const int64_t *timeout_s, Error *err) {
+        return noted_stop("restart", ref, signal, timeout_s, err);
+}
+
+int engine_container_kill(Engine *engine, const char *ref, const char *signal, Error *err) {
+        note("kill %s %s", ref, signal ?: "-");
+        return known(ref, err);
+}
+
+int engine_container_remove(Engine *engine, const char *ref, bool force, bool volumes, Error *err) {
+        note("remove %s %d %d", ref, force, volumes);
+        return known(ref, err);
+}
+
+int engine_container_pause(Engine *engine, const char *ref, Error *err) {
+        return known(ref, err);
+}
+
+int engine_container_unpause(Engine *engine, const char *ref, Error *err) {
+        return known(ref, err);
+}
+
+int engine_container_rename(Engine *engine, const char *ref, const char *name, Error *err) {
+        note("rename %s %s", ref, name);
+        return error_kind(err, ERROR_CONFLICT, "the name \"%s\" is taken", name);
+}
+
+int engine_container_resize(Engine *engine, const char *ref, int width, int height, Error *err) {
+        note("resize %s %d %d", ref, width, height);
+        return known(ref, err);
+}
+
+int engine_wait_begin(Engine *engine, const char *ref, WaitCondition condition, EngineWait **ret,
+                      Error *err) {
+        note("wait %s %d", ref, (int)condition);
+        *ret = NULL;
+        return known(ref, err);
+}
+
+int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, char **ret_error,
+                    Error *err) {
+        *ret_exit_code = 42;
+        return 0;
+}
+
+int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *json, Error *err) {
+        note("inspect %s %d", ref, size);
+        return document(known(ref, err), json, "{\"Id\":\"abc\"}");
+}
+
+int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err) {
+        char *const *names = filters_get(options->filters, "name");
+
+        note("list %d %d %lld %s", options->all, options->size, (long long)options->limit,
+             names ? names[0] : "-");
+        return document(0, json, "[]");
+}
+
+int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
+                         Error *err) {
+        note("top %s %s", ref, ps_args ?: "-");
+        return document(known(ref, err), json, "{}");
+}
+
+int engine_container_logs_check(Engine *engine, const char *ref, bool *ret_tty, Error *err) {
+        *ret_tty = str_equal(ref, "tty");
+        return *ret_tty ? 0 : known(ref, err);
+}
+
+int engine_container_logs(Engine *engine, const char *ref, const LogOptions *options, LogSink sink,
+                          void *data, int cancel_fd, Error *err) {
+        note("logs %s %d%d%d%d %lld %lld %lld", ref, options->follow, options->stdout_,
+             options->stderr_, options->timestamps, (long long)options->since,
+             (long long)options->until, (long long)options->tail);
+        if (sink(data, 1, "out\n", 4) < 0 || sink(data, 2, "err\n", 4) < 0)
+                return -EPIPE;
+        return error_kind(err, ERROR_INTERNAL, "the log is damaged");
+}
+
+int engine_container_attach_check(Engine *engine, const char *ref, bool *ret_tty, Error *err) {
+        return engine_container_logs_check(engine, ref, ret_tty, err);
+}
+
+int engine_container_attach(Engine *engine, const char *ref, const AttachOptions *options,
+                            int client_fd, Error *err) {
+        note("attach %s %d%d%d%d%d %s %.*s", ref, options->logs, options->stream, options->stdin_,
+             options->stdout_, options->stderr_, options->detach_keys ?: "-",
+             (int)options->early_length, options->early ? (const char *)options->early : "");
+        return fd_write_full(client_fd, "attached", 8);
+}
+
+int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config, char **ret_id,
+                       Error *err) {
+        *ret_id = str_copy("e");
+        return known(ref, err);
+}
+
+int engine_exec_start_check(Engine *engine, const char *id, bool detach, bool *ret_tty,
+                            Error *err) {
+        *ret_tty = false;
+        return str_equal(id, "e")
+                       ? 0
+                       : error_kind(err, ERROR_NOT_FOUND, "No such exec instance: %s", id);
+}
+
+int engine_exec_start(Engine *engine, const char *id, const AttachOptions *options, int client_fd,
+                      int width, int height, Error *err) {
+        note("exec %s %d %d %d", id, client_fd >= 0, width, height);
+        return client_fd < 0 ? 0 : error_kind(err, ERROR_INVALID, "no such file");
+}
+
+int engine_exec_inspect(Engine *engine, const char *id, Buf *json, Error *err) {
+        return document(0, json, "{}");
+}
+
+int engine_exec_resize(Engine *engine, const char *id, int width, int height, Error *err) {
+        return 0;
+}
+
+int engine_image_pull(Engine *engine, const char *name, const char *platform,
+                      const RegistryAuth *auth, ImageProgressFn progress, void *data, Error *err) {
+        note("pull %s %s %s", name, platform ?: "-", auth->username ?: "-");
+        if (str_equal(name, "nothing:latest"))
+                return error_kind(err, ERROR_NOT_FOUND, "no such repository");
+        (void)progress(data, &(ImageProgress){ .id = "latest", .status = "Pulling from x" });
+        (void)progress(data, &(ImageProgress){ "aa", "Downloading", 1500, 3000 });
+        (void)progress(data, &(ImageProgress){ NULL, "Status: done", 0, 0 });
+        return str_equal(name, "i:latest") ? 0
+                                           : error_kind(err, ERROR_INTERNAL, "the disk is full");
+}
+
+static void read_archive(int fd) {
+        Buf buf = { 0 };
+        int r = fd_read_all(fd, 1000, &buf);
+
+        note("archive %d %s", r, buf.data ?: "");
+        buf_done(&buf);
+}
+
+int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
+                      Error *err) {
+        read_archive(fd);
+        if (strstr(fake_asked, "bad"))
+                return error_kind(err, ERROR_INVALID, "this is no archive");
+        strv_add(loaded, "Loaded image: i:latest");
+        return 0;
+}
+
+int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err) {
+        note("save %s %s", refs[0], refs[1] ?: "-");
+        if (str_equal(refs[0], "nothing"))
+                return error_kind(err, ERROR_NOT_FOUND, "No such image: nothing");
+        if (fd_write_full(fd, "archive", 7) < 0)
+                return -EPIPE;
+        return str_equal(refs[0], "half") ? error_kind(err, ERROR_INTERNAL, "a blob is missing")
+                                          : 0;
+}
+
+int engine_image_import(Engine *engine, int fd, const char *name, const char *message,
+                        char *const *changes, char **ret_id, Error *err) {
+        read_archive(fd);
+        *ret_id = str_format("sha256:%s:%s:%s", name ?: "-", message ?: "-", changes[1]);
+        return 0;
+}
+
+int engine_image_tag(Engine *engine, const char *source, const char *target, Error *err) {
+        note("tag %s %s", source, target);
+        return 0;
+}
+
+int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json,
+                        Error *err) {
+        note("rmi %s %d %d", ref, force, no_prune);
+        return document(0, json, "[]");
+}
+
+int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err) {
+        return document(0, json, "[]");
+}
+
+int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err) {
+        note("image %s", ref);
+        return document(0, json, "{}");
+}
+
+int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err) {
+        note("history %s", ref);
+        return document(0, json, "[]");
+}
+
+int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
+                          char **ret_warning, Error *err) {
+        note("network %s %s", create->name, create->driver ?: "-");
+        *ret_id = str_copy("n");
+        return 0;
+}
+
+int engine_network_list(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return document(0, json, "[]");
+}
+
+int engine_network_inspect(Engine *engine, const char *ref, bool verbose, Buf *json, Error *err) {
+        return document(0, json, "{}");
+}
+
+int engine_network_remove(Engine *engine, const char *ref, Error *err) {
+        return error_kind(err, ERROR_FORBIDDEN, "%s is in use", ref);
+}
+
+int engine_network_connect(Engine *engine, const char *ref, const char *container,
+                           const EndpointSettings *settings, Error *err) {
+        note("connect %s %s %s", ref, container,
+             settings && settings->ipam ? settings->ipam->ipv4_address : "-");
+        return 0;
+}
+
+int engine_network_disconnect(Engine *engine, const char *ref, const char *container, bool force,
+                              Error *err) {
+        note("disconnect %s %s %d", ref, container, force);
+        return 0;
+}
+
+int engine_volume_create(Engine *engine, const VolumeCreate *create, Buf *json, Error *err) {
+        note("volume %s", create->name ?: "-");
+        return document(0, json, "{}");
+}
+
+int engine_volume_list(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return document(0, json, "{}");
+}
+
+int engine_volume_inspect(Engine *engine, const char *name, Buf *json, Error *err) {
+        return document(0, json, "{}");
+}
+
+int engine_volume_remove(Engine *engine, const char *name, bool force, Error *err) {
+        note("volume rm %s %d", name, force);
+        return 0;
+}
+
+int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
+                  EventSink sink, void *data, int cancel_fd, Error *err) {
+        note("events %lld %lld", (long long)since, (long long)until);
+        return sink(data, "{\"Type\":\"container\"}");
+}
+
+int engine_info(Engine *engine, Buf *json, Error *err) {
+        return document(0, json, "{}");
+}
