@@ -214,6 +214,14 @@ static void finish_removal(Container *container) {
         removal_finish_later(container);
 }
 
+/* A power cut may have taken the hold, which is not synced, and left the row, which is. */
+static void hold_again(Container *container) {
+        Error error = { 0 };
+
+        if (image_hold(container->engine->images, container->image_id, container->id, &error) < 0)
+                log_error("hold the image of container %s: %s", container->id, error.message);
+}
+
 static bool policy_wants_start(const Container *container) {
         const char *policy = container->spec.host.restart_policy.name;
         const ContainerState *state = &container->state;
@@ -308,6 +316,7 @@ int engine_reconcile(Engine *engine, Error *err) {
                         continue;
                 }
                 mounts_adopt(job.containers[i]);
+                hold_again(job.containers[i]);
                 if (enlist(job.containers[i], &error) < 0)
                         log_error("container %s: %s", job.containers[i]->id, error.message);
                 else

@@ -155,19 +155,33 @@ int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Err
 
 /* ---- holds ---- */
 
+/* No sync: a create or removal of a container does not wait for the disk here. A hold that a power
+ * cut takes is put again at the daemon's start, before anything can be removed; one that comes back
+ * is released again. */
+static int run_unsynced(ImageStore *store, const char *sql, const char *holder,
+                        const char *image_id, Error *err) {
+        int r = sql_run(store->db, err, "PRAGMA synchronous=NORMAL", "");
+
+        if (r == 0)
+                r = image_id ? sql_run(store->db, err, sql, "tt", holder, image_id)
+                             : sql_run(store->db, err, sql, "t", holder);
+        (void)sql_run(store->db, NULL, "PRAGMA synchronous=FULL", "");
+        return r;
+}
+
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err) {
         STORE_LOCKED(store);
 
-        return sql_run(store->db, err,
-                       "INSERT OR IGNORE INTO holds(holder, chain) SELECT ?1, chain FROM "
-                       "image_layers WHERE image=?2",
-                       "tt", holder, image_id);
+        return run_unsynced(store,
+                            "INSERT OR IGNORE INTO holds(holder, chain) SELECT ?1, chain FROM "
+                            "image_layers WHERE image=?2",
+                            holder, image_id, err);
 }
 
 static int delete_holds(ImageStore *store, const char *holder, Error *err) {
         STORE_LOCKED(store);
 
-        return sql_run(store->db, err, "DELETE FROM holds WHERE holder=?", "t", holder);
+        return run_unsynced(store, "DELETE FROM holds WHERE holder=?", holder, NULL, err);
 }
 
 int image_release(ImageStore *store, const char *holder, Error *err) {
