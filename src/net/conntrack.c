@@ -13,9 +13,10 @@
 #include "base/str.h"
 
 typedef struct Walk {
-        const FirewallPort *port;
-        Buf deletions; /* complete messages */
-        uint32_t sequence;
+        const FirewallPort *ports;
+        size_t count;
+        Buf deletions;              /* complete messages */
+        uint32_t sequence, listing; /* listing: the sequence number of the list */
 } Walk;
 
 /* The parts of a tuple that are compared. */
@@ -71,6 +72,17 @@ static struct nlmsghdr *start(char *data, uint16_t message, uint16_t flags, uint
         return header;
 }
 
+static bool matches(const Walk *walk, const Tuple *tuple) {
+        for (size_t i = 0; i < walk->count; i++) {
+                const FirewallPort *port = &walk->ports[i];
+
+                if (tuple->protocol == port->protocol && tuple->port == port->host_port &&
+                    (!port->host_address || tuple->destination == htonl(port->host_address)))
+                        return true;
+        }
+        return false;
+}
+
 static void consider(Walk *walk, const struct nlmsghdr *header) {
         _Alignas(struct nlmsghdr) char data[1024];
         struct nlmsghdr *deletion;
@@ -83,8 +95,7 @@ static void consider(Walk *walk, const struct nlmsghdr *header) {
         if (!original || mnl_attr_get_payload_len(original) > 512)
                 return;
         (void)mnl_attr_parse_nested(original, take_tuple, &tuple);
-        if (tuple.protocol != walk->port->protocol || tuple.port != walk->port->host_port ||
-            (walk->port->host_address && tuple.destination != htonl(walk->port->host_address)))
+        if (!matches(walk, &tuple))
                 return;
         deletion = start(data, IPCTNL_MSG_CT_DELETE, 0, ++walk->sequence);
         mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(original),
@@ -98,6 +109,8 @@ static int take_list(Walk *walk, const char *data, size_t length, Error *err) {
         int left = (int)length;
 
         for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+                if (header->nlmsg_seq != walk->listing)
+                        continue;
                 if (header->nlmsg_type == NLMSG_DONE)
                         return 1;
                 if (header->nlmsg_type == NLMSG_ERROR) {
@@ -118,6 +131,7 @@ static int list(int fd, Walk *walk, Error *err) {
         struct nlmsghdr *header = start(data, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++walk->sequence);
         int r = 0;
 
+        walk->listing = walk->sequence;
         if (send(fd, header, header->nlmsg_len, 0) < 0)
                 return error_set(err, errno, "ask for the list of connections");
         while (r == 0) {
@@ -131,17 +145,21 @@ static int list(int fd, Walk *walk, Error *err) {
         return r < 0 ? r : 0;
 }
 
-int conntrack_forget(const FirewallPort *port, Error *err) {
-        _cleanup_close_
+int conntrack_open(int *ret_fd, Error *err) {
         int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-        Walk walk = { .port = port };
-        int r;
 
         if (fd < 0)
                 return error_set(err, errno, "open a netfilter socket");
-        r = list(fd, &walk, err);
+        *ret_fd = fd;
+        return 0;
+}
+
+int conntrack_forget(int fd, const FirewallPort *ports, size_t count, Error *err) {
+        Walk walk = { .ports = ports, .count = count };
+        int r = list(fd, &walk, err);
+
         /* One by one: an entry that timed out meanwhile is none the worse, so no answer is asked
-         * for. */
+         * for; an error that comes unasked is read, and passed over, with the next list. */
         for (size_t offset = 0; r == 0 && offset < walk.deletions.length;) {
                 const struct nlmsghdr *header =
                         (const struct nlmsghdr *)(walk.deletions.data + offset);

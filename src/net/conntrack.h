@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "net/firewall.h"
 
-/* Deletes the entries of the calling thread's namespace whose first packet went to that host
- * address (0: any), port and protocol. */
-int conntrack_forget(const FirewallPort *port, Error *err);
+/* A socket for conntrack_forget, of the calling thread's namespace. */
+int conntrack_open(int *ret_fd, Error *err);
+/* Deletes the entries whose first packet went to one of those host addresses (0: any), ports and
+ * protocols. */
+int conntrack_forget(int fd, const FirewallPort *ports, size_t count, Error *err);

@@ -29,7 +29,8 @@ struct Reaper {
         Job *jobs, **jobs_end;
         Job *current; /* what the thread works on; read by reaper_wait */
         bool stopping;
-        Rtnl *rtnl; /* the thread's alone */
+        Rtnl *rtnl; /* these two are the thread's alone */
+        int conntrack_fd;
 };
 
 static void free_jobs(Job *job) {
@@ -66,13 +67,21 @@ static void delete_links(Reaper *reaper, const Job *jobs) {
         commit(reaper);
 }
 
-static void forget_ports(const Job *jobs) {
-        for (const Job *job = jobs; job; job = job->next) {
-                Error err = { 0 };
+/* The list of connections may be long: it is read once for all that go together. */
+static void forget_ports(Reaper *reaper, const Job *jobs) {
+        FirewallPort *ports = NULL;
+        size_t count = 0;
+        Error err = { 0 };
 
-                if (!job->link && conntrack_forget(&job->port, &err) < 0)
-                        log_warn("forget UDP connections: %s", err.message);
+        for (const Job *job = jobs; job; job = job->next) {
+                if (job->link)
+                        continue;
+                GROW(ports, count);
+                ports[count++] = job->port;
         }
+        if (count && conntrack_forget(reaper->conntrack_fd, ports, count, &err) < 0)
+                log_warn("forget UDP connections: %s", err.message);
+        free(ports);
 }
 
 static void *run(void *data) {
@@ -93,7 +102,7 @@ static void *run(void *data) {
                 reaper->jobs_end = &reaper->jobs;
                 (void)pthread_mutex_unlock(&reaper->lock);
                 delete_links(reaper, jobs);
-                forget_ports(jobs);
+                forget_ports(reaper, jobs);
                 (void)pthread_mutex_lock(&reaper->lock);
                 reaper->current = NULL;
                 free_jobs(jobs);
@@ -105,9 +114,14 @@ static void *run(void *data) {
 
 int reaper_new(Reaper **ret, Error *err) {
         Reaper *reaper = NEW(Reaper);
-        int r = rtnl_open(&reaper->rtnl, err);
+        int r;
 
+        reaper->conntrack_fd = -1;
+        r = rtnl_open(&reaper->rtnl, err);
+        if (r == 0)
+                r = conntrack_open(&reaper->conntrack_fd, err);
         if (r < 0) {
+                rtnl_close(reaper->rtnl);
                 free(reaper);
                 return r;
         }
@@ -118,6 +132,7 @@ int reaper_new(Reaper **ret, Error *err) {
         r = pthread_create(&reaper->thread, NULL, run, reaper);
         if (r > 0) {
                 rtnl_close(reaper->rtnl);
+                close_fd(&reaper->conntrack_fd);
                 free(reaper);
                 return error_set(err, r, "start the network's worker thread");
         }
@@ -134,6 +149,7 @@ Reaper *reaper_free(Reaper *reaper) {
         (void)pthread_mutex_unlock(&reaper->lock);
         (void)pthread_join(reaper->thread, NULL);
         rtnl_close(reaper->rtnl);
+        close_fd(&reaper->conntrack_fd);
         (void)pthread_mutex_destroy(&reaper->lock);
         (void)pthread_cond_destroy(&reaper->queued);
         (void)pthread_cond_destroy(&reaper->done);

@@ -63,21 +63,31 @@ static void put_rule(Nft *nft, size_t direction, size_t transport, uint16_t port
         nft_put_rule(nft, &(NftRule){ way->chain, terms, ELEMENTS(terms) });
 }
 
-/* In the container's namespace. */
+static void put_rules(Nft *nft, const uint16_t ports[2]) {
+        for (size_t i = 0; i < ELEMENTS(chains); i++)
+                nft_put_chain(nft, &chains[i]);
+        for (size_t direction = 0; direction < ELEMENTS(directions); direction++)
+                for (size_t transport = 0; transport < ELEMENTS(transports); transport++)
+                        put_rule(nft, direction, transport, ports[transport]);
+}
+
+/* In the container's namespace. A table is deleted only where there is one: the kernel makes the
+ * socket's close wait a grace period for what was deleted. */
 static int apply(const uint16_t ports[2], Error *err) {
         _cleanup_(nft_closep) Nft *nft = NULL;
         int r = nft_open(NFPROTO_IPV4, RULESET_TABLE, &nft, err);
 
         if (r < 0)
                 return r;
+        nft_put_new_table(nft);
+        put_rules(nft, ports);
+        r = nft_commit(nft, err);
+        if (r != -EEXIST)
+                return r;
         nft_put_table(nft);
         nft_put_delete_table(nft);
         nft_put_table(nft);
-        for (size_t i = 0; i < ELEMENTS(chains); i++)
-                nft_put_chain(nft, &chains[i]);
-        for (size_t direction = 0; direction < ELEMENTS(directions); direction++)
-                for (size_t transport = 0; transport < ELEMENTS(transports); transport++)
-                        put_rule(nft, direction, transport, ports[transport]);
+        put_rules(nft, ports);
         return nft_commit(nft, err);
 }
 

@@ -183,6 +183,10 @@ void nft_put_table(Nft *nft) {
         put_whole_table(nft, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 }
 
+void nft_put_new_table(Nft *nft) {
+        put_whole_table(nft, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+}
+
 void nft_put_delete_table(Nft *nft) {
         put_whole_table(nft, NFT_MSG_DELTABLE, 0);
 }
