@@ -1,0 +1,261 @@
+/* daemon-test.c: brigd's options and file, its sockets, locks and notices. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/test.h"
+#include "daemon/options.h"
+#include "daemon/service.h"
+#include "daemon/sockets.h"
+
+static char folder[] = "/tmp/brigd-test.XXXXXX";
+
+static char *in_folder(const char *name) {
+        return str_format("%s/%s", folder, name);
+}
+
+TEST(setup) {
+        ASSERT(mkdtemp(folder));
+}
+
+/* Reads flags (a NULL-terminated list) with `file` as daemon.json, or without one. */
+static int read_options(const char *const *flags, const char *file, DaemonOptions *ret,
+                        Error *err) {
+        _cleanup_free_
+        char *path = in_folder("daemon.json");
+        _cleanup_strv_
+        char **argv = NULL;
+        int r;
+
+        strv_add(&argv, "brigd");
+        for (size_t i = 0; flags[i]; i++)
+                strv_add(&argv, flags[i]);
+        r = file_replace_at(AT_FDCWD, path, file, strlen(file), 0600, false, err);
+        if (r < 0)
+                return r;
+        strv_format(&argv, "--config-file=%s", path);
+        *ret = (DaemonOptions){ 0 };
+        return options_read((int)strv_length(argv), argv, ret, err);
+}
+
+#define FLAGS(...) ((const char *[]){ __VA_ARGS__, NULL })
+#define NO_FLAGS ((const char *[]){ NULL })
+
+TEST(options_flags) {
+        DaemonOptions options;
+        Error err = { 0 };
+
+        ASSERT_OK(read_options(FLAGS("-D", "--data-root=/d", "--exec-root", "/e", "-H", "unix:///a",
+                                     "-Htcp://127.0.0.1:1", "--log-opt", "max-size=1m", "-l",
+                                     "warn", "--debug=false", "-p", "/p"),
+                               "{}", &options, &err),
+                  &err);
+        ASSERT_STR(options.data_root, "/d");
+        ASSERT_STR(options.exec_root, "/e");
+        ASSERT_STR(options.pidfile, "/p");
+        ASSERT_STR(options.hosts[0], "unix:///a");
+        ASSERT_STR(options.hosts[1], "tcp://127.0.0.1:1");
+        ASSERT_STR(pairs_get(&options.log_opts, "max-size"), "1m");
+        ASSERT(!options.debug);
+        options_done(&options);
+}
+
+TEST(options_file) {
+        DaemonOptions options;
+        Error err = { 0 };
+        LogLevel level;
+
+        ASSERT_OK(read_options(NO_FLAGS,
+                               "{\"hosts\":[\"unix:///x\"],\"debug\":true,\"dns\":[\"1.1.1.1\"],"
+                               "\"log-opts\":{\"max-file\":\"2\"},\"insecure-registries\":[\"r\"]}",
+                               &options, &err),
+                  &err);
+        ASSERT_STR(options.hosts[0], "unix:///x");
+        ASSERT_STR(options.dns[0], "1.1.1.1");
+        ASSERT_STR(options.insecure_registries[0], "r");
+        ASSERT_STR(options.data_root, "/var/lib/brig");
+        ASSERT_OK(options_log_level(&options, &level, &err), &err);
+        ASSERT_INT(level, LOG_LEVEL_DEBUG);
+        options_done(&options);
+        ASSERT_OK(read_options(NO_FLAGS, "", &options, &err), &err);
+        ASSERT_STR(options.hosts[0], "unix:///run/brig/brig.sock");
+        options_done(&options);
+}
+
+TEST(options_refused) {
+        static const struct {
+                const char *flag, *file, *words;
+        } cases[] = {
+                { "--nonsense", "{}", "unknown flag: --nonsense" },
+                { "-x", "{}", "unknown flag: -x" },
+                { "word", "{}", "accepts no arguments, but was given 'word'" },
+                { "--log-opt=x", "{}", "give KEY=VALUE" },
+                { "--debug=perhaps", "{}", "give true or false" },
+                { "--log-level=loud", "{}", "log-level 'loud' is none of" },
+                { "--data-root=d", "{}", "must be absolute paths" },
+                { "-D", "{\"live-restore\":true}",
+                  "don't match any configuration option: "
+                  "live-restore" },
+                { "-D", "{\"debug\":false}",
+                  "both as a flag and in the configuration file: debug" },
+                { "-D", "{\"hosts\":\"x\"}", "hosts" },
+                { "-D", "[]", "must be an object" },
+                { "-D", "{", "invalid JSON" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                DaemonOptions options;
+                Error err = { 0 };
+
+                ASSERT(read_options(FLAGS(cases[i].flag), cases[i].file, &options, &err) < 0);
+                if (!strstr(err.message, cases[i].words))
+                        printf("# %s\n", err.message);
+                ASSERT(strstr(err.message, cases[i].words));
+                ASSERT_INT(err.kind, ERROR_INVALID);
+                options_done(&options);
+        }
+}
+
+TEST(sockets_refused) {
+        static const struct {
+                const char *address, *words;
+        } cases[] = {
+                { "tcp://0.0.0.0:2375", "TLS is not supported by brig yet" },
+                { "tcp://:99999", "give an address and a port" },
+                { "tcp://example.org:2375", "TLS is not supported by brig yet" },
+                { "tcp://[::]:2375", "TLS is not supported by brig yet" },
+                { "unix://@abstract", "the path must be absolute" },
+                { "unix://relative", "the path must be absolute" },
+                { "fd://", "no socket was passed" },
+                { "npipe://x", "give unix://PATH" },
+                { "unix:///tmp", "is no socket" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                Sockets sockets = { 0 };
+                Error err = { 0 };
+
+                ASSERT(sockets_open(&sockets, cases[i].address, NULL, &err) < 0);
+                if (!strstr(err.message, cases[i].words))
+                        printf("# %s\n", err.message);
+                ASSERT(strstr(err.message, cases[i].words));
+                sockets_done(&sockets);
+        }
+}
+
+TEST(sockets_stale) {
+        _cleanup_free_
+        char *path = in_folder("sub/x.sock");
+        _cleanup_free_
+        char *address = str_format("unix://%s", path);
+        Sockets first = { 0 }, second = { 0 };
+        struct stat st;
+        Error err = { 0 };
+
+        ASSERT_OK(sockets_open(&first, address, NULL, &err), &err);
+        ASSERT(stat(path, &st) == 0);
+        ASSERT_INT(st.st_mode & 0777, 0660);
+        ASSERT(sockets_open(&second, address, NULL, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_CONFLICT);
+        ASSERT(strstr(err.message, "another daemon answers"));
+        close_fd(&first.items[0]->fd); /* as if it had been killed */
+        ASSERT_OK(sockets_open(&second, address, NULL, &err), &err);
+        sockets_done(&second);
+        ASSERT(stat(path, &st) < 0);
+        sockets_done(&first);
+}
+
+static void answer(void *data, HttpExchange *exchange) {
+        http_answer(exchange, 200, "text/plain", "yes", 3);
+}
+
+TEST(sockets_served) {
+        _cleanup_free_
+        char *path = in_folder("y.sock");
+        _cleanup_free_
+        char *host = str_format("unix://%s", path);
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        HttpServerOptions options = { .handler = answer };
+        Sockets sockets = { 0 };
+        HttpServer *server = NULL;
+        Loop *loop = NULL;
+        _cleanup_buf_
+        Buf text = { 0 };
+        _cleanup_close_
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        Error err = { 0 };
+
+        memcpy(address.sun_path, path, strlen(path));
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        ASSERT_OK(http_server_new(loop, &options, &server, &err), &err);
+        ASSERT_OK(sockets_open(&sockets, host, NULL, &err), &err);
+        ASSERT_OK(sockets_serve(&sockets, server, &err), &err);
+        ASSERT(connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0);
+        ASSERT_INT(fd_write_full(fd, "GET / HTTP/1.0\r\n\r\n", 18), 0);
+        ASSERT_OK(loop_step(loop, 10000, &err), &err);
+        ASSERT_INT(fd_read_all(fd, 10000, &text), 0);
+        ASSERT(str_ends(text.data, "yes"));
+        ASSERT(http_server_stop(server, 20 * NSEC_PER_SEC));
+        server = http_server_free(server);
+        loop = loop_free(loop);
+        sockets_done(&sockets);
+}
+
+TEST(locks) {
+        _cleanup_free_
+        char *root = in_folder("root");
+        _cleanup_free_
+        char *pidfile = in_folder("pid");
+        _cleanup_free_
+        char *expected = str_format("process %d", (int)getpid());
+        _cleanup_free_
+        char *text = NULL;
+        int first = -1, second = -1;
+        size_t length;
+        Error err = { 0 };
+
+        ASSERT_OK(service_lock_root(root, 0710, &first, &err), &err);
+        ASSERT(service_lock_root(root, 0710, &second, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_CONFLICT);
+        ASSERT(strstr(err.message, expected));
+        close_fd(&first);
+        ASSERT_OK(service_lock_root(root, 0710, &second, &err), &err);
+        close_fd(&second);
+        ASSERT_OK(service_write_pid(pidfile, &first, &err), &err);
+        ASSERT(service_write_pid(pidfile, &second, &err) < 0);
+        ASSERT_OK(file_read_at(AT_FDCWD, pidfile, 100, &text, &length, &err), &err);
+        ASSERT_INT(strtol(text, NULL, 10), getpid());
+        service_remove_pid(pidfile, &first);
+        ASSERT(access(pidfile, F_OK) < 0);
+}
+
+TEST(notify) {
+        _cleanup_free_
+        char *path = in_folder("notify");
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        char text[32] = "";
+
+        memcpy(address.sun_path, path, strlen(path));
+        ASSERT(bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0);
+        ASSERT(setenv("NOTIFY_SOCKET", path, 1) == 0);
+        service_notify("READY=1");
+        ASSERT_INT(recv(fd, text, sizeof(text) - 1, 0), 7);
+        ASSERT_STR(text, "READY=1");
+        ASSERT(unsetenv("NOTIFY_SOCKET") == 0);
+        service_notify("READY=1"); /* nobody to tell */
+}
+
+TEST(teardown) {
+        Error err = { 0 };
+
+        ASSERT_OK(dir_remove_at(AT_FDCWD, folder, &err), &err);
+}
+
+TEST_MAIN()
