@@ -12,6 +12,7 @@
 #include "engine/internal.h"
 #include "engine/locks.h"
 #include "engine/seccomp-cache.h"
+#include "os/cgroup.h"
 
 /* ---- options ---- */
 
@@ -86,9 +87,14 @@ static int open_record(Engine *engine, Error *err) {
 }
 
 static int open_parts(Engine *engine, Error *err) {
+        CgroupMode mode;
+
         engine->removals = removals_new();
         engine->seccomp = seccomp_cache_new(engine->data_root_fd);
-        int r = workers_new(&engine->workers, err);
+        /* Its first call looks, and must come before there are threads. */
+        int r = cgroup_mode(&mode, err);
+        if (r == 0)
+                r = workers_new(&engine->workers, err);
         if (r == 0)
                 r = events_new(engine, &engine->events, err);
         if (r == 0)

@@ -148,8 +148,10 @@ int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, cha
         else if (r < 0)
                 error_set(err, -r, "wait for container '%s'", wait->container->id);
         if (r == 0) {
+                lock_take(&wait->container->state_lock, LOCK_STATE);
                 *ret_exit_code = wait->exit_code;
                 *ret_error = TAKE_PTR(wait->error);
+                lock_drop(&wait->container->state_lock, LOCK_STATE);
         }
         wait_free(wait);
         return r;
