@@ -251,13 +251,12 @@ int http_head_parse(char *text, size_t length, HttpHead *ret, const char **why) 
         if (memchr(text, '\0', length))
                 return refuse(why, 400, "zero byte in the request's head");
         while (line < end) {
-                char *stop = memmem(line, (size_t)(end - line), "\r\n", 2);
+                char *stop = line + strcspn(line, "\r");
 
-                if (!stop)
+                if (end - stop < 2 || stop[1] != '\n')
                         return refuse(why, 400, "malformed end of line");
                 *stop = '\0';
-                if (memchr(line, '\n', (size_t)(stop - line)) ||
-                    memchr(line, '\r', (size_t)(stop - line)))
+                if (strchr(line, '\n'))
                         return refuse(why, 400, "malformed end of line");
                 if (stop == line)
                         break;

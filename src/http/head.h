@@ -43,9 +43,10 @@ typedef struct HttpHead {
  * is how far earlier calls looked. */
 size_t http_head_end(const char *data, size_t length, size_t *scanned);
 
-/* Parses text[0..length), which ends in an empty line and is changed. Returns 0, or the status with
- * which the request is to be refused (*why says why; constant). What could be read in two ways by
- * two servers (both length and chunked, a length twice, folded fields, bare line feeds) is refused.
+/* Parses text, which has `length` bytes and a NUL, ends in an empty line and is changed. Returns 0,
+ * or the status with which the request is to be refused (*why says why; constant). What could be
+ * read in two ways by two servers (both length and chunked, a length twice, folded fields, bare
+ * line feeds) is refused.
  */
 int http_head_parse(char *text, size_t length, HttpHead *ret, const char **why);
 
