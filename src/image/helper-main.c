@@ -15,6 +15,7 @@ static const struct {
 } jobs[] = {
         { "unpack", job_unpack },
         { "stage", job_stage },
+        { "fetch", job_fetch },
 };
 
 static int usage(void) {

@@ -30,6 +30,8 @@ static const JsonField message_fields[] = {
         ROW("registryToken", JSON_STRING, registry_token),
         ROW("insecure", JSON_STRINGS, insecure),
         ROW("mirrors", JSON_STRINGS, mirrors),
+        ROW("endpoint", JSON_STRING, endpoint),
+        ROW("authorization", JSON_STRING, authorization),
         ROW("path", JSON_STRING, path),
         ROW("accept", JSON_STRINGS, accept),
         ROW("status", JSON_INT, status),

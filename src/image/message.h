@@ -30,7 +30,8 @@ typedef struct ImageMessage {
         char *registry, *repository; /* "127.0.0.1:5000", "library/busybox" */
         char *username, *password, *identity_token, *registry_token;
         char **insecure, **mirrors;
-        char *path; /* "manifests/latest", "blobs/sha256:…" */
+        char *endpoint, *authorization; /* what one session found out, for the next: URL, header */
+        char *path;                     /* "manifests/latest", "blobs/sha256:…" */
         char **accept;
         int64_t status; /* error of a fetch: the HTTP status, 0 if there was none */
         char *code;     /* error of a fetch: the registry's code, "MANIFEST_UNKNOWN" */

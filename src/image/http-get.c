@@ -1,0 +1,245 @@
+/* http-get.c: see http-get.h. */
+#include "image/http-get.h"
+
+#include <strings.h>
+
+#include "base/cleanup.h"
+
+#define BODY_MAX (64 * 1024)
+#define DOCUMENT_LIMIT (4 << 20)
+#define REDIRECTS_MAX 5L
+#define CONNECT_TIMEOUT_S 30L
+/* A transfer below this many bytes a second for so long has stalled. */
+#define STALL_BYTES 1L
+#define STALL_S 90L
+
+typedef struct Transfer {
+        CURL *curl;
+        HttpGet *get;
+        Error *err;
+        int sink_result;
+        int64_t skip; /* bytes of a whole answer to a question for the rest */
+} Transfer;
+
+static void slist_freep(struct curl_slist **list) {
+        curl_slist_free_all(*list);
+}
+
+static void url_freep(CURLU **url) {
+        curl_url_cleanup(*url);
+}
+
+static long status_of(const Transfer *transfer) {
+        long status = 0;
+
+        (void)curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+        return status;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t length, void *data) {
+        Transfer *transfer = data;
+        HttpGet *get = transfer->get;
+        long status = status_of(transfer);
+        bool good = status >= 200 && status < 300;
+        size_t skipped;
+
+        (void)one;
+        if (!good || !get->sink) {
+                size_t limit = good ? DOCUMENT_LIMIT : BODY_MAX;
+
+                buf_add(&get->body, bytes, MIN(length, limit - MIN(limit, get->body.length)));
+                return length;
+        }
+        if (get->offset > 0 && status == 200 && transfer->skip < 0)
+                transfer->skip = get->offset;
+        skipped = (size_t)MIN((int64_t)length, MAX(transfer->skip, 0));
+        if (transfer->skip > 0)
+                transfer->skip -= (int64_t)skipped;
+        if (length > skipped)
+                transfer->sink_result =
+                        get->sink(get->data, bytes + skipped, length - skipped, transfer->err);
+        return transfer->sink_result < 0 ? 0 : length;
+}
+
+/* The value, trimmed, if the header line has that name; the caller's. */
+static char *header_value(const char *line, const char *name) {
+        size_t length = strlen(name);
+
+        if (strncasecmp(line, name, length) != 0 || line[length] != ':')
+                return NULL;
+        {
+                _cleanup_free_
+                char *copy = str_copy(line + length + 1);
+
+                return str_copy(str_trim(copy));
+        }
+}
+
+static void keep_challenge(HttpGet *get, char *value) {
+        char *joined;
+
+        if (!get->challenge) {
+                get->challenge = value;
+                return;
+        }
+        joined = str_format("%s, %s", get->challenge, value);
+        free(value);
+        free(get->challenge);
+        get->challenge = joined;
+}
+
+static void clear_answer(HttpGet *get) {
+        free(get->challenge);
+        free(get->media_type);
+        get->challenge = get->media_type = NULL;
+        get->length = get->retry_after = -1;
+}
+
+static size_t on_header(char *bytes, size_t one, size_t length, void *data) {
+        HttpGet *get = ((Transfer *)data)->get;
+        _cleanup_free_
+        char *line = str_copy_n(bytes, length), *value = NULL;
+
+        (void)one;
+        if (str_after(line,
+                      "HTTP/")) /* of a redirection's target: what came before is of no interest */
+                clear_answer(get);
+        if ((value = header_value(line, "WWW-Authenticate"))) {
+                keep_challenge(get, TAKE_PTR(value));
+        } else if ((value = header_value(line, "Content-Type"))) {
+                value[strcspn(value, "; ")] = '\0';
+                free(get->media_type);
+                get->media_type = TAKE_PTR(value);
+        } else if ((value = header_value(line, "Content-Length"))) {
+                if (str_to_int64(value, &get->length) < 0 || get->length < 0)
+                        get->length = -1;
+        } else if ((value = header_value(line, "Retry-After"))) {
+                if (str_to_int64(value, &get->retry_after) < 0)
+                        get->retry_after = -1;
+        }
+        return length;
+}
+
+/* ---- setting up ---- */
+
+static void set_security(CURL *curl, const HttpGet *get) {
+        bool encrypted = str_after(get->url, "https:") != NULL;
+
+        (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+        /* What began encrypted stays so. */
+        (void)curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR,
+                               encrypted ? "https" : "http,https");
+        (void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+        if (get->insecure) {
+                (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+                (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+                (void)curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
+                (void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+        } else if (get->ca_file) {
+                (void)curl_easy_setopt(curl, CURLOPT_CAINFO, get->ca_file);
+        }
+        if (get->user_password) {
+                (void)curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+                (void)curl_easy_setopt(curl, CURLOPT_USERPWD, get->user_password);
+        }
+}
+
+static void set_up(CURL *curl, const HttpGet *get, Transfer *transfer, struct curl_slist *headers,
+                   char *reason) {
+        curl_easy_reset(curl); /* keeps the connections */
+        (void)curl_easy_setopt(curl, CURLOPT_URL, get->url);
+        (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "brig/" BRIG_VERSION);
+        (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+        (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
+        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
+        (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L * 1024);
+        (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+        (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+        (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
+        (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+        (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
+        if (get->form)
+                (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, get->form);
+        set_security(curl, get);
+}
+
+/* ---- failing ---- */
+
+/* Docker's clients and their users know these words from Go's net/http. */
+static int describe(const HttpGet *get, CURLcode code, const char *reason, Error *err) {
+        _cleanup_(url_freep) CURLU *url = curl_url();
+        char *host = NULL, *port = NULL;
+        const char *method = get->form ? "Post" : "Get";
+        int r;
+
+        if (!url || curl_url_set(url, CURLUPART_URL, get->url, 0) != CURLUE_OK ||
+            curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+            curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
+                r = error_kind(err, ERROR_INVALID, "%s \"%s\": no URL of a registry", method,
+                               get->url);
+        else if (code == CURLE_COULDNT_RESOLVE_HOST)
+                r = error_kind(err, ERROR_UNAVAILABLE,
+                               "%s \"%s\": dial tcp: lookup %s: no such host", method, get->url,
+                               host);
+        else if (code == CURLE_COULDNT_CONNECT)
+                r = error_kind(err, ERROR_UNAVAILABLE, "%s \"%s\": dial tcp %s:%s: connect: %s",
+                               method, get->url, host, port,
+                               strcasestr(reason, "unreachable") ? "network is unreachable"
+                                                                 : "connection refused");
+        else if (code == CURLE_PEER_FAILED_VERIFICATION)
+                r = error_kind(err, ERROR_UNAVAILABLE,
+                               "%s \"%s\": x509: certificate of %s is not trusted (%s): put its "
+                               "authority into "
+                               "/etc/docker/certs.d/%s:%s/ca.crt, or name the registry in "
+                               "insecure-registries",
+                               method, get->url, host, reason, host, port);
+        else if (code == CURLE_OPERATION_TIMEDOUT)
+                r = error_kind(err, ERROR_UNAVAILABLE, "%s \"%s\": net/http: request canceled (%s)",
+                               method, get->url, reason);
+        else
+                r = error_kind(err, ERROR_UNAVAILABLE, "%s \"%s\": %s", method, get->url,
+                               *reason ? reason : curl_easy_strerror(code));
+        curl_free(host);
+        curl_free(port);
+        return r;
+}
+
+int http_get(CURL *curl, HttpGet *get, Error *err) {
+        Transfer transfer = { .curl = curl, .get = get, .err = err, .skip = -1 };
+        _cleanup_(slist_freep) struct curl_slist *headers = NULL;
+        char reason[CURL_ERROR_SIZE] = "", range[40];
+        CURLcode code;
+        long redirects = 0;
+
+        for (size_t i = 0; get->headers && get->headers[i]; i++)
+                headers = curl_slist_append(headers, get->headers[i]);
+        buf_clear(&get->body);
+        clear_answer(get);
+        get->status = 0;
+        get->transport_failed = false;
+        set_up(curl, get, &transfer, headers, reason);
+        if (get->offset > 0) {
+                (void)snprintf(range, sizeof(range), "%lld-", (long long)get->offset);
+                (void)curl_easy_setopt(curl, CURLOPT_RANGE, range);
+        }
+        code = curl_easy_perform(curl);
+        get->status = status_of(&transfer);
+        (void)curl_easy_getinfo(curl, CURLINFO_REDIRECT_COUNT, &redirects);
+        get->redirected = redirects > 0;
+        if (transfer.sink_result < 0)
+                return transfer.sink_result;
+        if (code == CURLE_OK)
+                return 0;
+        get->transport_failed = code != CURLE_PEER_FAILED_VERIFICATION &&
+                                code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_CONNECT;
+        return describe(get, code, reason, err);
+}
+
+void http_get_done(HttpGet *get) {
+        clear_answer(get);
+        buf_done(&get->body);
+}

@@ -1,0 +1,38 @@
+/* http-get.h: one GET (or token POST) with libcurl: what comes goes to a sink, what failed is
+ * worded as Docker's clients are used to. Knows no registry. Part of brig-image. */
+#pragma once
+
+#include <curl/curl.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+typedef struct HttpGet {
+        /* request */
+        const char *url;
+        char *const *headers;      /* "Accept: …" */
+        const char *user_password; /* "user:password" or NULL: basic authentication with this host
+                                      only */
+        const char *form;          /* the body of a POST, or NULL */
+        bool insecure;             /* certificates are not checked */
+        const char *ca_file;       /* more authorities, or NULL */
+        int64_t offset;            /* resume: the first byte wanted */
+        /* the body of a 2xx answer; negative ends the transfer. NULL: into `body` */
+        int (*sink)(void *data, const void *bytes, size_t length, Error *err);
+        void *data;
+        /* answer */
+        long status;
+        char *challenge;       /* WWW-Authenticate, several joined by commas */
+        char *media_type;      /* Content-Type without parameters */
+        int64_t length;        /* Content-Length; -1: not said */
+        int64_t retry_after;   /* seconds; -1: not said */
+        bool redirected;       /* the answer is of another URL than the one asked */
+        Buf body;              /* of any other answer, the first 64 KiB */
+        bool transport_failed; /* trying again may help */
+} HttpGet;
+
+/* 0: there is an answer, whatever its status. Else the error says `Get "url": dial tcp …` and the
+ * like. */
+int http_get(CURL *curl, HttpGet *get, Error *err);
+void http_get_done(HttpGet *get);

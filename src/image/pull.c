@@ -1,0 +1,580 @@
+/* pull.c: an image from a registry: manifest, configuration, and layers, each of which is fetched,
+ * summed, inflated and unpacked at once by two confined programs joined by a pipe. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+
+#include "base/fd.h"
+#include "image/assembly.h"
+#include "image/session.h"
+#include "image/sql.h"
+
+#define PARALLEL_MAX 3
+#define PIPE_SIZE (1 << 20)
+#define IDLE_MS 1000
+
+typedef struct Pull {
+        Assembly assembly;
+        SessionOptions options;
+        Reference reference;
+        char *familiar; /* as Docker prints it */
+        ImagePlatform platform;
+        bool platform_given;
+        Document document;         /* the manifest */
+        char top[DIGEST_TEXT_MAX]; /* what the name stands for: the index, or the manifest */
+
+        pthread_mutex_t lock; /* guards what follows */
+        size_t next_layer;
+        Error failure; /* the first worker's */
+        bool failed;
+} Pull;
+
+static char *const manifest_types[] = {
+        (char *)MEDIA_OCI_INDEX,
+        (char *)MEDIA_DOCKER_LIST,
+        (char *)MEDIA_OCI_MANIFEST,
+        (char *)MEDIA_DOCKER_MANIFEST,
+        NULL,
+};
+
+static void pull_done(Pull *pull) {
+        assembly_done(&pull->assembly);
+        reference_done(&pull->reference);
+        free(pull->familiar);
+        platform_done(&pull->platform);
+        document_done(&pull->document);
+        (void)pthread_mutex_destroy(&pull->lock);
+}
+
+static const Descriptor *layer_descriptor(const Pull *pull, size_t position) {
+        return (const Descriptor *)pull->document.manifest.layers.items + position;
+}
+
+static void short_digest(const char *digest, char text[13]) {
+        (void)snprintf(text, 13, "%.12s", digest_hex(digest));
+}
+
+/* ---- documents ---- */
+
+/* Docker's words for what a registry answered. */
+static int word_error(const Pull *pull, const Session *session, Error *err) {
+        _cleanup_free_
+        char *repository = reference_familiar_repository(&pull->reference);
+        char cause[512];
+        const char *code = session->code ? session->code : "";
+
+        if (!err)
+                return -EIO;
+        (void)snprintf(cause, sizeof(cause), "%.500s", err->message);
+        if (str_equal(code, "MANIFEST_UNKNOWN"))
+                return error_kind(err, ERROR_NOT_FOUND, "manifest for %s not found: %s",
+                                  pull->familiar, cause);
+        if (str_equal(code, "NAME_UNKNOWN"))
+                return error_kind(err, ERROR_NOT_FOUND, "repository %s not found: %s", repository,
+                                  cause);
+        if (str_equal(code, "DENIED"))
+                return error_kind(err, ERROR_NOT_FOUND,
+                                  "pull access denied for %s, repository does not exist or may "
+                                  "require 'docker login': %s",
+                                  repository, cause);
+        return err->number ? -err->number : error_number_of(err->kind);
+}
+
+static int receive_document(Session *session, char digest[DIGEST_TEXT_MAX], char **media_type,
+                            Error *err) {
+        int r;
+
+        do {
+                _cleanup_(image_message_done) ImageMessage message = {};
+
+                r = session_step(session, &message, err);
+                if (r > 0) {
+                        memcpy(digest, message.digest, DIGEST_TEXT_MAX);
+                        *media_type = TAKE_PTR(message.media_type);
+                }
+        } while (r == 0);
+        return r < 0 ? r : 0;
+}
+
+/* Fetches a small document into *text. wanted: the digest that it must have, or NULL. */
+static int fetch_document(Pull *pull, Session *session, const char *path, const char *wanted,
+                          Buf *text, char digest[DIGEST_TEXT_MAX], char **media_type, Error *err) {
+        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
+        int r = blob_temp_new(pull->assembly.store, &temp, err);
+
+        if (r == 0)
+                r = session_ask(session, path,
+                                str_after(path, "manifests/") ? manifest_types : NULL, DOCUMENT_MAX,
+                                temp.fd, -1, err);
+        if (r == 0)
+                r = receive_document(session, digest, media_type, err);
+        if (r < 0)
+                return word_error(pull, session, err);
+        if (wanted && !str_equal(wanted, digest))
+                return error_kind(err, ERROR_INVALID,
+                                  "the registry sent %s for %s: refused, its digest is wrong",
+                                  digest, wanted);
+        if (lseek(temp.fd, 0, SEEK_SET) < 0)
+                return error_set(err, errno, "read the document");
+        r = fd_read_all(temp.fd, DOCUMENT_MAX, text);
+        if (r < 0)
+                return error_set(err, -r, "read the document");
+        digest_of(text->data, text->length, digest);
+        return !wanted || str_equal(wanted, digest)
+                       ? 0
+                       : error_kind(err, ERROR_INTERNAL, "the document changed");
+}
+
+static int fetch_manifest(Pull *pull, Session *session, const char *name, const char *wanted,
+                          Buf *text, Error *err) {
+        _cleanup_free_
+        char *path = str_format("manifests/%s", name), *media_type = NULL;
+        char digest[DIGEST_TEXT_MAX];
+        int r = fetch_document(pull, session, path, wanted, text, digest, &media_type, err);
+
+        if (r < 0)
+                return r;
+        if (!pull->top[0])
+                memcpy(pull->top, digest, sizeof(digest));
+        str_replace(&pull->assembly.record.manifest, digest);
+        document_done(&pull->document);
+        return document_parse(text->data, text->length, media_type, &pull->document, err);
+}
+
+static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) {
+        const Descriptor *chosen = index_choose(&pull->document.index, &pull->platform);
+        _cleanup_free_
+        char *platform = platform_text(&pull->platform), *digest = NULL;
+        int r;
+
+        if (!chosen)
+                return error_kind(err, ERROR_NOT_FOUND,
+                                  "no matching manifest for %s in the manifest list entries",
+                                  platform);
+        digest = str_copy(chosen->digest);
+        buf_clear(text);
+        r = fetch_manifest(pull, session, digest, digest, text, err);
+        if (r == 0 && pull->document.is_index)
+                r = error_kind(err, ERROR_INVALID,
+                               "the registry has an index in an index for %s: refused",
+                               pull->familiar);
+        return r;
+}
+
+static int read_config(Pull *pull, Session *session, Buf *text, Error *err) {
+        const Descriptor *config = &pull->document.manifest.config;
+        _cleanup_free_
+        char *path = str_format("blobs/%s", config->digest), *known = NULL, *media_type = NULL;
+        char digest[DIGEST_TEXT_MAX];
+        size_t length = 0;
+
+        pins_add(&pull->assembly.pins, config->digest);
+        if (config->size > (int64_t)DOCUMENT_MAX)
+                return error_kind(err, ERROR_INVALID,
+                                  "the image's configuration has %lld bytes: refused",
+                                  (long long)config->size);
+        if (blob_read(pull->assembly.store, config->digest, DOCUMENT_MAX, &known, &length, NULL) ==
+            0) {
+                digest_of(known, length, digest);
+                if (str_equal(digest, config->digest)) {
+                        buf_add(text, known, length);
+                        return 0;
+                }
+        }
+        return fetch_document(pull, session, path, config->digest, text, digest, &media_type, err);
+}
+
+static int check_platform(const Pull *pull, Error *err) {
+        const ImageConfig *config = &pull->assembly.config;
+        _cleanup_free_
+        char *wanted = platform_text(&pull->platform);
+
+        if (!pull->platform_given || !config->architecture || !config->os ||
+            (str_equal(config->architecture, pull->platform.architecture) &&
+             str_equal(config->os, pull->platform.os)))
+                return 0;
+        return error_kind(err, ERROR_NOT_FOUND,
+                          "image with reference %s was found but does not match the specified "
+                          "platform: wanted %s, "
+                          "actual: %s/%s",
+                          pull->familiar, wanted, config->os, config->architecture);
+}
+
+/* Manifest and configuration: after it the assembly knows the image's layers. Docker says what it
+ * pulls once the registry has answered. */
+static int resolve(Pull *pull, Session *session, Error *err) {
+        const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
+        _cleanup_free_
+        char *first = str_format("Pulling from %s", pull->reference.path);
+        _cleanup_buf_
+        Buf manifest = {}, config = {};
+        char digest[DIGEST_TEXT_MAX];
+        int r = fetch_manifest(pull, session, name, pull->reference.digest, &manifest, err);
+
+        if (r == 0)
+                r = assembly_report(&pull->assembly, name, first, 0, 0, err);
+        if (r == 0 && pull->document.is_index)
+                r = choose_manifest(pull, session, &manifest, err);
+        if (r == 0)
+                r = read_config(pull, session, &config, err);
+        if (r < 0)
+                return r;
+        pins_add(&pull->assembly.pins, pull->assembly.record.manifest);
+        r = blob_put(pull->assembly.store, manifest.data, manifest.length, digest, err);
+        if (r == 0)
+                r = assembly_begin(&pull->assembly, config.data, config.length,
+                                   pull->document.manifest.layers.count, err);
+        return r < 0 ? r : check_platform(pull, err);
+}
+
+/* ---- one layer ---- */
+
+typedef struct LayerJob {
+        Pull *pull;
+        Session *session;
+        const Descriptor *descriptor;
+        char id[13];
+        BlobTemp temp;
+        Unpack unpack;
+        bool fetched, unpacked;
+        int64_t received, consumed;
+} LayerJob;
+
+static void layer_job_done(LayerJob *job) {
+        unpack_done(&job->unpack);
+        blob_temp_done(&job->temp);
+}
+
+static int report(LayerJob *job, const char *status, int64_t current, int64_t total, Error *err) {
+        return assembly_report(&job->pull->assembly, job->id, status, current, total, err);
+}
+
+static int report_again(LayerJob *job, Error *err) {
+        return job->fetched ? report(job, "Extracting", job->consumed, job->descriptor->size, err)
+                            : report(job, "Downloading", job->received, job->descriptor->size, err);
+}
+
+static int check_fetched(LayerJob *job, const ImageMessage *message, Error *err) {
+        int r = report(job, "Verifying Checksum", 0, 0, err);
+
+        if (r < 0)
+                return r;
+        if (!str_equal(message->digest, job->descriptor->digest) ||
+            message->size != job->descriptor->size)
+                return error_kind(err, ERROR_INVALID,
+                                  "filesystem layer verification failed for digest %s: the "
+                                  "registry sent %s, %lld bytes",
+                                  job->descriptor->digest, message->digest,
+                                  (long long)message->size);
+        job->fetched = true;
+        return report(job, "Download complete", 0, 0, err);
+}
+
+static int on_fetch(LayerJob *job, Error *err) {
+        _cleanup_(image_message_done) ImageMessage message = {};
+        int r = session_step(job->session, &message, err);
+
+        if (r < 0)
+                return word_error(job->pull, job->session, err);
+        if (r > 0)
+                return check_fetched(job, &message, err);
+        job->received = message.current;
+        return report(job, "Downloading", job->received, job->descriptor->size, err);
+}
+
+static int on_unpack(LayerJob *job, Error *err) {
+        int r = unpack_step(&job->unpack, &job->consumed, err);
+
+        if (r < 0)
+                return error_prefix(err, "failed to register layer %s", job->id);
+        job->unpacked = r > 0;
+        return job->fetched && !job->unpacked ? report_again(job, err) : 0;
+}
+
+/* Both programs report; whichever fails first ends the job. */
+static int watch(LayerJob *job, Error *err) {
+        int r = 0;
+
+        while (r == 0 && !(job->fetched && job->unpacked)) {
+                struct pollfd sockets[2] = {
+                        { .fd = job->fetched ? -1 : job->session->helper.socket, .events = POLLIN },
+                        { .fd = job->unpacked ? -1 : job->unpack.helper.socket, .events = POLLIN },
+                };
+                int n = poll(sockets, ELEMENTS(sockets), IDLE_MS);
+
+                if (n < 0 && errno != EINTR)
+                        return error_set(err, errno, "wait for the layer");
+                if (n == 0) /* tells whether the caller still wants it */
+                        r = report_again(job, err);
+                if (n > 0 && sockets[1].revents)
+                        r = on_unpack(job, err);
+                if (n > 0 && r == 0 && sockets[0].revents)
+                        r = on_fetch(job, err);
+        }
+        return r;
+}
+
+static int start_download(LayerJob *job, Error *err) {
+        _cleanup_free_
+        char *path = str_format("blobs/%s", job->descriptor->digest);
+        _cleanup_close_
+        int read_end = -1;
+        _cleanup_close_
+        int write_end = -1;
+        int ends[2], r;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return error_set(err, errno, "make a pipe");
+        read_end = ends[0];
+        write_end = ends[1];
+        (void)fcntl(write_end, F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one works, too */
+        r = blob_temp_new(job->pull->assembly.store, &job->temp, err);
+        if (r == 0)
+                r = unpack_start(job->pull->assembly.store, read_end, -1, &job->unpack, err);
+        return r < 0 ? r
+                     : session_ask(job->session, path, NULL, job->descriptor->size, job->temp.fd,
+                                   write_end, err);
+}
+
+/* The blob is here already, for another image: it only needs unpacking. */
+static int start_from_blob(LayerJob *job, Error *err) {
+        _cleanup_close_
+        int fd = -1;
+        int r = blob_open(job->pull->assembly.store, job->descriptor->digest, &fd, NULL, err);
+
+        job->fetched = true;
+        return r < 0 ? r : unpack_start(job->pull->assembly.store, fd, -1, &job->unpack, err);
+}
+
+static int make_layer(LayerJob *job, Layer *layer, Error *err) {
+        bool stored = blob_exists(job->pull->assembly.store, job->descriptor->digest);
+        int r = stored ? start_from_blob(job, err) : start_download(job, err);
+
+        if (r == 0)
+                r = watch(job, err);
+        if (r < 0) {
+                layer_give_up(job->pull->assembly.store, layer->chain);
+                return r;
+        }
+        return layer_land(layer, &job->unpack, stored ? NULL : &job->temp, err);
+}
+
+static int pull_layer(Pull *pull, Session *session, size_t position, Error *err) {
+        _cleanup_(layer_job_done) LayerJob job = {
+                .pull = pull,
+                .session = session,
+                .descriptor = layer_descriptor(pull, position),
+                .temp = { .fd = -1 },
+        };
+        _cleanup_(layer_done) Layer layer = {};
+        bool present;
+        int r;
+
+        short_digest(job.descriptor->digest, job.id);
+        assembly_layer(&pull->assembly, position, &layer);
+        memcpy(layer.blob, job.descriptor->digest, DIGEST_TEXT_MAX);
+        layer.blob_size = job.descriptor->size;
+        pins_add(&pull->assembly.pins, layer.blob);
+        r = assembly_claim(&pull->assembly, &layer, &present, err);
+        if (r < 0)
+                return r;
+        if (present)
+                return report(&job, "Already exists", 0, 0, err);
+        r = make_layer(&job, &layer, err);
+        return r < 0 ? r : report(&job, "Pull complete", 0, 0, err);
+}
+
+/* ---- all layers ---- */
+
+/* The next layer's position, or -1: there is none, or a worker failed. */
+static ssize_t take_layer(Pull *pull) {
+        ssize_t position = -1;
+
+        (void)pthread_mutex_lock(&pull->lock);
+        if (!pull->failed && pull->next_layer < pull->document.manifest.layers.count)
+                position = (ssize_t)pull->next_layer++;
+        (void)pthread_mutex_unlock(&pull->lock);
+        return position;
+}
+
+static void fail(Pull *pull, const Error *err) {
+        (void)pthread_mutex_lock(&pull->lock);
+        if (!pull->failed)
+                pull->failure = *err;
+        pull->failed = true;
+        (void)pthread_mutex_unlock(&pull->lock);
+        /* The other workers see it at their next report. */
+        (void)pthread_mutex_lock(&pull->assembly.lock);
+        if (pull->assembly.cancelled == 0)
+                pull->assembly.cancelled = -ECANCELED;
+        (void)pthread_mutex_unlock(&pull->assembly.lock);
+}
+
+static void work(Pull *pull, Session *session) {
+        ssize_t position;
+
+        while ((position = take_layer(pull)) >= 0) {
+                Error err = {};
+
+                if (pull_layer(pull, session, (size_t)position, &err) < 0)
+                        fail(pull, &err);
+        }
+}
+
+typedef struct Worker {
+        Pull *pull;
+        const Session *known;
+        pthread_t thread;
+        bool started;
+} Worker;
+
+static void *run_worker(void *data) {
+        Worker *worker = data;
+        _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
+        Error err = {};
+
+        if (session_start(&worker->pull->options, worker->known, &session, &err) < 0)
+                fail(worker->pull, &err);
+        else
+                work(worker->pull, &session);
+        return NULL;
+}
+
+static int announce_layers(Pull *pull, size_t count, Error *err) {
+        for (size_t i = 0; i < count; i++) {
+                char id[13];
+                int r;
+
+                short_digest(layer_descriptor(pull, i)->digest, id);
+                r = assembly_report(&pull->assembly, id, "Pulling fs layer", 0, 0, err);
+                if (r == 0 && i >= PARALLEL_MAX)
+                        r = assembly_report(&pull->assembly, id, "Waiting", 0, 0, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int pull_layers(Pull *pull, Session *session, Error *err) {
+        size_t count = pull->document.manifest.layers.count,
+               helpers = MIN(count, (size_t)PARALLEL_MAX);
+        Worker workers[PARALLEL_MAX] = {};
+        /* The others' start must not race with what the first session learns. */
+        _cleanup_free_
+        char *endpoint = str_copy(session->endpoint),
+             *authorization = str_copy(session->authorization);
+        const Session known = { .endpoint = endpoint, .authorization = authorization };
+        int r = announce_layers(pull, count, err);
+
+        for (size_t i = 1; r == 0 && i < helpers; i++) {
+                workers[i] = (Worker){ .pull = pull, .known = &known };
+                /* Fewer threads pull the same layers. */
+                workers[i].started =
+                        pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0;
+        }
+        if (r == 0)
+                work(pull, session);
+        for (size_t i = 1; i < helpers; i++)
+                if (workers[i].started)
+                        (void)pthread_join(workers[i].thread, NULL);
+        if (r == 0 && pull->failed) {
+                if (err)
+                        *err = pull->failure;
+                return pull->failure.number ? -pull->failure.number
+                                            : error_number_of(pull->failure.kind);
+        }
+        return r;
+}
+
+/* ---- the whole ---- */
+
+/* Whether the image is here, and whether its name says so. */
+static int is_known(Pull *pull, bool *ret_image, bool *ret_named, Error *err) {
+        ImageStore *store = pull->assembly.store;
+        _cleanup_sql_ sqlite3_stmt *statement = NULL, *named = NULL;
+        STORE_LOCKED(store);
+        int r = sql_prepare(store->db, &statement, err, "SELECT 1 FROM images WHERE id=?", "t",
+                            pull->assembly.record.id);
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r < 0)
+                return r;
+        *ret_image = r > 0;
+        r = sql_prepare(store->db, &named, err, "SELECT 1 FROM names WHERE name=? AND image=?",
+                        "tt", pull->assembly.record.names[0], pull->assembly.record.id);
+        if (r == 0)
+                r = sql_step(named, err);
+        *ret_named = r > 0;
+        return r < 0 ? r : 0;
+}
+
+static void set_names(Pull *pull) {
+        _cleanup_free_
+        char *repository = reference_repository(&pull->reference);
+
+        if (!pull->reference.digest)
+                strv_take(&pull->assembly.record.names, reference_full(&pull->reference));
+        strv_format(&pull->assembly.record.names, "%s@%s", repository, pull->top);
+}
+
+static int finish(Pull *pull, bool named, Error *err) {
+        _cleanup_free_
+        char *digest = str_format("Digest: %s", pull->top);
+        _cleanup_free_
+        char *status = str_format("Status: %s for %s",
+                                  named ? "Image is up to date" : "Downloaded newer image",
+                                  pull->familiar);
+        int r = assembly_report(&pull->assembly, NULL, digest, 0, 0, err);
+
+        if (r == 0)
+                r = assembly_commit(&pull->assembly, err);
+        return r < 0 ? r : assembly_report(&pull->assembly, NULL, status, 0, 0, err);
+}
+
+static int run(Pull *pull, Error *err) {
+        _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
+        bool known, named;
+        int r = session_start(&pull->options, NULL, &session, err);
+
+        if (r == 0)
+                r = resolve(pull, &session, err);
+        if (r < 0)
+                return r;
+        set_names(pull);
+        r = is_known(pull, &known, &named, err);
+        if (r == 0 && !known)
+                r = pull_layers(pull, &session, err);
+        return r < 0 ? r : finish(pull, known && named, err);
+}
+
+static int prepare(Pull *pull, const char *name, const char *platform, Error *err) {
+        int r = reference_parse(name, &pull->reference, err);
+
+        if (r < 0)
+                return r;
+        if (pull->reference.digest) { /* it says all that a tag could */
+                free(pull->reference.tag);
+                pull->reference.tag = NULL;
+        }
+        reference_default_tag(&pull->reference);
+        pull->familiar = reference_familiar(&pull->reference);
+        pull->platform_given = !str_empty(platform);
+        return platform_parse(platform, &pull->platform, err);
+}
+
+int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
+               const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
+               Error *err) {
+        _cleanup_(pull_done) Pull pull = { .lock = PTHREAD_MUTEX_INITIALIZER };
+        int r;
+
+        assembly_init(&pull.assembly, store, progress, data);
+        pull.options = (SessionOptions){ store, &pull.reference, auth, options };
+        r = prepare(&pull, name, platform, err);
+        if (r == 0)
+                r = run(&pull, err);
+        if (r == 0)
+                *ret_id = str_copy(pull.assembly.record.id);
+        return r;
+}

@@ -1,0 +1,31 @@
+/* session.h: brigd's end of a session with a registry, which brig-image holds. See registry.h. */
+#pragma once
+
+#include "format/reference.h"
+#include "image/store.h"
+
+typedef struct Session {
+        Helper helper;
+        char *endpoint, *authorization; /* after the first answer */
+        /* the last error's, if a registry answered: */
+        int64_t status;
+        char *code;
+} Session;
+
+typedef struct SessionOptions {
+        ImageStore *store;
+        const Reference *reference;
+        const RegistryAuth *auth;       /* may be NULL */
+        const RegistryOptions *options; /* may be NULL */
+} SessionOptions;
+
+/* known: a session of the same options that has had an answer, or NULL. */
+int session_start(const SessionOptions *options, const Session *known, Session *ret, Error *err);
+void session_done(Session *session);
+
+/* Asks for path; the answer goes to file_fd and, if pipe_fd ≥ 0, there too. size: at most. Both
+ * descriptors stay the caller's. */
+int session_ask(Session *session, const char *path, char *const *accept, int64_t size, int file_fd,
+                int pipe_fd, Error *err);
+/* Takes one report: 1 done (message->digest, size, media_type are set), 0 progress (current). */
+int session_step(Session *session, ImageMessage *ret, Error *err);
