@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang's fortified headers make macros of some. */
+#undef strcpy
+#undef strcat
+#undef sprintf
+#undef vsprintf
+
 /* Calls that have hurt too many C programs do not compile here. */
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol gets tmpnam mktemp
 

@@ -135,9 +135,7 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
                   Error *err) {
         _cleanup_close_
         int root_fd = -1;
-        _cleanup_free_
-        void *filter = NULL;
-        SeccompProgram seccomp = {};
+        _cleanup_(seccomp_done) SeccompProgram seccomp = {};
         Process *init;
         int r = read_config(fds->config, &supervisor->config, err);
 
@@ -147,7 +145,6 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
                 r = seccomp_read(fds->seccomp, &seccomp, err);
         if (r < 0)
                 return r;
-        filter = seccomp.filter;
         supervisor->own_pids = has_own_pids(supervisor->config);
         supervisor->init = init = process_new(supervisor, NULL);
         init->streams.stdin_once = supervisor->stdin_once;

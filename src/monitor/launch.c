@@ -159,7 +159,7 @@ int monitor_spawn_process(Loop *loop, const MonitorSpawn *spawn, int *ret_fd, Er
         int ours = -1;
         _cleanup_close_
         int theirs = -1;
-        pid_t pid;
+        pid_t pid = -1;
         int pair[2], r;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

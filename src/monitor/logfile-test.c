@@ -141,8 +141,8 @@ TEST(rotation) {
         Error err;
 
         ASSERT_OK(scratch_open(&scratch, 100, 3, &err), &err);
-        for (char c = 'a'; c <= 'h'; c++) {
-                char line[] = { c, '\n' };
+        for (int c = 'a'; c <= 'h'; c++) {
+                char line[] = { (char)c, '\n' };
 
                 ASSERT_OK(logfile_write(&scratch.log, 1, line, 2, &err), &err);
         }

@@ -80,17 +80,15 @@ static int prepare(Supervisor *supervisor, Error *err) {
 
 /* Answers "start" on the first connection. */
 static int say_started(const Supervisor *supervisor, int result, const Error *err) {
-        MonitorReply reply = { .kind = (char *)"created" };
-        const Process *init = supervisor->init;
+        const Process *init = result < 0 ? NULL : supervisor->init;
+        MonitorReply reply = { .kind = (char *)"error",
+                               .error_kind = err->kind,
+                               .message = (char *)err->message };
 
-        if (result < 0)
-                reply = (MonitorReply){ .kind = (char *)"error",
-                                        .error_kind = err->kind,
-                                        .message = (char *)err->message };
-        else
-                reply.pid = init->pid;
-        return message_send(MONITOR_FD, &monitor_reply_table, &reply,
-                            result < 0 ? NULL : &init->pidfd, result < 0 ? 0 : 1, NULL);
+        if (init)
+                reply = (MonitorReply){ .kind = (char *)"created", .pid = init->pid };
+        return message_send(MONITOR_FD, &monitor_reply_table, &reply, init ? &init->pidfd : NULL,
+                            init ? 1 : 0, NULL);
 }
 
 static int take_start(Supervisor *supervisor, Error *err) {

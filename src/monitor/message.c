@@ -95,7 +95,7 @@ static int parse_memfd(const JsonTable *table, void *thing, int *fds, size_t *fd
         int fd = -1;
         _cleanup_free_
         char *text = NULL;
-        size_t length;
+        size_t length = 0;
         int r;
 
         if (*fd_count == 0)

@@ -416,6 +416,7 @@ TEST(terminal_resize_and_detach) {
         ASSERT(strstr(text, "45 123\r\n"));
         ASSERT_OK(fd_write_full(fd, "q\x10\x11", 3), &err);
         more = read_text(fd, NULL);
+        ASSERT(!strstr(more, "bye"));
         ASSERT(wait_for(&host, &host.detached));
         ASSERT_OK(attach(&host, &raw, &again, &err), &err);
         ASSERT_OK(fd_write_full(again, "\n", 1), &err);
@@ -593,7 +594,7 @@ TEST(slow_client_loses_nothing) {
 TEST(vanished_client_is_dropped) {
         _host_ Host host;
         Error err;
-        int fd;
+        int fd = -1;
 
         ASSERT_OK(host_open(&host, "head -c 3000000 /dev/zero; exit 4", false, &err), &err);
         str_replace(&host.start.log.driver, "none");
@@ -684,7 +685,7 @@ TEST(input_of_a_vanished_client) {
         char *log = NULL;
         _cleanup_free_
         char *data = alloc_zero(150000, 1);
-        int fd;
+        int fd = -1;
 
         memset(data, '\n', 150000);
         ASSERT_OK(host_open(&host, "head -c 150000 | grep -c ''", false, &err), &err);
@@ -728,6 +729,7 @@ TEST(processes_left_behind) {
         ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
         ASSERT_OK(monitor_go(host.monitor, &err), &err);
         text = read_text(fd, NULL);
+        ASSERT_STR(text, "");
         ASSERT(wait_for(&host, &host.has_exited));
         ASSERT_INT(host.exited.exit_code, 3);
         ASSERT_OK(cgroup_pids(host.start.cgroup, &left, &count, &err), &err);

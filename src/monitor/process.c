@@ -114,6 +114,10 @@ int seccomp_read(int fd, SeccompProgram *ret, Error *err) {
         return 0;
 }
 
+void seccomp_done(SeccompProgram *program) {
+        free(program->filter);
+}
+
 /* ---- exec ---- */
 
 static int check_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
@@ -153,9 +157,7 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
                                .stdin_ = client && request->want_stdin,
                                .stdout_ = client && request->want_stdout,
                                .stderr_ = client && request->want_stderr };
-        SeccompProgram seccomp = {};
-        _cleanup_free_
-        void *filter = NULL;
+        _cleanup_(seccomp_done) SeccompProgram seccomp = {};
         StreamsChild child;
         ProcessIo io;
         int r;
@@ -165,7 +167,6 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
                 if (r < 0)
                         return r;
         }
-        filter = seccomp.filter;
         r = streams_open(&process->streams, wants, &io, &child, err);
         if (r < 0)
                 return r;
@@ -199,11 +200,10 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         if (r < 0)
                 return r;
         r = json_read(&oci_process_table, exchange->request.process, &document, err);
-        if (r == 0) {
-                size_console(&document, &exchange->request);
-                process = process_new(supervisor, exchange->request.exec);
+        size_console(&document, &exchange->request);
+        process = process_new(supervisor, exchange->request.exec);
+        if (r == 0)
                 r = spawn_exec(process, &document, exchange, err);
-        }
         json_done(&oci_process_table, &document);
         if (r == 0)
                 r = connect_exec(process, exchange, err);

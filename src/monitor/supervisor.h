@@ -106,7 +106,9 @@ void processes_reap(Supervisor *supervisor);
 void processes_settle(Supervisor *supervisor);
 void process_tell(Process *process, bool oom_killed);
 void processes_free(Supervisor *supervisor);
-int seccomp_read(int fd, SeccompProgram *ret, Error *err); /* filter is the caller's */
+/* From a memfd; the caller's to seccomp_done. */
+int seccomp_read(int fd, SeccompProgram *ret, Error *err);
+void seccomp_done(SeccompProgram *program);
 
 /* ---- connection.c: daemons ---- */
 
