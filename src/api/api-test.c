@@ -136,6 +136,8 @@ TEST(routes) {
                 { "/containers/{id}", "/containers/a/", NULL },
                 { "/info", "/inf", NULL },
                 { "/info", "/info2", NULL },
+                { "/info", "/infx", NULL },
+                { "/containers/{id}/json", "/containers/a/jsox", NULL },
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {

@@ -153,8 +153,10 @@ bool route_match(const char *pattern, const char *path, char *captures[API_CAPTU
                 size_t length;
 
                 if (*pattern != '{') {
-                        if (*pattern++ != *path++)
+                        if (*pattern != *path)
                                 break;
+                        pattern++;
+                        path++;
                         continue;
                 }
                 end = strchr(pattern, '}');
