@@ -79,7 +79,6 @@ int endpoint_plan_one(Container *container, const char *network, const EndpointS
         endpoint->network_name = str_copy(network);
         if (settings)
                 json_copy(&endpoint_settings_table, settings, &endpoint->settings);
-        str_replace(&endpoint->settings.network, network);
         if (network_mode_is_user(network)) {
                 (void)snprintf(short_id, sizeof(short_id), "%.*s", ID_SHORT, container->id);
                 if (!strv_has(endpoint->settings.aliases, short_id))
