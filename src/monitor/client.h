@@ -35,7 +35,9 @@ typedef struct MonitorSpawn {
 int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, void *data,
                   Monitor **ret, Error *err);
 /* Waits (bounded, 30 s) for "created". *ret_pidfd is the caller's. After an error nothing is left
- * but the exit record, no notice comes, and monitor_free is the only call. */
+ * but the exit record, no notice comes, and monitor_free is the only call. Only if the monitor was
+ * killed meanwhile (unavailable) there is no record, and a cgroup may be left, which is the
+ * caller's to destroy; its processes end by themselves. */
 int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err);
 /* Lets the program run; error as the runtime words it (not found: the program is not there,
  * forbidden: it may not be run), and then as after monitor_created's. Notices may come from here
