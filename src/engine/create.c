@@ -233,6 +233,16 @@ static int create_record(void *data, Error *err) {
         return container_save_new(job->container, err);
 }
 
+/* From here on others see it. */
+static int create_ready(void *data, Error *err) {
+        CreateJob *job = data;
+
+        container_publish(job->container);
+        container_event(job->container, "create", NULL);
+        registry_add(job->engine, job->container);
+        return 0;
+}
+
 static const Step create_steps[] = {
         { "create.image", create_image, NULL },
         { "create.name", create_name, create_name_undo },
@@ -243,6 +253,7 @@ static const Step create_steps[] = {
         { "create.hold", create_hold, create_hold_undo },
         { "create.mounts", create_mounts, create_mounts_undo },
         { "create.record", create_record, NULL },
+        { "create.ready", create_ready, NULL },
 };
 
 /* A copy of its own, by the documents' own tables. */
@@ -276,9 +287,6 @@ int engine_container_create(Engine *engine, const char *name, const char *platfo
         r = steps_run(create_steps, ELEMENTS(create_steps), &job, err);
         if (r < 0)
                 return r;
-        container_publish(job.container);
-        container_event(job.container, "create", NULL);
-        registry_add(engine, job.container);
         *ret_id = str_copy(id);
         return 0;
 }
