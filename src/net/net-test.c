@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sched.h>
@@ -375,6 +376,157 @@ TEST(truth_table_with_br_netfilter) {
         ASSERT(set_filtering("1"));
         ASSERT_OK(stage_new(&stage, &err), &err);
         ASSERT_INT(compare(&stage), 0);
+}
+
+/* ---- what others do to the table ---- */
+
+/* As `nft flush ruleset` does. */
+static int delete_table(Error *err) {
+        _cleanup_(nft_closep) Nft *nft = NULL;
+        int r = nft_open(NFPROTO_INET, "brig", &nft, err);
+
+        if (r < 0)
+                return r;
+        nft_put_delete_table(nft);
+        return nft_commit(nft, err);
+}
+
+TEST(table_is_applied_again) {
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+        uint32_t source;
+
+        ASSERT(set_filtering("0"));
+        ASSERT_OK(stage_new(&stage, &err), &err);
+        for (int i = 0; i < 2; i++) { /* the second time after a pause */
+                ASSERT_OK(delete_table(&err), &err);
+                ASSERT(!reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source));
+                for (int steps = 0; steps < 100; steps++) {
+                        ASSERT_OK(loop_step(stage.loop, 50, &err), &err);
+                        if (reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source))
+                                break;
+                }
+                ASSERT(reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source));
+        }
+        ASSERT_INT(compare(&stage), 0);
+}
+
+/* An operation that meets the damage before the notice is read repairs it, too. */
+TEST(leave_after_flush) {
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+        uint32_t source;
+
+        ASSERT(set_filtering("0"));
+        ASSERT_OK(stage_new(&stage, &err), &err);
+        ASSERT_OK(delete_table(&err), &err);
+        ASSERT_OK(endpoint_leave(stage.net, &stage.back, &stage.db.endpoint, &err), &err);
+        ASSERT_OK(endpoint_leave(stage.net, &stage.back, &stage.db.endpoint, &err), &err);
+        ASSERT(reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source));
+}
+
+/* ---- restarts ---- */
+
+static int restart(Stage *stage, bool web_is_gone, Error *err) {
+        const NetworkConfig networks[] = { stage->front, stage->back, stage->inner, stage->quiet };
+        const Box *const boxes[] = { &stage->web, &stage->web2, &stage->db,   &stage->cache,
+                                     &stage->spy, &stage->mute, &stage->mute2 };
+        Endpoint endpoints[ELEMENTS(boxes)];
+        int netns[ELEMENTS(boxes)], r;
+
+        for (size_t i = 0; i < ELEMENTS(boxes); i++) {
+                endpoints[i] = boxes[i]->endpoint;
+                netns[i] = i == 0 && web_is_gone ? -1 : boxes[i]->netns;
+        }
+        r = net_new(stage->loop, &stage->net, err);
+        return r < 0 ? r
+                     : net_reconcile(stage->net, networks, ELEMENTS(networks), endpoints, netns,
+                                     ELEMENTS(boxes), err);
+}
+
+TEST(restart_finds_all) {
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+
+        ASSERT(set_filtering("0"));
+        ASSERT_OK(stage_new(&stage, &err), &err);
+        stage.net = net_free(stage.net);
+        ASSERT_INT(compare(&stage), 0); /* nobody is needed for what runs */
+        ASSERT_OK(restart(&stage, false, &err), &err);
+        ASSERT_INT(compare(&stage), 0);
+}
+
+TEST(restart_after_damage) {
+        _cleanup_stage_ Stage stage = { 0 };
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        Error err = { 0 };
+
+        ASSERT(set_filtering("0"));
+        ASSERT_OK(stage_new(&stage, &err), &err);
+        stage.net = net_free(stage.net);
+        ASSERT_OK(delete_table(&err), &err);
+        ASSERT_OK(rtnl_open(&rtnl, &err), &err);
+        rtnl_put_delete(rtnl, "mybr0");
+        rtnl_put_delete(rtnl, stage.db.endpoint.host_link);
+        ASSERT_OK(rtnl_commit(rtnl, &err), &err);
+        ASSERT_OK(restart(&stage, false, &err), &err);
+        ASSERT_INT(compare(&stage), 0);
+}
+
+/* The container ended while no daemon was there: its link, port and address are free again. */
+TEST(restart_drops_what_is_gone) {
+        _cleanup_stage_ Stage stage = { 0 };
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        Error err = { 0 };
+        JsonArray ports = { 0 };
+        Endpoint again = { 0 };
+
+        ASSERT(set_filtering("0"));
+        ASSERT_OK(stage_new(&stage, &err), &err);
+        ASSERT_OK(rtnl_open(&rtnl, &err), &err);
+        stage.net = net_free(stage.net);
+        ASSERT_OK(restart(&stage, true, &err), &err);
+        reaper_wait(stage.net->reaper, NULL);
+        ASSERT_INT(rtnl_index(rtnl, stage.web.endpoint.host_link), -ENODEV);
+        ASSERT(rtnl_index(rtnl, stage.web2.endpoint.host_link) > 0);
+        ASSERT_OK(port_spec_parse("8080:80", &ports, &err), &err);
+        again = (Endpoint){ .container_id = str_copy("new"),
+                            .container_name = str_copy("new"),
+                            .ports = ports };
+        ASSERT_OK(endpoint_reserve(stage.net, &stage.front, &again, &err), &err);
+        ASSERT_STR(again.address, "172.28.0.2/16");
+        ASSERT_OK(endpoint_leave(stage.net, &stage.front, &again, &err), &err);
+        json_done(&net_endpoint_table, &again);
+}
+
+/* ---- the end ---- */
+
+TEST(nothing_is_left) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        _cleanup_(nft_closep) Nft *nft = NULL;
+        Error err = { 0 };
+        bool there = true;
+        {
+                _cleanup_stage_ Stage stage = { 0 };
+
+                ASSERT(set_filtering("0"));
+                ASSERT_OK(stage_new(&stage, &err), &err);
+                for (int i = 0; i < 2; i++)
+                        ASSERT_OK(endpoint_leave(stage.net, &stage.back, &stage.db.endpoint, &err),
+                                  &err);
+                ASSERT(network_remove(stage.net, &stage.back, &err) < 0);
+                ASSERT_STR(strstr(err.message, "has active endpoints"), "has active endpoints");
+                ASSERT_OK(endpoint_leave(stage.net, &stage.back, &stage.cache.endpoint, &err),
+                          &err);
+                ASSERT_OK(rtnl_open(&rtnl, &err), &err);
+                ASSERT(rtnl_index(rtnl, stage.back.bridge) > 0);
+                ASSERT_OK(network_remove(stage.net, &stage.back, &err), &err);
+                ASSERT_INT(rtnl_index(rtnl, stage.back.bridge), -ENODEV);
+        }
+        ASSERT_INT(rtnl_index(rtnl, "mybr0"), -ENODEV);
+        ASSERT_OK(nft_open(NFPROTO_INET, "brig", &nft, &err), &err);
+        ASSERT_OK(nft_has_chain(nft, "forward", &there, &err), &err);
+        ASSERT(!there);
 }
 
 __attribute__((constructor)) static void own_namespace(void) {
