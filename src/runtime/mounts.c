@@ -125,7 +125,7 @@ static bool is_kernel_type(const char *type) {
 /* procfs and sysfs must lie where the document says, or later writes to /proc would go to a place
  * of the image's choice. */
 static int check_no_links(int root_fd, const OciMount *mount, Error *err) {
-        struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+        struct open_how how = { .flags = O_PATH | O_CLOEXEC,
                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
         int fd = (int)syscall(SYS_openat2, root_fd, mount->destination, &how, sizeof(how));
 

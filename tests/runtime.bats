@@ -1,0 +1,663 @@
+#!/usr/bin/env bats
+# runtime.bats: brig-runtime on bundles of its own: every feature of the document that it takes, and what it refuses. Needs root.
+# BRIG_RUNTIME names the binary.
+
+setup_file() {
+  top=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+  BRIG_RUNTIME=$(realpath "${BRIG_RUNTIME:-${BRIG_BUILD:-$top/build}/src/runtime/brig-runtime}")
+  suite=$(mktemp -d "${TMPDIR:-/tmp}/brig-runtime-test.XXXXXX")
+  export BRIG_RUNTIME suite
+  mkdir -p "$suite/rootfs"/{bin,etc,tmp,root,proc,sys,dev,var}
+  cp /bin/busybox "$suite/rootfs/bin/busybox"
+  for name in $(/bin/busybox --list); do [[ $name == busybox ]] || ln -s busybox "$suite/rootfs/bin/$name"; done
+  printf 'root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/var/web:/bin/sh\n' >"$suite/rootfs/etc/passwd"
+  chmod 1777 "$suite/rootfs/tmp"
+  chmod 755 "$suite" "$suite/rootfs"
+}
+
+teardown_file() {
+  rm -rf --one-file-system "$suite"
+}
+
+setup() {
+  id=t$BATS_TEST_NUMBER-$$
+  bundle=$suite/$id
+  mkdir -p "$bundle"
+  cp -a "$suite/rootfs" "$bundle/rootfs"
+  "$BRIG_RUNTIME" spec --bundle "$bundle"
+  config '.process.terminal = false'
+}
+
+teardown() {
+  brig list -q | while read -r left; do brig delete --force "$left"; done
+  [[ -z $(find /sys/fs/cgroup -type d -name "*$id*" -print -quit) ]]
+  ! grep -F "$bundle" /proc/self/mountinfo
+  rm -rf --one-file-system "$bundle"
+}
+
+brig() { "$BRIG_RUNTIME" --root "$suite/state" "$@"; }
+config() { jq "$@" "$bundle/config.json" >"$bundle/new" && mv "$bundle/new" "$bundle/config.json"; }
+# in_container SCRIPT: the script is what sh runs.
+script() { config --arg text "$1" '.process.args = ["sh", "-c", $text]'; }
+go() { run brig run --bundle "$bundle" "$id"; }
+in_container() { script "$1"; go; }
+
+# A container that sleeps, started.
+start_sleeper() {
+  config '.process.args = ["sleep", "1000"]'
+  brig create --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1
+  brig start "$id"
+}
+status_of() { brig state "$1" | jq -r .status; }
+
+# wait_for COMMAND...: until it succeeds, ten seconds at the most.
+wait_for() {
+  local end=$((SECONDS + 10))
+  until "$@"; do
+    [[ $SECONDS -lt $end ]] || return 1
+    read -rt 0.02 <> <(:) || :
+  done
+}
+has_status() { [[ $(status_of "$1") == "$2" ]]; }
+
+# ---- running ----
+
+@test "run: output and exit code are the program's" {
+  in_container 'echo out; echo err >&2; exit 7'
+  [[ $status -eq 7 && $output == *out* && $output == *err* ]]
+}
+
+@test "run: a signal's exit code is 128 and its number" {
+  in_container 'trap "kill -9 0" EXIT; (kill -9 $$); sh -c "kill -TERM \$\$"'
+  [[ $status -eq 143 || $status -eq 137 ]]
+}
+
+@test "run: standard input reaches the program" {
+  script 'read line; echo "got $line"'
+  output=$(echo hello | brig run --bundle "$bundle" "$id")
+  [[ $output == "got hello" ]]
+}
+
+@test "life: create, state, start, kill, delete" {
+  config '.process.args = ["sleep", "1000"]'
+  brig create --bundle "$bundle" --pid-file "$bundle/pid" "$id" </dev/null >/dev/null 2>&1
+  [[ $(status_of "$id") == created ]]
+  [[ $(brig state "$id" | jq .pid) == "$(cat "$bundle/pid")" ]]
+  brig start "$id"
+  [[ $(status_of "$id") == running ]]
+  run brig start "$id"
+  [[ $status -eq 1 && $output == *"already running"* ]]
+  run brig delete "$id"
+  [[ $status -eq 1 && $output == *"not stopped: running"* ]]
+  brig kill "$id" KILL
+  wait_for has_status "$id" stopped
+  [[ $(brig state "$id" | jq .pid) == 0 ]]
+  run brig kill "$id"
+  [[ $status -eq 1 && $output == *"not running"* ]]
+  brig delete "$id"
+  run brig state "$id"
+  [[ $status -eq 1 && $output == *"does not exist"* ]]
+}
+
+@test "run --detach returns at once; list and ps show the container" {
+  config '.process.args = ["sleep", "1000"]'
+  brig run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1
+  [[ $(brig list -q) == "$id" ]]
+  [[ $(brig list | tail -1) == "$id"*running* ]]
+  [[ $(brig list -f json | jq -r '.[0].status') == running ]]
+  [[ $(brig ps "$id" | tail -1) == "$(brig state "$id" | jq .pid)" ]]
+  brig delete --force "$id"
+}
+
+@test "delete --force: of a created container, and of none" {
+  brig create --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1
+  brig delete --force "$id"
+  brig delete --force "$id"
+  run brig delete "$id"
+  [[ $status -eq 1 ]]
+}
+
+@test "an id is taken once; its form is checked" {
+  start_sleeper
+  run brig run --bundle "$bundle" "$id"
+  [[ $status -eq 1 && $output == *"exists"* ]]
+  run brig run --bundle "$bundle" ../x
+  [[ $status -eq 1 && $output == *"invalid container ID format"* ]]
+}
+
+@test "pause and resume" {
+  start_sleeper
+  brig pause "$id"
+  [[ $(status_of "$id") == paused ]]
+  run brig exec "$id" true
+  [[ $status -ne 0 && $output == *paused* ]]
+  brig resume "$id"
+  [[ $(status_of "$id") == running ]]
+}
+
+@test "kill --all reaches every process" {
+  script 'sleep 1000 & sleep 1000 & wait'
+  brig run -d --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1
+  two_children() { [[ $(brig ps -f json "$id" | jq length) -eq 3 ]]; }
+  wait_for two_children
+  brig kill --all "$id" TERM
+  nobody() { [[ $(brig ps -f json "$id" | jq length) -le 1 ]]; }
+  wait_for nobody
+  brig kill --all "$id" KILL
+  wait_for has_status "$id" stopped
+}
+
+# ---- errors, in words that Docker's clients match ----
+
+@test "a program that is not there" {
+  config '.process.args = ["nonesuch"]'
+  go
+  [[ $status -eq 1 && $output == *'exec: "nonesuch": executable file not found in $PATH'* ]]
+  config '.process.args = ["/nonesuch"]'
+  go
+  [[ $status -eq 1 && $output == *'exec: "/nonesuch": stat /nonesuch: no such file or directory'* ]]
+  config '.process.args = ["/etc/passwd"]'
+  go
+  [[ $status -eq 1 && $output == *'exec: "/etc/passwd": permission denied'* ]]
+  config '.process.args = ["/etc"]'
+  go
+  [[ $status -eq 1 && $output == *'exec: "/etc": is a directory'* ]]
+}
+
+@test "a program that the kernel cannot run" {
+  printf 'no format' >"$bundle/rootfs/bin/bad"; chmod +x "$bundle/rootfs/bin/bad"
+  config '.process.args = ["/bin/bad"]'
+  go
+  [[ $status -eq 1 && $output == *'exec format error'* ]]
+}
+
+@test "a working directory that is not there" {
+  config '.process.cwd = "/nope"'
+  go
+  [[ $status -eq 1 && $output == *'chdir to cwd ("/nope") set in config.json failed: no such file or directory'* ]]
+}
+
+@test "--log gets the error as JSON" {
+  config '.process.args = ["nonesuch"]'
+  run brig --log "$bundle/log" --log-format json run --bundle "$bundle" "$id"
+  [[ $(jq -r .level "$bundle/log") == error && $(jq -r .msg "$bundle/log") == *"not found in \$PATH"* ]]
+}
+
+@test "documents that make no sense are refused by the field's name" {
+  refuse() { # FILTER WORDS
+    cp "$bundle/config.json" "$bundle/kept"
+    config "$1"
+    go
+    mv "$bundle/kept" "$bundle/config.json"
+    [[ $status -eq 1 && $output == *"$2"* ]] || { echo "$1: $status $output"; return 1; }
+  }
+  refuse '.process.args = []' process.args
+  refuse '.process.cwd = "x"' 'absolute path'
+  refuse '.process.capabilities.bounding = ["CAP_NONE"]' CAP_NONE
+  refuse '.process.rlimits[0].type = "RLIMIT_X"' RLIMIT_X
+  refuse '.process.rlimits += [.process.rlimits[0]]' twice
+  refuse '.linux.namespaces += [{type: "pid"}]' twice
+  refuse '.linux.namespaces |= map(select(.type != "uts"))' 'UTS namespace'
+  refuse '.linux.namespaces |= map(select(.type != "mount"))' 'mount namespace'
+  refuse '.linux.namespaces += [{type: "x"}]' "'x'"
+  refuse '.linux.sysctl = {"kernel.panic": "1"}' 'kernel.panic'
+  refuse '.linux.sysctl = {"net.ipv4.ip_forward": "1"} | .linux.namespaces |= map(select(.type != "network"))' 'net.ipv4.ip_forward'
+  refuse '.linux.uidMappings = [{containerID: 0, hostID: 1, size: 1}]' 'user namespace'
+  refuse '.linux.rootfsPropagation = "x"' rootfsPropagation
+  refuse '.root = null' root
+  refuse '.root.path = "none"' "root 'none'"
+  refuse '.ociVersion = "9"' ociVersion
+  refuse '.process.user.uid = -1' uid
+  refuse '.mounts += [{destination: "relative", type: "tmpfs"}]' relative
+}
+
+@test "what is not done is refused by name" {
+  refuse() {
+    cp "$bundle/config.json" "$bundle/kept"
+    config "$1"
+    go
+    mv "$bundle/kept" "$bundle/config.json"
+    [[ $status -eq 1 && $output == *"$2"* && $output == *"not done"* ]] || { echo "$1: $status $output"; return 1; }
+  }
+  refuse '.process.apparmorProfile = "x"' apparmorProfile
+  refuse '.process.selinuxLabel = "x"' selinuxLabel
+  refuse '.linux.mountLabel = "x"' mountLabel
+  refuse '.mounts[1].options += ["tmpcopyup"]' tmpcopyup
+  refuse '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOTIFY"}]}' NOTIFY
+  run brig --systemd-cgroup run --bundle "$bundle" "$id"
+  [[ $status -eq 1 && $output == *"--systemd-cgroup is not done"* ]]
+  run brig checkpoint "$id"
+  [[ $status -eq 1 && $output == *"'checkpoint' is not done"* ]]
+}
+
+# ---- namespaces, names ----
+
+@test "namespaces are new, or joined by path" {
+  in_container 'for n in pid net ipc uts mnt cgroup; do readlink /proc/self/ns/$n; done; echo pid $$'
+  [[ $status -eq 0 && $output == *"pid 1"* ]]
+  for n in pid net ipc uts mnt cgroup; do [[ $output != *"$(readlink /proc/self/ns/$n)"* ]]; done
+  start_sleeper
+  pid=$(brig state "$id" | jq .pid)
+  other=$bundle-b; cp -a "$bundle" "$other"
+  jq --arg pid "$pid" '.linux.namespaces = [{type: "mount"}, ({pid: "pid", network: "net", ipc: "ipc", uts: "uts"} | to_entries[]
+    | {type: .key, path: "/proc/\($pid)/ns/\(.value)"})] | .hostname = "joined" | .process.args = ["sh", "-c",
+    "readlink /proc/self/ns/net; readlink /proc/self/ns/pid; readlink /proc/self/ns/uts; readlink /proc/1/cmdline; cat /proc/1/cmdline"]' \
+    "$bundle/config.json" >"$other/config.json"
+  run brig run --bundle "$other" "$id-b"
+  rm -rf "$other"
+  [[ $status -eq 0 || $status -eq 1 ]]
+  for n in net pid uts; do [[ $output == *"$(readlink "/proc/$pid/ns/$n")"* ]]; done
+  [[ $output == *sleep* ]]
+  brig delete --force "$id"
+}
+
+@test "host name, domain name, loopback" {
+  config '.hostname = "here" | .domainname = "there.example"'
+  in_container 'hostname; cat /proc/sys/kernel/domainname; ip link show lo'
+  [[ $output == *here*there.example*LOOPBACK,UP* ]]
+}
+
+@test "user namespace: ids are mapped, devices bound" {
+  chown -R 100000:100000 "$bundle/rootfs"
+  chmod 755 "$suite/state" 2>/dev/null || :
+  config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}]
+    | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 1000}] | .root.readonly = false'
+  in_container 'id -u; cat /proc/self/uid_map; echo x >/dev/null && ls -ln /bin/busybox && touch /new'
+  echo "$output"
+  [[ $status -eq 0 && ${lines[0]} == 0 && $output == *100000*1000* ]]
+  [[ $(stat -c %u "$bundle/rootfs/new") == 100000 ]]
+}
+
+@test "sysctls of the container's namespaces" {
+  config '.linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.shmmax": "123456", "net/ipv4/ip_default_ttl": "77"}'
+  in_container 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax /proc/sys/net/ipv4/ip_default_ttl'
+  [[ $output == *1*123456*77* ]]
+}
+
+# ---- root and mounts ----
+
+@test "root: read-only, or not" {
+  in_container 'touch /x'
+  [[ $status -ne 0 && $output == *"Read-only"* ]]
+  config '.root.readonly = false'
+  in_container 'touch /x'
+  [[ $status -eq 0 && -e $bundle/rootfs/x ]]
+}
+
+@test "root: --no-pivot" {
+  script 'ls / && readlink /proc/self/root'
+  run brig run --no-pivot --bundle "$bundle" "$id"
+  [[ $status -eq 0 && $output == *bin* ]]
+}
+
+@test "binds: directory, file, read-only, recursive, missing target, missing source" {
+  mkdir -p "$bundle/src/sub"; echo data >"$bundle/src/file"
+  config --arg src "$bundle/src" '.root.readonly = false | .mounts += [
+    {destination: "/made/here", source: $src, options: ["bind", "ro"]},
+    {destination: "/made/file", source: ($src + "/file"), type: "bind", options: ["rbind", "rw"]},
+    {destination: "/rel", source: "src", options: ["bind", "nosuid", "noexec", "nodev"]}]'
+  in_container 'cat /made/here/file /made/file; touch /made/here/x || echo refused; grep -E " (/made/here|/rel) " /proc/self/mountinfo; echo new >/made/file'
+  echo "$output"
+  [[ $output == *data*data*refused* && $output == *"/made/here ro"* && $output == *"/rel rw,nosuid,nodev,noexec"* ]]
+  [[ $(cat "$bundle/src/file") == new ]]
+  config '.mounts += [{destination: "/x", source: "/nonesuch", options: ["bind"]}]'
+  go
+  [[ $status -eq 1 && $output == *'error mounting "/nonesuch" to rootfs at "/x": No such file'* ]]
+}
+
+@test "binds: recursive attributes reach the mounts below" {
+  mkdir -p "$bundle/src/sub"
+  unshare --mount --propagation private bash -ec '
+    mount -t tmpfs t "$1/src/sub"
+    jq --arg src "$1/src" ".root.readonly = false | .mounts += [{destination: \"/a\", source: \$src, options: [\"rbind\", \"ro\"]},
+      {destination: \"/b\", source: \$src, options: [\"rbind\", \"rro\"]}] | .process.args = [\"sh\", \"-c\",
+      \"touch /a/sub/x && echo a-writable; touch /b/sub/x || echo b-refused\"]" "$1/config.json" >"$1/new"
+    mv "$1/new" "$1/config.json"
+    "$2" --root "$3/state" run --bundle "$1" "$4"' x "$bundle" "$BRIG_RUNTIME" "$suite" "$id" >"$bundle/out" 2>&1
+  [[ $(cat "$bundle/out") == *a-writable* && $(cat "$bundle/out") == *b-refused* ]]
+}
+
+@test "file systems: options, propagation" {
+  config '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=1m", "mode=700", "noexec", "nosuid", "strictatime", "shared"]}]'
+  in_container 'grep " /tmp " /proc/self/mountinfo; stat -c %a /tmp'
+  echo "$output"
+  [[ $output == *"rw,nosuid,noexec shared:"* && $output == *size=1024k* && $output == *700* ]]
+}
+
+@test "mounts through links of the image stay inside the root" {
+  ln -s /../../../../tmp "$bundle/rootfs/evil"
+  ln -s "$bundle/outside" "$bundle/rootfs/dangling"
+  mkdir "$bundle/src"; touch "$bundle/src/mark"
+  config --arg src "$bundle/src" '.root.readonly = false | .mounts += [{destination: "/evil/in", source: $src, options: ["bind"]},
+    {destination: "/dangling", source: $src, options: ["bind"]}]'
+  in_container 'ls /tmp/in /dangling'
+  [[ $status -eq 0 && ! -e /tmp/in && ! -e $bundle/outside && -d $bundle/rootfs/tmp/in ]]
+}
+
+@test "mounts inside /proc, and /proc through a link, are refused" {
+  config '.mounts += [{destination: "/proc/sys", type: "tmpfs"}]'
+  go
+  [[ $status -eq 1 && $output == *"inside /proc"* ]]
+  config 'del(.mounts[-1])'
+  rmdir "$bundle/rootfs/proc"; ln -s tmp "$bundle/rootfs/proc"
+  go
+  [[ $status -eq 1 && $output == *"ordinary directory"* ]]
+}
+
+@test "rootfsPropagation" {
+  config '.linux.rootfsPropagation = "shared"'
+  in_container 'head -1 /proc/self/mountinfo'
+  [[ $output == *shared:* ]]
+  config '.linux.rootfsPropagation = "private"'
+  in_container 'head -1 /proc/self/mountinfo'
+  [[ $output != *shared:* && $output != *master:* ]]
+}
+
+@test "masked and read-only paths" {
+  mkdir "$bundle/rootfs/secret"; echo s >"$bundle/rootfs/secret/s"; echo f >"$bundle/rootfs/file"; mkdir "$bundle/rootfs/fixed"
+  config '.root.readonly = false | .linux.maskedPaths += ["/secret", "/file", "/nonesuch"] | .linux.readonlyPaths += ["/fixed"]'
+  in_container 'ls /secret; cat /file; touch /fixed/x || echo refused; cat /proc/keys; echo 1 >/proc/sys/vm/swappiness || echo sysrefused'
+  [[ $output != *s/s* && $output == *refused* && $output == *sysrefused* ]]
+  [[ $(in_container 'ls /secret; cat /file /proc/keys'; echo "$output") == "" ]]
+}
+
+@test "a false /dev/null masks nothing: refused" {
+  config '.mounts |= map(select(.destination | startswith("/dev") | not)) | .root.readonly = false'
+  ln -s /etc/passwd "$bundle/rootfs/dev/null"
+  go
+  [[ $status -eq 1 && $output == *"another file is in its place"* ]]
+}
+
+@test "devices: the default ones, more, and links" {
+  config '.linux.devices = [{path: "/dev/more/mine", type: "c", major: 1, minor: 3, fileMode: 384, uid: 5, gid: 6}, {path: "/dev/pipe", type: "p"}]'
+  in_container 'stat -c "%n %t:%T %a %u:%g" /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/more/mine; for l in fd stdin core ptmx; do readlink /dev/$l; done; stat -c %F /dev/pipe'
+  echo "$output"
+  [[ $output == *"/dev/null 1:3 666 0:0"* && $output == *"/dev/tty 5:0 666"* && $output == *"/dev/more/mine 1:3 600 5:6"* ]]
+  [[ $output == *"/proc/self/fd"*"/proc/kcore"*"pts/ptmx"*fifo* ]]
+}
+
+@test "cgroup mount shows the container's groups" {
+  in_container 'cat /proc/self/cgroup; ls /sys/fs/cgroup; find /sys/fs/cgroup -name cgroup.procs | head -1 | xargs cat; mkdir /sys/fs/cgroup/memory/x || mkdir /sys/fs/cgroup/x || echo refused'
+  [[ $status -eq 0 && $output == *":/"* && $output == *refused* && $output != *"$id"* ]]
+}
+
+# ---- the process ----
+
+@test "ids, groups, umask, HOME" {
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [7, 8], umask: 63}'
+  in_container 'id -u; id -g; id -G; umask; echo $HOME; touch /tmp/mine'
+  echo "$output"
+  [[ ${lines[0]} == 1000 && ${lines[1]} == 1000 && ${lines[2]} == "1000 7 8" && ${lines[3]} == 0077 && ${lines[4]} == /var/web ]]
+}
+
+@test "capabilities: five sets" {
+  config '.process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"], effective: ["CAP_KILL"], permitted: ["CAP_KILL", "CAP_CHOWN"], inheritable: ["CAP_KILL"], ambient: ["CAP_KILL"]}
+    | .process.user = {uid: 1000, gid: 1000}'
+  in_container 'grep Cap /proc/self/status'
+  echo "$output"
+  [[ $output == *CapInh:*0000000000000020*CapPrm:*0000000000000020*CapEff:*0000000000000020*CapBnd:*0000000000000021*CapAmb:*0000000000000020* ]]
+  config 'del(.process.capabilities) | .process.capabilities = {}'
+  in_container 'grep CapEff /proc/self/status'
+  [[ $output == *0000000000000000* ]]
+}
+
+@test "no_new_privs, limits, oom score" {
+  config '.process.oomScoreAdj = 500 | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}]'
+  in_container 'grep NoNew /proc/self/status; ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj'
+  [[ $output == *NoNewPrivs:*1*100*200*500* ]]
+  config '.process.noNewPrivileges = false | del(.process.oomScoreAdj)'
+  in_container 'grep NoNew /proc/self/status'
+  [[ $output == *0* ]]
+}
+
+@test "seccomp: errno, arguments, with and without no_new_privs, from the cache" {
+  config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], syscalls: [
+    {names: ["mkdir", "mkdirat", "nonesuch"], action: "SCMP_ACT_ERRNO", errnoRet: 28},
+    {names: ["kill"], action: "SCMP_ACT_ERRNO", args: [{index: 1, value: 10, op: "SCMP_CMP_EQ"}]}]}'
+  for new in true false; do
+    config --argjson new $new '.process.noNewPrivileges = $new | .process.capabilities.bounding += ["CAP_SYS_ADMIN"]'
+    for round in 1 2; do
+      in_container 'mkdir /tmp/x; kill -USR1 $$; kill -0 $$ && echo alive; grep Seccomp: /proc/self/status'
+      [[ $output == *"No space left"* && $output == *"not permitted"* && $output == *alive*Seccomp:*2* ]]
+    done
+  done
+  [[ -n $(ls "$suite/state/@seccomp") ]]
+}
+
+@test "seccomp: a call newer than the profile is unknown, not forbidden" {
+  config '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", syscalls: [{names: ["read", "write", "openat", "open", "close", "execve", "execveat", "exit",
+    "exit_group", "mmap", "munmap", "mprotect", "brk", "arch_prctl", "set_tid_address", "rt_sigaction", "rt_sigprocmask", "fstat", "newfstatat", "getuid",
+    "getpid", "getppid", "ioctl", "fcntl", "sendmsg", "sendto", "wait4", "uname", "readlink", "rseq", "prlimit64", "getrandom", "set_robust_list", "dup2",
+    "close_range", "getegid", "geteuid", "getgid", "getcwd", "clone", "vfork", "fork", "rt_sigreturn", "stat", "poll", "lseek", "faccessat", "prctl"], action: "SCMP_ACT_ALLOW"}]}'
+  in_container 'echo ran; mkdir /tmp/y'
+  echo "$output"
+  [[ $output == *ran* && $output == *"not permitted"* ]]
+}
+
+@test "descriptors: only the three, and those that are preserved" {
+  exec 8<"$suite/rootfs/etc/passwd"
+  in_container 'ls /proc/self/fd | wc -l'
+  exec 8<&-
+  [[ $output == 4 ]]
+  script 'cat <&3'
+  run env BUNDLE="$bundle" ID="$id" STATE="$suite/state" PASSWD="$suite/rootfs/etc/passwd" bash -c \
+    'exec 3<"$PASSWD"; "$BRIG_RUNTIME" --root "$STATE" run --preserve-fds 1 --bundle "$BUNDLE" "$ID"'
+  [[ $output == *root:x:0:0* ]]
+}
+
+@test "a working directory outside the root is refused" {
+  for n in 3 4 5 6 7 8 9 10; do
+    config --arg cwd "/proc/self/fd/$n" '.process.cwd = $cwd'
+    in_container 'cat /etc/hostname; ls ..'
+    [[ $status -eq 1 ]] || { echo "$n: $output"; return 1; }
+  done
+}
+
+@test "session keyring is the container's own" {
+  in_container 'cat /proc/self/cmdline >/dev/null; echo ok'
+  [[ $output == ok ]]
+}
+
+# ---- terminal ----
+
+@test "terminal: in the foreground, with its size and /dev/console" {
+  config '.process.terminal = true | .process.consoleSize = {height: 30, width: 100}'
+  script 'tty; test -t 0 -a -t 1 -a -t 2 && echo three; stat -c %t /dev/console; sh -c "echo x >/dev/tty" && echo controls'
+  run command script -qec "'$BRIG_RUNTIME' --root '$suite/state' run --bundle '$bundle' '$id'" /dev/null
+  echo "$output"
+  [[ $output == */dev/pts/0*three*88*controls* ]]
+}
+
+@test "terminal: over the console socket" {
+  config '.process.terminal = true'
+  script 'tty; echo done'
+  go_detached() { brig run --detach --console-socket "$bundle/sock" --bundle "$bundle" "$id"; }
+  run brig run --detach --bundle "$bundle" "$id"
+  [[ $status -eq 1 && $output == *"console socket"* ]]
+  python3 - "$bundle/sock" >"$bundle/out" <<'PY' 3>&- &
+import array, os, socket, sys
+server = socket.socket(socket.AF_UNIX); server.bind(sys.argv[1]); server.listen(1)
+conn, _ = server.accept()
+data, fds, _, _ = socket.recv_fds(conn, 100, 1)
+text = b""
+try:
+    while b"done" not in text:
+        text += os.read(fds[0], 1000)
+except OSError:
+    pass
+print(data, text)
+PY
+  reader=$!
+  wait_for test -S "$bundle/sock"
+  go_detached
+  wait $reader
+  [[ $(cat "$bundle/out") == *"/dev/pts/0"*done* ]]
+}
+
+# ---- exec ----
+
+@test "exec: in the container's namespaces, cgroup and root; exit code" {
+  start_sleeper
+  run brig exec "$id" sh -c 'hostname; ls /proc | grep -c "^1$"; cat /proc/self/cgroup /proc/1/cgroup | sort | uniq -c | grep -v " 2 "; exit 9'
+  [[ $status -eq 9 && ${lines[0]} == brig && ${lines[1]} == 1 && ${#lines[@]} -eq 2 ]]
+}
+
+@test "exec: options" {
+  start_sleeper
+  run brig exec --user 1000:1000 --cwd /tmp --env A=b -g 44 "$id" sh -c 'id -u; id -G; pwd; echo $A; echo $HOME; grep -E "CapEff|NoNew" /proc/self/status'
+  echo "$output"
+  [[ $status -eq 0 && ${lines[0]} == 1000 && ${lines[1]} == "1000 44" && ${lines[2]} == /tmp && ${lines[3]} == b && ${lines[4]} == /var/web ]]
+  run brig exec --user root "$id" true
+  [[ $status -eq 255 && $output == *"in numbers"* ]]
+  run brig exec --user 4294967296 "$id" true
+  [[ $status -eq 255 ]]
+  run brig exec --cwd /nope "$id" true
+  [[ $status -eq 255 && $output == *'chdir to cwd ("/nope")'* ]]
+  run brig exec "$id" nonesuch
+  [[ $status -eq 255 && $output == *'exec: "nonesuch": executable file not found in $PATH'* ]]
+}
+
+@test "exec: process document, detached, pid file, terminal" {
+  start_sleeper
+  jq '.process | .args = ["sleep", "500"]' "$bundle/config.json" >"$bundle/process.json"
+  brig exec --process "$bundle/process.json" --detach --pid-file "$bundle/pid" "$id" </dev/null >/dev/null 2>&1
+  [[ $(tr '\0' ' ' <"/proc/$(cat "$bundle/pid")/cmdline") == "sleep 500 " ]]
+  run command script -qec "'$BRIG_RUNTIME' --root '$suite/state' exec -t '$id' tty" /dev/null
+  [[ $output == */dev/pts/0* ]]
+}
+
+@test "exec: what a created container has not started cannot hide" {
+  brig create --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1
+  run brig exec "$id" true
+  [[ $status -eq 0 ]]
+}
+
+@test "exec: a runtime process in the container is no object for its root" {
+  config '.process.capabilities.bounding += ["CAP_SYS_PTRACE"]'
+  start_sleeper
+  script='while :; do for p in /proc/[0-9]*; do readlink $p/exe; done; done 2>/dev/null | grep -m1 brig-runtime'
+  brig exec -d "$id" sh -c "$script" </dev/null >"$bundle/seen" 2>&1
+  for round in 1 2 3 4 5 6 7 8 9 10; do brig exec "$id" true; done
+  [[ ! -s $bundle/seen ]]
+}
+
+@test "the runtime's own file cannot be written from a container" {
+  config '.root.readonly = false'
+  printf '#!/proc/self/exe\n' >"$bundle/rootfs/bin/trick"; chmod +x "$bundle/rootfs/bin/trick"
+  before=$(sha256sum <"$BRIG_RUNTIME")
+  start_sleeper
+  run brig exec "$id" /bin/trick
+  [[ $(sha256sum <"$BRIG_RUNTIME") == "$before" ]]
+  pid=$(brig state "$id" | jq .pid)
+  brig delete --force "$id"
+  # What /proc/self/exe of the runtime is, is read-only: seen from a hook, whose parent it is.
+  config '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "(echo x >>/proc/$PPID/exe) 2>&1; true"], env: ["PATH=/bin"]}]
+    | .hooks.createContainer[0].args[2] = "(echo x >>/proc/$PPID/exe) >'"$bundle"'/said 2>&1; true"'
+  in_container 'true'
+  [[ $(cat "$bundle/said") == *"Read-only"* || $(cat "$bundle/said") == *"busy"* || $(cat "$bundle/said") == *"denied"* ]]
+}
+
+# ---- hooks ----
+
+@test "hooks: all six, in order, with the state" {
+  for kind in prestart createRuntime createContainer poststart poststop; do
+    config --arg kind $kind --arg out "$bundle/hooks" '.hooks[$kind] = [{path: "/bin/sh", args: ["sh", "-c", "echo \($kind) $(jq -r \"[.id, .status, .pid > 0, .bundle] | @csv\") $X >>\($out)"], env: ["PATH=/usr/bin:/bin", "X=\($kind)-env"]}]'
+  done
+  config '.root.readonly = false | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/started"]}]'
+  in_container 'cat /started'
+  echo "$output"; cat "$bundle/hooks"
+  [[ $status -eq 0 && $output == *'"status":"created"'* ]]
+  [[ $(cut -d' ' -f1 "$bundle/hooks" | tr '\n' ' ') == "prestart createRuntime createContainer poststart poststop " ]]
+  grep -q "prestart \"$id\",\"creating\",true,\"$bundle\" prestart-env" "$bundle/hooks"
+  grep -q "poststop \"$id\",\"stopped\",false" "$bundle/hooks"
+}
+
+@test "hooks: a failure and a timeout undo the container" {
+  config '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "echo bad news; exit 3"]}]'
+  go
+  [[ $status -eq 1 && $output == *"createRuntime hook #0: exit status 3, output: bad news"* ]]
+  config '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
+  go
+  [[ $status -eq 1 && $output == *"did not end within 1 s"* ]]
+  run brig state "$id"
+  [[ $status -eq 1 ]]
+  config '.hooks.createRuntime = [{path: "/nonesuch"}]'
+  go
+  [[ $status -eq 1 && $output == *"/nonesuch"* ]]
+}
+
+# ---- limits ----
+
+cgroup_file() { # FILE_V1 CONTROLLER FILE_V2
+  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then cat "/sys/fs/cgroup/$id/$3"; else cat /sys/fs/cgroup/*"$2"*/"$id/$1" | head -1; fi
+}
+
+@test "limits: memory, pids, cpu, cpuset" {
+  config '.linux.resources += {memory: {limit: 67108864, reservation: 33554432}, pids: {limit: 20},
+    cpu: {shares: 512, quota: 50000, period: 100000, cpus: "0"}} | .linux.cgroupsPath = "/'"$id"'"'
+  start_sleeper
+  [[ $(cgroup_file memory.limit_in_bytes memory memory.max) == 67108864 ]]
+  [[ $(cgroup_file pids.max pids pids.max) == 20 ]]
+  [[ $(cgroup_file cpuset.cpus cpuset cpuset.cpus) == 0 ]]
+  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+    [[ $(cgroup_file - - cpu.max) == "50000 100000" && $(cgroup_file - - cpu.weight) == 20 ]]
+  else
+    [[ $(cat "/sys/fs/cgroup/cpu/$id/cpu.shares") == 512 && $(cat "/sys/fs/cgroup/cpu/$id/cpu.cfs_quota_us") == 50000 ]]
+  fi
+  run brig exec "$id" sh -c 'grep Cpus_allowed_list /proc/self/status; for i in $(seq 30); do sleep 5 & done; true'
+  [[ $output == *"Cpus_allowed_list:"*0* && $output == *"can't fork"* ]]
+}
+
+@test "limits: a limit that the kernel refuses is an error, and nothing is left" {
+  config '.linux.resources += {cpu: {cpus: "9999"}}'
+  go
+  [[ $status -eq 1 && $output == *cpuset.cpus* ]]
+}
+
+@test "limits: devices" {
+  config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 7, access: "r"}]
+    | .linux.devices = [{path: "/dev/kmsg", type: "c", major: 1, minor: 11}] | .process.capabilities.bounding += ["CAP_MKNOD"]'
+  in_container 'head -c1 /dev/zero >/dev/null && echo zero; cat /dev/kmsg >/dev/null || echo refused'
+  [[ $output == *zero* && $output == *refused* ]]
+}
+
+@test "a cgroup that is in use is refused" {
+  config '.linux.cgroupsPath = "/'"$id"'/shared"'
+  start_sleeper
+  cp -a "$bundle" "$bundle-b"
+  run brig run --bundle "$bundle-b" "$id-b"
+  rm -rf "$bundle-b"
+  [[ $status -eq 1 && $output == *"in use"* ]]
+  brig delete --force "$id"
+  find /sys/fs/cgroup -type d -name "$id" -exec rmdir {} + 2>/dev/null
+}
+
+# ---- spec ----
+
+@test "spec: runs as it is, refuses to overwrite, rootless" {
+  run "$BRIG_RUNTIME" spec --bundle "$bundle"
+  [[ $status -eq 1 && $output == *"exists. Remove it first"* ]]
+  rm "$bundle/config.json"
+  "$BRIG_RUNTIME" spec --rootless --bundle "$bundle"
+  [[ $(jq -r '.linux.uidMappings[0].size' "$bundle/config.json") == 1 ]]
+  chown -R 0:0 "$bundle/rootfs"
+  config '.process.terminal = false'
+  in_container 'id -u'
+  echo "$output"
+  [[ $status -eq 0 && $output == 0 ]]
+}
+
+@test "command line: help, version, unknown words" {
+  run brig --version
+  [[ $status -eq 0 && $output == *"brig-runtime version"*spec:* ]]
+  run brig --help
+  [[ $status -eq 0 && $output == *create*delete*exec* ]]
+  run brig run --help
+  [[ $status -eq 0 && $output == *--bundle* ]]
+  run brig nonesuch
+  [[ $status -eq 1 && $output == *nonesuch* ]]
+  run brig run --nonesuch x
+  [[ $status -eq 1 && $output == *--nonesuch* ]]
+  run brig state
+  [[ $status -eq 1 && $output == *"<container-id>"* ]]
+}
