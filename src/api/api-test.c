@@ -1,4 +1,6 @@
 /* api-test.c: requests as clients send them, over a socket pair, to the API with a fake engine. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -11,19 +13,17 @@
 #include "base/test.h"
 
 /* What comes back for one request, head and body, without what every answer has. */
-static char *ask_raw(const char *text, size_t length) {
+static char *ask_over(int pair[2], const char *text, size_t length) {
         HttpServerOptions options = { .handler = api_handle };
         Api *api = api_new(NULL);
         HttpServer *server;
         Loop *loop;
         Buf answer = { 0 };
-        int pair[2];
 
         fake_asked[0] = '\0';
         (void)signal(SIGPIPE, SIG_IGN);
         options.data = api;
-        if (loop_new(&loop, NULL) < 0 || http_server_new(loop, &options, &server, NULL) < 0 ||
-            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        if (loop_new(&loop, NULL) < 0 || http_server_new(loop, &options, &server, NULL) < 0)
                 abort();
         http_server_serve(server, pair[1]);
         (void)fd_write_full(pair[0], text, length);
@@ -38,6 +38,14 @@ static char *ask_raw(const char *text, size_t length) {
         buf_reserve(&answer, 1);
         answer.data[answer.length] = '\0';
         return answer.data;
+}
+
+static char *ask_raw(const char *text, size_t length) {
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                abort();
+        return ask_over(pair, text, length);
 }
 
 static char *answer; /* of the last ask; freed by the next */
@@ -363,6 +371,50 @@ TEST(events) {
         ASSERT_STR(chunks(), "{\"Type\":\"container\"}\n");
         ask("GET /events?since=20&until=10", "", NULL);
         ASSERT_INT(status(), 400);
+}
+
+/* A connected pair over TCP on the loopback. */
+static bool tcp_pair(int pair[2]) {
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof(address);
+        _cleanup_close_
+        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (bind(listener, (const struct sockaddr *)&address, size) < 0 ||
+            listen(listener, 1) < 0 ||
+            getsockname(listener, (struct sockaddr *)&address, &size) < 0 ||
+            connect(pair[0], (const struct sockaddr *)&address, size) < 0)
+                return false;
+        pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        return pair[1] >= 0;
+}
+
+TEST(browsers) {
+        static const struct {
+                const char *fields;
+                int status;
+        } cases[] = {
+                { "Host: localhost:2375\r\n", 200 },
+                { "Host: 127.0.0.1\r\n", 200 },
+                { "Host: [::1]:2375\r\n", 200 },
+                { "Host: localhost:2375\r\nOrigin: http://a\r\n", 403 },
+                { "Host: 127.0.0.1.example.org:2375\r\n", 403 },
+                { "Host: rebound.example\r\n", 403 },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_free_
+                char *text = str_format("GET /info HTTP/1.1\r\nConnection: close\r\n%s\r\n",
+                                        cases[i].fields);
+                int pair[2];
+
+                ASSERT(tcp_pair(pair));
+                free(answer);
+                answer = ask_over(pair, text, strlen(text));
+                ASSERT_INT(status(), cases[i].status);
+        }
 }
 
 TEST(bar) {

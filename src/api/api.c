@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "api/route.h"
 #include "base/alloc.h"
@@ -201,9 +202,40 @@ static int read_version(ApiRequest *request, const char **path, Error *err) {
         return 0;
 }
 
+static bool is_loopback_name(const char *host) {
+        static const char *const names[] = { "localhost", "127.", "[::1]" };
+
+        for (size_t i = 0; host && i < ELEMENTS(names); i++) {
+                const char *rest = str_after(host, names[i]);
+
+                if (rest && strspn(rest, "0123456789.:") == strlen(rest))
+                        return true;
+        }
+        return false;
+}
+
+/* A web page in the user's browser reaches TCP on the loopback too. What comes from a page says so
+ * (Origin), or came by a name that the page's owner points here (Host). */
+static int refuse_browsers(const ApiRequest *request, Error *err) {
+        int domain = AF_UNIX;
+        socklen_t size = sizeof(domain);
+
+        (void)getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_DOMAIN, &domain,
+                         &size);
+        if (domain == AF_UNIX || (!http_head_get(request->head, "Origin") &&
+                                  is_loopback_name(http_head_get(request->head, "Host"))))
+                return 0;
+        return error_kind(err, ERROR_FORBIDDEN,
+                          "over TCP the daemon answers requests to localhost, 127.0.0.1 or [::1] "
+                          "that come from no web page");
+}
+
 static int dispatch(ApiRequest *request, Error *err) {
         const char *path = request->head->path;
-        int r = read_version(request, &path, err);
+        int r = refuse_browsers(request, err);
+
+        if (r >= 0)
+                r = read_version(request, &path, err);
 
         if (r < 0)
                 return r;
