@@ -186,7 +186,10 @@ static int reconcile_network(Reconcile *job, Error *err) {
         free(places.endpoints);
         free(places.netns_fds);
         networks_all_free(networks, network_count);
-        return r < 0 ? r : networks_start(job->engine, err);
+        /* net has told each failure; one container's broken link is no reason to serve none. */
+        if (r < 0)
+                log_warn("not every network was restored as it was: %s", err->message);
+        return networks_start(job->engine, err);
 }
 
 static void restore_resolver(Container *container) {
