@@ -19,9 +19,9 @@ static const char *skip(const char *text, const char *set) {
 
 /* RFC 9110's token. */
 static const char *token_end(const char *text) {
-        return text +
-               strspn(text, "!#$%&'*+-.^_`|~"
-                            "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        return text + strspn(text,
+                             "!#$%&'*+-.^_`|~"
+                             "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 }
 
 /* A token or a quoted string at text; NULL: neither. */

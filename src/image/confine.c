@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -15,6 +17,18 @@
 #define MEMORY_MAX (2ull << 30)
 #define FILE_SIZE_MAX (300ull << 30)
 #define FILES_MAX 64
+
+/* A sanitizer maps terabytes and makes calls of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 
 /* Writing any owner, mode, device, capability and trusted.overlay.* attribute. */
 static const cap_value_t layer_capabilities[] = {
@@ -35,6 +49,8 @@ static int set_limits(Error *err) {
         for (size_t i = 0; i < ELEMENTS(limits); i++) {
                 struct rlimit limit = {};
 
+                if (SANITIZED && limits[i].resource == RLIMIT_AS)
+                        continue;
                 if (getrlimit((__rlimit_resource_t)limits[i].resource, &limit) < 0)
                         return error_set(err, errno, "read a resource limit");
                 limit.rlim_max = MIN(limit.rlim_max, limits[i].value);
@@ -93,6 +109,122 @@ static int enter_directory(int directory_fd, Error *err) {
                        : 0;
 }
 
+/* ---- system calls ---- */
+
+/* What reading a stream, a second thread, and writing a layer take; measured with strace(1). */
+static const int layer_calls[] = {
+        SCMP_SYS(read),
+        SCMP_SYS(readv),
+        SCMP_SYS(pread64),
+        SCMP_SYS(write),
+        SCMP_SYS(writev),
+        SCMP_SYS(pwrite64),
+        SCMP_SYS(lseek),
+        SCMP_SYS(close),
+        SCMP_SYS(dup),
+        SCMP_SYS(fcntl),
+        SCMP_SYS(poll),
+        SCMP_SYS(sendmsg),
+        SCMP_SYS(recvmsg),
+        SCMP_SYS(fstat),
+        SCMP_SYS(newfstatat),
+        SCMP_SYS(statx),
+        SCMP_SYS(fstatfs),
+        SCMP_SYS(openat),
+        SCMP_SYS(openat2),
+        SCMP_SYS(getdents64),
+        SCMP_SYS(mkdirat),
+        SCMP_SYS(mknodat),
+        SCMP_SYS(symlinkat),
+        SCMP_SYS(linkat),
+        SCMP_SYS(unlinkat),
+        SCMP_SYS(fchmod),
+        SCMP_SYS(fchown),
+        SCMP_SYS(fchownat),
+        SCMP_SYS(utimensat),
+        SCMP_SYS(fsetxattr),
+        SCMP_SYS(ftruncate),
+        SCMP_SYS(umask),
+        SCMP_SYS(mmap),
+        SCMP_SYS(munmap),
+        SCMP_SYS(mremap),
+        SCMP_SYS(mprotect),
+        SCMP_SYS(madvise),
+        SCMP_SYS(brk),
+        SCMP_SYS(futex),
+        SCMP_SYS(set_robust_list),
+        SCMP_SYS(rseq),
+        SCMP_SYS(set_tid_address),
+        SCMP_SYS(sched_yield),
+        SCMP_SYS(rt_sigaction),
+        SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(sigaltstack),
+        SCMP_SYS(getpid),
+        SCMP_SYS(gettid),
+        SCMP_SYS(tgkill),
+        SCMP_SYS(getrandom),
+        SCMP_SYS(clock_gettime),
+        SCMP_SYS(clock_nanosleep),
+        SCMP_SYS(nanosleep),
+        SCMP_SYS(sched_getaffinity),
+        SCMP_SYS(sysinfo),
+        SCMP_SYS(getuid),
+        SCMP_SYS(geteuid),
+        SCMP_SYS(getgid),
+        SCMP_SYS(getegid),
+        SCMP_SYS(exit),
+        SCMP_SYS(exit_group),
+        SCMP_SYS(restart_syscall),
+};
+
+static void filter_freep(scmp_filter_ctx *filter) {
+        seccomp_release(*filter);
+}
+
+static int allow_layer_calls(Error *err) {
+        _cleanup_(filter_freep) scmp_filter_ctx filter = NULL;
+        int r = 0;
+
+        if (SANITIZED)
+                return 0;
+        filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+        if (!filter)
+                return error_kind(err, ERROR_INTERNAL, "make a system call filter");
+        for (size_t i = 0; r == 0 && i < ELEMENTS(layer_calls); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, layer_calls[i], 0);
+        /* Threads only; clone3's flags can't be seen, so that glibc is told to use clone. */
+        if (r == 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+        if (r == 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+        if (r == 0)
+                r = seccomp_load(filter);
+        return r < 0 ? error_set(err, -r, "load the system call filter") : 0;
+}
+
+/* Nothing is written, made, removed or executed from here on, but through descriptors that are
+ * open. A kernel without Landlock has the dropped capabilities only. */
+static int make_read_only(Error *err) {
+        const struct landlock_ruleset_attr rules = {
+                .handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                     LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                                     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+                                     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+                                     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+                                     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM,
+        };
+        _cleanup_close_
+        int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+
+        if (fd < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
+                return 0;
+        if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+                return error_set(err, errno, "apply Landlock");
+        return 0;
+}
+
 int confine_to_directory(int directory_fd, Error *err) {
         int r = enter_directory(directory_fd, err);
 
@@ -100,6 +232,8 @@ int confine_to_directory(int directory_fd, Error *err) {
                 r = set_limits(err);
         if (r == 0)
                 r = keep_capabilities(layer_capabilities, ELEMENTS(layer_capabilities), err);
+        if (r == 0)
+                r = allow_layer_calls(err);
         return r < 0 ? error_prefix(err, "confine brig-image") : 0;
 }
 
@@ -108,5 +242,7 @@ int confine_to_network(Error *err) {
 
         if (r == 0)
                 r = keep_capabilities(NULL, 0, err);
+        if (r == 0)
+                r = make_read_only(err);
         return r < 0 ? error_prefix(err, "confine brig-image") : 0;
 }

@@ -60,12 +60,17 @@ int image_message_receive(int socket_fd, ImageMessage *ret, int *fds, size_t fd_
         _cleanup_free_
         char *text = alloc_zero(1, MESSAGE_MAX);
         size_t fd_count = 0;
-        ssize_t n = fd_receive(socket_fd, text, MESSAGE_MAX, fds, fd_max, &fd_count);
+        ssize_t n;
         int r;
 
+        /* A peer that ended without reading all that was sent to it is reported once as an error,
+         * before its own last words. */
+        do
+                n = fd_receive(socket_fd, text, MESSAGE_MAX, fds, fd_max, &fd_count);
+        while (n == -ECONNRESET);
         if (ret_fd_count)
                 *ret_fd_count = fd_count;
-        if (n == 0 || n == -ECONNRESET)
+        if (n == 0)
                 return 0;
         if (n < 0)
                 return error_set(err, (int)-n, "receive from brig-image");

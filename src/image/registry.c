@@ -289,7 +289,10 @@ static int ping(Registry *registry, Error *err) {
         return get.status == 200 || get.status == 404 ? 0 : answer_failed(&get, code, err);
 }
 
+/* Where none answers, the plain one's error is the telling one: what speaks no TLS is mostly not
+ * there at all. */
 static int choose_endpoint(Registry *registry, Error *err) {
+        Error plain = {};
         int r = -1;
 
         for (registry->current = 0; registry->current < registry->endpoint_count;
@@ -297,8 +300,13 @@ static int choose_endpoint(Registry *registry, Error *err) {
                 r = ping(registry, err);
                 if (r == 0)
                         return 0;
+                if (err && str_after(registry_endpoint(registry), "http://") &&
+                    !endpoint_of(registry)->mirror)
+                        plain = *err;
         }
         registry->current = registry->endpoint_count - 1;
+        if (plain.message[0])
+                *err = plain;
         return r;
 }
 
