@@ -97,5 +97,3 @@ int check_preserved(const Options *options, int *ret_count, Error *err);
  * is typed and shown. The exit code. */
 int foreground_wait(int pidfd, int master_fd, Error *err);
 int foreground_prepare(void); /* before the child is made: blocks the signals that are passed on */
-/* Runs this program from a mount that cannot be written, if it does not already (CVE-2019-5736). */
-int protect_program(char **argv, Error *err);

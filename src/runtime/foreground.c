@@ -2,21 +2,17 @@
  * terminal, bytes go both ways. Also the small things that create, run and exec share. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "os/mount.h"
 #include "os/pidfd.h"
 #include "runtime/cli.h"
 
@@ -153,25 +149,4 @@ int foreground_wait(int pidfd, int master_fd, Error *err) {
         if (r == 0)
                 r = pidfd_wait(pidfd, &status, err);
         return r < 0 ? r : exit_code(status);
-}
-
-/* ---- the program's own file ---- */
-
-int protect_program(char **argv, Error *err) {
-        _cleanup_close_
-        int fd = openat(AT_FDCWD, "/proc/self/exe", O_PATH | O_CLOEXEC), copy_fd = -1;
-        struct statvfs info;
-        int r;
-
-        if (fd < 0 || fstatvfs(fd, &info) < 0)
-                return error_set(err, errno, "open this program");
-        if (info.f_flag & ST_RDONLY)
-                return 0;
-        r = mount_clone(fd, false, &copy_fd, err);
-        if (r == 0)
-                r = mount_change(copy_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
-        if (r < 0)
-                return error_prefix(err, "protect this program");
-        (void)execveat(copy_fd, "", argv, environ, AT_EMPTY_PATH);
-        return error_set(err, errno, "start this program from a read-only mount");
 }

@@ -131,7 +131,7 @@ static int run_command(const Command *command, char **argv, char **words, Option
                                                                        : "other arguments",
                                   command->name, command->arguments);
         if (command == &command_create || command == &command_run || command == &command_exec)
-                r = protect_program(argv, err);
+                r = runtime_protect_program(argv, err);
         return r < 0 ? r : command->run(options, words, err);
 }
 

@@ -51,6 +51,11 @@ typedef struct RuntimeContainer {
 } RuntimeContainer;
 void runtime_container_done(RuntimeContainer *container);
 
+/* First thing in a program that calls container_create or container_exec: executes the program
+ * again from a detached read-only mount, unless it was started from a read-only one (then it
+ * returns 0 at once). Descriptors that are not close-on-exec stay open. */
+int runtime_protect_program(char **argv, Error *err);
+
 /* Clones init into its cgroup and namespaces, and sets everything up to where only the user's
  * program is missing: then returns. Init blocks until container_release. Hooks prestart,
  * createRuntime, createContainer have run. On error nothing is left (no process, cgroup, mount).
