@@ -223,6 +223,11 @@ static int settings_check(const NetworkObject *network, const EndpointSettings *
         return 0;
 }
 
+/* host and null have no links, addresses or ports. */
+static bool driver_has_endpoints(const NetworkConfig *config) {
+        return str_equal(config->driver, "bridge");
+}
+
 static int endpoint_fill(Container *container, ContainerEndpoint *place,
                          const NetworkObject *network, bool gateway, Error *err) {
         Endpoint *endpoint = &place->endpoint;
@@ -247,7 +252,9 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
         if (!str_empty(mac))
                 endpoint->wanted_mac = str_copy(mac);
         endpoint->default_gateway = gateway;
-        return gateway ? ports_fill(container, endpoint, err) : 0;
+        return gateway && driver_has_endpoints(&network->config)
+                       ? ports_fill(container, endpoint, err)
+                       : 0;
 }
 
 /* Docker's words around net's, where it is the port that could not be had. */
@@ -262,10 +269,6 @@ static int reserve_error(const Container *container, const ContainerEndpoint *pl
                         err, "driver failed programming external connectivity on endpoint %s (%s)",
                         container->name, place->endpoint_id);
         return r;
-}
-
-static bool driver_has_endpoints(const NetworkConfig *config) {
-        return str_equal(config->driver, "bridge");
 }
 
 int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool gateway, Error *err) {

@@ -171,6 +171,7 @@ static void places_add(Places *places, Container *container) {
 static int reconcile_network(Reconcile *job, Error *err) {
         NetworkObject **networks;
         Places places = { 0 };
+        Error error = { 0 };
         size_t network_count;
 
         networks_all(job->engine, &networks, &network_count);
@@ -181,14 +182,14 @@ static int reconcile_network(Reconcile *job, Error *err) {
                 if (container_is_running(job->containers[i]) && !job->ended[i])
                         places_add(&places, job->containers[i]);
         int r = net_reconcile(job->engine->net, places.configs, network_count, places.endpoints,
-                              places.netns_fds, places.count, err);
+                              places.netns_fds, places.count, &error);
         free(places.configs);
         free(places.endpoints);
         free(places.netns_fds);
         networks_all_free(networks, network_count);
         /* net has told each failure; one container's broken link is no reason to serve none. */
         if (r < 0)
-                log_warn("not every network was restored as it was: %s", err->message);
+                log_warn("not every network was restored as it was: %s", error.message);
         return networks_start(job->engine, err);
 }
 
