@@ -47,6 +47,7 @@ struct Monitor {
         bool ended;  /* the monitor is gone */
         bool over;   /* and that is no surprise: it has said so, or the start failed */
         bool freed;  /* by its owner: no notices any more */
+        int callers; /* threads within a call; freeing waits for them */
 };
 
 static void answer_done(Answer *answer) {
@@ -90,6 +91,9 @@ Monitor *monitor_free(Monitor *monitor) {
                 return NULL;
         (void)pthread_mutex_lock(&monitor->lock);
         monitor->freed = true;
+        (void)pthread_cond_broadcast(&monitor->changed);
+        while (monitor->callers > 0)
+                (void)pthread_cond_wait(&monitor->changed, &monitor->lock);
         (void)pthread_mutex_unlock(&monitor->lock);
         if (monitor->watched)
                 loop_post(monitor->loop, free_now, monitor);
@@ -244,7 +248,7 @@ static int wait_handed(Monitor *monitor, Answer *ret, Error *err) {
         int r = 0;
 
         (void)pthread_mutex_lock(&monitor->lock);
-        while (!monitor->answered && !monitor->ended && r == 0)
+        while (!monitor->answered && !monitor->ended && !monitor->freed && r == 0)
                 r = pthread_cond_timedwait(&monitor->changed, &monitor->lock, &until);
         monitor->waiting = false;
         if (monitor->answered) {
@@ -252,7 +256,7 @@ static int wait_handed(Monitor *monitor, Answer *ret, Error *err) {
                 monitor->answer = (Answer){ .fd = -1 };
                 monitor->answered = false;
                 r = 0;
-        } else if (monitor->ended)
+        } else if (monitor->ended || monitor->freed)
                 r = monitor_gone(err);
         else {
                 monitor->late++;
@@ -281,7 +285,7 @@ static int ask_locked(Monitor *monitor, const MonitorRequest *request, const int
         int r;
 
         (void)pthread_mutex_lock(&monitor->lock);
-        ended = monitor->ended;
+        ended = monitor->ended || monitor->freed;
         monitor->waiting = true;
         (void)pthread_mutex_unlock(&monitor->lock);
         if (ended)
@@ -292,15 +296,30 @@ static int ask_locked(Monitor *monitor, const MonitorRequest *request, const int
         return r < 0 ? r : wait_answer(monitor, ret, err);
 }
 
+static void enter_call(Monitor *monitor) {
+        (void)pthread_mutex_lock(&monitor->lock);
+        monitor->callers++;
+        (void)pthread_mutex_unlock(&monitor->lock);
+        (void)pthread_mutex_lock(&monitor->call);
+}
+
+static void leave_call(Monitor *monitor) {
+        (void)pthread_mutex_unlock(&monitor->call);
+        (void)pthread_mutex_lock(&monitor->lock);
+        monitor->callers--;
+        (void)pthread_cond_broadcast(&monitor->changed);
+        (void)pthread_mutex_unlock(&monitor->lock);
+}
+
 /* Sends a request and waits for its answer; an error answer is an error here. */
 static int ask(Monitor *monitor, const MonitorRequest *request, const int *fds, size_t fd_count,
                Answer *ret, Error *err) {
         int r;
 
         *ret = (Answer){ .fd = -1 };
-        (void)pthread_mutex_lock(&monitor->call);
+        enter_call(monitor);
         r = ask_locked(monitor, request, fds, fd_count, ret, err);
-        (void)pthread_mutex_unlock(&monitor->call);
+        leave_call(monitor);
         return r;
 }
 
@@ -350,9 +369,9 @@ int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err
         Answer answer = { .fd = -1 };
         int r;
 
-        (void)pthread_mutex_lock(&monitor->call);
+        enter_call(monitor);
         r = wait_answer(monitor, &answer, err);
-        (void)pthread_mutex_unlock(&monitor->call);
+        leave_call(monitor);
         if (r < 0) {
                 set_over(monitor);
                 return r;
@@ -365,11 +384,11 @@ int monitor_go(Monitor *monitor, Error *err) {
         Answer answer = { .fd = -1 };
         int r;
 
-        (void)pthread_mutex_lock(&monitor->call);
+        enter_call(monitor);
         r = ask_locked(monitor, &request, NULL, 0, &answer, err);
         if (r == 0)
                 monitor->watched = true;
-        (void)pthread_mutex_unlock(&monitor->call);
+        leave_call(monitor);
         answer_done(&answer);
         if (r < 0)
                 set_over(monitor);

@@ -50,9 +50,10 @@ void monitor_cancel(Monitor *monitor);
  * where the container has just ended: then its exit record is there. */
 int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Monitor **ret,
                     pid_t *ret_pid, int *ret_pidfd, Error *err);
-/* Closes the connection; the monitor lives on, or gives up a container that was not let go. No
- * notice begins after it, but on another thread than the loop's one that has begun may still be
- * running. */
+/* Closes the connection; the monitor lives on, or gives up a container that was not let go. Calls
+ * that other threads are in end with unavailable. No notice begins after it, but on another thread
+ * than the loop's one that has begun may still be running. A daemon that ends runs its loop once
+ * more (loop_step) after its last monitor_free, as what is left is freed there. */
 Monitor *monitor_free(Monitor *monitor);
 
 /* Hands the client's socket over; the monitor then owns the stream (client_fd is still the caller's

@@ -546,26 +546,33 @@ TEST(daemon_ends_after_go) {
         ASSERT_INT(err.kind, ERROR_NOT_FOUND);
 }
 
-TEST(killed_monitor_is_lost) {
-        _host_ Host host;
-        uint64_t started;
-        Error err;
+/* The monitor's process: the parent of init. 0 if it cannot be told. */
+static pid_t monitor_pid(Host *host) {
+        _cleanup_free_
+        char *path = str_format("/proc/%d/stat", (int)host->pid);
         _cleanup_free_
         char *stat = NULL;
-        _cleanup_free_
-        char *path = NULL;
-        int parent;
+        int parent = 0;
+
+        if (file_read_at(AT_FDCWD, path, 4096, &stat, NULL, NULL) < 0 ||
+            sscanf(strrchr(stat, ')'), ") %*c %d", &parent) != 1)
+                return 0;
+        return parent;
+}
+
+TEST(killed_monitor_is_lost) {
+        _host_ Host host;
+        Error err;
 
         ASSERT_OK(host_open(&host, "read a", false, &err), &err);
         host.start.open_stdin = true;
         ASSERT_OK(host_start(&host, &err), &err);
-        ASSERT_OK(process_start_time(host.pid, &started, &err), &err);
-        path = str_format("/proc/%d/stat", (int)host.pid);
-        ASSERT_OK(file_read_at(AT_FDCWD, path, 4096, &stat, NULL, &err), &err);
-        ASSERT_INT(sscanf(strrchr(stat, ')'), ") %*c %d", &parent), 1);
-        ASSERT_INT(kill(parent, SIGKILL), 0);
+        ASSERT(monitor_pid(&host) > 1);
+        ASSERT_INT(kill(monitor_pid(&host), SIGKILL), 0);
         ASSERT(wait_for(&host, &host.lost));
         ASSERT(!take(&host, &host.has_exited));
+        ASSERT(monitor_signal(host.monitor, NULL, SIGTERM, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_UNAVAILABLE);
 }
 
 /* A client that does not read stops the container, and then gets every byte. */
