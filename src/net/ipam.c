@@ -243,9 +243,16 @@ static void grow_ring(AddressPool *pool) {
         pool->cooling_capacity = capacity;
 }
 
-void pool_give_back(AddressPool *pool, uint32_t address, int64_t now) {
+void pool_give_back(AddressPool *pool, uint32_t address, bool was_used, int64_t now) {
+        uint64_t bit, *word;
+
         if (!subnet_has(pool->subnet, address))
                 return;
+        if (!was_used) {
+                word = word_of(pool, address, &bit);
+                *word &= ~bit;
+                return;
+        }
         if (pool->cooling_count == pool->cooling_capacity)
                 grow_ring(pool);
         pool->cooling[(pool->cooling_first + pool->cooling_count++) % pool->cooling_capacity] =

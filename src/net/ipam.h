@@ -42,4 +42,5 @@ Subnet pool_subnet(const AddressPool *pool);
 int pool_take(AddressPool *pool, int64_t now, uint32_t *ret);
 /* One certain address. -EADDRINUSE, or -ERANGE if it is not the subnet's. */
 int pool_claim(AddressPool *pool, uint32_t address);
-void pool_give_back(AddressPool *pool, uint32_t address, int64_t now);
+/* was_used: somebody had it, so it is left alone for a while if there are others. */
+void pool_give_back(AddressPool *pool, uint32_t address, bool was_used, int64_t now);

@@ -160,6 +160,6 @@ void member_release(Net *net, Member *member) {
         member->held_count = 0;
         if (member->address)
                 pool_give_back(member->network->pools[member->pool], member->address,
-                               clock_monotonic());
+                               member->joined, clock_monotonic());
         member->address = 0;
 }

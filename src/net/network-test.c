@@ -1,0 +1,321 @@
+/* network-test.c: what networks and endpoints are given, and what is refused, in a network
+ * namespace of this process's own. */
+#include <arpa/inet.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/test.h"
+#include "net/netns.h"
+#include "net/state.h"
+#include "os/rtnetlink.h"
+
+typedef struct World {
+        Loop *loop;
+        Net *net;
+        Rtnl *rtnl;
+} World;
+
+static int world_new(World *world, Error *err) {
+        int r = loop_new(&world->loop, err);
+
+        if (r == 0)
+                r = net_new(world->loop, &world->net, err);
+        return r < 0 ? r : rtnl_open(&world->rtnl, err);
+}
+
+static void world_done(World *world) {
+        Error err = { 0 };
+
+        if (world->net && net_destroy_all(world->net, &err) < 0)
+                printf("# %s\n", err.message);
+        net_free(world->net);
+        loop_free(world->loop);
+        rtnl_close(world->rtnl);
+}
+#define _cleanup_world_ _cleanup_(world_done)
+
+static void free_config(NetworkConfig *config) {
+        json_done(&net_config_table, config);
+}
+#define _cleanup_config_ _cleanup_(free_config)
+
+static void free_endpoint(Endpoint *endpoint) {
+        json_done(&net_endpoint_table, endpoint);
+}
+#define _cleanup_endpoint_ _cleanup_(free_endpoint)
+
+static NetworkConfig config_of(const char *subnet, const char *option, const char *value) {
+        NetworkConfig config = { .driver = str_copy("bridge"), .name = str_copy("n") };
+        char id[ID_LENGTH + 1];
+
+        id_new(id);
+        config.id = str_copy(id);
+        if (subnet)
+                ((NetPool *)json_append(&config.pools, &net_pool_table))->subnet = str_copy(subnet);
+        if (option)
+                pairs_put(&config.options, option, value);
+        return config;
+}
+
+static Endpoint endpoint_of(const char *port) {
+        char id[ID_LENGTH + 1];
+        Endpoint endpoint = { 0 };
+
+        id_new(id);
+        endpoint.container_id = str_copy(id);
+        endpoint.container_name = str_copy("c");
+        if (port)
+                (void)port_spec_parse(port, &endpoint.ports, NULL);
+        return endpoint;
+}
+
+static const NetPool *pool_of(const NetworkConfig *config) {
+        return config->pools.items;
+}
+
+TEST(automatic_subnets) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig one = config_of(NULL, NULL, NULL),
+                                       two = config_of(NULL, NULL, NULL),
+                                       three = config_of("172.18.0.0/24", NULL, NULL);
+        _cleanup_free_
+        char *name = str_format("br-%.12s", one.id);
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &one, &err), &err);
+        ASSERT_STR(pool_of(&one)->subnet, "172.17.0.0/16");
+        ASSERT_STR(pool_of(&one)->gateway, "172.17.0.1");
+        ASSERT_STR(one.bridge, name);
+        ASSERT(!one.adopted);
+        ASSERT(rtnl_index(world.rtnl, name) > 0);
+        ASSERT_OK(network_create(world.net, &two, &err), &err);
+        ASSERT_STR(pool_of(&two)->subnet, "172.18.0.0/16");
+        ASSERT(network_create(world.net, &three, &err) < 0);
+        ASSERT_STR(err.message, "Pool overlaps with other one on this address space");
+        ASSERT_INT(err.kind, ERROR_FORBIDDEN);
+}
+
+/* The host reaches 172.17.0.0/16 otherwise, so it is not given away. */
+TEST(host_routes_are_kept_clear) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of(NULL, NULL, NULL);
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        rtnl_put_bridge(world.rtnl, "uplink0", NULL, 0);
+        ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
+        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"),
+                         inet_addr("172.17.3.4"), 24);
+        rtnl_put_up(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"));
+        ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_STR(pool_of(&config)->subnet, "172.18.0.0/16");
+        rtnl_put_delete(world.rtnl, "uplink0");
+        ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
+}
+
+TEST(adopted_bridge) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config =
+                config_of(NULL, "com.docker.network.bridge.name", "theirs0");
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        rtnl_put_bridge(world.rtnl, "theirs0", NULL, 0);
+        ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
+        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "theirs0"),
+                         inet_addr("10.9.0.7"), 24);
+        ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT(config.adopted);
+        ASSERT_STR(pool_of(&config)->subnet, "10.9.0.0/24");
+        ASSERT_STR(pool_of(&config)->gateway, "10.9.0.7");
+        ASSERT_OK(network_remove(world.net, &config, &err), &err);
+        ASSERT(rtnl_index(world.rtnl, "theirs0") > 0);
+        rtnl_put_delete(world.rtnl, "theirs0");
+        ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
+}
+
+#define BRIDGE "com.docker.network.bridge."
+TEST(refused_networks) {
+        static const struct {
+                const char *subnet, *option, *value, *message;
+                ErrorKind kind;
+        } rows[] = {
+                { "1.2.3.4/16", NULL, NULL, "invalid subnet 1.2.3.4/16: it should be 1.2.0.0/16",
+                  ERROR_INVALID },
+                { NULL, BRIDGE "enable_icc", "maybe",
+                  "failed to parse " BRIDGE "enable_icc value: maybe (must be true or false)",
+                  ERROR_INVALID },
+                { NULL, BRIDGE "name", "longer-than-a-link",
+                  "invalid " BRIDGE "name 'longer-than-a-link': a link's name has 1 to 15 visible "
+                  "characters, none of them '/', ':' or '%'",
+                  ERROR_INVALID },
+                { NULL, BRIDGE "name", "lo",
+                  "link 'lo' exists and is not a bridge: choose another name with --opt " BRIDGE
+                  "name=…",
+                  ERROR_FORBIDDEN },
+                { NULL, BRIDGE "gateway_mode_ipv4", "routed",
+                  "option " BRIDGE "gateway_mode_ipv4=routed is not supported yet: use nat",
+                  ERROR_UNSUPPORTED },
+                { NULL, BRIDGE "inhibit_ipv4", "true",
+                  "option " BRIDGE "inhibit_ipv4=true is not supported yet", ERROR_UNSUPPORTED },
+                { NULL, "com.docker.network.driver.mtu", "x",
+                  "failed to parse com.docker.network.driver.mtu value: x (must be 0, or from 68 "
+                  "to 65535)",
+                  ERROR_INVALID },
+        };
+        _cleanup_world_ World world = { 0 };
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_config_ NetworkConfig config =
+                        config_of(rows[i].subnet, rows[i].option, rows[i].value);
+
+                ASSERT(network_create(world.net, &config, &err) < 0);
+                ASSERT_STR(err.message, rows[i].message);
+                ASSERT_INT(err.kind, rows[i].kind);
+        }
+}
+
+TEST(pools_with_everything) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of(NULL);
+        NetPool *pool = config.pools.items;
+        Error err = { 0 };
+
+        pool->range = str_copy("172.28.5.0/24");
+        pool->gateway = str_copy("172.28.5.254");
+        pairs_put(&pool->auxiliary, "router", "172.28.5.0");
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &endpoint, &err), &err);
+        ASSERT_STR(endpoint.address, "172.28.5.1/16");
+        ASSERT_STR(endpoint.gateway, "172.28.5.254");
+        ASSERT_STR(endpoint.mac, "02:42:ac:1c:05:01");
+        ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+        ASSERT_OK(network_remove(world.net, &config, &err), &err);
+}
+
+TEST(wanted_addresses) {
+        static const struct {
+                const char *wanted, *message;
+        } rows[] = {
+                { "172.28.0.1", "Address already in use" },
+                { "1.2.3.4", "Invalid address 1.2.3.4: It does not belong to any of this "
+                             "network's subnets" },
+                { "x", "invalid IPv4 address: x" },
+        };
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_endpoint_ Endpoint endpoint = endpoint_of(NULL);
+
+                endpoint.wanted_address = str_copy(rows[i].wanted);
+                ASSERT(endpoint_reserve(world.net, &config, &endpoint, &err) < 0);
+                ASSERT_STR(err.message, rows[i].message);
+        }
+}
+
+static int bind_host_port(int port) {
+        struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0)
+                close_fd(&fd);
+        return fd;
+}
+
+static int reserve(World *world, const NetworkConfig *config, Endpoint *endpoint, Error *err) {
+        return endpoint_reserve(world->net, config, endpoint, err);
+}
+
+TEST(ports_are_held) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint web = endpoint_of("8080:80"), twin = endpoint_of("8080:80"),
+                                    range = endpoint_of("8080-8082:80"), any = endpoint_of("80"),
+                                    other = endpoint_of("127.0.0.1:8080:80"),
+                                    foreign = endpoint_of("9090:80");
+        _cleanup_close_
+        int fd = bind_host_port(9090);
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(reserve(&world, &config, &web, &err), &err);
+        ASSERT_INT(bind_host_port(8080), -1);
+        ASSERT(reserve(&world, &config, &twin, &err) < 0);
+        ASSERT_STR(err.message, "Bind for 0.0.0.0:8080 failed: port is already allocated");
+        ASSERT(reserve(&world, &config, &other, &err) < 0);
+        ASSERT_STR(err.message, "Bind for 127.0.0.1:8080 failed: port is already allocated");
+        ASSERT(reserve(&world, &config, &foreign, &err) < 0);
+        ASSERT_STR(err.message,
+                   "failed to bind host port for 0.0.0.0:9090/tcp: address already in use");
+        ASSERT_OK(reserve(&world, &config, &range, &err), &err);
+        ASSERT_INT(((NetPort *)range.ports.items)->host_port, 8081);
+        ASSERT_OK(reserve(&world, &config, &any, &err), &err);
+        ASSERT(((NetPort *)any.ports.items)->host_port > 1023);
+        ASSERT_STR(((NetPort *)any.ports.items)->host_ip, "0.0.0.0");
+        /* What was refused holds nothing. */
+        ASSERT_STR(any.address, "172.28.0.4/16");
+        ASSERT_OK(endpoint_leave(world.net, &config, &web, &err), &err);
+        close_fd(&fd);
+        fd = bind_host_port(8080);
+        ASSERT(fd >= 0);
+}
+
+TEST(inside) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config =
+                config_of("172.28.0.0/16", "com.docker.network.container_iface_prefix", "lan");
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of(NULL);
+        _cleanup_(rtnl_closep) Rtnl *inner = NULL;
+        _cleanup_close_
+        int netns = -1;
+        Error err = { 0 };
+        int home = -1;
+
+        pairs_put(&config.options, "com.docker.network.driver.mtu", "1400");
+        endpoint.wanted_mac = str_copy("02:00:00:AA:bb:cc");
+        endpoint.default_gateway = true;
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(netns_new(&netns, &err), &err);
+        ASSERT_OK(reserve(&world, &config, &endpoint, &err), &err);
+        ASSERT_OK(endpoint_join(world.net, &config, &endpoint, netns, &err), &err);
+        ASSERT_STR(endpoint.inner_link, "lan0");
+        ASSERT_STR(endpoint.mac, "02:00:00:aa:bb:cc");
+        ASSERT_OK(netns_enter(netns, &home, &err), &err);
+        ASSERT_OK(rtnl_open(&inner, &err), &err);
+        netns_return(&home);
+        ASSERT(rtnl_index(inner, "lan0") > 0);
+        ASSERT_OK(netns_sysctl(netns, "net.ipv4.conf.lan0.forwarding", "1", &err), &err);
+        ASSERT(netns_sysctl(netns, "kernel.hostname", "x", &err) < 0);
+        ASSERT(netns_sysctl(netns, "net/../kernel/hostname", "x", &err) < 0);
+        ASSERT(netns_sysctl(netns, "net...kernel.hostname", "x", &err) < 0);
+        ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+        reaper_wait(world.net->reaper, NULL);
+        ASSERT(rtnl_index(inner, "lan0") < 0);
+}
+
+__attribute__((constructor)) static void own_namespace(void) {
+        int fd;
+
+        if (unshare(CLONE_NEWNET) < 0 || netns_new(&fd, NULL) < 0 || setns(fd, CLONE_NEWNET) < 0) {
+                printf("1..0 # SKIP network namespaces need root\n");
+                exit(0);
+        }
+        close_fd(&fd);
+}
+
+TEST_MAIN()
