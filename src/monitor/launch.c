@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
 #include "monitor/message.h"
+#include "os/mount.h"
 #include "os/pidfd.h"
 
 extern char **environ;
@@ -84,6 +86,52 @@ static int reap_later(Loop *loop, pid_t pid, Error *err) {
         return 0;
 }
 
+/* ---- the program ---- */
+
+/* The monitor's file, opened in a read-only mount of its own. */
+static struct {
+        pthread_mutex_t lock;
+        char *name;
+        int fd;
+} protected_program = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+
+static int open_protected(const char *name, int *ret_fd, Error *err) {
+        _cleanup_close_
+        int fd = open(name, O_PATH | O_CLOEXEC);
+        _cleanup_close_
+        int mount_fd = -1;
+        int r;
+
+        if (fd < 0)
+                return error_set(err, errno, "open '%s'", name);
+        r = mount_clone(fd, false, &mount_fd, err);
+        if (r == 0)
+                r = mount_change(mount_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
+        if (r == 0)
+                *ret_fd = TAKE_FD(mount_fd);
+        return r;
+}
+
+/* The path by which a monitor is started: one that no container can open for writing, made once, as
+ * each monitor would otherwise have to execute itself again to get there (CVE-2019-5736; it still
+ * does where a daemon without the right to mount cannot). Through this process's descriptors,
+ * because the child has closed its own. The caller frees it. */
+static char *program_path(const char *name) {
+        char *path;
+
+        (void)pthread_mutex_lock(&protected_program.lock);
+        if (!str_equal(protected_program.name, name)) {
+                close_fd(&protected_program.fd);
+                str_replace(&protected_program.name, name);
+                (void)open_protected(name, &protected_program.fd, NULL);
+        }
+        path = protected_program.fd < 0
+                       ? str_copy(name)
+                       : str_format("/proc/%d/fd/%d", (int)getpid(), protected_program.fd);
+        (void)pthread_mutex_unlock(&protected_program.lock);
+        return path;
+}
+
 /* The monitor holds nothing of the daemon's: not its terminal, pipes, session or signal mask. */
 static int fill_actions(posix_spawn_file_actions_t *actions, int fd) {
         int r = posix_spawn_file_actions_adddup2(actions, fd, MONITOR_FD);
@@ -112,6 +160,8 @@ static int fill_attributes(posix_spawnattr_t *attributes) {
 /* posix_spawn shares the daemon's memory until the exec, so that its size does not matter. */
 static int spawn_program(const char *program, const char *id, int fd, pid_t *ret, Error *err) {
         char *arguments[] = { (char *)"brig-monitor", (char *)id, NULL };
+        _cleanup_free_
+        char *path = program_path(program);
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         int r;
@@ -122,7 +172,7 @@ static int spawn_program(const char *program, const char *id, int fd, pid_t *ret
         if (r == 0)
                 r = fill_attributes(&attributes);
         if (r == 0)
-                r = posix_spawn(ret, program, &actions, &attributes, arguments, environ);
+                r = posix_spawn(ret, path, &actions, &attributes, arguments, environ);
         (void)posix_spawnattr_destroy(&attributes);
         (void)posix_spawn_file_actions_destroy(&actions);
         return r != 0 ? error_set(err, r, "start '%s'", program) : 0;

@@ -63,6 +63,7 @@ static int prepare(Supervisor *supervisor, Error *err) {
         int r;
 
         (void)umask(022);
+        (void)prctl(PR_SET_NAME, "brig-monitor"); /* it is started by a descriptor's path */
         if (chdir("/") < 0)
                 return error_set(err, errno, "change to /");
         if (fcntl(MONITOR_FD, F_SETFD, FD_CLOEXEC) < 0)
@@ -130,7 +131,7 @@ static int run(Supervisor *supervisor, Error *err) {
         return r;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
         Supervisor supervisor = { .data_root_fd = -1,
                                   .state_fd = -1,
                                   .run_fd = -1,
@@ -146,7 +147,12 @@ int main(void) {
                 (void)!write(STDERR_FILENO, misuse, sizeof(misuse) - 1);
                 return 2;
         }
-        r = run(&supervisor, &err);
+        (void)argc;
+        r = runtime_protect_program(argv, &err);
+        if (r == 0)
+                r = run(&supervisor, &err);
+        else
+                (void)say_started(&supervisor, r, &err);
         processes_free(&supervisor);
         connections_free(&supervisor);
         logfile_done(&supervisor.log);
