@@ -24,12 +24,13 @@ static const char *token_end(const char *text) {
                              "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 }
 
-/* A token or a quoted string at text; NULL: neither. */
+/* A quoted string at text, or a token; that registries leave out the quotes of a URL is put up with.
+ * NULL: neither. */
 static const char *read_value(const char *text, char **ret) {
         Buf value = {};
 
         if (*text != '"') {
-                const char *end = token_end(text);
+                const char *end = text + strcspn(text, " \t,\"");
 
                 *ret = str_copy_n(text, (size_t)(end - text));
                 return end == text ? NULL : end;
