@@ -1,0 +1,135 @@
+/* images.c: the engine's calls on images: the store's, with what only the engine knows: which
+ * container uses an image, and events. What they look like is image-documents.c's. */
+#include <errno.h>
+
+#include "engine/internal.h"
+
+static void image_event(Engine *engine, const char *action, const char *actor, const char *name) {
+        Pairs attributes = { 0 };
+
+        if (name)
+                pairs_put(&attributes, "name", name);
+        engine_event_emit(engine, "image", action, actor, &attributes);
+        pairs_done(&attributes);
+}
+
+static void event_of(Engine *engine, const char *action, const char *ref) {
+        Image image = { 0 };
+
+        if (image_find(engine->images, ref, &image, NULL) < 0)
+                return; /* gone again already */
+        image_event(engine, action, image.id, ref);
+        image_done(&image);
+}
+
+int engine_image_pull(Engine *engine, const char *name, const char *platform,
+                      const RegistryAuth *auth, ImageProgressFn progress, void *data, Error *err) {
+        _cleanup_free_
+        char *id = NULL;
+
+        int r = image_pull(engine->images, name, platform, auth, &engine->options.registry,
+                           progress, data, &id, err);
+        if (r == 0)
+                image_event(engine, "pull", name, name);
+        return r;
+}
+
+int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
+                      Error *err) {
+        int r = image_load(engine->images, fd, progress, data, loaded, err);
+
+        for (char **line = *loaded; r == 0 && line && *line; line++) {
+                const char *name = str_after(*line, "Loaded image: ");
+                const char *ref = name ? name : str_after(*line, "Loaded image ID: ");
+                if (ref)
+                        event_of(engine, "load", ref);
+        }
+        return r;
+}
+
+int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err) {
+        int r = image_save(engine->images, refs, fd, err);
+
+        for (char *const *ref = refs; r == 0 && *ref; ref++)
+                event_of(engine, "save", *ref);
+        return r;
+}
+
+int engine_image_import(Engine *engine, int fd, const char *name, const char *message,
+                        char *const *changes, char **ret_id, Error *err) {
+        int r = image_import(engine->images, fd, name, message, changes, ret_id, err);
+
+        if (r == 0)
+                image_event(engine, "import", *ret_id, name ? name : *ret_id);
+        return r;
+}
+
+int engine_image_tag(Engine *engine, const char *source, const char *target, Error *err) {
+        int r = image_tag(engine->images, source, target, err);
+
+        if (r == 0)
+                event_of(engine, "tag", target);
+        return r;
+}
+
+/* ---- removal ---- */
+
+/* ImageUse.container_of: one that runs before one that does not. */
+static char *container_of_image(void *data, const char *image_id, bool *running) {
+        Engine *engine = data;
+        Container **containers;
+        size_t count;
+        char *found = NULL;
+
+        *running = false;
+        containers_all(engine, &containers, &count);
+        for (size_t i = 0; i < count && !*running; i++) {
+                if (!str_equal(containers[i]->image_id, image_id))
+                        continue;
+                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
+                *running = snapshot->state.status == CONTAINER_RUNNING ||
+                           snapshot->state.status == CONTAINER_PAUSED ||
+                           snapshot->state.status == CONTAINER_RESTARTING;
+                if (!found || *running)
+                        str_replace(&found, containers[i]->id);
+        }
+        containers_free(containers, count);
+        return found;
+}
+
+static void removal_events(Engine *engine, const char *id, const ImageRemoval *removals,
+                           size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                if (removals[i].untagged)
+                        image_event(engine, "untag", id, id);
+                else if (str_equal(removals[i].deleted, id))
+                        image_event(engine, "delete", id, id);
+        }
+}
+
+int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json,
+                        Error *err) {
+        const ImageUse use = { container_of_image, engine };
+        JsonArray removals = { 0 };
+        Image image = { 0 };
+
+        int r = image_find(engine->images, ref, &image, err);
+        if (r == 0)
+                r = image_remove(engine->images, ref, force, no_prune, &use, &removals, err);
+        ImageRemoval *items = removals.items;
+        if (r == 0) {
+                removal_events(engine, image.id, items, removals.count);
+                buf_add_char(json, '[');
+                for (size_t i = 0; i < removals.count; i++) {
+                        if (i > 0)
+                                buf_add_char(json, ',');
+                        json_add_text(json, &image_removal_table, &items[i]);
+                }
+                buf_add_char(json, ']');
+        }
+        for (size_t i = 0; i < removals.count; i++)
+                json_done(&image_removal_table, &items[i]);
+        free(items);
+        image_done(&image);
+        return r;
+}
