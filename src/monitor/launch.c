@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -158,14 +159,18 @@ static int fill_attributes(posix_spawnattr_t *attributes) {
 }
 
 /* posix_spawn shares the daemon's memory until the exec, so that its size does not matter. */
-static int spawn_program(const char *program, const char *id, int fd, pid_t *ret, Error *err) {
-        char *arguments[] = { (char *)"brig-monitor", (char *)id, NULL };
+static int spawn_program(const MonitorSpawn *spawn, int fd, pid_t *ret, Error *err) {
+        char directory[PATH_MAX] = "", link[32];
+        char *arguments[] = { (char *)"brig-monitor", spawn->start->id, directory, NULL };
         _cleanup_free_
-        char *path = program_path(program);
+        char *path = program_path(spawn->program);
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         int r;
 
+        /* For whoever looks at the list of processes; the monitor itself reads neither. */
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", spawn->run_fd);
+        (void)!readlink(link, directory, sizeof(directory) - 1);
         (void)posix_spawn_file_actions_init(&actions);
         (void)posix_spawnattr_init(&attributes);
         r = fill_actions(&actions, fd);
@@ -175,7 +180,7 @@ static int spawn_program(const char *program, const char *id, int fd, pid_t *ret
                 r = posix_spawn(ret, path, &actions, &attributes, arguments, environ);
         (void)posix_spawnattr_destroy(&attributes);
         (void)posix_spawn_file_actions_destroy(&actions);
-        return r != 0 ? error_set(err, r, "start '%s'", program) : 0;
+        return r != 0 ? error_set(err, r, "start '%s'", spawn->program) : 0;
 }
 
 static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
@@ -219,7 +224,7 @@ int monitor_spawn_process(Loop *loop, const MonitorSpawn *spawn, int *ret_fd, Er
         /* First, as the message waits in the socket and the monitor finds it there. */
         r = send_start(ours, spawn, err);
         if (r == 0)
-                r = spawn_program(spawn->program, spawn->start->id, theirs, &pid, err);
+                r = spawn_program(spawn, theirs, &pid, err);
         if (r == 0)
                 r = reap_later(loop, pid, err);
         if (r < 0)
