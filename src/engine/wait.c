@@ -20,11 +20,12 @@ struct EngineWait {
         EngineWait *next;
 };
 
-/* state_lock held. */
+/* state_lock held. A removal that succeeds has no error to tell, whatever the container's was: as
+ * Docker has it, so that `docker run --rm` says once why the start failed. */
 static void wait_fire(EngineWait *wait, int64_t exit_code, const char *error) {
         wait->fired = true;
         wait->exit_code = exit_code;
-        wait->error = str_copy(error);
+        wait->error = wait->condition == WAIT_REMOVED ? NULL : str_copy(error);
         (void)eventfd_write(wait->event_fd, 1);
 }
 
