@@ -161,6 +161,22 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
         return 0;
 }
 
+int endpoint_route(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
+                   Error *err) {
+        Member *member;
+        int r;
+
+        net_lock(net);
+        r = find_member(net, endpoint, config, &member, err);
+        if (r == 0)
+                member->endpoint.default_gateway = true;
+        net_unlock(net);
+        endpoint->default_gateway = true;
+        if (r < 0 || !member->network->driver->route)
+                return r;
+        return member->network->driver->route(member->network, &member->endpoint, netns_fd, err);
+}
+
 /* ---- leave ---- */
 
 /* Takes the member out of everything that answers for it; the port's socket goes last. */

@@ -156,12 +156,16 @@ int firewall_remove_table(Firewall *firewall, Error *err) {
         firewall_cancel(firewall);
         nft_put_table(firewall->nft);
         nft_put_delete_table(firewall->nft);
-        firewall->applied = false;
+        firewall->applied = firewall->closed = false;
         return nft_commit(firewall->nft, err);
 }
 
 void firewall_close_host(Firewall *firewall) {
         firewall->closed = true;
+}
+
+bool firewall_host_is_closed(const Firewall *firewall) {
+        return firewall->closed;
 }
 
 int firewall_watch_fd(const Firewall *firewall) {

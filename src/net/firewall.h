@@ -41,6 +41,7 @@ int firewall_remove_table(Firewall *firewall, Error *err);
 /* From now on packets between links that are none of ours are not forwarded: for a host that
  * forwarded nothing before this daemon switched forwarding on. Takes effect with the next table. */
 void firewall_close_host(Firewall *firewall);
+bool firewall_host_is_closed(const Firewall *firewall);
 
 /* A descriptor that becomes readable when somebody changes a table; firewall_was_changed reads it
  * and tells whether it was ours, by another's hand. */

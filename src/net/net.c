@@ -212,7 +212,7 @@ static void drop_network(Net *net, Network *network) {
         Error err = { 0 };
 
         (void)map_drop(&net->networks, network->config.id);
-        if (network->driver->remove && network->driver->remove(net, network, &err) < 0)
+        if (network->driver->remove && network->driver->remove(network, &err) < 0)
                 log_warn("network %s: %s", network->config.name, err.message);
 }
 
@@ -281,7 +281,7 @@ static int remove_network(Net *net, Network *network, Error *err) {
                                   "endpoints",
                                   network->config.name, network->config.id);
         if (network->driver->remove)
-                r = network->driver->remove(net, network, err);
+                r = network->driver->remove(network, err);
         if (r < 0)
                 return r;
         (void)map_drop(&net->networks, network->config.id);

@@ -64,8 +64,10 @@ DEFINE_CLEANUP(Net *, net_free)
 
 /* At daemon start: takes what the record says, re-creates what the kernel lost (bridge, table,
  * elements, port reservations), removes what the kernel has (links named veth*brig alias, elements)
- * that the record does not. netns_fds[i] is the namespace of endpoints[i], for the resolver's
- * socket, -1 if the container is gone (then the endpoint is left out). */
+ * that the record does not. netns_fds[i] is the namespace of endpoints[i], -1 if the container is
+ * gone (then the endpoint is left out). What can be restored is, whatever fails: failures are
+ * logged, the first is returned. The caller attaches the resolver again itself (it knows the
+ * upstream servers). */
 int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                   const Endpoint *endpoints, const int *netns_fds, size_t endpoint_count,
                   Error *err);
@@ -89,6 +91,10 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
 /* Takes all of it back, reservation too; idempotent. The veth's deletion may complete after the
  * return. */
 int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err);
+/* Makes the default route of netns_fd lead through this endpoint from now on: for a container whose
+ * gateway network was disconnected. Nothing on an internal network. */
+int endpoint_route(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
+                   Error *err);
 /* Changes the names under which an endpoint is known (rename). */
 int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err);
 

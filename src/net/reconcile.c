@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "net/netns.h"
 #include "net/state.h"
 #include "os/rtnetlink.h"
 
@@ -211,6 +212,10 @@ int net_destroy_all(Net *net, Error *err) {
         ports_free(net->ports);
         net->ports = ports_new();
         r = sweep(net, false, err);
+        /* Forwarding goes before the rule that kept it from strangers. */
+        if (r == 0 && firewall_host_is_closed(net->firewall))
+                r = sysctl_write("ipv4/ip_forward", "0", err);
+        net->forwarding = false;
         if (r == 0)
                 r = firewall_remove_table(net->firewall, err);
         net_unlock(net);

@@ -35,8 +35,10 @@ typedef struct NetDriver {
         int (*configure)(Network *network, Error *err);
         /* Makes the network's link, or completes the one that is there. */
         int (*create)(Network *network, Error *err);
-        int (*remove)(Net *net, Network *network, Error *err);
+        int (*remove)(Network *network, Error *err);
         int (*join)(Net *net, const Network *network, Endpoint *endpoint, int netns_fd, Error *err);
+        /* Makes the default route lead through the endpoint. */
+        int (*route)(const Network *network, const Endpoint *endpoint, int netns_fd, Error *err);
         void (*leave)(Net *net, const Endpoint *endpoint);
         /* Finds the endpoint's link again after a restart and puts it back where it belongs. False
          * if it is gone: join again. */

@@ -327,13 +327,12 @@ static int bridge_create(Network *network, Error *err) {
         return r;
 }
 
-static int bridge_remove(Net *net, Network *network, Error *err) {
+static int bridge_remove(Network *network, Error *err) {
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         int r;
 
         if (network->config.adopted)
                 return 0;
-        reaper_wait(net->reaper, NULL);
         r = rtnl_open(&rtnl, err);
         if (r < 0)
                 return r;
@@ -346,6 +345,7 @@ static int bridge_remove(Net *net, Network *network, Error *err) {
 /* One veth pair under way: this side's socket is of the host's namespace, the inner one of the
  * container's. */
 typedef struct Join {
+        Net *net;
         const Network *network;
         Endpoint *endpoint;
         Rtnl *host, *inner;
@@ -372,6 +372,10 @@ static int choose_names(Join *join, Error *err) {
         for (int number = 0; number < 1000; number++) {
                 (void)snprintf(join->inner_link, sizeof(join->inner_link), "%.11s%d",
                                join->network->inner_prefix, number);
+                if (rtnl_index(join->inner, join->inner_link) == -ENODEV)
+                        return 0;
+                /* It may be the link of a network that the container left just now. */
+                reaper_wait(join->net->reaper, join->endpoint->container_id);
                 if (rtnl_index(join->inner, join->inner_link) == -ENODEV)
                         return 0;
         }
@@ -439,6 +443,12 @@ static int set_inner_sysctls(const char *link, Error *err) {
         return 0;
 }
 
+static int read_gateway(const Endpoint *endpoint, in_addr_t *ret, Error *err) {
+        if (endpoint->gateway && inet_pton(AF_INET, endpoint->gateway, ret) == 1)
+                return 0;
+        return error_kind(err, ERROR_INVALID, "invalid gateway '%s'", endpoint->gateway ?: "");
+}
+
 static int configure_inner(Join *join, Error *err) {
         Subnet subnet;
         in_addr_t address, gateway;
@@ -453,10 +463,11 @@ static int configure_inner(Join *join, Error *err) {
                 return error_kind(err, ERROR_INVALID, "invalid address %s", text);
         *slash = '\0';
         subnet = (Subnet){ .prefix = (unsigned)prefix };
-        if (inet_pton(AF_INET, text, &address) != 1 ||
-            inet_pton(AF_INET, join->endpoint->gateway, &gateway) != 1)
-                return error_kind(err, ERROR_INVALID, "invalid address %s or gateway %s", text,
-                                  join->endpoint->gateway);
+        if (inet_pton(AF_INET, text, &address) != 1)
+                return error_kind(err, ERROR_INVALID, "invalid address %s", text);
+        r = read_gateway(join->endpoint, &gateway, err);
+        if (r < 0)
+                return r;
         r = set_inner_sysctls(join->inner_link, err);
         if (r < 0)
                 return r;
@@ -489,10 +500,9 @@ static int join_inside(Join *join, Error *err) {
 
 static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
                        Error *err) {
-        Join join = { .network = network, .endpoint = endpoint, .netns_fd = netns_fd };
+        Join join = { .net = net, .network = network, .endpoint = endpoint, .netns_fd = netns_fd };
         int r, index, home = -1;
 
-        reaper_wait(net->reaper, endpoint->container_id);
         r = rtnl_open(&join.host, err);
         if (r < 0)
                 return r;
@@ -512,6 +522,27 @@ static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int
         str_replace(&endpoint->host_link, join.host_link);
         str_replace(&endpoint->inner_link, join.inner_link);
         return 0;
+}
+
+static int bridge_route(const Network *network, const Endpoint *endpoint, int netns_fd,
+                        Error *err) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        in_addr_t gateway;
+        int index, home = -1, r = read_gateway(endpoint, &gateway, err);
+
+        if (r < 0 || network->config.internal)
+                return r;
+        r = netns_enter(netns_fd, &home, err);
+        if (r == 0)
+                r = rtnl_open(&rtnl, err);
+        netns_return(&home);
+        if (r < 0)
+                return r;
+        index = rtnl_index(rtnl, endpoint->inner_link);
+        if (index < 0)
+                return error_set(err, -index, "link '%s'", endpoint->inner_link);
+        rtnl_put_default_route(rtnl, (unsigned)index, gateway);
+        return rtnl_commit(rtnl, err);
 }
 
 /* Takes the port off the bridge's traffic at once; the link itself goes later. */
@@ -557,5 +588,6 @@ const NetDriver bridge_driver = {
         .create = bridge_create,
         .remove = bridge_remove,
         .join = bridge_join,
+        .route = bridge_route,
         .leave = bridge_leave,
 };
