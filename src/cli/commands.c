@@ -1,0 +1,165 @@
+/* commands.c: the tree of words that lead to commands, in the order of the help. A word with
+ * neither a command nor a group is one of Docker's that is not done yet. */
+#include "cli/commands.h"
+
+#define COMMAND(name_, section_, command_)                                                         \
+        { name_, section_, &command_, NULL, NULL }
+#define GROUP(name_, section_, group_)                                                             \
+        { name_, section_, NULL, &group_, NULL }
+#define UNDONE(name_, section_, summary_)                                                          \
+        { name_, section_, NULL, NULL, summary_ }
+#define ALIAS(name_, command_)                                                                     \
+        { name_, SECTION_ALIAS, &command_, NULL, NULL }
+
+static const Entry container_entries[] = {
+        COMMAND("attach", SECTION_COMMANDS, attach_command),
+        UNDONE("commit", SECTION_COMMANDS, "Create an image from a container's changes"),
+        UNDONE("cp", SECTION_COMMANDS, "Copy files between a container and the host"),
+        COMMAND("create", SECTION_COMMANDS, create_command),
+        UNDONE("diff", SECTION_COMMANDS, "Show what changed in a container's file system"),
+        COMMAND("exec", SECTION_COMMANDS, exec_command),
+        UNDONE("export", SECTION_COMMANDS, "Write a container's file system as a tar archive"),
+        COMMAND("inspect", SECTION_COMMANDS, container_inspect_command),
+        COMMAND("kill", SECTION_COMMANDS, kill_command),
+        COMMAND("logs", SECTION_COMMANDS, logs_command),
+        COMMAND("ls", SECTION_COMMANDS, ps_command),
+        ALIAS("list", ps_command),
+        ALIAS("ps", ps_command),
+        COMMAND("pause", SECTION_COMMANDS, pause_command),
+        COMMAND("port", SECTION_COMMANDS, port_command),
+        UNDONE("prune", SECTION_COMMANDS, "Remove all stopped containers"),
+        COMMAND("rename", SECTION_COMMANDS, rename_command),
+        COMMAND("restart", SECTION_COMMANDS, restart_command),
+        COMMAND("rm", SECTION_COMMANDS, rm_command),
+        ALIAS("remove", rm_command),
+        COMMAND("run", SECTION_COMMANDS, run_command),
+        COMMAND("start", SECTION_COMMANDS, start_command),
+        UNDONE("stats", SECTION_COMMANDS, "Show what containers use, live"),
+        COMMAND("stop", SECTION_COMMANDS, stop_command),
+        COMMAND("top", SECTION_COMMANDS, top_command),
+        COMMAND("unpause", SECTION_COMMANDS, unpause_command),
+        UNDONE("update", SECTION_COMMANDS, "Change the limits of containers"),
+        COMMAND("wait", SECTION_COMMANDS, wait_command),
+};
+static const Group container_group = { "Manage containers", container_entries,
+                                       ELEMENTS(container_entries) };
+
+static const Entry image_entries[] = {
+        UNDONE("build", SECTION_COMMANDS, "Build an image from a Dockerfile"),
+        COMMAND("history", SECTION_COMMANDS, history_command),
+        COMMAND("import", SECTION_COMMANDS, import_command),
+        COMMAND("inspect", SECTION_COMMANDS, image_inspect_command),
+        COMMAND("load", SECTION_COMMANDS, load_command),
+        COMMAND("ls", SECTION_COMMANDS, images_command),
+        ALIAS("list", images_command),
+        UNDONE("prune", SECTION_COMMANDS, "Remove unused images"),
+        COMMAND("pull", SECTION_COMMANDS, pull_command),
+        UNDONE("push", SECTION_COMMANDS, "Upload an image to a registry"),
+        COMMAND("rm", SECTION_COMMANDS, rmi_command),
+        ALIAS("remove", rmi_command),
+        COMMAND("save", SECTION_COMMANDS, save_command),
+        COMMAND("tag", SECTION_COMMANDS, tag_command),
+};
+static const Group image_group = { "Manage images", image_entries, ELEMENTS(image_entries) };
+
+static const Entry network_entries[] = {
+        COMMAND("connect", SECTION_COMMANDS, network_connect_command),
+        COMMAND("create", SECTION_COMMANDS, network_create_command),
+        COMMAND("disconnect", SECTION_COMMANDS, network_disconnect_command),
+        COMMAND("inspect", SECTION_COMMANDS, network_inspect_command),
+        COMMAND("ls", SECTION_COMMANDS, network_ls_command),
+        ALIAS("list", network_ls_command),
+        UNDONE("prune", SECTION_COMMANDS, "Remove all unused networks"),
+        COMMAND("rm", SECTION_COMMANDS, network_rm_command),
+        ALIAS("remove", network_rm_command),
+};
+static const Group network_group = { "Manage networks", network_entries,
+                                     ELEMENTS(network_entries) };
+
+static const Entry volume_entries[] = {
+        COMMAND("create", SECTION_COMMANDS, volume_create_command),
+        COMMAND("inspect", SECTION_COMMANDS, volume_inspect_command),
+        COMMAND("ls", SECTION_COMMANDS, volume_ls_command),
+        ALIAS("list", volume_ls_command),
+        UNDONE("prune", SECTION_COMMANDS, "Remove unused local volumes"),
+        COMMAND("rm", SECTION_COMMANDS, volume_rm_command),
+        ALIAS("remove", volume_rm_command),
+        UNDONE("update", SECTION_COMMANDS, "Change a cluster volume"),
+};
+static const Group volume_group = { "Manage volumes", volume_entries, ELEMENTS(volume_entries) };
+
+static const Entry system_entries[] = {
+        UNDONE("df", SECTION_COMMANDS, "Show how much disk is used"),
+        COMMAND("events", SECTION_COMMANDS, events_command),
+        COMMAND("info", SECTION_COMMANDS, info_command),
+        UNDONE("prune", SECTION_COMMANDS, "Remove unused data"),
+};
+static const Group system_group = { "Manage the engine", system_entries, ELEMENTS(system_entries) };
+
+static const Entry root_entries[] = {
+        COMMAND("run", SECTION_COMMON, run_command),
+        COMMAND("exec", SECTION_COMMON, exec_command),
+        COMMAND("ps", SECTION_COMMON, ps_command),
+        UNDONE("build", SECTION_COMMON, "Build an image from a Dockerfile"),
+        COMMAND("pull", SECTION_COMMON, pull_command),
+        UNDONE("push", SECTION_COMMON, "Upload an image to a registry"),
+        COMMAND("images", SECTION_COMMON, images_command),
+        UNDONE("login", SECTION_COMMON, "Log in to a registry"),
+        UNDONE("logout", SECTION_COMMON, "Log out of a registry"),
+        UNDONE("search", SECTION_COMMON, "Search Docker Hub for images"),
+        COMMAND("version", SECTION_COMMON, version_command),
+        COMMAND("info", SECTION_COMMON, info_command),
+
+        UNDONE("builder", SECTION_MANAGEMENT, "Manage builds"),
+        UNDONE("buildx", SECTION_MANAGEMENT, "Build with BuildKit"),
+        UNDONE("checkpoint", SECTION_MANAGEMENT, "Manage checkpoints"),
+        UNDONE("compose", SECTION_MANAGEMENT, "Run applications of several containers"),
+        GROUP("container", SECTION_MANAGEMENT, container_group),
+        UNDONE("context", SECTION_MANAGEMENT, "Manage contexts"),
+        GROUP("image", SECTION_MANAGEMENT, image_group),
+        UNDONE("manifest", SECTION_MANAGEMENT, "Manage image manifests and lists of them"),
+        GROUP("network", SECTION_MANAGEMENT, network_group),
+        UNDONE("plugin", SECTION_MANAGEMENT, "Manage plugins"),
+        GROUP("system", SECTION_MANAGEMENT, system_group),
+        UNDONE("trust", SECTION_MANAGEMENT, "Manage trust in images"),
+        GROUP("volume", SECTION_MANAGEMENT, volume_group),
+
+        UNDONE("config", SECTION_SWARM, "Manage Swarm configs"),
+        UNDONE("node", SECTION_SWARM, "Manage Swarm nodes"),
+        UNDONE("secret", SECTION_SWARM, "Manage Swarm secrets"),
+        UNDONE("service", SECTION_SWARM, "Manage Swarm services"),
+        UNDONE("stack", SECTION_SWARM, "Manage Swarm stacks"),
+        UNDONE("swarm", SECTION_SWARM, "Manage Swarm"),
+
+        COMMAND("attach", SECTION_COMMANDS, attach_command),
+        UNDONE("commit", SECTION_COMMANDS, "Create an image from a container's changes"),
+        UNDONE("cp", SECTION_COMMANDS, "Copy files between a container and the host"),
+        COMMAND("create", SECTION_COMMANDS, create_command),
+        UNDONE("diff", SECTION_COMMANDS, "Show what changed in a container's file system"),
+        COMMAND("events", SECTION_COMMANDS, events_command),
+        UNDONE("export", SECTION_COMMANDS, "Write a container's file system as a tar archive"),
+        COMMAND("history", SECTION_COMMANDS, history_command),
+        COMMAND("import", SECTION_COMMANDS, import_command),
+        COMMAND("inspect", SECTION_COMMANDS, inspect_command),
+        COMMAND("kill", SECTION_COMMANDS, kill_command),
+        COMMAND("load", SECTION_COMMANDS, load_command),
+        COMMAND("logs", SECTION_COMMANDS, logs_command),
+        COMMAND("pause", SECTION_COMMANDS, pause_command),
+        COMMAND("port", SECTION_COMMANDS, port_command),
+        COMMAND("rename", SECTION_COMMANDS, rename_command),
+        COMMAND("restart", SECTION_COMMANDS, restart_command),
+        COMMAND("rm", SECTION_COMMANDS, rm_command),
+        COMMAND("rmi", SECTION_COMMANDS, rmi_command),
+        COMMAND("save", SECTION_COMMANDS, save_command),
+        COMMAND("start", SECTION_COMMANDS, start_command),
+        UNDONE("stats", SECTION_COMMANDS, "Show what containers use, live"),
+        COMMAND("stop", SECTION_COMMANDS, stop_command),
+        COMMAND("tag", SECTION_COMMANDS, tag_command),
+        COMMAND("top", SECTION_COMMANDS, top_command),
+        COMMAND("unpause", SECTION_COMMANDS, unpause_command),
+        UNDONE("update", SECTION_COMMANDS, "Change the limits of containers"),
+        COMMAND("wait", SECTION_COMMANDS, wait_command),
+        UNDONE("completion", SECTION_NONE, "Print a completion script (bash only)"),
+};
+const Group root_group = { "A container engine in C, a drop-in for Docker's", root_entries,
+                           ELEMENTS(root_entries) };

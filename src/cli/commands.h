@@ -1,0 +1,43 @@
+/* commands.h: every command's row, in the file of its family; and what families share. */
+#pragma once
+
+#include "cli/cli.h"
+#include "cli/stream.h"
+
+/* run.c */
+extern const Command run_command, create_command, start_command;
+/* containers.c */
+extern const Command stop_command, restart_command, kill_command, rm_command, pause_command,
+        unpause_command, wait_command, rename_command, top_command, port_command;
+/* ps.c, logs.c, exec.c */
+extern const Command ps_command, logs_command, exec_command, attach_command;
+/* inspect.c */
+extern const Command inspect_command, container_inspect_command, image_inspect_command,
+        network_inspect_command, volume_inspect_command;
+/* images.c, image-archives.c */
+extern const Command pull_command, images_command, rmi_command, tag_command, history_command;
+extern const Command load_command, save_command, import_command;
+/* networks.c, volumes.c */
+extern const Command network_create_command, network_ls_command, network_rm_command,
+        network_connect_command, network_disconnect_command;
+extern const Command volume_create_command, volume_ls_command, volume_rm_command;
+/* system.c, events.c */
+extern const Command version_command, info_command, events_command;
+
+/* Attaches stream to the container: POST …/attach; keys: --detach-keys or NULL. */
+int stream_attach(Stream *stream, const char *id, const char *keys, Error *err);
+/* The option's value, or config.json's; NULL: the usual keys. */
+const char *chosen_detach_keys(Cli *cli, const char *option);
+
+/* Adds a text member to a row. */
+void row_put(json_object *row, const char *name, const char *text);
+/* Adds one that is made for it and freed here. */
+void row_take(json_object *row, const char *name, char *text);
+/* "a=b,c=d" of an object of strings, sorted; the caller's. */
+char *labels_text(json_object *labels);
+/* The ID's first 12 digits, without "sha256:"; the caller's. */
+char *short_id(const char *id);
+/* "2006-01-02 15:04:05 +0000 UTC", as Go prints a time; seconds since 1970. The caller's. */
+char *go_time(int64_t seconds);
+/* "2 minutes ago" */
+char *time_ago(int64_t seconds);

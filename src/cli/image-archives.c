@@ -1,0 +1,223 @@
+/* image-archives.c: load, save and import: images as tar archives. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "format/reference.h"
+
+static int open_input(const char *path, int *ret, Error *err) {
+        *ret = open(path, O_RDONLY | O_CLOEXEC);
+        if (*ret >= 0)
+                return 0;
+        return error_kind(err, ERROR_INVALID, "open %s: %s", path,
+                          errno == ENOENT ? "no such file or directory" : strerror(errno));
+}
+
+/* ---- load ---- */
+
+typedef struct LoadOptions {
+        char *input;
+        bool quiet;
+} LoadOptions;
+
+static const Option load_rows[] = {
+        { "input", 'i', OPTION_STRING, offsetof(LoadOptions, input),
+          "Read this file instead of STDIN" },
+        { .name = "platform",
+          .type = OPTION_STRING,
+          .help = "Load this platform's variant only",
+          .flags = OPTION_REFUSED },
+        { "quiet", 'q', OPTION_BOOL, offsetof(LoadOptions, quiet), "Do not show how it goes" },
+};
+
+static int run_load(Cli *cli, const Options *options, Error *err) {
+        const LoadOptions *o = options->values;
+        HttpRequest request = { .method = "POST",
+                                .has_body_fd = true,
+                                .body_fd = STDIN_FILENO,
+                                .content_type = "application/x-tar" };
+        bool quiet = o->quiet || !isatty(STDOUT_FILENO);
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_reply_ HttpReply *reply = NULL;
+        int r = 0;
+
+        if (!str_empty(o->input)) {
+                r = open_input(o->input, &fd, err);
+                request.body_fd = fd;
+        } else if (isatty(STDIN_FILENO)) {
+                r = error_kind(err, ERROR_INVALID, "requested load from stdin, but stdin is empty");
+        }
+        if (r == 0)
+                r = api_send(cli, &request, quiet ? "/images/load?quiet=1" : "/images/load?quiet=0",
+                             &reply, err);
+        return r < 0 ? r : progress_show(reply, stdout, false, err);
+}
+
+const Command load_command = { "[OPTIONS]",
+                               "Load images from a tar archive or STDIN",
+                               { load_rows, ELEMENTS(load_rows), sizeof(LoadOptions) },
+                               run_load,
+                               0,
+                               0 };
+
+/* ---- save ---- */
+
+typedef struct SaveOptions {
+        char *output;
+} SaveOptions;
+
+static const Option save_rows[] = {
+        { "output", 'o', OPTION_STRING, offsetof(SaveOptions, output),
+          "Write to this file instead of STDOUT" },
+        { .name = "platform",
+          .type = OPTION_STRING,
+          .help = "Save this platform's variant only",
+          .flags = OPTION_REFUSED },
+};
+
+static int copy_reply(HttpReply *reply, int fd, Error *err) {
+        _cleanup_free_
+        char *data = NEW_ARRAY(char, 65536);
+
+        for (;;) {
+                ssize_t got = http_reply_read(reply, data, 65536, err);
+                int r;
+
+                if (got <= 0)
+                        return (int)got;
+                r = fd_write_full(fd, data, (size_t)got);
+                if (r < 0)
+                        return error_set(err, -r, "write the archive");
+        }
+}
+
+static char *save_path(const Options *options) {
+        char *path;
+
+        if (options->count == 1)
+                return path_format("/images/%s/get", options->arguments[0]);
+        path = str_copy("/images/get");
+        for (size_t i = 0; i < options->count; i++)
+                path_query(&path, "names", options->arguments[i]);
+        return path;
+}
+
+/* The file appears whole or not at all. */
+static int save_to_file(HttpReply *reply, const char *output, Error *err) {
+        _cleanup_free_
+        char *temporary = str_format("%s.tmp-%d", output, (int)getpid());
+        _cleanup_close_
+        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        int r;
+
+        if (fd < 0)
+                return error_set(err, errno, "failed to save image: open '%s'", temporary);
+        r = copy_reply(reply, fd, err);
+        if (r == 0 && rename(temporary, output) < 0)
+                r = error_set(err, errno, "failed to save image: rename to '%s'", output);
+        if (r < 0)
+                (void)unlink(temporary);
+        return r;
+}
+
+static int run_save(Cli *cli, const Options *options, Error *err) {
+        const SaveOptions *o = options->values;
+        _cleanup_free_
+        char *path = save_path(options);
+        _cleanup_reply_ HttpReply *reply = NULL;
+        int r;
+
+        if (str_empty(o->output) && isatty(STDOUT_FILENO))
+                return error_kind(err, ERROR_INVALID,
+                                  "cowardly refusing to save to a terminal. Use the -o flag or "
+                                  "redirect");
+        r = api_call(cli, "GET", path, NULL, &reply, err);
+        if (r < 0)
+                return r;
+        return str_empty(o->output) ? copy_reply(reply, STDOUT_FILENO, err)
+                                    : save_to_file(reply, o->output, err);
+}
+
+const Command save_command = { "[OPTIONS] IMAGE [IMAGE...]",
+                               "Save images as a tar archive, to STDOUT or a file",
+                               { save_rows, ELEMENTS(save_rows), sizeof(SaveOptions) },
+                               run_save,
+                               1,
+                               -1 };
+
+/* ---- import ---- */
+
+typedef struct ImportOptions {
+        char **changes, *message, *platform;
+} ImportOptions;
+
+static const Option import_rows[] = {
+        { "change", 'c', OPTION_LIST, offsetof(ImportOptions, changes),
+          "Apply a Dockerfile instruction to the image" },
+        { "message", 'm', OPTION_STRING, offsetof(ImportOptions, message),
+          "Message of the image's history" },
+        { "platform", 0, OPTION_STRING, offsetof(ImportOptions, platform),
+          "Platform of the image, os/architecture" },
+};
+
+static bool is_url(const char *text) {
+        return str_after(text, "http://") || str_after(text, "https://");
+}
+
+static int import_path(const Options *options, char **ret, Error *err) {
+        const ImportOptions *o = options->values;
+        const char *source = options->arguments[0];
+        char *path = str_copy("/images/create");
+
+        path_query(&path, "fromSrc", is_url(source) ? source : "-");
+        if (!str_empty(o->message))
+                path_query(&path, "message", o->message);
+        if (options->count > 1) {
+                _cleanup_(reference_done) Reference reference = {};
+                int r = reference_parse(options->arguments[1], &reference, err);
+
+                if (r < 0) {
+                        free(path);
+                        return r;
+                }
+                path_query(&path, "repo", options->arguments[1]);
+        }
+        for (char **change = o->changes; change && *change; change++)
+                path_query(&path, "changes", *change);
+        if (!str_empty(o->platform))
+                path_query(&path, "platform", o->platform);
+        *ret = path;
+        return 0;
+}
+
+static int run_import(Cli *cli, const Options *options, Error *err) {
+        const char *source = options->arguments[0];
+        HttpRequest request = { .method = "POST",
+                                .body_fd = STDIN_FILENO,
+                                .has_body_fd = !is_url(source),
+                                .content_type = "text/plain" };
+        _cleanup_free_
+        char *path = NULL;
+        _cleanup_close_
+        int fd = -1;
+        _cleanup_reply_ HttpReply *reply = NULL;
+        int r = import_path(options, &path, err);
+
+        if (r == 0 && !is_url(source) && !str_equal(source, "-")) {
+                r = open_input(source, &fd, err);
+                request.body_fd = fd;
+        }
+        if (r == 0)
+                r = api_send(cli, &request, path, &reply, err);
+        return r < 0 ? r : progress_show(reply, stdout, false, err);
+}
+
+const Command import_command = { "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+                                 "Make an image of a tar archive of a file system",
+                                 { import_rows, ELEMENTS(import_rows), sizeof(ImportOptions) },
+                                 run_import,
+                                 1,
+                                 2 };

@@ -1,0 +1,52 @@
+/* client.h: one HTTP/1.1 request after another over a Unix or TCP socket, bodies streamed both
+ * ways, and the raw stream after an upgrade. Knows nothing of Docker's API; no TLS, no redirects.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/str.h"
+
+typedef struct HttpClient HttpClient;
+typedef struct HttpReply HttpReply;
+
+typedef struct HttpRequest {
+        const char *method, *path; /* path with its query, percent-encoded already */
+        const Pairs *headers;      /* more of them; may be NULL */
+        const char *content_type;  /* NULL: none */
+        const void *body;          /* of `length` bytes; NULL: none */
+        size_t length;
+        int body_fd; /* body is what it yields up to its end, sent in chunks, if has_body_fd */
+        bool has_body_fd;
+        bool upgrade; /* Connection: Upgrade, Upgrade: tcp */
+} HttpRequest;
+
+/* host: "unix:///run/brig/brig.sock" or "tcp://127.0.0.1:2375" ("http://…" alike; an IPv6 address
+ * in brackets). Host names are those of /etc/hosts. Does not connect yet. ERROR_INVALID. */
+int http_client_new(const char *host, HttpClient **ret, Error *err);
+HttpClient *http_client_free(HttpClient *client); /* replies must be freed before */
+DEFINE_CLEANUP(HttpClient *, http_client_free)
+/* Sent with every request; both copied, replaces a header of that name. */
+void http_client_header(HttpClient *client, const char *name, const char *value);
+
+/* Sends the request and reads the reply's head. Uses the idle connection if there is one, else a
+ * new one. Where nothing listens: ERROR_UNAVAILABLE, err->number says why. */
+int http_client_send(HttpClient *client, const HttpRequest *request, HttpReply **ret, Error *err);
+
+int http_reply_status(const HttpReply *reply);
+const char *http_reply_header(const HttpReply *reply, const char *name); /* borrowed, or NULL */
+/* Up to size bytes of the decoded body, 0 at its end, or a negative errno. */
+ssize_t http_reply_read(HttpReply *reply, void *data, size_t size, Error *err);
+/* What is left of the body, appended to buf; more than limit bytes is an error. */
+int http_reply_read_all(HttpReply *reply, size_t limit, Buf *buf, Error *err);
+/* The connection itself, after an upgrade: the caller's; early gets what came with the head. */
+int http_reply_take_stream(HttpReply *reply, Buf *early);
+/* Keeps the connection for the next request if the body was read to its end. NULL is fine. */
+HttpReply *http_reply_free(HttpReply *reply);
+DEFINE_CLEANUP(HttpReply *, http_reply_free)
+#define _cleanup_reply_ _cleanup_(http_reply_freep)
+
+/* Appends text, percent-encoded for a query's value or a path's segment. */
+void http_escape(Buf *buf, const char *text);
