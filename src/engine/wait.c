@@ -16,16 +16,13 @@ struct EngineWait {
         /* Guarded by the container's state_lock. */
         bool listed, fired;
         int64_t exit_code;
-        char *error;
         EngineWait *next;
 };
 
-/* state_lock held. A removal that succeeds has no error to tell, whatever the container's was: as
- * Docker has it, so that `docker run --rm` says once why the start failed. */
-static void wait_fire(EngineWait *wait, int64_t exit_code, const char *error) {
+/* state_lock held. */
+static void wait_fire(EngineWait *wait, int64_t exit_code) {
         wait->fired = true;
         wait->exit_code = exit_code;
-        wait->error = wait->condition == WAIT_REMOVED ? NULL : str_copy(error);
         (void)eventfd_write(wait->event_fd, 1);
 }
 
@@ -45,7 +42,7 @@ void waits_fire(Container *container, WaitEvent event) {
                 }
                 *slot = wait->next;
                 wait->listed = false;
-                wait_fire(wait, state->exit_code, state->error);
+                wait_fire(wait, state->exit_code);
         }
         lock_drop(&container->state_lock, LOCK_STATE);
 }
@@ -71,7 +68,7 @@ EngineWait *wait_register(Container *container, WaitCondition condition) {
         }
         lock_take(&container->state_lock, LOCK_STATE);
         if (over) {
-                wait_fire(wait, container->state.exit_code, container->state.error);
+                wait_fire(wait, container->state.exit_code);
         } else {
                 wait->next = container->waits;
                 container->waits = wait;
@@ -109,6 +106,10 @@ int wait_poll(EngineWait *wait, int64_t timeout, int cancel_fd) {
         }
 }
 
+int wait_fd(const EngineWait *wait) {
+        return wait->event_fd;
+}
+
 EngineWait *wait_free(EngineWait *wait) {
         if (!wait)
                 return NULL;
@@ -123,7 +124,6 @@ EngineWait *wait_free(EngineWait *wait) {
         lock_drop(&container->state_lock, LOCK_STATE);
         container_unref(container);
         close_fd(&wait->event_fd);
-        free(wait->error);
         free(wait);
         return NULL;
 }
@@ -151,7 +151,9 @@ int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, cha
         if (r == 0) {
                 lock_take(&wait->container->state_lock, LOCK_STATE);
                 *ret_exit_code = wait->exit_code;
-                *ret_error = TAKE_PTR(wait->error);
+                /* Why a container did not start, start has said; Docker's clients would print it
+                 * twice. */
+                *ret_error = NULL;
                 lock_drop(&wait->container->state_lock, LOCK_STATE);
         }
         wait_free(wait);
