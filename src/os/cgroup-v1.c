@@ -74,12 +74,20 @@ static int kill_round(const char *path, bool freezer, int64_t end, size_t *ret_c
         return r;
 }
 
+static bool is_empty(const char *path) {
+        _cleanup_free_
+        pid_t *pids = NULL;
+        size_t count = 1;
+
+        return cgroup_pids(path, &pids, &count, NULL) == 0 && count == 0;
+}
+
 /* Without cgroup.kill: rounds, as members may fork between the listing and the signal, unless a
  * freezer holds them. */
 static int kill_by_rounds(const char *path, int64_t timeout, Error *err) {
         int64_t end = clock_monotonic() + timeout;
         bool freezer = cgroup_has(path, "freezer");
-        size_t count = 1;
+        size_t count = is_empty(path) ? 0 : 1;
         int r = 0;
 
         while (r == 0 && count > 0) {

@@ -252,6 +252,16 @@ int cgroup_create(const char *path, Error *err) {
         return r < 0 ? r : groups->version->create(path, err);
 }
 
+int cgroup_create_unified(const char *path, Error *err) {
+        const Cgroups *groups;
+        int r = enter(path, &groups, err);
+
+        if (r < 0 || groups->unified.fd < 0)
+                return r;
+        return groups->mode == CGROUP_V2 ? groups->version->create(path, err)
+                                         : cgroup_make(&groups->unified, path, NULL, err);
+}
+
 int cgroup_clone_fd(const char *path, int *ret_fd, Error *err) {
         const Cgroups *groups;
         int fd, r = enter(path, &groups, err);

@@ -18,6 +18,8 @@ int cgroup_mode(CgroupMode *ret, Error *err); /* read once from /sys/fs/cgroup *
 /* path: below the mount point of each hierarchy, e.g. "/brig/<id>". Created with its parents in
  * every hierarchy in use. */
 int cgroup_create(const char *path, Error *err);
+/* Only what cgroup_clone_fd needs of it; cgroup_create makes the rest. */
+int cgroup_create_unified(const char *path, Error *err);
 /* A descriptor for CLONE_INTO_CGROUP: v2, and the unified hierarchy of hybrid; pure v1 has none: -1
  * in *ret_fd. */
 int cgroup_clone_fd(const char *path, int *ret_fd, Error *err);

@@ -42,8 +42,6 @@ static void setup_done(Setup *setup) {
                 close_fd(&setup->source_fds[i]);
         for (size_t i = 0; i < mounts && setup->mount_options; i++)
                 mount_options_done(&setup->mount_options[i]);
-        while (setup->cgroup_fd_count > 0)
-                close_fd(&setup->cgroup_fds[--setup->cgroup_fd_count]);
         free(setup->source_fds);
         free(setup->mount_options);
 }
@@ -85,16 +83,6 @@ static int prepare(Setup *setup, Error *err) {
         if (r == 0)
                 r = mounts_prepare(setup, err);
         setup->user_mapped = setup->ns.create & CLONE_NEWUSER;
-        return r;
-}
-
-static int prepare_cgroup(Setup *setup, Error *err) {
-        int r = cgroup_create(setup->cgroup, err);
-
-        if (r == 0 && setup->config->linux_ && setup->config->linux_->resources)
-                r = resources_apply(setup->cgroup, setup->config->linux_->resources, err);
-        if (r == 0)
-                r = cgroup_join_fds(setup->cgroup, setup->cgroup_fds, &setup->cgroup_fd_count, err);
         return r;
 }
 
@@ -152,12 +140,34 @@ static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
         return r < 0 ? error_set(err, -r, "tell init to go on") : 0;
 }
 
+/* The groups and their limits are made while init mounts; it joins them before anything of the
+ * user's runs. */
+static int make_cgroups(const Setup *setup, int sync_fd, Error *err) {
+        const OciLinux *linux_ = setup->config->linux_;
+        int fds[CGROUP_HIERARCHIES_MAX];
+        size_t count = 0;
+        int r = cgroup_create(setup->cgroup, err);
+
+        if (r == 0 && linux_->resources)
+                r = resources_apply(setup->cgroup, linux_->resources, err);
+        if (r == 0)
+                r = cgroup_join_fds(setup->cgroup, fds, &count, err);
+        if (r == 0 && (r = sync_send_fds(sync_fd, SYNC_CGROUPS, fds, count)) < 0)
+                r = sync_expect(sync_fd, SYNC_READY, NULL, "the container's init",
+                                err); /* it says why it has gone */
+        while (count > 0)
+                close_fd(&fds[--count]);
+        return r;
+}
+
 /* Serves what init asks for until it is ready. */
 static int accompany(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
-        int r = oom_score_write(setup->proc_fd, pid, setup->config->process, err);
+        int r = setup->user_mapped ? map_ids(setup, pid, sync_fd, err) : 0;
 
-        if (r == 0 && setup->user_mapped)
-                r = map_ids(setup, pid, sync_fd, err);
+        if (r == 0)
+                r = make_cgroups(setup, sync_fd, err);
+        if (r == 0)
+                r = oom_score_write(setup->proc_fd, pid, setup->config->process, err);
         while (r == 0) {
                 SyncKind kind;
                 int passed = -1;
@@ -222,7 +232,7 @@ static int create(Setup *setup, RuntimeContainer *ret, Error *err) {
 
         if (r < 0)
                 return r;
-        r = prepare_cgroup(setup, err);
+        r = cgroup_create_unified(setup->cgroup, err);
         if (r == 0)
                 r = create_process(setup, ret, err);
         if (r < 0) {
@@ -263,6 +273,7 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         char *cgroup = NULL, *bundle = NULL, *keyring = NULL;
         RuntimeContainer made = { .pidfd = -1 };
         ProcessPlan plan = {};
+        bool in_cgroups = false;
         Setup setup;
         int r = runtime_validate(config, err);
 
@@ -281,6 +292,7 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         setup.cgroup = cgroup;
         setup.bundle = bundle;
         setup.plan = &plan;
+        setup.in_cgroups = &in_cgroups;
         plan.process = config->process;
         plan.seccomp = options->seccomp;
         plan.keyring = options->keep_keyring ? NULL : keyring;

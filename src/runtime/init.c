@@ -31,11 +31,38 @@ static const OciHooks *hooks_of(const Setup *setup) {
 
 /* ---- the steps ---- */
 
+static int write_joins(int *fds, size_t count, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                if (r == 0 && write(fds[i], "0", 1) < 0)
+                        r = error_set(err, errno, "join the container's cgroup");
+                close_fd(&fds[i]);
+        }
+        return r;
+}
+
+int cgroups_join(const Setup *setup, Error *err) {
+        int fds[CGROUP_HIERARCHIES_MAX], r;
+        SyncKind kind;
+        size_t count = 0;
+
+        if (*setup->in_cgroups)
+                return 0;
+        *setup->in_cgroups = true;
+        r = sync_receive_fds(setup->sync_fd, &kind, fds, ELEMENTS(fds), &count, "the runtime", err);
+        if (r == 0 && kind != SYNC_CGROUPS)
+                return error_kind(err, ERROR_INTERNAL, "the runtime said %d", (int)kind);
+        if (r == 0)
+                r = write_joins(fds, count, err);
+        /* The namespace's root is the group that its maker is in. */
+        if (r == 0 && (setup->ns.create & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+                r = error_set(err, errno, "make the cgroup namespace");
+        return r;
+}
+
 static int join_cgroups(Init *init, Error *err) {
-        for (size_t i = 0; i < init->setup->cgroup_fd_count; i++)
-                if (write(init->setup->cgroup_fds[i], "0", 1) < 0)
-                        return error_set(err, errno, "join the container's cgroup");
-        return 0;
+        return cgroups_join(init->setup, err);
 }
 
 /* The parent has written the maps of ids by the time that it says go. */
@@ -51,11 +78,7 @@ static int become_root(Init *init, Error *err) {
 }
 
 static int join_namespaces(Init *init, Error *err) {
-        int r = namespaces_join(&init->setup->ns, err);
-
-        if (r == 0 && (init->setup->ns.create & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
-                r = error_set(err, errno, "make the cgroup namespace");
-        return r;
+        return namespaces_join(&init->setup->ns, err);
 }
 
 static int loopback_up(Error *err) {
@@ -169,10 +192,10 @@ static int drop_privileges(Init *init, Error *err) {
 }
 
 static const InitStep steps[] = {
-        { "cgroup", join_cgroups },        { "user namespace", become_root },
-        { "namespaces", join_namespaces }, { "host name", name_host },
-        { "root", attach_root },           { "mounts", make_mounts },
-        { "devices", make_devices },       { "hooks", run_create_hooks },
+        { "user namespace", become_root }, { "namespaces", join_namespaces },
+        { "host name", name_host },        { "root", attach_root },
+        { "mounts", make_mounts },         { "devices", make_devices },
+        { "cgroup", join_cgroups },        { "hooks", run_create_hooks },
         { "console", open_console },       { "enter root", enter_root },
         { "paths", protect_paths },        { "privileges", drop_privileges },
 };

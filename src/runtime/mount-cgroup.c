@@ -103,6 +103,8 @@ int mount_cgroups(const Setup *setup, int root_fd, const OciMount *mount,
         int r = cgroup_mode(&mode, err);
 
         if (r == 0)
+                r = cgroups_join(setup, err);
+        if (r == 0)
                 r = root_make(root_fd, mount->destination, true, &target_fd, err);
         if (r < 0)
                 return r;

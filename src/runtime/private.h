@@ -80,15 +80,24 @@ typedef struct Setup {
         int proc_fd;     /* the host's procfs, checked */
         int *source_fds; /* a detached copy for each mount that is a bind, else -1 */
         MountOptions *mount_options;
-        int cgroup_fds[CGROUP_HIERARCHIES_MAX];
-        size_t cgroup_fd_count;
+        bool *in_cgroups; /* init's: whether it has joined, see cgroups_join */
         int sync_fd;      /* this side's end */
         bool user_mapped; /* a new user namespace */
 } Setup;
 
 /* ---- sync.c: parent and child talk ---- */
-typedef enum SyncKind { SYNC_GO = 1, SYNC_HOOKS, SYNC_CONSOLE, SYNC_READY, SYNC_ERROR } SyncKind;
+typedef enum SyncKind {
+        SYNC_GO = 1,
+        SYNC_CGROUPS,
+        SYNC_HOOKS,
+        SYNC_CONSOLE,
+        SYNC_READY,
+        SYNC_ERROR
+} SyncKind;
 int sync_send(int fd, SyncKind kind, int passed_fd);
+int sync_send_fds(int fd, SyncKind kind, const int *fds, size_t count);
+int sync_receive_fds(int fd, SyncKind *ret, int *fds, size_t max, size_t *ret_count,
+                     const char *who, Error *err);
 int sync_send_error(int fd, const Error *error);
 /* Waits for one message of that kind; an error of the other side becomes the caller's. *ret_fd may
  * be NULL. */
@@ -111,6 +120,9 @@ int mounts_enter_namespace(const Setup *setup, int host_root_fd, Error *err);
 int mounts_make(const Setup *setup, int root_fd, Error *err);
 int mount_cgroups(const Setup *setup, int root_fd, const OciMount *mount,
                   const MountOptions *options, Error *err);
+/* Waits until the parent has made the container's groups, which it does while init mounts, and
+ * joins them; once. */
+int cgroups_join(const Setup *setup, Error *err);
 int devices_make(const Setup *setup, int root_fd, Error *err);
 int root_enter(const Setup *setup, int root_fd, Error *err);
 int root_finish(const Setup *setup, Error *err); /* propagation and read-only */

@@ -237,11 +237,15 @@ static void sets_of(const OciCapabilities *capabilities, CapabilitySets *ret) {
                                  .ambient = bits_of(capabilities->ambient) };
 }
 
+/* Numbers past the kernel's last capability are EINVAL; dropping what has been dropped is no error.
+ */
 static int drop_bounding(uint64_t keep, Error *err) {
-        for (int i = 0; i < 64 && prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-                if (!(keep & (UINT64_C(1) << i)) && prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1 &&
-                    prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+        for (int i = 0; i < 64; i++)
+                if (!(keep & (UINT64_C(1) << i)) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0) {
+                        if (errno == EINVAL)
+                                return 0;
                         return error_set(err, errno, "drop capability %d from the bounding set", i);
+                }
         return 0;
 }
 

@@ -17,10 +17,14 @@ static size_t length_of(SyncKind kind) {
         return kind == SYNC_ERROR ? sizeof(Message) : offsetof(Message, error);
 }
 
-int sync_send(int fd, SyncKind kind, int passed_fd) {
+int sync_send_fds(int fd, SyncKind kind, const int *fds, size_t count) {
         Message message = { .kind = kind };
 
-        return fd_send(fd, &message, length_of(kind), &passed_fd, passed_fd >= 0 ? 1 : 0);
+        return fd_send(fd, &message, length_of(kind), fds, count);
+}
+
+int sync_send(int fd, SyncKind kind, int passed_fd) {
+        return sync_send_fds(fd, kind, &passed_fd, passed_fd >= 0 ? 1 : 0);
 }
 
 int sync_send_error(int fd, const Error *error) {
@@ -29,32 +33,50 @@ int sync_send_error(int fd, const Error *error) {
         return fd_send(fd, &message, sizeof(message), NULL, 0);
 }
 
-int sync_receive(int fd, SyncKind *ret, int *ret_fd, const char *who, Error *err) {
-        Message message = {};
-        int passed[FDS_MAX];
-        size_t count = 0;
-        ssize_t n = fd_receive(fd, &message, sizeof(message), passed, FDS_MAX, &count);
-
-        for (size_t i = ret_fd ? 1 : 0; i < count; i++)
-                close_fd(&passed[i]);
+static int check_message(const Message *message, ssize_t n, const char *who, Error *err) {
         if (n < 0 && n != -ECONNRESET)
                 return error_set(err, (int)-n, "hear from %s", who);
         if (n <= 0)
                 return error_kind(
                         err, ERROR_INTERNAL,
                         "%s ended without a word: it was killed, perhaps for want of memory", who);
-        if ((size_t)n != length_of(message.kind))
+        if ((size_t)n != length_of(message->kind))
                 return error_kind(err, ERROR_INTERNAL, "%s sent a message of %zd bytes", who, n);
-        if (message.kind == SYNC_ERROR) {
-                message.error.message[sizeof(message.error.message) - 1] = '\0';
-                if (err)
-                        *err = message.error;
-                return message.error.number > 0 ? -message.error.number : -EIO;
+        if (message->kind != SYNC_ERROR)
+                return 0;
+        if (err) {
+                *err = message->error;
+                err->message[sizeof(err->message) - 1] = '\0';
         }
+        return message->error.number > 0 ? -message->error.number : -EIO;
+}
+
+int sync_receive_fds(int fd, SyncKind *ret, int *fds, size_t max, size_t *ret_count,
+                     const char *who, Error *err) {
+        Message message = {};
+        int passed[FDS_MAX], r;
+        size_t count = 0;
+        ssize_t n = fd_receive(fd, &message, sizeof(message), passed, FDS_MAX, &count);
+
+        r = check_message(&message, n, who, err);
+        for (size_t i = r < 0 ? 0 : max; i < count; i++)
+                close_fd(&passed[i]);
+        if (r < 0)
+                return r;
         *ret = message.kind;
-        if (ret_fd)
-                *ret_fd = count > 0 ? passed[0] : -1;
+        *ret_count = MIN(count, max);
+        for (size_t i = 0; i < *ret_count; i++)
+                fds[i] = passed[i];
         return 0;
+}
+
+int sync_receive(int fd, SyncKind *ret, int *ret_fd, const char *who, Error *err) {
+        size_t count = 0;
+        int passed = -1, r = sync_receive_fds(fd, ret, &passed, ret_fd ? 1 : 0, &count, who, err);
+
+        if (r == 0 && ret_fd)
+                *ret_fd = passed;
+        return r;
 }
 
 int sync_expect(int fd, SyncKind kind, int *ret_fd, const char *who, Error *err) {
