@@ -24,8 +24,8 @@ static const char *token_end(const char *text) {
                              "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 }
 
-/* A quoted string at text, or a token; that registries leave out the quotes of a URL is put up with.
- * NULL: neither. */
+/* A quoted string at text, or a token; that registries leave out the quotes of a URL is put up
+ * with. NULL: neither. */
 static const char *read_value(const char *text, char **ret) {
         Buf value = {};
 
