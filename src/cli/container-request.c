@@ -242,9 +242,6 @@ static int fill_networks(Cli *cli, const ContainerOptions *o, ContainerCreate *r
                         return r;
         }
         ret->host.network_mode = str_copy(specs[0].name);
-        if (str_equal(o->networks.count ? specs[0].name : "", "host") && o->publish)
-                (void)fprintf(stderr, "WARNING: Published ports are discarded when using host "
-                                      "network mode\n");
         move_mac_address(cli, ret);
         return 0;
 }

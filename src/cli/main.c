@@ -134,7 +134,7 @@ static const char *nearest_entry(const Group *group, const char *name) {
         for (size_t i = 0; i < group->count; i++) {
                 unsigned d = str_distance(group->entries[i].name, name);
 
-                if (d < distance && d < strlen(name)) {
+                if (d < distance && 2 * d <= strlen(name)) {
                         best = group->entries[i].name;
                         distance = d;
                 }

@@ -248,7 +248,7 @@ int mount_parse(void *member, const char *text, Error *err) {
         int r = 0;
 
         if (!*text)
-                return error_kind(err, ERROR_INVALID, "value is empty");
+                return error_kind(err, ERROR_INVALID, "EOF");
         mount.type = str_copy("volume");
         while (r == 0) {
                 _cleanup_free_

@@ -274,7 +274,7 @@ static char *list_path(const PsOptions *o, const Options *options, const char *f
                 path_query(&path, "limit", text);
         }
         /* Sizes are slow to find: only where they are shown. */
-        if (o->size || (format && strstr(format, ".Size")))
+        if (o->size || (format && (strstr(format, ".Size") || strstr(format, "json .}"))))
                 path_query(&path, "size", "1");
         return path;
 }

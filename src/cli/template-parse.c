@@ -267,7 +267,7 @@ static int parse_character(Parser *p, json_object **ret) {
         bytes = (const unsigned char *)out.data;
         more = bytes[0] >= 0xF0 ? 3 : bytes[0] >= 0xE0 ? 2 : bytes[0] >= 0xC0 ? 1 : 0;
         if (more + 1 != out.length)
-                return fail(p, "malformed character constant");
+                return fail(p, "malformed character constant: '%s'", out.data);
         rune = more == 0 ? bytes[0] : bytes[0] & (0x3Fu >> more);
         for (size_t i = 1; i <= more; i++)
                 rune = rune << 6 | (bytes[i] & 63);
@@ -385,7 +385,9 @@ static int parse_operand(Parser *p, Term *term) {
                 return parse_word(p, term);
         if (!first)
                 return fail(p, "unclosed action");
-        return fail(p, "unexpected \"%c\" in operand", first);
+        if (p->depth > 0 && ahead(p, "}}"))
+                return fail(p, "unclosed left paren");
+        return fail(p, "unexpected \"%c\" in command", first);
 }
 
 static int parse_chain(Parser *p, Term *term) {
@@ -436,7 +438,9 @@ static int check_separator(Parser *p, char closer, bool spaces) {
                 return fail(p, closer == ')' ? "unclosed left paren" : "unclosed action");
         if (next == ')')
                 return fail(p, "unexpected right paren");
-        return fail(p, "unexpected \"%c\" in operand", next);
+        if (closer == ')' && next == '}')
+                return fail(p, "unclosed left paren");
+        return fail(p, "bad character U+%04X '%c'", (unsigned char)next, next);
 }
 
 static int parse_stage(Parser *p, char closer, Stage **ret) {

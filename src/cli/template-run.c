@@ -6,6 +6,7 @@
 #include "cli/template-private.h"
 
 #define OUTPUT_MAX (64u << 20)
+#define RANGE_MAX 100000 /* turns over a number */
 
 typedef struct Variable {
         const char *name; /* the tree's */
@@ -151,8 +152,14 @@ static int look_up(Run *run, const Term *term, Value from, const char *name, boo
 
 static int look_up_chain(Run *run, const Term *term, Value from, Value *ret) {
         for (char **name = term->chain; name && *name; name++) {
-                int r = look_up(run, term, from, *name, name == term->chain, &from);
+                int r;
 
+                /* Docker looks again in the plain document, which lacks what the type has as nil.
+                 */
+                if (!from.object && from.pointer && name > term->chain)
+                        return fail_at(run, term->start, term->end, term->position,
+                                       "map has no entry for key \"%s\"", name[-1]);
+                r = look_up(run, term, from, *name, name == term->chain, &from);
                 if (r < 0)
                         return r;
         }
@@ -472,6 +479,18 @@ static int range_array(Run *run, const Node *node, json_object *array) {
         return MIN(r, 0);
 }
 
+/* Go ranges over a number as over 0 up to it. */
+static int range_number(Run *run, const Node *node, int64_t count) {
+        int r = 0;
+
+        for (int64_t i = 0; i < MIN(count, (int64_t)RANGE_MAX) && r >= 0 && r != JUMP_BREAK; i++) {
+                Value number = keep(run, (Value){ .object = json_object_new_int64(i) });
+
+                r = run_turn(run, node, number, number);
+        }
+        return MIN(r, 0);
+}
+
 static int run_range(Run *run, const Node *node, Value dot) {
         const Pipeline *pipeline = node->pipeline;
         size_t scope = run->variable_count;
@@ -481,7 +500,8 @@ static int run_range(Run *run, const Node *node, Value dot) {
         if (r < 0)
                 return r;
         if (value.object && !json_object_is_type(value.object, json_type_array) &&
-            !json_object_is_type(value.object, json_type_object)) {
+            !json_object_is_type(value.object, json_type_object) &&
+            !json_object_is_type(value.object, json_type_int)) {
                 _cleanup_buf_
                 Buf printed = {};
 
@@ -493,6 +513,8 @@ static int run_range(Run *run, const Node *node, Value dot) {
                 r = run_nodes(run, node->otherwise, dot);
         else if (json_object_is_type(value.object, json_type_array))
                 r = range_array(run, node, value.object);
+        else if (json_object_is_type(value.object, json_type_int))
+                r = range_number(run, node, json_object_get_int64(value.object));
         else
                 r = range_object(run, node, value.object);
         run->variable_count = scope;
