@@ -218,7 +218,7 @@ int engine_container_kill(Engine *engine, const char *ref, const char *signal, E
 
         int r = container_lookup(engine, ref, &container, err);
         if (r < 0)
-                return r;
+                return error_prefix(err, "Cannot kill container: %s", ref);
         if (!str_empty(signal)) {
                 r = signal_parse(signal, &number, err);
                 if (r < 0)

@@ -27,6 +27,13 @@ static const struct {
         { "/dev/core", "/proc/kcore" },
 };
 
+/* As runc does: no link to a core that this kernel does not show. */
+static bool is_wanted(const char *target) {
+        if (!str_equal(target, "/proc/kcore"))
+                return true;
+        return access(target, F_OK) == 0; /* path: the host's /proc */
+}
+
 typedef struct Node {
         const char *path;
         mode_t mode; /* type and permissions */
@@ -201,7 +208,8 @@ int devices_make(const Setup *setup, int root_fd, Error *err) {
         if (!dev_is_bound(setup)) {
                 r = make_nodes(setup, root_fd, err);
                 for (size_t i = 0; r == 0 && i < ELEMENTS(links); i++)
-                        r = make_link(root_fd, links[i].path, links[i].target, err);
+                        if (is_wanted(links[i].target))
+                                r = make_link(root_fd, links[i].path, links[i].target, err);
                 if (r == 0)
                         r = make_link(root_fd, "/dev/ptmx", "pts/ptmx", err);
         }

@@ -129,6 +129,17 @@ static int make_devices(Init *init, Error *err) {
         return devices_make(init->setup, init->root_fd, err);
 }
 
+/* As runc does: a process may ask for a directory that its image lacks. */
+static int make_working_directory(Init *init, Error *err) {
+        _cleanup_close_
+        int fd = -1, existing = -1;
+        const char *cwd = init->setup->config->process->cwd;
+
+        if (root_open(init->root_fd, cwd, O_PATH | O_CLOEXEC, &existing, NULL) == 0)
+                return 0;
+        return root_make(init->root_fd, cwd, true, &fd, err);
+}
+
 static HookState hook_state(const Setup *setup, const char *status) {
         return (HookState){ .id = setup->options->id,
                             .status = status,
@@ -192,12 +203,19 @@ static int drop_privileges(Init *init, Error *err) {
 }
 
 static const InitStep steps[] = {
-        { "user namespace", become_root }, { "namespaces", join_namespaces },
-        { "host name", name_host },        { "root", attach_root },
-        { "mounts", make_mounts },         { "devices", make_devices },
-        { "cgroup", join_cgroups },        { "hooks", run_create_hooks },
-        { "console", open_console },       { "enter root", enter_root },
-        { "paths", protect_paths },        { "privileges", drop_privileges },
+        { "user namespace", become_root },
+        { "namespaces", join_namespaces },
+        { "host name", name_host },
+        { "root", attach_root },
+        { "mounts", make_mounts },
+        { "devices", make_devices },
+        { "cgroup", join_cgroups },
+        { "hooks", run_create_hooks },
+        { "directory", make_working_directory },
+        { "console", open_console },
+        { "enter root", enter_root },
+        { "paths", protect_paths },
+        { "privileges", drop_privileges },
 };
 
 /* ---- the gate ---- */
