@@ -151,9 +151,12 @@ static int create_networks(void *data, Error *err) {
         CreateJob *job = data;
 
         int r = endpoints_plan(job->container, err);
-        if (r < 0)
-                return r;
-        return create_hostname(job->container, err);
+        if (r >= 0)
+                r = create_hostname(job->container, err);
+        /* "Not found" is the image's at a create: clients would go and pull it. */
+        if (r == -ENOENT && err && err->kind == ERROR_NOT_FOUND)
+                err->kind = ERROR_CONFLICT;
+        return r;
 }
 
 /* ---- what is made ---- */
