@@ -1,0 +1,414 @@
+/* pull-test.c: pulls from a registry of canned answers: the good paths, and what a hostile or a
+ * tired one does. docker-registry itself is pulled from in registry-test.c. */
+#include "image/test-registry.h"
+#include "image/test-store.h"
+
+/* What the registry has, and how it behaves. */
+typedef struct World {
+        TestRegistry registry;
+        TestImage image;
+        Buf top; /* the second layer, gzip */
+        char top_digest[DIGEST_TEXT_MAX];
+        char *manifest; /* as served */
+        char manifest_digest[DIGEST_TEXT_MAX];
+        const char *manifest_type;
+        bool wants_token, wants_password, cut_once, busy_once, wrong_blob, foreign_realm,
+                redirect_layers;
+        int redirect_port;
+} World;
+
+static void answer_unauthorized(World *world, Buf *out) {
+        _cleanup_free_
+        char *header = NULL;
+
+        if (world->wants_password)
+                header = str_copy("WWW-Authenticate: Basic realm=\"here\"\r\n");
+        else
+                header = str_format("WWW-Authenticate: Bearer "
+                                    "realm=\"%s://127.0.0.1:%d/token\",service=\"s\"\r\n",
+                                    world->foreign_realm ? "ftp" : "http", world->registry.port);
+        test_answer(out, "401 Unauthorized", header,
+                    "{\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"no\"}]}", 52);
+}
+
+static bool authorized(const World *world, const TestRequest *request) {
+        if (world->wants_password) /* user:secret */
+                return str_equal(request->authorization, "Basic dXNlcjpzZWNyZXQ=");
+        return !world->wants_token || str_equal(request->authorization, "Bearer good");
+}
+
+static void answer_blob(World *world, const TestRequest *request, const Buf *blob, Buf *out) {
+        const char *from = request->range ? str_after(request->range, "bytes=") : NULL;
+        _cleanup_free_
+        char *number = from ? str_copy_n(from, strcspn(from, "-")) : NULL;
+        int64_t offset = 0;
+
+        if (world->wrong_blob) {
+                test_answer(out, "200 OK", "", "wrong", 5);
+                return;
+        }
+        if (number && str_to_int64(number, &offset) == 0 && offset <= (int64_t)blob->length) {
+                test_answer(out, "206 Partial Content", "", blob->data + offset,
+                            blob->length - (size_t)offset);
+                return;
+        }
+        test_answer(out, "200 OK", "", blob->data, blob->length);
+        if (world->cut_once) /* the connection ends in the middle of the body */
+                out->length -= blob->length / 2;
+        world->cut_once = false;
+}
+
+static void answer_layer(World *world, const TestRequest *request, Buf *out) {
+        if (world->redirect_layers) {
+                _cleanup_free_
+                char *location = str_format("Location: http://127.0.0.1:%d/elsewhere\r\n",
+                                            world->redirect_port);
+
+                test_answer(out, "307 Temporary Redirect", location, "", 0);
+        } else if (world->busy_once) {
+                world->busy_once = false;
+                test_answer(out, "503 Service Unavailable", "", "", 0);
+        } else {
+                answer_blob(world, request, &world->top, out);
+        }
+}
+
+static void answer(TestRegistry *registry, const TestRequest *request, Buf *out) {
+        World *world = registry->data;
+        _cleanup_free_
+        char *type = str_format("Content-Type: %s; charset=utf-8\r\n", world->manifest_type);
+
+        if (str_after(request->path, "/token"))
+                test_answer(out, "200 OK", "", "{\"token\":\"good\"}", 16);
+        else if (!authorized(world, request))
+                answer_unauthorized(world, out);
+        else if (str_equal(request->path, "/v2/"))
+                test_answer(out, "200 OK", "", "{}", 2);
+        else if (strstr(request->path, "/manifests/v1") ||
+                 strstr(request->path, world->manifest_digest))
+                test_answer(out, "200 OK", type, world->manifest, strlen(world->manifest));
+        else if (strstr(request->path, world->image.id))
+                test_answer(out, "200 OK", "", world->image.config.data,
+                            world->image.config.length);
+        else if (strstr(request->path, world->image.diffs[0]))
+                answer_blob(world, request, &world->image.layers[0], out);
+        else if (strstr(request->path, world->top_digest))
+                answer_layer(world, request, out);
+        else
+                test_answer(out, "404 Not Found", "",
+                            "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest "
+                            "unknown\"}]}",
+                            69);
+}
+
+static void world_done(World *world) {
+        test_registry_stop(&world->registry);
+        test_image_done(&world->image);
+        buf_done(&world->top);
+        free(world->manifest);
+}
+
+static void world_start(World *world) {
+        const TestEntry top[] = { { "etc/", 'd' },
+                                  { "etc/word", 'f', "pulled" },
+                                  { "bin/.wh.tool", 'f', "" } };
+
+        *world = (World){ .manifest_type = "application/vnd.docker.distribution.manifest.v2+json" };
+        world->image = test_image("pulled");
+        world->top = test_archive(top, ELEMENTS(top), ARCHIVE_FILTER_GZIP);
+        digest_of(world->top.data, world->top.length, world->top_digest);
+        world->manifest = str_format(
+                "{\"schemaVersion\":2,\"config\":{\"digest\":\"%s\",\"size\":%zu},\"layers\":"
+                "[{\"digest\":\"%s\",\"size\":%zu},{\"digest\":\"%s\",\"size\":%zu}]}",
+                world->image.id, world->image.config.length, world->image.diffs[0],
+                world->image.layers[0].length, world->top_digest, world->top.length);
+        digest_of(world->manifest, strlen(world->manifest), world->manifest_digest);
+        test_registry_start(&world->registry, answer, world);
+}
+
+typedef struct Progress {
+        char **lines; /* "id: status", each once */
+        const char *cancel_at;
+} Progress;
+
+static int on_progress(void *data, const ImageProgress *progress) {
+        Progress *seen = data;
+        _cleanup_free_
+        char *line = progress->id ? str_format("%s: %s", progress->id, progress->status)
+                                  : str_copy(progress->status);
+
+        if (!strv_has(seen->lines, line))
+                strv_add(&seen->lines, line);
+        return seen->cancel_at && str_equal(progress->status, seen->cancel_at) ? -1 : 0;
+}
+
+static void progress_done(Progress *progress) {
+        progress->lines = strv_free(progress->lines);
+}
+
+static int pull_as(TestStore *test, World *world, const char *tag, const RegistryAuth *auth,
+                   Progress *progress, Error *err) {
+        _cleanup_free_
+        char *name = str_format("127.0.0.1:%d/app%s", world->registry.port, tag), *id = NULL;
+
+        return image_pull(test->store, name, NULL, auth, NULL, progress ? on_progress : NULL,
+                          progress, &id, err);
+}
+
+static int pull(TestStore *test, World *world, Error *err) {
+        return pull_as(test, world, ":v1", NULL, NULL, err);
+}
+
+static bool asked_for(const World *world, const char *word) {
+        for (size_t i = 0; world->registry.log && world->registry.log[i]; i++)
+                if (strstr(world->registry.log[i], word))
+                        return true;
+        return false;
+}
+
+/* ---- the good paths ---- */
+
+TEST(pulls_and_says_so) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(progress_done) Progress progress = {}, again = {};
+        _cleanup_(image_done) Image image = {};
+        _cleanup_free_
+        char *digest = NULL, *repository = NULL, *layer = NULL;
+        Error err = {};
+
+        world_start(&world);
+        ASSERT_OK(pull_as(&test, &world, ":v1", NULL, &progress, &err), &err);
+        digest = str_format("Digest: %s", world.manifest_digest);
+        ASSERT_STR(progress.lines[0], "v1: Pulling from app");
+        ASSERT(strv_has(progress.lines, digest));
+        for (size_t i = 0; i < 5; i++) {
+                static const char *const words[] = { "Pulling fs layer", "Verifying Checksum",
+                                                     "Download complete", "Pull complete",
+                                                     "Pull complete" };
+                layer = str_format("%.12s: %s",
+                                   digest_hex(i == 4 ? world.image.diffs[0] : world.top_digest),
+                                   words[i]);
+                ASSERT(strv_has(progress.lines, layer));
+                free(layer);
+                layer = NULL;
+        }
+        ASSERT(str_after(progress.lines[strv_length(progress.lines) - 1],
+                         "Status: Downloaded newer image for 127.0.0.1:"));
+
+        ASSERT_OK(pull_as(&test, &world, ":v1", NULL, &again, &err), &err);
+        ASSERT_INT(strv_length(again.lines), 3);
+        ASSERT(str_after(again.lines[2], "Status: Image is up to date for "));
+        ASSERT_OK(image_find(test.store, world.image.id, &image, &err), &err);
+        repository = str_format("127.0.0.1:%d/app@%s", world.registry.port, world.manifest_digest);
+        ASSERT_STR(image.digests[0], repository);
+        ASSERT_OK(test_store_reopen(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 4);
+}
+
+TEST(pulls_by_digest) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_free_
+        char *tag = NULL;
+        Error err = {};
+
+        world_start(&world);
+        tag = str_format("@%s", world.manifest_digest);
+        ASSERT_OK(pull_as(&test, &world, tag, NULL, NULL, &err), &err);
+}
+
+TEST(fetches_no_layer_twice) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(progress_done) Progress progress = {};
+        _cleanup_free_
+        char *line = NULL;
+        char id[DIGEST_TEXT_MAX];
+        Error err = {};
+
+        world_start(&world);
+        ASSERT_OK(test_load_word(&test, "other", "\"other\"", id, &err),
+                  &err); /* shares the base */
+        ASSERT_OK(pull_as(&test, &world, ":v1", NULL, &progress, &err), &err);
+        line = str_format("%.12s: Already exists", digest_hex(world.image.diffs[0]));
+        ASSERT(strv_has(progress.lines, line));
+        ASSERT(!asked_for(&world, world.image.diffs[0]));
+}
+
+/* ---- authentication ---- */
+
+TEST(gets_a_token) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.wants_token = true;
+        ASSERT_OK(pull(&test, &world, &err), &err);
+        ASSERT(asked_for(&world, "/token?service=s&scope=repository%3Aapp%3Apull -"));
+}
+
+TEST(sends_the_password_where_it_belongs) {
+        const RegistryAuth auth = { .username = (char *)"user", .password = (char *)"secret" };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.wants_password = true;
+        ASSERT(pull(&test, &world, &err) < 0);
+        ASSERT(strstr(err.message, "no basic auth credentials"));
+        ASSERT_OK(pull_as(&test, &world, ":v1", &auth, NULL, &err), &err);
+}
+
+TEST(follows_no_realm_but_http) {
+        const RegistryAuth auth = { .username = (char *)"user", .password = (char *)"secret" };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.wants_token = world.foreign_realm = true;
+        ASSERT(pull_as(&test, &world, ":v1", &auth, NULL, &err) < 0);
+        ASSERT(strstr(err.message, "refused, it is not https"));
+}
+
+/* CVE-2020-15157: a layer elsewhere that asks for credentials. */
+static void answer_elsewhere(TestRegistry *registry, const TestRequest *request, Buf *out) {
+        _cleanup_free_
+        char *header = str_format(
+                "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/steal\",service=\"s\"\r\n",
+                registry->port);
+
+        (void)request;
+        test_answer(out, "401 Unauthorized", header, "", 0);
+}
+
+TEST(credentials_stay_with_the_registry) {
+        const RegistryAuth auth = { .username = (char *)"user", .password = (char *)"secret" };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(test_registry_stop) TestRegistry thief;
+        Error err = {};
+
+        world_start(&world);
+        test_registry_start(&thief, answer_elsewhere, NULL);
+        world.wants_token = world.redirect_layers = true;
+        world.redirect_port = thief.port;
+        ASSERT(pull_as(&test, &world, ":v1", &auth, NULL, &err) < 0);
+        ASSERT(strstr(err.message, "refused, they are the registry's only"));
+        ASSERT_INT(strv_length(thief.log), 1);
+        ASSERT_STR(thief.log[0], "/elsewhere -");
+}
+
+/* ---- tired and hostile registries ---- */
+
+TEST(resumes_a_broken_download) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.cut_once = true;
+        ASSERT_OK(pull(&test, &world, &err), &err);
+}
+
+TEST(waits_for_a_busy_registry) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.busy_once = true;
+        ASSERT_OK(pull(&test, &world, &err), &err);
+}
+
+TEST(refuses_a_wrong_blob) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.wrong_blob = true;
+        ASSERT(pull(&test, &world, &err) < 0);
+        ASSERT_OK(test_store_reopen(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 0);
+        ASSERT_INT(test_count(&test, "snapshots"), 0);
+        ASSERT_INT(test_count(&test, "tmp"), 0);
+}
+
+TEST(refuses_a_wrong_manifest) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.manifest_digest[10] ^= 1; /* of another content */
+        world.manifest_digest[10] = world.manifest_digest[10] == '0' ? '1' : '0';
+        {
+                _cleanup_free_
+                char *tag = str_format("@%s", world.manifest_digest);
+
+                ASSERT(pull_as(&test, &world, tag, NULL, NULL, &err) < 0);
+        }
+        ASSERT(strstr(err.message, "its digest is wrong"));
+}
+
+TEST(refuses_an_ambiguous_manifest) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_start(&world);
+        world.manifest[strlen(world.manifest) - 1] = '\0';
+        {
+                char *both = str_format("%s,\"manifests\":[]}", world.manifest);
+
+                free(world.manifest);
+                world.manifest = both;
+        }
+        ASSERT(pull(&test, &world, &err) < 0);
+        ASSERT(strstr(err.message, "both layers and manifests"));
+}
+
+TEST(errors_are_worded_as_docker_does) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_free_
+        char *expected = NULL;
+        int port;
+        Error err = {};
+
+        world_start(&world);
+        ASSERT(pull_as(&test, &world, ":nope", NULL, NULL, &err) < 0);
+        expected = str_format(
+                "manifest for 127.0.0.1:%d/app:nope not found: manifest unknown: manifest unknown",
+                world.registry.port);
+        ASSERT_STR(err.message, expected);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+        free(expected);
+        port = world.registry.port;
+        test_registry_stop(&world.registry);
+        world.registry.port = port;
+        ASSERT(pull(&test, &world, &err) < 0);
+        expected = str_format("Get \"http://127.0.0.1:%d/v2/\": dial tcp 127.0.0.1:%d: connect: "
+                              "connection refused",
+                              port, port);
+        ASSERT_STR(err.message, expected);
+}
+
+TEST(can_be_cancelled) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(progress_done) Progress progress = { .cancel_at = "Download complete" };
+        Error err = {};
+
+        world_start(&world);
+        ASSERT(pull_as(&test, &world, ":v1", NULL, &progress, &err) < 0);
+        ASSERT_INT(test_count(&test, "tmp"), 0);
+        progress.cancel_at = NULL;
+        ASSERT_OK(pull_as(&test, &world, ":v1", NULL, &progress, &err), &err);
+}
+
+TEST_MAIN()
