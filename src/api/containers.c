@@ -52,6 +52,20 @@ static int read_create(ApiRequest *request, ContainerCreate *create, Error *err)
         return container_create_read(body, create, err);
 }
 
+static void drop_if_none(int64_t **value, int64_t least) {
+        if (*value && **value < least) {
+                free(*value);
+                *value = NULL;
+        }
+}
+
+/* Clients say "no limit" in numbers too; from here on it is said by absence alone. */
+static void normalise(HostConfig *host) {
+        drop_if_none(&host->pids_limit, 1);
+        if (host->memory_swappiness && *host->memory_swappiness == -1)
+                drop_if_none(&host->memory_swappiness, 0);
+}
+
 static void add_warnings(Buf *json, char *const *warnings) {
         buf_add_str(json, ",\"Warnings\":[");
         for (size_t i = 0; i < strv_length(warnings); i++) {
@@ -74,6 +88,7 @@ int on_container_create(ApiRequest *request, Error *err) {
 
         if (r < 0)
                 return r;
+        normalise(&create.host);
         r = engine_container_create(request->engine, api_query(request, "name"),
                                     api_query(request, "platform"), &create, &id, &warnings, err);
         if (r < 0)
