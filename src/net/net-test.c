@@ -389,6 +389,43 @@ TEST(truth_table_with_br_netfilter) {
         ASSERT_INT(compare(&stage, true), 0);
 }
 
+/* ---- connections ---- */
+
+static bool ping(int client, const Box *server) {
+        char text[8];
+
+        (void)recv(client, text, sizeof(text), 0); /* an ICMP error of before, if there was one */
+        return send(client, "ping", 4, 0) == 4 && ready(server->udp, POLLIN, WAIT_MS) &&
+               recv(server->udp, text, sizeof(text), 0) == 4;
+}
+
+/* A client of UDP that never pauses is one connection to the kernel, which remembers that the port
+ * was nobody's, or another container's. */
+TEST(udp_follows_the_port) {
+        static const char *const ports[] = { "9000:7000/udp", NULL };
+        _cleanup_stage_ Stage stage = { 0 };
+        _cleanup_(box_done) Box first = { .netns = -1, .tcp = -1, .udp = -1 }, second = first;
+        _cleanup_close_
+        int client = -1;
+        struct sockaddr_in to = { .sin_family = AF_INET,
+                                  .sin_port = htons(9000),
+                                  .sin_addr.s_addr = inet_addr("192.168.1.100") };
+        Error err = { 0 };
+
+        ASSERT(set_filtering("0"));
+        ASSERT_OK(stage_new(&stage, &err), &err);
+        client = client_socket(&stage.lan, SOCK_DGRAM);
+        ASSERT_INT(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+        ASSERT(!ping(client, &stage.web));
+        ASSERT_OK(join(&stage, &first, &stage.front, "first", ports, &err), &err);
+        reaper_wait(stage.net->reaper, NULL);
+        ASSERT(ping(client, &first));
+        ASSERT_OK(endpoint_leave(stage.net, &stage.front, &first.endpoint, &err), &err);
+        ASSERT_OK(join(&stage, &second, &stage.front, "second", ports, &err), &err);
+        reaper_wait(stage.net->reaper, NULL);
+        ASSERT(ping(client, &second));
+}
+
 /* ---- what others do to the table ---- */
 
 /* As `nft flush ruleset` does. */

@@ -308,6 +308,73 @@ TEST(inside) {
         ASSERT(rtnl_index(inner, "lan0") < 0);
 }
 
+/* ---- many at once ---- */
+
+#define WORKERS 8
+#define ROUNDS 5
+
+typedef struct Worker {
+        World *world;
+        const NetworkConfig *config;
+        pthread_t thread;
+        int result;
+        Error err;
+} Worker;
+
+static int come_and_go(Worker *worker) {
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of("80");
+        _cleanup_close_
+        int netns = -1;
+        char *upstream[] = { NULL };
+        Net *net = worker->world->net;
+        int r = netns_new(&netns, &worker->err);
+
+        if (r == 0)
+                r = endpoint_reserve(net, worker->config, &endpoint, &worker->err);
+        if (r == 0)
+                r = endpoint_join(net, worker->config, &endpoint, netns, &worker->err);
+        if (r == 0)
+                r = resolver_attach(net, endpoint.container_id, netns, upstream, false,
+                                    &worker->err);
+        resolver_detach(net, endpoint.container_id);
+        return r < 0 ? r : endpoint_leave(net, worker->config, &endpoint, &worker->err);
+}
+
+static void *work(void *data) {
+        Worker *worker = data;
+
+        for (int i = 0; i < ROUNDS && worker->result == 0; i++)
+                worker->result = come_and_go(worker);
+        return NULL;
+}
+
+static void count_links(void *data, const RtnlLink *link) {
+        *(int *)data += str_equal(link->kind, "veth");
+}
+
+TEST(many_at_once) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        Worker workers[WORKERS] = { 0 };
+        Error err = { 0 };
+        int links = 0;
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        for (size_t i = 0; i < WORKERS; i++) {
+                workers[i] = (Worker){ .world = &world, .config = &config };
+                (void)pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+        }
+        for (size_t i = 0; i < WORKERS; i++)
+                (void)pthread_join(workers[i].thread, NULL);
+        for (size_t i = 0; i < WORKERS; i++)
+                ASSERT_OK(workers[i].result, &workers[i].err);
+        reaper_wait(world.net->reaper, NULL);
+        ASSERT_OK(rtnl_each_link(world.rtnl, count_links, &links, &err), &err);
+        ASSERT_INT(links, 0);
+        ASSERT_OK(network_remove(world.net, &config, &err), &err);
+}
+
 __attribute__((constructor)) static void own_namespace(void) {
         int fd;
 
