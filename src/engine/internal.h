@@ -84,9 +84,7 @@ static inline void container_unlockp(Container **container) {
 /* lock held. Writes name, state and endpoints to the database, one transaction. The caller
  * publishes. */
 int container_save(Container *container, bool durable, Error *err);
-/* At create, before anything is made; then the whole record, when all is; synced unless the
- * container is an --rm one. */
-int container_save_intent(Container *container, Error *err);
+/* The whole record, at create; synced unless the container is an --rm one. */
 int container_save_new(Container *container, Error *err);
 /* lock held: the record says that it is going, and its name is free. */
 int container_save_removing(Container *container, Error *err);
@@ -284,6 +282,8 @@ void restart_timers_drop(Engine *engine);
 EngineWait *wait_register(Container *container, WaitCondition condition);
 /* timeout in ns, -1: none; cancel_fd as in engine.h. 0, -ETIMEDOUT or -ECANCELED. No lock held. */
 int wait_poll(EngineWait *wait, int64_t timeout, int cancel_fd);
+/* Readable once it is over, for a poll together with others; -1 where there was no descriptor left. */
+int wait_fd(const EngineWait *wait);
 EngineWait *wait_free(EngineWait *wait);
 DEFINE_CLEANUP(EngineWait *, wait_free)
 typedef enum WaitEvent { WAIT_EVENT_EXIT, WAIT_EVENT_REMOVED } WaitEvent;

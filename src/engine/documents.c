@@ -1,0 +1,205 @@
+/* documents.c: the parts that the documents of inspect and list share: networks, ports, mounts,
+ * sizes. What never changes is read from the container, the rest from its snapshot. */
+#include "engine/documents.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#define BLOCK 512
+
+void json_put(json_object *object, const char *name, json_object *value) {
+        (void)json_object_object_add(object, name, value);
+}
+
+void json_put_text(json_object *object, const char *name, const char *value) {
+        json_put(object, name, json_object_new_string(value ?: ""));
+}
+
+void json_put_int(json_object *object, const char *name, int64_t value) {
+        json_put(object, name, json_object_new_int64(value));
+}
+
+void json_put_bool(json_object *object, const char *name, bool value) {
+        json_put(object, name, json_object_new_boolean(value));
+}
+
+void json_put_time(json_object *object, const char *name, int64_t when) {
+        char text[CLOCK_TEXT_MAX];
+
+        json_put_text(object, name, clock_format(when, text));
+}
+
+void json_add_object(Buf *json, json_object *object) {
+        buf_add_str(json, json_object_to_json_string_ext(
+                                  object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)json_object_put(object);
+}
+
+/* ---- networks ---- */
+
+char *address_split(const char *text, int64_t *ret_prefix) {
+        const char *slash = text ? strchr(text, '/') : NULL;
+
+        *ret_prefix = 0;
+        if (slash && str_to_int64(slash + 1, ret_prefix) < 0)
+                *ret_prefix = 0;
+        return slash ? str_copy_n(text, (size_t)(slash - text)) : str_copy(text ?: "");
+}
+
+static json_object *strings_or_null(char *const *list) {
+        json_object *array = list && *list ? json_object_new_array() : NULL;
+
+        for (; list && *list; list++)
+                (void)json_object_array_add(array, json_object_new_string(*list));
+        return array;
+}
+
+static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
+        json_object *object = json_write(&endpoint_settings_table, &endpoint->settings);
+        const Endpoint *joined = &endpoint->endpoint;
+        int64_t prefix;
+        _cleanup_free_
+        char *address = address_split(joined->address, &prefix);
+
+        json_put(object, "Aliases", strings_or_null(joined->aliases ?: endpoint->settings.aliases));
+        json_put_text(object, "NetworkID", endpoint->network_id);
+        json_put_text(object, "EndpointID", endpoint->endpoint_id);
+        json_put_text(object, "Gateway", joined->address ? joined->gateway : "");
+        json_put_text(object, "IPAddress", address);
+        json_put_int(object, "IPPrefixLen", prefix);
+        json_put_text(object, "IPv6Gateway", "");
+        json_put_text(object, "GlobalIPv6Address", "");
+        json_put_int(object, "GlobalIPv6PrefixLen", 0);
+        json_put_text(object, "MacAddress", joined->address ? joined->mac : "");
+        return object;
+}
+
+json_object *networks_document(const ContainerSnapshot *snapshot) {
+        json_object *object = json_object_new_object();
+        const ContainerEndpoint *endpoints = snapshot->endpoints.items;
+
+        for (size_t i = 0; i < snapshot->endpoints.count; i++)
+                json_put(object, endpoints[i].network_name, endpoint_document(&endpoints[i]));
+        return object;
+}
+
+/* ---- ports ---- */
+
+static PortBindings *ports_slot(JsonArray *ports, const char *name) {
+        PortBindings *items = ports->items, *slot;
+
+        for (size_t i = 0; i < ports->count; i++)
+                if (str_equal(items[i].port, name))
+                        return &items[i];
+        slot = json_append(ports, &port_bindings_table);
+        slot->port = str_copy(name);
+        return slot;
+}
+
+static void add_published(const Endpoint *endpoint, JsonArray *ret) {
+        const NetPort *ports = endpoint->ports.items;
+
+        for (size_t i = 0; i < endpoint->ports.count; i++) {
+                _cleanup_free_
+                char *name = str_format("%lld/%s", (long long)ports[i].container_port,
+                                        ports[i].protocol ?: "tcp");
+                PortBinding *binding =
+                        json_append(&ports_slot(ret, name)->bindings, &port_binding_table);
+
+                binding->host_ip =
+                        str_copy(str_empty(ports[i].host_ip) ? "0.0.0.0" : ports[i].host_ip);
+                binding->host_port = str_format("%lld", (long long)ports[i].host_port);
+        }
+}
+
+void ports_of(const Container *container, const ContainerSnapshot *snapshot, JsonArray *ret) {
+        const ContainerEndpoint *endpoints = snapshot->endpoints.items;
+        bool joined = false;
+
+        for (size_t i = 0; i < snapshot->endpoints.count; i++) {
+                if (!endpoints[i].endpoint.address)
+                        continue;
+                joined = true;
+                add_published(&endpoints[i].endpoint, ret);
+        }
+        /* Exposed, not published. */
+        for (char **port = container->spec.config.exposed_ports; joined && port && *port; port++)
+                (void)ports_slot(ret, *port);
+}
+
+/* ---- mounts ---- */
+
+static bool is_hidden(const Container *container, const MountPoint *point) {
+        const Pairs *tmpfs = &container->spec.host.tmpfs;
+
+        for (size_t i = 0; i < tmpfs->count; i++)
+                if (str_equal(point->type, "tmpfs") &&
+                    str_equal(tmpfs->items[i].key, point->destination))
+                        return true;
+        return false;
+}
+
+json_object *mounts_document(const Container *container) {
+        json_object *array = json_object_new_array();
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                if (is_hidden(container, &points[i]))
+                        continue;
+                json_object *object = json_object_new_object();
+                json_put_text(object, "Type", points[i].type);
+                if (points[i].name)
+                        json_put_text(object, "Name", points[i].name);
+                json_put_text(object, "Source", points[i].source);
+                json_put_text(object, "Destination", points[i].destination);
+                if (points[i].driver)
+                        json_put_text(object, "Driver", points[i].driver);
+                json_put_text(object, "Mode", points[i].mode);
+                json_put_bool(object, "RW", points[i].rw);
+                json_put_text(object, "Propagation", points[i].propagation);
+                (void)json_object_array_add(array, object);
+        }
+        return array;
+}
+
+/* ---- size ---- */
+
+/* Bytes below fd, which is closed. */
+static int64_t tree_size(int fd) {
+        _cleanup_closedir_ DIR *dir = fdopendir(fd);
+        struct dirent *entry;
+        int64_t size = 0;
+
+        while (dir && (entry = readdir(dir))) {
+                struct stat status;
+
+                if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, "..") ||
+                    fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
+                        size += MIN(status.st_size, (off_t)status.st_blocks * BLOCK + BLOCK);
+                if (!S_ISDIR(status.st_mode))
+                        continue;
+                int child_fd = openat(dirfd(dir), entry->d_name,
+                                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (child_fd >= 0)
+                        size += tree_size(child_fd);
+        }
+        if (!dir)
+                close_fd(&fd);
+        return size;
+}
+
+int64_t container_size_rw(const Container *container) {
+        _cleanup_free_
+        char *path = str_format("%s/upper", container->id);
+        int fd;
+
+        if (dir_open_at(container->engine->containers_fd, path, 0, &fd, NULL) < 0)
+                return 0;
+        return tree_size(fd);
+}

@@ -1,0 +1,219 @@
+/* info.c: what the daemon says of itself and its host, in the members of Docker's info. */
+#include <fcntl.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "engine/documents.h"
+#include "os/cgroup.h"
+
+#define FILE_MAX_SIZE 65536
+
+/* ---- containers and images ---- */
+
+static void put_counts(json_object *object, Engine *engine) {
+        Container **containers;
+        Image *images = NULL;
+        size_t count, image_count = 0;
+        int64_t running = 0, paused = 0;
+
+        containers_all(engine, &containers, &count);
+        for (size_t i = 0; i < count; i++) {
+                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
+
+                running += snapshot->state.status == CONTAINER_RUNNING ||
+                           snapshot->state.status == CONTAINER_RESTARTING;
+                paused += snapshot->state.status == CONTAINER_PAUSED;
+        }
+        json_put_int(object, "Containers", (int64_t)count);
+        json_put_int(object, "ContainersRunning", running);
+        json_put_int(object, "ContainersPaused", paused);
+        json_put_int(object, "ContainersStopped", (int64_t)count - running - paused);
+        containers_free(containers, count);
+        if (image_list(engine->images, &images, &image_count, NULL) == 0)
+                for (size_t i = 0; i < image_count; i++)
+                        image_done(&images[i]);
+        free(images);
+        json_put_int(object, "Images", (int64_t)image_count);
+}
+
+/* ---- lists ---- */
+
+static json_object *words(const char *const *list, size_t count) {
+        json_object *array = json_object_new_array();
+
+        for (size_t i = 0; i < count; i++)
+                (void)json_object_array_add(array, json_object_new_string(list[i]));
+        return array;
+}
+
+#define WORDS(...)                                                                                 \
+        words((const char *const[]){ __VA_ARGS__ },                                                \
+              ELEMENTS(((const char *const[]){ __VA_ARGS__ })))
+
+static json_object *pair(const char *name, const char *value) {
+        json_object *array = json_object_new_array();
+
+        (void)json_object_array_add(array, json_object_new_string(name));
+        (void)json_object_array_add(array, json_object_new_string(value));
+        return array;
+}
+
+static void put_driver(json_object *object) {
+        json_object *status = json_object_new_array();
+
+        json_put_text(object, "Driver", "overlay2");
+        (void)json_object_array_add(status, pair("Supports d_type", "true"));
+        (void)json_object_array_add(status, pair("Native Overlay Diff", "true"));
+        json_put(object, "DriverStatus", status);
+}
+
+static void put_plugins(json_object *object) {
+        json_object *plugins = json_object_new_object();
+
+        json_put(plugins, "Volume", WORDS("local"));
+        json_put(plugins, "Network", WORDS("bridge", "host", "null"));
+        json_put(plugins, "Authorization", NULL);
+        json_put(plugins, "Log", WORDS("json-file"));
+        json_put(object, "Plugins", plugins);
+}
+
+/* ---- the host ---- */
+
+static bool sysctl_is(const char *path, const char *wanted) {
+        _cleanup_free_
+        char *text = NULL;
+        size_t length;
+
+        return file_read_at(AT_FDCWD, path, FILE_MAX_SIZE, &text, &length, NULL) == 0 &&
+               str_equal(str_trim(text), wanted);
+}
+
+/* PRETTY_NAME of os-release(5); the caller's. */
+static char *os_name(const char *field) {
+        _cleanup_free_
+        char *text = NULL;
+        size_t length;
+
+        if (file_read_at(AT_FDCWD, "/etc/os-release", FILE_MAX_SIZE, &text, &length, NULL) < 0)
+                return str_copy("Linux");
+        _cleanup_strv_
+        char **lines = str_split(text, '\n');
+        for (char **line = lines; line && *line; line++) {
+                const char *value = str_after(*line, field);
+
+                if (!value || *value != '=')
+                        continue;
+                value++;
+                size_t quoted = strlen(value);
+                if (quoted >= 2 && value[0] == '"')
+                        return str_copy_n(value + 1, quoted - 2);
+                return str_copy(value);
+        }
+        return str_copy("");
+}
+
+static void put_cgroups(json_object *object) {
+        CgroupMode mode = CGROUP_V1;
+
+        (void)cgroup_mode(&mode, NULL);
+        json_put_text(object, "CgroupDriver", "cgroupfs");
+        json_put_text(object, "CgroupVersion", mode == CGROUP_V2 ? "2" : "1");
+        json_put_bool(object, "MemoryLimit", true);
+        json_put_bool(object, "SwapLimit", true);
+        json_put_bool(object, "CpuCfsPeriod", true);
+        json_put_bool(object, "CpuCfsQuota", true);
+        json_put_bool(object, "CPUShares", true);
+        json_put_bool(object, "CPUSet", true);
+        json_put_bool(object, "PidsLimit", true);
+        json_put_bool(object, "OomKillDisable", mode != CGROUP_V2);
+}
+
+static void put_host(json_object *object) {
+        struct utsname host = { 0 };
+        struct sysinfo memory = { 0 };
+        _cleanup_free_
+        char *name = os_name("PRETTY_NAME"), *version = os_name("VERSION_ID");
+
+        (void)uname(&host);
+        (void)sysinfo(&memory);
+        json_put_bool(object, "IPv4Forwarding", sysctl_is("/proc/sys/net/ipv4/ip_forward", "1"));
+        json_put_text(object, "KernelVersion", host.release);
+        json_put_text(object, "OperatingSystem", name);
+        json_put_text(object, "OSVersion", version);
+        json_put_text(object, "OSType", "linux");
+        json_put_text(object, "Architecture", host.machine);
+        json_put_int(object, "NCPU", sysconf(_SC_NPROCESSORS_ONLN));
+        json_put_int(object, "MemTotal", (int64_t)memory.totalram * memory.mem_unit);
+        json_put_text(object, "Name", host.nodename);
+}
+
+/* ---- the daemon ---- */
+
+static void put_registry(json_object *object, const RegistryOptions *options) {
+        json_object *registry = json_object_new_object(), *networks = json_object_new_array();
+        json_object *mirrors = json_object_new_array(), *indexes = json_object_new_object();
+
+        (void)json_object_array_add(networks, json_object_new_string("127.0.0.0/8"));
+        for (char **host = options->insecure; host && *host; host++)
+                (void)json_object_array_add(networks, json_object_new_string(*host));
+        for (char **url = options->mirrors; url && *url; url++)
+                (void)json_object_array_add(mirrors, json_object_new_string(*url));
+        json_put(registry, "InsecureRegistryCIDRs", networks);
+        json_put(registry, "IndexConfigs", indexes);
+        json_put(registry, "Mirrors", mirrors);
+        json_put(object, "RegistryConfig", registry);
+        json_put_text(object, "IndexServerAddress", "https://index.docker.io/v1/");
+}
+
+static void put_runtimes(json_object *object) {
+        json_object *runtimes = json_object_new_object(), *runc = json_object_new_object();
+
+        json_put_text(runc, "path", "brig-runtime");
+        json_put(runtimes, "runc", runc);
+        json_put(object, "Runtimes", runtimes);
+        json_put_text(object, "DefaultRuntime", "runc");
+        json_put_text(object, "InitBinary", "brig-init");
+}
+
+/* Of no cluster: clients look at the state. */
+static void put_swarm(json_object *object) {
+        json_object *swarm = json_object_new_object();
+
+        json_put_text(swarm, "NodeID", "");
+        json_put_text(swarm, "NodeAddr", "");
+        json_put_text(swarm, "LocalNodeState", "inactive");
+        json_put_bool(swarm, "ControlAvailable", false);
+        json_put_text(swarm, "Error", "");
+        json_put(swarm, "RemoteManagers", NULL);
+        json_put(object, "Swarm", swarm);
+}
+
+int engine_info(Engine *engine, Buf *json, Error *err) {
+        json_object *object = json_object_new_object();
+        char now[CLOCK_TEXT_MAX];
+
+        json_put_text(object, "ID", "brig");
+        put_counts(object, engine);
+        put_driver(object);
+        put_plugins(object);
+        put_cgroups(object);
+        json_put_text(object, "SystemTime", clock_format(clock_now(), now));
+        json_put_text(object, "LoggingDriver", engine->options.log.type ?: "json-file");
+        put_host(object);
+        put_registry(object, &engine->options.registry);
+        json_put_text(object, "DockerRootDir", engine->options.data_root);
+        json_put(object, "Labels", json_object_new_array());
+        json_put_bool(object, "ExperimentalBuild", false);
+        json_put_text(object, "ServerVersion", BRIG_VERSION);
+        put_runtimes(object);
+        put_swarm(object);
+        json_put_bool(object, "LiveRestoreEnabled", true);
+        json_put_text(object, "Isolation", "");
+        json_put(object, "SecurityOptions", WORDS("name=seccomp,profile=default"));
+        json_put(object, "Warnings", json_object_new_array());
+        json_add_object(json, object);
+        return 0;
+}

@@ -1,0 +1,159 @@
+/* list.c: the list of containers. An entry changes with its snapshot only, but for the age in its
+ * status; so the rest is rendered once and kept with the snapshot. No container's lock is taken. */
+#include "engine/list-filter.h"
+
+#include "base/clock.h"
+
+/* ---- one entry ---- */
+
+static char *command_text(const Container *container) {
+        Buf text = { 0 };
+
+        buf_add_str(&text, container->path ?: "");
+        for (char **arg = container->args; arg && *arg; arg++)
+                buf_format(&text, strchr(*arg, ' ') ? " '%s'" : " %s", *arg);
+        return buf_take(&text);
+}
+
+static json_object *port_entry(const char *port) {
+        json_object *object = json_object_new_object();
+        int64_t number = 0;
+        const char *slash = strchr(port, '/');
+        _cleanup_free_
+        char *digits = slash ? str_copy_n(port, (size_t)(slash - port)) : str_copy(port);
+
+        (void)str_to_int64(digits, &number); /* "80-90/tcp": Docker shows 0, too */
+        json_put_int(object, "PrivatePort", number);
+        json_put_text(object, "Type", slash ? slash + 1 : "tcp");
+        return object;
+}
+
+static json_object *ports_document(const Container *container, const ContainerSnapshot *snapshot) {
+        json_object *array = json_object_new_array();
+        JsonArray ports = { 0 };
+
+        ports_of(container, snapshot, &ports);
+        const PortBindings *items = ports.items;
+        for (size_t i = 0; i < ports.count; i++) {
+                const PortBinding *bindings = items[i].bindings.items;
+
+                if (items[i].bindings.count == 0)
+                        (void)json_object_array_add(array, port_entry(items[i].port));
+                for (size_t j = 0; j < items[i].bindings.count; j++) {
+                        json_object *entry = port_entry(items[i].port);
+                        int64_t number = 0;
+
+                        (void)str_to_int64(bindings[j].host_port, &number);
+                        json_put_text(entry, "IP", bindings[j].host_ip);
+                        json_put_int(entry, "PublicPort", number);
+                        (void)json_object_array_add(array, entry);
+                }
+        }
+        port_bindings_done(&ports);
+        return array;
+}
+
+static json_object *entry_document(const Container *container, const ContainerSnapshot *snapshot) {
+        json_object *object = json_object_new_object(), *names = json_object_new_array();
+        json_object *host = json_object_new_object(), *networks = json_object_new_object();
+        json_object *labels = json_object_new_object();
+        _cleanup_free_
+        char *name = str_format("/%s", snapshot->name), *command = command_text(container);
+
+        json_put_text(object, "Id", container->id);
+        (void)json_object_array_add(names, json_object_new_string(name));
+        json_put(object, "Names", names);
+        json_put_text(object, "Image", container->spec.config.image);
+        json_put_text(object, "ImageID", container->image_id);
+        json_put_text(object, "Command", command);
+        json_put_int(object, "Created", container->created / NSEC_PER_SEC);
+        json_put(object, "Ports", ports_document(container, snapshot));
+        const Pairs *pairs = &container->spec.config.labels;
+        for (size_t i = 0; i < pairs->count; i++)
+                json_put_text(labels, pairs->items[i].key, pairs->items[i].value);
+        json_put(object, "Labels", labels);
+        json_put_text(object, "State", status_name(&snapshot->state));
+        json_put_text(host, "NetworkMode", container->spec.host.network_mode);
+        json_put(object, "HostConfig", host);
+        json_put(networks, "Networks", networks_document(snapshot));
+        json_put(object, "NetworkSettings", networks);
+        json_put(object, "Mounts", mounts_document(container));
+        return object;
+}
+
+/* The entry without its closing brace; lives as long as the snapshot. */
+static const char *entry_fragment(const Container *container, ContainerSnapshot *snapshot) {
+        char *expected = NULL, *fragment = atomic_load(&snapshot->list_fragment);
+        Buf text = { 0 };
+
+        if (fragment)
+                return fragment;
+        json_add_object(&text, entry_document(container, snapshot));
+        text.data[text.length - 1] = '\0';
+        fragment = buf_take(&text);
+        if (atomic_compare_exchange_strong(&snapshot->list_fragment, &expected, fragment))
+                return fragment;
+        free(fragment); /* another reader was faster */
+        return expected;
+}
+
+static void add_sizes(Engine *engine, const Container *container, Buf *json) {
+        int64_t own = container_size_rw(container), whole = own;
+        Image image = { 0 };
+
+        if (image_find(engine->images, container->image_id, &image, NULL) == 0)
+                whole += image.size;
+        image_done(&image);
+        if (own > 0)
+                buf_format(json, ",\"SizeRw\":%lld", (long long)own);
+        buf_format(json, ",\"SizeRootFs\":%lld", (long long)whole);
+}
+
+static bool is_shown(const ListOptions *options, const ListFilter *filter,
+                     const Container *container, const ContainerSnapshot *snapshot) {
+        int64_t status = snapshot->state.status;
+        bool active = status == CONTAINER_RUNNING || status == CONTAINER_PAUSED ||
+                      status == CONTAINER_RESTARTING;
+
+        if (!active && !options->all && options->limit <= 0 && !filter->shows_all)
+                return false;
+        return list_filter_matches(filter, container, snapshot);
+}
+
+static void list_all(Engine *engine, const ListOptions *options, const ListFilter *filter,
+                     Buf *json) {
+        Container **containers;
+        size_t count;
+        int64_t shown = 0, now = clock_now();
+
+        containers_all(engine, &containers, &count);
+        for (size_t i = 0; i < count && (options->limit <= 0 || shown < options->limit); i++) {
+                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
+
+                if (!is_shown(options, filter, containers[i], snapshot))
+                        continue;
+                _cleanup_free_
+                char *status = status_text(&snapshot->state, now);
+                buf_add_str(json, shown++ ? "," : "");
+                buf_add_str(json, entry_fragment(containers[i], snapshot));
+                buf_add_str(json, ",\"Status\":");
+                json_add_quoted(json, status);
+                if (options->size)
+                        add_sizes(engine, containers[i], json);
+                buf_add_char(json, '}');
+        }
+        containers_free(containers, count);
+}
+
+int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err) {
+        ListFilter filter;
+
+        int r = list_filter_new(engine, options->filters, &filter, err);
+        if (r == 0) {
+                buf_add_char(json, '[');
+                list_all(engine, options, &filter, json);
+                buf_add_char(json, ']');
+        }
+        list_filter_done(&filter);
+        return r;
+}

@@ -1,0 +1,295 @@
+/* mount-spec.c: reads the words of -v, --mount and --tmpfs in Docker's grammar. mounts.c makes
+ * mount points of them. */
+#include "engine/mount-spec.h"
+
+typedef enum ModeClass {
+        MODE_ACCESS,
+        MODE_LABEL,
+        MODE_PROPAGATION,
+        MODE_COPY,
+        MODE_CONSISTENCY,
+        MODE_CLASSES
+} ModeClass;
+
+static const struct {
+        const char *word;
+        ModeClass class;
+} modes[] = {
+        { "rw", MODE_ACCESS },
+        { "ro", MODE_ACCESS },
+        { "z", MODE_LABEL },
+        { "Z", MODE_LABEL },
+        { "shared", MODE_PROPAGATION },
+        { "rshared", MODE_PROPAGATION },
+        { "slave", MODE_PROPAGATION },
+        { "rslave", MODE_PROPAGATION },
+        { "private", MODE_PROPAGATION },
+        { "rprivate", MODE_PROPAGATION },
+        { "nocopy", MODE_COPY },
+        { "consistent", MODE_CONSISTENCY },
+        { "cached", MODE_CONSISTENCY },
+        { "delegated", MODE_CONSISTENCY },
+};
+
+/* The word of each class in a mode "ro,z,rshared"; false where a word is unknown or its class comes
+ * twice. */
+static bool mode_parse(const char *mode, const char *found[MODE_CLASSES]) {
+        _cleanup_strv_
+        char **words = str_split(mode, ',');
+
+        memset(found, 0, MODE_CLASSES * sizeof(*found));
+        for (char **word = words; word && *word; word++) {
+                bool known = false;
+
+                for (size_t i = 0; i < ELEMENTS(modes); i++) {
+                        if (!str_equal(modes[i].word, *word))
+                                continue;
+                        if (found[modes[i].class])
+                                return false;
+                        found[modes[i].class] = modes[i].word;
+                        known = true;
+                }
+                if (!known)
+                        return false;
+        }
+        return true;
+}
+
+char *path_clean(const char *path) {
+        _cleanup_strv_
+        char **parts = str_split(path, '/');
+        _cleanup_strv_
+        char **kept = NULL;
+        size_t count = 0;
+
+        for (char **part = parts; part && *part; part++) {
+                if (!**part || str_equal(*part, "."))
+                        continue;
+                if (str_equal(*part, "..")) {
+                        if (count > 0) {
+                                free(kept[--count]);
+                                kept[count] = NULL;
+                        }
+                        continue;
+                }
+                strv_add(&kept, *part);
+                count++;
+        }
+        _cleanup_free_
+        char *joined = strv_join(kept, "/");
+        return str_format("/%s", joined ?: "");
+}
+
+static int destination_check(const char *destination, const char *type, Error *err) {
+        if (destination[0] != '/')
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid mount config for type \"%s\": invalid mount path: '%s' "
+                                  "mount path must be absolute",
+                                  type, destination);
+        _cleanup_free_
+        char *clean = path_clean(destination);
+        if (str_equal(clean, "/"))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid mount config for type \"%s\": invalid specification: "
+                                  "destination can't be '/'",
+                                  type);
+        return 0;
+}
+
+static int invalid_spec(const char *text, Error *err) {
+        return error_kind(err, ERROR_INVALID, "invalid volume specification: '%s'", text);
+}
+
+/* Splits into at most three parts at colons; -1 where there are more or the first is empty. */
+static int split(const char *text, char ***ret) {
+        size_t count;
+
+        *ret = str_split(text, ':');
+        count = strv_length(*ret);
+        return count == 0 || count > 3 || !*(*ret)[0] ? -1 : (int)count;
+}
+
+static int parse_parts(const char *text, char **parts, int count, MountPoint *ret, Error *err) {
+        const char *found[MODE_CLASSES];
+        const char *mode = count == 3 ? parts[2] : "";
+        const char *destination = parts[count > 1 ? 1 : 0];
+        bool is_bind = count > 1 && parts[0][0] == '/';
+
+        if (count == 2 && *parts[1] && mode_parse(parts[1], found))
+                return invalid_spec(text, err);
+        if (!mode_parse(mode, found))
+                return error_kind(err, ERROR_INVALID, "invalid mode: %s", mode);
+        int r = destination_check(destination, is_bind ? "bind" : "volume", err);
+        if (r < 0)
+                return error_prefix(err, "invalid volume specification: '%s'", text);
+        if (!is_bind && found[MODE_PROPAGATION])
+                return invalid_spec(text, err);
+        if (is_bind && found[MODE_COPY])
+                return invalid_spec(text, err);
+        ret->type = str_copy(is_bind ? "bind" : "volume");
+        ret->destination = path_clean(destination);
+        ret->rw = !str_equal(found[MODE_ACCESS], "ro");
+        ret->no_copy = found[MODE_COPY] != NULL;
+        ret->mode = str_copy(!*mode && !is_bind && count > 1 ? "z" : mode);
+        if (is_bind) {
+                ret->source = path_clean(parts[0]);
+                ret->propagation = str_copy(found[MODE_PROPAGATION] ?: "rprivate");
+        } else {
+                ret->name = count > 1 ? str_copy(parts[0]) : NULL;
+                ret->driver = str_copy("local");
+        }
+        return 0;
+}
+
+int mount_parse_bind(const char *text, MountPoint *ret, Error *err) {
+        _cleanup_strv_
+        char **parts = NULL;
+
+        int count = split(text, &parts);
+        if (count < 0)
+                return invalid_spec(text, err);
+        return parse_parts(text, parts, count, ret, err);
+}
+
+/* ---- --mount ---- */
+
+static int spec_invalid(const MountSpec *spec, const char *why, Error *err) {
+        return error_kind(err, ERROR_INVALID, "invalid mount config for type \"%s\": %s",
+                          spec->type ?: "", why);
+}
+
+static int parse_spec_bind(const MountSpec *spec, MountPoint *ret, Error *err) {
+        const char *found[MODE_CLASSES] = { NULL };
+        const MountBindOptions *options = spec->bind;
+
+        if (str_empty(spec->source))
+                return spec_invalid(spec, "field Source must not be empty", err);
+        if (spec->source[0] != '/') {
+                _cleanup_free_
+                char *why = str_format("invalid mount path: '%s' mount path must be absolute",
+                                       spec->source);
+                return spec_invalid(spec, why, err);
+        }
+        if (spec->volume)
+                return spec_invalid(spec, "field VolumeOptions must not be specified", err);
+        if (options && !str_empty(options->propagation) &&
+            (!mode_parse(options->propagation, found) || !found[MODE_PROPAGATION]))
+                return spec_invalid(spec, "invalid propagation mode", err);
+        ret->source = path_clean(spec->source);
+        ret->propagation = str_copy(found[MODE_PROPAGATION] ?: "rprivate");
+        if (options && options->non_recursive)
+                strv_add(&ret->options, "bind");
+        return 0;
+}
+
+static int parse_spec_volume(const MountSpec *spec, MountPoint *ret, Error *err) {
+        const MountVolumeOptions *options = spec->volume;
+        const MountDriverConfig *driver = options ? options->driver_config : NULL;
+
+        if (spec->bind)
+                return spec_invalid(spec, "field BindOptions must not be specified", err);
+        if (driver && !str_empty(driver->name) && !str_equal(driver->name, "local"))
+                return error_kind(err, ERROR_INVALID,
+                                  "error looking up volume plugin %s: plugin \"%s\" not found",
+                                  driver->name, driver->name);
+        if (driver && driver->options.count > 0)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "options of the local volume driver (volume-opt) are not "
+                                  "supported yet: mount the device on the host and bind it");
+        ret->name = str_empty(spec->source) ? NULL : str_copy(spec->source);
+        ret->driver = str_copy("local");
+        ret->no_copy = options && options->no_copy;
+        str_replace(&ret->mode, "z");
+        return 0;
+}
+
+static int parse_spec_tmpfs(const MountSpec *spec, MountPoint *ret, Error *err) {
+        if (!str_empty(spec->source))
+                return spec_invalid(spec, "field Source must not be specified", err);
+        if (spec->tmpfs && spec->tmpfs->size_bytes > 0)
+                strv_format(&ret->options, "size=%lld", (long long)spec->tmpfs->size_bytes);
+        if (spec->tmpfs && spec->tmpfs->mode > 0)
+                strv_format(&ret->options, "mode=%llo", (unsigned long long)spec->tmpfs->mode);
+        if (spec->read_only)
+                strv_add(&ret->options, "ro");
+        return 0;
+}
+
+static const struct {
+        const char *type;
+        int (*parse)(const MountSpec *spec, MountPoint *ret, Error *err);
+} types[] = {
+        { "bind", parse_spec_bind },
+        { "volume", parse_spec_volume },
+        { "tmpfs", parse_spec_tmpfs },
+};
+
+int mount_parse_spec(const MountSpec *spec, MountPoint *ret, Error *err) {
+        if (str_empty(spec->target))
+                return spec_invalid(spec, "field Target must not be empty", err);
+        for (size_t i = 0; i < ELEMENTS(types); i++) {
+                if (!str_equal(types[i].type, spec->type))
+                        continue;
+                int r = destination_check(spec->target, spec->type, err);
+                if (r < 0)
+                        return r;
+                ret->type = str_copy(spec->type);
+                ret->destination = path_clean(spec->target);
+                ret->rw = !spec->read_only;
+                ret->mode = str_copy("");
+                return types[i].parse(spec, ret, err);
+        }
+        return spec_invalid(spec, "mount type unknown", err);
+}
+
+/* ---- --tmpfs, --volumes-from ---- */
+
+static bool tmpfs_option_is_known(const char *option) {
+        static const char *const flags[] = { "exec",     "noexec",     "suid",     "nosuid",
+                                             "dev",      "nodev",      "ro",       "rw",
+                                             "sync",     "async",      "atime",    "noatime",
+                                             "diratime", "nodiratime", "relatime", "strictatime" };
+        static const char *const values[] = { "size=",      "mode=",      "uid=", "gid=",
+                                              "nr_inodes=", "nr_blocks=", "mpol=" };
+
+        for (size_t i = 0; i < ELEMENTS(flags); i++)
+                if (str_equal(flags[i], option))
+                        return true;
+        for (size_t i = 0; i < ELEMENTS(values); i++)
+                if (!str_empty(str_after(option, values[i])))
+                        return true;
+        return false;
+}
+
+int mount_parse_tmpfs(const char *destination, const char *options, MountPoint *ret, Error *err) {
+        _cleanup_strv_
+        char **words = str_split(options ?: "", ',');
+
+        int r = destination_check(destination, "tmpfs", err);
+        if (r < 0)
+                return r;
+        for (char **word = words; word && *word; word++)
+                if (**word && !tmpfs_option_is_known(*word))
+                        return error_kind(err, ERROR_INVALID, "invalid tmpfs option [\"%s\"]",
+                                          *word);
+        ret->type = str_copy("tmpfs");
+        ret->destination = path_clean(destination);
+        ret->rw = !strv_has(words, "ro");
+        ret->mode = str_copy(options ?: "");
+        ret->options = TAKE_PTR(words);
+        return 0;
+}
+
+int mount_parse_from(const char *text, char **ret_ref, bool *ret_read_only, Error *err) {
+        const char *colon = strchr(text, ':');
+        const char *found[MODE_CLASSES] = { NULL };
+
+        if (!*text || colon == text)
+                return error_kind(err, ERROR_INVALID, "invalid volumes-from specification: '%s'",
+                                  text);
+        if (colon && (!mode_parse(colon + 1, found) || found[MODE_COPY] || found[MODE_PROPAGATION]))
+                return error_kind(err, ERROR_INVALID, "invalid mode: %s", colon + 1);
+        *ret_ref = colon ? str_copy_n(text, (size_t)(colon - text)) : str_copy(text);
+        *ret_read_only = str_equal(found[MODE_ACCESS], "ro");
+        return 0;
+}

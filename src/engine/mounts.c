@@ -1,0 +1,307 @@
+/* mounts.c: a container's mount points, from what the request and the image ask for: parsed by
+ * mount-spec.c, volumes taken into use from volumes.c. ocispec-mounts.c turns them into mounts. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "engine/mount-spec.h"
+#include "engine/volumes.h"
+
+typedef struct ResolveJob {
+        Container *container;
+        char **made; /* volumes that this made */
+} ResolveJob;
+
+static MountPoint *find(const Container *container, const char *destination) {
+        MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++)
+                if (str_equal(points[i].destination, destination))
+                        return &points[i];
+        return NULL;
+}
+
+/* Takes what point holds, into a place of its own or that of one which it overrides. */
+static void put(Container *container, MountPoint *point) {
+        MountPoint *slot = find(container, point->destination);
+
+        if (slot) {
+                if (slot->name && !str_equal(slot->name, point->name))
+                        volume_unuse(container->engine, slot->name, container->id);
+                json_done(&mount_point_table, slot);
+        } else {
+                slot = json_append(&container->mounts, &mount_point_table);
+        }
+        *slot = *point;
+        *point = (MountPoint){ 0 };
+}
+
+static void point_done(MountPoint *point) {
+        json_done(&mount_point_table, point);
+}
+#define _cleanup_point_ _cleanup_(point_done)
+
+static int duplicate(const MountPoint *point, Error *err) {
+        return error_kind(err, ERROR_INVALID, "Duplicate mount point: %s", point->destination);
+}
+
+static const MountSpec *find_spec(const Container *container, const char *destination) {
+        const MountSpec *specs = container->spec.host.mounts.items;
+
+        for (size_t i = 0; i < container->spec.host.mounts.count; i++) {
+                _cleanup_free_
+                char *target = path_clean(specs[i].target ?: "");
+
+                if (str_equal(target, destination))
+                        return &specs[i];
+        }
+        return NULL;
+}
+
+/* ---- volumes ---- */
+
+static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, Error *err) {
+        Container *container = job->container;
+        bool made, anonymous = !point->name;
+        char *name;
+
+        int r = volume_use(container->engine, point->name, container->id, labels,
+                           !container->spec.host.auto_remove, &name, &made, err);
+        if (r < 0)
+                return r;
+        if (made)
+                strv_add(&job->made, name);
+        free(point->name);
+        point->name = name;
+        point->created_here = anonymous;
+        free(point->source);
+        point->source = volume_mountpoint(container->engine, name);
+        return point->no_copy ? 0 : volume_fill(container, name, point->destination, err);
+}
+
+/* ---- sources of mounts, in Docker's order: a later one overrides those of volumes-from ---- */
+
+static int resolve_from(ResolveJob *job, Error *err) {
+        Container *container = job->container;
+
+        for (char **from = container->spec.host.volumes_from; from && *from; from++) {
+                _cleanup_container_ Container *donor = NULL;
+                _cleanup_free_
+                char *ref = NULL;
+                bool read_only;
+
+                int r = mount_parse_from(*from, &ref, &read_only, err);
+                if (r == 0)
+                        r = container_lookup(container->engine, ref, &donor, err);
+                if (r < 0)
+                        return r;
+                const MountPoint *points = donor->mounts.items;
+                for (size_t i = 0; i < donor->mounts.count; i++) {
+                        _cleanup_point_ MountPoint point = { 0 };
+
+                        if (str_equal(points[i].type, "tmpfs"))
+                                continue;
+                        json_copy(&mount_point_table, &points[i], &point);
+                        point.rw = point.rw && !read_only;
+                        point.no_copy = true;
+                        if (point.name) {
+                                r = use_volume(job, &point, NULL, err);
+                                if (r < 0)
+                                        return r;
+                        }
+                        point.created_here = false;
+                        put(container, &point);
+                }
+        }
+        return 0;
+}
+
+static int resolve_binds(ResolveJob *job, char ***taken, Error *err) {
+        Container *container = job->container;
+
+        for (char **text = container->spec.host.binds; text && *text; text++) {
+                _cleanup_point_ MountPoint point = { 0 };
+
+                int r = mount_parse_bind(*text, &point, err);
+                if (r < 0)
+                        return r;
+                if (strv_has(*taken, point.destination))
+                        return duplicate(&point, err);
+                strv_add(taken, point.destination);
+                if (str_equal(point.type, "volume"))
+                        r = use_volume(job, &point, NULL, err);
+                if (r < 0)
+                        return r;
+                put(container, &point);
+        }
+        return 0;
+}
+
+static int source_check(const MountSpec *spec, Error *err) {
+        struct stat status;
+
+        if (!str_equal(spec->type, "bind") || stat(spec->source, &status) == 0 ||
+            (spec->bind && spec->bind->create_mountpoint))
+                return 0;
+        return error_kind(err, ERROR_INVALID,
+                          "invalid mount config for type \"bind\": bind source path does not "
+                          "exist: %s",
+                          spec->source);
+}
+
+static int resolve_specs(ResolveJob *job, char ***taken, Error *err) {
+        Container *container = job->container;
+        const MountSpec *specs = container->spec.host.mounts.items;
+
+        for (size_t i = 0; i < container->spec.host.mounts.count; i++) {
+                _cleanup_point_ MountPoint point = { 0 };
+
+                int r = mount_parse_spec(&specs[i], &point, err);
+                if (r == 0)
+                        r = source_check(&specs[i], err);
+                if (r < 0)
+                        return r;
+                if (strv_has(*taken, point.destination))
+                        return duplicate(&point, err);
+                strv_add(taken, point.destination);
+                if (str_equal(point.type, "volume"))
+                        r = use_volume(job, &point,
+                                       specs[i].volume ? &specs[i].volume->labels : NULL, err);
+                if (r < 0)
+                        return r;
+                put(container, &point);
+        }
+        return 0;
+}
+
+static int resolve_tmpfs(ResolveJob *job, char ***taken, Error *err) {
+        const Pairs *tmpfs = &job->container->spec.host.tmpfs;
+
+        for (size_t i = 0; i < tmpfs->count; i++) {
+                _cleanup_point_ MountPoint point = { 0 };
+
+                int r = mount_parse_tmpfs(tmpfs->items[i].key, tmpfs->items[i].value, &point, err);
+                if (r < 0)
+                        return r;
+                if (strv_has(*taken, point.destination))
+                        return duplicate(&point, err);
+                strv_add(taken, point.destination);
+                put(job->container, &point);
+        }
+        return 0;
+}
+
+/* Volumes of the image and of `-v /path`: anonymous, where nothing else is mounted. */
+static int resolve_anonymous(ResolveJob *job, Error *err) {
+        Container *container = job->container;
+
+        for (char **path = container->spec.config.volumes; path && *path; path++) {
+                _cleanup_point_ MountPoint point = { .rw = true };
+
+                point.destination = path_clean(*path);
+                if (find(container, point.destination))
+                        continue;
+                if (str_equal(point.destination, "/"))
+                        return error_kind(err, ERROR_INVALID,
+                                          "invalid volume specification: '%s': destination can't "
+                                          "be '/'",
+                                          *path);
+                point.type = str_copy("volume");
+                point.driver = str_copy("local");
+                point.mode = str_copy("");
+                int r = use_volume(job, &point, NULL, err);
+                if (r < 0)
+                        return r;
+                put(container, &point);
+        }
+        return 0;
+}
+
+int mounts_resolve(Container *container, const Image *image, Error *err) {
+        ResolveJob job = { container, NULL };
+        _cleanup_strv_
+        char **taken = NULL;
+
+        int r = resolve_from(&job, err);
+        if (r == 0)
+                r = resolve_binds(&job, &taken, err);
+        if (r == 0)
+                r = resolve_specs(&job, &taken, err);
+        if (r == 0)
+                r = resolve_tmpfs(&job, &taken, err);
+        if (r == 0)
+                r = resolve_anonymous(&job, err);
+        if (r < 0) {
+                mounts_undo(container);
+                for (char **name = job.made; name && *name; name++)
+                        volume_unuse_and_remove(container->engine, *name, container->id);
+        }
+        strv_free(job.made);
+        return r;
+}
+
+void mounts_undo(Container *container) {
+        mounts_release(container, true);
+}
+
+void mounts_adopt(Container *container) {
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++)
+                if (points[i].name)
+                        volume_adopt_use(container->engine, points[i].name, container->id);
+}
+
+void mounts_release(Container *container, bool remove_volumes) {
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                if (!points[i].name)
+                        continue;
+                if (remove_volumes && points[i].created_here)
+                        volume_unuse_and_remove(container->engine, points[i].name, container->id);
+                else
+                        volume_unuse(container->engine, points[i].name, container->id);
+        }
+}
+
+/* ---- at start ---- */
+
+/* -v makes a missing directory, --mount refuses. */
+static int prepare_bind(const Container *container, const MountPoint *point, Error *err) {
+        const MountSpec *spec = find_spec(container, point->destination);
+        struct stat status;
+
+        if (stat(point->source, &status) == 0)
+                return 0;
+        if (errno != ENOENT)
+                return error_set(err, errno, "mount source '%s'", point->source);
+        if (spec && str_equal(spec->type, "bind"))
+                if (source_check(spec, err) < 0)
+                        return -EINVAL;
+        if (dir_make_at(AT_FDCWD, point->source, 0755, err) < 0)
+                return error_prefix(err, "error while creating mount source path '%s'",
+                                    point->source);
+        return 0;
+}
+
+static int prepare_volume(const Container *container, const MountPoint *point, Error *err) {
+        _cleanup_close_
+        int fd = -1;
+
+        return volume_open(container->engine, point->name, &fd, err);
+}
+
+int mounts_prepare(Container *container, Error *err) {
+        const MountPoint *points = container->mounts.items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < container->mounts.count; i++) {
+                if (points[i].name)
+                        r = prepare_volume(container, &points[i], err);
+                else if (str_equal(points[i].type, "bind"))
+                        r = prepare_bind(container, &points[i], err);
+        }
+        return r;
+}
