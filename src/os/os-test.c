@@ -1,0 +1,80 @@
+/* os-test.c: control groups' paths, procfs, processes by descriptor. What needs mounts is tested by
+ * tests/runtime.bats. */
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/test.h"
+#include "os/cgroup.h"
+#include "os/pidfd.h"
+#include "os/procfs.h"
+
+TEST(cgroup_paths_are_checked) {
+        static const char *const bad[] = { "relative", "/a/../b", "/..", "/a/./b", "" };
+        Error err = {};
+        CgroupMode mode;
+
+        if (cgroup_mode(&mode, &err) < 0)
+                return; /* a root without control groups: nothing to check paths against */
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                ASSERT_INT(cgroup_create(bad[i], &err), -EINVAL);
+                ASSERT_INT(err.kind, ERROR_INVALID);
+        }
+        ASSERT(cgroup_remove("/", &err) < 0);
+}
+
+TEST(a_missing_cgroup_is_removed_and_killed) {
+        _cleanup_free_
+        pid_t *pids = NULL;
+        size_t count = 1;
+        Error err = {};
+        CgroupMode mode;
+
+        if (cgroup_mode(&mode, &err) < 0)
+                return; /* as above */
+        ASSERT_OK(cgroup_kill("/brig-os-test-nonesuch", 0, &err), &err);
+        ASSERT_OK(cgroup_remove("/brig-os-test-nonesuch", &err), &err);
+        ASSERT_OK(cgroup_pids("/brig-os-test-nonesuch", &pids, &count, &err), &err);
+        ASSERT_INT(count, 0);
+        ASSERT(!cgroup_has("/brig-os-test-nonesuch", "memory"));
+}
+
+TEST(procfs_is_read_below_its_root_only) {
+        _cleanup_close_
+        int proc_fd = -1;
+        _cleanup_free_
+        char *text = NULL;
+        Error err = {};
+
+        ASSERT_OK(procfs_open(&proc_fd, &err), &err);
+        ASSERT_OK(procfs_read(proc_fd, "self/oom_score_adj", &text, &err), &err);
+        ASSERT(procfs_read(proc_fd, "self/cwd/x", &text, &err) < 0);
+        ASSERT(procfs_read(proc_fd, "../etc/passwd", &text, &err) < 0);
+        ASSERT(procfs_write(proc_fd, "self/exe", "x", &err) < 0);
+}
+
+TEST(a_child_is_waited_for_by_descriptor) {
+        int pidfd = -1, status = -1;
+        uint64_t start = 0;
+        Error err = {};
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
+        ASSERT_OK(process_start_time(pid, &start, &err), &err);
+        ASSERT(start > 0);
+        ASSERT_INT(pidfd_wait_end(pidfd, 0), -ETIMEDOUT);
+        ASSERT_OK(pidfd_signal(pidfd, SIGKILL, &err), &err);
+        ASSERT_INT(pidfd_wait_end(pidfd, -1), 0);
+        ASSERT_OK(pidfd_wait(pidfd, &status, &err), &err);
+        ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        ASSERT_INT(pidfd_signal(pidfd, SIGKILL, &err), -ENOENT);
+        close_fd(&pidfd);
+}
+
+TEST_MAIN()
