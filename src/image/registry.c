@@ -297,15 +297,22 @@ static int choose_endpoint(Registry *registry, Error *err) {
 
         for (registry->current = 0; registry->current < registry->endpoint_count;
              registry->current++) {
-                r = ping(registry, err);
+                Error why = {};
+
+                r = ping(registry, &why);
                 if (r == 0)
                         return 0;
-                if (err && str_after(registry_endpoint(registry), "http://") &&
+                if (err)
+                        *err = why;
+                /* It is a registry, and this one: another scheme changes nothing. */
+                if (why.kind == ERROR_UNAUTHORIZED && !endpoint_of(registry)->mirror)
+                        return r;
+                if (str_after(registry_endpoint(registry), "http://") &&
                     !endpoint_of(registry)->mirror)
-                        plain = *err;
+                        plain = why;
         }
         registry->current = registry->endpoint_count - 1;
-        if (plain.message[0])
+        if (plain.message[0] && err)
                 *err = plain;
         return r;
 }
