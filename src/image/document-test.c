@@ -58,8 +58,8 @@ static const char *choose(const char *index_text, const char *platform_name) {
         ImagePlatform platform = {};
         const Descriptor *descriptor;
 
-        if (parse(index_text, MEDIA_OCI_INDEX, &document, NULL) < 0 ||
-            platform_parse(platform_name, &platform, NULL) < 0)
+        if (platform_parse(platform_name, &platform, NULL) < 0 ||
+            parse(index_text, MEDIA_OCI_INDEX, &document, NULL) < 0)
                 return "error";
         descriptor = index_choose(&document.index, &platform);
         (void)snprintf(chosen, sizeof(chosen), "%.2s",

@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "image/job.h"
 #include "image/message.h"
@@ -43,7 +44,7 @@ int main(int argc, char *argv[]) {
                         (void)error_set(&err, -r, "%s", jobs[i].name);
                 if (r < 0)
                         image_message_send_error(IMAGE_FD_SOCKET, &err);
-                return r < 0;
+                _exit(r < 0); /* what the job left behind goes with the process */
         }
         return usage();
 }
