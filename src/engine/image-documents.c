@@ -133,7 +133,9 @@ int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err)
 
         int r = image_find(engine->images, ref, &image, err);
         if (r < 0)
-                return r;
+                return err && err->kind == ERROR_NOT_FOUND
+                               ? error_prefix(err, "no such image: %s", ref)
+                               : r;
         _cleanup_json_
         json_object *object = json_object_new_object();
         json_object_object_add(object, "Id", json_object_new_string(image.id));

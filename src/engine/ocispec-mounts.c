@@ -49,10 +49,12 @@ static bool is_overridden(const Container *container, const char *destination) {
                (str_after(destination, "/dev/") && find_point(container, "/dev"));
 }
 
-/* The host's own, for --ipc host. */
-static bool is_host_ipc(const HostConfig *host, const char *destination) {
-        return str_equal(host->ipc_mode, "host") &&
-               (str_equal(destination, "/dev/shm") || str_equal(destination, "/dev/mqueue"));
+/* POSIX shared memory of the host, for --ipc host; a new mqueue shows the host's queues by itself. */
+static void add_host_shm(OciConfig *config) {
+        OciMount *bind = add(config, "/dev/shm", "bind", "/dev/shm");
+
+        strv_add(&bind->options, "rbind");
+        strv_add(&bind->options, "rprivate");
 }
 
 static void add_default(const Container *container, const DefaultMount *mount, OciConfig *config) {
@@ -62,10 +64,8 @@ static void add_default(const Container *container, const DefaultMount *mount, O
         if (is_overridden(container, mount->destination) ||
             (is_shm && str_equal(host->ipc_mode, "none")))
                 return;
-        if (is_host_ipc(host, mount->destination)) {
-                OciMount *bind = add(config, mount->destination, "bind", mount->destination);
-                strv_add(&bind->options, "rbind");
-                strv_add(&bind->options, "rprivate");
+        if (is_shm && str_equal(host->ipc_mode, "host")) {
+                add_host_shm(config);
                 return;
         }
         OciMount *added = add(config, mount->destination, mount->type, mount->source);
