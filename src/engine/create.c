@@ -161,21 +161,23 @@ static int create_networks(void *data, Error *err) {
 
 /* ---- what is made ---- */
 
-/* The intent: should the daemon be killed before the last step, the next one removes what was made
- * so far. */
+/* The directory is the intent: a daemon that finds one that no row knows takes back what was made
+ * for it. */
 static int create_intent(void *data, Error *err) {
         CreateJob *job = data;
 
-        job->container->state.status = CONTAINER_REMOVING;
-        return container_save_intent(job->container, err);
+        if (mkdirat(job->engine->containers_fd, job->container->id, 0710) < 0)
+                return error_set(err, errno, "make the container's directory");
+        return 0;
 }
 
 static void create_intent_undo(void *data) {
         CreateJob *job = data;
         Error error = { 0 };
 
-        if (db_delete(job->engine->db, DB_CONTAINERS, job->container->id, false, &error) < 0)
-                log_warn("forget container %s: %s", job->container->id, error.message);
+        if (dir_remove_at(job->engine->containers_fd, job->container->id, &error) < 0)
+                log_warn("remove the directory of container %s: %s", job->container->id,
+                         error.message);
 }
 
 static int create_directories(void *data, Error *err) {
@@ -185,21 +187,10 @@ static int create_directories(void *data, Error *err) {
         _cleanup_free_
         char *upper = str_format("%s/upper", id), *work = str_format("%s/work", id);
 
-        if (mkdirat(dir_fd, id, 0710) < 0)
-                return error_set(err, errno, "make the container's directory");
         /* upper is the container's root directory as its processes see it. */
         if (mkdirat(dir_fd, upper, 0755) < 0 || mkdirat(dir_fd, work, 0700) < 0)
                 return error_set(err, errno, "make the container's directories");
         return 0;
-}
-
-static void create_directories_undo(void *data) {
-        CreateJob *job = data;
-        Error error = { 0 };
-
-        if (dir_remove_at(job->engine->containers_fd, job->container->id, &error) < 0)
-                log_warn("remove the directory of container %s: %s", job->container->id,
-                         error.message);
 }
 
 static int create_hold(void *data, Error *err) {
@@ -232,8 +223,15 @@ static void create_mounts_undo(void *data) {
 static int create_record(void *data, Error *err) {
         CreateJob *job = data;
 
-        job->container->state.status = CONTAINER_CREATED;
         return container_save_new(job->container, err);
+}
+
+static void create_record_undo(void *data) {
+        CreateJob *job = data;
+        Error error = { 0 };
+
+        if (db_delete(job->engine->db, DB_CONTAINERS, job->container->id, false, &error) < 0)
+                log_warn("forget container %s: %s", job->container->id, error.message);
 }
 
 /* From here on others see it. */
@@ -252,10 +250,10 @@ static const Step create_steps[] = {
         { "create.networks", create_networks, NULL },
         { "create.layers", create_layers, NULL },
         { "create.intent", create_intent, create_intent_undo },
-        { "create.directories", create_directories, create_directories_undo },
+        { "create.directories", create_directories, NULL },
         { "create.hold", create_hold, create_hold_undo },
         { "create.mounts", create_mounts, create_mounts_undo },
-        { "create.record", create_record, NULL },
+        { "create.record", create_record, create_record_undo },
         { "create.ready", create_ready, NULL },
 };
 

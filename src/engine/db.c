@@ -17,8 +17,11 @@
 
 typedef enum Statement {
         STATEMENT_INSERT,
+        STATEMENT_INSERT_DOCUMENT,
         STATEMENT_UPDATE,
+        STATEMENT_UPDATE_DOCUMENT,
         STATEMENT_DELETE,
+        STATEMENT_DELETE_DOCUMENT,
         STATEMENTS
 } Statement;
 
@@ -41,12 +44,16 @@ static const char *const table_names[] = {
         [DB_VOLUMES] = "volumes",
 };
 
+/* The document, which is long and hardly ever changes, has a table of its own: a change of state
+ * rewrites its whole row. */
 static const char *const statement_texts[STATEMENTS] = {
-        [STATEMENT_INSERT] = "INSERT INTO %s (id, name, document, state) VALUES (?1, ?2, ?3, ?4)",
+        [STATEMENT_INSERT] = "INSERT INTO %s (id, name, state) VALUES (?1, ?2, ?4)",
+        [STATEMENT_INSERT_DOCUMENT] = "INSERT INTO %s_documents (id, document) VALUES (?1, ?3)",
         [STATEMENT_UPDATE] =
-                "UPDATE %s SET name = ifnull(?2, name), document = ifnull(?3, document),"
-                " state = ifnull(?4, state) WHERE id = ?1",
+                "UPDATE %s SET name = ifnull(?2, name), state = ifnull(?4, state) WHERE id = ?1",
+        [STATEMENT_UPDATE_DOCUMENT] = "UPDATE %s_documents SET document = ?3 WHERE id = ?1",
         [STATEMENT_DELETE] = "DELETE FROM %s WHERE id = ?1",
+        [STATEMENT_DELETE_DOCUMENT] = "DELETE FROM %s_documents WHERE id = ?1",
 };
 
 static int db_error(Db *db, Error *err, const char *doing) {
@@ -95,19 +102,20 @@ static int db_query_text(Db *db, const char *sql, char **ret, Error *err) {
 /* ---- opening ---- */
 
 static int schema_make(Db *db, Error *err) {
-        static const char sql[] =
-                "BEGIN IMMEDIATE;"
-                "CREATE TABLE meta (version INTEGER NOT NULL);"
-                "INSERT INTO meta VALUES (1);"
-                "CREATE TABLE containers (id TEXT PRIMARY KEY, name TEXT UNIQUE, document TEXT, "
-                "state TEXT)"
-                " WITHOUT ROWID;"
-                "CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT, document TEXT, state TEXT)"
-                " WITHOUT ROWID;"
-                "CREATE TABLE volumes (id TEXT PRIMARY KEY, name TEXT, document TEXT, state TEXT)"
-                " WITHOUT ROWID;"
-                "COMMIT;";
-        return db_execute(db, sql, "make the state's tables", err);
+        _cleanup_buf_
+        Buf sql = { 0 };
+
+        buf_add_str(&sql, "BEGIN IMMEDIATE; CREATE TABLE meta (version INTEGER NOT NULL); INSERT "
+                          "INTO meta VALUES (1);");
+        for (size_t i = 0; i < ELEMENTS(table_names); i++)
+                buf_format(&sql,
+                           "CREATE TABLE %s (id TEXT PRIMARY KEY, name TEXT UNIQUE, state TEXT) "
+                           "WITHOUT ROWID;"
+                           "CREATE TABLE %s_documents (id TEXT PRIMARY KEY, document TEXT) WITHOUT "
+                           "ROWID;",
+                           table_names[i], table_names[i]);
+        buf_add_str(&sql, "COMMIT;");
+        return db_execute(db, sql.data, "make the state's tables", err);
 }
 
 static int schema_check(Db *db, Error *err) {
@@ -303,39 +311,60 @@ static void bind_text(sqlite3_stmt *statement, int index, const char *text) {
                 (void)sqlite3_bind_null(statement, index);
 }
 
-static int db_run(Db *db, DbTable table, Statement which, const DbRecord *record, bool durable,
-                  Error *err) {
+static int statement_run(Db *db, DbTable table, Statement which, const DbRecord *record,
+                         Error *err) {
         sqlite3_stmt *statement = db->statements[table][which];
+        int count = sqlite3_bind_parameter_count(statement), r = 0;
+        const char *const values[] = { record->id, record->name, record->document, record->state };
 
+        for (int i = 0; i < count; i++)
+                bind_text(statement, i + 1, values[i]);
+        if (sqlite3_step(statement) != SQLITE_DONE)
+                r = db_error(db, err, "write the state");
+        (void)sqlite3_reset(statement);
+        (void)sqlite3_clear_bindings(statement);
+        return r;
+}
+
+static int db_write_both(Db *db, DbTable table, Statement first, const DbRecord *record,
+                         Error *err) {
+        int r = db_execute(db, "BEGIN IMMEDIATE", "write the state", err);
+
+        if (r < 0)
+                return r;
+        r = statement_run(db, table, first, record, err);
+        if (r == 0)
+                r = statement_run(db, table, first + 1, record, err);
+        if (r == 0)
+                r = db_execute(db, "COMMIT", "write the state", err);
+        if (r < 0)
+                (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        return r;
+}
+
+static int db_run(Db *db, DbTable table, Statement first, const DbRecord *record, bool both,
+                  bool durable, Error *err) {
         pthread_mutex_lock(&db->lock);
         int r = db_set_durable(db, durable, err);
-        if (r == 0) {
-                bind_text(statement, 1, record->id);
-                if (which != STATEMENT_DELETE) {
-                        bind_text(statement, 2, record->name);
-                        bind_text(statement, 3, record->document);
-                        bind_text(statement, 4, record->state);
-                }
-                if (sqlite3_step(statement) != SQLITE_DONE)
-                        r = db_error(db, err, "write the state");
-                (void)sqlite3_reset(statement);
-                (void)sqlite3_clear_bindings(statement);
-        }
+        /* One statement is a transaction of its own. */
+        if (r == 0)
+                r = both ? db_write_both(db, table, first, record, err)
+                         : statement_run(db, table, first, record, err);
         pthread_mutex_unlock(&db->lock);
         return r;
 }
 
 int db_insert(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err) {
-        return db_run(db, table, STATEMENT_INSERT, record, durable, err);
+        return db_run(db, table, STATEMENT_INSERT, record, true, durable, err);
 }
 
 int db_update(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err) {
-        return db_run(db, table, STATEMENT_UPDATE, record, durable, err);
+        return db_run(db, table, STATEMENT_UPDATE, record, record->document != NULL, durable, err);
 }
 
 int db_delete(Db *db, DbTable table, const char *id, bool durable, Error *err) {
         const DbRecord record = { .id = id };
-        return db_run(db, table, STATEMENT_DELETE, &record, durable, err);
+        return db_run(db, table, STATEMENT_DELETE, &record, true, durable, err);
 }
 
 static int db_each_row(Db *db, sqlite3_stmt *statement, DbRow row, void *data, Error *err) {
@@ -357,8 +386,9 @@ static int db_each_row(Db *db, sqlite3_stmt *statement, DbRow row, void *data, E
 
 int db_each(Db *db, DbTable table, DbRow row, void *data, Error *err) {
         _cleanup_free_
-        char *sql = str_format("SELECT id, name, document, state FROM %s ORDER BY id",
-                               table_names[table]);
+        char *sql = str_format(
+                "SELECT id, name, document, state FROM %s JOIN %s_documents USING (id) ORDER BY id",
+                table_names[table], table_names[table]);
         sqlite3_stmt *statement = NULL;
         int r;
 

@@ -277,6 +277,7 @@ static bool is_known(const Reconcile *job, const char *id) {
         return false;
 }
 
+/* A create that was cut short: the directory is made first and goes last. */
 static void sweep(const Reconcile *job, int dir_fd) {
         _cleanup_close_
         int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -294,7 +295,8 @@ static void sweep(const Reconcile *job, int dir_fd) {
                         continue;
                 log_info("removing what is left of container %s, which the record does not know",
                          entry->d_name);
-                if (dir_remove_at(dir_fd, entry->d_name, &error) < 0)
+                if (image_release(job->engine->images, entry->d_name, &error) < 0 ||
+                    dir_remove_at(dir_fd, entry->d_name, &error) < 0)
                         log_warn("remove '%s': %s", entry->d_name, error.message);
         }
 }

@@ -87,9 +87,7 @@ static bool container_is_kept(const Container *container) {
         return !container->spec.host.auto_remove;
 }
 
-typedef int (*RecordWrite)(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err);
-
-static int save_whole(Container *container, RecordWrite write, bool durable, Error *err) {
+int container_save_new(Container *container, Error *err) {
         _cleanup_json_
         json_object *document = json_write(&document_table, container);
         _cleanup_free_
@@ -103,15 +101,8 @@ static int save_whole(Container *container, RecordWrite write, bool durable, Err
                         document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
                 .state = state,
         };
-        return write(container->engine->db, DB_CONTAINERS, &record, durable, err);
-}
-
-int container_save_intent(Container *container, Error *err) {
-        return save_whole(container, db_insert, false, err);
-}
-
-int container_save_new(Container *container, Error *err) {
-        return save_whole(container, db_update, container_is_kept(container), err);
+        return db_insert(container->engine->db, DB_CONTAINERS, &record,
+                         container_is_kept(container), err);
 }
 
 int container_save(Container *container, bool durable, Error *err) {
