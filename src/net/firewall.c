@@ -90,7 +90,10 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
                 put_link(firewall, "icc_off", network->bridge, add);
         for (size_t i = 0; i < network->subnet_count; i++) {
                 put_home(firewall, network->bridge, network->subnets[i], add);
-                put_interval(firewall, "guard4", network->subnets[i], add);
+                /* Under its own addresses a network is answered directly: those answers are told
+                 * from questions by chain forward, where connections are known. */
+                if (network->masquerade || network->internal)
+                        put_interval(firewall, "guard4", network->subnets[i], add);
                 if (network->masquerade && !network->internal)
                         put_interval(firewall, "masq4", network->subnets[i], add);
         }

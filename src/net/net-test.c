@@ -34,8 +34,8 @@ typedef struct Stage {
         Loop *loop;
         Net *net;
         Box host, lan, office;
-        NetworkConfig front, back, inner, quiet;
-        Box web, web2, db, cache, spy, mute, mute2;
+        NetworkConfig front, back, inner, quiet, plain;
+        Box web, web2, db, cache, spy, mute, mute2, own;
 } Stage;
 
 static int serve(Box *box) {
@@ -133,13 +133,16 @@ static int join(Stage *stage, Box *box, NetworkConfig *network, const char *name
 }
 
 static int make_networks(Stage *stage, Error *err) {
-        NetworkConfig *const all[] = { &stage->front, &stage->back, &stage->inner, &stage->quiet };
+        NetworkConfig *const all[] = { &stage->front, &stage->back, &stage->inner, &stage->quiet,
+                                       &stage->plain };
 
         make_config(&stage->front, "front", "172.28.0.0/16");
         make_config(&stage->back, "back", "172.29.0.0/16");
         make_config(&stage->inner, "inner", "172.30.0.0/16");
         make_config(&stage->quiet, "quiet", "172.31.0.0/16");
+        make_config(&stage->plain, "plain", "172.27.0.0/16");
         stage->inner.internal = true;
+        pairs_put(&stage->plain.options, "com.docker.network.bridge.enable_ip_masquerade", "false");
         pairs_put(&stage->quiet.options, "com.docker.network.bridge.enable_icc", "false");
         pairs_put(&stage->front.options, "com.docker.network.bridge.name", "mybr0");
         for (size_t i = 0; i < ELEMENTS(all); i++) {
@@ -184,14 +187,18 @@ static int stage_new(Stage *stage, Error *err) {
                 r = join(stage, &stage->mute, &stage->quiet, "mute", mute, err);
         if (r == 0)
                 r = join(stage, &stage->mute2, &stage->quiet, "mute2", NULL, err);
+        if (r == 0)
+                r = join(stage, &stage->own, &stage->plain, "own", NULL, err);
         return r;
 }
 
 static void stage_done(Stage *stage) {
-        Box *const boxes[] = { &stage->host,  &stage->lan, &stage->web,  &stage->web2, &stage->db,
-                               &stage->cache, &stage->spy, &stage->mute, &stage->mute2 };
+        Box *const boxes[] = {
+                &stage->host,  &stage->lan, &stage->web,  &stage->web2,  &stage->db,
+                &stage->cache, &stage->spy, &stage->mute, &stage->mute2, &stage->own
+        };
         NetworkConfig *const networks[] = { &stage->front, &stage->back, &stage->inner,
-                                            &stage->quiet };
+                                            &stage->quiet, &stage->plain };
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         Error err = { 0 };
 
@@ -329,6 +336,11 @@ static const Row rows[] = {
         { "another network's loopback port", AT(cache), "172.29.0.1", 8081, AT(db), false, NULL },
         { "egress", AT(web), "192.168.1.50", PORT, AT(lan), true, "192.168.1.100" },
         { "egress with icc off", AT(mute), "192.168.1.50", PORT, AT(lan), true, "192.168.1.100" },
+        { "egress without masquerade", AT(own), "192.168.1.50", PORT, AT(lan), true, "172.27.0.2" },
+        { "LAN to a container without masquerade", AT(lan), "172.27.0.2", PORT, AT(own), false,
+          NULL },
+        { "a published port without masquerade", AT(own), "192.168.1.100", 8080, AT(web), true,
+          NULL },
         { "container to the host's address", AT(web), "192.168.1.100", PORT, AT(host), true, NULL },
         { "container to another bridge's address", AT(web), "172.29.0.1", PORT, AT(host), true,
           NULL },
@@ -476,9 +488,10 @@ TEST(leave_after_flush) {
 /* ---- restarts ---- */
 
 static int restart(Stage *stage, bool web_is_gone, Error *err) {
-        const NetworkConfig networks[] = { stage->front, stage->back, stage->inner, stage->quiet };
-        const Box *const boxes[] = { &stage->web, &stage->web2, &stage->db,   &stage->cache,
-                                     &stage->spy, &stage->mute, &stage->mute2 };
+        const NetworkConfig networks[] = { stage->front, stage->back, stage->inner, stage->quiet,
+                                           stage->plain };
+        const Box *const boxes[] = { &stage->web, &stage->web2, &stage->db,    &stage->cache,
+                                     &stage->spy, &stage->mute, &stage->mute2, &stage->own };
         Endpoint endpoints[ELEMENTS(boxes)];
         int netns[ELEMENTS(boxes)], r;
 

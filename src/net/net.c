@@ -80,15 +80,20 @@ int net_apply_queued(Net *net, Error *err) {
         return net_apply(net, err);
 }
 
+static void on_retry(void *data);
+
+/* On the loop's thread. */
 static void reapply(Net *net) {
         Error err = { 0 };
 
-        if (net_apply(net, &err) < 0)
-                log_error("the firewall's table was changed by another program and could not be "
-                          "applied again: %s",
-                          err.message);
-        else
+        if (net_apply(net, &err) == 0) {
                 log_info("the firewall's table was changed by another program: applied again");
+                return;
+        }
+        log_error("the firewall's table was changed by another program and could not be applied "
+                  "again: %s",
+                  err.message);
+        net->retry = loop_add_timer(net->loop, clock_monotonic() + REAPPLY_PAUSE, on_retry, net);
 }
 
 static void on_retry(void *data) {

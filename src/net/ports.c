@@ -113,49 +113,48 @@ static int bind_port(uint8_t protocol, uint32_t address, int64_t number, int *re
         return 0;
 }
 
-/* One certain port: Docker's words when it is taken, by us or by another program. */
+/* One certain port. -EADDRINUSE, in Docker's words, when it is taken, by us or by another program.
+ */
 static int hold_one(PortTable *ports, NetPort *port, uint32_t address, int64_t number, int *ret_fd,
                     Error *err) {
         uint8_t protocol = port_protocol(port->protocol);
         int r;
 
-        if (is_held(ports, port->protocol, number, address))
-                return error_kind(err, ERROR_INTERNAL,
-                                  "Bind for %s:%d failed: port is already allocated", port->host_ip,
-                                  (int)number);
+        if (is_held(ports, port->protocol, number, address)) {
+                (void)error_kind(err, ERROR_INTERNAL,
+                                 "Bind for %s:%d failed: port is already allocated", port->host_ip,
+                                 (int)number);
+                return -EADDRINUSE;
+        }
         r = bind_port(protocol, address, number, ret_fd);
-        if (r == -EADDRINUSE)
-                return error_kind(err, ERROR_INTERNAL,
-                                  "failed to bind host port for %s:%d/%s: address already in use",
-                                  port->host_ip, (int)number, port->protocol);
-        if (r == -EADDRNOTAVAIL)
-                return error_kind(err, ERROR_INTERNAL,
-                                  "failed to bind host port for %s:%d/%s: cannot assign requested "
-                                  "address (this host has no such address)",
-                                  port->host_ip, (int)number, port->protocol);
-        if (r < 0)
-                return error_set(err, -r, "failed to bind host port for %s:%d/%s", port->host_ip,
-                                 (int)number, port->protocol);
+        if (r < 0) {
+                const char *why = r == -EADDRINUSE      ? "address already in use"
+                                  : r == -EADDRNOTAVAIL ? "cannot assign requested address (this "
+                                                          "host has no such address)"
+                                                        : strerrordesc_np(-r);
+
+                (void)error_kind(err, ERROR_INTERNAL, "failed to bind host port for %s:%d/%s: %s",
+                                 port->host_ip, (int)number, port->protocol, why);
+                return r;
+        }
         note_held(ports, port->protocol, number, address);
         port->host_port = number;
         port->host_port_end = 0;
         return 0;
 }
 
-/* The first of first … last that is free, beginning at `start`. The last failure is what err tells.
- */
+/* The first of first … last that is free, beginning at `start`; returns its number. The last
+ * failure is what err tells. */
 static int hold_any(PortTable *ports, NetPort *port, uint32_t address, int first, int last,
                     int start, int *ret_fd, Error *err) {
-        int r = 0, count = last - first + 1;
+        int r = -EADDRINUSE, count = last - first + 1;
 
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count && r == -EADDRINUSE; i++) {
                 int number = first + (start - first + i) % count;
 
                 r = hold_one(ports, port, address, number, ret_fd, err);
                 if (r == 0)
                         return number;
-                if (err && strstr(err->message, "cannot assign"))
-                        return r;
         }
         return r;
 }
@@ -184,8 +183,10 @@ static int hold_ephemeral(PortTable *ports, NetPort *port, uint32_t address, int
         if (ports->next < first || ports->next > last)
                 ports->next = first;
         r = hold_any(ports, port, address, first, last, ports->next, ret_fd, err);
-        if (r < 0)
+        if (r == -EADDRINUSE)
                 return error_prefix(err, "all ports from %d to %d are taken", first, last);
+        if (r < 0)
+                return r;
         ports->next = r + 1;
         return 0;
 }

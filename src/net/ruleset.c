@@ -17,7 +17,8 @@ const NftSet ruleset_sets[] = {
         { "icc_off", 0, { NFT_FIELD_LINK }, { 0 } },
         /* bridge . the same bridge: how a rule says "back where it came from" */
         { "same", 0, { NFT_FIELD_LINK, NFT_FIELD_LINK }, { 0 } },
-        /* bridge . its subnet; all subnets; those whose packets leave under the host's address */
+        /* bridge . its subnet; the subnets that nothing outside speaks to; those whose packets
+         * leave under the host's address */
         { "home4", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
         { "guard4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
         { "masq4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
