@@ -74,24 +74,38 @@ static int make_node(int parent_fd, const char *name, const Node *node, Error *e
         return 0;
 }
 
+static int open_or_make_file(int parent_fd, const char *name, const char *path, int *ret_fd,
+                             Error *err) {
+        _cleanup_close_
+        int file_fd = -1;
+        int fd = openat(parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0 && errno == ENOENT) {
+                file_fd = openat(parent_fd, name,
+                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+                if (file_fd >= 0)
+                        fd = openat(parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        }
+        if (fd < 0)
+                return error_set(err, errno, "make '%s'", path);
+        *ret_fd = fd;
+        return 0;
+}
+
 /* A user namespace may not make devices: the host's is bound over an empty file. */
 static int bind_node(int parent_fd, const char *name, const Node *node, Error *err) {
         _cleanup_close_
         int source_fd = openat(AT_FDCWD, node->path, O_PATH | O_CLOEXEC), copy_fd = -1,
             target_fd = -1;
-        _cleanup_close_
-        int file_fd = openat(parent_fd, name,
-                             O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0666);
         int r;
 
         if (source_fd < 0)
                 return error_set(err, errno, "open the host's device '%s'", node->path);
         r = verify(source_fd, node, err);
+        if (r == 0)
+                r = open_or_make_file(parent_fd, name, node->path, &target_fd, err);
         if (r < 0)
                 return r;
-        target_fd = openat(parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (target_fd < 0)
-                return error_set(err, errno, "make '%s'", node->path);
         r = mount_clone(source_fd, false, &copy_fd, err);
         if (r == 0)
                 r = mount_attach(copy_fd, target_fd, err);
