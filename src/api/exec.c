@@ -43,8 +43,10 @@ static int start_attached(ApiRequest *request, bool tty, int width, int height, 
         AttachOptions options = {
                 .stream = true, .stdin_ = true, .stdout_ = true, .stderr_ = true
         };
-        int r = http_hijack(request->exchange, stream_type(request, tty), &fd, &early, err);
+        int r;
 
+        http_early_bytes(request->exchange, &early);
+        r = http_hijack(request->exchange, stream_type(request, tty), &fd, err);
         if (r < 0)
                 return r;
         options.early = early.data;

@@ -148,6 +148,8 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
         note("attach %s %d%d%d%d%d %s %.*s", ref, options->logs, options->stream, options->stdin_,
              options->stdout_, options->stderr_, options->detach_keys ?: "-",
              (int)options->early_length, options->early ? (const char *)options->early : "");
+        if (options->ready(options->ready_data, err) < 0)
+                return -EPIPE;
         return fd_write_full(client_fd, "attached", 8);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "api/stream.h"
+#include "base/cleanup.h"
 
 /* ---- wait ---- */
 
@@ -149,34 +150,57 @@ int on_container_logs(ApiRequest *request, Error *err) {
 
 /* ---- attach ---- */
 
+typedef struct Attachment {
+        ApiRequest *request;
+        bool tty;
+        int fd; /* the connection once it is taken over, else -1 */
+} Attachment;
+
+/* The stream begins. */
+static int take_connection(void *data, Error *err) {
+        Attachment *attachment = data;
+
+        return http_hijack(attachment->request->exchange,
+                           stream_type(attachment->request, attachment->tty), &attachment->fd, err);
+}
+
+/* A body cannot be told from the stream that follows it: there must be none. */
+static int read_no_body(ApiRequest *request, Error *err) {
+        _cleanup_buf_
+        Buf body = { 0 };
+
+        return http_request_body(request->exchange, 1024, &body, err);
+}
+
 int on_container_attach(ApiRequest *request, Error *err) {
-        _cleanup_close_
-        int fd = -1;
         _cleanup_buf_
         Buf early = { 0 };
+        Attachment attachment = { .request = request, .fd = -1 };
+        const char *keys = api_query(request, "detachKeys");
         AttachOptions options = {
                 .logs = api_flag(request, "logs"),
                 .stream = api_flag(request, "stream"),
                 .stdin_ = api_flag(request, "stdin"),
                 .stdout_ = api_flag(request, "stdout"),
                 .stderr_ = api_flag(request, "stderr"),
-                .detach_keys = api_query(request, "detachKeys"),
+                .detach_keys = str_empty(keys) ? NULL : keys,
+                .ready = take_connection,
+                .ready_data = &attachment,
         };
-        bool tty;
-        int r;
+        int r = read_no_body(request, err);
 
-        if (str_empty(options.detach_keys))
-                options.detach_keys = NULL;
-        r = engine_container_attach_check(request->engine, api_name(request), &tty, err);
+        if (r >= 0)
+                r = engine_container_attach_check(request->engine, api_name(request),
+                                                  &attachment.tty, err);
         if (r < 0)
                 return r;
-        r = http_hijack(request->exchange, stream_type(request, tty), &fd, &early, err);
-        if (r < 0)
-                return r;
+        http_early_bytes(request->exchange, &early);
         options.early = early.data;
         options.early_length = early.length;
-        r = engine_container_attach(request->engine, api_name(request), &options, fd, err);
-        if (r < 0)
-                api_stream_error(fd, tty, err);
+        r = engine_container_attach(request->engine, api_name(request), &options,
+                                    http_request_socket(request->exchange), err);
+        if (r < 0 && attachment.fd >= 0)
+                api_stream_error(attachment.fd, attachment.tty, err);
+        close_fd(&attachment.fd);
         return r;
 }

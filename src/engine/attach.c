@@ -143,6 +143,10 @@ int engine_container_attach_check(Engine *engine, const char *ref, bool *ret_tty
         return 0;
 }
 
+static int ready(const AttachOptions *options, Error *err) {
+        return options->ready ? options->ready(options->ready_data, err) : 0;
+}
+
 int engine_container_attach(Engine *engine, const char *ref, const AttachOptions *options,
                             int client_fd, Error *err) {
         _cleanup_container_ Container *container = NULL;
@@ -151,17 +155,25 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
         int r = container_lookup(engine, ref, &container, err);
         if (r < 0)
                 return r;
-        if (options->logs)
-                r = replay(engine, container, options, client_fd, err);
+        if (options->logs) {
+                r = ready(options, err);
+                if (r == 0)
+                        r = replay(engine, container, options, client_fd, err);
+        } else if (!options->stream) {
+                r = ready(options, err);
+        }
         if (r < 0 || !options->stream)
                 return r;
         const ContainerConfig *config = &container->spec.config;
         attach_request(options, config->tty, config->open_stdin, &request);
         CONTAINER_LOCKED(container);
-        if (container_is_running(container))
-                r = monitor_attach(container->monitor, client_fd, &request, err);
-        else
-                r = pending_add(container, &request, client_fd, err);
+        /* A start waits for the lock, so whoever hears "ready" and starts is attached by then. */
+        if (!options->logs)
+                r = ready(options, err);
+        if (r == 0)
+                r = container_is_running(container)
+                            ? monitor_attach(container->monitor, client_fd, &request, err)
+                            : pending_add(container, &request, client_fd, err);
         attach_request_done(&request);
         if (r == 0)
                 container_event(container, "attach", NULL);

@@ -87,10 +87,15 @@ typedef struct AttachOptions {
         const char *detach_keys; /* NULL: the default */
         const void *early;       /* bytes that the client sent behind its request */
         size_t early_length;
+        /* Called once before the client gets its first byte: sends what stands in front of the
+         * stream. From then on the client may start the container and misses nothing. May be NULL.
+         * engine_container_attach only. */
+        int (*ready)(void *data, Error *err);
+        void *ready_data;
 } AttachOptions;
 int engine_container_attach_check(Engine *engine, const char *ref, bool *ret_tty, Error *err);
-/* After the headers: hands client_fd (still the caller's to close) to the container's monitor, or
- * keeps it until the start. Returns at once. */
+/* Hands client_fd (still the caller's to close) to the container's monitor, or keeps it until the
+ * start. Returns at once. */
 int engine_container_attach(Engine *engine, const char *ref, const AttachOptions *options,
                             int client_fd, Error *err);
 

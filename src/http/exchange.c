@@ -354,18 +354,22 @@ void http_exchange_reset(HttpExchange *exchange) {
 
 /* ---- another protocol ---- */
 
-int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Buf *early, Error *err) {
+void http_early_bytes(HttpExchange *exchange, Buf *early) {
+        if (!http_body_ended(&exchange->body))
+                return; /* they belong to the body */
+        buf_add(early, http_input_data(&exchange->input), http_input_left(&exchange->input));
+        http_input_use(&exchange->input, http_input_left(&exchange->input));
+}
+
+int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *err) {
         _cleanup_buf_
         Buf head = { 0 };
         bool upgrade = http_head_get(&exchange->head, "Upgrade");
         int r;
 
-        r = send_continue(exchange);
-        if (r < 0)
-                return body_error(exchange, r, err);
-        if (!http_body_ended(&exchange->body) && !drain(exchange))
+        if (!http_body_ended(&exchange->body))
                 return error_kind(err, ERROR_INVALID,
-                                  "a request that takes over its connection has no body to come");
+                                  "a request that takes over its connection has no body");
         buf_format(&head, "HTTP/1.1 %s\r\n", upgrade ? "101 UPGRADED" : "200 OK");
         buf_format(&head, "Content-Type: %s\r\n", type);
         if (upgrade)
@@ -377,8 +381,6 @@ int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Buf *earl
         r = send_one(exchange, head.data, head.length);
         if (r < 0)
                 return error_set(err, -r, "answer");
-        buf_add(early, http_input_data(&exchange->input), http_input_left(&exchange->input));
-        http_input_use(&exchange->input, http_input_left(&exchange->input));
         *ret_fd = http_exchange_take(exchange);
         return 0;
 }

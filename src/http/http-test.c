@@ -217,7 +217,8 @@ static void answer_hijack(HttpExchange *exchange) {
         Buf early = { 0 };
         Error err = { 0 };
 
-        if (http_hijack(exchange, "application/x", &fd, &early, &err) < 0)
+        http_early_bytes(exchange, &early);
+        if (http_hijack(exchange, "application/x", &fd, &err) < 0)
                 return;
         (void)fd_write_full(fd, early.data, early.length);
         (void)fd_write_full(fd, "!", 1);

@@ -65,7 +65,9 @@ int http_write(HttpExchange *exchange, const void *data, size_t length);
 void http_abort(HttpExchange *exchange);
 bool http_answered(const HttpExchange *exchange); /* at least begun */
 
+/* Before http_hijack: takes the bytes that the client sent behind its request. */
+void http_early_bytes(HttpExchange *exchange, Buf *early);
 /* Changes the protocol: 101 UPGRADED where the client asked by an Upgrade field, else 200, as
- * Docker does. The connection is the caller's (*ret_fd), with the bytes that the client sent behind
- * its request. */
-int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Buf *early, Error *err);
+ * Docker does. From then on the connection is the caller's: *ret_fd, the descriptor that
+ * http_request_socket told. */
+int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *err);
