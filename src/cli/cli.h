@@ -33,7 +33,8 @@ typedef struct Cli {
  * message on standard error and exit code 1, or COMMAND_RUNS's. */
 typedef int (*CommandRun)(Cli *cli, const Options *options, Error *err);
 
-#define COMMAND_RUNS (1u << 0)  /* errors say the program's name and where help is; exit code 125  \
+#define COMMAND_RUNS                                                                               \
+        (1u << 0)               /* errors say the program's name and where help is; exit code 125  \
                                  */
 #define COMMAND_FIRST (1u << 1) /* what follows the first argument is not read for options */
 

@@ -227,7 +227,7 @@ static int run_attach(Cli *cli, const Options *options, Error *err) {
         r = stream_attach(&stream, id, chosen_detach_keys(cli, o->detach_keys), err);
         if (r < 0)
                 return r;
-        stream_resize(&stream);
+        stream_redraw(&stream);
         r = stream_run(&stream, err);
         if (r == STREAM_DETACHED)
                 return error_kind(err, ERROR_INVALID, "read escape sequence");

@@ -285,6 +285,7 @@ static int run_request(Cli *cli, const Options *options, ContainerCreate *create
         _cleanup_free_
         char *id = NULL;
         unsigned rows, columns;
+        DetachKeys keys;
         int r;
 
         if (o->detach && o->attach) {
@@ -293,6 +294,8 @@ static int run_request(Cli *cli, const Options *options, ContainerCreate *create
                 return cli_complain(err);
         }
         r = check_pull(o, err);
+        if (r == 0)
+                r = detach_keys_parse(chosen_detach_keys(cli, o->detach_keys), &keys, err);
         if (r == 0)
                 r = container_request(cli, options, create, err);
         if (r == 0 && !o->detach)

@@ -73,17 +73,32 @@ void stream_done(Stream *stream) {
         stream->resize = NULL;
 }
 
-void stream_resize(Stream *stream) {
+static int send_size(Stream *stream, unsigned rows, unsigned columns) {
         _cleanup_free_
-        char *path = NULL;
-        unsigned rows, columns;
+        char *path = str_format("%s?h=%u&w=%u", stream->resize, rows, columns);
         Error ignored = {};
 
-        if (!stream->resize || !terminal_size(STDOUT_FILENO, &rows, &columns) ||
-            (rows == 0 && columns == 0))
-                return;
-        path = str_format("%s?h=%u&w=%u", stream->resize, rows, columns);
-        stream->size_pending = api_do(stream->cli, "POST", path, &ignored) < 0;
+        return api_do(stream->cli, "POST", path, &ignored);
+}
+
+static bool have_size(Stream *stream, unsigned *rows, unsigned *columns) {
+        return stream->resize && terminal_size(STDOUT_FILENO, rows, columns) &&
+               (*rows > 0 || *columns > 0);
+}
+
+void stream_resize(Stream *stream) {
+        unsigned rows, columns;
+
+        if (have_size(stream, &rows, &columns))
+                stream->size_pending = send_size(stream, rows, columns) < 0;
+}
+
+void stream_redraw(Stream *stream) {
+        unsigned rows, columns;
+
+        if (have_size(stream, &rows, &columns))
+                (void)send_size(stream, rows + 1, columns + 1);
+        stream_resize(stream);
 }
 
 /* ---- output ---- */

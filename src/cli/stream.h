@@ -27,6 +27,8 @@ void stream_init(Stream *stream, Cli *cli, bool tty);
 int stream_open(Stream *stream, const char *path, json_object *body, Error *err);
 /* Sends the terminal's size now; a failure is tried again with the next output. */
 void stream_resize(Stream *stream);
+/* The same, after a size that is one larger: a process that runs already draws its screen anew. */
+void stream_redraw(Stream *stream);
 /* Copies both ways until the process's end of it closes: 0, STREAM_DETACHED, or a negative errno.
  */
 int stream_run(Stream *stream, Error *err);

@@ -650,6 +650,8 @@ static int parse_action(Parser *p, Node **ret, Stop *stop, bool *stopped) {
         Node *node;
         int r;
 
+        if (p->text[p->at - 1] == '-') /* after a trim marker a comment may stand behind spaces */
+                (void)skip_spaces(p);
         if (ahead(p, "/*"))
                 return parse_comment(p);
         (void)skip_spaces(p);
