@@ -47,8 +47,26 @@ int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *da
         return r;
 }
 
+/* Docker repeats here what was asked for, and does not complete it with a tag. */
+static int all_exist(Engine *engine, char *const *refs, Error *err) {
+        for (; *refs; refs++) {
+                Image image = { 0 };
+                int r = image_find(engine->images, *refs, &image, err);
+
+                if (r == -ENOENT)
+                        return error_kind(err, ERROR_NOT_FOUND, "No such image: %s", *refs);
+                if (r < 0)
+                        return r;
+                image_done(&image);
+        }
+        return 0;
+}
+
 int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err) {
-        int r = image_save(engine->images, refs, fd, err);
+        int r = all_exist(engine, refs, err);
+
+        if (r == 0)
+                r = image_save(engine->images, refs, fd, err);
 
         for (char *const *ref = refs; r == 0 && *ref; ref++)
                 event_of(engine, "save", *ref);
