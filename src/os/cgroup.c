@@ -420,6 +420,10 @@ static int remove_tree(int parent_fd, const char *name, int depth) {
         if (fd < 0)
                 return errno == ENOENT ? 0 : -errno;
         dir = fdopendir(fd);
+        if (!dir) {
+                close_fd(&fd);
+                return -ENOMEM;
+        }
         for (struct dirent *entry; depth < 64 && (entry = readdir(dir));) {
                 if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
                         continue;
@@ -481,6 +485,10 @@ static int walk_pids(int parent_fd, const char *name, int depth, pid_t **pids, s
         if (fd < 0)
                 return errno == ENOENT ? 0 : -errno;
         dir = fdopendir(fd);
+        if (!dir) {
+                close_fd(&fd);
+                return -ENOMEM;
+        }
         r = file_read_at(fd, "cgroup.procs", 16 << 20, &text, NULL, NULL);
         if (r < 0) /* removed between opening and reading */
                 return r == -ENOENT || r == -ENODEV ? 0 : r;

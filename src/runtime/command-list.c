@@ -50,15 +50,15 @@ static int view_load(const Options *options, const char *id, StateView *ret, Err
         int r = record_load(options, id, &record, &dir_fd, &pidfd, &status, err);
 
         if (r == 0) {
-                *ret = (StateView){ .version = TAKE_PTR(record.version),
-                                    .id = TAKE_PTR(record.id),
-                                    .pid = status == STATUS_STOPPED ? 0 : record.pid,
-                                    .status = str_copy(status_names[status]),
-                                    .bundle = TAKE_PTR(record.bundle),
-                                    .rootfs = TAKE_PTR(record.rootfs),
-                                    .created = record.created,
-                                    .annotations = record.annotations,
-                                    .owner = TAKE_PTR(record.owner) };
+                ret->version = TAKE_PTR(record.version);
+                ret->id = TAKE_PTR(record.id);
+                ret->pid = status == STATUS_STOPPED ? 0 : record.pid;
+                ret->status = str_copy(status_names[status]);
+                ret->bundle = TAKE_PTR(record.bundle);
+                ret->rootfs = TAKE_PTR(record.rootfs);
+                ret->created = record.created;
+                ret->annotations = record.annotations;
+                ret->owner = TAKE_PTR(record.owner);
                 record.annotations = (Pairs){};
         }
         record_done(&record);

@@ -89,7 +89,7 @@ static int prepare(Setup *setup, Error *err) {
 char *runtime_cgroup_path(const OciConfig *config, const char *id, const char *parent) {
         const char *path = config->linux_ ? config->linux_->cgroups_path : NULL;
 
-        if (str_empty(path))
+        if (!path || !*path)
                 return str_format("%s%s/%s", parent && parent[0] != '/' ? "/" : "", parent ?: "",
                                   id);
         return str_format("%s%s", path[0] == '/' ? "" : "/", path);

@@ -61,9 +61,10 @@ static int enter(Exec *exec, Error *err) {
         if (namespaces_join(&exec->ns, err) < 0)
                 return -EPERM;
         /* A container made without pivot_root has a root that is not its mount namespace's. */
-        if (fchdir(exec->root_fd) < 0 || chroot(".") < 0 ||
-            chdir("/") < 0) /* path: the directory just entered */
+        if (fchdir(exec->root_fd) < 0)
                 return error_set(err, errno, "enter the container's root");
+        if (chroot(".") < 0 || chdir("/") < 0) /* path: the directory entered above */
+                return error_set(err, errno, "change to the container's root");
         return 0;
 }
 

@@ -231,6 +231,7 @@ static int open_gate(int gate_fd, Error *err) {
         if (!listening)
                 return gate_fd;
         do
+                /* cppcheck-suppress nullPointer */
                 fd = accept4(gate_fd, NULL, NULL, SOCK_CLOEXEC);
         while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
         return fd < 0 ? error_set(err, errno, "gate") : fd;

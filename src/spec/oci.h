@@ -1,4 +1,5 @@
-/* spec/oci.h: the OCI runtime document, config.json. runtime-spec 1.2, config.md and config-linux.md. */
+/* spec/oci.h: the OCI runtime document, config.json. runtime-spec 1.2, config.md and
+ * config-linux.md. */
 #pragma once
 
 #include "format/json.h"
@@ -51,11 +52,13 @@ typedef struct OciHook {
 } OciHook;
 
 typedef struct OciHooks {
-        JsonArray prestart, create_runtime, create_container, start_container, poststart, poststop; /* of OciHook */
+        JsonArray prestart, create_runtime, create_container, start_container, poststart,
+                poststop; /* of OciHook */
 } OciHooks;
 
 typedef struct OciNamespace {
-        char *type, *path; /* pid, network, mount, ipc, uts, user, cgroup, time; path: join, NULL: create */
+        char *type, *path; /* pid, network, mount, ipc, uts, user, cgroup, time; path: join, NULL:
+                              create */
 } OciNamespace;
 
 typedef struct OciDevice {
@@ -66,7 +69,7 @@ typedef struct OciDevice {
 
 typedef struct OciDeviceRule {
         bool allow;
-        char *type; /* a, c, b; NULL: a */
+        char *type;             /* a, c, b; NULL: a */
         int64_t *major, *minor; /* NULL: any */
         char *access;
 } OciDeviceRule;
@@ -101,7 +104,8 @@ typedef struct OciThrottleDevice {
 typedef struct OciBlockIo {
         int64_t *weight, *leaf_weight;
         JsonArray weight_device; /* of OciWeightDevice */
-        JsonArray throttle_read_bps, throttle_write_bps, throttle_read_iops, throttle_write_iops; /* of OciThrottleDevice */
+        JsonArray throttle_read_bps, throttle_write_bps, throttle_read_iops,
+                throttle_write_iops; /* of OciThrottleDevice */
 } OciBlockIo;
 
 typedef struct OciHugepageLimit {
@@ -166,5 +170,7 @@ typedef struct OciConfig {
         Pairs annotations;
 } OciConfig;
 
-extern const JsonTable oci_config_table, oci_process_table, oci_mount_table, oci_hook_table, oci_namespace_table,
-        oci_rlimit_table, oci_device_table, oci_device_rule_table, oci_resources_table, oci_seccomp_table,         oci_syscall_table, oci_seccomp_arg_table, oci_id_mapping_table, oci_capabilities_table;
+extern const JsonTable oci_config_table, oci_process_table, oci_mount_table, oci_hook_table,
+        oci_namespace_table, oci_rlimit_table, oci_device_table, oci_device_rule_table,
+        oci_resources_table, oci_seccomp_table, oci_syscall_table, oci_seccomp_arg_table,
+        oci_id_mapping_table, oci_capabilities_table;
