@@ -1,0 +1,97 @@
+/* mount-spec-test.c: -v, --mount, --tmpfs and --volumes-from in Docker's grammar. */
+#include "base/test.h"
+#include "engine/mount-spec.h"
+
+static void point_done(MountPoint *point) {
+        json_done(&mount_point_table, point);
+}
+#define POINT(name) _cleanup_(point_done) MountPoint name = { 0 }
+
+TEST(binds) {
+        POINT(bind);
+        POINT(read_only);
+        Error err = { 0 };
+        ASSERT_OK(mount_parse_bind("/src/../a//b:/x/", &bind, &err), &err);
+        ASSERT_STR(bind.type, "bind");
+        ASSERT_STR(bind.source, "/a/b");
+        ASSERT_STR(bind.destination, "/x");
+        ASSERT_STR(bind.propagation, "rprivate");
+        ASSERT(bind.rw);
+        ASSERT_OK(mount_parse_bind("/a:/x:ro,rslave,z", &read_only, &err), &err);
+        ASSERT(!read_only.rw);
+        ASSERT_STR(read_only.propagation, "rslave");
+        ASSERT_STR(read_only.mode, "ro,rslave,z");
+}
+
+TEST(volumes) {
+        POINT(named);
+        POINT(anonymous);
+        Error err = { 0 };
+        ASSERT_OK(mount_parse_bind("data:/x:nocopy", &named, &err), &err);
+        ASSERT_STR(named.type, "volume");
+        ASSERT_STR(named.name, "data");
+        ASSERT(named.no_copy);
+        ASSERT_OK(mount_parse_bind("/x", &anonymous, &err), &err);
+        ASSERT(!anonymous.name);
+}
+
+TEST(binds_refused) {
+        static const struct {
+                const char *text, *words;
+        } cases[] = {
+                { "", "invalid volume specification: ''" },
+                { ":/x", "invalid volume specification: ':/x'" },
+                { "/a:/b:ro:more", "invalid volume specification: '/a:/b:ro:more'" },
+                { "/a:ro", "invalid volume specification: '/a:ro'" },
+                { "/a:/x:nonsense", "invalid mode: nonsense" },
+                { "/a:/x:ro,rw", "invalid mode: ro,rw" },
+                { "/x:relative",
+                  "invalid volume specification: '/x:relative': invalid mount config for type "
+                  "\"bind\": invalid mount path: 'relative' mount path must be absolute" },
+                { "/a:/..",
+                  "invalid volume specification: '/a:/..': invalid mount config for type \"bind\": "
+                  "invalid specification: destination can't be '/'" },
+        };
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                POINT(point);
+                Error err = { 0 };
+                ASSERT(mount_parse_bind(cases[i].text, &point, &err) < 0);
+                ASSERT_STR(err.message, cases[i].words);
+                ASSERT_INT(err.kind, ERROR_INVALID);
+        }
+}
+
+TEST(specs) {
+        POINT(tmpfs);
+        POINT(wrong);
+        Error err = { 0 };
+        MountTmpfsOptions options = { .size_bytes = 4096, .mode = 01777 };
+        MountSpec spec = { .type = (char *)"tmpfs", .target = (char *)"/t", .tmpfs = &options };
+        ASSERT_OK(mount_parse_spec(&spec, &tmpfs, &err), &err);
+        ASSERT_STR(tmpfs.options[0], "size=4096");
+        ASSERT_STR(tmpfs.options[1], "mode=1777");
+        spec.type = (char *)"nonsense";
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT_STR(err.message, "invalid mount config for type \"nonsense\": mount type unknown");
+        spec.type = (char *)"bind";
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT_STR(err.message,
+                   "invalid mount config for type \"bind\": field Source must not be empty");
+}
+
+TEST(tmpfs_and_from) {
+        POINT(point);
+        POINT(wrong);
+        Error err = { 0 };
+        bool read_only;
+        ASSERT_OK(mount_parse_tmpfs("/t", "size=1m,exec", &point, &err), &err);
+        ASSERT_INT(strv_length(point.options), 2);
+        ASSERT(mount_parse_tmpfs("/t", "nonsense", &wrong, &err) < 0);
+        _cleanup_free_
+        char *ref = NULL;
+        ASSERT_OK(mount_parse_from("box:ro", &ref, &read_only, &err), &err);
+        ASSERT_STR(ref, "box");
+        ASSERT(read_only);
+}
+
+TEST_MAIN()

@@ -1,0 +1,250 @@
+/* ocispec-test.c: containers as OCI documents: defaults, options, and what is refused. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/test.h"
+#include "engine/filters.h"
+#include "engine/ocispec.h"
+#include "engine/seccomp.h"
+
+/* A container whose image is empty, as create would have made it. */
+typedef struct Box {
+        char root[32];
+        Engine engine;
+        Container container;
+        OciConfig config;
+        Error err;
+} Box;
+
+static void box_done(Box *box) {
+        (void)dir_remove_at(AT_FDCWD, box->root, NULL);
+        close_fd(&box->engine.data_root_fd);
+        container_create_done(&box->container.spec);
+        json_done(&oci_config_table, &box->config);
+        free(box->container.path);
+        strv_free(box->container.args);
+}
+
+static int box_new(const char *request, Box *box) {
+        _cleanup_json_
+        json_object *body = NULL;
+        const Image image = { .config.config.cmd = (char *[]){ (char *)"sh", NULL } };
+        const OcispecContext context = { .cgroup = "/brig/x",
+                                         .netfiles_id = "x",
+                                         .own_netns = true };
+        char **warnings = NULL;
+
+        *box = (Box){ .root = "/tmp/ocispec-test.XXXXXX", .engine.data_root_fd = -1 };
+        box->container.engine = &box->engine;
+        (void)snprintf(box->container.id, sizeof(box->container.id), "%064d", 1);
+        if (!mkdtemp(box->root))
+                return -1;
+        _cleanup_free_
+        char *upper = str_format("containers/%s/upper", box->container.id);
+        box->engine.options.data_root = box->root;
+        box->engine.options.init_program = "/usr/libexec/brig-init";
+        box->engine.data_root_fd = open(box->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = dir_make_at(box->engine.data_root_fd, upper, 0755, &box->err);
+        if (r == 0)
+                r = json_parse_any(request, strlen(request), &body, &box->err);
+        if (r == 0)
+                r = container_create_read(body, &box->container.spec, &box->err);
+        if (r == 0)
+                r = container_spec_check(&box->engine, &box->container.spec, &warnings, &box->err);
+        strv_free(warnings);
+        if (r == 0)
+                r = image_defaults_merge(&box->container, &image, &box->err);
+        return r < 0 ? r : ocispec_build(&box->container, &context, &box->config, &box->err);
+}
+
+#define BOX(name, request)                                                                         \
+        _cleanup_(box_done) Box name;                                                              \
+        ASSERT_OK(box_new(request, &name), &name.err)
+
+#define ASSERT_REFUSED(request, words)                                                             \
+        do {                                                                                       \
+                _cleanup_(box_done) Box box_;                                                      \
+                ASSERT(box_new(request, &box_) < 0);                                               \
+                ASSERT_STR(box_.err.message, words);                                               \
+        } while (0)
+
+static const OciMount *mount_at(const Box *box, const char *destination) {
+        const OciMount *mounts = box->config.mounts.items;
+
+        for (size_t i = 0; i < box->config.mounts.count; i++)
+                if (str_equal(mounts[i].destination, destination))
+                        return &mounts[i];
+        return NULL;
+}
+
+static bool has_namespace(const Box *box, const char *type) {
+        const OciNamespace *list = box->config.linux_->namespaces.items;
+
+        for (size_t i = 0; i < box->config.linux_->namespaces.count; i++)
+                if (str_equal(list[i].type, type))
+                        return true;
+        return false;
+}
+
+TEST(defaults) {
+        BOX(box, "{\"Hostname\":\"box\"}");
+        const OciProcess *process = box.config.process;
+        ASSERT_STR(process->args[0], "sh");
+        ASSERT_STR(process->cwd, "/");
+        ASSERT_STR(env_get(process->env, "HOSTNAME"), "box");
+        ASSERT(!env_get(process->env, "TERM"));
+        ASSERT_INT(strv_length(process->capabilities->bounding), 14);
+        ASSERT(!process->capabilities->inheritable && !process->capabilities->ambient);
+        ASSERT_INT(process->user.uid, 0);
+        ASSERT_INT(strv_length(box.config.linux_->masked_paths), 10);
+        ASSERT_INT(strv_length(box.config.linux_->readonly_paths), 5);
+        ASSERT(has_namespace(&box, "pid") && has_namespace(&box, "network"));
+        ASSERT(strv_has(mount_at(&box, "/sys")->options, "ro"));
+        ASSERT(strv_has(mount_at(&box, "/dev/shm")->options, "size=67108864"));
+        ASSERT(mount_at(&box, "/etc/hosts") != NULL);
+        ASSERT_STR(pairs_get(&box.config.linux_->sysctl, "net.ipv4.ip_unprivileged_port_start"),
+                   "0");
+}
+
+TEST(environment) {
+        BOX(box, "{\"Tty\":true,\"Env\":[\"PATH=/x\",\"A=1\",\"HOSTNAME\"]}");
+        _cleanup_free_
+        char *text = strv_join(box.config.process->env, " ");
+        ASSERT_STR(text, "PATH=/x TERM=xterm A=1");
+}
+
+TEST(resources) {
+        BOX(box,
+            "{\"HostConfig\":{\"Memory\":67108864,\"NanoCpus\":500000000,\"PidsLimit\":77,"
+            "\"CpusetCpus\":\"0\",\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":1,\"Hard\":-1}]}}");
+        const OciResources *resources = box.config.linux_->resources;
+        ASSERT_INT(*resources->memory->limit, 67108864);
+        ASSERT_INT(*resources->memory->swap, 2 * 67108864);
+        ASSERT_INT(*resources->cpu->quota, 50000);
+        ASSERT_INT(*resources->cpu->period, 100000);
+        ASSERT_INT(resources->pids->limit, 77);
+        const OciRlimit *rlimit = box.config.process->rlimits.items;
+        ASSERT_STR(rlimit->type, "RLIMIT_NOFILE");
+        ASSERT(rlimit->hard == UINT64_MAX);
+}
+
+TEST(privileged) {
+        BOX(box, "{\"HostConfig\":{\"Privileged\":true}}");
+        ASSERT(!box.config.linux_->masked_paths && !box.config.linux_->readonly_paths);
+        ASSERT(!strv_has(mount_at(&box, "/sys")->options, "ro"));
+        ASSERT(box.config.linux_->devices.count > 0);
+        _cleanup_free_
+        char *key = NULL;
+        ASSERT_OK(seccomp_profile_key(&box.container, false, &key, &box.err), &box.err);
+        ASSERT(!key);
+}
+
+TEST(init) {
+        BOX(box, "{\"Cmd\":[\"a\",\"b\"],\"HostConfig\":{\"Init\":true}}");
+        _cleanup_free_
+        char *args = strv_join(box.config.process->args, " ");
+        ASSERT_STR(args, "/sbin/docker-init -- a b");
+        ASSERT_STR(mount_at(&box, "/sbin/docker-init")->source, "/usr/libexec/brig-init");
+}
+
+TEST(modes) {
+        BOX(host,
+            "{\"HostConfig\":{\"PidMode\":\"host\",\"IpcMode\":\"host\",\"UTSMode\":\"host\"}}");
+        ASSERT(!has_namespace(&host, "pid") && !has_namespace(&host, "ipc"));
+        ASSERT(!has_namespace(&host, "uts") && !host.config.hostname);
+        ASSERT_STR(mount_at(&host, "/dev/shm")->type, "bind");
+        BOX(none, "{\"HostConfig\":{\"IpcMode\":\"none\"}}");
+        ASSERT(has_namespace(&none, "ipc") && !mount_at(&none, "/dev/shm"));
+}
+
+TEST(refused) {
+        ASSERT_REFUSED("{\"HostConfig\":{\"Memory\":1000}}", "Minimum memory limit allowed is 6MB");
+        ASSERT_REFUSED("{\"HostConfig\":{\"Memory\":67108864,\"MemorySwap\":33554432}}",
+                       "Minimum memoryswap limit should be larger than memory limit, see usage");
+        ASSERT_REFUSED("{\"HostConfig\":{\"CapAdd\":[\"NONSENSE\"]}}",
+                       "invalid CapAdd: unknown capability: \"CAP_NONSENSE\"");
+        ASSERT_REFUSED("{\"HostConfig\":{\"IpcMode\":\"nonsense\"}}", "Invalid IPC mode: nonsense");
+        ASSERT_REFUSED("{\"HostConfig\":{\"Sysctls\":{\"kernel.nonsense\":\"1\"}}}",
+                       "sysctl \"kernel.nonsense\" is not in a separate kernel namespace");
+        ASSERT_REFUSED("{\"HostConfig\":{\"LogConfig\":{\"Type\":\"nonsense\"}}}",
+                       "error looking up logging plugin nonsense: plugin \"nonsense\" not found");
+        ASSERT_REFUSED("{\"StopSignal\":\"NONSENSE\"}", "Invalid signal: NONSENSE");
+        ASSERT_REFUSED("{\"Entrypoint\":[\"\"]}", "No command specified");
+        ASSERT_REFUSED("{\"HostConfig\":{\"Devices\":[{\"PathOnHost\":\"/dev/nothing\"}]}}",
+                       "error gathering device information while adding custom device "
+                       "\"/dev/nothing\": no such file or directory");
+        ASSERT_REFUSED("{\"HostConfig\":{\"DeviceCgroupRules\":[\"x 1:2 r\"]}}",
+                       "invalid device cgroup rule format: 'x 1:2 r'");
+        ASSERT_REFUSED("{\"HostConfig\":{\"SecurityOpt\":[\"apparmor=mine\"]}}",
+                       "AppArmor profiles are not supported: --security-opt apparmor=mine; use "
+                       "apparmor=unconfined");
+}
+
+TEST(tmpfs_options_override) {
+        char *given[] = { (char *)"exec", (char *)"size=1m", NULL };
+        _cleanup_strv_
+        char **options = tmpfs_options(given);
+        _cleanup_free_
+        char *text = strv_join(options, ",");
+        ASSERT_STR(text, "nosuid,nodev,exec,size=1m");
+}
+
+TEST(capabilities) {
+        char *all[] = { (char *)"all", NULL }, *one[] = { (char *)"net_admin", NULL };
+        HostConfig dropped = { .cap_drop = all, .cap_add = one };
+        _cleanup_strv_
+        char **list = capabilities_of(&dropped, false);
+        ASSERT_INT(strv_length(list), 1);
+        ASSERT_STR(list[0], "CAP_NET_ADMIN");
+}
+
+TEST(seccomp_default) {
+        BOX(box, "{}");
+        OciSeccomp *profile = NULL;
+        bool clone_is_limited = false;
+        ASSERT_OK(seccomp_profile_build(&box.container, false, &profile, &box.err), &box.err);
+        const OciSyscall *rules = profile->syscalls.items;
+        for (size_t i = 0; i < profile->syscalls.count; i++) {
+                ASSERT(!strv_has(rules[i].names, "unshare"));
+                ASSERT(!strv_has(rules[i].names, "keyctl"));
+                ASSERT(!strv_has(rules[i].names, "io_uring_setup"));
+                ASSERT(!strv_has(rules[i].names, "userfaultfd"));
+                clone_is_limited |= strv_has(rules[i].names, "clone") && rules[i].args.count == 1;
+        }
+        ASSERT(clone_is_limited);
+        json_free(&oci_seccomp_table, profile);
+}
+
+TEST(seccomp_documents) {
+        static const char text[] =
+                "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"archMap\":[{\"architecture\":"
+                "\"SCMP_ARCH_X86_64\",\"subArchitectures\":[\"SCMP_ARCH_X86\"]}],\"syscalls\":["
+                "{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+                "{\"names\":[\"bpf\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":["
+                "\"CAP_BPF\"]}},"
+                "{\"names\":[\"ptrace\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{"
+                "\"minKernel\":\"4.8\"}},"
+                "{\"names\":[\"never\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{"
+                "\"minKernel\":\"999.0\"}}]}";
+        char *capabilities[] = { (char *)"CAP_CHOWN", NULL };
+        OciSeccomp *profile = NULL;
+        Error err = { 0 };
+        ASSERT_OK(seccomp_document_read(text, capabilities, &profile, &err), &err);
+        ASSERT_INT(profile->syscalls.count, 2);
+        json_free(&oci_seccomp_table, profile);
+        ASSERT(seccomp_document_read("{}", capabilities, &profile, &err) < 0);
+}
+
+TEST(filter_values) {
+        char *names[] = { (char *)"^web", NULL }, *labels[] = { (char *)"a", (char *)"b=1", NULL };
+        Pairs pairs = { 0 };
+        ASSERT(text_matches("web1", names) && !text_matches("my-web", names));
+        pairs_put(&pairs, "a", "");
+        ASSERT(!labels_match(&pairs, labels));
+        pairs_put(&pairs, "b", "1");
+        ASSERT(labels_match(&pairs, labels));
+        pairs_done(&pairs);
+}
+
+TEST_MAIN()
