@@ -1,9 +1,14 @@
 /* base-test.c: strings, maps, times, identifiers, descriptors and the event loop. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -151,6 +156,73 @@ TEST(files_are_replaced_and_trees_removed) {
         ASSERT_STR(text, "two");
         ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
         ASSERT_INT(access(path, F_OK), -1);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
+}
+
+/* A container can nest directories deeper than there are descriptors. */
+TEST(deep_trees_are_removed) {
+        char path[] = "/tmp/brig-base-XXXXXX";
+        struct rlimit old, few = { .rlim_cur = 64 };
+        Error err = {};
+        int fd, r;
+
+        ASSERT(mkdtemp(path));
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (int i = 0; i < 1000; i++) {
+                int next;
+
+                ASSERT_INT(mkdirat(fd, "d", 0700), 0);
+                ASSERT_INT(mkdirat(fd, ".removed-0", 0700), 0);
+                next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                close_fd(&fd);
+                fd = next;
+        }
+        close_fd(&fd);
+        ASSERT_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+        few.rlim_max = old.rlim_max;
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &few), 0);
+        r = dir_remove_at(AT_FDCWD, path, &err);
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
+        ASSERT_OK(r, &err);
+        ASSERT_INT(access(path, F_OK), -1);
+}
+
+/* In a mount namespace of its own: 0 if a directory of the same file system that is mounted within
+ * the tree was left alone. */
+static int remove_around_mount(const char *path) {
+        _cleanup_free_
+        char *inner = str_format("%s/tree/inner", path);
+        _cleanup_free_
+        char *outer = str_format("%s/outer", path);
+        _cleanup_free_
+        char *tree = str_format("%s/tree", path);
+
+        if (unshare(CLONE_NEWNS) < 0)
+                return 77;
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount(outer, inner, NULL, MS_BIND, NULL) < 0)
+                return 1;
+        return dir_remove_at(AT_FDCWD, tree, NULL) == -EXDEV && access(inner, F_OK) == 0 ? 0 : 2;
+}
+
+TEST(mounts_are_not_emptied) {
+        char path[] = "/tmp/brig-base-XXXXXX";
+        _cleanup_close_
+        int dir = -1;
+        Error err = {};
+        int status;
+        pid_t child;
+
+        ASSERT(mkdtemp(path));
+        ASSERT_OK(dir_open_at(AT_FDCWD, path, 0, &dir, &err), &err);
+        ASSERT_OK(dir_make_at(dir, "tree/inner", 0700, &err), &err);
+        ASSERT_OK(dir_make_at(dir, "outer/kept", 0700, &err), &err);
+        child = fork();
+        if (child == 0)
+                _exit(remove_around_mount(path));
+        ASSERT_INT(waitpid(child, &status, 0), child);
+        ASSERT(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
+        ASSERT_INT(faccessat(dir, "outer/kept", F_OK, 0), 0);
         ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
 }
 

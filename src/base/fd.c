@@ -159,63 +159,6 @@ int dir_open_at(int dir_fd, const char *path, mode_t create_mode, int *ret_fd, E
         return 0;
 }
 
-static int remove_entry(int dir_fd, const char *name, dev_t device);
-
-static int remove_children(int fd, dev_t device) {
-        _cleanup_closedir_ DIR *dir = fdopendir(fd);
-        int result = 0;
-
-        if (!dir) {
-                int r = -errno;
-
-                (void)close(fd);
-                return r;
-        }
-        for (;;) {
-                struct dirent *entry;
-                int r;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry)
-                        return errno ? -errno : result;
-                if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
-                        continue;
-                r = remove_entry(dirfd(dir), entry->d_name, device);
-                if (r < 0)
-                        result = r;
-        }
-}
-
-/* device is that of the directory where the removal began; 0: begin here. */
-static int remove_entry(int dir_fd, const char *name, dev_t device) {
-        struct stat st;
-        int fd, r;
-
-        if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-                return 0;
-        if (errno != EISDIR && errno != EPERM)
-                return -errno;
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        r = fstat(fd, &st) < 0 ? -errno : device != 0 && st.st_dev != device ? -EXDEV : 0;
-        if (r < 0) {
-                (void)close(fd);
-                return r;
-        }
-        r = remove_children(fd, st.st_dev);
-        if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-                return 0;
-        return r < 0 ? r : -errno;
-}
-
-int dir_remove_at(int dir_fd, const char *path, Error *err) {
-        int r = remove_entry(dir_fd, path, 0);
-
-        return r < 0 ? error_set(err, r, "remove '%s'", path) : 0;
-}
-
 int fd_set_nonblocking(int fd, bool on) {
         int flags = fcntl(fd, F_GETFL);
 

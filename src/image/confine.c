@@ -134,6 +134,7 @@ static const int layer_calls[] = {
         SCMP_SYS(openat2),
         SCMP_SYS(getdents64),
         SCMP_SYS(mkdirat),
+        SCMP_SYS(renameat), /* dir_remove_at, of what lies deep */
         SCMP_SYS(mknodat),
         SCMP_SYS(symlinkat),
         SCMP_SYS(linkat),
