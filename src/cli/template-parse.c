@@ -84,7 +84,6 @@ static void node_free(Node *node) {
                 node = next;
         }
 }
-DEFINE_CLEANUP(Node *, node_free)
 
 Template *template_free(Template *template) {
         if (template) {
