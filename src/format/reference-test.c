@@ -24,6 +24,7 @@ static const Case cases[] = {
         { "app:t@sha256:" HEX, "docker.io/library/app:t@sha256:" HEX, "app:t@sha256:" HEX },
         { "a__b/c--d/e.f_g", "docker.io/a__b/c--d/e.f_g:latest", "a__b/c--d/e.f_g:latest" },
         { "Upper.example/app", "Upper.example/app:latest", "Upper.example/app:latest" },
+        { "docker.io/a.b/c", "docker.io/a.b/c:latest", "docker.io/a.b/c:latest" },
         { "", NULL, NULL },
         { "Busybox", NULL, NULL },
         { "user/App", NULL, NULL },

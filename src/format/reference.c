@@ -96,22 +96,28 @@ static bool has_upper(const char *text) {
         return false;
 }
 
-/* Splits "domain/path"; a first component names a registry if it looks like a host. */
+/* Whether the part before the slash names a registry: it looks like a host. */
+static bool begins_with_domain(const char *name, const char *slash) {
+        _cleanup_free_
+        char *first = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
+
+        return first &&
+               (strpbrk(first, ".:[") || str_equal(first, "localhost") || has_upper(first));
+}
+
+/* Splits "domain/path". */
 static void split_domain(const char *name, Reference *ret) {
         const char *slash = strchr(name, '/');
-        size_t length = slash ? (size_t)(slash - name) : 0;
-        _cleanup_free_
-        char *first = str_copy_n(name, length);
 
-        if (!slash ||
-            (!strpbrk(first, ".:[") && !str_equal(first, "localhost") && !has_upper(first))) {
+        if (begins_with_domain(name, slash)) {
+                ret->domain = str_copy_n(name, (size_t)(slash - name));
+                ret->path = str_copy(slash + 1);
+        } else {
                 ret->domain = str_copy(DEFAULT_DOMAIN);
                 ret->path = str_copy(name);
-        } else {
-                ret->domain = str_equal(first, "index.docker.io") ? str_copy(DEFAULT_DOMAIN)
-                                                                  : TAKE_PTR(first);
-                ret->path = str_copy(slash + 1);
         }
+        if (str_equal(ret->domain, "index.docker.io"))
+                str_replace(&ret->domain, DEFAULT_DOMAIN);
         if (str_equal(ret->domain, DEFAULT_DOMAIN) && !strchr(ret->path, '/')) {
                 char *path = str_format(DEFAULT_NAMESPACE "%s", ret->path);
 
@@ -204,11 +210,15 @@ char *reference_full(const Reference *reference) {
 }
 
 char *reference_familiar_repository(const Reference *reference) {
-        const char *path = reference->path, *short_path = str_after(path, DEFAULT_NAMESPACE);
+        const char *path = reference->path, *official = str_after(path, DEFAULT_NAMESPACE);
 
         if (!str_equal(reference->domain, DEFAULT_DOMAIN))
                 return reference_repository(reference);
-        return str_copy(short_path && !strchr(short_path, '/') ? short_path : path);
+        if (official && !strchr(official, '/'))
+                return str_copy(official);
+        /* "docker.io/a.b/c" must not come back as the registry a.b's. */
+        return begins_with_domain(path, strchr(path, '/')) ? reference_repository(reference)
+                                                           : str_copy(path);
 }
 
 char *reference_familiar(const Reference *reference) {
