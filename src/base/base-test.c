@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/test.h"
@@ -32,6 +33,7 @@ TEST(errors_carry_kind_and_words) {
 TEST(numbers_are_whole_strings) {
         int64_t value = 7;
         uint64_t large;
+        double real;
         int small;
 
         ASSERT_INT(str_to_int64("-12", &value), 0);
@@ -42,6 +44,12 @@ TEST(numbers_are_whole_strings) {
         ASSERT_INT(str_to_int64("9223372036854775808", &value), -ERANGE);
         ASSERT_INT(str_to_uint64("-1", &large), -EINVAL);
         ASSERT_INT(str_to_int_in("70000", 0, 65535, &small), -ERANGE);
+        ASSERT_INT(str_to_double("1.5", &real), 0);
+        ASSERT(real == 1.5);
+        ASSERT_INT(str_to_double("nan", &real), -EINVAL);
+        ASSERT_INT(str_to_double("inf", &real), -EINVAL);
+        ASSERT_INT(str_to_double("0x10", &real), -EINVAL);
+        ASSERT_INT(str_to_double("1e999", &real), -ERANGE);
 }
 
 TEST(lists_grow_and_shrink) {
@@ -112,6 +120,13 @@ TEST(times_go_both_ways) {
         ASSERT_INT(clock_parse("2026-11-24T22:06:17.1204+01:00", &when), 0);
         ASSERT_STR(clock_format(when, text), "2026-11-24T21:06:17.1204Z");
         ASSERT_INT(clock_parse("yesterday", &when), -EINVAL);
+        ASSERT_INT(clock_parse("2026-11-24T22:06:17+01:00x", &when), -EINVAL);
+        ASSERT_INT(clock_parse("2026-11-24T22:06:17+-1:00", &when), -EINVAL);
+        ASSERT_INT(clock_parse("9999-12-31T23:59:59Z", &when), 0);
+        ASSERT_INT(when, INT64_MAX);
+        ASSERT_INT(clock_parse("0500-01-01T00:00:00Z", &when), 0);
+        ASSERT_INT(when, INT64_MIN);
+        ASSERT_STR(clock_format(when, text), "1677-09-21T00:12:43.145224192Z");
         ASSERT_STR(clock_format(0, text), "0001-01-01T00:00:00Z");
 }
 
@@ -123,7 +138,12 @@ TEST(durations_are_go_s) {
         ASSERT_INT(value, 3723500000000LL);
         ASSERT_INT(duration_parse("300ms", &value), 0);
         ASSERT_INT(value, 300000000);
+        ASSERT_INT(duration_parse("1.001s", &value), 0);
+        ASSERT_INT(value, 1001000000);
+        ASSERT_INT(duration_parse("-1.5h", &value), 0);
+        ASSERT_INT(value, -5400 * NSEC_PER_SEC);
         ASSERT_INT(duration_parse("5", &value), -EINVAL);
+        ASSERT_INT(duration_parse(".s", &value), -EINVAL);
         ASSERT_STR(duration_human(61 * NSEC_PER_SEC, text), "About a minute");
         ASSERT_STR(duration_human(3 * 86400 * NSEC_PER_SEC, text), "3 days");
 }
@@ -224,6 +244,25 @@ TEST(mounts_are_not_emptied) {
         ASSERT(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
         ASSERT_INT(faccessat(dir, "outer/kept", F_OK, 0), 0);
         ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
+}
+
+TEST(a_message_is_one_line) {
+        char text[256] = "";
+        int ends[2], old = dup(STDERR_FILENO);
+        ssize_t n;
+
+        ASSERT_INT(pipe2(ends, O_CLOEXEC), 0);
+        (void)dup2(ends[1], STDERR_FILENO);
+        log_error("image '%s'", "a\n2026 forged\033[2J");
+        (void)dup2(old, STDERR_FILENO);
+        n = read(ends[0], text, sizeof(text) - 1);
+        ASSERT(n > 0);
+        ASSERT(strchr(text, '\n') == text + n - 1);
+        ASSERT(!strchr(text, '\033'));
+        ASSERT(strstr(text, "error image 'a 2026 forged [2J'"));
+        close_fd(&ends[0]);
+        close_fd(&ends[1]);
+        close_fd(&old);
 }
 
 TEST(descriptors_travel) {

@@ -66,27 +66,45 @@ static int64_t parse_fraction(const char **text) {
         return value;
 }
 
+/* "Z" or "+hh:mm", and nothing after it → seconds. */
+static int parse_offset(const char *text, int *ret) {
+        int hours, minutes;
+
+        if (strcmp(text, "Z") == 0) {
+                *ret = 0;
+                return 0;
+        }
+        if ((*text != '+' && *text != '-') || strlen(text) != strlen("+hh:mm") || text[3] != ':')
+                return -EINVAL;
+        for (int i = 1; i < 6; i++)
+                if (i != 3 && !isdigit((unsigned char)text[i]))
+                        return -EINVAL;
+        hours = (text[1] - '0') * 10 + text[2] - '0';
+        minutes = (text[4] - '0') * 10 + text[5] - '0';
+        *ret = (*text == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
+        return 0;
+}
+
 int clock_parse(const char *text, int64_t *ret) {
         struct tm tm = {};
-        int64_t fraction;
-        int hours = 0, minutes = 0, sign;
+        int64_t fraction, seconds, when;
         const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+        int offset;
 
         if (!rest)
                 return -EINVAL;
         fraction = parse_fraction(&rest);
-        if (*rest == 'Z' && rest[1] == '\0')
-                sign = 0;
-        else if ((*rest == '+' || *rest == '-') &&
-                 sscanf(rest + 1, "%2d:%2d", &hours, &minutes) == 2)
-                sign = *rest == '+' ? 1 : -1;
-        else
+        if (parse_offset(rest, &offset) < 0)
                 return -EINVAL;
         if (tm.tm_year <= 1 - 1900) {
                 *ret = 0;
                 return 0;
         }
-        *ret = (timegm(&tm) - sign * (hours * 3600 + minutes * 60)) * NSEC_PER_SEC + fraction;
+        seconds = timegm(&tm) - offset;
+        if (__builtin_mul_overflow(seconds, NSEC_PER_SEC, &when) ||
+            __builtin_add_overflow(when, fraction, &when))
+                when = seconds < 0 ? INT64_MIN : INT64_MAX;
+        *ret = when;
         return 0;
 }
 
@@ -124,20 +142,20 @@ int duration_parse(const char *text, int64_t *ret) {
                 return -EINVAL;
         while (*text) {
                 double value = 0, unit, scale = 1;
-                const char *start = text;
+                size_t digits = 0;
 
-                for (; isdigit((unsigned char)*text); text++)
+                for (; isdigit((unsigned char)*text); text++, digits++)
                         value = value * 10 + (*text - '0');
                 if (*text == '.')
-                        for (text++; isdigit((unsigned char)*text); text++)
+                        for (text++; isdigit((unsigned char)*text); text++, digits++)
                                 value += (*text - '0') * (scale /= 10);
-                if (text == start || parse_unit(&text, &unit) < 0)
+                if (digits == 0 || parse_unit(&text, &unit) < 0)
                         return -EINVAL;
                 total += value * unit;
         }
         if (total > 9.2e18)
                 return -EINVAL;
-        *ret = (int64_t)(sign * total);
+        *ret = (int64_t)(sign * (total + 0.5)); /* most decimal fractions have no exact double */
         return 0;
 }
 

@@ -20,7 +20,8 @@ int64_t clock_monotonic(void); /* CLOCK_MONOTONIC, for timeouts */
 char *clock_format(int64_t when, char text[CLOCK_TEXT_MAX]);
 /* The same with exactly nine digits, as docker logs -t prints. */
 char *clock_format_fixed(int64_t when, char text[CLOCK_TEXT_MAX]);
-/* RFC 3339 with any offset. -EINVAL. */
+/* RFC 3339 with any offset, and nothing after it; a time beyond what int64_t holds becomes the
+ * nearest that it does. -EINVAL. */
 int clock_parse(const char *text, int64_t *ret);
 
 /* Go's time.ParseDuration: "1h2m3.5s", "300ms", "0". -EINVAL. */

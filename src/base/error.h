@@ -24,8 +24,9 @@ typedef struct Error {
 } Error;
 
 /* Sets err to "<words>: <strerror(number)>", its kind derived from number (ENOENT → not found,
- * EEXIST → conflict, EINVAL → invalid, EPERM and EACCES → forbidden, ENOTSUP → unsupported, else
- * internal). err may be NULL. Returns -number. */
+ * EEXIST → conflict, EINVAL → invalid, EPERM and EACCES → forbidden, ENOTSUP → unsupported, EAGAIN
+ * → unavailable, ENOKEY → unauthorized, else internal), which may be negative. err may be NULL.
+ * Returns the negative errno. */
 int error_set(Error *err, int number, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Sets err to the words alone, with that kind. err may be NULL. Returns the negative errno that

@@ -35,6 +35,13 @@ int log_level_parse(const char *text, LogLevel *ret) {
         return -EINVAL;
 }
 
+/* Names and messages of others must not end a line or steer a terminal. */
+static void hide_controls(char *text, size_t length) {
+        for (size_t i = 0; i < length; i++)
+                if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+                        text[i] = ' ';
+}
+
 void log_line(LogLevel level, const char *format, ...) {
         char line[2048];
         struct timespec now;
@@ -54,6 +61,7 @@ void log_line(LogLevel level, const char *format, ...) {
         n = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
         va_end(args);
         used = MIN(used + (size_t)MAX(n, 0), sizeof(line) - 2);
+        hide_controls(line, used);
         line[used++] = '\n';
         if (write(STDERR_FILENO, line, used) < 0)
                 return; /* nowhere left to say it */

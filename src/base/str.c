@@ -128,7 +128,8 @@ int str_to_double(const char *text, double *ret) {
         char *end;
         double value;
 
-        if (str_empty(text) || isspace((unsigned char)*text))
+        /* strtod also takes "nan", "inf" and hexadecimal. */
+        if (str_empty(text) || text[strspn(text, "0123456789+-.eE")] != '\0')
                 return -EINVAL;
         errno = 0;
         value = strtod(text, &end);

@@ -25,7 +25,7 @@ char *str_lower(char *text); /* in place, ASCII */
 int str_to_int64(const char *text, int64_t *ret);
 int str_to_uint64(const char *text, uint64_t *ret);
 int str_to_int_in(const char *text, int low, int high, int *ret);
-int str_to_double(const char *text, double *ret);
+int str_to_double(const char *text, double *ret); /* decimal; finite */
 
 /* Levenshtein distance, for 'Did you mean …'. */
 unsigned str_distance(const char *a, const char *b);
