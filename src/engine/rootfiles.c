@@ -159,9 +159,9 @@ int rootfs_open_file(const Container *container, const char *path, int *ret_fd, 
                         return 0;
                 case FOUND_LINK:
                         r = open_by_overlay(container, paths, path, ret_fd, err);
-                        /* fall through */
-                case FOUND_FILE:
                         return r < 0 ? r : check_regular(ret_fd, path, err);
+                case FOUND_FILE:
+                        return check_regular(ret_fd, path, err);
                 }
         }
         return 0;
