@@ -403,6 +403,31 @@ TEST(truth_table_with_br_netfilter) {
 
 /* ---- connections ---- */
 
+/* A link that is not ready drops the first packet, an ARP request, which is repeated after a second
+ * only. */
+TEST(first_packet_passes) {
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+
+        ASSERT(set_filtering("0"));
+        ASSERT_OK(stage_new(&stage, &err), &err);
+        for (int i = 0; i < 30; i++) {
+                _cleanup_(box_done) Box box = { .netns = -1, .tcp = -1, .udp = -1 };
+                _cleanup_close_
+                int client = client_socket(&stage.host, SOCK_STREAM);
+                struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+                uint32_t address;
+
+                ASSERT_OK(join(&stage, &box, &stage.front, "new", NULL, &err), &err);
+                *strchr(box.endpoint.address, '/') = '\0';
+                ASSERT_INT(ipv4_parse(box.endpoint.address, &address), 0);
+                to.sin_addr.s_addr = htonl(address);
+                (void)connect(client, (struct sockaddr *)&to, sizeof(to));
+                ASSERT(ready(client, POLLOUT, 900));
+                ASSERT_OK(endpoint_leave(stage.net, &stage.front, &box.endpoint, &err), &err);
+        }
+}
+
 static bool ping(int client, const Box *server) {
         char text[8];
 

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/veth.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/str.h"
 
 #define QUEUE_MAX 16
@@ -381,6 +384,66 @@ int rtnl_index(Rtnl *rtnl, const char *name) {
                 return -ENODEV;
         memcpy(request.ifr_name, name, strlen(name));
         return ioctl(rtnl->fd, SIOCGIFINDEX, &request) < 0 ? -errno : request.ifr_ifindex;
+}
+
+static int take_operstate(const struct nlattr *attribute, void *data) {
+        if (mnl_attr_get_type(attribute) == IFLA_OPERSTATE &&
+            mnl_attr_validate(attribute, MNL_TYPE_U8) >= 0)
+                *(uint8_t *)data = mnl_attr_get_u8(attribute);
+        return MNL_CB_OK;
+}
+
+/* Reads one answer or notice. 1 if it says that the link is up, 0 if it says anything else. */
+static int read_state(Rtnl *rtnl, unsigned index) {
+        const struct nlmsghdr *header = (const struct nlmsghdr *)rtnl->in;
+        const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+        uint8_t state = IF_OPER_UNKNOWN;
+        size_t length;
+
+        if (receive(rtnl, &length, NULL) < 0)
+                return -EIO;
+        if (!mnl_nlmsg_ok(header, (int)length) || header->nlmsg_type != RTM_NEWLINK ||
+            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifi_index != (int)index)
+                return 0;
+        (void)mnl_attr_parse(header, sizeof(*info), take_operstate, &state);
+        return state == IF_OPER_UP;
+}
+
+static int ask_state(Rtnl *rtnl, unsigned index) {
+        struct {
+                struct nlmsghdr header;
+                struct ifinfomsg body;
+                struct nlattr filter;
+                uint32_t mask;
+        } request = { { .nlmsg_len = sizeof(request),
+                        .nlmsg_type = RTM_GETLINK,
+                        .nlmsg_flags = NLM_F_REQUEST,
+                        .nlmsg_seq = rtnl->sequence++ },
+                      { .ifi_index = (int)index },
+                      { sizeof(struct nlattr) + sizeof(uint32_t), IFLA_EXT_MASK },
+                      RTEXT_FILTER_SKIP_STATS };
+
+        return send(rtnl->fd, &request, sizeof(request), 0) < 0 ? -errno : read_state(rtnl, index);
+}
+
+bool rtnl_settle(Rtnl *rtnl, unsigned index, int timeout_ms) {
+        struct pollfd item = { .fd = rtnl->fd, .events = POLLIN };
+        int64_t left, end = clock_monotonic() + timeout_ms * NSEC_PER_MSEC;
+        int group = RTNLGRP_LINK, r = ask_state(rtnl, index);
+
+        if (r != 0 || timeout_ms == 0)
+                return r > 0;
+        /* Asked again once notices come, so that none is missed in between. */
+        if (setsockopt(rtnl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+                return false;
+        r = ask_state(rtnl, index);
+        while (r == 0 && (left = (end - clock_monotonic()) / NSEC_PER_MSEC) > 0 &&
+               poll(&item, 1, (int)left) > 0)
+                r = read_state(rtnl, index);
+        (void)setsockopt(rtnl->fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
+        while (poll(&item, 1, 0) > 0 && read_state(rtnl, index) >= 0)
+                ;
+        return r > 0;
 }
 
 typedef void (*DumpHandler)(const struct nlmsghdr *header, void *data);

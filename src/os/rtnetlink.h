@@ -65,6 +65,12 @@ int rtnl_commit(Rtnl *rtnl, Error *err);
 /* The link's index, or -ENODEV; no Error, as absence is an answer. */
 int rtnl_index(Rtnl *rtnl, const char *name);
 
+/* Waits until the kernel has acted on the link's carrier: a port that just came up drops packets
+ * until a worker of the kernel's has had its turn, and asking makes it act at once (Linux 6.8).
+ * An older kernel is waited for, timeout_ms at most, if the link is not up then. True if it is up.
+ */
+bool rtnl_settle(Rtnl *rtnl, unsigned index, int timeout_ms);
+
 typedef struct RtnlLink {
         unsigned index, master;
         const char *name, *alias, *kind; /* alias and kind: "" where the link has none */

@@ -498,6 +498,18 @@ static int join_inside(Join *join, Error *err) {
         return r;
 }
 
+#define CARRIER_PATIENCE 500 /* milliseconds */
+
+/* The first packet after the return must pass: a lost ARP request costs a second. The bridge itself
+ * has its carrier from its first port. */
+static void settle(const Join *join) {
+        int index = rtnl_index(join->host, join->host_link);
+
+        if (index < 0 || !rtnl_settle(join->host, (unsigned)index, CARRIER_PATIENCE))
+                log_debug("network: link '%s' is slow to come up", join->host_link);
+        (void)rtnl_settle(join->host, join->bridge, 0);
+}
+
 static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
                        Error *err) {
         Join join = { .net = net, .network = network, .endpoint = endpoint, .netns_fd = netns_fd };
@@ -515,6 +527,8 @@ static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int
         if (r == 0)
                 r = join_inside(&join, err);
         netns_return(&home);
+        if (r == 0)
+                settle(&join);
         rtnl_close(join.inner);
         rtnl_close(join.host);
         if (r < 0)
