@@ -133,10 +133,13 @@ const char *pairs_get(const Pairs *pairs, const char *key) {
 void pairs_put(Pairs *pairs, const char *key, const char *value) {
         Pair *pair = pairs_find(pairs, key);
 
-        if (pair) {
+        if (pair)
                 str_replace(&pair->value, value);
-                return;
-        }
+        else
+                pairs_append(pairs, key, value);
+}
+
+void pairs_append(Pairs *pairs, const char *key, const char *value) {
         GROW(pairs->items, pairs->count);
         pairs->items[pairs->count++] = (Pair){ .key = str_copy(key), .value = str_copy(value) };
 }
@@ -156,6 +159,9 @@ bool pairs_drop(Pairs *pairs, const char *key) {
 }
 
 void pairs_copy(Pairs *to, const Pairs *from) {
+        void (*put)(Pairs *, const char *, const char *) =
+                to->count == 0 ? pairs_append : pairs_put;
+
         for (size_t i = 0; i < from->count; i++)
-                pairs_put(to, from->items[i].key, from->items[i].value);
+                put(to, from->items[i].key, from->items[i].value);
 }

@@ -45,5 +45,7 @@ void pairs_done(Pairs *pairs);
 const char *pairs_get(const Pairs *pairs, const char *key); /* borrowed, or NULL */
 void pairs_put(Pairs *pairs, const char *key,
                const char *value); /* replaces or appends; copies both */
+/* As pairs_put for a key that is known not to be there: looks for none. */
+void pairs_append(Pairs *pairs, const char *key, const char *value);
 bool pairs_drop(Pairs *pairs, const char *key);
 void pairs_copy(Pairs *to, const Pairs *from); /* puts every pair of from into to */

@@ -168,11 +168,21 @@ size_t strv_length(char *const *list) {
         return length;
 }
 
-char **strv_copy(char *const *list) {
-        char **copy = NULL;
+/* As large as strv_take takes a list of that length to be. */
+char **strv_new(size_t length) {
+        size_t room = 2;
 
-        for (size_t i = 0; list && list[i]; i++)
-                strv_add(&copy, list[i]);
+        while (room <= length)
+                room *= 2;
+        return NEW_ARRAY(char *, room);
+}
+
+char **strv_copy(char *const *list) {
+        size_t length = strv_length(list);
+        char **copy = length > 0 ? strv_new(length) : NULL;
+
+        for (size_t i = 0; i < length; i++)
+                copy[i] = str_copy(list[i]);
         return copy;
 }
 

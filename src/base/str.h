@@ -32,6 +32,9 @@ unsigned str_distance(const char *a, const char *b);
 
 /* ---- NULL-terminated lists of strings; NULL is the empty list ---- */
 size_t strv_length(char *const *list);
+/* An empty list with room for that many, to be filled from the front by index: strv_take looks for
+ * the end each time. */
+char **strv_new(size_t length);
 char **strv_copy(char *const *list);
 char **strv_free(char **list);
 void strv_add(char ***list, const char *text); /* stores a copy */

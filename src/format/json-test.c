@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/test.h"
 #include "format/json.h"
 
@@ -109,6 +110,46 @@ TEST(names_match_regardless_of_case_and_null_is_absent) {
         ASSERT_OK(parse("{\"name\":\"n\",\"words\":\"one\",\"object\":null}", &outer, &err), &err);
         ASSERT_STR(outer.words[0], "one");
         ASSERT(!outer.object);
+        json_done(&outer_table, &outer);
+}
+
+/* json-c counts references without atomics: copies that shared one could not be used by threads. */
+TEST(copies_share_nothing) {
+        Outer outer = {}, copy = {};
+        Error err = {};
+
+        ASSERT_OK(parse("{\"Name\":\"a\",\"Raw\":[1,{}]}", &outer, &err), &err);
+        json_copy(&outer_table, &outer, &copy);
+        ASSERT(copy.raw && copy.raw != outer.raw);
+        ASSERT(json_object_equal(copy.raw, outer.raw));
+        ASSERT(json_object_array_get_idx(copy.raw, 1) != json_object_array_get_idx(outer.raw, 1));
+        json_done(&outer_table, &outer);
+        json_done(&outer_table, &copy);
+}
+
+/* An image's author chooses how many there are: the time must not grow with their square. */
+TEST(long_lists_are_read_at_once) {
+        enum { COUNT = 200000 };
+        _cleanup_buf_
+        Buf text = {};
+        Outer outer = {};
+        Error err = {};
+        int64_t before;
+
+        buf_add_str(&text, "{\"Name\":\"a\",\"Words\":[\"\"");
+        for (int i = 1; i < COUNT; i++)
+                buf_add_str(&text, ",\"\"");
+        buf_add_str(&text, "],\"Labels\":{\"0\":\"\"");
+        for (int i = 1; i < COUNT; i++)
+                buf_format(&text, ",\"%d\":\"\"", i);
+        buf_add_str(&text, "}}");
+        before = clock_monotonic();
+        ASSERT_OK(parse(text.data, &outer, &err), &err);
+        ASSERT(clock_monotonic() - before < 3 * NSEC_PER_SEC);
+        ASSERT_INT(strv_length(outer.words), COUNT);
+        strv_add(&outer.words, "more");
+        ASSERT_INT(strv_length(outer.words), COUNT + 1);
+        ASSERT_INT(outer.labels.count, COUNT);
         json_done(&outer_table, &outer);
 }
 

@@ -100,11 +100,13 @@ static int read_strings(const char *name, json_object *value, bool or_one, char 
         if (!json_object_is_type(value, json_type_array))
                 return wrong(err, name,
                              or_one ? "a string or an array of strings" : "an array of strings");
+        if (json_object_array_length(value) > 0)
+                *ret = strv_new(json_object_array_length(value));
         for (size_t i = 0; i < json_object_array_length(value); i++) {
                 r = check_string(name, json_object_array_get_idx(value, i), &text, err);
                 if (r < 0)
                         return r;
-                strv_add(ret, text);
+                (*ret)[i] = str_copy(text);
         }
         return 0;
 }
@@ -115,7 +117,8 @@ static int read_ints(const char *name, json_object *value, JsonArray *ret, Error
         free(ret->items);
         *ret = (JsonArray){ .items = NEW_ARRAY(int64_t, json_object_array_length(value)) };
         for (size_t i = 0; i < json_object_array_length(value); i++) {
-                int r = read_int(name, json_object_array_get_idx(value, i), (int64_t *)ret->items + i, err);
+                int r = read_int(name, json_object_array_get_idx(value, i),
+                                 (int64_t *)ret->items + i, err);
 
                 if (r < 0)
                         return r;
@@ -125,17 +128,25 @@ static int read_ints(const char *name, json_object *value, JsonArray *ret, Error
 }
 
 static int read_set(const char *name, json_object *value, char ***ret, Error *err) {
+        size_t count = 0;
+
         if (!json_object_is_type(value, json_type_object))
                 return wrong(err, name, "an object");
         *ret = strv_free(*ret);
+        if (json_object_object_length(value) > 0)
+                *ret = strv_new((size_t)json_object_object_length(value));
         json_object_object_foreach(value, key, item) {
                 (void)item;
-                strv_add(ret, key);
+                (*ret)[count++] = str_copy(key);
         }
         return 0;
 }
 
 static int read_pairs(const char *name, json_object *value, Pairs *ret, Error *err) {
+        /* An object's own keys differ. */
+        void (*put)(Pairs *, const char *, const char *) =
+                ret->count == 0 ? pairs_append : pairs_put;
+
         if (!json_object_is_type(value, json_type_object))
                 return wrong(err, name, "an object of strings");
         json_object_object_foreach(value, key, item) {
@@ -144,7 +155,7 @@ static int read_pairs(const char *name, json_object *value, Pairs *ret, Error *e
 
                 if (r < 0)
                         return r;
-                pairs_put(ret, key, text);
+                put(ret, key, text);
         }
         return 0;
 }
@@ -329,8 +340,8 @@ int json_parse_any(const char *text, size_t length, json_object **ret, Error *er
         }
         problem = json_tokener_get_error(tokener);
         if (problem != json_tokener_success)
-                return error_kind(err, ERROR_INVALID, "invalid JSON at byte %zu: %s",
-                                  end, json_tokener_error_desc(problem));
+                return error_kind(err, ERROR_INVALID, "invalid JSON at byte %zu: %s", end,
+                                  json_tokener_error_desc(problem));
         for (; end < length; end++)
                 if (!strchr(" \t\r\n", text[end]) || !text[end])
                         return error_kind(err, ERROR_INVALID,
@@ -361,7 +372,8 @@ static json_object *write_ints(const JsonArray *array) {
         json_object *result = json_object_new_array();
 
         for (size_t i = 0; i < array->count; i++)
-                (void)json_object_array_add(result, json_object_new_int64(((const int64_t *)array->items)[i]));
+                (void)json_object_array_add(
+                        result, json_object_new_int64(((const int64_t *)array->items)[i]));
         return result;
 }
 
@@ -395,6 +407,15 @@ static json_object *write_array(const JsonTable *table, const JsonArray *array, 
                         (void)json_object_array_add(result, json_write(table, item));
         }
         return result;
+}
+
+/* A reference would be counted by several threads, without atomics. */
+static json_object *write_raw(json_object *raw) {
+        json_object *copy = NULL;
+
+        if (json_object_deep_copy(raw, &copy, NULL) < 0)
+                abort(); /* out of memory */
+        return copy;
 }
 
 static json_object *write_time(int64_t when) {
@@ -476,7 +497,7 @@ static json_object *write_field(const JsonField *field, const void *member) {
         case JSON_MAP:
                 return write_array(field->table, member, field->type == JSON_MAP);
         case JSON_RAW:
-                return json_object_get(*(json_object *const *)member);
+                return write_raw(*(json_object *const *)member);
         }
         return NULL;
 }
