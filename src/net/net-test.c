@@ -19,7 +19,8 @@
 #include "os/nfnetlink.h"
 #include "os/rtnetlink.h"
 
-#define WAIT_MS 150 /* for an answer that should not come */
+#define WAIT_MS 150      /* for an answer that should not come */
+#define PATIENCE_MS 2000 /* for one that should */
 #define PORT 7000
 
 /* ---- the stage ---- */
@@ -234,21 +235,23 @@ static bool ready(int fd, short events, int timeout_ms) {
         return poll(&item, 1, timeout_ms) == 1;
 }
 
-static bool reach_tcp(const Box *from, struct sockaddr_in to, const Box *server, uint32_t *source) {
+static bool reach_tcp(const Box *from, struct sockaddr_in to, const Box *server, int wait_ms,
+                      uint32_t *source) {
         _cleanup_close_
         int client = client_socket(from, SOCK_STREAM), connection = -1;
         struct sockaddr_in peer;
         socklen_t length = sizeof(peer);
 
         (void)connect(client, (struct sockaddr *)&to, sizeof(to));
-        if (!ready(server->tcp, POLLIN, WAIT_MS))
+        if (!ready(server->tcp, POLLIN, wait_ms))
                 return false;
         connection = accept4(server->tcp, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
         *source = ntohl(peer.sin_addr.s_addr);
-        return connection >= 0 && ready(client, POLLOUT, WAIT_MS);
+        return connection >= 0 && ready(client, POLLOUT, wait_ms);
 }
 
-static bool reach_udp(const Box *from, struct sockaddr_in to, const Box *server, uint32_t *source) {
+static bool reach_udp(const Box *from, struct sockaddr_in to, const Box *server, int wait_ms,
+                      uint32_t *source) {
         _cleanup_close_
         int client = client_socket(from, SOCK_DGRAM);
         struct sockaddr_in peer;
@@ -265,7 +268,7 @@ static bool reach_udp(const Box *from, struct sockaddr_in to, const Box *server,
         struct cmsghdr *info;
 
         if (connect(client, (struct sockaddr *)&to, sizeof(to)) < 0 ||
-            send(client, "ping", 4, 0) != 4 || !ready(server->udp, POLLIN, WAIT_MS))
+            send(client, "ping", 4, 0) != 4 || !ready(server->udp, POLLIN, wait_ms))
                 return false;
         if (recvmsg(server->udp, &message, 0) != 4)
                 return false;
@@ -275,15 +278,16 @@ static bool reach_udp(const Box *from, struct sockaddr_in to, const Box *server,
         if (sendmsg(server->udp, &message, 0) != 4)
                 return false;
         *source = ntohl(peer.sin_addr.s_addr);
-        return ready(client, POLLIN, WAIT_MS) && recv(client, text, sizeof(text), 0) == 4;
+        return ready(client, POLLIN, wait_ms) && recv(client, text, sizeof(text), 0) == 4;
 }
 
-static bool reach(const Box *from, const char *address, int port, const Box *server,
+static bool reach(const Box *from, const char *address, int port, const Box *server, int wait_ms,
                   uint32_t *source) {
         struct sockaddr_in to = { .sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = inet_addr(address) };
-        bool tcp = reach_tcp(from, to, server, source), udp = reach_udp(from, to, server, source);
+        bool tcp = reach_tcp(from, to, server, wait_ms, source),
+             udp = reach_udp(from, to, server, wait_ms, source);
 
         if (tcp != udp)
                 printf("# %s:%d: TCP %d, UDP %d\n", address, port, tcp, udp);
@@ -364,7 +368,8 @@ static int compare(const Stage *stage, bool with_record) {
                 if (rows[i].by_record && !with_record)
                         continue;
                 reached = reach(box_at(stage, rows[i].from), rows[i].address, rows[i].port,
-                                box_at(stage, rows[i].server), &source);
+                                box_at(stage, rows[i].server),
+                                rows[i].reaches ? PATIENCE_MS : WAIT_MS, &source);
 
                 ipv4_format(source, text);
                 if (reached == rows[i].reaches &&
@@ -428,11 +433,11 @@ TEST(first_packet_passes) {
         }
 }
 
-static bool ping(int client, const Box *server) {
+static bool ping(int client, const Box *server, int wait_ms) {
         char text[8];
 
         (void)recv(client, text, sizeof(text), 0); /* an ICMP error of before, if there was one */
-        return send(client, "ping", 4, 0) == 4 && ready(server->udp, POLLIN, WAIT_MS) &&
+        return send(client, "ping", 4, 0) == 4 && ready(server->udp, POLLIN, wait_ms) &&
                recv(server->udp, text, sizeof(text), 0) == 4;
 }
 
@@ -453,14 +458,14 @@ TEST(udp_follows_the_port) {
         ASSERT_OK(stage_new(&stage, &err), &err);
         client = client_socket(&stage.lan, SOCK_DGRAM);
         ASSERT_INT(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
-        ASSERT(!ping(client, &stage.web));
+        ASSERT(!ping(client, &stage.web, WAIT_MS));
         ASSERT_OK(join(&stage, &first, &stage.front, "first", ports, &err), &err);
         reaper_wait(stage.net->reaper, NULL);
-        ASSERT(ping(client, &first));
+        ASSERT(ping(client, &first, PATIENCE_MS));
         ASSERT_OK(endpoint_leave(stage.net, &stage.front, &first.endpoint, &err), &err);
         ASSERT_OK(join(&stage, &second, &stage.front, "second", ports, &err), &err);
         reaper_wait(stage.net->reaper, NULL);
-        ASSERT(ping(client, &second));
+        ASSERT(ping(client, &second, PATIENCE_MS));
 }
 
 /* ---- what others do to the table ---- */
@@ -485,13 +490,13 @@ TEST(table_is_applied_again) {
         ASSERT_OK(stage_new(&stage, &err), &err);
         for (int i = 0; i < 2; i++) { /* the second time after a pause */
                 ASSERT_OK(delete_table(&err), &err);
-                ASSERT(!reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source));
+                ASSERT(!reach(&stage.lan, "192.168.1.100", 8080, &stage.web, WAIT_MS, &source));
                 for (int steps = 0; steps < 100; steps++) {
                         ASSERT_OK(loop_step(stage.loop, 50, &err), &err);
-                        if (reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source))
+                        if (reach(&stage.lan, "192.168.1.100", 8080, &stage.web, WAIT_MS, &source))
                                 break;
                 }
-                ASSERT(reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source));
+                ASSERT(reach(&stage.lan, "192.168.1.100", 8080, &stage.web, PATIENCE_MS, &source));
         }
         ASSERT_INT(compare(&stage, true), 0);
 }
@@ -507,7 +512,7 @@ TEST(leave_after_flush) {
         ASSERT_OK(delete_table(&err), &err);
         ASSERT_OK(endpoint_leave(stage.net, &stage.back, &stage.db.endpoint, &err), &err);
         ASSERT_OK(endpoint_leave(stage.net, &stage.back, &stage.db.endpoint, &err), &err);
-        ASSERT(reach(&stage.lan, "192.168.1.100", 8080, &stage.web, &source));
+        ASSERT(reach(&stage.lan, "192.168.1.100", 8080, &stage.web, PATIENCE_MS, &source));
 }
 
 /* ---- restarts ---- */
