@@ -168,19 +168,19 @@ teardown() {
 }
 
 @test "pause and unpause, rename, restart, kill, wait, port" {
-  brig run -d --name p -p 127.0.0.1:18081:80 busybox httpd -f -h /www
-  brig pause p
+  brig run -d --name pp -p 127.0.0.1:18081:80 busybox httpd -f -h /www
+  brig pause pp
   run brig ps --format '{{.Status}}'
   [[ $output == *Paused* ]]
-  brig unpause p
-  brig rename p q
-  run brig port q
+  brig unpause pp
+  brig rename pp qq
+  run brig port qq
   [ "$output" = "80/tcp -> 127.0.0.1:18081" ]
-  brig restart -t 1 q
+  brig restart -t 1 qq
   run on_host curl -s --max-time 5 http://127.0.0.1:18081/
   [ "$output" = "hello from a container" ]
-  brig kill q
-  run brig wait q
+  brig kill qq
+  run brig wait qq
   [ "$output" = 137 ]
 }
 
@@ -197,9 +197,10 @@ teardown() {
 }
 
 @test "attach joins a running container, and its end ends it" {
-  brig run -di --name at busybox cat
-  run bash -c 'echo through | timeout 20 brig attach at'
-  [[ $output == *through* ]]
+  brig run -di --name at busybox sh -c 'read word; echo "got $word"; exit 8'
+  run bash -c 'echo through | timeout -s KILL 20 brig attach at'
+  [ "$status" -eq 8 ]
+  [[ $output == *'got through'* ]]
 }
 
 @test "what is asked twice is a conflict, what is not there is not found" {

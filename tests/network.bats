@@ -58,9 +58,9 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
 }
 
 @test "a second container of a range gets the next port" {
-  brig run -d --name a -p 8000-8001:80 busybox httpd -f -h /www
-  brig run -d --name b -p 8000-8001:80 busybox httpd -f -h /www
-  run brig port b 80
+  brig run -d --name aa -p 8000-8001:80 busybox httpd -f -h /www
+  brig run -d --name bb -p 8000-8001:80 busybox httpd -f -h /www
+  run brig port bb 80
   [ "$output" = "0.0.0.0:8001" ]
   run brig run --rm -p 8000-8001:80 busybox true
   [ "$status" -eq 125 ]
@@ -91,7 +91,7 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   brig network create n2
   brig run -d --name one --network n1 busybox httpd -f -h /www
   address=$(brig inspect -f '{{.NetworkSettings.Networks.n1.IPAddress}}' one)
-  run brig run --rm --network n2 busybox timeout 2 wget -qO- "http://$address/"
+  run brig run --rm --init --network n2 busybox timeout 2 wget -qO- "http://$address/"
   [ "$status" -ne 0 ]
   run brig run --rm --network n1 busybox wget -qO- "http://$address/"
   [ "$status" -eq 0 ]
@@ -109,8 +109,7 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   run brig run --rm --network outer busybox ping -c 1 -W 5 joined
   [ "$status" -eq 0 ]
   brig network disconnect outer fixed
-  run brig exec fixed ip -o addr
-  [[ $output != *eth1* ]]
+  wait_until bash -c '! brig exec fixed ip -o addr | grep -q eth1'
   run brig network rm inner
   [ "$status" -eq 1 ]
   [[ $output == *'has active endpoints'* ]]
