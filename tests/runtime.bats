@@ -661,3 +661,23 @@ cgroup_file() { # FILE_V1 CONTROLLER FILE_V2
   run brig state
   [[ $status -eq 1 && $output == *"<container-id>"* ]]
 }
+
+@test "user namespace: joined, with the other namespaces below it" {
+  chown -R 100000:100000 "$bundle/rootfs"
+  config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}]
+    | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 1000}]'
+  start_sleeper
+  pid=$(brig state "$id" | jq .pid)
+  cp -a "$bundle" "$bundle-b"
+  jq --arg pid "$pid" 'del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces = [{type: "mount"}, {type: "pid"}, {type: "cgroup"}, {type: "ipc"},
+    {type: "uts"}, {type: "user", path: "/proc/\($pid)/ns/user"}, {type: "network", path: "/proc/\($pid)/ns/net"}]
+    | .process.args = ["sh", "-c", "readlink /proc/self/ns/user; readlink /proc/self/ns/net; id -u; echo pid $$; hostname; echo x >/dev/null"]' \
+    "$bundle/config.json" >"$bundle-b/config.json"
+  run brig run --bundle "$bundle-b" "$id-b"
+  rm -rf "$bundle-b"
+  echo "$output"
+  [[ $status -eq 0 && ${lines[0]} == "$(readlink "/proc/$pid/ns/user")" && ${lines[1]} == "$(readlink "/proc/$pid/ns/net")" ]]
+  [[ ${lines[2]} == 0 && ${lines[3]} == "pid 1" && ${lines[4]} == brig ]]
+  run brig exec "$id" id -u
+  [[ $status -eq 0 && $output == 0 ]]
+}
