@@ -6,9 +6,11 @@
 #include "base/error.h"
 
 #ifdef BRIG_FAILPOINTS
+#define FAILPOINTS_MARK " (with failpoints)" /* for --version: such a build is no user's */
 /* 0, or a negative errno if this point is set to fail. Names read module.step: "start.network". */
 int failpoint(const char *name, Error *err);
 #else
+#define FAILPOINTS_MARK ""
 static inline int failpoint(const char *name, Error *err) {
         (void)name;
         (void)err;

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "daemon/options.h"
 #include "daemon/service.h"
@@ -246,7 +247,7 @@ int main(int argc, char **argv) {
                 if (daemon.options.help)
                         options_print_help();
                 else
-                        printf("brigd version %s\n", BRIG_VERSION);
+                        printf("brigd version %s%s\n", BRIG_VERSION, FAILPOINTS_MARK);
                 options_done(&daemon.options);
                 return 0;
         }
