@@ -46,14 +46,18 @@ int execs_new(Engine *engine, Execs **ret, Error *err) {
         return 0;
 }
 
-static void free_value(void *exec) {
-        exec_unref(exec);
-}
-
 Execs *execs_free(Execs *execs) {
         if (!execs)
                 return NULL;
-        map_done(&execs->by_id, free_value);
+        Exec *exec = TAKE_PTR(execs->newest);
+        map_done(&execs->by_id, NULL);
+        /* The last reference to a container may go with one, and it asks for its execs then. */
+        while (exec) {
+                Exec *next = exec->next;
+
+                exec_unref(exec);
+                exec = next;
+        }
         pthread_mutex_destroy(&execs->lock);
         free(execs);
         return NULL;
