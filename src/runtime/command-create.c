@@ -143,16 +143,16 @@ static char *absolute(int dir_fd) {
         return str_copy_n(path, n > 0 ? (size_t)n : 0);
 }
 
-static int write_record(Creation *creation, Error *err) {
+static int write_record(const Creation *creation, const RuntimeContainer *container, Error *err) {
         const char *root = creation->config.root->path;
         Record record = { .version = str_copy(creation->config.version),
                           .id = str_copy(creation->id),
-                          .pid = creation->container.pid,
+                          .pid = container->pid,
                           .bundle = absolute(creation->bundle_fd),
-                          .cgroup = str_copy(creation->container.cgroup),
+                          .cgroup = str_copy(container->cgroup),
                           .owner = str_copy(geteuid() == 0 ? "root" : ""),
                           .created = clock_now() };
-        int r = process_start_time(creation->container.pid, &record.start_time, err);
+        int r = process_start_time(container->pid, &record.start_time, err);
 
         record.rootfs = root[0] == '/' ? str_copy(root) : str_format("%s/%s", record.bundle, root);
         pairs_copy(&record.annotations, &creation->config.annotations);
@@ -186,6 +186,14 @@ static void destroy(const Creation *creation) {
         (void)container_destroy(&creation->config, &creation->container, creation->id, NULL);
 }
 
+/* While init sets itself up. */
+static int write_down(void *data, const RuntimeContainer *container, Error *err) {
+        Creation *creation = data;
+        int r = keep_config(creation, err);
+
+        return r < 0 ? r : write_record(creation, container, err);
+}
+
 /* ---- the steps ---- */
 
 static int make_container(Creation *creation, Error *err) {
@@ -201,7 +209,9 @@ static int make_container(Creation *creation, Error *err) {
                                    .systemd_cgroup = creation->options->systemd_cgroup,
                                    .no_pivot = creation->options->no_pivot,
                                    .keep_keyring = creation->options->no_new_keyring,
-                                   .gate_fd = creation->gate_fd };
+                                   .gate_fd = creation->gate_fd,
+                                   .while_setting_up = write_down,
+                                   .data = creation };
         int r = check_preserved(creation->options, &io.listen_fds, err);
 
         if (creation->is_run && !creation->options->detach)
@@ -217,14 +227,11 @@ static int create(Creation *creation, Error *err) {
         if (r == 0)
                 r = make_gate(creation, err);
         if (r == 0)
-                r = keep_config(creation, err);
-        if (r == 0)
                 r = make_container(creation, err);
         if (r < 0)
                 return r;
         close_fd(&creation->gate_fd);
-        r = write_record(creation, err);
-        if (r == 0 && creation->options->pid_file)
+        if (creation->options->pid_file)
                 r = write_pid_file(creation->options->pid_file, creation->container.pid, err);
         if (r < 0)
                 destroy(creation);

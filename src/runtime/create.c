@@ -83,6 +83,7 @@ static int prepare(Setup *setup, Error *err) {
         if (r == 0)
                 r = mounts_prepare(setup, err);
         setup->user_mapped = setup->ns.create & CLONE_NEWUSER;
+        setup->bind_devices = setup->user_mapped || setup->ns.join[NAMESPACE_USER] >= 0;
         return r;
 }
 
@@ -160,14 +161,19 @@ static int make_cgroups(const Setup *setup, int sync_fd, Error *err) {
         return r;
 }
 
-/* Serves what init asks for until it is ready. */
-static int accompany(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+/* What init needs before it can become ready. */
+static int prepare_init(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
         int r = setup->user_mapped ? map_ids(setup, pid, sync_fd, err) : 0;
 
         if (r == 0)
                 r = make_cgroups(setup, sync_fd, err);
-        if (r == 0)
-                r = oom_score_write(setup->proc_fd, pid, setup->config->process, err);
+        return r == 0 ? oom_score_write(setup->proc_fd, pid, setup->config->process, err) : r;
+}
+
+/* Serves what init asks for until it is ready. */
+static int accompany(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+        int r = 0;
+
         while (r == 0) {
                 SyncKind kind;
                 int passed = -1;
@@ -216,6 +222,10 @@ static int create_process(Setup *setup, RuntimeContainer *ret, Error *err) {
         int sync_fd = -1;
         int r = spawn_init(setup, &sync_fd, &ret->pidfd, &ret->pid, err);
 
+        if (r == 0)
+                r = prepare_init(setup, ret->pid, sync_fd, err);
+        if (r == 0 && setup->options->while_setting_up)
+                r = setup->options->while_setting_up(setup->options->data, ret, err);
         if (r == 0)
                 r = accompany(setup, ret->pid, sync_fd, err);
         if (r == 0)
@@ -297,15 +307,16 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         plan.seccomp = options->seccomp;
         plan.keyring = options->keep_keyring ? NULL : keyring;
         plan.listen_fds = io->listen_fds;
+        made.cgroup = cgroup;
         r = check_cgroup_free(cgroup, err);
         if (r == 0)
                 r = create(&setup, &made, err);
         setup_done(&setup);
         if (r < 0) {
-                runtime_container_done(&made);
+                close_fd(&made.pidfd);
                 return r;
         }
-        made.cgroup = TAKE_PTR(cgroup);
+        cgroup = NULL; /* made's now */
         *ret = made;
         return 0;
 }

@@ -120,8 +120,8 @@ static int place(const Setup *setup, int root_fd, const Node *node, Error *err) 
 
         if (r < 0)
                 return r;
-        return setup->user_mapped ? bind_node(parent_fd, name, node, err)
-                                  : make_node(parent_fd, name, node, err);
+        return setup->bind_devices ? bind_node(parent_fd, name, node, err)
+                                   : make_node(parent_fd, name, node, err);
 }
 
 static int type_bits(const char *type) {

@@ -126,8 +126,7 @@ static int open_group(const Exec *exec, bool divided, int *ret_fd, Error *err) {
         return cgroup_clone_fd(path, ret_fd, err);
 }
 
-static int clone_into(const Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pid,
-                      Error *err) {
+static int clone_into(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pid, Error *err) {
         _cleanup_close_
         int group_fd = -1;
         int r = exec->cgroup ? open_group(exec, false, &group_fd, err) : 0;

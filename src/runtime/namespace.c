@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "os/pidfd.h"
 #include "runtime/private.h"
 
@@ -206,13 +208,87 @@ static int clone_undumpable(const Namespaces *ns, uint64_t flags, int cgroup_fd,
         return pid;
 }
 
-int namespaces_clone(const Namespaces *ns, int cgroup_fd, int *ret_pidfd, pid_t *ret_pid,
-                     Error *err) {
+/* ---- new namespaces that belong to a joined user namespace ---- */
+
+/* The process in between: joins, then makes init, as a child of its own parent. Returns in init
+ * only. */
+static void run_between(Namespaces *ns, uint64_t flags, int socket_fd) {
+        struct clone_args args = { .flags = flags | CLONE_PARENT | CLONE_PIDFD };
+        int pidfd = -1, pid;
+        Error err = {};
+
+        args.pidfd = (uint64_t)(uintptr_t)&pidfd;
+        if (namespaces_join(ns, &err) < 0) {
+                (void)sync_send_error(socket_fd, &err);
+                _exit(1);
+        }
+        pid = (int)syscall(SYS_clone3, &args, sizeof(args));
+        if (pid == 0) {
+                namespaces_done(ns); /* joined */
+                return;
+        }
+        if (pid < 0) {
+                (void)error_set(&err, errno, "clone");
+                (void)sync_send_error(socket_fd, &err);
+        } else {
+                (void)sync_send(socket_fd, SYNC_READY, pidfd);
+        }
+        _exit(0);
+}
+
+/* What the kernel says in fdinfo: the number in the pid namespace of this /proc. */
+static int pid_of(int pidfd, pid_t *ret, Error *err) {
+        _cleanup_free_
+        char *text = NULL, *number = NULL;
+        char path[48];
+        const char *line;
+        int r, pid;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+        r = file_read_at(AT_FDCWD, path, 4096, &text, NULL, err);
+        if (r < 0)
+                return r;
+        line = strstr(text, "Pid:\t");
+        number = line ? str_copy_n(line + 5, strcspn(line + 5, "\n")) : NULL;
+        if (!number || str_to_int_in(number, 1, INT32_MAX, &pid) < 0)
+                return error_kind(err, ERROR_INTERNAL, "%s: names no process", path);
+        *ret = pid;
+        return 0;
+}
+
+static int clone_between(Namespaces *ns, uint64_t flags, int cgroup_fd, int *ret_pidfd,
+                         pid_t *ret_pid, Error *err) {
+        _cleanup_close_
+        int mine = -1, theirs = -1, between_fd = -1;
+        int pair[2], r, pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "socketpair");
+        mine = pair[0];
+        theirs = pair[1];
+        pid = clone_undumpable(ns, 0, cgroup_fd, &between_fd, err);
+        if (pid < 0)
+                return pid;
+        if (pid == 0) {
+                close_fd(&mine);
+                run_between(ns, flags, theirs);
+                *ret_pid = 0;
+                return 0;
+        }
+        close_fd(&theirs);
+        r = sync_expect(mine, SYNC_READY, ret_pidfd, "the process that joins the namespaces", err);
+        (void)pidfd_wait(between_fd, NULL, NULL);
+        return r == 0 ? pid_of(*ret_pidfd, ret_pid, err) : r;
+}
+
+int namespaces_clone(Namespaces *ns, int cgroup_fd, int *ret_pidfd, pid_t *ret_pid, Error *err) {
         /* The cgroup namespace's root is the group that its maker is in: init makes it once it is
          * in its own. */
         uint64_t flags = ns->create & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
         int pidfd = -1, pid;
 
+        if (ns->join[NAMESPACE_USER] >= 0 && flags)
+                return clone_between(ns, flags, cgroup_fd, ret_pidfd, ret_pid, err);
         pid = clone_undumpable(ns, flags, cgroup_fd, &pidfd, err);
         if (pid < 0)
                 return pid;

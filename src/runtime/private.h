@@ -42,8 +42,7 @@ int namespaces_of_process(pid_t pid, int pidfd, Namespaces *ret,
 int namespaces_join(const Namespaces *ns, Error *err);
 /* fork with new namespaces and into a cgroup; 0 in the child. The pid and time namespaces of ns are
  * joined around the call. */
-int namespaces_clone(const Namespaces *ns, int cgroup_fd, int *ret_pidfd, pid_t *ret_pid,
-                     Error *err);
+int namespaces_clone(Namespaces *ns, int cgroup_fd, int *ret_pidfd, pid_t *ret_pid, Error *err);
 
 /* ---- mount-options.c ---- */
 typedef struct MountOptions {
@@ -80,9 +79,10 @@ typedef struct Setup {
         int proc_fd;     /* the host's procfs, checked */
         int *source_fds; /* a detached copy for each mount that is a bind, else -1 */
         MountOptions *mount_options;
-        bool *in_cgroups; /* init's: whether it has joined, see cgroups_join */
-        int sync_fd;      /* this side's end */
-        bool user_mapped; /* a new user namespace */
+        bool *in_cgroups;  /* init's: whether it has joined, see cgroups_join */
+        int sync_fd;       /* this side's end */
+        bool user_mapped;  /* a new user namespace: its maps are to be written */
+        bool bind_devices; /* in a user namespace, new or joined, devices cannot be made */
 } Setup;
 
 /* ---- sync.c: parent and child talk ---- */

@@ -26,6 +26,14 @@ typedef struct ProcessIo {
         int listen_fds;   /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
 } ProcessIo;
 
+/* A created container as its creator knows it. */
+typedef struct RuntimeContainer {
+        pid_t pid;
+        int pidfd;
+        char *cgroup; /* path below every hierarchy's mount point, as made */
+} RuntimeContainer;
+void runtime_container_done(RuntimeContainer *container);
+
 typedef struct RuntimeOptions {
         const char *id;
         int bundle_fd; /* root.path and relative sources are below it */
@@ -41,15 +49,11 @@ typedef struct RuntimeOptions {
                         end of a socketpair (SOCK_SEQPACKET; close it after container_create, or
                         release never sees the other side close), or a listening SOCK_SEQPACKET
                         socket, to which the releaser connects */
+        /* Called while init sets itself up, if not NULL: time in which the creator can write down
+         * what it has. An error undoes all. */
+        int (*while_setting_up)(void *data, const RuntimeContainer *container, Error *err);
+        void *data;
 } RuntimeOptions;
-
-/* A created container as its creator knows it. */
-typedef struct RuntimeContainer {
-        pid_t pid;
-        int pidfd;
-        char *cgroup; /* path below every hierarchy's mount point, as made */
-} RuntimeContainer;
-void runtime_container_done(RuntimeContainer *container);
 
 /* First thing in a program that calls container_create or container_exec: executes the program
  * again from a detached read-only mount, unless it was started from a read-only one (then it

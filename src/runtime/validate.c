@@ -89,6 +89,15 @@ int runtime_validate_process(const OciProcess *process, Error *err) {
         return r == 0 ? check_rlimits(&process->rlimits, err) : r;
 }
 
+static bool makes_user_namespace(const OciLinux *linux_) {
+        const OciNamespace *list = linux_->namespaces.items;
+
+        for (size_t i = 0; i < linux_->namespaces.count; i++)
+                if (str_equal(list[i].type, "user") && str_empty(list[i].path))
+                        return true;
+        return false;
+}
+
 static bool has_namespace(const OciLinux *linux_, const char *type) {
         const OciNamespace *list = linux_->namespaces.items;
 
@@ -108,8 +117,7 @@ static int check_namespaces(const OciConfig *config, Error *err) {
                                 return error_kind(err, ERROR_INVALID,
                                                   "linux.namespaces: '%s' is given twice",
                                                   list[i].type);
-                if (!str_empty(list[i].path) &&
-                    (str_equal(list[i].type, "mount") || str_equal(list[i].type, "user")))
+                if (!str_empty(list[i].path) && str_equal(list[i].type, "mount"))
                         return error_kind(
                                 err, ERROR_UNSUPPORTED,
                                 "linux.namespaces: joining a %s namespace by path is not done",
@@ -136,7 +144,7 @@ static int check_mappings(const OciLinux *linux_, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "linux.uidMappings: user namespace mappings specified, but no "
                                   "user namespace");
-        if (has_namespace(linux_, "user") &&
+        if (makes_user_namespace(linux_) &&
             (linux_->uid_mappings.count == 0 || linux_->gid_mappings.count == 0))
                 return error_kind(
                         err, ERROR_INVALID,
