@@ -24,7 +24,7 @@ start_daemon() {
   local notify=$root/notify.fifo
   rm -f "$notify"; mkfifo "$notify"
   on_host "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
-    --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
+    --cgroup-parent "/brig-test-$host_pid" --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
   daemon_pid=$!
   export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
   wait_until daemon_answers || { echo "the daemon did not come up:"; tail -20 "$root/brigd.log"; return 1; }
@@ -73,9 +73,9 @@ leftovers() {
   what=$(grep -F "$1" /proc/self/mountinfo) && { echo "mounts left: $what"; found=1; }
   what=$(pgrep -af "brig-monitor.*$1|brig-image.*$1") && { echo "processes left: $what"; found=1; }
   what=$(on_host ip -o link | grep -E ': veth') && { echo "links left: $what"; found=1; }
-  what=$(find /sys/fs/cgroup -path '*/brig/*' -type d 2>/dev/null | head -3)
+  what=$(find /sys/fs/cgroup -path "*/brig-test-$host_pid/*" -type d 2>/dev/null | head -3)
   [[ -z $what ]] || { echo "control groups left: $what"; found=1; }
-  find /sys/fs/cgroup -name brig -type d -exec rmdir {} + 2>/dev/null || :
+  [[ -n ${daemon_pid:-} ]] || what=$(find /sys/fs/cgroup -name "brig-test-$host_pid" -type d 2>/dev/null) && [[ -n $what ]] && { echo "control groups left: $what"; found=1; }
   return $found
 }
 

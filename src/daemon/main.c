@@ -147,6 +147,7 @@ static int start_engine(Daemon *daemon, Error *err) {
                 .init_program = daemon->init_program,
                 .bridge = options->bridge,
                 .bip = options->bip,
+                .cgroup_parent = options->cgroup_parent,
                 .dns = options->dns,
                 .registry = { options->insecure_registries, options->registry_mirrors },
                 .log = { options->log_driver, options->log_opts },

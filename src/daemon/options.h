@@ -6,7 +6,7 @@
 #include "spec/container.h"
 
 typedef struct DaemonOptions {
-        char *data_root, *exec_root, *pidfile, *group, *bridge, *bip, *log_level;
+        char *data_root, *exec_root, *pidfile, *group, *bridge, *bip, *cgroup_parent, *log_level;
         char **hosts; /* unix://PATH, tcp://HOST:PORT, fd:// */
         char **dns, **insecure_registries, **registry_mirrors;
         bool debug;

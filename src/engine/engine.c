@@ -25,6 +25,7 @@ static void options_copy(const EngineOptions *from, EngineOptions *to) {
         to->init_program = str_copy(from->init_program);
         to->bridge = str_copy(from->bridge);
         to->bip = str_copy(from->bip);
+        to->cgroup_parent = str_copy(from->cgroup_parent ?: "/brig");
         to->dns = strv_copy(from->dns);
         to->registry.insecure = strv_copy(from->registry.insecure);
         to->registry.mirrors = strv_copy(from->registry.mirrors);
@@ -41,6 +42,7 @@ static void options_done(EngineOptions *options) {
         free((char *)options->init_program);
         free((char *)options->bridge);
         free((char *)options->bip);
+        free((char *)options->cgroup_parent);
         strv_free(options->dns);
         strv_free(options->registry.insecure);
         strv_free(options->registry.mirrors);
@@ -170,6 +172,8 @@ Engine *engine_free(Engine *engine) {
         db_close(engine->db);
         image_store_free(engine->images);
         seccomp_cache_free(engine->seccomp);
+        if (engine->options.cgroup_parent)
+                cgroup_remove_empty(engine->options.cgroup_parent);
         close_fd(&engine->run_fd);
         close_fd(&engine->containers_fd);
         close_fd(&engine->exec_root_fd);

@@ -64,7 +64,7 @@ char *container_cgroup(const Container *container) {
         const char *parent = container->spec.host.cgroup_parent;
 
         if (str_empty(parent))
-                return str_format("/brig/%s", container->id);
+                parent = container->engine->options.cgroup_parent;
         return str_format("%s%s/%s", parent[0] == '/' ? "" : "/", parent, container->id);
 }
 

@@ -459,6 +459,17 @@ int cgroup_remove(const char *path, Error *err) {
         return first;
 }
 
+void cgroup_remove_empty(const char *path) {
+        const Cgroups *groups;
+
+        if (enter(path, &groups, NULL) < 0)
+                return;
+        if (groups->unified.fd >= 0)
+                (void)unlinkat(groups->unified.fd, cgroup_relative(path), AT_REMOVEDIR);
+        for (size_t i = 0; i < groups->v1_count; i++)
+                (void)unlinkat(groups->v1[i].fd, cgroup_relative(path), AT_REMOVEDIR);
+}
+
 /* ---- members ---- */
 
 static void add_pids(const char *text, pid_t **pids, size_t *count) {
