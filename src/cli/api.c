@@ -103,6 +103,8 @@ int api_send(Cli *cli, HttpRequest *request, const char *path, HttpReply **ret, 
         if (r < 0)
                 return r;
         versioned = str_format("/v%s%s", cli->api, path);
+        if (cli->debug)
+                (void)fprintf(stderr, "%s %s\n", request->method, versioned);
         request->path = versioned;
         r = http_client_send(cli->http, request, &reply, err);
         request->path = NULL;

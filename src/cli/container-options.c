@@ -160,11 +160,9 @@ static const Option rows[] = {
 
 _Static_assert(ELEMENTS(rows) <= OPTIONS_MAX, "OPTIONS_MAX bounds Options.given");
 
-const OptionTable run_option_table = { rows, ELEMENTS(rows), sizeof(ContainerOptions) };
-const OptionTable create_option_table = { rows + RUN_ROWS, ELEMENTS(rows) - RUN_ROWS,
-                                          sizeof(ContainerOptions) };
-
-void container_options_done(ContainerOptions *values) {
+/* What options_done does not free. */
+static void container_options_done(void *data) {
+        ContainerOptions *values = data;
         JsonArray *arrays[] = { &values->mounts, &values->ulimits };
         const JsonTable *tables[] = { &mount_spec_table, &ulimit_table };
 
@@ -180,3 +178,8 @@ void container_options_done(ContainerOptions *values) {
         values->attach = strv_free(values->attach);
         values->dns = strv_free(values->dns);
 }
+
+const OptionTable run_option_table = { rows, ELEMENTS(rows), sizeof(ContainerOptions),
+                                       container_options_done };
+const OptionTable create_option_table = { rows + RUN_ROWS, ELEMENTS(rows) - RUN_ROWS,
+                                          sizeof(ContainerOptions), container_options_done };

@@ -59,5 +59,3 @@ extern const OptionTable run_option_table, create_option_table;
  * that options name. Errors are those of Docker's client. container_create_done it, on error too.
  */
 int container_request(Cli *cli, const Options *options, ContainerCreate *ret, Error *err);
-/* What options_done does not free. */
-void container_options_done(ContainerOptions *values);

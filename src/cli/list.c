@@ -161,7 +161,9 @@ int list_print(const ListKind *kind, const char *format, const char *table, bool
                 text = format_unescape(is_table ? rest + strspn(rest, " ") : format);
         r = template_parse(text, &template, err);
         if (r < 0)
-                return error_prefix(err, "template parsing error");
+                return error_prefix(err, "%s",
+                                    kind->failure ? "failed to parse template"
+                                                  : "template parsing error");
         if (is_table && !(quiet && !format))
                 add_heads(kind, template, &out);
         r = run_rows(kind, template, list, &out, err);
@@ -185,5 +187,5 @@ int format_document(const char *format, const TemplateData *data, Buf *out, Erro
         r = template_parse(format, &template, err);
         if (r == 0)
                 r = template_run(template, data, out, err);
-        return r < 0 ? error_prefix(err, "template parsing error") : 0;
+        return r;
 }

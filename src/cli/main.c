@@ -14,7 +14,7 @@ static const Option global_rows[] = {
           "\"~/.docker\"" },
         { "context", 'c', OPTION_STRING, offsetof(Cli, context),
           "Name of the context; only \"default\" is done" },
-        { "debug", 'D', OPTION_BOOL, offsetof(Cli, debug), "Say more" },
+        { "debug", 'D', OPTION_BOOL, offsetof(Cli, debug), "Show the calls to the daemon" },
         { "host", 'H', OPTION_LIST, offsetof(Cli, hosts), "Daemon to connect to" },
         { "log-level", 'l', OPTION_STRING, offsetof(Cli, log_level),
           "Which messages to show (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")", NULL,

@@ -185,7 +185,7 @@ bool options_given(const Options *options, const char *name) {
 }
 
 void options_done(Options *options) {
-        for (size_t i = 0; options->values && i < options->table->count; i++) {
+        for (size_t i = 0; options->values && options->table && i < options->table->count; i++) {
                 const Option *option = &options->table->rows[i];
                 void *member = (char *)options->values + option->offset;
 
@@ -202,6 +202,8 @@ void options_done(Options *options) {
                         *(char ***)member = strv_free(*(char ***)member);
                 }
         }
+        if (options->values && options->table && options->table->done)
+                options->table->done(options->values);
         free(options->arguments);
         options->arguments = NULL;
 }

@@ -45,6 +45,8 @@ typedef struct OptionTable {
         const Option *rows;
         size_t count;
         size_t size; /* of the struct of values */
+        void (*done)(
+                void *values); /* frees what OPTION_PARSED members hold; NULL: there are none */
 } OptionTable;
 
 #define OPTION_TABLE(struct_, rows_) ((OptionTable){ rows_, ELEMENTS(rows_), sizeof(struct_) })

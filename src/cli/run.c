@@ -324,7 +324,6 @@ static int run_run(Cli *cli, const Options *options, Error *err) {
                 o->sig_proxy = true;
         r = run_request(cli, options, &create, err);
         container_create_done(&create);
-        container_options_done(o);
         return r;
 }
 
@@ -353,7 +352,6 @@ static int run_create(Cli *cli, const Options *options, Error *err) {
         else if (r == 0)
                 (void)printf("%s\n", id);
         container_create_done(&create);
-        container_options_done(o);
         return r;
 }
 
