@@ -387,7 +387,7 @@ static bool tcp_pair(int pair[2]) {
             getsockname(listener, (struct sockaddr *)&address, &size) < 0 ||
             connect(pair[0], (const struct sockaddr *)&address, size) < 0)
                 return false;
-        pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        pair[1] = accept4(listener, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
         return pair[1] >= 0;
 }
 

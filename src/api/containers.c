@@ -195,7 +195,7 @@ int api_size(const ApiRequest *request, int *ret_width, int *ret_height, Error *
 }
 
 int on_container_resize(ApiRequest *request, Error *err) {
-        int width, height, r = api_size(request, &width, &height, err);
+        int width = 0, height = 0, r = api_size(request, &width, &height, err);
 
         if (r < 0)
                 return r;

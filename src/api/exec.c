@@ -89,7 +89,7 @@ int on_exec_inspect(ApiRequest *request, Error *err) {
 }
 
 int on_exec_resize(ApiRequest *request, Error *err) {
-        int width, height, r = api_size(request, &width, &height, err);
+        int width = 0, height = 0, r = api_size(request, &width, &height, err);
 
         if (r < 0)
                 return r;

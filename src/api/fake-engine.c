@@ -1,7 +1,6 @@
 /* fake-engine.c: an engine for the tests of the API: it knows the container "c", the image "i" and
  * nothing else, notes what it was asked for, and does nothing. */
 #include <errno.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "api/fake-engine.h"
@@ -9,15 +8,7 @@
 
 char fake_asked[1024];
 
-static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void note(const char *format, ...) {
-        va_list args;
-
-        va_start(args, format);
-        (void)vsnprintf(fake_asked, sizeof(fake_asked), format, args);
-        va_end(args);
-}
+#define note(...) (void)snprintf(fake_asked, sizeof(fake_asked), __VA_ARGS__)
 
 static int known(const char *ref, Error *err) {
         if (str_equal(ref, "c"))

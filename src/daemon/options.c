@@ -114,7 +114,7 @@ static int set_bool(bool *slot, const Option *option, const char *value, Error *
 }
 
 static int set_pair(Pairs *slot, const Option *option, const char *value, Error *err) {
-        const char *equals = strchr(value, '=');
+        const char *equals = value ? strchr(value, '=') : NULL;
         _cleanup_free_
         char *key = NULL;
 

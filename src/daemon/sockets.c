@@ -220,8 +220,8 @@ static int parse_tcp(const char *text, struct sockaddr_storage *ret, socklen_t *
 }
 
 static int open_tcp(Sockets *sockets, const char *text, Error *err) {
-        struct sockaddr_storage address;
-        socklen_t size;
+        struct sockaddr_storage address = { 0 };
+        socklen_t size = 0;
         _cleanup_close_
         int fd = -1;
         int on = 1, r;

@@ -269,13 +269,20 @@ static void set_tcp_options(int fd) {
         (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+static int accept_client(int listen_fd) {
+        struct sockaddr_storage address;
+        socklen_t size = sizeof(address);
+
+        return accept4(listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
+}
+
 /* Out of descriptors: without this the listener would stay readable, and the loop spin. */
 static void drop_one(HttpServer *server, int listen_fd) {
         int fd;
 
         log_error("no descriptor is left for a new connection; it is refused");
         close_fd(&server->spare_fd);
-        fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        fd = accept_client(listen_fd);
         if (fd >= 0)
                 turn_away(fd, "503 Service Unavailable",
                           "the daemon has no descriptor left for this connection");
@@ -289,7 +296,7 @@ static void on_listener(void *data, int listen_fd, uint32_t events) {
         (void)events;
         for (;;) {
                 const char *why = "you may not talk to this daemon";
-                int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+                int fd = accept_client(listen_fd);
 
                 if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
                         continue;
