@@ -181,6 +181,67 @@ TEST(refused) {
                        "apparmor=unconfined");
 }
 
+static void write_at(const Box *box, const char *path, const char *text) {
+        int fd = openat(box->engine.data_root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                        0644);
+
+        if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+                (void)printf("# %s is not written\n", path);
+        close_fd(&fd);
+}
+
+/* What the layers, topmost first, hold in etc/passwd; NULL: no such file. */
+static char *read_passwd(const Box *box) {
+        Buf text = { 0 };
+        int fd;
+
+        if (rootfs_open_file(&box->container, "etc/passwd", &fd, NULL) < 0)
+                return str_copy("error");
+        if (fd < 0)
+                return NULL;
+        (void)fd_read_all(fd, 4096, &text);
+        close_fd(&fd);
+        return buf_take(&text);
+}
+
+#define ASSERT_PASSWD(box, wanted)                                                                 \
+        do {                                                                                       \
+                _cleanup_free_                                                                     \
+                char *text_ = read_passwd(box);                                                    \
+                ASSERT_STR(text_, wanted);                                                         \
+        } while (0)
+
+TEST(files_of_layers) {
+        BOX(box, "{}");
+        char *lowers[] = { (char *)"top", (char *)"base", NULL };
+        int root = box.engine.data_root_fd;
+        ASSERT_OK(dir_make_at(root, "top/etc", 0755, &box.err), &box.err);
+        ASSERT_OK(dir_make_at(root, "base/etc", 0755, &box.err), &box.err);
+        ASSERT_OK(dir_make_at(root, "base/usr", 0755, &box.err), &box.err);
+        box.container.lowers = lowers;
+        ASSERT_PASSWD(&box, NULL);
+        write_at(&box, "base/etc/passwd", "base");
+        ASSERT_PASSWD(&box, "base");
+        write_at(&box, "top/etc/passwd", "top");
+        ASSERT_PASSWD(&box, "top");
+        ASSERT(unlinkat(root, "top/etc/passwd", 0) == 0);
+        ASSERT(mkfifoat(root, "top/etc/passwd", 0644) == 0);
+        ASSERT_PASSWD(&box, NULL);
+        ASSERT(unlinkat(root, "top/etc/passwd", 0) == 0);
+        if (geteuid() != 0)
+                return; /* whiteouts and overlays are root's */
+        ASSERT(mknodat(root, "top/etc/passwd", S_IFCHR, 0) == 0);
+        ASSERT_PASSWD(&box, NULL);
+        /* An absolute link of the image leads into the image. */
+        ASSERT(unlinkat(root, "top/etc/passwd", 0) == 0);
+        ASSERT(symlinkat("/../usr/passwd", root, "top/etc/passwd") == 0);
+        write_at(&box, "base/usr/passwd", "linked");
+        ASSERT_PASSWD(&box, "linked");
+        ASSERT(unlinkat(root, "top/etc/passwd", 0) == 0);
+        ASSERT(symlinkat("/proc/self/environ", root, "top/etc/passwd") == 0);
+        ASSERT_PASSWD(&box, NULL);
+}
+
 TEST(tmpfs_options_override) {
         char *given[] = { (char *)"exec", (char *)"size=1m", NULL };
         _cleanup_strv_
