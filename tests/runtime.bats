@@ -348,6 +348,7 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   config 'del(.mounts[-1])'
   rmdir "$bundle/rootfs/proc"; ln -s tmp "$bundle/rootfs/proc"
   go
+  echo "$output"
   [[ $status -eq 1 && $output == *"ordinary directory"* ]]
 }
 

@@ -74,8 +74,10 @@ static void add_unless(Program *program, uint8_t reg, int32_t value) {
 }
 
 /* Rules are tried from the last to the first, so that the first match decides. An allowing rule
- * must cover all that is asked for; a denying one matches if it forbids any of it. */
-static void add_rule(Program *program, const OciDeviceRule *rule) {
+ * must cover all that is asked for; a denying one matches if it forbids any of it. True: the rule
+ * matches everything, and what would follow it is out of reach, which the kernel refuses in a
+ * program. */
+static bool add_rule(Program *program, const OciDeviceRule *rule) {
         bool any_type = str_empty(rule->type) || str_equal(rule->type, "a");
         size_t start = program->length;
         int access = access_bits(rule->access);
@@ -99,6 +101,7 @@ static void add_rule(Program *program, const OciDeviceRule *rule) {
                 if (BPF_CLASS(program->code[i].code) == BPF_JMP &&
                     BPF_OP(program->code[i].code) != BPF_EXIT)
                         program->code[i].off = (int16_t)(program->length - i - 1);
+        return program->length == start + 2;
 }
 
 static int load(const Program *program, int *ret_fd, Error *err) {
@@ -130,6 +133,19 @@ static int attach(const char *cgroup, int program_fd, Error *err) {
         return 0;
 }
 
+static void add_rules(Program *program, const OciDeviceRule *rules, size_t count) {
+        bool complete = false;
+
+        for (size_t i = device_rules_default_count; i-- > 0;)
+                (void)add_rule(program, &device_rules_default[i]);
+        for (size_t i = count; i-- > 0 && !complete;)
+                complete = add_rule(program, &rules[i]);
+        if (complete)
+                return;
+        add(program, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0);
+        add(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
+
 int device_filter_attach(const char *cgroup, const JsonArray *rules, Error *err) {
         const OciDeviceRule *list = rules->items;
         _cleanup_free_
@@ -149,12 +165,7 @@ int device_filter_attach(const char *cgroup, const JsonArray *rules, Error *err)
                          (rules->count + device_rules_default_count) * PER_RULE + PER_RULE);
         program.code = code;
         add_start(&program);
-        for (size_t i = device_rules_default_count; i-- > 0;)
-                add_rule(&program, &device_rules_default[i]);
-        for (size_t i = rules->count; i-- > 0;)
-                add_rule(&program, &list[i]);
-        add(&program, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0);
-        add(&program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+        add_rules(&program, list, rules->count);
         r = load(&program, &fd, err);
         return r < 0 ? r : attach(cgroup, fd, err);
 }
