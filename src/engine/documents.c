@@ -10,6 +10,7 @@
 #include "base/fd.h"
 
 #define BLOCK 512
+#define DEPTH_MAX 128 /* directories */
 
 void json_put(json_object *object, const char *name, json_object *value) {
         (void)json_object_object_add(object, name, value);
@@ -168,8 +169,9 @@ json_object *mounts_document(const Container *container) {
 
 /* ---- size ---- */
 
-/* Bytes below fd, which is closed. */
-static int64_t tree_size(int fd) {
+/* Bytes below fd, which is closed. What a container has nested deeper is not counted: its depth
+ * must not become ours. */
+static int64_t tree_size(int fd, int depth) {
         _cleanup_closedir_ DIR *dir = fdopendir(fd);
         struct dirent *entry;
         int64_t size = 0;
@@ -182,12 +184,12 @@ static int64_t tree_size(int fd) {
                         continue;
                 if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
                         size += MIN(status.st_size, (off_t)status.st_blocks * BLOCK + BLOCK);
-                if (!S_ISDIR(status.st_mode))
+                if (!S_ISDIR(status.st_mode) || depth == 0)
                         continue;
                 int child_fd = openat(dirfd(dir), entry->d_name,
                                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
                 if (child_fd >= 0)
-                        size += tree_size(child_fd);
+                        size += tree_size(child_fd, depth - 1);
         }
         if (!dir)
                 close_fd(&fd);
@@ -201,5 +203,5 @@ int64_t container_size_rw(const Container *container) {
 
         if (dir_open_at(container->engine->containers_fd, path, 0, &fd, NULL) < 0)
                 return 0;
-        return tree_size(fd);
+        return tree_size(fd, DEPTH_MAX);
 }

@@ -9,15 +9,22 @@
 
 #include "engine/volumes.h"
 
-#define DEPTH_MAX 512 /* directories; each holds two descriptors open */
+#define DEPTH_MAX 128 /* directories; each holds three descriptors and a kilobyte of stack */
 #define XATTR_MAX 65536
 #define COPY_CHUNK ((size_t)1 << 30)
 #define LINK_MAX_LENGTH 4096
 #define PERMISSIONS 07777
 
 static int copy_attributes(int from_fd, int to_fd, Error *err) {
-        char names[XATTR_MAX], value[XATTR_MAX];
-        ssize_t length = flistxattr(from_fd, names, sizeof(names));
+        _cleanup_free_
+        char *names = NULL, *value = NULL;
+        ssize_t length = flistxattr(from_fd, NULL, 0);
+
+        if (length == 0)
+                return 0;
+        names = alloc_zero(1, XATTR_MAX);
+        value = alloc_zero(1, XATTR_MAX);
+        length = flistxattr(from_fd, names, XATTR_MAX);
 
         if (length < 0)
                 return errno == ENOTSUP ? 0 : error_set(err, errno, "list extended attributes");
@@ -26,7 +33,7 @@ static int copy_attributes(int from_fd, int to_fd, Error *err) {
 
                 if (str_after(name, "trusted.overlay."))
                         continue;
-                size = fgetxattr(from_fd, name, value, sizeof(value));
+                size = fgetxattr(from_fd, name, value, XATTR_MAX);
                 if (size < 0)
                         return error_set(err, errno, "read extended attribute %s", name);
                 if (fsetxattr(to_fd, name, value, (size_t)size, 0) < 0 && errno != ENOTSUP)
