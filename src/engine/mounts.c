@@ -92,8 +92,9 @@ static int resolve_from(ResolveJob *job, Error *err) {
                 bool read_only;
 
                 int r = mount_parse_from(*from, &ref, &read_only, err);
-                if (r == 0)
-                        r = container_lookup(container->engine, ref, &donor, err);
+                /* Not of the kind "not found": a client would take that for the image's. */
+                if (r == 0 && container_lookup(container->engine, ref, &donor, NULL) < 0)
+                        r = error_kind(err, ERROR_INVALID, "No such container: %s", ref);
                 if (r < 0)
                         return r;
                 const MountPoint *points = donor->mounts.items;
