@@ -156,6 +156,21 @@ TEST(an_error_crosses_over) {
         close_fd(&pair[1]);
 }
 
+TEST(an_error_crosses_over_what_was_left_unread) {
+        int pair[2];
+        Error sent = {}, got = {};
+        SyncKind kind = SYNC_GO;
+
+        ASSERT_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        (void)error_kind(&sent, ERROR_NOT_FOUND, "no such thing");
+        ASSERT_INT(sync_send(pair[1], SYNC_GO, -1), 0);
+        ASSERT_INT(sync_send_error(pair[0], &sent), 0);
+        close_fd(&pair[0]);
+        ASSERT(sync_receive(pair[1], &kind, NULL, "the other", &got) < 0);
+        ASSERT_STR(got.message, "no such thing");
+        close_fd(&pair[1]);
+}
+
 /* ---- seccomp ---- */
 
 static const char profile[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":["

@@ -58,6 +58,10 @@ int sync_receive_fds(int fd, SyncKind *ret, int *fds, size_t max, size_t *ret_co
         size_t count = 0;
         ssize_t n = fd_receive(fd, &message, sizeof(message), passed, FDS_MAX, &count);
 
+        /* The other side ended with something of ours unread: the kernel says so once, before what
+         * it still had to tell. */
+        if (n == -ECONNRESET)
+                n = fd_receive(fd, &message, sizeof(message), passed, FDS_MAX, &count);
         r = check_message(&message, n, who, err);
         for (size_t i = r < 0 ? 0 : max; i < count; i++)
                 close_fd(&passed[i]);
