@@ -39,15 +39,13 @@ void path_query(char **path, const char *key, const char *value) {
 }
 
 void path_filters(char **path, char *const *filters) {
-        _cleanup_json_
-        json_object *all = json_object_new_object();
+        _cleanup_json_ json_object *all = json_object_new_object();
 
         if (strv_length(filters) == 0)
                 return;
         for (; *filters; filters++) {
                 const char *equals = strchr(*filters, '=');
-                _cleanup_free_
-                char *key = str_copy_n(*filters, (size_t)(equals - *filters));
+                _cleanup_free_ char *key = str_copy_n(*filters, (size_t)(equals - *filters));
                 json_object *values = json_member(all, key);
 
                 if (!values) {
@@ -77,10 +75,8 @@ static ErrorKind kind_of(int status) {
 
 /* Turns an answer of 400 and more into err. */
 static int daemon_error(HttpReply *reply, Error *err) {
-        _cleanup_buf_
-        Buf text = {};
-        _cleanup_json_
-        json_object *document = NULL;
+        _cleanup_buf_ Buf text = {};
+        _cleanup_json_ json_object *document = NULL;
         int status = http_reply_status(reply);
         const char *message = NULL;
         Error ignored = {};
@@ -95,8 +91,7 @@ static int daemon_error(HttpReply *reply, Error *err) {
 
 int api_send(Cli *cli, HttpRequest *request, const char *path, HttpReply **ret, Error *err) {
         _cleanup_reply_ HttpReply *reply = NULL;
-        _cleanup_free_
-        char *versioned = NULL;
+        _cleanup_free_ char *versioned = NULL;
         int r;
 
         r = cli_connect(cli, err);
@@ -132,8 +127,7 @@ int api_call(Cli *cli, const char *method, const char *path, json_object *body, 
 int api_json(Cli *cli, const char *method, const char *path, json_object *body, json_object **ret,
              Error *err) {
         _cleanup_reply_ HttpReply *reply = NULL;
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
         int r;
 
         r = api_call(cli, method, path, body, &reply, err);
@@ -146,8 +140,7 @@ int api_json(Cli *cli, const char *method, const char *path, json_object *body, 
 
 int api_do(Cli *cli, const char *method, const char *path, Error *err) {
         _cleanup_reply_ HttpReply *reply = NULL;
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
         int r;
 
         r = api_call(cli, method, path, NULL, &reply, err);

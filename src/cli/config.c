@@ -23,8 +23,7 @@ char *config_directory(const Cli *cli) {
 }
 
 json_object *config_get(Cli *cli) {
-        _cleanup_free_
-        char *directory = NULL, *path = NULL, *text = NULL;
+        _cleanup_free_ char *directory = NULL, *path = NULL, *text = NULL;
         size_t length;
         Error err = {};
 
@@ -74,8 +73,7 @@ static int digit_value(char digit) {
 
 /* The text that is encoded, the caller's, or NULL. */
 static char *decode(const char *text) {
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
         unsigned bits = 0, have = 0;
 
         for (; *text && *text != '='; text++) {
@@ -103,11 +101,9 @@ static void put(json_object *auth, const char *name, const char *value) {
 /* Runs docker-credential-<helper> get with the server on its input; its JSON answer, or NULL where
  * it has none or cannot be run. */
 static json_object *ask_helper(const char *helper, const char *server) {
-        _cleanup_free_
-        char *program = str_format("docker-credential-%s", helper);
+        _cleanup_free_ char *program = str_format("docker-credential-%s", helper);
         char *const words[] = { program, (char *)"get", NULL };
-        _cleanup_buf_
-        Buf answer = {};
+        _cleanup_buf_ Buf answer = {};
         posix_spawn_file_actions_t actions;
         json_object *document = NULL;
         int in[2], out[2], status = 0;
@@ -145,8 +141,7 @@ static json_object *ask_helper(const char *helper, const char *server) {
 }
 
 static void add_from_helper(json_object *auth, const char *helper, const char *server) {
-        _cleanup_json_
-        json_object *answer = ask_helper(helper, server);
+        _cleanup_json_ json_object *answer = ask_helper(helper, server);
         const char *user = json_member_string(answer, "Username");
         const char *secret = json_member_string(answer, "Secret");
 
@@ -172,8 +167,7 @@ static bool same_server(const char *key, const char *server) {
 
 static void add_from_file(json_object *auth, json_object *auths, const char *server) {
         json_object_object_foreach(auths, key, entry) {
-                _cleanup_free_
-                char *pair = NULL;
+                _cleanup_free_ char *pair = NULL;
                 char *colon;
 
                 if (!same_server(key, server))
@@ -193,8 +187,7 @@ static void add_from_file(json_object *auth, json_object *auths, const char *ser
 }
 
 char *config_registry_auth(Cli *cli, const char *host) {
-        _cleanup_json_
-        json_object *auth = json_object_new_object();
+        _cleanup_json_ json_object *auth = json_object_new_object();
         const char *server = str_equal(host, "docker.io") ? HUB_KEY : host;
         json_object *config = config_get(cli);
         json_object *auths = json_member(config, "auths");

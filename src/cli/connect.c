@@ -29,8 +29,7 @@ extern char **environ;
 static char *find_daemon(void) {
         char self[4096];
         ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        _cleanup_free_
-        char *beside = NULL;
+        _cleanup_free_ char *beside = NULL;
         char *slash;
 
         if (length <= 0)
@@ -44,8 +43,7 @@ static char *find_daemon(void) {
 
 /* A socket on which the daemon says READY=1 (sd_notify(3)); its abstract address goes to name. */
 static int notify_socket(char name[64], Error *err) {
-        _cleanup_close_
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         size_t length;
 
@@ -63,8 +61,7 @@ static int notify_socket(char name[64], Error *err) {
 
 static int spawn_daemon(const char *program, const char *notify, int log_fd, Error *err) {
         char *const words[] = { (char *)program, NULL };
-        _cleanup_strv_
-        char **environment = strv_copy(environ);
+        _cleanup_strv_ char **environment = strv_copy(environ);
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         pid_t pid;
@@ -113,8 +110,7 @@ static int await_ready(int notify_fd, int pidfd) {
 
 /* What the daemon logged from start on, its end. The caller's. */
 static char *log_tail(int log_fd, off_t start) {
-        _cleanup_free_
-        char *text = NEW_ARRAY(char, LOG_TAIL + 1);
+        _cleanup_free_ char *text = NEW_ARRAY(char, LOG_TAIL + 1);
         off_t end = lseek(log_fd, 0, SEEK_END);
         ssize_t got;
 
@@ -126,10 +122,8 @@ static char *log_tail(int log_fd, off_t start) {
 
 /* One brig at a time starts a daemon: lock_fd is held meanwhile, by the lock's file. */
 static int start_locked(Error *err) {
-        _cleanup_close_
-        int log_fd = -1, notify_fd = -1, pidfd = -1;
-        _cleanup_free_
-        char *program = find_daemon(), *tail = NULL;
+        _cleanup_close_ int log_fd = -1, notify_fd = -1, pidfd = -1;
+        _cleanup_free_ char *program = find_daemon(), *tail = NULL;
         char notify[64];
         off_t start;
         int r;
@@ -161,8 +155,7 @@ static int ping(Cli *cli, HttpReply **ret, Error *err) {
 }
 
 static int start_daemon(Cli *cli, HttpReply **ret, Error *err) {
-        _cleanup_close_
-        int lock_fd = -1;
+        _cleanup_close_ int lock_fd = -1;
         int r;
 
         if (mkdirat(AT_FDCWD, RUN_DIRECTORY, 0755) < 0 && errno != EEXIST)

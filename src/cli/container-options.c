@@ -24,8 +24,7 @@
 
 static int parse_sysctl(void *member, const char *text, Error *err) {
         static const char *const allowed[] = { "kernel.", "net.", "fs.mqueue." };
-        _cleanup_free_
-        char *key = str_copy_n(text, strcspn(text, "="));
+        _cleanup_free_ char *key = str_copy_n(text, strcspn(text, "="));
 
         for (size_t i = 0; strchr(text, '=') && i < ELEMENTS(allowed); i++)
                 if (str_after(key, allowed[i])) {

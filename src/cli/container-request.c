@@ -26,8 +26,7 @@ static bool *maybe_bool(bool value) {
 static void put_pairs(Pairs *pairs, char *const *words) {
         for (; words && *words; words++) {
                 size_t length = strcspn(*words, "=");
-                _cleanup_free_
-                char *key = str_copy_n(*words, length);
+                _cleanup_free_ char *key = str_copy_n(*words, length);
 
                 pairs_put(pairs, key, (*words)[length] ? *words + length + 1 : "");
         }
@@ -70,8 +69,7 @@ static int fill_process(const ContainerOptions *o, const Options *options, Conta
 }
 
 static int fill_labels(const ContainerOptions *o, ContainerCreate *ret, Error *err) {
-        _cleanup_strv_
-        char **labels = NULL;
+        _cleanup_strv_ char **labels = NULL;
         int r = variables_read(o->label_files, o->labels, false, &labels, err);
 
         put_pairs(&ret->config.labels, labels);
@@ -131,8 +129,7 @@ static int fill_health(const ContainerOptions *o, ContainerConfig *c, Error *err
 static void fill_tmpfs(const ContainerOptions *o, HostConfig *h) {
         for (char **text = o->tmpfs; text && *text; text++) {
                 size_t length = strcspn(*text, ":");
-                _cleanup_free_
-                char *path = str_copy_n(*text, length);
+                _cleanup_free_ char *path = str_copy_n(*text, length);
 
                 pairs_put(&h->tmpfs, path, (*text)[length] ? *text + length + 1 : "");
         }
@@ -324,10 +321,8 @@ static int fill_resources(const ContainerOptions *o, HostConfig *h, const Option
 
 /* The profile goes to the daemon as text: it may be on another machine. */
 static int read_profile(const char *path, char ***ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_json_
-        json_object *profile = NULL;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_json_ json_object *profile = NULL;
         size_t length;
         int r = file_read_at(AT_FDCWD, path, PROFILE_MAX, &text, &length, NULL);
 

@@ -23,12 +23,9 @@ static const Option stop_rows[] = {
 static int post_stop(Cli *cli, const Options *options, const char *name, const char *verb,
                      Error *err) {
         const StopOptions *o = options->values;
-        _cleanup_free_
-        char *base = path_format("/containers/%s/", name);
-        _cleanup_free_
-        char *path = str_format("%s%s", base, verb);
-        _cleanup_free_
-        char *seconds = str_format("%lld", (long long)o->timeout);
+        _cleanup_free_ char *base = path_format("/containers/%s/", name);
+        _cleanup_free_ char *path = str_format("%s%s", base, verb);
+        _cleanup_free_ char *seconds = str_format("%lld", (long long)o->timeout);
 
         if (o->signal)
                 path_query(&path, "signal", o->signal);
@@ -72,8 +69,7 @@ static const Option kill_rows[] = {
 
 static int kill_one(Cli *cli, const Options *options, const char *name, Error *err) {
         const StopOptions *o = options->values;
-        _cleanup_free_
-        char *path = path_format("/containers/%s/kill", name);
+        _cleanup_free_ char *path = path_format("/containers/%s/kill", name);
 
         if (!str_empty(o->signal))
                 path_query(&path, "signal", o->signal);
@@ -107,8 +103,7 @@ static const Option rm_rows[] = {
 static int rm_one(Cli *cli, const Options *options, const char *name, Error *err) {
         const RmOptions *o = options->values;
         const char *trimmed = name + strspn(name, "/");
-        _cleanup_free_
-        char *path = path_format("/containers/%s", trimmed);
+        _cleanup_free_ char *path = path_format("/containers/%s", trimmed);
 
         if (!*trimmed)
                 return error_kind(err, ERROR_INVALID, "Container name cannot be empty");
@@ -150,15 +145,13 @@ const Command rm_command = { "[OPTIONS] CONTAINER [CONTAINER...]",
 /* ---- pause, unpause, wait, rename ---- */
 
 static int pause_one(Cli *cli, const Options *options, const char *name, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/pause", name);
+        _cleanup_free_ char *path = path_format("/containers/%s/pause", name);
 
         return api_do(cli, "POST", path, err);
 }
 
 static int unpause_one(Cli *cli, const Options *options, const char *name, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/unpause", name);
+        _cleanup_free_ char *path = path_format("/containers/%s/unpause", name);
 
         return api_do(cli, "POST", path, err);
 }
@@ -185,10 +178,9 @@ static int run_wait(Cli *cli, const Options *options, Error *err) {
         int code = 0;
 
         for (size_t i = 0; i < options->count; i++) {
-                _cleanup_free_
-                char *path = path_format("/containers/%s/wait", options->arguments[i]);
-                _cleanup_json_
-                json_object *answer = NULL;
+                _cleanup_free_ char *path =
+                        path_format("/containers/%s/wait", options->arguments[i]);
+                _cleanup_json_ json_object *answer = NULL;
                 Error why = {};
 
                 if (api_json(cli, "POST", path, NULL, &answer, &why) < 0)
@@ -208,8 +200,7 @@ const Command wait_command = { "CONTAINER [CONTAINER...]",
                                -1 };
 
 static int run_rename(Cli *cli, const Options *options, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/rename", options->arguments[0]);
+        _cleanup_free_ char *path = path_format("/containers/%s/rename", options->arguments[0]);
 
         path_query(&path, "name", options->arguments[1]);
         if (api_do(cli, "POST", path, err) == 0)
@@ -235,14 +226,10 @@ static void add_cells(Buf *out, json_object *cells) {
 }
 
 static int run_top(Cli *cli, const Options *options, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/top", options->arguments[0]);
-        _cleanup_free_
-        char *words = NULL;
-        _cleanup_json_
-        json_object *answer = NULL;
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_free_ char *path = path_format("/containers/%s/top", options->arguments[0]);
+        _cleanup_free_ char *words = NULL;
+        _cleanup_json_ json_object *answer = NULL;
+        _cleanup_buf_ Buf out = {};
         json_object *processes;
         int r;
 
@@ -295,10 +282,8 @@ static int compare_lines(const void *a, const void *b) {
 }
 
 static int print_port(json_object *ports, const char *container, const char *wanted, Error *err) {
-        _cleanup_free_
-        char *port = str_format("%s%s", wanted, strchr(wanted, '/') ? "" : "/tcp");
-        _cleanup_strv_
-        char **lines = NULL;
+        _cleanup_free_ char *port = str_format("%s%s", wanted, strchr(wanted, '/') ? "" : "/tcp");
+        _cleanup_strv_ char **lines = NULL;
 
         add_bindings(&lines, port, json_member(ports, port), false);
         if (!lines)
@@ -310,12 +295,9 @@ static int print_port(json_object *ports, const char *container, const char *wan
 }
 
 static int run_port(Cli *cli, const Options *options, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/json", options->arguments[0]);
-        _cleanup_json_
-        json_object *answer = NULL;
-        _cleanup_strv_
-        char **lines = NULL;
+        _cleanup_free_ char *path = path_format("/containers/%s/json", options->arguments[0]);
+        _cleanup_json_ json_object *answer = NULL;
+        _cleanup_strv_ char **lines = NULL;
         json_object *ports;
         int r = api_json(cli, "GET", path, NULL, &answer, err);
 

@@ -26,10 +26,8 @@ static int compare_texts(const void *a, const void *b) {
 }
 
 static void print_attributes(json_object *attributes) {
-        _cleanup_strv_
-        char **words = NULL;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_strv_ char **words = NULL;
+        _cleanup_free_ char *text = NULL;
 
         if (!json_object_is_type(attributes, json_type_object) ||
             json_object_object_length(attributes) == 0)
@@ -87,8 +85,7 @@ static void add_go_names(json_object *event) {
 
 static int print_as(const char *format, const Template *template, json_object *event, Error *err) {
         TemplateData data = { .dot = event, .type = "*events.Message" };
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
         int r = 0;
 
         if (!format) {
@@ -107,14 +104,13 @@ static int print_as(const char *format, const Template *template, json_object *e
 }
 
 static int add_time(char **path, const char *name, const char *text, Error *err) {
-        _cleanup_free_
-        char *stamp = NULL;
+        _cleanup_free_ char *stamp = NULL;
 
         if (str_empty(text))
                 return 0;
         if (time_stamp(text, &stamp) < 0)
                 return error_kind(err, ERROR_INVALID,
-                                  "Error response from daemon: failed to parse value as time or "
+                                  "failed to parse value as time or "
                                   "duration: \"%s\"",
                                   text);
         path_query(path, name, stamp);
@@ -125,11 +121,9 @@ static int run_events(Cli *cli, const Options *options, Error *err) {
         const EventsOptions *o = options->values;
         const char *format = str_empty(o->format) ? NULL : o->format;
         _cleanup_(template_freep) Template *template = NULL;
-        _cleanup_free_
-        char *path = str_copy("/events");
+        _cleanup_free_ char *path = str_copy("/events");
         _cleanup_reply_ HttpReply *reply = NULL;
-        _cleanup_buf_
-        Buf held = {};
+        _cleanup_buf_ Buf held = {};
         int r = 0;
 
         if (format && !str_equal(format, "json") && template_parse(format, &template, err) < 0)
@@ -144,8 +138,7 @@ static int run_events(Cli *cli, const Options *options, Error *err) {
         if (r < 0)
                 return r;
         for (;;) {
-                _cleanup_json_
-                json_object *event = NULL;
+                _cleanup_json_ json_object *event = NULL;
 
                 r = api_next_json(reply, &held, &event, err);
                 if (r <= 0)

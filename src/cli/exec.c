@@ -70,10 +70,8 @@ static json_object *start_body(const ExecOptions *o) {
 }
 
 static int exec_exit_code(Cli *cli, const char *id, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/exec/%s/json", id);
-        _cleanup_json_
-        json_object *info = NULL;
+        _cleanup_free_ char *path = path_format("/exec/%s/json", id);
+        _cleanup_json_ json_object *info = NULL;
         int r = api_json(cli, "GET", path, NULL, &info, err);
 
         return r < 0 ? r : (int)json_number(info, "ExitCode") & 0xFF;
@@ -81,10 +79,8 @@ static int exec_exit_code(Cli *cli, const char *id, Error *err) {
 
 static int exec_attached(Cli *cli, const ExecOptions *o, const ExecConfig *config, const char *id,
                          Error *err) {
-        _cleanup_json_
-        json_object *body = start_body(o);
-        _cleanup_free_
-        char *path = path_format("/exec/%s/start", id);
+        _cleanup_json_ json_object *body = start_body(o);
+        _cleanup_free_ char *path = path_format("/exec/%s/start", id);
         _cleanup_stream_ Stream stream;
         int r;
 
@@ -106,10 +102,8 @@ static int exec_attached(Cli *cli, const ExecOptions *o, const ExecConfig *confi
 }
 
 static int exec_detached(Cli *cli, const ExecOptions *o, const char *id, Error *err) {
-        _cleanup_json_
-        json_object *body = start_body(o);
-        _cleanup_free_
-        char *path = path_format("/exec/%s/start", id);
+        _cleanup_json_ json_object *body = start_body(o);
+        _cleanup_free_ char *path = path_format("/exec/%s/start", id);
         _cleanup_reply_ HttpReply *reply = NULL;
 
         return api_call(cli, "POST", path, body, &reply, err);
@@ -118,12 +112,9 @@ static int exec_detached(Cli *cli, const ExecOptions *o, const char *id, Error *
 static int run_exec(Cli *cli, const Options *options, Error *err) {
         const ExecOptions *o = options->values;
         const char *container = options->arguments[0];
-        _cleanup_free_
-        char *path = path_format("/containers/%s/exec", container);
-        _cleanup_free_
-        char *inspect = path_format("/containers/%s/json", container);
-        _cleanup_json_
-        json_object *body = NULL, *answer = NULL;
+        _cleanup_free_ char *path = path_format("/containers/%s/exec", container);
+        _cleanup_free_ char *inspect = path_format("/containers/%s/json", container);
+        _cleanup_json_ json_object *body = NULL, *answer = NULL;
         ExecConfig config = {};
         const char *id;
         int r;
@@ -187,10 +178,8 @@ static int check_attachable(json_object *info, Error *err) {
 
 /* The exit code that wait told, or the container's if it is not yet told. */
 static int attach_exit_code(Cli *cli, const char *id, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/wait", id);
-        _cleanup_json_
-        json_object *answer = NULL;
+        _cleanup_free_ char *path = path_format("/containers/%s/wait", id);
+        _cleanup_json_ json_object *answer = NULL;
         int r = api_json(cli, "POST", path, NULL, &answer, err);
 
         if (r < 0 && err->kind == ERROR_NOT_FOUND) /* --rm was faster */
@@ -200,10 +189,8 @@ static int attach_exit_code(Cli *cli, const char *id, Error *err) {
 
 static int run_attach(Cli *cli, const Options *options, Error *err) {
         const AttachOptions *o = options->values;
-        _cleanup_free_
-        char *path = path_format("/containers/%s/json", options->arguments[0]);
-        _cleanup_json_
-        json_object *info = NULL;
+        _cleanup_free_ char *path = path_format("/containers/%s/json", options->arguments[0]);
+        _cleanup_json_ json_object *info = NULL;
         _cleanup_stream_ Stream stream;
         json_object *config;
         const char *id;

@@ -69,8 +69,7 @@ static void print_wrapped(const char *text, size_t indent, FILE *out) {
 }
 
 static void print_option(const Option *option, size_t width, FILE *out) {
-        _cleanup_free_
-        char *left = left_side(option), *right = NULL;
+        _cleanup_free_ char *left = left_side(option), *right = NULL;
 
         right = str_format("%s%s%s%s%s", option->help, option->initial ? " (default " : "",
                            option->initial ?: "", option->initial ? ")" : "",
@@ -80,13 +79,11 @@ static void print_option(const Option *option, size_t width, FILE *out) {
 }
 
 static void print_options(const OptionTable *table, const char *title, FILE *out) {
-        _cleanup_free_
-        const Option **sorted = NEW_ARRAY(const Option *, table->count + 1);
+        _cleanup_free_ const Option **sorted = NEW_ARRAY(const Option *, table->count + 1);
         size_t count = 0, width = 0;
 
         for (size_t i = 0; i < table->count; i++) {
-                _cleanup_free_
-                char *left = left_side(&table->rows[i]);
+                _cleanup_free_ char *left = left_side(&table->rows[i]);
 
                 if (table->rows[i].flags & OPTION_HIDDEN)
                         continue;
@@ -108,8 +105,8 @@ static void collect_paths(const Group *group, const char *prefix, const Command 
                           char ***ret) {
         for (size_t i = 0; i < group->count; i++)
                 if (group->entries[i].group) {
-                        _cleanup_free_
-                        char *path = str_format("%s %s", prefix, group->entries[i].name);
+                        _cleanup_free_ char *path =
+                                str_format("%s %s", prefix, group->entries[i].name);
 
                         collect_paths(group->entries[i].group, path, command, ret);
                 }
@@ -119,10 +116,8 @@ static void collect_paths(const Group *group, const char *prefix, const Command 
 }
 
 static void print_aliases(const Cli *cli, const Command *command, FILE *out) {
-        _cleanup_strv_
-        char **paths = NULL;
-        _cleanup_free_
-        char *line = NULL;
+        _cleanup_strv_ char **paths = NULL;
+        _cleanup_free_ char *line = NULL;
 
         collect_paths(&root_group, cli->program, command, &paths);
         if (strv_length(paths) < 2)
@@ -168,8 +163,7 @@ static void offer(const char *word, const char *prefix) {
 
 static void offer_options(const OptionTable *table, const char *prefix) {
         for (size_t i = 0; i < table->count; i++) {
-                _cleanup_free_
-                char *word = str_format("--%s", table->rows[i].name);
+                _cleanup_free_ char *word = str_format("--%s", table->rows[i].name);
 
                 if (!(table->rows[i].flags & (OPTION_HIDDEN | OPTION_REFUSED)))
                         offer(word, prefix);

@@ -39,8 +39,7 @@ static int run_load(Cli *cli, const Options *options, Error *err) {
                                 .body_fd = STDIN_FILENO,
                                 .content_type = "application/x-tar" };
         bool quiet = o->quiet || !isatty(STDOUT_FILENO);
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         _cleanup_reply_ HttpReply *reply = NULL;
         int r = 0;
 
@@ -79,8 +78,7 @@ static const Option save_rows[] = {
 };
 
 static int copy_reply(HttpReply *reply, int fd, Error *err) {
-        _cleanup_free_
-        char *data = NEW_ARRAY(char, 65536);
+        _cleanup_free_ char *data = NEW_ARRAY(char, 65536);
 
         for (;;) {
                 ssize_t got = http_reply_read(reply, data, 65536, err);
@@ -107,12 +105,15 @@ static char *save_path(const Options *options) {
 
 /* The file appears whole or not at all. */
 static int save_to_file(HttpReply *reply, const char *output, Error *err) {
-        _cleanup_free_
-        char *temporary = str_format("%s.tmp-%d", output, (int)getpid());
-        _cleanup_close_
-        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        _cleanup_free_ char *temporary = str_format("%s.tmp-%d", output, (int)getpid());
+        _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         int r;
 
+        if (fd < 0 && errno == ENOENT)
+                return error_kind(err, ERROR_NOT_FOUND,
+                                  "failed to save image: invalid output path: stat %.*s: no such "
+                                  "file or directory",
+                                  slash ? (int)(slash - output) : 1, slash ? output : ".");
         if (fd < 0)
                 return error_set(err, errno, "failed to save image: open '%s'", temporary);
         r = copy_reply(reply, fd, err);
@@ -125,8 +126,7 @@ static int save_to_file(HttpReply *reply, const char *output, Error *err) {
 
 static int run_save(Cli *cli, const Options *options, Error *err) {
         const SaveOptions *o = options->values;
-        _cleanup_free_
-        char *path = save_path(options);
+        _cleanup_free_ char *path = save_path(options);
         _cleanup_reply_ HttpReply *reply = NULL;
         int r;
 
@@ -199,10 +199,8 @@ static int run_import(Cli *cli, const Options *options, Error *err) {
                                 .body_fd = STDIN_FILENO,
                                 .has_body_fd = !is_url(source),
                                 .content_type = "text/plain" };
-        _cleanup_free_
-        char *path = NULL;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -1;
         _cleanup_reply_ HttpReply *reply = NULL;
         int r = import_path(options, &path, err);
 

@@ -30,8 +30,7 @@ static const Option pull_rows[] = {
 static int run_pull(Cli *cli, const Options *options, Error *err) {
         const PullOptions *o = options->values;
         _cleanup_(reference_done) Reference reference = {};
-        _cleanup_free_
-        char *name = NULL, *full = NULL;
+        _cleanup_free_ char *name = NULL, *full = NULL;
         int r = reference_parse(options->arguments[0], &reference, err);
 
         if (r < 0)
@@ -144,8 +143,7 @@ static const char *digest_for(json_object *digests, const char *repository) {
 
         for (size_t i = 0; (text = element(digests, i)); i++) {
                 const char *digest;
-                _cleanup_free_
-                char *of = repository_of(json_object_get_string(text), &digest);
+                _cleanup_free_ char *of = repository_of(json_object_get_string(text), &digest);
 
                 if (str_equal(of, repository))
                         return digest;
@@ -158,8 +156,7 @@ static bool has_tag(json_object *tags, const char *repository) {
 
         for (size_t i = 0; (text = element(tags, i)); i++) {
                 const char *tag;
-                _cleanup_free_
-                char *of = repository_of(json_object_get_string(text), &tag);
+                _cleanup_free_ char *of = repository_of(json_object_get_string(text), &tag);
 
                 if (str_equal(of, repository))
                         return true;
@@ -168,29 +165,30 @@ static bool has_tag(json_object *tags, const char *repository) {
 }
 
 /* A row for each tag, one for each digest without a tag, or one of <none>. */
-static void add_image(List *list, json_object *image, const ImagesOptions *o) {
+static void add_image(List *list, json_object *image, const ImagesOptions *o, bool digests_shown) {
         json_object *tags = json_member(image, "RepoTags");
         json_object *digests = json_member(image, "RepoDigests"), *text;
         size_t before = list->count;
 
         for (size_t i = 0; (text = element(tags, i)); i++) {
                 const char *tag;
-                _cleanup_free_
-                char *repository = repository_of(json_object_get_string(text), &tag);
+                _cleanup_free_ char *repository = repository_of(json_object_get_string(text), &tag);
 
                 if (!str_equal(repository, "<none>"))
                         list_add(list,
-                                 image_row(image, repository, tag, digest_for(digests, repository),
+                                 image_row(image, repository, tag,
+                                           digests_shown ? digest_for(digests, repository)
+                                                         : "<none>",
                                            o->no_trunc),
                                  NULL);
         }
         for (size_t i = 0; (text = element(digests, i)); i++) {
                 const char *digest;
-                _cleanup_free_
-                char *repository = repository_of(json_object_get_string(text), &digest);
+                _cleanup_free_ char *repository =
+                        repository_of(json_object_get_string(text), &digest);
 
                 if (!str_equal(repository, "<none>") && !has_tag(tags, repository) &&
-                    (o->digests || list->count == before))
+                    (digests_shown || list->count == before))
                         list_add(list, image_row(image, repository, "<none>", digest, o->no_trunc),
                                  NULL);
         }
@@ -201,13 +199,11 @@ static void add_image(List *list, json_object *image, const ImagesOptions *o) {
 static int run_images(Cli *cli, const Options *options, Error *err) {
         const ImagesOptions *o = options->values;
         const char *format = list_format(cli, &image_kind, o->format, o->quiet);
-        _cleanup_strv_
-        char **filters = strv_copy(o->filters);
-        _cleanup_free_
-        char *path = str_copy("/images/json");
-        _cleanup_json_
-        json_object *all = NULL;
+        _cleanup_strv_ char **filters = strv_copy(o->filters);
+        _cleanup_free_ char *path = str_copy("/images/json");
+        _cleanup_json_ json_object *all = NULL;
         _cleanup_(list_done) List list = {};
+        bool digests = o->digests || (format && strstr(format, "{{.Digest}}"));
         json_object *image;
         int r;
 
@@ -220,7 +216,7 @@ static int run_images(Cli *cli, const Options *options, Error *err) {
         if (r < 0)
                 return r;
         for (size_t i = 0; (image = element(all, i)); i++)
-                add_image(&list, image, o);
+                add_image(&list, image, o, digests);
         return list_print(&image_kind, format, o->digests ? DIGEST_TABLE : NULL, o->quiet, &list,
                           err);
 }
@@ -250,10 +246,8 @@ static const Option rmi_rows[] = {
 };
 
 static int rmi_one(Cli *cli, const RmiOptions *o, const char *name, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/images/%s", name);
-        _cleanup_json_
-        json_object *answer = NULL;
+        _cleanup_free_ char *path = path_format("/images/%s", name);
+        _cleanup_json_ json_object *answer = NULL;
         json_object *item;
         int r;
 
@@ -297,10 +291,8 @@ const Command rmi_command = { "[OPTIONS] IMAGE [IMAGE...]",
 static int run_tag(Cli *cli, const Options *options, Error *err) {
         const char *target = options->arguments[1];
         _cleanup_(reference_done) Reference reference = {};
-        _cleanup_free_
-        char *path = path_format("/images/%s/tag", options->arguments[0]);
-        _cleanup_free_
-        char *repository = NULL;
+        _cleanup_free_ char *path = path_format("/images/%s/tag", options->arguments[0]);
+        _cleanup_free_ char *repository = NULL;
         Error why = {};
 
         if (reference_parse(target, &reference, &why) < 0)
@@ -365,8 +357,7 @@ static json_object *history_row(json_object *layer, const HistoryOptions *o, boo
         json_object *row = json_object_new_object();
         const char *id = json_words(layer, "Id");
         int64_t created = json_number(layer, "Created");
-        _cleanup_free_
-        char *by = str_copy(json_words(layer, "CreatedBy"));
+        _cleanup_free_ char *by = str_copy(json_words(layer, "CreatedBy"));
         char text[CLOCK_TEXT_MAX], size[SIZE_TEXT_MAX];
 
         for (char *next = by; *next; next++)
@@ -388,10 +379,8 @@ static json_object *history_row(json_object *layer, const HistoryOptions *o, boo
 static int run_history(Cli *cli, const Options *options, Error *err) {
         const HistoryOptions *o = options->values;
         bool human = !options_given(options, "human") || o->human;
-        _cleanup_free_
-        char *path = path_format("/images/%s/history", options->arguments[0]);
-        _cleanup_json_
-        json_object *all = NULL;
+        _cleanup_free_ char *path = path_format("/images/%s/history", options->arguments[0]);
+        _cleanup_json_ json_object *all = NULL;
         _cleanup_(list_done) List list = {};
         json_object *layer;
         int r = api_json(cli, "GET", path, NULL, &all, err);

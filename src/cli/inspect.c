@@ -47,8 +47,7 @@ typedef int (*Get)(Cli *cli, const InspectOptions *o, const char *name, json_obj
 
 static int get_container(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,
                          Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/json", name);
+        _cleanup_free_ char *path = path_format("/containers/%s/json", name);
 
         if (o->size)
                 path_query(&path, "size", "1");
@@ -57,16 +56,14 @@ static int get_container(Cli *cli, const InspectOptions *o, const char *name, js
 
 static int get_image(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,
                      Error *err) {
-        _cleanup_free_
-        char *path = path_format("/images/%s/json", name);
+        _cleanup_free_ char *path = path_format("/images/%s/json", name);
 
         return api_json(cli, "GET", path, NULL, ret, err);
 }
 
 static int get_network(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,
                        Error *err) {
-        _cleanup_free_
-        char *path = path_format("/networks/%s", name);
+        _cleanup_free_ char *path = path_format("/networks/%s", name);
 
         if (o->verbose)
                 path_query(&path, "verbose", "true");
@@ -75,8 +72,7 @@ static int get_network(Cli *cli, const InspectOptions *o, const char *name, json
 
 static int get_volume(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,
                       Error *err) {
-        _cleanup_free_
-        char *path = path_format("/volumes/%s", name);
+        _cleanup_free_ char *path = path_format("/volumes/%s", name);
 
         return api_json(cli, "GET", path, NULL, ret, err);
 }
@@ -133,8 +129,7 @@ static void add_indented(Buf *out, json_object *value, unsigned depth) {
                 }
         } else {
                 json_object_object_foreach(value, name, member) {
-                        _cleanup_json_
-                        json_object *key = json_object_new_string(name);
+                        _cleanup_json_ json_object *key = json_object_new_string(name);
 
                         buf_format(out, "%*s", (int)(depth + 1) * 4, "");
                         json_add_go(out, key, false);
@@ -147,8 +142,7 @@ static void add_indented(Buf *out, json_object *value, unsigned depth) {
 }
 
 static void print_documents(json_object *documents, const char *format) {
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
 
         if (str_equal(format, "json"))
                 json_add_go(&out, documents, false);
@@ -163,8 +157,7 @@ static int print_formatted(json_object *documents, const Template *template, Err
         for (size_t i = 0; r == 0 && i < json_object_array_length(documents); i++) {
                 TemplateData data = { .dot = json_object_array_get_idx(documents, i),
                                       .typed = true };
-                _cleanup_buf_
-                Buf out = {};
+                _cleanup_buf_ Buf out = {};
 
                 r = template_run(template, &data, &out, err);
                 (void)printf("%s\n", r == 0 && out.data ? out.data : "");
@@ -176,8 +169,7 @@ static int inspect(Cli *cli, const Options *options, Get get, Error *err) {
         const InspectOptions *o = options->values;
         bool plain = str_empty(o->format) || str_equal(o->format, "json");
         _cleanup_(template_freep) Template *template = NULL;
-        _cleanup_json_
-        json_object *documents = json_object_new_array();
+        _cleanup_json_ json_object *documents = json_object_new_array();
         Error failed = {};
         int code = 0, r;
 

@@ -80,11 +80,9 @@ static void print_line(const Line *line, FILE *out) {
 }
 
 void table_print(const char *text, size_t least, size_t padding, FILE *out) {
-        _cleanup_strv_
-        char **texts = str_split(text, '\n');
+        _cleanup_strv_ char **texts = str_split(text, '\n');
         size_t count = strv_length(texts), most = 0;
-        _cleanup_free_
-        Line *lines = NEW_ARRAY(Line, count + 1);
+        _cleanup_free_ Line *lines = NEW_ARRAY(Line, count + 1);
 
         if (count > 0 && !*texts[count - 1])
                 count--; /* what follows the last line's end */
@@ -114,8 +112,7 @@ const char *list_format(Cli *cli, const ListKind *kind, const char *format, bool
 }
 
 static void add_heads(const ListKind *kind, const Template *template, Buf *out) {
-        _cleanup_json_
-        json_object *heads = json_object_new_object();
+        _cleanup_json_ json_object *heads = json_object_new_object();
         TemplateData data = { .dot = heads, .headers = true };
         Error ignored = {};
 
@@ -129,8 +126,7 @@ static void add_heads(const ListKind *kind, const Template *template, Buf *out) 
 static int run_rows(const ListKind *kind, const Template *template, const List *list, Buf *out,
                     Error *err) {
         for (size_t i = 0; i < list->count; i++) {
-                _cleanup_json_
-                json_object *none = json_object_new_object();
+                _cleanup_json_ json_object *none = json_object_new_object();
                 TemplateData data = { .dot = list->rows[i].fields,
                                       .type = kind->type,
                                       .labels = list->rows[i].labels ?: none };
@@ -145,10 +141,8 @@ static int run_rows(const ListKind *kind, const Template *template, const List *
 int list_print(const ListKind *kind, const char *format, const char *table, bool quiet,
                const List *list, Error *err) {
         _cleanup_(template_freep) Template *template = NULL;
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_free_ char *text = NULL;
+        _cleanup_buf_ Buf out = {};
         const char *rest = format ? str_after(format, "table") : NULL;
         bool is_table = !format ? !quiet : rest != NULL;
         int r;

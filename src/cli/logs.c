@@ -24,8 +24,7 @@ static const Option logs_rows[] = {
 };
 
 static int add_time(char **path, const char *name, const char *text, Error *err) {
-        _cleanup_free_
-        char *stamp = NULL;
+        _cleanup_free_ char *stamp = NULL;
         int r;
 
         if (str_empty(text))
@@ -42,13 +41,10 @@ static int add_time(char **path, const char *name, const char *text, Error *err)
 
 static int run_logs(Cli *cli, const Options *options, Error *err) {
         const LogsOptions *o = options->values;
-        _cleanup_free_
-        char *inspect = path_format("/containers/%s/json", options->arguments[0]);
-        _cleanup_json_
-        json_object *info = NULL;
+        _cleanup_free_ char *inspect = path_format("/containers/%s/json", options->arguments[0]);
+        _cleanup_json_ json_object *info = NULL;
         _cleanup_reply_ HttpReply *reply = NULL;
-        _cleanup_free_
-        char *path = NULL;
+        _cleanup_free_ char *path = NULL;
         int r = api_json(cli, "GET", inspect, NULL, &info, err);
 
         if (r < 0)

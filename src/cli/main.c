@@ -134,7 +134,7 @@ static const char *nearest_entry(const Group *group, const char *name) {
         for (size_t i = 0; i < group->count; i++) {
                 unsigned d = str_distance(group->entries[i].name, name);
 
-                if (d < distance && 2 * d <= strlen(name)) {
+                if (d < distance && (2 * d <= strlen(name) || *group->entries[i].name == *name)) {
                         best = group->entries[i].name;
                         distance = d;
                 }
@@ -181,12 +181,11 @@ static int dispatch(Cli *cli, const Group *group, char **words) {
                 if (group == &root_group)
                         help_root(cli, stdout);
                 else
-                        help_group(cli, group, stdout);
+                        help_group(cli, group, words[0] ? stdout : stderr);
                 return 0;
         }
         if (words[0][0] == '-') {
-                _cleanup_free_
-                char *message = str_format("unknown flag: %s", words[0]);
+                _cleanup_free_ char *message = str_format("unknown flag: %s", words[0]);
 
                 return usage_error(cli, NULL, message);
         }

@@ -38,8 +38,7 @@ static MountDriverConfig *driver_of(MountSpec *mount) {
 
 static void put_pair(Pairs *pairs, const char *text) {
         size_t length = strcspn(text, "=");
-        _cleanup_free_
-        char *key = str_copy_n(text, length);
+        _cleanup_free_ char *key = str_copy_n(text, length);
 
         pairs_put(pairs, key, text[length] ? text + length + 1 : "");
 }
@@ -51,8 +50,7 @@ static int set_type(MountSpec *mount, const char *value, Error *err) {
 }
 
 static int set_source(MountSpec *mount, const char *value, Error *err) {
-        _cleanup_free_
-        char *here = NULL;
+        _cleanup_free_ char *here = NULL;
 
         if (strncmp(value, "./", 2) != 0 && strncmp(value, "../", 3) != 0 &&
             !str_equal(value, ".") && !str_equal(value, "..")) {
@@ -175,8 +173,7 @@ static const MountKey keys[] = {
 
 static int set_key(MountSpec *mount, const char *field, Error *err) {
         size_t length = strcspn(field, "=");
-        _cleanup_free_
-        char *name = str_lower(str_copy_n(field, length));
+        _cleanup_free_ char *name = str_lower(str_copy_n(field, length));
         const char *value = field[length] ? field + length + 1 : NULL;
         bool flag = str_equal(name, "readonly") || str_equal(name, "ro") ||
                     str_equal(name, "volume-nocopy") || str_equal(name, "bind-nonrecursive");
@@ -251,8 +248,7 @@ int mount_parse(void *member, const char *text, Error *err) {
                 return error_kind(err, ERROR_INVALID, "EOF");
         mount.type = str_copy("volume");
         while (r == 0) {
-                _cleanup_free_
-                char *field = csv_field(&rest);
+                _cleanup_free_ char *field = csv_field(&rest);
 
                 if (!field)
                         break;
@@ -277,10 +273,8 @@ static bool is_relative_path(const char *source) {
 }
 
 static char *absolute(const char *path) {
-        _cleanup_free_
-        char *here = getcwd(NULL, 0);
-        _cleanup_strv_
-        char **parts = str_split(path, '/');
+        _cleanup_free_ char *here = getcwd(NULL, 0);
+        _cleanup_strv_ char **parts = str_split(path, '/');
         Buf out = {};
 
         buf_add_str(&out, here ?: "");
@@ -305,11 +299,9 @@ static char *absolute(const char *path) {
 }
 
 int volume_parse(const char *text, char ***binds, char ***volumes, Error *err) {
-        _cleanup_strv_
-        char **parts = str_split(text, ':');
+        _cleanup_strv_ char **parts = str_split(text, ':');
         size_t count = strv_length(parts);
-        _cleanup_free_
-        char *source = NULL;
+        _cleanup_free_ char *source = NULL;
 
         if (count == 0)
                 return error_kind(err, ERROR_INVALID, "invalid empty volume spec");

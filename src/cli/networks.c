@@ -62,8 +62,7 @@ typedef struct Subnet {
 
 static int parse_subnet(const char *text, Subnet *ret) {
         size_t length = strcspn(text, "/");
-        _cleanup_free_
-        char *address = str_copy_n(text, length);
+        _cleanup_free_ char *address = str_copy_n(text, length);
 
         *ret = (Subnet){ .family = strchr(address, ':') ? AF_INET6 : AF_INET };
         ret->bits = ret->family == AF_INET ? 32 : 128;
@@ -168,8 +167,7 @@ static int run_create(Cli *cli, const Options *options, Error *err) {
                                  .internal = o->internal,
                                  .attachable = o->attachable,
                                  .enable_ipv6 = o->ipv6 };
-        _cleanup_json_
-        json_object *body = NULL, *answer = NULL;
+        _cleanup_json_ json_object *body = NULL, *answer = NULL;
         int r;
 
         if (options_given(options, "ipv4") && !o->ipv4)
@@ -266,10 +264,8 @@ static int compare_rows(const void *a, const void *b) {
 
 static int run_ls(Cli *cli, const Options *options, Error *err) {
         const LsOptions *o = options->values;
-        _cleanup_free_
-        char *path = str_copy("/networks");
-        _cleanup_json_
-        json_object *all = NULL;
+        _cleanup_free_ char *path = str_copy("/networks");
+        _cleanup_json_ json_object *all = NULL;
         _cleanup_(list_done) List list = {};
         int r;
 
@@ -314,8 +310,7 @@ static int run_rm(Cli *cli, const Options *options, Error *err) {
 
         for (size_t i = 0; i < options->count; i++) {
                 const char *name = options->arguments[i];
-                _cleanup_free_
-                char *path = path_format("/networks/%s", name);
+                _cleanup_free_ char *path = path_format("/networks/%s", name);
                 Error why = {};
 
                 if (api_do(cli, "DELETE", path, &why) == 0) {
@@ -365,8 +360,7 @@ static const Option connect_rows[] = {
 
 static int post_body(Cli *cli, const char *path, json_object *body, Error *err) {
         _cleanup_reply_ HttpReply *reply = NULL;
-        _cleanup_buf_
-        Buf rest = {};
+        _cleanup_buf_ Buf rest = {};
         int r = api_call(cli, "POST", path, body, &reply, err);
 
         return r < 0 ? r : http_reply_read_all(reply, 1 << 20, &rest, err);
@@ -383,10 +377,8 @@ static void fill_endpoint(const ConnectOptions *o, EndpointSettings *e) {
 }
 
 static int run_connect(Cli *cli, const Options *options, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/networks/%s/connect", options->arguments[0]);
-        _cleanup_json_
-        json_object *body = json_object_new_object();
+        _cleanup_free_ char *path = path_format("/networks/%s/connect", options->arguments[0]);
+        _cleanup_json_ json_object *body = json_object_new_object();
         EndpointSettings endpoint = {};
 
         fill_endpoint(options->values, &endpoint);
@@ -411,10 +403,8 @@ static const Option disconnect_rows[] = {
 
 static int run_disconnect(Cli *cli, const Options *options, Error *err) {
         const ForceOption *o = options->values;
-        _cleanup_free_
-        char *path = path_format("/networks/%s/disconnect", options->arguments[0]);
-        _cleanup_json_
-        json_object *body = json_object_new_object();
+        _cleanup_free_ char *path = path_format("/networks/%s/disconnect", options->arguments[0]);
+        _cleanup_json_ json_object *body = json_object_new_object();
 
         row_put(body, "Container", options->arguments[1]);
         (void)json_object_object_add(body, "Force", json_object_new_boolean(o->force));

@@ -52,8 +52,7 @@ static char *spelled(const Option *option) {
 
 static int set_option(Options *options, const Option *option, const char *text, Error *err) {
         int (*parse)(void *, const char *, Error *) = option->parse ?: types[option->type].parse;
-        _cleanup_free_
-        char *name = spelled(option);
+        _cleanup_free_ char *name = spelled(option);
         Error why = {};
 
         if (option->flags & OPTION_REFUSED)
@@ -85,8 +84,7 @@ static const char *nearest(const OptionTable *table, const char *name) {
 }
 
 static int unknown_flag(const OptionTable *table, const char *name, size_t length, Error *err) {
-        _cleanup_free_
-        char *word = str_copy_n(name, length);
+        _cleanup_free_ char *word = str_copy_n(name, length);
         const char *near = nearest(table, word);
 
         if (near)

@@ -10,8 +10,7 @@ typedef struct Range {
 
 static int parse_range(const char *text, Range *ret) {
         const char *dash = strchr(text, '-');
-        _cleanup_free_
-        char *first = str_copy_n(text, dash ? (size_t)(dash - text) : strlen(text));
+        _cleanup_free_ char *first = str_copy_n(text, dash ? (size_t)(dash - text) : strlen(text));
 
         if (str_to_int_in(first, 0, 65535, &ret->first) < 0 ||
             str_to_int_in(dash ? dash + 1 : first, 0, 65535, &ret->last) < 0 ||
@@ -99,8 +98,7 @@ static char *host_port(const char *text, Range host, Range container, int i) {
 }
 
 int port_publish(const char *text, char ***exposed, JsonArray *bindings, Error *err) {
-        _cleanup_free_
-        char *spec = str_copy(text), *protocol = take_protocol(spec);
+        _cleanup_free_ char *spec = str_copy(text), *protocol = take_protocol(spec);
         char *ip, *host, *container;
         Range from, to = { 0, -1 };
 
@@ -121,10 +119,8 @@ int port_publish(const char *text, char ***exposed, JsonArray *bindings, Error *
         if (!is_protocol(protocol))
                 return error_kind(err, ERROR_INVALID, "invalid proto: %s", protocol);
         for (int port = from.first; port <= from.last; port++) {
-                _cleanup_free_
-                char *name = str_format("%d/%s", port, protocol);
-                _cleanup_free_
-                char *at = host_port(host, to, from, port - from.first);
+                _cleanup_free_ char *name = str_format("%d/%s", port, protocol);
+                _cleanup_free_ char *at = host_port(host, to, from, port - from.first);
 
                 expose(exposed, name);
                 add_binding(bindings, name, ip, at);
@@ -133,8 +129,7 @@ int port_publish(const char *text, char ***exposed, JsonArray *bindings, Error *
 }
 
 int port_expose(const char *text, char ***exposed, Error *err) {
-        _cleanup_free_
-        char *spec = str_copy(text), *protocol = take_protocol(spec);
+        _cleanup_free_ char *spec = str_copy(text), *protocol = take_protocol(spec);
         Range range;
 
         if (strchr(spec, ':'))
@@ -147,8 +142,7 @@ int port_expose(const char *text, char ***exposed, Error *err) {
         if (!is_protocol(protocol))
                 return error_kind(err, ERROR_INVALID, "invalid proto: %s", protocol);
         for (int port = range.first; port <= range.last; port++) {
-                _cleanup_free_
-                char *name = str_format("%d/%s", port, protocol);
+                _cleanup_free_ char *name = str_format("%d/%s", port, protocol);
 
                 expose(exposed, name);
         }

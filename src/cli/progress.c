@@ -90,8 +90,7 @@ static int show(Display *display, json_object *message, Error *err) {
         const char *detail = json_member_string(json_member(message, "errorDetail"), "message");
         const char *stream = json_member_string(message, "stream");
         const char *id = json_member_string(message, "id");
-        _cleanup_free_
-        char *progress = NULL;
+        _cleanup_free_ char *progress = NULL;
 
         if (error || detail)
                 return error_kind(err, ERROR_INTERNAL, "%s", detail ?: error);
@@ -114,16 +113,14 @@ static int show(Display *display, json_object *message, Error *err) {
 
 int progress_show(HttpReply *reply, FILE *out, bool quiet, Error *err) {
         Display display = { .out = out, .quiet = quiet, .terminal = isatty(fileno(out)) };
-        _cleanup_buf_
-        Buf held = {};
+        _cleanup_buf_ Buf held = {};
         unsigned rows;
         int r;
 
         if (!terminal_size(fileno(out), &rows, &display.columns))
                 display.columns = 200;
         for (;;) {
-                _cleanup_json_
-                json_object *message = NULL;
+                _cleanup_json_ json_object *message = NULL;
 
                 r = api_next_json(reply, &held, &message, err);
                 if (r <= 0)
@@ -140,8 +137,7 @@ int image_pull(Cli *cli, const char *image, const char *platform, FILE *out, boo
                Error *err) {
         _cleanup_(reference_done) Reference reference = {};
         _cleanup_reply_ HttpReply *reply = NULL;
-        _cleanup_free_
-        char *path = str_copy("/images/create"), *name = NULL, *auth = NULL;
+        _cleanup_free_ char *path = str_copy("/images/create"), *name = NULL, *auth = NULL;
         Pairs headers = {};
         HttpRequest request = { .method = "POST", .headers = &headers };
         int r;

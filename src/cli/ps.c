@@ -80,12 +80,11 @@ static int compare_ports(const void *a, const void *b) {
 }
 
 static char *range_text(const PortRange *r) {
-        _cleanup_free_
-        char *inside = r->private_first == r->private_last
-                               ? str_format("%d", r->private_first)
-                               : str_format("%d-%d", r->private_first, r->private_last);
-        _cleanup_free_
-        char *outside = NULL;
+        _cleanup_free_ char *inside =
+                r->private_first == r->private_last
+                        ? str_format("%d", r->private_first)
+                        : str_format("%d-%d", r->private_first, r->private_last);
+        _cleanup_free_ char *outside = NULL;
         bool six = strchr(r->ip, ':') != NULL;
 
         if (r->public_first == 0)
@@ -113,10 +112,8 @@ static bool extends(const PortRange *r, const PortRange *next) {
 static char *ports_text(json_object *ports) {
         size_t count =
                 json_object_is_type(ports, json_type_array) ? json_object_array_length(ports) : 0;
-        _cleanup_free_
-        json_object **sorted = NEW_ARRAY(json_object *, count + 1);
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_free_ json_object **sorted = NEW_ARRAY(json_object *, count + 1);
+        _cleanup_strv_ char **words = NULL;
         PortRange held = {};
 
         for (size_t i = 0; i < count; i++)
@@ -150,8 +147,7 @@ static char *ports_text(json_object *ports) {
 
 /* "/name" without its slash; those with a second one are other containers' links. */
 static char *names_text(json_object *names, bool whole) {
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
 
         for (size_t i = 0;
              json_object_is_type(names, json_type_array) && i < json_object_array_length(names);
@@ -166,8 +162,7 @@ static char *names_text(json_object *names, bool whole) {
 }
 
 static char *mounts_text(json_object *mounts, bool whole, size_t *ret_local) {
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
 
         *ret_local = 0;
         for (size_t i = 0;
@@ -186,8 +181,7 @@ static char *mounts_text(json_object *mounts, bool whole, size_t *ret_local) {
 
 static char *networks_text(json_object *container) {
         json_object *networks = json_member(json_member(container, "NetworkSettings"), "Networks");
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
 
         if (!json_object_is_type(networks, json_type_object))
                 return str_copy("");
@@ -209,8 +203,7 @@ static char *size_text(json_object *container) {
 
 static char *image_text(json_object *container, bool whole) {
         const char *image = json_words(container, "Image"), *id = json_words(container, "ImageID");
-        _cleanup_free_
-        char *cut_image = short_id(image), *cut_id = short_id(id);
+        _cleanup_free_ char *cut_image = short_id(image), *cut_id = short_id(id);
         const char *at;
 
         if (!*image)
@@ -225,8 +218,8 @@ static char *image_text(json_object *container, bool whole) {
 
 static char *command_text(json_object *container, bool whole) {
         const char *command = json_words(container, "Command");
-        _cleanup_free_
-        char *cut = whole ? str_copy(command) : text_ellipsis(command, COMMAND_WIDTH);
+        _cleanup_free_ char *cut =
+                whole ? str_copy(command) : text_ellipsis(command, COMMAND_WIDTH);
         Buf out = {};
 
         json_add_quoted(&out, cut);
@@ -268,8 +261,7 @@ static char *list_path(const PsOptions *o, const Options *options, const char *f
                 path_query(&path, "all", "1");
         path_filters(&path, o->filters);
         if (limit > 0) {
-                _cleanup_free_
-                char *text = str_format("%lld", (long long)limit);
+                _cleanup_free_ char *text = str_format("%lld", (long long)limit);
 
                 path_query(&path, "limit", text);
         }
@@ -281,14 +273,15 @@ static char *list_path(const PsOptions *o, const Options *options, const char *f
 
 static int run_ps(Cli *cli, const Options *options, Error *err) {
         const PsOptions *o = options->values;
-        const char *format = list_format(cli, &kind, o->format, o->quiet);
-        _cleanup_free_
-        char *path = list_path(o, options, format);
-        _cleanup_json_
-        json_object *all = NULL;
+        const char *format = list_format(cli, &kind, o->quiet ? NULL : o->format, o->quiet);
+        _cleanup_free_ char *path = list_path(o, options, format);
+        _cleanup_json_ json_object *all = NULL;
         _cleanup_(list_done) List list = {};
         int r;
 
+        if (o->quiet && !str_empty(o->format))
+                (void)fprintf(stderr, "WARNING: Ignoring custom format, because both --format and "
+                                      "--quiet are set.\n");
         r = api_json(cli, "GET", path, NULL, &all, err);
         if (r < 0)
                 return r;

@@ -18,8 +18,7 @@ static int compare_texts(const void *a, const void *b) {
 }
 
 char *labels_text(json_object *labels) {
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
 
         if (!json_object_is_type(labels, json_type_object))
                 return str_copy("");

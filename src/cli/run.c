@@ -23,8 +23,7 @@ static int pull_missing(Cli *cli, const ContainerOptions *o, const char *image, 
 
 static int try_create(Cli *cli, const ContainerOptions *o, json_object *body, json_object **ret,
                       Error *err) {
-        _cleanup_free_
-        char *path = str_copy("/containers/create");
+        _cleanup_free_ char *path = str_copy("/containers/create");
 
         if (!str_empty(o->name))
                 path_query(&path, "name", o->name);
@@ -53,8 +52,7 @@ static bool is_image_id(const char *image) {
 
 static int create_pulling(Cli *cli, const ContainerOptions *o, const char *image, json_object *body,
                           json_object **ret, Error *err) {
-        _cleanup_free_
-        char *name = NULL;
+        _cleanup_free_ char *name = NULL;
         int r = 0;
 
         if (!is_image_id(image)) {
@@ -112,10 +110,8 @@ static void show_warnings(json_object *answer) {
 /* Creates the container; *ret_id is the caller's. */
 static int create_container(Cli *cli, const ContainerOptions *o, const ContainerCreate *create,
                             char **ret_id, Error *err) {
-        _cleanup_json_
-        json_object *body = container_create_write(create), *answer = NULL;
-        _cleanup_close_
-        int cid_fd = -1;
+        _cleanup_json_ json_object *body = container_create_write(create), *answer = NULL;
+        _cleanup_close_ int cid_fd = -1;
         const char *id;
         int r;
 
@@ -139,8 +135,7 @@ static int create_container(Cli *cli, const ContainerOptions *o, const Container
 /* ---- waiting ---- */
 
 static int open_wait(Cli *cli, const char *id, bool removes, HttpReply **ret, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/wait", id);
+        _cleanup_free_ char *path = path_format("/containers/%s/wait", id);
 
         if (api_at_least(cli, 30))
                 path_query(&path, "condition", removes ? "removed" : "next-exit");
@@ -149,10 +144,8 @@ static int open_wait(Cli *cli, const char *id, bool removes, HttpReply **ret, Er
 
 /* The exit code, or a negative errno. */
 static int read_wait(HttpReply *reply, Error *err) {
-        _cleanup_json_
-        json_object *answer = NULL;
-        _cleanup_buf_
-        Buf held = {};
+        _cleanup_json_ json_object *answer = NULL;
+        _cleanup_buf_ Buf held = {};
         const char *message;
         int r = api_next_json(reply, &held, &answer, err);
 
@@ -186,8 +179,7 @@ static char *attach_path(const char *id, const Stream *stream, const char *keys)
 }
 
 int stream_attach(Stream *stream, const char *id, const char *keys, Error *err) {
-        _cleanup_free_
-        char *path = NULL;
+        _cleanup_free_ char *path = NULL;
         int r = detach_keys_parse(keys, &stream->detach, err);
 
         if (r < 0)
@@ -225,8 +217,7 @@ static int start_failure(const Error *err) {
 }
 
 static int start(Cli *cli, const char *id, Error *err) {
-        _cleanup_free_
-        char *path = path_format("/containers/%s/start", id);
+        _cleanup_free_ char *path = path_format("/containers/%s/start", id);
 
         return api_do(cli, "POST", path, err);
 }
@@ -282,8 +273,7 @@ static int check_terminal(const ContainerCreate *create, Error *err) {
 
 static int run_request(Cli *cli, const Options *options, ContainerCreate *create, Error *err) {
         const ContainerOptions *o = options->values;
-        _cleanup_free_
-        char *id = NULL;
+        _cleanup_free_ char *id = NULL;
         unsigned rows, columns;
         DetachKeys keys;
         int r;
@@ -341,8 +331,7 @@ const Command run_command = { "[OPTIONS] IMAGE [COMMAND] [ARG...]",
 static int run_create(Cli *cli, const Options *options, Error *err) {
         ContainerOptions *o = options->values;
         ContainerCreate create = {};
-        _cleanup_free_
-        char *id = NULL;
+        _cleanup_free_ char *id = NULL;
         int r = check_pull(o, err);
 
         if (r == 0)
@@ -385,10 +374,8 @@ static const Option start_rows[] = {
 };
 
 static int start_each(Cli *cli, const Options *options) {
-        _cleanup_strv_
-        char **failed = NULL;
-        _cleanup_free_
-        char *names = NULL;
+        _cleanup_strv_ char **failed = NULL;
+        _cleanup_free_ char *names = NULL;
 
         for (size_t i = 0; i < options->count; i++) {
                 Error err = {};
@@ -409,10 +396,8 @@ static int start_each(Cli *cli, const Options *options) {
 
 static int start_attached(Cli *cli, const Options *options, Error *err) {
         const StartOptions *o = options->values;
-        _cleanup_json_
-        json_object *info = NULL;
-        _cleanup_free_
-        char *path = path_format("/containers/%s/json", options->arguments[0]);
+        _cleanup_json_ json_object *info = NULL;
+        _cleanup_free_ char *path = path_format("/containers/%s/json", options->arguments[0]);
         _cleanup_stream_ Stream stream;
         _cleanup_reply_ HttpReply *wait = NULL;
         json_object *config;

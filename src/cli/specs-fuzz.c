@@ -49,8 +49,7 @@ static void fuzz_rest(const char *text) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static void (*const all[])(const char *) = { fuzz_port, fuzz_mount, fuzz_network,
                                                      fuzz_rest };
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
 
         if (size == 0)
                 return 0;

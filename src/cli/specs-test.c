@@ -5,8 +5,7 @@
 
 /* What -p makes of text: "80/tcp=ip:port,…;…", or the error. The caller's. */
 static char *published(const char *text) {
-        _cleanup_strv_
-        char **exposed = NULL;
+        _cleanup_strv_ char **exposed = NULL;
         JsonArray bindings = {};
         Error err = {};
         Buf out = {};
@@ -33,8 +32,7 @@ static char *published(const char *text) {
 
 #define ASSERT_PORT(text, expected)                                                                \
         do {                                                                                       \
-                _cleanup_free_                                                                     \
-                char *made_ = published(text);                                                     \
+                _cleanup_free_ char *made_ = published(text);                                      \
                 ASSERT_STR(made_, expected);                                                       \
         } while (0)
 
@@ -58,8 +56,7 @@ TEST(ports) {
 }
 
 TEST(exposed_ports) {
-        _cleanup_strv_
-        char **exposed = NULL;
+        _cleanup_strv_ char **exposed = NULL;
         Error err = {};
 
         ASSERT_OK(port_expose("80", &exposed, &err), &err);
@@ -90,8 +87,7 @@ static char *mounted(const char *text) {
 
 #define ASSERT_MOUNT(text, expected)                                                               \
         do {                                                                                       \
-                _cleanup_free_                                                                     \
-                char *made_ = mounted(text);                                                       \
+                _cleanup_free_ char *made_ = mounted(text);                                        \
                 ASSERT_STR(made_, expected);                                                       \
         } while (0)
 
@@ -112,8 +108,7 @@ TEST(mounts) {
 }
 
 TEST(volumes) {
-        _cleanup_strv_
-        char **binds = NULL, **volumes = NULL;
+        _cleanup_strv_ char **binds = NULL, **volumes = NULL;
         Error err = {};
 
         ASSERT_OK(volume_parse("/data", &binds, &volumes, &err), &err);
@@ -186,8 +181,7 @@ TEST(networks) {
 }
 
 TEST(hosts) {
-        _cleanup_strv_
-        char **hosts = NULL;
+        _cleanup_strv_ char **hosts = NULL;
         Error err = {};
 
         ASSERT_OK(extra_host_parse(&hosts, "a:1.2.3.4", &err), &err);
@@ -215,10 +209,8 @@ TEST(files_of_variables) {
         static const char text[] =
                 "\xEF\xBB\xBF# comment\nA=1\r\n\n  B=x y \nBRIG_TEST_SET\nBRIG_NOT_SET\n";
         char name[] = "/tmp/brig-env.XXXXXX";
-        _cleanup_close_
-        int fd = mkstemp(name);
-        _cleanup_strv_
-        char **all = NULL, **bad = NULL;
+        _cleanup_close_ int fd = mkstemp(name);
+        _cleanup_strv_ char **all = NULL, **bad = NULL;
         Error err = {};
         int r;
 

@@ -22,8 +22,7 @@ static NetworkSpec *network_append(NetworkSpecs *specs) {
 
 static int network_set(NetworkSpec *spec, const char *field, Error *err) {
         size_t length = strcspn(field, "=");
-        _cleanup_free_
-        char *raw = str_copy_n(field, length);
+        _cleanup_free_ char *raw = str_copy_n(field, length);
         const char *key = str_lower(str_trim(raw)), *value = field + length + 1;
 
         if (!field[length])
@@ -51,8 +50,7 @@ static int network_set(NetworkSpec *spec, const char *field, Error *err) {
 
 int network_spec_parse(void *member, const char *text, Error *err) {
         NetworkSpec *spec = network_append(member);
-        _cleanup_strv_
-        char **fields = NULL;
+        _cleanup_strv_ char **fields = NULL;
 
         if (!strchr(text, '=')) {
                 spec->name = str_copy(text);
@@ -106,8 +104,7 @@ static int parse_limit(const char *text, int64_t *ret, Error *err) {
 
 int ulimit_parse(void *member, const char *text, Error *err) {
         size_t length = strcspn(text, "=");
-        _cleanup_free_
-        char *name = str_copy_n(text, length), *soft_text = NULL;
+        _cleanup_free_ char *name = str_copy_n(text, length), *soft_text = NULL;
         JsonArray *all = member;
         Ulimit *found = NULL;
         const char *values, *colon;
@@ -149,8 +146,7 @@ static bool is_device_mode(const char *mode) {
 }
 
 int device_parse(const char *text, JsonArray *devices, Error *err) {
-        _cleanup_strv_
-        char **parts = str_split(text, ':');
+        _cleanup_strv_ char **parts = str_split(text, ':');
         size_t count = strv_length(parts);
         DeviceMapping *device;
         const char *inside, *mode = "rwm";
@@ -187,8 +183,7 @@ static bool is_address(const char *text) {
 
 int extra_host_parse(void *member, const char *text, Error *err) {
         size_t length = strcspn(text, "=");
-        _cleanup_free_
-        char *name = NULL, *address = NULL;
+        _cleanup_free_ char *name = NULL, *address = NULL;
 
         if (!text[length])
                 length = strcspn(text, ":");
@@ -216,8 +211,7 @@ int dns_parse(void *member, const char *text, Error *err) {
 }
 
 int attach_parse(void *member, const char *text, Error *err) {
-        _cleanup_free_
-        char *name = str_lower(str_copy(text));
+        _cleanup_free_ char *name = str_lower(str_copy(text));
 
         if (!str_equal(name, "stdin") && !str_equal(name, "stdout") && !str_equal(name, "stderr"))
                 return error_kind(err, ERROR_INVALID, "valid streams are STDIN, STDOUT and STDERR");
@@ -271,8 +265,7 @@ static int add_line(const char *path, unsigned number, char *line, bool environm
 }
 
 static int read_file(const char *path, bool environment, char ***ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         unsigned number = 0;
         char *line, *rest;

@@ -74,8 +74,7 @@ void stream_done(Stream *stream) {
 }
 
 static int send_size(Stream *stream, unsigned rows, unsigned columns) {
-        _cleanup_free_
-        char *path = str_format("%s?h=%u&w=%u", stream->resize, rows, columns);
+        _cleanup_free_ char *path = str_format("%s?h=%u&w=%u", stream->resize, rows, columns);
         Error ignored = {};
 
         return api_do(stream->cli, "POST", path, &ignored);
@@ -145,8 +144,7 @@ static int write_input(Buf *buf, bool raw, Error *err) {
 }
 
 int frames_copy(HttpReply *reply, bool raw, Error *err) {
-        _cleanup_buf_
-        Buf input = {};
+        _cleanup_buf_ Buf input = {};
 
         for (;;) {
                 ssize_t got;
@@ -223,8 +221,7 @@ static int read_stdin(Stream *stream) {
 
 static void pass_signal(Stream *stream) {
         struct signalfd_siginfo info;
-        _cleanup_free_
-        char *path = NULL;
+        _cleanup_free_ char *path = NULL;
         Error err = {};
 
         if (read(stream->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))

@@ -44,8 +44,7 @@ static void print_line(const char *indent, const char *name, int width, const ch
 }
 
 static void print_client(const Cli *cli) {
-        _cleanup_free_
-        char *api = NULL, *platform = str_format("linux/%s", arch_name());
+        _cleanup_free_ char *api = NULL, *platform = str_format("linux/%s", arch_name());
 
         api = !cli->api || str_equal(cli->api, API_VERSION)
                       ? str_copy(API_VERSION)
@@ -59,11 +58,10 @@ static void print_client(const Cli *cli) {
 
 static void print_component(json_object *component) {
         json_object *details = json_member(component, "Details");
-        _cleanup_free_
-        char *api = str_format("%s (minimum version %s)", json_words(details, "ApiVersion"),
-                               json_words(details, "MinAPIVersion"));
-        _cleanup_free_
-        char *platform =
+        _cleanup_free_ char *api =
+                str_format("%s (minimum version %s)", json_words(details, "ApiVersion"),
+                           json_words(details, "MinAPIVersion"));
+        _cleanup_free_ char *platform =
                 str_format("%s/%s", json_words(details, "Os"), json_words(details, "Arch"));
 
         (void)printf(" %s:\n", json_words(component, "Name"));
@@ -102,11 +100,9 @@ static void add_go_names(json_object *version) {
 
 static int print_version_as(const char *format, json_object *client, json_object *server,
                             Error *err) {
-        _cleanup_json_
-        json_object *all = json_object_new_object();
+        _cleanup_json_ json_object *all = json_object_new_object();
         TemplateData data = { .dot = all, .type = "system.versionInfo" };
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
         int r;
 
         (void)json_object_object_add(all, "Client", json_object_get(client));
@@ -122,8 +118,7 @@ static int print_version_as(const char *format, json_object *client, json_object
 
 static int run_version(Cli *cli, const Options *options, Error *err) {
         const FormatOption *o = options->values;
-        _cleanup_json_
-        json_object *client = NULL, *server = NULL;
+        _cleanup_json_ json_object *client = NULL, *server = NULL;
         Error failed = {};
         int got = api_json(cli, "GET", "/version", NULL, &server, &failed), r = 0;
 
@@ -252,9 +247,8 @@ static void print_commits(json_object *info) {
                         { "init", "InitCommit" } };
 
         for (size_t i = 0; i < ELEMENTS(commits); i++)
-                if (json_member(info, commits[i].member))
-                        (void)printf(" %s version: %s\n", commits[i].label,
-                                     json_words(json_member(info, commits[i].member), "ID"));
+                (void)printf(" %s version: %s\n", commits[i].label,
+                             json_words(json_member(info, commits[i].member), "ID"));
 }
 
 /* "name=seccomp,profile=default" → "  seccomp", "   Profile: default" */
@@ -265,8 +259,7 @@ static void print_security(json_object *info) {
                 return;
         (void)printf(" Security Options:\n");
         for (size_t i = 0; i < json_object_array_length(all); i++) {
-                _cleanup_strv_
-                char **parts =
+                _cleanup_strv_ char **parts =
                         str_split(json_object_get_string(json_object_array_get_idx(all, i)), ',');
 
                 for (char **part = parts; part && *part; part++) {
@@ -372,22 +365,19 @@ static void print_warnings(json_object *info) {
 static int print_info_as(const Cli *cli, const char *format, json_object *info, Error *err) {
         TemplateData data = { .dot = info, .type = "system.dockerInfo" };
         json_object *client = client_version(cli);
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
         int r;
 
         (void)json_object_object_add(client, "Debug", json_object_new_boolean(cli->debug));
         (void)json_object_object_add(info, "ClientInfo", client);
         r = format_document(format, &data, &out, err);
-        if (r == 0)
-                (void)printf("%s\n", out.data ?: "");
+        (void)printf("%s\n", r == 0 && out.data ? out.data : "");
         return r;
 }
 
 static int run_info(Cli *cli, const Options *options, Error *err) {
         const FormatOption *o = options->values;
-        _cleanup_json_
-        json_object *info = NULL;
+        _cleanup_json_ json_object *info = NULL;
         Error failed = {};
         int got = api_json(cli, "GET", "/info", NULL, &info, &failed);
 

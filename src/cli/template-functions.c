@@ -231,8 +231,7 @@ static int call_printf(const Value *arguments, size_t count, Value *ret, Error *
 
 static char *escape_all(const Value *arguments, size_t count, const char *characters,
                         const char *const *escapes) {
-        _cleanup_free_
-        char *text = print_all(arguments, count, false);
+        _cleanup_free_ char *text = print_all(arguments, count, false);
         Buf out = {};
 
         for (const char *next = text; *next; next++) {
@@ -262,8 +261,7 @@ static int call_js(const Value *arguments, size_t count, Value *ret, Error *err)
 }
 
 static int call_urlquery(const Value *arguments, size_t count, Value *ret, Error *err) {
-        _cleanup_free_
-        char *text = print_all(arguments, count, false);
+        _cleanup_free_ char *text = print_all(arguments, count, false);
         Buf out = {};
 
         for (const char *next = text; *next; next++) {
@@ -427,8 +425,7 @@ static int call_join(const Value *arguments, size_t count, Value *ret, Error *er
 
 static int change_case(Value argument, int (*first)(int), int (*rest)(int), Value *ret,
                        Error *err) {
-        _cleanup_free_
-        char *copy = NULL;
+        _cleanup_free_ char *copy = NULL;
         const char *text = "";
         bool start = true;
         int r = want_text(argument, &text, err);

@@ -9,13 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const char document[] = "{\"A\":{\"B\":[1,2.5,\"x\",null,true]},\"C\":\"text\","
                                        "\"Labels\":null,\"D\":{\"k\":\"v\"}}";
-        _cleanup_free_
-        char *text = str_copy_n((const char *)data, size);
+        _cleanup_free_ char *text = str_copy_n((const char *)data, size);
         _cleanup_(template_freep) Template *template = NULL;
-        _cleanup_json_
-        json_object *dot = NULL;
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_json_ json_object *dot = NULL;
+        _cleanup_buf_ Buf out = {};
         TemplateData parts = { .typed = size & 1, .headers = size & 2 };
         Error err = {};
 

@@ -203,8 +203,7 @@ static int parse_escape(Parser *p, Buf *out) {
 }
 
 static int parse_string(Parser *p, json_object **ret) {
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
 
         for (p->at++; peek(p) != '"';) {
                 if (!peek(p) || peek(p) == '\n')
@@ -240,8 +239,7 @@ static int parse_raw_string(Parser *p, json_object **ret) {
 
 /* 'a': the number of its code point. */
 static int parse_character(Parser *p, json_object **ret) {
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
         const unsigned char *bytes;
         unsigned rune;
         size_t more;
@@ -276,8 +274,7 @@ static int parse_character(Parser *p, json_object **ret) {
 
 static int parse_number(Parser *p, json_object **ret) {
         size_t length = peek(p) == '+' || peek(p) == '-' ? 1 : 0;
-        _cleanup_free_
-        char *word = NULL;
+        _cleanup_free_ char *word = NULL;
         char *end;
         long long whole;
         double value;

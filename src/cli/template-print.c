@@ -74,8 +74,7 @@ static int compare_names(const void *a, const void *b) {
 
 static void add_map(Buf *out, json_object *object) {
         size_t count = (size_t)json_object_object_length(object), i = 0;
-        _cleanup_free_
-        const char **names = NEW_ARRAY(const char *, count + 1);
+        _cleanup_free_ const char **names = NEW_ARRAY(const char *, count + 1);
 
         json_object_object_foreach(object, name, element) {
                 (void)element;
@@ -316,8 +315,7 @@ static char *double_text(const Verb *verb, double value) {
 }
 
 static char *string_text(const Verb *verb, const char *text) {
-        _cleanup_free_
-        char *cut = NULL;
+        _cleanup_free_ char *cut = NULL;
         const char *end = text;
         Buf out = {};
 
@@ -371,8 +369,7 @@ static char *formatted(const Verb *verb, Value value) {
 
 static void add_verb(Buf *out, const Verb *verb, Value value) {
         json_type type = json_object_get_type(value.object);
-        _cleanup_free_
-        char *text = formatted(verb, value);
+        _cleanup_free_ char *text = formatted(verb, value);
 
         if (text)
                 add_padded(out, verb, text, type == json_type_int || type == json_type_double);

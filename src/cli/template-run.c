@@ -288,8 +288,7 @@ static int short_circuit(Run *run, const Stage *stage, Value dot, const Value *l
 
 /* What stands over a label's column: its name's last part. */
 static json_object *label_head(const char *name) {
-        _cleanup_free_
-        char *head = str_copy(strrchr(name, '.') ? strrchr(name, '.') + 1 : name);
+        _cleanup_free_ char *head = str_copy(strrchr(name, '.') ? strrchr(name, '.') + 1 : name);
 
         for (char *next = head; *next; next++)
                 if (*next == '-' || *next == '_')
@@ -448,8 +447,7 @@ static int compare_names(const void *a, const void *b) {
 
 static int range_object(Run *run, const Node *node, json_object *object) {
         size_t count = (size_t)json_object_object_length(object), i = 0;
-        _cleanup_free_
-        const char **names = NEW_ARRAY(const char *, count + 1);
+        _cleanup_free_ const char **names = NEW_ARRAY(const char *, count + 1);
         int r = 0;
 
         json_object_object_foreach(object, name, element) {
@@ -502,8 +500,7 @@ static int run_range(Run *run, const Node *node, Value dot) {
         if (value.object && !json_object_is_type(value.object, json_type_array) &&
             !json_object_is_type(value.object, json_type_object) &&
             !json_object_is_type(value.object, json_type_int)) {
-                _cleanup_buf_
-                Buf printed = {};
+                _cleanup_buf_ Buf printed = {};
 
                 value_print(&printed, value);
                 return fail_at(run, pipeline->start, pipeline->end, pipeline->start,

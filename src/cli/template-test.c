@@ -12,10 +12,8 @@ static const char document[] =
 /* What the template prints, or the error's message; the caller's. */
 static char *run_on(const char *text, const char *json, bool typed, const char *type) {
         _cleanup_(template_freep) Template *template = NULL;
-        _cleanup_json_
-        json_object *dot = NULL, *labels = NULL;
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_json_ json_object *dot = NULL, *labels = NULL;
+        _cleanup_buf_ Buf out = {};
         TemplateData data = { .typed = typed, .type = type };
         Error err = {};
 
@@ -32,8 +30,7 @@ static char *run_on(const char *text, const char *json, bool typed, const char *
 
 #define ASSERT_RUN(text, expected)                                                                 \
         do {                                                                                       \
-                _cleanup_free_                                                                     \
-                char *printed_ = run_on(text, document, false, NULL);                              \
+                _cleanup_free_ char *printed_ = run_on(text, document, false, NULL);               \
                 ASSERT_STR(printed_, expected);                                                    \
         } while (0)
 
@@ -166,10 +163,8 @@ TEST(errors_of_running) {
 TEST(nil_of_known_types) {
         static const char text[] =
                 "{{.Config.Healthcheck}} {{.Config.Env}} {{if .State.Health}}h{{else}}n{{end}}";
-        _cleanup_free_
-        char *printed = run_on(text, document, true, NULL);
-        _cleanup_free_
-        char *deeper = run_on("{{.State.Health.Status}}", document, true, NULL);
+        _cleanup_free_ char *printed = run_on(text, document, true, NULL);
+        _cleanup_free_ char *deeper = run_on("{{.State.Health.Status}}", document, true, NULL);
 
         ASSERT_STR(printed, "<nil> [] n");
         ASSERT_STR(deeper, "template: :1:8: executing \"\" at <.State.Health.Status>: map has no "
@@ -177,12 +172,10 @@ TEST(nil_of_known_types) {
 }
 
 TEST(rows) {
-        _cleanup_free_
-        char *label = run_on("{{.Label \"a\"}}|{{.Label \"q\"}}", "{}", false, "*row");
-        _cleanup_free_
-        char *field = run_on("{{.Foo}}", "{}", false, "*row");
-        _cleanup_free_
-        char *whole = run_on("{{json .}}", "{\"P\":\"a->b\"}", false, "*row");
+        _cleanup_free_ char *label =
+                run_on("{{.Label \"a\"}}|{{.Label \"q\"}}", "{}", false, "*row");
+        _cleanup_free_ char *field = run_on("{{.Foo}}", "{}", false, "*row");
+        _cleanup_free_ char *whole = run_on("{{json .}}", "{\"P\":\"a->b\"}", false, "*row");
 
         ASSERT_STR(label, "b|");
         ASSERT_STR(field, "template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in "
@@ -192,8 +185,7 @@ TEST(rows) {
 
 TEST(depth_is_bounded) {
         Buf deep = {};
-        _cleanup_free_
-        char *text = NULL, *printed = NULL;
+        _cleanup_free_ char *text = NULL, *printed = NULL;
 
         buf_add_str(&deep, "{{");
         for (int i = 0; i < 1000; i++)

@@ -56,8 +56,7 @@ static int key_code(const char *name) {
 }
 
 int detach_keys_parse(const char *text, DetachKeys *ret, Error *err) {
-        _cleanup_strv_
-        char **names = str_split(str_empty(text) ? "ctrl-p,ctrl-q" : text, ',');
+        _cleanup_strv_ char **names = str_split(str_empty(text) ? "ctrl-p,ctrl-q" : text, ',');
 
         *ret = (DetachKeys){};
         for (char **name = names; *name; name++) {

@@ -40,10 +40,8 @@ TEST(sizes_out) {
 }
 
 TEST(cutting_text) {
-        _cleanup_free_
-        char *same = text_ellipsis("short", 5), *cut = text_ellipsis("longer", 5);
-        _cleanup_free_
-        char *wide = text_ellipsis("äöüäöü", 4);
+        _cleanup_free_ char *same = text_ellipsis("short", 5), *cut = text_ellipsis("longer", 5);
+        _cleanup_free_ char *wide = text_ellipsis("äöüäöü", 4);
 
         ASSERT_STR(same, "short");
         ASSERT_STR(cut, "long…");
@@ -63,14 +61,10 @@ static char *table_of(const char *text, size_t least) {
 }
 
 TEST(tables) {
-        _cleanup_free_
-        char *narrow = table_of("A\tB\nlonger than ten\tx\n", 10);
-        _cleanup_free_
-        char *least = table_of("A\tB\nab\tx\n", 10);
-        _cleanup_free_
-        char *ragged = table_of("a\tb\tc\nplain\naaaa\tb\n", 1);
-        _cleanup_free_
-        char *none = table_of("", 10);
+        _cleanup_free_ char *narrow = table_of("A\tB\nlonger than ten\tx\n", 10);
+        _cleanup_free_ char *least = table_of("A\tB\nab\tx\n", 10);
+        _cleanup_free_ char *ragged = table_of("a\tb\tc\nplain\naaaa\tb\n", 1);
+        _cleanup_free_ char *none = table_of("", 10);
 
         ASSERT_STR(narrow, "A                 B\nlonger than ten   x\n");
         ASSERT_STR(least, "A         B\nab        x\n");
@@ -80,8 +74,7 @@ TEST(tables) {
 
 TEST(detach_keys) {
         DetachKeys keys;
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
         Error err = {};
 
         ASSERT_OK(detach_keys_parse(NULL, &keys, &err), &err);
@@ -101,8 +94,7 @@ TEST(detach_keys) {
 }
 
 TEST(time_stamps) {
-        _cleanup_free_
-        char *whole = NULL, *zoned = NULL, *ago = NULL, *none = NULL;
+        _cleanup_free_ char *whole = NULL, *zoned = NULL, *ago = NULL, *none = NULL;
 
         ASSERT_INT(time_stamp("1136073600.000000001", &whole), 0);
         ASSERT_STR(whole, "1136073600.000000001");

@@ -31,8 +31,7 @@ int value_list(void *member, const char *text, Error *err) {
 }
 
 int value_strings(void *member, const char *text, Error *err) {
-        _cleanup_strv_
-        char **parts = str_split(text, ',');
+        _cleanup_strv_ char **parts = str_split(text, ',');
 
         for (char **part = parts; part && *part; part++)
                 strv_add(member, *part);
@@ -40,8 +39,7 @@ int value_strings(void *member, const char *text, Error *err) {
 }
 
 int value_filter(void *member, const char *text, Error *err) {
-        _cleanup_free_
-        char *key = NULL, *value = NULL;
+        _cleanup_free_ char *key = NULL, *value = NULL;
         const char *equals = strchr(text, '=');
 
         if (!*text)
@@ -97,8 +95,7 @@ int value_uint16(void *member, const char *text, Error *err) {
 int size_parse(const char *text, int64_t *ret) {
         static const char letters[] = "kmgtpe";
         size_t digits = strspn(text, "0123456789.");
-        _cleanup_free_
-        char *number = str_copy_n(text, digits);
+        _cleanup_free_ char *number = str_copy_n(text, digits);
         const char *suffix = text + digits;
         const char *letter;
         double value, scale = 1;
@@ -159,8 +156,7 @@ int value_duration(void *member, const char *text, Error *err) {
 
 int value_map(void *member, const char *text, Error *err) {
         size_t length = strcspn(text, "=");
-        _cleanup_free_
-        char *key = str_copy_n(text, length);
+        _cleanup_free_ char *key = str_copy_n(text, length);
 
         if (length == 0)
                 return error_kind(err, ERROR_INVALID, "invalid option '%s': empty name", text);

@@ -39,8 +39,7 @@ static const Option create_rows[] = {
 static int run_create(Cli *cli, const Options *options, Error *err) {
         const CreateOptions *o = options->values;
         VolumeCreate create = {};
-        _cleanup_json_
-        json_object *body = NULL, *answer = NULL;
+        _cleanup_json_ json_object *body = NULL, *answer = NULL;
         int r;
 
         if (o->name && options->count > 0)
@@ -122,10 +121,8 @@ static int compare_rows(const void *a, const void *b) {
 
 static int run_ls(Cli *cli, const Options *options, Error *err) {
         const LsOptions *o = options->values;
-        _cleanup_free_
-        char *path = str_copy("/volumes");
-        _cleanup_json_
-        json_object *answer = NULL;
+        _cleanup_free_ char *path = str_copy("/volumes");
+        _cleanup_json_ json_object *answer = NULL;
         _cleanup_(list_done) List list = {};
         json_object *all;
         int r;
@@ -164,8 +161,7 @@ static const Option rm_rows[] = {
 
 static int rm_one(Cli *cli, const Options *options, const char *name, Error *err) {
         const RmOptions *o = options->values;
-        _cleanup_free_
-        char *path = path_format("/volumes/%s", name);
+        _cleanup_free_ char *path = path_format("/volumes/%s", name);
 
         if (o->force)
                 path_query(&path, "force", "1");
