@@ -198,7 +198,9 @@ teardown() {
 
 @test "attach joins a running container, and its end ends it" {
   brig run -di --name at busybox sh -c 'read word; echo "got $word"; exit 8'
-  run bash -c 'echo through | timeout -s KILL 20 brig attach at'
+  # The end of standard input would end the attachment, as Docker has it: so it stays open.
+  mkfifo "$root/input"
+  run bash -c 'exec 4<>"$1"; echo through >&4; timeout -s KILL 20 brig attach at <"$1"' _ "$root/input"
   [ "$status" -eq 8 ]
   [[ $output == *'got through'* ]]
 }

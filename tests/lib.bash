@@ -23,7 +23,7 @@ on_host() { nsenter --target "$host_pid" --net --mount -- "$@"; }
 start_daemon() {
   local notify=$root/notify.fifo
   rm -f "$notify"; mkfifo "$notify"
-  on_host "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
+  nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
     --cgroup-parent "/brig-test-$host_pid" --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
   daemon_pid=$!
   export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
@@ -113,7 +113,7 @@ log: {level: error, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: $root/registry}, delete: {enabled: true}}
 http: {addr: 127.0.0.1:$registry_port}
 EOF
-  on_host docker-registry serve "$root/registry.yml" >"$root/registry.log" 2>&1 3>&- &
+  nsenter --target "$host_pid" --net --mount -- docker-registry serve "$root/registry.yml" >"$root/registry.log" 2>&1 3>&- &
   registry_pid=$!
   wait_until on_host curl -s -o /dev/null "http://127.0.0.1:$registry_port/v2/"
 }

@@ -79,6 +79,8 @@ TEST(distance_counts_edits) {
         ASSERT_INT(str_distance("kitten", "sitting"), 3);
         ASSERT_INT(str_distance("", "abc"), 3);
         ASSERT_INT(str_distance("run", "run"), 0);
+        ASSERT_INT(str_distance("rnu", "run"), 1);
+        ASSERT_INT(str_distance("abcd", "badc"), 2);
 }
 
 TEST(maps_keep_what_they_are_given) {

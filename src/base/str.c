@@ -140,24 +140,28 @@ int str_to_double(const char *text, double *ret) {
 }
 
 unsigned str_distance(const char *a, const char *b) {
-        size_t width = strlen(b);
-        _cleanup_free_
-        unsigned *row = NEW_ARRAY(unsigned, width + 1);
+        size_t width = strlen(b) + 1;
+        _cleanup_free_ unsigned *rows = NEW_ARRAY(unsigned, 3 * width);
+        unsigned *before = rows, *above = rows + width, *row = rows + 2 * width;
 
-        for (size_t j = 0; j <= width; j++)
-                row[j] = (unsigned)j;
+        for (size_t j = 0; j < width; j++)
+                above[j] = (unsigned)j;
         for (size_t i = 0; a[i]; i++) {
-                unsigned diagonal = row[0];
+                unsigned *spare = before;
 
                 row[0] = (unsigned)i + 1;
-                for (size_t j = 0; j < width; j++) {
-                        unsigned change = diagonal + (a[i] != b[j]);
+                for (size_t j = 1; j < width; j++) {
+                        unsigned change = above[j - 1] + (a[i] != b[j - 1]);
 
-                        diagonal = row[j + 1];
-                        row[j + 1] = MIN(change, MIN(row[j], diagonal) + 1);
+                        row[j] = MIN(change, MIN(above[j], row[j - 1]) + 1);
+                        if (i > 0 && j > 1 && a[i] == b[j - 2] && a[i - 1] == b[j - 1])
+                                row[j] = MIN(row[j], before[j - 2] + 1);
                 }
+                before = above;
+                above = row;
+                row = spare;
         }
-        return row[width];
+        return above[width - 1];
 }
 
 size_t strv_length(char *const *list) {
