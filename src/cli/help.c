@@ -190,7 +190,8 @@ void complete(char **words, size_t count) {
                         if (!str_equal(group->entries[j].name, words[i]))
                                 continue;
                         command = group->entries[j].command;
-                        group = group->entries[j].group ?: group;
+                        if (group->entries[j].group)
+                                group = group->entries[j].group;
                         break;
                 }
         }

@@ -106,6 +106,7 @@ static char *save_path(const Options *options) {
 /* The file appears whole or not at all. */
 static int save_to_file(HttpReply *reply, const char *output, Error *err) {
         _cleanup_free_ char *temporary = str_format("%s.tmp-%d", output, (int)getpid());
+        const char *slash = strrchr(output, '/');
         _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         int r;
 

@@ -179,7 +179,7 @@ static int dispatch(Cli *cli, const Group *group, char **words) {
 
         if (!words[0] || asks_for_help(words[0])) {
                 if (group == &root_group)
-                        help_root(cli, stdout);
+                        help_root(cli, words[0] ? stdout : stderr);
                 else
                         help_group(cli, group, words[0] ? stdout : stderr);
                 return 0;

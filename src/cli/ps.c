@@ -154,7 +154,7 @@ static char *names_text(json_object *names, bool whole) {
              i++) {
                 const char *name = json_object_get_string(json_object_array_get_idx(names, i));
 
-                name = str_after(name, "/") ?: name;
+                name += *name == '/';
                 if (whole || !strchr(name, '/'))
                         strv_add(&words, name);
         }

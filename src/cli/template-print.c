@@ -329,9 +329,10 @@ static char *string_text(const Verb *verb, const char *text) {
                 for (end++; ((unsigned char)*end & 0xC0) == 0x80;)
                         end++;
         cut = str_copy_n(text, (size_t)(end - text));
-        if (verb->letter != 'q')
-                return TAKE_PTR(cut);
-        add_json_string(&out, cut, false);
+        if (verb->letter == 'q')
+                add_json_string(&out, cut, false);
+        else
+                buf_add_str(&out, cut);
         return buf_take(&out);
 }
 
