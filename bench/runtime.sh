@@ -12,8 +12,9 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 brig=$(realpath "${BRIG_RUNTIME:-$top/build/src/runtime/brig-runtime}")
 profile=${SECCOMP_PROFILE:-/usr/share/containers/seccomp.json}
 work=$(mktemp -d)
-trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'umount "$work/state" 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
 
+mkdir "$work/state" && mount -t tmpfs state "$work/state" # as /run is
 mkdir -p "$work/bundle/rootfs"/{proc,sys,dev}
 echo 'int main(void) { return 0; }' | cc -O2 -static -x c - -o "$work/bundle/rootfs/true"
 
@@ -44,7 +45,7 @@ for ((i = 0; i < rounds; i++)); do
   for name in "${runtimes[@]}"; do
     program=$name
     [[ $name == brig-runtime ]] && program=$brig
-    run_one "$name" "$program" --root "$work/state-$name" run --bundle "$work/bundle" "bench-$$-$i"
+    run_one "$name" "$program" --root "$work/state/$name" run --bundle "$work/bundle" "bench-$$-$i"
   done
 done
 

@@ -12,12 +12,11 @@
 static int inherit_cpuset(const Hierarchy *hierarchy, const char *level, Error *err) {
         static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
         const char *slash = strrchr(level, '/');
-        _cleanup_free_
-        char *parent = slash ? str_copy_n(level, (size_t)(slash - level)) : str_copy("/");
+        _cleanup_free_ char *parent =
+                slash ? str_copy_n(level, (size_t)(slash - level)) : str_copy("/");
 
         for (size_t i = 0; i < ELEMENTS(files); i++) {
-                _cleanup_free_
-                char *text = NULL;
+                _cleanup_free_ char *text = NULL;
                 int r = cgroup_file_read(hierarchy, parent, files[i], &text, err);
 
                 if (r == 0)
@@ -46,10 +45,8 @@ static int v1_create(const char *path, Error *err) {
 
 /* Signals every member, then thaws them, as frozen ones take it only then, and waits for each. */
 static int kill_round(const char *path, bool freezer, int64_t end, size_t *ret_count, Error *err) {
-        _cleanup_free_
-        pid_t *pids = NULL;
-        _cleanup_free_
-        int *pidfds = NULL;
+        _cleanup_free_ pid_t *pids = NULL;
+        _cleanup_free_ int *pidfds = NULL;
         size_t count;
         int r = cgroup_pids(path, &pids, &count, err);
 
@@ -75,8 +72,7 @@ static int kill_round(const char *path, bool freezer, int64_t end, size_t *ret_c
 }
 
 static bool is_empty(const char *path) {
-        _cleanup_free_
-        pid_t *pids = NULL;
+        _cleanup_free_ pid_t *pids = NULL;
         size_t count = 1;
 
         return cgroup_pids(path, &pids, &count, NULL) == 0 && count == 0;
@@ -111,8 +107,7 @@ static int v1_kill(const char *path, int64_t timeout, Error *err) {
 
 static int v1_is_frozen(const char *path, bool *ret, Error *err) {
         const Cgroups *groups;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         int r = cgroups_get(&groups, err);
 
         if (r == 0 && groups->unified.fd >= 0)

@@ -6,10 +6,8 @@
 /* Enables for the children of `level` every controller that it has; one that the kernel refuses (a
  * realtime process outside) stays off, and a limit that needs it then fails by name. */
 static int enable_controllers(const Hierarchy *unified, const char *level, Error *err) {
-        _cleanup_free_
-        char *have = NULL, *enabled = NULL;
-        _cleanup_strv_
-        char **names = NULL, **on = NULL;
+        _cleanup_free_ char *have = NULL, *enabled = NULL;
+        _cleanup_strv_ char **names = NULL, **on = NULL;
         int r = cgroup_file_read(unified, level, "cgroup.controllers", &have, err);
 
         if (r == 0)
@@ -19,8 +17,7 @@ static int enable_controllers(const Hierarchy *unified, const char *level, Error
         names = str_split(str_trim(have), ' ');
         on = str_split(str_trim(enabled), ' ');
         for (char **name = names; name && *name; name++) {
-                _cleanup_free_
-                char *text = str_format("+%s", *name);
+                _cleanup_free_ char *text = str_format("+%s", *name);
 
                 if (!strv_has(on, *name))
                         (void)cgroup_file_write(unified, level, "cgroup.subtree_control", text,
@@ -31,8 +28,7 @@ static int enable_controllers(const Hierarchy *unified, const char *level, Error
 
 static int v2_create(const char *path, Error *err) {
         const Cgroups *groups;
-        _cleanup_free_
-        char *level = str_copy(cgroup_relative(path));
+        _cleanup_free_ char *level = str_copy(cgroup_relative(path));
         int r = cgroups_get(&groups, err);
 
         if (r == 0)
@@ -83,8 +79,7 @@ static int v2_freeze(const char *path, bool frozen, int64_t timeout, Error *err)
 
 static int v2_is_frozen(const char *path, bool *ret, Error *err) {
         const Cgroups *groups;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         int r = cgroups_get(&groups, err);
 
         if (r == 0)

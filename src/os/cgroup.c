@@ -29,8 +29,8 @@ static bool is_type(int fd, long magic) {
 /* One directory entry of the tmpfs: a hierarchy of v1, the unified one, or neither (a link cpu →
  * cpu,cpuacct). */
 static void look_at(int root_fd, const char *name) {
-        _cleanup_close_
-        int fd = openat(root_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd =
+                openat(root_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         Hierarchy *hierarchy;
 
         if (fd < 0 || strlen(name) >= sizeof(found.unified.name))
@@ -46,8 +46,7 @@ static void look_at(int root_fd, const char *name) {
 }
 
 static int look(Error *err) {
-        _cleanup_close_
-        int root_fd = open(CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int root_fd = open(CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *dir = NULL;
 
         if (root_fd < 0)
@@ -153,8 +152,7 @@ static int make_level(const Hierarchy *hierarchy, const char *level, CgroupLevel
 
 int cgroup_make(const Hierarchy *hierarchy, const char *path, CgroupLevel made, Error *err) {
         const char *relative = cgroup_relative(path);
-        _cleanup_free_
-        char *level = str_copy(relative);
+        _cleanup_free_ char *level = str_copy(relative);
         int r;
 
         /* The parents nearly always exist: the last level first. */
@@ -172,18 +170,15 @@ int cgroup_make(const Hierarchy *hierarchy, const char *path, CgroupLevel made, 
 
 int cgroup_file_read(const Hierarchy *hierarchy, const char *path, const char *file, char **ret,
                      Error *err) {
-        _cleanup_free_
-        char *name = str_format("%s/%s", cgroup_relative(path), file);
+        _cleanup_free_ char *name = str_format("%s/%s", cgroup_relative(path), file);
 
         return file_read_at(hierarchy->fd, name, FILE_MAX, ret, NULL, err);
 }
 
 int cgroup_file_write(const Hierarchy *hierarchy, const char *path, const char *file,
                       const char *text, Error *err) {
-        _cleanup_free_
-        char *name = str_format("%s/%s", cgroup_relative(path), file);
-        _cleanup_close_
-        int fd = openat(hierarchy->fd, name, O_WRONLY | O_CLOEXEC);
+        _cleanup_free_ char *name = str_format("%s/%s", cgroup_relative(path), file);
+        _cleanup_close_ int fd = openat(hierarchy->fd, name, O_WRONLY | O_CLOEXEC);
 
         if (fd < 0)
                 return error_set(err, errno, "open %s/%s%s%s", CGROUP_ROOT, hierarchy->name,
@@ -196,8 +191,7 @@ int cgroup_file_write(const Hierarchy *hierarchy, const char *path, const char *
 
 uint64_t cgroup_number(const Hierarchy *hierarchy, const char *path, const char *file,
                        const char *key) {
-        _cleanup_free_
-        char *text = NULL, *digits = NULL;
+        _cleanup_free_ char *text = NULL, *digits = NULL;
         const char *at;
         uint64_t number;
 
@@ -219,10 +213,8 @@ uint64_t cgroup_number(const Hierarchy *hierarchy, const char *path, const char 
 
 int cgroup_wait_event(const Hierarchy *unified, const char *path, const char *line,
                       int64_t timeout) {
-        _cleanup_free_
-        char *name = str_format("%s/cgroup.events", cgroup_relative(path));
-        _cleanup_close_
-        int fd = openat(unified->fd, name, O_RDONLY | O_CLOEXEC);
+        _cleanup_free_ char *name = str_format("%s/cgroup.events", cgroup_relative(path));
+        _cleanup_close_ int fd = openat(unified->fd, name, O_RDONLY | O_CLOEXEC);
         int64_t end = clock_monotonic() + timeout;
 
         if (fd < 0)
@@ -281,8 +273,7 @@ int cgroup_clone_fd(const char *path, int *ret_fd, Error *err) {
 
 int cgroup_join_fds(const char *path, int fds[CGROUP_HIERARCHIES_MAX], size_t *ret_count,
                     Error *err) {
-        _cleanup_free_
-        char *name = str_format("%s/tasks", cgroup_relative(path));
+        _cleanup_free_ char *name = str_format("%s/tasks", cgroup_relative(path));
         const Cgroups *groups;
         size_t count = 0;
         int r = enter(path, &groups, err);
@@ -475,8 +466,7 @@ void cgroup_remove_empty(const char *path) {
 static void add_pids(const char *text, pid_t **pids, size_t *count) {
         for (const char *at = text; *at;) {
                 size_t length = strcspn(at, "\n");
-                _cleanup_free_
-                char *number = str_copy_n(at, length);
+                _cleanup_free_ char *number = str_copy_n(at, length);
                 int64_t pid;
 
                 if (str_to_int64(number, &pid) == 0 && pid > 0) {
@@ -489,8 +479,7 @@ static void add_pids(const char *text, pid_t **pids, size_t *count) {
 
 static int walk_pids(int parent_fd, const char *name, int depth, pid_t **pids, size_t *count) {
         _cleanup_closedir_ DIR *dir = NULL;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         int r, fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd < 0)

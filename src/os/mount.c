@@ -33,8 +33,7 @@ static int fs_error(int fs_fd, int number, const char *type, const char *what, E
 
 static int fs_option(int fs_fd, const char *type, const char *option, Error *err) {
         const char *equals = strchr(option, '=');
-        _cleanup_free_
-        char *key = NULL;
+        _cleanup_free_ char *key = NULL;
         int r;
 
         if (!equals) {
@@ -61,8 +60,7 @@ static int fs_mount(int fs_fd, const char *type, uint64_t attributes, int *ret_f
 
 int mount_new(const char *type, const char *source, char *const *options, uint64_t attributes,
               int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+        _cleanup_close_ int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
         int r;
 
         if (fs_fd < 0)
@@ -134,8 +132,7 @@ static int overlay_directory(int fs_fd, const char *key, int dir_fd) {
 /* Before Linux 6.7: one "lowerdir" of at most 255 bytes, so names are relative to /proc/self/fd;
  * the caller is there. */
 static int overlay_lowers_as_one(int fs_fd, const int *lower_fds, size_t n, Error *err) {
-        _cleanup_buf_
-        Buf names = {};
+        _cleanup_buf_ Buf names = {};
 
         for (size_t i = 0; i < n; i++)
                 buf_format(&names, "%s%d", i ? ":" : "", lower_fds[i]);
@@ -164,8 +161,7 @@ static int overlay_lowers(int fs_fd, const int *lower_fds, size_t n, bool *ret_r
 
 /* fs_mount with /proc/self/fd as the working directory, then the old one again. */
 static int overlay_create_relative(int fs_fd, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         int r;
 
         if (here < 0 || chdir("/proc/self/fd") < 0)
@@ -180,8 +176,7 @@ static int overlay_create_relative(int fs_fd, int *ret_fd, Error *err) {
 
 int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, int *ret_fd,
                   Error *err) {
-        _cleanup_close_
-        int fs_fd = -1, copy = -1;
+        _cleanup_close_ int fs_fd = -1, copy = -1;
         bool relative;
         int r;
 

@@ -26,8 +26,7 @@ TEST(cgroup_paths_are_checked) {
 }
 
 TEST(a_missing_cgroup_is_removed_and_killed) {
-        _cleanup_free_
-        pid_t *pids = NULL;
+        _cleanup_free_ pid_t *pids = NULL;
         size_t count = 1;
         Error err = {};
         CgroupMode mode;
@@ -42,10 +41,8 @@ TEST(a_missing_cgroup_is_removed_and_killed) {
 }
 
 TEST(procfs_is_read_below_its_root_only) {
-        _cleanup_close_
-        int proc_fd = -1;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_close_ int proc_fd = -1;
+        _cleanup_free_ char *text = NULL;
         Error err = {};
 
         ASSERT_OK(procfs_open(&proc_fd, &err), &err);

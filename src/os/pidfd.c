@@ -74,8 +74,7 @@ int pidfd_wait_end(int pidfd, int64_t timeout) {
 }
 
 int process_start_time(pid_t pid, uint64_t *ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL, *number = NULL;
+        _cleanup_free_ char *text = NULL, *number = NULL;
         char path[40], *field;
         int r;
 

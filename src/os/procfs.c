@@ -27,8 +27,7 @@ static int check(int fd, bool root) {
 }
 
 int procfs_open(int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int r = fd < 0 ? -errno : check(fd, true);
 
         if (r < 0)
@@ -43,8 +42,7 @@ static int open_below(int proc_fd, const char *path, int flags) {
         struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC | O_NOFOLLOW,
                                 .resolve =
                                         RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
-        _cleanup_close_
-        int self_fd = -1;
+        _cleanup_close_ int self_fd = -1;
         const char *rest = path;
         int fd, r;
 
@@ -64,8 +62,7 @@ static int open_below(int proc_fd, const char *path, int flags) {
 }
 
 int procfs_write(int proc_fd, const char *path, const char *text, Error *err) {
-        _cleanup_close_
-        int fd = open_below(proc_fd, path, O_WRONLY);
+        _cleanup_close_ int fd = open_below(proc_fd, path, O_WRONLY);
 
         if (fd < 0)
                 return error_set(err, -fd, "open /proc/%s", path);
@@ -75,10 +72,8 @@ int procfs_write(int proc_fd, const char *path, const char *text, Error *err) {
 }
 
 int procfs_read(int proc_fd, const char *path, char **ret, Error *err) {
-        _cleanup_close_
-        int fd = open_below(proc_fd, path, O_RDONLY);
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_close_ int fd = open_below(proc_fd, path, O_RDONLY);
+        _cleanup_buf_ Buf text = {};
         int r = fd < 0 ? fd : fd_read_all(fd, 1 << 20, &text);
 
         if (r < 0)

@@ -100,8 +100,7 @@ static int check_terminal(Creation *creation, Error *err) {
 
 static int compile_seccomp(Creation *creation, Error *err) {
         const OciSeccomp *document = creation->config.linux_->seccomp;
-        _cleanup_close_
-        int cache_fd = -1;
+        _cleanup_close_ int cache_fd = -1;
 
         if (!document)
                 return 0;
@@ -164,9 +163,8 @@ static int write_record(const Creation *creation, const RuntimeContainer *contai
 
 /* The document as it was, for start's, exec's and delete's sake: the bundle may change. */
 static int keep_config(const Creation *creation, Error *err) {
-        _cleanup_close_
-        int fd = openat(creation->dir_fd, CONFIG_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                        0600);
+        _cleanup_close_ int fd = openat(creation->dir_fd, CONFIG_FILE,
+                                        O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         int r = fd < 0 ? -errno
                        : fd_write_full(fd, creation->config_text, strlen(creation->config_text));
 
@@ -244,8 +242,7 @@ static int poststart(const Creation *creation, Error *err) {
                             .pid = creation->container.pid,
                             .annotations = &creation->config.annotations,
                             .version = creation->config.version };
-        _cleanup_free_
-        char *bundle = NULL;
+        _cleanup_free_ char *bundle = NULL;
 
         if (!creation->config.hooks || creation->config.hooks->poststart.count == 0)
                 return 0;

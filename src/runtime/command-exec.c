@@ -32,8 +32,7 @@ static const CommandOption exec_options[] = {
 
 /* Strictly numbers: a name that cannot be read must not become 0. */
 static int parse_user(const char *text, OciUser *user, Error *err) {
-        _cleanup_strv_
-        char **parts = str_split(text, ':');
+        _cleanup_strv_ char **parts = str_split(text, ':');
         int uid, gid = 0;
 
         if (strv_length(parts) > 2 || str_to_int_in(parts[0], 0, INT32_MAX, &uid) < 0 ||
@@ -85,8 +84,8 @@ static int from_words(const Options *options, const OciConfig *config, char **wo
                 str_replace(&ret->cwd, options->cwd);
         for (char **pair = options->env; pair && *pair; pair++) {
                 const char *equals = strchr(*pair, '=');
-                _cleanup_free_
-                char *name = equals ? str_copy_n(*pair, (size_t)(equals - *pair)) : NULL;
+                _cleanup_free_ char *name =
+                        equals ? str_copy_n(*pair, (size_t)(equals - *pair)) : NULL;
 
                 if (!equals)
                         return error_kind(err, ERROR_INVALID, "--env '%s': must be NAME=value",
@@ -106,8 +105,7 @@ static int from_words(const Options *options, const OciConfig *config, char **wo
 
 static int read_process(const Options *options, const OciConfig *config, char **words,
                         OciProcess *ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         int r;
 
@@ -124,8 +122,7 @@ static int read_process(const Options *options, const OciConfig *config, char **
 
 static int exec(const Options *options, const OciConfig *config, const Record *record,
                 const OciProcess *process, Error *err) {
-        _cleanup_close_
-        int console_fd = -1, master_fd = -1, pidfd = -1;
+        _cleanup_close_ int console_fd = -1, master_fd = -1, pidfd = -1;
         ProcessIo io = { .stdin_fd = 0, .stdout_fd = 1, .stderr_fd = 2, .console_socket = -1 };
         SeccompProgram seccomp = {};
         pid_t pid = -1;
@@ -152,8 +149,7 @@ static int exec(const Options *options, const OciConfig *config, const Record *r
 }
 
 static int run_exec(const Options *options, char **words, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
         ContainerStatus status = STATUS_STOPPED;
         Record record = {};
         OciConfig config = {};

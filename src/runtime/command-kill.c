@@ -45,8 +45,7 @@ static int signal_parse(const char *text, int *ret, Error *err) {
 }
 
 static int signal_all(const char *cgroup, int signal, Error *err) {
-        _cleanup_free_
-        pid_t *pids = NULL;
+        _cleanup_free_ pid_t *pids = NULL;
         size_t count = 0;
         int r;
 
@@ -57,8 +56,7 @@ static int signal_all(const char *cgroup, int signal, Error *err) {
         if (r == 0)
                 r = cgroup_pids(cgroup, &pids, &count, err);
         for (size_t i = 0; r == 0 && i < count; i++) {
-                _cleanup_close_
-                int pidfd = -1;
+                _cleanup_close_ int pidfd = -1;
 
                 if (pidfd_of(pids[i], &pidfd, NULL) == 0)
                         (void)pidfd_signal(pidfd, signal,
@@ -70,8 +68,7 @@ static int signal_all(const char *cgroup, int signal, Error *err) {
 }
 
 static int run_kill(const Options *options, char **words, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
         ContainerStatus status = STATUS_STOPPED;
         Record record = {};
         int signal = SIGTERM, r = words[1] ? signal_parse(words[1], &signal, err) : 0;
@@ -105,8 +102,7 @@ static int destroy(int dir_fd, Record *record, Error *err) {
 
 static int delete_loaded(const Options *options, int dir_fd, int pidfd, Record *record,
                          ContainerStatus status, Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
         int r = 0;
 
         if (status != STATUS_STOPPED && status != STATUS_CREATED && !options->force)
@@ -131,8 +127,7 @@ static int delete_loaded(const Options *options, int dir_fd, int pidfd, Record *
 /* A directory without a record is what a creator that was killed leaves behind: nothing of it runs
  * but what init's missing parent ends. */
 static int delete_halfway(const Options *options, const char *id, Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
         int r = root_directory(options, false, &root_fd, NULL);
 
         if (r == -ENOENT)
@@ -142,8 +137,7 @@ static int delete_halfway(const Options *options, const char *id, Error *err) {
 }
 
 static int run_delete(const Options *options, char **words, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
         ContainerStatus status = STATUS_STOPPED;
         Record record = {};
         int r = record_load(options, words[0], &record, &dir_fd, &pidfd, &status, err);
@@ -159,8 +153,7 @@ static int run_delete(const Options *options, char **words, Error *err) {
 /* ---- pause, resume ---- */
 
 static int set_frozen(const Options *options, const char *id, bool frozen, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
         ContainerStatus status = STATUS_STOPPED;
         Record record = {};
         int r = record_load(options, id, &record, &dir_fd, &pidfd, &status, err);

@@ -43,8 +43,7 @@ static const JsonField view_fields[] = {
 static const JsonTable view_table = JSON_TABLE(StateView, "state", view_fields);
 
 static int view_load(const Options *options, const char *id, StateView *ret, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
         ContainerStatus status = STATUS_STOPPED;
         Record record = {};
         int r = record_load(options, id, &record, &dir_fd, &pidfd, &status, err);
@@ -66,8 +65,7 @@ static int view_load(const Options *options, const char *id, StateView *ret, Err
 }
 
 static int run_state(const Options *options, char **words, Error *err) {
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
         StateView view = {};
         int r = view_load(options, words[0], &view, err);
 
@@ -90,8 +88,7 @@ static int by_id(const void *a, const void *b) {
 }
 
 static int load_all(const Options *options, JsonArray *ret, Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
         _cleanup_closedir_ DIR *dir = NULL;
 
         if (root_directory(options, false, &root_fd, NULL) < 0)
@@ -126,8 +123,7 @@ static void print_table(const StateView *views, size_t count) {
 }
 
 static void print_json(const StateView *views, size_t count) {
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
 
         for (size_t i = 0; i < count; i++) {
                 buf_add_char(&text, i ? ',' : '[');
@@ -175,10 +171,8 @@ static int print_pids(const Options *options, const pid_t *pids, size_t count) {
 }
 
 static int run_ps(const Options *options, char **words, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
-        _cleanup_free_
-        pid_t *pids = NULL;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
+        _cleanup_free_ pid_t *pids = NULL;
         ContainerStatus status = STATUS_STOPPED;
         Record record = {};
         size_t count = 0;

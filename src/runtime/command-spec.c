@@ -15,10 +15,8 @@ static const CommandOption spec_options[] = {
 };
 
 static int run_spec(const Options *options, char **words, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, fd = -1;
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_close_ int dir_fd = -1, fd = -1;
+        _cleanup_json_ json_object *object = NULL;
         OciConfig config = {};
         const char *text;
         int r = dir_open_at(AT_FDCWD, options->bundle ?: ".", 0, &dir_fd, err);

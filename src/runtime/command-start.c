@@ -8,8 +8,7 @@
 #include "runtime/private.h"
 
 static int connect_gate(int dir_fd, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
         (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir_fd,
@@ -37,8 +36,7 @@ static int run_poststart(int dir_fd, const Record *record, Error *err) {
 }
 
 static int start(int dir_fd, const Record *record, ContainerStatus status, Error *err) {
-        _cleanup_close_
-        int gate_fd = -1;
+        _cleanup_close_ int gate_fd = -1;
         int r;
 
         if (status == STATUS_STOPPED)
@@ -56,8 +54,7 @@ static int start(int dir_fd, const Record *record, ContainerStatus status, Error
 }
 
 static int run_start(const Options *options, char **words, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
         ContainerStatus status = STATUS_STOPPED;
         Record record = {};
         int r = record_load(options, words[0], &record, &dir_fd, &pidfd, &status, err);

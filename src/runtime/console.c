@@ -49,8 +49,7 @@ static void set_size(int fd, const OciProcess *process) {
 
 int console_open(int root_fd, const OciProcess *process, int *ret_master, int *ret_slave,
                  Error *err) {
-        _cleanup_close_
-        int path_fd = -1, master = -1, slave = -1;
+        _cleanup_close_ int path_fd = -1, master = -1, slave = -1;
         int unlock = 0, r = root_open(root_fd, "/dev/pts/ptmx", O_PATH | O_NOFOLLOW, &path_fd, err);
 
         if (r == 0) /* before it is opened for use: opening a stranger's device may do something */
@@ -77,8 +76,7 @@ int console_open(int root_fd, const OciProcess *process, int *ret_master, int *r
 }
 
 int console_bind(int root_fd, int slave_fd, Error *err) {
-        _cleanup_close_
-        int parent_fd = -1, file_fd = -1, target_fd = -1, copy_fd = -1;
+        _cleanup_close_ int parent_fd = -1, file_fd = -1, target_fd = -1, copy_fd = -1;
         const char *name;
         int r = root_make_parent(root_fd, "/dev/console", &parent_fd, &name, err);
 

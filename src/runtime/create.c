@@ -50,8 +50,7 @@ static void setup_done(Setup *setup) {
  * is. */
 static int prepare_root(Setup *setup, Error *err) {
         const OciConfig *config = setup->config;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int r;
 
         if (setup->options->root_fd >= 0)
@@ -101,10 +100,8 @@ char *runtime_cgroup_path(const OciConfig *config, const char *id, const char *p
 static int write_map(int proc_fd, pid_t pid, const char *file, const JsonArray *mappings,
                      Error *err) {
         const OciIdMapping *list = mappings->items;
-        _cleanup_free_
-        char *path = str_format("%d/%s", (int)pid, file);
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_free_ char *path = str_format("%d/%s", (int)pid, file);
+        _cleanup_buf_ Buf text = {};
 
         for (size_t i = 0; i < mappings->count; i++)
                 buf_format(&text, "%lld %lld %lld\n", (long long)list[i].container_id,
@@ -195,8 +192,7 @@ static int accompany(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
 /* ---- clone ---- */
 
 static int spawn_init(Setup *setup, int *ret_sync, int *ret_pidfd, pid_t *ret_pid, Error *err) {
-        _cleanup_close_
-        int cgroup_fd = -1, mine = -1;
+        _cleanup_close_ int cgroup_fd = -1, mine = -1;
         int pair[2], r = cgroup_clone_fd(setup->cgroup, &cgroup_fd, err);
 
         if (r < 0)
@@ -218,8 +214,7 @@ static int spawn_init(Setup *setup, int *ret_sync, int *ret_pidfd, pid_t *ret_pi
 }
 
 static int create_process(Setup *setup, RuntimeContainer *ret, Error *err) {
-        _cleanup_close_
-        int sync_fd = -1;
+        _cleanup_close_ int sync_fd = -1;
         int r = spawn_init(setup, &sync_fd, &ret->pidfd, &ret->pid, err);
 
         if (r == 0)
@@ -255,8 +250,7 @@ static int create(Setup *setup, RuntimeContainer *ret, Error *err) {
 
 /* A group with processes in it is somebody's: to use it would be to kill them later. */
 static int check_cgroup_free(const char *path, Error *err) {
-        _cleanup_free_
-        pid_t *pids = NULL;
+        _cleanup_free_ pid_t *pids = NULL;
         size_t count = 0;
         int r = cgroup_pids(path, &pids, &count, err);
 
@@ -279,8 +273,7 @@ static char *bundle_path(int bundle_fd) {
 
 int container_create(const OciConfig *config, const RuntimeOptions *options, const ProcessIo *io,
                      RuntimeContainer *ret, Error *err) {
-        _cleanup_free_
-        char *cgroup = NULL, *bundle = NULL, *keyring = NULL;
+        _cleanup_free_ char *cgroup = NULL, *bundle = NULL, *keyring = NULL;
         RuntimeContainer made = { .pidfd = -1 };
         ProcessPlan plan = {};
         bool in_cgroups = false;

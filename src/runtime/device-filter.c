@@ -118,8 +118,7 @@ static int load(const Program *program, int *ret_fd, Error *err) {
 }
 
 static int attach(const char *cgroup, int program_fd, Error *err) {
-        _cleanup_close_
-        int group_fd = -1;
+        _cleanup_close_ int group_fd = -1;
         union bpf_attr attr = { .attach_type = BPF_CGROUP_DEVICE,
                                 .attach_flags = BPF_F_ALLOW_MULTI };
         int r = cgroup_clone_fd(cgroup, &group_fd, err);
@@ -148,10 +147,8 @@ static void add_rules(Program *program, const OciDeviceRule *rules, size_t count
 
 int device_filter_attach(const char *cgroup, const JsonArray *rules, Error *err) {
         const OciDeviceRule *list = rules->items;
-        _cleanup_free_
-        struct bpf_insn *code = NULL;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_free_ struct bpf_insn *code = NULL;
+        _cleanup_close_ int fd = -1;
         Program program = {};
         int r;
 

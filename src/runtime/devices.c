@@ -55,8 +55,7 @@ static int verify(int fd, const Node *node, Error *err) {
 }
 
 static int make_node(int parent_fd, const char *name, const Node *node, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         bool made = mknodat(parent_fd, name, node->mode, node->number) == 0;
         int r;
 
@@ -76,8 +75,7 @@ static int make_node(int parent_fd, const char *name, const Node *node, Error *e
 
 static int open_or_make_file(int parent_fd, const char *name, const char *path, int *ret_fd,
                              Error *err) {
-        _cleanup_close_
-        int file_fd = -1;
+        _cleanup_close_ int file_fd = -1;
         int fd = openat(parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd < 0 && errno == ENOENT) {
@@ -94,9 +92,8 @@ static int open_or_make_file(int parent_fd, const char *name, const char *path, 
 
 /* A user namespace may not make devices: the host's is bound over an empty file. */
 static int bind_node(int parent_fd, const char *name, const Node *node, Error *err) {
-        _cleanup_close_
-        int source_fd = openat(AT_FDCWD, node->path, O_PATH | O_CLOEXEC), copy_fd = -1,
-            target_fd = -1;
+        _cleanup_close_ int source_fd = openat(AT_FDCWD, node->path, O_PATH | O_CLOEXEC),
+                            copy_fd = -1, target_fd = -1;
         int r;
 
         if (source_fd < 0)
@@ -113,8 +110,7 @@ static int bind_node(int parent_fd, const char *name, const Node *node, Error *e
 }
 
 static int place(const Setup *setup, int root_fd, const Node *node, Error *err) {
-        _cleanup_close_
-        int parent_fd = -1;
+        _cleanup_close_ int parent_fd = -1;
         const char *name;
         int r = root_make_parent(root_fd, node->path, &parent_fd, &name, err);
 
@@ -165,8 +161,7 @@ static bool is_listed(const OciConfig *config, const char *path) {
 }
 
 static int make_link(int root_fd, const char *path, const char *target, Error *err) {
-        _cleanup_close_
-        int parent_fd = -1;
+        _cleanup_close_ int parent_fd = -1;
         char found[64];
         const char *name;
         ssize_t n;

@@ -33,8 +33,7 @@ static void exec_done(Exec *exec) {
 }
 
 static int prepare(Exec *exec, Error *err) {
-        _cleanup_close_
-        int pidfd = -1;
+        _cleanup_close_ int pidfd = -1;
         char path[32];
         int r = procfs_open(&exec->proc_fd, err);
 
@@ -69,8 +68,7 @@ static int enter(Exec *exec, Error *err) {
 }
 
 static int set_streams(Exec *exec, Error *err) {
-        _cleanup_close_
-        int master = -1, slave = -1;
+        _cleanup_close_ int master = -1, slave = -1;
         int r = 0;
 
         if (exec->process->terminal) {
@@ -106,8 +104,7 @@ static void run(Exec *exec) {
 /* The group into which the kernel clones: the container's, or where it has been divided (a systemd
  * or an engine inside) and so takes no members, init's own, which lies below it. */
 static int open_group(const Exec *exec, bool divided, int *ret_fd, Error *err) {
-        _cleanup_free_
-        char *text = NULL, *path = NULL;
+        _cleanup_free_ char *text = NULL, *path = NULL;
         char name[32];
         const char *line;
         int r;
@@ -127,8 +124,7 @@ static int open_group(const Exec *exec, bool divided, int *ret_fd, Error *err) {
 }
 
 static int clone_into(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pid, Error *err) {
-        _cleanup_close_
-        int group_fd = -1;
+        _cleanup_close_ int group_fd = -1;
         int r = exec->cgroup ? open_group(exec, false, &group_fd, err) : 0;
 
         if (r == 0)
@@ -162,8 +158,7 @@ static int accompany(const Exec *exec, pid_t pid, int sync_fd, Error *err) {
 }
 
 static int spawn(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pid, Error *err) {
-        _cleanup_close_
-        int mine = -1;
+        _cleanup_close_ int mine = -1;
         int pair[2], r;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

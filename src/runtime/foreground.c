@@ -24,8 +24,7 @@ int write_pid_file(const char *path, pid_t pid, Error *err) {
 }
 
 int connect_console(const char *path, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
         if (strlen(path) >= sizeof(address.sun_path))
@@ -126,8 +125,7 @@ static int exit_code(int status) {
 }
 
 int foreground_wait(int pidfd, int master_fd, Error *err) {
-        _cleanup_close_
-        int signal_fd = -1;
+        _cleanup_close_ int signal_fd = -1;
         struct termios before, raw;
         bool is_terminal = master_fd >= 0 && tcgetattr(0, &before) == 0;
         sigset_t set;

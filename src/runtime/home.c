@@ -14,10 +14,8 @@
 static char *home_in(const char *text, uid_t uid) {
         for (const char *line = text; line && *line;
              line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-                _cleanup_free_
-                char *copy = str_copy_n(line, strcspn(line, "\n"));
-                _cleanup_strv_
-                char **fields = str_split(copy, ':');
+                _cleanup_free_ char *copy = str_copy_n(line, strcspn(line, "\n"));
+                _cleanup_strv_ char **fields = str_split(copy, ':');
                 uint64_t number;
 
                 if (strv_length(fields) >= 6 && str_to_uint64(fields[2], &number) == 0 &&
@@ -28,10 +26,9 @@ static char *home_in(const char *text, uid_t uid) {
 }
 
 char *home_of(uid_t uid) {
-        _cleanup_close_
-        int root_fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_close_ int root_fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC),
+                            fd = -1;
+        _cleanup_buf_ Buf text = {};
         struct stat status;
         char *home = NULL;
 

@@ -14,8 +14,7 @@
 #include "runtime/private.h"
 
 static char *state_text(const HookState *state) {
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
 
         buf_add_str(&text, "{\"ociVersion\":");
         json_add_quoted(&text, state->version ?: "1.0.2");
@@ -41,10 +40,8 @@ static char *state_text(const HookState *state) {
 
 /* The state in a file rather than a pipe: nobody waits for a hook that does not read it. */
 static int open_state(const HookState *state, int *ret_fd, Error *err) {
-        _cleanup_free_
-        char *text = state_text(state);
-        _cleanup_close_
-        int fd = memfd_create("state", MFD_CLOEXEC);
+        _cleanup_free_ char *text = state_text(state);
+        _cleanup_close_ int fd = memfd_create("state", MFD_CLOEXEC);
         int r;
 
         if (fd < 0)
@@ -90,8 +87,8 @@ static void output_tail(int fd, char *text, size_t size) {
 }
 
 static int run_one(const OciHook *hook, const HookState *state, Error *err) {
-        _cleanup_close_
-        int state_fd = -1, pidfd = -1, output_fd = memfd_create("output", MFD_CLOEXEC);
+        _cleanup_close_ int state_fd = -1, pidfd = -1,
+                            output_fd = memfd_create("output", MFD_CLOEXEC);
         int64_t timeout = hook->timeout ? *hook->timeout * NSEC_PER_SEC : -1;
         char output[512];
         int status = 0, waited, r = open_state(state, &state_fd, err);

@@ -82,8 +82,7 @@ static int join_namespaces(Init *init, Error *err) {
 }
 
 static int loopback_up(Error *err) {
-        _cleanup_close_
-        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 
         if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
@@ -108,8 +107,7 @@ static int name_host(Init *init, Error *err) {
 /* The root goes on top of "/": no directory of the host is needed to hold it, and it goes with the
  * namespace. */
 static int attach_root(Init *init, Error *err) {
-        _cleanup_close_
-        int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         int r = host_root < 0 ? error_set(err, errno, "open /")
                               : mounts_enter_namespace(init->setup, host_root, err);
 
@@ -131,8 +129,7 @@ static int make_devices(Init *init, Error *err) {
 
 /* As runc does: a process may ask for a directory that its image lacks. */
 static int make_working_directory(Init *init, Error *err) {
-        _cleanup_close_
-        int fd = -1, existing = -1;
+        _cleanup_close_ int fd = -1, existing = -1;
         const char *cwd = init->setup->config->process->cwd;
 
         if (root_open(init->root_fd, cwd, O_PATH | O_CLOEXEC, &existing, NULL) == 0)
@@ -167,8 +164,7 @@ static int run_create_hooks(Init *init, Error *err) {
 
 static int open_console(Init *init, Error *err) {
         const Setup *setup = init->setup;
-        _cleanup_close_
-        int master = -1;
+        _cleanup_close_ int master = -1;
         int r;
 
         if (!setup->config->process->terminal)

@@ -57,14 +57,13 @@ static void print_command_help(const Command *command) {
 
 /* Callers (containerd, dockerd) read the reason from the log's last line. */
 static void log_failure(const Options *options, const char *message) {
-        _cleanup_close_
-        int fd = options->log ? openat(AT_FDCWD, options->log,
-                                       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)
-                              : -1;
+        _cleanup_close_ int fd = options->log
+                                         ? openat(AT_FDCWD, options->log,
+                                                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)
+                                         : -1;
         bool json = str_equal(options->log_format, "json");
         char when[CLOCK_TEXT_MAX];
-        _cleanup_buf_
-        Buf line = {};
+        _cleanup_buf_ Buf line = {};
 
         if (fd < 0)
                 return;
@@ -76,9 +75,9 @@ static void log_failure(const Options *options, const char *message) {
 }
 
 static int fail(const Options *options, const char *command, const Error *err) {
-        _cleanup_free_
-        char *message = command ? str_format("brig-runtime %s failed: %s", command, err->message)
-                                : str_copy(err->message);
+        _cleanup_free_ char *message =
+                command ? str_format("brig-runtime %s failed: %s", command, err->message)
+                        : str_copy(err->message);
 
         (void)fprintf(stderr, "%s\n", message);
         log_failure(options, message);

@@ -15,10 +15,8 @@
 /* A copy of the host's mount at the container's own group. hierarchy: "" or a directory of v1. */
 static int copy_group(const Setup *setup, const char *hierarchy, const MountOptions *options,
                       int *ret_fd, Error *err) {
-        _cleanup_free_
-        char *path = str_format("%s/%s%s", CGROUP_ROOT, hierarchy, setup->cgroup);
-        _cleanup_close_
-        int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_free_ char *path = str_format("%s/%s%s", CGROUP_ROOT, hierarchy, setup->cgroup);
+        _cleanup_close_ int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         int r;
 
         if (fd < 0)
@@ -32,8 +30,7 @@ static int copy_group(const Setup *setup, const char *hierarchy, const MountOpti
 }
 
 static int mount_v2(const Setup *setup, int target_fd, const MountOptions *options, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int r = copy_group(setup, "", options, &fd, err);
 
         return r < 0 ? r : mount_attach(fd, target_fd, err);
@@ -41,8 +38,7 @@ static int mount_v2(const Setup *setup, int target_fd, const MountOptions *optio
 
 /* "cpu" and "cpuacct" as links to "cpu,cpuacct". */
 static int link_names(int tmpfs_fd, const char *hierarchy, Error *err) {
-        _cleanup_strv_
-        char **names = str_split(hierarchy, ',');
+        _cleanup_strv_ char **names = str_split(hierarchy, ',');
 
         for (char **name = names; names && names[0] && names[1] && *name; name++)
                 if (symlinkat(hierarchy, tmpfs_fd, *name) < 0 && errno != EEXIST)
@@ -52,8 +48,7 @@ static int link_names(int tmpfs_fd, const char *hierarchy, Error *err) {
 
 static int mount_hierarchy(const Setup *setup, int tmpfs_fd, const char *name,
                            const MountOptions *options, Error *err) {
-        _cleanup_close_
-        int fd = -1, target_fd = -1;
+        _cleanup_close_ int fd = -1, target_fd = -1;
         int r = copy_group(setup, name, options, &fd, err);
 
         if (r ==
@@ -72,9 +67,8 @@ static int mount_hierarchy(const Setup *setup, int tmpfs_fd, const char *name,
 
 static int mount_v1(const Setup *setup, int target_fd, const MountOptions *options, Error *err) {
         char mode[] = "mode=755", *tmpfs_options[] = { mode, NULL };
-        _cleanup_close_
-        int tmpfs_fd = -1,
-            list_fd = openat(AT_FDCWD, CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int tmpfs_fd = -1, list_fd = openat(AT_FDCWD, CGROUP_ROOT,
+                                                            O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *dir = NULL;
         int r = mount_new("tmpfs", "tmpfs", tmpfs_options,
                           options->set & ~(uint64_t)MOUNT_ATTR_RDONLY, &tmpfs_fd, err);
@@ -97,8 +91,7 @@ static int mount_v1(const Setup *setup, int target_fd, const MountOptions *optio
 
 int mount_cgroups(const Setup *setup, int root_fd, const OciMount *mount,
                   const MountOptions *options, Error *err) {
-        _cleanup_close_
-        int target_fd = -1;
+        _cleanup_close_ int target_fd = -1;
         CgroupMode mode;
         int r = cgroup_mode(&mode, err);
 

@@ -18,8 +18,7 @@
 
 static int copy_source(const Setup *setup, const OciMount *mount, const MountOptions *options,
                        int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int r;
 
         if (str_empty(mount->source))
@@ -191,8 +190,7 @@ static int make_new(const OciMount *mount, const MountOptions *options, int *ret
 static int make_one(const Setup *setup, int root_fd, const OciMount *mount, size_t index,
                     Error *err) {
         const MountOptions *options = &setup->mount_options[index];
-        _cleanup_close_
-        int mount_fd = -1, target_fd = -1;
+        _cleanup_close_ int mount_fd = -1, target_fd = -1;
         bool is_new = setup->source_fds[index] < 0;
         int r;
 
@@ -251,8 +249,7 @@ int root_enter(const Setup *setup, int root_fd, Error *err) {
 int root_finish(const Setup *setup, Error *err) {
         const OciConfig *config = setup->config;
         const char *word = config->linux_ ? config->linux_->rootfs_propagation : NULL;
-        _cleanup_close_
-        int root_fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int root_fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         uint64_t propagation;
         bool recursive;
         int r = 0;

@@ -52,8 +52,7 @@ static int kind_of(const char *name) {
 /* A namespace by path: an administrator's file, opened and checked to be a namespace of that kind.
  */
 static int open_namespace(const OciNamespace *ns, NamespaceKind kind, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = openat(AT_FDCWD, ns->path, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(AT_FDCWD, ns->path, O_RDONLY | O_CLOEXEC);
 
         if (fd < 0)
                 return error_set(err, errno, "open the %s namespace '%s'", ns->type, ns->path);
@@ -101,8 +100,7 @@ static bool same_file(int dir_fd, const char *a, const char *b) {
 }
 
 int namespaces_of_process(pid_t pid, int pidfd, Namespaces *ret, Error *err) {
-        _cleanup_close_
-        int proc_fd = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int proc_fd = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         for (size_t i = 0; i < NAMESPACE_COUNT; i++) {
                 char theirs[64], ours[64];
@@ -169,8 +167,8 @@ static int raw_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd) {
  */
 static int clone_into_pid_namespace(const Namespaces *ns, uint64_t flags, int cgroup_fd,
                                     int *ret_pidfd, Error *err) {
-        _cleanup_close_
-        int own = openat(AT_FDCWD, "/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int own =
+                openat(AT_FDCWD, "/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
         int pid, number;
 
         if (own < 0)
@@ -238,8 +236,7 @@ static void run_between(Namespaces *ns, uint64_t flags, int socket_fd) {
 
 /* What the kernel says in fdinfo: the number in the pid namespace of this /proc. */
 static int pid_of(int pidfd, pid_t *ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL, *number = NULL;
+        _cleanup_free_ char *text = NULL, *number = NULL;
         char path[48];
         const char *line;
         int r, pid;
@@ -258,8 +255,7 @@ static int pid_of(int pidfd, pid_t *ret, Error *err) {
 
 static int clone_between(Namespaces *ns, uint64_t flags, int cgroup_fd, int *ret_pidfd,
                          pid_t *ret_pid, Error *err) {
-        _cleanup_close_
-        int mine = -1, theirs = -1, between_fd = -1;
+        _cleanup_close_ int mine = -1, theirs = -1, between_fd = -1;
         int pair[2], r, pid;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

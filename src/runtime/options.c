@@ -86,10 +86,10 @@ int options_parse(const CommandOption *table, char **words, Options *options, ch
 void options_print(const CommandOption *table) {
         for (const CommandOption *option = table; option && option->name; option++) {
                 const char *value = option->type == OPTION_FLAG ? "" : " value";
-                _cleanup_free_
-                char *text = option->letter ? str_format("--%s%s, -%c%s", option->name, value,
-                                                         option->letter, value)
-                                            : str_format("--%s%s", option->name, value);
+                _cleanup_free_ char *text = option->letter
+                                                    ? str_format("--%s%s, -%c%s", option->name,
+                                                                 value, option->letter, value)
+                                                    : str_format("--%s%s", option->name, value);
 
                 (void)printf("   %-36s %s\n", text, option->help);
         }

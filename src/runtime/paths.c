@@ -36,8 +36,7 @@ static int open_null(int root_fd, int *ret_fd, Error *err) {
 /* An empty read-only directory that all masks of directories share. */
 static int mask_directory(int target_fd, int *empty_fd, Error *err) {
         char size[] = "size=0k", mode[] = "mode=755", *options[] = { size, mode, NULL };
-        _cleanup_close_
-        int copy_fd = -1;
+        _cleanup_close_ int copy_fd = -1;
         int r;
 
         if (*empty_fd < 0) {
@@ -51,8 +50,7 @@ static int mask_directory(int target_fd, int *empty_fd, Error *err) {
 }
 
 static int mask_file(int target_fd, int null_fd, Error *err) {
-        _cleanup_close_
-        int copy_fd = -1;
+        _cleanup_close_ int copy_fd = -1;
         int r = mount_clone(null_fd, false, &copy_fd, err);
 
         return r < 0 ? r : mount_attach(copy_fd, target_fd, err);
@@ -60,13 +58,11 @@ static int mask_file(int target_fd, int null_fd, Error *err) {
 
 int paths_mask(const Setup *setup, Error *err) {
         char **paths = setup->config->linux_ ? setup->config->linux_->masked_paths : NULL;
-        _cleanup_close_
-        int root_fd = -1, null_fd = -1, empty_fd = -1;
+        _cleanup_close_ int root_fd = -1, null_fd = -1, empty_fd = -1;
         int r = paths && *paths ? open_root(&root_fd, err) : 0;
 
         for (char **path = paths; r == 0 && path && *path; path++) {
-                _cleanup_close_
-                int target_fd = -1;
+                _cleanup_close_ int target_fd = -1;
                 struct stat status;
 
                 if (root_open(root_fd, *path, O_PATH, &target_fd, NULL) < 0 ||
@@ -88,13 +84,11 @@ int paths_mask(const Setup *setup, Error *err) {
 
 int paths_make_readonly(const Setup *setup, Error *err) {
         char **paths = setup->config->linux_ ? setup->config->linux_->readonly_paths : NULL;
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
         int r = paths && *paths ? open_root(&root_fd, err) : 0;
 
         for (char **path = paths; r == 0 && path && *path; path++) {
-                _cleanup_close_
-                int target_fd = -1, copy_fd = -1;
+                _cleanup_close_ int target_fd = -1, copy_fd = -1;
 
                 if (root_open(root_fd, *path, O_PATH, &target_fd, NULL) < 0)
                         continue; /* as above */
@@ -126,8 +120,7 @@ int sysctls_write(const Setup *setup, Error *err) {
         const Pairs *sysctls = setup->config->linux_ ? &setup->config->linux_->sysctl : NULL;
 
         for (size_t i = 0; sysctls && i < sysctls->count; i++) {
-                _cleanup_free_
-                char *path = sysctl_path(sysctls->items[i].key);
+                _cleanup_free_ char *path = sysctl_path(sysctls->items[i].key);
                 int r = procfs_write(setup->proc_fd, path, sysctls->items[i].value, err);
 
                 if (r < 0)

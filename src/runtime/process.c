@@ -136,8 +136,7 @@ static void give_to_user(int fd, const OciUser *user) {
 int process_set_stdio(const ProcessIo *io, int root_fd, int slave_fd, const OciProcess *process,
                       Error *err) {
         const int given[3] = { io->stdin_fd, io->stdout_fd, io->stderr_fd };
-        _cleanup_close_
-        int null_fd = -1;
+        _cleanup_close_ int null_fd = -1;
         int r = 0, from[3];
 
         if (slave_fd < 0 && (given[0] < 0 || given[1] < 0 || given[2] < 0))
@@ -197,8 +196,8 @@ static int set_rlimits(const OciProcess *process, Error *err) {
 /* A value that stands already is not written: that may need CAP_SYS_RESOURCE, as any lowering does.
  */
 int oom_score_write(int proc_fd, pid_t pid, const OciProcess *process, Error *err) {
-        _cleanup_free_
-        char *path = str_format("%d/oom_score_adj", (int)pid), *now = NULL, *text = NULL;
+        _cleanup_free_ char *path = str_format("%d/oom_score_adj", (int)pid), *now = NULL,
+                            *text = NULL;
         int r;
 
         if (!process->oom_score_adj)
@@ -283,8 +282,7 @@ static int set_capabilities(const CapabilitySets *sets, Error *err) {
 static int set_groups(const OciUser *user, Error *err) {
         const int64_t *ids = user->additional_gids.items;
         size_t count = user->additional_gids.count;
-        _cleanup_free_
-        gid_t *groups = NEW_ARRAY(gid_t, count + 1);
+        _cleanup_free_ gid_t *groups = NEW_ARRAY(gid_t, count + 1);
 
         for (size_t i = 0; i < count; i++)
                 groups[i] = (gid_t)ids[i];
@@ -372,8 +370,7 @@ static void join_keyring(const char *name) {
 }
 
 static void complete_environment(ProcessPlan *plan) {
-        _cleanup_free_
-        char *home = NULL;
+        _cleanup_free_ char *home = NULL;
 
         plan->env = strv_copy(plan->process->env) ?: NEW(char *);
         if (!str_empty(env_get(plan->env, "HOME")))
@@ -433,8 +430,7 @@ static int not_runnable(const char *name, const char *path, int number, Error *e
 /* Go's exec.LookPath, whose words Docker's clients know. */
 static int look_up(const char *name, char *const *env, char **ret, Error *err) {
         const char *list = env_get(env, "PATH");
-        _cleanup_strv_
-        char **directories = NULL;
+        _cleanup_strv_ char **directories = NULL;
         struct stat status;
 
         if (strchr(name, '/')) {
@@ -450,8 +446,8 @@ static int look_up(const char *name, char *const *env, char **ret, Error *err) {
         directories = str_split(list ?: "", ':');
         for (char **directory = directories; directory && *directory && !str_empty(name);
              directory++) {
-                _cleanup_free_
-                char *path = str_format("%s/%s", **directory ? *directory : ".", name);
+                _cleanup_free_ char *path =
+                        str_format("%s/%s", **directory ? *directory : ".", name);
 
                 if (is_program(path)) {
                         *ret = TAKE_PTR(path);

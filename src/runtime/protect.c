@@ -13,8 +13,8 @@
  * the mount that the program was started from; a detached read-only one can be made writable again
  * by nobody. */
 int runtime_protect_program(char **argv, Error *err) {
-        _cleanup_close_
-        int fd = openat(AT_FDCWD, "/proc/self/exe", O_PATH | O_CLOEXEC), copy_fd = -1;
+        _cleanup_close_ int fd = openat(AT_FDCWD, "/proc/self/exe", O_PATH | O_CLOEXEC),
+                            copy_fd = -1;
         struct statvfs info;
         int r;
 

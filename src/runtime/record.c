@@ -48,8 +48,7 @@ int root_directory(const Options *options, bool make, int *ret_fd, Error *err) {
 
 int record_directory_make(const Options *options, const char *id, int *ret_root_fd, int *ret_fd,
                           Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
         int fd, r = id_check(id, err);
 
         if (r == 0)
@@ -70,8 +69,7 @@ int record_directory_make(const Options *options, const char *id, int *ret_root_
 }
 
 int record_directory_open(const Options *options, const char *id, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
         int fd, r = id_check(id, err);
 
         if (r < 0)
@@ -86,15 +84,13 @@ int record_directory_open(const Options *options, const char *id, int *ret_fd, E
 }
 
 int record_write(int dir_fd, const Record *record, Error *err) {
-        _cleanup_free_
-        char *text = json_text(&record_table, record);
+        _cleanup_free_ char *text = json_text(&record_table, record);
 
         return file_replace_at(dir_fd, STATE_FILE, text, strlen(text), 0600, false, err);
 }
 
 int record_read(int dir_fd, Record *ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         int r = file_read_at(dir_fd, STATE_FILE, CONFIG_MAX, &text, &length, err);
 
@@ -104,8 +100,7 @@ int record_read(int dir_fd, Record *ret, Error *err) {
 }
 
 int config_read(int dir_fd, const char *path, OciConfig *ret, char **ret_text, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         int r = file_read_at(dir_fd, path, CONFIG_MAX, &text, &length, err);
 
@@ -123,8 +118,7 @@ int config_read(int dir_fd, const char *path, OciConfig *ret, char **ret_text, E
 
 /* The record's process, if it is still the one that was recorded. */
 static int open_process(const Record *record, int *ret_pidfd) {
-        _cleanup_close_
-        int pidfd = -1;
+        _cleanup_close_ int pidfd = -1;
         uint64_t start;
 
         if (pidfd_of((pid_t)record->pid, &pidfd, NULL) < 0 ||
@@ -137,8 +131,7 @@ static int open_process(const Record *record, int *ret_pidfd) {
 
 int record_load(const Options *options, const char *id, Record *ret, int *ret_dir_fd,
                 int *ret_pidfd, ContainerStatus *ret_status, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1, pidfd = -1;
+        _cleanup_close_ int dir_fd = -1, pidfd = -1;
         bool frozen = false;
         int r = record_directory_open(options, id, &dir_fd, err);
 

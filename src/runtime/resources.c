@@ -101,9 +101,9 @@ static int v1_throttle(const char *cgroup, const char *file, const JsonArray *de
         const OciThrottleDevice *list = devices->items;
 
         for (size_t i = 0; i < devices->count; i++) {
-                _cleanup_free_
-                char *text = str_format("%lld:%lld %llu", (long long)list[i].major,
-                                        (long long)list[i].minor, (unsigned long long)list[i].rate);
+                _cleanup_free_ char *text =
+                        str_format("%lld:%lld %llu", (long long)list[i].major,
+                                   (long long)list[i].minor, (unsigned long long)list[i].rate);
                 int r = cgroup_write(cgroup, "blkio", file, text, err);
 
                 if (r < 0)
@@ -139,8 +139,7 @@ static int v1_device_rule(const char *cgroup, const OciDeviceRule *rule, Error *
         const char *type = str_empty(rule->type) ? "a" : rule->type,
                    *access = str_empty(rule->access) ? "rwm" : rule->access;
         char major_[24] = "*", minor_[24] = "*";
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
 
         if (rule->major && *rule->major >= 0)
                 (void)snprintf(major_, sizeof(major_), "%lld", (long long)*rule->major);
@@ -217,11 +216,11 @@ static int v2_cpu(const char *cgroup, const OciCpu *cpu, Error *err) {
         }
         if (r == 0 && ((cpu->quota && *cpu->quota) || (cpu->period && *cpu->period))) {
                 uint64_t period = cpu->period && *cpu->period ? *cpu->period : 100000;
-                _cleanup_free_
-                char *text = cpu->quota && *cpu->quota > 0
-                                     ? str_format("%lld %llu", (long long)*cpu->quota,
-                                                  (unsigned long long)period)
-                                     : str_format("max %llu", (unsigned long long)period);
+                _cleanup_free_ char *text =
+                        cpu->quota && *cpu->quota > 0
+                                ? str_format("%lld %llu", (long long)*cpu->quota,
+                                             (unsigned long long)period)
+                                : str_format("max %llu", (unsigned long long)period);
 
                 r = cgroup_write(cgroup, "", "cpu.max", text, err);
         }
@@ -236,8 +235,7 @@ static int v2_throttle(const char *cgroup, const char *key, const JsonArray *dev
         const OciThrottleDevice *list = devices->items;
 
         for (size_t i = 0; i < devices->count; i++) {
-                _cleanup_free_
-                char *text =
+                _cleanup_free_ char *text =
                         str_format("%lld:%lld %s=%llu", (long long)list[i].major,
                                    (long long)list[i].minor, key, (unsigned long long)list[i].rate);
                 int r = cgroup_write(cgroup, "", "io.max", text, err);
@@ -309,9 +307,8 @@ static int apply_hugepages(const char *cgroup, const JsonArray *limits, bool v2,
         const OciHugepageLimit *list = limits->items;
 
         for (size_t i = 0; i < limits->count; i++) {
-                _cleanup_free_
-                char *file = str_format("hugetlb.%s.%s", list[i].page_size,
-                                        v2 ? "max" : "limit_in_bytes");
+                _cleanup_free_ char *file = str_format("hugetlb.%s.%s", list[i].page_size,
+                                                       v2 ? "max" : "limit_in_bytes");
                 int r = strchr(file, '/')
                                 ? error_kind(
                                           err, ERROR_INVALID,

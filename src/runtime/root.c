@@ -60,12 +60,10 @@ static int make(int root_fd, const char *path, bool directory, int links);
 /* Makes the last component of path in its parent; a link without a target there is followed and its
  * target made. */
 static int make_last(int root_fd, const char *path, bool directory, int links) {
-        _cleanup_free_
-        char *full = trimmed(path), *target = NULL;
+        _cleanup_free_ char *full = trimmed(path), *target = NULL;
         char *slash = strrchr(full, '/');
         const char *parent = slash == full || !slash ? "/" : full, *name = slash ? slash + 1 : full;
-        _cleanup_close_
-        int parent_fd = -1, file_fd = -1;
+        _cleanup_close_ int parent_fd = -1, file_fd = -1;
 
         if (slash)
                 *slash = '\0';
@@ -106,8 +104,7 @@ int root_make(int root_fd, const char *path, bool directory, int *ret_fd, Error 
 int root_make_parent(int root_fd, const char *path, int *ret_fd, const char **ret_name,
                      Error *err) {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_
-        char *parent =
+        _cleanup_free_ char *parent =
                 slash && slash != path ? str_copy_n(path, (size_t)(slash - path)) : str_copy("/");
         const char *name = slash ? slash + 1 : path;
 

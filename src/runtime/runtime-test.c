@@ -16,8 +16,7 @@
 /* ---- options of mounts ---- */
 
 static int parse_options(const char *words, MountOptions *ret, Error *err) {
-        _cleanup_strv_
-        char **list = str_split(words, ',');
+        _cleanup_strv_ char **list = str_split(words, ',');
         OciMount mount = { .destination = (char[]){ "/x" }, .options = list };
 
         return mount_options_parse(&mount, ret, err);
@@ -44,8 +43,7 @@ TEST(mount_options_are_sorted_into_kinds) {
         for (size_t i = 0; i < ELEMENTS(parsed); i++) {
                 MountOptions options = {};
                 Error err = {};
-                _cleanup_free_
-                char *data = NULL;
+                _cleanup_free_ char *data = NULL;
 
                 ASSERT_OK(parse_options(parsed[i].words, &options, &err), &err);
                 data = strv_join(options.data, ",");
@@ -87,11 +85,9 @@ TEST(default_documents_are_valid) {
 TEST(cgroup_paths) {
         OciLinux linux_ = {};
         OciConfig config = { .linux_ = &linux_ };
-        _cleanup_free_
-        char *plain = runtime_cgroup_path(&config, "id", NULL),
-             *below = runtime_cgroup_path(&config, "id", "/brig");
-        _cleanup_free_
-        char *own = NULL;
+        _cleanup_free_ char *plain = runtime_cgroup_path(&config, "id", NULL),
+                            *below = runtime_cgroup_path(&config, "id", "/brig");
+        _cleanup_free_ char *own = NULL;
 
         linux_.cgroups_path = (char[]){ "a/b" };
         own = runtime_cgroup_path(&config, "id", "/brig");
@@ -113,8 +109,7 @@ TEST(names_of_capabilities_and_limits) {
 
 TEST(paths_stay_inside_the_root) {
         char directory[] = "/tmp/brig-root-test-XXXXXX";
-        _cleanup_close_
-        int root_fd = -1, made_fd = -1, file_fd = -1, link_fd = -1;
+        _cleanup_close_ int root_fd = -1, made_fd = -1, file_fd = -1, link_fd = -1;
         Error err = {};
         struct stat status;
 
@@ -181,8 +176,7 @@ static const char profile[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\
 
 TEST(seccomp_programs_come_from_the_cache) {
         char directory[] = "/tmp/brig-seccomp-test-XXXXXX";
-        _cleanup_close_
-        int cache_fd = -1;
+        _cleanup_close_ int cache_fd = -1;
         OciSeccomp document = {};
         SeccompProgram first = {}, second = {}, third = {};
         Error err = {};

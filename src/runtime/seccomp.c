@@ -106,8 +106,7 @@ static int flags_of(char *const *names, unsigned *ret, Error *err) {
 
 static int add_architectures(scmp_filter_ctx context, char *const *names, Error *err) {
         for (; names && *names; names++) {
-                _cleanup_free_
-                char *name = str_copy(str_after(*names, "SCMP_ARCH_") ?: *names);
+                _cleanup_free_ char *name = str_copy(str_after(*names, "SCMP_ARCH_") ?: *names);
                 uint32_t token = seccomp_arch_resolve_name(str_lower(name));
                 int r = token ? seccomp_arch_add(context, token) : -EINVAL;
 
@@ -220,10 +219,8 @@ static size_t add_prologue(struct sock_filter *to, int last) {
 
 static int export_program(scmp_filter_ctx context, int last, bool prologue, SeccompProgram *ret,
                           Error *err) {
-        _cleanup_close_
-        int fd = memfd_create("seccomp", MFD_CLOEXEC);
-        _cleanup_free_
-        char *filter = NULL;
+        _cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
+        _cleanup_free_ char *filter = NULL;
         size_t start = 0;
         off_t length;
         int r = fd < 0 ? -errno : seccomp_export_bpf(context, fd);
@@ -299,8 +296,7 @@ static void name_of(const char *text, char name[24]) {
 }
 
 static bool cache_read(int cache_fd, const char *name, const char *text, SeccompProgram *ret) {
-        _cleanup_free_
-        char *file = NULL;
+        _cleanup_free_ char *file = NULL;
         size_t length, document = strlen(text);
         CacheHeader header, want = header_for(document, 0);
 
@@ -323,8 +319,7 @@ static bool cache_read(int cache_fd, const char *name, const char *text, Seccomp
 static void cache_write(int cache_fd, const char *name, const char *text,
                         const SeccompProgram *program) {
         CacheHeader header = header_for(strlen(text), program->length);
-        _cleanup_buf_
-        Buf file = {};
+        _cleanup_buf_ Buf file = {};
 
         buf_add(&file, &header, sizeof(header));
         buf_add_str(&file, text);
@@ -333,8 +328,7 @@ static void cache_write(int cache_fd, const char *name, const char *text,
 }
 
 int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         SeccompProgram program = {};
         uint32_t standard;
         char name[24];

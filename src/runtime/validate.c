@@ -167,8 +167,7 @@ static bool is_ipc_sysctl(const char *name) {
 /* Only what belongs to a namespace of the container's: anything else would change the host. */
 static int check_sysctls(const OciLinux *linux_, Error *err) {
         for (size_t i = 0; i < linux_->sysctl.count; i++) {
-                _cleanup_free_
-                char *name = str_copy(linux_->sysctl.items[i].key);
+                _cleanup_free_ char *name = str_copy(linux_->sysctl.items[i].key);
                 bool good;
 
                 if (strchr(name, '/') &&

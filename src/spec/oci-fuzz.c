@@ -9,8 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_
-        char *first = NULL, *second = NULL;
+        _cleanup_free_ char *first = NULL, *second = NULL;
         OciConfig config = {}, again = {};
 
         if (json_parse(&oci_config_table, (const char *)data, size, &config, NULL) == 0) {

@@ -25,8 +25,7 @@ TEST(a_document_goes_both_ways) {
                 "\"unified\":{\"memory.high\":\"1\"}},\"maskedPaths\":[\"/x\"]}}";
         OciConfig config = {};
         Error err = {};
-        _cleanup_free_
-        char *again = NULL;
+        _cleanup_free_ char *again = NULL;
 
         ASSERT_OK(parse(text, &config, &err), &err);
         again = json_text(&oci_config_table, &config);
