@@ -71,8 +71,7 @@ static char *normalise(const char *name) {
 
 static bool has(char *const *list, const char *wanted) {
         for (; list && *list; list++) {
-                _cleanup_free_
-                char *name = normalise(*list);
+                _cleanup_free_ char *name = normalise(*list);
 
                 if (str_equal(name, wanted))
                         return true;
@@ -89,8 +88,7 @@ static bool is_known(const char *name) {
 
 static int list_check(const char *field, char *const *list, Error *err) {
         for (; list && *list; list++) {
-                _cleanup_free_
-                char *name = normalise(*list);
+                _cleanup_free_ char *name = normalise(*list);
 
                 if (!is_known(name))
                         return error_kind(err, ERROR_INVALID,
@@ -115,8 +113,7 @@ static void add_all(char ***list, char *const *except) {
 
 static void add_named(char ***list, char *const *wanted) {
         for (; wanted && *wanted; wanted++) {
-                _cleanup_free_
-                char *name = normalise(*wanted);
+                _cleanup_free_ char *name = normalise(*wanted);
 
                 if (!strv_has(*list, name))
                         strv_add(list, name);

@@ -63,8 +63,7 @@ static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         json_object *object = json_write(&endpoint_settings_table, &endpoint->settings);
         const Endpoint *joined = &endpoint->endpoint;
         int64_t prefix;
-        _cleanup_free_
-        char *address = address_split(joined->address, &prefix);
+        _cleanup_free_ char *address = address_split(joined->address, &prefix);
 
         json_put(object, "Aliases", strings_or_null(joined->aliases ?: endpoint->settings.aliases));
         json_put_text(object, "NetworkID", endpoint->network_id);
@@ -105,9 +104,8 @@ static void add_published(const Endpoint *endpoint, JsonArray *ret) {
         const NetPort *ports = endpoint->ports.items;
 
         for (size_t i = 0; i < endpoint->ports.count; i++) {
-                _cleanup_free_
-                char *name = str_format("%lld/%s", (long long)ports[i].container_port,
-                                        ports[i].protocol ?: "tcp");
+                _cleanup_free_ char *name = str_format(
+                        "%lld/%s", (long long)ports[i].container_port, ports[i].protocol ?: "tcp");
                 PortBinding *binding =
                         json_append(&ports_slot(ret, name)->bindings, &port_binding_table);
 
@@ -197,8 +195,7 @@ static int64_t tree_size(int fd, int depth) {
 }
 
 int64_t container_size_rw(const Container *container) {
-        _cleanup_free_
-        char *path = str_format("%s/upper", container->id);
+        _cleanup_free_ char *path = str_format("%s/upper", container->id);
         int fd;
 
         if (dir_open_at(container->engine->containers_fd, path, 0, &fd, NULL) < 0)

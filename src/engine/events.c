@@ -137,8 +137,7 @@ static const char *const accepted[] = { "config", "container", "daemon", "event"
 static bool action_matches(const Event *event, char *const *wanted) {
         if (!wanted)
                 return true;
-        _cleanup_free_
-        char *first = str_copy_n(event->action, strcspn(event->action, ":"));
+        _cleanup_free_ char *first = str_copy_n(event->action, strcspn(event->action, ":"));
         return strv_has(wanted, event->action) || strv_has(wanted, first);
 }
 
@@ -172,9 +171,9 @@ static bool image_matches(const Event *event, char *const *wanted) {
         if (!image)
                 return false;
         const char *colon = strrchr(image, IMAGE_NAME_END);
-        _cleanup_free_
-        char *untagged = colon && !strchr(colon, '/') ? str_copy_n(image, (size_t)(colon - image))
-                                                      : str_copy(image);
+        _cleanup_free_ char *untagged = colon && !strchr(colon, '/')
+                                                ? str_copy_n(image, (size_t)(colon - image))
+                                                : str_copy(image);
         return strv_has(wanted, image) || strv_has(wanted, untagged);
 }
 

@@ -4,8 +4,9 @@
 #include "engine/documents.h"
 #include "engine/locks.h"
 
-#define ENDED_MAX 64 /* finished execs kept a container, for those who ask for the exit code late  \
-                      */
+#define ENDED_MAX                                                                                  \
+        64 /* finished execs kept a container, for those who ask for the exit code late            \
+            */
 #define EXIT_CANNOT_START 126
 
 typedef struct Exec {
@@ -129,8 +130,7 @@ static void exec_event(Exec *exec, const char *action, const int64_t *exit_code)
 
         pairs_put(&attributes, "execID", exec->id);
         if (exit_code) {
-                _cleanup_free_
-                char *code = str_format("%lld", (long long)*exit_code);
+                _cleanup_free_ char *code = str_format("%lld", (long long)*exit_code);
                 pairs_put(&attributes, "exitCode", code);
         }
         container_event(exec->container, action, &attributes);
@@ -139,10 +139,8 @@ static void exec_event(Exec *exec, const char *action, const int64_t *exit_code)
 
 /* "exec_create: sh -c …" */
 static void exec_event_command(Exec *exec, const char *action) {
-        _cleanup_free_
-        char *command = strv_join(exec->config.cmd, " ");
-        _cleanup_free_
-        char *text = str_format("%s: %s", action, command ?: "");
+        _cleanup_free_ char *command = strv_join(exec->config.cmd, " ");
+        _cleanup_free_ char *text = str_format("%s: %s", action, command ?: "");
 
         exec_event(exec, text, NULL);
 }

@@ -6,8 +6,8 @@
 
 static bool label_matches(const Pairs *labels, const char *wanted) {
         const char *equals = strchr(wanted, '=');
-        _cleanup_free_
-        char *key = equals ? str_copy_n(wanted, (size_t)(equals - wanted)) : str_copy(wanted);
+        _cleanup_free_ char *key =
+                equals ? str_copy_n(wanted, (size_t)(equals - wanted)) : str_copy(wanted);
         const char *value = pairs_get(labels, key);
 
         return value && (!equals || str_equal(value, equals + 1));

@@ -5,8 +5,7 @@
 
 static void merge_env(ContainerConfig *config, char *const *image_env) {
         for (char *const *entry = image_env; entry && *entry; entry++) {
-                _cleanup_free_
-                char *name = str_copy_n(*entry, strcspn(*entry, "="));
+                _cleanup_free_ char *name = str_copy_n(*entry, strcspn(*entry, "="));
 
                 if (!env_get(config->env, name) && !strv_has(config->env, name))
                         strv_add(&config->env, *entry);
@@ -22,8 +21,8 @@ static void merge_set(char ***set, char *const *image_set) {
 /* "80" and "80/tcp" are the same port. */
 static void merge_ports(char ***ports, char *const *image_ports) {
         for (char *const *port = image_ports; port && *port; port++) {
-                _cleanup_free_
-                char *full = strchr(*port, '/') ? str_copy(*port) : str_format("%s/tcp", *port);
+                _cleanup_free_ char *full =
+                        strchr(*port, '/') ? str_copy(*port) : str_format("%s/tcp", *port);
 
                 if (!strv_has(*ports, *port) && !strv_has(*ports, full))
                         strv_add(ports, full);
@@ -61,8 +60,7 @@ static void set_path_and_args(Container *container) {
         const ContainerConfig *config = &container->spec.config;
         size_t skip = strv_length(config->entrypoint);
         bool has_entrypoint = skip > 0 && !(skip == 1 && str_empty(config->entrypoint[0]));
-        _cleanup_strv_
-        char **words = has_entrypoint ? strv_copy(config->entrypoint) : NULL;
+        _cleanup_strv_ char **words = has_entrypoint ? strv_copy(config->entrypoint) : NULL;
 
         for (char **word = config->cmd; word && *word; word++)
                 strv_add(&words, *word);

@@ -83,8 +83,7 @@ static void put_plugins(json_object *object) {
 /* ---- the host ---- */
 
 static bool sysctl_is(const char *path, const char *wanted) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
 
         return file_read_at(AT_FDCWD, path, FILE_MAX_SIZE, &text, &length, NULL) == 0 &&
@@ -93,14 +92,12 @@ static bool sysctl_is(const char *path, const char *wanted) {
 
 /* PRETTY_NAME of os-release(5); the caller's. */
 static char *os_name(const char *field) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
 
         if (file_read_at(AT_FDCWD, "/etc/os-release", FILE_MAX_SIZE, &text, &length, NULL) < 0)
                 return str_copy("Linux");
-        _cleanup_strv_
-        char **lines = str_split(text, '\n');
+        _cleanup_strv_ char **lines = str_split(text, '\n');
         for (char **line = lines; line && *line; line++) {
                 const char *value = str_after(*line, field);
 
@@ -134,8 +131,7 @@ static void put_cgroups(json_object *object) {
 static void put_host(json_object *object) {
         struct utsname host = { 0 };
         struct sysinfo memory = { 0 };
-        _cleanup_free_
-        char *name = os_name("PRETTY_NAME"), *version = os_name("VERSION_ID");
+        _cleanup_free_ char *name = os_name("PRETTY_NAME"), *version = os_name("VERSION_ID");
 
         (void)uname(&host);
         (void)sysinfo(&memory);

@@ -31,16 +31,14 @@ static void put_args(json_object *object, char *const *args) {
 
 static void put_path(json_object *object, const char *name, const Container *container,
                      const char *file) {
-        _cleanup_free_
-        char *path = str_format("%s/containers/%s/%s", container->engine->options.data_root,
-                                container->id, file);
+        _cleanup_free_ char *path = str_format(
+                "%s/containers/%s/%s", container->engine->options.data_root, container->id, file);
 
         json_put_text(object, name, path);
 }
 
 static void put_log_path(json_object *object, const Container *container) {
-        _cleanup_free_
-        char *file = container_log_path(container);
+        _cleanup_free_ char *file = container_log_path(container);
 
         if (str_equal(container_log_driver(container), "json-file"))
                 put_path(object, "LogPath", container, file);
@@ -55,8 +53,7 @@ static void put_driver(json_object *object, const Container *container) {
         for (char **lower = container->lowers; lower && *lower; lower++)
                 buf_format(&lowers, "%s%s/%s", lowers.length ? ":" : "",
                            container->engine->options.data_root, *lower);
-        _cleanup_free_
-        char *text = buf_take(&lowers);
+        _cleanup_free_ char *text = buf_take(&lowers);
         json_put_text(data, "LowerDir", text);
         put_path(data, "UpperDir", container, "upper");
         put_path(data, "WorkDir", container, "work");
@@ -84,8 +81,8 @@ static void put_default_endpoint(json_object *settings, const ContainerSnapshot 
         for (size_t i = 0; i < snapshot->endpoints.count; i++)
                 if (str_equal(endpoints[i].network_name, "bridge") && endpoints[i].endpoint.address)
                         found = &endpoints[i];
-        _cleanup_free_
-        char *address = address_split(found ? found->endpoint.address : NULL, &prefix);
+        _cleanup_free_ char *address =
+                address_split(found ? found->endpoint.address : NULL, &prefix);
         json_put_text(settings, "EndpointID", found ? found->endpoint_id : "");
         json_put_text(settings, "Gateway", found ? found->endpoint.gateway : "");
         json_put_text(settings, "GlobalIPv6Address", "");
@@ -100,10 +97,9 @@ static void put_network_settings(json_object *object, const Container *container
                                  const ContainerSnapshot *snapshot) {
         json_object *settings = json_object_new_object();
         JsonArray ports = { 0 };
-        _cleanup_free_
-        char *key = snapshot->state.pid
-                            ? str_format("/proc/%lld/ns/net", (long long)snapshot->state.pid)
-                            : NULL;
+        _cleanup_free_ char *key = snapshot->state.pid ? str_format("/proc/%lld/ns/net",
+                                                                    (long long)snapshot->state.pid)
+                                                       : NULL;
 
         json_put_text(settings, "Bridge", "");
         json_put_text(settings, "SandboxID", snapshot->state.pid ? container->id : "");
@@ -123,8 +119,7 @@ static void put_network_settings(json_object *object, const Container *container
 
 static void put_identity(json_object *object, const Container *container,
                          const ContainerSnapshot *snapshot) {
-        _cleanup_free_
-        char *name = str_format("/%s", snapshot->name);
+        _cleanup_free_ char *name = str_format("/%s", snapshot->name);
 
         json_put_text(object, "Id", container->id);
         json_put_time(object, "Created", container->created);

@@ -32,8 +32,8 @@ static int words_check(const Filters *filters, const char *key, const char *cons
 /* "80", "80/tcp", "8000-8010/udp" */
 static bool port_parse(const char *text, int *ret_first, int *ret_last, char **ret_protocol) {
         const char *slash = strchr(text, '/');
-        _cleanup_free_
-        char *numbers = slash ? str_copy_n(text, (size_t)(slash - text)) : str_copy(text);
+        _cleanup_free_ char *numbers =
+                slash ? str_copy_n(text, (size_t)(slash - text)) : str_copy(text);
         char *dash = strchr(numbers, '-');
 
         if (dash)
@@ -49,8 +49,7 @@ static bool port_parse(const char *text, int *ret_first, int *ret_last, char **r
 
 static int ports_check(const Filters *filters, const char *key, Error *err) {
         for (char *const *value = filters_get(filters, key); value && *value; value++) {
-                _cleanup_free_
-                char *protocol = NULL;
+                _cleanup_free_ char *protocol = NULL;
                 int first, last;
 
                 if (!port_parse(*value, &first, &last, &protocol))
@@ -126,8 +125,7 @@ void list_filter_done(ListFilter *filter) {
 /* ---- one container ---- */
 
 static bool name_matches(const ContainerSnapshot *snapshot, char *const *wanted) {
-        _cleanup_free_
-        char *slashed = str_format("/%s", snapshot->name);
+        _cleanup_free_ char *slashed = str_format("/%s", snapshot->name);
 
         return text_matches(snapshot->name, wanted) || text_matches(slashed, wanted);
 }
@@ -170,8 +168,7 @@ static bool network_matches(const ContainerSnapshot *snapshot, char *const *want
 
 /* Whether "80/tcp" lies in the range that the filter gives. */
 static bool port_in(const char *port, const char *wanted) {
-        _cleanup_free_
-        char *protocol = NULL, *wanted_protocol = NULL;
+        _cleanup_free_ char *protocol = NULL, *wanted_protocol = NULL;
         int first, last, wanted_first, wanted_last;
 
         return port_parse(port, &first, &last, &protocol) &&
@@ -195,11 +192,10 @@ static bool publishes(const Container *container, char *const *wanted) {
                         const PortBinding *bindings = ports[i].bindings.items;
 
                         for (size_t j = 0; j < ports[i].bindings.count; j++) {
-                                _cleanup_free_
-                                char *host = str_format("%s/%s", bindings[j].host_port ?: "",
-                                                        strchr(ports[i].port, '/')
-                                                                ? strchr(ports[i].port, '/') + 1
-                                                                : "tcp");
+                                _cleanup_free_ char *host = str_format(
+                                        "%s/%s", bindings[j].host_port ?: "",
+                                        strchr(ports[i].port, '/') ? strchr(ports[i].port, '/') + 1
+                                                                   : "tcp");
 
                                 if (port_in(host, *text))
                                         return true;

@@ -19,8 +19,8 @@ static json_object *port_entry(const char *port) {
         json_object *object = json_object_new_object();
         int64_t number = 0;
         const char *slash = strchr(port, '/');
-        _cleanup_free_
-        char *digits = slash ? str_copy_n(port, (size_t)(slash - port)) : str_copy(port);
+        _cleanup_free_ char *digits =
+                slash ? str_copy_n(port, (size_t)(slash - port)) : str_copy(port);
 
         (void)str_to_int64(digits, &number); /* "80-90/tcp": Docker shows 0, too */
         json_put_int(object, "PrivatePort", number);
@@ -57,8 +57,8 @@ static json_object *entry_document(const Container *container, const ContainerSn
         json_object *object = json_object_new_object(), *names = json_object_new_array();
         json_object *host = json_object_new_object(), *networks = json_object_new_object();
         json_object *labels = json_object_new_object();
-        _cleanup_free_
-        char *name = str_format("/%s", snapshot->name), *command = command_text(container);
+        _cleanup_free_ char *name = str_format("/%s", snapshot->name),
+                            *command = command_text(container);
 
         json_put_text(object, "Id", container->id);
         (void)json_object_array_add(names, json_object_new_string(name));
@@ -132,8 +132,7 @@ static void list_all(Engine *engine, const ListOptions *options, const ListFilte
 
                 if (!is_shown(options, filter, containers[i], snapshot))
                         continue;
-                _cleanup_free_
-                char *status = status_text(&snapshot->state, now);
+                _cleanup_free_ char *status = status_text(&snapshot->state, now);
                 buf_add_str(json, shown++ ? "," : "");
                 buf_add_str(json, entry_fragment(containers[i], snapshot));
                 buf_add_str(json, ",\"Status\":");

@@ -47,8 +47,7 @@ static char *read_all(LogReader *reader) {
 
 #define ASSERT_READ(reader, wanted)                                                                \
         do {                                                                                       \
-                _cleanup_free_                                                                     \
-                char *text_ = read_all(reader);                                                    \
+                _cleanup_free_ char *text_ = read_all(reader);                                     \
                 ASSERT_STR(text_, wanted);                                                         \
         } while (0)
 #define READER(name, tail)                                                                         \

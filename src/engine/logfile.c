@@ -23,8 +23,7 @@ static int64_t time_of(json_object *object) {
 }
 
 int log_decode(const char *line, size_t length, LogRecord *ret) {
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
 
         if (json_parse_any(line, length, &object, NULL) < 0)
                 return -EBADMSG;
@@ -56,8 +55,7 @@ void log_record_done(LogRecord *record) {
 /* ---- files ---- */
 
 static int open_number(const LogReader *reader, size_t number) {
-        _cleanup_free_
-        char *name =
+        _cleanup_free_ char *name =
                 number > 0 ? str_format("%s.%zu", reader->path, number) : str_copy(reader->path);
 
         return openat(reader->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -95,8 +93,7 @@ static void open_files(LogReader *reader) {
 
 /* Counts newlines from the end of fd; at the (wanted)th from the end *ret_offset is behind it. */
 static bool count_back(int fd, int64_t *wanted, int64_t *ret_offset) {
-        _cleanup_free_
-        char *block = alloc_zero(1, BLOCK);
+        _cleanup_free_ char *block = alloc_zero(1, BLOCK);
         struct stat status;
         int64_t end = fstat(fd, &status) == 0 ? status.st_size : 0;
 
@@ -155,12 +152,10 @@ void log_reader_done(LogReader *reader) {
  * has turned over entirely is read on from its oldest. *ret_fd is -1 where fd is still the newest.
  */
 static int open_next(const LogReader *reader) {
-        _cleanup_close_
-        int newer = -1;
+        _cleanup_close_ int newer = -1;
 
         for (size_t number = 0; number < FILES_MAX; number++) {
-                _cleanup_close_
-                int candidate = open_number(reader, number);
+                _cleanup_close_ int candidate = open_number(reader, number);
 
                 if (candidate < 0 || (reader->fd >= 0 && is_same(candidate, reader->fd)))
                         break;

@@ -46,8 +46,7 @@ static void add_details(Buf *buf, const Pairs *attributes) {
 
 static int send_record(const LogJob *job, const LogRecord *record) {
         const LogOptions *options = job->options;
-        _cleanup_buf_
-        Buf line = { 0 };
+        _cleanup_buf_ Buf line = { 0 };
 
         if (!options->timestamps && !options->details)
                 return job->sink(job->data, record->stream, record->text, record->length);
@@ -96,8 +95,7 @@ static void follow_done(Follow *follow) {
 }
 
 static int follow_begin(Container *container, int dir_fd, Follow *ret, Error *err) {
-        _cleanup_free_
-        char *path = str_format("/proc/self/fd/%d", dir_fd);
+        _cleanup_free_ char *path = str_format("/proc/self/fd/%d", dir_fd);
 
         ret->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (ret->watch_fd < 0 ||
@@ -179,8 +177,7 @@ int engine_container_logs(Engine *engine, const char *ref, const LogOptions *opt
         _cleanup_container_ Container *container = NULL;
         _cleanup_(follow_done) Follow watch = { .watch_fd = -1 };
         _cleanup_(job_done) LogJob job = { .options = options, .sink = sink, .data = data };
-        _cleanup_close_
-        int dir_fd = -1;
+        _cleanup_close_ int dir_fd = -1;
 
         int r = container_lookup(engine, ref, &container, err);
         if (r == 0)
@@ -191,8 +188,7 @@ int engine_container_logs(Engine *engine, const char *ref, const LogOptions *opt
                 r = follow_begin(container, dir_fd, &watch, err);
         if (r < 0)
                 return r;
-        _cleanup_free_
-        char *path = container_log_path(container);
+        _cleanup_free_ char *path = container_log_path(container);
         r = log_reader_open(dir_fd, path, options->tail, &job.reader, err);
         if (r < 0)
                 return r;

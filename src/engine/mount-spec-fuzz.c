@@ -5,8 +5,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(MountPoint *point) {
-        _cleanup_free_
-        char *clean = point->destination ? path_clean(point->destination) : NULL;
+        _cleanup_free_ char *clean = point->destination ? path_clean(point->destination) : NULL;
 
         if (clean && (!str_equal(clean, point->destination) || str_equal(clean, "/")))
                 abort();
@@ -14,8 +13,7 @@ static void check(MountPoint *point) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_
-        char *text = str_copy_n((const char *)data, size), *ref = NULL;
+        _cleanup_free_ char *text = str_copy_n((const char *)data, size), *ref = NULL;
         MountPoint bind = { 0 }, tmpfs = { 0 };
         bool read_only;
         Error err = { 0 };

@@ -87,8 +87,7 @@ TEST(tmpfs_and_from) {
         ASSERT_OK(mount_parse_tmpfs("/t", "size=1m,exec", &point, &err), &err);
         ASSERT_INT(strv_length(point.options), 2);
         ASSERT(mount_parse_tmpfs("/t", "nonsense", &wrong, &err) < 0);
-        _cleanup_free_
-        char *ref = NULL;
+        _cleanup_free_ char *ref = NULL;
         ASSERT_OK(mount_parse_from("box:ro", &ref, &read_only, &err), &err);
         ASSERT_STR(ref, "box");
         ASSERT(read_only);

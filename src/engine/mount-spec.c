@@ -34,8 +34,7 @@ static const struct {
 /* The word of each class in a mode "ro,z,rshared"; false where a word is unknown or its class comes
  * twice. */
 static bool mode_parse(const char *mode, const char *found[MODE_CLASSES]) {
-        _cleanup_strv_
-        char **words = str_split(mode, ',');
+        _cleanup_strv_ char **words = str_split(mode, ',');
 
         memset(found, 0, MODE_CLASSES * sizeof(*found));
         for (char **word = words; word && *word; word++) {
@@ -56,10 +55,8 @@ static bool mode_parse(const char *mode, const char *found[MODE_CLASSES]) {
 }
 
 char *path_clean(const char *path) {
-        _cleanup_strv_
-        char **parts = str_split(path, '/');
-        _cleanup_strv_
-        char **kept = NULL;
+        _cleanup_strv_ char **parts = str_split(path, '/');
+        _cleanup_strv_ char **kept = NULL;
         size_t count = 0;
 
         for (char **part = parts; part && *part; part++) {
@@ -75,8 +72,7 @@ char *path_clean(const char *path) {
                 strv_add(&kept, *part);
                 count++;
         }
-        _cleanup_free_
-        char *joined = strv_join(kept, "/");
+        _cleanup_free_ char *joined = strv_join(kept, "/");
         return str_format("/%s", joined ?: "");
 }
 
@@ -86,8 +82,7 @@ static int destination_check(const char *destination, const char *type, Error *e
                                   "invalid mount config for type \"%s\": invalid mount path: '%s' "
                                   "mount path must be absolute",
                                   type, destination);
-        _cleanup_free_
-        char *clean = path_clean(destination);
+        _cleanup_free_ char *clean = path_clean(destination);
         if (str_equal(clean, "/"))
                 return error_kind(err, ERROR_INVALID,
                                   "invalid mount config for type \"%s\": invalid specification: "
@@ -142,8 +137,7 @@ static int parse_parts(const char *text, char **parts, int count, MountPoint *re
 }
 
 int mount_parse_bind(const char *text, MountPoint *ret, Error *err) {
-        _cleanup_strv_
-        char **parts = NULL;
+        _cleanup_strv_ char **parts = NULL;
 
         int count = split(text, &parts);
         if (count < 0)
@@ -165,9 +159,8 @@ static int parse_spec_bind(const MountSpec *spec, MountPoint *ret, Error *err) {
         if (str_empty(spec->source))
                 return spec_invalid(spec, "field Source must not be empty", err);
         if (spec->source[0] != '/') {
-                _cleanup_free_
-                char *why = str_format("invalid mount path: '%s' mount path must be absolute",
-                                       spec->source);
+                _cleanup_free_ char *why = str_format(
+                        "invalid mount path: '%s' mount path must be absolute", spec->source);
                 return spec_invalid(spec, why, err);
         }
         if (spec->volume)
@@ -262,8 +255,7 @@ static bool tmpfs_option_is_known(const char *option) {
 }
 
 int mount_parse_tmpfs(const char *destination, const char *options, MountPoint *ret, Error *err) {
-        _cleanup_strv_
-        char **words = str_split(options ?: "", ',');
+        _cleanup_strv_ char **words = str_split(options ?: "", ',');
 
         int r = destination_check(destination, "tmpfs", err);
         if (r < 0)

@@ -50,8 +50,7 @@ static const MountSpec *find_spec(const Container *container, const char *destin
         const MountSpec *specs = container->spec.host.mounts.items;
 
         for (size_t i = 0; i < container->spec.host.mounts.count; i++) {
-                _cleanup_free_
-                char *target = path_clean(specs[i].target ?: "");
+                _cleanup_free_ char *target = path_clean(specs[i].target ?: "");
 
                 if (str_equal(target, destination))
                         return &specs[i];
@@ -87,8 +86,7 @@ static int resolve_from(ResolveJob *job, Error *err) {
 
         for (char **from = container->spec.host.volumes_from; from && *from; from++) {
                 _cleanup_container_ Container *donor = NULL;
-                _cleanup_free_
-                char *ref = NULL;
+                _cleanup_free_ char *ref = NULL;
                 bool read_only;
 
                 int r = mount_parse_from(*from, &ref, &read_only, err);
@@ -221,8 +219,7 @@ static int resolve_anonymous(ResolveJob *job, Error *err) {
 
 int mounts_resolve(Container *container, const Image *image, Error *err) {
         ResolveJob job = { container, NULL };
-        _cleanup_strv_
-        char **taken = NULL;
+        _cleanup_strv_ char **taken = NULL;
 
         int r = resolve_from(&job, err);
         if (r == 0)
@@ -288,8 +285,7 @@ static int prepare_bind(const Container *container, const MountPoint *point, Err
 }
 
 static int prepare_volume(const Container *container, const MountPoint *point, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
 
         return volume_open(container->engine, point->name, &fd, err);
 }

@@ -71,8 +71,7 @@ static void walk(int fd, const char *path, int depth, NodeFn node, void *data) {
         struct dirent *entry;
 
         while (dir && depth > 0 && (entry = readdir(dir))) {
-                _cleanup_free_
-                char *child_path = str_format("%s/%s", path, entry->d_name);
+                _cleanup_free_ char *child_path = str_format("%s/%s", path, entry->d_name);
                 struct stat status;
 
                 if (is_skipped(entry->d_name) ||
@@ -82,8 +81,7 @@ static void walk(int fd, const char *path, int depth, NodeFn node, void *data) {
                         node(data, child_path, &status);
                 if (!S_ISDIR(status.st_mode))
                         continue;
-                _cleanup_close_
-                int child_fd =
+                _cleanup_close_ int child_fd =
                         openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
                 if (child_fd >= 0)
                         walk(child_fd, child_path, depth - 1, node, data);
@@ -115,12 +113,10 @@ static int device_add(const DeviceMapping *mapping, OciLinux *linux_, Error *err
                                        ? "rwm"
                                        : mapping->cgroup_permissions };
         struct stat status;
-        _cleanup_close_
-        int fd = open(source, O_PATH | O_CLOEXEC);
+        _cleanup_close_ int fd = open(source, O_PATH | O_CLOEXEC);
 
         if (fd < 0 || fstat(fd, &status) < 0) {
-                _cleanup_free_
-                char *reason = str_lower(str_copy(strerror(errno)));
+                _cleanup_free_ char *reason = str_lower(str_copy(strerror(errno)));
 
                 return error_kind(err, ERROR_INVALID,
                                   "error gathering device information while adding custom device "
@@ -132,8 +128,7 @@ static int device_add(const DeviceMapping *mapping, OciLinux *linux_, Error *err
                 return 0;
         }
         size_t before = linux_->devices.count;
-        _cleanup_close_
-        int dir_fd =
+        _cleanup_close_ int dir_fd =
                 S_ISDIR(status.st_mode) ? open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
         if (dir_fd >= 0)
                 walk(dir_fd, target, DEPTH_MAX, add_node, &job);
@@ -147,10 +142,8 @@ static int device_add(const DeviceMapping *mapping, OciLinux *linux_, Error *err
 
 /* "c 1:3 rwm", "b *:* r", "a 7:* rwm" */
 static int rule_parse(const char *text, Rule *ret, Error *err) {
-        _cleanup_strv_
-        char **words = str_split(text, ' ');
-        _cleanup_strv_
-        char **numbers = strv_length(words) == 3 ? str_split(words[1], ':') : NULL;
+        _cleanup_strv_ char **words = str_split(text, ' ');
+        _cleanup_strv_ char **numbers = strv_length(words) == 3 ? str_split(words[1], ':') : NULL;
 
         if (strv_length(numbers) == 2 && strlen(words[0]) == 1 && strchr("abc", words[0][0]) &&
             *words[2] && strlen(words[2]) <= 3 && !words[2][strspn(words[2], "rwm")]) {
@@ -169,8 +162,7 @@ static int rule_parse(const char *text, Rule *ret, Error *err) {
 static void privileged(OciLinux *linux_) {
         static const Rule everything = { 'a', -1, -1, "rwm" };
         AddJob job = { linux_, NULL };
-        _cleanup_close_
-        int fd = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int fd = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         rule_add(linux_, true, &everything);
         if (fd >= 0)

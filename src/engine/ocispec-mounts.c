@@ -49,7 +49,8 @@ static bool is_overridden(const Container *container, const char *destination) {
                (str_after(destination, "/dev/") && find_point(container, "/dev"));
 }
 
-/* POSIX shared memory of the host, for --ipc host; a new mqueue shows the host's queues by itself. */
+/* POSIX shared memory of the host, for --ipc host; a new mqueue shows the host's queues by itself.
+ */
 static void add_host_shm(OciConfig *config) {
         OciMount *bind = add(config, "/dev/shm", "bind", "/dev/shm");
 
@@ -84,8 +85,7 @@ static char *name_of(const char *option) {
 
 static bool is_overridden_option(const char *word, char *const *given) {
         for (; given && *given; given++) {
-                _cleanup_free_
-                char *name = name_of(*given);
+                _cleanup_free_ char *name = name_of(*given);
 
                 /* "exec" against "noexec" */
                 if (str_equal(*given, word) || str_equal(name, str_after(word, "no")))
@@ -127,11 +127,10 @@ static void add_point(const MountPoint *point, OciConfig *config) {
 
 static void add_generated(const Container *container, const char *id, OciConfig *config) {
         for (size_t i = 0; i < ELEMENTS(generated); i++) {
-                _cleanup_free_
-                char *destination = str_format("/etc/%s", generated[i]);
-                _cleanup_free_
-                char *source = str_format("%s/containers/%s/%s",
-                                          container->engine->options.data_root, id, generated[i]);
+                _cleanup_free_ char *destination = str_format("/etc/%s", generated[i]);
+                _cleanup_free_ char *source =
+                        str_format("%s/containers/%s/%s", container->engine->options.data_root, id,
+                                   generated[i]);
 
                 if (find_point(container, destination))
                         continue;

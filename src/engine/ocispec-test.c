@@ -27,8 +27,7 @@ static void box_done(Box *box) {
 }
 
 static int box_new(const char *request, Box *box) {
-        _cleanup_json_
-        json_object *body = NULL;
+        _cleanup_json_ json_object *body = NULL;
         const Image image = { .config.config.cmd = (char *[]){ (char *)"sh", NULL } };
         const OcispecContext context = { .cgroup = "/brig/x",
                                          .netfiles_id = "x",
@@ -40,8 +39,7 @@ static int box_new(const char *request, Box *box) {
         (void)snprintf(box->container.id, sizeof(box->container.id), "%064d", 1);
         if (!mkdtemp(box->root))
                 return -1;
-        _cleanup_free_
-        char *upper = str_format("containers/%s/upper", box->container.id);
+        _cleanup_free_ char *upper = str_format("containers/%s/upper", box->container.id);
         box->engine.options.data_root = box->root;
         box->engine.options.init_program = "/usr/libexec/brig-init";
         box->engine.data_root_fd = open(box->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -109,8 +107,7 @@ TEST(defaults) {
 
 TEST(environment) {
         BOX(box, "{\"Tty\":true,\"Env\":[\"PATH=/x\",\"A=1\",\"HOSTNAME\"]}");
-        _cleanup_free_
-        char *text = strv_join(box.config.process->env, " ");
+        _cleanup_free_ char *text = strv_join(box.config.process->env, " ");
         ASSERT_STR(text, "PATH=/x TERM=xterm A=1");
 }
 
@@ -134,16 +131,14 @@ TEST(privileged) {
         ASSERT(!box.config.linux_->masked_paths && !box.config.linux_->readonly_paths);
         ASSERT(!strv_has(mount_at(&box, "/sys")->options, "ro"));
         ASSERT(box.config.linux_->devices.count > 0);
-        _cleanup_free_
-        char *key = NULL;
+        _cleanup_free_ char *key = NULL;
         ASSERT_OK(seccomp_profile_key(&box.container, false, &key, &box.err), &box.err);
         ASSERT(!key);
 }
 
 TEST(init) {
         BOX(box, "{\"Cmd\":[\"a\",\"b\"],\"HostConfig\":{\"Init\":true}}");
-        _cleanup_free_
-        char *args = strv_join(box.config.process->args, " ");
+        _cleanup_free_ char *args = strv_join(box.config.process->args, " ");
         ASSERT_STR(args, "/sbin/docker-init -- a b");
         ASSERT_STR(mount_at(&box, "/sbin/docker-init")->source, "/usr/libexec/brig-init");
 }
@@ -206,8 +201,7 @@ static char *read_passwd(const Box *box) {
 
 #define ASSERT_PASSWD(box, wanted)                                                                 \
         do {                                                                                       \
-                _cleanup_free_                                                                     \
-                char *text_ = read_passwd(box);                                                    \
+                _cleanup_free_ char *text_ = read_passwd(box);                                     \
                 ASSERT_STR(text_, wanted);                                                         \
         } while (0)
 
@@ -244,18 +238,15 @@ TEST(files_of_layers) {
 
 TEST(tmpfs_options_override) {
         char *given[] = { (char *)"exec", (char *)"size=1m", NULL };
-        _cleanup_strv_
-        char **options = tmpfs_options(given);
-        _cleanup_free_
-        char *text = strv_join(options, ",");
+        _cleanup_strv_ char **options = tmpfs_options(given);
+        _cleanup_free_ char *text = strv_join(options, ",");
         ASSERT_STR(text, "nosuid,nodev,exec,size=1m");
 }
 
 TEST(capabilities) {
         char *all[] = { (char *)"all", NULL }, *one[] = { (char *)"net_admin", NULL };
         HostConfig dropped = { .cap_drop = all, .cap_add = one };
-        _cleanup_strv_
-        char **list = capabilities_of(&dropped, false);
+        _cleanup_strv_ char **list = capabilities_of(&dropped, false);
         ASSERT_INT(strv_length(list), 1);
         ASSERT_STR(list[0], "CAP_NET_ADMIN");
 }

@@ -12,8 +12,7 @@
 
 static void env_apply(char ***env, char *const *entries) {
         for (; entries && *entries; entries++) {
-                _cleanup_free_
-                char *name = str_copy_n(*entries, strcspn(*entries, "="));
+                _cleanup_free_ char *name = str_copy_n(*entries, strcspn(*entries, "="));
                 const char *equals = strchr(*entries, '=');
 
                 /* A name alone takes the variable away. */

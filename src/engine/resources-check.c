@@ -64,8 +64,7 @@ static int cpu_check(const HostConfig *host, Error *err) {
 }
 
 int cpuset_parse(const char *text, bool *set, size_t count) {
-        _cleanup_strv_
-        char **ranges = str_split(text, ',');
+        _cleanup_strv_ char **ranges = str_split(text, ',');
 
         for (char **range = ranges; range && *range; range++) {
                 char *dash = strchr(*range, '-');
@@ -90,8 +89,7 @@ typedef struct SetWords {
 
 static int set_check(const char *text, const SetWords *words, Error *err) {
         bool wanted[CPUS_MAX] = { false }, available[CPUS_MAX] = { false };
-        _cleanup_free_
-        char *online = NULL;
+        _cleanup_free_ char *online = NULL;
         size_t length;
 
         if (str_empty(text))

@@ -61,8 +61,8 @@ static Found find_in_layer(int layer_fd, const char *directory, const char *name
                 return FOUND_NOWHERE;
         if (!S_ISDIR(status.st_mode))
                 return S_ISLNK(status.st_mode) ? FOUND_LINK : FOUND_NOWHERE;
-        _cleanup_close_
-        int dir_fd = openat(layer_fd, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int dir_fd =
+                openat(layer_fd, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (dir_fd < 0)
                 return FOUND_LINK; /* it changed under us: let the kernel say */
         if (fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
@@ -112,8 +112,7 @@ int rootfs_open_image(const Container *container, int *ret_fd, Error *err) {
 
 static int open_by_overlay(const Container *container, char *const *paths, const char *path,
                            int *ret_fd, Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
 
         int r = mount_layers(container, paths, &root_fd, err);
         if (r < 0)
@@ -137,17 +136,15 @@ static int check_regular(int *fd, const char *path, Error *err) {
 }
 
 int rootfs_open_file(const Container *container, const char *path, int *ret_fd, Error *err) {
-        _cleanup_strv_
-        char **paths = layer_paths(container);
+        _cleanup_strv_ char **paths = layer_paths(container);
         const char *slash = strrchr(path, '/');
-        _cleanup_free_
-        char *directory = slash ? str_copy_n(path, (size_t)(slash - path)) : str_copy(".");
+        _cleanup_free_ char *directory =
+                slash ? str_copy_n(path, (size_t)(slash - path)) : str_copy(".");
         int r = 0;
 
         *ret_fd = -1;
         for (char **layer = paths; *layer; layer++) {
-                _cleanup_close_
-                int layer_fd = -1;
+                _cleanup_close_ int layer_fd = -1;
 
                 r = open_layer(container, *layer, &layer_fd, err);
                 if (r < 0)

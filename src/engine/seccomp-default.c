@@ -125,8 +125,7 @@ static OciSeccomp *build_default(char *const *capabilities) {
 
 int seccomp_profile_key(const Container *container, bool privileged, char **ret_key, Error *err) {
         const HostConfig *host = &container->spec.host;
-        _cleanup_strv_
-        char **capabilities = capabilities_of(host, privileged || host->privileged);
+        _cleanup_strv_ char **capabilities = capabilities_of(host, privileged || host->privileged);
         SecurityOptions security;
         Buf key = { 0 };
 
@@ -157,8 +156,7 @@ int seccomp_profile_key(const Container *container, bool privileged, char **ret_
 int seccomp_profile_build(const Container *container, bool privileged, OciSeccomp **ret,
                           Error *err) {
         const HostConfig *host = &container->spec.host;
-        _cleanup_strv_
-        char **capabilities = capabilities_of(host, privileged || host->privileged);
+        _cleanup_strv_ char **capabilities = capabilities_of(host, privileged || host->privileged);
         SecurityOptions security;
 
         int r = security_parse(host->security_opt, &security, err);

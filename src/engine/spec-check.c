@@ -115,8 +115,7 @@ static int drivers_check(const HostConfig *host, Error *err) {
 }
 
 static int seccomp_text_check(const char *text, Error *err) {
-        _cleanup_json_
-        json_object *profile = NULL;
+        _cleanup_json_ json_object *profile = NULL;
 
         if (!text)
                 return 0;

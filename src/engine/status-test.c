@@ -29,8 +29,7 @@ TEST(words) {
                 { { .status = CONTAINER_REMOVING }, "Removal In Progress" },
         };
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_free_
-                char *text = status_text(&cases[i].state, NOW);
+                _cleanup_free_ char *text = status_text(&cases[i].state, NOW);
                 ASSERT_STR(text, cases[i].words);
         }
 }

@@ -36,8 +36,7 @@ static void process_done(Process *process) {
 /* ---- reading procfs ---- */
 
 static int64_t boot_time(void) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         int64_t when = 0;
 
@@ -45,8 +44,7 @@ static int64_t boot_time(void) {
                 return 0;
         const char *line = strstr(text, "btime ");
         if (line) {
-                _cleanup_free_
-                char *digits = str_copy_n(line + 6, strspn(line + 6, "0123456789"));
+                _cleanup_free_ char *digits = str_copy_n(line + 6, strspn(line + 6, "0123456789"));
                 (void)str_to_int64(digits, &when);
         }
         return when;
@@ -62,10 +60,8 @@ static bool parse_stat(const char *text, int64_t booted, Process *ret) {
 
         if (!open || !close || close < open || strlen(close) < 4)
                 return false;
-        _cleanup_free_
-        char *rest = str_copy(close + 4);
-        _cleanup_strv_
-        char **words = str_split(str_trim(rest), ' ');
+        _cleanup_free_ char *rest = str_copy(close + 4);
+        _cleanup_strv_ char **words = str_split(str_trim(rest), ' ');
         for (; words && words[count] && count < ELEMENTS(values); count++)
                 if (str_to_int64(words[count], &values[count]) < 0)
                         values[count] = 0;
@@ -89,10 +85,8 @@ static bool parse_stat(const char *text, int64_t booted, Process *ret) {
 
 /* Arguments are separated by NULs; a kernel's thread has none and shows its name. */
 static char *command_line(int fd, const char *name) {
-        _cleanup_buf_
-        Buf text = { 0 };
-        _cleanup_close_
-        int file = openat(fd, "cmdline", O_RDONLY | O_CLOEXEC);
+        _cleanup_buf_ Buf text = { 0 };
+        _cleanup_close_ int file = openat(fd, "cmdline", O_RDONLY | O_CLOEXEC);
 
         if (file >= 0)
                 (void)fd_read_all(file, FILE_MAX_SIZE * 2, &text);
@@ -107,12 +101,10 @@ static char *command_line(int fd, const char *name) {
 }
 
 static bool process_read(pid_t pid, int64_t booted, Process *ret) {
-        _cleanup_free_
-        char *path = str_format("/proc/%d", pid), *text = NULL;
+        _cleanup_free_ char *path = str_format("/proc/%d", pid), *text = NULL;
         struct stat status;
         size_t length;
-        _cleanup_close_
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd < 0 || fstat(fd, &status) < 0 ||
             file_read_at(fd, "stat", FILE_MAX_SIZE, &text, &length, NULL) < 0)
@@ -293,8 +285,7 @@ static void layout_set(Layout *layout, const Column *list, size_t count) {
 
 /* "pid,comm=NAME": one header may be given, at the end. */
 static int layout_words(Layout *layout, const char *text, Error *err) {
-        _cleanup_strv_
-        char **words = str_split(text, ',');
+        _cleanup_strv_ char **words = str_split(text, ',');
 
         for (char **word = words; word && *word; word++) {
                 bool known = false;
@@ -314,8 +305,7 @@ static int layout_words(Layout *layout, const char *text, Error *err) {
 static int layout_parse(const char *args, Layout *ret, Error *err) {
         static const char *const full_words[] = { "-ef", "-f", "ef", "-Af", "-fe" };
         static const char *const bsd_words[] = { "aux", "-aux", "u", "axu" };
-        _cleanup_strv_
-        char **words = str_split(str_empty(args) ? "-ef" : args, ' ');
+        _cleanup_strv_ char **words = str_split(str_empty(args) ? "-ef" : args, ' ');
 
         for (char **word = words; word && *word; word++) {
                 const char *list = str_after(*word, "-o") ?: str_after(*word, "o");
@@ -354,8 +344,7 @@ static json_object *row(const Layout *layout, const Process *process) {
         json_object *array = json_object_new_array();
 
         for (size_t i = 0; i < layout->count; i++) {
-                _cleanup_free_
-                char *text = layout->columns[i].show(process);
+                _cleanup_free_ char *text = layout->columns[i].show(process);
 
                 (void)json_object_array_add(array, json_object_new_string(text));
         }
@@ -403,8 +392,7 @@ static int running_check(const Container *container, Error *err) {
 int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
                          Error *err) {
         _cleanup_container_ Container *container = NULL;
-        _cleanup_free_
-        pid_t *pids = NULL;
+        _cleanup_free_ pid_t *pids = NULL;
         Layout layout = { 0 };
         size_t count = 0;
 
@@ -413,8 +401,7 @@ int engine_container_top(Engine *engine, const char *ref, const char *ps_args, B
                 r = running_check(container, err);
         if (r < 0)
                 return r;
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
         r = layout_parse(ps_args, &layout, err);
         if (r == 0)
                 r = cgroup_pids(cgroup, &pids, &count, err);

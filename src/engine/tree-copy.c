@@ -16,8 +16,7 @@
 #define PERMISSIONS 07777
 
 static int copy_attributes(int from_fd, int to_fd, Error *err) {
-        _cleanup_free_
-        char *names = NULL, *value = NULL;
+        _cleanup_free_ char *names = NULL, *value = NULL;
         ssize_t length = flistxattr(from_fd, NULL, 0);
 
         if (length == 0)
@@ -71,10 +70,9 @@ static int copy_bytes(int from_fd, int to_fd, Error *err) {
 
 static int copy_file(int from_dir, int to_dir, const char *name, const struct stat *status,
                      Error *err) {
-        _cleanup_close_
-        int from_fd = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        _cleanup_close_
-        int to_fd = -1;
+        _cleanup_close_ int from_fd =
+                openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        _cleanup_close_ int to_fd = -1;
 
         if (from_fd < 0)
                 return error_set(err, errno, "open");
@@ -114,10 +112,8 @@ static int copy_directory(int from_fd, int to_fd, int depth, Error *err);
 
 static int copy_subdirectory(int from_dir, int to_dir, const char *name, int depth, Error *err) {
         const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-        _cleanup_close_
-        int from_fd = openat(from_dir, name, flags);
-        _cleanup_close_
-        int to_fd = -1;
+        _cleanup_close_ int from_fd = openat(from_dir, name, flags);
+        _cleanup_close_ int to_fd = -1;
 
         if (depth == 0)
                 return error_kind(err, ERROR_INVALID, "directories are nested too deeply");

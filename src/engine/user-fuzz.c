@@ -5,8 +5,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_
-        char *text = str_copy_n((const char *)data, size);
+        _cleanup_free_ char *text = str_copy_n((const char *)data, size);
         char *user = text, *passwd = strchr(text, '\n'), *group;
         OciUser result = { 0 };
         Error err = { 0 };

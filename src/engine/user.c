@@ -17,8 +17,7 @@ typedef struct UserEntry {
 /* One line as its fields; false at the end of the text. The fields are the caller's list. */
 static bool next_line(const char **cursor, char ***ret_fields) {
         size_t length = strcspn(*cursor, "\n");
-        _cleanup_free_
-        char *line = str_copy_n(*cursor, length);
+        _cleanup_free_ char *line = str_copy_n(*cursor, length);
 
         if (!**cursor)
                 return false;
@@ -48,8 +47,7 @@ static bool passwd_find(const char *passwd, const char *wanted, UserEntry *ret) 
         bool numeric = id_parse(wanted, &number);
 
         for (const char *cursor = passwd ?: ""; *cursor;) {
-                _cleanup_strv_
-                char **fields = NULL;
+                _cleanup_strv_ char **fields = NULL;
                 int64_t uid, gid;
 
                 if (!next_line(&cursor, &fields) || strv_length(fields) < 4)
@@ -69,8 +67,7 @@ static bool group_find(const char *group, const char *wanted, int64_t *ret_gid) 
         bool numeric = id_parse(wanted, &number);
 
         for (const char *cursor = group ?: ""; *cursor;) {
-                _cleanup_strv_
-                char **fields = NULL;
+                _cleanup_strv_ char **fields = NULL;
                 int64_t gid;
 
                 if (!next_line(&cursor, &fields) || strv_length(fields) < 3)
@@ -99,8 +96,7 @@ static void gid_add(OciUser *user, int64_t gid) {
 /* Groups that list the user as a member. */
 static int add_memberships(const char *group, const char *name, OciUser *user, Error *err) {
         for (const char *cursor = group ?: ""; *cursor;) {
-                _cleanup_strv_
-                char **fields = NULL, **members = NULL;
+                _cleanup_strv_ char **fields = NULL, **members = NULL;
                 int64_t gid;
 
                 if (!next_line(&cursor, &fields) || strv_length(fields) < 4)
@@ -143,15 +139,14 @@ static int resolve_user(const char *passwd, const char *wanted, UserEntry *ret, 
 int user_lookup(const char *passwd, const char *group, const char *user, char *const *group_add,
                 OciUser *ret, Error *err) {
         const char *colon = user ? strchr(user, ':') : NULL;
-        _cleanup_free_
-        char *name = str_copy_n(user ?: "", colon ? (size_t)(colon - user) : strlen(user ?: ""));
+        _cleanup_free_ char *name =
+                str_copy_n(user ?: "", colon ? (size_t)(colon - user) : strlen(user ?: ""));
         bool has_group = colon && colon[1];
         UserEntry entry;
         int64_t gid;
 
         int r = resolve_user(passwd, *name ? name : "0", &entry, err);
-        _cleanup_free_
-        char *entry_name = entry.name;
+        _cleanup_free_ char *entry_name = entry.name;
         if (r == 0 && has_group)
                 r = resolve_group(group, colon + 1, &entry.gid, err);
         if (r < 0)
@@ -172,10 +167,8 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
 }
 
 static int read_root_file(const Container *container, const char *path, char **ret, Error *err) {
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ Buf text = { 0 };
 
         int r = rootfs_open_file(container, path, &fd, err);
         if (r < 0 || fd < 0)
@@ -189,8 +182,7 @@ static int read_root_file(const Container *container, const char *path, char **r
 
 int user_resolve(const Container *container, const char *user, char *const *group_add, OciUser *ret,
                  Error *err) {
-        _cleanup_free_
-        char *passwd = NULL, *group = NULL;
+        _cleanup_free_ char *passwd = NULL, *group = NULL;
 
         int r = read_root_file(container, "etc/passwd", &passwd, err);
         if (r == 0)

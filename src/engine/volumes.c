@@ -61,18 +61,15 @@ char *volume_mountpoint(const Engine *engine, const char *name) {
 }
 
 int volume_open(Engine *engine, const char *name, int *ret_fd, Error *err) {
-        _cleanup_free_
-        char *path = str_format("volumes/%s", name);
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_free_ char *path = str_format("volumes/%s", name);
+        _cleanup_close_ int fd = -1;
 
         int r = dir_open_at(engine->data_root_fd, path, 0710, &fd, err);
         return r < 0 ? r : dir_open_at(fd, "_data", 0755, ret_fd, err);
 }
 
 static int volume_remove_directory(Engine *engine, const char *name, Error *err) {
-        _cleanup_free_
-        char *path = str_format("volumes/%s", name);
+        _cleanup_free_ char *path = str_format("volumes/%s", name);
 
         return dir_remove_at(engine->data_root_fd, path, err);
 }
@@ -97,15 +94,13 @@ static int name_check(const char *name, Error *err) {
 static int volume_make(Engine *engine, const char *name, const Pairs *labels, bool durable,
                        Volume **ret, Error *err) {
         Volume *volume = NEW(Volume);
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
 
         volume->name = str_copy(name);
         volume->created = clock_now();
         if (labels)
                 pairs_copy(&volume->labels, labels);
-        _cleanup_free_
-        char *document = json_text(&volume_table, volume);
+        _cleanup_free_ char *document = json_text(&volume_table, volume);
         const DbRecord record = { .id = name, .name = name, .document = document };
         int r = db_insert(engine->db, DB_VOLUMES, &record, durable, err);
         if (r == 0) {
@@ -196,8 +191,7 @@ static int removal_begin(Engine *engine, const char *name, Error *err) {
         if (!volume)
                 return error_kind(err, ERROR_NOT_FOUND, "get %s: no such volume", name);
         if (strv_length(volume->users) > 0) {
-                _cleanup_free_
-                char *users = strv_join(volume->users, ", ");
+                _cleanup_free_ char *users = strv_join(volume->users, ", ");
                 return error_kind(err, ERROR_CONFLICT, "remove %s: volume is in use - [%s]", name,
                                   users);
         }
@@ -267,8 +261,7 @@ static bool is_empty(int fd) {
 int volume_fill(Container *container, const char *name, const char *path, Error *err) {
         struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-        _cleanup_close_
-        int volume_fd = -1, root_fd = -1, from_fd = -1;
+        _cleanup_close_ int volume_fd = -1, root_fd = -1, from_fd = -1;
 
         HOLD(&container->engine->volumes->fill_lock);
         int r = volume_open(container->engine, name, &volume_fd, err);
@@ -299,8 +292,7 @@ static json_object *pairs_or_null(const Pairs *pairs) {
 
 static json_object *volume_document(const Engine *engine, const Volume *volume) {
         json_object *object = json_object_new_object();
-        _cleanup_free_
-        char *mountpoint = volume_mountpoint(engine, volume->name);
+        _cleanup_free_ char *mountpoint = volume_mountpoint(engine, volume->name);
         char when[CLOCK_TEXT_MAX];
 
         clock_format(volume->created / NSEC_PER_SEC * NSEC_PER_SEC, when);
@@ -325,8 +317,7 @@ int engine_volume_inspect(Engine *engine, const char *name, Buf *json, Error *er
 
         if (!volume)
                 return error_kind(err, ERROR_NOT_FOUND, "get %s: no such volume", name);
-        _cleanup_json_
-        json_object *object = volume_document(engine, volume);
+        _cleanup_json_ json_object *object = volume_document(engine, volume);
         add_document(json, object);
         return 0;
 }
@@ -365,8 +356,7 @@ int engine_volume_create(Engine *engine, const VolumeCreate *create, Buf *json, 
         }
         if (r < 0)
                 return r;
-        _cleanup_json_
-        json_object *object = volume_document(engine, volume);
+        _cleanup_json_ json_object *object = volume_document(engine, volume);
         add_document(json, object);
         return 0;
 }
@@ -401,8 +391,7 @@ int engine_volume_list(Engine *engine, const Filters *filters, Buf *json, Error 
         if (r < 0)
                 return r;
         HOLD(&engine->volumes->lock);
-        _cleanup_free_
-        Volume **volumes = NEW_ARRAY(Volume *, engine->volumes->by_name.count + 1);
+        _cleanup_free_ Volume **volumes = NEW_ARRAY(Volume *, engine->volumes->by_name.count + 1);
         MAP_EACH(&engine->volumes->by_name, name, value) {
                 if (volume_matches(value, filters))
                         volumes[count++] = value;
@@ -410,8 +399,7 @@ int engine_volume_list(Engine *engine, const Filters *filters, Buf *json, Error 
         qsort(volumes, count, sizeof(*volumes), by_name);
         buf_add_str(json, "{\"Volumes\":[");
         for (size_t i = 0; i < count; i++) {
-                _cleanup_json_
-                json_object *object = volume_document(engine, volumes[i]);
+                _cleanup_json_ json_object *object = volume_document(engine, volumes[i]);
 
                 buf_add_str(json, i > 0 ? "," : "");
                 add_document(json, object);
@@ -449,8 +437,7 @@ static int load_row(void *data, const DbRecord *record, Error *err) {
 
 int volumes_new(Engine *engine, Volumes **ret, Error *err) {
         LoadJob job = { engine, NEW(Volumes), NULL };
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
 
         pthread_mutex_init(&job.volumes->lock, NULL);
         pthread_mutex_init(&job.volumes->fill_lock, NULL);

@@ -5,8 +5,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_json_
-        json_object *body = NULL, *written = NULL;
+        _cleanup_json_ json_object *body = NULL, *written = NULL;
         _cleanup_(container_create_done) ContainerCreate create = { 0 };
         _cleanup_(container_create_done) ContainerCreate again = { 0 };
         Error err = { 0 };

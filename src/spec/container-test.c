@@ -3,8 +3,7 @@
 #include "spec/container.h"
 
 static int read_text(const char *text, ContainerCreate *ret, Error *err) {
-        _cleanup_json_
-        json_object *body = NULL;
+        _cleanup_json_ json_object *body = NULL;
 
         int r = json_parse_any(text, strlen(text), &body, err);
         return r < 0 ? r : container_create_read(body, ret, err);
@@ -34,8 +33,7 @@ TEST(round_trip_keeps_what_was_given) {
                "{\"Entrypoint\":[\"\"],\"HostConfig\":{\"ConsoleSize\":[24,80],\"MaskedPaths\":[],"
                "\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"8080\"}]}},\"NetworkingConfig\":{"
                "\"EndpointsConfig\":{\"net\":{\"Aliases\":[\"web\"]}}}}");
-        _cleanup_json_
-        json_object *written = container_create_write(&create);
+        _cleanup_json_ json_object *written = container_create_write(&create);
         _cleanup_(container_create_done) ContainerCreate again = { 0 };
         ASSERT_OK(container_create_read(written, &again, &err), &err);
         ASSERT(again.config.has_entrypoint && !again.config.has_cmd);

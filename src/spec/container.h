@@ -1,4 +1,5 @@
-/* spec/container.h: the documents with which Docker's clients make containers, networks and volumes. Engine API 1.44. */
+/* spec/container.h: the documents with which Docker's clients make containers, networks and
+ * volumes. Engine API 1.44. */
 #pragma once
 
 #include "format/json.h"
@@ -7,7 +8,8 @@
 /* "Config": what the image's run config has, and the container's own. */
 typedef struct ContainerConfig {
         char *hostname, *domainname, *user, *working_dir, *stop_signal, *image, *mac_address;
-        bool attach_stdin, attach_stdout, attach_stderr, tty, open_stdin, stdin_once, network_disabled, args_escaped;
+        bool attach_stdin, attach_stdout, attach_stderr, tty, open_stdin, stdin_once,
+                network_disabled, args_escaped;
         char **exposed_ports, **volumes; /* sets */
         char **env, **cmd, **entrypoint, **shell, **on_build;
         bool has_cmd, has_entrypoint; /* set by the reader's caller: given, if empty */
@@ -20,7 +22,8 @@ typedef struct PortBinding {
         char *host_ip, *host_port; /* "", or a number, or a range "8000-8100" */
 } PortBinding;
 
-/* An element of PortBindings and of NetworkSettings.Ports: "80/tcp" → bindings (null where none). */
+/* An element of PortBindings and of NetworkSettings.Ports: "80/tcp" → bindings (null where none).
+ */
 typedef struct PortBindings {
         char *port;
         JsonArray bindings; /* of PortBinding */
@@ -77,7 +80,8 @@ typedef struct MountSpec {
 
 typedef struct HostConfig {
         /* resources */
-        int64_t cpu_shares, memory, nano_cpus, cpu_period, cpu_quota, cpu_realtime_period, cpu_realtime_runtime;
+        int64_t cpu_shares, memory, nano_cpus, cpu_period, cpu_quota, cpu_realtime_period,
+                cpu_realtime_runtime;
         int64_t memory_reservation, memory_swap, blkio_weight;
         int64_t *memory_swappiness, *pids_limit;
         bool *oom_kill_disable, *init;
@@ -92,18 +96,22 @@ typedef struct HostConfig {
         JsonArray port_bindings; /* map of PortBindings */
         RestartPolicy restart_policy;
         bool auto_remove, privileged, publish_all_ports, readonly_rootfs;
-        char **volumes_from, **cap_add, **cap_drop, **dns, **dns_options, **dns_search, **extra_hosts, **group_add, **links;
-        char *cgroup, *cgroupns_mode, *ipc_mode, *pid_mode, *uts_mode, *userns_mode, *runtime, *isolation;
+        char **volumes_from, **cap_add, **cap_drop, **dns, **dns_options, **dns_search,
+                **extra_hosts, **group_add, **links;
+        char *cgroup, *cgroupns_mode, *ipc_mode, *pid_mode, *uts_mode, *userns_mode, *runtime,
+                *isolation;
         int64_t oom_score_adj, shm_size; /* bytes */
         char **security_opt;
         Pairs storage_opt, tmpfs, sysctls, annotations;
         int64_t console_height, console_width; /* ConsoleSize: [height, width] */
-        JsonArray mounts; /* of MountSpec */
+        JsonArray mounts;                      /* of MountSpec */
         char **masked_paths, **readonly_paths;
         bool has_masked_paths, has_readonly_paths; /* null in JSON: the defaults; [] : none */
         /* Not done: refused by name where set (see container_create_refused). */
-        int64_t kernel_memory, kernel_memory_tcp, cpu_count, cpu_percent, io_maximum_iops, io_maximum_bandwidth;
-        json_object *device_requests, *blkio_weight_device, *blkio_read_bps, *blkio_write_bps, *blkio_read_iops, *blkio_write_iops;
+        int64_t kernel_memory, kernel_memory_tcp, cpu_count, cpu_percent, io_maximum_iops,
+                io_maximum_bandwidth;
+        json_object *device_requests, *blkio_weight_device, *blkio_read_bps, *blkio_write_bps,
+                *blkio_read_iops, *blkio_write_iops;
 } HostConfig;
 
 typedef struct EndpointIpam {
@@ -128,22 +136,26 @@ typedef struct ContainerCreate {
         JsonArray endpoints; /* map of EndpointSettings: NetworkingConfig.EndpointsConfig */
 } ContainerCreate;
 
-/* Reads and writes POST /containers/create's body: the members of Config beside HostConfig and NetworkingConfig. */
+/* Reads and writes POST /containers/create's body: the members of Config beside HostConfig and
+ * NetworkingConfig. */
 int container_create_read(json_object *body, ContainerCreate *ret, Error *err);
 json_object *container_create_write(const ContainerCreate *create); /* the caller's reference */
 void container_create_done(ContainerCreate *create);
-/* The parts of it, as inspect shows them; host_config_table alone lacks PortBindings and ConsoleSize. */
+/* The parts of it, as inspect shows them; host_config_table alone lacks PortBindings and
+ * ConsoleSize. */
 json_object *container_config_write(const ContainerConfig *config);
 json_object *host_config_write(const HostConfig *host);
-/* "80/tcp" → bindings, or null where there are none; an array of PortBindings, which port_bindings_done frees. */
+/* "80/tcp" → bindings, or null where there are none; an array of PortBindings, which
+ * port_bindings_done frees. */
 int port_bindings_read(json_object *object, JsonArray *ret, Error *err);
 json_object *port_bindings_write(const JsonArray *bindings);
 void port_bindings_done(JsonArray *bindings);
 /* unsupported, naming the field and the remedy, where create asks for what brig does not do. */
 int container_create_refused(const ContainerCreate *create, Error *err);
 
-extern const JsonTable container_config_table, host_config_table, port_binding_table, port_bindings_table, mount_spec_table, endpoint_settings_table,
-        ulimit_table, device_mapping_table;
+extern const JsonTable container_config_table, host_config_table, port_binding_table,
+        port_bindings_table, mount_spec_table, endpoint_settings_table, ulimit_table,
+        device_mapping_table;
 
 /* POST /containers/{id}/exec */
 typedef struct ExecConfig {

@@ -95,8 +95,7 @@ static int filter_values(const char *key, json_object *values, char ***list, Err
 }
 
 int filters_parse(const char *text, Filters *ret, Error *err) {
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
 
         if (str_empty(text))
                 return 0;
@@ -108,8 +107,7 @@ int filters_parse(const char *text, Filters *ret, Error *err) {
         if (!json_object_is_type(object, json_type_object))
                 return error_kind(err, ERROR_INVALID, "invalid filter: must be an object");
         json_object_object_foreach(object, key, values) {
-                _cleanup_strv_
-                char **list = NULL;
+                _cleanup_strv_ char **list = NULL;
 
                 r = filter_values(key, values, &list, err);
                 if (r < 0)
