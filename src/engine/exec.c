@@ -4,9 +4,8 @@
 #include "engine/documents.h"
 #include "engine/locks.h"
 
-#define ENDED_MAX                                                                                  \
-        64 /* finished execs kept a container, for those who ask for the exit code late            \
-            */
+/* Ended execs kept a container, for those who ask for the exit code late. */
+#define ENDED_MAX 64
 #define EXIT_CANNOT_START 126
 
 typedef struct Exec {
