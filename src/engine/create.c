@@ -35,8 +35,7 @@ static int platform_check(const Image *image, const char *ref, const char *platf
 
         if (str_empty(platform))
                 return 0;
-        _cleanup_strv_
-        char **parts = str_split(platform, '/');
+        _cleanup_strv_ char **parts = str_split(platform, '/');
         const char *os = strv_length(parts) > 1 ? parts[0] : "linux";
         const char *architecture = parts[strv_length(parts) > 1 ? 1 : 0];
         if (str_equal(os, config->os) && str_equal(architecture, config->architecture))
@@ -68,8 +67,7 @@ static int create_image(void *data, Error *err) {
 
 static int create_layers(void *data, Error *err) {
         CreateJob *job = data;
-        _cleanup_strv_
-        char **lowers = NULL;
+        _cleanup_strv_ char **lowers = NULL;
 
         int r = image_layers(job->engine->images, &job->image, &lowers, err);
         for (char **lower = lowers; r == 0 && lower && *lower; lower++)
@@ -97,8 +95,7 @@ static int create_name(void *data, Error *err) {
                 return 0;
         }
         for (int attempt = 0;; attempt++) {
-                _cleanup_free_
-                char *name = name_random(attempt);
+                _cleanup_free_ char *name = name_random(attempt);
                 int r = registry_reserve_name(job->engine, name, container->id, err);
                 if (r == 0) {
                         container->name = TAKE_PTR(name);
@@ -184,8 +181,7 @@ static int create_directories(void *data, Error *err) {
         CreateJob *job = data;
         const char *id = job->container->id;
         int dir_fd = job->engine->containers_fd;
-        _cleanup_free_
-        char *upper = str_format("%s/upper", id), *work = str_format("%s/work", id);
+        _cleanup_free_ char *upper = str_format("%s/upper", id), *work = str_format("%s/work", id);
 
         /* upper is the container's root directory as its processes see it. */
         if (mkdirat(dir_fd, upper, 0755) < 0 || mkdirat(dir_fd, work, 0700) < 0)
@@ -259,8 +255,7 @@ static const Step create_steps[] = {
 
 /* A copy of its own, by the documents' own tables. */
 static int create_copy(const ContainerCreate *from, ContainerCreate *to, Error *err) {
-        _cleanup_json_
-        json_object *document = container_create_write(from);
+        _cleanup_json_ json_object *document = container_create_write(from);
 
         return container_create_read(document, to, err);
 }
@@ -280,6 +275,9 @@ int engine_container_create(Engine *engine, const char *name, const char *platfo
         job.container = container_new(engine, id);
         job.container->created = clock_now();
         r = create_copy(create, &job.container->spec, err);
+        if (r < 0)
+                return r;
+        r = network_mode_check(&job.container->spec, err);
         if (r < 0)
                 return r;
         r = container_spec_check(engine, &job.container->spec, warnings, err);

@@ -7,20 +7,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 
-/* ---- modes ---- */
-
-const char *container_network_mode(const Container *container) {
-        const char *mode = container->spec.host.network_mode;
-
-        if (str_empty(mode) || str_equal(mode, "default"))
-                return str_equal(container->engine->options.bridge, "none") ? "none" : "bridge";
-        return mode;
-}
-
-bool network_mode_is_user(const char *mode) {
-        return !str_equal(mode, "bridge") && !str_equal(mode, "host") && !str_equal(mode, "none") &&
-               !str_after(mode, "container:");
-}
+/* ---- the namespace ---- */
 
 int container_network_owner(Container *container, Container **ret, Error *err) {
         const char *ref = str_after(container_network_mode(container), "container:");
@@ -38,8 +25,7 @@ int container_netns_open(Container *container, int *ret_fd, Error *err) {
                                   "cannot join network of a non running container: %s",
                                   container->id);
         (void)snprintf(path, sizeof(path), "/proc/%lld/ns/net", (long long)snapshot->state.pid);
-        _cleanup_close_
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return error_set(err, errno, "open the network namespace of container %s",
                                  container->id);
@@ -132,8 +118,7 @@ int endpoints_plan(Container *container, Error *err) {
 
 /* "80/tcp"; the protocol may be missing. */
 static int port_parse(const char *text, int *ret_port, char **ret_protocol, Error *err) {
-        _cleanup_strv_
-        char **parts = str_split(text, '/');
+        _cleanup_strv_ char **parts = str_split(text, '/');
 
         if (strv_length(parts) < 1 || strv_length(parts) > 2 ||
             str_to_int_in(parts[0], 1, 65535, ret_port) < 0)
@@ -143,8 +128,7 @@ static int port_parse(const char *text, int *ret_port, char **ret_protocol, Erro
 }
 
 static int host_port_parse(const char *text, NetPort *port, Error *err) {
-        _cleanup_strv_
-        char **ends = NULL;
+        _cleanup_strv_ char **ends = NULL;
         int first, last;
 
         if (str_empty(text))
@@ -160,8 +144,7 @@ static int host_port_parse(const char *text, NetPort *port, Error *err) {
 }
 
 static int port_add(Endpoint *endpoint, const char *spec, const PortBinding *binding, Error *err) {
-        _cleanup_free_
-        char *protocol = NULL;
+        _cleanup_free_ char *protocol = NULL;
         int number;
 
         int r = port_parse(spec, &number, &protocol, err);
@@ -377,8 +360,7 @@ bool container_on_resolver(const Container *container) {
 
 int container_resolver_attach(Container *container, int netns_fd, Error *err) {
         bool given;
-        _cleanup_strv_
-        char **upstream = netfiles_upstream(container, &given);
+        _cleanup_strv_ char **upstream = netfiles_upstream(container, &given);
 
         return resolver_attach(container->engine->net, container->id, netns_fd, upstream, given,
                                err);
