@@ -74,11 +74,9 @@ static void show_in_place(Display *display, json_object *message, const char *id
         } else {
                 display->ids = strv_free(display->ids);
         }
-        if (*json_words(message, "status"))
-                (void)fprintf(display->out, "\033[2K\r");
         if (placed) {
-                (void)fprintf(display->out, "%s: %s%s%s\r", id, json_words(message, "status"),
-                              *progress ? " " : "", progress);
+                (void)fprintf(display->out, "\033[2K\r%s: %s%s%s\r", id,
+                              json_words(message, "status"), *progress ? " " : "", progress);
                 (void)fprintf(display->out, "\033[%zuB", up);
         } else {
                 show_status(display, message, id, "");

@@ -84,8 +84,7 @@ static int read_status(HttpReply *reply, const char *line, Error *err) {
 }
 
 static int read_head(HttpReply *reply, Error *err) {
-        _cleanup_buf_
-        Buf line = {};
+        _cleanup_buf_ Buf line = {};
         size_t total = 0;
         int r;
 
@@ -187,8 +186,7 @@ static int parse_chunk_size(const char *line, uint64_t *ret) {
 
 /* The size of the next chunk; ended after the last one and its trailer. */
 static int next_chunk(HttpReply *reply, Error *err) {
-        _cleanup_buf_
-        Buf line = {};
+        _cleanup_buf_ Buf line = {};
         int r;
 
         if (!reply->first_chunk) {

@@ -16,8 +16,7 @@
 /* The address that /etc/hosts gives name. The program is linked statically, where the C library's
  * resolver cannot be used. */
 static int hosts_lookup(const char *name, char **ret) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
 
         if (str_equal(name, "localhost")) {
@@ -63,8 +62,7 @@ static int parse_inet(HttpClient *client, const char *address, int port) {
 }
 
 static int parse_tcp(HttpClient *client, const char *text, Error *err) {
-        _cleanup_free_
-        char *name = str_copy(text), *found = NULL;
+        _cleanup_free_ char *name = str_copy(text), *found = NULL;
         char *host = name, *colon;
         int port = 2375;
 
@@ -143,8 +141,7 @@ void http_client_header(HttpClient *client, const char *name, const char *value)
 }
 
 static int client_connect(HttpClient *client, Error *err) {
-        _cleanup_close_
-        int fd = socket(client->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(client->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         int on = 1;
 
         if (fd < 0)
@@ -202,8 +199,7 @@ static int send_full(int fd, const void *data, size_t length) {
 }
 
 static int send_chunks(int fd, int body_fd, Error *err) {
-        _cleanup_free_
-        char *data = NEW_ARRAY(char, BODY_CHUNK);
+        _cleanup_free_ char *data = NEW_ARRAY(char, BODY_CHUNK);
         char size[24];
 
         for (;;) {
@@ -229,8 +225,7 @@ static int send_chunks(int fd, int body_fd, Error *err) {
 }
 
 static int send_request(HttpClient *client, const HttpRequest *request, int fd, Error *err) {
-        _cleanup_buf_
-        Buf head = {};
+        _cleanup_buf_ Buf head = {};
         int r;
 
         write_head(client, request, &head);
@@ -244,8 +239,7 @@ static int send_request(HttpClient *client, const HttpRequest *request, int fd, 
 
 static int exchange(HttpClient *client, const HttpRequest *request, int fd, HttpReply **ret,
                     Error *err) {
-        _cleanup_close_
-        int owned = fd;
+        _cleanup_close_ int owned = fd;
         int r;
 
         r = send_request(client, request, owned, err);
