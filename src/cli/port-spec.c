@@ -64,26 +64,48 @@ static bool is_address(const char *text) {
         return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
 }
 
-static PortBindings *bindings_of(JsonArray *all, const char *port) {
-        PortBindings *items = all->items;
+/* What is there already, by name: a range may have 65,536 ports, so none is searched for in a list.
+ * Bindings are kept as their index and one, as the array moves. */
+typedef struct PortIndex {
+        Map exposed, bound;
+} PortIndex;
 
-        for (size_t i = 0; i < all->count; i++)
-                if (str_equal(items[i].port, port))
-                        return &items[i];
-        items = json_append(all, &port_bindings_table);
-        items->port = str_copy(port);
-        return items;
+static void index_done(PortIndex *index) {
+        map_done(&index->exposed, NULL);
+        map_done(&index->bound, NULL);
 }
 
-static void add_binding(JsonArray *all, const char *port, const char *ip, const char *host) {
-        PortBinding *binding = json_append(&bindings_of(all, port)->bindings, &port_binding_table);
+static void index_fill(PortIndex *index, char *const *exposed, const JsonArray *bindings) {
+        for (; exposed && *exposed; exposed++)
+                (void)map_put(&index->exposed, *exposed, index);
+        for (size_t i = 0; bindings && i < bindings->count; i++)
+                (void)map_put(&index->bound, ((PortBindings *)bindings->items)[i].port,
+                              (void *)(i + 1));
+}
+
+static PortBindings *bindings_of(PortIndex *index, JsonArray *all, const char *port) {
+        size_t found = (size_t)map_get(&index->bound, port);
+        PortBindings *item;
+
+        if (found)
+                return (PortBindings *)all->items + found - 1;
+        item = json_append(all, &port_bindings_table);
+        item->port = str_copy(port);
+        (void)map_put(&index->bound, port, (void *)all->count);
+        return item;
+}
+
+static void add_binding(PortIndex *index, JsonArray *all, const char *port, const char *ip,
+                        const char *host) {
+        PortBindings *of = bindings_of(index, all, port);
+        PortBinding *binding = json_append(&of->bindings, &port_binding_table);
 
         binding->host_ip = str_copy(ip);
         binding->host_port = str_copy(host);
 }
 
-static void expose(char ***exposed, const char *port) {
-        if (!strv_has(*exposed, port))
+static void expose(PortIndex *index, char ***exposed, const char *port) {
+        if (!map_put(&index->exposed, port, index))
                 strv_add(exposed, port);
 }
 
@@ -100,6 +122,7 @@ static char *host_port(const char *text, Range host, Range container, int i) {
 int port_publish(const char *text, char ***exposed, JsonArray *bindings, Error *err) {
         _cleanup_free_ char *spec = str_copy(text), *protocol = take_protocol(spec);
         char *ip, *host, *container;
+        _cleanup_(index_done) PortIndex index = {};
         Range from, to = { 0, -1 };
 
         split_spec(spec, &ip, &host, &container);
@@ -118,18 +141,20 @@ int port_publish(const char *text, char ***exposed, JsonArray *bindings, Error *
                                   container, host);
         if (!is_protocol(protocol))
                 return error_kind(err, ERROR_INVALID, "invalid proto: %s", protocol);
+        index_fill(&index, *exposed, bindings);
         for (int port = from.first; port <= from.last; port++) {
                 _cleanup_free_ char *name = str_format("%d/%s", port, protocol);
                 _cleanup_free_ char *at = host_port(host, to, from, port - from.first);
 
-                expose(exposed, name);
-                add_binding(bindings, name, ip, at);
+                expose(&index, exposed, name);
+                add_binding(&index, bindings, name, ip, at);
         }
         return 0;
 }
 
 int port_expose(const char *text, char ***exposed, Error *err) {
         _cleanup_free_ char *spec = str_copy(text), *protocol = take_protocol(spec);
+        _cleanup_(index_done) PortIndex index = {};
         Range range;
 
         if (strchr(spec, ':'))
@@ -141,10 +166,11 @@ int port_expose(const char *text, char ***exposed, Error *err) {
                                   text, spec);
         if (!is_protocol(protocol))
                 return error_kind(err, ERROR_INVALID, "invalid proto: %s", protocol);
+        index_fill(&index, *exposed, NULL);
         for (int port = range.first; port <= range.last; port++) {
                 _cleanup_free_ char *name = str_format("%d/%s", port, protocol);
 
-                expose(exposed, name);
+                expose(&index, exposed, name);
         }
         return 0;
 }

@@ -55,6 +55,15 @@ TEST(ports) {
         ASSERT_PORT("9:8-7", "invalid containerPort: 8-7");
 }
 
+TEST(the_widest_range) {
+        _cleanup_strv_ char **exposed = NULL;
+        Error err = {};
+
+        ASSERT_OK(port_expose("0-65535", &exposed, &err), &err);
+        ASSERT_OK(port_expose("5-70", &exposed, &err), &err);
+        ASSERT_INT(strv_length(exposed), 65536);
+}
+
 TEST(exposed_ports) {
         _cleanup_strv_ char **exposed = NULL;
         Error err = {};
