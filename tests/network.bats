@@ -126,6 +126,9 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$output" = "$base" ]
   run brig run --rm --network container:base -p 80:80 busybox true
   [ "$status" -eq 125 ]
+  [[ $output == *'conflicting options: port publishing and the container type network mode'* ]]
+  run brig run --rm --network container:base -h other busybox true
+  [ "$status" -eq 125 ]
 }
 
 @test "the files of the network: hosts, hostname, resolv.conf" {
