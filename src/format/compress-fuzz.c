@@ -9,8 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         enum { OUTPUT_MAX = 1 << 22 };
         static char chunk[8192];
-        _cleanup_close_
-        int fd = memfd_create("stream", MFD_CLOEXEC);
+        _cleanup_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
         _cleanup_(inflater_freep) Inflater *inflater = NULL;
         Error err = {};
 

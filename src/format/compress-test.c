@@ -37,8 +37,7 @@ static Buf compressed(const char *text, size_t length, int filter) {
 }
 
 static int inflate(const Buf *input, Buf *output, Compression *compression, Error *err) {
-        _cleanup_close_
-        int fd = memfd_create("stream", MFD_CLOEXEC);
+        _cleanup_close_ int fd = memfd_create("stream", MFD_CLOEXEC);
         _cleanup_(inflater_freep) Inflater *inflater = NULL;
         char chunk[1000];
         ssize_t n;
@@ -77,14 +76,11 @@ static const struct {
 };
 
 TEST(every_compression) {
-        _cleanup_buf_
-        Buf text = sample();
+        _cleanup_buf_ Buf text = sample();
 
         for (size_t i = 0; i < ELEMENTS(filters); i++) {
-                _cleanup_buf_
-                Buf input = compressed(text.data, text.length, filters[i].filter);
-                _cleanup_buf_
-                Buf output = {};
+                _cleanup_buf_ Buf input = compressed(text.data, text.length, filters[i].filter);
+                _cleanup_buf_ Buf output = {};
                 Compression compression;
                 Error err = {};
 
@@ -97,12 +93,9 @@ TEST(every_compression) {
 
 TEST(members_in_a_row) {
         for (size_t i = 0; i < 2; i++) {
-                _cleanup_buf_
-                Buf one = compressed("first ", 6, filters[i].filter);
-                _cleanup_buf_
-                Buf two = compressed("second", 6, filters[i].filter);
-                _cleanup_buf_
-                Buf output = {};
+                _cleanup_buf_ Buf one = compressed("first ", 6, filters[i].filter);
+                _cleanup_buf_ Buf two = compressed("second", 6, filters[i].filter);
+                _cleanup_buf_ Buf output = {};
                 Compression compression;
                 Error err = {};
 
@@ -115,14 +108,11 @@ TEST(members_in_a_row) {
 }
 
 TEST(cut_streams_are_errors) {
-        _cleanup_buf_
-        Buf text = sample();
+        _cleanup_buf_ Buf text = sample();
 
         for (size_t i = 0; i < 4; i++) {
-                _cleanup_buf_
-                Buf input = compressed(text.data, text.length, filters[i].filter);
-                _cleanup_buf_
-                Buf output = {};
+                _cleanup_buf_ Buf input = compressed(text.data, text.length, filters[i].filter);
+                _cleanup_buf_ Buf output = {};
                 Compression compression;
                 Error err = {};
 
@@ -133,12 +123,9 @@ TEST(cut_streams_are_errors) {
 }
 
 TEST(damage_is_seen) {
-        _cleanup_buf_
-        Buf text = sample();
-        _cleanup_buf_
-        Buf input = compressed(text.data, text.length, ARCHIVE_FILTER_GZIP);
-        _cleanup_buf_
-        Buf output = {};
+        _cleanup_buf_ Buf text = sample();
+        _cleanup_buf_ Buf input = compressed(text.data, text.length, ARCHIVE_FILTER_GZIP);
+        _cleanup_buf_ Buf output = {};
         Compression compression;
 
         input.data[input.length - 6] ^= 1; /* the sum */
@@ -150,10 +137,8 @@ TEST(damage_is_seen) {
 }
 
 TEST(empty_streams) {
-        _cleanup_buf_
-        Buf nothing = {};
-        _cleanup_buf_
-        Buf output = {};
+        _cleanup_buf_ Buf nothing = {};
+        _cleanup_buf_ Buf output = {};
         Compression compression;
 
         buf_add(&nothing, "", 0);

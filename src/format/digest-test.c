@@ -36,8 +36,7 @@ TEST(chain_ids) {
         const char *base =
                 "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         char chain[DIGEST_TEXT_MAX], again[DIGEST_TEXT_MAX];
-        _cleanup_free_
-        char *both = str_format("%s %s", base, base);
+        _cleanup_free_ char *both = str_format("%s %s", base, base);
 
         digest_chain(NULL, base, chain);
         ASSERT_STR(chain, base);

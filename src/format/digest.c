@@ -47,8 +47,7 @@ const char *digest_hex(const char *digest) {
 }
 
 void digest_chain(const char *parent, const char *diff, char text[DIGEST_TEXT_MAX]) {
-        _cleanup_free_
-        char *both = parent ? str_format("%s %s", parent, diff) : NULL;
+        _cleanup_free_ char *both = parent ? str_format("%s %s", parent, diff) : NULL;
 
         if (both)
                 digest_of(both, strlen(both), text);

@@ -8,9 +8,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_
-        char *text = str_copy_n((const char *)data, size), *full = NULL, *again = NULL,
-             *familiar = NULL;
+        _cleanup_free_ char *text = str_copy_n((const char *)data, size), *full = NULL,
+                            *again = NULL, *familiar = NULL;
         Reference reference = {}, second = {};
 
         if (reference_parse(text, &reference, NULL) < 0)

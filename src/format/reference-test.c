@@ -63,10 +63,8 @@ TEST(names) {
                 }
                 ASSERT_OK(r, &err);
                 reference_default_tag(&reference);
-                _cleanup_free_
-                char *full = reference_full(&reference);
-                _cleanup_free_
-                char *familiar = reference_familiar(&reference);
+                _cleanup_free_ char *full = reference_full(&reference);
+                _cleanup_free_ char *familiar = reference_familiar(&reference);
                 ASSERT_STR(full, cases[i].full);
                 ASSERT_STR(familiar, cases[i].familiar);
                 reference_done(&reference);

@@ -98,8 +98,7 @@ static bool has_upper(const char *text) {
 
 /* Whether the part before the slash names a registry: it looks like a host. */
 static bool begins_with_domain(const char *name, const char *slash) {
-        _cleanup_free_
-        char *first = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
+        _cleanup_free_ char *first = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
 
         return first &&
                (strpbrk(first, ".:[") || str_equal(first, "localhost") || has_upper(first));
@@ -155,8 +154,7 @@ static int check(const char *text, const Reference *reference, Error *err) {
 int reference_parse(const char *text, Reference *ret, Error *err) {
         Reference reference = {};
         const char *at = strchr(text, '@');
-        _cleanup_free_
-        char *name = str_copy_n(text, at ? (size_t)(at - text) : strlen(text));
+        _cleanup_free_ char *name = str_copy_n(text, at ? (size_t)(at - text) : strlen(text));
         char *colon = strrchr(name, ':');
         int r;
 

@@ -15,10 +15,8 @@ static void read_freep(struct archive **archive) {
 }
 
 TEST(an_archive_reads_back) {
-        _cleanup_close_
-        int out = memfd_create("out", MFD_CLOEXEC);
-        _cleanup_close_
-        int in = memfd_create("in", MFD_CLOEXEC);
+        _cleanup_close_ int out = memfd_create("out", MFD_CLOEXEC);
+        _cleanup_close_ int in = memfd_create("in", MFD_CLOEXEC);
         _cleanup_(read_freep) struct archive *archive = archive_read_new();
         struct archive_entry *entry;
         char data[600];
@@ -49,10 +47,8 @@ TEST(an_archive_reads_back) {
 }
 
 TEST(what_does_not_fit_is_refused) {
-        _cleanup_close_
-        int out = memfd_create("out", MFD_CLOEXEC);
-        _cleanup_close_
-        int in = memfd_create("in", MFD_CLOEXEC);
+        _cleanup_close_ int out = memfd_create("out", MFD_CLOEXEC);
+        _cleanup_close_ int in = memfd_create("in", MFD_CLOEXEC);
         char name[102] = "";
 
         memset(name, 'n', 101);

@@ -77,8 +77,7 @@ int tar_put_bytes(int fd, const char *name, const void *data, size_t length, int
 
 int tar_put_file(int fd, const char *name, int from_fd, int64_t size, int64_t mtime_s, Error *err) {
         enum { CHUNK = 1 << 18 };
-        _cleanup_free_
-        char *chunk = alloc_zero(1, CHUNK);
+        _cleanup_free_ char *chunk = alloc_zero(1, CHUNK);
         int r = put_header(fd, name, '0', 0644, (uint64_t)size, mtime_s, err);
 
         for (int64_t done = 0; r == 0 && done < size;) {

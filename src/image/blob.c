@@ -55,8 +55,7 @@ static int check_digest(const char *digest, Error *err) {
 }
 
 int blob_open(ImageStore *store, const char *digest, int *ret_fd, int64_t *ret_size, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         struct stat st;
         int r = check_digest(digest, err);
 

@@ -8,8 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const char *const schemes[] = { "bearer", "basic" };
-        _cleanup_free_
-        char *header = str_copy_n((const char *)data, size);
+        _cleanup_free_ char *header = str_copy_n((const char *)data, size);
 
         for (size_t i = 0; i < ELEMENTS(schemes); i++) {
                 Challenge challenge = {};

@@ -63,8 +63,7 @@ static void keep(Challenge *challenge, const char *name, const char *value) {
  * end, damage). */
 static const char *read_parameter(const char *text, Challenge *challenge) {
         const char *end = token_end(text), *equals = skip(end, " \t");
-        _cleanup_free_
-        char *name = NULL, *value = NULL;
+        _cleanup_free_ char *name = NULL, *value = NULL;
 
         if (end == text || *equals != '=')
                 return NULL;

@@ -19,12 +19,10 @@ static bool is_blank(char c) {
 
 /* Splits at blanks outside quotes; quotes and backslashes go. */
 static int split_words(const char *text, char ***ret, Error *err) {
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
 
         while (*text) {
-                _cleanup_buf_
-                Buf word = {};
+                _cleanup_buf_ Buf word = {};
                 char quote = '\0';
 
                 while (is_blank(*text))
@@ -49,10 +47,8 @@ static int split_words(const char *text, char ***ret, Error *err) {
 
 /* 1 and the list if text is a JSON array of strings, else 0. */
 static int read_json_words(const char *text, char ***ret) {
-        _cleanup_json_
-        json_object *array = NULL;
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_json_ json_object *array = NULL;
+        _cleanup_strv_ char **words = NULL;
 
         if (*text != '[' || json_parse_any(text, strlen(text), &array, NULL) < 0)
                 return 0;
@@ -82,8 +78,7 @@ static void read_command(const char *text, char ***ret) {
 
 /* NAME=value …, or the old form NAME value. Calls put for each. */
 static int read_pairs(const char *text, Pairs *pairs, Error *err) {
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
         int r = split_words(text, &words, err);
 
         if (r < 0)
@@ -137,11 +132,10 @@ static int change_label(ImageRunConfig *config, const char *rest, Error *err) {
 }
 
 static int check_port(const char *text, Error *err) {
-        _cleanup_free_
-        char *number = str_copy_n(text, strcspn(text, "/-"));
+        _cleanup_free_ char *number = str_copy_n(text, strcspn(text, "/-"));
         const char *dash = strchr(text, '-'), *slash = strchr(text, '/');
-        _cleanup_free_
-        char *last = dash ? str_copy_n(dash + 1, strcspn(dash + 1, "/")) : str_copy(number);
+        _cleanup_free_ char *last =
+                dash ? str_copy_n(dash + 1, strcspn(dash + 1, "/")) : str_copy(number);
         int port;
 
         if (str_to_int_in(number, 1, 65535, &port) < 0 ||
@@ -153,13 +147,12 @@ static int check_port(const char *text, Error *err) {
 }
 
 static int change_expose(ImageRunConfig *config, const char *rest, Error *err) {
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
         int r = split_words(rest, &words, err);
 
         for (size_t i = 0; r == 0 && words && words[i]; i++) {
-                _cleanup_free_
-                char *port = str_format("%s%s", words[i], strchr(words[i], '/') ? "" : "/tcp");
+                _cleanup_free_ char *port =
+                        str_format("%s%s", words[i], strchr(words[i], '/') ? "" : "/tcp");
 
                 r = check_port(port, err);
                 if (r == 0 && !strv_has(config->exposed_ports, port))
@@ -169,8 +162,7 @@ static int change_expose(ImageRunConfig *config, const char *rest, Error *err) {
 }
 
 static int change_volume(ImageRunConfig *config, const char *rest, Error *err) {
-        _cleanup_strv_
-        char **words = NULL;
+        _cleanup_strv_ char **words = NULL;
         int r = read_json_words(rest, &words) ? 0 : split_words(rest, &words, err);
 
         for (size_t i = 0; r == 0 && words && words[i]; i++)
@@ -186,8 +178,7 @@ static int change_user(ImageRunConfig *config, const char *rest, Error *err) {
 }
 
 static int change_workdir(ImageRunConfig *config, const char *rest, Error *err) {
-        _cleanup_free_
-        char *path = NULL;
+        _cleanup_free_ char *path = NULL;
 
         (void)err;
         if (*rest == '/')
@@ -252,8 +243,7 @@ static int read_health(HealthConfig *health, const char *rest, Error *err) {
         char **command = NULL;
 
         while (str_after(rest, "--")) {
-                _cleanup_free_
-                char *word = str_copy_n(rest, strcspn(rest, " \t"));
+                _cleanup_free_ char *word = str_copy_n(rest, strcspn(rest, " \t"));
                 int r = set_health_option(health, word, err);
 
                 if (r < 0)
@@ -313,8 +303,7 @@ static const struct {
 };
 
 int change_apply(ImageRunConfig *config, const char *instruction, Error *err) {
-        _cleanup_free_
-        char *copy = str_copy(instruction);
+        _cleanup_free_ char *copy = str_copy(instruction);
         char *text = str_trim(copy), *rest = text + strcspn(text, " \t");
 
         if (*rest)

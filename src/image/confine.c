@@ -87,8 +87,7 @@ static int keep_capabilities(const cap_value_t *kept, size_t count, Error *err) 
 
 /* pivot_root(2) with "." twice: the old root lies below the new one, and is let go. */
 static int enter_directory(int directory_fd, Error *err) {
-        _cleanup_close_
-        int tree = -1;
+        _cleanup_close_ int tree = -1;
 
         /* A mount of the old namespace can't be cloned from the new one. */
         tree = (int)syscall(SYS_open_tree, directory_fd, "",
@@ -216,8 +215,8 @@ static int make_read_only(Error *err) {
                                      LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                                      LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM,
         };
-        _cleanup_close_
-        int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+        _cleanup_close_ int fd =
+                (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
 
         if (fd < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
                 return 0;

@@ -79,8 +79,7 @@ TEST(platforms) {
                 "\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\"",
         };
         Buf text = {};
-        _cleanup_free_
-        char *index = NULL;
+        _cleanup_free_ char *index = NULL;
 
         buf_add_str(&text, "{\"schemaVersion\":2,\"manifests\":[");
         for (size_t i = 0; i < ELEMENTS(offers); i++)

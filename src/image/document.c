@@ -76,8 +76,7 @@ static int check_kind(json_object *object, const char *media_type, bool *ret_ind
 
 int document_parse(const char *text, size_t length, const char *media_type, Document *ret,
                    Error *err) {
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
         Document document = {};
         int r = json_parse_any(text, length, &object, err);
 
@@ -125,8 +124,7 @@ static void set_architecture(ImagePlatform *platform, const char *name) {
 }
 
 int platform_parse(const char *text, ImagePlatform *ret, Error *err) {
-        _cleanup_strv_
-        char **parts = str_split(text ? text : "", '/');
+        _cleanup_strv_ char **parts = str_split(text ? text : "", '/');
         size_t count = strv_length(parts);
         struct utsname host;
 

@@ -45,8 +45,7 @@ static bool bits_equal(const unsigned char *a, const unsigned char *b, int bits)
 
 static bool in_network(const char *host, const char *network) {
         const char *slash = strchr(network, '/');
-        _cleanup_free_
-        char *base = slash ? str_copy_n(network, (size_t)(slash - network)) : NULL;
+        _cleanup_free_ char *base = slash ? str_copy_n(network, (size_t)(slash - network)) : NULL;
         unsigned char address[16], prefix[16];
         int family = strchr(host, ':') ? AF_INET6 : AF_INET, bits;
 
@@ -56,8 +55,7 @@ static bool in_network(const char *host, const char *network) {
 }
 
 bool registry_is_insecure(const char *registry, char *const *insecure) {
-        _cleanup_free_
-        char *host = host_of(registry);
+        _cleanup_free_ char *host = host_of(registry);
 
         if (is_loopback(host))
                 return true;
@@ -82,8 +80,7 @@ Endpoint *endpoints_of(const char *registry, char *const *insecure, char *const 
         Endpoint *endpoints = NULL;
         size_t count = 0;
         bool hub = str_equal(registry, HUB);
-        _cleanup_free_
-        char *host = host_of(registry);
+        _cleanup_free_ char *host = host_of(registry);
 
         for (size_t i = 0; hub && mirrors && mirrors[i]; i++)
                 add(&endpoints, &count, str_copy(mirrors[i]),

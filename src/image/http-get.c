@@ -68,8 +68,7 @@ static char *header_value(const char *line, const char *name) {
         if (strncasecmp(line, name, length) != 0 || line[length] != ':')
                 return NULL;
         {
-                _cleanup_free_
-                char *copy = str_copy(line + length + 1);
+                _cleanup_free_ char *copy = str_copy(line + length + 1);
 
                 return str_copy(str_trim(copy));
         }
@@ -97,8 +96,7 @@ static void clear_answer(HttpGet *get) {
 
 static size_t on_header(char *bytes, size_t one, size_t length, void *data) {
         HttpGet *get = ((Transfer *)data)->get;
-        _cleanup_free_
-        char *line = str_copy_n(bytes, length), *value = NULL;
+        _cleanup_free_ char *line = str_copy_n(bytes, length), *value = NULL;
 
         (void)one;
         if (str_after(line,

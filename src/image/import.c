@@ -55,8 +55,7 @@ static int make_config(ImageConfig *config, const char *message, char *const *ch
 /* The layer is known by its content only when it is unpacked, so it is claimed after. */
 static int record(Assembly *assembly, ImageConfig *config, Unpack *unpack, BlobTemp *temp,
                   Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         _cleanup_(layer_done) Layer layer = {};
         struct stat st;
         bool present;
@@ -91,8 +90,7 @@ int image_import(ImageStore *store, int fd, const char *name, const char *messag
         _cleanup_(config_done) ImageConfig config = {};
         _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
         _cleanup_(unpack_done) Unpack unpack = {};
-        _cleanup_free_
-        char *full = NULL;
+        _cleanup_free_ char *full = NULL;
         int r = parse_name(name, &full, err);
 
         if (r == 0)

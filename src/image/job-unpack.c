@@ -119,8 +119,7 @@ static int copy_content(Stage *stage, int fd, char digest[DIGEST_TEXT_MAX], int6
 
 static int stage_file(Stage *stage, const char *name, Error *err) {
         char digest[DIGEST_TEXT_MAX], number[24];
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int64_t size = 0;
         int r;
 

@@ -49,10 +49,8 @@ int layer_load(ImageStore *store, const char *chain, Layer *ret, Error *err) {
 int unpack_start(ImageStore *store, int input_fd, int copy_fd, Unpack *ret, Error *err) {
         char id[ID_LENGTH + 1];
         Unpack unpack = { .store = store, .helper = { .socket = -1 } };
-        _cleanup_free_
-        char *target = NULL;
-        _cleanup_close_
-        int target_fd = -1;
+        _cleanup_free_ char *target = NULL;
+        _cleanup_close_ int target_fd = -1;
         int r;
 
         id_new(id);
@@ -191,8 +189,7 @@ int layer_land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
 
 int layer_restore(ImageStore *store, const Layer *layer, Error *err) {
         _cleanup_(unpack_done) Unpack unpack = {};
-        _cleanup_close_
-        int blob_fd = -1;
+        _cleanup_close_ int blob_fd = -1;
         int r = blob_open(store, layer->blob, &blob_fd, NULL, err);
 
         if (r == 0)

@@ -69,13 +69,10 @@ static void staging_done(Staging *staging) {
 
 /* "./a//b/../c" → "a/c"; names in archives and links between them meet in this form. */
 static char *normal_name(const char *directory, size_t directory_length, const char *name) {
-        _cleanup_free_
-        char *joined =
+        _cleanup_free_ char *joined =
                 str_format("%.*s/%s", *name == '/' ? 0 : (int)directory_length, directory, name);
-        _cleanup_strv_
-        char **parts = str_split(joined, '/');
-        _cleanup_buf_
-        Buf clean = {};
+        _cleanup_strv_ char **parts = str_split(joined, '/');
+        _cleanup_buf_ Buf clean = {};
 
         for (size_t i = 0; parts && parts[i]; i++) {
                 if (str_equal(parts[i], "..")) {
@@ -92,8 +89,7 @@ static char *normal_name(const char *directory, size_t directory_length, const c
 }
 
 static int add_staged(Staging *staging, const ImageMessage *message, Error *err) {
-        _cleanup_free_
-        char *name = normal_name("", 0, message->name ? message->name : "");
+        _cleanup_free_ char *name = normal_name("", 0, message->name ? message->name : "");
         const char *slash = strrchr(name, '/');
         StagedFile *file;
 
@@ -138,8 +134,7 @@ static int receive_entries(Staging *staging, const Helper *helper, Error *err) {
 
 static int stage(Staging *staging, int fd, Error *err) {
         char id[ID_LENGTH + 1];
-        _cleanup_close_
-        int target_fd = -1;
+        _cleanup_close_ int target_fd = -1;
         _cleanup_(helper_end) Helper helper = { .socket = -1 };
         HelperFd fds[] = { { fd, IMAGE_FD_INPUT }, { -1, IMAGE_FD_TARGET } };
         int r;
@@ -157,8 +152,7 @@ static int stage(Staging *staging, int fd, Error *err) {
 }
 
 static const StagedFile *find_staged(const Staging *staging, const char *name) {
-        _cleanup_free_
-        char *normal = normal_name("", 0, name);
+        _cleanup_free_ char *normal = normal_name("", 0, name);
         const StagedFile *file = map_get(&staging->files, normal);
 
         for (int links = 0; file && file->number == 0 && links < LINKS_MAX; links++)
@@ -196,8 +190,7 @@ static int open_staged(const Staging *staging, const StagedFile *file, int *ret_
 
 static int read_staged(const Staging *staging, const char *name, Buf *buf, Error *err) {
         const StagedFile *file;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int r = need_staged(staging, name, &file, err);
 
         if (r == 0)
@@ -269,8 +262,7 @@ static int finish(const Loader *loader, Assembly *assembly, Error *err) {
                 strv_format(loader->loaded, "Loaded image ID: %s", assembly->record.id);
         for (size_t i = 0; assembly->record.names && assembly->record.names[i]; i++) {
                 _cleanup_(reference_donep) Reference reference = {};
-                _cleanup_free_
-                char *familiar = NULL;
+                _cleanup_free_ char *familiar = NULL;
 
                 r = reference_parse(assembly->record.names[i], &reference, err);
                 if (r < 0)
@@ -296,8 +288,7 @@ static int add_name(Assembly *assembly, const char *name, Error *err) {
 
 static int load_docker_image(const Loader *loader, const ArchiveImage *image, Error *err) {
         _cleanup_(assembly_done) Assembly assembly = {};
-        _cleanup_buf_
-        Buf config = {};
+        _cleanup_buf_ Buf config = {};
         int r = read_staged(loader->staging, image->config, &config, err);
 
         if (r < 0)
@@ -317,10 +308,8 @@ static int load_docker_image(const Loader *loader, const ArchiveImage *image, Er
 }
 
 static int load_docker_archive(const Loader *loader, Error *err) {
-        _cleanup_buf_
-        Buf text = {};
-        _cleanup_json_
-        json_object *array = NULL;
+        _cleanup_buf_ Buf text = {};
+        _cleanup_json_ json_object *array = NULL;
         int r = read_staged(loader->staging, "manifest.json", &text, err);
 
         if (r == 0)
@@ -373,8 +362,7 @@ static int load_oci_manifest(const Loader *loader, const Buf *text, const ImageM
                              const char *name, Error *err) {
         _cleanup_(assembly_done) Assembly assembly = {};
         const Descriptor *layers = manifest->layers.items;
-        _cleanup_buf_
-        Buf config = {};
+        _cleanup_buf_ Buf config = {};
         char digest[DIGEST_TEXT_MAX];
         int r = read_blob_file(loader, &manifest->config, &config, err);
 
@@ -418,8 +406,7 @@ static int load_oci_descriptor(const Loader *loader, const Descriptor *descripto
         _cleanup_(document_done) Document document = {};
         ImagePlatform platform = {};
         const Descriptor *chosen;
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
         int r = read_blob_file(loader, descriptor, &text, err);
 
         if (r == 0)
@@ -445,8 +432,7 @@ static int load_oci_descriptor(const Loader *loader, const Descriptor *descripto
 static int load_oci_archive(const Loader *loader, Error *err) {
         _cleanup_(document_done) Document document = {};
         const Descriptor *manifests;
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
         int r = read_staged(loader->staging, "index.json", &text, err);
 
         if (r == 0)

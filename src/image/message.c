@@ -46,8 +46,7 @@ void image_message_done(ImageMessage *message) {
 
 int image_message_send(int socket_fd, const ImageMessage *message, const int *fds,
                        size_t fd_count) {
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
 
         json_add_text(&text, &message_table, message);
         return text.length > MESSAGE_MAX
@@ -57,8 +56,7 @@ int image_message_send(int socket_fd, const ImageMessage *message, const int *fd
 
 int image_message_receive(int socket_fd, ImageMessage *ret, int *fds, size_t fd_max,
                           size_t *ret_fd_count, Error *err) {
-        _cleanup_free_
-        char *text = alloc_zero(1, MESSAGE_MAX);
+        _cleanup_free_ char *text = alloc_zero(1, MESSAGE_MAX);
         size_t fd_count = 0;
         ssize_t n;
         int r;

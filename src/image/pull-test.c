@@ -14,12 +14,12 @@ typedef struct World {
         const char *manifest_type;
         bool wants_token, wants_password, cut_once, busy_once, wrong_blob, foreign_realm,
                 redirect_layers;
+        bool listening;
         int redirect_port;
 } World;
 
 static void answer_unauthorized(World *world, Buf *out) {
-        _cleanup_free_
-        char *header = NULL;
+        _cleanup_free_ char *header = NULL;
 
         if (world->wants_password)
                 header = str_copy("WWW-Authenticate: Basic realm=\"here\"\r\n");
@@ -39,8 +39,7 @@ static bool authorized(const World *world, const TestRequest *request) {
 
 static void answer_blob(World *world, const TestRequest *request, const Buf *blob, Buf *out) {
         const char *from = request->range ? str_after(request->range, "bytes=") : NULL;
-        _cleanup_free_
-        char *number = from ? str_copy_n(from, strcspn(from, "-")) : NULL;
+        _cleanup_free_ char *number = from ? str_copy_n(from, strcspn(from, "-")) : NULL;
         int64_t offset = 0;
 
         if (world->wrong_blob) {
@@ -60,9 +59,8 @@ static void answer_blob(World *world, const TestRequest *request, const Buf *blo
 
 static void answer_layer(World *world, const TestRequest *request, Buf *out) {
         if (world->redirect_layers) {
-                _cleanup_free_
-                char *location = str_format("Location: http://127.0.0.1:%d/elsewhere\r\n",
-                                            world->redirect_port);
+                _cleanup_free_ char *location = str_format(
+                        "Location: http://127.0.0.1:%d/elsewhere\r\n", world->redirect_port);
 
                 test_answer(out, "307 Temporary Redirect", location, "", 0);
         } else if (world->busy_once) {
@@ -75,8 +73,8 @@ static void answer_layer(World *world, const TestRequest *request, Buf *out) {
 
 static void answer(TestRegistry *registry, const TestRequest *request, Buf *out) {
         World *world = registry->data;
-        _cleanup_free_
-        char *type = str_format("Content-Type: %s; charset=utf-8\r\n", world->manifest_type);
+        _cleanup_free_ char *type =
+                str_format("Content-Type: %s; charset=utf-8\r\n", world->manifest_type);
 
         if (str_after(request->path, "/token"))
                 test_answer(out, "200 OK", "", "{\"token\":\"good\"}", 16);
@@ -108,7 +106,7 @@ static void world_done(World *world) {
         free(world->manifest);
 }
 
-static void world_start(World *world) {
+static void world_init(World *world) {
         const TestEntry top[] = { { "etc/", 'd' },
                                   { "etc/word", 'f', "pulled" },
                                   { "bin/.wh.tool", 'f', "" } };
@@ -123,7 +121,13 @@ static void world_start(World *world) {
                 world->image.id, world->image.config.length, world->image.diffs[0],
                 world->image.layers[0].length, world->top_digest, world->top.length);
         digest_of(world->manifest, strlen(world->manifest), world->manifest_digest);
-        test_registry_start(&world->registry, answer, world);
+}
+
+/* From here on the registry's thread reads *world. */
+static void world_listen(World *world) {
+        if (!world->listening)
+                test_registry_start(&world->registry, answer, world);
+        world->listening = true;
 }
 
 typedef struct Progress {
@@ -133,9 +137,9 @@ typedef struct Progress {
 
 static int on_progress(void *data, const ImageProgress *progress) {
         Progress *seen = data;
-        _cleanup_free_
-        char *line = progress->id ? str_format("%s: %s", progress->id, progress->status)
-                                  : str_copy(progress->status);
+        _cleanup_free_ char *line = progress->id
+                                            ? str_format("%s: %s", progress->id, progress->status)
+                                            : str_copy(progress->status);
 
         if (!strv_has(seen->lines, line))
                 strv_add(&seen->lines, line);
@@ -148,9 +152,10 @@ static void progress_done(Progress *progress) {
 
 static int pull_as(TestStore *test, World *world, const char *tag, const RegistryAuth *auth,
                    Progress *progress, Error *err) {
-        _cleanup_free_
-        char *name = str_format("127.0.0.1:%d/app%s", world->registry.port, tag), *id = NULL;
+        _cleanup_free_ char *name = NULL, *id = NULL;
 
+        world_listen(world);
+        name = str_format("127.0.0.1:%d/app%s", world->registry.port, tag);
         return image_pull(test->store, name, NULL, auth, NULL, progress ? on_progress : NULL,
                           progress, &id, err);
 }
@@ -159,11 +164,14 @@ static int pull(TestStore *test, World *world, Error *err) {
         return pull_as(test, world, ":v1", NULL, NULL, err);
 }
 
-static bool asked_for(const World *world, const char *word) {
+static bool asked_for(World *world, const char *word) {
+        bool found = false;
+
+        (void)pthread_mutex_lock(&world->registry.lock);
         for (size_t i = 0; world->registry.log && world->registry.log[i]; i++)
-                if (strstr(world->registry.log[i], word))
-                        return true;
-        return false;
+                found |= strstr(world->registry.log[i], word) != NULL;
+        (void)pthread_mutex_unlock(&world->registry.lock);
+        return found;
 }
 
 /* ---- the good paths ---- */
@@ -173,11 +181,10 @@ TEST(pulls_and_says_so) {
         _cleanup_(world_done) World world;
         _cleanup_(progress_done) Progress progress = {}, again = {};
         _cleanup_(image_done) Image image = {};
-        _cleanup_free_
-        char *digest = NULL, *repository = NULL, *layer = NULL;
+        _cleanup_free_ char *digest = NULL, *repository = NULL, *layer = NULL;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         ASSERT_OK(pull_as(&test, &world, ":v1", NULL, &progress, &err), &err);
         digest = str_format("Digest: %s", world.manifest_digest);
         ASSERT_STR(progress.lines[0], "v1: Pulling from app");
@@ -209,11 +216,10 @@ TEST(pulls_and_says_so) {
 TEST(pulls_by_digest) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(world_done) World world;
-        _cleanup_free_
-        char *tag = NULL;
+        _cleanup_free_ char *tag = NULL;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         tag = str_format("@%s", world.manifest_digest);
         ASSERT_OK(pull_as(&test, &world, tag, NULL, NULL, &err), &err);
 }
@@ -222,12 +228,11 @@ TEST(fetches_no_layer_twice) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(world_done) World world;
         _cleanup_(progress_done) Progress progress = {};
-        _cleanup_free_
-        char *line = NULL;
+        _cleanup_free_ char *line = NULL;
         char id[DIGEST_TEXT_MAX];
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         ASSERT_OK(test_load_word(&test, "other", "\"other\"", id, &err),
                   &err); /* shares the base */
         ASSERT_OK(pull_as(&test, &world, ":v1", NULL, &progress, &err), &err);
@@ -243,7 +248,7 @@ TEST(gets_a_token) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.wants_token = true;
         ASSERT_OK(pull(&test, &world, &err), &err);
         ASSERT(asked_for(&world, "/token?service=s&scope=repository%3Aapp%3Apull -"));
@@ -255,7 +260,7 @@ TEST(sends_the_password_where_it_belongs) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.wants_password = true;
         ASSERT(pull(&test, &world, &err) < 0);
         ASSERT(strstr(err.message, "no basic auth credentials"));
@@ -268,7 +273,7 @@ TEST(follows_no_realm_but_http) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.wants_token = world.foreign_realm = true;
         ASSERT(pull_as(&test, &world, ":v1", &auth, NULL, &err) < 0);
         ASSERT(strstr(err.message, "refused, it is not https"));
@@ -276,8 +281,7 @@ TEST(follows_no_realm_but_http) {
 
 /* CVE-2020-15157: a layer elsewhere that asks for credentials. */
 static void answer_elsewhere(TestRegistry *registry, const TestRequest *request, Buf *out) {
-        _cleanup_free_
-        char *header = str_format(
+        _cleanup_free_ char *header = str_format(
                 "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/steal\",service=\"s\"\r\n",
                 registry->port);
 
@@ -290,16 +294,19 @@ TEST(credentials_stay_with_the_registry) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(world_done) World world;
         _cleanup_(test_registry_stop) TestRegistry thief;
+        _cleanup_free_ char *log = NULL;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         test_registry_start(&thief, answer_elsewhere, NULL);
         world.wants_token = world.redirect_layers = true;
         world.redirect_port = thief.port;
         ASSERT(pull_as(&test, &world, ":v1", &auth, NULL, &err) < 0);
         ASSERT(strstr(err.message, "refused, they are the registry's only"));
-        ASSERT_INT(strv_length(thief.log), 1);
-        ASSERT_STR(thief.log[0], "/elsewhere -");
+        (void)pthread_mutex_lock(&thief.lock);
+        log = strv_join(thief.log, ",");
+        (void)pthread_mutex_unlock(&thief.lock);
+        ASSERT_STR(log, "/elsewhere -");
 }
 
 /* ---- tired and hostile registries ---- */
@@ -309,7 +316,7 @@ TEST(resumes_a_broken_download) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.cut_once = true;
         ASSERT_OK(pull(&test, &world, &err), &err);
 }
@@ -319,7 +326,7 @@ TEST(waits_for_a_busy_registry) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.busy_once = true;
         ASSERT_OK(pull(&test, &world, &err), &err);
 }
@@ -329,7 +336,7 @@ TEST(refuses_a_wrong_blob) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.wrong_blob = true;
         ASSERT(pull(&test, &world, &err) < 0);
         ASSERT_OK(test_store_reopen(&test, &err), &err);
@@ -343,12 +350,11 @@ TEST(refuses_a_wrong_manifest) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.manifest_digest[10] ^= 1; /* of another content */
         world.manifest_digest[10] = world.manifest_digest[10] == '0' ? '1' : '0';
         {
-                _cleanup_free_
-                char *tag = str_format("@%s", world.manifest_digest);
+                _cleanup_free_ char *tag = str_format("@%s", world.manifest_digest);
 
                 ASSERT(pull_as(&test, &world, tag, NULL, NULL, &err) < 0);
         }
@@ -360,7 +366,7 @@ TEST(refuses_an_ambiguous_manifest) {
         _cleanup_(world_done) World world;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         world.manifest[strlen(world.manifest) - 1] = '\0';
         {
                 char *both = str_format("%s,\"manifests\":[]}", world.manifest);
@@ -375,12 +381,11 @@ TEST(refuses_an_ambiguous_manifest) {
 TEST(errors_are_worded_as_docker_does) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(world_done) World world;
-        _cleanup_free_
-        char *expected = NULL;
+        _cleanup_free_ char *expected = NULL;
         int port;
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         ASSERT(pull_as(&test, &world, ":nope", NULL, NULL, &err) < 0);
         expected = str_format(
                 "manifest for 127.0.0.1:%d/app:nope not found: manifest unknown: manifest unknown",
@@ -404,7 +409,7 @@ TEST(can_be_cancelled) {
         _cleanup_(progress_done) Progress progress = { .cancel_at = "Download complete" };
         Error err = {};
 
-        world_start(&world);
+        world_init(&world);
         ASSERT(pull_as(&test, &world, ":v1", NULL, &progress, &err) < 0);
         ASSERT_INT(test_count(&test, "tmp"), 0);
         progress.cancel_at = NULL;

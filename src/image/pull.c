@@ -58,8 +58,7 @@ static void short_digest(const char *digest, char text[13]) {
 
 /* Docker's words for what a registry answered. */
 static int word_error(const Pull *pull, const Session *session, Error *err) {
-        _cleanup_free_
-        char *repository = reference_familiar_repository(&pull->reference);
+        _cleanup_free_ char *repository = reference_familiar_repository(&pull->reference);
         char cause[512];
         const char *code = session->code ? session->code : "";
 
@@ -127,8 +126,7 @@ static int fetch_document(Pull *pull, Session *session, const char *path, const 
 
 static int fetch_manifest(Pull *pull, Session *session, const char *name, const char *wanted,
                           Buf *text, Error *err) {
-        _cleanup_free_
-        char *path = str_format("manifests/%s", name), *media_type = NULL;
+        _cleanup_free_ char *path = str_format("manifests/%s", name), *media_type = NULL;
         char digest[DIGEST_TEXT_MAX];
         int r = fetch_document(pull, session, path, wanted, text, digest, &media_type, err);
 
@@ -143,8 +141,7 @@ static int fetch_manifest(Pull *pull, Session *session, const char *name, const 
 
 static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) {
         const Descriptor *chosen = index_choose(&pull->document.index, &pull->platform);
-        _cleanup_free_
-        char *platform = platform_text(&pull->platform), *digest = NULL;
+        _cleanup_free_ char *platform = platform_text(&pull->platform), *digest = NULL;
         int r;
 
         if (!chosen)
@@ -163,8 +160,8 @@ static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) 
 
 static int read_config(Pull *pull, Session *session, Buf *text, Error *err) {
         const Descriptor *config = &pull->document.manifest.config;
-        _cleanup_free_
-        char *path = str_format("blobs/%s", config->digest), *known = NULL, *media_type = NULL;
+        _cleanup_free_ char *path = str_format("blobs/%s", config->digest), *known = NULL,
+                            *media_type = NULL;
         char digest[DIGEST_TEXT_MAX];
         size_t length = 0;
 
@@ -186,8 +183,7 @@ static int read_config(Pull *pull, Session *session, Buf *text, Error *err) {
 
 static int check_platform(const Pull *pull, Error *err) {
         const ImageConfig *config = &pull->assembly.config;
-        _cleanup_free_
-        char *wanted = platform_text(&pull->platform);
+        _cleanup_free_ char *wanted = platform_text(&pull->platform);
 
         if (!pull->platform_given || !config->architecture || !config->os ||
             (str_equal(config->architecture, pull->platform.architecture) &&
@@ -204,10 +200,8 @@ static int check_platform(const Pull *pull, Error *err) {
  * pulls once the registry has answered. */
 static int resolve(Pull *pull, Session *session, Error *err) {
         const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
-        _cleanup_free_
-        char *first = str_format("Pulling from %s", pull->reference.path);
-        _cleanup_buf_
-        Buf manifest = {}, config = {};
+        _cleanup_free_ char *first = str_format("Pulling from %s", pull->reference.path);
+        _cleanup_buf_ Buf manifest = {}, config = {};
         char digest[DIGEST_TEXT_MAX];
         int r = fetch_manifest(pull, session, name, pull->reference.digest, &manifest, err);
 
@@ -315,12 +309,9 @@ static int watch(LayerJob *job, Error *err) {
 }
 
 static int start_download(LayerJob *job, Error *err) {
-        _cleanup_free_
-        char *path = str_format("blobs/%s", job->descriptor->digest);
-        _cleanup_close_
-        int read_end = -1;
-        _cleanup_close_
-        int write_end = -1;
+        _cleanup_free_ char *path = str_format("blobs/%s", job->descriptor->digest);
+        _cleanup_close_ int read_end = -1;
+        _cleanup_close_ int write_end = -1;
         int ends[2], r;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
@@ -338,8 +329,7 @@ static int start_download(LayerJob *job, Error *err) {
 
 /* The blob is here already, for another image: it only needs unpacking. */
 static int start_from_blob(LayerJob *job, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int r = blob_open(job->pull->assembly.store, job->descriptor->digest, &fd, NULL, err);
 
         job->fetched = true;
@@ -460,9 +450,8 @@ static int pull_layers(Pull *pull, Session *session, Error *err) {
                helpers = MIN(count, (size_t)PARALLEL_MAX);
         Worker workers[PARALLEL_MAX] = {};
         /* The others' start must not race with what the first session learns. */
-        _cleanup_free_
-        char *endpoint = str_copy(session->endpoint),
-             *authorization = str_copy(session->authorization);
+        _cleanup_free_ char *endpoint = str_copy(session->endpoint),
+                            *authorization = str_copy(session->authorization);
         const Session known = { .endpoint = endpoint, .authorization = authorization };
         int r = announce_layers(pull, count, err);
 
@@ -510,8 +499,7 @@ static int is_known(Pull *pull, bool *ret_image, bool *ret_named, Error *err) {
 }
 
 static void set_names(Pull *pull) {
-        _cleanup_free_
-        char *repository = reference_repository(&pull->reference);
+        _cleanup_free_ char *repository = reference_repository(&pull->reference);
 
         if (!pull->reference.digest)
                 strv_take(&pull->assembly.record.names, reference_full(&pull->reference));
@@ -519,12 +507,10 @@ static void set_names(Pull *pull) {
 }
 
 static int finish(Pull *pull, bool named, Error *err) {
-        _cleanup_free_
-        char *digest = str_format("Digest: %s", pull->top);
-        _cleanup_free_
-        char *status = str_format("Status: %s for %s",
-                                  named ? "Image is up to date" : "Downloaded newer image",
-                                  pull->familiar);
+        _cleanup_free_ char *digest = str_format("Digest: %s", pull->top);
+        _cleanup_free_ char *status = str_format(
+                "Status: %s for %s", named ? "Image is up to date" : "Downloaded newer image",
+                pull->familiar);
         int r = assembly_report(&pull->assembly, NULL, digest, 0, 0, err);
 
         if (r == 0)

@@ -114,11 +114,10 @@ static int find_text(ImageStore *store, const char *sql, const char *value, char
 
 static int find_by_name(ImageStore *store, const Reference *reference, char **ret_id,
                         char **ret_name, Error *err) {
-        _cleanup_free_
-        char *repository = reference_repository(reference);
-        _cleanup_free_
-        char *name = reference->digest ? str_format("%s@%s", repository, reference->digest)
-                                       : reference_full(reference);
+        _cleanup_free_ char *repository = reference_repository(reference);
+        _cleanup_free_ char *name = reference->digest
+                                            ? str_format("%s@%s", repository, reference->digest)
+                                            : reference_full(reference);
         int r = find_text(store, "SELECT image FROM names WHERE name=?", name, ret_id, err);
 
         if (r > 0 && ret_name)
@@ -129,9 +128,8 @@ static int find_by_name(ImageStore *store, const Reference *reference, char **re
 /* 1 if exactly one id begins so. */
 static int find_by_prefix(ImageStore *store, const char *prefix, char **ret_id, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        _cleanup_free_
-        char *low = str_format("sha256:%s", prefix), *high = str_format("sha256:%sg", prefix),
-             *id = NULL;
+        _cleanup_free_ char *low = str_format("sha256:%s", prefix),
+                            *high = str_format("sha256:%sg", prefix), *id = NULL;
         int r = sql_prepare(store->db, &statement, err,
                             "SELECT id FROM images WHERE id>=? AND id<? LIMIT 2", "tt", low, high);
 
@@ -163,8 +161,7 @@ static int resolve_name(ImageStore *store, const char *ref, char **ret_id, char 
 
 int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_name, Error *err) {
         const char *prefix = str_after(ref, "sha256:");
-        _cleanup_free_
-        char *printed = NULL;
+        _cleanup_free_ char *printed = NULL;
         int r = 0;
 
         if (!prefix)
@@ -182,8 +179,7 @@ int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_
 
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err) {
         STORE_LOCKED(store);
-        _cleanup_free_
-        char *id = NULL;
+        _cleanup_free_ char *id = NULL;
         int r = image_resolve(store, ref, &id, NULL, err);
 
         return r < 0 ? r : image_read(store, id, ret, err);
@@ -208,8 +204,7 @@ static int list_ids(ImageStore *store, char ***ret, Error *err) {
 
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err) {
         STORE_LOCKED(store);
-        _cleanup_strv_
-        char **ids = NULL;
+        _cleanup_strv_ char **ids = NULL;
         Image *images = NULL;
         size_t count = 0;
         int r = list_ids(store, &ids, err);
@@ -255,8 +250,7 @@ static int parse_target(const char *target, char **ret, Error *err) {
 }
 
 int image_tag(ImageStore *store, const char *source, const char *target, Error *err) {
-        _cleanup_free_
-        char *id = NULL, *name = NULL;
+        _cleanup_free_ char *id = NULL, *name = NULL;
         int r = parse_target(target, &name, err);
         STORE_LOCKED(store);
 
@@ -277,8 +271,7 @@ static int find_layer(ImageStore *store, const char *chain, Layer *ret, Error *e
 }
 
 static int ensure_layer(ImageStore *store, const char *chain, Error *err) {
-        _cleanup_free_
-        char *path = str_format("%s/fs", digest_hex(chain));
+        _cleanup_free_ char *path = str_format("%s/fs", digest_hex(chain));
         _cleanup_(layer_done) Layer layer = {};
         int r;
 
@@ -289,8 +282,7 @@ static int ensure_layer(ImageStore *store, const char *chain, Error *err) {
 }
 
 int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Error *err) {
-        _cleanup_strv_
-        char **lowers = NULL;
+        _cleanup_strv_ char **lowers = NULL;
 
         for (size_t i = strv_length(image->chain_ids); i-- > 0;) {
                 int r = ensure_layer(store, image->chain_ids[i], err);

@@ -111,8 +111,7 @@ static void delete_blob(ImageStore *store, const char *digest) {
  * appended to *moved. */
 static int unrecord(ImageStore *store, char *const *blobs, char ***chains, char ***moved,
                     Error *err) {
-        _cleanup_strv_
-        char **candidates = strv_copy(blobs);
+        _cleanup_strv_ char **candidates = strv_copy(blobs);
         STORE_LOCKED(store);
         int r = list_unused(store, chains, &candidates, err);
 
@@ -135,8 +134,7 @@ static int unrecord(ImageStore *store, char *const *blobs, char ***chains, char 
 }
 
 int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Error *err) {
-        _cleanup_strv_
-        char **chains = NULL, **moved = NULL;
+        _cleanup_strv_ char **chains = NULL, **moved = NULL;
         int r = unrecord(store, blobs, &chains, &moved, err);
 
         if (r < 0)

@@ -35,8 +35,7 @@ __attribute__((constructor)) static void need_programs(void) {
                                                 "openssl" };
 
         for (size_t i = 0; i < ELEMENTS(programs); i++) {
-                _cleanup_free_
-                char *command = str_format("command -v %s >/dev/null", programs[i]);
+                _cleanup_free_ char *command = str_format("command -v %s >/dev/null", programs[i]);
 
                 if (system(command) == 0)
                         continue;
@@ -46,8 +45,8 @@ __attribute__((constructor)) static void need_programs(void) {
 }
 
 static void write_config(const Server *server, bool secured) {
-        _cleanup_free_
-        char *file = str_format("%s/config.yml", server->path), *more = NULL, *text = NULL;
+        _cleanup_free_ char *file = str_format("%s/config.yml", server->path), *more = NULL,
+                            *text = NULL;
 
         more = secured ? str_format("  tls:\n    certificate: %s/cert.pem\n    key: "
                                     "%s/key.pem\nauth:\n  htpasswd:\n"
@@ -64,8 +63,7 @@ static void write_config(const Server *server, bool secured) {
 
 /* Until the registry says that it listens. */
 static bool wait_for_listening(Server *server) {
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
         char chunk[4096];
         ssize_t n;
 
@@ -80,8 +78,7 @@ static bool wait_for_listening(Server *server) {
 
 static bool server_start(Server *server, bool secured) {
         char *argv[] = { (char *)"docker-registry", (char *)"serve", NULL, NULL };
-        _cleanup_free_
-        char *file = NULL;
+        _cleanup_free_ char *file = NULL;
         posix_spawn_file_actions_t actions;
         int pipe_fds[2];
 
@@ -119,10 +116,8 @@ static void server_stop(Server *server) {
 
 static int push(const Server *server, const char *options) {
         _cleanup_(test_image_done) TestImage image = test_image("pushed");
-        _cleanup_buf_
-        Buf archive = test_docker_archive(&image, "\"app:v1\"", 0);
-        _cleanup_free_
-        char *file = str_format("%s/image.tar", server->path);
+        _cleanup_buf_ Buf archive = test_docker_archive(&image, "\"app:v1\"", 0);
+        _cleanup_free_ char *file = str_format("%s/image.tar", server->path);
 
         if (file_replace_at(AT_FDCWD, file, archive.data, archive.length, 0600, false, NULL) < 0)
                 abort();
@@ -134,8 +129,7 @@ static int push(const Server *server, const char *options) {
 
 static int pull(TestStore *test, const Server *server, const RegistryAuth *auth, char **id,
                 Error *err) {
-        _cleanup_free_
-        char *name = str_format("127.0.0.1:%d/team/app:v1", server->port);
+        _cleanup_free_ char *name = str_format("127.0.0.1:%d/team/app:v1", server->port);
 
         return image_pull(test->store, name, NULL, auth, NULL, NULL, NULL, id, err);
 }
@@ -149,10 +143,8 @@ TEST(pulls_what_skopeo_pushed) {
         for (size_t i = 0; i < ELEMENTS(options); i++) {
                 _cleanup_(test_store_done) TestStore test = test_store();
                 _cleanup_(image_done) Image image = {};
-                _cleanup_strv_
-                char **lowers = NULL;
-                _cleanup_free_
-                char *id = NULL;
+                _cleanup_strv_ char **lowers = NULL;
+                _cleanup_free_ char *id = NULL;
                 Error err = {};
 
                 ASSERT_INT(push(&server, options[i]), 0);
@@ -169,8 +161,7 @@ TEST(tls_and_a_password) {
         const RegistryAuth wrong = { .username = (char *)"user", .password = (char *)"guess" };
         _cleanup_(server_stop) Server server = {};
         _cleanup_(test_store_done) TestStore test = test_store();
-        _cleanup_free_
-        char *id = NULL;
+        _cleanup_free_ char *id = NULL;
         Error err = {};
 
         ASSERT(server_start(&server, true));

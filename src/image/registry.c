@@ -44,8 +44,7 @@ const char *registry_authorization(const Registry *registry) {
 
 /* {"errors":[{"code":"MANIFEST_UNKNOWN","message":"…"}]} as "manifest unknown: …". */
 static int answer_failed(const HttpGet *get, char ret_code[64], Error *err) {
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
         json_object *list, *first = NULL;
         const char *code = NULL, *message = NULL;
         ErrorKind kind = get->status == 404   ? ERROR_NOT_FOUND
@@ -63,8 +62,7 @@ static int answer_failed(const HttpGet *get, char ret_code[64], Error *err) {
         }
         (void)snprintf(ret_code, 64, "%.60s", code ? code : "");
         if (code) {
-                _cleanup_free_
-                char *words = str_lower(str_copy(ret_code));
+                _cleanup_free_ char *words = str_lower(str_copy(ret_code));
 
                 for (char *c = words; *c; c++)
                         if (*c == '_')
@@ -90,9 +88,8 @@ static char *escape(Registry *registry, const char *text) {
 
 /* service and scope as a query's or a form's parameters. */
 static char *token_parameters(Registry *registry, const Challenge *challenge) {
-        _cleanup_free_
-        char *wanted = str_format(TOKEN_SCOPE, registry->repository), *scope = NULL,
-             *service = NULL;
+        _cleanup_free_ char *wanted = str_format(TOKEN_SCOPE, registry->repository), *scope = NULL,
+                            *service = NULL;
         Buf parameters = {};
 
         scope = escape(registry, challenge->scope ? challenge->scope : wanted);
@@ -117,8 +114,7 @@ static int check_realm(const Registry *registry, const Challenge *challenge, Err
 }
 
 static int read_token(Registry *registry, const HttpGet *get, Error *err) {
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
         const char *token;
         int r = json_parse_any(get->body.data ? get->body.data : "", get->body.length, &object,
                                err);
@@ -139,8 +135,8 @@ static int read_token(Registry *registry, const HttpGet *get, Error *err) {
 
 /* Docker's token authentication: GET with basic authentication, or POST of a refresh token. */
 static int fetch_token(Registry *registry, const Challenge *challenge, Error *err) {
-        _cleanup_free_
-        char *parameters = token_parameters(registry, challenge), *url = NULL, *form = NULL;
+        _cleanup_free_ char *parameters = token_parameters(registry, challenge), *url = NULL,
+                            *form = NULL;
         _cleanup_(http_get_done) HttpGet get = { .insecure = endpoint_of(registry)->insecure,
                                                  .ca_file = registry->ca_file };
         char code[64];
@@ -149,8 +145,7 @@ static int fetch_token(Registry *registry, const Challenge *challenge, Error *er
         if (r < 0)
                 return r;
         if (registry->identity_token && !endpoint_of(registry)->mirror) {
-                _cleanup_free_
-                char *token = escape(registry, registry->identity_token);
+                _cleanup_free_ char *token = escape(registry, registry->identity_token);
 
                 form = str_format("grant_type=refresh_token&client_id=brig&refresh_token=%s&%s",
                                   token, parameters);
@@ -169,8 +164,7 @@ static int fetch_token(Registry *registry, const Challenge *challenge, Error *er
 }
 
 static int use_password(Registry *registry, const HttpGet *get, Error *err) {
-        _cleanup_free_
-        char *encoded = NULL;
+        _cleanup_free_ char *encoded = NULL;
         size_t length, written = 0;
         static const char digits[] =
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -217,8 +211,7 @@ static int authenticate(Registry *registry, const HttpGet *get, Error *err) {
 
 static int send_once(Registry *registry, const char *url, char *const *accept, HttpGet *get,
                      Error *err) {
-        _cleanup_strv_
-        char **headers = NULL;
+        _cleanup_strv_ char **headers = NULL;
 
         for (size_t i = 0; accept && accept[i]; i++)
                 strv_format(&headers, "Accept: %s", accept[i]);
@@ -251,9 +244,8 @@ int registry_get(Registry *registry, const char *path, char *const *accept, Http
                  char ret_code[64], Error *err) {
         ret_code[0] = '\0';
         for (;; registry->current++) {
-                _cleanup_free_
-                char *url = str_format("%s/v2/%s/%s", registry_endpoint(registry),
-                                       registry->repository, path);
+                _cleanup_free_ char *url = str_format("%s/v2/%s/%s", registry_endpoint(registry),
+                                                      registry->repository, path);
                 bool last = !endpoint_of(registry)->mirror ||
                             registry->current + 1 == registry->endpoint_count;
                 int r = send_request(registry, url, accept, get, err);
@@ -272,8 +264,7 @@ int registry_get(Registry *registry, const char *path, char *const *accept, Http
 
 /* Whether the endpoint speaks the registry's protocol. */
 static int ping(Registry *registry, Error *err) {
-        _cleanup_free_
-        char *url = str_format("%s/v2/", registry_endpoint(registry));
+        _cleanup_free_ char *url = str_format("%s/v2/", registry_endpoint(registry));
         _cleanup_(http_get_done) HttpGet get = {};
         char code[64];
         int r = send_once(registry, url, NULL, &get, err);
@@ -319,8 +310,7 @@ static int choose_endpoint(Registry *registry, Error *err) {
 
 /* Where Docker's users put a registry's authority. */
 static char *find_authority(const char *registry) {
-        _cleanup_free_
-        char *path = str_format("/etc/docker/certs.d/%s/ca.crt", registry);
+        _cleanup_free_ char *path = str_format("/etc/docker/certs.d/%s/ca.crt", registry);
 
         return access(path, R_OK) == 0 ? TAKE_PTR(path) : NULL;
 }

@@ -62,8 +62,7 @@ static char *repository_of(const char *name) {
 /* At most one tag, and all digests in its repository: the names are one thing to a user. */
 static bool single_reference(char *const *names) {
         const char *only = NULL;
-        _cleanup_free_
-        char *repository = NULL;
+        _cleanup_free_ char *repository = NULL;
 
         if (strv_length(names) <= 1)
                 return true;
@@ -76,8 +75,7 @@ static bool single_reference(char *const *names) {
         }
         repository = repository_of(only ? only : names[0]);
         for (size_t i = 0; names[i]; i++) {
-                _cleanup_free_
-                char *other = repository_of(names[i]);
+                _cleanup_free_ char *other = repository_of(names[i]);
 
                 if (!str_equal(repository, other))
                         return false;
@@ -86,8 +84,7 @@ static bool single_reference(char *const *names) {
 }
 
 static int untag(Removal *removal, const char *name, Error *err) {
-        _cleanup_free_
-        char *kept = str_copy(name);
+        _cleanup_free_ char *kept = str_copy(name);
         _cleanup_(reference_donep) Reference reference = {};
         ImageRemoval *record;
         int r = reference_parse(kept, &reference, err);
@@ -114,14 +111,11 @@ static int untag_all(Removal *removal, Error *err) {
 
 /* Digests of a repository go with its last tag. */
 static int untag_orphaned_digests(Removal *removal, const char *name, Error *err) {
-        _cleanup_free_
-        char *repository = repository_of(name);
-        _cleanup_strv_
-        char **orphans = NULL;
+        _cleanup_free_ char *repository = repository_of(name);
+        _cleanup_strv_ char **orphans = NULL;
 
         for (size_t i = 0; removal->names && removal->names[i]; i++) {
-                _cleanup_free_
-                char *other = repository_of(removal->names[i]);
+                _cleanup_free_ char *other = repository_of(removal->names[i]);
 
                 if (!str_equal(repository, other))
                         continue;
@@ -241,8 +235,7 @@ static int read_names(Removal *removal, Error *err) {
 }
 
 static int remove_locked(Removal *removal, const char *ref, char ***blobs, Error *err) {
-        _cleanup_free_
-        char *name = NULL, *id = NULL;
+        _cleanup_free_ char *name = NULL, *id = NULL;
         bool finished = false;
         int r = image_resolve(removal->store, ref, &id, &name, err);
 
@@ -293,8 +286,7 @@ int image_remove(ImageStore *store, const char *ref, bool force, bool no_prune, 
         _cleanup_(removal_done) Removal removal = {
                 .store = store, .force = force, .use = use, .records = &records
         };
-        _cleanup_strv_
-        char **blobs = NULL, **chains = NULL;
+        _cleanup_strv_ char **blobs = NULL, **chains = NULL;
         int r = find_user(&removal, ref, err);
 
         (void)no_prune; /* it spares untagged parents, which exist in no store of this engine */

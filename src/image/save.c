@@ -108,8 +108,7 @@ static bool manifest_fits(const SavedImage *saved, const ImageManifest *manifest
 }
 
 static int read_manifest(Saver *saver, SavedImage *saved, Error *err) {
-        _cleanup_free_
-        char *digest = NULL, *text = NULL;
+        _cleanup_free_ char *digest = NULL, *text = NULL;
         _cleanup_(document_done) Document document = {};
         size_t length = 0;
         int r = find_manifest(saver, saved->image.id, &digest, err);
@@ -163,8 +162,7 @@ static void add_name(SavedImage *saved, const char *name) {
 /* A repository without a tag means all its tags. True if ref is one and has some. */
 static int add_repository(Saver *saver, const char *ref, bool *ret, Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
-        _cleanup_free_
-        char *low = NULL, *high = NULL;
+        _cleanup_free_ char *low = NULL, *high = NULL;
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r;
 
@@ -189,8 +187,7 @@ static int add_repository(Saver *saver, const char *ref, bool *ret, Error *err) 
 }
 
 static int add_ref(Saver *saver, const char *ref, Error *err) {
-        _cleanup_free_
-        char *id = NULL, *name = NULL;
+        _cleanup_free_ char *id = NULL, *name = NULL;
         bool done;
         int r = add_repository(saver, ref, &done, err);
 
@@ -248,8 +245,7 @@ static int write_document(Saver *saver, const char *digest, const char *text, si
 }
 
 static int write_layer(Saver *saver, const Descriptor *layer, int64_t time, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int64_t size = 0;
         char name[96];
         int r;
@@ -288,8 +284,7 @@ static Descriptor *add_descriptor(ImageIndex *index, const SavedImage *saved) {
 
 static int write_index(Saver *saver, Error *err) {
         ImageIndex index = { .schema_version = 2, .media_type = str_copy(MEDIA_OCI_INDEX) };
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
 
         for (size_t i = 0; i < saver->count; i++) {
                 const SavedImage *saved = &saver->images[i];
@@ -322,8 +317,7 @@ static json_object *archive_image(const SavedImage *saved) {
         }
         for (size_t i = 0; saved->names && saved->names[i]; i++) {
                 _cleanup_(reference_donep) Reference reference = {};
-                _cleanup_free_
-                char *familiar = NULL;
+                _cleanup_free_ char *familiar = NULL;
 
                 if (reference_parse(saved->names[i], &reference, NULL) < 0)
                         continue;
@@ -347,8 +341,7 @@ static int write_json(Saver *saver, const char *name, json_object *object, Error
 }
 
 static int write_manifest_json(Saver *saver, Error *err) {
-        _cleanup_json_
-        json_object *array = json_object_new_array();
+        _cleanup_json_ json_object *array = json_object_new_array();
 
         for (size_t i = 0; i < saver->count; i++)
                 (void)json_object_array_add(array, archive_image(&saver->images[i]));
@@ -357,8 +350,7 @@ static int write_manifest_json(Saver *saver, Error *err) {
 
 /* {"busybox":{"latest":"<hex of the top layer's blob>"}}: Docker before 1.10. */
 static int write_repositories(Saver *saver, Error *err) {
-        _cleanup_json_
-        json_object *object = json_object_new_object();
+        _cleanup_json_ json_object *object = json_object_new_object();
 
         for (size_t i = 0; i < saver->count; i++) {
                 const SavedImage *saved = &saver->images[i];
@@ -367,8 +359,7 @@ static int write_repositories(Saver *saver, Error *err) {
                 for (size_t j = 0; saved->layers.count > 0 && saved->names && saved->names[j];
                      j++) {
                         _cleanup_(reference_donep) Reference reference = {};
-                        _cleanup_free_
-                        char *repository = NULL;
+                        _cleanup_free_ char *repository = NULL;
                         json_object *tags;
 
                         if (reference_parse(saved->names[j], &reference, NULL) < 0)

@@ -13,11 +13,9 @@ TEST(loads_what_docker_20_saves) {
         Error err = {};
 
         for (size_t i = 0; i < ELEMENTS(filters); i++) {
-                _cleanup_buf_
-                Buf archive = test_docker_archive(&image, "\"app:v1\",\"127.0.0.1:5000/app:v1\"",
-                                                  filters[i]);
-                _cleanup_strv_
-                char **loaded = NULL;
+                _cleanup_buf_ Buf archive = test_docker_archive(
+                        &image, "\"app:v1\",\"127.0.0.1:5000/app:v1\"", filters[i]);
+                _cleanup_strv_ char **loaded = NULL;
 
                 ASSERT_OK(test_load(&test, &archive, &loaded, &err), &err);
                 ASSERT_INT(strv_length(loaded), 2);
@@ -32,10 +30,8 @@ TEST(loads_what_docker_20_saves) {
 TEST(reads_an_image) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(image_done) Image image = {};
-        _cleanup_strv_
-        char **lowers = NULL;
-        _cleanup_free_
-        char *word = NULL, *path = NULL;
+        _cleanup_strv_ char **lowers = NULL;
+        _cleanup_free_ char *word = NULL, *path = NULL;
         char id[DIGEST_TEXT_MAX];
         Error err = {};
 
@@ -73,12 +69,9 @@ TEST(follows_links_in_an_archive) {
                   "[{\"Config\":\"c.json\",\"RepoTags\":null,\"Layers\":[\"aa/layer.tar\",\"bb/"
                   "layer.tar\"]}]" },
         };
-        _cleanup_buf_
-        Buf archive = test_archive(entries, ELEMENTS(entries), 0);
-        _cleanup_strv_
-        char **loaded = NULL;
-        _cleanup_free_
-        char *line = str_format("Loaded image ID: %s", image.id);
+        _cleanup_buf_ Buf archive = test_archive(entries, ELEMENTS(entries), 0);
+        _cleanup_strv_ char **loaded = NULL;
+        _cleanup_free_ char *line = str_format("Loaded image ID: %s", image.id);
         Error err = {};
 
         ASSERT_OK(test_load(&test, &archive, &loaded, &err), &err);
@@ -104,11 +97,11 @@ static Buf oci_archive(const TestImage *image, const char *claimed) {
         const TestEntry top_entries[] = { { "etc/", 'd' },
                                           { "etc/word", 'f', "oci" },
                                           { "bin/.wh.tool", 'f', "" } };
-        _cleanup_buf_
-        Buf top = test_archive(top_entries, ELEMENTS(top_entries), ARCHIVE_FILTER_ZSTD);
-        _cleanup_free_
-        char *manifest = oci_manifest(image, &top, "application/vnd.oci.image.layer.v1.tar+zstd"),
-             *index = NULL;
+        _cleanup_buf_ Buf top =
+                test_archive(top_entries, ELEMENTS(top_entries), ARCHIVE_FILTER_ZSTD);
+        _cleanup_free_ char *manifest = oci_manifest(image, &top,
+                                                     "application/vnd.oci.image.layer.v1.tar+zstd"),
+                            *index = NULL;
         char digests[2][DIGEST_TEXT_MAX], names[4][96];
 
         digest_of(manifest, strlen(manifest), digests[0]);
@@ -142,10 +135,8 @@ static Buf oci_archive(const TestImage *image, const char *claimed) {
 TEST(loads_an_oci_layout) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(test_image_done) TestImage image = test_image("oci");
-        _cleanup_buf_
-        Buf archive = oci_archive(&image, NULL);
-        _cleanup_strv_
-        char **loaded = NULL;
+        _cleanup_buf_ Buf archive = oci_archive(&image, NULL);
+        _cleanup_strv_ char **loaded = NULL;
         Error err = {};
 
         ASSERT_OK(test_load(&test, &archive, &loaded, &err), &err);
@@ -155,10 +146,8 @@ TEST(loads_an_oci_layout) {
 /* ---- archives that lie ---- */
 
 static int load_entries(TestStore *test, const TestEntry *entries, size_t count, Error *err) {
-        _cleanup_buf_
-        Buf archive = test_archive(entries, count, 0);
-        _cleanup_strv_
-        char **loaded = NULL;
+        _cleanup_buf_ Buf archive = test_archive(entries, count, 0);
+        _cleanup_strv_ char **loaded = NULL;
 
         return test_load(test, &archive, &loaded, err);
 }
@@ -166,10 +155,8 @@ static int load_entries(TestStore *test, const TestEntry *entries, size_t count,
 TEST(refuses_damaged_archives) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(test_image_done) TestImage image = test_image("x"), other = test_image("y");
-        _cleanup_buf_
-        Buf wrong = {};
-        _cleanup_strv_
-        char **loaded = NULL;
+        _cleanup_buf_ Buf wrong = {};
+        _cleanup_strv_ char **loaded = NULL;
         const char *one_layer = "[{\"Config\":\"c\",\"Layers\":[\"l\"]}]";
         Error err = {};
 
@@ -200,10 +187,8 @@ TEST(refuses_damaged_archives) {
 TEST(checks_the_digests_of_an_oci_layout) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(test_image_done) TestImage image = test_image("oci");
-        _cleanup_buf_
-        Buf archive = oci_archive(&image, "sha256:" HEX);
-        _cleanup_strv_
-        char **loaded = NULL;
+        _cleanup_buf_ Buf archive = oci_archive(&image, "sha256:" HEX);
+        _cleanup_strv_ char **loaded = NULL;
         Error err = {};
 
         ASSERT(test_load(&test, &archive, &loaded, &err) < 0);
@@ -212,10 +197,8 @@ TEST(checks_the_digests_of_an_oci_layout) {
 
 TEST(refuses_no_archive) {
         _cleanup_(test_store_done) TestStore test = test_store();
-        _cleanup_buf_
-        Buf text = {};
-        _cleanup_strv_
-        char **loaded = NULL;
+        _cleanup_buf_ Buf text = {};
+        _cleanup_strv_ char **loaded = NULL;
         Error err = {};
 
         buf_add_str(&text, "this is no tar archive");
@@ -230,16 +213,11 @@ TEST(saves_what_it_can_load) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(test_store_done) TestStore other = test_store();
         char *refs[] = { (char *)"app:v1", NULL }, *all[] = { (char *)"app", NULL };
-        _cleanup_close_
-        int first = memfd_create("saved", MFD_CLOEXEC);
-        _cleanup_close_
-        int second = memfd_create("saved", MFD_CLOEXEC);
-        _cleanup_strv_
-        char **loaded = NULL;
-        _cleanup_buf_
-        Buf a = {};
-        _cleanup_buf_
-        Buf b = {};
+        _cleanup_close_ int first = memfd_create("saved", MFD_CLOEXEC);
+        _cleanup_close_ int second = memfd_create("saved", MFD_CLOEXEC);
+        _cleanup_strv_ char **loaded = NULL;
+        _cleanup_buf_ Buf a = {};
+        _cleanup_buf_ Buf b = {};
         char id[DIGEST_TEXT_MAX];
         Error err = {};
 
@@ -261,13 +239,10 @@ TEST(imports_a_file_system) {
         static const TestEntry entries[] = { { "./", 'd' }, { "./hello", 'f', "hi" } };
         char *changes[] = { (char *)"CMD [\"/hello\"]", NULL };
         _cleanup_(test_store_done) TestStore test = test_store();
-        _cleanup_buf_
-        Buf archive = test_archive(entries, ELEMENTS(entries), ARCHIVE_FILTER_XZ);
+        _cleanup_buf_ Buf archive = test_archive(entries, ELEMENTS(entries), ARCHIVE_FILTER_XZ);
         _cleanup_(image_done) Image image = {};
-        _cleanup_close_
-        int fd = test_archive_fd(&archive);
-        _cleanup_free_
-        char *id = NULL;
+        _cleanup_close_ int fd = test_archive_fd(&archive);
+        _cleanup_free_ char *id = NULL;
         Error err = {};
 
         ASSERT_OK(image_import(test.store, fd, "base", "made here", changes, &id, &err), &err);
@@ -393,8 +368,7 @@ TEST(shared_layers_stay) {
         _cleanup_(test_store_done) TestStore test = test_store();
         char one[DIGEST_TEXT_MAX], two[DIGEST_TEXT_MAX];
         _cleanup_(image_done) Image image = {};
-        _cleanup_strv_
-        char **lowers = NULL;
+        _cleanup_strv_ char **lowers = NULL;
         Error err = {};
 
         ASSERT_OK(test_load_word(&test, "one", "\"one\"", one, &err), &err);
@@ -409,8 +383,7 @@ TEST(shared_layers_stay) {
 TEST(conflicts_are_worded_as_docker_does) {
         _cleanup_(test_store_done) TestStore test = test_store();
         User stopped = { "0123456789abcdef", false }, running = { "0123456789abcdef", true };
-        _cleanup_free_
-        char *expected = NULL;
+        _cleanup_free_ char *expected = NULL;
         char id[DIGEST_TEXT_MAX];
         Error err = {};
 
@@ -494,10 +467,8 @@ TEST(leftovers_go) {
 TEST(a_lost_snapshot_is_unpacked_again) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(image_done) Image image = {};
-        _cleanup_strv_
-        char **lowers = NULL;
-        _cleanup_free_
-        char *path = NULL, *word = NULL, *lost = NULL;
+        _cleanup_strv_ char **lowers = NULL;
+        _cleanup_free_ char *path = NULL, *word = NULL, *lost = NULL;
         char id[DIGEST_TEXT_MAX];
         Error err = {};
 

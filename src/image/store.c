@@ -145,8 +145,7 @@ static int remove_temporary(ImageStore *store, const char *name, Error *err) {
 }
 
 static int recorded(ImageStore *store, const char *sql, const char *name, bool *ret, Error *err) {
-        _cleanup_free_
-        char *digest = str_format("sha256:%s", name);
+        _cleanup_free_ char *digest = str_format("sha256:%s", name);
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(store->db, &statement, err, sql, "t", digest);
 
@@ -192,8 +191,7 @@ static int reconcile(ImageStore *store, Error *err) {
 
 static int open_database(ImageStore *store, Error *err) {
         char link[64], path[PATH_MAX];
-        _cleanup_free_
-        char *file = NULL;
+        _cleanup_free_ char *file = NULL;
         ssize_t n;
 
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", store->root_fd);

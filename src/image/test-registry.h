@@ -47,14 +47,10 @@ static inline char *test_header(char *head, const char *name) {
 
 static inline void test_dispatch(TestRegistry *registry, char *head, Buf *out) {
         const char *start = strchrnul(head, '/');
-        _cleanup_free_
-        char *path = str_copy_n(start, strcspn(start, " "));
-        _cleanup_free_
-        char *authorization = test_header(head, "\r\nAuthorization: ");
-        _cleanup_free_
-        char *range = test_header(head, "\r\nRange: ");
-        _cleanup_free_
-        char *accept = test_header(head, "\r\nAccept: ");
+        _cleanup_free_ char *path = str_copy_n(start, strcspn(start, " "));
+        _cleanup_free_ char *authorization = test_header(head, "\r\nAuthorization: ");
+        _cleanup_free_ char *range = test_header(head, "\r\nRange: ");
+        _cleanup_free_ char *accept = test_header(head, "\r\nAccept: ");
         const TestRequest request = { path, authorization, range, accept };
 
         (void)pthread_mutex_lock(&registry->lock);
@@ -64,8 +60,7 @@ static inline void test_dispatch(TestRegistry *registry, char *head, Buf *out) {
 }
 
 static inline void test_serve(TestRegistry *registry, int fd) {
-        _cleanup_buf_
-        Buf out = {};
+        _cleanup_buf_ Buf out = {};
         char head[16384];
         size_t length = 0;
 
@@ -90,8 +85,7 @@ static inline void *test_registry_run(void *data) {
         TestRegistry *registry = data;
 
         for (;;) {
-                _cleanup_close_
-                int fd = accept4(registry->fd, NULL, NULL, SOCK_CLOEXEC);
+                _cleanup_close_ int fd = accept4(registry->fd, NULL, NULL, SOCK_CLOEXEC);
 
                 if (fd < 0)
                         return NULL;

@@ -32,8 +32,7 @@ static inline char *helper_path(void) {
 }
 
 static inline int test_store_reopen(TestStore *test, Error *err) {
-        _cleanup_free_
-        char *helper = helper_path();
+        _cleanup_free_ char *helper = helper_path();
 
         test->store = image_store_free(test->store);
         return image_store_open(test->fd, helper, &test->store, err);
@@ -93,12 +92,11 @@ static inline void test_image_done(TestImage *image) {
 
 /* As docker 20.10 saves it. */
 static inline Buf test_docker_archive(const TestImage *image, const char *tags, int filter) {
-        _cleanup_free_
-        char *config_name = str_format("%s.json", digest_hex(image->id));
-        _cleanup_free_
-        char *manifest = str_format("[{\"Config\":\"%s\",\"RepoTags\":[%s],\"Layers\":[\"aa/"
-                                    "layer.tar\",\"bb/layer.tar\"]}]",
-                                    config_name, tags);
+        _cleanup_free_ char *config_name = str_format("%s.json", digest_hex(image->id));
+        _cleanup_free_ char *manifest =
+                str_format("[{\"Config\":\"%s\",\"RepoTags\":[%s],\"Layers\":[\"aa/"
+                           "layer.tar\",\"bb/layer.tar\"]}]",
+                           config_name, tags);
         const TestEntry entries[] = {
                 { "aa/", 'd' },
                 { .name = "aa/layer.tar",
@@ -118,8 +116,7 @@ static inline Buf test_docker_archive(const TestImage *image, const char *tags, 
 }
 
 static inline int test_load(TestStore *test, const Buf *archive, char ***loaded, Error *err) {
-        _cleanup_close_
-        int fd = test_archive_fd(archive);
+        _cleanup_close_ int fd = test_archive_fd(archive);
 
         return image_load(test->store, fd, NULL, NULL, loaded, err);
 }
@@ -128,18 +125,15 @@ static inline int test_load(TestStore *test, const Buf *archive, char ***loaded,
 static inline int test_load_word(TestStore *test, const char *word, const char *tags,
                                  char id[DIGEST_TEXT_MAX], Error *err) {
         _cleanup_(test_image_done) TestImage image = test_image(word);
-        _cleanup_buf_
-        Buf archive = test_docker_archive(&image, tags, 0);
-        _cleanup_strv_
-        char **loaded = NULL;
+        _cleanup_buf_ Buf archive = test_docker_archive(&image, tags, 0);
+        _cleanup_strv_ char **loaded = NULL;
 
         memcpy(id, image.id, DIGEST_TEXT_MAX);
         return test_load(test, &archive, &loaded, err);
 }
 
 static inline size_t test_count(const TestStore *test, const char *directory) {
-        _cleanup_close_
-        int fd = openat(test->fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(test->fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(dup(fd));
         size_t count = 0;
 

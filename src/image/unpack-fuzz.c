@@ -29,12 +29,9 @@ static void make_place(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const UnpackLimits limits = { .entries = 200, .bytes = 1 << 20 };
         _cleanup_(tar_stream_freep) TarStream *stream = NULL;
-        _cleanup_close_
-        int input_fd = memfd_create("layer", MFD_CLOEXEC);
-        _cleanup_close_
-        int place_fd = -1;
-        _cleanup_close_
-        int target_fd = -1;
+        _cleanup_close_ int input_fd = memfd_create("layer", MFD_CLOEXEC);
+        _cleanup_close_ int place_fd = -1;
+        _cleanup_close_ int target_fd = -1;
         char digest[DIGEST_TEXT_MAX];
         int64_t bytes;
         Error err = {};

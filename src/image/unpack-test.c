@@ -31,10 +31,8 @@ static Place new_place(void) {
 
 static int apply(const Place *place, const TestEntry *entries, size_t count,
                  const UnpackLimits *limits, Error *err) {
-        _cleanup_buf_
-        Buf archive = test_archive(entries, count, ARCHIVE_FILTER_GZIP);
-        _cleanup_close_
-        int fd = test_archive_fd(&archive);
+        _cleanup_buf_ Buf archive = test_archive(entries, count, ARCHIVE_FILTER_GZIP);
+        _cleanup_close_ int fd = test_archive_fd(&archive);
         _cleanup_(tar_stream_freep) TarStream *stream = NULL;
         char digest[DIGEST_TEXT_MAX];
         int64_t size = 0;
@@ -51,8 +49,7 @@ static int apply(const Place *place, const TestEntry *entries, size_t count,
         })
 
 static bool canary_lives(const Place *place) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         struct stat st;
 
         return file_read_at(place->fd, "canary", 100, &text, NULL, NULL) == 0 &&
@@ -70,8 +67,7 @@ static char *content(const Place *place, const char *path) {
 }
 
 static bool is_opaque(const Place *place, const char *path) {
-        _cleanup_close_
-        int fd = openat(place->root_fd, path, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(place->root_fd, path, O_RDONLY | O_CLOEXEC);
         char value = 0;
 
         return fgetxattr(fd, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
@@ -106,8 +102,7 @@ TEST(attributes_are_kept) {
         ASSERT(S_ISFIFO(st.st_mode));
         ASSERT_INT(readlinkat(place.root_fd, "bin/sh", value, sizeof(value)), 7);
         ASSERT_STR(content(&place, "deep/er/file"), "x");
-        _cleanup_close_
-        int fd = openat(place.root_fd, "bin/su", O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(place.root_fd, "bin/su", O_RDONLY | O_CLOEXEC);
         ASSERT_INT(fgetxattr(fd, "user.note", value, sizeof(value)), 2);
 }
 
@@ -151,8 +146,7 @@ TEST(overlay_attributes_are_dropped) {
                         { "f", 'f', "", 0644, 0, 0, 0, 0, "trusted.overlay.redirect", "/etc" }),
                   &err);
         ASSERT(!is_opaque(&place, "d"));
-        _cleanup_close_
-        int fd = openat(place.root_fd, "e", O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(place.root_fd, "e", O_RDONLY | O_CLOEXEC);
         ASSERT_INT(flistxattr(fd, NULL, 0), 0);
 }
 

@@ -76,8 +76,7 @@ static int open_below(int root_fd, const char *path, uint64_t flags) {
 
 /* Into *ret the name without "/", "./" and doubled slashes: "" for the root. */
 static int clean_name(const char *raw, char **ret, Error *err) {
-        _cleanup_buf_
-        Buf clean = {};
+        _cleanup_buf_ Buf clean = {};
 
         for (const char *c = raw; *c;) {
                 size_t length = strcspn(c, "/");
@@ -108,10 +107,8 @@ static void forget_parent(Unpacker *unpacker) {
 
 static int make_directory(Unpacker *unpacker, const char *path) {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_
-        char *above = str_copy_n(path, slash ? (size_t)(slash - path) : 0);
-        _cleanup_close_
-        int fd = open_below(unpacker->root_fd, above, O_PATH | O_DIRECTORY);
+        _cleanup_free_ char *above = str_copy_n(path, slash ? (size_t)(slash - path) : 0);
+        _cleanup_close_ int fd = open_below(unpacker->root_fd, above, O_PATH | O_DIRECTORY);
 
         if (fd < 0)
                 return fd;
@@ -121,8 +118,7 @@ static int make_directory(Unpacker *unpacker, const char *path) {
 /* mkdir -p, as archives may leave out parents; each step is resolved anew inside the root. */
 static int make_parents(Unpacker *unpacker, const char *path) {
         for (const char *end = path; *end;) {
-                _cleanup_free_
-                char *prefix = NULL;
+                _cleanup_free_ char *prefix = NULL;
                 int r;
 
                 end = strchrnul(*end == '/' ? end + 1 : end, '/');
@@ -135,8 +131,7 @@ static int make_parents(Unpacker *unpacker, const char *path) {
 }
 
 static int open_parent(Unpacker *unpacker, const char *path, size_t length, Error *err) {
-        _cleanup_free_
-        char *parent = str_copy_n(path, length);
+        _cleanup_free_ char *parent = str_copy_n(path, length);
         int fd;
 
         if (unpacker->parent_fd >= 0 && str_equal(unpacker->parent_path, parent))
@@ -281,8 +276,7 @@ static int set_opaque(int fd, const char *path, Error *err) {
 
 static int put_directory(Unpacker *unpacker, Place *place, struct archive_entry *entry,
                          Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         struct stat st;
         bool there = fstatat(place->parent_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0,
              opaque = false;
@@ -347,8 +341,7 @@ static int write_data(Unpacker *unpacker, TarStream *stream, int fd, const Place
 static int put_file(Unpacker *unpacker, TarStream *stream, Place *place,
                     struct archive_entry *entry, Error *err) {
         const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-        _cleanup_close_
-        int fd = openat(place->parent_fd, place->name, flags, 0600);
+        _cleanup_close_ int fd = openat(place->parent_fd, place->name, flags, 0600);
         int r = 0;
 
         if (fd < 0 && errno == EEXIST) {
@@ -398,10 +391,8 @@ static int put_node(Unpacker *unpacker, Place *place, struct archive_entry *entr
 /* The target's parents are resolved inside the root and its last component is not followed, so the
  * link is to something that this layer brought. */
 static int put_hardlink(Unpacker *unpacker, Place *place, const char *raw_target, Error *err) {
-        _cleanup_free_
-        char *target = NULL, *parent = NULL;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_free_ char *target = NULL, *parent = NULL;
+        _cleanup_close_ int fd = -1;
         const char *slash;
         int r = clean_name(raw_target, &target, err);
 
@@ -435,8 +426,7 @@ static int put_whiteout(Place *place, Error *err) {
         if (!*hidden || str_equal(hidden, ".") || str_equal(hidden, ".."))
                 return hostile(err, place->path, "a deletion mark without a name");
         if (fstatat(place->parent_fd, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-                _cleanup_close_
-                int fd = -1;
+                _cleanup_close_ int fd = -1;
 
                 /* The same layer brings the name anew: only what lies below is deleted. */
                 if (!S_ISDIR(st.st_mode))
@@ -486,8 +476,7 @@ static bool has_whiteout_parent(const char *path) {
 
 static int apply(Unpacker *unpacker, TarStream *stream, struct archive_entry *entry, Error *err) {
         const char *raw = archive_entry_pathname(entry);
-        _cleanup_free_
-        char *path = NULL;
+        _cleanup_free_ char *path = NULL;
         Place place;
         int r;
 
@@ -513,9 +502,8 @@ static int set_directory_times(Unpacker *unpacker, Error *err) {
         for (size_t i = unpacker->time_count; i-- > 0;) {
                 const DirectoryTime *directory = &unpacker->times[i];
                 const struct timespec times[2] = { directory->time, directory->time };
-                _cleanup_close_
-                int fd = open_below(unpacker->root_fd, directory->path,
-                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+                _cleanup_close_ int fd = open_below(unpacker->root_fd, directory->path,
+                                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
                 if (fd < 0) /* a later entry replaced it */
                         continue;
