@@ -12,15 +12,11 @@
 typedef struct ImageStore ImageStore;
 
 /* Opens (creating) the store below root: blobs/sha256, snapshots/<chain id>, images.db. unpacker is
- * the path of the program that is started, confined, for unpacking ("brigd" itself, with argv[0]
- * "brig-unpack"). Reconciles: half-written blobs and snapshots of a killed daemon go. Thread-safe.
- */
+ * the path of brig-image, the program that is started, confined, for registries and archives.
+ * Reconciles: half-written blobs and snapshots of a killed daemon go. Thread-safe. */
 int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error *err);
 ImageStore *image_store_free(ImageStore *store);
 DEFINE_CLEANUP(ImageStore *, image_store_free)
-
-/* What the main function of brigd calls first when argv[0] is "brig-unpack"; does not return. */
-_Noreturn void image_unpack_main(void);
 
 /* ---- what is there ---- */
 typedef struct Image {
@@ -50,8 +46,9 @@ typedef struct ImageRemoval {
 } ImageRemoval;
 extern const JsonTable image_removal_table;
 
-/* in_use(data, image_id) names a container that uses the image, or NULL; running tells which kind
- * it is. Docker's conflict errors are worded here. Appends ImageRemoval to *removals. */
+/* container_of(data, image_id) names a container that uses the image (a running one if there is),
+ * the caller's to free, or NULL; *running tells which kind it is. Called without the store's lock.
+ * Docker's conflict errors are worded here. Appends ImageRemoval to *removals. */
 typedef struct ImageUse {
         char *(*container_of)(void *data, const char *image_id, bool *running);
         void *data;
