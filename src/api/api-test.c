@@ -51,11 +51,11 @@ static char *ask_raw(const char *text, size_t length) {
 static char *answer; /* of the last ask; freed by the next */
 
 static void ask(const char *line, const char *fields, const char *body) {
-        _cleanup_free_
-        char *text = str_format("%s HTTP/1.1\r\nHost: d\r\nConnection: close\r\n%s", line, fields);
-        _cleanup_free_
-        char *all = body ? str_format("%sContent-Length: %zu\r\n\r\n%s", text, strlen(body), body)
-                         : str_format("%s\r\n", text);
+        _cleanup_free_ char *text =
+                str_format("%s HTTP/1.1\r\nHost: d\r\nConnection: close\r\n%s", line, fields);
+        _cleanup_free_ char *all =
+                body ? str_format("%sContent-Length: %zu\r\n\r\n%s", text, strlen(body), body)
+                     : str_format("%s\r\n", text);
 
         free(answer);
         answer = ask_raw(all, strlen(all));
@@ -218,8 +218,7 @@ TEST(wait) {
 
 /* HTTP/1.0: the body comes without chunks. The caller's. */
 static char *ask_old(const char *line) {
-        _cleanup_free_
-        char *text = str_format("%s HTTP/1.0\r\n\r\n", line);
+        _cleanup_free_ char *text = str_format("%s HTTP/1.0\r\n\r\n", line);
 
         return ask_raw(text, strlen(text));
 }
@@ -227,8 +226,8 @@ static char *ask_old(const char *line) {
 TEST(logs) {
         static const char frames[] = "\1\0\0\0\0\0\0\4out\n\2\0\0\0\0\0\0\4err\n"
                                      "\3\0\0\0\0\0\0\50Error grabbing logs: the log is damaged\n";
-        _cleanup_free_
-        char *text = ask_old("GET /containers/c/logs?stdout=1&stderr=1&since=1.5&tail=7");
+        _cleanup_free_ char *text =
+                ask_old("GET /containers/c/logs?stdout=1&stderr=1&since=1.5&tail=7");
         const char *end = strstr(text, "\r\n\r\n");
 
         ASSERT(end);
@@ -378,8 +377,7 @@ static bool tcp_pair(int pair[2]) {
         struct sockaddr_in address = { .sin_family = AF_INET,
                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t size = sizeof(address);
-        _cleanup_close_
-        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (bind(listener, (const struct sockaddr *)&address, size) < 0 ||
@@ -405,9 +403,8 @@ TEST(browsers) {
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_free_
-                char *text = str_format("GET /info HTTP/1.1\r\nConnection: close\r\n%s\r\n",
-                                        cases[i].fields);
+                _cleanup_free_ char *text = str_format(
+                        "GET /info HTTP/1.1\r\nConnection: close\r\n%s\r\n", cases[i].fields);
                 int pair[2];
 
                 ASSERT(tcp_pair(pair));
@@ -431,8 +428,7 @@ TEST(bar) {
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_buf_
-                Buf text = { 0 };
+                _cleanup_buf_ Buf text = { 0 };
 
                 stream_bar(&text, cases[i].current, cases[i].total);
                 ASSERT_STR(text.data ?: "", cases[i].text);
@@ -453,8 +449,7 @@ TEST(base64) {
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_buf_
-                Buf bytes = { 0 };
+                _cleanup_buf_ Buf bytes = { 0 };
                 bool good = base64_decode_any(cases[i].text, &bytes);
 
                 ASSERT_INT(good, cases[i].bytes != NULL);

@@ -54,8 +54,7 @@ int api_answer_done(ApiRequest *request, int r) {
 }
 
 int api_answer_id(ApiRequest *request, const char *id, const char *rest) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
 
         buf_add_str(&json, "{\"Id\":");
         json_add_quoted(&json, id);
@@ -64,8 +63,7 @@ int api_answer_id(ApiRequest *request, const char *id, const char *rest) {
 }
 
 void api_answer_error(ApiRequest *request, const Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int status = api_status_of(err->kind);
 
         buf_add_str(&json, "{\"message\":");
@@ -92,8 +90,7 @@ static int bad_time(const char *name, const char *text, Error *err) {
 int api_time(const ApiRequest *request, const char *name, int64_t *ret, Error *err) {
         const char *text = api_query(request, name);
         char digits[10] = "000000000";
-        _cleanup_free_
-        char *whole = NULL;
+        _cleanup_free_ char *whole = NULL;
         int64_t seconds, fraction = 0;
         size_t length;
 
@@ -140,8 +137,7 @@ static int check_content_type(const ApiRequest *request, Error *err) {
 }
 
 int api_body_any(ApiRequest *request, json_object **ret, Error *err) {
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_buf_ Buf text = { 0 };
         int r = check_content_type(request, err);
 
         if (r < 0)
@@ -156,8 +152,7 @@ int api_body_any(ApiRequest *request, json_object **ret, Error *err) {
 }
 
 int api_body(ApiRequest *request, const JsonTable *table, void *thing, Error *err) {
-        _cleanup_json_
-        json_object *body = NULL;
+        _cleanup_json_ json_object *body = NULL;
         int r = api_body_any(request, &body, err);
 
         if (r < 0)

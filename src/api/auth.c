@@ -49,8 +49,7 @@ bool base64_decode_any(const char *text, Buf *ret) {
 
 void api_registry_auth(const ApiRequest *request, RegistryAuth *ret) {
         const char *header = http_head_get(request->head, "X-Registry-Auth");
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_buf_ Buf text = { 0 };
 
         if (str_empty(header) || !base64_decode_any(header, &text))
                 return;

@@ -7,8 +7,7 @@
 
 int on_container_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         ListOptions options = { .all = api_flag(request, "all"),
                                 .size = api_flag(request, "size"),
                                 .filters = &filters };
@@ -37,8 +36,7 @@ static bool has_config(json_object *body) {
 }
 
 static int read_create(ApiRequest *request, ContainerCreate *create, Error *err) {
-        _cleanup_json_
-        json_object *body = NULL;
+        _cleanup_json_ json_object *body = NULL;
         int r = api_body_any(request, &body, err);
 
         if (r < 0)
@@ -78,12 +76,9 @@ static void add_warnings(Buf *json, char *const *warnings) {
 
 int on_container_create(ApiRequest *request, Error *err) {
         _cleanup_(container_create_done) ContainerCreate create = { 0 };
-        _cleanup_free_
-        char *id = NULL;
-        _cleanup_strv_
-        char **warnings = NULL;
-        _cleanup_buf_
-        Buf rest = { 0 };
+        _cleanup_free_ char *id = NULL;
+        _cleanup_strv_ char **warnings = NULL;
+        _cleanup_buf_ Buf rest = { 0 };
         int r = read_create(request, &create, err);
 
         if (r < 0)
@@ -98,8 +93,7 @@ int on_container_create(ApiRequest *request, Error *err) {
 }
 
 int on_container_inspect(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_container_inspect(request->engine, api_name(request),
                                          api_flag(request, "size"), &json, err);
 
@@ -107,8 +101,7 @@ int on_container_inspect(ApiRequest *request, Error *err) {
 }
 
 int on_container_top(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_container_top(request->engine, api_name(request),
                                      api_query(request, "ps_args"), &json, err);
 

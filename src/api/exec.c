@@ -3,8 +3,7 @@
 
 int on_exec_create(ApiRequest *request, Error *err) {
         ExecConfig config = { 0 };
-        _cleanup_free_
-        char *id = NULL;
+        _cleanup_free_ char *id = NULL;
         int r = api_body(request, &exec_config_table, &config, err);
 
         if (r >= 0 && strv_length(config.cmd) == 0)
@@ -36,10 +35,8 @@ static int start_detached(ApiRequest *request, Error *err) {
 }
 
 static int start_attached(ApiRequest *request, bool tty, int width, int height, Error *err) {
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_buf_
-        Buf early = { 0 };
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ Buf early = { 0 };
         AttachOptions options = {
                 .stream = true, .stdin_ = true, .stdout_ = true, .stderr_ = true
         };
@@ -81,8 +78,7 @@ int on_exec_start(ApiRequest *request, Error *err) {
 }
 
 int on_exec_inspect(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_exec_inspect(request->engine, api_name(request), &json, err);
 
         return r < 0 ? r : api_answer(request, 200, &json);

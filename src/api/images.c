@@ -4,8 +4,7 @@
 
 int on_image_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = api_filters(request, &filters, err);
 
         if (r < 0)
@@ -15,16 +14,14 @@ int on_image_list(ApiRequest *request, Error *err) {
 }
 
 int on_image_inspect(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_image_inspect(request->engine, api_name(request), &json, err);
 
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
 int on_image_history(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_image_history(request->engine, api_name(request), &json, err);
 
         return r < 0 ? r : api_answer(request, 200, &json);
@@ -37,16 +34,15 @@ char *api_image_name(const char *name, const char *tag) {
 }
 
 int on_image_tag(ApiRequest *request, Error *err) {
-        _cleanup_free_
-        char *target = api_image_name(api_query(request, "repo") ?: "", api_query(request, "tag"));
+        _cleanup_free_ char *target =
+                api_image_name(api_query(request, "repo") ?: "", api_query(request, "tag"));
         int r = engine_image_tag(request->engine, api_name(request), target, err);
 
         return r < 0 ? r : api_answer_empty(request, 201);
 }
 
 int on_image_remove(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_image_remove(request->engine, api_name(request), api_flag(request, "force"),
                                     api_flag(request, "noprune"), &json, err);
 

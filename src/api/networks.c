@@ -3,8 +3,7 @@
 
 int on_network_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = api_filters(request, &filters, err);
 
         if (r < 0)
@@ -15,8 +14,7 @@ int on_network_list(ApiRequest *request, Error *err) {
 
 int on_network_inspect(ApiRequest *request, Error *err) {
         const char *scope = api_query(request, "scope");
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r;
 
         /* Every network here is local: no other scope has one. */
@@ -29,12 +27,9 @@ int on_network_inspect(ApiRequest *request, Error *err) {
 
 int on_network_create(ApiRequest *request, Error *err) {
         NetworkCreate create = { 0 };
-        _cleanup_free_
-        char *id = NULL;
-        _cleanup_free_
-        char *warning = NULL;
-        _cleanup_buf_
-        Buf rest = { 0 };
+        _cleanup_free_ char *id = NULL;
+        _cleanup_free_ char *warning = NULL;
+        _cleanup_buf_ Buf rest = { 0 };
         int r = api_body(request, &network_create_table, &create, err);
 
         if (r >= 0)

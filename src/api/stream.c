@@ -16,8 +16,7 @@ void stream_header(unsigned char header[STREAM_HEADER], int stream, size_t lengt
 
 void api_stream_error(int fd, bool tty, const Error *err) {
         unsigned char header[STREAM_HEADER];
-        _cleanup_free_
-        char *text = str_format("%s\r\n", err->message);
+        _cleanup_free_ char *text = str_format("%s\r\n", err->message);
 
         stream_header(header, 1, strlen(text));
         if (!tty && fd_write_full(fd, header, sizeof(header)) < 0)
@@ -36,8 +35,7 @@ void stream_size(Buf *text, double bytes) {
 
 void stream_bar(Buf *text, int64_t current, int64_t total) {
         static const char filled[] = "==================================================";
-        _cleanup_buf_
-        Buf size = { 0 };
+        _cleanup_buf_ Buf size = { 0 };
         int part;
 
         if (current <= 0 && total <= 0)
@@ -67,10 +65,8 @@ static int send_object(Progress *progress, Buf *json) {
 
 int progress_send(void *data, const ImageProgress *step) {
         Progress *progress = data;
-        _cleanup_buf_
-        Buf json = { 0 };
-        _cleanup_buf_
-        Buf bar = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
+        _cleanup_buf_ Buf bar = { 0 };
 
         if (progress->quiet)
                 return 0;
@@ -95,8 +91,7 @@ int progress_send(void *data, const ImageProgress *step) {
 }
 
 int progress_text(Progress *progress, const char *member, const char *text) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
 
         buf_format(&json, "{\"%s\":", member);
         json_add_quoted(&json, text);
@@ -104,8 +99,7 @@ int progress_text(Progress *progress, const char *member, const char *text) {
 }
 
 int progress_fail(Progress *progress, int r, const Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
 
         if (!http_answered(progress->exchange))
                 return r;

@@ -38,10 +38,8 @@ static void add_wait_error(Buf *json, const char *message) {
 int on_container_wait(ApiRequest *request, Error *err) {
         WaitCondition condition = WAIT_NOT_RUNNING;
         EngineWait *wait;
-        _cleanup_free_
-        char *message = NULL;
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_free_ char *message = NULL;
+        _cleanup_buf_ Buf json = { 0 };
         int64_t code = -1;
         int r, begun;
 
@@ -138,8 +136,8 @@ int on_container_logs(ApiRequest *request, Error *err) {
                                   http_request_socket(request->exchange), &failure);
         /* Stream 3 is how Docker reports what went wrong behind the header. */
         if (r < 0 && r != -ECANCELED && r != -EPIPE && failure.message[0] && !tty) {
-                _cleanup_free_
-                char *text = str_format("Error grabbing logs: %s\n", failure.message);
+                _cleanup_free_ char *text =
+                        str_format("Error grabbing logs: %s\n", failure.message);
 
                 (void)send_log(&output, 3, text, strlen(text));
         }
@@ -166,15 +164,13 @@ static int take_connection(void *data, Error *err) {
 
 /* A body cannot be told from the stream that follows it: there must be none. */
 static int read_no_body(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf body = { 0 };
+        _cleanup_buf_ Buf body = { 0 };
 
         return http_request_body(request->exchange, 1024, &body, err);
 }
 
 int on_container_attach(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf early = { 0 };
+        _cleanup_buf_ Buf early = { 0 };
         Attachment attachment = { .request = request, .fd = -1 };
         const char *keys = api_query(request, "detachKeys");
         AttachOptions options = {

@@ -98,8 +98,7 @@ static void fill_version(VersionDocument *document, const struct utsname *host) 
 
 int on_version(ApiRequest *request, Error *err) {
         VersionDocument document = { 0 };
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         struct utsname host;
 
         (void)err;
@@ -111,8 +110,7 @@ int on_version(ApiRequest *request, Error *err) {
 }
 
 int on_info(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_info(request->engine, &json, err);
 
         return r < 0 ? r : api_answer(request, 200, &json);
@@ -120,8 +118,7 @@ int on_info(ApiRequest *request, Error *err) {
 
 static int send_event(void *data, const char *json) {
         ApiRequest *request = data;
-        _cleanup_buf_
-        Buf line = { 0 };
+        _cleanup_buf_ Buf line = { 0 };
 
         buf_add_str(&line, json);
         buf_add_char(&line, '\n');

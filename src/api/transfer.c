@@ -16,8 +16,7 @@
 
 static int pull(ApiRequest *request, Error *err) {
         const char *tag = api_query(request, "tag");
-        _cleanup_free_
-        char *name = NULL;
+        _cleanup_free_ char *name = NULL;
         RegistryAuth auth = { 0 };
         Progress progress = { .exchange = request->exchange };
         int r;
@@ -40,14 +39,10 @@ static int pull(ApiRequest *request, Error *err) {
 static int import(ApiRequest *request, Error *err) {
         const char *source = api_query(request, "fromSrc");
         const char *repository = api_query(request, "repo");
-        _cleanup_strv_
-        char **changes = NULL;
-        _cleanup_free_
-        char *name = NULL;
-        _cleanup_free_
-        char *id = NULL;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_strv_ char **changes = NULL;
+        _cleanup_free_ char *name = NULL;
+        _cleanup_free_ char *id = NULL;
+        _cleanup_close_ int fd = -1;
         Progress progress = { .exchange = request->exchange };
         int r;
 
@@ -88,10 +83,8 @@ int on_image_create(ApiRequest *request, Error *err) {
 
 int on_image_load(ApiRequest *request, Error *err) {
         Progress progress = { .exchange = request->exchange, .quiet = api_flag(request, "quiet") };
-        _cleanup_strv_
-        char **loaded = NULL;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_strv_ char **loaded = NULL;
+        _cleanup_close_ int fd = -1;
         int r = http_request_body_fd(request->exchange, &fd, err);
 
         if (r < 0)
@@ -101,8 +94,7 @@ int on_image_load(ApiRequest *request, Error *err) {
         if (http_begin(request->exchange, 200, "application/json") < 0)
                 return 0; /* the client left */
         for (size_t i = 0; i < strv_length(loaded); i++) {
-                _cleanup_free_
-                char *line = str_format("%s\n", loaded[i]);
+                _cleanup_free_ char *line = str_format("%s\n", loaded[i]);
 
                 if (progress_text(&progress, "stream", line) < 0)
                         return 0;
@@ -146,8 +138,7 @@ static int start_save(Save *save, pthread_t *ret, Error *err) {
 
 /* Sends what comes out of fd; nothing at all leaves the request unanswered. */
 static int send_archive(ApiRequest *request, int fd) {
-        _cleanup_free_
-        char *piece = alloc_zero(1, SAVE_PIECE);
+        _cleanup_free_ char *piece = alloc_zero(1, SAVE_PIECE);
 
         for (;;) {
                 ssize_t n = read(fd, piece, SAVE_PIECE);
@@ -166,8 +157,7 @@ static int send_archive(ApiRequest *request, int fd) {
 }
 
 static int save_images(ApiRequest *request, char **refs, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         Save save = { .engine = request->engine, .refs = refs };
         pthread_t thread;
         int ends[2], r;
@@ -190,8 +180,7 @@ static int save_images(ApiRequest *request, char **refs, Error *err) {
 }
 
 int on_image_save(ApiRequest *request, Error *err) {
-        _cleanup_strv_
-        char **names = http_query_all(&request->query, "names");
+        _cleanup_strv_ char **names = http_query_all(&request->query, "names");
 
         if (strv_length(names) == 0)
                 return error_kind(err, ERROR_INVALID, "give the images to save: 'names'");
@@ -199,8 +188,7 @@ int on_image_save(ApiRequest *request, Error *err) {
 }
 
 int on_image_save_one(ApiRequest *request, Error *err) {
-        _cleanup_strv_
-        char **names = NULL;
+        _cleanup_strv_ char **names = NULL;
 
         strv_add(&names, api_name(request));
         return save_images(request, names, err);

@@ -3,8 +3,7 @@
 
 int on_volume_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = api_filters(request, &filters, err);
 
         if (r < 0)
@@ -14,8 +13,7 @@ int on_volume_list(ApiRequest *request, Error *err) {
 }
 
 int on_volume_inspect(ApiRequest *request, Error *err) {
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = engine_volume_inspect(request->engine, api_name(request), &json, err);
 
         return r < 0 ? r : api_answer(request, 200, &json);
@@ -23,8 +21,7 @@ int on_volume_inspect(ApiRequest *request, Error *err) {
 
 int on_volume_create(ApiRequest *request, Error *err) {
         VolumeCreate create = { 0 };
-        _cleanup_buf_
-        Buf json = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
         int r = api_body(request, &volume_create_table, &create, err);
 
         if (r >= 0)

@@ -53,16 +53,13 @@ TEST(numbers_are_whole_strings) {
 }
 
 TEST(lists_grow_and_shrink) {
-        _cleanup_strv_
-        char **list = NULL;
-        _cleanup_free_
-        char *joined = NULL;
+        _cleanup_strv_ char **list = NULL;
+        _cleanup_free_ char *joined = NULL;
 
         for (int i = 0; i < 20; i++)
                 strv_format(&list, "%d", i);
         for (int i = 0; i < 17; i++) {
-                _cleanup_free_
-                char *text = str_format("%d", i);
+                _cleanup_free_ char *text = str_format("%d", i);
 
                 ASSERT(strv_drop(list, text));
         }
@@ -90,14 +87,12 @@ TEST(maps_keep_what_they_are_given) {
         int seen = 0;
 
         for (int i = 0; i < 500; i++) {
-                _cleanup_free_
-                char *name = str_format("k%d", i);
+                _cleanup_free_ char *name = str_format("k%d", i);
 
                 ASSERT(!map_put(&map, name, str_copy(name)));
         }
         for (int i = 0; i < 500; i += 2) {
-                _cleanup_free_
-                char *name = str_format("k%d", i);
+                _cleanup_free_ char *name = str_format("k%d", i);
 
                 free(map_drop(&map, name));
         }
@@ -163,10 +158,8 @@ TEST(identifiers) {
 
 TEST(files_are_replaced_and_trees_removed) {
         char path[] = "/tmp/brig-base-XXXXXX";
-        _cleanup_close_
-        int dir = -1;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_close_ int dir = -1;
+        _cleanup_free_ char *text = NULL;
         Error err = {};
 
         ASSERT(mkdtemp(path));
@@ -212,12 +205,9 @@ TEST(deep_trees_are_removed) {
 /* In a mount namespace of its own: 0 if a directory of the same file system that is mounted within
  * the tree was left alone. */
 static int remove_around_mount(const char *path) {
-        _cleanup_free_
-        char *inner = str_format("%s/tree/inner", path);
-        _cleanup_free_
-        char *outer = str_format("%s/outer", path);
-        _cleanup_free_
-        char *tree = str_format("%s/tree", path);
+        _cleanup_free_ char *inner = str_format("%s/tree/inner", path);
+        _cleanup_free_ char *outer = str_format("%s/outer", path);
+        _cleanup_free_ char *tree = str_format("%s/tree", path);
 
         if (unshare(CLONE_NEWNS) < 0)
                 return 77;
@@ -229,8 +219,7 @@ static int remove_around_mount(const char *path) {
 
 TEST(mounts_are_not_emptied) {
         char path[] = "/tmp/brig-base-XXXXXX";
-        _cleanup_close_
-        int dir = -1;
+        _cleanup_close_ int dir = -1;
         Error err = {};
         int status;
         pid_t child;

@@ -11,8 +11,7 @@
 
 int failpoint(const char *name, Error *err) {
         static atomic_int passes;
-        _cleanup_strv_
-        char **points = str_split(getenv("BRIG_FAILPOINT"), ',');
+        _cleanup_strv_ char **points = str_split(getenv("BRIG_FAILPOINT"), ',');
 
         for (size_t i = 0; points && points[i]; i++) {
                 const char *action = str_after(points[i], name);

@@ -61,10 +61,8 @@ int fd_read_all(int fd, size_t limit, Buf *buf) {
 
 int file_read_at(int dir_fd, const char *path, size_t limit, char **ret, size_t *ret_length,
                  Error *err) {
-        _cleanup_close_
-        int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        _cleanup_buf_
-        Buf buf = {};
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        _cleanup_buf_ Buf buf = {};
         int r;
 
         if (fd < 0)
@@ -79,8 +77,7 @@ int file_read_at(int dir_fd, const char *path, size_t limit, char **ret, size_t 
 }
 
 int file_write_control_at(int dir_fd, const char *path, const char *text, Error *err) {
-        _cleanup_close_
-        int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
         ssize_t n;
 
         if (fd < 0)
@@ -95,20 +92,19 @@ int file_write_control_at(int dir_fd, const char *path, const char *text, Error 
 
 static int sync_parent(int dir_fd, const char *path) {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_
-        char *parent = slash ? str_copy_n(path, (size_t)(slash - path) + 1) : str_copy(".");
-        _cleanup_close_
-        int fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_free_ char *parent =
+                slash ? str_copy_n(path, (size_t)(slash - path) + 1) : str_copy(".");
+        _cleanup_close_ int fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 int file_replace_at(int dir_fd, const char *path, const void *data, size_t length, mode_t mode,
                     bool durable, Error *err) {
-        _cleanup_free_
-        char *temporary = str_format("%s.%d.%p.tmp", path, (int)getpid(), (void *)&temporary);
-        _cleanup_close_
-        int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        _cleanup_free_ char *temporary =
+                str_format("%s.%d.%p.tmp", path, (int)getpid(), (void *)&temporary);
+        _cleanup_close_ int fd =
+                openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         int r;
 
         if (fd < 0)
@@ -126,8 +122,7 @@ int file_replace_at(int dir_fd, const char *path, const void *data, size_t lengt
 }
 
 int dir_make_at(int dir_fd, const char *path, mode_t mode, Error *err) {
-        _cleanup_free_
-        char *prefix = str_copy(path);
+        _cleanup_free_ char *prefix = str_copy(path);
 
         for (char *c = prefix; *c;) {
                 char kept;

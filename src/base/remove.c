@@ -99,8 +99,7 @@ static int empty_top(int top_fd) {
 }
 
 static int remove_tree(int dir_fd, const char *path) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int r;
 
         if (unlinkat(dir_fd, path, 0) == 0 || errno == ENOENT)

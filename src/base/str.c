@@ -340,8 +340,7 @@ void buf_add_char(Buf *buf, char character) {
 }
 
 void buf_format(Buf *buf, const char *format, ...) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         va_list args;
 
         va_start(args, format);

@@ -27,7 +27,8 @@ int str_to_uint64(const char *text, uint64_t *ret);
 int str_to_int_in(const char *text, int low, int high, int *ret);
 int str_to_double(const char *text, double *ret); /* decimal; finite */
 
-/* Levenshtein distance in which two neighbours that changed places count once, for 'Did you mean …'. */
+/* Levenshtein distance in which two neighbours that changed places count once, for 'Did you mean
+ * …'. */
 unsigned str_distance(const char *a, const char *b);
 
 /* ---- NULL-terminated lists of strings; NULL is the empty list ---- */

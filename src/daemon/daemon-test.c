@@ -26,10 +26,8 @@ TEST(setup) {
 /* Reads flags (a NULL-terminated list) with `file` as daemon.json, or without one. */
 static int read_options(const char *const *flags, const char *file, DaemonOptions *ret,
                         Error *err) {
-        _cleanup_free_
-        char *path = in_folder("daemon.json");
-        _cleanup_strv_
-        char **argv = NULL;
+        _cleanup_free_ char *path = in_folder("daemon.json");
+        _cleanup_strv_ char **argv = NULL;
         int r;
 
         strv_add(&argv, "brigd");
@@ -149,10 +147,8 @@ TEST(sockets_refused) {
 }
 
 TEST(sockets_stale) {
-        _cleanup_free_
-        char *path = in_folder("sub/x.sock");
-        _cleanup_free_
-        char *address = str_format("unix://%s", path);
+        _cleanup_free_ char *path = in_folder("sub/x.sock");
+        _cleanup_free_ char *address = str_format("unix://%s", path);
         Sockets first = { 0 }, second = { 0 };
         struct stat st;
         Error err = { 0 };
@@ -175,19 +171,15 @@ static void answer(void *data, HttpExchange *exchange) {
 }
 
 TEST(sockets_served) {
-        _cleanup_free_
-        char *path = in_folder("y.sock");
-        _cleanup_free_
-        char *host = str_format("unix://%s", path);
+        _cleanup_free_ char *path = in_folder("y.sock");
+        _cleanup_free_ char *host = str_format("unix://%s", path);
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         HttpServerOptions options = { .handler = answer };
         Sockets sockets = { 0 };
         HttpServer *server = NULL;
         Loop *loop = NULL;
-        _cleanup_buf_
-        Buf text = { 0 };
-        _cleanup_close_
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_buf_ Buf text = { 0 };
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         Error err = { 0 };
 
         memcpy(address.sun_path, path, strlen(path));
@@ -207,14 +199,10 @@ TEST(sockets_served) {
 }
 
 TEST(locks) {
-        _cleanup_free_
-        char *root = in_folder("root");
-        _cleanup_free_
-        char *pidfile = in_folder("pid");
-        _cleanup_free_
-        char *expected = str_format("process %d", (int)getpid());
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *root = in_folder("root");
+        _cleanup_free_ char *pidfile = in_folder("pid");
+        _cleanup_free_ char *expected = str_format("process %d", (int)getpid());
+        _cleanup_free_ char *text = NULL;
         int first = -1, second = -1;
         size_t length;
         Error err = { 0 };
@@ -235,11 +223,9 @@ TEST(locks) {
 }
 
 TEST(notify) {
-        _cleanup_free_
-        char *path = in_folder("notify");
+        _cleanup_free_ char *path = in_folder("notify");
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         char text[32] = "";
 
         memcpy(address.sun_path, path, strlen(path));

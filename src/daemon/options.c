@@ -115,8 +115,7 @@ static int set_bool(bool *slot, const Option *option, const char *value, Error *
 
 static int set_pair(Pairs *slot, const Option *option, const char *value, Error *err) {
         const char *equals = value ? strchr(value, '=') : NULL;
-        _cleanup_free_
-        char *key = NULL;
+        _cleanup_free_ char *key = NULL;
 
         if (!equals || equals == value)
                 return error_kind(err, ERROR_INVALID,
@@ -223,10 +222,8 @@ static int check_members(json_object *file, const DaemonOptions *flags, const ch
 
 static int read_file(DaemonOptions *values, Error *err) {
         const char *path = values->config_file ?: OPTIONS_CONFIG_FILE;
-        _cleanup_json_
-        json_object *file = NULL;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_json_ json_object *file = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         int r = file_read_at(AT_FDCWD, path, CONFIG_MAX, &text, &length, err);
 

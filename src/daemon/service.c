@@ -38,10 +38,8 @@ static int write_pid(int fd, const char *what, Error *err) {
 }
 
 int service_lock_root(const char *path, mode_t mode, int *ret_lock_fd, Error *err) {
-        _cleanup_close_
-        int root = -1;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int root = -1;
+        _cleanup_close_ int fd = -1;
         int r = dir_open_at(AT_FDCWD, path, mode, &root, err);
 
         if (r < 0)
@@ -60,10 +58,8 @@ int service_lock_root(const char *path, mode_t mode, int *ret_lock_fd, Error *er
 
 int service_write_pid(const char *path, int *ret_fd, Error *err) {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_
-        char *parent = NULL;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_free_ char *parent = NULL;
+        _cleanup_close_ int fd = -1;
         int r = 0;
 
         if (slash && slash != path) {
@@ -93,8 +89,7 @@ void service_remove_pid(const char *path, int *fd) {
 void service_notify(const char *state) {
         const char *path = getenv("NOTIFY_SOCKET");
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         size_t length = path ? strlen(path) : 0;
         socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 
@@ -112,8 +107,7 @@ void service_notify(const char *state) {
 int service_find_program(const char *name, const char *build_folder, char **ret, Error *err) {
         char self[PATH_MAX];
         ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        _cleanup_free_
-        char *beside = NULL, *built = NULL, *installed = NULL;
+        _cleanup_free_ char *beside = NULL, *built = NULL, *installed = NULL;
         char *slash;
 
         if (length < 0)

@@ -33,8 +33,7 @@ static Socket *add_socket(Sockets *sockets, int fd) {
 /* ---- who may connect ---- */
 
 static bool in_group(int fd, long group) {
-        _cleanup_free_
-        gid_t *groups = NULL;
+        _cleanup_free_ gid_t *groups = NULL;
         socklen_t size = 0;
 
         /* The first call tells the size (socket(7), SO_PEERGROUPS). */
@@ -85,8 +84,7 @@ static int find_group(const char *name, gid_t *ret, Error *err) {
 
 /* A socket left by a killed daemon is in the way; one where somebody answers is not ours. */
 static int remove_stale(const struct sockaddr_un *address, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         struct stat st;
 
         if (lstat(address->sun_path, &st) < 0)
@@ -114,8 +112,7 @@ static int remove_stale(const struct sockaddr_un *address, Error *err) {
 
 static int make_parent(const char *path, Error *err) {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_
-        char *parent = NULL;
+        _cleanup_free_ char *parent = NULL;
 
         if (slash == path)
                 return 0;
@@ -139,8 +136,7 @@ static int bind_unix(int fd, const struct sockaddr_un *address, gid_t group, Err
 
 static int open_unix(Sockets *sockets, const char *path, const char *group_name, Error *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         gid_t group = 0;
         Socket *sock;
         int r;
@@ -189,8 +185,7 @@ static int refuse_tcp(const char *host, Error *err) {
 static int parse_tcp(const char *text, struct sockaddr_storage *ret, socklen_t *ret_size,
                      Error *err) {
         const char *colon = strrchr(text, ':');
-        _cleanup_free_
-        char *host = NULL;
+        _cleanup_free_ char *host = NULL;
         struct sockaddr_in *four = (struct sockaddr_in *)ret;
         struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
         int port;
@@ -222,8 +217,7 @@ static int parse_tcp(const char *text, struct sockaddr_storage *ret, socklen_t *
 static int open_tcp(Sockets *sockets, const char *text, Error *err) {
         struct sockaddr_storage address = { 0 };
         socklen_t size = 0;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int on = 1, r;
 
         r = parse_tcp(text, &address, &size, err);

@@ -24,10 +24,8 @@ static int collect(void *data, const DbRecord *record, Error *err) {
 
 TEST(rows) {
         _cleanup_(db_freep) Db *db = NULL;
-        _cleanup_free_
-        char *path = path_of("rows.db");
-        _cleanup_buf_
-        Buf seen = { 0 };
+        _cleanup_free_ char *path = path_of("rows.db");
+        _cleanup_buf_ Buf seen = { 0 };
         Error err = { 0 };
 
         ASSERT_OK(db_open(path, &db, &err), &err);
@@ -51,10 +49,8 @@ TEST(rows) {
 }
 
 TEST(survives_reopening) {
-        _cleanup_free_
-        char *path = path_of("again.db");
-        _cleanup_buf_
-        Buf seen = { 0 };
+        _cleanup_free_ char *path = path_of("again.db");
+        _cleanup_buf_ Buf seen = { 0 };
         Error err = { 0 };
         Db *db;
 
@@ -69,8 +65,7 @@ TEST(survives_reopening) {
 }
 
 TEST(refuses_a_newer_schema) {
-        _cleanup_free_
-        char *path = path_of("newer.db");
+        _cleanup_free_ char *path = path_of("newer.db");
         sqlite3 *handle;
         Error err = { 0 };
         Db *db;
@@ -86,8 +81,7 @@ TEST(refuses_a_newer_schema) {
 }
 
 TEST(refuses_damage) {
-        _cleanup_free_
-        char *path = path_of("damaged.db");
+        _cleanup_free_ char *path = path_of("damaged.db");
         Error err = { 0 };
         Db *db;
 
@@ -101,10 +95,8 @@ TEST(refuses_damage) {
 /* Many commits: the log is checkpointed beside them and does not grow without bound. */
 TEST(checkpoints) {
         _cleanup_(db_freep) Db *db = NULL;
-        _cleanup_free_
-        char *path = path_of("many.db");
-        _cleanup_buf_
-        Buf seen = { 0 };
+        _cleanup_free_ char *path = path_of("many.db");
+        _cleanup_buf_ Buf seen = { 0 };
         Error err = { 0 };
 
         ASSERT_OK(db_open(path, &db, &err), &err);

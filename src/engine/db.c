@@ -102,8 +102,7 @@ static int db_query_text(Db *db, const char *sql, char **ret, Error *err) {
 /* ---- opening ---- */
 
 static int schema_make(Db *db, Error *err) {
-        _cleanup_buf_
-        Buf sql = { 0 };
+        _cleanup_buf_ Buf sql = { 0 };
 
         buf_add_str(&sql, "BEGIN IMMEDIATE; CREATE TABLE meta (version INTEGER NOT NULL); INSERT "
                           "INTO meta VALUES (1);");
@@ -119,8 +118,7 @@ static int schema_make(Db *db, Error *err) {
 }
 
 static int schema_check(Db *db, Error *err) {
-        _cleanup_free_
-        char *has = NULL, *version = NULL;
+        _cleanup_free_ char *has = NULL, *version = NULL;
         int64_t number = 0;
 
         int r = db_query_text(db, "SELECT name FROM sqlite_master WHERE name = 'meta'", &has, err);
@@ -143,8 +141,7 @@ static int schema_check(Db *db, Error *err) {
 }
 
 static int integrity_check(Db *db, Error *err) {
-        _cleanup_free_
-        char *answer = NULL;
+        _cleanup_free_ char *answer = NULL;
 
         int r = db_query_text(db, "PRAGMA quick_check(1)", &answer, err);
         if (r < 0)
@@ -204,8 +201,7 @@ static int on_commit(void *data, sqlite3 *handle, const char *name, int pages) {
 static int statements_prepare(Db *db, Error *err) {
         for (size_t table = 0; table < ELEMENTS(table_names); table++) {
                 for (size_t i = 0; i < STATEMENTS; i++) {
-                        _cleanup_buf_
-                        Buf sql = { 0 };
+                        _cleanup_buf_ Buf sql = { 0 };
                         const char *text = statement_texts[i], *place = strstr(text, "%s");
 
                         buf_add(&sql, text, (size_t)(place - text));
@@ -385,8 +381,7 @@ static int db_each_row(Db *db, sqlite3_stmt *statement, DbRow row, void *data, E
 }
 
 int db_each(Db *db, DbTable table, DbRow row, void *data, Error *err) {
-        _cleanup_free_
-        char *sql = str_format(
+        _cleanup_free_ char *sql = str_format(
                 "SELECT id, name, document, state FROM %s JOIN %s_documents USING (id) ORDER BY id",
                 table_names[table], table_names[table]);
         sqlite3_stmt *statement = NULL;

@@ -67,8 +67,7 @@ static int open_directories(Engine *engine, Error *err) {
 }
 
 static int open_images(Engine *engine, Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
 
         int r = dir_open_at(engine->data_root_fd, "image", 0710, &root_fd, err);
         if (r < 0)
@@ -77,8 +76,7 @@ static int open_images(Engine *engine, Error *err) {
 }
 
 static int open_record(Engine *engine, Error *err) {
-        _cleanup_free_
-        char *path = str_format("%s/engine.db", engine->options.data_root);
+        _cleanup_free_ char *path = str_format("%s/engine.db", engine->options.data_root);
 
         int r = db_open(path, &engine->db, err);
         if (r == 0)

@@ -19,7 +19,7 @@ typedef struct EngineOptions {
         const char
                 *bridge; /* the default bridge's link; NULL: "brig0"; "none": no default bridge */
         const char *cgroup_parent; /* of containers that name none; NULL: "/brig" */
-        const char *bip; /* its address, "172.20.0.1/16"; NULL: from the pools */
+        const char *bip;           /* its address, "172.20.0.1/16"; NULL: from the pools */
         char **dns; /* servers for containers where the host's are loopback; NULL: the host's */
         RegistryOptions registry;
         LogConfig log; /* default log driver and options */

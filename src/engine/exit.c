@@ -98,8 +98,7 @@ void exit_handle(Container *container, const ExitRecord *record) {
 
 /* Without its monitor a container has no streams, no log and nobody to reap it: it is ended. */
 static void kill_orphan(Container *container) {
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
         struct pollfd pidfd = { .fd = container->pidfd, .events = POLLIN };
         Error error = { 0 };
 
@@ -113,8 +112,7 @@ static void kill_orphan(Container *container) {
 }
 
 int exit_record_of(Container *container, ExitRecord *ret, Error *err) {
-        _cleanup_close_
-        int state_fd = -1;
+        _cleanup_close_ int state_fd = -1;
 
         int r = dir_open_at(container->engine->containers_fd, container->id, 0, &state_fd, err);
         if (r < 0)

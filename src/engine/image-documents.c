@@ -77,14 +77,12 @@ static char *layer_path(const Engine *engine, const char *chain_id) {
 static json_object *graph_driver(const Engine *engine, const Image *image) {
         json_object *driver = json_object_new_object(), *data = json_object_new_object();
         size_t count = strv_length(image->chain_ids);
-        _cleanup_strv_
-        char **lowers = NULL;
+        _cleanup_strv_ char **lowers = NULL;
 
         for (size_t i = count; i-- > 0;)
                 strv_take(&lowers, layer_path(engine, image->chain_ids[i]));
         if (count > 1) {
-                _cleanup_free_
-                char *lower = strv_join(lowers + 1, ":");
+                _cleanup_free_ char *lower = strv_join(lowers + 1, ":");
                 json_object_object_add(data, "LowerDir", json_object_new_string(lower));
         }
         if (count > 0)
@@ -136,8 +134,7 @@ int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err)
                 return err && err->kind == ERROR_NOT_FOUND
                                ? error_prefix(err, "no such image: %s", ref)
                                : r;
-        _cleanup_json_
-        json_object *object = json_object_new_object();
+        _cleanup_json_ json_object *object = json_object_new_object();
         json_object_object_add(object, "Id", json_object_new_string(image.id));
         json_object_object_add(object, "RepoTags", strings(image.names));
         json_object_object_add(object, "RepoDigests", strings(image.digests));
@@ -184,8 +181,7 @@ int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err)
         for (size_t i = 0; i < count; i++)
                 if (!entries[i].empty_layer && layer < layers)
                         sizes[i] = image.layer_sizes[layer++];
-        _cleanup_json_
-        json_object *array = json_object_new_array();
+        _cleanup_json_ json_object *array = json_object_new_array();
         for (size_t i = count; i-- > 0;)
                 history_add(&image, i, sizes[i], i == count - 1, array);
         free(sizes);
@@ -198,8 +194,7 @@ int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err)
 static bool reference_matches(const char *name, const char *pattern) {
         const char *slash = strrchr(name, '/'), *colon = strrchr(name, ':');
         size_t length = colon && (!slash || colon > slash) ? (size_t)(colon - name) : strlen(name);
-        _cleanup_free_
-        char *bare = str_copy_n(name, length);
+        _cleanup_free_ char *bare = str_copy_n(name, length);
 
         return fnmatch(pattern, name, FNM_PATHNAME) == 0 ||
                fnmatch(pattern, bare, FNM_PATHNAME) == 0;
@@ -330,8 +325,7 @@ int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *jso
                 r = image_list(engine->images, &images, &count, err);
         if (r < 0)
                 return r;
-        _cleanup_json_
-        json_object *array = json_object_new_array();
+        _cleanup_json_ json_object *array = json_object_new_array();
         for (size_t i = 0; i < count; i++) {
                 if (filter_passes(&filter, &images[i]))
                         json_object_array_add(array, summary(&images[i]));

@@ -24,8 +24,7 @@ static void event_of(Engine *engine, const char *action, const char *ref) {
 
 int engine_image_pull(Engine *engine, const char *name, const char *platform,
                       const RegistryAuth *auth, ImageProgressFn progress, void *data, Error *err) {
-        _cleanup_free_
-        char *id = NULL;
+        _cleanup_free_ char *id = NULL;
 
         int r = image_pull(engine->images, name, platform, auth, &engine->options.registry,
                            progress, data, &id, err);

@@ -284,7 +284,8 @@ void restart_timers_drop(Engine *engine);
 EngineWait *wait_register(Container *container, WaitCondition condition);
 /* timeout in ns, -1: none; cancel_fd as in engine.h. 0, -ETIMEDOUT or -ECANCELED. No lock held. */
 int wait_poll(EngineWait *wait, int64_t timeout, int cancel_fd);
-/* Readable once it is over, for a poll together with others; -1 where there was no descriptor left. */
+/* Readable once it is over, for a poll together with others; -1 where there was no descriptor left.
+ */
 int wait_fd(const EngineWait *wait);
 EngineWait *wait_free(EngineWait *wait);
 DEFINE_CLEANUP(EngineWait *, wait_free)

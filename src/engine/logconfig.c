@@ -29,8 +29,7 @@ static int size_parse(const char *text, int64_t *ret) {
                 *ret = 0;
                 return 0;
         }
-        _cleanup_free_
-        char *digits = str_copy(text);
+        _cleanup_free_ char *digits = str_copy(text);
         size_t length = strlen(digits);
         while (length > 0 && isalpha((unsigned char)digits[length - 1]))
                 length--;

@@ -12,8 +12,8 @@
 #define RESOLVER_ADDRESS "127.0.0.11"
 
 static int write_in_place(int dir_fd, const char *name, const Buf *text, Error *err) {
-        _cleanup_close_
-        int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+        _cleanup_close_ int fd =
+                openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
         if (fd < 0)
                 return error_set(err, errno, "write the container's file '%s'", name);
@@ -25,8 +25,7 @@ static int write_in_place(int dir_fd, const char *name, const Buf *text, Error *
 
 /* A host without the file has no name servers. */
 static void resolv_read_host(ResolvConf *ret) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
 
         if (file_read_at(AT_FDCWD, "/etc/resolv.conf", FILE_LIMIT, &text, &length, NULL) == 0)
@@ -72,8 +71,7 @@ static int write_resolv(Container *container, int dir_fd, Error *err) {
         const HostConfig *host = &container->spec.host;
         bool own = !str_equal(container_network_mode(container), "host");
         _cleanup_(resolv_done) ResolvConf conf = { 0 };
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_buf_ Buf text = { 0 };
 
         resolv_read_host(&conf);
         replace_if_given(&conf.servers, host->dns);
@@ -116,8 +114,7 @@ static int gateway_address(const Container *container, char **ret, Error *err) {
 static int extra_hosts(const Container *container, Buf *buf, Error *err) {
         for (char **host = container->spec.host.extra_hosts; host && *host; host++) {
                 size_t length = strcspn(*host, ":=");
-                _cleanup_free_
-                char *name = str_copy_n(*host, length), *address = NULL;
+                _cleanup_free_ char *name = str_copy_n(*host, length), *address = NULL;
                 const char *value = (*host)[length] ? *host + length + 1 : "";
 
                 if (length == 0 || !*value || strpbrk(*host, "\n\r \t"))
@@ -138,10 +135,10 @@ static int extra_hosts(const Container *container, Buf *buf, Error *err) {
 static void own_hosts(const Container *container, Buf *buf) {
         const ContainerConfig *config = &container->spec.config;
         const ContainerEndpoint *endpoints = container->endpoints.items;
-        _cleanup_free_
-        char *full = str_empty(config->domainname)
-                             ? str_copy(config->hostname)
-                             : str_format("%s.%s", config->hostname, config->domainname);
+        _cleanup_free_ char *full =
+                str_empty(config->domainname)
+                        ? str_copy(config->hostname)
+                        : str_format("%s.%s", config->hostname, config->domainname);
 
         if (str_empty(full))
                 return;
@@ -165,11 +162,9 @@ static const char hosts_start[] = "127.0.0.1\tlocalhost\n"
                                   "ff02::2\tip6-allrouters\n";
 
 static int write_hosts(Container *container, int dir_fd, Error *err) {
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_buf_ Buf text = { 0 };
         bool host = str_equal(container_network_mode(container), "host");
-        _cleanup_free_
-        char *own = NULL;
+        _cleanup_free_ char *own = NULL;
         size_t length;
 
         if (host && file_read_at(AT_FDCWD, "/etc/hosts", FILE_LIMIT, &own, &length, NULL) == 0) {
@@ -188,8 +183,7 @@ static int write_hosts(Container *container, int dir_fd, Error *err) {
 
 static int write_hostname(Container *container, int dir_fd, Error *err) {
         const ContainerConfig *config = &container->spec.config;
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_buf_ Buf text = { 0 };
 
         buf_add_str(&text, config->hostname ? config->hostname : "");
         if (!str_empty(config->domainname))
@@ -201,8 +195,7 @@ static int write_hostname(Container *container, int dir_fd, Error *err) {
 /* ---- together ---- */
 
 int netfiles_write(Container *container, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1;
+        _cleanup_close_ int dir_fd = -1;
 
         int r = dir_open_at(container->engine->containers_fd, container->id, 0, &dir_fd, err);
         if (r < 0)
@@ -216,8 +209,7 @@ int netfiles_write(Container *container, Error *err) {
 }
 
 int netfiles_update_hosts(Container *container, Error *err) {
-        _cleanup_close_
-        int dir_fd = -1;
+        _cleanup_close_ int dir_fd = -1;
 
         int r = dir_open_at(container->engine->containers_fd, container->id, 0, &dir_fd, err);
         if (r < 0)

@@ -135,8 +135,7 @@ static void document_add(Engine *engine, const NetworkObject *network, bool memb
                 .labels = network->labels,
         };
 
-        _cleanup_json_
-        json_object *ipam_document =
+        _cleanup_json_ json_object *ipam_document =
                 json_write(network->has_ipam_options ? &ipam_table : &ipam_null_table, &ipam);
         document.ipam = ipam_document;
         if (members)
@@ -189,8 +188,8 @@ static bool has_type(const NetworkObject *network, const char *value) {
 
 static bool has_label(const NetworkObject *network, const char *value) {
         const char *equals = strchr(value, '=');
-        _cleanup_free_
-        char *key = str_copy_n(value, equals ? (size_t)(equals - value) : strlen(value));
+        _cleanup_free_ char *key =
+                str_copy_n(value, equals ? (size_t)(equals - value) : strlen(value));
         const char *label = pairs_get(&network->labels, key);
 
         return label && (!equals || str_equal(label, equals + 1));

@@ -168,8 +168,7 @@ static void index_drop(Networks *networks, const NetworkObject *network) {
 /* ---- record ---- */
 
 static int network_save(Engine *engine, const NetworkObject *network, Error *err) {
-        _cleanup_free_
-        char *document = json_text(&network_table, network);
+        _cleanup_free_ char *document = json_text(&network_table, network);
         const DbRecord record = { .id = network->config.id,
                                   .name = network->config.name,
                                   .document = document };
@@ -336,8 +335,7 @@ static NetworkObject *predefined_new(const char *name, const char *driver) {
 
 /* "172.20.0.1/16": the pool is its network, the gateway the address itself. */
 static int bip_parse(const char *bip, NetPool *pool, Error *err) {
-        _cleanup_free_
-        char *address = NULL;
+        _cleanup_free_ char *address = NULL;
         const char *slash = strchr(bip, '/');
         char text[INET_ADDRSTRLEN];
         struct in_addr in;

@@ -14,8 +14,7 @@ TEST(names) {
         Map seen = { 0 };
 
         for (int i = 0; i < 200; i++) {
-                _cleanup_free_
-                char *name = name_random(i % 12);
+                _cleanup_free_ char *name = name_random(i % 12);
                 ASSERT(name_valid(name));
                 ASSERT(strchr(name, '_') != NULL);
                 map_put(&seen, name, seen.slots);
@@ -45,8 +44,7 @@ TEST(signals) {
 
 TEST(resolv_conf) {
         _cleanup_(resolv_done) ResolvConf conf = { 0 };
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_buf_ Buf text = { 0 };
         char *const fallback[] = { (char *)"9.9.9.9", NULL };
 
         resolv_parse(
@@ -61,8 +59,7 @@ TEST(resolv_conf) {
 
 TEST(resolv_conf_fallback) {
         _cleanup_(resolv_done) ResolvConf conf = { 0 };
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_buf_ Buf text = { 0 };
         char *const fallback[] = { (char *)"9.9.9.9", NULL };
 
         resolv_parse("nameserver 127.0.0.1\nsearch .\n", &conf);
@@ -101,8 +98,7 @@ TEST(steps_undo) {
                 { "test.b", step_b, undo_b },
                 { "test.c", step_fails, undo_a },
         };
-        _cleanup_buf_
-        Buf trace = { 0 };
+        _cleanup_buf_ Buf trace = { 0 };
         Error err = { 0 };
 
         ASSERT_INT(steps_run(steps, 3, &trace, &err) < 0, 1);

@@ -65,8 +65,7 @@ static void forget_endpoints(Container *container) {
 
 static int adopt_running(Container *container, pid_t pid, Error *err) {
         ContainerState *state = &container->state;
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
         const char *mode = container_network_mode(container);
         bool frozen = false;
         char path[64];
@@ -89,8 +88,7 @@ static int adopt_running(Container *container, pid_t pid, Error *err) {
 /* True: its monitor was found and it runs. */
 static bool find_running(Container *container) {
         Engine *engine = container->engine;
-        _cleanup_close_
-        int run_fd = -1;
+        _cleanup_close_ int run_fd = -1;
         Error error = { 0 };
         pid_t pid;
 
@@ -109,8 +107,7 @@ static bool find_running(Container *container) {
 
 /* Neither monitor nor exit file: the monitor was killed, and what it ran has nobody. */
 static void end_orphan(Container *container, ExitRecord *record) {
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
         Error error = { 0 };
 
         if (cgroup_kill(cgroup, KILL_TIMEOUT, &error) < 0 || cgroup_remove(cgroup, &error) < 0)
@@ -279,8 +276,7 @@ static bool is_known(const Reconcile *job, const char *id) {
 
 /* A create that was cut short: the directory is made first and goes last. */
 static void sweep(const Reconcile *job, int dir_fd) {
-        _cleanup_close_
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
         const struct dirent *entry;
         Error error = { 0 };

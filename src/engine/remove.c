@@ -170,8 +170,7 @@ int engine_container_remove(Engine *engine, const char *ref, bool force, bool vo
 
 int engine_container_rename(Engine *engine, const char *ref, const char *name, Error *err) {
         _cleanup_container_ Container *container = NULL;
-        _cleanup_free_
-        char *old = NULL;
+        _cleanup_free_ char *old = NULL;
         const char *wanted = name && name[0] == '/' ? name + 1 : name;
         Pairs attributes = { 0 };
 
@@ -199,8 +198,7 @@ int engine_container_rename(Engine *engine, const char *ref, const char *name, E
         container_publish(container);
         if (r < 0)
                 return r;
-        _cleanup_free_
-        char *former = str_format("/%s", old);
+        _cleanup_free_ char *former = str_format("/%s", old);
         pairs_put(&attributes, "oldName", former);
         container_event(container, "rename", &attributes);
         pairs_done(&attributes);

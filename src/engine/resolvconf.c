@@ -21,12 +21,10 @@ static void words_add(char ***list, const char *text) {
 
 /* resolv.conf(5). The last "search" counts. */
 void resolv_parse(const char *text, ResolvConf *ret) {
-        _cleanup_strv_
-        char **lines = str_split(text, '\n');
+        _cleanup_strv_ char **lines = str_split(text, '\n');
 
         for (char **line = lines; line && *line; line++) {
-                _cleanup_strv_
-                char **words = NULL;
+                _cleanup_strv_ char **words = NULL;
                 words_add(&words, str_trim(*line));
                 if (strv_length(words) < 2 || words[0][0] == '#' || words[0][0] == ';')
                         continue;
@@ -63,8 +61,8 @@ void resolv_drop_loopback(ResolvConf *conf, char *const *fallback) {
 }
 
 void resolv_write(const ResolvConf *conf, Buf *buf) {
-        _cleanup_free_
-        char *search = strv_join(conf->search, " "), *options = strv_join(conf->options, " ");
+        _cleanup_free_ char *search = strv_join(conf->search, " "),
+                            *options = strv_join(conf->options, " ");
 
         if (!str_empty(search) && !str_equal(search, "."))
                 buf_format(buf, "search %s\n", search);

@@ -60,8 +60,7 @@ static int program_make(const SeccompCache *cache, const Container *container, b
 int seccomp_program(Engine *engine, const Container *container, bool privileged,
                     const SeccompProgram **ret, Error *err) {
         SeccompCache *cache = engine->seccomp;
-        _cleanup_free_
-        char *key = NULL;
+        _cleanup_free_ char *key = NULL;
 
         *ret = NULL;
         int r = seccomp_profile_key(container, privileged, &key, err);

@@ -130,8 +130,7 @@ static int start_namespace(void *data, Error *err) {
 
 static int start_document(void *data, Error *err) {
         StartJob *job = data;
-        _cleanup_free_
-        char *cgroup = container_cgroup(job->container);
+        _cleanup_free_ char *cgroup = container_cgroup(job->container);
         const OcispecContext context = {
                 .cgroup = cgroup,
                 .netfiles_id = job->owner ? job->owner->id : job->container->id,
@@ -148,12 +147,9 @@ static int start_document(void *data, Error *err) {
 static int start_spawn(void *data, Error *err) {
         StartJob *job = data;
         Container *container = job->container;
-        _cleanup_free_
-        char *upper = str_format("containers/%s/upper", container->id);
-        _cleanup_free_
-        char *work = str_format("containers/%s/work", container->id);
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *upper = str_format("containers/%s/upper", container->id);
+        _cleanup_free_ char *work = str_format("containers/%s/work", container->id);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
         MonitorStart start = {
                 .id = container->id,
                 .lowers = container->lowers,

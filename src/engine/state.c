@@ -88,10 +88,8 @@ static bool container_is_kept(const Container *container) {
 }
 
 int container_save_new(Container *container, Error *err) {
-        _cleanup_json_
-        json_object *document = json_write(&document_table, container);
-        _cleanup_free_
-        char *state = json_text(&changing_table, container);
+        _cleanup_json_ json_object *document = json_write(&document_table, container);
+        _cleanup_free_ char *state = json_text(&changing_table, container);
 
         json_object_object_add(document, "spec", container_create_write(&container->spec));
         const DbRecord record = {
@@ -106,27 +104,23 @@ int container_save_new(Container *container, Error *err) {
 }
 
 int container_save(Container *container, bool durable, Error *err) {
-        _cleanup_free_
-        char *state = json_text(&changing_table, container);
+        _cleanup_free_ char *state = json_text(&changing_table, container);
         const DbRecord record = { .id = container->id, .name = container->name, .state = state };
 
         return db_update(container->engine->db, DB_CONTAINERS, &record, durable, err);
 }
 
 int container_save_removing(Container *container, Error *err) {
-        _cleanup_free_
-        char *state = json_text(&changing_table, container);
+        _cleanup_free_ char *state = json_text(&changing_table, container);
         /* No user can give such a name, so the old one is free for the next container. */
-        _cleanup_free_
-        char *name = str_format("-%s", container->id);
+        _cleanup_free_ char *name = str_format("-%s", container->id);
         const DbRecord record = { .id = container->id, .name = name, .state = state };
 
         return db_update(container->engine->db, DB_CONTAINERS, &record, false, err);
 }
 
 int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err) {
-        _cleanup_json_
-        json_object *document = NULL;
+        _cleanup_json_ json_object *document = NULL;
 
         if (!id_valid(record->id) || !record->name || !record->document || !record->state)
                 return error_kind(err, ERROR_INTERNAL,

@@ -12,8 +12,7 @@
 
 /* A frozen process gets its signal when it is thawed. */
 static int thaw_for_signal(Container *container, Error *err) {
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
 
         if (container->state.status != CONTAINER_PAUSED)
                 return 0;
@@ -27,8 +26,7 @@ static int thaw_for_signal(Container *container, Error *err) {
 }
 
 static int container_pause(Container *container, bool paused, Error *err) {
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
 
         int r = cgroup_freeze(cgroup, paused, FREEZE_TIMEOUT, err);
         if (r < 0)
@@ -84,8 +82,7 @@ static int container_kill(Container *container, int signal, bool final, Error *e
 /* Init is gone with its process namespace; where that is the host's or another container's, the
  * cgroup tells. */
 static int kill_all(Container *container, Error *err) {
-        _cleanup_free_
-        char *cgroup = container_cgroup(container);
+        _cleanup_free_ char *cgroup = container_cgroup(container);
         int r = container_kill(container, SIGKILL, true, err);
 
         if (r == 0 && !str_empty(container->spec.host.pid_mode))

@@ -56,8 +56,7 @@ TEST(documents_go_both_ways) {
                 "\"Object\":{\"Number\":4},\"Raw\":[1,{}],\"When\":\"2026-01-02T03:04:05Z\"}";
         Outer outer = {}, copy = {};
         Error err = {};
-        _cleanup_free_
-        char *again = NULL;
+        _cleanup_free_ char *again = NULL;
 
         ASSERT_OK(parse(text, &outer, &err), &err);
         json_copy(&outer_table, &outer, &copy);
@@ -69,8 +68,7 @@ TEST(documents_go_both_ways) {
 
 TEST(empty_members_are_written_as_go_does) {
         Outer outer = {};
-        _cleanup_free_
-        char *text = json_text(&outer_table, &outer);
+        _cleanup_free_ char *text = json_text(&outer_table, &outer);
 
         ASSERT_STR(text, "{\"Name\":\"\",\"On\":false,\"Words\":null,\"Labels\":{}}");
 }
@@ -130,8 +128,7 @@ TEST(copies_share_nothing) {
 /* An image's author chooses how many there are: the time must not grow with their square. */
 TEST(long_lists_are_read_at_once) {
         enum { COUNT = 200000 };
-        _cleanup_buf_
-        Buf text = {};
+        _cleanup_buf_ Buf text = {};
         Outer outer = {};
         Error err = {};
         int64_t before;

@@ -192,8 +192,7 @@ static int read_array(const char *name, const JsonTable *table, json_object *val
         if (!json_object_is_type(value, json_type_array))
                 return wrong(err, name, "an array");
         for (size_t i = 0; i < json_object_array_length(value); i++) {
-                _cleanup_free_
-                char *path = str_format("%s[%zu]", name, i);
+                _cleanup_free_ char *path = str_format("%s[%zu]", name, i);
                 json_object *item = json_object_array_get_idx(value, i);
                 int r = read_nested(path, table, item, json_append(ret, table), err);
 
@@ -208,8 +207,7 @@ static int read_map(const char *name, const JsonTable *table, json_object *value
         if (!json_object_is_type(value, json_type_object))
                 return wrong(err, name, "an object");
         json_object_object_foreach(value, key, item) {
-                _cleanup_free_
-                char *path = str_format("%s.%s", name, key);
+                _cleanup_free_ char *path = str_format("%s.%s", name, key);
                 void *element = json_append(ret, table);
                 int r;
 
@@ -320,8 +318,7 @@ static void tokener_freep(json_tokener **tokener) {
 
 int json_parse_any(const char *text, size_t length, json_object **ret, Error *err) {
         _cleanup_(tokener_freep) json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
         enum json_tokener_error problem;
         size_t end;
 
@@ -351,8 +348,7 @@ int json_parse_any(const char *text, size_t length, json_object **ret, Error *er
 }
 
 int json_parse(const JsonTable *table, const char *text, size_t length, void *ret, Error *err) {
-        _cleanup_json_
-        json_object *object = NULL;
+        _cleanup_json_ json_object *object = NULL;
         int r = json_parse_any(text, length, &object, err);
 
         return r < 0 ? r : json_read(table, object, ret, err);
@@ -526,8 +522,7 @@ json_object *json_write(const JsonTable *table, const void *thing) {
 }
 
 void json_add_text(Buf *buf, const JsonTable *table, const void *thing) {
-        _cleanup_json_
-        json_object *object = json_write(table, thing);
+        _cleanup_json_ json_object *object = json_write(table, thing);
 
         buf_add_str(buf, json_object_to_json_string_ext(
                                  object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -612,8 +607,7 @@ void json_free(const JsonTable *table, void *thing) {
 }
 
 void json_copy(const JsonTable *table, const void *from, void *to) {
-        _cleanup_json_
-        json_object *object = json_write(table, from);
+        _cleanup_json_ json_object *object = json_write(table, from);
 
         if (json_read(table, object, to, NULL) < 0)
                 abort(); /* what the table wrote, the table reads */

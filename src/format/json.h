@@ -23,7 +23,7 @@ typedef enum JsonType {
         JSON_MAYBE_UINT, /* uint64_t *, NULL if absent */
         JSON_TIME,       /* int64_t, RFC 3339 in JSON; 0 is Go's zero time */
         JSON_STRINGS,    /* char **: array of strings */
-        JSON_INTS,        /* JsonArray of int64_t: array of whole numbers */
+        JSON_INTS,       /* JsonArray of int64_t: array of whole numbers */
         JSON_WORDS,  /* char **: array of strings, or one string that stands for an array of one */
         JSON_SET,    /* char **: object whose keys matter and whose values are {} */
         JSON_PAIRS,  /* Pairs: object of strings */

@@ -128,8 +128,7 @@ static void write_head(HttpExchange *exchange, int status, const char *type, Buf
 
 void http_answer(HttpExchange *exchange, int status, const char *type, const void *data,
                  size_t length) {
-        _cleanup_buf_
-        Buf head = { 0 };
+        _cleanup_buf_ Buf head = { 0 };
         struct iovec parts[2];
 
         if (exchange->begun)
@@ -150,16 +149,14 @@ void http_answer(HttpExchange *exchange, int status, const char *type, const voi
 }
 
 void http_answer_error(HttpExchange *exchange, int status, const char *message) {
-        _cleanup_buf_
-        Buf body = { 0 };
+        _cleanup_buf_ Buf body = { 0 };
 
         buf_format(&body, "{\"message\":\"%s\"}\n", message);
         http_answer(exchange, status, "application/json", body.data, body.length);
 }
 
 int http_begin(HttpExchange *exchange, int status, const char *type) {
-        _cleanup_buf_
-        Buf head = { 0 };
+        _cleanup_buf_ Buf head = { 0 };
 
         if (exchange->begun)
                 return 0;
@@ -256,8 +253,7 @@ static int write_pump(int fd, const char *data, size_t length) {
  * mistaken for a short one. */
 static void *pump_body(void *data) {
         HttpExchange *exchange = data;
-        _cleanup_free_
-        char *piece = alloc_zero(1, PUMP_SIZE);
+        _cleanup_free_ char *piece = alloc_zero(1, PUMP_SIZE);
         char mark;
 
         for (;;) {
@@ -286,8 +282,7 @@ static int start_pump(HttpExchange *exchange) {
 }
 
 int http_request_body_fd(HttpExchange *exchange, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int pair[2], r;
 
         r = send_continue(exchange);
@@ -362,8 +357,7 @@ void http_early_bytes(HttpExchange *exchange, Buf *early) {
 }
 
 int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *err) {
-        _cleanup_buf_
-        Buf head = { 0 };
+        _cleanup_buf_ Buf head = { 0 };
         bool upgrade = http_head_get(&exchange->head, "Upgrade");
         int r;
 

@@ -25,8 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 buf_add(&input.buf, data, size);
         while (http_input_left(&input) > 0 &&
                (end = http_head_end(http_input_data(&input), http_input_left(&input), &scanned))) {
-                _cleanup_free_
-                char *text = alloc_zero(1, end + 1);
+                _cleanup_free_ char *text = alloc_zero(1, end + 1);
                 HttpQuery query = { 0 };
                 HttpHead head;
                 const char *why = NULL;

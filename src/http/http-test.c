@@ -108,8 +108,7 @@ static int read_body(const char *text, HttpHead head, Buf *buf, size_t *ret_left
 }
 
 TEST(body_chunked) {
-        _cleanup_buf_
-        Buf buf = { 0 };
+        _cleanup_buf_ Buf buf = { 0 };
         size_t left;
 
         ASSERT_INT(read_body("5\r\nhello\r\n00a;x=\"y\"\r\n, chunked!\r\n0\r\nA: b\r\n\r\nnext",
@@ -136,8 +135,7 @@ TEST(body_chunked_refused) {
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_buf_
-                Buf buf = { 0 };
+                _cleanup_buf_ Buf buf = { 0 };
                 size_t left;
 
                 ASSERT_INT(read_body(cases[i].text, (HttpHead){ .chunked = true }, &buf, &left),
@@ -146,8 +144,7 @@ TEST(body_chunked_refused) {
 }
 
 TEST(body_length) {
-        _cleanup_buf_
-        Buf buf = { 0 };
+        _cleanup_buf_ Buf buf = { 0 };
         size_t left;
 
         ASSERT_INT(read_body("helloGET", (HttpHead){ .length = 5 }, &buf, &left), 0);
@@ -159,8 +156,7 @@ TEST(body_length) {
 TEST(query) {
         HttpQuery query = { 0 };
         Error err = { 0 };
-        _cleanup_strv_
-        char **all = NULL;
+        _cleanup_strv_ char **all = NULL;
         int64_t number = 7;
 
         ASSERT_OK(http_query_parse("a=1&b=x%2Fy+z&&a=2&c&d=False&e=none&n=12&m=x", &query, &err),
@@ -184,8 +180,7 @@ TEST(query) {
 /* ---- a live server ---- */
 
 static void answer_body(HttpExchange *exchange) {
-        _cleanup_buf_
-        Buf body = { 0 };
+        _cleanup_buf_ Buf body = { 0 };
         Error err = { 0 };
 
         if (http_request_body(exchange, 1000, &body, &err) < 0)
@@ -195,10 +190,8 @@ static void answer_body(HttpExchange *exchange) {
 }
 
 static void answer_stream(HttpExchange *exchange) {
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_buf_
-        Buf body = { 0 };
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ Buf body = { 0 };
         Error err = { 0 };
         char text[32];
         int r = http_request_body_fd(exchange, &fd, &err);
@@ -211,10 +204,8 @@ static void answer_stream(HttpExchange *exchange) {
 }
 
 static void answer_hijack(HttpExchange *exchange) {
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_buf_
-        Buf early = { 0 };
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ Buf early = { 0 };
         Error err = { 0 };
 
         http_early_bytes(exchange, &early);
@@ -318,15 +309,15 @@ static char *talk(const char *text, const HttpServerOptions *options) {
 static const HttpServerOptions defaults = { 0 };
 
 TEST(live_pipelined) {
-        _cleanup_free_
-        char *answer = talk("GET /a HTTP/1.1\r\n" HOST "\r\n"
-                            "POST /body HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi"
-                            "HEAD /b HTTP/1.1\r\n" HOST "\r\n"
-                            "POST /c HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\nunread"
-                            "POST /body HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
-                            "2\r\nho\r\n0\r\n\r\n"
-                            "GET /last HTTP/1.0\r\n\r\n",
-                            &defaults);
+        _cleanup_free_ char *answer =
+                talk("GET /a HTTP/1.1\r\n" HOST "\r\n"
+                     "POST /body HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi"
+                     "HEAD /b HTTP/1.1\r\n" HOST "\r\n"
+                     "POST /c HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\nunread"
+                     "POST /body HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                     "2\r\nho\r\n0\r\n\r\n"
+                     "GET /last HTTP/1.0\r\n\r\n",
+                     &defaults);
 
         ASSERT_STR(answer,
                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n/a"
@@ -339,25 +330,22 @@ TEST(live_pipelined) {
 }
 
 TEST(live_continue) {
-        _cleanup_free_
-        char *answer = talk("POST /body HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
-                            "Content-Length: 2\r\nConnection: close\r\n\r\nhi",
-                            &defaults);
+        _cleanup_free_ char *answer = talk("POST /body HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
+                                           "Content-Length: 2\r\nConnection: close\r\n\r\nhi",
+                                           &defaults);
 
         ASSERT(str_after(answer, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
         ASSERT(str_ends(answer, "\r\n\r\nhi "));
 }
 
 TEST(live_refused) {
-        _cleanup_free_
-        char *smuggled =
+        _cleanup_free_ char *smuggled =
                 talk("POST /a HTTP/1.1\r\n" HOST "Content-Length: 4\r\n"
                      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /b HTTP/1.1\r\n" HOST "\r\n",
                      &defaults);
-        _cleanup_free_
-        char *big = talk("POST /body HTTP/1.1\r\n" HOST "Content-Length: 2000\r\n\r\nx", &defaults);
-        _cleanup_buf_
-        Buf text = { 0 };
+        _cleanup_free_ char *big =
+                talk("POST /body HTTP/1.1\r\n" HOST "Content-Length: 2000\r\n\r\nx", &defaults);
+        _cleanup_buf_ Buf text = { 0 };
 
         ASSERT(str_after(smuggled, "HTTP/1.1 400 Bad Request\r\n"));
         ASSERT(!strstr(smuggled + 1, "HTTP/1.1"));
@@ -378,11 +366,11 @@ TEST(live_refused) {
 }
 
 TEST(live_chunked_answer) {
-        _cleanup_free_
-        char *answer = talk("POST /stream HTTP/1.1\r\n" HOST
-                            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-                            "GET /after HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n",
-                            &defaults);
+        _cleanup_free_ char *answer =
+                talk("POST /stream HTTP/1.1\r\n" HOST
+                     "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                     "GET /after HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n",
+                     &defaults);
 
         ASSERT(str_after(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
                                  "Transfer-Encoding: chunked\r\n\r\n3\r\n0 3\r\n0\r\n\r\n"));
@@ -390,29 +378,24 @@ TEST(live_chunked_answer) {
 }
 
 TEST(live_body_broken_off) {
-        _cleanup_free_
-        char *answer =
+        _cleanup_free_ char *answer =
                 talk("POST /stream HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nabc", &defaults);
-        _cleanup_free_
-        char *expected = str_format("\r\n%d 3\r\n", -ECONNRESET);
+        _cleanup_free_ char *expected = str_format("\r\n%d 3\r\n", -ECONNRESET);
 
         ASSERT(strstr(answer, expected));
 }
 
 TEST(live_abort) {
-        _cleanup_free_
-        char *answer = talk("GET /break HTTP/1.1\r\n" HOST "\r\n", &defaults);
+        _cleanup_free_ char *answer = talk("GET /break HTTP/1.1\r\n" HOST "\r\n", &defaults);
 
         ASSERT(str_ends(answer, "\r\n\r\n4\r\nhalf\r\n "));
 }
 
 TEST(live_hijack) {
-        _cleanup_free_
-        char *upgraded = talk("POST /hijack HTTP/1.1\r\n" HOST
-                              "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly",
-                              &defaults);
-        _cleanup_free_
-        char *plain = talk("POST /hijack HTTP/1.1\r\n" HOST "\r\n", &defaults);
+        _cleanup_free_ char *upgraded = talk("POST /hijack HTTP/1.1\r\n" HOST
+                                             "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly",
+                                             &defaults);
+        _cleanup_free_ char *plain = talk("POST /hijack HTTP/1.1\r\n" HOST "\r\n", &defaults);
 
         ASSERT_STR(upgraded, "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/x\r\n"
                              "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly! ");
@@ -422,8 +405,7 @@ TEST(live_hijack) {
 TEST(live_stop_ends_streams) {
         Live live = { 0 };
         char head[512];
-        _cleanup_free_
-        char *rest = NULL;
+        _cleanup_free_ char *rest = NULL;
 
         live_open(&live, &defaults);
         (void)fd_write_full(live.fd, "GET /follow HTTP/1.1\r\n" HOST "\r\n", 33);
@@ -437,8 +419,7 @@ TEST(live_stop_ends_streams) {
 TEST(live_too_many) {
         Live live = { 0 };
         int pair[2];
-        _cleanup_free_
-        char *answer = NULL;
+        _cleanup_free_ char *answer = NULL;
 
         live_open(&live, &(HttpServerOptions){ .connections_max = 1 });
         ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
@@ -451,8 +432,7 @@ TEST(live_too_many) {
 
 TEST(live_timeouts) {
         Live live = { 0 };
-        _cleanup_free_
-        char *answer = NULL;
+        _cleanup_free_ char *answer = NULL;
 
         live_open(&live, &(HttpServerOptions){ .head_timeout = 10 * NSEC_PER_MSEC });
         (void)fd_write_full(live.fd, "GET / HT", 8);

@@ -7,10 +7,8 @@
 #include "http/head.h"
 
 static int add_item(HttpQuery *query, const char *text, size_t length, Error *err) {
-        _cleanup_free_
-        char *name = str_copy_n(text, length);
-        _cleanup_free_
-        char *value = NULL;
+        _cleanup_free_ char *name = str_copy_n(text, length);
+        _cleanup_free_ char *value = NULL;
         char *equals = strchr(name, '=');
 
         if (equals)
@@ -64,8 +62,7 @@ char **http_query_all(const HttpQuery *query, const char *name) {
 bool http_query_bool(const HttpQuery *query, const char *name, bool fallback) {
         static const char *const no[] = { "", "0", "no", "false", "none" };
         const char *value = http_query_get(query, name);
-        _cleanup_free_
-        char *copy = NULL;
+        _cleanup_free_ char *copy = NULL;
         const char *word;
 
         if (!value)

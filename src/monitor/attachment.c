@@ -48,8 +48,7 @@ static void lose_client(Attachment *attachment) {
 
 /* Hands input on; true if the detach keys were among it. */
 static bool pass_input(Attachment *attachment, const void *data, size_t length) {
-        _cleanup_buf_
-        Buf rest = {};
+        _cleanup_buf_ Buf rest = {};
         bool detached;
 
         if (!attachment->keys) {
@@ -125,8 +124,7 @@ static void on_client(void *data, int fd, uint32_t events) {
 
 int attachment_new(Streams *streams, int client_fd, const MonitorRequest *request, Attachment **ret,
                    Error *err) {
-        _cleanup_free_
-        char *early = NULL;
+        _cleanup_free_ char *early = NULL;
         size_t early_length = 0;
         Attachment *attachment;
         DetachKeys keys;

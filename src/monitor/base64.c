@@ -29,8 +29,7 @@ char *base64_encode(const void *data, size_t length) {
 
 int base64_decode(const char *text, char **ret, size_t *ret_length, Error *err) {
         size_t length = strlen(text), used = 0;
-        _cleanup_free_
-        char *data = alloc_zero(length / 4 * 3 + 1, 1);
+        _cleanup_free_ char *data = alloc_zero(length / 4 * 3 + 1, 1);
         size_t pads = length == 0 ? 0 : length - (size_t)(strchrnul(text, '=') - text);
 
         if (length % 4 != 0 || pads > 2 || (pads == 2 && text[length - 1] != '='))

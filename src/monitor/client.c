@@ -410,8 +410,7 @@ void monitor_cancel(Monitor *monitor) {
 
 static int connect_socket(int run_fd, int *ret_fd, Error *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
         if (fd < 0)
                 return error_set(err, errno, "make a socket");
@@ -460,10 +459,8 @@ int monitor_exec(Monitor *monitor, const char *exec_id, const OciProcess *proces
                  const MonitorRequest *request, const void *seccomp, size_t seccomp_length,
                  pid_t *ret_pid, Error *err) {
         MonitorRequest exec = *request;
-        _cleanup_json_
-        json_object *document = json_write(&oci_process_table, process);
-        _cleanup_close_
-        int seccomp_fd = -1;
+        _cleanup_json_ json_object *document = json_write(&oci_process_table, process);
+        _cleanup_close_ int seccomp_fd = -1;
         Answer answer;
         int fds[2], r;
         size_t count = 0;
@@ -507,8 +504,7 @@ int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err
 }
 
 int exit_record_read(int state_fd, ExitRecord *ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         ExitRecord record = {};
         size_t length;
         int r = file_read_at(state_fd, MONITOR_EXIT_FILE, EXIT_RECORD_MAX, &text, &length, err);

@@ -48,10 +48,8 @@ static void fds_free(int **fds) {
 static int mount_root(int data_root_fd, const MonitorStart *start, int *ret_fd, Error *err) {
         size_t count = strv_length(start->lowers);
         _cleanup_(fds_free) int *lowers = NULL; /* ends at -1 */
-        _cleanup_close_
-        int upper = -1;
-        _cleanup_close_
-        int work = -1;
+        _cleanup_close_ int upper = -1;
+        _cleanup_close_ int work = -1;
         int r;
 
         if (count == 0)
@@ -75,8 +73,7 @@ static int mount_root(int data_root_fd, const MonitorStart *start, int *ret_fd, 
 }
 
 static int read_config(int fd, OciConfig **ret, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         OciConfig *config;
         size_t length;
         int r = memfd_read(fd, MONITOR_MESSAGE_MAX, &text, &length, err);
@@ -112,8 +109,7 @@ static int make_container(Supervisor *supervisor, Process *init, const RuntimeOp
                                .stdout_ = true,
                                .stderr_ = true };
         RuntimeOptions options = *model;
-        _cleanup_close_
-        int inner = -1;
+        _cleanup_close_ int inner = -1;
         StreamsChild child;
         ProcessIo io;
         int gate[2], r;
@@ -133,8 +129,7 @@ static int make_container(Supervisor *supervisor, Process *init, const RuntimeOp
 
 static int create(Supervisor *supervisor, const MonitorStart *start, const StartFds *fds,
                   Error *err) {
-        _cleanup_close_
-        int root_fd = -1;
+        _cleanup_close_ int root_fd = -1;
         _cleanup_(seccomp_done) SeccompProgram seccomp = {};
         Process *init;
         int r = read_config(fds->config, &supervisor->config, err);
@@ -238,8 +233,7 @@ static void rest_later(Supervisor *supervisor) {
 /* ---- the end ---- */
 
 static void write_record(Supervisor *supervisor, const ExitRecord *record) {
-        _cleanup_free_
-        char *text = json_text(&exit_record_table, record);
+        _cleanup_free_ char *text = json_text(&exit_record_table, record);
         Error err = {};
         int r = failpoint("monitor.exit-before-record", &err);
 
@@ -287,8 +281,7 @@ void supervisor_give_up(Supervisor *supervisor, const Error *why) {
 
 /* Whether the kernel has killed any of its processes for want of memory. */
 static bool was_short_of_memory(const char *cgroup) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         const char *line;
         CgroupMode mode;
 

@@ -22,8 +22,7 @@ static int key_code(const char *name) {
 }
 
 int detach_keys_parse(const char *text, DetachKeys *ret, Error *err) {
-        _cleanup_strv_
-        char **names = str_split(str_empty(text) ? DETACH_KEYS_DEFAULT : text, ',');
+        _cleanup_strv_ char **names = str_split(str_empty(text) ? DETACH_KEYS_DEFAULT : text, ',');
         DetachKeys keys = {};
 
         for (size_t i = 0; names[i]; i++) {

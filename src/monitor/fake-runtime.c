@@ -53,8 +53,7 @@ static void become(const OciProcess *process, const ProcessIo *io, int slave, in
 static int spawn(const OciProcess *process, const ProcessIo *io, int gate_fd, pid_t *ret_pid,
                  int *ret_pidfd, Error *err) {
         struct winsize size = { .ws_row = 24, .ws_col = 80 };
-        _cleanup_close_
-        int slave = -1;
+        _cleanup_close_ int slave = -1;
 
         if (process->console_size) {
                 size.ws_row = (unsigned short)process->console_size->height;

@@ -97,10 +97,8 @@ static struct {
 } protected_program = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
 static int open_protected(const char *name, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = open(name, O_PATH | O_CLOEXEC);
-        _cleanup_close_
-        int mount_fd = -1;
+        _cleanup_close_ int fd = open(name, O_PATH | O_CLOEXEC);
+        _cleanup_close_ int mount_fd = -1;
         int r;
 
         if (fd < 0)
@@ -162,8 +160,7 @@ static int fill_attributes(posix_spawnattr_t *attributes) {
 static int spawn_program(const MonitorSpawn *spawn, int fd, pid_t *ret, Error *err) {
         char directory[PATH_MAX] = "", link[32];
         char *arguments[] = { (char *)"brig-monitor", spawn->start->id, directory, NULL };
-        _cleanup_free_
-        char *path = program_path(spawn->program);
+        _cleanup_free_ char *path = program_path(spawn->program);
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         int r;
@@ -184,12 +181,9 @@ static int spawn_program(const MonitorSpawn *spawn, int fd, pid_t *ret, Error *e
 }
 
 static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
-        _cleanup_free_
-        char *config = json_text(&oci_config_table, spawn->config);
-        _cleanup_close_
-        int config_fd = -1;
-        _cleanup_close_
-        int seccomp_fd = -1;
+        _cleanup_free_ char *config = json_text(&oci_config_table, spawn->config);
+        _cleanup_close_ int config_fd = -1;
+        _cleanup_close_ int seccomp_fd = -1;
         MonitorStart start = *spawn->start;
         int fds[6] = { spawn->data_root_fd, spawn->state_fd, spawn->run_fd };
         size_t count = 4;
@@ -210,10 +204,8 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
 }
 
 int monitor_spawn_process(Loop *loop, const MonitorSpawn *spawn, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int ours = -1;
-        _cleanup_close_
-        int theirs = -1;
+        _cleanup_close_ int ours = -1;
+        _cleanup_close_ int theirs = -1;
         pid_t pid = -1;
         int pair[2], r;
 

@@ -16,8 +16,7 @@ static char *encode(const char *text, size_t length, bool partial) {
 
 #define ASSERT_RECORD(text, expected)                                                              \
         do {                                                                                       \
-                _cleanup_free_                                                                     \
-                char *record_ = encode(text, sizeof(text) - 1, true);                              \
+                _cleanup_free_ char *record_ = encode(text, sizeof(text) - 1, true);               \
                 ASSERT_STR(record_,                                                                \
                            "{\"log\":\"" expected                                                  \
                            "\",\"stream\":\"stdout\",\"time\":\"1970-01-01T00:00:00.000000001Z\"}" \
@@ -113,8 +112,7 @@ TEST(lines_are_cut_at_newlines) {
 
 TEST(long_lines_come_in_pieces) {
         _scratch_ Scratch scratch;
-        _cleanup_free_
-        char *line = alloc_zero(LOG_PIECE_MAX * 2 + 2, 1);
+        _cleanup_free_ char *line = alloc_zero(LOG_PIECE_MAX * 2 + 2, 1);
         Error err;
         const char *text, *time;
 

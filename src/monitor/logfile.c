@@ -175,11 +175,9 @@ int logfile_reopen(LogFile *log, Error *err) {
 }
 
 static int move_file(LogFile *log, int64_t from, int64_t to, Error *err) {
-        _cleanup_free_
-        char *old =
+        _cleanup_free_ char *old =
                 from == 0 ? str_copy(log->path) : str_format("%s.%lld", log->path, (long long)from);
-        _cleanup_free_
-        char *new = str_format("%s.%lld", log->path, (long long)to);
+        _cleanup_free_ char *new = str_format("%s.%lld", log->path, (long long)to);
 
         if (renameat(log->dir_fd, old, log->dir_fd, new) < 0 && errno != ENOENT)
                 return error_set(err, errno, "rotate log '%s'", old);
@@ -260,8 +258,7 @@ static int report_once(LogFile *log, int r) {
 }
 
 int logfile_write(LogFile *log, int stream, const void *data, size_t length, Error *err) {
-        _cleanup_buf_
-        Buf records = {};
+        _cleanup_buf_ Buf records = {};
         const char *text = data;
         bool more = true;
         int r = 0;
@@ -277,8 +274,7 @@ int logfile_write(LogFile *log, int stream, const void *data, size_t length, Err
 
 int logfile_end(LogFile *log, int stream, Error *err) {
         LogLine *line = &log->lines[stream - 1];
-        _cleanup_buf_
-        Buf records = {};
+        _cleanup_buf_ Buf records = {};
         int r;
 
         if (log->fd < 0 || line->text.length == 0)

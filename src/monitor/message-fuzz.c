@@ -12,8 +12,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void read_request(const char *text, size_t length) {
-        _cleanup_free_
-        char *early = NULL;
+        _cleanup_free_ char *early = NULL;
         MonitorRequest request = {};
         OciProcess process = {};
         DetachKeys keys;

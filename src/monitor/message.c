@@ -9,8 +9,7 @@
 #include "monitor/protocol.h"
 
 int memfd_with(const char *name, const void *data, size_t length, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = memfd_create(name, MFD_CLOEXEC);
+        _cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC);
         int r;
 
         if (fd < 0)
@@ -23,8 +22,7 @@ int memfd_with(const char *name, const void *data, size_t length, int *ret_fd, E
 }
 
 int memfd_read(int fd, size_t limit, char **ret, size_t *ret_length, Error *err) {
-        _cleanup_free_
-        char *data = NULL;
+        _cleanup_free_ char *data = NULL;
         struct stat st;
         size_t done = 0;
 
@@ -56,8 +54,7 @@ int memfd_read(int fd, size_t limit, char **ret, size_t *ret_length, Error *err)
 static int send_in_memfd(int socket_fd, const char *text, size_t length, const int *fds,
                          size_t fd_count, Error *err) {
         static const char mark = MESSAGE_IN_MEMFD;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int all[MESSAGE_FDS_MAX + 1], r;
 
         r = memfd_with("monitor-message", text, length, &fd, err);
@@ -72,8 +69,7 @@ static int send_in_memfd(int socket_fd, const char *text, size_t length, const i
 
 int message_send(int socket_fd, const JsonTable *table, const void *thing, const int *fds,
                  size_t fd_count, Error *err) {
-        _cleanup_free_
-        char *text = json_text(table, thing);
+        _cleanup_free_ char *text = json_text(table, thing);
         size_t length = strlen(text);
         int r;
 
@@ -91,10 +87,8 @@ int message_send(int socket_fd, const JsonTable *table, const void *thing, const
 /* Reads the document out of fds[0] and takes that descriptor out of the list. */
 static int parse_memfd(const JsonTable *table, void *thing, int *fds, size_t *fd_count,
                        Error *err) {
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
         size_t length = 0;
         int r;
 

@@ -108,10 +108,8 @@ static void add_mount(OciConfig *config, const char *type, const char *destinati
 static int make_root(Host *host, const char *busybox, Error *err) {
         static const char *const tools[] = { "sh",   "cat",   "stty", "head",
                                              "tail", "sleep", "true", "grep" };
-        _cleanup_close_
-        int from = open(busybox, O_RDONLY | O_CLOEXEC);
-        _cleanup_close_
-        int to = -1;
+        _cleanup_close_ int from = open(busybox, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int to = -1;
         struct stat st;
         int r = dir_make_at(host->directory_fd, "root/bin", 0755, err);
 
@@ -123,8 +121,7 @@ static int make_root(Host *host, const char *busybox, Error *err) {
         if (to < 0 || sendfile(to, from, NULL, (size_t)st.st_size) != st.st_size)
                 return error_set(err, errno, "copy '%s'", busybox);
         for (size_t i = 0; i < ELEMENTS(tools); i++) {
-                _cleanup_free_
-                char *path = str_format("root/bin/%s", tools[i]);
+                _cleanup_free_ char *path = str_format("root/bin/%s", tools[i]);
 
                 if (symlinkat("busybox", host->directory_fd, path) < 0)
                         return error_set(err, errno, "make '%s'", path);
@@ -240,8 +237,7 @@ static void host_done(Host *host) {
 
 /* Our end of a client's connection; the other is with the monitor. */
 static int attach(Host *host, const MonitorRequest *request, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int theirs = -1;
+        _cleanup_close_ int theirs = -1;
         int pair[2], r;
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -258,8 +254,7 @@ static int attach(Host *host, const MonitorRequest *request, int *ret_fd, Error 
 static int exec(Host *host, const char *id, const char *script, bool terminal,
                 MonitorRequest request, int *ret_fd, Error *err) {
         OciProcess process = { .terminal = terminal, .cwd = (char *)"/" };
-        _cleanup_close_
-        int theirs = -1;
+        _cleanup_close_ int theirs = -1;
         int pair[2] = { -1, -1 }, r;
 
         strv_add(&process.args, "/bin/sh");
@@ -313,10 +308,8 @@ TEST(output_log_and_exit) {
         MonitorRequest request = { .want_stdout = true, .want_stderr = true, .multiplex = true };
         ExitRecord record;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *log = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *log = NULL;
         char frames[64];
 
         ASSERT_OK(host_open(&host, "echo 'a<b'; exec >&-; echo err >&2; exit 7", false, &err),
@@ -342,10 +335,8 @@ TEST(output_log_and_exit) {
 TEST(half_close_ends_stdin_once) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
 
         ASSERT_OK(host_open(&host, "cat; echo end", false, &err), &err);
         host.start.open_stdin = host.start.stdin_once = true;
@@ -364,16 +355,11 @@ TEST(half_close_leaves_stdin_open) {
         _host_ Host host;
         MonitorRequest early = raw;
         Error err;
-        _cleanup_close_
-        int first = -1;
-        _cleanup_close_
-        int second = -1;
-        _cleanup_free_
-        char *one = NULL;
-        _cleanup_free_
-        char *two = NULL;
-        _cleanup_free_
-        char *bytes = monitor_early("one\n", 4);
+        _cleanup_close_ int first = -1;
+        _cleanup_close_ int second = -1;
+        _cleanup_free_ char *one = NULL;
+        _cleanup_free_ char *two = NULL;
+        _cleanup_free_ char *bytes = monitor_early("one\n", 4);
 
         early.early = bytes;
         ASSERT_OK(host_open(&host, "read a; echo got $a; read b; echo got $b", false, &err), &err);
@@ -393,16 +379,11 @@ TEST(half_close_leaves_stdin_open) {
 TEST(terminal_resize_and_detach) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_close_
-        int again = -1;
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_free_
-        char *more = NULL;
-        _cleanup_free_
-        char *rest = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int again = -1;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *more = NULL;
+        _cleanup_free_ char *rest = NULL;
 
         ASSERT_OK(
                 host_open(&host, "stty -echo; read a; stty size; read b; echo bye $b", true, &err),
@@ -428,16 +409,11 @@ TEST(terminal_resize_and_detach) {
 TEST(exec_with_and_without_client) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_close_
-        int terminal = -1;
-        _cleanup_close_
-        int missing = -1;
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_free_
-        char *size = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int terminal = -1;
+        _cleanup_close_ int missing = -1;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *size = NULL;
         MonitorRequest sized = raw;
 
         sized.width = 99;
@@ -515,10 +491,8 @@ TEST(daemon_ends_after_go) {
         _host_ Host host;
         ExitRecord record;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
         pid_t pid = 0;
         int pidfd = -1;
 
@@ -548,10 +522,8 @@ TEST(daemon_ends_after_go) {
 
 /* The monitor's process: the parent of init. 0 if it cannot be told. */
 static pid_t monitor_pid(Host *host) {
-        _cleanup_free_
-        char *path = str_format("/proc/%d/stat", (int)host->pid);
-        _cleanup_free_
-        char *stat = NULL;
+        _cleanup_free_ char *path = str_format("/proc/%d/stat", (int)host->pid);
+        _cleanup_free_ char *stat = NULL;
         int parent = 0;
 
         if (file_read_at(AT_FDCWD, path, 4096, &stat, NULL, NULL) < 0 ||
@@ -579,8 +551,7 @@ TEST(killed_monitor_is_lost) {
 TEST(slow_client_loses_nothing) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         size_t total = 0;
         char data[65536];
         ssize_t n;
@@ -617,14 +588,10 @@ TEST(vanished_client_is_dropped) {
 TEST(large_documents) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_free_
-        char *variable = NULL;
-        _cleanup_free_
-        char *value = alloc_zero(20001, 1);
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *variable = NULL;
+        _cleanup_free_ char *value = alloc_zero(20001, 1);
 
         memset(value, 'v', 20000);
         variable = str_format("x=%s; echo ${#x}", value);
@@ -640,10 +607,8 @@ TEST(large_documents) {
 TEST(exec_leaves_a_process_behind) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
         int64_t before;
 
         ASSERT_OK(host_open(&host, "read a", false, &err), &err);
@@ -662,14 +627,10 @@ TEST(two_clients) {
         _host_ Host host;
         MonitorRequest output = { .want_stdout = true };
         Error err;
-        _cleanup_close_
-        int first = -1;
-        _cleanup_close_
-        int second = -1;
-        _cleanup_free_
-        char *one = NULL;
-        _cleanup_free_
-        char *two = NULL;
+        _cleanup_close_ int first = -1;
+        _cleanup_close_ int second = -1;
+        _cleanup_free_ char *one = NULL;
+        _cleanup_free_ char *two = NULL;
 
         ASSERT_OK(host_open(&host, "echo a; echo b >&2; echo c", false, &err), &err);
         ASSERT_OK(host_spawn(&host, &err), &err);
@@ -688,10 +649,8 @@ TEST(input_of_a_vanished_client) {
         _host_ Host host;
         MonitorRequest input = { .want_stdin = true };
         Error err;
-        _cleanup_free_
-        char *log = NULL;
-        _cleanup_free_
-        char *data = alloc_zero(150000, 1);
+        _cleanup_free_ char *log = NULL;
+        _cleanup_free_ char *data = alloc_zero(150000, 1);
         int fd = -1;
 
         memset(data, '\n', 150000);
@@ -712,12 +671,9 @@ TEST(input_of_a_vanished_client) {
 TEST(processes_left_behind) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_free_
-        pid_t *left = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ pid_t *left = NULL;
         size_t kept = 0, count = 0;
 
         ASSERT_OK(host_open(&host, "sleep 1000 & exit 3", false, &err), &err);
@@ -767,12 +723,9 @@ TEST(out_of_memory) {
 TEST(terminal_rest_is_read) {
         _host_ Host host;
         Error err;
-        _cleanup_close_
-        int fd = -1;
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_free_
-        char *log = NULL;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *log = NULL;
 
         ASSERT_OK(host_open(&host, "echo first; echo last", true, &err), &err);
         ASSERT_OK(host_spawn(&host, &err), &err);

@@ -32,8 +32,7 @@ static char *filter(const char *keys, const char *text, size_t step) {
 #define ASSERT_FILTER(keys, text, expected)                                                        \
         do {                                                                                       \
                 for (size_t step_ = 1; step_ < 9; step_++) {                                       \
-                        _cleanup_free_                                                             \
-                        char *passed_ = filter(keys, text, step_);                                 \
+                        _cleanup_free_ char *passed_ = filter(keys, text, step_);                  \
                         ASSERT_STR(passed_, expected);                                             \
                 }                                                                                  \
         } while (0)
@@ -79,10 +78,8 @@ TEST(base64) {
         static const char *const bad[] = { "Z", "Zg=", "Zg=a", "Z===", "Zm8 ", "=m8=", "Zg==Zg==" };
 
         for (size_t i = 0; i < ELEMENTS(plain); i++) {
-                _cleanup_free_
-                char *text = base64_encode(plain[i], strlen(plain[i]));
-                _cleanup_free_
-                char *back = NULL;
+                _cleanup_free_ char *text = base64_encode(plain[i], strlen(plain[i]));
+                _cleanup_free_ char *back = NULL;
                 size_t length;
 
                 ASSERT_STR(text, encoded[i]);
@@ -110,8 +107,7 @@ TEST(messages_of_any_size) {
         ASSERT_INT(pair_open(pair), 0);
         ASSERT_INT(fstat(pair[0], &before), 0);
         for (size_t i = 0; i < ELEMENTS(sizes); i++) {
-                _cleanup_free_
-                char *text = alloc_zero(sizes[i] + 1, 1);
+                _cleanup_free_ char *text = alloc_zero(sizes[i] + 1, 1);
                 MonitorReply reply = { .kind = (char *)"ok", .message = text }, back = {};
                 size_t count = 0;
                 Error err = {};

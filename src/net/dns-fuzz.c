@@ -7,8 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void answer(const uint8_t *data, const DnsQuery *query) {
-        _cleanup_buf_
-        Buf reply = { 0 };
+        _cleanup_buf_ Buf reply = { 0 };
         DnsQuery echo;
         uint32_t address = 0;
 

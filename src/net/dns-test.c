@@ -60,8 +60,7 @@ TEST(bad_messages) {
 }
 
 TEST(long_names) {
-        _cleanup_buf_
-        Buf data = { 0 };
+        _cleanup_buf_ Buf data = { 0 };
         DnsQuery query;
 
         buf_add(&data, HEADER, DNS_HEADER);
@@ -83,8 +82,7 @@ TEST(strange_labels) {
 
 TEST(reply) {
         const uint8_t *data = (const uint8_t *)HEADER QUESTION;
-        _cleanup_buf_
-        Buf reply = { 0 };
+        _cleanup_buf_ Buf reply = { 0 };
         DnsQuery query;
 
         ASSERT_INT(dns_query_parse(BYTES(HEADER QUESTION), &query), 0);
@@ -102,8 +100,7 @@ TEST(reply) {
 
 TEST(truncation) {
         const uint8_t *data = (const uint8_t *)HEADER QUESTION;
-        _cleanup_buf_
-        Buf reply = { 0 };
+        _cleanup_buf_ Buf reply = { 0 };
         DnsQuery query;
         int count = 0;
 

@@ -122,10 +122,8 @@ bool dns_answers(const uint8_t *answer, size_t length, const uint8_t *query, con
 }
 
 int dns_reverse_parse(const char *name, uint32_t *ret) {
-        _cleanup_strv_
-        char **labels = str_split(name, '.');
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_strv_ char **labels = str_split(name, '.');
+        _cleanup_free_ char *text = NULL;
 
         if (strv_length(labels) != 6 || !str_equal(labels[4], "in-addr") ||
             !str_equal(labels[5], "arpa"))
@@ -188,10 +186,8 @@ bool dns_reply_address(Buf *reply, uint32_t address, size_t limit) {
 }
 
 bool dns_reply_pointer(Buf *reply, const char *name, size_t limit) {
-        _cleanup_buf_
-        Buf data = { 0 };
-        _cleanup_strv_
-        char **labels = str_split(name, '.');
+        _cleanup_buf_ Buf data = { 0 };
+        _cleanup_strv_ char **labels = str_split(name, '.');
 
         for (size_t i = 0; labels && labels[i]; i++) {
                 size_t length = strlen(labels[i]);

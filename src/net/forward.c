@@ -70,8 +70,7 @@ static void finish(Forward *forward, uint8_t *answer, size_t length) {
 }
 
 static void finish_failed(Forward *forward) {
-        _cleanup_buf_
-        Buf reply = { 0 };
+        _cleanup_buf_ Buf reply = { 0 };
 
         dns_set_id(message_of(forward), forward->parsed.id);
         dns_reply_start(&reply, message_of(forward), &forward->parsed, DNS_SERVFAIL);
@@ -225,8 +224,7 @@ void forward_ask(Attachment *attachment, const Client *client, const uint8_t *da
         Forward *forward;
 
         if (*total >= FORWARDS_MAX || attachment->forward_count >= FORWARDS_MAX_EACH) {
-                _cleanup_buf_
-                Buf reply = { 0 };
+                _cleanup_buf_ Buf reply = { 0 };
 
                 dns_reply_start(&reply, data, query, DNS_REFUSED);
                 client_answer(attachment, client, reply.data, reply.length);

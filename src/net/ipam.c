@@ -54,8 +54,7 @@ static uint32_t host_mask(unsigned prefix) {
 
 int subnet_parse(const char *text, Subnet *ret, Error *err) {
         const char *slash = strchr(text, '/');
-        _cleanup_free_
-        char *address_text = NULL;
+        _cleanup_free_ char *address_text = NULL;
         char right[IPV4_TEXT_MAX];
         uint32_t address;
         int prefix;

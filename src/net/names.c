@@ -183,8 +183,7 @@ size_t names_find(const Names *names, const char *container_id, const char *name
         for (int qualified = 0; qualified < 2; qualified++) {
                 for (size_t i = 0; i < names->count; i++) {
                         const Zone *zone = names->zones[i];
-                        _cleanup_free_
-                        char *cut = NULL;
+                        _cleanup_free_ char *cut = NULL;
                         size_t count;
 
                         if (!zone->resolver || !find_record(zone, container_id))

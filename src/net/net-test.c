@@ -237,8 +237,7 @@ static bool ready(int fd, short events, int timeout_ms) {
 
 static bool reach_tcp(const Box *from, struct sockaddr_in to, const Box *server, int wait_ms,
                       uint32_t *source) {
-        _cleanup_close_
-        int client = client_socket(from, SOCK_STREAM), connection = -1;
+        _cleanup_close_ int client = client_socket(from, SOCK_STREAM), connection = -1;
         struct sockaddr_in peer;
         socklen_t length = sizeof(peer);
 
@@ -252,8 +251,7 @@ static bool reach_tcp(const Box *from, struct sockaddr_in to, const Box *server,
 
 static bool reach_udp(const Box *from, struct sockaddr_in to, const Box *server, int wait_ms,
                       uint32_t *source) {
-        _cleanup_close_
-        int client = client_socket(from, SOCK_DGRAM);
+        _cleanup_close_ int client = client_socket(from, SOCK_DGRAM);
         struct sockaddr_in peer;
         char text[8], control[128];
         struct iovec part = { text, 4 };
@@ -418,8 +416,7 @@ TEST(first_packet_passes) {
         ASSERT_OK(stage_new(&stage, &err), &err);
         for (int i = 0; i < 30; i++) {
                 _cleanup_(box_done) Box box = { .netns = -1, .tcp = -1, .udp = -1 };
-                _cleanup_close_
-                int client = client_socket(&stage.host, SOCK_STREAM);
+                _cleanup_close_ int client = client_socket(&stage.host, SOCK_STREAM);
                 struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
                 uint32_t address;
 
@@ -447,8 +444,7 @@ TEST(udp_follows_the_port) {
         static const char *const ports[] = { "9000:7000/udp", NULL };
         _cleanup_stage_ Stage stage = { 0 };
         _cleanup_(box_done) Box first = { .netns = -1, .tcp = -1, .udp = -1 }, second = first;
-        _cleanup_close_
-        int client = -1;
+        _cleanup_close_ int client = -1;
         struct sockaddr_in to = { .sin_family = AF_INET,
                                   .sin_port = htons(9000),
                                   .sin_addr.s_addr = inet_addr("192.168.1.100") };

@@ -169,8 +169,7 @@ Net *net_free(Net *net) {
 
 /* A host that did not forward before keeps not forwarding for others. */
 static int ensure_forwarding(Net *net, Error *err) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         int r;
 

@@ -21,8 +21,7 @@ static int open_own(int *ret_fd, Error *err) {
 }
 
 int netns_enter(int netns_fd, int *ret_home, Error *err) {
-        _cleanup_close_
-        int home = -1;
+        _cleanup_close_ int home = -1;
         int r = open_own(&home, err);
 
         if (r < 0)
@@ -43,8 +42,7 @@ void netns_return(int *home) {
 }
 
 static int bring_up_loopback(Error *err) {
-        _cleanup_close_
-        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 
         if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
@@ -54,8 +52,7 @@ static int bring_up_loopback(Error *err) {
 
 int netns_new(int *ret_fd, Error *err) {
         _cleanup_netns_ int home = -1;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         int r = open_own(&home, err);
 
         if (r < 0)
@@ -75,8 +72,7 @@ int netns_new(int *ret_fd, Error *err) {
 }
 
 int sysctl_write(const char *path, const char *value, Error *err) {
-        _cleanup_free_
-        char *full = str_format("/proc/sys/net/%s", path);
+        _cleanup_free_ char *full = str_format("/proc/sys/net/%s", path);
         int fd = open(full, O_WRONLY | O_CLOEXEC);
         ssize_t written;
 
@@ -97,8 +93,7 @@ int sysctl_write(const char *path, const char *value, Error *err) {
 
 int sysctl_write_link(const char *family, const char *link, const char *key, const char *value,
                       Error *err) {
-        _cleanup_free_
-        char *path = str_format("%s/conf/%s/%s", family, link, key);
+        _cleanup_free_ char *path = str_format("%s/conf/%s/%s", family, link, key);
 
         return sysctl_write(path, value, err);
 }
@@ -117,8 +112,7 @@ static char *sysctl_path(const char *name) {
 
 int netns_sysctl(int netns_fd, const char *name, const char *value, Error *err) {
         _cleanup_netns_ int home = -1;
-        _cleanup_free_
-        char *path = NULL, *probe = NULL;
+        _cleanup_free_ char *path = NULL, *probe = NULL;
         int r;
 
         if (!str_after(name, "net.") && !str_after(name, "net/"))

@@ -80,8 +80,7 @@ TEST(automatic_subnets) {
         _cleanup_config_ NetworkConfig one = config_of(NULL, NULL, NULL),
                                        two = config_of(NULL, NULL, NULL),
                                        three = config_of("172.18.0.0/24", NULL, NULL);
-        _cleanup_free_
-        char *name = str_format("br-%.12s", one.id);
+        _cleanup_free_ char *name = str_format("br-%.12s", one.id);
         Error err = { 0 };
 
         ASSERT_OK(world_new(&world, &err), &err);
@@ -246,8 +245,7 @@ TEST(ports_are_held) {
                                     range = endpoint_of("8080-8082:80"), any = endpoint_of("80"),
                                     other = endpoint_of("127.0.0.1:8080:80"),
                                     foreign = endpoint_of("9090:80");
-        _cleanup_close_
-        int fd = bind_host_port(9090);
+        _cleanup_close_ int fd = bind_host_port(9090);
         Error err = { 0 };
 
         ASSERT_OK(world_new(&world, &err), &err);
@@ -280,8 +278,7 @@ TEST(inside) {
                 config_of("172.28.0.0/16", "com.docker.network.container_iface_prefix", "lan");
         _cleanup_endpoint_ Endpoint endpoint = endpoint_of(NULL);
         _cleanup_(rtnl_closep) Rtnl *inner = NULL;
-        _cleanup_close_
-        int netns = -1;
+        _cleanup_close_ int netns = -1;
         Error err = { 0 };
         int home = -1;
 
@@ -323,8 +320,7 @@ typedef struct Worker {
 
 static int come_and_go(Worker *worker) {
         _cleanup_endpoint_ Endpoint endpoint = endpoint_of("80");
-        _cleanup_close_
-        int netns = -1;
+        _cleanup_close_ int netns = -1;
         char *upstream[] = { NULL };
         Net *net = worker->world->net;
         int r = netns_new(&netns, &worker->err);

@@ -26,10 +26,8 @@ static void add_route(void *data, const RtnlRoute *route) {
 
 /* The host's nameservers must stay reachable, though only the default route leads to them. */
 static void add_nameservers(SubnetList *list) {
-        _cleanup_free_
-        char *text = NULL;
-        _cleanup_strv_
-        char **lines = NULL;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **lines = NULL;
         size_t length;
 
         if (file_read_at(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &text, &length, NULL) < 0)

@@ -97,8 +97,7 @@ static int bind_port(uint8_t protocol, uint32_t address, int64_t number, int *re
         struct sockaddr_in name = { .sin_family = AF_INET,
                                     .sin_port = htons((uint16_t)number),
                                     .sin_addr.s_addr = htonl(address) };
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
 
         for (size_t i = 0; i < ELEMENTS(protocols); i++)
                 if (protocols[i].number == protocol)
@@ -160,8 +159,7 @@ static int hold_any(PortTable *ports, NetPort *port, uint32_t address, int first
 }
 
 static void ephemeral_range(int *ret_first, int *ret_last) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
         unsigned first, last;
 

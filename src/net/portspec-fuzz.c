@@ -7,8 +7,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_
-        char *text = str_copy_n((const char *)data, strnlen((const char *)data, size));
+        _cleanup_free_ char *text =
+                str_copy_n((const char *)data, strnlen((const char *)data, size));
         JsonArray ports = { 0 };
         Error err = { 0 };
         int r = port_spec_parse(text, &ports, &err);

@@ -43,8 +43,7 @@ TEST(specs) {
 
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 _cleanup_(free_ports) JsonArray ports = { 0 };
-                _cleanup_free_
-                char *text = NULL;
+                _cleanup_free_ char *text = NULL;
                 Error err = { 0 };
 
                 ASSERT_OK(port_spec_parse(rows[i].spec, &ports, &err), &err);

@@ -9,8 +9,7 @@
 /* "80" or "80-90". As in Docker, 0 is a port, and the second may not be less than the first. */
 static int parse_range(const char *text, int *ret_first, int *ret_last) {
         const char *dash = strchr(text, '-');
-        _cleanup_free_
-        char *first = dash ? str_copy_n(text, (size_t)(dash - text)) : NULL;
+        _cleanup_free_ char *first = dash ? str_copy_n(text, (size_t)(dash - text)) : NULL;
 
         if (str_to_int_in(dash ? first : text, 0, 65535, ret_first) < 0 ||
             str_to_int_in(dash ? dash + 1 : text, 0, 65535, ret_last) < 0 || *ret_last < *ret_first)
@@ -87,8 +86,7 @@ static int parse_parts(const char *spec, char *copy, Parts *parts, Error *err) {
 }
 
 int port_spec_parse(const char *spec, JsonArray *ports, Error *err) {
-        _cleanup_free_
-        char *copy = str_copy(spec);
+        _cleanup_free_ char *copy = str_copy(spec);
         Parts parts = { 0 };
         int count, host_count, r = parse_parts(spec, copy, &parts, err);
 

@@ -92,8 +92,7 @@ static int apply(const uint16_t ports[2], Error *err) {
 }
 
 static int bind_any(int type, int *ret_fd, uint16_t *ret_port, Error *err) {
-        _cleanup_close_
-        int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_close_ int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct sockaddr_in name = { .sin_family = AF_INET };
         const uint8_t address[4] = DNS_ADDRESS;
         socklen_t length = sizeof(name);
@@ -110,8 +109,7 @@ static int bind_any(int type, int *ret_fd, uint16_t *ret_port, Error *err) {
 
 int redirect_open(int netns_fd, int *ret_udp, int *ret_tcp, Error *err) {
         _cleanup_netns_ int home = -1;
-        _cleanup_close_
-        int udp = -1, tcp = -1;
+        _cleanup_close_ int udp = -1, tcp = -1;
         uint16_t ports[2];
         int r = netns_enter(netns_fd, &home, err);
 

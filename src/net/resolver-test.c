@@ -86,8 +86,7 @@ static void scene_done(Scene *scene) {
 /* ---- a client ---- */
 
 static void make_query(Buf *query, const char *name, uint16_t type) {
-        _cleanup_strv_
-        char **labels = str_split(name, '.');
+        _cleanup_strv_ char **labels = str_split(name, '.');
         uint8_t header[DNS_HEADER] = { 0x12, 0x34, 1, 0, 0, 1 };
         uint8_t tail[5] = { 0, (uint8_t)(type >> 8), (uint8_t)type, 0, DNS_CLASS_IN };
 
@@ -127,10 +126,8 @@ typedef struct Reply {
 
 /* Asks over UDP; answers as upstream with one address if upstream is asked. */
 static bool ask(const Scene *scene, int netns, const char *name, uint16_t type, Reply *reply) {
-        _cleanup_buf_
-        Buf query = { 0 };
-        _cleanup_close_
-        int fd = client(netns, SOCK_DGRAM);
+        _cleanup_buf_ Buf query = { 0 };
+        _cleanup_close_ int fd = client(netns, SOCK_DGRAM);
         struct pollfd items[2] = { { .fd = fd, .events = POLLIN },
                                    { .fd = scene->upstream_udp, .events = POLLIN } };
 
@@ -138,8 +135,7 @@ static bool ask(const Scene *scene, int netns, const char *name, uint16_t type, 
         if (send(fd, query.data, query.length, 0) < 0)
                 return false;
         while (poll(items, 2, WAIT_MS) > 0) {
-                _cleanup_buf_
-                Buf answer = { 0 };
+                _cleanup_buf_ Buf answer = { 0 };
                 struct sockaddr_in peer;
                 socklen_t size = sizeof(peer);
                 DnsQuery parsed;
@@ -263,8 +259,7 @@ TEST(internal_is_not_forwarded) {
 }
 
 static bool ask_stream(int fd, const char *name, Reply *reply) {
-        _cleanup_buf_
-        Buf query = { 0 };
+        _cleanup_buf_ Buf query = { 0 };
         uint8_t size[2] = { 0 };
 
         make_query(&query, name, DNS_TYPE_A);
@@ -279,8 +274,7 @@ static bool ask_stream(int fd, const char *name, Reply *reply) {
 
 TEST(over_tcp) {
         _cleanup_(scene_done) Scene scene;
-        _cleanup_close_
-        int fd = -1;
+        _cleanup_close_ int fd = -1;
         Error err = { 0 };
         Reply reply;
 
@@ -296,10 +290,8 @@ TEST(over_tcp) {
 /* Upstream is asked over TCP too, where the client asks so. */
 TEST(forwarded_over_tcp) {
         _cleanup_(scene_done) Scene scene;
-        _cleanup_close_
-        int fd = -1, peer = -1;
-        _cleanup_buf_
-        Buf query = { 0 }, answer = { 0 };
+        _cleanup_close_ int fd = -1, peer = -1;
+        _cleanup_buf_ Buf query = { 0 }, answer = { 0 };
         Error err = { 0 };
         uint8_t size[2] = { 0 }, question[DNS_UDP_SIZE];
         DnsQuery parsed;
@@ -330,8 +322,7 @@ TEST(forwarded_over_tcp) {
 TEST(port_53_stays_free) {
         _cleanup_(scene_done) Scene scene;
         struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(53) };
-        _cleanup_close_
-        int udp = -1, tcp = -1;
+        _cleanup_close_ int udp = -1, tcp = -1;
         Error err = { 0 };
         Reply reply;
         int home = -1;

@@ -72,10 +72,8 @@ static size_t limit_of(const Client *client, const DnsQuery *query) {
 static bool answer_name(Attachment *attachment, const Client *client, const uint8_t *data,
                         const DnsQuery *query) {
         Resolver *resolver = attachment->resolver;
-        _cleanup_free_
-        uint32_t *addresses = NULL;
-        _cleanup_buf_
-        Buf reply = { 0 };
+        _cleanup_free_ uint32_t *addresses = NULL;
+        _cleanup_buf_ Buf reply = { 0 };
         size_t count;
 
         (void)pthread_mutex_lock(&resolver->lock);
@@ -98,10 +96,8 @@ static bool answer_name(Attachment *attachment, const Client *client, const uint
 static bool answer_reverse(Attachment *attachment, const Client *client, const uint8_t *data,
                            const DnsQuery *query) {
         Resolver *resolver = attachment->resolver;
-        _cleanup_free_
-        char *name = NULL;
-        _cleanup_buf_
-        Buf reply = { 0 };
+        _cleanup_free_ char *name = NULL;
+        _cleanup_buf_ Buf reply = { 0 };
         uint32_t address;
 
         if (query->type != DNS_TYPE_PTR || dns_reverse_parse(query->name, &address) < 0)
@@ -120,8 +116,7 @@ static bool answer_reverse(Attachment *attachment, const Client *client, const u
 
 static void answer_rcode(Attachment *attachment, const Client *client, const uint8_t *data,
                          const DnsQuery *query, int rcode) {
-        _cleanup_buf_
-        Buf reply = { 0 };
+        _cleanup_buf_ Buf reply = { 0 };
 
         dns_reply_start(&reply, data, query, rcode);
         dns_reply_end(&reply, query);
@@ -145,8 +140,7 @@ void client_ask(Attachment *attachment, const Client *client, const uint8_t *dat
         int r = dns_query_parse(data, length, &query);
 
         if (r > 0 || (r < 0 && client->stream && length >= DNS_HEADER)) {
-                _cleanup_buf_
-                Buf reply = { 0 };
+                _cleanup_buf_ Buf reply = { 0 };
 
                 dns_reply_error(&reply, data, r > 0 ? r : DNS_FORMERR);
                 client_answer(attachment, client, reply.data, reply.length);

@@ -72,8 +72,7 @@ static bool flush(Stream *stream) {
 static void handle_questions(Stream *stream) {
         while (!stream->busy && !stream->out.length && stream->in.length >= 2) {
                 size_t length = dns_id((uint8_t *)stream->in.data); /* two bytes, like an id */
-                _cleanup_free_
-                uint8_t *message = NULL;
+                _cleanup_free_ uint8_t *message = NULL;
                 Client client = { .stream = stream };
 
                 if (stream->in.length - 2 < length)

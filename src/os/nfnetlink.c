@@ -40,8 +40,8 @@ struct Nft {
 };
 
 static int open_socket(int flags, uint32_t groups, int *ret_fd, Error *err) {
-        _cleanup_close_
-        int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
+        _cleanup_close_ int fd =
+                socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
         struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 
         if (fd < 0)

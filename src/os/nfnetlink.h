@@ -86,7 +86,7 @@ void nft_value_link(NftValue *value, const char *name);
 /* ---- the transaction: all of it happens, or nothing ---- */
 
 void nft_put_table(Nft *nft);
-void nft_put_new_table(Nft *nft); /* -EEXIST if there is one */
+void nft_put_new_table(Nft *nft);    /* -EEXIST if there is one */
 void nft_put_delete_table(Nft *nft); /* an error if there is none: put the table first */
 void nft_put_chain(Nft *nft, const NftChain *chain);
 void nft_put_set(Nft *nft, const NftSet *set);

@@ -277,8 +277,7 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
  * it does not come up to be routed, so a port must let its own packets return (hairpin) and may not
  * be isolated from its neighbours; the firewall sees what they say to each other instead. */
 static bool is_filtered(void) {
-        _cleanup_free_
-        char *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t length;
 
         return file_read_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 16, &text,
@@ -386,8 +385,7 @@ static int choose_names(Join *join, Error *err) {
 }
 
 static int make_pair(Join *join, Error *err) {
-        _cleanup_free_
-        char *alias = str_format(LINK_ALIAS " %.12s", join->endpoint->container_id);
+        _cleanup_free_ char *alias = str_format(LINK_ALIAS " %.12s", join->endpoint->container_id);
         RtnlVeth veth = { .name = join->host_link,
                           .alias = alias,
                           .master = join->bridge,
@@ -452,8 +450,7 @@ static int read_gateway(const Endpoint *endpoint, in_addr_t *ret, Error *err) {
 static int configure_inner(Join *join, Error *err) {
         Subnet subnet;
         in_addr_t address, gateway;
-        _cleanup_free_
-        char *text = str_copy(join->endpoint->address);
+        _cleanup_free_ char *text = str_copy(join->endpoint->address);
         char *slash = strchr(text, '/');
         int prefix, r, index = rtnl_index(join->inner, join->inner_link);
 
