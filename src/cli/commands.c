@@ -161,5 +161,5 @@ static const Entry root_entries[] = {
         COMMAND("wait", SECTION_COMMANDS, wait_command),
         UNDONE("completion", SECTION_NONE, "Print a completion script (bash only)"),
 };
-const Group root_group = { "A container engine in C, a drop-in for Docker's", root_entries,
+const Group root_group = { "A container engine in C, a drop-in for Docker", root_entries,
                            ELEMENTS(root_entries) };
