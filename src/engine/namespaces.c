@@ -21,32 +21,6 @@ bool pid_mode_is_private(const HostConfig *host) {
         return !str_equal(host->pid_mode, "host") && !other(host->pid_mode);
 }
 
-/* What a container that shares another's network can't have of its own, in Docker's words. */
-static int shared_network_check(const ContainerCreate *create, Error *err) {
-        const HostConfig *host = &create->host;
-        const ContainerConfig *config = &create->config;
-        const struct {
-                bool given;
-                const char *what;
-        } conflicts[] = {
-                { !str_empty(config->hostname), "hostname and the network mode" },
-                { strv_length(host->dns) > 0, "dns and the network mode" },
-                { strv_length(host->extra_hosts) > 0,
-                  "custom host-to-IP mapping and the network mode" },
-                { !str_empty(config->mac_address), "mac-address and the network mode" },
-                { host->port_bindings.count > 0 || host->publish_all_ports,
-                  "port publishing and the container type network mode" },
-                { strv_length(config->exposed_ports) > 0,
-                  "port exposing and the container type network mode" },
-        };
-
-        for (size_t i = 0; i < ELEMENTS(conflicts); i++)
-                if (conflicts[i].given)
-                        return error_kind(err, ERROR_INVALID, "conflicting options: %s",
-                                          conflicts[i].what);
-        return 0;
-}
-
 int namespaces_check(const ContainerCreate *create, Error *err) {
         static const char *const pid[] = { "host", "private" },
                                  *const uts[] = { "host", "private" },
@@ -70,7 +44,7 @@ int namespaces_check(const ContainerCreate *create, Error *err) {
         if (str_equal(host->uts_mode, "host") && !str_empty(create->config.hostname))
                 return error_kind(err, ERROR_INVALID,
                                   "conflicting options: hostname and the UTS mode");
-        return other(host->network_mode) ? shared_network_check(create, err) : 0;
+        return 0;
 }
 
 static void add(OciLinux *linux_, const char *type, char *path) {
