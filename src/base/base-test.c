@@ -256,6 +256,16 @@ TEST(a_message_is_one_line) {
         close_fd(&old);
 }
 
+TEST(taking_evaluates_once) {
+        int fds[] = { 3, 4 }, *fd = fds;
+        char text[] = "x", *pointers[] = { text, text }, **pointer = pointers;
+
+        ASSERT_INT(TAKE_FD(*fd++), 3);
+        ASSERT(fd == &fds[1] && fds[0] == -1 && fds[1] == 4);
+        ASSERT(TAKE_PTR(*pointer++) == text);
+        ASSERT(pointer == &pointers[1] && !pointers[0] && pointers[1] == text);
+}
+
 TEST(descriptors_travel) {
         int ends[2], got[FDS_MAX];
         size_t count;

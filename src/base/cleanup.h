@@ -18,19 +18,21 @@
                         function(*thing);                                                          \
         }
 
-/* Hands the pointer to the caller and forgets it here. */
+/* Hands the pointer to the caller and forgets it here. The argument is evaluated once. */
 #define TAKE_PTR(pointer)                                                                          \
         ({                                                                                         \
-                __typeof__(pointer) taken_ = (pointer);                                            \
-                (pointer) = NULL;                                                                  \
+                __typeof__(pointer) *place_ = &(pointer);                                          \
+                __typeof__(pointer) taken_ = *place_;                                              \
+                *place_ = NULL;                                                                    \
                 taken_;                                                                            \
         })
 
-/* Hands the descriptor to the caller and forgets it here. */
+/* Hands the descriptor to the caller and forgets it here. The argument is evaluated once. */
 #define TAKE_FD(fd)                                                                                \
         ({                                                                                         \
-                int taken_ = (fd);                                                                 \
-                (fd) = -1;                                                                         \
+                int *place_ = &(fd);                                                               \
+                int taken_ = *place_;                                                              \
+                *place_ = -1;                                                                      \
                 taken_;                                                                            \
         })
 

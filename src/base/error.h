@@ -39,3 +39,16 @@ int error_prefix(Error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The negative errno that stands for kind. */
 int error_number_of(ErrorKind kind);
+
+/* What the static analysers can't see from outside error.c: that none of these returns 0. Without
+ * it they follow callers onto paths where an output was never set. */
+#if defined(__clang_analyzer__) || defined(BRIG_ANALYZER)
+static inline int error_negative(int r) {
+        if (r >= 0)
+                __builtin_unreachable();
+        return r;
+}
+#define error_set(...) error_negative(error_set(__VA_ARGS__))
+#define error_kind(...) error_negative(error_kind(__VA_ARGS__))
+#define error_prefix(...) error_negative(error_prefix(__VA_ARGS__))
+#endif

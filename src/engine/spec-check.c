@@ -124,7 +124,7 @@ static int seccomp_text_check(const char *text, Error *err) {
 }
 
 static int security_check(const HostConfig *host, Error *err) {
-        SecurityOptions security;
+        SecurityOptions security = { 0 };
 
         int r = capabilities_check(host, err);
         if (r == 0)
