@@ -79,6 +79,18 @@ static int set_streams(Exec *exec, Error *err) {
         return r < 0 ? r : process_set_stdio(exec->io, exec->root_fd, slave, exec->process, err);
 }
 
+/* The program's name is resolved while this is still the runtime's process: a link of the image to
+ * /proc/self/fd/N would lead through any directory of the host that is open here, to a program of
+ * the host's (CVE-2024-21626). The last thing to be kept is the parent's ear. */
+static int close_all_but_sync(const Exec *exec, Error *err) {
+        unsigned first = (unsigned)(3 + exec->io->listen_fds), sync = (unsigned)exec->sync_fd;
+
+        if ((sync > first && close_range(first, sync - 1, 0) < 0) ||
+            close_range(MAX(sync + 1, first), ~0u, 0) < 0)
+                return error_set(err, errno, "close the runtime's descriptors");
+        return 0;
+}
+
 static void run(Exec *exec) __attribute__((noreturn));
 static void run(Exec *exec) {
         Error err = {};
@@ -91,6 +103,8 @@ static void run(Exec *exec) {
                 r = enter(exec, &err);
         if (r == 0)
                 r = set_streams(exec, &err);
+        if (r == 0)
+                r = close_all_but_sync(exec, &err);
         if (r == 0)
                 r = process_restrict(&exec->plan, &err);
         if (r == 0 && sync_send(exec->sync_fd, SYNC_READY, -1) == 0)
