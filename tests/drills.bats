@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# drills.bats: attacks of our own on the engine, each a hostile image, bundle or call. What is asked after each is whether the host is
+# as it was: its programs, canary files, mounts and links. Needs root.
+
+load lib
+
+setup_file() {
+  make_host
+  export root host_pid
+  start_daemon
+  export daemon_pid
+  load_busybox
+  echo untouched >"$root/canary"
+  snapshot >"$root/before"
+}
+
+teardown_file() { end_host; }
+
+teardown() {
+  local ids
+  ids=$(brig ps -aq) && [[ -n $ids ]] && brig rm -f $ids >/dev/null
+  snapshot | diff "$root/before" -
+}
+
+# What no drill may change: programs, canaries, the pattern of core files, links; mounts are end_host's to ask.
+snapshot() {
+  sha256sum "$build/src/runtime/brig-runtime" "$build/src/monitor/brig-monitor" /bin/busybox "$root/canary" /etc/passwd
+  cat /proc/sys/kernel/core_pattern
+  stat -c '%t:%T %a %u' /dev/null
+}
+
+# image_of DIRECTORY NAME: the busybox root with what is in the directory laid over it.
+image_of() {
+  local tree=$BATS_TEST_TMPDIR/tree
+  mkdir -p "$tree"
+  tar -C "$tree" -xf "$(busybox_tar)"
+  cp -a --remove-destination "$1/." "$tree/"
+  tar -C "$tree" --numeric-owner --owner=0 --group=0 -c . | brig import - "$2" >/dev/null
+}
+
+fails() { if "$@" >/dev/null 2>&1; then echo "succeeded: $*"; return 1; fi; }
+
+@test "drill: exec of a program through a leaked directory (CVE-2024-21626)" {
+  local n up
+  brig run -d --name drill busybox sleep 1000
+  for n in {3..40}; do
+    for up in . ../../../../../../../..; do
+      fails brig exec drill "/proc/self/fd/$n/$up/bin/busybox" true
+    done
+  done
+}
+
+@test "drill: exec of an image's link to a program through a leaked directory" {
+  local n over=$BATS_TEST_TMPDIR/over
+  for n in {3..40}; do
+    mkdir -p "$over/leak$n"
+    ln -s "/proc/self/fd/$n/../../../../../../../../bin/busybox" "$over/leak$n/true"
+  done
+  image_of "$over" hostile
+  brig run -d --name drill hostile sleep 1000
+  for n in {3..40}; do
+    fails brig exec drill "/leak$n/true"
+    fails brig run --rm --entrypoint "/leak$n/true" hostile
+  done
+}
+
+@test "drill: a working directory through a leaked directory (CVE-2024-21626)" {
+  local n
+  brig run -d --name drill busybox sleep 1000
+  for n in {3..40}; do
+    fails brig exec -w "/proc/self/fd/$n" drill true
+    fails brig run --rm -w "/proc/self/fd/$n" busybox true
+  done
+}
+
+@test "drill: only the three standard descriptors reach a program" {
+  brig run -d --name drill busybox sleep 1000
+  [[ $(brig exec drill sh -c 'cd /proc/1/fd && echo *') == "0 1 2" ]]
+  # [ is the shell's own, so that self is what exec started.
+  [[ -z $(brig exec drill sh -c 'n=3; while [ $n -lt 100 ]; do [ ! -L /proc/self/fd/$n ] || echo $n; n=$((n + 1)); done') ]]
+}
+
+@test "drill: the runtime's program is not written to (CVE-2019-5736)" {
+  local over=$BATS_TEST_TMPDIR/over
+  mkdir -p "$over/bin"
+  # A script whose interpreter is the process itself: what runs it is the runtime's file, if it can be reached.
+  printf '#!/proc/self/exe\n' >"$over/bin/again"
+  chmod 755 "$over/bin/again"
+  image_of "$over" hostile
+  brig run -d --name drill hostile sh -c 'while :; do for p in /proc/[0-9]*; do (echo overwritten >$p/exe) 2>/dev/null; done; done'
+  for n in 1 2 3 4 5; do
+    fails brig exec drill /bin/again
+  done
+}
+
+@test "drill: an image whose /proc or /sys is a link to elsewhere (CVE-2019-19921, CVE-2023-27561)" {
+  local name tree
+  for name in proc sys; do
+    tree=$BATS_TEST_TMPDIR/$name
+    mkdir -p "$tree/elsewhere/self/attr"
+    tar -C "$tree" -xf "$(busybox_tar)"
+    rmdir "$tree/$name" && ln -s /elsewhere "$tree/$name"
+    tar -C "$tree" -c . | brig import - "linked-$name" >/dev/null
+    fails brig run --rm "linked-$name" true
+  done
+}
+
+@test "drill: masked and read-only paths, kernel files and devices" {
+  run brig run --rm busybox sh -c '
+    for f in /proc/kcore /proc/keys /proc/timer_list /proc/sched_debug; do [ ! -e $f ] || [ -z "$(head -c 1 $f 2>/dev/null)" ] || echo "reads $f"; done
+    for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe; do (echo x >$f) 2>/dev/null && echo "writes $f"; done
+    mknod /tmp/disk b 254 0 && (head -c 1 /tmp/disk) 2>/dev/null && echo "reads a disk"
+    mount -t tmpfs none /tmp 2>/dev/null && echo mounts
+    unshare -U true 2>/dev/null && echo "makes a user namespace"
+    grep -E "^CapInh:.*[1-9a-f]" /proc/self/status
+    :'
+  [[ $status -eq 0 && -z $output ]]
+}
+
+@test "drill: ids that lead out of the data root" {
+  local id
+  for id in '..%2f..%2fcanary' '%2e%2e' '..' '.%00' 'a%2f..%2fb'; do
+    run curl -s -o /dev/null -w '%{http_code}' --path-as-is -X DELETE --unix-socket "$root/brig.sock" "http://d/containers/$id"
+    [[ $output == 4* ]]
+    run curl -s -o /dev/null -w '%{http_code}' --path-as-is --unix-socket "$root/brig.sock" "http://d/volumes/$id"
+    [[ $output == 4* || $output == 301 ]]
+  done
+}
