@@ -20,10 +20,15 @@ make_host() {
 on_host() { nsenter --target "$host_pid" --net --mount -- "$@"; }
 
 # start_daemon [FLAG...]: brigd in the test's host; returns once it answers. BRIG_FAILPOINT is passed on.
+#
+# In a sanitized build (tools/build asan, tsan) what the daemon, its monitors and runtimes report goes to $root/sanitizer.PID, which end_host
+# reads: their standard error is /dev/null, or a container's.
 start_daemon() {
+  local report=log_path=$root/sanitizer:exitcode=99
   local notify=$root/notify.fifo
   rm -f "$notify"; mkfifo "$notify"
-  nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
+  ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
+    nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
     --cgroup-parent "/brig-test-$host_pid" --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
   daemon_pid=$!
   export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
@@ -58,13 +63,23 @@ kill_daemon() {
 
 # Removes all containers, then stops the daemon and the host, then checks that nothing is left.
 end_host() {
-  local ids
+  local ids status=0
   if [[ -n ${daemon_pid:-} ]]; then
     ids=$(brig ps -aq) && [[ -n $ids ]] && brig rm -f $ids >/dev/null
     stop_daemon
   fi
-  leftovers "$root" && kill "$host_pid" && { wait "$host_pid" 2>/dev/null || :; }
+  leftovers "$root" || status=1
+  sanitizer_reports || status=1
+  kill "$host_pid" && { wait "$host_pid" 2>/dev/null || :; }
   rm -rf --one-file-system "$root"
+  return $status
+}
+
+# Prints and fails on what a sanitizer found in the daemon (its leaks at the end too), a monitor or a runtime.
+sanitizer_reports() {
+  local reports
+  reports=$(find "$root" -maxdepth 1 \( -name 'sanitizer.*' -o -name brigd.log \) -exec grep -hE -A 30 'ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer' {} + | head -150)
+  [[ -z $reports ]] || { echo "a sanitizer reports:"; printf '%s\n' "$reports"; return 1; }
 }
 
 # leftovers ROOT: prints and fails on what the engine left behind: mounts, processes, links, tables, control groups.

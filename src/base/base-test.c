@@ -262,6 +262,7 @@ TEST(taking_evaluates_once) {
 
         ASSERT_INT(TAKE_FD(*fd++), 3);
         ASSERT(fd == &fds[1] && fds[0] == -1 && fds[1] == 4);
+        /* cppcheck-suppress unknownEvaluationOrder ; typeof evaluates nothing */
         ASSERT(TAKE_PTR(*pointer++) == text);
         ASSERT(pointer == &pointers[1] && !pointers[0] && pointers[1] == text);
 }

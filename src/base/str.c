@@ -113,7 +113,7 @@ int str_to_uint64(const char *text, uint64_t *ret) {
 }
 
 int str_to_int_in(const char *text, int low, int high, int *ret) {
-        int64_t value;
+        int64_t value = 0;
         int r = str_to_int64(text, &value);
 
         if (r < 0)

@@ -34,7 +34,8 @@ static void print_attributes(json_object *attributes) {
                 return;
         json_object_object_foreach(attributes, name, value)
                 strv_format(&words, "%s=%s", name, json_object_get_string(value) ?: "");
-        qsort(words, strv_length(words), sizeof(*words), compare_texts);
+        if (words)
+                qsort(words, strv_length(words), sizeof(*words), compare_texts);
         text = strv_join(words, ", ");
         (void)printf(" (%s)", text);
 }

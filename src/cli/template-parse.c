@@ -567,7 +567,7 @@ static int parse_block(Parser *p, const char *word, Node *node);
 
 /* {{else}}, {{else if …}}, {{else with …}}: up to and with the {{end}}. */
 static int parse_else(Parser *p, Node *node) {
-        Stop stop;
+        Stop stop = STOP_END_OF_TEXT;
         int r;
 
         (void)skip_spaces(p);
@@ -592,7 +592,7 @@ static int parse_else(Parser *p, Node *node) {
 /* What follows {{if, {{range or {{with, up to and with its {{end}}. */
 static int parse_block(Parser *p, const char *word, Node *node) {
         size_t scope = strv_length(p->variables);
-        Stop stop;
+        Stop stop = STOP_END_OF_TEXT;
         int r;
 
         if (++p->depth > DEPTH_MAX)

@@ -324,7 +324,7 @@ static bool is_label_call(const Run *run, const Term *term) {
 /* last is what the stage before it came to: one argument more. */
 static int evaluate_call(Run *run, const Stage *stage, Value dot, const Value *last, Value *ret) {
         const Term *first = stage->terms;
-        Value arguments[ARGUMENTS_MAX + 1];
+        Value arguments[ARGUMENTS_MAX + 1] = { 0 };
         size_t count = 0;
 
         for (const Term *term = first->next; term; term = term->next) {

@@ -26,7 +26,7 @@ void resolv_parse(const char *text, ResolvConf *ret) {
         for (char **line = lines; line && *line; line++) {
                 _cleanup_strv_ char **words = NULL;
                 words_add(&words, str_trim(*line));
-                if (strv_length(words) < 2 || words[0][0] == '#' || words[0][0] == ';')
+                if (!words || strv_length(words) < 2 || words[0][0] == '#' || words[0][0] == ';')
                         continue;
                 if (str_equal(words[0], "nameserver")) {
                         strv_add(&ret->servers, words[1]);

@@ -87,7 +87,7 @@ static int read_time(const char *name, json_object *value, int64_t *ret, Error *
 
 static int read_strings(const char *name, json_object *value, bool or_one, char ***ret,
                         Error *err) {
-        const char *text;
+        const char *text = NULL;
         int r;
 
         *ret = strv_free(*ret);

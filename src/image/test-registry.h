@@ -85,6 +85,7 @@ static inline void *test_registry_run(void *data) {
         TestRegistry *registry = data;
 
         for (;;) {
+                /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
                 _cleanup_close_ int fd = accept4(registry->fd, NULL, NULL, SOCK_CLOEXEC);
 
                 if (fd < 0)

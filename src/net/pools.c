@@ -56,7 +56,7 @@ static int choose(const SubnetList *taken, NetPool *pool, Error *err) {
         SubnetList all = { 0 };
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         char text[IPV4_TEXT_MAX];
-        Subnet subnet;
+        Subnet subnet = { 0 };
         int r;
 
         for (size_t i = 0; i < taken->count; i++)
@@ -76,7 +76,7 @@ static int choose(const SubnetList *taken, NetPool *pool, Error *err) {
 }
 
 static int fill_one(SubnetList *taken, NetPool *pool, Error *err) {
-        Subnet subnet;
+        Subnet subnet = { 0 };
         int r = str_empty(pool->subnet) ? choose(taken, pool, err) : 0;
 
         if (r == 0)

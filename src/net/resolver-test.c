@@ -304,6 +304,7 @@ TEST(forwarded_over_tcp) {
         ASSERT(send(fd, size, 2, 0) == 2);
         ASSERT(send(fd, query.data, query.length, 0) == (ssize_t)query.length);
         ASSERT(readable(scene.upstream_tcp));
+        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
         peer = accept4(scene.upstream_tcp, NULL, NULL, SOCK_CLOEXEC);
         ASSERT(readable(peer) && fd_read_full(peer, size, 2) == 2);
         ASSERT(fd_read_full(peer, question, dns_id(size)) == (ssize_t)query.length);

@@ -136,6 +136,7 @@ void stream_answer(Stream *stream, const void *data, size_t length) {
 
 void stream_accept(Attachment *attachment) {
         Stream *stream;
+        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
         int fd = accept4(attachment->tcp_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd < 0)
@@ -159,5 +160,5 @@ void stream_accept(Attachment *attachment) {
 
 void stream_close_all(Attachment *attachment) {
         while (attachment->streams)
-                free_stream(attachment->streams);
+                free_stream(attachment->streams); /* NOLINT: it makes the next the first */
 }

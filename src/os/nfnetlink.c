@@ -54,7 +54,7 @@ static int open_socket(int flags, uint32_t groups, int *ret_fd, Error *err) {
 
 int nft_open(uint8_t family, const char *table, Nft **ret, Error *err) {
         _cleanup_(nft_closep) Nft *nft = NEW(Nft);
-        struct sockaddr_nl address;
+        struct sockaddr_nl address = { 0 };
         socklen_t length = sizeof(address);
         int size = SEND_BUFFER, r;
 
