@@ -87,6 +87,8 @@ static int keep_capabilities(const cap_value_t *kept, size_t count, Error *err) 
 
 /* pivot_root(2) with "." twice: the old root lies below the new one, and is let go. */
 static int enter_directory(int directory_fd, Error *err) {
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+                                                     MOUNT_ATTR_NOEXEC };
         _cleanup_close_ int tree = -1;
 
         /* A mount of the old namespace can't be cloned from the new one. */
@@ -94,6 +96,11 @@ static int enter_directory(int directory_fd, Error *err) {
                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
         if (tree < 0)
                 return error_set(err, errno, "clone the directory's mount");
+        /* A layer may hold devices, and nothing here may open one: the host's disks are an mknod(2)
+         * away from whoever takes this program over. */
+        if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) <
+            0)
+                return error_set(err, errno, "make the directory's mount one without devices");
         if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
                 return error_set(err, errno, "make namespaces");
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
