@@ -18,6 +18,7 @@ typedef struct Transfer {
         HttpGet *get;
         Error *err;
         int sink_result;
+        bool cut;     /* the body is longer than anybody reads */
         int64_t skip; /* bytes of a whole answer to a question for the rest */
 } Transfer;
 
@@ -45,10 +46,11 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *data) {
 
         (void)one;
         if (!good || !get->sink) {
-                size_t limit = good ? DOCUMENT_LIMIT : BODY_MAX;
+                size_t limit = good ? DOCUMENT_LIMIT : BODY_MAX, room = limit - get->body.length;
 
-                buf_add(&get->body, bytes, MIN(length, limit - MIN(limit, get->body.length)));
-                return length;
+                buf_add(&get->body, bytes, MIN(length, room));
+                transfer->cut = length > room; /* nobody waits for the end of it */
+                return transfer->cut ? 0 : length;
         }
         if (get->offset > 0 && status == 200 && transfer->skip < 0)
                 transfer->skip = get->offset;
@@ -149,7 +151,8 @@ static void set_up(CURL *curl, const HttpGet *get, Transfer *transfer, struct cu
         (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "brig/" BRIG_VERSION);
         (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+        /* A form holds a credential, and 307 and 308 would bring it to another host. */
+        (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, get->form ? 0L : 1L);
         (void)curl_easy_setopt(curl, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
         (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
         (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
@@ -230,7 +233,11 @@ int http_get(CURL *curl, HttpGet *get, Error *err) {
         get->redirected = redirects > 0;
         if (transfer.sink_result < 0)
                 return transfer.sink_result;
-        if (code == CURLE_OK)
+        if (transfer.cut && get->status < 300)
+                return error_kind(err, ERROR_INVALID,
+                                  "Get \"%s\": the answer is longer than %d bytes", get->url,
+                                  DOCUMENT_LIMIT);
+        if (code == CURLE_OK || transfer.cut)
                 return 0;
         get->transport_failed = code != CURLE_PEER_FAILED_VERIFICATION &&
                                 code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_CONNECT;

@@ -13,7 +13,7 @@ typedef struct World {
         char manifest_digest[DIGEST_TEXT_MAX];
         const char *manifest_type;
         bool wants_token, wants_password, cut_once, busy_once, wrong_blob, foreign_realm,
-                redirect_layers;
+                redirect_layers, redirect_token, endless_token;
         bool listening;
         int redirect_port;
 } World;
@@ -71,13 +71,29 @@ static void answer_layer(World *world, const TestRequest *request, Buf *out) {
         }
 }
 
+static void answer_token(World *world, Buf *out) {
+        if (world->redirect_token) {
+                _cleanup_free_ char *location =
+                        str_format("Location: http://127.0.0.1:%d/steal\r\n", world->redirect_port);
+
+                test_answer(out, "307 Temporary Redirect", location, "", 0);
+        } else if (world->endless_token) {
+                _cleanup_free_ char *spaces = alloc_zero(1, 5 << 20);
+
+                memset(spaces, ' ', 5 << 20);
+                test_answer(out, "200 OK", "", spaces, 5 << 20);
+        } else {
+                test_answer(out, "200 OK", "", "{\"token\":\"good\"}", 16);
+        }
+}
+
 static void answer(TestRegistry *registry, const TestRequest *request, Buf *out) {
         World *world = registry->data;
         _cleanup_free_ char *type =
                 str_format("Content-Type: %s; charset=utf-8\r\n", world->manifest_type);
 
         if (str_after(request->path, "/token"))
-                test_answer(out, "200 OK", "", "{\"token\":\"good\"}", 16);
+                answer_token(world, out);
         else if (!authorized(world, request))
                 answer_unauthorized(world, out);
         else if (str_equal(request->path, "/v2/"))
@@ -309,7 +325,36 @@ TEST(credentials_stay_with_the_registry) {
         ASSERT_STR(log, "/elsewhere -");
 }
 
+/* A refresh token is in a form, which some redirections send once more. */
+TEST(a_refresh_token_is_sent_once) {
+        const RegistryAuth auth = { .identity_token = (char *)"refresh" };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(test_registry_stop) TestRegistry thief;
+        Error err = {};
+
+        world_init(&world);
+        test_registry_start(&thief, answer_elsewhere, NULL);
+        world.wants_token = world.redirect_token = true;
+        world.redirect_port = thief.port;
+        ASSERT(pull_as(&test, &world, ":v1", &auth, NULL, &err) < 0);
+        (void)pthread_mutex_lock(&thief.lock);
+        ASSERT(!thief.log);
+        (void)pthread_mutex_unlock(&thief.lock);
+}
+
 /* ---- tired and hostile registries ---- */
+
+TEST(refuses_a_token_without_end) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_init(&world);
+        world.wants_token = world.endless_token = true;
+        ASSERT(pull(&test, &world, &err) < 0);
+        ASSERT(strstr(err.message, "is longer than"));
+}
 
 TEST(resumes_a_broken_download) {
         _cleanup_(test_store_done) TestStore test = test_store();
