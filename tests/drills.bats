@@ -126,3 +126,32 @@ fails() { if "$@" >/dev/null 2>&1; then echo "succeeded: $*"; return 1; fi; }
     [[ $output == 4* || $output == 301 ]]
   done
 }
+
+# swap A B: exchanges the two for as long as it lives.
+swap() {
+  python3 -c '
+import ctypes, sys
+a, b = (x.encode() for x in sys.argv[1:])
+libc = ctypes.CDLL(None)
+while True: libc.renameat2(-100, a, -100, b, 2)' "$1" "$2" >/dev/null 2>&1 3>&- &
+  swap_pid=$!
+}
+
+@test "drill: procfs is mounted on a directory that becomes a link meanwhile (CVE-2019-19921)" {
+  local bundle=$BATS_TEST_TMPDIR/bundle volume=$BATS_TEST_TMPDIR/volume runtime round caught=0
+  runtime=("$build/src/runtime/brig-runtime" --root "$BATS_TEST_TMPDIR/state")
+  mkdir -p "$bundle/rootfs/elsewhere" "$volume/proc"
+  tar -C "$bundle/rootfs" -xf "$(busybox_tar)"
+  ln -s /elsewhere "$volume/link"
+  "${runtime[@]}" spec --bundle "$bundle"
+  jq --arg volume "$volume" '.process.terminal = false | .process.args = ["sh", "-c", "[ ! -e /elsewhere/self ]"]
+    | .mounts += [{destination: "/v", type: "bind", source: $volume, options: ["rbind"]}, {destination: "/v/proc", type: "proc", source: "proc"}]' \
+    "$bundle/config.json" >"$bundle/new" && mv "$bundle/new" "$bundle/config.json"
+  swap "$volume/proc" "$volume/link"
+  for round in {1..150}; do
+    # Refused, or mounted where it was to be: 1 is the script's word that it is elsewhere.
+    "${runtime[@]}" run --bundle "$bundle" "race$round" >"$BATS_TEST_TMPDIR/out" 2>&1 || [[ -s $BATS_TEST_TMPDIR/out ]] || caught=$round
+  done
+  kill "$swap_pid"; wait "$swap_pid" 2>/dev/null || :
+  [[ $caught -eq 0 ]]
+}

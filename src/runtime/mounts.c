@@ -122,35 +122,51 @@ static bool is_kernel_type(const char *type) {
 }
 
 /* procfs and sysfs must lie where the document says, or later writes to /proc would go to a place
- * of the image's choice. */
-static int check_no_links(int root_fd, const OciMount *mount, Error *err) {
-        struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+ * of the image's choice. What is returned is what was checked: a volume's owner may swap a
+ * directory for a link at any moment. */
+static int open_ordinary(int root_fd, const OciMount *mount, int *ret_fd, Error *err) {
+        struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
-        int fd = (int)syscall(SYS_openat2, root_fd, mount->destination, &how, sizeof(how));
+        int fd;
 
-        if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+        do
+                fd = (int)syscall(SYS_openat2, root_fd, mount->destination, &how, sizeof(how));
+        while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+        if (fd >= 0) {
+                *ret_fd = fd;
+                return 0;
+        }
+        if (errno == ELOOP || errno == ENOTDIR)
                 return error_kind(err, ERROR_FORBIDDEN,
                                   "filesystem \"%s\" must be mounted on ordinary directory: '%s' "
                                   "is or passes a symbolic link",
                                   mount->type, mount->destination);
-        close_fd(&fd);
-        return 0;
+        return error_set(err, errno, "open '%s' in the container's root", mount->destination);
+}
+
+static int open_or_make_ordinary(int root_fd, const OciMount *mount, int *ret_fd, Error *err) {
+        _cleanup_close_ int made_fd = -1;
+        int r = open_ordinary(root_fd, mount, ret_fd, err);
+
+        if (r != -ENOENT)
+                return r;
+        r = root_make(root_fd, mount->destination, true, &made_fd, err);
+        return r == 0 ? open_ordinary(root_fd, mount, ret_fd, err) : r;
 }
 
 static int open_target(int root_fd, const OciMount *mount, int source_fd, int *ret_fd, Error *err) {
         bool directory = true;
         struct stat status;
-        int r = 0;
+        int r;
 
         if (source_fd >= 0) {
                 if (fstat(source_fd, &status) < 0)
                         return error_set(err, errno, "mount '%s'", mount->destination);
                 directory = S_ISDIR(status.st_mode);
         }
-        if (is_kernel_type(mount->type))
-                r = check_no_links(root_fd, mount, err);
-        if (r == 0)
-                r = root_make(root_fd, mount->destination, directory, ret_fd, err);
+        r = is_kernel_type(mount->type)
+                    ? open_or_make_ordinary(root_fd, mount, ret_fd, err)
+                    : root_make(root_fd, mount->destination, directory, ret_fd, err);
         return r == 0 ? check_target(*ret_fd, mount, err) : r;
 }
 
