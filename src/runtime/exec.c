@@ -156,7 +156,7 @@ static int accompany(const Exec *exec, pid_t pid, int sync_fd, Error *err) {
         if (r == 0 && (r = sync_send(sync_fd, SYNC_GO, -1)) < 0)
                 r = error_set(err, -r, "the exec process has gone");
         while (r == 0) {
-                SyncKind kind;
+                SyncKind kind = SYNC_READY;
                 int passed = -1;
 
                 r = sync_receive(sync_fd, &kind, &passed, "the exec process", err);
@@ -210,7 +210,7 @@ int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup
                 .sync_fd = -1
         };
         int pidfd = -1, r = runtime_validate_process(process, err);
-        pid_t pid;
+        pid_t pid = -1;
 
         namespaces_init(&exec.ns);
         if (r == 0)
