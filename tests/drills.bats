@@ -155,3 +155,30 @@ while True: libc.renameat2(-100, a, -100, b, 2)' "$1" "$2" >/dev/null 2>&1 3>&- 
   kill "$swap_pid"; wait "$swap_pid" 2>/dev/null || :
   [[ $caught -eq 0 ]]
 }
+
+# hostile_image NAME SCRIPT: the busybox root, changed by the script in it.
+hostile_image() {
+  local tree=$BATS_TEST_TMPDIR/$1
+  mkdir -p "$tree" && tar -C "$tree" -xf "$(busybox_tar)"
+  (cd "$tree" && eval "$2") && tar -C "$tree" -c . | brig import - "$1" >/dev/null
+}
+
+@test "drill: passwd files that are none, and ids that overflow (CVE-2024-40635)" {
+  local user
+  hostile_image fifo 'rm etc/passwd && mkfifo etc/passwd'
+  hostile_image zero 'rm etc/passwd && mknod etc/passwd c 1 5'
+  hostile_image magic 'ln -sf /proc/self/fd/0 etc/passwd'
+  hostile_image large 'head -c 20000000 /dev/zero | tr "\0" a >etc/passwd'
+  for name in fifo zero magic large; do fails brig run --rm -u web "$name" true; done
+  for user in 4294967296 4294967295 18446744073709551616 -1 0:4294967296 $'web\n'; do fails brig run --rm -u "$user" busybox true; done
+}
+
+@test "drill: mount targets, directories and generated files through an image's links" {
+  local out=../../../../../../../..$root/out
+  mkdir -p "$root/out"
+  echo alive >"$root/out/canary"
+  hostile_image links "ln -sf $out link; for f in hosts hostname resolv.conf; do ln -sf $out/canary etc/\$f; done"
+  brig run --rm -v drill-volume:/link/volume -w /link/deep/er --tmpfs /link/tmpfs links true
+  brig volume rm drill-volume >/dev/null
+  [[ $(ls "$root/out") == canary && $(cat "$root/out/canary") == alive ]]
+}
