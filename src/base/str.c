@@ -197,15 +197,17 @@ char **strv_free(char **list) {
         return NULL;
 }
 
-void strv_take(char ***list, char *text) {
-        size_t length = strv_length(*list);
-
+void strv_take_at(char ***list, size_t length, char *text) {
         /* Grows by doubling: the list holds length + 1 pointers, and is enlarged as that reaches a
          * power of two. */
         if (((length + 1) & length) == 0)
                 *list = alloc_resize(*list, (length + 1) * 2, sizeof(char *));
         (*list)[length] = text;
         (*list)[length + 1] = NULL;
+}
+
+void strv_take(char ***list, char *text) {
+        strv_take_at(list, strv_length(*list), text);
 }
 
 void strv_add(char ***list, const char *text) {

@@ -40,6 +40,8 @@ char **strv_copy(char *const *list);
 char **strv_free(char **list);
 void strv_add(char ***list, const char *text); /* stores a copy */
 void strv_take(char ***list, char *text);      /* stores text itself */
+/* strv_take where the list's length is known: a long list is then filled in linear time. */
+void strv_take_at(char ***list, size_t length, char *text);
 void strv_format(char ***list, const char *format, ...) PRINTF_LIKE(2, 3);
 bool strv_has(char *const *list, const char *text);
 bool strv_drop(char **list, const char *text);      /* drops the first equal one; false if none */

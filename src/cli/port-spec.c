@@ -68,6 +68,7 @@ static bool is_address(const char *text) {
  * Bindings are kept as their index and one, as the array moves. */
 typedef struct PortIndex {
         Map exposed, bound;
+        size_t exposed_count;
 } PortIndex;
 
 static void index_done(PortIndex *index) {
@@ -76,8 +77,8 @@ static void index_done(PortIndex *index) {
 }
 
 static void index_fill(PortIndex *index, char *const *exposed, const JsonArray *bindings) {
-        for (; exposed && *exposed; exposed++)
-                (void)map_put(&index->exposed, *exposed, index);
+        for (; exposed && exposed[index->exposed_count]; index->exposed_count++)
+                (void)map_put(&index->exposed, exposed[index->exposed_count], index);
         for (size_t i = 0; bindings && i < bindings->count; i++)
                 (void)map_put(&index->bound, ((PortBindings *)bindings->items)[i].port,
                               (void *)(i + 1));
@@ -106,7 +107,7 @@ static void add_binding(PortIndex *index, JsonArray *all, const char *port, cons
 
 static void expose(PortIndex *index, char ***exposed, const char *port) {
         if (!map_put(&index->exposed, port, index))
-                strv_add(exposed, port);
+                strv_take_at(exposed, index->exposed_count++, str_copy(port));
 }
 
 /* The host's port for the i-th of the container's: one each, or the whole range for a single one.
