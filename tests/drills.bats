@@ -182,3 +182,9 @@ hostile_image() {
   brig volume rm drill-volume >/dev/null
   [[ $(ls "$root/out") == canary && $(cat "$root/out/canary") == alive ]]
 }
+
+@test "drill: a bind at //dev puts no node and no link into the host's directory" {
+  mkdir "$root/hostdev"
+  run brig run --rm -v "$root/hostdev://dev" busybox true
+  [ -z "$(find "$root/hostdev" -type b -o -type c -o -type l)" ]
+}

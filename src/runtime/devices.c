@@ -181,13 +181,27 @@ static int make_link(int root_fd, const char *path, const char *target, Error *e
         return 0;
 }
 
+/* Whether destination is /dev, however it is written: "//dev/", "/./dev". */
+static bool is_dev(const char *destination) {
+        _cleanup_strv_ char **parts = str_split(destination, '/');
+        const char *last = NULL;
+
+        for (size_t i = 0; parts && parts[i]; i++) {
+                if (!*parts[i] || str_equal(parts[i], "."))
+                        continue;
+                if (last || !str_equal(parts[i], "dev"))
+                        return false;
+                last = parts[i];
+        }
+        return last != NULL;
+}
+
 /* A /dev that is bound from elsewhere is left as it is. */
 static bool dev_is_bound(const Setup *setup) {
         const OciMount *mounts = setup->config->mounts.items;
 
         for (size_t i = 0; i < setup->config->mounts.count; i++)
-                if (setup->mount_options[i].bind && (str_equal(mounts[i].destination, "/dev") ||
-                                                     str_equal(mounts[i].destination, "/dev/")))
+                if (setup->mount_options[i].bind && is_dev(mounts[i].destination))
                         return true;
         return false;
 }

@@ -199,16 +199,17 @@ static int spawn(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pid, Er
 int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup,
                    const SeccompProgram *seccomp, const ProcessIo *io, bool privileged_cgroup_join,
                    pid_t *ret_pid, int *ret_pidfd, Error *err) {
-        Exec exec = {
-                .process = process,
-                .io = io,
-                .cgroup = cgroup,
-                .init_pid = init_pid,
-                .plan = { .process = process, .seccomp = seccomp, .listen_fds = io->listen_fds },
-                .root_fd = -1,
-                .proc_fd = -1,
-                .sync_fd = -1
-        };
+        Exec exec = { .process = process,
+                      .io = io,
+                      .cgroup = cgroup,
+                      .init_pid = init_pid,
+                      .plan = { .process = process,
+                                .seccomp = seccomp,
+                                .listen_fds = io->listen_fds,
+                                .keyring = "" },
+                      .root_fd = -1,
+                      .proc_fd = -1,
+                      .sync_fd = -1 };
         int pidfd = -1, r = runtime_validate_process(process, err);
         pid_t pid = -1;
 

@@ -62,7 +62,8 @@ bool propagation_parse(const char *word, uint64_t *ret, bool *ret_recursive);
 typedef struct ProcessPlan {
         const OciProcess *process;
         const SeccompProgram *seccomp;
-        const char *keyring; /* the session keyring's name, or NULL */
+        const char *keyring; /* the session keyring's name, "": one without a name, NULL: the
+                                caller's */
         int listen_fds;
         char **env;    /* with HOME */
         char *program; /* resolved */

@@ -366,7 +366,8 @@ static int load_filter(const SeccompProgram *seccomp, Error *err) {
 static void join_keyring(const char *name) {
         if (name)
                 (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING,
-                              name); /* kernels without keyrings have no keys to hide */
+                              *name ? name
+                                    : NULL); /* kernels without keyrings have no keys to hide */
 }
 
 static void complete_environment(ProcessPlan *plan) {
