@@ -29,30 +29,6 @@ jq --slurpfile seccomp <(seccomp) '.process.terminal = false | .process.args = [
   "$work/bundle/config.json" >"$work/config.json"
 mv "$work/config.json" "$work/bundle/config.json"
 
-run_one() { # NAME COMMAND...: appends microseconds to the file NAME
-  local name=$1 start end
-  shift
-  start=${EPOCHREALTIME/./}
-  "$@" </dev/null >/dev/null
-  end=${EPOCHREALTIME/./}
-  echo $((end - start)) >>"$work/$name"
-}
-median() { sort -n "$work/$1" | sed -n "$((($(wc -l <"$work/$1") + 1) / 2))p"; }
-
-runtimes=(brig-runtime)
-for peer in crun runc; do command -v $peer >/dev/null && runtimes+=($peer); done
-for ((i = 0; i < rounds; i++)); do
-  for name in "${runtimes[@]}"; do
-    program=$name
-    [[ $name == brig-runtime ]] && program=$brig
-    run_one "$name" "$program" --root "$work/state/$name" run --bundle "$work/bundle" "bench-$$-$i"
-  done
-done
-
-ours=$(median brig-runtime)
-for name in "${runtimes[@]}"; do
-  theirs=$(median "$name")
-  printf '%-13s %7.2f ms' "$name" "$(bc -l <<<"$theirs / 1000")"
-  [[ $name == brig-runtime ]] || printf '   brig-runtime takes %.3f of it' "$(bc -l <<<"$ours / $theirs")"
-  echo
-done
+runtimes=("$brig")
+for peer in crun runc; do runtimes+=($(type -P $peer || :)); done
+python3 "$top/bench/interleaved.py" "$rounds" "$work/state" "$work/bundle" "${runtimes[@]}"
