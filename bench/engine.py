@@ -127,7 +127,7 @@ def list_pair(peer_api, our_api):
     for api in (peer_api, our_api):
         for number in range(MANY):
             api.call("POST", f"/containers/create?name=l{number}", container("busybox", ["true"]))
-    pair = interleaved(lambda: peer_api.call("GET", "/containers/json?all=1"), lambda: our_api.call("GET", "/containers/json?all=1"))
+    pair = interleaved(*(lambda api=api: api.call("GET", "/containers/json?all=1", decode=False) for api in (peer_api, our_api)))
     for api in (peer_api, our_api):
         for number in range(MANY):
             api.call("DELETE", f"/containers/l{number}")
