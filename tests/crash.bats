@@ -24,15 +24,17 @@ restart_with() {
   BRIG_FAILPOINT=${1:-} start_daemon
 }
 
-# The daemon has killed itself at the failpoint; then a new one without it.
+# expect_death POINT: the daemon kills itself there; then a new one without a failpoint.
 expect_death() {
-  wait_until bash -c "! kill -0 $daemon_pid 2>/dev/null"
+  wait_until daemon_is_gone || { echo "$1 was not reached"; return 1; }
   wait "$daemon_pid" 2>/dev/null || :
   daemon_pid=
   start_daemon
 }
 
 # The engine works, and nothing of the network or of processes is left behind once its containers are gone.
+daemon_is_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
+
 engine_is_well() {
   run brig run --rm -p 18999:80 busybox echo well
   [ "$output" = well ]
@@ -46,8 +48,7 @@ engine_is_well() {
   for point in create.directories create.hold create.image create.intent create.layers create.mounts create.name create.networks create.ready create.record; do
     restart_with "$point=kill"
     run brig create --name half -v crash:/v -p 18001:80 busybox true
-    if kill -0 "$daemon_pid" 2>/dev/null; then echo "$point was not reached"; return 1; fi
-    expect_death
+    expect_death "$point"
     # Acknowledged or not: the name is usable again, by removing what is there if anything is.
     brig rm -f half >/dev/null 2>&1 || :
     brig create --name half -p 18001:80 busybox true
@@ -61,8 +62,7 @@ engine_is_well() {
     restart_with "$point=kill"
     brig create --name victim -p 18002:80 busybox httpd -f -h /www
     run brig start victim
-    if kill -0 "$daemon_pid" 2>/dev/null; then echo "$point was not reached"; return 1; fi
-    expect_death
+    expect_death "$point"
     state=$(brig inspect -f '{{.State.Status}}' victim)
     [[ $state == created || $state == exited || $state == running ]] || { echo "after $point: $state"; return 1; }
     brig start victim
@@ -77,12 +77,15 @@ engine_is_well() {
   for point in exit.begin exit.record exit.network; do
     restart_with "$point=kill"
     brig run -d --name ends busybox sh -c 'exit 7' || :
-    expect_death
+    expect_death "$point"
     wait_until bash -c '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}}" ends) == "exited 7" ]]' || { echo "after $point"; return 1; }
     brig rm ends
+    engine_is_well || { echo "after $point"; return 1; }
+  done
+  for point in exit.begin exit.network exit.remove; do
     restart_with "$point=kill"
     brig run -d --rm --name gone busybox true || :
-    expect_death
+    expect_death "$point"
     wait_until bash -c '! brig inspect gone' || { echo "after $point"; return 1; }
     engine_is_well || { echo "after $point"; return 1; }
   done
@@ -93,7 +96,7 @@ engine_is_well() {
     restart_with "$point=kill"
     brig create --name victim busybox true
     brig rm victim || :
-    expect_death
+    expect_death "$point"
     brig rm -f victim >/dev/null 2>&1 || :
     [ -z "$(brig ps -aq)" ] || { echo "after $point"; return 1; }
     wait_until bash -c "[[ -z \$(ls '$root/data/containers') ]]" || { ls "$root/data/containers"; echo "after $point"; return 1; }
@@ -120,7 +123,7 @@ engine_is_well() {
     brig rmi -f 127.0.0.1:5000/busybox busybox >/dev/null 2>&1 || :
     restart_with "$point=kill"
     brig pull 127.0.0.1:5000/busybox || :
-    expect_death
+    expect_death "$point"
     brig pull 127.0.0.1:5000/busybox
     run brig run --rm 127.0.0.1:5000/busybox echo whole
     [ "$output" = whole ] || { echo "after $point"; return 1; }

@@ -96,8 +96,7 @@ void exit_handle(Container *container, const ExitRecord *record) {
         exit_handle_locked(container, record);
 }
 
-/* Without its monitor a container has no streams, no log and nobody to reap it: it is ended. */
-static void kill_orphan(Container *container) {
+void container_kill_orphan(Container *container) {
         _cleanup_free_ char *cgroup = container_cgroup(container);
         struct pollfd pidfd = { .fd = container->pidfd, .events = POLLIN };
         Error error = { 0 };
@@ -134,10 +133,11 @@ void exit_handle_lost(Container *container) {
         CONTAINER_LOCKED(container);
         if (!container_is_running(container))
                 return;
+        /* Even one that wrote the record may have been killed before it removed the group. */
+        container_kill_orphan(container);
         if (exit_record_of(container, &record, NULL) < 0) {
-                log_warn("the monitor of container %s was killed: ending the container",
+                log_warn("the monitor of container %s was killed: the container was ended",
                          container->id);
-                kill_orphan(container);
                 record.exit_code = 128 + SIGKILL;
                 record.exited_at = clock_now();
                 str_replace(&container->state.error, "the container's monitor was killed");

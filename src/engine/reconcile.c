@@ -12,8 +12,6 @@
 #include "engine/internal.h"
 #include "os/cgroup.h"
 
-#define KILL_TIMEOUT (5 * NSEC_PER_SEC)
-
 typedef struct Reconcile {
         Engine *engine;
         Container **containers; /* references; those that are being removed too */
@@ -106,12 +104,7 @@ static bool find_running(Container *container) {
 }
 
 /* Neither monitor nor exit file: the monitor was killed, and what it ran has nobody. */
-static void end_orphan(Container *container, ExitRecord *record) {
-        _cleanup_free_ char *cgroup = container_cgroup(container);
-        Error error = { 0 };
-
-        if (cgroup_kill(cgroup, KILL_TIMEOUT, &error) < 0 || cgroup_remove(cgroup, &error) < 0)
-                log_warn("end what is left of container %s: %s", container->id, error.message);
+static void note_orphan(Container *container, ExitRecord *record) {
         str_replace(&container->state.error, "the container's monitor was killed");
         record->exit_code = 128 + SIGKILL;
         record->exited_at = clock_now();
@@ -131,8 +124,9 @@ static bool judge(Container *container, ExitRecord *record) {
         forget_endpoints(container);
         if (!running && !unnoticed)
                 return false;
+        container_kill_orphan(container);
         if (!has_record)
-                end_orphan(container, record);
+                note_orphan(container, record);
         return true;
 }
 

@@ -192,6 +192,8 @@ static void start_spawn_undo(void *data) {
         if (job->monitor == MONITOR_WAITS)
                 monitor_cancel(job->container->monitor);
         container_drop_monitor(job->container, false);
+        /* A monitor that was killed could not take its container with it. */
+        container_kill_orphan(job->container);
 }
 
 static int start_network(void *data, Error *err) {

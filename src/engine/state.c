@@ -34,7 +34,7 @@ const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", stat
 
 static const JsonField endpoint_fields[] = {
         JSON_FIELD(ContainerEndpoint, "networkName", JSON_STRING, network_name, 0),
-        JSON_FIELD(ContainerEndpoint, "networkId", JSON_STRING, network_id, 0),
+        JSON_FIELD(ContainerEndpoint, "networkId", JSON_STRING, network_id, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerEndpoint, "endpointId", JSON_STRING, endpoint_id, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerEndpoint, "joined", JSON_BOOL, joined, JSON_OMIT_EMPTY),
         JSON_NESTED(ContainerEndpoint, "settings", JSON_INLINE, settings, 0,

@@ -396,7 +396,7 @@ TEST(refuses_a_wrong_manifest) {
         Error err = {};
 
         world_init(&world);
-        world.manifest_digest[10] ^= 1; /* of another content */
+        /* Of another content. */
         world.manifest_digest[10] = world.manifest_digest[10] == '0' ? '1' : '0';
         {
                 _cleanup_free_ char *tag = str_format("@%s", world.manifest_digest);

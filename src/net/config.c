@@ -38,8 +38,8 @@ static const JsonField port_fields[] = {
 const JsonTable net_port_table = JSON_TABLE(NetPort, "NetPort", port_fields);
 
 static const JsonField endpoint_fields[] = {
-        JSON_FIELD(Endpoint, "NetworkId", JSON_STRING, network_id, 0),
-        JSON_FIELD(Endpoint, "ContainerId", JSON_STRING, container_id, 0),
+        JSON_FIELD(Endpoint, "NetworkId", JSON_STRING, network_id, JSON_OMIT_EMPTY),
+        JSON_FIELD(Endpoint, "ContainerId", JSON_STRING, container_id, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Hostname", JSON_STRING, hostname, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "ContainerName", JSON_STRING, container_name, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Aliases", JSON_STRINGS, aliases, JSON_OMIT_EMPTY),
