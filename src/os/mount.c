@@ -129,6 +129,21 @@ static int overlay_directory(int fs_fd, const char *key, int dir_fd) {
         return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, path, 0) < 0 ? -errno : 0;
 }
 
+/* Before Linux 6.5 an overlay's options are text, read only at mounting: every key is accepted.
+ * Asked of a context of its own, which the question spoils. */
+static bool overlay_options_are_text(void) {
+        _cleanup_close_ int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
+
+        return fs_fd >= 0 && fsconfig(fs_fd, FSCONFIG_SET_STRING, "no-such-option", "1", 0) == 0;
+}
+
+/* The first layer, or -EINVAL from a kernel that takes none alone. */
+static int overlay_first_lower(int fs_fd, int dir_fd) {
+        if (fsconfig(fs_fd, FSCONFIG_SET_FD, "lowerdir+", NULL, dir_fd) == 0)
+                return 0;
+        return overlay_options_are_text() ? -EINVAL : overlay_directory(fs_fd, "lowerdir+", dir_fd);
+}
+
 /* Before Linux 6.7: one "lowerdir" of at most 255 bytes, so names are relative to /proc/self/fd;
  * the caller is there. */
 static int overlay_lowers_as_one(int fs_fd, const int *lower_fds, size_t n, Error *err) {
@@ -149,7 +164,7 @@ static int overlay_lowers_as_one(int fs_fd, const int *lower_fds, size_t n, Erro
 
 static int overlay_lowers(int fs_fd, const int *lower_fds, size_t n, bool *ret_relative,
                           Error *err) {
-        int r = overlay_directory(fs_fd, "lowerdir+", lower_fds[0]);
+        int r = overlay_first_lower(fs_fd, lower_fds[0]);
 
         *ret_relative = r == -EINVAL;
         if (r == -EINVAL)
