@@ -263,8 +263,8 @@ void exit_handle(Container *container, const ExitRecord *record);
 void exit_handle_locked(Container *container, const ExitRecord *record);
 /* For a container whose monitor is gone: what the exit file says, or that it was killed. */
 void exit_handle_lost(Container *container);
-/* Without its monitor a container has no streams, no log and nobody to reap it: what is left of it is
- * ended and its control group removed, within bounds. Nothing left is fine. */
+/* Without its monitor a container has no streams, no log and nobody to reap it: what is left of it
+ * is ended and its control group removed, within bounds. Nothing left is fine. */
 void container_kill_orphan(Container *container);
 /* The exit file of the container's last run; not_found where that has not ended. Frees with
  * json_done. */
