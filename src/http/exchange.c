@@ -16,6 +16,7 @@
 #define DRAIN_BYTES (64 * 1024 * 1024) /* what is read of a body that nobody wanted … */
 #define DRAIN_TIME (2 * NSEC_PER_SEC)  /* … and for how long, so that the answer is not lost */
 #define PUMP_STACK (128 * 1024)
+#define HIJACK_SECONDS 10 /* for the head: the caller may hold locks that others wait for */
 
 const HttpHead *http_request_head(const HttpExchange *exchange) {
         return &exchange->head;
@@ -358,6 +359,7 @@ void http_early_bytes(HttpExchange *exchange, Buf *early) {
 
 int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *err) {
         _cleanup_buf_ Buf head = { 0 };
+        const struct timeval limit = { .tv_sec = HIJACK_SECONDS }, none = { 0 };
         bool upgrade = http_head_get(&exchange->head, "Upgrade");
         int r;
 
@@ -372,7 +374,9 @@ int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *er
         buf_add_str(&head, "\r\n");
         exchange->begun = exchange->ended = true;
         exchange->keep = false;
+        (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
         r = send_one(exchange, head.data, head.length);
+        (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
         if (r < 0)
                 return error_set(err, -r, "answer");
         *ret_fd = http_exchange_take(exchange);

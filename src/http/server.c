@@ -89,12 +89,6 @@ int http_exchange_take(HttpExchange *exchange) {
         return fd;
 }
 
-static void run_on_idle(void *data) {
-        HttpServer *server = data;
-
-        server->options.on_idle(server->options.data);
-}
-
 static void end_exchange(HttpExchange *exchange) {
         HttpServer *server = exchange->server;
 
@@ -107,7 +101,7 @@ static void end_exchange(HttpExchange *exchange) {
         free(exchange);
         server->count--;
         if (server->count == 0 && server->options.on_idle && !server->stopping)
-                loop_post(server->loop, run_on_idle, server);
+                loop_post(server->loop, server->options.on_idle, NULL);
         (void)pthread_cond_signal(&server->gone);
         (void)pthread_mutex_unlock(&server->lock);
 }

@@ -24,8 +24,8 @@ typedef struct HttpServerOptions {
         unsigned connections_max;    /* 0: 1024; one more is answered with 503 */
         int64_t idle_timeout;        /* ns without a request, 0: five minutes */
         int64_t head_timeout;        /* ns from a head's first byte to its last, 0: 30 seconds */
-        void (*on_idle)(void *data); /* on the loop's thread once the last connection is gone; may
-                                        be NULL */
+        void (*on_idle)(void *null); /* on the loop's thread once the last connection is gone, maybe
+                                        after the server is; may be NULL */
 } HttpServerOptions;
 
 /* Call from the loop's thread, as listen and stop. SIGPIPE must be ignored. */
