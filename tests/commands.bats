@@ -205,6 +205,38 @@ teardown() {
   [[ $output == *'got through'* ]]
 }
 
+@test "clients that attach before the start and leave are forgotten; wrong keys are refused and harm nobody" {
+  brig create --name early busybox echo started
+  run python3 - "$root/brig.sock" "$daemon_pid" <<'EOF'
+import os, socket, sys
+
+def attach(query):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(10)
+    client.connect(sys.argv[1])
+    client.sendall(f"POST /containers/early/attach?stream=1&stdout=1{query} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+    return client, client.recv(4096)
+
+def descriptors():
+    return len(os.listdir(f"/proc/{sys.argv[2]}/fd"))
+
+before = descriptors()
+for _ in range(100):
+    client, answer = attach("")
+    assert b" 200 OK" in answer, answer
+    client.close()
+assert descriptors() < before + 20, descriptors()
+client, answer = attach("&detachKeys=garbage-x")
+assert b" 400 " in answer, answer
+EOF
+  echo "$output"
+  [ "$status" -eq 0 ]
+  run timeout -s KILL 20 brig start -a early
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *started* ]]
+}
+
 @test "what is asked twice is a conflict, what is not there is not found" {
   brig create --name twice busybox true
   run brig create --name twice busybox true

@@ -2,9 +2,12 @@
  * Those who come before the start wait here, so that they miss no output. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 
 #include "base/fd.h"
 #include "engine/attach.h"
+
+#define PENDING_MAX 256 /* clients that wait for one container's start */
 
 /* ---- requests ---- */
 
@@ -35,8 +38,35 @@ static void pending_done(PendingAttach *pending) {
         attach_request_done(&pending->request);
 }
 
+/* Both ways are closed; one that only sends no more still reads. */
+static bool has_left(int fd) {
+        struct pollfd client = { .fd = fd };
+
+        return poll(&client, 1, 0) > 0 && client.revents;
+}
+
+/* lock held. Nobody else notices that a client gave up before the start. */
+static void pending_prune(Container *container) {
+        PendingAttach *items = container->pending.items;
+        size_t kept = 0;
+
+        for (size_t i = 0; i < container->pending.count; i++) {
+                if (has_left(items[i].client_fd))
+                        pending_done(&items[i]);
+                else
+                        items[kept++] = items[i];
+        }
+        container->pending.count = kept;
+}
+
 /* lock held. */
 static int pending_add(Container *container, MonitorRequest *request, int client_fd, Error *err) {
+        pending_prune(container);
+        if (container->pending.count >= PENDING_MAX)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "%d clients wait already for the start of container %s: start "
+                                  "it, or end some of them",
+                                  PENDING_MAX, container->id);
         PendingAttach *items = container->pending.items;
         int fd = fcntl(client_fd, F_DUPFD_CLOEXEC, 0);
 
@@ -153,6 +183,9 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
         MonitorRequest request;
 
         int r = container_lookup(engine, ref, &container, err);
+        /* Else the keys would keep a container from starting that they wait for. */
+        if (r == 0 && !str_empty(options->detach_keys))
+                r = monitor_detach_keys_check(options->detach_keys, err);
         if (r < 0)
                 return r;
         if (options->logs) {
@@ -168,7 +201,9 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
         attach_request(options, config->tty, config->open_stdin, &request);
         CONTAINER_LOCKED(container);
         /* A start waits for the lock, so whoever hears "ready" and starts is attached by then. */
-        if (!options->logs)
+        if (container->state.status == CONTAINER_REMOVING)
+                r = error_kind(err, ERROR_CONFLICT, "container %s is marked for removal", ref);
+        else if (!options->logs)
                 r = ready(options, err);
         if (r == 0)
                 r = container_is_running(container)

@@ -222,6 +222,12 @@ static int state_check(const Container *container, const char *ref, Error *err) 
         }
 }
 
+static bool is_removed(Container *container) {
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
+
+        return snapshot->state.status == CONTAINER_REMOVING;
+}
+
 int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config, char **ret_id,
                        Error *err) {
         _cleanup_container_ Container *container = NULL;
@@ -247,8 +253,14 @@ int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config
         atomic_init(&exec->references, 2); /* the index's and ours */
         id_new(exec->id);
         json_copy(&exec_config_table, config, &exec->config);
-        exec->container = TAKE_PTR(container);
+        exec->container = container_ref(container);
         exec_add(engine->execs, exec);
+        /* A removal that dropped the container's execs before this one came leaves it to us. */
+        if (is_removed(container)) {
+                execs_drop(engine->execs, container, is_of);
+                exec_unref(exec);
+                return state_check(container, ref, err);
+        }
         exec_event_command(exec, "exec_create");
         *ret_id = str_copy(exec->id);
         exec_unref(exec);
@@ -299,6 +311,21 @@ static int wrap_error(Error *err) {
         return error_number_of(err->kind);
 }
 
+/* [height, width], as the exec was created; what its start says comes first. */
+static void size_of(const ExecConfig *config, int *width, int *height) {
+        int *const sides[] = { height, width };
+
+        if (*width || *height || !json_object_is_type(config->console_size, json_type_array) ||
+            json_object_array_length(config->console_size) != ELEMENTS(sides))
+                return;
+        for (size_t i = 0; i < ELEMENTS(sides); i++) {
+                int64_t side =
+                        json_object_get_int64(json_object_array_get_idx(config->console_size, i));
+
+                *sides[i] = side > 0 && side <= UINT16_MAX ? (int)side : 0;
+        }
+}
+
 /* lock held. */
 static int exec_run(Exec *exec, const AttachOptions *options, int client_fd, int width, int height,
                     Error *err) {
@@ -321,6 +348,7 @@ static int exec_run(Exec *exec, const AttachOptions *options, int client_fd, int
                 request.want_stderr = exec->config.attach_stderr;
                 if (!request.detach_keys)
                         request.detach_keys = str_copy(exec->config.detach_keys);
+                size_of(&exec->config, &width, &height);
                 request.width = width;
                 request.height = height;
                 r = monitor_exec(container->monitor, exec->id, &process, client_fd, &request,

@@ -111,10 +111,10 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
                 return r;
         }
         registry_drop(container->engine, container);
+        container_publish(container); /* before its execs go: see engine_exec_create */
         attach_drop_pending(container);
         exec_container_removed(container);
         mounts_release(container, volumes);
-        container_publish(container);
         container_event(container, "destroy", NULL);
         waits_fire(container, WAIT_EVENT_EXIT);
         waits_fire(container, WAIT_EVENT_REMOVED);

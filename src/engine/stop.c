@@ -200,6 +200,12 @@ int engine_container_restart(Engine *engine, const char *ref, const char *signal
         CONTAINER_LOCKED(container);
         if (r == 0)
                 container_event(container, "stop", NULL);
+        /* Another client removed it while it was being stopped. */
+        if (container->state.status == CONTAINER_REMOVING)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "Cannot restart container %s: container is marked for removal "
+                                  "and cannot be started",
+                                  ref);
         if (!container_is_running(container)) {
                 r = container_start_locked(container, err);
                 if (r < 0)

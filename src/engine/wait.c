@@ -64,7 +64,7 @@ EngineWait *wait_register(Container *container, WaitCondition condition) {
                 over = container->state.status == CONTAINER_REMOVING;
                 break;
         default:
-                over = false;
+                over = container->state.status == CONTAINER_REMOVING; /* it never starts again */
         }
         lock_take(&container->state_lock, LOCK_STATE);
         if (over) {
