@@ -370,6 +370,8 @@ TEST(events) {
         ASSERT_STR(chunks(), "{\"Type\":\"container\"}\n");
         ask("GET /events?since=20&until=10", "", NULL);
         ASSERT_INT(status(), 400);
+        ask("GET /events?filters=%7B%22wrong%22:%5B%22x%22%5D%7D", "", NULL);
+        ASSERT_INT(status(), 400);
 }
 
 /* A connected pair over TCP on the loopback. */

@@ -293,6 +293,10 @@ int engine_volume_remove(Engine *engine, const char *name, bool force, Error *er
         return 0;
 }
 
+int engine_events_check(const Filters *filters, Error *err) {
+        return filters_get(filters, "wrong") ? error_kind(err, ERROR_INVALID, "Invalid filter") : 0;
+}
+
 int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
                   EventSink sink, void *data, int cancel_fd, Error *err) {
         note("events %lld %lld", (long long)since, (long long)until);

@@ -131,6 +131,8 @@ int on_events(ApiRequest *request, Error *err) {
         int r = api_filters(request, &filters, err);
 
         if (r >= 0)
+                r = engine_events_check(&filters, err);
+        if (r >= 0)
                 r = api_time(request, "since", &since, err);
         if (r >= 0)
                 r = api_time(request, "until", &until, err);

@@ -143,6 +143,7 @@ int engine_volume_remove(Engine *engine, const char *name, bool force, Error *er
 /* ---- the daemon: events.c, info.c ---- */
 typedef int (*EventSink)(void *data, const char *json); /* one event, no newline */
 /* since, until in ns (0: none). Without until it ends by cancel_fd only. */
+int engine_events_check(const Filters *filters, Error *err);
 int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
                   EventSink sink, void *data, int cancel_fd, Error *err);
 int engine_info(Engine *engine, Buf *json, Error *err);

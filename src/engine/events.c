@@ -8,7 +8,9 @@
 #include "engine/filters.h"
 #include "engine/internal.h"
 
-#define RING_SIZE 1024 /* Docker keeps 256 */
+#define RING_SIZE 1024                /* Docker keeps 256 */
+#define RING_BYTES ((size_t)16 << 20) /* of documents: labels come with each event, however long   \
+                                       */
 #define IMAGE_NAME_END ':'
 
 typedef struct Event {
@@ -28,7 +30,9 @@ typedef struct Reader {
 struct Events {
         pthread_mutex_t lock;
         Event *ring[RING_SIZE];
+        uint64_t first; /* number of the oldest that is kept */
         uint64_t count; /* events so far: the next one's number */
+        size_t bytes;   /* of what is kept */
         bool closed;
         Reader *readers;
 };
@@ -86,6 +90,24 @@ static char *event_text(const Event *event) {
         return buf_take(&json);
 }
 
+/* lock held. */
+static void drop_oldest(Events *events) {
+        Event **slot = &events->ring[events->first++ % RING_SIZE];
+
+        events->bytes -= strlen((*slot)->json);
+        *slot = event_unref(*slot);
+}
+
+/* lock held; the event is the ring's from now on. */
+static void ring_add(Events *events, Event *event) {
+        if (events->count - events->first == RING_SIZE)
+                drop_oldest(events);
+        events->ring[events->count++ % RING_SIZE] = event;
+        events->bytes += strlen(event->json);
+        while (events->bytes > RING_BYTES && events->count - events->first > 1)
+                drop_oldest(events);
+}
+
 void engine_event_emit(Engine *engine, const char *type, const char *action, const char *actor,
                        const Pairs *attributes) {
         Events *events = engine->events;
@@ -105,9 +127,7 @@ void engine_event_emit(Engine *engine, const char *type, const char *action, con
         pthread_mutex_lock(&events->lock);
         event->when = clock_now();
         event->json = event_text(event);
-        Event **slot = &events->ring[events->count++ % RING_SIZE];
-        event_unref(*slot);
-        *slot = event;
+        ring_add(events, event);
         for (Reader *reader = events->readers; reader; reader = reader->link)
                 (void)eventfd_write(reader->wake_fd, 1);
         pthread_mutex_unlock(&events->lock);
@@ -197,7 +217,7 @@ static bool event_matches(const Event *event, const Filters *filters) {
 
 static void reader_add(Events *events, Reader *reader, bool replay) {
         pthread_mutex_lock(&events->lock);
-        reader->next = replay ? events->count - MIN(events->count, RING_SIZE) : events->count;
+        reader->next = replay ? events->first : events->count;
         reader->link = events->readers;
         events->readers = reader;
         pthread_mutex_unlock(&events->lock);
@@ -220,8 +240,7 @@ static Event *reader_next(Events *events, Reader *reader, bool *ret_closed) {
 
         pthread_mutex_lock(&events->lock);
         *ret_closed = events->closed;
-        if (reader->next + RING_SIZE < events->count)
-                reader->next = events->count - RING_SIZE;
+        reader->next = MAX(reader->next, events->first);
         if (reader->next < events->count) {
                 event = events->ring[reader->next++ % RING_SIZE];
                 (void)atomic_fetch_add(&event->references, 1);
@@ -276,18 +295,19 @@ static int events_read(Events *events, Reader *reader, int64_t since, int64_t un
         }
 }
 
+int engine_events_check(const Filters *filters, Error *err) {
+        return filters_check(filters, accepted, err);
+}
+
 int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
                   EventSink sink, void *data, int cancel_fd, Error *err) {
         Reader reader = { 0 };
 
-        int r = filters_check(filters, accepted, err);
-        if (r < 0)
-                return r;
         reader.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (reader.wake_fd < 0)
                 return error_set(err, errno, "listen to events");
         reader_add(engine->events, &reader, since || until);
-        r = events_read(engine->events, &reader, since, until, filters, sink, data, cancel_fd);
+        int r = events_read(engine->events, &reader, since, until, filters, sink, data, cancel_fd);
         reader_drop(engine->events, &reader);
         close_fd(&reader.wake_fd);
         return r < 0 ? error_set(err, -r, "send events") : 0;
