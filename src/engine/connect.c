@@ -81,7 +81,9 @@ int engine_network_connect(Engine *engine, const char *ref, const char *containe
         ContainerEndpoint *place;
         size_t index;
 
-        int r = network_lookup(engine, ref, &network, err);
+        int r = settings ? endpoint_settings_refused(settings, err) : 0;
+        if (r == 0)
+                r = network_lookup(engine, ref, &network, err);
         if (r == 0)
                 r = container_lookup(engine, container_ref, &container, err);
         if (r < 0)

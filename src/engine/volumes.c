@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -82,6 +83,11 @@ static int name_check(const char *name, Error *err) {
                                   "create %s: volume name is too short, names should be at least "
                                   "two alphanumeric characters",
                                   name);
+        if (strlen(name) > NAME_MAX)
+                return error_kind(err, ERROR_INVALID,
+                                  "create %.40s…: volume name is too long, names should be at most "
+                                  "%d characters",
+                                  name, NAME_MAX);
         if (!name_valid(name))
                 return error_kind(err, ERROR_INVALID,
                                   "create %s: \"%s\" includes invalid characters for a local "

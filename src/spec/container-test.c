@@ -65,6 +65,14 @@ TEST(refused_by_name) {
         ASSERT(str_after(err.message, "DeviceRequests (--gpus)"));
 }
 
+TEST(endpoint_refused_by_name) {
+        CREATE(create, "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"n\":"
+                       "{\"Links\":[],\"DriverOpts\":{\"k\":\"v\"}}}}}");
+        ASSERT(container_create_refused(&create, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
+        ASSERT(str_after(err.message, "EndpointsConfig.DriverOpts (driver-opt)"));
+}
+
 TEST(filters_in_both_forms) {
         _cleanup_(filters_done) Filters filters = { 0 };
         Error err = { 0 };

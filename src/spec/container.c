@@ -434,23 +434,28 @@ static bool health_is_set(const HealthConfig *health) {
                !str_empty(health->test[0]);
 }
 
+int endpoint_settings_refused(const EndpointSettings *settings, Error *err) {
+        const EndpointIpam *ipam = settings->ipam;
+        const Refusal refusals[] = {
+                { strv_length(settings->links) > 0, "EndpointsConfig.Links (--link)",
+                  "use --network-alias on the other container" },
+                { settings->driver_opts.count > 0, "EndpointsConfig.DriverOpts (driver-opt)",
+                  "leave it out" },
+                { ipam && !str_empty(ipam->ipv6_address),
+                  "EndpointsConfig.IPAMConfig.IPv6Address (--ip6)", "networks are IPv4 only" },
+                { ipam && strv_length(ipam->link_local_ips) > 0,
+                  "EndpointsConfig.IPAMConfig.LinkLocalIPs (--link-local-ip)", "leave it out" },
+        };
+
+        return refuse(refusals, ELEMENTS(refusals), err);
+}
+
 static int endpoints_refused(const JsonArray *endpoints, Error *err) {
         const EndpointSettings *items = endpoints->items;
 
         for (size_t i = 0; i < endpoints->count; i++) {
-                const EndpointIpam *ipam = items[i].ipam;
-                const Refusal refusals[] = {
-                        { items[i].links != NULL, "EndpointsConfig.Links (--link)",
-                          "use --network-alias on the other container" },
-                        { ipam && !str_empty(ipam->ipv6_address),
-                          "EndpointsConfig.IPAMConfig.IPv6Address (--ip6)",
-                          "networks are IPv4 only" },
-                        { ipam && ipam->link_local_ips,
-                          "EndpointsConfig.IPAMConfig.LinkLocalIPs (--link-local-ip)",
-                          "leave it out" },
-                };
+                int r = endpoint_settings_refused(&items[i], err);
 
-                int r = refuse(refusals, ELEMENTS(refusals), err);
                 if (r < 0)
                         return r;
         }

@@ -152,6 +152,8 @@ json_object *port_bindings_write(const JsonArray *bindings);
 void port_bindings_done(JsonArray *bindings);
 /* unsupported, naming the field and the remedy, where create asks for what brig does not do. */
 int container_create_refused(const ContainerCreate *create, Error *err);
+/* The same of one endpoint, as a container is put on a network later. */
+int endpoint_settings_refused(const EndpointSettings *settings, Error *err);
 
 extern const JsonTable container_config_table, host_config_table, port_binding_table,
         port_bindings_table, mount_spec_table, endpoint_settings_table, ulimit_table,
