@@ -8,9 +8,10 @@
 #include "engine/filters.h"
 #include "engine/internal.h"
 
-#define RING_SIZE 1024                /* Docker keeps 256 */
-#define RING_BYTES ((size_t)16 << 20) /* of documents: labels come with each event, however long   \
-                                       */
+#define RING_SIZE 1024 /* Docker keeps 256 */
+#define RING_BYTES                                                                                 \
+        ((size_t)16 << 20) /* of documents: labels come with each event, however long              \
+                            */
 #define IMAGE_NAME_END ':'
 
 typedef struct Event {
@@ -134,8 +135,7 @@ void engine_event_emit(Engine *engine, const char *type, const char *action, con
 }
 
 void container_event(Container *container, const char *action, const Pairs *more) {
-        _cleanup_snapshot_ ContainerSnapshot *snapshot =
-                container->snapshot ? container_snapshot(container) : NULL;
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
         Pairs attributes = { 0 };
 
         pairs_copy(&attributes, &container->spec.config.labels);
