@@ -28,6 +28,8 @@ static void block_signals(sigset_t *blocked, sigset_t *old) {
 /* The program leads a group of its own, in the terminal's foreground if there is a terminal, so
  * that Ctrl-C reaches it once. */
 static _Noreturn void run_program(char **argv, const sigset_t *mask) {
+        int number;
+
         (void)setpgid(0, 0);
         if (tcsetpgrp(STDIN_FILENO, getpid()) < 0 && errno != ENOTTY && errno != ENXIO &&
             errno != EBADF)
@@ -36,8 +38,9 @@ static _Noreturn void run_program(char **argv, const sigset_t *mask) {
         (void)signal(SIGTTOU, SIG_DFL);
         (void)sigprocmask(SIG_SETMASK, mask, NULL);
         execvp(argv[0], argv);
-        (void)fprintf(stderr, "brig-init: exec %s: %s\n", argv[0], strerror(errno));
-        _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
+        number = errno;
+        (void)fprintf(stderr, "brig-init: exec %s: %s\n", argv[0], strerror(number));
+        _exit(number == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
 }
 
 /* Reaps all that have ended; returns the program's exit code, or -1 while it runs. */

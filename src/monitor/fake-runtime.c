@@ -66,6 +66,7 @@ static int spawn(const OciProcess *process, const ProcessIo *io, int gate_fd, pi
                         return error_set(err, errno, "openpty");
                 *io->ret_console = master;
                 (void)fcntl(master, F_SETFD, FD_CLOEXEC);
+                (void)fcntl(slave, F_SETFD, FD_CLOEXEC);
         }
         *ret_pid = fork();
         if (*ret_pid == 0)

@@ -2,6 +2,8 @@
 #include "monitor/logfile.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -161,6 +163,42 @@ TEST(rotation_within_one_write_and_of_one_file) {
         ASSERT_INT(count(content(&scratch, "c.log"), "\n"), 1);
         ASSERT(strstr(scratch.text, "\"e\\n\""));
         ASSERT(!content(&scratch, "c.log.1"));
+}
+
+/* However many may be kept, a rotation looks at those that are there. */
+TEST(rotation_with_room_for_many) {
+        _scratch_ Scratch scratch;
+        Error err;
+
+        ASSERT_OK(scratch_open(&scratch, 1, INT64_MAX, &err), &err);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "a\nb\nc\nd\n", 8, &err), &err);
+        ASSERT(strstr(content(&scratch, "c.log"), "\"d\\n\""));
+        ASSERT(strstr(content(&scratch, "c.log.1"), "\"c\\n\""));
+        ASSERT(strstr(content(&scratch, "c.log.3"), "\"a\\n\""));
+        ASSERT(!content(&scratch, "c.log.4"));
+}
+
+/* Half a record, as a full disk leaves it, does not spoil the next one. */
+TEST(a_torn_record_ends) {
+        _scratch_ Scratch scratch;
+        struct rlimit old, small;
+        Error err;
+        const char *text;
+        int r;
+
+        ASSERT_OK(scratch_open(&scratch, 0, 1, &err), &err);
+        ASSERT_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+        small = (struct rlimit){ .rlim_cur = 20, .rlim_max = old.rlim_max };
+        (void)signal(SIGXFSZ, SIG_IGN);
+        ASSERT_INT(setrlimit(RLIMIT_FSIZE, &small), 0);
+        r = logfile_write(&scratch.log, 1, "lost\n", 5, &err);
+        ASSERT_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+        ASSERT(r < 0);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "kept\n", 5, &err), &err);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "too\n", 4, &err), &err);
+        text = content(&scratch, "c.log");
+        ASSERT(strstr(text, "\n{\"log\":\"kept\\n\""));
+        ASSERT_INT(count(text, "\n"), 3);
 }
 
 TEST(attributes_and_reopening) {

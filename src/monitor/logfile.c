@@ -117,6 +117,7 @@ static int open_file(LogFile *log, int flags, Error *err) {
         close_fd(&log->fd);
         log->fd = fd;
         log->size = fstat(fd, &st) == 0 ? st.st_size : 0;
+        log->torn = log->torn && log->size > 0;
         return 0;
 }
 
@@ -184,10 +185,23 @@ static int move_file(LogFile *log, int64_t from, int64_t to, Error *err) {
         return 0;
 }
 
+/* The lowest number that no earlier file has, or else the highest that is kept. */
+static int64_t free_number(const LogFile *log) {
+        int64_t number = 1;
+
+        for (; number < log->max_files - 1; number++) {
+                _cleanup_free_ char *name = str_format("%s.%lld", log->path, (long long)number);
+
+                if (faccessat(log->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                        break;
+        }
+        return number;
+}
+
 static int rotate(LogFile *log, Error *err) {
         if (log->max_files == 1)
                 return open_file(log, O_TRUNC, err);
-        for (int64_t number = log->max_files - 1; number > 0; number--) {
+        for (int64_t number = free_number(log); number > 0; number--) {
                 int r = move_file(log, number - 1, number, err);
 
                 if (r < 0)
@@ -197,10 +211,14 @@ static int rotate(LogFile *log, Error *err) {
 }
 
 static int flush(LogFile *log, Buf *records, Error *err) {
-        int r = fd_write_full(log->fd, records->data, records->length);
+        int r = log->torn ? fd_write_full(log->fd, "\n", 1)
+                          : 0; /* readers skip what is no record */
 
         if (r == 0)
-                log->size += (int64_t)records->length;
+                r = fd_write_full(log->fd, records->data, records->length);
+        if (r == 0)
+                log->size += (int64_t)records->length + log->torn;
+        log->torn = r < 0;
         buf_clear(records);
         return r < 0 ? error_set(err, -r, "write log '%s'", log->path) : 0;
 }

@@ -24,6 +24,7 @@ typedef struct LogFile {
         int64_t size, max_size, max_files;
         LogLine lines[2]; /* stdout, stderr */
         bool failing;     /* the last write failed: said once */
+        bool torn;        /* the file may end within a record */
 } LogFile;
 
 /* The driver "json-file" opens (creates) its file; "none" and NULL log nothing; others are refused.

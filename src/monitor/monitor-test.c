@@ -737,4 +737,45 @@ TEST(terminal_rest_is_read) {
         ASSERT(strstr(log, "{\"log\":\"last\\r\\n\",\"stream\":\"stdout\""));
 }
 
+/* A terminal that nobody has open for a while is not at its end: its process may open it again. */
+TEST(terminal_is_opened_again) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *text = NULL;
+
+        ASSERT_OK(
+                host_open(
+                        &host,
+                        "i=0; while [ $i -lt 30 ]; do exec </dev/null >/dev/null 2>&1; /bin/true; "
+                        "exec </dev/tty >/dev/tty 2>&1; i=$((i+1)); done; echo back",
+                        true, &err),
+                &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        text = read_text(fd, NULL);
+        ASSERT_STR(text, "back\r\n");
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 0);
+}
+
+/* Who left by the keys and does not read holds nobody up. */
+TEST(detached_client_does_not_stop_the_process) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_ int fd = -1;
+
+        ASSERT_OK(host_open(&host, "head -c 3000000 /dev/zero", true, &err), &err);
+        str_replace(&host.start.log.driver, "none");
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT_INT(pidfd_wait_end(host.pidfd, 300 * NSEC_PER_MSEC), -ETIMEDOUT);
+        ASSERT_INT(write(fd, "\x10\x11", 2), 2);
+        ASSERT(wait_for(&host, &host.detached));
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 0);
+}
+
 TEST_MAIN()

@@ -262,6 +262,7 @@ static void note_end(Supervisor *supervisor, const siginfo_t *info) {
         process->exit_code = info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
         process->exited_at = clock_now();
         process->phase = PROCESS_REAPED;
+        streams_process_ended(&process->streams);
         if (process->exec)
                 process_tell(process, false);
 }

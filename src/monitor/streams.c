@@ -14,7 +14,7 @@
 #include "base/fd.h"
 
 void streams_init(Streams *streams, Loop *loop) {
-        *streams = (Streams){ .loop = loop, .console = -1, .stdin_fd = -1 };
+        *streams = (Streams){ .loop = loop, .console = -1, .slave = -1, .stdin_fd = -1 };
         for (int i = 0; i < 2; i++)
                 streams->outputs[i] = (Output){ .streams = streams, .fd = -1, .stream = i + 1 };
 }
@@ -42,6 +42,7 @@ void streams_done(Streams *streams) {
         for (int i = 0; i < 2; i++)
                 if (streams->outputs[i].fd >= 0)
                         close_output(&streams->outputs[i]);
+        close_fd(&streams->slave);
         close_fd(&streams->console);
 }
 
@@ -100,6 +101,11 @@ static int open_console(Streams *streams, Error *err) {
         if (streams->outputs[0].fd < 0 || streams->stdin_fd < 0)
                 return error_set(err, errno, "duplicate a terminal's descriptor");
         return 0;
+}
+
+void streams_process_ended(Streams *streams) {
+        streams->process_ended = true;
+        close_fd(&streams->slave);
 }
 
 int streams_run(Streams *streams, Error *err) {
@@ -190,6 +196,16 @@ static void update_stdin(Streams *streams) {
 
 /* ---- output ---- */
 
+/* A terminal that nobody has open reads EIO, but a process that closed it, or hung it up, may open
+ * it again: until it has ended, its other end is opened here. False where that cannot be done. */
+static bool hold_terminal(Streams *streams) {
+        if (!streams->terminal || streams->process_ended)
+                return false;
+        close_fd(&streams->slave);
+        streams->slave = ioctl(streams->console, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        return streams->slave >= 0;
+}
+
 /* One read, handed on. Positive: bytes; 0: the end; -EAGAIN: nothing now. */
 static ssize_t read_output(Output *output) {
         Streams *streams = output->streams;
@@ -200,9 +216,9 @@ static ssize_t read_output(Output *output) {
         do
                 n = read(output->fd, data, sizeof(data));
         while (n < 0 && errno == EINTR);
-        if (n < 0 && errno == EAGAIN)
+        if (n < 0 && (errno == EAGAIN || (errno == EIO && hold_terminal(streams))))
                 return -EAGAIN;
-        if (n <= 0) /* a terminal's end is EIO: nobody has it open any more */
+        if (n <= 0)
                 return 0;
         if (streams->log &&
             logfile_write(streams->log, output->stream, data, (size_t)n, &err) < 0 &&
@@ -265,7 +281,7 @@ void streams_update(Streams *streams) {
         free_dead(streams);
         for (Attachment *attachment = streams->attachments; attachment;
              attachment = attachment->next)
-                waiting |= attachment_waiting(attachment);
+                waiting |= !attachment->ending && attachment_waiting(attachment);
         update_stdin(streams);
         for (int i = 0; i < 2; i++)
                 update_output(&streams->outputs[i],

@@ -29,8 +29,10 @@ struct Streams {
         bool terminal;
         bool stdin_once;          /* a client that ends its input ends the process's */
         bool running;             /* outputs are read */
+        bool process_ended;       /* and opens its terminal no more */
         bool overflowing;         /* the process has ended: nobody's slowness stops the reading */
         int console;              /* the terminal's master, -1 */
+        int slave;                /* its other end, if the process had closed it; -1 */
         int stdin_fd;             /* the pipe's end, or a duplicate of console; -1: closed */
         LoopSource *stdin_source; /* while input waits */
         Buf input;                /* not yet taken by the process */
@@ -66,6 +68,9 @@ int streams_open(Streams *streams, StreamsWants wants, ProcessIo *io, StreamsChi
 void streams_child_done(StreamsChild *child);
 /* After the process was made: begins to read what it writes. */
 int streams_run(Streams *streams, Error *err);
+
+/* From now on the outputs end with the last who has them open. */
+void streams_process_ended(Streams *streams);
 
 int streams_resize(Streams *streams, int64_t width, int64_t height, Error *err);
 void streams_close_stdin(Streams *streams); /* after what waits for the process */
