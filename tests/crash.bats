@@ -179,3 +179,17 @@ engine_is_well() {
   [[ -z $ids ]] || brig rm -f $ids
   engine_is_well
 }
+
+@test "a daemon that ends answers the calls that are under way, a stop that waits for its container too" {
+  brig run -d --name slow busybox sh -c 'trap "echo ending; sleep 1; exit 3" TERM; echo ready; while :; do sleep 0.1; done'
+  wait_until eval 'brig logs slow | grep -q ready'
+  brig stop -t 20 slow >"$root/stop.out" 2>&1 3>&- & stopping=$!
+  wait_until eval 'brig logs slow | grep -q ending'
+  started=$SECONDS
+  stop_daemon
+  [ $((SECONDS - started)) -lt 8 ]
+  wait "$stopping"
+  [ "$(cat "$root/stop.out")" = slow ]
+  start_daemon
+  [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}}' slow)" = 'exited 3' ]
+}

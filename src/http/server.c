@@ -40,7 +40,6 @@ struct HttpServer {
         int spare_fd; /* given up for a moment where descriptors ran out */
 
         pthread_mutex_t lock; /* guards what follows */
-        pthread_cond_t gone;
         HttpExchange *connections;
         unsigned count; /* threads, which outlive their place in the list by a little */
         bool stopping;
@@ -48,7 +47,6 @@ struct HttpServer {
 
 int http_server_new(Loop *loop, const HttpServerOptions *options, HttpServer **ret, Error *err) {
         HttpServer *server = NEW(HttpServer);
-        pthread_condattr_t attributes;
 
         (void)err;
         server->loop = loop;
@@ -58,10 +56,6 @@ int http_server_new(Loop *loop, const HttpServerOptions *options, HttpServer **r
         server->options.head_timeout = options->head_timeout ?: HEAD_TIMEOUT;
         server->spare_fd = dup(STDERR_FILENO);
         (void)pthread_mutex_init(&server->lock, NULL);
-        (void)pthread_condattr_init(&attributes);
-        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        (void)pthread_cond_init(&server->gone, &attributes);
-        (void)pthread_condattr_destroy(&attributes);
         *ret = server;
         return 0;
 }
@@ -89,6 +83,10 @@ int http_exchange_take(HttpExchange *exchange) {
         return fd;
 }
 
+static void wake(void *null) {
+        (void)null;
+}
+
 static void end_exchange(HttpExchange *exchange) {
         HttpServer *server = exchange->server;
 
@@ -100,9 +98,10 @@ static void end_exchange(HttpExchange *exchange) {
         close_fd(&exchange->fd);
         free(exchange);
         server->count--;
-        if (server->count == 0 && server->options.on_idle && !server->stopping)
+        if (server->count == 0 && server->stopping)
+                loop_post(server->loop, wake, NULL); /* for http_server_stop */
+        else if (server->count == 0 && server->options.on_idle)
                 loop_post(server->loop, server->options.on_idle, NULL);
-        (void)pthread_cond_signal(&server->gone);
         (void)pthread_mutex_unlock(&server->lock);
 }
 
@@ -343,10 +342,17 @@ static void close_listeners(HttpServer *server) {
         server->listener_count = 0;
 }
 
+static bool has_threads(HttpServer *server) {
+        unsigned count;
+
+        (void)pthread_mutex_lock(&server->lock);
+        count = server->count;
+        (void)pthread_mutex_unlock(&server->lock);
+        return count > 0;
+}
+
 bool http_server_stop(HttpServer *server, int64_t grace) {
-        int64_t end = clock_monotonic() + grace;
-        struct timespec until = { end / NSEC_PER_SEC, end % NSEC_PER_SEC };
-        bool done;
+        int64_t end = clock_monotonic() + grace, left;
 
         close_listeners(server);
         (void)pthread_mutex_lock(&server->lock);
@@ -355,12 +361,14 @@ bool http_server_stop(HttpServer *server, int64_t grace) {
         for (HttpExchange *exchange = server->connections; exchange; exchange = exchange->next)
                 if (exchange->fd >= 0)
                         (void)shutdown(exchange->fd, SHUT_RD);
-        while (server->count > 0 &&
-               pthread_cond_timedwait(&server->gone, &server->lock, &until) == 0)
-                ;
-        done = server->count == 0;
         (void)pthread_mutex_unlock(&server->lock);
-        return done;
+        /* The loop goes on meanwhile: a call may wait for what only it can tell. */
+        while (has_threads(server)) {
+                left = end - clock_monotonic();
+                if (left <= 0 || loop_step(server->loop, (int)(left / NSEC_PER_MSEC) + 1, NULL) < 0)
+                        return false;
+        }
+        return true;
 }
 
 HttpServer *http_server_free(HttpServer *server) {
@@ -368,7 +376,6 @@ HttpServer *http_server_free(HttpServer *server) {
                 return NULL;
         close_listeners(server);
         close_fd(&server->spare_fd);
-        (void)pthread_cond_destroy(&server->gone);
         (void)pthread_mutex_destroy(&server->lock);
         free(server);
         return NULL;

@@ -36,8 +36,8 @@ int http_server_listen(HttpServer *server, int listen_fd, HttpAllow allow, void 
  */
 void http_server_serve(HttpServer *server, int fd);
 /* Closes the listeners, tells every connection that its peer is gone (so that streams end, while
- * calls under way still answer), and waits up to `grace` ns. False if threads were left: then the
- * server must not be freed, and the program ends. */
+ * calls under way still answer), and runs the loop for up to `grace` ns until they have. False if
+ * threads were left: then the server must not be freed, and the program ends. */
 bool http_server_stop(HttpServer *server, int64_t grace);
 HttpServer *http_server_free(HttpServer *server); /* after stop */
 
