@@ -8,10 +8,8 @@
 #include "engine/filters.h"
 #include "engine/internal.h"
 
-#define RING_SIZE 1024 /* Docker keeps 256 */
-#define RING_BYTES                                                                                 \
-        ((size_t)16 << 20) /* of documents: labels come with each event, however long              \
-                            */
+#define RING_SIZE 1024                /* Docker keeps 256 */
+#define RING_BYTES ((size_t)16 << 20) /* labels come with each event, however long */
 #define IMAGE_NAME_END ':'
 
 typedef struct Event {

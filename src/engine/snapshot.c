@@ -37,7 +37,8 @@ ContainerSnapshot *snapshot_unref(ContainerSnapshot *snapshot) {
 ContainerSnapshot *container_snapshot(Container *container) {
         lock_take(&container->state_lock, LOCK_STATE);
         ContainerSnapshot *snapshot = container->snapshot;
-        (void)atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+        if (snapshot)
+                (void)atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
         lock_drop(&container->state_lock, LOCK_STATE);
         return snapshot;
 }
