@@ -47,12 +47,14 @@ engine_is_well() {
 @test "create killed at each step: no half container, no name taken" {
   for point in create.directories create.hold create.image create.intent create.layers create.mounts create.name create.networks create.ready create.record; do
     restart_with "$point=kill"
-    run brig create --name half -v crash:/v -p 18001:80 busybox true
+    run brig create --name half -v crash:/v -v /anonymous -p 18001:80 busybox true
     expect_death "$point"
     # Acknowledged or not: the name is usable again, by removing what is there if anything is.
-    brig rm -f half >/dev/null 2>&1 || :
+    brig rm -fv half >/dev/null 2>&1 || :
     brig create --name half -p 18001:80 busybox true
     brig rm half
+    run brig volume ls -q
+    [[ -z ${output//crash/} ]] || { echo "after $point: volumes left: $output"; return 1; }
     engine_is_well || { echo "after $point"; return 1; }
   done
 }

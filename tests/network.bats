@@ -115,6 +115,29 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [[ $output == *'has active endpoints'* ]]
 }
 
+@test "the default route and the ports move to another network when theirs is left, and come with the first that leads out" {
+  brig network create left >/dev/null
+  brig network create right >/dev/null
+  brig network create --internal hidden >/dev/null
+  brig run -d --name mover --network left -p 18086:80 busybox httpd -f -h /www
+  brig network connect right mover
+  address=$(brig inspect -f '{{.NetworkSettings.Networks.right.IPAddress}}' mover)
+  gateway=$(brig network inspect -f '{{(index .IPAM.Config 0).Gateway}}' right)
+  brig network disconnect left mover
+  run brig exec mover ip route show default
+  [[ $output == "default via $gateway "* ]]
+  [ "$(brig inspect -f '{{.NetworkSettings.Networks.right.IPAddress}}' mover)" = "$address" ]
+  run on_host curl -s --retry 3 --retry-connrefused --max-time 5 http://127.0.0.1:18086/
+  [ "$output" = "hello from a container" ]
+  brig run -d --name inmate --network hidden -p 18087:80 busybox httpd -f -h /www
+  [ -z "$(brig port inmate)" ]
+  brig network connect right inmate
+  run brig exec inmate ip route show default
+  [[ $output == "default via $gateway "* ]]
+  run on_host curl -s --retry 3 --retry-connrefused --max-time 5 http://127.0.0.1:18087/
+  [ "$output" = "hello from a container" ]
+}
+
 @test "host, none and container: networks" {
   run brig run --rm --network none busybox ip -o link
   [[ $output == *lo* && $output != *eth0* ]]

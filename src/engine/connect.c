@@ -59,7 +59,7 @@ static int resolver_ensure(Container *container, const NetworkObject *network, E
 static int join_live(Container *container, ContainerEndpoint *place, const NetworkObject *network,
                      Error *err) {
         /* Beside others it does not take the default route from the one that has it. */
-        int r = endpoint_reserve_one(container, place, container->endpoints.count == 1, err);
+        int r = endpoint_reserve_one(container, place, gateway_claim(container, place), NULL, err);
         if (r < 0)
                 return r;
         r = container_save(container, false, err); /* the intent: see start.c */
@@ -71,6 +71,8 @@ static int join_live(Container *container, ContainerEndpoint *place, const Netwo
                 r = netfiles_update_hosts(container, err);
         if (r < 0)
                 endpoint_leave_one(container, place);
+        else
+                endpoint_event(container, place, "connect");
         return r;
 }
 
@@ -136,8 +138,11 @@ int engine_network_disconnect(Engine *engine, const char *ref, const char *conta
                                   network->config.name);
         endpoint_leave_one(container, (ContainerEndpoint *)container->endpoints.items + index);
         container_endpoint_drop(container, index);
-        if (container_is_running(container))
-                r = netfiles_update_hosts(container, err);
+        if (container_is_running(container)) {
+                r = gateway_restore(container, err);
+                int written = netfiles_update_hosts(container, r < 0 ? NULL : err);
+                r = r < 0 ? r : written;
+        }
         int saved = container_save(container, false, r < 0 ? NULL : err);
         container_publish(container);
         return r < 0 ? r : saved;

@@ -254,7 +254,15 @@ static int reserve_error(const Container *container, const ContainerEndpoint *pl
         return r;
 }
 
-int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool gateway, Error *err) {
+/* The address and MAC that it had, for an endpoint that moves. */
+static void keep_addresses(const Endpoint *before, Endpoint *endpoint) {
+        free(endpoint->wanted_address);
+        endpoint->wanted_address = str_copy_n(before->address, strcspn(before->address, "/"));
+        str_replace(&endpoint->wanted_mac, before->mac);
+}
+
+int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool gateway,
+                         const Endpoint *before, Error *err) {
         Engine *engine = container->engine;
         _cleanup_network_ NetworkObject *network = NULL;
 
@@ -265,6 +273,8 @@ int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool ga
         r = settings_check(network, &place->settings, err);
         if (r == 0)
                 r = endpoint_fill(container, place, network, gateway, err);
+        if (r == 0 && before && before->address)
+                keep_addresses(before, &place->endpoint);
         if (r == 0 && driver_has_endpoints(&network->config)) {
                 r = endpoint_reserve(engine->net, &network->config, &place->endpoint, err);
                 if (r < 0)
@@ -277,36 +287,12 @@ int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool ga
         return r;
 }
 
-/* The network that carries the default route and the ports: one that is not internal before one
- * that is, then by name. */
-static size_t gateway_elect(Container *container) {
-        const ContainerEndpoint *endpoints = container->endpoints.items;
-        size_t best = 0;
-        bool best_internal = true;
-
-        for (size_t i = 0; i < container->endpoints.count; i++) {
-                _cleanup_network_ NetworkObject *network = NULL;
-                const char *ref = endpoints[i].network_id ? endpoints[i].network_id
-                                                          : endpoints[i].network_name;
-                if (network_lookup(container->engine, ref, &network, NULL) < 0)
-                        continue;
-                bool internal = network->config.internal;
-                if (i == 0 || (best_internal && !internal) ||
-                    (best_internal == internal &&
-                     strcmp(endpoints[i].network_name, endpoints[best].network_name) < 0)) {
-                        best = i;
-                        best_internal = internal;
-                }
-        }
-        return best;
-}
-
 int endpoints_reserve(Container *container, Error *err) {
         ContainerEndpoint *endpoints = container->endpoints.items;
         size_t gateway = gateway_elect(container);
 
         for (size_t i = 0; i < container->endpoints.count; i++) {
-                int r = endpoint_reserve_one(container, &endpoints[i], i == gateway, err);
+                int r = endpoint_reserve_one(container, &endpoints[i], i == gateway, NULL, err);
                 if (r < 0) {
                         endpoints_leave(container);
                         return r;
@@ -317,9 +303,13 @@ int endpoints_reserve(Container *container, Error *err) {
 
 /* ---- join and leave ---- */
 
-static void event_network(const Container *container, const NetworkObject *network,
-                          const char *action) {
+void endpoint_event(const Container *container, const ContainerEndpoint *place,
+                    const char *action) {
+        _cleanup_network_ NetworkObject *network = NULL;
         Pairs attributes = { 0 };
+
+        if (network_lookup(container->engine, place->network_id, &network, NULL) < 0)
+                return;
 
         pairs_put(&attributes, "container", container->id);
         pairs_put(&attributes, "name", network->config.name);
@@ -340,7 +330,6 @@ int endpoint_join_one(Container *container, ContainerEndpoint *place, int netns_
         if (r < 0)
                 return reserve_error(container, place, r, err);
         place->joined = true;
-        event_network(container, network, "connect");
         return 0;
 }
 
@@ -366,12 +355,20 @@ int container_resolver_attach(Container *container, int netns_fd, Error *err) {
                                err);
 }
 
+static int join_and_tell(Container *container, ContainerEndpoint *place, int netns_fd, Error *err) {
+        int r = endpoint_join_one(container, place, netns_fd, err);
+
+        if (r == 0)
+                endpoint_event(container, place, "connect");
+        return r;
+}
+
 int endpoints_join(Container *container, int netns_fd, Error *err) {
         ContainerEndpoint *endpoints = container->endpoints.items;
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < container->endpoints.count; i++)
-                r = endpoint_join_one(container, &endpoints[i], netns_fd, err);
+                r = join_and_tell(container, &endpoints[i], netns_fd, err);
         if (r == 0 && netns_fd >= 0 && container_on_resolver(container))
                 r = container_resolver_attach(container, netns_fd, err);
         return r;
@@ -390,7 +387,7 @@ void endpoint_leave_one(Container *container, ContainerEndpoint *place) {
                         log_error("take container %s off network %s: %s", container->id,
                                   network->config.name, error.message);
                 if (place->joined)
-                        event_network(container, network, "disconnect");
+                        endpoint_event(container, place, "disconnect");
                 network_release(engine, network->config.id);
         }
         json_done(&net_endpoint_table, &place->endpoint);

@@ -205,6 +205,8 @@ Volumes *volumes_free(Volumes *volumes);
 int mounts_resolve(Container *container, const Image *image, Error *err);
 /* Takes mounts_resolve back, when a later step of create fails. */
 void mounts_undo(Container *container);
+/* At daemon start: removes the anonymous volumes of a create that was cut short. */
+void mounts_abandon(Engine *engine, const char *container_id);
 /* At daemon start, for every container of the record: counts its volumes as used. */
 void mounts_adopt(Container *container);
 /* At start: bind sources exist or are made as Docker does. */
@@ -331,10 +333,21 @@ int container_resolver_attach(Container *container, int netns_fd, Error *err);
 /* One of them, for connect and disconnect. */
 int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
                       ContainerEndpoint **ret, Error *err);
+/* before: NULL, or the endpoint whose addresses it shall have again. */
 int endpoint_reserve_one(Container *container, ContainerEndpoint *endpoint, bool gateway,
-                         Error *err);
+                         const Endpoint *before, Error *err);
 int endpoint_join_one(Container *container, ContainerEndpoint *endpoint, int netns_fd, Error *err);
 void endpoint_leave_one(Container *container, ContainerEndpoint *endpoint);
+/* "connect" or "disconnect" of a container to a network, for those who watch events. */
+void endpoint_event(const Container *container, const ContainerEndpoint *place, const char *action);
+/* gateway.c: lock held. The index of the network that is to carry default route and ports: one that
+ * is not internal before one that is, then by name. */
+size_t gateway_elect(const Container *container);
+/* Whether `place`, which is about to join, is to be it; takes it from an internal network that was.
+ */
+bool gateway_claim(Container *container, const ContainerEndpoint *place);
+/* After one has left: gives route and ports to another, if there is one that leads out. */
+int gateway_restore(Container *container, Error *err);
 void container_endpoint_drop(Container *container, size_t index);
 /* Upstream servers for the container's resolver, and whether they were given by --dns. The caller's
  * list. */

@@ -1,5 +1,6 @@
 /* mounts.c: a container's mount points, from what the request and the image ask for: parsed by
  * mount-spec.c, volumes taken into use from volumes.c. ocispec-mounts.c turns them into mounts. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -60,13 +61,34 @@ static const MountSpec *find_spec(const Container *container, const char *destin
 
 /* ---- volumes ---- */
 
+/* An anonymous volume's name stands in its container's directory before the volume is made: by it a
+ * daemon that finds a create cut short takes the volume back. */
+#define VOLUME_MARK "volume-"
+
+static int name_anonymous(Container *container, MountPoint *point, Error *err) {
+        char name[ID_LENGTH + 1];
+
+        id_new(name);
+        _cleanup_free_ char *mark = str_format("%s/" VOLUME_MARK "%s", container->id, name);
+        _cleanup_close_ int fd = openat(container->engine->containers_fd, mark,
+                                        O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return error_set(err, errno, "note an anonymous volume of container %s",
+                                 container->id);
+        point->name = str_copy(name);
+        return 0;
+}
+
 static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, Error *err) {
         Container *container = job->container;
         bool made, anonymous = !point->name;
         char *name;
+        int r = anonymous ? name_anonymous(container, point, err) : 0;
 
-        int r = volume_use(container->engine, point->name, container->id, labels,
-                           !container->spec.host.auto_remove, &name, &made, err);
+        if (r < 0)
+                return r;
+        r = volume_use(container->engine, point->name, container->id, labels,
+                       !container->spec.host.auto_remove, &name, &made, err);
         if (r < 0)
                 return r;
         if (made)
@@ -241,6 +263,22 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
 
 void mounts_undo(Container *container) {
         mounts_release(container, true);
+}
+
+void mounts_abandon(Engine *engine, const char *container_id) {
+        _cleanup_close_ int fd = openat(engine->containers_fd, container_id,
+                                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *entry;
+
+        if (!dir)
+                return; /* nothing was made */
+        TAKE_FD(fd);
+        while ((entry = readdir(dir))) {
+                const char *name = str_after(entry->d_name, VOLUME_MARK);
+                if (name && id_valid(name))
+                        volume_unuse_and_remove(engine, name, container_id);
+        }
 }
 
 void mounts_adopt(Container *container) {

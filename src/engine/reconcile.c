@@ -285,6 +285,8 @@ static void sweep(const Reconcile *job, int dir_fd) {
                         continue;
                 log_info("removing what is left of container %s, which the record does not know",
                          entry->d_name);
+                if (dir_fd == job->engine->containers_fd)
+                        mounts_abandon(job->engine, entry->d_name);
                 if (image_release(job->engine->images, entry->d_name, &error) < 0 ||
                     dir_remove_at(dir_fd, entry->d_name, &error) < 0)
                         log_warn("remove '%s': %s", entry->d_name, error.message);
