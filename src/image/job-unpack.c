@@ -12,6 +12,7 @@
 
 #define STAGE_ENTRIES_MAX 100000
 #define STAGE_BYTES_MAX (1LL << 40)
+#define STAGE_STREAM_MAX (STAGE_BYTES_MAX + (1LL << 30)) /* headers and padding, too */
 
 static void report_progress(void *data, int64_t consumed) {
         ImageMessage message = { .kind = (char *)"progress", .current = consumed };
@@ -57,7 +58,7 @@ int job_unpack(Error *err) {
         int r = confine_to_directory(IMAGE_FD_TARGET, err);
 
         if (r == 0)
-                r = tar_stream_new(IMAGE_FD_INPUT, copy_fd, &stream, err);
+                r = tar_stream_new(IMAGE_FD_INPUT, copy_fd, unpack_limits.stream, &stream, err);
         if (r == 0)
                 r = unpack_layer(stream, IMAGE_FD_TARGET, &unpack_limits, report_progress, NULL,
                                  &size, err);
@@ -156,7 +157,7 @@ int job_stage(Error *err) {
         int r = confine_to_directory(IMAGE_FD_TARGET, err);
 
         if (r == 0)
-                r = tar_stream_new(IMAGE_FD_INPUT, -1, &stream, err);
+                r = tar_stream_new(IMAGE_FD_INPUT, -1, STAGE_STREAM_MAX, &stream, err);
         stage.stream = stream;
         while (r == 0 && (r = tar_stream_next(stream, &entry, err)) > 0)
                 r = stage_entry(&stage, entry, err);

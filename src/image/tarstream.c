@@ -8,6 +8,9 @@
 
 #define CHUNK_SIZE (256 * 1024)
 #define CHUNK_COUNT 8
+/* Tapes pad an archive to a record, which is 10 KiB by default and 4 MiB with the tools' largest
+ * blocking factor in use. */
+#define TAIL_MAX (16 << 20)
 
 typedef struct Chunk {
         size_t length; /* 0: the stream ended */
@@ -17,7 +20,8 @@ typedef struct Chunk {
 struct TarStream {
         Inflater *inflater;
         int copy_fd;
-        Digester digester; /* the producer's, then finish's */
+        Digester digester;       /* the producer's, then finish's */
+        int64_t inflated, limit; /* the producer's: bytes */
         struct archive *archive;
         pthread_t producer;
         bool started, held; /* held: the consumer still uses the oldest chunk */
@@ -74,6 +78,12 @@ static int fill(TarStream *stream, Chunk *chunk, Error *err) {
                         break;
                 chunk->length += (size_t)n;
         }
+        stream->inflated += (int64_t)chunk->length;
+        if (stream->inflated > stream->limit)
+                return error_kind(err, ERROR_INVALID,
+                                  "the archive has more than the %lld bytes that it may have when "
+                                  "it is inflated",
+                                  (long long)stream->limit);
         digester_add(&stream->digester, chunk->data, chunk->length);
         if (stream->copy_fd < 0)
                 return 0;
@@ -170,11 +180,12 @@ static int open_archive(TarStream *stream, Error *err) {
         return 0;
 }
 
-int tar_stream_new(int fd, int copy_fd, TarStream **ret, Error *err) {
+int tar_stream_new(int fd, int copy_fd, int64_t limit, TarStream **ret, Error *err) {
         _cleanup_(tar_stream_freep) TarStream *stream = NEW(TarStream);
         int r;
 
         stream->copy_fd = copy_fd;
+        stream->limit = limit;
         stream->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
         stream->changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
         digester_init(&stream->digester);
@@ -242,8 +253,17 @@ Compression tar_stream_compression(const TarStream *stream) {
 }
 
 int tar_stream_finish(TarStream *stream, char digest[DIGEST_TEXT_MAX], Error *err) {
-        while (next_chunk(stream))
-                ;
+        const Chunk *chunk;
+        int64_t tail = 0;
+
+        while ((chunk = next_chunk(stream))) {
+                tail += (int64_t)chunk->length;
+                if (tail > TAIL_MAX)
+                        return error_kind(err, ERROR_INVALID,
+                                          "more than %d bytes follow the end of the archive: "
+                                          "refused, padding is shorter",
+                                          TAIL_MAX);
+        }
         if (stream->failed)
                 return archive_failed(stream, err);
         (void)pthread_join(stream->producer, NULL);

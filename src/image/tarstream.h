@@ -13,8 +13,11 @@
 
 typedef struct TarStream TarStream;
 
-/* fd stays the caller's. copy_fd ≥ 0 receives the plain stream. */
-int tar_stream_new(int fd, int copy_fd, TarStream **ret, Error *err);
+/* fd stays the caller's. copy_fd ≥ 0 receives the plain stream. limit: bytes that the stream may
+ * have when inflated, as a small file can hold terabytes of zeros; longer is an error, kind
+ * invalid.
+ */
+int tar_stream_new(int fd, int copy_fd, int64_t limit, TarStream **ret, Error *err);
 TarStream *tar_stream_free(TarStream *stream);
 DEFINE_CLEANUP(TarStream *, tar_stream_free)
 
@@ -27,5 +30,6 @@ int tar_stream_data(TarStream *stream, const void **ret, size_t *ret_length, int
 /* Compressed bytes read so far. */
 int64_t tar_stream_consumed(TarStream *stream);
 Compression tar_stream_compression(const TarStream *stream);
-/* Reads what follows the archive's end and gives the digest of the plain stream. */
+/* Reads what follows the archive's end, padding that is 16 MiB at the most, and gives the digest of
+ * the plain stream. */
 int tar_stream_finish(TarStream *stream, char digest[DIGEST_TEXT_MAX], Error *err);

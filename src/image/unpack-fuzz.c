@@ -27,7 +27,7 @@ static void make_place(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        const UnpackLimits limits = { .entries = 200, .bytes = 1 << 20 };
+        const UnpackLimits limits = { .entries = 200, .bytes = 1 << 20, .stream = 8 << 20 };
         _cleanup_(tar_stream_freep) TarStream *stream = NULL;
         _cleanup_close_ int input_fd = memfd_create("layer", MFD_CLOEXEC);
         _cleanup_close_ int place_fd = -1;
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             dir_open_at(AT_FDCWD, place, 0, &place_fd, NULL) < 0 ||
             dir_open_at(place_fd, "root", 0755, &target_fd, NULL) < 0)
                 abort();
-        if (tar_stream_new(input_fd, -1, &stream, &err) == 0 &&
+        if (tar_stream_new(input_fd, -1, limits.stream, &stream, &err) == 0 &&
             unpack_layer(stream, target_fd, &limits, NULL, NULL, &bytes, &err) == 0)
                 (void)tar_stream_finish(stream, digest, &err);
         (void)fchmod(target_fd, 0700);

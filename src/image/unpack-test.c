@@ -29,18 +29,24 @@ static Place new_place(void) {
         return place;
 }
 
-static int apply(const Place *place, const TestEntry *entries, size_t count,
-                 const UnpackLimits *limits, Error *err) {
-        _cleanup_buf_ Buf archive = test_archive(entries, count, ARCHIVE_FILTER_GZIP);
-        _cleanup_close_ int fd = test_archive_fd(&archive);
+static int apply_archive(const Place *place, const Buf *archive, const UnpackLimits *limits,
+                         Error *err) {
+        _cleanup_close_ int fd = test_archive_fd(archive);
         _cleanup_(tar_stream_freep) TarStream *stream = NULL;
         char digest[DIGEST_TEXT_MAX];
         int64_t size = 0;
-        int r = tar_stream_new(fd, -1, &stream, err);
+        int r = tar_stream_new(fd, -1, limits->stream, &stream, err);
 
         if (r == 0)
                 r = unpack_layer(stream, place->root_fd, limits, NULL, NULL, &size, err);
         return r < 0 ? r : tar_stream_finish(stream, digest, err);
+}
+
+static int apply(const Place *place, const TestEntry *entries, size_t count,
+                 const UnpackLimits *limits, Error *err) {
+        _cleanup_buf_ Buf archive = test_archive(entries, count, ARCHIVE_FILTER_GZIP);
+
+        return apply_archive(place, &archive, limits, err);
 }
 #define APPLY(place, err, ...)                                                                     \
         ({                                                                                         \
@@ -222,7 +228,7 @@ TEST(hard_links_do_not_follow) {
 }
 
 TEST(limits_hold) {
-        const UnpackLimits few = { .entries = 2, .bytes = 10 };
+        const UnpackLimits few = { .entries = 2, .bytes = 10, .stream = 1 << 20 };
         _cleanup_(place_done) Place place = new_place();
         char long_name[300] = "";
 
@@ -237,6 +243,44 @@ TEST(limits_hold) {
         ASSERT(APPLY(&place, NULL, { long_name, 'f', "" }) < 0);
         long_name[255] = '\0';
         ASSERT(APPLY(&place, NULL, { long_name, 'f', "" }) == 0);
+}
+
+static void add_zeros(Buf *buf, size_t length) {
+        _cleanup_free_ char *zeros = alloc_zero(1, length);
+
+        buf_add(buf, zeros, length);
+}
+
+TEST(what_follows_the_end_is_padding_only) {
+        const TestEntry entry = { "a", 'f', "x" };
+        _cleanup_(place_done) Place place = new_place();
+        _cleanup_buf_ Buf archive = test_archive(&entry, 1, 0);
+        Error err = {};
+
+        add_zeros(&archive, 4 << 20);
+        ASSERT_OK(apply_archive(&place, &archive, &unpack_limits, &err), &err);
+        add_zeros(&archive, 13 << 20);
+        ASSERT(apply_archive(&place, &archive, &unpack_limits, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_INVALID);
+        ASSERT(strstr(err.message, "follow the end of the archive"));
+}
+
+/* Entries that leave nothing on the disk are inflated nevertheless. */
+TEST(a_stream_has_a_limit) {
+        const UnpackLimits limits = { .entries = 10, .bytes = 1 << 20, .stream = 1 << 20 };
+        _cleanup_(place_done) Place place = new_place();
+        _cleanup_buf_ Buf zeros = {};
+        Error err = {};
+
+        add_zeros(&zeros, 2 << 20);
+        ASSERT(apply(&place,
+                     (const TestEntry[]){ { .name = ".wh..wh.plnk/1",
+                                            .type = 'f',
+                                            .data = zeros.data,
+                                            .length = zeros.length } },
+                     1, &limits, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_INVALID);
+        ASSERT(strstr(err.message, "when it is inflated"));
 }
 
 __attribute__((constructor)) static void need_root(void) {

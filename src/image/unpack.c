@@ -23,7 +23,9 @@
 #define PROGRESS_EVERY (1 << 20)
 
 /* Far above any image in use, far below what would harm the host before its own limits do. */
-const UnpackLimits unpack_limits = { .entries = 4000000, .bytes = 256LL << 30 };
+const UnpackLimits unpack_limits = { .entries = 4000000,
+                                     .bytes = 256LL << 30,
+                                     .stream = 288LL << 30 };
 
 typedef struct DirectoryTime {
         char *path;

@@ -9,6 +9,7 @@
 
 typedef struct UnpackLimits {
         int64_t entries, bytes; /* of one layer */
+        int64_t stream;         /* bytes of its archive: headers and skipped entries count, too */
 } UnpackLimits;
 extern const UnpackLimits unpack_limits;
 
