@@ -53,6 +53,15 @@ refused() {
   done
 }
 
+@test "the version is said in Docker's words" {
+  run brig --version
+  [ "$status" -eq 0 ]
+  [[ $output =~ ^brig\ version\ [0-9.]+,\ build\ ([0-9a-f]{7,}|unknown)$ ]]
+  ln -s "$build/src/cli/brig" "$BATS_TEST_TMPDIR/docker"
+  run "$BATS_TEST_TMPDIR/docker" --version
+  [[ $output =~ ^Docker\ version\ [0-9.]+,\ build\ ([0-9a-f]{7,}|unknown)$ ]]
+}
+
 @test "as docker it says docker" {
   ln -s "$build/src/cli/brig" "$BATS_TEST_TMPDIR/docker"
   run "$BATS_TEST_TMPDIR/docker" ps --foo
@@ -67,6 +76,7 @@ refused() {
   refused 1 "brig: unknown command: brig network foo" brig network foo
   refused 125 "unknown flag: --foo" brig ps --foo
   refused 125 "Did you mean '--network'?" brig run --netwrok x y
+  refused 125 "Did you mean '--help'?" brig ps --hlep
   refused 125 "unknown shorthand flag: 'z' in -z" brig ps -z
   refused 125 "flag needs an argument: --name" brig run --name
   refused 125 "flag needs an argument: 'e' in -e" brig run -e

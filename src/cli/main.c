@@ -259,8 +259,8 @@ static int run_program(Cli *cli, char **words) {
         else if (options.help)
                 help_root(cli, stdout);
         else if (cli->version)
-                (void)printf("%s version " BRIG_VERSION "\n",
-                             str_equal(cli->program, "docker") ? "Docker (brig)" : "brig");
+                (void)printf("%s version " BRIG_VERSION ", build %s\n",
+                             str_equal(cli->program, "docker") ? "Docker" : "brig", build_commit);
         else if (cli->log_level && set_log_level(cli))
                 r = 1;
         else

@@ -135,6 +135,8 @@ TEST(errors_in_words_of_pflag) {
                    "strconv.ParseInt: parsing \"9999999999999999999\": value out of range");
         ASSERT_STR(failure(WORDS((char *)"--nmae=x")),
                    "unknown flag: --nmae\nDid you mean '--name'?");
+        ASSERT_STR(failure(WORDS((char *)"--hlep")),
+                   "unknown flag: --hlep\nDid you mean '--help'?");
 }
 
 TEST(an_option_not_done_is_named) {

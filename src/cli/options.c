@@ -69,8 +69,8 @@ static int set_option(Options *options, const Option *option, const char *text, 
 
 /* The nearest option's name, or NULL if none is near. */
 static const char *nearest(const OptionTable *table, const char *name) {
-        const char *best = NULL;
-        unsigned distance = 3;
+        unsigned distance = MIN(str_distance("help", name), 3u); /* a flag that every table has */
+        const char *best = distance < 3 ? "help" : NULL;
 
         for (size_t i = 0; i < table->count; i++) {
                 unsigned d = str_distance(table->rows[i].name, name);
