@@ -175,18 +175,24 @@ int cgroup_file_read(const Hierarchy *hierarchy, const char *path, const char *f
         return file_read_at(hierarchy->fd, name, FILE_MAX, ret, NULL, err);
 }
 
-int cgroup_file_write(const Hierarchy *hierarchy, const char *path, const char *file,
-                      const char *text, Error *err) {
+static int write_each(const Hierarchy *hierarchy, const char *path, const char *file,
+                      char *const *texts, Error *err) {
         _cleanup_free_ char *name = str_format("%s/%s", cgroup_relative(path), file);
         _cleanup_close_ int fd = openat(hierarchy->fd, name, O_WRONLY | O_CLOEXEC);
 
         if (fd < 0)
                 return error_set(err, errno, "open %s/%s%s%s", CGROUP_ROOT, hierarchy->name,
                                  *hierarchy->name ? "/" : "", name);
-        if (write(fd, text, strlen(text)) < 0)
-                return error_set(err, errno, "write '%s' to %s/%s%s%s", text, CGROUP_ROOT,
-                                 hierarchy->name, *hierarchy->name ? "/" : "", name);
+        for (; texts && *texts; texts++)
+                if (write(fd, *texts, strlen(*texts)) < 0)
+                        return error_set(err, errno, "write '%s' to %s/%s%s%s", *texts, CGROUP_ROOT,
+                                         hierarchy->name, *hierarchy->name ? "/" : "", name);
         return 0;
+}
+
+int cgroup_file_write(const Hierarchy *hierarchy, const char *path, const char *file,
+                      const char *text, Error *err) {
+        return write_each(hierarchy, path, file, (char *const[]){ (char *)text, NULL }, err);
 }
 
 uint64_t cgroup_number(const Hierarchy *hierarchy, const char *path, const char *file,
@@ -347,6 +353,14 @@ int cgroup_write(const char *path, const char *controller, const char *file, con
         int r = find_controller(path, controller, &hierarchy, err);
 
         return r < 0 ? r : cgroup_file_write(hierarchy, path, file, text, err);
+}
+
+int cgroup_write_each(const char *path, const char *controller, const char *file,
+                      char *const *texts, Error *err) {
+        const Hierarchy *hierarchy;
+        int r = find_controller(path, controller, &hierarchy, err);
+
+        return r < 0 ? r : write_each(hierarchy, path, file, texts, err);
 }
 
 int cgroup_read(const char *path, const char *controller, const char *file, char **ret,

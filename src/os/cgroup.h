@@ -35,6 +35,9 @@ int cgroup_attach(const char *path, pid_t pid, Error *err);
  * is ignored. */
 int cgroup_write(const char *path, const char *controller, const char *file, const char *text,
                  Error *err);
+/* The same for each of several texts, which a file such as devices.allow takes one a write. */
+int cgroup_write_each(const char *path, const char *controller, const char *file,
+                      char *const *texts, Error *err);
 /* Whether a hierarchy with this controller exists and the group was made in it. */
 bool cgroup_has(const char *path, const char *controller);
 int cgroup_read(const char *path, const char *controller, const char *file, char **ret, Error *err);

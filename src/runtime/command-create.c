@@ -46,7 +46,7 @@ static const CommandOption run_options[] = {
 typedef struct Creation {
         const Options *options;
         const char *id;
-        bool is_run;
+        bool is_run, let_go;
         OciConfig config;
         char *config_text;
         SeccompProgram seccomp;
@@ -184,12 +184,18 @@ static void destroy(const Creation *creation) {
         (void)container_destroy(&creation->config, &creation->container, creation->id, NULL);
 }
 
-/* While init sets itself up. */
+/* While init sets itself up. What `run` runs need not wait for this process to hear that init is
+ * ready, unless a file has to name it first: two changes of process less. */
 static int write_down(void *data, const RuntimeContainer *container, Error *err) {
         Creation *creation = data;
         int r = keep_config(creation, err);
 
-        return r < 0 ? r : write_record(creation, container, err);
+        if (r == 0)
+                r = write_record(creation, container, err);
+        if (r < 0 || !creation->is_run || creation->options->pid_file)
+                return r;
+        creation->let_go = true;
+        return container_let_go(creation->release_fd, err);
 }
 
 /* ---- the steps ---- */
@@ -252,8 +258,10 @@ static int poststart(const Creation *creation, Error *err) {
 
 /* run, after create: the exit code, or an error and nothing is left. */
 static int run(Creation *creation, Error *err) {
-        int r = container_release(creation->release_fd, err), code = 0;
+        int r = creation->let_go ? 0 : container_let_go(creation->release_fd, err), code = 0;
 
+        if (r == 0)
+                r = container_expect_exec(creation->release_fd, err);
         if (r == 0)
                 r = poststart(creation, err);
         if (r == 0 && creation->options->detach)

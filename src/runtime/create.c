@@ -316,12 +316,20 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
 
 /* ---- after it ---- */
 
-int container_release(int gate_fd, Error *err) {
+int container_let_go(int gate_fd, Error *err) {
         int r = sync_send(gate_fd, SYNC_GO, -1);
 
-        if (r < 0)
-                return error_set(err, -r, "the container's init has gone");
+        return r < 0 ? error_set(err, -r, "the container's init has gone") : 0;
+}
+
+int container_expect_exec(int gate_fd, Error *err) {
         return sync_expect_exec(gate_fd, "the container's init", err);
+}
+
+int container_release(int gate_fd, Error *err) {
+        int r = container_let_go(gate_fd, err);
+
+        return r < 0 ? r : container_expect_exec(gate_fd, err);
 }
 
 int container_destroy(const OciConfig *config, const RuntimeContainer *container, const char *id,

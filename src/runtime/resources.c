@@ -135,30 +135,44 @@ static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
         return r;
 }
 
-static int v1_device_rule(const char *cgroup, const OciDeviceRule *rule, Error *err) {
+static char *v1_device_text(const OciDeviceRule *rule) {
         const char *type = str_empty(rule->type) ? "a" : rule->type,
                    *access = str_empty(rule->access) ? "rwm" : rule->access;
         char major_[24] = "*", minor_[24] = "*";
-        _cleanup_free_ char *text = NULL;
 
         if (rule->major && *rule->major >= 0)
                 (void)snprintf(major_, sizeof(major_), "%lld", (long long)*rule->major);
         if (rule->minor && *rule->minor >= 0)
                 (void)snprintf(minor_, sizeof(minor_), "%lld", (long long)*rule->minor);
-        text = str_format("%s %s:%s %s", type, major_, minor_, access);
-        return cgroup_write(cgroup, "devices", rule->allow ? "devices.allow" : "devices.deny", text,
-                            err);
+        return str_format("%s %s:%s %s", type, major_, minor_, access);
+}
+
+/* The order of the rules counts: neighbours of one kind go to their file together. */
+static int v1_device_rules(const char *cgroup, const OciDeviceRule *rules, size_t count,
+                           Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < count;) {
+                _cleanup_strv_ char **texts = strv_new(count - i);
+                bool allow = rules[i].allow;
+
+                for (size_t k = 0; i < count && rules[i].allow == allow; i++)
+                        texts[k++] = v1_device_text(&rules[i]);
+                r = cgroup_write_each(cgroup, "devices", allow ? "devices.allow" : "devices.deny",
+                                      texts, err);
+        }
+        return r;
 }
 
 static int v1_devices(const char *cgroup, const JsonArray *rules, Error *err) {
-        const OciDeviceRule *list = rules->items;
-        int r = 0;
+        int r;
 
-        for (size_t i = 0; r == 0 && i < rules->count; i++)
-                r = v1_device_rule(cgroup, &list[i], err);
-        for (size_t i = 0; r == 0 && rules->count > 0 && i < device_rules_default_count; i++)
-                r = v1_device_rule(cgroup, &device_rules_default[i], err);
-        return r;
+        if (rules->count == 0)
+                return 0;
+        r = v1_device_rules(cgroup, rules->items, rules->count, err);
+        return r < 0 ? r
+                     : v1_device_rules(cgroup, device_rules_default, device_rules_default_count,
+                                       err);
 }
 
 static int v1_apply(const char *cgroup, const OciResources *resources, Error *err) {

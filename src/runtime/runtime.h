@@ -72,6 +72,10 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
  * Errors: not_found "exec: \"x\": executable file not found in $PATH" (Docker: 127), forbidden "…
  * permission denied" (126), worded as runc words them, since Docker's clients match on that. */
 int container_release(int gate_fd, Error *err);
+/* The two halves of it, for a caller that need not know that all is set up before the program runs:
+ * the word may be given while init sets itself up, which then does not wait for it. */
+int container_let_go(int gate_fd, Error *err);
+int container_expect_exec(int gate_fd, Error *err);
 
 /* Runs a process in the namespaces, root and cgroup of the container whose init is pidfd/init_pid.
  * Returns once it has been exec'd, or why not. The caller is its parent. */

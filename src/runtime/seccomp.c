@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "runtime/seccomp-ranges.h"
 
 void seccomp_program_done(SeccompProgram *program) {
         free(program->filter);
@@ -221,6 +222,7 @@ static int export_program(scmp_filter_ctx context, int last, bool prologue, Secc
                           Error *err) {
         _cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
         _cleanup_free_ char *filter = NULL;
+        _cleanup_buf_ Buf shorter = {};
         size_t start = 0;
         off_t length;
         int r = fd < 0 ? -errno : seccomp_export_bpf(context, fd);
@@ -238,8 +240,12 @@ static int export_program(scmp_filter_ctx context, int last, bool prologue, Secc
                         err, ERROR_INVALID,
                         "linux.seccomp: the program is longer than the kernel's %d instructions",
                         BPF_MAXINSNS);
-        ret->length = start + (size_t)length;
-        ret->filter = TAKE_PTR(filter);
+        length += (off_t)start;
+        if (seccomp_by_ranges((const struct sock_filter *)(const void *)filter,
+                              (size_t)length / sizeof(struct sock_filter), &shorter) < 0)
+                buf_add(&shorter, filter, (size_t)length);
+        ret->length = shorter.length;
+        ret->filter = buf_take(&shorter);
         return 0;
 }
 
@@ -273,36 +279,78 @@ static int compile(const OciSeccomp *document, uint32_t standard, SeccompProgram
 
 typedef struct CacheHeader {
         char magic[8];
-        uint32_t version;           /* of libseccomp: it decides which names are known */
-        uint32_t document, program; /* bytes of each, in this order after the header */
+        uint32_t version;      /* of libseccomp: it decides which names are known */
+        uint32_t key, program; /* bytes of each, in this order after the header */
 } CacheHeader;
 
-#define CACHE_MAGIC "brigsc2"
+#define CACHE_MAGIC "brigsc3"
 #define CACHE_FILE_MAX (1 << 20)
 
-static CacheHeader header_for(size_t document, size_t program) {
+static CacheHeader header_for(size_t key, size_t program) {
         const struct scmp_version *version = seccomp_version();
         CacheHeader header = { .magic = CACHE_MAGIC,
-                               .document = (uint32_t)document,
+                               .key = (uint32_t)key,
                                .program = (uint32_t)program };
 
         header.version = version->major << 16 | version->minor << 8 | version->micro;
         return header;
 }
 
-/* FNV-1a: only a file name; the document itself is compared. */
-static void name_of(const char *text, char name[24]) {
+static void key_number(Buf *key, int64_t number) {
+        buf_add(key, &number, sizeof(number));
+}
+
+static void key_text(Buf *key, const char *text) {
+        key_number(key, text ? (int64_t)strlen(text) : -1);
+        buf_add(key, text ?: "", text ? strlen(text) : 0);
+}
+
+static void key_texts(Buf *key, char *const *list) {
+        for (; list && *list; list++)
+                key_text(key, *list);
+        key_text(key, NULL);
+}
+
+static void key_rule(Buf *key, const OciSyscall *rule) {
+        const OciSeccompArg *args = rule->args.items;
+
+        key_texts(key, rule->names);
+        key_text(key, rule->action);
+        key_number(key, rule->errno_ret ? *rule->errno_ret : -1);
+        key_number(key, (int64_t)rule->args.count);
+        for (size_t i = 0; i < rule->args.count; i++) {
+                key_number(key, args[i].index);
+                key_number(key, (int64_t)args[i].value);
+                key_number(key, (int64_t)args[i].value_two);
+                key_text(key, args[i].op);
+        }
+}
+
+/* All that a program follows from, each part with its length before it: no two documents with
+ * different programs have one key. Made at each start, so not by way of JSON. */
+static void make_key(const OciSeccomp *document, Buf *key) {
+        const OciSyscall *rules = document->syscalls.items;
+
+        key_text(key, document->default_action);
+        key_number(key, document->default_errno_ret ? *document->default_errno_ret : -1);
+        key_texts(key, document->architectures);
+        for (size_t i = 0; i < document->syscalls.count; i++)
+                key_rule(key, &rules[i]);
+}
+
+/* FNV-1a: only a file name; the key itself is compared. */
+static void name_of(const Buf *key, char name[24]) {
         uint64_t hash = 0xcbf29ce484222325;
 
-        for (; *text; text++)
-                hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+        for (size_t i = 0; i < key->length; i++)
+                hash = (hash ^ (unsigned char)key->data[i]) * 0x100000001b3;
         (void)snprintf(name, 24, "%016llx", (unsigned long long)hash);
 }
 
-static bool cache_read(int cache_fd, const char *name, const char *text, SeccompProgram *ret) {
+static bool cache_read(int cache_fd, const char *name, const Buf *key, SeccompProgram *ret) {
         _cleanup_free_ char *file = NULL;
-        size_t length, document = strlen(text);
-        CacheHeader header, want = header_for(document, 0);
+        CacheHeader header, want = header_for(key->length, 0);
+        size_t length;
 
         if (file_read_at(cache_fd, name, CACHE_FILE_MAX, &file, &length, NULL) < 0 ||
             length < sizeof(header))
@@ -310,29 +358,29 @@ static bool cache_read(int cache_fd, const char *name, const char *text, Seccomp
         memcpy(&header, file, sizeof(header));
         want.program = header.program;
         if (memcmp(&header, &want, sizeof(header)) != 0 ||
-            length != sizeof(header) + document + header.program ||
-            memcmp(file + sizeof(header), text, document) != 0 ||
+            length != sizeof(header) + key->length + header.program ||
+            memcmp(file + sizeof(header), key->data, key->length) != 0 ||
             header.program % sizeof(struct sock_filter) != 0)
                 return false;
         ret->length = header.program;
-        ret->filter = alloc_copy(file + sizeof(header) + document, header.program);
+        ret->filter = alloc_copy(file + sizeof(header) + key->length, header.program);
         return true;
 }
 
 /* A cache that cannot be written costs the next start time, nothing else. */
-static void cache_write(int cache_fd, const char *name, const char *text,
+static void cache_write(int cache_fd, const char *name, const Buf *key,
                         const SeccompProgram *program) {
-        CacheHeader header = header_for(strlen(text), program->length);
+        CacheHeader header = header_for(key->length, program->length);
         _cleanup_buf_ Buf file = {};
 
         buf_add(&file, &header, sizeof(header));
-        buf_add_str(&file, text);
+        buf_add(&file, key->data, key->length);
         buf_add(&file, program->filter, program->length);
         (void)file_replace_at(cache_fd, name, file.data, file.length, 0600, false, NULL);
 }
 
 int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err) {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_buf_ Buf key = {};
         SeccompProgram program = {};
         uint32_t standard;
         char name[24];
@@ -347,15 +395,16 @@ int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *re
                 r = flags_of(document->flags, &program.flags, err);
         if (r < 0)
                 return r;
-        text = cache_fd >= 0 ? json_text(&oci_seccomp_table, document) : NULL;
-        if (text)
-                name_of(text, name);
-        if (!text || !cache_read(cache_fd, name, text, &program)) {
+        if (cache_fd >= 0) {
+                make_key(document, &key);
+                name_of(&key, name);
+        }
+        if (cache_fd < 0 || !cache_read(cache_fd, name, &key, &program)) {
                 r = compile(document, standard, &program, err);
                 if (r < 0)
                         return r;
-                if (text)
-                        cache_write(cache_fd, name, text, &program);
+                if (cache_fd >= 0)
+                        cache_write(cache_fd, name, &key, &program);
         }
         *ret = program;
         return 0;
