@@ -154,6 +154,53 @@ engine_is_well() {
   brig stop -t 1 steady
 }
 
+exec_field() { curl -s --unix-socket "$root/brig.sock" "http://d/v1.41/exec/$1/json" | jq -c "$2"; }
+
+# new_exec CONTAINER SCRIPT: creates and starts an exec, its id.
+new_exec() {
+  local id
+  id=$(curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' \
+    -d "$(jq -n --arg script "$2" '{AttachStdout: true, User: "web", Env: ["A=b"], Cmd: ["sh", "-c", $script]}')" "http://d/v1.41/containers/$1/exec" | jq -r .Id)
+  curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Detach": true}' "http://d/v1.41/exec/$id/start"
+  echo "$id"
+}
+
+@test "execs that run, or ended while no daemon was there, are known to the next one with their exit codes" {
+  brig run -d --name host busybox sleep 1000
+  brig run -d --name short busybox sh -c 'while ! test -e /tmp/go; do sleep 0.1; done; exit 4'
+  before=$(new_exec host 'exit 3')
+  wait_until eval '[[ $(exec_field $before .ExitCode) == 3 ]]'
+  runs=$(new_exec host 'while ! test -e /tmp/go; do sleep 0.1; done; exit 8')
+  ends=$(new_exec host 'while ! test -e /tmp/end; do sleep 0.1; done; exit 9')
+  last=$(new_exec short 'touch /tmp/run; sleep 1000')
+  pid=$(exec_field "$runs" .Pid)
+  [ "$pid" -gt 0 ]
+  init=$(brig inspect -f '{{.State.Pid}}' host)
+  short=$(brig inspect -f '{{.State.Pid}}' short)
+  kill_daemon
+  end_pid=$(pgrep -f 'tmp/end; do' | head -1)
+  touch "/proc/$init/root/tmp/end" "/proc/$short/root/tmp/go"
+  wait_until eval '! kill -0 $end_pid 2>/dev/null && ! kill -0 $short 2>/dev/null'
+  start_daemon
+  [ "$(exec_field "$runs" '[.Running, .ExitCode, .Pid, .ProcessConfig.user, .ProcessConfig.entrypoint, .OpenStdout]')" = "[true,null,$pid,\"web\",\"sh\",true]" ]
+  [ "$(exec_field "$ends" '[.Running, .ExitCode, .Pid, .CanRemove]')" = '[false,9,0,true]' ]
+  [ "$(exec_field "$before" '[.Running, .ExitCode]')" = '[false,3]' ]
+  [ "$(exec_field "$last" '[.Running, .ExitCode]')" = '[false,137]' ]
+  [ "$(brig inspect -f '{{json .ExecIDs}}' host)" = "[\"$runs\"]" ]
+  run brig events --since 1h --until 0s --filter event=exec_die --format '{{.Actor.Attributes.execID}} {{.Actor.Attributes.exitCode}}'
+  [[ $output == *"$ends 9"* && $output == *"$last 137"* && $output != *"$before"* ]]
+  # Told once: the next daemon knows the code, and does not tell it again. One that is stopped is no other than one that is killed.
+  stop_daemon
+  start_daemon
+  [ "$(exec_field "$ends" .ExitCode)" = 9 ]
+  run brig events --since 1h --until 0s --filter event=exec_die
+  [ -z "$output" ]
+  touch "/proc/$init/root/tmp/go"
+  wait_until eval '[[ $(exec_field $runs .ExitCode) == 8 ]]'
+  run brig events --since 1h --until 0s --filter event=exec_die --format '{{.Actor.Attributes.execID}} {{.Actor.Attributes.exitCode}}'
+  [ "$output" = "$runs 8" ]
+}
+
 @test "names are served and ports are held after the daemon was killed" {
   brig network create crashnet
   brig run -d --name web --network crashnet -p 18004:80 busybox httpd -f -h /www

@@ -25,6 +25,7 @@ void attach_request(const AttachOptions *options, bool tty, bool open_stdin, Mon
 void attach_request_done(MonitorRequest *request) {
         free(request->early);
         free(request->detach_keys);
+        free(request->note);
         *request = (MonitorRequest){ 0 };
 }
 

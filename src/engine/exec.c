@@ -1,11 +1,13 @@
 /* exec.c: further processes in running containers. An exec is known by its id from its creation
- * until its container is removed or many newer ones have ended. */
+ * until its container is removed or many newer ones have ended. What was started is known to the
+ * container's monitor too, from which the next daemon learns it. */
+#include "base/log.h"
 #include "engine/attach.h"
 #include "engine/documents.h"
 #include "engine/locks.h"
 
 /* Ended execs kept a container, for those who ask for the exit code late. */
-#define ENDED_MAX 64
+#define ENDED_MAX MONITOR_EXECS_ENDED_MAX
 #define EXIT_CANNOT_START 126
 
 typedef struct Exec {
@@ -201,6 +203,51 @@ json_object *exec_ids(const Container *container) {
         return array;
 }
 
+/* ---- what an earlier daemon started ---- */
+
+/* What inspect shows of a started exec; its environment is of no use any more. The caller's. */
+static char *exec_note(const ExecConfig *config) {
+        ExecConfig shown = *config;
+
+        shown.env = NULL;
+        shown.working_dir = NULL;
+        return json_text(&exec_config_table, &shown);
+}
+
+static Exec *exec_known(Container *container, const MonitorExec *known) {
+        Exec *exec = NEW(Exec);
+        Error error = { 0 };
+
+        atomic_init(&exec->references, 1);
+        (void)snprintf(exec->id, sizeof(exec->id), "%s", known->id);
+        exec->container = container_ref(container);
+        if (known->note && json_parse(&exec_config_table, known->note, strlen(known->note),
+                                      &exec->config, &error) < 0)
+                log_warn("exec %s: %s", known->id, error.message);
+        exec->started = true;
+        exec->running = known->running;
+        exec->ended = !known->running;
+        exec->pid = known->running ? known->pid : 0;
+        exec->exit_code = known->exit_code;
+        return exec;
+}
+
+void execs_adopt(Container *container, const JsonArray *known) {
+        const MonitorExec *items = known->items;
+
+        for (size_t i = 0; i < known->count; i++) {
+                if (!id_valid(items[i].id))
+                        continue;
+                Exec *exec = exec_known(container, &items[i]);
+                exec_add(container->engine->execs, exec);
+                if (items[i].running || items[i].seen)
+                        continue;
+                exec_event(exec, "exec_die", &items[i].exit_code);
+                if (container->monitor)
+                        monitor_exec_seen(container->monitor, items[i].id);
+        }
+}
+
 /* ---- create ---- */
 
 static int state_check(const Container *container, const char *ref, Error *err) {
@@ -351,6 +398,7 @@ static int exec_run(Exec *exec, const AttachOptions *options, int client_fd, int
                 size_of(&exec->config, &width, &height);
                 request.width = width;
                 request.height = height;
+                request.note = exec_note(&exec->config);
                 r = monitor_exec(container->monitor, exec->id, &process, client_fd, &request,
                                  seccomp ? seccomp->filter : NULL, seccomp ? seccomp->length : 0,
                                  &pid, err);
@@ -394,9 +442,9 @@ static json_object *process_config(const ExecConfig *config) {
         json_object *object = json_object_new_object(), *arguments = json_object_new_array();
 
         json_put_bool(object, "tty", config->tty);
-        json_put_text(object, "entrypoint", config->cmd[0]);
-        for (char **word = config->cmd + 1; *word; word++)
-                (void)json_object_array_add(arguments, json_object_new_string(*word));
+        json_put_text(object, "entrypoint", config->cmd ? config->cmd[0] : "");
+        for (size_t i = 1; i < strv_length(config->cmd); i++)
+                (void)json_object_array_add(arguments, json_object_new_string(config->cmd[i]));
         json_put(object, "arguments", arguments);
         json_put_bool(object, "privileged", config->privileged);
         if (!str_empty(config->user))

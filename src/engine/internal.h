@@ -230,6 +230,8 @@ Execs *execs_free(Execs *execs);
 /* On the loop's thread: the monitor's notice "exec-exited". Must not block: guard execs by
  * state_lock. */
 void exec_notice(Container *container, const MonitorReply *reply);
+/* At daemon start, published: its monitor, or its exit record, knows these execs (MonitorExec). */
+void execs_adopt(Container *container, const JsonArray *known);
 /* The container has ended: so have its execs. lock held. */
 void exec_container_ended(Container *container);
 /* The container is being removed: forget its execs. lock held. */

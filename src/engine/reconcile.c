@@ -16,8 +16,8 @@ typedef struct Reconcile {
         Engine *engine;
         Container **containers; /* references; those that are being removed too */
         size_t count;
-        bool *ended; /* one a container: it ended while no daemon watched */
-        ExitRecord *records;
+        bool *ended;         /* one a container: it ended while no daemon watched */
+        ExitRecord *records; /* of one that runs: its execs only */
 } Reconcile;
 
 /* ---- rows ---- */
@@ -84,22 +84,25 @@ static int adopt_running(Container *container, pid_t pid, Error *err) {
 }
 
 /* True: its monitor was found and it runs. */
-static bool find_running(Container *container) {
+static bool find_running(Container *container, JsonArray *ret_execs) {
         Engine *engine = container->engine;
         _cleanup_close_ int run_fd = -1;
+        MonitorReply state = { 0 };
         Error error = { 0 };
-        pid_t pid;
 
         if (dir_open_at(engine->run_fd, container->id, 0, &run_fd, &error) < 0)
                 return false;
         int r = monitor_connect(engine->loop, run_fd, monitor_notice, container,
-                                &container->monitor, &pid, &container->pidfd, &error);
+                                &container->monitor, &state, &container->pidfd, &error);
         if (r < 0) {
                 log_debug("container %s: %s", container->id, error.message);
                 return false;
         }
-        if (adopt_running(container, pid, &error) < 0)
+        if (adopt_running(container, (pid_t)state.pid, &error) < 0)
                 log_warn("%s", error.message);
+        *ret_execs = state.execs;
+        state.execs = (JsonArray){ 0 };
+        json_done(&monitor_reply_table, &state);
         return true;
 }
 
@@ -115,7 +118,7 @@ static void note_orphan(Container *container, ExitRecord *record) {
 static bool judge(Container *container, ExitRecord *record) {
         bool running = container_is_running(container);
 
-        if (find_running(container))
+        if (find_running(container, &record->execs))
                 return false;
         bool has_record = exit_record_of(container, record, NULL) == 0;
         /* A start whose daemon was killed before it could write that the container runs. */
@@ -235,6 +238,8 @@ static void settle(Container *container, bool ended, ExitRecord *record) {
         Error error = { 0 };
 
         CONTAINER_LOCKED(container);
+        if (ended || container_is_running(container))
+                execs_adopt(container, &record->execs);
         if (ended) {
                 container->state.status = CONTAINER_RUNNING;
                 exit_handle_locked(container, record);

@@ -20,7 +20,7 @@
 #include "monitor/message.h"
 
 #define ANSWER_MAX (30 * NSEC_PER_SEC)
-#define EXIT_RECORD_MAX 65536
+#define EXIT_RECORD_MAX (4 << 20)
 
 /* An answer with the descriptor that came beside it, -1: none. */
 typedef struct Answer {
@@ -130,7 +130,7 @@ static bool is_notice(const MonitorReply *reply) {
 
 /* On the loop's thread. */
 static void deliver(Monitor *monitor, const MonitorReply *reply) {
-        MonitorRequest seen = { .kind = (char *)"seen" };
+        MonitorRequest seen = { .kind = (char *)"seen", .exec = reply->exec };
         bool freed;
 
         if (str_equal(reply->kind, "warning")) {
@@ -351,14 +351,15 @@ static void set_over(Monitor *monitor) {
         (void)pthread_mutex_unlock(&monitor->lock);
 }
 
-static int take_pid(Answer *answer, pid_t *ret_pid, int *ret_pidfd, Error *err) {
+static int take_state(Answer *answer, MonitorReply *ret, int *ret_pidfd, Error *err) {
         int r = 0;
 
         if (answer->fd < 0)
                 r = error_kind(err, ERROR_INTERNAL, "the monitor's answer '%s' lacks a descriptor",
                                answer->reply.kind);
         else {
-                *ret_pid = (pid_t)answer->reply.pid;
+                *ret = answer->reply;
+                answer->reply = (MonitorReply){};
                 *ret_pidfd = TAKE_FD(answer->fd);
         }
         answer_done(answer);
@@ -367,6 +368,7 @@ static int take_pid(Answer *answer, pid_t *ret_pid, int *ret_pidfd, Error *err) 
 
 int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err) {
         Answer answer = { .fd = -1 };
+        MonitorReply state = {};
         int r;
 
         enter_call(monitor);
@@ -376,7 +378,11 @@ int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err
                 set_over(monitor);
                 return r;
         }
-        return take_pid(&answer, ret_pid, ret_pidfd, err);
+        r = take_state(&answer, &state, ret_pidfd, err);
+        if (r == 0)
+                *ret_pid = (pid_t)state.pid;
+        json_done(&monitor_reply_table, &state);
+        return r;
 }
 
 int monitor_go(Monitor *monitor, Error *err) {
@@ -426,7 +432,7 @@ static int connect_socket(int run_fd, int *ret_fd, Error *err) {
 }
 
 int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Monitor **ret,
-                    pid_t *ret_pid, int *ret_pidfd, Error *err) {
+                    MonitorReply *ret_state, int *ret_pidfd, Error *err) {
         MonitorRequest request = { .kind = (char *)"state" };
         Monitor *monitor;
         Answer answer;
@@ -437,7 +443,7 @@ int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Mo
         monitor = monitor_new(loop, fd, notice, data);
         r = ask(monitor, &request, NULL, 0, &answer, err);
         if (r == 0)
-                r = take_pid(&answer, ret_pid, ret_pidfd, err);
+                r = take_state(&answer, ret_state, ret_pidfd, err);
         if (r < 0) {
                 monitor_free(monitor);
                 return r;
@@ -446,6 +452,14 @@ int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Mo
         loop_post(loop, watch, monitor);
         *ret = monitor;
         return 0;
+}
+
+void monitor_exec_seen(Monitor *monitor, const char *exec_id) {
+        MonitorRequest request = { .kind = (char *)"exec-seen", .exec = (char *)exec_id };
+        Error err = {};
+
+        if (message_send(monitor->fd, &monitor_request_table, &request, NULL, 0, &err) < 0)
+                log_debug("monitor: %s", err.message);
 }
 
 int monitor_attach(Monitor *monitor, int client_fd, const MonitorRequest *request, Error *err) {

@@ -47,9 +47,13 @@ int monitor_go(Monitor *monitor, Error *err);
 void monitor_cancel(Monitor *monitor);
 
 /* Connects to a monitor that an earlier daemon started. not_found where nobody listens; conflict
- * where the container has just ended: then its exit record is there. */
+ * where the container has just ended: then its exit record is there. *ret_state: pid, when it
+ * started (at) and its execs, of which the notices that come tell what has changed since; the
+ * caller frees it with json_done(&monitor_reply_table). */
 int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Monitor **ret,
-                    pid_t *ret_pid, int *ret_pidfd, Error *err);
+                    MonitorReply *ret_state, int *ret_pidfd, Error *err);
+/* An end that the daemon has learnt from ret_state; without an answer. */
+void monitor_exec_seen(Monitor *monitor, const char *exec_id);
 /* Closes the connection; the monitor lives on, or gives up a container that was not let go. Calls
  * that other threads are in end with unavailable. No notice begins after it, but on another thread
  * than the loop's one that has begun may still be running. A daemon that ends runs its loop once
@@ -61,7 +65,7 @@ Monitor *monitor_free(Monitor *monitor);
  * between monitor_created and monitor_go, so that no output is missed. */
 int monitor_attach(Monitor *monitor, int client_fd, const MonitorRequest *request, Error *err);
 /* client_fd: -1: none, the exec's streams are /dev/null. On error the client's socket is as it was.
- * request: as for attach, and width and height. */
+ * request: as for attach, and width, height and note. */
 int monitor_exec(Monitor *monitor, const char *exec_id, const OciProcess *process, int client_fd,
                  const MonitorRequest *request, const void *seccomp, size_t seccomp_length,
                  pid_t *ret_pid, Error *err);

@@ -309,12 +309,16 @@ void supervisor_finish(Supervisor *supervisor) {
         ExitRecord record = { .exit_code = init->exit_code,
                               .started_at = supervisor->started_at,
                               .exited_at = init->exited_at };
+        bool oom_killed;
 
-        kill_rest(supervisor, &record.oom_killed);
+        kill_rest(supervisor, &oom_killed);
+        record.oom_killed = oom_killed;
         streams_drain(&init->streams, DRAIN_MS);
+        execs_list(supervisor, &record.execs);
         write_record(supervisor, &record);
+        json_done(&exit_record_table, &record);
         destroy(supervisor);
-        process_tell(init, record.oom_killed);
+        process_tell(init, oom_killed);
         processes_settle(supervisor);
 }
 

@@ -154,6 +154,7 @@ int main(int argc, char **argv) {
         else
                 (void)say_started(&supervisor, r, &err);
         processes_free(&supervisor);
+        execs_forget(&supervisor);
         connections_free(&supervisor);
         logfile_done(&supervisor.log);
         runtime_container_done(&supervisor.container);

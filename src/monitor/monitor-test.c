@@ -493,17 +493,19 @@ TEST(daemon_ends_after_go) {
         Error err;
         _cleanup_close_ int fd = -1;
         _cleanup_free_ char *text = NULL;
-        pid_t pid = 0;
+        MonitorReply state = {};
         int pidfd = -1;
 
         ASSERT_OK(host_open(&host, "read a; echo $a; exit 3", false, &err), &err);
         host.start.open_stdin = host.start.stdin_once = true;
         ASSERT_OK(host_start(&host, &err), &err);
         host.monitor = monitor_free(host.monitor);
-        ASSERT_OK(monitor_connect(host.loop, host.run_fd, on_notice, &host, &host.monitor, &pid,
+        ASSERT_OK(monitor_connect(host.loop, host.run_fd, on_notice, &host, &host.monitor, &state,
                                   &pidfd, &err),
                   &err);
-        ASSERT_INT(pid, host.pid);
+        ASSERT_INT(state.pid, host.pid);
+        ASSERT_INT(state.execs.count, 0);
+        json_done(&monitor_reply_table, &state);
         close_fd(&pidfd);
         ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
         ASSERT_OK(fd_write_full(fd, "still\n", 6), &err);
@@ -515,9 +517,90 @@ TEST(daemon_ends_after_go) {
         ASSERT_INT(record.exit_code, 3);
         json_done(&exit_record_table, &record);
         host.monitor = monitor_free(host.monitor);
-        ASSERT(monitor_connect(host.loop, host.run_fd, on_notice, &host, &host.monitor, &pid,
+        ASSERT(monitor_connect(host.loop, host.run_fd, on_notice, &host, &host.monitor, &state,
                                &pidfd, &err) < 0);
         ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+}
+
+/* A new daemon in the place of the one there was. */
+static int reconnect(Host *host, MonitorReply *ret_state, Error *err) {
+        int pidfd = -1;
+        int r;
+
+        host->monitor = monitor_free(host->monitor);
+        r = monitor_connect(host->loop, host->run_fd, on_notice, host, &host->monitor, ret_state,
+                            &pidfd, err);
+        close_fd(&pidfd);
+        return r;
+}
+
+/* What a later daemon is told of this exec; NULL: it is not known. */
+static const MonitorExec *exec_in(const JsonArray *execs, const char *id) {
+        const MonitorExec *items = execs->items;
+
+        for (size_t i = 0; i < execs->count; i++)
+                if (str_equal(items[i].id, id))
+                        return &items[i];
+        return NULL;
+}
+
+static bool exec_has_ended(Host *host, const char *id, MonitorReply *ret_state) {
+        int64_t deadline = clock_monotonic() + WAIT_MAX;
+
+        while (clock_monotonic() < deadline && reconnect(host, ret_state, NULL) == 0) {
+                const MonitorExec *exec = exec_in(&ret_state->execs, id);
+
+                if (exec && !exec->running)
+                        return true;
+                json_done(&monitor_reply_table, ret_state);
+        }
+        return false;
+}
+
+TEST(execs_are_known_to_a_later_daemon) {
+        _host_ Host host;
+        MonitorRequest request = raw;
+        MonitorReply state = {};
+        const MonitorExec *known;
+        ExitRecord record;
+        Error err;
+        _cleanup_close_ int runs = -1;
+        _cleanup_close_ int ends = -1;
+
+        ASSERT_OK(host_open(&host, "read a; exit 4", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        request.note = (char *)"what \"runs\" is";
+        ASSERT_OK(exec(&host, "runs", "read a; exit 5", false, request, &runs, &err), &err);
+        request.note = (char *)"what ends";
+        ASSERT_OK(exec(&host, "ends", "read a; exit 6", false, request, &ends, &err), &err);
+        ASSERT_OK(reconnect(&host, &state, &err), &err);
+        ASSERT_INT(state.execs.count, 2);
+        known = exec_in(&state.execs, "runs");
+        ASSERT(known && known->running && known->pid > 0);
+        ASSERT_STR(known->note, "what \"runs\" is");
+        json_done(&monitor_reply_table, &state);
+        /* No daemon is there when it ends. */
+        host.monitor = monitor_free(host.monitor);
+        ASSERT_OK(fd_write_full(ends, "\n", 1), &err);
+        ASSERT(exec_has_ended(&host, "ends", &state));
+        known = exec_in(&state.execs, "ends");
+        ASSERT(known && !known->running && !known->seen);
+        ASSERT_INT(known->exit_code, 6);
+        ASSERT_STR(known->note, "what ends");
+        monitor_exec_seen(host.monitor, "ends");
+        json_done(&monitor_reply_table, &state);
+        ASSERT_OK(reconnect(&host, &state, &err), &err);
+        known = exec_in(&state.execs, "ends");
+        ASSERT(known && known->seen);
+        json_done(&monitor_reply_table, &state);
+        /* The record has those that ended with the container too. */
+        ASSERT_OK(pidfd_signal(host.pidfd, SIGKILL, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(record_of(&host, &record), 0);
+        ASSERT_INT(record.execs.count, 2);
+        ASSERT(exec_in(&record.execs, "ends") && exec_in(&record.execs, "runs"));
+        json_done(&exit_record_table, &record);
 }
 
 /* The monitor's process: the parent of init. 0 if it cannot be told. */

@@ -72,6 +72,7 @@ static Process *process_free(Process *process) {
         streams_done(&process->streams);
         close_fd(&process->pidfd);
         free(process->exec);
+        free(process->note);
         free(process);
         return NULL;
 }
@@ -202,6 +203,7 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         r = json_read(&oci_process_table, exchange->request.process, &document, err);
         size_console(&document, &exchange->request);
         process = process_new(supervisor, exchange->request.exec);
+        process->note = str_copy(exchange->request.note);
         if (r == 0)
                 r = spawn_exec(process, &document, exchange, err);
         json_done(&oci_process_table, &document);
@@ -263,8 +265,10 @@ static void note_end(Supervisor *supervisor, const siginfo_t *info) {
         process->exited_at = clock_now();
         process->phase = PROCESS_REAPED;
         streams_process_ended(&process->streams);
-        if (process->exec)
+        if (process->exec) {
+                exec_remember(process);
                 process_tell(process, false);
+        }
 }
 
 void processes_reap(Supervisor *supervisor) {

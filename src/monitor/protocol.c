@@ -36,11 +36,22 @@ static const JsonField request_fields[] = {
         JSON_FIELD(MonitorRequest, "multiplex", JSON_BOOL, multiplex, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "early", JSON_STRING, early, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "detachKeys", JSON_STRING, detach_keys, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "signal", JSON_INT, signal, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "width", JSON_INT, width, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "height", JSON_INT, height, JSON_OMIT_EMPTY),
 };
 const JsonTable monitor_request_table = JSON_TABLE(MonitorRequest, "request", request_fields);
+
+static const JsonField exec_fields[] = {
+        JSON_FIELD(MonitorExec, "id", JSON_STRING, id, JSON_REQUIRED),
+        JSON_FIELD(MonitorExec, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorExec, "running", JSON_BOOL, running, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorExec, "seen", JSON_BOOL, seen, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorExec, "pid", JSON_INT, pid, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorExec, "exitCode", JSON_INT, exit_code, JSON_OMIT_EMPTY),
+};
+const JsonTable monitor_exec_table = JSON_TABLE(MonitorExec, "exec", exec_fields);
 
 static const JsonField reply_fields[] = {
         JSON_FIELD(MonitorReply, "kind", JSON_STRING, kind, JSON_REQUIRED),
@@ -51,6 +62,7 @@ static const JsonField reply_fields[] = {
         JSON_FIELD(MonitorReply, "at", JSON_INT, at, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorReply, "errorKind", JSON_INT, error_kind, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorReply, "message", JSON_STRING, message, JSON_OMIT_EMPTY),
+        JSON_NESTED(MonitorReply, "execs", JSON_ARRAY, execs, JSON_OMIT_EMPTY, &monitor_exec_table),
 };
 const JsonTable monitor_reply_table = JSON_TABLE(MonitorReply, "reply", reply_fields);
 
@@ -61,5 +73,6 @@ static const JsonField exit_fields[] = {
         JSON_FIELD(ExitRecord, "exitedAt", JSON_INT, exited_at, 0),
         JSON_FIELD(ExitRecord, "error", JSON_STRING, error, JSON_OMIT_EMPTY),
         JSON_FIELD(ExitRecord, "errorKind", JSON_INT, error_kind, JSON_OMIT_EMPTY),
+        JSON_NESTED(ExitRecord, "execs", JSON_ARRAY, execs, JSON_OMIT_EMPTY, &monitor_exec_table),
 };
 const JsonTable exit_record_table = JSON_TABLE(ExitRecord, "exit record", exit_fields);

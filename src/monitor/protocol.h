@@ -39,7 +39,8 @@ typedef struct MonitorStart {
 /* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container
  * that has not been let go), attach (1 descriptor: the client's socket), exec (descriptors: [client
  * socket] [seccomp memfd], as the flags say), resize, stdin-close, signal, state, reopen-log; and
- * seen, which has no answer: this daemon has taken note of one exited or exec-exited. */
+ * two without an answer: seen, this daemon has taken note of one exited or exec-exited (exec says
+ * of which); exec-seen, the same of an exec whose end it has learnt from state. */
 typedef struct MonitorRequest {
         char *kind;
         char *exec;           /* exec id; NULL: the container's own process */
@@ -49,11 +50,25 @@ typedef struct MonitorRequest {
         bool multiplex;        /* frames of eight bytes' header; else raw (terminal) */
         char *early;           /* base64 of bytes that the client sent behind its request */
         char *detach_keys;     /* "ctrl-p,ctrl-q" */
+        char *note;            /* exec: kept for later daemons, which get it in MonitorExec */
         int64_t signal;        /* signal */
         int64_t width, height; /* resize, in characters; exec with a terminal: first size */
 } MonitorRequest;
 
 /* ---- monitor → daemon ---- */
+/* An exec as a daemon learns of it that did not start it. */
+typedef struct MonitorExec {
+        char *id;
+        char *note; /* as its request had it; NULL where those of all execs are too long together */
+        bool running;
+        bool seen;         /* a daemon has taken note of its end */
+        int64_t pid;       /* while it runs */
+        int64_t exit_code; /* of one that has ended */
+} MonitorExec;
+
+/* Ended execs that a monitor remembers, the newest ones. */
+#define MONITOR_EXECS_ENDED_MAX 64
+
 /* "kind": created and state (1 descriptor: init's pidfd), started, error, exited, exec-started,
  * exec-error, exec-exited, ok, detached, warning. Each request is answered on its connection in
  * order (go → started or error; attach, resize, signal … → ok or error; exec → exec-started or
@@ -69,6 +84,7 @@ typedef struct MonitorReply {
         int64_t at;         /* ns since 1970 */
         int64_t error_kind; /* ErrorKind */
         char *message;
+        JsonArray execs; /* state: of MonitorExec, oldest end first, then those that run */
 } MonitorReply;
 
 /* What outlives everything: written, then the notice is sent. */
@@ -78,7 +94,8 @@ typedef struct ExitRecord {
         int64_t started_at, exited_at; /* ns since 1970 */
         char *error;                   /* why it never started, or NULL */
         int64_t error_kind;
+        JsonArray execs; /* of MonitorExec */
 } ExitRecord;
 
-extern const JsonTable monitor_start_table, monitor_request_table, monitor_reply_table,
-        exit_record_table;
+extern const JsonTable monitor_start_table, monitor_request_table, monitor_exec_table,
+        monitor_reply_table, exit_record_table;

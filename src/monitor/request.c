@@ -72,6 +72,7 @@ static int on_state(Supervisor *supervisor, Exchange *exchange, Error *err) {
         exchange->reply.pid = process->pid;
         exchange->reply.at = supervisor->started_at;
         exchange->reply_fd = process->pidfd;
+        execs_list(supervisor, &exchange->reply.execs);
         return 0;
 }
 
@@ -86,7 +87,16 @@ static int on_seen(Supervisor *supervisor, Exchange *exchange, Error *err) {
         (void)supervisor;
         (void)err;
         exchange->silent = true;
+        if (exchange->request.exec)
+                exec_seen(supervisor, exchange->request.exec);
         connection->unseen -= connection->unseen > 0;
+        return 0;
+}
+
+static int on_exec_seen(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        (void)err;
+        exchange->silent = true;
+        exec_seen(supervisor, exchange->request.exec);
         return 0;
 }
 
@@ -104,6 +114,7 @@ static const struct {
         { "state", on_state },
         { "reopen-log", on_reopen_log },
         { "seen", on_seen },
+        { "exec-seen", on_exec_seen },
 };
 
 int request_handle(Supervisor *supervisor, Exchange *exchange, Error *err) {

@@ -34,6 +34,7 @@ typedef struct Process {
         struct Process *next;
         Supervisor *supervisor;
         char *exec; /* NULL: the container's own */
+        char *note; /* exec: see MonitorRequest */
         pid_t pid;
         int pidfd;
         ProcessPhase phase;
@@ -64,6 +65,7 @@ struct Supervisor {
         LogFile log;
         Process *init;  /* NULL before it was made */
         Process *execs; /* running, or with clients */
+        JsonArray ended_execs; /* of MonitorExec, oldest first */
         bool busy;      /* something was done since the last tick */
         bool settling;  /* processes_settle is posted */
         bool ended;     /* the record is written, nothing more is accepted */
@@ -109,6 +111,16 @@ void processes_free(Supervisor *supervisor);
 /* From a memfd; the caller's to seccomp_done. */
 int seccomp_read(int fd, SeccompProgram *ret, Error *err);
 void seccomp_done(SeccompProgram *program);
+
+/* ---- execs.c: what later daemons learn of execs ---- */
+
+/* It has just ended. */
+void exec_remember(const Process *process);
+/* A daemon has taken note of its end. */
+void exec_seen(Supervisor *supervisor, const char *id);
+/* All that is known, into *ret, which is empty. */
+void execs_list(const Supervisor *supervisor, JsonArray *ret);
+void execs_forget(Supervisor *supervisor);
 
 /* ---- connection.c: daemons ---- */
 
