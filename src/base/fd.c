@@ -140,14 +140,14 @@ int dir_make_at(int dir_fd, const char *path, mode_t mode, Error *err) {
 }
 
 int dir_open_at(int dir_fd, const char *path, mode_t create_mode, int *ret_fd, Error *err) {
-        int fd, r;
+        int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
-        if (create_mode != 0) {
+        if (fd < 0 && errno == ENOENT && create_mode != 0) {
                 r = dir_make_at(dir_fd, path, create_mode, err);
                 if (r < 0)
                         return r;
+                fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         }
-        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return error_set(err, errno, "open directory '%s'", path);
         *ret_fd = fd;
@@ -238,7 +238,7 @@ ssize_t fd_receive(int socket_fd, void *data, size_t length, int *fds, size_t fd
                 for (size_t i = 0; i < count; i++)
                         close_fd(&fds[i]);
                 *ret_fd_count = 0;
-                return -EMSGSIZE;
+                return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : -EMFILE;
         }
         return n;
 }

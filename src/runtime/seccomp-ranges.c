@@ -251,12 +251,15 @@ static void copy_rest(Program program, size_t from, Buf *ret) {
 
 /* ---- the search ---- */
 
+static bool same_code(const Buf *one, const Buf *other) {
+        return one->length == other->length && memcmp(one->data, other->data, one->length) == 0;
+}
+
 /* Takes code; neighbours with the same code become one. */
 static void add_piece(Pieces *pieces, uint32_t start, Buf *code) {
         Piece *last = pieces->count > 0 ? &pieces->list[pieces->count - 1] : NULL;
 
-        if (last && last->code.length == code->length &&
-            memcmp(last->code.data, code->data, code->length) == 0) {
+        if (last && same_code(&last->code, code)) {
                 buf_done(code);
                 return;
         }
@@ -281,6 +284,64 @@ static void add_choice(uint32_t start, const Buf *below, const Buf *from, Buf *r
         buf_add(ret, from->data, from->length);
 }
 
+/* Comparisons, and after all of them each answer once: as many pieces as their jumps reach. */
+typedef struct Block {
+        const Piece *pieces;
+        const size_t *answers; /* where each piece's code lies, counted from the block's start */
+        Buf *ret;
+        size_t start, used; /* instructions of ret before the block; comparisons given a place */
+} Block;
+
+/* The pieces low to high - 1. Returns where what finds one of them lies. */
+static size_t add_comparisons(Block *block, size_t low, size_t high) {
+        size_t half = low + (high - low) / 2, at = block->used, from, below;
+        struct sock_filter *instruction;
+
+        if (high - low == 1)
+                return block->answers[low];
+        block->used++;
+        below = add_comparisons(block, low, half);
+        from = add_comparisons(block, half, high);
+        instruction = (struct sock_filter *)(void *)block->ret->data + block->start + at;
+        *instruction =
+                (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, block->pieces[half].start,
+                                             (uint8_t)(from - at - 1), (uint8_t)(below - at - 1));
+        return at;
+}
+
+/* Lays the answers out behind count - 1 comparisons; the length of it all. */
+static size_t lay_out(const Piece *pieces, size_t count, size_t *answers) {
+        size_t length = count - 1;
+
+        for (size_t i = 0; i < count; i++) {
+                size_t k = 0;
+
+                while (k < i && !same_code(&pieces[k].code, &pieces[i].code))
+                        k++;
+                answers[i] = k < i ? answers[k] : length;
+                length += k < i ? 0 : length_of(&pieces[i].code);
+        }
+        return length;
+}
+
+static bool add_block(const Piece *pieces, size_t count, Buf *ret) {
+        _cleanup_free_ size_t *answers = NEW_ARRAY(size_t, count);
+        Block block = { .pieces = pieces, .answers = answers, .ret = ret, .start = length_of(ret) };
+        size_t length = lay_out(pieces, count, answers), laid = count - 1;
+
+        if (length > UINT8_MAX)
+                return false;
+        for (size_t i = 0; i + 1 < count; i++)
+                add_instruction(ret, (struct sock_filter){});
+        for (size_t i = 0; i < count; i++)
+                if (answers[i] == laid) {
+                        buf_add(ret, pieces[i].code.data, pieces[i].code.length);
+                        laid += length_of(&pieces[i].code);
+                }
+        (void)add_comparisons(&block, 0, count);
+        return true;
+}
+
 static void add_search(const Piece *pieces, size_t count, Buf *ret) {
         _cleanup_buf_ Buf below = {}, from = {};
         size_t half = count / 2;
@@ -289,6 +350,8 @@ static void add_search(const Piece *pieces, size_t count, Buf *ret) {
                 buf_add(ret, pieces->code.data, pieces->code.length);
                 return;
         }
+        if (add_block(pieces, count, ret))
+                return;
         add_search(pieces, half, &below);
         add_search(pieces + half, count - half, &from);
         add_choice(pieces[half].start, &below, &from, ret);
