@@ -189,6 +189,34 @@ teardown() {
   wait_until bash -c '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" again) == "2 exited" ]]'
 }
 
+# What happened to a container or by it, in order: action, and of volumes' what their events say beside the container.
+told() { brig events --since "$1" --until "$(($(date +%s) + 1))" --format '{{json .}}' | jq -r --arg id "$2" \
+  'select(.Actor.ID == $id or .Actor.Attributes.container == $id) | if .Type == "volume" then .Actor.Attributes.container = "" | "\(.Action) \(.Actor.ID) \(.Actor.Attributes)" else .Action end'; }
+
+@test "events of volumes that come and go with containers, and of a paused container that is stopped" {
+  since=$(date +%s)
+  id=$(brig run -d -v told:/v --mount type=volume,src=told2,dst=/v2,readonly -v /tmp:/bound busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done')
+  wait_until eval 'brig exec $id true'
+  brig pause "$id"
+  brig stop -t 5 "$id"
+  events=$(told "$since" "$id")
+  grep -qxF 'mount told {"container":"","destination":"/v","driver":"local","propagation":"","read/write":"true"}' <<<"$events"
+  grep -qxF 'mount told2 {"container":"","destination":"/v2","driver":"local","propagation":"","read/write":"false"}' <<<"$events"
+  grep -qxF 'unmount told {"container":"","driver":"local"}' <<<"$events"
+  [ "$(grep -c mount <<<"$events")" -eq 4 ]
+  [ "$(grep -E '^(pause|kill|unpause|stop)$' <<<"$events" | tr '\n' ' ')" = 'pause kill unpause stop ' ]
+  brig start "$id"
+  brig pause "$id"
+  brig kill "$id"
+  wait_until eval '[[ $(brig inspect -f "{{.State.Status}}" $id) == exited ]]'
+  [ "$(told "$since" "$id" | grep -c unpause)" -eq 1 ]
+  # A start that fails takes back what it told.
+  id=$(brig create -v told:/v busybox no-such-program)
+  run brig start "$id"
+  [ "$status" -ne 0 ]
+  [ "$(told "$since" "$id" | grep -cE '^(un)?mount')" -eq 2 ]
+}
+
 @test "events tell what happened" {
   since=$(date +%s)
   brig run --rm --name evented busybox true

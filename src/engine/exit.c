@@ -74,6 +74,7 @@ void exit_handle_locked(Container *container, const ExitRecord *record) {
                 container->state.status = CONTAINER_RESTARTING;
         bool remove = !again && container->spec.host.auto_remove && !container->kept;
         event_die(container);
+        mounts_event(container, false);
         if (!remove) {
                 exit_save(container);
                 container_publish(container);

@@ -211,6 +211,8 @@ void mounts_abandon(Engine *engine, const char *container_id);
 void mounts_adopt(Container *container);
 /* At start: bind sources exist or are made as Docker does. */
 int mounts_prepare(Container *container, Error *err);
+/* "mount" or "unmount" of each of its volumes, for those who watch events. */
+void mounts_event(const Container *container, bool mounted);
 /* At rm: the container uses its volumes no more; anonymous ones go if remove_volumes. */
 void mounts_release(Container *container, bool remove_volumes);
 

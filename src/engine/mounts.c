@@ -302,6 +302,27 @@ void mounts_release(Container *container, bool remove_volumes) {
         }
 }
 
+void mounts_event(const Container *container, bool mounted) {
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                Pairs attributes = { 0 };
+
+                if (!points[i].name)
+                        continue;
+                pairs_put(&attributes, "container", container->id);
+                pairs_put(&attributes, "driver", points[i].driver ?: "local");
+                if (mounted) {
+                        pairs_put(&attributes, "destination", points[i].destination);
+                        pairs_put(&attributes, "read/write", points[i].rw ? "true" : "false");
+                        pairs_put(&attributes, "propagation", points[i].propagation ?: "");
+                }
+                engine_event_emit(container->engine, "volume", mounted ? "mount" : "unmount",
+                                  points[i].name, &attributes);
+                pairs_done(&attributes);
+        }
+}
+
 /* ---- at start ---- */
 
 /* -v makes a missing directory, --mount refuses. */

@@ -23,6 +23,7 @@ typedef struct StartJob {
         const SeccompProgram *seccomp; /* the cache's */
         int state_fd, run_fd, netns_fd;
         bool own_netns;
+        bool told_mounts; /* of its volumes, to those who watch events */
         enum {
                 MONITOR_BUSY,
                 MONITOR_WAITS,
@@ -199,7 +200,12 @@ static void start_spawn_undo(void *data) {
 static int start_network(void *data, Error *err) {
         StartJob *job = data;
 
-        return endpoints_join(job->container, job->own_netns ? job->netns_fd : -1, err);
+        int r = endpoints_join(job->container, job->own_netns ? job->netns_fd : -1, err);
+        if (r < 0)
+                return r;
+        mounts_event(job->container, true);
+        job->told_mounts = true;
+        return 0;
 }
 
 static int start_created(void *data, Error *err) {
@@ -246,6 +252,8 @@ static int start_failed(StartJob *job, int r, Error *err) {
         ContainerState *state = &container->state;
         Error error = { 0 };
 
+        if (job->told_mounts)
+                mounts_event(container, false);
         state->exit_code = is_program_missing(err)   ? EXIT_NOT_FOUND
                            : is_program_refused(err) ? EXIT_NOT_PERMITTED
                                                      : EXIT_START_FAILED;

@@ -55,6 +55,7 @@ static int64_t stop_timeout_of(const Container *container) {
 
 /* lock held. final: it is to stay down, whatever its restart policy says. */
 static int container_kill(Container *container, int signal, bool final, Error *err) {
+        bool was_paused = container->state.status == CONTAINER_PAUSED;
         char number[16];
         Pairs attributes = { 0 };
 
@@ -76,6 +77,9 @@ static int container_kill(Container *container, int signal, bool final, Error *e
         pairs_put(&attributes, "signal", number);
         container_event(container, "kill", &attributes);
         pairs_done(&attributes);
+        /* As Docker has it: what SIGKILL thaws is never seen to go on. */
+        if (was_paused && final && signal != SIGKILL)
+                container_event(container, "unpause", NULL);
         return 0;
 }
 
