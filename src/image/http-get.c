@@ -57,9 +57,11 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *data) {
         skipped = (size_t)MIN((int64_t)length, MAX(transfer->skip, 0));
         if (transfer->skip > 0)
                 transfer->skip -= (int64_t)skipped;
-        if (length > skipped)
+        if (length > skipped) {
+                get->passed = true;
                 transfer->sink_result =
                         get->sink(get->data, bytes + skipped, length - skipped, transfer->err);
+        }
         return transfer->sink_result < 0 ? 0 : length;
 }
 
@@ -221,7 +223,7 @@ int http_get(CURL *curl, HttpGet *get, Error *err) {
         buf_clear(&get->body);
         clear_answer(get);
         get->status = 0;
-        get->transport_failed = false;
+        get->transport_failed = get->passed = false;
         set_up(curl, get, &transfer, headers, reason);
         if (get->offset > 0) {
                 (void)snprintf(range, sizeof(range), "%lld-", (long long)get->offset);
@@ -239,8 +241,7 @@ int http_get(CURL *curl, HttpGet *get, Error *err) {
                                   DOCUMENT_LIMIT);
         if (code == CURLE_OK || transfer.cut)
                 return 0;
-        get->transport_failed = code != CURLE_PEER_FAILED_VERIFICATION &&
-                                code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_CONNECT;
+        get->transport_failed = code != CURLE_PEER_FAILED_VERIFICATION;
         return describe(get, code, reason, err);
 }
 

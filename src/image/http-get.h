@@ -29,6 +29,7 @@ typedef struct HttpGet {
         int64_t retry_after;   /* seconds; -1: not said */
         bool redirected;       /* the answer is of another URL than the one asked */
         Buf body;              /* of any other answer, the first 64 KiB */
+        bool passed;           /* some of the body went to the sink */
         bool transport_failed; /* trying again may help */
 } HttpGet;
 

@@ -13,6 +13,8 @@
 
 #define ATTEMPTS_MAX 5
 #define RETRY_WAIT_MS 500
+/* A transfer that gets so far before it breaks has made progress: attempts are counted anew. */
+#define PROGRESS_MIN (1 << 20)
 #define RETRY_WAIT_MAX_S 60
 #define REPORT_EVERY (100 * NSEC_PER_MSEC)
 
@@ -41,6 +43,32 @@ static void report_progress(Fetch *fetch) {
                 _exit(1); /* brigd has gone: nobody wants the rest */
 }
 
+/* One piece goes its ways, whether it comes from the registry or from the file. */
+static void take_piece(Fetch *fetch, const void *bytes, size_t length) {
+        /* A reader that gave up says why by itself; the download goes on until brigd ends it. */
+        if (fetch->pipe_fd >= 0 && fd_write_full(fetch->pipe_fd, bytes, length) < 0)
+                close_fd(&fetch->pipe_fd);
+        digester_add(&fetch->digester, bytes, length);
+        fetch->received += (int64_t)length;
+        report_progress(fetch);
+}
+
+/* What an earlier attempt left counts as if it came now. */
+static int take_beginning(Fetch *fetch, int64_t have, Error *err) {
+        while (fetch->received < have) {
+                char bytes[64 * 1024];
+                ssize_t n =
+                        fd_read_full(fetch->file_fd, bytes,
+                                     (size_t)MIN(have - fetch->received, (int64_t)sizeof(bytes)));
+
+                if (n <= 0)
+                        return error_set(err, n < 0 ? (int)-n : EIO,
+                                         "read what was downloaded before");
+                take_piece(fetch, bytes, (size_t)n);
+        }
+        return 0;
+}
+
 static int sink(void *data, const void *bytes, size_t length, Error *err) {
         Fetch *fetch = data;
         int r;
@@ -52,12 +80,7 @@ static int sink(void *data, const void *bytes, size_t length, Error *err) {
         r = fd_write_full(fetch->file_fd, bytes, length);
         if (r < 0)
                 return error_set(err, -r, "store what the registry sent");
-        /* A reader that gave up says why by itself; the download goes on until brigd ends it. */
-        if (fetch->pipe_fd >= 0 && fd_write_full(fetch->pipe_fd, bytes, length) < 0)
-                close_fd(&fetch->pipe_fd);
-        digester_add(&fetch->digester, bytes, length);
-        fetch->received += (int64_t)length;
-        report_progress(fetch);
+        take_piece(fetch, bytes, length);
         return 0;
 }
 
@@ -76,17 +99,25 @@ static bool may_retry(const HttpGet *get) {
 /* Tries again where that helps, going on from where it stopped. */
 static int download(Registry *registry, const ImageMessage *request, Fetch *fetch, HttpGet *get,
                     char code[64], Error *err) {
-        int64_t pause = RETRY_WAIT_MS;
+        int64_t pause = RETRY_WAIT_MS, begun = fetch->received;
 
+        if (fetch->limit > 0 && fetch->received == fetch->limit)
+                return 0;
         for (int attempt = 1;; attempt++) {
-                int r = registry_get(registry, request->path, request->accept, get, code, err);
+                int r;
 
+                get->offset = fetch->received;
+                r = registry_get(registry, request->path, request->accept, get, code, err);
+                if (r < 0 && fetch->received - begun >= PROGRESS_MIN) {
+                        begun = fetch->received;
+                        pause = RETRY_WAIT_MS;
+                        attempt = 1;
+                }
                 if (r == 0 || attempt == ATTEMPTS_MAX || !may_retry(get))
                         return r;
                 if (!wait_for(get->retry_after > 0 ? get->retry_after * 1000 : pause))
                         return r;
                 pause *= 2;
-                get->offset = fetch->received;
         }
 }
 
@@ -126,7 +157,9 @@ static int serve_get(Registry *registry, const ImageMessage *request, Fetch *fet
 
         fetch->limit = request->size;
         digester_init(&fetch->digester);
-        r = download(registry, request, fetch, &get, code, &err);
+        r = take_beginning(fetch, request->current, &err);
+        if (r == 0)
+                r = download(registry, request, fetch, &get, code, &err);
         return r < 0 ? report_error(&get, code, &err) : report_done(registry, &get, fetch);
 }
 

@@ -18,7 +18,7 @@ enum {
 
 typedef struct ImageMessage {
         char *kind; /* reports: "progress", "entry", "done", "error"; requests: "start", "get" */
-        int64_t current, total; /* progress: bytes */
+        int64_t current, total; /* progress: bytes; get: current of them are in the file already */
         char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link */
         int64_t number; /* entry: its content is the file of this name below the target; 0: none */
         char *digest;   /* entry: of the content; done: unpack's diff id, or of what was fetched */

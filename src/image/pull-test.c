@@ -13,9 +13,10 @@ typedef struct World {
         char manifest_digest[DIGEST_TEXT_MAX];
         const char *manifest_type;
         bool wants_token, wants_password, cut_once, busy_once, wrong_blob, foreign_realm,
-                redirect_layers, redirect_token, endless_token;
+                redirect_layers, redirect_token, endless_token, redirect_once, tired;
         bool listening;
         int redirect_port;
+        char *range; /* of the last question for a part */
 } World;
 
 static void answer_unauthorized(World *world, Buf *out) {
@@ -42,6 +43,8 @@ static void answer_blob(World *world, const TestRequest *request, const Buf *blo
         _cleanup_free_ char *number = from ? str_copy_n(from, strcspn(from, "-")) : NULL;
         int64_t offset = 0;
 
+        if (request->range)
+                str_replace(&world->range, request->range);
         if (world->wrong_blob) {
                 test_answer(out, "200 OK", "", "wrong", 5);
                 return;
@@ -57,12 +60,25 @@ static void answer_blob(World *world, const TestRequest *request, const Buf *blo
         world->cut_once = false;
 }
 
+/* Half of it, then nothing. */
+static void answer_tired(World *world, const TestRequest *request, Buf *out) {
+        if (request->range) {
+                test_answer(out, "500 Internal Server Error", "", "", 0);
+                return;
+        }
+        world->cut_once = true;
+        answer_blob(world, request, &world->top, out);
+}
+
 static void answer_layer(World *world, const TestRequest *request, Buf *out) {
-        if (world->redirect_layers) {
+        if (world->redirect_layers || world->redirect_once) {
                 _cleanup_free_ char *location = str_format(
                         "Location: http://127.0.0.1:%d/elsewhere\r\n", world->redirect_port);
 
+                world->redirect_once = false;
                 test_answer(out, "307 Temporary Redirect", location, "", 0);
+        } else if (world->tired) {
+                answer_tired(world, request, out);
         } else if (world->busy_once) {
                 world->busy_once = false;
                 test_answer(out, "503 Service Unavailable", "", "", 0);
@@ -120,6 +136,7 @@ static void world_done(World *world) {
         test_image_done(&world->image);
         buf_done(&world->top);
         free(world->manifest);
+        free(world->range);
 }
 
 static void world_init(World *world) {
@@ -180,14 +197,18 @@ static int pull(TestStore *test, World *world, Error *err) {
         return pull_as(test, world, ":v1", NULL, NULL, err);
 }
 
-static bool asked_for(World *world, const char *word) {
-        bool found = false;
+static size_t count_asked(World *world, const char *word) {
+        size_t count = 0;
 
         (void)pthread_mutex_lock(&world->registry.lock);
         for (size_t i = 0; world->registry.log && world->registry.log[i]; i++)
-                found |= strstr(world->registry.log[i], word) != NULL;
+                count += strstr(world->registry.log[i], word) != NULL;
         (void)pthread_mutex_unlock(&world->registry.lock);
-        return found;
+        return count;
+}
+
+static bool asked_for(World *world, const char *word) {
+        return count_asked(world, word) > 0;
 }
 
 /* ---- the good paths ---- */
@@ -363,6 +384,109 @@ TEST(resumes_a_broken_download) {
 
         world_init(&world);
         world.cut_once = true;
+        ASSERT_OK(pull(&test, &world, &err), &err);
+}
+
+static int64_t partial_size(const TestStore *test, const char *digest) {
+        _cleanup_free_ char *path = str_format("partial/%s", digest_hex(digest));
+        struct stat st;
+
+        return fstatat(test->fd, path, &st, 0) < 0 ? -1 : st.st_size;
+}
+
+/* The daemon's restart in between is the store's opening. */
+TEST(a_later_pull_goes_on_where_one_failed) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_free_ char *range = NULL;
+        int64_t half;
+        Error err = {};
+
+        world_init(&world);
+        half = (int64_t)(world.top.length - world.top.length / 2);
+        world.tired = true;
+        ASSERT(pull(&test, &world, &err) < 0);
+        ASSERT_INT(partial_size(&test, world.top_digest), half);
+        ASSERT_OK(test_store_reopen(&test, &err), &err);
+        ASSERT_INT(partial_size(&test, world.top_digest), half);
+        world.tired = false;
+        str_replace(&world.range, NULL);
+        ASSERT_OK(pull(&test, &world, &err), &err);
+        range = str_format("bytes=%lld-", (long long)half);
+        ASSERT_STR(world.range, range);
+        ASSERT_INT(test_count(&test, "partial"), 0);
+}
+
+TEST(a_spoiled_beginning_is_fetched_anew) {
+        const size_t lengths[] = { 10, SIZE_MAX, 100000 }; /* SIZE_MAX: the whole blob's */
+
+        for (size_t i = 0; i < ELEMENTS(lengths); i++) {
+                _cleanup_(test_store_done) TestStore test = test_store();
+                _cleanup_(world_done) World world;
+                _cleanup_free_ char *path = NULL, *wrong = NULL;
+                size_t length;
+                Error err = {};
+
+                world_init(&world);
+                length = lengths[i] == SIZE_MAX ? world.top.length : lengths[i];
+                wrong = alloc_zero(1, length);
+                path = str_format("partial/%s", digest_hex(world.top_digest));
+                ASSERT_OK(file_replace_at(test.fd, path, wrong, length, 0600, false, &err), &err);
+                ASSERT_OK(pull(&test, &world, &err), &err);
+                ASSERT_INT(test_count(&test, "partial"), 0);
+        }
+}
+
+TEST(a_finished_layer_of_a_failed_pull_outlives_the_daemon) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(progress_done) Progress progress = { .cancel_at = "Pull complete" };
+        const char *digests[2];
+        size_t asked[2], whole = 0;
+        Error err = {};
+
+        world_init(&world);
+        digests[0] = world.image.diffs[0];
+        digests[1] = world.top_digest;
+        ASSERT(pull_as(&test, &world, ":v1", NULL, &progress, &err) < 0);
+        ASSERT_OK(test_store_reopen(&test, &err), &err);
+        for (size_t i = 0; i < 2; i++) {
+                size_t length = i ? world.top.length : world.image.layers[0].length;
+
+                asked[i] = SIZE_MAX;
+                if (partial_size(&test, digests[i]) != (int64_t)length)
+                        continue;
+                asked[i] = count_asked(&world, digests[i]);
+                whole++;
+        }
+        ASSERT(whole > 0);
+        ASSERT_OK(pull(&test, &world, &err), &err);
+        for (size_t i = 0; i < 2; i++)
+                ASSERT(asked[i] == SIZE_MAX || count_asked(&world, digests[i]) == asked[i]);
+        ASSERT_INT(test_count(&test, "partial"), 0);
+}
+
+TEST(an_old_beginning_goes) {
+        const struct timespec old[2] = { { .tv_sec = time(NULL) - (8 * 24 * 3600) },
+                                         { .tv_sec = time(NULL) - (8 * 24 * 3600) } };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        Error err = {};
+
+        ASSERT_OK(file_replace_at(test.fd, "partial/old", "x", 1, 0600, false, &err), &err);
+        ASSERT_OK(file_replace_at(test.fd, "partial/new", "x", 1, 0600, false, &err), &err);
+        ASSERT_INT(utimensat(test.fd, "partial/old", old, 0), 0);
+        ASSERT_OK(test_store_reopen(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "partial"), 1);
+}
+
+TEST(tries_again_where_nobody_listens) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_init(&world);
+        (void)close(test_listen(&world.redirect_port)); /* a mirror that restarts */
+        world.redirect_once = true;
         ASSERT_OK(pull(&test, &world, &err), &err);
 }
 

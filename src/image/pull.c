@@ -104,7 +104,7 @@ static int fetch_document(Pull *pull, Session *session, const char *path, const 
         if (r == 0)
                 r = session_ask(session, path,
                                 str_after(path, "manifests/") ? manifest_types : NULL, DOCUMENT_MAX,
-                                temp.fd, -1, err);
+                                0, temp.fd, -1, err);
         if (r == 0)
                 r = receive_document(session, digest, media_type, err);
         if (r < 0)
@@ -230,7 +230,8 @@ typedef struct LayerJob {
         char id[13];
         BlobTemp temp;
         Unpack unpack;
-        bool fetched, unpacked;
+        bool fetched, unpacked, unpack_failed;
+        int64_t have; /* bytes of the blob that an earlier pull left */
         int64_t received, consumed;
 } LayerJob;
 
@@ -279,6 +280,7 @@ static int on_fetch(LayerJob *job, Error *err) {
 static int on_unpack(LayerJob *job, Error *err) {
         int r = unpack_step(&job->unpack, &job->consumed, err);
 
+        job->unpack_failed = r < 0;
         if (r < 0)
                 return error_prefix(err, "failed to register layer %s", job->id);
         job->unpacked = r > 0;
@@ -308,6 +310,20 @@ static int watch(LayerJob *job, Error *err) {
         return r;
 }
 
+/* What an earlier pull left of the blob goes on; longer than the blob, it is none of it. */
+static int open_blob(LayerJob *job, Error *err) {
+        int r = blob_partial_open(job->pull->assembly.store, job->descriptor->digest, &job->temp,
+                                  &job->have, err);
+
+        if (r == 0 && job->have > job->descriptor->size) {
+                if (ftruncate(job->temp.fd, 0) < 0)
+                        return error_set(err, errno, "empty a file in the image store");
+                job->have = 0;
+        }
+        job->received = job->have;
+        return r;
+}
+
 static int start_download(LayerJob *job, Error *err) {
         _cleanup_free_ char *path = str_format("blobs/%s", job->descriptor->digest);
         _cleanup_close_ int read_end = -1;
@@ -319,12 +335,12 @@ static int start_download(LayerJob *job, Error *err) {
         read_end = ends[0];
         write_end = ends[1];
         (void)fcntl(write_end, F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one works, too */
-        r = blob_temp_new(job->pull->assembly.store, &job->temp, err);
+        r = open_blob(job, err);
         if (r == 0)
                 r = unpack_start(job->pull->assembly.store, read_end, -1, &job->unpack, err);
         return r < 0 ? r
-                     : session_ask(job->session, path, NULL, job->descriptor->size, job->temp.fd,
-                                   write_end, err);
+                     : session_ask(job->session, path, NULL, job->descriptor->size, job->have,
+                                   job->temp.fd, write_end, err);
 }
 
 /* The blob is here already, for another image: it only needs unpacking. */
@@ -336,17 +352,64 @@ static int start_from_blob(LayerJob *job, Error *err) {
         return r < 0 ? r : unpack_start(job->pull->assembly.store, fd, -1, &job->unpack, err);
 }
 
+/* The programs of the first attempt end: one of them waits for the other still. */
+static int begin_anew(LayerJob *job, Error *err) {
+        Session session = { .helper = { .socket = -1 } };
+        int r;
+
+        unpack_done(&job->unpack);
+        blob_temp_done(&job->temp);
+        r = session_start(&job->pull->options, job->session->endpoint ? job->session : NULL,
+                          &session, err);
+        if (r < 0)
+                return r;
+        session_done(job->session);
+        *job->session = session;
+        job->fetched = job->unpacked = job->unpack_failed = false;
+        job->consumed = 0;
+        return start_download(job, err);
+}
+
+static int download_layer(LayerJob *job, Error *err) {
+        int r = start_download(job, err);
+
+        for (;;) {
+                bool resumed = job->have > 0;
+
+                if (r == 0)
+                        r = watch(job, err);
+                if (r == 0)
+                        return 0;
+                /* Bytes that are wrong, or that fill the disk, help no later pull. */
+                if (!job->unpack_failed && err->kind != ERROR_INVALID && err->number != ENOSPC)
+                        return r;
+                blob_partial_discard(&job->temp);
+                if (!resumed || err->number == ENOSPC)
+                        return r;
+                /* A power cut spoils what wasn't synced: it is no reason to fail. */
+                r = begin_anew(job, err);
+        }
+}
+
 static int make_layer(LayerJob *job, Layer *layer, Error *err) {
         bool stored = blob_exists(job->pull->assembly.store, job->descriptor->digest);
-        int r = stored ? start_from_blob(job, err) : start_download(job, err);
+        int r;
 
-        if (r == 0)
-                r = watch(job, err);
+        if (stored) {
+                r = start_from_blob(job, err);
+                if (r == 0)
+                        r = watch(job, err);
+        } else {
+                r = download_layer(job, err);
+        }
         if (r < 0) {
                 layer_give_up(job->pull->assembly.store, layer->chain);
                 return r;
         }
-        return layer_land(layer, &job->unpack, stored ? NULL : &job->temp, err);
+        r = layer_land(layer, &job->unpack, stored ? NULL : &job->temp, err);
+        if (r < 0 && err->kind == ERROR_INVALID)
+                blob_partial_discard(&job->temp);
+        return r;
 }
 
 static int pull_layer(Pull *pull, Session *session, size_t position, Error *err) {

@@ -95,7 +95,7 @@ static int delete_layers(ImageStore *store, char *const *chains, Error *err) {
         return end_transaction(store, r, err);
 }
 
-static void delete_blob(ImageStore *store, const char *digest) {
+static void delete_blob(ImageStore *store, const char *digest, bool set_aside) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
 
         if (!digest_valid(digest) || map_get(&store->pins, digest))
@@ -103,14 +103,17 @@ static void delete_blob(ImageStore *store, const char *digest) {
         if (sql_prepare(store->db, &statement, NULL, SQL_IN_USE, "t", digest) < 0 ||
             sql_step(statement, NULL) != 0)
                 return;
+        if (set_aside && renameat(store->blobs_fd, digest_hex(digest), store->partial_fd,
+                                  digest_hex(digest)) == 0)
+                return;
         if (unlinkat(store->blobs_fd, digest_hex(digest), 0) < 0 && errno != ENOENT)
                 log_warn("image store: remove blob %s: %s", digest, strerror(errno));
 }
 
 /* Under the lock: snapshots leave their place at once; their files go later. Names below tmp/ are
  * appended to *moved. */
-static int unrecord(ImageStore *store, char *const *blobs, char ***chains, char ***moved,
-                    Error *err) {
+static int unrecord(ImageStore *store, char *const *blobs, bool set_aside, char ***chains,
+                    char ***moved, Error *err) {
         _cleanup_strv_ char **candidates = strv_copy(blobs);
         STORE_LOCKED(store);
         int r = list_unused(store, chains, &candidates, err);
@@ -129,13 +132,14 @@ static int unrecord(ImageStore *store, char *const *blobs, char ***chains, char 
                         strv_add(moved, id);
         }
         for (size_t i = 0; candidates && candidates[i]; i++)
-                delete_blob(store, candidates[i]);
+                delete_blob(store, candidates[i], set_aside);
         return 0;
 }
 
-int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Error *err) {
+static int collect(ImageStore *store, char *const *blobs, bool set_aside, char ***ret_chains,
+                   Error *err) {
         _cleanup_strv_ char **chains = NULL, **moved = NULL;
-        int r = unrecord(store, blobs, &chains, &moved, err);
+        int r = unrecord(store, blobs, set_aside, &chains, &moved, err);
 
         if (r < 0)
                 return r;
@@ -149,6 +153,14 @@ int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Err
         for (size_t i = 0; ret_chains && chains && chains[i]; i++)
                 strv_add(ret_chains, chains[i]);
         return 0;
+}
+
+int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Error *err) {
+        return collect(store, blobs, false, ret_chains, err);
+}
+
+int store_set_aside(ImageStore *store, Error *err) {
+        return collect(store, NULL, true, NULL, err);
 }
 
 /* ---- holds ---- */

@@ -253,7 +253,7 @@ int registry_get(Registry *registry, const char *path, char *const *accept, Http
                 if (r == 0 && get->status >= 400)
                         r = answer_failed(get, ret_code, err);
                 get->url = NULL;
-                if (r == 0 || last || get->offset > 0)
+                if (r == 0 || last || get->passed)
                         return r;
                 free(registry->authorization);
                 registry->authorization = NULL;

@@ -40,14 +40,15 @@ void session_done(Session *session) {
         *session = (Session){ .helper = { .socket = -1 } };
 }
 
-int session_ask(Session *session, const char *path, char *const *accept, int64_t size, int file_fd,
-                int pipe_fd, Error *err) {
+int session_ask(Session *session, const char *path, char *const *accept, int64_t size, int64_t have,
+                int file_fd, int pipe_fd, Error *err) {
         const int fds[] = { file_fd, pipe_fd };
         const ImageMessage request = {
                 .kind = (char *)"get",
                 .path = (char *)path,
                 .accept = (char **)accept,
                 .size = size,
+                .current = have,
         };
         int r = image_message_send(session->helper.socket, &request, fds, pipe_fd < 0 ? 1 : 2);
 

@@ -24,8 +24,9 @@ int session_start(const SessionOptions *options, const Session *known, Session *
 void session_done(Session *session);
 
 /* Asks for path; the answer goes to file_fd and, if pipe_fd ≥ 0, there too. size: at most. Both
- * descriptors stay the caller's. */
-int session_ask(Session *session, const char *path, char *const *accept, int64_t size, int file_fd,
-                int pipe_fd, Error *err);
+ * descriptors stay the caller's. have: bytes that file_fd has from an earlier attempt, from its
+ * start on; its offset is there. */
+int session_ask(Session *session, const char *path, char *const *accept, int64_t size, int64_t have,
+                int file_fd, int pipe_fd, Error *err);
 /* Takes one report: 1 done (message->digest, size, media_type are set), 0 progress (current). */
 int session_step(Session *session, ImageMessage *ret, Error *err);

@@ -183,7 +183,9 @@ static int reconcile(ImageStore *store, Error *err) {
         int r = each_entry(store->tmp_fd, remove_temporary, store, err);
 
         if (r == 0)
-                r = store_collect(store, NULL, NULL, err);
+                r = store_set_aside(store, err);
+        if (r == 0)
+                r = each_entry(store->partial_fd, blob_partial_expire, store, err);
         if (r == 0)
                 r = each_entry(store->snapshots_fd, check_snapshot, store, err);
         return r < 0 ? r : each_entry(store->blobs_fd, check_blob, store, err);
@@ -211,6 +213,8 @@ static int open_directories(ImageStore *store, int root_fd, Error *err) {
         r = dir_open_at(store->root_fd, "blobs/sha256", 0700, &store->blobs_fd, err);
         if (r == 0)
                 r = dir_open_at(store->root_fd, "snapshots", 0710, &store->snapshots_fd, err);
+        if (r == 0)
+                r = dir_open_at(store->root_fd, "partial", 0700, &store->partial_fd, err);
         return r < 0 ? r : dir_open_at(store->root_fd, "tmp", 0700, &store->tmp_fd, err);
 }
 
@@ -222,6 +226,7 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
                 .root_fd = -1,
                 .blobs_fd = -1,
                 .snapshots_fd = -1,
+                .partial_fd = -1,
                 .tmp_fd = -1,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .changed = PTHREAD_COND_INITIALIZER,
@@ -244,6 +249,7 @@ ImageStore *image_store_free(ImageStore *store) {
         (void)sqlite3_close(store->db);
         map_done(&store->pins, free);
         close_fd(&store->tmp_fd);
+        close_fd(&store->partial_fd);
         close_fd(&store->snapshots_fd);
         close_fd(&store->blobs_fd);
         close_fd(&store->root_fd);

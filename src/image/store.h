@@ -12,9 +12,10 @@
 #include "image/message.h"
 
 /* On disk below root (0710, its owner's): blobs/sha256/<hex>; snapshots/<hex of the chain id>/fs;
- * images.db; tmp/ for what is being made, emptied when the store is opened. */
+ * images.db; partial/<hex>, the beginnings of blobs whose download broke; tmp/ for what is being
+ * made, emptied when the store is opened. */
 struct ImageStore {
-        int root_fd, blobs_fd, snapshots_fd, tmp_fd;
+        int root_fd, blobs_fd, snapshots_fd, partial_fd, tmp_fd;
         char *helper; /* path of brig-image */
         pthread_mutex_t
                 lock; /* guards db and pins; held for no work on files but renames and unlinks */
@@ -41,13 +42,23 @@ void pins_add(PinSet *pins, const char *key);
 void pins_release(PinSet *pins);
 
 /* ---- blobs: blob.c ---- */
-/* A file being made below tmp/; gone at blob_temp_done unless committed. */
+/* A file being made below tmp/, gone at blob_temp_done unless committed; or below partial/, where
+ * it stays. */
 typedef struct BlobTemp {
         ImageStore *store;
         int fd; /* for reading and writing */
-        char name[48];
+        char name[72];
+        bool partial;
 } BlobTemp;
 int blob_temp_new(ImageStore *store, BlobTemp *ret, Error *err);
+/* The file for a download of digest, which has *ret_have bytes of it from an earlier one: nobody
+ * has checked them. It stays for a later one unless it is committed or discarded. While another job
+ * has it, this is an empty one below tmp/. */
+int blob_partial_open(ImageStore *store, const char *digest, BlobTemp *ret, int64_t *ret_have,
+                      Error *err);
+void blob_partial_discard(BlobTemp *temp); /* its bytes are wrong: it goes */
+/* Removes what lies there for longer than anybody tries again: a week. */
+int blob_partial_expire(ImageStore *store, const char *name, Error *err);
 void blob_temp_done(BlobTemp *temp);
 /* Renames it to its digest's name (its data must be synced before the database names it). */
 int blob_temp_commit(BlobTemp *temp, const char *digest, Error *err);
@@ -113,6 +124,9 @@ int image_record(ImageStore *store, const ImageRecord *record, Error *err);
 /* Deletes layers that no image, holder or pin needs, their snapshots, and those of the given blobs
  * that nothing names. ret_chains (may be NULL): appends the deleted layers, topmost first. */
 int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Error *err);
+/* The same when the store is opened: unused layers are those of a pull that a dead daemon began,
+ * and their blobs go to partial/, where the next pull finds them. */
+int store_set_aside(ImageStore *store, Error *err);
 
 /* The id that ref means; *ret_name (may be NULL): the full name by which it was found, or NULL. */
 int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_name, Error *err);
