@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# docker-compose 1.29, Debian's package, against brigd: a project is brought up, looked at, scaled, stopped with Ctrl-C and taken down.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon
+  load_busybox
+  export root host_pid daemon_pid COMPOSE_PROJECT_NAME=proj COMPOSE_FILE=$top/tests/compose/docker-compose.yml
+}
+
+teardown_file() {
+  load lib
+  end_host
+}
+
+setup() {
+  load lib
+  command -v docker-compose >/dev/null || skip "no docker-compose on this machine"
+}
+
+teardown() { timeout 60 docker-compose --ansi never down -v -t 0 --remove-orphans >/dev/null 2>&1 || :; }
+
+compose() { timeout 60 docker-compose --ansi never "$@" 3>&-; }
+
+says() { compose logs --no-color "$1" 2>/dev/null | grep -q "$2"; }
+
+@test "up -d, ps, port, exec, top, down" {
+  compose up -d
+  run compose ps
+  [[ $output == *proj_web_1*Up*0.0.0.0:18080* && $output == *proj_count_1*Up* ]]
+  run compose port web 80
+  [ "$output" = 0.0.0.0:18080 ]
+  run on_host curl -s --max-time 5 http://127.0.0.1:18080/
+  [ "$output" = "hello from a container" ]
+  run compose exec -T web sh -c 'echo $GREETING; exit 5'
+  [ "$status" -eq 5 ]
+  [[ $output == *hello* ]]
+  run compose exec -T count wget -qO- http://site/
+  [[ $output == *'hello from a container'* ]]
+  run compose top
+  [[ $output == *httpd* ]]
+  run compose up -d
+  [[ $output == *'proj_web_1 is up-to-date'* && $output == *'proj_count_1 is up-to-date'* ]]
+  run compose down -v -t 0
+  [ "$status" -eq 0 ]
+  [ -z "$(brig ps -aq)" ]
+  [[ $(brig network ls -q -f name=proj) == '' && $(brig volume ls -q) == '' ]]
+}
+
+@test "exec under a terminal" {
+  compose up -d web
+  run expect -c 'set timeout 30
+    spawn docker-compose exec web sh
+    expect "#"
+    send "echo \$((6*7)); exit 4\r"
+    expect "42"
+    expect eof
+    exit [lindex [wait] 3]'
+  [ "$status" -eq 4 ]
+}
+
+@test "logs, logs -f until the service is stopped" {
+  compose up -d
+  wait_until says count 'tick 3'
+  run compose logs --no-color --tail 2 count
+  [ "$(grep -c tick <<<"$output")" -eq 2 ]
+  timeout 60 docker-compose --ansi never logs -f --no-color count >"$root/follow" 2>&1 3>&- &
+  follower=$!
+  wait_until grep -q 'tick 5' "$root/follow"
+  compose stop -t 5 count
+  wait "$follower"
+  grep -q 'bye' "$root/follow"
+}
+
+@test "up in the foreground: output of all, Ctrl-C stops them" {
+  run expect -c 'set timeout 40
+    spawn docker-compose --ansi never up -t 5
+    expect "tick 2"
+    send "\003"
+    expect "Gracefully stopping"
+    expect "bye"
+    expect eof
+    exit [lindex [wait] 3]'
+  echo "$output"
+  [[ $output == *'Stopping proj_count_1 ... done'* && $output == *'Stopping proj_web_1'*done* ]]
+  run brig ps -a --format '{{.Names}} {{.Status}}'
+  [[ $output == *'proj_count_1 Exited (3)'* ]]
+  [ -z "$(brig ps -q)" ]
+}
+
+@test "up --abort-on-container-exit --exit-code-from" {
+  cat >"$root/once.yml" <<<'{"version": "3", "services": {"once": {"image": "busybox", "command": "sh -c \"echo done; exit 6\""}, "other": {"image": "busybox", "command": "sleep 1000"}}}'
+  run timeout 60 docker-compose --ansi never -f "$root/once.yml" up -t 0 --exit-code-from once
+  echo "$output"
+  [ "$status" -eq 6 ]
+  [[ $output == *'proj_once_1 exited with code 6'* || $output == *'once_1 exited with code 6'* ]]
+}
+
+@test "scale up and down" {
+  compose up -d --scale count=3
+  [ "$(compose ps -q count | wc -l)" -eq 3 ]
+  compose up -d --scale count=1
+  [ "$(compose ps -q count | wc -l)" -eq 1 ]
+}
+
+@test "run: output, exit code, --rm, standard input" {
+  run compose run --rm -T count sh -c 'echo once; exit 9'
+  [ "$status" -eq 9 ]
+  [[ $output == *once* ]]
+  run bash -c 'echo typed | timeout 60 docker-compose --ansi never run --rm -T --no-deps count cat'
+  [[ $output == *typed* ]]
+  [ -z "$(brig ps -aq -f name=count_run)" ]
+}
+
+@test "restart, pause, kill, start, rm; a change makes the container anew" {
+  compose up -d
+  compose restart -t 0 count
+  compose pause web
+  run compose ps
+  [[ $output == *proj_web_1*Paused* ]]
+  compose unpause web
+  compose kill count
+  wait_until bash -c "brig ps -a --format '{{.Names}} {{.Status}}' | grep -q 'proj_count_1 Exited (137)'"
+  compose start count
+  compose rm -fsv count
+  [ -z "$(brig ps -aq -f name=count)" ]
+  sed 's/GREETING: hello/GREETING: changed/' "$COMPOSE_FILE" >"$root/changed.yml"
+  run compose -f "$root/changed.yml" up -d -t 0
+  [[ $output == *'Recreating proj_web_1'* ]]
+  run compose -f "$root/changed.yml" exec -T web sh -c 'echo $GREETING'
+  [[ $output == *changed* ]]
+}
