@@ -154,6 +154,44 @@ engine_is_well() {
   brig stop -t 1 steady
 }
 
+# The program's line in a file of the host each time that it runs.
+restarting() { brig run -d --name again -v "$root/runs:/runs" --restart on-failure:2 busybox sh -c "$1"; }
+
+has_ended() { [[ $(brig inspect -f '{{.State.Status}} {{.RestartCount}}' again) == "exited $1" ]]; }
+
+@test "on-failure:2 restarts twice, whatever the restart's daemon was killed at, and however often" {
+  mkdir -p "$root/runs"
+  for point in start.intent start.namespace start.created start.go start.record exit.begin exit.record; do
+    : >"$root/runs/log"
+    restart_with "$point=kill@3"
+    restarting 'echo run >>/runs/log; exit 1' || :
+    wait_until daemon_is_gone || { echo "$point was not reached"; return 1; }
+    wait "$daemon_pid" 2>/dev/null || :
+    # Once more at once, where the next daemon comes by there.
+    WAIT_SECONDS=3 BRIG_FAILPOINT="$point=kill" start_daemon || :
+    kill -KILL "$daemon_pid" 2>/dev/null || :
+    wait "$daemon_pid" 2>/dev/null || :
+    start_daemon
+    wait_until has_ended 2 || { echo "after $point: $(brig inspect -f '{{.State.Status}} {{.RestartCount}}' again)"; return 1; }
+    [ "$(wc -l <"$root/runs/log")" -eq 3 ] || { echo "after $point: $(wc -l <"$root/runs/log") runs"; return 1; }
+    brig rm again
+  done
+}
+
+@test "on-failure:2 counts a restart whose daemon and monitor were killed together" {
+  mkdir -p "$root/runs"
+  restart_with start.record=kill@3
+  restarting 'echo run >>/runs/log; [ $(wc -l </runs/log) -lt 3 ] || exec sleep 86399; exit 1' || :
+  wait_until daemon_is_gone
+  wait "$daemon_pid" 2>/dev/null || :
+  wait_until eval 'init=$(pgrep -xf "sleep 86399")'
+  kill -KILL "$(awk '/^PPid:/ { print $2 }' "/proc/$init/status")"
+  start_daemon
+  wait_until has_ended 2
+  [ "$(brig inspect -f '{{.State.ExitCode}}' again)" = 137 ]
+  [ "$(wc -l <"$root/runs/log")" -eq 3 ]
+}
+
 exec_field() { curl -s --unix-socket "$root/brig.sock" "http://d/v1.41/exec/$1/json" | jq -c "$2"; }
 
 # new_exec CONTAINER SCRIPT: creates and starts an exec, its id.

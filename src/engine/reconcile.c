@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -113,6 +114,24 @@ static void note_orphan(Container *container, ExitRecord *record) {
         record->exited_at = clock_now();
 }
 
+/* A restart by policy was begun and counted: see start_intent. */
+static bool is_in_restart(const Container *container) {
+        const ContainerState *state = &container->state;
+
+        return state->status == CONTAINER_RESTARTING && state->started_at > state->finished_at;
+}
+
+/* Whether a monitor was made for the start that was begun, and was killed: the file of its socket
+ * stays. After a boot, which leaves no directory, nobody can tell, and it counts as made. */
+static bool had_monitor(const Container *container) {
+        _cleanup_free_ char *socket = str_format("%s/" MONITOR_SOCKET, container->id);
+        int run_fd = container->engine->run_fd;
+        struct stat status;
+
+        return fstatat(run_fd, container->id, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+               fstatat(run_fd, socket, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* What the record says and what is there become one. True: it has ended since the record was
  * written. */
 static bool judge(Container *container, ExitRecord *record) {
@@ -124,6 +143,12 @@ static bool judge(Container *container, ExitRecord *record) {
         /* A start whose daemon was killed before it could write that the container runs. */
         bool unnoticed = !running && has_record && !record->error &&
                          record->exited_at > container->state.finished_at;
+        if (is_in_restart(container) && !unnoticed) {
+                unnoticed = !has_record && had_monitor(container);
+                /* Nothing ran: it is done again, not counted again. */
+                if (!unnoticed)
+                        container->state.restart_count--;
+        }
         forget_endpoints(container);
         if (!running && !unnoticed)
                 return false;
