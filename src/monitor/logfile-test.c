@@ -201,6 +201,38 @@ TEST(a_torn_record_ends) {
         ASSERT_INT(count(text, "\n"), 3);
 }
 
+/* Nothing is lost where the old file can be neither moved nor left, and that is said once. */
+TEST(a_failing_rotation_loses_nothing) {
+        _scratch_ Scratch scratch;
+        struct rlimit old, none;
+        Error err;
+        int r;
+
+        ASSERT_OK(scratch_open(&scratch, 1, 3, &err), &err);
+        ASSERT_INT(mkdirat(scratch.fd, "c.log.1", 0700), 0);
+        ASSERT_INT(mkdirat(scratch.fd, "c.log.2", 0700), 0);
+        ASSERT_INT(mkdirat(scratch.fd, "c.log.2/full", 0700), 0); /* nothing can replace it */
+        ASSERT_OK(logfile_write(&scratch.log, 1, "a\n", 2, &err), &err);
+        ASSERT(logfile_write(&scratch.log, 1, "b\n", 2, &err) < 0);
+        ASSERT(strstr(err.message, "rotate log 'c.log"));
+        ASSERT_OK(logfile_write(&scratch.log, 1, "part", 4, &err), &err);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "c\nd\n", 4, &err), &err);
+        ASSERT_INT(count(content(&scratch, "c.log"), "\n"), 4);
+        ASSERT(strstr(scratch.text, "\"partc\\n\"") && strstr(scratch.text, "\"d\\n\""));
+        ASSERT_INT(unlinkat(scratch.fd, "c.log.2/full", AT_REMOVEDIR), 0);
+        /* It can be moved now, but no new one be opened. */
+        ASSERT_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+        none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+        r = logfile_write(&scratch.log, 1, "e\n", 2, &err);
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
+        ASSERT_OK(r, &err);
+        ASSERT_INT(count(content(&scratch, "c.log"), "\n"), 5);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "f\n", 2, &err), &err);
+        ASSERT_INT(count(content(&scratch, "c.log"), "\n"), 1);
+        ASSERT_INT(count(content(&scratch, "c.log.1"), "\n"), 5);
+}
+
 TEST(attributes_and_reopening) {
         _scratch_ Scratch scratch;
         MonitorLog options = { .driver = (char *)"json-file", .path = (char *)"d.log" };

@@ -175,10 +175,15 @@ int logfile_reopen(LogFile *log, Error *err) {
         return log->fd < 0 ? 0 : open_file(log, 0, err);
 }
 
+/* The file's name after so many rotations; the caller's. */
+static char *numbered(const LogFile *log, int64_t number) {
+        return number == 0 ? str_copy(log->path)
+                           : str_format("%s.%lld", log->path, (long long)number);
+}
+
 static int move_file(LogFile *log, int64_t from, int64_t to, Error *err) {
-        _cleanup_free_ char *old =
-                from == 0 ? str_copy(log->path) : str_format("%s.%lld", log->path, (long long)from);
-        _cleanup_free_ char *new = str_format("%s.%lld", log->path, (long long)to);
+        _cleanup_free_ char *old = numbered(log, from);
+        _cleanup_free_ char *new = numbered(log, to);
 
         if (renameat(log->dir_fd, old, log->dir_fd, new) < 0 && errno != ENOENT)
                 return error_set(err, errno, "rotate log '%s'", old);
@@ -190,7 +195,7 @@ static int64_t free_number(const LogFile *log) {
         int64_t number = 1;
 
         for (; number < log->max_files - 1; number++) {
-                _cleanup_free_ char *name = str_format("%s.%lld", log->path, (long long)number);
+                _cleanup_free_ char *name = numbered(log, number);
 
                 if (faccessat(log->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                         break;
@@ -198,16 +203,20 @@ static int64_t free_number(const LogFile *log) {
         return number;
 }
 
+/* On error the old file is still the one that is written to, under its own name. */
 static int rotate(LogFile *log, Error *err) {
+        int r = 0;
+
         if (log->max_files == 1)
                 return open_file(log, O_TRUNC, err);
-        for (int64_t number = free_number(log); number > 0; number--) {
-                int r = move_file(log, number - 1, number, err);
-
-                if (r < 0)
-                        return r;
-        }
-        return open_file(log, 0, err);
+        for (int64_t number = free_number(log); number > 0 && r == 0; number--)
+                r = move_file(log, number - 1, number, err);
+        if (r < 0)
+                return r;
+        r = open_file(log, 0, err);
+        if (r < 0)
+                (void)move_file(log, 1, 0, NULL);
+        return r;
 }
 
 static int flush(LogFile *log, Buf *records, Error *err) {
@@ -219,11 +228,13 @@ static int flush(LogFile *log, Buf *records, Error *err) {
         if (r == 0)
                 log->size += (int64_t)records->length + log->torn;
         log->torn = r < 0;
+        log->written |= r == 0;
         buf_clear(records);
         return r < 0 ? error_set(err, -r, "write log '%s'", log->path) : 0;
 }
 
-/* One record more in records, behind a rotation if the file is full. */
+/* One record more in records, behind a rotation if the file is full. A file that cannot be rotated
+ * goes on to be written: a line too many is better than one too few. */
 static int add_record(LogFile *log, Buf *records, int stream, const char *text, size_t length,
                       bool partial, int64_t when, Error *err) {
         int r = 0;
@@ -232,7 +243,7 @@ static int add_record(LogFile *log, Buf *records, int stream, const char *text, 
                 if (records->length > 0)
                         r = flush(log, records, err);
                 if (r == 0)
-                        r = rotate(log, err);
+                        log->unrotated = rotate(log, err);
         } else if (records->length >= LOG_PIECE_MAX)
                 r = flush(log, records, err);
         if (r < 0)
@@ -268,10 +279,15 @@ static int take_line(LogFile *log, Buf *records, int stream, const char **data, 
         return r;
 }
 
+/* r, unless that was said before. Only what was written shows that writing works again. */
 static int report_once(LogFile *log, int r) {
         bool again = log->failing;
 
-        log->failing = r < 0;
+        if (r == 0)
+                r = log->unrotated;
+        log->unrotated = 0;
+        log->failing = r < 0 || (again && !log->written);
+        log->written = false;
         return again ? 0 : r;
 }
 

@@ -23,7 +23,9 @@ typedef struct LogFile {
         char *attributes; /* ",\"attrs\":{…}", or NULL */
         int64_t size, max_size, max_files;
         LogLine lines[2]; /* stdout, stderr */
-        bool failing;     /* the last write failed: said once */
+        bool failing;     /* the last write or rotation failed: said once */
+        bool written;     /* this call has written something */
+        int unrotated;    /* what this call's last rotation failed with, or 0 */
         bool torn;        /* the file may end within a record */
 } LogFile;
 
@@ -35,7 +37,8 @@ void logfile_done(LogFile *log);
 int logfile_reopen(LogFile *log, Error *err);
 
 /* stream: 1 stdout, 2 stderr. An error (the disk is full, say) is reported once until writing works
- * again; the lines are lost, as the container must not stop for its log. */
+ * again; the lines are lost, as the container must not stop for its log. Where the file cannot be
+ * rotated, they go on into it. */
 int logfile_write(LogFile *log, int stream, const void *data, size_t length, Error *err);
 /* At the stream's end: writes what has no newline yet. */
 int logfile_end(LogFile *log, int stream, Error *err);
