@@ -40,7 +40,7 @@ int fd_set_cloexec(int fd, bool on);
 
 /* One message of bytes and descriptors over a Unix socket. recv sets *ret_fd_count to how many came
  * (all close-on-exec, the caller's); returns the byte count, 0 at the end of the stream, or a
- * negative errno. */
+ * negative errno; -EMFILE: the message is gone, as there was no room for its descriptors. */
 int fd_send(int socket_fd, const void *data, size_t length, const int *fds, size_t fd_count);
 ssize_t fd_receive(int socket_fd, void *data, size_t length, int *fds, size_t fd_max,
                    size_t *ret_fd_count);

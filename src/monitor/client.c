@@ -34,6 +34,7 @@ struct Monitor {
         LoopSource *source;
         MonitorNotice notice;
         void *data;
+        int64_t answer_max;
 
         pthread_mutex_t call; /* held from a request to its answer */
         bool watched;         /* guarded by call: the loop's thread reads */
@@ -63,6 +64,7 @@ static Monitor *monitor_new(Loop *loop, int fd, MonitorNotice notice, void *data
         monitor->fd = fd;
         monitor->notice = notice;
         monitor->data = data;
+        monitor->answer_max = ANSWER_MAX;
         monitor->answer.fd = -1;
         (void)pthread_mutex_init(&monitor->call, NULL);
         (void)pthread_mutex_init(&monitor->lock, NULL);
@@ -100,6 +102,12 @@ Monitor *monitor_free(Monitor *monitor) {
         else
                 free_now(monitor);
         return NULL;
+}
+
+void monitor_answer_within(Monitor *monitor, int64_t nanoseconds) {
+        (void)pthread_mutex_lock(&monitor->call);
+        monitor->answer_max = nanoseconds;
+        (void)pthread_mutex_unlock(&monitor->call);
 }
 
 /* ---- reading ---- */
@@ -210,15 +218,37 @@ static int monitor_gone(Error *err) {
         return error_kind(err, ERROR_UNAVAILABLE, "the container's monitor has ended");
 }
 
-static int monitor_silent(Error *err) {
+/* Its answer may still come. With the lock held. */
+static int monitor_silent(Monitor *monitor, Error *err) {
+        monitor->late++;
         return error_kind(err, ERROR_UNAVAILABLE,
                           "the container's monitor did not answer within %lld seconds",
-                          (long long)(ANSWER_MAX / NSEC_PER_SEC));
+                          (long long)(monitor->answer_max / NSEC_PER_SEC));
+}
+
+static int monitor_silent_direct(Monitor *monitor, Error *err) {
+        int r;
+
+        (void)pthread_mutex_lock(&monitor->lock);
+        r = monitor_silent(monitor, err);
+        (void)pthread_mutex_unlock(&monitor->lock);
+        return r;
+}
+
+/* Whether what has come answers a request that nobody waits for any more. */
+static bool is_late(Monitor *monitor) {
+        bool late;
+
+        (void)pthread_mutex_lock(&monitor->lock);
+        late = monitor->late > 0;
+        monitor->late -= late;
+        (void)pthread_mutex_unlock(&monitor->lock);
+        return late;
 }
 
 /* On the thread that starts the container. */
 static int wait_direct(Monitor *monitor, Answer *ret, Error *err) {
-        int64_t deadline = clock_monotonic() + ANSWER_MAX;
+        int64_t deadline = clock_monotonic() + monitor->answer_max;
 
         for (;;) {
                 int64_t left = (deadline - clock_monotonic()) / NSEC_PER_MSEC;
@@ -226,13 +256,13 @@ static int wait_direct(Monitor *monitor, Answer *ret, Error *err) {
                 int r;
 
                 if (left <= 0 || poll(&poll_fd, 1, (int)left) == 0)
-                        return monitor_silent(err);
+                        return monitor_silent_direct(monitor, err);
                 r = receive(monitor, ret, err);
                 if (r == -EAGAIN || r == -EINTR)
                         continue;
                 if (r <= 0)
                         return r < 0 && r != -ECONNRESET ? r : monitor_gone(err);
-                if (!is_notice(&ret->reply))
+                if (!is_notice(&ret->reply) && !is_late(monitor))
                         return 0;
                 if (str_equal(ret->reply.kind, "warning"))
                         log_warn("monitor: %s", ret->reply.message ?: "");
@@ -242,7 +272,7 @@ static int wait_direct(Monitor *monitor, Answer *ret, Error *err) {
 
 /* For the loop's thread to hand an answer over. */
 static int wait_handed(Monitor *monitor, Answer *ret, Error *err) {
-        int64_t deadline = clock_monotonic() + ANSWER_MAX;
+        int64_t deadline = clock_monotonic() + monitor->answer_max;
         struct timespec until = { .tv_sec = deadline / NSEC_PER_SEC,
                                   .tv_nsec = deadline % NSEC_PER_SEC };
         int r = 0;
@@ -258,10 +288,8 @@ static int wait_handed(Monitor *monitor, Answer *ret, Error *err) {
                 r = 0;
         } else if (monitor->ended || monitor->freed)
                 r = monitor_gone(err);
-        else {
-                monitor->late++;
-                r = monitor_silent(err);
-        }
+        else
+                r = monitor_silent(monitor, err);
         (void)pthread_mutex_unlock(&monitor->lock);
         return r;
 }

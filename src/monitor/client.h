@@ -34,7 +34,9 @@ typedef struct MonitorSpawn {
  * one thread only may call. The monitor's process is reaped on the loop's thread. */
 int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, void *data,
                   Monitor **ret, Error *err);
-/* Waits (bounded, 30 s) for "created". *ret_pidfd is the caller's. After an error nothing is left
+/* Bounds the wait for each answer from now on; without it 30 s. */
+void monitor_answer_within(Monitor *monitor, int64_t nanoseconds);
+/* Waits (bounded) for "created". *ret_pidfd is the caller's. After an error nothing is left
  * but the exit record, no notice comes, and monitor_free is the only call. Only if the monitor was
  * killed meanwhile (unavailable) there is no record, and a cgroup may be left, which is the
  * caller's to destroy; its processes end by themselves. */

@@ -8,9 +8,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "monitor/supervisor.h"
 #include "os/pidfd.h"
+
+/* How long nobody is let in after there was no descriptor for it. */
+#define LISTEN_AGAIN (250 * NSEC_PER_MSEC)
 
 static void free_dead(Supervisor *supervisor) {
         for (Connection **at = &supervisor->connections; *at;) {
@@ -88,8 +92,10 @@ static void on_message(void *data, int fd, uint32_t events) {
         (void)events;
         if (r == -EAGAIN || r == -EINTR)
                 return;
-        if (r == 1) {
-                r = request_handle(supervisor, &exchange, &err);
+        if (r == 1 ||
+            r == -EMFILE) { /* -EMFILE: its descriptors did not get in, which is the answer */
+                if (r == 1)
+                        r = request_handle(supervisor, &exchange, &err);
                 answer(connection, &exchange, r, &err);
                 for (size_t i = 0; i < exchange.fd_count; i++)
                         close_fd(&exchange.fds[i]);
@@ -123,6 +129,31 @@ int connection_add(Supervisor *supervisor, int fd, Error *err) {
         return r;
 }
 
+static void on_daemon(void *data, int fd, uint32_t events);
+
+static int watch_listener(Supervisor *supervisor, Error *err) {
+        return loop_add_fd(supervisor->loop, supervisor->listen_fd, EPOLLIN, on_daemon, supervisor,
+                           &supervisor->listen_source, err);
+}
+
+static void on_listen_again(void *data);
+
+/* Who waits makes the listener readable until it was let in: without this the loop would turn
+ * without end. */
+static void listen_later(Supervisor *supervisor) {
+        supervisor->listen_source = loop_remove(supervisor->listen_source);
+        supervisor->listen_timer = loop_add_timer(
+                supervisor->loop, clock_monotonic() + LISTEN_AGAIN, on_listen_again, supervisor);
+}
+
+static void on_listen_again(void *data) {
+        Supervisor *supervisor = data;
+
+        supervisor->listen_timer = NULL;
+        if (watch_listener(supervisor, NULL) < 0)
+                listen_later(supervisor);
+}
+
 static void on_daemon(void *data, int fd, uint32_t events) {
         Supervisor *supervisor = data;
         /* cppcheck-suppress nullPointer ; accept4 takes NULL for an address that nobody wants */
@@ -131,6 +162,8 @@ static void on_daemon(void *data, int fd, uint32_t events) {
         (void)events;
         if (client >= 0)
                 (void)connection_add(supervisor, client, NULL);
+        else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                listen_later(supervisor);
 }
 
 int connections_listen(Supervisor *supervisor, Error *err) {
@@ -151,14 +184,14 @@ int connections_listen(Supervisor *supervisor, Error *err) {
         (void)umask(mask);
         if (r < 0 || listen(supervisor->listen_fd, 16) < 0)
                 return error_set(err, errno, "listen at '%s'", MONITOR_SOCKET);
-        return loop_add_fd(supervisor->loop, supervisor->listen_fd, EPOLLIN, on_daemon, supervisor,
-                           &supervisor->listen_source, err);
+        return watch_listener(supervisor, err);
 }
 
 void connections_unlisten(Supervisor *supervisor) {
         if (supervisor->listen_fd < 0)
                 return;
         supervisor->listen_source = loop_remove(supervisor->listen_source);
+        supervisor->listen_timer = loop_remove(supervisor->listen_timer);
         close_fd(&supervisor->listen_fd);
         (void)unlinkat(supervisor->run_fd, MONITOR_SOCKET, 0);
 }

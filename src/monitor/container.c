@@ -19,6 +19,9 @@
 #define REST_AFTER (250 * NSEC_PER_MSEC)
 /* How long the last writers' output is waited for, once they are dead. */
 #define DRAIN_MS 1000
+/* The exit record until it is written, and more than the record of a container that ran takes. */
+#define RECORD_FILE MONITOR_EXIT_FILE ".new"
+#define RECORD_ROOM 4096
 
 /* The descriptors of "start", by their place; -1: not there. */
 typedef struct StartFds {
@@ -169,11 +172,21 @@ static void note_start(Supervisor *supervisor, const MonitorStart *start, const 
         supervisor->run_fd = fds->run;
 }
 
-/* Before anything else, so that no record of an earlier run is taken for this one's. */
-static int forget_record(Supervisor *supervisor, Error *err) {
+/* Before anything else, so that no record of an earlier run is taken for this one's; and with its
+ * room on the disk taken, as that may be full when the container ends. */
+static int reserve_record(Supervisor *supervisor, Error *err) {
+        char room[RECORD_ROOM];
+        int r;
+
         if (unlinkat(supervisor->state_fd, MONITOR_EXIT_FILE, 0) < 0 && errno != ENOENT)
                 return error_set(err, errno, "remove an earlier '%s'", MONITOR_EXIT_FILE);
-        return 0;
+        supervisor->record_fd = openat(supervisor->state_fd, RECORD_FILE,
+                                       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (supervisor->record_fd < 0)
+                return error_set(err, errno, "create '%s'", RECORD_FILE);
+        memset(room, ' ', sizeof(room));
+        r = fd_write_full(supervisor->record_fd, room, sizeof(room));
+        return r < 0 ? error_set(err, -r, "take the room of the exit record") : 0;
 }
 
 int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds, size_t fd_count,
@@ -184,7 +197,7 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
         if (r < 0)
                 return r;
         note_start(supervisor, start, &places);
-        r = forget_record(supervisor, err);
+        r = reserve_record(supervisor, err);
         if (r == 0)
                 r = failpoint("monitor.start", err);
         if (r == 0)
@@ -210,7 +223,7 @@ static bool has_nothing_to_do(const Supervisor *supervisor) {
         for (const Process *process = supervisor->execs; process; process = process->next)
                 if (process->phase > PROCESS_RUNNING)
                         return false;
-        return !supervisor->busy;
+        return !supervisor->busy && !supervisor->listen_timer;
 }
 
 static void on_tick(void *data) {
@@ -232,14 +245,57 @@ static void rest_later(Supervisor *supervisor) {
 
 /* ---- the end ---- */
 
-static void write_record(Supervisor *supervisor, const ExitRecord *record) {
+/* Into the room that was taken for it. */
+static int write_reserved(Supervisor *supervisor, const char *text, size_t length) {
+        int r;
+
+        if (supervisor->record_fd < 0 || lseek(supervisor->record_fd, 0, SEEK_SET) < 0)
+                return -EBADF;
+        r = fd_write_full(supervisor->record_fd, text, length);
+        if (r == 0 && ftruncate(supervisor->record_fd, (off_t)length) < 0)
+                r = -errno;
+        if (r == 0 && renameat(supervisor->state_fd, RECORD_FILE, supervisor->state_fd,
+                               MONITOR_EXIT_FILE) < 0)
+                r = -errno;
+        return r;
+}
+
+/* What many execs leave may be more than there is room for: then the end goes without them. */
+static int write_without_execs(Supervisor *supervisor, const ExitRecord *record) {
+        ExitRecord rest = *record;
+        _cleanup_free_ char *text = NULL;
+        Error err = {};
+
+        rest.execs = (JsonArray){};
+        text = json_text(&exit_record_table, &rest);
+        if (write_reserved(supervisor, text, strlen(text)) < 0)
+                return -ENOSPC;
+        (void)error_kind(&err, ERROR_INTERNAL,
+                         "the exit record of container %s had no room for its execs",
+                         supervisor->id);
+        connections_warn(supervisor, &err);
+        return 0;
+}
+
+static int replace_record(Supervisor *supervisor, const ExitRecord *record, Error *err) {
         _cleanup_free_ char *text = json_text(&exit_record_table, record);
+        size_t length = strlen(text);
+
+        if (write_reserved(supervisor, text, length) == 0 ||
+            (length > RECORD_ROOM && write_without_execs(supervisor, record) == 0))
+                return 0;
+        (void)unlinkat(supervisor->state_fd, RECORD_FILE, 0);
+        return file_replace_at(supervisor->state_fd, MONITOR_EXIT_FILE, text, length, 0600, false,
+                               err);
+}
+
+static void write_record(Supervisor *supervisor, const ExitRecord *record) {
         Error err = {};
         int r = failpoint("monitor.exit-before-record", &err);
 
         if (r == 0)
-                r = file_replace_at(supervisor->state_fd, MONITOR_EXIT_FILE, text, strlen(text),
-                                    0600, false, &err);
+                r = replace_record(supervisor, record, &err);
+        close_fd(&supervisor->record_fd);
         if (r == 0)
                 r = failpoint("monitor.exit-after-record", &err);
         if (r < 0) {
@@ -341,13 +397,14 @@ static void forget_documents(Supervisor *supervisor) {
 
 int supervisor_go(Supervisor *supervisor, Error *err) {
         Process *init = supervisor->init;
-        Error warning = {};
         int r;
 
         if (supervisor->started || supervisor->ended || !init)
                 return error_kind(err, ERROR_CONFLICT, "container %s was let go already",
                                   supervisor->id);
         r = failpoint("monitor.go", err);
+        if (r == 0)
+                r = streams_prepare(&init->streams, err);
         if (r == 0)
                 r = container_release(supervisor->gate_fd, err);
         if (r < 0) {
@@ -358,8 +415,7 @@ int supervisor_go(Supervisor *supervisor, Error *err) {
         supervisor->started = true;
         supervisor->started_at = clock_now();
         init->phase = PROCESS_RUNNING;
-        if (streams_run(&init->streams, &warning) < 0)
-                connections_warn(supervisor, &warning);
+        streams_run(&init->streams);
         forget_documents(supervisor);
         rest_later(supervisor);
         return 0;

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "monitor/message.h"
 #include "os/mount.h"
@@ -23,18 +24,23 @@ typedef struct Reaper {
         struct Reaper *previous, *next; /* in reapers */
         Loop *loop;
         LoopSource *source;
-        int pidfd;
+        pid_t pid;
+        int pidfd; /* -1: there was no descriptor for it yet */
 } Reaper;
+
+/* When what could not be watched is tried again. */
+#define WATCH_AGAIN NSEC_PER_SEC
 
 /* All of them: a daemon that ends leaves them behind with its running containers. */
 static Reaper *reapers;
 static pthread_mutex_t reapers_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static Reaper *reaper_new(Loop *loop, int pidfd) {
+static Reaper *reaper_new(Loop *loop, pid_t pid) {
         Reaper *reaper = NEW(Reaper);
 
         reaper->loop = loop;
-        reaper->pidfd = pidfd;
+        reaper->pid = pid;
+        reaper->pidfd = -1;
         (void)pthread_mutex_lock(&reapers_lock);
         reaper->next = reapers;
         if (reapers)
@@ -69,22 +75,22 @@ static void on_monitor_end(void *data, int fd, uint32_t events) {
         reaper_free(reaper);
 }
 
+/* The number stays the monitor's until it was reaped, which is done here only: the descriptor may
+ * come late. */
 static void watch_monitor(void *data) {
         Reaper *reaper = data;
         Error err = {};
+        int r = reaper->pidfd < 0 ? pidfd_of(reaper->pid, &reaper->pidfd, &err) : 0;
 
-        if (loop_add_fd(reaper->loop, reaper->pidfd, EPOLLIN, on_monitor_end, reaper,
-                        &reaper->source, &err) < 0)
-                log_error("monitor: %s", err.message);
-}
-
-static int reap_later(Loop *loop, pid_t pid, Error *err) {
-        int pidfd = -1, r = pidfd_of(pid, &pidfd, err);
-
-        if (r < 0)
-                return r;
-        loop_post(loop, watch_monitor, reaper_new(loop, pidfd));
-        return 0;
+        reaper->source = NULL;
+        if (r == 0)
+                r = loop_add_fd(reaper->loop, reaper->pidfd, EPOLLIN, on_monitor_end, reaper,
+                                &reaper->source, &err);
+        if (r == 0)
+                return;
+        log_warn("monitor: %s", err.message);
+        reaper->source = loop_add_timer(reaper->loop, clock_monotonic() + WATCH_AGAIN,
+                                        watch_monitor, reaper);
 }
 
 /* ---- the program ---- */
@@ -217,10 +223,9 @@ int monitor_spawn_process(Loop *loop, const MonitorSpawn *spawn, int *ret_fd, Er
         r = send_start(ours, spawn, err);
         if (r == 0)
                 r = spawn_program(spawn, theirs, &pid, err);
-        if (r == 0)
-                r = reap_later(loop, pid, err);
         if (r < 0)
                 return r;
+        loop_post(loop, watch_monitor, reaper_new(loop, pid));
         *ret_fd = TAKE_FD(ours);
         return 0;
 }

@@ -137,6 +137,7 @@ int main(int argc, char **argv) {
                                   .run_fd = -1,
                                   .listen_fd = -1,
                                   .gate_fd = -1,
+                                  .record_fd = -1,
                                   .log = { .fd = -1 } };
         static const char misuse[] =
                 "brig-monitor: this program keeps one container and is started by brigd only\n";
@@ -162,6 +163,7 @@ int main(int argc, char **argv) {
         free(supervisor.id);
         close_fd(&supervisor.state_fd);
         close_fd(&supervisor.run_fd);
+        close_fd(&supervisor.record_fd);
         loop_free(supervisor.loop);
         close_fd(&child_fd);
         return r < 0 ? 1 : 0;

@@ -178,18 +178,19 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
         return r;
 }
 
-/* The client comes after the process was made: until then the socket is the daemon's to say on it
- * why there is none. */
+/* The client comes last: until then the socket is the daemon's to say on it why there is no
+ * process. */
 static int connect_exec(Process *process, const Exchange *exchange, Error *err) {
-        int r = 0;
+        int r;
 
         process->streams.stdin_once = true;
-        if (exchange->request.has_client)
+        r = streams_prepare(&process->streams, err);
+        if (r == 0 && exchange->request.has_client)
                 r = streams_attach(&process->streams, exchange->fds[0], &exchange->request, err);
-        if (r == 0)
-                r = streams_run(&process->streams, err);
         if (r < 0)
                 (void)pidfd_signal(process->pidfd, SIGKILL, NULL);
+        else
+                streams_run(&process->streams);
         return r;
 }
 

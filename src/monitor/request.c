@@ -84,7 +84,6 @@ static int on_reopen_log(Supervisor *supervisor, Exchange *exchange, Error *err)
 static int on_seen(Supervisor *supervisor, Exchange *exchange, Error *err) {
         Connection *connection = exchange->connection;
 
-        (void)supervisor;
         (void)err;
         exchange->silent = true;
         if (exchange->request.exec)

@@ -108,14 +108,13 @@ void streams_process_ended(Streams *streams) {
         close_fd(&streams->slave);
 }
 
-int streams_run(Streams *streams, Error *err) {
-        int r = streams->terminal && streams->console >= 0 ? open_console(streams, err) : 0;
+int streams_prepare(Streams *streams, Error *err) {
+        return streams->terminal && streams->console >= 0 ? open_console(streams, err) : 0;
+}
 
-        if (r < 0)
-                return r;
+void streams_run(Streams *streams) {
         streams->running = true;
         streams_update(streams);
-        return 0;
 }
 
 int streams_resize(Streams *streams, int64_t width, int64_t height, Error *err) {

@@ -66,8 +66,10 @@ void streams_done(Streams *streams); /* closes everything */
 int streams_open(Streams *streams, StreamsWants wants, ProcessIo *io, StreamsChild *child,
                  Error *err);
 void streams_child_done(StreamsChild *child);
-/* After the process was made: begins to read what it writes. */
-int streams_run(Streams *streams, Error *err);
+/* After the process was made: what reading its output needs, before clients come. */
+int streams_prepare(Streams *streams, Error *err);
+/* After streams_prepare: begins to read what it writes. */
+void streams_run(Streams *streams);
 
 /* From now on the outputs end with the last who has them open. */
 void streams_process_ended(Streams *streams);

@@ -51,6 +51,7 @@ struct Supervisor {
         int data_root_fd, state_fd, run_fd;
         int listen_fd;
         LoopSource *listen_source;
+        LoopSource *listen_timer; /* no descriptor was free: until it may listen again */
 
         char *id;
         bool open_stdin, stdin_once;
@@ -63,12 +64,13 @@ struct Supervisor {
         int64_t started_at;
 
         LogFile log;
-        Process *init;  /* NULL before it was made */
-        Process *execs; /* running, or with clients */
+        int record_fd;         /* the file that becomes the exit record, its room taken; -1: none */
+        Process *init;         /* NULL before it was made */
+        Process *execs;        /* running, or with clients */
         JsonArray ended_execs; /* of MonitorExec, oldest first */
-        bool busy;      /* something was done since the last tick */
-        bool settling;  /* processes_settle is posted */
-        bool ended;     /* the record is written, nothing more is accepted */
+        bool busy;             /* something was done since the last tick */
+        bool settling;         /* processes_settle is posted */
+        bool ended;            /* the record is written, nothing more is accepted */
 };
 
 /* A request and its answer. */
