@@ -217,6 +217,31 @@ told() { brig events --since "$1" --until "$(($(date +%s) + 1))" --format '{{jso
   [ "$(told "$since" "$id" | grep -cE '^(un)?mount')" -eq 2 ]
 }
 
+# image_of NAME COMMAND: the busybox root, changed by a shell command that runs in it.
+image_of() {
+  rm -rf "$root/changed" && mkdir "$root/changed"
+  tar -C "$root/changed" -xf "$(busybox_tar)"
+  (cd "$root/changed" && eval "$2")
+  tar -C "$root/changed" -cf - . | brig import - "$1" >/dev/null
+}
+
+@test "/etc/mtab shows the container's mounts, /.dockerenv that it is one; no link of an image is followed to make them" {
+  [ "$(brig run --rm busybox readlink /etc/mtab)" = /proc/mounts ]
+  brig run --rm busybox test -f /.dockerenv
+  image_of own-mtab 'echo "of the image" >etc/mtab; chmod 750 etc; chown 0:33 etc; chmod 4711 bin/busybox'
+  [ "$(brig run --rm own-mtab sh -c 'readlink /etc/mtab; stat -c "%a %u:%g" /etc; cat /etc/passwd | head -1')" = $'/proc/mounts\n750 0:33\nroot:x:0:0:root:/root:/bin/sh' ]
+  mkdir "$root/outside"
+  touch "$root/outside/resolv.conf" "$root/outside/hosts" "$root/outside/hostname"
+  image_of linked-mtab "ln -s '$root/outside/target' etc/mtab; ln -s '$root/outside/mark' .dockerenv"
+  [ "$(brig run --rm linked-mtab readlink /etc/mtab)" = /proc/mounts ]
+  image_of linked-etc "mkdir -p '.$root/outside'; rm -r etc; ln -s '$root/outside' etc"
+  brig run --rm linked-etc true
+  [ "$(ls "$root/outside")" = $'hostname\nhosts\nresolv.conf' ]
+  image_of no-etc "rm -r etc"
+  [ "$(brig run --rm no-etc sh -c 'readlink /etc/mtab; stat -c %a /etc')" = $'/proc/mounts\n755' ]
+  brig rmi own-mtab linked-mtab linked-etc no-etc
+}
+
 @test "events tell what happened" {
   since=$(date +%s)
   brig run --rm --name evented busybox true

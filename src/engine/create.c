@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/ocispec.h"
 #include "engine/steps.h"
 
 #define NAME_ATTEMPTS 16
@@ -186,7 +186,7 @@ static int create_directories(void *data, Error *err) {
         /* upper is the container's root directory as its processes see it. */
         if (mkdirat(dir_fd, upper, 0755) < 0 || mkdirat(dir_fd, work, 0700) < 0)
                 return error_set(err, errno, "make the container's directories");
-        return 0;
+        return rootfs_init(job->container, err);
 }
 
 static int create_hold(void *data, Error *err) {

@@ -34,6 +34,10 @@ int rootfs_open_file(const Container *container, const char *path, int *ret_fd, 
 /* A descriptor of a read-only, detached view of the container's root as its image has it. */
 int rootfs_open_image(const Container *container, int *ret_fd, Error *err);
 
+/* At create, in the container's own layer, which is empty: the file /.dockerenv, and the link
+ * /etc/mtab where the image's /etc is a directory or missing. Follows no link of the image. */
+int rootfs_init(const Container *container, Error *err);
+
 /* ---- ocispec-mounts.c, ocispec-devices.c, ocispec-resources.c: parts of the document ---- */
 int ocispec_mounts(Container *container, const OcispecContext *context, OciConfig *config,
                    Error *err);

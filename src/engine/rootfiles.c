@@ -1,6 +1,7 @@
-/* rootfiles.c: reads files of a container's root that is not mounted here. The layers are looked
- * through from the top by descriptor; where a link makes that more than a look-up, the kernel's
- * overlay answers. Nothing of a container's is ever resolved as a path of the host. */
+/* rootfiles.c: reads files of a container's root that is not mounted here, and makes those that
+ * each has beside its image. The layers are looked through from the top by descriptor; where a link
+ * makes that more than a look-up, the kernel's overlay answers. Nothing of a container's is ever
+ * resolved as a path of the host. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -11,6 +12,7 @@
 
 #include "base/fd.h"
 #include "engine/ocispec.h"
+#include "engine/volumes.h"
 #include "os/mount.h"
 
 #define RESOLVE_ATTEMPTS 16
@@ -162,4 +164,65 @@ int rootfs_open_file(const Container *container, const char *path, int *ret_fd, 
                 }
         }
         return 0;
+}
+
+/* ---- what each root has beside its image ---- */
+
+/* A directory in the root of the container's image: *ret_fd, or -1 where there is none;
+ * *ret_other: there is something else of that name. */
+static int open_image_directory(const Container *container, const char *name, int *ret_fd,
+                                bool *ret_other, Error *err) {
+        *ret_fd = -1;
+        *ret_other = false;
+        for (char **lower = container->lowers; lower && *lower; lower++) {
+                _cleanup_close_ int layer_fd = -1;
+                struct stat status;
+
+                int r = open_layer(container, *lower, &layer_fd, err);
+                if (r < 0)
+                        return r;
+                if (fstatat(layer_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                *ret_other = !S_ISDIR(status.st_mode) && !is_whiteout(&status);
+                if (!S_ISDIR(status.st_mode))
+                        return 0;
+                *ret_fd = openat(layer_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                return *ret_fd < 0 ? error_set(err, errno, "open /%s of the image", name) : 0;
+        }
+        return 0;
+}
+
+/* What runs in a container reads its mounts in /etc/mtab as in /proc/mounts, whatever the image has
+ * there. */
+static int make_mtab(const Container *container, int upper_fd, Error *err) {
+        _cleanup_close_ int image_fd = -1;
+        _cleanup_close_ int etc_fd = -1;
+        bool other;
+
+        int r = open_image_directory(container, "etc", &image_fd, &other, err);
+        if (r < 0 || other)
+                return r;
+        if (mkdirat(upper_fd, "etc", 0755) < 0)
+                return error_set(err, errno, "make /etc of the container");
+        etc_fd = openat(upper_fd, "etc", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (etc_fd < 0)
+                return error_set(err, errno, "open /etc of the container");
+        if (image_fd >= 0)
+                r = metadata_copy(image_fd, etc_fd, err);
+        if (r == 0 && symlinkat("/proc/mounts", etc_fd, "mtab") < 0)
+                return error_set(err, errno, "make /etc/mtab of the container");
+        return r;
+}
+
+int rootfs_init(const Container *container, Error *err) {
+        _cleanup_free_ char *upper = str_format("containers/%s/upper", container->id);
+        _cleanup_close_ int upper_fd = -1;
+
+        int r = open_layer(container, upper, &upper_fd, err);
+        if (r < 0)
+                return r;
+        /* Programs tell by it that they are in a container. */
+        if (mknodat(upper_fd, ".dockerenv", S_IFREG | 0755, 0) < 0)
+                return error_set(err, errno, "make /.dockerenv of the container");
+        return make_mtab(container, upper_fd, err);
 }
