@@ -281,6 +281,8 @@ int exit_record_of(Container *container, ExitRecord *ret, Error *err);
 bool restart_wanted(const Container *container);
 /* lock held, status RESTARTING: starts it after the back-off. */
 void restart_schedule(Container *container);
+/* lock held, status RESTARTING: it no longer waits for its next start; back-off begins afresh. */
+void restart_forget(Container *container);
 /* lock held, status RESTARTING: it is not started again. */
 int restart_cancel(Container *container, Error *err);
 /* status RESTARTING: starts the container on a worker. */

@@ -52,8 +52,7 @@ typedef struct TimerJob {
         int64_t when;
 } TimerJob;
 
-/* On the loop's thread. One that was cancelled and ended again meanwhile keeps the earlier timer.
- */
+/* On the loop's thread. */
 static void timer_add(void *data) {
         TimerJob *job = data;
         Container *container = job->container;
@@ -77,10 +76,26 @@ void restart_schedule(Container *container) {
         loop_post(container->engine->loop, timer_add, job);
 }
 
+/* On the loop's thread, which has made the timer by then if one was asked for. */
+static void timer_drop(void *data) {
+        Container *container = data;
+
+        if (container->restart_timer) {
+                container->restart_timer = loop_remove(container->restart_timer);
+                container_unref(container);
+        }
+        container_unref(container);
+}
+
+void restart_forget(Container *container) {
+        container->restart_delay_ms = 0;
+        loop_post(container->engine->loop, timer_drop, container_ref(container));
+}
+
 int restart_cancel(Container *container, Error *err) {
         container->state.status = CONTAINER_EXITED;
         container->state.stopped_by_user = true;
-        container->restart_delay_ms = 0;
+        restart_forget(container);
         int r = container_save(container, false, err);
         container_publish(container);
         waits_fire(container, WAIT_EVENT_EXIT);

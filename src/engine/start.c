@@ -337,6 +337,8 @@ int engine_container_start(Engine *engine, const char *ref, Error *err) {
                 return error_kind(err, ERROR_CONFLICT,
                                   "container is marked for removal and cannot be started");
         default:
+                if (container->state.status == CONTAINER_RESTARTING)
+                        restart_forget(container);
                 container->restart_delay_ms = 0;
                 container->state.restart_count = 0;
                 return container_start_locked(container, err);
