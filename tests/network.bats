@@ -138,6 +138,19 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$output" = "hello from a container" ]
 }
 
+@test "--pid container: joins, with the network or without, and says who does not run" {
+  brig run -d --name base busybox sleep 4711
+  run brig run --rm --pid container:base busybox ps -o pid,args
+  [[ $output == *'1 sleep 4711'* ]]
+  run brig run --rm --pid container:base --network container:base busybox sh -c 'for kind in pid net; do [ "$(readlink /proc/1/ns/$kind)" = "$(readlink /proc/self/ns/$kind)" ] && echo same; done'
+  [ "$output" = $'same\nsame' ]
+  brig kill base
+  wait_until eval '[[ $(brig inspect -f "{{.State.Status}}" base) == exited ]]'
+  run brig run --rm --pid container:base busybox true
+  [ "$status" -eq 125 ]
+  [[ $output == *"cannot join PID of a non running container: $(brig inspect -f '{{.Id}}' base)"* ]]
+}
+
 @test "host, none and container: networks" {
   run brig run --rm --network none busybox ip -o link
   [[ $output == *lo* && $output != *eth0* ]]

@@ -78,7 +78,7 @@ typedef struct Container {
         ContainerState state;
         JsonArray endpoints; /* of ContainerEndpoint */
         Monitor *monitor;    /* NULL while it does not run */
-        int pidfd;           /* init's, -1 */
+        int pidfd;           /* init's, -1; changed with state_lock held too */
         int netns_fd;        /* of a running container with a namespace of its own, -1 */
         JsonArray pending; /* of PendingAttach: clients that attached before the start (attach.c) */
         Map execs;         /* id → Exec (exec.c); guarded by state_lock */

@@ -16,31 +16,6 @@ int container_network_owner(Container *container, Container **ret, Error *err) {
         return ref ? container_lookup(container->engine, ref, ret, err) : 0;
 }
 
-int container_netns_open(Container *container, int *ret_fd, Error *err) {
-        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
-        char path[64];
-
-        if (snapshot->state.pid <= 0)
-                return error_kind(err, ERROR_CONFLICT,
-                                  "cannot join network of a non running container: %s",
-                                  container->id);
-        (void)snprintf(path, sizeof(path), "/proc/%lld/ns/net", (long long)snapshot->state.pid);
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return error_set(err, errno, "open the network namespace of container %s",
-                                 container->id);
-        /* The process that the number named then may have ended in between, and another have the
-         * number now. */
-        _cleanup_snapshot_ ContainerSnapshot *after = container_snapshot(container);
-        if (after->state.pid != snapshot->state.pid ||
-            after->state.generation != snapshot->state.generation)
-                return error_kind(err, ERROR_CONFLICT,
-                                  "cannot join network of a non running container: %s",
-                                  container->id);
-        *ret_fd = TAKE_FD(fd);
-        return 0;
-}
-
 /* ---- plan ---- */
 
 static ContainerEndpoint *endpoint_find(const Container *container, const char *network) {

@@ -66,7 +66,7 @@ void exit_handle_locked(Container *container, const ExitRecord *record) {
         endpoints_leave(container);
         exit_fail("exit.network");
         container_drop_monitor(container, true);
-        close_fd(&container->pidfd);
+        container_set_pidfd(container, -1);
         close_fd(&container->netns_fd);
         exit_record(container, record);
         bool again = restart_wanted(container);

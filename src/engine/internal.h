@@ -153,9 +153,17 @@ int network_mode_check(const ContainerCreate *create, Error *err);
 /* The container whose network namespace this one joins (container:x), a new reference; NULL in *ret
  * if it has its own. */
 int container_network_owner(Container *container, Container **ret, Error *err);
-/* *ret_fd: the network namespace of a running container, the caller's; conflict where it does not
- * run. Reads its snapshot only. */
-int container_netns_open(Container *container, int *ret_fd, Error *err);
+
+/* ---- namespaces.c ---- */
+/* A namespace ("pid", "net": its file in /proc) of a running container, the caller's descriptor;
+ * conflict "cannot join <what> of a non running container: …" where it does not run. Takes no lock
+ * but state_lock; what is opened is of its init, never of a process that got its number. */
+int container_namespace_open(Container *container, const char *what, const char *file, int *ret_fd,
+                             Error *err);
+/* lock held. Takes init's pidfd, -1: it has ended. */
+void container_set_pidfd(Container *container, int pidfd);
+/* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
+int pid_mode_open(Container *container, int *ret_fd, Error *err);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,

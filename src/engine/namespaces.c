@@ -1,7 +1,12 @@
 /* namespaces.c: --pid, --ipc, --uts and --cgroupns: which namespaces are the container's own, the
- * host's, or another container's. The network namespace comes to the monitor by descriptor. */
+ * host's, or another container's. Namespaces of others come to the monitor by descriptor. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "engine/locks.h"
 #include "engine/ocispec.h"
 #include "os/cgroup.h"
+#include "os/pidfd.h"
 
 /* What follows "container:", or NULL. */
 static const char *other(const char *mode) {
@@ -47,45 +52,89 @@ int namespaces_check(const ContainerCreate *create, Error *err) {
         return 0;
 }
 
-static void add(OciLinux *linux_, const char *type, char *path) {
+static void add(OciLinux *linux_, const char *type) {
         OciNamespace *item = json_append(&linux_->namespaces, &oci_namespace_table);
 
         item->type = str_copy(type);
-        item->path = path;
 }
 
-static int join_pid(Container *container, OciLinux *linux_, Error *err) {
+void container_set_pidfd(Container *container, int pidfd) {
+        lock_take(&container->state_lock, LOCK_STATE);
+        int old = container->pidfd;
+        container->pidfd = pidfd;
+        lock_drop(&container->state_lock, LOCK_STATE);
+        close_fd(&old);
+}
+
+/* -1: it does not run, or no descriptor is left: see errno. */
+static int pidfd_dup(Container *container) {
+        lock_take(&container->state_lock, LOCK_STATE);
+        int fd = container->pidfd < 0 ? -1 : fcntl(container->pidfd, F_DUPFD_CLOEXEC, 0);
+        int number = container->pidfd < 0 ? ESRCH : errno;
+        lock_drop(&container->state_lock, LOCK_STATE);
+        errno = number;
+        return fd;
+}
+
+static int not_running(const Container *container, const char *what, Error *err) {
+        return error_kind(err, ERROR_CONFLICT, "cannot join %s of a non running container: %s",
+                          what, container->id);
+}
+
+int container_namespace_open(Container *container, const char *what, const char *file, int *ret_fd,
+                             Error *err) {
+        _cleanup_close_ int pidfd = pidfd_dup(container);
+        _cleanup_close_ int fd = -1;
+        char path[64];
+
+        if (pidfd < 0)
+                return errno == ESRCH ? not_running(container, what, err)
+                                      : error_set(err, errno, "container %s", container->id);
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
+        if (!snapshot || snapshot->state.pid <= 0)
+                return not_running(container, what, err);
+        (void)snprintf(path, sizeof(path), "/proc/%lld/ns/%s", (long long)snapshot->state.pid,
+                       file);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 && errno != ENOENT)
+                return error_set(err, errno, "open the %s namespace of container %s", file,
+                                 container->id);
+        /* If init was there until now, the number was its own when the file was opened. */
+        if (fd < 0 || pidfd_signal(pidfd, 0, NULL) < 0)
+                return not_running(container, what, err);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int pid_mode_open(Container *container, int *ret_fd, Error *err) {
         const char *ref = other(container->spec.host.pid_mode);
         _cleanup_container_ Container *donor = NULL;
 
+        if (!ref)
+                return 0;
         int r = container_lookup(container->engine, ref, &donor, err);
         if (r < 0)
                 return r;
         if (donor == container)
                 return error_kind(err, ERROR_INVALID, "cannot join own PID namespace");
-        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(donor);
-        if (snapshot->state.status != CONTAINER_RUNNING &&
-            snapshot->state.status != CONTAINER_PAUSED)
-                return error_kind(err, ERROR_CONFLICT,
-                                  "cannot join PID of a non running container: %s", donor->id);
-        add(linux_, "pid", str_format("/proc/%lld/ns/pid", (long long)snapshot->state.pid));
-        return 0;
+        return container_namespace_open(donor, "PID", "pid", ret_fd, err);
 }
 
 int ocispec_namespaces(Container *container, const OcispecContext *context, OciLinux *linux_,
                        Error *err) {
         const HostConfig *host = &container->spec.host;
 
-        add(linux_, "mount", NULL);
+        add(linux_, "mount");
         if (!str_equal(host->uts_mode, "host"))
-                add(linux_, "uts", NULL);
+                add(linux_, "uts");
         if (!str_equal(host->ipc_mode, "host"))
-                add(linux_, "ipc", NULL);
+                add(linux_, "ipc");
         if (context->own_netns || context->joined_netns)
-                add(linux_, "network", NULL);
+                add(linux_, "network");
         if (str_equal(host->cgroupns_mode, "private"))
-                add(linux_, "cgroup", NULL);
-        if (pid_mode_is_private(host))
-                add(linux_, "pid", NULL);
-        return other(host->pid_mode) ? join_pid(container, linux_, err) : 0;
+                add(linux_, "cgroup");
+        /* Another's comes to the monitor by descriptor, as the network does. */
+        if (!str_equal(host->pid_mode, "host"))
+                add(linux_, "pid");
+        return 0;
 }

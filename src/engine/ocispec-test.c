@@ -1,12 +1,19 @@
 /* ocispec-test.c: containers as OCI documents: defaults, options, and what is refused. */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/test.h"
 #include "engine/filters.h"
 #include "engine/ocispec.h"
 #include "engine/seccomp.h"
+#include "os/pidfd.h"
 
 /* A container whose image is empty, as create would have made it. */
 typedef struct Box {
@@ -103,6 +110,51 @@ TEST(defaults) {
         ASSERT(mount_at(&box, "/etc/hosts") != NULL);
         ASSERT_STR(pairs_get(&box.config.linux_->sysctl, "net.ipv4.ip_unprivileged_port_start"),
                    "0");
+}
+
+/* A process that has ended and whose number, or another that is taken for it, is in use. */
+static int ended_child(int *ret_pidfd, Error *err) {
+        int go[2], r;
+
+        if (pipe2(go, O_CLOEXEC) < 0)
+                return error_set(err, errno, "pipe");
+        pid_t pid = fork();
+        if (pid == 0) {
+                char byte;
+
+                close_fd(&go[1]);
+                _exit((int)read(go[0], &byte, 1));
+        }
+        r = pid < 0 ? error_set(err, errno, "fork") : pidfd_of(pid, ret_pidfd, err);
+        close_fd(&go[0]);
+        close_fd(&go[1]);
+        if (pid > 0 && waitpid(pid, NULL, 0) != pid)
+                return error_set(err, errno, "waitpid");
+        return r;
+}
+
+TEST(a_number_that_is_another_processs_is_not_joined) {
+        Container donor = { .pidfd = -1, .state.pid = getpid(), .name = (char *)"donor" };
+        _cleanup_close_ int fd = -1;
+        int pidfd = -1;
+        Error err;
+
+        (void)snprintf(donor.id, sizeof(donor.id), "%064d", 2);
+        pthread_mutex_init(&donor.state_lock, NULL);
+        container_publish(&donor);
+        ASSERT(container_namespace_open(&donor, "PID", "pid", &fd, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_CONFLICT);
+        ASSERT_OK(ended_child(&pidfd, &err), &err);
+        container_set_pidfd(&donor, pidfd);
+        ASSERT(container_namespace_open(&donor, "PID", "pid", &fd, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_CONFLICT);
+        ASSERT(strstr(err.message, "cannot join PID of a non running container: 0"));
+        ASSERT_OK(pidfd_of(getpid(), &pidfd, &err), &err);
+        container_set_pidfd(&donor, pidfd);
+        ASSERT_OK(container_namespace_open(&donor, "PID", "pid", &fd, &err), &err);
+        ASSERT_INT(ioctl(fd, NS_GET_NSTYPE), CLONE_NEWPID);
+        container_set_pidfd(&donor, -1);
+        snapshot_unref(donor.snapshot);
 }
 
 TEST(environment) {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 #include "os/cgroup.h"
+#include "os/pidfd.h"
 
 typedef struct Reconcile {
         Engine *engine;
@@ -81,7 +82,11 @@ static int adopt_running(Container *container, pid_t pid, Error *err) {
         if (container->netns_fd < 0)
                 return error_set(err, errno, "open the network namespace of container %s",
                                  container->id);
-        return 0;
+        /* If it is there still, the number was its own when the file was opened. */
+        int r = pidfd_signal(container->pidfd, 0, err);
+        if (r < 0)
+                close_fd(&container->netns_fd);
+        return r;
 }
 
 /* True: its monitor was found and it runs. */

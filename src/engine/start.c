@@ -21,7 +21,7 @@ typedef struct StartJob {
         Container *owner; /* whose network namespace it joins: a reference, or NULL */
         OciConfig config;
         const SeccompProgram *seccomp; /* the cache's */
-        int state_fd, run_fd, netns_fd;
+        int state_fd, run_fd, netns_fd, pidns_fd;
         bool own_netns;
         bool told_mounts; /* of its volumes, to those who watch events */
         enum {
@@ -38,6 +38,7 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->state_fd);
         close_fd(&job->run_fd);
         close_fd(&job->netns_fd);
+        close_fd(&job->pidns_fd);
         close_fd(&job->pidfd);
         container_unref(job->owner);
 }
@@ -121,8 +122,11 @@ static int start_directories(void *data, Error *err) {
 static int start_namespace(void *data, Error *err) {
         StartJob *job = data;
 
+        int r = pid_mode_open(job->container, &job->pidns_fd, err);
+        if (r < 0)
+                return r;
         if (job->owner)
-                return container_netns_open(job->owner, &job->netns_fd, err);
+                return container_namespace_open(job->owner, "network", "net", &job->netns_fd, err);
         if (str_equal(container_network_mode(job->container), "host"))
                 return 0;
         job->own_netns = true;
@@ -168,6 +172,7 @@ static int start_spawn(void *data, Error *err) {
                 .state_fd = job->state_fd,
                 .run_fd = job->run_fd,
                 .netns_fd = job->netns_fd,
+                .pidns_fd = job->pidns_fd,
                 .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                 .seccomp_length = job->seccomp ? job->seccomp->length : 0,
         };
@@ -285,7 +290,7 @@ static int start_finish(StartJob *job, Error *err) {
         state->oom_killed = false;
         free(TAKE_PTR(state->error));
         state->stopped_by_user = false;
-        container->pidfd = TAKE_FD(job->pidfd);
+        container_set_pidfd(container, TAKE_FD(job->pidfd));
         if (job->own_netns)
                 container->netns_fd = TAKE_FD(job->netns_fd);
         container_publish(container);
@@ -307,6 +312,7 @@ int container_start_locked(Container *container, Error *err) {
                 .state_fd = -1,
                 .run_fd = -1,
                 .netns_fd = -1,
+                .pidns_fd = -1,
                 .pidfd = -1,
         };
         Error ours = { 0 };

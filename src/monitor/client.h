@@ -21,10 +21,11 @@ typedef void (*MonitorNotice)(void *data, const MonitorReply *reply);
 
 typedef struct MonitorSpawn {
         const char *program;       /* brig-monitor's path */
-        const MonitorStart *start; /* its has_netns and has_seccomp are set from what follows */
+        const MonitorStart *start; /* its has_… are set from what follows */
         const OciConfig *config;
         int data_root_fd, state_fd, run_fd; /* directories */
         int netns_fd;                       /* -1: none */
+        int pidns_fd;                       /* another container's, or -1 */
         const void *seccomp;                /* sock_filters, or NULL */
         size_t seccomp_length;
 } MonitorSpawn;

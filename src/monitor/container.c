@@ -25,17 +25,19 @@
 
 /* The descriptors of "start", by their place; -1: not there. */
 typedef struct StartFds {
-        int data_root, state, run, config, netns, seccomp;
+        int data_root, state, run, config, netns, pidns, seccomp;
 } StartFds;
 
 static int take_fds(const MonitorStart *start, int *fds, size_t count, StartFds *ret, Error *err) {
         size_t next = 4;
 
-        if (count != next + start->has_netns + start->has_seccomp)
+        if (count != next + start->has_netns + start->has_pidns + start->has_seccomp)
                 return error_kind(err, ERROR_INVALID, "start came with %zu descriptors", count);
-        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1 };
+        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1, -1 };
         if (start->has_netns)
                 ret->netns = fds[next++];
+        if (start->has_pidns)
+                ret->pidns = fds[next++];
         if (start->has_seccomp)
                 ret->seccomp = fds[next];
         return 0;
@@ -95,6 +97,22 @@ static int read_config(int fd, OciConfig **ret, Error *err) {
         return 0;
 }
 
+/* The document's own words cannot name it: a path has a process's number in it, which may be
+ * another's by now. */
+static int join_pids(OciConfig *config, int pidns_fd, Error *err) {
+        OciNamespace *namespaces = config->linux_ ? config->linux_->namespaces.items : NULL;
+
+        for (size_t i = 0; namespaces && i < config->linux_->namespaces.count; i++) {
+                if (!str_equal(namespaces[i].type, "pid"))
+                        continue;
+                free(namespaces[i].path);
+                namespaces[i].path = str_format("/proc/self/fd/%d", pidns_fd);
+                return 0;
+        }
+        return error_kind(err, ERROR_INVALID,
+                          "a process namespace came with a document that has none");
+}
+
 static bool has_own_pids(const OciConfig *config) {
         const OciNamespace *namespaces = config->linux_ ? config->linux_->namespaces.items : NULL;
 
@@ -137,6 +155,8 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         Process *init;
         int r = read_config(fds->config, &supervisor->config, err);
 
+        if (r == 0 && fds->pidns >= 0)
+                r = join_pids(supervisor->config, fds->pidns, err);
         if (r == 0)
                 r = mount_root(fds->data_root, start, &root_fd, err);
         if (r == 0 && fds->seccomp >= 0)

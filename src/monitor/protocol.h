@@ -24,13 +24,14 @@ typedef struct MonitorLog {
 
 /* "start", the first message. Its descriptors, in this order: the data root, the container's state
  * directory, its run directory, the OCI document (a memfd), then, where the flag says so, the
- * network namespace and the seccomp program (a memfd of sock_filters). */
+ * network namespace, the process namespace (for the document's entry "pid") and the seccomp program
+ * (a memfd of sock_filters). */
 typedef struct MonitorStart {
         char *id;
         char **lowers;      /* overlay lower directories, topmost first, below the data root; none:
                                config.root.path is used */
         char *upper, *work; /* below the data root */
-        bool has_netns, has_seccomp;
+        bool has_netns, has_pidns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;
         char *cgroup; /* "/brig/<id>" */
