@@ -94,6 +94,13 @@ int cli_connect(Cli *cli, Error *err);
 /* The version spoken is at least 1.minor. */
 bool api_at_least(const Cli *cli, int minor);
 
+/* Whether a call failed since the daemon went away, or an answer ended early. */
+bool cli_lost(const Error *err);
+/* After that: waits until a daemon answers again, a minute at the most, and says so on standard
+ * error. Starts none: whoever stopped it may have meant it. signal_fd: a signal read from it ends
+ * the waiting, with an error; -1: none. */
+int cli_reconnect(Cli *cli, int signal_fd, Error *err);
+
 /* path begins with a slash and lacks the version. body: a JSON document or NULL, borrowed. A status
  * of 400 and more is an error, "Error response from daemon: …", of the kind that fits. */
 int api_call(Cli *cli, const char *method, const char *path, json_object *body, HttpReply **ret,

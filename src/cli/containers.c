@@ -174,19 +174,27 @@ const Command unpause_command = {
         "CONTAINER [CONTAINER...]", "Let paused containers run on", {}, run_unpause, 1, -1
 };
 
+static int wait_for_one(Cli *cli, const char *name, Error *err) {
+        static const char condition[] = "not-running";
+        _cleanup_reply_ HttpReply *wait = NULL;
+        _cleanup_json_ json_object *answer = NULL;
+        int r = wait_open(cli, name, condition, &wait, err);
+
+        if (r == 0)
+                r = wait_answer(cli, name, condition, -1, &wait, &answer, err);
+        if (r == 0)
+                (void)printf("%lld\n", (long long)json_number(answer, "StatusCode"));
+        return r;
+}
+
 static int run_wait(Cli *cli, const Options *options, Error *err) {
         int code = 0;
 
         for (size_t i = 0; i < options->count; i++) {
-                _cleanup_free_ char *path =
-                        path_format("/containers/%s/wait", options->arguments[i]);
-                _cleanup_json_ json_object *answer = NULL;
                 Error why = {};
 
-                if (api_json(cli, "POST", path, NULL, &answer, &why) < 0)
+                if (wait_for_one(cli, options->arguments[i], &why) < 0)
                         code = cli_complain(&why);
-                else
-                        (void)printf("%lld\n", (long long)json_number(answer, "StatusCode"));
                 (void)fflush(stdout);
         }
         return code;

@@ -72,8 +72,13 @@ static json_object *start_body(const ExecOptions *o) {
 static int exec_exit_code(Cli *cli, const char *id, Error *err) {
         _cleanup_free_ char *path = path_format("/exec/%s/json", id);
         _cleanup_json_ json_object *info = NULL;
-        int r = api_json(cli, "GET", path, NULL, &info, err);
+        int r;
 
+        while ((r = api_json(cli, "GET", path, NULL, &info, err)) < 0 && cli_lost(err)) {
+                r = cli_reconnect(cli, -1, err);
+                if (r < 0)
+                        return r;
+        }
         return r < 0 ? r : (int)json_number(info, "ExitCode") & 0xFF;
 }
 
@@ -177,10 +182,16 @@ static int check_attachable(json_object *info, Error *err) {
 }
 
 /* The exit code that wait told, or the container's if it is not yet told. */
-static int attach_exit_code(Cli *cli, const char *id, Error *err) {
+static int attach_exit_code(Cli *cli, const char *id, int signal_fd, Error *err) {
         _cleanup_free_ char *path = path_format("/containers/%s/wait", id);
         _cleanup_json_ json_object *answer = NULL;
-        int r = api_json(cli, "POST", path, NULL, &answer, err);
+        int r;
+
+        while ((r = api_json(cli, "POST", path, NULL, &answer, err)) < 0 && cli_lost(err)) {
+                r = cli_reconnect(cli, signal_fd, err);
+                if (r < 0)
+                        return r;
+        }
 
         if (r < 0 && err->kind == ERROR_NOT_FOUND) /* --rm was faster */
                 return 0;
@@ -218,7 +229,7 @@ static int run_attach(Cli *cli, const Options *options, Error *err) {
         r = stream_run(&stream, err);
         if (r == STREAM_DETACHED)
                 return error_kind(err, ERROR_INVALID, "read escape sequence");
-        return r < 0 ? r : attach_exit_code(cli, id, err);
+        return r < 0 ? r : attach_exit_code(cli, id, stream.signal_fd, err);
 }
 
 const Command attach_command = { "[OPTIONS] CONTAINER",

@@ -134,31 +134,78 @@ static int create_container(Cli *cli, const ContainerOptions *o, const Container
 
 /* ---- waiting ---- */
 
-static int open_wait(Cli *cli, const char *id, bool removes, HttpReply **ret, Error *err) {
+int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, Error *err) {
         _cleanup_free_ char *path = path_format("/containers/%s/wait", id);
 
         if (api_at_least(cli, 30))
-                path_query(&path, "condition", removes ? "removed" : "next-exit");
+                path_query(&path, "condition", condition);
         return api_call(cli, "POST", path, NULL, ret, err);
 }
 
-/* The exit code, or a negative errno. */
-static int read_wait(HttpReply *reply, Error *err) {
-        _cleanup_json_ json_object *answer = NULL;
+static int read_wait(HttpReply *reply, json_object **ret, Error *err) {
         _cleanup_buf_ Buf held = {};
-        const char *message;
-        int r = api_next_json(reply, &held, &answer, err);
+        int r = api_next_json(reply, &held, ret, err);
 
-        if (r <= 0)
-                return r < 0 ? r
-                             : error_kind(err, ERROR_UNAVAILABLE,
-                                          "the daemon did not tell the exit code");
-        message = json_member_string(json_member(answer, "Error"), "Message");
-        if (!str_empty(message)) {
-                (void)fprintf(stderr, "Error waiting for container: %s\n", message);
-                return EXIT_DAEMON;
+        if (r == 0)
+                return error_kind(err, ERROR_UNAVAILABLE, "the daemon did not tell the exit code");
+        return r < 0 ? r : 0;
+}
+
+int wait_answer(Cli *cli, const char *id, const char *condition, int signal_fd, HttpReply **wait,
+                json_object **ret, Error *err) {
+        bool removes = str_equal(condition, "removed");
+        int r = read_wait(*wait, ret, err);
+
+        while (r < 0 && cli_lost(err)) {
+                *wait = http_reply_free(*wait);
+                r = cli_reconnect(cli, signal_fd, err);
+                if (r < 0)
+                        return r;
+                /* It may have ended meanwhile: the next exit would never come. */
+                r = wait_open(cli, id, removes ? condition : "not-running", wait, err);
+                if (r == 0)
+                        r = read_wait(*wait, ret, err);
+                if (r < 0 && err->kind == ERROR_NOT_FOUND && removes)
+                        return error_kind(err, ERROR_NOT_FOUND,
+                                          "the container ended and was removed while the daemon "
+                                          "was away: its exit code is not known");
         }
-        return (int)json_number(answer, "StatusCode") & 0xFF;
+        return r;
+}
+
+int wait_code(json_object *answer) {
+        const char *message = json_member_string(json_member(answer, "Error"), "Message");
+
+        if (str_empty(message))
+                return (int)json_number(answer, "StatusCode") & 0xFF;
+        (void)fprintf(stderr, "Error waiting for container: %s\n", message);
+        return EXIT_DAEMON;
+}
+
+/* ---- a container of ours ---- */
+
+typedef struct Waiting {
+        const char *id, *condition;
+        HttpReply *reply;
+} Waiting;
+
+static void waiting_done(Waiting *waiting) {
+        waiting->reply = http_reply_free(waiting->reply);
+}
+
+static int waiting_open(Cli *cli, const char *id, bool removes, Waiting *waiting, Error *err) {
+        waiting->id = id;
+        waiting->condition = removes ? "removed" : "next-exit";
+        return wait_open(cli, id, waiting->condition, &waiting->reply, err);
+}
+
+/* The exit code, or a negative errno. */
+static int waiting_end(Cli *cli, Waiting *waiting, int signal_fd, Error *err) {
+        _cleanup_json_ json_object *answer = NULL;
+        int r = wait_answer(cli, waiting->id, waiting->condition, signal_fd, &waiting->reply,
+                            &answer, err);
+
+        return r < 0 ? r : wait_code(answer);
 }
 
 /* ---- attaching ---- */
@@ -237,7 +284,7 @@ static int run_detached(Cli *cli, const ContainerOptions *o, const char *id, Err
 static int run_attached(Cli *cli, const ContainerOptions *o, const ContainerCreate *create,
                         const char *id, Error *err) {
         _cleanup_stream_ Stream stream;
-        _cleanup_reply_ HttpReply *wait = NULL;
+        _cleanup_(waiting_done) Waiting waiting = {};
         int r;
 
         stream_init(&stream, cli, create->config.tty);
@@ -247,20 +294,20 @@ static int run_attached(Cli *cli, const ContainerOptions *o, const ContainerCrea
         stream.proxy = o->sig_proxy && !create->config.tty ? id : NULL;
         r = stream_attach(&stream, id, chosen_detach_keys(cli, o->detach_keys), err);
         if (r == 0)
-                r = open_wait(cli, id, create->host.auto_remove, &wait, err);
+                r = waiting_open(cli, id, create->host.auto_remove, &waiting, err);
         if (r < 0)
                 return r;
         if (start(cli, id, err) < 0) {
                 /* With --rm the daemon removes it now; its name is free when we are gone. */
                 if (create->host.auto_remove)
-                        (void)read_wait(wait, &(Error){});
+                        (void)waiting_end(cli, &waiting, stream.signal_fd, &(Error){});
                 return report_failure(cli, err);
         }
         stream_resize(&stream);
         r = stream_run(&stream, err);
         if (r != 0)
                 return r == STREAM_DETACHED ? 0 : r;
-        return read_wait(wait, err);
+        return waiting_end(cli, &waiting, stream.signal_fd, err);
 }
 
 /* -i and -t need a terminal to read from. */
@@ -399,7 +446,7 @@ static int start_attached(Cli *cli, const Options *options, Error *err) {
         _cleanup_json_ json_object *info = NULL;
         _cleanup_free_ char *path = path_format("/containers/%s/json", options->arguments[0]);
         _cleanup_stream_ Stream stream;
-        _cleanup_reply_ HttpReply *wait = NULL;
+        _cleanup_(waiting_done) Waiting waiting = {};
         json_object *config;
         const char *id;
         int r;
@@ -419,8 +466,8 @@ static int start_attached(Cli *cli, const Options *options, Error *err) {
         stream.proxy = stream.tty ? NULL : id;
         r = stream_attach(&stream, id, chosen_detach_keys(cli, o->detach_keys), err);
         if (r == 0)
-                r = open_wait(cli, id, json_truth(json_member(info, "HostConfig"), "AutoRemove"),
-                              &wait, err);
+                r = waiting_open(cli, id, json_truth(json_member(info, "HostConfig"), "AutoRemove"),
+                                 &waiting, err);
         if (r == 0)
                 r = start(cli, id, err);
         if (r < 0)
@@ -429,7 +476,7 @@ static int start_attached(Cli *cli, const Options *options, Error *err) {
         r = stream_run(&stream, err);
         if (r != 0)
                 return r == STREAM_DETACHED ? 0 : r;
-        return read_wait(wait, err);
+        return waiting_end(cli, &waiting, stream.signal_fd, err);
 }
 
 static int run_start(Cli *cli, const Options *options, Error *err) {

@@ -102,7 +102,13 @@ void stream_redraw(Stream *stream) {
 
 /* ---- output ---- */
 
-bool frame_write(Buf *buf, int *r, Error *err) {
+static int write_frame(void *data, int fd, const char *bytes, size_t length, Error *err) {
+        int r = fd_write_full(fd, bytes, length);
+
+        return r < 0 ? error_set(err, -r, "write output") : 0;
+}
+
+static bool take_frame(Buf *buf, FrameTakeFn take, void *data, int *r, Error *err) {
         const unsigned char *head = (const unsigned char *)buf->data;
         size_t length;
 
@@ -118,12 +124,14 @@ bool frame_write(Buf *buf, int *r, Error *err) {
         else if (head[0] > 3)
                 *r = error_kind(err, ERROR_INTERNAL, "unrecognized stream: %u", head[0]);
         else
-                *r = fd_write_full(head[0] == 2 ? STDERR_FILENO : STDOUT_FILENO,
-                                   buf->data + HEADER_SIZE, length);
-        if (*r < 0 && head[0] <= 2)
-                (void)error_set(err, -*r, "write output");
+                *r = take(data, head[0] == 2 ? STDERR_FILENO : STDOUT_FILENO,
+                          buf->data + HEADER_SIZE, length, err);
         buf_drop_front(buf, HEADER_SIZE + length);
         return true;
+}
+
+bool frame_write(Buf *buf, int *r, Error *err) {
+        return take_frame(buf, write_frame, NULL, r, err);
 }
 
 static int write_raw(Buf *buf, Error *err) {
@@ -143,18 +151,42 @@ static int write_input(Buf *buf, bool raw, Error *err) {
         return r;
 }
 
+/* As much as there is: a positive number, 0 at the end of the body, or a negative errno. */
+static ssize_t read_more(HttpReply *reply, Buf *input, Error *err) {
+        ssize_t got;
+
+        buf_reserve(input, READ_SIZE);
+        got = http_reply_read(reply, input->data + input->length, READ_SIZE, err);
+        if (got > 0)
+                input->length += (size_t)got;
+        return got;
+}
+
+int frames_read(HttpReply *reply, FrameTakeFn take, void *data, Error *err) {
+        _cleanup_buf_ Buf input = {};
+
+        for (;;) {
+                ssize_t got = read_more(reply, &input, err);
+                int r = 0;
+
+                if (got <= 0)
+                        return (int)got;
+                while (r == 0 && take_frame(&input, take, data, &r, err))
+                        continue;
+                if (r < 0)
+                        return r;
+        }
+}
+
 int frames_copy(HttpReply *reply, bool raw, Error *err) {
         _cleanup_buf_ Buf input = {};
 
         for (;;) {
-                ssize_t got;
+                ssize_t got = read_more(reply, &input, err);
                 int r;
 
-                buf_reserve(&input, READ_SIZE);
-                got = http_reply_read(reply, input.data + input.length, READ_SIZE, err);
                 if (got <= 0)
                         return (int)got;
-                input.length += (size_t)got;
                 r = write_input(&input, raw, err);
                 if (r < 0)
                         return r;
@@ -219,20 +251,40 @@ static int read_stdin(Stream *stream) {
         return send_output(stream);
 }
 
-static void pass_signal(Stream *stream) {
+/* The monitor carries the stream on when the daemon is away, but only the daemon sends signals: the
+ * first one is said to be lost, the second one is for us. */
+static int signal_lost(Stream *stream, const char *name, Error *err) {
+        if (stream->signal_was_lost)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "interrupted while the daemon at %s was away: the container runs "
+                                  "on",
+                                  stream->cli->host);
+        stream->signal_was_lost = true;
+        (void)fprintf(stderr,
+                      "%s: the daemon at %s is away: SIG%s was not passed on; once more ends %s\n",
+                      stream->cli->program, stream->cli->host, name, stream->cli->program);
+        return 0;
+}
+
+static int pass_signal(Stream *stream, Error *err) {
         struct signalfd_siginfo info;
         _cleanup_free_ char *path = NULL;
-        Error err = {};
+        const char *name;
+        Error why = {};
 
         if (read(stream->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-                return;
+                return 0;
         if (info.ssi_signo == SIGWINCH) {
                 stream_resize(stream);
-                return;
+                return 0;
         }
+        name = sigabbrev_np((int)info.ssi_signo) ?: "TERM";
         path = path_format("/containers/%s/kill", stream->proxy);
-        path_query(&path, "signal", sigabbrev_np((int)info.ssi_signo) ?: "TERM");
-        (void)api_do(stream->cli, "POST", path, &err); /* it may be gone already */
+        path_query(&path, "signal", name);
+        /* Another failure means that the process is gone already. */
+        return api_do(stream->cli, "POST", path, &why) < 0 && cli_lost(&why)
+                       ? signal_lost(stream, name, err)
+                       : 0;
 }
 
 int stream_run(Stream *stream, Error *err) {
@@ -258,8 +310,8 @@ int stream_run(Stream *stream, Error *err) {
                 if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
                         return error_set(err, errno, "poll");
                 if (fds[1].revents)
-                        pass_signal(stream);
-                if (fds[0].revents & POLLOUT)
+                        r = pass_signal(stream, err);
+                if (r == 0 && fds[0].revents & POLLOUT)
                         r = send_output(stream);
                 if (r == 0 && fds[2].revents)
                         r = read_stdin(stream);

@@ -16,7 +16,7 @@ typedef struct Stream {
         const char *proxy; /* the container that gets our signals, or NULL */
         DetachKeys detach;
         int signal_fd;
-        bool stdin_ended, size_pending;
+        bool stdin_ended, size_pending, signal_was_lost;
 } Stream;
 
 #define STREAM_DETACHED 1 /* the user typed the detach keys */
@@ -38,5 +38,8 @@ void stream_done(Stream *stream);
 /* One frame of the multiplexed output at the start of buf goes out: true if there was a whole one.
  * Stream 3, the daemon's own error, goes to err and ends with a negative *r. */
 bool frame_write(Buf *buf, int *r, Error *err);
+/* Reads a reply's body to its end and calls take with each whole frame that is the process's. */
+typedef int (*FrameTakeFn)(void *data, int fd, const char *bytes, size_t length, Error *err);
+int frames_read(HttpReply *reply, FrameTakeFn take, void *data, Error *err);
 /* Reads a reply's body to its end and writes it out: as frames, or as it is. */
 int frames_copy(HttpReply *reply, bool raw, Error *err);

@@ -232,8 +232,11 @@ static int send_request(HttpClient *client, const HttpRequest *request, int fd, 
         if (request->body && !request->has_body_fd)
                 buf_add(&head, request->body, request->length);
         r = send_full(fd, head.data, head.length);
-        if (r < 0)
-                return error_set(err, -r, "send to %s", client->name);
+        if (r < 0) {
+                (void)error_kind(err, ERROR_UNAVAILABLE, "send to %s: %s", client->name,
+                                 strerror(-r));
+                return r;
+        }
         return request->has_body_fd ? send_chunks(fd, request->body_fd, err) : 0;
 }
 
