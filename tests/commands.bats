@@ -242,6 +242,21 @@ image_of() {
   brig rmi own-mtab linked-mtab linked-etc no-etc
 }
 
+@test "execs that are created and never started are bounded, and go with their container" {
+  id=$(brig run -d busybox sleep 1000)
+  create() { curl -s -w '%{http_code}' --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Cmd": ["true"]}' "http://d/v1.41/containers/$id/exec"; }
+  first=$(create | jq -r '.Id? // empty')
+  for _ in $(seq 255); do create >/dev/null; done
+  run create
+  [[ $output == *"container $id has 256 execs that were created and never started: start them, or remove the container"*409 ]]
+  # One that was started makes room.
+  curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Detach": true}' "http://d/v1.41/exec/$first/start"
+  [[ $(create) == *201 && $(create) == *409 ]]
+  brig rm -f "$id"
+  run curl -s --unix-socket "$root/brig.sock" "http://d/v1.41/exec/$first/json"
+  [[ $output == *"No such exec instance: $first"* ]]
+}
+
 @test "events tell what happened" {
   since=$(date +%s)
   brig run --rm --name evented busybox true

@@ -8,6 +8,8 @@
 
 /* Ended execs kept a container, for those who ask for the exit code late. */
 #define ENDED_MAX MONITOR_EXECS_ENDED_MAX
+/* Execs a container that were created and not started: each holds its whole request. */
+#define CREATED_MAX 256
 #define EXIT_CANNOT_START 126
 
 typedef struct Exec {
@@ -115,13 +117,27 @@ static bool is_stale(const Exec *exec, const Container *container, size_t *count
         return exec->container == container && exec->ended && ++*count > ENDED_MAX;
 }
 
-static void exec_add(Execs *execs, Exec *exec) {
+/* lock held. */
+static bool is_full(const Execs *execs, const Container *container) {
+        size_t count = 0;
+
+        for (const Exec *exec = execs->newest; exec; exec = exec->next)
+                count += exec->container == container && !exec->started;
+        return count >= CREATED_MAX;
+}
+
+/* False: too many of its container wait to be started, and nothing was done. */
+static bool exec_add(Execs *execs, Exec *exec) {
         execs_drop(execs, exec->container, is_stale);
         pthread_mutex_lock(&execs->lock);
-        exec->next = execs->newest;
-        execs->newest = exec;
-        (void)map_put(&execs->by_id, exec->id, exec);
+        bool has_room = exec->started || !is_full(execs, exec->container);
+        if (has_room) {
+                exec->next = execs->newest;
+                execs->newest = exec;
+                (void)map_put(&execs->by_id, exec->id, exec);
+        }
         pthread_mutex_unlock(&execs->lock);
+        return has_room;
 }
 
 /* ---- ends ---- */
@@ -239,7 +255,7 @@ void execs_adopt(Container *container, const JsonArray *known) {
                 if (!id_valid(items[i].id))
                         continue;
                 Exec *exec = exec_known(container, &items[i]);
-                exec_add(container->engine->execs, exec);
+                (void)exec_add(container->engine->execs, exec);
                 if (items[i].running || items[i].seen)
                         continue;
                 exec_event(exec, "exec_die", &items[i].exit_code);
@@ -301,7 +317,14 @@ int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config
         id_new(exec->id);
         json_copy(&exec_config_table, config, &exec->config);
         exec->container = container_ref(container);
-        exec_add(engine->execs, exec);
+        if (!exec_add(engine->execs, exec)) {
+                atomic_store(&exec->references, 1);
+                exec_unref(exec);
+                return error_kind(err, ERROR_CONFLICT,
+                                  "container %s has %d execs that were created and never started: "
+                                  "start them, or remove the container",
+                                  container->id, CREATED_MAX);
+        }
         /* A removal that dropped the container's execs before this one came leaves it to us. */
         if (is_removed(container)) {
                 execs_drop(engine->execs, container, is_of);
