@@ -209,6 +209,29 @@ has_ended() { [[ $(brig inspect -f '{{.State.Status}} {{.RestartCount}}' again) 
   start_daemon
 }
 
+@test "a rename that fails halfway, or whose daemon is killed there, leaves the old name or the new one, whole" {
+  for point in rename.record rename.networks; do
+    restart_with "$point=error"
+    id=$(brig run -d --name before busybox sleep 1000)
+    run brig rename before after
+    [ "$status" -ne 0 ]
+    [ "$(brig inspect -f '{{.Id}} {{.Name}}' before)" = "$id /before" ] || { echo "at $point"; return 1; }
+    brig create --name after busybox true
+    run brig create --name before busybox true
+    [[ $output == *'already in use'* ]]
+    restart_with
+    [ "$(brig inspect -f '{{.Name}}' "$id")" = /before ] || { echo "at $point, recorded"; return 1; }
+    brig rm after
+    restart_with "$point=kill"
+    brig rename before after || :
+    expect_death "$point"
+    name=$(brig inspect -f '{{.Name}}' "$id")
+    [[ $name == /before || $name == /after ]]
+    brig rename "$id" again
+    brig rm -f again
+  done
+}
+
 exec_field() { curl -s --unix-socket "$root/brig.sock" "http://d/v1.41/exec/$1/json" | jq -c "$2"; }
 
 # new_exec CONTAINER SCRIPT: creates and starts an exec, its id.

@@ -65,7 +65,8 @@ int registry_reserve_name(Engine *engine, const char *name, const char *id, Erro
 void registry_release_name(Engine *engine, const char *name);
 void registry_add(Engine *engine, Container *container); /* with container->name, reserved before */
 void registry_drop(Engine *engine, Container *container);
-int registry_rename(Engine *engine, Container *container, const char *name, Error *err);
+/* lock held; the name is reserved for it, and the old one until it is released. */
+void registry_set_name(Container *container, const char *name);
 
 void container_lock(Container *container);
 void container_unlock(Container *container);

@@ -202,13 +202,8 @@ void registry_drop(Engine *engine, Container *container) {
         container_unref(had);
 }
 
-int registry_rename(Engine *engine, Container *container, const char *name, Error *err) {
-        registry_lock(engine);
-        int r = reserve_locked(engine, name, container->id, err);
-        if (r == 0) {
-                free(map_drop(&engine->by_name, container->name));
-                str_replace(&container->name, name);
-        }
-        registry_unlock(engine);
-        return r;
+void registry_set_name(Container *container, const char *name) {
+        registry_lock(container->engine);
+        str_replace(&container->name, name);
+        registry_unlock(container->engine);
 }

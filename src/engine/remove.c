@@ -168,6 +168,32 @@ int engine_container_remove(Engine *engine, const char *ref, bool force, bool vo
         return container_remove_locked(container, volumes, err);
 }
 
+/* ---- renaming ---- */
+
+/* Record and networks: all or, as far as they can still be written, nothing. */
+static int rename_everywhere(Container *container, const char *name, Error *err) {
+        _cleanup_free_ char *old = str_copy(container->name);
+        Error undo = { 0 };
+
+        registry_set_name(container, name);
+        int r = failpoint("rename.record", err);
+        if (r == 0)
+                r = container_save(container, false, err);
+        if (r < 0) {
+                registry_set_name(container, old);
+                return r;
+        }
+        r = failpoint("rename.networks", err);
+        if (r == 0)
+                r = endpoints_rename(container, err);
+        if (r == 0)
+                return 0;
+        registry_set_name(container, old);
+        if (endpoints_rename(container, &undo) < 0 || container_save(container, false, &undo) < 0)
+                log_error("take back the name of container %s: %s", container->id, undo.message);
+        return r;
+}
+
 int engine_container_rename(Engine *engine, const char *ref, const char *name, Error *err) {
         _cleanup_container_ Container *container = NULL;
         _cleanup_free_ char *old = NULL;
@@ -189,15 +215,14 @@ int engine_container_rename(Engine *engine, const char *ref, const char *name, E
                 return error_kind(err, ERROR_INVALID,
                                   "Renaming a container with the same name as its current name");
         old = str_copy(container->name);
-        r = registry_rename(engine, container, wanted, err);
+        r = registry_reserve_name(engine, wanted, container->id, err);
         if (r < 0)
                 return error_prefix(err, "Error when allocating new name");
-        r = container_save(container, false, err);
-        if (r == 0)
-                r = endpoints_rename(container, err);
-        container_publish(container);
+        r = rename_everywhere(container, wanted, err);
+        registry_release_name(engine, r < 0 ? wanted : old);
         if (r < 0)
                 return r;
+        container_publish(container);
         _cleanup_free_ char *former = str_format("/%s", old);
         pairs_put(&attributes, "oldName", former);
         container_event(container, "rename", &attributes);

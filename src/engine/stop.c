@@ -146,11 +146,17 @@ int container_end(Container *container, Error *err) {
 
 /* ---- the engine's calls ---- */
 
-/* As asked, else the container's own. */
-static int stop_arguments(const Container *container, const char *signal, const int64_t *timeout_s,
-                          int *ret_signal, int64_t *ret_timeout, Error *err) {
-        int64_t seconds = timeout_s ? *timeout_s : stop_timeout_of(container);
+/* What a stop is to do: as asked, else as the container has it. The reference is the caller's, on
+ * error too. */
+static int stop_arguments(Engine *engine, const char *ref, const char *signal,
+                          const int64_t *timeout_s, Container **ret, int *ret_signal,
+                          int64_t *ret_timeout, Error *err) {
+        int r = container_lookup(engine, ref, ret, err);
 
+        if (r < 0)
+                return r;
+        const Container *container = *ret;
+        int64_t seconds = timeout_s ? *timeout_s : stop_timeout_of(container);
         *ret_timeout = seconds < 0 ? -1 : MIN(seconds, INT32_MAX) * NSEC_PER_SEC;
         if (!str_empty(signal))
                 return signal_parse(signal, ret_signal, err);
@@ -164,10 +170,7 @@ int engine_container_stop(Engine *engine, const char *ref, const char *signal,
         int64_t timeout;
         int number;
 
-        int r = container_lookup(engine, ref, &container, err);
-        if (r < 0)
-                return r;
-        r = stop_arguments(container, signal, timeout_s, &number, &timeout, err);
+        int r = stop_arguments(engine, ref, signal, timeout_s, &container, &number, &timeout, err);
         if (r < 0)
                 return r;
         r = container_stop(container, number, timeout, err);
@@ -190,10 +193,7 @@ int engine_container_restart(Engine *engine, const char *ref, const char *signal
         int64_t timeout;
         int number;
 
-        int r = container_lookup(engine, ref, &container, err);
-        if (r < 0)
-                return r;
-        r = stop_arguments(container, signal, timeout_s, &number, &timeout, err);
+        int r = stop_arguments(engine, ref, signal, timeout_s, &container, &number, &timeout, err);
         if (r < 0)
                 return r;
         container_set_kept(container, true);
