@@ -242,6 +242,33 @@ image_of() {
   brig rmi own-mtab linked-mtab linked-etc no-etc
 }
 
+# writes VERSION HOSTCONFIG: which of /x and /x/below a container that is made so by a client of that API version can write to.
+writes() {
+  local id
+  id=$(curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' "http://d/v$1/containers/create" \
+    -d "{\"Image\": \"busybox\", \"Cmd\": [\"sh\", \"-c\", \"for d in /x /x/below; do touch \$d/f 2>/dev/null && echo -n \$d; done\"], \"HostConfig\": $2}" | jq -r .Id)
+  brig start -a "$id"
+}
+
+bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Target\": \"/x\", \"ReadOnly\": $1, \"BindOptions\": {${2:-}}}]}"; }
+
+@test "read-only binds are so with what is mounted below, from API 1.44 on and as asked" {
+  mkdir -p "$root/ro/below"
+  on_host mount -t tmpfs tmpfs "$root/ro/below"
+  [ "$(writes 1.44 "$(bind false)")" = /x/x/below ]
+  [ -z "$(writes 1.44 "$(bind true)")" ]
+  [ -z "$(writes 1.44 "{\"Binds\": [\"$root/ro:/x:ro\"]}")" ]
+  [ "$(writes 1.44 "$(bind true '"ReadOnlyNonRecursive": true')")" = /x/below ]
+  [ -z "$(writes 1.44 "$(bind true '"ReadOnlyForceRecursive": true')")" ]
+  [ "$(writes 1.43 "$(bind true)")" = /x/below ]
+  [ "$(writes 1.43 "{\"Binds\": [\"$root/ro:/x:ro\"]}")" = /x/below ]
+  [ -z "$(writes 1.44 "$(bind true '"NonRecursive": true')")" ]
+  [ "$(brig run --rm -v "$root/ro:/x:ro" busybox sh -c 'touch /x/below/f && echo wrote')" = "" ]
+  donor=$(brig create -v "$root/ro:/x" busybox)
+  [ -z "$(writes 1.44 "{\"VolumesFrom\": [\"$donor:ro\"]}")" ]
+  on_host umount "$root/ro/below"
+}
+
 @test "execs that are created and never started are bounded, and go with their container" {
   id=$(brig run -d busybox sleep 1000)
   create() { curl -s -w '%{http_code}' --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Cmd": ["true"]}' "http://d/v1.41/containers/$id/exec"; }

@@ -84,6 +84,7 @@ int on_container_create(ApiRequest *request, Error *err) {
         if (r < 0)
                 return r;
         normalise(&create.host);
+        create.shallow_read_only = request->version < 44;
         r = engine_container_create(request->engine, api_query(request, "name"),
                                     api_query(request, "platform"), &create, &id, &warnings, err);
         if (r < 0)

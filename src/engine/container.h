@@ -50,6 +50,7 @@ typedef struct MountPoint {
         char *type, *name, *source, *destination, *driver, *mode,
                 *propagation; /* bind, volume, tmpfs */
         bool rw;
+        bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */
         bool created_here; /* anonymous volume: removed with the container under -v or --rm */
         char **options;    /* further mount options: "nosuid", "size=…" */

@@ -277,6 +277,7 @@ int engine_container_create(Engine *engine, const char *name, const char *platfo
         r = create_copy(create, &job.container->spec, err);
         if (r < 0)
                 return r;
+        job.container->spec.shallow_read_only = create->shallow_read_only;
         r = network_mode_check(&job.container->spec, err);
         if (r < 0)
                 return r;

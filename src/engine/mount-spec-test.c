@@ -23,6 +23,24 @@ TEST(binds) {
         ASSERT_STR(read_only.mode, "ro,rslave,z");
 }
 
+TEST(read_only_below) {
+        MountBindOptions options = { .read_only_non_recursive = true };
+        const MountSpec spec = { .type = (char *)"bind",
+                                 .source = (char *)"/a",
+                                 .target = (char *)"/x",
+                                 .read_only = true,
+                                 .bind = &options };
+        POINT(either);
+        POINT(both);
+        Error err = { 0 };
+        ASSERT_OK(mount_parse_spec(&spec, &either, &err), &err);
+        ASSERT(!either.rw);
+        options.read_only_force_recursive = true;
+        ASSERT(mount_parse_spec(&spec, &both, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_INVALID);
+        ASSERT(strstr(err.message, "ReadOnlyNonRecursive && ReadOnlyForceRecursive"));
+}
+
 TEST(volumes) {
         POINT(named);
         POINT(anonymous);

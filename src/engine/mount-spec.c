@@ -168,6 +168,11 @@ static int parse_spec_bind(const MountSpec *spec, MountPoint *ret, Error *err) {
         if (options && !str_empty(options->propagation) &&
             (!mode_parse(options->propagation, found) || !found[MODE_PROPAGATION]))
                 return spec_invalid(spec, "invalid propagation mode", err);
+        if (options && options->read_only_non_recursive && options->read_only_force_recursive)
+                return spec_invalid(spec,
+                                    "mount options conflict: ReadOnlyNonRecursive && "
+                                    "ReadOnlyForceRecursive",
+                                    err);
         ret->source = path_clean(spec->source);
         ret->propagation = str_copy(found[MODE_PROPAGATION] ?: "rprivate");
         if (options && options->non_recursive)

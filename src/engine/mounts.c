@@ -239,6 +239,23 @@ static int resolve_anonymous(ResolveJob *job, Error *err) {
         return 0;
 }
 
+/* As the request says for each, and its API version for all others. */
+static void set_read_only_below(Container *container) {
+        MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                const MountSpec *spec = find_spec(container, points[i].destination);
+                const MountBindOptions *bind = spec ? spec->bind : NULL;
+                bool below = !container->spec.shallow_read_only;
+
+                if (bind && bind->read_only_non_recursive)
+                        below = false;
+                if (bind && bind->read_only_force_recursive)
+                        below = true;
+                points[i].ro_below = below && !points[i].rw && !str_equal(points[i].type, "tmpfs");
+        }
+}
+
 int mounts_resolve(Container *container, const Image *image, Error *err) {
         ResolveJob job = { container, NULL };
         _cleanup_strv_ char **taken = NULL;
@@ -252,6 +269,8 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
                 r = resolve_tmpfs(&job, &taken, err);
         if (r == 0)
                 r = resolve_anonymous(&job, err);
+        if (r == 0)
+                set_read_only_below(container);
         if (r < 0) {
                 mounts_undo(container);
                 for (char **name = job.made; name && *name; name++)

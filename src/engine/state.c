@@ -53,6 +53,7 @@ static const JsonField mount_fields[] = {
         JSON_FIELD(MountPoint, "mode", JSON_STRING, mode, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "propagation", JSON_STRING, propagation, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "rw", JSON_BOOL, rw, 0),
+        JSON_FIELD(MountPoint, "roBelow", JSON_BOOL, ro_below, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "noCopy", JSON_BOOL, no_copy, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "createdHere", JSON_BOOL, created_here, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "options", JSON_STRINGS, options, JSON_OMIT_EMPTY),

@@ -466,7 +466,6 @@ static int mounts_refused(const JsonArray *mounts, Error *err) {
         const MountSpec *items = mounts->items;
 
         for (size_t i = 0; i < mounts->count; i++) {
-                const MountBindOptions *bind = items[i].bind;
                 const Refusal refusals[] = {
                         { str_equal(items[i].type, "image"), "a mount of type image",
                           "use a volume or a bind" },
@@ -474,9 +473,6 @@ static int mounts_refused(const JsonArray *mounts, Error *err) {
                           "use a volume or a bind" },
                         { str_equal(items[i].type, "npipe"), "a mount of type npipe",
                           "it is for Windows" },
-                        { bind && bind->read_only_force_recursive,
-                          "BindOptions.ReadOnlyForceRecursive (bind-recursive=readonly)",
-                          "leave bind-recursive out" },
                         { items[i].volume && !str_empty(items[i].volume->subpath),
                           "VolumeOptions.Subpath (volume-subpath)", "mount the whole volume" },
                 };

@@ -134,6 +134,9 @@ typedef struct ContainerCreate {
         ContainerConfig config; /* its members stand at the top of the request */
         HostConfig host;
         JsonArray endpoints; /* map of EndpointSettings: NetworkingConfig.EndpointsConfig */
+        /* Not of the body: before API 1.44 a read-only mount left what is mounted below it
+         * writable, unless it says otherwise. */
+        bool shallow_read_only;
 } ContainerCreate;
 
 /* Reads and writes POST /containers/create's body: the members of Config beside HostConfig and
