@@ -170,12 +170,12 @@ int store_set_aside(ImageStore *store, Error *err) {
  * is released again. */
 static int run_unsynced(ImageStore *store, const char *sql, const char *holder,
                         const char *image_id, Error *err) {
-        int r = sql_run(store->db, err, "PRAGMA synchronous=NORMAL", "");
+        int r = sql_set(store->db, "PRAGMA synchronous=NORMAL", err);
 
         if (r == 0)
                 r = image_id ? sql_run(store->db, err, sql, "tt", holder, image_id)
                              : sql_run(store->db, err, sql, "t", holder);
-        (void)sql_run(store->db, NULL, "PRAGMA synchronous=FULL", "");
+        (void)sql_set(store->db, "PRAGMA synchronous=FULL", NULL);
         return r;
 }
 

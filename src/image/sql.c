@@ -28,11 +28,31 @@ int sql_open(const char *path, const char *schema, sqlite3 **ret, Error *err) {
         return 0;
 }
 
+void sql_close(sqlite3 *db) {
+        sqlite3_stmt *statement;
+
+        while ((statement = sqlite3_next_stmt(db, NULL)))
+                (void)sqlite3_finalize(statement);
+        (void)sqlite3_close(db);
+}
+
+/* SQLite lists a connection's statements: one with this text that is not being read is used again,
+ * since compiling takes longer than running. */
+static sqlite3_stmt *find_compiled(sqlite3 *db, const char *sql) {
+        sqlite3_stmt *statement = NULL;
+
+        while ((statement = sqlite3_next_stmt(db, statement)))
+                if (!sqlite3_stmt_busy(statement) && str_equal(sqlite3_sql(statement), sql))
+                        break;
+        return statement;
+}
+
 static int prepare(sqlite3 *db, sqlite3_stmt **ret, Error *err, const char *sql, const char *types,
                    va_list arguments) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        _cleanup_sql_ sqlite3_stmt *statement = find_compiled(db, sql);
 
-        if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+        if (!statement && sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+                                             NULL) != SQLITE_OK)
                 return failed(db, err, sql);
         for (int i = 0; types[i]; i++) {
                 int r = types[i] == 't'
@@ -78,6 +98,11 @@ int sql_run(sqlite3 *db, Error *err, const char *sql, const char *types, ...) {
                 return r;
         r = sql_step(statement, err);
         return r < 0 ? r : 0;
+}
+
+int sql_set(sqlite3 *db, const char *pragma, Error *err) {
+        return sqlite3_exec(db, pragma, NULL, NULL, NULL) == SQLITE_OK ? 0
+                                                                       : failed(db, err, pragma);
 }
 
 char *sql_text(sqlite3_stmt *statement, int column) {

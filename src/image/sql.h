@@ -8,19 +8,26 @@
 #include "base/error.h"
 
 int sql_open(const char *path, const char *schema, sqlite3 **ret, Error *err);
+void sql_close(sqlite3 *db); /* with its statements; NULL is fine */
 
-/* Compiles sql and binds its parameters: types has a letter each, t text (NULL allowed; must
- * outlive the statement) or i int64_t. */
+/* Compiles sql, unless that was done before, and binds its parameters: types has a letter each, t
+ * text (NULL allowed; must outlive the statement) or i int64_t. The statement is the connection's,
+ * which one thread uses at a time; _cleanup_sql_ gives it back. */
 int sql_prepare(sqlite3 *db, sqlite3_stmt **ret, Error *err, const char *sql, const char *types,
                 ...);
 /* 1 a row, 0 the end. */
 int sql_step(sqlite3_stmt *statement, Error *err);
 /* Compiles, binds and runs a statement without rows. */
 int sql_run(sqlite3 *db, Error *err, const char *sql, const char *types, ...);
+/* Runs a PRAGMA, which takes effect when it is compiled, so each time anew. */
+int sql_set(sqlite3 *db, const char *pragma, Error *err);
 /* A column as text that the caller frees; NULL stays NULL. */
 char *sql_text(sqlite3_stmt *statement, int column);
 
-static inline void sql_statement_freep(sqlite3_stmt **statement) {
-        (void)sqlite3_finalize(*statement);
+static inline void sql_give_back(sqlite3_stmt **statement) {
+        if (!*statement)
+                return;
+        (void)sqlite3_reset(*statement); /* the error of a step, told already */
+        (void)sqlite3_clear_bindings(*statement);
 }
-#define _cleanup_sql_ _cleanup_(sql_statement_freep)
+#define _cleanup_sql_ _cleanup_(sql_give_back)

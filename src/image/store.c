@@ -246,7 +246,7 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
 ImageStore *image_store_free(ImageStore *store) {
         if (!store)
                 return NULL;
-        (void)sqlite3_close(store->db);
+        sql_close(store->db);
         map_done(&store->pins, free);
         close_fd(&store->tmp_fd);
         close_fd(&store->partial_fd);
