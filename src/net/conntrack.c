@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "os/nlmsg.h"
 
 typedef struct Walk {
         const FirewallPort *ports;
@@ -108,18 +109,16 @@ static int take_list(Walk *walk, const char *data, size_t length, Error *err) {
         const struct nlmsghdr *header = (const struct nlmsghdr *)data;
         int left = (int)length;
 
-        for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+        for (; nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
                 if (header->nlmsg_seq != walk->listing)
                         continue;
-                if (header->nlmsg_type == NLMSG_DONE)
-                        return 1;
-                if (header->nlmsg_type == NLMSG_ERROR) {
-                        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+                if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
+                        int number = nlmsg_errno(header);
 
                         /* A kernel that tracks nothing yet has no list. */
-                        return error->error == -EOPNOTSUPP || error->error == -EINVAL
+                        return number == 0 || number == EOPNOTSUPP || number == EINVAL
                                        ? 1
-                                       : error_set(err, error->error, "list connections");
+                                       : error_set(err, number, "list connections");
                 }
                 consider(walk, header);
         }
@@ -137,7 +136,9 @@ static int list(int fd, Walk *walk, Error *err) {
         while (r == 0) {
                 ssize_t length = recv(fd, data, sizeof(data), 0);
 
-                if (length < 0 && errno == EINTR)
+                /* ENOBUFS: errors that came unasked, see below, were more than the socket holds;
+                 * the list itself waits for its reader. */
+                if (length < 0 && (errno == EINTR || errno == ENOBUFS))
                         continue;
                 r = length < 0 ? error_set(err, errno, "read the list of connections")
                                : take_list(walk, data, (size_t)length, err);

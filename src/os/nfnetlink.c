@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "os/nlmsg.h"
 
 #define MESSAGE_MAX 65536
 #define SEND_BUFFER (8 << 20)
@@ -52,15 +53,21 @@ static int open_socket(int flags, uint32_t groups, int *ret_fd, Error *err) {
         return 0;
 }
 
+Nft *nft_adopt(uint8_t family, const char *table, int fd) {
+        Nft *nft = NEW(Nft);
+
+        nft->fd = fd;
+        nft->family = family;
+        nft->table = str_copy(table);
+        return nft;
+}
+
 int nft_open(uint8_t family, const char *table, Nft **ret, Error *err) {
-        _cleanup_(nft_closep) Nft *nft = NEW(Nft);
+        _cleanup_(nft_closep) Nft *nft = nft_adopt(family, table, -1);
         struct sockaddr_nl address = { 0 };
         socklen_t length = sizeof(address);
         int size = SEND_BUFFER, r;
 
-        nft->fd = -1;
-        nft->family = family;
-        nft->table = str_copy(table);
         r = open_socket(0, 0, &nft->fd, err);
         if (r < 0)
                 return r;
@@ -505,18 +512,18 @@ static bool take_answers(Nft *nft, const char *data, size_t length, uint32_t las
         int left = (int)length;
         bool done = false;
 
-        for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
-                const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
-                size_t number = header->nlmsg_seq - nft->begun;
+        for (; nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+                uint32_t number = header->nlmsg_seq - nft->begun;
+                int why = header->nlmsg_type == NLMSG_ERROR ? nlmsg_errno(header) : 0;
 
-                if (header->nlmsg_type != NLMSG_ERROR ||
-                    mnl_nlmsg_get_payload_len(header) < sizeof(*error))
+                /* What an earlier batch's reader left behind says nothing about this one. */
+                if (header->nlmsg_type != NLMSG_ERROR || number > last + 1 - nft->begun)
                         continue;
                 /* The batch's own first message answers when the batch as a whole is refused. */
                 done |= header->nlmsg_seq == last || number == 0;
-                if (error->error == 0 || *result < 0)
+                if (why == 0 || *result < 0)
                         continue;
-                *result = error_set(err, error->error, "nftables: %s",
+                *result = error_set(err, why, "nftables: %s",
                                     number > 0 && number <= strv_length(nft->labels)
                                             ? nft->labels[number - 1]
                                             : "transaction");
@@ -557,11 +564,28 @@ int nft_commit(Nft *nft, Error *err) {
         return r;
 }
 
+/* The answer to the last message, in nft->scratch; NULL: none came. */
+static const struct nlmsghdr *read_answer(Nft *nft, Error *err) {
+        for (;;) {
+                const struct nlmsghdr *header = (const struct nlmsghdr *)nft->scratch;
+                ssize_t length = recv(nft->fd, nft->scratch, sizeof(nft->scratch), 0);
+
+                if (length < 0 && errno == EINTR)
+                        continue;
+                if (length < 0 || !nlmsg_ok(header, (int)length)) {
+                        (void)error_set(err, length < 0 ? errno : EBADMSG, "nftables: answer");
+                        return NULL;
+                }
+                if (header->nlmsg_seq == nft->sequence)
+                        return header;
+        }
+}
+
 int nft_has_chain(Nft *nft, const char *name, bool *ret, Error *err) {
         struct nftnl_chain *chain = nftnl_chain_alloc();
+        const struct nlmsghdr *answer;
         struct nlmsghdr *header;
-        const struct nlmsgerr *error;
-        ssize_t length;
+        int number;
 
         if (!chain)
                 abort();
@@ -573,18 +597,14 @@ int nft_has_chain(Nft *nft, const char *name, bool *ret, Error *err) {
         nftnl_chain_free(chain);
         if (send(nft->fd, header, header->nlmsg_len, 0) < 0)
                 return error_set(err, errno, "nftables: ask for chain '%s'", name);
-        do
-                length = recv(nft->fd, nft->scratch, sizeof(nft->scratch), 0);
-        while (length < 0 && errno == EINTR);
-        if (length < 0)
-                return error_set(err, errno, "nftables: ask for chain '%s'", name);
-        if (!mnl_nlmsg_ok(header, (int)length))
-                return error_set(err, EBADMSG, "nftables: ask for chain '%s'", name);
-        error = mnl_nlmsg_get_payload(header);
-        *ret = header->nlmsg_type != NLMSG_ERROR;
-        if (*ret || error->error == -ENOENT)
+        answer = read_answer(nft, err);
+        if (!answer)
+                return error_prefix(err, "ask for chain '%s'", name);
+        *ret = answer->nlmsg_type != NLMSG_ERROR;
+        number = *ret ? 0 : nlmsg_errno(answer);
+        if (*ret || number == ENOENT)
                 return 0;
-        return error_set(err, error->error, "nftables: ask for chain '%s'", name);
+        return error_set(err, number ?: EBADMSG, "nftables: ask for chain '%s'", name);
 }
 
 /* ---- notices ---- */
@@ -631,7 +651,7 @@ bool nft_watch_read(int fd, const Nft *own) {
                 }
                 if (length < 0)
                         return changed;
-                for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
+                for (; nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
                         changed |= concerns(header, own);
         }
 }

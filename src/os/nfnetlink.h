@@ -13,6 +13,8 @@
 typedef struct Nft Nft;
 
 int nft_open(uint8_t family, const char *table, Nft **ret, Error *err);
+/* Over a socket that is open already and is then its own: a test's, which answers itself. */
+Nft *nft_adopt(uint8_t family, const char *table, int fd);
 Nft *nft_close(Nft *nft);
 DEFINE_CLEANUP(Nft *, nft_close)
 

@@ -14,9 +14,11 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "os/nlmsg.h"
 
 #define QUEUE_MAX 16
 #define MESSAGE_MAX 1024
+#define DUMP_TRIES 20
 
 typedef struct Queued {
         char what[96]; /* for an error */
@@ -48,6 +50,14 @@ int rtnl_open(Rtnl **ret, Error *err) {
         (void)setsockopt(rtnl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
         *ret = TAKE_PTR(rtnl);
         return 0;
+}
+
+Rtnl *rtnl_adopt(int fd) {
+        Rtnl *rtnl = NEW(Rtnl);
+
+        rtnl->sequence = 1;
+        rtnl->fd = fd;
+        return rtnl;
 }
 
 Rtnl *rtnl_close(Rtnl *rtnl) {
@@ -322,15 +332,15 @@ static const char *explanation(const struct nlmsghdr *header) {
 
 /* Takes the answer to one queued message; keeps the first failure in *result. */
 static void take_answer(Rtnl *rtnl, const struct nlmsghdr *header, int *result, Error *err) {
-        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
         const Queued *queued = &rtnl->queue[header->nlmsg_seq - rtnl->sequence];
+        int number = nlmsg_errno(header);
         const char *text;
 
-        if (error->error == 0 || *result < 0 || -error->error == queued->tolerated)
+        if (number == 0 || *result < 0 || number == queued->tolerated)
                 return;
         text = explanation(header);
-        *result = text ? error_set(err, error->error, "%s: %s", queued->what, text)
-                       : error_set(err, error->error, "%s", queued->what);
+        *result = text ? error_set(err, number, "%s: %s", queued->what, text)
+                       : error_set(err, number, "%s", queued->what);
 }
 
 static int read_answers(Rtnl *rtnl, Error *err) {
@@ -344,7 +354,7 @@ static int read_answers(Rtnl *rtnl, Error *err) {
                 if (r < 0)
                         return r;
                 left = (int)length;
-                for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+                for (; nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
                         if (header->nlmsg_type != NLMSG_ERROR ||
                             mnl_nlmsg_get_payload_len(header) < sizeof(struct nlmsgerr) ||
                             header->nlmsg_seq - rtnl->sequence >= rtnl->count)
@@ -402,7 +412,7 @@ static int read_state(Rtnl *rtnl, unsigned index) {
 
         if (receive(rtnl, &length, NULL) < 0)
                 return -EIO;
-        if (!mnl_nlmsg_ok(header, (int)length) || header->nlmsg_type != RTM_NEWLINK ||
+        if (!nlmsg_ok(header, (int)length) || header->nlmsg_type != RTM_NEWLINK ||
             mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifi_index != (int)index)
                 return 0;
         (void)mnl_attr_parse(header, sizeof(*info), take_operstate, &state);
@@ -441,34 +451,39 @@ bool rtnl_settle(Rtnl *rtnl, unsigned index, int timeout_ms) {
                poll(&item, 1, (int)left) > 0)
                 r = read_state(rtnl, index);
         (void)setsockopt(rtnl->fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
-        while (poll(&item, 1, 0) > 0 && read_state(rtnl, index) >= 0)
-                ;
+        /* All of them, also behind those that the socket had no room for (ENOBUFS): a notice
+         * carries the number of another program's request, which could be one of ours. */
+        while (poll(&item, 1, 0) > 0)
+                (void)read_state(rtnl, index);
         return r > 0;
 }
 
 typedef void (*DumpHandler)(const struct nlmsghdr *header, void *data);
 
-static int take_dump(Rtnl *rtnl, size_t length, DumpHandler handler, void *data, Error *err) {
+/* 1 at the end of the list; *interrupted if it changed while the kernel wrote it. */
+static int take_dump(Rtnl *rtnl, size_t length, DumpHandler handler, void *data, bool *interrupted,
+                     Error *err) {
         const struct nlmsghdr *header = (const struct nlmsghdr *)rtnl->in;
         int left = (int)length;
 
-        for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+        for (; nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
                 if (header->nlmsg_seq != rtnl->sequence)
                         continue;
-                if (header->nlmsg_type == NLMSG_DONE)
-                        return 1;
-                if (header->nlmsg_type == NLMSG_ERROR) {
-                        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+                *interrupted |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+                if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
+                        int number = nlmsg_errno(header);
 
-                        return error_set(err, error->error, "list the kernel's network state");
+                        return number == 0
+                                       ? 1
+                                       : error_set(err, number, "list the kernel's network state");
                 }
                 handler(header, data);
         }
         return 0;
 }
 
-static int dump(Rtnl *rtnl, uint16_t type, uint8_t family, DumpHandler handler, void *data,
-                Error *err) {
+static int dump_once(Rtnl *rtnl, uint16_t type, uint8_t family, DumpHandler handler, void *data,
+                     bool *interrupted, Error *err) {
         struct {
                 struct nlmsghdr header;
                 struct rtmsg body; /* the largest of the three headers, family first in each */
@@ -480,15 +495,30 @@ static int dump(Rtnl *rtnl, uint16_t type, uint8_t family, DumpHandler handler, 
         size_t length;
         int r;
 
+        *interrupted = false;
         if (send(rtnl->fd, &request, sizeof(request), 0) < 0)
                 return error_set(err, errno, "ask for the kernel's network state");
         do {
                 r = receive(rtnl, &length, err);
                 if (r == 0)
-                        r = take_dump(rtnl, length, handler, data, err);
+                        r = take_dump(rtnl, length, handler, data, interrupted, err);
         } while (r == 0);
         rtnl->sequence++;
         return r < 0 ? r : 0;
+}
+
+/* What the kernel says was interrupted may lack what was there all the time. */
+static int dump(Rtnl *rtnl, uint16_t type, uint8_t family, DumpHandler handler, void *data,
+                Error *err) {
+        bool interrupted = false;
+
+        for (int i = 0; i < DUMP_TRIES; i++) {
+                int r = dump_once(rtnl, type, family, handler, data, &interrupted, err);
+
+                if (r < 0 || !interrupted)
+                        return r;
+        }
+        return error_set(err, EINTR, "list the kernel's network state");
 }
 
 typedef struct LinkWalk {

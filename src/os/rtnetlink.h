@@ -18,6 +18,8 @@
 typedef struct Rtnl Rtnl;
 
 int rtnl_open(Rtnl **ret, Error *err);
+/* Over a socket that is open already and is then its own: a test's, which answers itself. */
+Rtnl *rtnl_adopt(int fd);
 Rtnl *rtnl_close(Rtnl *rtnl);
 DEFINE_CLEANUP(Rtnl *, rtnl_close)
 
@@ -85,7 +87,8 @@ typedef struct RtnlAddress {
         unsigned prefix, link;
 } RtnlAddress;
 
-/* Each calls back for every IPv4 route of every table, link, or IPv4 address. */
+/* Each calls back for every IPv4 route of every table, link, or IPv4 address; more than once for
+ * some where they change meanwhile, as the kernel must then be asked again. */
 int rtnl_each_link(Rtnl *rtnl, void (*found)(void *data, const RtnlLink *link), void *data,
                    Error *err);
 int rtnl_each_route(Rtnl *rtnl, void (*found)(void *data, const RtnlRoute *route), void *data,

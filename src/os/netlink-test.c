@@ -1,0 +1,138 @@
+/* netlink-test.c: what the readers of rtnetlink and nfnetlink make of answers that a kernel gives
+ * seldom. The kernel is a socket of the test's. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
+
+#include "base/test.h"
+#include "os/nfnetlink.h"
+#include "os/rtnetlink.h"
+
+/* Ours, and the one that is given away. */
+static int make_pair(int *ret_theirs) {
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+                return -1;
+        *ret_theirs = pair[1];
+        return pair[0];
+}
+
+static bool say(int fd, uint16_t type, uint16_t flags, uint32_t sequence, const void *payload,
+                size_t length) {
+        _Alignas(struct nlmsghdr) char data[256];
+        struct nlmsghdr *header = mnl_nlmsg_put_header(data);
+
+        header->nlmsg_type = type;
+        header->nlmsg_flags = flags;
+        header->nlmsg_seq = sequence;
+        if (length > 0)
+                memcpy(mnl_nlmsg_put_extra_header(header, length), payload, length);
+        return send(fd, data, header->nlmsg_len, 0) == (ssize_t)header->nlmsg_len;
+}
+
+static bool say_error(int fd, uint32_t sequence, int number) {
+        struct nlmsgerr error = { .error = -number };
+
+        return say(fd, NLMSG_ERROR, 0, sequence, &error, sizeof(error));
+}
+
+static size_t count_requests(int fd) {
+        char data[4096];
+        size_t count = 0;
+
+        while (recv(fd, data, sizeof(data), 0) > 0)
+                count++;
+        return count;
+}
+
+static void count_links(void *data, const RtnlLink *link) {
+        *(size_t *)data += link->index == 7;
+}
+
+/* ---- rtnetlink: the first list has number 2, the next one 4 ---- */
+
+TEST(an_interrupted_list_is_asked_for_again) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        _cleanup_close_ int kernel = -1;
+        struct ifinfomsg link = { .ifi_index = 7 };
+        int theirs = -1, zero = 0;
+        size_t found = 0;
+        Error err = {};
+
+        kernel = make_pair(&theirs);
+        rtnl = rtnl_adopt(theirs);
+        ASSERT(say(kernel, NLMSG_DONE, NLM_F_MULTI | NLM_F_DUMP_INTR, 2, &zero, sizeof(zero)));
+        ASSERT(say(kernel, RTM_NEWLINK, NLM_F_MULTI, 4, &link, sizeof(link)));
+        ASSERT(say(kernel, NLMSG_DONE, NLM_F_MULTI, 4, &zero, sizeof(zero)));
+        ASSERT_OK(rtnl_each_link(rtnl, count_links, &found, &err), &err);
+        ASSERT_INT(found, 1);
+        ASSERT_INT(count_requests(kernel), 2);
+}
+
+/* A list that the kernel gives up ends with the reason. */
+TEST(a_list_that_fails_at_its_end) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        _cleanup_close_ int kernel = -1;
+        int theirs = -1, number = -EMSGSIZE;
+        size_t found = 0;
+        Error err = {};
+
+        kernel = make_pair(&theirs);
+        rtnl = rtnl_adopt(theirs);
+        ASSERT(say(kernel, NLMSG_DONE, NLM_F_MULTI, 2, &number, sizeof(number)));
+        ASSERT_INT(rtnl_each_link(rtnl, count_links, &found, &err), -EMSGSIZE);
+}
+
+TEST(an_error_without_a_number) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        _cleanup_close_ int kernel = -1;
+        int theirs = -1;
+        size_t found = 0;
+        Error err = {};
+
+        kernel = make_pair(&theirs);
+        rtnl = rtnl_adopt(theirs);
+        ASSERT(say(kernel, NLMSG_ERROR, 0, 2, NULL, 0));
+        ASSERT_INT(rtnl_each_link(rtnl, count_links, &found, &err), -EBADMSG);
+}
+
+/* ---- nfnetlink: a batch's beginning has number 1, its one message 2, its end 3 ---- */
+
+TEST(a_stale_error_is_no_answer) {
+        _cleanup_(nft_closep) Nft *nft = NULL;
+        _cleanup_close_ int kernel = -1;
+        int theirs = -1;
+        Error err = {};
+
+        kernel = make_pair(&theirs);
+        nft = nft_adopt(NFPROTO_INET, "test", theirs);
+        ASSERT(say_error(kernel, 1000, EEXIST));
+        ASSERT(say_error(kernel, 2, 0));
+        nft_put_table(nft);
+        ASSERT_OK(nft_commit(nft, &err), &err);
+        ASSERT(say_error(kernel, 5, EEXIST));
+        nft_put_table(nft);
+        ASSERT_INT(nft_commit(nft, &err), -EEXIST);
+        ASSERT_STR(err.message, "nftables: table 'test': File exists");
+}
+
+TEST(a_stale_answer_is_no_chain) {
+        _cleanup_(nft_closep) Nft *nft = NULL;
+        _cleanup_close_ int kernel = -1;
+        int theirs = -1;
+        bool has = true;
+        Error err = {};
+
+        kernel = make_pair(&theirs);
+        nft = nft_adopt(NFPROTO_INET, "test", theirs);
+        ASSERT(say(kernel, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN, 0, 1000, NULL, 0));
+        ASSERT(say_error(kernel, 1, ENOENT));
+        ASSERT_OK(nft_has_chain(nft, "c", &has, &err), &err);
+        ASSERT(!has);
+}
+
+TEST_MAIN()
