@@ -178,7 +178,10 @@ static int ensure_forwarding(Net *net, Error *err) {
         r = file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16, &text, &length, err);
         if (r == 0 && text[0] != '1') {
                 firewall_close_host(net->firewall);
-                r = sysctl_write("ipv4/ip_forward", "1", err);
+                /* The table may be there without the chain: it comes before what it guards. */
+                r = net_apply(net, err);
+                if (r == 0)
+                        r = sysctl_write("ipv4/ip_forward", "1", err);
         }
         net->forwarding = r == 0;
         return r;

@@ -1,6 +1,7 @@
 /* network-test.c: what networks and endpoints are given, and what is refused, in a network
  * namespace of this process's own. */
 #include <arpa/inet.h>
+#include <linux/netfilter.h>
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -8,6 +9,7 @@
 #include "base/id.h"
 #include "base/test.h"
 #include "net/netns.h"
+#include "net/ruleset.h"
 #include "net/state.h"
 #include "os/rtnetlink.h"
 
@@ -369,6 +371,101 @@ TEST(many_at_once) {
         ASSERT_OK(rtnl_each_link(world.rtnl, count_links, &links, &err), &err);
         ASSERT_INT(links, 0);
         ASSERT_OK(network_remove(world.net, &config, &err), &err);
+}
+
+/* A daemon's first start: the table is there before the first network makes the host forward. */
+TEST(forwarding_is_closed_behind_an_empty_start) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_(nft_closep) Nft *nft = NULL;
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        bool closed = false;
+        Error err = { 0 };
+
+        ASSERT_OK(sysctl_write("ipv4/ip_forward", "0", &err), &err);
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(net_reconcile(world.net, NULL, 0, NULL, NULL, 0, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(nft_open(NFPROTO_INET, RULESET_TABLE, &nft, &err), &err);
+        ASSERT_OK(nft_has_chain(nft, RULESET_CLOSED, &closed, &err), &err);
+        ASSERT(closed);
+}
+
+/* ---- what a restart finds ---- */
+
+static int restart(World *world, const NetworkConfig *config, const Endpoint *endpoint, int netns,
+                   Error *err) {
+        int r;
+
+        world->net = net_free(world->net);
+        r = net_new(world->loop, &world->net, err);
+        return r < 0 ? r : net_reconcile(world->net, config, 1, endpoint, &netns, 1, err);
+}
+
+static int bind_tcp(uint16_t port) {
+        struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(port) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        return bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 ? -1 : fd;
+}
+
+/* Another program took the port while no daemon was there, and gave it back: it is published still,
+ * and so nobody else's. */
+TEST(a_port_that_was_taken_stays_the_endpoints) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint one = endpoint_of("18080:80"), two = endpoint_of("18080:80");
+        _cleanup_close_ int netns = -1, foreign = -1;
+        Error err = { 0 };
+
+        ASSERT_OK(netns_new(&netns, &err), &err);
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        str_replace(&one.network_id, config.id);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &one, &err), &err);
+        ASSERT_OK(endpoint_join(world.net, &config, &one, netns, &err), &err);
+        world.net = net_free(world.net);
+        foreign = bind_tcp(18080);
+        ASSERT(foreign >= 0);
+        ASSERT_OK(restart(&world, &config, &one, netns, &err), &err);
+        close_fd(&foreign);
+        ASSERT(endpoint_reserve(world.net, &config, &two, &err) < 0);
+        ASSERT_STR(err.message, "Bind for 0.0.0.0:18080 failed: port is already allocated");
+        ASSERT_OK(endpoint_leave(world.net, &config, &one, &err), &err);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &two, &err), &err);
+        ASSERT_OK(endpoint_leave(world.net, &config, &two, &err), &err);
+}
+
+/* A restart holds the ports again before net_reconcile returns, and a record without an address
+ * gets one. */
+TEST(ports_and_addresses_after_a_restart) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of("18081:80");
+        _cleanup_close_ int netns = -1;
+        Error err = { 0 };
+
+        ASSERT_OK(netns_new(&netns, &err), &err);
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        str_replace(&endpoint.network_id, config.id);
+        str_replace(&endpoint.mac, NULL);
+        ASSERT_OK(restart(&world, &config, &endpoint, netns, &err), &err);
+        ASSERT_INT(bind_tcp(18081), -1);
+        ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+}
+
+TEST(wrong_host_port) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of("1:80");
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ((NetPort *)endpoint.ports.items)->host_port = 65536 + 22;
+        ASSERT(endpoint_reserve(world.net, &config, &endpoint, &err) < 0);
+        ASSERT_STR(err.message, "invalid host port 65558");
+        ASSERT_INT(err.kind, ERROR_INVALID);
 }
 
 __attribute__((constructor)) static void own_namespace(void) {

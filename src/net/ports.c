@@ -189,14 +189,26 @@ static int hold_ephemeral(PortTable *ports, NetPort *port, uint32_t address, int
         return 0;
 }
 
-int ports_hold(PortTable *ports, NetPort *port, const char *default_ip, int *ret_fd, Error *err) {
-        uint32_t address;
-        int r;
-
+static void fill_port(NetPort *port, const char *default_ip) {
         if (str_empty(port->host_ip))
                 str_replace(&port->host_ip, default_ip);
         if (str_empty(port->protocol))
                 str_replace(&port->protocol, "tcp");
+}
+
+void ports_note(PortTable *ports, NetPort *port, const char *default_ip) {
+        uint32_t address;
+
+        fill_port(port, default_ip);
+        if (ipv4_parse(port->host_ip, &address) == 0)
+                note_held(ports, port->protocol, port->host_port, address);
+}
+
+int ports_hold(PortTable *ports, NetPort *port, const char *default_ip, int *ret_fd, Error *err) {
+        uint32_t address;
+        int r;
+
+        fill_port(port, default_ip);
         if (port_protocol(port->protocol) == 0)
                 return error_kind(err, ERROR_INVALID, "invalid proto: %s", port->protocol);
         if (strchr(port->host_ip, ':'))
@@ -205,6 +217,9 @@ int ports_hold(PortTable *ports, NetPort *port, const char *default_ip, int *ret
                                   port->host_ip);
         if (ipv4_parse(port->host_ip, &address) < 0)
                 return error_kind(err, ERROR_INVALID, "invalid IP address %s", port->host_ip);
+        if (port->host_port < 0 || port->host_port > 65535 || port->host_port_end > 65535)
+                return error_kind(err, ERROR_INVALID, "invalid host port %lld",
+                                  (long long)MAX(port->host_port, port->host_port_end));
         if (port->host_port == 0)
                 return hold_ephemeral(ports, port, address, ret_fd, err);
         if (port->host_port_end <= port->host_port)

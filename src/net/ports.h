@@ -17,5 +17,8 @@ PortTable *ports_free(PortTable *ports);
  * the range) and writes what was taken into it. default_ip: for a port that names no host address.
  * *ret_fd is the socket, -1 for a protocol that the kernel has no sockets for. */
 int ports_hold(PortTable *ports, NetPort *port, const char *default_ip, int *ret_fd, Error *err);
-/* Forgets a held port and closes its socket. */
+/* Notes a certain port as taken though it could not be bound: another program has it, while an
+ * endpoint of ours goes on being published there. */
+void ports_note(PortTable *ports, NetPort *port, const char *default_ip);
+/* Forgets a held or noted port and closes its socket. */
 void ports_release(PortTable *ports, const NetPort *port, int fd);

@@ -3,8 +3,11 @@
 #include "net/reaper.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -67,6 +70,14 @@ static void delete_links(Reaper *reaper, const Job *jobs) {
         commit(reaper);
 }
 
+/* A packet that met the firewall's elements as they were may be on its way still, and its
+ * connection would come onto the list behind our back, for good where the client never pauses. The
+ * kernel handles a packet that came in within one read-side section, and this waits for all of
+ * them. EINVAL: a kernel with tickless processors cannot tell; then as before. */
+static void wait_for_packets(void) {
+        (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
 /* The list of connections may be long: it is read once for all that go together. */
 static void forget_ports(Reaper *reaper, const Job *jobs) {
         FirewallPort *ports = NULL;
@@ -79,6 +90,8 @@ static void forget_ports(Reaper *reaper, const Job *jobs) {
                 GROW(ports, count);
                 ports[count++] = job->port;
         }
+        if (count)
+                wait_for_packets();
         if (count && conntrack_forget(reaper->conntrack_fd, ports, count, &err) < 0)
                 log_warn("forget UDP connections: %s", err.message);
         free(ports);

@@ -34,7 +34,7 @@ static char *bare_address(const char *with_prefix) {
 }
 
 /* A port that another program took while no daemon was there stays published: the firewall's map is
- * ours alone. It is only not held. */
+ * ours alone. It is only not held, but no other endpoint's. */
 static void hold_again(Net *net, Member *member) {
         NetPort *ports = member->endpoint.ports.items;
 
@@ -46,9 +46,24 @@ static void hold_again(Net *net, Member *member) {
                                &member->held[i], &err) == 0)
                         continue;
                 member->held[i] = -1;
+                ports_note(net->ports, &ports[i], member->network->default_host_ip);
                 log_warn("container %.12s: %s", member->endpoint.container_id, err.message);
         }
         member->held_count = member->endpoint.ports.count;
+}
+
+/* The record as it is, but for an address that it lacks and that was given just now. */
+static void keep_record(Endpoint *to, const Endpoint *record) {
+        Endpoint given = *to;
+
+        *to = (Endpoint){ 0 };
+        json_copy(&net_endpoint_table, record, to);
+        if (str_empty(to->address)) {
+                str_replace(&to->address, given.address);
+                str_replace(&to->gateway, given.gateway);
+                str_replace(&to->mac, given.mac);
+        }
+        json_done(&net_endpoint_table, &given);
 }
 
 /* The same address as before; ports are held apart, as one that cannot be is no failure here. */
@@ -72,8 +87,7 @@ static int restore_member(Net *net, Network *network, const Endpoint *endpoint, 
         json_done(&net_endpoint_table, &wanted);
         if (r < 0)
                 return r;
-        json_done(&net_endpoint_table, &member->endpoint);
-        json_copy(&net_endpoint_table, endpoint, &member->endpoint);
+        keep_record(&member->endpoint, endpoint);
         free(member->held);
         hold_again(net, member);
         *ret = member;

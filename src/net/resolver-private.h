@@ -23,6 +23,7 @@ typedef struct Attachment {
         int udp_fd, tcp_fd;
         int netns_fd; /* where upstream servers are asked from; -1: the host's */
         LoopSource *udp_source, *tcp_source;
+        LoopSource *tcp_timer; /* no descriptor was free: until connections are taken again */
         struct sockaddr_storage servers[SERVERS_MAX];
         size_t server_count;
         Forward *forwards;
@@ -43,8 +44,8 @@ size_t *resolver_forward_count(Resolver *resolver);
 void client_ask(Attachment *attachment, const Client *client, const uint8_t *data, size_t length);
 void client_answer(Attachment *attachment, const Client *client, const void *data, size_t length);
 
-/* Takes connections that wait at attachment->tcp_fd. */
-void stream_accept(Attachment *attachment);
+/* Takes the connections that come to attachment->tcp_fd from now on. */
+int stream_listen(Attachment *attachment, Error *err);
 void stream_answer(Stream *stream, const void *data, size_t length);
 void stream_close_all(Attachment *attachment);
 

@@ -3,8 +3,11 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/test.h"
@@ -98,17 +101,24 @@ static void make_query(Buf *query, const char *name, uint16_t type) {
         buf_add(query, tail, sizeof(tail));
 }
 
-static int client(int netns, int type) {
+static int client_socket(int netns, int type) {
         _cleanup_netns_ int home = -1;
+
+        return netns_enter(netns, &home, NULL) < 0 ? -1 : socket(AF_INET, type | SOCK_CLOEXEC, 0);
+}
+
+static int connect_client(int fd) {
         struct sockaddr_in server = { .sin_family = AF_INET,
                                       .sin_port = htons(53),
                                       .sin_addr.s_addr = inet_addr("127.0.0.11") };
-        int fd;
 
-        if (netns_enter(netns, &home, NULL) < 0)
-                return -1;
-        fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-        if (connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
+        return connect(fd, (struct sockaddr *)&server, sizeof(server));
+}
+
+static int client(int netns, int type) {
+        int fd = client_socket(netns, type);
+
+        if (connect_client(fd) < 0)
                 close_fd(&fd);
         return fd;
 }
@@ -288,6 +298,43 @@ TEST(over_tcp) {
 }
 
 /* Upstream is asked over TCP too, where the client asks so. */
+static int64_t processor_time(void) {
+        struct timespec time;
+
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+        return time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
+}
+
+/* A connection for which there is no descriptor waits until there is one, and the thread does not
+ * turn meanwhile. */
+TEST(no_descriptor_for_a_connection) {
+        _cleanup_(scene_done) Scene scene;
+        _cleanup_close_ int fd = -1;
+        struct rlimit old, none;
+        struct pollfd item;
+        int64_t before;
+        Error err = { 0 };
+        Reply reply;
+        int r;
+
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        ASSERT(ask(&scene, scene.web_netns, "web", DNS_TYPE_A, &reply)); /* it is attached */
+        ASSERT_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+        none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+        fd = client_socket(scene.web_netns, SOCK_STREAM);
+        item = (struct pollfd){ .fd = fd, .events = POLLIN };
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+        r = connect_client(fd);
+        before = processor_time();
+        (void)poll(&item, 1, 400); /* how long it is watched */
+        before = processor_time() - before;
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
+        ASSERT_INT(r, 0);
+        ASSERT(before < 60 * NSEC_PER_MSEC);
+        ASSERT(ask_stream(fd, "db", &reply));
+        ASSERT_INT(answers_in(&reply), 1);
+}
+
 TEST(forwarded_over_tcp) {
         _cleanup_(scene_done) Scene scene;
         _cleanup_close_ int fd = -1, peer = -1;

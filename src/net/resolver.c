@@ -180,12 +180,6 @@ static void on_udp(void *data, int fd, uint32_t events) {
         }
 }
 
-static void on_tcp(void *data, int fd, uint32_t events) {
-        (void)fd;
-        (void)events;
-        stream_accept(data);
-}
-
 /* ---- attachments ---- */
 
 static void free_attachment(void *data) {
@@ -195,6 +189,7 @@ static void free_attachment(void *data) {
         stream_close_all(attachment);
         loop_remove(attachment->udp_source);
         loop_remove(attachment->tcp_source);
+        loop_remove(attachment->tcp_timer);
         close_fd(&attachment->udp_fd);
         close_fd(&attachment->tcp_fd);
         close_fd(&attachment->netns_fd);
@@ -221,8 +216,7 @@ static void add_attachment(void *data) {
         r = loop_add_fd(resolver->loop, attachment->udp_fd, EPOLLIN, on_udp, attachment,
                         &attachment->udp_source, &err);
         if (r == 0)
-                r = loop_add_fd(resolver->loop, attachment->tcp_fd, EPOLLIN, on_tcp, attachment,
-                                &attachment->tcp_source, &err);
+                r = stream_listen(attachment, &err);
         if (r < 0)
                 log_error("serve names to container %.12s: %s", attachment->container_id,
                           err.message);

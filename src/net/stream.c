@@ -8,6 +8,7 @@
 #include "net/resolver-private.h"
 
 #define IDLE (10 * NSEC_PER_SEC)
+#define LISTEN_AGAIN (250 * NSEC_PER_MSEC)
 
 struct Stream {
         Attachment *attachment;
@@ -134,18 +135,9 @@ void stream_answer(Stream *stream, const void *data, size_t length) {
                 advance(stream);
 }
 
-void stream_accept(Attachment *attachment) {
-        Stream *stream;
-        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
-        int fd = accept4(attachment->tcp_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+static void add_stream(Attachment *attachment, int fd) {
+        Stream *stream = NEW(Stream);
 
-        if (fd < 0)
-                return;
-        if (attachment->stream_count >= STREAMS_MAX_EACH) {
-                close_fd(&fd);
-                return;
-        }
-        stream = NEW(Stream);
         *stream = (Stream){ .attachment = attachment, .fd = fd, .next = attachment->streams };
         if (stream->next)
                 stream->next->previous = stream;
@@ -156,6 +148,44 @@ void stream_accept(Attachment *attachment) {
                 free_stream(stream);
         else
                 restart_timer(stream);
+}
+
+static void on_listen_again(void *data);
+
+static void listen_later(Attachment *attachment) {
+        attachment->tcp_source = loop_remove(attachment->tcp_source);
+        attachment->tcp_timer =
+                loop_add_timer(resolver_loop(attachment->resolver),
+                               clock_monotonic() + LISTEN_AGAIN, on_listen_again, attachment);
+}
+
+static void on_listen_again(void *data) {
+        Attachment *attachment = data;
+
+        attachment->tcp_timer = NULL;
+        if (stream_listen(attachment, NULL) < 0)
+                listen_later(attachment);
+}
+
+static void on_connection(void *data, int listen_fd, uint32_t events) {
+        Attachment *attachment = data;
+        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
+        int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        (void)events;
+        if (fd >= 0 && attachment->stream_count < STREAMS_MAX_EACH) {
+                add_stream(attachment, fd);
+        } else if (fd >= 0) {
+                close_fd(&fd);
+        } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+                /* Without a descriptor it stays readable, and the thread would turn without end. */
+                listen_later(attachment);
+        }
+}
+
+int stream_listen(Attachment *attachment, Error *err) {
+        return loop_add_fd(resolver_loop(attachment->resolver), attachment->tcp_fd, EPOLLIN,
+                           on_connection, attachment, &attachment->tcp_source, err);
 }
 
 void stream_close_all(Attachment *attachment) {
