@@ -583,7 +583,7 @@ static int finish(Pull *pull, bool named, Error *err) {
 
 static int run(Pull *pull, Error *err) {
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
-        bool known, named;
+        bool known = false, named = false;
         int r = session_start(&pull->options, NULL, &session, err);
 
         if (r == 0)
