@@ -217,14 +217,6 @@ told() { brig events --since "$1" --until "$(($(date +%s) + 1))" --format '{{jso
   [ "$(told "$since" "$id" | grep -cE '^(un)?mount')" -eq 2 ]
 }
 
-# image_of NAME COMMAND: the busybox root, changed by a shell command that runs in it.
-image_of() {
-  rm -rf "$root/changed" && mkdir "$root/changed"
-  tar -C "$root/changed" -xf "$(busybox_tar)"
-  (cd "$root/changed" && eval "$2")
-  tar -C "$root/changed" -cf - . | brig import - "$1" >/dev/null
-}
-
 @test "/etc/mtab shows the container's mounts, /.dockerenv that it is one; no link of an image is followed to make them" {
   [ "$(brig run --rm busybox readlink /etc/mtab)" = /proc/mounts ]
   brig run --rm busybox test -f /.dockerenv

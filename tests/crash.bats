@@ -59,6 +59,19 @@ engine_is_well() {
   done
 }
 
+@test "killed while an image's init layer is made: the next container finishes it" {
+  restart_with create.initlayer=kill
+  image_of fresh 'echo fresh >own'
+  run brig create --name first fresh true
+  expect_death create.initlayer
+  [ "$(ls -d "$root"/data/image/snapshots/*/init.new | wc -l)" -eq 1 ]
+  [ "$(brig run --rm fresh sh -c 'cat own; readlink /etc/mtab')" = $'fresh\n/proc/mounts' ]
+  [ -z "$(ls -d "$root"/data/image/snapshots/*/init.new 2>/dev/null)" ]
+  brig rm -f first >/dev/null 2>&1 || :
+  brig rmi fresh
+  engine_is_well
+}
+
 @test "start killed at each step: the container is there, not half running, and starts" {
   for point in start.attach start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
     restart_with "$point=kill"

@@ -141,6 +141,14 @@ push_busybox() {
   on_host skopeo copy --quiet --dest-tls-verify=false "docker-archive:$suite/busybox.oci" "docker://127.0.0.1:$registry_port/$1"
 }
 
+# image_of NAME COMMAND: the busybox root, changed by a shell command that runs in it.
+image_of() {
+  rm -rf "$root/changed" && mkdir "$root/changed"
+  tar -C "$root/changed" -xf "$(busybox_tar)"
+  (cd "$root/changed" && eval "$2")
+  tar -C "$root/changed" -cf - . | brig import - "$1" >/dev/null
+}
+
 # A docker-archive of the busybox root, made without any engine.
 make_busybox_archive() {
   local dir layer config

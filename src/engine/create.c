@@ -67,12 +67,20 @@ static int create_image(void *data, Error *err) {
 
 static int create_layers(void *data, Error *err) {
         CreateJob *job = data;
-        _cleanup_strv_ char **lowers = NULL;
+        _cleanup_strv_ char **lowers = NULL, **paths = NULL;
+        char *layer = NULL;
 
         int r = image_layers(job->engine->images, &job->image, &lowers, err);
         for (char **lower = lowers; r == 0 && lower && *lower; lower++)
-                strv_take(&job->container->lowers, str_format(IMAGE_DIRECTORY "%s", *lower));
-        return r;
+                strv_format(&paths, IMAGE_DIRECTORY "%s", *lower);
+        if (r == 0)
+                r = init_layer(job->engine, paths, &layer, err);
+        if (r < 0)
+                return r;
+        strv_take(&job->container->lowers, layer);
+        for (char **path = paths; *path; path++)
+                strv_add(&job->container->lowers, *path);
+        return 0;
 }
 
 /* ---- name and host name ---- */
@@ -186,7 +194,7 @@ static int create_directories(void *data, Error *err) {
         /* upper is the container's root directory as its processes see it. */
         if (mkdirat(dir_fd, upper, 0755) < 0 || mkdirat(dir_fd, work, 0700) < 0)
                 return error_set(err, errno, "make the container's directories");
-        return rootfs_init(job->container, err);
+        return 0;
 }
 
 static int create_hold(void *data, Error *err) {
@@ -244,10 +252,10 @@ static const Step create_steps[] = {
         { "create.image", create_image, NULL },
         { "create.name", create_name, create_name_undo },
         { "create.networks", create_networks, NULL },
-        { "create.layers", create_layers, NULL },
         { "create.intent", create_intent, create_intent_undo },
-        { "create.directories", create_directories, NULL },
         { "create.hold", create_hold, create_hold_undo },
+        { "create.layers", create_layers, NULL },
+        { "create.directories", create_directories, NULL },
         { "create.mounts", create_mounts, create_mounts_undo },
         { "create.record", create_record, create_record_undo },
         { "create.ready", create_ready, NULL },

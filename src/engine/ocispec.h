@@ -34,9 +34,16 @@ int rootfs_open_file(const Container *container, const char *path, int *ret_fd, 
 /* A descriptor of a read-only, detached view of the container's root as its image has it. */
 int rootfs_open_image(const Container *container, int *ret_fd, Error *err);
 
-/* At create, in the container's own layer, which is empty: the file /.dockerenv, and the link
- * /etc/mtab where the image's /etc is a directory or missing. Follows no link of the image. */
-int rootfs_init(const Container *container, Error *err);
+/* A detached overlay of directories below the data root, topmost first; read-only where upper_fd
+ * and work_fd are -1. */
+int rootfs_mount_layers(const Engine *engine, char *const *paths, int upper_fd, int work_fd,
+                        int *ret_fd, Error *err);
+
+/* ---- initlayer.c ---- */
+/* The layer that goes on top of an image's, made where it is not there yet; lowers are the image's,
+ * topmost first, below the data root, as container->lowers has them. *ret is such a path, too, the
+ * caller's. Follows the image's links within its root only. */
+int init_layer(Engine *engine, char *const *lowers, char **ret, Error *err);
 
 /* ---- ocispec-mounts.c, ocispec-devices.c, ocispec-resources.c: parts of the document ---- */
 int ocispec_mounts(Container *container, const OcispecContext *context, OciConfig *config,

@@ -1,7 +1,6 @@
-/* rootfiles.c: reads files of a container's root that is not mounted here, and makes those that
- * each has beside its image. The layers are looked through from the top by descriptor; where a link
- * makes that more than a look-up, the kernel's overlay answers. Nothing of a container's is ever
- * resolved as a path of the host. */
+/* rootfiles.c: reads files of a container's root that is not mounted here. The layers are looked
+ * through from the top by descriptor; where a link makes that more than a look-up, the kernel's
+ * overlay answers. Nothing of a container's is ever resolved as a path of the host. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -77,8 +76,8 @@ static Found find_in_layer(int layer_fd, const char *directory, const char *name
         return *ret_fd < 0 ? FOUND_LINK : FOUND_FILE;
 }
 
-static int open_layer(const Container *container, const char *path, int *ret_fd, Error *err) {
-        int fd = open_in_root(container->engine->data_root_fd, path, O_PATH | O_DIRECTORY,
+static int open_layer(const Engine *engine, const char *path, int *ret_fd, Error *err) {
+        int fd = open_in_root(engine->data_root_fd, path, O_PATH | O_DIRECTORY,
                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 
         if (fd < 0)
@@ -93,30 +92,31 @@ static void fds_done(int *fds, size_t count) {
         free(fds);
 }
 
-static int mount_layers(const Container *container, char *const *paths, int *ret_fd, Error *err) {
+int rootfs_mount_layers(const Engine *engine, char *const *paths, int upper_fd, int work_fd,
+                        int *ret_fd, Error *err) {
         size_t count = strv_length(paths), opened = 0;
         int *fds = NEW_ARRAY(int, count);
         int r = 0;
 
         for (; r == 0 && opened < count; opened++) {
                 fds[opened] = -1;
-                r = open_layer(container, paths[opened], &fds[opened], err);
+                r = open_layer(engine, paths[opened], &fds[opened], err);
         }
         if (r == 0)
-                r = overlay_mount(fds, count, -1, -1, ret_fd, err);
+                r = overlay_mount(fds, count, upper_fd, work_fd, ret_fd, err);
         fds_done(fds, opened);
         return r;
 }
 
 int rootfs_open_image(const Container *container, int *ret_fd, Error *err) {
-        return mount_layers(container, container->lowers, ret_fd, err);
+        return rootfs_mount_layers(container->engine, container->lowers, -1, -1, ret_fd, err);
 }
 
 static int open_by_overlay(const Container *container, char *const *paths, const char *path,
                            int *ret_fd, Error *err) {
         _cleanup_close_ int root_fd = -1;
 
-        int r = mount_layers(container, paths, &root_fd, err);
+        int r = rootfs_mount_layers(container->engine, paths, -1, -1, &root_fd, err);
         if (r < 0)
                 return r;
         *ret_fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
@@ -148,7 +148,7 @@ int rootfs_open_file(const Container *container, const char *path, int *ret_fd, 
         for (char **layer = paths; *layer; layer++) {
                 _cleanup_close_ int layer_fd = -1;
 
-                r = open_layer(container, *layer, &layer_fd, err);
+                r = open_layer(container->engine, *layer, &layer_fd, err);
                 if (r < 0)
                         return r;
                 switch (find_in_layer(layer_fd, directory, slash ? slash + 1 : path, ret_fd)) {
@@ -164,65 +164,4 @@ int rootfs_open_file(const Container *container, const char *path, int *ret_fd, 
                 }
         }
         return 0;
-}
-
-/* ---- what each root has beside its image ---- */
-
-/* A directory in the root of the container's image: *ret_fd, or -1 where there is none;
- * *ret_other: there is something else of that name. */
-static int open_image_directory(const Container *container, const char *name, int *ret_fd,
-                                bool *ret_other, Error *err) {
-        *ret_fd = -1;
-        *ret_other = false;
-        for (char **lower = container->lowers; lower && *lower; lower++) {
-                _cleanup_close_ int layer_fd = -1;
-                struct stat status;
-
-                int r = open_layer(container, *lower, &layer_fd, err);
-                if (r < 0)
-                        return r;
-                if (fstatat(layer_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-                        continue;
-                *ret_other = !S_ISDIR(status.st_mode) && !is_whiteout(&status);
-                if (!S_ISDIR(status.st_mode))
-                        return 0;
-                *ret_fd = openat(layer_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                return *ret_fd < 0 ? error_set(err, errno, "open /%s of the image", name) : 0;
-        }
-        return 0;
-}
-
-/* What runs in a container reads its mounts in /etc/mtab as in /proc/mounts, whatever the image has
- * there. */
-static int make_mtab(const Container *container, int upper_fd, Error *err) {
-        _cleanup_close_ int image_fd = -1;
-        _cleanup_close_ int etc_fd = -1;
-        bool other;
-
-        int r = open_image_directory(container, "etc", &image_fd, &other, err);
-        if (r < 0 || other)
-                return r;
-        if (mkdirat(upper_fd, "etc", 0755) < 0)
-                return error_set(err, errno, "make /etc of the container");
-        etc_fd = openat(upper_fd, "etc", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (etc_fd < 0)
-                return error_set(err, errno, "open /etc of the container");
-        if (image_fd >= 0)
-                r = metadata_copy(image_fd, etc_fd, err);
-        if (r == 0 && symlinkat("/proc/mounts", etc_fd, "mtab") < 0)
-                return error_set(err, errno, "make /etc/mtab of the container");
-        return r;
-}
-
-int rootfs_init(const Container *container, Error *err) {
-        _cleanup_free_ char *upper = str_format("containers/%s/upper", container->id);
-        _cleanup_close_ int upper_fd = -1;
-
-        int r = open_layer(container, upper, &upper_fd, err);
-        if (r < 0)
-                return r;
-        /* Programs tell by it that they are in a container. */
-        if (mknodat(upper_fd, ".dockerenv", S_IFREG | 0755, 0) < 0)
-                return error_set(err, errno, "make /.dockerenv of the container");
-        return make_mtab(container, upper_fd, err);
 }
