@@ -10,11 +10,13 @@ setup_file() {
   on_host ip link set lan1 up
   start_daemon
   load_busybox
-  export root host_pid daemon_pid
+  export root host_pid
+  echo "$daemon_pid" >"$root/daemon"
 }
 
 teardown_file() {
   load lib
+  daemon_pid=$(cat "$root/daemon")
   on_host ip link del lan0
   end_host
 }
@@ -183,11 +185,40 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   wait_until bash -c 'nsenter -t '"$host_pid"' -n curl -s --max-time 2 http://127.0.0.1:18090/ | grep -q hello'
 }
 
+@test "the default bridge shows its subnet and gateway" {
+  run brig network inspect bridge --format '{{json .IPAM}}'
+  [ "$output" = '{"Driver":"default","Options":null,"Config":[{"Subnet":"172.17.0.0/16","Gateway":"172.17.0.1"}]}' ]
+}
+
+# Asked without the daemon's help, the moment it answers.
+@test "a daemon that was killed holds its ports and serves names again once it answers" {
+  brig network create front
+  brig run -d --name web --network front -p 18091:80 -p 18092:80/udp busybox httpd -f -h /www
+  brig run -d --name asker --network front busybox sleep 1000
+  address=$(brig inspect -f '{{.NetworkSettings.Networks.front.IPAddress}}' web)
+  asker=$(brig inspect -f '{{.State.Pid}}' asker)
+  daemon_pid=$(cat "$root/daemon")
+  kill_daemon
+  start_daemon
+  echo "$daemon_pid" >"$root/daemon"
+  run nsenter --target "$asker" --net busybox nslookup web 127.0.0.11
+  [[ $output == *"Address: $address"* || $output == *"Address 1: $address"* ]]
+  run on_host python3 -c 'import socket; socket.socket().bind(("0.0.0.0", 18091))'
+  [[ $output == *'Address already in use'* ]]
+  run on_host python3 -c 'import socket; socket.socket(type=socket.SOCK_DGRAM).bind(("0.0.0.0", 18092))'
+  [[ $output == *'Address already in use'* ]]
+  run fetch http://127.0.0.1:18091/
+  [ "$output" = "hello from a container" ]
+}
+
 @test "overlapping and wrong networks are refused in Docker's words" {
   brig network create --subnet 10.55.0.0/16 first
   run brig network create --subnet 10.55.1.0/24 second
   [ "$status" -eq 1 ]
   [[ $output == *'Pool overlaps with other one on this address space'* ]]
+  run brig network create --subnet 300.0.0.0/16 second
+  [ "$status" -eq 1 ]
+  [[ $output == *'Invalid subnet 300.0.0.0/16 : invalid CIDR address: 300.0.0.0/16' ]]
   run brig network create first
   [[ $output == *'network with name first already exists'* ]]
   run brig network rm bridge

@@ -57,20 +57,22 @@ const JsonTable net_endpoint_table = JSON_TABLE(Endpoint, "Endpoint", endpoint_f
 
 /* ---- a network's pools ---- */
 
-static int claim(AddressPool *pool, const char *what, const char *text, Error *err) {
+/* what: by what name the user knows the address. */
+static int claim(AddressPool *pool, const char *what, const char *name, const char *text,
+                 Error *err) {
         char subnet[IPV4_TEXT_MAX];
         uint32_t address;
 
         subnet_format(pool_subnet(pool), subnet);
         if (ipv4_parse(text, &address) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid %s %s: invalid address", what, text);
+                return error_kind(err, ERROR_INVALID, "invalid %s %s: invalid address", what, name);
         switch (pool_claim(pool, address)) {
         case 0:
                 return 0;
         case -ERANGE:
                 return error_kind(err, ERROR_INVALID,
-                                  "invalid %s %s: parent subnet %s doesn't contain it", what, text,
-                                  subnet);
+                                  "invalid %s %s: parent subnet %s doesn't contain this address",
+                                  what, name, subnet);
         default:
                 return error_kind(err, ERROR_FORBIDDEN, "Address already in use: %s %s", what,
                                   text);
@@ -78,17 +80,30 @@ static int claim(AddressPool *pool, const char *what, const char *text, Error *e
 }
 
 static int parse_range(const char *text, Subnet subnet, Subnet *ret, Error *err) {
-        char parent[IPV4_TEXT_MAX];
-        Error why = { 0 };
+        char parent[IPV4_TEXT_MAX], right[IPV4_TEXT_MAX];
+        int r = cidr_parse(text, ret);
 
-        if (subnet_parse(text, ret, &why) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid ip-range %s: %s", text, why.message);
-        if (subnet_has(subnet, ret->address) && ret->prefix >= subnet.prefix)
-                return 0;
+        if (strchr(text, ':'))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid ip-range %s: parent subnet is an IPv4 block", text);
+        if (r == -EINVAL)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid ip-range %s: invalid CIDR block notation", text);
+        subnet_format(*ret, right);
         subnet_format(subnet, parent);
-        return error_kind(err, ERROR_INVALID,
-                          "invalid ip-range %s: parent subnet %s doesn't contain ip-range", text,
-                          parent);
+        if (r < 0)
+                return error_kind(err, ERROR_INVALID, "invalid ip-range %s: it should be %s", text,
+                                  right);
+        if (subnets_overlap(subnet, *ret) && ret->prefix < subnet.prefix)
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "invalid ip-range %s: CIDR block is bigger than its parent subnet %s", text,
+                        parent);
+        if (!subnet_has(subnet, ret->address))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid ip-range %s: parent subnet %s doesn't contain ip-range",
+                                  text, parent);
+        return 0;
 }
 
 /* The gateway is the first address of the pool unless the record names one. Auxiliary addresses are
@@ -106,7 +121,8 @@ static int open_pool(Network *network, size_t number, NetPool *config, Error *er
         pool = network->pools[number] = pool_new(subnet, str_empty(config->range) ? NULL : &range);
         network->pool_count++;
         for (size_t i = 0; i < config->auxiliary.count; i++) {
-                r = claim(pool, "auxiliary address", config->auxiliary.items[i].value, err);
+                r = claim(pool, "auxiliary address", config->auxiliary.items[i].key,
+                          config->auxiliary.items[i].value, err);
                 if (r < 0)
                         return r;
         }
@@ -119,7 +135,7 @@ static int open_pool(Network *network, size_t number, NetPool *config, Error *er
                 str_replace(&config->gateway, text);
                 return 0;
         }
-        r = claim(pool, "gateway", config->gateway, err);
+        r = claim(pool, "gateway", config->gateway, config->gateway, err);
         return r < 0 ? r : ipv4_parse(config->gateway, &network->gateways[number]);
 }
 

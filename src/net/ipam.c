@@ -52,28 +52,37 @@ static uint32_t host_mask(unsigned prefix) {
         return prefix == 0 ? UINT32_MAX : prefix >= 32 ? 0 : UINT32_MAX >> prefix;
 }
 
-int subnet_parse(const char *text, Subnet *ret, Error *err) {
+int cidr_parse(const char *text, Subnet *ret) {
         const char *slash = strchr(text, '/');
-        _cleanup_free_ char *address_text = NULL;
-        char right[IPV4_TEXT_MAX];
+        _cleanup_free_ char *address_text = slash ? str_copy_n(text, (size_t)(slash - text)) : NULL;
         uint32_t address;
         int prefix;
+
+        if (!slash || ipv4_parse(address_text, &address) < 0 ||
+            str_to_int_in(slash + 1, 1, 32, &prefix) < 0)
+                return -EINVAL;
+        *ret = (Subnet){ address & ~host_mask((unsigned)prefix), (unsigned)prefix };
+        return ret->address == address ? 0 : -ERANGE;
+}
+
+int subnet_parse(const char *text, Subnet *ret, Error *err) {
+        char right[IPV4_TEXT_MAX];
 
         if (strchr(text, ':'))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "subnet %s: IPv6 networks are not supported yet, leave it out",
                                   text);
-        if (slash)
-                address_text = str_copy_n(text, (size_t)(slash - text));
-        if (!slash || ipv4_parse(address_text, &address) < 0 ||
-            str_to_int_in(slash + 1, 1, 32, &prefix) < 0)
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid subnet %s: invalid CIDR block notation", text);
-        *ret = (Subnet){ address & ~host_mask((unsigned)prefix), (unsigned)prefix };
-        if (ret->address == address)
+        switch (cidr_parse(text, ret)) {
+        case 0:
                 return 0;
-        subnet_format(*ret, right);
-        return error_kind(err, ERROR_INVALID, "invalid subnet %s: it should be %s", text, right);
+        case -ERANGE:
+                subnet_format(*ret, right);
+                return error_kind(err, ERROR_INVALID, "invalid subnet %s: it should be %s", text,
+                                  right);
+        default:
+                return error_kind(err, ERROR_INVALID,
+                                  "Invalid subnet %s : invalid CIDR address: %s", text, text);
+        }
 }
 
 /* ---- subnets ---- */

@@ -14,7 +14,10 @@ typedef struct Subnet {
 
 #define IPV4_TEXT_MAX 20 /* "255.255.255.255/32" and a NUL */
 
-/* "172.28.0.0/16". An address with host bits, and IPv6, are refused in Docker's words. */
+/* "172.28.0.0/16". -EINVAL for what is no such text; -ERANGE, with *ret what it should be, for an
+ * address with host bits. */
+int cidr_parse(const char *text, Subnet *ret);
+/* The same with Docker's words for what is refused, IPv6 too. */
 int subnet_parse(const char *text, Subnet *ret, Error *err);
 void subnet_format(Subnet subnet, char text[IPV4_TEXT_MAX]);
 uint32_t subnet_last(Subnet subnet);

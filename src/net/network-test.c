@@ -373,6 +373,48 @@ TEST(many_at_once) {
         ASSERT_OK(network_remove(world.net, &config, &err), &err);
 }
 
+/* What is wrong with a pool that its subnet is not, in the words of dockerd 25. */
+TEST(refused_pools) {
+        static const struct {
+                const char *range, *gateway, *auxiliary, *message;
+        } rows[] = {
+                { "x", NULL, NULL, "invalid ip-range x: invalid CIDR block notation" },
+                { "fd00::/64", NULL, NULL,
+                  "invalid ip-range fd00::/64: parent subnet is an IPv4 block" },
+                { "10.9.0.1/25", NULL, NULL,
+                  "invalid ip-range 10.9.0.1/25: it should be 10.9.0.0/25" },
+                { "10.0.0.0/8", NULL, NULL,
+                  "invalid ip-range 10.0.0.0/8: CIDR block is bigger than its parent subnet "
+                  "10.9.0.0/24" },
+                { "10.8.0.0/25", NULL, NULL,
+                  "invalid ip-range 10.8.0.0/25: parent subnet 10.9.0.0/24 doesn't contain "
+                  "ip-range" },
+                { NULL, "10.9.0.300", NULL, "invalid gateway 10.9.0.300: invalid address" },
+                { NULL, "10.8.0.1", NULL,
+                  "invalid gateway 10.8.0.1: parent subnet 10.9.0.0/24 doesn't contain this "
+                  "address" },
+                { NULL, NULL, "10.8.0.1",
+                  "invalid auxiliary address a: parent subnet 10.9.0.0/24 doesn't contain this "
+                  "address" },
+        };
+        _cleanup_world_ World world = { 0 };
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_config_ NetworkConfig config = config_of("10.9.0.0/24", NULL, NULL);
+                NetPool *pool = config.pools.items;
+
+                str_replace(&pool->range, rows[i].range);
+                str_replace(&pool->gateway, rows[i].gateway);
+                if (rows[i].auxiliary)
+                        pairs_put(&pool->auxiliary, "a", rows[i].auxiliary);
+                ASSERT(network_create(world.net, &config, &err) < 0);
+                ASSERT_STR(err.message, rows[i].message);
+                ASSERT_INT(err.kind, ERROR_INVALID);
+        }
+}
+
 /* A daemon's first start: the table is there before the first network makes the host forward. */
 TEST(forwarding_is_closed_behind_an_empty_start) {
         _cleanup_world_ World world = { 0 };
