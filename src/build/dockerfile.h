@@ -1,0 +1,100 @@
+/* dockerfile.h: Dockerfiles as text to instructions with their places. Knows the language's grammar
+ * and nothing of stages' meaning, images or files. Dockerfile reference; moby/buildkit's
+ * frontend/dockerfile/parser is the behaviour that users have. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+/* Lines and columns count from 1; end_line is the last line of the instruction, heredocs included.
+ */
+typedef struct SourceRange {
+        unsigned line, column, end_line;
+} SourceRange;
+
+typedef enum InstructionKind {
+        INSTRUCTION_ADD,
+        INSTRUCTION_ARG,
+        INSTRUCTION_CMD,
+        INSTRUCTION_COPY,
+        INSTRUCTION_ENTRYPOINT,
+        INSTRUCTION_ENV,
+        INSTRUCTION_EXPOSE,
+        INSTRUCTION_FROM,
+        INSTRUCTION_HEALTHCHECK,
+        INSTRUCTION_LABEL,
+        INSTRUCTION_MAINTAINER,
+        INSTRUCTION_ONBUILD,
+        INSTRUCTION_RUN,
+        INSTRUCTION_SHELL,
+        INSTRUCTION_STOPSIGNAL,
+        INSTRUCTION_USER,
+        INSTRUCTION_VOLUME,
+        INSTRUCTION_WORKDIR,
+        INSTRUCTION_KINDS
+} InstructionKind;
+
+/* --name=value, or --name with value NULL. */
+typedef struct InstructionFlag {
+        char *name, *value;
+} InstructionFlag;
+
+/* <<NAME …: content as it stands in the file (tabs taken off for <<-), with its last newline. */
+typedef struct Heredoc {
+        char *name, *content;
+        bool expand; /* the name was not quoted */
+        bool strip_tabs;
+        SourceRange at; /* of the content */
+} Heredoc;
+
+typedef struct Instruction {
+        InstructionKind kind;
+        char *keyword; /* as it was written: "from" */
+        char *text;    /* the whole, continuation lines joined, without comments: for history and
+                          errors */
+        char *rest;    /* what follows keyword and flags */
+        InstructionFlag *flags;
+        size_t flag_count;
+        bool is_json; /* exec form: words holds the array */
+        char **words; /* by the kind's own splitting, before any substitution: the array's strings;
+                         for ENV, LABEL, ARG: name, value, name, value (ARG without a value: "");
+                         for RUN, CMD, ENTRYPOINT in shell form: one word, the command line */
+        bool *has_value; /* ARG only, one a name: "ARG a" and "ARG a=" differ */
+        Heredoc *heredocs;
+        size_t heredoc_count;
+        char **comments; /* the comment lines right above it, without '#': descriptions */
+        struct Instruction *onbuild; /* of ONBUILD: the instruction that it keeps */
+        SourceRange at;
+} Instruction;
+
+/* # syntax=…, # escape=…, # check=skip=…;error=… */
+typedef struct Directives {
+        char *syntax;
+        char escape; /* '\\' or '`' */
+        char **skip; /* names of checks; "all" */
+        bool error;  /* a finding fails the build */
+} Directives;
+
+typedef struct Dockerfile {
+        char *name;   /* of the file, for errors */
+        char *source; /* the text, for quoting lines */
+        Directives directives;
+        Instruction *instructions;
+        size_t count;
+} Dockerfile;
+
+/* text need not be NUL-terminated. Errors are of the kind invalid and say
+ * "NAME:LINE:COLUMN: what (did you mean X?)", the line quoted below as BuildKit's client shows it.
+ * *ret is the caller's to dockerfile_done, and empty after an error. */
+int dockerfile_parse(const char *name, const char *text, size_t length, Dockerfile *ret,
+                     Error *err);
+void dockerfile_done(Dockerfile *file);
+
+const char *instruction_name(InstructionKind kind);                             /* "FROM" */
+const char *instruction_flag(const Instruction *instruction, const char *name); /* borrowed; NULL */
+/* "name:line:column: message" and the quoted line: what every later step says of an instruction. */
+int dockerfile_error(const Dockerfile *file, SourceRange at, Error *err, const char *format, ...)
+        PRINTF_LIKE(4, 5);
