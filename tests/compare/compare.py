@@ -74,8 +74,8 @@ class Daemon:
 
 
 DAEMONS = {
-    "dockerd": "exec dockerd --data-root $ROOT/data --exec-root $ROOT/run -H unix://$ROOT/d.sock --pidfile $ROOT/pid --bip 172.17.0.1/16",
-    "brigd": "exec $BUILD/src/daemon/brigd --data-root $ROOT/data --exec-root $ROOT/run -H unix://$ROOT/d.sock --pidfile $ROOT/pid --bip 172.17.0.1/16",
+    "dockerd": "exec dockerd --data-root $ROOT/data --exec-root /run/engine -H unix://$ROOT/d.sock --pidfile $ROOT/pid --bip 172.17.0.1/16",
+    "brigd": "exec $BUILD/src/daemon/brigd --data-root $ROOT/data --exec-root /run/engine -H unix://$ROOT/d.sock --pidfile $ROOT/pid --bip 172.17.0.1/16",
 }
 
 
