@@ -11,7 +11,8 @@
 #define SERVERS_MAX 3
 #define FORWARDS_MAX 1024     /* questions under way upstream, of all containers */
 #define FORWARDS_MAX_EACH 128 /* … of one container */
-#define STREAMS_MAX_EACH 32   /* TCP connections of one container */
+#define STREAMS_MAX 1024      /* TCP connections of all containers: each may wait with 64 KiB */
+#define STREAMS_MAX_EACH 32   /* … of one container */
 
 typedef struct Forward Forward;
 typedef struct Stream Stream;
@@ -39,6 +40,7 @@ typedef struct Client {
 
 Loop *resolver_loop(Resolver *resolver);
 size_t *resolver_forward_count(Resolver *resolver);
+size_t *resolver_stream_count(Resolver *resolver);
 
 /* Answers a question, now or later by client_answer. */
 void client_ask(Attachment *attachment, const Client *client, const uint8_t *data, size_t length);

@@ -274,9 +274,9 @@ static bool ask_stream(int fd, const char *name, Reply *reply) {
 
         make_query(&query, name, DNS_TYPE_A);
         size[1] = (uint8_t)query.length;
-        if (send(fd, size, 2, 0) != 2 ||
-            send(fd, query.data, query.length, 0) != (ssize_t)query.length || !readable(fd) ||
-            fd_read_full(fd, size, 2) != 2)
+        if (send(fd, size, 2, MSG_NOSIGNAL) != 2 ||
+            send(fd, query.data, query.length, MSG_NOSIGNAL) != (ssize_t)query.length ||
+            !readable(fd) || fd_read_full(fd, size, 2) != 2)
                 return false;
         reply->length = fd_read_full(fd, reply->data, dns_id(size));
         return reply->length >= DNS_HEADER;
@@ -333,6 +333,54 @@ TEST(no_descriptor_for_a_connection) {
         ASSERT(before < 60 * NSEC_PER_MSEC);
         ASSERT(ask_stream(fd, "db", &reply));
         ASSERT_INT(answers_in(&reply), 1);
+}
+
+/* False where the connection was closed at once. */
+static bool is_served(int fd) {
+        Reply reply;
+
+        return fd >= 0 && ask_stream(fd, "db", &reply);
+}
+
+#define CROWD 33
+
+/* One container has 32 connections, all together 1024. */
+TEST(connections_are_bounded) {
+        _cleanup_(scene_done) Scene scene;
+        static int fds[CROWD * 32];
+        int netns[CROWD];
+        size_t served = 0;
+        struct rlimit old, all;
+        Error err = { 0 };
+
+        ASSERT_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+        all = (struct rlimit){ old.rlim_max, old.rlim_max };
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &all), 0);
+        if (old.rlim_max < 4096)
+                return; /* it would be another bound */
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        for (size_t i = 0; i < CROWD; i++) {
+                char id[ID_LENGTH + 1];
+                Endpoint one = { .container_id = id };
+
+                id_new(id);
+                ASSERT_OK(netns_new(&netns[i], &err), &err);
+                resolver_add(scene.resolver, &front, &one, 0);
+                ASSERT_OK(resolver_open(scene.resolver, id, netns[i], NULL, false, &err), &err);
+                for (size_t n = 0; n < 32; n++)
+                        served += is_served(fds[i * 32 + n] = client(netns[i], SOCK_STREAM));
+                if (i == 0) {
+                        _cleanup_close_ int more = client(netns[i], SOCK_STREAM);
+
+                        ASSERT(!is_served(more));
+                }
+        }
+        ASSERT_INT(served, 1024);
+        for (size_t i = 0; i < ELEMENTS(fds); i++)
+                close_fd(&fds[i]);
+        for (size_t i = 0; i < CROWD; i++)
+                close_fd(&netns[i]);
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
 TEST(forwarded_over_tcp) {

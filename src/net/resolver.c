@@ -26,7 +26,7 @@ struct Resolver {
         pthread_mutex_t lock; /* guards names */
         Names *names;
         Map attachments; /* container id → Attachment; the thread's */
-        size_t forward_count;
+        size_t forward_count, stream_count;
 };
 
 Loop *resolver_loop(Resolver *resolver) {
@@ -35,6 +35,10 @@ Loop *resolver_loop(Resolver *resolver) {
 
 size_t *resolver_forward_count(Resolver *resolver) {
         return &resolver->forward_count;
+}
+
+size_t *resolver_stream_count(Resolver *resolver) {
+        return &resolver->stream_count;
 }
 
 /* ---- questions ---- */

@@ -36,6 +36,7 @@ static void free_stream(Stream *stream) {
         if (stream->next)
                 stream->next->previous = stream->previous;
         attachment->stream_count--;
+        (*resolver_stream_count(attachment->resolver))--;
         buf_done(&stream->in);
         buf_done(&stream->out);
         free(stream);
@@ -143,6 +144,7 @@ static void add_stream(Attachment *attachment, int fd) {
                 stream->next->previous = stream;
         attachment->streams = stream;
         attachment->stream_count++;
+        (*resolver_stream_count(attachment->resolver))++;
         if (loop_add_fd(resolver_loop(attachment->resolver), fd, EPOLLIN, on_stream, stream,
                         &stream->source, NULL) < 0)
                 free_stream(stream);
@@ -173,7 +175,8 @@ static void on_connection(void *data, int listen_fd, uint32_t events) {
         int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         (void)events;
-        if (fd >= 0 && attachment->stream_count < STREAMS_MAX_EACH) {
+        if (fd >= 0 && attachment->stream_count < STREAMS_MAX_EACH &&
+            *resolver_stream_count(attachment->resolver) < STREAMS_MAX) {
                 add_stream(attachment, fd);
         } else if (fd >= 0) {
                 close_fd(&fd);

@@ -393,6 +393,7 @@ static int make_pair(Join *join, Error *err) {
                           .peer = join->inner_link,
                           .peer_netns_fd = join->netns_fd };
         unsigned b[MAC_LENGTH];
+        int r;
 
         if (sscanf(join->endpoint->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3],
                    &b[4], &b[5]) != MAC_LENGTH)
@@ -401,7 +402,12 @@ static int make_pair(Join *join, Error *err) {
         for (size_t i = 0; i < MAC_LENGTH; i++)
                 veth.peer_mac[i] = (uint8_t)b[i];
         rtnl_put_veth(join->host, &veth);
-        return rtnl_commit(join->host, err);
+        r = rtnl_commit(join->host, err);
+        if (r < 0 && r != -EEXIST) { /* the pair may be there, and only lack its alias */
+                rtnl_put_delete(join->host, join->host_link);
+                (void)rtnl_commit(join->host, NULL); /* r tells what went wrong first */
+        }
+        return r;
 }
 
 static void put_port_mode(Rtnl *rtnl, const Network *network, int index) {
