@@ -11,7 +11,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/compare")]
 from api import Daemon as Api, container  # noqa: E402
-from compare import BUILD, CLIENT, DAEMONS, Daemon  # noqa: E402
+from compare import BUILD, CLIENT, start_all  # noqa: E402
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
 MANY = int(os.environ.get("BENCH_MANY", "1000"))
@@ -90,7 +90,7 @@ def pid_of(name, argument):
 def main():
     archive = "/tmp/brig-bench-image"
     subprocess.run(["bash", "-c", f"BRIG_SUITE_DIR={archive}; . {TOP}/tests/lib.bash; [[ -e {archive}/busybox.oci ]] || make_busybox_archive"], check=True)
-    peer, ours = daemons = [Daemon(name, start) for name, start in DAEMONS.items()]
+    peer, ours = daemons = start_all()
     kept = []
     try:
         for daemon in daemons:

@@ -54,6 +54,7 @@ class Daemon:
         end = time.monotonic() + 60
         while subprocess.run(["docker", "version"], env=self.env, capture_output=True).returncode != 0:
             if time.monotonic() > end or self.process.poll() is not None:
+                self.process.kill()
                 sys.exit(f"compare: {name} did not come up; see {self.root}/log")
 
     def run(self, command):
@@ -79,6 +80,19 @@ DAEMONS = {
 }
 
 
+def start_all():
+    """All of them, or an exit that leaves none."""
+    daemons = []
+    try:
+        for name, start in DAEMONS.items():
+            daemons.append(Daemon(name, start))
+    except BaseException:
+        for daemon in daemons:
+            daemon.end()
+        raise
+    return daemons
+
+
 def argued():
     text = (TOP / "docs/differences.md").read_text()
     return {m.group(1) for m in re.finditer(r"^- `(.+?)`: ", text, re.M)}
@@ -91,9 +105,10 @@ def main():
     options = parser.parse_args()
     accepted, archive = argued(), pathlib.Path(tempfile.mkdtemp(prefix="brig-compare-image."))
     subprocess.run(["bash", "-c", f"BRIG_SUITE_DIR={archive}; . {TOP}/tests/lib.bash; make_busybox_archive"], check=True)
-    daemons = [Daemon(name, start) for name, start in DAEMONS.items()]
+    daemons = []
     number = compared = failed = 0
     try:
+        daemons.extend(start_all())
         for daemon in daemons:
             daemon.run(f"docker load -i {archive}/busybox.oci")
         for line in (TOP / "tests/compare/commands").read_text().splitlines():
