@@ -217,6 +217,22 @@ static const struct {
           ERROR_INVALID },
 };
 
+/* Nothing is named, nothing is changed, as in runc. */
+TEST(a_seccomp_rule_without_names_is_none) {
+        static const char text[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{"
+                                   "\"action\":\"SCMP_ACT_ALLOW\"},{\"names\":[],"
+                                   "\"action\":\"SCMP_ACT_ALLOW\"}]}";
+        OciSeccomp document = {};
+        SeccompProgram program = {};
+        Error err = {};
+
+        ASSERT_OK(json_parse(&oci_seccomp_table, text, sizeof(text) - 1, &document, &err), &err);
+        ASSERT_OK(seccomp_compile(&document, -1, &program, &err), &err);
+        ASSERT(program.length > 0);
+        seccomp_program_done(&program);
+        json_done(&oci_seccomp_table, &document);
+}
+
 TEST(bad_seccomp_documents_are_refused) {
         for (size_t i = 0; i < ELEMENTS(bad_profiles); i++) {
                 OciSeccomp document = {};

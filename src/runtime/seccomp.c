@@ -175,7 +175,7 @@ static int add_syscalls(scmp_filter_ctx context, const OciSyscall *entry, uint32
         uint32_t action;
         int r = action_of(entry->action, entry->errno_ret, &action, err);
 
-        for (char **name = entry->names; r == 0 && *name; name++) {
+        for (char **name = entry->names; r == 0 && name && *name; name++) {
                 int number = seccomp_syscall_resolve_name(*name);
 
                 if (number == __NR_SCMP_ERROR) /* unknown here: nothing to allow or forbid */
