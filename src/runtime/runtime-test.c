@@ -220,8 +220,7 @@ static const struct {
 /* Nothing is named, nothing is changed, as in runc. */
 TEST(a_seccomp_rule_without_names_is_none) {
         static const char text[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{"
-                                   "\"action\":\"SCMP_ACT_ALLOW\"},{\"names\":[],"
-                                   "\"action\":\"SCMP_ACT_ALLOW\"}]}";
+                                   "\"names\":[],\"action\":\"SCMP_ACT_ALLOW\"}]}";
         OciSeccomp document = {};
         SeccompProgram program = {};
         Error err = {};
