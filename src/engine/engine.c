@@ -171,7 +171,7 @@ Engine *engine_free(Engine *engine) {
         image_store_free(engine->images);
         seccomp_cache_free(engine->seccomp);
         if (engine->options.cgroup_parent)
-                cgroup_remove_empty(engine->options.cgroup_parent);
+                (void)cgroup_remove_empty(engine->options.cgroup_parent); /* others may use it */
         close_fd(&engine->run_fd);
         close_fd(&engine->containers_fd);
         close_fd(&engine->exec_root_fd);

@@ -160,6 +160,29 @@ static int read_pairs(const char *name, json_object *value, Pairs *ret, Error *e
         return 0;
 }
 
+/* What is wrong is told from the inside out: "names: is missing", then "[3].names: …", then
+ * "syscalls[3].names: …"; so a path is made for a document that is wrong only. */
+static int wrong_within(Error *err, const char *path) {
+        char rest[sizeof(err->message)];
+
+        if (!err)
+                return -EINVAL;
+        memcpy(rest, err->message, sizeof(rest));
+        return error_kind(err, ERROR_INVALID, "%s%.900s", path, rest);
+}
+
+static int wrong_element(Error *err, const char *name, size_t index) {
+        _cleanup_free_ char *path = str_format("%s[%zu]", name, index);
+
+        return wrong_within(err, path);
+}
+
+static int wrong_member(Error *err, const char *name) {
+        _cleanup_free_ char *path = str_format("%s.", name);
+
+        return wrong_within(err, path);
+}
+
 static int read_nested(const char *name, const JsonTable *table, json_object *value, void *ret,
                        Error *err) {
         int r;
@@ -167,13 +190,7 @@ static int read_nested(const char *name, const JsonTable *table, json_object *va
         if (!json_object_is_type(value, json_type_object))
                 return wrong(err, name, "an object");
         r = json_read(table, value, ret, err);
-        if (r < 0 && err) {
-                char rest[sizeof(err->message)];
-
-                memcpy(rest, err->message, sizeof(rest));
-                return error_kind(err, ERROR_INVALID, "%s.%.900s", name, rest);
-        }
-        return r;
+        return r < 0 ? wrong_member(err, name) : r;
 }
 
 void *json_append(JsonArray *array, const JsonTable *table) {
@@ -192,12 +209,11 @@ static int read_array(const char *name, const JsonTable *table, json_object *val
         if (!json_object_is_type(value, json_type_array))
                 return wrong(err, name, "an array");
         for (size_t i = 0; i < json_object_array_length(value); i++) {
-                _cleanup_free_ char *path = str_format("%s[%zu]", name, i);
                 json_object *item = json_object_array_get_idx(value, i);
-                int r = read_nested(path, table, item, json_append(ret, table), err);
+                int r = read_nested("", table, item, json_append(ret, table), err);
 
                 if (r < 0)
-                        return r;
+                        return wrong_element(err, name, i);
         }
         return 0;
 }

@@ -464,15 +464,21 @@ int cgroup_remove(const char *path, Error *err) {
         return first;
 }
 
-void cgroup_remove_empty(const char *path) {
+static bool remove_empty(const Hierarchy *hierarchy, const char *path) {
+        return unlinkat(hierarchy->fd, cgroup_relative(path), AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+bool cgroup_remove_empty(const char *path) {
         const Cgroups *groups;
+        bool gone = true;
 
         if (enter(path, &groups, NULL) < 0)
-                return;
+                return false;
         if (groups->unified.fd >= 0)
-                (void)unlinkat(groups->unified.fd, cgroup_relative(path), AT_REMOVEDIR);
+                gone = remove_empty(&groups->unified, path);
         for (size_t i = 0; i < groups->v1_count; i++)
-                (void)unlinkat(groups->v1[i].fd, cgroup_relative(path), AT_REMOVEDIR);
+                gone = remove_empty(&groups->v1[i], path) && gone;
+        return gone;
 }
 
 /* ---- members ---- */

@@ -47,8 +47,8 @@ int cgroup_kill(const char *path, int64_t timeout, Error *err);
 int cgroup_freeze(const char *path, bool frozen, int64_t timeout, Error *err);
 int cgroup_is_frozen(const char *path, bool *ret, Error *err);
 int cgroup_remove(const char *path, Error *err); /* with its children; missing is success */
-/* Removes the group where it has neither members nor children, and is content where it has. */
-void cgroup_remove_empty(const char *path);
+/* Removes the group where it has neither members nor children. Whether nothing of it is left. */
+bool cgroup_remove_empty(const char *path);
 int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count,
                 Error *err); /* recursive; the caller's array */
 

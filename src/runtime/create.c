@@ -337,7 +337,8 @@ int container_destroy(const OciConfig *config, const RuntimeContainer *container
         HookState state = { .id = id, .status = "stopped", .bundle = "" };
         int r = 0;
 
-        if (container->cgroup) {
+        /* A pid namespace took all that was in it with it. */
+        if (container->cgroup && !cgroup_remove_empty(container->cgroup)) {
                 r = cgroup_kill(container->cgroup, KILL_TIMEOUT, err);
                 if (r == 0)
                         r = cgroup_remove(container->cgroup, err);
