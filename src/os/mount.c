@@ -86,6 +86,21 @@ int mount_clone(int fd, bool recursive, int *ret_fd, Error *err) {
         return 0;
 }
 
+int mount_clone_path(const char *path, int *ret_fd, Error *err) {
+        int copy = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (copy < 0)
+                return error_set(err, errno, "copy the mount at '%s' (open_tree)", path);
+        *ret_fd = copy;
+        return 0;
+}
+
+int mount_attach_at(int mount_fd, int dir_fd, const char *name, Error *err) {
+        if (move_mount(mount_fd, "", dir_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return error_set(err, errno, "put a mount on '%s' (move_mount)", name);
+        return 0;
+}
+
 int mount_attach(int mount_fd, int target_fd, Error *err) {
         if (move_mount(mount_fd, "", target_fd, "",
                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)

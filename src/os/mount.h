@@ -19,10 +19,14 @@ int mount_new(const char *type, const char *source, char *const *options, uint64
 /* A detached copy of the mount at fd (open_tree with OPEN_TREE_CLONE), with what is mounted below
  * it if recursive. */
 int mount_clone(int fd, bool recursive, int *ret_fd, Error *err);
+/* The same of one mount at a path of the host's, of which nobody but root is the owner. */
+int mount_clone_path(const char *path, int *ret_fd, Error *err);
 
 /* Puts a detached (or moves an attached) mount onto the directory or file that target_fd has open.
  */
 int mount_attach(int mount_fd, int target_fd, Error *err);
+/* Puts it on a name in a directory that only the caller changes; follows no link there. */
+int mount_attach_at(int mount_fd, int dir_fd, const char *name, Error *err);
 
 /* mount_setattr(2): MOUNT_ATTR_* to set and to clear, and MS_PRIVATE, MS_SLAVE, MS_SHARED,
  * MS_UNBINDABLE or 0. Recursive: all mounts below, too, or none. */

@@ -61,6 +61,8 @@ static int make_node(int parent_fd, const char *name, const Node *node, Error *e
 
         if (!made && errno != EEXIST)
                 return error_set(err, errno, "make device '%s'", node->path);
+        if (made && !node->uid && !node->gid)
+                return 0;
         fd = openat(parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return error_set(err, errno, "open device '%s'", node->path);

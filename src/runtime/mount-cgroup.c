@@ -16,12 +16,8 @@
 static int copy_group(const Setup *setup, const char *hierarchy, const MountOptions *options,
                       int *ret_fd, Error *err) {
         _cleanup_free_ char *path = str_format("%s/%s%s", CGROUP_ROOT, hierarchy, setup->cgroup);
-        _cleanup_close_ int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        int r;
+        int r = mount_clone_path(path, ret_fd, err);
 
-        if (fd < 0)
-                return error_set(err, errno, "open %s", path);
-        r = mount_clone(fd, false, ret_fd, err);
         if (r == 0)
                 r = mount_change(*ret_fd, false, options->set, options->clear, MS_PRIVATE, err);
         if (r < 0)
@@ -48,7 +44,7 @@ static int link_names(int tmpfs_fd, const char *hierarchy, Error *err) {
 
 static int mount_hierarchy(const Setup *setup, int tmpfs_fd, const char *name,
                            const MountOptions *options, Error *err) {
-        _cleanup_close_ int fd = -1, target_fd = -1;
+        _cleanup_close_ int fd = -1;
         int r = copy_group(setup, name, options, &fd, err);
 
         if (r ==
@@ -58,10 +54,7 @@ static int mount_hierarchy(const Setup *setup, int tmpfs_fd, const char *name,
                 return r;
         if (mkdirat(tmpfs_fd, name, 0755) < 0)
                 return error_set(err, errno, "make directory '%s'", name);
-        target_fd = openat(tmpfs_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (target_fd < 0)
-                return error_set(err, errno, "open directory '%s'", name);
-        r = mount_attach(fd, target_fd, err);
+        r = mount_attach_at(fd, tmpfs_fd, name, err);
         return r < 0 ? r : link_names(tmpfs_fd, name, err);
 }
 
