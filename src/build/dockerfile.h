@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* Lines and columns count from 1; end_line is the last line of the instruction, heredocs included.
- */
+/* Lines and columns (of bytes) count from 1; end_line is the last line of the instruction, heredocs
+ * included. */
 typedef struct SourceRange {
         unsigned line, column, end_line;
 } SourceRange;
@@ -40,6 +40,7 @@ typedef enum InstructionKind {
 /* --name=value, or --name with value NULL. */
 typedef struct InstructionFlag {
         char *name, *value;
+        SourceRange at;
 } InstructionFlag;
 
 /* <<NAME …: content as it stands in the file (tabs taken off for <<-), with its last newline. */
@@ -47,7 +48,7 @@ typedef struct Heredoc {
         char *name, *content;
         bool expand; /* the name was not quoted */
         bool strip_tabs;
-        SourceRange at; /* of the content */
+        SourceRange at; /* of the content; end_line < line where there is none */
 } Heredoc;
 
 typedef struct Instruction {
@@ -61,11 +62,16 @@ typedef struct Instruction {
         bool is_json; /* exec form: words holds the array */
         char **words; /* by the kind's own splitting, before any substitution: the array's strings;
                          for ENV, LABEL, ARG: name, value, name, value (ARG without a value: "");
-                         for RUN, CMD, ENTRYPOINT in shell form: one word, the command line */
-        bool *has_value; /* ARG only, one a name: "ARG a" and "ARG a=" differ */
-        Heredoc *heredocs;
+                         for RUN, CMD, ENTRYPOINT in shell form: one word, the command line;
+                         for HEALTHCHECK: the type, then as CMD; NULL where there is none */
+        size_t word_count;
+        bool *has_value;   /* ARG only, one a name: "ARG a" and "ARG a=" differ */
+        bool old_pairs;    /* ENV and LABEL: "ENV name value", without '=' */
+        Heredoc *heredocs; /* of ONBUILD: in the instruction that it keeps */
         size_t heredoc_count;
-        char **comments; /* the comment lines right above it, without '#': descriptions */
+        unsigned empty_continuation; /* its last line, where blank lines stood between its lines */
+        char **comments; /* the comment lines right above it, without '#': descriptions. A blank
+                            line or an empty comment starts them anew */
         struct Instruction *onbuild; /* of ONBUILD: the instruction that it keeps */
         SourceRange at;
 } Instruction;
@@ -73,9 +79,10 @@ typedef struct Instruction {
 /* # syntax=…, # escape=…, # check=skip=…;error=… */
 typedef struct Directives {
         char *syntax;
-        char escape; /* '\\' or '`' */
-        char **skip; /* names of checks; "all" */
-        bool error;  /* a finding fails the build */
+        char escape;         /* '\\' or '`' */
+        char **skip;         /* names of checks; "all" */
+        char **experimental; /* names of checks that are off by default; "all" */
+        bool error;          /* a finding fails the build */
 } Directives;
 
 typedef struct Dockerfile {
@@ -86,8 +93,9 @@ typedef struct Dockerfile {
         size_t count;
 } Dockerfile;
 
-/* text need not be NUL-terminated. Errors are of the kind invalid and say
- * "NAME:LINE:COLUMN: what (did you mean X?)", the line quoted below as BuildKit's client shows it.
+/* Reads the text and checks each instruction by itself. text need not be NUL-terminated. Errors are
+ * of the kind invalid and say "NAME:LINE:COLUMN: dockerfile parse error on line LINE: what (did you
+ * mean X?)", the line quoted below as BuildKit's client shows it.
  * *ret is the caller's to dockerfile_done, and empty after an error. */
 int dockerfile_parse(const char *name, const char *text, size_t length, Dockerfile *ret,
                      Error *err);
@@ -98,3 +106,9 @@ const char *instruction_flag(const Instruction *instruction, const char *name); 
 /* "name:line:column: message" and the quoted line: what every later step says of an instruction. */
 int dockerfile_error(const Dockerfile *file, SourceRange at, Error *err, const char *format, ...)
         PRINTF_LIKE(4, 5);
+/* The instruction with its heredocs, as text that can be read again: what ONBUILD leaves in an
+ * image of its onbuild. The caller's. */
+char *instruction_source(const Instruction *instruction);
+/* Whether a word of ADD, COPY or RUN stands for a heredoc; then its name, the caller's (ret_name
+ * may be NULL). */
+bool heredoc_word(const char *word, char **ret_name);

@@ -6,16 +6,24 @@
 #include "base/str.h"
 
 typedef struct WordRules {
-        char escape;      /* '\\' or '`' */
-        char *const *env; /* NAME=value; later ones win; names compared exactly */
-        bool keep_quotes; /* quotes and escapes stay as they are: for RUN's heredocs and the like */
-        char ***unmatched; /* where wanted: names that had no value are added (UndefinedVar) */
+        char escape;       /* '\\' or '`' */
+        char *const *env;  /* NAME=value; later ones win; names compared exactly */
+        bool keep_quotes;  /* quotes and escapes do their work and stay in the text */
+        bool plain_quotes; /* quotes are characters as others: the content of a heredoc */
+        bool keep_unset;   /* $v without a value stays as it is */
+        char ***unmatched; /* where wanted: names that had no value are added, each once
+                              (UndefinedVar); after an error those found up to there */
 } WordRules;
 
-/* One word with its variables replaced and its quotes removed. Errors: an unclosed quote or brace,
- * an unknown modifier, ${v:?message} of an unset v. *ret is the caller's. */
+/* What one word may become: a name that doubles itself in each instruction ends here. */
+#define WORD_LIMIT ((size_t)16 << 20)
+
+/* One word with its variables replaced and its quotes removed. Errors are of the kind invalid: an
+ * unclosed quote or brace, an unknown modifier, ${v:?message} of an unset v, a result beyond
+ * WORD_LIMIT. *ret is the caller's. */
 int word_expand(const char *word, const WordRules *rules, char **ret, Error *err);
-/* The same, split at white space outside quotes; what a variable holds is split, too. */
+/* The same, split at white space outside quotes; what a variable holds is split, too. Words that
+ * are empty are left out, quoted ones as well. */
 int words_expand(const char *text, const WordRules *rules, char ***ret, Error *err);
-/* The names that text refers to, in order, each once. */
+/* The names that text refers to, in order, each once; those before the error where there is one. */
 char **word_names(const char *text, char escape);
