@@ -344,6 +344,11 @@ static int (*const checks[INSTRUCTION_KINDS])(const Dockerfile *, const Instruct
 static int check_instruction(const Dockerfile *file, const Instruction *instruction, Error *err) {
         if (instruction->kind == INSTRUCTION_KINDS)
                 return unknown_instruction(file, instruction, err);
+        for (size_t i = 0; instruction->is_json && i < instruction->word_count; i++)
+                if (strstr(instruction->words[i], JSON_NUL))
+                        return dockerfile_parse_error(file, instruction->at, err,
+                                                      "an argument cannot hold the character "
+                                                      "\\u0000");
         int r = check_flags(file, instruction, err);
         if (r == 0 && checks[instruction->kind])
                 r = checks[instruction->kind](file, instruction, err);

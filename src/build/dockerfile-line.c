@@ -135,9 +135,6 @@ static int read_json(const LineReader *reader, const char *text, Instruction *re
                 return dockerfile_parse_error(reader->file, reader->at, err,
                                               "when using JSON array syntax, arrays must be "
                                               "comprised of strings only");
-        case JSON_HAS_NUL:
-                return dockerfile_parse_error(reader->file, reader->at, err,
-                                              "an argument cannot hold the character \\u0000");
         case JSON_STRINGS:
                 break;
         }

@@ -36,14 +36,12 @@ void heredoc_done(Heredoc *heredoc);
 /* The same with all that the word says; content is left NULL. */
 bool heredoc_read(const char *word, Heredoc *ret);
 
-typedef enum JsonStrings {
-        JSON_STRINGS,
-        JSON_NOT_ARRAY,
-        JSON_NOT_STRINGS,
-        JSON_HAS_NUL
-} JsonStrings;
-/* An array of strings and nothing else. JSON_NOT_ARRAY: no JSON, or no array; the others are arrays
- * that hold what an instruction's cannot. */
+/* What "\u0000" becomes: two bytes that UTF-8 never has. */
+#define JSON_NUL "\xc0\x80"
+
+typedef enum JsonStrings { JSON_STRINGS, JSON_NOT_ARRAY, JSON_NOT_STRINGS } JsonStrings;
+/* An array of strings and nothing else. JSON_NOT_ARRAY: no JSON, or no array; JSON_NOT_STRINGS: one
+ * that holds other values, too. */
 JsonStrings json_strings(const char *text, char ***ret, size_t *ret_count);
 
 /* "NAME:LINE:COLUMN: dockerfile parse error on line LINE: words" and the quoted line. */
