@@ -44,6 +44,7 @@ typedef enum JsonStrings { JSON_STRINGS, JSON_NOT_ARRAY, JSON_NOT_STRINGS } Json
  * that holds other values, too. */
 JsonStrings json_strings(const char *text, char ***ret, size_t *ret_count);
 
-/* "NAME:LINE:COLUMN: dockerfile parse error on line LINE: words" and the quoted line. */
+/* "NAME:LINE:COLUMN: dockerfile parse error on line N: words" and the quoted line. N is the first
+ * of the instruction's lines. */
 int dockerfile_parse_error(const Dockerfile *file, SourceRange at, Error *err, const char *format,
                            ...) PRINTF_LIKE(4, 5);

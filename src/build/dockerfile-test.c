@@ -9,15 +9,281 @@ static int parse(const char *text, Dockerfile *ret, Error *err) {
         return dockerfile_parse("Dockerfile", text, strlen(text), ret, err);
 }
 
-TEST(simple) {
+/* Its words, joined by '|'. */
+static char *words_of(const Instruction *instruction) {
+        return strv_join(instruction->words, "|");
+}
+
+TEST(places) {
         _cleanup_dockerfile_ Dockerfile file = {};
         Error err = {};
-        ASSERT_OK(parse("FROM a\nrun x\n", &file, &err), &err);
-        ASSERT_INT(file.count, 2);
-        ASSERT_STR(file.instructions[1].keyword, "run");
-        ASSERT_INT(file.instructions[1].kind, INSTRUCTION_RUN);
-        ASSERT_STR(file.instructions[1].words[0], "x");
-        ASSERT_INT(file.instructions[1].at.line, 2);
+        ASSERT_OK(parse("\n# one\n#\n# two\n# three\nFROM a\n\n  run --network=none \\\n# no\n\n  "
+                        "x  \\\n"
+                        "\ty\nCMD z",
+                        &file, &err),
+                  &err);
+        ASSERT_INT(file.count, 3);
+        const Instruction *from = &file.instructions[0], *run = &file.instructions[1];
+        ASSERT_INT(from->kind, INSTRUCTION_FROM);
+        ASSERT_INT(from->at.line, 6);
+        ASSERT_INT(from->at.end_line, 6);
+        ASSERT_INT(strv_length(from->comments), 2);
+        ASSERT_STR(from->comments[1], "three");
+        ASSERT_STR(run->keyword, "run");
+        ASSERT_STR(run->text, "run --network=none   x  \ty");
+        ASSERT_STR(run->rest, "x  \ty");
+        ASSERT_INT(run->at.line, 8);
+        ASSERT_INT(run->at.column, 3);
+        ASSERT_INT(run->at.end_line, 12);
+        ASSERT_INT(run->empty_continuation, 12);
+        ASSERT(!run->comments);
+        ASSERT_INT(run->flags[0].at.line, 8);
+        ASSERT_INT(run->flags[0].at.column, 7);
+        ASSERT_STR(instruction_flag(run, "network"), "none");
+        ASSERT(!instruction_flag(run, "mount"));
+        ASSERT_INT(file.instructions[2].at.line, 13);
+}
+
+TEST(arguments) {
+        static const struct {
+                const char *line, *wanted;
+                bool json;
+        } cases[] = {
+                { "RUN echo 'a  b' \"$c\"", "echo 'a  b' \"$c\"" },
+                { "RUN [\"a\", \"b\\u00e9\\ud83d\\ude00\\n\"]", "a|b\xc3\xa9\xf0\x9f\x98\x80\n",
+                  true },
+                { "RUN ['a']", "['a']" },
+                { "RUN [\"a\",]", "[\"a\",]" },
+                { "RUN [\"a\"] b", "[\"a\"] b" },
+                { "CMD []", "", true },
+                { "COPY a\t b  c", "a|b|c" },
+                { "COPY [\"a b\", \"c\"]", "a b|c", true },
+                { "ENV a b  c", "a|b  c" },
+                { "ENV a=b c='d e' f=\\ g", "a|b|c|'d e'|f|\\ g" },
+                { "LABEL a=\"b=c\" d=", "a|\"b=c\"|d|" },
+                { "ARG a b= c=d", "a||b||c|d" },
+                { "EXPOSE 80 53/udp 1-3", "80|53/udp|1-3" },
+                { "HEALTHCHECK --interval=5s CMD curl  x", "CMD|curl  x" },
+                { "HEALTHCHECK CMD [\"a\", \"b\"]", "CMD|a|b", true },
+                { "HEALTHCHECK none", "none" },
+                { "VOLUME /a /b", "/a|/b" },
+                { "WORKDIR /a b", "/a b" },
+                { "SHELL [\"sh\", \"-c\"]", "sh|-c", true },
+                { "STOPSIGNAL $s", "$s" },
+        };
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_dockerfile_ Dockerfile file = {};
+                Error err = {};
+                _cleanup_free_ char *text = str_format("FROM a\n%s\n", cases[i].line);
+                ASSERT_OK(parse(text, &file, &err), &err);
+                _cleanup_free_ char *got = words_of(&file.instructions[1]);
+                ASSERT_STR(got, cases[i].wanted);
+                ASSERT_INT(file.instructions[1].is_json, cases[i].json);
+        }
+}
+
+TEST(arg_values_and_old_pairs) {
+        _cleanup_dockerfile_ Dockerfile file = {};
+        Error err = {};
+        ASSERT_OK(parse("ARG a b= c=d\nFROM x\nENV a b\nENV a=b\n", &file, &err), &err);
+        ASSERT(!file.instructions[0].has_value[0]);
+        ASSERT(file.instructions[0].has_value[1]);
+        ASSERT(file.instructions[0].has_value[2]);
+        ASSERT(file.instructions[2].old_pairs);
+        ASSERT(!file.instructions[3].old_pairs);
+}
+
+TEST(flags) {
+        _cleanup_dockerfile_ Dockerfile file = {};
+        Error err = {};
+        ASSERT_OK(parse("FROM a\nCOPY --link --chown=\"a b\":c\\ d --exclude=x --exclude=y -- --z "
+                        "/\n",
+                        &file, &err),
+                  &err);
+        const Instruction *copy = &file.instructions[1];
+        ASSERT_INT(copy->flag_count, 4);
+        ASSERT_STR(copy->flags[0].name, "link");
+        ASSERT(!copy->flags[0].value);
+        ASSERT_STR(copy->flags[1].value, "a b:c d");
+        ASSERT_STR(copy->flags[3].value, "y");
+        _cleanup_free_ char *words = words_of(copy);
+        ASSERT_STR(words, "--z|/");
+}
+
+TEST(heredocs) {
+        _cleanup_dockerfile_ Dockerfile file = {};
+        Error err = {};
+        ASSERT_OK(parse("FROM a\nCOPY <<one <<-'two' /\nFROM x\none\n\t\ta\n\t$b\n\ttwo\nRUN echo "
+                        "it's <<no\n"
+                        "RUN \"<<no\"\nRUN <<end\nend\nRUN x\n",
+                        &file, &err),
+                  &err);
+        ASSERT_INT(file.count, 6);
+        const Instruction *copy = &file.instructions[1];
+        ASSERT_INT(copy->heredoc_count, 2);
+        ASSERT_STR(copy->heredocs[0].name, "one");
+        ASSERT_STR(copy->heredocs[0].content, "FROM x\n");
+        ASSERT(copy->heredocs[0].expand);
+        ASSERT_INT(copy->heredocs[0].at.line, 3);
+        ASSERT_STR(copy->heredocs[1].content, "a\n$b\n");
+        ASSERT(!copy->heredocs[1].expand);
+        ASSERT_INT(copy->heredocs[1].at.end_line, 6);
+        ASSERT_INT(copy->at.end_line, 7);
+        ASSERT_INT(file.instructions[2].heredoc_count, 0);
+        ASSERT_STR(file.instructions[4].heredocs[0].content, "");
+        ASSERT_INT(file.instructions[5].at.line, 12);
+        ASSERT(heredoc_word("3<<-x", NULL));
+        ASSERT(!heredoc_word("<<<x", NULL));
+        ASSERT(!heredoc_word("a<<x", NULL));
+}
+
+TEST(onbuild) {
+        _cleanup_dockerfile_ Dockerfile file = {};
+        Error err = {};
+        ASSERT_OK(parse("FROM a\nONBUILD  copy --link <<x \\\n  /y\nz\nx\nONBUILD CMD [\"a\"]\n",
+                        &file, &err),
+                  &err);
+        ASSERT_INT(file.count, 3);
+        const Instruction *inner = file.instructions[1].onbuild;
+        ASSERT(inner);
+        ASSERT_INT(inner->kind, INSTRUCTION_COPY);
+        ASSERT_INT(inner->at.column, 10);
+        ASSERT_INT(inner->heredoc_count, 1);
+        _cleanup_free_ char *source = instruction_source(inner);
+        ASSERT_STR(source, "copy --link <<x   /y\nz\nx");
+        ASSERT(file.instructions[2].onbuild->is_json);
+}
+
+TEST(directives) {
+        _cleanup_dockerfile_ Dockerfile file = {}, after_shebang = {}, late = {};
+        Error err = {};
+        ASSERT_OK(parse("\xef\xbb\xbf# Syntax = docker/dockerfile:1 x\n#escape=`\n"
+                        "# check=skip=A, B;error=true\n# text\nFROM a\nRUN a `\n  \\b\n",
+                        &file, &err),
+                  &err);
+        ASSERT_STR(file.directives.syntax, "docker/dockerfile:1");
+        ASSERT_INT(file.directives.escape, '`');
+        ASSERT_STR(file.directives.skip[0], "A");
+        ASSERT_INT(strv_length(file.instructions[0].comments), 1);
+        ASSERT_STR(file.instructions[1].words[0], "a   \\b");
+        ASSERT_OK(parse("#!/usr/bin/build\n# syntax=x\n# escape=`\nFROM a\n", &after_shebang, &err),
+                  &err);
+        ASSERT_STR(after_shebang.directives.syntax, "x");
+        ASSERT_INT(after_shebang.directives.escape, '\\');
+        ASSERT_OK(parse("# text\n# escape=`\nFROM a\n", &late, &err), &err);
+        ASSERT_INT(late.directives.escape, '\\');
+}
+
+TEST(line_ends) {
+        _cleanup_dockerfile_ Dockerfile file = {};
+        Error err = {};
+        ASSERT_OK(parse("FROM a\r\nRUN a \\ \t\r\nb\\\\\r\nRUN <<x\r\ny\r\nx\r\nRUN z \\", &file,
+                        &err),
+                  &err);
+        ASSERT_INT(file.count, 4);
+        ASSERT_STR(file.instructions[1].words[0], "a b\\\\");
+        ASSERT_STR(file.instructions[2].heredocs[0].content, "y\r\n");
+        ASSERT_STR(file.instructions[3].words[0], "z");
+}
+
+/* What a text is refused with: the first line of the error is where and what. */
+static const struct {
+        const char *text, *wanted;
+} mistakes[] = {
+        { "", "Dockerfile: file with no instructions" },
+        { "# only\n\n", "Dockerfile: file with no instructions" },
+        { "FROM a\nRUNN x\n",
+          "2:1: dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)" },
+        { "FROM a\n copyy x\n", "2:2: dockerfile parse error on line 2: unknown instruction: copyy "
+                                "(did you mean copy?)" },
+        { "FROM a\nINCLUDE x\n", "unknown instruction: INCLUDE\n" },
+        { "FROM a\nCOPY \\\n  --form=b x y\n",
+          "3:3: dockerfile parse error on line 2: unknown flag: --form (did you mean from?)" },
+        { "FROM a\nENV --x a=b\n", "unknown flag: --x" },
+        { "FROM a\nCOPY --from a b\n", "2:6: dockerfile parse error on line 2: missing a value on "
+                                       "flag: --from" },
+        { "FROM a\nCOPY --link=x a b\n", "expecting boolean value for flag --link, not: x" },
+        { "FROM a\nCOPY --link --link a b\n", "2:13: dockerfile parse error on line 2: duplicate "
+                                              "flag specified: --link" },
+        { "FROM\n", "FROM requires either one or three arguments" },
+        { "FROM a b\n", "FROM requires either one or three arguments" },
+        { "FROM a IS b\n", "FROM requires either one or three arguments" },
+        { "FROM a AS 1b\n", "invalid name for build stage: \"1b\"" },
+        { "FROM a AS b/c\n", "invalid name for build stage: \"b/c\"" },
+        { "RUN x\n", "no build stage in current context" },
+        { "FROM a\nCOPY x\n", "COPY requires at least two arguments, but only one was provided. "
+                              "Destination could not be determined" },
+        { "FROM a\nCOPY x <<y\ny\n", "COPY cannot accept a heredoc as a destination" },
+        { "FROM a\nRUN <<x\ny\n", "2:1: dockerfile parse error on line 2: unterminated heredoc" },
+        { "FROM a\nENV a\n", "ENV must have two arguments" },
+        { "FROM a\nENV a=b c\n", "Syntax error - can't find = in \"c\"" },
+        { "FROM a\nENV =b\n", "ENV names can not be blank" },
+        { "FROM a\nARG =b\n", "ARG names can not be blank" },
+        { "FROM a\nARG\n", "ARG requires at least one argument" },
+        { "FROM a\nEXPOSE\n", "EXPOSE requires at least one argument" },
+        { "FROM a\nUSER\n", "USER requires exactly one argument" },
+        { "FROM a\nVOLUME [\" \"]\n", "VOLUME specified can not be an empty string" },
+        { "FROM a\nSHELL sh\n", "SHELL requires the arguments to be in JSON form" },
+        { "FROM a\nCMD [\"a\", 1]\n", "arrays must be comprised of strings only" },
+        { "FROM a\nCMD [\"a\\u0000\"]\n", "cannot hold the character \\u0000" },
+        { "FROM a\nONBUILD\n", "ONBUILD requires at least one argument" },
+        { "FROM a\nONBUILD onbuild RUN x\n",
+          "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed" },
+        { "FROM a\nONBUILD FROM b\n", "FROM isn't allowed as an ONBUILD trigger" },
+        { "FROM a\nONBUILD COPYY b\n",
+          "2:9: dockerfile parse error on line 2: unknown instruction: "
+          "COPYY (did you mean COPY?)" },
+        { "FROM a\nHEALTHCHECK\n", "HEALTHCHECK requires at least one argument" },
+        { "FROM a\nHEALTHCHECK TCP 1\n", "Unknown type \"TCP\" in HEALTHCHECK (try CMD)" },
+        { "FROM a\nHEALTHCHECK CMD\n", "Missing command after HEALTHCHECK CMD" },
+        { "FROM a\nHEALTHCHECK NONE x\n", "HEALTHCHECK NONE takes no arguments" },
+        { "FROM a\nHEALTHCHECK --interval=50ns CMD x\n", "cannot be less than 1ms" },
+        { "FROM a\nHEALTHCHECK --timeout=soon CMD x\n", "invalid duration \"soon\"" },
+        { "FROM a\nHEALTHCHECK --retries=-1 CMD x\n", "--retries cannot be negative (-1)" },
+        { "FROM a\nRUN --network=bridge x\n", "invalid network mode \"bridge\"" },
+        { "FROM a\nRUN --security=off x\n", "security \"off\" is not valid" },
+        { "# escape=x\nFROM a\n", "invalid escape token 'x' does not match ` or \\" },
+        { "# escape=`\n# escape=`\nFROM a\n",
+          "2:1: dockerfile parse error on line 2: only one escape parser directive can be used" },
+        { "# check=slip=A\nFROM a\n", "invalid check option \"slip\"" },
+        { "# check=error=maybe\nFROM a\n", "failed to parse check option" },
+};
+
+TEST(refusals) {
+        for (size_t i = 0; i < ELEMENTS(mistakes); i++) {
+                Dockerfile file;
+                Error err = {};
+                ASSERT(parse(mistakes[i].text, &file, &err) < 0);
+                ASSERT_INT(err.kind, ERROR_INVALID);
+                ASSERT(!file.instructions);
+                if (!strstr(err.message, mistakes[i].wanted))
+                        ASSERT_STR(err.message, mistakes[i].wanted);
+        }
+}
+
+TEST(quoted_lines) {
+        Dockerfile file;
+        Error err = {};
+        ASSERT(parse("FROM a\n\nRUN x\nCOPYY \\\n  y\nRUN z\n", &file, &err) < 0);
+        ASSERT_STR(err.message, "Dockerfile:4:1: dockerfile parse error on line 4: unknown "
+                                "instruction: COPYY (did you mean COPY?)\n"
+                                "--------------------\n"
+                                "   3 |     RUN x\n"
+                                "   4 | >>> COPYY \\\n"
+                                "   5 | >>>   y\n"
+                                "   6 |     RUN z\n"
+                                "--------------------");
+        _cleanup_dockerfile_ Dockerfile good = {};
+        ASSERT_OK(parse("FROM a\nRUN x\n", &good, &err), &err);
+        ASSERT(dockerfile_error(&good, good.instructions[1].at, &err, "no %s", "luck") < 0);
+        ASSERT(str_after(err.message, "Dockerfile:2:1: no luck\n-----"));
+}
+
+TEST(bytes_that_are_no_text) {
+        Dockerfile file;
+        Error err = {};
+        ASSERT(dockerfile_parse("Dockerfile", "FROM a\nRUN \0x\n", 14, &file, &err) < 0);
+        ASSERT(strstr(err.message, "Dockerfile:2: a NUL character"));
 }
 
 TEST_MAIN()

@@ -157,10 +157,21 @@ int dockerfile_error(const Dockerfile *file, SourceRange at, Error *err, const c
         return r;
 }
 
+/* The line that the instruction at `at` begins on: what BuildKit's users look for. */
+static unsigned first_line(const Dockerfile *file, SourceRange at) {
+        for (size_t i = file->count; i--;) {
+                SourceRange range = file->instructions[i].at;
+                if (range.line && range.line <= at.line)
+                        return at.line <= range.end_line ? range.line : at.line;
+        }
+        return at.line;
+}
+
 int dockerfile_parse_error(const Dockerfile *file, SourceRange at, Error *err, const char *format,
                            ...) {
         char where[64];
-        (void)snprintf(where, sizeof(where), "dockerfile parse error on line %u: ", at.line);
+        (void)snprintf(where, sizeof(where),
+                       "dockerfile parse error on line %u: ", first_line(file, at));
         va_list args;
         va_start(args, format);
         int r = error_at(file, at, err, where, format, args);

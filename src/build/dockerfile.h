@@ -94,7 +94,7 @@ typedef struct Dockerfile {
 } Dockerfile;
 
 /* Reads the text and checks each instruction by itself. text need not be NUL-terminated. Errors are
- * of the kind invalid and say "NAME:LINE:COLUMN: dockerfile parse error on line LINE: what (did you
+ * of the kind invalid and say "NAME:LINE:COLUMN: dockerfile parse error on line N: what (did you
  * mean X?)", the line quoted below as BuildKit's client shows it.
  * *ret is the caller's to dockerfile_done, and empty after an error. */
 int dockerfile_parse(const char *name, const char *text, size_t length, Dockerfile *ret,
