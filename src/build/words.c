@@ -59,7 +59,8 @@ static const char *value_of(const Reader *reader, const char *name) {
 /* The length of a letter beyond ASCII: what is neither white space nor in the blocks of
  * punctuation, symbols and private use. */
 static size_t wide_letter(const char *text) {
-        unsigned char first = (unsigned char)text[0], second = (unsigned char)text[1];
+        unsigned char first = (unsigned char)text[0];
+        unsigned char second = first ? (unsigned char)text[1] : '\0';
         if (first < 0xc3 || first > 0xf0 || (second & 0xc0) != 0x80)
                 return 0;
         if (first == 0xc3)
