@@ -256,6 +256,20 @@ static int check_onbuild(const Dockerfile *file, const Instruction *instruction,
         return 0;
 }
 
+/* Words that variables, quotes or escapes may still change wait for the build. */
+static int check_expose(const Dockerfile *file, const Instruction *instruction, Error *err) {
+        int r = need_some(file, instruction, err);
+        for (size_t i = 0; r == 0 && i < instruction->word_count; i++) {
+                ExposedPorts ports;
+                Error reason = {};
+                const char *word = instruction->words[i];
+                if (!strpbrk(word, "$'\"\\`") && exposed_ports_read(word, &ports, &reason) < 0)
+                        r = dockerfile_parse_error(file, instruction->at, err, "%s",
+                                                   reason.message);
+        }
+        return r;
+}
+
 /* ---- HEALTHCHECK ---- */
 
 #define SHORTEST_INTERVAL 1000000 /* nanoseconds */
@@ -327,7 +341,7 @@ static int (*const checks[INSTRUCTION_KINDS])(const Dockerfile *, const Instruct
         [INSTRUCTION_ARG] = check_pairs,
         [INSTRUCTION_COPY] = check_files,
         [INSTRUCTION_ENV] = check_pairs,
-        [INSTRUCTION_EXPOSE] = need_some,
+        [INSTRUCTION_EXPOSE] = check_expose,
         [INSTRUCTION_FROM] = check_from,
         [INSTRUCTION_HEALTHCHECK] = check_health,
         [INSTRUCTION_LABEL] = check_pairs,

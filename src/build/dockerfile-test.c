@@ -221,6 +221,9 @@ static const struct {
         { "FROM a\nARG =b\n", "ARG names can not be blank" },
         { "FROM a\nARG\n", "ARG requires at least one argument" },
         { "FROM a\nEXPOSE\n", "EXPOSE requires at least one argument" },
+        { "FROM a\nEXPOSE 80/http\n", "invalid port: \"80/http\": invalid proto: http" },
+        { "FROM a\nEXPOSE 90-80\n",
+          "2:1: dockerfile parse error on line 2: invalid containerPort: 90-80" },
         { "FROM a\nUSER\n", "USER requires exactly one argument" },
         { "FROM a\nVOLUME [\" \"]\n", "VOLUME specified can not be an empty string" },
         { "FROM a\nSHELL sh\n", "SHELL requires the arguments to be in JSON form" },
@@ -277,6 +280,44 @@ TEST(quoted_lines) {
         ASSERT_OK(parse("FROM a\nRUN x\n", &good, &err), &err);
         ASSERT(dockerfile_error(&good, good.instructions[1].at, &err, "no %s", "luck") < 0);
         ASSERT(str_after(err.message, "Dockerfile:2:1: no luck\n-----"));
+}
+
+TEST(exposed_ports) {
+        static const struct {
+                const char *word, *wanted;
+                bool mapped, cased;
+        } cases[] = {
+                { "80", "80-80/tcp" },
+                { "53/UDP", "53-53/udp", .cased = true },
+                { "1-3/sctp", "1-3/sctp" },
+                { "80/", "80-80/tcp" },
+                { "8080:80", "80-80/tcp", .mapped = true },
+                { "127.0.0.1:1-2:3-4", "3-4/tcp", .mapped = true },
+                { "[::1]::80", "80-80/tcp", .mapped = true },
+                { "", NULL },
+                { "/tcp", NULL },
+                { "http", NULL },
+                { "65536", NULL },
+                { "3-1", NULL },
+                { "80-", NULL },
+                { "x:80", NULL },
+                { "1-2:3-5", NULL },
+                { "300.0.0.1:1:2", NULL },
+                { "80/icmp", NULL },
+        };
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                ExposedPorts ports;
+                Error err = {};
+                int r = exposed_ports_read(cases[i].word, &ports, &err);
+                ASSERT_INT(r < 0, !cases[i].wanted);
+                if (r < 0)
+                        continue;
+                _cleanup_free_ char *got =
+                        str_format("%u-%u/%s", ports.first, ports.last, ports.protocol);
+                ASSERT_STR(got, cases[i].wanted);
+                ASSERT_INT(ports.mapped, cases[i].mapped);
+                ASSERT_INT(ports.cased, cases[i].cased);
+        }
 }
 
 TEST(bytes_that_are_no_text) {

@@ -112,3 +112,15 @@ char *instruction_source(const Instruction *instruction);
 /* Whether a word of ADD, COPY or RUN stands for a heredoc; then its name, the caller's (ret_name
  * may be NULL). */
 bool heredoc_word(const char *word, char **ret_name);
+
+/* A word of EXPOSE, its variables replaced. */
+typedef struct ExposedPorts {
+        unsigned first, last; /* 0 to 65535 */
+        char protocol[5];     /* "tcp", "udp", "sctp" */
+        bool mapped; /* an address or a port of the host was written, which nothing comes of
+                        (ExposeInvalidFormat) */
+        bool cased;  /* the protocol was not in lower case (ExposeProtoCasing) */
+} ExposedPorts;
+/* "80", "80/udp", "8000-8010"; also the forms of publishing, "host:port" and "address:host:port".
+ * Errors are of the kind invalid. */
+int exposed_ports_read(const char *word, ExposedPorts *ret, Error *err);
