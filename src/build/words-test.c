@@ -137,6 +137,11 @@ TEST(limits) {
         rules.env = large;
         ASSERT(word_expand("$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v$v", &rules, &huge, &err) < 0);
         ASSERT(strstr(err.message, "longer than"));
+
+        /* Dropped text counts, too. */
+        _cleanup_free_ char *dropped = NULL;
+        ASSERT(word_expand("${n+$v$v$v}${n+$v$v$v}${n+$v$v$v}", &rules, &dropped, &err) < 0);
+        ASSERT(strstr(err.message, "on the way is too long"));
 }
 
 TEST_MAIN()

@@ -19,6 +19,7 @@ typedef struct Reader {
         const WordRules *rules;
         bool keep_escapes;
         unsigned depth;
+        size_t made;  /* bytes inside braces, which may come to nothing in the end */
         Words *words; /* NULL unless the text is to be split */
         Error *err;
 } Reader;
@@ -104,6 +105,14 @@ static char *read_name(Reader *reader) {
 
 static int read_until(Reader *reader, char stop, bool keep_escapes, char **ret);
 
+/* Nested replacements grow with the power of their depth. */
+static int count_made(Reader *reader, const char *text) {
+        reader->made += strlen(text);
+        if (reader->made > 2 * WORD_LIMIT)
+                return fail(reader, "substitution: what it makes on the way is too long");
+        return 0;
+}
+
 /* The text up to stop, which is inside braces: another level. what: the error where it ends
  * before. */
 static int read_nested(Reader *reader, char stop, bool keep_escapes, const char *what, char **ret) {
@@ -113,7 +122,9 @@ static int read_nested(Reader *reader, char stop, bool keep_escapes, const char 
         int r = read_until(reader, stop, keep_escapes, ret);
         reader->words = words;
         reader->depth--;
-        return r < 0 && !*reader->at ? fail(reader, what) : r;
+        if (r < 0)
+                return !*reader->at ? fail(reader, what) : r;
+        return count_made(reader, *ret);
 }
 
 static int unsupported(Reader *reader, bool colon, char modifier) {
@@ -182,8 +193,9 @@ static int read_replaced(Reader *reader, const char *name, char **ret) {
                 *ret = str_format("${%s/%s%s/%s}", name, every ? "/" : "", pattern, replacement);
                 return 0;
         }
-        return pattern_apply(pattern, PATTERN_REPLACE, every, value ? value : "", replacement,
-                             WORD_LIMIT, ret, reader->err);
+        r = pattern_apply(pattern, PATTERN_REPLACE, every, value ? value : "", replacement,
+                          WORD_LIMIT, ret, reader->err);
+        return r < 0 ? r : count_made(reader, *ret);
 }
 
 static int read_braced(Reader *reader, char **ret) {

@@ -15,8 +15,9 @@ typedef struct WordRules {
                               (UndefinedVar); after an error those found up to there */
 } WordRules;
 
-/* What one word may become: a name that doubles itself in each instruction ends here. */
-#define WORD_LIMIT ((size_t)16 << 20)
+/* What one word may become: a name that doubles itself in each instruction ends here. All that is
+ * made on the way, and dropped again, may be twice as long. */
+#define WORD_LIMIT ((size_t)4 << 20)
 
 /* One word with its variables replaced and its quotes removed. Errors are of the kind invalid: an
  * unclosed quote or brace, an unknown modifier, ${v:?message} of an unset v, a result beyond
