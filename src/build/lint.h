@@ -1,8 +1,9 @@
 /* lint.h: BuildKit's checks of a Dockerfile under their own names
- * (docs.docker.com/reference/build-checks). */
+ * (docs.docker.com/reference/build-checks). Reads the Dockerfile only: no images, no files. */
 #pragma once
 
 #include "build/dockerfile.h"
+#include "build/ignore.h"
 
 typedef struct Finding {
         const char *rule;        /* "StageNameCasing" */
@@ -18,15 +19,25 @@ typedef struct Findings {
 } Findings;
 
 typedef struct LintOptions {
-        char *const *build_args;    /* NAME=value, as given to the build */
-        const char *platform;       /* "linux/amd64", the build's target */
-        const char *target;         /* stage; NULL: the last */
-        char *const *ignored_files; /* .dockerignore's patterns as lines; for CopyIgnoredFile */
+        char *const *build_args;       /* NAME=value, as given to the build; among them may be
+                                          BUILDKIT_DOCKERFILE_CHECK, in place of `# check=` */
+        const char *platform;          /* "linux/amd64", the build's target; NULL: the machine's */
+        const char *target;            /* stage; NULL: all of them */
+        const IgnorePatterns *ignored; /* .dockerignore, for CopyIgnoredFile; NULL: there is none */
+        /* The environment of a base image, NAME=value, as a list that is the caller's; NULL: not
+         * known, and then UndefinedVar is not asked of what is built on it. May be NULL: none is
+         * known. */
+        char **(*base_env)(void *context, const char *image);
+        void *base_env_context;
 } LintOptions;
 
-/* All findings in the file's order, those that its `check=skip` names left out. */
+/* All findings in the order of their lines, without those that `check=skip` names, of the file or
+ * of the instruction. Errors are those of a build: a stage that is not there, a bad substitution;
+ * *ret holds what was found before, and is the caller's to findings_done in any case. */
 int dockerfile_lint(const Dockerfile *file, const LintOptions *options, Findings *ret, Error *err);
 void findings_done(Findings *findings);
+/* Whether findings fail a build: `check=error=true`, of the file or of the build argument. */
+bool dockerfile_lint_fails(const Dockerfile *file, const LintOptions *options);
 
 typedef enum LintFormat { LINT_TEXT, LINT_JSON, LINT_SARIF } LintFormat;
 /* Text as `docker build --check` prints it; BuildKit's lint JSON; SARIF 2.1.0. */
