@@ -171,3 +171,25 @@ while left:
   [ "${lines[1]}" = "started True" ]
   [ "${#lines[@]}" -eq 2 ]
 }
+
+@test "build --check: findings, formats, exit codes, the ignore file, a Dockerfile on standard input" {
+  local dir=$BATS_TEST_TMPDIR/context
+  mkdir "$dir"
+  printf 'FROM scratch\nCOPY secret /\nCMD a\n' > "$dir/Dockerfile"
+  run brig build --check "$dir"
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = "Check complete, 1 warning has been found!" ]
+  [[ $output == *"WARNING: JSONArgsRecommended - https://docs.docker.com/go/dockerfile/rule/json-args-recommended/"*"   3 | >>> CMD a"* ]]
+  echo secret > "$dir/.dockerignore"
+  run brig build --check --format json "$dir"
+  [ "$status" -eq 1 ]
+  [ "$(jq -r '.warnings[] | "\(.ruleName) \(.location.ranges[0].start.line)"' <<< "$output")" = $'CopyIgnoredFile 2\nJSONArgsRecommended 3' ]
+  [ "$(brig build --check --format sarif "$dir" | jq -r '.runs[0].results | length')" -eq 2 ]
+  echo none > "$dir/Dockerfile.dockerignore"
+  [ "$(brig build --check --format json "$dir" | jq '.warnings | length')" -eq 1 ]
+  run brig build --check -f - "$dir" <<< 'FROM scratch'
+  [ "$status" -eq 0 ]
+  [ "$output" = "Check complete, no warnings found." ]
+  refused 1 "unknown instruction: BAD" brig build --check -f - "$dir" <<< BAD
+  refused 1 "invalid format" brig build --check --format xml "$dir"
+}

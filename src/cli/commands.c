@@ -45,7 +45,7 @@ static const Group container_group = { "Manage containers", container_entries,
                                        ELEMENTS(container_entries) };
 
 static const Entry image_entries[] = {
-        UNDONE("build", SECTION_COMMANDS, "Build an image from a Dockerfile"),
+        COMMAND("build", SECTION_COMMANDS, build_command),
         COMMAND("history", SECTION_COMMANDS, history_command),
         COMMAND("import", SECTION_COMMANDS, import_command),
         COMMAND("inspect", SECTION_COMMANDS, image_inspect_command),
@@ -100,7 +100,7 @@ static const Entry root_entries[] = {
         COMMAND("run", SECTION_COMMON, run_command),
         COMMAND("exec", SECTION_COMMON, exec_command),
         COMMAND("ps", SECTION_COMMON, ps_command),
-        UNDONE("build", SECTION_COMMON, "Build an image from a Dockerfile"),
+        COMMAND("build", SECTION_COMMON, build_command),
         COMMAND("pull", SECTION_COMMON, pull_command),
         UNDONE("push", SECTION_COMMON, "Upload an image to a registry"),
         COMMAND("images", SECTION_COMMON, images_command),

@@ -14,6 +14,8 @@ extern const Command ps_command, logs_command, exec_command, attach_command;
 /* inspect.c */
 extern const Command inspect_command, container_inspect_command, image_inspect_command,
         network_inspect_command, volume_inspect_command;
+/* check.c */
+extern const Command build_command;
 /* images.c, image-archives.c */
 extern const Command pull_command, images_command, rmi_command, tag_command, history_command;
 extern const Command load_command, save_command, import_command;
