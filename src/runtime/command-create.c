@@ -213,6 +213,7 @@ static int make_container(Creation *creation, Error *err) {
                                    .systemd_cgroup = creation->options->systemd_cgroup,
                                    .no_pivot = creation->options->no_pivot,
                                    .keep_keyring = creation->options->no_new_keyring,
+                                   .make_room = true,
                                    .gate_fd = creation->gate_fd,
                                    .while_setting_up = write_down,
                                    .data = creation };

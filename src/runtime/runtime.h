@@ -45,6 +45,7 @@ typedef struct RuntimeOptions {
         bool systemd_cgroup;       /* unsupported yet: refused by name */
         bool no_pivot;
         bool keep_keyring; /* do not give it a session keyring of its own */
+        bool make_room;    /* the caller leaves its processor to init while both work */
         int gate_fd; /* init waits here for container_release before it runs the user's process: one
                         end of a socketpair (SOCK_SEQPACKET; close it after container_create, or
                         release never sees the other side close), or a listening SOCK_SEQPACKET
