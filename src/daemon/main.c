@@ -63,6 +63,7 @@ static void raise_limits(void) {
 static void limit_memory(void) {
         (void)mallopt(M_ARENA_MAX, 2);
         (void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+        (void)mallopt(M_MXFAST, 0); /* else each larger piece first sweeps the small free ones */
 }
 
 static void trim_memory(void *data) {

@@ -433,9 +433,7 @@ static int set_port_mode(Join *join, Error *err) {
 static int set_inner_sysctls(const char *link, Error *err) {
         static const struct {
                 const char *family, *key, *value;
-        } sysctls[] = { { "ipv4", "arp_notify", "1" },
-                        { "ipv6", "accept_ra", "0" },
-                        { "ipv6", "disable_ipv6", "1" } };
+        } sysctls[] = { { "ipv4", "arp_notify", "1" }, { "ipv6", "disable_ipv6", "1" } };
 
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
                 int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key, sysctls[i].value,
