@@ -72,6 +72,20 @@ engine_is_well() {
   engine_is_well
 }
 
+@test "a daemon without descriptors for its monitors does not start, and their containers go on" {
+  restart_with
+  for i in 1 2 3 4 5 6 7 8 9 10; do brig run -d --name many$i busybox sleep 1000; done
+  kill_daemon
+  run on_host prlimit --nofile=60:60 "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" \
+    --pidfile "$root/brigd.pid" --cgroup-parent "/brig-test-$host_pid" --bip 172.17.0.1/16
+  [ "$status" -eq 1 ]
+  [[ $output == *"runs and cannot be asked; it goes on. Give brigd more descriptors"* ]]
+  start_daemon
+  [ "$(brig ps -q --filter name=many | wc -l)" -eq 10 ]
+  brig rm -f many1 many2 many3 many4 many5 many6 many7 many8 many9 many10
+  engine_is_well
+}
+
 @test "start killed at each step: the container is there, not half running, and starts" {
   for point in start.attach start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
     restart_with "$point=kill"

@@ -89,27 +89,42 @@ static int adopt_running(Container *container, pid_t pid, Error *err) {
         return r;
 }
 
-/* True: its monitor was found and it runs. */
-static bool find_running(Container *container, JsonArray *ret_execs) {
+/* This daemon lacks what it needs to ask, so it cannot tell that the monitor is gone. */
+static bool is_shortage(int r) {
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS;
+}
+
+/* Nothing is judged on a shortage, as the verdict would be a kill: the containers go on. */
+static int not_asked(const Container *container, int r, Error *err) {
+        if (!is_shortage(r)) {
+                log_debug("container %s: %s", container->id, err ? err->message : strerror(-r));
+                return 0;
+        }
+        return error_set(err, -r,
+                         "container %s runs and cannot be asked; it goes on. Give brigd more "
+                         "descriptors or memory and start it again",
+                         container->id);
+}
+
+/* 1: its monitor was found and it runs; 0: there is none. */
+static int find_running(Container *container, JsonArray *ret_execs, Error *err) {
         Engine *engine = container->engine;
         _cleanup_close_ int run_fd = -1;
         MonitorReply state = { 0 };
         Error error = { 0 };
 
-        if (dir_open_at(engine->run_fd, container->id, 0, &run_fd, &error) < 0)
-                return false;
-        int r = monitor_connect(engine->loop, run_fd, monitor_notice, container,
-                                &container->monitor, &state, &container->pidfd, &error);
-        if (r < 0) {
-                log_debug("container %s: %s", container->id, error.message);
-                return false;
-        }
+        int r = dir_open_at(engine->run_fd, container->id, 0, &run_fd, err);
+        if (r == 0)
+                r = monitor_connect(engine->loop, run_fd, monitor_notice, container,
+                                    &container->monitor, &state, &container->pidfd, err);
+        if (r < 0)
+                return not_asked(container, r, err);
         if (adopt_running(container, (pid_t)state.pid, &error) < 0)
                 log_warn("%s", error.message);
         *ret_execs = state.execs;
         state.execs = (JsonArray){ 0 };
         json_done(&monitor_reply_table, &state);
-        return true;
+        return 1;
 }
 
 /* Neither monitor nor exit file: the monitor was killed, and what it ran has nobody. */
@@ -137,13 +152,15 @@ static bool had_monitor(const Container *container) {
                fstatat(run_fd, socket, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* What the record says and what is there become one. True: it has ended since the record was
+/* What the record says and what is there become one. *ret_ended: it has ended since the record was
  * written. */
-static bool judge(Container *container, ExitRecord *record) {
+static int judge(Container *container, ExitRecord *record, bool *ret_ended, Error *err) {
         bool running = container_is_running(container);
+        int r = find_running(container, &record->execs, err);
 
-        if (find_running(container, &record->execs))
-                return false;
+        *ret_ended = false;
+        if (r != 0)
+                return r < 0 ? r : 0;
         bool has_record = exit_record_of(container, record, NULL) == 0;
         /* A start whose daemon was killed before it could write that the container runs. */
         bool unnoticed = !running && has_record && !record->error &&
@@ -156,11 +173,12 @@ static bool judge(Container *container, ExitRecord *record) {
         }
         forget_endpoints(container);
         if (!running && !unnoticed)
-                return false;
+                return 0;
         container_kill_orphan(container);
         if (!has_record)
                 note_orphan(container, record);
-        return true;
+        *ret_ended = true;
+        return 0;
 }
 
 /* ---- network ---- */
@@ -337,9 +355,10 @@ int engine_reconcile(Engine *engine, Error *err) {
         job.ended = NEW_ARRAY(bool, job.count + 1);
         job.records = NEW_ARRAY(ExitRecord, job.count + 1);
         for (size_t i = 0; i < job.count; i++)
-                if (!is_going(job.containers[i]))
-                        job.ended[i] = judge(job.containers[i], &job.records[i]);
-        r = reconcile_network(&job, err);
+                if (r == 0 && !is_going(job.containers[i]))
+                        r = judge(job.containers[i], &job.records[i], &job.ended[i], err);
+        if (r == 0)
+                r = reconcile_network(&job, err);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < job.count; i++) {
