@@ -234,6 +234,18 @@ told() { brig events --since "$1" --until "$(($(date +%s) + 1))" --format '{{jso
   brig rmi own-mtab linked-mtab linked-etc no-etc
 }
 
+@test "an image without layers is refused, and the daemon lives on" {
+  mkdir "$root/none"
+  printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["/x"]},"rootfs":{"type":"layers","diff_ids":[]}}' >"$root/none/config.json"
+  printf '[{"Config":"config.json","RepoTags":["none:latest"],"Layers":[]}]' >"$root/none/manifest.json"
+  tar -C "$root/none" -cf - manifest.json config.json | brig load
+  run brig create none
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"image 'none' has no layers"* ]]
+  daemon_answers
+  brig rmi none
+}
+
 # writes VERSION HOSTCONFIG: which of /x and /x/below a container that is made so by a client of that API version can write to.
 writes() {
   local id

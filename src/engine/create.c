@@ -71,7 +71,11 @@ static int create_layers(void *data, Error *err) {
         char *layer = NULL;
 
         int r = image_layers(job->engine->images, &job->image, &lowers, err);
-        for (char **lower = lowers; r == 0 && lower && *lower; lower++)
+        if (r == 0 && !lowers)
+                return error_kind(err, ERROR_INVALID,
+                                  "image '%s' has no layers, so nothing to run: use one that has",
+                                  job->container->spec.config.image);
+        for (char **lower = lowers; r == 0 && *lower; lower++)
                 strv_format(&paths, IMAGE_DIRECTORY "%s", *lower);
         if (r == 0)
                 r = init_layer(job->engine, paths, &layer, err);
