@@ -18,6 +18,7 @@
 #define SNAPSHOT_SUFFIX "/fs"
 #define LAYER "init"
 #define UNFINISHED "init.new"
+#define OPEN_ATTEMPTS 64
 
 typedef struct Stub {
         const char *directory, *name;
@@ -50,10 +51,13 @@ static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 static int open_directory(int root_fd, const char *path, int *ret_fd, Error *err) {
         struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+        int attempts = 0;
 
         if (mkdirat(root_fd, path, 0755) < 0 && errno != EEXIST)
                 return error_set(err, errno, "make /%s of the image's containers", path);
-        *ret_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+        do /* EAGAIN: something on the host was renamed or mounted while a ".." was followed */
+                *ret_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+        while (*ret_fd < 0 && (errno == EAGAIN || errno == EINTR) && ++attempts < OPEN_ATTEMPTS);
         if (*ret_fd < 0 && errno != ENOTDIR && errno != ENOENT && errno != ELOOP)
                 return error_set(err, errno, "open /%s of the image", path);
         return 0;
