@@ -19,7 +19,7 @@
 #endif
 
 /* Without the library there is no thread-local storage, where a stack protector keeps its value. */
-#define BEFORE_LIBRARY __attribute__((no_stack_protector, used))
+#define BEFORE_LIBRARY __attribute__((no_stack_protector))
 
 __asm__(".globl runtime_entry\n"
         ".type runtime_entry, @function\n"
@@ -30,7 +30,7 @@ __asm__(".globl runtime_entry\n"
         "        xor %edx, %edx\n" /* no function to call at exit: there is no dynamic linker */
         "        jmp _start\n");
 
-static inline long call5(long number, long a, long b, long c, long d, long e) {
+BEFORE_LIBRARY static inline long call5(long number, long a, long b, long c, long d, long e) {
         long result;
         register long r10 __asm__("r10") = d;
         register long r8 __asm__("r8") = e;
@@ -42,7 +42,7 @@ static inline long call5(long number, long a, long b, long c, long d, long e) {
         return result;
 }
 
-static inline bool same_word(const char *a, const char *b) {
+BEFORE_LIBRARY static inline bool same_word(const char *a, const char *b) {
         while (*a && *a == *b) {
                 a++;
                 b++;
@@ -51,7 +51,7 @@ static inline bool same_word(const char *a, const char *b) {
 }
 
 /* Only these start a process in a container; a word that merely looks like one costs an exec. */
-static inline bool starts_process(char **argv) {
+BEFORE_LIBRARY static inline bool starts_process(char **argv) {
         for (; *argv; argv++)
                 if (same_word(*argv, "run") || same_word(*argv, "create") ||
                     same_word(*argv, "exec"))
@@ -63,7 +63,7 @@ void runtime_protect_early(char **stack); /* called by the instructions above on
 
 /* stack is what the kernel left: the count of arguments, they, NULL, the environment, NULL. System
  * V ABI, AMD64 supplement, "Process Initialization". */
-BEFORE_LIBRARY void runtime_protect_early(char **stack) {
+BEFORE_LIBRARY __attribute__((used)) void runtime_protect_early(char **stack) {
         char **argv = stack + 1, **env = argv + (intptr_t)stack[0] + 1;
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
         struct statfs info;
