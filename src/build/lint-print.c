@@ -33,7 +33,7 @@ static void quote(const Dockerfile *file, SourceRange at, Buf *ret) {
         }
         buf_format(ret, "%s:%u\n--------------------\n", file->name, at.line);
         for (unsigned i = first; i <= last; i++) {
-                const char *text = line_start(file->source, i);
+                const char *text = line_start(file->source, i) ?: "";
 
                 buf_format(ret, " %3u | %s %.*s\n", i,
                            i >= at.line && i <= MAX(at.end_line, at.line) ? ">>>" : "   ",

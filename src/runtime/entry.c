@@ -71,6 +71,7 @@ BEFORE_LIBRARY __attribute__((used)) void runtime_protect_early(char **stack) {
 
         if (!starts_process(argv))
                 return;
+        info.f_flags = 0;
         fd = call5(__NR_openat, AT_FDCWD, (long)"/proc/self/exe", O_PATH | O_CLOEXEC, 0, 0);
         if (fd < 0)
                 return;
