@@ -165,7 +165,8 @@ def attach():
         raw._sock.shutdown(socket.SHUT_WR)
         assert container.wait(timeout=20)["StatusCode"] == 0
         raw.close()
-        assert client.api.attach(container.id, logs=True, stream=False) == b"typed\n"
+        again = client.api.attach(container.id, logs=True, stream=False)
+        assert again == b"typed\n", again
     finally:
         gone(container)
 

@@ -2,12 +2,15 @@
  * Those who come before the start wait here, so that they miss no output. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include "base/fd.h"
 #include "engine/attach.h"
 
 #define PENDING_MAX 256 /* clients that wait for one container's start */
+#define HEAD_PATIENCE_MS 20
 
 /* ---- requests ---- */
 
@@ -143,6 +146,20 @@ static int replay_line(void *data, int stream, const char *bytes, size_t length)
         return r < 0 ? r : fd_write_full(replay->fd, bytes, length);
 }
 
+/* Python's client reads the answer's head through a buffer and what follows from the bare socket:
+ * what comes along with the head is lost to it. dockerd is slower than that; we look whether the
+ * head has been taken, for 20 ms at the most. Over TCP the kernel tells of its arrival only.
+ * unix(7), tcp(7), SIOCOUTQ. */
+static void let_head_be_read(int fd) {
+        for (int i = 0; i < HEAD_PATIENCE_MS; i++) {
+                int queued = 0;
+
+                if (ioctl(fd, SIOCOUTQ, &queued) < 0 || queued == 0)
+                        return;
+                (void)poll(NULL, 0, 1);
+        }
+}
+
 static int replay(Engine *engine, const Container *container, const AttachOptions *options, int fd,
                   Error *err) {
         Replay job = { fd, !container->spec.config.tty };
@@ -191,8 +208,10 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
                 return r;
         if (options->logs) {
                 r = ready(options, err);
-                if (r == 0)
+                if (r == 0) {
+                        let_head_be_read(client_fd);
                         r = replay(engine, container, options, client_fd, err);
+                }
         } else if (!options->stream) {
                 r = ready(options, err);
         }
