@@ -395,6 +395,22 @@ static int64_t partial_size(const TestStore *test, const char *digest) {
 }
 
 /* The daemon's restart in between is the store's opening. */
+/* The registry's thread writes it. */
+static void forget_range(World *world) {
+        (void)pthread_mutex_lock(&world->registry.lock);
+        str_replace(&world->range, NULL);
+        (void)pthread_mutex_unlock(&world->registry.lock);
+}
+
+static bool asked_range(World *world, const char *range) {
+        bool same;
+
+        (void)pthread_mutex_lock(&world->registry.lock);
+        same = str_equal(world->range, range);
+        (void)pthread_mutex_unlock(&world->registry.lock);
+        return same;
+}
+
 TEST(a_later_pull_goes_on_where_one_failed) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(world_done) World world;
@@ -410,10 +426,10 @@ TEST(a_later_pull_goes_on_where_one_failed) {
         ASSERT_OK(test_store_reopen(&test, &err), &err);
         ASSERT_INT(partial_size(&test, world.top_digest), half);
         world.tired = false;
-        str_replace(&world.range, NULL);
+        forget_range(&world);
         ASSERT_OK(pull(&test, &world, &err), &err);
         range = str_format("bytes=%lld-", (long long)half);
-        ASSERT_STR(world.range, range);
+        ASSERT(asked_range(&world, range));
         ASSERT_INT(test_count(&test, "partial"), 0);
 }
 
