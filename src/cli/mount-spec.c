@@ -218,22 +218,14 @@ static char *csv_field(const char **text) {
         if (!*next)
                 return NULL;
         next += quoted;
-        for (; *next && (quoted || *next != ','); next++) {
+        while (*next && (quoted || *next != ',')) {
                 if (quoted && *next == '"') {
-                        if (next[1] != '"') {
-                                next++;
-                                quoted = false;
-                                if (*next != ',')
-                                        continue;
-                                break;
-                        }
                         next++;
+                        quoted = *next == '"'; /* two stand for one; else it was the closing one */
+                        if (!quoted)
+                                continue;
                 }
-                buf_add_char(&field, *next);
-                if (!next[1] && !quoted) {
-                        next++;
-                        break;
-                }
+                buf_add_char(&field, *next++);
         }
         *text = *next == ',' ? next + 1 : next;
         return buf_take(&field);

@@ -106,6 +106,8 @@ TEST(mounts) {
         ASSERT_MOUNT("source=v,destination=/b", "volume|v|/b|rw");
         ASSERT_MOUNT("type=tmpfs,target=/b,tmpfs-size=64m,tmpfs-mode=1770", "tmpfs||/b|rw");
         ASSERT_MOUNT("type=bind,\"source=/a,b\",target=/c", "bind|/a,b|/c|rw");
+        ASSERT_MOUNT("type=bind,\"source=/a\"\"b\",target=/c", "bind|/a\"b|/c|rw");
+        ASSERT_MOUNT("type=bind,target=/c,\"source=/a\"", "bind|/a|/c|rw");
         ASSERT_MOUNT("type=volume,target=/a,volume-opt=o=addr,volume-label=x=y", "volume||/a|rw");
         ASSERT_MOUNT("x", "invalid field 'x' must be a key=value pair");
         ASSERT_MOUNT("type=bind", "target is required");
