@@ -623,6 +623,16 @@ cgroup_file() { # FILE_V1 CONTROLLER FILE_V2
   [[ $status -eq 1 && $output == *cpuset.cpus* ]]
 }
 
+@test "limits: a parent group that was made a moment ago has no processors yet: it gets them" {
+  [[ -d /sys/fs/cgroup/cpuset ]] || skip "version 1's cpuset only: version 2 inherits by itself"
+  mkdir -p "/sys/fs/cgroup/cpuset/parent-$id/below"
+  config '.linux.cgroupsPath = "/parent-'"$id"'/below/'"$id"'"'
+  go
+  local outcome=$status said=$output
+  find /sys/fs/cgroup -maxdepth 3 -depth -type d -path "*/parent-$id*" -exec rmdir {} + 2>/dev/null || :
+  [[ $outcome -eq 0 ]] || { echo "$said"; return 1; }
+}
+
 @test "limits: devices" {
   config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 7, access: "r"}]
     | .linux.devices = [{path: "/dev/kmsg", type: "c", major: 1, minor: 11}] | .process.capabilities.bounding += ["CAP_MKNOD"]'

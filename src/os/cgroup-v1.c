@@ -8,23 +8,32 @@
 #include "os/cgroup-private.h"
 #include "os/pidfd.h"
 
+static char *parent_of(const char *level) {
+        const char *slash = strrchr(level, '/');
+
+        return slash ? str_copy_n(level, (size_t)(slash - level)) : str_copy("/");
+}
+
+/* A parent whose own is empty yet was made a moment ago, by a start beside this one, which is about
+ * to write the same. */
+static int inherit_file(const Hierarchy *hierarchy, const char *level, const char *file,
+                        Error *err) {
+        _cleanup_free_ char *parent = parent_of(level), *text = NULL, *again = NULL;
+        int r = cgroup_file_read(hierarchy, parent, file, &text, err);
+
+        if (r < 0 || !str_empty(str_trim(text)) || str_equal(parent, "/"))
+                return r < 0 ? r : cgroup_file_write(hierarchy, level, file, text, err);
+        r = inherit_file(hierarchy, parent, file, err);
+        if (r == 0)
+                r = cgroup_file_read(hierarchy, parent, file, &again, err);
+        return r < 0 ? r : cgroup_file_write(hierarchy, level, file, str_trim(again), err);
+}
+
 /* A new cpuset admits nobody until it has processors and memory nodes: those of its parent. */
 static int inherit_cpuset(const Hierarchy *hierarchy, const char *level, Error *err) {
-        static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
-        const char *slash = strrchr(level, '/');
-        _cleanup_free_ char *parent =
-                slash ? str_copy_n(level, (size_t)(slash - level)) : str_copy("/");
+        int r = inherit_file(hierarchy, level, "cpuset.cpus", err);
 
-        for (size_t i = 0; i < ELEMENTS(files); i++) {
-                _cleanup_free_ char *text = NULL;
-                int r = cgroup_file_read(hierarchy, parent, files[i], &text, err);
-
-                if (r == 0)
-                        r = cgroup_file_write(hierarchy, level, files[i], text, err);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        return r < 0 ? r : inherit_file(hierarchy, level, "cpuset.mems", err);
 }
 
 static int v1_create(const char *path, Error *err) {
