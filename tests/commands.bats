@@ -184,6 +184,18 @@ teardown() {
   [ "$output" = 137 ]
 }
 
+# Its layer need not survive a power cut, so its end must not wait for the disk; the kernel mounts such a layer only once unless told.
+@test "an --rm container's layer is volatile, and restarts all the same" {
+  brig run -d --rm --name fleeting busybox sh -c 'echo kept >>/file; exec sleep 1000'
+  run brig exec fleeting grep ' / overlay .*volatile' /proc/mounts
+  [ "$status" -eq 0 ]
+  brig restart -t 0 fleeting
+  [ "$(brig exec fleeting wc -l /file)" = "2 /file" ]
+  brig rm -f fleeting
+  run brig run --name kept busybox grep volatile /proc/mounts
+  [ "$status" -eq 1 ]
+}
+
 @test "restart policies start a container again" {
   brig run -d --name again --restart on-failure:2 busybox sh -c 'exit 1'
   wait_until bash -c '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" again) == "2 exited" ]]'

@@ -103,7 +103,7 @@ int rootfs_mount_layers(const Engine *engine, char *const *paths, int upper_fd, 
                 r = open_layer(engine, paths[opened], &fds[opened], err);
         }
         if (r == 0)
-                r = overlay_mount(fds, count, upper_fd, work_fd, ret_fd, err);
+                r = overlay_mount(fds, count, upper_fd, work_fd, 0, ret_fd, err);
         fds_done(fds, opened);
         return r;
 }

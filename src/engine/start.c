@@ -160,6 +160,7 @@ static int start_spawn(void *data, Error *err) {
                 .lowers = container->lowers,
                 .upper = upper,
                 .work = work,
+                .volatile_root = container->spec.host.auto_remove,
                 .open_stdin = container->spec.config.open_stdin,
                 .stdin_once = container->spec.config.stdin_once,
                 .cgroup = cgroup,

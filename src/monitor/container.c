@@ -74,7 +74,8 @@ static int mount_root(int data_root_fd, const MonitorStart *start, int *ret_fd, 
                 if (r < 0)
                         return r;
         }
-        return overlay_mount(lowers, count, upper, work, ret_fd, err);
+        return overlay_mount(lowers, count, upper, work,
+                             start->volatile_root ? OVERLAY_VOLATILE : 0, ret_fd, err);
 }
 
 static int read_config(int fd, OciConfig **ret, Error *err) {

@@ -31,6 +31,7 @@ typedef struct MonitorStart {
         char **lowers;      /* overlay lower directories, topmost first, below the data root; none:
                                config.root.path is used */
         char *upper, *work; /* below the data root */
+        bool volatile_root; /* upper goes with the container's end: see OVERLAY_VOLATILE */
         bool has_netns, has_pidns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/str.h"
 
 /* The first line that the file system left in its context's log ("e overlay: …"), or "". */
@@ -204,8 +205,27 @@ static int overlay_create_relative(int fs_fd, int *ret_fd, Error *err) {
         return r;
 }
 
-int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, int *ret_fd,
-                  Error *err) {
+/* The kernel's mark of an earlier volatile mount: work/incompat/volatile in the work directory. */
+static int overlay_make_volatile(int fs_fd, int work_fd, Error *err) {
+        int r = dir_remove_at(work_fd, "work", err);
+
+        if (r < 0)
+                return error_prefix(err, "mount overlay");
+        return fs_option(fs_fd, "overlay", "volatile", err);
+}
+
+static int overlay_upper(int fs_fd, int upper_fd, int work_fd, unsigned flags, Error *err) {
+        int r = overlay_directory(fs_fd, "upperdir", upper_fd);
+
+        if (r == 0)
+                r = overlay_directory(fs_fd, "workdir", work_fd);
+        if (r < 0)
+                return fs_error(fs_fd, -r, "overlay", "upperdir, workdir", err);
+        return flags & OVERLAY_VOLATILE ? overlay_make_volatile(fs_fd, work_fd, err) : 0;
+}
+
+int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, unsigned flags,
+                  int *ret_fd, Error *err) {
         _cleanup_close_ int fs_fd = -1, copy = -1;
         bool relative;
         int r;
@@ -224,15 +244,10 @@ int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, int
         if (fs_fd < 0)
                 return error_set(err, errno, "mount overlay: fsopen");
         r = overlay_lowers(fs_fd, lower_fds, n, &relative, err);
+        if (r == 0 && upper_fd >= 0)
+                r = overlay_upper(fs_fd, upper_fd, work_fd, flags, err);
         if (r < 0)
                 return r;
-        if (upper_fd >= 0) {
-                r = overlay_directory(fs_fd, "upperdir", upper_fd);
-                if (r == 0)
-                        r = overlay_directory(fs_fd, "workdir", work_fd);
-                if (r < 0)
-                        return fs_error(fs_fd, -r, "overlay", "upperdir, workdir", err);
-        }
         return relative ? overlay_create_relative(fs_fd, ret_fd, err)
                         : fs_mount(fs_fd, "overlay", 0, ret_fd, err);
 }

@@ -38,6 +38,12 @@ int mount_map_ids(int fd, bool recursive, int userns_fd, Error *err);
 
 /* A detached overlay of directories, topmost first, with upper_fd and work_fd on top (-1 both:
  * read-only; one lower alone is then a read-only copy of its mount). From Linux 6.8 any number of
- * layers; before, about 80, as an option may have 255 bytes. */
-int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, int *ret_fd,
-                  Error *err);
+ * layers; before, about 80, as an option may have 255 bytes.
+ *
+ * OVERLAY_VOLATILE: nothing in upper need survive a power cut, so unmounting does not write out the
+ * whole file system that upper lies on (overlayfs.rst, "Volatile mount"). The kernel mounts such
+ * directories only once; this takes its mark away, as nothing that a killed program wrote is
+ * lost. */
+enum { OVERLAY_VOLATILE = 1 };
+int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, unsigned flags,
+                  int *ret_fd, Error *err);
