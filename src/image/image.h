@@ -102,3 +102,47 @@ int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Erro
  * leaves them; idempotent. */
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err);
 int image_release(ImageStore *store, const char *holder, Error *err);
+
+/* ---- making images of directories: make.c ---- */
+/* The directory `name` below from_fd, which holds "fs" in overlayfs's form, becomes the layer upon
+ * parent_chain (NULL: the first): packed into a blob (stored plain), moved to its snapshot's place,
+ * recorded, and held for `holder` (as image_hold does for an image: several layers may have one
+ * holder). Where the store has such a layer already, the directory is removed in its place.
+ * epoch: see PackOptions. Durable when it returns if `durable`, else with the next durable call. */
+typedef struct LayerAdd {
+        int from_fd;
+        const char *name, *parent_chain, *holder;
+        int64_t epoch;
+        bool durable;
+        bool (*cancelled)(void *data);
+        void *data;
+} LayerAdd;
+int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], char ret_chain[],
+                    int64_t *ret_size, Error *err);
+/* Records an image of the store's layers. config: complete but for rootfs, which is filled in from
+ * chains (base first). names: familiar or full references with tags. annotations go into its
+ * manifest. Durable. *ret_id is the caller's. */
+int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
+               const Pairs *annotations, char **ret_id, Error *err);
+/* The overlay lower directory of one layer, below root, unpacked again where it is lost; not_found
+ * where the store does not have the layer. */
+int image_layer_path(ImageStore *store, const char *chain, char **ret_path, Error *err);
+/* Holds one layer, by its chain id, until image_release(holder); idempotent. */
+int image_hold_layer(ImageStore *store, const char *chain, const char *holder, Error *err);
+
+/* ---- files from outside, read in the confined program: tree.c ---- */
+/* Unpacks a tar stream (any compression) below target_fd as plain files, no whiteouts: a build's
+ * context, an archive of ADD. Owners and modes are kept; devices only where `devices`. Entries
+ * cannot leave target_fd. detect: 0 in place of an error where input_fd is no archive at all; then
+ * nothing was written and input_fd, if it can be, is where it was. Returns 1 when unpacked. */
+typedef struct TreeUnpack {
+        bool devices, detect;
+} TreeUnpack;
+int image_unpack_tree(ImageStore *store, int input_fd, int target_fd, const TreeUnpack *options,
+                      Error *err);
+/* GET of an http or https URL into fd, at most `limit` bytes. *ret_time: Last-Modified, seconds
+ * since 1970, or 0; *ret_name: the file's name as the URL or Content-Disposition gives it, "" where
+ * there is none; the caller's. Redirections are followed, never from https to http. */
+int image_download(ImageStore *store, const char *url, int fd, int64_t limit,
+                   ImageProgressFn progress, void *data, int64_t *ret_time, char **ret_name,
+                   char ret_digest[], Error *err);

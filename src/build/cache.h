@@ -1,0 +1,104 @@
+/* cache.h: what builds remember: which operation gave which layer, what each place in a Dockerfile
+ * was made of last time, and the digests of files that did not change. One SQLite database,
+ * `cache.db`, beside layers/<id>/fs; knows no images, no containers, no solver. Thread-safe. */
+#pragma once
+
+#include "base/error.h"
+#include "build/tree.h"
+#include "format/digest.h"
+#include "format/json.h"
+
+typedef struct BuildCache BuildCache;
+
+/* dir_fd: <data root>/build, stays the caller's until build_cache_free. Makes layers/ and mounts/;
+ * removes what no record names (of a daemon that was killed). synchronous=NORMAL: a power cut may
+ * lose the newest records, whose layers then go. */
+int build_cache_open(int dir_fd, BuildCache **ret, Error *err);
+BuildCache *build_cache_free(BuildCache *cache);
+DEFINE_CLEANUP(BuildCache *, build_cache_free)
+
+/* ---- results ---- */
+typedef struct CacheRecord {
+        char result[DIGEST_TEXT_MAX]; /* what the keys of the steps after it are made of */
+        char *layer; /* id of a layer of this cache; or "sha256:…", the chain id of the image
+                        store's layer that it became; or "": nothing was changed */
+        char *description;           /* "[build 2/5] RUN make" */
+        int64_t size;                /* bytes of the layer */
+        int64_t created_at, used_at; /* ns since 1970 */
+        int64_t uses;
+} CacheRecord;
+void cache_record_done(CacheRecord *record);
+
+#define CACHE_FOUND 1
+/* CACHE_FOUND and *ret; 0: none. A record whose layer is gone is none. Counts as a use; holds the
+ * layer until cache_release. */
+int build_cache_find(BuildCache *cache, const char *key, CacheRecord *ret, Error *err);
+/* Records a result under each of keys (NULL-terminated); a key that is there is replaced. The layer
+ * is held as by find. layer: an id for which build_cache_layer_new was called and which is
+ * finished. */
+int build_cache_put(BuildCache *cache, char *const *keys, const CacheRecord *record, Error *err);
+/* Lets a layer that find or put held be collected again. */
+void build_cache_release(BuildCache *cache, const char *layer);
+
+/* ---- layers: layers/<id>/fs, in overlayfs's form ---- */
+/* A new id (64 hex) with its directory layers/<id> made; *ret_fd is that directory. Held until
+ * release; without a record by then it goes. */
+int build_cache_layer_new(BuildCache *cache, char **ret_id, int *ret_fd, Error *err);
+/* The layer became the image store's: its directory was moved there. Every record is changed. */
+int build_cache_layer_moved(BuildCache *cache, const char *id, const char *chain, Error *err);
+/* The image store's layers that records name, chain ids; the caller's: they must be held there. */
+int build_cache_chains(BuildCache *cache, char ***ret, Error *err);
+
+/* ---- why a step is run ---- */
+/* What a step's key was made of: "instruction" → digest, "base" → digest, "arg VERSION" → digest,
+ * "file src/main.c" → digest … */
+typedef struct CacheParts {
+        Pairs items;
+        bool cut; /* more files than are kept (4096): the rest is in one sum */
+} CacheParts;
+/* Compares with what was kept for this place last, keeps the new parts, and says in one line what
+ * differs: "the instruction changed", "file src/main.c changed (and 3 more)", "file x is new", "the
+ * step before it ran", "it was never built here", "its layer was collected". The caller's; NULL:
+ * nothing differs, so the record was collected. */
+int build_cache_explain(BuildCache *cache, const char *place, const CacheParts *parts,
+                        char **ret_why, Error *err);
+void cache_parts_done(CacheParts *parts);
+
+/* ---- files ---- */
+/* Of regular files on this host; what was not asked for within 30 days goes at open. */
+FileMemo build_cache_memo(BuildCache *cache);
+
+/* ---- RUN --mount=type=cache: mounts/<id>/fs ---- */
+typedef struct CacheMount CacheMount;
+/* sharing as the mount says. SHARED: everybody has the same directory. LOCKED: waits until nobody
+ * has it; asks cancelled meanwhile (-ECANCELED). PRIVATE: one that nobody has, a new one where all
+ * are taken. id: the mount's, any text. *ret_new: it is empty and the caller fills it. */
+typedef enum MountSharing { MOUNT_SHARED, MOUNT_PRIVATE_, MOUNT_LOCKED } MountSharing;
+int build_cache_mount(BuildCache *cache, const char *id, MountSharing sharing,
+                      bool (*cancelled)(void *data), void *data, CacheMount **ret, int *ret_fd,
+                      bool *ret_new, Error *err);
+/* The directory below the data root, "build/mounts/<name>/fs"; borrowed. */
+const char *cache_mount_path(const CacheMount *mount);
+/* Gives it back; its size is counted anew, later. NULL is fine. */
+CacheMount *cache_mount_release(CacheMount *mount);
+
+/* ---- the collector ---- */
+typedef struct CacheEntry {            /* as GET /system/df and POST /build/prune show it */
+        char *id, *type, *description; /* type: "regular", "exec.cachemount" */
+        bool in_use, shared;           /* shared: an image has the layer, too */
+        int64_t size, created_at, used_at, uses;
+} CacheEntry;
+void cache_entries_free(CacheEntry *entries, size_t count);
+/* Newest use first. */
+int build_cache_list(BuildCache *cache, CacheEntry **ret, size_t *ret_count, Error *err);
+typedef struct CachePrune {
+        bool all;         /* else what an image shares and cache mounts stay */
+        int64_t keep;     /* bytes that may stay, the oldest use goes first; 0: nothing stays */
+        int64_t until;    /* only what was not used since, ns since 1970; 0: whatever */
+        char *const *ids; /* only these, or NULL */
+} CachePrune;
+/* What is in use stays. ret_ids: the caller's. release(data, chain): the image store's layer is
+ * needed no more. */
+int build_cache_prune(BuildCache *cache, const CachePrune *prune,
+                      void (*release)(void *data, const char *chain), void *data, char ***ret_ids,
+                      int64_t *ret_bytes, Error *err);

@@ -1,0 +1,108 @@
+/* tree.h: trees of files: what COPY and ADD select of one, the digest of it, and copying it into
+ * another root. Everything is below a root descriptor; links never lead out of it. Knows no
+ * Dockerfile, cache or overlay. design: File key. */
+#pragma once
+
+#include "base/error.h"
+#include "build/ignore.h"
+#include "format/digest.h"
+
+/* Remembers the digests of files' contents by what stat(2) says of them, so that a file that did
+ * not change is not read again. Both may be called from any thread. */
+typedef struct FileStamp {
+        uint64_t device, inode, size;
+        int64_t mtime, ctime; /* ns */
+} FileStamp;
+typedef struct FileMemo {
+        bool (*get)(void *data, const FileStamp *stamp, char digest[DIGEST_TEXT_MAX]);
+        void (*put)(void *data, const FileStamp *stamp, const char *digest);
+        void *data;
+} FileMemo;
+
+typedef struct Tree {
+        int root_fd;                   /* a directory, O_RDONLY or O_PATH */
+        const IgnorePatterns *ignored; /* .dockerignore, or NULL */
+        const FileMemo *memo;          /* or NULL */
+        bool neutral_owner;            /* a build context: every file counts as owned by 0:0 */
+} Tree;
+
+typedef struct SelectOptions {
+        char *const *patterns; /* as CopySource.path: Go's filepath.Match with ** for --parents;
+                                  relative to the root; "" and "." are the root */
+        char *const *excludes; /* COPY --exclude, relative to each pattern's root */
+        bool parents;          /* --parents: keep the path from the pivot "/./" or the root on */
+        bool allow_nothing;    /* no match is no error (wildcards of ADD are still one) */
+        const char *chmod;     /* where given, permission bits are no part of the digest */
+        bool chown;            /* where given, owners are no part of the digest */
+} SelectOptions;
+
+/* One thing that was selected: below it everything that is not ignored belongs to it. */
+typedef struct Selected {
+        char *path; /* below the root, clean, "" for the root itself */
+        char *name; /* what it is called below the destination: its base name, with --parents its
+                       path; "" for a directory, whose content is copied */
+        bool directory;
+} Selected;
+
+typedef struct Selection {
+        Selected *items;
+        size_t count;
+        bool wildcard; /* any pattern had one */
+} Selection;
+
+/* Sorted, each once a pattern. A pattern without a wildcard follows symbolic links within the root,
+ * as BuildKit does. not_found: "\"/x\": not found" as BuildKit words a failed checksum. */
+int tree_select(const Tree *tree, const SelectOptions *options, Selection *ret, Error *err);
+void selection_done(Selection *selection);
+
+/* Called once a file, directory and link that the digest covers, in its order: path as selected,
+ * digest of its entry. For explaining a miss. May be NULL. */
+typedef void (*EntrySink)(void *data, const char *path, const char *digest);
+
+/* The digest of what is selected: names below the destination and, of each entry, mode, owner,
+ * size, type, link, device, extended attributes (not security.selinux, not user.overlay.* nor
+ * trusted.overlay.*), content. Not times, not where it lay. cancelled (may be NULL) is asked now
+ * and then: non-zero ends it with -ECANCELED. */
+typedef struct TreeJob {
+        EntrySink sink;
+        void *data;
+        bool (*cancelled)(void *data);
+        unsigned threads; /* that read contents at once; 0: one a processor, at most 8 */
+} TreeJob;
+int tree_digest(const Tree *tree, const Selection *selection, const SelectOptions *options,
+                const TreeJob *job, char digest[DIGEST_TEXT_MAX], Error *err);
+
+typedef struct CopyOptions {
+        const char *dest;  /* absolute path in the destination root, resolved within it; a trailing
+                              '/' asks for a directory */
+        int64_t uid, gid;  /* -1: as in the source (0:0 of a neutral tree) */
+        const char *chmod; /* octal ("755") or symbolic ("u+rwx,go=rX"), or NULL */
+        int64_t epoch;     /* times are set to at most this many seconds; -1: kept as they are */
+        char *const *excludes;
+        bool parents;
+        bool replace_links; /* --link: a destination's parent that is a symbolic link is replaced
+                               by a directory in place of being followed */
+        /* ADD: a regular file that this says is an archive is unpacked by it into target_fd
+         * instead. 1: done, 0: no archive, negative errno. NULL: no archives. */
+        int (*unpack)(void *data, int file_fd, int target_fd, Error *err);
+        void *unpack_data;
+} CopyOptions;
+/* Copies what is selected into the directory tree dest_fd (the root of a container, writable).
+ * Missing parents are made 0755, owned by uid:gid. Hard links among what is copied stay such;
+ * contents go by FICLONE, copy_file_range or plain reads. Docker's rules: a file onto a directory's
+ * name goes into the directory; several sources or a wildcard demand a directory; a directory's
+ * content goes into dest. A file whose stamp changes while it is copied is an error, conflict,
+ * "changed during the build". */
+int tree_copy(const Tree *tree, const Selection *selection, int dest_fd, const CopyOptions *options,
+              const TreeJob *job, Error *err);
+/* Writes one file with that content (a heredoc, a download): the rules of tree_copy with a
+ * selection of one. mode: of the file. name: used where dest is a directory. */
+int tree_put_file(int dest_fd, const char *name, const void *data, size_t length, unsigned mode,
+                  const CopyOptions *options, Error *err);
+/* mkdir -p of path in the root, links followed within it; 0755, uid:gid for what is made. True in
+ * *ret_made if anything was. For WORKDIR. */
+int tree_make_directory(int root_fd, const char *path, int64_t uid, int64_t gid, bool *ret_made,
+                        Error *err);
+/* chmod's symbolic or octal mode applied to a mode: "u+x,g=rX", "0755", "755". invalid says what is
+ * wrong. */
+int mode_apply(const char *text, unsigned mode, bool directory, unsigned *ret, Error *err);

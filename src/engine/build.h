@@ -1,0 +1,98 @@
+/* build.h: building images, as the API asks for it: a request with its contexts as open
+ * directories, and a stream of what happens. Knows no HTTP. */
+#pragma once
+
+#include "build/lint.h"
+#include "engine/engine.h"
+
+typedef struct BuildContext {
+        char *name;  /* "" for the build's own, else as given with --build-context */
+        int dir_fd;  /* an open directory, or -1 */
+        char *image; /* docker-image://…: the reference; NULL: none */
+        char *url;   /* http, https: a tar archive that the engine fetches; NULL: none */
+} BuildContext;
+
+typedef struct BuildSecret {
+        char *id;
+        char *data; /* any bytes */
+        size_t length;
+} BuildSecret;
+
+typedef struct BuildSsh {
+        char *id;      /* "default" */
+        int socket_fd; /* the agent's socket, opened with O_PATH */
+} BuildSsh;
+
+typedef struct BuildRequest {
+        char *dockerfile; /* its text; NULL: read `dockerfile_name` in the context */
+        size_t dockerfile_length;
+        char *dockerfile_name; /* for errors, and below the context; "Dockerfile" by default */
+        char *ignore;          /* the text of the ignore file; NULL: read in the context */
+        size_t ignore_length;
+        BuildContext *contexts; /* at most one with the name "" */
+        size_t context_count;
+        char **args, **labels, **tags, **no_cache_filter; /* NAME=value; references */
+        char *target, *platform, *network;                /* platform: one */
+        char **extra_hosts;                               /* "name:address" */
+        JsonArray ulimits;                                /* of Ulimit, as in HostConfig */
+        int64_t shm_size, memory, memory_swap;            /* bytes; 0: by default */
+        int64_t cpu_shares, cpu_period, cpu_quota;
+        char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
+        Pairs annotations;
+        BuildSecret *secrets;
+        size_t secret_count;
+        BuildSsh *ssh;
+        size_t ssh_count;
+        RegistryAuth *auths; /* for base images, by auth_hosts[i] ("127.0.0.1:5000", "docker.io") */
+        char **auth_hosts;
+        bool no_cache, pull, squash;
+        int output_fd; /* -1: an image is made; else what `output` says is written here */
+        char *output;  /* "tar" (of the root), "docker", "oci" (an archive of the image), "local"
+                          (the root's files into that directory) */
+        int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
+        bool output_image;              /* an image is recorded, too */
+} BuildRequest;
+/* Frees and closes all of it. */
+void build_request_done(BuildRequest *request);
+
+typedef enum BuildEventKind {
+        BUILD_PLANNED, /* total: how many steps there are, before any begins */
+        BUILD_STARTED, /* a step begins to run. why: what its cache missed */
+        BUILD_CACHED,  /* a step was found in the cache */
+        BUILD_OUTPUT,  /* text of a step's program; stream 1 or 2 */
+        BUILD_STATUS,  /* bytes of a pull, download or export: status, current, total */
+        BUILD_DONE,    /* a step has ended well. layer: what it made (short), or "" */
+        BUILD_FAILED,  /* a step has failed: text says how */
+        BUILD_WARNING, /* text; a finding of the checks where `at.line` is not 0 */
+        BUILD_IMAGE,   /* the image was made: text is its id */
+        BUILD_TAGGED,  /* text: "docker.io/library/x:latest", familiar */
+} BuildEventKind;
+
+typedef struct BuildEvent {
+        BuildEventKind kind;
+        size_t step;      /* number of the step in the build, from 0; see BUILD_PLANNED. Steps of
+                             stages that are not needed have none */
+        const char *name; /* BUILD_STARTED, CACHED: "[build 2/5] RUN make" */
+        const char *instruction; /* "RUN make", as classic clients show it */
+        const char *why, *text, *status, *layer;
+        size_t length; /* of text where it is output */
+        int stream;
+        int64_t current, total;
+        int64_t time;   /* ns since 1970 */
+        SourceRange at; /* in the Dockerfile; line 0: nowhere */
+} BuildEvent;
+/* Called from the build's threads, one at a time. Negative ends the build. */
+typedef int (*BuildSink)(void *data, const BuildEvent *event);
+
+/* Builds. The request stays the caller's. cancel_fd: see engine.h. *ret_id: the image's id, the
+ * caller's; NULL where output alone was asked for. An error's message is what a client shows; those
+ * of the Dockerfile have its place and line. */
+int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, void *data,
+                 int cancel_fd, char **ret_id, Error *err);
+
+/* GET /system/df's BuildCache: an array of Docker's documents. */
+int engine_build_cache_list(Engine *engine, Buf *json, Error *err);
+/* POST /build/prune: {"CachesDeleted":[…],"SpaceReclaimed":n}. keep: bytes; until: ns since 1970.
+ */
+int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
+                       Error *err);

@@ -1,0 +1,23 @@
+/* pack.h: directories become tar streams: a layer in overlayfs's form, or a whole root. Knows no
+ * store. Entries are those that Docker writes: sorted by path, PAX records only where ustar has no
+ * room (long names, large ids, extended attributes), times in whole seconds, so that the same files
+ * always give the same bytes. image-spec layer.md: whiteouts are ".wh.NAME", opaque directories
+ * ".wh..wh..opq". */
+#pragma once
+
+#include "base/error.h"
+#include "format/digest.h"
+
+typedef struct PackOptions {
+        bool overlay;  /* devices 0:0 and trusted.overlay.opaque are whiteouts; else plain files */
+        int64_t epoch; /* times are at most this many seconds since 1970; -1: as they are */
+        const char *base; /* only what is below this path, clean and relative; NULL: all */
+        bool (*cancelled)(void *data); /* may be NULL; true ends it with -ECANCELED */
+        void *data;
+} PackOptions;
+
+/* Writes everything below dir_fd to out_fd, which may be a pipe or socket; -1: only the digest is
+ * wanted. Sockets are left out, as Docker does; nothing of another file system is entered.
+ * ret_digest and ret_size (bytes of the stream) may be NULL. */
+int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
+                   char ret_digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);

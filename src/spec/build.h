@@ -1,0 +1,59 @@
+/* spec/build.h: what brig and brigd say to each other about a build: POST /build with the content
+ * type BUILD_DOCUMENT_TYPE on a Unix socket. Descriptors come along with the request's first byte
+ * (SCM_RIGHTS) and are named by their position. The answer is a stream of BuildProgress, one JSON
+ * object a line, behind status 200; an error before the first is a plain answer. */
+#pragma once
+
+#include "format/json.h"
+#include "spec/container.h"
+
+#define BUILD_DOCUMENT_TYPE "application/vnd.brig.build+json"
+
+typedef struct BuildContextDocument {
+        char *name;  /* "" for the build's own */
+        int64_t *fd; /* position of an open directory; NULL: none */
+        char *image, *url;
+} BuildContextDocument;
+
+typedef struct BuildSecretDocument {
+        char *id, *value; /* value: base64 */
+} BuildSecretDocument;
+
+typedef struct BuildSshDocument {
+        char *id;
+        int64_t fd; /* position of the agent's socket, opened with O_PATH */
+} BuildSshDocument;
+
+typedef struct BuildDocument {
+        char *dockerfile; /* text; NULL: `dockerfileName` is read below the context */
+        char *dockerfile_name;
+        char *ignore;       /* text of the ignore file; NULL: read below the context */
+        JsonArray contexts; /* of BuildContextDocument */
+        char **args, **labels, **tags, **no_cache_filter, **extra_hosts;
+        char *target, *platform, *network;
+        JsonArray ulimits; /* of Ulimit */
+        int64_t shm_size;
+        Pairs annotations;
+        JsonArray secrets; /* of BuildSecretDocument */
+        JsonArray ssh;     /* of BuildSshDocument */
+        bool no_cache, pull;
+        char *output; /* "tar", "docker", "oci": written to `outputFd`; "local": into that
+                         directory; NULL: none */
+        int64_t *output_fd;
+        bool output_image; /* an image is recorded */
+} BuildDocument;
+extern const JsonTable build_document_table;
+
+/* Names as in engine/build.h's BuildEvent; kind: "planned", "started", "cached", "output",
+ * "status", "done", "failed", "warning", "image", "tagged"; last "end" (error NULL: it went well).
+ */
+typedef struct BuildProgress {
+        char *kind;
+        int64_t step, total, current, stream, time, line, end_line;
+        char *name, *why, *text, *status, *layer; /* text of output: base64 where it is no UTF-8,
+                                                     and then `encoded` */
+        bool encoded;
+        char *error; /* end */
+        char *image; /* end: its id */
+} BuildProgress;
+extern const JsonTable build_progress_table;
