@@ -12,7 +12,6 @@
 #include "engine/steps.h"
 
 #define NAME_ATTEMPTS 16
-#define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
 
 typedef struct CreateJob {
         Engine *engine;
@@ -259,7 +258,7 @@ static int create_ready(void *data, Error *err) {
         return 0;
 }
 
-static const Step create_steps[] = {
+static const JobStep create_steps[] = {
         { "create.image", create_image, NULL },
         { "create.name", create_name, create_name_undo },
         { "create.networks", create_networks, NULL },

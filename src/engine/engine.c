@@ -134,6 +134,8 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         if (r == 0)
                 r = open_images(engine, err);
         if (r == 0)
+                r = builder_new(engine, &engine->builder, err);
+        if (r == 0)
                 r = open_record(engine, err);
         if (r == 0)
                 r = open_parts(engine, err);
@@ -186,6 +188,7 @@ Engine *engine_free(Engine *engine) {
         volumes_free(engine->volumes);
         networks_free(engine->networks);
         db_close(engine->db);
+        builder_free(engine->builder);
         image_store_free(engine->images);
         seccomp_cache_free(engine->seccomp);
         if (engine->options.cgroup_parent)

@@ -131,7 +131,7 @@ static int make_layer(Engine *engine, char *const *lowers, int snapshot_fd, Erro
         if (r == 0)
                 r = copy_root(snapshot_fd, upper_fd, err);
         if (r == 0)
-                r = rootfs_mount_layers(engine, lowers, upper_fd, work_fd, &root_fd, err);
+                r = rootfs_mount_layers(engine, lowers, upper_fd, work_fd, 0, &root_fd, err);
         if (r == 0)
                 r = make_stubs(root_fd, err);
         close_fd(&root_fd);

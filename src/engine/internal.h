@@ -16,8 +16,11 @@ typedef struct Events Events;             /* events.c: the ring and its readers 
 typedef struct Volumes Volumes;           /* volumes.c: the index of volumes */
 typedef struct Execs Execs;               /* exec.c: exec id → container */
 typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
+typedef struct Builder Builder;           /* build-private.h */
 typedef struct Networks Networks;         /* networks.c */
 typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
+
+#define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
 
 struct Engine {
         /* Never change after engine_new. */
@@ -34,6 +37,7 @@ struct Engine {
         Volumes *volumes;
         Execs *execs;
         Networks *networks;
+        Builder *builder;
         SeccompCache *seccomp;
         Removals *removals;
         int64_t started_at;
@@ -111,6 +115,10 @@ char *name_random(int attempt); /* adjective_name; attempt counts from 0; later 
  * valid until engine_free. `privileged`: as a privileged exec. */
 int seccomp_program(Engine *engine, const Container *container, bool privileged,
                     const SeccompProgram **ret, Error *err);
+
+/* ---- build.c ---- */
+int builder_new(Engine *engine, Builder **ret, Error *err); /* after the images are open */
+Builder *builder_free(Builder *builder);
 
 /* ---- networks.c ---- */
 /* A network as it is stored; immutable once it is in the index. */

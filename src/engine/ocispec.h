@@ -31,13 +31,15 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
 /* A regular file of the container's root, as the overlay of its layers shows it: *ret_fd, or -1
  * where there is none. The path is relative, "etc/passwd". */
 int rootfs_open_file(const Container *container, const char *path, int *ret_fd, Error *err);
+/* openat2(2) with O_CLOEXEC; -1 and errno. */
+int open_in_root(int root_fd, const char *path, uint64_t flags, uint64_t resolve);
 /* A descriptor of a read-only, detached view of the container's root as its image has it. */
 int rootfs_open_image(const Container *container, int *ret_fd, Error *err);
 
 /* A detached overlay of directories below the data root, topmost first; read-only where upper_fd
- * and work_fd are -1. */
+ * and work_fd are -1. flags: overlay_mount's. */
 int rootfs_mount_layers(const Engine *engine, char *const *paths, int upper_fd, int work_fd,
-                        int *ret_fd, Error *err);
+                        unsigned flags, int *ret_fd, Error *err);
 
 /* ---- initlayer.c ---- */
 /* The layer that goes on top of an image's, made where it is not there yet; lowers are the image's,

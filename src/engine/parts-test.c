@@ -93,7 +93,7 @@ static void undo_b(void *data) {
 }
 
 TEST(steps_undo) {
-        static const Step steps[] = {
+        static const JobStep steps[] = {
                 { "test.a", step_a, undo_a },
                 { "test.b", step_b, undo_b },
                 { "test.c", step_fails, undo_a },

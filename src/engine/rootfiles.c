@@ -17,7 +17,7 @@
 #define RESOLVE_ATTEMPTS 16
 
 /* EAGAIN: something was renamed meanwhile. */
-static int open_in_root(int root_fd, const char *path, uint64_t flags, uint64_t resolve) {
+int open_in_root(int root_fd, const char *path, uint64_t flags, uint64_t resolve) {
         struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
         int fd = -1;
 
@@ -93,7 +93,7 @@ static void fds_done(int *fds, size_t count) {
 }
 
 int rootfs_mount_layers(const Engine *engine, char *const *paths, int upper_fd, int work_fd,
-                        int *ret_fd, Error *err) {
+                        unsigned flags, int *ret_fd, Error *err) {
         size_t count = strv_length(paths), opened = 0;
         int *fds = NEW_ARRAY(int, count);
         int r = 0;
@@ -103,20 +103,20 @@ int rootfs_mount_layers(const Engine *engine, char *const *paths, int upper_fd, 
                 r = open_layer(engine, paths[opened], &fds[opened], err);
         }
         if (r == 0)
-                r = overlay_mount(fds, count, upper_fd, work_fd, 0, ret_fd, err);
+                r = overlay_mount(fds, count, upper_fd, work_fd, flags, ret_fd, err);
         fds_done(fds, opened);
         return r;
 }
 
 int rootfs_open_image(const Container *container, int *ret_fd, Error *err) {
-        return rootfs_mount_layers(container->engine, container->lowers, -1, -1, ret_fd, err);
+        return rootfs_mount_layers(container->engine, container->lowers, -1, -1, 0, ret_fd, err);
 }
 
 static int open_by_overlay(const Container *container, char *const *paths, const char *path,
                            int *ret_fd, Error *err) {
         _cleanup_close_ int root_fd = -1;
 
-        int r = rootfs_mount_layers(container->engine, paths, -1, -1, &root_fd, err);
+        int r = rootfs_mount_layers(container->engine, paths, -1, -1, 0, &root_fd, err);
         if (r < 0)
                 return r;
         *ret_fd = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,

@@ -238,7 +238,7 @@ static int start_go(void *data, Error *err) {
         return wrap_runtime_error("", err);
 }
 
-static const Step start_steps[] = {
+static const JobStep start_steps[] = {
         { "start.reserve", start_reserve, start_reserve_undo },
         { "start.intent", start_intent, NULL },
         { "start.directories", start_directories, NULL },

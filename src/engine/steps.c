@@ -5,7 +5,13 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 
-int steps_run(const Step *steps, size_t count, void *job, Error *err) {
+void steps_undo(const JobStep *steps, size_t count, void *job) {
+        while (count-- > 0)
+                if (steps[count].undo)
+                        steps[count].undo(job);
+}
+
+int steps_run(const JobStep *steps, size_t count, void *job, Error *err) {
         size_t done = 0;
         int r = 0;
 
@@ -22,8 +28,6 @@ int steps_run(const Step *steps, size_t count, void *job, Error *err) {
         if (r >= 0)
                 return 0;
         log_debug("step %s failed: %s", steps[done].name, err ? err->message : "");
-        while (done-- > 0)
-                if (steps[done].undo)
-                        steps[done].undo(job);
+        steps_undo(steps, done, job);
         return r;
 }

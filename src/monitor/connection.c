@@ -31,6 +31,14 @@ static void free_dead(Supervisor *supervisor) {
         }
 }
 
+/* The daemon has gone, or no longer waited: for it and for its user this start has failed. */
+static void end_unheard(Supervisor *supervisor) {
+        Error err = {};
+
+        if (pidfd_signal(supervisor->init->pidfd, SIGKILL, &err) < 0)
+                connections_warn(supervisor, &err);
+}
+
 /* The container that nobody has let go is given up with the last daemon that could have. */
 static void after_loss(Supervisor *supervisor) {
         Error err = {};
@@ -41,6 +49,9 @@ static void after_loss(Supervisor *supervisor) {
                                  "the daemon ended before it let the container go");
                 supervisor_give_up(supervisor, &err);
         }
+        if (supervisor->bound && supervisor->started && !supervisor->ended &&
+            !supervisor->connections)
+                end_unheard(supervisor);
         processes_settle(supervisor);
 }
 
@@ -51,14 +62,6 @@ static void send_reply(Connection *connection, const MonitorReply *reply, int fd
         if (message_send(connection->fd, &monitor_reply_table, reply, &fd, fd >= 0 ? 1 : 0, NULL) <
             0)
                 connection->dead = true;
-}
-
-/* The daemon has gone, or no longer waited: for it and for its user this start has failed. */
-static void end_unheard(Supervisor *supervisor) {
-        Error err = {};
-
-        if (pidfd_signal(supervisor->init->pidfd, SIGKILL, &err) < 0)
-                connections_warn(supervisor, &err);
 }
 
 static void answer(Connection *connection, Exchange *exchange, int result, const Error *err) {

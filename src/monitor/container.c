@@ -188,6 +188,7 @@ static void note_start(Supervisor *supervisor, const MonitorStart *start, const 
         supervisor->id = str_copy(start->id);
         supervisor->open_stdin = start->open_stdin;
         supervisor->stdin_once = start->stdin_once;
+        supervisor->bound = start->bound;
         supervisor->data_root_fd = fds->data_root;
         supervisor->state_fd = fds->state;
         supervisor->run_fd = fds->run;

@@ -16,6 +16,7 @@ static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "upper", JSON_STRING, upper, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "work", JSON_STRING, work, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "volatileRoot", JSON_BOOL, volatile_root, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "bound", JSON_BOOL, bound, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasNetns", JSON_BOOL, has_netns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasPidns", JSON_BOOL, has_pidns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasSeccomp", JSON_BOOL, has_seccomp, JSON_OMIT_EMPTY),

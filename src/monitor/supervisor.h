@@ -54,7 +54,7 @@ struct Supervisor {
         LoopSource *listen_timer; /* no descriptor was free: until it may listen again */
 
         char *id;
-        bool open_stdin, stdin_once;
+        bool open_stdin, stdin_once, bound;
         bool own_pids;     /* its own process takes all others with it */
         OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
         RuntimeContainer container;

@@ -1,0 +1,380 @@
+/* solve-key.c: what a step's key is made of. A key is the digest of a text of named parts, each
+ * with its length before it, so that no two lists of parts give one text. docs/build.md, "Keys". */
+#include "build/solve-private.h"
+
+/* Raised when the meaning of a key changes: older records are found no more. */
+#define KEY_VERSION "brig-build-1"
+
+typedef struct KeyText {
+        Buf text;
+        CacheParts *parts; /* or NULL */
+        Buf instruction;   /* for parts: all that the Dockerfile itself says */
+} KeyText;
+
+static void put(Buf *text, const char *name, const char *value) {
+        buf_format(text, "%s:%zu:%s;", name, value ? strlen(value) : 0, value ?: "");
+}
+
+/* Something that the instruction says. */
+static void key_say(KeyText *key, const char *name, const char *value) {
+        put(&key->text, name, value);
+        put(&key->instruction, name, value);
+}
+
+static void key_say_number(KeyText *key, const char *name, int64_t value) {
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%lld", (long long)value);
+        key_say(key, name, text);
+}
+
+static void key_say_list(KeyText *key, const char *name, char *const *list) {
+        for (; list && *list; list++)
+                key_say(key, name, *list);
+}
+
+/* Something that lies outside of it: told apart when a miss is explained. */
+static void key_depend(KeyText *key, const char *name, const char *value) {
+        put(&key->text, name, value);
+        if (key->parts)
+                pairs_put(&key->parts->items, name, value ?: "");
+}
+
+static void key_done(KeyText *key) {
+        buf_done(&key->text);
+        buf_done(&key->instruction);
+}
+
+/* ---- inputs ---- */
+
+const char *input_image_name(const Solver *solver, const Input *input) {
+        const SolveWorker *worker = &solver->options->worker;
+
+        if (input->kind == INPUT_IMAGE)
+                return input->name;
+        if (input->kind == INPUT_CONTEXT && *input->name)
+                return worker->alias(worker->data, input->name);
+        return NULL;
+}
+
+const SolveImage *solver_image(const Solver *solver, const char *name, const char *platform) {
+        for (size_t i = 0; i < solver->image_count; i++)
+                if (str_equal(solver->images[i].name, name) &&
+                    str_equal(solver->images[i].platform, platform))
+                        return &solver->images[i].image;
+        return NULL;
+}
+
+size_t step_input_count(const Step *step) {
+        if (step->kind == STEP_RUN)
+                return step->run.mount_count;
+        return step->kind == STEP_COPY ? 1 : 0;
+}
+
+const Input *step_input(const Step *step, size_t index) {
+        return step->kind == STEP_RUN ? &step->run.mounts[index].from : &step->copy.from;
+}
+
+static bool reads_files(const Step *step, size_t index) {
+        if (step->kind == STEP_RUN)
+                return step->run.mounts[index].kind == MOUNT_BIND;
+        for (size_t i = 0; i < step->copy.source_count; i++)
+                if (step->copy.sources[i].kind == COPY_FILES)
+                        return true;
+        return false;
+}
+
+int input_open(const StageState *stage, const Input *input, SolveInput *ret, Error *err) {
+        Solver *solver = stage->solver;
+        const SolveWorker *worker = &solver->options->worker;
+        const char *name = input_image_name(solver, input);
+        const SolveImage *image = name ? solver_image(solver, name, input->platform) : NULL;
+
+        if (input->kind == INPUT_STAGE) {
+                StageState *from = &solver->stages[input->stage];
+
+                ret->layers = stage_layers(from, from->plan.step_count);
+                return 0;
+        }
+        if (image) {
+                ret->layers = strv_copy(image->layers);
+                return 0;
+        }
+        if (input->kind == INPUT_CONTEXT)
+                return worker->context(worker->data, input->name, &ret->tree, err);
+        return 0;
+}
+
+/* What a step selects of its input: the caller frees the list, not what is in it. */
+static char **selected_patterns(const Step *step, size_t index, SelectOptions *ret) {
+        const CopyStep *copy = &step->copy;
+        size_t count = 0;
+        char **patterns;
+
+        *ret = (SelectOptions){};
+        if (step->kind == STEP_RUN) {
+                patterns = NEW_ARRAY(char *, 2);
+                patterns[0] = step->run.mounts[index].source;
+        } else {
+                patterns = NEW_ARRAY(char *, copy->source_count + 1);
+                for (size_t i = 0; i < copy->source_count; i++)
+                        if (copy->sources[i].kind == COPY_FILES)
+                                patterns[count++] = copy->sources[i].path;
+                ret->excludes = copy->excludes;
+                ret->parents = copy->parents;
+                ret->allow_nothing = true;
+                ret->chmod = copy->chmod;
+                ret->chown = copy->chown != NULL;
+        }
+        ret->patterns = patterns;
+        return patterns;
+}
+
+/* Names of files for explaining a miss: the first ones, and one sum of the rest. */
+typedef struct FileParts {
+        CacheParts *parts; /* NULL: nobody asks */
+        Solver *solver;
+        size_t count;
+        Digester rest;
+} FileParts;
+
+static void add_entry(void *data, const char *path, const char *digest) {
+        FileParts *files = data;
+        _cleanup_free_ char *name = str_format("file %s", path);
+
+        if (!files->parts->cut && files->count++ < CACHE_PARTS_MAX) {
+                pairs_append(&files->parts->items, name, digest);
+                return;
+        }
+        if (!files->parts->cut)
+                digester_init(&files->rest);
+        files->parts->cut = true;
+        digester_add(&files->rest, name, strlen(name) + 1);
+        digester_add(&files->rest, digest, DIGEST_LENGTH);
+}
+
+static bool files_cancelled(void *data) {
+        return solver_cancelled(((FileParts *)data)->solver);
+}
+
+static int digest_tree(const StageState *stage, size_t index, size_t number, const Tree *tree,
+                       CacheParts *parts, char digest[DIGEST_TEXT_MAX], Error *err) {
+        _cleanup_(selection_done) Selection selection = {};
+        FileParts files = { .parts = parts, .solver = stage->solver };
+        SelectOptions options;
+        _cleanup_free_ char **patterns =
+                selected_patterns(&stage->plan.steps[index], number, &options);
+        const TreeJob job = { .sink = parts ? add_entry : NULL,
+                              .cancelled = files_cancelled,
+                              .data = &files };
+        int r = tree_select(tree, &options, &selection, err);
+
+        if (r == 0)
+                r = tree_digest(tree, &selection, &options, &job, digest, err);
+        if (r == 0 && parts && parts->cut) {
+                char rest[DIGEST_TEXT_MAX];
+
+                digester_end(&files.rest, rest);
+                pairs_put(&parts->items, "files", rest);
+        }
+        return r;
+}
+
+static int digest_layers(const StageState *stage, size_t index, size_t number, char *const *layers,
+                         CacheParts *parts, char digest[DIGEST_TEXT_MAX], Error *err) {
+        const SolveWorker *worker = &stage->solver->options->worker;
+        _cleanup_close_ int root_fd = -1;
+        int r = worker->open(worker->data, layers, &root_fd, err);
+
+        if (r < 0)
+                return r;
+        const Tree tree = { .root_fd = root_fd };
+        return digest_tree(stage, index, number, &tree, parts, digest, err);
+}
+
+/* The key of what an input is made of; "": not known yet. */
+static const char *made_of(const StageState *stage, const Input *input) {
+        const Solver *solver = stage->solver;
+        const char *name = input_image_name(solver, input);
+        const SolveImage *image = name ? solver_image(solver, name, input->platform) : NULL;
+
+        if (input->kind == INPUT_STAGE)
+                return solver->stages[input->stage].key;
+        return image ? image->key : "scratch";
+}
+
+/* What the step reads of an input, which must be there; read once a build, but for parts. */
+static int read_input(const StageState *stage, size_t index, size_t number, CacheParts *parts,
+                      char digest[DIGEST_TEXT_MAX], Error *err) {
+        const Step *step = &stage->plan.steps[index];
+        StepState *state = &stage->steps[index];
+        _cleanup_(solve_input_done) SolveInput opened = {};
+        int r;
+
+        if (!state->digests)
+                state->digests = alloc_zero(step_input_count(step), sizeof(*state->digests));
+        memcpy(digest, state->digests[number], DIGEST_TEXT_MAX);
+        if (*digest && !parts)
+                return 0;
+        r = input_open(stage, step_input(step, number), &opened, err);
+        if (r == 0 && opened.tree)
+                r = digest_tree(stage, index, number, opened.tree, parts, digest, err);
+        else if (r == 0)
+                r = digest_layers(stage, index, number, opened.layers, parts, digest, err);
+        if (r == 0)
+                memcpy(state->digests[number], digest, DIGEST_TEXT_MAX);
+        return r;
+}
+
+/* One input into both keys. */
+static int add_input(const StageState *stage, size_t index, size_t number, bool by_content,
+                     KeyText *def, KeyText *content, Error *err) {
+        const Step *step = &stage->plan.steps[index];
+        const Input *input = step_input(step, number);
+        bool is_tree = input->kind == INPUT_CONTEXT && !input_image_name(stage->solver, input);
+        char digest[DIGEST_TEXT_MAX];
+        int r;
+
+        if (!reads_files(step, number))
+                return 0;
+        if (!is_tree) {
+                put(&def->text, "made of", made_of(stage, input));
+                if (content->parts)
+                        pairs_put(&content->parts->items, "what it reads from",
+                                  made_of(stage, input));
+                if (!by_content)
+                        return 0;
+        }
+        r = read_input(stage, index, number, content->parts, digest, err);
+        if (r < 0)
+                return r;
+        if (is_tree)
+                put(&def->text, "files", digest);
+        put(&content->text, "files", digest);
+        return 0;
+}
+
+/* ---- steps ---- */
+
+static void say_mount(KeyText *key, const RunMount *mount) {
+        key_say_number(key, "mount", mount->kind);
+        key_say(key, "target", mount->target);
+        key_say(key, "env", mount->env);
+        key_say(key, "readonly", mount->readonly ? "1" : "");
+        if (mount->kind == MOUNT_BIND)
+                key_say(key, "source", mount->source);
+        if (mount->kind == MOUNT_TMPFS)
+                key_say_number(key, "size", mount->size);
+}
+
+static void say_run(KeyText *key, const RunStep *run) {
+        key_say_list(key, "arg", run->argv);
+        for (char *const *item = run->env; item && *item; item++) {
+                const char *equals = strchr(*item, '=');
+                _cleanup_free_ char *name =
+                        str_copy_n(*item, equals ? (size_t)(equals - *item) : strlen(*item));
+                _cleanup_free_ char *part = str_format("variable %s", name);
+
+                if (!strv_has(run->volatile_env, name))
+                        key_depend(key, part, equals ? equals + 1 : "");
+        }
+        key_say(key, "network", run->network);
+        key_say(key, "security", run->security);
+        key_say(key, "script path", run->script_path);
+        key_say(key, "script", run->script);
+        for (size_t i = 0; i < run->mount_count; i++)
+                say_mount(key, &run->mounts[i]);
+}
+
+static int say_source(const StageState *stage, KeyText *key, const CopyStep *copy,
+                      const CopySource *source, Error *err) {
+        const SolveWorker *worker = &stage->solver->options->worker;
+        char digest[DIGEST_TEXT_MAX];
+        int r;
+
+        key_say_number(key, "source", source->kind);
+        if (source->kind == COPY_FILES)
+                return 0; /* the digest has the names that the files get */
+        key_say(key, "path", source->path);
+        key_say(key, "content", source->content);
+        if (source->kind == COPY_INLINE)
+                return 0;
+        r = worker->fetch(worker->data, source->path, copy->checksum, digest, err);
+        if (r == 0)
+                key_depend(key, source->path, digest);
+        return r;
+}
+
+static int say_copy(const StageState *stage, KeyText *key, const CopyStep *copy, Error *err) {
+        int r = 0;
+
+        key_say(key, "copy", copy->add ? "add" : "copy");
+        key_say(key, "dest", copy->dest);
+        key_say(key, "chown", copy->chown);
+        key_say(key, "chmod", copy->chmod);
+        key_say_list(key, "exclude", copy->excludes);
+        key_say(key, "link", copy->link ? "1" : "");
+        key_say(key, "parents", copy->parents ? "1" : "");
+        key_say(key, "git", copy->keep_git_dir ? "1" : "");
+        key_say(key, "unpack", copy->unpack ? (*copy->unpack ? "1" : "0") : "");
+        for (size_t i = 0; r == 0 && i < copy->source_count; i++)
+                r = say_source(stage, key, copy, &copy->sources[i], err);
+        return r;
+}
+
+static int say_step(const StageState *stage, KeyText *key, const Step *step, const char *parent,
+                    Error *err) {
+        int r = 0;
+
+        key_say(key, "version", KEY_VERSION);
+        key_say_number(key, "kind", step->kind);
+        key_say(key, "platform", stage->stage->platform);
+        key_say_number(key, "epoch", plan_source_date_epoch(stage->solver->plan));
+        if (step->kind == STEP_RUN) {
+                key_say(key, "user", step->user);
+                key_say(key, "cwd", step->cwd);
+                say_run(key, &step->run);
+        } else if (step->kind == STEP_COPY) {
+                r = say_copy(stage, key, &step->copy, err);
+        } else {
+                key_say(key, "workdir", step->workdir);
+        }
+        key_depend(key, "base", parent);
+        return r;
+}
+
+static void finish(const KeyText *key, char digest[DIGEST_TEXT_MAX]) {
+        digest_of(key->text.data ?: "", key->text.length, digest);
+}
+
+/* Whether all that the inputs are made of is known. */
+static bool inputs_known(const StageState *stage, const Step *step) {
+        for (size_t i = 0; i < step_input_count(step); i++)
+                if (reads_files(step, i) && !*made_of(stage, step_input(step, i)))
+                        return false;
+        return true;
+}
+
+int step_keys(const StageState *stage, size_t index, const char *parent, bool by_content,
+              StepKeys *ret, CacheParts *parts, Error *err) {
+        const Step *step = &stage->plan.steps[index];
+        _cleanup_(key_done) KeyText def = {}, content = { .parts = parts };
+        char instruction[DIGEST_TEXT_MAX];
+        int r = say_step(stage, &content, step, parent, err);
+
+        if (r == 0)
+                buf_add(&def.text, content.text.data, content.text.length);
+        for (size_t i = 0; r == 0 && i < step_input_count(step); i++)
+                r = add_input(stage, index, i, by_content, &def, &content, err);
+        if (r < 0)
+                return r;
+        *ret = (StepKeys){};
+        if (inputs_known(stage, step))
+                finish(&def, ret->def);
+        finish(&content, ret->content);
+        if (parts) {
+                digest_of(content.instruction.data, content.instruction.length, instruction);
+                pairs_put(&parts->items, "instruction", instruction);
+        }
+        return 0;
+}

@@ -1,0 +1,101 @@
+/* solve-private.h: what the files of the solver share. */
+#pragma once
+
+#include <pthread.h>
+
+#include "build/solve.h"
+
+#define CACHE_PARTS_MAX 4096 /* files that a miss is explained by, each by its name */
+
+typedef struct Solver Solver;
+
+typedef struct StepState {
+        size_t number;             /* in events */
+        char *name;                /* "[build 2/5] RUN make", or NULL */
+        char key[DIGEST_TEXT_MAX]; /* what steps after it build their keys of; "": not known yet */
+        char *layer;               /* NULL: not there yet; "": it changed nothing */
+        int64_t created_at;        /* of its layer, ns; 0: it has none */
+        bool told;                 /* the client knows that it is there */
+        /* Of each input what the step reads of it; "": not read yet. Once a build. */
+        char (*digests)[DIGEST_TEXT_MAX];
+} StepState;
+
+typedef struct StageState {
+        Solver *solver;
+        const Stage *stage;
+        size_t index, number; /* number: of its FROM, in events */
+        char *name;           /* "[build 1/5] FROM busybox" */
+        StagePlan plan;
+        StepState *steps;
+        const SolveImage *image;   /* its base, where that is an image; the solver's */
+        const char *base_key;      /* of image or stage; "": not known yet */
+        char key[DIGEST_TEXT_MAX]; /* of the finished stage; "": not known yet */
+        size_t missing;            /* the first step that must be run; step_count: none */
+        bool needed;               /* its files are, not its key alone */
+        /* Guarded by the solver's lock: */
+        bool ended;
+        int result;
+        bool started;
+        pthread_t thread;
+} StageState;
+
+typedef struct NamedImage {
+        char *name, *platform;
+        SolveImage image;
+} NamedImage;
+
+struct Solver {
+        Plan *plan;
+        const SolveOptions *options;
+        StageState *stages; /* one a stage of the plan; unreachable ones stay empty */
+        size_t count;
+        NamedImage *images;
+        size_t image_count;
+
+        pthread_mutex_t lock; /* guards the stages' ends, what is held, the first error */
+        pthread_cond_t changed;
+        char **held;
+        bool failed;
+        Error error;
+        int result;
+        pthread_mutex_t event_lock; /* one event at a time */
+        bool refused;               /* the client wants no more; guarded by event_lock */
+};
+
+/* ---- solve-key.c ---- */
+/* The name of an input's image: what a named context stands for, or as written. NULL: none. */
+const char *input_image_name(const Solver *solver, const Input *input);
+const SolveImage *solver_image(const Solver *solver, const char *name, const char *platform);
+/* How many inputs a step reads, and which. */
+size_t step_input_count(const Step *step);
+const Input *step_input(const Step *step, size_t index);
+
+typedef struct StepKeys {
+        char def[DIGEST_TEXT_MAX];     /* of what its inputs are made of; "": not known yet */
+        char content[DIGEST_TEXT_MAX]; /* of what its inputs hold */
+} StepKeys;
+/* by_content: opens stages and images and reads what the step reads of them, which must be there;
+ * else def alone, where it is known. The same text in both where the step reads contexts only.
+ * parts (may be NULL): what the key is made of, for explaining a miss. */
+int step_keys(const StageState *stage, size_t index, const char *parent, bool by_content,
+              StepKeys *ret, CacheParts *parts, Error *err);
+/* The layers of a stage up to (not including) a step, base first; the caller's. */
+char **stage_layers(const StageState *stage, size_t steps);
+void solve_input_done(SolveInput *input);
+int input_open(const StageState *stage, const Input *input, SolveInput *ret, Error *err);
+
+/* ---- solve-step.c ---- */
+/* Looks the step up, or runs it; its key and layer are known then. */
+int step_solve(StageState *stage, size_t index, const char *parent, Error *err);
+/* Makes its key as far as that can be known, and where `look` looks it up by it. True: it is there.
+ */
+int step_find(StageState *stage, size_t index, const char *parent, bool look, bool *ret,
+              Error *err);
+
+/* ---- solve.c ---- */
+bool solver_cancelled(void *solver);
+void solver_hold(Solver *solver, const char *layer);
+/* Fills in kind's place and sends it. Negative once the build ends early. */
+int solver_event(Solver *solver, SolveEvent *event);
+/* Waits until the stage has ended. */
+int stage_wait(StageState *stage, Error *err);

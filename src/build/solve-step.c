@@ -1,0 +1,284 @@
+/* solve-step.c: one step: looked up, or run. See solve.h. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "build/solve-private.h"
+
+typedef struct Attempt {
+        StageState *stage;
+        size_t index;
+        const Step *step;
+        StepState *state;
+        const char *parent;
+        StepKeys keys;
+} Attempt;
+
+static Attempt attempt_of(StageState *stage, size_t index, const char *parent) {
+        return (Attempt){ .stage = stage,
+                          .index = index,
+                          .step = &stage->plan.steps[index],
+                          .state = &stage->steps[index],
+                          .parent = parent };
+}
+
+static void take_record(StepState *state, const CacheRecord *record) {
+        memcpy(state->key, record->result, sizeof(state->key));
+        str_replace(&state->layer, record->layer);
+        state->created_at = record->created_at;
+}
+
+static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
+        Solver *solver = attempt->stage->solver;
+        _cleanup_(cache_record_done) CacheRecord record = {};
+        int r = build_cache_find(solver->options->cache, key, &record, err);
+
+        if (r < 0)
+                return r;
+        *ret = r == CACHE_FOUND;
+        if (!*ret)
+                return 0;
+        solver_hold(solver, record.layer);
+        take_record(attempt->state, &record);
+        return 0;
+}
+
+static int tell_cached(const Attempt *attempt) {
+        SolveEvent event = { .kind = SOLVE_CACHED,
+                             .step = attempt->state->number,
+                             .name = attempt->state->name,
+                             .instruction = attempt->step->text,
+                             .layer = attempt->state->layer,
+                             .at = attempt->step->at };
+
+        attempt->state->told = true;
+        return solver_event(attempt->stage->solver, &event);
+}
+
+static bool is_fresh(const Attempt *attempt) {
+        return attempt->stage->solver->options->no_cache || attempt->step->no_cache;
+}
+
+int step_find(StageState *stage, size_t index, const char *parent, bool look, bool *ret,
+              Error *err) {
+        Attempt attempt = attempt_of(stage, index, parent);
+        int r = step_keys(stage, index, parent, false, &attempt.keys, NULL, err);
+
+        *ret = false;
+        if (r < 0)
+                return r;
+        if (look && *attempt.keys.def && !is_fresh(&attempt))
+                r = find(&attempt, attempt.keys.def, ret, err);
+        if (r < 0 || *ret)
+                return r < 0 ? r : tell_cached(&attempt);
+        /* What it reads is all known: so is its key, though it was not run. */
+        if (str_equal(attempt.keys.def, attempt.keys.content))
+                memcpy(attempt.state->key, attempt.keys.def, DIGEST_TEXT_MAX);
+        return 0;
+}
+
+/* ---- running ---- */
+
+typedef struct Running {
+        Attempt *attempt;
+        SolveInput *inputs;
+        size_t input_count;
+        char *layer;
+        int layer_fd;
+} Running;
+
+static void running_done(Running *running) {
+        for (size_t i = 0; i < running->input_count; i++)
+                solve_input_done(&running->inputs[i]);
+        free(running->inputs);
+        free(running->layer);
+        close_fd(&running->layer_fd);
+}
+
+static void on_output(void *data, int stream, const char *text, size_t length) {
+        const Attempt *attempt = ((Running *)data)->attempt;
+        SolveEvent event = { .kind = SOLVE_OUTPUT,
+                             .step = attempt->state->number,
+                             .stream = stream,
+                             .text = text,
+                             .length = length };
+
+        (void)solver_event(attempt->stage->solver, &event);
+}
+
+static void on_status(void *data, const char *what, int64_t current, int64_t total) {
+        const Attempt *attempt = ((Running *)data)->attempt;
+        SolveEvent event = { .kind = SOLVE_STATUS,
+                             .step = attempt->state->number,
+                             .status = what,
+                             .current = current,
+                             .total = total };
+
+        (void)solver_event(attempt->stage->solver, &event);
+}
+
+static bool on_cancelled(void *data) {
+        return solver_cancelled(((Running *)data)->attempt->stage->solver);
+}
+
+static int open_inputs(Running *running, Error *err) {
+        const Attempt *attempt = running->attempt;
+        size_t count = step_input_count(attempt->step);
+        int r = 0;
+
+        running->inputs = NEW_ARRAY(SolveInput, count + 1);
+        for (; r == 0 && running->input_count < count; running->input_count++)
+                r = input_open(attempt->stage, step_input(attempt->step, running->input_count),
+                               &running->inputs[running->input_count], err);
+        return r;
+}
+
+static int record_result(Running *running, Error *err) {
+        Attempt *attempt = running->attempt;
+        char *keys[] = { attempt->keys.content, attempt->keys.def, NULL };
+        const CacheRecord record = { .layer = running->layer,
+                                     .description = attempt->state->name,
+                                     .size = -1,
+                                     .created_at = clock_now() };
+        CacheRecord kept = record;
+
+        if (!*attempt->keys.def || str_equal(attempt->keys.def, attempt->keys.content))
+                keys[1] = NULL;
+        memcpy(kept.result, attempt->keys.content, DIGEST_TEXT_MAX);
+        int r = build_cache_put(attempt->stage->solver->options->cache, keys, &kept, err);
+        if (r == 0) {
+                solver_hold(attempt->stage->solver, running->layer);
+                take_record(attempt->state, &kept);
+        }
+        return r;
+}
+
+static int tell(const Attempt *attempt, SolveEventKind kind, const char *why, const char *text) {
+        SolveEvent event = { .kind = kind,
+                             .step = attempt->state->number,
+                             .name = attempt->state->name,
+                             .instruction = attempt->step->text,
+                             .why = why,
+                             .text = text,
+                             .length = text ? strlen(text) : 0,
+                             .layer = attempt->state->layer,
+                             .at = attempt->step->at };
+
+        attempt->state->told = true;
+        return solver_event(attempt->stage->solver, &event);
+}
+
+/* Why it must be run: what its key is made of, beside what it was made of last time. */
+static int explain(Attempt *attempt, char **ret, Error *err) {
+        const Solver *solver = attempt->stage->solver;
+        _cleanup_(cache_parts_done) CacheParts parts = {};
+        _cleanup_free_ char *text = str_format("%s\n%s\n%zu", solver->options->project ?: "",
+                                               attempt->stage->stage->name, attempt->index);
+        char place[DIGEST_TEXT_MAX];
+        StepKeys keys;
+        int r = step_keys(attempt->stage, attempt->index, attempt->parent, true, &keys, &parts,
+                          err);
+
+        digest_of(text, strlen(text), place);
+        if (r == 0)
+                r = build_cache_explain(solver->options->cache, place, &parts, ret, err);
+        if (r == 0 && is_fresh(attempt))
+                str_replace(ret, "the cache was not to be used");
+        else if (r == 0 && !*ret)
+                *ret = str_copy("its layer was collected");
+        return r;
+}
+
+static int execute(Running *running, Error *err) {
+        Attempt *attempt = running->attempt;
+        StageState *stage = attempt->stage;
+        const SolveOptions *options = stage->solver->options;
+        _cleanup_strv_ char **layers = stage_layers(stage, attempt->index);
+        const SolveJob job = { .step = attempt->step,
+                               .layers = layers,
+                               .inputs = running->inputs,
+                               .layer = running->layer,
+                               .layer_fd = running->layer_fd,
+                               .epoch = plan_source_date_epoch(stage->solver->plan),
+                               .output = on_output,
+                               .status = on_status,
+                               .cancelled = on_cancelled,
+                               .data = running };
+
+        return options->worker.execute(options->worker.data, &job, err);
+}
+
+static int run_step(Attempt *attempt, Error *err) {
+        BuildCache *cache = attempt->stage->solver->options->cache;
+        _cleanup_(running_done) Running running = { .attempt = attempt, .layer_fd = -1 };
+        _cleanup_free_ char *why = NULL;
+        int r = explain(attempt, &why, err);
+
+        if (r == 0)
+                r = open_inputs(&running, err);
+        if (r == 0)
+                r = build_cache_layer_new(cache, &running.layer, &running.layer_fd, err);
+        if (r < 0)
+                return r;
+        r = tell(attempt, SOLVE_STARTED, why, NULL);
+        if (r < 0)
+                error_set(err, ECANCELED, "the build was cancelled");
+        if (r == 0)
+                r = execute(&running, err);
+        if (r == 0)
+                r = record_result(&running, err);
+        build_cache_release(cache, running.layer);
+        if (r == 0)
+                r = tell(attempt, SOLVE_DONE, NULL, NULL);
+        else if (err)
+                (void)tell(attempt, SOLVE_FAILED, NULL, err->message);
+        return r;
+}
+
+/* By each key that is known. */
+static int look_up(Attempt *attempt, bool *ret, Error *err) {
+        int r = 0;
+
+        *ret = false;
+        if (is_fresh(attempt))
+                return 0;
+        if (*attempt->keys.def)
+                r = find(attempt, attempt->keys.def, ret, err);
+        if (r < 0 || *ret)
+                return r;
+        r = step_keys(attempt->stage, attempt->index, attempt->parent, true, &attempt->keys, NULL,
+                      err);
+        if (r == 0 && !str_equal(attempt->keys.def, attempt->keys.content))
+                r = find(attempt, attempt->keys.content, ret, err);
+        return r;
+}
+
+int step_solve(StageState *stage, size_t index, const char *parent, Error *err) {
+        Solver *solver = stage->solver;
+        Attempt attempt = attempt_of(stage, index, parent);
+        bool found = false;
+        int r = step_keys(stage, index, parent, is_fresh(&attempt), &attempt.keys, NULL, err);
+
+        while (r == 0) {
+                r = look_up(&attempt, &found, err);
+                if (r < 0 || found)
+                        break;
+                switch (flight_begin(solver->options->flights, attempt.keys.content,
+                                     solver_cancelled, solver)) {
+                case FLIGHT_CANCELLED:
+                        return error_set(err, ECANCELED, "the build was cancelled");
+                case FLIGHT_LANDED:
+                        continue;
+                case FLIGHT_OURS:
+                        break;
+                }
+                /* It may have landed between the look and the claim. */
+                r = look_up(&attempt, &found, err);
+                if (r == 0 && !found)
+                        r = run_step(&attempt, err);
+                flight_end(solver->options->flights, attempt.keys.content);
+                if (r < 0 || !found)
+                        return r;
+                break;
+        }
+        return r < 0 ? r : tell_cached(&attempt);
+}

@@ -1,0 +1,101 @@
+/* solve.h: builds the target of a plan: finds in the cache what is there, runs what is not, stages
+ * side by side. Knows no images and no containers: a SolveWorker gives it the first and runs steps
+ * in the second. docs/build.md says how keys are made. */
+#pragma once
+
+#include "build/cache.h"
+#include "build/flight.h"
+#include "build/plan.h"
+#include "build/tree.h"
+
+/* An image as a base or a source of files. */
+typedef struct SolveImage {
+        ImageConfig config;
+        char **layers;             /* chain ids, base first */
+        char key[DIGEST_TEXT_MAX]; /* equal for equal files: its topmost chain id; "": no layers */
+} SolveImage;
+void solve_image_done(SolveImage *image);
+
+/* What a step reads beside the root that it changes: of COPY one, of RUN one a mount. */
+typedef struct SolveInput {
+        char **layers;    /* base first; NULL: tree, or nothing */
+        const Tree *tree; /* of a context */
+} SolveInput;
+
+/* A step that must be run. */
+typedef struct SolveJob {
+        const Step *step;
+        char *const *layers;      /* of the root that it changes, base first */
+        const SolveInput *inputs; /* see SolveInput; of mounts in their order */
+        const char *layer;        /* the cache's id of the layer to fill */
+        int layer_fd;             /* its directory: "fs" is made there, in overlayfs's form */
+        int64_t epoch;            /* times are at most this; -1: as they are */
+        void (*output)(void *data, int stream, const char *text, size_t length);
+        void (*status)(void *data, const char *what, int64_t current, int64_t total);
+        bool (*cancelled)(void *data);
+        void *data; /* of these three */
+} SolveJob;
+
+/* All may be called from several threads at once. */
+typedef struct SolveWorker {
+        /* The image, brought here if need be; ret is zeroed. */
+        int (*image)(void *data, const char *name, const char *platform, SolveImage *ret,
+                     Error *err);
+        /* The image that a named context stands for (docker-image://…), borrowed; NULL: it is a
+         * tree. */
+        const char *(*alias)(void *data, const char *name);
+        /* The context of that name; the worker's, as long as the build lasts. */
+        int (*context)(void *data, const char *name, const Tree **ret, Error *err);
+        /* The digest of what a URL gives, for a key; it is kept for the job that follows. */
+        int (*fetch)(void *data, const char *url, const char *checksum,
+                     char digest[DIGEST_TEXT_MAX], Error *err);
+        /* The root of these layers, to read from; the caller's to close. */
+        int (*open)(void *data, char *const *layers, int *ret_fd, Error *err);
+        int (*execute)(void *data, const SolveJob *job, Error *err);
+        void *data;
+} SolveWorker;
+
+typedef enum SolveEventKind {
+        SOLVE_PLANNED, /* total */
+        SOLVE_STARTED, /* name, why */
+        SOLVE_CACHED,
+        SOLVE_OUTPUT,
+        SOLVE_STATUS,
+        SOLVE_DONE,
+        SOLVE_FAILED,
+} SolveEventKind;
+
+typedef struct SolveEvent {
+        SolveEventKind kind;
+        size_t step;      /* number: each reachable stage's FROM and instructions, in their order */
+        const char *name; /* "[build 2/5] RUN make"; NULL: it makes no layer */
+        const char *instruction; /* "RUN make" */
+        const char *why, *text, *status, *layer;
+        size_t length;
+        int stream;
+        int64_t current, total;
+        SourceRange at;
+} SolveEvent;
+
+typedef struct SolveOptions {
+        BuildCache *cache;
+        Flights *flights;
+        SolveWorker worker;
+        const char *project;  /* what tells this Dockerfile from others: for explaining misses */
+        const char *platform; /* the target's, part of each key */
+        bool no_cache;
+        /* Called one at a time; negative ends the build. */
+        int (*event)(void *data, const SolveEvent *event);
+        bool (*cancelled)(void *data);
+        void *data;
+} SolveOptions;
+
+/* The target, finished: its layers are held in the cache until solve_result_done. */
+typedef struct SolveResult {
+        ImageConfig config; /* with times; rootfs is the exporter's */
+        char **layers;      /* base first: chain ids, and ids of the cache's layers */
+        BuildCache *cache;  /* internal: what is held */
+        char **held;
+} SolveResult;
+int solve(Plan *plan, const SolveOptions *options, SolveResult *ret, Error *err);
+void solve_result_done(SolveResult *result);

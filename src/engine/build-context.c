@@ -1,0 +1,241 @@
+/* build-context.c: a build's contexts: directories that the client has open, archives that it
+ * sends, archives that the engine fetches; and the two files that are read of them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/build-private.h"
+#include "engine/ocispec.h"
+
+#define CONTEXT_MAX ((int64_t)64 << 30)
+#define DOCKERFILE_MAX ((size_t)16 << 20)
+#define IGNORE_MAX ((size_t)1 << 20)
+
+/* ---- directories of the engine's own ---- */
+
+static int make_directory(Builder *builder, int *ret_fd, Error *err) {
+        char id[ID_LENGTH + 1];
+
+        id_new(id);
+        return dir_open_at(builder->contexts_fd, id, 0700, ret_fd, err);
+}
+
+int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err) {
+        static const TreeUnpack options = {};
+        _cleanup_close_ int dir_fd = -1;
+        int r = make_directory(engine->builder, &dir_fd, err);
+
+        if (r < 0)
+                return r;
+        r = image_unpack_tree(engine->images, tar_fd, dir_fd, &options, err);
+        if (r < 0) {
+                engine_build_context_done(engine, TAKE_FD(dir_fd));
+                return error_prefix(err, "read the build context");
+        }
+        *ret_dir_fd = TAKE_FD(dir_fd);
+        return 0;
+}
+
+void engine_build_context_done(Engine *engine, int dir_fd) {
+        _cleanup_close_ int closed = dir_fd;
+        char link[32], path[PATH_MAX];
+        Error error = {};
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir_fd);
+        ssize_t n = readlink(link, path, sizeof(path) - 1);
+        if (n <= 0)
+                return;
+        path[n] = '\0';
+        const char *name = strrchr(path, '/');
+        if (name && dir_remove_at(engine->builder->contexts_fd, name + 1, &error) < 0)
+                log_warn("remove a build's context: %s", error.message);
+}
+
+/* ---- URLs ---- */
+
+static int report(void *data, const ImageProgress *progress) {
+        Build *build = data;
+        const BuildEvent event = { .kind = BUILD_STATUS,
+                                   .status = "the context",
+                                   .current = progress->current,
+                                   .total = progress->total };
+
+        return build_cancelled(build) ? -ECANCELED : build_event(build, &event);
+}
+
+/* An archive becomes a directory; anything else is a Dockerfile, as Docker has it. */
+static int fetch(Build *build, const BuildContext *context, int *ret_dir_fd, Error *err) {
+        static const TreeUnpack options = { .detect = true };
+        ImageStore *images = build->engine->images;
+        _cleanup_close_ int fd =
+                openat(build->builder->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        _cleanup_close_ int dir_fd = -1;
+        _cleanup_free_ char *name = NULL;
+        _cleanup_buf_ Buf text = {};
+        char digest[DIGEST_TEXT_MAX];
+        int64_t time;
+        int r;
+
+        if (fd < 0)
+                return error_set(err, errno, "make a file for context '%s'", context->url);
+        r = image_download(images, context->url, fd, CONTEXT_MAX, report, build, &time, &name,
+                           digest, err);
+        if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+                r = error_set(err, errno, "read context '%s'", context->url);
+        if (r == 0)
+                r = make_directory(build->builder, &dir_fd, err);
+        if (r < 0)
+                return r;
+        r = image_unpack_tree(images, fd, dir_fd, &options, err);
+        if (r == 0 && (*context->name || fd_read_all(fd, DOCKERFILE_MAX, &text) < 0))
+                r = error_kind(err, ERROR_INVALID, "context '%s' is no archive", context->url);
+        if (r < 0) {
+                engine_build_context_done(build->engine, TAKE_FD(dir_fd));
+                return r;
+        }
+        if (r == 0) {
+                build->dockerfile_length = text.length;
+                build->dockerfile = buf_take(&text);
+        }
+        *ret_dir_fd = TAKE_FD(dir_fd);
+        return 0;
+}
+
+/* ---- trees ---- */
+
+static void add_tree(Build *build, const BuildContext *context, int root_fd, int own_fd) {
+        BuildTree *tree = &build->trees[build->tree_count++];
+
+        tree->name = str_copy(context->name);
+        tree->fd = own_fd;
+        tree->memo = build_cache_memo(build->builder->cache);
+        tree->tree = (Tree){ .root_fd = root_fd, .memo = &tree->memo, .neutral_owner = true };
+}
+
+int build_open_contexts(Build *build, Error *err) {
+        const BuildRequest *request = build->request;
+        int r = 0;
+
+        build->trees = NEW_ARRAY(BuildTree, request->context_count + 1);
+        for (size_t i = 0; r == 0 && i < request->context_count; i++) {
+                const BuildContext *context = &request->contexts[i];
+                int dir_fd = -1;
+
+                if (context->dir_fd >= 0) {
+                        add_tree(build, context, context->dir_fd, -1);
+                } else if (context->url) {
+                        r = fetch(build, context, &dir_fd, err);
+                        if (r == 0)
+                                add_tree(build, context, dir_fd, dir_fd);
+                }
+        }
+        return r;
+}
+
+void build_close_contexts(Build *build) {
+        for (size_t i = 0; i < build->tree_count; i++) {
+                BuildTree *tree = &build->trees[i];
+
+                if (tree->fd >= 0)
+                        engine_build_context_done(build->engine, TAKE_FD(tree->fd));
+                ignore_free(tree->ignored);
+                free(tree->name);
+        }
+        free(build->trees);
+        free(build->dockerfile);
+}
+
+const BuildTree *build_tree(const Build *build, const char *name) {
+        for (size_t i = 0; i < build->tree_count; i++)
+                if (str_equal(build->trees[i].name, name))
+                        return &build->trees[i];
+        return NULL;
+}
+
+/* ---- files of a context ---- */
+
+/* 1 and *ret, or 0: there is none. */
+static int read_file(const BuildTree *tree, const char *path, size_t limit, char **ret,
+                     size_t *ret_length, Error *err) {
+        _cleanup_close_ int fd =
+                open_in_root(tree->tree.root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                             RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        _cleanup_buf_ Buf text = {};
+        struct stat st;
+        int r;
+
+        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+                return 0;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return error_set(err, errno, "open %s", path);
+        if (!S_ISREG(st.st_mode))
+                return error_kind(err, ERROR_INVALID, "read %s: it is no regular file", path);
+        r = fd_read_all(fd, limit, &text);
+        if (r < 0)
+                return error_set(err, r, "read %s", path);
+        *ret_length = text.length;
+        *ret = buf_take(&text);
+        return 1;
+}
+
+static const char *dockerfile_name(const Build *build) {
+        return str_empty(build->request->dockerfile_name) ? "Dockerfile"
+                                                          : build->request->dockerfile_name;
+}
+
+int build_read_dockerfile(const Build *build, char **ret, size_t *ret_length, Error *err) {
+        const BuildRequest *request = build->request;
+        const BuildTree *tree = build_tree(build, "");
+        const char *text = request->dockerfile ?: build->dockerfile;
+        int r;
+
+        if (text) {
+                *ret_length =
+                        request->dockerfile ? request->dockerfile_length : build->dockerfile_length;
+                *ret = alloc_zero(1, *ret_length + 1);
+                memcpy(*ret, text, *ret_length);
+                return 0;
+        }
+        if (!tree)
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "the build has neither a Dockerfile nor a context to find one in");
+        r = read_file(tree, dockerfile_name(build), DOCKERFILE_MAX, ret, ret_length, err);
+        if (r == 0)
+                r = error_kind(err, ERROR_NOT_FOUND, "open %s: no such file or directory",
+                               dockerfile_name(build));
+        return r < 0 ? error_prefix(err, "failed to read dockerfile") : 0;
+}
+
+static int read_ignore_of(Build *build, BuildTree *tree, Error *err) {
+        const BuildRequest *request = build->request;
+        _cleanup_free_ char *own = str_format("%s.dockerignore", dockerfile_name(build));
+        _cleanup_free_ char *read = NULL;
+        bool is_main = !*tree->name;
+        const char *text = is_main ? request->ignore : NULL;
+        size_t length = request->ignore_length;
+        int r = 0;
+
+        if (!text && is_main && !request->dockerfile)
+                r = read_file(tree, own, IGNORE_MAX, &read, &length, err);
+        if (!text && r == 0)
+                r = read_file(tree, ".dockerignore", IGNORE_MAX, &read, &length, err);
+        if (r < 0)
+                return r;
+        text = text ?: read;
+        if (text)
+                r = ignore_parse(text, length, &tree->ignored, err);
+        tree->tree.ignored = tree->ignored;
+        return r < 0 ? error_prefix(err, "error reading .dockerignore") : 0;
+}
+
+int build_read_ignore(Build *build, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < build->tree_count; i++)
+                r = read_ignore_of(build, &build->trees[i], err);
+        return r;
+}

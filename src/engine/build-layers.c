@@ -1,0 +1,165 @@
+/* build-layers.c: layers of the build cache and of the image store as one root. A layer of the
+ * cache becomes the image store's when an image has it: its directory moves there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "build/cache.h"
+#include "engine/build-private.h"
+#include "engine/ocispec.h"
+#include "os/mount.h"
+
+#define SCRATCH "build/scratch/fs"
+
+/* `moving` is held. */
+static int layer_path(Builder *builder, const char *layer, char **ret, Error *err) {
+        const char *chain = str_after(layer, "sha256:") ? layer : map_get(&builder->moved, layer);
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (!chain) {
+                *ret = str_format("build/layers/%s/fs", layer);
+                return 0;
+        }
+        r = image_layer_path(builder->engine->images, chain, &path, err);
+        if (r == 0)
+                *ret = str_format(IMAGE_DIRECTORY "%s", path);
+        return r;
+}
+
+int builder_lowers(Builder *builder, char *const *layers, char ***ret, Error *err) {
+        size_t count = strv_length(layers);
+        _cleanup_strv_ char **paths = strv_new(count + 1);
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < count; i++)
+                r = layer_path(builder, layers[count - 1 - i], &paths[i], err);
+        if (r < 0)
+                return r;
+        if (count == 0)
+                paths[0] = str_copy(SCRATCH);
+        *ret = TAKE_PTR(paths);
+        return 0;
+}
+
+int builder_layer_prepare(Builder *builder, char *const *layers, int layer_fd, Error *err) {
+        _cleanup_strv_ char **lowers = NULL;
+        struct stat below;
+        int r = builder_lowers(builder, layers, &lowers, err);
+
+        if (r < 0)
+                return r;
+        if (fstatat(builder->engine->data_root_fd, lowers[0], &below, 0) < 0)
+                return error_set(err, errno, "look at layer '%s'", lowers[0]);
+        if (mkdirat(layer_fd, "fs", 0755) < 0 || mkdirat(layer_fd, "work", 0700) < 0 ||
+            fchownat(layer_fd, "fs", below.st_uid, below.st_gid, 0) < 0 ||
+            fchmodat(layer_fd, "fs", below.st_mode & 07777, 0) < 0)
+                return error_set(err, errno, "make the directories of a layer");
+        return 0;
+}
+
+static int mount_locked(Builder *builder, char *const *layers, int layer_fd, int *ret_fd,
+                        Error *err) {
+        _cleanup_strv_ char **lowers = NULL;
+        _cleanup_close_ int upper_fd = -1, work_fd = -1;
+        int r = builder_lowers(builder, layers, &lowers, err);
+
+        if (r == 0 && layer_fd >= 0)
+                r = builder_layer_prepare(builder, layers, layer_fd, err);
+        if (r == 0 && layer_fd >= 0)
+                r = dir_open_at(layer_fd, "fs", 0, &upper_fd, err);
+        if (r == 0 && layer_fd >= 0)
+                r = dir_open_at(layer_fd, "work", 0, &work_fd, err);
+        if (r < 0)
+                return r;
+        return rootfs_mount_layers(builder->engine, lowers, upper_fd, work_fd,
+                                   layer_fd >= 0 ? OVERLAY_VOLATILE : 0, ret_fd, err);
+}
+
+int builder_mount(Builder *builder, char *const *layers, int layer_fd, int *ret_fd, Error *err) {
+        int r;
+
+        (void)pthread_rwlock_rdlock(&builder->moving);
+        r = mount_locked(builder, layers, layer_fd, ret_fd, err);
+        (void)pthread_rwlock_unlock(&builder->moving);
+        return r;
+}
+
+bool build_cancelled(void *data) {
+        const Build *build = data;
+        struct pollfd client = { .fd = build->cancel_fd, .events = POLLRDHUP };
+
+        if (atomic_load(&build->engine->stopping))
+                return true;
+        return build->cancel_fd >= 0 && poll(&client, 1, 0) > 0 && client.revents;
+}
+
+/* ---- into the image store ---- */
+
+static char *holder_of(const char *chain) {
+        return str_format("build:%s", chain);
+}
+
+/* `moving` is held for writing. The chain id that it had already, or has from now on. */
+static int store_layer(Build *build, const char *layer, const char *parent, int64_t epoch,
+                       char chain[DIGEST_TEXT_MAX], Error *err) {
+        Builder *builder = build->builder;
+        ImageStore *images = build->engine->images;
+        const char *before = map_get(&builder->moved, layer);
+        char diff[DIGEST_TEXT_MAX];
+        _cleanup_free_ char *holder = NULL, *making = str_format("build:%s", layer);
+        const LayerAdd add = { .from_fd = builder->layers_fd,
+                               .name = layer,
+                               .parent_chain = parent,
+                               .holder = making,
+                               .epoch = epoch,
+                               .cancelled = build_cancelled,
+                               .data = build };
+        int64_t size;
+        int r;
+
+        if (before) {
+                memcpy(chain, before, DIGEST_TEXT_MAX);
+                return 0;
+        }
+        r = image_layer_add(images, &add, diff, chain, &size, err);
+        if (r < 0)
+                return r;
+        holder = holder_of(chain);
+        (void)map_put(&builder->moved, layer, str_copy(chain));
+        r = image_hold_layer(images, chain, holder, err);
+        if (r == 0)
+                r = image_release(images, making, err);
+        if (r == 0)
+                r = build_cache_layer_moved(builder->cache, layer, chain, err);
+        return r;
+}
+
+int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char ***ret_chains,
+                         Error *err) {
+        Builder *builder = build->builder;
+        _cleanup_strv_ char **chains = NULL;
+        const char *parent = NULL;
+        size_t count = strv_length(layers);
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                char chain[DIGEST_TEXT_MAX];
+
+                if (str_after(layers[i], "sha256:")) {
+                        (void)snprintf(chain, sizeof(chain), "%s", layers[i]);
+                } else {
+                        (void)pthread_rwlock_wrlock(&builder->moving);
+                        r = store_layer(build, layers[i], parent, epoch, chain, err);
+                        (void)pthread_rwlock_unlock(&builder->moving);
+                }
+                if (r == 0)
+                        strv_add(&chains, chain);
+                parent = r == 0 ? chains[i] : NULL;
+        }
+        if (r == 0)
+                *ret_chains = TAKE_PTR(chains);
+        return r;
+}

@@ -1,0 +1,96 @@
+/* build-private.h: what the engine's files of building share: the builder, which lasts as long as
+ * the daemon, and one build. docs/build.md. */
+#pragma once
+
+#include "build/solve.h"
+#include "engine/build.h"
+#include "engine/internal.h"
+
+/* Below <data root>/build: cache.db, layers/<id>, mounts/, scratch/ (an empty layer),
+ * contexts/<id>. Below <exec root>/build/<id>: the mounts of a RUN step. */
+struct Builder {
+        Engine *engine;
+        BuildCache *cache;
+        Flights *flights;
+        int dir_fd, layers_fd, contexts_fd, run_fd;
+        /* Held for reading while paths of layers are in use, for writing while one moves. */
+        pthread_rwlock_t moving;
+        Map moved; /* id of a layer → the chain id that it became; guarded by moving */
+};
+
+typedef struct BuildTree {
+        char *name;
+        Tree tree;
+        IgnorePatterns *ignored;
+        FileMemo memo;
+        int fd; /* of a context that the engine fetched; -1: the request's */
+} BuildTree;
+
+/* What ADD fetched, until the build ends. */
+typedef struct Download {
+        struct Download *next;
+        char *url, *name;
+        char digest[DIGEST_TEXT_MAX];
+        int fd;
+        int64_t time; /* seconds since 1970; 0: unknown */
+} Download;
+
+typedef struct Build {
+        Engine *engine;
+        Builder *builder;
+        const BuildRequest *request;
+        BuildSink sink;
+        void *data;
+        int cancel_fd;
+        char holder[48];  /* of the images that it reads, in the image store */
+        char *dockerfile; /* that a URL gave in place of a context, or NULL */
+        size_t dockerfile_length;
+        BuildTree *trees;
+        size_t tree_count;
+        pthread_mutex_t event_lock;
+        pthread_mutex_t lock; /* guards downloads */
+        Download *downloads;
+} Build;
+
+/* ---- build.c ---- */
+/* One at a time; negative once the client wants no more. */
+int build_event(Build *build, const BuildEvent *event);
+
+/* ---- build-layers.c ---- */
+/* A detached overlay of layers (base first; none: an empty root), read-only, or with the cache's
+ * layer whose directory is layer_fd on top: "fs" and "work" are made in it. */
+int builder_mount(Builder *builder, char *const *layers, int layer_fd, int *ret_fd, Error *err);
+/* The same as paths below the data root, topmost first; the caller holds `moving` for reading as
+ * long as it uses them. */
+int builder_lowers(Builder *builder, char *const *layers, char ***ret, Error *err);
+/* The directory "fs" of a new layer, with the mode and owner of the root below it, and "work". */
+int builder_layer_prepare(Builder *builder, char *const *layers, int layer_fd, Error *err);
+/* The layers, all of them in the image store: those of the cache move there. The caller's. */
+int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char ***ret_chains,
+                         Error *err);
+/* Whether some client is gone, or the daemon ends. */
+bool build_cancelled(void *build);
+
+/* Takes the mounts of a RUN step off and removes their directory below <exec root>/build. */
+int builder_detach(Builder *builder, const char *name, Error *err);
+
+/* ---- build-worker.c, build-copy.c, build-run.c: what steps do ---- */
+extern const SolveWorker build_worker; /* data: a Build */
+int build_copy(Build *build, const SolveJob *job, Error *err);
+int build_workdir(Build *build, const SolveJob *job, Error *err);
+int build_run(Build *build, const SolveJob *job, Error *err);
+const Download *build_download(Build *build, const char *url);
+/* The user of --chown or a mount in a root: numbers, or names of its passwd and group. */
+int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gid, Error *err);
+
+/* ---- build-context.c ---- */
+/* The request's contexts as trees, fetched where they are URLs. */
+int build_open_contexts(Build *build, Error *err);
+void build_close_contexts(Build *build);
+const BuildTree *build_tree(const Build *build, const char *name); /* NULL: no such context */
+/* The text of the Dockerfile and the ignore file, the request's or the context's. */
+int build_read_dockerfile(const Build *build, char **ret, size_t *ret_length, Error *err);
+int build_read_ignore(Build *build, Error *err);
+
+/* ---- build-export.c ---- */
+int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err);

@@ -1,0 +1,454 @@
+/* build-run-mounts.c: RUN --mount: each source is attached below the exec root, where the runtime
+ * finds it by a path that only the daemon changes. Secrets lie in a tmpfs of the step's own. The
+ * mount points that the image lacks are made in a layer below the step's, so that its layer has
+ * nothing of them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/build-run.h"
+#include "engine/ocispec.h"
+#include "os/mount.h"
+
+#define SECRETS "secrets"
+#define STUBS "stubs"
+
+/* ---- layers ---- */
+
+static bool is_image_layer(const char *path) {
+        return str_after(path, IMAGE_DIRECTORY) || str_equal(path, "build/scratch/fs");
+}
+
+int run_lowers(Build *build, const SolveJob *job, char ***ret, Error *err) {
+        _cleanup_strv_ char **lowers = NULL, **with_init = NULL;
+        char *init = NULL;
+        size_t at = 0;
+        int r = builder_lowers(build->builder, job->layers, &lowers, err);
+
+        if (r < 0)
+                return r;
+        /* Those of steps that an image has by now are above the first of the base, too. */
+        while (lowers[at] && !is_image_layer(lowers[at]))
+                strv_add(&with_init, lowers[at++]);
+        if (!lowers[at]) { /* from scratch */
+                char *scratch[] = { (char *)"build/scratch/fs", NULL };
+
+                r = init_layer(build->engine, scratch, &init, err);
+        } else {
+                r = init_layer(build->engine, lowers + at, &init, err);
+        }
+        if (r < 0)
+                return r;
+        strv_take(&with_init, init);
+        for (; lowers[at]; at++)
+                strv_add(&with_init, lowers[at]);
+        *ret = TAKE_PTR(with_init);
+        return 0;
+}
+
+/* ---- sources ---- */
+
+/* An empty directory or file to attach to; its path is the caller's. */
+static int make_target(RunMounts *mounts, const char *name, bool directory, char **ret_path,
+                       Error *err) {
+        int r = directory ? mkdirat(mounts->dir_fd, name, 0700)
+                          : mknodat(mounts->dir_fd, name, S_IFREG | 0600, 0);
+
+        if (r < 0)
+                return error_set(err, errno, "make a place for a build's mount");
+        *ret_path = str_format("%s/build/%s/%s", mounts->build->engine->options.exec_root,
+                               mounts->name, name);
+        return 0;
+}
+
+static int is_directory(int fd, bool *ret, Error *err) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return error_set(err, errno, "look at the source of a build's mount");
+        *ret = S_ISDIR(st.st_mode);
+        return 0;
+}
+
+/* What fd has open (a detached root, a directory, a file) becomes the source. */
+static int attach(RunMounts *mounts, int fd, bool detached, const char *name, MountPoint *point,
+                  Error *err) {
+        _cleanup_close_ int copy = -1;
+        bool directory;
+        int r = is_directory(fd, &directory, err);
+
+        if (r == 0 && !detached)
+                r = mount_clone(fd, true, &copy, err);
+        if (r == 0)
+                r = make_target(mounts, name, directory, &point->source, err);
+        return r < 0 ? r : mount_attach_at(detached ? fd : copy, mounts->dir_fd, name, err);
+}
+
+/* Attaches a root as a whole, then what is wanted of it: a part of a detached mount cannot be
+ * copied before Linux 6.15. */
+static int attach_part(RunMounts *mounts, int root_fd, bool detached, const char *path,
+                       size_t number, MountPoint *point, Error *err) {
+        _cleanup_free_ char *whole = str_format("%zu.root", number);
+        _cleanup_free_ char *part = str_format("%zu", number);
+        _cleanup_close_ int attached = -1, part_fd = -1;
+        MountPoint root = {};
+        int r = attach(mounts, root_fd, detached, whole, &root, err);
+
+        free(root.source);
+        if (r == 0)
+                r = dir_open_at(mounts->dir_fd, whole, 0, &attached, err);
+        if (r < 0)
+                return r;
+        part_fd = open_in_root(attached, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        if (part_fd < 0)
+                return error_set(err, errno, "mount source '%s'", path);
+        return attach(mounts, part_fd, false, part, point, err);
+}
+
+/* A bind that may be written to, whose writes are dropped: an overlay of its own. */
+static int writable_root(RunMounts *mounts, const SolveInput *input, size_t number, int *ret_fd,
+                         Error *err) {
+        _cleanup_free_ char *name = str_format("%zu.upper", number);
+        _cleanup_close_ int layer_fd = -1;
+        int r;
+
+        if (input->tree)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "RUN --mount=type=bind,rw of a build context is not supported by "
+                                  "brig yet: COPY the files, or mount them read-only");
+        r = dir_open_at(mounts->build->engine->containers_fd, mounts->name, 0, &layer_fd, err);
+        if (r == 0) {
+                _cleanup_close_ int upper_fd = -1;
+
+                r = dir_open_at(layer_fd, name, 0700, &upper_fd, err);
+                if (r == 0)
+                        r = builder_mount(mounts->build->builder, input->layers, upper_fd, ret_fd,
+                                          err);
+        }
+        return r;
+}
+
+static int make_bind(RunMounts *mounts, const RunMount *mount, const SolveInput *input,
+                     size_t number, MountPoint *point, Error *err) {
+        _cleanup_close_ int root_fd = -1;
+        int r = 0;
+
+        point->rw = !mount->readonly;
+        if (!mount->readonly)
+                r = writable_root(mounts, input, number, &root_fd, err);
+        else if (!input->tree)
+                r = builder_mount(mounts->build->builder, input->layers, -1, &root_fd, err);
+        if (r < 0)
+                return r;
+        return attach_part(mounts, input->tree ? input->tree->root_fd : root_fd, !input->tree,
+                           mount->source, number, point, err);
+}
+
+static bool mounts_cancelled(void *data) {
+        return build_cancelled(data);
+}
+
+/* What a new cache mount begins with. */
+static int fill_cache(RunMounts *mounts, const RunMount *mount, const SolveInput *input, int dir_fd,
+                      Error *err) {
+        char *patterns[] = { (char *)mount->source + 1, NULL };
+        const SelectOptions select = { .patterns = patterns };
+        const CopyOptions copy = { .dest = "/", .uid = -1, .gid = -1, .epoch = -1 };
+        const TreeJob job = { .cancelled = mounts_cancelled, .data = mounts->build };
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_close_ int root_fd = -1;
+        Tree root = {};
+        int r = 0;
+
+        if (!input->layers && !input->tree)
+                return 0;
+        if (!input->tree)
+                r = builder_mount(mounts->build->builder, input->layers, -1, &root_fd, err);
+        root.root_fd = root_fd;
+        if (r == 0)
+                r = tree_select(input->tree ?: &root, &select, &selection, err);
+        return r < 0 ? r : tree_copy(input->tree ?: &root, &selection, dir_fd, &copy, &job, err);
+}
+
+static int make_cache(RunMounts *mounts, const RunMount *mount, const SolveInput *input,
+                      size_t number, MountPoint *point, Error *err) {
+        static const MountSharing sharing[] = { [SHARING_SHARED] = MOUNT_SHARED,
+                                                [SHARING_PRIVATE] = MOUNT_PRIVATE_,
+                                                [SHARING_LOCKED] = MOUNT_LOCKED };
+        Build *build = mounts->build;
+        _cleanup_free_ char *name = str_format("%zu", number);
+        _cleanup_close_ int dir_fd = -1;
+        CacheMount *cache;
+        bool is_new;
+        int r = build_cache_mount(build->builder->cache, mount->id, sharing[mount->sharing],
+                                  mounts_cancelled, build, &cache, &dir_fd, &is_new, err);
+
+        if (r < 0)
+                return r;
+        GROW(mounts->caches, mounts->cache_count);
+        mounts->caches[mounts->cache_count++] = cache;
+        if (is_new)
+                r = fill_cache(mounts, mount, input, dir_fd, err);
+        if (r == 0 && is_new &&
+            (fchown(dir_fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
+             fchmod(dir_fd, (mode_t)mount->mode) < 0))
+                r = error_set(err, errno, "make cache mount '%s'", mount->id);
+        point->rw = !mount->readonly;
+        return r < 0 ? r : attach(mounts, dir_fd, false, name, point, err);
+}
+
+static const BuildSecret *find_secret(const BuildRequest *request, const char *id) {
+        for (size_t i = 0; i < request->secret_count; i++)
+                if (str_equal(request->secrets[i].id, id))
+                        return &request->secrets[i];
+        return NULL;
+}
+
+/* A tmpfs, so that no secret is ever on a disk. */
+static int open_secrets(RunMounts *mounts, int *ret_fd, Error *err) {
+        static char *const options[] = { (char *)"mode=0700", NULL };
+        _cleanup_close_ int mount_fd = -1;
+        int r;
+
+        if (mkdirat(mounts->dir_fd, SECRETS, 0700) == 0) {
+                r = mount_new("tmpfs", "tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID,
+                              &mount_fd, err);
+                if (r == 0)
+                        r = mount_attach_at(mount_fd, mounts->dir_fd, SECRETS, err);
+                if (r < 0)
+                        return r;
+        } else if (errno != EEXIST) {
+                return error_set(err, errno, "make a place for a build's secrets");
+        }
+        return dir_open_at(mounts->dir_fd, SECRETS, 0, ret_fd, err);
+}
+
+static int make_secret(RunMounts *mounts, const RunMount *mount, const BuildSecret *secret,
+                       size_t number, MountPoint *point, Error *err) {
+        _cleanup_free_ char *name = str_format("%zu", number);
+        _cleanup_close_ int dir_fd = -1, fd = -1;
+        int r = open_secrets(mounts, &dir_fd, err);
+
+        if (r < 0)
+                return r;
+        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return error_set(err, errno, "write secret '%s'", mount->id);
+        r = fd_write_full(fd, secret->data, secret->length);
+        if (r < 0)
+                return error_set(err, r, "write secret '%s'", mount->id);
+        if (fchown(fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
+            fchmod(fd, (mode_t)mount->mode) < 0)
+                return error_set(err, errno, "write secret '%s'", mount->id);
+        point->source = str_format("%s/build/%s/" SECRETS "/%s",
+                                   mounts->build->engine->options.exec_root, mounts->name, name);
+        return 0;
+}
+
+static int make_ssh(RunMounts *mounts, const RunMount *mount, size_t number, MountPoint *point,
+                    bool *ret_skip, Error *err) {
+        const BuildRequest *request = mounts->build->request;
+        _cleanup_free_ char *name = str_format("%zu", number);
+
+        for (size_t i = 0; i < request->ssh_count; i++)
+                if (str_equal(request->ssh[i].id, mount->id)) {
+                        point->rw = true;
+                        return attach(mounts, request->ssh[i].socket_fd, false, name, point, err);
+                }
+        *ret_skip = true;
+        return mount->required ? error_kind(err, ERROR_INVALID,
+                                            "unset ssh forward key %s: give it with --ssh %s",
+                                            mount->id, mount->id)
+                               : 0;
+}
+
+/* ---- each mount ---- */
+
+static int secret_wanted(const RunMounts *mounts, const RunMount *mount, Container *container,
+                         const BuildSecret **ret, Error *err) {
+        const BuildSecret *secret = find_secret(mounts->build->request, mount->id);
+        _cleanup_free_ char *value = NULL;
+
+        *ret = secret;
+        if (!secret)
+                return mount->required
+                               ? error_kind(err, ERROR_INVALID,
+                                            "secret %s: not found: give it with --secret id=%s,…",
+                                            mount->id, mount->id)
+                               : 0;
+        if (!mount->env)
+                return 0;
+        value = str_copy_n(secret->data, secret->length);
+        env_put(&container->spec.config.env, mount->env, value);
+        return 0;
+}
+
+static int make_source(RunMounts *mounts, const SolveJob *job, size_t number, MountPoint *point,
+                       const BuildSecret *secret, bool *ret_skip, Error *err) {
+        const RunMount *mount = &job->step->run.mounts[number];
+        const SolveInput *input = &job->inputs[number];
+
+        switch (mount->kind) {
+        case MOUNT_BIND:
+                return make_bind(mounts, mount, input, number, point, err);
+        case MOUNT_CACHE:
+                return make_cache(mounts, mount, input, number, point, err);
+        case MOUNT_TMPFS:
+                str_replace(&point->type, "tmpfs");
+                point->rw = true;
+                strv_add(&point->options, "exec");
+                if (mount->size > 0)
+                        strv_format(&point->options, "size=%lld", (long long)mount->size);
+                return 0;
+        case MOUNT_SECRET:
+                *ret_skip = !secret || !mount->target;
+                return *ret_skip ? 0 : make_secret(mounts, mount, secret, number, point, err);
+        case MOUNT_SSH:
+                return make_ssh(mounts, mount, number, point, ret_skip, err);
+        }
+        return 0;
+}
+
+static int make_one(RunMounts *mounts, const SolveJob *job, size_t number, Container *container,
+                    Error *err) {
+        const RunMount *mount = &job->step->run.mounts[number];
+        const BuildSecret *secret = NULL;
+        bool skip = false;
+        MountPoint point = { .type = str_copy("bind"),
+                             .destination = str_copy(mount->target),
+                             .ro_below = true };
+        int r = 0;
+
+        if (mount->kind == MOUNT_SECRET)
+                r = secret_wanted(mounts, mount, container, &secret, err);
+        if (r == 0)
+                r = make_source(mounts, job, number, &point, secret, &skip, err);
+        if (r < 0 || skip) {
+                json_done(&mount_point_table, &point);
+                return r;
+        }
+        *(MountPoint *)json_append(&container->mounts, &mount_point_table) = point;
+        if (mount->kind == MOUNT_SSH)
+                env_put(&container->spec.config.env, "SSH_AUTH_SOCK", mount->target);
+        return 0;
+}
+
+/* RUN <<EOF with a shebang: the script as a file. */
+static int make_script(RunMounts *mounts, const RunStep *run, Container *container, Error *err) {
+        MountPoint *point;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (!run->script_path)
+                return 0;
+        fd = openat(mounts->dir_fd, "script", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+        if (fd < 0)
+                return error_set(err, errno, "write the step's script");
+        r = fd_write_full(fd, run->script, strlen(run->script));
+        if (r < 0)
+                return error_set(err, r, "write the step's script");
+        point = json_append(&container->mounts, &mount_point_table);
+        point->type = str_copy("bind");
+        point->destination = str_copy(run->script_path);
+        point->source = str_format("%s/build/%s/script", mounts->build->engine->options.exec_root,
+                                   mounts->name);
+        return 0;
+}
+
+/* ---- mount points ---- */
+
+static int make_stub(int root_fd, const MountPoint *point, Error *err) {
+        static const CopyOptions options_of_file = { .epoch = -1 };
+        CopyOptions options = options_of_file;
+        struct stat source;
+        bool made;
+
+        if (str_equal(point->type, "tmpfs"))
+                return tree_make_directory(root_fd, point->destination, 0, 0, &made, err);
+        if (stat(point->source, &source) < 0)
+                return error_set(err, errno, "look at the source of a build's mount");
+        if (S_ISDIR(source.st_mode))
+                return tree_make_directory(root_fd, point->destination, 0, 0, &made, err);
+        _cleanup_close_ int there = open_in_root(root_fd, point->destination, O_PATH,
+                                                 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        if (there >= 0)
+                return 0;
+        options.dest = point->destination;
+        return tree_put_file(root_fd, "file", "", 0, 0644, &options, err);
+}
+
+static int make_stubs(RunMounts *mounts, Container *container, Error *err) {
+        Engine *engine = mounts->build->engine;
+        const MountPoint *points = container->mounts.items;
+        _cleanup_free_ char *path = str_format("containers/%s/" STUBS "/fs", container->id);
+        _cleanup_close_ int state_fd = -1, upper_fd = -1, work_fd = -1, root_fd = -1;
+        struct stat below;
+        char **lowers = NULL;
+        int r;
+
+        if (container->mounts.count == 0)
+                return 0;
+        r = dir_open_at(engine->containers_fd, container->id, 0, &state_fd, err);
+        if (r == 0)
+                r = dir_open_at(state_fd, STUBS "/work", 0700, &work_fd, err);
+        if (r == 0)
+                r = dir_open_at(state_fd, STUBS "/fs", 0755, &upper_fd, err);
+        if (r < 0)
+                return r;
+        if (fstatat(engine->data_root_fd, container->lowers[0], &below, 0) < 0 ||
+            fchown(upper_fd, below.st_uid, below.st_gid) < 0 ||
+            fchmod(upper_fd, below.st_mode & 07777) < 0)
+                return error_set(err, errno, "make the mount points of a step");
+        r = rootfs_mount_layers(engine, container->lowers, upper_fd, work_fd, OVERLAY_VOLATILE,
+                                &root_fd, err);
+        for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
+                r = make_stub(root_fd, &points[i], err);
+        if (r < 0)
+                return r;
+        strv_take(&lowers, TAKE_PTR(path));
+        for (char **lower = container->lowers; *lower; lower++)
+                strv_add(&lowers, *lower);
+        strv_free(container->lowers);
+        container->lowers = lowers;
+        return 0;
+}
+
+/* ---- together ---- */
+
+void run_mounts_drop(RunMounts *mounts) {
+        Error error = {};
+
+        if (!mounts->build)
+                return;
+        builder_detach(mounts->build->builder, mounts->name, &error);
+        for (size_t i = 0; i < mounts->cache_count; i++)
+                cache_mount_release(mounts->caches[i]);
+        free(mounts->caches);
+        free(mounts->name);
+        close_fd(&mounts->dir_fd);
+        *mounts = (RunMounts){ .dir_fd = -1 };
+}
+
+int run_mounts_make(RunMounts *mounts, Build *build, const SolveJob *job, Container *container,
+                    Error *err) {
+        const RunStep *run = &job->step->run;
+        int r;
+
+        *mounts = (RunMounts){ .build = build, .name = str_copy(container->id), .dir_fd = -1 };
+        if (run->mount_count == 0 && !run->script_path)
+                return 0;
+        r = dir_open_at(build->builder->run_fd, container->id, 0700, &mounts->dir_fd, err);
+        for (size_t i = 0; r == 0 && i < run->mount_count; i++)
+                r = make_one(mounts, job, i, container, err);
+        if (r == 0)
+                r = make_script(mounts, run, container, err);
+        if (r == 0)
+                r = make_stubs(mounts, container, err);
+        if (r < 0)
+                run_mounts_drop(mounts);
+        return r;
+}

@@ -1,0 +1,215 @@
+/* build-worker.c: what the solver asks for: images, contexts, files of URLs, roots; and each step
+ * given to who does it. */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/fd.h"
+#include "engine/build-private.h"
+
+#define DOWNLOAD_MAX ((int64_t)16 << 30)
+
+/* ---- images ---- */
+
+static const RegistryAuth *auth_for(const Build *build, const char *name) {
+        const BuildRequest *request = build->request;
+        const char *slash = strchr(name, '/');
+        _cleanup_free_ char *host = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
+        bool is_host = host && (strpbrk(host, ".:") || str_equal(host, "localhost"));
+
+        for (size_t i = 0; i < strv_length(request->auth_hosts); i++) {
+                const char *known = request->auth_hosts[i];
+
+                if (is_host ? str_equal(known, host)
+                            : str_equal(known, "docker.io") || strstr(known, "index.docker.io"))
+                        return &request->auths[i];
+        }
+        return NULL;
+}
+
+typedef struct PullReport {
+        Build *build;
+        const char *name;
+} PullReport;
+
+static int report_pull(void *data, const ImageProgress *progress) {
+        const PullReport *report = data;
+        _cleanup_free_ char *status = str_format("%s: %s%s%s", report->name, progress->id ?: "",
+                                                 progress->id ? " " : "", progress->status ?: "");
+        const BuildEvent event = { .kind = BUILD_STATUS,
+                                   .status = status,
+                                   .current = progress->current,
+                                   .total = progress->total };
+
+        if (build_cancelled(report->build))
+                return -ECANCELED;
+        return build_event(report->build, &event);
+}
+
+static int pull(Build *build, const char *name, const char *platform, Error *err) {
+        PullReport report = { .build = build, .name = name };
+        _cleanup_free_ char *tagged = NULL;
+        const char *last = strrchr(name, '/') ?: name;
+        int r;
+
+        tagged = strchr(name, '@') || strchr(last, ':') ? str_copy(name)
+                                                        : str_format("%s:latest", name);
+        r = engine_image_pull(build->engine, tagged, platform, auth_for(build, name), report_pull,
+                              &report, err);
+        return r < 0 ? error_prefix(err, "%s: failed to resolve source metadata", name) : 0;
+}
+
+static bool fits(const ImageConfig *config, const char *platform) {
+        _cleanup_strv_ char **parts = platform ? str_split(platform, '/') : NULL;
+
+        if (strv_length(parts) < 2)
+                return true;
+        return (!config->os || str_equal(config->os, parts[0])) &&
+               (!config->architecture || str_equal(config->architecture, parts[1]));
+}
+
+static void take_image(Image *image, SolveImage *ret) {
+        size_t count = strv_length(image->chain_ids);
+
+        json_copy(&image_config_table, &image->config, &ret->config);
+        ret->layers = strv_copy(image->chain_ids);
+        if (count > 0)
+                (void)snprintf(ret->key, sizeof(ret->key), "%s", image->chain_ids[count - 1]);
+}
+
+static int find_image(void *data, const char *name, const char *platform, SolveImage *ret,
+                      Error *err) {
+        Build *build = data;
+        Image image = {};
+        int r = build->request->pull ? pull(build, name, platform, err) : 0;
+
+        if (r == 0)
+                r = image_find(build->engine->images, name, &image, err);
+        if (r == -ENOENT || (r == 0 && !fits(&image.config, platform))) {
+                image_done(&image);
+                r = pull(build, name, platform, err);
+                if (r == 0)
+                        r = image_find(build->engine->images, name, &image, err);
+        }
+        if (r == 0)
+                r = image_hold(build->engine->images, image.id, build->holder, err);
+        if (r == 0)
+                take_image(&image, ret);
+        image_done(&image);
+        return r;
+}
+
+static const char *find_alias(void *data, const char *name) {
+        const Build *build = data;
+
+        for (size_t i = 0; i < build->request->context_count; i++)
+                if (str_equal(build->request->contexts[i].name, name))
+                        return build->request->contexts[i].image;
+        return NULL;
+}
+
+static int find_context(void *data, const char *name, const Tree **ret, Error *err) {
+        const BuildTree *tree = build_tree(data, name);
+
+        if (!tree)
+                return *name ? error_kind(err, ERROR_NOT_FOUND, "no build context named '%s'", name)
+                             : error_kind(err, ERROR_INVALID,
+                                          "the build has no context to copy files from: name a "
+                                          "directory, as in 'build .'");
+        *ret = &tree->tree;
+        return 0;
+}
+
+/* ---- downloads ---- */
+
+const Download *build_download(Build *build, const char *url) {
+        const Download *download;
+
+        (void)pthread_mutex_lock(&build->lock);
+        for (download = build->downloads; download; download = download->next)
+                if (str_equal(download->url, url))
+                        break;
+        (void)pthread_mutex_unlock(&build->lock);
+        return download;
+}
+
+static int report_download(void *data, const ImageProgress *progress) {
+        (void)progress;
+        return build_cancelled(data) ? -ECANCELED : 0;
+}
+
+static int download(Build *build, const char *url, Error *err) {
+        Download *download = NEW(Download);
+        int r;
+
+        download->fd = openat(build->builder->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (download->fd < 0) {
+                free(download);
+                return error_set(err, errno, "make a file for '%s'", url);
+        }
+        r = image_download(build->engine->images, url, download->fd, DOWNLOAD_MAX, report_download,
+                           build, &download->time, &download->name, download->digest, err);
+        if (r < 0) {
+                close_fd(&download->fd);
+                free(download);
+                return r;
+        }
+        download->url = str_copy(url);
+        (void)pthread_mutex_lock(&build->lock);
+        download->next = build->downloads;
+        build->downloads = download;
+        (void)pthread_mutex_unlock(&build->lock);
+        return 0;
+}
+
+static int fetch(void *data, const char *url, const char *checksum, char digest[DIGEST_TEXT_MAX],
+                 Error *err) {
+        Build *build = data;
+        const Download *found = build_download(build, url);
+
+        if (!found) {
+                int r = str_after(url, "http://") || str_after(url, "https://")
+                                ? download(build, url, err)
+                                : error_kind(err, ERROR_UNSUPPORTED,
+                                             "ADD %s: git repositories are not supported by brig "
+                                             "yet: clone it and COPY, or name a tar archive of it",
+                                             url);
+                if (r < 0)
+                        return r;
+                found = build_download(build, url);
+        }
+        if (!str_empty(checksum) && !str_equal(checksum, found->digest))
+                return error_kind(err, ERROR_INVALID, "digest mismatch %s: %s for %s",
+                                  found->digest, checksum, url);
+        memcpy(digest, found->digest, DIGEST_TEXT_MAX);
+        return 0;
+}
+
+/* ---- roots and steps ---- */
+
+static int open_root(void *data, char *const *layers, int *ret_fd, Error *err) {
+        Build *build = data;
+
+        return builder_mount(build->builder, layers, -1, ret_fd, err);
+}
+
+static int execute(void *data, const SolveJob *job, Error *err) {
+        static int (*const kinds[])(Build * build, const SolveJob *job, Error *err) = {
+                [STEP_RUN] = build_run,
+                [STEP_COPY] = build_copy,
+                [STEP_WORKDIR] = build_workdir,
+        };
+        int r = kinds[job->step->kind](data, job, err);
+
+        if (r == 0)
+                r = dir_remove_at(job->layer_fd, "work", err);
+        return r;
+}
+
+const SolveWorker build_worker = {
+        .image = find_image,
+        .alias = find_alias,
+        .context = find_context,
+        .fetch = fetch,
+        .open = open_root,
+        .execute = execute,
+};

@@ -1,0 +1,331 @@
+/* build.c: see build.h. A build reads the Dockerfile, checks and plans it, has it solved, and
+ * exports what came of it. */
+#include <errno.h>
+#include <sys/mount.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/build-private.h"
+#include "image/assembly.h"
+
+/* ---- the builder ---- */
+
+int builder_detach(Builder *builder, const char *name, Error *err) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        _cleanup_close_ int fd = -1;
+        struct dirent *entry;
+        int r = dir_open_at(builder->run_fd, name, 0, &fd, NULL);
+
+        if (r < 0)
+                return 0;
+        dir = fdopendir(fd);
+        if (!dir)
+                return error_set(err, errno, "look for mounts of a build");
+        TAKE_FD(fd);
+        while ((entry = readdir(dir))) {
+                _cleanup_free_ char *path = str_format(
+                        "%s/build/%s/%s", builder->engine->options.exec_root, name, entry->d_name);
+
+                if (entry->d_name[0] != '.' && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 &&
+                    errno != EINVAL)
+                        log_warn("take '%s' off: %s", path, strerror(errno));
+        }
+        return dir_remove_at(builder->run_fd, name, err);
+}
+
+/* What steps of a daemon that was killed left mounted. */
+static int detach_all(Builder *builder, Error *err) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        _cleanup_close_ int fd = dup(builder->run_fd);
+        struct dirent *entry;
+        int r = 0;
+
+        if (fd < 0 || !(dir = fdopendir(fd)))
+                return error_set(err, errno, "look for mounts of builds");
+        TAKE_FD(fd);
+        while (r == 0 && (entry = readdir(dir)))
+                if (entry->d_name[0] != '.')
+                        r = builder_detach(builder, entry->d_name, err);
+        return r;
+}
+
+/* Contexts of builds that were cut short. */
+static int remove_contexts(Builder *builder, Error *err) {
+        int r = dir_remove_at(builder->dir_fd, "contexts", err);
+
+        return r < 0 ? r
+                     : dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
+}
+
+/* The image store holds what the cache names, whatever was killed in between. */
+static int hold_chains(Builder *builder, Error *err) {
+        _cleanup_strv_ char **chains = NULL;
+        int r = build_cache_chains(builder->cache, &chains, err);
+
+        for (char **chain = chains; r == 0 && chain && *chain; chain++) {
+                _cleanup_free_ char *holder = str_format("build:%s", *chain);
+                Error error = {};
+
+                /* One that is gone is found out when it is asked for. */
+                if (image_hold_layer(builder->engine->images, *chain, holder, &error) < 0)
+                        log_debug("hold layer %s of the build cache: %s", *chain, error.message);
+        }
+        return r;
+}
+
+int builder_new(Engine *engine, Builder **ret, Error *err) {
+        Builder *builder = NEW(Builder);
+        _cleanup_close_ int scratch_fd = -1;
+
+        builder->engine = engine;
+        builder->dir_fd = builder->layers_fd = builder->contexts_fd = builder->run_fd = -1;
+        (void)pthread_rwlock_init(&builder->moving, NULL);
+        builder->flights = flights_new();
+        int r = dir_open_at(engine->data_root_fd, "build", 0710, &builder->dir_fd, err);
+        if (r == 0)
+                r = dir_open_at(engine->exec_root_fd, "build", 0700, &builder->run_fd, err);
+        if (r == 0)
+                r = detach_all(builder, err);
+        if (r == 0)
+                r = dir_open_at(builder->dir_fd, "scratch/fs", 0755, &scratch_fd, err);
+        if (r == 0)
+                r = remove_contexts(builder, err);
+        if (r == 0)
+                r = build_cache_open(builder->dir_fd, &builder->cache, err);
+        if (r == 0)
+                r = dir_open_at(builder->dir_fd, "layers", 0710, &builder->layers_fd, err);
+        if (r == 0)
+                r = hold_chains(builder, err);
+        if (r < 0)
+                builder = builder_free(builder);
+        *ret = builder;
+        return r;
+}
+
+Builder *builder_free(Builder *builder) {
+        if (!builder)
+                return NULL;
+        build_cache_free(builder->cache);
+        flights_free(builder->flights);
+        map_done(&builder->moved, free);
+        close_fd(&builder->dir_fd);
+        close_fd(&builder->layers_fd);
+        close_fd(&builder->contexts_fd);
+        close_fd(&builder->run_fd);
+        (void)pthread_rwlock_destroy(&builder->moving);
+        free(builder);
+        return NULL;
+}
+
+/* ---- events ---- */
+
+int build_event(Build *build, const BuildEvent *event) {
+        BuildEvent dated = *event;
+        int r;
+
+        dated.time = clock_now();
+        (void)pthread_mutex_lock(&build->event_lock);
+        r = build->sink(build->data, &dated);
+        (void)pthread_mutex_unlock(&build->event_lock);
+        return r;
+}
+
+static int on_event(void *data, const SolveEvent *event) {
+        static const BuildEventKind kinds[] = {
+                [SOLVE_PLANNED] = BUILD_PLANNED, [SOLVE_STARTED] = BUILD_STARTED,
+                [SOLVE_CACHED] = BUILD_CACHED,   [SOLVE_OUTPUT] = BUILD_OUTPUT,
+                [SOLVE_STATUS] = BUILD_STATUS,   [SOLVE_DONE] = BUILD_DONE,
+                [SOLVE_FAILED] = BUILD_FAILED,
+        };
+        const BuildEvent told = { .kind = kinds[event->kind],
+                                  .step = event->step,
+                                  .name = event->name,
+                                  .instruction = event->instruction,
+                                  .why = event->why,
+                                  .text = event->text,
+                                  .status = event->status,
+                                  .layer = event->layer,
+                                  .length = event->length,
+                                  .stream = event->stream,
+                                  .current = event->current,
+                                  .total = event->total,
+                                  .at = event->at };
+
+        return build_event(data, &told);
+}
+
+/* ---- one build ---- */
+
+static int check(Build *build, const Dockerfile *file, Error *err) {
+        const BuildRequest *request = build->request;
+        const BuildTree *tree = build_tree(build, "");
+        const LintOptions options = { .build_args = request->args,
+                                      .platform = request->platform,
+                                      .target = request->target,
+                                      .ignored = tree ? tree->ignored : NULL };
+        _cleanup_(findings_done) Findings findings = {};
+        int r = dockerfile_lint(file, &options, &findings, err);
+
+        for (size_t i = 0; i < findings.count; i++) {
+                _cleanup_free_ char *text =
+                        str_format("%s: %s (line %u)", findings.list[i].rule,
+                                   findings.list[i].detail, findings.list[i].at.line);
+                const BuildEvent event = { .kind = BUILD_WARNING,
+                                           .text = text,
+                                           .length = strlen(text),
+                                           .at = findings.list[i].at };
+
+                if (build_event(build, &event) < 0)
+                        return error_set(err, ECANCELED, "the build was cancelled");
+        }
+        if (r == 0 && findings.count > 0 && dockerfile_lint_fails(file, &options))
+                return error_kind(err, ERROR_INVALID,
+                                  "lint violation found for rules: %s (check=error=true)",
+                                  findings.list[0].rule);
+        return r;
+}
+
+/* What tells this Dockerfile from others: the directory that it builds, or what it is called. */
+static char *project_of(const Build *build) {
+        const BuildRequest *request = build->request;
+        const BuildTree *tree = build_tree(build, "");
+        char link[32], path[PATH_MAX];
+        ssize_t n = -1;
+
+        if (tree && tree->fd < 0 && strv_length(request->tags) == 0) {
+                (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", tree->tree.root_fd);
+                n = readlink(link, path, sizeof(path) - 1);
+        }
+        return str_format("%s\n%.*s\n%s", request->dockerfile_name ?: "", n > 0 ? (int)n : 0, path,
+                          request->tags ? request->tags[0] : "");
+}
+
+static char **context_names(const BuildRequest *request) {
+        char **names = NULL;
+
+        for (size_t i = 0; i < request->context_count; i++)
+                if (*request->contexts[i].name)
+                        strv_add(&names, request->contexts[i].name);
+        return names;
+}
+
+static char *host_platform(void) {
+        ImagePlatform platform = {};
+        char *text;
+
+        (void)platform_parse(NULL, &platform, NULL);
+        text = platform_text(&platform);
+        platform_done(&platform);
+        return text;
+}
+
+static int make_plan(const Build *build, const Dockerfile *file, Plan **ret, Error *err) {
+        const BuildRequest *request = build->request;
+        _cleanup_free_ char *host = host_platform();
+        _cleanup_strv_ char **contexts = context_names(request);
+        const PlanOptions options = { .args = request->args,
+                                      .target = request->target,
+                                      .build_platform = host,
+                                      .target_platform = request->platform,
+                                      .contexts = contexts,
+                                      .no_cache_filter = request->no_cache_filter,
+                                      .network = request->network,
+                                      .labels = request->labels,
+                                      .source_date_epoch = -1,
+                                      .no_cache = request->no_cache };
+
+        return plan_new(file, &options, ret, err);
+}
+
+static bool solve_cancelled(void *data) {
+        return build_cancelled(data);
+}
+
+static int solve_plan(Build *build, Plan *plan, SolveResult *ret, Error *err) {
+        _cleanup_free_ char *project = project_of(build);
+        SolveOptions options = { .cache = build->builder->cache,
+                                 .flights = build->builder->flights,
+                                 .worker = build_worker,
+                                 .project = project,
+                                 .no_cache = build->request->no_cache,
+                                 .event = on_event,
+                                 .cancelled = solve_cancelled,
+                                 .data = build };
+
+        options.worker.data = build;
+        return solve(plan, &options, ret, err);
+}
+
+static int warn_unused(Build *build, const Plan *plan) {
+        _cleanup_strv_ char **unused = plan_unused_args(plan);
+        _cleanup_free_ char *names = unused ? strv_join(unused, " ") : NULL;
+        _cleanup_free_ char *text =
+                str_format("[Warning] One or more build-args [%s] were not consumed", names ?: "");
+        const BuildEvent event = { .kind = BUILD_WARNING, .text = text, .length = strlen(text) };
+
+        return unused && *unused ? build_event(build, &event) : 0;
+}
+
+static void build_done(Build *build) {
+        Error error = {};
+
+        for (Download *download = build->downloads; download;) {
+                Download *next = download->next;
+
+                close_fd(&download->fd);
+                free(download->url);
+                free(download->name);
+                free(download);
+                download = next;
+        }
+        build_close_contexts(build);
+        if (image_release(build->engine->images, build->holder, &error) < 0)
+                log_error("let go of a build's images: %s", error.message);
+        (void)pthread_mutex_destroy(&build->lock);
+        (void)pthread_mutex_destroy(&build->event_lock);
+}
+
+static int build_file(Build *build, const Dockerfile *file, char **ret_id, Error *err) {
+        _cleanup_(plan_freep) Plan *plan = NULL;
+        _cleanup_(solve_result_done) SolveResult result = {};
+        int r = check(build, file, err);
+
+        if (r == 0)
+                r = make_plan(build, file, &plan, err);
+        if (r == 0)
+                r = solve_plan(build, plan, &result, err);
+        if (r == 0 && warn_unused(build, plan) < 0)
+                r = error_set(err, ECANCELED, "the build was cancelled");
+        return r < 0 ? r : build_export(build, plan, &result, ret_id, err);
+}
+
+int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, void *data,
+                 int cancel_fd, char **ret_id, Error *err) {
+        _cleanup_(build_done) Build build = { .engine = engine,
+                                              .builder = engine->builder,
+                                              .request = request,
+                                              .sink = sink,
+                                              .data = data,
+                                              .cancel_fd = cancel_fd,
+                                              .lock = PTHREAD_MUTEX_INITIALIZER,
+                                              .event_lock = PTHREAD_MUTEX_INITIALIZER };
+        _cleanup_(dockerfile_done) Dockerfile file = {};
+        _cleanup_free_ char *text = NULL;
+        char id[ID_LENGTH + 1];
+        size_t length = 0;
+
+        id_new(id);
+        (void)snprintf(build.holder, sizeof(build.holder), "building:%.32s", id);
+        *ret_id = NULL;
+        int r = build_open_contexts(&build, err);
+        if (r == 0)
+                r = build_read_dockerfile(&build, &text, &length, err);
+        if (r == 0)
+                r = build_read_ignore(&build, err);
+        if (r == 0)
+                r = dockerfile_parse(str_empty(request->dockerfile_name) ? "Dockerfile"
+                                                                         : request->dockerfile_name,
+                                     text, length, &file, err);
+        return r < 0 ? r : build_file(&build, &file, ret_id, err);
+}
