@@ -55,12 +55,14 @@ static bool is_settled(const FileStamp *stamp) {
 }
 
 static int read_content(const Digesting *digesting, Pending *pending, int fd, Error *err) {
-        _cleanup_free_ char *buffer = alloc_resize(NULL, 1, READ_SIZE);
+        /* A byte more than a small file has, so that its end is seen at once. */
+        const size_t capacity = MIN((size_t)pending->stamp.size + 1, READ_SIZE);
+        _cleanup_free_ char *buffer = alloc_resize(NULL, 1, capacity);
         Digester digester;
 
         digester_init(&digester);
         for (;;) {
-                ssize_t length = read(fd, buffer, READ_SIZE);
+                ssize_t length = read(fd, buffer, capacity);
                 int r;
 
                 if (length < 0 && errno == EINTR)
@@ -70,7 +72,7 @@ static int read_content(const Digesting *digesting, Pending *pending, int fd, Er
                 if (length == 0)
                         break;
                 digester_add(&digester, buffer, (size_t)length);
-                r = (size_t)length == READ_SIZE ? tree_check_cancelled(digesting->job, err) : 0;
+                r = (size_t)length == capacity ? tree_check_cancelled(digesting->job, err) : 0;
                 if (r < 0)
                         return r;
         }
@@ -155,11 +157,12 @@ static unsigned wanted_threads(const TreeJob *job) {
 
 /* Only once a content is to be read; a thread that cannot be had is done without. */
 static void start_readers(Digesting *digesting) {
-        unsigned wanted = wanted_threads(digesting->job);
+        unsigned wanted;
 
         if (digesting->started)
                 return;
         digesting->started = true;
+        wanted = wanted_threads(digesting->job);
         while (wanted > 1 && digesting->reader_count < wanted &&
                pthread_create(&digesting->readers[digesting->reader_count], NULL, read_contents,
                               digesting) == 0)
