@@ -29,11 +29,15 @@ typedef struct Tree {
 typedef struct SelectOptions {
         char *const *patterns; /* as CopySource.path: Go's filepath.Match with ** for --parents;
                                   relative to the root; "" and "." are the root */
-        char *const *excludes; /* COPY --exclude, relative to each pattern's root */
-        bool parents;          /* --parents: keep the path from the pivot "/./" or the root on */
-        bool allow_nothing;    /* no match is no error (wildcards of ADD are still one) */
-        const char *chmod;     /* where given, permission bits are no part of the digest */
-        bool chown;            /* where given, owners are no part of the digest */
+        char *const
+                *excludes;  /* COPY --exclude: compared with names below the destination (a file's
+                               own name, paths in a directory, with --parents those kept) */
+        bool parents;       /* --parents: keep the path from the pivot "/./" or the root on */
+        bool allow_nothing; /* a wildcard that matches nothing is no error, as in BuildKit: "COPY
+                               package.json yarn.lock* ./" is usual */
+        const char *chmod;  /* the digest then has the permission bits that result from it: with an
+                               octal one, those of the files are no part of it */
+        bool chown;         /* where given, owners are no part of the digest */
 } SelectOptions;
 
 /* One thing that was selected: below it everything that is not ignored belongs to it. */
@@ -50,8 +54,11 @@ typedef struct Selection {
         bool wildcard; /* any pattern had one */
 } Selection;
 
-/* Sorted, each once a pattern. A pattern without a wildcard follows symbolic links within the root,
- * as BuildKit does. not_found: "\"/x\": not found" as BuildKit words a failed checksum. */
+/* Sorted, each once a pattern. Symbolic links are followed within the root before the first
+ * wildcard and at the end, as BuildKit does; one that a wildcard names and that leads nowhere is
+ * selected itself. With --parents only the part before the pivot is followed. What ignored or
+ * excludes take is not there; an exclude's is no error. not_found: "\"/x\": not found" as BuildKit
+ * words a failed checksum. */
 int tree_select(const Tree *tree, const SelectOptions *options, Selection *ret, Error *err);
 void selection_done(Selection *selection);
 
@@ -62,12 +69,13 @@ typedef void (*EntrySink)(void *data, const char *path, const char *digest);
 /* The digest of what is selected: names below the destination and, of each entry, mode, owner,
  * size, type, link, device, extended attributes (not security.selinux, not user.overlay.* nor
  * trusted.overlay.*), content. Not times, not where it lay. cancelled (may be NULL) is asked now
- * and then: non-zero ends it with -ECANCELED. */
+ * and then, by any of the threads: true ends it with -ECANCELED. A file that changes meanwhile is
+ * an error, conflict. */
 typedef struct TreeJob {
         EntrySink sink;
         void *data;
         bool (*cancelled)(void *data);
-        unsigned threads; /* that read contents at once; 0: one a processor, at most 8 */
+        unsigned threads; /* that read contents at once, at most 8; 0: one a processor */
 } TreeJob;
 int tree_digest(const Tree *tree, const Selection *selection, const SelectOptions *options,
                 const TreeJob *job, char digest[DIGEST_TEXT_MAX], Error *err);
@@ -82,17 +90,22 @@ typedef struct CopyOptions {
         bool parents;
         bool replace_links; /* --link: a destination's parent that is a symbolic link is replaced
                                by a directory in place of being followed */
-        /* ADD: a regular file that this says is an archive is unpacked by it into target_fd
-         * instead. 1: done, 0: no archive, negative errno. NULL: no archives. */
+        /* ADD: a regular file that was selected itself and that this says is an archive is unpacked
+         * by it into the directory target_fd instead. Called first with target_fd -1, only to say
+         * whether it is one: 1, or 0; then, rewound, to unpack it. Negative errno. NULL: no
+         * archives.
+         */
         int (*unpack)(void *data, int file_fd, int target_fd, Error *err);
         void *unpack_data;
 } CopyOptions;
 /* Copies what is selected into the directory tree dest_fd (the root of a container, writable).
  * Missing parents are made 0755, owned by uid:gid. Hard links among what is copied stay such;
  * contents go by FICLONE, copy_file_range or plain reads. Docker's rules: a file onto a directory's
- * name goes into the directory; several sources or a wildcard demand a directory; a directory's
- * content goes into dest. A file whose stamp changes while it is copied is an error, conflict,
- * "changed during the build". */
+ * name goes into the directory; more than one thing demands a directory (a wildcard that found one
+ * does not: "COPY target/x-*.jar app.jar"); a directory's content goes into dest, which keeps its
+ * own mode and owner or is made as parents are (chmod applied). A link at a file's own name is
+ * replaced, links before it are followed within the root. Of a failed copy the part stays. A file
+ * whose stamp changes while it is copied is an error, conflict, "changed during the build". */
 int tree_copy(const Tree *tree, const Selection *selection, int dest_fd, const CopyOptions *options,
               const TreeJob *job, Error *err);
 /* Writes one file with that content (a heredoc, a download): the rules of tree_copy with a

@@ -167,6 +167,6 @@ static int copy_directory(int from_fd, int to_fd, int depth, Error *err) {
         return copy_metadata(from_fd, to_fd, &status, err);
 }
 
-int tree_copy(int from_fd, int to_fd, Error *err) {
+int directory_copy(int from_fd, int to_fd, Error *err) {
         return copy_directory(from_fd, to_fd, DEPTH_MAX, err);
 }

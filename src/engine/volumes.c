@@ -281,7 +281,7 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
                 return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
                                ? 0
                                : error_set(err, errno, "open %s of the image", path);
-        r = tree_copy(from_fd, volume_fd, err);
+        r = directory_copy(from_fd, volume_fd, err);
         return r < 0 ? error_prefix(err, "fill volume %s from %s of the image", name, path) : 0;
 }
 

@@ -22,4 +22,4 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
 
 /* tree-copy.c: copies what is in directory from_fd into directory to_fd, with owners, modes, times
  * and extended attributes, and gives to_fd those of from_fd. Follows no link. */
-int tree_copy(int from_fd, int to_fd, Error *err);
+int directory_copy(int from_fd, int to_fd, Error *err);
