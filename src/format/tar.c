@@ -7,17 +7,14 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
-#define BLOCK 512
-
-typedef struct Header {
+typedef struct Block {
         char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type;
         char link[100], magic[6], version[2], user[32], group[32], major[8], minor[8], prefix[155],
                 pad[12];
-} Header;
-_Static_assert(sizeof(Header) == BLOCK, "a tar header is one block");
+} Block;
+_Static_assert(sizeof(Block) == TAR_BLOCK, "a tar header is one block");
 
-/* Octal digits and a NUL; a number too large for them as GNU tar has it: a set top bit, then
- * big-endian binary. */
+/* Octal digits and a NUL; a number too large for them as GNU tar has it. */
 static void put_number(char *field, size_t width, uint64_t value) {
         if (value >> (3 * (width - 1)) == 0) {
                 for (size_t i = width - 1; i-- > 0; value >>= 3)
@@ -29,33 +26,49 @@ static void put_number(char *field, size_t width, uint64_t value) {
         field[0] = (char)0x80;
 }
 
+void tar_header(const TarHeader *header, unsigned char bytes[TAR_BLOCK]) {
+        Block block = { .type = header->type, .magic = "ustar", .version = { '0', '0' } };
+        unsigned sum = 0;
+
+        memcpy(block.name, header->name, strnlen(header->name, sizeof(block.name)));
+        if (header->link)
+                memcpy(block.link, header->link, strnlen(header->link, sizeof(block.link)));
+        put_number(block.mode, sizeof(block.mode), header->mode);
+        put_number(block.uid, sizeof(block.uid), header->uid);
+        put_number(block.gid, sizeof(block.gid), header->gid);
+        put_number(block.size, sizeof(block.size), header->size);
+        put_number(block.mtime, sizeof(block.mtime), header->mtime);
+        put_number(block.major, sizeof(block.major), header->major);
+        put_number(block.minor, sizeof(block.minor), header->minor);
+        memset(block.checksum, ' ', sizeof(block.checksum));
+        for (size_t i = 0; i < TAR_BLOCK; i++)
+                sum += ((const unsigned char *)&block)[i];
+        put_number(block.checksum, 7, sum);
+        memcpy(bytes, &block, sizeof(block));
+}
+
 static int put_header(int fd, const char *name, char type, unsigned mode, uint64_t size,
                       int64_t mtime_s, Error *err) {
-        Header header = { .type = type, .magic = "ustar", .version = { '0', '0' } };
-        unsigned sum = 0;
+        const TarHeader header = {
+                .name = name,
+                .type = type,
+                .mode = mode,
+                .size = size,
+                .mtime = mtime_s < 0 ? 0 : (uint64_t)mtime_s,
+        };
+        unsigned char block[TAR_BLOCK];
         int r;
 
-        if (strlen(name) > sizeof(header.name))
+        if (strlen(name) > sizeof(((Block *)NULL)->name))
                 return error_set(err, ENAMETOOLONG, "write tar entry '%s'", name);
-        memcpy(header.name, name, strlen(name));
-        put_number(header.mode, sizeof(header.mode), mode);
-        put_number(header.uid, sizeof(header.uid), 0);
-        put_number(header.gid, sizeof(header.gid), 0);
-        put_number(header.size, sizeof(header.size), size);
-        put_number(header.mtime, sizeof(header.mtime), mtime_s < 0 ? 0 : (uint64_t)mtime_s);
-        put_number(header.major, sizeof(header.major), 0);
-        put_number(header.minor, sizeof(header.minor), 0);
-        memset(header.checksum, ' ', sizeof(header.checksum));
-        for (size_t i = 0; i < BLOCK; i++)
-                sum += ((const unsigned char *)&header)[i];
-        put_number(header.checksum, 7, sum);
-        r = fd_write_full(fd, &header, sizeof(header));
+        tar_header(&header, block);
+        r = fd_write_full(fd, block, sizeof(block));
         return r < 0 ? error_set(err, -r, "write tar entry '%s'", name) : 0;
 }
 
 static int put_padding(int fd, uint64_t size, Error *err) {
-        static const char zeros[BLOCK];
-        int r = fd_write_full(fd, zeros, (BLOCK - size % BLOCK) % BLOCK);
+        static const char zeros[TAR_BLOCK];
+        int r = fd_write_full(fd, zeros, (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
 
         return r < 0 ? error_set(err, -r, "write tar padding") : 0;
 }
@@ -96,7 +109,7 @@ int tar_put_file(int fd, const char *name, int from_fd, int64_t size, int64_t mt
 }
 
 int tar_end(int fd, Error *err) {
-        static const char zeros[2 * BLOCK];
+        static const char zeros[2 * TAR_BLOCK];
         int r = fd_write_full(fd, zeros, sizeof(zeros));
 
         return r < 0 ? error_set(err, -r, "write the end of the tar archive") : 0;

@@ -1,5 +1,5 @@
 /* helper-main.c: brig-image, the program that brigd starts, confined, for what meets untrusted
- * input or needs large libraries: the registry, and reading archives. `brig-image JOB`, never by
+ * input or needs large libraries: registries, downloads, and reading archives. `brig-image JOB`, never by
  * hand. */
 #include <errno.h>
 #include <locale.h>
@@ -15,8 +15,10 @@ static const struct {
         int (*run)(Error *err);
 } jobs[] = {
         { "unpack", job_unpack },
+        { "tree", job_tree },
         { "stage", job_stage },
         { "fetch", job_fetch },
+        { "download", job_download },
 };
 
 static int usage(void) {

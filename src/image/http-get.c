@@ -94,8 +94,9 @@ static void keep_challenge(HttpGet *get, char *value) {
 static void clear_answer(HttpGet *get) {
         free(get->challenge);
         free(get->media_type);
-        get->challenge = get->media_type = NULL;
-        get->length = get->retry_after = -1;
+        free(get->disposition);
+        get->challenge = get->media_type = get->disposition = NULL;
+        get->length = get->retry_after = get->last_modified = -1;
 }
 
 static size_t on_header(char *bytes, size_t one, size_t length, void *data) {
@@ -118,6 +119,11 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *data) {
         } else if ((value = header_value(line, "Retry-After"))) {
                 if (str_to_int64(value, &get->retry_after) < 0)
                         get->retry_after = -1;
+        } else if ((value = header_value(line, "Last-Modified"))) {
+                get->last_modified = curl_getdate(value, NULL);
+        } else if ((value = header_value(line, "Content-Disposition"))) {
+                free(get->disposition);
+                get->disposition = TAKE_PTR(value);
         }
         return length;
 }
@@ -182,8 +188,8 @@ static int describe(const HttpGet *get, CURLcode code, const char *reason, Error
         if (!url || curl_url_set(url, CURLUPART_URL, get->url, 0) != CURLUE_OK ||
             curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
             curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
-                r = error_kind(err, ERROR_INVALID, "%s \"%s\": no URL of a registry", method,
-                               get->url);
+                r = error_kind(err, ERROR_INVALID, "%s \"%s\": no URL of %s", method, get->url,
+                               get->no_registry ? "a server" : "a registry");
         else if (code == CURLE_COULDNT_RESOLVE_HOST)
                 r = error_kind(err, ERROR_UNAVAILABLE,
                                "%s \"%s\": dial tcp: lookup %s: no such host", method, get->url,
@@ -193,6 +199,12 @@ static int describe(const HttpGet *get, CURLcode code, const char *reason, Error
                                method, get->url, host, port,
                                strcasestr(reason, "unreachable") ? "network is unreachable"
                                                                  : "connection refused");
+        else if (code == CURLE_PEER_FAILED_VERIFICATION && get->no_registry)
+                r = error_kind(
+                        err, ERROR_UNAVAILABLE,
+                        "%s \"%s\": x509: certificate of %s is not trusted (%s): install its "
+                        "authority on this host",
+                        method, get->url, host, reason);
         else if (code == CURLE_PEER_FAILED_VERIFICATION)
                 r = error_kind(err, ERROR_UNAVAILABLE,
                                "%s \"%s\": x509: certificate of %s is not trusted (%s): put its "

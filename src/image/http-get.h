@@ -17,6 +17,7 @@ typedef struct HttpGet {
         const char *form;          /* the body of a POST, or NULL */
         bool insecure;             /* certificates are not checked */
         const char *ca_file;       /* more authorities, or NULL */
+        bool no_registry;          /* errors say nothing of what helps with a registry */
         int64_t offset;            /* resume: the first byte wanted */
         /* the body of a 2xx answer; negative ends the transfer. NULL: into `body` */
         int (*sink)(void *data, const void *bytes, size_t length, Error *err);
@@ -27,6 +28,8 @@ typedef struct HttpGet {
         char *media_type;      /* Content-Type without parameters */
         int64_t length;        /* Content-Length; -1: not said */
         int64_t retry_after;   /* seconds; -1: not said */
+        int64_t last_modified; /* seconds since 1970; -1: not said */
+        char *disposition;     /* Content-Disposition */
         bool redirected;       /* the answer is of another URL than the one asked */
         Buf body;              /* of any other answer, the first 64 KiB */
         bool passed;           /* some of the body went to the sink */

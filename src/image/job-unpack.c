@@ -1,5 +1,6 @@
-/* job-unpack.c: the jobs that read archives: unpack (a layer into its snapshot) and stage (an image
- * archive's files into numbered files, for brigd to look at). See job.h. */
+/* job-unpack.c: the jobs that read archives: unpack (a layer into its snapshot), tree (an archive's
+ * files into a directory, as they are) and stage (an image archive's files into numbered files, for
+ * brigd to look at). See job.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -65,6 +66,47 @@ int job_unpack(Error *err) {
         if (r == 0)
                 r = tar_stream_finish(stream, digest, err);
         return r < 0 ? r : report_done(stream, digest, size);
+}
+
+/* ---- tree ---- */
+
+static int take_tree(const UnpackTree *options, Error *err) {
+        _cleanup_(tar_stream_freep) TarStream *stream = NULL;
+        char digest[DIGEST_TEXT_MAX];
+        Error why = {};
+        int r = tar_stream_new(IMAGE_FD_INPUT, -1, unpack_limits.stream, &stream, &why);
+
+        if (r < 0 && why.kind == ERROR_INVALID && options->detect)
+                return 0;
+        if (r < 0) {
+                if (err)
+                        *err = why;
+                return r;
+        }
+        r = unpack_tree(stream, IMAGE_FD_TARGET, &unpack_limits, options, report_progress, NULL,
+                        err);
+        if (r <= 0)
+                return r;
+        r = tar_stream_finish(stream, digest, err);
+        return r < 0 ? r : 1;
+}
+
+int job_tree(Error *err) {
+        _cleanup_(image_message_done) ImageMessage request = {};
+        ImageMessage done = { .kind = (char *)"done" };
+        UnpackTree options;
+        int r = confine_to_directory(IMAGE_FD_TARGET, err);
+
+        if (r == 0)
+                r = image_message_receive(IMAGE_FD_SOCKET, &request, NULL, 0, NULL, err);
+        if (r <= 0)
+                return r;
+        options = (UnpackTree){ .devices = request.devices, .detect = request.detect };
+        r = take_tree(&options, err);
+        if (r < 0)
+                return r;
+        done.number = r;
+        return image_message_send(IMAGE_FD_SOCKET, &done, NULL, 0);
 }
 
 /* ---- stage ---- */

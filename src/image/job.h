@@ -5,5 +5,7 @@
 #include "base/error.h"
 
 int job_unpack(Error *err);
+int job_tree(Error *err);
+int job_download(Error *err);
 int job_stage(Error *err);
 int job_fetch(Error *err);

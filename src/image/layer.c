@@ -1,5 +1,5 @@
 /* layer.c: a layer's snapshot: unpacked by brig-image into tmp/, checked, moved to its place and
- * recorded, in that order. See store.h. */
+ * recorded, in that order; and unpacked again where it is lost. See store.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -118,31 +118,46 @@ void unpack_done(Unpack *unpack) {
         *unpack = (Unpack){ .helper.socket = -1 };
 }
 
-static int move_snapshot(Unpack *unpack, const char *chain, Error *err) {
-        ImageStore *store = unpack->store;
-
+static int move_snapshot(ImageStore *store, int from_fd, const char *name, const char *chain,
+                         Error *err) {
         /* An unrecorded or damaged one of that name can only be a leftover. */
         int r = dir_remove_at(store->snapshots_fd, digest_hex(chain), err);
 
         if (r < 0)
                 return r;
-        if (renameat(store->tmp_fd, unpack->name, store->snapshots_fd, digest_hex(chain)) < 0)
-                return error_set(err, errno, "store snapshot '%s'", chain);
-        unpack->name[0] = '\0';
-        return 0;
+        if (renameat(from_fd, name, store->snapshots_fd, digest_hex(chain)) == 0)
+                return 0;
+        if (errno == EXDEV)
+                return error_set(err, errno,
+                                 "store snapshot '%s': '%s' must be made on the image store's own "
+                                 "mount",
+                                 chain, name);
+        return error_set(err, errno, "store snapshot '%s'", chain);
 }
 
 /* ---- landing ---- */
 
-static int insert(ImageStore *store, const Layer *layer, Error *err) {
+/* One transaction: who holds it, holds it from the first moment on. */
+static int insert(ImageStore *store, const Layer *layer, const LayerPlace *place, Error *err) {
         STORE_LOCKED(store);
+        int r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
 
-        return sql_run(store->db, err,
-                       "INSERT OR IGNORE INTO layers(chain, parent, diff, blob, media_type, "
-                       "blob_size, size)"
-                       " VALUES(?,?,?,?,?,?,?)",
-                       "tttttii", layer->chain, *layer->parent ? layer->parent : NULL, layer->diff,
-                       layer->blob, layer->media_type, layer->blob_size, layer->size);
+        if (r < 0)
+                return r;
+        r = sql_run(store->db, err,
+                    "INSERT OR IGNORE INTO layers(chain, parent, diff, blob, media_type, "
+                    "blob_size, size)"
+                    " VALUES(?,?,?,?,?,?,?)",
+                    "tttttii", layer->chain, *layer->parent ? layer->parent : NULL, layer->diff,
+                    layer->blob, layer->media_type, layer->blob_size, layer->size);
+        if (r == 0 && place->holder)
+                r = sql_run(store->db, err,
+                            "INSERT OR IGNORE INTO holds(holder, chain) VALUES(?,?)", "tt",
+                            place->holder, layer->chain);
+        if (r == 0 && place->unsynced)
+                r = sql_run(store->db, err, "INSERT OR IGNORE INTO unsynced(chain) VALUES(?)", "t",
+                            layer->chain);
+        return sql_end(store->db, r, err);
 }
 
 static int sync_directories(ImageStore *store, Error *err) {
@@ -151,9 +166,25 @@ static int sync_directories(ImageStore *store, Error *err) {
         return 0;
 }
 
+int layer_place(ImageStore *store, const Layer *layer, const LayerPlace *place, BlobTemp *temp,
+                Error *err) {
+        int r = place->unsynced ? 0 : store_sync(store, err);
+
+        if (r == 0)
+                r = failpoint("image.layer-synced", err);
+        if (r == 0 && temp)
+                r = blob_temp_commit(temp, layer->blob, err);
+        if (r == 0)
+                r = move_snapshot(store, place->from_fd, place->name, layer->chain, err);
+        if (r == 0 && !place->unsynced)
+                r = sync_directories(store, err);
+        if (r == 0)
+                r = failpoint("image.layer-moved", err);
+        return r < 0 ? r : insert(store, layer, place, err);
+}
+
 static int land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
-        ImageStore *store = unpack->store;
-        int r;
+        const LayerPlace place = { .from_fd = unpack->store->tmp_fd, .name = unpack->name };
 
         if (!str_equal(layer->diff, unpack->diff))
                 return error_kind(err, ERROR_INVALID,
@@ -165,18 +196,7 @@ static int land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
                                   "layer %s is compressed, but not with gzip or zstd", layer->blob);
         str_replace(&layer->media_type, unpack->media_type);
         layer->size = unpack->size;
-        r = store_sync(store, err);
-        if (r == 0)
-                r = failpoint("image.layer-synced", err);
-        if (r == 0 && temp)
-                r = blob_temp_commit(temp, layer->blob, err);
-        if (r == 0)
-                r = move_snapshot(unpack, layer->chain, err);
-        if (r == 0)
-                r = sync_directories(store, err);
-        if (r == 0)
-                r = failpoint("image.layer-moved", err);
-        return r < 0 ? r : insert(store, layer, err);
+        return layer_place(unpack->store, layer, &place, temp, err);
 }
 
 int layer_land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
@@ -187,7 +207,9 @@ int layer_land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
         return r;
 }
 
-int layer_restore(ImageStore *store, const Layer *layer, Error *err) {
+/* ---- again ---- */
+
+static int restore(ImageStore *store, const Layer *layer, Error *err) {
         _cleanup_(unpack_done) Unpack unpack = {};
         _cleanup_close_ int blob_fd = -1;
         int r = blob_open(store, layer->blob, &blob_fd, NULL, err);
@@ -204,6 +226,49 @@ int layer_restore(ImageStore *store, const Layer *layer, Error *err) {
                                   layer->blob);
         r = store_sync(store, err);
         if (r == 0)
-                r = move_snapshot(&unpack, layer->chain, err);
+                r = move_snapshot(store, store->tmp_fd, unpack.name, layer->chain, err);
         return r < 0 ? r : sync_directories(store, err);
+}
+
+static bool is_unpacked(const ImageStore *store, const char *chain) {
+        _cleanup_free_ char *path = str_format("%s/fs", digest_hex(chain));
+
+        return faccessat(store->snapshots_fd, path, F_OK, 0) == 0;
+}
+
+static int find_layer(ImageStore *store, const char *chain, Layer *ret, Error *err) {
+        STORE_LOCKED(store);
+
+        return layer_load(store, chain, ret, err);
+}
+
+static void unlock_mutexp(pthread_mutex_t **mutex) {
+        (void)pthread_mutex_unlock(*mutex);
+}
+
+int layer_ensure(ImageStore *store, const char *chain, Error *err) {
+        _cleanup_(layer_done) Layer layer = {};
+        int r;
+
+        if (is_unpacked(store, chain))
+                return 0;
+        r = find_layer(store, chain, &layer, err);
+        if (r < 0)
+                return r;
+        /* One at a time: a second restorer would replace what the first one's caller has mounted.
+         */
+        (void)pthread_mutex_lock(&store->restoring);
+        _cleanup_(unlock_mutexp) UNUSED pthread_mutex_t *locked = &store->restoring;
+        return is_unpacked(store, chain) ? 0 : restore(store, &layer, err);
+}
+
+int image_layer_path(ImageStore *store, const char *chain, char **ret_path, Error *err) {
+        _cleanup_(layer_done) Layer layer = {};
+        int r = find_layer(store, chain, &layer, err);
+
+        if (r == 0)
+                r = layer_ensure(store, chain, err);
+        if (r == 0)
+                *ret_path = str_format("snapshots/%s/fs", digest_hex(chain));
+        return r;
 }

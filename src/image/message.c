@@ -11,11 +11,14 @@
 #define ROW(name, type, member) JSON_FIELD(ImageMessage, name, type, member, JSON_OMIT_EMPTY)
 static const JsonField message_fields[] = {
         JSON_FIELD(ImageMessage, "kind", JSON_STRING, kind, JSON_REQUIRED),
+        ROW("devices", JSON_BOOL, devices),
+        ROW("detect", JSON_BOOL, detect),
         ROW("current", JSON_INT, current),
         ROW("total", JSON_INT, total),
         ROW("name", JSON_STRING, name),
         ROW("link", JSON_STRING, link),
         ROW("number", JSON_INT, number),
+        ROW("time", JSON_INT, time),
         ROW("digest", JSON_STRING, digest),
         ROW("size", JSON_INT, size),
         ROW("mediaType", JSON_STRING, media_type),

@@ -10,19 +10,24 @@
 
 /* Where a job of brig-image finds its descriptors. */
 enum {
-        IMAGE_FD_INPUT = 0,  /* unpack, stage: the stream */
+        IMAGE_FD_INPUT = 0,  /* unpack, tree, stage: the stream */
         IMAGE_FD_SOCKET = 3, /* every job: reports, and requests for fetch */
-        IMAGE_FD_TARGET = 4, /* unpack: the layer's directory; stage: where files go */
+        IMAGE_FD_TARGET = 4, /* unpack: the layer's directory; tree, stage: where files go;
+                                download: the file */
         IMAGE_FD_COPY = 5,   /* unpack: the plain stream is written here too, if it is open */
 };
 
 typedef struct ImageMessage {
         char *kind; /* reports: "progress", "entry", "done", "error"; requests: "start", "get" */
+        bool devices, detect;   /* start of tree: TreeUnpack */
         int64_t current, total; /* progress: bytes; get: current of them are in the file already */
-        char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link */
-        int64_t number; /* entry: its content is the file of this name below the target; 0: none */
-        char *digest;   /* entry: of the content; done: unpack's diff id, or of what was fetched */
-        int64_t size;   /* entry, done: bytes; get: at most (0: unknown) */
+        char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link;
+                              done of download: the file's name */
+        int64_t number;    /* entry: its content is the file of this name below the target; 0: none.
+                              done of tree: 1 unpacked, 0 no archive */
+        int64_t time;      /* done of download: Last-Modified, seconds since 1970; 0: not said */
+        char *digest; /* entry: of the content; done: unpack's diff id, or of what was fetched */
+        int64_t size; /* entry, done: bytes; get: at most (0: unknown) */
         char *media_type; /* done of a fetch */
         char *message;    /* error */
         int64_t error_kind, error_number;
@@ -31,7 +36,7 @@ typedef struct ImageMessage {
         char *username, *password, *identity_token, *registry_token;
         char **insecure, **mirrors;
         char *endpoint, *authorization; /* what one session found out, for the next: URL, header */
-        char *path;                     /* "manifests/latest", "blobs/sha256:…" */
+        char *path; /* "manifests/latest", "blobs/sha256:…"; start of download: the URL */
         char **accept;
         int64_t status; /* error of a fetch: the HTTP status, 0 if there was none */
         char *code;     /* error of a fetch: the registry's code, "MANIFEST_UNKNOWN" */

@@ -231,7 +231,7 @@ int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err) {
 
 /* ---- tags ---- */
 
-static int parse_target(const char *target, char **ret, Error *err) {
+int image_target_name(const char *target, char **ret, Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
         int r = reference_parse(target, &reference, err);
 
@@ -251,7 +251,7 @@ static int parse_target(const char *target, char **ret, Error *err) {
 
 int image_tag(ImageStore *store, const char *source, const char *target, Error *err) {
         _cleanup_free_ char *id = NULL, *name = NULL;
-        int r = parse_target(target, &name, err);
+        int r = image_target_name(target, &name, err);
         STORE_LOCKED(store);
 
         if (r == 0)
@@ -264,28 +264,11 @@ int image_tag(ImageStore *store, const char *source, const char *target, Error *
 
 /* ---- root file systems ---- */
 
-static int find_layer(ImageStore *store, const char *chain, Layer *ret, Error *err) {
-        STORE_LOCKED(store);
-
-        return layer_load(store, chain, ret, err);
-}
-
-static int ensure_layer(ImageStore *store, const char *chain, Error *err) {
-        _cleanup_free_ char *path = str_format("%s/fs", digest_hex(chain));
-        _cleanup_(layer_done) Layer layer = {};
-        int r;
-
-        if (faccessat(store->snapshots_fd, path, F_OK, 0) == 0)
-                return 0;
-        r = find_layer(store, chain, &layer, err);
-        return r < 0 ? r : layer_restore(store, &layer, err);
-}
-
 int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Error *err) {
         _cleanup_strv_ char **lowers = NULL;
 
         for (size_t i = strv_length(image->chain_ids); i-- > 0;) {
-                int r = ensure_layer(store, image->chain_ids[i], err);
+                int r = layer_ensure(store, image->chain_ids[i], err);
 
                 if (r < 0)
                         return r;

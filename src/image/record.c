@@ -22,15 +22,6 @@ void image_record_done(ImageRecord *record) {
         *record = (ImageRecord){};
 }
 
-/* Ends a transaction: commits if r is 0, else takes everything back. */
-static int end_transaction(ImageStore *store, int r, Error *err) {
-        if (r == 0)
-                r = sql_run(store->db, err, "COMMIT", "");
-        if (r < 0)
-                (void)sql_run(store->db, NULL, "ROLLBACK", "");
-        return r;
-}
-
 static int insert_image(ImageStore *store, const ImageRecord *record, int64_t now, Error *err) {
         int r = sql_run(
                 store->db, err,
@@ -50,7 +41,7 @@ static int insert_image(ImageStore *store, const ImageRecord *record, int64_t no
         return r;
 }
 
-int image_record(ImageStore *store, const ImageRecord *record, Error *err) {
+static int insert_durably(ImageStore *store, const ImageRecord *record, Error *err) {
         STORE_LOCKED(store);
         int r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
 
@@ -59,7 +50,13 @@ int image_record(ImageStore *store, const ImageRecord *record, Error *err) {
         r = insert_image(store, record, clock_now(), err);
         if (r == 0)
                 r = failpoint("image.record", err);
-        return end_transaction(store, r, err);
+        return sql_end(store->db, r, err);
+}
+
+int image_record(ImageStore *store, const ImageRecord *record, Error *err) {
+        int r = store_settle(store, err);
+
+        return r < 0 ? r : insert_durably(store, record, err);
 }
 
 /* ---- collection ---- */
@@ -92,7 +89,7 @@ static int delete_layers(ImageStore *store, char *const *chains, Error *err) {
                 return r;
         for (size_t i = 0; r == 0 && chains && chains[i]; i++)
                 r = sql_run(store->db, err, "DELETE FROM layers WHERE chain=?", "t", chains[i]);
-        return end_transaction(store, r, err);
+        return sql_end(store->db, r, err);
 }
 
 static void delete_blob(ImageStore *store, const char *digest, bool set_aside) {
@@ -186,6 +183,16 @@ int image_hold(ImageStore *store, const char *image_id, const char *holder, Erro
                             "INSERT OR IGNORE INTO holds(holder, chain) SELECT ?1, chain FROM "
                             "image_layers WHERE image=?2",
                             holder, image_id, err);
+}
+
+int image_hold_layer(ImageStore *store, const char *chain, const char *holder, Error *err) {
+        _cleanup_(layer_done) Layer layer = {};
+        STORE_LOCKED(store);
+        int r = layer_load(store, chain, &layer, err);
+
+        return r < 0 ? r
+                     : run_unsynced(store, "INSERT OR IGNORE INTO holds(holder, chain) VALUES(?,?)",
+                                    holder, chain, err);
 }
 
 static int delete_holds(ImageStore *store, const char *holder, Error *err) {

@@ -100,6 +100,14 @@ int sql_run(sqlite3 *db, Error *err, const char *sql, const char *types, ...) {
         return r < 0 ? r : 0;
 }
 
+int sql_end(sqlite3 *db, int r, Error *err) {
+        if (r == 0)
+                r = sql_run(db, err, "COMMIT", "");
+        if (r < 0)
+                (void)sql_run(db, NULL, "ROLLBACK", "");
+        return r;
+}
+
 int sql_set(sqlite3 *db, const char *pragma, Error *err) {
         return sqlite3_exec(db, pragma, NULL, NULL, NULL) == SQLITE_OK ? 0
                                                                        : failed(db, err, pragma);

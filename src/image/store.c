@@ -31,7 +31,9 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS holds(holder TEXT NOT NULL, chain TEXT NOT NULL REFERENCES "
         "layers(chain),"
         " PRIMARY KEY(holder, chain));"
-        "CREATE INDEX IF NOT EXISTS holds_chain ON holds(chain);";
+        "CREATE INDEX IF NOT EXISTS holds_chain ON holds(chain);"
+        "CREATE TABLE IF NOT EXISTS unsynced(chain TEXT PRIMARY KEY REFERENCES layers(chain) ON "
+        "DELETE CASCADE);";
 
 typedef struct Pin {
         unsigned users;
@@ -183,6 +185,8 @@ static int reconcile(ImageStore *store, Error *err) {
         int r = each_entry(store->tmp_fd, remove_temporary, store, err);
 
         if (r == 0)
+                r = store_drop_unsynced(store, err);
+        if (r == 0)
                 r = store_set_aside(store, err);
         if (r == 0)
                 r = each_entry(store->partial_fd, blob_partial_expire, store, err);
@@ -230,6 +234,7 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
                 .tmp_fd = -1,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .changed = PTHREAD_COND_INITIALIZER,
+                .restoring = PTHREAD_MUTEX_INITIALIZER,
                 .helper = str_copy(unpacker),
         };
         r = open_directories(store, root_fd, err);
@@ -244,8 +249,12 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
 }
 
 ImageStore *image_store_free(ImageStore *store) {
+        Error why = {};
+
         if (!store)
                 return NULL;
+        if (store->db && store_settle(store, &why) < 0)
+                log_warn("image store: %s", why.message);
         sql_close(store->db);
         map_done(&store->pins, free);
         close_fd(&store->tmp_fd);
@@ -255,6 +264,7 @@ ImageStore *image_store_free(ImageStore *store) {
         close_fd(&store->root_fd);
         (void)pthread_cond_destroy(&store->changed);
         (void)pthread_mutex_destroy(&store->lock);
+        (void)pthread_mutex_destroy(&store->restoring);
         free(store->helper);
         free(store);
         return NULL;

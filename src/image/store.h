@@ -20,6 +20,7 @@ struct ImageStore {
         pthread_mutex_t
                 lock; /* guards db and pins; held for no work on files but renames and unlinks */
         pthread_cond_t changed;
+        pthread_mutex_t restoring; /* a lost snapshot is unpacked by one thread at a time */
         sqlite3 *db;
         Map pins; /* digest of a blob or chain id → Pin: neither is collected */
 };
@@ -108,8 +109,18 @@ void unpack_done(Unpack *unpack);              /* ends the program, removes the 
  * layer. Ends the claim in either case. layer->chain, parent, diff, blob and blob_size are the
  * caller's to set; diff is checked. */
 int layer_land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err);
-int layer_restore(ImageStore *store, const Layer *layer,
-                  Error *err); /* its snapshot, from its blob */
+/* Where a layer that is made comes from, and who wants it. */
+typedef struct LayerPlace {
+        int from_fd;
+        const char *name;   /* below from_fd: the directory that holds "fs" */
+        const char *holder; /* or NULL */
+        bool unsynced;      /* nothing is made durable; see store_settle */
+} LayerPlace;
+/* The moving and recording of layer_land, without the claim. */
+int layer_place(ImageStore *store, const Layer *layer, const LayerPlace *place, BlobTemp *temp,
+                Error *err);
+/* Unpacks the layer's snapshot from its blob if it is lost. */
+int layer_ensure(ImageStore *store, const char *chain, Error *err);
 
 /* ---- images: record.c ---- */
 typedef struct ImageRecord {
@@ -119,7 +130,8 @@ typedef struct ImageRecord {
         char **names;   /* full references that shall point at it */
 } ImageRecord;
 void image_record_done(ImageRecord *record);
-/* One transaction, durable. What names pointed at before loses them. */
+/* One transaction, durable, and all unsynced layers with it. What names pointed at before loses
+ * them. */
 int image_record(ImageStore *store, const ImageRecord *record, Error *err);
 /* Deletes layers that no image, holder or pin needs, their snapshots, and those of the given blobs
  * that nothing names. ret_chains (may be NULL): appends the deleted layers, topmost first. */
@@ -128,6 +140,14 @@ int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Err
  * and their blobs go to partial/, where the next pull finds them. */
 int store_set_aside(ImageStore *store, Error *err);
 
+/* ---- layers that are not durable yet: unsynced.c. A row may reach the disk before the files that
+ * it is about, so that it is marked until a sync; a mark that is there when the store is opened
+ * tells of a daemon that died meanwhile. ---- */
+int store_settle(ImageStore *store, Error *err); /* syncs if there are any, and unmarks them */
+int store_drop_unsynced(ImageStore *store, Error *err);
+
+/* The full name, with a tag, that an image may be given. */
+int image_target_name(const char *target, char **ret, Error *err);
 /* The id that ref means; *ret_name (may be NULL): the full name by which it was found, or NULL. */
 int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_name, Error *err);
 int image_read(ImageStore *store, const char *id, Image *ret, Error *err); /* the lock is held */

@@ -1,5 +1,5 @@
-/* unpack.c: see unpack.h. Whiteouts: image-spec layer.md, "Representing Changes", to the kernel's
- * overlayfs.rst, "whiteouts and opaque directories". Stream and digests are tarstream.c's. */
+/* unpack.c: see unpack.h. Whiteouts are turned into overlayfs's (layer-form.h). Stream and digests
+ * are tarstream.c's. */
 #include "image/unpack.h"
 
 #include <errno.h>
@@ -12,14 +12,10 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "image/layer-form.h"
 
 #define NAME_LENGTH_MAX 255
-#define PATH_LENGTH_MAX 4095
 #define XATTR_LENGTH_MAX 65536
-#define WHITEOUT ".wh."
-#define AUFS_METADATA ".wh..wh."
-#define OPAQUE_MARK ".wh..wh..opq"
-#define OPAQUE_XATTR "trusted.overlay.opaque"
 #define PROGRESS_EVERY (1 << 20)
 
 /* Far above any image in use, far below what would harm the host before its own limits do. */
@@ -40,6 +36,9 @@ typedef struct Unpacker {
         size_t time_count;
         int64_t entries, bytes;
         const UnpackLimits *limits;
+        const UnpackTree *tree; /* NULL: a layer */
+        UnpackProgressFn progress;
+        void *data;
 } Unpacker;
 
 /* An entry's place: name below parent_fd; "." for the root itself. */
@@ -57,7 +56,7 @@ static void unpacker_done(Unpacker *unpacker) {
 }
 
 static int hostile(Error *err, const char *path, const char *why) {
-        return error_kind(err, ERROR_INVALID, "refused layer entry '%.200s': %s", path, why);
+        return error_kind(err, ERROR_INVALID, "refused archive entry '%.200s': %s", path, why);
 }
 
 /* ---- names ---- */
@@ -95,7 +94,7 @@ static int clean_name(const char *raw, char **ret, Error *err) {
                 c += length;
                 c += strspn(c, "/");
         }
-        if (clean.length > PATH_LENGTH_MAX)
+        if (clean.length > LAYER_PATH_MAX)
                 return hostile(err, raw, "its path is longer than 4,095 bytes");
         *ret = buf_take(&clean);
         return 0;
@@ -182,12 +181,6 @@ static int clear_place(Unpacker *unpacker, const Place *place, Error *err) {
 
 /* ---- attributes ---- */
 
-static bool xattr_allowed(const char *name) {
-        if (str_after(name, "user.overlay."))
-                return false;
-        return str_after(name, "user.") || str_equal(name, "security.capability");
-}
-
 /* Files and directories only: links and devices bear none that an image may set. */
 static int set_xattrs(int fd, const char *path, struct archive_entry *entry, Error *err) {
         const char *name;
@@ -196,7 +189,7 @@ static int set_xattrs(int fd, const char *path, struct archive_entry *entry, Err
 
         (void)archive_entry_xattr_reset(entry);
         while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-                if (!name || !xattr_allowed(name))
+                if (!name || !layer_xattr_allowed(name))
                         continue;
                 if (strlen(name) > NAME_LENGTH_MAX || size > XATTR_LENGTH_MAX)
                         return hostile(err, path, "an extended attribute is too large");
@@ -266,10 +259,6 @@ static int set_attributes_at(const Place *place, struct archive_entry *entry, Er
 
 /* ---- one kind of entry each ---- */
 
-static bool is_whiteout(const struct stat *st) {
-        return S_ISCHR(st->st_mode) && st->st_rdev == 0;
-}
-
 static int set_opaque(int fd, const char *path, Error *err) {
         if (fsetxattr(fd, OPAQUE_XATTR, "y", 1, 0) < 0)
                 return error_set(err, errno, "mark directory '%s' opaque", path);
@@ -316,7 +305,7 @@ static int write_data(Unpacker *unpacker, TarStream *stream, int fd, const Place
 
         if (size < 0 || size > unpacker->limits->bytes - unpacker->bytes)
                 return hostile(err, place->path,
-                               "the layer is larger than an image's layer may be");
+                               "the archive is larger than an image's layer may be");
         unpacker->bytes += size;
         while ((r = tar_stream_data(stream, &data, &length, &offset, err)) > 0) {
                 if (offset < end || offset > size || (int64_t)length > size - offset)
@@ -381,6 +370,8 @@ static int put_node(Unpacker *unpacker, Place *place, struct archive_entry *entr
         if (type == S_IFCHR && device == 0)
                 return hostile(err, place->path,
                                "device 0:0 is overlayfs's own mark of a deleted file");
+        if (type != S_IFIFO && unpacker->tree && !unpacker->tree->devices)
+                return hostile(err, place->path, "a device, which this archive may not have");
         r = clear_place(unpacker, place, err);
         if (r < 0)
                 return r;
@@ -407,7 +398,7 @@ static int put_hardlink(Unpacker *unpacker, Place *place, const char *raw_target
         fd = open_below(unpacker->root_fd, parent, O_PATH | O_DIRECTORY);
         if (fd < 0)
                 return hostile(err, place->path,
-                               "a hard link to a file that this layer doesn't have");
+                               "a hard link to a file that this archive doesn't have");
         r = clear_place(unpacker, place, err);
         if (r < 0)
                 return r;
@@ -415,7 +406,7 @@ static int put_hardlink(Unpacker *unpacker, Place *place, const char *raw_target
                 return 0;
         if (errno == ENOENT || errno == EPERM)
                 return hostile(err, place->path,
-                               "a hard link to a file that this layer doesn't have");
+                               "a hard link to a file that this archive doesn't have");
         return error_set(err, errno, "make hard link '%s'", place->path);
 }
 
@@ -466,7 +457,7 @@ static int put_entry(Unpacker *unpacker, TarStream *stream, Place *place,
         case S_IFIFO:
                 return put_node(unpacker, place, entry, err);
         default:
-                return hostile(err, place->path, "its type is none that a layer may have");
+                return hostile(err, place->path, "its type is none that an archive may have here");
         }
 }
 
@@ -485,19 +476,20 @@ static int apply(Unpacker *unpacker, TarStream *stream, struct archive_entry *en
         if (!raw)
                 return hostile(err, "(unreadable)", "its name can't be read");
         if (++unpacker->entries > unpacker->limits->entries)
-                return hostile(err, raw, "the layer has more entries than a layer may have");
+                return hostile(err, raw, "the archive has more entries than a layer may have");
         r = clean_name(raw, &path, err);
         if (r < 0)
                 return r;
-        if (str_after(path, AUFS_METADATA) && !str_equal(path, OPAQUE_MARK))
+        if (!unpacker->tree && str_after(path, AUFS_METADATA) && !str_equal(path, OPAQUE_MARK))
                 return 0; /* aufs's own, of no meaning in a layer */
-        if (has_whiteout_parent(path))
+        if (!unpacker->tree && has_whiteout_parent(path))
                 return hostile(err, path, "its parent is a deletion mark");
         r = find_place(unpacker, path, &place, err);
         if (r < 0)
                 return r;
-        return str_after(place.name, WHITEOUT) ? put_whiteout(&place, err)
-                                               : put_entry(unpacker, stream, &place, entry, err);
+        return !unpacker->tree && str_after(place.name, WHITEOUT)
+                       ? put_whiteout(&place, err)
+                       : put_entry(unpacker, stream, &place, entry, err);
 }
 
 static int set_directory_times(Unpacker *unpacker, Error *err) {
@@ -515,30 +507,67 @@ static int set_directory_times(Unpacker *unpacker, Error *err) {
         return 0;
 }
 
-int unpack_layer(TarStream *stream, int target_fd, const UnpackLimits *limits,
-                 UnpackProgressFn progress, void *data, int64_t *ret_size, Error *err) {
-        _cleanup_(unpacker_done)
-                Unpacker unpacker = { .root_fd = target_fd, .parent_fd = -1, .limits = limits };
+/* From that entry on. r: what reading it answered. */
+static int apply_all(Unpacker *unpacker, TarStream *stream, struct archive_entry *entry, int r,
+                     Error *err) {
         mode_t mask = umask(0);
-        struct archive_entry *entry;
         int64_t reported = 0;
-        int r;
 
-        while ((r = tar_stream_next(stream, &entry, err)) > 0) {
+        for (; r > 0; r = tar_stream_next(stream, &entry, err)) {
                 int64_t consumed = tar_stream_consumed(stream);
 
-                r = apply(&unpacker, stream, entry, err);
+                r = apply(unpacker, stream, entry, err);
                 if (r < 0)
                         break;
-                if (progress && consumed - reported >= PROGRESS_EVERY) {
-                        progress(data, consumed);
+                if (unpacker->progress && consumed - reported >= PROGRESS_EVERY) {
+                        unpacker->progress(unpacker->data, consumed);
                         reported = consumed;
                 }
         }
         (void)umask(mask);
-        if (r == 0)
-                r = set_directory_times(&unpacker, err);
+        return r < 0 ? r : set_directory_times(unpacker, err);
+}
+
+int unpack_layer(TarStream *stream, int target_fd, const UnpackLimits *limits,
+                 UnpackProgressFn progress, void *data, int64_t *ret_size, Error *err) {
+        _cleanup_(unpacker_done) Unpacker unpacker = {
+                .root_fd = target_fd,
+                .parent_fd = -1,
+                .limits = limits,
+                .progress = progress,
+                .data = data,
+        };
+        struct archive_entry *entry = NULL;
+        int r = tar_stream_next(stream, &entry, err);
+
+        r = apply_all(&unpacker, stream, entry, r, err);
         if (r == 0)
                 *ret_size = unpacker.bytes;
         return r;
+}
+
+int unpack_tree(TarStream *stream, int target_fd, const UnpackLimits *limits,
+                const UnpackTree *options, UnpackProgressFn progress, void *data, Error *err) {
+        _cleanup_(unpacker_done) Unpacker unpacker = {
+                .root_fd = target_fd,
+                .parent_fd = -1,
+                .limits = limits,
+                .tree = options,
+                .progress = progress,
+                .data = data,
+        };
+        struct archive_entry *entry = NULL;
+        Error why = {};
+        int r = tar_stream_next(stream, &entry, &why);
+
+        /* Where nothing can be read, there is no archive; an empty one is none, either. */
+        if (options->detect && (r == 0 || (r < 0 && why.kind == ERROR_INVALID)))
+                return 0;
+        if (r < 0) {
+                if (err)
+                        *err = why;
+                return r;
+        }
+        r = apply_all(&unpacker, stream, entry, r, err);
+        return r < 0 ? r : 1;
 }

@@ -1,5 +1,6 @@
-/* unpack.h: applies a layer's tar archive to a directory, in overlayfs's form. Trusts nothing in
- * the archive; every name is resolved below the directory by openat2(2). Part of brig-image. */
+/* unpack.h: applies a tar archive to a directory: a layer's in overlayfs's form, or as it is.
+ * Trusts nothing in the archive; every name is resolved below the directory by openat2(2). Part of
+ * brig-image. */
 #pragma once
 
 #include <stdint.h>
@@ -19,3 +20,12 @@ typedef void (*UnpackProgressFn)(void *data, int64_t consumed);
  * or hostile. */
 int unpack_layer(TarStream *stream, int target_fd, const UnpackLimits *limits,
                  UnpackProgressFn progress, void *data, int64_t *ret_size, Error *err);
+
+/* As they are: a name that would mark a deletion in a layer is a name like others, and devices are
+ * refused unless `devices`. 1 when unpacked; 0, where `detect`, if the stream is no archive at all:
+ * nothing was written then. */
+typedef struct UnpackTree {
+        bool devices, detect;
+} UnpackTree;
+int unpack_tree(TarStream *stream, int target_fd, const UnpackLimits *limits,
+                const UnpackTree *options, UnpackProgressFn progress, void *data, Error *err);

@@ -1,0 +1,333 @@
+/* make-test.c: directories become layers and layers become images; who holds them, and what is left
+ * of them when the daemon dies. */
+#include <errno.h>
+
+#include "image/assembly.h"
+#include "image/test-store.h"
+
+typedef struct Made {
+        char diff[DIGEST_TEXT_MAX], chain[DIGEST_TEXT_MAX];
+        int64_t size;
+} Made;
+
+/* tmp/<name>/fs with one file that says text. */
+static void make_directory(const TestStore *test, const char *name, const char *text) {
+        _cleanup_free_ char *directory = str_format("tmp/%s/fs/etc", name);
+        _cleanup_free_ char *file = str_format("%s/%s", directory, text);
+
+        if (dir_make_at(test->fd, directory, 0755, NULL) < 0 ||
+            file_replace_at(test->fd, file, text, strlen(text), 0644, false, NULL) < 0)
+                abort();
+}
+
+static int add(const TestStore *test, const char *text, const char *parent, bool durable, Made *ret,
+               Error *err) {
+        _cleanup_close_ int tmp_fd = openat(test->fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const LayerAdd add = {
+                .from_fd = tmp_fd,
+                .name = "made",
+                .parent_chain = parent,
+                .holder = "build",
+                .epoch = 1000, /* the same text, the same layer */
+                .durable = durable,
+        };
+
+        make_directory(test, "made", text);
+        return image_layer_add(test->store, &add, ret->diff, ret->chain, &ret->size, err);
+}
+
+static int make(const TestStore *test, char *const *chains, char **ret_id, Error *err) {
+        char *names[] = { (char *)"made", (char *)"127.0.0.1:5000/team/made:v2", NULL };
+        ImageConfig config = { .os = str_copy("linux"), .architecture = str_copy("amd64") };
+        Pairs annotations = {};
+        int r;
+
+        strv_add(&config.config.cmd, "hello");
+        pairs_put(&annotations, "note", "an annotation");
+        r = image_make(test->store, &config, chains, names, &annotations, ret_id, err);
+        json_done(&image_config_table, &config);
+        pairs_done(&annotations);
+        return r;
+}
+
+static char *content(const TestStore *test, const char *lower, const char *text) {
+        _cleanup_free_ char *path = str_format("%s/etc/%s", lower, text);
+        char *found = NULL;
+
+        return file_read_at(test->fd, path, 100, &found, NULL, NULL) < 0 ? str_copy("") : found;
+}
+
+TEST(layers_become_an_image) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(image_done) Image image = {};
+        _cleanup_strv_ char **lowers = NULL, **chains = NULL;
+        _cleanup_free_ char *id = NULL, *top = NULL, *base = NULL;
+        Made one, two;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, false, &one, &err), &err);
+        ASSERT_STR(one.chain, one.diff);
+        ASSERT_INT(one.size, 3);
+        ASSERT_OK(add(&test, "two!", one.chain, false, &two, &err), &err);
+        strv_add(&chains, one.chain);
+        strv_add(&chains, two.chain);
+        ASSERT_OK(make(&test, chains, &id, &err), &err);
+        ASSERT_OK(image_find(test.store, "made", &image, &err), &err);
+        ASSERT_STR(image.id, id);
+        ASSERT_STR(image.names[1], "127.0.0.1:5000/team/made:v2");
+        ASSERT_STR(image.config.config.cmd[0], "hello");
+        ASSERT_STR(image.config.rootfs.diff_ids[1], two.diff);
+        ASSERT_INT(image.size, 7);
+        ASSERT_OK(image_layers(test.store, &image, &lowers, &err), &err);
+        top = content(&test, lowers[0], "two!");
+        base = content(&test, lowers[1], "one");
+        ASSERT_STR(top, "two!");
+        ASSERT_STR(base, "one");
+        ASSERT_INT(test_count(&test, "tmp"), 0);
+        ASSERT_OK(test_store_reopen(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 2);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 4);
+}
+
+TEST(an_image_without_layers) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(image_done) Image image = {};
+        _cleanup_free_ char *id = NULL;
+        Error err = {};
+
+        ASSERT_OK(make(&test, NULL, &id, &err), &err);
+        ASSERT_OK(image_find(test.store, id, &image, &err), &err);
+        ASSERT_INT(image.size, 0);
+        ASSERT(strstr(image.config_text, "\"diff_ids\":[]"));
+}
+
+TEST(a_made_image_is_saved_and_loaded) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(test_store_done) TestStore other = test_store();
+        _cleanup_close_ int fd = memfd_create("saved", MFD_CLOEXEC);
+        _cleanup_strv_ char **loaded = NULL, **refs = NULL, **chains = NULL;
+        _cleanup_(image_done) Image image = {};
+        _cleanup_buf_ Buf archive = {};
+        _cleanup_free_ char *id = NULL;
+        Made one;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        strv_add(&chains, one.chain);
+        ASSERT_OK(make(&test, chains, &id, &err), &err);
+        strv_add(&refs, "made");
+        ASSERT_OK(image_save(test.store, refs, fd, &err), &err);
+        ASSERT_INT(lseek(fd, 0, SEEK_SET), 0);
+        ASSERT_INT(fd_read_all(fd, 1 << 20, &archive), 0);
+        ASSERT(memmem(archive.data, archive.length, "an annotation", 13));
+        ASSERT_INT(lseek(fd, 0, SEEK_SET), 0);
+        ASSERT_OK(image_load(other.store, fd, NULL, NULL, &loaded, &err), &err);
+        ASSERT_STR(loaded[0], "Loaded image: made:latest");
+        ASSERT_OK(image_find(other.store, "made", &image, &err), &err);
+        ASSERT_STR(image.id, id);
+        ASSERT_STR(image.chain_ids[0], one.chain);
+}
+
+TEST(a_layer_that_is_there_is_used) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        Made first, again, other;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, true, &first, &err), &err);
+        ASSERT_OK(add(&test, "one", NULL, true, &again, &err), &err);
+        ASSERT_STR(again.chain, first.chain);
+        ASSERT_INT(test_count(&test, "tmp"), 0);
+        /* The same files upon another layer: another snapshot, the same blob. */
+        ASSERT_OK(add(&test, "one", first.chain, true, &other, &err), &err);
+        ASSERT_STR(other.diff, first.diff);
+        ASSERT(!str_equal(other.chain, first.chain));
+        ASSERT_INT(test_count(&test, "snapshots"), 2);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 1);
+        ASSERT_OK(image_layer_path(test.store, other.chain, &path, &err), &err);
+        text = content(&test, path, "one");
+        ASSERT_STR(text, "one");
+}
+
+TEST(a_lost_layer_is_unpacked_again) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_free_ char *lost = NULL, *path = NULL, *text = NULL;
+        Made one;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        lost = str_format("snapshots/%s", digest_hex(one.chain));
+        ASSERT_OK(dir_remove_at(test.fd, lost, &err), &err);
+        ASSERT_OK(image_layer_path(test.store, one.chain, &path, &err), &err);
+        text = content(&test, path, "one");
+        ASSERT_STR(text, "one");
+}
+
+TEST(holders_keep_layers) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        Made one, two;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        ASSERT_OK(add(&test, "two", one.chain, true, &two, &err), &err);
+        ASSERT_OK(image_hold_layer(test.store, one.chain, "other", &err), &err);
+        ASSERT_OK(image_hold_layer(test.store, one.chain, "other", &err), &err);
+        ASSERT_OK(image_release(test.store, "build", &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 1);
+        ASSERT_OK(image_release(test.store, "other", &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 0);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 0);
+        ASSERT(image_hold_layer(test.store, one.chain, "other", &err) < 0);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+}
+
+TEST(an_image_keeps_layers) {
+        const ImageUse nobody = {};
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_strv_ char **chains = NULL;
+        _cleanup_free_ char *id = NULL;
+        JsonArray removals = {};
+        Made one;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        strv_add(&chains, one.chain);
+        ASSERT_OK(make(&test, chains, &id, &err), &err);
+        ASSERT_OK(image_release(test.store, "build", &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 1);
+        ASSERT_OK(image_remove(test.store, id, true, false, &nobody, &removals, &err), &err);
+        for (size_t i = 0; i < removals.count; i++)
+                json_done(&image_removal_table, (ImageRemoval *)removals.items + i);
+        free(removals.items);
+        ASSERT_INT(test_count(&test, "snapshots"), 0);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 0);
+}
+
+/* ---- what is refused ---- */
+
+TEST(wrong_layers_are_refused) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_strv_ char **chains = NULL;
+        _cleanup_free_ char *id = NULL, *path = NULL;
+        char missing[DIGEST_TEXT_MAX];
+        Made one, two, never;
+        Error err = {};
+
+        digest_of("missing", 7, missing);
+        ASSERT(add(&test, "one", missing, true, &never, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+        ASSERT(image_layer_path(test.store, missing, &path, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        ASSERT_OK(add(&test, "two", one.chain, true, &two, &err), &err);
+        strv_add(&chains, two.chain);
+        ASSERT(make(&test, chains, &id, &err) < 0);
+        ASSERT(strstr(err.message, "does not lie upon 'nothing'"));
+        strv_add(&chains, missing);
+        strv_drop(chains, two.chain);
+        ASSERT(make(&test, chains, &id, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_NOT_FOUND);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 2);
+}
+
+TEST(another_mount_is_refused) {
+        char path[] = "/dev/shm/brig-make-XXXXXX";
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_close_ int fd = -1;
+        LayerAdd add = { .name = "made", .epoch = -1, .durable = true };
+        Made made;
+        Error err = {};
+
+        ASSERT(mkdtemp(path) && dir_open_at(AT_FDCWD, path, 0, &fd, &err) == 0);
+        ASSERT_OK(dir_make_at(fd, "made/fs/etc", 0755, &err), &err);
+        add.from_fd = fd;
+        ASSERT(image_layer_add(test.store, &add, made.diff, made.chain, &made.size, &err) < 0);
+        (void)dir_remove_at(AT_FDCWD, path, NULL);
+        ASSERT(strstr(err.message, "must be made on the image store's own mount"));
+        ASSERT_INT(test_count(&test, "snapshots"), 0);
+}
+
+static bool always(void *data) {
+        return data != NULL;
+}
+
+TEST(it_can_be_cancelled) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_close_ int tmp_fd = openat(test.fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const LayerAdd add = {
+                .from_fd = tmp_fd, .name = "made", .cancelled = always, .data = &test
+        };
+        Made made;
+        Error err = {};
+
+        make_directory(&test, "made", "one");
+        ASSERT_INT(image_layer_add(test.store, &add, made.diff, made.chain, &made.size, &err),
+                   -ECANCELED);
+        ASSERT_INT(test_count(&test, "tmp"), 1); /* the caller's directory is still there */
+}
+
+/* ---- when the daemon dies ---- */
+
+/* Opens the store as if the daemon that had it were dead. */
+static int open_after_death(TestStore *test, Error *err) {
+        _cleanup_free_ char *helper = helper_path();
+        ImageStore *dead = test->store;
+        int r = image_store_open(test->fd, helper, &test->store, err);
+
+        (void)image_store_free(dead);
+        return r;
+}
+
+TEST(what_is_not_durable_goes) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        Made one, two;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        ASSERT_OK(add(&test, "two", one.chain, false, &two, &err), &err);
+        ASSERT_OK(open_after_death(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 1);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 1);
+}
+
+TEST(a_durable_layer_makes_its_parents_durable) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        Made one, two, again;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, false, &one, &err), &err);
+        ASSERT_OK(add(&test, "two", one.chain, true, &two, &err), &err);
+        ASSERT_OK(open_after_death(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 2);
+        /* So does one that was there already. */
+        ASSERT_OK(add(&test, "three", one.chain, false, &two, &err), &err);
+        ASSERT_OK(add(&test, "three", one.chain, true, &again, &err), &err);
+        ASSERT_OK(open_after_death(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 3);
+}
+
+TEST(an_image_makes_its_layers_durable) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_strv_ char **chains = NULL;
+        _cleanup_free_ char *id = NULL;
+        Made one;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, false, &one, &err), &err);
+        strv_add(&chains, one.chain);
+        ASSERT_OK(make(&test, chains, &id, &err), &err);
+        ASSERT_OK(open_after_death(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 1);
+}
+
+TEST(closing_the_store_makes_layers_durable) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        Made one;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, false, &one, &err), &err);
+        ASSERT_OK(test_store_reopen(&test, &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 1);
+}
+
+TEST_MAIN()

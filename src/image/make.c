@@ -1,0 +1,229 @@
+/* make.c: images of directories, as builds and commits have them: a directory becomes a layer,
+ * layers and a configuration become an image. See image.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "image/assembly.h"
+#include "image/pack.h"
+
+/* ---- layers ---- */
+
+static void pins_donep(PinSet *pins) {
+        pins_release(pins);
+}
+
+static int open_files(const LayerAdd *add, int *ret_fd, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/fs", add->name);
+        int fd = openat(add->from_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return error_set(err, errno, "open the layer's directory '%s'", path);
+        *ret_fd = fd;
+        return 0;
+}
+
+/* Sets all of the layer but its media type; the packed archive is in temp. */
+static int pack(const LayerAdd *add, const BlobTemp *temp, Layer *layer, Error *err) {
+        _cleanup_close_ int fd = -1;
+        const PackOptions options = {
+                .overlay = true,
+                .epoch = add->epoch,
+                .cancelled = add->cancelled,
+                .data = add->data,
+                .files = &layer->size,
+        };
+        int r = open_files(add, &fd, err);
+
+        if (r == 0)
+                r = pack_directory(fd, temp->fd, &options, layer->diff, &layer->blob_size, err);
+        if (r < 0)
+                return error_prefix(err, "pack a layer");
+        memcpy(layer->blob, layer->diff, DIGEST_TEXT_MAX);
+        digest_chain(add->parent_chain, layer->diff, layer->chain);
+        if (add->parent_chain)
+                memcpy(layer->parent, add->parent_chain, DIGEST_TEXT_MAX);
+        return 0;
+}
+
+/* The claim is the caller's. */
+static int place(ImageStore *store, const LayerAdd *add, Layer *layer, BlobTemp *temp, Error *err) {
+        const LayerPlace where = {
+                .from_fd = add->from_fd,
+                .name = add->name,
+                .holder = add->holder,
+                .unsynced = !add->durable,
+        };
+
+        str_replace(&layer->media_type, MEDIA_OCI_LAYER);
+        return layer_place(store, layer, &where, blob_exists(store, layer->blob) ? NULL : temp,
+                           err);
+}
+
+/* The store has it: nobody needs the directory. */
+static int use_present(ImageStore *store, const LayerAdd *add, const char *chain, Error *err) {
+        int r = add->holder ? image_hold_layer(store, chain, add->holder, err) : 0;
+
+        if (r == 0 && add->durable)
+                r = store_settle(store, err);
+        return r < 0 ? r : dir_remove_at(add->from_fd, add->name, err);
+}
+
+static int check_cancelled(void *data) {
+        const LayerAdd *add = data;
+
+        return add->cancelled && add->cancelled(add->data) ? -ECANCELED : 0;
+}
+
+static int check_parent(ImageStore *store, const LayerAdd *add, PinSet *pins, Error *err) {
+        _cleanup_(layer_done) Layer parent = {};
+
+        if (!add->parent_chain)
+                return 0;
+        pins_add(pins, add->parent_chain);
+        STORE_LOCKED(store);
+        return layer_load(store, add->parent_chain, &parent, err);
+}
+
+int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], char ret_chain[],
+                    int64_t *ret_size, Error *err) {
+        _cleanup_(pins_donep) PinSet pins = { .store = store };
+        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
+        _cleanup_(layer_done) Layer layer = {};
+        bool present;
+        int r = check_parent(store, add, &pins, err);
+
+        if (r == 0)
+                r = blob_temp_new(store, &temp, err);
+        if (r == 0)
+                r = pack(add, &temp, &layer, err);
+        if (r < 0)
+                return r;
+        pins_add(&pins, layer.blob);
+        r = layer_claim(&pins, layer.chain, check_cancelled, (void *)add, &present, err);
+        if (r == 0 && present) {
+                r = use_present(store, add, layer.chain, err);
+        } else if (r == 0) {
+                r = place(store, add, &layer, &temp, err);
+                layer_give_up(store, layer.chain);
+                if (r == 0 && add->durable)
+                        r = store_settle(store, err); /* its parents may not be durable */
+        }
+        if (r < 0)
+                return r;
+        memcpy(ret_diff, layer.diff, DIGEST_TEXT_MAX);
+        memcpy(ret_chain, layer.chain, DIGEST_TEXT_MAX);
+        *ret_size = layer.size;
+        return 0;
+}
+
+/* ---- images ---- */
+
+typedef struct Maker {
+        Assembly assembly;
+        ImageManifest manifest;
+} Maker;
+
+static void maker_done(Maker *maker) {
+        assembly_done(&maker->assembly);
+        maker->manifest.annotations = (Pairs){}; /* the caller's */
+        json_done(&image_manifest_table, &maker->manifest);
+}
+
+/* Adds the layer's diff id to the configuration and its blob to the manifest. */
+static int use_layer(Maker *maker, ImageConfig *config, const char *chain, const char *below,
+                     Error *err) {
+        ImageStore *store = maker->assembly.store;
+        _cleanup_(layer_done) Layer layer = {};
+        Descriptor *descriptor;
+        int r;
+
+        pins_add(&maker->assembly.pins, chain);
+        {
+                STORE_LOCKED(store);
+                r = layer_load(store, chain, &layer, err);
+        }
+        if (r < 0)
+                return r;
+        if (!str_equal(layer.parent, below ? below : ""))
+                return error_kind(err, ERROR_INVALID,
+                                  "layer '%s' does not lie upon '%s': the layers must be given "
+                                  "base first",
+                                  chain, below ? below : "nothing");
+        strv_add(&config->rootfs.diff_ids, layer.diff);
+        descriptor = json_append(&maker->manifest.layers, &descriptor_table);
+        descriptor->media_type = TAKE_PTR(layer.media_type);
+        descriptor->digest = str_copy(layer.blob);
+        descriptor->size = layer.blob_size;
+        return 0;
+}
+
+static int use_layers(Maker *maker, ImageConfig *config, char *const *chains, Error *err) {
+        int r = 0;
+
+        str_replace(&config->rootfs.type, "layers");
+        config->rootfs.diff_ids = strv_free(config->rootfs.diff_ids);
+        for (size_t i = 0; r == 0 && chains && chains[i]; i++)
+                r = use_layer(maker, config, chains[i], i > 0 ? chains[i - 1] : NULL, err);
+        return r;
+}
+
+static int put_manifest(Maker *maker, size_t config_length, const Pairs *annotations, Error *err) {
+        Assembly *assembly = &maker->assembly;
+        ImageManifest *manifest = &maker->manifest;
+        _cleanup_free_ char *text = NULL;
+        char digest[DIGEST_TEXT_MAX];
+
+        manifest->schema_version = 2;
+        manifest->media_type = str_copy(MEDIA_OCI_MANIFEST);
+        manifest->config.media_type = str_copy(MEDIA_OCI_CONFIG);
+        manifest->config.digest = str_copy(assembly->record.id);
+        manifest->config.size = (int64_t)config_length;
+        if (annotations)
+                manifest->annotations = *annotations;
+        text = json_text(&image_manifest_table, manifest);
+        digest_of(text, strlen(text), digest);
+        pins_add(&assembly->pins, digest);
+        assembly->record.manifest = str_copy(digest);
+        return blob_put(assembly->store, text, strlen(text), digest, err);
+}
+
+static int put_documents(Maker *maker, const ImageConfig *config, const Pairs *annotations,
+                         Error *err) {
+        _cleanup_free_ char *text = json_text(&image_config_table, config);
+        int r = assembly_begin(&maker->assembly, text, strlen(text),
+                               strv_length(config->rootfs.diff_ids), err);
+
+        return r < 0 ? r : put_manifest(maker, strlen(text), annotations, err);
+}
+
+static int add_names(Assembly *assembly, char *const *names, Error *err) {
+        for (size_t i = 0; names && names[i]; i++) {
+                char *full = NULL;
+                int r = image_target_name(names[i], &full, err);
+
+                if (r < 0)
+                        return r;
+                strv_take(&assembly->record.names, full);
+        }
+        return 0;
+}
+
+int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
+               const Pairs *annotations, char **ret_id, Error *err) {
+        _cleanup_(maker_done) Maker maker = {};
+        int r;
+
+        assembly_init(&maker.assembly, store, NULL, NULL);
+        r = add_names(&maker.assembly, names, err);
+        if (r == 0)
+                r = use_layers(&maker, config, chains, err);
+        if (r == 0)
+                r = put_documents(&maker, config, annotations, err);
+        if (r == 0)
+                r = assembly_commit(&maker.assembly, err);
+        if (r == 0)
+                *ret_id = str_copy(maker.assembly.record.id);
+        return r;
+}
