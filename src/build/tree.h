@@ -3,6 +3,8 @@
  * Dockerfile, cache or overlay. design: File key. */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/error.h"
 #include "build/ignore.h"
 #include "format/digest.h"

@@ -78,7 +78,7 @@ static int is_directory(int fd, bool *ret, Error *err) {
 static int attach(RunMounts *mounts, int fd, bool detached, const char *name, MountPoint *point,
                   Error *err) {
         _cleanup_close_ int copy = -1;
-        bool directory;
+        bool directory = false;
         int r = is_directory(fd, &directory, err);
 
         if (r == 0 && !detached)

@@ -1,7 +1,7 @@
 /* build-worker.c: what the solver asks for: images, contexts, files of URLs, roots; and each step
  * given to who does it. */
 #include <errno.h>
-#include <sys/mman.h>
+#include <fcntl.h>
 
 #include "base/fd.h"
 #include "engine/build-private.h"
