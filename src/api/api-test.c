@@ -1,93 +1,15 @@
 /* api-test.c: requests as clients send them, over a socket pair, to the API with a fake engine. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/socket.h>
 
+#include "api/ask.h"
 #include "api/auth.h"
 #include "api/fake-engine.h"
 #include "api/route.h"
 #include "api/stream.h"
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/test.h"
-
-/* What comes back for one request, head and body, without what every answer has. */
-static char *ask_over(int pair[2], const char *text, size_t length) {
-        HttpServerOptions options = { .handler = api_handle };
-        Api *api = api_new(NULL);
-        HttpServer *server;
-        Loop *loop;
-        Buf answer = { 0 };
-
-        fake_asked[0] = '\0';
-        (void)signal(SIGPIPE, SIG_IGN);
-        options.data = api;
-        if (loop_new(&loop, NULL) < 0 || http_server_new(loop, &options, &server, NULL) < 0)
-                abort();
-        http_server_serve(server, pair[1]);
-        (void)fd_write_full(pair[0], text, length);
-        (void)shutdown(pair[0], SHUT_WR);
-        (void)fd_read_all(pair[0], 1000000, &answer);
-        close_fd(&pair[0]);
-        if (!http_server_stop(server, 20 * NSEC_PER_SEC))
-                abort();
-        (void)http_server_free(server);
-        (void)loop_free(loop);
-        (void)api_free(api);
-        buf_reserve(&answer, 1);
-        answer.data[answer.length] = '\0';
-        return answer.data;
-}
-
-static char *ask_raw(const char *text, size_t length) {
-        int pair[2];
-
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-                abort();
-        return ask_over(pair, text, length);
-}
-
-static char *answer; /* of the last ask; freed by the next */
-
-static void ask(const char *line, const char *fields, const char *body) {
-        _cleanup_free_ char *text =
-                str_format("%s HTTP/1.1\r\nHost: d\r\nConnection: close\r\n%s", line, fields);
-        _cleanup_free_ char *all =
-                body ? str_format("%sContent-Length: %zu\r\n\r\n%s", text, strlen(body), body)
-                     : str_format("%s\r\n", text);
-
-        free(answer);
-        answer = ask_raw(all, strlen(all));
-}
-
-static int status(void) {
-        int number = 0;
-
-        return sscanf(answer, "HTTP/1.1 %d ", &number) == 1 ? number : -1;
-}
-
-static const char *body(void) {
-        const char *end = strstr(answer, "\r\n\r\n");
-
-        return end ? end + 4 : "";
-}
-
-#define JSON_TYPE "Content-Type: application/json\r\n"
-
-#define ASK(line, expected_status, expected_body)                                                  \
-        do {                                                                                       \
-                ask(line, "", NULL);                                                               \
-                ASSERT_INT(status(), expected_status);                                             \
-                ASSERT_STR(body(), expected_body);                                                 \
-        } while (0)
-
-#define ASK_JSON(line, document, expected_status, expected_body)                                   \
-        do {                                                                                       \
-                ask(line, JSON_TYPE, document);                                                    \
-                ASSERT_INT(status(), expected_status);                                             \
-                ASSERT_STR(body(), expected_body);                                                 \
-        } while (0)
 
 TEST(ping) {
         ASK("GET /_ping", 200, "OK");
@@ -122,7 +44,7 @@ TEST(versions) {
 }
 
 TEST(not_served) {
-        ASK("POST /v1.41/build?t=x", 501, "{\"message\":\"build is not supported by brig yet\"}\n");
+        ASK("POST /v1.41/commit", 501, "{\"message\":\"commit is not supported by brig yet\"}\n");
         ASK("POST /images/a/b/push", 501, "{\"message\":\"push is not supported by brig yet\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
@@ -285,22 +207,6 @@ TEST(images) {
         ASSERT_STR(fake_asked, "rmi x/y:z 1 0");
 }
 
-static const char *chunks(void) {
-        static char text[4096];
-        const char *from = body();
-        char *to = text;
-        unsigned size;
-
-        while (sscanf(from, "%x", &size) == 1 && size > 0) {
-                from = strstr(from, "\r\n") + 2;
-                memcpy(to, from, size);
-                to += size;
-                from += size + 2;
-        }
-        *to = '\0';
-        return text;
-}
-
 TEST(pull) {
         ask("POST /images/create?fromImage=i&tag=latest",
             "X-Registry-Auth: eyJ1c2VybmFtZSI6InUifQ\r\n", NULL);
@@ -461,8 +367,7 @@ TEST(base64) {
 }
 
 TEST(release) {
-        free(answer); /* so that a leak checker sees nothing of ours */
-        answer = NULL;
+        ask_done(); /* so that a leak checker sees nothing of ours */
 }
 
 TEST_MAIN()

@@ -7,5 +7,9 @@
  * has it: *ret stays zeroed. */
 void api_registry_auth(const ApiRequest *request, RegistryAuth *ret);
 void api_registry_auth_done(RegistryAuth *auth);
+/* X-Registry-Config: base64url of a JSON object, registry → credentials. hosts and auths go by
+ * position, "docker.io" stands for the Hub; both are the caller's. What cannot be read counts as
+ * none. */
+void api_registry_auths(const ApiRequest *request, RegistryAuth **auths, char ***hosts);
 /* Both alphabets of RFC 4648, with padding or without; false if text is neither. */
 bool base64_decode_any(const char *text, Buf *ret);

@@ -303,6 +303,13 @@ int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *f
         return sink(data, "{\"Type\":\"container\"}");
 }
 
+int engine_disk_usage(Engine *engine, char *const *types, Buf *json, Error *err) {
+        _cleanup_free_ char *wanted = strv_join(types, ",");
+
+        note("df %s", wanted);
+        return document(0, json, "{\"LayersSize\":0}");
+}
+
 int engine_info(Engine *engine, Buf *json, Error *err) {
         return document(0, json, "{}");
 }

@@ -95,6 +95,8 @@ int on_image_create(ApiRequest *request, Error *err); /* transfer.c */
 int on_image_load(ApiRequest *request, Error *err);
 int on_image_save(ApiRequest *request, Error *err);
 int on_image_save_one(ApiRequest *request, Error *err);
+int on_build(ApiRequest *request, Error *err); /* build.c */
+int on_build_prune(ApiRequest *request, Error *err);
 int on_network_list(ApiRequest *request, Error *err); /* networks.c */
 int on_network_inspect(ApiRequest *request, Error *err);
 int on_network_create(ApiRequest *request, Error *err);
@@ -109,5 +111,6 @@ int on_ping(ApiRequest *request, Error *err); /* system.c */
 int on_version(ApiRequest *request, Error *err);
 int on_info(ApiRequest *request, Error *err);
 int on_events(ApiRequest *request, Error *err);
+int on_disk_usage(ApiRequest *request, Error *err);
 int on_unsupported(ApiRequest *request, Error *err); /* route.c */
 int on_no_swarm(ApiRequest *request, Error *err);

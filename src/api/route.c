@@ -13,7 +13,7 @@ static const Route routes[] = {
         { GET, "/version", on_version, NULL },
         { GET, "/info", on_info, NULL },
         { GET, "/events", on_events, NULL },
-        { GET, "/system/df", on_unsupported, "disk usage (system df)" },
+        { GET, "/system/df", on_disk_usage, NULL },
         { POST, "/auth", on_unsupported, "checking a registry's credentials (login)" },
 
         { GET, "/containers/json", on_container_list, NULL },
@@ -63,9 +63,10 @@ static const Route routes[] = {
         { POST, "/images/{name*}/push", on_unsupported, "push" },
         { DELETE, "/images/{name*}", on_image_remove, NULL },
         { GET, "/distribution/{name*}/json", on_unsupported, "asking a registry for a manifest" },
-        { POST, "/build", on_unsupported, "build" },
-        { POST, "/build/prune", on_unsupported, "builder prune" },
-        { POST, "/build/cancel", on_unsupported, "build" },
+        { POST, "/build", on_build, NULL },
+        { POST, "/build/prune", on_build_prune, NULL },
+        { POST, "/build/cancel", on_unsupported,
+          "ending a build by its id (it ends with its client's connection)" },
         { POST, "/session", on_unsupported, "BuildKit sessions" },
         { POST, "/grpc", on_unsupported, "BuildKit" },
 

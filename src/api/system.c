@@ -1,4 +1,4 @@
-/* system.c: the daemon itself: ping, version, info, events. */
+/* system.c: the daemon itself: ping, version, info, events, disk usage. */
 #include <errno.h>
 #include <sys/utsname.h>
 
@@ -147,4 +147,17 @@ int on_events(ApiRequest *request, Error *err) {
         r = engine_events(request->engine, since, until, &filters, send_event, request,
                           http_request_socket(request->exchange), err);
         return r == -ECANCELED || r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
+int on_disk_usage(ApiRequest *request, Error *err) {
+        static const char *const known[] = { "container", "image", "volume", "build-cache", NULL };
+        _cleanup_strv_ char **types = http_query_all(&request->query, "type");
+        _cleanup_buf_ Buf json = { 0 };
+        int r;
+
+        for (size_t i = 0; i < strv_length(types); i++)
+                if (!strv_has((char *const *)known, types[i]))
+                        return error_kind(err, ERROR_INVALID, "unknown object type: %s", types[i]);
+        r = engine_disk_usage(request->engine, types, &json, err);
+        return r < 0 ? r : api_answer(request, 200, &json);
 }

@@ -58,11 +58,12 @@ void build_request_done(BuildRequest *request);
 typedef enum BuildEventKind {
         BUILD_PLANNED, /* total: how many steps there are, before any begins */
         BUILD_STARTED, /* a step begins to run. why: what its cache missed */
-        BUILD_CACHED,  /* a step was found in the cache */
+        BUILD_CACHED,  /* a step was found in the cache, and has ended by that. layer: as in DONE */
         BUILD_OUTPUT,  /* text of a step's program; stream 1 or 2 */
-        BUILD_STATUS,  /* bytes of a pull, download or export: status, current, total */
+        BUILD_STATUS,  /* bytes of a pull, download or export: status, current, total; layer: of
+                          which (short), or NULL */
         BUILD_DONE,    /* a step has ended well. layer: what it made (short), or "" */
-        BUILD_FAILED,  /* a step has failed: text says how */
+        BUILD_FAILED,  /* a step has failed: text says how; exit_code */
         BUILD_WARNING, /* text; a finding of the checks where `at.line` is not 0 */
         BUILD_IMAGE,   /* the image was made: text is its id */
         BUILD_TAGGED,  /* text: "docker.io/library/x:latest", familiar */
@@ -78,8 +79,10 @@ typedef struct BuildEvent {
         size_t length; /* of text where it is output */
         int stream;
         int64_t current, total;
-        int64_t time;   /* ns since 1970 */
-        SourceRange at; /* in the Dockerfile; line 0: nowhere */
+        const char *container; /* STARTED: id of what its program runs in; NULL: it runs none */
+        int exit_code;         /* FAILED: of its program; 0: not a program failed */
+        int64_t time;          /* ns since 1970 */
+        SourceRange at;        /* in the Dockerfile; line 0: nowhere */
 } BuildEvent;
 /* Called from the build's threads, one at a time. Negative ends the build. */
 typedef int (*BuildSink)(void *data, const BuildEvent *event);
@@ -95,9 +98,15 @@ void engine_build_context_done(Engine *engine, int dir_fd);
 int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, void *data,
                  int cancel_fd, char **ret_id, Error *err);
 
+/* Unpacks the tar archive that tar_fd yields, plain or compressed, into a new directory, reading
+ * tar_fd (the caller's) to its end. *ret_dir_fd: the directory, to be given to
+ * engine_build_context_done, which closes and removes it. invalid where it is no archive. */
+int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err);
+void engine_build_context_done(Engine *engine, int dir_fd);
+
 /* GET /system/df's BuildCache: an array of Docker's documents. */
 int engine_build_cache_list(Engine *engine, Buf *json, Error *err);
-/* POST /build/prune: {"CachesDeleted":[…],"SpaceReclaimed":n}. keep: bytes; until: ns since 1970.
- */
+/* POST /build/prune: {"CachesDeleted":[…],"SpaceReclaimed":n}. keep: bytes; filters: as Docker has
+ * them (until, id, …), not checked yet. */
 int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
                        Error *err);

@@ -147,3 +147,6 @@ int engine_events_check(const Filters *filters, Error *err);
 int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
                   EventSink sink, void *data, int cancel_fd, Error *err);
 int engine_info(Engine *engine, Buf *json, Error *err);
+/* GET /system/df: LayersSize, Images, Containers, Volumes, BuildCache. types: "container", "image",
+ * "volume", "build-cache", those that are wanted; empty: all. */
+int engine_disk_usage(Engine *engine, char *const *types, Buf *json, Error *err);

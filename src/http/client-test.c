@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/test.h"
 #include "http/client.h"
+#include "http/head.h"
 
 /* Answers each connection's requests with texts in turn; keeps what it was sent. */
 typedef struct Server {
@@ -207,6 +208,57 @@ TEST(a_body_in_chunks_and_headers) {
         ASSERT(strstr(server.request, "X-A: b\r\n") &&
                strstr(server.request, "User-Agent: test\r\n"));
         ASSERT(strstr(server.request, "\r\n\r\na\r\n0123456789\r\n0\r\n\r\n"));
+}
+
+/* Takes one message and its descriptors, and answers with their count. */
+static void *serve_fds(void *data) {
+        Server *server = data;
+        _cleanup_close_ int fd = accept(server->listener, NULL, NULL);
+        int fds[FDS_MAX];
+        size_t count = 0;
+        ssize_t n =
+                fd_receive(fd, server->request, sizeof(server->request) - 1, fds, FDS_MAX, &count);
+        _cleanup_free_ char *text =
+                str_format("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%zu", count);
+
+        server->request[MAX(n, 0)] = '\0';
+        for (size_t i = 0; i < count; i++)
+                close_fd(&fds[i]);
+        (void)fd_write_full(fd, text, strlen(text));
+        return NULL;
+}
+
+TEST(descriptors_go_along) {
+        _cleanup_(http_client_freep) HttpClient *client = NULL, *tcp = NULL;
+        _cleanup_reply_ HttpReply *reply = NULL;
+        _cleanup_buf_ Buf body = {};
+        int fds[HTTP_FDS_MAX + 1] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+        HttpRequest request = { .method = "POST",
+                                .path = "/build",
+                                .body = "{}",
+                                .length = 2,
+                                .fds = fds,
+                                .fd_count = 3 };
+        Server server;
+        Error err = {};
+
+        ASSERT_OK(start(&server, NULL, 0, &client, &err), &err);
+        (void)pthread_join(server.thread, NULL);
+        ASSERT_INT(pthread_create(&server.thread, NULL, serve_fds, &server), 0);
+        ASSERT_OK(http_client_send(client, &request, &reply, &err), &err);
+        ASSERT_OK(http_reply_read_all(reply, 10, &body, &err), &err);
+        stop(&server);
+        ASSERT_STR(body.data, "3");
+        ASSERT(str_ends(server.request, "\r\n\r\n{}"));
+
+        reply = http_reply_free(reply);
+        request.fd_count = ELEMENTS(fds);
+        ASSERT(http_client_send(client, &request, &reply, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_INVALID);
+        request.fd_count = 1;
+        ASSERT_OK(http_client_new("tcp://127.0.0.1:1", &tcp, &err), &err);
+        ASSERT(http_client_send(tcp, &request, &reply, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_INVALID);
 }
 
 TEST(the_stream_after_an_upgrade) {

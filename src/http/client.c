@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "http/head.h"
 
 #define BODY_CHUNK 65536
 
@@ -198,6 +199,30 @@ static int send_full(int fd, const void *data, size_t length) {
         return 0;
 }
 
+/* The same; descriptors go along with the first byte. */
+static int send_with_fds(int fd, const char *data, size_t length, const int *fds, size_t count) {
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(sizeof(int) * HTTP_FDS_MAX)];
+        } control = {};
+        struct iovec part = { .iov_base = (void *)data, .iov_len = length };
+        struct msghdr message = { .msg_iov = &part,
+                                  .msg_iovlen = 1,
+                                  .msg_control = control.bytes,
+                                  .msg_controllen = CMSG_SPACE(sizeof(int) * count) };
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        ssize_t sent;
+
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * count);
+        do
+                sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+        while (sent < 0 && errno == EINTR);
+        return sent < 0 ? -errno : send_full(fd, data + sent, length - (size_t)sent);
+}
+
 static int send_chunks(int fd, int body_fd, Error *err) {
         _cleanup_free_ char *data = NEW_ARRAY(char, BODY_CHUNK);
         char size[24];
@@ -231,7 +256,10 @@ static int send_request(HttpClient *client, const HttpRequest *request, int fd, 
         write_head(client, request, &head);
         if (request->body && !request->has_body_fd)
                 buf_add(&head, request->body, request->length);
-        r = send_full(fd, head.data, head.length);
+        if (request->fd_count > 0)
+                r = send_with_fds(fd, head.data, head.length, request->fds, request->fd_count);
+        else
+                r = send_full(fd, head.data, head.length);
         if (r < 0) {
                 (void)error_kind(err, ERROR_UNAVAILABLE, "send to %s: %s", client->name,
                                  strerror(-r));
@@ -252,8 +280,16 @@ static int exchange(HttpClient *client, const HttpRequest *request, int fd, Http
 }
 
 int http_client_send(HttpClient *client, const HttpRequest *request, HttpReply **ret, Error *err) {
-        int fd = TAKE_FD(client->idle_fd);
+        int fd;
 
+        if (request->fd_count > HTTP_FDS_MAX ||
+            (request->fd_count > 0 && client->address.ss_family != AF_UNIX))
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "at most %d descriptors can be sent, and over a Unix socket only, "
+                        "not to %s",
+                        HTTP_FDS_MAX, client->name);
+        fd = TAKE_FD(client->idle_fd);
         if (fd >= 0) {
                 char byte;
 

@@ -21,6 +21,10 @@ typedef struct HttpRequest {
         int body_fd; /* body is what it yields up to its end, sent in chunks, if has_body_fd */
         bool has_body_fd;
         bool upgrade; /* Connection: Upgrade, Upgrade: tcp */
+        /* Descriptors sent along with the first byte, at most HTTP_FDS_MAX (http/head.h), over a
+         * Unix socket only; they stay the caller's. */
+        const int *fds;
+        size_t fd_count;
 } HttpRequest;
 
 /* host: "unix:///run/brig/brig.sock" or "tcp://127.0.0.1:2375" ("http://…" alike; an IPv6 address

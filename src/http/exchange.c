@@ -209,6 +209,11 @@ static int body_error(HttpExchange *exchange, int r, Error *err) {
         if (r == -ETIMEDOUT)
                 return error_kind(err, ERROR_INVALID,
                                   "the request's body did not come within a minute");
+        if (r == -EMFILE)
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "descriptors that came along with the request's body could not be "
+                        "received");
         return error_set(err, -r, "read the request's body");
 }
 
@@ -233,6 +238,18 @@ int http_request_body(HttpExchange *exchange, size_t limit, Buf *buf, Error *err
                 }
                 buf_add(buf, data, (size_t)n);
         }
+}
+
+int http_request_fds(HttpExchange *exchange, int fds[HTTP_FDS_MAX], size_t *ret, Error *err) {
+        int count = http_input_take_fds(&exchange->input, fds);
+
+        if (count < 0)
+                return error_kind(
+                        err, ERROR_INVALID,
+                        "the descriptors that came along may be another request's: wait for "
+                        "the answer before the next request is sent");
+        *ret = (size_t)count;
+        return 0;
 }
 
 static int write_pump(int fd, const char *data, size_t length) {
@@ -344,8 +361,7 @@ void http_exchange_reset(HttpExchange *exchange) {
         buf_done(&exchange->text);
         buf_clear(&exchange->fields);
         exchange->continue_sent = exchange->begun = exchange->ended = exchange->chunked = false;
-        if (http_input_left(&exchange->input) == 0)
-                http_input_done(&exchange->input);
+        http_input_next(&exchange->input);
 }
 
 /* ---- another protocol ---- */

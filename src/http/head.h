@@ -10,6 +10,7 @@
 #define HTTP_LINE_MAX (32 * 1024) /* request line: filters travel in it */
 #define HTTP_HEAD_MAX (64 * 1024) /* request line and fields: X-Registry-Auth can be long */
 #define HTTP_HEADERS_MAX 96
+#define HTTP_FDS_MAX 32 /* descriptors that come along with one request */
 
 typedef enum HttpMethod {
         HTTP_GET,

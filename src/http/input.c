@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 #define FILL_SIZE (64 * 1024)
 #define CHUNK_LINE_MAX 1024
@@ -22,9 +23,100 @@ void http_input_use(HttpInput *input, size_t length) {
                 buf_clear(&input->buf);
 }
 
-void http_input_done(HttpInput *input) {
+/* ---- descriptors ---- */
+
+static void close_fds(HttpInput *input) {
+        for (size_t i = 0; i < input->fd_count; i++)
+                close_fd(&input->fds[i]);
+        input->fd_count = 0;
+}
+
+/* Takes the descriptors out of a message that brought bytes [from, to) of the stream. One message's
+ * are kept; what another brings before they are taken is nobody's. */
+static void keep_fds(HttpInput *input, struct msghdr *message, int64_t from, int64_t to) {
+        bool room = input->fd_count == 0;
+
+        for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+             header = CMSG_NXTHDR(message, header)) {
+                size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+                if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+                        continue;
+                for (size_t i = 0; i < count; i++) {
+                        int fd;
+
+                        memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+                        if (room && input->fd_count < HTTP_FDS_MAX)
+                                input->fds[input->fd_count++] = fd;
+                        else
+                                close_fd(&fd);
+                }
+                if (room) {
+                        input->fds_from = from;
+                        input->fds_to = to;
+                }
+        }
+}
+
+int http_input_take_fds(HttpInput *input, int fds[HTTP_FDS_MAX]) {
+        int count = (int)input->fd_count;
+
+        if (count == 0 || input->begun_at < input->fds_from || input->begun_at >= input->fds_to)
+                return 0;
+        /* Another request began in what they came with. */
+        if (http_input_position(input) < input->fds_to) {
+                close_fds(input);
+                return -EINVAL;
+        }
+        memcpy(fds, input->fds, sizeof(int) * input->fd_count);
+        input->fd_count = 0;
+        return count;
+}
+
+void http_input_next(HttpInput *input) {
+        /* What came behind the last request's first byte, and reaches into the next request, is
+         * that one's; whatever else is left was not taken. */
+        if (input->fds_from <= input->begun_at || input->fds_to <= http_input_position(input))
+                close_fds(input);
+        if (http_input_left(input) > 0)
+                return;
         buf_done(&input->buf);
         input->start = 0;
+}
+
+void http_input_done(HttpInput *input) {
+        close_fds(input);
+        buf_done(&input->buf);
+        input->start = 0;
+}
+
+/* ---- bytes ---- */
+
+/* recv(2) with MSG_DONTWAIT, and what came along. */
+static ssize_t receive(HttpInput *input) {
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(sizeof(int) * HTTP_FDS_MAX)];
+        } control;
+        struct iovec part = { input->buf.data + input->buf.length,
+                              input->buf.capacity - input->buf.length - 1 };
+        struct msghdr message = { .msg_iov = &part,
+                                  .msg_iovlen = 1,
+                                  .msg_control = control.bytes,
+                                  .msg_controllen = sizeof(control.bytes) };
+        ssize_t n = recvmsg(input->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+        if (n < 0)
+                return -errno;
+        if (message.msg_controllen > 0)
+                keep_fds(input, &message, input->received, input->received + n);
+        if (message.msg_flags & MSG_CTRUNC) {
+                close_fds(input);
+                return -EMFILE;
+        }
+        input->buf.length += (size_t)n;
+        input->received += n;
+        return n;
 }
 
 /* 1 once fd can be read, or a negative errno. */
@@ -60,17 +152,12 @@ ssize_t http_input_fill(HttpInput *input, size_t want, int64_t deadline) {
         buf_reserve(&input->buf, want);
         for (;;) {
                 /* The head is there as a rule by the time that a thread runs: try first. */
-                ssize_t n = recv(input->fd, input->buf.data + input->buf.length,
-                                 input->buf.capacity - input->buf.length - 1, MSG_DONTWAIT);
+                ssize_t n = receive(input);
 
-                if (n >= 0) {
-                        input->buf.length += (size_t)n;
-                        return n;
-                }
-                if (errno == EINTR)
+                if (n == -EINTR)
                         continue;
-                if (errno != EAGAIN)
-                        return -errno;
+                if (n != -EAGAIN)
+                        return n;
                 n = wait_readable(input, deadline);
                 if (n < 0)
                         return n;

@@ -1,5 +1,6 @@
-/* input.h: buffered reading from a connection, and the request's body on top of it: none, of a
- * given length, or chunked (RFC 9112, 7.1). Knows no threads and no answers. */
+/* input.h: buffered reading from a connection, the descriptors that come along on a Unix socket,
+ * and the request's body on top of it: none, of a given length, or chunked (RFC 9112, 7.1). Knows
+ * no threads and no answers. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +17,13 @@ typedef struct HttpInput {
         int watch_fd; /* -1, or a descriptor whose hang-up ends a wait (-EPIPE) */
         Buf buf;
         size_t start;
+        int64_t received; /* bytes, since the connection began */
+        int64_t begun_at; /* the byte of them with which the current request began */
+        /* Descriptors that nobody took yet. They came with bytes [fds_from, fds_to): the kernel
+         * joins messages of a stream, so it is not known with which one of those. */
+        int fds[HTTP_FDS_MAX];
+        size_t fd_count;
+        int64_t fds_from, fds_to;
 } HttpInput;
 
 static inline size_t http_input_left(const HttpInput *input) {
@@ -24,11 +32,27 @@ static inline size_t http_input_left(const HttpInput *input) {
 static inline const char *http_input_data(const HttpInput *input) {
         return input->buf.data + input->start;
 }
-void http_input_use(HttpInput *input, size_t length); /* takes bytes from the front */
+void http_input_use(HttpInput *input, size_t length);               /* takes bytes from the front */
+static inline int64_t http_input_position(const HttpInput *input) { /* of the next byte */
+        return input->received - (int64_t)http_input_left(input);
+}
+/* A request begins with the next byte. */
+static inline void http_input_begin(HttpInput *input) {
+        input->begun_at = http_input_position(input);
+}
+/* Between requests: closes the descriptors that cannot be the next one's, and frees an empty
+ * buffer. */
+void http_input_next(HttpInput *input);
 void http_input_done(HttpInput *input);
 
+/* Takes the descriptors that came with the current request's first byte and stand for it alone; to
+ * be called once its body was read. Returns their count; they are the caller's. -EINVAL where they
+ * may be another request's: they are closed. */
+int http_input_take_fds(HttpInput *input, int fds[HTTP_FDS_MAX]);
+
 /* Waits for more bytes and adds them, reading up to about `want` at once. Returns their count, 0 at
- * the end of the stream, -ETIMEDOUT after `deadline` (clock_monotonic; 0: none), or another
+ * the end of the stream, -ETIMEDOUT after `deadline` (clock_monotonic; 0: none), -EMFILE where
+ * descriptors came along that could not be received (those that could are closed), or another
  * negative errno. */
 ssize_t http_input_fill(HttpInput *input, size_t want, int64_t deadline);
 

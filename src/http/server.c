@@ -120,8 +120,9 @@ static void skip_empty_lines(HttpInput *input) {
                 http_input_use(input, 2);
 }
 
-/* Reads a head into exchange->text: 0 if the connection is over, 1, or the status of a refusal. */
-static int read_head(HttpExchange *exchange) {
+/* Reads a head into exchange->text: 0 if the connection is over, 1, or the status of a refusal
+ * (*why says why). */
+static int read_head(HttpExchange *exchange, const char **why) {
         HttpInput *input = &exchange->input;
         int64_t deadline = clock_monotonic() + exchange->server->options.idle_timeout;
         bool started = false;
@@ -141,9 +142,16 @@ static int read_head(HttpExchange *exchange) {
                         deadline = clock_monotonic() + exchange->server->options.head_timeout;
                 }
                 n = http_input_fill(input, HEAD_FILL, deadline);
+                if (n == -EMFILE) {
+                        *why = "the descriptors that came along with the request could not be "
+                               "received: send at most 32, or raise the daemon's limit on open "
+                               "files";
+                        return 400;
+                }
                 if (n <= 0)
                         return 0;
         }
+        http_input_begin(input);
         buf_add(&exchange->text, http_input_data(input), end);
         http_input_use(input, end);
         return 1;
@@ -164,7 +172,7 @@ static bool serve_one(HttpExchange *exchange) {
         int status;
 
         http_exchange_reset(exchange);
-        status = read_head(exchange);
+        status = read_head(exchange, &why);
         if (status == 0)
                 return false;
         if (status == 1)

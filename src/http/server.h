@@ -50,6 +50,12 @@ int http_request_body(HttpExchange *exchange, size_t limit, Buf *buf, Error *err
 /* The body as a stream socket that ends where the body ends; a client that leaves before makes
  * reading fail with ECONNRESET. The caller closes *ret_fd before it returns from the handler. */
 int http_request_body_fd(HttpExchange *exchange, int *ret_fd, Error *err);
+/* The descriptors that the client sent along with the request's first byte (SCM_RIGHTS, Unix
+ * sockets only), in their order; the caller's from now on. To be called once the body was read.
+ * What nobody takes is closed with the request; one with more than HTTP_FDS_MAX is refused before
+ * its handler. invalid where they may be those of a request that was sent before this one was
+ * answered. */
+int http_request_fds(HttpExchange *exchange, int fds[HTTP_FDS_MAX], size_t *ret, Error *err);
 
 /* ---- the answer ---- */
 /* A header field of the answer to come. value is sent up to its first control character. */

@@ -42,7 +42,8 @@ typedef struct BuildDocument {
         int64_t *output_fd;
         bool output_image; /* an image is recorded */
 } BuildDocument;
-extern const JsonTable build_document_table;
+extern const JsonTable build_document_table, build_context_document_table,
+        build_secret_document_table, build_ssh_document_table;
 
 /* Names as in engine/build.h's BuildEvent; kind: "planned", "started", "cached", "output",
  * "status", "done", "failed", "warning", "image", "tagged"; last "end" (error NULL: it went well).

@@ -1,0 +1,276 @@
+/* build-document.c: POST /build in brig's own form: a document that names the descriptors that came
+ * along, and the progress that answers it. spec/build.h has the documents. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "api/build.h"
+#include "base/clock.h"
+#include "monitor/base64.h"
+#include "spec/build.h"
+
+void build_fds_done(BuildFds *fds) {
+        for (size_t i = 0; i < fds->count; i++)
+                close_fd(&fds->fds[i]);
+        fds->count = 0;
+}
+
+/* ---- descriptors ---- */
+
+/* What a descriptor must be; what: for errors. */
+typedef struct Wanted {
+        const char *what, *name;
+        mode_t type; /* S_IFDIR, S_IFSOCK; 0: something that can be written to */
+} Wanted;
+
+static int check_fd(int fd, const Wanted *wanted, Error *err) {
+        struct stat info;
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0 || fstat(fd, &info) < 0)
+                return error_set(err, errno, "%s '%s'", wanted->what, wanted->name);
+        if (wanted->type == S_IFDIR && !S_ISDIR(info.st_mode))
+                return error_kind(err, ERROR_INVALID, "%s '%s': its descriptor is no directory",
+                                  wanted->what, wanted->name);
+        if (wanted->type == S_IFSOCK && !S_ISSOCK(info.st_mode))
+                return error_kind(err, ERROR_INVALID, "%s '%s': its descriptor is no socket",
+                                  wanted->what, wanted->name);
+        if (wanted->type == 0 &&
+            (S_ISDIR(info.st_mode) || (flags & O_PATH) || (flags & O_ACCMODE) == O_RDONLY))
+                return error_kind(err, ERROR_INVALID,
+                                  "%s '%s': its descriptor cannot be written to", wanted->what,
+                                  wanted->name);
+        return 0;
+}
+
+/* Moves the descriptor at that position to *ret. */
+static int take_fd(BuildFds *fds, int64_t position, const Wanted *wanted, int *ret, Error *err) {
+        int r;
+
+        if (position < 0 || position >= (int64_t)fds->count)
+                return error_kind(err, ERROR_INVALID,
+                                  "%s '%s': descriptor %lld did not come along with the request, "
+                                  "which brought %zu",
+                                  wanted->what, wanted->name, (long long)position, fds->count);
+        if (fds->fds[position] < 0)
+                return error_kind(err, ERROR_INVALID, "%s '%s': descriptor %lld is named twice",
+                                  wanted->what, wanted->name, (long long)position);
+        r = check_fd(fds->fds[position], wanted, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_FD(fds->fds[position]);
+        return 0;
+}
+
+/* ---- the document's parts ---- */
+
+static bool has_own_context(const BuildRequest *request) {
+        for (size_t i = 0; i < request->context_count; i++)
+                if (!*request->contexts[i].name)
+                        return true;
+        return false;
+}
+
+static int add_context(BuildContextDocument *document, BuildFds *fds, BuildRequest *ret,
+                       Error *err) {
+        Wanted directory = { "context", document->name, S_IFDIR };
+        BuildContext *context;
+
+        if (!!document->fd + !!document->image + !!document->url != 1)
+                return error_kind(err, ERROR_INVALID,
+                                  "context '%s': give one of 'fd', 'image' and 'url'",
+                                  document->name);
+        if (!*document->name && (document->image || has_own_context(ret)))
+                return error_kind(err, ERROR_INVALID,
+                                  "the build's own context is one directory or URL");
+        GROW(ret->contexts, ret->context_count);
+        context = &ret->contexts[ret->context_count++];
+        *context = (BuildContext){ .name = TAKE_PTR(document->name),
+                                   .dir_fd = -1,
+                                   .image = TAKE_PTR(document->image),
+                                   .url = TAKE_PTR(document->url) };
+        directory.name = context->name;
+        return document->fd ? take_fd(fds, *document->fd, &directory, &context->dir_fd, err) : 0;
+}
+
+static int add_secret(BuildSecretDocument *document, BuildRequest *ret, Error *err) {
+        BuildSecret secret = { 0 };
+        int r = base64_decode(document->value, &secret.data, &secret.length, err);
+
+        if (r < 0)
+                return error_prefix(err, "secret '%s'", document->id);
+        secret.id = TAKE_PTR(document->id);
+        GROW(ret->secrets, ret->secret_count);
+        ret->secrets[ret->secret_count++] = secret;
+        return 0;
+}
+
+static int add_ssh(BuildSshDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
+        Wanted agent = { "ssh", document->id, S_IFSOCK };
+        BuildSsh *ssh;
+
+        GROW(ret->ssh, ret->ssh_count);
+        ssh = &ret->ssh[ret->ssh_count++];
+        *ssh = (BuildSsh){ .id = TAKE_PTR(document->id), .socket_fd = -1 };
+        return take_fd(fds, document->fd, &agent, &ssh->socket_fd, err);
+}
+
+static int add_parts(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
+        BuildContextDocument *contexts = document->contexts.items;
+        BuildSecretDocument *secrets = document->secrets.items;
+        BuildSshDocument *ssh = document->ssh.items;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < document->contexts.count; i++)
+                r = add_context(&contexts[i], fds, ret, err);
+        for (size_t i = 0; r >= 0 && i < document->secrets.count; i++)
+                r = add_secret(&secrets[i], ret, err);
+        for (size_t i = 0; r >= 0 && i < document->ssh.count; i++)
+                r = add_ssh(&ssh[i], fds, ret, err);
+        if (r >= 0 && !document->dockerfile && !has_own_context(ret))
+                return error_kind(err, ERROR_INVALID,
+                                  "give the Dockerfile's text ('dockerfile') or a context that has "
+                                  "it");
+        return r;
+}
+
+static int set_output(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
+        static const char *const kinds[] = { "tar", "docker", "oci", "local", NULL };
+        Wanted wanted = { "output", document->output, 0 };
+
+        ret->output_image = document->output_image;
+        if (!document->output && document->output_fd)
+                return error_kind(err, ERROR_INVALID, "'outputFd' is given without 'output'");
+        if (!document->output) {
+                ret->output_image = true;
+                return 0;
+        }
+        if (!strv_has((char *const *)kinds, document->output))
+                return error_kind(err, ERROR_INVALID,
+                                  "output '%s' is none of tar, docker, oci and local",
+                                  document->output);
+        if (!document->output_fd)
+                return error_kind(err, ERROR_INVALID, "output '%s' needs 'outputFd'",
+                                  document->output);
+        if (str_equal(document->output, "local"))
+                wanted.type = S_IFDIR;
+        ret->output = TAKE_PTR(document->output);
+        wanted.name = ret->output;
+        return take_fd(fds, *document->output_fd, &wanted, &ret->output_fd, err);
+}
+
+/* Moves what needs no look. */
+static void move_plain(BuildDocument *document, BuildRequest *ret) {
+        ret->dockerfile_length = document->dockerfile ? strlen(document->dockerfile) : 0;
+        ret->dockerfile = TAKE_PTR(document->dockerfile);
+        ret->dockerfile_name = str_empty(document->dockerfile_name)
+                                       ? str_copy("Dockerfile")
+                                       : TAKE_PTR(document->dockerfile_name);
+        ret->ignore_length = document->ignore ? strlen(document->ignore) : 0;
+        ret->ignore = TAKE_PTR(document->ignore);
+        ret->args = TAKE_PTR(document->args);
+        ret->labels = TAKE_PTR(document->labels);
+        ret->no_cache_filter = TAKE_PTR(document->no_cache_filter);
+        ret->extra_hosts = TAKE_PTR(document->extra_hosts);
+        ret->target = TAKE_PTR(document->target);
+        ret->platform = TAKE_PTR(document->platform);
+        ret->network = TAKE_PTR(document->network);
+        ret->ulimits = document->ulimits;
+        document->ulimits = (JsonArray){ 0 };
+        ret->shm_size = document->shm_size;
+        ret->annotations = document->annotations;
+        document->annotations = (Pairs){ 0 };
+        ret->no_cache = document->no_cache;
+        ret->pull = document->pull;
+}
+
+static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
+        int r;
+
+        if (document->shm_size < 0)
+                return error_kind(err, ERROR_INVALID, "shmSize: must not be negative");
+        r = build_tags_read(document->tags, &ret->tags, err);
+        if (r >= 0)
+                r = add_parts(document, fds, ret, err);
+        if (r >= 0)
+                r = set_output(document, fds, ret, err);
+        if (r >= 0)
+                move_plain(document, ret);
+        return r;
+}
+
+int build_document_read(const char *text, size_t length, BuildFds *fds, BuildRequest *ret,
+                        Error *err) {
+        BuildDocument document = { 0 };
+        int r = json_parse(&build_document_table, text, length, &document, err);
+
+        if (r >= 0)
+                r = read_document(&document, fds, ret, err);
+        for (size_t i = 0; i < document.secrets.count; i++) {
+                char *value = ((BuildSecretDocument *)document.secrets.items)[i].value;
+
+                if (value)
+                        explicit_bzero(value, strlen(value));
+        }
+        json_done(&build_document_table, &document);
+        return r;
+}
+
+/* ---- progress ---- */
+
+static int send_line(HttpExchange *exchange, const BuildProgress *progress) {
+        _cleanup_buf_ Buf line = { 0 };
+        int r = http_begin(exchange, 200, BUILD_DOCUMENT_TYPE);
+
+        if (r < 0)
+                return r;
+        json_add_text(&line, &build_progress_table, progress);
+        buf_add_char(&line, '\n');
+        return http_write(exchange, line.data, line.length);
+}
+
+/* text of an output, the caller's. */
+static char *output_text(const BuildEvent *event, bool *encoded) {
+        *encoded = !text_is_utf8(event->text, event->length);
+        return *encoded ? base64_encode(event->text, event->length)
+                        : str_copy_n(event->text, event->length);
+}
+
+int build_progress_send(void *data, const BuildEvent *event) {
+        static const char *const kinds[] = {
+                [BUILD_PLANNED] = "planned", [BUILD_STARTED] = "started", [BUILD_CACHED] = "cached",
+                [BUILD_OUTPUT] = "output",   [BUILD_STATUS] = "status",   [BUILD_DONE] = "done",
+                [BUILD_FAILED] = "failed",   [BUILD_WARNING] = "warning", [BUILD_IMAGE] = "image",
+                [BUILD_TAGGED] = "tagged",
+        };
+        /* Strings are borrowed: the line is written at once. */
+        BuildProgress progress = {
+                .kind = (char *)kinds[event->kind],
+                .step = (int64_t)event->step,
+                .total = event->total,
+                .current = event->current,
+                .stream = event->stream,
+                .time = event->time,
+                .line = event->at.line,
+                .end_line = event->at.end_line,
+                .name = (char *)event->name,
+                .why = (char *)event->why,
+                .text = (char *)event->text,
+                .status = (char *)event->status,
+                .layer = (char *)event->layer,
+        };
+        _cleanup_free_ char *text = NULL;
+
+        if (event->kind == BUILD_OUTPUT)
+                progress.text = text = output_text(event, &progress.encoded);
+        return send_line(data, &progress);
+}
+
+void build_progress_end(HttpExchange *exchange, const char *image, const Error *err) {
+        BuildProgress progress = { .kind = (char *)"end",
+                                   .time = clock_now(),
+                                   .image = (char *)image,
+                                   .error = err ? (char *)err->message : NULL };
+
+        (void)send_line(exchange, &progress); /* or the client left */
+}

@@ -1,0 +1,337 @@
+/* build-test.c: POST /build in brig's own form, clients that leave, and the calls on the cache,
+ * with the fake engine's scripted builds. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "api/ask.h"
+#include "api/build.h"
+#include "api/fake-engine.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/test.h"
+#include "spec/build.h"
+
+#define IMAGE "sha256:abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+
+/* ---- brig's own form ---- */
+
+/* What a request brings along. */
+typedef enum Brought { DIRECTORY, AGENT, FILE_READ, FILE_WRITE } Brought;
+
+static int open_thing(Brought what) {
+        int pair[2], fd = -1;
+        _cleanup_free_ char *path = NULL;
+
+        if (what == DIRECTORY)
+                return open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (what == AGENT) {
+                if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                        abort();
+                close_fd(&pair[1]);
+                return pair[0];
+        }
+        fd = memfd_create("test", MFD_CLOEXEC);
+        if (what == FILE_WRITE)
+                return fd;
+        path = str_format("/proc/self/fd/%d", fd);
+        pair[0] = open(path, O_RDONLY | O_CLOEXEC);
+        close_fd(&fd);
+        return pair[0];
+}
+
+/* Sends the document with what it brings. */
+static void ask_build(const char *document, const Brought *brought, size_t count) {
+        _cleanup_free_ char *text = str_format(
+                "POST /build HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Type: %s\r\n"
+                "Content-Length: %zu\r\n\r\n%s",
+                BUILD_DOCUMENT_TYPE, strlen(document), document);
+        int pair[2], fds[8] = { 0 };
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                abort();
+        for (size_t i = 0; i < count; i++)
+                fds[i] = open_thing(brought[i]);
+        fake_build[0] = '\0';
+        if (fd_send(pair[0], text, strlen(text), fds, count) < 0)
+                abort();
+        for (size_t i = 0; i < count; i++)
+                close_fd(&fds[i]);
+        ask_done();
+        answer = ask_over(pair, "", 0);
+}
+
+TEST(document_request) {
+        static const Brought brought[] = { AGENT, DIRECTORY, FILE_WRITE, DIRECTORY };
+        size_t before = open_fds();
+
+        ask_build(
+                "{\"dockerfile\":\"FROM "
+                "x\",\"ignore\":\"*\",\"contexts\":[{\"name\":\"\",\"fd\":1},"
+                "{\"name\":\"i\",\"image\":\"busybox\"},{\"name\":\"u\",\"url\":\"http://u\"}],"
+                "\"args\":[\"A=1\"],\"labels\":[\"l=v\"],\"tags\":[\"t\"],\"noCacheFilter\":[\"s\"]"
+                ","
+                "\"extraHosts\":[\"h:1\"],\"platform\":\"linux/amd64\",\"network\":\"none\","
+                "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,"
+                "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
+                "\"ssh\":[{\"id\":\"default\",\"fd\":0}],\"noCache\":true,\"pull\":true,"
+                "\"output\":\"tar\",\"outputFd\":2}",
+                brought, ELEMENTS(brought));
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_build, "text FROM x\nfile Dockerfile\nignore *\ncontext '' \n"
+                               "context 'i' busybox\ncontext 'u' http://u\nsecret s secret\n"
+                               "ssh default 1\nulimit core 1:2\nargs A=1\nlabels l=v\n"
+                               "tags docker.io/library/t:latest\nfilter s\nhosts h:1\n"
+                               "platform linux/amd64\nnetwork none\nshm 3\nnocache 1\npull 1\nk v\n"
+                               "output tar 1 image 0 owner 0\n");
+        ASSERT_INT(open_fds(), before);
+        ask_build("{\"contexts\":[{\"name\":\"\",\"fd\":1}],\"output\":\"local\",\"outputFd\":3,"
+                  "\"outputImage\":true}",
+                  brought, ELEMENTS(brought));
+        ASSERT_STR(fake_build, "file Dockerfile\ncontext '' \noutput local 1 image 1 owner 1\n");
+        ASSERT_INT(open_fds(), before);
+}
+
+TEST(document_progress) {
+        static const struct {
+                const char *kind, *text, *part;
+        } lines[] = {
+                { "planned", NULL, "\"total\":3" },
+                { "status", NULL, "\"layer\":\"aa\"" },
+                { "cached", NULL, "\"name\":\"[1/3] FROM busybox\"" },
+                { "started", NULL, "\"why\":\"the command changed\"" },
+                { "output", "hi \"you\"\n", "\"stream\":1" },
+                { "output", "b/9wcwo=", "\"encoded\":true" },
+                { "done", NULL, "\"step\":1" },
+                { "started", NULL, "\"step\":2" },
+                { "done", NULL, "\"layer\":\"\"" },
+                { "warning", "a finding", "\"line\":2,\"endLine\":3" },
+                { "warning", "no sense", "warning" },
+                { "image", IMAGE, "image" },
+                { "tagged", "docker.io/library/t:latest", "tagged" },
+                { "end", NULL, "\"image\":\"" IMAGE "\"" },
+        };
+        _cleanup_strv_ char **got = NULL;
+
+        ask_build("{\"dockerfile\":\"FROM x\"}", NULL, 0);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(answer, "\r\nContent-Type: " BUILD_DOCUMENT_TYPE "\r\n"));
+        got = str_split(chunks(), '\n');
+        ASSERT_INT(strv_length(got), ELEMENTS(lines) + 1);
+        for (size_t i = 0; i < ELEMENTS(lines); i++) {
+                BuildProgress progress = { 0 };
+                Error err = { 0 };
+
+                ASSERT_OK(
+                        json_parse(&build_progress_table, got[i], strlen(got[i]), &progress, &err),
+                        &err);
+                ASSERT_STR(progress.kind, lines[i].kind);
+                ASSERT_STR(progress.text, lines[i].text);
+                ASSERT(!progress.error);
+                ASSERT(strstr(got[i], lines[i].part));
+                json_done(&build_progress_table, &progress);
+        }
+}
+
+TEST(document_errors) {
+        size_t before = open_fds();
+
+        ask_build("{\"dockerfile\":\"x\",\"target\":\"early\"}", NULL, 0);
+        ASSERT_INT(status(), 400);
+        ASSERT_STR(body(), "{\"message\":\"Dockerfile:1:1: unknown instruction\"}\n");
+        ask_build("{\"dockerfile\":\"x\",\"target\":\"failing\"}", NULL, 0);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(chunks(), "{\"kind\":\"failed\",\"step\":2,\"text\":\"it failed\"}\n"));
+        ASSERT(str_ends(chunks(),
+                        "\"error\":\"The command '/bin/sh -c c' returned a non-zero code: "
+                        "7\"}\n"));
+        ASSERT_INT(open_fds(), before);
+}
+
+TEST(document_refused) {
+        static const struct {
+                const char *document;
+                Brought brought[2];
+                const char *part;
+        } cases[] = {
+                { "{}", { DIRECTORY, AGENT }, "give the Dockerfile's text" },
+                { "[]", { DIRECTORY, AGENT }, "build: must be an object" },
+                { "", { DIRECTORY, AGENT }, "" },
+                { "{\"contexts\":[{\"name\":\"\",\"fd\":2}]}",
+                  { DIRECTORY, AGENT },
+                  "context '': descriptor 2 did not come along with the request, which brought 2" },
+                { "{\"contexts\":[{\"name\":\"\",\"fd\":-1}]}",
+                  { DIRECTORY, AGENT },
+                  "descriptor -1" },
+                { "{\"contexts\":[{\"name\":\"\",\"fd\":1}]}",
+                  { DIRECTORY, AGENT },
+                  "context '': its descriptor is no directory" },
+                { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"a\",\"fd\":0}]}",
+                  { DIRECTORY, AGENT },
+                  "context 'a': descriptor 0 is named twice" },
+                { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"\",\"url\":\"http://x\"}]}",
+                  { DIRECTORY, AGENT },
+                  "one directory or URL" },
+                { "{\"contexts\":[{\"name\":\"a\"}]}",
+                  { DIRECTORY, AGENT },
+                  "context 'a': give one of" },
+                { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"image\":\"b\"}]}",
+                  { DIRECTORY, AGENT },
+                  "context 'a': give one of" },
+                { "{\"dockerfile\":\"\",\"ssh\":[{\"id\":\"s\",\"fd\":0}]}",
+                  { DIRECTORY, AGENT },
+                  "ssh 's': its descriptor is no socket" },
+                { "{\"dockerfile\":\"\",\"secrets\":[{\"id\":\"s\",\"value\":\"!\"}]}",
+                  { DIRECTORY, AGENT },
+                  "secret 's': not base64" },
+                { "{\"dockerfile\":\"\",\"output\":\"x\",\"outputFd\":0}",
+                  { DIRECTORY, AGENT },
+                  "output 'x' is none of" },
+                { "{\"dockerfile\":\"\",\"output\":\"tar\"}",
+                  { DIRECTORY, AGENT },
+                  "output 'tar' needs 'outputFd'" },
+                { "{\"dockerfile\":\"\",\"outputFd\":0}",
+                  { DIRECTORY, AGENT },
+                  "without 'output'" },
+                { "{\"dockerfile\":\"\",\"output\":\"tar\",\"outputFd\":0}",
+                  { DIRECTORY, AGENT },
+                  "output 'tar': its descriptor cannot be written to" },
+                { "{\"dockerfile\":\"\",\"output\":\"tar\",\"outputFd\":1}",
+                  { DIRECTORY, FILE_READ },
+                  "output 'tar': its descriptor cannot be written to" },
+                { "{\"dockerfile\":\"\",\"output\":\"local\",\"outputFd\":1}",
+                  { DIRECTORY, FILE_WRITE },
+                  "output 'local': its descriptor is no directory" },
+                { "{\"dockerfile\":\"\",\"tags\":[\"A\"]}",
+                  { DIRECTORY, AGENT },
+                  "invalid reference format" },
+                { "{\"dockerfile\":\"\",\"shmSize\":-1}", { DIRECTORY, AGENT }, "shmSize: " },
+        };
+        size_t before = open_fds();
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                ask_build(cases[i].document, cases[i].brought, 2);
+                ASSERT_INT(status(), 400);
+                ASSERT(strstr(body(), cases[i].part));
+                ASSERT_STR(fake_build, "");
+                ASSERT_INT(open_fds(), before);
+        }
+}
+
+/* ---- a client that leaves ---- */
+
+typedef struct Live {
+        Loop *loop;
+        Api *api;
+        HttpServer *server;
+        int fd;
+} Live;
+
+static void live_open(Live *live) {
+        HttpServerOptions options = { .handler = api_handle };
+        int pair[2];
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        live->api = options.data = api_new(NULL);
+        if (loop_new(&live->loop, NULL) < 0 ||
+            http_server_new(live->loop, &options, &live->server, NULL) < 0 ||
+            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                abort();
+        live->fd = pair[0];
+        http_server_serve(live->server, pair[1]);
+}
+
+static bool live_close(Live *live) {
+        bool ended = http_server_stop(live->server, 20 * NSEC_PER_SEC);
+
+        if (!ended)
+                abort();
+        (void)http_server_free(live->server);
+        (void)loop_free(live->loop);
+        (void)api_free(live->api);
+        return ended;
+}
+
+/* Reads up to the first output of a build. */
+static bool read_output(int fd) {
+        char text[4096];
+        size_t length = 0;
+
+        while (length < sizeof(text) - 1) {
+                ssize_t n = recv(fd, text + length, sizeof(text) - 1 - length, 0);
+
+                if (n <= 0)
+                        return false;
+                length += (size_t)n;
+                text[length] = '\0';
+                if (strstr(text, "a1\\n"))
+                        return true;
+        }
+        return false;
+}
+
+TEST(client_leaves) {
+        static const char *const requests[] = {
+                "POST /build?target=wait HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\ntar",
+                "POST /build HTTP/1.1\r\nHost: d\r\nContent-Type: " BUILD_DOCUMENT_TYPE
+                "\r\nContent-Length: 37\r\n\r\n{\"dockerfile\":\"FROM\",\"target\":\"wait\"}",
+        };
+        size_t before = open_fds();
+
+        for (size_t i = 0; i < ELEMENTS(requests); i++) {
+                int cancelled = fake_cancelled;
+                Live live;
+
+                live_open(&live);
+                ASSERT_INT(fd_write_full(live.fd, requests[i], strlen(requests[i])), 0);
+                ASSERT(read_output(live.fd));
+                close_fd(&live.fd);
+                ASSERT(live_close(&live));
+                ASSERT_INT(fake_cancelled, cancelled + 1);
+                ASSERT_INT(fake_contexts, 0);
+                ASSERT_INT(open_fds(), before);
+        }
+}
+
+/* A context that breaks off is no build. */
+TEST(client_leaves_in_the_context) {
+        static const char request[] =
+                "POST /build HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\nhalf of it";
+        size_t before = open_fds();
+
+        fake_build[0] = '\0';
+        ask_done();
+        answer = ask_raw(request, sizeof(request) - 1);
+        ASSERT_INT(status(), 500);
+        ASSERT_STR(fake_build, "");
+        ASSERT_INT(fake_contexts, 0);
+        ASSERT_INT(open_fds(), before);
+}
+
+/* ---- the rest ---- */
+
+TEST(cache_and_disk_usage) {
+        ASK("POST /build/prune?all=1&keep-storage=5&filters=%7B%22until%22:%7B%2224h%22:true%7D%7D",
+            200, "{\"CachesDeleted\":[],\"SpaceReclaimed\":0}\n");
+        ASSERT_STR(fake_asked, "prune 1 5 24h");
+        ASK("POST /build/prune", 200, "{\"CachesDeleted\":[],\"SpaceReclaimed\":0}\n");
+        ASSERT_STR(fake_asked, "prune 0 0 -");
+        ASK("POST /build/prune?keep-storage=-1", 400,
+            "{\"message\":\"keep-storage: -1 is no number of bytes\"}\n");
+        ASK("POST /build/prune?filters=%7B%22wrong%22:%5B%22a%22%5D%7D", 400,
+            "{\"message\":\"Invalid filter 'wrong'\"}\n");
+        ASK("GET /system/df", 200, "{\"LayersSize\":0}\n");
+        ASSERT_STR(fake_asked, "df ");
+        ASK("GET /system/df?type=image&type=build-cache", 200, "{\"LayersSize\":0}\n");
+        ASSERT_STR(fake_asked, "df image,build-cache");
+        ASK("GET /system/df?type=x", 400, "{\"message\":\"unknown object type: x\"}\n");
+        ask("POST /build/cancel?id=x", "", NULL);
+        ASSERT_INT(status(), 501);
+}
+
+TEST(release) {
+        ask_done(); /* so that a leak checker sees nothing of ours */
+}
+
+TEST_MAIN()

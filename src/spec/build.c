@@ -1,0 +1,73 @@
+/* build.c: the tables of what brig and brigd say about a build; see build.h. */
+#include "spec/build.h"
+
+static const JsonField context_fields[] = {
+        JSON_FIELD(BuildContextDocument, "name", JSON_STRING, name, JSON_REQUIRED),
+        JSON_FIELD(BuildContextDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "image", JSON_STRING, image, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "url", JSON_STRING, url, JSON_PRESENT),
+};
+const JsonTable build_context_document_table =
+        JSON_TABLE(BuildContextDocument, "context", context_fields);
+
+static const JsonField secret_fields[] = {
+        JSON_FIELD(BuildSecretDocument, "id", JSON_STRING, id, JSON_REQUIRED),
+        JSON_FIELD(BuildSecretDocument, "value", JSON_STRING, value, JSON_REQUIRED),
+};
+const JsonTable build_secret_document_table =
+        JSON_TABLE(BuildSecretDocument, "secret", secret_fields);
+
+static const JsonField ssh_fields[] = {
+        JSON_FIELD(BuildSshDocument, "id", JSON_STRING, id, JSON_REQUIRED),
+        JSON_FIELD(BuildSshDocument, "fd", JSON_INT, fd, JSON_REQUIRED),
+};
+const JsonTable build_ssh_document_table = JSON_TABLE(BuildSshDocument, "ssh", ssh_fields);
+
+static const JsonField document_fields[] = {
+        JSON_FIELD(BuildDocument, "dockerfile", JSON_STRING, dockerfile, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "dockerfileName", JSON_STRING, dockerfile_name, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "ignore", JSON_STRING, ignore, JSON_PRESENT),
+        JSON_NESTED(BuildDocument, "contexts", JSON_ARRAY, contexts, JSON_OMIT_EMPTY,
+                    &build_context_document_table),
+        JSON_FIELD(BuildDocument, "args", JSON_STRINGS, args, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "labels", JSON_STRINGS, labels, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "tags", JSON_STRINGS, tags, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "noCacheFilter", JSON_STRINGS, no_cache_filter, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "extraHosts", JSON_STRINGS, extra_hosts, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "target", JSON_STRING, target, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "platform", JSON_STRING, platform, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "network", JSON_STRING, network, JSON_PRESENT),
+        JSON_NESTED(BuildDocument, "ulimits", JSON_ARRAY, ulimits, JSON_OMIT_EMPTY, &ulimit_table),
+        JSON_FIELD(BuildDocument, "shmSize", JSON_INT, shm_size, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "annotations", JSON_PAIRS, annotations, JSON_OMIT_EMPTY),
+        JSON_NESTED(BuildDocument, "secrets", JSON_ARRAY, secrets, JSON_OMIT_EMPTY,
+                    &build_secret_document_table),
+        JSON_NESTED(BuildDocument, "ssh", JSON_ARRAY, ssh, JSON_OMIT_EMPTY,
+                    &build_ssh_document_table),
+        JSON_FIELD(BuildDocument, "noCache", JSON_BOOL, no_cache, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "pull", JSON_BOOL, pull, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "output", JSON_STRING, output, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "outputFd", JSON_MAYBE_INT, output_fd, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "outputImage", JSON_BOOL, output_image, JSON_OMIT_EMPTY),
+};
+const JsonTable build_document_table = JSON_TABLE(BuildDocument, "build", document_fields);
+
+static const JsonField progress_fields[] = {
+        JSON_FIELD(BuildProgress, "kind", JSON_STRING, kind, JSON_REQUIRED),
+        JSON_FIELD(BuildProgress, "step", JSON_INT, step, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "total", JSON_INT, total, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "current", JSON_INT, current, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "stream", JSON_INT, stream, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "time", JSON_INT, time, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "line", JSON_INT, line, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "endLine", JSON_INT, end_line, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "name", JSON_STRING, name, JSON_PRESENT),
+        JSON_FIELD(BuildProgress, "why", JSON_STRING, why, JSON_PRESENT),
+        JSON_FIELD(BuildProgress, "text", JSON_STRING, text, JSON_PRESENT),
+        JSON_FIELD(BuildProgress, "status", JSON_STRING, status, JSON_PRESENT),
+        JSON_FIELD(BuildProgress, "layer", JSON_STRING, layer, JSON_PRESENT),
+        JSON_FIELD(BuildProgress, "encoded", JSON_BOOL, encoded, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildProgress, "error", JSON_STRING, error, JSON_PRESENT),
+        JSON_FIELD(BuildProgress, "image", JSON_STRING, image, JSON_PRESENT),
+};
+const JsonTable build_progress_table = JSON_TABLE(BuildProgress, "progress", progress_fields);
