@@ -83,7 +83,7 @@ typedef struct Running {
         SolveInput *inputs;
         size_t input_count;
         char *layer;
-        int layer_fd;
+        int layer_fd, exit_code;
 } Running;
 
 static void running_done(Running *running) {
@@ -152,7 +152,8 @@ static int record_result(Running *running, Error *err) {
         return r;
 }
 
-static int tell(const Attempt *attempt, SolveEventKind kind, const char *why, const char *text) {
+static int tell(const Running *running, SolveEventKind kind, const char *why, const char *text) {
+        const Attempt *attempt = running->attempt;
         SolveEvent event = { .kind = kind,
                              .step = attempt->state->number,
                              .name = attempt->state->name,
@@ -161,6 +162,8 @@ static int tell(const Attempt *attempt, SolveEventKind kind, const char *why, co
                              .text = text,
                              .length = text ? strlen(text) : 0,
                              .layer = attempt->state->layer,
+                             .container = attempt->step->kind == STEP_RUN ? running->layer : NULL,
+                             .exit_code = running->exit_code,
                              .at = attempt->step->at };
 
         attempt->state->told = true;
@@ -202,7 +205,8 @@ static int execute(Running *running, Error *err) {
                                .output = on_output,
                                .status = on_status,
                                .cancelled = on_cancelled,
-                               .data = running };
+                               .data = running,
+                               .ret_exit_code = &running->exit_code };
 
         return options->worker.execute(options->worker.data, &job, err);
 }
@@ -219,7 +223,7 @@ static int run_step(Attempt *attempt, Error *err) {
                 r = build_cache_layer_new(cache, &running.layer, &running.layer_fd, err);
         if (r < 0)
                 return r;
-        r = tell(attempt, SOLVE_STARTED, why, NULL);
+        r = tell(&running, SOLVE_STARTED, why, NULL);
         if (r < 0)
                 error_set(err, ECANCELED, "the build was cancelled");
         if (r == 0)
@@ -228,9 +232,9 @@ static int run_step(Attempt *attempt, Error *err) {
                 r = record_result(&running, err);
         build_cache_release(cache, running.layer);
         if (r == 0)
-                r = tell(attempt, SOLVE_DONE, NULL, NULL);
+                r = tell(&running, SOLVE_DONE, NULL, NULL);
         else if (err)
-                (void)tell(attempt, SOLVE_FAILED, NULL, err->message);
+                (void)tell(&running, SOLVE_FAILED, NULL, err->message);
         return r;
 }
 

@@ -33,7 +33,8 @@ typedef struct SolveJob {
         void (*output)(void *data, int stream, const char *text, size_t length);
         void (*status)(void *data, const char *what, int64_t current, int64_t total);
         bool (*cancelled)(void *data);
-        void *data; /* of these three */
+        void *data;         /* of these three */
+        int *ret_exit_code; /* of a program that failed; 0 where it was not that */
 } SolveJob;
 
 /* All may be called from several threads at once. */
@@ -74,6 +75,8 @@ typedef struct SolveEvent {
         size_t length;
         int stream;
         int64_t current, total;
+        const char *container; /* STARTED of RUN */
+        int exit_code;         /* FAILED */
         SourceRange at;
 } SolveEvent;
 

@@ -16,7 +16,7 @@
 
 /* ---- directories of the engine's own ---- */
 
-static int make_directory(Builder *builder, int *ret_fd, Error *err) {
+int build_scratch_directory(Builder *builder, int *ret_fd, Error *err) {
         char id[ID_LENGTH + 1];
 
         id_new(id);
@@ -26,7 +26,7 @@ static int make_directory(Builder *builder, int *ret_fd, Error *err) {
 int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err) {
         static const TreeUnpack options = {};
         _cleanup_close_ int dir_fd = -1;
-        int r = make_directory(engine->builder, &dir_fd, err);
+        int r = build_scratch_directory(engine->builder, &dir_fd, err);
 
         if (r < 0)
                 return r;
@@ -86,7 +86,7 @@ static int fetch(Build *build, const BuildContext *context, int *ret_dir_fd, Err
         if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
                 r = error_set(err, errno, "read context '%s'", context->url);
         if (r == 0)
-                r = make_directory(build->builder, &dir_fd, err);
+                r = build_scratch_directory(build->builder, &dir_fd, err);
         if (r < 0)
                 return r;
         r = image_unpack_tree(images, fd, dir_fd, &options, err);

@@ -62,10 +62,49 @@ typedef struct Copying {
         TreeJob tree_job;
 } Copying;
 
+/* By their first bytes: a tar archive, or what may hold one; most files are neither. */
+static bool may_be_archive(int file_fd, bool *ret_tar) {
+        static const struct {
+                const char *bytes;
+                size_t length;
+        } magics[] = { { "\x1f\x8b", 2 },
+                       { "BZh", 3 },
+                       { "\xfd"
+                         "7zXZ",
+                         5 },
+                       { "\x28\xb5\x2f\xfd", 4 } };
+        char head[512] = "";
+        ssize_t n = pread(file_fd, head, sizeof(head), 0);
+
+        *ret_tar = n == sizeof(head) && memcmp(head + 257, "ustar", 5) == 0;
+        for (size_t i = 0; i < ELEMENTS(magics); i++)
+                if (n > 8 && memcmp(head, magics[i].bytes, magics[i].length) == 0)
+                        return true;
+        return *ret_tar;
+}
+
+/* Whether it holds one can't be told but by reading it: into a directory that goes again. */
+static int is_archive(Build *build, int file_fd, Error *err) {
+        static const TreeUnpack options = { .devices = true, .detect = true };
+        int dir_fd, r;
+        bool tar;
+
+        if (!may_be_archive(file_fd, &tar) || tar)
+                return tar;
+        r = build_scratch_directory(build->builder, &dir_fd, err);
+        if (r < 0)
+                return r;
+        r = image_unpack_tree(build->engine->images, file_fd, dir_fd, &options, err);
+        engine_build_context_done(build->engine, dir_fd);
+        return r;
+}
+
 static int unpack_archive(void *data, int file_fd, int target_fd, Error *err) {
         static const TreeUnpack options = { .devices = true, .detect = true };
         Build *build = data;
 
+        if (target_fd < 0)
+                return is_archive(build, file_fd, err);
         return image_unpack_tree(build->engine->images, file_fd, target_fd, &options, err);
 }
 

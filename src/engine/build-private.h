@@ -88,6 +88,8 @@ int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gi
 int build_open_contexts(Build *build, Error *err);
 void build_close_contexts(Build *build);
 const BuildTree *build_tree(const Build *build, const char *name); /* NULL: no such context */
+/* An empty directory, which goes by engine_build_context_done. */
+int build_scratch_directory(Builder *builder, int *ret_fd, Error *err);
 /* The text of the Dockerfile and the ignore file, the request's or the context's. */
 int build_read_dockerfile(const Build *build, char **ret, size_t *ret_length, Error *err);
 int build_read_ignore(Build *build, Error *err);

@@ -15,8 +15,9 @@
 #include "engine/build-run.h"
 #include "engine/steps.h"
 
-#define HOSTNAME "buildkitsandbox" /* BuildKit's: what a step writes down of it shall not differ   \
-                                    */
+#define HOSTNAME                                                                                   \
+        "buildkitsandbox" /* BuildKit's: what a step writes down of it shall not differ            \
+                           */
 #define OUTPUT_MAX ((size_t)64 * 1024)
 #define FRAME 8
 #define EXIT_TIMEOUT_MS 30000
@@ -350,8 +351,7 @@ static int run_follow(void *data, Error *err) {
                 return 0;
         error_kind(err, ERROR_INVALID,
                    "process \"%.800s\" did not complete successfully: exit code: %d", words, code);
-        if (err)
-                err->number = code;
+        *job->job->ret_exit_code = code;
         return -EINVAL;
 }
 
@@ -380,7 +380,6 @@ static void run_job_done(RunJob *job) {
 }
 
 int build_run(Build *build, const SolveJob *step, Error *err) {
-        char id[ID_LENGTH + 1];
         _cleanup_(run_job_done) RunJob job = { .build = build,
                                                .job = step,
                                                .state_fd = -1,
@@ -391,8 +390,7 @@ int build_run(Build *build, const SolveJob *step, Error *err) {
                                                .theirs = -1,
                                                .end = NEW(End) };
 
-        id_new(id);
-        job.container = container_new(build->engine, id);
+        job.container = container_new(build->engine, step->layer);
         atomic_init(&job.end->references, 1);
         job.end->event_fd = eventfd(0, EFD_CLOEXEC);
         if (job.end->event_fd < 0)

@@ -150,6 +150,8 @@ static int on_event(void *data, const SolveEvent *event) {
                                   .stream = event->stream,
                                   .current = event->current,
                                   .total = event->total,
+                                  .container = event->container,
+                                  .exit_code = event->exit_code,
                                   .at = event->at };
 
         return build_event(data, &told);

@@ -87,11 +87,6 @@ typedef struct BuildEvent {
 /* Called from the build's threads, one at a time. Negative ends the build. */
 typedef int (*BuildSink)(void *data, const BuildEvent *event);
 
-/* A context that comes as a tar stream (any compression): unpacked into a directory, which is the
- * caller's to hand to engine_build and then to engine_build_context_done, which closes it. */
-int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err);
-void engine_build_context_done(Engine *engine, int dir_fd);
-
 /* Builds. The request stays the caller's. cancel_fd: see engine.h. *ret_id: the image's id, the
  * caller's; NULL where output alone was asked for. An error's message is what a client shows; those
  * of the Dockerfile have its place and line. */
