@@ -103,8 +103,7 @@ int attributes_read(int dir_fd, const char *base, Attributes *ret, Error *err) {
 
         if (length < 0)
                 return error_set(err, (int)length, "list extended attributes");
-        for (const char *name = names; length > 0 && name < names + length;
-             name += strlen(name) + 1) {
+        for (const char *name = names; name && name < names + length; name += strlen(name) + 1) {
                 int r;
 
                 if (!wanted(name))

@@ -12,7 +12,9 @@
 #define BUFFER_SIZE ((size_t)256 << 10)
 
 struct timespec clamped(struct timespec time, int64_t epoch) {
-        return epoch >= 0 && time.tv_sec >= epoch ? (struct timespec){ .tv_sec = epoch } : time;
+        const struct timespec latest = { .tv_sec = epoch };
+
+        return epoch >= 0 && time.tv_sec >= epoch ? latest : time;
 }
 
 /* ---- attributes ---- */
