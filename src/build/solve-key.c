@@ -226,6 +226,34 @@ static int read_input(const StageState *stage, size_t index, size_t number, Cach
         return r;
 }
 
+int step_check_contexts(const StageState *stage, size_t index, Error *err) {
+        const Step *step = &stage->plan.steps[index];
+        const StepState *state = &stage->steps[index];
+
+        for (size_t i = 0; i < step_input_count(step); i++) {
+                _cleanup_(solve_input_done) SolveInput opened = {};
+                char digest[DIGEST_TEXT_MAX];
+                int r;
+
+                if (!reads_files(step, i) || step_input(step, i)->kind != INPUT_CONTEXT)
+                        continue;
+                r = input_open(stage, step_input(step, i), &opened, err);
+                if (r < 0)
+                        return r;
+                if (!opened.tree)
+                        continue;
+                r = digest_tree(stage, index, i, opened.tree, NULL, digest, err);
+                if (r < 0)
+                        return r;
+                if (!str_equal(digest, state->digests[i]))
+                        return error_kind(err, ERROR_CONFLICT,
+                                          "files of the build context were changed while \"%s\" "
+                                          "read them: build again",
+                                          step->text);
+        }
+        return 0;
+}
+
 /* One input into both keys. */
 static int add_input(const StageState *stage, size_t index, size_t number, bool by_content,
                      KeyText *def, KeyText *content, Error *err) {

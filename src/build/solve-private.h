@@ -79,6 +79,9 @@ typedef struct StepKeys {
  * parts (may be NULL): what the key is made of, for explaining a miss. */
 int step_keys(const StageState *stage, size_t index, const char *parent, bool by_content,
               StepKeys *ret, CacheParts *parts, Error *err);
+/* After a step has run: that the contexts it read are what its key says. conflict where a file was
+ * changed meanwhile: the layer may have either. */
+int step_check_contexts(const StageState *stage, size_t index, Error *err);
 /* The layers of a stage up to (not including) a step, base first; the caller's. */
 char **stage_layers(const StageState *stage, size_t steps);
 void solve_input_done(SolveInput *input);

@@ -229,6 +229,8 @@ static int run_step(Attempt *attempt, Error *err) {
         if (r == 0)
                 r = execute(&running, err);
         if (r == 0)
+                r = step_check_contexts(attempt->stage, attempt->index, err);
+        if (r == 0)
                 r = record_result(&running, err);
         build_cache_release(cache, running.layer);
         if (r == 0)

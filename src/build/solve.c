@@ -426,6 +426,21 @@ static void need(StageState *stage) {
                         need_input(stage, step_input(&stage->plan.steps[i], k));
 }
 
+/* Whoever counts the steps hears of those, too, that nothing needs any more. */
+static void tell_unneeded(StageState *stage) {
+        for (size_t i = 0; !stage->needed && i < stage->plan.step_count; i++) {
+                SolveEvent event = { .kind = SOLVE_CACHED,
+                                     .step = stage->steps[i].number,
+                                     .instruction = stage->plan.steps[i].text,
+                                     .layer = "",
+                                     .at = stage->plan.steps[i].at };
+
+                if (!stage->steps[i].told)
+                        (void)solver_event(stage->solver, &event);
+                stage->steps[i].told = true;
+        }
+}
+
 /* ---- running ---- */
 
 static int wait_inputs(const StageState *stage, const Step *step, Error *err) {
@@ -480,6 +495,9 @@ static int run_needed(Solver *solver, Error *err) {
         int r = 0;
 
         need(&solver->stages[plan_target(solver->plan)]);
+        for (size_t i = 0; i < solver->count; i++)
+                if (solver->stages[i].stage->reachable)
+                        tell_unneeded(&solver->stages[i]);
         for (size_t i = 0; r == 0 && i < solver->count; i++) {
                 StageState *stage = &solver->stages[i];
 
