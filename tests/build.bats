@@ -1,0 +1,267 @@
+#!/usr/bin/env bats
+# Building, by the unmodified docker client (the classic API) and by brig: one daemon for the file, a context of its own for each test.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon
+  load_busybox
+  export root host_pid daemon_pid DOCKER_BUILDKIT=0
+}
+
+teardown_file() {
+  load lib
+  end_host
+}
+
+setup() {
+  load lib
+  bats_require_minimum_version 1.5.0
+  context=$(mktemp -d "$root/context.XXXXXX")
+  cd "$context" || return
+}
+
+# dockerfile: standard input becomes the context's Dockerfile.
+dockerfile() { cat >"$context/Dockerfile"; }
+# build ARG...: brig build of the context, its plain progress in $output.
+build() { run brig build --progress plain "$@" "$context"; }
+in_image() { brig run --rm "$@"; }
+
+@test "docker build: steps, image, tag; the image runs" {
+  echo hello >file
+  dockerfile <<'END'
+FROM busybox
+ENV GREETING=hi
+WORKDIR /work
+COPY file .
+RUN echo $GREETING >>file && cat file
+CMD ["cat", "/work/file"]
+END
+  run docker build -t first .
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"Step 1/6 : FROM busybox"* && $output == *"Step 5/6 : RUN echo"* ]]
+  [[ $output == *"Successfully tagged first:latest"* ]]
+  [ "$(in_image first)" = $'hello\nhi' ]
+  [ "$(brig image inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' first)" = "/work [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin GREETING=hi]" ]
+  run docker build -t first .
+  [ "$(grep -c 'Using cache' <<<"$output")" -ge 3 ]
+}
+
+@test "a second build is cached after touch and in another clone; a changed file says why" {
+  mkdir src; echo one >src/a; echo two >src/b
+  dockerfile <<'END'
+FROM busybox
+COPY src /src
+RUN cat /src/* >/all
+END
+  build -t cached -q; [ "$status" -eq 0 ]; first=$output
+  touch src/*
+  build -t cached -q; [ "$output" = "$first" ]
+  cp -r "$context" "$context.clone"
+  run brig build -q -t cached "$context.clone"; [ "$output" = "$first" ]
+  echo three >src/b
+  build -t cached
+  echo "$output"
+  [[ $output == *"file src/b changed"* ]]
+  [ "$(in_image cached cat /all)" = $'one\nthree' ]
+}
+
+@test "stages: unreachable ones never run, what is copied has the key of its files, stages are named and numbered" {
+  dockerfile <<'END'
+FROM busybox AS never
+RUN exit 1
+FROM busybox AS maker
+ARG STAMP=1
+RUN echo made >/made; echo $STAMP >/stamp
+FROM busybox
+COPY --from=maker /made /made
+COPY --from=1 /made /again
+RUN cat /made /again >/both
+END
+  build -t stages; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image stages cat /both)" = $'made\nmade' ]
+  [[ $output != *"exit 1"* ]]
+  build -t stages --build-arg STAMP=2; echo "$output"
+  [[ $output == *"variable STAMP"* ]]
+  # The stage ran again, but /made is the same: what comes after the copy is found.
+  [ "$(grep -c CACHED <<<"$output")" -ge 3 ]
+  build --target never; [ "$status" -ne 0 ]
+  [[ $output == *"exit code: 1"* ]]
+}
+
+@test "stages run side by side" {
+  dockerfile <<'END'
+FROM busybox AS a
+RUN echo a >/a; sleep 1
+FROM busybox AS b
+RUN echo b >/b; sleep 1
+FROM busybox AS c
+RUN echo c >/c; sleep 1
+FROM scratch
+COPY --from=a /a /
+COPY --from=b /b /
+COPY --from=c /c /
+END
+  local start=$EPOCHREALTIME
+  build -t side; [ "$status" -eq 0 ]
+  local took=$(( (${EPOCHREALTIME/./} - ${start/./}) / 1000 ))
+  echo "took $took ms"
+  [ "$took" -lt 2500 ]
+}
+
+@test "COPY and ADD: owners, modes, wildcards, directories, exclude, parents, heredocs, archives" {
+  mkdir -p dir/sub; echo 1 >dir/one; echo 2 >dir/sub/two.txt; echo 3 >top.md
+  ln -s one dir/link; tar -czf archive.tar.gz -C dir .
+  printf '*.md\n!keep.md\n' >.dockerignore; echo kept >keep.md
+  dockerfile <<'END'
+# syntax=docker/dockerfile:1
+FROM busybox
+COPY --chown=web:daemon --chmod=640 dir /owned
+COPY dir/o* dir/sub/*.txt /wild/
+COPY --exclude=sub dir /less
+COPY --parents dir/./sub/two.txt /with/
+COPY *.md /md/
+ADD archive.tar.gz /unpacked/
+COPY <<EOF /inline
+hello $HOME
+EOF
+COPY <<"EOF" /quoted
+hello $HOME
+EOF
+RUN <<EOF
+set -e
+ls /md > /listed
+stat -c '%U:%G %a' /owned/one > /owner
+EOF
+END
+  build -t copies; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image copies cat /owner)" = "web:daemon 640" ]
+  [ "$(in_image copies cat /listed)" = keep.md ]
+  run in_image copies sh -c 'ls /wild; ls /less; cd /with && find . -type f; readlink /unpacked/link; cat /unpacked/sub/two.txt /inline /quoted'
+  echo "$output"
+  [ "$output" = $'one\ntwo.txt\nlink\none\n./sub/two.txt\none\n2\nhello \nhello $HOME' ]
+}
+
+@test "RUN mounts: bind, cache, tmpfs, secret; none of them is left in the image" {
+  echo from-context >file; echo shh >"$root/secret"
+  dockerfile <<'END'
+FROM busybox AS tools
+RUN echo tool >/tool
+FROM busybox
+RUN --mount=type=bind,source=file,target=/mnt/file cat /mnt/file >/bound
+RUN --mount=type=bind,from=tools,target=/tools cat /tools/tool >/tool-seen
+RUN --mount=type=cache,target=/cache echo x >>/cache/count
+RUN --mount=type=cache,target=/cache echo x >>/cache/count; wc -l </cache/count >/counted
+RUN --mount=type=tmpfs,target=/scratch grep ' /scratch tmpfs' /proc/mounts >/tmpfs-seen; echo x >/scratch/x
+RUN --mount=type=secret,id=token md5sum </run/secrets/token >/sum
+RUN --mount=type=secret,id=token,env=TOKEN [ "$TOKEN" = shh ]
+END
+  printf shh >"$root/secret"
+  build -t mounts --secret "id=token,src=$root/secret"; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image mounts cat /bound /tool-seen /counted)" = $'from-context\ntool\n2' ]
+  [ "$(in_image mounts sh -c 'cut -d" " -f1 /sum; ls -d /mnt /cache /scratch /run/secrets/token /tools 2>/dev/null')" = "$(md5sum <"$root/secret" | cut -d' ' -f1)" ]
+  [ "$(brig save mounts | grep -c shh)" -eq 1 ] # the instruction's own text
+}
+
+@test "a failing step shows its output and its line, and leaves nothing" {
+  dockerfile <<'END'
+FROM busybox
+RUN echo before; ls /nowhere
+END
+  build; echo "$output"; [ "$status" -eq 1 ]
+  [[ $output == *"/nowhere"* && $output == *"exit code: 1"* ]]
+  run docker build .
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"exit code: 1"* ]]
+  run grep -F "$root/run/build" /proc/self/mountinfo
+  [ "$status" -eq 1 ]
+}
+
+@test "what the builder refuses names the place" {
+  dockerfile <<<$'FROM busybox\nCOPY nothing /x'
+  build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *'"/nothing": not found'* ]]
+  dockerfile <<<$'FROM busybox\nRUNN x'
+  build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"unknown instruction: RUNN (did you mean RUN?)"* ]]
+  dockerfile <<<$'FROM busybox\nCOPY --from=nope /x /x'
+  build; echo "$output"; [ "$status" -eq 1 ]
+  rm Dockerfile
+  build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"Dockerfile"* ]]
+}
+
+@test "configuration: ENTRYPOINT, CMD, USER, EXPOSE, VOLUME, LABEL, HEALTHCHECK, STOPSIGNAL, SHELL, ONBUILD" {
+  dockerfile <<'END'
+FROM busybox
+LABEL a=b c="d e"
+EXPOSE 80 53/udp
+VOLUME /data
+USER web
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=5s CMD true
+SHELL ["/bin/sh", "-ec"]
+ENTRYPOINT echo entry
+ONBUILD RUN echo triggered >/tmp/triggered
+END
+  build -t config; echo "$output"; [ "$status" -eq 0 ]
+  run brig image inspect -f '{{json .Config}}' config; echo "$output"
+  [ "$(jq -c '[.User, .StopSignal, .Entrypoint, .Labels, (.ExposedPorts | keys), .Volumes, .Healthcheck.Interval, .OnBuild]' <<<"$output")" = \
+    '["web","SIGINT",["/bin/sh","-ec","echo entry"],{"a":"b","c":"d e"},["53/udp","80/tcp"],{"/data":{}},5000000000,["RUN echo triggered >/tmp/triggered"]]' ]
+  dockerfile <<<'FROM config'
+  build -t child; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(brig run --rm --entrypoint cat child /tmp/triggered)" = triggered ]
+}
+
+@test "outputs: files, a tar; --iidfile; a Dockerfile and a tar on standard input" {
+  echo data >file
+  dockerfile <<<$'FROM scratch\nCOPY file /out/file'
+  build -o "$root/local"; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(cat "$root/local/out/file")" = data ]
+  build -o "type=tar,dest=$root/out.tar"; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(tar -xOf "$root/out.tar" out/file)" = data ]
+  build --iidfile "$root/iid" -t named; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(cat "$root/iid")" = "$(brig image inspect -f '{{.Id}}' named)" ]
+  run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | docker build -q -'
+  echo "$output"; [ "$status" -eq 0 ]
+  run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | brig build -q -'
+  echo "$output"; [ "$status" -eq 0 ]
+  run bash -c "tar -c . | brig build -q -"
+  echo "$output"; [ "$status" -eq 0 ]
+}
+
+@test "SOURCE_DATE_EPOCH: two cold builds give one image" {
+  echo data >file
+  dockerfile <<<$'FROM busybox\nARG SOURCE_DATE_EPOCH\nCOPY file /file\nWORKDIR /x/y'
+  build -q --no-cache --build-arg SOURCE_DATE_EPOCH=1700000000; first=$output
+  touch file
+  build -q --no-cache --build-arg SOURCE_DATE_EPOCH=1700000000
+  echo "$first $output"; [ "$output" = "$first" ]
+}
+
+@test "a build reaches a network by default, none with --network none" {
+  dockerfile <<<$'FROM busybox\nRUN ip -o addr show eth0 | grep -c inet >/net'
+  build -t net; echo "$output"; [ "$status" -eq 0 ]
+  dockerfile <<<$'FROM busybox\nRUN --network=none ip -o link | grep -c eth0 | grep -x 0'
+  build; echo "$output"; [ "$status" -eq 0 ]
+}
+
+@test "a client that leaves ends its build" {
+  dockerfile <<<$'FROM busybox\nRUN echo begun; sleep 1000'
+  brig build --progress plain "$context" >"$root/left" 2>&1 3>&- &
+  local client=$!
+  wait_until grep -q begun "$root/left"
+  kill -INT "$client"
+  wait "$client" || true
+  wait_until bash -c "! pgrep -f 'brig-monitor.*$root' >/dev/null"
+  run grep -F "$root/run/build" /proc/self/mountinfo
+  [ "$status" -eq 1 ]
+}
+
+@test "builder prune empties the cache; the image stays" {
+  dockerfile <<<$'FROM busybox\nRUN head -c 100000 /dev/zero >/zeros'
+  build -t pruned; echo "$output"; [ "$status" -eq 0 ]
+  run brig builder prune -af; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"Total"* ]]
+  [ "$(in_image pruned sh -c 'wc -c </zeros')" = 100000 ]
+  build -t pruned; echo "$output"; [[ $output != *CACHED*zeros* ]]
+}
