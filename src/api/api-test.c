@@ -199,6 +199,8 @@ TEST(exec) {
 TEST(images) {
         ASK("GET /images/127.0.0.1:5000/a/b:c/json", 200, "{}\n");
         ASSERT_STR(fake_asked, "image 127.0.0.1:5000/a/b:c");
+        ASK("GET /images/json?shared-size=1", 200, "[]\n");
+        ASSERT_STR(fake_asked, "images 0 1 0");
         ASK("GET /images/a%2Fb/history", 200, "[]\n");
         ASSERT_STR(fake_asked, "history a/b");
         ASK("POST /images/i/tag?repo=x/y&tag=z", 201, "");
@@ -268,6 +270,31 @@ TEST(networks_and_volumes) {
         ASSERT_STR(fake_asked, "volume v");
         ASK("DELETE /volumes/v?force=1", 204, "");
         ASSERT_STR(fake_asked, "volume rm v 1");
+}
+
+TEST(prunes) {
+        static const struct {
+                const char *line, *asked;
+        } cases[] = {
+                { "POST /containers/prune", "container prune" },
+                { "POST /containers/prune?filters=%7B%22until%22:%5B%2224h%22%5D%7D",
+                  "container prune until=24h" },
+                { "POST /images/prune?filters=%7B%22dangling%22:%7B%22false%22:true%7D%7D",
+                  "image prune dangling=false" },
+                { "POST /networks/prune?filters=%7B%22label%21%22:%5B%22a%22,%22b%22%5D%7D",
+                  "network prune label!=a,b" },
+                { "POST /v1.44/volumes/prune", "volume prune" },
+                { "POST /v1.41/volumes/prune?filters=%7B%22label%22:%5B%22a%22%5D%7D",
+                  "volume prune label=a all=true" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                ASK(cases[i].line, 200, "{\"SpaceReclaimed\":0}\n");
+                ASSERT_STR(fake_asked, cases[i].asked);
+        }
+        ASK("POST /volumes/prune?filters=%7B%22wrong%22:%5B%22a%22%5D%7D", 400,
+            "{\"message\":\"Invalid filter 'wrong'\"}\n");
+        ASK("POST /images/prune?filters=x", 400, NULL);
 }
 
 TEST(events) {

@@ -229,7 +229,8 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
         return document(0, json, "[]");
 }
 
-int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err) {
+int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err) {
+        note("images %d %d %d", options->all, options->shared_size, options->containers);
         return document(0, json, "[]");
 }
 
@@ -301,6 +302,40 @@ int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *f
                   EventSink sink, void *data, int cancel_fd, Error *err) {
         note("events %lld %lld", (long long)since, (long long)until);
         return sink(data, "{\"Type\":\"container\"}");
+}
+
+/* Notes the filters that clients of prunes send. */
+static int noted_prune(const char *what, const Filters *filters, Buf *json, Error *err) {
+        static const char *const keys[] = { "until", "label", "label!", "dangling", "all" };
+        _cleanup_buf_ Buf text = { 0 };
+
+        if (filters_get(filters, "wrong"))
+                return error_kind(err, ERROR_INVALID, "Invalid filter 'wrong'");
+        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+                char *const *values = filters_get(filters, keys[i]);
+                _cleanup_free_ char *joined = strv_join(values, ",");
+
+                if (values)
+                        buf_format(&text, " %s=%s", keys[i], joined);
+        }
+        note("%s prune%s", what, text.data ?: "");
+        return document(0, json, "{\"SpaceReclaimed\":0}");
+}
+
+int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("container", filters, json, err);
+}
+
+int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("image", filters, json, err);
+}
+
+int engine_network_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("network", filters, json, err);
+}
+
+int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("volume", filters, json, err);
 }
 
 int engine_disk_usage(Engine *engine, char *const *types, Buf *json, Error *err) {

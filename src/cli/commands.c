@@ -27,7 +27,7 @@ static const Entry container_entries[] = {
         ALIAS("ps", ps_command),
         COMMAND("pause", SECTION_COMMANDS, pause_command),
         COMMAND("port", SECTION_COMMANDS, port_command),
-        UNDONE("prune", SECTION_COMMANDS, "Remove all stopped containers"),
+        COMMAND("prune", SECTION_COMMANDS, container_prune_command),
         COMMAND("rename", SECTION_COMMANDS, rename_command),
         COMMAND("restart", SECTION_COMMANDS, restart_command),
         COMMAND("rm", SECTION_COMMANDS, rm_command),
@@ -52,7 +52,7 @@ static const Entry image_entries[] = {
         COMMAND("load", SECTION_COMMANDS, load_command),
         COMMAND("ls", SECTION_COMMANDS, images_command),
         ALIAS("list", images_command),
-        UNDONE("prune", SECTION_COMMANDS, "Remove unused images"),
+        COMMAND("prune", SECTION_COMMANDS, image_prune_command),
         COMMAND("pull", SECTION_COMMANDS, pull_command),
         UNDONE("push", SECTION_COMMANDS, "Upload an image to a registry"),
         COMMAND("rm", SECTION_COMMANDS, rmi_command),
@@ -69,7 +69,7 @@ static const Entry network_entries[] = {
         COMMAND("inspect", SECTION_COMMANDS, network_inspect_command),
         COMMAND("ls", SECTION_COMMANDS, network_ls_command),
         ALIAS("list", network_ls_command),
-        UNDONE("prune", SECTION_COMMANDS, "Remove all unused networks"),
+        COMMAND("prune", SECTION_COMMANDS, network_prune_command),
         COMMAND("rm", SECTION_COMMANDS, network_rm_command),
         ALIAS("remove", network_rm_command),
 };
@@ -81,7 +81,7 @@ static const Entry volume_entries[] = {
         COMMAND("inspect", SECTION_COMMANDS, volume_inspect_command),
         COMMAND("ls", SECTION_COMMANDS, volume_ls_command),
         ALIAS("list", volume_ls_command),
-        UNDONE("prune", SECTION_COMMANDS, "Remove unused local volumes"),
+        COMMAND("prune", SECTION_COMMANDS, volume_prune_command),
         COMMAND("rm", SECTION_COMMANDS, volume_rm_command),
         ALIAS("remove", volume_rm_command),
         UNDONE("update", SECTION_COMMANDS, "Change a cluster volume"),
@@ -92,7 +92,7 @@ static const Entry system_entries[] = {
         UNDONE("df", SECTION_COMMANDS, "Show how much disk is used"),
         COMMAND("events", SECTION_COMMANDS, events_command),
         COMMAND("info", SECTION_COMMANDS, info_command),
-        UNDONE("prune", SECTION_COMMANDS, "Remove unused data"),
+        COMMAND("prune", SECTION_COMMANDS, system_prune_command),
 };
 static const Group system_group = { "Manage the engine", system_entries, ELEMENTS(system_entries) };
 

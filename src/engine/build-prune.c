@@ -1,5 +1,4 @@
 /* build-prune.c: what the build cache holds, as documents, and its collection. */
-#include "base/clock.h"
 #include "base/log.h"
 #include "engine/build-private.h"
 #include "engine/documents.h"
@@ -36,24 +35,6 @@ int engine_build_cache_list(Engine *engine, Buf *json, Error *err) {
         return r;
 }
 
-/* "24h", or a time. */
-static int read_until(const Filters *filters, int64_t *ret, Error *err) {
-        char *const *until = filters_get(filters, "until");
-        int64_t ago;
-
-        *ret = 0;
-        if (!until)
-                return 0;
-        if (duration_parse(until[0], &ago) == 0)
-                *ret = clock_now() - ago;
-        else if (clock_parse(until[0], ret) < 0)
-                return error_kind(err, ERROR_INVALID,
-                                  "filter until=%s: give a duration such as 24h, or a time as in "
-                                  "2026-01-02T15:04:05Z",
-                                  until[0]);
-        return 0;
-}
-
 static void release_chain(void *data, const char *chain) {
         Engine *engine = data;
         _cleanup_free_ char *holder = str_format("build:%s", chain);
@@ -63,29 +44,48 @@ static void release_chain(void *data, const char *chain) {
                 log_error("let go of layer %s: %s", chain, error.message);
 }
 
-int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
-                       Error *err) {
-        static const char *const accepted[] = { "until", "id", "unused-for", NULL };
-        CachePrune prune = { .all = all, .keep = keep, .ids = filters_get(filters, "id") };
-        json_object *answer, *list;
-        _cleanup_strv_ char **ids = NULL;
-        int64_t bytes = 0;
+/* Nothing in the cache has labels: label lets nothing through, and label! everything. *ret_none:
+ * nothing fits. */
+static int read_filters(const Filters *filters, CachePrune *ret, bool *ret_none, Error *err) {
+        static const char *const accepted[] = {
+                "id", "label", "label!", "until", "unused-for", NULL
+        };
+        static const Pairs no_labels;
+        int64_t until, unused;
         int r = filters_check(filters, accepted, err);
 
         if (r == 0)
-                r = read_until(filters, &prune.until, err);
+                r = filter_time(filters, "until", &until, err);
         if (r == 0)
+                r = filter_time(filters, "unused-for", &unused, err);
+        if (r < 0)
+                return r;
+        ret->until = until && unused ? MIN(until, unused) : MAX(until, unused);
+        ret->ids = filters_get(filters, "id");
+        *ret_none = !labels_match(&no_labels, filters_get(filters, "label"));
+        return 0;
+}
+
+int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
+                       Error *err) {
+        CachePrune prune = { .all = all, .keep = keep };
+        json_object *answer, *list = NULL;
+        _cleanup_strv_ char **ids = NULL;
+        int64_t bytes = 0;
+        bool none;
+        int r = read_filters(filters, &prune, &none, err);
+
+        if (r == 0 && !none)
                 r = build_cache_prune(engine->builder->cache, &prune, release_chain, engine, &ids,
                                       &bytes, err);
         if (r < 0)
                 return r;
-        answer = json_object_new_object();
-        list = json_object_new_array();
+        if (ids)
+                list = json_object_new_array();
         for (char **id = ids; id && *id; id++)
                 (void)json_object_array_add(list, json_object_new_string(*id));
-        json_put(answer, "CachesDeleted", ids ? list : NULL);
-        if (!ids)
-                (void)json_object_put(list);
+        answer = json_object_new_object();
+        json_put(answer, "CachesDeleted", list);
         json_put_int(answer, "SpaceReclaimed", bytes);
         json_add_object(json, answer);
         return 0;

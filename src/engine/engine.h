@@ -119,7 +119,12 @@ int engine_image_import(Engine *engine, int fd, const char *name, const char *me
 int engine_image_tag(Engine *engine, const char *source, const char *target, Error *err);
 int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json,
                         Error *err);
-int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err);
+typedef struct ImageListOptions {
+        bool all;
+        bool shared_size, containers; /* SharedSize and Containers are counted, else -1 */
+        const Filters *filters;
+} ImageListOptions;
+int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err);
 int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err);
 int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err);
 
@@ -147,6 +152,15 @@ int engine_events_check(const Filters *filters, Error *err);
 int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
                   EventSink sink, void *data, int cancel_fd, Error *err);
 int engine_info(Engine *engine, Buf *json, Error *err);
+
+/* ---- disk: prune.c, disk-usage.c ---- */
+/* Remove what nothing uses and the filters let through, and answer as POST /…/prune does: the ids
+ * or names that went (null: none), and SpaceReclaimed in bytes. What is taken into use meanwhile
+ * stays. */
+int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
+int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
+int engine_network_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
+int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
 /* GET /system/df: LayersSize, Images, Containers, Volumes, BuildCache. types: "container", "image",
  * "volume", "build-cache", those that are wanted; empty: all. */
 int engine_disk_usage(Engine *engine, char *const *types, Buf *json, Error *err);

@@ -38,6 +38,8 @@ void image_done(Image *image);
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
 /* Every image, newest first; free each with image_done, then the array. */
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err);
+/* Bytes of all layers unpacked, each once. */
+int image_layers_size(ImageStore *store, int64_t *ret, Error *err);
 int image_tag(ImageStore *store, const char *source, const char *target, Error *err);
 
 /* One line of what a removal did: untagged or deleted, as Docker's DELETE /images answers. */

@@ -229,6 +229,19 @@ int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err) {
         return 0;
 }
 
+int image_layers_size(ImageStore *store, int64_t *ret, Error *err) {
+        STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err, "SELECT sum(size) FROM layers", "");
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r < 0)
+                return r;
+        *ret = sqlite3_column_int64(statement, 0); /* NULL, where there is none, is 0 */
+        return 0;
+}
+
 /* ---- tags ---- */
 
 int image_target_name(const char *target, char **ret, Error *err) {
