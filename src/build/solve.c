@@ -241,14 +241,52 @@ static int check_base(const StageState *stage, Error *err) {
         return 0;
 }
 
+static int dispatch(StageState *stage, Error *err);
+
+/* Triggers of an image's ONBUILD may name stages that nothing else does. */
+static int dispatch_needs(StageState *stage, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < stage->stage->need_count; i++) {
+                StageState *needed = &stage->solver->stages[stage->stage->needs[i]];
+
+                if (!needed->wanted)
+                        r = dispatch(needed, err);
+        }
+        return r;
+}
+
+/* Images that only its triggers name. */
+static int dispatch_images(StageState *stage, Error *err) {
+        Solver *solver = stage->solver;
+        size_t images = solver->image_count;
+        int r;
+
+        for (size_t i = 0; i < stage->stage->input_count; i++)
+                want_image(solver, &stage->stage->inputs[i]);
+        if (images == solver->image_count)
+                return 0;
+        r = find_images(solver, images, err);
+        /* The list may have moved. */
+        for (size_t i = 0; i < solver->count; i++) {
+                StageState *moved = &solver->stages[i];
+                const char *name =
+                        moved->image ? input_image_name(solver, &moved->stage->base) : NULL;
+
+                if (name)
+                        moved->image = solver_image(solver, name, moved->stage->base.platform);
+        }
+        return r;
+}
+
 static int dispatch(StageState *stage, Error *err) {
         Solver *solver = stage->solver;
         const Input *base = &stage->stage->base;
         const char *name = input_image_name(solver, base);
         const ImageConfig *config = NULL;
-        size_t images = solver->image_count;
         int r;
 
+        stage->wanted = true;
         stage->image = name ? solver_image(solver, name, base->platform) : NULL;
         r = check_base(stage, err);
         if (r < 0)
@@ -262,21 +300,8 @@ static int dispatch(StageState *stage, Error *err) {
                 return r;
         stage->steps = NEW_ARRAY(StepState, stage->plan.step_count + 1);
         stage->missing = stage->plan.step_count;
-        /* What the triggers of an image's ONBUILD add. */
-        for (size_t i = 0; i < stage->stage->input_count; i++)
-                want_image(solver, &stage->stage->inputs[i]);
-        if (images == solver->image_count)
-                return 0;
-        r = find_images(solver, images, err);
-        /* The list may have moved. */
-        for (size_t i = 0; i <= stage->index; i++) {
-                StageState *moved = &solver->stages[i];
-
-                name = moved->image ? input_image_name(solver, &moved->stage->base) : NULL;
-                if (name)
-                        moved->image = solver_image(solver, name, moved->stage->base.platform);
-        }
-        return r;
+        r = dispatch_images(stage, err);
+        return r < 0 ? r : dispatch_needs(stage, err);
 }
 
 /* "[build 2/5] RUN make": the steps that make layers are counted, and FROM. */
@@ -311,10 +336,10 @@ static int dispatch_all(Solver *solver, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].stage->reachable)
+                if (solver->stages[i].stage->reachable && !solver->stages[i].wanted)
                         r = dispatch(&solver->stages[i], err);
         for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].stage->reachable)
+                if (solver->stages[i].wanted)
                         name_steps(&solver->stages[i], &number);
         if (r < 0)
                 return r;
@@ -496,7 +521,7 @@ static int run_needed(Solver *solver, Error *err) {
 
         need(&solver->stages[plan_target(solver->plan)]);
         for (size_t i = 0; i < solver->count; i++)
-                if (solver->stages[i].stage->reachable)
+                if (solver->stages[i].wanted)
                         tell_unneeded(&solver->stages[i]);
         for (size_t i = 0; r == 0 && i < solver->count; i++) {
                 StageState *stage = &solver->stages[i];
@@ -554,7 +579,7 @@ static void finish(Solver *solver, SolveResult *ret) {
                 const Input *base = &stage->stage->base;
                 const ImageConfig *below;
 
-                if (!stage->stage->reachable)
+                if (!stage->wanted)
                         continue;
                 if (base->kind == INPUT_STAGE)
                         below = &solver->stages[base->stage].plan.config;
@@ -592,7 +617,7 @@ int solve(Plan *plan, const SolveOptions *options, SolveResult *ret, Error *err)
         if (r == 0)
                 r = dispatch_all(&solver, err);
         for (size_t i = 0; r == 0 && i < solver.count; i++)
-                if (solver.stages[i].stage->reachable)
+                if (solver.stages[i].wanted)
                         r = find_stage(&solver.stages[i], err);
         if (r == 0)
                 r = run_needed(&solver, err);

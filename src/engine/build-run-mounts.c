@@ -197,6 +197,8 @@ static int make_cache(RunMounts *mounts, const RunMount *mount, const SolveInput
             (fchown(dir_fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
              fchmod(dir_fd, (mode_t)mount->mode) < 0))
                 r = error_set(err, errno, "make cache mount '%s'", mount->id);
+        if (r == 0 && is_new)
+                r = cache_mount_ready(cache, err);
         point->rw = !mount->readonly;
         return r < 0 ? r : attach(mounts, dir_fd, false, name, point, err);
 }
