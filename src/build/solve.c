@@ -352,7 +352,7 @@ static int dispatch_all(Solver *solver, Error *err) {
 static void tell_stage(const StageState *stage) {
         _cleanup_free_ char *text =
                 str_format("FROM %s", str_after(strchr(stage->name, ']') + 1, " FROM ") ?: "");
-        SolveEvent event = { .kind = SOLVE_CACHED,
+        SolveEvent event = { .kind = SOLVE_STARTED,
                              .step = stage->number,
                              .name = stage->name,
                              .instruction = text,
@@ -360,18 +360,33 @@ static void tell_stage(const StageState *stage) {
 
         event.layer = stage->image && *stage->image->key ? stage->image->key : "";
         (void)solver_event(stage->solver, &event);
+        event.kind = SOLVE_DONE;
+        (void)solver_event(stage->solver, &event);
 }
 
-static void tell_meta(StageState *stage, size_t index) {
-        SolveEvent event = { .kind = SOLVE_DONE,
+/* The layer that is topmost after a step. */
+static const char *layer_after(const StageState *stage, size_t index) {
+        for (size_t i = index + 1; i-- > 0;)
+                if (!str_empty(stage->steps[i].layer))
+                        return stage->steps[i].layer;
+        return stage->image ? stage->image->key : "";
+}
+
+/* A step that makes no layer: found with the one before it, or done as soon as it begins. */
+static void tell_meta(StageState *stage, size_t index, bool found) {
+        SolveEvent event = { .kind = found ? SOLVE_CACHED : SOLVE_STARTED,
                              .step = stage->steps[index].number,
                              .instruction = stage->plan.steps[index].text,
                              .at = stage->plan.steps[index].at,
-                             .layer = "" };
+                             .layer = layer_after(stage, index) };
 
-        if (!stage->steps[index].told)
-                (void)solver_event(stage->solver, &event);
+        if (stage->steps[index].told)
+                return;
         stage->steps[index].told = true;
+        (void)solver_event(stage->solver, &event);
+        event.kind = SOLVE_DONE;
+        if (!found)
+                (void)solver_event(stage->solver, &event);
 }
 
 /* A step that changes the configuration only has its parent's key and no layer. */
@@ -413,7 +428,7 @@ static int find_stage(StageState *stage, Error *err) {
                 if (!makes_layer(&stage->plan.steps[i])) {
                         pass_meta(stage, i, before);
                         if (found)
-                                tell_meta(stage, i);
+                                tell_meta(stage, i, true);
                         continue;
                 }
                 if (!*before)
@@ -492,7 +507,7 @@ static int run_stage(StageState *stage, Error *err) {
                         return error_set(err, ECANCELED, "the build was cancelled");
                 if (!makes_layer(step)) {
                         pass_meta(stage, i, key_before(stage, i));
-                        tell_meta(stage, i);
+                        tell_meta(stage, i, false);
                         continue;
                 }
                 r = wait_inputs(stage, step, err);
