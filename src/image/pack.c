@@ -391,8 +391,8 @@ int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
                    char ret_digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err) {
         _cleanup_(packer_done)
                 Packer packer = { .stream = pack_stream_new(out_fd), .options = options };
-        char digest[DIGEST_TEXT_MAX];
-        int64_t size;
+        char digest[DIGEST_TEXT_MAX] = "";
+        int64_t size = 0;
         int r;
 
         buf_add_str(&packer.path, "");
