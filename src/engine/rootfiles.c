@@ -115,7 +115,7 @@ int rootfs_open_image(const Container *container, int *ret_fd, Error *err) {
 int rootfs_open(const Container *container, int *ret_fd, Error *err) {
         _cleanup_strv_ char **paths = layer_paths(container);
 
-        return rootfs_mount_layers(container->engine, paths, -1, -1, ret_fd, err);
+        return rootfs_mount_layers(container->engine, paths, -1, -1, 0, ret_fd, err);
 }
 
 static int open_by_overlay(const Container *container, char *const *paths, const char *path,
