@@ -20,7 +20,9 @@ typedef struct HttpRequest {
         size_t length;
         int body_fd; /* body is what it yields up to its end, sent in chunks, if has_body_fd */
         bool has_body_fd;
-        bool upgrade; /* Connection: Upgrade, Upgrade: tcp */
+        bool upgrade;   /* Connection: Upgrade, Upgrade: tcp */
+        const int *fds; /* sent along with the request's first byte; over a Unix socket only */
+        size_t fd_count;
 } HttpRequest;
 
 /* host: "unix:///run/brig/brig.sock" or "tcp://127.0.0.1:2375" ("http://…" alike; an IPv6 address
