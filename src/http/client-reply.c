@@ -252,6 +252,22 @@ ssize_t http_reply_read(HttpReply *reply, void *data, size_t size, Error *err) {
         return (ssize_t)length;
 }
 
+/* Between two chunks the end of the one before may lie in the input: it says nothing yet. */
+static bool line_waits(const HttpReply *reply) {
+        size_t skip = reply->first_chunk ? 0 : MIN(reply->input.length, (size_t)2);
+
+        return reply->input.length > skip &&
+               memchr(reply->input.data + skip, '\n', reply->input.length - skip);
+}
+
+int http_reply_poll_fd(const HttpReply *reply) {
+        bool waits = reply->framing == FRAMING_CHUNKED && reply->left == 0
+                             ? line_waits(reply)
+                             : reply->input.length > 0;
+
+        return reply->ended || waits ? -1 : reply->fd;
+}
+
 int http_reply_read_all(HttpReply *reply, size_t limit, Buf *buf, Error *err) {
         for (;;) {
                 ssize_t got;
