@@ -3,6 +3,8 @@
  * `cache.db`, beside layers/<id>/fs; knows no images, no containers, no solver. Thread-safe. */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/error.h"
 #include "build/tree.h"
 #include "format/digest.h"
@@ -11,8 +13,9 @@
 typedef struct BuildCache BuildCache;
 
 /* dir_fd: <data root>/build, stays the caller's until build_cache_free. Makes layers/ and mounts/;
- * removes what no record names (of a daemon that was killed). synchronous=NORMAL: a power cut may
- * lose the newest records, whose layers then go. */
+ * removes what no record names (of a daemon that was killed). A power cut may lose the newest
+ * records, whose layers then go. A database that is damaged or another program's is moved to
+ * cache.db.bad and the cache begins anew: the log says so, it is no error. */
 int build_cache_open(int dir_fd, BuildCache **ret, Error *err);
 BuildCache *build_cache_free(BuildCache *cache);
 DEFINE_CLEANUP(BuildCache *, build_cache_free)
@@ -26,6 +29,8 @@ typedef struct CacheRecord {
         int64_t size;                /* bytes of the layer */
         int64_t created_at, used_at; /* ns since 1970 */
         int64_t uses;
+        const char *place; /* put: as build_cache_explain has it, whose parts are now built; or
+                              NULL. Borrowed; find sets it to NULL */
 } CacheRecord;
 void cache_record_done(CacheRecord *record);
 
@@ -34,10 +39,12 @@ void cache_record_done(CacheRecord *record);
  * layer until cache_release. */
 int build_cache_find(BuildCache *cache, const char *key, CacheRecord *ret, Error *err);
 /* Records a result under each of keys (NULL-terminated); a key that is there is replaced. The layer
- * is held as by find. layer: an id for which build_cache_layer_new was called and which is
- * finished. */
+ * is held as by find; the first put of a new layer takes its hold over, so that one release is due
+ * for both. layer: an id for which build_cache_layer_new was called and which is finished; or "";
+ * or a chain id. size -1: is counted here. created_at, used_at 0: now. */
 int build_cache_put(BuildCache *cache, char *const *keys, const CacheRecord *record, Error *err);
-/* Lets a layer that find or put held be collected again. */
+/* Lets a layer that find or put held be collected again; one call a hold. By the id that it had
+ * when it was held or by the one that it has now; "" and NULL are fine. */
 void build_cache_release(BuildCache *cache, const char *layer);
 
 /* ---- layers: layers/<id>/fs, in overlayfs's form ---- */
@@ -50,16 +57,21 @@ int build_cache_layer_moved(BuildCache *cache, const char *id, const char *chain
 int build_cache_chains(BuildCache *cache, char ***ret, Error *err);
 
 /* ---- why a step is run ---- */
-/* What a step's key was made of: "instruction" → digest, "base" → digest, "arg VERSION" → digest,
- * "file src/main.c" → digest … */
+/* What a step's key was made of: "instruction" → digest, "base" (the image that the stage begins
+ * with), "before" (the result of the step before), "arg VERSION", "from build" (a stage or image
+ * that it takes files of), "file src/main.c" … Another name is shown as it is. */
 typedef struct CacheParts {
         Pairs items;
-        bool cut; /* more files than are kept (4096): the rest is in one sum */
+        bool cut;     /* more files than are kept (4096): the rest is in one sum */
+        size_t files; /* of cache_parts_file */
+        char rest[DIGEST_TEXT_MAX];
 } CacheParts;
+/* An EntrySink whose data is a CacheParts: adds "file <path>". */
+void cache_parts_file(void *parts, const char *path, const char *digest);
 /* Compares with what was kept for this place last, keeps the new parts, and says in one line what
  * differs: "the instruction changed", "file src/main.c changed (and 3 more)", "file x is new", "the
- * step before it ran", "it was never built here", "its layer was collected". The caller's; NULL:
- * nothing differs, so the record was collected. */
+ * step before it ran", "it was never built here"; and where nothing differs "its layer was
+ * collected", or "its last run did not finish" where no put named the place since. The caller's. */
 int build_cache_explain(BuildCache *cache, const char *place, const CacheParts *parts,
                         char **ret_why, Error *err);
 void cache_parts_done(CacheParts *parts);
@@ -67,18 +79,25 @@ void cache_parts_done(CacheParts *parts);
 /* ---- files ---- */
 /* Of regular files on this host; what was not asked for within 30 days goes at open. */
 FileMemo build_cache_memo(BuildCache *cache);
+/* Commits what was put into it, which is else done every 1000 files, by build_cache_put, and by
+ * build_cache_free. For a build's end. */
+void build_cache_flush(BuildCache *cache);
 
 /* ---- RUN --mount=type=cache: mounts/<id>/fs ---- */
 typedef struct CacheMount CacheMount;
 /* sharing as the mount says. SHARED: everybody has the same directory. LOCKED: waits until nobody
  * has it; asks cancelled meanwhile (-ECANCELED). PRIVATE: one that nobody has, a new one where all
- * are taken. id: the mount's, any text. *ret_new: it is empty and the caller fills it. */
+ * are taken. SHARED never gets what another has LOCKED or PRIVATE. id: the mount's, any text.
+ * *ret_new: it is empty, and the caller calls cache_mount_ready when it is filled. */
 typedef enum MountSharing { MOUNT_SHARED, MOUNT_PRIVATE_, MOUNT_LOCKED } MountSharing;
 int build_cache_mount(BuildCache *cache, const char *id, MountSharing sharing,
                       bool (*cancelled)(void *data), void *data, CacheMount **ret, int *ret_fd,
                       bool *ret_new, Error *err);
 /* The directory below the data root, "build/mounts/<name>/fs"; borrowed. */
 const char *cache_mount_path(const CacheMount *mount);
+/* A new one has the content that it begins with: it stays, and others may have it, too. Released
+ * (or the daemon killed) before that it goes. */
+int cache_mount_ready(CacheMount *mount, Error *err);
 /* Gives it back; its size is counted anew, later. NULL is fine. */
 CacheMount *cache_mount_release(CacheMount *mount);
 
@@ -93,12 +112,14 @@ void cache_entries_free(CacheEntry *entries, size_t count);
 int build_cache_list(BuildCache *cache, CacheEntry **ret, size_t *ret_count, Error *err);
 typedef struct CachePrune {
         bool all;         /* else what an image shares and cache mounts stay */
-        int64_t keep;     /* bytes that may stay, the oldest use goes first; 0: nothing stays */
+        int64_t keep;     /* bytes that may stay of what may go, the oldest use goes first; 0:
+                             nothing stays */
         int64_t until;    /* only what was not used since, ns since 1970; 0: whatever */
         char *const *ids; /* only these, or NULL */
 } CachePrune;
 /* What is in use stays. ret_ids: the caller's. release(data, chain): the image store's layer is
- * needed no more. */
+ * needed no more; called without a lock, so a caller that moves layers meanwhile looks at
+ * build_cache_chains. *ret_bytes counts what was this cache's own: layers and mounts that went. */
 int build_cache_prune(BuildCache *cache, const CachePrune *prune,
                       void (*release)(void *data, const char *chain), void *data, char ***ret_ids,
                       int64_t *ret_bytes, Error *err);

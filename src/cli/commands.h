@@ -9,13 +9,15 @@ extern const Command run_command, create_command, start_command;
 /* containers.c */
 extern const Command stop_command, restart_command, kill_command, rm_command, pause_command,
         unpause_command, wait_command, rename_command, top_command, port_command;
+/* changes.c */
+extern const Command commit_command, diff_command, export_command;
 /* ps.c, logs.c, exec.c */
 extern const Command ps_command, logs_command, exec_command, attach_command;
 /* inspect.c */
 extern const Command inspect_command, container_inspect_command, image_inspect_command,
         network_inspect_command, volume_inspect_command;
-/* check.c */
-extern const Command build_command;
+/* build-command.c, builder.c */
+extern const Command build_command, builder_prune_command;
 /* images.c, image-archives.c */
 extern const Command pull_command, images_command, rmi_command, tag_command, history_command;
 extern const Command load_command, save_command, import_command;
@@ -26,8 +28,8 @@ extern const Command volume_create_command, volume_ls_command, volume_rm_command
 /* prune.c */
 extern const Command container_prune_command, image_prune_command, network_prune_command,
         volume_prune_command, system_prune_command;
-/* system.c, events.c */
-extern const Command version_command, info_command, events_command;
+/* system.c, events.c, df.c */
+extern const Command version_command, info_command, events_command, df_command;
 
 /* Opens a wait for the container: condition "next-exit" and the like. */
 int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, Error *err);
@@ -41,6 +43,10 @@ int wait_code(json_object *answer);
 int stream_attach(Stream *stream, const char *id, const char *keys, Error *err);
 /* The option's value, or config.json's; NULL: the usual keys. */
 const char *chosen_detach_keys(Cli *cli, const char *option);
+
+/* Writes the reply's body to the file, which appears whole or not at all; NULL: to standard output.
+ * failure: what comes before an error of the file. */
+int reply_to_file(HttpReply *reply, const char *output, const char *failure, Error *err);
 
 /* Adds a text member to a row. */
 void row_put(json_object *row, const char *name, const char *text);

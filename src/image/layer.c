@@ -7,8 +7,8 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/id.h"
-#include "image/sql.h"
 #include "image/store.h"
+#include "sql/sql.h"
 
 void layer_done(Layer *layer) {
         free(layer->media_type);

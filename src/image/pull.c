@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "image/assembly.h"
 #include "image/session.h"
-#include "image/sql.h"
+#include "sql/sql.h"
 
 #define PARALLEL_MAX 3
 #define PIPE_SIZE (1 << 20)

@@ -4,8 +4,8 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "format/reference.h"
-#include "image/sql.h"
 #include "image/store.h"
+#include "sql/sql.h"
 
 #define CONFIG_MAX (8u << 20)
 

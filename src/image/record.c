@@ -8,8 +8,8 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "image/sql.h"
 #include "image/store.h"
+#include "sql/sql.h"
 
 #define SQL_IN_USE                                                                                 \
         "SELECT 1 FROM images WHERE id=?1 UNION ALL SELECT 1 FROM images WHERE manifest=?1"        \

@@ -2,8 +2,8 @@
  * /images/{name}. Images know no children here: no build keeps its steps as images. */
 #include "base/id.h"
 #include "format/reference.h"
-#include "image/sql.h"
 #include "image/store.h"
+#include "sql/sql.h"
 
 static const JsonField removal_fields[] = {
         JSON_FIELD(ImageRemoval, "Untagged", JSON_STRING, untagged, JSON_OMIT_EMPTY),

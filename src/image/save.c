@@ -5,7 +5,7 @@
 #include "format/reference.h"
 #include "format/tar.h"
 #include "image/assembly.h"
-#include "image/sql.h"
+#include "sql/sql.h"
 
 typedef struct SavedImage {
         Image image;

@@ -4,12 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "image/sql.h"
+#include "sql/sql.h"
 
 static const char schema[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA "
@@ -195,19 +194,6 @@ static int reconcile(ImageStore *store, Error *err) {
         return r < 0 ? r : each_entry(store->blobs_fd, check_blob, store, err);
 }
 
-static int open_database(ImageStore *store, Error *err) {
-        char link[64], path[PATH_MAX];
-        _cleanup_free_ char *file = NULL;
-        ssize_t n;
-
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", store->root_fd);
-        n = readlink(link, path, sizeof(path) - 1);
-        if (n < 0)
-                return error_set(err, errno, "find the image store's path");
-        file = str_format("%.*s/images.db", (int)n, path);
-        return sql_open(file, schema, &store->db, err);
-}
-
 static int open_directories(ImageStore *store, int root_fd, Error *err) {
         int r = 0;
 
@@ -239,7 +225,7 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
         };
         r = open_directories(store, root_fd, err);
         if (r == 0)
-                r = open_database(store, err);
+                r = sql_open_at(store->root_fd, "images.db", schema, &store->db, err);
         if (r == 0)
                 r = reconcile(store, err);
         if (r < 0)

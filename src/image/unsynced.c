@@ -1,7 +1,7 @@
 /* unsynced.c: layers whose files are not durable yet, as the steps of a build leave them. See
  * store.h. */
 #include "base/log.h"
-#include "image/sql.h"
+#include "sql/sql.h"
 #include "image/store.h"
 
 static int list_unsynced(ImageStore *store, char ***ret, Error *err) {

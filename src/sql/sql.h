@@ -1,4 +1,4 @@
-/* sql.h: the few calls of SQLite that the store makes. Knows no tables. */
+/* sql.h: the few calls of SQLite that the image store and the build cache make. Knows no tables. */
 #pragma once
 
 #include <sqlite3.h>
@@ -7,7 +7,13 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-int sql_open(const char *path, const char *schema, sqlite3 **ret, Error *err);
+/* The file `name` of the directory dir_fd, made where it isn't, by one connection that one thread
+ * uses at a time; name NULL: one in memory. schema is run first. A full disk and a file that
+ * another process has locked are unavailable, a damaged file and what is no database are -EUCLEAN,
+ * here and below. */
+int sql_open_at(int dir_fd, const char *name, const char *schema, sqlite3 **ret, Error *err);
+/* What the last call of SQLite failed of, for those that are made directly. */
+int sql_error(sqlite3 *db, Error *err, const char *what);
 void sql_close(sqlite3 *db); /* with its statements; NULL is fine */
 
 /* Compiles sql, unless that was done before, and binds its parameters: types has a letter each, t
@@ -19,10 +25,14 @@ int sql_prepare(sqlite3 *db, sqlite3_stmt **ret, Error *err, const char *sql, co
 int sql_step(sqlite3_stmt *statement, Error *err);
 /* Compiles, binds and runs a statement without rows. */
 int sql_run(sqlite3 *db, Error *err, const char *sql, const char *types, ...);
-/* Ends a transaction: commits if r is 0, else takes everything back and returns r. */
-int sql_end(sqlite3 *db, int r, Error *err);
 /* Runs a PRAGMA, which takes effect when it is compiled, so each time anew. */
 int sql_set(sqlite3 *db, const char *pragma, Error *err);
+/* Sets *ret to the first column of the first row, 0 where there is none. */
+int sql_number(sqlite3 *db, int64_t *ret, Error *err, const char *sql, const char *types, ...);
+/* A transaction: begin, then end with what came of it: commits 0, else rolls back. Returns r or the
+ * error of the commit. */
+int sql_begin(sqlite3 *db, Error *err);
+int sql_end(sqlite3 *db, int r, Error *err);
 /* A column as text that the caller frees; NULL stays NULL. */
 char *sql_text(sqlite3_stmt *statement, int column);
 
