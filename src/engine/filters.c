@@ -77,12 +77,13 @@ int filter_time(const Filters *filters, const char *key, int64_t *ret, Error *er
 }
 
 int filter_bool(const Filters *filters, const char *key, bool otherwise, bool *ret, Error *err) {
-        char *const *value = filters_get(filters, key);
+        char *const *values = filters_get(filters, key);
 
-        *ret = value ? filter_is_true(value[0]) : otherwise;
-        if (value && (!filter_is_bool(value[0]) || value[1]))
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid filter '%s=%s': give one of true and false", key,
-                                  value[0]);
+        for (char *const *value = values; value && *value; value++)
+                if (!filter_is_bool(*value) || filter_is_true(*value) != filter_is_true(values[0]))
+                        return error_kind(err, ERROR_INVALID,
+                                          "invalid filter '%s=%s': give one of true and false", key,
+                                          *value);
+        *ret = values ? filter_is_true(values[0]) : otherwise;
         return 0;
 }

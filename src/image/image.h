@@ -40,6 +40,9 @@ int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err);
 /* Bytes of all layers unpacked, each once. */
 int image_layers_size(ImageStore *store, int64_t *ret, Error *err);
+/* Those of one, by its chain id; *ret_image: an image has it. not_found. */
+int image_layer_size(ImageStore *store, const char *chain, int64_t *ret, bool *ret_image,
+                     Error *err);
 int image_tag(ImageStore *store, const char *source, const char *target, Error *err);
 
 /* One line of what a removal did: untagged or deleted, as Docker's DELETE /images answers. */
