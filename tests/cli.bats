@@ -106,7 +106,7 @@ refused() {
   refused 1 "'--cache-from' is not done yet: the daemon's own cache is always used" brig build --cache-from type=gha .
   refused 1 "'--memory' is not done yet: limit the daemon's own cgroup" brig build -m 1g .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
-  refused 1 "'brig container prune' is not done yet" brig container prune
+  refused 1 "'brig container stats' is not done yet" brig container stats
   refused 125 "'--gpus' is not done yet" brig run --gpus all image
   refused 1 "'--tree' is not done yet" brig images --tree
   refused 1 "TLS to the daemon is not done yet" brig --tlsverify ps

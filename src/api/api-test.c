@@ -44,7 +44,8 @@ TEST(versions) {
 }
 
 TEST(not_served) {
-        ASK("POST /v1.41/commit", 501, "{\"message\":\"commit is not supported by brig yet\"}\n");
+        ASK("POST /v1.41/containers/c/update", 501,
+            "{\"message\":\"update is not supported by brig yet\"}\n");
         ASK("POST /images/a/b/push", 501, "{\"message\":\"push is not supported by brig yet\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
