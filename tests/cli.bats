@@ -314,8 +314,8 @@ plain='#1 [1/2] FROM busybox
   [ "$(brig builder prune -af --keep-storage 1g --filter until=24h)" = $'Deleted build cache objects:\none\ntwo\n\nTotal reclaimed space: 1.235MB' ]
   [ "$(tail -1 "$got" | jq -c .query)" = '{"all":["1"],"keep-storage":["1073741824"],"filters":["{\"until\":{\"24h\":true}}"]}' ]
   run brig builder prune <<< n
-  [ "$status" -eq 1 ]
-  [[ $output == *'[y/N] builder prune has been cancelled' ]]
+  [ "$status" -eq 0 ]
+  [[ $output == *'[y/N] ' ]]
   run brig system df
   [ "${lines[1]}" = 'Images          1         1         2MB       500kB (25%)' ]
   [ "${lines[4]}" = 'Build Cache     2         1         10kB      7kB' ]

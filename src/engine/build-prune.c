@@ -67,7 +67,7 @@ static int read_filters(const Filters *filters, CachePrune *ret, bool *ret_none,
                 "id", "label", "label!", "until", "unused-for", NULL
         };
         static const Pairs no_labels;
-        int64_t until, unused;
+        int64_t until = 0, unused = 0;
         int r = filters_check(filters, accepted, err);
 
         if (r == 0)

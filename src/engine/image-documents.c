@@ -358,8 +358,8 @@ static json_object *summaries(Engine *engine, const ImageListOptions *options, c
 int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err) {
         static const Filters none;
         ImageFilter filter = { 0 };
-        Image *images;
-        size_t count, kept = 0;
+        Image *images = NULL;
+        size_t count = 0, kept = 0;
 
         /* options->all adds untagged parents of builds, which this store has none of. */
         int r = filter_prepare(engine, options->filters ?: &none, &filter, err);

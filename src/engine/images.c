@@ -206,9 +206,9 @@ int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error 
         static const char *const accepted[] = { "dangling", "until", NULL };
         PruneAnswer answer = { .kind = "image", .member = "ImagesDeleted" };
         PruneFilter filter;
-        Image *images;
-        size_t count;
-        bool dangling;
+        Image *images = NULL;
+        size_t count = 0;
+        bool dangling = true;
 
         int r = prune_filter_read(filters, accepted, &filter, err);
         if (r == 0)

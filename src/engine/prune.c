@@ -151,7 +151,7 @@ int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error
         PruneFilter filter;
         VolumeInfo *volumes;
         size_t count;
-        bool all;
+        bool all = false;
 
         int r = prune_filter_read(filters, accepted, &filter, err);
         if (r == 0)
