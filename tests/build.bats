@@ -6,7 +6,7 @@ setup_file() {
   make_host
   start_daemon
   load_busybox
-  export root host_pid daemon_pid DOCKER_BUILDKIT=0
+  export root host_pid daemon_pid
 }
 
 teardown_file() {
@@ -25,6 +25,7 @@ setup() {
 dockerfile() { cat >"$context/Dockerfile"; }
 # build ARG...: brig build of the context, its plain progress in $output.
 build() { run brig build --progress plain "$@" "$context"; }
+no_monitor() { ! pgrep -f "brig-monitor.*$root" >/dev/null; }
 in_image() { brig run --rm "$@"; }
 
 @test "docker build: steps, image, tag; the image runs" {
@@ -37,14 +38,14 @@ COPY file .
 RUN echo $GREETING >>file && cat file
 CMD ["cat", "/work/file"]
 END
-  run docker build -t first .
+  run env DOCKER_BUILDKIT=0 docker build -t first .
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"Step 1/6 : FROM busybox"* && $output == *"Step 5/6 : RUN echo"* ]]
   [[ $output == *"Successfully tagged first:latest"* ]]
   [ "$(in_image first)" = $'hello\nhi' ]
   [ "$(brig image inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' first)" = "/work [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin GREETING=hi]" ]
-  run docker build -t first .
+  run env DOCKER_BUILDKIT=0 docker build -t first .
   [ "$(grep -c 'Using cache' <<<"$output")" -ge 3 ]
 }
 
@@ -171,7 +172,7 @@ RUN echo before; ls /nowhere
 END
   build; echo "$output"; [ "$status" -eq 1 ]
   [[ $output == *"/nowhere"* && $output == *"exit code: 1"* ]]
-  run docker build .
+  run env DOCKER_BUILDKIT=0 docker build .
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output == *"exit code: 1"* ]]
@@ -221,7 +222,7 @@ END
   [ "$(tar -xOf "$root/out.tar" out/file)" = data ]
   build --iidfile "$root/iid" -t named; echo "$output"; [ "$status" -eq 0 ]
   [ "$(cat "$root/iid")" = "$(brig image inspect -f '{{.Id}}' named)" ]
-  run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | docker build -q -'
+  run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | env DOCKER_BUILDKIT=0 docker build -q -'
   echo "$output"; [ "$status" -eq 0 ]
   run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | brig build -q -'
   echo "$output"; [ "$status" -eq 0 ]
@@ -250,9 +251,9 @@ END
   brig build --progress plain "$context" >"$root/left" 2>&1 3>&- &
   local client=$!
   wait_until grep -q begun "$root/left"
-  kill -INT "$client"
+  kill -TERM "$client" # a shell starts what it puts into the background without SIGINT
   wait "$client" || true
-  wait_until bash -c "! pgrep -f 'brig-monitor.*$root' >/dev/null"
+  wait_until no_monitor
   run grep -F "$root/run/build" /proc/self/mountinfo
   [ "$status" -eq 1 ]
 }

@@ -100,6 +100,7 @@ TEST(outputs) {
         ASSERT_SPEC(output, "type=docker", "docker||");
         ASSERT_SPEC(output, "type=docker,dest=x", "docker|x|");
         ASSERT_SPEC(output, "type=image,\"name=a,b:1\",push=false", "image||a+b:1");
+        ASSERT_SPEC(output, "type=image,name=", "image||");
         ASSERT_SPEC(output, "type=image,dest=x",
                     "invalid output 'type=image,dest=x': type=image has no dest: type=oci or "
                     "type=docker has one");

@@ -157,7 +157,7 @@ static int set_output(void *data, const char *key, const char *value, Error *err
         } else if (str_equal(key, "name")) {
                 _cleanup_strv_ char **names = str_split(value, ',');
 
-                for (char **name = names; *name; name++)
+                for (char **name = names; name && *name; name++)
                         strv_add(&spec->names, *name);
         } else if (str_equal(key, "push")) {
                 return set_flag(key, value, false, "build with a tag, then push that", err);

@@ -51,7 +51,7 @@ static void set_number(char *field, size_t width, uint64_t value) {
 }
 
 static void set_text(char *field, size_t width, const char *text) {
-        memcpy(field, text, MIN(strlen(text), width));
+        memcpy(field, text, strnlen(text, width)); /* a full field has no NUL */
 }
 
 static int put_header(TarWriter *writer, const char *name, const char *link, char type,
