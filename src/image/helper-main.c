@@ -17,6 +17,7 @@ static const struct {
         { "unpack", job_unpack },
         { "stage", job_stage },
         { "fetch", job_fetch },
+        { "compress", job_compress },
 };
 
 static int usage(void) {

@@ -7,3 +7,4 @@
 int job_unpack(Error *err);
 int job_stage(Error *err);
 int job_fetch(Error *err);
+int job_compress(Error *err);

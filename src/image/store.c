@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "image/origin.h"
 #include "image/sql.h"
 
 static const char schema[] =
@@ -31,7 +32,12 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS holds(holder TEXT NOT NULL, chain TEXT NOT NULL REFERENCES "
         "layers(chain),"
         " PRIMARY KEY(holder, chain));"
-        "CREATE INDEX IF NOT EXISTS holds_chain ON holds(chain);";
+        "CREATE INDEX IF NOT EXISTS holds_chain ON holds(chain);"
+        "CREATE TABLE IF NOT EXISTS origins(blob TEXT NOT NULL, registry TEXT NOT NULL, repository "
+        "TEXT NOT NULL,"
+        " PRIMARY KEY(blob, registry, repository));"
+        "CREATE TABLE IF NOT EXISTS packed(plain TEXT PRIMARY KEY, digest TEXT NOT NULL, size "
+        "INTEGER NOT NULL);";
 
 typedef struct Pin {
         unsigned users;
@@ -184,6 +190,8 @@ static int reconcile(ImageStore *store, Error *err) {
 
         if (r == 0)
                 r = store_set_aside(store, err);
+        if (r == 0)
+                r = origins_expire(store, err);
         if (r == 0)
                 r = each_entry(store->partial_fd, blob_partial_expire, store, err);
         if (r == 0)
