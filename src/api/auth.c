@@ -62,3 +62,8 @@ void api_registry_auth(const ApiRequest *request, RegistryAuth *ret) {
 void api_registry_auth_done(RegistryAuth *auth) {
         json_done(&auth_table, auth);
 }
+
+void api_registry_refused(Error *err) {
+        if (err->kind == ERROR_UNAUTHORIZED)
+                err->kind = ERROR_INTERNAL;
+}

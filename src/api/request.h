@@ -95,6 +95,10 @@ int on_image_create(ApiRequest *request, Error *err); /* transfer.c */
 int on_image_load(ApiRequest *request, Error *err);
 int on_image_save(ApiRequest *request, Error *err);
 int on_image_save_one(ApiRequest *request, Error *err);
+int on_image_push(ApiRequest *request, Error *err); /* registry.c */
+int on_auth(ApiRequest *request, Error *err);
+int on_distribution(ApiRequest *request, Error *err);
+int on_image_search(ApiRequest *request, Error *err);
 int on_network_list(ApiRequest *request, Error *err); /* networks.c */
 int on_network_inspect(ApiRequest *request, Error *err);
 int on_network_create(ApiRequest *request, Error *err);
