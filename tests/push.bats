@@ -272,6 +272,19 @@ END
   [[ $output == *'Layer already exists'* ]]
 }
 
+@test "a layer of several pieces (PATCH) comes back the same" {
+  image_of 127.0.0.1:5000/large 'head -c 140000000 /dev/urandom >large'
+  id=$(id_of 127.0.0.1:5000/large)
+  run brig push 127.0.0.1:5000/large
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output =~ Pushed ]]
+  brig rmi -f "$id"
+  brig pull -q 127.0.0.1:5000/large
+  [ "$(id_of 127.0.0.1:5000/large)" = "$id" ]
+  brig rmi -f "$id"
+}
+
 @test "layers that a push without a manifest left behind are not sent again" {
   image_of base:half 'head -c 3000000 /dev/urandom >half'
   brig tag base:half 127.0.0.1:5000/half

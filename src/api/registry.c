@@ -79,7 +79,7 @@ int on_image_search(ApiRequest *request, Error *err) {
         RegistryAuth auth = { 0 };
         _cleanup_buf_ Buf json = { 0 };
         const char *term = api_query(request, "term");
-        int limit, r = api_filters(request, &filters, err);
+        int limit = 0, r = api_filters(request, &filters, err);
 
         if (r == 0)
                 r = read_limit(request, &limit, err);
