@@ -260,7 +260,7 @@ END
 @test "a push over connections that break comes through" {
   image_of base:broken 'head -c 30000000 /dev/urandom >big'
   brig tag base:broken 127.0.0.1:5001/broken
-  on_host python3 "$top/tests/relay.py" 5001 5000 4000000 3>&- &
+  nsenter --target "$host_pid" --net --mount -- python3 "$top/tests/relay.py" 5001 5000 4000000 3>&- &
   relay=$!
   wait_until on_host curl -s -o /dev/null http://127.0.0.1:5001/v2/
   run brig push 127.0.0.1:5001/broken
