@@ -263,6 +263,38 @@ int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err)
         return document(0, json, "[]");
 }
 
+int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
+                      ImageProgressFn progress, void *data, Error *err) {
+        note("push %s %s", name, auth->username ?: "-");
+        if (str_equal(name, "nothing"))
+                return error_kind(err, ERROR_NOT_FOUND, "no such thing");
+        (void)progress(data, &(ImageProgress){ .id = "aa", .status = "Preparing" });
+        (void)progress(data, &(ImageProgress){ .aux = "{\"Tag\":\"v1\"}" });
+        return str_equal(name, "i:v1") ? 0 : error_kind(err, ERROR_FORBIDDEN, "denied: no");
+}
+
+int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, char **ret_token,
+                Error *err) {
+        note("auth %s %s %s", address ?: "-", auth->username ?: "-", auth->password ?: "-");
+        if (str_equal(auth->password, "wrong"))
+                return error_kind(err, ERROR_UNAUTHORIZED, "unauthorized: incorrect");
+        *ret_token = str_copy(str_equal(auth->password, "token") ? "a \"token\"" : NULL);
+        return 0;
+}
+
+int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
+                        Error *err) {
+        note("distribution %s %s", name, auth->username ?: "-");
+        return document(0, json, "{}");
+}
+
+int engine_image_search(Engine *engine, const char *term, int limit, const Filters *filters,
+                        const RegistryAuth *auth, Buf *json, Error *err) {
+        note("search %s %d %s", term, limit,
+             filters_get(filters, "stars") ? filters_get(filters, "stars")[0] : "-");
+        return document(0, json, "[]");
+}
+
 int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
                           char **ret_warning, Error *err) {
         note("network %s %s", create->name, create->driver ?: "-");

@@ -107,6 +107,10 @@ int on_image_save_one(ApiRequest *request, Error *err);
 int on_container_export(ApiRequest *request, Error *err);
 int on_build(ApiRequest *request, Error *err); /* build.c */
 int on_build_prune(ApiRequest *request, Error *err);
+int on_image_push(ApiRequest *request, Error *err); /* registry.c */
+int on_auth(ApiRequest *request, Error *err);
+int on_distribution(ApiRequest *request, Error *err);
+int on_image_search(ApiRequest *request, Error *err);
 int on_network_list(ApiRequest *request, Error *err); /* networks.c */
 int on_network_inspect(ApiRequest *request, Error *err);
 int on_network_create(ApiRequest *request, Error *err);

@@ -142,6 +142,20 @@ int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json
 int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err);
 int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err);
 
+/* ---- registries: image-registry.c ---- */
+/* name: as image_push has it. */
+int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
+                      ImageProgressFn progress, void *data, Error *err);
+/* address: "https://index.docker.io/v1/", "host:port"; NULL or "": Docker Hub. *ret_token: an
+ * identity token or NULL, the caller's. */
+int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, char **ret_token,
+                Error *err);
+int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
+                        Error *err);
+/* limit 0: 25. */
+int engine_image_search(Engine *engine, const char *term, int limit, const Filters *filters,
+                        const RegistryAuth *auth, Buf *json, Error *err);
+
 /* ---- networks: networks.c ---- */
 int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
                           char **ret_warning, Error *err);

@@ -67,6 +67,7 @@ typedef struct ImageProgress {
         const char *status; /* "Pulling fs layer", "Downloading", "Extracting", "Pull complete", …
                                Docker's words */
         int64_t current, total; /* bytes; total 0: unknown, both 0: no bar */
+        const char *aux; /* a JSON document in place of all that: Docker's "aux"; NULL: none */
 } ImageProgress;
 typedef int (*ImageProgressFn)(void *data, const ImageProgress *progress);
 
@@ -85,6 +86,24 @@ typedef struct RegistryOptions {
 int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
                Error *err);
+
+/* Uploads the image of that name: repository and tag, or without a tag all tags of the repository.
+ * Layers that were compressed when they came go up as they are; plain ones are compressed. The
+ * image is known by the pushed manifest's digest afterwards. progress gets an aux of Tag, Digest
+ * and Size for each tag. */
+int image_push(ImageStore *store, const char *name, const RegistryAuth *auth,
+               const RegistryOptions *options, ImageProgressFn progress, void *data, Error *err);
+/* Asks the registry of that host ("docker.io", "127.0.0.1:5000") whether it takes the credentials.
+ * *ret_token: an identity token in place of the password, or NULL; the caller's. */
+int image_registry_login(ImageStore *store, const char *registry, const RegistryAuth *auth,
+                         const RegistryOptions *options, char **ret_token, Error *err);
+/* What a registry says about a name, as GET /distribution/{name}/json answers. */
+int image_distribution(ImageStore *store, const char *name, const RegistryAuth *auth,
+                       const RegistryOptions *options, Buf *json, Error *err);
+/* Searches the registry that the term names ("127.0.0.1:5000/word"), or Docker Hub. limit: of
+ * results, 0 for the registry's own. *ret: the registry's "results", an array; the caller's. */
+int image_search(ImageStore *store, const char *term, int limit, const RegistryAuth *auth,
+                 const RegistryOptions *options, json_object **ret, Error *err);
 
 /* Reads an archive from fd: docker-archive of both ages, OCI archive; plain, gzip or zstd. Appends
  * "Loaded image: name" or "Loaded image ID: sha256:…" lines to *loaded. */
