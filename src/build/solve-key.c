@@ -3,7 +3,7 @@
 #include "build/solve-private.h"
 
 /* Raised when the meaning of a key changes: older records are found no more. */
-#define KEY_VERSION "brig-build-1"
+#define KEY_VERSION "brig-build-2"
 
 typedef struct KeyText {
         Buf text;

@@ -275,10 +275,7 @@ static void build_done(Build *build) {
         for (Download *download = build->downloads; download;) {
                 Download *next = download->next;
 
-                close_fd(&download->fd);
-                free(download->url);
-                free(download->name);
-                free(download);
+                download_free(download);
                 download = next;
         }
         build_close_contexts(build);
