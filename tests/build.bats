@@ -115,6 +115,21 @@ END
   build -t again; [ "$(in_image again cat /a)" = "$third" ]
 }
 
+@test "--add-host, --ulimit and another id of a mount run the step again" {
+  dockerfile <<'END'
+FROM busybox
+RUN --mount=type=cache,id=one,target=/c grep -c theirs /etc/hosts >/hosts; ulimit -n >/files; echo x >>/c/n; wc -l </c/n >/n
+END
+  build -t given; [ "$status" -eq 0 ]
+  [ "$(in_image given cat /hosts /n)" = $'0\n1' ]
+  build -t given --add-host theirs:10.1.2.3; echo "$output"
+  [ "$(in_image given cat /hosts /n)" = $'1\n2' ]
+  build -t given --add-host theirs:10.1.2.3; [[ $output == *CACHED* ]]
+  build -t given --ulimit nofile=321:321; [ "$(in_image given cat /files)" = 321 ]
+  sed -i s/id=one/id=two/ Dockerfile
+  build -t given; [ "$(in_image given cat /n)" = 1 ]
+}
+
 @test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {
   printf 'FROM busybox\nRUN echo owned >/owned && chown 7:8 /owned\n' >Dockerfile
   build -t owner; [ "$status" -eq 0 ]
