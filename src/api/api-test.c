@@ -251,6 +251,18 @@ TEST(archives) {
         ASK("GET /images/get?names=nothing", 404, "{\"message\":\"No such image: nothing\"}\n");
 }
 
+TEST(what_a_container_changed) {
+        ASK("GET /containers/c/changes", 200, "null\n");
+        ask("GET /containers/c/export", "", NULL);
+        ASSERT(strstr(answer, "Content-Type: application/octet-stream\r\n"));
+        ASSERT(strstr(answer, "root"));
+        ASK("GET /containers/nothing/export", 404,
+            "{\"message\":\"No such container: nothing\"}\n");
+        ASK("POST /commit?container=c&repo=r&tag=t&changes=CMD+x", 201,
+            "{\"Id\":\"sha256:CMD x\"}\n");
+        ASK("POST /commit", 400, "{\"message\":\"give the container to commit: 'container'\"}\n");
+}
+
 TEST(networks_and_volumes) {
         ASK_JSON("POST /networks/create", "{\"Name\":\"x\",\"Driver\":\"bridge\"}", 201,
                  "{\"Id\":\"n\",\"Warning\":\"\"}\n");

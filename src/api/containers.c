@@ -109,6 +109,49 @@ int on_container_top(ApiRequest *request, Error *err) {
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
+int on_container_changes(ApiRequest *request, Error *err) {
+        _cleanup_buf_ Buf json = { 0 };
+        int r = engine_container_changes(request->engine, api_name(request), &json, err);
+
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+/* Docker's client sends null; who sends a configuration wants it merged. */
+static int refuse_body(ApiRequest *request, Error *err) {
+        _cleanup_json_ json_object *body = NULL;
+        int r = api_body_any(request, &body, err);
+
+        if (r < 0 || !body || json_object_object_length(body) == 0)
+                return r;
+        return error_kind(err, ERROR_UNSUPPORTED,
+                          "commit with a configuration in the request's body is not supported by "
+                          "brig yet: give Dockerfile instructions as 'changes'");
+}
+
+int on_commit(ApiRequest *request, Error *err) {
+        const char *repository = api_query(request, "repo");
+        _cleanup_strv_ char **changes = http_query_all(&request->query, "changes");
+        _cleanup_free_ char *name = str_empty(repository)
+                                            ? NULL
+                                            : api_image_name(repository, api_query(request, "tag"));
+        const CommitOptions options = {
+                .container = api_query(request, "container"),
+                .name = name,
+                .comment = api_query(request, "comment"),
+                .author = api_query(request, "author"),
+                .changes = changes,
+                .pause = http_query_bool(&request->query, "pause", true),
+        };
+        _cleanup_free_ char *id = NULL;
+        int r = refuse_body(request, err);
+
+        if (r == 0 && str_empty(options.container))
+                r = error_kind(err, ERROR_INVALID, "give the container to commit: 'container'");
+        if (r == 0)
+                r = engine_container_commit(request->engine, &options, &id, err);
+        return r < 0 ? r : api_answer_id(request, id, "");
+}
+
 int on_container_start(ApiRequest *request, Error *err) {
         int r = api_refuse_query(request, "checkpoint", err);
 

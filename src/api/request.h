@@ -79,6 +79,8 @@ int on_container_unpause(ApiRequest *request, Error *err);
 int on_container_rename(ApiRequest *request, Error *err);
 int on_container_resize(ApiRequest *request, Error *err);
 int on_container_remove(ApiRequest *request, Error *err);
+int on_container_changes(ApiRequest *request, Error *err);
+int on_commit(ApiRequest *request, Error *err);
 int on_container_wait(ApiRequest *request, Error *err); /* streams.c */
 int on_container_logs(ApiRequest *request, Error *err);
 int on_container_attach(ApiRequest *request, Error *err);
@@ -95,6 +97,7 @@ int on_image_create(ApiRequest *request, Error *err); /* transfer.c */
 int on_image_load(ApiRequest *request, Error *err);
 int on_image_save(ApiRequest *request, Error *err);
 int on_image_save_one(ApiRequest *request, Error *err);
+int on_container_export(ApiRequest *request, Error *err);
 int on_build(ApiRequest *request, Error *err); /* build.c */
 int on_build_prune(ApiRequest *request, Error *err);
 int on_network_list(ApiRequest *request, Error *err); /* networks.c */

@@ -1,5 +1,6 @@
-/* transfer.c: images that come and go: pull, import, load, save. The engine moves the bytes; here
- * they are tied to the connection, and progress becomes Docker's objects. */
+/* transfer.c: images that come and go: pull, import, load, save; and containers' roots: export. The
+ * engine moves the bytes; here they are tied to the connection, and progress becomes Docker's
+ * objects. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -103,12 +104,14 @@ int on_image_load(ApiRequest *request, Error *err) {
         return r < 0 ? progress_fail(&progress, r, err) : 0;
 }
 
-/* ---- save ---- */
+/* ---- save and export ---- */
 
 typedef struct Save {
         Engine *engine;
-        char **refs;
-        int fd; /* where the archive goes; the thread's */
+        char **refs;           /* images */
+        const char *container; /* or a container */
+        const char *type;      /* of the answer */
+        int fd;                /* where the archive goes; the thread's */
         int result;
         Error err;
 } Save;
@@ -116,7 +119,10 @@ typedef struct Save {
 static void *run_save(void *data) {
         Save *save = data;
 
-        save->result = engine_image_save(save->engine, save->refs, save->fd, &save->err);
+        save->result = save->container
+                               ? engine_container_export(save->engine, save->container, save->fd,
+                                                         &save->err)
+                               : engine_image_save(save->engine, save->refs, save->fd, &save->err);
         close_fd(&save->fd);
         return NULL;
 }
@@ -137,7 +143,7 @@ static int start_save(Save *save, pthread_t *ret, Error *err) {
 }
 
 /* Sends what comes out of fd; nothing at all leaves the request unanswered. */
-static int send_archive(ApiRequest *request, int fd) {
+static int send_archive(ApiRequest *request, const char *type, int fd) {
         _cleanup_free_ char *piece = alloc_zero(1, SAVE_PIECE);
 
         for (;;) {
@@ -148,7 +154,7 @@ static int send_archive(ApiRequest *request, int fd) {
                         continue;
                 if (n <= 0)
                         return (int)n;
-                r = http_begin(request->exchange, 200, "application/x-tar");
+                r = http_begin(request->exchange, 200, type);
                 if (r >= 0)
                         r = http_write(request->exchange, piece, (size_t)n);
                 if (r < 0)
@@ -156,27 +162,40 @@ static int send_archive(ApiRequest *request, int fd) {
         }
 }
 
-static int save_images(ApiRequest *request, char **refs, Error *err) {
+static int save_as(ApiRequest *request, Save *save, Error *err) {
         _cleanup_close_ int fd = -1;
-        Save save = { .engine = request->engine, .refs = refs };
         pthread_t thread;
         int ends[2], r;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return error_set(err, errno, "pipe2");
         fd = ends[0];
-        save.fd = ends[1];
-        r = start_save(&save, &thread, err);
+        save->fd = ends[1];
+        r = start_save(save, &thread, err);
         if (r < 0)
                 return r;
-        (void)send_archive(request, fd);
+        (void)send_archive(request, save->type, fd);
         close_fd(&fd); /* a client that left ends the saving */
         (void)pthread_join(thread, NULL);
-        if (save.result < 0 && http_answered(request->exchange))
+        if (save->result < 0 && http_answered(request->exchange))
                 http_abort(request->exchange);
-        if (save.result < 0 && err)
-                *err = save.err;
-        return save.result;
+        if (save->result < 0 && err)
+                *err = save->err;
+        return save->result;
+}
+
+static int save_images(ApiRequest *request, char **refs, Error *err) {
+        Save save = { .engine = request->engine, .refs = refs, .type = "application/x-tar" };
+
+        return save_as(request, &save, err);
+}
+
+int on_container_export(ApiRequest *request, Error *err) {
+        Save save = { .engine = request->engine,
+                      .container = api_name(request),
+                      .type = "application/octet-stream" };
+
+        return save_as(request, &save, err);
 }
 
 int on_image_save(ApiRequest *request, Error *err) {

@@ -369,6 +369,16 @@ static int check_instruction(const Dockerfile *file, const Instruction *instruct
         return r;
 }
 
+int dockerfile_check_trigger(const Dockerfile *file, const Instruction *instruction, Error *err) {
+        InstructionKind kind = instruction->kind;
+        if (kind == INSTRUCTION_FROM || kind == INSTRUCTION_MAINTAINER ||
+            kind == INSTRUCTION_ONBUILD)
+                return dockerfile_parse_error(file, instruction->at, err,
+                                              "%s isn't allowed as an ONBUILD trigger",
+                                              instruction_name(kind));
+        return check_instruction(file, instruction, err);
+}
+
 int dockerfile_check(const Dockerfile *file, Error *err) {
         bool staged = false;
         for (size_t i = 0; i < file->count; i++) {

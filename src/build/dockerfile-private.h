@@ -27,6 +27,7 @@ SourceRange joined_line_place(const JoinedLine *line, size_t offset);
 int dockerfile_read(const char *name, const char *text, size_t length, Dockerfile *ret, Error *err);
 /* What a single instruction must have: its arguments, flags and their values. */
 int dockerfile_check(const Dockerfile *file, Error *err);
+int dockerfile_check_trigger(const Dockerfile *file, const Instruction *instruction, Error *err);
 
 /* Reads the instruction that begins at offset. ret is empty before, and to be freed in any case. */
 int instruction_read(const Dockerfile *file, const JoinedLine *line, size_t offset,

@@ -103,6 +103,18 @@ int dockerfile_parse(const char *name, const char *text, size_t length, Dockerfi
         return r;
 }
 
+int dockerfile_parse_trigger(const char *text, Dockerfile *ret, Error *err) {
+        int r = dockerfile_read("ONBUILD", text, strlen(text), ret, err);
+        if (r < 0)
+                return r;
+        r = ret->count == 1 ? dockerfile_check_trigger(ret, &ret->instructions[0], err)
+                            : error_kind(err, ERROR_INVALID,
+                                         "onbuild trigger should be a single expression");
+        if (r < 0)
+                dockerfile_done(ret);
+        return r;
+}
+
 /* ---- errors ---- */
 
 /* An error holds some hundred bytes: so much of the file is shown. */

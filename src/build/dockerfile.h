@@ -99,6 +99,11 @@ typedef struct Dockerfile {
  * *ret is the caller's to dockerfile_done, and empty after an error. */
 int dockerfile_parse(const char *name, const char *text, size_t length, Dockerfile *ret,
                      Error *err);
+/* One instruction that ONBUILD keeps, in an image or a stage: a file of it alone, checked; neither
+ * FROM, MAINTAINER nor ONBUILD. *ret is the caller's to dockerfile_done, and empty after an error.
+ */
+int dockerfile_parse_trigger(const char *text, Dockerfile *ret, Error *err);
+
 void dockerfile_done(Dockerfile *file);
 
 const char *instruction_name(InstructionKind kind);                             /* "FROM" */

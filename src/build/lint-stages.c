@@ -1,9 +1,9 @@
 /* lint-stages.c: the checks that follow a build's stages in order, with the variables that each
  * instruction sees: what a build would expand is expanded, nothing is run. */
 #include <errno.h>
-#include <sys/utsname.h>
 
 #include "build/lint-private.h"
+#include "build/stages.h"
 #include "build/words.h"
 #include "format/reference.h"
 
@@ -51,104 +51,21 @@ static int expand(const Walk *walk, const char *word, char *const *env, char ***
         return word_expand(word, &rules, ret, err);
 }
 
-/* The nearest of the names (or of NAME=value) at a distance below 3; NULL: none, or equal. The
- * caller's. */
-static char *nearest(const char *name, char *const *names) {
-        char *best = NULL;
-        unsigned least = 3;
-
-        for (; names && *names; names++) {
-                char *other = str_copy_n(*names, strcspn(*names, "="));
-                unsigned distance = str_distance(name, other);
-
-                if (distance == 0) {
-                        free(other);
-                        free(best);
-                        return NULL;
-                }
-                if (distance < least) {
-                        least = distance;
-                        str_replace(&best, other);
-                }
-                free(other);
-        }
-        return best;
-}
-
 /* ---- before the first stage ---- */
 
-static char *machine_platform(void) {
-        struct utsname name;
-        const char *arch = uname(&name) == 0 ? name.machine : "x86_64";
-
-        return str_format("linux/%s", !strcmp(arch, "x86_64")    ? "amd64"
-                                      : !strcmp(arch, "aarch64") ? "arm64"
-                                                                 : arch);
-}
-
-static void put_platform(Walk *walk, const char *side, const char *platform) {
-        _cleanup_strv_ char **parts = str_split(platform, '/');
-        static const char *const names[] = { "OS", "ARCH", "VARIANT" };
-        _cleanup_free_ char *whole = str_format("%sPLATFORM", side);
-        size_t count = strv_length(parts);
-
-        env_put(&walk->global, whole, platform);
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
-                _cleanup_free_ char *name = str_format("%s%s", side, names[i]);
-
-                env_put(&walk->global, name, i < count ? parts[i] : "");
-        }
-}
-
 static void default_env(Walk *walk, const char *target) {
-        _cleanup_free_ char *machine = machine_platform();
-        const char *const *given = (const char *const *)walk->lint->options->build_args;
+        const LintOptions *options = walk->lint->options;
+        _cleanup_free_ char *machine = platform_machine();
 
-        put_platform(walk, "BUILD", machine);
-        put_platform(walk, "TARGET", walk->lint->options->platform ?: machine);
-        env_put(&walk->global, "TARGETSTAGE", target ?: "default");
-        for (char **slot = walk->global; given && *slot; slot++) {
-                _cleanup_free_ char *name = str_copy_n(*slot, strcspn(*slot, "="));
-                const char *value = env_get(walk->lint->options->build_args, name);
-
-                if (value) {
-                        free(*slot);
-                        *slot = str_format("%s=%s", name, value);
-                }
-        }
-}
-
-/* Adds what ARG before the first FROM gives; given NULL: by their defaults. */
-static int add_global_args(const Walk *walk, char *const *given, char ***env, Error *err) {
-        const Dockerfile *file = walk->lint->file;
-
-        for (size_t i = 0; i < file->count && file->instructions[i].kind != INSTRUCTION_FROM; i++) {
-                const Instruction *arg = &file->instructions[i];
-
-                for (size_t k = 0; arg->kind == INSTRUCTION_ARG && k + 1 < arg->word_count;
-                     k += 2) {
-                        const char *value = env_get(given, arg->words[k]);
-                        _cleanup_free_ char *made = NULL;
-
-                        if (!value && arg->has_value[k / 2]) {
-                                int r = expand(walk, arg->words[k + 1], *env, NULL, &made, err);
-
-                                if (r < 0)
-                                        return r;
-                                value = made;
-                        }
-                        if (value)
-                                env_put(env, arg->words[k], value);
-                }
-        }
-        return 0;
+        platform_args_put(&walk->global, machine, options->platform ?: machine, target,
+                          options->build_args);
 }
 
 /* FROM by the defaults alone must name an image that could be. */
 static void check_defaults(const Walk *walk) {
         _cleanup_strv_ char **env = strv_copy(walk->global);
 
-        if (add_global_args(walk, NULL, &env, NULL) < 0)
+        if (global_args_put(walk->lint->file, NULL, &env, NULL) < 0)
                 return;
         for (size_t i = 0; i < walk->count; i++) {
                 const Instruction *from = walk->stages[i].from;
@@ -177,10 +94,9 @@ static void report_from_args(const Walk *walk, const Instruction *from, char *co
                         continue;
                 for (char **one = walk->global; one && *one; one++)
                         strv_add(&known, *one);
-                hint = nearest(*unmatched, known);
+                hint = name_hint(*unmatched, known);
                 lint_report(walk->lint, from, RULE_UNDEFINED_ARG_IN_FROM, from->at,
-                            "FROM argument '%s' is not declared%s%s%s", *unmatched,
-                            hint ? " (did you mean " : "", hint ?: "", hint ? "?)" : "");
+                            "FROM argument '%s' is not declared%s", *unmatched, hint);
         }
 }
 
@@ -215,12 +131,10 @@ static int check_platform(const Walk *walk, const Stage *stage, const char *writ
         if (!names)
                 check_constant(walk, stage, platform);
         if (*platform == '\0') {
-                _cleanup_free_ char *hint = unmatched ? nearest(unmatched[0], walk->global) : NULL;
+                _cleanup_free_ char *hint = name_hint(unmatched ? *unmatched : "", walk->global);
 
                 return dockerfile_error(walk->lint->file, from->at, err,
-                                        "empty platform value from expression %s%s%s%s", written,
-                                        hint ? " (did you mean " : "", hint ?: "",
-                                        hint ? "?)" : "");
+                                        "empty platform value from expression %s%s", written, hint);
         }
         return 0;
 }
@@ -273,7 +187,7 @@ static void report_variables(const Place *place, char *const *unmatched) {
                 if (strv_has(stage->args, *unmatched) ||
                     !strncmp(*unmatched, "BUILDKIT_SBOM_SCAN_", strlen("BUILDKIT_SBOM_SCAN_")))
                         continue;
-                hint = nearest(*unmatched, stage->env);
+                hint = name_nearest(*unmatched, stage->env);
                 lint_report(place->walk->lint, place->instruction, RULE_UNDEFINED_VAR, place->at,
                             "Usage of undefined variable '$%s'%s%s%s", *unmatched,
                             hint ? " (did you mean $" : "", hint ?: "", hint ? "?)" : "");
@@ -413,7 +327,10 @@ static int on_copy(const Place *place, Error *err) {
         for (size_t i = 0; i < at->heredoc_count && r == 0; i++) {
                 _cleanup_strv_ char **unmatched = NULL;
                 _cleanup_free_ char *unused = NULL;
-                WordRules rules = { '\\', place->stage->env, false, true, false, &unmatched };
+                WordRules rules = { .escape = '\\',
+                                    .env = place->stage->env,
+                                    .plain_quotes = true,
+                                    .unmatched = &unmatched };
 
                 if (!at->heredocs[i].expand)
                         continue;
@@ -565,8 +482,7 @@ static void begin_stage(const Walk *walk, Stage *stage) {
                 return;
         }
         if (!strcmp(stage->base_name, "scratch"))
-                strv_add(&stage->env,
-                         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+                strv_add(&stage->env, "PATH=" DEFAULT_PATH);
         else if (options->base_env)
                 stage->env = options->base_env(options->base_env_context, stage->base_name);
         stage->env_known = stage->env != NULL;
@@ -641,15 +557,11 @@ static int choose_target(const Walk *walk, Error *err) {
 
         if (target && !stage) {
                 _cleanup_strv_ char **names = NULL;
-                _cleanup_free_ char *hint = NULL;
 
                 for (size_t i = 0; i < walk->count; i++)
                         if (walk->stages[i].name)
                                 strv_add(&names, walk->stages[i].name);
-                hint = nearest(target, names);
-                return error_kind(err, ERROR_INVALID,
-                                  "target stage \"%s\" could not be found%s%s%s", target,
-                                  hint ? " (did you mean " : "", hint ?: "", hint ? "?)" : "");
+                return target_error(target, names, err);
         }
         for (size_t i = 0; i < walk->count; i++)
                 if (stage)
@@ -667,7 +579,7 @@ int lint_stages(const Lint *lint, Error *err) {
         default_env(&walk, lint->options->target
                                    ?: (walk.count ? walk.stages[walk.count - 1].name : NULL));
         check_defaults(&walk);
-        r = add_global_args(&walk, lint->options->build_args, &walk.global, err);
+        r = global_args_put(lint->file, lint->options->build_args, &walk.global, err);
         for (size_t i = 0; i < walk.count && r == 0; i++)
                 r = read_from(&walk, &walk.stages[i], i, err);
         if (r == 0)

@@ -16,7 +16,8 @@ typedef struct PlanOptions {
         char *const *no_cache_filter; /* names of stages whose steps are all run */
         const char *network;          /* of RUN steps that name none: "default", "none", "host" */
         char *const *labels;          /* --label: NAME=value, on the target's image */
-        const char *hostname;         /* BUILDKIT's `hostname` option; NULL: none */
+        const char *hostname;         /* BUILDKIT's `hostname` option; NULL: none. No step depends
+                                         on it: it is for who runs them */
         int64_t source_date_epoch;    /* seconds; -1: none. The build argument SOURCE_DATE_EPOCH is
                                          read by plan_new and wins */
         bool no_cache;
@@ -40,7 +41,8 @@ typedef enum StepKind {
         STEP_META,    /* changes the configuration only: ENV, CMD, LABEL … */
         STEP_RUN,     /* .run */
         STEP_COPY,    /* .copy: COPY and ADD */
-        STEP_WORKDIR, /* makes .workdir, with its parents, where it isn't; owner 0:0, mode 0755 */
+        STEP_WORKDIR, /* makes .workdir, with its parents, where it isn't; owner .user (NULL: 0:0),
+                         as BuildKit has it, mode 0755. WORKDIR / is a STEP_META */
 } StepKind;
 
 typedef enum MountKind { MOUNT_BIND, MOUNT_CACHE, MOUNT_TMPFS, MOUNT_SECRET, MOUNT_SSH } MountKind;
@@ -63,20 +65,21 @@ typedef struct RunMount {
 
 typedef struct RunStep {
         char **argv;         /* the shell and its argument, or the exec form */
-        char **env;          /* what the process gets: ENV and the ARGs in scope, PATH by default */
+        char **env;          /* what the process gets: ENV and the ARGs in scope, of one name the
+                                later; PATH by default, proxies, SSH_AUTH_SOCK of a mount */
         char **volatile_env; /* NAMEs among env that are no part of the cache key: proxy arguments
                               */
         char *network;       /* "default", "none", "host" */
         char *security;      /* "sandbox", "insecure" */
         RunMount *mounts;
         size_t mount_count;
-        /* A script out of a heredoc with a shebang, which is then argv[0]: its path in the
-         * container ("/dev/pipes/EOF") and its content; NULL: none. */
+        /* A script out of a heredoc with a shebang, which the shell of argv is told to run: its
+         * path in the container ("/dev/pipes/EOF", mode 0755) and its content; NULL: none. */
         char *script_path, *script;
 } RunStep;
 
 typedef enum CopySourceKind {
-        COPY_FILES,  /* path: a pattern below the input, clean, relative to its root */
+        COPY_FILES,  /* path: a pattern below the input, clean, relative to its root, "." for it */
         COPY_INLINE, /* a heredoc: path is its file's name, content its text */
         COPY_URL,    /* ADD: path is the URL */
         COPY_GIT,    /* ADD: path is the URL with its #fragment */
@@ -84,7 +87,8 @@ typedef enum CopySourceKind {
 
 typedef struct CopySource {
         CopySourceKind kind;
-        char *path;    /* patterns keep a trailing "/." and, with --parents, "/./" */
+        char *path;    /* patterns keep, with --parents, a "/./" in the middle; no "/." at the end:
+                          of a directory the content is copied in any case */
         char *content; /* COPY_INLINE */
 } CopySource;
 
@@ -103,15 +107,16 @@ typedef struct CopyStep {
         bool *unpack; /* --unpack, or NULL: by default */
 } CopyStep;
 
+/* ONBUILD is none: it has no place in the history either. */
 typedef struct Step {
         StepKind kind;
         InstructionKind instruction;
-        SourceRange at;
+        SourceRange at;   /* of ONBUILD triggers: FROM's */
         char *text;       /* as progress shows it, variables replaced: "RUN go build" */
         char *created_by; /* as BuildKit writes it into the history: "RUN /bin/sh -c go build #
                              buildkit" */
         bool no_cache;    /* run it, whatever the cache has */
-        char *user, *cwd; /* in force at it; cwd absolute, "/" by default */
+        char *user, *cwd; /* in force before it; cwd absolute, "/" by default */
         RunStep run;
         CopyStep copy;
         char *workdir;
@@ -126,7 +131,8 @@ typedef struct Stage {
         size_t need_count;
         Input *inputs; /* every image and context that it names beside those, each once */
         size_t input_count;
-        bool reachable; /* the target needs it, directly or not, or is it */
+        bool reachable; /* the target needs it, directly or not, or is it; not for what
+                           plan_dispatch adds to needs */
         SourceRange at;
 } Stage;
 

@@ -130,54 +130,32 @@ static char **selected_patterns(const Step *step, size_t index, SelectOptions *r
         return patterns;
 }
 
-/* Names of files for explaining a miss: the first ones, and one sum of the rest. */
-typedef struct FileParts {
+typedef struct Reading {
         CacheParts *parts; /* NULL: nobody asks */
         Solver *solver;
-        size_t count;
-        Digester rest;
-} FileParts;
+} Reading;
 
 static void add_entry(void *data, const char *path, const char *digest) {
-        FileParts *files = data;
-        _cleanup_free_ char *name = str_format("file %s", path);
-
-        if (!files->parts->cut && files->count++ < CACHE_PARTS_MAX) {
-                pairs_append(&files->parts->items, name, digest);
-                return;
-        }
-        if (!files->parts->cut)
-                digester_init(&files->rest);
-        files->parts->cut = true;
-        digester_add(&files->rest, name, strlen(name) + 1);
-        digester_add(&files->rest, digest, DIGEST_LENGTH);
+        cache_parts_file(((Reading *)data)->parts, path, digest);
 }
 
-static bool files_cancelled(void *data) {
-        return solver_cancelled(((FileParts *)data)->solver);
+static bool reading_cancelled(void *data) {
+        return solver_cancelled(((Reading *)data)->solver);
 }
 
 static int digest_tree(const StageState *stage, size_t index, size_t number, const Tree *tree,
                        CacheParts *parts, char digest[DIGEST_TEXT_MAX], Error *err) {
         _cleanup_(selection_done) Selection selection = {};
-        FileParts files = { .parts = parts, .solver = stage->solver };
+        Reading reading = { .parts = parts, .solver = stage->solver };
         SelectOptions options;
         _cleanup_free_ char **patterns =
                 selected_patterns(&stage->plan.steps[index], number, &options);
         const TreeJob job = { .sink = parts ? add_entry : NULL,
-                              .cancelled = files_cancelled,
-                              .data = &files };
+                              .cancelled = reading_cancelled,
+                              .data = &reading };
         int r = tree_select(tree, &options, &selection, err);
 
-        if (r == 0)
-                r = tree_digest(tree, &selection, &options, &job, digest, err);
-        if (r == 0 && parts && parts->cut) {
-                char rest[DIGEST_TEXT_MAX];
-
-                digester_end(&files.rest, rest);
-                pairs_put(&parts->items, "files", rest);
-        }
-        return r;
+        return r < 0 ? r : tree_digest(tree, &selection, &options, &job, digest, err);
 }
 
 static int digest_layers(const StageState *stage, size_t index, size_t number, char *const *layers,
@@ -254,6 +232,18 @@ int step_check_contexts(const StageState *stage, size_t index, Error *err) {
         return 0;
 }
 
+static void explain_source(const StageState *stage, const Input *input, CacheParts *parts) {
+        const char *name = input_image_name(stage->solver, input);
+        _cleanup_free_ char *part = NULL;
+
+        if (!parts)
+                return;
+        if (input->kind == INPUT_STAGE)
+                name = stage->solver->stages[input->stage].stage->name;
+        part = str_format("from %s", name ?: "scratch");
+        pairs_put(&parts->items, part, made_of(stage, input));
+}
+
 /* One input into both keys. */
 static int add_input(const StageState *stage, size_t index, size_t number, bool by_content,
                      KeyText *def, KeyText *content, Error *err) {
@@ -267,9 +257,7 @@ static int add_input(const StageState *stage, size_t index, size_t number, bool 
                 return 0;
         if (!is_tree) {
                 put(&def->text, "made of", made_of(stage, input));
-                if (content->parts)
-                        pairs_put(&content->parts->items, "what it reads from",
-                                  made_of(stage, input));
+                explain_source(stage, input, content->parts);
                 if (!by_content)
                         return 0;
         }
@@ -366,8 +354,9 @@ static int say_step(const StageState *stage, KeyText *key, const Step *step, con
                 r = say_copy(stage, key, &step->copy, err);
         } else {
                 key_say(key, "workdir", step->workdir);
+                key_say(key, "user", step->user);
         }
-        key_depend(key, "base", parent);
+        key_depend(key, parent == stage->base_key ? "base" : "before", parent);
         return r;
 }
 

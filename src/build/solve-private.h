@@ -5,8 +5,6 @@
 
 #include "build/solve.h"
 
-#define CACHE_PARTS_MAX 4096 /* files that a miss is explained by, each by its name */
-
 typedef struct Solver Solver;
 
 typedef struct StepState {
@@ -31,6 +29,7 @@ typedef struct StageState {
         const char *base_key;      /* of image or stage; "": not known yet */
         char key[DIGEST_TEXT_MAX]; /* of the finished stage; "": not known yet */
         size_t missing;            /* the first step that must be run; step_count: none */
+        bool wanted;               /* something names it: it was dispatched */
         bool needed;               /* its files are, not its key alone */
         /* Guarded by the solver's lock: */
         bool ended;

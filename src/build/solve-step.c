@@ -84,6 +84,7 @@ typedef struct Running {
         size_t input_count;
         char *layer;
         int layer_fd, exit_code;
+        char place[DIGEST_TEXT_MAX]; /* in the Dockerfile, for the next miss here */
 } Running;
 
 static void running_done(Running *running) {
@@ -137,6 +138,7 @@ static int record_result(Running *running, Error *err) {
         char *keys[] = { attempt->keys.content, attempt->keys.def, NULL };
         const CacheRecord record = { .layer = running->layer,
                                      .description = attempt->state->name,
+                                     .place = running->place,
                                      .size = -1,
                                      .created_at = clock_now() };
         CacheRecord kept = record;
@@ -170,24 +172,27 @@ static int tell(const Running *running, SolveEventKind kind, const char *why, co
         return solver_event(attempt->stage->solver, &event);
 }
 
+static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]) {
+        _cleanup_free_ char *text =
+                str_format("%s\n%s\n%zu", attempt->stage->solver->options->project ?: "",
+                           attempt->stage->stage->name, attempt->index);
+
+        digest_of(text, strlen(text), place);
+}
+
 /* Why it must be run: what its key is made of, beside what it was made of last time. */
-static int explain(Attempt *attempt, char **ret, Error *err) {
+static int explain(const Running *running, char **ret, Error *err) {
+        const Attempt *attempt = running->attempt;
         const Solver *solver = attempt->stage->solver;
         _cleanup_(cache_parts_done) CacheParts parts = {};
-        _cleanup_free_ char *text = str_format("%s\n%s\n%zu", solver->options->project ?: "",
-                                               attempt->stage->stage->name, attempt->index);
-        char place[DIGEST_TEXT_MAX];
         StepKeys keys;
         int r = step_keys(attempt->stage, attempt->index, attempt->parent, true, &keys, &parts,
                           err);
 
-        digest_of(text, strlen(text), place);
         if (r == 0)
-                r = build_cache_explain(solver->options->cache, place, &parts, ret, err);
+                r = build_cache_explain(solver->options->cache, running->place, &parts, ret, err);
         if (r == 0 && is_fresh(attempt))
                 str_replace(ret, "the cache was not to be used");
-        else if (r == 0 && !*ret)
-                *ret = str_copy("its layer was collected");
         return r;
 }
 
@@ -215,8 +220,10 @@ static int run_step(Attempt *attempt, Error *err) {
         BuildCache *cache = attempt->stage->solver->options->cache;
         _cleanup_(running_done) Running running = { .attempt = attempt, .layer_fd = -1 };
         _cleanup_free_ char *why = NULL;
-        int r = explain(attempt, &why, err);
+        int r;
 
+        find_place(attempt, running.place);
+        r = explain(&running, &why, err);
         if (r == 0)
                 r = open_inputs(&running, err);
         if (r == 0)
@@ -232,7 +239,8 @@ static int run_step(Attempt *attempt, Error *err) {
                 r = step_check_contexts(attempt->stage, attempt->index, err);
         if (r == 0)
                 r = record_result(&running, err);
-        build_cache_release(cache, running.layer);
+        if (r < 0)
+                build_cache_release(cache, running.layer);
         if (r == 0)
                 r = tell(&running, SOLVE_DONE, NULL, NULL);
         else if (err)

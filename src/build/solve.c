@@ -241,14 +241,52 @@ static int check_base(const StageState *stage, Error *err) {
         return 0;
 }
 
+static int dispatch(StageState *stage, Error *err);
+
+/* Triggers of an image's ONBUILD may name stages that nothing else does. */
+static int dispatch_needs(StageState *stage, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < stage->stage->need_count; i++) {
+                StageState *needed = &stage->solver->stages[stage->stage->needs[i]];
+
+                if (!needed->wanted)
+                        r = dispatch(needed, err);
+        }
+        return r;
+}
+
+/* Images that only its triggers name. */
+static int dispatch_images(StageState *stage, Error *err) {
+        Solver *solver = stage->solver;
+        size_t images = solver->image_count;
+        int r;
+
+        for (size_t i = 0; i < stage->stage->input_count; i++)
+                want_image(solver, &stage->stage->inputs[i]);
+        if (images == solver->image_count)
+                return 0;
+        r = find_images(solver, images, err);
+        /* The list may have moved. */
+        for (size_t i = 0; i < solver->count; i++) {
+                StageState *moved = &solver->stages[i];
+                const char *name =
+                        moved->image ? input_image_name(solver, &moved->stage->base) : NULL;
+
+                if (name)
+                        moved->image = solver_image(solver, name, moved->stage->base.platform);
+        }
+        return r;
+}
+
 static int dispatch(StageState *stage, Error *err) {
         Solver *solver = stage->solver;
         const Input *base = &stage->stage->base;
         const char *name = input_image_name(solver, base);
         const ImageConfig *config = NULL;
-        size_t images = solver->image_count;
         int r;
 
+        stage->wanted = true;
         stage->image = name ? solver_image(solver, name, base->platform) : NULL;
         r = check_base(stage, err);
         if (r < 0)
@@ -262,21 +300,8 @@ static int dispatch(StageState *stage, Error *err) {
                 return r;
         stage->steps = NEW_ARRAY(StepState, stage->plan.step_count + 1);
         stage->missing = stage->plan.step_count;
-        /* What the triggers of an image's ONBUILD add. */
-        for (size_t i = 0; i < stage->stage->input_count; i++)
-                want_image(solver, &stage->stage->inputs[i]);
-        if (images == solver->image_count)
-                return 0;
-        r = find_images(solver, images, err);
-        /* The list may have moved. */
-        for (size_t i = 0; i <= stage->index; i++) {
-                StageState *moved = &solver->stages[i];
-
-                name = moved->image ? input_image_name(solver, &moved->stage->base) : NULL;
-                if (name)
-                        moved->image = solver_image(solver, name, moved->stage->base.platform);
-        }
-        return r;
+        r = dispatch_images(stage, err);
+        return r < 0 ? r : dispatch_needs(stage, err);
 }
 
 /* "[build 2/5] RUN make": the steps that make layers are counted, and FROM. */
@@ -311,10 +336,10 @@ static int dispatch_all(Solver *solver, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].stage->reachable)
+                if (solver->stages[i].stage->reachable && !solver->stages[i].wanted)
                         r = dispatch(&solver->stages[i], err);
         for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].stage->reachable)
+                if (solver->stages[i].wanted)
                         name_steps(&solver->stages[i], &number);
         if (r < 0)
                 return r;
@@ -327,7 +352,7 @@ static int dispatch_all(Solver *solver, Error *err) {
 static void tell_stage(const StageState *stage) {
         _cleanup_free_ char *text =
                 str_format("FROM %s", str_after(strchr(stage->name, ']') + 1, " FROM ") ?: "");
-        SolveEvent event = { .kind = SOLVE_CACHED,
+        SolveEvent event = { .kind = SOLVE_STARTED,
                              .step = stage->number,
                              .name = stage->name,
                              .instruction = text,
@@ -335,18 +360,33 @@ static void tell_stage(const StageState *stage) {
 
         event.layer = stage->image && *stage->image->key ? stage->image->key : "";
         (void)solver_event(stage->solver, &event);
+        event.kind = SOLVE_DONE;
+        (void)solver_event(stage->solver, &event);
 }
 
-static void tell_meta(StageState *stage, size_t index) {
-        SolveEvent event = { .kind = SOLVE_DONE,
+/* The layer that is topmost after a step. */
+static const char *layer_after(const StageState *stage, size_t index) {
+        for (size_t i = index + 1; i-- > 0;)
+                if (!str_empty(stage->steps[i].layer))
+                        return stage->steps[i].layer;
+        return stage->image ? stage->image->key : "";
+}
+
+/* A step that makes no layer: found with the one before it, or done as soon as it begins. */
+static void tell_meta(StageState *stage, size_t index, bool found) {
+        SolveEvent event = { .kind = found ? SOLVE_CACHED : SOLVE_STARTED,
                              .step = stage->steps[index].number,
                              .instruction = stage->plan.steps[index].text,
                              .at = stage->plan.steps[index].at,
-                             .layer = "" };
+                             .layer = layer_after(stage, index) };
 
-        if (!stage->steps[index].told)
-                (void)solver_event(stage->solver, &event);
+        if (stage->steps[index].told)
+                return;
         stage->steps[index].told = true;
+        (void)solver_event(stage->solver, &event);
+        event.kind = SOLVE_DONE;
+        if (!found)
+                (void)solver_event(stage->solver, &event);
 }
 
 /* A step that changes the configuration only has its parent's key and no layer. */
@@ -388,7 +428,7 @@ static int find_stage(StageState *stage, Error *err) {
                 if (!makes_layer(&stage->plan.steps[i])) {
                         pass_meta(stage, i, before);
                         if (found)
-                                tell_meta(stage, i);
+                                tell_meta(stage, i, true);
                         continue;
                 }
                 if (!*before)
@@ -467,7 +507,7 @@ static int run_stage(StageState *stage, Error *err) {
                         return error_set(err, ECANCELED, "the build was cancelled");
                 if (!makes_layer(step)) {
                         pass_meta(stage, i, key_before(stage, i));
-                        tell_meta(stage, i);
+                        tell_meta(stage, i, false);
                         continue;
                 }
                 r = wait_inputs(stage, step, err);
@@ -496,7 +536,7 @@ static int run_needed(Solver *solver, Error *err) {
 
         need(&solver->stages[plan_target(solver->plan)]);
         for (size_t i = 0; i < solver->count; i++)
-                if (solver->stages[i].stage->reachable)
+                if (solver->stages[i].wanted)
                         tell_unneeded(&solver->stages[i]);
         for (size_t i = 0; r == 0 && i < solver->count; i++) {
                 StageState *stage = &solver->stages[i];
@@ -554,7 +594,7 @@ static void finish(Solver *solver, SolveResult *ret) {
                 const Input *base = &stage->stage->base;
                 const ImageConfig *below;
 
-                if (!stage->stage->reachable)
+                if (!stage->wanted)
                         continue;
                 if (base->kind == INPUT_STAGE)
                         below = &solver->stages[base->stage].plan.config;
@@ -592,7 +632,7 @@ int solve(Plan *plan, const SolveOptions *options, SolveResult *ret, Error *err)
         if (r == 0)
                 r = dispatch_all(&solver, err);
         for (size_t i = 0; r == 0 && i < solver.count; i++)
-                if (solver.stages[i].stage->reachable)
+                if (solver.stages[i].wanted)
                         r = find_stage(&solver.stages[i], err);
         if (r == 0)
                 r = run_needed(&solver, err);

@@ -356,7 +356,7 @@ static int read_until(Reader *reader, char stop, bool keep_escapes, char **ret) 
 
 static int expand(const char *text, const WordRules *rules, Words *words, char **ret, Error *err) {
         Reader reader = { .at = text, .rules = rules, .words = words, .err = err };
-        int r = read_until(&reader, '\0', rules->keep_quotes, ret);
+        int r = read_until(&reader, '\0', rules->keep_quotes && !rules->drop_escapes, ret);
         return r < 0 ? error_prefix(err, "failed to process \"%.200s\"", text) : 0;
 }
 

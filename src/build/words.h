@@ -9,6 +9,7 @@ typedef struct WordRules {
         char escape;       /* '\\' or '`' */
         char *const *env;  /* NAME=value; later ones win; names compared exactly */
         bool keep_quotes;  /* quotes and escapes do their work and stay in the text */
+        bool drop_escapes; /* with keep_quotes: escapes do their work and go, as in progress */
         bool plain_quotes; /* quotes are characters as others: the content of a heredoc */
         bool keep_unset;   /* $v without a value stays as it is */
         char ***unmatched; /* where wanted: names that had no value are added, each once

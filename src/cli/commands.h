@@ -9,6 +9,8 @@ extern const Command run_command, create_command, start_command;
 /* containers.c */
 extern const Command stop_command, restart_command, kill_command, rm_command, pause_command,
         unpause_command, wait_command, rename_command, top_command, port_command;
+/* changes.c */
+extern const Command commit_command, diff_command, export_command;
 /* ps.c, logs.c, exec.c */
 extern const Command ps_command, logs_command, exec_command, attach_command;
 /* inspect.c */
@@ -38,6 +40,10 @@ int wait_code(json_object *answer);
 int stream_attach(Stream *stream, const char *id, const char *keys, Error *err);
 /* The option's value, or config.json's; NULL: the usual keys. */
 const char *chosen_detach_keys(Cli *cli, const char *option);
+
+/* Writes the reply's body to the file, which appears whole or not at all; NULL: to standard output.
+ * failure: what comes before an error of the file. */
+int reply_to_file(HttpReply *reply, const char *output, const char *failure, Error *err);
 
 /* Adds a text member to a row. */
 void row_put(json_object *row, const char *name, const char *text);

@@ -103,23 +103,24 @@ static char *save_path(const Options *options) {
         return path;
 }
 
-/* The file appears whole or not at all. */
-static int save_to_file(HttpReply *reply, const char *output, Error *err) {
-        _cleanup_free_ char *temporary = str_format("%s.tmp-%d", output, (int)getpid());
-        const char *slash = strrchr(output, '/');
-        _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+int reply_to_file(HttpReply *reply, const char *output, const char *failure, Error *err) {
+        _cleanup_free_ char *temporary = str_format("%s.tmp-%d", output ?: "", (int)getpid());
+        const char *slash = output ? strrchr(output, '/') : NULL;
+        _cleanup_close_ int fd = -1;
         int r;
 
+        if (!output)
+                return copy_reply(reply, STDOUT_FILENO, err);
+        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 && errno == ENOENT)
                 return error_kind(err, ERROR_NOT_FOUND,
-                                  "failed to save image: invalid output path: stat %.*s: no such "
-                                  "file or directory",
-                                  slash ? (int)(slash - output) : 1, slash ? output : ".");
+                                  "%s: invalid output path: stat %.*s: no such file or directory",
+                                  failure, slash ? (int)(slash - output) : 1, slash ? output : ".");
         if (fd < 0)
-                return error_set(err, errno, "failed to save image: open '%s'", temporary);
+                return error_set(err, errno, "%s: open '%s'", failure, temporary);
         r = copy_reply(reply, fd, err);
         if (r == 0 && rename(temporary, output) < 0)
-                r = error_set(err, errno, "failed to save image: rename to '%s'", output);
+                r = error_set(err, errno, "%s: rename to '%s'", failure, output);
         if (r < 0)
                 (void)unlink(temporary);
         return r;
@@ -138,8 +139,8 @@ static int run_save(Cli *cli, const Options *options, Error *err) {
         r = api_call(cli, "GET", path, NULL, &reply, err);
         if (r < 0)
                 return r;
-        return str_empty(o->output) ? copy_reply(reply, STDOUT_FILENO, err)
-                                    : save_to_file(reply, o->output, err);
+        return reply_to_file(reply, str_empty(o->output) ? NULL : o->output, "failed to save image",
+                             err);
 }
 
 const Command save_command = { "[OPTIONS] IMAGE [IMAGE...]",

@@ -244,9 +244,13 @@ int build_copy(Build *build, const SolveJob *job, Error *err) {
 }
 
 int build_workdir(Build *build, const SolveJob *job, Error *err) {
+        const char *user = job->step->user;
         _cleanup_close_ int root_fd = -1;
+        int64_t uid = 0, gid = 0;
         bool made;
         int r = builder_mount(build->builder, job->layers, job->layer_fd, &root_fd, err);
 
-        return r < 0 ? r : tree_make_directory(root_fd, job->step->workdir, 0, 0, &made, err);
+        if (r == 0 && !str_empty(user))
+                r = build_owner(root_fd, user, &uid, &gid, err);
+        return r < 0 ? r : tree_make_directory(root_fd, job->step->workdir, uid, gid, &made, err);
 }

@@ -54,8 +54,7 @@ int builder_layer_prepare(Builder *builder, char *const *layers, int layer_fd, E
         if (fstatat(builder->engine->data_root_fd, lowers[0], &below, 0) < 0)
                 return error_set(err, errno, "look at layer '%s'", lowers[0]);
         if (mkdirat(layer_fd, "fs", 0755) < 0 || mkdirat(layer_fd, "work", 0700) < 0 ||
-            fchownat(layer_fd, "fs", below.st_uid, below.st_gid, 0) < 0 ||
-            fchmodat(layer_fd, "fs", below.st_mode & 07777, 0) < 0)
+            fchownat(layer_fd, "fs", below.st_uid, below.st_gid, 0) < 0)
                 return error_set(err, errno, "make the directories of a layer");
         return 0;
 }

@@ -63,7 +63,8 @@ int builder_mount(Builder *builder, char *const *layers, int layer_fd, int *ret_
 /* The same as paths below the data root, topmost first; the caller holds `moving` for reading as
  * long as it uses them. */
 int builder_lowers(Builder *builder, char *const *layers, char ***ret, Error *err);
-/* The directory "fs" of a new layer, with the mode and owner of the root below it, and "work". */
+/* The directory "fs" of a new layer, with the owner of the root below it and mode 0755, as Docker
+ * has it for every container, and "work". */
 int builder_layer_prepare(Builder *builder, char *const *layers, int layer_fd, Error *err);
 /* The layers, all of them in the image store: those of the cache move there. The caller's. */
 int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char ***ret_chains,

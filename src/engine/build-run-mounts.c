@@ -197,6 +197,8 @@ static int make_cache(RunMounts *mounts, const RunMount *mount, const SolveInput
             (fchown(dir_fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
              fchmod(dir_fd, (mode_t)mount->mode) < 0))
                 r = error_set(err, errno, "make cache mount '%s'", mount->id);
+        if (r == 0 && is_new)
+                r = cache_mount_ready(cache, err);
         point->rw = !mount->readonly;
         return r < 0 ? r : attach(mounts, dir_fd, false, name, point, err);
 }
@@ -400,8 +402,7 @@ static int make_stubs(RunMounts *mounts, Container *container, Error *err) {
         if (r < 0)
                 return r;
         if (fstatat(engine->data_root_fd, container->lowers[0], &below, 0) < 0 ||
-            fchown(upper_fd, below.st_uid, below.st_gid) < 0 ||
-            fchmod(upper_fd, below.st_mode & 07777) < 0)
+            fchown(upper_fd, below.st_uid, below.st_gid) < 0)
                 return error_set(err, errno, "make the mount points of a step");
         r = rootfs_mount_layers(engine, container->lowers, upper_fd, work_fd, OVERLAY_VOLATILE,
                                 &root_fd, err);

@@ -131,6 +131,8 @@ static int run_directories(void *data, Error *err) {
         int r = dir_open_at(engine->containers_fd, id, 0710, &job->state_fd, err);
         if (r == 0)
                 r = dir_open_at(engine->run_fd, id, 0700, &job->run_fd, err);
+        if (r == 0) /* where its user is looked for first */
+                r = dir_make_at(job->state_fd, "upper", 0755, err);
         if (r < 0)
                 run_directories_undo(job);
         return r;
@@ -151,7 +153,9 @@ static int run_layers(void *data, Error *err) {
 
         (void)pthread_rwlock_rdlock(&builder->moving);
         job->lowers_held = true;
-        int r = run_lowers(job->build, job->job, &job->container->lowers, err);
+        int r = builder_layer_prepare(builder, job->job->layers, job->job->layer_fd, err);
+        if (r == 0)
+                r = run_lowers(job->build, job->job, &job->container->lowers, err);
         if (r < 0)
                 run_layers_undo(job);
         return r;

@@ -282,6 +282,7 @@ static void build_done(Build *build) {
                 download = next;
         }
         build_close_contexts(build);
+        build_cache_flush(build->builder->cache);
         if (image_release(build->engine->images, build->holder, &error) < 0)
                 log_error("let go of a build's images: %s", error.message);
         (void)pthread_mutex_destroy(&build->lock);

@@ -82,6 +82,20 @@ int engine_container_logs_check(Engine *engine, const char *ref, bool *ret_tty, 
 int engine_container_logs(Engine *engine, const char *ref, const LogOptions *options, LogSink sink,
                           void *data, int cancel_fd, Error *err);
 
+/* ---- what a container did to its root: changes.c, commit.c ---- */
+/* [{"Path", "Kind"}], Kind 0 modified, 1 added, 2 deleted; null where nothing changed. */
+int engine_container_changes(Engine *engine, const char *ref, Buf *json, Error *err);
+/* Its root as a tar archive to fd. */
+int engine_container_export(Engine *engine, const char *ref, int fd, Error *err);
+typedef struct CommitOptions {
+        const char *container, *name; /* name: "repository[:tag]"; NULL: none */
+        const char *comment, *author;
+        char *const *changes; /* Dockerfile instructions */
+        bool pause;           /* a running container stands still meanwhile */
+} CommitOptions;
+int engine_container_commit(Engine *engine, const CommitOptions *options, char **ret_id,
+                            Error *err);
+
 /* ---- attach and exec: attach.c, exec.c ---- */
 typedef struct AttachOptions {
         bool logs, stream, stdin_, stdout_, stderr_;

@@ -106,6 +106,12 @@ const char *container_log_driver(const Container *container);
  * false "Container <id> is paused, unpause the container before exec" is the caller's. */
 int container_require_running(const Container *container, Error *err);
 
+/* ---- changes.c ---- */
+/* conflict "You cannot <doing> container <id> which is being removed". */
+int container_check_exists(const Container *container, const char *doing, Error *err);
+/* The container's own layer, in overlayfs's form. */
+int container_open_upper(const Container *container, int *ret_fd, Error *err);
+
 /* ---- names.c ---- */
 char *name_random(int attempt); /* adjective_name; attempt counts from 0; later ones get digits; the
                                    caller's */

@@ -36,6 +36,9 @@ int open_in_root(int root_fd, const char *path, uint64_t flags, uint64_t resolve
 /* A descriptor of a read-only, detached view of the container's root as its image has it. */
 int rootfs_open_image(const Container *container, int *ret_fd, Error *err);
 
+/* The same of its root as it is now. */
+int rootfs_open(const Container *container, int *ret_fd, Error *err);
+
 /* A detached overlay of directories below the data root, topmost first; read-only where upper_fd
  * and work_fd are -1. flags: overlay_mount's. */
 int rootfs_mount_layers(const Engine *engine, char *const *paths, int upper_fd, int work_fd,

@@ -112,6 +112,12 @@ int rootfs_open_image(const Container *container, int *ret_fd, Error *err) {
         return rootfs_mount_layers(container->engine, container->lowers, -1, -1, 0, ret_fd, err);
 }
 
+int rootfs_open(const Container *container, int *ret_fd, Error *err) {
+        _cleanup_strv_ char **paths = layer_paths(container);
+
+        return rootfs_mount_layers(container->engine, paths, -1, -1, 0, ret_fd, err);
+}
+
 static int open_by_overlay(const Container *container, char *const *paths, const char *path,
                            int *ret_fd, Error *err) {
         _cleanup_close_ int root_fd = -1;

@@ -1,6 +1,6 @@
 /* helper-main.c: brig-image, the program that brigd starts, confined, for what meets untrusted
- * input or needs large libraries: registries, downloads, and reading archives. `brig-image JOB`, never by
- * hand. */
+ * input or needs large libraries: registries, downloads, and reading archives. `brig-image JOB`,
+ * never by hand. */
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
@@ -14,11 +14,8 @@ static const struct {
         const char *name;
         int (*run)(Error *err);
 } jobs[] = {
-        { "unpack", job_unpack },
-        { "tree", job_tree },
-        { "stage", job_stage },
-        { "fetch", job_fetch },
-        { "download", job_download },
+        { "unpack", job_unpack }, { "tree", job_tree },         { "stage", job_stage },
+        { "fetch", job_fetch },   { "download", job_download },
 };
 
 static int usage(void) {

@@ -122,6 +122,10 @@ typedef struct LayerAdd {
 } LayerAdd;
 int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], char ret_chain[],
                     int64_t *ret_size, Error *err);
+/* The same of dir_fd, which stays as it is: its files are copied. add's from_fd and name are not
+ * looked at. */
+int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char ret_diff[],
+                     char ret_chain[], int64_t *ret_size, Error *err);
 /* Records an image of the store's layers. config: complete but for rootfs, which is filled in from
  * chains (base first). names: familiar or full references with tags. annotations go into its
  * manifest. Durable. *ret_id is the caller's. */

@@ -149,6 +149,34 @@ TEST(a_layer_that_is_there_is_used) {
         ASSERT_STR(text, "one");
 }
 
+TEST(a_copied_directory_stays) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *path = NULL, *copied = NULL, *kept = NULL;
+        const LayerAdd add = { .holder = "commit", .epoch = -1, .durable = true };
+        Made first, again;
+        Error err = {};
+
+        make_directory(&test, "own", "one");
+        ASSERT_OK(dir_open_at(test.fd, "tmp/own/fs", 0, &fd, &err), &err);
+        ASSERT_OK(
+                image_layer_copy(test.store, fd, &add, first.diff, first.chain, &first.size, &err),
+                &err);
+        ASSERT_INT(first.size, 3);
+        ASSERT_OK(
+                image_layer_copy(test.store, fd, &add, again.diff, again.chain, &again.size, &err),
+                &err);
+        ASSERT_STR(again.chain, first.chain);
+        ASSERT_OK(image_layer_path(test.store, first.chain, &path, &err), &err);
+        copied = content(&test, path, "one");
+        kept = content(&test, "tmp/own/fs", "one");
+        ASSERT_STR(copied, "one");
+        ASSERT_STR(kept, "one");
+        ASSERT_INT(test_count(&test, "tmp"), 1);
+        ASSERT_OK(image_release(test.store, "commit", &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 0);
+}
+
 TEST(a_lost_layer_is_unpacked_again) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_free_ char *lost = NULL, *path = NULL, *text = NULL;

@@ -25,8 +25,7 @@ static int open_files(const LayerAdd *add, int *ret_fd, Error *err) {
 }
 
 /* Sets all of the layer but its media type; the packed archive is in temp. */
-static int pack(const LayerAdd *add, const BlobTemp *temp, Layer *layer, Error *err) {
-        _cleanup_close_ int fd = -1;
+static int pack(const LayerAdd *add, int fd, const BlobTemp *temp, Layer *layer, Error *err) {
         const PackOptions options = {
                 .overlay = true,
                 .epoch = add->epoch,
@@ -34,10 +33,8 @@ static int pack(const LayerAdd *add, const BlobTemp *temp, Layer *layer, Error *
                 .data = add->data,
                 .files = &layer->size,
         };
-        int r = open_files(add, &fd, err);
+        int r = pack_directory(fd, temp->fd, &options, layer->diff, &layer->blob_size, err);
 
-        if (r == 0)
-                r = pack_directory(fd, temp->fd, &options, layer->diff, &layer->blob_size, err);
         if (r < 0)
                 return error_prefix(err, "pack a layer");
         memcpy(layer->blob, layer->diff, DIGEST_TEXT_MAX);
@@ -91,13 +88,16 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
         _cleanup_(pins_donep) PinSet pins = { .store = store };
         _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
         _cleanup_(layer_done) Layer layer = {};
+        _cleanup_close_ int fd = -1;
         bool present;
         int r = check_parent(store, add, &pins, err);
 
         if (r == 0)
+                r = open_files(add, &fd, err);
+        if (r == 0)
                 r = blob_temp_new(store, &temp, err);
         if (r == 0)
-                r = pack(add, &temp, &layer, err);
+                r = pack(add, fd, &temp, &layer, err);
         if (r < 0)
                 return r;
         pins_add(&pins, layer.blob);
@@ -110,6 +110,66 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
                 if (r == 0 && add->durable)
                         r = store_settle(store, err); /* its parents may not be durable */
         }
+        if (r < 0)
+                return r;
+        memcpy(ret_diff, layer.diff, DIGEST_TEXT_MAX);
+        memcpy(ret_chain, layer.chain, DIGEST_TEXT_MAX);
+        *ret_size = layer.size;
+        return 0;
+}
+
+/* ---- layers of directories that stay ---- */
+
+/* Unpacks what was packed, to where a layer's files are made. */
+static int unpack_copy(ImageStore *store, const BlobTemp *temp, Unpack *unpack, Error *err) {
+        int r;
+
+        if (lseek(temp->fd, 0, SEEK_SET) < 0)
+                return error_set(err, errno, "read the packed layer");
+        r = unpack_start(store, temp->fd, -1, unpack, err);
+        return r < 0 ? r : unpack_finish(unpack, err);
+}
+
+/* The layer's claim is the caller's. */
+static int place_copy(ImageStore *store, const LayerAdd *add, Layer *layer, BlobTemp *temp,
+                      Error *err) {
+        _cleanup_(unpack_done) Unpack unpack = {};
+        LayerAdd made = *add;
+        int r = unpack_copy(store, temp, &unpack, err);
+
+        if (r == 0 && !str_equal(unpack.diff, layer->diff))
+                r = error_kind(err, ERROR_INTERNAL, "the packed layer was read back as another");
+        if (r < 0)
+                return r;
+        made.from_fd = store->tmp_fd;
+        made.name = unpack.name;
+        return place(store, &made, layer, temp, err);
+}
+
+int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char ret_diff[],
+                     char ret_chain[], int64_t *ret_size, Error *err) {
+        _cleanup_(pins_donep) PinSet pins = { .store = store };
+        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
+        _cleanup_(layer_done) Layer layer = {};
+        bool present;
+        int r = check_parent(store, add, &pins, err);
+
+        if (r == 0)
+                r = blob_temp_new(store, &temp, err);
+        if (r == 0)
+                r = pack(add, dir_fd, &temp, &layer, err);
+        if (r < 0)
+                return r;
+        pins_add(&pins, layer.blob);
+        r = layer_claim(&pins, layer.chain, check_cancelled, (void *)add, &present, err);
+        if (r == 0 && present && add->holder)
+                r = image_hold_layer(store, layer.chain, add->holder, err);
+        if (r == 0 && !present) {
+                r = place_copy(store, add, &layer, &temp, err);
+                layer_give_up(store, layer.chain);
+        }
+        if (r == 0 && add->durable)
+                r = store_settle(store, err);
         if (r < 0)
                 return r;
         memcpy(ret_diff, layer.diff, DIGEST_TEXT_MAX);

@@ -440,6 +440,34 @@ TEST(too_deep_a_path) {
         ASSERT(strstr(packed_names(&tree, &as_files), "its path is longer than 4,095 bytes"));
 }
 
+/* A thousand levels, on a thread's small stack. */
+static void *pack_deep(void *data) {
+        const Tree *tree = data;
+
+        return strstr(packed_names(tree, &as_files), "1/1/file:644:1000000000") ? data : NULL;
+}
+
+TEST(a_deep_tree_needs_no_stack) {
+        _cleanup_(tree_done) Tree tree = new_tree();
+        _cleanup_buf_ Buf path = {};
+        pthread_attr_t attributes;
+        pthread_t thread;
+        void *result = NULL;
+
+        for (int i = 0; i < 1000; i++) {
+                buf_add_str(&path, i ? "/1" : "1");
+                must(mkdirat(tree.fd, path.data, 0755) == 0);
+        }
+        buf_add_str(&path, "/file");
+        put_file(&tree, path.data, "x", 0644);
+        must(pthread_attr_init(&attributes) == 0 &&
+             pthread_attr_setstacksize(&attributes, 128 * 1024) == 0 &&
+             pthread_create(&thread, &attributes, pack_deep, &tree) == 0);
+        ASSERT_INT(pthread_join(thread, &result), 0);
+        (void)pthread_attr_destroy(&attributes);
+        ASSERT(result == &tree);
+}
+
 static bool stop(void *data) {
         return ++*(int *)data == 3;
 }

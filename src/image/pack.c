@@ -17,6 +17,15 @@
 #define XATTR_VALUE_MAX 65536
 #define MARK_MODE 0600
 
+/* A directory that is being packed. They are kept in a list, not on the stack: a container may nest
+ * them as deep as a path is long. */
+typedef struct Level {
+        int fd;
+        char **names; /* sorted */
+        size_t next;
+        size_t path_length; /* of what comes before its names */
+} Level;
+
 typedef struct Packer {
         PackStream *stream;
         const PackOptions *options;
@@ -25,9 +34,21 @@ typedef struct Packer {
         dev_t device;    /* the file system that is not left */
         int64_t files;   /* bytes of regular files */
         char *attribute; /* room for a value */
+        Level *levels;
+        size_t depth; /* levels in use */
 } Packer;
 
+static void leave_level(Packer *packer) {
+        Level *level = &packer->levels[--packer->depth];
+
+        close_fd(&level->fd);
+        level->names = strv_free(level->names);
+}
+
 static void packer_done(Packer *packer) {
+        while (packer->depth > 0)
+                leave_level(packer);
+        free(packer->levels);
         (void)pack_stream_free(packer->stream);
         buf_done(&packer->path);
         map_done(&packer->links, free);
@@ -270,23 +291,16 @@ static int pack_opaque(const Packer *packer, int fd, Error *err) {
         return pack_mark(packer, mark, err);
 }
 
-static int pack_name(Packer *packer, int parent_fd, const char *name, Error *err);
+/* packer->path ends with '/', or is empty for the root. fd is taken. */
+static int enter_level(Packer *packer, int fd, Error *err) {
+        Level *level;
+        int r;
 
-/* packer->path ends with '/', or is empty for the root. */
-static int pack_inside(Packer *packer, int fd, Error *err) {
-        _cleanup_strv_ char **names = NULL;
-        size_t length = packer->path.length;
-        int r = pack_opaque(packer, fd, err);
-
-        if (r == 0)
-                r = read_names(packer, fd, &names, err);
-        for (size_t i = 0; r == 0 && names && names[i]; i++) {
-                buf_add_str(&packer->path, names[i]);
-                r = pack_name(packer, fd, names[i], err);
-                packer->path.length = length;
-                packer->path.data[length] = '\0';
-        }
-        return r;
+        GROW(packer->levels, packer->depth);
+        level = &packer->levels[packer->depth++];
+        *level = (Level){ .fd = fd, .path_length = packer->path.length };
+        r = pack_opaque(packer, fd, err);
+        return r < 0 ? r : read_names(packer, fd, &level->names, err);
 }
 
 static int pack_subdirectory(Packer *packer, int parent_fd, const char *name, Error *err) {
@@ -308,7 +322,7 @@ static int pack_subdirectory(Packer *packer, int parent_fd, const char *name, Er
         entry = entry_of(packer, &st, '5');
         entry.xattrs = &xattrs;
         r = pack_entry(packer->stream, &entry, err);
-        return r < 0 || st.st_dev != packer->device ? r : pack_inside(packer, fd, err);
+        return r < 0 || st.st_dev != packer->device ? r : enter_level(packer, TAKE_FD(fd), err);
 }
 
 static int check_name(const Packer *packer, const char *name, Error *err) {
@@ -348,6 +362,26 @@ static int pack_name(Packer *packer, int parent_fd, const char *name, Error *err
 
 /* ---- all of them ---- */
 
+/* All that is below the levels there are. */
+static int pack_levels(Packer *packer, Error *err) {
+        int r = 0;
+
+        while (r == 0 && packer->depth > 0) {
+                Level *level = &packer->levels[packer->depth - 1];
+                const char *name = level->names ? level->names[level->next] : NULL;
+
+                if (!name) {
+                        leave_level(packer);
+                        continue;
+                }
+                level->next++;
+                packer->path.length = level->path_length;
+                buf_add_str(&packer->path, name);
+                r = pack_name(packer, level->fd, name, err);
+        }
+        return r;
+}
+
 static int open_below(int dir_fd, const char *path) {
         struct open_how how = {
                 .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
@@ -375,6 +409,13 @@ static int pack_base(Packer *packer, int dir_fd, Error *err) {
         return pack_name(packer, fd, name, err);
 }
 
+static int pack_root(Packer *packer, int dir_fd, Error *err) {
+        int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+
+        return fd < 0 ? error_set(err, errno, "open the directory that is packed")
+                      : enter_level(packer, fd, err);
+}
+
 static int pack_all(Packer *packer, int dir_fd, Error *err) {
         struct stat st;
         int r;
@@ -382,8 +423,10 @@ static int pack_all(Packer *packer, int dir_fd, Error *err) {
         if (fstat(dir_fd, &st) < 0)
                 return error_set(err, errno, "open the directory that is packed");
         packer->device = st.st_dev;
-        r = str_empty(packer->options->base) ? pack_inside(packer, dir_fd, err)
+        r = str_empty(packer->options->base) ? pack_root(packer, dir_fd, err)
                                              : pack_base(packer, dir_fd, err);
+        if (r == 0)
+                r = pack_levels(packer, err);
         return r < 0 ? r : pack_end(packer->stream, err);
 }
 
@@ -391,8 +434,8 @@ int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
                    char ret_digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err) {
         _cleanup_(packer_done)
                 Packer packer = { .stream = pack_stream_new(out_fd), .options = options };
-        char digest[DIGEST_TEXT_MAX];
-        int64_t size;
+        char digest[DIGEST_TEXT_MAX] = "";
+        int64_t size = 0;
         int r;
 
         buf_add_str(&packer.path, "");

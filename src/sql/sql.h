@@ -25,12 +25,14 @@ int sql_prepare(sqlite3 *db, sqlite3_stmt **ret, Error *err, const char *sql, co
 int sql_step(sqlite3_stmt *statement, Error *err);
 /* Compiles, binds and runs a statement without rows. */
 int sql_run(sqlite3 *db, Error *err, const char *sql, const char *types, ...);
-/* Ends a transaction: commits if r is 0, else takes everything back and returns r. */
-int sql_end(sqlite3 *db, int r, Error *err);
 /* Runs a PRAGMA, which takes effect when it is compiled, so each time anew. */
 int sql_set(sqlite3 *db, const char *pragma, Error *err);
 /* Sets *ret to the first column of the first row, 0 where there is none. */
 int sql_number(sqlite3 *db, int64_t *ret, Error *err, const char *sql, const char *types, ...);
+/* A transaction: begin, then end with what came of it: commits 0, else rolls back. Returns r or the
+ * error of the commit. */
+int sql_begin(sqlite3 *db, Error *err);
+int sql_end(sqlite3 *db, int r, Error *err);
 /* A column as text that the caller frees; NULL stays NULL. */
 char *sql_text(sqlite3_stmt *statement, int column);
 

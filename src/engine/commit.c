@@ -1,0 +1,184 @@
+/* commit.c: a container's changes become an image: its own layer, copied, upon those of its image,
+ * and its configuration as the image's. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "engine/internal.h"
+#include "format/digest.h"
+#include "image/change.h"
+
+/* The layer of a container that changed nothing: an archive of two blocks of zeros. */
+#define EMPTY_LAYER "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+
+typedef struct Commit {
+        Engine *engine;
+        const CommitOptions *options;
+        Container *container;
+        Image image;        /* that the container was made of */
+        char holder[80];    /* of the new layer until the image has it */
+        char **chains;      /* base first */
+        ImageConfig config; /* of the new image */
+        bool paused, empty; /* paused: by us; empty: there is no new layer */
+} Commit;
+
+static void commit_done(Commit *commit) {
+        Error err = { 0 };
+
+        if (commit->paused)
+                (void)engine_container_unpause(commit->engine, commit->container->id, &err);
+        if (*commit->holder)
+                (void)image_release(commit->engine->images, commit->holder, &err);
+        commit->chains = strv_free(commit->chains);
+        json_done(&image_config_table, &commit->config);
+        image_done(&commit->image);
+        (void)container_unref(commit->container);
+}
+
+static int find(Commit *commit, Error *err) {
+        int r = container_lookup(commit->engine, commit->options->container, &commit->container,
+                                 err);
+
+        if (r == 0)
+                r = container_check_exists(commit->container, "commit", err);
+        return r < 0 ? r
+                     : image_find(commit->engine->images, commit->container->image_id,
+                                  &commit->image, err);
+}
+
+/* ---- the configuration ---- */
+
+static void set_run_config(Commit *commit) {
+        const ContainerConfig *from = &commit->container->spec.config;
+        ImageRunConfig *to = &commit->config.config;
+
+        to->user = str_copy(from->user);
+        to->working_dir = str_copy(from->working_dir);
+        to->stop_signal = str_copy(from->stop_signal);
+        to->env = strv_copy(from->env);
+        to->cmd = strv_copy(from->cmd);
+        to->entrypoint = strv_copy(from->entrypoint);
+        to->shell = strv_copy(from->shell);
+        to->exposed_ports = strv_copy(from->exposed_ports);
+        to->volumes = strv_copy(from->volumes);
+        to->args_escaped = from->args_escaped;
+        pairs_copy(&to->labels, &from->labels);
+        /* A container takes no health check of its image yet; the image's is kept. */
+        if (!to->health && from->health) {
+                to->health = NEW(HealthConfig);
+                json_copy(&health_config_table, from->health, to->health);
+        }
+}
+
+static int set_config(Commit *commit, Error *err) {
+        const CommitOptions *options = commit->options;
+        ImageConfig *config = &commit->config;
+        HealthConfig *health = NULL;
+        int r = 0;
+
+        json_copy(&image_config_table, &commit->image.config, config);
+        health = TAKE_PTR(config->config.health);
+        json_done(&image_run_config_table, &config->config);
+        config->config.health = health;
+        set_run_config(commit);
+        for (char *const *change = options->changes; r == 0 && change && *change; change++)
+                r = change_apply(&config->config, *change, err);
+        config->created = clock_now();
+        str_replace(&config->author, str_empty(options->author) ? NULL : options->author);
+        str_replace(&config->comment, str_empty(options->comment) ? NULL : options->comment);
+        return r;
+}
+
+static void add_history(Commit *commit) {
+        ImageHistory *history = json_append(&commit->config.history, &image_history_table);
+
+        history->created = commit->config.created;
+        history->author = str_copy(commit->config.author);
+        history->comment = str_copy(commit->config.comment);
+        history->created_by = strv_join(commit->container->spec.config.cmd, " ");
+        history->empty_layer = commit->empty;
+}
+
+/* ---- the layer ---- */
+
+/* What runs stands still meanwhile; what is paused already stays so. */
+static int pause_it(Commit *commit, Error *err) {
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(commit->container);
+        int r;
+
+        if (!commit->options->pause || snapshot->state.status != CONTAINER_RUNNING)
+                return 0;
+        r = engine_container_pause(commit->engine, commit->container->id, err);
+        commit->paused = r == 0;
+        return r;
+}
+
+static int unpause_it(Commit *commit, Error *err) {
+        if (!commit->paused)
+                return 0;
+        commit->paused = false;
+        return engine_container_unpause(commit->engine, commit->container->id, err);
+}
+
+static int add_layer(Commit *commit, Error *err) {
+        size_t count = strv_length(commit->image.chain_ids);
+        char diff[DIGEST_TEXT_MAX], chain[DIGEST_TEXT_MAX], id[ID_LENGTH + 1];
+        _cleanup_close_ int upper_fd = -1;
+        LayerAdd add = {
+                .holder = commit->holder,
+                .epoch = -1,
+                .parent_chain = count > 0 ? commit->image.chain_ids[count - 1] : NULL,
+        };
+        int64_t size;
+        int r = container_open_upper(commit->container, &upper_fd, err);
+
+        if (r < 0)
+                return r;
+        id_new(id);
+        (void)snprintf(commit->holder, sizeof(commit->holder), "commit-%.64s", id);
+        r = image_layer_copy(commit->engine->images, upper_fd, &add, diff, chain, &size, err);
+        if (r < 0)
+                return r;
+        commit->chains = strv_copy(commit->image.chain_ids);
+        commit->empty = str_equal(diff, EMPTY_LAYER);
+        if (!commit->empty)
+                strv_add(&commit->chains, chain);
+        return 0;
+}
+
+static void tell(Commit *commit, const char *id) {
+        Pairs attributes = { 0 };
+
+        pairs_put(&attributes, "comment", commit->options->comment ?: "");
+        pairs_put(&attributes, "imageID", id);
+        pairs_put(&attributes, "imageRef", commit->options->name ?: "");
+        container_event(commit->container, "commit", &attributes);
+        pairs_done(&attributes);
+}
+
+int engine_container_commit(Engine *engine, const CommitOptions *options, char **ret_id,
+                            Error *err) {
+        _cleanup_(commit_done) Commit commit = { .engine = engine, .options = options };
+        _cleanup_strv_ char **names = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r = find(&commit, err);
+
+        if (r == 0)
+                r = set_config(&commit, err); /* a wrong instruction costs nothing */
+        if (r == 0)
+                r = pause_it(&commit, err);
+        if (r == 0)
+                r = add_layer(&commit, err);
+        if (r == 0)
+                r = unpause_it(&commit, err);
+        if (r < 0)
+                return r;
+        add_history(&commit);
+        if (options->name)
+                strv_add(&names, options->name);
+        r = image_make(engine->images, &commit.config, commit.chains, names, NULL, &id, err);
+        if (r < 0)
+                return r;
+        tell(&commit, id);
+        *ret_id = TAKE_PTR(id);
+        return 0;
+}

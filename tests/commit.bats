@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# What a container did to its root: diff, commit and export, against a real daemon.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon
+  load_busybox
+  export root host_pid daemon_pid
+}
+
+teardown_file() {
+  load lib
+  end_host
+}
+
+setup() {
+  load lib
+  bats_require_minimum_version 1.5.0
+}
+
+teardown() {
+  local ids
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids >/dev/null
+}
+
+@test "diff lists what was added, changed and deleted" {
+  brig run --name box-d busybox sh -c 'mkdir /new && echo x >/new/file && echo more >>/etc/passwd && rm /bin/true && touch /tmp/t'
+  run brig diff box-d
+  [ "$status" -eq 0 ]
+  [[ $output == *$'A /new\nA /new/file'* ]]
+  [[ $output == *$'C /bin\nD /bin/true'* ]]
+  [[ $output == *$'C /etc\nC /etc/passwd'* ]]
+  [[ $output != *'/etc/hosts'* ]]
+  [ "$(brig container diff box-d)" = "$output" ]
+}
+
+@test "diff says nothing of a container that changed nothing, nor of one that was only started" {
+  brig create --name still busybox true
+  run brig diff still
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  brig start -a still
+  run brig diff still
+  [ -z "$output" ]
+}
+
+@test "diff of a directory that was made anew shows what is gone" {
+  brig run --name box-r busybox sh -c 'mkdir -p /data/old; echo 1 >/data/old/a; echo 2 >/data/b'
+  brig commit box-r based
+  brig run --name box-s based sh -c 'rm -rf /data && mkdir /data && echo 3 >/data/c'
+  run brig diff box-s
+  [[ $output == *$'C /data\nD /data/b\nA /data/c\nD /data/old'* ]]
+}
+
+@test "commit makes an image of the changes and the configuration" {
+  brig run --name box-c -e WORD=hello -w /work busybox sh -c 'echo text >/work/file; rm /bin/false; ln /work/file /work/hard; ln -s file /work/soft; chmod 4711 /work/file'
+  before=$(brig diff box-c)
+  run brig commit -a 'A Person <a@b>' -m 'a message' -c 'CMD ["cat", "file"]' -c 'LABEL k=v' box-c made:v1
+  [ "$status" -eq 0 ]
+  [[ $output =~ ^sha256:[0-9a-f]{64}$ ]]
+  [ "$(brig inspect -f '{{.Id}}' made:v1)" = "$output" ]
+  [ "$(brig inspect -f '{{.Author}}|{{.Comment}}|{{index .Config.Labels "k"}}|{{.Config.WorkingDir}}' made:v1)" = 'A Person <a@b>|a message|v|/work' ]
+  [ "$(brig run --rm made:v1)" = text ]
+  [ "$(brig run --rm made:v1 sh -c 'echo $WORD; stat -c "%a %h" file; readlink soft; ls /bin/false 2>&1 || echo gone' | tail -1)" = gone ]
+  [ "$(brig run --rm made:v1 stat -c '%a %h' hard)" = '4711 2' ]
+  run brig history --format '{{.Comment}}' made:v1
+  [ "${lines[0]}" = 'a message' ]
+  [ "$(brig diff box-c)" = "$before" ] # the container kept its own
+}
+
+@test "commit of a container that changed nothing adds no layer" {
+  brig create --name same busybox true
+  brig commit same same-image
+  [ "$(brig inspect -f '{{len .RootFS.Layers}}' same-image)" = "$(brig inspect -f '{{len .RootFS.Layers}}' busybox)" ]
+}
+
+@test "commit pauses what runs, and lets it go on" {
+  brig run -d --name live busybox sleep 1000
+  brig exec live sh -c 'echo up >/state'
+  id=$(brig commit live)
+  [ "$(brig inspect -f '{{.State.Status}}' live)" = running ]
+  [ "$(brig run --rm "$id" cat /state)" = up ]
+  brig commit -p=false live >/dev/null
+  brig pause live
+  brig commit live >/dev/null
+  [ "$(brig inspect -f '{{.State.Status}}' live)" = paused ]
+  brig unpause live
+}
+
+@test "commit and diff of what is not there, and a wrong instruction, are refused" {
+  run brig commit nope
+  [ "$status" -eq 1 ]
+  [[ $output == *'No such container: nope'* ]]
+  run brig diff nope
+  [[ $output == *'No such container: nope'* ]]
+  run brig export nope
+  [ "$status" -eq 1 ]
+  [[ $output == *'No such container: nope'* ]]
+  brig create --name box-w busybox true
+  run brig commit -c 'RUN true' box-w
+  [ "$status" -eq 1 ]
+  [[ $output == *RUN* ]]
+  run brig commit box-w UPPER
+  [ "$status" -eq 1 ]
+  [[ $output == *'repository name'*'must be lowercase'* ]]
+}
+
+@test "export writes the whole root, and import takes it" {
+  brig run --name box-e busybox sh -c 'echo exported >/mark; rm /bin/false'
+  brig export box-e >"$BATS_TEST_TMPDIR/a.tar"
+  brig export -o "$BATS_TEST_TMPDIR/b.tar" box-e
+  cmp "$BATS_TEST_TMPDIR/a.tar" "$BATS_TEST_TMPDIR/b.tar"
+  [ "$(tar -xOf "$BATS_TEST_TMPDIR/a.tar" mark)" = exported ]
+  run ! tar -tf "$BATS_TEST_TMPDIR/a.tar" bin/false
+  brig import "$BATS_TEST_TMPDIR/a.tar" again
+  [ "$(brig run --rm again cat /mark)" = exported ]
+  run brig export -o /nowhere/x.tar box-e
+  [ "$status" -eq 1 ]
+}
