@@ -136,6 +136,10 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
 int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err);
 int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err);
 int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err);
+/* One line of spec/explore.h without its newline; negative ends the walk. */
+typedef int (*ExploreLineSink)(void *data, const char *json);
+int engine_image_explore(Engine *engine, const char *ref, ExploreLineSink sink, void *data,
+                         Error *err);
 
 /* ---- networks: networks.c ---- */
 int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,

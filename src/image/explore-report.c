@@ -58,11 +58,11 @@ static int same_file(const Explore *explore, const char *path, const Copy *lower
                      bool *ret, Error *err) {
         _cleanup_close_ int a = -1, b = -1;
         int r = lower->size == upper->size
-                        ? explore_open(explore, lower->layer, path, O_RDONLY, &a, err)
+                        ? explore_open(explore, lower->layer, path, O_RDONLY | O_NONBLOCK, &a, err)
                         : 0;
 
         if (r == 0 && a >= 0)
-                r = explore_open(explore, upper->layer, path, O_RDONLY, &b, err);
+                r = explore_open(explore, upper->layer, path, O_RDONLY | O_NONBLOCK, &b, err);
         if (r < 0 || a < 0 || !same_capabilities(a, b))
                 return r;
         return same_bytes(a, b, path, ret, err);
@@ -149,7 +149,7 @@ static int find_secret(Explore *explore, const Column *column, const ExploreRow 
                        char ***findings, Error *err) {
         _cleanup_close_ int fd = -1;
         const char *reason = NULL;
-        int r = explore_open(explore, row->layer, column->path, O_RDONLY, &fd, err);
+        int r = explore_open(explore, row->layer, column->path, O_RDONLY | O_NONBLOCK, &fd, err);
 
         if (r == 0)
                 r = explore_secret(fd, column->path, row->copy.size, &reason, err);

@@ -124,7 +124,7 @@ static void add_history(ImageConfig *config, size_t layers) {
 
 static int explore(Work *work, Error *err) {
         ImageConfig config = { .architecture = str_copy("amd64"), .os = str_copy("linux") };
-        char *names[] = { "explored:v1", NULL };
+        char *names[] = { (char *)"explored:v1", NULL };
         _cleanup_free_ char *id = NULL;
         int r;
 

@@ -70,7 +70,7 @@ typedef struct Explore {
         ExploreSummary summary;
 } Explore;
 
-/* Opens what lies at path in a layer, through no symbolic link; a FIFO does not block. */
+/* Opens what lies at path in a layer, through no symbolic link. */
 int explore_open(const Explore *explore, size_t layer, const char *path, int flags, int *ret_fd,
                  Error *err);
 /* Whether upper changes nothing of lower but times; reads both where only the bytes can tell. */

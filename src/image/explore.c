@@ -22,7 +22,7 @@
 
 int explore_open(const Explore *explore, size_t layer, const char *path, int flags, int *ret_fd,
                  Error *err) {
-        struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK),
+        struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
         long fd = syscall(SYS_openat2, explore->layers[layer].fd, *path ? path : ".", &how,
                           sizeof(how));
