@@ -36,7 +36,7 @@ refused() {
 }
 
 @test "no line of help is wider than a terminal" {
-  for command in run create exec ps images 'network create' 'volume create' logs; do
+  for command in run create exec ps images 'network create' 'volume create' logs build 'builder prune' 'system df'; do
     run brig $command --help
     while IFS= read -r line; do [ "${#line}" -le 100 ]; done <<<"$output"
   done
@@ -45,8 +45,8 @@ refused() {
 @test "every command of the help has a help of its own" {
   local group command
   for command in run create start stop restart kill rm pause unpause ps logs exec attach wait inspect top port rename events pull load save import tag \
-    images rmi history version info; do brig $command --help | grep -q "^Usage:  brig $command"; done
-  for group in container image network volume system; do
+    images rmi history version info build; do brig $command --help | grep -q "^Usage:  brig $command"; done
+  for group in container image network volume system builder buildx; do
     brig $group --help | grep -q "^Usage:  brig $group COMMAND"
     while read -r command _; do brig $group "$command" --help | grep -q "^Usage:  brig $group $command"; done < <(
       brig $group --help | sed -n '/^Commands:/,/^$/p' | grep '^  ' | grep -v 'not done yet')
@@ -102,7 +102,10 @@ refused() {
 }
 
 @test "what is not done is refused by name" {
-  refused 1 "'brig build' is not done yet" brig build .
+  refused 1 "'--push' is not done yet: build with -t, then push" brig build --push .
+  refused 1 "'--cache-from' is not done yet: the daemon's own cache is always used" brig build --cache-from type=gha .
+  refused 1 "'--memory' is not done yet: limit the daemon's own cgroup" brig build -m 1g .
+  refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
   refused 1 "'brig container prune' is not done yet" brig container prune
   refused 125 "'--gpus' is not done yet" brig run --gpus all image
   refused 1 "'--tree' is not done yet" brig images --tree
@@ -192,4 +195,132 @@ while left:
   [ "$output" = "Check complete, no warnings found." ]
   refused 1 "unknown instruction: BAD" brig build --check -f - "$dir" <<< BAD
   refused 1 "invalid format" brig build --check --format xml "$dir"
+}
+
+@test "build: what is wrong is said before a daemon is asked" {
+  local dir=$BATS_TEST_TMPDIR/context
+  mkdir "$dir"
+  echo FROM scratch > "$dir/Dockerfile"
+  export BRIG_HOST=unix:///nope
+  refused 1 "ERROR: failed to build: Cannot connect to the brig daemon at unix:///nope" brig build --rm --force-rm --provenance=false "$dir"
+  refused 1 'unable to prepare context: path "/none" not found' brig build /none
+  refused 1 'failed to read dockerfile' brig build -f /none "$dir"
+  refused 1 'a repository of git as a context is not done: clone it' brig build https://example.com/a.git
+  refused 1 'a repository of git as a context is not done: clone it' brig build git@example.com:a/b
+  refused 1 "can't use standard input for both" brig build -f - -
+  refused 1 'standard input is empty' brig build - </dev/null
+  refused 1 'ambiguous Dockerfile source' brig build -f x - <<< 'FROM scratch'
+  refused 1 'invalid tag "A": invalid reference format' brig build -t A "$dir"
+  refused 1 'several platforms in one build are not done' brig build --platform linux/amd64,linux/arm64 "$dir"
+  refused 1 "network 'mine': steps have the network default, none or host" brig build --network mine "$dir"
+  refused 1 "builders other than 'default' are not done" brig buildx build --builder other "$dir"
+  refused 1 '--call outline is not done' brig build --call outline "$dir"
+  refused 1 'invalid progress "fancy"' brig build --progress fancy "$dir"
+  refused 1 'invalid progress "fancy"' env BUILDKIT_PROGRESS=fancy brig build "$dir"
+  refused 1 'standard error is no terminal' brig build --progress tty "$dir"
+  refused 1 "type=registry is not done" brig build -o type=registry "$dir"
+  refused 1 "a second output beside" brig build -o "type=tar,dest=$dir/a" -o "type=oci,dest=$dir/b" "$dir"
+  [ -z "$(find "$dir" -name '*.tmp*' -o -name a)" ]
+  [ "$(brig build --call=check "$dir")" = 'Check complete, no warnings found.' ]
+}
+
+# fake_builder ADDRESS: something that says that it is brigd and answers builds with canned progress; what it got is in $got.
+fake_builder() {
+  got=$BATS_TEST_TMPDIR/got
+  local ready=$BATS_TEST_TMPDIR/ready
+  mkfifo "$ready"
+  "$top/tests/fake-builder.py" "$1" "$got" >"$ready" 2>&1 3>&- &
+  builder=$!
+  read -r _ <"$ready"
+  mkdir "$BATS_TEST_TMPDIR/context"; cd "$BATS_TEST_TMPDIR/context"
+  printf 'FROM busybox\nRUN make\n' > Dockerfile
+  echo drop > .dockerignore; echo x > drop; echo y > keep
+}
+
+teardown() { [[ -z ${builder:-} ]] || kill "$builder"; }
+
+plain='#1 [1/2] FROM busybox
+#1 CACHED
+
+#2 [2/2] RUN make
+#2 miss: file a changed
+#2 0.123 hello'
+
+@test "build: the request, plain progress, the files it leaves" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s A=1 SECRET=s3
+  run --separate-stderr brig build -t x -t y:2 --build-arg A --build-arg NONE --build-arg B=2 --secret id=SECRET --iidfile i --metadata-file m .
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  [ "$stderr" = "$plain"$'\n#2 DONE 0.4s' ]
+  [ "$(cat i)" = "sha256:$(printf 'a%.0s' {1..64})" ]
+  [ "$(jq -r '."image.name", ."containerimage.digest"' m)" = "docker.io/library/x:latest,docker.io/library/y:2"$'\n'"$(cat i)" ]
+  [ "$(jq -c '.document | [.dockerfile, .ignore, .tags, .args, (.secrets[0].value | @base64d)]' "$got")" = \
+    '["FROM busybox\nRUN make\n","drop\n",["x","y:2"],["A=1","B=2"],"s3"]' ]
+  [ "$(brig build -q . 2>&1)" = "$(cat i)" ]
+  [ "$(brig build --progress rawjson . 2>&1 >/dev/null | jq -r .kind | tail -1)" = end ]
+  run --separate-stderr brig build - <<< 'FROM other'
+  [ "$status" -eq 0 ]
+  [ "$(tail -1 "$got" | jq -c '.document | [.dockerfile, .contexts]')" = '["FROM other\n",null]' ]
+}
+
+@test "build: a failure shows its step, its place and exits 1" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  run --separate-stderr brig -H "unix://$BATS_TEST_TMPDIR/s" build --target fail --iidfile i .
+  [ "$status" -eq 1 ]
+  [[ $stderr == "$plain"$'\n#2 ERROR: exit code: 2\n\n------\n > [2/2] RUN make:\n0.123 hello\n------\nDockerfile:2\n'*'   2 | >>> RUN make'* ]]
+  [[ $stderr == *'ERROR: failed to build: process "make" did not complete successfully: exit code: 2' ]]
+  [ ! -e i ]
+  refused 1 'the daemon closed the connection' brig -H "unix://$BATS_TEST_TMPDIR/s" build --target broken .
+}
+
+@test "build: ctrl-c ends it within a second, with 130" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  exec 5< <(exec env --default-signal=INT brig -H "unix://$BATS_TEST_TMPDIR/s" build --target hang --output type=tar,dest=out . 2>&1 3>&-)
+  local pid=$! line status=0
+  while read -r line <&5; do [[ $line != *hello ]] || break; done
+  local before=${EPOCHREALTIME/./}
+  kill -INT "$pid"
+  wait "$pid" || status=$?
+  [ "$status" -eq 130 ]
+  [ $((${EPOCHREALTIME/./} - before)) -lt 1000000 ]
+  [[ $(cat <&5) == *'interrupted: the daemon cancels the build' ]]
+  [ -z "$(ls | grep out)" ]
+}
+
+@test "build: an archive, and a daemon without descriptors, get the classic request" {
+  local port=$((20000 + RANDOM % 10000))
+  fake_builder "$port"
+  export BRIG_HOST=tcp://127.0.0.1:$port
+  mkdir -p "$BATS_TEST_TMPDIR/other"; echo FROM elsewhere > "$BATS_TEST_TMPDIR/other/File"
+  run --separate-stderr brig build -t x --label a=b .
+  [ "$status" -eq 0 ]
+  [[ $output == 'Step 1/1 : FROM scratch'*'Successfully built'* ]]
+  [ "$(tail -1 "$got" | jq -c '[.query.t, .query.labels, (.files | keys)]')" = '[["x"],["{\"a\":\"b\"}"],[".dockerignore","Dockerfile","keep"]]' ]
+  brig build -f "$BATS_TEST_TMPDIR/other/File" .
+  [[ $(tail -1 "$got" | jq -r '.query.dockerfile[0] as $name | .files[$name], .query.dockerfile[0]') == $'FROM elsewhere\n\n.dockerfile.'* ]]
+  tar c . | brig build -f Dockerfile -
+  [ "$(tail -1 "$got" | jq -r '.files."./drop"')" = x ]
+  [ "$(brig build -q .)" = "sha256:$(printf 'b%.0s' {1..64})" ]
+  brig build https://example.com/context.tar.gz
+  [ "$(tail -1 "$got" | jq -r '.query.remote[0]')" = https://example.com/context.tar.gz ]
+  refused 1 '--secret needs brigd on a Unix socket' brig build --secret id=HOME .
+  refused 1 '--output needs a directory as the context' brig build -o out - < <(tar c .)
+}
+
+@test "builder prune and system df" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s
+  [ "$(brig builder prune -af --keep-storage 1g --filter until=24h)" = $'Deleted build cache objects:\none\ntwo\n\nTotal reclaimed space: 1.235MB' ]
+  [ "$(tail -1 "$got" | jq -c .query)" = '{"all":["1"],"keep-storage":["1073741824"],"filters":["{\"until\":{\"24h\":true}}"]}' ]
+  run brig builder prune <<< n
+  [ "$status" -eq 1 ]
+  [[ $output == *'[y/N] builder prune has been cancelled' ]]
+  run brig system df
+  [ "${lines[1]}" = 'Images          1         1         2MB       500kB (25%)' ]
+  [ "${lines[4]}" = 'Build Cache     2         1         10kB      7kB' ]
+  [ "$(brig system df --format '{{.Type}}={{.TotalCount}}' | head -1)" = Images=1 ]
+  run brig system df -v
+  [[ $output == *$'busybox      latest    cccccccccccc   N/A       1.5MB     0B            1.5MB         1\n'* ]]
+  [[ $output == *'Build cache usage: 10kB'* ]]
 }

@@ -25,6 +25,7 @@ typedef struct Cli {
         HttpClient *http;    /* NULL until the first call */
         char *api;           /* the version that is spoken, "1.41" */
         bool experimental;   /* the daemon says so */
+        bool is_brigd;       /* it is brigd: it knows more than Docker's API */
         json_object *config; /* config.json, or NULL; see config.h */
         bool config_read;
 } Cli;

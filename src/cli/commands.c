@@ -90,12 +90,36 @@ static const Entry volume_entries[] = {
 static const Group volume_group = { "Manage volumes", volume_entries, ELEMENTS(volume_entries) };
 
 static const Entry system_entries[] = {
-        UNDONE("df", SECTION_COMMANDS, "Show how much disk is used"),
+        COMMAND("df", SECTION_COMMANDS, df_command),
         COMMAND("events", SECTION_COMMANDS, events_command),
         COMMAND("info", SECTION_COMMANDS, info_command),
         UNDONE("prune", SECTION_COMMANDS, "Remove unused data"),
 };
 static const Group system_group = { "Manage the engine", system_entries, ELEMENTS(system_entries) };
+
+static const Entry builder_entries[] = {
+        COMMAND("build", SECTION_COMMANDS, build_command),
+        COMMAND("prune", SECTION_COMMANDS, builder_prune_command),
+};
+static const Group builder_group = { "Manage builds", builder_entries, ELEMENTS(builder_entries) };
+
+static const Entry buildx_entries[] = {
+        UNDONE("bake", SECTION_COMMANDS, "Build what a file says"),
+        COMMAND("build", SECTION_COMMANDS, build_command),
+        ALIAS("b", build_command),
+        UNDONE("create", SECTION_COMMANDS, "Create a builder"),
+        UNDONE("du", SECTION_COMMANDS, "Show what the build cache takes"),
+        UNDONE("imagetools", SECTION_COMMANDS, "Work on images in registries"),
+        UNDONE("inspect", SECTION_COMMANDS, "Show a builder"),
+        UNDONE("ls", SECTION_COMMANDS, "List builders"),
+        COMMAND("prune", SECTION_COMMANDS, builder_prune_command),
+        UNDONE("rm", SECTION_COMMANDS, "Remove a builder"),
+        UNDONE("stop", SECTION_COMMANDS, "Stop a builder"),
+        UNDONE("use", SECTION_COMMANDS, "Choose a builder"),
+        UNDONE("version", SECTION_COMMANDS, "Show the version of buildx"),
+};
+static const Group buildx_group = { "Build with buildx's words", buildx_entries,
+                                    ELEMENTS(buildx_entries) };
 
 static const Entry root_entries[] = {
         COMMAND("run", SECTION_COMMON, run_command),
@@ -111,8 +135,8 @@ static const Entry root_entries[] = {
         COMMAND("version", SECTION_COMMON, version_command),
         COMMAND("info", SECTION_COMMON, info_command),
 
-        UNDONE("builder", SECTION_MANAGEMENT, "Manage builds"),
-        UNDONE("buildx", SECTION_MANAGEMENT, "Build with BuildKit"),
+        GROUP("builder", SECTION_MANAGEMENT, builder_group),
+        GROUP("buildx", SECTION_MANAGEMENT, buildx_group),
         UNDONE("checkpoint", SECTION_MANAGEMENT, "Manage checkpoints"),
         UNDONE("compose", SECTION_MANAGEMENT, "Run applications of several containers"),
         GROUP("container", SECTION_MANAGEMENT, container_group),

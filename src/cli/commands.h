@@ -16,8 +16,8 @@ extern const Command ps_command, logs_command, exec_command, attach_command;
 /* inspect.c */
 extern const Command inspect_command, container_inspect_command, image_inspect_command,
         network_inspect_command, volume_inspect_command;
-/* check.c */
-extern const Command build_command;
+/* build-command.c, builder.c */
+extern const Command build_command, builder_prune_command;
 /* images.c, image-archives.c */
 extern const Command pull_command, images_command, rmi_command, tag_command, history_command;
 extern const Command load_command, save_command, import_command;
@@ -27,8 +27,8 @@ extern const Command explore_command;
 extern const Command network_create_command, network_ls_command, network_rm_command,
         network_connect_command, network_disconnect_command;
 extern const Command volume_create_command, volume_ls_command, volume_rm_command;
-/* system.c, events.c */
-extern const Command version_command, info_command, events_command;
+/* system.c, events.c, df.c */
+extern const Command version_command, info_command, events_command, df_command;
 
 /* Opens a wait for the container: condition "next-exit" and the like. */
 int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, Error *err);

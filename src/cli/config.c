@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "cli/base64.h"
 
 #define CONFIG_MAX (1u << 20)
 #define HUB_KEY "https://index.docker.io/v1/"
@@ -42,53 +43,6 @@ json_object *config_get(Cli *cli) {
 
 const char *config_string(Cli *cli, const char *name) {
         return json_member_string(config_get(cli), name);
-}
-
-/* ---- base64, RFC 4648 ---- */
-static const char url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static char *encode_url(const char *text) {
-        size_t length = strlen(text);
-        Buf out = {};
-
-        for (size_t i = 0; i < length; i += 3) {
-                unsigned bits = 0;
-                size_t have = MIN(length - i, (size_t)3);
-
-                for (size_t j = 0; j < 3; j++)
-                        bits = bits << 8 | (j < have ? (unsigned char)text[i + j] : 0);
-                for (size_t j = 0; j < 4; j++)
-                        buf_add_char(&out, j <= have ? url_digits[bits >> (18 - 6 * j) & 63] : '=');
-        }
-        return buf_take(&out);
-}
-
-static int digit_value(char digit) {
-        const char *found = digit == '+'   ? url_digits + 62
-                            : digit == '/' ? url_digits + 63
-                                           : strchr(url_digits, digit);
-
-        return digit && found ? (int)(found - url_digits) : -1;
-}
-
-/* The text that is encoded, the caller's, or NULL. */
-static char *decode(const char *text) {
-        _cleanup_buf_ Buf out = {};
-        unsigned bits = 0, have = 0;
-
-        for (; *text && *text != '='; text++) {
-                int value = digit_value(*text);
-
-                if (value < 0)
-                        return NULL;
-                bits = bits << 6 | (unsigned)value;
-                have += 6;
-                if (have >= 8) {
-                        have -= 8;
-                        buf_add_char(&out, (char)(bits >> have & 255));
-                }
-        }
-        return buf_take(&out);
 }
 
 /* ---- credentials ---- */
@@ -167,16 +121,17 @@ static bool same_server(const char *key, const char *server) {
 
 static void add_from_file(json_object *auth, json_object *auths, const char *server) {
         json_object_object_foreach(auths, key, entry) {
-                _cleanup_free_ char *pair = NULL;
+                _cleanup_buf_ Buf pair = {};
                 char *colon;
 
                 if (!same_server(key, server))
                         continue;
-                pair = decode(json_member_string(entry, "auth") ?: "");
-                colon = pair ? strchr(pair, ':') : NULL;
+                colon = base64_read(json_words(entry, "auth"), &pair) == 0 && pair.length > 0
+                                ? strchr(pair.data, ':')
+                                : NULL;
                 if (colon) {
                         *colon = '\0';
-                        put(auth, "username", pair);
+                        put(auth, "username", pair.data);
                         put(auth, "password", colon + 1);
                 }
                 put(auth, "identitytoken", json_member_string(entry, "identitytoken"));
@@ -186,8 +141,9 @@ static void add_from_file(json_object *auth, json_object *auths, const char *ser
         }
 }
 
-char *config_registry_auth(Cli *cli, const char *host) {
-        _cleanup_json_ json_object *auth = json_object_new_object();
+/* What is known of a registry: {} where that is nothing. The caller's reference. */
+static json_object *auth_of(Cli *cli, const char *host) {
+        json_object *auth = json_object_new_object();
         const char *server = str_equal(host, "docker.io") ? HUB_KEY : host;
         json_object *config = config_get(cli);
         json_object *auths = json_member(config, "auths");
@@ -199,6 +155,45 @@ char *config_registry_auth(Cli *cli, const char *host) {
                 add_from_helper(auth, helper, server);
         if (json_object_object_length(auth) == 0 && json_object_is_type(auths, json_type_object))
                 add_from_file(auth, auths, server);
-        return encode_url(json_object_to_json_string_ext(
-                auth, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        return auth;
+}
+
+static char *header_text(json_object *document) {
+        const char *text = json_object_to_json_string_ext(
+                document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+        return base64_url_text(text, strlen(text));
+}
+
+char *config_registry_auth(Cli *cli, const char *host) {
+        _cleanup_json_ json_object *auth = auth_of(cli, host);
+
+        return header_text(auth);
+}
+
+static void add_all(Cli *cli, const char *member, json_object *all) {
+        json_object *hosts = json_member(config_get(cli), member);
+
+        if (!json_object_is_type(hosts, json_type_object))
+                return;
+        json_object_object_foreach(hosts, host, unused) {
+                json_object *auth;
+
+                (void)unused;
+                if (json_member(all, host))
+                        continue;
+                auth = auth_of(cli, str_equal(host, HUB_KEY) ? "docker.io" : host);
+                if (json_object_object_length(auth) > 0)
+                        (void)json_object_object_add(all, host, auth);
+                else
+                        (void)json_object_put(auth);
+        }
+}
+
+char *config_registries(Cli *cli) {
+        _cleanup_json_ json_object *all = json_object_new_object();
+
+        add_all(cli, "auths", all);
+        add_all(cli, "credHelpers", all);
+        return header_text(all);
 }

@@ -14,3 +14,7 @@ char *config_directory(const Cli *cli);
  * base64url JSON; "{}" where nothing is known. The caller's. Credential helpers are asked by
  * running docker-credential-<name> get. */
 char *config_registry_auth(Cli *cli, const char *host);
+/* The X-Registry-Config header: the same of every registry that config.json names, by its key
+ * there.
+ */
+char *config_registries(Cli *cli);

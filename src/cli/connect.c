@@ -250,8 +250,10 @@ static void negotiate(Cli *cli, HttpReply *reply) {
         const char *wanted = getenv("DOCKER_API_VERSION");
         const char *offered = http_reply_header(reply, "Api-Version");
         const char *experimental = http_reply_header(reply, "Docker-Experimental");
+        const char *server = http_reply_header(reply, "Server");
 
         cli->experimental = str_equal(experimental, "true");
+        cli->is_brigd = server && str_after(server, "brig/");
         if (!str_empty(wanted))
                 cli->api = str_copy(wanted);
         else if (minor_of(offered) >= 0 && minor_of(offered) < minor_of(API_VERSION))

@@ -208,9 +208,7 @@ static int check_mount(const MountSpec *mount, Error *err) {
         return 0;
 }
 
-/* The next field of a CSV line (RFC 4180), the caller's; moves *text past its comma. NULL at the
- * end. */
-static char *csv_field(const char **text) {
+char *csv_field(const char **text) {
         Buf field = {};
         const char *next = *text;
         bool quoted = *next == '"';

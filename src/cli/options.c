@@ -56,10 +56,9 @@ static int set_option(Options *options, const Option *option, const char *text, 
         Error why = {};
 
         if (option->flags & OPTION_REFUSED)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "'--%s' is not done yet: leave it out, or use an engine that "
-                                  "has it",
-                                  option->name);
+                return error_kind(err, ERROR_UNSUPPORTED, "'--%s' is not done yet: %s",
+                                  option->name,
+                                  option->remedy ?: "leave it out, or use an engine that has it");
         if (parse((char *)options->values + option->offset, text, &why) < 0)
                 return error_kind(err, ERROR_INVALID, "invalid argument \"%s\" for \"%s\" flag: %s",
                                   text, name, why.message);

@@ -39,6 +39,7 @@ typedef struct Option {
         const char *initial; /* what the help gives as default, quoted as needed; NULL: none */
         unsigned flags;
         int (*parse)(void *member, const char *text, Error *err);
+        const char *remedy; /* OPTION_REFUSED: what to do instead; NULL: leave it out */
 } Option;
 
 typedef struct OptionTable {

@@ -10,6 +10,10 @@ int port_publish(const char *text, char ***exposed, JsonArray *bindings, Error *
 /* --expose PORT[-LAST][/PROTO] */
 int port_expose(const char *text, char ***exposed, Error *err);
 
+/* The next field of a CSV line (RFC 4180), the caller's; moves *text past its comma. NULL at the
+ * end. */
+char *csv_field(const char **text);
+
 /* --mount type=bind,source=/a,target=/b,readonly: appends to member, a JsonArray of MountSpec. */
 int mount_parse(void *member, const char *text, Error *err);
 /* -v [SOURCE:]TARGET[:MODE]: a bind for HostConfig.Binds, or an anonymous volume for

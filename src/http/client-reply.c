@@ -211,6 +211,14 @@ static int next_chunk(HttpReply *reply, Error *err) {
         return 0;
 }
 
+/* Between two chunks the end of the one before may lie in the input: it says nothing yet. */
+static bool line_waits(const HttpReply *reply) {
+        size_t skip = reply->first_chunk ? 0 : MIN(reply->input.length, (size_t)2);
+
+        return reply->input.length > skip &&
+               memchr(reply->input.data + skip, '\n', reply->input.length - skip);
+}
+
 /* Gives out at most size bytes of the input. */
 static size_t take_input(HttpReply *reply, void *data, size_t size) {
         size_t length = MIN(size, reply->input.length);
@@ -252,6 +260,14 @@ ssize_t http_reply_read(HttpReply *reply, void *data, size_t size, Error *err) {
         return (ssize_t)length;
 }
 
+int http_reply_poll_fd(const HttpReply *reply) {
+        bool waits = reply->framing == FRAMING_CHUNKED && reply->left == 0
+                             ? line_waits(reply)
+                             : reply->input.length > 0;
+
+        return reply->ended || waits ? -1 : reply->fd;
+}
+
 int http_reply_read_all(HttpReply *reply, size_t limit, Buf *buf, Error *err) {
         for (;;) {
                 ssize_t got;
@@ -278,9 +294,9 @@ int http_reply_take_stream(HttpReply *reply, Buf *early) {
 HttpReply *http_reply_free(HttpReply *reply) {
         if (!reply)
                 return NULL;
-        /* The last chunk's marker is often still unread. */
+        /* The last chunk's marker is often still unread. Nothing is waited for. */
         if (reply->framing == FRAMING_CHUNKED && !reply->ended && reply->left == 0 &&
-            reply->input.length > 0)
+            line_waits(reply))
                 (void)next_chunk(reply, NULL);
         if (reply->fd >= 0 && reply->ended && !reply->close && reply->status >= 200 &&
             reply->framing != FRAMING_CLOSE && reply->client->idle_fd < 0)

@@ -286,6 +286,50 @@ TEST(the_stream_after_an_upgrade) {
         ASSERT_STR(early.data, "early");
 }
 
+TEST(waiting_for_more_of_a_body) {
+        static const char *const answers[] = {
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+                "2\r\nde\r\n0\r\n\r\n",
+        };
+        HttpRequest request = { .method = "GET", .path = "/" };
+        _cleanup_(http_client_freep) HttpClient *client = NULL;
+        _cleanup_reply_ HttpReply *reply = NULL;
+        char data[8] = "";
+        Server server;
+        Error err = {};
+        int fd;
+
+        ASSERT_OK(start(&server, answers, ELEMENTS(answers), &client, &err), &err);
+        ASSERT_OK(http_client_send(client, &request, &reply, &err), &err);
+        ASSERT_INT(http_reply_read(reply, data, sizeof(data), &err), 3);
+        fd = http_reply_poll_fd(reply); /* what is left of the chunk is no reason to read */
+        ASSERT(fd >= 0);
+        ASSERT_INT(fd_write_full(fd, "\r\n\r\n", 4), 0); /* the server answers once more */
+        ASSERT_INT(http_reply_read(reply, data, sizeof(data), &err), 2);
+        ASSERT_INT(http_reply_read(reply, data, sizeof(data), &err), 0);
+        ASSERT_INT(http_reply_poll_fd(reply), -1);
+        stop(&server);
+}
+
+TEST(a_reply_is_given_up_between_two_chunks) {
+        static const char *const answers[] = {
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+                "", /* waits for a request, which ends with the connection */
+        };
+        HttpRequest request = { .method = "GET", .path = "/" };
+        _cleanup_(http_client_freep) HttpClient *client = NULL;
+        HttpReply *reply = NULL;
+        char data[8] = "";
+        Server server;
+        Error err = {};
+
+        ASSERT_OK(start(&server, answers, ELEMENTS(answers), &client, &err), &err);
+        ASSERT_OK(http_client_send(client, &request, &reply, &err), &err);
+        ASSERT_INT(http_reply_read(reply, data, sizeof(data), &err), 3);
+        (void)http_reply_free(reply); /* returns, though the body has not ended */
+        stop(&server);
+}
+
 TEST(hosts) {
         static const char *const good[] = { "unix:///a", "tcp://127.0.0.1:2375", "tcp://[::1]:1",
                                             "tcp://localhost", "http://127.0.0.1:80" };

@@ -43,6 +43,9 @@ int http_reply_status(const HttpReply *reply);
 const char *http_reply_header(const HttpReply *reply, const char *name); /* borrowed, or NULL */
 /* Up to size bytes of the decoded body, 0 at its end, or a negative errno. */
 ssize_t http_reply_read(HttpReply *reply, void *data, size_t size, Error *err);
+/* The connection, on which poll(2) waits for more of the body; -1 where http_reply_read has
+ * something to give out or to say without waiting. */
+int http_reply_poll_fd(const HttpReply *reply);
 /* What is left of the body, appended to buf; more than limit bytes is an error. */
 int http_reply_read_all(HttpReply *reply, size_t limit, Buf *buf, Error *err);
 /* The connection itself, after an upgrade: the caller's; early gets what came with the head. */

@@ -1,0 +1,11 @@
+/* build-follow.h: follows the stream of a build's progress and shows it. */
+#pragma once
+
+#include "cli/build-options.h"
+#include "cli/build-progress.h"
+
+/* The view that --progress, -q and BUILDKIT_PROGRESS ask for. */
+int build_view_choose(const BuildOptions *options, const BuildView **ret, Error *err);
+/* Shows the stream on standard error up to its end. The exit code: 0, 1 where the build failed,
+ * which was said, 128 and its number after a signal; or a negative errno. */
+int build_follow(HttpReply *reply, BuildDisplay *display, Error *err);

@@ -1,0 +1,332 @@
+/* build-specs.c: see build-specs.h. https://docs.docker.com/reference/cli/docker/buildx/build/ */
+#include "cli/build-specs.h"
+
+#include <errno.h>
+#include <strings.h>
+
+#include "cli/specs.h"
+#include "cli/values.h"
+
+/* A field that is set by "key=value"; keys are told apart regardless of case. */
+typedef int (*SetField)(void *spec, const char *key, const char *value, Error *err);
+
+static int set_field(void *spec, const char *field, SetField set, Error *err) {
+        size_t length = strcspn(field, "=");
+        _cleanup_free_ char *raw = str_copy_n(field, length);
+        const char *key = str_lower(str_trim(raw));
+
+        if (!field[length])
+                return error_kind(err, ERROR_INVALID, "invalid field '%s' must be a key=value pair",
+                                  field);
+        return set(spec, key, field + length + 1, err);
+}
+
+static int set_fields(void *spec, const char *text, SetField set, Error *err) {
+        const char *rest = text;
+
+        for (;;) {
+                _cleanup_free_ char *field = csv_field(&rest);
+                int r;
+
+                if (!field)
+                        return 0;
+                r = set_field(spec, field, set, err);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int unexpected_key(const char *key, const char *value, Error *err) {
+        return error_kind(err, ERROR_INVALID, "unexpected key '%s' in '%s=%s'", key, key, value);
+}
+
+/* ---- secrets ---- */
+
+typedef struct SecretFields {
+        SecretSpec spec;
+        bool from_env; /* type=env: src names a variable */
+} SecretFields;
+
+static int set_secret(void *data, const char *key, const char *value, Error *err) {
+        SecretFields *fields = data;
+        SecretSpec *spec = &fields->spec;
+
+        if (str_equal(key, "id"))
+                str_replace(&spec->id, value);
+        else if (str_equal(key, "src") || str_equal(key, "source"))
+                str_replace(&spec->path, value);
+        else if (str_equal(key, "env"))
+                str_replace(&spec->env, value);
+        else if (!str_equal(key, "type"))
+                return unexpected_key(key, value, err);
+        else if (str_equal(value, "env"))
+                fields->from_env = true;
+        else if (!str_equal(value, "file"))
+                return error_kind(err, ERROR_INVALID, "unsupported secret type \"%s\": file or env",
+                                  value);
+        return 0;
+}
+
+static int check_secret(SecretFields *fields, Error *err) {
+        SecretSpec *spec = &fields->spec;
+
+        if (fields->from_env && !spec->env)
+                spec->env = TAKE_PTR(spec->path);
+        if (str_empty(spec->id))
+                return error_kind(err, ERROR_INVALID, "an id is missing: id=NAME");
+        if (spec->path && spec->env)
+                return error_kind(err, ERROR_INVALID,
+                                  "both src and env are given: a secret is a file or a variable");
+        return 0;
+}
+
+int secret_spec_parse(const char *text, SecretSpec *ret, Error *err) {
+        SecretFields fields = {};
+        int r = set_fields(&fields, text, set_secret, err);
+
+        if (r == 0)
+                r = check_secret(&fields, err);
+        if (r < 0) {
+                secret_spec_done(&fields.spec);
+                return error_prefix(err, "invalid secret '%s'", text);
+        }
+        *ret = fields.spec;
+        return 0;
+}
+
+void secret_spec_done(SecretSpec *spec) {
+        free(spec->id);
+        free(spec->path);
+        free(spec->env);
+        *spec = (SecretSpec){};
+}
+
+/* ---- agents ---- */
+
+int ssh_spec_parse(const char *text, SshSpec *ret, Error *err) {
+        size_t length = strcspn(text, "=");
+        const char *path = text[length] ? text + length + 1 : NULL;
+
+        if (length == 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid ssh agent '%s': write default, or ID=SOCKET", text);
+        if (path && strchr(path, ','))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "invalid ssh agent '%s': several keys for one id are not done: "
+                                  "add them to an agent with ssh-add and give its socket",
+                                  text);
+        *ret = (SshSpec){ .id = str_copy_n(text, length),
+                          .path = str_empty(path) ? NULL : str_copy(path) };
+        return 0;
+}
+
+void ssh_spec_done(SshSpec *spec) {
+        free(spec->id);
+        free(spec->path);
+        *spec = (SshSpec){};
+}
+
+/* ---- outputs ---- */
+
+static const struct {
+        const char *name;
+        bool needs_dest, has_dest;
+} output_types[] = {
+        { "local", true, true },   { "tar", true, true },     { "oci", true, true },
+        { "docker", false, true }, { "image", false, false },
+};
+
+static int set_flag(const char *key, const char *value, bool wanted, const char *remedy,
+                    Error *err) {
+        bool given;
+
+        if (value_bool(&given, value, NULL) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid value for %s: %s", key, value);
+        return given == wanted ? 0
+                               : error_kind(err, ERROR_UNSUPPORTED, "%s=%s is not done: %s", key,
+                                            value, remedy);
+}
+
+static int set_output(void *data, const char *key, const char *value, Error *err) {
+        OutputSpec *spec = data;
+
+        if (str_equal(key, "type")) {
+                str_replace(&spec->type, value);
+        } else if (str_equal(key, "dest")) {
+                str_replace(&spec->dest, value);
+        } else if (str_equal(key, "name")) {
+                _cleanup_strv_ char **names = str_split(value, ',');
+
+                for (char **name = names; name && *name; name++)
+                        strv_add(&spec->names, *name);
+        } else if (str_equal(key, "push")) {
+                return set_flag(key, value, false, "build with a tag, then push that", err);
+        } else if (str_equal(key, "tar")) {
+                return set_flag(key, value, true, "unpack the archive", err);
+        } else {
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "%s=%s is not done: outputs have type, dest and name", key,
+                                  value);
+        }
+        return 0;
+}
+
+static int check_output(const OutputSpec *spec, Error *err) {
+        if (str_equal(spec->type, "registry"))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "type=registry is not done: build with a tag, then push that");
+        for (size_t i = 0; i < ELEMENTS(output_types); i++) {
+                if (!str_equal(spec->type, output_types[i].name))
+                        continue;
+                if (output_types[i].needs_dest && str_empty(spec->dest))
+                        return error_kind(err, ERROR_INVALID, "dest is missing: dest=PATH%s",
+                                          str_equal(spec->type, "local") ? "" : ", or dest=-");
+                if (!output_types[i].has_dest && spec->dest)
+                        return error_kind(err, ERROR_INVALID,
+                                          "type=%s has no dest: type=oci or type=docker has one",
+                                          spec->type);
+                if (str_equal(spec->type, "local") && str_equal(spec->dest, "-"))
+                        return error_kind(err, ERROR_INVALID,
+                                          "dest cannot be stdout for a directory: type=tar");
+                return 0;
+        }
+        return error_kind(err, ERROR_INVALID, "type is %s: local, tar, oci, docker or image",
+                          spec->type ?: "missing");
+}
+
+/* "path" and "-", without a key. */
+static bool short_output(const char *text, OutputSpec *spec) {
+        if (strpbrk(text, "=,") || !*text)
+                return false;
+        spec->type = str_copy(str_equal(text, "-") ? "tar" : "local");
+        spec->dest = str_copy(text);
+        return true;
+}
+
+int output_spec_parse(const char *text, OutputSpec *ret, Error *err) {
+        OutputSpec spec = {};
+        int r = 0;
+
+        if (!short_output(text, &spec))
+                r = set_fields(&spec, text, set_output, err);
+        if (r == 0)
+                r = check_output(&spec, err);
+        if (r == 0 && str_empty(spec.dest)) {
+                free(spec.dest);
+                spec.dest = NULL;
+        }
+        if (r < 0) {
+                output_spec_done(&spec);
+                return error_prefix(err, "invalid output '%s'", text);
+        }
+        *ret = spec;
+        return 0;
+}
+
+void output_spec_done(OutputSpec *spec) {
+        free(spec->type);
+        free(spec->dest);
+        (void)strv_free(spec->names);
+        *spec = (OutputSpec){};
+}
+
+/* ---- contexts ---- */
+
+bool is_web_address(const char *text) {
+        return str_after(text, "http://") || str_after(text, "https://");
+}
+
+bool is_git_address(const char *text) {
+        static const char *const prefixes[] = { "git://", "git@", "ssh://", "github.com/" };
+        _cleanup_free_ char *bare = str_copy_n(text, strcspn(text, "#?"));
+
+        for (size_t i = 0; i < ELEMENTS(prefixes); i++)
+                if (str_after(text, prefixes[i]))
+                        return true;
+        return is_web_address(text) && str_ends(bare, ".git");
+}
+
+int git_refused(const char *text, Error *err) {
+        return error_kind(err, ERROR_UNSUPPORTED,
+                          "'%s': a repository of git as a context is not done: clone it, and give "
+                          "the directory",
+                          text);
+}
+
+/* What other clients take and brig does not; NULL: nothing of that kind. */
+static const char *context_remedy(const char *value) {
+        static const struct {
+                const char *prefix, *remedy;
+        } refused[] = {
+                { "oci-layout://", "load the image, and give it as docker-image://NAME" },
+                { "target:", "that is for docker bake: name a stage in the Dockerfile" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(refused); i++)
+                if (str_after(value, refused[i].prefix))
+                        return refused[i].remedy;
+        return NULL;
+}
+
+static int set_context(ContextSpec *spec, const char *value, Error *err) {
+        const char *image = str_after(value, "docker-image://"), *remedy = context_remedy(value);
+
+        if (remedy)
+                return error_kind(err, ERROR_UNSUPPORTED, "not done: %s", remedy);
+        if (is_git_address(value))
+                return git_refused(value, err);
+        if (image && !*image)
+                return error_kind(err, ERROR_INVALID, "docker-image:// is not followed by a name");
+        if (image)
+                spec->image = str_copy(image);
+        else if (is_web_address(value))
+                spec->url = str_copy(value);
+        else
+                spec->path = str_copy(value);
+        return 0;
+}
+
+int context_spec_parse(const char *text, ContextSpec *ret, Error *err) {
+        size_t length = strcspn(text, "=");
+        ContextSpec spec = {};
+        int r;
+
+        if (length == 0 || !text[length] || !text[length + 1])
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid context value '%s': expected key=value", text);
+        spec.name = str_copy_n(text, length);
+        r = set_context(&spec, text + length + 1, err);
+        if (r < 0) {
+                context_spec_done(&spec);
+                return error_prefix(err, "invalid context value '%s'", text);
+        }
+        *ret = spec;
+        return 0;
+}
+
+void context_spec_done(ContextSpec *spec) {
+        free(spec->name);
+        free(spec->image);
+        free(spec->url);
+        free(spec->path);
+        *spec = (ContextSpec){};
+}
+
+/* ---- annotations ---- */
+
+int annotation_parse(const char *text, Pairs *pairs, Error *err) {
+        size_t length = strcspn(text, "=");
+        _cleanup_free_ char *whole = str_copy_n(text, length);
+        const char *key = str_after(whole, "manifest:") ?: whole;
+
+        if (!*key || !text[length])
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid annotation \"%s\": expected key=value", text);
+        if (strchr(key, ':') && (str_after(key, "index") || str_after(key, "manifest")))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "invalid annotation \"%s\": only the image's own manifest is "
+                                  "annotated: KEY=VALUE, or manifest:KEY=VALUE",
+                                  text);
+        pairs_put(pairs, key, text + length + 1);
+        return 0;
+}
