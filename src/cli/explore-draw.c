@@ -212,9 +212,9 @@ static void draw_footer(const View *view, Buf *out) {
         if (view->filtering) {
                 buf_add_str(&text, " Enter keep  Esc clear");
         } else {
-                buf_add_str(&text, " Tab pane  ↑↓ move  ←→ fold  +- all  / filter  o by ");
+                buf_add_str(&text, " q quit  Tab pane  ↑↓ move  ←→ fold  +- all  / filter  o by ");
                 buf_add_str(&text, view->show.by_size ? "size" : "name");
-                buf_add_str(&text, "  q quit  ");
+                buf_add_str(&text, "  ");
                 for (size_t i = 0; i < ELEMENTS(letters); i++)
                         buf_format(&text, "%c:%s%s ", letters[i], report_change_names[i],
                                    view->show.change[i] ? "" : "(off)");

@@ -23,7 +23,7 @@ static const char *const example_lines[] = {
         "\"Findings\":[\"secret: an SSH private key by its name\"]}}",
         "{\"File\":{\"Path\":\"etc/id_rsa\",\"Layer\":2,\"Change\":\"removed\",\"Kind\":\"file\","
         "\"Size\":30,\"Mode\":384}}",
-        "{\"Summary\":{\"Id\":\"sha256:abc\",\"Names\":[\"demo:latest\"],\"Size\":1650,\"Files\":5,"
+        "{\"Summary\":{\"Id\":\"sha256:abc\",\"Names\":[\"demo:latest\"],\"Size\":1650,\"Paths\":5,"
         "\"Wasted\":330,\"Efficiency\":0.8,\"Setuid\":1,\"Setgid\":0,\"WorldWritable\":1,"
         "\"Secrets\":1,\"Layers\":["
         "{\"Digest\":\"sha256:aaa\",\"CreatedBy\":\"/bin/sh -c #(nop) ADD x in / \",\"Size\":1000,"

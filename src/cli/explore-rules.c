@@ -25,7 +25,7 @@ static const Measure measures[] = {
         { "wasted-percent", UNIT_PERCENT, 0 },
         BYTES("wasted", wasted),
         BYTES("size", size),
-        COUNT("files", files),
+        COUNT("paths", paths),
         COUNT("secrets", secrets),
         COUNT("setuid", setuid),
         COUNT("setgid", setgid),
@@ -33,7 +33,7 @@ static const Measure measures[] = {
 };
 
 #define MEASURES                                                                                   \
-        "efficiency, wasted, wasted-percent, size, files, secrets, setuid, setgid and "            \
+        "efficiency, wasted, wasted-percent, size, paths, secrets, setuid, setgid and "            \
         "world-writable"
 
 static double measure_of(const Measure *measure, const ExploreSummary *summary) {

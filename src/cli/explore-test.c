@@ -58,7 +58,7 @@ TEST(refuses_what_makes_no_sense) {
         ASSERT_OK(report_add(&report, row, strlen(row), &err), &err);
         ASSERT(report_end(&report, &err) < 0); /* no summary */
         ASSERT_STR(err.message, "the daemon's answer ends early");
-        row = "{\"Summary\":{\"Id\":\"x\",\"Size\":0,\"Files\":0,\"Wasted\":0,\"Efficiency\":1}}";
+        row = "{\"Summary\":{\"Id\":\"x\",\"Size\":0,\"Paths\":0,\"Wasted\":0,\"Efficiency\":1}}";
         ASSERT_OK(report_add(&report, row, strlen(row), &err), &err);
         ASSERT(report_end(&report, &err) < 0);                   /* layer 3 of none */
         ASSERT(report_add(&report, row, strlen(row), &err) < 0); /* a second one */
@@ -204,7 +204,7 @@ TEST(rules_that_are_none) {
         ASSERT_RULE("efficiency", "invalid rule \"efficiency\": write it as efficiency<0.9, with "
                                   "<, <=, > or >=");
         ASSERT_RULE("beauty<1", "invalid rule \"beauty<1\": no such measure; there are efficiency, "
-                                "wasted, wasted-percent, size, files, secrets, setuid, setgid and "
+                                "wasted, wasted-percent, size, paths, secrets, setuid, setgid and "
                                 "world-writable");
         ASSERT_RULE("wasted>20XB",
                     "invalid rule \"wasted>20XB\": \"20XB\" is no size such as 20MB");

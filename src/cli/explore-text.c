@@ -28,7 +28,7 @@ static void print_summary(const Report *report, FILE *out) {
         add_size(&text, summary->size);
         buf_format(&text, " in %zu layer%s, %lld paths\nEfficiency:\t%.2f%%\nWasted:\t",
                    summary->layers.count, summary->layers.count == 1 ? "" : "s",
-                   (long long)summary->files, summary->efficiency * 100);
+                   (long long)summary->paths, summary->efficiency * 100);
         add_size(&text, summary->wasted);
         buf_format(&text, " (%.2f%%)\n", percent);
         buf_format(&text, "Found:\t%lld secrets, %lld setuid, %lld setgid, %lld world-writable\n",

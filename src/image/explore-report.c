@@ -235,7 +235,7 @@ int explore_report(Explore *explore, Column *column, Error *err) {
         int r = 0;
 
         set_wasted(column);
-        explore->summary.files += column->live ? 1 : 0;
+        explore->summary.paths += column->live ? 1 : 0;
         for (size_t i = 0; r == 0 && i < column->count; i++)
                 r = report_row(explore, column, &column->rows[i], err);
         return r;

@@ -162,7 +162,7 @@ TEST(tells_each_kind_of_change) {
                                    "link 0 added 0 0\nlink 1 changed 0 0\n");
         ASSERT_INT(work.summary.size, 5 + 3 + 7 + 2 + 5 + 5 + 7 + 1);
         ASSERT_INT(work.summary.wasted, 2 + 7 + 5 + 5);
-        ASSERT_INT(work.summary.files, 6);
+        ASSERT_INT(work.summary.paths, 6);
         ASSERT_INT(work.summary.efficiency * 1e6, 457142);
 }
 

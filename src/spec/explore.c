@@ -39,7 +39,7 @@ static const JsonField summary_fields[] = {
         JSON_FIELD(ExploreSummary, "Id", JSON_STRING, id, JSON_REQUIRED),
         JSON_FIELD(ExploreSummary, "Names", JSON_STRINGS, names, 0),
         JSON_FIELD(ExploreSummary, "Size", JSON_INT, size, JSON_REQUIRED),
-        JSON_FIELD(ExploreSummary, "Files", JSON_INT, files, JSON_REQUIRED),
+        JSON_FIELD(ExploreSummary, "Paths", JSON_INT, paths, JSON_REQUIRED),
         JSON_FIELD(ExploreSummary, "Wasted", JSON_INT, wasted, JSON_REQUIRED),
         JSON_FIELD(ExploreSummary, "Efficiency", JSON_DOUBLE, efficiency, JSON_REQUIRED),
         JSON_FIELD(ExploreSummary, "Setuid", JSON_INT, setuid, 0),

@@ -33,7 +33,7 @@ typedef struct ExploreSummary {
         char *id;
         char **names;
         int64_t size;  /* bytes of all layers */
-        int64_t files; /* paths of the root file system that they make */
+        int64_t paths; /* paths of the root file system that they make */
         int64_t wasted;
         double efficiency; /* 1 - wasted / size; 1 where size is 0 */
         /* Paths whose last copy is so: */
