@@ -1,13 +1,10 @@
 /* explore-html.c: the report as one page that needs nothing else: explore.html, which Meson turns
- * into explore-page.inc, with the data in its place. The data is JSON in a script element that is
+ * into explore-page.c, with the data in its place. The data is JSON in a script element that is
  * no program; no character in it can end that element, and the page makes nothing but text of it.
  */
 #include "cli/cells.h"
+#include "cli/explore-page.h"
 #include "cli/explore-report.h"
-
-static const char *const page[] = {
-#include "explore-page.inc"
-};
 
 /* JSON has '<', '>' and '&' in strings only. */
 static void add_escaped(Buf *out, const char *json) {
@@ -55,9 +52,9 @@ static void add_data(Buf *out, const Report *report) {
 }
 
 void report_add_html(const Report *report, Buf *out) {
-        for (size_t i = 0; i < ELEMENTS(page); i++)
-                if (str_equal(page[i], "@DATA@\n"))
+        for (const char *const *line = explore_page; *line; line++)
+                if (str_equal(*line, "@DATA@\n"))
                         add_data(out, report);
                 else
-                        buf_add_str(out, page[i]);
+                        buf_add_str(out, *line);
 }

@@ -63,7 +63,7 @@ static char *lines(const View *view) {
                 const TreeNode *node = &view->tree.nodes[view->tree.lines[i]];
 
                 buf_format(&out, "%s%.3s:%s", i > 0 ? " " : "", report_change_names[node->change],
-                           node->path[4] == '<' ? "etc/X" : node->path);
+                           str_after(node->path, "etc/<") ? "etc/X" : node->path);
         }
         return buf_take(&out);
 }

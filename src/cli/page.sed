@@ -1,5 +1,11 @@
-# A text file as the elements of a C array of lines: sed -f page.sed explore.html
+# explore.html as C: sed -f page.sed explore.html > explore-page.c; see explore-html.c.
 s/\\/\\\\/g
 s/"/\\"/g
-s/^/"/
+s/^/        "/
 s/$/\\n",/
+1i\
+#include "cli/explore-page.h"\
+const char *const explore_page[] = {
+$a\
+        NULL\
+};
