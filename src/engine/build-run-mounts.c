@@ -502,26 +502,17 @@ void run_mounts_drop(RunMounts *mounts) {
         *mounts = (RunMounts){ .dir_fd = -1 };
 }
 
-int run_mounts_take(RunMounts *mounts, Build *build, const SolveJob *job, const char *id,
+int run_mounts_make(RunMounts *mounts, Build *build, const SolveJob *job, Container *container,
                     Error *err) {
         const RunStep *run = &job->step->run;
         int r;
 
-        *mounts = (RunMounts){ .build = build, .name = str_copy(id), .dir_fd = -1 };
+        *mounts = (RunMounts){ .build = build, .name = str_copy(container->id), .dir_fd = -1 };
         if (run->mount_count == 0 && !run->script_path)
                 return 0;
-        r = dir_open_at(build->builder->run_fd, id, 0700, &mounts->dir_fd, err);
+        r = dir_open_at(build->builder->run_fd, container->id, 0700, &mounts->dir_fd, err);
         if (r == 0)
                 r = take_caches(mounts, run, err);
-        if (r < 0)
-                run_mounts_drop(mounts);
-        return r;
-}
-
-int run_mounts_make(RunMounts *mounts, const SolveJob *job, Container *container, Error *err) {
-        const RunStep *run = &job->step->run;
-        int r = 0;
-
         for (size_t i = 0; r == 0 && i < run->mount_count; i++)
                 r = make_one(mounts, job, i, container, err);
         if (r == 0)

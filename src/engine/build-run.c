@@ -161,16 +161,10 @@ static int run_layers(void *data, Error *err) {
         return r;
 }
 
-static int run_take(void *data, Error *err) {
-        RunJob *job = data;
-
-        return run_mounts_take(&job->mounts, job->build, job->job, job->container->id, err);
-}
-
 static int run_mount(void *data, Error *err) {
         RunJob *job = data;
 
-        return run_mounts_make(&job->mounts, job->job, job->container, err);
+        return run_mounts_make(&job->mounts, job->build, job->job, job->container, err);
 }
 
 static void run_mount_undo(void *data) {
@@ -368,7 +362,6 @@ static int run_follow(void *data, Error *err) {
 static const JobStep run_steps[] = {
         { "run.describe", run_describe, NULL },
         { "run.directories", run_directories, run_directories_undo },
-        { "run.caches", run_take, run_mount_undo },
         { "run.layers", run_layers, run_layers_undo },
         { "run.mounts", run_mount, run_mount_undo },
         { "run.reserve", run_reserve, run_reserve_undo },

@@ -26,11 +26,8 @@ typedef struct RunMounts {
 /* The step's lower directories, topmost first, with the init layer above those of its base image,
  * so that no step's layer has what every container gets. `moving` is held for reading. */
 int run_lowers(Build *build, const SolveJob *job, char ***ret, Error *err);
-/* Takes the step's cache mounts, which may wait long for others' steps: without `moving`, for which
- * every build's export waits. On error, here and below, nothing is left. */
-int run_mounts_take(RunMounts *mounts, Build *build, const SolveJob *job, const char *id,
-                    Error *err);
 /* Fills in container's mounts, its environment's secrets, and on top of container->lowers a layer
- * with the mount points that the root lacks. */
-int run_mounts_make(RunMounts *mounts, const SolveJob *job, Container *container, Error *err);
+ * with the mount points that the root lacks. On error nothing is left. */
+int run_mounts_make(RunMounts *mounts, Build *build, const SolveJob *job, Container *container,
+                    Error *err);
 void run_mounts_drop(RunMounts *mounts);
