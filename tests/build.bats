@@ -130,6 +130,20 @@ END
   build -t given; [ "$(in_image given cat /n)" = 1 ]
 }
 
+@test "cache mounts: an id twice in one step, and locked ones in another order, wait for nobody for ever" {
+  dockerfile <<'END'
+FROM busybox AS one
+RUN --mount=type=cache,id=x,target=/a,sharing=locked --mount=type=cache,id=x,target=/b,sharing=locked echo 1 >/a/f; cat /b/f >/f
+RUN --mount=type=cache,id=x,target=/a,sharing=locked --mount=type=cache,id=y,target=/b,sharing=locked sleep 0.3
+FROM busybox AS two
+RUN --mount=type=cache,id=y,target=/a,sharing=locked --mount=type=cache,id=x,target=/b,sharing=locked sleep 0.3
+FROM scratch
+COPY --from=one /f /
+COPY --from=two /etc/group /
+END
+  run timeout 30 brig build -q "$context"; echo "$output"; [ "$status" -eq 0 ]
+}
+
 @test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {
   printf 'FROM busybox\nRUN echo owned >/owned && chown 7:8 /owned\n' >Dockerfile
   build -t owner; [ "$status" -eq 0 ]
