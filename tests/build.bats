@@ -91,6 +91,64 @@ END
   [[ $output == *"exit code: 1"* ]]
 }
 
+@test "a step that runs again gives new files to what follows: --no-cache, --no-cache-filter" {
+  dockerfile <<'END'
+FROM busybox AS maker
+RUN cat /proc/sys/kernel/random/uuid >/a
+FROM maker AS user
+RUN cp /a /b
+FROM busybox
+COPY --from=user /a /b /
+END
+  build -t again; [ "$status" -eq 0 ]
+  local first; first=$(in_image again cat /a)
+  [ "$(in_image again cat /b)" = "$first" ]
+  build --no-cache --target maker; [ "$status" -eq 0 ]
+  build -t again; echo "$output"; [ "$status" -eq 0 ]
+  local second; second=$(in_image again cat /a)
+  [ "$second" != "$first" ]
+  [ "$(in_image again cat /b)" = "$second" ]
+  build -t again --no-cache-filter maker; echo "$output"; [ "$status" -eq 0 ]
+  local third; third=$(in_image again cat /a)
+  [ "$third" != "$second" ]
+  [ "$(in_image again cat /b)" = "$third" ]
+  build -t again; [ "$(in_image again cat /a)" = "$third" ]
+}
+
+@test "--add-host, --ulimit and another id of a mount run the step again" {
+  dockerfile <<'END'
+FROM busybox
+RUN --mount=type=cache,id=one,target=/c grep -c theirs /etc/hosts >/hosts; ulimit -n >/files; echo x >>/c/n; wc -l </c/n >/n
+END
+  build -t given; [ "$status" -eq 0 ]
+  [ "$(in_image given cat /hosts /n)" = $'0\n1' ]
+  build -t given --add-host theirs:10.1.2.3; echo "$output"
+  [ "$(in_image given cat /hosts /n)" = $'1\n2' ]
+  build -t given --add-host theirs:10.1.2.3; [[ $output == *CACHED* ]]
+  build -t given --ulimit nofile=321:321; [ "$(in_image given cat /files)" = 321 ]
+  sed -i s/id=one/id=two/ Dockerfile
+  build -t given; [ "$(in_image given cat /n)" = 1 ]
+}
+
+@test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {
+  printf 'FROM busybox\nRUN echo owned >/owned && chown 7:8 /owned\n' >Dockerfile
+  build -t owner; [ "$status" -eq 0 ]
+  dockerfile <<'END'
+FROM busybox
+COPY --from=owner /owned /
+END
+  build -t owned; [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  build --no-cache -t owned --build-context owner=docker-image://owner; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  mkdir -p in/a; tar cf in/b.tar -C / etc/hostname
+  printf 'FROM busybox\nADD in/* /d/\n' >Dockerfile
+  build -t added; [ "$status" -eq 0 ]
+  in_image added test -e /d/etc/hostname
+  mv in/b.tar in/a/
+  build -t added; [ "$status" -eq 0 ]
+  in_image added test -e /d/b.tar
+}
+
 @test "stages run side by side" {
   dockerfile <<'END'
 FROM busybox AS a
