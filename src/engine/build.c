@@ -171,8 +171,7 @@ static int check(Build *build, const Dockerfile *file, Error *err) {
 
         for (size_t i = 0; i < findings.count; i++) {
                 _cleanup_free_ char *text =
-                        str_format("%s: %s (line %u)", findings.list[i].rule,
-                                   findings.list[i].detail, findings.list[i].at.line);
+                        str_format("%s: %s", findings.list[i].rule, findings.list[i].detail);
                 const BuildEvent event = { .kind = BUILD_WARNING,
                                            .text = text,
                                            .length = strlen(text),
