@@ -97,7 +97,7 @@ int step_find(StageState *stage, size_t index, const char *parent, bool look, bo
 /* ---- solve.c ---- */
 bool solver_cancelled(void *solver);
 void solver_hold(Solver *solver, const char *layer);
-/* Fills in kind's place and sends it. Negative once the build ends early. */
-int solver_event(Solver *solver, SolveEvent *event);
+/* -ECANCELED once the client wants no more. */
+int solver_event(Solver *solver, const SolveEvent *event, Error *err);
 /* Waits until the stage has ended. */
 int stage_wait(StageState *stage, Error *err);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "build/solve-private.h"
 
 typedef struct Attempt {
@@ -42,7 +43,7 @@ static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
         return 0;
 }
 
-static int tell_cached(const Attempt *attempt) {
+static int tell_cached(const Attempt *attempt, Error *err) {
         SolveEvent event = { .kind = SOLVE_CACHED,
                              .step = attempt->state->number,
                              .name = attempt->state->name,
@@ -51,7 +52,7 @@ static int tell_cached(const Attempt *attempt) {
                              .at = attempt->step->at };
 
         attempt->state->told = true;
-        return solver_event(attempt->stage->solver, &event);
+        return solver_event(attempt->stage->solver, &event, err);
 }
 
 static bool is_fresh(const Attempt *attempt) {
@@ -69,9 +70,11 @@ int step_find(StageState *stage, size_t index, const char *parent, bool look, bo
         if (look && *attempt.keys.def && !is_fresh(&attempt))
                 r = find(&attempt, attempt.keys.def, ret, err);
         if (r < 0 || *ret)
-                return r < 0 ? r : tell_cached(&attempt);
-        /* What it reads is all known: so is its key, though it was not run. */
-        if (str_equal(attempt.keys.def, attempt.keys.content))
+                return r < 0 ? r : tell_cached(&attempt, err);
+        /* What it reads is all known: so is its key, though it was not run. Of a program only the
+         * run itself tells, and what is to be run anyway is waited for. */
+        if (attempt.step->kind != STEP_RUN && !is_fresh(&attempt) &&
+            str_equal(attempt.keys.def, attempt.keys.content))
                 memcpy(attempt.state->key, attempt.keys.def, DIGEST_TEXT_MAX);
         return 0;
 }
@@ -103,7 +106,7 @@ static void on_output(void *data, int stream, const char *text, size_t length) {
                              .text = text,
                              .length = length };
 
-        (void)solver_event(attempt->stage->solver, &event);
+        (void)solver_event(attempt->stage->solver, &event, NULL);
 }
 
 static void on_status(void *data, const char *what, int64_t current, int64_t total) {
@@ -114,7 +117,7 @@ static void on_status(void *data, const char *what, int64_t current, int64_t tot
                              .current = current,
                              .total = total };
 
-        (void)solver_event(attempt->stage->solver, &event);
+        (void)solver_event(attempt->stage->solver, &event, NULL);
 }
 
 static bool on_cancelled(void *data) {
@@ -133,6 +136,18 @@ static int open_inputs(Running *running, Error *err) {
         return r;
 }
 
+/* What the keys of the steps after it are made of. A program may give something else each time, and
+ * a layer that was made upon one result does not fit another: each run has a result of its own. */
+static void name_result(const Running *running, char result[DIGEST_TEXT_MAX]) {
+        const Attempt *attempt = running->attempt;
+        _cleanup_free_ char *run = str_format("%s\n%s", attempt->keys.content, running->layer);
+
+        if (attempt->step->kind == STEP_RUN)
+                digest_of(run, strlen(run), result);
+        else
+                memcpy(result, attempt->keys.content, DIGEST_TEXT_MAX);
+}
+
 static int record_result(Running *running, Error *err) {
         Attempt *attempt = running->attempt;
         char *keys[] = { attempt->keys.content, attempt->keys.def, NULL };
@@ -145,8 +160,10 @@ static int record_result(Running *running, Error *err) {
 
         if (!*attempt->keys.def || str_equal(attempt->keys.def, attempt->keys.content))
                 keys[1] = NULL;
-        memcpy(kept.result, attempt->keys.content, DIGEST_TEXT_MAX);
-        int r = build_cache_put(attempt->stage->solver->options->cache, keys, &kept, err);
+        name_result(running, kept.result);
+        int r = failpoint("build.ran", err);
+        if (r == 0)
+                r = build_cache_put(attempt->stage->solver->options->cache, keys, &kept, err);
         if (r == 0) {
                 solver_hold(attempt->stage->solver, running->layer);
                 take_record(attempt->state, &kept);
@@ -154,7 +171,8 @@ static int record_result(Running *running, Error *err) {
         return r;
 }
 
-static int tell(const Running *running, SolveEventKind kind, const char *why, const char *text) {
+static int tell(const Running *running, SolveEventKind kind, const char *why, const char *text,
+                Error *err) {
         const Attempt *attempt = running->attempt;
         SolveEvent event = { .kind = kind,
                              .step = attempt->state->number,
@@ -169,7 +187,7 @@ static int tell(const Running *running, SolveEventKind kind, const char *why, co
                              .at = attempt->step->at };
 
         attempt->state->told = true;
-        return solver_event(attempt->stage->solver, &event);
+        return solver_event(attempt->stage->solver, &event, err);
 }
 
 static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]) {
@@ -230,9 +248,7 @@ static int run_step(Attempt *attempt, Error *err) {
                 r = build_cache_layer_new(cache, &running.layer, &running.layer_fd, err);
         if (r < 0)
                 return r;
-        r = tell(&running, SOLVE_STARTED, why, NULL);
-        if (r < 0)
-                error_set(err, ECANCELED, "the build was cancelled");
+        r = tell(&running, SOLVE_STARTED, why, NULL, err);
         if (r == 0)
                 r = execute(&running, err);
         if (r == 0)
@@ -242,9 +258,9 @@ static int run_step(Attempt *attempt, Error *err) {
         if (r < 0)
                 build_cache_release(cache, running.layer);
         if (r == 0)
-                r = tell(&running, SOLVE_DONE, NULL, NULL);
+                r = tell(&running, SOLVE_DONE, NULL, NULL, err);
         else if (err)
-                (void)tell(&running, SOLVE_FAILED, NULL, err->message);
+                (void)tell(&running, SOLVE_FAILED, NULL, err->message, NULL);
         return r;
 }
 
@@ -294,5 +310,5 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err) 
                         return r;
                 break;
         }
-        return r < 0 ? r : tell_cached(&attempt);
+        return r < 0 ? r : tell_cached(&attempt, err);
 }
