@@ -89,10 +89,8 @@ int input_open(const StageState *stage, const Input *input, SolveInput *ret, Err
 /* ---- solve-step.c ---- */
 /* Looks the step up, or runs it; its key and layer are known then. */
 int step_solve(StageState *stage, size_t index, const char *parent, Error *err);
-/* Makes its key as far as that can be known, and where `look` looks it up by it. True: it is there.
- */
-int step_find(StageState *stage, size_t index, const char *parent, bool look, bool *ret,
-              Error *err);
+/* Looks the step up by what its inputs are made of, if that is known. True: it is there. */
+int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Error *err);
 
 /* ---- solve.c ---- */
 bool solver_cancelled(void *solver);

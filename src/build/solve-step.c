@@ -59,24 +59,17 @@ static bool is_fresh(const Attempt *attempt) {
         return attempt->stage->solver->options->no_cache || attempt->step->no_cache;
 }
 
-int step_find(StageState *stage, size_t index, const char *parent, bool look, bool *ret,
-              Error *err) {
+int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Error *err) {
         Attempt attempt = attempt_of(stage, index, parent);
-        int r = step_keys(stage, index, parent, false, &attempt.keys, NULL, err);
+        int r;
 
         *ret = false;
-        if (r < 0)
-                return r;
-        if (look && *attempt.keys.def && !is_fresh(&attempt))
+        if (is_fresh(&attempt))
+                return 0;
+        r = step_keys(stage, index, parent, false, &attempt.keys, NULL, err);
+        if (r == 0 && *attempt.keys.def)
                 r = find(&attempt, attempt.keys.def, ret, err);
-        if (r < 0 || *ret)
-                return r < 0 ? r : tell_cached(&attempt, err);
-        /* What it reads is all known: so is its key, though it was not run. Of a program only the
-         * run itself tells, and what is to be run anyway is waited for. */
-        if (attempt.step->kind != STEP_RUN && !is_fresh(&attempt) &&
-            str_equal(attempt.keys.def, attempt.keys.content))
-                memcpy(attempt.state->key, attempt.keys.def, DIGEST_TEXT_MAX);
-        return 0;
+        return r == 0 && *ret ? tell_cached(&attempt, err) : r;
 }
 
 /* ---- running ---- */
@@ -136,16 +129,14 @@ static int open_inputs(Running *running, Error *err) {
         return r;
 }
 
-/* What the keys of the steps after it are made of. A program may give something else each time, and
- * a layer that was made upon one result does not fit another: each run has a result of its own. */
+/* What the keys of the steps after it are made of. A step that runs again makes another layer, if
+ * only by its times, and what was made upon one does not fit the other: each run has a result of
+ * its own. */
 static void name_result(const Running *running, char result[DIGEST_TEXT_MAX]) {
-        const Attempt *attempt = running->attempt;
-        _cleanup_free_ char *run = str_format("%s\n%s", attempt->keys.content, running->layer);
+        _cleanup_free_ char *run =
+                str_format("%s\n%s", running->attempt->keys.content, running->layer);
 
-        if (attempt->step->kind == STEP_RUN)
-                digest_of(run, strlen(run), result);
-        else
-                memcpy(result, attempt->keys.content, DIGEST_TEXT_MAX);
+        digest_of(run, strlen(run), result);
 }
 
 static int record_result(Running *running, Error *err) {

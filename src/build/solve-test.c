@@ -444,24 +444,30 @@ TEST(a_stage_that_gives_something_else_runs_what_reads_it) {
         ASSERT_BUILD(&fake, one, "", );
 }
 
-/* A stage that only makes files of known ones need not be there. */
-TEST(a_stage_that_nobody_reads_any_more_is_not_run) {
+TEST(what_is_copied_out_of_a_stage_that_ran_again_is_found_by_its_content) {
         static const char text[] = "FROM other AS a\nCOPY file /\nFROM busybox\nCOPY --from=a "
-                                   "file /\n";
+                                   "file /\nRUN write y 1\n";
         _cleanup_fake_ Fake fake = fake_open();
 
         put_text(fake.context_fd, "file", "one");
-        ASSERT_BUILD(&fake, text, "COPY --from=a file /,COPY file /", );
+        ASSERT_BUILD(&fake, text, "COPY --from=a file /,COPY file /,RUN write y 1", );
         forget(&fake, "COPY file");
-        ASSERT_INT(count_in(&fake.cache, "layers"), 1);
+        ASSERT_INT(count_in(&fake.cache, "layers"), 2);
+        ASSERT_BUILD(&fake, text, "COPY file /", );
         ASSERT_BUILD(&fake, text, "", );
 }
 
-/* A layer was made upon what its step saw: upon another result of the same program it would mix
- * two. */
-TEST(what_stands_upon_a_program_that_ran_again_runs_again) {
+/* A layer was made upon what its step saw: upon another result of the same step it would mix two.
+ */
+TEST(what_stands_upon_a_step_that_ran_again_runs_again) {
         static const char text[] = "FROM busybox\nRUN unique x\nRUN write y 1\n";
+        static const char copied[] = "FROM busybox\nCOPY file /\nRUN write z 1\n";
         _cleanup_fake_ Fake fake = fake_open();
+
+        put_text(fake.context_fd, "file", "one");
+        ASSERT_BUILD(&fake, copied, "COPY file /,RUN write z 1", );
+        forget(&fake, "COPY file");
+        ASSERT_BUILD(&fake, copied, "COPY file /,RUN write z 1", );
 
         ASSERT_BUILD(&fake, text, "RUN unique x,RUN write y 1", );
         forget(&fake, "RUN unique");

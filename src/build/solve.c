@@ -427,41 +427,33 @@ static void find_base(StageState *stage) {
                 stage->base_key = stage->image->key;
 }
 
-/* As far as keys are known, and found: nothing is run. */
+/* The steps that are there, from the first one on: nothing is run. What a step that is not there
+ * gives is not known, nor is what stands upon it. */
 static int find_stage(StageState *stage, Error *err) {
-        const Input *base = &stage->stage->base;
-        const char *before;
-        bool found = true;
+        bool found;
         int r = 0;
 
         find_base(stage);
         tell_stage(stage);
-        if (base->kind == INPUT_STAGE) {
-                const StageState *below = &stage->solver->stages[base->stage];
+        found = *stage->base_key != '\0';
+        stage->missing = found ? stage->plan.step_count : 0;
+        for (size_t i = 0; r == 0 && found && i < stage->plan.step_count; i++) {
+                const char *before = key_before(stage, i);
 
-                found = below->missing == below->plan.step_count;
-        }
-        for (size_t i = 0; r == 0 && i < stage->plan.step_count; i++) {
-                before = key_before(stage, i);
                 if (!makes_layer(&stage->plan.steps[i])) {
                         pass_meta(stage, i, before);
-                        if (found)
-                                tell_meta(stage, i, true);
+                        tell_meta(stage, i, true);
                         continue;
                 }
-                if (!*before)
-                        break;
-                bool here = false;
-                r = step_find(stage, i, before, found, &here, err);
-                found = here;
-                if (!found && stage->missing == stage->plan.step_count)
+                r = step_find(stage, i, before, &found, err);
+                if (!found)
                         stage->missing = i;
         }
-        if (!found && stage->missing == stage->plan.step_count)
-                stage->missing = 0;
+        if (!found)
+                return r;
         (void)snprintf(stage->key, sizeof(stage->key), "%s",
                        key_before(stage, stage->plan.step_count));
-        stage->ended = stage->missing == stage->plan.step_count;
+        stage->ended = true;
         return r;
 }
 
