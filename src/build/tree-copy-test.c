@@ -166,9 +166,10 @@ TEST(links_do_not_lead_out) {
         ASSERT_FILE(both.to.fd, "in/a.txt", "a");
 }
 
-TEST(links_at_the_name_are_replaced) {
+TEST(links_at_the_name_are_followed_and_below_it_replaced) {
         _cleanup_both_ Both both = both_new();
         _cleanup_free_ char *out = str_format("%s/victim", both.outside.path);
+        char target[16];
         Error err = {};
 
         put(both.outside.fd, "victim", "victim");
@@ -180,10 +181,21 @@ TEST(links_at_the_name_are_replaced) {
         ASSERT_OK(copy(&both, "dir", "/d", &err), &err);
         ASSERT_FILE(both.to.fd, "d/one", "1");
         ASSERT_OK(copy(&both, "a.txt", "/file", &err), &err);
-        ASSERT_FILE(both.to.fd, "file", "a");
-        ASSERT_FILE(both.to.fd, "inner", "inner");
-        ASSERT_OK(copy(&both, "a.txt", "/loop", &err), &err);
-        ASSERT_FILE(both.to.fd, "loop", "a");
+        ASSERT_FILE(both.to.fd, "inner", "a");
+        ASSERT_INT(readlinkat(both.to.fd, "file", target, sizeof(target)), strlen("inner"));
+        /* Nothing need be there yet, and the way goes over more links, never out. */
+        put_link(both.to.fd, "first", "d/second");
+        put_link(both.to.fd, "d/second", "../../../new/file/");
+        ASSERT_OK(copy(&both, "a.txt", "/first", &err), &err);
+        ASSERT_FILE(both.to.fd, "new/file", "a");
+        put_link(both.to.fd, "odd", "none/..");
+        ASSERT_OK(copy(&both, "a.txt", "/odd", &err), &err);
+        ASSERT_FILE(both.to.fd, "a.txt", "a");
+        put_link(both.to.fd, "out", out);
+        ASSERT_OK(copy(&both, "a.txt", "/out", &err), &err);
+        ASSERT_FILE(both.to.fd, out + 1, "a");
+        ASSERT_INT(copy(&both, "a.txt", "/loop", &err), -ELOOP);
+        ASSERT(strstr(err.message, "follow the links of '/loop'"));
         ASSERT_FILE(both.outside.fd, "victim", "victim");
         /* A directory is not put through a link. */
         ASSERT(copy(&both, "dir", "/d2", &err) < 0);
@@ -515,15 +527,13 @@ TEST(archives_are_unpacked) {
 
 TEST(put_file) {
         _cleanup_both_ Both both = both_new();
+        _cleanup_free_ char *out = str_format("%s/victim", both.outside.path);
         CopyOptions options = defaults;
         struct stat status;
         Error err = {};
 
         put(both.outside.fd, "victim", "victim");
-        {
-                _cleanup_free_ char *out = str_format("%s/victim", both.outside.path);
-                put_link(both.to.fd, "link", out);
-        }
+        put_link(both.to.fd, "link", out);
         options.uid = 5;
         options.epoch = 1000;
         options.dest = "/etc/conf";
@@ -539,7 +549,7 @@ TEST(put_file) {
         ASSERT_INT(mode_of(both.to.fd, "etc/EOF"), 0700);
         options.dest = "/link";
         ASSERT_OK(tree_put_file(both.to.fd, "EOF", "new", 3, 0640, &options, &err), &err);
-        ASSERT_FILE(both.to.fd, "link", "new");
+        ASSERT_FILE(both.to.fd, out + 1, "new");
         ASSERT_FILE(both.outside.fd, "victim", "victim");
         ASSERT(tree_put_file(both.to.fd, "../x", "new", 3, 0640, &options, &err) < 0);
         ASSERT(tree_put_file(both.to.fd, "..", "new", 3, 0640, &options, &err) < 0);

@@ -9,7 +9,6 @@
 #include "base/fd.h"
 #include "build/tree-private.h"
 
-#define LINKS_MAX 40 /* as the kernel follows */
 #define ATTEMPTS 16
 
 /* EAGAIN: something was renamed meanwhile. */

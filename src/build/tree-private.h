@@ -26,6 +26,8 @@ char *tree_parent(const char *path);
 int tree_check_cancelled(const TreeJob *job, Error *err);
 
 /* How symbolic links are followed within a root, each step by descriptor. */
+#define LINKS_MAX 40 /* as the kernel follows */
+
 typedef struct Resolver {
         int root_fd;
         const IgnorePatterns *hidden; /* a link that it matches is not there; or NULL */

@@ -1,5 +1,6 @@
-/* tree-target.c: where a copy goes in the destination's root, by Docker's rules. Links on the way
- * are followed within the root; a link at a file's own name is replaced. */
+/* tree-target.c: where a copy goes in the destination's root, by Docker's rules. The links of a
+ * destination are followed within the root, the last one too, also where nothing is there yet; a
+ * link that a copied directory meets is replaced. */
 #include "build/tree-target.h"
 
 #include <errno.h>
@@ -154,15 +155,66 @@ static int enter_parent(Target *target, const CopyOptions *options, const char *
         return 0;
 }
 
+/* What a link at *path itself names becomes *path; its parent may still have links, and what keeps
+ * it from being reached is for enter to tell. */
+static int follow_link(int root_fd, char **path, bool *ret_followed, Error *err) {
+        _cleanup_(resolver_done) Resolver resolver = { .root_fd = root_fd };
+        _cleanup_free_ char *parent = tree_parent(*path), *whole = NULL, *names = NULL;
+        _cleanup_close_ int fd = -1;
+        struct stat status;
+        int r;
+
+        *ret_followed = false;
+        if (resolver_run(&resolver, parent) < 0)
+                return 0;
+        whole = tree_path(resolver.done.length ? resolver.done.data : "", tree_base_name(*path));
+        fd = tree_open(root_fd, whole, O_PATH | O_NOFOLLOW);
+        if (fd < 0)
+                return 0;
+        if (fstat(fd, &status) < 0)
+                return error_set(err, errno, "look at '/%s'", whole);
+        if (!S_ISLNK(status.st_mode))
+                return 0;
+        r = link_target(fd, "", whole, &names, err);
+        if (r < 0)
+                return r;
+        for (size_t length = strlen(names); length > 1 && names[length - 1] == '/'; length--)
+                names[length - 1] = '\0';
+        free(*path);
+        *path = *names == '/' ? str_copy(names)
+                              : tree_path(resolver.done.length ? resolver.done.data : "", names);
+        *ret_followed = true;
+        return 0;
+}
+
+static int follow_links(int root_fd, char **path, Error *err) {
+        _cleanup_free_ char *first = str_copy(*path);
+        bool followed = true;
+
+        for (unsigned links = 0; followed; links++) {
+                int r = links > LINKS_MAX
+                                ? error_set(err, ELOOP, "follow the links of '/%s'", first)
+                                : follow_link(root_fd, path, &followed, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int target_file(Target *target, const CopyOptions *options, const char *name, MadeDirectories *made,
                 Error *err) {
         _cleanup_free_ char *path = clean_dest(options->dest), *directory = NULL;
         int r = 0;
 
-        if (asks_for_directory(options->dest))
+        if (asks_for_directory(options->dest)) {
                 directory = str_copy(path);
-        else if (options->replace_links || !is_directory(target->root_fd, path, &directory))
-                r = enter_parent(target, options, path, made, &directory, err);
+        } else if (options->replace_links || !is_directory(target->root_fd, path, &directory)) {
+                if (!options->replace_links)
+                        r = follow_links(target->root_fd, &path, err);
+                if (r == 0)
+                        r = enter_parent(target, options, path, made, &directory, err);
+        }
         if (r == 0 && directory)
                 r = enter(target, options, directory, made, err);
         if (r == 0)
