@@ -1,6 +1,7 @@
 /* image-archives.c: load, save and import: images as tar archives. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -103,14 +104,25 @@ static char *save_path(const Options *options) {
         return path;
 }
 
+/* A device or a pipe is written into: a file in its place would take /dev/null from everybody. */
+static int reply_to_special(HttpReply *reply, const char *output, const char *failure, Error *err) {
+        _cleanup_close_ int fd = open(output, O_WRONLY | O_CLOEXEC);
+
+        return fd < 0 ? error_set(err, errno, "%s: open '%s'", failure, output)
+                      : copy_reply(reply, fd, err);
+}
+
 int reply_to_file(HttpReply *reply, const char *output, const char *failure, Error *err) {
         _cleanup_free_ char *temporary = str_format("%s.tmp-%d", output ?: "", (int)getpid());
         const char *slash = output ? strrchr(output, '/') : NULL;
         _cleanup_close_ int fd = -1;
+        struct stat st;
         int r;
 
         if (!output)
                 return copy_reply(reply, STDOUT_FILENO, err);
+        if (stat(output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                return reply_to_special(reply, output, failure, err);
         fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 && errno == ENOENT)
                 return error_kind(err, ERROR_NOT_FOUND,
