@@ -374,6 +374,22 @@ EOF
   [[ $output == *"Did you mean"*run* ]]
 }
 
+@test "save and export into a device or a pipe write into it; no file takes its place" {
+  mknod "$root/null" c 1 3
+  brig save -o "$root/null" busybox
+  [ -c "$root/null" ]
+  brig create --name devices busybox
+  brig export -o "$root/null" devices
+  [ -c "$root/null" ]
+  mkfifo "$root/pipe"
+  tar -t <"$root/pipe" >"$root/names" 3>&- &
+  local reader=$!
+  brig export -o "$root/pipe" devices
+  wait "$reader"
+  grep -q bin/busybox "$root/names"
+  brig rm devices
+}
+
 @test "images: save, load, tag, history, rmi" {
   brig tag busybox copy:v1
   brig save -o "$root/saved.tar" copy:v1
