@@ -91,6 +91,78 @@ END
   [[ $output == *"exit code: 1"* ]]
 }
 
+@test "a step that runs again gives new files to what follows: --no-cache, --no-cache-filter" {
+  dockerfile <<'END'
+FROM busybox AS maker
+RUN cat /proc/sys/kernel/random/uuid >/a
+FROM maker AS user
+RUN cp /a /b
+FROM busybox
+COPY --from=user /a /b /
+END
+  build -t again; [ "$status" -eq 0 ]
+  local first; first=$(in_image again cat /a)
+  [ "$(in_image again cat /b)" = "$first" ]
+  build --no-cache --target maker; [ "$status" -eq 0 ]
+  build -t again; echo "$output"; [ "$status" -eq 0 ]
+  local second; second=$(in_image again cat /a)
+  [ "$second" != "$first" ]
+  [ "$(in_image again cat /b)" = "$second" ]
+  build -t again --no-cache-filter maker; echo "$output"; [ "$status" -eq 0 ]
+  local third; third=$(in_image again cat /a)
+  [ "$third" != "$second" ]
+  [ "$(in_image again cat /b)" = "$third" ]
+  build -t again; [ "$(in_image again cat /a)" = "$third" ]
+}
+
+@test "--add-host, --ulimit and another id of a mount run the step again" {
+  dockerfile <<'END'
+FROM busybox
+RUN --mount=type=cache,id=one,target=/c grep -c theirs /etc/hosts >/hosts; ulimit -n >/files; echo x >>/c/n; wc -l </c/n >/n
+END
+  build -t given; [ "$status" -eq 0 ]
+  [ "$(in_image given cat /hosts /n)" = $'0\n1' ]
+  build -t given --add-host theirs:10.1.2.3; echo "$output"
+  [ "$(in_image given cat /hosts /n)" = $'1\n2' ]
+  build -t given --add-host theirs:10.1.2.3; [[ $output == *CACHED* ]]
+  build -t given --ulimit nofile=321:321; [ "$(in_image given cat /files)" = 321 ]
+  sed -i s/id=one/id=two/ Dockerfile
+  build -t given; [ "$(in_image given cat /n)" = 1 ]
+}
+
+@test "cache mounts: an id twice in one step, and locked ones in another order, wait for nobody for ever" {
+  dockerfile <<'END'
+FROM busybox AS one
+RUN --mount=type=cache,id=x,target=/a,sharing=locked --mount=type=cache,id=x,target=/b,sharing=locked echo 1 >/a/f; cat /b/f >/f
+RUN --mount=type=cache,id=x,target=/a,sharing=locked --mount=type=cache,id=y,target=/b,sharing=locked sleep 0.3
+FROM busybox AS two
+RUN --mount=type=cache,id=y,target=/a,sharing=locked --mount=type=cache,id=x,target=/b,sharing=locked sleep 0.3
+FROM scratch
+COPY --from=one /f /
+COPY --from=two /etc/group /
+END
+  run timeout 30 brig build -q "$context"; echo "$output"; [ "$status" -eq 0 ]
+}
+
+@test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {
+  printf 'FROM busybox\nRUN echo owned >/owned && chown 7:8 /owned\n' >Dockerfile
+  build -t owner; [ "$status" -eq 0 ]
+  dockerfile <<'END'
+FROM busybox
+COPY --from=owner /owned /
+END
+  build -t owned; [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  build --no-cache -t owned --build-context owner=docker-image://owner; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  mkdir -p in/a; tar cf in/b.tar -C / etc/hostname
+  printf 'FROM busybox\nADD in/* /d/\n' >Dockerfile
+  build -t added; [ "$status" -eq 0 ]
+  in_image added test -e /d/etc/hostname
+  mv in/b.tar in/a/
+  build -t added; [ "$status" -eq 0 ]
+  in_image added test -e /d/b.tar
+}
+
 @test "stages run side by side" {
   dockerfile <<'END'
 FROM busybox AS a
@@ -183,12 +255,32 @@ END
 @test "what the builder refuses names the place" {
   dockerfile <<<$'FROM busybox\nCOPY nothing /x'
   build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *'"/nothing": not found'* ]]
+  [[ $output == *'#2 [2/2] COPY nothing /x'*'#2 ERROR: "/nothing": not found'*'   2 | >>> COPY nothing /x'* ]]
   dockerfile <<<$'FROM busybox\nRUNN x'
   build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"unknown instruction: RUNN (did you mean RUN?)"* ]]
   dockerfile <<<$'FROM busybox\nCOPY --from=nope /x /x'
   build; echo "$output"; [ "$status" -eq 1 ]
   rm Dockerfile
   build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"Dockerfile"* ]]
+}
+
+@test "a finding's line is told once" {
+  dockerfile <<<$'FROM busybox as a\nRUN echo a'
+  build; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)" ]]
+}
+
+@test "a Dockerfile alone may copy heredocs; docker's -f may name one outside of the context" {
+  run brig build -t inline - <<<$'FROM busybox\nCOPY <<A /a\ntext\nA'
+  echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image inline cat /a)" = text ]
+  run brig build - <<<$'FROM busybox\nCOPY a /a'
+  echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"no context to copy files from"* ]]
+  printf 'FROM busybox\nCOPY file /file\n' >"$root/outside"
+  echo data >file
+  DOCKER_BUILDKIT=0 run docker build -t outside -f "$root/outside" .
+  echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image outside cat /file)" = data ]
 }
 
 @test "configuration: ENTRYPOINT, CMD, USER, EXPOSE, VOLUME, LABEL, HEALTHCHECK, STOPSIGNAL, SHELL, ONBUILD" {

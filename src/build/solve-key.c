@@ -3,7 +3,7 @@
 #include "build/solve-private.h"
 
 /* Raised when the meaning of a key changes: older records are found no more. */
-#define KEY_VERSION "brig-build-1"
+#define KEY_VERSION "brig-build-2"
 
 typedef struct KeyText {
         Buf text;
@@ -75,7 +75,7 @@ const Input *step_input(const Step *step, size_t index) {
         return step->kind == STEP_RUN ? &step->run.mounts[index].from : &step->copy.from;
 }
 
-static bool reads_files(const Step *step, size_t index) {
+bool step_reads_files(const Step *step, size_t index) {
         if (step->kind == STEP_RUN)
                 return step->run.mounts[index].kind == MOUNT_BIND;
         for (size_t i = 0; i < step->copy.source_count; i++)
@@ -213,7 +213,7 @@ int step_check_contexts(const StageState *stage, size_t index, Error *err) {
                 char digest[DIGEST_TEXT_MAX];
                 int r;
 
-                if (!reads_files(step, i) || step_input(step, i)->kind != INPUT_CONTEXT)
+                if (!step_reads_files(step, i) || step_input(step, i)->kind != INPUT_CONTEXT)
                         continue;
                 r = input_open(stage, step_input(step, i), &opened, err);
                 if (r < 0)
@@ -253,7 +253,7 @@ static int add_input(const StageState *stage, size_t index, size_t number, bool 
         char digest[DIGEST_TEXT_MAX];
         int r;
 
-        if (!reads_files(step, number))
+        if (!step_reads_files(step, number))
                 return 0;
         if (!is_tree) {
                 put(&def->text, "made of", made_of(stage, input));
@@ -281,9 +281,15 @@ static void say_mount(KeyText *key, const RunMount *mount) {
                 key_say(key, "source", mount->source);
         if (mount->kind == MOUNT_TMPFS)
                 key_say_number(key, "size", mount->size);
+        if (mount->kind == MOUNT_BIND || mount->kind == MOUNT_TMPFS)
+                return;
+        key_say(key, "id", mount->id);
+        key_say_number(key, "uid", mount->uid);
+        key_say_number(key, "gid", mount->gid);
+        key_say_number(key, "mode", mount->mode);
 }
 
-static void say_run(KeyText *key, const RunStep *run) {
+static void say_run(KeyText *key, const RunStep *run, char *const *given) {
         key_say_list(key, "arg", run->argv);
         for (char *const *item = run->env; item && *item; item++) {
                 const char *equals = strchr(*item, '=');
@@ -300,6 +306,8 @@ static void say_run(KeyText *key, const RunStep *run) {
         key_say(key, "script", run->script);
         for (size_t i = 0; i < run->mount_count; i++)
                 say_mount(key, &run->mounts[i]);
+        for (; given && *given; given++)
+                key_depend(key, *given, "");
 }
 
 static int say_source(const StageState *stage, KeyText *key, const CopyStep *copy,
@@ -349,7 +357,7 @@ static int say_step(const StageState *stage, KeyText *key, const Step *step, con
         if (step->kind == STEP_RUN) {
                 key_say(key, "user", step->user);
                 key_say(key, "cwd", step->cwd);
-                say_run(key, &step->run);
+                say_run(key, &step->run, stage->solver->options->given);
         } else if (step->kind == STEP_COPY) {
                 r = say_copy(stage, key, &step->copy, err);
         } else {
@@ -367,7 +375,7 @@ static void finish(const KeyText *key, char digest[DIGEST_TEXT_MAX]) {
 /* Whether all that the inputs are made of is known. */
 static bool inputs_known(const StageState *stage, const Step *step) {
         for (size_t i = 0; i < step_input_count(step); i++)
-                if (reads_files(step, i) && !*made_of(stage, step_input(step, i)))
+                if (step_reads_files(step, i) && !*made_of(stage, step_input(step, i)))
                         return false;
         return true;
 }

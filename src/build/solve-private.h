@@ -68,6 +68,9 @@ const SolveImage *solver_image(const Solver *solver, const char *name, const cha
 /* How many inputs a step reads, and which. */
 size_t step_input_count(const Step *step);
 const Input *step_input(const Step *step, size_t index);
+/* Whether the step reads files of that input: no cache mount does, and no COPY of heredocs alone.
+ */
+bool step_reads_files(const Step *step, size_t index);
 
 typedef struct StepKeys {
         char def[DIGEST_TEXT_MAX];     /* of what its inputs are made of; "": not known yet */

@@ -59,6 +59,27 @@ static bool is_fresh(const Attempt *attempt) {
         return attempt->stage->solver->options->no_cache || attempt->step->no_cache;
 }
 
+/* A step that failed before it could begin: what it reads is not there. Its name and its line are
+ * what the reader needs. */
+static int tell_unstarted(const Attempt *attempt, int r, const Error *err) {
+        Solver *solver = attempt->stage->solver;
+        SolveEvent event = { .kind = SOLVE_STARTED,
+                             .step = attempt->state->number,
+                             .name = attempt->state->name,
+                             .instruction = attempt->step->text,
+                             .at = attempt->step->at };
+
+        if (!err || attempt->state->told || solver_cancelled(solver))
+                return r;
+        attempt->state->told = true;
+        (void)solver_event(solver, &event, NULL);
+        event.kind = SOLVE_FAILED;
+        event.text = err->message;
+        event.length = strlen(err->message);
+        (void)solver_event(solver, &event, NULL);
+        return r;
+}
+
 int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Error *err) {
         Attempt attempt = attempt_of(stage, index, parent);
         int r;
@@ -67,7 +88,9 @@ int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Er
         if (is_fresh(&attempt))
                 return 0;
         r = step_keys(stage, index, parent, false, &attempt.keys, NULL, err);
-        if (r == 0 && *attempt.keys.def)
+        if (r < 0)
+                return tell_unstarted(&attempt, r, err);
+        if (*attempt.keys.def)
                 r = find(&attempt, attempt.keys.def, ret, err);
         return r == 0 && *ret ? tell_cached(&attempt, err) : r;
 }
@@ -123,9 +146,14 @@ static int open_inputs(Running *running, Error *err) {
         int r = 0;
 
         running->inputs = NEW_ARRAY(SolveInput, count + 1);
-        for (; r == 0 && running->input_count < count; running->input_count++)
+        for (; r == 0 && running->input_count < count; running->input_count++) {
+                /* COPY of heredocs alone asks nothing of a context, which need not be there. */
+                if (attempt->step->kind != STEP_RUN &&
+                    !step_reads_files(attempt->step, running->input_count))
+                        continue;
                 r = input_open(attempt->stage, step_input(attempt->step, running->input_count),
                                &running->inputs[running->input_count], err);
+        }
         return r;
 }
 
@@ -279,9 +307,13 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err) 
         bool found = false;
         int r = step_keys(stage, index, parent, is_fresh(&attempt), &attempt.keys, NULL, err);
 
+        if (r < 0)
+                return tell_unstarted(&attempt, r, err);
         while (r == 0) {
                 r = look_up(&attempt, &found, err);
-                if (r < 0 || found)
+                if (r < 0)
+                        return tell_unstarted(&attempt, r, err);
+                if (found)
                         break;
                 switch (flight_begin(solver->options->flights, attempt.keys.content,
                                      solver_cancelled, solver)) {

@@ -1,6 +1,6 @@
 /* solve.c: see solve.h. First every stage's keys are made, in the order of the file, as far as that
  * needs no step to be run; then what the target needs and the cache lacks is run, a thread a stage.
- * A stage of which only the key is needed is not run. */
+ */
 #include <errno.h>
 
 #include "base/clock.h"

@@ -196,33 +196,74 @@ static int fill_cache(RunMounts *mounts, const RunMount *mount, const SolveInput
         return r < 0 ? r : tree_copy(input->tree ?: &root, &selection, dir_fd, &copy, &job, err);
 }
 
+/* The id that comes next in order; NULL: none. The sharing that all mounts of that id agree to. */
+static const char *next_cache(const RunStep *run, const char *after, CacheSharing *ret_sharing) {
+        const char *id = NULL;
+
+        for (size_t i = 0; i < run->mount_count; i++) {
+                const RunMount *mount = &run->mounts[i];
+
+                if (mount->kind != MOUNT_CACHE || (after && strcmp(mount->id, after) <= 0))
+                        continue;
+                if (!id || strcmp(mount->id, id) < 0) {
+                        id = mount->id;
+                        *ret_sharing = mount->sharing;
+                } else if (str_equal(mount->id, id)) {
+                        *ret_sharing = MAX(*ret_sharing, mount->sharing);
+                }
+        }
+        return id;
+}
+
+/* Each id once, and all steps in the same order: what is locked is waited for, and nobody waits for
+ * himself or in a circle. */
+static int take_caches(RunMounts *mounts, const RunStep *run, Error *err) {
+        static const MountSharing sharings[] = { [SHARING_SHARED] = MOUNT_SHARED,
+                                                 [SHARING_PRIVATE] = MOUNT_PRIVATE_,
+                                                 [SHARING_LOCKED] = MOUNT_LOCKED };
+        Build *build = mounts->build;
+        CacheSharing sharing;
+        int r = 0;
+
+        for (const char *id = NULL; r == 0 && (id = next_cache(run, id, &sharing));) {
+                StepCache cache = { .id = id, .dir_fd = -1 };
+
+                r = build_cache_mount(build->builder->cache, id, sharings[sharing],
+                                      mounts_cancelled, build, &cache.mount, &cache.dir_fd,
+                                      &cache.is_new, err);
+                if (r < 0)
+                        return r;
+                GROW(mounts->caches, mounts->cache_count);
+                mounts->caches[mounts->cache_count++] = cache;
+        }
+        return r;
+}
+
+static int begin_cache(RunMounts *mounts, const RunMount *mount, const SolveInput *input,
+                       StepCache *cache, Error *err) {
+        int r = fill_cache(mounts, mount, input, cache->dir_fd, err);
+
+        if (r == 0 && (fchown(cache->dir_fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
+                       fchmod(cache->dir_fd, (mode_t)mount->mode) < 0))
+                r = error_set(err, errno, "make cache mount '%s'", mount->id);
+        if (r == 0)
+                r = cache_mount_ready(cache->mount, err);
+        cache->is_new = r < 0;
+        return r;
+}
+
 static int make_cache(RunMounts *mounts, const RunMount *mount, const SolveInput *input,
                       size_t number, MountPoint *point, Error *err) {
-        static const MountSharing sharing[] = { [SHARING_SHARED] = MOUNT_SHARED,
-                                                [SHARING_PRIVATE] = MOUNT_PRIVATE_,
-                                                [SHARING_LOCKED] = MOUNT_LOCKED };
-        Build *build = mounts->build;
         _cleanup_free_ char *name = str_format("%zu", number);
-        _cleanup_close_ int dir_fd = -1;
-        CacheMount *cache;
-        bool is_new;
-        int r = build_cache_mount(build->builder->cache, mount->id, sharing[mount->sharing],
-                                  mounts_cancelled, build, &cache, &dir_fd, &is_new, err);
+        StepCache *cache = mounts->caches;
+        int r = 0;
 
-        if (r < 0)
-                return r;
-        GROW(mounts->caches, mounts->cache_count);
-        mounts->caches[mounts->cache_count++] = cache;
-        if (is_new)
-                r = fill_cache(mounts, mount, input, dir_fd, err);
-        if (r == 0 && is_new &&
-            (fchown(dir_fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
-             fchmod(dir_fd, (mode_t)mount->mode) < 0))
-                r = error_set(err, errno, "make cache mount '%s'", mount->id);
-        if (r == 0 && is_new)
-                r = cache_mount_ready(cache, err);
+        while (!str_equal(cache->id, mount->id))
+                cache++;
+        if (cache->is_new)
+                r = begin_cache(mounts, mount, input, cache, err);
         point->rw = !mount->readonly;
-        return r < 0 ? r : attach(mounts, dir_fd, false, name, point, err);
+        return r < 0 ? r : attach(mounts, cache->dir_fd, false, name, point, err);
 }
 
 static const BuildSecret *find_secret(const BuildRequest *request, const char *id) {
@@ -448,8 +489,10 @@ void run_mounts_drop(RunMounts *mounts) {
         if (!mounts->build)
                 return;
         builder_detach(mounts->build->builder, mounts->name, &error);
-        for (size_t i = 0; i < mounts->cache_count; i++)
-                cache_mount_release(mounts->caches[i]);
+        for (size_t i = 0; i < mounts->cache_count; i++) {
+                close_fd(&mounts->caches[i].dir_fd);
+                cache_mount_release(mounts->caches[i].mount);
+        }
         for (size_t i = 0; i < mounts->copy_count; i++)
                 engine_build_context_done(mounts->build->engine, mounts->copies[i]);
         free(mounts->copies);
@@ -468,6 +511,8 @@ int run_mounts_make(RunMounts *mounts, Build *build, const SolveJob *job, Contai
         if (run->mount_count == 0 && !run->script_path)
                 return 0;
         r = dir_open_at(build->builder->run_fd, container->id, 0700, &mounts->dir_fd, err);
+        if (r == 0)
+                r = take_caches(mounts, run, err);
         for (size_t i = 0; r == 0 && i < run->mount_count; i++)
                 r = make_one(mounts, job, i, container, err);
         if (r == 0)

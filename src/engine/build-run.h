@@ -4,12 +4,20 @@
 
 #include "engine/build-private.h"
 
+/* A directory of a cache mount's id; one a step, however many mounts have the id. */
+typedef struct StepCache {
+        CacheMount *mount;
+        const char *id; /* the step's */
+        int dir_fd;
+        bool is_new;
+} StepCache;
+
 /* The mounts of one step, attached below <exec root>/build/<id>: a source must have a path. */
 typedef struct RunMounts {
         Build *build;
         char *name; /* of the directory */
         int dir_fd;
-        CacheMount **caches;
+        StepCache *caches;
         size_t cache_count;
         int *copies; /* of contexts: directories of the engine's own */
         size_t copy_count;

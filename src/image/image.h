@@ -132,13 +132,14 @@ int image_forget_holders(ImageStore *store, const char *pattern, Error *err);
 
 /* ---- making images of directories: make.c ---- */
 /* The directory `name` below from_fd, which holds "fs" in overlayfs's form, becomes the layer upon
- * parent_chain (NULL: the first): packed into a blob (stored plain), moved to its snapshot's place,
- * recorded, and held for `holder` (as image_hold does for an image: several layers may have one
- * holder; NULL: nobody's, gone with the next collection unless an image is made of it). Where the
- * store has such a layer already, the directory is removed in its place. epoch: see PackOptions;
- * the snapshot keeps its times. Durable when it returns if `durable`, else with the next durable
- * call (of this one and image_make) or when the store is closed; a layer that is not when the
- * daemon dies is gone. *ret_size: bytes of the regular files. */
+ * parent_chain (NULL: the first): packed for its digest (its blob is made when somebody saves or
+ * pushes it), moved to its snapshot's place, recorded, and held for `holder` (as image_hold does
+ * for an image: several layers may have one holder; NULL: nobody's, gone with the next collection
+ * unless an image is made of it). Where the store has such a layer already, the directory is
+ * removed in its place. epoch: see PackOptions; the snapshot keeps its times. Durable when it
+ * returns if `durable`, else with the next durable call (of this one and image_make) or when the
+ * store is closed; a layer that is not when the daemon dies is gone. *ret_size: bytes of the
+ * regular files. */
 typedef struct LayerAdd {
         int from_fd;
         const char *name, *parent_chain, *holder;

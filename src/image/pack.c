@@ -174,22 +174,35 @@ static int copy_data(Packer *packer, int fd, int64_t size, Error *err) {
         return pack_padding(packer->stream, size, err);
 }
 
-static int pack_file(Packer *packer, int parent_fd, const char *name, Error *err) {
-        const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-        _cleanup_close_ int fd = openat(parent_fd, name, flags);
-        _cleanup_buf_ Buf xattrs = {};
-        PackEntry entry;
-        struct stat st;
-        int r;
+/* A container that runs may put a device in the file's place, and opening one may do things: what
+ * it is comes first. 1: open, 0: it has gone. */
+static int open_file(const Packer *packer, int parent_fd, const char *name, int *ret_fd,
+                     struct stat *ret_status, Error *err) {
+        _cleanup_close_ int found = openat(parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        char link[32];
 
-        if (fd < 0 && errno == ENOENT)
+        if (found < 0 && errno == ENOENT)
                 return 0;
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (found < 0 || fstat(found, ret_status) < 0)
                 return error_set(err, errno, "open '%s'", packer->path.data);
-        if (!S_ISREG(st.st_mode))
+        if (!S_ISREG(ret_status->st_mode))
                 return error_kind(err, ERROR_UNAVAILABLE,
                                   "'%s' was replaced while it was read: try again",
                                   packer->path.data);
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+        *ret_fd = open(link, O_RDONLY | O_CLOEXEC);
+        return *ret_fd < 0 ? error_set(err, errno, "open '%s'", packer->path.data) : 1;
+}
+
+static int pack_file(Packer *packer, int parent_fd, const char *name, Error *err) {
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ Buf xattrs = {};
+        PackEntry entry;
+        struct stat st;
+        int r = open_file(packer, parent_fd, name, &fd, &st, err);
+
+        if (r <= 0)
+                return r;
         r = read_xattrs(packer, fd, &xattrs, err);
         if (r < 0)
                 return r;

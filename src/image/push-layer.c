@@ -141,7 +141,7 @@ static int pack(LayerPush *job, Error *err) {
         ImageStore *store = job->push->assembly.store;
         _cleanup_(helper_end) Helper helper = { .socket = -1 };
         _cleanup_close_ int plain_fd = -1;
-        int r = blob_open(store, job->layer->blob, &plain_fd, NULL, err);
+        int r = layer_blob_open(store, job->layer->blob, &plain_fd, NULL, err);
 
         if (r == 0)
                 r = blob_temp_new(store, &job->temp, err);
@@ -172,7 +172,7 @@ static int send_packed(LayerPush *job, Error *err) {
 
 static int send_as_came(LayerPush *job, Error *err) {
         _cleanup_close_ int fd = -1;
-        int r = blob_open(job->push->assembly.store, job->layer->blob, &fd, &job->size, err);
+        int r = layer_blob_open(job->push->assembly.store, job->layer->blob, &fd, &job->size, err);
 
         memcpy(job->digest, job->layer->blob, DIGEST_TEXT_MAX);
         return r < 0 ? r : send_layer(job, fd, err);

@@ -34,6 +34,8 @@ static const char schema[] =
         "CREATE INDEX IF NOT EXISTS holds_chain ON holds(chain);"
         "CREATE TABLE IF NOT EXISTS unsynced(chain TEXT PRIMARY KEY REFERENCES layers(chain) ON "
         "DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS unkept(chain TEXT PRIMARY KEY REFERENCES layers(chain) ON "
+        "DELETE CASCADE, epoch INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS origins(blob TEXT NOT NULL, registry TEXT NOT NULL, repository "
         "TEXT NOT NULL,"
         " PRIMARY KEY(blob, registry, repository));"
