@@ -187,3 +187,14 @@ int build_cache_layer_moved(BuildCache *cache, const char *id, const char *chain
                 holds_move(cache, id, chain);
         return r;
 }
+
+int build_cache_chain_lost(BuildCache *cache, const char *chain, Error *err) {
+        CACHE_LOCKED(cache);
+        int r = cache_begin(cache, err);
+
+        return r < 0 ? r
+                     : cache_end(cache,
+                                 sql_run(cache->db, err, "DELETE FROM records WHERE layer=?", "t",
+                                         chain),
+                                 err);
+}

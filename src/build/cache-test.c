@@ -142,6 +142,31 @@ TEST(a_moved_layer_may_be_released_by_its_new_name) {
         ASSERT_INT(in_use(test.cache), 0);
 }
 
+TEST(a_layer_that_another_one_became_goes_with_its_last_hold) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ char *id = make_layer(test.cache, 1);
+        Error err = {};
+
+        ASSERT_OK(put(test.cache, "x", id, "d", &err), &err);
+        ASSERT_INT(found(test.cache, "x"), CACHE_FOUND);
+        ASSERT_OK(build_cache_layer_moved(test.cache, id, CHAIN, &err), &err);
+        ASSERT(exists(&test, "layers", id)); /* who holds it may have it mounted */
+        build_cache_release(test.cache, id);
+        ASSERT(!exists(&test, "layers", id));
+        ASSERT_INT(found(test.cache, "x"), CACHE_FOUND);
+}
+
+TEST(what_the_image_store_lost_is_found_no_more) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ char *id = make_record(test.cache, "x", 1);
+        Error err = {};
+
+        ASSERT_OK(build_cache_layer_moved(test.cache, id, CHAIN, &err), &err);
+        ASSERT_INT(found(test.cache, "x"), CACHE_FOUND);
+        ASSERT_OK(build_cache_chain_lost(test.cache, CHAIN, &err), &err);
+        ASSERT_INT(found(test.cache, "x"), 0);
+}
+
 TEST(a_size_counts_each_inode_once_however_deep) {
         _cleanup_cache_ TestCache test = test_cache();
         _cleanup_(cache_record_done) CacheRecord record = {};

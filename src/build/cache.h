@@ -53,6 +53,8 @@ void build_cache_release(BuildCache *cache, const char *layer);
 int build_cache_layer_new(BuildCache *cache, char **ret_id, int *ret_fd, Error *err);
 /* The layer became the image store's: its directory was moved there. Every record is changed. */
 int build_cache_layer_moved(BuildCache *cache, const char *id, const char *chain, Error *err);
+/* The image store has that layer no more: every record of it goes. */
+int build_cache_chain_lost(BuildCache *cache, const char *chain, Error *err);
 /* The image store's layers that records name, chain ids; the caller's: they must be held there. */
 int build_cache_chains(BuildCache *cache, char ***ret, Error *err);
 

@@ -115,6 +115,7 @@ static int store_layer(Build *build, const char *layer, const char *parent, int6
                                .parent_chain = parent,
                                .holder = making,
                                .epoch = epoch,
+                               .keep = true, /* the cache's, until no build has it */
                                .cancelled = build_cancelled,
                                .data = build };
         int64_t size;
@@ -125,20 +126,20 @@ static int store_layer(Build *build, const char *layer, const char *parent, int6
                 return 0;
         }
         r = image_layer_add(images, &add, diff, chain, &size, err);
-        if (r == 0)
-                r = failpoint("build.stored", err);
         if (r < 0)
                 return r;
         holder = holder_of(chain);
         (void)map_put(&builder->moved, layer, str_copy(chain));
-        r = image_hold_layer(images, chain, holder, err);
-        if (r == 0)
-                r = image_release(images, making, err);
-        if (r == 0)
-                r = failpoint("build.held", err);
+        r = failpoint("build.stored", err);
         if (r == 0)
                 r = build_cache_layer_moved(builder->cache, layer, chain, err);
-        return r < 0 ? r : failpoint("build.moved", err);
+        if (r == 0)
+                r = failpoint("build.moved", err);
+        if (r == 0)
+                r = image_hold_layer(images, chain, holder, err);
+        if (r == 0)
+                r = image_release(images, making, err);
+        return r < 0 ? r : failpoint("build.held", err);
 }
 
 int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char ***ret_chains,

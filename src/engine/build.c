@@ -73,11 +73,11 @@ static int hold_chains(Builder *builder, Error *err) {
                 r = image_forget_holders(images, "build:*", err);
         for (char **chain = chains; r == 0 && chain && *chain; chain++) {
                 _cleanup_free_ char *holder = str_format("build:%s", *chain);
-                Error error = {};
 
-                /* One that is gone is found out when it is asked for. */
-                if (image_hold_layer(images, *chain, holder, &error) < 0)
-                        log_debug("hold layer %s of the build cache: %s", *chain, error.message);
+                r = image_hold_layer(images, *chain, holder, err);
+                /* The store drops what was not written out when a daemon was killed. */
+                if (r == -ENOENT)
+                        r = build_cache_chain_lost(builder->cache, *chain, err);
         }
         return r < 0 ? r : image_release(images, BUILDING, err); /* collects what is left */
 }

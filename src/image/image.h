@@ -145,6 +145,7 @@ typedef struct LayerAdd {
         const char *name, *parent_chain, *holder;
         int64_t epoch;
         bool durable;
+        bool keep; /* where the store has it: the directory stays, somebody may have it mounted */
         bool (*cancelled)(void *data);
         void *data;
 } LayerAdd;

@@ -20,6 +20,8 @@ static void make_directory(const TestStore *test, const char *name, const char *
                 abort();
 }
 
+static bool test_keep;
+
 static int add(const TestStore *test, const char *text, const char *parent, bool durable, Made *ret,
                Error *err) {
         _cleanup_close_ int tmp_fd = openat(test->fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -30,6 +32,7 @@ static int add(const TestStore *test, const char *text, const char *parent, bool
                 .holder = "build",
                 .epoch = 1000, /* the same text, the same layer */
                 .durable = durable,
+                .keep = test_keep,
         };
 
         make_directory(test, "made", text);
@@ -138,6 +141,12 @@ TEST(a_layer_that_is_there_is_used) {
         ASSERT_OK(add(&test, "one", NULL, true, &again, &err), &err);
         ASSERT_STR(again.chain, first.chain);
         ASSERT_INT(test_count(&test, "tmp"), 0);
+        test_keep = true;
+        ASSERT_OK(add(&test, "one", NULL, true, &again, &err), &err);
+        test_keep = false;
+        ASSERT_STR(again.chain, first.chain);
+        ASSERT_INT(test_count(&test, "tmp"), 1);
+        ASSERT_OK(dir_remove_at(test.fd, "tmp/made", &err), &err);
         /* The same files upon another layer: another snapshot, the same diff. */
         ASSERT_OK(add(&test, "one", first.chain, true, &other, &err), &err);
         ASSERT_STR(other.diff, first.diff);

@@ -61,13 +61,13 @@ static int place(ImageStore *store, const LayerAdd *add, Layer *layer, BlobTemp 
                            temp && !blob_exists(store, layer->blob) ? temp : NULL, err);
 }
 
-/* The store has it: nobody needs the directory. */
+/* The store has it: nobody needs the directory, or its owner knows when nobody does. */
 static int use_present(ImageStore *store, const LayerAdd *add, const char *chain, Error *err) {
         int r = add->holder ? image_hold_layer(store, chain, add->holder, err) : 0;
 
         if (r == 0 && add->durable)
                 r = store_settle(store, err);
-        return r < 0 ? r : dir_remove_at(add->from_fd, add->name, err);
+        return r < 0 || add->keep ? r : dir_remove_at(add->from_fd, add->name, err);
 }
 
 static int check_cancelled(void *data) {
