@@ -358,3 +358,22 @@ END
   [ "$(in_image pruned sh -c 'wc -c </zeros')" = 100000 ]
   build -t pruned; echo "$output"; [[ $output != *CACHED*zeros* ]]
 }
+
+@test "COPY follows the destination's links, --link replaces them; modes of ADD, also in letters" {
+  echo content >file
+  dockerfile <<'END'
+FROM busybox
+RUN mkdir /real && ln -s real /to && ln -s real/later /name
+COPY file /to/one
+COPY file /name
+ADD --chmod=711 file /mode
+COPY --chmod=u+x,go= file /letters
+FROM busybox
+RUN mkdir /real && ln -s real /to
+COPY --link file /to/one
+END
+  build -t followed --target 0; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image followed sh -c 'readlink /to; readlink /name; cat /real/one /real/later; stat -c %a /mode /letters')" = $'real\nreal/later\ncontent\ncontent\n711\n700' ]
+  build -t replaced; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image replaced sh -c 'ls /real; readlink /to || cat /to/one')" = content ]
+}
