@@ -268,12 +268,32 @@ END
 @test "what the builder refuses names the place" {
   dockerfile <<<$'FROM busybox\nCOPY nothing /x'
   build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *'"/nothing": not found'* ]]
+  [[ $output == *'#2 [2/2] COPY nothing /x'*'#2 ERROR: "/nothing": not found'*'   2 | >>> COPY nothing /x'* ]]
   dockerfile <<<$'FROM busybox\nRUNN x'
   build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"unknown instruction: RUNN (did you mean RUN?)"* ]]
   dockerfile <<<$'FROM busybox\nCOPY --from=nope /x /x'
   build; echo "$output"; [ "$status" -eq 1 ]
   rm Dockerfile
   build; echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"Dockerfile"* ]]
+}
+
+@test "a finding's line is told once" {
+  dockerfile <<<$'FROM busybox as a\nRUN echo a'
+  build; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)" ]]
+}
+
+@test "a Dockerfile alone may copy heredocs; docker's -f may name one outside of the context" {
+  run brig build -t inline - <<<$'FROM busybox\nCOPY <<A /a\ntext\nA'
+  echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image inline cat /a)" = text ]
+  run brig build - <<<$'FROM busybox\nCOPY a /a'
+  echo "$output"; [ "$status" -eq 1 ]; [[ $output == *"no context to copy files from"* ]]
+  printf 'FROM busybox\nCOPY file /file\n' >"$root/outside"
+  echo data >file
+  DOCKER_BUILDKIT=0 run docker build -t outside -f "$root/outside" .
+  echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image outside cat /file)" = data ]
 }
 
 @test "configuration: ENTRYPOINT, CMD, USER, EXPOSE, VOLUME, LABEL, HEALTHCHECK, STOPSIGNAL, SHELL, ONBUILD" {

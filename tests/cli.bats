@@ -195,6 +195,10 @@ while left:
   [ "$output" = "Check complete, no warnings found." ]
   refused 1 "unknown instruction: BAD" brig build --check -f - "$dir" <<< BAD
   refused 1 "invalid format" brig build --check --format xml "$dir"
+  [ "$(brig build --call check,format=json "$dir" | jq '.warnings | length')" -eq 1 ]
+  refused 1 'ERROR: failed to build: invalid format "xml"' brig build --call check,format=xml "$dir"
+  refused 1 'METHOD,format=FORMAT' brig build --call check,colour=red "$dir"
+  refused 1 '--call outline is not done' brig build --call outline "$dir"
 }
 
 @test "build: what is wrong is said before a daemon is asked" {

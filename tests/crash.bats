@@ -347,3 +347,140 @@ new_exec() {
   start_daemon
   [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}}' slow)" = 'exited 3' ]
 }
+
+# ---- builds ----
+
+# A stage that another is copied from, so that there are two layers of programs and one of files; a bind, a cache mount and a secret, so that
+# the step has mounts of each kind.
+build_context() {
+  mkdir -p "$root/context"
+  echo data >"$root/context/file"
+  echo shh >"$root/secret"
+  cat >"$root/context/Dockerfile" <<'END'
+FROM busybox AS maker
+RUN --mount=type=bind,target=/from --mount=type=cache,target=/cache --mount=type=secret,id=token cat /from/file >/made; echo x >>/cache/count
+FROM busybox
+COPY --from=maker /made /made
+COPY file /file
+RUN cat /made /file >/both
+END
+}
+
+build_it() { run timeout 60 brig build -q --secret "id=token,src=$root/secret" --build-arg SOURCE_DATE_EPOCH=1700000000 -t built "$@" "$root/context"; }
+
+# What the cache has is there: layers with a record and no other, those that an image took over in the image store.
+cache_is_whole() {
+  local known layer
+  known=$(sqlite3 "$root/data/build/cache.db" "SELECT DISTINCT layer FROM records WHERE layer<>'' ORDER BY 1")
+  [ "$(ls "$root/data/build/layers" | sort)" = "$(grep -v ^sha256: <<<"$known" | sed '/^$/d')" ] ||
+    { echo "layers: $(ls "$root/data/build/layers"); records: $known"; return 1; }
+  for layer in $(grep ^sha256: <<<"$known"); do
+    [[ -d $root/data/image/snapshots/${layer#sha256:}/fs ]] || { echo "layer $layer is not in the image store"; return 1; }
+  done
+}
+
+build_left_nothing() {
+  wait_until eval '! pgrep -f "brig-monitor.*$root" >/dev/null' || { echo "a monitor is left"; return 1; }
+  leftovers "$root" || return 1
+  left=$(find "$root/run/build" "$root/data/containers" "$root/data/build/contexts" "$root/run/containers" -mindepth 1 -maxdepth 1)
+  [ -z "$left" ] || { echo "left: $left"; return 1; }
+  cache_is_whole
+}
+
+build_points="run.describe run.directories run.mounts run.layers run.reserve run.document run.spawn run.network run.created run.go run.follow build.ran
+  build.stored build.held build.moved build.layers build.made image.layer-synced image.layer-moved image.record"
+
+@test "a build killed at each step leaves nothing, and the next one gives what it should" {
+  build_context
+  build_it; echo "$output"; [ "$status" -eq 0 ]
+  whole=$output
+  for point in $build_points; do
+    brig rmi -f built >/dev/null
+    brig builder prune -af >/dev/null
+    restart_with "$point=kill"
+    build_it
+    expect_death "$point"
+    build_left_nothing || { echo "after $point"; return 1; }
+    build_it
+    [ "$output" = "$whole" ] || { echo "after $point: $output, not $whole"; return 1; }
+    [ "$(brig run --rm built cat /both)" = $'data\ndata' ] || { echo "after $point"; return 1; }
+    build_it
+    [ "$output" = "$whole" ] || { echo "the second after $point: $output"; return 1; }
+    engine_is_well && build_left_nothing || { echo "after $point"; return 1; }
+  done
+  # Nothing that a killed daemon held keeps a layer: what no image and no cache has is gone.
+  brig rmi -f built >/dev/null
+  brig builder prune -af >/dev/null
+  [ "$(ls "$root/data/image/snapshots" | wc -l)" -eq 1 ] || { ls "$root/data/image/snapshots"; sqlite3 "$root/data/image/images.db" 'SELECT * FROM holds'; return 1; }
+}
+
+@test "a build whose step fails at each point leaves nothing while its daemon goes on" {
+  build_context
+  for point in $build_points; do
+    [[ $point != image.* ]] || continue
+    restart_with "$point=error"
+    build_it
+    [ "$status" -ne 0 ] || { echo "$point was not reached"; return 1; }
+    build_left_nothing || { echo "after $point"; return 1; }
+    restart_with
+    brig rmi -f built >/dev/null 2>&1 || :
+    brig builder prune -af >/dev/null
+  done
+}
+
+@test "a builder prune that is killed leaves no layer without a record, and no record without a layer" {
+  build_context
+  build_it
+  restart_with build.pruned-rows=kill
+  brig builder prune -af || :
+  expect_death build.pruned-rows
+  build_left_nothing
+  build_it; echo "$output"; [ "$status" -eq 0 ]
+  engine_is_well
+}
+
+@test "a build's program ends with its daemon, killed or stopped" {
+  mkdir "$root/context"
+  printf 'FROM busybox\nRUN exec sleep 86397\n' >"$root/context/Dockerfile"
+  for end in kill_daemon stop_daemon; do
+    timeout 60 brig build "$root/context" >"$root/build.out" 2>&1 3>&- & client=$!
+    wait_until pgrep -xf 'sleep 86397' >/dev/null
+    $end
+    wait "$client" || :
+    wait_until eval '! pgrep -xf "sleep 86397" >/dev/null'
+    start_daemon
+    build_left_nothing || { echo "after $end"; return 1; }
+  done
+}
+
+@test "an image and the cache are removed while a build uses them" {
+  mkdir "$root/context"
+  image_of base 'echo base >base'
+  printf 'FROM base AS a\nRUN echo one >/one\nFROM a\nRUN touch /waits; while ! test -e /cache/go; do sleep 0.1; done\nRUN cat /base /one >/all\n' >"$root/context/Dockerfile"
+  sed -i 's/^RUN touch/RUN --mount=type=cache,target=\/cache touch/' "$root/context/Dockerfile"
+  timeout 60 brig build --progress plain -t built "$root/context" >"$root/build.out" 2>&1 3>&- & client=$!
+  wait_until eval 'step=$(pgrep -f "while ! test -e /cache/go" | head -1)'
+  wait_until test -e "/proc/$step/root/waits"
+  brig rmi -f base
+  brig builder prune -af
+  touch "/proc/$step/root/cache/go"
+  wait "$client" || { cat "$root/build.out"; return 1; }
+  [ "$(brig run --rm built cat /all)" = $'base\none' ]
+  brig rmi -f built
+  engine_is_well
+}
+
+fds() { ls "/proc/$daemon_pid/fd" | wc -l; }
+rss() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon_pid/status"; }
+
+@test "200 builds by eight clients, a third of them cancelled: nothing is left" {
+  build_context
+  build_it
+  before=$(fds)
+  python3 "$top/tests/build-churn.py" "$root/context" 8 25
+  wait_until eval '[[ $(fds) -le $before ]]' || { echo "descriptors: $before, then $(fds)"; ls -l "/proc/$daemon_pid/fd"; return 1; }
+  [ "$(rss)" -lt 300000 ] || { echo "$(rss) KiB"; return 1; }
+  build_left_nothing
+  build_it; echo "$output"; [ "$status" -eq 0 ]
+  engine_is_well
+}

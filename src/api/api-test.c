@@ -209,6 +209,18 @@ TEST(images) {
         ASSERT_STR(fake_asked, "rmi x/y:z 1 0");
 }
 
+TEST(exploring_an_image) {
+        ASK("GET /images/none/explore", 404, "{\"message\":\"No such image: none\"}\n");
+        ask("GET /images/i/explore", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(answer, "Content-Type: application/x-ndjson"));
+        ASSERT_STR(chunks(), "{\"File\":{\"Path\":\"a\",\"Layer\":0}}\n{\"Summary\":{}}\n");
+        ask("GET /images/long/explore", "", NULL); /* fails after the first block went out */
+        ASSERT_INT(status(), 200);
+        ASSERT(strlen(chunks()) > (size_t)64 * 1024);
+        ASSERT(str_ends(chunks(), "}}\n{\"error\":\"the disk is \\\"gone\\\"\"}\n"));
+}
+
 TEST(pull) {
         ask("POST /images/create?fromImage=i&tag=latest",
             "X-Registry-Auth: eyJ1c2VybmFtZSI6InUifQ\r\n", NULL);

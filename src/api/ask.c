@@ -70,23 +70,24 @@ const char *body(void) {
         return end ? end + 4 : "";
 }
 
+static Buf unframed;
+
 const char *chunks(void) {
-        static char text[65536];
         const char *from = body();
-        char *to = text;
         unsigned size;
 
+        buf_clear(&unframed);
+        buf_add_str(&unframed, "");
         while (sscanf(from, "%x", &size) == 1 && size > 0) {
                 from = strstr(from, "\r\n") + 2;
-                memcpy(to, from, size);
-                to += size;
+                buf_add(&unframed, from, size);
                 from += size + 2;
         }
-        *to = '\0';
-        return text;
+        return unframed.data;
 }
 
 void ask_done(void) {
+        buf_done(&unframed);
         free(answer);
         answer = NULL;
 }

@@ -97,6 +97,7 @@ int on_exec_resize(ApiRequest *request, Error *err);
 int on_image_list(ApiRequest *request, Error *err); /* images.c */
 int on_image_inspect(ApiRequest *request, Error *err);
 int on_image_history(ApiRequest *request, Error *err);
+int on_image_explore(ApiRequest *request, Error *err); /* explore.c */
 int on_image_tag(ApiRequest *request, Error *err);
 int on_image_remove(ApiRequest *request, Error *err);
 int on_image_prune(ApiRequest *request, Error *err);

@@ -58,6 +58,7 @@ static const Route routes[] = {
         { POST, "/images/prune", on_image_prune, NULL },
         { GET, "/images/{name*}/json", on_image_inspect, NULL },
         { GET, "/images/{name*}/history", on_image_history, NULL },
+        { GET, "/images/{name*}/explore", on_image_explore, NULL }, /* brig's own */
         { GET, "/images/{name*}/get", on_image_save_one, NULL },
         { POST, "/images/{name*}/tag", on_image_tag, NULL },
         { POST, "/images/{name*}/push", on_image_push, NULL },

@@ -75,7 +75,7 @@ const Input *step_input(const Step *step, size_t index) {
         return step->kind == STEP_RUN ? &step->run.mounts[index].from : &step->copy.from;
 }
 
-static bool reads_files(const Step *step, size_t index) {
+bool step_reads_files(const Step *step, size_t index) {
         if (step->kind == STEP_RUN)
                 return step->run.mounts[index].kind == MOUNT_BIND;
         for (size_t i = 0; i < step->copy.source_count; i++)
@@ -213,7 +213,7 @@ int step_check_contexts(const StageState *stage, size_t index, Error *err) {
                 char digest[DIGEST_TEXT_MAX];
                 int r;
 
-                if (!reads_files(step, i) || step_input(step, i)->kind != INPUT_CONTEXT)
+                if (!step_reads_files(step, i) || step_input(step, i)->kind != INPUT_CONTEXT)
                         continue;
                 r = input_open(stage, step_input(step, i), &opened, err);
                 if (r < 0)
@@ -253,7 +253,7 @@ static int add_input(const StageState *stage, size_t index, size_t number, bool 
         char digest[DIGEST_TEXT_MAX];
         int r;
 
-        if (!reads_files(step, number))
+        if (!step_reads_files(step, number))
                 return 0;
         if (!is_tree) {
                 put(&def->text, "made of", made_of(stage, input));
@@ -375,7 +375,7 @@ static void finish(const KeyText *key, char digest[DIGEST_TEXT_MAX]) {
 /* Whether all that the inputs are made of is known. */
 static bool inputs_known(const StageState *stage, const Step *step) {
         for (size_t i = 0; i < step_input_count(step); i++)
-                if (reads_files(step, i) && !*made_of(stage, step_input(step, i)))
+                if (step_reads_files(step, i) && !*made_of(stage, step_input(step, i)))
                         return false;
         return true;
 }

@@ -68,6 +68,9 @@ const SolveImage *solver_image(const Solver *solver, const char *name, const cha
 /* How many inputs a step reads, and which. */
 size_t step_input_count(const Step *step);
 const Input *step_input(const Step *step, size_t index);
+/* Whether the step reads files of that input: no cache mount does, and no COPY of heredocs alone.
+ */
+bool step_reads_files(const Step *step, size_t index);
 
 typedef struct StepKeys {
         char def[DIGEST_TEXT_MAX];     /* of what its inputs are made of; "": not known yet */
@@ -89,15 +92,13 @@ int input_open(const StageState *stage, const Input *input, SolveInput *ret, Err
 /* ---- solve-step.c ---- */
 /* Looks the step up, or runs it; its key and layer are known then. */
 int step_solve(StageState *stage, size_t index, const char *parent, Error *err);
-/* Makes its key as far as that can be known, and where `look` looks it up by it. True: it is there.
- */
-int step_find(StageState *stage, size_t index, const char *parent, bool look, bool *ret,
-              Error *err);
+/* Looks the step up by what its inputs are made of, if that is known. True: it is there. */
+int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Error *err);
 
 /* ---- solve.c ---- */
 bool solver_cancelled(void *solver);
 void solver_hold(Solver *solver, const char *layer);
-/* Fills in kind's place and sends it. Negative once the build ends early. */
-int solver_event(Solver *solver, SolveEvent *event);
+/* -ECANCELED once the client wants no more. */
+int solver_event(Solver *solver, const SolveEvent *event, Error *err);
 /* Waits until the stage has ended. */
 int stage_wait(StageState *stage, Error *err);

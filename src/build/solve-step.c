@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "build/solve-private.h"
 
 typedef struct Attempt {
@@ -42,7 +43,7 @@ static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
         return 0;
 }
 
-static int tell_cached(const Attempt *attempt) {
+static int tell_cached(const Attempt *attempt, Error *err) {
         SolveEvent event = { .kind = SOLVE_CACHED,
                              .step = attempt->state->number,
                              .name = attempt->state->name,
@@ -51,30 +52,47 @@ static int tell_cached(const Attempt *attempt) {
                              .at = attempt->step->at };
 
         attempt->state->told = true;
-        return solver_event(attempt->stage->solver, &event);
+        return solver_event(attempt->stage->solver, &event, err);
 }
 
 static bool is_fresh(const Attempt *attempt) {
         return attempt->stage->solver->options->no_cache || attempt->step->no_cache;
 }
 
-int step_find(StageState *stage, size_t index, const char *parent, bool look, bool *ret,
-              Error *err) {
+/* A step that failed before it could begin: what it reads is not there. Its name and its line are
+ * what the reader needs. */
+static int tell_unstarted(const Attempt *attempt, int r, const Error *err) {
+        Solver *solver = attempt->stage->solver;
+        SolveEvent event = { .kind = SOLVE_STARTED,
+                             .step = attempt->state->number,
+                             .name = attempt->state->name,
+                             .instruction = attempt->step->text,
+                             .at = attempt->step->at };
+
+        if (!err || attempt->state->told || solver_cancelled(solver))
+                return r;
+        attempt->state->told = true;
+        (void)solver_event(solver, &event, NULL);
+        event.kind = SOLVE_FAILED;
+        event.text = err->message;
+        event.length = strlen(err->message);
+        (void)solver_event(solver, &event, NULL);
+        return r;
+}
+
+int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Error *err) {
         Attempt attempt = attempt_of(stage, index, parent);
-        int r = step_keys(stage, index, parent, false, &attempt.keys, NULL, err);
+        int r;
 
         *ret = false;
+        if (is_fresh(&attempt))
+                return 0;
+        r = step_keys(stage, index, parent, false, &attempt.keys, NULL, err);
         if (r < 0)
-                return r;
-        if (look && *attempt.keys.def && !is_fresh(&attempt))
+                return tell_unstarted(&attempt, r, err);
+        if (*attempt.keys.def)
                 r = find(&attempt, attempt.keys.def, ret, err);
-        if (r < 0 || *ret)
-                return r < 0 ? r : tell_cached(&attempt);
-        /* For the steps after it, so that what they read is looked at before anything is run; what
-         * they are found by is known only when this one has run. */
-        if (str_equal(attempt.keys.def, attempt.keys.content))
-                memcpy(attempt.state->key, attempt.keys.def, DIGEST_TEXT_MAX);
-        return 0;
+        return r == 0 && *ret ? tell_cached(&attempt, err) : r;
 }
 
 /* ---- running ---- */
@@ -104,7 +122,7 @@ static void on_output(void *data, int stream, const char *text, size_t length) {
                              .text = text,
                              .length = length };
 
-        (void)solver_event(attempt->stage->solver, &event);
+        (void)solver_event(attempt->stage->solver, &event, NULL);
 }
 
 static void on_status(void *data, const char *what, int64_t current, int64_t total) {
@@ -115,7 +133,7 @@ static void on_status(void *data, const char *what, int64_t current, int64_t tot
                              .current = current,
                              .total = total };
 
-        (void)solver_event(attempt->stage->solver, &event);
+        (void)solver_event(attempt->stage->solver, &event, NULL);
 }
 
 static bool on_cancelled(void *data) {
@@ -128,19 +146,25 @@ static int open_inputs(Running *running, Error *err) {
         int r = 0;
 
         running->inputs = NEW_ARRAY(SolveInput, count + 1);
-        for (; r == 0 && running->input_count < count; running->input_count++)
+        for (; r == 0 && running->input_count < count; running->input_count++) {
+                /* COPY of heredocs alone asks nothing of a context, which need not be there. */
+                if (attempt->step->kind != STEP_RUN &&
+                    !step_reads_files(attempt->step, running->input_count))
+                        continue;
                 r = input_open(attempt->stage, step_input(attempt->step, running->input_count),
                                &running->inputs[running->input_count], err);
+        }
         return r;
 }
 
-/* A step that runs again gives other files, as a rule, and a layer says only what differs from the
- * ones below it: so what was made upon the earlier run must not be found upon this one. */
+/* What the keys of the steps after it are made of. A step that runs again makes another layer, if
+ * only by its times, and what was made upon one does not fit the other: each run has a result of
+ * its own. */
 static void name_result(const Running *running, char result[DIGEST_TEXT_MAX]) {
-        _cleanup_free_ char *text =
+        _cleanup_free_ char *run =
                 str_format("%s\n%s", running->attempt->keys.content, running->layer);
 
-        digest_of(text, strlen(text), result);
+        digest_of(run, strlen(run), result);
 }
 
 static int record_result(Running *running, Error *err) {
@@ -156,7 +180,9 @@ static int record_result(Running *running, Error *err) {
         if (!*attempt->keys.def || str_equal(attempt->keys.def, attempt->keys.content))
                 keys[1] = NULL;
         name_result(running, kept.result);
-        int r = build_cache_put(attempt->stage->solver->options->cache, keys, &kept, err);
+        int r = failpoint("build.ran", err);
+        if (r == 0)
+                r = build_cache_put(attempt->stage->solver->options->cache, keys, &kept, err);
         if (r == 0) {
                 solver_hold(attempt->stage->solver, running->layer);
                 take_record(attempt->state, &kept);
@@ -164,7 +190,8 @@ static int record_result(Running *running, Error *err) {
         return r;
 }
 
-static int tell(const Running *running, SolveEventKind kind, const char *why, const char *text) {
+static int tell(const Running *running, SolveEventKind kind, const char *why, const char *text,
+                Error *err) {
         const Attempt *attempt = running->attempt;
         SolveEvent event = { .kind = kind,
                              .step = attempt->state->number,
@@ -179,7 +206,7 @@ static int tell(const Running *running, SolveEventKind kind, const char *why, co
                              .at = attempt->step->at };
 
         attempt->state->told = true;
-        return solver_event(attempt->stage->solver, &event);
+        return solver_event(attempt->stage->solver, &event, err);
 }
 
 static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]) {
@@ -240,9 +267,7 @@ static int run_step(Attempt *attempt, Error *err) {
                 r = build_cache_layer_new(cache, &running.layer, &running.layer_fd, err);
         if (r < 0)
                 return r;
-        r = tell(&running, SOLVE_STARTED, why, NULL);
-        if (r < 0)
-                error_set(err, ECANCELED, "the build was cancelled");
+        r = tell(&running, SOLVE_STARTED, why, NULL, err);
         if (r == 0)
                 r = execute(&running, err);
         if (r == 0)
@@ -252,9 +277,9 @@ static int run_step(Attempt *attempt, Error *err) {
         if (r < 0)
                 build_cache_release(cache, running.layer);
         if (r == 0)
-                r = tell(&running, SOLVE_DONE, NULL, NULL);
+                r = tell(&running, SOLVE_DONE, NULL, NULL, err);
         else if (err)
-                (void)tell(&running, SOLVE_FAILED, NULL, err->message);
+                (void)tell(&running, SOLVE_FAILED, NULL, err->message, NULL);
         return r;
 }
 
@@ -282,9 +307,13 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err) 
         bool found = false;
         int r = step_keys(stage, index, parent, is_fresh(&attempt), &attempt.keys, NULL, err);
 
+        if (r < 0)
+                return tell_unstarted(&attempt, r, err);
         while (r == 0) {
                 r = look_up(&attempt, &found, err);
-                if (r < 0 || found)
+                if (r < 0)
+                        return tell_unstarted(&attempt, r, err);
+                if (found)
                         break;
                 switch (flight_begin(solver->options->flights, attempt.keys.content,
                                      solver_cancelled, solver)) {
@@ -304,5 +333,5 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err) 
                         return r;
                 break;
         }
-        return r < 0 ? r : tell_cached(&attempt);
+        return r < 0 ? r : tell_cached(&attempt, err);
 }

@@ -74,7 +74,7 @@ void solver_hold(Solver *solver, const char *layer) {
         (void)pthread_mutex_unlock(&solver->lock);
 }
 
-int solver_event(Solver *solver, SolveEvent *event) {
+int solver_event(Solver *solver, const SolveEvent *event, Error *err) {
         bool refused;
 
         (void)pthread_mutex_lock(&solver->event_lock);
@@ -87,7 +87,7 @@ int solver_event(Solver *solver, SolveEvent *event) {
         (void)pthread_mutex_lock(&solver->lock);
         solver->failed = true;
         (void)pthread_mutex_unlock(&solver->lock);
-        return -ECANCELED;
+        return error_set(err, ECANCELED, "the build was cancelled");
 }
 
 /* The first error is the build's; those after it are mostly of its making. */
@@ -256,14 +256,10 @@ static int dispatch_needs(StageState *stage, Error *err) {
         return r;
 }
 
-/* Images that only its triggers name. */
-static int dispatch_images(StageState *stage, Error *err) {
-        Solver *solver = stage->solver;
-        size_t images = solver->image_count;
+/* Images that were wanted since there were that many: those that only triggers name. */
+static int find_more(Solver *solver, size_t images, Error *err) {
         int r;
 
-        for (size_t i = 0; i < stage->stage->input_count; i++)
-                want_image(solver, &stage->stage->inputs[i]);
         if (images == solver->image_count)
                 return 0;
         r = find_images(solver, images, err);
@@ -279,6 +275,27 @@ static int dispatch_images(StageState *stage, Error *err) {
         return r;
 }
 
+static int dispatch_images(StageState *stage, Error *err) {
+        Solver *solver = stage->solver;
+        size_t images = solver->image_count;
+
+        for (size_t i = 0; i < stage->stage->input_count; i++)
+                want_image(solver, &stage->stage->inputs[i]);
+        return find_more(solver, images, err);
+}
+
+/* What a stage begins with; nobody has looked for it where the target does not reach the stage. */
+static int dispatch_base(StageState *stage, Error *err) {
+        Solver *solver = stage->solver;
+        const Input *base = &stage->stage->base;
+        size_t images = solver->image_count;
+
+        if (base->kind == INPUT_STAGE && !solver->stages[base->stage].wanted)
+                return dispatch(&solver->stages[base->stage], err);
+        want_image(solver, base);
+        return find_more(solver, images, err);
+}
+
 static int dispatch(StageState *stage, Error *err) {
         Solver *solver = stage->solver;
         const Input *base = &stage->stage->base;
@@ -287,6 +304,9 @@ static int dispatch(StageState *stage, Error *err) {
         int r;
 
         stage->wanted = true;
+        r = dispatch_base(stage, err);
+        if (r < 0)
+                return r;
         stage->image = name ? solver_image(solver, name, base->platform) : NULL;
         r = check_base(stage, err);
         if (r < 0)
@@ -344,9 +364,7 @@ static int dispatch_all(Solver *solver, Error *err) {
         if (r < 0)
                 return r;
         event.total = (int64_t)number;
-        if (solver_event(solver, &event) < 0)
-                return error_set(err, ECANCELED, "the build was cancelled");
-        return 0;
+        return solver_event(solver, &event, err);
 }
 
 static void tell_stage(const StageState *stage) {
@@ -359,9 +377,9 @@ static void tell_stage(const StageState *stage) {
                              .at = stage->stage->at };
 
         event.layer = stage->image && *stage->image->key ? stage->image->key : "";
-        (void)solver_event(stage->solver, &event);
+        (void)solver_event(stage->solver, &event, NULL);
         event.kind = SOLVE_DONE;
-        (void)solver_event(stage->solver, &event);
+        (void)solver_event(stage->solver, &event, NULL);
 }
 
 /* The layer that is topmost after a step. */
@@ -383,10 +401,10 @@ static void tell_meta(StageState *stage, size_t index, bool found) {
         if (stage->steps[index].told)
                 return;
         stage->steps[index].told = true;
-        (void)solver_event(stage->solver, &event);
+        (void)solver_event(stage->solver, &event, NULL);
         event.kind = SOLVE_DONE;
         if (!found)
-                (void)solver_event(stage->solver, &event);
+                (void)solver_event(stage->solver, &event, NULL);
 }
 
 /* A step that changes the configuration only has its parent's key and no layer. */
@@ -409,42 +427,33 @@ static void find_base(StageState *stage) {
                 stage->base_key = stage->image->key;
 }
 
-/* As far as keys are known, and found: nothing is run. */
+/* The steps that are there, from the first one on: nothing is run. What a step that is not there
+ * gives is not known, nor is what stands upon it. */
 static int find_stage(StageState *stage, Error *err) {
-        const Input *base = &stage->stage->base;
-        const char *before;
-        bool found = true;
+        bool found;
         int r = 0;
 
         find_base(stage);
         tell_stage(stage);
-        if (base->kind == INPUT_STAGE) {
-                const StageState *below = &stage->solver->stages[base->stage];
+        found = *stage->base_key != '\0';
+        stage->missing = found ? stage->plan.step_count : 0;
+        for (size_t i = 0; r == 0 && found && i < stage->plan.step_count; i++) {
+                const char *before = key_before(stage, i);
 
-                found = below->missing == below->plan.step_count;
-        }
-        for (size_t i = 0; r == 0 && i < stage->plan.step_count; i++) {
-                before = key_before(stage, i);
                 if (!makes_layer(&stage->plan.steps[i])) {
                         pass_meta(stage, i, before);
-                        if (found)
-                                tell_meta(stage, i, true);
+                        tell_meta(stage, i, true);
                         continue;
                 }
-                if (!*before)
-                        break;
-                bool here = false;
-                r = step_find(stage, i, before, found, &here, err);
-                found = here;
-                if (!found && stage->missing == stage->plan.step_count)
+                r = step_find(stage, i, before, &found, err);
+                if (!found)
                         stage->missing = i;
         }
-        if (!found && stage->missing == stage->plan.step_count)
-                stage->missing = 0;
-        stage->ended = stage->missing == stage->plan.step_count;
-        if (stage->ended)
-                (void)snprintf(stage->key, sizeof(stage->key), "%s",
-                               key_before(stage, stage->plan.step_count));
+        if (!found)
+                return r;
+        (void)snprintf(stage->key, sizeof(stage->key), "%s",
+                       key_before(stage, stage->plan.step_count));
+        stage->ended = true;
         return r;
 }
 
@@ -477,7 +486,7 @@ static void tell_unneeded(StageState *stage) {
                                      .at = stage->plan.steps[i].at };
 
                 if (!stage->steps[i].told)
-                        (void)solver_event(stage->solver, &event);
+                        (void)solver_event(stage->solver, &event, NULL);
                 stage->steps[i].told = true;
         }
 }

@@ -111,7 +111,7 @@ static const Option build_rows[] = {
         { "pull", 0, OPTION_BOOL, offsetof(BuildOptions, pull),
           "Ask the registry for newer base images" },
         REFUSED("push", 0, OPTION_BOOL, "Push the image",
-                "build with -t, then push with a client that can"),
+                "build with -t, then 'brig push' that tag"),
         { "quiet", 'q', OPTION_BOOL, offsetof(BuildOptions, quiet), "Show the image's ID only" },
         IGNORED("rm", "Remove intermediate containers after a build"),
         { "sbom", 0, OPTION_PARSED, offsetof(BuildOptions, attest),
@@ -134,13 +134,24 @@ static const Option build_rows[] = {
 
 /* ---- what can be said before a daemon is asked ---- */
 
-static int check_call(const BuildOptions *options, bool *ret_check, Error *err) {
+/* --call METHOD[,format=FORMAT]; a format that --format names as well is --call's. */
+static int check_call(BuildOptions *options, bool *ret_check, Error *err) {
         const char *call = str_empty(options->call) ? "build" : options->call;
+        const char *format = strchr(call, ',');
+        _cleanup_free_ char *method =
+                str_copy_n(call, format ? (size_t)(format - call) : strlen(call));
 
-        *ret_check = options->check || str_equal(call, "check") || str_equal(call, "lint");
-        if (*ret_check || str_equal(call, "build"))
+        *ret_check = options->check || str_equal(method, "check") || str_equal(method, "lint");
+        if (!*ret_check && !str_equal(method, "build"))
+                return error_kind(err, ERROR_UNSUPPORTED, "--call %s is not done: build or check",
+                                  method);
+        if (!format)
                 return 0;
-        return error_kind(err, ERROR_UNSUPPORTED, "--call %s is not done: build or check", call);
+        if (!str_after(format, ",format="))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid --call \"%s\": METHOD or METHOD,format=FORMAT", call);
+        str_replace(&options->format, str_after(format, ",format="));
+        return 0;
 }
 
 static int check_options(const BuildOptions *options, Error *err) {
@@ -383,8 +394,8 @@ static int run_build(Cli *cli, const Options *options, Error *err) {
         if (r == 0)
                 r = build_source_open(build.options, options->arguments[0], &build.source, err);
         if (r == 0 && check)
-                return build_check(build.options, &build.source, err);
-        if (r == 0)
+                r = build_check(build.options, &build.source, err);
+        else if (r == 0)
                 r = run_opened(&build, err);
         return r < 0 ? error_prefix(err, "ERROR: failed to build") : r;
 }

@@ -46,6 +46,7 @@ static const Group container_group = { "Manage containers", container_entries,
 
 static const Entry image_entries[] = {
         COMMAND("build", SECTION_COMMANDS, build_command),
+        COMMAND("explore", SECTION_COMMANDS, explore_command),
         COMMAND("history", SECTION_COMMANDS, history_command),
         COMMAND("import", SECTION_COMMANDS, import_command),
         COMMAND("inspect", SECTION_COMMANDS, image_inspect_command),

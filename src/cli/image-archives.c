@@ -1,6 +1,7 @@
 /* image-archives.c: load, save and import: images as tar archives. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -103,14 +104,21 @@ static char *save_path(const Options *options) {
         return path;
 }
 
-int reply_to_file(HttpReply *reply, const char *output, const char *failure, Error *err) {
-        _cleanup_free_ char *temporary = str_format("%s.tmp-%d", output ?: "", (int)getpid());
-        const char *slash = output ? strrchr(output, '/') : NULL;
+/* A device or pipe is written to: a file that takes its name would take its place (/dev/null). */
+static int copy_to_special(HttpReply *reply, const char *output, const char *failure, Error *err) {
+        _cleanup_close_ int fd = open(output, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return error_set(err, errno, "%s: open '%s'", failure, output);
+        return copy_reply(reply, fd, err);
+}
+
+static int copy_to_new(HttpReply *reply, const char *output, const char *failure, Error *err) {
+        _cleanup_free_ char *temporary = str_format("%s.tmp-%d", output, (int)getpid());
+        const char *slash = strrchr(output, '/');
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (!output)
-                return copy_reply(reply, STDOUT_FILENO, err);
         fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 && errno == ENOENT)
                 return error_kind(err, ERROR_NOT_FOUND,
@@ -124,6 +132,16 @@ int reply_to_file(HttpReply *reply, const char *output, const char *failure, Err
         if (r < 0)
                 (void)unlink(temporary);
         return r;
+}
+
+int reply_to_file(HttpReply *reply, const char *output, const char *failure, Error *err) {
+        struct stat st;
+
+        if (!output)
+                return copy_reply(reply, STDOUT_FILENO, err);
+        if (stat(output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                return copy_to_special(reply, output, failure, err);
+        return copy_to_new(reply, output, failure, err);
 }
 
 static int run_save(Cli *cli, const Options *options, Error *err) {

@@ -359,14 +359,18 @@ static json_object *history_row(json_object *layer, const HistoryOptions *o, boo
         int64_t created = json_number(layer, "Created");
         _cleanup_free_ char *by = str_copy(json_words(layer, "CreatedBy"));
         char text[CLOCK_TEXT_MAX], size[SIZE_TEXT_MAX];
+        const char *at = created > 0 ? clock_format(created * NSEC_PER_SEC, text) : "";
 
         for (char *next = by; *next; next++)
                 if (*next == '\t')
                         *next = ' ';
         row_put(row, "Comment", json_words(layer, "Comment"));
-        row_put(row, "CreatedAt", created > 0 ? clock_format(created * NSEC_PER_SEC, text) : "");
+        row_put(row, "CreatedAt", at);
         row_take(row, "CreatedBy", o->no_trunc ? str_copy(by) : text_ellipsis(by, 45));
-        row_take(row, "CreatedSince", created > 0 ? time_ago(created) : str_copy("N/A"));
+        row_take(row, "CreatedSince",
+                 !human        ? str_copy(at)
+                 : created > 0 ? time_ago(created)
+                               : str_copy("N/A"));
         row_take(row, "ID",
                  o->no_trunc || str_equal(id, "<missing>") ? str_copy(id) : short_id(id));
         if (human)

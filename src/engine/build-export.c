@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "engine/build-private.h"
 #include "format/reference.h"
@@ -61,10 +62,13 @@ static int make_image(Build *build, const Plan *plan, SolveResult *result, char 
         int r = builder_store_layers(build, result->layers, plan_source_date_epoch(plan), &chains,
                                      err);
 
+        if (r == 0)
+                r = failpoint("build.layers", err);
         if (r < 0)
                 return r;
-        return image_make(build->engine->images, &result->config, chains, names,
-                          &build->request->annotations, ret_id, err);
+        r = image_make(build->engine->images, &result->config, chains, names,
+                       &build->request->annotations, ret_id, err);
+        return r < 0 ? r : failpoint("build.made", err);
 }
 
 /* ---- files ---- */

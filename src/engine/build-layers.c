@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "build/cache.h"
 #include "engine/build-private.h"
@@ -124,6 +125,8 @@ static int store_layer(Build *build, const char *layer, const char *parent, int6
                 return 0;
         }
         r = image_layer_add(images, &add, diff, chain, &size, err);
+        if (r == 0)
+                r = failpoint("build.stored", err);
         if (r < 0)
                 return r;
         holder = holder_of(chain);
@@ -132,8 +135,10 @@ static int store_layer(Build *build, const char *layer, const char *parent, int6
         if (r == 0)
                 r = image_release(images, making, err);
         if (r == 0)
+                r = failpoint("build.held", err);
+        if (r == 0)
                 r = build_cache_layer_moved(builder->cache, layer, chain, err);
-        return r;
+        return r < 0 ? r : failpoint("build.moved", err);
 }
 
 int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char ***ret_chains,

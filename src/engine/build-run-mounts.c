@@ -446,7 +446,7 @@ static int make_stub(int root_fd, const MountPoint *point, Error *err) {
         return tree_put_file(root_fd, "file", "", 0, 0644, &options, err);
 }
 
-static int make_stubs(RunMounts *mounts, Container *container, Error *err) {
+int run_mounts_stubs(const RunMounts *mounts, Container *container, Error *err) {
         Engine *engine = mounts->build->engine;
         const MountPoint *points = container->mounts.items;
         _cleanup_free_ char *path = str_format("containers/%s/" STUBS "/fs", container->id);
@@ -517,8 +517,6 @@ int run_mounts_make(RunMounts *mounts, Build *build, const SolveJob *job, Contai
                 r = make_one(mounts, job, i, container, err);
         if (r == 0)
                 r = make_script(mounts, run, container, err);
-        if (r == 0)
-                r = make_stubs(mounts, container, err);
         if (r < 0)
                 run_mounts_drop(mounts);
         return r;

@@ -138,6 +138,18 @@ static int run_directories(void *data, Error *err) {
         return r;
 }
 
+/* Before the layers: what it waits for, a cache mount that another has, may take as long as a step.
+ */
+static int run_mount(void *data, Error *err) {
+        RunJob *job = data;
+
+        return run_mounts_make(&job->mounts, job->build, job->job, job->container, err);
+}
+
+static void run_mount_undo(void *data) {
+        run_mounts_drop(&((RunJob *)data)->mounts);
+}
+
 static void run_layers_undo(void *data) {
         RunJob *job = data;
 
@@ -156,19 +168,11 @@ static int run_layers(void *data, Error *err) {
         int r = builder_layer_prepare(builder, job->job->layers, job->job->layer_fd, err);
         if (r == 0)
                 r = run_lowers(job->build, job->job, &job->container->lowers, err);
+        if (r == 0)
+                r = run_mounts_stubs(&job->mounts, job->container, err);
         if (r < 0)
                 run_layers_undo(job);
         return r;
-}
-
-static int run_mount(void *data, Error *err) {
-        RunJob *job = data;
-
-        return run_mounts_make(&job->mounts, job->build, job->job, job->container, err);
-}
-
-static void run_mount_undo(void *data) {
-        run_mounts_drop(&((RunJob *)data)->mounts);
 }
 
 static int run_reserve(void *data, Error *err) {
@@ -362,8 +366,8 @@ static int run_follow(void *data, Error *err) {
 static const JobStep run_steps[] = {
         { "run.describe", run_describe, NULL },
         { "run.directories", run_directories, run_directories_undo },
-        { "run.layers", run_layers, run_layers_undo },
         { "run.mounts", run_mount, run_mount_undo },
+        { "run.layers", run_layers, run_layers_undo },
         { "run.reserve", run_reserve, run_reserve_undo },
         { "run.document", run_document, NULL },
         { "run.spawn", run_spawn, run_spawn_undo },

@@ -26,8 +26,10 @@ typedef struct RunMounts {
 /* The step's lower directories, topmost first, with the init layer above those of its base image,
  * so that no step's layer has what every container gets. `moving` is held for reading. */
 int run_lowers(Build *build, const SolveJob *job, char ***ret, Error *err);
-/* Fills in container's mounts, its environment's secrets, and on top of container->lowers a layer
- * with the mount points that the root lacks. On error nothing is left. */
+/* Fills in container's mounts and its environment's secrets. On error nothing is left. */
 int run_mounts_make(RunMounts *mounts, Build *build, const SolveJob *job, Container *container,
                     Error *err);
+/* Puts on top of container->lowers a layer with the mount points that the root lacks. `moving` is
+ * held for reading. */
+int run_mounts_stubs(const RunMounts *mounts, Container *container, Error *err);
 void run_mounts_drop(RunMounts *mounts);

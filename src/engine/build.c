@@ -9,6 +9,8 @@
 #include "engine/build-private.h"
 #include "image/assembly.h"
 
+#define BUILDING "building:" /* who holds the images that a build reads */
+
 /* ---- the builder ---- */
 
 int builder_detach(Builder *builder, const char *name, Error *err) {
@@ -58,20 +60,26 @@ static int remove_contexts(Builder *builder, Error *err) {
                      : dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
 }
 
-/* The image store holds what the cache names, whatever was killed in between. */
+/* The image store holds what the cache names and nothing else for builds, whatever was killed in
+ * between. */
 static int hold_chains(Builder *builder, Error *err) {
+        ImageStore *images = builder->engine->images;
         _cleanup_strv_ char **chains = NULL;
         int r = build_cache_chains(builder->cache, &chains, err);
 
+        if (r == 0)
+                r = image_forget_holders(images, BUILDING "*", err);
+        if (r == 0)
+                r = image_forget_holders(images, "build:*", err);
         for (char **chain = chains; r == 0 && chain && *chain; chain++) {
                 _cleanup_free_ char *holder = str_format("build:%s", *chain);
                 Error error = {};
 
                 /* One that is gone is found out when it is asked for. */
-                if (image_hold_layer(builder->engine->images, *chain, holder, &error) < 0)
+                if (image_hold_layer(images, *chain, holder, &error) < 0)
                         log_debug("hold layer %s of the build cache: %s", *chain, error.message);
         }
-        return r;
+        return r < 0 ? r : image_release(images, BUILDING, err); /* collects what is left */
 }
 
 int builder_new(Engine *engine, Builder **ret, Error *err) {
@@ -171,8 +179,7 @@ static int check(Build *build, const Dockerfile *file, Error *err) {
 
         for (size_t i = 0; i < findings.count; i++) {
                 _cleanup_free_ char *text =
-                        str_format("%s: %s (line %u)", findings.list[i].rule,
-                                   findings.list[i].detail, findings.list[i].at.line);
+                        str_format("%s: %s", findings.list[i].rule, findings.list[i].detail);
                 const BuildEvent event = { .kind = BUILD_WARNING,
                                            .text = text,
                                            .length = strlen(text),
@@ -332,7 +339,7 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
         size_t length = 0;
 
         id_new(id);
-        (void)snprintf(build.holder, sizeof(build.holder), "building:%.32s", id);
+        (void)snprintf(build.holder, sizeof(build.holder), BUILDING "%.32s", id);
         *ret_id = NULL;
         int r = build_open_contexts(&build, err);
         if (r == 0)

@@ -141,6 +141,10 @@ typedef struct ImageListOptions {
 int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err);
 int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err);
 int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err);
+/* One line of spec/explore.h without its newline; negative ends the walk. */
+typedef int (*ExploreLineSink)(void *data, const char *json);
+int engine_image_explore(Engine *engine, const char *ref, ExploreLineSink sink, void *data,
+                         Error *err);
 
 /* ---- registries: image-registry.c ---- */
 /* name: as image_push has it. */

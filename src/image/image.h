@@ -126,6 +126,9 @@ int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Erro
  * leaves them; idempotent. */
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err);
 int image_release(ImageStore *store, const char *holder, Error *err);
+/* What holders of that pattern (GLOB) held when the last daemon was killed; collects nothing: those
+ * that are still there hold again first. */
+int image_forget_holders(ImageStore *store, const char *pattern, Error *err);
 
 /* ---- making images of directories: make.c ---- */
 /* The directory `name` below from_fd, which holds "fs" in overlayfs's form, becomes the layer upon

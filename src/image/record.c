@@ -201,6 +201,12 @@ static int delete_holds(ImageStore *store, const char *holder, Error *err) {
         return run_unsynced(store, "DELETE FROM holds WHERE holder=?", holder, NULL, err);
 }
 
+int image_forget_holders(ImageStore *store, const char *pattern, Error *err) {
+        STORE_LOCKED(store);
+
+        return run_unsynced(store, "DELETE FROM holds WHERE holder GLOB ?", pattern, NULL, err);
+}
+
 int image_release(ImageStore *store, const char *holder, Error *err) {
         int r = delete_holds(store, holder, err);
 

@@ -8,6 +8,7 @@
 
 #define CHUNK_SIZE (256 * 1024)
 #define CHUNK_COUNT 8
+#define TAR_BLOCK 512
 /* Tapes pad an archive to a record, which is 10 KiB by default and 4 MiB with the tools' largest
  * blocking factor in use. */
 #define TAIL_MAX (16 << 20)
@@ -33,6 +34,7 @@ struct TarStream {
         int64_t consumed;
         Error failure; /* the producer's; kind and number are set if ended and it failed */
         bool failed;
+        int64_t entry_size, entry_read; /* the consumer's, of the entry at which it is */
         Chunk chunks[CHUNK_COUNT];
 };
 
@@ -219,13 +221,26 @@ TarStream *tar_stream_free(TarStream *stream) {
         return NULL;
 }
 
+/* The archive ends with the last byte of a file, without the zeros that fill its block: docker
+ * sends a context so whose Dockerfile it adds, `docker build -f ../Dockerfile .`. Nothing is
+ * missing. */
+static bool ends_unpadded(const TarStream *stream) {
+        return stream->ended && !stream->failed && stream->entry_size > 0 &&
+               stream->entry_read == stream->entry_size &&
+               stream->inflated % TAR_BLOCK == stream->entry_size % TAR_BLOCK;
+}
+
 int tar_stream_next(TarStream *stream, struct archive_entry **ret, Error *err) {
         int r = archive_read_next_header(stream->archive, ret);
 
         if (r == ARCHIVE_EOF)
                 return stream->failed ? archive_failed(stream, err) : 0;
         /* A warning is about a character set; the bytes of the name are there nevertheless. */
-        return r == ARCHIVE_OK || r == ARCHIVE_WARN ? 1 : archive_failed(stream, err);
+        if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
+                return ends_unpadded(stream) ? 0 : archive_failed(stream, err);
+        stream->entry_size = archive_entry_size(*ret);
+        stream->entry_read = 0;
+        return 1;
 }
 
 int tar_stream_data(TarStream *stream, const void **ret, size_t *ret_length, int64_t *ret_offset,
@@ -236,7 +251,10 @@ int tar_stream_data(TarStream *stream, const void **ret, size_t *ret_length, int
         *ret_offset = offset;
         if (r == ARCHIVE_EOF)
                 return 0;
-        return r == ARCHIVE_OK || r == ARCHIVE_WARN ? 1 : archive_failed(stream, err);
+        if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
+                return ends_unpadded(stream) ? 0 : archive_failed(stream, err);
+        stream->entry_read = offset + (int64_t)*ret_length;
+        return 1;
 }
 
 int64_t tar_stream_consumed(TarStream *stream) {

@@ -79,6 +79,27 @@ static bool is_opaque(const Place *place, const char *path) {
         return fgetxattr(fd, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
 }
 
+static int apply_cut(const Place *place, size_t length) {
+        const TestEntry entries[] = { { "first", 'f', "1" }, { "last", 'f', "the last file" } };
+        _cleanup_buf_ Buf archive = test_archive(entries, ELEMENTS(entries), 0);
+
+        archive.length = length;
+        return apply_archive(place, &archive, &unpack_limits, NULL);
+}
+
+/* Go's tar writer, not closed: what docker sends where it adds a Dockerfile to a context. */
+TEST(the_last_block_need_not_be_filled) {
+        _cleanup_(place_done) Place place = new_place();
+        const size_t data = 3 * 512; /* behind two headers and the first file's block */
+
+        ASSERT(apply_cut(&place, data + strlen("the last file")) == 0);
+        ASSERT_STR(content(&place, "last"), "the last file");
+        ASSERT(apply_cut(&place, data + strlen("the last fil")) < 0);
+        ASSERT(apply_cut(&place, data) < 0);
+        ASSERT(apply_cut(&place, data + 100) < 0);
+        ASSERT(apply_cut(&place, 512 + 100) < 0);
+}
+
 TEST(attributes_are_kept) {
         _cleanup_(place_done) Place place = new_place();
         struct stat st;

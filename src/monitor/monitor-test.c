@@ -225,6 +225,22 @@ TEST(daemon_ends_after_go) {
         ASSERT_INT(err.kind, ERROR_NOT_FOUND);
 }
 
+TEST(a_bound_container_ends_with_its_daemon) {
+        _host_ Host host;
+        ExitRecord record;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "exec sleep 1000", false, &err), &err);
+        host.start.bound = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        host.monitor = monitor_free(host.monitor);
+        ASSERT_INT(pidfd_wait_end(host.pidfd, WAIT_MAX), 0);
+        for (int i = 0; record_of(&host, &record) < 0 && i < 1000; i++)
+                (void)poll(NULL, 0, 5);
+        ASSERT_INT(record.exit_code, 128 + SIGKILL);
+        json_done(&exit_record_table, &record);
+}
+
 /* A new daemon in the place of the one there was. */
 static int reconnect(Host *host, MonitorReply *ret_state, Error *err) {
         int pidfd = -1;
