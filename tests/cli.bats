@@ -106,7 +106,7 @@ refused() {
   refused 1 "'--cache-from' is not done yet: the daemon's own cache is always used" brig build --cache-from type=gha .
   refused 1 "'--memory' is not done yet: limit the daemon's own cgroup" brig build -m 1g .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
-  refused 1 "'brig container prune' is not done yet" brig container prune
+  refused 1 "'brig container stats' is not done yet" brig container stats
   refused 125 "'--gpus' is not done yet" brig run --gpus all image
   refused 1 "'--tree' is not done yet" brig images --tree
   refused 1 "TLS to the daemon is not done yet" brig --tlsverify ps
@@ -314,8 +314,8 @@ plain='#1 [1/2] FROM busybox
   [ "$(brig builder prune -af --keep-storage 1g --filter until=24h)" = $'Deleted build cache objects:\none\ntwo\n\nTotal reclaimed space: 1.235MB' ]
   [ "$(tail -1 "$got" | jq -c .query)" = '{"all":["1"],"keep-storage":["1073741824"],"filters":["{\"until\":{\"24h\":true}}"]}' ]
   run brig builder prune <<< n
-  [ "$status" -eq 1 ]
-  [[ $output == *'[y/N] builder prune has been cancelled' ]]
+  [ "$status" -eq 0 ]
+  [[ $output == *'[y/N] ' ]]
   run brig system df
   [ "${lines[1]}" = 'Images          1         1         2MB       500kB (25%)' ]
   [ "${lines[4]}" = 'Build Cache     2         1         10kB      7kB' ]

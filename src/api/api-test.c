@@ -44,8 +44,8 @@ TEST(versions) {
 }
 
 TEST(not_served) {
-        ASK("POST /v1.41/commit", 501, "{\"message\":\"commit is not supported by brig yet\"}\n");
-        ASK("POST /images/a/b/push", 501, "{\"message\":\"push is not supported by brig yet\"}\n");
+        ASK("POST /v1.41/containers/c/update", 501,
+            "{\"message\":\"update is not supported by brig yet\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
         ASSERT(strstr(body(), "This node is not a swarm manager. Use \\\"docker swarm init\\\""));
@@ -199,6 +199,8 @@ TEST(exec) {
 TEST(images) {
         ASK("GET /images/127.0.0.1:5000/a/b:c/json", 200, "{}\n");
         ASSERT_STR(fake_asked, "image 127.0.0.1:5000/a/b:c");
+        ASK("GET /images/json?shared-size=1", 200, "[]\n");
+        ASSERT_STR(fake_asked, "images 0 1 0");
         ASK("GET /images/a%2Fb/history", 200, "[]\n");
         ASSERT_STR(fake_asked, "history a/b");
         ASK("POST /images/i/tag?repo=x/y&tag=z", 201, "");
@@ -240,6 +242,49 @@ TEST(pull) {
             "{\"message\":\"give what to make the image from: 'fromImage' or 'fromSrc'\"}\n");
         ask("POST /images/create?fromImage=i&tag=", "", NULL);
         ASSERT_INT(status(), 501);
+}
+
+TEST(push) {
+        ask("POST /images/i/push?tag=v1", "X-Registry-Auth: eyJ1c2VybmFtZSI6InUifQ\r\n", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_asked, "push i:v1 u");
+        ASSERT_STR(chunks(), "{\"status\":\"Preparing\",\"progressDetail\":{},\"id\":\"aa\"}\r\n"
+                             "{\"progressDetail\":{},\"aux\":{\"Tag\":\"v1\"}}\r\n");
+        ask("POST /images/127.0.0.1:5000/a/b/push", "", NULL);
+        ASSERT_STR(fake_asked, "push 127.0.0.1:5000/a/b -");
+        ASSERT(str_ends(chunks(), "{\"errorDetail\":{\"message\":\"denied: no\"},"
+                                  "\"error\":\"denied: no\"}\r\n"));
+        ASK("POST /images/nothing/push", 404, "{\"message\":\"no such thing\"}\n");
+        ask("POST /images/i/push?platform=x", "", NULL);
+        ASSERT_INT(status(), 501);
+}
+
+TEST(login) {
+        const char *json = "Content-Type: application/json\r\n";
+
+        ask("POST /auth", json,
+            "{\"username\":\"u\",\"password\":\"p\",\"serveraddress\":\"h:1\"}");
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_asked, "auth h:1 u p");
+        ASSERT(strstr(answer, "{\"Status\":\"Login Succeeded\",\"IdentityToken\":\"\"}\n"));
+        ask("POST /auth", json, "{\"password\":\"token\"}");
+        ASSERT(strstr(answer, "\"IdentityToken\":\"a \\\"token\\\"\"}"));
+        ask("POST /auth", json, "{\"password\":\"wrong\"}");
+        ASSERT_INT(status(), 401);
+        ask("POST /auth", json, "{\"password\":1}");
+        ASSERT_INT(status(), 400);
+}
+
+TEST(search_and_distribution) {
+        ASK("GET /images/search?term=a%20b&limit=5&filters=%7B%22stars%22:%5B%223%22%5D%7D", 200,
+            "[]\n");
+        ASSERT_STR(fake_asked, "search a b 5 3");
+        ask("GET /images/search", "", NULL);
+        ASSERT_INT(status(), 400);
+        ask("GET /images/search?term=a&limit=x", "", NULL);
+        ASSERT_INT(status(), 400);
+        ASK("GET /distribution/127.0.0.1:5000/a/b:v1/json", 200, "{}\n");
+        ASSERT_STR(fake_asked, "distribution 127.0.0.1:5000/a/b:v1 -");
 }
 
 TEST(archives) {
@@ -292,6 +337,32 @@ TEST(networks_and_volumes) {
         ASSERT_STR(fake_asked, "volume v");
         ASK("DELETE /volumes/v?force=1", 204, "");
         ASSERT_STR(fake_asked, "volume rm v 1");
+}
+
+TEST(prunes) {
+        static const struct {
+                const char *line, *asked;
+        } cases[] = {
+                { "POST /containers/prune", "container prune" },
+                { "POST /containers/prune?filters=%7B%22until%22:%5B%2224h%22%5D%7D",
+                  "container prune until=24h" },
+                { "POST /images/prune?filters=%7B%22dangling%22:%7B%22false%22:true%7D%7D",
+                  "image prune dangling=false" },
+                { "POST /networks/prune?filters=%7B%22label%21%22:%5B%22a%22,%22b%22%5D%7D",
+                  "network prune label!=a,b" },
+                { "POST /v1.44/volumes/prune", "volume prune" },
+                { "POST /v1.41/volumes/prune?filters=%7B%22label%22:%5B%22a%22%5D%7D",
+                  "volume prune label=a all=true" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                ASK(cases[i].line, 200, "{\"SpaceReclaimed\":0}\n");
+                ASSERT_STR(fake_asked, cases[i].asked);
+        }
+        ASK("POST /volumes/prune?filters=%7B%22wrong%22:%5B%22a%22%5D%7D", 400,
+            "{\"message\":\"Invalid filter 'wrong'\"}\n");
+        ask("POST /images/prune?filters=x", "", NULL);
+        ASSERT_INT(status(), 400);
 }
 
 TEST(events) {

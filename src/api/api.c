@@ -82,6 +82,16 @@ int api_filters(const ApiRequest *request, Filters *ret, Error *err) {
         return filters_parse(api_query(request, "filters"), ret, err);
 }
 
+int api_prune(ApiRequest *request, PruneCall prune, Error *err) {
+        _cleanup_(filters_done) Filters filters = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
+        int r = api_filters(request, &filters, err);
+
+        if (r >= 0)
+                r = prune(request->engine, &filters, &json, err);
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
 static int bad_time(const char *name, const char *text, Error *err) {
         return error_kind(err, ERROR_INVALID, "%s: '%s' is not a time: give seconds since 1970",
                           name, text);

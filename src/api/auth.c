@@ -117,3 +117,8 @@ void api_registry_auths(const ApiRequest *request, RegistryAuth **auths, char **
         }
         explicit_bzero(text.data, text.length);
 }
+
+void api_registry_refused(Error *err) {
+        if (err->kind == ERROR_UNAUTHORIZED)
+                err->kind = ERROR_INTERNAL;
+}

@@ -249,3 +249,7 @@ int on_container_remove(ApiRequest *request, Error *err) {
                                     api_flag(request, "v"), err);
         return api_answer_done(request, r);
 }
+
+int on_container_prune(ApiRequest *request, Error *err) {
+        return api_prune(request, engine_container_prune, err);
+}

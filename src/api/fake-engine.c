@@ -248,7 +248,8 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
         return document(0, json, "[]");
 }
 
-int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err) {
+int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err) {
+        note("images %d %d %d", options->all, options->shared_size, options->containers);
         return document(0, json, "[]");
 }
 
@@ -273,6 +274,38 @@ int engine_image_explore(Engine *engine, const char *ref, ExploreLineSink sink, 
 
 int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err) {
         note("history %s", ref);
+        return document(0, json, "[]");
+}
+
+int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
+                      ImageProgressFn progress, void *data, Error *err) {
+        note("push %s %s", name, auth->username ?: "-");
+        if (str_equal(name, "nothing"))
+                return error_kind(err, ERROR_NOT_FOUND, "no such thing");
+        (void)progress(data, &(ImageProgress){ .id = "aa", .status = "Preparing" });
+        (void)progress(data, &(ImageProgress){ .aux = "{\"Tag\":\"v1\"}" });
+        return str_equal(name, "i:v1") ? 0 : error_kind(err, ERROR_FORBIDDEN, "denied: no");
+}
+
+int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, char **ret_token,
+                Error *err) {
+        note("auth %s %s %s", address ?: "-", auth->username ?: "-", auth->password ?: "-");
+        if (str_equal(auth->password, "wrong"))
+                return error_kind(err, ERROR_UNAUTHORIZED, "unauthorized: incorrect");
+        *ret_token = str_copy(str_equal(auth->password, "token") ? "a \"token\"" : NULL);
+        return 0;
+}
+
+int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
+                        Error *err) {
+        note("distribution %s %s", name, auth->username ?: "-");
+        return document(0, json, "{}");
+}
+
+int engine_image_search(Engine *engine, const char *term, int limit, const Filters *filters,
+                        const RegistryAuth *auth, Buf *json, Error *err) {
+        note("search %s %d %s", term, limit,
+             filters_get(filters, "stars") ? filters_get(filters, "stars")[0] : "-");
         return document(0, json, "[]");
 }
 
@@ -334,6 +367,40 @@ int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *f
                   EventSink sink, void *data, int cancel_fd, Error *err) {
         note("events %lld %lld", (long long)since, (long long)until);
         return sink(data, "{\"Type\":\"container\"}");
+}
+
+/* Notes the filters that clients of prunes send. */
+static int noted_prune(const char *what, const Filters *filters, Buf *json, Error *err) {
+        static const char *const keys[] = { "until", "label", "label!", "dangling", "all" };
+        _cleanup_buf_ Buf text = { 0 };
+
+        if (filters_get(filters, "wrong"))
+                return error_kind(err, ERROR_INVALID, "Invalid filter 'wrong'");
+        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+                char *const *values = filters_get(filters, keys[i]);
+                _cleanup_free_ char *joined = strv_join(values, ",");
+
+                if (values)
+                        buf_format(&text, " %s=%s", keys[i], joined);
+        }
+        note("%s prune%s", what, text.data ?: "");
+        return document(0, json, "{\"SpaceReclaimed\":0}");
+}
+
+int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("container", filters, json, err);
+}
+
+int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("image", filters, json, err);
+}
+
+int engine_network_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("network", filters, json, err);
+}
+
+int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        return noted_prune("volume", filters, json, err);
 }
 
 int engine_disk_usage(Engine *engine, char *const *types, Buf *json, Error *err) {

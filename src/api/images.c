@@ -5,11 +5,14 @@
 int on_image_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
         _cleanup_buf_ Buf json = { 0 };
+        ImageListOptions options = { .all = api_flag(request, "all"),
+                                     .shared_size = api_flag(request, "shared-size"),
+                                     .filters = &filters };
         int r = api_filters(request, &filters, err);
 
         if (r < 0)
                 return r;
-        r = engine_image_list(request->engine, api_flag(request, "all"), &filters, &json, err);
+        r = engine_image_list(request->engine, &options, &json, err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
@@ -47,4 +50,8 @@ int on_image_remove(ApiRequest *request, Error *err) {
                                     api_flag(request, "noprune"), &json, err);
 
         return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+int on_image_prune(ApiRequest *request, Error *err) {
+        return api_prune(request, engine_image_prune, err);
 }

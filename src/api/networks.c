@@ -91,3 +91,7 @@ int on_network_remove(ApiRequest *request, Error *err) {
         return api_answer_done(request,
                                engine_network_remove(request->engine, api_name(request), err));
 }
+
+int on_network_prune(ApiRequest *request, Error *err) {
+        return api_prune(request, engine_network_prune, err);
+}

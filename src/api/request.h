@@ -65,6 +65,11 @@ int api_answer_id(ApiRequest *request, const char *id, const char *rest);
 void api_answer_error(ApiRequest *request, const Error *err);
 int api_status_of(ErrorKind kind);
 
+/* ---- what several handlers are ---- */
+/* POST /…/prune: the filters to the engine, its document back. */
+typedef int (*PruneCall)(Engine *engine, const Filters *filters, Buf *json, Error *err);
+int api_prune(ApiRequest *request, PruneCall prune, Error *err);
+
 /* ---- handlers, by the file that has them ---- */
 int on_container_list(ApiRequest *request, Error *err); /* containers.c */
 int on_container_create(ApiRequest *request, Error *err);
@@ -79,6 +84,7 @@ int on_container_unpause(ApiRequest *request, Error *err);
 int on_container_rename(ApiRequest *request, Error *err);
 int on_container_resize(ApiRequest *request, Error *err);
 int on_container_remove(ApiRequest *request, Error *err);
+int on_container_prune(ApiRequest *request, Error *err);
 int on_container_changes(ApiRequest *request, Error *err);
 int on_commit(ApiRequest *request, Error *err);
 int on_container_wait(ApiRequest *request, Error *err); /* streams.c */
@@ -94,6 +100,7 @@ int on_image_history(ApiRequest *request, Error *err);
 int on_image_explore(ApiRequest *request, Error *err); /* explore.c */
 int on_image_tag(ApiRequest *request, Error *err);
 int on_image_remove(ApiRequest *request, Error *err);
+int on_image_prune(ApiRequest *request, Error *err);
 int on_image_create(ApiRequest *request, Error *err); /* transfer.c */
 int on_image_load(ApiRequest *request, Error *err);
 int on_image_save(ApiRequest *request, Error *err);
@@ -101,16 +108,22 @@ int on_image_save_one(ApiRequest *request, Error *err);
 int on_container_export(ApiRequest *request, Error *err);
 int on_build(ApiRequest *request, Error *err); /* build.c */
 int on_build_prune(ApiRequest *request, Error *err);
+int on_image_push(ApiRequest *request, Error *err); /* registry.c */
+int on_auth(ApiRequest *request, Error *err);
+int on_distribution(ApiRequest *request, Error *err);
+int on_image_search(ApiRequest *request, Error *err);
 int on_network_list(ApiRequest *request, Error *err); /* networks.c */
 int on_network_inspect(ApiRequest *request, Error *err);
 int on_network_create(ApiRequest *request, Error *err);
 int on_network_connect(ApiRequest *request, Error *err);
 int on_network_disconnect(ApiRequest *request, Error *err);
 int on_network_remove(ApiRequest *request, Error *err);
+int on_network_prune(ApiRequest *request, Error *err);
 int on_volume_list(ApiRequest *request, Error *err); /* volumes.c */
 int on_volume_inspect(ApiRequest *request, Error *err);
 int on_volume_create(ApiRequest *request, Error *err);
 int on_volume_remove(ApiRequest *request, Error *err);
+int on_volume_prune(ApiRequest *request, Error *err);
 int on_ping(ApiRequest *request, Error *err); /* system.c */
 int on_version(ApiRequest *request, Error *err);
 int on_info(ApiRequest *request, Error *err);

@@ -70,6 +70,10 @@ int progress_send(void *data, const ImageProgress *step) {
 
         if (progress->quiet)
                 return 0;
+        if (step->aux) {
+                buf_format(&json, "{\"progressDetail\":{},\"aux\":%s", step->aux);
+                return send_object(progress, &json);
+        }
         buf_add_str(&json, "{\"status\":");
         json_add_quoted(&json, step->status);
         stream_bar(&bar, step->current, step->total);

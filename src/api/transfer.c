@@ -32,6 +32,8 @@ static int pull(ApiRequest *request, Error *err) {
         r = engine_image_pull(request->engine, name, api_query(request, "platform"), &auth,
                               progress_send, &progress, err);
         api_registry_auth_done(&auth);
+        if (r < 0)
+                api_registry_refused(err);
         return r < 0 ? progress_fail(&progress, r, err) : 0;
 }
 

@@ -34,3 +34,18 @@ int on_volume_remove(ApiRequest *request, Error *err) {
         return api_answer_done(request, engine_volume_remove(request->engine, api_name(request),
                                                              api_flag(request, "force"), err));
 }
+
+/* Until API 1.41 every unused volume goes; later those without a name of their own, and all if the
+ * filter says so. */
+int on_volume_prune(ApiRequest *request, Error *err) {
+        _cleanup_(filters_done) Filters filters = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
+        int r = api_filters(request, &filters, err);
+
+        if (r < 0)
+                return r;
+        if (request->version < 42)
+                filters_add(&filters, "all", "true");
+        r = engine_volume_prune(request->engine, &filters, &json, err);
+        return r < 0 ? r : api_answer(request, 200, &json);
+}

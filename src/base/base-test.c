@@ -127,6 +127,24 @@ TEST(times_go_both_ways) {
         ASSERT_STR(clock_format(0, text), "0001-01-01T00:00:00Z");
 }
 
+TEST(times_as_users_write_them) {
+        static const char *const wrong[] = {
+                "", "yesterday", "1.5x", "2026-13-01", "2026-01-02T15:04:05.5x", "99999999999999"
+        };
+        int64_t zoned, local, ago, seconds, now = clock_now();
+
+        ASSERT_INT(clock_parse_any("2026-11-24T21:06:17.5Z", &zoned), 0);
+        ASSERT_INT(clock_parse_any("1795554377.5", &seconds), 0);
+        ASSERT_INT(seconds, zoned);
+        ASSERT_INT(clock_parse_any("1h", &ago), 0);
+        ASSERT(ago >= now - 3600 * NSEC_PER_SEC && ago <= now - 3590 * NSEC_PER_SEC);
+        ASSERT_INT(clock_parse_any("2026-11-24T21:06", &local), 0);
+        ASSERT_INT(clock_parse_any("2026-11-24T21:06:00.000000001", &zoned), 0);
+        ASSERT_INT(zoned - local, 1);
+        for (size_t i = 0; i < ELEMENTS(wrong); i++)
+                ASSERT_INT(clock_parse_any(wrong[i], &local), -EINVAL);
+}
+
 TEST(durations_are_go_s) {
         char text[DURATION_TEXT_MAX];
         int64_t value;

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cleanup.h"
+#include "base/str.h"
+
 static int64_t read_clock(clockid_t id) {
         struct timespec now;
 
@@ -157,6 +160,55 @@ int duration_parse(const char *text, int64_t *ret) {
                 return -EINVAL;
         *ret = (int64_t)(sign * (total + 0.5)); /* most decimal fractions have no exact double */
         return 0;
+}
+
+/* A time without a zone is in ours. */
+static int parse_local(const char *text, int64_t *ret) {
+        static const char *const formats[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H",
+                                               "%Y-%m-%d" };
+
+        for (size_t i = 0; i < ELEMENTS(formats); i++) {
+                struct tm tm = { .tm_isdst = -1 };
+                const char *end = strptime(text, formats[i], &tm);
+                int64_t fraction;
+
+                if (!end)
+                        continue;
+                fraction = i == 0 ? parse_fraction(&end) : 0;
+                if (*end)
+                        continue;
+                *ret = mktime(&tm) * NSEC_PER_SEC + fraction;
+                return 0;
+        }
+        return -EINVAL;
+}
+
+/* "1136073600.000000001" */
+static int parse_seconds(const char *text, int64_t *ret) {
+        size_t digits = strspn(text, "0123456789");
+        _cleanup_free_ char *whole = str_copy_n(text, digits);
+        int64_t seconds, fraction;
+
+        if (str_to_int64(whole, &seconds) < 0 || seconds > INT64_MAX / NSEC_PER_SEC - 1)
+                return -EINVAL;
+        text += digits;
+        fraction = parse_fraction(&text);
+        if (*text)
+                return -EINVAL;
+        *ret = seconds * NSEC_PER_SEC + fraction;
+        return 0;
+}
+
+int clock_parse_any(const char *text, int64_t *ret) {
+        int64_t ago;
+
+        if (duration_parse(text, &ago) == 0) {
+                *ret = clock_now() - ago;
+                return 0;
+        }
+        if (clock_parse(text, ret) == 0 || parse_seconds(text, ret) == 0)
+                return 0;
+        return parse_local(text, ret);
 }
 
 char *duration_human(int64_t duration, char text[DURATION_TEXT_MAX]) {

@@ -26,6 +26,9 @@ int clock_parse(const char *text, int64_t *ret);
 
 /* Go's time.ParseDuration: "1h2m3.5s", "300ms", "0". -EINVAL. */
 int duration_parse(const char *text, int64_t *ret);
+/* A time as users write one: RFC 3339 or the beginning of it (in our own zone), seconds since 1970
+ * with or without a fraction, or a duration, which means before now. -EINVAL. */
+int clock_parse_any(const char *text, int64_t *ret);
 /* Go's units.HumanDuration: "Less than a second", "5 seconds", "About a minute", "2 hours", "3
  * weeks" … */
 #define DURATION_TEXT_MAX 48

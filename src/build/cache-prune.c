@@ -27,6 +27,7 @@ static void entry_done(CacheEntry *entry) {
         free(entry->id);
         free(entry->type);
         free(entry->description);
+        free(entry->chain);
 }
 
 static void items_done(Items *items) {
@@ -68,6 +69,7 @@ static void add_row(BuildCache *cache, sqlite3_stmt *row, bool mount, Items *ite
         item->entry.in_use = mount ? cache_mount_in_use(cache, item->place)
                                    : cache_layer_held(cache, item->place);
         item->entry.shared = !mount && digest_valid(item->place);
+        item->entry.chain = item->entry.shared ? str_copy(item->place) : NULL;
 }
 
 static int add_rows(BuildCache *cache, const char *sql, bool mount, Items *items, Error *err) {
@@ -255,17 +257,23 @@ static int take_rows(BuildCache *cache, const CachePrune *prune, Items *items, E
         return r < 0 ? r : cache_note(cache, plan_removal(cache, items, err));
 }
 
-static int64_t remove_item(BuildCache *cache, const Item *item,
-                           void (*release)(void *data, const char *chain), void *data) {
+/* Whose image is gone again is the cache's alone. */
+static void ask_for_images(const CachePrune *prune, Items *items) {
+        for (size_t i = 0; prune->shared && i < items->count; i++) {
+                CacheEntry *entry = &items->items[i].entry;
+
+                if (entry->shared)
+                        entry->shared = prune->shared(prune->data, entry->chain);
+        }
+}
+
+static int64_t remove_item(BuildCache *cache, const CachePrune *prune, const Item *item) {
         Error err = {};
 
         if (!item->remove)
                 return 0;
-        if (digest_valid(item->remove)) {
-                if (release)
-                        release(data, item->remove);
-                return 0;
-        }
+        if (digest_valid(item->remove))
+                return prune->release ? prune->release(prune->data, item->remove) : 0;
         if (dir_remove_at(item->mount ? cache->mounts_fd : cache->layers_fd, item->remove, &err) <
             0) {
                 log_warn("build cache: %s; it is tried again at the next start", err.message);
@@ -274,14 +282,14 @@ static int64_t remove_item(BuildCache *cache, const Item *item,
         return item->entry.size;
 }
 
-int build_cache_prune(BuildCache *cache, const CachePrune *prune,
-                      void (*release)(void *data, const char *chain), void *data, char ***ret_ids,
+int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_ids,
                       int64_t *ret_bytes, Error *err) {
         _cleanup_(items_done) Items items = {};
         _cleanup_strv_ char **ids = NULL;
         int64_t bytes = 0;
         int r = load(cache, &items, err);
 
+        ask_for_images(prune, &items);
         if (r == 0)
                 r = take_rows(cache, prune, &items, err);
         if (r == 0)
@@ -293,7 +301,7 @@ int build_cache_prune(BuildCache *cache, const CachePrune *prune,
 
                 if (!item->taken)
                         continue;
-                bytes += remove_item(cache, item, release, data);
+                bytes += remove_item(cache, prune, item);
                 strv_add(&ids, item->entry.id);
         }
         *ret_ids = TAKE_PTR(ids);

@@ -277,15 +277,22 @@ TEST(prunes_by_time_and_by_id) {
         ASSERT_INT(found(test.cache, "c"), CACHE_FOUND);
 }
 
-static void note_chain(void *data, const char *chain) {
+static int64_t note_chain(void *data, const char *chain) {
         strv_add(data, chain);
+        return 4;
+}
+
+static bool not_shared(void *data, const char *chain) {
+        (void)data;
+        return !str_equal(chain, CHAIN);
 }
 
 TEST(prunes_a_layer_with_the_last_record_that_names_it) {
         _cleanup_cache_ TestCache test = test_cache();
         _cleanup_free_ char *a = make_record(test.cache, "a", 10);
         _cleanup_strv_ char **chains = NULL, **ids = NULL, **more = NULL;
-        const CachePrune half = { .all = true, .keep = 10 }, all = { .all = true };
+        const CachePrune half = { .all = true, .keep = 10 };
+        const CachePrune own = { .shared = not_shared, .release = note_chain, .data = &chains };
         int64_t bytes = 0;
         Error err = {};
 
@@ -295,15 +302,13 @@ TEST(prunes_a_layer_with_the_last_record_that_names_it) {
         ASSERT_INT(exists(&test, "layers", a), 1);
         ASSERT_OK(build_cache_layer_moved(test.cache, a, CHAIN, &err), &err);
         ASSERT_INT(prune(&test, (CachePrune){}, NULL), 0); /* an image has it, perhaps */
-        ASSERT_OK(build_cache_prune(test.cache, &all, note_chain, &chains, &ids, &bytes, &err),
-                  &err);
+        ASSERT_OK(build_cache_prune(test.cache, &own, &ids, &bytes, &err), &err);
         ASSERT_INT(strv_length(ids), 1);
         ASSERT_INT(strv_length(chains), 1);
         ASSERT_STR(chains[0], CHAIN);
-        ASSERT_INT(bytes, 0); /* the image store's */
+        ASSERT_INT(bytes, 4); /* the image store's */
         chains = strv_free(chains);
-        ASSERT_OK(build_cache_prune(test.cache, &all, note_chain, &chains, &more, &bytes, &err),
-                  &err);
+        ASSERT_OK(build_cache_prune(test.cache, &own, &more, &bytes, &err), &err);
         ASSERT_INT(strv_length(chains), 0);
 }
 
@@ -391,7 +396,7 @@ static bool prune_some(Crowd *crowd) {
         int64_t bytes;
         Error err = {};
 
-        return build_cache_prune(crowd->cache, &all, NULL, NULL, &ids, &bytes, &err) == 0;
+        return build_cache_prune(crowd->cache, &all, &ids, &bytes, &err) == 0;
 }
 
 static void *crowd_main(void *data) {

@@ -104,7 +104,8 @@ CacheMount *cache_mount_release(CacheMount *mount);
 /* ---- the collector ---- */
 typedef struct CacheEntry {            /* as GET /system/df and POST /build/prune show it */
         char *id, *type, *description; /* type: "regular", "exec.cachemount" */
-        bool in_use, shared;           /* shared: an image has the layer, too */
+        char *chain;                   /* the image store's layer that it became, or NULL */
+        bool in_use, shared;           /* shared: so that an image may have it, too */
         int64_t size, created_at, used_at, uses;
 } CacheEntry;
 void cache_entries_free(CacheEntry *entries, size_t count);
@@ -116,10 +117,15 @@ typedef struct CachePrune {
                              nothing stays */
         int64_t until;    /* only what was not used since, ns since 1970; 0: whatever */
         char *const *ids; /* only these, or NULL */
+        /* What the owner of the image store knows, with data; called without a lock. shared:
+         * whether an image has that layer (NULL: each may be an image's). release: it is needed no
+         * more; returns the bytes that this freed (NULL: none). A caller that moves layers
+         * meanwhile looks at build_cache_chains. */
+        bool (*shared)(void *data, const char *chain);
+        int64_t (*release)(void *data, const char *chain);
+        void *data;
 } CachePrune;
-/* What is in use stays. ret_ids: the caller's. release(data, chain): the image store's layer is
- * needed no more; called without a lock, so a caller that moves layers meanwhile looks at
- * build_cache_chains. *ret_bytes counts what was this cache's own: layers and mounts that went. */
-int build_cache_prune(BuildCache *cache, const CachePrune *prune,
-                      void (*release)(void *data, const char *chain), void *data, char ***ret_ids,
+/* What is in use stays. ret_ids: the caller's. *ret_bytes counts the layers and mounts that went,
+ * and what release says. */
+int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_ids,
                       int64_t *ret_bytes, Error *err);

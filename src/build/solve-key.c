@@ -3,7 +3,7 @@
 #include "build/solve-private.h"
 
 /* Raised when the meaning of a key changes: older records are found no more. */
-#define KEY_VERSION "brig-build-1"
+#define KEY_VERSION "brig-build-2"
 
 typedef struct KeyText {
         Buf text;
@@ -281,9 +281,15 @@ static void say_mount(KeyText *key, const RunMount *mount) {
                 key_say(key, "source", mount->source);
         if (mount->kind == MOUNT_TMPFS)
                 key_say_number(key, "size", mount->size);
+        if (mount->kind == MOUNT_BIND || mount->kind == MOUNT_TMPFS)
+                return;
+        key_say(key, "id", mount->id);
+        key_say_number(key, "uid", mount->uid);
+        key_say_number(key, "gid", mount->gid);
+        key_say_number(key, "mode", mount->mode);
 }
 
-static void say_run(KeyText *key, const RunStep *run) {
+static void say_run(KeyText *key, const RunStep *run, char *const *given) {
         key_say_list(key, "arg", run->argv);
         for (char *const *item = run->env; item && *item; item++) {
                 const char *equals = strchr(*item, '=');
@@ -300,6 +306,8 @@ static void say_run(KeyText *key, const RunStep *run) {
         key_say(key, "script", run->script);
         for (size_t i = 0; i < run->mount_count; i++)
                 say_mount(key, &run->mounts[i]);
+        for (; given && *given; given++)
+                key_depend(key, *given, "");
 }
 
 static int say_source(const StageState *stage, KeyText *key, const CopyStep *copy,
@@ -349,7 +357,7 @@ static int say_step(const StageState *stage, KeyText *key, const Step *step, con
         if (step->kind == STEP_RUN) {
                 key_say(key, "user", step->user);
                 key_say(key, "cwd", step->cwd);
-                say_run(key, &step->run);
+                say_run(key, &step->run, stage->solver->options->given);
         } else if (step->kind == STEP_COPY) {
                 r = say_copy(stage, key, &step->copy, err);
         } else {

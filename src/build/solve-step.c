@@ -70,7 +70,8 @@ int step_find(StageState *stage, size_t index, const char *parent, bool look, bo
                 r = find(&attempt, attempt.keys.def, ret, err);
         if (r < 0 || *ret)
                 return r < 0 ? r : tell_cached(&attempt);
-        /* What it reads is all known: so is its key, though it was not run. */
+        /* For the steps after it, so that what they read is looked at before anything is run; what
+         * they are found by is known only when this one has run. */
         if (str_equal(attempt.keys.def, attempt.keys.content))
                 memcpy(attempt.state->key, attempt.keys.def, DIGEST_TEXT_MAX);
         return 0;
@@ -133,6 +134,15 @@ static int open_inputs(Running *running, Error *err) {
         return r;
 }
 
+/* A step that runs again gives other files, as a rule, and a layer says only what differs from the
+ * ones below it: so what was made upon the earlier run must not be found upon this one. */
+static void name_result(const Running *running, char result[DIGEST_TEXT_MAX]) {
+        _cleanup_free_ char *text =
+                str_format("%s\n%s", running->attempt->keys.content, running->layer);
+
+        digest_of(text, strlen(text), result);
+}
+
 static int record_result(Running *running, Error *err) {
         Attempt *attempt = running->attempt;
         char *keys[] = { attempt->keys.content, attempt->keys.def, NULL };
@@ -145,7 +155,7 @@ static int record_result(Running *running, Error *err) {
 
         if (!*attempt->keys.def || str_equal(attempt->keys.def, attempt->keys.content))
                 keys[1] = NULL;
-        memcpy(kept.result, attempt->keys.content, DIGEST_TEXT_MAX);
+        name_result(running, kept.result);
         int r = build_cache_put(attempt->stage->solver->options->cache, keys, &kept, err);
         if (r == 0) {
                 solver_hold(attempt->stage->solver, running->layer);

@@ -1,6 +1,6 @@
 /* solve.c: see solve.h. First every stage's keys are made, in the order of the file, as far as that
  * needs no step to be run; then what the target needs and the cache lacks is run, a thread a stage.
- * A stage of which only the key is needed is not run. */
+ */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -441,9 +441,10 @@ static int find_stage(StageState *stage, Error *err) {
         }
         if (!found && stage->missing == stage->plan.step_count)
                 stage->missing = 0;
-        (void)snprintf(stage->key, sizeof(stage->key), "%s",
-                       key_before(stage, stage->plan.step_count));
         stage->ended = stage->missing == stage->plan.step_count;
+        if (stage->ended)
+                (void)snprintf(stage->key, sizeof(stage->key), "%s",
+                               key_before(stage, stage->plan.step_count));
         return r;
 }
 

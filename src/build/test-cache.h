@@ -212,7 +212,7 @@ static inline int64_t prune(TestCache *test, CachePrune what, char ***ret_ids) {
         int64_t bytes = -1;
         Error err = {};
 
-        if (build_cache_prune(test->cache, &what, NULL, NULL, &ids, &bytes, &err) < 0)
+        if (build_cache_prune(test->cache, &what, &ids, &bytes, &err) < 0)
                 printf("# %s\n", err.message);
         if (ret_ids)
                 *ret_ids = TAKE_PTR(ids);

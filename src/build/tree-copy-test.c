@@ -267,6 +267,29 @@ TEST(attributes_are_kept) {
         ASSERT(S_ISLNK(status.st_mode) && status.st_uid == 7 && status.st_gid == 8);
 }
 
+TEST(a_users_copy_is_harmless) {
+        _cleanup_both_ Both both = both_new();
+        static const unsigned char capability[20] = { 1, 0, 0, 2, 0x80 };
+        CopyOptions options = defaults;
+        char value[64];
+        struct stat status;
+        Error err = {};
+        _cleanup_close_ int fd = openat(both.from.fd, "a.txt", O_RDONLY | O_CLOEXEC);
+
+        ASSERT_INT(fsetxattr(fd, "user.note", "hello", 5, 0), 0);
+        ASSERT_INT(fsetxattr(fd, "trusted.note", "t", 1, 0), 0);
+        ASSERT_INT(fsetxattr(fd, "security.capability", capability, sizeof(capability), 0), 0);
+        ASSERT_INT(mknodat(both.from.fd, "null", S_IFCHR | 0666, makedev(1, 3)), 0);
+        options.harmless = true;
+        ASSERT_OK(copy_as(&both, ".", "/", options, &err), &err);
+        ASSERT_FILE(both.to.fd, "dir/sub/two", "2");
+        ASSERT(fstatat(both.to.fd, "null", &status, AT_SYMLINK_NOFOLLOW) < 0);
+        _cleanup_close_ int copied = openat(both.to.fd, "a.txt", O_RDONLY | O_CLOEXEC);
+        ASSERT_INT(fgetxattr(copied, "user.note", value, sizeof(value)), 5);
+        ASSERT(fgetxattr(copied, "trusted.note", value, sizeof(value)) < 0);
+        ASSERT(fgetxattr(copied, "security.capability", value, sizeof(value)) < 0);
+}
+
 TEST(attributes_are_overridden) {
         _cleanup_both_ Both both = both_new();
         CopyOptions options = defaults;

@@ -66,6 +66,27 @@ static int entry_metadata(const Copier *copier, const WalkEntry *entry, Metadata
                        : 0;
 }
 
+static int entry_attributes(const Copier *copier, const WalkEntry *entry, Attributes *ret,
+                            Error *err) {
+        int r = attributes_read(entry->dir_fd, entry->base, ret, err);
+        size_t kept = 0;
+
+        if (r < 0 || !copier->options->harmless)
+                return r;
+        for (size_t i = 0; i < ret->count; i++) {
+                Attribute *item = &ret->items[i];
+
+                if (str_after(item->name, "user.")) {
+                        ret->items[kept++] = *item;
+                        continue;
+                }
+                free(item->name);
+                free(item->value);
+        }
+        ret->count = kept;
+        return 0;
+}
+
 /* ---- directories ---- */
 
 static void push_directory(Copier *copier, int fd, bool existed) {
@@ -111,7 +132,7 @@ static int copy_leave(void *data, const WalkEntry *entry, Error *err) {
                 return 0;
         r = entry_metadata(copier, entry, &metadata, err);
         if (r == 0)
-                r = attributes_read(entry->dir_fd, entry->base, &attributes, err);
+                r = entry_attributes(copier, entry, &attributes, err);
         if (r == 0)
                 r = metadata_set(fd, &metadata, &attributes, err);
         attributes_done(&attributes);
@@ -223,7 +244,7 @@ static int copy_content(Copier *copier, const WalkEntry *entry, const Metadata *
         if (r == 0)
                 r = check_unchanged(entry, from_fd, err);
         if (r == 0)
-                r = attributes_read(entry->dir_fd, entry->base, &attributes, err);
+                r = entry_attributes(copier, entry, &attributes, err);
         if (r == 0)
                 r = metadata_set(to_fd, metadata, &attributes, err);
         attributes_done(&attributes);
@@ -265,7 +286,7 @@ static int copy_node(Copier *copier, const WalkEntry *entry, const Metadata *met
         int r = make_node(copier, entry, name, err);
 
         if (r == 0)
-                r = attributes_read(entry->dir_fd, entry->base, &attributes, err);
+                r = entry_attributes(copier, entry, &attributes, err);
         if (r == 0)
                 r = metadata_set_at(top_fd(copier), name, S_ISLNK(entry->status->st_mode), metadata,
                                     &attributes, err);
@@ -276,8 +297,12 @@ static int copy_node(Copier *copier, const WalkEntry *entry, const Metadata *met
 static int copy_other(void *data, const WalkEntry *entry, Error *err) {
         Copier *copier = data;
         Metadata metadata;
-        int r = clear_name(copier, entry, err);
+        int r;
 
+        if (copier->options->harmless &&
+            (S_ISBLK(entry->status->st_mode) || S_ISCHR(entry->status->st_mode)))
+                return 0;
+        r = clear_name(copier, entry, err);
         if (r < 0)
                 return r;
         r = entry_metadata(copier, entry, &metadata, err);

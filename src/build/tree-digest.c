@@ -299,6 +299,8 @@ static int build_head(const Digesting *digesting, const WalkEntry *entry, Buf *h
                 buf_format(head, "owner %u:%u\n",
                            digesting->tree->neutral_owner ? 0 : (unsigned)status->st_uid,
                            digesting->tree->neutral_owner ? 0 : (unsigned)status->st_gid);
+        if (entry->chosen) /* what ADD makes of an archive depends on it */
+                buf_add_str(head, "chosen\n");
         if (S_ISREG(status->st_mode))
                 buf_format(head, "size %lld\n", (long long)status->st_size);
         if (S_ISBLK(status->st_mode) || S_ISCHR(status->st_mode))

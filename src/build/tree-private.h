@@ -48,6 +48,7 @@ typedef struct WalkEntry {
         const char *name; /* below the destination; "": the directory whose content is copied */
         const struct stat *status;
         bool parent; /* with parents: a directory above what was selected */
+        bool chosen; /* no directory, and selected itself: ADD unpacks such an archive */
 } WalkEntry;
 
 /* A directory comes before its entries (bytewise by name) and is left after them. One that ignore

@@ -397,6 +397,21 @@ TEST(digest_is_of_names_below_the_destination) {
         ASSERT_STR(link, one);
 }
 
+/* ADD unpacks b.tar where it was selected, not where a directory was that has it. */
+TEST(digest_tells_what_was_selected_itself) {
+        _cleanup_place_ Place place = sample();
+        const Tree tree = { .root_fd = place.fd };
+        _cleanup_free_ char *beside = NULL, *inside = NULL;
+
+        put_directory(place.fd, "x");
+        put_directory(place.fd, "x/a");
+        put(place.fd, "x/b.tar", "archive");
+        beside = sum(&tree, "x/*", (SelectOptions){});
+        ASSERT_INT(renameat(place.fd, "x/b.tar", place.fd, "x/a/b.tar"), 0);
+        inside = sum(&tree, "x/*", (SelectOptions){});
+        ASSERT(digest_valid(beside) && digest_valid(inside) && !str_equal(beside, inside));
+}
+
 TEST(neutral_owners) {
         _cleanup_place_ Place place = sample();
         const Tree plain = { .root_fd = place.fd },

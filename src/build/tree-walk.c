@@ -223,6 +223,7 @@ static int visit_other(Walk *walk, int dir_fd, const char *base, const struct st
                 .path = text_of(&walk->path),
                 .name = text_of(&walk->name),
                 .status = status,
+                .chosen = walk->frame_count == 0 || walk->frames[walk->frame_count - 1].parent,
         };
         bool below;
         int r;

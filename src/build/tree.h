@@ -90,6 +90,8 @@ typedef struct CopyOptions {
         int64_t epoch;     /* times are set to at most this many seconds; -1: kept as they are */
         char *const *excludes;
         bool parents;
+        bool harmless; /* for a user of this host, of whom the files were not: no devices, and of
+                          the attributes user.* only (no capabilities) */
         bool replace_links; /* --link: a destination's parent that is a symbolic link is replaced
                                by a directory in place of being followed */
         /* ADD: a regular file that was selected itself and that this says is an archive is unpacked

@@ -9,7 +9,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "cli/build-options.h"
-#include "cli/config.h"
+#include "cli/credentials.h"
 #include "cli/specs.h"
 
 /* ---- the archive, written by a thread while it is sent ---- */
@@ -251,7 +251,7 @@ static int read_answer(HttpReply *reply, Answer *answer, Error *err) {
 static int send_build(Cli *cli, const BuildOptions *options, char *const *tags, BuildSource *source,
                       HttpReply **ret, Error *err) {
         Producer producer = { .source = source, .fd = -1 };
-        _cleanup_free_ char *path = NULL, *name = NULL, *registries = config_registries(cli);
+        _cleanup_free_ char *path = NULL, *name = NULL, *registries = credentials_all_header(cli);
         bool fetched = source->kind == SOURCE_URL;
         HttpRequest request = { .method = "POST",
                                 .content_type = fetched ? NULL : "application/x-tar" };

@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "cli/build-follow.h"
 #include "cli/commands.h"
-#include "cli/config.h"
+#include "cli/credentials.h"
 #include "cli/specs.h"
 #include "cli/values.h"
 #include "format/reference.h"
@@ -285,7 +285,7 @@ static int make_document(Build *build, Error *err) {
 }
 
 static int send_document(Build *build, HttpReply **ret, Error *err) {
-        _cleanup_free_ char *registries = config_registries(build->cli), *text = NULL;
+        _cleanup_free_ char *registries = credentials_all_header(build->cli), *text = NULL;
         HttpRequest request = { .method = "POST", .content_type = BUILD_DOCUMENT_TYPE };
         Pairs headers = {};
         int r = make_document(build, err);

@@ -23,10 +23,15 @@ extern const Command pull_command, images_command, rmi_command, tag_command, his
 extern const Command load_command, save_command, import_command;
 /* explore.c */
 extern const Command explore_command;
+/* registry.c, login.c */
+extern const Command push_command, search_command, login_command, logout_command;
 /* networks.c, volumes.c */
 extern const Command network_create_command, network_ls_command, network_rm_command,
         network_connect_command, network_disconnect_command;
 extern const Command volume_create_command, volume_ls_command, volume_rm_command;
+/* prune.c */
+extern const Command container_prune_command, image_prune_command, network_prune_command,
+        volume_prune_command, system_prune_command;
 /* system.c, events.c, df.c */
 extern const Command version_command, info_command, events_command, df_command;
 

@@ -1,4 +1,5 @@
-/* config.h: the user's config.json (Docker's form and place), and what a registry is told. */
+/* config.h: the user's config.json, in Docker's form and place. What it says of registries is
+ * credentials.h's. */
 #pragma once
 
 #include "cli/cli.h"
@@ -9,12 +10,9 @@ json_object *config_get(Cli *cli);
 const char *config_string(Cli *cli, const char *name);
 /* --config, DOCKER_CONFIG or ~/.docker; the caller's. */
 char *config_directory(const Cli *cli);
+char *config_path(const Cli *cli); /* of config.json in it */
 
-/* The X-Registry-Auth header for the registry of that host ("docker.io", "127.0.0.1:5000"):
- * base64url JSON; "{}" where nothing is known. The caller's. Credential helpers are asked by
- * running docker-credential-<name> get. */
-char *config_registry_auth(Cli *cli, const char *host);
-/* The X-Registry-Config header: the same of every registry that config.json names, by its key
- * there.
- */
-char *config_registries(Cli *cli);
+/* The document to be changed, borrowed; an error where there is one that cannot be read. */
+int config_edit(Cli *cli, json_object **ret, Error *err);
+/* Writes it with all its members, known or not; whole or not at all, for the user's eyes only. */
+int config_write(Cli *cli, Error *err);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "cli/config.h"
+#include "cli/credentials.h"
 #include "cli/terminal.h"
 #include "cli/values.h"
 #include "format/reference.h"
@@ -148,7 +148,7 @@ int image_pull(Cli *cli, const char *image, const char *platform, FILE *out, boo
         path_query(&path, "tag", reference.digest ?: reference.tag ?: "");
         if (!str_empty(platform))
                 path_query(&path, "platform", platform);
-        auth = config_registry_auth(cli, reference.domain);
+        auth = credentials_header(cli, reference.domain);
         pairs_put(&headers, "X-Registry-Auth", auth);
         r = api_send(cli, &request, path, &reply, err);
         pairs_done(&headers);

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -30,6 +31,50 @@ int terminal_raw(int fd, Error *err) {
         saved_fd = fd;
         (void)atexit(terminal_restore);
         return 0;
+}
+
+/* One typed byte: 1 the line is done, 0 more, or a negative errno. In raw mode the keys that the
+ * terminal would act on are acted on here. */
+static int take_key(char key, bool raw, Buf *line) {
+        if (key == '\n' || key == '\r' || (raw && key == 4))
+                return 1;
+        if (raw && key == 3)
+                return -ECANCELED;
+        if (raw && (key == 8 || key == 127)) {
+                if (line->length > 0)
+                        line->data[--line->length] = '\0';
+                return 0;
+        }
+        if (key) /* no text has a NUL */
+                buf_add_char(line, key);
+        return 0;
+}
+
+int terminal_read_line(int fd, const char *prompt, bool hidden, size_t limit, Buf *line) {
+        bool raw = hidden && isatty(fd);
+        Error err = {};
+        int r = raw ? terminal_raw(fd, &err) : 0;
+
+        (void)fputs(prompt, stdout);
+        (void)fflush(stdout);
+        buf_reserve(line, 1); /* an empty line is a text, too */
+        line->data[line->length] = '\0';
+        while (r == 0) {
+                char key;
+                ssize_t n = read(fd, &key, 1);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        r = n < 0 ? -errno : 1;
+                else if (line->length >= limit)
+                        r = -EFBIG;
+                else
+                        r = take_key(key, raw, line);
+        }
+        if (raw)
+                terminal_restore();
+        return MIN(r, 0);
 }
 
 bool terminal_size(int fd, unsigned *rows, unsigned *columns) {

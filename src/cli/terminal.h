@@ -13,6 +13,11 @@ void terminal_restore(void); /* also at exit */
 /* Rows and columns of the terminal fd; false if it is none. */
 bool terminal_size(int fd, unsigned *rows, unsigned *columns);
 
+/* Prints the prompt and reads a line that is typed at the terminal fd, without its end; hidden: it
+ * is not shown, from before the prompt is. The terminal is as before when it returns, a signal's
+ * key being read as -ECANCELED. -EFBIG: more than limit bytes. */
+int terminal_read_line(int fd, const char *prompt, bool hidden, size_t limit, Buf *line);
+
 #define DETACH_KEYS_MAX 16
 
 /* Finds the detach keys in what the user types: bytes that may begin them are held back. */

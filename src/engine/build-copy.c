@@ -112,10 +112,13 @@ static int init_copying(Copying *copying, Error *err) {
         const CopyStep *step = copying->step;
         CopyOptions *options = &copying->options;
         bool unpacks = step->add && (!step->unpack || *step->unpack);
+        /* A named context may be an image, whose files keep their owners: its key says so, too. */
+        bool owned = step->chown ||
+                     (step->from.kind == INPUT_CONTEXT && !copying->job->inputs[0].layers);
 
         *options = (CopyOptions){ .dest = step->dest,
-                                  .uid = step->chown || step->from.kind == INPUT_CONTEXT ? 0 : -1,
-                                  .gid = step->chown || step->from.kind == INPUT_CONTEXT ? 0 : -1,
+                                  .uid = owned ? 0 : -1,
+                                  .gid = owned ? 0 : -1,
                                   .chmod = step->chmod,
                                   .epoch = copying->job->epoch,
                                   .excludes = step->excludes,

@@ -88,6 +88,7 @@ static int write_local(Build *build, const Plan *plan, int root_fd, Error *err) 
         const CopyOptions options = { .dest = "/",
                                       .uid = request->output_uid,
                                       .gid = request->output_gid,
+                                      .harmless = request->output_uid != 0,
                                       .epoch = plan_source_date_epoch(plan) };
         const Tree tree = { .root_fd = root_fd };
         const TreeJob job = { .cancelled = is_cancelled, .data = build };

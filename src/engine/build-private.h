@@ -81,6 +81,7 @@ int build_copy(Build *build, const SolveJob *job, Error *err);
 int build_workdir(Build *build, const SolveJob *job, Error *err);
 int build_run(Build *build, const SolveJob *job, Error *err);
 const Download *build_download(Build *build, const char *url);
+void download_free(Download *download);
 /* The user of --chown or a mount in a root: numbers, or names of its passwd and group. */
 int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gid, Error *err);
 

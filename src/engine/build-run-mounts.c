@@ -90,13 +90,13 @@ static int attach(RunMounts *mounts, int fd, bool detached, const char *name, Mo
 
 /* Attaches a root as a whole, then what is wanted of it: a part of a detached mount cannot be
  * copied before Linux 6.15. */
-static int attach_part(RunMounts *mounts, int root_fd, bool detached, const char *path,
-                       size_t number, MountPoint *point, Error *err) {
+static int attach_part(RunMounts *mounts, int root_fd, const char *path, size_t number,
+                       MountPoint *point, Error *err) {
         _cleanup_free_ char *whole = str_format("%zu.root", number);
         _cleanup_free_ char *part = str_format("%zu", number);
         _cleanup_close_ int attached = -1, part_fd = -1;
         MountPoint root = {};
-        int r = attach(mounts, root_fd, detached, whole, &root, err);
+        int r = attach(mounts, root_fd, true, whole, &root, err);
 
         free(root.source);
         if (r == 0)
@@ -109,47 +109,69 @@ static int attach_part(RunMounts *mounts, int root_fd, bool detached, const char
         return attach(mounts, part_fd, false, part, point, err);
 }
 
+static bool mounts_cancelled(void *data) {
+        return build_cancelled(data);
+}
+
 /* A bind that may be written to, whose writes are dropped: an overlay of its own. */
 static int writable_root(RunMounts *mounts, const SolveInput *input, size_t number, int *ret_fd,
                          Error *err) {
         _cleanup_free_ char *name = str_format("%zu.upper", number);
-        _cleanup_close_ int layer_fd = -1;
-        int r;
+        _cleanup_close_ int state_fd = -1, upper_fd = -1;
+        int r = dir_open_at(mounts->build->engine->containers_fd, mounts->name, 0, &state_fd, err);
 
-        if (input->tree)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "RUN --mount=type=bind,rw of a build context is not supported by "
-                                  "brig yet: COPY the files, or mount them read-only");
-        r = dir_open_at(mounts->build->engine->containers_fd, mounts->name, 0, &layer_fd, err);
-        if (r == 0) {
-                _cleanup_close_ int upper_fd = -1;
+        if (r == 0)
+                r = dir_open_at(state_fd, name, 0700, &upper_fd, err);
+        return r < 0 ? r
+                     : builder_mount(mounts->build->builder, input->layers, upper_fd, ret_fd, err);
+}
 
-                r = dir_open_at(layer_fd, name, 0700, &upper_fd, err);
-                if (r == 0)
-                        r = builder_mount(mounts->build->builder, input->layers, upper_fd, ret_fd,
-                                          err);
-        }
-        return r;
+/* A context is copied: without what its ignore file names, and as 0:0's, as COPY has it. */
+static int bind_context(RunMounts *mounts, const RunMount *mount, const Tree *tree, size_t number,
+                        MountPoint *point, Error *err) {
+        char *patterns[] = { (char *)mount->source + 1, NULL };
+        const SelectOptions select = { .patterns = patterns };
+        const CopyOptions copy = { .dest = "/", .uid = 0, .gid = 0, .epoch = -1 };
+        const TreeJob job = { .cancelled = mounts_cancelled, .data = mounts->build };
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_free_ char *name = str_format("%zu", number);
+        _cleanup_close_ int part_fd = -1;
+        int dir_fd;
+        int r = build_scratch_directory(mounts->build->builder, &dir_fd, err);
+
+        if (r < 0)
+                return r;
+        GROW(mounts->copies, mounts->copy_count);
+        mounts->copies[mounts->copy_count++] = dir_fd;
+        r = tree_select(tree, &select, &selection, err);
+        if (r == 0)
+                r = tree_copy(tree, &selection, dir_fd, &copy, &job, err);
+        if (r < 0)
+                return r;
+        if (selection.count == 1 && !selection.items[0].directory)
+                part_fd = openat(dir_fd, selection.items[0].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        else
+                part_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+        if (part_fd < 0)
+                return error_set(err, errno, "mount source '%s'", mount->source);
+        if (fchmod(dir_fd, 0755) < 0)
+                return error_set(err, errno, "copy a build context");
+        return attach(mounts, part_fd, false, name, point, err);
 }
 
 static int make_bind(RunMounts *mounts, const RunMount *mount, const SolveInput *input,
                      size_t number, MountPoint *point, Error *err) {
         _cleanup_close_ int root_fd = -1;
-        int r = 0;
+        int r;
 
         point->rw = !mount->readonly;
-        if (!mount->readonly)
-                r = writable_root(mounts, input, number, &root_fd, err);
-        else if (!input->tree)
+        if (input->tree)
+                return bind_context(mounts, mount, input->tree, number, point, err);
+        if (mount->readonly)
                 r = builder_mount(mounts->build->builder, input->layers, -1, &root_fd, err);
-        if (r < 0)
-                return r;
-        return attach_part(mounts, input->tree ? input->tree->root_fd : root_fd, !input->tree,
-                           mount->source, number, point, err);
-}
-
-static bool mounts_cancelled(void *data) {
-        return build_cancelled(data);
+        else
+                r = writable_root(mounts, input, number, &root_fd, err);
+        return r < 0 ? r : attach_part(mounts, root_fd, mount->source, number, point, err);
 }
 
 /* What a new cache mount begins with. */
@@ -428,6 +450,9 @@ void run_mounts_drop(RunMounts *mounts) {
         builder_detach(mounts->build->builder, mounts->name, &error);
         for (size_t i = 0; i < mounts->cache_count; i++)
                 cache_mount_release(mounts->caches[i]);
+        for (size_t i = 0; i < mounts->copy_count; i++)
+                engine_build_context_done(mounts->build->engine, mounts->copies[i]);
+        free(mounts->copies);
         free(mounts->caches);
         free(mounts->name);
         close_fd(&mounts->dir_fd);

@@ -11,6 +11,8 @@ typedef struct RunMounts {
         int dir_fd;
         CacheMount **caches;
         size_t cache_count;
+        int *copies; /* of contexts: directories of the engine's own */
+        size_t copy_count;
 } RunMounts;
 
 /* The step's lower directories, topmost first, with the init layer above those of its base image,

@@ -121,15 +121,42 @@ static int find_context(void *data, const char *name, const Tree **ret, Error *e
 
 /* ---- downloads ---- */
 
+static const Download *find_download(const Build *build, const char *url) {
+        const Download *download = build->downloads;
+
+        while (download && !str_equal(download->url, url))
+                download = download->next;
+        return download;
+}
+
 const Download *build_download(Build *build, const char *url) {
         const Download *download;
 
         (void)pthread_mutex_lock(&build->lock);
-        for (download = build->downloads; download; download = download->next)
-                if (str_equal(download->url, url))
-                        break;
+        download = find_download(build, url);
         (void)pthread_mutex_unlock(&build->lock);
         return download;
+}
+
+/* The first one stays: a key may have its digest, and another may have other bytes. */
+static bool keep_download(Build *build, Download *download) {
+        bool is_first;
+
+        (void)pthread_mutex_lock(&build->lock);
+        is_first = !find_download(build, download->url);
+        if (is_first) {
+                download->next = build->downloads;
+                build->downloads = download;
+        }
+        (void)pthread_mutex_unlock(&build->lock);
+        return is_first;
+}
+
+void download_free(Download *download) {
+        close_fd(&download->fd);
+        free(download->url);
+        free(download->name);
+        free(download);
 }
 
 static int report_download(void *data, const ImageProgress *progress) {
@@ -141,24 +168,18 @@ static int download(Build *build, const char *url, Error *err) {
         Download *download = NEW(Download);
         int r;
 
+        download->url = str_copy(url);
         download->fd = openat(build->builder->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         if (download->fd < 0) {
-                free(download);
-                return error_set(err, errno, "make a file for '%s'", url);
+                r = error_set(err, errno, "make a file for '%s'", url);
+                download_free(download);
+                return r;
         }
         r = image_download(build->engine->images, url, download->fd, DOWNLOAD_MAX, report_download,
                            build, &download->time, &download->name, download->digest, err);
-        if (r < 0) {
-                close_fd(&download->fd);
-                free(download);
-                return r;
-        }
-        download->url = str_copy(url);
-        (void)pthread_mutex_lock(&build->lock);
-        download->next = build->downloads;
-        build->downloads = download;
-        (void)pthread_mutex_unlock(&build->lock);
-        return 0;
+        if (r < 0 || !keep_download(build, download))
+                download_free(download);
+        return r;
 }
 
 static int fetch(void *data, const char *url, const char *checksum, char digest[DIGEST_TEXT_MAX],

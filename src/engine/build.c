@@ -240,16 +240,32 @@ static int make_plan(const Build *build, const Dockerfile *file, Plan **ret, Err
         return plan_new(file, &options, ret, err);
 }
 
+static char **given_to_run(const BuildRequest *request) {
+        const Ulimit *ulimits = request->ulimits.items;
+        char **given = NULL;
+
+        for (char *const *host = request->extra_hosts; host && *host; host++)
+                strv_format(&given, "host %s", *host);
+        for (size_t i = 0; i < request->ulimits.count; i++)
+                strv_format(&given, "ulimit %s=%lld:%lld", ulimits[i].name,
+                            (long long)ulimits[i].soft, (long long)ulimits[i].hard);
+        if (request->shm_size)
+                strv_format(&given, "shm %lld", (long long)request->shm_size);
+        return given;
+}
+
 static bool solve_cancelled(void *data) {
         return build_cancelled(data);
 }
 
 static int solve_plan(Build *build, Plan *plan, SolveResult *ret, Error *err) {
         _cleanup_free_ char *project = project_of(build);
+        _cleanup_strv_ char **given = given_to_run(build->request);
         SolveOptions options = { .cache = build->builder->cache,
                                  .flights = build->builder->flights,
                                  .worker = build_worker,
                                  .project = project,
+                                 .given = given,
                                  .no_cache = build->request->no_cache,
                                  .event = on_event,
                                  .cancelled = solve_cancelled,
@@ -275,10 +291,7 @@ static void build_done(Build *build) {
         for (Download *download = build->downloads; download;) {
                 Download *next = download->next;
 
-                close_fd(&download->fd);
-                free(download->url);
-                free(download->name);
-                free(download);
+                download_free(download);
                 download = next;
         }
         build_close_contexts(build);

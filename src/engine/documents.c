@@ -194,11 +194,15 @@ static int64_t tree_size(int fd, int depth) {
         return size;
 }
 
+int64_t directory_size(int fd) {
+        return tree_size(fd, DEPTH_MAX);
+}
+
 int64_t container_size_rw(const Container *container) {
         _cleanup_free_ char *path = str_format("%s/upper", container->id);
         int fd;
 
         if (dir_open_at(container->engine->containers_fd, path, 0, &fd, NULL) < 0)
                 return 0;
-        return tree_size(fd, DEPTH_MAX);
+        return directory_size(fd);
 }

@@ -27,6 +27,8 @@ char *status_text(const ContainerState *state, int64_t now);
 const char *status_name(const ContainerState *state);
 /* Bytes in the container's own layer. */
 int64_t container_size_rw(const Container *container);
+/* Bytes of the files below a directory, which is closed. */
+int64_t directory_size(int fd);
 
 /* exec.c: the ids of the container's running execs, or NULL (null) where there are none. */
 json_object *exec_ids(const Container *container);

@@ -133,13 +133,32 @@ int engine_image_import(Engine *engine, int fd, const char *name, const char *me
 int engine_image_tag(Engine *engine, const char *source, const char *target, Error *err);
 int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json,
                         Error *err);
-int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err);
+typedef struct ImageListOptions {
+        bool all;
+        bool shared_size, containers; /* SharedSize and Containers are counted, else -1 */
+        const Filters *filters;
+} ImageListOptions;
+int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err);
 int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err);
 int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err);
 /* One line of spec/explore.h without its newline; negative ends the walk. */
 typedef int (*ExploreLineSink)(void *data, const char *json);
 int engine_image_explore(Engine *engine, const char *ref, ExploreLineSink sink, void *data,
                          Error *err);
+
+/* ---- registries: image-registry.c ---- */
+/* name: as image_push has it. */
+int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
+                      ImageProgressFn progress, void *data, Error *err);
+/* address: "https://index.docker.io/v1/", "host:port"; NULL or "": Docker Hub. *ret_token: an
+ * identity token or NULL, the caller's. */
+int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, char **ret_token,
+                Error *err);
+int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
+                        Error *err);
+/* limit 0: 25. */
+int engine_image_search(Engine *engine, const char *term, int limit, const Filters *filters,
+                        const RegistryAuth *auth, Buf *json, Error *err);
 
 /* ---- networks: networks.c ---- */
 int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
@@ -165,6 +184,15 @@ int engine_events_check(const Filters *filters, Error *err);
 int engine_events(Engine *engine, int64_t since, int64_t until, const Filters *filters,
                   EventSink sink, void *data, int cancel_fd, Error *err);
 int engine_info(Engine *engine, Buf *json, Error *err);
+
+/* ---- disk: prune.c, disk-usage.c ---- */
+/* Remove what nothing uses and the filters let through, and answer as POST /…/prune does: the ids
+ * or names that went (null: none), and SpaceReclaimed in bytes. What is taken into use meanwhile
+ * stays. */
+int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
+int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
+int engine_network_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
+int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error *err);
 /* GET /system/df: LayersSize, Images, Containers, Volumes, BuildCache. types: "container", "image",
  * "volume", "build-cache", those that are wanted; empty: all. */
 int engine_disk_usage(Engine *engine, char *const *types, Buf *json, Error *err);

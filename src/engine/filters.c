@@ -4,6 +4,8 @@
 
 #include <regex.h>
 
+#include "base/clock.h"
+
 static bool label_matches(const Pairs *labels, const char *wanted) {
         const char *equals = strchr(wanted, '=');
         _cleanup_free_ char *key =
@@ -56,4 +58,32 @@ bool filter_is_bool(const char *text) {
                 if (str_equal(no[i], text))
                         return true;
         return filter_is_true(text);
+}
+
+int filter_time(const Filters *filters, const char *key, int64_t *ret, Error *err) {
+        char *const *when = filters_get(filters, key);
+
+        *ret = 0;
+        if (!when)
+                return 0;
+        if (when[1])
+                return error_kind(err, ERROR_INVALID, "more than one %s filter specified", key);
+        if (clock_parse_any(when[0], ret) < 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid filter '%s=%s': give a duration such as 24h, or a time "
+                                  "as in 2026-01-02T15:04:05Z",
+                                  key, when[0]);
+        return 0;
+}
+
+int filter_bool(const Filters *filters, const char *key, bool otherwise, bool *ret, Error *err) {
+        char *const *values = filters_get(filters, key);
+
+        for (char *const *value = values; value && *value; value++)
+                if (!filter_is_bool(*value) || filter_is_true(*value) != filter_is_true(values[0]))
+                        return error_kind(err, ERROR_INVALID,
+                                          "invalid filter '%s=%s': give one of true and false", key,
+                                          *value);
+        *ret = values ? filter_is_true(values[0]) : otherwise;
+        return 0;
 }

@@ -11,3 +11,7 @@ bool text_matches(const char *text, char *const *wanted);
 /* "1", "true" …; false too where it is neither. */
 bool filter_is_true(const char *text);
 bool filter_is_bool(const char *text);
+/* Filter `key` ("until"): a time, or how long ago, in *ret (ns since 1970); 0: no such filter. */
+int filter_time(const Filters *filters, const char *key, int64_t *ret, Error *err);
+/* Filter `key`, one of true and false; `otherwise` where it is not there. */
+int filter_bool(const Filters *filters, const char *key, bool otherwise, bool *ret, Error *err);

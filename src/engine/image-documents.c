@@ -235,25 +235,6 @@ static int created_of(Engine *engine, const Filters *filters, const char *key, i
         return r;
 }
 
-/* A time, or how long ago. */
-static int until_parse(const Filters *filters, int64_t *ret, Error *err) {
-        char *const *values = filters_get(filters, "until");
-        int64_t ago, seconds;
-
-        if (!values || !*values)
-                return 0;
-        if (clock_parse(*values, ret) == 0)
-                return 0;
-        if (str_to_int64(*values, &seconds) == 0) {
-                *ret = seconds * NSEC_PER_SEC;
-                return 0;
-        }
-        if (duration_parse(*values, &ago) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid filter 'until=%s'", *values);
-        *ret = clock_now() - ago;
-        return 0;
-}
-
 static int filter_prepare(Engine *engine, const Filters *filters, ImageFilter *ret, Error *err) {
         static const char *const accepted[] = { "dangling",  "label", "before", "since",
                                                 "reference", "until", NULL };
@@ -264,7 +245,7 @@ static int filter_prepare(Engine *engine, const Filters *filters, ImageFilter *r
                 r = created_of(engine, filters, "before", &ret->before, err);
         if (r == 0)
                 r = created_of(engine, filters, "since", &ret->since, err);
-        return r < 0 ? r : until_parse(filters, &ret->until, err);
+        return r < 0 ? r : filter_time(filters, "until", &ret->until, err);
 }
 
 static bool filter_passes(const ImageFilter *filter, Image *image) {
@@ -281,7 +262,7 @@ static bool filter_passes(const ImageFilter *filter, Image *image) {
                filter_names(image, filters_get(filter->filters, "reference"));
 }
 
-static json_object *summary(const Image *image) {
+static json_object *summary(const Image *image, int64_t containers, int64_t shared_size) {
         static char *const no_tags[] = { (char *)"<none>:<none>", NULL };
         static char *const no_digests[] = { (char *)"<none>@<none>", NULL };
         bool nameless = !image->names && !image->digests;
@@ -293,7 +274,7 @@ static json_object *summary(const Image *image) {
         for (size_t i = 0; i < pairs->count; i++)
                 json_object_object_add(labels, pairs->items[i].key,
                                        json_object_new_string(pairs->items[i].value));
-        json_object_object_add(object, "Containers", json_object_new_int(-1));
+        json_object_object_add(object, "Containers", json_object_new_int64(containers));
         json_object_object_add(object, "Created",
                                json_object_new_int64(image->config.created / NSEC_PER_SEC));
         json_object_object_add(object, "Id", json_object_new_string(image->id));
@@ -307,30 +288,94 @@ static json_object *summary(const Image *image) {
                                nameless       ? strings(no_tags)
                                : image->names ? strings(image->names)
                                               : NULL);
-        json_object_object_add(object, "SharedSize", json_object_new_int(-1));
+        json_object_object_add(object, "SharedSize", json_object_new_int64(shared_size));
         json_object_object_add(object, "Size", json_object_new_int64(image->size));
         json_object_object_add(object, "VirtualSize", json_object_new_int64(image->size));
         return object;
 }
 
-int engine_image_list(Engine *engine, bool all, const Filters *filters, Buf *json, Error *err) {
-        static const Filters none;
-        ImageFilter filter = { 0 };
-        Image *images;
+/* ---- counts: a Map whose values are numbers ---- */
+
+static size_t counted(const Map *counts, const char *key) {
+        return (uintptr_t)map_get(counts, key);
+}
+
+static void count_one(Map *counts, const char *key) {
+        (void)map_put(counts, key, (void *)(uintptr_t)(counted(counts, key) + 1));
+}
+
+static void map_donep(Map *map) {
+        map_done(map, NULL);
+}
+
+/* By the ids of their images. */
+static void count_containers(Engine *engine, Map *counts) {
+        Container **containers;
         size_t count;
 
-        (void)all; /* it adds untagged parents of builds, which this store has none of */
-        int r = filter_prepare(engine, filters ? filters : &none, &filter, err);
+        containers_all(engine, &containers, &count);
+        for (size_t i = 0; i < count; i++)
+                if (containers[i]->image_id)
+                        count_one(counts, containers[i]->image_id);
+        containers_free(containers, count);
+}
+
+static void count_layers(const Image *images, size_t count, Map *counts) {
+        for (size_t i = 0; i < count; i++)
+                for (char **chain = images[i].chain_ids; chain && *chain; chain++)
+                        count_one(counts, *chain);
+}
+
+/* Bytes of its layers that other images of the list have, too. */
+static int64_t shared_size(const Image *image, const Map *layers) {
+        int64_t size = 0;
+
+        for (size_t i = 0; image->chain_ids && image->chain_ids[i]; i++)
+                if (counted(layers, image->chain_ids[i]) > 1)
+                        size += image->layer_sizes[i];
+        return size;
+}
+
+static json_object *summaries(Engine *engine, const ImageListOptions *options, const Image *images,
+                              size_t count) {
+        _cleanup_(map_donep) Map containers = { 0 }, layers = { 0 };
+        json_object *array = json_object_new_array();
+
+        if (options->containers)
+                count_containers(engine, &containers);
+        if (options->shared_size)
+                count_layers(images, count, &layers);
+        for (size_t i = 0; i < count; i++) {
+                int64_t users =
+                        options->containers ? (int64_t)counted(&containers, images[i].id) : -1;
+                int64_t shared = options->shared_size ? shared_size(&images[i], &layers) : -1;
+
+                json_object_array_add(array, summary(&images[i], users, shared));
+        }
+        return array;
+}
+
+int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err) {
+        static const Filters none;
+        ImageFilter filter = { 0 };
+        Image *images = NULL;
+        size_t count = 0, kept = 0;
+
+        /* options->all adds untagged parents of builds, which this store has none of. */
+        int r = filter_prepare(engine, options->filters ?: &none, &filter, err);
         if (r == 0)
                 r = image_list(engine->images, &images, &count, err);
         if (r < 0)
                 return r;
-        _cleanup_json_ json_object *array = json_object_new_array();
         for (size_t i = 0; i < count; i++) {
                 if (filter_passes(&filter, &images[i]))
-                        json_object_array_add(array, summary(&images[i]));
-                image_done(&images[i]);
+                        images[kept++] = images[i];
+                else
+                        image_done(&images[i]);
         }
+        _cleanup_json_ json_object *array = summaries(engine, options, images, kept);
+        for (size_t i = 0; i < kept; i++)
+                image_done(&images[i]);
         free(images);
         add_object(json, array);
         return 0;

@@ -2,7 +2,8 @@
  * container uses an image, and events. What they look like is image-documents.c's. */
 #include <errno.h>
 
-#include "engine/internal.h"
+#include "engine/filters.h"
+#include "engine/prune.h"
 
 static void image_event(Engine *engine, const char *action, const char *actor, const char *name) {
         Pairs attributes = { 0 };
@@ -149,4 +150,82 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
         free(items);
         image_done(&image);
         return r;
+}
+
+/* ---- prune ---- */
+
+typedef struct ImagePrune {
+        Engine *engine;
+        PruneAnswer answer;
+        const Image *images; /* as they were at the start: layers' sizes are looked up here */
+        size_t count;
+} ImagePrune;
+
+/* Bytes of a layer, 0 where id is none. */
+static int64_t layer_size(const ImagePrune *prune, const char *id) {
+        for (size_t i = 0; i < prune->count; i++)
+                for (size_t j = 0; prune->images[i].chain_ids && prune->images[i].chain_ids[j]; j++)
+                        if (str_equal(prune->images[i].chain_ids[j], id))
+                                return prune->images[i].layer_sizes[j];
+        return 0;
+}
+
+static void prune_ref(ImagePrune *prune, const Image *image, const char *ref) {
+        const ImageUse use = { container_of_image, prune->engine };
+        JsonArray removals = { 0 };
+        Error error = { 0 };
+
+        if (image_remove(prune->engine->images, ref, false, false, &use, &removals, &error) < 0)
+                prune_failed(&prune->answer, ref, &error);
+        ImageRemoval *items = removals.items;
+        removal_events(prune->engine, image->id, items, removals.count);
+        for (size_t i = 0; i < removals.count; i++) {
+                prune_answer_add(&prune->answer, json_write(&image_removal_table, &items[i]),
+                                 items[i].deleted ? layer_size(prune, items[i].deleted) : 0);
+                json_done(&image_removal_table, &items[i]);
+        }
+        free(items);
+}
+
+/* An image that a container uses keeps all of its names: Docker takes all but the last. */
+static void prune_image(ImagePrune *prune, const Image *image) {
+        bool running;
+        _cleanup_free_ char *container = container_of_image(prune->engine, image->id, &running);
+
+        if (container)
+                return;
+        for (char **name = image->names; name && *name; name++)
+                prune_ref(prune, image, *name);
+        for (char **digest = image->digests; digest && *digest; digest++)
+                prune_ref(prune, image, *digest); /* those that did not go with their tags */
+        if (!image->names && !image->digests)
+                prune_ref(prune, image, image->id);
+}
+
+int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
+        static const char *const accepted[] = { "dangling", "until", NULL };
+        PruneAnswer answer = { .kind = "image", .member = "ImagesDeleted" };
+        PruneFilter filter;
+        Image *images = NULL;
+        size_t count = 0;
+        bool dangling = true;
+
+        int r = prune_filter_read(filters, accepted, &filter, err);
+        if (r == 0)
+                r = filter_bool(filters, "dangling", true, &dangling, err);
+        if (r == 0)
+                r = image_list(engine->images, &images, &count, err);
+        if (r < 0)
+                return r;
+        ImagePrune prune = { engine, answer, images, count };
+        for (size_t i = 0; i < count; i++)
+                if (!(dangling && images[i].names) &&
+                    prune_filter_passes(&filter, images[i].config.created,
+                                        &images[i].config.config.labels))
+                        prune_image(&prune, &images[i]);
+        for (size_t i = 0; i < count; i++)
+                image_done(&images[i]);
+        free(images);
+        prune_answer_end(engine, &prune.answer, json);
+        return 0;
 }

@@ -80,6 +80,7 @@ static int name_anonymous(Container *container, MountPoint *point, Error *err) {
 }
 
 static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, Error *err) {
+        _cleanup_(pairs_done) Pairs marked = { 0 };
         Container *container = job->container;
         bool made, anonymous = !point->name;
         char *name;
@@ -87,7 +88,11 @@ static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, E
 
         if (r < 0)
                 return r;
-        r = volume_use(container->engine, point->name, container->id, labels,
+        if (labels)
+                pairs_copy(&marked, labels);
+        if (anonymous)
+                pairs_put(&marked, VOLUME_ANONYMOUS, "");
+        r = volume_use(container->engine, point->name, container->id, &marked,
                        !container->spec.host.auto_remove, &name, &made, err);
         if (r < 0)
                 return r;

@@ -1,6 +1,7 @@
-/* volumes.c: the index of volumes, and the API's calls on them. A volume is a directory below
- * <data root>/volumes and a row of the record; the row is there first and goes last, so that a
- * killed daemon leaves no directory that nobody knows of. Who mounts them is mounts.c's. */
+/* volumes.c: the index of volumes, and the API's calls that change it. A volume is a directory
+ * below <data root>/volumes and a row of the record; the row is there first and goes last, so that
+ * a killed daemon leaves no directory that nobody knows of. Who mounts them is mounts.c's, what
+ * they look like volume-documents.c's. */
 #include "engine/volumes.h"
 
 #include <dirent.h>
@@ -14,13 +15,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "engine/filters.h"
+#include "engine/documents.h"
 #include "engine/ocispec.h"
 
 typedef struct Volume {
-        char *name;
-        int64_t created; /* ns since 1970 */
-        Pairs labels;
+        VolumeInfo info;
         /* Guarded by the index's lock. */
         char **users; /* container ids */
         bool removing;
@@ -33,8 +32,8 @@ struct Volumes {
 };
 
 static const JsonField volume_fields[] = {
-        JSON_FIELD(Volume, "created", JSON_INT, created, 0),
-        JSON_FIELD(Volume, "labels", JSON_PAIRS, labels, JSON_OMIT_EMPTY),
+        JSON_FIELD(Volume, "created", JSON_INT, info.created, 0),
+        JSON_FIELD(Volume, "labels", JSON_PAIRS, info.labels, JSON_OMIT_EMPTY),
 };
 static const JsonTable volume_table = JSON_TABLE(Volume, "volume", volume_fields);
 
@@ -48,7 +47,7 @@ static void lock_dropp(pthread_mutex_t **lock) {
 static Volume *volume_free(Volume *volume) {
         if (!volume)
                 return NULL;
-        free(volume->name);
+        free(volume->info.name);
         json_done(&volume_table, volume);
         strv_free(volume->users);
         free(volume);
@@ -102,10 +101,10 @@ static int volume_make(Engine *engine, const char *name, const Pairs *labels, bo
         Volume *volume = NEW(Volume);
         _cleanup_close_ int fd = -1;
 
-        volume->name = str_copy(name);
-        volume->created = clock_now();
+        volume->info.name = str_copy(name);
+        volume->info.created = clock_now();
         if (labels)
-                pairs_copy(&volume->labels, labels);
+                pairs_copy(&volume->info.labels, labels);
         _cleanup_free_ char *document = json_text(&volume_table, volume);
         const DbRecord record = { .id = name, .name = name, .document = document };
         int r = db_insert(engine->db, DB_VOLUMES, &record, durable, err);
@@ -285,48 +284,58 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
         return r < 0 ? error_prefix(err, "fill volume %s from %s of the image", name, path) : 0;
 }
 
-/* ---- documents ---- */
+/* ---- copies ---- */
 
-static json_object *pairs_or_null(const Pairs *pairs) {
-        json_object *object = pairs->count ? json_object_new_object() : NULL;
-
-        for (size_t i = 0; i < pairs->count; i++)
-                (void)json_object_object_add(object, pairs->items[i].key,
-                                             json_object_new_string(pairs->items[i].value));
-        return object;
+void volume_info_done(VolumeInfo *info) {
+        free(info->name);
+        pairs_done(&info->labels);
+        *info = (VolumeInfo){ 0 };
 }
 
-static json_object *volume_document(const Engine *engine, const Volume *volume) {
-        json_object *object = json_object_new_object();
-        _cleanup_free_ char *mountpoint = volume_mountpoint(engine, volume->name);
-        char when[CLOCK_TEXT_MAX];
-
-        clock_format(volume->created / NSEC_PER_SEC * NSEC_PER_SEC, when);
-        (void)json_object_object_add(object, "CreatedAt", json_object_new_string(when));
-        (void)json_object_object_add(object, "Driver", json_object_new_string("local"));
-        (void)json_object_object_add(object, "Labels", pairs_or_null(&volume->labels));
-        (void)json_object_object_add(object, "Mountpoint", json_object_new_string(mountpoint));
-        (void)json_object_object_add(object, "Name", json_object_new_string(volume->name));
-        (void)json_object_object_add(object, "Options", NULL);
-        (void)json_object_object_add(object, "Scope", json_object_new_string("local"));
-        return object;
+static void info_copy(const Volume *volume, VolumeInfo *ret) {
+        *ret = (VolumeInfo){ .name = str_copy(volume->info.name),
+                             .created = volume->info.created,
+                             .users = strv_length(volume->users) };
+        pairs_copy(&ret->labels, &volume->info.labels);
 }
 
-static void add_document(Buf *json, json_object *object) {
-        buf_add_str(json, json_object_to_json_string_ext(
-                                  object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
-int engine_volume_inspect(Engine *engine, const char *name, Buf *json, Error *err) {
+int volume_info(Engine *engine, const char *name, VolumeInfo *ret, Error *err) {
         HOLD(&engine->volumes->lock);
         const Volume *volume = map_get(&engine->volumes->by_name, name);
 
         if (!volume)
                 return error_kind(err, ERROR_NOT_FOUND, "get %s: no such volume", name);
-        _cleanup_json_ json_object *object = volume_document(engine, volume);
-        add_document(json, object);
+        info_copy(volume, ret);
         return 0;
 }
+
+static int by_name(const void *a, const void *b) {
+        return strcmp(((const VolumeInfo *)a)->name, ((const VolumeInfo *)b)->name);
+}
+
+void volumes_all(Engine *engine, VolumeInfo **ret, size_t *ret_count) {
+        HOLD(&engine->volumes->lock);
+        VolumeInfo *volumes = NEW_ARRAY(VolumeInfo, engine->volumes->by_name.count + 1);
+        const char *name;
+        void *value;
+        size_t count = 0;
+
+        MAP_EACH(&engine->volumes->by_name, name, value) {
+                if (!((const Volume *)value)->removing)
+                        info_copy(value, &volumes[count++]);
+        }
+        qsort(volumes, count, sizeof(*volumes), by_name);
+        *ret = volumes;
+        *ret_count = count;
+}
+
+void volumes_free_all(VolumeInfo *volumes, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                volume_info_done(&volumes[i]);
+        free(volumes);
+}
+
+/* ---- create ---- */
 
 static int create_check(const VolumeCreate *create, Error *err) {
         if (!str_empty(create->driver) && !str_equal(create->driver, "local"))
@@ -341,77 +350,49 @@ static int create_check(const VolumeCreate *create, Error *err) {
         return str_empty(create->name) ? 0 : name_check(create->name, err);
 }
 
-int engine_volume_create(Engine *engine, const VolumeCreate *create, Buf *json, Error *err) {
-        char random[ID_LENGTH + 1];
-        const char *name = create->name;
+/* Lock held. */
+static int create_locked(Engine *engine, const char *name, const Pairs *labels, Volume **ret,
+                         Error *err) {
+        int r = volume_get(engine, name, ret, err);
 
-        int r = create_check(create, err);
+        if (r < 0 || *ret)
+                return r;
+        r = volume_make(engine, name, labels, true, ret, err);
+        if (r == 0)
+                emit(engine, "create", name);
+        return r;
+}
+
+static int create(Engine *engine, const char *name, const Pairs *labels, VolumeInfo *ret,
+                  Error *err) {
+        HOLD(&engine->volumes->lock);
+        Volume *volume;
+
+        int r = create_locked(engine, name, labels, &volume, err);
+        if (r == 0)
+                info_copy(volume, ret);
+        return r;
+}
+
+int engine_volume_create(Engine *engine, const VolumeCreate *request, Buf *json, Error *err) {
+        _cleanup_(volume_info_done) VolumeInfo made = { 0 };
+        _cleanup_(pairs_done) Pairs labels = { 0 };
+        char random[ID_LENGTH + 1];
+        const char *name = request->name;
+
+        int r = create_check(request, err);
         if (r < 0)
                 return r;
+        pairs_copy(&labels, &request->labels);
         if (str_empty(name)) {
                 id_new(random);
                 name = random;
+                pairs_put(&labels, VOLUME_ANONYMOUS, "");
         }
-        HOLD(&engine->volumes->lock);
-        Volume *volume;
-        r = volume_get(engine, name, &volume, err);
-        if (r == 0 && !volume) {
-                r = volume_make(engine, name, &create->labels, true, &volume, err);
-                if (r == 0)
-                        emit(engine, "create", name);
-        }
-        if (r < 0)
-                return r;
-        _cleanup_json_ json_object *object = volume_document(engine, volume);
-        add_document(json, object);
-        return 0;
-}
-
-/* ---- list ---- */
-
-static bool volume_matches(const Volume *volume, const Filters *filters) {
-        char *const *names = filters_get(filters, "name");
-        char *const *drivers = filters_get(filters, "driver");
-        char *const *dangling = filters_get(filters, "dangling");
-
-        if (!text_matches(volume->name, names))
-                return false;
-        if (drivers && !strv_has(drivers, "local"))
-                return false;
-        if (dangling && filter_is_true(dangling[0]) != (strv_length(volume->users) == 0))
-                return false;
-        return labels_match(&volume->labels, filters_get(filters, "label")) && !volume->removing;
-}
-
-static int by_name(const void *a, const void *b) {
-        return strcmp((*(const Volume *const *)a)->name, (*(const Volume *const *)b)->name);
-}
-
-int engine_volume_list(Engine *engine, const Filters *filters, Buf *json, Error *err) {
-        static const char *const accepted[] = { "dangling", "driver", "label", "name", NULL };
-        const char *name;
-        void *value;
-        size_t count = 0;
-
-        int r = filters_check(filters, accepted, err);
-        if (r < 0)
-                return r;
-        HOLD(&engine->volumes->lock);
-        _cleanup_free_ Volume **volumes = NEW_ARRAY(Volume *, engine->volumes->by_name.count + 1);
-        MAP_EACH(&engine->volumes->by_name, name, value) {
-                if (volume_matches(value, filters))
-                        volumes[count++] = value;
-        }
-        qsort(volumes, count, sizeof(*volumes), by_name);
-        buf_add_str(json, "{\"Volumes\":[");
-        for (size_t i = 0; i < count; i++) {
-                _cleanup_json_ json_object *object = volume_document(engine, volumes[i]);
-
-                buf_add_str(json, i > 0 ? "," : "");
-                add_document(json, object);
-        }
-        buf_add_str(json, "],\"Warnings\":null}");
-        return 0;
+        r = create(engine, name, &labels, &made, err);
+        if (r == 0)
+                json_add_object(json, volume_document(engine, &made));
+        return r;
 }
 
 /* ---- start and end of the daemon ---- */
@@ -426,7 +407,7 @@ static int load_row(void *data, const DbRecord *record, Error *err) {
         LoadJob *job = data;
         Volume *volume = NEW(Volume);
 
-        volume->name = str_copy(record->id);
+        volume->info.name = str_copy(record->id);
         int r = name_valid(record->id) ? json_parse(&volume_table, record->document ?: "{}",
                                                     strlen(record->document ?: "{}"), volume, err)
                                        : error_kind(err, ERROR_INTERNAL, "not a volume's name");

@@ -1,7 +1,28 @@
-/* volumes.h: volumes as mounts.c uses them. Inside engine only; the API's calls are in engine.h. */
+/* volumes.h: volumes as mounts.c, the documents and prune.c use them. Inside engine only; the API's
+ * calls are in engine.h. */
 #pragma once
 
 #include "engine/internal.h"
+
+/* Docker's mark of a volume that got its name from the engine. */
+#define VOLUME_ANONYMOUS "com.docker.volume.anonymous"
+
+typedef struct VolumeInfo {
+        char *name;
+        int64_t created; /* ns since 1970 */
+        Pairs labels;
+        size_t users; /* containers; counted in a copy */
+} VolumeInfo;
+void volume_info_done(VolumeInfo *info);
+/* A copy; volume_info_done it. not_found. */
+int volume_info(Engine *engine, const char *name, VolumeInfo *ret, Error *err);
+/* Copies of all but those that are being removed, by name; volumes_free_all it. */
+void volumes_all(Engine *engine, VolumeInfo **ret, size_t *ret_count);
+void volumes_free_all(VolumeInfo *volumes, size_t count);
+/* volume-documents.c: as the API shows it, without UsageData. */
+json_object *volume_document(const Engine *engine, const VolumeInfo *info);
+/* Bytes of its files. */
+int64_t volume_size(const Engine *engine, const char *name);
 
 /* Takes volume `name` into use for a container, making it where it is missing (*ret_made). NULL: an
  * anonymous one gets a name. *ret_name is the caller's. durable: what is made survives a power cut.

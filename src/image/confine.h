@@ -7,5 +7,5 @@
  * directory_fd, no network, no IPC, only the capabilities that writing a layer needs, bounded
  * memory, and only the system calls that it makes. */
 int confine_to_directory(int directory_fd, Error *err);
-/* For the registry: no capability, read-only files, bounded memory. */
+/* For the registry, and for compressing a layer: no capability, read-only files, bounded memory. */
 int confine_to_network(Error *err);

@@ -15,7 +15,7 @@ static const struct {
         int (*run)(Error *err);
 } jobs[] = {
         { "unpack", job_unpack }, { "tree", job_tree },         { "stage", job_stage },
-        { "fetch", job_fetch },   { "download", job_download },
+        { "fetch", job_fetch },   { "download", job_download }, { "compress", job_compress },
 };
 
 static int usage(void) {

@@ -1,7 +1,9 @@
 /* http-get.c: see http-get.h. */
 #include "image/http-get.h"
 
+#include <errno.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -12,6 +14,8 @@
 /* A transfer below this many bytes a second for so long has stalled. */
 #define STALL_BYTES 1L
 #define STALL_S 90L
+/* A registry that was sent all of a blob may move it about before it answers. */
+#define UPLOAD_STALL_S 600L
 
 typedef struct Transfer {
         CURL *curl;
@@ -19,6 +23,7 @@ typedef struct Transfer {
         Error *err;
         int sink_result;
         bool cut;     /* the body is longer than anybody reads */
+        int64_t sent; /* bytes of our body */
         int64_t skip; /* bytes of a whole answer to a question for the rest */
 } Transfer;
 
@@ -65,6 +70,35 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *data) {
         return transfer->sink_result < 0 ? 0 : length;
 }
 
+/* What is sent: read by position, so that it can be sent again. */
+static size_t on_send(char *bytes, size_t one, size_t length, void *data) {
+        Transfer *transfer = data;
+        const HttpGet *get = transfer->get;
+        size_t wanted = MIN(one * length, (size_t)(get->sent_length - transfer->sent));
+        ssize_t n = wanted == 0 ? 0
+                                : pread(get->body_fd, bytes, wanted,
+                                        (off_t)(get->sent_offset + transfer->sent));
+
+        if (n < 0 || (n == 0 && wanted > 0)) {
+                transfer->sink_result = error_set(transfer->err, n < 0 ? errno : EIO,
+                                                  "read what is sent to the registry");
+                return CURL_READFUNC_ABORT;
+        }
+        transfer->sent += n;
+        if (get->on_sent)
+                get->on_sent(get->data, transfer->sent);
+        return (size_t)n;
+}
+
+static int on_rewind(void *data, curl_off_t offset, int origin) {
+        Transfer *transfer = data;
+
+        if (origin != SEEK_SET)
+                return CURL_SEEKFUNC_CANTSEEK;
+        transfer->sent = offset;
+        return CURL_SEEKFUNC_OK;
+}
+
 /* The value, trimmed, if the header line has that name; the caller's. */
 static char *header_value(const char *line, const char *name) {
         size_t length = strlen(name);
@@ -76,6 +110,11 @@ static char *header_value(const char *line, const char *name) {
 
                 return str_copy(str_trim(copy));
         }
+}
+
+static void keep(char **slot, char *value) {
+        free(*slot);
+        *slot = value;
 }
 
 static void keep_challenge(HttpGet *get, char *value) {
@@ -95,7 +134,9 @@ static void clear_answer(HttpGet *get) {
         free(get->challenge);
         free(get->media_type);
         free(get->disposition);
-        get->challenge = get->media_type = get->disposition = NULL;
+        free(get->location);
+        free(get->range);
+        get->challenge = get->media_type = get->disposition = get->location = get->range = NULL;
         get->length = get->retry_after = get->last_modified = -1;
 }
 
@@ -111,8 +152,11 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *data) {
                 keep_challenge(get, TAKE_PTR(value));
         } else if ((value = header_value(line, "Content-Type"))) {
                 value[strcspn(value, "; ")] = '\0';
-                free(get->media_type);
-                get->media_type = TAKE_PTR(value);
+                keep(&get->media_type, TAKE_PTR(value));
+        } else if ((value = header_value(line, "Location"))) {
+                keep(&get->location, TAKE_PTR(value));
+        } else if ((value = header_value(line, "Range"))) {
+                keep(&get->range, TAKE_PTR(value));
         } else if ((value = header_value(line, "Content-Length"))) {
                 if (str_to_int64(value, &get->length) < 0 || get->length < 0)
                         get->length = -1;
@@ -152,6 +196,31 @@ static void set_security(CURL *curl, const HttpGet *get) {
         }
 }
 
+static bool sends_body(const HttpGet *get) {
+        return get->method && !str_equal(get->method, "HEAD") && !str_equal(get->method, "GET");
+}
+
+static void set_method(CURL *curl, const HttpGet *get, Transfer *transfer) {
+        if (str_equal(get->method, "HEAD"))
+                (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+        if (!sends_body(get))
+                return;
+        (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, UPLOAD_STALL_S);
+        (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, get->method);
+        if (get->sent_length == 0) {
+                (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+                return;
+        }
+        (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)get->sent_length);
+        (void)curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
+        (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_send);
+        (void)curl_easy_setopt(curl, CURLOPT_READDATA, transfer);
+        (void)curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_rewind);
+        (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, transfer);
+}
+
 static void set_up(CURL *curl, const HttpGet *get, Transfer *transfer, struct curl_slist *headers,
                    char *reason) {
         curl_easy_reset(curl); /* keeps the connections */
@@ -173,16 +242,29 @@ static void set_up(CURL *curl, const HttpGet *get, Transfer *transfer, struct cu
         (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
         if (get->form)
                 (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, get->form);
+        set_method(curl, get, transfer);
         set_security(curl, get);
 }
 
 /* ---- failing ---- */
 
+/* As Go names a method in an error. */
+static const char *method_word(const HttpGet *get) {
+        static const char *const words[][2] = {
+                { "HEAD", "Head" }, { "POST", "Post" }, { "PUT", "Put" }, { "PATCH", "Patch" }
+        };
+
+        for (size_t i = 0; i < ELEMENTS(words); i++)
+                if (str_equal(get->method ? get->method : get->form ? "POST" : "", words[i][0]))
+                        return words[i][1];
+        return "Get";
+}
+
 /* Docker's clients and their users know these words from Go's net/http. */
 static int describe(const HttpGet *get, CURLcode code, const char *reason, Error *err) {
         _cleanup_(url_freep) CURLU *url = curl_url();
         char *host = NULL, *port = NULL;
-        const char *method = get->form ? "Post" : "Get";
+        const char *method = method_word(get);
         int r;
 
         if (!url || curl_url_set(url, CURLUPART_URL, get->url, 0) != CURLUE_OK ||
@@ -232,6 +314,8 @@ int http_get(CURL *curl, HttpGet *get, Error *err) {
 
         for (size_t i = 0; get->headers && get->headers[i]; i++)
                 headers = curl_slist_append(headers, get->headers[i]);
+        if (sends_body(get)) /* a second's wait for "100 Continue" where nobody says it */
+                headers = curl_slist_append(headers, "Expect:");
         buf_clear(&get->body);
         clear_answer(get);
         get->status = 0;

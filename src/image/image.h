@@ -38,6 +38,11 @@ void image_done(Image *image);
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
 /* Every image, newest first; free each with image_done, then the array. */
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err);
+/* Bytes of all layers unpacked, each once. */
+int image_layers_size(ImageStore *store, int64_t *ret, Error *err);
+/* Those of one, by its chain id; *ret_image: an image has it. not_found. */
+int image_layer_size(ImageStore *store, const char *chain, int64_t *ret, bool *ret_image,
+                     Error *err);
 int image_tag(ImageStore *store, const char *source, const char *target, Error *err);
 
 /* One line of what a removal did: untagged or deleted, as Docker's DELETE /images answers. */
@@ -62,6 +67,7 @@ typedef struct ImageProgress {
         const char *status; /* "Pulling fs layer", "Downloading", "Extracting", "Pull complete", …
                                Docker's words */
         int64_t current, total; /* bytes; total 0: unknown, both 0: no bar */
+        const char *aux; /* a JSON document in place of all that: Docker's "aux"; NULL: none */
 } ImageProgress;
 typedef int (*ImageProgressFn)(void *data, const ImageProgress *progress);
 
@@ -80,6 +86,24 @@ typedef struct RegistryOptions {
 int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
                Error *err);
+
+/* Uploads the image of that name: repository and tag, or without a tag all tags of the repository.
+ * Layers that were compressed when they came go up as they are; plain ones are compressed. The
+ * image is known by the pushed manifest's digest afterwards. progress gets an aux of Tag, Digest
+ * and Size for each tag. */
+int image_push(ImageStore *store, const char *name, const RegistryAuth *auth,
+               const RegistryOptions *options, ImageProgressFn progress, void *data, Error *err);
+/* Asks the registry of that host ("docker.io", "127.0.0.1:5000") whether it takes the credentials.
+ * *ret_token: an identity token in place of the password, or NULL; the caller's. */
+int image_registry_login(ImageStore *store, const char *registry, const RegistryAuth *auth,
+                         const RegistryOptions *options, char **ret_token, Error *err);
+/* What a registry says about a name, as GET /distribution/{name}/json answers. */
+int image_distribution(ImageStore *store, const char *name, const RegistryAuth *auth,
+                       const RegistryOptions *options, Buf *json, Error *err);
+/* Searches the registry that the term names ("127.0.0.1:5000/word"), or Docker Hub. limit: of
+ * results, 0 for the registry's own. *ret: the registry's "results", an array; the caller's. */
+int image_search(ImageStore *store, const char *term, int limit, const RegistryAuth *auth,
+                 const RegistryOptions *options, json_object **ret, Error *err);
 
 /* Reads an archive from fd: docker-archive of both ages, OCI archive; plain, gzip or zstd. Appends
  * "Loaded image: name" or "Loaded image ID: sha256:…" lines to *loaded. */
@@ -105,13 +129,14 @@ int image_release(ImageStore *store, const char *holder, Error *err);
 
 /* ---- making images of directories: make.c ---- */
 /* The directory `name` below from_fd, which holds "fs" in overlayfs's form, becomes the layer upon
- * parent_chain (NULL: the first): packed into a blob (stored plain), moved to its snapshot's place,
- * recorded, and held for `holder` (as image_hold does for an image: several layers may have one
- * holder; NULL: nobody's, gone with the next collection unless an image is made of it). Where the
- * store has such a layer already, the directory is removed in its place. epoch: see PackOptions;
- * the snapshot keeps its times. Durable when it returns if `durable`, else with the next durable
- * call (of this one and image_make) or when the store is closed; a layer that is not when the
- * daemon dies is gone. *ret_size: bytes of the regular files. */
+ * parent_chain (NULL: the first): packed for its digest (its blob is made when somebody saves or
+ * pushes it), moved to its snapshot's place, recorded, and held for `holder` (as image_hold does
+ * for an image: several layers may have one holder; NULL: nobody's, gone with the next collection
+ * unless an image is made of it). Where the store has such a layer already, the directory is
+ * removed in its place. epoch: see PackOptions; the snapshot keeps its times. Durable when it
+ * returns if `durable`, else with the next durable call (of this one and image_make) or when the
+ * store is closed; a layer that is not when the daemon dies is gone. *ret_size: bytes of the
+ * regular files. */
 typedef struct LayerAdd {
         int from_fd;
         const char *name, *parent_chain, *holder;

@@ -1,21 +1,18 @@
-/* job-fetch.c: the job that talks to a registry: a "start" message, then one "get" after the other;
- * each brings a file to write to, and perhaps a pipe that receives the same bytes. See job.h,
- * registry.h. */
+/* job-fetch.c: the job that talks to a registry: a "start" message, then one request after the
+ * other; a "get" brings a file to write to, and perhaps a pipe that receives the same bytes. The
+ * other requests are job-push.c's. See job.h, registry.h. */
 #include <errno.h>
-#include <poll.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "format/digest.h"
 #include "image/confine.h"
+#include "image/job-push.h"
 #include "image/job.h"
 #include "image/registry.h"
+#include "image/retry.h"
 
-#define ATTEMPTS_MAX 5
-#define RETRY_WAIT_MS 500
-/* A transfer that gets so far before it breaks has made progress: attempts are counted anew. */
-#define PROGRESS_MIN (1 << 20)
-#define RETRY_WAIT_MAX_S 60
 #define REPORT_EVERY (100 * NSEC_PER_MSEC)
 
 typedef struct Fetch {
@@ -84,40 +81,20 @@ static int sink(void *data, const void *bytes, size_t length, Error *err) {
         return 0;
 }
 
-/* True if time passed; false if brigd has gone meanwhile. */
-static bool wait_for(int64_t milliseconds) {
-        struct pollfd socket = { .fd = IMAGE_FD_SOCKET, .events = POLLRDHUP };
-
-        return poll(&socket, 1, (int)MIN(milliseconds, RETRY_WAIT_MAX_S * 1000)) == 0;
-}
-
-static bool may_retry(const HttpGet *get) {
-        return get->transport_failed || get->status == 429 || get->status == 502 ||
-               get->status == 503 || get->status == 504;
-}
-
 /* Tries again where that helps, going on from where it stopped. */
 static int download(Registry *registry, const ImageMessage *request, Fetch *fetch, HttpGet *get,
                     char code[64], Error *err) {
-        int64_t pause = RETRY_WAIT_MS, begun = fetch->received;
+        Retry retry = { .begun = fetch->received };
 
         if (fetch->limit > 0 && fetch->received == fetch->limit)
                 return 0;
-        for (int attempt = 1;; attempt++) {
+        for (;;) {
                 int r;
 
                 get->offset = fetch->received;
                 r = registry_get(registry, request->path, request->accept, get, code, err);
-                if (r < 0 && fetch->received - begun >= PROGRESS_MIN) {
-                        begun = fetch->received;
-                        pause = RETRY_WAIT_MS;
-                        attempt = 1;
-                }
-                if (r == 0 || attempt == ATTEMPTS_MAX || !may_retry(get))
+                if (r == 0 || !retry_may_help(get) || !retry_wait(&retry, get, fetch->received))
                         return r;
-                if (!wait_for(get->retry_after > 0 ? get->retry_after * 1000 : pause))
-                        return r;
-                pause *= 2;
         }
 }
 
@@ -136,19 +113,6 @@ static int report_done(const Registry *registry, const HttpGet *get, Fetch *fetc
         return image_message_send(IMAGE_FD_SOCKET, &message, NULL, 0);
 }
 
-static int report_error(const HttpGet *get, const char *code, const Error *err) {
-        ImageMessage message = {
-                .kind = (char *)"error",
-                .message = (char *)err->message,
-                .error_kind = (int64_t)err->kind,
-                .error_number = err->number,
-                .status = get->status,
-                .code = (char *)code,
-        };
-
-        return image_message_send(IMAGE_FD_SOCKET, &message, NULL, 0);
-}
-
 static int serve_get(Registry *registry, const ImageMessage *request, Fetch *fetch) {
         _cleanup_(http_get_done) HttpGet get = { .sink = sink, .data = fetch };
         char code[64] = "";
@@ -160,7 +124,8 @@ static int serve_get(Registry *registry, const ImageMessage *request, Fetch *fet
         r = take_beginning(fetch, request->current, &err);
         if (r == 0)
                 r = download(registry, request, fetch, &get, code, &err);
-        return r < 0 ? report_error(&get, code, &err) : report_done(registry, &get, fetch);
+        return r < 0 ? push_report_error(get.status, code, &err)
+                     : report_done(registry, &get, fetch);
 }
 
 static int serve(Registry *registry, Error *err) {
@@ -176,10 +141,14 @@ static int serve(Registry *registry, Error *err) {
                 fetch.pipe_fd = fds[1];
                 if (r <= 0)
                         return r;
-                if (!str_equal(request.kind, "get") || count < 1 || !request.path)
+                if (!str_equal(request.kind, "get"))
+                        r = push_serve(registry, &request, fetch.file_fd);
+                else
+                        r = count < 1 || !request.path ? -EINVAL
+                                                       : serve_get(registry, &request, &fetch);
+                if (r == -EINVAL)
                         return error_kind(err, ERROR_INTERNAL, "brig-image was asked for '%s'",
                                           request.kind);
-                r = serve_get(registry, &request, &fetch);
                 if (r < 0)
                         return r;
         }

@@ -9,3 +9,4 @@ int job_tree(Error *err);
 int job_download(Error *err);
 int job_stage(Error *err);
 int job_fetch(Error *err);
+int job_compress(Error *err);

@@ -154,6 +154,10 @@ static int insert(ImageStore *store, const Layer *layer, const LayerPlace *place
                 r = sql_run(store->db, err,
                             "INSERT OR IGNORE INTO holds(holder, chain) VALUES(?,?)", "tt",
                             place->holder, layer->chain);
+        if (r == 0 && place->unkept)
+                r = sql_run(store->db, err,
+                            "INSERT OR IGNORE INTO unkept(chain, epoch) VALUES(?,?)", "ti",
+                            layer->chain, place->epoch);
         if (r == 0 && place->unsynced)
                 r = sql_run(store->db, err, "INSERT OR IGNORE INTO unsynced(chain) VALUES(?)", "t",
                             layer->chain);
@@ -212,8 +216,14 @@ int layer_land(Layer *layer, Unpack *unpack, BlobTemp *temp, Error *err) {
 static int restore(ImageStore *store, const Layer *layer, Error *err) {
         _cleanup_(unpack_done) Unpack unpack = {};
         _cleanup_close_ int blob_fd = -1;
-        int r = blob_open(store, layer->blob, &blob_fd, NULL, err);
+        int r;
 
+        if (!blob_exists(store, layer->blob))
+                return error_kind(err, ERROR_NOT_FOUND,
+                                  "the files of layer %s are lost: build, pull or load the image "
+                                  "again",
+                                  layer->chain);
+        r = blob_open(store, layer->blob, &blob_fd, NULL, err);
         if (r == 0)
                 r = unpack_start(store, blob_fd, -1, &unpack, err);
         if (r == 0)

@@ -86,7 +86,7 @@ TEST(layers_become_an_image) {
         ASSERT_INT(test_count(&test, "tmp"), 0);
         ASSERT_OK(test_store_reopen(&test, &err), &err);
         ASSERT_INT(test_count(&test, "snapshots"), 2);
-        ASSERT_INT(test_count(&test, "blobs/sha256"), 4);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 2); /* of the layers none is kept */
 }
 
 TEST(an_image_without_layers) {
@@ -138,12 +138,12 @@ TEST(a_layer_that_is_there_is_used) {
         ASSERT_OK(add(&test, "one", NULL, true, &again, &err), &err);
         ASSERT_STR(again.chain, first.chain);
         ASSERT_INT(test_count(&test, "tmp"), 0);
-        /* The same files upon another layer: another snapshot, the same blob. */
+        /* The same files upon another layer: another snapshot, the same diff. */
         ASSERT_OK(add(&test, "one", first.chain, true, &other, &err), &err);
         ASSERT_STR(other.diff, first.diff);
         ASSERT(!str_equal(other.chain, first.chain));
         ASSERT_INT(test_count(&test, "snapshots"), 2);
-        ASSERT_INT(test_count(&test, "blobs/sha256"), 1);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 0);
         ASSERT_OK(image_layer_path(test.store, other.chain, &path, &err), &err);
         text = content(&test, path, "one");
         ASSERT_STR(text, "one");
@@ -177,18 +177,42 @@ TEST(a_copied_directory_stays) {
         ASSERT_INT(test_count(&test, "snapshots"), 0);
 }
 
+/* Once somebody has saved or pushed it; a copy (a commit) has its blob from the beginning. */
 TEST(a_lost_layer_is_unpacked_again) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_free_ char *lost = NULL, *path = NULL, *text = NULL;
+        _cleanup_close_ int blob = -1;
+        int64_t size;
         Made one;
         Error err = {};
 
         ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        ASSERT(blob_open(test.store, one.diff, &blob, &size, &err) < 0);
+        ASSERT_OK(layer_blob_open(test.store, one.diff, &blob, &size, &err), &err);
+        ASSERT(size > 512);
         lost = str_format("snapshots/%s", digest_hex(one.chain));
         ASSERT_OK(dir_remove_at(test.fd, lost, &err), &err);
         ASSERT_OK(image_layer_path(test.store, one.chain, &path, &err), &err);
         text = content(&test, path, "one");
         ASSERT_STR(text, "one");
+}
+
+TEST(a_layer_that_is_lost_for_good_says_so) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_free_ char *lost = NULL, *path = NULL;
+        _cleanup_close_ int blob = -1;
+        Made one;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        lost = str_format("snapshots/%s/fs/etc/one", digest_hex(one.chain));
+        ASSERT_OK(dir_remove_at(test.fd, lost, &err), &err);
+        ASSERT(layer_blob_open(test.store, one.diff, &blob, NULL, &err) < 0);
+        ASSERT(strstr(err.message, "are not those that it was made of"));
+        *strstr(lost, "/fs") = '\0';
+        ASSERT_OK(dir_remove_at(test.fd, lost, &err), &err);
+        ASSERT(image_layer_path(test.store, one.chain, &path, &err) < 0);
+        ASSERT(strstr(err.message, "build, pull or load the image again"));
 }
 
 TEST(holders_keep_layers) {
@@ -255,7 +279,7 @@ TEST(wrong_layers_are_refused) {
         strv_drop(chains, two.chain);
         ASSERT(make(&test, chains, &id, &err) < 0);
         ASSERT_INT(err.kind, ERROR_NOT_FOUND);
-        ASSERT_INT(test_count(&test, "blobs/sha256"), 2);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 0);
 }
 
 TEST(another_mount_is_refused) {
@@ -315,7 +339,6 @@ TEST(what_is_not_durable_goes) {
         ASSERT_OK(add(&test, "two", one.chain, false, &two, &err), &err);
         ASSERT_OK(open_after_death(&test, &err), &err);
         ASSERT_INT(test_count(&test, "snapshots"), 1);
-        ASSERT_INT(test_count(&test, "blobs/sha256"), 1);
 }
 
 TEST(a_durable_layer_makes_its_parents_durable) {

@@ -24,8 +24,8 @@ static int open_files(const LayerAdd *add, int *ret_fd, Error *err) {
         return 0;
 }
 
-/* Sets all of the layer but its media type; the packed archive is in temp. */
-static int pack(const LayerAdd *add, int fd, const BlobTemp *temp, Layer *layer, Error *err) {
+/* Sets all of the layer but its media type; out_fd (-1: none) gets the archive. */
+static int pack(const LayerAdd *add, int fd, int out_fd, Layer *layer, Error *err) {
         const PackOptions options = {
                 .overlay = true,
                 .epoch = add->epoch,
@@ -33,7 +33,7 @@ static int pack(const LayerAdd *add, int fd, const BlobTemp *temp, Layer *layer,
                 .data = add->data,
                 .files = &layer->size,
         };
-        int r = pack_directory(fd, temp->fd, &options, layer->diff, &layer->blob_size, err);
+        int r = pack_directory(fd, out_fd, &options, layer->diff, &layer->blob_size, err);
 
         if (r < 0)
                 return error_prefix(err, "pack a layer");
@@ -45,17 +45,20 @@ static int pack(const LayerAdd *add, int fd, const BlobTemp *temp, Layer *layer,
 }
 
 /* The claim is the caller's. */
+/* temp NULL: the blob is not kept. */
 static int place(ImageStore *store, const LayerAdd *add, Layer *layer, BlobTemp *temp, Error *err) {
         const LayerPlace where = {
                 .from_fd = add->from_fd,
                 .name = add->name,
                 .holder = add->holder,
                 .unsynced = !add->durable,
+                .unkept = !temp,
+                .epoch = add->epoch,
         };
 
         str_replace(&layer->media_type, MEDIA_OCI_LAYER);
-        return layer_place(store, layer, &where, blob_exists(store, layer->blob) ? NULL : temp,
-                           err);
+        return layer_place(store, layer, &where,
+                           temp && !blob_exists(store, layer->blob) ? temp : NULL, err);
 }
 
 /* The store has it: nobody needs the directory. */
@@ -86,7 +89,6 @@ static int check_parent(ImageStore *store, const LayerAdd *add, PinSet *pins, Er
 int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], char ret_chain[],
                     int64_t *ret_size, Error *err) {
         _cleanup_(pins_donep) PinSet pins = { .store = store };
-        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
         _cleanup_(layer_done) Layer layer = {};
         _cleanup_close_ int fd = -1;
         bool present;
@@ -95,9 +97,7 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
         if (r == 0)
                 r = open_files(add, &fd, err);
         if (r == 0)
-                r = blob_temp_new(store, &temp, err);
-        if (r == 0)
-                r = pack(add, fd, &temp, &layer, err);
+                r = pack(add, fd, -1, &layer, err);
         if (r < 0)
                 return r;
         pins_add(&pins, layer.blob);
@@ -105,7 +105,7 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
         if (r == 0 && present) {
                 r = use_present(store, add, layer.chain, err);
         } else if (r == 0) {
-                r = place(store, add, &layer, &temp, err);
+                r = place(store, add, &layer, NULL, err);
                 layer_give_up(store, layer.chain);
                 if (r == 0 && add->durable)
                         r = store_settle(store, err); /* its parents may not be durable */
@@ -157,7 +157,7 @@ int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char re
         if (r == 0)
                 r = blob_temp_new(store, &temp, err);
         if (r == 0)
-                r = pack(add, dir_fd, &temp, &layer, err);
+                r = pack(add, dir_fd, temp.fd, &layer, err);
         if (r < 0)
                 return r;
         pins_add(&pins, layer.blob);

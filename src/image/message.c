@@ -37,6 +37,11 @@ static const JsonField message_fields[] = {
         ROW("authorization", JSON_STRING, authorization),
         ROW("path", JSON_STRING, path),
         ROW("accept", JSON_STRINGS, accept),
+        ROW("scopes", JSON_STRINGS, scopes),
+        ROW("offline", JSON_BOOL, offline),
+        ROW("sources", JSON_STRINGS, sources),
+        ROW("outcome", JSON_STRING, outcome),
+        ROW("source", JSON_STRING, source),
         ROW("status", JSON_INT, status),
         ROW("code", JSON_STRING, code),
 };

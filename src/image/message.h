@@ -10,15 +10,16 @@
 
 /* Where a job of brig-image finds its descriptors. */
 enum {
-        IMAGE_FD_INPUT = 0,  /* unpack, tree, stage: the stream */
+        IMAGE_FD_INPUT = 0,  /* unpack, tree, stage, compress: the stream */
         IMAGE_FD_SOCKET = 3, /* every job: reports, and requests for fetch */
         IMAGE_FD_TARGET = 4, /* unpack: the layer's directory; tree, stage: where files go;
-                                download: the file */
+                                download, compress: the file that is written */
         IMAGE_FD_COPY = 5,   /* unpack: the plain stream is written here too, if it is open */
 };
 
 typedef struct ImageMessage {
-        char *kind; /* reports: "progress", "entry", "done", "error"; requests: "start", "get" */
+        char *kind; /* reports: "progress", "entry", "done", "error"; requests: "start", "get",
+                       "blob", "manifest", "check", "search" */
         bool devices, detect;   /* start of tree: TreeUnpack */
         int64_t current, total; /* progress: bytes; get: current of them are in the file already */
         char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link;
@@ -38,9 +39,21 @@ typedef struct ImageMessage {
         char *endpoint, *authorization; /* what one session found out, for the next: URL, header */
         char *path; /* "manifests/latest", "blobs/sha256:…"; start of download: the URL */
         char **accept;
+        /* pushing */
+        char **scopes;  /* start: what a token shall allow, "repository:x:pull,push" */
+        bool offline;   /* start: a token that stands for the password is wanted */
+        char **sources; /* blob: repositories of the registry that have it */
+        char *outcome;  /* done of blob: PUSH_EXISTS and the like */
+        char *source;   /* the repository that it was mounted from; of a compression: the digest of
+                           the plain stream */
         int64_t status; /* error of a fetch: the HTTP status, 0 if there was none */
         char *code;     /* error of a fetch: the registry's code, "MANIFEST_UNKNOWN" */
 } ImageMessage;
+
+#define PUSH_EXISTS "exists"
+#define PUSH_MOUNTED "mounted"
+#define PUSH_UPLOADED "uploaded"
+#define PUSH_ABSENT "absent" /* and no file to upload came with the question */
 
 void image_message_done(ImageMessage *message);
 

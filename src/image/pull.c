@@ -5,11 +5,10 @@
 #include <poll.h>
 
 #include "base/fd.h"
-#include "image/assembly.h"
-#include "image/session.h"
+#include "image/crew.h"
+#include "image/origin.h"
 #include "sql/sql.h"
 
-#define PARALLEL_MAX 3
 #define PIPE_SIZE (1 << 20)
 #define IDLE_MS 1000
 
@@ -22,11 +21,6 @@ typedef struct Pull {
         bool platform_given;
         Document document;         /* the manifest */
         char top[DIGEST_TEXT_MAX]; /* what the name stands for: the index, or the manifest */
-
-        pthread_mutex_t lock; /* guards what follows */
-        size_t next_layer;
-        Error failure; /* the first worker's */
-        bool failed;
 } Pull;
 
 static char *const manifest_types[] = {
@@ -43,7 +37,6 @@ static void pull_done(Pull *pull) {
         free(pull->familiar);
         platform_done(&pull->platform);
         document_done(&pull->document);
-        (void)pthread_mutex_destroy(&pull->lock);
 }
 
 static const Descriptor *layer_descriptor(const Pull *pull, size_t position) {
@@ -79,49 +72,20 @@ static int word_error(const Pull *pull, const Session *session, Error *err) {
         return err->number ? -err->number : error_number_of(err->kind);
 }
 
-static int receive_document(Session *session, char digest[DIGEST_TEXT_MAX], char **media_type,
-                            Error *err) {
-        int r;
-
-        do {
-                _cleanup_(image_message_done) ImageMessage message = {};
-
-                r = session_step(session, &message, err);
-                if (r > 0) {
-                        memcpy(digest, message.digest, DIGEST_TEXT_MAX);
-                        *media_type = TAKE_PTR(message.media_type);
-                }
-        } while (r == 0);
-        return r < 0 ? r : 0;
-}
-
 /* Fetches a small document into *text. wanted: the digest that it must have, or NULL. */
 static int fetch_document(Pull *pull, Session *session, const char *path, const char *wanted,
                           Buf *text, char digest[DIGEST_TEXT_MAX], char **media_type, Error *err) {
-        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
-        int r = blob_temp_new(pull->assembly.store, &temp, err);
+        int r = session_document(session, pull->assembly.store, path,
+                                 str_after(path, "manifests/") ? manifest_types : NULL,
+                                 DOCUMENT_MAX, text, digest, media_type, err);
 
-        if (r == 0)
-                r = session_ask(session, path,
-                                str_after(path, "manifests/") ? manifest_types : NULL, DOCUMENT_MAX,
-                                0, temp.fd, -1, err);
-        if (r == 0)
-                r = receive_document(session, digest, media_type, err);
         if (r < 0)
                 return word_error(pull, session, err);
-        if (wanted && !str_equal(wanted, digest))
-                return error_kind(err, ERROR_INVALID,
-                                  "the registry sent %s for %s: refused, its digest is wrong",
-                                  digest, wanted);
-        if (lseek(temp.fd, 0, SEEK_SET) < 0)
-                return error_set(err, errno, "read the document");
-        r = fd_read_all(temp.fd, DOCUMENT_MAX, text);
-        if (r < 0)
-                return error_set(err, -r, "read the document");
-        digest_of(text->data, text->length, digest);
         return !wanted || str_equal(wanted, digest)
                        ? 0
-                       : error_kind(err, ERROR_INTERNAL, "the document changed");
+                       : error_kind(err, ERROR_INVALID,
+                                    "the registry sent %s for %s: refused, its digest is wrong",
+                                    digest, wanted);
 }
 
 static int fetch_manifest(Pull *pull, Session *session, const char *name, const char *wanted,
@@ -412,7 +376,8 @@ static int make_layer(LayerJob *job, Layer *layer, Error *err) {
         return r;
 }
 
-static int pull_layer(Pull *pull, Session *session, size_t position, Error *err) {
+static int pull_layer(void *data, Session *session, size_t position, Error *err) {
+        Pull *pull = data;
         _cleanup_(layer_job_done) LayerJob job = {
                 .pull = pull,
                 .session = session,
@@ -439,60 +404,6 @@ static int pull_layer(Pull *pull, Session *session, size_t position, Error *err)
 
 /* ---- all layers ---- */
 
-/* The next layer's position, or -1: there is none, or a worker failed. */
-static ssize_t take_layer(Pull *pull) {
-        ssize_t position = -1;
-
-        (void)pthread_mutex_lock(&pull->lock);
-        if (!pull->failed && pull->next_layer < pull->document.manifest.layers.count)
-                position = (ssize_t)pull->next_layer++;
-        (void)pthread_mutex_unlock(&pull->lock);
-        return position;
-}
-
-static void fail(Pull *pull, const Error *err) {
-        (void)pthread_mutex_lock(&pull->lock);
-        if (!pull->failed)
-                pull->failure = *err;
-        pull->failed = true;
-        (void)pthread_mutex_unlock(&pull->lock);
-        /* The other workers see it at their next report. */
-        (void)pthread_mutex_lock(&pull->assembly.lock);
-        if (pull->assembly.cancelled == 0)
-                pull->assembly.cancelled = -ECANCELED;
-        (void)pthread_mutex_unlock(&pull->assembly.lock);
-}
-
-static void work(Pull *pull, Session *session) {
-        ssize_t position;
-
-        while ((position = take_layer(pull)) >= 0) {
-                Error err = {};
-
-                if (pull_layer(pull, session, (size_t)position, &err) < 0)
-                        fail(pull, &err);
-        }
-}
-
-typedef struct Worker {
-        Pull *pull;
-        const Session *known;
-        pthread_t thread;
-        bool started;
-} Worker;
-
-static void *run_worker(void *data) {
-        Worker *worker = data;
-        _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
-        Error err = {};
-
-        if (session_start(&worker->pull->options, worker->known, &session, &err) < 0)
-                fail(worker->pull, &err);
-        else
-                work(worker->pull, &session);
-        return NULL;
-}
-
 static int announce_layers(Pull *pull, size_t count, Error *err) {
         for (size_t i = 0; i < count; i++) {
                 char id[13];
@@ -500,7 +411,7 @@ static int announce_layers(Pull *pull, size_t count, Error *err) {
 
                 short_digest(layer_descriptor(pull, i)->digest, id);
                 r = assembly_report(&pull->assembly, id, "Pulling fs layer", 0, 0, err);
-                if (r == 0 && i >= PARALLEL_MAX)
+                if (r == 0 && i >= CREW_MAX)
                         r = assembly_report(&pull->assembly, id, "Waiting", 0, 0, err);
                 if (r < 0)
                         return r;
@@ -509,33 +420,14 @@ static int announce_layers(Pull *pull, size_t count, Error *err) {
 }
 
 static int pull_layers(Pull *pull, Session *session, Error *err) {
-        size_t count = pull->document.manifest.layers.count,
-               helpers = MIN(count, (size_t)PARALLEL_MAX);
-        Worker workers[PARALLEL_MAX] = {};
-        /* The others' start must not race with what the first session learns. */
-        _cleanup_free_ char *endpoint = str_copy(session->endpoint),
-                            *authorization = str_copy(session->authorization);
-        const Session known = { .endpoint = endpoint, .authorization = authorization };
-        int r = announce_layers(pull, count, err);
+        const Crew crew = { .assembly = &pull->assembly,
+                            .options = &pull->options,
+                            .count = pull->document.manifest.layers.count,
+                            .work = pull_layer,
+                            .data = pull };
+        int r = announce_layers(pull, crew.count, err);
 
-        for (size_t i = 1; r == 0 && i < helpers; i++) {
-                workers[i] = (Worker){ .pull = pull, .known = &known };
-                /* Fewer threads pull the same layers. */
-                workers[i].started =
-                        pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0;
-        }
-        if (r == 0)
-                work(pull, session);
-        for (size_t i = 1; i < helpers; i++)
-                if (workers[i].started)
-                        (void)pthread_join(workers[i].thread, NULL);
-        if (r == 0 && pull->failed) {
-                if (err)
-                        *err = pull->failure;
-                return pull->failure.number ? -pull->failure.number
-                                            : error_number_of(pull->failure.kind);
-        }
-        return r;
+        return r < 0 ? r : crew_run(&crew, session, err);
 }
 
 /* ---- the whole ---- */
@@ -569,6 +461,15 @@ static void set_names(Pull *pull) {
         strv_format(&pull->assembly.record.names, "%s@%s", repository, pull->top);
 }
 
+/* A push to another repository of the registry has them mounted from this one. */
+static int remember_origin(Pull *pull, Error *err) {
+        _cleanup_strv_ char **blobs = NULL;
+
+        for (size_t i = 0; i < pull->document.manifest.layers.count; i++)
+                strv_add(&blobs, layer_descriptor(pull, i)->digest);
+        return origins_record(pull->assembly.store, &pull->reference, blobs, err);
+}
+
 static int finish(Pull *pull, bool named, Error *err) {
         _cleanup_free_ char *digest = str_format("Digest: %s", pull->top);
         _cleanup_free_ char *status = str_format(
@@ -578,6 +479,8 @@ static int finish(Pull *pull, bool named, Error *err) {
 
         if (r == 0)
                 r = assembly_commit(&pull->assembly, err);
+        if (r == 0)
+                r = remember_origin(pull, err);
         return r < 0 ? r : assembly_report(&pull->assembly, NULL, status, 0, 0, err);
 }
 
@@ -615,11 +518,13 @@ static int prepare(Pull *pull, const char *name, const char *platform, Error *er
 int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
                Error *err) {
-        _cleanup_(pull_done) Pull pull = { .lock = PTHREAD_MUTEX_INITIALIZER };
+        _cleanup_(pull_done) Pull pull = {};
         int r;
 
         assembly_init(&pull.assembly, store, progress, data);
-        pull.options = (SessionOptions){ store, &pull.reference, auth, options };
+        pull.options = (SessionOptions){
+                .store = store, .reference = &pull.reference, .auth = auth, .options = options
+        };
         r = prepare(&pull, name, platform, err);
         if (r == 0)
                 r = run(&pull, err);

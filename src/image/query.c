@@ -229,6 +229,39 @@ int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err) {
         return 0;
 }
 
+int image_layers_size(ImageStore *store, int64_t *ret, Error *err) {
+        STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err, "SELECT sum(size) FROM layers", "");
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r < 0)
+                return r;
+        *ret = sqlite3_column_int64(statement, 0); /* NULL, where there is none, is 0 */
+        return 0;
+}
+
+int image_layer_size(ImageStore *store, const char *chain, int64_t *ret, bool *ret_image,
+                     Error *err) {
+        STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        int r = sql_prepare(store->db, &statement, err,
+                            "SELECT size, EXISTS(SELECT 1 FROM image_layers WHERE chain=?1) FROM "
+                            "layers WHERE chain=?1",
+                            "t", chain);
+
+        if (r == 0)
+                r = sql_step(statement, err);
+        if (r == 0)
+                return error_kind(err, ERROR_NOT_FOUND, "No such layer: %s", chain);
+        if (r < 0)
+                return r;
+        *ret = sqlite3_column_int64(statement, 0);
+        *ret_image = sqlite3_column_int64(statement, 1) != 0;
+        return 0;
+}
+
 /* ---- tags ---- */
 
 int image_target_name(const char *target, char **ret, Error *err) {

@@ -17,7 +17,10 @@ struct Registry {
         Endpoint *endpoints;
         size_t endpoint_count, current;
         char *authorization; /* the header's value */
+        char *refresh_token; /* where offline is set and the realm gave one */
         char *ca_file;
+        char **scopes; /* NULL: what the challenge says, or pulling */
+        bool offline;  /* ask for a token that stands for the password */
 };
 
 static void challenge_donep(Challenge *challenge) {
@@ -86,18 +89,32 @@ static char *escape(Registry *registry, const char *text) {
         return str_copy(escaped ? escaped : "");
 }
 
-/* service and scope as a query's or a form's parameters. */
+static void add_scope(Registry *registry, Buf *parameters, const char *scope) {
+        _cleanup_free_ char *escaped = escape(registry, scope);
+
+        buf_format(parameters, "%sscope=%s", parameters->length > 0 ? "&" : "", escaped);
+}
+
+/* service and scopes as a query's or a form's parameters. Where the session has scopes of its own,
+ * what this one answer asks for is not all that is needed. */
 static char *token_parameters(Registry *registry, const Challenge *challenge) {
-        _cleanup_free_ char *wanted = str_format(TOKEN_SCOPE, registry->repository), *scope = NULL,
+        _cleanup_free_ char *wanted = str_format(TOKEN_SCOPE, registry->repository),
                             *service = NULL;
         Buf parameters = {};
 
-        scope = escape(registry, challenge->scope ? challenge->scope : wanted);
         if (challenge->service) {
                 service = escape(registry, challenge->service);
-                buf_format(&parameters, "service=%s&", service);
+                buf_format(&parameters, "service=%s", service);
         }
-        buf_format(&parameters, "scope=%s", scope);
+        for (size_t i = 0; registry->scopes && registry->scopes[i]; i++)
+                add_scope(registry, &parameters, registry->scopes[i]);
+        if (challenge->scope && !strv_has(registry->scopes, challenge->scope))
+                add_scope(registry, &parameters, challenge->scope);
+        else if (!challenge->scope && !registry->scopes && registry->repository[0])
+                add_scope(registry, &parameters, wanted);
+        if (registry->offline)
+                buf_format(&parameters, "%soffline_token=true&client_id=brig",
+                           parameters.length > 0 ? "&" : "");
         return buf_take(&parameters);
 }
 
@@ -130,6 +147,8 @@ static int read_token(Registry *registry, const HttpGet *get, Error *err) {
                                   get->url);
         free(registry->authorization);
         registry->authorization = str_format("Bearer %s", token);
+        if (registry->offline)
+                str_replace(&registry->refresh_token, json_member_string(object, "refresh_token"));
         return 0;
 }
 
@@ -171,8 +190,8 @@ static int use_password(Registry *registry, const HttpGet *get, Error *err) {
         const unsigned char *text = (const unsigned char *)registry->user_password;
 
         if (!text || endpoint_of(registry)->mirror)
-                return error_kind(err, ERROR_UNAUTHORIZED, "Get \"%s\": no basic auth credentials",
-                                  get->url);
+                return error_kind(err, ERROR_UNAUTHORIZED, "%s \"%s\": no basic auth credentials",
+                                  str_equal(get->method, "HEAD") ? "Head" : "Get", get->url);
         length = strlen(registry->user_password);
         encoded = alloc_zero(1, (length + 2) / 3 * 4 + 1);
         for (size_t i = 0; i < length; i += 3) {
@@ -209,13 +228,21 @@ static int authenticate(Registry *registry, const HttpGet *get, Error *err) {
 
 /* ---- requests ---- */
 
+/* The scheme, host and port of the registry's endpoint are the URL's. */
+static bool is_own(const Registry *registry, const char *url) {
+        const char *rest = str_after(url, registry_endpoint(registry));
+
+        return rest && (*rest == '/' || *rest == '?' || !*rest);
+}
+
 static int send_once(Registry *registry, const char *url, char *const *accept, HttpGet *get,
                      Error *err) {
-        _cleanup_strv_ char **headers = NULL;
+        char *const *more = get->headers;
+        _cleanup_strv_ char **headers = strv_copy(more);
 
         for (size_t i = 0; accept && accept[i]; i++)
                 strv_format(&headers, "Accept: %s", accept[i]);
-        if (registry->authorization)
+        if (registry->authorization && is_own(registry, url))
                 strv_format(&headers, "Authorization: %s", registry->authorization);
         get->url = url;
         get->headers = headers;
@@ -224,7 +251,7 @@ static int send_once(Registry *registry, const char *url, char *const *accept, H
         {
                 int r = http_get(registry->curl, get, err);
 
-                get->headers = NULL;
+                get->headers = more;
                 return r;
         }
 }
@@ -234,7 +261,7 @@ static int send_request(Registry *registry, const char *url, char *const *accept
                         Error *err) {
         int r = send_once(registry, url, accept, get, err);
 
-        if (r < 0 || get->status != 401)
+        if (r < 0 || get->status != 401 || !is_own(registry, url))
                 return r;
         r = authenticate(registry, get, err);
         return r < 0 ? r : send_once(registry, url, accept, get, err);
@@ -258,6 +285,76 @@ int registry_get(Registry *registry, const char *path, char *const *accept, Http
                 free(registry->authorization);
                 registry->authorization = NULL;
         }
+}
+
+int registry_answer_error(const HttpGet *get, char ret_code[64], Error *err) {
+        return answer_failed(get, ret_code, err);
+}
+
+int registry_send(Registry *registry, const char *path, HttpGet *get, Error *err) {
+        _cleanup_free_ char *url = strstr(path, "://")
+                                           ? str_copy(path)
+                                           : str_format("%s/v2/%s/%s", registry_endpoint(registry),
+                                                        registry->repository, path);
+        int r = send_request(registry, url, NULL, get, err);
+
+        /* Words for the answer may need it: the path, which outlives the request. */
+        get->url = path;
+        return r;
+}
+
+static void url_freep(CURLU **url) {
+        curl_url_cleanup(*url);
+}
+
+int registry_location(const Registry *registry, const HttpGet *get, char **ret, Error *err) {
+        _cleanup_(url_freep) CURLU *url = curl_url();
+        _cleanup_(curl_freep) char *text = NULL;
+
+        if (!url || !get->location ||
+            curl_url_set(url, CURLUPART_URL, registry_endpoint(registry), 0) != CURLUE_OK ||
+            curl_url_set(url, CURLUPART_URL, get->location, 0) != CURLUE_OK ||
+            curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "registry %s gave no place to upload to (Location: '%.200s')",
+                                  registry->name, get->location ? get->location : "");
+        if (str_after(registry_endpoint(registry), "https://") && !str_after(text, "https://"))
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "registry %s wants the upload at '%.200s': refused, it is not "
+                                  "https",
+                                  registry->name, text);
+        *ret = str_copy(text);
+        return 0;
+}
+
+int registry_get_root(Registry *registry, const char *path, HttpGet *get, char ret_code[64],
+                      Error *err) {
+        _cleanup_free_ char *url = str_format("%s/%s", registry_endpoint(registry), path);
+        int r = send_request(registry, url, NULL, get, err);
+
+        ret_code[0] = '\0';
+        if (r == 0 && get->status >= 400)
+                r = answer_failed(get, ret_code, err);
+        get->url = NULL;
+        return r;
+}
+
+int registry_check(Registry *registry, char **ret_token, Error *err) {
+        _cleanup_free_ char *url = str_format("%s/v2/", registry_endpoint(registry));
+        _cleanup_(http_get_done) HttpGet get = {};
+        int r = send_request(registry, url, NULL, &get, err);
+
+        if (r < 0)
+                return r;
+        if (get.status != 200)
+                return error_kind(err, get.status == 401 ? ERROR_UNAUTHORIZED : ERROR_UNAVAILABLE,
+                                  "login attempt to %s failed with status: %ld %s", url, get.status,
+                                  get.status == 401   ? "Unauthorized"
+                                  : get.status == 403 ? "Forbidden"
+                                  : get.status == 404 ? "Not Found"
+                                                      : "");
+        *ret_token = str_copy(registry->refresh_token);
+        return 0;
 }
 
 /* ---- opening ---- */
@@ -336,6 +433,8 @@ int registry_open(const ImageMessage *request, Registry **ret, Error *err) {
                 registry->user_password = str_format("%s:%s", request->username,
                                                      request->password ? request->password : "");
         registry->ca_file = find_authority(registry->name);
+        registry->scopes = strv_copy(request->scopes);
+        registry->offline = request->offline;
         registry->endpoints = endpoints_of(registry->name, request->insecure, request->mirrors,
                                            &registry->endpoint_count);
         if (!str_empty(request->registry_token))
@@ -363,7 +462,9 @@ Registry *registry_free(Registry *registry) {
         free(registry->user_password);
         free(registry->identity_token);
         free(registry->authorization);
+        free(registry->refresh_token);
         free(registry->ca_file);
+        registry->scopes = strv_free(registry->scopes);
         free(registry);
         return NULL;
 }

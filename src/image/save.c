@@ -253,7 +253,7 @@ static int write_layer(Saver *saver, const Descriptor *layer, int64_t time, Erro
         if (!first_time(saver, layer->digest))
                 return 0;
         blob_name(layer->digest, name);
-        r = blob_open(saver->store, layer->digest, &fd, &size, err);
+        r = layer_blob_open(saver->store, layer->digest, &fd, &size, err);
         return r < 0 ? r : tar_put_file(saver->fd, name, fd, size, time, err);
 }
 

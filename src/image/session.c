@@ -2,6 +2,9 @@
 #include "image/session.h"
 
 #include <errno.h>
+#include <unistd.h>
+
+#include "base/fd.h"
 
 int session_start(const SessionOptions *options, const Session *known, Session *ret, Error *err) {
         Session session = { .helper = { .socket = -1 } };
@@ -15,7 +18,10 @@ int session_start(const SessionOptions *options, const Session *known, Session *
                 .identity_token = auth->identity_token,
                 .registry_token = auth->registry_token,
                 .insecure = options->options ? options->options->insecure : NULL,
-                .mirrors = options->options ? options->options->mirrors : NULL,
+                .mirrors =
+                        options->options && !options->no_mirrors ? options->options->mirrors : NULL,
+                .scopes = (char **)options->scopes,
+                .offline = options->offline,
                 .endpoint = known ? known->endpoint : NULL,
                 .authorization = known ? known->authorization : NULL,
         };
@@ -56,6 +62,12 @@ int session_ask(Session *session, const char *path, char *const *accept, int64_t
         return r < 0 && r != -EPIPE ? error_set(err, -r, "ask brig-image") : 0;
 }
 
+int session_request(Session *session, const ImageMessage *request, int file_fd, Error *err) {
+        int r = image_message_send(session->helper.socket, request, &file_fd, file_fd < 0 ? 0 : 1);
+
+        return r < 0 && r != -EPIPE ? error_set(err, -r, "ask brig-image") : 0;
+}
+
 int session_step(Session *session, ImageMessage *ret, Error *err) {
         ImageMessage message = {};
         int r = image_message_receive(session->helper.socket, &message, NULL, 0, NULL, err);
@@ -82,4 +94,43 @@ int session_step(Session *session, ImageMessage *ret, Error *err) {
         r = str_equal(message.kind, "done");
         *ret = message;
         return r;
+}
+
+static int receive_document(Session *session, char digest[DIGEST_TEXT_MAX], char **media_type,
+                            Error *err) {
+        int r;
+
+        do {
+                _cleanup_(image_message_done) ImageMessage message = {};
+
+                r = session_step(session, &message, err);
+                if (r > 0) {
+                        memcpy(digest, message.digest, DIGEST_TEXT_MAX);
+                        *media_type = TAKE_PTR(message.media_type);
+                }
+        } while (r == 0);
+        return r < 0 ? r : 0;
+}
+
+int session_document(Session *session, ImageStore *store, const char *path, char *const *accept,
+                     int64_t limit, Buf *text, char digest[DIGEST_TEXT_MAX], char **media_type,
+                     Error *err) {
+        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
+        char sent[DIGEST_TEXT_MAX];
+        int r = blob_temp_new(store, &temp, err);
+
+        if (r == 0)
+                r = session_ask(session, path, accept, limit, 0, temp.fd, -1, err);
+        if (r == 0)
+                r = receive_document(session, sent, media_type, err);
+        if (r < 0)
+                return r;
+        if (lseek(temp.fd, 0, SEEK_SET) < 0)
+                return error_set(err, errno, "read the document");
+        r = fd_read_all(temp.fd, (size_t)limit, text);
+        if (r < 0)
+                return error_set(err, -r, "read the document");
+        digest_of(text->data ? text->data : "", text->length, digest);
+        return str_equal(sent, digest) ? 0
+                                       : error_kind(err, ERROR_INTERNAL, "the document changed");
 }

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "image/origin.h"
 #include "sql/sql.h"
 
 static const char schema[] =
@@ -32,7 +33,14 @@ static const char schema[] =
         " PRIMARY KEY(holder, chain));"
         "CREATE INDEX IF NOT EXISTS holds_chain ON holds(chain);"
         "CREATE TABLE IF NOT EXISTS unsynced(chain TEXT PRIMARY KEY REFERENCES layers(chain) ON "
-        "DELETE CASCADE);";
+        "DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS unkept(chain TEXT PRIMARY KEY REFERENCES layers(chain) ON "
+        "DELETE CASCADE, epoch INTEGER NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS origins(blob TEXT NOT NULL, registry TEXT NOT NULL, repository "
+        "TEXT NOT NULL,"
+        " PRIMARY KEY(blob, registry, repository));"
+        "CREATE TABLE IF NOT EXISTS packed(plain TEXT PRIMARY KEY, digest TEXT NOT NULL, size "
+        "INTEGER NOT NULL);";
 
 typedef struct Pin {
         unsigned users;
@@ -187,6 +195,8 @@ static int reconcile(ImageStore *store, Error *err) {
                 r = store_drop_unsynced(store, err);
         if (r == 0)
                 r = store_set_aside(store, err);
+        if (r == 0)
+                r = origins_expire(store, err);
         if (r == 0)
                 r = each_entry(store->partial_fd, blob_partial_expire, store, err);
         if (r == 0)

@@ -115,10 +115,15 @@ typedef struct LayerPlace {
         const char *name;   /* below from_fd: the directory that holds "fs" */
         const char *holder; /* or NULL */
         bool unsynced;      /* nothing is made durable; see store_settle */
+        bool unkept;        /* its blob is not there: layer_blob_open makes it, with this epoch */
+        int64_t epoch;
 } LayerPlace;
 /* The moving and recording of layer_land, without the claim. */
 int layer_place(ImageStore *store, const Layer *layer, const LayerPlace *place, BlobTemp *temp,
                 Error *err);
+/* A layer's blob, made of its snapshot where it is not kept; see blob_open. layer-blob.c */
+int layer_blob_open(ImageStore *store, const char *digest, int *ret_fd, int64_t *ret_size,
+                    Error *err);
 /* Unpacks the layer's snapshot from its blob if it is lost. */
 int layer_ensure(ImageStore *store, const char *chain, Error *err);
 

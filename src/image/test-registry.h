@@ -1,5 +1,5 @@
-/* test-registry.h: for pull-test: a registry of a few canned answers on a free port of 127.0.0.1,
- * served by a thread, one connection a request. */
+/* test-registry.h: for pull-test and push-test: a registry of a few canned answers on a free port
+ * of 127.0.0.1, served by a thread, one connection a request. */
 #pragma once
 
 #include <arpa/inet.h>
@@ -11,8 +11,12 @@
 #include "base/str.h"
 
 typedef struct TestRequest {
+        const char *method;
         const char *path;                           /* with the query */
         const char *authorization, *range, *accept; /* or NULL */
+        const char *content_range, *content_type;   /* or NULL */
+        const char *body;
+        size_t body_length; /* less than was announced where body_max of the registry cut it */
 } TestRequest;
 
 typedef struct TestRegistry TestRegistry;
@@ -26,7 +30,10 @@ struct TestRegistry {
         TestAnswerFn answer;
         void *data;
         pthread_mutex_t lock;
-        char **log; /* "GET-path authorization" of each request */
+        char **log;      /* "path authorization" of each request */
+        size_t body_max; /* a request's body is read so far, then the connection breaks; once; 0:
+                            never */
+        bool broke;
 };
 
 static inline void test_answer(Buf *out, const char *status, const char *headers, const void *body,
@@ -45,13 +52,18 @@ static inline char *test_header(char *head, const char *name) {
         return str_copy_n(line + strlen(name), strcspn(line + strlen(name), "\r"));
 }
 
-static inline void test_dispatch(TestRegistry *registry, char *head, Buf *out) {
+static inline void test_dispatch(TestRegistry *registry, char *head, const Buf *body, Buf *out) {
         const char *start = strchrnul(head, '/');
         _cleanup_free_ char *path = str_copy_n(start, strcspn(start, " "));
         _cleanup_free_ char *authorization = test_header(head, "\r\nAuthorization: ");
         _cleanup_free_ char *range = test_header(head, "\r\nRange: ");
         _cleanup_free_ char *accept = test_header(head, "\r\nAccept: ");
-        const TestRequest request = { path, authorization, range, accept };
+        _cleanup_free_ char *method = str_copy_n(head, strcspn(head, " "));
+        _cleanup_free_ char *content_range = test_header(head, "\r\nContent-Range: ");
+        _cleanup_free_ char *content_type = test_header(head, "\r\nContent-Type: ");
+        const TestRequest request = { method,       path,       authorization,
+                                      range,        accept,     content_range,
+                                      content_type, body->data, body->length };
 
         (void)pthread_mutex_lock(&registry->lock);
         strv_format(&registry->log, "%s %s", path, authorization ? authorization : "-");
@@ -59,22 +71,64 @@ static inline void test_dispatch(TestRegistry *registry, char *head, Buf *out) {
         (void)pthread_mutex_unlock(&registry->lock);
 }
 
-static inline void test_serve(TestRegistry *registry, int fd) {
-        _cleanup_buf_ Buf out = {};
-        char head[16384];
+/* The head, NUL-terminated, with what came behind it in body; false: there was none. */
+static inline bool test_read_head(int fd, char *head, size_t size, Buf *body) {
         size_t length = 0;
 
-        while (length < sizeof(head) - 1) {
-                ssize_t n = read(fd, head + length, sizeof(head) - 1 - length);
+        while (length < size - 1) {
+                ssize_t n = read(fd, head + length, size - 1 - length);
+                char *end;
 
                 if (n <= 0)
-                        return;
+                        return false;
                 length += (size_t)n;
                 head[length] = '\0';
-                if (strstr(head, "\r\n\r\n"))
+                end = memmem(head, length, "\r\n\r\n", 4);
+                if (!end)
+                        continue;
+                buf_add(body, end + 4, length - (size_t)(end + 4 - head));
+                end[2] = '\0';
+                return true;
+        }
+        return false;
+}
+
+/* False: the connection shall break. */
+static inline bool test_read_body(TestRegistry *registry, int fd, char *head, Buf *body) {
+        _cleanup_free_ char *text = test_header(head, "\r\nContent-Length: ");
+        int64_t length = 0;
+
+        if (text && str_to_int64(text, &length) < 0)
+                return false;
+        while ((int64_t)body->length < length) {
+                char piece[16384];
+                ssize_t n = read(fd, piece, sizeof(piece));
+
+                if (n <= 0)
+                        break;
+                buf_add(body, piece, (size_t)n);
+                if (registry->body_max > 0 && body->length > registry->body_max)
                         break;
         }
-        test_dispatch(registry, head, &out);
+        if (registry->body_max == 0 || body->length <= registry->body_max)
+                return true;
+        body->length = registry->body_max;
+        registry->body_max = 0;
+        registry->broke = true;
+        return false;
+}
+
+static inline void test_serve(TestRegistry *registry, int fd) {
+        _cleanup_buf_ Buf out = {}, body = {};
+        char head[16384];
+        bool whole;
+
+        if (!test_read_head(fd, head, sizeof(head), &body))
+                return;
+        whole = test_read_body(registry, fd, head, &body);
+        test_dispatch(registry, head, &body, &out);
+        if (!whole)
+                return;
         (void)fd_write_full(fd, out.data, out.length);
         (void)shutdown(fd, SHUT_WR);
         while (read(fd, head, sizeof(head)) > 0)

@@ -1,8 +1,8 @@
 /* unsynced.c: layers whose files are not durable yet, as the steps of a build leave them. See
  * store.h. */
 #include "base/log.h"
-#include "sql/sql.h"
 #include "image/store.h"
+#include "sql/sql.h"
 
 static int list_unsynced(ImageStore *store, char ***ret, Error *err) {
         STORE_LOCKED(store);

@@ -202,7 +202,8 @@ extern const JsonTable volume_create_table;
 typedef struct Filters {
         Map lists; /* key → char ** */
 } Filters;
-int filters_parse(const char *text, Filters *ret, Error *err); /* NULL or "": none */
+int filters_parse(const char *text, Filters *ret, Error *err);          /* NULL or "": none */
+void filters_add(Filters *filters, const char *key, const char *value); /* one more value */
 void filters_done(Filters *filters);
 char *const *filters_get(const Filters *filters, const char *key); /* NULL: no such filter */
 /* invalid "Invalid filter 'x'" if filters has a key that accepted (NULL-terminated) lacks. */

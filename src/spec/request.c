@@ -119,6 +119,13 @@ int filters_parse(const char *text, Filters *ret, Error *err) {
         return 0;
 }
 
+void filters_add(Filters *filters, const char *key, const char *value) {
+        char **list = map_drop(&filters->lists, key);
+
+        strv_add(&list, value);
+        (void)map_put(&filters->lists, key, list);
+}
+
 static void list_free(void *list) {
         strv_free(list);
 }

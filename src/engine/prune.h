@@ -1,0 +1,27 @@
+/* prune.h: what the prunes share: their filters and their answers. Inside engine only. */
+#pragma once
+
+#include "engine/internal.h"
+
+typedef struct PruneFilter {
+        const Filters *filters;
+        int64_t until; /* ns since 1970: what is younger stays; 0: no such filter */
+} PruneFilter;
+/* accepted: the filters that there are beside label and label!, NULL-terminated. */
+int prune_filter_read(const Filters *filters, const char *const *accepted, PruneFilter *ret,
+                      Error *err);
+/* created: ns since 1970. */
+bool prune_filter_passes(const PruneFilter *filter, int64_t created, const Pairs *labels);
+
+typedef struct PruneAnswer {
+        const char *kind;     /* of its event: "container", … */
+        const char *member;   /* "ContainersDeleted" */
+        json_object *deleted; /* an array, NULL while it is empty */
+        int64_t bytes;
+} PruneAnswer;
+/* One more; takes item. */
+void prune_answer_add(PruneAnswer *answer, json_object *item, int64_t bytes);
+/* Emits the event, writes the document and frees what the answer holds. */
+void prune_answer_end(Engine *engine, PruneAnswer *answer, Buf *json);
+/* What could not be removed: silent where it is in use or gone, else logged. */
+void prune_failed(const PruneAnswer *answer, const char *name, const Error *error);

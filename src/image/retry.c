@@ -1,0 +1,33 @@
+/* retry.c: see retry.h. */
+#include "image/retry.h"
+
+#include <poll.h>
+
+#include "image/message.h"
+
+#define RETRY_WAIT_MS 500
+#define RETRY_WAIT_MAX_S 60
+
+bool retry_may_help(const HttpGet *get) {
+        return get->transport_failed || get->status == 429 || get->status == 502 ||
+               get->status == 503 || get->status == 504;
+}
+
+/* True if time passed; false if brigd has gone meanwhile. */
+static bool wait_for(int64_t milliseconds) {
+        struct pollfd socket = { .fd = IMAGE_FD_SOCKET, .events = POLLRDHUP };
+
+        return poll(&socket, 1, (int)MIN(milliseconds, RETRY_WAIT_MAX_S * 1000)) == 0;
+}
+
+bool retry_wait(Retry *retry, const HttpGet *get, int64_t position) {
+        int64_t pause;
+
+        if (position - retry->begun >= PROGRESS_MIN)
+                *retry = (Retry){ .begun = position };
+        if (++retry->attempts >= ATTEMPTS_MAX)
+                return false;
+        pause = retry->pause > 0 ? retry->pause : RETRY_WAIT_MS;
+        retry->pause = pause * 2;
+        return wait_for(get->retry_after > 0 ? get->retry_after * 1000 : pause);
+}

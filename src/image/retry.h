@@ -1,0 +1,19 @@
+/* retry.h: when a registry is asked again, and how long one waits before. Part of brig-image. */
+#pragma once
+
+#include "image/http-get.h"
+
+#define ATTEMPTS_MAX 5
+/* A transfer that gets so far before it breaks has made progress: attempts are counted anew. */
+#define PROGRESS_MIN (1 << 20)
+
+typedef struct Retry {
+        int attempts;
+        int64_t pause, begun; /* ms; where the transfer was when attempts were last counted anew */
+} Retry;
+
+/* After a failed attempt that got to `position`: true once the time has come for another one; false
+ * where there were enough, or brigd has gone. */
+bool retry_wait(Retry *retry, const HttpGet *get, int64_t position);
+/* Whether asking the same again may help. */
+bool retry_may_help(const HttpGet *get);

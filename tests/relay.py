@@ -1,0 +1,37 @@
+"""relay.py PORT TO LIMIT: passes connections on to 127.0.0.1:TO; every other one that brings more than LIMIT bytes is broken off."""
+import socket
+import sys
+import threading
+
+port, to, limit = (int(word) for word in sys.argv[1:])
+breaks = threading.Lock()
+state = {"broken": False}
+
+
+def pump(source, target, counted, pair):
+    sent = 0
+    try:
+        while data := source.recv(65536):
+            sent += len(data)
+            if counted and sent > limit:
+                with breaks:
+                    state["broken"] = not state["broken"]
+                    if state["broken"]:
+                        break
+                counted = False
+            target.sendall(data)
+    except OSError:
+        pass
+    for end in pair:
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+server = socket.create_server(("127.0.0.1", port))
+while True:
+    client, _ = server.accept()
+    other = socket.create_connection(("127.0.0.1", to))
+    for one, two, counted in ((client, other, True), (other, client, False)):
+        threading.Thread(target=pump, args=(one, two, counted, (client, other)), daemon=True).start()
