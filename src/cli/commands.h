@@ -25,10 +25,6 @@ extern const Command load_command, save_command, import_command;
 extern const Command push_command, search_command, login_command, logout_command;
 /* explore.c */
 extern const Command explore_command;
-/* explore.c */
-extern const Command explore_command;
-/* registry.c, login.c */
-extern const Command push_command, search_command, login_command, logout_command;
 /* networks.c, volumes.c */
 extern const Command network_create_command, network_ls_command, network_rm_command,
         network_connect_command, network_disconnect_command;
