@@ -144,6 +144,19 @@ END
   run timeout 30 brig build -q "$context"; echo "$output"; [ "$status" -eq 0 ]
 }
 
+@test "ADD of one URL by stages that run side by side, unpacked" {
+  mkdir served; seq 200000 >served/numbers; tar cf served/a.tar -C served numbers; rm served/numbers
+  on_host python3 -u -m http.server -d "$context/served" 8099 >served.log 2>&1 3>&- &
+  local server=$!
+  wait_until on_host curl -sfo /dev/null http://127.0.0.1:8099/
+  printf 'FROM busybox AS %s\nADD --unpack http://127.0.0.1:8099/a.tar /%s/\n' a a b b c c >Dockerfile
+  printf 'FROM scratch\n%s\n%s\n%s\n' 'COPY --from=a /a /a' 'COPY --from=b /b /b' 'COPY --from=c /c /c' >>Dockerfile
+  run timeout 60 brig build -o out "$context"; echo "$output"
+  kill "$server"
+  [ "$status" -eq 0 ]
+  for name in a b c; do [ "$(tail -1 "out/$name/numbers")" = 200000 ]; done
+}
+
 @test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {
   printf 'FROM busybox\nRUN echo owned >/owned && chown 7:8 /owned\n' >Dockerfile
   build -t owner; [ "$status" -eq 0 ]

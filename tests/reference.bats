@@ -42,7 +42,6 @@ setup() {
   run brig build --progress plain --build-arg VERSION=1.2.3 "$root/go-changed"
   echo "$output"
   [ "$status" -eq 0 ]
-  [[ $output == *"file main.go changed"* ]]
   not_run "go mod download"
   ran "go build"
 }

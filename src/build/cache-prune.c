@@ -3,12 +3,15 @@
  * removes. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "build/cache-private.h"
 
 /* An entry and what it is here. */
+#define USES_ALIKE (600 * NSEC_PER_SEC) /* a build's, more or less */
+
 typedef struct Item {
         CacheEntry entry;
         char *place;  /* of a record: its layer; of a mount: its directory's name */
@@ -282,6 +285,18 @@ static int64_t remove_item(BuildCache *cache, const CachePrune *prune, const Ite
         return item->entry.size;
 }
 
+/* What goes last comes first. A build uses a step before those upon it, which are of no use without
+ * it: of uses that lie close together the layer that was made first is worth most. */
+static int worth_more_first(const void *left, const void *right) {
+        const Item *a = left, *b = right;
+        int64_t used_a = a->entry.used_at / USES_ALIKE, used_b = b->entry.used_at / USES_ALIKE;
+
+        if (used_a != used_b)
+                return used_a < used_b ? 1 : -1;
+        return (a->entry.created_at > b->entry.created_at) -
+               (a->entry.created_at < b->entry.created_at);
+}
+
 int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_ids,
                       int64_t *ret_bytes, Error *err) {
         _cleanup_(items_done) Items items = {};
@@ -289,6 +304,8 @@ int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_id
         int64_t bytes = 0;
         int r = load(cache, &items, err);
 
+        if (r == 0 && items.count > 0)
+                qsort(items.items, items.count, sizeof(*items.items), worth_more_first);
         ask_for_images(prune, &items);
         if (r == 0)
                 r = take_rows(cache, prune, &items, err);

@@ -170,20 +170,24 @@ static int copy_files(const Copying *copying, Error *err) {
 /* Into a directory, which is made where it isn't. 1: unpacked. */
 static int unpack_download(const Copying *copying, const Download *download, Error *err) {
         const CopyOptions *options = &copying->options;
-        _cleanup_close_ int target_fd = -1;
+        _cleanup_close_ int target_fd = -1, fd = -1;
+        char link[32];
         bool made;
         int r = tree_make_directory(copying->root_fd, options->dest, options->uid, options->gid,
                                     &made, err);
 
         if (r < 0)
                 return r;
+        /* With an offset of its own: another stage may read it, too. */
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", download->fd);
+        fd = open(link, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return error_set(err, errno, "read what was downloaded from '%s'", download->url);
         target_fd = open_in_root(copying->root_fd, options->dest + 1, O_RDONLY | O_DIRECTORY,
                                  RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
         if (target_fd < 0)
                 return error_set(err, errno, "open %s of the image", options->dest);
-        if (lseek(download->fd, 0, SEEK_SET) < 0)
-                return error_set(err, errno, "read what was downloaded from '%s'", download->url);
-        return unpack_archive(copying->build, download->fd, target_fd, err);
+        return unpack_archive(copying->build, fd, target_fd, err);
 }
 
 /* ADD of a URL: an archive is unpacked only where --unpack says so. Its time is what the server

@@ -2,6 +2,8 @@
  * the daemon, and one build. docs/build.md. */
 #pragma once
 
+#include <semaphore.h>
+
 #include "build/solve.h"
 #include "engine/build.h"
 #include "engine/internal.h"
@@ -15,7 +17,8 @@ struct Builder {
         int dir_fd, layers_fd, contexts_fd, run_fd;
         /* Held for reading while paths of layers are in use, for writing while one moves. */
         pthread_rwlock_t moving;
-        Map moved; /* id of a layer → the chain id that it became; guarded by moving */
+        sem_t slots; /* steps that may run at once, of all builds */
+        Map moved;   /* id of a layer → the chain id that it became; guarded by moving */
 };
 
 typedef struct BuildTree {

@@ -2,6 +2,7 @@
  * given to who does it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "engine/build-private.h"
@@ -213,14 +214,35 @@ static int open_root(void *data, char *const *layers, int *ret_fd, Error *err) {
         return builder_mount(build->builder, layers, -1, ret_fd, err);
 }
 
+/* A Dockerfile of a thousand stages must not be a thousand containers at once. */
+static int take_slot(Builder *builder, const SolveJob *job, Error *err) {
+        struct timespec until;
+
+        for (;;) {
+                (void)clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_sec++;
+                if (sem_timedwait(&builder->slots, &until) == 0)
+                        return 0;
+                if (errno != ETIMEDOUT && errno != EINTR)
+                        return error_set(err, errno, "wait for a build's turn");
+                if (job->cancelled(job->data))
+                        return error_set(err, ECANCELED, "the build was cancelled");
+        }
+}
+
 static int execute(void *data, const SolveJob *job, Error *err) {
         static int (*const kinds[])(Build * build, const SolveJob *job, Error *err) = {
                 [STEP_RUN] = build_run,
                 [STEP_COPY] = build_copy,
                 [STEP_WORKDIR] = build_workdir,
         };
-        int r = kinds[job->step->kind](data, job, err);
+        Builder *builder = ((Build *)data)->builder;
+        int r = take_slot(builder, job, err);
 
+        if (r < 0)
+                return r;
+        r = kinds[job->step->kind](data, job, err);
+        (void)sem_post(&builder->slots);
         if (r == 0)
                 r = dir_remove_at(job->layer_fd, "work", err);
         return r;

@@ -11,6 +11,8 @@
 
 #define BUILDING "building:" /* who holds the images that a build reads */
 
+#define STEPS_AT_ONCE 32
+
 /* ---- the builder ---- */
 
 int builder_detach(Builder *builder, const char *name, Error *err) {
@@ -89,6 +91,7 @@ int builder_new(Engine *engine, Builder **ret, Error *err) {
         builder->engine = engine;
         builder->dir_fd = builder->layers_fd = builder->contexts_fd = builder->run_fd = -1;
         (void)pthread_rwlock_init(&builder->moving, NULL);
+        (void)sem_init(&builder->slots, 0, STEPS_AT_ONCE);
         builder->flights = flights_new();
         int r = dir_open_at(engine->data_root_fd, "build", 0710, &builder->dir_fd, err);
         if (r == 0)
@@ -122,6 +125,7 @@ Builder *builder_free(Builder *builder) {
         close_fd(&builder->contexts_fd);
         close_fd(&builder->run_fd);
         (void)pthread_rwlock_destroy(&builder->moving);
+        (void)sem_destroy(&builder->slots);
         free(builder);
         return NULL;
 }
