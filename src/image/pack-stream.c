@@ -55,14 +55,21 @@ static int oldest_chunk(PackStream *stream) {
         return index;
 }
 
+/* Where nothing is written, the sum is what takes longest: then it is this thread's. */
+static int consume(PackStream *stream, int index) {
+        if (stream->fd >= 0)
+                return fd_write_full(stream->fd, stream->chunks[index], stream->lengths[index]);
+        digester_add(&stream->digester, stream->chunks[index], stream->lengths[index]);
+        return 0;
+}
+
 static void *write_chunks(void *data) {
         PackStream *stream = data;
         int index, r = 0;
 
         while ((index = oldest_chunk(stream)) >= 0) {
                 if (r == 0)
-                        r = fd_write_full(stream->fd, stream->chunks[index],
-                                          stream->lengths[index]);
+                        r = consume(stream, index);
                 (void)pthread_mutex_lock(&stream->lock);
                 stream->failure = r;
                 stream->first = (stream->first + 1) % CHUNK_COUNT;
@@ -111,16 +118,13 @@ static int start_writer(PackStream *stream, Error *err) {
         return 0;
 }
 
-/* Sums the chunk, gives it to the writer and waits for one that is free. */
+/* Gives the chunk to the writer and waits for one that is free. */
 static int pass_on(PackStream *stream, Error *err) {
         int r;
 
-        digester_add(&stream->digester, stream->chunks[stream->filling], stream->length);
+        if (stream->fd >= 0)
+                digester_add(&stream->digester, stream->chunks[stream->filling], stream->length);
         stream->size += (int64_t)stream->length;
-        if (stream->fd < 0) {
-                stream->length = 0;
-                return 0;
-        }
         r = stream->started ? 0 : start_writer(stream, err);
         if (r < 0)
                 return r;
