@@ -25,6 +25,8 @@ fuzz: ## every fuzzer for a minute each (FUZZ_SECONDS=60)
 
 bench: ## beside dockerd, runc and crun (root)
 	bench/run
+bench-build: ## building, beside BuildKit in dockerd (root)
+	bench/run build
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)
@@ -32,4 +34,4 @@ clean: ## remove the build folder
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
 
-.PHONY: all demo check install lint fuzz bench clean help
+.PHONY: all demo check install lint fuzz bench bench-build clean help

@@ -1,5 +1,6 @@
 /* pack-stream.h: the bytes that a packer makes, on their way out: summed by the thread that makes
- * them, written by a second one. Knows no tar. */
+ * them and written by a second one, or, where nothing is written, summed by the second. Knows no
+ * tar. */
 #pragma once
 
 #include <stdint.h>
