@@ -184,14 +184,6 @@ teardown() {
   [ "$output" = 137 ]
 }
 
-@test "save and export write to a device or pipe as it is" {
-  mknod "$root/null" c 1 3
-  brig save -o "$root/null" busybox
-  brig create --name exported busybox true
-  brig export -o "$root/null" exported
-  [ -c "$root/null" ]
-}
-
 # Its layer need not survive a power cut, so its end must not wait for the disk; the kernel mounts such a layer only once unless told.
 @test "an --rm container's layer is volatile, and restarts all the same" {
   brig run -d --rm --name fleeting busybox sh -c 'echo kept >>/file; exec sleep 1000'

@@ -94,10 +94,10 @@ setup() {
 }
 
 @test "rules fail with a line each" {
-  run --separate-stderr brig image explore --fail-if 'efficiency<0.9' --fail-if 'wasted>20MB,secrets>0' --fail-if 'setuid>1' --json /dev/null layered:v1
+  run --separate-stderr brig image explore --fail-if 'efficiency<0.9' --fail-if 'wasted>20MB,secrets>0' --fail-if 'setuid>1' --json "$BATS_TEST_TMPDIR/unread" layered:v1
   [ "$status" -eq 1 ]
   [ "$stderr" = $'failed: efficiency<0.9: efficiency is 0.3750\nfailed: secrets>0: secrets is 1' ]
-  run brig image explore --fail-if 'efficiency<0.3' --json /dev/null layered:v1
+  run brig image explore --fail-if 'efficiency<0.3' --json "$BATS_TEST_TMPDIR/unread" layered:v1
   [ "$status" -eq 0 ]
   run --separate-stderr brig image explore --fail-if 'beauty<1' layered:v1
   [ "$status" -eq 1 ]

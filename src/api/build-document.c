@@ -85,10 +85,10 @@ static int add_context(BuildContextDocument *document, BuildFds *fds, BuildReque
                                   "the build's own context is one directory or URL");
         GROW(ret->contexts, ret->context_count);
         context = &ret->contexts[ret->context_count++];
-        *context = (BuildContext){ .name = TAKE_PTR(document->name),
-                                   .dir_fd = -1,
-                                   .image = TAKE_PTR(document->image),
-                                   .url = TAKE_PTR(document->url) };
+        *context = (BuildContext){ .dir_fd = -1 };
+        context->name = TAKE_PTR(document->name);
+        context->image = TAKE_PTR(document->image);
+        context->url = TAKE_PTR(document->url);
         directory.name = context->name;
         return document->fd ? take_fd(fds, *document->fd, &directory, &context->dir_fd, err) : 0;
 }

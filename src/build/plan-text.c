@@ -63,14 +63,13 @@ char *go_quoted_list(char *const *list) {
 
 /* value / unit with its fraction, without zeros at the end: "1.5". */
 static void add_fraction(Buf *out, int64_t value, int64_t unit) {
+        int64_t rest = value % unit;
+
         buf_format(out, "%" PRId64, value / unit);
-        value %= unit;
-        if (value)
+        if (rest)
                 buf_add_char(out, '.');
-        for (; value; value = value % unit) {
-                value *= 10;
-                buf_add_char(out, (char)('0' + value / unit));
-        }
+        for (; rest; rest = rest * 10 % unit)
+                buf_add_char(out, (char)('0' + rest * 10 / unit));
 }
 
 char *go_duration(int64_t duration) {

@@ -283,7 +283,8 @@ static void say_mount(KeyText *key, const RunMount *mount) {
                 key_say_number(key, "size", mount->size);
         if (mount->kind == MOUNT_BIND || mount->kind == MOUNT_TMPFS)
                 return;
-        key_say(key, "id", mount->id);
+        if (mount->kind != MOUNT_CACHE) /* whose content is no part of it either */
+                key_say(key, "id", mount->id);
         key_say_number(key, "uid", mount->uid);
         key_say_number(key, "gid", mount->gid);
         key_say_number(key, "mode", mount->mode);

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "cli/build-options.h"
+#include "cli/files.h"
 #include "format/reference.h"
 
 /* ---- --output ---- */
@@ -165,17 +166,8 @@ static json_object *metadata(char *const *tags, const char *image) {
         return document;
 }
 
-/* Replaces a file; writes into what is none, such as /dev/stdout. */
 static int write_file(const char *path, const char *text, Error *err) {
-        _cleanup_close_ int fd = -1;
-        struct stat st;
-        int r;
-
-        if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
-                return file_replace_at(AT_FDCWD, path, text, strlen(text), 0666, false, err);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        r = fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
-        return r < 0 ? error_set(err, r, "write '%s'", path) : 0;
+        return output_file_write(path, text, strlen(text), 0666, err);
 }
 
 int build_files_write(const BuildOptions *options, char *const *tags, const char *image,

@@ -9,6 +9,7 @@
 #include "cli/explore-report.h"
 #include "cli/explore-rules.h"
 #include "cli/explore-tui.h"
+#include "cli/files.h"
 
 #define RULES_MAX 64
 
@@ -60,9 +61,8 @@ static int judge(const Report *report, char *const *texts, const Rule *rules, si
 /* ---- forms ---- */
 
 static int write_form(const char *path, const Buf *out, Error *err) {
-        int r = str_equal(path, "-")
-                        ? fd_write_full(STDOUT_FILENO, out->data, out->length)
-                        : file_replace_at(AT_FDCWD, path, out->data, out->length, 0644, false, err);
+        int r = str_equal(path, "-") ? fd_write_full(STDOUT_FILENO, out->data, out->length)
+                                     : output_file_write(path, out->data, out->length, 0644, err);
 
         if (r < 0 && str_equal(path, "-"))
                 return error_set(err, r, "write to standard output");

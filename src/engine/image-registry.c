@@ -25,9 +25,9 @@ int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth
 
 /* "https://index.docker.io/v1/", "https://host/v2/", "host:port" → the registry's name. */
 static char *registry_of(const char *address) {
-        const char *host = str_empty(address) ? HUB : address;
+        const char *given = str_empty(address) ? HUB : address;
+        const char *host = str_after(given, "https://") ?: str_after(given, "http://") ?: given;
 
-        host = str_after(host, "https://") ?: str_after(host, "http://") ?: host;
         host = str_copy_n(host, strcspn(host, "/"));
         if (str_equal(host, HUB_INDEX)) {
                 free((char *)host);

@@ -55,7 +55,7 @@ static bool begins_as_key(const char *head, size_t length) {
 
 static bool begins_as_public(const char *head, size_t length) {
         for (size_t i = 0; i < ELEMENTS(public_heads); i++)
-                if (length >= strlen(public_heads[i]) &&
+                if (head && length >= strlen(public_heads[i]) &&
                     memcmp(head, public_heads[i], strlen(public_heads[i])) == 0)
                         return true;
         return false;

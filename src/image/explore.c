@@ -73,7 +73,7 @@ static int read_layer(const Explore *explore, const char *path, size_t layer, La
                       Directory *directory, Error *err) {
         _cleanup_closedir_ DIR *dir = NULL;
         struct dirent *entry;
-        int fd, r = explore_open(explore, layer, path, O_RDONLY | O_DIRECTORY, &fd, err);
+        int fd = -1, r = explore_open(explore, layer, path, O_RDONLY | O_DIRECTORY, &fd, err);
 
         if (r < 0)
                 return r;

@@ -387,7 +387,6 @@ TEST(one_path_of_a_tree) {
 }
 
 TEST(other_file_systems_are_not_entered) {
-        _cleanup_(tree_done) Tree tree = new_tree();
         _cleanup_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         PackOptions options = { .epoch = -1, .base = "proc" };
         char digest[DIGEST_TEXT_MAX];
@@ -451,7 +450,7 @@ TEST(a_deep_tree_needs_no_stack) {
         _cleanup_(tree_done) Tree tree = new_tree();
         _cleanup_buf_ Buf path = {};
         pthread_attr_t attributes;
-        pthread_t thread;
+        pthread_t thread = 0;
         void *result = NULL;
 
         for (int i = 0; i < 1000; i++) {
