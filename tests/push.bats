@@ -316,6 +316,6 @@ END
   brig tag busybox 127.0.0.1:5000/event
   since=$(date +%s)
   brig push -q 127.0.0.1:5000/event
-  run brig events --since "$since" --until "$(date +%s.%N)" --filter event=push --format '{{.Type}} {{.Action}} {{.Actor.ID}}'
+  run brig events --since "$since" --until "$(($(date +%s) + 1))" --filter event=push --format '{{.Type}} {{.Action}} {{.Actor.ID}}'
   [ "$output" = "image push 127.0.0.1:5000/event:latest" ]
 }
