@@ -111,7 +111,8 @@ static int add_ssh(BuildSshDocument *document, BuildFds *fds, BuildRequest *ret,
 
         GROW(ret->ssh, ret->ssh_count);
         ssh = &ret->ssh[ret->ssh_count++];
-        *ssh = (BuildSsh){ .id = TAKE_PTR(document->id), .socket_fd = -1 };
+        *ssh = (BuildSsh){ .socket_fd = -1 };
+        ssh->id = TAKE_PTR(document->id);
         return take_fd(fds, document->fd, &agent, &ssh->socket_fd, err);
 }
 

@@ -159,7 +159,7 @@ TEST(a_locked_mount_is_waited_for) {
 
 TEST(a_wait_for_a_mount_can_be_cancelled) {
         _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_mount_ TestMount first = ready_mount(test.cache, "m", MOUNT_LOCKED);
+        _cleanup_mount_ UNUSED TestMount first = ready_mount(test.cache, "m", MOUNT_LOCKED);
         Waiter waiter = waiter_of(test.cache, MOUNT_LOCKED);
         pthread_t thread;
 
@@ -194,8 +194,8 @@ TEST(a_sharer_waits_until_the_mount_is_filled) {
 
 TEST(lists_with_what_docker_shows) {
         _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_free_ char *a = make_record(test.cache, "[1/2] RUN a", 10);
-        _cleanup_free_ char *b = make_record(test.cache, "[2/2] RUN b", 20);
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "[1/2] RUN a", 10);
+        _cleanup_free_ UNUSED char *b = make_record(test.cache, "[2/2] RUN b", 20);
         _cleanup_mount_ TestMount mount = ready_mount(test.cache, "/var/cache", MOUNT_SHARED);
         CacheEntry *entries = NULL;
         size_t count = 0;
@@ -221,8 +221,9 @@ TEST(lists_with_what_docker_shows) {
 
 TEST(prunes_all_but_what_is_in_use) {
         _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_free_ char *a = make_record(test.cache, "a", 10), *b = make_layer(test.cache, 20);
-        _cleanup_mount_ TestMount held = ready_mount(test.cache, "held", MOUNT_SHARED);
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "a", 10),
+                                   *b = make_layer(test.cache, 20);
+        _cleanup_mount_ UNUSED TestMount held = ready_mount(test.cache, "held", MOUNT_SHARED);
         _cleanup_mount_ TestMount idle = ready_mount(test.cache, "idle", MOUNT_SHARED);
         _cleanup_strv_ char **ids = NULL, **more = NULL;
         Error err = {};
@@ -246,8 +247,8 @@ TEST(prunes_all_but_what_is_in_use) {
 /* Uses that lie close together are one build's: what was made last stands upon the others. */
 TEST(keeps_what_others_stand_upon_within_the_limit) {
         _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_free_ char *a = make_record(test.cache, "a", 100);
-        _cleanup_free_ char *b = make_record(test.cache, "b", 100);
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "a", 100);
+        _cleanup_free_ UNUSED char *b = make_record(test.cache, "b", 100);
         _cleanup_free_ char *c = make_record(test.cache, "c", 100);
 
         ASSERT_INT(found(test.cache, "c"), CACHE_FOUND); /* used later than what it stands upon */
@@ -262,10 +263,10 @@ TEST(keeps_what_others_stand_upon_within_the_limit) {
 
 TEST(prunes_by_time_and_by_id) {
         _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_free_ char *a = make_record(test.cache, "a", 1);
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "a", 1);
         int64_t between = clock_now();
-        _cleanup_free_ char *b = make_record(test.cache, "b", 2),
-                            *c = make_record(test.cache, "c", 4);
+        _cleanup_free_ UNUSED char *b = make_record(test.cache, "b", 2),
+                                   *c = make_record(test.cache, "c", 4);
         CacheEntry *entries = NULL;
         size_t count = 0;
         Error err = {};

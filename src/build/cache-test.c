@@ -198,7 +198,7 @@ static char killed_kept[ID_LENGTH + 1];
 static bool work_of_a_build(TestCache *test) {
         _cleanup_free_ char *kept = make_layer(test->cache, 10),
                             *lost = make_layer(test->cache, 10);
-        _cleanup_free_ char *unfinished = make_layer(test->cache, 10);
+        _cleanup_free_ UNUSED char *unfinished = make_layer(test->cache, 10);
         _cleanup_free_ char *path = str_format("layers/%s", lost);
         CacheMount *ready = NULL, *filling = NULL;
         int ready_fd, filling_fd;
@@ -260,7 +260,7 @@ TEST(a_prune_that_was_killed_after_its_rows_is_ended_by_the_next_start) {
 
 TEST(after_a_power_cut_what_was_not_synced_goes) {
         _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_free_ char *a = make_record(test.cache, "synced", 1), *b = NULL;
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "synced", 1), *b = NULL;
 
         test.cache = build_cache_free(test.cache); /* syncs */
         ASSERT_INT(query(&test, "SELECT count(*) FROM records"), 1);

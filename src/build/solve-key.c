@@ -148,7 +148,7 @@ static int digest_tree(const StageState *stage, size_t index, size_t number, con
         _cleanup_(selection_done) Selection selection = {};
         Reading reading = { .parts = parts, .solver = stage->solver };
         SelectOptions options;
-        _cleanup_free_ char **patterns =
+        _cleanup_free_ UNUSED char **patterns =
                 selected_patterns(&stage->plan.steps[index], number, &options);
         const TreeJob job = { .sink = parts ? add_entry : NULL,
                               .cancelled = reading_cancelled,

@@ -42,8 +42,7 @@ TEST(refuses_what_makes_no_sense) {
                 "{\"File\":{\"Path\":\"a\",\"Layer\":-1,\"Change\":\"added\",\"Kind\":\"file\"}}",
                 "{\"File\":{\"Path\":\"/a\",\"Layer\":0,\"Change\":\"added\",\"Kind\":\"file\"}}",
                 "{\"File\":{\"Path\":\"\",\"Layer\":0,\"Change\":\"added\",\"Kind\":\"file\"}}",
-                "{\"File\":{\"Path\":\"a\",\"Layer\":0,\"Change\":\"added\",\"Kind\":\"file\","
-                "\"Size\":-1}}",
+                "{\"File\":{\"Path\":\"a\",\"Layer\":0,\"Change\":\"added\",\"Size\":-1}}",
                 "{\"File\":{\"Path\":\"a\",\"Change\":\"added\",\"Kind\":\"file\"}}",
                 "{\"error\":\"gone\"}",
                 "nonsense",

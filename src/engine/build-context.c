@@ -40,7 +40,7 @@ int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err
 }
 
 void engine_build_context_done(Engine *engine, int dir_fd) {
-        _cleanup_close_ int closed = dir_fd;
+        _cleanup_close_ UNUSED int closed = dir_fd;
         char link[32], path[PATH_MAX];
         Error error = {};
 
