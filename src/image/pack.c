@@ -89,10 +89,9 @@ static int list_xattrs(const Packer *packer, int fd, char ***ret, Error *err) {
 
         if (length == 0 || (length < 0 && errno == ENOTSUP))
                 return 0;
-        if (length > 0) {
-                names = alloc_zero(1, XATTR_NAMES_MAX);
+        names = alloc_zero(1, XATTR_NAMES_MAX);
+        if (length > 0)
                 length = flistxattr(fd, names, XATTR_NAMES_MAX);
-        }
         if (length < 0)
                 return error_set(err, errno, "list the attributes of '%s'", packer->path.data);
         for (const char *name = names; name < names + length; name += strlen(name) + 1) {

@@ -104,8 +104,8 @@ static int receive_document(Session *session, char digest[DIGEST_TEXT_MAX], char
                 _cleanup_(image_message_done) ImageMessage message = {};
 
                 r = session_step(session, &message, err);
-                if (r > 0) {
-                        memcpy(digest, message.digest, DIGEST_TEXT_MAX);
+                if (r > 0) { /* session_step has seen that the digest is one */
+                        (void)snprintf(digest, DIGEST_TEXT_MAX, "%s", message.digest ?: "");
                         *media_type = TAKE_PTR(message.media_type);
                 }
         } while (r == 0);

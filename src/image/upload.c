@@ -160,12 +160,13 @@ static int send_piece(Sending *sending, HttpGet *get, char code[64], Error *err)
         int64_t length = MIN(upload->size - sending->offset, PIECE_SIZE);
         bool last = sending->offset + length == upload->size;
         _cleanup_strv_ char **headers = piece_headers(sending, length, last);
+        const char *location = sending->location ?: "";
         _cleanup_free_ char *digest = escaped_digest(upload->digest), *url = NULL;
         int r;
 
-        url = last ? str_format("%s%cdigest=%s", sending->location,
-                                strchr(sending->location, '?') ? '&' : '?', digest)
-                   : str_copy(sending->location);
+        url = last ? str_format("%s%cdigest=%s", location, strchr(location, '?') ? '&' : '?',
+                                digest)
+                   : str_copy(location);
         get->method = last ? "PUT" : "PATCH";
         get->headers = headers;
         get->body_fd = upload->file_fd;
