@@ -54,10 +54,13 @@ stop_daemon() {
   daemon_pid=
 }
 
-# A daemon gone without a word.
+# Gone, or nothing but an exit code that its parent has not asked for: all that it held is free.
+has_ended() { [[ ! -e /proc/$1/stat || $(awk '{print $3}' "/proc/$1/stat" 2>/dev/null) == [ZX]* ]]; }
+
+# A daemon gone without a word. It may be the child of another shell, which a wait is not for.
 kill_daemon() {
   kill -KILL "$(cat "$root/brigd.pid")" 2>/dev/null || kill -KILL "$daemon_pid"
-  wait "$daemon_pid" 2>/dev/null || :
+  wait "$daemon_pid" 2>/dev/null || wait_until has_ended "$daemon_pid"
   daemon_pid=
 }
 
