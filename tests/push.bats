@@ -314,7 +314,7 @@ END
 
 @test "events tell of a push" {
   brig tag busybox 127.0.0.1:5000/event
-  since=$(date +%s)
+  since=$(date +%s.%N) # not the second before: the test before this one pushed, too
   brig push -q 127.0.0.1:5000/event
   run brig events --since "$since" --until "$(($(date +%s) + 1))" --filter event=push --format '{{.Type}} {{.Action}} {{.Actor.ID}}'
   [ "$output" = "image push 127.0.0.1:5000/event:latest" ]
