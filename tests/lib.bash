@@ -55,12 +55,12 @@ stop_daemon() {
 }
 
 # Gone, or nothing but an exit code that its parent has not asked for: all that it held is free.
-has_ended() { [[ ! -e /proc/$1/stat || $(awk '{print $3}' "/proc/$1/stat" 2>/dev/null) == [ZX]* ]]; }
+process_is_gone() { [[ ! -e /proc/$1/stat || $(awk '{print $3}' "/proc/$1/stat" 2>/dev/null) == [ZX]* ]]; }
 
 # A daemon gone without a word. It may be the child of another shell, which a wait is not for.
 kill_daemon() {
   kill -KILL "$(cat "$root/brigd.pid")" 2>/dev/null || kill -KILL "$daemon_pid"
-  wait "$daemon_pid" 2>/dev/null || wait_until has_ended "$daemon_pid"
+  wait "$daemon_pid" 2>/dev/null || wait_until process_is_gone "$daemon_pid"
   daemon_pid=
 }
 
@@ -113,7 +113,7 @@ busybox_tar() {
     printf 'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nweb:x:1000:1000:web:/www:/bin/sh\n' >"$dir/etc/passwd"
     printf 'root:x:0:\ndaemon:x:1:\nweb:x:1000:\nextra:x:2000:web\n' >"$dir/etc/group"
     echo 'hello from a container' >"$dir/www/index.html"
-    tar -C "$dir" --sort=name --owner=0 --group=0 --numeric-owner -cf "$tar.part" . && mv "$tar.part" "$tar"
+    tar -C "$dir" --sort=name --owner=0 --group=0 --numeric-owner -cf "$dir.part" . && mv "$dir.part" "$tar"
     rm -rf "$dir"
   fi
   echo "$tar"
@@ -154,7 +154,7 @@ image_of() {
 
 # A docker-archive of the busybox root, made without any engine.
 make_busybox_archive() {
-  make_archive "$(busybox_tar)" "$suite/busybox.oci.part" && mv "$suite/busybox.oci.part" "$suite/busybox.oci"
+  make_archive "$(busybox_tar)" "$suite/busybox.oci.$BASHPID" && mv "$suite/busybox.oci.$BASHPID" "$suite/busybox.oci"
 }
 
 # make_archive TAR ARCHIVE: a docker-archive of one layer, the tar.
