@@ -43,6 +43,8 @@ int build_cache_find(BuildCache *cache, const char *key, CacheRecord *ret, Error
  * for both. layer: an id for which build_cache_layer_new was called and which is finished; or "";
  * or a chain id. size -1: is counted here. created_at, used_at 0: now. */
 int build_cache_put(BuildCache *cache, char *const *keys, const CacheRecord *record, Error *err);
+/* Appends every key under which that result is recorded to *ret, the caller's list. */
+int build_cache_keys(BuildCache *cache, const char *result, char ***ret, Error *err);
 /* Lets a layer that find or put held be collected again; one call a hold. By the id that it had
  * when it was held or by the one that it has now; "" and NULL are fine. */
 void build_cache_release(BuildCache *cache, const char *layer);

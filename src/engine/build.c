@@ -306,6 +306,7 @@ static void build_done(Build *build) {
                 download = next;
         }
         build_close_contexts(build);
+        build_close_imports(build);
         build_cache_flush(build->builder->cache);
         if (image_release(build->engine->images, build->holder, &error) < 0)
                 log_error("let go of a build's images: %s", error.message);
@@ -320,6 +321,8 @@ static int build_file(Build *build, const Dockerfile *file, char **ret_id, Error
 
         if (r == 0)
                 r = make_plan(build, file, &plan, err);
+        if (r == 0)
+                r = build_open_imports(build, err);
         if (r == 0)
                 r = solve_plan(build, plan, &result, err);
         if (r == 0 && warn_unused(build, plan) < 0)

@@ -5,23 +5,12 @@
 #include <poll.h>
 
 #include "base/fd.h"
-#include "image/crew.h"
 #include "image/origin.h"
+#include "image/pull.h"
 #include "sql/sql.h"
 
 #define PIPE_SIZE (1 << 20)
 #define IDLE_MS 1000
-
-typedef struct Pull {
-        Assembly assembly;
-        SessionOptions options;
-        Reference reference;
-        char *familiar; /* as Docker prints it */
-        ImagePlatform platform;
-        bool platform_given;
-        Document document;         /* the manifest */
-        char top[DIGEST_TEXT_MAX]; /* what the name stands for: the index, or the manifest */
-} Pull;
 
 static char *const manifest_types[] = {
         (char *)MEDIA_OCI_INDEX,
@@ -31,7 +20,7 @@ static char *const manifest_types[] = {
         NULL,
 };
 
-static void pull_done(Pull *pull) {
+void pull_done(Pull *pull) {
         assembly_done(&pull->assembly);
         reference_done(&pull->reference);
         free(pull->familiar);
@@ -122,7 +111,7 @@ static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) 
         return r;
 }
 
-static int read_config(Pull *pull, Session *session, Buf *text, Error *err) {
+int pull_config(Pull *pull, Session *session, Buf *text, Error *err) {
         const Descriptor *config = &pull->document.manifest.config;
         _cleanup_free_ char *path = str_format("blobs/%s", config->digest), *known = NULL,
                             *media_type = NULL;
@@ -160,6 +149,13 @@ static int check_platform(const Pull *pull, Error *err) {
                           pull->familiar, wanted, config->os, config->architecture);
 }
 
+int pull_manifest(Pull *pull, Session *session, Buf *text, Error *err) {
+        const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
+        int r = fetch_manifest(pull, session, name, pull->reference.digest, text, err);
+
+        return r == 0 && pull->document.is_index ? choose_manifest(pull, session, text, err) : r;
+}
+
 /* Manifest and configuration: after it the assembly knows the image's layers. Docker says what it
  * pulls once the registry has answered. */
 static int resolve(Pull *pull, Session *session, Error *err) {
@@ -174,7 +170,7 @@ static int resolve(Pull *pull, Session *session, Error *err) {
         if (r == 0 && pull->document.is_index)
                 r = choose_manifest(pull, session, &manifest, err);
         if (r == 0)
-                r = read_config(pull, session, &config, err);
+                r = pull_config(pull, session, &config, err);
         if (r < 0)
                 return r;
         pins_add(&pull->assembly.pins, pull->assembly.record.manifest);
@@ -376,7 +372,7 @@ static int make_layer(LayerJob *job, Layer *layer, Error *err) {
         return r;
 }
 
-static int pull_layer(void *data, Session *session, size_t position, Error *err) {
+int pull_layer(void *data, Session *session, size_t position, Error *err) {
         Pull *pull = data;
         _cleanup_(layer_job_done) LayerJob job = {
                 .pull = pull,
@@ -389,7 +385,10 @@ static int pull_layer(void *data, Session *session, size_t position, Error *err)
         int r;
 
         short_digest(job.descriptor->digest, job.id);
-        assembly_layer(&pull->assembly, position, &layer);
+        if (pull->layers)
+                layer = pull->layers[position];
+        else
+                assembly_layer(&pull->assembly, position, &layer);
         memcpy(layer.blob, job.descriptor->digest, DIGEST_TEXT_MAX);
         layer.blob_size = job.descriptor->size;
         pins_add(&pull->assembly.pins, layer.blob);
@@ -500,7 +499,7 @@ static int run(Pull *pull, Error *err) {
         return r < 0 ? r : finish(pull, known && named, err);
 }
 
-static int prepare(Pull *pull, const char *name, const char *platform, Error *err) {
+int pull_prepare(Pull *pull, const char *name, const char *platform, Error *err) {
         int r = reference_parse(name, &pull->reference, err);
 
         if (r < 0)
@@ -525,7 +524,7 @@ int image_pull(ImageStore *store, const char *name, const char *platform, const 
         pull.options = (SessionOptions){
                 .store = store, .reference = &pull.reference, .auth = auth, .options = options
         };
-        r = prepare(&pull, name, platform, err);
+        r = pull_prepare(&pull, name, platform, err);
         if (r == 0)
                 r = run(&pull, err);
         if (r == 0)

@@ -14,7 +14,7 @@ static void reference_donep(Reference *reference) {
         reference_done(reference);
 }
 
-static void push_done(Push *push) {
+void push_done(Push *push) {
         for (size_t i = 0; i < push->count; i++) {
                 layer_done(&push->layers[i]);
                 json_done(&descriptor_table, &push->descriptors[i]);
@@ -168,8 +168,7 @@ static int prepare(Push *push, const char *name, Error *err) {
         if (r < 0)
                 return r;
         pin(push);
-        r = choose_manifest(push, manifest, err);
-        return r < 0 ? r : gather_scopes(push, err);
+        return choose_manifest(push, manifest, err);
 }
 
 /* ---- documents ---- */
@@ -191,11 +190,11 @@ static int send_config(Push *push, Session *session, bool upload, bool *ret_ther
 }
 
 /* A manifest of what went up; annotations are the image's own. */
-static void make_manifest(Push *push) {
+void push_make_manifest(Push *push) {
         const ImageManifest manifest = {
                 .schema_version = 2,
                 .media_type = (char *)MEDIA_OCI_MANIFEST,
-                .config = { .media_type = (char *)MEDIA_OCI_CONFIG,
+                .config = { .media_type = (char *)(push->config_type ?: MEDIA_OCI_CONFIG),
                             .digest = push->image.id,
                             .size = (int64_t)strlen(push->image.config_text) },
                 .layers = { push->descriptors, push->count },
@@ -234,7 +233,9 @@ static int report_pushed(Push *push, Error *err) {
 
         digest_of(push->manifest, push->manifest_length, digest);
         name = str_format("%s@%s", repository, digest);
-        {
+        if (push->config_type) {
+                r = 0;
+        } else {
                 STORE_LOCKED(assembly->store);
                 r = sql_run(assembly->store->db, err,
                             "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)", "tt", name,
@@ -271,7 +272,7 @@ static int announce(Push *push, Error *err) {
         return 0;
 }
 
-static int upload(Push *push, Error *err) {
+int push_upload(Push *push, Error *err) {
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
         const Crew crew = { .assembly = &push->assembly,
                             .options = &push->options,
@@ -279,7 +280,12 @@ static int upload(Push *push, Error *err) {
                             .work = push_layer,
                             .data = push };
         bool there = false;
-        int r = session_start(&push->options, NULL, &session, err);
+        int r = gather_scopes(push, err);
+
+        if (r == 0)
+                r = announce(push, err);
+        if (r == 0)
+                r = session_start(&push->options, NULL, &session, err);
 
         if (r == 0)
                 r = send_config(push, &session, false, &there, err);
@@ -290,7 +296,7 @@ static int upload(Push *push, Error *err) {
         if (r < 0)
                 return r;
         if (!push->manifest)
-                make_manifest(push);
+                push_make_manifest(push);
         r = send_manifest(push, &session, err);
         return r < 0 ? r : report_pushed(push, err);
 }
@@ -318,9 +324,7 @@ static int push_tag(const PushRequest *request, const char *tag, Error *err) {
                                          .options = request->options,
                                          .no_mirrors = true };
         r = prepare(&push, name, err);
-        if (r == 0)
-                r = announce(&push, err);
-        return r < 0 ? r : upload(&push, err);
+        return r < 0 ? r : push_upload(&push, err);
 }
 
 /* ---- all of them ---- */
