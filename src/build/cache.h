@@ -117,6 +117,8 @@ void cache_entries_free(CacheEntry *entries, size_t count);
 int build_cache_list(BuildCache *cache, CacheEntry **ret, size_t *ret_count, Error *err);
 typedef struct CachePrune {
         bool all;         /* else what an image shares and cache mounts stay */
+        bool cap;         /* `keep` is of all that is the cache's alone, with cache mounts and what
+                             is in use; what an image shares counts not and stays */
         int64_t keep;     /* bytes that may stay of what may go, the oldest use goes first; 0:
                              nothing stays */
         int64_t until;    /* only what was not used since, ns since 1970; 0: whatever */

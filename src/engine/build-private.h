@@ -10,6 +10,16 @@
 #include "engine/internal.h"
 #include "image/cache.h"
 
+/* build-collect.c's. */
+typedef struct Collector {
+        int64_t cap; /* bytes; 0: there is none, and no thread */
+        bool started;
+        pthread_t thread;
+        pthread_mutex_t lock; /* guards what follows */
+        pthread_cond_t changed;
+        bool wanted, stop;
+} Collector;
+
 /* Below <data root>/build: cache.db, layers/<id>, mounts/, scratch/ (an empty layer),
  * contexts/<id>. Below <exec root>/build/<id>: the mounts of a RUN step. */
 struct Builder {
@@ -20,7 +30,8 @@ struct Builder {
         /* Held for reading while paths of layers are in use, for writing while one moves. */
         pthread_rwlock_t moving;
         sem_t slots; /* steps that may run at once, of all builds */
-        Map moved;   /* id of a layer → the chain id that it became; guarded by moving */
+        Collector collector;
+        Map moved; /* id of a layer → the chain id that it became; guarded by moving */
 };
 
 typedef struct BuildTree {
@@ -101,6 +112,14 @@ const Download *build_download(Build *build, const char *url);
 void download_free(Download *download);
 /* The user of --chown or a mount in a root: numbers, or names of its passwd and group. */
 int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gid, Error *err);
+
+/* ---- build-collect.c: the cache's cap ---- */
+int collector_start(Builder *builder, Error *err);
+void collector_stop(Builder *builder);
+/* The cache may have grown. */
+void builder_collect(Builder *builder);
+/* What the collector is told of images; build-prune.c. */
+void builder_prune_owner(Engine *engine, CachePrune *prune);
 
 /* ---- build-context.c ---- */
 /* The request's contexts as trees, fetched where they are URLs. */
