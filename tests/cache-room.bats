@@ -115,3 +115,73 @@ EOF
   [ "$(grep -c CACHED <<<"$output")" = 5 ]
   [ "$(cache_size)" = 6000000 ]
 }
+
+@test "cache mounts leave as an archive and come back: owners, links, an empty one; what is there is replaced" {
+  cat >Dockerfile <<'EOF'
+FROM busybox
+RUN --mount=type=cache,id=tools,target=/c,uid=1000,gid=2000,mode=0750 --mount=type=cache,target=/empty sh -c 'echo one >/c/file && chown 7:8 /c/file && chmod 4711 /c/file && ln -s file /c/link && ln /c/file /c/again && mkdir -p /c/.wh.dir && echo >/c/.wh.dir/.wh.x'
+EOF
+  build_tar
+  run brig builder cache export nothing -o none.tar
+  [ "$status" -ne 0 ]
+  [[ $output == *"no cache mount 'nothing': there is /empty, tools"* && ! -e none.tar ]]
+  run brig builder cache export -o none.tar
+  [[ $output == *"give the ids of cache mounts, or --all"* ]]
+  brig builder cache export --all -o mounts.tar
+  run tar -tf mounts.tar
+  [ "${#lines[@]}" -eq 2 ] # one mount's archive, as the other is empty, and the list
+  [ "$(tar -xOf mounts.tar mounts.json | jq -c '[.mounts[].id]')" = '["/empty","tools"]' ]
+  brig builder prune -af >/dev/null
+  run brig builder cache import mounts.tar
+  echo "$output"
+  [ "$output" = $'Imported cache mount: /empty\nImported cache mount: tools' ]
+  printf 'FROM busybox\nRUN --mount=type=cache,id=tools,target=/c sh -c "stat -c %%a:%%u:%%g:%%h /c /c/file && readlink /c/link && ls -A /c/.wh.dir && cat /c/file; echo two >/c/file; touch /c/new" >/out\n' >Dockerfile
+  build_tar
+  [ "$(tar -xOf out.tar out)" = $'750:1000:2000:3\n4711:7:8:2\nfile\n.wh.x\none' ]
+  brig builder cache import - <mounts.tar
+  printf 'FROM busybox\nRUN --mount=type=cache,id=tools,target=/c sh -c "cat /c/file; ls /c" >/out\n' >Dockerfile
+  build_tar
+  [ "$(tar -xOf out.tar out)" = $'one\nagain\nfile\nlink' ]
+}
+
+@test "what is no archive of cache mounts is refused, and leaves nothing" {
+  before=$(ls "$root/data/build/contexts" "$root/data/build/mounts")
+  head -c 100000 /dev/urandom >noise
+  run brig builder cache import noise
+  [ "$status" -ne 0 ]
+  bad() {
+    rm -rf archive && mkdir archive && echo "$1" >archive/mounts.json
+    tar -C archive -cf bad.tar .
+    run brig builder cache import bad.tar
+    echo "$output"
+    [ "$status" -ne 0 ]
+    [[ $output == *"$2"* ]]
+  }
+  bad '{"version":2,"mounts":[]}' 'version 2'
+  bad '{"version":1,"mounts":[{"id":"a","file":"../../../etc/passwd","mode":0,"uid":0,"gid":0}]}' "no id, or no file's name"
+  bad '{"version":1,"mounts":[{"id":"a","file":"7.tar","mode":0,"uid":0,"gid":0}]}' "7.tar"
+  bad '[]' 'no archive of cache mounts'
+  [ "$(ls "$root/data/build/contexts" "$root/data/build/mounts")" = "$before" ]
+}
+
+@test "a cache mount that a step has is neither exported nor replaced" {
+  cat >Dockerfile <<'EOF'
+FROM busybox
+RUN --mount=type=cache,id=busy,target=/cache sh -c 'touch /cache/there; until test -e /cache/go; do usleep 50000; done'
+EOF
+  printf '{"version":1,"mounts":[{"id":"busy","mode":493,"uid":0,"gid":0}]}' >mounts.json && tar -cf mounts.tar mounts.json
+  brig build --progress plain --network none -o type=tar,dest=out.tar . >build.log 2>&1 3>&- &
+  pid=$!
+  has_begun() { find "$root/data/build/mounts" -name there | grep -q .; }
+  wait_until has_begun
+  run brig builder cache export busy -o busy.tar
+  [ "$status" -ne 0 ]
+  [[ $output == *"cache mount 'busy' is in use"* && ! -e busy.tar ]]
+  run brig builder cache import mounts.tar
+  [ "$status" -ne 0 ]
+  [[ $output == *"cache mount 'busy' is in use"* ]]
+  touch "$(find "$root/data/build/mounts" -name there -printf '%h')/go"
+  wait "$pid"
+  brig builder cache export busy -o busy.tar
+  brig builder cache import mounts.tar
+}

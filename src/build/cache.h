@@ -97,6 +97,8 @@ typedef enum MountSharing { MOUNT_SHARED, MOUNT_PRIVATE_, MOUNT_LOCKED } MountSh
 int build_cache_mount(BuildCache *cache, const char *id, MountSharing sharing,
                       bool (*cancelled)(void *data), void *data, CacheMount **ret, int *ret_fd,
                       bool *ret_new, Error *err);
+/* The ids of which there is one, sorted; the caller's. */
+int build_cache_mount_ids(BuildCache *cache, char ***ret, Error *err);
 /* The directory below the data root, "build/mounts/<name>/fs"; borrowed. */
 const char *cache_mount_path(const CacheMount *mount);
 /* A new one has the content that it begins with: it stays, and others may have it, too. Released

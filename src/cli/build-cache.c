@@ -6,6 +6,23 @@
 #include "base/fd.h"
 #include "cli/build-options.h"
 
+static int check(char *const *texts, bool to, Error *err) {
+        for (; texts && *texts; texts++) {
+                _cleanup_(cache_spec_done) CacheSpec spec = {};
+                int r = cache_spec_parse(*texts, to, &spec, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int build_caches_check(const BuildOptions *options, Error *err) {
+        int r = check(options->cache_from, false, err);
+
+        return r < 0 ? r : check(options->cache_to, true, err);
+}
+
 /* A directory that is read and is not there is a cache that is lost, which is no error. */
 static int open_path(const CacheSpec *spec, bool to, int *ret_fd, Error *err) {
         if (to)

@@ -173,7 +173,7 @@ static int check_options(const BuildOptions *options, Error *err) {
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "network '%s': steps have the network default, none or host",
                                   network);
-        return 0;
+        return build_caches_check(options, err);
 }
 
 static int add_tags(char *const *names, char ***tags, Error *err) {

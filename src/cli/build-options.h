@@ -57,6 +57,7 @@ int build_secrets_add(char *const *specs, BuildDocument *document, Error *err);
 int build_ssh_add(char *const *specs, BuildDocument *document, BuildFds *fds, Error *err);
 
 /* build-cache.c: what --cache-from and --cache-to name. */
+int build_caches_check(const BuildOptions *options, Error *err);
 int build_caches_add(const BuildOptions *options, BuildDocument *document, BuildFds *fds,
                      Error *err);
 /* The same as far as Docker's API has it: options->cache_names, and BuildKit's argument that asks

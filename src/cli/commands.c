@@ -97,8 +97,16 @@ static const Entry system_entries[] = {
 };
 static const Group system_group = { "Manage the engine", system_entries, ELEMENTS(system_entries) };
 
+static const Entry builder_cache_entries[] = {
+        COMMAND("export", SECTION_COMMANDS, mounts_export_command),
+        COMMAND("import", SECTION_COMMANDS, mounts_import_command),
+};
+static const Group builder_cache_group = { "Manage cache mounts", builder_cache_entries,
+                                           ELEMENTS(builder_cache_entries) };
+
 static const Entry builder_entries[] = {
         COMMAND("build", SECTION_COMMANDS, build_command),
+        GROUP("cache", SECTION_COMMANDS, builder_cache_group),
         COMMAND("prune", SECTION_COMMANDS, builder_prune_command),
 };
 static const Group builder_group = { "Manage builds", builder_entries, ELEMENTS(builder_entries) };

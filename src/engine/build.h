@@ -126,3 +126,10 @@ int engine_build_cache_list(Engine *engine, Buf *json, Error *err);
  * them (until, id, …), not checked yet. */
 int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
                        Error *err);
+
+/* Writes what cache mounts of those ids hold (NULL: all) as a tar archive: one of its own for each,
+ * and "mounts.json" with their ids. not_found; conflict where a step has one. */
+int engine_build_mounts_export(Engine *engine, char *const *ids, int fd, Error *err);
+/* Reads such an archive from tar_fd (the caller's) and puts each mount in the place of the one of
+ * its id. Of a mount all is replaced or nothing. Appends {"Mounts": [id, …]}. */
+int engine_build_mounts_import(Engine *engine, int tar_fd, Buf *json, Error *err);
