@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "image/cache-layout.h"
+#include "image/crew.h"
 #include "image/pull.h"
 
 void cache_found_done(CacheFound *found) {

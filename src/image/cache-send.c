@@ -43,6 +43,7 @@ static void reference_donep(Reference *reference) {
 
 static int push_there(const CachePlace *place, Push *push, Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
+        Pushed pushed = {};
         int r = reference_parse(place->reference, &reference, err);
 
         if (r == 0 && reference.digest)
@@ -58,7 +59,9 @@ static int push_there(const CachePlace *place, Push *push, Error *err) {
                                           .auth = place->auth,
                                           .options = place->options,
                                           .no_mirrors = true };
-        return push_upload(push, err);
+        r = push_upload(push, &pushed, err);
+        free(pushed.media_type);
+        return r;
 }
 
 int image_cache_send(ImageStore *store, const CachePlace *place, const CacheSend *send,

@@ -8,7 +8,8 @@
 typedef struct Push {
         Assembly assembly; /* its store, pins and progress */
         SessionOptions options;
-        Reference reference; /* with the tag */
+        Reference reference; /* the repository; where it goes, with the tag; a manifest of an index
+                                goes by its digest */
         Image image;
         Layer *layers; /* of the image, base first */
         size_t count;
@@ -23,10 +24,48 @@ typedef struct Push {
         const bool *there;       /* of a cache: these layers are in the repository; or NULL */
 } Push;
 
-void push_done(Push *push);
-/* Sends the layers, the configuration and the manifest: what `load` has set, or its like. */
-int push_upload(Push *push, Error *err);
+/* What a push was asked for. */
+typedef struct PushRequest {
+        ImageStore *store;
+        const Reference *reference;
+        const char *platform; /* or NULL */
+        const RegistryAuth *auth;
+        const RegistryOptions *options;
+        ImageProgressFn progress;
+        void *data;
+} PushRequest;
 
+/* A manifest that is at the registry. */
+typedef struct Pushed {
+        char digest[DIGEST_TEXT_MAX];
+        int64_t size;
+        char *media_type;
+} Pushed;
+
+/* What goes up. */
+typedef struct PushSource {
+        const char *id, *manifest; /* digests; manifest NULL: none is kept */
+        bool came;                 /* the manifest is a registry's: plain layers stay so */
+} PushSource;
+
+/* Pushes one image, with its manifest as it came where that can be; to the tag, or by digest where
+ * tag is NULL. push.c */
+int push_image(const PushRequest *request, const PushSource *source, const char *tag, Pushed *ret,
+               Error *err);
+/* What the name means, at that tag: an index whole where every image of it is here. push-index.c */
+int push_tag(const PushRequest *request, const char *tag, Error *err);
+/* PUTs a document at manifests/<place>. */
+int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,
+                  size_t length, const char *media_type, Error *err);
+
+void push_done(Push *push);
+/* Sends layers, configuration and manifest of a push whose layers are loaded and pinned. */
+int push_upload(Push *push, Pushed *ret, Error *err);
+/* push->manifest, of push->descriptors. */
+void push_make_manifest(Push *push);
+/* Compresses a plain layer into temp, which is made; id: for the progress. */
+int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
+              char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);
 /* Sends one request for a blob and waits; file_fd -1: only ask. id: whose progress is shown, NULL:
  * none. *ret: PUSH_EXISTS and the like; *ret_source: where it was mounted from. Both the caller's.
  */
@@ -34,11 +73,6 @@ int push_blob(Push *push, Session *session, const ImageMessage *request, int fil
               const char *id, char **ret, char **ret_source, Error *err);
 /* A Crew's work. position 0 is the topmost layer, as Docker counts. */
 int push_layer(void *data, Session *session, size_t position, Error *err);
-/* push->manifest, of push->descriptors. */
-void push_make_manifest(Push *push);
-/* Compresses a plain layer into temp, which is made; id: for the progress. */
-int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
-              char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);
 /* The layer's name in messages. */
 void push_layer_id(const Layer *layer, char id[13]);
 #define GZIP_LAYER MEDIA_OCI_LAYER "+gzip"
