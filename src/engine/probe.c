@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/utf8.h"
 #include "engine/exec-private.h"
 #include "engine/prober.h"
@@ -38,7 +37,7 @@ struct Probe {
         ExecConfig config;
         OciProcess process;
         const SeccompProgram *seccomp; /* the cache's */
-        Error error;                   /* of its preparation; kind 0: none */
+        Error error; /* of its preparation, where it failed */
         bool failed;
 
         int fd; /* our end of its output, -1 */
