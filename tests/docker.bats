@@ -151,8 +151,9 @@ teardown() {
   [[ $(docker ps --format '{{.Status}}') == 'Up '*'(health: starting)' ]]
   docker exec web touch /up
   wait_until bash -c '[[ $(docker ps -q --filter health=healthy) ]]'
-  run docker events --since 1h --until 0s --filter event=health_status --format '{{.Action}} {{.Actor.Attributes.name}}'
-  [[ $output == *'health_status: healthy web'* ]]
+  # The state comes first, then the event.
+  told() { docker events --since 1h --until 0s --filter event=health_status --format '{{.Action}} {{.Actor.Attributes.name}}' | grep -qx 'health_status: healthy web'; }
+  wait_until told
   run docker run --rm --no-healthcheck $image echo fine
   [ "$output" = fine ]
 }

@@ -37,7 +37,7 @@ struct Probe {
         ExecConfig config;
         OciProcess process;
         const SeccompProgram *seccomp; /* the cache's */
-        Error error; /* of its preparation, where it failed */
+        Error error;                   /* of its preparation, where it failed */
         bool failed;
 
         int fd; /* our end of its output, -1 */
