@@ -200,6 +200,29 @@ END
   [ "$took" -lt 2500 ]
 }
 
+@test "a build that packs a large layer holds up no other" {
+  dockerfile <<<$'FROM busybox\nRUN truncate -s 60G /hole'
+  brig build --progress plain -t hole "$context" >"$root/hole" 2>&1 3>&- &
+  local client=$!
+  wait_until grep -q '^#2 DONE' "$root/hole"
+  run timeout 60 brig build -q - <<<$'FROM busybox\nRUN echo beside >/beside'
+  echo "$output"; [ "$status" -eq 0 ]
+  kill -0 "$client" # it is at it still
+  kill -TERM "$client"
+  wait "$client" || true
+  no grep -q 'naming to' "$root/hole"
+}
+
+@test "builds without a cache run the same step side by side" {
+  dockerfile <<'END'
+FROM busybox
+RUN --mount=type=cache,id=beside,target=/c touch /c/$(cat /proc/sys/kernel/random/uuid); n=0; while [ $(ls /c | wc -l) -lt 2 ]; do n=$((n+1)); [ $n -lt 200 ] || exit 9; sleep 0.1; done
+END
+  local clients=() client
+  for name in one two; do timeout 60 brig build -q --no-cache -t "$name" "$context" >/dev/null 2>&1 3>&- & clients+=($!); done
+  for client in "${clients[@]}"; do wait "$client"; done
+}
+
 @test "COPY and ADD: owners, modes, wildcards, directories, exclude, parents, heredocs, archives" {
   mkdir -p dir/sub; echo 1 >dir/one; echo 2 >dir/sub/two.txt; echo 3 >top.md
   ln -s one dir/link; tar -czf archive.tar.gz -C dir .
