@@ -234,6 +234,14 @@ END
   build -t works --label which=second
   fails_for_room
   unfill
+  # An archive of it needs its layer's bytes once more, in the data root.
+  head -c 40m /dev/urandom >"$root/context/big"
+  dockerfile <<<$'FROM busybox\nCOPY big /big\nRUN echo kept >/result'
+  build -t first -o "type=docker,dest=$root/first.tar"
+  fails_for_room
+  rm "$root/context/big"
+  brig rmi -f first >/dev/null && brig builder prune -af >/dev/null
+  dockerfile <<<$'FROM busybox\nRUN head -c 3m /dev/zero >/zeros; echo kept >/result'
   # The data root has room; the directory that the client names has none.
   mkdir "$root/small" && on_host mount -t tmpfs -o size=1m none "$root/small"
   run on_host env "PATH=$PATH" brig build -q -o "$root/small" "$root/context"

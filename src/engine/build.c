@@ -360,6 +360,7 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
         if (r == 0)
                 r = build_file(&build, &file, ret_id, err);
         if (r < 0)
-                room_explain(engine, !build.delivering, err);
+                /* What the client has no room for is the client's to see to. */
+                room_explain(engine, !build.delivering || !room_is_full(request->output_fd), err);
         return r;
 }

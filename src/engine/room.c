@@ -22,11 +22,11 @@ typedef struct Room {
 } Room;
 
 /* File systems without a number of inodes say that they have none at all. */
-static Room room_of(const Engine *engine) {
+static Room room_of(int fd) {
         struct statvfs info;
         Room room = { .bytes = UINT64_MAX, .inodes = UINT64_MAX };
 
-        if (fstatvfs(engine->data_root_fd, &info) < 0)
+        if (fstatvfs(fd, &info) < 0)
                 return room;
         room.bytes = (uint64_t)info.f_bavail * info.f_frsize;
         if (info.f_files > 0)
@@ -37,7 +37,7 @@ static Room room_of(const Engine *engine) {
 
 void room_explain(const Engine *engine, bool ours, Error *err) {
         static const char remedy[] = "'brig builder prune -a' or 'brig system prune'";
-        Room room = room_of(engine);
+        Room room = room_of(engine->data_root_fd);
         size_t used;
 
         if (!err || strstr(err->message, remedy) ||
@@ -54,8 +54,12 @@ void room_explain(const Engine *engine, bool ours, Error *err) {
                        remedy);
 }
 
+bool room_is_full(int fd) {
+        return room_of(fd).full;
+}
+
 const Engine *room_release(const Engine *engine) {
-        if (room_of(engine).full && unlinkat(engine->data_root_fd, RESERVE, 0) == 0)
+        if (room_of(engine->data_root_fd).full && unlinkat(engine->data_root_fd, RESERVE, 0) == 0)
                 log_info("the file system of '%s' is full: the reserve of %lld kB is given up for "
                          "what is removed",
                          engine->options.data_root, (long long)(RESERVE_BYTES >> 10));
@@ -65,7 +69,7 @@ const Engine *room_release(const Engine *engine) {
 /* All of it, or as much of it as there is room for: removing several things one by one on a full
  * disk shall not end with the first. */
 static off_t reserve_size(const Engine *engine) {
-        Room room = room_of(engine);
+        Room room = room_of(engine->data_root_fd);
 
         return room.bytes >= (uint64_t)RESERVE_BYTES
                        ? RESERVE_BYTES

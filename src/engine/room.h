@@ -9,6 +9,9 @@
  * so even where what filled it is gone by now. */
 void room_explain(const Engine *engine, bool ours, Error *err);
 
+/* Whether a file system has hardly any space left, as far as that can be told. */
+bool room_is_full(int fd);
+
 /* Before something is removed: on a full file system the reserve goes, for what databases write
  * when they forget. Returns engine. */
 const Engine *room_release(const Engine *engine);
