@@ -60,7 +60,7 @@ builds_nothing_of_the_host() {
 fails_with() { build; [ "$status" -eq 1 ]; [[ $output == *"$1"* ]]; }
 in_image() { brig run --rm drill "$@"; }
 
-# swap_all SECONDS A B [A B…]: exchanges each pair in turn, until it is ended; the number of rounds goes to $root/rounds.
+# swap_all A B [A B…]: exchanges each pair in turn, until end_swap; the number of rounds goes to $root/rounds.
 swap_all() {
   python3 -c '
 import ctypes, itertools, signal, sys
@@ -79,29 +79,33 @@ end_swap() { kill "$swap_pid"; wait "$swap_pid" 2>/dev/null || :; echo "$(cat "$
 
 # ---- races ----
 
-@test "CVE-2024-23651: a context's directories become links to the host's while they are copied and bound" {
-  local pairs=() n end=$((SECONDS + 15)) builds=0
-  mkdir "$context/race"
-  for n in {1..200}; do
-    mkdir "$context/race/d$n"; echo inside >"$context/race/d$n/canary"
-    ln -s "$root/out" "$context/race/l$n"
-    pairs+=("$context/race/d$n" "$context/race/l$n")
-  done
-  printf 'FROM busybox\nCOPY race /race\nRUN --mount=source=race/d7,target=/m cat /m/canary\nRUN --mount=target=/m cat /m/race/*/canary | sort -u\n' >"$context/Dockerfile"
-  swap_all "${pairs[@]}"
+@test "CVE-2024-23651: a context's directory becomes a link to the host's while it is copied and bound" {
+  local end=$((SECONDS + 8)) builds=0 well=0
+  mkdir -p "$context/race/d"; echo inside >"$context/race/d/canary"
+  ln -s "$root/out" "$context/link"
+  echo link >"$context/.dockerignore"
+  swap_all "$context/race/d" "$context/link"
   while [[ $SECONDS -lt $end ]]; do
+    # As a directory or as a link, or refused as having changed; what is behind the link in no case.
+    if [[ $((builds % 2)) -eq 0 ]]; then
+      printf 'FROM scratch\nCOPY race /%s\n' $builds >"$context/Dockerfile"
+    else
+      printf 'FROM busybox\nRUN %s cat /m*/d/canary || : %s\n' "$(printf -- '--mount=source=race,target=/m%s ' {1..40})" $builds >"$context/Dockerfile"
+    fi
     builds_nothing_of_the_host
-    brig rmi -f drill >/dev/null 2>&1 || :
+    [[ $status -ne 0 ]] || well=$((well + 1))
+    [[ $status -le 1 ]]
     builds=$((builds + 1))
   done
-  echo "$builds builds"
+  echo "# $well of $builds builds went well"
   end_swap
+  [ "$well" -ge 2 ]
+  brig rmi -f drill >/dev/null 2>&1 || :
 }
 
 @test "CVE-2024-23651: a shared cache mount's directory becomes a link while another step mounts below it" {
-  local end=$((SECONDS + 12)) swapper builds=0
-  # One step swaps in the cache for as long as the marker is not there; the other mounts on what is swapped.
-  cp /usr/bin/python3 "$context/" 2>/dev/null
+  local end=$((SECONDS + 7)) builds=0
+  # What another step could do to the cache that both share is done from outside, as fast as it goes.
   cat >"$context/Dockerfile" <<END
 FROM busybox
 RUN --mount=type=cache,id=race,target=/c mkdir -p /c/d && ln -sfn $up$root/out /c/l && echo inside >/c/d/canary

@@ -101,6 +101,8 @@ static int digest_file(const Digesting *digesting, Pending *pending, Error *err)
 
         if (fd == -EPERM) /* only its owner may leave its access time alone */
                 fd = tree_open(digesting->tree->root_fd, pending->path, flags);
+        if (fd == -ELOOP || fd == -ENOTDIR || fd == -ENOENT) /* it was a file a moment ago */
+                return changed_during(pending->path, err);
         if (fd < 0)
                 return error_set(err, fd, "open '%s'", pending->path);
         r = check_stamp(pending, fd, err);
