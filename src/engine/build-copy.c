@@ -83,9 +83,9 @@ static bool may_be_archive(int file_fd, bool *ret_tar) {
         return *ret_tar;
 }
 
-/* Whether it holds one can't be told but by reading it: into a directory that goes again. */
+/* Whether it holds one is told by its first entry, which takes a directory that it could go to. */
 static int is_archive(Build *build, int file_fd, Error *err) {
-        static const TreeUnpack options = { .devices = true, .detect = true };
+        static const TreeUnpack options = { .devices = true, .detect = true, .probe = true };
         int dir_fd, r;
         bool tar;
 
@@ -100,12 +100,20 @@ static int is_archive(Build *build, int file_fd, Error *err) {
 }
 
 static int unpack_archive(void *data, int file_fd, int target_fd, Error *err) {
-        static const TreeUnpack options = { .devices = true, .detect = true };
         Build *build = data;
+        int64_t bytes = 0;
+        const TreeUnpack options = {
+                .devices = true, .detect = true, .limit = build_add_left(build), .ret_bytes = &bytes
+        };
+        int r, counted;
 
         if (target_fd < 0)
                 return is_archive(build, file_fd, err);
-        return image_unpack_tree(build->engine->images, file_fd, target_fd, &options, err);
+        r = image_unpack_tree(build->engine->images, file_fd, target_fd, &options, err);
+        if (r < 0)
+                return build_add_explain(r, err);
+        counted = build_add_count(build, bytes, err);
+        return counted < 0 ? counted : r;
 }
 
 static int init_copying(Copying *copying, Error *err) {

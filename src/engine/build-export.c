@@ -133,6 +133,7 @@ int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, E
                 r = make_image(build, plan, result, names, &id, err);
         if (r == 0 && id)
                 r = tell_image(build, id, names, err);
+        build->delivering = r == 0;
         if (r == 0 && archive)
                 r = write_archive(build, id, names, err);
         else if (r == 0 && output)

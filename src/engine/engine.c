@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 #include "engine/locks.h"
+#include "engine/room.h"
 #include "engine/seccomp-cache.h"
 #include "os/cgroup.h"
 
@@ -134,6 +135,8 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         pthread_mutex_init(&engine->registry_lock, NULL);
         int r = open_directories(engine, err);
         if (r == 0)
+                (void)room_release(engine); /* starting forgets what a killed daemon left */
+        if (r == 0)
                 r = open_images(engine, err);
         if (r == 0)
                 r = builder_new(engine, &engine->builder, err);
@@ -147,6 +150,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
                 engine_free(engine);
                 return r;
         }
+        room_reserve(engine);
         *ret = engine;
         return 0;
 }
