@@ -186,7 +186,7 @@ def compare_all(options, module, engines):
                 print(f"# {line}")
         print(f"{'not ok' if kind == 'different' else 'ok'} {number} - conformance {context.name} ({f'as {agrees}' if agrees else kind})", flush=True)
     total = sum(counts.values())
-    enough = counts["equal"] >= 0.95 * total
+    enough = total > 0 and counts["equal"] >= 0.95 * total
     if not options.only:
         print(f"{'ok' if enough else 'not ok'} {total + 1} - conformance: {counts['equal']} of {total} are equal")
     print(f"1..{total + (not options.only)}\n# {total} contexts: {counts['equal']} equal, {counts['argued']} argued, {counts['different']} different")
