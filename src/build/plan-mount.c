@@ -400,18 +400,6 @@ static int fill_from(Dispatch *dispatch, const MountText *text, RunMount *mount,
         return 0;
 }
 
-/* By its target where it has no name. One whose owner or mode is asked for is another than the one
- * of the same name that anybody made first, as with BuildKit. */
-static char *cache_id(const MountText *text, const RunMount *mount) {
-        _cleanup_free_ char *name =
-                str_empty(text->id) ? ignore_clean_path(text->target ?: "") : str_copy(text->id);
-
-        if (!str_equal(mount->source, "/") || (text->uid < 0 && text->gid < 0 && text->mode < 0))
-                return TAKE_PTR(name);
-        return str_format("%s (%lld:%lld, mode %llo)", name, (long long)mount->uid,
-                          (long long)mount->gid, (long long)mount->mode);
-}
-
 /* bind, cache and tmpfs: a directory at the target. */
 static int fill_directory(Dispatch *dispatch, const MountText *text, RunMount *mount, Error *err) {
         mount->source = path_below("/", text->source ?: "");
@@ -419,7 +407,8 @@ static int fill_directory(Dispatch *dispatch, const MountText *text, RunMount *m
         if (str_equal(mount->target, "/"))
                 return dispatch_error(dispatch, err, "invalid mount target \"/\"");
         if (text->kind == MOUNT_CACHE)
-                mount->id = cache_id(text, mount);
+                mount->id = str_empty(text->id) ? ignore_clean_path(text->target ?: "")
+                                                : str_copy(text->id);
         return text->kind == MOUNT_TMPFS ? 0 : fill_from(dispatch, text, mount, err);
 }
 

@@ -143,8 +143,6 @@ TEST(cache_mounts) {
                      "cache stage:0 /s /c env=- id=val ro sharing=2 0 1:2 700\n");
         ASSERT_MOUNT("--mount=type=cache,target=/c,sharing=private",
                      "cache scratch / /c env=- id=/c rw sharing=1 0 0:0 755\n");
-        ASSERT_MOUNT("--mount=type=cache,target=/c,gid=7",
-                     "cache scratch / /c env=- id=/c (0:7, mode 755) rw sharing=0 0 0:7 755\n");
         ASSERT_NO_MOUNT("type=cache,target=/c,sharing=lockd",
                         "unsupported sharing value \"lockd\" (did you mean locked?)");
         ASSERT_NO_MOUNT("type=cache,target=/c,mode=9", "invalid value 9 for mode");
