@@ -256,6 +256,24 @@ END
   [ "$output" = $'one\ntwo.txt\nlink\none\n./sub/two.txt\none\n2\nhello \nhello $HOME' ]
 }
 
+@test "an archive's entry for the root that is no directory, a user that nobody has" {
+  python3 -c 'import io, tarfile
+t = tarfile.open("odd.tar", "w")
+for name, text in ("./", b""), ("in/file", b"there"):
+    entry = tarfile.TarInfo(name); entry.size = len(text); t.addfile(entry, io.BytesIO(text))
+t.close()'
+  dockerfile <<'END'
+FROM busybox
+ADD odd.tar /
+USER nobody-here
+WORKDIR /made/by/root
+END
+  build -t odd; echo "$output"; [ "$status" -eq 0 ]
+  run in_image --user 0 odd sh -c 'cat /in/file; echo; stat -c %u /made/by/root'
+  echo "$output"
+  [ "$output" = $'there\n0' ]
+}
+
 @test "RUN mounts: bind, cache, tmpfs, secret; none of them is left in the image" {
   echo from-context >file; echo shh >"$root/secret"
   dockerfile <<'END'

@@ -258,6 +258,22 @@ int build_copy(Build *build, const SolveJob *job, Error *err) {
         return r < 0 ? r : copy_others(&copying, err);
 }
 
+/* USER may name one that the image does not have, as long as nothing runs: root makes the
+ * directory then, as with BuildKit. */
+static int workdir_owner(int root_fd, const char *user, int64_t *ret_uid, int64_t *ret_gid,
+                         Error *err) {
+        Error unknown = {};
+        int r = build_owner(root_fd, user, ret_uid, ret_gid, &unknown);
+
+        if (r < 0 && unknown.kind == ERROR_INVALID) {
+                *ret_uid = *ret_gid = 0;
+                return 0;
+        }
+        if (r < 0)
+                *err = unknown;
+        return r;
+}
+
 int build_workdir(Build *build, const SolveJob *job, Error *err) {
         const char *user = job->step->user;
         _cleanup_close_ int root_fd = -1;
@@ -266,6 +282,6 @@ int build_workdir(Build *build, const SolveJob *job, Error *err) {
         int r = builder_mount(build->builder, job->layers, job->layer_fd, &root_fd, err);
 
         if (r == 0 && !str_empty(user))
-                r = build_owner(root_fd, user, &uid, &gid, err);
+                r = workdir_owner(root_fd, user, &uid, &gid, err);
         return r < 0 ? r : tree_make_directory(root_fd, job->step->workdir, uid, gid, &made, err);
 }

@@ -451,6 +451,8 @@ static int put_entry(Unpacker *unpacker, TarStream *stream, Place *place,
         mode_t type = archive_entry_filetype(entry);
         const char *target = archive_entry_hardlink(entry);
 
+        if (!*place->path && (target || type != S_IFDIR) && unpacker->tree)
+                return 0; /* the directory is there already, and stays, as with docker's ADD */
         if (!*place->path && (target || type != S_IFDIR))
                 return hostile(err, "/", "the root must be a directory");
         if (target)
