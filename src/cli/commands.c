@@ -97,13 +97,6 @@ static const Entry system_entries[] = {
 };
 static const Group system_group = { "Manage the engine", system_entries, ELEMENTS(system_entries) };
 
-static const Entry builder_cache_entries[] = {
-        COMMAND("export", SECTION_COMMANDS, mounts_export_command),
-        COMMAND("import", SECTION_COMMANDS, mounts_import_command),
-};
-static const Group builder_cache_group = { "Manage cache mounts", builder_cache_entries,
-                                           ELEMENTS(builder_cache_entries) };
-
 static const Entry manifest_entries[] = {
         COMMAND("annotate", SECTION_COMMANDS, manifest_annotate_command),
         COMMAND("create", SECTION_COMMANDS, manifest_create_command),
@@ -113,6 +106,13 @@ static const Entry manifest_entries[] = {
 };
 static const Group manifest_group = { "Manage image manifests and lists of them", manifest_entries,
                                       ELEMENTS(manifest_entries) };
+
+static const Entry builder_cache_entries[] = {
+        COMMAND("export", SECTION_COMMANDS, mounts_export_command),
+        COMMAND("import", SECTION_COMMANDS, mounts_import_command),
+};
+static const Group builder_cache_group = { "Manage cache mounts", builder_cache_entries,
+                                           ELEMENTS(builder_cache_entries) };
 
 static const Entry builder_entries[] = {
         COMMAND("build", SECTION_COMMANDS, build_command),
