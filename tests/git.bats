@@ -409,3 +409,35 @@ evil_tree() {
   refused "install its package (apt-get install git)" "$url/smart/without.git"
   on_host umount /usr/bin/git
 }
+
+# A stand-in for ssh, which asks the agent and then talks to the git daemon: there is no sshd in the test.
+fake_ssh() {
+  cat >"$root/ssh" <<'END'
+#!/bin/bash
+# ssh [OPTION...] HOST COMMAND
+ssh-add -l >&2 || exit 255
+command=${*: -1} path=${command#*\'}
+line="git-upload-pack ${path%\'}"
+{ printf '%04x%s\0host=127.0.0.1\0' $((${#line} + 20)) "$line"; cat; } | socat -t 5 - TCP:127.0.0.1:9418
+END
+  chmod 755 "$root/ssh"
+  on_host mount --bind "$root/ssh" /usr/bin/ssh
+}
+
+@test "ssh: the client's agent is asked, through a socket that is its user's alone" {
+  repository byssh
+  ssh-keygen -q -t ed25519 -N '' -f key
+  local agent
+  agent=$(ssh-agent -a "$context/agent.sock" | grep -oE 'SSH_AGENT_PID=[0-9]+' | cut -d= -f2)
+  SSH_AUTH_SOCK=$context/agent.sock ssh-add -q key
+  chown 1234:1234 "$context/agent.sock"; chmod 600 "$context/agent.sock"
+  fake_ssh
+  printf 'FROM busybox\nADD git@127.0.0.1:/byssh.git#main /src\n' >Dockerfile
+  refused "or --ssh default for ssh" .
+  # The client is where the daemon is: the socket's mount must be one of the daemon's.
+  run on_host timeout 60 brig build --progress plain -o "$context/out" --ssh "default=$context/agent.sock" "$context"; echo "$output"
+  kill "$agent"
+  on_host umount /usr/bin/ssh
+  [ "$status" -eq 0 ]
+  [ -e out/src/file ]
+}

@@ -40,7 +40,7 @@ TEST(refs) {
                 { "refs/tags/v1", "refs/tags/v1 c d" },
                 { "v2", "refs/tags/v2 c d" },
                 { "remotes/x/main", "refs/remotes/x/main b b" },
-                { "ddddddd", "refs/tags/v2 d d" },
+                { "ddddddd", "refs/tags/v1 d d" },
                 { "dddddd", "repository does not contain ref dddddd; a commit that no ref points "
                             "at is named by all of its 40 digits" },
                 { "x/main", "repository does not contain ref x/main; a commit that no ref points "

@@ -164,6 +164,7 @@ static int take(int *fd, size_t limit, Buf *ret, Error *err) {
         ssize_t n;
 
         buf_reserve(ret, CHUNK);
+        ret->data[ret->length] = '\0';
         n = read(*fd, ret->data + ret->length, CHUNK);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
                 return 1;

@@ -133,9 +133,10 @@ static int ask_checkout(GitJob *job, Error *err) {
 
 /* git's own words say little to who has not run it. */
 static int explain(int r, const ImageMessage *request, Error *err) {
-        static const char *const signs[] = { "could not read Username", "could not read Password",
-                                             "Authentication failed", "Permission denied",
-                                             "returned error: 403" };
+        static const char *const signs[] = {
+                "could not read Username", "could not read Password",    "Authentication failed",
+                "Permission denied",       "Could not read from remote", "returned error: 403"
+        };
 
         for (size_t i = 0; i < ELEMENTS(signs); i++) {
                 char words[600];
