@@ -33,7 +33,7 @@ static char *read_text(const char *text, bool context) {
 
 #define ASSERT_READ(text, context, expected)                                                       \
         do {                                                                                       \
-                _cleanup_free_ char *read_ = read_text(text, context);                                  \
+                _cleanup_free_ char *read_ = read_text(text, context);                             \
                 ASSERT_STR(read_, expected);                                                       \
         } while (0)
 

@@ -23,8 +23,8 @@ int confine_to_network(Error *err);
 /* For git and ssh, whose programs are the host's, and which meet hostile servers and repositories:
  * the calling process, pid 1 of a pid namespace and alone in it, gets a root of its own in memory,
  * in which the host's programs, libraries, certificates and name service can be read, a directory
- * for temporary files, and GIT_WORK is directory_fd (-1: there is none), where nothing can be executed and no device
- * opened. It has the network, no capability (with an agent: that of reaching its socket), no other
- * process, and none of the system calls that change mounts, namespaces, keys or the kernel.
- * agent_fd: the socket, opened with O_PATH, which becomes GIT_AGENT, or -1. */
+ * for temporary files, and GIT_WORK is directory_fd (-1: there is none), where nothing can be
+ * executed and no device opened. It has the network, no capability (with an agent: that of reaching
+ * its socket), no other process, and none of the system calls that change mounts, namespaces, keys
+ * or the kernel. agent_fd: the socket, opened with O_PATH, which becomes GIT_AGENT, or -1. */
 int confine_for_git(int directory_fd, int agent_fd, Error *err);
