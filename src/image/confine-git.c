@@ -143,7 +143,7 @@ static int fill_root(int root_fd, int work, int agent, Error *err) {
                 r = place(work, true, root_fd, GIT_WORK, err);
         if (r == 0 && agent >= 0)
                 r = place(agent, false, root_fd, GIT_AGENT, err);
-        return r < 0 ? r : dir_make_at(root_fd, GIT_TEMPORARY + 1, 0700, err);
+        return r < 0 ? r : dir_make_at(root_fd, &(GIT_TEMPORARY)[1], 0700, err);
 }
 
 /* pivot_root(2) with "." twice: the old root lies below the new one, and is let go. */

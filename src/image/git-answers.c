@@ -248,8 +248,9 @@ static int add_modules(const Sections *sections, GitModules *ret, Error *err) {
                 if (has_path(ret, section->path))
                         continue;
                 GROW(ret->items, ret->count);
-                ret->items[ret->count++] = (GitModule){ .path = TAKE_PTR(section->path),
-                                                        .url = TAKE_PTR(section->url) };
+                ret->items[ret->count] = (GitModule){};
+                ret->items[ret->count].path = TAKE_PTR(section->path);
+                ret->items[ret->count++].url = TAKE_PTR(section->url);
         }
         return 0;
 }
