@@ -11,7 +11,7 @@
 
 /* ---- images ---- */
 
-static const RegistryAuth *auth_for(const Build *build, const char *name) {
+const RegistryAuth *build_auth(const Build *build, const char *name) {
         const BuildRequest *request = build->request;
         const char *slash = strchr(name, '/');
         _cleanup_free_ char *host = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
@@ -54,7 +54,7 @@ static int pull(Build *build, const char *name, const char *platform, Error *err
 
         tagged = strchr(name, '@') || strchr(last, ':') ? str_copy(name)
                                                         : str_format("%s:latest", name);
-        r = engine_image_pull(build->engine, tagged, platform, auth_for(build, name), report_pull,
+        r = engine_image_pull(build->engine, tagged, platform, build_auth(build, name), report_pull,
                               &report, err);
         return r < 0 ? error_prefix(err, "%s: failed to resolve source metadata", name) : 0;
 }
@@ -63,6 +63,7 @@ static void take_image(Image *image, SolveImage *ret) {
         size_t count = strv_length(image->chain_ids);
 
         json_copy(&image_config_table, &image->config, &ret->config);
+        image_config_inherit(&ret->config);
         ret->layers = strv_copy(image->chain_ids);
         if (count > 0)
                 (void)snprintf(ret->key, sizeof(ret->key), "%s", image->chain_ids[count - 1]);
@@ -250,4 +251,7 @@ const SolveWorker build_worker = {
         .git = find_git,
         .open = open_root,
         .execute = execute,
+        .recall = build_recall,
+        .bring = build_bring,
+        .keep = build_keep,
 };
