@@ -118,6 +118,8 @@ static int open_parts(Engine *engine, Error *err) {
         if (r == 0)
                 r = execs_new(engine, &engine->execs, err);
         if (r == 0)
+                r = probers_new(engine, &engine->probers, err);
+        if (r == 0)
                 r = net_new(engine->loop, &engine->net, err);
         return r;
 }
@@ -178,7 +180,9 @@ Engine *engine_free(Engine *engine) {
         if (engine->loop)
                 restart_timers_drop(engine);
         workers_free(engine->workers);
+        probers_stop(engine);
         drop_containers(engine);
+        probers_free(engine->probers);
         map_done(&engine->by_id, NULL);
         map_done(&engine->by_name, free);
         removals_free(engine->removals);
