@@ -209,8 +209,8 @@ while left:
   refused 1 "ERROR: failed to build: Cannot connect to the brig daemon at unix:///nope" brig build --rm --force-rm --provenance=false "$dir"
   refused 1 'unable to prepare context: path "/none" not found' brig build /none
   refused 1 'failed to read dockerfile' brig build -f /none "$dir"
-  refused 1 'a repository of git as a context is not done: clone it' brig build https://example.com/a.git
-  refused 1 'a repository of git as a context is not done: clone it' brig build git@example.com:a/b
+  refused 1 "invalid git ref 'a..b'" brig build https://example.com/a.git#a..b
+  refused 1 "its host begins with '-'" brig build ssh://-x/a
   refused 1 "can't use standard input for both" brig build -f - -
   refused 1 'standard input is empty' brig build - </dev/null
   refused 1 'ambiguous Dockerfile source' brig build -f x - <<< 'FROM scratch'

@@ -137,6 +137,10 @@ TEST(classic_parameters) {
                                "platform linux/arm64\nnetwork default\nshm 1\nmemory 2\nswap -1\n"
                                "shares 4\nperiod 5\nquota 6\ncpus 0-1\nmems 0\nparent /p\n"
                                "nocache 1\npull 1\n");
+        ask("POST /build?remote=github.com/x/y%23v1:dir", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_build,
+                   "file Dockerfile\ncontext '' github.com/x/y#v1:dir\nnetwork default\n");
         ask("POST "
             "/build?remote=http://x/y.tar&extrahosts=%5B%22a:1%22,%22b:2%22%5D&networkmode=none",
             "X-Registry-Config: !\r\n", NULL);
@@ -157,8 +161,8 @@ TEST(classic_refused) {
                 { "outputs=%5B%7B%7D%5D", 501, "outputs: " },
                 { "securityopt=%5B%22x%22%5D", 501, "securityopt: " },
                 { "isolation=hyperv", 501, "isolation: " },
-                { "remote=https://x/y.git", 501, "remote: 'https://x/y.git'" },
-                { "remote=git://x/y", 501, "remote: 'git://x/y'" },
+                { "remote=ftp://x/y.tar", 501, "remote: 'ftp://x/y.tar'" },
+                { "remote=git://x/y%23a..b", 400, "remote: invalid git ref 'a..b'" },
                 { "networkmode=container:x", 501,
                   "networkmode: building in the network 'container:x'" },
                 { "t=A", 400, "invalid reference format" },

@@ -2,6 +2,7 @@
  * or refused by name. Engine API 1.44, "Build an image". */
 #include "api/auth.h"
 #include "api/build.h"
+#include "format/git-source.h"
 #include "format/reference.h"
 
 /* ---- values that are JSON ---- */
@@ -141,16 +142,21 @@ static int read_network(const ApiRequest *request, char **ret, Error *err) {
 
 static int read_remote(const ApiRequest *request, BuildRequest *ret, Error *err) {
         const char *remote = api_query(request, "remote");
+        GitSource source = {};
+        int r;
 
         if (str_empty(remote))
                 return 0;
         if (str_equal(remote, "client-session"))
                 return error_kind(err, ERROR_UNSUPPORTED, NO_SESSIONS);
-        if ((!str_after(remote, "http://") && !str_after(remote, "https://")) ||
-            strstr(remote, ".git#") || str_ends(remote, ".git"))
+        r = git_source_parse(remote, true, &source, err);
+        git_source_done(&source);
+        if (r < 0)
+                return error_prefix(err, "remote");
+        if (r == 0 && !str_after(remote, "http://") && !str_after(remote, "https://"))
                 return error_kind(err, ERROR_UNSUPPORTED,
-                                  "remote: '%s' is no URL of a Dockerfile or an archive; for a git "
-                                  "repository, clone it and send the directory",
+                                  "remote: '%s' is neither a git repository nor the http or https "
+                                  "URL of a Dockerfile or an archive",
                                   remote);
         GROW(ret->contexts, ret->context_count);
         ret->contexts[ret->context_count++] =

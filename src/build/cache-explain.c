@@ -35,6 +35,10 @@ static const Kind kinds[] = {
           { "what it takes from %s changed", "it takes from %s now",
             "it takes nothing from %s any more" },
           true },
+        { "git ",
+          { "%s points at another commit", "it takes from %s now",
+            "it takes nothing from %s any more" },
+          true },
         { "file ", { "file %s changed", "file %s is new", "file %s is gone" }, true },
         { "", { "%s changed", "%s is new", "%s is gone" }, true },
 };

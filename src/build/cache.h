@@ -63,7 +63,8 @@ int build_cache_chains(BuildCache *cache, char ***ret, Error *err);
 /* ---- why a step is run ---- */
 /* What a step's key was made of: "instruction" → digest, "base" (the image that the stage begins
  * with), "before" (the result of the step before), "arg VERSION", "from build" (a stage or image
- * that it takes files of), "file src/main.c" … Another name is shown as it is. */
+ * that it takes files of), "git https://h/r.git#main" → commit, "file src/main.c" … Another name is
+ * shown as it is. */
 typedef struct CacheParts {
         Pairs items;
         bool cut;     /* more files than are kept (4096): the rest is in one sum */

@@ -3,38 +3,9 @@
 #include "build/plan-private.h"
 #include "build/words.h"
 #include "format/digest.h"
+#include "format/git-source.h"
 
 /* ---- remote sources ---- */
-
-/* user@host:path, as git has it. */
-static bool is_scp(const char *source) {
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                      "0123456789-";
-        size_t user = 0, host;
-
-        while (source[user] && (strchr(letters, source[user]) || source[user] == '_'))
-                user++;
-        if (!user || source[user] != '@')
-                return false;
-        source += user + 1;
-        for (host = 0; source[host] && (strchr(letters, source[host]) || source[host] == '.');)
-                host++;
-        return host && source[host] == ':';
-}
-
-/* git and ssh in any case; http where the path, without query and fragment, ends with ".git". */
-static bool is_git(const char *source) {
-        _cleanup_free_ char *scheme = str_lower(str_copy_n(source, strcspn(source, ":/")));
-        const char *rest = str_after(source + strlen(scheme), "://");
-
-        if (!rest)
-                return is_scp(source);
-        if (str_equal(scheme, "git") || str_equal(scheme, "ssh"))
-                return true;
-        _cleanup_free_ char *path = str_copy_n(rest, strcspn(rest, "?#"));
-        return (str_equal(scheme, "http") || str_equal(scheme, "https")) && strchr(path, '/') &&
-               str_ends(path, ".git");
-}
 
 static bool is_url(const char *source) {
         return str_after(source, "http://") || str_after(source, "https://");
@@ -93,16 +64,56 @@ static const Heredoc *heredoc_of(const Instruction *at, const char *word) {
         return NULL;
 }
 
+/* What the URL says and what the flags say must be the same. */
+static int add_git(Dispatch *dispatch, const char *text, const GitSource *source, Error *err) {
+        CopyStep *copy = &dispatch->step.copy;
+
+        if (source->keep_given) {
+                if (instruction_flag(dispatch->instruction, "keep-git-dir") &&
+                    copy->keep_git_dir != source->keep_git_dir)
+                        return dispatch_error(dispatch, err,
+                                              "inconsistent keep-git-dir configuration");
+                copy->keep_git_dir = source->keep_git_dir;
+        }
+        if (source->checksum && copy->checksum && !str_equal(source->checksum, copy->checksum))
+                return dispatch_error(dispatch, err, "checksum mismatch \"%.100s\" != \"%s\"",
+                                      copy->checksum, source->checksum);
+        if (source->checksum)
+                str_replace(&copy->checksum, source->checksum);
+        add_source(copy, COPY_GIT, str_copy(text), git_source_text(source));
+        return 0;
+}
+
+/* 1: it names a repository; 0: it does not. */
+static int try_git(Dispatch *dispatch, const char *text, Error *err) {
+        GitSource source = {};
+        Error why = {};
+        int r = git_source_parse(text, false, &source, &why);
+
+        if (r < 0)
+                return dispatch_error(dispatch, err, "%s", why.message);
+        if (r == 0)
+                return 0;
+        if (dispatch->step.copy.add)
+                r = add_git(dispatch, text, &source, err);
+        else
+                r = dispatch_error(dispatch, err, "source can't be a git ref for COPY: use ADD");
+        git_source_done(&source);
+        return r < 0 ? r : 1;
+}
+
 static int add_file(Dispatch *dispatch, const char *source, Error *err) {
         CopyStep *copy = &dispatch->step.copy;
-        bool git = is_git(source), url = !git && is_url(source);
+        bool url = is_url(source);
+        int r = try_git(dispatch, source, err);
 
-        if (!copy->add && (git || url))
-                return dispatch_error(dispatch, err, "source can't be a %s for COPY: use ADD",
-                                      git ? "git ref" : "URL");
-        if (git || url)
-                add_source(copy, git ? COPY_GIT : COPY_URL, str_copy(source), NULL);
-        else
+        if (r < 0)
+                return r;
+        if (r == 0 && url && !copy->add)
+                return dispatch_error(dispatch, err, "source can't be a URL for COPY: use ADD");
+        if (r == 0 && url)
+                add_source(copy, COPY_URL, str_copy(source), NULL);
+        else if (r == 0)
                 add_source(copy, COPY_FILES, source_path(source, copy->parents), NULL);
         return dispatch_count(dispatch, strlen(source), err);
 }
@@ -218,7 +229,18 @@ static int check_mode(const Dispatch *dispatch, const char *mode, Error *err) {
                               mode);
 }
 
-static int check_checksum(const Dispatch *dispatch, Error *err) {
+static int check_commit(Dispatch *dispatch, Error *err) {
+        char *checksum = str_lower(dispatch->step.copy.checksum);
+        size_t length = strlen(checksum);
+
+        if (length <= 64 && strspn(checksum, "0123456789abcdef") == length)
+                return 0;
+        return dispatch_error(dispatch, err,
+                              "invalid checksum %.100s for Git URL, expected hex commit hash",
+                              checksum);
+}
+
+static int check_checksum(Dispatch *dispatch, Error *err) {
         const CopyStep *copy = &dispatch->step.copy;
         CopySourceKind kind = copy->source_count ? copy->sources[0].kind : COPY_INLINE;
 
@@ -229,7 +251,9 @@ static int check_checksum(const Dispatch *dispatch, Error *err) {
                                       "checksum can't be specified for multiple sources");
         if (kind != COPY_URL && kind != COPY_GIT)
                 return dispatch_error(dispatch, err, "checksum requires HTTP(S) or Git sources");
-        if (kind == COPY_URL && !digest_valid(copy->checksum))
+        if (kind == COPY_GIT)
+                return check_commit(dispatch, err);
+        if (!digest_valid(copy->checksum))
                 return dispatch_error(dispatch, err,
                                       "invalid checksum digest format: \"%.100s\": write sha256: "
                                       "and 64 hexadecimal digits",

@@ -322,6 +322,16 @@ TEST(add_remote) {
                     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef http://x/y /",
                     "context: url:http://x/y /");
         ASSERT_COPY("ADD --checksum=abc http://x/y.git /", "context: git:http://x/y.git /");
+        ASSERT_COPY("ADD --keep-git-dir http://u:p@x/y.git?keep-git-dir=1&checksum=AB#$v /",
+                    "context: git:http://u:p@x/y.git?keep-git-dir=1&checksum=AB#val /");
+        ASSERT_ERROR("FROM scratch\nADD --checksum=abg http://x/y.git /\n",
+                     "D:2:1: invalid checksum abg for Git URL, expected hex commit hash");
+        ASSERT_ERROR("FROM scratch\nADD --checksum=abc http://x/y.git?commit=def#m /\n",
+                     "D:2:1: checksum mismatch \"abc\" != \"def\"");
+        ASSERT_ERROR("FROM scratch\nADD --keep-git-dir=false http://x/y.git?keep-git-dir /\n",
+                     "D:2:1: inconsistent keep-git-dir configuration");
+        ASSERT_ERROR("FROM scratch\nADD http://x/y.git#--upload-pack=z /\n",
+                     "D:2:1: invalid git ref '--upload-pack=z': it begins with '-'");
         ASSERT_ERROR("FROM scratch\nADD --checksum=sha256:12 http://x/y /\n",
                      "D:2:1: invalid checksum digest format: \"sha256:12\": write sha256: and 64 "
                      "hexadecimal digits");

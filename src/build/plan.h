@@ -82,14 +82,15 @@ typedef enum CopySourceKind {
         COPY_FILES,  /* path: a pattern below the input, clean, relative to its root, "." for it */
         COPY_INLINE, /* a heredoc: path is its file's name, content its text */
         COPY_URL,    /* ADD: path is the URL */
-        COPY_GIT,    /* ADD: path is the URL with its #fragment */
+        COPY_GIT,    /* ADD: path is the URL with its #fragment or ?query; content: what it is
+                        called, without credentials */
 } CopySourceKind;
 
 typedef struct CopySource {
         CopySourceKind kind;
         char *path;    /* patterns keep, with --parents, a "/./" in the middle; no "/." at the end:
                           of a directory the content is copied in any case */
-        char *content; /* COPY_INLINE */
+        char *content; /* COPY_INLINE, COPY_GIT */
 } CopySource;
 
 typedef struct CopyStep {
@@ -102,7 +103,7 @@ typedef struct CopyStep {
         char *chown; /* "user[:group]", names or numbers, or NULL: 0:0 */
         char *chmod; /* octal or symbolic, or NULL */
         char **excludes;
-        char *checksum; /* "sha256:…", or NULL */
+        char *checksum; /* "sha256:…"; of git the first digits of the commit, lower case; or NULL */
         bool link, parents, keep_git_dir;
         bool *unpack; /* --unpack, or NULL: by default */
 } CopyStep;

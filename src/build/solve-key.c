@@ -320,6 +320,23 @@ static void say_run(KeyText *key, const RunStep *run, char *const *given) {
                 key_depend(key, *given, "");
 }
 
+/* The commit and the directory, by whatever address they are got. */
+static int say_git(const StageState *stage, KeyText *key, const CopyStep *copy,
+                   const CopySource *source, Error *err) {
+        const SolveWorker *worker = &stage->solver->options->worker;
+        _cleanup_free_ char *state = NULL;
+        _cleanup_free_ char *part = str_format("git %s", source->content);
+        int r = worker->git(worker->data, source->path, copy->checksum, copy->keep_git_dir, &state,
+                            err);
+
+        if (r < 0)
+                return r;
+        put(&key->text, "commit", state);
+        if (key->parts)
+                pairs_put(&key->parts->items, part, state);
+        return 0;
+}
+
 static int say_source(const StageState *stage, KeyText *key, const CopyStep *copy,
                       const CopySource *source, Error *err) {
         char digest[DIGEST_TEXT_MAX];
@@ -328,6 +345,8 @@ static int say_source(const StageState *stage, KeyText *key, const CopyStep *cop
         key_say_number(key, "source", source->kind);
         if (source->kind == COPY_FILES)
                 return 0; /* the digest has the names that the files get */
+        if (source->kind == COPY_GIT)
+                return say_git(stage, key, copy, source, err);
         key_say(key, "path", source->path);
         key_say(key, "content", source->content);
         if (source->kind == COPY_INLINE)

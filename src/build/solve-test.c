@@ -17,6 +17,7 @@ typedef struct Fake {
         int context_fd, roots_fd;
         Tree tree;
         char *const *triggers; /* ONBUILD of the image "triggers" */
+        const char *commit;    /* of every repository */
         pthread_mutex_t lock;  /* guards what follows */
         char **ran;            /* the steps, as progress shows them */
         size_t waiting;        /* steps that say "wait" and are there */
@@ -127,6 +128,13 @@ static int on_fetch(void *data, const char *url, const char *checksum, char dige
         return 0;
 }
 
+/* The ref points at what the test says. */
+static int on_git(void *data, const char *url, const char *checksum, bool keep_git_dir, char **ret,
+                  Error *err) {
+        *ret = str_format("%s%s", ((Fake *)data)->commit, keep_git_dir ? ".git" : "");
+        return 0;
+}
+
 static int copy_files(int from_fd, int to_fd, Error *err) {
         _cleanup_closedir_ DIR *dir = fdopendir(dup(from_fd));
         struct dirent *entry;
@@ -225,7 +233,6 @@ static int copy(Fake *fake, const SolveJob *job, int fs_fd, Error *err) {
 
                 if (job->step->copy.sources[i].kind != COPY_FILES)
                         continue;
-
                 r = file_read_at(from_fd, path, 4096, &text, &length, err);
                 if (r == 0)
                         put_text(fs_fd, path, text);
@@ -297,6 +304,7 @@ static void *build_main(void *data) {
                                              .alias = on_alias,
                                              .context = on_context,
                                              .fetch = on_fetch,
+                                             .git = on_git,
                                              .open = on_open,
                                              .execute = on_execute,
                                              .data = built->fake },
@@ -445,6 +453,29 @@ TEST(a_changed_file_runs_what_reads_it_and_says_so) {
         why = strv_join(built.why, ",");
         ASSERT_STR(why,
                    "COPY file /: file file changed,RUN write made same: the step before it ran");
+}
+
+TEST(a_repository_is_found_by_its_commit) {
+        static const char https[] = "FROM scratch\nADD https://u:p@h/r.git#main /d\n";
+        static const char ssh[] = "FROM scratch\nADD git@h:r.git?branch=main /d\n";
+        static const char kept[] = "FROM scratch\nADD --keep-git-dir git@h:r.git#main /d\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built moved = BUILD(&fake, https, );
+
+        fake.commit = "one";
+        ASSERT_BUILD(&fake, https, "ADD https://u:p@h/r.git#main /d", );
+        ASSERT_BUILD(&fake, https, "", );
+        ASSERT_BUILD(&fake, ssh, "", );
+        ASSERT_BUILD(&fake, kept, "ADD --keep-git-dir git@h:r.git#main /d", );
+        ASSERT_BUILD(&fake, https, "", );
+        forget(&fake, "ADD");
+        ASSERT_BUILD(&fake, https, "ADD https://u:p@h/r.git#main /d", );
+        fake.commit = "two";
+        (void)build_main(&moved);
+        ASSERT_BUILT(&moved);
+        ASSERT_STR(moved.why[0], "ADD https://u:p@h/r.git#main /d: https://h/r.git#main points at "
+                                 "another commit");
+        ASSERT_RAN(&fake, "ADD https://u:p@h/r.git#main /d");
 }
 
 TEST(a_stage_that_gives_something_else_runs_what_reads_it) {

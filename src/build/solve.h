@@ -60,6 +60,10 @@ typedef struct SolveWorker {
         /* The digest of what a URL gives, for a key; it is kept for the job that follows. */
         int (*fetch)(void *data, const char *url, const char *checksum,
                      char digest[DIGEST_TEXT_MAX], Error *err);
+        /* What the files of a git repository's ref depend on, for a key: its commit, the directory
+         * in it …; one text a build, the caller's. checksum may be NULL. */
+        int (*git)(void *data, const char *url, const char *checksum, bool keep_git_dir, char **ret,
+                   Error *err);
         /* The root of these layers, to read from; the caller's to close. */
         int (*open)(void *data, char *const *layers, int *ret_fd, Error *err);
         int (*execute)(void *data, const SolveJob *job, Error *err);

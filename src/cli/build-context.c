@@ -180,11 +180,12 @@ static int open_elsewhere(const BuildOptions *options, BuildSource *source, Erro
 int build_source_open(const BuildOptions *options, const char *context, BuildSource *ret,
                       Error *err) {
         bool from_input = str_equal(options->file, "-");
-        int r;
+        int git, r;
 
         *ret = (BuildSource){ .dir_fd = -1 };
-        if (is_git_address(context))
-                return git_refused(context, err);
+        git = is_git_address(context, err);
+        if (git < 0)
+                return git;
         if (str_equal(context, "-") && from_input)
                 return error_kind(err, ERROR_INVALID,
                                   "can't use standard input for both the build's context and the "
@@ -197,7 +198,7 @@ int build_source_open(const BuildOptions *options, const char *context, BuildSou
                                        "name one");
                 if (r == 0 && ret->kind == SOURCE_ARCHIVE)
                         r = open_elsewhere(options, ret, err);
-        } else if (is_web_address(context)) {
+        } else if (git > 0 || is_web_address(context)) {
                 ret->kind = SOURCE_URL;
                 ret->url = context;
                 r = open_elsewhere(options, ret, err);

@@ -164,9 +164,11 @@ TEST(contexts) {
         ASSERT_SPEC(context, "a=oci-layout://x",
                     "invalid context value 'a=oci-layout://x': not done: load the image, and give "
                     "it as docker-image://NAME");
-        ASSERT_SPEC(context, "a=https://h/r.git#main",
-                    "invalid context value 'a=https://h/r.git#main': 'https://h/r.git#main': a "
-                    "repository of git as a context is not done: clone it, and give the directory");
+        ASSERT_SPEC(context, "a=https://h/r.git#main", "a||https://h/r.git#main|");
+        ASSERT_SPEC(context, "a=git@h:r", "a||git@h:r|");
+        ASSERT_SPEC(context, "a=ssh://h/r#--x",
+                    "invalid context value 'a=ssh://h/r#--x': invalid git ref '--x': it begins "
+                    "with '-'");
 }
 
 TEST(caches) {
@@ -208,11 +210,19 @@ TEST(caches) {
 }
 
 TEST(addresses) {
-        ASSERT(is_git_address("git@github.com:a/b.git"));
-        ASSERT(is_git_address("github.com/a/b"));
-        ASSERT(is_git_address("https://h/a.git#v1:dir"));
-        ASSERT(!is_git_address("https://h/a.tar.gz"));
-        ASSERT(!is_git_address("dir/a.git"));
+        static const struct {
+                const char *text;
+                int expected;
+        } cases[] = { { "git@github.com:a/b.git", 1 },
+                      { "github.com/a/b", 1 },
+                      { "https://h/a.git#v1:dir", 1 },
+                      { "https://h/a.tar.gz", 0 },
+                      { "dir/a.git", 0 },
+                      { "/", 0 } };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                ASSERT_INT(is_git_address(cases[i].text, NULL), cases[i].expected);
+        ASSERT(is_git_address("git://h/a#b..c", NULL) < 0);
         ASSERT(is_web_address("http://h/x") && !is_web_address("httpd"));
 }
 

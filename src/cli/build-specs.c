@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "cli/specs.h"
 #include "cli/values.h"
+#include "format/git-source.h"
 
 typedef SpecSetField SetField;
 
@@ -235,21 +237,17 @@ bool is_web_address(const char *text) {
         return str_after(text, "http://") || str_after(text, "https://");
 }
 
-bool is_git_address(const char *text) {
-        static const char *const prefixes[] = { "git://", "git@", "ssh://", "github.com/" };
-        _cleanup_free_ char *bare = str_copy_n(text, strcspn(text, "#?"));
+/* A directory of that name stands before what looks like one. */
+int is_git_address(const char *text, Error *err) {
+        GitSource source = {};
+        struct stat st;
+        int r;
 
-        for (size_t i = 0; i < ELEMENTS(prefixes); i++)
-                if (str_after(text, prefixes[i]))
-                        return true;
-        return is_web_address(text) && str_ends(bare, ".git");
-}
-
-int git_refused(const char *text, Error *err) {
-        return error_kind(err, ERROR_UNSUPPORTED,
-                          "'%s': a repository of git as a context is not done: clone it, and give "
-                          "the directory",
-                          text);
+        if (!strstr(text, "://") && stat(text, &st) == 0 && S_ISDIR(st.st_mode))
+                return 0;
+        r = git_source_parse(text, true, &source, err);
+        git_source_done(&source);
+        return r;
 }
 
 /* What other clients take and brig does not; NULL: nothing of that kind. */
@@ -269,16 +267,17 @@ static const char *context_remedy(const char *value) {
 
 static int set_context(ContextSpec *spec, const char *value, Error *err) {
         const char *image = str_after(value, "docker-image://"), *remedy = context_remedy(value);
+        int git = is_git_address(value, err);
 
         if (remedy)
                 return error_kind(err, ERROR_UNSUPPORTED, "not done: %s", remedy);
-        if (is_git_address(value))
-                return git_refused(value, err);
+        if (git < 0)
+                return git;
         if (image && !*image)
                 return error_kind(err, ERROR_INVALID, "docker-image:// is not followed by a name");
         if (image)
                 spec->image = str_copy(image);
-        else if (is_web_address(value))
+        else if (git > 0 || is_web_address(value))
                 spec->url = str_copy(value);
         else
                 spec->path = str_copy(value);

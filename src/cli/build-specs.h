@@ -53,7 +53,6 @@ void context_spec_done(ContextSpec *spec);
 /* --annotation [manifest:]KEY=VALUE: put into pairs. */
 int annotation_parse(const char *text, Pairs *pairs, Error *err);
 
-/* What docker takes for a repository of git, and for an address to download from. */
-bool is_git_address(const char *text);
-bool is_web_address(const char *text);
-int git_refused(const char *text, Error *err);
+/* 1: a repository of git, 0: none; invalid on one that makes no sense. */
+int is_git_address(const char *text, Error *err);
+bool is_web_address(const char *text); /* to download from */

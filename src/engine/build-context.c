@@ -10,6 +10,7 @@
 #include "engine/build-private.h"
 #include "engine/ocispec.h"
 #include "engine/room.h"
+#include "format/git-source.h"
 
 #define CONTEXT_MAX ((int64_t)64 << 30)
 #define DOCKERFILE_MAX ((size_t)16 << 20)
@@ -106,15 +107,46 @@ static int fetch(Build *build, const BuildContext *context, int *ret_dir_fd, Err
         return 0;
 }
 
+static bool is_true(const char *value) {
+        static const char *const words[] = { "1", "t", "T", "TRUE", "true", "True", NULL };
+
+        return value && strv_has((char *const *)words, value);
+}
+
+/* BuildKit's argument keeps the .git of the build's own context. */
+static int fetch_git(Build *build, const BuildContext *context, int *ret_dir_fd, Error *err) {
+        const char *keep = env_get(build->request->args, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+        const GitAsk ask = { .url = context->url,
+                             .context = true,
+                             .keep_git_dir = !*context->name && is_true(keep) };
+
+        return build_git_open(build, &ask, ret_dir_fd, err);
+}
+
 /* ---- trees ---- */
 
-static void add_tree(Build *build, const BuildContext *context, int root_fd, int own_fd) {
+static BuildTree *add_tree(Build *build, const BuildContext *context, int root_fd, int own_fd) {
         BuildTree *tree = &build->trees[build->tree_count++];
 
         tree->name = str_copy(context->name);
         tree->fd = own_fd;
         tree->memo = build_cache_memo(build->builder->cache);
         tree->tree = (Tree){ .root_fd = root_fd, .memo = &tree->memo, .neutral_owner = true };
+        return tree;
+}
+
+static int open_url(Build *build, const BuildContext *context, Error *err) {
+        GitSource source = {};
+        int dir_fd = -1, r = git_source_parse(context->url, true, &source, err);
+        bool is_git = r == GIT_SOURCE;
+
+        git_source_done(&source);
+        if (r >= 0)
+                r = is_git ? fetch_git(build, context, &dir_fd, err)
+                           : fetch(build, context, &dir_fd, err);
+        if (r == 0)
+                add_tree(build, context, dir_fd, dir_fd)->is_layer = is_git;
+        return r;
 }
 
 int build_open_contexts(Build *build, Error *err) {
@@ -124,15 +156,11 @@ int build_open_contexts(Build *build, Error *err) {
         build->trees = NEW_ARRAY(BuildTree, request->context_count + 1);
         for (size_t i = 0; r == 0 && i < request->context_count; i++) {
                 const BuildContext *context = &request->contexts[i];
-                int dir_fd = -1;
 
-                if (context->dir_fd >= 0) {
-                        add_tree(build, context, context->dir_fd, -1);
-                } else if (context->url) {
-                        r = fetch(build, context, &dir_fd, err);
-                        if (r == 0)
-                                add_tree(build, context, dir_fd, dir_fd);
-                }
+                if (context->dir_fd >= 0)
+                        (void)add_tree(build, context, context->dir_fd, -1);
+                else if (context->url)
+                        r = open_url(build, context, err);
         }
         return r;
 }
@@ -141,7 +169,9 @@ void build_close_contexts(Build *build) {
         for (size_t i = 0; i < build->tree_count; i++) {
                 BuildTree *tree = &build->trees[i];
 
-                if (tree->fd >= 0)
+                if (tree->fd >= 0 && tree->is_layer)
+                        close_fd(&tree->fd);
+                else if (tree->fd >= 0)
                         engine_build_context_done(build->engine, TAKE_FD(tree->fd));
                 ignore_free(tree->ignored);
                 free(tree->name);

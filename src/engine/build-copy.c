@@ -227,6 +227,29 @@ static int copy_download(const Copying *copying, const char *url, Error *err) {
         return r;
 }
 
+/* The content of the directory, as of a context: nothing in it is unpacked or ignored. */
+static int copy_git(const Copying *copying, const char *url, Error *err) {
+        static char *const all[] = { (char *)".", NULL };
+        const CopyStep *step = copying->step;
+        const GitAsk ask = { .url = url,
+                             .checksum = step->checksum,
+                             .keep_git_dir = step->keep_git_dir };
+        const SelectOptions select = { .patterns = all, .excludes = step->excludes };
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_close_ int dir_fd = -1;
+        CopyOptions options = copying->options;
+        int r = build_git_open(copying->build, &ask, &dir_fd, err);
+        const Tree tree = { .root_fd = dir_fd, .neutral_owner = true };
+
+        options.parents = false;
+        options.unpack = NULL;
+        if (r == 0)
+                r = tree_select(&tree, &select, &selection, err);
+        return r < 0 ? r
+                     : tree_copy(&tree, &selection, copying->root_fd, &options, &copying->tree_job,
+                                 err);
+}
+
 static int copy_others(const Copying *copying, Error *err) {
         const CopyStep *step = copying->step;
         int r = 0;
@@ -240,6 +263,8 @@ static int copy_others(const Copying *copying, Error *err) {
                                           err);
                 else if (source->kind == COPY_URL)
                         r = copy_download(copying, source->path, err);
+                else if (source->kind == COPY_GIT)
+                        r = copy_git(copying, source->path, err);
         }
         return r;
 }

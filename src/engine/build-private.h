@@ -39,7 +39,8 @@ typedef struct BuildTree {
         Tree tree;
         IgnorePatterns *ignored;
         FileMemo memo;
-        int fd; /* of a context that the engine fetched; -1: the request's */
+        int fd;        /* of a context that the engine fetched; -1: the request's */
+        bool is_layer; /* the directory is the build cache's */
 } BuildTree;
 
 /* What ADD fetched, until the build ends. */
@@ -76,6 +77,8 @@ typedef struct Build {
         pthread_mutex_t lock; /* guards what follows */
         Download *downloads;
         int64_t added; /* bytes that ADD downloaded and unpacked so far */
+        struct GitRef *git_refs; /* what was asked for, and */
+        char **git_layers;       /* the layers that are held for it; guarded by lock */
         BuildImport *imports;
         size_t import_count;
 } Build;
@@ -120,6 +123,20 @@ int build_add_count(Build *build, int64_t bytes, Error *err);
 int build_add_explain(int r, Error *err);
 /* The user of --chown or a mount in a root: numbers, or names of its passwd and group. */
 int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gid, Error *err);
+
+/* ---- build-git.c ---- */
+typedef struct GitAsk {
+        const char *url;      /* with its fragment or query; format/git-source.h */
+        const char *checksum; /* in place of the URL's, or NULL */
+        bool keep_git_dir;    /* beside what the URL says */
+        bool context;         /* "github.com/…" is a repository, too */
+} GitAsk;
+/* What the files depend on: the commit that the ref points at now, the directory … The caller's.
+ * Asks the server once a build. */
+int build_git_state(Build *build, const GitAsk *ask, char **ret, Error *err);
+/* The directory, which does not change and stays until the build's end; the caller's to close. */
+int build_git_open(Build *build, const GitAsk *ask, int *ret_fd, Error *err);
+void build_git_done(Build *build);
 
 /* ---- build-collect.c: the cache's cap ---- */
 int collector_start(Builder *builder, Error *err);

@@ -218,12 +218,8 @@ static int fetch(void *data, const char *url, const char *checksum, char digest[
         const Download *found = build_download(build, url);
 
         if (!found) {
-                int r = str_after(url, "http://") || str_after(url, "https://")
-                                ? download(build, url, err)
-                                : error_kind(err, ERROR_UNSUPPORTED,
-                                             "ADD %s: git repositories are not supported by brig "
-                                             "yet: clone it and COPY, or name a tar archive of it",
-                                             url);
+                int r = download(build, url, err);
+
                 if (r < 0)
                         return r;
                 found = build_download(build, url);
@@ -233,6 +229,14 @@ static int fetch(void *data, const char *url, const char *checksum, char digest[
                                   found->digest, checksum, url);
         memcpy(digest, found->digest, DIGEST_TEXT_MAX);
         return 0;
+}
+
+static int find_git(void *data, const char *url, const char *checksum, bool keep_git_dir,
+                    char **ret, Error *err) {
+        const GitAsk ask = { .url = url, .checksum = checksum, .keep_git_dir = keep_git_dir };
+        int r = build_git_state(data, &ask, ret, err);
+
+        return r < 0 ? error_prefix(err, "ADD") : 0;
 }
 
 /* ---- roots and steps ---- */
@@ -284,6 +288,7 @@ const SolveWorker build_worker = {
         .alias = find_alias,
         .context = find_context,
         .fetch = fetch,
+        .git = find_git,
         .open = open_root,
         .execute = execute,
         .recall = build_recall,

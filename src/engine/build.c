@@ -203,19 +203,27 @@ static int check(Build *build, const Dockerfile *file, Error *err) {
         return r;
 }
 
+static const char *context_url(const BuildRequest *request) {
+        for (size_t i = 0; i < request->context_count; i++)
+                if (!*request->contexts[i].name)
+                        return request->contexts[i].url;
+        return NULL;
+}
+
 /* What tells this Dockerfile from others: the directory that it builds, or what it is called. */
 static char *project_of(const Build *build) {
         const BuildRequest *request = build->request;
         const BuildTree *tree = build_tree(build, "");
         char link[32], path[PATH_MAX];
+        const char *url = context_url(request);
         ssize_t n = -1;
 
         if (tree && tree->fd < 0 && strv_length(request->tags) == 0) {
                 (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", tree->tree.root_fd);
                 n = readlink(link, path, sizeof(path) - 1);
         }
-        return str_format("%s\n%.*s\n%s", request->dockerfile_name ?: "", n > 0 ? (int)n : 0, path,
-                          request->tags ? request->tags[0] : "");
+        return str_format("%s\n%.*s\n%s\n%s", request->dockerfile_name ?: "", n > 0 ? (int)n : 0,
+                          path, request->tags ? request->tags[0] : "", url ?: "");
 }
 
 static char **context_names(const BuildRequest *request) {
@@ -312,6 +320,7 @@ static void build_done(Build *build) {
                 download = next;
         }
         build_close_contexts(build);
+        build_git_done(build);
         build_close_imports(build);
         build_cache_flush(build->builder->cache);
         if (image_release(build->engine->images, build->holder, &error) < 0)

@@ -9,7 +9,8 @@ typedef struct BuildContext {
         char *name;  /* "" for the build's own, else as given with --build-context */
         int dir_fd;  /* an open directory, or -1 */
         char *image; /* docker-image://…: the reference; NULL: none */
-        char *url;   /* http, https: a tar archive that the engine fetches; NULL: none */
+        char *url;   /* that the engine fetches: a git repository (format/git-source.h), or of http
+                        and https a tar archive or a Dockerfile; NULL: none */
 } BuildContext;
 
 typedef struct BuildSecret {

@@ -66,13 +66,21 @@ static void cap_freep(cap_t *capabilities) {
                 (void)cap_free(*capabilities);
 }
 
-static int keep_capabilities(const cap_value_t *kept, size_t count, Error *err) {
+static bool is_kept(int capability, const int *kept, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (kept[i] == capability)
+                        return true;
+        return false;
+}
+
+static int keep_capabilities(const cap_value_t *kept, size_t count, bool bounded, Error *err) {
         _cleanup_(cap_freep) cap_t capabilities = cap_init();
 
         if (!capabilities)
                 return error_set(err, errno, "drop capabilities");
         for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-                if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM)
+                if (!(bounded && is_kept(capability, kept, count)) &&
+                    prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM)
                         return error_set(err, errno, "drop capability %d", capability);
         if (count > 0 &&
             (cap_set_flag(capabilities, CAP_PERMITTED, (int)count, kept, CAP_SET) < 0 ||
@@ -83,6 +91,10 @@ static int keep_capabilities(const cap_value_t *kept, size_t count, Error *err) 
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_set(err, errno, "set no_new_privs");
         return 0;
+}
+
+int confine_capabilities(const int *kept, size_t count, Error *err) {
+        return keep_capabilities(kept, count, true, err);
 }
 
 /* pivot_root(2) with "." twice: the old root lies below the new one, and is let go. */
@@ -238,7 +250,7 @@ int confine_to_directory(int directory_fd, Error *err) {
         if (r == 0)
                 r = set_limits(err);
         if (r == 0)
-                r = keep_capabilities(layer_capabilities, ELEMENTS(layer_capabilities), err);
+                r = keep_capabilities(layer_capabilities, ELEMENTS(layer_capabilities), false, err);
         if (r == 0)
                 r = allow_layer_calls(err);
         return r < 0 ? error_prefix(err, "confine brig-image") : 0;
@@ -248,7 +260,7 @@ int confine_to_network(Error *err) {
         int r = set_limits(err);
 
         if (r == 0)
-                r = keep_capabilities(NULL, 0, err);
+                r = keep_capabilities(NULL, 0, false, err);
         if (r == 0)
                 r = make_read_only(err);
         return r < 0 ? error_prefix(err, "confine brig-image") : 0;

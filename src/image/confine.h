@@ -1,11 +1,30 @@
 /* confine.h: what brig-image takes from itself before it looks at untrusted input. */
 #pragma once
 
+#include <stddef.h>
+
 #include "base/error.h"
 
 /* For archives (directory_fd is of the new root after): a mount namespace whose root is
  * directory_fd, no network, no IPC, only the capabilities that writing a layer needs, bounded
  * memory, and only the system calls that it makes. */
 int confine_to_directory(int directory_fd, Error *err);
+/* Drops all capabilities but those, for programs that are started later, too; no_new_privs. */
+int confine_capabilities(const int *kept, size_t count, Error *err);
 /* For the registry, and for compressing a layer: no capability, read-only files, bounded memory. */
 int confine_to_network(Error *err);
+
+/* ---- git: confine-git.c ---- */
+/* Where git finds what it is given. */
+#define GIT_WORK "/work"
+#define GIT_TEMPORARY "/tmp"
+#define GIT_AGENT "/run/agent"
+
+/* For git and ssh, whose programs are the host's, and which meet hostile servers and repositories:
+ * the calling process, pid 1 of a pid namespace and alone in it, gets a root of its own in memory,
+ * in which the host's programs, libraries, certificates and name service can be read, a directory
+ * for temporary files, and GIT_WORK is directory_fd (-1: there is none), where nothing can be
+ * executed and no device opened. It has the network, no capability (with an agent: that of reaching
+ * its socket), no other process, and none of the system calls that change mounts, namespaces, keys
+ * or the kernel. agent_fd: the socket, opened with O_PATH, which becomes GIT_AGENT, or -1. */
+int confine_for_git(int directory_fd, int agent_fd, Error *err);

@@ -16,6 +16,7 @@ static const struct {
 } jobs[] = {
         { "unpack", job_unpack }, { "tree", job_tree },         { "stage", job_stage },
         { "fetch", job_fetch },   { "download", job_download }, { "compress", job_compress },
+        { "git", job_git },
 };
 
 static int usage(void) {

@@ -34,6 +34,21 @@ static int set_attributes(posix_spawnattr_t *attributes) {
                                          POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
+/* Nothing else that the daemon has open: who started it may have left it more than it knows of. */
+static int add_closes(posix_spawn_file_actions_t *actions, const HelperFd *fds, size_t fd_count) {
+        int r = 0;
+
+        for (int fd = IMAGE_FD_SOCKET; r == 0 && fd <= IMAGE_FD_LAST; fd++) {
+                bool taken = false;
+
+                for (size_t i = 0; i < fd_count; i++)
+                        taken |= fds[i].theirs == fd;
+                if (!taken)
+                        r = -posix_spawn_file_actions_addclose(actions, fd);
+        }
+        return r < 0 ? r : -posix_spawn_file_actions_addclosefrom_np(actions, IMAGE_FD_LAST + 1);
+}
+
 static int spawn(const char *program, const char *job, const HelperFd *fds, size_t fd_count,
                  pid_t *ret) {
         char *argv[] = { (char *)"brig-image", (char *)job, NULL };
@@ -47,6 +62,8 @@ static int spawn(const char *program, const char *job, const HelperFd *fds, size
         r = set_attributes(&attributes);
         for (size_t i = 0; r == 0 && i < fd_count; i++)
                 r = -posix_spawn_file_actions_adddup2(&actions, fds[i].ours, fds[i].theirs);
+        if (r == 0)
+                r = add_closes(&actions, fds, fd_count);
         if (r < 0)
                 return r;
         return -posix_spawn(ret, program, &actions, &attributes, argv, environment);

@@ -10,3 +10,4 @@ int job_download(Error *err);
 int job_stage(Error *err);
 int job_fetch(Error *err);
 int job_compress(Error *err);
+int job_git(Error *err);

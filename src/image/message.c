@@ -47,6 +47,13 @@ static const JsonField message_fields[] = {
         ROW("source", JSON_STRING, source),
         ROW("status", JSON_INT, status),
         ROW("code", JSON_STRING, code),
+        ROW("ref", JSON_STRING, ref),
+        ROW("object", JSON_STRING, object),
+        ROW("commit", JSON_STRING, commit),
+        ROW("environment", JSON_STRINGS, environment),
+        ROW("headers", JSON_STRINGS, headers),
+        ROW("keepGitDir", JSON_BOOL, keep_git_dir),
+        ROW("submodules", JSON_BOOL, submodules),
 };
 static const JsonTable message_table = JSON_TABLE(ImageMessage, "message", message_fields);
 

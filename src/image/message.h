@@ -15,6 +15,8 @@ enum {
         IMAGE_FD_TARGET = 4, /* unpack: the layer's directory; tree, stage: where files go;
                                 download, compress: the file that is written */
         IMAGE_FD_COPY = 5,   /* unpack: the plain stream is written here too, if it is open */
+        IMAGE_FD_AGENT = 5,  /* git: the ssh agent's socket, if it is open */
+        IMAGE_FD_LAST = 5,
 };
 
 typedef struct ImageMessage {
@@ -50,6 +52,10 @@ typedef struct ImageMessage {
                            the plain stream */
         int64_t status; /* error of a fetch: the HTTP status, 0 if there was none */
         char *code;     /* error of a fetch: the registry's code, "MANIFEST_UNKNOWN" */
+        /* git; job-git.h */
+        char *ref, *object, *commit;
+        char **environment, **headers;
+        bool keep_git_dir, submodules;
 } ImageMessage;
 
 #define PUSH_EXISTS "exists"

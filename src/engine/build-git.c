@@ -1,0 +1,435 @@
+/* build-git.c: repositories of git as contexts and as sources of ADD. What a ref points at is asked
+ * once a build; the files of a commit are a layer of the build cache, found by the commit, so that
+ * what did not move is not fetched again, and the collector has it. image/git.h asks and fetches.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "engine/build-private.h"
+#include "engine/ocispec.h"
+#include "format/git-source.h"
+#include "image/git.h"
+#include "monitor/base64.h"
+
+#define KEY_VERSION "brig-git-1" /* raised when the same commit gives other files */
+#define TOKEN "GIT_AUTH_TOKEN"
+#define HEADER "GIT_AUTH_HEADER"
+
+/* What a ref pointed at when it was asked for. */
+typedef struct GitRef {
+        struct GitRef *next;
+        char *url, *ref;
+        GitFound found;
+} GitRef;
+
+void build_git_done(Build *build) {
+        while (build->git_refs) {
+                GitRef *ref = build->git_refs;
+
+                build->git_refs = ref->next;
+                git_found_done(&ref->found);
+                free(ref->url);
+                free(ref->ref);
+                free(ref);
+        }
+        for (char **layer = build->git_layers; layer && *layer; layer++)
+                build_cache_release(build->builder->cache, *layer);
+        strv_free(build->git_layers);
+}
+
+/* ---- who asks ---- */
+
+static void headers_freep(char ***headers) {
+        for (char **header = *headers; header && *header; header++)
+                explicit_bzero(*header, strlen(*header));
+        strv_free(*headers);
+}
+
+static const BuildSecret *find_secret(const BuildRequest *request, const char *name,
+                                      const char *host) {
+        _cleanup_free_ char *id = host ? str_format("%s.%s", name, host) : str_copy(name);
+
+        for (size_t i = 0; i < request->secret_count; i++)
+                if (str_equal(request->secrets[i].id, id))
+                        return &request->secrets[i];
+        return NULL;
+}
+
+static void add_basic(char ***headers, const char *origin, const char *user) {
+        _cleanup_free_ char *encoded = base64_encode(user, strlen(user));
+
+        strv_format(headers, "%s Authorization: basic %s", origin, encoded);
+        explicit_bzero(encoded, strlen(encoded));
+}
+
+/* A file's last line ends with a newline that is no part of the secret. */
+static void add_secret(char ***headers, const char *origin, const BuildSecret *secret, bool token) {
+        _cleanup_free_ char *data = str_copy_n(secret->data, secret->length);
+        const char *value = str_trim(data);
+        _cleanup_free_ char *user = str_format("x-access-token:%s", value);
+
+        if (token)
+                add_basic(headers, origin, user);
+        else
+                strv_format(headers, "%s Authorization: %s", origin, value);
+        explicit_bzero(user, strlen(user));
+        explicit_bzero(data, strlen(data));
+}
+
+/* Adds what is known for a host; general: what is given for no host in particular counts, too. */
+static bool add_for_host(const BuildRequest *request, const char *host, const char *origin,
+                         bool general, char ***headers) {
+        const struct {
+                const char *name, *host;
+        } names[] = { { HEADER, host }, { TOKEN, host }, { HEADER, NULL }, { TOKEN, NULL } };
+
+        for (size_t i = 0; i < (general ? 4 : 2); i++) {
+                const BuildSecret *secret = find_secret(request, names[i].name, names[i].host);
+
+                if (!secret)
+                        continue;
+                add_secret(headers, origin, secret, str_equal(names[i].name, TOKEN));
+                return true;
+        }
+        return false;
+}
+
+/* Submodules may lie on other hosts, for which secrets of their own are given. */
+static void add_other_hosts(const BuildRequest *request, const char *known, char ***headers) {
+        for (size_t i = 0; i < request->secret_count; i++) {
+                const char *id = request->secrets[i].id;
+                const char *token = str_after(id, TOKEN "."), *header = str_after(id, HEADER ".");
+                const char *host = token ?: header;
+                _cleanup_free_ char *url = host ? str_format("https://%s/x", host) : NULL;
+                GitRemote remote = {};
+
+                if (!host || str_equal(host, known) ||
+                    (token && find_secret(request, HEADER, host)))
+                        continue;
+                if (git_remote_parse(url, &remote, NULL) == 0 && str_equal(remote.host, host))
+                        (void)add_for_host(request, host, remote.origin, false, headers);
+                git_remote_done(&remote);
+        }
+}
+
+static char **make_headers(const BuildRequest *request, const GitRemote *remote) {
+        char **headers = NULL;
+
+        if (remote->origin && remote->user)
+                add_basic(&headers, remote->origin, remote->user);
+        else if (remote->origin)
+                (void)add_for_host(request, remote->host, remote->origin, true, &headers);
+        add_other_hosts(request, remote->host, &headers);
+        return headers;
+}
+
+/* Those of the build's arguments, else the daemon's own; libcurl reads the small ones. */
+static char **make_environment(const BuildRequest *request) {
+        static const char *const names[][2] = { { "http_proxy", "HTTP_PROXY" },
+                                                { "https_proxy", "HTTPS_PROXY" },
+                                                { "no_proxy", "NO_PROXY" },
+                                                { "all_proxy", "ALL_PROXY" } };
+        char **environment = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                const char *value = env_get(request->args, names[i][0])
+                                            ?: env_get(request->args, names[i][1])
+                                                       ?: getenv(names[i][0])
+                                                                  ?: getenv(names[i][1]);
+
+                if (!str_empty(value))
+                        strv_format(&environment, "%s=%s", names[i][0], value);
+        }
+        return environment;
+}
+
+static int find_agent(const BuildRequest *request) {
+        for (size_t i = 0; i < request->ssh_count; i++)
+                if (str_equal(request->ssh[i].id, "default"))
+                        return request->ssh[i].socket_fd;
+        return -1;
+}
+
+static int report(void *data, const ImageProgress *progress) {
+        Build *build = data;
+        const BuildEvent event = { .kind = BUILD_STATUS, .status = progress->status };
+
+        if (build_cancelled(build))
+                return -ECANCELED;
+        return progress->status ? build_event(build, &event) : 0;
+}
+
+typedef struct Asking {
+        char **headers, **environment;
+        GitRequest request;
+} Asking;
+
+static void asking_done(Asking *asking) {
+        headers_freep(&asking->headers);
+        strv_free(asking->environment);
+}
+
+static void asking_init(Build *build, const GitRemote *remote, Asking *ret) {
+        ret->headers = make_headers(build->request, remote);
+        ret->environment = make_environment(build->request);
+        ret->request = (GitRequest){ .url = remote->url,
+                                     .headers = ret->headers,
+                                     .environment = ret->environment,
+                                     .agent_fd = find_agent(build->request),
+                                     .progress = report,
+                                     .data = build };
+}
+
+/* ---- what a ref points at ---- */
+
+static const GitFound *look_up_ref(const Build *build, const GitSource *source) {
+        const GitRef *ref = build->git_refs;
+
+        while (ref &&
+               !(str_equal(ref->url, source->remote.url) && str_equal(ref->ref, source->ref)))
+                ref = ref->next;
+        return ref ? &ref->found : NULL;
+}
+
+static const GitFound *known_ref(Build *build, const GitSource *source) {
+        const GitFound *found;
+
+        (void)pthread_mutex_lock(&build->lock);
+        found = look_up_ref(build, source);
+        (void)pthread_mutex_unlock(&build->lock);
+        return found;
+}
+
+/* Takes *found. Two stages may have asked at once: the first answer is the build's. */
+static const GitFound *keep_ref(Build *build, const GitSource *source, GitFound *found) {
+        const GitFound *known;
+
+        (void)pthread_mutex_lock(&build->lock);
+        known = look_up_ref(build, source);
+        if (!known) {
+                GitRef *ref = NEW(GitRef);
+
+                ref->next = build->git_refs;
+                ref->url = str_copy(source->remote.url);
+                ref->ref = str_copy(source->ref);
+                ref->found = *found;
+                *found = (GitFound){};
+                build->git_refs = ref;
+                known = &ref->found;
+        }
+        (void)pthread_mutex_unlock(&build->lock);
+        git_found_done(found);
+        return known;
+}
+
+static int check_sum(const GitFound *found, const char *checksum, Error *err) {
+        if (!checksum || str_after(found->object, checksum) || str_after(found->commit, checksum))
+                return 0;
+        return error_kind(err, ERROR_INVALID, "expected checksum to match %s, got %s", checksum,
+                          found->commit);
+}
+
+/* A full commit is what it is: nobody is asked. */
+static int resolve(Build *build, const GitSource *source, const GitFound **ret, Error *err) {
+        const GitFound *known = known_ref(build, source);
+        GitFound found = {};
+        int r = 0;
+
+        if (!known && git_is_commit(source->ref)) {
+                memcpy(found.object, source->ref, strlen(source->ref) + 1);
+                memcpy(found.commit, source->ref, strlen(source->ref) + 1);
+        } else if (!known) {
+                _cleanup_(asking_done) Asking asking = {};
+
+                asking_init(build, &source->remote, &asking);
+                r = image_git_find(build->engine->images, &asking.request, source->ref, &found,
+                                   err);
+        }
+        if (r == 0)
+                *ret = known ?: keep_ref(build, source, &found);
+        return r;
+}
+
+/* ---- the source, read and resolved ---- */
+
+typedef struct Located {
+        GitSource source;
+        const GitFound *found; /* the build's */
+        bool keep_git_dir;     /* only the root has one */
+} Located;
+
+static void located_done(Located *located) {
+        git_source_done(&located->source);
+}
+
+static int locate(Build *build, const GitAsk *ask, Located *ret, Error *err) {
+        int r = git_source_parse(ask->url, ask->context, &ret->source, err);
+
+        if (r == 0)
+                return error_kind(err, ERROR_INVALID, "'%s' is no git repository", ask->url);
+        if (r > 0)
+                r = resolve(build, &ret->source, &ret->found, err);
+        if (r == 0)
+                r = check_sum(ret->found, ask->checksum ?: ret->source.checksum, err);
+        ret->keep_git_dir = (ask->keep_git_dir || ret->source.keep_git_dir) && !ret->source.subdir;
+        return r;
+}
+
+/* What the files of a commit depend on. */
+static char *state_of(const Located *located) {
+        const GitFound *found = located->found;
+        _cleanup_buf_ Buf state = {};
+
+        buf_add_str(&state, located->keep_git_dir ? found->object : found->commit);
+        if (located->keep_git_dir)
+                buf_format(&state, ".git %s#%s", located->source.remote.url, found->name ?: "");
+        if (located->source.no_submodules)
+                buf_add_str(&state, " without submodules");
+        return buf_take(&state);
+}
+
+int build_git_state(Build *build, const GitAsk *ask, char **ret, Error *err) {
+        _cleanup_(located_done) Located located = {};
+        _cleanup_free_ char *state = NULL;
+        int r = locate(build, ask, &located, err);
+
+        if (r < 0)
+                return r;
+        state = state_of(&located);
+        *ret = str_format("%s:%s", state, located.source.subdir ?: "");
+        return 0;
+}
+
+/* ---- its files ---- */
+
+static bool git_cancelled(void *data) {
+        return build_cancelled(data);
+}
+
+static void hold_layer(Build *build, const char *layer) {
+        (void)pthread_mutex_lock(&build->lock);
+        strv_add(&build->git_layers, layer);
+        (void)pthread_mutex_unlock(&build->lock);
+}
+
+/* CACHE_FOUND: *ret is the layer, held to the build's end. */
+static int find_files(Build *build, const char *key, char **ret, Error *err) {
+        CacheRecord record = {};
+        int r = build_cache_find(build->builder->cache, key, &record, err);
+
+        if (r == CACHE_FOUND) {
+                hold_layer(build, record.layer);
+                *ret = TAKE_PTR(record.layer);
+        }
+        cache_record_done(&record);
+        return r;
+}
+
+static int record_files(Build *build, const Located *located, const char *key, char *layer,
+                        Error *err) {
+        _cleanup_free_ char *shown = git_source_text(&located->source);
+        _cleanup_free_ char *description = str_format("git %s %s", shown, located->found->commit);
+        char *const keys[] = { (char *)key, NULL };
+        CacheRecord record = {
+                .layer = layer, .description = description, .size = -1, .created_at = clock_now()
+        };
+
+        (void)snprintf(record.result, sizeof(record.result), "%s", key);
+        return build_cache_put(build->builder->cache, keys, &record, err);
+}
+
+static int fetch_files(Build *build, const Located *located, const char *key, char **ret,
+                       Error *err) {
+        const GitFound *found = located->found;
+        const GitWanted wanted = { .object = located->keep_git_dir ? found->object : found->commit,
+                                   .ref = found->name,
+                                   .keep_git_dir = located->keep_git_dir,
+                                   .no_submodules = located->source.no_submodules };
+        _cleanup_(asking_done) Asking asking = {};
+        _cleanup_close_ int layer_fd = -1;
+        _cleanup_free_ char *layer = NULL;
+        int r = build_cache_layer_new(build->builder->cache, &layer, &layer_fd, err);
+
+        if (r < 0)
+                return r;
+        asking_init(build, &located->source.remote, &asking);
+        r = image_git_checkout(build->engine->images, &asking.request, &wanted, layer_fd, err);
+        if (r == 0)
+                r = record_files(build, located, key, layer, err);
+        if (r < 0) {
+                build_cache_release(build->builder->cache, layer);
+                return r;
+        }
+        hold_layer(build, layer);
+        *ret = TAKE_PTR(layer);
+        return 0;
+}
+
+/* Of two builds that want the same commit one fetches it. */
+static int bring_files(Build *build, const Located *located, char **ret, Error *err) {
+        Flights *flights = build->builder->flights;
+        _cleanup_free_ char *state = state_of(located);
+        _cleanup_free_ char *text = str_format(KEY_VERSION "\n%s", state);
+        char key[DIGEST_TEXT_MAX];
+        int r;
+
+        digest_of(text, strlen(text), key);
+        for (;;) {
+                r = find_files(build, key, ret, err);
+                if (r != 0)
+                        return r < 0 ? r : 0;
+                switch (flight_begin(flights, key, git_cancelled, build)) {
+                case FLIGHT_CANCELLED:
+                        return error_set(err, ECANCELED, "the build was cancelled");
+                case FLIGHT_LANDED:
+                        continue;
+                case FLIGHT_OURS:
+                        break;
+                }
+                break;
+        }
+        /* It may have landed between the look and the claim. */
+        r = find_files(build, key, ret, err);
+        if (r == 0)
+                r = fetch_files(build, located, key, ret, err);
+        flight_end(flights, key);
+        return r < 0 ? r : 0;
+}
+
+static int open_subdir(int files_fd, const GitSource *source, int *ret_fd, Error *err) {
+        const char *path = source->subdir ?: ".";
+        int fd = open_in_root(files_fd, path, O_RDONLY | O_DIRECTORY,
+                              RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+
+        if (fd < 0 && errno == ENOENT)
+                return error_kind(err, ERROR_NOT_FOUND, "'%s' has no directory '%s'",
+                                  source->remote.url, path);
+        if (fd < 0 && errno == EXDEV)
+                return error_kind(err, ERROR_INVALID,
+                                  "'%s': the directory '%s' is a link that leads out of the "
+                                  "repository",
+                                  source->remote.url, path);
+        if (fd < 0)
+                return error_set(err, errno, "'%s': open the directory '%s'", source->remote.url,
+                                 path);
+        *ret_fd = fd;
+        return 0;
+}
+
+int build_git_open(Build *build, const GitAsk *ask, int *ret_fd, Error *err) {
+        _cleanup_(located_done) Located located = {};
+        _cleanup_free_ char *layer = NULL, *path = NULL;
+        _cleanup_close_ int files_fd = -1;
+        int r = locate(build, ask, &located, err);
+
+        if (r == 0)
+                r = bring_files(build, &located, &layer, err);
+        if (r < 0)
+                return r;
+        path = str_format("%s/fs", layer);
+        r = dir_open_at(build->builder->layers_fd, path, 0, &files_fd, err);
+        return r < 0 ? r : open_subdir(files_fd, &located.source, ret_fd, err);
+}
