@@ -9,6 +9,7 @@
 #include "build/test-cache.h"
 
 #define STEP_WAIT_MS 20000
+#define PLATFORMS_MAX 3
 
 typedef struct Fake {
         TestCache cache;
@@ -19,6 +20,8 @@ typedef struct Fake {
         char *const *triggers; /* ONBUILD of the image "triggers" */
         pthread_mutex_t lock;  /* guards what follows */
         char **ran;            /* the steps, as progress shows them */
+        char **brought;        /* images, "name platform" */
+        char **mismatches;     /* "architecture for platform" */
         size_t waiting;        /* steps that say "wait" and are there */
         bool gate;             /* they go on */
         size_t count;          /* of "unique" and of roots */
@@ -49,6 +52,8 @@ static void fake_done(Fake *fake) {
         (void)dir_remove_at(AT_FDCWD, fake->context, NULL);
         (void)dir_remove_at(AT_FDCWD, fake->roots, NULL);
         strv_free(fake->ran);
+        strv_free(fake->brought);
+        strv_free(fake->mismatches);
         test_cache_done(&fake->cache);
 }
 #define _cleanup_fake_ _cleanup_(fake_done)
@@ -61,25 +66,30 @@ static void put_text(int dir_fd, const char *name, const char *text) {
                 abort();
 }
 
-/* The steps that were run since the last call, sorted, "," between them; the caller's. */
+/* What is in the list, sorted, "," between the items, the caller's; the list is empty then. */
 static int by_text(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static char *ran(Fake *fake) {
+static char *sorted(char ***list) {
         char *text;
 
-        if (fake->ran)
-                qsort(fake->ran, strv_length(fake->ran), sizeof(*fake->ran), by_text);
-        text = fake->ran ? strv_join(fake->ran, ",") : str_copy("");
-        strv_free(fake->ran);
-        fake->ran = NULL;
+        if (*list)
+                qsort(*list, strv_length(*list), sizeof(**list), by_text);
+        text = *list ? strv_join(*list, ",") : str_copy("");
+        *list = strv_free(*list);
         return text;
 }
 
+#define ASSERT_SORTED(list, expected)                                                              \
+        do {                                                                                       \
+                _cleanup_free_ char *sorted_ = sorted(list);                                       \
+                ASSERT_STR(sorted_, expected);                                                     \
+        } while (0)
+
 #define ASSERT_RAN(fake, expected)                                                                 \
         do {                                                                                       \
-                _cleanup_free_ char *ran_ = ran(fake);                                             \
+                _cleanup_free_ char *ran_ = sorted(&(fake)->ran);                                  \
                 ASSERT_STR(ran_, expected);                                                        \
         } while (0)
 
@@ -93,12 +103,51 @@ static int on_image(void *data, const char *name, const char *platform, SolveIma
         if (str_equal(name, "missing"))
                 return error_kind(err, ERROR_NOT_FOUND, "no image %s", name);
         ret->config.os = str_copy("linux");
-        ret->config.architecture = str_copy("amd64");
+        /* "only" exists for amd64 only. */
+        ret->config.architecture = str_copy(
+                str_equal(name, "only") ? "amd64" : str_after(platform, "linux/") ?: platform);
         if (str_equal(name, "triggers"))
                 ret->config.config.on_build = strv_copy(fake->triggers);
-        digest_of(name, strlen(name), ret->key);
+        _cleanup_free_ char *files = str_format("%s %s", name, platform);
+        digest_of(files, strlen(files), ret->key);
         strv_add(&ret->layers, ret->key);
         return 0;
+}
+
+static bool gate_opens(Fake *fake) {
+        bool open = false;
+
+        for (int i = 0; !open && i < STEP_WAIT_MS; i++) {
+                (void)poll(NULL, 0, 1);
+                (void)pthread_mutex_lock(&fake->lock);
+                open = fake->gate;
+                (void)pthread_mutex_unlock(&fake->lock);
+        }
+        return open;
+}
+
+/* An image that is called "stays" never comes, and "slow" when the gate is open. */
+static int on_bring(void *data, const char *name, const char *platform, const SolveImage *image,
+                    Error *err) {
+        Fake *fake = data;
+
+        (void)pthread_mutex_lock(&fake->lock);
+        strv_format(&fake->brought, "%s %s", name, platform);
+        (void)pthread_mutex_unlock(&fake->lock);
+        if (str_equal(name, "slow") && !gate_opens(fake))
+                return error_set(err, ETIMEDOUT, "the gate was never opened");
+        return str_equal(name, "stays") ? error_kind(err, ERROR_UNAVAILABLE, "%s stays", name) : 0;
+}
+
+static int on_mismatch(void *data, const Stage *stage, const ImageConfig *base, Error *err) {
+        Fake *fake = data;
+
+        strv_format(&fake->mismatches, "%s for %s", base->architecture, stage->platform);
+        return 0;
+}
+
+static bool on_can_run(void *data, const char *platform) {
+        return str_equal(platform, "linux/amd64");
 }
 
 static const char *on_alias(void *data, const char *name) {
@@ -239,13 +288,16 @@ typedef struct Built {
         Fake *fake;
         const char *text;
         PlanOptions options;
+        char *const *platforms;
         Dockerfile file;
-        Plan *plan;
-        SolveResult result;
+        Plan *plans[PLATFORMS_MAX];
+        size_t count;
+        SolveResult results[PLATFORMS_MAX];
         int r;
         Error err;
         char **why;       /* "RUN x: reason", of each step that was run */
         char **failed;    /* texts of FAILED */
+        char **names;     /* of what was run, as progress shows it */
         int64_t planned;  /* steps, as told */
         bool *told;       /* one a step: it was said to be there, or not to be */
         size_t refuse_at; /* events until the client has enough; 0: never */
@@ -263,6 +315,8 @@ static int on_event(void *data, const SolveEvent *event) {
         }
         if (event->kind == SOLVE_STARTED && event->why)
                 strv_take(&built->why, str_format("%s: %s", event->instruction, event->why));
+        if (event->kind == SOLVE_STARTED && event->why)
+                strv_add(&built->names, event->name);
         if (event->kind == SOLVE_FAILED)
                 strv_add(&built->failed, event->text);
         if (event->kind == SOLVE_CACHED || event->kind == SOLVE_DONE || event->kind == SOLVE_FAILED)
@@ -274,11 +328,28 @@ static bool on_cancelled(void *data) {
         return atomic_load(&((Built *)data)->cancelled);
 }
 
+/* One for each platform that is asked for, and one where none is. */
+static int make_plans(Built *built) {
+        char *const *platforms = built->platforms;
+        int r = 0;
+
+        do {
+                if (platforms)
+                        built->options.target_platform = *platforms++;
+                r = plan_new(&built->file, &built->options, &built->plans[built->count++],
+                             &built->err);
+        } while (r == 0 && platforms && *platforms);
+        return r;
+}
+
 static void *build_main(void *data) {
         Built *built = data;
         SolveOptions options = { .cache = built->fake->cache.cache,
                                  .flights = built->fake->flights,
                                  .worker = { .image = on_image,
+                                             .bring = on_bring,
+                                             .mismatch = on_mismatch,
+                                             .can_run = on_can_run,
                                              .alias = on_alias,
                                              .context = on_context,
                                              .fetch = on_fetch,
@@ -296,18 +367,21 @@ static void *build_main(void *data) {
         built->r =
                 dockerfile_parse("D", built->text, strlen(built->text), &built->file, &built->err);
         if (built->r == 0)
-                built->r = plan_new(&built->file, &built->options, &built->plan, &built->err);
+                built->r = make_plans(built);
         if (built->r == 0)
-                built->r = solve(built->plan, &options, &built->result, &built->err);
+                built->r = solve(built->plans, built->count, &options, built->results, &built->err);
         return NULL;
 }
 
 static void built_done(Built *built) {
-        solve_result_done(&built->result);
-        plan_free(built->plan);
+        for (size_t i = 0; i < PLATFORMS_MAX; i++) {
+                solve_result_done(&built->results[i]);
+                plan_free(built->plans[i]);
+        }
         dockerfile_done(&built->file);
         strv_free(built->why);
         strv_free(built->failed);
+        strv_free(built->names);
         free(built->told);
 }
 #define _cleanup_built_ _cleanup_(built_done)
@@ -403,14 +477,14 @@ TEST(the_result_has_its_layers_and_they_stay) {
 
         (void)build_main(&built);
         ASSERT_BUILT(&built);
-        ASSERT_INT(strv_length(built.result.layers), 3);
+        ASSERT_INT(strv_length(built.results[0].layers), 3);
         ASSERT_INT(prune(&fake.cache, (CachePrune){ .all = true }, NULL), 0);
-        ASSERT(exists(&fake.cache, "layers", built.result.layers[2]));
-        ASSERT_STR(built.result.config.config.env[0],
+        ASSERT(exists(&fake.cache, "layers", built.results[0].layers[2]));
+        ASSERT_STR(built.results[0].config.config.env[0],
                    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        ASSERT_INT(built.result.config.history.count, 3);
-        ASSERT(built.result.config.created > 0);
-        solve_result_done(&built.result);
+        ASSERT_INT(built.results[0].config.history.count, 3);
+        ASSERT(built.results[0].config.created > 0);
+        solve_result_done(&built.results[0]);
         (void)prune(&fake.cache, (CachePrune){ .all = true }, NULL);
         ASSERT_INT(count_in(&fake.cache, "layers"), 0);
 }
@@ -582,7 +656,7 @@ TEST(the_same_step_of_two_builds_runs_once) {
         ASSERT_BUILT(&first);
         ASSERT_BUILT(&second);
         ASSERT_RAN(&fake, "RUN wait,RUN write x 1");
-        ASSERT_STR(first.result.layers[2], second.result.layers[2]);
+        ASSERT_STR(first.results[0].layers[2], second.results[0].layers[2]);
 }
 
 TEST(of_two_builds_the_second_takes_over_when_the_first_is_cancelled) {
@@ -639,7 +713,7 @@ TEST(many_builds_at_once_run_each_step_once) {
         for (size_t i = 0; i < ELEMENTS(builds); i++) {
                 (void)pthread_join(builds[i].thread, NULL);
                 well = well && builds[i].r == 0 && all_told(&builds[i]) &&
-                       str_equal(builds[i].result.layers[3], builds[0].result.layers[3]);
+                       str_equal(builds[i].results[0].layers[3], builds[0].results[0].layers[3]);
                 if (builds[i].r < 0)
                         printf("# %s\n", builds[i].err.message);
         }
@@ -648,6 +722,117 @@ TEST(many_builds_at_once_run_each_step_once) {
         ASSERT(well);
         ASSERT_RAN(&fake, "COPY --from=a a /,COPY --from=b c /,COPY --from=c d /,RUN write a 1,RUN "
                           "write b 1,RUN write c 1,RUN write d 1");
+}
+
+/* ---- images come when they are needed ---- */
+
+TEST(what_is_found_needs_no_image_but_the_result_its_base) {
+        static const char text[] = "FROM other AS maker\nRUN write made same\n"
+                                   "FROM busybox\nCOPY --from=maker made /\n"
+                                   "RUN --mount=from=third,target=/m write end x\n";
+        _cleanup_fake_ Fake fake = fake_open();
+
+        ASSERT_BUILD(&fake, text,
+                     "COPY --from=maker made /,RUN --mount=from=third,target=/m write end x,RUN "
+                     "write made same", );
+        ASSERT_SORTED(&fake.brought, "busybox linux/amd64,other linux/amd64,third linux/amd64");
+        ASSERT_BUILD(&fake, text, "", );
+        ASSERT_SORTED(&fake.brought, "busybox linux/amd64");
+        /* The copy is looked up by what it reads, for which its stage's base must be here. */
+        forget(&fake, "COPY --from=maker");
+        ASSERT_BUILD(&fake, text,
+                     "COPY --from=maker made /,RUN --mount=from=third,target=/m write end x", );
+        ASSERT_SORTED(&fake.brought, "busybox linux/amd64,other linux/amd64,third linux/amd64");
+}
+
+TEST(an_image_that_does_not_come_fails_the_build_with_its_own_error) {
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, "FROM stays\nRUN write a b\n");
+
+        (void)build_main(&built);
+        ASSERT(built.r < 0);
+        ASSERT_STR(built.err.message, "stays stays");
+        ASSERT_RAN(&fake, "");
+}
+
+TEST(a_slow_image_holds_up_only_what_needs_it) {
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, "FROM busybox AS quick\nRUN write a 1\n"
+                                                   "FROM slow\nCOPY --from=quick a /\n");
+        bool ran;
+
+        begin(&built);
+        ran = wait_for(&fake, &fake.count, 1);
+        open_gate(&fake);
+        (void)pthread_join(built.thread, NULL);
+        ASSERT(ran);
+        ASSERT_BUILT(&built);
+        ASSERT_RAN(&fake, "COPY --from=quick a /,RUN write a 1");
+}
+
+/* ---- several platforms ---- */
+
+#define PLATFORMS LIST("linux/amd64", "linux/arm64")
+#define LIST(...) ((char *const *)(const char *const[]){ __VA_ARGS__, NULL })
+
+static const char cross[] = "FROM --platform=$BUILDPLATFORM busybox AS maker\nRUN write made same\n"
+                            "FROM maker AS cross\nARG TARGETARCH\nRUN write bin x\n"
+                            "FROM busybox\nCOPY --from=cross bin /\n"
+                            "COPY --from=maker made /\n";
+#define CROSS_NAMES                                                                                \
+        "[linux/amd64 cross 2/2] RUN write bin x,"                                                 \
+        "[linux/amd64 maker 2/2] RUN write made same,"                                             \
+        "[linux/amd64 stage-2 2/3] COPY --from=cross bin /,"                                       \
+        "[linux/amd64 stage-2 3/3] COPY --from=maker made /,"                                      \
+        "[linux/amd64->arm64 cross 2/2] RUN write bin x,"                                          \
+        "[linux/arm64 stage-2 2/3] COPY --from=cross bin /,"                                       \
+        "[linux/arm64 stage-2 3/3] COPY --from=maker made /"
+
+TEST(what_platforms_have_in_common_runs_once) {
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, cross), again = BUILD(&fake, cross),
+                              uncached = BUILD(&fake, cross, .no_cache = true);
+
+        built.platforms = again.platforms = uncached.platforms = PLATFORMS;
+        (void)build_main(&built);
+        ASSERT_BUILT(&built);
+        ASSERT_SORTED(&built.names, CROSS_NAMES);
+        ASSERT_SORTED(&fake.brought, "busybox linux/amd64,busybox linux/arm64");
+        ASSERT_STR(built.results[0].config.architecture, "amd64");
+        ASSERT_STR(built.results[1].config.architecture, "arm64");
+        ASSERT_INT(strv_length(built.results[1].layers), 3);
+        ASSERT(!str_equal(built.results[0].layers[1], built.results[1].layers[1]));
+        (void)build_main(&again);
+        ASSERT_BUILT(&again);
+        ASSERT_SORTED(&again.names, "");
+        (void)build_main(&uncached);
+        ASSERT_BUILT(&uncached);
+        ASSERT_SORTED(&uncached.names, CROSS_NAMES);
+}
+
+TEST(a_run_that_nothing_can_run_is_refused_before_anything_runs) {
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, "FROM busybox AS own\nRUN write a 1\n"
+                                                   "FROM busybox\nCOPY --from=own a /\n"
+                                                   "RUN write b 2\n");
+
+        built.platforms = PLATFORMS;
+        (void)build_main(&built);
+        ASSERT(built.r < 0);
+        ASSERT(strstr(built.err.message, "D:2"));
+        ASSERT(strstr(built.err.message, "[linux/arm64 own 2/2] RUN write a 1 is for linux/arm64"));
+        ASSERT(strstr(built.err.message, "binfmt_misc"));
+        ASSERT_INT(strv_length(built.failed), 1);
+        ASSERT_RAN(&fake, "");
+        ASSERT_SORTED(&fake.brought, "");
+}
+
+TEST(a_base_of_another_platform_is_told_of_and_runs_as_what_it_is) {
+        _cleanup_fake_ Fake fake = fake_open();
+
+        ASSERT_BUILD(&fake, "FROM only\nRUN write a 1\n", "RUN write a 1",
+                     .target_platform = "linux/arm64");
+        ASSERT_SORTED(&fake.mismatches, "amd64 for linux/arm64");
 }
 
 TEST_MAIN()

@@ -85,7 +85,7 @@ static bool is_cancelled(void *data) {
         return build_cancelled(data);
 }
 
-static int write_local(Build *build, const Plan *plan, int root_fd, Error *err) {
+static int write_local(Build *build, const Plan *plan, int root_fd, int dir_fd, Error *err) {
         static char *const everything[] = { (char *)"", NULL };
         const BuildRequest *request = build->request;
         const SelectOptions select = { .patterns = everything };
@@ -99,7 +99,15 @@ static int write_local(Build *build, const Plan *plan, int root_fd, Error *err) 
         _cleanup_(selection_done) Selection selection = {};
         int r = tree_select(&tree, &select, &selection, err);
 
-        return r < 0 ? r : tree_copy(&tree, &selection, request->output_fd, &options, &job, err);
+        return r < 0 ? r : tree_copy(&tree, &selection, dir_fd, &options, &job, err);
+}
+
+int build_write_files(Build *build, const Plan *plan, const SolveResult *result, int dir_fd,
+                      Error *err) {
+        _cleanup_close_ int root_fd = -1;
+        int r = builder_mount(build->builder, result->layers, -1, &root_fd, err);
+
+        return r < 0 ? r : write_local(build, plan, root_fd, dir_fd, err);
 }
 
 static int write_root(Build *build, const Plan *plan, const SolveResult *result, Error *err) {
@@ -108,8 +116,9 @@ static int write_root(Build *build, const Plan *plan, const SolveResult *result,
 
         if (r < 0)
                 return r;
-        return str_equal(build->request->output, "tar") ? write_tar(build, plan, root_fd, err)
-                                                        : write_local(build, plan, root_fd, err);
+        return str_equal(build->request->output, "tar")
+                       ? write_tar(build, plan, root_fd, err)
+                       : write_local(build, plan, root_fd, build->request->output_fd, err);
 }
 
 static int write_archive(Build *build, const char *id, char *const *names, Error *err) {

@@ -19,7 +19,10 @@ typedef struct Pull {
         char *familiar; /* as Docker prints it */
         ImagePlatform platform;
         bool platform_given;
+        bool any_platform;         /* what there is will do, where there is no choice */
+        const char *pinned;        /* what the name stood for earlier, to be had again; NULL: now */
         Document document;         /* the manifest */
+        Buf manifest, config;      /* the documents' text */
         char top[DIGEST_TEXT_MAX]; /* what the name stands for: the index, or the manifest */
 } Pull;
 
@@ -37,6 +40,8 @@ static void pull_done(Pull *pull) {
         free(pull->familiar);
         platform_done(&pull->platform);
         document_done(&pull->document);
+        buf_done(&pull->manifest);
+        buf_done(&pull->config);
 }
 
 static const Descriptor *layer_descriptor(const Pull *pull, size_t position) {
@@ -149,7 +154,7 @@ static int check_platform(const Pull *pull, Error *err) {
         const ImageConfig *config = &pull->assembly.config;
         _cleanup_free_ char *wanted = platform_text(&pull->platform);
 
-        if (!pull->platform_given || !config->architecture || !config->os ||
+        if (!pull->platform_given || pull->any_platform || !config->architecture || !config->os ||
             (str_equal(config->architecture, pull->platform.architecture) &&
              str_equal(config->os, pull->platform.os)))
                 return 0;
@@ -160,29 +165,36 @@ static int check_platform(const Pull *pull, Error *err) {
                           pull->familiar, wanted, config->os, config->architecture);
 }
 
-/* Manifest and configuration: after it the assembly knows the image's layers. Docker says what it
- * pulls once the registry has answered. */
+/* Manifest and configuration: after it the assembly knows the image's layers, and nothing is stored
+ * yet. */
 static int resolve(Pull *pull, Session *session, Error *err) {
-        const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
-        _cleanup_free_ char *first = str_format("Pulling from %s", pull->reference.path);
-        _cleanup_buf_ Buf manifest = {}, config = {};
-        char digest[DIGEST_TEXT_MAX];
-        int r = fetch_manifest(pull, session, name, pull->reference.digest, &manifest, err);
+        const char *wanted = pull->pinned ?: pull->reference.digest;
+        int r = fetch_manifest(pull, session, wanted ?: pull->reference.tag, wanted,
+                               &pull->manifest, err);
 
-        if (r == 0)
-                r = assembly_report(&pull->assembly, name, first, 0, 0, err);
         if (r == 0 && pull->document.is_index)
-                r = choose_manifest(pull, session, &manifest, err);
+                r = choose_manifest(pull, session, &pull->manifest, err);
         if (r == 0)
-                r = read_config(pull, session, &config, err);
+                r = read_config(pull, session, &pull->config, err);
         if (r < 0)
                 return r;
         pins_add(&pull->assembly.pins, pull->assembly.record.manifest);
-        r = blob_put(pull->assembly.store, manifest.data, manifest.length, digest, err);
-        if (r == 0)
-                r = assembly_begin(&pull->assembly, config.data, config.length,
-                                   pull->document.manifest.layers.count, err);
+        r = assembly_read(&pull->assembly, pull->config.data ?: "", pull->config.length,
+                          pull->document.manifest.layers.count, err);
         return r < 0 ? r : check_platform(pull, err);
+}
+
+/* Docker says what it pulls once the registry has answered. */
+static int begin(Pull *pull, Error *err) {
+        const char *name = pull->reference.digest ?: pull->reference.tag;
+        _cleanup_free_ char *first = str_format("Pulling from %s", pull->reference.path);
+        ImageStore *store = pull->assembly.store;
+        char digest[DIGEST_TEXT_MAX];
+        int r = assembly_report(&pull->assembly, name, first, 0, 0, err);
+
+        if (r == 0)
+                r = blob_put(store, pull->manifest.data, pull->manifest.length, digest, err);
+        return r < 0 ? r : blob_put(store, pull->config.data, pull->config.length, digest, err);
 }
 
 /* ---- one layer ---- */
@@ -491,6 +503,8 @@ static int run(Pull *pull, Error *err) {
 
         if (r == 0)
                 r = resolve(pull, &session, err);
+        if (r == 0)
+                r = begin(pull, err);
         if (r < 0)
                 return r;
         set_names(pull);
@@ -515,20 +529,72 @@ static int prepare(Pull *pull, const char *name, const char *platform, Error *er
         return platform_parse(platform, &pull->platform, err);
 }
 
+static int pull_whole(Pull *pull, const char *name, const char *platform, const RegistryAuth *auth,
+                      const RegistryOptions *options, char **ret_id, Error *err) {
+        int r;
+
+        pull->options = (SessionOptions){ .store = pull->assembly.store,
+                                          .reference = &pull->reference,
+                                          .auth = auth,
+                                          .options = options };
+        r = prepare(pull, name, platform, err);
+        if (r == 0)
+                r = run(pull, err);
+        if (r == 0)
+                *ret_id = str_copy(pull->assembly.record.id);
+        return r;
+}
+
 int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
                Error *err) {
         _cleanup_(pull_done) Pull pull = {};
-        int r;
 
         assembly_init(&pull.assembly, store, progress, data);
+        return pull_whole(&pull, name, platform, auth, options, ret_id, err);
+}
+
+/* ---- what is known without the layers ---- */
+
+void image_remote_done(ImageRemote *remote) {
+        free(remote->digest);
+        free(remote->id);
+        json_done(&image_config_table, &remote->config);
+        strv_free(remote->chain_ids);
+        *remote = (ImageRemote){};
+}
+
+int image_remote(ImageStore *store, const char *name, const char *platform,
+                 const RegistryAuth *auth, const RegistryOptions *options, ImageRemote *ret,
+                 Error *err) {
+        _cleanup_(pull_done) Pull pull = { .any_platform = true };
+        _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
+        int r;
+
+        assembly_init(&pull.assembly, store, NULL, NULL);
         pull.options = (SessionOptions){
                 .store = store, .reference = &pull.reference, .auth = auth, .options = options
         };
         r = prepare(&pull, name, platform, err);
         if (r == 0)
-                r = run(&pull, err);
+                r = session_start(&pull.options, NULL, &session, err);
         if (r == 0)
-                *ret_id = str_copy(pull.assembly.record.id);
-        return r;
+                r = resolve(&pull, &session, err);
+        if (r < 0)
+                return r;
+        *ret = (ImageRemote){ .digest = str_copy(pull.top),
+                              .id = str_copy(pull.assembly.record.id),
+                              .config = pull.assembly.config };
+        ret->chain_ids = TAKE_PTR(pull.assembly.record.chains);
+        pull.assembly.config = (ImageConfig){};
+        return 0;
+}
+
+int image_pull_remote(ImageStore *store, const char *name, const char *digest, const char *platform,
+                      const RegistryAuth *auth, const RegistryOptions *options,
+                      ImageProgressFn progress, void *data, char **ret_id, Error *err) {
+        _cleanup_(pull_done) Pull pull = { .any_platform = true, .pinned = digest };
+
+        assembly_init(&pull.assembly, store, progress, data);
+        return pull_whole(&pull, name, platform, auth, options, ret_id, err);
 }
