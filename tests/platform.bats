@@ -123,3 +123,103 @@ END
   build; echo "$output"; [ "$status" -ne 0 ]
   [[ $output == *"127.0.0.1:5001/base:none: failed to resolve source metadata"* && $output != *"RUN echo ran"* ]]
 }
+
+# ---- several platforms ----
+
+# Copies only for what it is for, and a stage that this machine runs for both.
+two_platforms() {
+  dockerfile <<'END'
+FROM --platform=$BUILDPLATFORM 127.0.0.1:5001/base:two AS common
+RUN cat /etc/arch >/common; cat /proc/sys/kernel/random/uuid >/uuid
+FROM common AS maker
+ARG TARGETARCH TARGETPLATFORM
+RUN echo "$TARGETPLATFORM on $(cat /etc/arch)" >/made
+FROM 127.0.0.1:5001/base:two
+COPY --from=maker /made /
+COPY --from=common /common /uuid /
+ENV A=b
+END
+}
+
+@test "two platforms: what they share runs once, the rest for each; the image store has an index" {
+  two_platforms
+  build --platform linux/amd64,linux/arm64 -t both --metadata-file meta --iidfile iid; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"[linux/amd64 common 2/2] RUN cat"* && $output == *"[linux/amd64 maker 2/2] RUN echo"* ]]
+  [[ $output == *"[linux/amd64->arm64 maker 2/2] RUN echo"* && $output == *"[linux/arm64 stage-2 2/3] COPY --from=maker"* ]]
+  [ "$(grep -c 'RUN cat /etc/arch' <<<"$output")" -eq 1 ]
+  [ "$(brig run --rm both cat /etc/arch /made /common)" = $'amd64\nlinux/amd64 on amd64\namd64' ]
+  brig save both | tar -xf - -C "$context"
+  local index digest; index=$(on_host skopeo inspect --raw "oci:$context")
+  echo "$index"
+  [ "$(jq -r '.mediaType, (.manifests[].platform | .os + "/" + .architecture)' <<<"$index")" = $'application/vnd.oci.image.index.v1+json\nlinux/amd64\nlinux/arm64' ]
+  digest=sha256:$(printf %s "$index" | sha256sum | cut -d' ' -f1)
+  [ "$(jq -r '."containerimage.digest"' meta)" = "$digest" ]
+  [ "$(jq 'has("containerimage.config.digest")' meta)" = false ]
+  [ "$(cat iid)" = "$digest" ]
+  # Again: nothing runs, and it is the same.
+  build --platform linux/amd64,linux/arm64 -t both --iidfile iid; [ "$status" -eq 0 ]
+  [[ $output != *"miss:"* ]]
+  [ "$(cat iid)" = "$digest" ]
+  build --platform linux/amd64,linux/arm64 -t both --no-cache; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(grep -c 'RUN cat /etc/arch' <<<"$output")" -eq 1 ]
+}
+
+@test "two platforms: an archive has both, tar and a directory have one directory for each" {
+  two_platforms
+  build --platform linux/amd64,linux/arm64 -t archive -o type=oci,dest=out.tar; echo "$output"; [ "$status" -eq 0 ]
+  on_host skopeo copy --quiet --all "oci-archive:$context/out.tar" "dir:$context/copied"
+  [ "$(jq -r '.manifests[].platform.architecture' copied/manifest.json)" = $'amd64\narm64' ]
+  build --platform linux/amd64,linux/arm64 -o out; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(ls out)" = $'linux_amd64\nlinux_arm64' ]
+  [ "$(cat out/linux_amd64/{etc/arch,made})" = $'amd64\nlinux/amd64 on amd64' ]
+  [ "$(cat out/linux_arm64/{etc/arch,made})" = $'arm64\nlinux/arm64 on amd64' ]
+  cmp out/linux_amd64/uuid out/linux_arm64/uuid
+  build --platform linux/amd64,linux/arm64 -o type=tar,dest=files.tar; echo "$output"; [ "$status" -eq 0 ]
+  mkdir files; tar -xf files.tar -C files
+  diff -r --no-dereference out files
+}
+
+@test "an image of several platforms needs a name, and a platform is spelt right, before anything runs" {
+  two_platforms
+  build --platform linux/amd64,linux/arm64; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"needs a name"* && $output != *FROM* ]]
+  build --platform linux/amd64,nonsense/; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *'"nonsense/" is no platform'* ]]
+}
+
+@test "one foreign platform: copies need no emulator; a RUN without one is refused before anything runs" {
+  [[ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]] || skip "this machine runs arm64"
+  dockerfile <<'END'
+FROM 127.0.0.1:5001/base:two
+COPY Dockerfile /
+WORKDIR /work
+END
+  build --platform linux/arm64 -t foreign; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(brig image inspect -f '{{.Os}}/{{.Architecture}}' foreign)" = linux/arm64 ]
+  # The base's name is the host's still.
+  [ "$(brig image inspect -f '{{.Architecture}}' 127.0.0.1:5001/base:two)" = amd64 ]
+  dockerfile <<'END'
+FROM busybox AS own
+RUN echo this runs
+FROM 127.0.0.1:5001/base:two
+COPY --from=own /etc/passwd /p
+RUN cat /p
+END
+  build --platform linux/arm64; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"Dockerfile:5"*"RUN cat /p is for linux/arm64"*"binfmt_misc"*"--platform=\$BUILDPLATFORM"* ]]
+  [[ $output != *"this runs"* ]]
+}
+
+@test "a base that exists for another platform only is told of, runs as what it is, and may be refused" {
+  dockerfile <<'END'
+FROM 127.0.0.1:5001/base:amd64
+RUN cat /etc/arch
+END
+  build --platform linux/arm64 -t mismatch; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *'InvalidBaseImagePlatform: Base image 127.0.0.1:5001/base:amd64 was pulled with platform "linux/amd64", expected "linux/arm64" for current build (line 1)'* ]]
+  sed -i '1i # check=skip=InvalidBaseImagePlatform' Dockerfile
+  build --platform linux/arm64 -t mismatch; [[ $output != *InvalidBaseImagePlatform* ]]
+  sed -i '1s/.*/# check=error=true/' Dockerfile
+  build --platform linux/arm64 -t mismatch; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"lint violation found for rules: InvalidBaseImagePlatform"* ]]
+}

@@ -32,13 +32,6 @@ static char *tagged(const char *name) {
 
 /* ---- what it is ---- */
 
-static bool fits(const ImageConfig *config, const char *platform) {
-        _cleanup_strv_ char **parts = str_split(platform, '/');
-
-        return (!config->os || str_equal(config->os, parts[0])) &&
-               (!config->architecture || str_equal(config->architecture, parts[1]));
-}
-
 static void take_key(SolveImage *image) {
         size_t count = strv_length(image->layers);
 
@@ -50,10 +43,8 @@ static void take_key(SolveImage *image) {
 static int find_here(Build *build, const char *name, const char *platform, SolveImage *ret,
                      Error *err) {
         Image image = {};
-        int r = image_find(build->engine->images, name, &image, err);
+        int r = image_find_platform(build->engine->images, name, platform, &image, err);
 
-        if (r == 0 && !fits(&image.config, platform))
-                r = -ENOENT;
         if (r == 0)
                 r = image_hold(build->engine->images, image.id, build->holder, err);
         if (r == 0) {

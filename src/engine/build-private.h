@@ -114,12 +114,17 @@ int build_read_ignore(Build *build, Error *err);
 
 /* ---- build-export.c ---- */
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err);
-/* The root's files into that directory. */
-int build_write_files(Build *build, const Plan *plan, const SolveResult *result, int dir_fd,
-                      Error *err);
+/* The parts of it: names is full_names' of the request's tags, or NULL. */
+int build_names(const Build *build, char ***ret, Error *err);
+int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
+                     char **ret_id, Error *err);
+int build_tell_image(Build *build, const char *id, char *const *names, Error *err);
+/* The root, to read from. */
+int build_open_root(Build *build, const SolveResult *result, int *ret_fd, Error *err);
+int build_write_files(Build *build, const Plan *plan, int root_fd, int dir_fd, Error *err);
 
 /* ---- build-platforms.c: what several platforms give together ---- */
-/* Before anything is built: that what is asked for can be made. */
+/* Before anything is built: that it can be kept. */
 int build_platforms_check(const Build *build, Error *err);
 int build_export_platforms(Build *build, Plan *const *plans, SolveResult *results, char **ret_id,
                            Error *err);

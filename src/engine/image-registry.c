@@ -8,10 +8,11 @@
 #define SEARCH_LIMIT 25
 #define SEARCH_LIMIT_MAX 100
 
-int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
-                      ImageProgressFn progress, void *data, Error *err) {
-        int r = image_push(engine->images, name, auth, &engine->options.registry, progress, data,
-                           err);
+int engine_image_push_platform(Engine *engine, const char *name, const char *platform,
+                               const RegistryAuth *auth, ImageProgressFn progress, void *data,
+                               Error *err) {
+        int r = image_push_platform(engine->images, name, platform, auth, &engine->options.registry,
+                                    progress, data, err);
 
         if (r == 0) {
                 Pairs attributes = { 0 };
@@ -21,6 +22,11 @@ int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth
                 pairs_done(&attributes);
         }
         return r;
+}
+
+int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
+                      ImageProgressFn progress, void *data, Error *err) {
+        return engine_image_push_platform(engine, name, NULL, auth, progress, data, err);
 }
 
 /* "https://index.docker.io/v1/", "https://host/v2/", "host:port" → the registry's name. */

@@ -136,7 +136,9 @@ static void clear_answer(HttpGet *get) {
         free(get->disposition);
         free(get->location);
         free(get->range);
-        get->challenge = get->media_type = get->disposition = get->location = get->range = NULL;
+        free(get->link);
+        get->challenge = get->media_type = get->disposition = get->location = get->range =
+                get->link = NULL;
         get->length = get->retry_after = get->last_modified = -1;
 }
 
@@ -155,6 +157,8 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *data) {
                 keep(&get->media_type, TAKE_PTR(value));
         } else if ((value = header_value(line, "Location"))) {
                 keep(&get->location, TAKE_PTR(value));
+        } else if ((value = header_value(line, "Link"))) {
+                keep(&get->link, TAKE_PTR(value));
         } else if ((value = header_value(line, "Range"))) {
                 keep(&get->range, TAKE_PTR(value));
         } else if ((value = header_value(line, "Content-Length"))) {

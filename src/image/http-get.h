@@ -37,6 +37,7 @@ typedef struct HttpGet {
         int64_t retry_after;    /* seconds; -1: not said */
         int64_t last_modified;  /* seconds since 1970; -1: not said */
         char *disposition;      /* Content-Disposition */
+        char *link;             /* Link */
         bool redirected;        /* the answer is of another URL than the one asked */
         Buf body;               /* of any other answer, the first 64 KiB */
         bool passed;            /* some of the body went to the sink */

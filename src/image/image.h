@@ -30,12 +30,19 @@ typedef struct Image {
         int64_t size;         /* bytes unpacked */
         int64_t *layer_sizes; /* one a layer */
         int64_t tagged_at;    /* ns since 1970; 0 unknown */
+        bool variant; /* a name of it means an index that has other images here, for other platforms
+                       */
 } Image;
 void image_done(Image *image);
 
 /* ref: id, id prefix (≥ 1 hex), familiar or full name, name@digest. not_found: "No such image: <ref
  * as Docker prints it>". */
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
+/* The same for a platform, "os/arch[/variant]": where ref is a name of an index, the image of it
+ * that fits. not_found, in the words that make clients pull, where the store has none for it.
+ * platform NULL or "": image_find. */
+int image_find_platform(ImageStore *store, const char *ref, const char *platform, Image *ret,
+                        Error *err);
 /* Every image, newest first; free each with image_done, then the array. */
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err);
 /* Bytes of all layers unpacked, each once. */
@@ -82,10 +89,16 @@ typedef struct RegistryOptions {
 } RegistryOptions;
 
 /* name: familiar reference with tag or digest; platform "os/arch[/variant]" or NULL for this host.
- * *ret_id: the image's id. */
+ * Of an index the store keeps the document and that platform's image; those of other platforms that
+ * are here stay, and the name stands for this host's. *ret_id: the image's id. */
 int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
                Error *err);
+
+/* Every tag of the repository, one after the other; the first that fails ends it. */
+int image_pull_tags(ImageStore *store, const char *repository, const char *platform,
+                    const RegistryAuth *auth, const RegistryOptions *options,
+                    ImageProgressFn progress, void *data, Error *err);
 
 /* What a registry has under a name, as its manifest and configuration tell, which are all that is
  * transferred, and checked as a pull does. Nothing is recorded. An image that the registry has for
@@ -112,6 +125,12 @@ int image_pull_remote(ImageStore *store, const char *name, const char *digest, c
  * and Size for each tag. */
 int image_push(ImageStore *store, const char *name, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, Error *err);
+/* The same of one platform's image, "os/arch[/variant]"; NULL: as image_push, which uploads an
+ * index whole, under the same digest, where every image of it is here, and else the image of the
+ * name. */
+int image_push_platform(ImageStore *store, const char *name, const char *platform,
+                        const RegistryAuth *auth, const RegistryOptions *options,
+                        ImageProgressFn progress, void *data, Error *err);
 /* Asks the registry of that host ("docker.io", "127.0.0.1:5000") whether it takes the credentials.
  * *ret_token: an identity token in place of the password, or NULL; the caller's. */
 int image_registry_login(ImageStore *store, const char *registry, const RegistryAuth *auth,
@@ -179,6 +198,13 @@ int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char re
  * manifest. Durable. *ret_id is the caller's. */
 int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
                const Pairs *annotations, char **ret_id, Error *err);
+/* Records a multi-platform index of images that the store has (ids; each made by image_make,
+ * pulled, or loaded with a manifest), in that order; the names mean the index from now on, and this
+ * host's image of it where no platform is asked for, else the first. What a name meant before loses
+ * it. Durable, in one transaction. ret_digest: DIGEST_TEXT_MAX bytes, the index's. not_found: an
+ * image is gone, or has no manifest. */
+int image_index_make(ImageStore *store, char *const *ids, char *const *names,
+                     const Pairs *annotations, char ret_digest[], Error *err);
 /* The overlay lower directory of one layer, below root, unpacked again where it is lost; not_found
  * where the store does not have the layer. */
 int image_layer_path(ImageStore *store, const char *chain, char **ret_path, Error *err);

@@ -23,7 +23,7 @@ typedef struct ImageMessage {
         bool devices, detect;   /* start of tree: TreeUnpack */
         int64_t current, total; /* progress: bytes; get: current of them are in the file already */
         char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link;
-                              done of download: the file's name */
+                              done of download: the file's name; done of a fetch: the Link header */
         int64_t number;    /* entry: its content is the file of this name below the target; 0: none.
                               done of tree: 1 unpacked, 0 no archive */
         int64_t time;      /* done of download: Last-Modified, seconds since 1970; 0: not said */

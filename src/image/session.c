@@ -42,6 +42,7 @@ void session_done(Session *session) {
         helper_end(&session->helper);
         free(session->endpoint);
         free(session->authorization);
+        free(session->link);
         free(session->code);
         *session = (Session){ .helper = { .socket = -1 } };
 }
@@ -86,6 +87,7 @@ int session_step(Session *session, ImageMessage *ret, Error *err) {
         if (str_equal(message.kind, "done")) {
                 str_replace(&session->endpoint, message.endpoint);
                 str_replace(&session->authorization, message.authorization);
+                str_replace(&session->link, message.link);
                 if (!digest_valid(message.digest)) {
                         image_message_done(&message);
                         return error_kind(err, ERROR_INTERNAL, "fetch: brig-image gave no digest");
