@@ -189,6 +189,7 @@ END
 
 @test "one foreign platform: copies need no emulator; a RUN without one is refused before anything runs" {
   [[ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]] || skip "this machine runs arm64"
+  brig pull -q 127.0.0.1:5001/base:two
   dockerfile <<'END'
 FROM 127.0.0.1:5001/base:two
 COPY Dockerfile /
@@ -199,7 +200,7 @@ END
   # The base's name is the host's still.
   [ "$(brig image inspect -f '{{.Architecture}}' 127.0.0.1:5001/base:two)" = amd64 ]
   dockerfile <<'END'
-FROM busybox AS own
+FROM --platform=$BUILDPLATFORM busybox AS own
 RUN echo this runs
 FROM 127.0.0.1:5001/base:two
 COPY --from=own /etc/passwd /p
