@@ -114,9 +114,10 @@ int build_platforms_check(const Build *build, Error *err) {
         if (strv_length(build->platforms) < 2 || !wants_image(request) ||
             (request->tags && *request->tags))
                 return 0;
-        return error_kind(err, ERROR_INVALID,
-                          "an image of several platforms needs a name, by which it is kept: give one "
-                          "with -t");
+        return error_kind(
+                err, ERROR_INVALID,
+                "an image of several platforms needs a name, by which it is kept: give one "
+                "with -t");
 }
 
 int build_export_platforms(Build *build, Plan *const *plans, SolveResult *results, char **ret_id,
