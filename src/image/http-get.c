@@ -191,8 +191,16 @@ static void set_security(CURL *curl, const HttpGet *get) {
                 (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
                 (void)curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
                 (void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-        } else if (get->ca_file) {
-                (void)curl_easy_setopt(curl, CURLOPT_CAINFO, get->ca_file);
+        } else if (get->authorities) { /* the system's are in CAPATH */
+                struct curl_blob blob = { .data = (void *)get->authorities,
+                                          .len = strlen(get->authorities),
+                                          .flags = CURL_BLOB_NOCOPY };
+
+                (void)curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+        }
+        if (get->certificate) {
+                (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, get->certificate);
+                (void)curl_easy_setopt(curl, CURLOPT_SSLKEY, get->key);
         }
         if (get->user_password) {
                 (void)curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);

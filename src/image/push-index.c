@@ -158,9 +158,9 @@ static int finish(const PushRequest *request, const Target *target, const char *
         int r = record_pushed(request, target, pushed, err);
 
         if (r == 0)
-                r = report(request, NULL, status, err);
+                r = report(request, status, NULL, err);
         if (r == 0)
-                (void)report(request, aux, NULL, NULL); /* the push is done */
+                (void)report(request, NULL, aux, NULL); /* the push is done */
         return r;
 }
 
@@ -248,10 +248,10 @@ static int push_one(const PushRequest *request, const Target *target, const char
                 r = finish(request, target, tag, &pushed, err);
         free(pushed.media_type);
         if (r == 0 && target->part && !request->platform)
-                r = report(request, NULL,
+                r = report(request,
                            "Info: not all images of the multi-platform index are here, only the "
                            "available one was pushed",
-                           err);
+                           NULL, err);
         return r;
 }
 

@@ -18,8 +18,9 @@ int session_start(const SessionOptions *options, const Session *known, Session *
                 .identity_token = auth->identity_token,
                 .registry_token = auth->registry_token,
                 .insecure = options->options ? options->options->insecure : NULL,
-                .mirrors =
-                        options->options && !options->no_mirrors ? options->options->mirrors : NULL,
+                .mirrors = options->options ? options->options->mirrors : NULL,
+                .host_directories = options->options ? options->options->host_directories : NULL,
+                .no_mirrors = options->no_mirrors,
                 .scopes = (char **)options->scopes,
                 .offline = options->offline,
                 .endpoint = known ? known->endpoint : NULL,
