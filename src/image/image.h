@@ -84,10 +84,10 @@ typedef struct RegistryAuth {
 
 /* Settings that brigd was started with. */
 typedef struct RegistryOptions {
-        char **insecure; /* host[:port] or CIDR; 127.0.0.0/8 is implied */
-        char **mirrors;  /* URLs for docker.io */
-        char **host_directories; /* with a directory for each registry, which may hold hosts.toml and
-                                    certificates */
+        char **insecure;         /* host[:port] or CIDR; 127.0.0.0/8 is implied */
+        char **mirrors;          /* URLs for docker.io */
+        char **host_directories; /* with a directory for each registry, which may hold hosts.toml
+                                    and certificates */
 } RegistryOptions;
 
 /* name: familiar reference with tag or digest; platform "os/arch[/variant]" or NULL for this host.

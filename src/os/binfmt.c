@@ -39,11 +39,12 @@ static ssize_t row_of(const char *name) {
 }
 
 static void program_head(size_t row, unsigned char head[HEAD]) {
+        static const unsigned char magic[] = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3 };
         bool big = architectures[row].data == ELFDATA2MSB;
         unsigned short type = ET_EXEC, machine = architectures[row].elf;
 
         memset(head, 0, HEAD);
-        memcpy(head, ELFMAG, SELFMAG);
+        memcpy(head, magic, sizeof(magic));
         head[EI_CLASS] = architectures[row].class;
         head[EI_DATA] = architectures[row].data;
         head[EI_VERSION] = EV_CURRENT;
