@@ -36,8 +36,8 @@ typedef struct ImageMessage {
         char *registry, *repository; /* "127.0.0.1:5000", "library/busybox" */
         char *username, *password, *identity_token, *registry_token;
         char **insecure, **mirrors;
-        char **host_directories; /* where hosts.toml and certificates are */
-        bool no_mirrors;         /* the registry itself is meant */
+        char **host_directories;        /* where hosts.toml and certificates are */
+        bool no_mirrors;                /* the registry itself is meant */
         char *endpoint, *authorization; /* what one session found out, for the next: URL, header */
         char *path; /* "manifests/latest", "blobs/sha256:…"; start of download: the URL */
         char **accept;

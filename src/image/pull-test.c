@@ -362,6 +362,41 @@ TEST(pulls_what_a_look_saw) {
         ASSERT_STR(image.id, id);
 }
 
+typedef struct Puller {
+        TestStore *test;
+        World *world;
+        pthread_t thread;
+        int r;
+        Error err;
+} Puller;
+
+static void *puller_main(void *data) {
+        Puller *puller = data;
+
+        puller->r = pull(puller->test, puller->world, &puller->err);
+        return NULL;
+}
+
+/* The database's connection is one thread's at a time: ThreadSanitizer tells where it is not. */
+TEST(many_pulls_of_one_image_at_once_are_well) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Puller pullers[6] = {};
+
+        world_init(&world);
+        world_listen(&world);
+        for (size_t i = 0; i < ELEMENTS(pullers); i++) {
+                pullers[i] = (Puller){ .test = &test, .world = &world };
+                if (pthread_create(&pullers[i].thread, NULL, puller_main, &pullers[i]) != 0)
+                        abort();
+        }
+        for (size_t i = 0; i < ELEMENTS(pullers); i++)
+                (void)pthread_join(pullers[i].thread, NULL);
+        for (size_t i = 0; i < ELEMENTS(pullers); i++)
+                ASSERT_OK(pullers[i].r, &pullers[i].err);
+        ASSERT_INT(count_asked(&world, world.top_digest), 1);
+}
+
 TEST(gets_a_token) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(world_done) World world;

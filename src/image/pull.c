@@ -283,8 +283,8 @@ static int pull_layers(Pull *pull, Session *session, Error *err) {
 /* Whether the image is here, and whether its name says so. */
 static int is_known(Pull *pull, bool *ret_image, bool *ret_named, Error *err) {
         ImageStore *store = pull->assembly.store;
-        _cleanup_sql_ sqlite3_stmt *statement = NULL, *named = NULL;
         STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL, *named = NULL;
         int r = sql_prepare(store->db, &statement, err, "SELECT 1 FROM images WHERE id=?", "t",
                             pull->assembly.record.id);
 
