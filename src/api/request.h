@@ -114,6 +114,8 @@ int on_build_prune(ApiRequest *request, Error *err);
 int on_image_push(ApiRequest *request, Error *err); /* registry.c */
 int on_auth(ApiRequest *request, Error *err);
 int on_distribution(ApiRequest *request, Error *err);
+int on_manifest(ApiRequest *request, Error *err);
+int on_manifest_push(ApiRequest *request, Error *err);
 int on_image_search(ApiRequest *request, Error *err);
 int on_network_list(ApiRequest *request, Error *err); /* networks.c */
 int on_network_inspect(ApiRequest *request, Error *err);

@@ -64,6 +64,8 @@ static const Route routes[] = {
         { POST, "/images/{name*}/push", on_image_push, NULL },
         { DELETE, "/images/{name*}", on_image_remove, NULL },
         { GET, "/distribution/{name*}/json", on_distribution, NULL },
+        { GET, "/distribution/{name*}/manifest", on_manifest, NULL },       /* brig's own */
+        { POST, "/distribution/{name*}/manifest", on_manifest_push, NULL }, /* brig's own */
         { POST, "/build", on_build, NULL },
         { POST, "/build/prune", on_build_prune, NULL },
         { POST, "/build/cancel", on_unsupported,

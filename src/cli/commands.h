@@ -23,6 +23,9 @@ extern const Command pull_command, images_command, rmi_command, tag_command, his
 extern const Command load_command, save_command, import_command;
 /* registry.c, login.c */
 extern const Command push_command, search_command, login_command, logout_command;
+/* manifest.c, manifest-annotate.c */
+extern const Command manifest_create_command, manifest_annotate_command, manifest_inspect_command,
+        manifest_push_command, manifest_rm_command;
 /* explore.c */
 extern const Command explore_command;
 /* networks.c, volumes.c */

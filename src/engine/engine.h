@@ -167,6 +167,11 @@ int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, c
 int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
                         Error *err);
 /* limit 0: 25. */
+/* As image_manifest_get and image_manifest_push have them; insecure: TLS need not be there. */
+int engine_manifest_get(Engine *engine, const char *name, bool insecure, const RegistryAuth *auth,
+                        Buf *json, Error *err);
+int engine_manifest_push(Engine *engine, const char *name, bool insecure, const ManifestPush *push,
+                         const RegistryAuth *auth, char ret_digest[], Error *err);
 int engine_image_search(Engine *engine, const char *term, int limit, const Filters *filters,
                         const RegistryAuth *auth, Buf *json, Error *err);
 
