@@ -9,7 +9,11 @@
 
 /* Freed and closed in any case. */
 static BuildRequest new_request(const ApiRequest *request) {
-        BuildRequest build = { .output_fd = -1, .output_uid = -1, .output_gid = -1 };
+        BuildRequest build = { .output_fd = -1,
+                               .output_uid = -1,
+                               .output_gid = -1,
+                               .cache_uid = -1,
+                               .cache_gid = -1 };
 
         api_registry_auths(request, &build.auths, &build.auth_hosts);
         return build;
@@ -22,9 +26,12 @@ static void set_owner(const ApiRequest *request, BuildRequest *build) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
 
-        if (!str_equal(build->output, "local") ||
-            getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_PEERCRED, &peer,
+        if (getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_PEERCRED, &peer,
                        &size) < 0)
+                return;
+        build->cache_uid = peer.uid;
+        build->cache_gid = peer.gid;
+        if (!str_equal(build->output, "local"))
                 return;
         build->output_uid = peer.uid;
         build->output_gid = peer.gid;

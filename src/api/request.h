@@ -108,6 +108,8 @@ int on_image_create(ApiRequest *request, Error *err); /* transfer.c */
 int on_image_load(ApiRequest *request, Error *err);
 int on_image_save(ApiRequest *request, Error *err);
 int on_image_save_one(ApiRequest *request, Error *err);
+int on_build_mounts_export(ApiRequest *request, Error *err);
+int on_build_mounts_import(ApiRequest *request, Error *err);
 int on_container_export(ApiRequest *request, Error *err);
 int on_build(ApiRequest *request, Error *err); /* build.c */
 int on_build_prune(ApiRequest *request, Error *err);

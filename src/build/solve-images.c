@@ -138,7 +138,8 @@ int image_bring(Solver *solver, NamedImage *image, Error *err) {
         if (!image)
                 return 0;
         if (image_claim(solver, image)) {
-                r = worker->bring(worker->data, image->name, image->platform, &image->image, &why);
+                r = worker->bring_image(worker->data, image->name, image->platform, &image->image,
+                                        &why);
                 image_came(solver, image, r, &why);
         }
         if (image->result < 0 && err)

@@ -20,7 +20,19 @@ void solve_input_done(SolveInput *input) {
         *input = (SolveInput){};
 }
 
+void solve_recall_done(SolveRecall *recall) {
+        free(recall->layer);
+        free(recall->parent);
+        strv_free(recall->keys);
+        *recall = (SolveRecall){};
+}
+
 void solve_result_done(SolveResult *result) {
+        for (size_t i = 0; i < result->stage_count; i++) {
+                strv_free(result->stages[i].layers);
+                free(result->stages[i].records);
+        }
+        free(result->stages);
         for (char **layer = result->held; layer && *layer; layer++)
                 build_cache_release(result->cache, *layer);
         strv_free(result->held);
@@ -37,6 +49,7 @@ static void solver_done(Solver *solver) {
                         free(stage->steps[step].name);
                         free(stage->steps[step].layer);
                         free(stage->steps[step].digests);
+                        strv_free(stage->steps[step].keys);
                 }
                 free(stage->steps);
                 free(stage->name);
@@ -266,14 +279,12 @@ static int find_stage(StageState *stage, Error *err) {
 
 /* ---- what is needed ---- */
 
-static void need(StageState *stage);
-
 static void need_input(const StageState *stage, const Input *input) {
         if (input->kind == INPUT_STAGE)
                 need(stage_at(stage, input->stage));
 }
 
-static void need(StageState *stage) {
+void need(StageState *stage) {
         if (stage->needed)
                 return;
         stage->needed = true;
@@ -381,11 +392,9 @@ static int check_stage(StageState *stage, Error *err) {
 }
 
 static int run_needed(Solver *solver, Error *err) {
-        int r = 0;
+        int r = solver_settle(solver, err);
 
-        for (size_t i = 0; i < solver->branch_count; i++)
-                need(stage_at(solver->branches[i].stages, plan_target(solver->branches[i].plan)));
-        for (size_t i = 0; i < solver->count; i++)
+        for (size_t i = 0; r == 0 && i < solver->count; i++)
                 if (stage_is_live(&solver->stages[i]))
                         tell_unneeded(&solver->stages[i]);
         for (size_t i = 0; r == 0 && i < solver->count; i++)
@@ -470,6 +479,7 @@ static void finish(Solver *solver, SolveResult *ret) {
                 json_copy(&image_config_table, &target->plan.config, &ret[i].config);
                 ret[i].layers = stage_layers(target, target->plan.step_count);
                 ret[i].cache = solver->options->cache;
+                branch_records(branch, &ret[i]);
         }
         ret[0].held = TAKE_PTR(solver->held);
 }

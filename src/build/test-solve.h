@@ -350,7 +350,7 @@ static UNUSED void *build_main(void *data) {
         SolveOptions options = { .cache = built->fake->cache.cache,
                                  .flights = built->fake->flights,
                                  .worker = { .image = on_image,
-                                             .bring = on_bring,
+                                             .bring_image = on_bring,
                                              .mismatch = on_mismatch,
                                              .can_run = on_can_run,
                                              .alias = on_alias,

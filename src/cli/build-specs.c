@@ -7,8 +7,7 @@
 #include "cli/specs.h"
 #include "cli/values.h"
 
-/* A field that is set by "key=value"; keys are told apart regardless of case. */
-typedef int (*SetField)(void *spec, const char *key, const char *value, Error *err);
+typedef SpecSetField SetField;
 
 static int set_field(void *spec, const char *field, SetField set, Error *err) {
         size_t length = strcspn(field, "=");
@@ -21,7 +20,7 @@ static int set_field(void *spec, const char *field, SetField set, Error *err) {
         return set(spec, key, field + length + 1, err);
 }
 
-static int set_fields(void *spec, const char *text, SetField set, Error *err) {
+int spec_fields(void *spec, const char *text, SetField set, Error *err) {
         const char *rest = text;
 
         for (;;) {
@@ -82,7 +81,7 @@ static int check_secret(SecretFields *fields, Error *err) {
 
 int secret_spec_parse(const char *text, SecretSpec *ret, Error *err) {
         SecretFields fields = {};
-        int r = set_fields(&fields, text, set_secret, err);
+        int r = spec_fields(&fields, text, set_secret, err);
 
         if (r == 0)
                 r = check_secret(&fields, err);
@@ -208,7 +207,7 @@ int output_spec_parse(const char *text, OutputSpec *ret, Error *err) {
         int r = 0;
 
         if (!short_output(text, &spec))
-                r = set_fields(&spec, text, set_output, err);
+                r = spec_fields(&spec, text, set_output, err);
         if (r == 0)
                 r = check_output(&spec, err);
         if (r == 0 && str_empty(spec.dest)) {

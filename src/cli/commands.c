@@ -107,8 +107,16 @@ static const Entry manifest_entries[] = {
 static const Group manifest_group = { "Manage image manifests and lists of them", manifest_entries,
                                       ELEMENTS(manifest_entries) };
 
+static const Entry builder_cache_entries[] = {
+        COMMAND("export", SECTION_COMMANDS, mounts_export_command),
+        COMMAND("import", SECTION_COMMANDS, mounts_import_command),
+};
+static const Group builder_cache_group = { "Manage cache mounts", builder_cache_entries,
+                                           ELEMENTS(builder_cache_entries) };
+
 static const Entry builder_entries[] = {
         COMMAND("build", SECTION_COMMANDS, build_command),
+        GROUP("cache", SECTION_COMMANDS, builder_cache_group),
         COMMAND("prune", SECTION_COMMANDS, builder_prune_command),
 };
 static const Group builder_group = { "Manage builds", builder_entries, ELEMENTS(builder_entries) };

@@ -17,7 +17,8 @@ extern const Command ps_command, logs_command, exec_command, attach_command;
 extern const Command inspect_command, container_inspect_command, image_inspect_command,
         network_inspect_command, volume_inspect_command;
 /* build-command.c, builder.c */
-extern const Command build_command, builder_prune_command;
+extern const Command build_command, builder_prune_command, mounts_export_command,
+        mounts_import_command;
 /* images.c, image-archives.c */
 extern const Command pull_command, images_command, rmi_command, tag_command, history_command;
 extern const Command load_command, save_command, import_command;

@@ -68,6 +68,8 @@ int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *
 
         if (r == 0)
                 r = failpoint("build.layers", err);
+        if (r == 0 && build_wants_inline(build))
+                r = build_add_inline(build, result, err);
         if (r < 0)
                 return r;
         r = image_make(build->engine->images, &result->config, chains, names,
@@ -144,6 +146,8 @@ int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, E
                 r = write_archive(build, id, names, err);
         else if (r == 0 && output)
                 r = write_root(build, plan, result, err);
+        if (r == 0)
+                r = build_send_caches(build, result, plan_source_date_epoch(plan), err);
         if (r == 0)
                 *ret_id = TAKE_PTR(id);
         return r;

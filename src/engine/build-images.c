@@ -6,7 +6,7 @@
 #include "image/assembly.h"
 #include "os/binfmt.h"
 
-static const RegistryAuth *auth_for(const Build *build, const char *name) {
+const RegistryAuth *build_auth(const Build *build, const char *name) {
         const BuildRequest *request = build->request;
         const char *slash = strchr(name, '/');
         _cleanup_free_ char *host = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
@@ -49,6 +49,7 @@ static int find_here(Build *build, const char *name, const char *platform, Solve
                 r = image_hold(build->engine->images, image.id, build->holder, err);
         if (r == 0) {
                 json_copy(&image_config_table, &image.config, &ret->config);
+                image_config_inherit(&ret->config);
                 ret->layers = strv_copy(image.chain_ids);
                 take_key(ret);
         }
@@ -60,7 +61,7 @@ static int find_there(Build *build, const char *name, const char *platform, Solv
                       Error *err) {
         _cleanup_free_ char *full = tagged(name);
         ImageRemote remote = {};
-        int r = image_remote(build->engine->images, full, platform, auth_for(build, name),
+        int r = image_remote(build->engine->images, full, platform, build_auth(build, name),
                              &build->engine->options.registry, &remote, err);
 
         if (r < 0)
@@ -68,6 +69,7 @@ static int find_there(Build *build, const char *name, const char *platform, Solv
         ret->config = remote.config;
         ret->layers = TAKE_PTR(remote.chain_ids);
         ret->digest = TAKE_PTR(remote.digest);
+        image_config_inherit(&ret->config);
         remote.config = (ImageConfig){};
         image_remote_done(&remote);
         take_key(ret);
@@ -118,7 +120,7 @@ static int pull(Build *build, const char *name, const char *platform, const Solv
         PullReport report = { .build = build, .name = name };
         Pairs attributes = {};
         int r = image_pull_remote(engine->images, full, image->digest, platform,
-                                  auth_for(build, name), &engine->options.registry, report_pull,
+                                  build_auth(build, name), &engine->options.registry, report_pull,
                                   &report, &id, err);
 
         if (r < 0)

@@ -162,7 +162,7 @@ static int execute(void *data, const SolveJob *job, Error *err) {
 
 const SolveWorker build_worker = {
         .image = build_image,
-        .bring = build_image_bring,
+        .bring_image = build_image_bring,
         .mismatch = build_mismatch,
         .can_run = build_can_run,
         .alias = find_alias,
@@ -170,4 +170,7 @@ const SolveWorker build_worker = {
         .fetch = fetch,
         .open = open_root,
         .execute = execute,
+        .recall = build_recall,
+        .bring = build_bring,
+        .keep = build_keep,
 };

@@ -22,7 +22,9 @@ typedef struct EngineOptions {
         const char *bip;           /* its address, "172.20.0.1/16"; NULL: from the pools */
         char **dns; /* servers for containers where the host's are loopback; NULL: the host's */
         RegistryOptions registry;
-        LogConfig log; /* default log driver and options */
+        LogConfig log;                  /* default log driver and options */
+        const int64_t *build_cache_max; /* bytes that the build cache may take, 0: any; NULL: a
+                                           tenth of the disk. Read while the engine is opened */
 } EngineOptions;
 
 /* Opens the state, finds running containers and their monitors again, reconciles the record with

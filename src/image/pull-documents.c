@@ -105,7 +105,7 @@ static int choose_manifest(Pull *pull, Session *session, Error *err) {
         return r;
 }
 
-static int read_config(Pull *pull, Session *session, Buf *text, Error *err) {
+int pull_config(Pull *pull, Session *session, Buf *text, Error *err) {
         const Descriptor *config = &pull->document.manifest.config;
         _cleanup_free_ char *path = str_format("blobs/%s", config->digest), *known = NULL,
                             *media_type = NULL;
@@ -143,15 +143,19 @@ static int check_platform(const Pull *pull, Error *err) {
                           pull->familiar, wanted, config->os, config->architecture);
 }
 
-int pull_resolve(Pull *pull, Session *session, Error *err) {
+int pull_manifest(Pull *pull, Session *session, Error *err) {
         const char *wanted = pull->pinned ?: pull->reference.digest;
         int r = fetch_manifest(pull, session, wanted ?: pull->reference.tag, wanted,
                                &pull->manifest, err);
 
-        if (r == 0 && pull->document.is_index)
-                r = choose_manifest(pull, session, err);
+        return r == 0 && pull->document.is_index ? choose_manifest(pull, session, err) : r;
+}
+
+int pull_resolve(Pull *pull, Session *session, Error *err) {
+        int r = pull_manifest(pull, session, err);
+
         if (r == 0)
-                r = read_config(pull, session, &pull->config, err);
+                r = pull_config(pull, session, &pull->config, err);
         if (r < 0)
                 return r;
         pins_add(&pull->assembly.pins, pull->assembly.record.manifest);

@@ -224,7 +224,7 @@ static int make_layer(LayerJob *job, Layer *layer, Error *err) {
         return r;
 }
 
-static int pull_layer(void *data, Session *session, size_t position, Error *err) {
+int pull_layer(void *data, Session *session, size_t position, Error *err) {
         Pull *pull = data;
         _cleanup_(layer_job_done) LayerJob job = {
                 .pull = pull,
@@ -237,7 +237,10 @@ static int pull_layer(void *data, Session *session, size_t position, Error *err)
         int r;
 
         short_digest(job.descriptor->digest, job.id);
-        assembly_layer(&pull->assembly, position, &layer);
+        if (pull->layers)
+                layer = pull->layers[position];
+        else
+                assembly_layer(&pull->assembly, position, &layer);
         memcpy(layer.blob, job.descriptor->digest, DIGEST_TEXT_MAX);
         layer.blob_size = job.descriptor->size;
         pins_add(&pull->assembly.pins, layer.blob);
@@ -363,9 +366,22 @@ static int run(Pull *pull, bool *ret_newer, Error *err) {
         return r < 0 ? r : finish(pull, known && named, err);
 }
 
-int pull_prepare(Pull *ret, const PullRequest *request, const char *name, Error *err) {
-        int r;
+int pull_prepare(Pull *pull, const char *name, const char *platform, Error *err) {
+        int r = reference_parse(name, &pull->reference, err);
 
+        if (r < 0)
+                return r;
+        if (pull->reference.digest) { /* it says all that a tag could */
+                free(pull->reference.tag);
+                pull->reference.tag = NULL;
+        }
+        reference_default_tag(&pull->reference);
+        pull->familiar = reference_familiar(&pull->reference);
+        pull->platform_given = !str_empty(platform);
+        return platform_parse(platform, &pull->platform, err);
+}
+
+int pull_begin(Pull *ret, const PullRequest *request, const char *name, Error *err) {
         *ret = (Pull){ .one_of_many = request->one_of_many,
                        .any_platform = request->any_platform,
                        .pinned = request->pinned };
@@ -374,23 +390,13 @@ int pull_prepare(Pull *ret, const PullRequest *request, const char *name, Error 
                                          .reference = &ret->reference,
                                          .auth = request->auth,
                                          .options = request->options };
-        r = reference_parse(name, &ret->reference, err);
-        if (r < 0)
-                return r;
-        if (ret->reference.digest) { /* it says all that a tag could */
-                free(ret->reference.tag);
-                ret->reference.tag = NULL;
-        }
-        reference_default_tag(&ret->reference);
-        ret->familiar = reference_familiar(&ret->reference);
-        ret->platform_given = !str_empty(request->platform);
-        return platform_parse(request->platform, &ret->platform, err);
+        return pull_prepare(ret, name, request->platform, err);
 }
 
 int pull_one(const PullRequest *request, const char *name, char **ret_id, bool *ret_newer,
              Error *err) {
         _cleanup_(pull_done) Pull pull = {};
-        int r = pull_prepare(&pull, request, name, err);
+        int r = pull_begin(&pull, request, name, err);
 
         if (r == 0)
                 r = run(&pull, ret_newer, err);

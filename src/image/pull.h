@@ -18,7 +18,19 @@ typedef struct Pull {
         Buf index, manifest, config; /* the documents' texts; index may be empty */
         Document document;           /* the manifest */
         char top[DIGEST_TEXT_MAX];   /* what the name stands for: the index, or the manifest */
+        const Layer *layers; /* chain, parent and diff of each; NULL: as the assembly has them */
 } Pull;
+
+/* ---- for build caches, too: cache-fetch.c ---- */
+/* platform: or NULL. pull->assembly and pull->options are the caller's to set before. */
+int pull_prepare(Pull *pull, const char *name, const char *platform, Error *err);
+void pull_done(Pull *pull);
+/* The manifest that the name stands for, through an index where there is one, into pull->document;
+ * their texts are the pull's. Their digests are checked. */
+int pull_manifest(Pull *pull, Session *session, Error *err);
+int pull_config(Pull *pull, Session *session, Buf *text, Error *err);
+/* A Crew's work, upon the manifest's layers. */
+int pull_layer(void *data, Session *session, size_t position, Error *err);
 
 typedef struct PullRequest {
         ImageStore *store;
@@ -34,9 +46,8 @@ typedef struct PullRequest {
 /* One name. *ret_newer: it meant something else before, or nothing. pull.c */
 int pull_one(const PullRequest *request, const char *name, char **ret_id, bool *ret_newer,
              Error *err);
-/* Reads name and platform. *ret is the caller's to pull_done, on error too. */
-int pull_prepare(Pull *ret, const PullRequest *request, const char *name, Error *err);
-void pull_done(Pull *pull);
+/* *ret is the caller's to pull_done, on error too. */
+int pull_begin(Pull *ret, const PullRequest *request, const char *name, Error *err);
 
 /* Index, manifest and configuration: after it the assembly knows the image's layers; nothing is
  * stored yet. */

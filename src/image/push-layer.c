@@ -7,7 +7,6 @@
 #include "image/push.h"
 
 #define IDLE_MS 1000
-#define GZIP_LAYER MEDIA_OCI_LAYER "+gzip"
 
 typedef struct LayerPush {
         Push *push;
@@ -111,9 +110,18 @@ static int send_layer(LayerPush *job, int file_fd, Error *err) {
 
 /* ---- compressing ---- */
 
+/* A layer that is being compressed. */
+typedef struct Packing {
+        Push *push;
+        const Layer *layer;
+        const char *id;
+        char *digest; /* the caller's, DIGEST_TEXT_MAX */
+        int64_t size;
+} Packing;
+
 /* One report of the program; 1 when it is done. */
-static int pack_step(LayerPush *job, Helper *helper, Error *err) {
-        const Layer *layer = job->layer;
+static int pack_step(Packing *packing, Helper *helper, Error *err) {
+        const Layer *layer = packing->layer;
         _cleanup_(image_message_done) ImageMessage message = {};
         int r = image_message_receive(helper->socket, &message, NULL, 0, NULL, err);
 
@@ -125,35 +133,40 @@ static int pack_step(LayerPush *job, Helper *helper, Error *err) {
         if (str_equal(message.kind, "error"))
                 return image_message_to_error(&message, err);
         if (str_equal(message.kind, "progress"))
-                return assembly_report(&job->push->assembly, job->id, "Preparing", message.current,
-                                       layer->blob_size, err);
+                return assembly_report(&packing->push->assembly, packing->id, "Preparing",
+                                       message.current, layer->blob_size, err);
         if (!digest_valid(message.digest) || !str_equal(message.source, layer->diff))
                 return error_kind(err, ERROR_INTERNAL,
                                   "layer %s is damaged in the image store: load or build the image "
                                   "again",
                                   layer->diff);
-        memcpy(job->digest, message.digest, DIGEST_TEXT_MAX);
-        job->size = message.size;
+        memcpy(packing->digest, message.digest, DIGEST_TEXT_MAX);
+        packing->size = message.size;
         return 1;
 }
 
-static int pack(LayerPush *job, Error *err) {
-        ImageStore *store = job->push->assembly.store;
+int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
+              char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err) {
+        ImageStore *store = push->assembly.store;
+        Packing packing = { .push = push, .layer = layer, .id = id, .digest = digest };
         _cleanup_(helper_end) Helper helper = { .socket = -1 };
         _cleanup_close_ int plain_fd = -1;
-        int r = layer_blob_open(store, job->layer->blob, &plain_fd, NULL, err);
+        int r = layer_blob_open(store, layer->blob, &plain_fd, NULL, err);
 
         if (r == 0)
-                r = blob_temp_new(store, &job->temp, err);
+                r = blob_temp_new(store, temp, err);
         if (r == 0) {
                 const HelperFd fds[] = { { plain_fd, IMAGE_FD_INPUT },
-                                         { job->temp.fd, IMAGE_FD_TARGET } };
+                                         { temp->fd, IMAGE_FD_TARGET } };
 
                 r = helper_start(store->helper, "compress", fds, ELEMENTS(fds), &helper, err);
         }
         while (r == 0)
-                r = pack_step(job, &helper, err);
-        return r < 0 ? r : packed_record(store, job->layer->blob, job->digest, job->size, err);
+                r = pack_step(&packing, &helper, err);
+        if (r < 0)
+                return r;
+        *ret_size = packing.size;
+        return packed_record(store, layer->blob, digest, packing.size, err);
 }
 
 static int send_packed(LayerPush *job, Error *err) {
@@ -164,7 +177,7 @@ static int send_packed(LayerPush *job, Error *err) {
                 r = send_layer(job, -1, err);
         if (r < 0 || (job->outcome && !str_equal(job->outcome, PUSH_ABSENT)))
                 return r;
-        r = pack(job, err);
+        r = push_pack(job->push, job->layer, job->id, &job->temp, job->digest, &job->size, err);
         return r < 0 ? r : send_layer(job, job->temp.fd, err);
 }
 
@@ -176,6 +189,20 @@ static int send_as_came(LayerPush *job, Error *err) {
 
         memcpy(job->digest, job->layer->blob, DIGEST_TEXT_MAX);
         return r < 0 ? r : send_layer(job, fd, err);
+}
+
+/* A layer that was never brought here: the repository has it, or the cache is not whole. */
+static int send_known(LayerPush *job, Error *err) {
+        int r;
+
+        memcpy(job->digest, job->layer->blob, DIGEST_TEXT_MAX);
+        job->size = job->layer->blob_size;
+        r = send_layer(job, -1, err);
+        if (r == 0 && str_equal(job->outcome, PUSH_ABSENT))
+                r = error_kind(err, ERROR_NOT_FOUND,
+                               "the registry has layer %s no more: build without --cache-from",
+                               job->layer->blob);
+        return r;
 }
 
 static int report_end(LayerPush *job, Error *err) {
@@ -201,7 +228,10 @@ int push_layer(void *data, Session *session, size_t position, Error *err) {
         int r;
 
         push_layer_id(job.layer, job.id);
-        r = packs ? send_packed(&job, err) : send_as_came(&job, err);
+        if (push->there && push->there[place])
+                r = send_known(&job, err);
+        else
+                r = packs ? send_packed(&job, err) : send_as_came(&job, err);
         if (r < 0)
                 return r;
         descriptor->media_type = str_copy(packs ? GZIP_LAYER : job.layer->media_type);

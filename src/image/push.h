@@ -19,6 +19,9 @@ typedef struct Push {
         char *manifest_type;
         Descriptor *descriptors; /* what the new manifest names, base first */
         char **scopes;
+        const char *config_type; /* media type of what stands in a configuration's place; NULL: it
+                                    is an image */
+        const bool *there;       /* of a cache: these layers are in the repository; or NULL */
 } Push;
 
 /* What a push was asked for. */
@@ -55,6 +58,14 @@ int push_tag(const PushRequest *request, const char *tag, Error *err);
 int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,
                   size_t length, const char *media_type, Error *err);
 
+void push_done(Push *push);
+/* Sends layers, configuration and manifest of a push whose layers are loaded and pinned. */
+int push_upload(Push *push, Pushed *ret, Error *err);
+/* push->manifest, of push->descriptors. */
+void push_make_manifest(Push *push);
+/* Compresses a plain layer into temp, which is made; id: for the progress. */
+int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
+              char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);
 /* Sends one request for a blob and waits; file_fd -1: only ask. id: whose progress is shown, NULL:
  * none. *ret: PUSH_EXISTS and the like; *ret_source: where it was mounted from. Both the caller's.
  */
@@ -64,6 +75,7 @@ int push_blob(Push *push, Session *session, const ImageMessage *request, int fil
 int push_layer(void *data, Session *session, size_t position, Error *err);
 /* The layer's name in messages. */
 void push_layer_id(const Layer *layer, char id[13]);
+#define GZIP_LAYER MEDIA_OCI_LAYER "+gzip"
 /* A layer that has to be compressed. */
 bool push_packs(const Push *push, const Layer *layer);
 /* Docker's words for what a registry answered. */

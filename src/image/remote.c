@@ -19,7 +19,7 @@ int image_remote(ImageStore *store, const char *name, const char *platform,
                                       .options = options };
         _cleanup_(pull_done) Pull pull = {};
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
-        int r = pull_prepare(&pull, &request, name, err);
+        int r = pull_begin(&pull, &request, name, err);
 
         if (r == 0)
                 r = session_start(&pull.options, NULL, &session, err);

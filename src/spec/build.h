@@ -24,6 +24,13 @@ typedef struct BuildSshDocument {
         int64_t fd; /* position of the agent's socket, opened with O_PATH */
 } BuildSshDocument;
 
+typedef struct BuildCacheDocument {
+        char *type; /* "registry": ref; "local": fd, tag, digest; "inline": of cacheTo */
+        char *ref, *tag, *digest;
+        int64_t *fd; /* position of an open directory */
+        bool max, ignore_error;
+} BuildCacheDocument;
+
 typedef struct BuildDocument {
         char *dockerfile; /* text; NULL: `dockerfileName` is read below the context */
         char *dockerfile_name;
@@ -40,10 +47,11 @@ typedef struct BuildDocument {
         char *output; /* "tar", "docker", "oci": written to `outputFd`; "local": into that
                          directory; NULL: none */
         int64_t *output_fd;
-        bool output_image; /* an image is recorded */
+        bool output_image;              /* an image is recorded */
+        JsonArray cache_from, cache_to; /* of BuildCacheDocument */
 } BuildDocument;
 extern const JsonTable build_document_table, build_context_document_table,
-        build_secret_document_table, build_ssh_document_table;
+        build_secret_document_table, build_ssh_document_table, build_cache_document_table;
 
 /* Names as in engine/build.h's BuildEvent; kind: "planned", "started", "cached", "output",
  * "status", "done", "failed", "warning", "image", "tagged"; last "end" (error NULL: it went well).
