@@ -160,13 +160,13 @@ make_busybox_archive() {
   make_archive "$(busybox_tar)" "$suite/busybox.oci.$BASHPID" && mv "$suite/busybox.oci.$BASHPID" "$suite/busybox.oci"
 }
 
-# make_archive TAR ARCHIVE: a docker-archive of one layer, the tar.
+# make_archive TAR ARCHIVE [ARCHITECTURE]: a docker-archive of one layer, the tar.
 make_archive() {
   local dir layer config
   dir=$(mktemp -d)
   cp "$1" "$dir/layer.tar"
   layer=$(sha256sum "$dir/layer.tar" | cut -d' ' -f1)
-  printf '{"architecture":"amd64","os":"linux","created":"2024-01-01T00:00:00Z","config":{"Cmd":["sh"],"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"2024-01-01T00:00:00Z","created_by":"busybox root"}]}' "$layer" >"$dir/config.json"
+  printf '{"architecture":"%s","os":"linux","created":"2024-01-01T00:00:00Z","config":{"Cmd":["sh"],"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"2024-01-01T00:00:00Z","created_by":"busybox root"}]}' "${3:-amd64}" "$layer" >"$dir/config.json"
   config=$(sha256sum "$dir/config.json" | cut -d' ' -f1)
   mv "$dir/config.json" "$dir/$config.json"
   mkdir "$dir/$layer" && mv "$dir/layer.tar" "$dir/$layer/layer.tar"

@@ -1,15 +1,18 @@
-"""relay.py PORT TO LIMIT: passes connections on to 127.0.0.1:TO; every other one that brings more than LIMIT bytes is broken off."""
+"""relay.py PORT TO LIMIT [LOG]: passes connections on to 127.0.0.1:TO; every other one that brings more than LIMIT bytes is broken off.
+The first line of each request is written to LOG before the request is passed on."""
+import re
 import socket
 import sys
 import threading
 
-port, to, limit = (int(word) for word in sys.argv[1:])
+port, to, limit = (int(word) for word in sys.argv[1:4])
+log = open(sys.argv[4], "ab", buffering=0) if len(sys.argv) > 4 else None
 breaks = threading.Lock()
 state = {"broken": False}
 
 
-def pump(source, target, counted, pair):
-    sent = 0
+def pump(source, target, counts, pair):
+    sent, counted = 0, counts
     try:
         while data := source.recv(65536):
             sent += len(data)
@@ -19,6 +22,8 @@ def pump(source, target, counted, pair):
                     if state["broken"]:
                         break
                 counted = False
+            if log and counts:
+                log.writelines(re.findall(rb"^[A-Z]+ /.* HTTP/1\.1\r?\n", data, re.M))
             target.sendall(data)
     except OSError:
         pass

@@ -221,7 +221,7 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
         ret->no_cache_filter = TAKE_PTR(document->no_cache_filter);
         ret->extra_hosts = TAKE_PTR(document->extra_hosts);
         ret->target = TAKE_PTR(document->target);
-        ret->platform = TAKE_PTR(document->platform);
+        ret->platforms = build_platforms_read(document->platform);
         ret->network = TAKE_PTR(document->network);
         ret->ulimits = document->ulimits;
         document->ulimits = (JsonArray){ 0 };

@@ -115,6 +115,16 @@ int build_tags_read(char *const *tags, char ***ret, Error *err) {
         return 0;
 }
 
+char **build_platforms_read(const char *list) {
+        _cleanup_strv_ char **parts = str_empty(list) ? NULL : str_split(list, ',');
+        char **platforms = NULL;
+
+        for (char **part = parts; part && *part; part++)
+                if (**part)
+                        strv_add(&platforms, *part);
+        return platforms;
+}
+
 static int read_tags(const ApiRequest *request, char ***ret, Error *err) {
         _cleanup_strv_ char **tags = http_query_all(&request->query, "t");
 
@@ -206,7 +216,6 @@ static void read_texts(const ApiRequest *request, BuildRequest *ret) {
                 char **place;
         } texts[] = {
                 { "target", &ret->target },
-                { "platform", &ret->platform },
                 { "cpusetcpus", &ret->cpuset_cpus },
                 { "cpusetmems", &ret->cpuset_mems },
                 { "cgroupparent", &ret->cgroup_parent },
@@ -285,6 +294,7 @@ int build_query_read(const ApiRequest *request, BuildRequest *ret, Error *err) {
                 return r;
         read_texts(request, ret);
         ret->dockerfile_name = str_copy(str_empty(dockerfile) ? "Dockerfile" : dockerfile);
+        ret->platforms = build_platforms_read(api_query(request, "platform"));
         ret->no_cache = api_flag(request, "nocache");
         ret->pull = api_flag(request, "pull");
         ret->output_image = true;

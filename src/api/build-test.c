@@ -72,19 +72,21 @@ TEST(document_request) {
                 "{\"name\":\"i\",\"image\":\"busybox\"},{\"name\":\"u\",\"url\":\"http://u\"}],"
                 "\"args\":[\"A=1\"],\"labels\":[\"l=v\"],\"tags\":[\"t\"],\"noCacheFilter\":[\"s\"]"
                 ","
-                "\"extraHosts\":[\"h:1\"],\"platform\":\"linux/amd64\",\"network\":\"none\","
+                "\"extraHosts\":[\"h:1\"],\"platform\":\"linux/amd64,linux/"
+                "arm64\",\"network\":\"none\","
                 "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,"
                 "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":0}],\"noCache\":true,\"pull\":true,"
                 "\"output\":\"tar\",\"outputFd\":2}",
                 brought, ELEMENTS(brought));
         ASSERT_INT(status(), 200);
-        ASSERT_STR(fake_build, "text FROM x\nfile Dockerfile\nignore *\ncontext '' \n"
-                               "context 'i' busybox\ncontext 'u' http://u\nsecret s secret\n"
-                               "ssh default 1\nulimit core 1:2\nargs A=1\nlabels l=v\n"
-                               "tags docker.io/library/t:latest\nfilter s\nhosts h:1\n"
-                               "platform linux/amd64\nnetwork none\nshm 3\nnocache 1\npull 1\nk v\n"
-                               "output tar 1 image 0 owner 0\n");
+        ASSERT_STR(fake_build,
+                   "text FROM x\nfile Dockerfile\nignore *\ncontext '' \n"
+                   "context 'i' busybox\ncontext 'u' http://u\nsecret s secret\n"
+                   "ssh default 1\nulimit core 1:2\nargs A=1\nlabels l=v\n"
+                   "tags docker.io/library/t:latest\nfilter s\nhosts h:1\n"
+                   "platform linux/amd64 linux/arm64\nnetwork none\nshm 3\nnocache 1\npull 1\nk v\n"
+                   "output tar 1 image 0 owner 0\n");
         ASSERT_INT(open_fds(), before);
         ask_build("{\"contexts\":[{\"name\":\"\",\"fd\":1}],\"output\":\"local\",\"outputFd\":3,"
                   "\"outputImage\":true}",

@@ -25,6 +25,8 @@ void build_progress_end(HttpExchange *exchange, const char *image, const Error *
 /* ---- build-query.c: Docker's parameters ---- */
 /* As build_document_read; but the context of the body is the caller's to add. */
 int build_query_read(const ApiRequest *request, BuildRequest *ret, Error *err);
+/* "linux/amd64,linux/arm64"; NULL: none. The caller's. */
+char **build_platforms_read(const char *list);
 /* Takes each of tags once, by its full name. invalid on one that is no name. */
 int build_tags_read(char *const *tags, char ***ret, Error *err);
 

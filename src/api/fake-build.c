@@ -122,7 +122,7 @@ static void note_request(const BuildRequest *request) {
         note_list("tags", request->tags);
         note_list("filter", request->no_cache_filter);
         note_list("hosts", request->extra_hosts);
-        note_text("platform", request->platform);
+        note_list("platform", request->platforms);
         note_text("network", request->network);
         note_limits(request);
         for (size_t i = 0; i < request->annotations.count; i++)

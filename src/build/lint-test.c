@@ -106,6 +106,36 @@ TEST(turned_off_and_on) {
         ASSERT_LINT("# x\nARG a\nFROM scratch\n", "");
 }
 
+static char *base_finding(const char *text, const LintOptions *options, unsigned line) {
+        Dockerfile file = {};
+        Findings findings = {};
+        char *found = NULL;
+
+        if (dockerfile_parse("D", text, strlen(text), &file, NULL) == 0)
+                dockerfile_lint_base(&file, options, (SourceRange){ .line = line }, "busybox",
+                                     "linux/amd64", "linux/arm64", &findings);
+        if (findings.count == 1)
+                found = str_format("%s: %s", findings.list[0].rule, findings.list[0].detail);
+        findings_done(&findings);
+        dockerfile_done(&file);
+        return found;
+}
+
+TEST(base_of_another_platform) {
+        char *const given[] = { (char *)"BUILDKIT_DOCKERFILE_CHECK=skip=all", NULL };
+        const LintOptions plain = {}, skipping = { .build_args = given };
+        _cleanup_free_ char *found = base_finding("FROM busybox\n", &plain, 1);
+        _cleanup_free_ char *file_skips =
+                base_finding("# check=skip=InvalidBaseImagePlatform\nFROM busybox\n", &plain, 2);
+        _cleanup_free_ char *from_skips = base_finding(
+                "FROM a\n# check=skip=InvalidBaseImagePlatform\nFROM busybox\n", &plain, 3);
+        _cleanup_free_ char *argument_skips = base_finding("FROM busybox\n", &skipping, 1);
+
+        ASSERT_STR(found, "InvalidBaseImagePlatform: Base image busybox was pulled with platform "
+                          "\"linux/amd64\", expected \"linux/arm64\" for current build");
+        ASSERT(!file_skips && !from_skips && !argument_skips);
+}
+
 TEST(printed) {
         Dockerfile file = {};
         Findings findings = {};

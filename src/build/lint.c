@@ -64,6 +64,8 @@ const RuleRow lint_rules[RULES] = {
           "IP address and host-port mapping should not be used in EXPOSE instruction. This will "
           "become an error in a future release",
           PAGE("expose-invalid-format"), false },
+        { "InvalidBaseImagePlatform", "Base image platform does not match expected target platform",
+          PAGE("invalid-base-image-platform"), false },
 };
 
 /* ---- what is turned on and off ---- */
@@ -290,21 +292,47 @@ static void sort_findings(Findings *findings) {
         }
 }
 
-int dockerfile_lint(const Dockerfile *file, const LintOptions *options, Findings *ret, Error *err) {
+/* The build argument stands in place of the file's directive. switches: the caller's. */
+static Lint lint_of(const Dockerfile *file, const LintOptions *options, Switches *switches,
+                    Findings *findings) {
         const char *given = env_get(options->build_args, "BUILDKIT_DOCKERFILE_CHECK");
-        _cleanup_(switches_done) Switches switches = {};
-        Lint lint = { file, options, file->directives.skip, file->directives.experimental, ret };
-        int r;
+        Lint lint = { file, options, file->directives.skip, file->directives.experimental,
+                      findings };
 
         if (given) {
-                read_switches(given, &switches);
-                lint.skip = switches.skip;
-                lint.experimental = switches.experimental;
+                read_switches(given, switches);
+                lint.skip = switches->skip;
+                lint.experimental = switches->experimental;
         }
+        return lint;
+}
+
+int dockerfile_lint(const Dockerfile *file, const LintOptions *options, Findings *ret, Error *err) {
+        _cleanup_(switches_done) Switches switches = {};
+        Lint lint = lint_of(file, options, &switches, ret);
+        int r;
+
         lint_words(&lint);
         r = lint_stages(&lint, err);
         sort_findings(ret);
         return r;
+}
+
+void dockerfile_lint_base(const Dockerfile *file, const LintOptions *options, SourceRange at,
+                          const char *image, const char *actual, const char *expected,
+                          Findings *ret) {
+        _cleanup_(switches_done) Switches switches = {};
+        Lint lint = lint_of(file, options, &switches, ret);
+        const Instruction *from = NULL;
+
+        for (size_t i = 0; i < file->count; i++)
+                if (file->instructions[i].kind == INSTRUCTION_FROM &&
+                    file->instructions[i].at.line == at.line)
+                        from = &file->instructions[i];
+        lint_report(&lint, from, RULE_INVALID_BASE_IMAGE_PLATFORM, at,
+                    "Base image %s was pulled with platform \"%s\", expected \"%s\" for current "
+                    "build",
+                    image, actual, expected);
 }
 
 bool dockerfile_lint_fails(const Dockerfile *file, const LintOptions *options) {

@@ -35,6 +35,11 @@ typedef struct LintOptions {
  * of the instruction. Errors are those of a build: a stage that is not there, a bad substitution;
  * *ret holds what was found before, and is the caller's to findings_done in any case. */
 int dockerfile_lint(const Dockerfile *file, const LintOptions *options, Findings *ret, Error *err);
+/* What only a build can find, which knows the base of the FROM at `at`: that it is another
+ * platform's than the stage is for (InvalidBaseImagePlatform). */
+void dockerfile_lint_base(const Dockerfile *file, const LintOptions *options, SourceRange at,
+                          const char *image, const char *actual, const char *expected,
+                          Findings *ret);
 void findings_done(Findings *findings);
 /* Whether findings fail a build: `check=error=true`, of the file or of the build argument. */
 bool dockerfile_lint_fails(const Dockerfile *file, const LintOptions *options);

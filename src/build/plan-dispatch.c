@@ -70,6 +70,7 @@ static void step_done(Step *step) {
         free(step->created_by);
         free(step->user);
         free(step->cwd);
+        free(step->target);
         run_done(&step->run);
         copy_done(&step->copy);
         free(step->workdir);
@@ -205,6 +206,36 @@ static bool is_uncached(const Dispatch *dispatch) {
         return found;
 }
 
+/* What TARGETPLATFORM, or else TARGETOS, TARGETARCH and TARGETVARIANT say. The caller's. */
+static char *named_target(char *const *env, const char *own) {
+        const char *whole = env_get(env, "TARGETPLATFORM"), *os = env_get(env, "TARGETOS"),
+                   *architecture = env_get(env, "TARGETARCH"),
+                   *variant = env_get(env, "TARGETVARIANT");
+        _cleanup_strv_ char **parts = str_split(own, '/');
+
+        if (!str_empty(whole))
+                return str_copy(whole);
+        if (str_empty(os) && str_empty(architecture))
+                return NULL;
+        return str_format("%s/%s%s%s", str_empty(os) ? parts[0] : os,
+                          str_empty(architecture) ? parts[1] : architecture,
+                          str_empty(variant) ? "" : "/", variant ?: "");
+}
+
+/* See Step.target. */
+static char *cross_target(const Dispatch *dispatch) {
+        const char *own = dispatch->stage->shown.platform;
+        _cleanup_free_ char *named = named_target(dispatch->env, own), *target = NULL;
+        _cleanup_strv_ char **here = str_split(own, '/'), **there = NULL;
+
+        if (!named || platform_normal(named, &target, NULL) < 0)
+                return NULL;
+        there = str_split(target, '/');
+        if (!str_equal(here[0], there[0]))
+                return TAKE_PTR(target);
+        return str_equal(here[1], there[1]) ? NULL : str_copy(target + strlen(there[0]) + 1);
+}
+
 static int dispatch_one(Dispatch *dispatch, const Instruction *instruction, SourceRange at,
                         Error *err) {
         const ImageRunConfig *config = &dispatch->made->config.config;
@@ -220,6 +251,7 @@ static int dispatch_one(Dispatch *dispatch, const Instruction *instruction, Sour
                 .no_cache = is_uncached(dispatch),
                 .user = str_copy(config->user),
                 .cwd = str_copy(str_empty(config->working_dir) ? "/" : config->working_dir),
+                .target = cross_target(dispatch),
         };
         dispatch->step.text = shown_text(dispatch);
         int r = handler(dispatch, err);

@@ -345,4 +345,25 @@ TEST(add_remote) {
                      "D:2:1: source can't be a git ref for COPY: use ADD");
 }
 
+TEST(what_a_step_is_for_where_that_is_another_platform) {
+        static const char text[] = "FROM --platform=$BUILDPLATFORM busybox AS a\nRUN x\n"
+                                   "ARG TARGETARCH\nRUN y\nFROM a\nRUN z\n";
+        _cleanup_(made_done) Made cross =
+                make(text, (PlanOptions){ .target_platform = "linux/arm/v7" });
+        _cleanup_(made_done) Made whole =
+                make("FROM --platform=linux/amd64 x\nARG TARGETPLATFORM\nRUN y\n",
+                     (PlanOptions){ .target_platform = "windows/amd64" });
+        _cleanup_(made_done) Made own =
+                make(text, (PlanOptions){ .target_platform = "linux/amd64" });
+
+        ASSERT_MADE(cross);
+        ASSERT(!cross.stages[0].steps[0].target);
+        ASSERT_STR(cross.stages[0].steps[2].target, "arm/v7");
+        ASSERT_STR(cross.stages[1].steps[0].target, "arm/v7");
+        ASSERT_MADE(whole);
+        ASSERT_STR(whole.stages[0].steps[1].target, "windows/amd64");
+        ASSERT_MADE(own);
+        ASSERT(!own.stages[0].steps[2].target);
+}
+
 TEST_MAIN()

@@ -1,5 +1,7 @@
 /* plan.c: a Dockerfile's stages: their names, what each is built from, what it needs, and which of
  * them the target reaches. */
+#include <stdarg.h>
+
 #include "build/plan-private.h"
 #include "build/stages.h"
 #include "build/words.h"
@@ -392,4 +394,18 @@ size_t plan_target(const Plan *plan) {
 
 int64_t plan_source_date_epoch(const Plan *plan) {
         return plan->epoch;
+}
+
+const char *plan_target_platform(const Plan *plan) {
+        return plan->target_platform;
+}
+
+int plan_error(const Plan *plan, SourceRange at, Error *err, const char *format, ...) {
+        char words[800];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(words, sizeof(words), format, args);
+        va_end(args);
+        return dockerfile_error(plan->file, at, err, "%s", words);
 }

@@ -118,6 +118,8 @@ typedef struct Step {
                              buildkit" */
         bool no_cache;    /* run it, whatever the cache has */
         char *user, *cwd; /* in force before it; cwd absolute, "/" by default */
+        char *target;     /* what its arguments in scope say that it is built for, where that is not
+                             the stage's own platform: "arm64", "arm/v7", "windows/amd64"; or NULL */
         RunStep run;
         CopyStep copy;
         char *workdir;
@@ -148,7 +150,11 @@ DEFINE_CLEANUP(Plan *, plan_free)
 size_t plan_stage_count(const Plan *plan);
 const Stage *plan_stage(const Plan *plan, size_t index); /* borrowed */
 size_t plan_target(const Plan *plan);
-int64_t plan_source_date_epoch(const Plan *plan); /* -1: none */
+int64_t plan_source_date_epoch(const Plan *plan);   /* -1: none */
+const char *plan_target_platform(const Plan *plan); /* "linux/amd64", borrowed */
+/* An error about a place in the Dockerfile; returns its number. */
+int plan_error(const Plan *plan, SourceRange at, Error *err, const char *format, ...)
+        PRINTF_LIKE(4, 5);
 /* --build-arg names that no ARG asked for: "[Warning] One or more build-args [x] were not
  * consumed". The caller's. Complete once every reachable stage was dispatched. */
 char **plan_unused_args(const Plan *plan);

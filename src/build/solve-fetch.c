@@ -31,7 +31,7 @@ static void collect_step(Solver *solver, const CopyStep *copy) {
         for (size_t i = 0; i < copy->source_count; i++) {
                 const CopySource *source = &copy->sources[i];
 
-                if ((source->kind != COPY_URL && source->kind != COPY_GIT) ||
+                if (source->kind != COPY_URL ||
                     find_fetched(solver, source->path, copy->checksum))
                         continue;
                 GROW(solver->fetched, solver->fetched_count);
@@ -42,9 +42,10 @@ static void collect_step(Solver *solver, const CopyStep *copy) {
 
 static void collect(Solver *solver) {
         for (size_t i = 0; i < solver->count; i++) {
-                const StagePlan *plan = &solver->stages[i].plan;
+                const StageState *stage = &solver->stages[i];
+                const StagePlan *plan = &stage->plan;
 
-                for (size_t k = 0; solver->stages[i].wanted && k < plan->step_count; k++)
+                for (size_t k = 0; stage_is_live(stage) && k < plan->step_count; k++)
                         if (plan->steps[k].kind == STEP_COPY)
                                 collect_step(solver, &plan->steps[k].copy);
         }

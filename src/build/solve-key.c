@@ -47,24 +47,6 @@ static void key_done(KeyText *key) {
 
 /* ---- inputs ---- */
 
-const char *input_image_name(const Solver *solver, const Input *input) {
-        const SolveWorker *worker = &solver->options->worker;
-
-        if (input->kind == INPUT_IMAGE)
-                return input->name;
-        if (input->kind == INPUT_CONTEXT && *input->name)
-                return worker->alias(worker->data, input->name);
-        return NULL;
-}
-
-const SolveImage *solver_image(const Solver *solver, const char *name, const char *platform) {
-        for (size_t i = 0; i < solver->image_count; i++)
-                if (str_equal(solver->images[i].name, name) &&
-                    str_equal(solver->images[i].platform, platform))
-                        return &solver->images[i].image;
-        return NULL;
-}
-
 size_t step_input_count(const Step *step) {
         if (step->kind == STEP_RUN)
                 return step->run.mount_count;
@@ -87,18 +69,22 @@ bool step_reads_files(const Step *step, size_t index) {
 int input_open(const StageState *stage, const Input *input, SolveInput *ret, Error *err) {
         Solver *solver = stage->solver;
         const SolveWorker *worker = &solver->options->worker;
-        const char *name = input_image_name(solver, input);
-        const SolveImage *image = name ? solver_image(solver, name, input->platform) : NULL;
+        NamedImage *image = stage_image(stage, input);
+        int r;
 
         if (input->kind == INPUT_STAGE) {
-                StageState *from = &solver->stages[input->stage];
+                const StageState *from = stage_at(stage, input->stage);
 
-                ret->layers = stage_layers(from, from->plan.step_count);
-                return 0;
+                r = image_bring(solver, stage_root(from), err);
+                if (r == 0)
+                        ret->layers = stage_layers(from, from->plan.step_count);
+                return r;
         }
         if (image) {
-                ret->layers = strv_copy(image->layers);
-                return 0;
+                r = image_bring(solver, image, err);
+                if (r == 0)
+                        ret->layers = strv_copy(image->image.layers);
+                return r;
         }
         if (input->kind == INPUT_CONTEXT)
                 return worker->context(worker->data, input->name, &ret->tree, err);
@@ -173,13 +159,11 @@ static int digest_layers(const StageState *stage, size_t index, size_t number, c
 
 /* The key of what an input is made of; "": not known yet. */
 static const char *made_of(const StageState *stage, const Input *input) {
-        const Solver *solver = stage->solver;
-        const char *name = input_image_name(solver, input);
-        const SolveImage *image = name ? solver_image(solver, name, input->platform) : NULL;
+        const NamedImage *image = stage_image(stage, input);
 
         if (input->kind == INPUT_STAGE)
-                return solver->stages[input->stage].key;
-        return image ? image->key : "scratch";
+                return stage_at(stage, input->stage)->key;
+        return image ? image->image.key : "scratch";
 }
 
 /* What the step reads of an input, which must be there; read once a build, but for parts. */
@@ -240,7 +224,7 @@ static void explain_source(const StageState *stage, const Input *input, CachePar
         if (!parts)
                 return;
         if (input->kind == INPUT_STAGE)
-                name = stage->solver->stages[input->stage].stage->name;
+                name = stage_at(stage, input->stage)->stage->name;
         part = str_format("from %s", name ?: "scratch");
         pairs_put(&parts->items, part, made_of(stage, input));
 }
@@ -381,7 +365,7 @@ static int say_step(const StageState *stage, KeyText *key, const Step *step, con
         key_say(key, "version", KEY_VERSION);
         key_say_number(key, "kind", step->kind);
         key_say(key, "platform", stage->stage->platform);
-        key_say_number(key, "epoch", plan_source_date_epoch(stage->solver->plan));
+        key_say_number(key, "epoch", plan_source_date_epoch(stage->branch->plan));
         if (step->kind == STEP_RUN) {
                 key_say(key, "user", step->user);
                 key_say(key, "cwd", step->cwd);
@@ -398,6 +382,16 @@ static int say_step(const StageState *stage, KeyText *key, const Step *step, con
 
 static void finish(const KeyText *key, char digest[DIGEST_TEXT_MAX]) {
         digest_of(key->text.data ?: "", key->text.length, digest);
+}
+
+bool step_is_certain(const StageState *stage, size_t index) {
+        const Step *step = &stage->plan.steps[index];
+
+        for (size_t i = 0; i < step_input_count(step); i++)
+                if (step_reads_files(step, i) && (step_input(step, i)->kind == INPUT_STAGE ||
+                                                  stage_image(stage, step_input(step, i))))
+                        return false;
+        return *stage->base_key != '\0';
 }
 
 /* Whether all that the inputs are made of is known. */

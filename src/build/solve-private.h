@@ -22,14 +22,34 @@ typedef struct StepState {
         char (*digests)[DIGEST_TEXT_MAX];
 } StepState;
 
-typedef struct StageState {
+typedef struct NamedImage {
+        char *name, *platform;
+        SolveImage image;
+        /* Guarded by the solver's lock: */
+        enum { IMAGE_KNOWN, IMAGE_COMING, IMAGE_CAME } state; /* of its layers */
+        int result;
+        Error error;
+} NamedImage;
+
+typedef struct StageState StageState;
+
+/* One plan's share. */
+typedef struct Branch {
+        Plan *plan;
+        StageState *stages; /* one a stage of the plan; unreachable ones stay empty */
+        size_t count;
+} Branch;
+
+struct StageState {
         Solver *solver;
+        const Branch *branch;
+        StageState *twin; /* an earlier branch's, which gives the same: it stands for this one */
         const Stage *stage;
         size_t index, number; /* number: of its FROM, in events */
         char *name;           /* "[build 1/5] FROM busybox" */
         StagePlan plan;
         StepState *steps;
-        const SolveImage *image;   /* its base, where that is an image; the solver's */
+        NamedImage *image;         /* its base, where that is an image; the solver's */
         const char *base_key;      /* of image or stage; "": not known yet */
         char key[DIGEST_TEXT_MAX]; /* of the finished stage; "": not known yet */
         size_t missing;            /* the first step that must be run; step_count: none */
@@ -40,24 +60,22 @@ typedef struct StageState {
         int result;
         bool started;
         pthread_t thread;
-} StageState;
-
-typedef struct NamedImage {
-        char *name, *platform;
-        SolveImage image;
-} NamedImage;
+};
 
 struct Solver {
-        Plan *plan;
         const SolveOptions *options;
-        StageState *stages; /* one a stage of the plan; unreachable ones stay empty */
+        Branch *branches;
+        size_t branch_count;
+        StageState *stages; /* of all branches */
         size_t count;
-        NamedImage *images;
+        NamedImage **images;
         size_t image_count;
         Fetched *fetched;
         size_t fetched_count;
+        struct ImageJob *jobs; /* images that are being brought */
+        size_t job_count;
 
-        pthread_mutex_t lock; /* guards the stages' ends, what is held, the first error */
+        pthread_mutex_t lock; /* guards the ends of stages and images, what is held, the error */
         pthread_cond_t changed;
         char **held;
         bool failed;
@@ -67,10 +85,25 @@ struct Solver {
         bool refused;               /* the client wants no more; guarded by event_lock */
 };
 
-/* ---- solve-key.c ---- */
+/* ---- solve-images.c ---- */
 /* The name of an input's image: what a named context stands for, or as written. NULL: none. */
 const char *input_image_name(const Solver *solver, const Input *input);
-const SolveImage *solver_image(const Solver *solver, const char *name, const char *platform);
+/* An image that a stage names; NULL: the input is none, or it was not found yet. */
+NamedImage *stage_image(const StageState *stage, const Input *input);
+/* Notes an image, if the input is one, for the next images_find. */
+void images_want(const StageState *stage, const Input *input);
+/* Finds what was noted since there were `from` images, all at once. */
+int images_find(Solver *solver, size_t from, Error *err);
+/* Brings the layers of an image, or waits until another thread has; NULL is fine. */
+int image_bring(Solver *solver, NamedImage *image, Error *err);
+/* The image at the bottom of a stage, or NULL. */
+NamedImage *stage_root(const StageState *stage);
+/* Begins to bring what the stages that are needed will certainly read. */
+int images_bring_needed(Solver *solver, Error *err);
+void images_join(Solver *solver);
+void images_done(Solver *solver);
+
+/* ---- solve-key.c ---- */
 /* How many inputs a step reads, and which. */
 size_t step_input_count(const Step *step);
 const Input *step_input(const Step *step, size_t index);
@@ -90,9 +123,12 @@ int step_keys(const StageState *stage, size_t index, const char *parent, bool by
 /* After a step has run: that the contexts it read are what its key says. conflict where a file was
  * changed meanwhile: the layer may have either. */
 int step_check_contexts(const StageState *stage, size_t index, Error *err);
+/* That the step has only one key, and so will run where it was not found. */
+bool step_is_certain(const StageState *stage, size_t index);
 /* The layers of a stage up to (not including) a step, base first; the caller's. */
 char **stage_layers(const StageState *stage, size_t steps);
 void solve_input_done(SolveInput *input);
+/* Its layers are here afterwards. */
 int input_open(const StageState *stage, const Input *input, SolveInput *ret, Error *err);
 
 /* ---- solve-fetch.c ---- */
@@ -110,6 +146,9 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err);
 /* Looks the step up by what its inputs are made of, if that is known. True: it is there. */
 int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Error *err);
 
+/* Tells of a step that failed before it could begin; returns r. */
+int step_refused(StageState *stage, size_t index, int r, const Error *err);
+
 /* Tells of a step that step_find found, once it is sure that it need not be run. */
 int step_tell_found(StageState *stage, size_t index, Error *err);
 /* It can't be had: the step is run. */
@@ -117,14 +156,30 @@ void step_lose(StepState *state);
 /* The layer of a step that was recalled is here: it is the cache's own now. */
 int step_adopt(StageState *stage, size_t index, int64_t size, Error *err);
 
+/* ---- solve-dispatch.c ---- */
+int solver_dispatch(Solver *solver, Error *err);
+
+/* ---- solve-twins.c ---- */
+/* Looks for a stage of an earlier branch that gives the same, once this one is dispatched. */
+void stage_find_twin(StageState *stage);
+
 /* ---- solve-recall.c ---- */
 /* Marks what the target needs, brings the layers that were recalled of it, and has run what can't
  * be brought. */
 int solver_settle(Solver *solver, Error *err);
-void solver_records(const Solver *solver, SolveResult *ret);
+void branch_records(const Branch *branch, SolveResult *ret);
 
 /* ---- solve.c ---- */
 void need(StageState *stage);
+/* The stage of that number in the same plan, or its twin. */
+StageState *stage_at(const StageState *stage, size_t index);
+/* Whether it is worked on: a twin has its work done elsewhere. */
+bool stage_is_live(const StageState *stage);
+bool step_makes_layer(const Step *step);
+/* The first error is the build's; those after it are mostly of its making. */
+void solver_fail(Solver *solver, int r, const Error *err);
+int solver_result(const Solver *solver, Error *err);
+int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err);
 bool solver_cancelled(void *solver);
 int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err);
 void solver_hold(Solver *solver, const char *layer);

@@ -18,7 +18,7 @@ static bool take_back_lost(StageState *stage) {
         const Input *base = &stage->stage->base;
 
         /* What lies upon a stage that runs does not fit what that gives. */
-        if (base->kind == INPUT_STAGE && !stage->solver->stages[base->stage].ended &&
+        if (base->kind == INPUT_STAGE && !stage_at(stage, base->stage)->ended &&
             (stage->ended || stage->missing > 0)) {
                 take_back(stage, 0);
                 return true;
@@ -38,7 +38,9 @@ static void mark_needed(Solver *solver) {
         do {
                 for (size_t i = 0; i < solver->count; i++)
                         solver->stages[i].needed = false;
-                need(&solver->stages[plan_target(solver->plan)]);
+                for (size_t i = 0; i < solver->branch_count; i++)
+                        need(stage_at(solver->branches[i].stages,
+                                      plan_target(solver->branches[i].plan)));
                 changed = false;
                 for (size_t i = 0; i < solver->count; i++)
                         if (solver->stages[i].needed && take_back_lost(&solver->stages[i]))
@@ -110,7 +112,7 @@ static int tell_found(Solver *solver, Error *err) {
         for (size_t i = 0; i < solver->count; i++) {
                 StageState *stage = &solver->stages[i];
 
-                for (size_t k = 0; r == 0 && stage->wanted && k < stage->missing; k++)
+                for (size_t k = 0; r == 0 && stage_is_live(stage) && k < stage->missing; k++)
                         if (stage->steps[k].name)
                                 r = step_tell_found(stage, k, err);
         }
@@ -133,7 +135,7 @@ int solver_settle(Solver *solver, Error *err) {
 static const StageState *stage_below(const StageState *stage) {
         const Input *base = &stage->stage->base;
 
-        return base->kind == INPUT_STAGE ? &stage->solver->stages[base->stage] : NULL;
+        return base->kind == INPUT_STAGE ? stage_at(stage, base->stage) : NULL;
 }
 
 /* Whether every layer of it is known. */
@@ -154,7 +156,7 @@ static void add_records(const StageState *stage, SolveStage *ret) {
         if (below && whole)
                 ret->layers = stage_layers(below, below->plan.step_count);
         else if (stage->image)
-                ret->layers = strv_copy(stage->image->layers);
+                ret->layers = strv_copy(stage->image->image.layers);
         depth = strv_length(ret->layers);
         ret->records = NEW_ARRAY(SolveRecord, stage->plan.step_count + 1);
         for (size_t i = 0; i < stage->plan.step_count; i++) {
@@ -175,22 +177,22 @@ static void add_records(const StageState *stage, SolveStage *ret) {
         }
 }
 
-static bool is_part(const Solver *solver, const StageState *stage) {
-        const StageState *part = &solver->stages[plan_target(solver->plan)];
+static bool is_part(const Branch *branch, const StageState *stage) {
+        const StageState *part = stage_at(branch->stages, plan_target(branch->plan));
 
         while (part && part != stage)
                 part = stage_below(part);
         return part != NULL;
 }
 
-void solver_records(const Solver *solver, SolveResult *ret) {
-        ret->stages = NEW_ARRAY(SolveStage, solver->count + 1);
-        for (size_t i = 0; i < solver->count; i++) {
-                const StageState *stage = &solver->stages[i];
+void branch_records(const Branch *branch, SolveResult *ret) {
+        ret->stages = NEW_ARRAY(SolveStage, branch->count + 1);
+        for (size_t i = 0; i < branch->count; i++) {
+                const StageState *stage = stage_at(branch->stages, i);
 
                 if (!stage->wanted)
                         continue;
-                ret->stages[ret->stage_count].exported = is_part(solver, stage);
+                ret->stages[ret->stage_count].exported = is_part(branch, stage);
                 add_records(stage, &ret->stages[ret->stage_count++]);
         }
 }

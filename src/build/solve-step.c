@@ -97,19 +97,21 @@ static bool is_fresh(const Attempt *attempt) {
         return attempt->stage->solver->options->no_cache || attempt->step->no_cache;
 }
 
-/* A step that failed before it could begin: what it reads is not there. Its name and its line are
- * what the reader needs. */
-static int tell_unstarted(const Attempt *attempt, int r, const Error *err) {
-        Solver *solver = attempt->stage->solver;
+/* What it reads is not there, or nothing can run it. Its name and its line are what the reader
+ * needs. */
+int step_refused(StageState *stage, size_t index, int r, const Error *err) {
+        Solver *solver = stage->solver;
+        StepState *state = &stage->steps[index];
+        const Step *step = &stage->plan.steps[index];
         SolveEvent event = { .kind = SOLVE_STARTED,
-                             .step = attempt->state->number,
-                             .name = attempt->state->name,
-                             .instruction = attempt->step->text,
-                             .at = attempt->step->at };
+                             .step = state->number,
+                             .name = state->name,
+                             .instruction = step->text,
+                             .at = step->at };
 
-        if (!err || attempt->state->told || solver_cancelled(solver))
+        if (!err || state->told || solver_cancelled(solver))
                 return r;
-        attempt->state->told = true;
+        state->told = true;
         (void)solver_event(solver, &event, NULL);
         event.kind = SOLVE_FAILED;
         event.text = err->message;
@@ -127,7 +129,7 @@ int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Er
                 return 0;
         r = step_keys(stage, index, parent, false, &attempt.keys, NULL, err);
         if (r < 0)
-                return tell_unstarted(&attempt, r, err);
+                return step_refused(stage, index, r, err);
         if (*attempt.keys.def)
                 r = find(&attempt, attempt.keys.def, ret, err);
         if (r == 0 && *ret)
@@ -338,7 +340,7 @@ static int execute(Running *running, Error *err) {
                                .inputs = running->inputs,
                                .layer = running->layer,
                                .layer_fd = running->layer_fd,
-                               .epoch = plan_source_date_epoch(stage->solver->plan),
+                               .epoch = plan_source_date_epoch(stage->branch->plan),
                                .output = on_output,
                                .status = on_status,
                                .cancelled = on_cancelled,
@@ -356,6 +358,8 @@ static int run_step(Attempt *attempt, Error *err) {
 
         find_place(attempt, running.place);
         r = explain(&running, &why, err);
+        if (r == 0)
+                r = image_bring(attempt->stage->solver, stage_root(attempt->stage), err);
         if (r == 0)
                 r = open_inputs(&running, err);
         if (r == 0)
@@ -433,14 +437,14 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err) 
         int r = step_keys(stage, index, parent, is_fresh(&attempt), &attempt.keys, NULL, err);
 
         if (r < 0)
-                return tell_unstarted(&attempt, r, err);
+                return step_refused(stage, index, r, err);
         /* What is not looked up is not waited for either: it runs beside another build's. */
         if (is_fresh(&attempt))
                 return run_step(&attempt, err);
         while (r == 0) {
                 r = look_up(&attempt, &found, err);
                 if (r < 0)
-                        return tell_unstarted(&attempt, r, err);
+                        return step_refused(stage, index, r, err);
                 if (found)
                         break;
                 switch (flight_begin(solver->options->flights, attempt.keys.content,

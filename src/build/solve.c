@@ -1,6 +1,6 @@
-/* solve.c: see solve.h. First every stage's keys are made, in the order of the file, as far as that
- * needs no step to be run; then what the target needs and the cache lacks is run, a thread a stage.
- */
+/* solve.c: see solve.h. Once the stages are dispatched (solve-dispatch.c) every stage's keys are
+ * made, in the order of the file, as far as that needs no step to be run; then what the target
+ * needs and the cache lacks is run, a thread a stage. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -11,6 +11,7 @@
 void solve_image_done(SolveImage *image) {
         json_done(&image_config_table, &image->config);
         strv_free(image->layers);
+        free(image->digest);
         *image = (SolveImage){};
 }
 
@@ -55,13 +56,9 @@ static void solver_done(Solver *solver) {
                 stage_plan_done(&stage->plan);
         }
         free(solver->stages);
-        for (size_t i = 0; i < solver->image_count; i++) {
-                free(solver->images[i].name);
-                free(solver->images[i].platform);
-                solve_image_done(&solver->images[i].image);
-        }
-        free(solver->images);
         solver_fetched_done(solver);
+        free(solver->branches);
+        images_done(solver);
         for (char **layer = solver->held; layer && *layer; layer++)
                 build_cache_release(solver->options->cache, *layer);
         strv_free(solver->held);
@@ -104,8 +101,7 @@ int solver_event(Solver *solver, const SolveEvent *event, Error *err) {
         return error_set(err, ECANCELED, "the build was cancelled");
 }
 
-/* The first error is the build's; those after it are mostly of its making. */
-static void solver_fail(Solver *solver, int r, const Error *err) {
+void solver_fail(Solver *solver, int r, const Error *err) {
         (void)pthread_mutex_lock(&solver->lock);
         if (solver->result == 0) {
                 solver->result = r;
@@ -145,11 +141,11 @@ char **stage_layers(const StageState *stage, size_t steps) {
         char **layers = NULL;
 
         if (base->kind == INPUT_STAGE) {
-                const StageState *below = &stage->solver->stages[base->stage];
+                const StageState *below = stage_at(stage, base->stage);
 
                 layers = stage_layers(below, below->plan.step_count);
         } else if (stage->image) {
-                layers = strv_copy(stage->image->layers);
+                layers = strv_copy(stage->image->image.layers);
         }
         for (size_t i = 0; i < steps; i++)
                 if (!str_empty(stage->steps[i].layer))
@@ -157,36 +153,7 @@ char **stage_layers(const StageState *stage, size_t steps) {
         return layers;
 }
 
-/* ---- images ---- */
-
-typedef struct ImageJob {
-        Solver *solver;
-        NamedImage *image;
-        pthread_t thread;
-        bool started;
-} ImageJob;
-
-static void *find_image(void *data) {
-        ImageJob *job = data;
-        const SolveWorker *worker = &job->solver->options->worker;
-        Error err = {};
-        int r = worker->image(worker->data, job->image->name, job->image->platform,
-                              &job->image->image, &err);
-
-        if (r < 0)
-                solver_fail(job->solver, r, &err);
-        return NULL;
-}
-
-static void want_image(Solver *solver, const Input *input) {
-        const char *name = input_image_name(solver, input);
-
-        if (!name || solver_image(solver, name, input->platform))
-                return;
-        GROW(solver->images, solver->image_count);
-        solver->images[solver->image_count++] =
-                (NamedImage){ .name = str_copy(name), .platform = str_copy(input->platform) };
-}
+/* ---- threads ---- */
 
 int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err) {
         pthread_attr_t attributes;
@@ -199,186 +166,26 @@ int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err) 
         return r ? error_set(err, r, "start a thread of the build") : 0;
 }
 
-static int solver_result(const Solver *solver, Error *err) {
+int solver_result(const Solver *solver, Error *err) {
         if (solver->result < 0 && err)
                 *err = solver->error;
         return solver->result;
 }
 
-/* All that reachable stages name, at once: the slowest pull is what a build waits for. */
-static int find_images(Solver *solver, size_t from, Error *err) {
-        size_t count = solver->image_count - from;
-        _cleanup_free_ ImageJob *jobs = NEW_ARRAY(ImageJob, count + 1);
-        int r = 0;
-
-        for (size_t i = 0; i < count; i++) {
-                jobs[i] = (ImageJob){ .solver = solver, .image = &solver->images[from + i] };
-                if (i + 1 == count)
-                        (void)find_image(&jobs[i]); /* the last one on this thread */
-                else if (r == 0)
-                        r = solver_thread(&jobs[i].thread, find_image, &jobs[i], err);
-                jobs[i].started = r == 0 && i + 1 < count;
-        }
-        for (size_t i = 0; i < count; i++)
-                if (jobs[i].started)
-                        (void)pthread_join(jobs[i].thread, NULL);
-        return r < 0 ? r : solver_result(solver, err);
-}
-
-static int resolve_images(Solver *solver, Error *err) {
-        for (size_t i = 0; i < solver->count; i++) {
-                const Stage *stage = solver->stages[i].stage;
-
-                if (!stage->reachable)
-                        continue;
-                want_image(solver, &stage->base);
-                for (size_t k = 0; k < stage->input_count; k++)
-                        want_image(solver, &stage->inputs[k]);
-        }
-        return find_images(solver, 0, err);
-}
-
 /* ---- stages ---- */
 
-static bool makes_layer(const Step *step) {
+StageState *stage_at(const StageState *stage, size_t index) {
+        StageState *found = &stage->branch->stages[index];
+
+        return found->twin ?: found;
+}
+
+bool step_makes_layer(const Step *step) {
         return step->kind != STEP_META;
 }
 
-static int check_base(const StageState *stage, Error *err) {
-        const Input *base = &stage->stage->base;
-
-        if (base->kind == INPUT_CONTEXT && !stage->image)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "stage %s is built from the files of context '%s', which brig "
-                                  "does not do yet: COPY them into a stage from scratch",
-                                  stage->stage->name, base->name);
-        return 0;
-}
-
-static int dispatch(StageState *stage, Error *err);
-
-/* Triggers of an image's ONBUILD may name stages that nothing else does. */
-static int dispatch_needs(StageState *stage, Error *err) {
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < stage->stage->need_count; i++) {
-                StageState *needed = &stage->solver->stages[stage->stage->needs[i]];
-
-                if (!needed->wanted)
-                        r = dispatch(needed, err);
-        }
-        return r;
-}
-
-/* Images that were wanted since there were that many: those that only triggers name. */
-static int find_more(Solver *solver, size_t images, Error *err) {
-        int r;
-
-        if (images == solver->image_count)
-                return 0;
-        r = find_images(solver, images, err);
-        /* The list may have moved. */
-        for (size_t i = 0; i < solver->count; i++) {
-                StageState *moved = &solver->stages[i];
-                const char *name =
-                        moved->image ? input_image_name(solver, &moved->stage->base) : NULL;
-
-                if (name)
-                        moved->image = solver_image(solver, name, moved->stage->base.platform);
-        }
-        return r;
-}
-
-static int dispatch_images(StageState *stage, Error *err) {
-        Solver *solver = stage->solver;
-        size_t images = solver->image_count;
-
-        for (size_t i = 0; i < stage->stage->input_count; i++)
-                want_image(solver, &stage->stage->inputs[i]);
-        return find_more(solver, images, err);
-}
-
-/* What a stage begins with; nobody has looked for it where the target does not reach the stage. */
-static int dispatch_base(StageState *stage, Error *err) {
-        Solver *solver = stage->solver;
-        const Input *base = &stage->stage->base;
-        size_t images = solver->image_count;
-
-        if (base->kind == INPUT_STAGE && !solver->stages[base->stage].wanted)
-                return dispatch(&solver->stages[base->stage], err);
-        want_image(solver, base);
-        return find_more(solver, images, err);
-}
-
-static int dispatch(StageState *stage, Error *err) {
-        Solver *solver = stage->solver;
-        const Input *base = &stage->stage->base;
-        const char *name = input_image_name(solver, base);
-        const ImageConfig *config = NULL;
-        int r;
-
-        stage->wanted = true;
-        r = dispatch_base(stage, err);
-        if (r < 0)
-                return r;
-        stage->image = name ? solver_image(solver, name, base->platform) : NULL;
-        r = check_base(stage, err);
-        if (r < 0)
-                return r;
-        if (stage->image)
-                config = &stage->image->config;
-        else if (base->kind == INPUT_STAGE)
-                config = &solver->stages[base->stage].plan.config;
-        r = plan_dispatch(solver->plan, stage->index, config, &stage->plan, err);
-        if (r < 0)
-                return r;
-        stage->steps = NEW_ARRAY(StepState, stage->plan.step_count + 1);
-        stage->missing = stage->plan.step_count;
-        r = dispatch_images(stage, err);
-        return r < 0 ? r : dispatch_needs(stage, err);
-}
-
-/* "[build 2/5] RUN make": the steps that make layers are counted, and FROM. */
-static void name_steps(StageState *stage, size_t *number) {
-        size_t total = 1, position = 1;
-        bool alone = str_equal(stage->stage->name, "stage-0") &&
-                     plan_target(stage->solver->plan) == stage->index && stage->index == 0;
-        const char *shown = alone ? "" : stage->stage->name;
-        const char *space = alone ? "" : " ";
-
-        for (size_t i = 0; i < stage->plan.step_count; i++)
-                total += makes_layer(&stage->plan.steps[i]);
-        stage->number = (*number)++;
-        stage->name =
-                str_format("[%s%s1/%zu] FROM %s", shown, space, total,
-                           stage->stage->base.kind == INPUT_SCRATCH ? "scratch"
-                           : stage->stage->base.kind == INPUT_STAGE
-                                   ? stage->solver->stages[stage->stage->base.stage].stage->name
-                                   : stage->stage->base.name);
-        for (size_t i = 0; i < stage->plan.step_count; i++) {
-                stage->steps[i].number = (*number)++;
-                if (makes_layer(&stage->plan.steps[i]))
-                        stage->steps[i].name =
-                                str_format("[%s%s%zu/%zu] %s", shown, space, ++position, total,
-                                           stage->plan.steps[i].text);
-        }
-}
-
-static int dispatch_all(Solver *solver, Error *err) {
-        SolveEvent event = { .kind = SOLVE_PLANNED };
-        size_t number = 0;
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].stage->reachable && !solver->stages[i].wanted)
-                        r = dispatch(&solver->stages[i], err);
-        for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].wanted)
-                        name_steps(&solver->stages[i], &number);
-        if (r < 0)
-                return r;
-        event.total = (int64_t)number;
-        return solver_event(solver, &event, err);
+bool stage_is_live(const StageState *stage) {
+        return stage->wanted && !stage->twin;
 }
 
 static void tell_stage(const StageState *stage) {
@@ -390,7 +197,7 @@ static void tell_stage(const StageState *stage) {
                              .instruction = text,
                              .at = stage->stage->at };
 
-        event.layer = stage->image && *stage->image->key ? stage->image->key : "";
+        event.layer = stage->image ? stage->image->image.key : "";
         (void)solver_event(stage->solver, &event, NULL);
         event.kind = SOLVE_DONE;
         (void)solver_event(stage->solver, &event, NULL);
@@ -401,7 +208,7 @@ static const char *layer_after(const StageState *stage, size_t index) {
         for (size_t i = index + 1; i-- > 0;)
                 if (!str_empty(stage->steps[i].layer))
                         return stage->steps[i].layer;
-        return stage->image ? stage->image->key : "";
+        return stage->image ? stage->image->image.key : "";
 }
 
 /* A step that makes no layer: found with the one before it, or done as soon as it begins. */
@@ -436,9 +243,9 @@ static void find_base(StageState *stage) {
 
         stage->base_key = "scratch";
         if (base->kind == INPUT_STAGE)
-                stage->base_key = stage->solver->stages[base->stage].key;
-        else if (stage->image && *stage->image->key)
-                stage->base_key = stage->image->key;
+                stage->base_key = stage_at(stage, base->stage)->key;
+        else if (stage->image && *stage->image->image.key)
+                stage->base_key = stage->image->image.key;
 }
 
 /* The steps that are there, from the first one on: nothing is run. What a step that is not there
@@ -454,7 +261,7 @@ static int find_stage(StageState *stage, Error *err) {
         for (size_t i = 0; r == 0 && found && i < stage->plan.step_count; i++) {
                 const char *before = key_before(stage, i);
 
-                if (!makes_layer(&stage->plan.steps[i])) {
+                if (!step_makes_layer(&stage->plan.steps[i])) {
                         pass_meta(stage, i, before);
                         tell_meta(stage, i, true);
                         continue;
@@ -475,7 +282,7 @@ static int find_stage(StageState *stage, Error *err) {
 
 static void need_input(const StageState *stage, const Input *input) {
         if (input->kind == INPUT_STAGE)
-                need(&stage->solver->stages[input->stage]);
+                need(stage_at(stage, input->stage));
 }
 
 void need(StageState *stage) {
@@ -510,7 +317,7 @@ static int wait_inputs(const StageState *stage, const Step *step, Error *err) {
 
         for (size_t i = 0; r == 0 && i < step_input_count(step); i++)
                 if (step_input(step, i)->kind == INPUT_STAGE)
-                        r = stage_wait(&stage->solver->stages[step_input(step, i)->stage], err);
+                        r = stage_wait(stage_at(stage, step_input(step, i)->stage), err);
         return r;
 }
 
@@ -519,7 +326,7 @@ static int run_stage(StageState *stage, Error *err) {
         int r = 0;
 
         if (base->kind == INPUT_STAGE)
-                r = stage_wait(&stage->solver->stages[base->stage], err);
+                r = stage_wait(stage_at(stage, base->stage), err);
         if (r == 0)
                 find_base(stage);
         for (size_t i = stage->missing; r == 0 && i < stage->plan.step_count; i++) {
@@ -527,7 +334,7 @@ static int run_stage(StageState *stage, Error *err) {
 
                 if (solver_cancelled(stage->solver))
                         return error_set(err, ECANCELED, "the build was cancelled");
-                if (!makes_layer(step)) {
+                if (!step_makes_layer(step)) {
                         pass_meta(stage, i, key_before(stage, i));
                         tell_meta(stage, i, false);
                         continue;
@@ -553,12 +360,50 @@ static void *stage_main(void *data) {
         return NULL;
 }
 
+/* Programs of which platform a stage's RUN starts: its base's, whatever was asked for. */
+static char *runs_platform(const StageState *stage) {
+        const NamedImage *root = stage_root(stage);
+        const ImageConfig *config = root ? &root->image.config : NULL;
+
+        return config && config->os && config->architecture
+                       ? str_format("%s/%s", config->os, config->architecture)
+                       : str_copy(stage->stage->platform);
+}
+
+static int check_stage(StageState *stage, Error *err) {
+        const SolveWorker *worker = &stage->solver->options->worker;
+        _cleanup_free_ char *platform = runs_platform(stage);
+
+        for (size_t i = stage->missing; i < stage->plan.step_count; i++) {
+                const Step *step = &stage->plan.steps[i];
+                int r;
+
+                if (step->kind != STEP_RUN || worker->can_run(worker->data, platform))
+                        continue;
+                r = plan_error(
+                        stage->branch->plan, step->at, err,
+                        "%s is for %s, and this machine has no way to run that: install an "
+                        "emulator that is registered in binfmt_misc with the flag F (Debian: "
+                        "qemu-user-static), or cross-compile in a stage FROM "
+                        "--platform=$BUILDPLATFORM and COPY the result",
+                        stage->steps[i].name, platform);
+                return step_refused(stage, i, r, err);
+        }
+        return 0;
+}
+
 static int run_needed(Solver *solver, Error *err) {
         int r = solver_settle(solver, err);
 
         for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].wanted)
+                if (stage_is_live(&solver->stages[i]))
                         tell_unneeded(&solver->stages[i]);
+        for (size_t i = 0; r == 0 && i < solver->count; i++)
+                if (solver->stages[i].needed && !solver->stages[i].ended)
+                        r = check_stage(&solver->stages[i], err);
+        if (r < 0)
+                return r;
+        r = images_bring_needed(solver, err);
         for (size_t i = 0; r == 0 && i < solver->count; i++) {
                 StageState *stage = &solver->stages[i];
 
@@ -566,15 +411,16 @@ static int run_needed(Solver *solver, Error *err) {
                         continue;
                 r = solver_thread(&stage->thread, stage_main, stage, err);
                 stage->started = r == 0;
-                if (r < 0) {
-                        solver_fail(solver, r, err);
+                if (r < 0)
                         stage_end(stage, r);
-                }
         }
+        if (r < 0)
+                solver_fail(solver, r, err);
         for (size_t i = 0; i < solver->count; i++)
                 if (solver->stages[i].started)
                         (void)pthread_join(solver->stages[i].thread, NULL);
-        return r < 0 ? r : solver_result(solver, err);
+        images_join(solver);
+        return solver_result(solver, err);
 }
 
 /* ---- the result ---- */
@@ -589,7 +435,7 @@ static void date_history(const StageState *stage, int64_t epoch, int64_t before,
                 size_t at = stage->plan.base_history + i;
                 int64_t made = stage->steps[i].created_at;
 
-                if (made > before || (makes_layer(&stage->plan.steps[i]) && made))
+                if (made > before || (step_makes_layer(&stage->plan.steps[i]) && made))
                         before = made;
                 if (at < config->history.count)
                         history[at].created = epoch >= 0 ? epoch * NSEC_PER_SEC : before;
@@ -606,57 +452,77 @@ static void copy_dates(const ImageConfig *below, size_t count, ImageConfig *conf
                 to[i].created = from[i].created;
 }
 
-static void finish(Solver *solver, SolveResult *ret) {
-        StageState *target = &solver->stages[plan_target(solver->plan)];
-        int64_t epoch = plan_source_date_epoch(solver->plan);
+static void date_stages(const Branch *branch) {
+        int64_t epoch = plan_source_date_epoch(branch->plan);
 
-        for (size_t i = 0; i <= target->index; i++) {
-                StageState *stage = &solver->stages[i];
+        for (size_t i = 0; i <= plan_target(branch->plan); i++) {
+                StageState *stage = &branch->stages[i];
                 const Input *base = &stage->stage->base;
-                const ImageConfig *below;
+                const ImageConfig *below = NULL;
 
-                if (!stage->wanted)
+                if (!stage_is_live(stage))
                         continue;
                 if (base->kind == INPUT_STAGE)
-                        below = &solver->stages[base->stage].plan.config;
-                else
-                        below = stage->image ? &stage->image->config : NULL;
+                        below = &stage_at(stage, base->stage)->plan.config;
+                else if (stage->image)
+                        below = &stage->image->image.config;
                 copy_dates(below, stage->plan.base_history, &stage->plan.config);
                 date_history(stage, epoch, below ? below->created : 0, &stage->plan.config);
         }
-        json_copy(&image_config_table, &target->plan.config, &ret->config);
-        ret->layers = stage_layers(target, target->plan.step_count);
-        solver_records(solver, ret);
-        ret->held = TAKE_PTR(solver->held);
-        ret->cache = solver->options->cache;
 }
 
-static int solver_init(Solver *solver, Plan *plan, const SolveOptions *options) {
-        solver->plan = plan;
+static void finish(Solver *solver, SolveResult *ret) {
+        for (size_t i = 0; i < solver->branch_count; i++) {
+                const Branch *branch = &solver->branches[i];
+                const StageState *target = stage_at(branch->stages, plan_target(branch->plan));
+
+                date_stages(branch);
+                json_copy(&image_config_table, &target->plan.config, &ret[i].config);
+                ret[i].layers = stage_layers(target, target->plan.step_count);
+                ret[i].cache = solver->options->cache;
+                branch_records(branch, &ret[i]);
+        }
+        ret[0].held = TAKE_PTR(solver->held);
+}
+
+static void solver_init(Solver *solver, Plan *const *plans, size_t count,
+                        const SolveOptions *options) {
+        StageState *stage;
+
         solver->options = options;
-        solver->count = plan_stage_count(plan);
-        solver->stages = NEW_ARRAY(StageState, solver->count + 1);
-        for (size_t i = 0; i < solver->count; i++)
-                solver->stages[i] =
-                        (StageState){ .solver = solver, .index = i, .stage = plan_stage(plan, i) };
+        for (size_t i = 0; i < count; i++)
+                solver->count += plan_stage_count(plans[i]);
+        solver->stages = stage = NEW_ARRAY(StageState, solver->count + 1);
+        solver->branches = NEW_ARRAY(Branch, count + 1);
+        solver->branch_count = count;
+        for (size_t i = 0; i < count; i++) {
+                Branch *branch = &solver->branches[i];
+
+                *branch = (Branch){ .plan = plans[i],
+                                    .stages = stage,
+                                    .count = plan_stage_count(plans[i]) };
+                for (size_t k = 0; k < branch->count; k++)
+                        *stage++ = (StageState){ .solver = solver,
+                                                 .branch = branch,
+                                                 .index = k,
+                                                 .stage = plan_stage(plans[i], k) };
+        }
         (void)pthread_mutex_init(&solver->lock, NULL);
         (void)pthread_mutex_init(&solver->event_lock, NULL);
         (void)pthread_cond_init(&solver->changed, NULL);
-        return 0;
 }
 
-int solve(Plan *plan, const SolveOptions *options, SolveResult *ret, Error *err) {
+int solve(Plan *const *plans, size_t count, const SolveOptions *options, SolveResult *ret,
+          Error *err) {
         _cleanup_(solver_done) Solver solver = {};
-        int r = solver_init(&solver, plan, options);
+        int r;
 
-        if (r == 0)
-                r = resolve_images(&solver, err);
-        if (r == 0)
-                r = dispatch_all(&solver, err);
+        solver_init(&solver, plans, count, options);
+        r = solver_dispatch(&solver, err);
         if (r == 0)
                 r = solver_fetch_all(&solver, err);
         for (size_t i = 0; r == 0 && i < solver.count; i++)
-                if (solver.stages[i].wanted)
+                if (stage_is_live(&solver.stages[i]))
                         r = find_stage(&solver.stages[i], err);
         if (r == 0)
                 r = run_needed(&solver, err);

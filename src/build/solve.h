@@ -1,4 +1,4 @@
-/* solve.h: builds the target of a plan: finds in the cache what is there, runs what is not, stages
+/* solve.h: builds the targets of plans: finds in the cache what is there, runs what is not, stages
  * side by side. Knows no images and no containers: a SolveWorker gives it the first and runs steps
  * in the second. docs/build.md says how keys are made. */
 #pragma once
@@ -13,6 +13,7 @@ typedef struct SolveImage {
         ImageConfig config;
         char **layers;             /* chain ids, base first */
         char key[DIGEST_TEXT_MAX]; /* equal for equal files: its topmost chain id; "": no layers */
+        char *digest; /* the worker's: where its layers come from; NULL: they are here */
 } SolveImage;
 void solve_image_done(SolveImage *image);
 
@@ -49,9 +50,16 @@ void solve_recall_done(SolveRecall *recall);
 
 /* All may be called from several threads at once. */
 typedef struct SolveWorker {
-        /* The image, brought here if need be; ret is zeroed. */
+        /* What the image is, for which its layers need not be here; ret is zeroed. */
         int (*image)(void *data, const char *name, const char *platform, SolveImage *ret,
                      Error *err);
+        /* Brings the layers of such an image, for as long as the build lasts. Once a build. */
+        int (*bring_image)(void *data, const char *name, const char *platform,
+                           const SolveImage *image, Error *err);
+        /* A stage's base is another platform's than the stage is for: may be refused. */
+        int (*mismatch)(void *data, const Stage *stage, const ImageConfig *base, Error *err);
+        /* Whether programs of a platform ("linux/arm64") can be run here. */
+        bool (*can_run)(void *data, const char *platform);
         /* The image that a named context stands for (docker-image://…), borrowed; NULL: it is a
          * tree. */
         const char *(*alias)(void *data, const char *name);
@@ -92,7 +100,8 @@ typedef enum SolveEventKind {
 typedef struct SolveEvent {
         SolveEventKind kind;
         size_t step;      /* number: each reachable stage's FROM and instructions, in their order */
-        const char *name; /* "[build 2/5] RUN make"; NULL: it makes no layer */
+        const char *name; /* "[build 2/5] RUN make", of several platforms "[linux/arm64 build 2/5]
+                             RUN make"; NULL: it makes no layer */
         const char *instruction; /* "RUN make" */
         const char *why, *text, *status, *layer;
         size_t length;
@@ -141,5 +150,8 @@ typedef struct SolveResult {
         BuildCache *cache; /* internal: what is held */
         char **held;
 } SolveResult;
-int solve(Plan *plan, const SolveOptions *options, SolveResult *ret, Error *err);
+/* Several plans are of one Dockerfile for several platforms: what is the same in them is done once.
+ * ret has room for a result of each. */
+int solve(Plan *const *plans, size_t count, const SolveOptions *options, SolveResult *ret,
+          Error *err);
 void solve_result_done(SolveResult *result);

@@ -193,6 +193,7 @@ static int check_classic(const BuildOptions *options, const BuildSource *source,
                 { "--build-context", options->contexts != NULL },
                 { "--annotation", options->annotations != NULL },
                 { "--no-cache-filter", options->no_cache_filter != NULL },
+                { "several of --platform", strv_length(options->platforms) > 1 },
         };
 
         for (size_t i = 0; i < ELEMENTS(options_given); i++)

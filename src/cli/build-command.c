@@ -105,7 +105,7 @@ static const Option build_rows[] = {
         { "output", 'o', OPTION_LIST, offsetof(BuildOptions, outputs),
           "Where the result goes (\"type=local|tar|oci|docker,dest=path\", or a directory)" },
         { "platform", 0, OPTION_STRINGS, offsetof(BuildOptions, platforms),
-          "Platform that is built for" },
+          "Platforms that are built for (\"linux/amd64,linux/arm64\")" },
         { "progress", 0, OPTION_STRING, offsetof(BuildOptions, progress),
           "How it goes: auto, plain, tty, rawjson, or quiet", NULL, "\"auto\"" },
         { "provenance", 0, OPTION_PARSED, offsetof(BuildOptions, attest),
@@ -164,10 +164,6 @@ static int check_options(const BuildOptions *options, Error *err) {
                                   "builder '%s': builders other than 'default' are not done: use "
                                   "-H for another daemon",
                                   options->builder);
-        if (strv_length(options->platforms) > 1)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "several platforms in one build are not done: build for each of "
-                                  "them");
         if (!str_empty(network) && !str_equal(network, "default") && !str_equal(network, "none") &&
             !str_equal(network, "host"))
                 return error_kind(err, ERROR_UNSUPPORTED,
@@ -257,7 +253,7 @@ static void add_plain_options(const BuildOptions *options, BuildDocument *docume
         document->no_cache_filter = strv_copy(options->no_cache_filter);
         document->extra_hosts = strv_copy(options->hosts);
         document->target = str_copy(options->target);
-        document->platform = str_copy(options->platforms ? options->platforms[0] : NULL);
+        document->platform = options->platforms ? strv_join(options->platforms, ",") : NULL;
         document->network = str_copy(options->network);
         document->shm_size = options->shm_size;
         document->no_cache = options->no_cache;

@@ -146,7 +146,8 @@ static char *full_names(char *const *tags) {
         return strv_join(names, ",");
 }
 
-static json_object *metadata(char *const *tags, const char *image) {
+/* image: an image's id or, of several platforms, an index's digest. */
+static json_object *metadata(char *const *tags, const char *image, bool is_index) {
         json_object *document = json_object_new_object();
         _cleanup_free_ char *names = full_names(tags), *reference = NULL;
         char id[ID_LENGTH + 1];
@@ -155,12 +156,12 @@ static json_object *metadata(char *const *tags, const char *image) {
         reference = str_format("default/default/%.25s", id);
         (void)json_object_object_add(document, "buildx.build.ref",
                                      json_object_new_string(reference));
-        if (image) {
+        if (image && !is_index)
                 (void)json_object_object_add(document, "containerimage.config.digest",
                                              json_object_new_string(image));
+        if (image)
                 (void)json_object_object_add(document, "containerimage.digest",
                                              json_object_new_string(image));
-        }
         if (!str_empty(names))
                 (void)json_object_object_add(document, "image.name", json_object_new_string(names));
         return document;
@@ -172,7 +173,8 @@ static int write_file(const char *path, const char *text, Error *err) {
 
 int build_files_write(const BuildOptions *options, char *const *tags, const char *image,
                       Error *err) {
-        _cleanup_json_ json_object *document = metadata(tags, image);
+        _cleanup_json_ json_object *document =
+                metadata(tags, image, strv_length(options->platforms) > 1);
         const char *text = json_object_to_json_string_ext(
                 document,
                 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);

@@ -31,6 +31,10 @@ static int full_names(char *const *tags, char ***ret, Error *err) {
         return 0;
 }
 
+int build_names(const Build *build, char ***ret, Error *err) {
+        return full_names(build->request->tags, ret, err);
+}
+
 static int tell(Build *build, BuildEventKind kind, const char *text, Error *err) {
         const BuildEvent event = { .kind = kind, .text = text, .length = strlen(text) };
 
@@ -38,7 +42,7 @@ static int tell(Build *build, BuildEventKind kind, const char *text, Error *err)
                                               : 0;
 }
 
-static int tell_image(Build *build, const char *id, char *const *names, Error *err) {
+int build_tell_image(Build *build, const char *id, char *const *names, Error *err) {
         int r = tell(build, BUILD_IMAGE, id, err);
 
         for (; r == 0 && names && *names; names++) {
@@ -56,8 +60,8 @@ static int tell_image(Build *build, const char *id, char *const *names, Error *e
         return r;
 }
 
-static int make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
-                      char **ret_id, Error *err) {
+int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
+                     char **ret_id, Error *err) {
         _cleanup_strv_ char **chains = NULL;
         int r = builder_store_layers(build, result->layers, plan_source_date_epoch(plan), &chains,
                                      err);
@@ -87,7 +91,7 @@ static bool is_cancelled(void *data) {
         return build_cancelled(data);
 }
 
-static int write_local(Build *build, const Plan *plan, int root_fd, Error *err) {
+int build_write_files(Build *build, const Plan *plan, int root_fd, int dir_fd, Error *err) {
         static char *const everything[] = { (char *)"", NULL };
         const BuildRequest *request = build->request;
         const SelectOptions select = { .patterns = everything };
@@ -101,17 +105,22 @@ static int write_local(Build *build, const Plan *plan, int root_fd, Error *err) 
         _cleanup_(selection_done) Selection selection = {};
         int r = tree_select(&tree, &select, &selection, err);
 
-        return r < 0 ? r : tree_copy(&tree, &selection, request->output_fd, &options, &job, err);
+        return r < 0 ? r : tree_copy(&tree, &selection, dir_fd, &options, &job, err);
+}
+
+int build_open_root(Build *build, const SolveResult *result, int *ret_fd, Error *err) {
+        return builder_mount(build->builder, result->layers, -1, ret_fd, err);
 }
 
 static int write_root(Build *build, const Plan *plan, const SolveResult *result, Error *err) {
         _cleanup_close_ int root_fd = -1;
-        int r = builder_mount(build->builder, result->layers, -1, &root_fd, err);
+        int r = build_open_root(build, result, &root_fd, err);
 
         if (r < 0)
                 return r;
-        return str_equal(build->request->output, "tar") ? write_tar(build, plan, root_fd, err)
-                                                        : write_local(build, plan, root_fd, err);
+        return str_equal(build->request->output, "tar")
+                       ? write_tar(build, plan, root_fd, err)
+                       : build_write_files(build, plan, root_fd, build->request->output_fd, err);
 }
 
 static int write_archive(Build *build, const char *id, char *const *names, Error *err) {
@@ -127,12 +136,12 @@ int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, E
         bool archive = output && (str_equal(output, "docker") || str_equal(output, "oci"));
         _cleanup_strv_ char **names = NULL;
         _cleanup_free_ char *id = NULL;
-        int r = full_names(request->tags, &names, err);
+        int r = build_names(build, &names, err);
 
         if (r == 0 && (request->output_image || archive || !output))
-                r = make_image(build, plan, result, names, &id, err);
+                r = build_make_image(build, plan, result, names, &id, err);
         if (r == 0 && id)
-                r = tell_image(build, id, names, err);
+                r = build_tell_image(build, id, names, err);
         build->delivering = r == 0;
         if (r == 0 && archive)
                 r = write_archive(build, id, names, err);

@@ -68,8 +68,11 @@ typedef struct Build {
         void *data;
         int cancel_fd;
         bool delivering;  /* the result is being written to the client's files */
-        char holder[48];  /* of the images that it reads, in the image store */
-        char *dockerfile; /* that a URL gave in place of a context, or NULL */
+        char **platforms;       /* the request's, normal, each once; NULL: this machine's */
+        char **mismatches;      /* bases of another platform that were told of */
+        char holder[48];        /* of the images that it reads, in the image store */
+        const Dockerfile *file; /* once it is read */
+        char *dockerfile;       /* that a URL gave in place of a context, or NULL */
         size_t dockerfile_length;
         BuildTree *trees;
         size_t tree_count;
@@ -86,6 +89,16 @@ typedef struct Build {
 /* ---- build.c ---- */
 /* One at a time; negative once the client wants no more. */
 int build_event(Build *build, const BuildEvent *event);
+/* Warns of each; an error where the Dockerfile says that findings are errors. */
+int build_findings(Build *build, const LintOptions *options, const Findings *findings, Error *err);
+
+/* ---- build-images.c: see SolveWorker ---- */
+int build_image(void *build, const char *name, const char *platform, SolveImage *ret, Error *err);
+int build_image_bring(void *build, const char *name, const char *platform, const SolveImage *image,
+                      Error *err);
+int build_mismatch(void *build, const Stage *stage, const ImageConfig *base, Error *err);
+bool build_can_run(void *build, const char *platform);
+char *build_host_platform(void); /* "linux/amd64"; the caller's */
 
 /* ---- build-layers.c ---- */
 /* A detached overlay of layers (base first; none: an empty root), read-only, or with the cache's
@@ -185,3 +198,17 @@ int build_send_caches(Build *build, const SolveResult *result, int64_t epoch, Er
 
 /* ---- build-export.c ---- */
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err);
+/* The parts of it: names is full_names' of the request's tags, or NULL. */
+int build_names(const Build *build, char ***ret, Error *err);
+int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
+                     char **ret_id, Error *err);
+int build_tell_image(Build *build, const char *id, char *const *names, Error *err);
+/* The root, to read from. */
+int build_open_root(Build *build, const SolveResult *result, int *ret_fd, Error *err);
+int build_write_files(Build *build, const Plan *plan, int root_fd, int dir_fd, Error *err);
+
+/* ---- build-platforms.c: what several platforms give together ---- */
+/* Before anything is built: that it can be kept. */
+int build_platforms_check(const Build *build, Error *err);
+int build_export_platforms(Build *build, Plan *const *plans, SolveResult *results, char **ret_id,
+                           Error *err);

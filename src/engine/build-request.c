@@ -83,7 +83,7 @@ void build_request_done(BuildRequest *request) {
         strv_free(request->no_cache_filter);
         strv_free(request->extra_hosts);
         free(request->target);
-        free(request->platform);
+        strv_free(request->platforms);
         free(request->network);
         pairs_done(&request->annotations);
         free(request->output);

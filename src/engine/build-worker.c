@@ -1,5 +1,5 @@
-/* build-worker.c: what the solver asks for: images, contexts, files of URLs, roots; and each step
- * given to who does it. */
+/* build-worker.c: what the solver asks for: contexts, files of URLs, roots; images are
+ * build-images.c's; and each step given to who does it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,86 +12,7 @@
 #define DOWNLOAD_MAX ((int64_t)16 << 30)
 #define ADD_MAX ((int64_t)64 << 30) /* of one build, as a context may have */
 
-/* ---- images ---- */
-
-const RegistryAuth *build_auth(const Build *build, const char *name) {
-        const BuildRequest *request = build->request;
-        const char *slash = strchr(name, '/');
-        _cleanup_free_ char *host = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
-        bool is_host = host && (strpbrk(host, ".:") || str_equal(host, "localhost"));
-
-        for (size_t i = 0; i < strv_length(request->auth_hosts); i++) {
-                const char *known = request->auth_hosts[i];
-
-                if (is_host ? str_equal(known, host)
-                            : str_equal(known, "docker.io") || strstr(known, "index.docker.io"))
-                        return &request->auths[i];
-        }
-        return NULL;
-}
-
-typedef struct PullReport {
-        Build *build;
-        const char *name;
-} PullReport;
-
-static int report_pull(void *data, const ImageProgress *progress) {
-        const PullReport *report = data;
-        _cleanup_free_ char *status = str_format("%s: %s%s%s", report->name, progress->id ?: "",
-                                                 progress->id ? " " : "", progress->status ?: "");
-        const BuildEvent event = { .kind = BUILD_STATUS,
-                                   .status = status,
-                                   .current = progress->current,
-                                   .total = progress->total };
-
-        if (build_cancelled(report->build))
-                return -ECANCELED;
-        return build_event(report->build, &event);
-}
-
-static int pull(Build *build, const char *name, const char *platform, Error *err) {
-        PullReport report = { .build = build, .name = name };
-        _cleanup_free_ char *tagged = NULL;
-        const char *last = strrchr(name, '/') ?: name;
-        int r;
-
-        tagged = strchr(name, '@') || strchr(last, ':') ? str_copy(name)
-                                                        : str_format("%s:latest", name);
-        r = engine_image_pull(build->engine, tagged, platform, build_auth(build, name), report_pull,
-                              &report, err);
-        return r < 0 ? error_prefix(err, "%s: failed to resolve source metadata", name) : 0;
-}
-
-static void take_image(Image *image, SolveImage *ret) {
-        size_t count = strv_length(image->chain_ids);
-
-        json_copy(&image_config_table, &image->config, &ret->config);
-        image_config_inherit(&ret->config);
-        ret->layers = strv_copy(image->chain_ids);
-        if (count > 0)
-                (void)snprintf(ret->key, sizeof(ret->key), "%s", image->chain_ids[count - 1]);
-}
-
-static int find_image(void *data, const char *name, const char *platform, SolveImage *ret,
-                      Error *err) {
-        Build *build = data;
-        Image image = {};
-        int r = build->request->pull ? pull(build, name, platform, err) : 0;
-
-        if (r == 0)
-                r = image_find_platform(build->engine->images, name, platform, &image, err);
-        if (r == -ENOENT) {
-                r = pull(build, name, platform, err);
-                if (r == 0)
-                        r = image_find_platform(build->engine->images, name, platform, &image, err);
-        }
-        if (r == 0)
-                r = image_hold(build->engine->images, image.id, build->holder, err);
-        if (r == 0)
-                take_image(&image, ret);
-        image_done(&image);
-        return r;
-}
+/* ---- contexts ---- */
 
 static const char *find_alias(void *data, const char *name) {
         const Build *build = data;
@@ -284,7 +205,10 @@ static int execute(void *data, const SolveJob *job, Error *err) {
 }
 
 const SolveWorker build_worker = {
-        .image = find_image,
+        .image = build_image,
+        .bring_image = build_image_bring,
+        .mismatch = build_mismatch,
+        .can_run = build_can_run,
         .alias = find_alias,
         .context = find_context,
         .fetch = fetch,

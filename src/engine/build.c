@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "build/stages.h"
 #include "engine/build-private.h"
 #include "engine/room.h"
 #include "image/assembly.h"
@@ -175,32 +176,38 @@ static int on_event(void *data, const SolveEvent *event) {
 
 /* ---- one build ---- */
 
-static int check(Build *build, const Dockerfile *file, Error *err) {
-        const BuildRequest *request = build->request;
-        const BuildTree *tree = build_tree(build, "");
-        const LintOptions options = { .build_args = request->args,
-                                      .platform = request->platform,
-                                      .target = request->target,
-                                      .ignored = tree ? tree->ignored : NULL };
-        _cleanup_(findings_done) Findings findings = {};
-        int r = dockerfile_lint(file, &options, &findings, err);
-
-        for (size_t i = 0; i < findings.count; i++) {
+int build_findings(Build *build, const LintOptions *options, const Findings *findings, Error *err) {
+        for (size_t i = 0; i < findings->count; i++) {
                 _cleanup_free_ char *text =
-                        str_format("%s: %s", findings.list[i].rule, findings.list[i].detail);
+                        str_format("%s: %s", findings->list[i].rule, findings->list[i].detail);
                 const BuildEvent event = { .kind = BUILD_WARNING,
                                            .text = text,
                                            .length = strlen(text),
-                                           .at = findings.list[i].at };
+                                           .at = findings->list[i].at };
 
                 if (build_event(build, &event) < 0)
                         return error_set(err, ECANCELED, "the build was cancelled");
         }
-        if (r == 0 && findings.count > 0 && dockerfile_lint_fails(file, &options))
+        if (findings->count > 0 && dockerfile_lint_fails(build->file, options))
                 return error_kind(err, ERROR_INVALID,
                                   "lint violation found for rules: %s (check=error=true)",
-                                  findings.list[0].rule);
-        return r;
+                                  findings->list[0].rule);
+        return 0;
+}
+
+static int check(Build *build, const char *platform, Error *err) {
+        const BuildRequest *request = build->request;
+        const BuildTree *tree = build_tree(build, "");
+        const LintOptions options = { .build_args = request->args,
+                                      .platform = platform,
+                                      .target = request->target,
+                                      .ignored = tree ? tree->ignored : NULL };
+        _cleanup_(findings_done) Findings findings = {};
+        int r = dockerfile_lint(build->file, &options, &findings, err);
+        Error why = {};
+        int told = build_findings(build, &options, &findings, r < 0 ? &why : err);
+
+        return r < 0 ? r : told;
 }
 
 static const char *context_url(const BuildRequest *request) {
@@ -235,24 +242,30 @@ static char **context_names(const BuildRequest *request) {
         return names;
 }
 
-static char *host_platform(void) {
-        ImagePlatform platform = {};
-        char *text;
+/* Each once, under the name that images have for it. */
+static int read_platforms(Build *build, Error *err) {
+        char *const *given = build->request->platforms;
 
-        (void)platform_parse(NULL, &platform, NULL);
-        text = platform_text(&platform);
-        platform_done(&platform);
-        return text;
+        for (; given && *given; given++) {
+                _cleanup_free_ char *platform = NULL;
+                int r = platform_normal(*given, &platform, err);
+
+                if (r < 0)
+                        return r;
+                if (!strv_has(build->platforms, platform))
+                        strv_add(&build->platforms, platform);
+        }
+        return 0;
 }
 
-static int make_plan(const Build *build, const Dockerfile *file, Plan **ret, Error *err) {
+static int make_plan(const Build *build, const char *platform, Plan **ret, Error *err) {
         const BuildRequest *request = build->request;
-        _cleanup_free_ char *host = host_platform();
+        _cleanup_free_ char *host = build_host_platform();
         _cleanup_strv_ char **contexts = context_names(request);
         const PlanOptions options = { .args = request->args,
                                       .target = request->target,
                                       .build_platform = host,
-                                      .target_platform = request->platform,
+                                      .target_platform = platform,
                                       .contexts = contexts,
                                       .no_cache_filter = request->no_cache_filter,
                                       .network = request->network,
@@ -260,7 +273,36 @@ static int make_plan(const Build *build, const Dockerfile *file, Plan **ret, Err
                                       .source_date_epoch = -1,
                                       .no_cache = request->no_cache };
 
-        return plan_new(file, &options, ret, err);
+        return plan_new(build->file, &options, ret, err);
+}
+
+/* ---- what is built, once for each platform ---- */
+
+typedef struct Targets {
+        size_t count;
+        Plan **plans;
+        SolveResult *results;
+} Targets;
+
+static void targets_done(Targets *targets) {
+        for (size_t i = 0; i < targets->count; i++) {
+                solve_result_done(&targets->results[i]);
+                plan_free(targets->plans[i]);
+        }
+        free(targets->plans);
+        free(targets->results);
+}
+
+static int make_plans(const Build *build, Targets *targets, Error *err) {
+        int r = 0;
+
+        targets->count = MAX(strv_length(build->platforms), (size_t)1);
+        targets->plans = NEW_ARRAY(Plan *, targets->count);
+        targets->results = NEW_ARRAY(SolveResult, targets->count);
+        for (size_t i = 0; r == 0 && i < targets->count; i++)
+                r = make_plan(build, build->platforms ? build->platforms[i] : NULL,
+                              &targets->plans[i], err);
+        return r;
 }
 
 /* Of hosts the names alone: where a service of the build lies today is nothing that a step was made
@@ -283,7 +325,7 @@ static bool solve_cancelled(void *data) {
         return build_cancelled(data);
 }
 
-static int solve_plan(Build *build, Plan *plan, SolveResult *ret, Error *err) {
+static int solve_plans(Build *build, Targets *targets, Error *err) {
         _cleanup_free_ char *project = project_of(build);
         _cleanup_strv_ char **given = given_to_run(build->request);
         SolveOptions options = { .cache = build->builder->cache,
@@ -297,9 +339,10 @@ static int solve_plan(Build *build, Plan *plan, SolveResult *ret, Error *err) {
                                  .data = build };
 
         options.worker.data = build;
-        return solve(plan, &options, ret, err);
+        return solve(targets->plans, targets->count, &options, targets->results, err);
 }
 
+/* The plans are of one file: what one of them does not ask for, none does. */
 static int warn_unused(Build *build, const Plan *plan) {
         _cleanup_strv_ char **unused = plan_unused_args(plan);
         _cleanup_free_ char *names = unused ? strv_join(unused, " ") : NULL;
@@ -321,6 +364,8 @@ static void build_done(Build *build) {
         }
         build_close_contexts(build);
         build_git_done(build);
+        strv_free(build->platforms);
+        strv_free(build->mismatches);
         build_close_imports(build);
         build_cache_flush(build->builder->cache);
         if (image_release(build->engine->images, build->holder, &error) < 0)
@@ -330,20 +375,23 @@ static void build_done(Build *build) {
         (void)pthread_mutex_destroy(&build->event_lock);
 }
 
-static int build_file(Build *build, const Dockerfile *file, char **ret_id, Error *err) {
-        _cleanup_(plan_freep) Plan *plan = NULL;
-        _cleanup_(solve_result_done) SolveResult result = {};
-        int r = check(build, file, err);
+static int build_file(Build *build, char **ret_id, Error *err) {
+        _cleanup_(targets_done) Targets targets = {};
+        int r = check(build, build->platforms ? build->platforms[0] : NULL, err);
 
         if (r == 0)
-                r = make_plan(build, file, &plan, err);
+                r = make_plans(build, &targets, err);
         if (r == 0)
                 r = build_open_imports(build, err);
         if (r == 0)
-                r = solve_plan(build, plan, &result, err);
-        if (r == 0 && warn_unused(build, plan) < 0)
+                r = solve_plans(build, &targets, err);
+        if (r == 0 && warn_unused(build, targets.plans[0]) < 0)
                 r = error_set(err, ECANCELED, "the build was cancelled");
-        return r < 0 ? r : build_export(build, plan, &result, ret_id, err);
+        if (r < 0)
+                return r;
+        return targets.count == 1
+                       ? build_export(build, targets.plans[0], &targets.results[0], ret_id, err)
+                       : build_export_platforms(build, targets.plans, targets.results, ret_id, err);
 }
 
 int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, void *data,
@@ -364,7 +412,11 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
         id_new(id);
         (void)snprintf(build.holder, sizeof(build.holder), BUILDING "%.32s", id);
         *ret_id = NULL;
-        int r = build_open_contexts(&build, err);
+        int r = read_platforms(&build, err);
+        if (r == 0)
+                r = build_platforms_check(&build, err);
+        if (r == 0)
+                r = build_open_contexts(&build, err);
         if (r == 0)
                 r = build_read_dockerfile(&build, &text, &length, err);
         if (r == 0)
@@ -373,8 +425,9 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
                 r = dockerfile_parse(str_empty(request->dockerfile_name) ? "Dockerfile"
                                                                          : request->dockerfile_name,
                                      text, length, &file, err);
+        build.file = &file;
         if (r == 0)
-                r = build_file(&build, &file, ret_id, err);
+                r = build_file(&build, ret_id, err);
         if (r < 0)
                 /* What the client has no room for is the client's to see to. */
                 room_explain(engine, !build.delivering || !room_is_full(request->output_fd), err);

@@ -50,10 +50,12 @@ typedef struct BuildRequest {
         BuildContext *contexts; /* at most one with the name "" */
         size_t context_count;
         char **args, **labels, **tags, **no_cache_filter; /* NAME=value; references */
-        char *target, *platform, *network;                /* platform: one */
-        char **extra_hosts;                               /* "name:address" */
-        JsonArray ulimits;                                /* of Ulimit, as in HostConfig */
-        int64_t shm_size, memory, memory_swap;            /* bytes; 0: by default */
+        char *target, *network;
+        char **platforms;   /* of what is made, each built for; several: the outcome is an index.
+                               NULL: this machine's */
+        char **extra_hosts; /* "name:address" */
+        JsonArray ulimits;  /* of Ulimit, as in HostConfig */
+        int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
         int64_t cpu_shares, cpu_period, cpu_quota;
         char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
         Pairs annotations;
@@ -66,7 +68,8 @@ typedef struct BuildRequest {
         bool no_cache, pull, squash;
         int output_fd; /* -1: an image is made; else what `output` says is written here */
         char *output;  /* "tar" (of the root), "docker", "oci" (an archive of the image), "local"
-                          (the root's files into that directory) */
+                          (the root's files into that directory). tar and local of several platforms
+                          have a directory "linux_arm64" for each */
         int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
         bool output_image;              /* an image is recorded, too */
         BuildCachePlace *cache_from, *cache_to;
@@ -109,9 +112,9 @@ typedef struct BuildEvent {
 /* Called from the build's threads, one at a time. Negative ends the build. */
 typedef int (*BuildSink)(void *data, const BuildEvent *event);
 
-/* Builds. The request stays the caller's. cancel_fd: see engine.h. *ret_id: the image's id, the
- * caller's; NULL where output alone was asked for. An error's message is what a client shows; those
- * of the Dockerfile have its place and line. */
+/* Builds. The request stays the caller's. cancel_fd: see engine.h. *ret_id: the image's id, or the
+ * index's digest, the caller's; NULL where output alone was asked for. An error's message is what a
+ * client shows; those of the Dockerfile have its place and line. */
 int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, void *data,
                  int cancel_fd, char **ret_id, Error *err);
 

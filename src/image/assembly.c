@@ -47,8 +47,8 @@ static int check_config(const ImageConfig *config, size_t layer_count, Error *er
         return 0;
 }
 
-int assembly_begin(Assembly *assembly, const char *config, size_t length, size_t layer_count,
-                   Error *err) {
+int assembly_read(Assembly *assembly, const char *config, size_t length, size_t layer_count,
+                  Error *err) {
         char chain[DIGEST_TEXT_MAX] = "";
         int r = json_parse(&image_config_table, config, length, &assembly->config, err);
 
@@ -65,7 +65,14 @@ int assembly_begin(Assembly *assembly, const char *config, size_t length, size_t
                 memcpy(chain, next, sizeof(chain));
                 strv_add(&assembly->record.chains, chain);
         }
-        return blob_put(assembly->store, config, length, assembly->record.id, err);
+        return 0;
+}
+
+int assembly_begin(Assembly *assembly, const char *config, size_t length, size_t layer_count,
+                   Error *err) {
+        int r = assembly_read(assembly, config, length, layer_count, err);
+
+        return r < 0 ? r : blob_put(assembly->store, config, length, assembly->record.id, err);
 }
 
 void assembly_layer(const Assembly *assembly, size_t position, Layer *ret) {

@@ -29,7 +29,10 @@ typedef struct Assembly {
 void assembly_init(Assembly *assembly, ImageStore *store, ImageProgressFn progress, void *data);
 /* Releases the pins; frees all. */
 void assembly_done(Assembly *assembly);
-/* Reads the configuration document and stores it. layer_count: how many layers come with it. */
+/* Reads the configuration document. layer_count: how many layers come with it. */
+int assembly_read(Assembly *assembly, const char *config, size_t length, size_t layer_count,
+                  Error *err);
+/* The same, and stores it. */
 int assembly_begin(Assembly *assembly, const char *config, size_t length, size_t layer_count,
                    Error *err);
 /* The layer at `position` (0: the base), its chain, parent and diff set. */

@@ -27,13 +27,13 @@ static int fetch(ImageStore *store, const CachePlace *place, ImageProgressFn pro
                  CacheFound *ret, Error *err) {
         _cleanup_(pull_done) Pull pull = {};
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
-        _cleanup_buf_ Buf manifest = {}, config = {};
+        _cleanup_buf_ Buf config = {};
         int r;
 
         assembly_init(&pull.assembly, store, progress, data);
         r = start(&pull, place, &session, err);
         if (r == 0)
-                r = pull_manifest(&pull, &session, &manifest, err);
+                r = pull_manifest(&pull, &session, err);
         if (r == 0)
                 r = pull_config(&pull, &session, &config, err);
         if (r < 0)

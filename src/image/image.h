@@ -102,6 +102,25 @@ int image_pull_tags(ImageStore *store, const char *repository, const char *platf
                     const RegistryAuth *auth, const RegistryOptions *options,
                     ImageProgressFn progress, void *data, Error *err);
 
+/* What a registry has under a name, as its manifest and configuration tell, which are all that is
+ * transferred, and checked as a pull does. Nothing is recorded. An image that the registry has for
+ * one platform only is told of whatever platform is asked for. */
+typedef struct ImageRemote {
+        char *digest; /* of what the name stands for: an index or a manifest */
+        char *id;
+        ImageConfig config;
+        char **chain_ids; /* base first */
+} ImageRemote;
+int image_remote(ImageStore *store, const char *name, const char *platform,
+                 const RegistryAuth *auth, const RegistryOptions *options, ImageRemote *ret,
+                 Error *err);
+void image_remote_done(ImageRemote *remote);
+/* Pulls, as image_pull does, what image_remote told of with that digest, whatever the name stands
+ * for by now. */
+int image_pull_remote(ImageStore *store, const char *name, const char *digest, const char *platform,
+                      const RegistryAuth *auth, const RegistryOptions *options,
+                      ImageProgressFn progress, void *data, char **ret_id, Error *err);
+
 /* Uploads the image of that name: repository and tag, or without a tag all tags of the repository.
  * Layers that were compressed when they came go up as they are; plain ones are compressed. The
  * image is known by the pushed manifest's digest afterwards. progress gets an aux of Tag, Digest

@@ -495,4 +495,37 @@ TEST(a_reader_that_goes_is_told) {
         ASSERT(strstr(err.message, "write the archive"));
 }
 
+/* The names of an archive's entries, and of links what they lead to; the caller's. */
+static char *names_in(int fd) {
+        struct archive *archive = archive_read_new();
+        struct archive_entry *entry;
+        Buf names = {};
+
+        must(lseek(fd, 0, SEEK_SET) == 0 &&
+             archive_read_support_format_tar(archive) == ARCHIVE_OK &&
+             archive_read_open_fd(archive, fd, 10240) == ARCHIVE_OK);
+        while (archive_read_next_header(archive, &entry) == ARCHIVE_OK) {
+                const char *link = archive_entry_hardlink(entry);
+
+                buf_format(&names, "%s%s%s ", archive_entry_pathname(entry), link ? "=" : "",
+                           link ?: "");
+        }
+        archive_read_free(archive);
+        return buf_take(&names);
+}
+
+TEST(several_directories_are_one_archive_without_links_between_them) {
+        _cleanup_(tree_done) Tree tree = new_tree();
+        const PackPart parts[] = { { tree.fd, (char *)"a" }, { tree.fd, (char *)"b" } };
+        _cleanup_close_ int fd = memfd_create("parts", MFD_CLOEXEC);
+        _cleanup_free_ char *names = NULL;
+        Error err = {};
+
+        put_file(&tree, "one", "text", 0644);
+        must(linkat(tree.fd, "one", tree.fd, "two", 0) == 0);
+        ASSERT_OK(pack_parts(parts, ELEMENTS(parts), fd, &as_files, &err), &err);
+        names = names_in(fd);
+        ASSERT_STR(names, "a/ a/one a/two=a/one b/ b/one b/two=b/one ");
+}
+
 TEST_MAIN()

@@ -437,9 +437,7 @@ static int pack_all(Packer *packer, int dir_fd, Error *err) {
         packer->device = st.st_dev;
         r = str_empty(packer->options->base) ? pack_root(packer, dir_fd, err)
                                              : pack_base(packer, dir_fd, err);
-        if (r == 0)
-                r = pack_levels(packer, err);
-        return r < 0 ? r : pack_end(packer->stream, err);
+        return r < 0 ? r : pack_levels(packer, err);
 }
 
 int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
@@ -453,6 +451,8 @@ int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
         buf_add_str(&packer.path, "");
         r = pack_all(&packer, dir_fd, err);
         if (r == 0)
+                r = pack_end(packer.stream, err);
+        if (r == 0)
                 r = pack_stream_end(packer.stream, digest, &size, err);
         if (r < 0)
                 return r;
@@ -463,4 +463,37 @@ int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
         if (options->files)
                 *options->files = packer.files;
         return 0;
+}
+
+/* ---- several ---- */
+
+static int pack_part(Packer *packer, const PackPart *part, Error *err) {
+        PackEntry entry;
+        struct stat st;
+        int r;
+
+        map_done(&packer->links, free);
+        packer->links = (Map){};
+        buf_clear(&packer->path);
+        buf_format(&packer->path, "%s/", part->name);
+        if (fstat(part->dir_fd, &st) < 0)
+                return error_set(err, errno, "open the directory that is packed");
+        entry = entry_of(packer, &st, '5');
+        r = pack_entry(packer->stream, &entry, err);
+        return r < 0 ? r : pack_all(packer, part->dir_fd, err);
+}
+
+int pack_parts(const PackPart *parts, size_t count, int out_fd, const PackOptions *options,
+               Error *err) {
+        _cleanup_(packer_done)
+                Packer packer = { .stream = pack_stream_new(out_fd), .options = options };
+        char digest[DIGEST_TEXT_MAX];
+        int64_t size;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < count; i++)
+                r = pack_part(&packer, &parts[i], err);
+        if (r == 0)
+                r = pack_end(packer.stream, err);
+        return r < 0 ? r : pack_stream_end(packer.stream, digest, &size, err);
 }

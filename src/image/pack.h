@@ -26,3 +26,12 @@ typedef struct PackOptions {
  * stream) may be NULL. */
 int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
                    char ret_digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);
+
+/* Several directories as one stream, each below a directory of its name. No file of one is told as
+ * a link to a file of another. */
+typedef struct PackPart {
+        int dir_fd;
+        char *name;
+} PackPart;
+int pack_parts(const PackPart *parts, size_t count, int out_fd, const PackOptions *options,
+               Error *err);

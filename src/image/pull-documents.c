@@ -82,22 +82,8 @@ static int is_hosts(const Pull *pull, const Descriptor *chosen, bool *ret, Error
         return 0;
 }
 
-/* The index stays in the store whole, whatever is pulled of it. */
-static int keep_index(Pull *pull, const Buf *text, Error *err) {
-        ImageStore *store = pull->assembly.store;
-        char digest[DIGEST_TEXT_MAX];
-        int r;
-
-        pins_add(&pull->assembly.pins, pull->top);
-        r = blob_put(store, text->data, text->length, digest, err);
-        if (r == 0)
-                r = failpoint("image.index-put", err);
-        if (r == 0)
-                pull->assembly.record.index = str_copy(pull->top);
-        return r;
-}
-
-static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) {
+/* The index's text moves to its place. */
+static int choose_manifest(Pull *pull, Session *session, Error *err) {
         const Descriptor *chosen = index_choose(&pull->document.index, &pull->platform);
         _cleanup_free_ char *platform = platform_text(&pull->platform), *digest = NULL;
         int r;
@@ -108,11 +94,10 @@ static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) 
                                   platform);
         digest = str_copy(chosen->digest);
         r = is_hosts(pull, chosen, &pull->assembly.record.host, err);
+        pull->index = pull->manifest;
+        pull->manifest = (Buf){};
         if (r == 0)
-                r = keep_index(pull, text, err);
-        buf_clear(text);
-        if (r == 0)
-                r = fetch_manifest(pull, session, digest, digest, text, err);
+                r = fetch_manifest(pull, session, digest, digest, &pull->manifest, err);
         if (r == 0 && pull->document.is_index)
                 r = error_kind(err, ERROR_INVALID,
                                "the registry has an index in an index for %s: refused",
@@ -147,7 +132,7 @@ static int check_platform(const Pull *pull, Error *err) {
         const ImageConfig *config = &pull->assembly.config;
         _cleanup_free_ char *wanted = platform_text(&pull->platform);
 
-        if (!pull->platform_given || !config->architecture || !config->os ||
+        if (!pull->platform_given || pull->any_platform || !config->architecture || !config->os ||
             (str_equal(config->architecture, pull->platform.architecture) &&
              str_equal(config->os, pull->platform.os)))
                 return 0;
@@ -158,33 +143,49 @@ static int check_platform(const Pull *pull, Error *err) {
                           pull->familiar, wanted, config->os, config->architecture);
 }
 
-int pull_manifest(Pull *pull, Session *session, Buf *text, Error *err) {
-        const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
-        int r = fetch_manifest(pull, session, name, pull->reference.digest, text, err);
+int pull_manifest(Pull *pull, Session *session, Error *err) {
+        const char *wanted = pull->pinned ?: pull->reference.digest;
+        int r = fetch_manifest(pull, session, wanted ?: pull->reference.tag, wanted,
+                               &pull->manifest, err);
 
-        return r == 0 && pull->document.is_index ? choose_manifest(pull, session, text, err) : r;
+        return r == 0 && pull->document.is_index ? choose_manifest(pull, session, err) : r;
 }
 
-/* Docker says what it pulls once the registry has answered. */
 int pull_resolve(Pull *pull, Session *session, Error *err) {
-        const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
-        _cleanup_free_ char *first = str_format("Pulling from %s", pull->reference.path);
-        _cleanup_buf_ Buf manifest = {}, config = {};
-        char digest[DIGEST_TEXT_MAX];
-        int r = fetch_manifest(pull, session, name, pull->reference.digest, &manifest, err);
+        int r = pull_manifest(pull, session, err);
 
         if (r == 0)
-                r = assembly_report(&pull->assembly, name, first, 0, 0, err);
-        if (r == 0 && pull->document.is_index)
-                r = choose_manifest(pull, session, &manifest, err);
-        if (r == 0)
-                r = pull_config(pull, session, &config, err);
+                r = pull_config(pull, session, &pull->config, err);
         if (r < 0)
                 return r;
         pins_add(&pull->assembly.pins, pull->assembly.record.manifest);
-        r = blob_put(pull->assembly.store, manifest.data, manifest.length, digest, err);
-        if (r == 0)
-                r = assembly_begin(&pull->assembly, config.data, config.length,
-                                   pull->document.manifest.layers.count, err);
+        r = assembly_read(&pull->assembly, pull->config.data ?: "", pull->config.length,
+                          pull->document.manifest.layers.count, err);
         return r < 0 ? r : check_platform(pull, err);
+}
+
+/* The index stays in the store whole, whatever is pulled of it. */
+static int keep_index(Pull *pull, Error *err) {
+        char digest[DIGEST_TEXT_MAX];
+        int r;
+
+        if (pull->index.length == 0)
+                return 0;
+        pins_add(&pull->assembly.pins, pull->top);
+        r = blob_put(pull->assembly.store, pull->index.data, pull->index.length, digest, err);
+        if (r == 0)
+                r = failpoint("image.index-put", err);
+        if (r == 0)
+                pull->assembly.record.index = str_copy(pull->top);
+        return r;
+}
+
+int pull_keep(Pull *pull, Error *err) {
+        ImageStore *store = pull->assembly.store;
+        char digest[DIGEST_TEXT_MAX];
+        int r = keep_index(pull, err);
+
+        if (r == 0)
+                r = blob_put(store, pull->manifest.data, pull->manifest.length, digest, err);
+        return r < 0 ? r : blob_put(store, pull->config.data, pull->config.length, digest, err);
 }

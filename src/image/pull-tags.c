@@ -75,7 +75,13 @@ static int list_tags(const PullRequest *request, const Reference *reference, cha
 int image_pull_tags(ImageStore *store, const char *repository, const char *platform,
                     const RegistryAuth *auth, const RegistryOptions *options,
                     ImageProgressFn progress, void *data, Error *err) {
-        const PullRequest request = { store, platform, auth, options, progress, data };
+        const PullRequest request = { .store = store,
+                                      .platform = platform,
+                                      .one_of_many = true,
+                                      .auth = auth,
+                                      .options = options,
+                                      .progress = progress,
+                                      .data = data };
         _cleanup_(reference_donep) Reference reference = {};
         _cleanup_strv_ char **tags = NULL;
         _cleanup_free_ char *familiar = NULL, *status = NULL;
@@ -94,7 +100,7 @@ int image_pull_tags(ImageStore *store, const char *repository, const char *platf
                 _cleanup_free_ char *name = str_format("%s:%s", familiar, tags[i]), *id = NULL;
                 bool this = false;
 
-                r = pull_one(&request, name, true, &id, &this, err);
+                r = pull_one(&request, name, &id, &this, err);
                 newer |= this;
         }
         if (r < 0)

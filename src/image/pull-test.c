@@ -1,5 +1,6 @@
 /* pull-test.c: pulls from a registry of canned answers: the good paths, and what a hostile or a
  * tired one does. docker-registry itself is pulled from in registry-test.c. */
+#include "image/store.h"
 #include "image/test-registry.h"
 #include "image/test-store.h"
 
@@ -279,6 +280,122 @@ TEST(fetches_no_layer_twice) {
 }
 
 /* ---- authentication ---- */
+
+/* As the registry has it under that tag, or an error. */
+static int look(TestStore *test, World *world, const char *platform, ImageRemote *ret, Error *err) {
+        _cleanup_free_ char *name = NULL;
+
+        world_listen(world);
+        name = str_format("127.0.0.1:%d/app:v1", world->registry.port);
+        return image_remote(test->store, name, platform, NULL, NULL, ret, err);
+}
+
+TEST(a_look_asks_for_no_layer_and_leaves_nothing) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(image_remote_done) ImageRemote remote = {};
+        char chain[DIGEST_TEXT_MAX];
+        size_t count = 0;
+        Image *images = NULL;
+        Error err = {};
+
+        world_init(&world);
+        ASSERT_OK(look(&test, &world, NULL, &remote, &err), &err);
+        ASSERT_STR(remote.digest, world.manifest_digest);
+        ASSERT_STR(remote.id, world.image.id);
+        ASSERT_STR(remote.config.architecture, "amd64");
+        ASSERT_INT(strv_length(remote.chain_ids), 2);
+        digest_chain(NULL, world.image.diffs[0], chain);
+        ASSERT_STR(remote.chain_ids[0], chain);
+        ASSERT(!asked_for(&world, world.top_digest) && !asked_for(&world, world.image.diffs[0]));
+        ASSERT_OK(image_list(test.store, &images, &count, &err), &err);
+        free(images);
+        ASSERT_INT(count, 0);
+        ASSERT(!blob_exists(test.store, world.manifest_digest));
+        ASSERT(!blob_exists(test.store, world.image.id));
+}
+
+TEST(a_look_believes_no_wrong_digest) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(image_remote_done) ImageRemote remote = {};
+        Error err = {};
+
+        world_init(&world);
+        buf_add_char(&world.image.config, ' ');
+        ASSERT(look(&test, &world, NULL, &remote, &err) < 0);
+        ASSERT(strstr(err.message, "digest is wrong"));
+        ASSERT(!remote.digest);
+}
+
+TEST(a_look_takes_an_image_of_one_platform_as_it_is) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(image_remote_done) ImageRemote remote = {};
+        Error err = {};
+
+        world_init(&world);
+        ASSERT_OK(look(&test, &world, "linux/s390x", &remote, &err), &err);
+        ASSERT_STR(remote.config.architecture, "amd64");
+}
+
+/* Between a look and the pull the tag may move. */
+TEST(pulls_what_a_look_saw) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        _cleanup_(image_remote_done) ImageRemote remote = {};
+        _cleanup_(image_done) Image image = {};
+        _cleanup_free_ char *name = NULL, *id = NULL, *path = NULL;
+        Error err = {};
+
+        world_init(&world);
+        ASSERT_OK(look(&test, &world, NULL, &remote, &err), &err);
+        name = str_format("127.0.0.1:%d/app:v1", world.registry.port);
+        ASSERT_OK(image_pull_remote(test.store, name, remote.digest, NULL, NULL, NULL, NULL, NULL,
+                                    &id, &err),
+                  &err);
+        path = str_format("manifests/%s", remote.digest);
+        ASSERT(asked_for(&world, path));
+        ASSERT_INT(count_asked(&world, "manifests/v1"), 1);
+        ASSERT_STR(id, remote.id);
+        ASSERT_OK(image_find(test.store, name, &image, &err), &err);
+        ASSERT_STR(image.id, id);
+}
+
+typedef struct Puller {
+        TestStore *test;
+        World *world;
+        pthread_t thread;
+        int r;
+        Error err;
+} Puller;
+
+static void *puller_main(void *data) {
+        Puller *puller = data;
+
+        puller->r = pull(puller->test, puller->world, &puller->err);
+        return NULL;
+}
+
+/* The database's connection is one thread's at a time: ThreadSanitizer tells where it is not. */
+TEST(many_pulls_of_one_image_at_once_are_well) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Puller pullers[6] = {};
+
+        world_init(&world);
+        world_listen(&world);
+        for (size_t i = 0; i < ELEMENTS(pullers); i++) {
+                pullers[i] = (Puller){ .test = &test, .world = &world };
+                if (pthread_create(&pullers[i].thread, NULL, puller_main, &pullers[i]) != 0)
+                        abort();
+        }
+        for (size_t i = 0; i < ELEMENTS(pullers); i++)
+                (void)pthread_join(pullers[i].thread, NULL);
+        for (size_t i = 0; i < ELEMENTS(pullers); i++)
+                ASSERT_OK(pullers[i].r, &pullers[i].err);
+        ASSERT_INT(count_asked(&world, world.top_digest), 1);
+}
 
 TEST(gets_a_token) {
         _cleanup_(test_store_done) TestStore test = test_store();

@@ -24,6 +24,9 @@ void pull_done(Pull *pull) {
         free(pull->familiar);
         platform_done(&pull->platform);
         document_done(&pull->document);
+        buf_done(&pull->index);
+        buf_done(&pull->manifest);
+        buf_done(&pull->config);
 }
 
 static void short_digest(const char *digest, char text[13]) {
@@ -283,8 +286,8 @@ static int pull_layers(Pull *pull, Session *session, Error *err) {
 /* Whether the image is here, and whether its name says so. */
 static int is_known(Pull *pull, bool *ret_image, bool *ret_named, Error *err) {
         ImageStore *store = pull->assembly.store;
-        _cleanup_sql_ sqlite3_stmt *statement = NULL, *named = NULL;
         STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL, *named = NULL;
         int r = sql_prepare(store->db, &statement, err, "SELECT 1 FROM images WHERE id=?", "t",
                             pull->assembly.record.id);
 
@@ -335,6 +338,15 @@ static int finish(Pull *pull, bool named, Error *err) {
                        : assembly_report(&pull->assembly, NULL, status, 0, 0, err);
 }
 
+/* Docker says what it pulls once the registry has answered. */
+static int begin(Pull *pull, Error *err) {
+        const char *name = pull->reference.digest ?: pull->reference.tag;
+        _cleanup_free_ char *first = str_format("Pulling from %s", pull->reference.path);
+        int r = assembly_report(&pull->assembly, name, first, 0, 0, err);
+
+        return r < 0 ? r : pull_keep(pull, err);
+}
+
 static int run(Pull *pull, bool *ret_newer, Error *err) {
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
         bool known = false, named = false;
@@ -342,6 +354,8 @@ static int run(Pull *pull, bool *ret_newer, Error *err) {
 
         if (r == 0)
                 r = pull_resolve(pull, &session, err);
+        if (r == 0)
+                r = begin(pull, err);
         if (r < 0)
                 return r;
         set_names(pull);
@@ -367,17 +381,23 @@ int pull_prepare(Pull *pull, const char *name, const char *platform, Error *err)
         return platform_parse(platform, &pull->platform, err);
 }
 
-int pull_one(const PullRequest *request, const char *name, bool one_of_many, char **ret_id,
-             bool *ret_newer, Error *err) {
-        _cleanup_(pull_done) Pull pull = { .one_of_many = one_of_many };
-        int r;
-
-        assembly_init(&pull.assembly, request->store, request->progress, request->data);
-        pull.options = (SessionOptions){ .store = request->store,
-                                         .reference = &pull.reference,
+int pull_begin(Pull *ret, const PullRequest *request, const char *name, Error *err) {
+        *ret = (Pull){ .one_of_many = request->one_of_many,
+                       .any_platform = request->any_platform,
+                       .pinned = request->pinned };
+        assembly_init(&ret->assembly, request->store, request->progress, request->data);
+        ret->options = (SessionOptions){ .store = request->store,
+                                         .reference = &ret->reference,
                                          .auth = request->auth,
                                          .options = request->options };
-        r = pull_prepare(&pull, name, request->platform, err);
+        return pull_prepare(ret, name, request->platform, err);
+}
+
+int pull_one(const PullRequest *request, const char *name, char **ret_id, bool *ret_newer,
+             Error *err) {
+        _cleanup_(pull_done) Pull pull = {};
+        int r = pull_begin(&pull, request, name, err);
+
         if (r == 0)
                 r = run(&pull, ret_newer, err);
         if (r == 0)
@@ -388,8 +408,13 @@ int pull_one(const PullRequest *request, const char *name, bool one_of_many, cha
 int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
                Error *err) {
-        const PullRequest request = { store, platform, auth, options, progress, data };
+        const PullRequest request = { .store = store,
+                                      .platform = platform,
+                                      .auth = auth,
+                                      .options = options,
+                                      .progress = progress,
+                                      .data = data };
         bool newer = false;
 
-        return pull_one(&request, name, false, ret_id, &newer, err);
+        return pull_one(&request, name, ret_id, &newer, err);
 }

@@ -289,8 +289,8 @@ int push_tag(const PushRequest *request, const char *tag, Error *err) {
 static int list_tags(const PushRequest *request, char ***ret, bool *ret_any, Error *err) {
         _cleanup_free_ char *repository = reference_repository(request->reference);
         _cleanup_free_ char *low = str_format("%s:", repository), *after = NULL, *digests = NULL;
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
         STORE_LOCKED(request->store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r;
 
         after = str_format("%s;", repository); /* ';' follows ':' */

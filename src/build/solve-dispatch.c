@@ -1,0 +1,166 @@
+/* solve-dispatch.c: the images that stages name are found out about, the stages dispatched upon
+ * them, and their steps given names and numbers. See solve.h. */
+#include "build/solve-private.h"
+
+static int check_base(const StageState *stage, Error *err) {
+        const Input *base = &stage->stage->base;
+
+        if (base->kind == INPUT_CONTEXT && !stage->image)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "stage %s is built from the files of context '%s', which brig "
+                                  "does not do yet: COPY them into a stage from scratch",
+                                  stage->stage->name, base->name);
+        return 0;
+}
+
+static int resolve_images(Solver *solver, Error *err) {
+        for (size_t i = 0; i < solver->count; i++) {
+                const StageState *stage = &solver->stages[i];
+
+                if (!stage->stage->reachable)
+                        continue;
+                images_want(stage, &stage->stage->base);
+                for (size_t k = 0; k < stage->stage->input_count; k++)
+                        images_want(stage, &stage->stage->inputs[k]);
+        }
+        return images_find(solver, 0, err);
+}
+
+static int dispatch(StageState *stage, Error *err);
+
+/* Triggers of an image's ONBUILD may name stages that nothing else does. */
+static int dispatch_needs(StageState *stage, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < stage->stage->need_count; i++) {
+                StageState *needed = &stage->branch->stages[stage->stage->needs[i]];
+
+                if (!needed->wanted)
+                        r = dispatch(needed, err);
+        }
+        return r;
+}
+
+/* And images. */
+static int dispatch_images(StageState *stage, Error *err) {
+        size_t images = stage->solver->image_count;
+
+        for (size_t i = 0; i < stage->stage->input_count; i++)
+                images_want(stage, &stage->stage->inputs[i]);
+        return images == stage->solver->image_count ? 0 : images_find(stage->solver, images, err);
+}
+
+static bool fits(const ImageConfig *config, const char *platform) {
+        _cleanup_strv_ char **parts = str_split(platform, '/');
+
+        return (!config->os || str_equal(config->os, parts[0])) &&
+               (!config->architecture || str_equal(config->architecture, parts[1]));
+}
+
+/* What a stage begins with; nobody has looked for it where the target does not reach the stage. */
+static int dispatch_base(StageState *stage, const ImageConfig **ret, Error *err) {
+        const SolveWorker *worker = &stage->solver->options->worker;
+        const Input *base = &stage->stage->base;
+        size_t images = stage->solver->image_count;
+        int r = 0;
+
+        *ret = NULL;
+        if (base->kind == INPUT_STAGE) {
+                StageState *below = &stage->branch->stages[base->stage];
+
+                if (!below->wanted)
+                        r = dispatch(below, err);
+                *ret = &below->plan.config;
+                return r;
+        }
+        images_want(stage, base);
+        if (images != stage->solver->image_count)
+                r = images_find(stage->solver, images, err);
+        stage->image = stage_image(stage, base);
+        if (r == 0)
+                r = check_base(stage, err);
+        if (r < 0 || !stage->image)
+                return r;
+        *ret = &stage->image->image.config;
+        return fits(*ret, stage->stage->platform)
+                       ? 0
+                       : worker->mismatch(worker->data, stage->stage, *ret, err);
+}
+
+static int dispatch(StageState *stage, Error *err) {
+        const ImageConfig *base = NULL;
+        int r;
+
+        stage->wanted = true;
+        r = dispatch_base(stage, &base, err);
+        if (r == 0)
+                r = plan_dispatch(stage->branch->plan, stage->index, base, &stage->plan, err);
+        if (r < 0)
+                return r;
+        stage->steps = NEW_ARRAY(StepState, stage->plan.step_count + 1);
+        stage->missing = stage->plan.step_count;
+        r = dispatch_images(stage, err);
+        if (r == 0)
+                r = dispatch_needs(stage, err);
+        if (r == 0)
+                stage_find_twin(stage);
+        return r;
+}
+
+static const char *base_name(const StageState *stage) {
+        const Input *base = &stage->stage->base;
+
+        if (base->kind == INPUT_STAGE)
+                return stage_at(stage, base->stage)->stage->name;
+        return base->kind == INPUT_SCRATCH ? "scratch" : base->name;
+}
+
+/* "linux/amd64->arm64 build " of what stands between the bracket and the number. target: what the
+ * step is built for, or NULL. */
+static char *shown_stage(const StageState *stage, const char *target) {
+        const Plan *plan = stage->branch->plan;
+        bool alone = str_equal(stage->stage->name, "stage-0") && plan_target(plan) == 0 &&
+                     stage->index == 0;
+        bool several = stage->solver->branch_count > 1;
+
+        return str_format("%s%s%s%s%s%s", several ? stage->stage->platform : "",
+                          several && target ? "->" : "", several && target ? target : "",
+                          several ? " " : "", alone ? "" : stage->stage->name, alone ? "" : " ");
+}
+
+/* "[build 2/5] RUN make": the steps that make layers are counted, and FROM. */
+static void name_steps(StageState *stage, size_t *number) {
+        size_t total = 1, position = 1;
+        _cleanup_free_ char *shown = shown_stage(stage, NULL);
+
+        for (size_t i = 0; i < stage->plan.step_count; i++)
+                total += step_makes_layer(&stage->plan.steps[i]);
+        stage->number = (*number)++;
+        stage->name = str_format("[%s1/%zu] FROM %s", shown, total, base_name(stage));
+        for (size_t i = 0; i < stage->plan.step_count; i++) {
+                const Step *step = &stage->plan.steps[i];
+                _cleanup_free_ char *where = shown_stage(stage, step->target);
+
+                stage->steps[i].number = (*number)++;
+                if (step_makes_layer(step))
+                        stage->steps[i].name =
+                                str_format("[%s%zu/%zu] %s", where, ++position, total, step->text);
+        }
+}
+
+int solver_dispatch(Solver *solver, Error *err) {
+        SolveEvent event = { .kind = SOLVE_PLANNED };
+        size_t number = 0;
+        int r = resolve_images(solver, err);
+
+        for (size_t i = 0; r == 0 && i < solver->count; i++)
+                if (solver->stages[i].stage->reachable && !solver->stages[i].wanted)
+                        r = dispatch(&solver->stages[i], err);
+        for (size_t i = 0; r == 0 && i < solver->count; i++)
+                if (stage_is_live(&solver->stages[i]))
+                        name_steps(&solver->stages[i], &number);
+        if (r < 0)
+                return r;
+        event.total = (int64_t)number;
+        return solver_event(solver, &event, err);
+}

@@ -1,0 +1,226 @@
+#!/usr/bin/env bats
+# What a build needs of a base image, and when: its layers only where a step must run upon them or the result needs them; and builds for
+# several platforms. A registry at 5000 has a base for two; 5001 is a relay to it that writes down what is asked for. Nothing of the other
+# platform is ever run.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon
+  start_registry 5000
+  nsenter --target "$host_pid" --net -- python3 "$top/tests/relay.py" 5001 5000 1000000000000 "$root/asked" >/dev/null 2>&1 3>&- &
+  relay_pid=$!
+  wait_until on_host curl -s -o /dev/null http://127.0.0.1:5001/v2/
+  load_busybox
+  make_bases
+  export root host_pid daemon_pid registry_pid registry_port relay_pid
+}
+
+teardown_file() {
+  load lib
+  kill "$relay_pid" && { wait "$relay_pid" 2>/dev/null || :; }
+  stop_registry
+  end_host
+}
+
+setup() {
+  load lib
+  bats_require_minimum_version 1.5.0
+  context=$(mktemp -d "$root/context.XXXXXX")
+  cd "$context" || return
+  : >"$root/asked"
+}
+
+# variant ARCHITECTURE: pushes base:ARCHITECTURE, a root that says what it is for.
+variant() {
+  local dir=$root/variant
+  mkdir -p "$dir/etc" && echo "$1" >"$dir/etc/arch"
+  if [[ $1 == amd64 ]]; then tar -C "$dir" -xf "$(busybox_tar)"; else rm -rf "$dir/bin"; mkdir "$dir/bin"; echo "no program of this machine" >"$dir/bin/sh"; fi
+  tar -C "$dir" --owner=0 --group=0 -cf "$root/variant.tar" .
+  make_archive "$root/variant.tar" "$root/variant.archive" "$1"
+  on_host skopeo copy --quiet --dest-tls-verify=false "docker-archive:$root/variant.archive" "docker://127.0.0.1:5000/base:$1"
+}
+
+# base:two is an index of both, base:arm64 and base:amd64 the images alone.
+make_bases() {
+  local arch manifests=()
+  for arch in amd64 arm64; do
+    variant "$arch"
+    on_host skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:5000/base:$arch" >"$root/manifest"
+    manifests+=("{\"mediaType\":\"application/vnd.docker.distribution.manifest.v2+json\",\"digest\":\"sha256:$(sha256sum "$root/manifest" | cut -d' ' -f1)\",\"size\":$(stat -c %s "$root/manifest"),\"platform\":{\"os\":\"linux\",\"architecture\":\"$arch\"}}")
+  done
+  printf '{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[%s,%s]}' "${manifests[@]}" >"$root/index"
+  on_host curl -sf -X PUT -H 'Content-Type: application/vnd.docker.distribution.manifest.list.v2+json' --data-binary "@$root/index" http://127.0.0.1:5000/v2/base/manifests/two
+}
+
+dockerfile() { cat >"$context/Dockerfile"; }
+build() { run brig build --progress plain "$@" "$context"; }
+
+# How many blobs were asked for, not counting configurations, which are JSON.
+layers_asked() {
+  local count=0 digest
+  for digest in $(grep -o 'blobs/sha256:[0-9a-f]*' "$root/asked" | sort -u); do
+    [[ $(on_host curl -s "http://127.0.0.1:5000/v2/base/${digest}" | head -c 1) == "{" ]] || count=$((count + 1))
+  done
+  echo $count
+}
+
+@test "a rebuild of what is cached asks for no layer of a base that is gone, nor does --pull of what is here" {
+  dockerfile <<'END'
+FROM 127.0.0.1:5001/base:two
+RUN echo made >/made
+END
+  build -t cached; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(layers_asked)" -eq 1 ]
+  [ "$(brig run --rm cached cat /etc/arch /made)" = $'amd64\nmade' ]
+  : >"$root/asked"
+  build -t cached --pull; echo "$output"; [ "$status" -eq 0 ]
+  grep manifests/two "$root/asked"
+  [ "$(layers_asked)" -eq 0 ]
+  brig rmi 127.0.0.1:5001/base:two
+  : >"$root/asked"
+  build -t cached2; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"CACHED"* ]]
+  grep manifests/two "$root/asked"
+  [ "$(layers_asked)" -eq 0 ]
+  [ "$(brig image inspect -f '{{.RootFS}}' cached)" = "$(brig image inspect -f '{{.RootFS}}' cached2)" ]
+  # With the images gone the result's base must come again.
+  brig rmi cached cached2
+  : >"$root/asked"
+  build -t cached; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"CACHED"* ]]
+  [ "$(layers_asked)" -eq 1 ]
+  [ "$(brig run --rm cached cat /etc/arch /made)" = $'amd64\nmade' ]
+  brig rmi cached 127.0.0.1:5001/base:two
+}
+
+@test "a stage that is found, and an image that is only copied from, ask for no layer" {
+  dockerfile <<'END'
+FROM 127.0.0.1:5001/base:amd64 AS maker
+RUN echo made >/made
+FROM scratch
+COPY --from=maker /made /
+COPY --from=127.0.0.1:5001/base:two /etc/arch /
+END
+  build -t stages; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(layers_asked)" -eq 1 ]
+  brig rmi 127.0.0.1:5001/base:amd64
+  brig rmi 127.0.0.1:5001/base:two || :
+  : >"$root/asked"
+  build -t stages; echo "$output"; [ "$status" -eq 0 ]
+  grep manifests/ "$root/asked"
+  [ "$(layers_asked)" -eq 0 ]
+  brig rmi stages
+}
+
+@test "an image that the registry does not have fails before anything runs" {
+  dockerfile <<'END'
+FROM busybox AS first
+RUN echo ran
+FROM 127.0.0.1:5001/base:none
+COPY --from=first /etc/passwd /
+END
+  build; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"127.0.0.1:5001/base:none: failed to resolve source metadata"* && $output != *"RUN echo ran"* ]]
+}
+
+# ---- several platforms ----
+
+# Copies only for what it is for, and a stage that this machine runs for both.
+two_platforms() {
+  dockerfile <<'END'
+FROM --platform=$BUILDPLATFORM 127.0.0.1:5001/base:two AS common
+RUN cat /etc/arch >/common; cat /proc/sys/kernel/random/uuid >/uuid
+FROM common AS maker
+ARG TARGETARCH TARGETPLATFORM
+RUN echo "$TARGETPLATFORM on $(cat /etc/arch)" >/made
+FROM 127.0.0.1:5001/base:two
+COPY --from=maker /made /
+COPY --from=common /common /uuid /
+ENV A=b
+END
+}
+
+@test "two platforms: what they share runs once, the rest for each; the image store has an index" {
+  two_platforms
+  build --platform linux/amd64,linux/arm64 -t both --metadata-file meta --iidfile iid; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"[linux/amd64 common 2/2] RUN cat"* && $output == *"[linux/amd64 maker 2/2] RUN echo"* ]]
+  [[ $output == *"[linux/amd64->arm64 maker 2/2] RUN echo"* && $output == *"[linux/arm64 stage-2 2/3] COPY --from=maker"* ]]
+  [ "$(grep -c 'RUN cat /etc/arch' <<<"$output")" -eq 1 ]
+  [ "$(brig run --rm both cat /etc/arch /made /common)" = $'amd64\nlinux/amd64 on amd64\namd64' ]
+  brig save both | tar -xf - -C "$context"
+  local index digest; index=$(on_host skopeo inspect --raw "oci:$context")
+  echo "$index"
+  [ "$(jq -r '.mediaType, (.manifests[].platform | .os + "/" + .architecture)' <<<"$index")" = $'application/vnd.oci.image.index.v1+json\nlinux/amd64\nlinux/arm64' ]
+  digest=sha256:$(printf %s "$index" | sha256sum | cut -d' ' -f1)
+  [ "$(jq -r '."containerimage.digest"' meta)" = "$digest" ]
+  [ "$(jq 'has("containerimage.config.digest")' meta)" = false ]
+  [ "$(cat iid)" = "$digest" ]
+  # Again: nothing runs, and it is the same.
+  build --platform linux/amd64,linux/arm64 -t both --iidfile iid; [ "$status" -eq 0 ]
+  [[ $output != *"miss:"* ]]
+  [ "$(cat iid)" = "$digest" ]
+  build --platform linux/amd64,linux/arm64 -t both --no-cache; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(grep -c 'RUN cat /etc/arch' <<<"$output")" -eq 1 ]
+}
+
+@test "two platforms: an archive has both, tar and a directory have one directory for each" {
+  two_platforms
+  build --platform linux/amd64,linux/arm64 -t archive -o type=oci,dest=out.tar; echo "$output"; [ "$status" -eq 0 ]
+  on_host skopeo copy --quiet --all "oci-archive:$context/out.tar" "dir:$context/copied"
+  [ "$(jq -r '.manifests[].platform.architecture' copied/manifest.json)" = $'amd64\narm64' ]
+  build --platform linux/amd64,linux/arm64 -o out; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(ls out)" = $'linux_amd64\nlinux_arm64' ]
+  [ "$(cat out/linux_amd64/{etc/arch,made})" = $'amd64\nlinux/amd64 on amd64' ]
+  [ "$(cat out/linux_arm64/{etc/arch,made})" = $'arm64\nlinux/arm64 on amd64' ]
+  cmp out/linux_amd64/uuid out/linux_arm64/uuid
+  build --platform linux/amd64,linux/arm64 -o type=tar,dest=files.tar; echo "$output"; [ "$status" -eq 0 ]
+  mkdir files; tar -xf files.tar -C files
+  diff -r --no-dereference out files
+}
+
+@test "an image of several platforms needs a name, and a platform is spelt right, before anything runs" {
+  two_platforms
+  build --platform linux/amd64,linux/arm64; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"needs a name"* && $output != *FROM* ]]
+  build --platform linux/amd64,nonsense/; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *'"nonsense/" is no platform'* ]]
+}
+
+@test "one foreign platform: copies need no emulator; a RUN without one is refused before anything runs" {
+  [[ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]] || skip "this machine runs arm64"
+  brig pull -q 127.0.0.1:5001/base:two
+  dockerfile <<'END'
+FROM 127.0.0.1:5001/base:two
+COPY Dockerfile /
+WORKDIR /work
+END
+  build --platform linux/arm64 -t foreign; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(brig image inspect -f '{{.Os}}/{{.Architecture}}' foreign)" = linux/arm64 ]
+  # The base's name is the host's still.
+  [ "$(brig image inspect -f '{{.Architecture}}' 127.0.0.1:5001/base:two)" = amd64 ]
+  dockerfile <<'END'
+FROM --platform=$BUILDPLATFORM busybox AS own
+RUN echo this runs
+FROM 127.0.0.1:5001/base:two
+COPY --from=own /etc/passwd /p
+RUN cat /p
+END
+  build --platform linux/arm64; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"Dockerfile:5"*"RUN cat /p is for linux/arm64"*"binfmt_misc"*"--platform=\$BUILDPLATFORM"* ]]
+  [[ $output != *"this runs"* ]]
+}
+
+@test "a base that exists for another platform only is told of, runs as what it is, and may be refused" {
+  dockerfile <<'END'
+FROM 127.0.0.1:5001/base:amd64
+RUN cat /etc/arch
+END
+  build --platform linux/arm64 -t mismatch; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *'InvalidBaseImagePlatform: Base image 127.0.0.1:5001/base:amd64 was pulled with platform "linux/amd64", expected "linux/arm64" for current build (line 1)'* ]]
+  sed -i '1i # check=skip=InvalidBaseImagePlatform' Dockerfile
+  build --platform linux/arm64 -t mismatch; [[ $output != *InvalidBaseImagePlatform* ]]
+  sed -i '1s/.*/# check=error=true/' Dockerfile
+  build --platform linux/arm64 -t mismatch; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"lint violation found for rules: InvalidBaseImagePlatform"* ]]
+}
