@@ -222,8 +222,9 @@ while left:
   refused 1 'invalid progress "fancy"' brig build --progress fancy "$dir"
   refused 1 'invalid progress "fancy"' env BUILDKIT_PROGRESS=fancy brig build "$dir"
   refused 1 'standard error is no terminal' brig build --progress tty "$dir"
-  refused 1 "type=registry is not done" brig build -o type=registry "$dir"
-  refused 1 "a second output beside" brig build -o "type=tar,dest=$dir/a" -o "type=oci,dest=$dir/b" "$dir"
+  refused 1 "tag is needed when pushing to registry" brig build -o type=registry "$dir"
+  refused 1 "tag is needed when pushing to registry" brig build --push "$dir"
+  refused 1 "another one goes to '$dir/a', too" brig build -o "type=tar,dest=$dir/a" -o "type=oci,dest=$dir/a" "$dir"
   [ -z "$(find "$dir" -name '*.tmp*' -o -name a)" ]
   [ "$(brig build --call=check "$dir")" = 'Check complete, no warnings found.' ]
 }
@@ -266,6 +267,23 @@ plain='#1 [1/2] FROM busybox
   run --separate-stderr brig build - <<< 'FROM other'
   [ "$status" -eq 0 ]
   [ "$(tail -1 "$got" | jq -c '.document | [.dockerfile, .contexts]')" = '["FROM other\n",null]' ]
+}
+
+@test "build: several outputs, a push, and what is said of it" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s
+  run --separate-stderr brig build -t h/x -o type=tar,dest=a.tar -o type=tar,dest=- -o type=registry,compression=zstd --metadata-file m .
+  [ "$status" -eq 0 ]
+  [ "$output" = archive ]
+  [ "$(cat a.tar)" = archive ]
+  [[ $stderr == *$'exporting to image\n#3 pushing layer abc 2kB done\n#3 pushing manifest for h/x:latest@sha256:'* ]]
+  [ "$(jq -c '[."containerimage.digest"[:10], ."containerimage.descriptor".mediaType, ."containerimage.config.digest"[:10]]' m)" = \
+    '["sha256:ccc","a/manifest","sha256:aaa"]' ]
+  [ "$(jq -c '.document.outputs' "$got")" = '[{"type":"tar","fd":1},{"type":"tar","fd":2},{"type":"image","push":true,"compression":"zstd"}]' ]
+  brig build -q --push -t h/x . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = '[{"type":"image","push":true}]' ]
+  brig build -q --load -o type=tar,dest=b.tar . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = '[{"type":"tar","fd":1},{"type":"image"}]' ]
+  brig build -q -o type=cacheonly . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = null ]
+  [ "$(brig build --progress rawjson --push -t h/x . 2>&1 >/dev/null | jq -r 'select(.kind == "pushed").layer')" = "sha256:$(printf 'c%.0s' {1..64})" ]
 }
 
 @test "build: a failure shows its step, its place and exits 1" {

@@ -312,6 +312,11 @@ static int on_tagged(ClassicBuild *build, const BuildEvent *event) {
         return 0;
 }
 
+/* Docker's form of a request pushes nothing. */
+static int on_push(ClassicBuild *build, const BuildEvent *event) {
+        return 0;
+}
+
 int classic_send(void *data, const BuildEvent *event) {
         static int (*const events[])(ClassicBuild *, const BuildEvent *) = {
                 [BUILD_PLANNED] = on_planned, [BUILD_STARTED] = on_started,
@@ -319,6 +324,7 @@ int classic_send(void *data, const BuildEvent *event) {
                 [BUILD_STATUS] = on_status,   [BUILD_DONE] = on_done,
                 [BUILD_FAILED] = on_failed,   [BUILD_WARNING] = on_warning,
                 [BUILD_IMAGE] = on_image,     [BUILD_TAGGED] = on_tagged,
+                [BUILD_PUSHING] = on_push,    [BUILD_PUSHED] = on_push,
         };
 
         return events[event->kind](data, event);

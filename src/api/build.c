@@ -9,7 +9,7 @@
 
 /* Freed and closed in any case. */
 static BuildRequest new_request(const ApiRequest *request) {
-        BuildRequest build = { .output_fd = -1, .output_uid = -1, .output_gid = -1 };
+        BuildRequest build = { .output_uid = -1, .output_gid = -1 };
 
         api_registry_auths(request, &build.auths, &build.auth_hosts);
         return build;
@@ -22,8 +22,7 @@ static void set_owner(const ApiRequest *request, BuildRequest *build) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
 
-        if (!str_equal(build->output, "local") ||
-            getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_PEERCRED, &peer,
+        if (getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_PEERCRED, &peer,
                        &size) < 0)
                 return;
         build->output_uid = peer.uid;
@@ -93,7 +92,7 @@ static int run_with_body(ApiRequest *request, BuildRequest *build, Error *err) {
         close_fd(&tar_fd);
         GROW(build->contexts, build->context_count);
         build->contexts[build->context_count++] =
-                (BuildContext){ .name = str_copy(""), .dir_fd = dir_fd };
+                (BuildContext){ .name = str_copy(""), .dir_fd = dir_fd, .tar_fd = -1 };
         r = run_classic(request, build, err);
         build->contexts[build->context_count - 1].dir_fd = -1;
         engine_build_context_done(request->engine, dir_fd);

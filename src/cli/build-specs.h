@@ -6,6 +6,11 @@
 #include "base/map.h"
 #include "base/str.h"
 
+/* A field that is set by "key=value", of several that commas part; keys are told apart regardless
+ * of case, and are lower here. */
+typedef int (*SetField)(void *spec, const char *key, const char *value, Error *err);
+int set_fields(void *spec, const char *text, SetField set, Error *err);
+
 /* --secret id=…[,src=…|,env=…]: both NULL means the variable of the id's name, else that file. */
 typedef struct SecretSpec {
         char *id, *path, *env;
@@ -20,11 +25,17 @@ typedef struct SshSpec {
 int ssh_spec_parse(const char *text, SshSpec *ret, Error *err);
 void ssh_spec_done(SshSpec *spec);
 
-/* --output type=…,dest=…, or a path alone; dest "-" is standard output. */
+/* --output type=…,dest=…, or a path alone; dest "-" is standard output. build-output-spec.c */
 typedef struct OutputSpec {
-        char *type;   /* "local", "tar", "oci", "docker", "image" */
-        char *dest;   /* NULL: "docker" and "image", which go to the engine */
+        char *type;   /* "local", "tar", "oci", "docker", "image", "cacheonly"; of "registry" it is
+                         "image" with push, of "docker" without dest "image" */
+        char *dest;   /* NULL: it goes to the engine */
         char **names; /* name=a,b of an image: more tags */
+        bool push;
+        char *compression; /* "gzip", "zstd", "uncompressed", or NULL */
+        int64_t level;     /* see has_level */
+        bool has_level, force_compression, docker_media_types;
+        Pairs annotations;
 } OutputSpec;
 int output_spec_parse(const char *text, OutputSpec *ret, Error *err);
 void output_spec_done(OutputSpec *spec);

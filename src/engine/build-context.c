@@ -126,6 +126,10 @@ int build_open_contexts(Build *build, Error *err) {
 
                 if (context->dir_fd >= 0) {
                         add_tree(build, context, context->dir_fd, -1);
+                } else if (context->tar_fd >= 0) {
+                        r = engine_build_context(build->engine, context->tar_fd, &dir_fd, err);
+                        if (r == 0)
+                                add_tree(build, context, dir_fd, dir_fd);
                 } else if (context->url) {
                         r = fetch(build, context, &dir_fd, err);
                         if (r == 0)

@@ -56,9 +56,41 @@ static int tell_image(Build *build, const char *id, char *const *names, Error *e
         return r;
 }
 
+/* ---- the image ---- */
+
+static bool is_image(const BuildOutput *output) {
+        return !str_equal(output->type, "tar") && !str_equal(output->type, "local");
+}
+
+/* Annotations of the request, and the output's own. The caller's to pairs_done. */
+static Pairs annotations_of(const Build *build, const BuildOutput *output) {
+        Pairs annotations = {};
+
+        pairs_copy(&annotations, &build->request->annotations);
+        pairs_copy(&annotations, &output->annotations);
+        return annotations;
+}
+
+/* The names of the request and those of each output, once. */
+static int all_names(const Build *build, char ***ret, Error *err) {
+        const BuildRequest *request = build->request;
+        _cleanup_strv_ char **tags = strv_copy(request->tags);
+
+        for (size_t i = 0; i < request->output_count; i++)
+                for (char **name = request->outputs[i].names; name && *name; name++)
+                        if (!strv_has(tags, *name))
+                                strv_add(&tags, *name);
+        return full_names(tags, ret, err);
+}
+
+/* The first output that is an image says in what form it leaves later; its manifest has the
+ * annotations of all. */
 static int make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
                       char **ret_id, Error *err) {
+        const BuildRequest *request = build->request;
         _cleanup_strv_ char **chains = NULL;
+        Pairs annotations = {};
+        ImageMake make = { .config = &result->config, .names = names, .annotations = &annotations };
         int r = builder_store_layers(build, result->layers, plan_source_date_epoch(plan), &chains,
                                      err);
 
@@ -66,26 +98,98 @@ static int make_image(Build *build, const Plan *plan, SolveResult *result, char 
                 r = failpoint("build.layers", err);
         if (r < 0)
                 return r;
-        r = image_make(build->engine->images, &result->config, chains, names,
-                       &build->request->annotations, ret_id, err);
+        make.chains = chains;
+        pairs_copy(&annotations, &request->annotations);
+        for (size_t i = 0; i < request->output_count; i++) {
+                const BuildOutput *output = &request->outputs[i];
+
+                pairs_copy(&annotations, &output->annotations);
+                if (!make.form && is_image(output) && output->fd < 0)
+                        make.form = &output->form;
+        }
+        r = image_make(build->engine->images, &make, ret_id, err);
+        pairs_done(&annotations);
         return r < 0 ? r : failpoint("build.made", err);
+}
+
+/* ---- to a registry ---- */
+
+typedef struct PushReport {
+        Build *build;
+        const char *name;
+} PushReport;
+
+static int report_push(void *data, const ImageProgress *progress) {
+        const PushReport *report = data;
+        const BuildEvent event = { .kind = BUILD_PUSHING,
+                                   .text = report->name,
+                                   .length = strlen(report->name),
+                                   .status = progress->status,
+                                   .layer = progress->id,
+                                   .current = progress->current,
+                                   .total = progress->total };
+
+        if (build_cancelled(report->build))
+                return -ECANCELED;
+        return progress->id ? build_event(report->build, &event) : 0;
+}
+
+static int push_name(Build *build, const BuildOutput *output, const char *name, Error *err) {
+        PushReport report = { .build = build, .name = name };
+        Pairs annotations = annotations_of(build, output);
+        ImagePushed pushed = {};
+        const ImagePush push = { .auth = build_auth(build, name),
+                                 .options = &build->engine->options.registry,
+                                 .form = &output->form,
+                                 .annotations = &annotations,
+                                 .progress = report_push,
+                                 .data = &report,
+                                 .pushed = &pushed };
+        BuildEvent told = {
+                .kind = BUILD_PUSHED, .text = name, .length = strlen(name), .layer = pushed.digest
+        };
+        int r = engine_image_push_as(build->engine, name, &push, err);
+
+        pairs_done(&annotations);
+        if (r < 0)
+                return error_prefix(err, "failed to push %s", name);
+        told.status = pushed.media_type;
+        told.total = pushed.size;
+        return build_event(build, &told) < 0 ? error_set(err, ECANCELED, "the build was cancelled")
+                                             : 0;
+}
+
+/* Under its own names, or the request's where it has none. */
+static int push_output(Build *build, const BuildOutput *output, Error *err) {
+        _cleanup_strv_ char **names = NULL;
+        int r = full_names(output->names ?: build->request->tags, &names, err);
+
+        if (r == 0 && !names)
+                return error_kind(err, ERROR_INVALID,
+                                  "tag is needed when pushing to registry: give one with -t, or "
+                                  "name=… of the output");
+        for (char **name = names; r == 0 && name && *name; name++)
+                r = push_name(build, output, *name, err);
+        return r;
 }
 
 /* ---- files ---- */
 
-static int write_tar(Build *build, const Plan *plan, int root_fd, Error *err) {
+static int write_tar(Build *build, const Plan *plan, const BuildOutput *output, int root_fd,
+                     Error *err) {
         const PackOptions options = { .epoch = plan_source_date_epoch(plan),
                                       .cancelled = build_cancelled,
                                       .data = build };
 
-        return pack_directory(root_fd, build->request->output_fd, &options, NULL, NULL, err);
+        return pack_directory(root_fd, output->fd, &options, NULL, NULL, err);
 }
 
 static bool is_cancelled(void *data) {
         return build_cancelled(data);
 }
 
-static int write_local(Build *build, const Plan *plan, int root_fd, Error *err) {
+static int write_local(Build *build, const Plan *plan, const BuildOutput *output, int root_fd,
+                       Error *err) {
         static char *const everything[] = { (char *)"", NULL };
         const BuildRequest *request = build->request;
         const SelectOptions select = { .patterns = everything };
@@ -99,42 +203,59 @@ static int write_local(Build *build, const Plan *plan, int root_fd, Error *err) 
         _cleanup_(selection_done) Selection selection = {};
         int r = tree_select(&tree, &select, &selection, err);
 
-        return r < 0 ? r : tree_copy(&tree, &selection, request->output_fd, &options, &job, err);
+        return r < 0 ? r : tree_copy(&tree, &selection, output->fd, &options, &job, err);
 }
 
-static int write_root(Build *build, const Plan *plan, const SolveResult *result, Error *err) {
+static int write_root(Build *build, const Plan *plan, const BuildOutput *output,
+                      const SolveResult *result, Error *err) {
         _cleanup_close_ int root_fd = -1;
         int r = builder_mount(build->builder, result->layers, -1, &root_fd, err);
 
         if (r < 0)
                 return r;
-        return str_equal(build->request->output, "tar") ? write_tar(build, plan, root_fd, err)
-                                                        : write_local(build, plan, root_fd, err);
+        return str_equal(output->type, "tar") ? write_tar(build, plan, output, root_fd, err)
+                                              : write_local(build, plan, output, root_fd, err);
 }
 
-static int write_archive(Build *build, const char *id, char *const *names, Error *err) {
+static int write_archive(Build *build, const BuildOutput *output, const char *id,
+                         char *const *names, Error *err) {
         char *by_id[] = { (char *)id, NULL };
+        Pairs annotations = annotations_of(build, output);
+        const ImageSave save = { .refs = names && *names ? names : by_id,
+                                 .form = &output->form,
+                                 .annotations = &annotations };
+        int r = image_save(build->engine->images, &save, output->fd, err);
 
-        return image_save(build->engine->images, names && *names ? names : by_id,
-                          build->request->output_fd, err);
+        pairs_done(&annotations);
+        return r;
+}
+
+/* ---- all of it ---- */
+
+static int write_output(Build *build, const Plan *plan, const BuildOutput *output,
+                        const SolveResult *result, const char *id, char *const *names, Error *err) {
+        if (!is_image(output))
+                return write_root(build, plan, output, result, err);
+        if (output->fd >= 0)
+                return write_archive(build, output, id, names, err);
+        return output->push ? push_output(build, output, err) : 0;
 }
 
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err) {
         const BuildRequest *request = build->request;
-        const char *output = request->output_fd >= 0 ? request->output : NULL;
-        bool archive = output && (str_equal(output, "docker") || str_equal(output, "oci"));
         _cleanup_strv_ char **names = NULL;
         _cleanup_free_ char *id = NULL;
-        int r = full_names(request->tags, &names, err);
+        bool image = false;
+        int r = all_names(build, &names, err);
 
-        if (r == 0 && (request->output_image || archive || !output))
+        for (size_t i = 0; i < request->output_count; i++)
+                image |= is_image(&request->outputs[i]);
+        if (r == 0 && image)
                 r = make_image(build, plan, result, names, &id, err);
         if (r == 0 && id)
                 r = tell_image(build, id, names, err);
-        if (r == 0 && archive)
-                r = write_archive(build, id, names, err);
-        else if (r == 0 && output)
-                r = write_root(build, plan, result, err);
+        for (size_t i = 0; r == 0 && i < request->output_count; i++)
+                r = write_output(build, plan, &request->outputs[i], result, id, names, err);
         if (r == 0)
                 *ret_id = TAKE_PTR(id);
         return r;

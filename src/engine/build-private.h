@@ -88,6 +88,9 @@ void download_free(Download *download);
 /* The user of --chown or a mount in a root: numbers, or names of its passwd and group. */
 int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gid, Error *err);
 
+/* The credentials for an image's registry, or NULL. */
+const RegistryAuth *build_auth(const Build *build, const char *name);
+
 /* ---- build-context.c ---- */
 /* The request's contexts as trees, fetched where they are URLs. */
 int build_open_contexts(Build *build, Error *err);

@@ -11,7 +11,7 @@
 
 /* ---- images ---- */
 
-static const RegistryAuth *auth_for(const Build *build, const char *name) {
+const RegistryAuth *build_auth(const Build *build, const char *name) {
         const BuildRequest *request = build->request;
         const char *slash = strchr(name, '/');
         _cleanup_free_ char *host = slash ? str_copy_n(name, (size_t)(slash - name)) : NULL;
@@ -54,7 +54,7 @@ static int pull(Build *build, const char *name, const char *platform, Error *err
 
         tagged = strchr(name, '@') || strchr(last, ':') ? str_copy(name)
                                                         : str_format("%s:latest", name);
-        r = engine_image_pull(build->engine, tagged, platform, auth_for(build, name), report_pull,
+        r = engine_image_pull(build->engine, tagged, platform, build_auth(build, name), report_pull,
                               &report, err);
         return r < 0 ? error_prefix(err, "%s: failed to resolve source metadata", name) : 0;
 }

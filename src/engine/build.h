@@ -8,6 +8,7 @@
 typedef struct BuildContext {
         char *name;  /* "" for the build's own, else as given with --build-context */
         int dir_fd;  /* an open directory, or -1 */
+        int tar_fd;  /* a tar stream, any compression, which the engine unpacks; or -1 */
         char *image; /* docker-image://…: the reference; NULL: none */
         char *url;   /* http, https: a tar archive that the engine fetches; NULL: none */
 } BuildContext;
@@ -22,6 +23,17 @@ typedef struct BuildSsh {
         char *id;      /* "default" */
         int socket_fd; /* the agent's socket, opened with O_PATH */
 } BuildSsh;
+
+/* One that results go to: "image" (one is recorded), "docker", "oci" (an archive of it), "tar" (of
+ * the root), "local" (the root's files into a directory). */
+typedef struct BuildOutput {
+        char *type;
+        int fd;       /* where it is written; -1: an image is recorded */
+        char **names; /* references, beside the request's tags */
+        bool push;    /* of an image: under its names, or the request's tags where it has none */
+        ImageForm form;
+        Pairs annotations; /* beside the request's */
+} BuildOutput;
 
 typedef struct BuildRequest {
         char *dockerfile; /* its text; NULL: read `dockerfile_name` in the context */
@@ -46,11 +58,9 @@ typedef struct BuildRequest {
         RegistryAuth *auths; /* for base images, by auth_hosts[i] ("127.0.0.1:5000", "docker.io") */
         char **auth_hosts;
         bool no_cache, pull, squash;
-        int output_fd; /* -1: an image is made; else what `output` says is written here */
-        char *output;  /* "tar" (of the root), "docker", "oci" (an archive of the image), "local"
-                          (the root's files into that directory) */
+        BuildOutput *outputs; /* none: the result is in the cache alone */
+        size_t output_count;
         int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
-        bool output_image;              /* an image is recorded, too */
 } BuildRequest;
 /* Frees and closes all of it. */
 void build_request_done(BuildRequest *request);
@@ -67,6 +77,10 @@ typedef enum BuildEventKind {
         BUILD_WARNING, /* text; a finding of the checks where `at.line` is not 0 */
         BUILD_IMAGE,   /* the image was made: text is its id */
         BUILD_TAGGED,  /* text: "docker.io/library/x:latest", familiar */
+        BUILD_PUSHING, /* bytes of a push: status in Docker's words, current, total; layer: of
+                          which, or NULL; text: the name */
+        BUILD_PUSHED,  /* text: the name; layer: the manifest's digest; status: its media type;
+                          total: its size */
 } BuildEventKind;
 
 typedef struct BuildEvent {

@@ -10,8 +10,16 @@
 
 int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
                       ImageProgressFn progress, void *data, Error *err) {
-        int r = image_push(engine->images, name, auth, &engine->options.registry, progress, data,
-                           err);
+        const ImagePush push = { .auth = auth,
+                                 .options = &engine->options.registry,
+                                 .progress = progress,
+                                 .data = data };
+
+        return engine_image_push_as(engine, name, &push, err);
+}
+
+int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push, Error *err) {
+        int r = image_push(engine->images, name, push, err);
 
         if (r == 0) {
                 Pairs attributes = { 0 };

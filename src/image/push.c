@@ -67,7 +67,11 @@ static int load(Push *push, const char *name, char **ret_manifest, Error *err) {
                 if (r < 0)
                         return r;
         }
-        return find_text(store, "SELECT manifest FROM images WHERE id=?", id, ret_manifest, err);
+        if (form_is_default(&push->form))
+                r = form_of_image(store, id, &push->form, err);
+        return r < 0 ? r
+                     : find_text(store, "SELECT manifest FROM images WHERE id=?", id, ret_manifest,
+                                 err);
 }
 
 static void pin(Push *push) {
@@ -108,6 +112,13 @@ static bool has_plain_layer(const Push *push) {
         return false;
 }
 
+/* Where nobody asks for another form than the one that it has. */
+static bool may_go_as_it_came(const Push *push, const char *manifest) {
+        if (!form_is_default(&push->form) || push->annotations || !manifest_fits(push))
+                return false;
+        return !has_plain_layer(push) || was_pulled(push, manifest);
+}
+
 static int choose_manifest(Push *push, const char *manifest, Error *err) {
         const char *type;
         int r;
@@ -125,7 +136,7 @@ static int choose_manifest(Push *push, const char *manifest, Error *err) {
         push->manifest_type =
                 str_copy(str_equal(type, MEDIA_DOCKER_MANIFEST) ? MEDIA_DOCKER_MANIFEST
                                                                 : MEDIA_OCI_MANIFEST);
-        if (manifest_fits(push) && (!has_plain_layer(push) || was_pulled(push, manifest)))
+        if (may_go_as_it_came(push, manifest))
                 return 0;
         free(push->manifest);
         push->manifest = NULL;
@@ -137,12 +148,16 @@ static int gather_scopes(Push *push, Error *err) {
         _cleanup_strv_ char **sources = NULL;
 
         for (size_t i = 0; i < push->count; i++) {
-                char packed[DIGEST_TEXT_MAX];
+                char packed[DIGEST_TEXT_MAX], key[FORM_TEXT_MAX];
                 int64_t size;
                 const char *blob = push->layers[i].blob;
-                int r = push_packs(push, &push->layers[i])
-                                ? packed_find(push->assembly.store, blob, packed, &size, err)
-                                : 0;
+                Compression to = push_form(push, &push->layers[i]);
+                int r;
+
+                form_key(&push->form, to, key);
+                r = to != FORM_KEEP
+                            ? packed_find(push->assembly.store, blob, key, packed, &size, err)
+                            : 0;
 
                 if (r >= 0)
                         r = origins_of(push->assembly.store, &push->reference,
@@ -190,21 +205,21 @@ static int send_config(Push *push, Session *session, bool upload, bool *ret_ther
         return r;
 }
 
-/* A manifest of what went up; annotations are the image's own. */
+/* A manifest of what went up. */
 static void make_manifest(Push *push) {
-        const ImageManifest manifest = {
-                .schema_version = 2,
-                .media_type = (char *)MEDIA_OCI_MANIFEST,
-                .config = { .media_type = (char *)MEDIA_OCI_CONFIG,
-                            .digest = push->image.id,
-                            .size = (int64_t)strlen(push->image.config_text) },
-                .layers = { push->descriptors, push->count },
-                .annotations = push->document.manifest.annotations,
+        const FormManifest manifest = {
+                .id = push->image.id,
+                .config_size = (int64_t)strlen(push->image.config_text),
+                .layers = push->descriptors,
+                .count = push->count,
+                .annotations = push->annotations ?: &push->document.manifest.annotations,
+                .docker = push->form.docker,
         };
+        const char *type;
 
-        push->manifest = json_text(&image_manifest_table, &manifest);
+        push->manifest = form_manifest(&manifest, &type);
         push->manifest_length = strlen(push->manifest);
-        str_replace(&push->manifest_type, MEDIA_OCI_MANIFEST);
+        str_replace(&push->manifest_type, type);
 }
 
 static int send_manifest(Push *push, Session *session, Error *err) {
@@ -246,6 +261,15 @@ static int report_pushed(Push *push, Error *err) {
                 r = assembly_report(assembly, NULL, status, 0, 0, err);
         if (r < 0)
                 return r;
+        if (push->pushed) {
+                *push->pushed = (ImagePushed){
+                        .media_type = str_equal(push->manifest_type, MEDIA_DOCKER_MANIFEST)
+                                              ? MEDIA_DOCKER_MANIFEST
+                                              : MEDIA_OCI_MANIFEST,
+                        .size = (int64_t)push->manifest_length,
+                };
+                memcpy(push->pushed->digest, digest, sizeof(digest));
+        }
         aux = str_format("{\"Tag\":\"%s\",\"Digest\":\"%s\",\"Size\":%zu}", push->reference.tag,
                          digest, push->manifest_length);
         progress.aux = aux;
@@ -298,10 +322,7 @@ static int upload(Push *push, Error *err) {
 typedef struct PushRequest {
         ImageStore *store;
         const Reference *reference;
-        const RegistryAuth *auth;
-        const RegistryOptions *options;
-        ImageProgressFn progress;
-        void *data;
+        const ImagePush *push;
 } PushRequest;
 
 static int push_tag(const PushRequest *request, const char *tag, Error *err) {
@@ -311,12 +332,15 @@ static int push_tag(const PushRequest *request, const char *tag, Error *err) {
 
         push.reference.tag = own_tag; /* the rest is borrowed */
         name = reference_full(&push.reference);
-        assembly_init(&push.assembly, request->store, request->progress, request->data);
+        assembly_init(&push.assembly, request->store, request->push->progress, request->push->data);
         push.options = (SessionOptions){ .store = request->store,
                                          .reference = &push.reference,
-                                         .auth = request->auth,
-                                         .options = request->options,
+                                         .auth = request->push->auth,
+                                         .options = request->push->options,
                                          .no_mirrors = true };
+        push.form = request->push->form ? *request->push->form : (ImageForm){};
+        push.annotations = request->push->annotations;
+        push.pushed = request->push->pushed;
         r = prepare(&push, name, err);
         if (r == 0)
                 r = announce(&push, err);
@@ -354,7 +378,8 @@ static int say_where(const PushRequest *request, Error *err) {
         _cleanup_free_ char *status = str_format("The push refers to repository [%s]", repository);
         const ImageProgress progress = { .status = status };
 
-        return request->progress && request->progress(request->data, &progress) < 0
+        return request->push->progress &&
+                               request->push->progress(request->push->data, &progress) < 0
                        ? error_set(err, ECANCELED, "stopped")
                        : 0;
 }
@@ -382,10 +407,9 @@ static int push_tags(const PushRequest *request, Error *err) {
         return r;
 }
 
-int image_push(ImageStore *store, const char *name, const RegistryAuth *auth,
-               const RegistryOptions *options, ImageProgressFn progress, void *data, Error *err) {
+int image_push(ImageStore *store, const char *name, const ImagePush *push, Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
-        const PushRequest request = { store, &reference, auth, options, progress, data };
+        const PushRequest request = { store, &reference, push };
         int r = reference_parse(name, &reference, err);
 
         if (r < 0)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "image/crew.h"
+#include "image/form.h"
 #include "image/origin.h"
 
 typedef struct Push {
@@ -17,6 +18,9 @@ typedef struct Push {
         size_t manifest_length;
         char *manifest_type;
         Descriptor *descriptors; /* what the new manifest names, base first */
+        ImageForm form;
+        const Pairs *annotations; /* of a new manifest; NULL: the kept one's */
+        ImagePushed *pushed;      /* or NULL */
         char **scopes;
 } Push;
 
@@ -29,7 +33,7 @@ int push_blob(Push *push, Session *session, const ImageMessage *request, int fil
 int push_layer(void *data, Session *session, size_t position, Error *err);
 /* The layer's name in messages. */
 void push_layer_id(const Layer *layer, char id[13]);
-/* A layer that has to be compressed. */
-bool push_packs(const Push *push, const Layer *layer);
+/* What the layer goes up as; FORM_KEEP: as it came. */
+Compression push_form(const Push *push, const Layer *layer);
 /* Docker's words for what a registry answered. */
 int push_word_error(const Session *session, Error *err);

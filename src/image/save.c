@@ -1,10 +1,14 @@
 /* save.c: writes images as an OCI layout that is a docker-archive too: blobs by digest, index.json,
  * oci-layout, manifest.json, repositories. Layers go out as they came in. */
-#include "base/clock.h"
+#include <errno.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "format/reference.h"
 #include "format/tar.h"
 #include "image/assembly.h"
+#include "image/form.h"
+#include "image/origin.h"
 #include "sql/sql.h"
 
 typedef struct SavedImage {
@@ -15,13 +19,26 @@ typedef struct SavedImage {
         size_t manifest_length;
         const char *manifest_type;
         JsonArray layers; /* of Descriptor, base first */
+        Layer *kept;      /* the same as the store has them */
+        Pairs annotations;
+        ImageForm form;
 } SavedImage;
+
+/* A layer in another form, until it is written. */
+typedef struct Repacked {
+        char digest[DIGEST_TEXT_MAX];
+        int64_t size;
+        BlobTemp temp;
+} Repacked;
 
 typedef struct Saver {
         ImageStore *store;
+        const ImageSave *save;
         int fd;
         SavedImage *images;
         size_t count;
+        Repacked *repacked;
+        size_t repacked_count;
         char **written; /* digests */
 } Saver;
 
@@ -32,6 +49,10 @@ static void reference_donep(Reference *reference) {
 static void saved_image_done(SavedImage *saved) {
         Descriptor *layers = saved->layers.items;
 
+        for (size_t i = 0; saved->kept && i < saved->layers.count; i++)
+                layer_done(&saved->kept[i]);
+        free(saved->kept);
+        pairs_done(&saved->annotations);
         image_done(&saved->image);
         saved->names = strv_free(saved->names);
         free(saved->manifest_text);
@@ -44,41 +65,45 @@ static void saver_done(Saver *saver) {
         for (size_t i = 0; i < saver->count; i++)
                 saved_image_done(&saver->images[i]);
         free(saver->images);
+        for (size_t i = 0; i < saver->repacked_count; i++)
+                blob_temp_done(&saver->repacked[i].temp);
+        free(saver->repacked);
         saver->written = strv_free(saver->written);
 }
 
 /* ---- what is saved ---- */
 
 static int describe_layers(Saver *saver, SavedImage *saved, Error *err) {
+        saved->kept = NEW_ARRAY(Layer, strv_length(saved->image.chain_ids) + 1);
         for (size_t i = 0; saved->image.chain_ids && saved->image.chain_ids[i]; i++) {
-                _cleanup_(layer_done) Layer layer = {};
+                Layer *layer = &saved->kept[i];
                 Descriptor *descriptor;
-                int r = layer_load(saver->store, saved->image.chain_ids[i], &layer, err);
+                int r = layer_load(saver->store, saved->image.chain_ids[i], layer, err);
 
                 if (r < 0)
                         return r;
                 descriptor = json_append(&saved->layers, &descriptor_table);
-                descriptor->media_type = TAKE_PTR(layer.media_type);
-                descriptor->digest = str_copy(layer.blob);
-                descriptor->size = layer.blob_size;
+                descriptor->media_type = str_copy(layer->media_type);
+                descriptor->digest = str_copy(layer->blob);
+                descriptor->size = layer->blob_size;
         }
         return 0;
 }
 
-/* An image that came without a manifest gets one. */
+/* An image that came without a manifest, or goes in another form, gets one. */
 static void make_manifest(SavedImage *saved) {
-        const ImageManifest manifest = {
-                .schema_version = 2,
-                .media_type = (char *)MEDIA_OCI_MANIFEST,
-                .config = { .media_type = (char *)MEDIA_OCI_CONFIG,
-                            .digest = saved->image.id,
-                            .size = (int64_t)strlen(saved->image.config_text) },
-                .layers = saved->layers,
+        const FormManifest manifest = {
+                .id = saved->image.id,
+                .config_size = (int64_t)strlen(saved->image.config_text),
+                .layers = saved->layers.items,
+                .count = saved->layers.count,
+                .annotations = &saved->annotations,
+                .docker = saved->form.docker,
         };
 
-        saved->manifest_text = json_text(&image_manifest_table, &manifest);
+        free(saved->manifest_text);
+        saved->manifest_text = form_manifest(&manifest, &saved->manifest_type);
         saved->manifest_length = strlen(saved->manifest_text);
-        saved->manifest_type = MEDIA_OCI_MANIFEST;
         digest_of(saved->manifest_text, saved->manifest_length, saved->manifest);
 }
 
@@ -119,7 +144,9 @@ static int read_manifest(Saver *saver, SavedImage *saved, Error *err) {
                 r = document_parse(text, length, NULL, &document, err);
         if (r < 0)
                 return r;
-        if (!text || !manifest_fits(saved, &document.manifest)) {
+        pairs_copy(&saved->annotations, saver->save->annotations ?: &document.manifest.annotations);
+        if (!text || !manifest_fits(saved, &document.manifest) || saved->form.docker ||
+            saver->save->annotations) {
                 make_manifest(saved);
                 return 0;
         }
@@ -151,6 +178,10 @@ static int add_image(Saver *saver, const char *id, Error *err) {
         r = image_read(saver->store, id, &saved->image, err);
         if (r == 0)
                 r = describe_layers(saver, saved, err);
+        if (saver->save->form)
+                saved->form = *saver->save->form;
+        else if (r == 0)
+                r = form_of_image(saver->store, id, &saved->form, err);
         return r < 0 ? r : read_manifest(saver, saved, err);
 }
 
@@ -218,6 +249,62 @@ static int collect(Saver *saver, char *const *refs, PinSet *pins, Error *err) {
         return r;
 }
 
+/* ---- layers in another form ---- */
+
+static const Repacked *repacked_of(const Saver *saver, const char *digest) {
+        for (size_t i = 0; i < saver->repacked_count; i++)
+                if (str_equal(saver->repacked[i].digest, digest))
+                        return &saver->repacked[i];
+        return NULL;
+}
+
+/* The layer in that form, which may have been made for another image already. */
+static int make_repacked(Saver *saver, const SavedImage *saved, const Layer *layer, Compression to,
+                         const Repacked **ret, Error *err) {
+        const Repack repack = { .layer = layer, .to = to, .form = &saved->form };
+        char key[FORM_TEXT_MAX], digest[DIGEST_TEXT_MAX];
+        Repacked *made;
+        int64_t size;
+        int r;
+
+        form_key(&saved->form, to, key);
+        r = packed_find(saver->store, layer->blob, key, digest, &size, err);
+        if (r < 0)
+                return r;
+        *ret = r > 0 ? repacked_of(saver, digest) : NULL;
+        if (*ret)
+                return 0;
+        GROW(saver->repacked, saver->repacked_count);
+        made = &saver->repacked[saver->repacked_count++];
+        *made = (Repacked){ .temp = { .fd = -1 } };
+        *ret = made;
+        return layer_repack(saver->store, &repack, &made->temp, made->digest, &made->size, err);
+}
+
+static int repack_image(Saver *saver, SavedImage *saved, Error *err) {
+        Descriptor *layers = saved->layers.items;
+        bool any = false;
+
+        for (size_t i = 0; i < saved->layers.count; i++) {
+                Compression to = form_of_layer(&saved->form, layers[i].media_type, false);
+                const Repacked *made;
+                int r;
+
+                if (to == FORM_KEEP)
+                        continue;
+                r = make_repacked(saver, saved, &saved->kept[i], to, &made, err);
+                if (r < 0)
+                        return r;
+                str_replace(&layers[i].media_type, form_media_type(to));
+                str_replace(&layers[i].digest, made->digest);
+                layers[i].size = made->size;
+                any = true;
+        }
+        if (any)
+                make_manifest(saved);
+        return 0;
+}
+
 /* ---- writing ---- */
 
 static int64_t seconds_of(const SavedImage *saved) {
@@ -245,6 +332,7 @@ static int write_document(Saver *saver, const char *digest, const char *text, si
 }
 
 static int write_layer(Saver *saver, const Descriptor *layer, int64_t time, Error *err) {
+        const Repacked *made = repacked_of(saver, layer->digest);
         _cleanup_close_ int fd = -1;
         int64_t size = 0;
         char name[96];
@@ -253,6 +341,10 @@ static int write_layer(Saver *saver, const Descriptor *layer, int64_t time, Erro
         if (!first_time(saver, layer->digest))
                 return 0;
         blob_name(layer->digest, name);
+        if (made && lseek(made->temp.fd, 0, SEEK_SET) < 0)
+                return error_set(err, errno, "read a compressed layer");
+        if (made)
+                return tar_put_file(saver->fd, name, made->temp.fd, made->size, time, err);
         r = layer_blob_open(saver->store, layer->digest, &fd, &size, err);
         return r < 0 ? r : tar_put_file(saver->fd, name, fd, size, time, err);
 }
@@ -398,10 +490,12 @@ static int write_archive(Saver *saver, Error *err) {
         return r < 0 ? r : tar_end(saver->fd, err);
 }
 
-int image_save(ImageStore *store, char *const *refs, int fd, Error *err) {
-        _cleanup_(saver_done) Saver saver = { .store = store, .fd = fd };
+int image_save(ImageStore *store, const ImageSave *save, int fd, Error *err) {
+        _cleanup_(saver_done) Saver saver = { .store = store, .save = save, .fd = fd };
         _cleanup_(pins_release) PinSet pins = { .store = store };
-        int r = collect(&saver, refs, &pins, err);
+        int r = collect(&saver, save->refs, &pins, err);
 
+        for (size_t i = 0; r == 0 && i < saver.count; i++)
+                r = repack_image(&saver, &saver.images[i], err);
         return r < 0 ? r : write_archive(&saver, err);
 }
