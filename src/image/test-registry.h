@@ -93,9 +93,27 @@ static inline bool test_read_head(int fd, char *head, size_t size, Buf *body) {
         return false;
 }
 
+/* How much of a body is read; 0: all. Under the lock, as the test sets it. */
+static inline size_t test_body_max(TestRegistry *registry) {
+        size_t max;
+
+        (void)pthread_mutex_lock(&registry->lock);
+        max = registry->body_max;
+        (void)pthread_mutex_unlock(&registry->lock);
+        return max;
+}
+
+static inline void test_broke(TestRegistry *registry) {
+        (void)pthread_mutex_lock(&registry->lock);
+        registry->body_max = 0;
+        registry->broke = true;
+        (void)pthread_mutex_unlock(&registry->lock);
+}
+
 /* False: the connection shall break. */
 static inline bool test_read_body(TestRegistry *registry, int fd, char *head, Buf *body) {
         _cleanup_free_ char *text = test_header(head, "\r\nContent-Length: ");
+        const size_t max = test_body_max(registry);
         int64_t length = 0;
 
         if (text && str_to_int64(text, &length) < 0)
@@ -107,14 +125,13 @@ static inline bool test_read_body(TestRegistry *registry, int fd, char *head, Bu
                 if (n <= 0)
                         break;
                 buf_add(body, piece, (size_t)n);
-                if (registry->body_max > 0 && body->length > registry->body_max)
+                if (max > 0 && body->length > max)
                         break;
         }
-        if (registry->body_max == 0 || body->length <= registry->body_max)
+        if (max == 0 || body->length <= max)
                 return true;
-        body->length = registry->body_max;
-        registry->body_max = 0;
-        registry->broke = true;
+        body->length = max;
+        test_broke(registry);
         return false;
 }
 
