@@ -310,7 +310,7 @@ plain='#1 [1/2] FROM busybox
   [ -z "$(ls | grep out)" ]
 }
 
-@test "build: an archive, and a daemon without descriptors, get the classic request" {
+@test "build: a daemon without descriptors gets the classic request" {
   local port=$((20000 + RANDOM % 10000))
   fake_builder "$port"
   export BRIG_HOST=tcp://127.0.0.1:$port
@@ -327,7 +327,8 @@ plain='#1 [1/2] FROM busybox
   brig build https://example.com/context.tar.gz
   [ "$(tail -1 "$got" | jq -r '.query.remote[0]')" = https://example.com/context.tar.gz ]
   refused 1 '--secret needs brigd on a Unix socket' brig build --secret id=HOME .
-  refused 1 '--output needs a directory as the context' brig build -o out - < <(tar c .)
+  refused 1 '--output needs brigd on a Unix socket' brig build -o out - < <(tar c .)
+  refused 1 '--push needs brigd on a Unix socket' brig build --push -t h/x .
 }
 
 @test "builder prune and system df" {

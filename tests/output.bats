@@ -5,7 +5,7 @@
 setup_file() {
   load lib
   make_host
-  start_daemon
+  start_daemon --group users # for the test of what another user may do
   start_registry 5000
   load_busybox
   export root host_pid daemon_pid registry_pid registry_port
@@ -129,4 +129,99 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   [ "$(brig images -aq | sort)" = "$before" ]
   run brig build --progress plain -o type=cacheonly .
   [ "$(grep -c CACHED <<<"$output")" -ge 2 ]
+}
+
+@test "local: set-id bits stay, as with BuildKit; who may not write there is refused by the client and by the daemon" {
+  printf 'FROM busybox AS make\nRUN echo x >/x && chmod 4755 /x\nFROM scratch\nCOPY --from=make /x /x\n' >Dockerfile
+  brig build -q -o out .
+  [ "$(stat -c %a out/x)" = 4755 ]
+  install -m 755 "$build/src/cli/brig" "$root/brig" # where any user finds it
+  mkdir -m 755 theirs; chmod 755 "$root" "$context"
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/theirs" "$context"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"write output to '$context/theirs': Permission denied" ]]
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/theirs" <"$top/tests/send-build.py"
+  echo "$output"
+  [[ $output == *"403 Forbidden"*"output 'local': the client (user 1000) cannot write there: Permission denied"* ]]
+  [ -z "$(ls theirs)" ]
+  install -d -o 1000 mine
+  on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/mine" "$context"
+  [ "$(stat -c '%u %a' mine/x)" = '1000 4755' ]
+}
+
+@test "a tar on standard input has secrets, annotations and outputs, too" {
+  echo shh >"$root/token"
+  printf 'FROM busybox\nCOPY file /file\nRUN --mount=type=secret,id=token cat /run/secrets/token >/seen\n' >Dockerfile
+  run bash -c "tar -cz . | brig build --progress plain -t archived --secret id=token,src=$root/token -o type=local,dest=out -"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(cat out/seen out/file)" = "shh"$'\n'"$BATS_TEST_NUMBER" ]
+  run bash -c "head -c 2000 <(tar -c . ) | brig build -q -"
+  [ "$status" -eq 1 ]
+  [[ $output == *'read the build context'* ]]
+  mv Dockerfile Other
+  tar -c . | brig build -q -f Other --secret "id=token,src=$root/token" -
+}
+
+@test "plain progress of a URL context names each step once" {
+  mkdir served; tar -czf served/c.tar.gz Dockerfile file
+  on_host python3 -u -m http.server -d "$context/served" 8098 >served.log 2>&1 3>&- &
+  local server=$!
+  wait_until on_host curl -sfo /dev/null http://127.0.0.1:8098/
+  run brig build --progress plain -t url http://127.0.0.1:8098/c.tar.gz
+  kill "$server"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(grep -c ' exporting to image$' <<<"$output")" -eq 1 ]
+}
+
+@test "the classic stream shows instructions as they are written, and ARG before FROM" {
+  printf 'ARG BASE=busybox\nARG other\nFROM $BASE AS first\nENV A=1\nLABEL a=$A\nCMD [a,b]\n' >Dockerfile
+  run env DOCKER_BUILDKIT=0 docker build .
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(grep '^Step' <<<"$output")" = 'Step 1/6 : ARG BASE=busybox
+Step 2/6 : ARG other
+Step 3/6 : FROM $BASE AS first
+Step 4/6 : ENV A=1
+Step 5/6 : LABEL a=$A
+Step 6/6 : CMD [a,b]' ]
+}
+
+@test "check: what planning finds is told; a directive makes findings errors, in a check and in a build" {
+  printf 'FROM busybox AS one\nCOPY --from=two /a /a\nFROM one AS two\nCOPY --from=two /b /b\n' >Dockerfile
+  run brig build --check .
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output != *"no warnings found"* && $output == *"ERROR: failed to build: Dockerfile:"* ]]
+  run brig build --check --target nope -f - . <<<'FROM scratch'
+  [ "$status" -eq 1 ]
+  [[ $output == *'target stage "nope" could not be found' && $output != *'Check complete'* ]]
+  run brig build --call=check - <<<'FROM scratch'
+  [ "$output" = 'Check complete, no warnings found.' ]
+  printf '# check=error=true\nFROM busybox as a\n' >Dockerfile
+  run brig build .
+  [ "$status" -eq 1 ]
+  [[ $output == *'lint violation found for rules: FromAsCasing'* ]]
+  run brig build --check .
+  [ "$status" -eq 1 ]
+}
+
+@test "ssh: a socket in another mount namespace is refused with the reason" {
+  printf 'FROM busybox\nRUN --mount=type=ssh ls -l $SSH_AUTH_SOCK >/agent\n' >Dockerfile
+  run unshare --mount --propagation private bash -c 'mount -t tmpfs none /mnt && python3 -c "import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/mnt/agent\")" && exec brig build --ssh default=/mnt/agent .'
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"ssh agent 'default': its socket lies in a mount namespace other than brigd's"* ]]
+}
+
+@test "what is not there is called as docker calls it" {
+  run --separate-stderr brig image inspect nope
+  [ "$output" = '[]' ]
+  theirs=$(docker image inspect nope 2>&1 >/dev/null) || :
+  [ "$stderr" = "$theirs" ]
+  run --separate-stderr brig inspect nope
+  theirs=$(docker inspect nope 2>&1 >/dev/null) || :
+  [ "$stderr" = "$theirs" ]
 }

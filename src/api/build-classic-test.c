@@ -34,6 +34,13 @@ TEST(classic_text) {
         ASSERT_INT(open_fds(), before);
 }
 
+TEST(classic_arguments_before_from_are_steps) {
+        ask("POST /build?target=arguments", "", "tar");
+        ASSERT_INT(status(), 200);
+        ASSERT(str_after(chunks(), S("Step 1/3 : ARG A=1\\n") S("Step 2/3 : ARG b\\n")
+                                           S("Step 3/3 : FROM x") S("\\n")));
+}
+
 TEST(classic_quiet) {
         ask("POST /build?q=1&rm=0", "", "FROM x");
         ASSERT_STR(chunks(), "{\"aux\":{\"ID\":\"" IMAGE "\"}}\r\n" S(IMAGE "\\n"));

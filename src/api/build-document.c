@@ -320,6 +320,8 @@ int build_progress_send(void *data, const BuildEvent *event) {
         };
         _cleanup_free_ char *text = NULL;
 
+        if (event->kind == BUILD_PLANNED)
+                progress.text = NULL; /* for classic clients */
         if (event->kind == BUILD_OUTPUT)
                 progress.text = text = output_text(event, &progress.encoded);
         return send_line(data, &progress);

@@ -17,16 +17,20 @@ static BuildRequest new_request(const ApiRequest *request) {
 
 /* ---- brig's own form ---- */
 
-/* What is written to a directory is its sender's. */
-static void set_owner(const ApiRequest *request, BuildRequest *build) {
+/* What is written to a directory is its sender's, who must be one who may write there. */
+static int set_owner(const ApiRequest *request, BuildRequest *build, Error *err) {
+        int socket_fd = http_request_socket(request->exchange), r = 0;
         struct ucred peer;
         socklen_t size = sizeof(peer);
 
-        if (getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_PEERCRED, &peer,
-                       &size) < 0)
-                return;
+        if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return error_set(err, errno, "ask who the client is");
         build->output_uid = peer.uid;
         build->output_gid = peer.gid;
+        for (size_t i = 0; r == 0 && i < build->output_count; i++)
+                if (str_equal(build->outputs[i].type, "local"))
+                        r = peer_may_write(socket_fd, build->outputs[i].fd, err);
+        return r < 0 ? error_prefix(err, "output 'local'") : 0;
 }
 
 static int run_document(ApiRequest *request, const BuildRequest *build, Error *err) {
@@ -53,9 +57,10 @@ static int build_of_document(ApiRequest *request, Error *err) {
         if (text.data)
                 explicit_bzero(text.data, text.length); /* it has the secrets */
         build_fds_done(&fds);                           /* those that it does not name */
+        if (r >= 0)
+                r = set_owner(request, &build, err);
         if (r < 0)
                 return r;
-        set_owner(request, &build);
         return run_document(request, &build, err);
 }
 

@@ -182,6 +182,13 @@ static const BuildEvent plain[] = {
         { .kind = BUILD_TAGGED, .text = "docker.io/library/t:latest" },
 };
 
+static const BuildEvent arguments[] = {
+        { .kind = BUILD_PLANNED, .total = 1, .text = "ARG A=1\nARG b\n" },
+        START(0, "FROM x"),
+        DONE(0),
+        { .kind = BUILD_IMAGE, .text = IMAGE },
+};
+
 static const BuildEvent parallel[] = {
         PLAN(4),           START(2, "RUN c"),
         SAY(2, "c1\n"),    STEP(BUILD_STATUS, 2, .status = "Downloading"),
@@ -262,6 +269,8 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
         }
         if (str_equal(target, "plain"))
                 r = play(plain, ELEMENTS(plain), sink, data);
+        else if (str_equal(target, "arguments"))
+                r = play(arguments, ELEMENTS(arguments), sink, data);
         else if (str_equal(target, "parallel"))
                 r = play(parallel, ELEMENTS(parallel), sink, data);
         else if (str_equal(target, "much"))

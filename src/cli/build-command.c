@@ -215,6 +215,7 @@ typedef struct Build {
         BuildSource source;
         BuildOutputs outputs;
         BuildFds fds;
+        BuildPump *pump; /* of an archive on standard input */
         BuildDocument document;
         char **tags;
         BuildResult result;
@@ -224,6 +225,7 @@ static void build_done(Build *build) {
         json_done(&build_document_table, &build->document);
         build_fds_done(&build->fds);
         build_outputs_done(&build->outputs);
+        build->pump = build_pump_stop(build->pump);
         build_source_done(&build->source);
         (void)strv_free(build->tags);
         build_result_done(&build->result);
@@ -247,6 +249,14 @@ static int add_source(Build *build, Error *err) {
         if (fd >= 0) {
                 context->fd = NEW(int64_t);
                 *context->fd = build_fds_add(&build->fds, fd);
+        }
+        if (build->source.kind == SOURCE_ARCHIVE) {
+                int r = build_pump_start(&build->source, &build->pump, &fd, err);
+
+                if (r < 0)
+                        return r;
+                context->tar = NEW(int64_t);
+                *context->tar = build_fds_add(&build->fds, fd);
         }
         return 0;
 }
@@ -337,7 +347,7 @@ static int run_with_descriptors(Build *build, const BuildView *view, Error *err)
  * builder, whose output scripts read. */
 static bool takes_descriptors(const Build *build) {
         return build->cli->is_brigd && str_after(build->cli->host, "unix://") &&
-               build->source.kind != SOURCE_ARCHIVE && !str_equal(getenv("DOCKER_BUILDKIT"), "0");
+               !str_equal(getenv("DOCKER_BUILDKIT"), "0");
 }
 
 static int check_names(const Build *build, const OutputSpec *spec, Error *err) {

@@ -91,6 +91,14 @@ int build_files_clear(const BuildOptions *options, Error *err);
 int build_files_write(const BuildOptions *options, char *const *tags, const BuildResult *result,
                       Error *err);
 
+/* ---- build-pump.c: an archive on standard input, for a daemon that takes descriptors ---- */
+typedef struct BuildPump BuildPump;
+/* Sends source's head and then standard input into a pipe, of which *ret_fd is the end to read, the
+ * caller's. source must outlive the pump. */
+int build_pump_start(const BuildSource *source, BuildPump **ret, int *ret_fd, Error *err);
+/* Wherever it is. NULL is fine. */
+BuildPump *build_pump_stop(BuildPump *pump);
+
 /* ---- the rest ---- */
 
 /* check.c: --check. The exit code. */

@@ -12,8 +12,17 @@
 
 /* ---- --output ---- */
 
+/* The daemon writes there, on behalf of a user who could have done it himself. */
 static int open_directory(const char *path, int *ret_fd, Error *err) {
-        return dir_open_at(AT_FDCWD, path, 0777, ret_fd, err);
+        _cleanup_close_ int fd = -1;
+        int r = dir_open_at(AT_FDCWD, path, 0777, &fd, err);
+
+        if (r < 0)
+                return r;
+        if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+                return error_set(err, errno, "write output to '%s'", path);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
 }
 
 /* A file without a name where the file system has that: a signal then leaves nothing behind. */

@@ -45,8 +45,9 @@ typedef struct Build {
         BuildSink sink;
         void *data;
         int cancel_fd;
-        char holder[48];  /* of the images that it reads, in the image store */
-        char *dockerfile; /* that a URL gave in place of a context, or NULL */
+        char holder[48];        /* of the images that it reads, in the image store */
+        char *dockerfile;       /* that a URL gave in place of a context, or NULL */
+        const Dockerfile *file; /* once it was read */
         size_t dockerfile_length;
         BuildTree *trees;
         size_t tree_count;

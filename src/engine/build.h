@@ -66,7 +66,8 @@ typedef struct BuildRequest {
 void build_request_done(BuildRequest *request);
 
 typedef enum BuildEventKind {
-        BUILD_PLANNED, /* total: how many steps there are, before any begins */
+        BUILD_PLANNED, /* total: how many steps there are, before any begins; text: the ARGs
+                          before the first FROM, a line each, or NULL */
         BUILD_STARTED, /* a step begins to run. why: what its cache missed */
         BUILD_CACHED,  /* a step was found in the cache, and has ended by that. layer: as in DONE */
         BUILD_OUTPUT,  /* text of a step's program; stream 1 or 2 */
