@@ -56,7 +56,7 @@ teardown() {
     stty rows 33 columns 77 < $spawn_out(slave,name)
     exec kill -WINCH [exp_pid]
     send "until stty size | grep -q 33; do true; done; stty size\r"
-    expect { "33 77" {} timeout { exit 9 } }
+    expect "33 77" {} timeout { exit 9 }
     send "exit 5\r"
     expect eof
     exit [lindex [wait] 3]'

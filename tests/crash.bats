@@ -160,6 +160,37 @@ engine_is_well() {
   stop_registry
 }
 
+@test "a pull of an index killed at each step is done again, and rmi killed while it sweeps the index leaves nothing" {
+  start_registry 5000
+  "$top/tests/make-index.py" "$(busybox_tar)" "$root/layout" amd64 riscv64
+  on_host skopeo --insecure-policy copy -q --all --dest-tls-verify=false "oci:$root/layout:v1" docker://127.0.0.1:5000/multi:v1
+  local name=127.0.0.1:5000/multi:v1 before
+  before=$(ls "$root/data/image/blobs/sha256" | sort)
+  for point in image.index-put image.layer-moved image.record; do
+    restart_with "$point=kill"
+    brig pull --platform riscv64 $name || :
+    expect_death "$point"
+    run brig image inspect $name
+    [ "$status" -eq 1 ] || { echo "$point: the name is there"; return 1; }
+    brig pull -q --platform riscv64 $name
+    brig pull -q --platform amd64 $name
+    [ "$(brig images -q $name | wc -l)" -eq 2 ]
+    brig rmi $name
+    [ "$(ls "$root/data/image/blobs/sha256" | sort)" = "$before" ] || { echo "after $point: blobs are left"; return 1; }
+  done
+  for point in image.unindexed image.unrecorded; do
+    restart_with
+    brig pull -q --platform riscv64 $name
+    brig pull -q --platform amd64 $name
+    restart_with "$point=kill"
+    brig rmi $name || :
+    expect_death "$point"
+    brig rmi $name >/dev/null 2>&1 || :
+    [ "$(ls "$root/data/image/blobs/sha256" | sort)" = "$before" ] || { echo "after $point: blobs are left"; return 1; }
+  done
+  stop_registry
+}
+
 @test "the daemon killed with containers running: they run on, output and exit codes are there" {
   brig run -d --name steady -p 18003:80 busybox sh -c 'httpd -h /www; n=0; while :; do n=$((n+1)); echo tick $n; sleep 0.2; done'
   brig run -d --name ending busybox sh -c 'while ! test -e /go; do sleep 0.1; done; echo last words; exit 6'

@@ -61,7 +61,7 @@ teardown() {
     stty rows 31 columns 71 < $spawn_out(slave,name)
     exec kill -WINCH [exp_pid]
     send "until stty size | grep -q 31; do true; done; stty size\r"
-    expect { "31 71" {} timeout { exit 9 } }
+    expect "31 71" {} timeout { exit 9 }
     send "exit 6\r"
     expect eof
     exit [lindex [wait] 3]'

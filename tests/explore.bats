@@ -114,7 +114,9 @@ setup() {
 @test "the terminal interface moves, filters, folds and leaves the terminal as it was" {
   cat >"$BATS_TEST_TMPDIR/keys" <<'END'
 set timeout 10
-proc want {text} { expect { -ex $text {} timeout { puts "lacks: $text"; exit 1 } eof { puts "ended before: $text"; exit 1 } } }
+proc want {text} {
+  expect -ex $text {} timeout { puts "lacks: $text"; exit 1 } eof { puts "ended before: $text"; exit 1 }
+}
 set stty_init "rows 24 columns 120"
 spawn -noecho bash -c {before=$(stty -g); brig image explore layered:v1; echo "code $?"; [[ $(stty -g) == "$before" ]] && echo restored}
 want "\033\[?1049h"
@@ -123,7 +125,7 @@ want "q quit"
 send "\033\[B"
 want "Size 1.25kB, of it wasted 1.25kB"
 send "\t/app\r"
-want "etc/app.conf"
+want "app.conf"
 send "\033\[B"
 want "etc/app.conf: changed, wasted 1.2kB"
 send "\033"

@@ -240,8 +240,9 @@ TEST(pull) {
                                   "\"error\":\"the disk is full\"}\r\n"));
         ASK("POST /images/create", 400,
             "{\"message\":\"give what to make the image from: 'fromImage' or 'fromSrc'\"}\n");
-        ask("POST /images/create?fromImage=i&tag=", "", NULL);
-        ASSERT_INT(status(), 501);
+        ask("POST /images/create?fromImage=127.0.0.1:5000/i&platform=linux/arm64", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_asked, "pull all 127.0.0.1:5000/i linux/arm64 -");
 }
 
 TEST(push) {
@@ -255,8 +256,16 @@ TEST(push) {
         ASSERT(str_ends(chunks(), "{\"errorDetail\":{\"message\":\"denied: no\"},"
                                   "\"error\":\"denied: no\"}\r\n"));
         ASK("POST /images/nothing/push", 404, "{\"message\":\"no such thing\"}\n");
-        ask("POST /images/i/push?platform=x", "", NULL);
-        ASSERT_INT(status(), 501);
+        /* as docker sends it, {"architecture":"arm","os":"linux","variant":"v7"} */
+        ask("POST /images/i/push?tag=v1&platform=%7B%22architecture%22%3A%22arm%22%2C%22os%22%3A"
+            "%22linux%22%2C%22variant%22%3A%22v7%22%7D",
+            "", NULL);
+        ASSERT_STR(fake_asked, "push i:v1 - linux/arm/v7");
+        ask("GET /images/i/json?platform=linux/arm64", "", NULL);
+        ASSERT_STR(fake_asked, "image i linux/arm64");
+        ASK("GET /images/i/json?platform=%7B%22os%22%3A%22linux%22%7D", 400,
+            "{\"message\":\"platform: give os and architecture, as in "
+            "{\\\"os\\\":\\\"linux\\\",\\\"architecture\\\":\\\"arm64\\\"}\"}\n");
 }
 
 TEST(login) {

@@ -132,6 +132,35 @@ int api_refuse_query(const ApiRequest *request, const char *name, Error *err) {
                           name);
 }
 
+int api_platform(const ApiRequest *request, char **ret, Error *err) {
+        static const JsonField fields[] = {
+                JSON_FIELD(ImagePlatform, "os", JSON_STRING, os, 0),
+                JSON_FIELD(ImagePlatform, "architecture", JSON_STRING, architecture, 0),
+                JSON_FIELD(ImagePlatform, "variant", JSON_STRING, variant, 0),
+        };
+        static const JsonTable table = JSON_TABLE(ImagePlatform, "platform", fields);
+        const char *text = api_query(request, "platform");
+        ImagePlatform platform = { 0 };
+        int r = 0;
+
+        if (str_empty(text))
+                return 0;
+        if (*text != '{') {
+                *ret = str_copy(text);
+                return 0;
+        }
+        r = json_parse(&table, text, strlen(text), &platform, err);
+        if (r == 0 && (str_empty(platform.os) || str_empty(platform.architecture)))
+                r = error_kind(err, ERROR_INVALID,
+                               "platform: give os and architecture, as in "
+                               "{\"os\":\"linux\",\"architecture\":\"arm64\"}");
+        if (r == 0)
+                *ret = str_format("%s/%s%s%s", platform.os, platform.architecture,
+                                  str_empty(platform.variant) ? "" : "/", platform.variant ?: "");
+        json_done(&table, &platform);
+        return r;
+}
+
 /* Docker's rule: no type is fine where there is no body. */
 static int check_content_type(const ApiRequest *request, Error *err) {
         const char *type = http_head_get(request->head, "Content-Type");

@@ -184,6 +184,14 @@ int engine_image_pull(Engine *engine, const char *name, const char *platform,
                                            : error_kind(err, ERROR_INTERNAL, "the disk is full");
 }
 
+int engine_image_pull_tags(Engine *engine, const char *repository, const char *platform,
+                           const RegistryAuth *auth, ImageProgressFn progress, void *data,
+                           Error *err) {
+        note("pull all %s %s %s", repository, platform ?: "-", auth->username ?: "-");
+        (void)progress(data, &(ImageProgress){ NULL, "Status: done", 0, 0 });
+        return 0;
+}
+
 static void read_archive(int fd) {
         Buf buf = { 0 };
         int r = fd_read_all(fd, 1000, &buf);
@@ -253,8 +261,9 @@ int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json
         return document(0, json, "[]");
 }
 
-int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err) {
-        note("image %s", ref);
+int engine_image_inspect(Engine *engine, const char *ref, const char *platform, Buf *json,
+                         Error *err) {
+        note("image %s%s%s", ref, platform ? " " : "", platform ?: "");
         return document(0, json, "{}");
 }
 
@@ -272,14 +281,16 @@ int engine_image_explore(Engine *engine, const char *ref, ExploreLineSink sink, 
         return r == 0 ? sink(data, "{\"Summary\":{}}") : r;
 }
 
-int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err) {
-        note("history %s", ref);
+int engine_image_history(Engine *engine, const char *ref, const char *platform, Buf *json,
+                         Error *err) {
+        note("history %s%s%s", ref, platform ? " " : "", platform ?: "");
         return document(0, json, "[]");
 }
 
-int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
-                      ImageProgressFn progress, void *data, Error *err) {
-        note("push %s %s", name, auth->username ?: "-");
+int engine_image_push_platform(Engine *engine, const char *name, const char *platform,
+                               const RegistryAuth *auth, ImageProgressFn progress, void *data,
+                               Error *err) {
+        note("push %s %s%s%s", name, auth->username ?: "-", platform ? " " : "", platform ?: "");
         if (str_equal(name, "nothing"))
                 return error_kind(err, ERROR_NOT_FOUND, "no such thing");
         (void)progress(data, &(ImageProgress){ .id = "aa", .status = "Preparing" });

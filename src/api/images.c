@@ -18,15 +18,21 @@ int on_image_list(ApiRequest *request, Error *err) {
 
 int on_image_inspect(ApiRequest *request, Error *err) {
         _cleanup_buf_ Buf json = { 0 };
-        int r = engine_image_inspect(request->engine, api_name(request), &json, err);
+        _cleanup_free_ char *platform = NULL;
+        int r = api_platform(request, &platform, err);
 
+        if (r == 0)
+                r = engine_image_inspect(request->engine, api_name(request), platform, &json, err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
 int on_image_history(ApiRequest *request, Error *err) {
         _cleanup_buf_ Buf json = { 0 };
-        int r = engine_image_history(request->engine, api_name(request), &json, err);
+        _cleanup_free_ char *platform = NULL;
+        int r = api_platform(request, &platform, err);
 
+        if (r == 0)
+                r = engine_image_history(request->engine, api_name(request), platform, &json, err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 

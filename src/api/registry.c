@@ -20,13 +20,15 @@ static const JsonTable auth_request_table = JSON_TABLE(AuthRequest, "credentials
 int on_image_push(ApiRequest *request, Error *err) {
         _cleanup_free_ char *name = api_image_name(api_name(request), api_query(request, "tag"));
         RegistryAuth auth = { 0 };
+        _cleanup_free_ char *platform = NULL;
         Progress progress = { .exchange = request->exchange };
-        int r = api_refuse_query(request, "platform", err);
+        int r = api_platform(request, &platform, err);
 
         if (r < 0)
                 return r;
         api_registry_auth(request, &auth);
-        r = engine_image_push(request->engine, name, &auth, progress_send, &progress, err);
+        r = engine_image_push_platform(request->engine, name, platform, &auth, progress_send,
+                                       &progress, err);
         api_registry_auth_done(&auth);
         (void)malloc_trim(0);
         return r < 0 ? progress_fail(&progress, r, err) : 0;

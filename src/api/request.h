@@ -51,6 +51,9 @@ int api_body(ApiRequest *request, const JsonTable *table, void *thing, Error *er
 int api_size(const ApiRequest *request, int *ret_width, int *ret_height, Error *err);
 /* "name:tag", or "name@digest" where tag is one; name alone where it is empty. The caller's. */
 char *api_image_name(const char *name, const char *tag);
+/* The query's platform, be it Docker's JSON ({"os":"linux","architecture":"arm64"}) or
+ * "os/arch[/variant]", as the latter: the caller's; NULL where absent. */
+int api_platform(const ApiRequest *request, char **ret, Error *err);
 /* unsupported, naming it, where the query has a parameter that is not empty and false. */
 int api_refuse_query(const ApiRequest *request, const char *name, Error *err);
 

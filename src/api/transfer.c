@@ -15,22 +15,26 @@
 
 /* ---- pull ---- */
 
+/* A name without tag and digest, and none beside it: every tag, as Docker has it. */
+static bool means_all_tags(const char *name) {
+        const char *last = strrchr(name, '/') ?: name;
+
+        return !strchr(last, ':') && !strchr(last, '@');
+}
+
 static int pull(ApiRequest *request, Error *err) {
-        const char *tag = api_query(request, "tag");
+        const char *tag = api_query(request, "tag"), *platform = api_query(request, "platform");
         _cleanup_free_ char *name = NULL;
         RegistryAuth auth = { 0 };
         Progress progress = { .exchange = request->exchange };
         int r;
 
-        if (tag && !*tag)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "pulling every tag of a repository is not supported by brig yet: "
-                                  "name one, as in '%s:latest'",
-                                  api_query(request, "fromImage"));
         name = api_image_name(api_query(request, "fromImage"), tag);
         api_registry_auth(request, &auth);
-        r = engine_image_pull(request->engine, name, api_query(request, "platform"), &auth,
-                              progress_send, &progress, err);
+        r = means_all_tags(name) ? engine_image_pull_tags(request->engine, name, platform, &auth,
+                                                          progress_send, &progress, err)
+                                 : engine_image_pull(request->engine, name, platform, &auth,
+                                                     progress_send, &progress, err);
         api_registry_auth_done(&auth);
         if (r < 0)
                 api_registry_refused(err);

@@ -3,7 +3,7 @@
 #include "build/solve-private.h"
 
 /* Raised when the meaning of a key changes: older records are found no more. */
-#define KEY_VERSION "brig-build-2"
+#define KEY_VERSION "brig-build-3"
 
 typedef struct KeyText {
         Buf text;
@@ -244,6 +244,13 @@ static void explain_source(const StageState *stage, const Input *input, CachePar
         pairs_put(&parts->items, part, made_of(stage, input));
 }
 
+/* Which of its files are meant: where a key says what an input is made of, not what is read. */
+static void say_selection(KeyText *key, const Step *step) {
+        for (size_t i = 0; step->kind == STEP_COPY && i < step->copy.source_count; i++)
+                if (step->copy.sources[i].kind == COPY_FILES)
+                        put(&key->text, "select", step->copy.sources[i].path);
+}
+
 /* One input into both keys. */
 static int add_input(const StageState *stage, size_t index, size_t number, bool by_content,
                      KeyText *def, KeyText *content, Error *err) {
@@ -257,6 +264,7 @@ static int add_input(const StageState *stage, size_t index, size_t number, bool 
                 return 0;
         if (!is_tree) {
                 put(&def->text, "made of", made_of(stage, input));
+                say_selection(def, step);
                 explain_source(stage, input, content->parts);
                 if (!by_content)
                         return 0;

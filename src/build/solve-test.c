@@ -457,6 +457,19 @@ TEST(what_is_copied_out_of_a_stage_that_ran_again_is_found_by_its_content) {
         ASSERT_BUILD(&fake, text, "", );
 }
 
+TEST(another_file_of_the_same_stage_is_another_copy) {
+        static const char one[] = "FROM busybox AS a\nRUN write x 1\nRUN write y 2\nFROM busybox\n"
+                                  "COPY --from=a x /\n";
+        static const char two[] = "FROM busybox AS a\nRUN write x 1\nRUN write y 2\nFROM busybox\n"
+                                  "COPY --from=a y /\n";
+        _cleanup_fake_ Fake fake = fake_open();
+
+        ASSERT_BUILD(&fake, one, "COPY --from=a x /,RUN write x 1,RUN write y 2", );
+        ASSERT_BUILD(&fake, two, "COPY --from=a y /", );
+        ASSERT_BUILD(&fake, one, "", );
+        ASSERT_BUILD(&fake, two, "", );
+}
+
 /* A layer was made upon what its step saw: upon another result of the same step it would mix two.
  */
 TEST(what_stands_upon_a_step_that_ran_again_runs_again) {

@@ -3,8 +3,8 @@
 #include "build/words.h"
 
 static const char *const env[] = { "a=old",  "a=alpha",     "path=/usr/local/lib",
-                                   "empty=", "many=x  y z", "flag",
-                                   NULL };
+                                   "empty=", "many=x  y z", "back=a\\bc",
+                                   "flag",   NULL };
 
 TEST(forms) {
         static const struct {
@@ -24,6 +24,8 @@ TEST(forms) {
                 { "${path/l/L}|${path//l/L}", "/usr/Local/lib|/usr/LocaL/Lib" },
                 { "${path//\\//:}", ":usr:local:lib" },
                 { "${a#?}|${a%?}|${a#x}", "lpha|alph|alpha" },
+                { "${back#\"a\\b\"}|${back#'a\\b'}|${back/'\\b'/x}", "c|c|axc" },
+                { "${back%\"\\bc\"}|${back#'*'}|${back/b/\"\\d\"}", "a|a\\bc|a\\\\dc" },
                 { "${flag}${flag-unset}", "" },
                 { "end\\", "end" },
                 { "gr\xc3\xbc\xc3\x9f $a\xe2\x80\x94", "gr\xc3\xbc\xc3\x9f alpha\xe2\x80\x94" },

@@ -8,6 +8,12 @@
 /* ${a:-${b:-…}}: no one nests this deep by hand, and each level costs stack. */
 #define NESTING_LIMIT 100
 
+typedef enum Escapes {
+        ESCAPES_DONE, /* they do their work and go */
+        ESCAPES_KEPT,
+        ESCAPES_OF_PATTERN, /* kept, for words-pattern.h: what quotes make plain gets one */
+} Escapes;
+
 typedef struct Words {
         char **list;
         size_t count;
@@ -17,7 +23,7 @@ typedef struct Words {
 typedef struct Reader {
         const char *at;
         const WordRules *rules;
-        bool keep_escapes;
+        Escapes escapes;
         unsigned depth;
         size_t made;  /* bytes inside braces, which may come to nothing in the end */
         Words *words; /* NULL unless the text is to be split */
@@ -103,7 +109,7 @@ static char *read_name(Reader *reader) {
         return str_copy_n(start, (size_t)(reader->at - start));
 }
 
-static int read_until(Reader *reader, char stop, bool keep_escapes, char **ret);
+static int read_until(Reader *reader, char stop, Escapes escapes, char **ret);
 
 /* Nested replacements grow with the power of their depth. */
 static int count_made(Reader *reader, const char *text) {
@@ -115,11 +121,11 @@ static int count_made(Reader *reader, const char *text) {
 
 /* The text up to stop, which is inside braces: another level. what: the error where it ends
  * before. */
-static int read_nested(Reader *reader, char stop, bool keep_escapes, const char *what, char **ret) {
+static int read_nested(Reader *reader, char stop, Escapes escapes, const char *what, char **ret) {
         if (++reader->depth > NESTING_LIMIT)
                 return fail(reader, "syntax error: substitutions are nested too deep");
         Words *words = TAKE_PTR(reader->words);
-        int r = read_until(reader, stop, keep_escapes, ret);
+        int r = read_until(reader, stop, escapes, ret);
         reader->words = words;
         reader->depth--;
         if (r < 0)
@@ -158,7 +164,8 @@ static int read_modified(Reader *reader, const char *name, char **ret) {
         if (!strchr("+-?#%", modifier) || (colon && cuts))
                 return unsupported(reader, colon, modifier);
         _cleanup_free_ char *word = NULL;
-        int r = read_nested(reader, '}', cuts, "syntax error: missing '}'", &word);
+        int r = read_nested(reader, '}', cuts ? ESCAPES_OF_PATTERN : ESCAPES_DONE,
+                            "syntax error: missing '}'", &word);
         if (r < 0)
                 return r;
         const char *value = value_of(reader, name);
@@ -183,9 +190,11 @@ static int read_replaced(Reader *reader, const char *name, char **ret) {
         bool every = *reader->at == '/';
         reader->at += every;
         _cleanup_free_ char *pattern = NULL, *replacement = NULL;
-        int r = read_nested(reader, '/', true, "syntax error: missing '/' in ${}", &pattern);
+        int r = read_nested(reader, '/', ESCAPES_OF_PATTERN, "syntax error: missing '/' in ${}",
+                            &pattern);
         if (r == 0)
-                r = read_nested(reader, '}', true, "syntax error: missing '}'", &replacement);
+                r = read_nested(reader, '}', ESCAPES_KEPT, "syntax error: missing '}'",
+                                &replacement);
         if (r < 0)
                 return r;
         const char *value = value_of(reader, name);
@@ -229,6 +238,13 @@ static int read_dollar(Reader *reader, char **ret) {
         return 0;
 }
 
+/* A character that quotes make plain. */
+static void add_quoted(const Reader *reader, Buf *out, char c) {
+        if (c == '\\' && reader->escapes == ESCAPES_OF_PATTERN)
+                buf_add_char(out, '\\');
+        buf_add_char(out, c);
+}
+
 static int read_single_quoted(Reader *reader, Buf *out) {
         const char *start = reader->at + 1, *end = strchr(start, '\'');
         bool keep = reader->rules->keep_quotes;
@@ -238,7 +254,12 @@ static int read_single_quoted(Reader *reader, Buf *out) {
                                     "single-quote");
         }
         reader->at = end + 1;
-        buf_add(out, start - keep, (size_t)(end - start) + (keep ? 2 : 0));
+        if (keep)
+                buf_add_char(out, '\'');
+        for (; start < end; start++)
+                add_quoted(reader, out, *start);
+        if (keep)
+                buf_add_char(out, '\'');
         return 0;
 }
 
@@ -261,11 +282,13 @@ static int read_double_quoted(Reader *reader, Buf *out) {
                 /* Only what means something in here is escaped. */
                 char next = *reader->at == escape ? reader->at[1] : '\0';
                 if (next == '"' || next == '$' || next == escape) {
-                        if (reader->keep_escapes)
+                        if (reader->escapes != ESCAPES_DONE)
                                 buf_add_char(out, escape);
-                        reader->at++;
+                        buf_add_char(out, next);
+                        reader->at += 2;
+                } else {
+                        add_quoted(reader, out, *reader->at++);
                 }
-                buf_add_char(out, *reader->at++);
         }
         reader->at++;
         if (reader->rules->keep_quotes)
@@ -287,7 +310,7 @@ static void read_plain(Reader *reader, Buf *out) {
         size_t space = space_at(reader->at), length = space ? space : 1;
         bool escaped = *reader->at == reader->rules->escape;
         if (escaped) {
-                if (reader->keep_escapes) {
+                if (reader->escapes != ESCAPES_DONE) {
                         buf_add_char(out, *reader->at);
                         words_add(reader->words, reader->at, 1, false);
                 }
@@ -325,11 +348,11 @@ static int read_special(Reader *reader, Buf *out) {
 }
 
 /* Reads on behind stop, or to the end if it is '\0'. */
-static int read_until(Reader *reader, char stop, bool keep_escapes, char **ret) {
+static int read_until(Reader *reader, char stop, Escapes escapes, char **ret) {
         _cleanup_buf_ Buf out = {};
-        bool kept = reader->keep_escapes;
+        Escapes before = reader->escapes;
         int r = 0;
-        reader->keep_escapes = keep_escapes;
+        reader->escapes = escapes;
         while (r == 0 && *reader->at && !(stop && *reader->at == stop)) {
                 char c = *reader->at;
                 bool quote = (c == '\'' || c == '"') && !reader->rules->plain_quotes;
@@ -342,7 +365,7 @@ static int read_until(Reader *reader, char stop, bool keep_escapes, char **ret) 
                                        "substitution: the result is longer than %zu bytes",
                                        WORD_LIMIT);
         }
-        reader->keep_escapes = kept;
+        reader->escapes = before;
         if (r < 0)
                 return r;
         if (stop && !*reader->at)
@@ -356,7 +379,8 @@ static int read_until(Reader *reader, char stop, bool keep_escapes, char **ret) 
 
 static int expand(const char *text, const WordRules *rules, Words *words, char **ret, Error *err) {
         Reader reader = { .at = text, .rules = rules, .words = words, .err = err };
-        int r = read_until(&reader, '\0', rules->keep_quotes && !rules->drop_escapes, ret);
+        bool keep = rules->keep_quotes && !rules->drop_escapes;
+        int r = read_until(&reader, '\0', keep ? ESCAPES_KEPT : ESCAPES_DONE, ret);
         return r < 0 ? error_prefix(err, "failed to process \"%.200s\"", text) : 0;
 }
 

@@ -38,6 +38,20 @@ void path_query(char **path, const char *key, const char *value) {
         *path = buf_take(&buf);
 }
 
+int path_platform(Cli *cli, char **path, const char *platform, Error *err) {
+        int r = str_empty(platform) ? 0 : cli_connect(cli, err);
+
+        if (r < 0 || str_empty(platform))
+                return r;
+        if (!cli->is_brigd)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "--platform is not in version " API_VERSION
+                                  " of Docker's API, which is spoken here: leave it out, or use a "
+                                  "brigd");
+        path_query(path, "platform", platform);
+        return 0;
+}
+
 void path_filters(char **path, char *const *filters) {
         _cleanup_json_ json_object *all = json_object_new_object();
 

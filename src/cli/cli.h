@@ -121,6 +121,9 @@ int api_next_json(HttpReply *reply, Buf *held, json_object **ret, Error *err);
 char *path_format(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Adds "?key=value" or "&key=value" to path, escaped. */
 void path_query(char **path, const char *key, const char *value);
+/* Adds the platform, if there is one. Docker has it in later versions of its API than are spoken,
+ * and would leave it unheard: it is brigd's. */
+int path_platform(Cli *cli, char **path, const char *platform, Error *err);
 /* filters: key=value each; adds the query that the API takes, nothing for none. */
 void path_filters(char **path, char *const *filters);
 

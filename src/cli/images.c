@@ -10,16 +10,13 @@
 /* ---- pull ---- */
 
 typedef struct PullOptions {
-        bool trust, quiet;
+        bool all, trust, quiet;
         char *platform;
 } PullOptions;
 
 static const Option pull_rows[] = {
-        { .name = "all-tags",
-          .letter = 'a',
-          .type = OPTION_BOOL,
-          .help = "Pull every tag of the repository",
-          .flags = OPTION_REFUSED },
+        { "all-tags", 'a', OPTION_BOOL, offsetof(PullOptions, all),
+          "Pull every tag of the repository" },
         { "disable-content-trust", 0, OPTION_BOOL, offsetof(PullOptions, trust),
           "Skip the check of the image's signature", NULL, "true" },
         { "platform", 0, OPTION_STRING, offsetof(PullOptions, platform),
@@ -35,11 +32,18 @@ static int run_pull(Cli *cli, const Options *options, Error *err) {
 
         if (r < 0)
                 return r;
-        if (!reference.tag && !reference.digest && !o->quiet)
-                (void)printf("Using default tag: latest\n");
-        reference_default_tag(&reference);
-        name = reference_familiar(&reference);
-        full = reference_full(&reference);
+        if (o->all && (reference.tag || reference.digest))
+                return error_kind(err, ERROR_INVALID, "tag can't be used with --all-tags/-a");
+        if (o->all) {
+                name = reference_familiar_repository(&reference);
+                full = reference_repository(&reference);
+        } else {
+                if (!reference.tag && !reference.digest && !o->quiet)
+                        (void)printf("Using default tag: latest\n");
+                reference_default_tag(&reference);
+                name = reference_familiar(&reference);
+                full = reference_full(&reference);
+        }
         r = image_pull(cli, name, o->platform, stdout, o->quiet, err);
         if (r == 0)
                 (void)printf("%s\n", full);
@@ -318,7 +322,7 @@ const Command tag_command = {
 
 typedef struct HistoryOptions {
         bool human, no_trunc, quiet;
-        char *format;
+        char *format, *platform;
 } HistoryOptions;
 
 static const Option history_rows[] = {
@@ -327,10 +331,8 @@ static const Option history_rows[] = {
         { "human", 'H', OPTION_BOOL, offsetof(HistoryOptions, human), "Sizes and dates for people",
           NULL, "true" },
         { "no-trunc", 0, OPTION_BOOL, offsetof(HistoryOptions, no_trunc), "Do not cut the output" },
-        { .name = "platform",
-          .type = OPTION_STRING,
-          .help = "History of this platform's variant",
-          .flags = OPTION_REFUSED },
+        { "platform", 0, OPTION_STRING, offsetof(HistoryOptions, platform),
+          "History of this platform's image, os/architecture" },
         { "quiet", 'q', OPTION_BOOL, offsetof(HistoryOptions, quiet), "Show IDs only" },
 };
 
@@ -387,8 +389,10 @@ static int run_history(Cli *cli, const Options *options, Error *err) {
         _cleanup_json_ json_object *all = NULL;
         _cleanup_(list_done) List list = {};
         json_object *layer;
-        int r = api_json(cli, "GET", path, NULL, &all, err);
+        int r = path_platform(cli, &path, o->platform, err);
 
+        if (r == 0)
+                r = api_json(cli, "GET", path, NULL, &all, err);
         if (r < 0)
                 return r;
         for (size_t i = 0; (layer = element(all, i)); i++)

@@ -5,7 +5,7 @@
 #include "cli/template.h"
 
 typedef struct InspectOptions {
-        char *format, *type;
+        char *format, *type, *platform;
         bool size, verbose;
 } InspectOptions;
 
@@ -29,10 +29,8 @@ static const Option container_rows[] = { FORMAT_ROW, SIZE_ROW };
 static const Option plain_rows[] = { FORMAT_ROW };
 static const Option image_rows[] = {
         FORMAT_ROW,
-        { .name = "platform",
-          .type = OPTION_STRING,
-          .help = "Inspect this platform's variant",
-          .flags = OPTION_REFUSED },
+        { "platform", 0, OPTION_STRING, offsetof(InspectOptions, platform),
+          "Inspect this platform's image, os/architecture" },
 };
 static const Option network_rows[] = {
         FORMAT_ROW,
@@ -57,8 +55,9 @@ static int get_container(Cli *cli, const InspectOptions *o, const char *name, js
 static int get_image(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,
                      Error *err) {
         _cleanup_free_ char *path = path_format("/images/%s/json", name);
+        int r = path_platform(cli, &path, o->platform, err);
 
-        return api_json(cli, "GET", path, NULL, ret, err);
+        return r < 0 ? r : api_json(cli, "GET", path, NULL, ret, err);
 }
 
 static int get_network(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,

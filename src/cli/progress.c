@@ -145,7 +145,8 @@ int image_pull(Cli *cli, const char *image, const char *platform, FILE *out, boo
                 return r;
         name = reference_familiar_repository(&reference);
         path_query(&path, "fromImage", name);
-        path_query(&path, "tag", reference.digest ?: reference.tag ?: "");
+        if (reference.digest || reference.tag) /* else every tag is meant */
+                path_query(&path, "tag", reference.digest ?: reference.tag);
         if (!str_empty(platform))
                 path_query(&path, "platform", platform);
         auth = credentials_header(cli, reference.domain);

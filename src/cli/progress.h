@@ -8,6 +8,7 @@
  * errors if quiet. An error message of the stream becomes err. */
 int progress_show(HttpReply *reply, FILE *out, bool quiet, Error *err);
 
-/* POST /images/create for a reference, shown on out. platform may be NULL. */
+/* POST /images/create for a reference, shown on out; without tag and digest: every tag. platform
+ * may be NULL. */
 int image_pull(Cli *cli, const char *image, const char *platform, FILE *out, bool quiet,
                Error *err);

@@ -10,6 +10,7 @@
 
 typedef struct PushOptions {
         bool all, trust, quiet;
+        char *platform;
 } PushOptions;
 
 static const Option push_rows[] = {
@@ -17,28 +18,28 @@ static const Option push_rows[] = {
           "Push every tag of the repository" },
         { "disable-content-trust", 0, OPTION_BOOL, offsetof(PushOptions, trust), "Sign nothing",
           NULL, "true" },
-        { .name = "platform",
-          .type = OPTION_STRING,
-          .help = "Push this platform's variant only",
-          .flags = OPTION_REFUSED },
+        { "platform", 0, OPTION_STRING, offsetof(PushOptions, platform),
+          "Push this platform's image only, os/architecture" },
         { "quiet", 'q', OPTION_BOOL, offsetof(PushOptions, quiet), "Show the image's name only" },
 };
 
-static int send_push(Cli *cli, const Reference *reference, bool quiet, Error *err) {
+static int send_push(Cli *cli, const Reference *reference, const PushOptions *o, Error *err) {
         _cleanup_free_ char *repository = reference_familiar_repository(reference);
         _cleanup_free_ char *path = path_format("/images/%s/push", repository);
         _cleanup_free_ char *auth = credentials_header(cli, reference->domain);
         _cleanup_reply_ HttpReply *reply = NULL;
         Pairs headers = {};
         HttpRequest request = { .method = "POST", .headers = &headers };
-        int r;
+        int r = path_platform(cli, &path, o->platform, err);
 
+        if (r < 0)
+                return r;
         if (reference->tag)
                 path_query(&path, "tag", reference->tag);
         pairs_put(&headers, "X-Registry-Auth", auth);
         r = api_send(cli, &request, path, &reply, err);
         pairs_done(&headers);
-        return r < 0 ? r : progress_show(reply, stdout, quiet, err);
+        return r < 0 ? r : progress_show(reply, stdout, o->quiet, err);
 }
 
 static int run_push(Cli *cli, const Options *options, Error *err) {
@@ -58,7 +59,7 @@ static int run_push(Cli *cli, const Options *options, Error *err) {
                 if (!o->quiet)
                         (void)printf("Using default tag: %s\n", reference.tag);
         }
-        r = send_push(cli, &reference, o->quiet, err);
+        r = send_push(cli, &reference, o, err);
         if (r < 0 || !o->quiet)
                 return r;
         full = reference.tag ? reference_full(&reference) : reference_repository(&reference);

@@ -150,7 +150,8 @@ static int start_engine(Daemon *daemon, Error *err) {
                 .bip = options->bip,
                 .cgroup_parent = options->cgroup_parent,
                 .dns = options->dns,
-                .registry = { options->insecure_registries, options->registry_mirrors },
+                .registry = { options->insecure_registries, options->registry_mirrors,
+                              options->registry_hosts_dirs },
                 .log = { options->log_driver, options->log_opts },
         };
 

@@ -52,6 +52,10 @@ static const Option options[] = {
           "Option of the log driver" },
         { "pidfile", 'p', OPTION_STRING, AT(pidfile), "pidfile", "FILE",
           "Where to write the process id (default /run/brig/brigd.pid)" },
+        { "registry-hosts-dir", 0, OPTION_LIST, AT(registry_hosts_dirs), "registry-hosts-dirs",
+          "DIR",
+          "Directory of hosts.toml and certificates of registries (default "
+          "/etc/containerd/certs.d and /etc/docker/certs.d)" },
         { "registry-mirror", 0, OPTION_LIST, AT(registry_mirrors), "registry-mirrors", "URL",
           "Where to look first for images of docker.io" },
         { "version", 'v', OPTION_BOOL, AT(version), NULL, NULL, "Print the version" },
@@ -74,6 +78,7 @@ static const JsonField file_fields[] = {
         JSON_FIELD(DaemonOptions, "log-level", JSON_STRING, log_level, 0),
         JSON_FIELD(DaemonOptions, "log-opts", JSON_PAIRS, log_opts, 0),
         JSON_FIELD(DaemonOptions, "pidfile", JSON_STRING, pidfile, 0),
+        JSON_FIELD(DaemonOptions, "registry-hosts-dirs", JSON_STRINGS, registry_hosts_dirs, 0),
         JSON_FIELD(DaemonOptions, "registry-mirrors", JSON_STRINGS, registry_mirrors, 0),
 };
 static const JsonTable file_table = JSON_TABLE(DaemonOptions, "daemon.json", file_fields);
@@ -259,6 +264,10 @@ static int set_defaults(DaemonOptions *values, Error *err) {
         set_default(&values->exec_root, "/run/brig");
         set_default(&values->pidfile, "/run/brig/brigd.pid");
         set_default(&values->log_driver, "json-file");
+        if (!values->registry_hosts_dirs) {
+                strv_add(&values->registry_hosts_dirs, "/etc/containerd/certs.d");
+                strv_add(&values->registry_hosts_dirs, "/etc/docker/certs.d");
+        }
         if (!values->hosts)
                 strv_add(&values->hosts, "unix:///run/brig/brig.sock");
         if (values->data_root[0] != '/' || values->exec_root[0] != '/')

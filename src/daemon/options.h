@@ -8,7 +8,7 @@
 typedef struct DaemonOptions {
         char *data_root, *exec_root, *pidfile, *group, *bridge, *bip, *cgroup_parent, *log_level;
         char **hosts; /* unix://PATH, tcp://HOST:PORT, fd:// */
-        char **dns, **insecure_registries, **registry_mirrors;
+        char **dns, **insecure_registries, **registry_mirrors, **registry_hosts_dirs;
         bool debug;
         char *log_driver;
         Pairs log_opts;

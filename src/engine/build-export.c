@@ -107,7 +107,7 @@ static int make_image(Build *build, const Plan *plan, SolveResult *result, char 
                 if (!make.form && is_image(output) && output->fd < 0)
                         make.form = &output->form;
         }
-        r = image_make(build->engine->images, &make, ret_id, err);
+        r = image_make_as(build->engine->images, &make, ret_id, err);
         pairs_done(&annotations);
         return r < 0 ? r : failpoint("build.made", err);
 }
@@ -224,7 +224,7 @@ static int write_archive(Build *build, const BuildOutput *output, const char *id
         const ImageSave save = { .refs = names && *names ? names : by_id,
                                  .form = &output->form,
                                  .annotations = &annotations };
-        int r = image_save(build->engine->images, &save, output->fd, err);
+        int r = image_save_as(build->engine->images, &save, output->fd, err);
 
         pairs_done(&annotations);
         return r;

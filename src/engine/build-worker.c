@@ -59,15 +59,6 @@ static int pull(Build *build, const char *name, const char *platform, Error *err
         return r < 0 ? error_prefix(err, "%s: failed to resolve source metadata", name) : 0;
 }
 
-static bool fits(const ImageConfig *config, const char *platform) {
-        _cleanup_strv_ char **parts = platform ? str_split(platform, '/') : NULL;
-
-        if (strv_length(parts) < 2)
-                return true;
-        return (!config->os || str_equal(config->os, parts[0])) &&
-               (!config->architecture || str_equal(config->architecture, parts[1]));
-}
-
 static void take_image(Image *image, SolveImage *ret) {
         size_t count = strv_length(image->chain_ids);
 
@@ -84,12 +75,11 @@ static int find_image(void *data, const char *name, const char *platform, SolveI
         int r = build->request->pull ? pull(build, name, platform, err) : 0;
 
         if (r == 0)
-                r = image_find(build->engine->images, name, &image, err);
-        if (r == -ENOENT || (r == 0 && !fits(&image.config, platform))) {
-                image_done(&image);
+                r = image_find_platform(build->engine->images, name, platform, &image, err);
+        if (r == -ENOENT) {
                 r = pull(build, name, platform, err);
                 if (r == 0)
-                        r = image_find(build->engine->images, name, &image, err);
+                        r = image_find_platform(build->engine->images, name, platform, &image, err);
         }
         if (r == 0)
                 r = image_hold(build->engine->images, image.id, build->holder, err);

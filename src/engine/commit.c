@@ -178,7 +178,7 @@ int engine_container_commit(Engine *engine, const CommitOptions *options, char *
         const ImageMake make = { .config = &commit.config,
                                  .chains = commit.chains,
                                  .names = names };
-        r = image_make(engine->images, &make, &id, err);
+        r = image_make_as(engine->images, &make, &id, err);
         if (r < 0)
                 return r;
         tell(&commit, id);

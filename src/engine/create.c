@@ -28,34 +28,14 @@ static void create_job_done(CreateJob *job) {
 
 /* ---- image ---- */
 
-/* The words make docker's client pull the image and try again. */
-static int platform_check(const Image *image, const char *ref, const char *platform, Error *err) {
-        const ImageConfig *config = &image->config;
-
-        if (str_empty(platform))
-                return 0;
-        _cleanup_strv_ char **parts = str_split(platform, '/');
-        const char *os = strv_length(parts) > 1 ? parts[0] : "linux";
-        const char *architecture = parts[strv_length(parts) > 1 ? 1 : 0];
-        if (str_equal(os, config->os) && str_equal(architecture, config->architecture))
-                return 0;
-        return error_kind(err, ERROR_NOT_FOUND,
-                          "image with reference %s was found but does not match the specified "
-                          "platform: wanted %s, "
-                          "actual: %s/%s",
-                          ref, platform, config->os, config->architecture);
-}
-
 static int create_image(void *data, Error *err) {
         CreateJob *job = data;
         const char *ref = job->container->spec.config.image;
 
         if (str_empty(ref))
                 return error_kind(err, ERROR_INVALID, "no image was given: set Image");
-        int r = image_find(job->engine->images, ref, &job->image, err);
-        if (r < 0)
-                return r;
-        r = platform_check(&job->image, ref, job->platform, err);
+        /* Of a platform that is not here: the words make docker's client pull it and try again. */
+        int r = image_find_platform(job->engine->images, ref, job->platform, &job->image, err);
         if (r < 0)
                 return r;
         job->container->image_id = str_copy(job->image.id);

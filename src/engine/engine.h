@@ -125,6 +125,10 @@ int engine_exec_resize(Engine *engine, const char *id, int width, int height, Er
 /* ---- images: images.c ---- */
 int engine_image_pull(Engine *engine, const char *name, const char *platform,
                       const RegistryAuth *auth, ImageProgressFn progress, void *data, Error *err);
+/* Every tag of the repository. */
+int engine_image_pull_tags(Engine *engine, const char *repository, const char *platform,
+                           const RegistryAuth *auth, ImageProgressFn progress, void *data,
+                           Error *err);
 int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
                       Error *err);
 int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err);
@@ -139,15 +143,21 @@ typedef struct ImageListOptions {
         const Filters *filters;
 } ImageListOptions;
 int engine_image_list(Engine *engine, const ImageListOptions *options, Buf *json, Error *err);
-int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err);
-int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err);
+/* platform: "os/arch[/variant]", or NULL for what the name stands for. */
+int engine_image_inspect(Engine *engine, const char *ref, const char *platform, Buf *json,
+                         Error *err);
+int engine_image_history(Engine *engine, const char *ref, const char *platform, Buf *json,
+                         Error *err);
 /* One line of spec/explore.h without its newline; negative ends the walk. */
 typedef int (*ExploreLineSink)(void *data, const char *json);
 int engine_image_explore(Engine *engine, const char *ref, ExploreLineSink sink, void *data,
                          Error *err);
 
 /* ---- registries: image-registry.c ---- */
-/* name: as image_push has it. */
+/* name: as image_push has it; platform: as image_push_platform has it. */
+int engine_image_push_platform(Engine *engine, const char *name, const char *platform,
+                               const RegistryAuth *auth, ImageProgressFn progress, void *data,
+                               Error *err);
 int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
                       ImageProgressFn progress, void *data, Error *err);
 /* address: "https://index.docker.io/v1/", "host:port"; NULL or "": Docker Hub. *ret_token: an

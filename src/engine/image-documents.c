@@ -124,12 +124,13 @@ static void inspect_tail(const Engine *engine, const Image *image, json_object *
         json_object_object_add(object, "Metadata", metadata(image));
 }
 
-int engine_image_inspect(Engine *engine, const char *ref, Buf *json, Error *err) {
+int engine_image_inspect(Engine *engine, const char *ref, const char *platform, Buf *json,
+                         Error *err) {
         static const ImageRunConfig none;
         _cleanup_image_ Image image = { 0 };
         const ImageConfig *config = &image.config;
 
-        int r = image_find(engine->images, ref, &image, err);
+        int r = image_find_platform(engine->images, ref, platform, &image, err);
         if (r < 0)
                 return err && err->kind == ERROR_NOT_FOUND
                                ? error_prefix(err, "no such image: %s", ref)
@@ -169,10 +170,11 @@ static void history_add(const Image *image, size_t index, int64_t size, bool top
 }
 
 /* Newest first; each that made a layer has the size of the next layer from the base. */
-int engine_image_history(Engine *engine, const char *ref, Buf *json, Error *err) {
+int engine_image_history(Engine *engine, const char *ref, const char *platform, Buf *json,
+                         Error *err) {
         _cleanup_image_ Image image = { 0 };
 
-        int r = image_find(engine->images, ref, &image, err);
+        int r = image_find_platform(engine->images, ref, platform, &image, err);
         if (r < 0)
                 return r;
         const ImageHistory *entries = image.config.history.items;

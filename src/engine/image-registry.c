@@ -8,9 +8,11 @@
 #define SEARCH_LIMIT 25
 #define SEARCH_LIMIT_MAX 100
 
-int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
-                      ImageProgressFn progress, void *data, Error *err) {
-        const ImagePush push = { .auth = auth,
+int engine_image_push_platform(Engine *engine, const char *name, const char *platform,
+                               const RegistryAuth *auth, ImageProgressFn progress, void *data,
+                               Error *err) {
+        const ImagePush push = { .platform = platform,
+                                 .auth = auth,
                                  .options = &engine->options.registry,
                                  .progress = progress,
                                  .data = data };
@@ -19,7 +21,7 @@ int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth
 }
 
 int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push, Error *err) {
-        int r = image_push(engine->images, name, push, err);
+        int r = image_push_as(engine->images, name, push, err);
 
         if (r == 0) {
                 Pairs attributes = { 0 };
@@ -29,6 +31,11 @@ int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push
                 pairs_done(&attributes);
         }
         return r;
+}
+
+int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
+                      ImageProgressFn progress, void *data, Error *err) {
+        return engine_image_push_platform(engine, name, NULL, auth, progress, data, err);
 }
 
 /* "https://index.docker.io/v1/", "https://host/v2/", "host:port" → the registry's name. */

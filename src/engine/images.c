@@ -34,6 +34,17 @@ int engine_image_pull(Engine *engine, const char *name, const char *platform,
         return r;
 }
 
+int engine_image_pull_tags(Engine *engine, const char *repository, const char *platform,
+                           const RegistryAuth *auth, ImageProgressFn progress, void *data,
+                           Error *err) {
+        int r = image_pull_tags(engine->images, repository, platform, auth,
+                                &engine->options.registry, progress, data, err);
+
+        if (r == 0)
+                image_event(engine, "pull", repository, repository);
+        return r;
+}
+
 int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
                       Error *err) {
         int r = image_load(engine->images, fd, progress, data, loaded, err);
@@ -66,7 +77,7 @@ int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err) {
         int r = all_exist(engine, refs, err);
 
         if (r == 0)
-                r = image_save(engine->images, &(ImageSave){ .refs = refs }, fd, err);
+                r = image_save_as(engine->images, &(ImageSave){ .refs = refs }, fd, err);
 
         for (char *const *ref = refs; r == 0 && *ref; ref++)
                 event_of(engine, "save", *ref);
@@ -170,12 +181,12 @@ static int64_t layer_size(const ImagePrune *prune, const char *id) {
         return 0;
 }
 
-static void prune_ref(ImagePrune *prune, const Image *image, const char *ref) {
+static void prune_ref(ImagePrune *prune, const Image *image, const char *ref, bool force) {
         const ImageUse use = { container_of_image, prune->engine };
         JsonArray removals = { 0 };
         Error error = { 0 };
 
-        if (image_remove(prune->engine->images, ref, false, false, &use, &removals, &error) < 0)
+        if (image_remove(prune->engine->images, ref, force, false, &use, &removals, &error) < 0)
                 prune_failed(&prune->answer, ref, &error);
         ImageRemoval *items = removals.items;
         removal_events(prune->engine, image->id, items, removals.count);
@@ -194,12 +205,16 @@ static void prune_image(ImagePrune *prune, const Image *image) {
 
         if (container)
                 return;
+        if (image->variant) { /* it goes; its names stay, for the others of its index */
+                prune_ref(prune, image, image->id, true);
+                return;
+        }
         for (char **name = image->names; name && *name; name++)
-                prune_ref(prune, image, *name);
+                prune_ref(prune, image, *name, false);
         for (char **digest = image->digests; digest && *digest; digest++)
-                prune_ref(prune, image, *digest); /* those that did not go with their tags */
+                prune_ref(prune, image, *digest, false); /* those that did not go with their tags */
         if (!image->names && !image->digests)
-                prune_ref(prune, image, image->id);
+                prune_ref(prune, image, image->id, false);
 }
 
 int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {

@@ -20,21 +20,36 @@ TEST(insecure_registries) {
         ASSERT(!registry_is_insecure("docker.io", listed));
 }
 
-TEST(order) {
-        char *mirrors[] = { (char *)"https://mirror.example/", NULL };
-        size_t count;
-        Endpoint *endpoints = endpoints_of("docker.io", NULL, mirrors, &count);
+static Endpoint *hosts(const char *registry, size_t *ret_count) {
+        char *mirrors[] = { (char *)"https://mirror.example/", (char *)"http://plain.example/hub",
+                            NULL };
+        const EndpointOptions options = { .mirrors = mirrors };
+        Endpoint *endpoints = NULL;
 
-        ASSERT_INT(count, 2);
+        if (endpoints_of(registry, &options, &endpoints, ret_count, NULL) < 0)
+                abort();
+        return endpoints;
+}
+
+TEST(order) {
+        size_t count;
+        Endpoint *endpoints = hosts("docker.io", &count);
+
+        ASSERT_INT(count, 3);
         ASSERT_STR(endpoints[0].url, "https://mirror.example");
-        ASSERT(endpoints[0].mirror && !endpoints[0].insecure);
-        ASSERT_STR(endpoints[1].url, "https://registry-1.docker.io");
+        ASSERT_STR(endpoints[0].path, "/v2");
+        ASSERT(endpoints[0].mirror && !endpoints[0].insecure && !endpoints[0].lists_namespace);
+        ASSERT(!(endpoints[0].can & HOST_PUSH));
+        ASSERT_STR(endpoints[1].url, "http://plain.example");
+        ASSERT_STR(endpoints[1].path, "/hub/v2");
+        ASSERT_STR(endpoints[2].url, "https://registry-1.docker.io");
+        ASSERT(!endpoints[2].mirror);
         (void)endpoints_free(endpoints, count);
-        endpoints = endpoints_of("127.0.0.1:5000", NULL, mirrors, &count);
+        endpoints = hosts("127.0.0.1:5000", &count);
         ASSERT_INT(count, 2);
         ASSERT_STR(endpoints[0].url, "http://127.0.0.1:5000");
         (void)endpoints_free(endpoints, count);
-        endpoints = endpoints_of("quay.io", NULL, mirrors, &count);
+        endpoints = hosts("quay.io", &count);
         ASSERT_INT(count, 1);
         ASSERT_STR(endpoints[0].url, "https://quay.io");
         ASSERT(!endpoints[0].insecure);

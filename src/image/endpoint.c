@@ -7,9 +7,10 @@
 #include <strings.h>
 
 #include "base/str.h"
+#include "image/hosts.h"
 
 #define HUB "docker.io"
-#define HUB_URL "https://registry-1.docker.io"
+#define HUB_HOST "registry-1.docker.io"
 
 /* "host", "host:port", "[::1]:port" → host. */
 static char *host_of(const char *registry) {
@@ -66,43 +67,87 @@ bool registry_is_insecure(const char *registry, char *const *insecure) {
         return false;
 }
 
-static void add(Endpoint **endpoints, size_t *count, char *url, bool insecure, bool mirror) {
-        size_t length = strlen(url);
+Endpoint *endpoint_add(Endpoint **endpoints, size_t *count, const char *url) {
+        const char *rest = strstr(url, "://");
+        size_t length = rest ? (size_t)(rest + 3 - url) : 0, end = strlen(url);
+        Endpoint *endpoint;
 
-        while (length > 0 && url[length - 1] == '/')
-                url[--length] = '\0';
+        length += strcspn(url + length, "/");
+        while (end > length && url[end - 1] == '/')
+                end--;
         GROW(*endpoints, *count);
-        (*endpoints)[(*count)++] = (Endpoint){ url, insecure, mirror };
+        endpoint = &(*endpoints)[(*count)++];
+        *endpoint = (Endpoint){ .url = str_copy_n(url, length),
+                                .path = str_copy_n(url + length, end - length),
+                                .insecure = str_after(url, "http://") != NULL,
+                                .can = HOST_ALL };
+        return endpoint;
 }
 
-Endpoint *endpoints_of(const char *registry, char *const *insecure, char *const *mirrors,
-                       size_t *ret_count) {
+static void add(Endpoint **endpoints, size_t *count, const char *url, bool insecure, bool mirror) {
+        Endpoint *endpoint = endpoint_add(endpoints, count, url);
+        char *path = str_format("%s/v2", endpoint->path);
+
+        free(endpoint->path);
+        endpoint->path = path;
+        endpoint->insecure = insecure;
+        endpoint->mirror = mirror;
+        if (mirror)
+                endpoint->can = HOST_PULL | HOST_RESOLVE;
+}
+
+void endpoints_own(const char *registry, char *const *insecure, Endpoint **endpoints,
+                   size_t *count) {
+        _cleanup_free_ char *host = host_of(registry),
+                            *tls = str_format("https://%s",
+                                              str_equal(registry, HUB) ? HUB_HOST : registry),
+                            *plain = str_format("http://%s", registry);
+
+        if (str_equal(registry, HUB) || !registry_is_insecure(registry, insecure)) {
+                add(endpoints, count, tls, false, false);
+        } else if (is_loopback(host)) { /* encryption is of no use there, and rare */
+                add(endpoints, count, plain, true, false);
+                add(endpoints, count, tls, true, false);
+        } else {
+                add(endpoints, count, tls, true, false);
+                add(endpoints, count, plain, true, false);
+        }
+}
+
+int endpoints_of(const char *registry, const EndpointOptions *options, Endpoint **ret,
+                 size_t *ret_count, Error *err) {
+        char *const *mirrors = str_equal(registry, HUB) ? options->mirrors : NULL;
         Endpoint *endpoints = NULL;
         size_t count = 0;
-        bool hub = str_equal(registry, HUB);
-        _cleanup_free_ char *host = host_of(registry);
+        int r = hosts_read(options->directories, registry, options->insecure, &endpoints, &count,
+                           err);
 
-        for (size_t i = 0; hub && mirrors && mirrors[i]; i++)
-                add(&endpoints, &count, str_copy(mirrors[i]),
-                    str_after(mirrors[i], "http://") != NULL, true);
-        if (hub) {
-                add(&endpoints, &count, str_copy(HUB_URL), false, false);
-        } else if (!registry_is_insecure(registry, insecure)) {
-                add(&endpoints, &count, str_format("https://%s", registry), false, false);
-        } else if (is_loopback(host)) { /* encryption is of no use there, and rare */
-                add(&endpoints, &count, str_format("http://%s", registry), true, false);
-                add(&endpoints, &count, str_format("https://%s", registry), true, false);
-        } else {
-                add(&endpoints, &count, str_format("https://%s", registry), true, false);
-                add(&endpoints, &count, str_format("http://%s", registry), true, false);
+        if (r == 0) { /* there are no settings for it */
+                for (size_t i = 0; mirrors && mirrors[i]; i++)
+                        add(&endpoints, &count, mirrors[i],
+                            str_after(mirrors[i], "http://") != NULL, true);
+                endpoints_own(registry, options->insecure, &endpoints, &count);
+                r = hosts_certificates(options->directories, registry, endpoints, count, err);
         }
+        if (r < 0) {
+                (void)endpoints_free(endpoints, count);
+                return r;
+        }
+        *ret = endpoints;
         *ret_count = count;
-        return endpoints;
+        return 0;
 }
 
 Endpoint *endpoints_free(Endpoint *endpoints, size_t count) {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
                 free(endpoints[i].url);
+                free(endpoints[i].path);
+                free(endpoints[i].authorities);
+                free(endpoints[i].certificate);
+                free(endpoints[i].key);
+                free(endpoints[i].authorization);
+                endpoints[i].headers = strv_free(endpoints[i].headers);
+        }
         free(endpoints);
         return NULL;
 }

@@ -130,7 +130,7 @@ static int explore(Work *work, Error *err) {
         int r;
 
         add_history(&config, work->count);
-        r = image_make(work->store.store, &make, &id, err);
+        r = image_make_as(work->store.store, &make, &id, err);
         json_done(&image_config_table, &config);
         if (r == 0)
                 r = image_explore(work->store.store, "explored:v1", note, work, &work->summary,

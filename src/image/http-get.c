@@ -136,7 +136,9 @@ static void clear_answer(HttpGet *get) {
         free(get->disposition);
         free(get->location);
         free(get->range);
-        get->challenge = get->media_type = get->disposition = get->location = get->range = NULL;
+        free(get->link);
+        get->challenge = get->media_type = get->disposition = get->location = get->range =
+                get->link = NULL;
         get->length = get->retry_after = get->last_modified = -1;
 }
 
@@ -155,6 +157,8 @@ static size_t on_header(char *bytes, size_t one, size_t length, void *data) {
                 keep(&get->media_type, TAKE_PTR(value));
         } else if ((value = header_value(line, "Location"))) {
                 keep(&get->location, TAKE_PTR(value));
+        } else if ((value = header_value(line, "Link"))) {
+                keep(&get->link, TAKE_PTR(value));
         } else if ((value = header_value(line, "Range"))) {
                 keep(&get->range, TAKE_PTR(value));
         } else if ((value = header_value(line, "Content-Length"))) {
@@ -187,8 +191,16 @@ static void set_security(CURL *curl, const HttpGet *get) {
                 (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
                 (void)curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
                 (void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-        } else if (get->ca_file) {
-                (void)curl_easy_setopt(curl, CURLOPT_CAINFO, get->ca_file);
+        } else if (get->authorities) { /* the system's are in CAPATH */
+                struct curl_blob blob = { .data = (void *)get->authorities,
+                                          .len = strlen(get->authorities),
+                                          .flags = CURL_BLOB_NOCOPY };
+
+                (void)curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+        }
+        if (get->certificate) {
+                (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, get->certificate);
+                (void)curl_easy_setopt(curl, CURLOPT_SSLKEY, get->key);
         }
         if (get->user_password) {
                 (void)curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);

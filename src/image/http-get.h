@@ -22,7 +22,8 @@ typedef struct HttpGet {
         void (*on_sent)(void *data,
                         int64_t sent); /* may be NULL; sent: bytes of this body so far */
         bool insecure;                 /* certificates are not checked */
-        const char *ca_file;           /* more authorities, or NULL */
+        const char *authorities;       /* more of them than the system's, in PEM; or NULL */
+        const char *certificate, *key; /* files of a client's certificate, or NULL */
         bool no_registry;              /* errors say nothing of what helps with a registry */
         int64_t offset;                /* resume: the first byte wanted */
         /* the body of a 2xx answer; negative ends the transfer. NULL: into `body` */
@@ -37,6 +38,7 @@ typedef struct HttpGet {
         int64_t retry_after;    /* seconds; -1: not said */
         int64_t last_modified;  /* seconds since 1970; -1: not said */
         char *disposition;      /* Content-Disposition */
+        char *link;             /* Link */
         bool redirected;        /* the answer is of another URL than the one asked */
         Buf body;               /* of any other answer, the first 64 KiB */
         bool passed;            /* some of the body went to the sink */

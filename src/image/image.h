@@ -30,12 +30,19 @@ typedef struct Image {
         int64_t size;         /* bytes unpacked */
         int64_t *layer_sizes; /* one a layer */
         int64_t tagged_at;    /* ns since 1970; 0 unknown */
+        bool variant; /* a name of it means an index that has other images here, for other platforms
+                       */
 } Image;
 void image_done(Image *image);
 
 /* ref: id, id prefix (≥ 1 hex), familiar or full name, name@digest. not_found: "No such image: <ref
  * as Docker prints it>". */
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
+/* The same for a platform, "os/arch[/variant]": where ref is a name of an index, the image of it
+ * that fits. not_found, in the words that make clients pull, where the store has none for it.
+ * platform NULL or "": image_find. */
+int image_find_platform(ImageStore *store, const char *ref, const char *platform, Image *ret,
+                        Error *err);
 /* Every image, newest first; free each with image_done, then the array. */
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err);
 /* Bytes of all layers unpacked, each once. */
@@ -77,15 +84,23 @@ typedef struct RegistryAuth {
 
 /* Settings that brigd was started with. */
 typedef struct RegistryOptions {
-        char **insecure; /* host[:port] or CIDR; 127.0.0.0/8 is implied */
-        char **mirrors;  /* URLs for docker.io */
+        char **insecure;         /* host[:port] or CIDR; 127.0.0.0/8 is implied */
+        char **mirrors;          /* URLs for docker.io */
+        char **host_directories; /* with a directory for each registry, which may hold hosts.toml
+                                    and certificates */
 } RegistryOptions;
 
 /* name: familiar reference with tag or digest; platform "os/arch[/variant]" or NULL for this host.
- * *ret_id: the image's id. */
+ * Of an index the store keeps the document and that platform's image; those of other platforms that
+ * are here stay, and the name stands for this host's. *ret_id: the image's id. */
 int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
                const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
                Error *err);
+
+/* Every tag of the repository, one after the other; the first that fails ends it. */
+int image_pull_tags(ImageStore *store, const char *repository, const char *platform,
+                    const RegistryAuth *auth, const RegistryOptions *options,
+                    ImageProgressFn progress, void *data, Error *err);
 
 /* ---- the form in which an image leaves: form.c ---- */
 typedef enum LayerCompression {
@@ -112,21 +127,30 @@ int image_form_check(const ImageForm *form, Error *err);
  * Layers that were compressed when they came go up as they are; plain ones are compressed. The
  * image is known by the pushed manifest's digest afterwards. progress gets an aux of Tag, Digest
  * and Size for each tag. */
+int image_push(ImageStore *store, const char *name, const RegistryAuth *auth,
+               const RegistryOptions *options, ImageProgressFn progress, void *data, Error *err);
+/* The same of one platform's image, "os/arch[/variant]"; NULL: as image_push, which uploads an
+ * index whole, under the same digest, where every image of it is here, and else the image of the
+ * name. */
+int image_push_platform(ImageStore *store, const char *name, const char *platform,
+                        const RegistryAuth *auth, const RegistryOptions *options,
+                        ImageProgressFn progress, void *data, Error *err);
+/* The same in a form. */
+typedef struct ImagePushed {
+        char digest[80], media_type[80];
+        int64_t size;
+} ImagePushed;
 typedef struct ImagePush {
-        const RegistryAuth *auth; /* may be NULL, as may all that follows */
+        const char *platform; /* may be NULL, as may all that follows */
+        const RegistryAuth *auth;
         const RegistryOptions *options;
         const ImageForm *form;
         const Pairs *annotations; /* of the manifest; NULL: the image's own */
         ImageProgressFn progress;
         void *data;
-        struct ImagePushed *pushed; /* gets what the last tag's manifest is */
+        ImagePushed *pushed; /* gets what the last tag's manifest is */
 } ImagePush;
-typedef struct ImagePushed {
-        char digest[80];
-        const char *media_type;
-        int64_t size;
-} ImagePushed;
-int image_push(ImageStore *store, const char *name, const ImagePush *push, Error *err);
+int image_push_as(ImageStore *store, const char *name, const ImagePush *push, Error *err);
 /* Asks the registry of that host ("docker.io", "127.0.0.1:5000") whether it takes the credentials.
  * *ret_token: an identity token in place of the password, or NULL; the caller's. */
 int image_registry_login(ImageStore *store, const char *registry, const RegistryAuth *auth,
@@ -144,12 +168,14 @@ int image_search(ImageStore *store, const char *term, int limit, const RegistryA
 int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, char ***loaded,
                Error *err);
 /* Writes the named images as a docker-archive that is an OCI layout too. */
+int image_save(ImageStore *store, char *const *refs, int fd, Error *err);
+/* The same in a form; an index of several images is as it is kept. */
 typedef struct ImageSave {
         char *const *refs;
         const ImageForm *form;    /* may be NULL */
         const Pairs *annotations; /* of the manifests; NULL: the images' own */
 } ImageSave;
-int image_save(ImageStore *store, const ImageSave *save, int fd, Error *err);
+int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err);
 /* A root file system as tar (plain, gzip, zstd, xz) from fd becomes an image; changes are
  * Dockerfile instructions CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, STOPSIGNAL,
  * HEALTHCHECK, ONBUILD. name may be NULL. */
@@ -195,15 +221,26 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
 int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char ret_diff[],
                      char ret_chain[], int64_t *ret_size, Error *err);
 /* Records an image of the store's layers. config: complete but for rootfs, which is filled in from
- * chains (base first). Durable. *ret_id is the caller's. */
+ * chains (base first). names: familiar or full references with tags. annotations go into its
+ * manifest. Durable. *ret_id is the caller's. */
+int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
+               const Pairs *annotations, char **ret_id, Error *err);
+/* The same, in a form. */
 typedef struct ImageMake {
         ImageConfig *config;
-        char *const *chains, *const *names; /* names: familiar or full references with tags */
-        const Pairs *annotations;           /* of its manifest; may be NULL */
+        char *const *chains, *const *names;
+        const Pairs *annotations; /* may be NULL */
         const ImageForm *form; /* in which it is pushed and saved where nobody says another; NULL:
                                   an earlier image of the same content keeps its own */
 } ImageMake;
-int image_make(ImageStore *store, const ImageMake *make, char **ret_id, Error *err);
+int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error *err);
+/* Records a multi-platform index of images that the store has (ids; each made by image_make,
+ * pulled, or loaded with a manifest), in that order; the names mean the index from now on, and this
+ * host's image of it where no platform is asked for, else the first. What a name meant before loses
+ * it. Durable, in one transaction. ret_digest: DIGEST_TEXT_MAX bytes, the index's. not_found: an
+ * image is gone, or has no manifest. */
+int image_index_make(ImageStore *store, char *const *ids, char *const *names,
+                     const Pairs *annotations, char ret_digest[], Error *err);
 /* The overlay lower directory of one layer, below root, unpacked again where it is lost; not_found
  * where the store does not have the layer. */
 int image_layer_path(ImageStore *store, const char *chain, char **ret_path, Error *err);

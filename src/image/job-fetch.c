@@ -105,6 +105,7 @@ static int report_done(const Registry *registry, const HttpGet *get, Fetch *fetc
                 .digest = digest,
                 .size = fetch->received,
                 .media_type = get->media_type,
+                .link = get->link,
                 .endpoint = (char *)registry_endpoint(registry),
                 .authorization = (char *)registry_authorization(registry),
         };

@@ -1,34 +1,14 @@
-/* load.c: image archives: docker-archive (manifest.json) and OCI layout (index.json). brig-image
- * spreads the archive out below tmp/, as numbered files; here their documents are read and their
- * layers taken over. */
+/* load.c: image archives: docker-archive (manifest.json); OCI layout (index.json) is load-oci.c's.
+ * brig-image spreads the archive out below tmp/, as numbered files; here their documents are read
+ * and their layers taken over. */
 #include <errno.h>
 #include <fcntl.h>
 
 #include "base/fd.h"
 #include "base/id.h"
-#include "format/reference.h"
-#include "image/assembly.h"
+#include "image/load.h"
 
 #define LINKS_MAX 8
-
-typedef struct StagedFile {
-        int64_t number, size; /* number 0: a link */
-        char digest[DIGEST_TEXT_MAX];
-        char *link; /* the name, in the archive, that it stands for */
-} StagedFile;
-
-typedef struct Staging {
-        ImageStore *store;
-        char name[32]; /* below tmp/ */
-        Map files;     /* name → StagedFile */
-} Staging;
-
-typedef struct Loader {
-        Staging *staging;
-        ImageProgressFn progress;
-        void *data;
-        char ***loaded;
-} Loader;
 
 /* manifest.json's element */
 typedef struct ArchiveImage {
@@ -151,7 +131,7 @@ static int stage(Staging *staging, int fd, Error *err) {
         return r < 0 ? error_prefix(err, "read the image archive") : 0;
 }
 
-static const StagedFile *find_staged(const Staging *staging, const char *name) {
+const StagedFile *load_find(const Staging *staging, const char *name) {
         _cleanup_free_ char *normal = normal_name("", 0, name);
         const StagedFile *file = map_get(&staging->files, normal);
 
@@ -160,9 +140,8 @@ static const StagedFile *find_staged(const Staging *staging, const char *name) {
         return file && file->number > 0 ? file : NULL;
 }
 
-static int need_staged(const Staging *staging, const char *name, const StagedFile **ret,
-                       Error *err) {
-        *ret = find_staged(staging, name);
+int load_need(const Staging *staging, const char *name, const StagedFile **ret, Error *err) {
+        *ret = load_find(staging, name);
         if (*ret)
                 return 0;
         return error_kind(err, ERROR_INVALID,
@@ -188,10 +167,10 @@ static int open_staged(const Staging *staging, const StagedFile *file, int *ret_
         return 0;
 }
 
-static int read_staged(const Staging *staging, const char *name, Buf *buf, Error *err) {
+int load_read(const Staging *staging, const char *name, Buf *buf, Error *err) {
         const StagedFile *file;
         _cleanup_close_ int fd = -1;
-        int r = need_staged(staging, name, &file, err);
+        int r = load_need(staging, name, &file, err);
 
         if (r == 0)
                 r = open_staged(staging, file, &fd, err);
@@ -226,8 +205,8 @@ static int unpack_layer_file(Assembly *assembly, Layer *layer, int fd, BlobTemp 
                                        layer->blob_size, err);
 }
 
-static int load_layer(const Loader *loader, Assembly *assembly, size_t position,
-                      const StagedFile *file, Error *err) {
+int load_layer(const Loader *loader, Assembly *assembly, size_t position, const StagedFile *file,
+               Error *err) {
         _cleanup_(layer_done) Layer layer = {};
         BlobTemp temp = { .store = assembly->store, .fd = -1 };
         bool present;
@@ -253,18 +232,14 @@ static int load_layer(const Loader *loader, Assembly *assembly, size_t position,
 
 /* ---- images ---- */
 
-static int finish(const Loader *loader, Assembly *assembly, Error *err) {
-        int r = assembly_commit(assembly, err);
-
-        if (r < 0)
-                return r;
-        if (!assembly->record.names)
-                strv_format(loader->loaded, "Loaded image ID: %s", assembly->record.id);
-        for (size_t i = 0; assembly->record.names && assembly->record.names[i]; i++) {
+int load_say(const Loader *loader, const char *id, char *const *names, Error *err) {
+        if (!names)
+                strv_format(loader->loaded, "Loaded image ID: %s", id);
+        for (size_t i = 0; names && names[i]; i++) {
                 _cleanup_(reference_donep) Reference reference = {};
                 _cleanup_free_ char *familiar = NULL;
+                int r = reference_parse(names[i], &reference, err);
 
-                r = reference_parse(assembly->record.names[i], &reference, err);
                 if (r < 0)
                         return r;
                 familiar = reference_familiar(&reference);
@@ -273,7 +248,7 @@ static int finish(const Loader *loader, Assembly *assembly, Error *err) {
         return 0;
 }
 
-static int add_name(Assembly *assembly, const char *name, Error *err) {
+int load_add_name(char ***names, const char *name, Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
         int r = reference_parse(name, &reference, err);
 
@@ -282,14 +257,14 @@ static int add_name(Assembly *assembly, const char *name, Error *err) {
         if (reference.digest)
                 return 0;
         reference_default_tag(&reference);
-        strv_take(&assembly->record.names, reference_full(&reference));
+        strv_take(names, reference_full(&reference));
         return 0;
 }
 
 static int load_docker_image(const Loader *loader, const ArchiveImage *image, Error *err) {
         _cleanup_(assembly_done) Assembly assembly = {};
         _cleanup_buf_ Buf config = {};
-        int r = read_staged(loader->staging, image->config, &config, err);
+        int r = load_read(loader->staging, image->config, &config, err);
 
         if (r < 0)
                 return r;
@@ -298,19 +273,21 @@ static int load_docker_image(const Loader *loader, const ArchiveImage *image, Er
         for (size_t i = 0; r == 0 && image->layers && image->layers[i]; i++) {
                 const StagedFile *file;
 
-                r = need_staged(loader->staging, image->layers[i], &file, err);
+                r = load_need(loader->staging, image->layers[i], &file, err);
                 if (r == 0)
                         r = load_layer(loader, &assembly, i, file, err);
         }
         for (size_t i = 0; r == 0 && image->tags && image->tags[i]; i++)
-                r = add_name(&assembly, image->tags[i], err);
-        return r < 0 ? r : finish(loader, &assembly, err);
+                r = load_add_name(&assembly.record.names, image->tags[i], err);
+        if (r == 0)
+                r = assembly_commit(&assembly, err);
+        return r < 0 ? r : load_say(loader, assembly.record.id, assembly.record.names, err);
 }
 
 static int load_docker_archive(const Loader *loader, Error *err) {
         _cleanup_buf_ Buf text = {};
         _cleanup_json_ json_object *array = NULL;
-        int r = read_staged(loader->staging, "manifest.json", &text, err);
+        int r = load_read(loader->staging, "manifest.json", &text, err);
 
         if (r == 0)
                 r = json_parse_any(text.data, text.length, &array, err);
@@ -327,124 +304,6 @@ static int load_docker_archive(const Loader *loader, Error *err) {
         return r;
 }
 
-/* ---- OCI layout ---- */
-
-static void descriptor_path(const Descriptor *descriptor, char path[96]) {
-        (void)snprintf(path, 96, "blobs/sha256/%.64s", digest_hex(descriptor->digest));
-}
-
-static int need_blob(const Loader *loader, const Descriptor *descriptor, const StagedFile **ret,
-                     Error *err) {
-        char path[96];
-        int r;
-
-        descriptor_path(descriptor, path);
-        r = need_staged(loader->staging, path, ret, err);
-        if (r == 0 && !str_equal((*ret)->digest, descriptor->digest))
-                r = error_kind(
-                        err, ERROR_INVALID,
-                        "'%s' of the image archive has the digest %s: the archive is damaged", path,
-                        (*ret)->digest);
-        return r;
-}
-
-static int read_blob_file(const Loader *loader, const Descriptor *descriptor, Buf *buf,
-                          Error *err) {
-        const StagedFile *file;
-        char path[96];
-        int r = need_blob(loader, descriptor, &file, err);
-
-        descriptor_path(descriptor, path);
-        return r < 0 ? r : read_staged(loader->staging, path, buf, err);
-}
-
-static int load_oci_manifest(const Loader *loader, const Buf *text, const ImageManifest *manifest,
-                             const char *name, Error *err) {
-        _cleanup_(assembly_done) Assembly assembly = {};
-        const Descriptor *layers = manifest->layers.items;
-        _cleanup_buf_ Buf config = {};
-        char digest[DIGEST_TEXT_MAX];
-        int r = read_blob_file(loader, &manifest->config, &config, err);
-
-        if (r < 0)
-                return r;
-        assembly_init(&assembly, loader->staging->store, loader->progress, loader->data);
-        r = assembly_begin(&assembly, config.data, config.length, manifest->layers.count, err);
-        for (size_t i = 0; r == 0 && i < manifest->layers.count; i++) {
-                const StagedFile *file;
-
-                r = need_blob(loader, &layers[i], &file, err);
-                if (r == 0)
-                        r = load_layer(loader, &assembly, i, file, err);
-        }
-        if (r == 0 && name)
-                r = add_name(&assembly, name, err);
-        if (r < 0)
-                return r;
-        digest_of(text->data, text->length, digest);
-        pins_add(&assembly.pins, digest);
-        r = blob_put(assembly.store, text->data, text->length, digest, err);
-        if (r < 0)
-                return r;
-        assembly.record.manifest = str_copy(digest);
-        return finish(loader, &assembly, err);
-}
-
-/* containerd's annotation has the whole name; OCI's own often just a tag, which names no image. */
-static const char *name_of(const Descriptor *descriptor) {
-        const char *name = pairs_get(&descriptor->annotations, "io.containerd.image.name");
-
-        if (name)
-                return name;
-        name = pairs_get(&descriptor->annotations, "org.opencontainers.image.ref.name");
-        return name && strpbrk(name, "/:") ? name : NULL;
-}
-
-/* One index may stand below another: the platform's manifest is meant. */
-static int load_oci_descriptor(const Loader *loader, const Descriptor *descriptor, const char *name,
-                               int depth, Error *err) {
-        _cleanup_(document_done) Document document = {};
-        ImagePlatform platform = {};
-        const Descriptor *chosen;
-        _cleanup_buf_ Buf text = {};
-        int r = read_blob_file(loader, descriptor, &text, err);
-
-        if (r == 0)
-                r = document_parse(text.data, text.length, descriptor->media_type, &document, err);
-        if (r < 0)
-                return r;
-        if (!document.is_index)
-                return load_oci_manifest(loader, &text, &document.manifest, name, err);
-        if (depth > 1)
-                return error_kind(err, ERROR_INVALID,
-                                  "the image archive has indexes in indexes in indexes");
-        r = platform_parse(NULL, &platform, err);
-        if (r < 0)
-                return r;
-        chosen = index_choose(&document.index, &platform);
-        platform_done(&platform);
-        if (!chosen)
-                return error_kind(err, ERROR_NOT_FOUND,
-                                  "the image archive has no image for this host's platform");
-        return load_oci_descriptor(loader, chosen, name, depth + 1, err);
-}
-
-static int load_oci_archive(const Loader *loader, Error *err) {
-        _cleanup_(document_done) Document document = {};
-        const Descriptor *manifests;
-        _cleanup_buf_ Buf text = {};
-        int r = read_staged(loader->staging, "index.json", &text, err);
-
-        if (r == 0)
-                r = document_parse(text.data, text.length, NULL, &document, err);
-        if (r == 0 && !document.is_index)
-                r = error_kind(err, ERROR_INVALID, "index.json of the archive is no index");
-        manifests = document.index.manifests.items;
-        for (size_t i = 0; r == 0 && i < document.index.manifests.count; i++)
-                r = load_oci_descriptor(loader, &manifests[i], name_of(&manifests[i]), 0, err);
-        return r;
-}
-
 int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, char ***loaded,
                Error *err) {
         _cleanup_(staging_done) Staging staging = { .store = store };
@@ -455,11 +314,11 @@ int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, 
 
         if (r < 0)
                 return r;
-        if (find_staged(&staging, "manifest.json"))
+        if (!load_has_index(&loader) && load_find(&staging, "manifest.json"))
                 return load_docker_archive(&loader, err);
-        if (find_staged(&staging, "index.json"))
+        if (load_find(&staging, "index.json"))
                 return load_oci_archive(&loader, err);
-        if (find_staged(&staging, "repositories"))
+        if (load_find(&staging, "repositories"))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "the archive is of Docker before 1.10 (it has no manifest.json): "
                                   "save it again with a "

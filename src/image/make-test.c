@@ -53,7 +53,7 @@ static int make(const TestStore *test, char *const *chains, char **ret_id, Error
 
         strv_add(&config.config.cmd, "hello");
         pairs_put(&annotations, "note", "an annotation");
-        r = image_make(test->store, &make, ret_id, err);
+        r = image_make_as(test->store, &make, ret_id, err);
         json_done(&image_config_table, &config);
         pairs_done(&annotations);
         return r;
@@ -125,7 +125,7 @@ TEST(a_made_image_is_saved_and_loaded) {
         strv_add(&chains, one.chain);
         ASSERT_OK(make(&test, chains, &id, &err), &err);
         strv_add(&refs, "made");
-        ASSERT_OK(image_save(test.store, &(ImageSave){ .refs = refs }, fd, &err), &err);
+        ASSERT_OK(image_save_as(test.store, &(ImageSave){ .refs = refs }, fd, &err), &err);
         ASSERT_INT(lseek(fd, 0, SEEK_SET), 0);
         ASSERT_INT(fd_read_all(fd, 1 << 20, &archive), 0);
         ASSERT(memmem(archive.data, archive.length, "an annotation", 13));
@@ -166,11 +166,12 @@ TEST(an_image_is_saved_in_the_form_that_it_was_made_to_have_or_another) {
         ASSERT_OK(r, &err);
         strv_add(&refs, "made");
         strv_add(&refs, "127.0.0.1:5000/team/made:v2");
-        ASSERT_OK(image_save(test.store, &(ImageSave){ .refs = refs }, own, &err), &err);
+        ASSERT_OK(image_save_as(test.store, &(ImageSave){ .refs = refs }, own, &err), &err);
         ASSERT(archive_has(own, "tar+zstd", 8) && archive_has(own, "\x28\xb5\x2f\xfd", 4));
         ASSERT(archive_has(own, "an annotation", 13));
-        ASSERT_OK(image_save(test.store, &(ImageSave){ .refs = refs, .form = &gzip }, asked, &err),
-                  &err);
+        ASSERT_OK(
+                image_save_as(test.store, &(ImageSave){ .refs = refs, .form = &gzip }, asked, &err),
+                &err);
         ASSERT(archive_has(asked, "tar+gzip", 8)); /* OCI's types, as Docker has no annotations */
         ASSERT_INT(lseek(own, 0, SEEK_SET), 0);
         ASSERT_OK(image_load(other.store, own, NULL, NULL, &loaded, &err), &err);

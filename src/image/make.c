@@ -284,7 +284,7 @@ static int put_form(ImageStore *store, const char *id, const ImageForm *form, Er
                                  "tt", id, text);
 }
 
-int image_make(ImageStore *store, const ImageMake *make, char **ret_id, Error *err) {
+int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error *err) {
         _cleanup_(maker_done) Maker maker = {};
         int r;
 
@@ -301,4 +301,13 @@ int image_make(ImageStore *store, const ImageMake *make, char **ret_id, Error *e
         if (r == 0)
                 *ret_id = str_copy(maker.assembly.record.id);
         return r;
+}
+
+int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
+               const Pairs *annotations, char **ret_id, Error *err) {
+        const ImageMake make = {
+                .config = config, .chains = chains, .names = names, .annotations = annotations
+        };
+
+        return image_make_as(store, &make, ret_id, err);
 }

@@ -33,6 +33,8 @@ static const JsonField message_fields[] = {
         ROW("registryToken", JSON_STRING, registry_token),
         ROW("insecure", JSON_STRINGS, insecure),
         ROW("mirrors", JSON_STRINGS, mirrors),
+        ROW("hostDirectories", JSON_STRINGS, host_directories),
+        ROW("noMirrors", JSON_BOOL, no_mirrors),
         ROW("endpoint", JSON_STRING, endpoint),
         ROW("authorization", JSON_STRING, authorization),
         ROW("path", JSON_STRING, path),

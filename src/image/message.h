@@ -23,7 +23,7 @@ typedef struct ImageMessage {
         bool devices, detect;   /* start of tree: TreeUnpack */
         int64_t current, total; /* progress: bytes; get: current of them are in the file already */
         char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link;
-                              done of download: the file's name */
+                              done of download: the file's name; done of a fetch: the Link header */
         int64_t number;    /* entry: its content is the file of this name below the target; 0: none.
                               done of tree: 1 unpacked, 0 no archive */
         int64_t time;      /* done of download: Last-Modified, seconds since 1970; 0: not said */
@@ -37,6 +37,8 @@ typedef struct ImageMessage {
         char *registry, *repository; /* "127.0.0.1:5000", "library/busybox" */
         char *username, *password, *identity_token, *registry_token;
         char **insecure, **mirrors;
+        char **host_directories;        /* where hosts.toml and certificates are */
+        bool no_mirrors;                /* the registry itself is meant */
         char *endpoint, *authorization; /* what one session found out, for the next: URL, header */
         char *path; /* "manifests/latest", "blobs/sha256:…"; start of download: the URL */
         char **accept;

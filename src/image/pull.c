@@ -6,30 +6,17 @@
 
 #include "base/fd.h"
 #include "image/crew.h"
+#include "image/index.h"
 #include "image/origin.h"
+#include "image/pull.h"
 #include "sql/sql.h"
 
 #define PIPE_SIZE (1 << 20)
 #define IDLE_MS 1000
 
-typedef struct Pull {
-        Assembly assembly;
-        SessionOptions options;
-        Reference reference;
-        char *familiar; /* as Docker prints it */
-        ImagePlatform platform;
-        bool platform_given;
-        Document document;         /* the manifest */
-        char top[DIGEST_TEXT_MAX]; /* what the name stands for: the index, or the manifest */
-} Pull;
-
-static char *const manifest_types[] = {
-        (char *)MEDIA_OCI_INDEX,
-        (char *)MEDIA_DOCKER_LIST,
-        (char *)MEDIA_OCI_MANIFEST,
-        (char *)MEDIA_DOCKER_MANIFEST,
-        NULL,
-};
+static const Descriptor *layer_descriptor(const Pull *pull, size_t position) {
+        return (const Descriptor *)pull->document.manifest.layers.items + position;
+}
 
 static void pull_done(Pull *pull) {
         assembly_done(&pull->assembly);
@@ -39,150 +26,8 @@ static void pull_done(Pull *pull) {
         document_done(&pull->document);
 }
 
-static const Descriptor *layer_descriptor(const Pull *pull, size_t position) {
-        return (const Descriptor *)pull->document.manifest.layers.items + position;
-}
-
 static void short_digest(const char *digest, char text[13]) {
         (void)snprintf(text, 13, "%.12s", digest_hex(digest));
-}
-
-/* ---- documents ---- */
-
-/* Docker's words for what a registry answered. */
-static int word_error(const Pull *pull, const Session *session, Error *err) {
-        _cleanup_free_ char *repository = reference_familiar_repository(&pull->reference);
-        char cause[512];
-        const char *code = session->code ? session->code : "";
-
-        if (!err)
-                return -EIO;
-        (void)snprintf(cause, sizeof(cause), "%.500s", err->message);
-        if (str_equal(code, "MANIFEST_UNKNOWN"))
-                return error_kind(err, ERROR_NOT_FOUND, "manifest for %s not found: %s",
-                                  pull->familiar, cause);
-        if (str_equal(code, "NAME_UNKNOWN"))
-                return error_kind(err, ERROR_NOT_FOUND, "repository %s not found: %s", repository,
-                                  cause);
-        if (str_equal(code, "DENIED"))
-                return error_kind(err, ERROR_NOT_FOUND,
-                                  "pull access denied for %s, repository does not exist or may "
-                                  "require 'docker login': %s",
-                                  repository, cause);
-        return err->number ? -err->number : error_number_of(err->kind);
-}
-
-/* Fetches a small document into *text. wanted: the digest that it must have, or NULL. */
-static int fetch_document(Pull *pull, Session *session, const char *path, const char *wanted,
-                          Buf *text, char digest[DIGEST_TEXT_MAX], char **media_type, Error *err) {
-        int r = session_document(session, pull->assembly.store, path,
-                                 str_after(path, "manifests/") ? manifest_types : NULL,
-                                 DOCUMENT_MAX, text, digest, media_type, err);
-
-        if (r < 0)
-                return word_error(pull, session, err);
-        return !wanted || str_equal(wanted, digest)
-                       ? 0
-                       : error_kind(err, ERROR_INVALID,
-                                    "the registry sent %s for %s: refused, its digest is wrong",
-                                    digest, wanted);
-}
-
-static int fetch_manifest(Pull *pull, Session *session, const char *name, const char *wanted,
-                          Buf *text, Error *err) {
-        _cleanup_free_ char *path = str_format("manifests/%s", name), *media_type = NULL;
-        char digest[DIGEST_TEXT_MAX];
-        int r = fetch_document(pull, session, path, wanted, text, digest, &media_type, err);
-
-        if (r < 0)
-                return r;
-        if (!pull->top[0])
-                memcpy(pull->top, digest, sizeof(digest));
-        str_replace(&pull->assembly.record.manifest, digest);
-        document_done(&pull->document);
-        return document_parse(text->data, text->length, media_type, &pull->document, err);
-}
-
-static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) {
-        const Descriptor *chosen = index_choose(&pull->document.index, &pull->platform);
-        _cleanup_free_ char *platform = platform_text(&pull->platform), *digest = NULL;
-        int r;
-
-        if (!chosen)
-                return error_kind(err, ERROR_NOT_FOUND,
-                                  "no matching manifest for %s in the manifest list entries",
-                                  platform);
-        digest = str_copy(chosen->digest);
-        buf_clear(text);
-        r = fetch_manifest(pull, session, digest, digest, text, err);
-        if (r == 0 && pull->document.is_index)
-                r = error_kind(err, ERROR_INVALID,
-                               "the registry has an index in an index for %s: refused",
-                               pull->familiar);
-        return r;
-}
-
-static int read_config(Pull *pull, Session *session, Buf *text, Error *err) {
-        const Descriptor *config = &pull->document.manifest.config;
-        _cleanup_free_ char *path = str_format("blobs/%s", config->digest), *known = NULL,
-                            *media_type = NULL;
-        char digest[DIGEST_TEXT_MAX];
-        size_t length = 0;
-
-        pins_add(&pull->assembly.pins, config->digest);
-        if (config->size > (int64_t)DOCUMENT_MAX)
-                return error_kind(err, ERROR_INVALID,
-                                  "the image's configuration has %lld bytes: refused",
-                                  (long long)config->size);
-        if (blob_read(pull->assembly.store, config->digest, DOCUMENT_MAX, &known, &length, NULL) ==
-            0) {
-                digest_of(known, length, digest);
-                if (str_equal(digest, config->digest)) {
-                        buf_add(text, known, length);
-                        return 0;
-                }
-        }
-        return fetch_document(pull, session, path, config->digest, text, digest, &media_type, err);
-}
-
-static int check_platform(const Pull *pull, Error *err) {
-        const ImageConfig *config = &pull->assembly.config;
-        _cleanup_free_ char *wanted = platform_text(&pull->platform);
-
-        if (!pull->platform_given || !config->architecture || !config->os ||
-            (str_equal(config->architecture, pull->platform.architecture) &&
-             str_equal(config->os, pull->platform.os)))
-                return 0;
-        return error_kind(err, ERROR_NOT_FOUND,
-                          "image with reference %s was found but does not match the specified "
-                          "platform: wanted %s, "
-                          "actual: %s/%s",
-                          pull->familiar, wanted, config->os, config->architecture);
-}
-
-/* Manifest and configuration: after it the assembly knows the image's layers. Docker says what it
- * pulls once the registry has answered. */
-static int resolve(Pull *pull, Session *session, Error *err) {
-        const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
-        _cleanup_free_ char *first = str_format("Pulling from %s", pull->reference.path);
-        _cleanup_buf_ Buf manifest = {}, config = {};
-        char digest[DIGEST_TEXT_MAX];
-        int r = fetch_manifest(pull, session, name, pull->reference.digest, &manifest, err);
-
-        if (r == 0)
-                r = assembly_report(&pull->assembly, name, first, 0, 0, err);
-        if (r == 0 && pull->document.is_index)
-                r = choose_manifest(pull, session, &manifest, err);
-        if (r == 0)
-                r = read_config(pull, session, &config, err);
-        if (r < 0)
-                return r;
-        pins_add(&pull->assembly.pins, pull->assembly.record.manifest);
-        r = blob_put(pull->assembly.store, manifest.data, manifest.length, digest, err);
-        if (r == 0)
-                r = assembly_begin(&pull->assembly, config.data, config.length,
-                                   pull->document.manifest.layers.count, err);
-        return r < 0 ? r : check_platform(pull, err);
 }
 
 /* ---- one layer ---- */
@@ -234,7 +79,7 @@ static int on_fetch(LayerJob *job, Error *err) {
         int r = session_step(job->session, &message, err);
 
         if (r < 0)
-                return word_error(job->pull, job->session, err);
+                return pull_word_error(job->pull, job->session, err);
         if (r > 0)
                 return check_fetched(job, &message, err);
         job->received = message.current;
@@ -445,8 +290,9 @@ static int is_known(Pull *pull, bool *ret_image, bool *ret_named, Error *err) {
         if (r < 0)
                 return r;
         *ret_image = r > 0;
-        r = sql_prepare(store->db, &named, err, "SELECT 1 FROM names WHERE name=? AND image=?",
-                        "tt", pull->assembly.record.names[0], pull->assembly.record.id);
+        r = sql_prepare(store->db, &named, err,
+                        "SELECT 1 WHERE ?2 IN (SELECT name FROM names " SQL_NAMES_OF_IMAGE ")",
+                        "tt", pull->assembly.record.id, pull->assembly.record.names[0]);
         if (r == 0)
                 r = sql_step(named, err);
         *ret_named = r > 0;
@@ -481,22 +327,25 @@ static int finish(Pull *pull, bool named, Error *err) {
                 r = assembly_commit(&pull->assembly, err);
         if (r == 0)
                 r = remember_origin(pull, err);
-        return r < 0 ? r : assembly_report(&pull->assembly, NULL, status, 0, 0, err);
+        return r < 0 || pull->one_of_many
+                       ? r
+                       : assembly_report(&pull->assembly, NULL, status, 0, 0, err);
 }
 
-static int run(Pull *pull, Error *err) {
+static int run(Pull *pull, bool *ret_newer, Error *err) {
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
         bool known = false, named = false;
         int r = session_start(&pull->options, NULL, &session, err);
 
         if (r == 0)
-                r = resolve(pull, &session, err);
+                r = pull_resolve(pull, &session, err);
         if (r < 0)
                 return r;
         set_names(pull);
         r = is_known(pull, &known, &named, err);
         if (r == 0 && !known)
                 r = pull_layers(pull, &session, err);
+        *ret_newer = !(known && named);
         return r < 0 ? r : finish(pull, known && named, err);
 }
 
@@ -515,20 +364,29 @@ static int prepare(Pull *pull, const char *name, const char *platform, Error *er
         return platform_parse(platform, &pull->platform, err);
 }
 
-int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
-               const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
-               Error *err) {
-        _cleanup_(pull_done) Pull pull = {};
+int pull_one(const PullRequest *request, const char *name, bool one_of_many, char **ret_id,
+             bool *ret_newer, Error *err) {
+        _cleanup_(pull_done) Pull pull = { .one_of_many = one_of_many };
         int r;
 
-        assembly_init(&pull.assembly, store, progress, data);
-        pull.options = (SessionOptions){
-                .store = store, .reference = &pull.reference, .auth = auth, .options = options
-        };
-        r = prepare(&pull, name, platform, err);
+        assembly_init(&pull.assembly, request->store, request->progress, request->data);
+        pull.options = (SessionOptions){ .store = request->store,
+                                         .reference = &pull.reference,
+                                         .auth = request->auth,
+                                         .options = request->options };
+        r = prepare(&pull, name, request->platform, err);
         if (r == 0)
-                r = run(&pull, err);
+                r = run(&pull, ret_newer, err);
         if (r == 0)
                 *ret_id = str_copy(pull.assembly.record.id);
         return r;
+}
+
+int image_pull(ImageStore *store, const char *name, const char *platform, const RegistryAuth *auth,
+               const RegistryOptions *options, ImageProgressFn progress, void *data, char **ret_id,
+               Error *err) {
+        const PullRequest request = { store, platform, auth, options, progress, data };
+        bool newer = false;
+
+        return pull_one(&request, name, false, ret_id, &newer, err);
 }

@@ -202,7 +202,7 @@ static int push(World *world, const char *rest, Seen *seen, Error *err) {
         int r;
 
         (void)pthread_mutex_unlock(&world->registry.lock);
-        r = image_push(world->test.store, name, &push, err);
+        r = image_push_as(world->test.store, name, &push, err);
         (void)pthread_mutex_lock(&world->registry.lock);
         return r;
 }

@@ -1,4 +1,4 @@
-/* push.c: an image to a registry: its layers (push-layer.c), its configuration, its manifest. A
+/* push.c: one image to a registry: its layers (push-layer.c), its configuration, its manifest. A
  * manifest goes up as it came where the registry can have every layer as it came; else a new one
  * names the compressed layers. See image.h. */
 #include <errno.h>
@@ -9,10 +9,6 @@
 #include "sql/sql.h"
 
 #define SOURCES_MAX 8
-
-static void reference_donep(Reference *reference) {
-        reference_done(reference);
-}
 
 static void push_done(Push *push) {
         for (size_t i = 0; i < push->count; i++) {
@@ -31,32 +27,12 @@ static void push_done(Push *push) {
 
 /* ---- what is pushed ---- */
 
-static int find_text(ImageStore *store, const char *sql, const char *value, char **ret,
-                     Error *err) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        int r = sql_prepare(store->db, &statement, err, sql, "t", value);
-
-        if (r == 0)
-                r = sql_step(statement, err);
-        if (r > 0)
-                *ret = sql_text(statement, 0);
-        return r < 0 ? r : 0;
-}
-
-/* The image and its layers, which are pinned. */
-static int load(Push *push, const char *name, char **ret_manifest, Error *err) {
+/* The image and its layers. */
+static int load(Push *push, const char *id, Error *err) {
         ImageStore *store = push->assembly.store;
         STORE_LOCKED(store);
-        _cleanup_free_ char *id = NULL;
-        int r = find_text(store, "SELECT image FROM names WHERE name=?", name, &id, err);
+        int r = image_read(store, id, &push->image, err);
 
-        if (r == 0 && !id) {
-                _cleanup_free_ char *familiar = reference_familiar(&push->reference);
-
-                return error_kind(err, ERROR_NOT_FOUND, "tag does not exist: %s", familiar);
-        }
-        if (r == 0)
-                r = image_read(store, id, &push->image, err);
         if (r < 0)
                 return r;
         push->layers = NEW_ARRAY(Layer, strv_length(push->image.chain_ids) + 1);
@@ -67,11 +43,7 @@ static int load(Push *push, const char *name, char **ret_manifest, Error *err) {
                 if (r < 0)
                         return r;
         }
-        if (form_is_default(&push->form))
-                r = form_of_image(store, id, &push->form, err);
-        return r < 0 ? r
-                     : find_text(store, "SELECT manifest FROM images WHERE id=?", id, ret_manifest,
-                                 err);
+        return form_is_default(&push->form) ? form_of_image(store, id, &push->form, err) : 0;
 }
 
 static void pin(Push *push) {
@@ -113,14 +85,14 @@ static bool has_plain_layer(const Push *push) {
 }
 
 /* Where nobody asks for another form than the one that it has. */
-static bool may_go_as_it_came(const Push *push, const char *manifest) {
+static bool may_go_as_it_came(const Push *push, const PushSource *source) {
         if (!form_is_default(&push->form) || push->annotations || !manifest_fits(push))
                 return false;
-        return !has_plain_layer(push) || was_pulled(push, manifest);
+        return !has_plain_layer(push) || source->came || was_pulled(push, source->manifest);
 }
 
-static int choose_manifest(Push *push, const char *manifest, Error *err) {
-        const char *type;
+static int choose_manifest(Push *push, const PushSource *source, Error *err) {
+        const char *type, *manifest = source->manifest;
         int r;
 
         if (!manifest)
@@ -136,7 +108,7 @@ static int choose_manifest(Push *push, const char *manifest, Error *err) {
         push->manifest_type =
                 str_copy(str_equal(type, MEDIA_DOCKER_MANIFEST) ? MEDIA_DOCKER_MANIFEST
                                                                 : MEDIA_OCI_MANIFEST);
-        if (may_go_as_it_came(push, manifest))
+        if (may_go_as_it_came(push, source))
                 return 0;
         free(push->manifest);
         push->manifest = NULL;
@@ -176,14 +148,13 @@ static int gather_scopes(Push *push, Error *err) {
         return 0;
 }
 
-static int prepare(Push *push, const char *name, Error *err) {
-        _cleanup_free_ char *manifest = NULL;
-        int r = load(push, name, &manifest, err);
+static int prepare(Push *push, const PushSource *source, Error *err) {
+        int r = load(push, source->id, err);
 
         if (r < 0)
                 return r;
         pin(push);
-        r = choose_manifest(push, manifest, err);
+        r = choose_manifest(push, source, err);
         return r < 0 ? r : gather_scopes(push, err);
 }
 
@@ -222,63 +193,43 @@ static void make_manifest(Push *push) {
         str_replace(&push->manifest_type, type);
 }
 
-static int send_manifest(Push *push, Session *session, Error *err) {
-        _cleanup_free_ char *path = str_format("manifests/%s", push->reference.tag),
-                            *outcome = NULL, *source = NULL;
+int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,
+                  size_t length, const char *media_type, Error *err) {
+        _cleanup_free_ char *path = str_format("manifests/%s", place);
         const ImageMessage request = { .kind = (char *)"manifest",
                                        .path = path,
-                                       .media_type = push->manifest_type };
+                                       .media_type = (char *)media_type };
         _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
-        int r = blob_temp_new(push->assembly.store, &temp, err);
+        int r = blob_temp_new(store, &temp, err);
 
         if (r < 0)
                 return r;
-        r = fd_write_full(temp.fd, push->manifest, push->manifest_length);
+        r = fd_write_full(temp.fd, text, length);
         if (r < 0 || lseek(temp.fd, 0, SEEK_SET) < 0)
                 return error_set(err, r < 0 ? -r : errno, "store the manifest");
-        return push_blob(push, session, &request, temp.fd, NULL, &outcome, &source, err);
+        r = session_request(session, &request, temp.fd, err);
+        while (r == 0) {
+                _cleanup_(image_message_done) ImageMessage message = {};
+
+                r = session_step(session, &message, err);
+        }
+        return r < 0 ? push_word_error(session, err) : 0;
 }
 
-static int report_pushed(Push *push, Error *err) {
-        char digest[DIGEST_TEXT_MAX];
-        _cleanup_free_ char *repository = reference_repository(&push->reference), *name = NULL,
-                            *status = NULL, *aux = NULL;
-        ImageProgress progress = {};
-        Assembly *assembly = &push->assembly;
+static int send_manifest(Push *push, Session *session, Pushed *ret, Error *err) {
         int r;
 
-        digest_of(push->manifest, push->manifest_length, digest);
-        name = str_format("%s@%s", repository, digest);
-        {
-                STORE_LOCKED(assembly->store);
-                r = sql_run(assembly->store->db, err,
-                            "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)", "tt", name,
-                            push->image.id);
-        }
-        status = str_format("%s: digest: %s size: %zu", push->reference.tag, digest,
-                            push->manifest_length);
-        if (r == 0)
-                r = assembly_report(assembly, NULL, status, 0, 0, err);
+        digest_of(push->manifest, push->manifest_length, ret->digest);
+        r = push_manifest(push->assembly.store, session, push->reference.tag ?: ret->digest,
+                          push->manifest, push->manifest_length, push->manifest_type, err);
         if (r < 0)
                 return r;
-        if (push->pushed) {
-                *push->pushed = (ImagePushed){
-                        .media_type = str_equal(push->manifest_type, MEDIA_DOCKER_MANIFEST)
-                                              ? MEDIA_DOCKER_MANIFEST
-                                              : MEDIA_OCI_MANIFEST,
-                        .size = (int64_t)push->manifest_length,
-                };
-                memcpy(push->pushed->digest, digest, sizeof(digest));
-        }
-        aux = str_format("{\"Tag\":\"%s\",\"Digest\":\"%s\",\"Size\":%zu}", push->reference.tag,
-                         digest, push->manifest_length);
-        progress.aux = aux;
-        if (assembly->progress)
-                (void)assembly->progress(assembly->data, &progress); /* the push is done */
+        ret->size = (int64_t)push->manifest_length;
+        ret->media_type = str_copy(push->manifest_type);
         return 0;
 }
 
-/* ---- one tag ---- */
+/* ---- one image ---- */
 
 static int announce(Push *push, Error *err) {
         for (size_t i = 0; i < push->count; i++) {
@@ -295,7 +246,7 @@ static int announce(Push *push, Error *err) {
         return 0;
 }
 
-static int upload(Push *push, Error *err) {
+static int upload(Push *push, Pushed *ret, Error *err) {
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
         const Crew crew = { .assembly = &push->assembly,
                             .options = &push->options,
@@ -315,106 +266,26 @@ static int upload(Push *push, Error *err) {
                 return r;
         if (!push->manifest)
                 make_manifest(push);
-        r = send_manifest(push, &session, err);
-        return r < 0 ? r : report_pushed(push, err);
+        return send_manifest(push, &session, ret, err);
 }
 
-typedef struct PushRequest {
-        ImageStore *store;
-        const Reference *reference;
-        const ImagePush *push;
-} PushRequest;
-
-static int push_tag(const PushRequest *request, const char *tag, Error *err) {
+int push_image(const PushRequest *request, const PushSource *source, const char *tag, Pushed *ret,
+               Error *err) {
         _cleanup_(push_done) Push push = { .reference = *request->reference };
-        _cleanup_free_ char *own_tag = str_copy(tag), *name = NULL;
+        _cleanup_free_ char *own_tag = str_copy(tag);
         int r;
 
         push.reference.tag = own_tag; /* the rest is borrowed */
-        name = reference_full(&push.reference);
-        assembly_init(&push.assembly, request->store, request->push->progress, request->push->data);
+        push.form = request->form;
+        push.annotations = request->annotations;
+        assembly_init(&push.assembly, request->store, request->progress, request->data);
         push.options = (SessionOptions){ .store = request->store,
                                          .reference = &push.reference,
-                                         .auth = request->push->auth,
-                                         .options = request->push->options,
+                                         .auth = request->auth,
+                                         .options = request->options,
                                          .no_mirrors = true };
-        push.form = request->push->form ? *request->push->form : (ImageForm){};
-        push.annotations = request->push->annotations;
-        push.pushed = request->push->pushed;
-        r = prepare(&push, name, err);
+        r = prepare(&push, source, err);
         if (r == 0)
                 r = announce(&push, err);
-        return r < 0 ? r : upload(&push, err);
-}
-
-/* ---- all of them ---- */
-
-/* The repository's tags; *ret_any: it has a name of any kind. */
-static int list_tags(const PushRequest *request, char ***ret, bool *ret_any, Error *err) {
-        _cleanup_free_ char *repository = reference_repository(request->reference);
-        _cleanup_free_ char *low = str_format("%s:", repository), *after = NULL, *digests = NULL;
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        STORE_LOCKED(request->store);
-        int r;
-
-        after = str_format("%s;", repository); /* ';' follows ':' */
-        digests = str_format("%s@", repository);
-        r = sql_prepare(request->store->db, &statement, err,
-                        "SELECT name FROM names WHERE (name>=?1 AND name<?2) OR "
-                        "substr(name,1,length(?3))=?3 ORDER BY name",
-                        "ttt", low, after, digests);
-        while (r >= 0 && (r = sql_step(statement, err)) > 0) {
-                const char *tag = str_after((const char *)sqlite3_column_text(statement, 0), low);
-
-                *ret_any = true;
-                if (tag)
-                        strv_add(ret, tag);
-        }
-        return r;
-}
-
-static int say_where(const PushRequest *request, Error *err) {
-        _cleanup_free_ char *repository = reference_repository(request->reference);
-        _cleanup_free_ char *status = str_format("The push refers to repository [%s]", repository);
-        const ImageProgress progress = { .status = status };
-
-        return request->push->progress &&
-                               request->push->progress(request->push->data, &progress) < 0
-                       ? error_set(err, ECANCELED, "stopped")
-                       : 0;
-}
-
-static int push_tags(const PushRequest *request, Error *err) {
-        const Reference *reference = request->reference;
-        _cleanup_free_ char *repository = reference_familiar_repository(reference);
-        _cleanup_strv_ char **tags = NULL;
-        bool any = false;
-        int r = say_where(request, err);
-
-        if (r == 0)
-                r = list_tags(request, &tags, &any, err);
-        if (r < 0)
-                return r;
-        if (!any)
-                return error_kind(err, ERROR_NOT_FOUND,
-                                  "An image does not exist locally with the tag: %s", repository);
-        if (reference->tag)
-                return push_tag(request, reference->tag, err);
-        if (!tags)
-                return error_kind(err, ERROR_NOT_FOUND, "no tags to push for %s", repository);
-        for (size_t i = 0; r == 0 && tags[i]; i++)
-                r = push_tag(request, tags[i], err);
-        return r;
-}
-
-int image_push(ImageStore *store, const char *name, const ImagePush *push, Error *err) {
-        _cleanup_(reference_donep) Reference reference = {};
-        const PushRequest request = { store, &reference, push };
-        int r = reference_parse(name, &reference, err);
-
-        if (r < 0)
-                return r;
-        if (reference.digest)
-                return error_kind(err, ERROR_INVALID, "cannot push a digest reference");
-        return push_tags(&request, err);
+        return r < 0 ? r : upload(&push, ret, err);
 }

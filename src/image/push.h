@@ -9,7 +9,8 @@
 typedef struct Push {
         Assembly assembly; /* its store, pins and progress */
         SessionOptions options;
-        Reference reference; /* with the tag */
+        Reference reference; /* the repository; where it goes, with the tag; a manifest of an index
+                                goes by its digest */
         Image image;
         Layer *layers; /* of the image, base first */
         size_t count;
@@ -20,9 +21,45 @@ typedef struct Push {
         Descriptor *descriptors; /* what the new manifest names, base first */
         ImageForm form;
         const Pairs *annotations; /* of a new manifest; NULL: the kept one's */
-        ImagePushed *pushed;      /* or NULL */
         char **scopes;
 } Push;
+
+/* What a push was asked for. */
+typedef struct PushRequest {
+        ImageStore *store;
+        const Reference *reference;
+        const char *platform; /* or NULL */
+        const RegistryAuth *auth;
+        const RegistryOptions *options;
+        ImageProgressFn progress;
+        void *data;
+        ImageForm form;
+        const Pairs *annotations; /* or NULL */
+        ImagePushed *pushed;      /* or NULL */
+} PushRequest;
+
+/* A manifest that is at the registry. */
+typedef struct Pushed {
+        char digest[DIGEST_TEXT_MAX];
+        int64_t size;
+        char *media_type;
+} Pushed;
+
+/* What goes up. */
+typedef struct PushSource {
+        const char *id, *manifest; /* digests; manifest NULL: none is kept */
+        bool came;                 /* the manifest is a registry's: plain layers stay so */
+} PushSource;
+
+/* Pushes one image, with its manifest as it came where that can be; to the tag, or by digest where
+ * tag is NULL. push.c */
+int push_image(const PushRequest *request, const PushSource *source, const char *tag, Pushed *ret,
+               Error *err);
+/* What the name means, at that tag: an index whole where every image of it is here. push-index.c */
+int push_tag(const PushRequest *request, const char *tag, Error *err);
+/* PUTs a document at manifests/<place>. */
+int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,
+                  size_t length, const char *media_type, Error *err);
 
 /* Sends one request for a blob and waits; file_fd -1: only ask. id: whose progress is shown, NULL:
  * none. *ret: PUSH_EXISTS and the like; *ret_source: where it was mounted from. Both the caller's.

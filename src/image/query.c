@@ -4,7 +4,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "format/reference.h"
-#include "image/store.h"
+#include "image/index.h"
 #include "sql/sql.h"
 
 #define CONFIG_MAX (8u << 20)
@@ -29,7 +29,10 @@ void image_done(Image *image) {
 static int read_names(ImageStore *store, Image *image, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(store->db, &statement, err,
-                            "SELECT name FROM names WHERE image=? ORDER BY rowid", "t", image->id);
+                            "SELECT name, (SELECT count(DISTINCT image) FROM index_images JOIN "
+                            "name_indexes ON index_digest=digest"
+                            " WHERE name_indexes.name=names.name) FROM names " SQL_NAMES_OF_IMAGE,
+                            "t", image->id);
 
         while (r >= 0 && (r = sql_step(statement, err)) > 0) {
                 _cleanup_(reference_donep) Reference reference = {};
@@ -40,6 +43,7 @@ static int read_names(ImageStore *store, Image *image, Error *err) {
                         return r;
                 strv_take(reference.digest ? &image->digests : &image->names,
                           reference_familiar(&reference));
+                image->variant |= sqlite3_column_int64(statement, 1) > 1;
         }
         return r;
 }
@@ -185,6 +189,54 @@ int image_find(ImageStore *store, const char *ref, Image *ret, Error *err) {
         return r < 0 ? r : image_read(store, id, ret, err);
 }
 
+static int check_platform(const Image *image, const char *ref, const ImagePlatform *platform,
+                          Error *err) {
+        const ImageConfig *config = &image->config;
+        _cleanup_free_ char *wanted = platform_text(platform);
+
+        if (str_equal(platform->os, config->os ?: "linux") &&
+            str_equal(platform->architecture, config->architecture ?: platform->architecture))
+                return 0;
+        return error_kind(err, ERROR_NOT_FOUND,
+                          "image with reference %s was found but does not match the specified "
+                          "platform: wanted %s, actual: %s/%s",
+                          ref, wanted, config->os ?: "linux", config->architecture ?: "unknown");
+}
+
+static int find_platform(ImageStore *store, const char *ref, const ImagePlatform *platform,
+                         Image *ret, Error *err) {
+        STORE_LOCKED(store);
+        _cleanup_free_ char *id = NULL, *name = NULL;
+        _cleanup_(image_done) Image image = {};
+        int r = image_resolve(store, ref, &id, &name, err);
+
+        if (r == 0 && name)
+                r = index_prefer(store, name, platform, &id, err);
+        if (r == 0)
+                r = image_read(store, id, &image, err);
+        if (r == 0)
+                r = check_platform(&image, ref, platform, err);
+        if (r < 0)
+                return r;
+        *ret = image;
+        image = (Image){};
+        return 0;
+}
+
+int image_find_platform(ImageStore *store, const char *ref, const char *platform, Image *ret,
+                        Error *err) {
+        ImagePlatform wanted = {};
+        int r;
+
+        if (str_empty(platform))
+                return image_find(store, ref, ret, err);
+        r = platform_parse(platform, &wanted, err);
+        if (r == 0)
+                r = find_platform(store, ref, &wanted, ret, err);
+        platform_done(&wanted);
+        return r;
+}
+
 static int newest_first(const void *a, const void *b) {
         const Image *left = a, *right = b;
 
@@ -284,15 +336,22 @@ int image_target_name(const char *target, char **ret, Error *err) {
 
 int image_tag(ImageStore *store, const char *source, const char *target, Error *err) {
         _cleanup_free_ char *id = NULL, *name = NULL;
+        _cleanup_free_ char *from = NULL;
         int r = image_target_name(target, &name, err);
         STORE_LOCKED(store);
 
         if (r == 0)
-                r = image_resolve(store, source, &id, NULL, err);
+                r = image_resolve(store, source, &id, &from, err);
+        if (r < 0 || str_equal(from, name))
+                return r;
+        r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
         if (r < 0)
                 return r;
-        return sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)",
-                       "tt", name, id);
+        r = sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)", "tt",
+                    name, id);
+        if (r == 0 && from) /* a name that means an index gives it on */
+                r = index_copy_name(store, from, name, err);
+        return sql_end(store->db, r, err);
 }
 
 /* ---- root file systems ---- */

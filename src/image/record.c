@@ -8,18 +8,23 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "image/store.h"
+#include "image/index.h"
 #include "sql/sql.h"
-
-#define SQL_IN_USE                                                                                 \
-        "SELECT 1 FROM images WHERE id=?1 UNION ALL SELECT 1 FROM images WHERE manifest=?1"        \
-        " UNION ALL SELECT 1 FROM layers WHERE blob=?1"
 
 void image_record_done(ImageRecord *record) {
         free(record->manifest);
+        free(record->index);
         record->chains = strv_free(record->chains);
         record->names = strv_free(record->names);
         *record = (ImageRecord){};
+}
+
+static int insert_index(ImageStore *store, const ImageRecord *record, Error *err) {
+        Variant variant = { .host = record->host };
+
+        (void)snprintf(variant.manifest, sizeof(variant.manifest), "%s", record->manifest ?: "");
+        memcpy(variant.image, record->id, sizeof(variant.image));
+        return index_record(store, record->index, &variant, 1, record->names, err);
 }
 
 static int insert_image(ImageStore *store, const ImageRecord *record, int64_t now, Error *err) {
@@ -38,7 +43,7 @@ static int insert_image(ImageStore *store, const ImageRecord *record, int64_t no
         for (size_t i = 0; r == 0 && record->names && record->names[i]; i++)
                 r = sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)",
                             "tt", record->names[i], record->id);
-        return r;
+        return r == 0 && record->index ? insert_index(store, record, err) : r;
 }
 
 static int insert_durably(ImageStore *store, const ImageRecord *record, Error *err) {
@@ -82,11 +87,13 @@ static int list_unused(ImageStore *store, char ***chains, char ***blobs, Error *
         return r;
 }
 
-static int delete_layers(ImageStore *store, char *const *chains, Error *err) {
+/* Rows of layers and of indexes; blobs receives the indexes' documents. */
+static int delete_rows(ImageStore *store, char *const *chains, char ***blobs, Error *err) {
         int r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
 
         if (r < 0)
                 return r;
+        r = index_sweep(store, blobs, err);
         for (size_t i = 0; r == 0 && chains && chains[i]; i++)
                 r = sql_run(store->db, err, "DELETE FROM layers WHERE chain=?", "t", chains[i]);
         return sql_end(store->db, r, err);
@@ -97,7 +104,7 @@ static void delete_blob(ImageStore *store, const char *digest, bool set_aside) {
 
         if (!digest_valid(digest) || map_get(&store->pins, digest))
                 return;
-        if (sql_prepare(store->db, &statement, NULL, SQL_IN_USE, "t", digest) < 0 ||
+        if (sql_prepare(store->db, &statement, NULL, SQL_BLOB_IN_USE, "t", digest) < 0 ||
             sql_step(statement, NULL) != 0)
                 return;
         if (set_aside && renameat(store->blobs_fd, digest_hex(digest), store->partial_fd,
@@ -111,12 +118,14 @@ static void delete_blob(ImageStore *store, const char *digest, bool set_aside) {
  * appended to *moved. */
 static int unrecord(ImageStore *store, char *const *blobs, bool set_aside, char ***chains,
                     char ***moved, Error *err) {
-        _cleanup_strv_ char **candidates = strv_copy(blobs);
+        _cleanup_strv_ char **candidates = strv_copy(blobs), **documents = NULL;
         STORE_LOCKED(store);
         int r = list_unused(store, chains, &candidates, err);
 
-        if (r == 0 && *chains)
-                r = delete_layers(store, *chains, err);
+        if (r == 0)
+                r = index_any_unused(store, err);
+        if (r > 0 || (r == 0 && *chains))
+                r = delete_rows(store, *chains, &documents, err);
         if (r == 0)
                 r = failpoint("image.unrecorded", err);
         if (r < 0)
@@ -130,6 +139,8 @@ static int unrecord(ImageStore *store, char *const *blobs, bool set_aside, char 
         }
         for (size_t i = 0; candidates && candidates[i]; i++)
                 delete_blob(store, candidates[i], set_aside);
+        for (size_t i = 0; documents && documents[i]; i++)
+                delete_blob(store, documents[i], false);
         return 0;
 }
 

@@ -2,7 +2,7 @@
  * /images/{name}. Images know no children here: no build keeps its steps as images. */
 #include "base/id.h"
 #include "format/reference.h"
-#include "image/store.h"
+#include "image/index.h"
 #include "sql/sql.h"
 
 static const JsonField removal_fields[] = {
@@ -19,6 +19,8 @@ typedef struct Removal {
         char *container; /* one that uses the image, or NULL */
         bool running;    /* and whether it runs */
         char **names;    /* full, of tags and digests, what is left of them */
+        char **others;   /* images of the same index as the name, which no container uses */
+        bool by_name;    /* else the image alone is meant, and its index keeps the names */
         JsonArray *records;
 } Removal;
 
@@ -30,6 +32,7 @@ static void removal_done(Removal *removal) {
         free(removal->id);
         free(removal->container);
         removal->names = strv_free(removal->names);
+        removal->others = strv_free(removal->others);
 }
 
 static const char *short_id(const char *id) { /* for "%.12s" */
@@ -87,13 +90,18 @@ static int untag(Removal *removal, const char *name, Error *err) {
         _cleanup_free_ char *kept = str_copy(name);
         _cleanup_(reference_donep) Reference reference = {};
         ImageRemoval *record;
+        bool moved = false;
         int r = reference_parse(kept, &reference, err);
 
-        if (r == 0)
+        if (r == 0 && !removal->by_name)
+                r = index_move_name(removal->store, kept, removal->id, &moved, err);
+        if (r == 0 && !moved)
                 r = sql_run(removal->store->db, err, "DELETE FROM names WHERE name=?", "t", kept);
         if (r < 0)
                 return r;
         (void)strv_drop(removal->names, kept);
+        if (moved)
+                return 0;
         record = json_append(removal->records, &image_removal_table);
         record->untagged = reference_familiar(&reference);
         return 0;
@@ -189,17 +197,28 @@ static int remove_names_of_id(Removal *removal, Error *err) {
         return r < 0 ? r : untag_all(removal, err);
 }
 
-static int list_blobs(Removal *removal, char ***blobs, Error *err) {
+static int list_blobs(Removal *removal, const char *id, char ***blobs, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(removal->store->db, &statement, err,
-                            "SELECT manifest FROM images WHERE id=?", "t", removal->id);
+                            "SELECT manifest FROM images WHERE id=?1 UNION SELECT manifest FROM "
+                            "index_images WHERE image=?1",
+                            "t", id);
 
-        strv_add(blobs, removal->id);
+        strv_add(blobs, id);
+        while (r >= 0 && (r = sql_step(statement, err)) > 0)
+                if (sqlite3_column_text(statement, 0))
+                        strv_add(blobs, (const char *)sqlite3_column_text(statement, 0));
+        return r;
+}
+
+static int delete_row(Removal *removal, const char *id, char ***blobs, Error *err) {
+        int r = list_blobs(removal, id, blobs, err);
+
         if (r == 0)
-                r = sql_step(statement, err);
-        if (r > 0 && sqlite3_column_text(statement, 0))
-                strv_add(blobs, (const char *)sqlite3_column_text(statement, 0));
-        return r < 0 ? r : 0;
+                r = sql_run(removal->store->db, err, "DELETE FROM images WHERE id=?", "t", id);
+        if (r == 0)
+                record_deleted(removal, id);
+        return r;
 }
 
 /* quiet: a name was removed already, so a container that keeps the image is no error. */
@@ -213,21 +232,29 @@ static int delete_image(Removal *removal, bool quiet, char ***blobs, Error *err)
         if (r < 0)
                 return error_kind(err, conflict.kind, "%s", conflict.message);
         r = untag_all(removal, err);
-        if (r == 0)
-                r = list_blobs(removal, blobs, err);
-        if (r == 0)
-                r = sql_run(removal->store->db, err, "DELETE FROM images WHERE id=?", "t",
-                            removal->id);
-        if (r == 0)
-                record_deleted(removal, removal->id);
+        return r < 0 ? r : delete_row(removal, removal->id, blobs, err);
+}
+
+/* What the name's index had here besides goes with the name, unless another name means it. */
+static int delete_others(Removal *removal, char ***blobs, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && removal->others && removal->others[i]; i++) {
+                int64_t named = 0;
+
+                r = sql_number(removal->store->db, &named, err,
+                               "SELECT count(*) FROM names " SQL_NAMES_OF_IMAGE, "t",
+                               removal->others[i]);
+                if (r == 0 && named == 0)
+                        r = delete_row(removal, removal->others[i], blobs, err);
+        }
         return r;
 }
 
 static int read_names(Removal *removal, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(removal->store->db, &statement, err,
-                            "SELECT name FROM names WHERE image=? ORDER BY rowid", "t",
-                            removal->id);
+                            "SELECT name FROM names " SQL_NAMES_OF_IMAGE, "t", removal->id);
 
         while (r >= 0 && (r = sql_step(statement, err)) > 0)
                 strv_take(&removal->names, sql_text(statement, 0));
@@ -247,9 +274,9 @@ static int remove_locked(Removal *removal, const char *ref, char ***blobs, Error
         if (r == 0)
                 r = name ? remove_name(removal, ref, name, &finished, err)
                          : remove_names_of_id(removal, err);
-        if (r < 0 || finished)
-                return r;
-        return delete_image(removal, name != NULL, blobs, err);
+        if (r == 0 && !finished)
+                r = delete_image(removal, name != NULL, blobs, err);
+        return r < 0 ? r : delete_others(removal, blobs, err);
 }
 
 static int remove_in_transaction(Removal *removal, const char *ref, char ***blobs, Error *err) {
@@ -270,13 +297,27 @@ static int remove_in_transaction(Removal *removal, const char *ref, char ***blob
 /* Asks who uses the image, without the lock: the answer may need other locks. */
 static int find_user(Removal *removal, const char *ref, Error *err) {
         const ImageUse *use = removal->use;
+        _cleanup_free_ char *name = NULL;
+        _cleanup_strv_ char **others = NULL;
         int r;
 
         store_lock(removal->store);
-        r = image_resolve(removal->store, ref, &removal->id, NULL, err);
+        r = image_resolve(removal->store, ref, &removal->id, &name, err);
+        if (r == 0 && name)
+                r = index_others(removal->store, name, removal->id, &others, err);
         store_unlock(removal->store);
+        removal->by_name = name != NULL;
         if (r == 0 && use && use->container_of)
                 removal->container = use->container_of(use->data, removal->id, &removal->running);
+        for (size_t i = 0; r == 0 && others && others[i]; i++) {
+                bool running;
+                _cleanup_free_ char *container =
+                        use && use->container_of ? use->container_of(use->data, others[i], &running)
+                                                 : NULL;
+
+                if (!container)
+                        strv_add(&removal->others, others[i]);
+        }
         return r;
 }
 

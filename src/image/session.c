@@ -18,8 +18,9 @@ int session_start(const SessionOptions *options, const Session *known, Session *
                 .identity_token = auth->identity_token,
                 .registry_token = auth->registry_token,
                 .insecure = options->options ? options->options->insecure : NULL,
-                .mirrors =
-                        options->options && !options->no_mirrors ? options->options->mirrors : NULL,
+                .mirrors = options->options ? options->options->mirrors : NULL,
+                .host_directories = options->options ? options->options->host_directories : NULL,
+                .no_mirrors = options->no_mirrors,
                 .scopes = (char **)options->scopes,
                 .offline = options->offline,
                 .endpoint = known ? known->endpoint : NULL,
@@ -42,6 +43,7 @@ void session_done(Session *session) {
         helper_end(&session->helper);
         free(session->endpoint);
         free(session->authorization);
+        free(session->link);
         free(session->code);
         *session = (Session){ .helper = { .socket = -1 } };
 }
@@ -86,6 +88,7 @@ int session_step(Session *session, ImageMessage *ret, Error *err) {
         if (str_equal(message.kind, "done")) {
                 str_replace(&session->endpoint, message.endpoint);
                 str_replace(&session->authorization, message.authorization);
+                str_replace(&session->link, message.link);
                 if (!digest_valid(message.digest)) {
                         image_message_done(&message);
                         return error_kind(err, ERROR_INTERNAL, "fetch: brig-image gave no digest");

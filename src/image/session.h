@@ -7,6 +7,7 @@
 typedef struct Session {
         Helper helper;
         char *endpoint, *authorization; /* after the first answer */
+        char *link;                     /* the last answer's Link header, or NULL */
         /* the last error's, if a registry answered: */
         int64_t status;
         char *code;

@@ -36,6 +36,16 @@ static const char schema[] =
         "DELETE CASCADE);"
         "CREATE TABLE IF NOT EXISTS unkept(chain TEXT PRIMARY KEY REFERENCES layers(chain) ON "
         "DELETE CASCADE, epoch INTEGER NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS indexes(digest TEXT PRIMARY KEY);"
+        "CREATE TABLE IF NOT EXISTS index_images(index_digest TEXT NOT NULL REFERENCES "
+        "indexes(digest) ON DELETE CASCADE,"
+        " manifest TEXT NOT NULL, image TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,"
+        " host INTEGER NOT NULL, PRIMARY KEY(index_digest, manifest));"
+        "CREATE INDEX IF NOT EXISTS index_images_image ON index_images(image);"
+        "CREATE INDEX IF NOT EXISTS index_images_manifest ON index_images(manifest);"
+        "CREATE TABLE IF NOT EXISTS name_indexes(name TEXT PRIMARY KEY REFERENCES names(name) ON "
+        "DELETE CASCADE, digest TEXT NOT NULL REFERENCES indexes(digest));"
+        "CREATE INDEX IF NOT EXISTS name_indexes_digest ON name_indexes(digest);"
         "CREATE TABLE IF NOT EXISTS origins(blob TEXT NOT NULL, registry TEXT NOT NULL, repository "
         "TEXT NOT NULL,"
         " PRIMARY KEY(blob, registry, repository));"
@@ -179,11 +189,7 @@ static int check_snapshot(ImageStore *store, const char *name, Error *err) {
 
 static int check_blob(ImageStore *store, const char *name, Error *err) {
         bool known;
-        int r = recorded(
-                store,
-                "SELECT 1 FROM images WHERE id=?1 UNION SELECT 1 FROM images WHERE manifest=?1"
-                " UNION SELECT 1 FROM layers WHERE blob=?1",
-                name, &known, err);
+        int r = recorded(store, SQL_BLOB_IN_USE, name, &known, err);
 
         if (r < 0 || known)
                 return r;

@@ -70,6 +70,12 @@ int blob_open(ImageStore *store, const char *digest, int *ret_fd, int64_t *ret_s
 int blob_read(ImageStore *store, const char *digest, size_t limit, char **ret, size_t *ret_length,
               Error *err);
 bool blob_exists(ImageStore *store, const char *digest);
+/* A row where something names the blob ?1. */
+#define SQL_BLOB_IN_USE                                                                            \
+        "SELECT 1 FROM images WHERE id=?1 UNION ALL SELECT 1 FROM images WHERE manifest=?1"        \
+        " UNION ALL SELECT 1 FROM layers WHERE blob=?1"                                            \
+        " UNION ALL SELECT 1 FROM indexes WHERE digest=?1"                                         \
+        " UNION ALL SELECT 1 FROM index_images WHERE manifest=?1"
 /* Makes what was written durable, blobs and snapshots alike: one syncfs(2) and both directories. */
 int store_sync(ImageStore *store, Error *err);
 
@@ -133,6 +139,9 @@ typedef struct ImageRecord {
         char *manifest; /* digest or NULL */
         char **chains;  /* base first */
         char **names;   /* full references that shall point at it */
+        char *index;    /* digest of the index by which it came and which names shall mean, or NULL;
+                           its blob is there */
+        bool host;      /* it is the image of the index that this host chooses */
 } ImageRecord;
 void image_record_done(ImageRecord *record);
 /* One transaction, durable, and all unsynced layers with it. What names pointed at before loses
