@@ -170,7 +170,7 @@ TEST(what_fails_or_lacks_is_asked_of_the_next) {
                 world.mirror.lacks = way == 0;
                 world.mirror.dies = way == 1;
                 if (way == 2) { /* nobody listens */
-                        _cleanup_close_ int fd = test_listen(&port);
+                        UNUSED _cleanup_close_ int fd = test_listen(&port);
                 }
                 settings(&world, "", port);
                 ASSERT_OK(pull(&world, &err), &err);
