@@ -274,3 +274,70 @@ END
   kill "$tls"
   wait "$tls" 2>/dev/null || :
 }
+
+# ---- manifest ----
+
+# as_docker ARGUMENT...: `manifest` of brig and of docker, each with files of its own, exit and print the same.
+as_docker() {
+  local status_docker
+  run on_host env DOCKER_CONFIG="$BATS_TEST_TMPDIR/docker" docker manifest "$@"
+  status_docker=$status
+  printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/docker.out"
+  DOCKER_CONFIG=$BATS_TEST_TMPDIR/brig run brig manifest "$@"
+  printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/brig.out"
+  diff "$BATS_TEST_TMPDIR/docker.out" "$BATS_TEST_TMPDIR/brig.out" && [ "$status" -eq "$status_docker" ]
+}
+
+@test "manifest: create, annotate, inspect, push and rm do as docker's" {
+  mkdir "$BATS_TEST_TMPDIR/docker" "$BATS_TEST_TMPDIR/brig"
+  local own=127.0.0.1:5000/single/own:v1 foreign=127.0.0.1:5000/list:riscv64 list=127.0.0.1:5000/list:v1
+  on_host skopeo --insecure-policy copy -q --src-tls-verify=false --dest-tls-verify=false docker://127.0.0.1:5000/multi:v1 docker://$own
+  on_host skopeo --insecure-policy --override-arch riscv64 copy -q --src-tls-verify=false --dest-tls-verify=false docker://127.0.0.1:5000/multi:v1 docker://$foreign
+  as_docker create --insecure $list $own $foreign
+  [ "$status" -eq 0 ]
+  as_docker create --insecure $list $own
+  [ "$status" -eq 1 ]
+  as_docker create --insecure --amend $list $own
+  as_docker create --insecure 127.0.0.1:5000/other:v1 127.0.0.1:5000/multi:v1 || [[ $(cat "$BATS_TEST_TMPDIR/brig.out") == *'is a manifest list' ]]
+  as_docker annotate --os linux --arch arm --variant v7 --os-version 1 --os-features a --os-features b $list $foreign
+  as_docker inspect $list
+  as_docker inspect $list $own
+  as_docker inspect -v $list $foreign
+  as_docker annotate --arch vax $list $foreign
+  [ "$status" -eq 1 ]
+  as_docker annotate $list 127.0.0.1:5000/nothing:v1
+  [ "$status" -eq 1 ]
+  as_docker push --insecure $list
+  [ "$status" -eq 0 ]
+  [ "${lines[-1]}" = "$(registry_digest list v1)" ]
+  as_docker inspect --insecure 127.0.0.1:5000/multi:v1
+  as_docker inspect --insecure $own
+  as_docker rm $list
+  as_docker rm $list || [ "$status" -eq 1 ]
+  brig pull -q 127.0.0.1:5000/list:v1
+  [ "$(brig run --rm 127.0.0.1:5000/list:v1)" = "$(host_architecture)" ]
+}
+
+@test "manifest push: mounts from another repository, purges; each goes on with the other's files" {
+  export DOCKER_CONFIG=$BATS_TEST_TMPDIR/config
+  mkdir "$DOCKER_CONFIG"
+  on_host skopeo --insecure-policy copy -q --src-tls-verify=false --dest-tls-verify=false docker://127.0.0.1:5000/multi:v1 docker://127.0.0.1:5000/single/here:v1
+  brig manifest create 127.0.0.1:5000/mounted:v1 127.0.0.1:5000/single/here:v1
+  run on_host docker manifest inspect 127.0.0.1:5000/mounted:v1
+  [ "$output" = "$(brig manifest inspect 127.0.0.1:5000/mounted:v1)" ]
+  run brig manifest push --purge 127.0.0.1:5000/mounted:v1
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ ${lines[0]} == "Pushed ref 127.0.0.1:5000/mounted@sha256:"*" with digest: sha256:"* ]]
+  [ "$(registry_digest mounted v1)" = "${lines[1]}" ]
+  run brig manifest push 127.0.0.1:5000/mounted:v1
+  [ "$status" -eq 1 ]
+  [[ $output == *'No such manifest: 127.0.0.1:5000/mounted:v1' ]]
+  on_host docker manifest create --insecure 127.0.0.1:5000/mounted:v2 127.0.0.1:5000/single/here:v1
+  brig manifest push 127.0.0.1:5000/mounted:v2
+  brig manifest create 127.0.0.1:5000/mounted:v3 127.0.0.1:5000/single/here:v1
+  sed -i 's/"os":"linux"/"os":""/' "$DOCKER_CONFIG"/manifests/127.0.0.1-5000_mounted-v3/*
+  run brig manifest push 127.0.0.1:5000/mounted:v3
+  [ "$status" -eq 1 ]
+  [[ $output == *'must have an OS and Architecture to be pushed to a registry' ]]
+}

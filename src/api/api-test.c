@@ -268,6 +268,20 @@ TEST(push) {
             "{\\\"os\\\":\\\"linux\\\",\\\"architecture\\\":\\\"arm64\\\"}\"}\n");
 }
 
+TEST(manifests) {
+        ASK("GET /distribution/127.0.0.1:5000/a/b:v1/manifest?insecure=1", 200, "{}\n");
+        ASSERT_STR(fake_asked, "manifest 127.0.0.1:5000/a/b:v1 1 -");
+        ask("GET /distribution/nothing/manifest", "",
+            NULL); /* a client must not ask for a password */
+        ASSERT_INT(status(), 500);
+        ask("POST /distribution/a:v1/manifest", "Content-Type: application/json\r\n",
+            "{\"Raw\":\"{}\",\"MediaType\":\"m\",\"Sources\":[\"b@sha256:2\"]}");
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_asked, "manifest push a:v1 0 m {} b@sha256:2");
+        ask("POST /distribution/a:v1/manifest", "Content-Type: application/json\r\n", "{}");
+        ASSERT_INT(status(), 400);
+}
+
 TEST(login) {
         const char *json = "Content-Type: application/json\r\n";
 

@@ -198,6 +198,53 @@ static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest
         return document->fd ? take_fd(fds, *document->fd, &wanted, &output->fd, err) : 0;
 }
 
+/* ---- caches ---- */
+
+static int add_place(BuildCacheDocument *document, BuildFds *fds, bool to, BuildCachePlace *ret,
+                     Error *err) {
+        Wanted directory = { "cache", document->type, S_IFDIR, false };
+        bool local = str_equal(document->type, "local"), registry;
+
+        registry = str_equal(document->type, "registry");
+        *ret = (BuildCachePlace){ .dir_fd = -1,
+                                  .kind = local      ? BUILD_CACHE_LOCAL
+                                          : registry ? BUILD_CACHE_REGISTRY
+                                                     : BUILD_CACHE_INLINE };
+        if (!local && !registry && !(to && str_equal(document->type, "inline")))
+                return error_kind(err, ERROR_INVALID, "a cache of the type '%s' cannot be %s",
+                                  document->type, to ? "written" : "read");
+        if (registry != !str_empty(document->ref) || local != (document->fd != NULL))
+                return error_kind(err, ERROR_INVALID,
+                                  "cache '%s': give 'ref' for a registry, 'fd' for a directory",
+                                  document->type);
+        ret->max = document->max;
+        ret->ignore_error = document->ignore_error;
+        ret->reference = TAKE_PTR(document->ref);
+        ret->tag = TAKE_PTR(document->tag);
+        ret->digest = TAKE_PTR(document->digest);
+        return document->fd ? take_fd(fds, *document->fd, &directory, &ret->dir_fd, err) : 0;
+}
+
+static int add_places(JsonArray *documents, BuildFds *fds, bool to, BuildCachePlace **ret,
+                      size_t *ret_count, Error *err) {
+        BuildCacheDocument *items = documents->items;
+        int r = 0;
+
+        *ret = NEW_ARRAY(BuildCachePlace, documents->count + 1);
+        for (size_t i = 0; r >= 0 && i < documents->count; i++)
+                r = add_place(&items[i], fds, to, &(*ret)[(*ret_count)++], err);
+        return r;
+}
+
+static int add_caches(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
+        int r = add_places(&document->cache_from, fds, false, &ret->cache_from,
+                           &ret->cache_from_count, err);
+
+        return r < 0 ? r
+                     : add_places(&document->cache_to, fds, true, &ret->cache_to,
+                                  &ret->cache_to_count, err);
+}
+
 static int add_parts(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
         BuildContextDocument *contexts = document->contexts.items;
         BuildSecretDocument *secrets = document->secrets.items;
@@ -253,6 +300,8 @@ static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *r
         r = build_tags_read(document->tags, &ret->tags, err);
         if (r >= 0)
                 r = add_parts(document, fds, ret, err);
+        if (r >= 0)
+                r = add_caches(document, fds, ret, err);
         if (r >= 0)
                 move_plain(document, ret);
         return r;

@@ -237,11 +237,21 @@ static int read_numbers(const ApiRequest *request, BuildRequest *ret, Error *err
         return 0;
 }
 
-/* Its names stand for local images here, which are looked at anyway. */
-static int check_cache_from(const ApiRequest *request, Error *err) {
+/* Images that are here, or in a registry, whose configuration has a cache. */
+static int read_cache_from(const ApiRequest *request, BuildRequest *ret, Error *err) {
         _cleanup_strv_ char **names = NULL;
+        int r = read_list(request, "cachefrom", &names, err);
 
-        return read_list(request, "cachefrom", &names, err);
+        if (r < 0)
+                return r;
+        ret->cache_from = NEW_ARRAY(BuildCachePlace, strv_length(names) + 1);
+        for (char **name = names; name && *name; name++)
+                if (**name)
+                        ret->cache_from[ret->cache_from_count++] =
+                                (BuildCachePlace){ .kind = BUILD_CACHE_IMAGE,
+                                                   .reference = str_copy(*name),
+                                                   .dir_fd = -1 };
+        return 0;
 }
 
 int build_query_read(const ApiRequest *request, BuildRequest *ret, Error *err) {
@@ -265,7 +275,7 @@ int build_query_read(const ApiRequest *request, BuildRequest *ret, Error *err) {
         if (r >= 0)
                 r = read_numbers(request, ret, err);
         if (r >= 0)
-                r = check_cache_from(request, err);
+                r = read_cache_from(request, ret, err);
         if (r < 0)
                 return r;
         read_texts(request, ret);

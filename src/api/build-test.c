@@ -349,6 +349,14 @@ TEST(cache_and_disk_usage) {
         ASSERT_STR(fake_asked, "prune 1 5 24h");
         ASK("POST /build/prune", 200, "{\"CachesDeleted\":[],\"SpaceReclaimed\":0}\n");
         ASSERT_STR(fake_asked, "prune 0 0 -");
+        ask("GET /build/mounts?id=a", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(body(), "archive"));
+        ASSERT_STR(fake_asked, "mounts a");
+        ask("GET /build/mounts", "", NULL);
+        ASSERT_STR(fake_asked, "mounts -");
+        ASK("GET /build/mounts?id=none", 404, "{\"message\":\"no cache mount 'none'\"}\n");
+        ASK("POST /build/mounts", 200, "{\"Mounts\":[\"a\"]}\n");
         ASK("POST /build/prune?keep-storage=-1", 400,
             "{\"message\":\"keep-storage: -1 is no number of bytes\"}\n");
         ASK("POST /build/prune?filters=%7B%22wrong%22:%5B%22a%22%5D%7D", 400,

@@ -9,7 +9,9 @@
 
 /* Freed and closed in any case. */
 static BuildRequest new_request(const ApiRequest *request) {
-        BuildRequest build = { .output_uid = -1, .output_gid = -1 };
+        BuildRequest build = {
+                .output_uid = -1, .output_gid = -1, .cache_uid = -1, .cache_gid = -1
+        };
 
         api_registry_auths(request, &build.auths, &build.auth_hosts);
         return build;
@@ -25,6 +27,8 @@ static int set_owner(const ApiRequest *request, BuildRequest *build, Error *err)
 
         if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
                 return error_set(err, errno, "ask who the client is");
+        build->cache_uid = peer.uid;
+        build->cache_gid = peer.gid;
         build->output_uid = peer.uid;
         build->output_gid = peer.gid;
         for (size_t i = 0; r == 0 && i < build->output_count; i++)

@@ -299,3 +299,19 @@ int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *fi
         buf_add_str(json, "{\"CachesDeleted\":[],\"SpaceReclaimed\":0}");
         return 0;
 }
+
+int engine_build_mounts_export(Engine *engine, char *const *ids, int fd, Error *err) {
+        (void)snprintf(fake_asked, sizeof(fake_asked), "mounts %s", ids ? ids[0] : "-");
+        if (ids && str_equal(ids[0], "none"))
+                return error_kind(err, ERROR_NOT_FOUND, "no cache mount 'none'");
+        return fd_write_full(fd, "archive", 7);
+}
+
+int engine_build_mounts_import(Engine *engine, int tar_fd, Buf *json, Error *err) {
+        _cleanup_buf_ Buf text = { 0 };
+
+        (void)fd_read_all(tar_fd, 4096, &text);
+        (void)snprintf(fake_asked, sizeof(fake_asked), "import %s", text.data ?: "");
+        buf_add_str(json, "{\"Mounts\":[\"a\"]}");
+        return 0;
+}

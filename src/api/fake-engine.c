@@ -313,6 +313,21 @@ int engine_distribution(Engine *engine, const char *name, const RegistryAuth *au
         return document(0, json, "{}");
 }
 
+int engine_manifest_get(Engine *engine, const char *name, bool insecure, const RegistryAuth *auth,
+                        Buf *json, Error *err) {
+        note("manifest %s %d %s", name, insecure, auth->username ?: "-");
+        return str_equal(name, "nothing") ? error_kind(err, ERROR_UNAUTHORIZED, "no such thing")
+                                          : document(0, json, "{}");
+}
+
+int engine_manifest_push(Engine *engine, const char *name, bool insecure, const ManifestPush *push,
+                         const RegistryAuth *auth, char ret_digest[], Error *err) {
+        note("manifest push %s %d %s %s %s", name, insecure, push->media_type, push->text,
+             push->sources ? push->sources[0] : "-");
+        memcpy(ret_digest, "sha256:1", 9);
+        return 0;
+}
+
 int engine_image_search(Engine *engine, const char *term, int limit, const Filters *filters,
                         const RegistryAuth *auth, Buf *json, Error *err) {
         note("search %s %d %s", term, limit,

@@ -3,6 +3,7 @@
 
 #include "api/auth.h"
 #include "api/stream.h"
+#include "format/digest.h"
 
 typedef struct AuthRequest {
         char *username, *password, *identity_token, *registry_token, *server_address;
@@ -64,6 +65,56 @@ int on_distribution(ApiRequest *request, Error *err) {
         r = engine_distribution(request->engine, api_name(request), &auth, &json, err);
         api_registry_auth_done(&auth);
         return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+int on_manifest(ApiRequest *request, Error *err) {
+        RegistryAuth auth = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
+        int r;
+
+        api_registry_auth(request, &auth);
+        r = engine_manifest_get(request->engine, api_name(request), api_flag(request, "insecure"),
+                                &auth, &json, err);
+        api_registry_auth_done(&auth);
+        if (r < 0)
+                api_registry_refused(err);
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+typedef struct ManifestRequest {
+        char *raw, *media_type, **sources;
+} ManifestRequest;
+
+static const JsonField manifest_fields[] = {
+        JSON_FIELD(ManifestRequest, "Raw", JSON_STRING, raw, JSON_REQUIRED),
+        JSON_FIELD(ManifestRequest, "MediaType", JSON_STRING, media_type, JSON_REQUIRED),
+        JSON_FIELD(ManifestRequest, "Sources", JSON_STRINGS, sources, 0),
+};
+static const JsonTable manifest_request_table =
+        JSON_TABLE(ManifestRequest, "manifest list", manifest_fields);
+
+int on_manifest_push(ApiRequest *request, Error *err) {
+        ManifestRequest asked = { 0 };
+        RegistryAuth auth = { 0 };
+        _cleanup_buf_ Buf json = { 0 };
+        char digest[DIGEST_TEXT_MAX] = "";
+        int r = api_body(request, &manifest_request_table, &asked, err);
+
+        if (r == 0) {
+                const ManifestPush push = { asked.raw, asked.media_type, asked.sources };
+
+                api_registry_auth(request, &auth);
+                r = engine_manifest_push(request->engine, api_name(request),
+                                         api_flag(request, "insecure"), &push, &auth, digest, err);
+                api_registry_auth_done(&auth);
+                if (r < 0)
+                        api_registry_refused(err);
+        }
+        json_done(&manifest_request_table, &asked);
+        if (r < 0)
+                return r;
+        buf_format(&json, "{\"Digest\":\"%s\"}", digest);
+        return api_answer(request, 200, &json);
 }
 
 static int read_limit(const ApiRequest *request, int *ret, Error *err) {

@@ -108,12 +108,16 @@ int on_image_create(ApiRequest *request, Error *err); /* transfer.c */
 int on_image_load(ApiRequest *request, Error *err);
 int on_image_save(ApiRequest *request, Error *err);
 int on_image_save_one(ApiRequest *request, Error *err);
+int on_build_mounts_export(ApiRequest *request, Error *err);
+int on_build_mounts_import(ApiRequest *request, Error *err);
 int on_container_export(ApiRequest *request, Error *err);
 int on_build(ApiRequest *request, Error *err); /* build.c */
 int on_build_prune(ApiRequest *request, Error *err);
 int on_image_push(ApiRequest *request, Error *err); /* registry.c */
 int on_auth(ApiRequest *request, Error *err);
 int on_distribution(ApiRequest *request, Error *err);
+int on_manifest(ApiRequest *request, Error *err);
+int on_manifest_push(ApiRequest *request, Error *err);
 int on_image_search(ApiRequest *request, Error *err);
 int on_network_list(ApiRequest *request, Error *err); /* networks.c */
 int on_network_inspect(ApiRequest *request, Error *err);

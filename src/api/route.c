@@ -64,8 +64,12 @@ static const Route routes[] = {
         { POST, "/images/{name*}/push", on_image_push, NULL },
         { DELETE, "/images/{name*}", on_image_remove, NULL },
         { GET, "/distribution/{name*}/json", on_distribution, NULL },
+        { GET, "/distribution/{name*}/manifest", on_manifest, NULL },       /* brig's own */
+        { POST, "/distribution/{name*}/manifest", on_manifest_push, NULL }, /* brig's own */
         { POST, "/build", on_build, NULL },
         { POST, "/build/prune", on_build_prune, NULL },
+        { GET, "/build/mounts", on_build_mounts_export, NULL },  /* brig's own */
+        { POST, "/build/mounts", on_build_mounts_import, NULL }, /* brig's own */
         { POST, "/build/cancel", on_unsupported,
           "ending a build by its id (it ends with its client's connection)" },
         { POST, "/session", on_unsupported, "BuildKit sessions" },

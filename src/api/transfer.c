@@ -1,4 +1,5 @@
-/* transfer.c: images that come and go: pull, import, load, save; and containers' roots: export. The
+/* transfer.c: images that come and go: pull, import, load, save; and containers' roots: export;
+ * and cache mounts. The
  * engine moves the bytes; here they are tied to the connection, and progress becomes Docker's
  * objects. */
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include "api/auth.h"
 #include "api/stream.h"
 #include "base/fd.h"
+#include "engine/build.h"
 
 #define SAVE_PIECE ((size_t)128 * 1024)
 #define SAVE_STACK ((size_t)512 * 1024)
@@ -116,6 +118,7 @@ typedef struct Save {
         Engine *engine;
         char **refs;           /* images */
         const char *container; /* or a container */
+        bool mounts;           /* or cache mounts: refs are their ids, none: all */
         const char *type;      /* of the answer */
         int fd;                /* where the archive goes; the thread's */
         int result;
@@ -125,7 +128,9 @@ typedef struct Save {
 static void *run_save(void *data) {
         Save *save = data;
 
-        save->result = save->container
+        save->result = save->mounts ? engine_build_mounts_export(save->engine, save->refs, save->fd,
+                                                                 &save->err)
+                       : save->container
                                ? engine_container_export(save->engine, save->container, save->fd,
                                                          &save->err)
                                : engine_image_save(save->engine, save->refs, save->fd, &save->err);
@@ -217,4 +222,25 @@ int on_image_save_one(ApiRequest *request, Error *err) {
 
         strv_add(&names, api_name(request));
         return save_images(request, names, err);
+}
+
+/* ---- cache mounts ---- */
+
+int on_build_mounts_export(ApiRequest *request, Error *err) {
+        _cleanup_strv_ char **ids = http_query_all(&request->query, "id");
+        Save save = {
+                .engine = request->engine, .mounts = true, .refs = ids, .type = "application/x-tar"
+        };
+
+        return save_as(request, &save, err);
+}
+
+int on_build_mounts_import(ApiRequest *request, Error *err) {
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ Buf json = { 0 };
+        int r = http_request_body_fd(request->exchange, &fd, err);
+
+        if (r >= 0)
+                r = engine_build_mounts_import(request->engine, fd, &json, err);
+        return r < 0 ? r : api_answer(request, 200, &json);
 }

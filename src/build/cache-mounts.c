@@ -290,3 +290,20 @@ CacheMount *cache_mount_release(CacheMount *mount) {
                 log_warn("build cache: give back a cache mount: %s", err.message);
         return mount_free(mount);
 }
+
+int build_cache_mount_ids(BuildCache *cache, char ***ret, Error *err) {
+        CACHE_LOCKED(cache); /* first, so that it ends last */
+        _cleanup_sql_ sqlite3_stmt *row = NULL;
+        _cleanup_strv_ char **ids = NULL;
+        int r = sql_prepare(cache->db, &row, err,
+                            "SELECT DISTINCT id FROM mounts WHERE ready ORDER BY id", "");
+
+        while (r == 0 && (r = sql_step(row, err)) > 0) {
+                strv_take(&ids, sql_text(row, 0));
+                r = 0;
+        }
+        if (cache_note(cache, r) < 0)
+                return r;
+        *ret = TAKE_PTR(ids);
+        return 0;
+}

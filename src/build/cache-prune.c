@@ -170,22 +170,27 @@ static bool wanted(const CachePrune *prune, const Item *item) {
 
         if (entry->in_use || (prune->until && entry->used_at >= prune->until))
                 return false;
-        if (!prune->all && (entry->shared || item->mount))
+        if (!prune->all && (entry->shared || (item->mount && !prune->cap)))
                 return false;
         return !prune->ids || strv_has(prune->ids, entry->id);
+}
+
+/* What takes room below the cap, whether it may go or not. */
+static bool counts(const CachePrune *prune, const Item *item) {
+        return prune->cap && item->entry.in_use && !item->entry.shared;
 }
 
 static int64_t total(const CachePrune *prune, const Items *items) {
         int64_t sum = 0;
 
         for (size_t i = 0; i < items->count; i++)
-                if (wanted(prune, &items->items[i]))
+                if (wanted(prune, &items->items[i]) || counts(prune, &items->items[i]))
                         sum += items->items[i].entry.size;
         return sum;
 }
 
-/* Deletes the row, unless it was used since it was read. */
-static int take(BuildCache *cache, Item *item, Error *err) {
+/* Deletes the row, unless it was used since it was read. *left: bytes that stay. */
+static int take(BuildCache *cache, Item *item, int64_t *left, Error *err) {
         bool busy = item->mount ? cache_mount_in_use(cache, item->place)
                                 : cache_layer_held(cache, item->place);
         int r;
@@ -198,6 +203,8 @@ static int take(BuildCache *cache, Item *item, Error *err) {
                     "ti", item->mount ? item->place : item->entry.id, item->entry.used_at);
         if (r == 0)
                 item->taken = sqlite3_changes(cache->db) > 0;
+        if (item->taken)
+                *left -= item->entry.size;
         return r;
 }
 
@@ -205,15 +212,18 @@ static int take_all(BuildCache *cache, const CachePrune *prune, Items *items, Er
         int64_t left = total(prune, items);
         int r = 0;
 
+        /* What is larger than all may be goes in any case: no other has to make room for it. */
+        for (size_t i = 0; r == 0 && prune->cap && i < items->count; i++)
+                if (wanted(prune, &items->items[i]) && items->items[i].entry.size > prune->keep)
+                        r = take(cache, &items->items[i], &left, err);
         for (size_t i = items->count; r == 0 && i-- > 0;) {
                 Item *item = &items->items[i];
 
-                if (!wanted(prune, item))
+                if (item->taken || !wanted(prune, item))
                         continue;
                 if (prune->keep > 0 && left <= prune->keep)
                         break;
-                r = take(cache, item, err);
-                left -= item->entry.size;
+                r = take(cache, item, &left, err);
         }
         return r;
 }
@@ -286,13 +296,16 @@ static int64_t remove_item(BuildCache *cache, const CachePrune *prune, const Ite
 }
 
 /* What goes last comes first. A build uses a step before those upon it, which are of no use without
- * it: of uses that lie close together the layer that was made first is worth most. */
+ * it: of uses that lie close together the layer that was made first is worth most; but less than a
+ * cache mount, which the next step may want. */
 static int worth_more_first(const void *left, const void *right) {
         const Item *a = left, *b = right;
         int64_t used_a = a->entry.used_at / USES_ALIKE, used_b = b->entry.used_at / USES_ALIKE;
 
         if (used_a != used_b)
                 return used_a < used_b ? 1 : -1;
+        if (a->mount != b->mount)
+                return a->mount ? -1 : 1;
         return (a->entry.created_at > b->entry.created_at) -
                (a->entry.created_at < b->entry.created_at);
 }

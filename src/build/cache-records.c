@@ -201,6 +201,20 @@ int build_cache_put(BuildCache *cache, char *const *keys, const CacheRecord *rec
         return r;
 }
 
+int build_cache_keys(BuildCache *cache, const char *result, char ***ret, Error *err) {
+        CACHE_LOCKED(cache); /* first, so that it ends last */
+        _cleanup_sql_ sqlite3_stmt *row = NULL;
+        int r = sql_prepare(cache->db, &row, err,
+                            "SELECT key FROM keys JOIN records ON id=record WHERE result=?", "t",
+                            result);
+
+        while (r == 0 && (r = sql_step(row, err)) > 0) {
+                strv_take(ret, sql_text(row, 0));
+                r = 0;
+        }
+        return cache_note(cache, r);
+}
+
 int build_cache_chains(BuildCache *cache, char ***ret, Error *err) {
         CACHE_LOCKED(cache); /* first, so that it ends last */
         _cleanup_sql_ sqlite3_stmt *row = NULL;

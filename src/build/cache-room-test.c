@@ -244,6 +244,43 @@ TEST(prunes_all_but_what_is_in_use) {
         ASSERT_INT(count_in(&test, "layers"), 0);
 }
 
+TEST(a_cap_counts_what_is_in_use_and_mounts_and_takes_neither_that_nor_an_image_s) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "a", 100),
+                                   *b = make_record(test.cache, "b", 100);
+        _cleanup_free_ char *held = make_layer(test.cache, 100);
+        _cleanup_mount_ TestMount idle = ready_mount(test.cache, "idle", MOUNT_SHARED);
+        char chain[DIGEST_TEXT_MAX];
+        Error err = {};
+
+        digest_of("x", 1, chain);
+        ASSERT_INT(write_file(idle.fd, "file", 100), 1);
+        test_mount_done(&idle); /* used last */
+        ASSERT_OK(put(test.cache, "held", held, "held", &err), &err);
+        ASSERT_OK(put(test.cache, "image's", chain, "image's", &err), &err);
+        build_cache_release(test.cache, chain);
+        ASSERT_INT(prune(&test, (CachePrune){ .cap = true, .keep = 400 }, NULL), 0);
+        ASSERT_INT(prune(&test, (CachePrune){ .cap = true, .keep = 300 }, NULL), 100);
+        ASSERT_INT(prune(&test, (CachePrune){ .cap = true, .keep = 1 }, NULL), 200);
+        ASSERT_INT(count_in(&test, "mounts"), 0);
+        ASSERT_INT(found(test.cache, "held"), CACHE_FOUND);
+        ASSERT_INT(found(test.cache, "image's"), CACHE_FOUND);
+        build_cache_release(test.cache, held);
+        build_cache_release(test.cache, held);
+        ASSERT_INT(prune(&test, (CachePrune){ .cap = true, .keep = 1 }, NULL), 100);
+}
+
+TEST(what_is_larger_than_the_cap_goes_before_all_others) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "a", 100);
+        _cleanup_mount_ TestMount mount = ready_mount(test.cache, "large", MOUNT_SHARED);
+
+        ASSERT_INT(write_file(mount.fd, "file", 400), 1);
+        test_mount_done(&mount);
+        ASSERT_INT(prune(&test, (CachePrune){ .cap = true, .keep = 300 }, NULL), 400);
+        ASSERT_INT(found(test.cache, "a"), CACHE_FOUND);
+}
+
 /* Uses that lie close together are one build's: what was made last stands upon the others. */
 TEST(keeps_what_others_stand_upon_within_the_limit) {
         _cleanup_cache_ TestCache test = test_cache();

@@ -43,6 +43,8 @@ int build_cache_find(BuildCache *cache, const char *key, CacheRecord *ret, Error
  * for both. layer: an id for which build_cache_layer_new was called and which is finished; or "";
  * or a chain id. size -1: is counted here. created_at, used_at 0: now. */
 int build_cache_put(BuildCache *cache, char *const *keys, const CacheRecord *record, Error *err);
+/* Appends every key under which that result is recorded to *ret, the caller's list. */
+int build_cache_keys(BuildCache *cache, const char *result, char ***ret, Error *err);
 /* Lets a layer that find or put held be collected again; one call a hold. By the id that it had
  * when it was held or by the one that it has now; "" and NULL are fine. */
 void build_cache_release(BuildCache *cache, const char *layer);
@@ -95,6 +97,8 @@ typedef enum MountSharing { MOUNT_SHARED, MOUNT_PRIVATE_, MOUNT_LOCKED } MountSh
 int build_cache_mount(BuildCache *cache, const char *id, MountSharing sharing,
                       bool (*cancelled)(void *data), void *data, CacheMount **ret, int *ret_fd,
                       bool *ret_new, Error *err);
+/* The ids of which there is one, sorted; the caller's. */
+int build_cache_mount_ids(BuildCache *cache, char ***ret, Error *err);
 /* The directory below the data root, "build/mounts/<name>/fs"; borrowed. */
 const char *cache_mount_path(const CacheMount *mount);
 /* A new one has the content that it begins with: it stays, and others may have it, too. Released
@@ -115,6 +119,8 @@ void cache_entries_free(CacheEntry *entries, size_t count);
 int build_cache_list(BuildCache *cache, CacheEntry **ret, size_t *ret_count, Error *err);
 typedef struct CachePrune {
         bool all;         /* else what an image shares and cache mounts stay */
+        bool cap;         /* `keep` is of all that is the cache's alone, with cache mounts and what
+                             is in use; what an image shares counts not and stays */
         int64_t keep;     /* bytes that may stay of what may go, the oldest use goes first; 0:
                              nothing stays */
         int64_t until;    /* only what was not used since, ns since 1970; 0: whatever */

@@ -14,6 +14,9 @@ typedef struct StepState {
         char *layer;               /* NULL: not there yet; "": it changed nothing */
         int64_t created_at;        /* of its layer, ns; 0: it has none */
         bool told;                 /* the client knows that it is there */
+        bool recalled;             /* another cache knows it; its layer has not been brought */
+        bool lost;                 /* and it can't be: it is run */
+        char **keys;               /* of what was recalled, until it is the cache's own */
         /* Of each input what the step reads of it; "": not read yet. Once a build. */
         char (*digests)[DIGEST_TEXT_MAX];
 } StepState;
@@ -95,7 +98,21 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err);
 /* Looks the step up by what its inputs are made of, if that is known. True: it is there. */
 int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Error *err);
 
+/* Tells of a step that step_find found, once it is sure that it need not be run. */
+int step_tell_found(StageState *stage, size_t index, Error *err);
+/* It can't be had: the step is run. */
+void step_lose(StepState *state);
+/* The layer of a step that was recalled is here: it is the cache's own now. */
+int step_adopt(StageState *stage, size_t index, int64_t size, Error *err);
+
+/* ---- solve-recall.c ---- */
+/* Marks what the target needs, brings the layers that were recalled of it, and has run what can't
+ * be brought. */
+int solver_settle(Solver *solver, Error *err);
+void solver_records(const Solver *solver, SolveResult *ret);
+
 /* ---- solve.c ---- */
+void need(StageState *stage);
 bool solver_cancelled(void *solver);
 void solver_hold(Solver *solver, const char *layer);
 /* -ECANCELED once the client wants no more. */

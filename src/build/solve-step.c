@@ -43,6 +43,44 @@ static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
         return 0;
 }
 
+void step_lose(StepState *state) {
+        state->recalled = false;
+        state->lost = true;
+        free(state->layer);
+        state->layer = NULL;
+}
+
+/* Whether the layer lies upon what the step has below it: what another cache says of layers is
+ * believed no further. */
+static bool fits(const Attempt *attempt, const SolveRecall *found) {
+        _cleanup_strv_ char **layers = stage_layers(attempt->stage, attempt->index);
+        size_t count = strv_length(layers);
+
+        return str_equal(count > 0 ? layers[count - 1] : NULL, found->parent);
+}
+
+/* The same in the caches from elsewhere. */
+static int recall(Attempt *attempt, const char *key, bool *ret, Error *err) {
+        const SolveWorker *worker = &attempt->stage->solver->options->worker;
+        StepState *state = attempt->state;
+        _cleanup_(solve_recall_done) SolveRecall found = {};
+        int r = worker->recall ? worker->recall(worker->data, key, &found, err) : 0;
+
+        if (r < 0)
+                return r;
+        *ret = r == SOLVE_RECALLED;
+        if (!*ret)
+                return 0;
+        memcpy(state->key, found.result, sizeof(state->key));
+        str_replace(&state->layer, NULL);
+        state->layer = found.layer && fits(attempt, &found) ? TAKE_PTR(found.layer) : NULL;
+        state->created_at = found.created_at;
+        strv_free(state->keys);
+        state->keys = TAKE_PTR(found.keys);
+        state->recalled = true;
+        return 0;
+}
+
 static int tell_cached(const Attempt *attempt, Error *err) {
         SolveEvent event = { .kind = SOLVE_CACHED,
                              .step = attempt->state->number,
@@ -92,7 +130,62 @@ int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Er
                 return tell_unstarted(&attempt, r, err);
         if (*attempt.keys.def)
                 r = find(&attempt, attempt.keys.def, ret, err);
-        return r == 0 && *ret ? tell_cached(&attempt, err) : r;
+        if (r == 0 && *ret)
+                return tell_cached(&attempt, err);
+        return r == 0 && *attempt.keys.def ? recall(&attempt, attempt.keys.def, ret, err) : r;
+}
+
+static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]);
+
+/* What the key of a step was made of that is not run, so that a later miss can say what differs;
+ * only where that asks for no files of other stages and images. */
+static int keep_parts(const Attempt *attempt, Error *err) {
+        _cleanup_(cache_parts_done) CacheParts parts = {};
+        _cleanup_free_ char *why = NULL;
+        char place[DIGEST_TEXT_MAX];
+        StepKeys keys;
+        int r = step_keys(attempt->stage, attempt->index, attempt->parent, false, &keys, &parts,
+                          err);
+
+        find_place(attempt, place);
+        return r < 0 ? r
+                     : build_cache_explain(attempt->stage->solver->options->cache, place, &parts,
+                                           &why, err);
+}
+
+static const char *parent_of(const StageState *stage, size_t index) {
+        return index > 0 ? stage->steps[index - 1].key : stage->base_key;
+}
+
+int step_tell_found(StageState *stage, size_t index, Error *err) {
+        Attempt attempt = attempt_of(stage, index, parent_of(stage, index));
+
+        return attempt.state->told ? 0 : tell_cached(&attempt, err);
+}
+
+int step_adopt(StageState *stage, size_t index, int64_t size, Error *err) {
+        const SolveOptions *options = stage->solver->options;
+        Attempt attempt = attempt_of(stage, index, parent_of(stage, index));
+        StepState *state = attempt.state;
+        char place[DIGEST_TEXT_MAX];
+        CacheRecord record = { .layer = state->layer,
+                               .description = state->name,
+                               .place = place,
+                               .size = size,
+                               .created_at = state->created_at };
+        int r = keep_parts(&attempt, err);
+
+        find_place(&attempt, place);
+        memcpy(record.result, state->key, sizeof(record.result));
+        if (r == 0)
+                r = options->worker.keep(options->worker.data, state->layer, err);
+        if (r == 0)
+                r = build_cache_put(options->cache, state->keys, &record, err);
+        if (r < 0)
+                return r;
+        solver_hold(stage->solver, state->layer);
+        state->recalled = false;
+        return 0;
 }
 
 /* ---- running ---- */
@@ -228,6 +321,8 @@ static int explain(const Running *running, char **ret, Error *err) {
 
         if (r == 0)
                 r = build_cache_explain(solver->options->cache, running->place, &parts, ret, err);
+        if (r == 0 && attempt->state->lost)
+                str_replace(ret, "no cache that was given has its layer");
         if (r == 0 && is_fresh(attempt))
                 str_replace(ret, "the cache was not to be used");
         return r;
@@ -283,8 +378,27 @@ static int run_step(Attempt *attempt, Error *err) {
         return r;
 }
 
+/* A step that is needed: what is recalled is brought, or counts as none. */
+static int recall_now(Attempt *attempt, const char *key, bool *ret, Error *err) {
+        const SolveWorker *worker = &attempt->stage->solver->options->worker;
+        char *chains[2] = {};
+        int64_t size = -1;
+        int r = *key ? recall(attempt, key, ret, err) : 0;
+
+        if (r < 0 || !*ret)
+                return r;
+        chains[0] = attempt->state->layer;
+        if (chains[0])
+                r = worker->bring(worker->data, chains, &size, err);
+        if (r == 0 && size >= 0)
+                return step_adopt(attempt->stage, attempt->index, size, err);
+        step_lose(attempt->state);
+        *ret = false;
+        return r;
+}
+
 /* By each key that is known. */
-static int look_up(Attempt *attempt, bool *ret, Error *err) {
+static int look_up_here(Attempt *attempt, bool *ret, Error *err) {
         int r = 0;
 
         *ret = false;
@@ -298,6 +412,17 @@ static int look_up(Attempt *attempt, bool *ret, Error *err) {
                       err);
         if (r == 0 && !str_equal(attempt->keys.def, attempt->keys.content))
                 r = find(attempt, attempt->keys.content, ret, err);
+        return r;
+}
+
+static int look_up(Attempt *attempt, bool *ret, Error *err) {
+        int r = look_up_here(attempt, ret, err);
+
+        if (r < 0 || *ret || is_fresh(attempt) || attempt->state->lost)
+                return r;
+        r = recall_now(attempt, attempt->keys.def, ret, err);
+        if (r == 0 && !*ret && !str_equal(attempt->keys.def, attempt->keys.content))
+                r = recall_now(attempt, attempt->keys.content, ret, err);
         return r;
 }
 

@@ -19,7 +19,19 @@ void solve_input_done(SolveInput *input) {
         *input = (SolveInput){};
 }
 
+void solve_recall_done(SolveRecall *recall) {
+        free(recall->layer);
+        free(recall->parent);
+        strv_free(recall->keys);
+        *recall = (SolveRecall){};
+}
+
 void solve_result_done(SolveResult *result) {
+        for (size_t i = 0; i < result->stage_count; i++) {
+                strv_free(result->stages[i].layers);
+                free(result->stages[i].records);
+        }
+        free(result->stages);
         for (char **layer = result->held; layer && *layer; layer++)
                 build_cache_release(result->cache, *layer);
         strv_free(result->held);
@@ -36,6 +48,7 @@ static void solver_done(Solver *solver) {
                         free(stage->steps[step].name);
                         free(stage->steps[step].layer);
                         free(stage->steps[step].digests);
+                        strv_free(stage->steps[step].keys);
                 }
                 free(stage->steps);
                 free(stage->name);
@@ -459,14 +472,12 @@ static int find_stage(StageState *stage, Error *err) {
 
 /* ---- what is needed ---- */
 
-static void need(StageState *stage);
-
 static void need_input(const StageState *stage, const Input *input) {
         if (input->kind == INPUT_STAGE)
                 need(&stage->solver->stages[input->stage]);
 }
 
-static void need(StageState *stage) {
+void need(StageState *stage) {
         if (stage->needed)
                 return;
         stage->needed = true;
@@ -542,10 +553,9 @@ static void *stage_main(void *data) {
 }
 
 static int run_needed(Solver *solver, Error *err) {
-        int r = 0;
+        int r = solver_settle(solver, err);
 
-        need(&solver->stages[plan_target(solver->plan)]);
-        for (size_t i = 0; i < solver->count; i++)
+        for (size_t i = 0; r == 0 && i < solver->count; i++)
                 if (solver->stages[i].wanted)
                         tell_unneeded(&solver->stages[i]);
         for (size_t i = 0; r == 0 && i < solver->count; i++) {
@@ -563,7 +573,7 @@ static int run_needed(Solver *solver, Error *err) {
         for (size_t i = 0; i < solver->count; i++)
                 if (solver->stages[i].started)
                         (void)pthread_join(solver->stages[i].thread, NULL);
-        return solver_result(solver, err);
+        return r < 0 ? r : solver_result(solver, err);
 }
 
 /* ---- the result ---- */
@@ -615,6 +625,7 @@ static void finish(Solver *solver, SolveResult *ret) {
         }
         json_copy(&image_config_table, &target->plan.config, &ret->config);
         ret->layers = stage_layers(target, target->plan.step_count);
+        solver_records(solver, ret);
         ret->held = TAKE_PTR(solver->held);
         ret->cache = solver->options->cache;
 }

@@ -37,6 +37,16 @@ typedef struct SolveJob {
         int *ret_exit_code; /* of a program that failed; 0 where it was not that */
 } SolveJob;
 
+/* What a cache from elsewhere knows of a step. */
+typedef struct SolveRecall {
+        char result[DIGEST_TEXT_MAX];
+        char *layer;  /* chain id of what `bring` can bring; NULL: the result is known, no more */
+        char *parent; /* the layer that it lies upon; NULL: none */
+        char **keys;  /* all of the record's */
+        int64_t created_at;
+} SolveRecall;
+void solve_recall_done(SolveRecall *recall);
+
 /* All may be called from several threads at once. */
 typedef struct SolveWorker {
         /* The image, brought here if need be; ret is zeroed. */
@@ -53,8 +63,17 @@ typedef struct SolveWorker {
         /* The root of these layers, to read from; the caller's to close. */
         int (*open)(void *data, char *const *layers, int *ret_fd, Error *err);
         int (*execute)(void *data, const SolveJob *job, Error *err);
+        /* What the caches have that the build reads from beside its own; NULL: there are none.
+         * SOLVE_RECALLED and *ret, or 0. */
+        int (*recall)(void *data, const char *key, SolveRecall *ret, Error *err);
+        /* Brings layers that recall named, base first. sizes: of each how large it is, -1: it can't
+         * be had, which was told as a warning. They stay as long as the build lasts; `keep` holds
+         * one for the cache. */
+        int (*bring)(void *data, char *const *chains, int64_t *sizes, Error *err);
+        int (*keep)(void *data, const char *chain, Error *err);
         void *data;
 } SolveWorker;
+#define SOLVE_RECALLED 1
 
 typedef enum SolveEventKind {
         SOLVE_PLANNED, /* total */
@@ -94,11 +113,28 @@ typedef struct SolveOptions {
         void *data;
 } SolveOptions;
 
+/* What is known of a step, for other caches. */
+typedef struct SolveRecord {
+        char result[DIGEST_TEXT_MAX];
+        int64_t created_at;
+        size_t depth; /* how many of its stage's layers there are with its own; 0: its own is not
+                         at hand */
+} SolveRecord;
+
+typedef struct SolveStage {
+        char **layers; /* base first, as far as they are at hand */
+        SolveRecord *records;
+        size_t count;
+        bool exported; /* its layers are the result's */
+} SolveStage;
+
 /* The target, finished: its layers are held in the cache until solve_result_done. */
 typedef struct SolveResult {
         ImageConfig config; /* with times; rootfs is the exporter's */
         char **layers;      /* base first: chain ids, and ids of the cache's layers */
-        BuildCache *cache;  /* internal: what is held */
+        SolveStage *stages; /* those that were looked at */
+        size_t stage_count;
+        BuildCache *cache; /* internal: what is held */
         char **held;
 } SolveResult;
 int solve(Plan *plan, const SolveOptions *options, SolveResult *ret, Error *err);

@@ -141,6 +141,16 @@ static void add_optional(char **path, const char *key, const char *value) {
                 path_query(path, key, value);
 }
 
+static void add_caches(char **path, char *const *names) {
+        _cleanup_json_ json_object *array = json_object_new_array();
+
+        for (; names && *names; names++)
+                (void)json_object_array_add(array, json_object_new_string(*names));
+        if (json_object_array_length(array) > 0)
+                path_query(path, "cachefrom",
+                           json_object_to_json_string_ext(array, JSON_C_TO_STRING_PLAIN));
+}
+
 static char *request_path(const BuildOptions *options, char *const *tags, const BuildSource *source,
                           const char *dockerfile) {
         char *path = str_copy("/build?version=1&rm=1");
@@ -167,6 +177,7 @@ static char *request_path(const BuildOptions *options, char *const *tags, const 
         if (options->shm_size > 0)
                 path_query(&path, "shmsize", size);
         add_limits(&path, &options->ulimits);
+        add_caches(&path, options->cache_names);
         return path;
 }
 
@@ -267,12 +278,14 @@ static int send_build(Cli *cli, const BuildOptions *options, char *const *tags, 
         return r;
 }
 
-int build_classic(Cli *cli, const BuildOptions *options, char *const *tags, BuildSource *source,
+int build_classic(Cli *cli, BuildOptions *options, char *const *tags, BuildSource *source,
                   char **ret_image, Error *err) {
         _cleanup_reply_ HttpReply *reply = NULL;
         Answer answer = { .quiet = options->quiet };
         int r = check_classic(options, source, err);
 
+        if (r == 0)
+                r = build_caches_classic(options, err);
         if (r == 0)
                 r = send_build(cli, options, tags, source, &reply, err);
         if (r == 0)

@@ -31,6 +31,7 @@ static void build_options_done(void *values) {
         free(options->ulimits.items);
         options->ulimits = (JsonArray){};
         options->hosts = strv_free(options->hosts);
+        options->cache_names = strv_free(options->cache_names);
 }
 
 #define REFUSED(name_, letter_, type_, help_, remedy_)                                             \
@@ -61,10 +62,11 @@ static const Option build_rows[] = {
           "Another context (name=path, name=docker-image://image, name=https://…)" },
         { "builder", 0, OPTION_STRING, offsetof(BuildOptions, builder),
           "Name of the builder; only \"default\" is done" },
-        REFUSED("cache-from", 0, OPTION_LIST, "Caches to read from",
-                "the daemon's own cache is always used; leave it out"),
-        REFUSED("cache-to", 0, OPTION_LIST, "Caches to write to",
-                "the daemon keeps its cache by itself; leave it out"),
+        { "cache-from", 0, OPTION_LIST, offsetof(BuildOptions, cache_from),
+          "Another cache to read from (\"type=registry,ref=name\", \"type=local,src=path\")" },
+        { "cache-to", 0, OPTION_LIST, offsetof(BuildOptions, cache_to),
+          "Where to write the cache to (\"type=inline\", \"type=registry,ref=name,mode=max\", "
+          "\"type=local,dest=path\")" },
         { "call", 0, OPTION_STRING, offsetof(BuildOptions, call),
           "What to do: \"build\" or \"check\"", NULL, "\"build\"" },
         REFUSED("cgroup-parent", 0, OPTION_STRING, "Cgroup of the steps",
@@ -173,7 +175,7 @@ static int check_options(const BuildOptions *options, Error *err) {
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "network '%s': steps have the network default, none or host",
                                   network);
-        return 0;
+        return build_caches_check(options, err);
 }
 
 static int add_tags(char *const *names, char ***tags, Error *err) {
@@ -290,6 +292,8 @@ static int make_document(Build *build, Error *err) {
                 r = build_secrets_add(options->secrets, document, err);
         if (r == 0)
                 r = build_ssh_add(options->ssh, document, &build->fds, err);
+        if (r == 0)
+                r = build_caches_add(options, document, &build->fds, err);
         for (char **text = options->annotations; r == 0 && text && *text; text++)
                 r = annotation_parse(*text, &document->annotations, err);
         return r < 0 ? r : build_outputs_add(&build->outputs, document, &build->fds, err);
@@ -392,7 +396,7 @@ static int run_opened(Build *build, Error *err) {
         quiet = view == &build_view_quiet;
         build->options->quiet = quiet;
         r = takes_descriptors(build) ? run_with_descriptors(build, view, err)
-                                     : build_classic(build->cli, options, build->tags,
+                                     : build_classic(build->cli, build->options, build->tags,
                                                      &build->source, &build->result.image, err);
         if (r != 0)
                 return r;

@@ -10,8 +10,9 @@ typedef struct BuildOptions {
         char *file, *target, *format, *call, *progress, *iid_file, *metadata_file, *network,
                 *builder;
         char **tags, **args, **secrets, **ssh, **contexts, **labels, **annotations, **platforms,
-                **no_cache_filter, **outputs, **hosts;
-        JsonArray ulimits; /* of Ulimit */
+                **no_cache_filter, **outputs, **hosts, **cache_from, **cache_to;
+        char **cache_names; /* build_caches_classic's */
+        JsonArray ulimits;  /* of Ulimit */
         int64_t shm_size;
         bool no_cache, pull, quiet, load, push, check, debug, attest, ignored;
 } BuildOptions;
@@ -54,6 +55,14 @@ void build_fds_done(BuildFds *fds);
 int build_contexts_add(char *const *specs, BuildDocument *document, BuildFds *fds, Error *err);
 int build_secrets_add(char *const *specs, BuildDocument *document, Error *err);
 int build_ssh_add(char *const *specs, BuildDocument *document, BuildFds *fds, Error *err);
+
+/* build-cache.c: what --cache-from and --cache-to name. */
+int build_caches_check(const BuildOptions *options, Error *err);
+int build_caches_add(const BuildOptions *options, BuildDocument *document, BuildFds *fds,
+                     Error *err);
+/* The same as far as Docker's API has it: options->cache_names, and BuildKit's argument that asks
+ * for a cache in the image. */
+int build_caches_classic(BuildOptions *options, Error *err);
 
 /* ---- build-output.c: where a build's output goes ---- */
 
@@ -105,7 +114,7 @@ BuildPump *build_pump_stop(BuildPump *pump);
 int build_check(const BuildOptions *options, const BuildSource *source, Error *err);
 /* build-classic.c: the build as any Docker daemon takes it: an archive, and its stream of messages.
  * *ret_image: the image's id, the caller's; NULL if it was not told. */
-int build_classic(Cli *cli, const BuildOptions *options, char *const *tags, BuildSource *source,
+int build_classic(Cli *cli, BuildOptions *options, char *const *tags, BuildSource *source,
                   char **ret_image, Error *err);
 /* build-tar.c: writes the directory as an archive without what is ignored; files of root, times as
  * they are. extra: files that stand in place of the directory's, name → text. */

@@ -289,7 +289,7 @@ int output_spec_parse(const char *text, OutputSpec *ret, Error *err) {
         int r = 0;
 
         if (!short_output(text, &fields.spec))
-                r = set_fields(&fields, text, set_output, err);
+                r = spec_fields(&fields, text, set_output, err);
         if (r == 0)
                 r = check_output(&fields, err);
         for (size_t i = 0; i < ELEMENTS(fields.first); i++)

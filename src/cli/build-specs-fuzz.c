@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_free_ char *text = str_copy_n((const char *)data, size);
         ContextSpec context = {};
         OutputSpec output = {};
+        CacheSpec cache = {};
         SecretSpec secret = {};
         SshSpec ssh = {};
         Pairs pairs = {};
@@ -18,11 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void)ssh_spec_parse(text, &ssh, &err);
         (void)output_spec_parse(text, &output, &err);
         (void)context_spec_parse(text, &context, &err);
+        (void)cache_spec_parse(text, size % 2 == 0, &cache, &err);
         (void)annotation_parse(text, &pairs, &err);
         secret_spec_done(&secret);
         ssh_spec_done(&ssh);
         output_spec_done(&output);
         context_spec_done(&context);
+        cache_spec_done(&cache);
         pairs_done(&pairs);
         return 0;
 }

@@ -65,6 +65,28 @@ static char *context(const char *text) {
         return made;
 }
 
+static char *cache(const char *text, bool to) {
+        CacheSpec spec = {};
+        Error err = {};
+        char *made;
+
+        if (cache_spec_parse(text, to, &spec, &err) < 0)
+                return str_copy(err.message);
+        made = str_format("%s|%s|%s|%s|%s|%s%s", spec.type, spec.ref ?: "", spec.path ?: "",
+                          spec.tag ?: "", spec.digest ?: "", spec.max ? "max" : "min",
+                          spec.ignore_error ? "|ignore" : "");
+        cache_spec_done(&spec);
+        return made;
+}
+
+static char *from(const char *text) {
+        return cache(text, false);
+}
+
+static char *to(const char *text) {
+        return cache(text, true);
+}
+
 #define ASSERT_SPEC(make, text, expected)                                                          \
         do {                                                                                       \
                 _cleanup_free_ char *made_ = make(text);                                           \
@@ -189,6 +211,44 @@ TEST(contexts) {
         ASSERT_SPEC(context, "a=https://h/r.git#main",
                     "invalid context value 'a=https://h/r.git#main': 'https://h/r.git#main': a "
                     "repository of git as a context is not done: clone it, and give the directory");
+}
+
+TEST(caches) {
+        ASSERT_SPEC(from, "busybox", "registry|busybox||||min");
+        ASSERT_SPEC(to, "h:5000/a:b", "registry|h:5000/a:b||||min");
+        ASSERT_SPEC(to, "type=registry,ref=a,mode=max,image-manifest=true,oci-mediatypes=1",
+                    "registry|a||||max");
+        ASSERT_SPEC(to, "type=registry,ref=a,ignore-error=true,compression=gzip",
+                    "registry|a||||min|ignore");
+        ASSERT_SPEC(to, "TYPE=local,dest=a b,tag=c", "local||a b|c||min");
+        ASSERT_SPEC(from, "type=local,src=x,digest=y", "local||x||y|min");
+        ASSERT_SPEC(to, "type=inline", "inline|||||min");
+        ASSERT_SPEC(from, "type=inline",
+                    "invalid cache 'type=inline': type=inline is read as type=registry,ref=IMAGE");
+        ASSERT_SPEC(to, "type=inline,mode=max",
+                    "invalid cache 'type=inline,mode=max': mode=max is not done: an image has its "
+                    "own layers only: type=registry has those of all stages");
+        ASSERT_SPEC(to, "type=registry", "invalid cache 'type=registry': ref is missing: ref=NAME");
+        ASSERT_SPEC(from, "type=local",
+                    "invalid cache 'type=local': src is missing: src=DIRECTORY");
+        ASSERT_SPEC(to, "type=local,src=x",
+                    "invalid cache 'type=local,src=x': src=x is not done: a cache has type, ref, "
+                    "src or dest, tag, digest, mode and ignore-error");
+        ASSERT_SPEC(to, "type=gha",
+                    "invalid cache 'type=gha': type=gha is not done: registry, local or inline");
+        ASSERT_SPEC(to, "mode=max",
+                    "invalid cache 'mode=max': type is missing: registry, local or inline");
+        ASSERT_SPEC(to, "type=registry,ref=a,mode=some",
+                    "invalid cache 'type=registry,ref=a,mode=some': mode is some: min or max");
+        ASSERT_SPEC(to, "type=local,dest=x,ref=a",
+                    "invalid cache 'type=local,dest=x,ref=a': ref is for type=registry");
+        ASSERT_SPEC(to, "type=registry,ref=a,oci-mediatypes=false",
+                    "invalid cache 'type=registry,ref=a,oci-mediatypes=false': "
+                    "oci-mediatypes=false is not done: the cache is an OCI image manifest: leave "
+                    "it out");
+        ASSERT_SPEC(from, "type=registry,ref=A:B:C",
+                    "invalid cache 'type=registry,ref=A:B:C': invalid reference format: "
+                    "repository name (library/A:B) must be lowercase");
 }
 
 TEST(addresses) {

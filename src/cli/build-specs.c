@@ -7,7 +7,7 @@
 #include "cli/specs.h"
 #include "cli/values.h"
 
-static int set_field(void *spec, const char *field, SetField set, Error *err) {
+static int set_field(void *spec, const char *field, SpecSetField set, Error *err) {
         size_t length = strcspn(field, "=");
         _cleanup_free_ char *raw = str_copy_n(field, length);
         const char *key = str_lower(str_trim(raw));
@@ -18,7 +18,7 @@ static int set_field(void *spec, const char *field, SetField set, Error *err) {
         return set(spec, key, field + length + 1, err);
 }
 
-int set_fields(void *spec, const char *text, SetField set, Error *err) {
+int spec_fields(void *spec, const char *text, SpecSetField set, Error *err) {
         const char *rest = text;
 
         for (;;) {
@@ -79,7 +79,7 @@ static int check_secret(SecretFields *fields, Error *err) {
 
 int secret_spec_parse(const char *text, SecretSpec *ret, Error *err) {
         SecretFields fields = {};
-        int r = set_fields(&fields, text, set_secret, err);
+        int r = spec_fields(&fields, text, set_secret, err);
 
         if (r == 0)
                 r = check_secret(&fields, err);

@@ -6,10 +6,9 @@
 #include "base/map.h"
 #include "base/str.h"
 
-/* A field that is set by "key=value", of several that commas part; keys are told apart regardless
- * of case, and are lower here. */
-typedef int (*SetField)(void *spec, const char *key, const char *value, Error *err);
-int set_fields(void *spec, const char *text, SetField set, Error *err);
+/* Fields of "key=value" with commas between; set is called with each, the key in lower case. */
+typedef int (*SpecSetField)(void *spec, const char *key, const char *value, Error *err);
+int spec_fields(void *spec, const char *text, SpecSetField set, Error *err);
 
 /* --secret id=…[,src=…|,env=…]: both NULL means the variable of the id's name, else that file. */
 typedef struct SecretSpec {
@@ -39,6 +38,16 @@ typedef struct OutputSpec {
 } OutputSpec;
 int output_spec_parse(const char *text, OutputSpec *ret, Error *err);
 void output_spec_done(OutputSpec *spec);
+
+/* --cache-from, --cache-to: type=…,…, or an image's name alone. */
+typedef struct CacheSpec {
+        char *type;                      /* "registry", "local", "inline" */
+        char *ref, *path, *tag, *digest; /* path: src of a cache that is read, dest of one that is
+                                            written */
+        bool max, ignore_error;
+} CacheSpec;
+int cache_spec_parse(const char *text, bool to, CacheSpec *ret, Error *err);
+void cache_spec_done(CacheSpec *spec);
 
 /* --build-context NAME=…; one of image, url, path is set. */
 typedef struct ContextSpec {

@@ -1,6 +1,7 @@
-/* builder.c: brig builder prune: empties the build cache. */
+/* builder.c: brig builder: empties the build cache; cache mounts as archives. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 
 #include "cli/commands.h"
 #include "cli/values.h"
@@ -78,3 +79,86 @@ const Command builder_prune_command = { "[OPTIONS]",
                                         run_prune,
                                         0,
                                         0 };
+
+/* ---- cache mounts ---- */
+
+typedef struct ExportOptions {
+        bool all;
+        char *output;
+} ExportOptions;
+
+static const Option export_rows[] = {
+        { "all", 'a', OPTION_BOOL, offsetof(ExportOptions, all), "Every cache mount" },
+        { "output", 'o', OPTION_STRING, offsetof(ExportOptions, output),
+          "Write to this file instead of STDOUT" },
+};
+
+static int run_export(Cli *cli, const Options *options, Error *err) {
+        const ExportOptions *o = options->values;
+        _cleanup_free_ char *path = str_copy("/build/mounts");
+        _cleanup_reply_ HttpReply *reply = NULL;
+        int r;
+
+        if (o->all == (options->count > 0))
+                return error_kind(err, ERROR_INVALID,
+                                  "give the ids of cache mounts, or --all: an id is what "
+                                  "--mount=type=cache says, else its target");
+        if (str_empty(o->output) && isatty(STDOUT_FILENO))
+                return error_kind(err, ERROR_INVALID,
+                                  "refusing to write an archive to a terminal: give -o FILE, or "
+                                  "redirect it");
+        for (size_t i = 0; i < options->count; i++)
+                path_query(&path, "id", options->arguments[i]);
+        r = api_call(cli, "GET", path, NULL, &reply, err);
+        return r < 0 ? r
+                     : reply_to_file(reply, str_empty(o->output) ? NULL : o->output,
+                                     "failed to export cache mounts", err);
+}
+
+const Command mounts_export_command = { "[OPTIONS] [ID...]",
+                                        "Write what cache mounts hold as a tar archive",
+                                        { export_rows, ELEMENTS(export_rows),
+                                          sizeof(ExportOptions) },
+                                        run_export,
+                                        0,
+                                        -1 };
+
+static int run_import(Cli *cli, const Options *options, Error *err) {
+        const char *input = options->arguments[0];
+        HttpRequest request = { .method = "POST",
+                                .has_body_fd = true,
+                                .body_fd = STDIN_FILENO,
+                                .content_type = "application/x-tar" };
+        _cleanup_close_ int fd = -1;
+        _cleanup_reply_ HttpReply *reply = NULL;
+        _cleanup_json_ json_object *answer = NULL;
+        _cleanup_buf_ Buf held = {};
+        json_object *mounts;
+        int r = 0;
+
+        if (!str_equal(input, "-")) {
+                fd = open(input, O_RDONLY | O_CLOEXEC);
+                if (fd < 0)
+                        return error_set(err, errno, "open '%s'", input);
+                request.body_fd = fd;
+        }
+        r = api_send(cli, &request, "/build/mounts", &reply, err);
+        if (r == 0)
+                r = api_next_json(reply, &held, &answer, err);
+        if (r < 0)
+                return r;
+        mounts = json_member(answer, "Mounts");
+        for (size_t i = 0;
+             json_object_is_type(mounts, json_type_array) && i < json_object_array_length(mounts);
+             i++)
+                (void)printf("Imported cache mount: %s\n",
+                             json_object_get_string(json_object_array_get_idx(mounts, i)));
+        return 0;
+}
+
+const Command mounts_import_command = { "file|-",
+                                        "Read cache mounts from an archive that export wrote",
+                                        { NULL, 0, 0 },
+                                        run_import,
+                                        1,
+                                        1 };

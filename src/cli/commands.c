@@ -97,8 +97,26 @@ static const Entry system_entries[] = {
 };
 static const Group system_group = { "Manage the engine", system_entries, ELEMENTS(system_entries) };
 
+static const Entry manifest_entries[] = {
+        COMMAND("annotate", SECTION_COMMANDS, manifest_annotate_command),
+        COMMAND("create", SECTION_COMMANDS, manifest_create_command),
+        COMMAND("inspect", SECTION_COMMANDS, manifest_inspect_command),
+        COMMAND("push", SECTION_COMMANDS, manifest_push_command),
+        COMMAND("rm", SECTION_COMMANDS, manifest_rm_command),
+};
+static const Group manifest_group = { "Manage image manifests and lists of them", manifest_entries,
+                                      ELEMENTS(manifest_entries) };
+
+static const Entry builder_cache_entries[] = {
+        COMMAND("export", SECTION_COMMANDS, mounts_export_command),
+        COMMAND("import", SECTION_COMMANDS, mounts_import_command),
+};
+static const Group builder_cache_group = { "Manage cache mounts", builder_cache_entries,
+                                           ELEMENTS(builder_cache_entries) };
+
 static const Entry builder_entries[] = {
         COMMAND("build", SECTION_COMMANDS, build_command),
+        GROUP("cache", SECTION_COMMANDS, builder_cache_group),
         COMMAND("prune", SECTION_COMMANDS, builder_prune_command),
 };
 static const Group builder_group = { "Manage builds", builder_entries, ELEMENTS(builder_entries) };
@@ -142,7 +160,7 @@ static const Entry root_entries[] = {
         GROUP("container", SECTION_MANAGEMENT, container_group),
         UNDONE("context", SECTION_MANAGEMENT, "Manage contexts"),
         GROUP("image", SECTION_MANAGEMENT, image_group),
-        UNDONE("manifest", SECTION_MANAGEMENT, "Manage image manifests and lists of them"),
+        GROUP("manifest", SECTION_MANAGEMENT, manifest_group),
         GROUP("network", SECTION_MANAGEMENT, network_group),
         UNDONE("plugin", SECTION_MANAGEMENT, "Manage plugins"),
         GROUP("system", SECTION_MANAGEMENT, system_group),

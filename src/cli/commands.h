@@ -17,12 +17,16 @@ extern const Command ps_command, logs_command, exec_command, attach_command;
 extern const Command inspect_command, container_inspect_command, image_inspect_command,
         network_inspect_command, volume_inspect_command;
 /* build-command.c, builder.c */
-extern const Command build_command, builder_prune_command;
+extern const Command build_command, builder_prune_command, mounts_export_command,
+        mounts_import_command;
 /* images.c, image-archives.c */
 extern const Command pull_command, images_command, rmi_command, tag_command, history_command;
 extern const Command load_command, save_command, import_command;
 /* registry.c, login.c */
 extern const Command push_command, search_command, login_command, logout_command;
+/* manifest.c, manifest-annotate.c */
+extern const Command manifest_create_command, manifest_annotate_command, manifest_inspect_command,
+        manifest_push_command, manifest_rm_command;
 /* explore.c */
 extern const Command explore_command;
 /* networks.c, volumes.c */

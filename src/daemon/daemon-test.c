@@ -81,8 +81,35 @@ TEST(options_file) {
         ASSERT_INT(level, LOG_LEVEL_DEBUG);
         options_done(&options);
         ASSERT_OK(read_options(NO_FLAGS, "", &options, &err), &err);
+        ASSERT(!options.build_cache_max);
         ASSERT_STR(options.hosts[0], "unix:///run/brig/brig.sock");
         options_done(&options);
+}
+
+TEST(options_of_the_build_cache) {
+        static const struct {
+                const char *keep;
+                int64_t bytes;
+        } cases[] = {
+                { "{\"defaultKeepStorage\":\"0\"}", 0 },
+                { "{\"defaultKeepStorage\":\"1000\"}", 1000 },
+                { "{\"defaultKeepStorage\":\"1.5k\"}", 1536 },
+                { "{\"defaultKeepStorage\":\"20GB\",\"enabled\":true}", (int64_t)20 << 30 },
+                { "{\"defaultKeepStorage\":\"2MiB\"}", (int64_t)2 << 20 },
+                { "{\"defaultKeepStorage\":\"20GB\",\"enabled\":false}", 0 },
+                { "{\"enabled\":false}", 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_free_ char *file = str_format("{\"builder\":{\"gc\":%s}}", cases[i].keep);
+                DaemonOptions options;
+                Error err = { 0 };
+
+                ASSERT_OK(read_options(NO_FLAGS, file, &options, &err), &err);
+                bool well = options.build_cache_max && *options.build_cache_max == cases[i].bytes;
+                options_done(&options);
+                ASSERT(well);
+        }
 }
 
 TEST(options_refused) {
@@ -102,6 +129,10 @@ TEST(options_refused) {
                 { "-D", "{\"debug\":false}",
                   "both as a flag and in the configuration file: debug" },
                 { "-D", "{\"hosts\":\"x\"}", "hosts" },
+                { "--builder-keep-storage=much", "{}", "invalid size of the build cache" },
+                { "--builder-keep-storage=1x", "{}", "invalid size of the build cache" },
+                { "--builder-keep-storage=1g", "{\"builder\":{}}", "both as a flag and" },
+                { "-D", "{\"builder\":{\"gc\":{\"policy\":[]}}}", "policy is not done" },
                 { "-D", "[]", "must be an object" },
                 { "-D", "{", "invalid JSON" },
         };

@@ -153,6 +153,7 @@ static int start_engine(Daemon *daemon, Error *err) {
                 .registry = { options->insecure_registries, options->registry_mirrors,
                               options->registry_hosts_dirs },
                 .log = { options->log_driver, options->log_opts },
+                .build_cache_max = options->build_cache_max,
         };
 
         return engine_new(daemon->loop, &engine, &daemon->engine, err);

@@ -26,6 +26,8 @@ static const Option options[] = {
           "Address and subnet of the default bridge" },
         { "bridge", 'b', OPTION_STRING, AT(bridge), "bridge", "NAME",
           "Link of the default bridge; 'none' for no such network (default brig0)" },
+        { "builder-keep-storage", 0, OPTION_STRING, AT(builder.gc.keep), "builder", "SIZE",
+          "What the build cache may take, as 20GB; 0: any (default a tenth of the disk)" },
         { "cgroup-parent", 0, OPTION_STRING, AT(cgroup_parent), "cgroup-parent", "PATH",
           "Control group of the containers' groups (default /brig)" },
         { "config-file", 0, OPTION_STRING, AT(config_file), NULL, "FILE",
@@ -63,9 +65,22 @@ static const Option options[] = {
 
 static const struct { const char *name, *stands_for; } aliases[] = { { "config", "config-file" } };
 
+static const JsonField gc_fields[] = {
+        JSON_FIELD(BuilderGc, "enabled", JSON_MAYBE_BOOL, enabled, 0),
+        JSON_FIELD(BuilderGc, "defaultKeepStorage", JSON_STRING, keep, 0),
+        JSON_FIELD(BuilderGc, "policy", JSON_RAW, policy, 0),
+};
+static const JsonTable gc_table = JSON_TABLE(BuilderGc, "gc", gc_fields);
+
+static const JsonField builder_fields[] = {
+        JSON_NESTED(BuilderSettings, "gc", JSON_INLINE, gc, 0, &gc_table),
+};
+static const JsonTable builder_table = JSON_TABLE(BuilderSettings, "builder", builder_fields);
+
 static const JsonField file_fields[] = {
         JSON_FIELD(DaemonOptions, "bip", JSON_STRING, bip, 0),
         JSON_FIELD(DaemonOptions, "bridge", JSON_STRING, bridge, 0),
+        JSON_NESTED(DaemonOptions, "builder", JSON_INLINE, builder, 0, &builder_table),
         JSON_FIELD(DaemonOptions, "cgroup-parent", JSON_STRING, cgroup_parent, 0),
         JSON_FIELD(DaemonOptions, "data-root", JSON_STRING, data_root, 0),
         JSON_FIELD(DaemonOptions, "debug", JSON_BOOL, debug, 0),
@@ -257,8 +272,56 @@ static void set_default(char **slot, const char *value) {
                 *slot = str_copy(value);
 }
 
+/* "20GB", "512m", "1000": binary units, as Docker has them here. */
+static int read_size(const char *text, int64_t *ret) {
+        static const char units[] = "kmgtp";
+        size_t length = strspn(text, "0123456789.");
+        _cleanup_free_ char *digits = str_copy_n(text, length);
+        _cleanup_free_ char *unit = str_lower(str_copy(text + length));
+        const char *rest = unit, *known;
+        double number, factor = 1;
+
+        if (str_to_double(digits, &number) < 0)
+                return -EINVAL;
+        known = *unit && *unit != 'b' ? strchr(units, *unit) : NULL;
+        for (const char *step = units; known && step <= known; step++)
+                factor *= 1024;
+        rest += known != NULL;
+        if ((*rest && !str_equal(rest, "b") && !(known && str_equal(rest, "ib"))) ||
+            number * factor > 9e18)
+                return -EINVAL;
+        *ret = (int64_t)(number * factor);
+        return 0;
+}
+
+static int set_builder(DaemonOptions *values, Error *err) {
+        const BuilderGc *gc = &values->builder.gc;
+        int64_t bytes = 0;
+
+        if (gc->policy)
+                return error_kind(err, ERROR_INVALID,
+                                  "builder.gc.policy is not done: builder.gc.defaultKeepStorage "
+                                  "is the cap of the whole cache");
+        if (gc->keep && read_size(gc->keep, &bytes) < 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid size of the build cache \"%s\": give bytes, or a number "
+                                  "with a unit, as 20GB",
+                                  gc->keep);
+        if (gc->enabled && !*gc->enabled)
+                bytes = 0;
+        else if (!gc->keep)
+                return 0;
+        values->build_cache_max = NEW(int64_t);
+        *values->build_cache_max = bytes;
+        return 0;
+}
+
 static int set_defaults(DaemonOptions *values, Error *err) {
         LogLevel level;
+        int r = set_builder(values, err);
+
+        if (r < 0)
+                return r;
 
         set_default(&values->data_root, "/var/lib/brig");
         set_default(&values->exec_root, "/run/brig");
@@ -304,6 +367,7 @@ int options_read(int argc, char *const *argv, DaemonOptions *ret, Error *err) {
 
 void options_done(DaemonOptions *values) {
         json_done(&file_table, values);
+        free(values->build_cache_max);
         free(values->config_file);
         *values = (DaemonOptions){ 0 };
 }

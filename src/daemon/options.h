@@ -5,6 +5,16 @@
 #include "format/json.h"
 #include "spec/container.h"
 
+/* daemon.json's "builder". */
+typedef struct BuilderGc {
+        bool *enabled;
+        char *keep; /* as --builder-keep-storage */
+        json_object *policy;
+} BuilderGc;
+typedef struct BuilderSettings {
+        BuilderGc gc;
+} BuilderSettings;
+
 typedef struct DaemonOptions {
         char *data_root, *exec_root, *pidfile, *group, *bridge, *bip, *cgroup_parent, *log_level;
         char **hosts; /* unix://PATH, tcp://HOST:PORT, fd:// */
@@ -12,7 +22,9 @@ typedef struct DaemonOptions {
         bool debug;
         char *log_driver;
         Pairs log_opts;
-        char *config_file; /* NULL: the default one, which may be absent */
+        BuilderSettings builder;
+        int64_t *build_cache_max; /* what builder says: bytes, 0: any; NULL: nothing was said */
+        char *config_file;        /* NULL: the default one, which may be absent */
         bool help, version;
 } DaemonOptions;
 

@@ -96,6 +96,8 @@ static int make_image(Build *build, const Plan *plan, SolveResult *result, char 
 
         if (r == 0)
                 r = failpoint("build.layers", err);
+        if (r == 0 && build_wants_inline(build))
+                r = build_add_inline(build, result, err);
         if (r < 0)
                 return r;
         make.chains = chains;
@@ -256,6 +258,8 @@ int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, E
                 r = tell_image(build, id, names, err);
         for (size_t i = 0; r == 0 && i < request->output_count; i++)
                 r = write_output(build, plan, &request->outputs[i], result, id, names, err);
+        if (r == 0)
+                r = build_send_caches(build, result, plan_source_date_epoch(plan), err);
         if (r == 0)
                 *ret_id = TAKE_PTR(id);
         return r;

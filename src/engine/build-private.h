@@ -4,9 +4,21 @@
 
 #include <semaphore.h>
 
+#include "build/cache-document.h"
 #include "build/solve.h"
 #include "engine/build.h"
 #include "engine/internal.h"
+#include "image/cache.h"
+
+/* build-collect.c's. */
+typedef struct Collector {
+        int64_t cap; /* bytes; 0: there is none, and no thread */
+        bool started;
+        pthread_t thread;
+        pthread_mutex_t lock; /* guards what follows */
+        pthread_cond_t changed;
+        bool wanted, stop;
+} Collector;
 
 /* Below <data root>/build: cache.db, layers/<id>, mounts/, scratch/ (an empty layer),
  * contexts/<id>. Below <exec root>/build/<id>: the mounts of a RUN step. */
@@ -18,7 +30,8 @@ struct Builder {
         /* Held for reading while paths of layers are in use, for writing while one moves. */
         pthread_rwlock_t moving;
         sem_t slots; /* steps that may run at once, of all builds */
-        Map moved;   /* id of a layer → the chain id that it became; guarded by moving */
+        Collector collector;
+        Map moved; /* id of a layer → the chain id that it became; guarded by moving */
 };
 
 typedef struct BuildTree {
@@ -38,6 +51,14 @@ typedef struct Download {
         int64_t time; /* seconds since 1970; 0: unknown */
 } Download;
 
+/* A cache from elsewhere that was read. */
+typedef struct BuildImport {
+        const BuildCachePlace *place;
+        CacheDocument document;
+        ImageManifest manifest; /* its layers: what the document's are in the registry; none: they
+                                   are the store's */
+} BuildImport;
+
 typedef struct Build {
         Engine *engine;
         Builder *builder;
@@ -54,6 +75,8 @@ typedef struct Build {
         pthread_mutex_t event_lock;
         pthread_mutex_t lock; /* guards downloads */
         Download *downloads;
+        BuildImport *imports;
+        size_t import_count;
 } Build;
 
 /* ---- build.c ---- */
@@ -84,6 +107,8 @@ extern const SolveWorker build_worker; /* data: a Build */
 int build_copy(Build *build, const SolveJob *job, Error *err);
 int build_workdir(Build *build, const SolveJob *job, Error *err);
 int build_run(Build *build, const SolveJob *job, Error *err);
+/* The client's credentials for the registry that the name is of, or NULL. */
+const RegistryAuth *build_auth(const Build *build, const char *name);
 const Download *build_download(Build *build, const char *url);
 void download_free(Download *download);
 /* The user of --chown or a mount in a root: numbers, or names of its passwd and group. */
@@ -91,6 +116,14 @@ int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gi
 
 /* The credentials for an image's registry, or NULL. */
 const RegistryAuth *build_auth(const Build *build, const char *name);
+
+/* ---- build-collect.c: the cache's cap ---- */
+int collector_start(Builder *builder, Error *err);
+void collector_stop(Builder *builder);
+/* The cache may have grown. */
+void builder_collect(Builder *builder);
+/* What the collector is told of images; build-prune.c. */
+void builder_prune_owner(Engine *engine, CachePrune *prune);
 
 /* ---- build-context.c ---- */
 /* The request's contexts as trees, fetched where they are URLs. */
@@ -102,6 +135,32 @@ int build_scratch_directory(Builder *builder, int *ret_fd, Error *err);
 /* The text of the Dockerfile and the ignore file, the request's or the context's. */
 int build_read_dockerfile(const Build *build, char **ret, size_t *ret_length, Error *err);
 int build_read_ignore(Build *build, Error *err);
+
+/* ---- build-import.c: caches from elsewhere ---- */
+/* Reads those that the request names; one that can't be read is a warning. */
+int build_open_imports(Build *build, Error *err);
+void build_close_imports(Build *build);
+int build_recall(void *build, const char *key, SolveRecall *ret, Error *err);
+int build_bring(void *build, char *const *chains, int64_t *sizes, Error *err);
+int build_keep(void *build, const char *chain, Error *err);
+/* What an import knows of a layer: its place in the document; NULL: none does. */
+const BuildImport *build_import_of(const Build *build, const char *chain, size_t *ret_layer);
+void build_cache_place(const Build *build, const BuildCachePlace *place, CachePlace *ret);
+int build_warn(Build *build, Error *err, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Data: a CacheReport. */
+typedef struct CacheReport {
+        Build *build;
+        const char *what; /* "importing cache" */
+} CacheReport;
+int build_report_cache(void *report, const ImageProgress *progress);
+
+/* ---- build-cache-to.c ---- */
+/* Whether the image gets its cache along. */
+bool build_wants_inline(const Build *build);
+/* The document for an image of the result's layers, into its configuration. */
+int build_add_inline(Build *build, SolveResult *result, Error *err);
+/* Writes the caches that the request names. */
+int build_send_caches(Build *build, const SolveResult *result, int64_t epoch, Error *err);
 
 /* ---- build-export.c ---- */
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err);

@@ -60,6 +60,12 @@ static int64_t release_chain(void *data, const char *chain) {
         return image_layer_size(engine->images, chain, &left, &shared, NULL) == -ENOENT ? size : 0;
 }
 
+void builder_prune_owner(Engine *engine, CachePrune *prune) {
+        prune->shared = is_shared;
+        prune->release = release_chain;
+        prune->data = engine;
+}
+
 /* Nothing in the cache has labels: label lets nothing through, and label! everything. *ret_none:
  * nothing fits. */
 static int read_filters(const Filters *filters, CachePrune *ret, bool *ret_none, Error *err) {
@@ -84,15 +90,13 @@ static int read_filters(const Filters *filters, CachePrune *ret, bool *ret_none,
 
 int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
                        Error *err) {
-        CachePrune prune = { .all = all,
-                             .keep = keep,
-                             .shared = is_shared,
-                             .release = release_chain,
-                             .data = engine };
+        CachePrune prune = { .all = all, .keep = keep };
         json_object *answer, *list = NULL;
         _cleanup_strv_ char **ids = NULL;
         int64_t bytes = 0;
         bool none;
+
+        builder_prune_owner(engine, &prune);
         int r = read_filters(filters, &prune, &none, err);
 
         if (r == 0 && !none)

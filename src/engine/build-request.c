@@ -67,12 +67,24 @@ static void outputs_done(BuildRequest *request) {
         free(request->outputs);
 }
 
+static void places_done(BuildCachePlace *places, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                free(places[i].reference);
+                close_fd(&places[i].dir_fd);
+                free(places[i].tag);
+                free(places[i].digest);
+        }
+        free(places);
+}
+
 void build_request_done(BuildRequest *request) {
         contexts_done(request);
         secrets_done(request);
         auths_done(request);
         limits_done(request);
         outputs_done(request);
+        places_done(request->cache_from, request->cache_from_count);
+        places_done(request->cache_to, request->cache_to_count);
         free(request->dockerfile);
         free(request->dockerfile_name);
         free(request->ignore);

@@ -503,6 +503,8 @@ void run_mounts_drop(RunMounts *mounts) {
                 close_fd(&mounts->caches[i].dir_fd);
                 cache_mount_release(mounts->caches[i].mount);
         }
+        if (mounts->cache_count > 0)
+                builder_collect(mounts->build->builder);
         for (size_t i = 0; i < mounts->copy_count; i++)
                 engine_build_context_done(mounts->build->engine, mounts->copies[i]);
         free(mounts->copies);

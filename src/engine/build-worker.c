@@ -63,6 +63,7 @@ static void take_image(Image *image, SolveImage *ret) {
         size_t count = strv_length(image->chain_ids);
 
         json_copy(&image_config_table, &image->config, &ret->config);
+        image_config_inherit(&ret->config);
         ret->layers = strv_copy(image->chain_ids);
         if (count > 0)
                 (void)snprintf(ret->key, sizeof(ret->key), "%s", image->chain_ids[count - 1]);
@@ -245,4 +246,7 @@ const SolveWorker build_worker = {
         .fetch = fetch,
         .open = open_root,
         .execute = execute,
+        .recall = build_recall,
+        .bring = build_bring,
+        .keep = build_keep,
 };

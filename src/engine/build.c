@@ -108,6 +108,8 @@ int builder_new(Engine *engine, Builder **ret, Error *err) {
                 r = dir_open_at(builder->dir_fd, "layers", 0710, &builder->layers_fd, err);
         if (r == 0)
                 r = hold_chains(builder, err);
+        if (r == 0)
+                r = collector_start(builder, err);
         if (r < 0)
                 builder = builder_free(builder);
         *ret = builder;
@@ -117,6 +119,7 @@ int builder_new(Engine *engine, Builder **ret, Error *err) {
 Builder *builder_free(Builder *builder) {
         if (!builder)
                 return NULL;
+        collector_stop(builder);
         build_cache_free(builder->cache);
         flights_free(builder->flights);
         map_done(&builder->moved, free);
@@ -330,9 +333,11 @@ static void build_done(Build *build) {
                 download = next;
         }
         build_close_contexts(build);
+        build_close_imports(build);
         build_cache_flush(build->builder->cache);
         if (image_release(build->engine->images, build->holder, &error) < 0)
                 log_error("let go of a build's images: %s", error.message);
+        builder_collect(build->builder);
         (void)pthread_mutex_destroy(&build->lock);
         (void)pthread_mutex_destroy(&build->event_lock);
 }
@@ -345,6 +350,8 @@ static int build_file(Build *build, const Dockerfile *file, char **ret_id, Error
         build->file = file;
         if (r == 0)
                 r = make_plan(build, file, &plan, err);
+        if (r == 0)
+                r = build_open_imports(build, err);
         if (r == 0)
                 r = solve_plan(build, plan, &result, err);
         if (r == 0 && warn_unused(build, plan) < 0)

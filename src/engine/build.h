@@ -35,6 +35,23 @@ typedef struct BuildOutput {
         Pairs annotations; /* beside the request's */
 } BuildOutput;
 
+/* A cache elsewhere, to read from or to write to. */
+typedef enum BuildCacheKind {
+        BUILD_CACHE_REGISTRY, /* reference */
+        BUILD_CACHE_LOCAL,    /* dir_fd: an OCI layout; tag, digest */
+        BUILD_CACHE_INLINE,   /* to: in the image's configuration */
+        BUILD_CACHE_IMAGE,    /* from: an image of the store, else of a registry */
+} BuildCacheKind;
+
+typedef struct BuildCachePlace {
+        BuildCacheKind kind;
+        char *reference;
+        int dir_fd;         /* or -1 */
+        char *tag, *digest; /* in the layout; NULL: "latest" */
+        bool max;           /* to: with the layers of all stages, else with the result's */
+        bool ignore_error;  /* to: what fails is a warning */
+} BuildCachePlace;
+
 typedef struct BuildRequest {
         char *dockerfile; /* its text; NULL: read `dockerfile_name` in the context */
         size_t dockerfile_length;
@@ -61,6 +78,10 @@ typedef struct BuildRequest {
         BuildOutput *outputs; /* none: the result is in the cache alone */
         size_t output_count;
         int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
+        BuildCachePlace *cache_from, *cache_to;
+        size_t cache_from_count, cache_to_count;
+        int64_t cache_uid, cache_gid; /* whose the files are that go to a directory; -1: the
+                                         daemon's */
 } BuildRequest;
 /* Frees and closes all of it. */
 void build_request_done(BuildRequest *request);
@@ -120,3 +141,10 @@ int engine_build_cache_list(Engine *engine, Buf *json, Error *err);
  * them (until, id, …), not checked yet. */
 int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
                        Error *err);
+
+/* Writes what cache mounts of those ids hold (NULL: all) as a tar archive: one of its own for each,
+ * and "mounts.json" with their ids. not_found; conflict where a step has one. */
+int engine_build_mounts_export(Engine *engine, char *const *ids, int fd, Error *err);
+/* Reads such an archive from tar_fd (the caller's) and puts each mount in the place of the one of
+ * its id. Of a mount all is replaced or nothing. Appends {"Mounts": [id, …]}. */
+int engine_build_mounts_import(Engine *engine, int tar_fd, Buf *json, Error *err);

@@ -76,6 +76,7 @@ static int set_config(Commit *commit, Error *err) {
         int r = 0;
 
         json_copy(&image_config_table, &commit->image.config, config);
+        image_config_inherit(config);
         health = TAKE_PTR(config->config.health);
         json_done(&image_run_config_table, &config->config);
         config->config.health = health;

@@ -22,7 +22,9 @@ typedef struct EngineOptions {
         const char *bip;           /* its address, "172.20.0.1/16"; NULL: from the pools */
         char **dns; /* servers for containers where the host's are loopback; NULL: the host's */
         RegistryOptions registry;
-        LogConfig log; /* default log driver and options */
+        LogConfig log;                  /* default log driver and options */
+        const int64_t *build_cache_max; /* bytes that the build cache may take, 0: any; NULL: a
+                                           tenth of the disk. Read while the engine is opened */
 } EngineOptions;
 
 /* Opens the state, finds running containers and their monitors again, reconciles the record with
@@ -167,6 +169,11 @@ int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, c
 int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
                         Error *err);
 /* limit 0: 25. */
+/* As image_manifest_get and image_manifest_push have them; insecure: TLS need not be there. */
+int engine_manifest_get(Engine *engine, const char *name, bool insecure, const RegistryAuth *auth,
+                        Buf *json, Error *err);
+int engine_manifest_push(Engine *engine, const char *name, bool insecure, const ManifestPush *push,
+                         const RegistryAuth *auth, char ret_digest[], Error *err);
 int engine_image_search(Engine *engine, const char *term, int limit, const Filters *filters,
                         const RegistryAuth *auth, Buf *json, Error *err);
 

@@ -2,6 +2,7 @@
  * search, what a name stands for there. */
 #include "engine/filters.h"
 #include "engine/internal.h"
+#include "format/reference.h"
 
 #define HUB "docker.io"
 #define HUB_INDEX "index.docker.io"
@@ -66,6 +67,38 @@ int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, c
 int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
                         Error *err) {
         return image_distribution(engine->images, name, auth, &engine->options.registry, json, err);
+}
+
+/* ---- manifests ---- */
+
+/* The daemon's settings, and the name's registry as an insecure one where that is wanted. */
+static RegistryOptions options_for(const Engine *engine, const char *name, bool insecure,
+                                   char ***list) {
+        RegistryOptions options = engine->options.registry;
+        Reference reference = { 0 };
+
+        *list = strv_copy(options.insecure);
+        if (insecure && reference_parse(name, &reference, NULL) == 0)
+                strv_add(list, reference.domain);
+        reference_done(&reference);
+        options.insecure = *list;
+        return options;
+}
+
+int engine_manifest_get(Engine *engine, const char *name, bool insecure, const RegistryAuth *auth,
+                        Buf *json, Error *err) {
+        _cleanup_strv_ char **list = NULL;
+        const RegistryOptions options = options_for(engine, name, insecure, &list);
+
+        return image_manifest_get(engine->images, name, auth, &options, json, err);
+}
+
+int engine_manifest_push(Engine *engine, const char *name, bool insecure, const ManifestPush *push,
+                         const RegistryAuth *auth, char ret_digest[], Error *err) {
+        _cleanup_strv_ char **list = NULL;
+        const RegistryOptions options = options_for(engine, name, insecure, &list);
+
+        return image_manifest_push(engine->images, name, push, auth, &options, ret_digest, err);
 }
 
 /* ---- search ---- */

@@ -122,13 +122,14 @@ static bool can_be_docker(const FormManifest *manifest) {
 
 char *form_manifest(const FormManifest *manifest, const char **ret_type) {
         bool docker = can_be_docker(manifest);
+        const char *docker_config = docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG;
         const char *type = docker ? MEDIA_DOCKER_MANIFEST : MEDIA_OCI_MANIFEST;
         _cleanup_free_ Descriptor *layers = NEW_ARRAY(Descriptor, manifest->count + 1);
         /* All of it is borrowed. */
         ImageManifest document = {
                 .schema_version = 2,
                 .media_type = (char *)type,
-                .config = { .media_type = (char *)(docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG),
+                .config = { .media_type = (char *)(manifest->config_type ?: docker_config),
                             .digest = (char *)manifest->id,
                             .size = manifest->config_size },
                 .layers = { layers, manifest->count },

@@ -29,6 +29,7 @@ int form_of_image(ImageStore *store, const char *id, ImageForm *ret, Error *err)
 typedef struct FormManifest {
         const char *id;
         int64_t config_size;
+        const char *config_type; /* media type of what stands in a configuration's place, or NULL */
         const Descriptor *layers;
         size_t count;
         const Pairs *annotations; /* may be NULL */

@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         int r;
 
         /* An absolute path would read what the host has. */
-        if (size > 0 && memmem(data, size, "ca", 2))
+        if (size > 0 && (memmem(data, size, "\"/", 2) || memmem(data, size, "'/", 2) ||
+                         memmem(data, size, "\"\\", 2)))
                 return 0;
         r = hosts_parse((const char *)data, size, "/nowhere", "docker.io", NULL, &endpoints, &count,
                         &err);

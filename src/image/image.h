@@ -158,6 +158,19 @@ int image_registry_login(ImageStore *store, const char *registry, const Registry
 /* What a registry says about a name, as GET /distribution/{name}/json answers. */
 int image_distribution(ImageStore *store, const char *name, const RegistryAuth *auth,
                        const RegistryOptions *options, Buf *json, Error *err);
+/* The manifest or index of that name at its registry: {"Ref", "Descriptor", "Raw"}; Raw is its
+ * text, a manifest's descriptor has the platform of its configuration. */
+int image_manifest_get(ImageStore *store, const char *name, const RegistryAuth *auth,
+                       const RegistryOptions *options, Buf *json, Error *err);
+typedef struct ManifestPush {
+        const char *text, *media_type; /* of an index */
+        char *const *sources; /* "repository@digest" of manifests that it names and which the list's
+                                 repository may lack: mounted from theirs, of the same registry */
+} ManifestPush;
+/* Pushes an index of manifests that the registry has, to the tag of name. */
+int image_manifest_push(ImageStore *store, const char *name, const ManifestPush *index,
+                        const RegistryAuth *auth, const RegistryOptions *options, char ret_digest[],
+                        Error *err);
 /* Searches the registry that the term names ("127.0.0.1:5000/word"), or Docker Hub. limit: of
  * results, 0 for the registry's own. *ret: the registry's "results", an array; the caller's. */
 int image_search(ImageStore *store, const char *term, int limit, const RegistryAuth *auth,

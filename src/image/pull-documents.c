@@ -120,7 +120,7 @@ static int choose_manifest(Pull *pull, Session *session, Buf *text, Error *err) 
         return r;
 }
 
-static int read_config(Pull *pull, Session *session, Buf *text, Error *err) {
+int pull_config(Pull *pull, Session *session, Buf *text, Error *err) {
         const Descriptor *config = &pull->document.manifest.config;
         _cleanup_free_ char *path = str_format("blobs/%s", config->digest), *known = NULL,
                             *media_type = NULL;
@@ -158,6 +158,13 @@ static int check_platform(const Pull *pull, Error *err) {
                           pull->familiar, wanted, config->os, config->architecture);
 }
 
+int pull_manifest(Pull *pull, Session *session, Buf *text, Error *err) {
+        const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
+        int r = fetch_manifest(pull, session, name, pull->reference.digest, text, err);
+
+        return r == 0 && pull->document.is_index ? choose_manifest(pull, session, text, err) : r;
+}
+
 /* Docker says what it pulls once the registry has answered. */
 int pull_resolve(Pull *pull, Session *session, Error *err) {
         const char *name = pull->reference.digest ? pull->reference.digest : pull->reference.tag;
@@ -171,7 +178,7 @@ int pull_resolve(Pull *pull, Session *session, Error *err) {
         if (r == 0 && pull->document.is_index)
                 r = choose_manifest(pull, session, &manifest, err);
         if (r == 0)
-                r = read_config(pull, session, &config, err);
+                r = pull_config(pull, session, &config, err);
         if (r < 0)
                 return r;
         pins_add(&pull->assembly.pins, pull->assembly.record.manifest);

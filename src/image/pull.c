@@ -18,7 +18,7 @@ static const Descriptor *layer_descriptor(const Pull *pull, size_t position) {
         return (const Descriptor *)pull->document.manifest.layers.items + position;
 }
 
-static void pull_done(Pull *pull) {
+void pull_done(Pull *pull) {
         assembly_done(&pull->assembly);
         reference_done(&pull->reference);
         free(pull->familiar);
@@ -221,7 +221,7 @@ static int make_layer(LayerJob *job, Layer *layer, Error *err) {
         return r;
 }
 
-static int pull_layer(void *data, Session *session, size_t position, Error *err) {
+int pull_layer(void *data, Session *session, size_t position, Error *err) {
         Pull *pull = data;
         _cleanup_(layer_job_done) LayerJob job = {
                 .pull = pull,
@@ -234,7 +234,10 @@ static int pull_layer(void *data, Session *session, size_t position, Error *err)
         int r;
 
         short_digest(job.descriptor->digest, job.id);
-        assembly_layer(&pull->assembly, position, &layer);
+        if (pull->layers)
+                layer = pull->layers[position];
+        else
+                assembly_layer(&pull->assembly, position, &layer);
         memcpy(layer.blob, job.descriptor->digest, DIGEST_TEXT_MAX);
         layer.blob_size = job.descriptor->size;
         pins_add(&pull->assembly.pins, layer.blob);
@@ -349,7 +352,7 @@ static int run(Pull *pull, bool *ret_newer, Error *err) {
         return r < 0 ? r : finish(pull, known && named, err);
 }
 
-static int prepare(Pull *pull, const char *name, const char *platform, Error *err) {
+int pull_prepare(Pull *pull, const char *name, const char *platform, Error *err) {
         int r = reference_parse(name, &pull->reference, err);
 
         if (r < 0)
@@ -374,7 +377,7 @@ int pull_one(const PullRequest *request, const char *name, bool one_of_many, cha
                                          .reference = &pull.reference,
                                          .auth = request->auth,
                                          .options = request->options };
-        r = prepare(&pull, name, request->platform, err);
+        r = pull_prepare(&pull, name, request->platform, err);
         if (r == 0)
                 r = run(&pull, ret_newer, err);
         if (r == 0)

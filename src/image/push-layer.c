@@ -111,19 +111,36 @@ static int send_layer(LayerPush *job, int file_fd, Error *err) {
 
 /* ---- another form ---- */
 
-static int report_packing(void *data, int64_t current, int64_t total, Error *err) {
-        const LayerPush *job = data;
+typedef struct Packing {
+        Push *push;
+        const char *id;
+} Packing;
 
-        return assembly_report(&job->push->assembly, job->id, "Preparing", current, total, err);
+static int report_packing(void *data, int64_t current, int64_t total, Error *err) {
+        const Packing *packing = data;
+
+        return assembly_report(&packing->push->assembly, packing->id, "Preparing", current, total,
+                               err);
+}
+
+bool push_packs(const Push *push, const Layer *layer) {
+        return push_form(push, layer) != FORM_KEEP;
+}
+
+int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
+              char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err) {
+        Packing packing = { push, id };
+        const Repack repack = { .layer = layer,
+                                .to = push_form(push, layer),
+                                .form = &push->form,
+                                .report = report_packing,
+                                .data = &packing };
+
+        return layer_repack(push->assembly.store, &repack, temp, digest, ret_size, err);
 }
 
 static int send_packed(LayerPush *job, Error *err) {
         ImageStore *store = job->push->assembly.store;
-        const Repack repack = { .layer = job->layer,
-                                .to = job->to,
-                                .form = &job->push->form,
-                                .report = report_packing,
-                                .data = job };
         char key[FORM_TEXT_MAX];
         int r;
 
@@ -133,7 +150,7 @@ static int send_packed(LayerPush *job, Error *err) {
                 r = send_layer(job, -1, err);
         if (r < 0 || (job->outcome && !str_equal(job->outcome, PUSH_ABSENT)))
                 return r;
-        r = layer_repack(store, &repack, &job->temp, job->digest, &job->size, err);
+        r = push_pack(job->push, job->layer, job->id, &job->temp, job->digest, &job->size, err);
         return r < 0 ? r : send_layer(job, job->temp.fd, err);
 }
 
@@ -145,6 +162,20 @@ static int send_as_came(LayerPush *job, Error *err) {
 
         memcpy(job->digest, job->layer->blob, DIGEST_TEXT_MAX);
         return r < 0 ? r : send_layer(job, fd, err);
+}
+
+/* A layer that was never brought here: the repository has it, or the cache is not whole. */
+static int send_known(LayerPush *job, Error *err) {
+        int r;
+
+        memcpy(job->digest, job->layer->blob, DIGEST_TEXT_MAX);
+        job->size = job->layer->blob_size;
+        r = send_layer(job, -1, err);
+        if (r == 0 && str_equal(job->outcome, PUSH_ABSENT))
+                r = error_kind(err, ERROR_NOT_FOUND,
+                               "the registry has layer %s no more: build without --cache-from",
+                               job->layer->blob);
+        return r;
 }
 
 static int report_end(LayerPush *job, Error *err) {
@@ -170,7 +201,10 @@ int push_layer(void *data, Session *session, size_t position, Error *err) {
 
         push_layer_id(job.layer, job.id);
         job.to = push_form(push, job.layer);
-        r = job.to != FORM_KEEP ? send_packed(&job, err) : send_as_came(&job, err);
+        if (push->there && push->there[place])
+                r = send_known(&job, err);
+        else
+                r = job.to != FORM_KEEP ? send_packed(&job, err) : send_as_came(&job, err);
         if (r < 0)
                 return r;
         descriptor->media_type =

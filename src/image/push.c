@@ -10,7 +10,7 @@
 
 #define SOURCES_MAX 8
 
-static void push_done(Push *push) {
+void push_done(Push *push) {
         for (size_t i = 0; i < push->count; i++) {
                 layer_done(&push->layers[i]);
                 json_done(&descriptor_table, &push->descriptors[i]);
@@ -154,8 +154,7 @@ static int prepare(Push *push, const PushSource *source, Error *err) {
         if (r < 0)
                 return r;
         pin(push);
-        r = choose_manifest(push, source, err);
-        return r < 0 ? r : gather_scopes(push, err);
+        return choose_manifest(push, source, err);
 }
 
 /* ---- documents ---- */
@@ -177,9 +176,10 @@ static int send_config(Push *push, Session *session, bool upload, bool *ret_ther
 }
 
 /* A manifest of what went up. */
-static void make_manifest(Push *push) {
+void push_make_manifest(Push *push) {
         const FormManifest manifest = {
                 .id = push->image.id,
+                .config_type = push->config_type,
                 .config_size = (int64_t)strlen(push->image.config_text),
                 .layers = push->descriptors,
                 .count = push->count,
@@ -246,7 +246,7 @@ static int announce(Push *push, Error *err) {
         return 0;
 }
 
-static int upload(Push *push, Pushed *ret, Error *err) {
+int push_upload(Push *push, Pushed *ret, Error *err) {
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
         const Crew crew = { .assembly = &push->assembly,
                             .options = &push->options,
@@ -254,7 +254,12 @@ static int upload(Push *push, Pushed *ret, Error *err) {
                             .work = push_layer,
                             .data = push };
         bool there = false;
-        int r = session_start(&push->options, NULL, &session, err);
+        int r = gather_scopes(push, err);
+
+        if (r == 0)
+                r = announce(push, err);
+        if (r == 0)
+                r = session_start(&push->options, NULL, &session, err);
 
         if (r == 0)
                 r = send_config(push, &session, false, &there, err);
@@ -265,7 +270,7 @@ static int upload(Push *push, Pushed *ret, Error *err) {
         if (r < 0)
                 return r;
         if (!push->manifest)
-                make_manifest(push);
+                push_make_manifest(push);
         return send_manifest(push, &session, ret, err);
 }
 
@@ -285,7 +290,5 @@ int push_image(const PushRequest *request, const PushSource *source, const char 
                                          .options = request->options,
                                          .no_mirrors = true };
         r = prepare(&push, source, err);
-        if (r == 0)
-                r = announce(&push, err);
-        return r < 0 ? r : upload(&push, ret, err);
+        return r < 0 ? r : push_upload(&push, ret, err);
 }

@@ -22,6 +22,9 @@ typedef struct Push {
         ImageForm form;
         const Pairs *annotations; /* of a new manifest; NULL: the kept one's */
         char **scopes;
+        const char *config_type; /* media type of what stands in a configuration's place; NULL: it
+                                    is an image */
+        const bool *there;       /* of a cache: these layers are in the repository; or NULL */
 } Push;
 
 /* What a push was asked for. */
@@ -61,6 +64,14 @@ int push_tag(const PushRequest *request, const char *tag, Error *err);
 int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,
                   size_t length, const char *media_type, Error *err);
 
+void push_done(Push *push);
+/* Sends layers, configuration and manifest of a push whose layers are loaded and pinned. */
+int push_upload(Push *push, Pushed *ret, Error *err);
+/* push->manifest, of push->descriptors. */
+void push_make_manifest(Push *push);
+/* The layer in the form that push_form says, into temp, which is made; id: for the progress. */
+int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
+              char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);
 /* Sends one request for a blob and waits; file_fd -1: only ask. id: whose progress is shown, NULL:
  * none. *ret: PUSH_EXISTS and the like; *ret_source: where it was mounted from. Both the caller's.
  */
@@ -72,5 +83,8 @@ int push_layer(void *data, Session *session, size_t position, Error *err);
 void push_layer_id(const Layer *layer, char id[13]);
 /* What the layer goes up as; FORM_KEEP: as it came. */
 Compression push_form(const Push *push, const Layer *layer);
+#define GZIP_LAYER MEDIA_OCI_LAYER "+gzip"
+/* Whether it goes up in another form than it came in; push_pack makes that. */
+bool push_packs(const Push *push, const Layer *layer);
 /* Docker's words for what a registry answered. */
 int push_word_error(const Session *session, Error *err);

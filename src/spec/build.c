@@ -41,6 +41,17 @@ static const JsonField output_fields[] = {
 const JsonTable build_output_document_table =
         JSON_TABLE(BuildOutputDocument, "output", output_fields);
 
+static const JsonField cache_fields[] = {
+        JSON_FIELD(BuildCacheDocument, "type", JSON_STRING, type, JSON_REQUIRED),
+        JSON_FIELD(BuildCacheDocument, "ref", JSON_STRING, ref, JSON_PRESENT),
+        JSON_FIELD(BuildCacheDocument, "tag", JSON_STRING, tag, JSON_PRESENT),
+        JSON_FIELD(BuildCacheDocument, "digest", JSON_STRING, digest, JSON_PRESENT),
+        JSON_FIELD(BuildCacheDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
+        JSON_FIELD(BuildCacheDocument, "max", JSON_BOOL, max, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildCacheDocument, "ignoreError", JSON_BOOL, ignore_error, JSON_OMIT_EMPTY),
+};
+const JsonTable build_cache_document_table = JSON_TABLE(BuildCacheDocument, "cache", cache_fields);
+
 static const JsonField document_fields[] = {
         JSON_FIELD(BuildDocument, "dockerfile", JSON_STRING, dockerfile, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "dockerfileName", JSON_STRING, dockerfile_name, JSON_PRESENT),
@@ -66,6 +77,10 @@ static const JsonField document_fields[] = {
         JSON_FIELD(BuildDocument, "pull", JSON_BOOL, pull, JSON_OMIT_EMPTY),
         JSON_NESTED(BuildDocument, "outputs", JSON_ARRAY, outputs, JSON_OMIT_EMPTY,
                     &build_output_document_table),
+        JSON_NESTED(BuildDocument, "cacheFrom", JSON_ARRAY, cache_from, JSON_OMIT_EMPTY,
+                    &build_cache_document_table),
+        JSON_NESTED(BuildDocument, "cacheTo", JSON_ARRAY, cache_to, JSON_OMIT_EMPTY,
+                    &build_cache_document_table),
 };
 const JsonTable build_document_table = JSON_TABLE(BuildDocument, "build", document_fields);
 

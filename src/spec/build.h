@@ -38,6 +38,13 @@ typedef struct BuildOutputDocument {
         Pairs annotations;
 } BuildOutputDocument;
 
+typedef struct BuildCacheDocument {
+        char *type; /* "registry": ref; "local": fd, tag, digest; "inline": of cacheTo */
+        char *ref, *tag, *digest;
+        int64_t *fd; /* position of an open directory */
+        bool max, ignore_error;
+} BuildCacheDocument;
+
 typedef struct BuildDocument {
         char *dockerfile; /* text; NULL: `dockerfileName` is read below the context */
         char *dockerfile_name;
@@ -51,10 +58,12 @@ typedef struct BuildDocument {
         JsonArray secrets; /* of BuildSecretDocument */
         JsonArray ssh;     /* of BuildSshDocument */
         bool no_cache, pull;
-        JsonArray outputs; /* of BuildOutputDocument; none: nothing but the cache */
+        JsonArray outputs;              /* of BuildOutputDocument; none: nothing but the cache */
+        JsonArray cache_from, cache_to; /* of BuildCacheDocument */
 } BuildDocument;
 extern const JsonTable build_document_table, build_context_document_table,
-        build_secret_document_table, build_ssh_document_table, build_output_document_table;
+        build_secret_document_table, build_ssh_document_table, build_output_document_table,
+        build_cache_document_table;
 
 /* Names as in engine/build.h's BuildEvent; kind: "planned", "started", "cached", "output",
  * "status", "done", "failed", "warning", "image", "tagged", "pushing", "pushed"; last "end" (error

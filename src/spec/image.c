@@ -60,6 +60,7 @@ static const JsonField config_fields[] = {
         JSON_NESTED(ImageConfig, "config", JSON_INLINE, config, 0, &image_run_config_table),
         JSON_NESTED(ImageConfig, "rootfs", JSON_INLINE, rootfs, 0, &rootfs_table),
         JSON_NESTED(ImageConfig, "history", JSON_ARRAY, history, OMIT, &image_history_table),
+        JSON_FIELD(ImageConfig, "brig.buildcache.v1", JSON_RAW, build_cache, OMIT),
 };
 const JsonTable image_config_table = JSON_TABLE(ImageConfig, "image config", config_fields);
 

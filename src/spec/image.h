@@ -38,6 +38,9 @@ typedef struct ImageConfig {
         ImageRunConfig config;
         ImageRootfs rootfs;
         JsonArray history; /* of ImageHistory */
+        json_object
+                *build_cache; /* brig's own: build/cache-document.h, of the image's layers; NULL:
+                                 none. It is this image's, and no other's that is made of it */
 } ImageConfig;
 
 typedef struct ImagePlatform {
@@ -66,6 +69,12 @@ typedef struct ImageIndex {
         JsonArray manifests; /* of Descriptor */
         Pairs annotations;
 } ImageIndex;
+
+/* An image that is made of another one: what is only that one's goes. */
+static inline void image_config_inherit(ImageConfig *config) {
+        json_putp(&config->build_cache);
+        config->build_cache = NULL;
+}
 
 extern const JsonTable health_config_table, image_run_config_table, image_history_table,
         image_config_table;
