@@ -125,6 +125,10 @@ END
   build -t given --add-host theirs:10.1.2.3; echo "$output"
   [ "$(in_image given cat /hosts /n)" = $'1\n2' ]
   build -t given --add-host theirs:10.1.2.3; [[ $output == *CACHED* ]]
+  # Where the host lies is no part of the key, that there is one of this name is.
+  build -t given --add-host theirs:10.9.9.9; echo "$output"; [[ $output == *CACHED* ]]
+  build -t given --add-host others:10.1.2.3; echo "$output"; [ "$(in_image given cat /hosts)" = 0 ]
+  build -t given --add-host theirs:10.1.2.3
   build -t given --ulimit nofile=321:321; [ "$(in_image given cat /files)" = 321 ]
   sed -i s/id=one/id=two/ Dockerfile
   build -t given; [ "$(in_image given cat /n)" = 1 ]
@@ -196,6 +200,29 @@ END
   [ "$took" -lt 2500 ]
 }
 
+@test "a build that packs a large layer holds up no other" {
+  dockerfile <<<$'FROM busybox\nRUN truncate -s 60G /hole'
+  brig build --progress plain -t hole "$context" >"$root/hole" 2>&1 3>&- &
+  local client=$!
+  wait_until grep -q '^#2 DONE' "$root/hole"
+  run timeout 60 brig build -q - <<<$'FROM busybox\nRUN echo beside >/beside'
+  echo "$output"; [ "$status" -eq 0 ]
+  kill -0 "$client" # it is at it still
+  kill -TERM "$client"
+  wait "$client" || true
+  no grep -q 'naming to' "$root/hole"
+}
+
+@test "builds without a cache run the same step side by side" {
+  dockerfile <<'END'
+FROM busybox
+RUN --mount=type=cache,id=beside,target=/c touch /c/$(cat /proc/sys/kernel/random/uuid); n=0; while [ $(ls /c | wc -l) -lt 2 ]; do n=$((n+1)); [ $n -lt 200 ] || exit 9; sleep 0.1; done
+END
+  local clients=() client
+  for name in one two; do timeout 60 brig build -q --no-cache -t "$name" "$context" >/dev/null 2>&1 3>&- & clients+=($!); done
+  for client in "${clients[@]}"; do wait "$client"; done
+}
+
 @test "COPY and ADD: owners, modes, wildcards, directories, exclude, parents, heredocs, archives" {
   mkdir -p dir/sub; echo 1 >dir/one; echo 2 >dir/sub/two.txt; echo 3 >top.md
   ln -s one dir/link; tar -czf archive.tar.gz -C dir .
@@ -229,6 +256,24 @@ END
   [ "$output" = $'one\ntwo.txt\nlink\none\n./sub/two.txt\none\n2\nhello \nhello $HOME' ]
 }
 
+@test "an archive's entry for the root that is no directory, a user that nobody has" {
+  python3 -c 'import io, tarfile
+t = tarfile.open("odd.tar", "w")
+for name, text in ("./", b""), ("in/file", b"there"):
+    entry = tarfile.TarInfo(name); entry.size = len(text); t.addfile(entry, io.BytesIO(text))
+t.close()'
+  dockerfile <<'END'
+FROM busybox
+ADD odd.tar /
+USER nobody-here
+WORKDIR /made/by/root
+END
+  build -t odd; echo "$output"; [ "$status" -eq 0 ]
+  run in_image --user 0 odd sh -c 'cat /in/file; echo; stat -c %u /made/by/root'
+  echo "$output"
+  [ "$output" = $'there\n0' ]
+}
+
 @test "RUN mounts: bind, cache, tmpfs, secret; none of them is left in the image" {
   echo from-context >file; echo shh >"$root/secret"
   dockerfile <<'END'
@@ -248,6 +293,34 @@ END
   [ "$(in_image mounts cat /bound /tool-seen /counted)" = $'from-context\ntool\n2' ]
   [ "$(in_image mounts sh -c 'cut -d" " -f1 /sum; ls -d /mnt /cache /scratch /run/secrets/token /tools 2>/dev/null')" = "$(md5sum <"$root/secret" | cut -d' ' -f1)" ]
   [ "$(brig save mounts | grep -c shh)" -eq 1 ] # the instruction's own text
+}
+
+@test "RUN binds: source= is a name, not a pattern; a directory that is mounted counts with its mode" {
+  mkdir '[ab]' a; echo brackets >'[ab]/f'; echo plain >a/f; chmod 750 '[ab]'
+  dockerfile <<'END'
+FROM busybox AS maker
+ARG MODE=750
+RUN mkdir -m $MODE /d && echo made >/d/f
+FROM busybox
+RUN --mount=source=[ab],target=/m cat /m/f >/f; stat -c %a:%u /m >/mode
+RUN --mount=from=maker,source=/d,target=/m cat /m/f >/g; stat -c %a /m >/mode2
+END
+  build -t binds; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image binds cat /f /mode /g /mode2)" = $'brackets\n750:0\nmade\n750' ]
+  echo other >'[ab]/f'
+  build -t binds; echo "$output"; [ "$(in_image binds cat /f)" = other ]
+  chmod 711 '[ab]'
+  build -t binds --build-arg MODE=700; echo "$output"
+  [ "$(in_image binds cat /mode /mode2)" = $'711:0\n700' ]
+  echo unseen >a/f; chmod 755 .
+  build -t binds --build-arg MODE=700; [[ $output != *"RUN --mount=source"*changed* ]]
+  [ "$(grep -c CACHED <<<"$output")" -ge 2 ]
+}
+
+@test "RUN has no HOSTNAME in its environment but one that the Dockerfile gives" {
+  dockerfile <<<$'FROM busybox\nRUN env | grep -c ^HOSTNAME= >/none; hostname >/name\nENV HOSTNAME=own\nRUN echo $HOSTNAME >/own'
+  build -t hostname; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image hostname cat /none /name /own)" = $'0\nbuildkitsandbox\nown' ]
 }
 
 @test "a failing step shows its output and its line, and leaves nothing" {

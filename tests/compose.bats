@@ -131,3 +131,37 @@ says() { compose logs --no-color "$1" 2>/dev/null | grep -q "$2"; }
   run compose -f "$root/changed.yml" exec -T web sh -c 'echo $GREETING'
   [[ $output == *changed* ]]
 }
+
+@test "depends_on: a service starts once the one before it is healthy" {
+  cat >"$root/healthy.yml" <<'EOF'
+version: "2.4"
+services:
+  db:
+    image: busybox
+    command: sh -c "echo wait >/state; while ! grep -q asked /state; do :; done; sleep 1000"
+    healthcheck: {test: "test -e /up || { echo asked >>/state; touch /up; exit 1; }", interval: 200ms, timeout: 5s, retries: 20}
+  app:
+    image: busybox
+    command: sleep 1000
+    depends_on: {db: {condition: service_healthy}}
+  sick:
+    image: busybox
+    command: sleep 1000
+    healthcheck: {test: "exit 1", interval: 100ms, retries: 1}
+  never:
+    image: busybox
+    command: sleep 1000
+    depends_on: {sick: {condition: service_healthy}}
+EOF
+  compose -f "$root/healthy.yml" up -d app
+  run brig ps --format '{{.Names}} {{.Status}}'
+  [[ $output == *'proj_db_1 Up '*'(healthy)'* && $output == *'proj_app_1 Up'* ]]
+  # Its only check before the last one failed: so the app's start was later than both.
+  db=$(brig inspect proj_db_1 | jq -r '[.[0].State.Health.Log[] | select(.ExitCode == 0)][0].End')
+  app=$(brig inspect proj_app_1 | jq -r '.[0].State.StartedAt')
+  [[ $db < $app ]]
+  run compose -f "$root/healthy.yml" up -d never
+  [ "$status" -ne 0 ]
+  [[ $output == *unhealthy* ]]
+  timeout 60 docker-compose --ansi never -f "$root/healthy.yml" down -v -t 0 3>&-
+}

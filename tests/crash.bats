@@ -516,3 +516,41 @@ rss() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon_pid/status"; }
   build_it; echo "$output"; [ "$status" -eq 0 ]
   engine_is_well
 }
+
+# is NAME STATUS: its health.
+is() { [[ $(brig inspect -f '{{.State.Health.Status}}' "$1") == "$2" ]]; }
+
+@test "a daemon that is stopped, and one that is killed: the health is kept, checks go on" {
+  local times=(--health-interval 100ms --health-retries 2)
+  brig run -d --name good --health-cmd 'test ! -e /bad' "${times[@]}" busybox sleep 1000
+  brig run -d --name bad --health-cmd false "${times[@]}" busybox sleep 1000
+  wait_until is good healthy
+  wait_until is bad unhealthy
+  stop_daemon
+  start_daemon
+  is good healthy
+  is bad unhealthy
+  brig exec good touch /bad
+  wait_until is good unhealthy
+  kill_daemon
+  start_daemon
+  brig exec good rm /bad
+  wait_until is good healthy
+}
+
+@test "a daemon that is killed in the middle of a check: the next one ends it and goes on" {
+  brig run -d --name web --health-cmd 'test -e /done || sleep 1002' --health-interval 50ms --health-timeout 1h busybox sleep 1000
+  hangs() { brig exec web ps -o args | grep -q '^sleep 1002'; }
+  wait_until hangs
+  old=$(brig inspect web | jq -r '.[0].ExecIDs[0]')
+  kill_daemon
+  start_daemon
+  is_gone() { ! brig inspect web | jq -e --arg id "$old" '.[0].ExecIDs | index($id)' >/dev/null; }
+  wait_until is_gone
+  brig exec web touch /done
+  died() { brig events --since 0 --until "$(date +%s.%N)" --filter container=web --filter event=exec_die --format '{{.Actor.Attributes.execID}} {{.Actor.Attributes.exitCode}}' | grep -qx "$old 137"; }
+  wait_until died
+  # The check that the new daemon began hangs too, until it is killed with all that it started.
+  brig exec web sh -c 'kill $(ps -o pid,args | awk "/[s]leep 1002/ {print \$1}")' || :
+  wait_until is web healthy
+}

@@ -142,3 +142,18 @@ teardown() {
   [ "$status" -eq 0 ]
   leftovers "$root"
 }
+
+@test "docker run --health-…: the states, ps, events, --no-healthcheck" {
+  docker pull -q $image
+  docker run -d --name web --health-cmd 'test -e /up' --health-interval 1h --health-timeout 5s --health-retries 1 --health-start-period 1h \
+    --health-start-interval 100ms $image sleep 1000
+  [ "$(docker inspect -f '{{.Config.Healthcheck}}' web)" = '{[CMD-SHELL test -e /up] 1h0m0s 5s 1h0m0s 100ms 1}' ]
+  [[ $(docker ps --format '{{.Status}}') == 'Up '*'(health: starting)' ]]
+  docker exec web touch /up
+  wait_until bash -c '[[ $(docker ps -q --filter health=healthy) ]]'
+  # The state comes first, then the event.
+  told() { docker events --since 1h --until 0s --filter event=health_status --format '{{.Action}} {{.Actor.Attributes.name}}' | grep -qx 'health_status: healthy web'; }
+  wait_until told
+  run docker run --rm --no-healthcheck $image echo fine
+  [ "$output" = fine ]
+}

@@ -47,6 +47,9 @@ wait_until() {
   done
 }
 
+# no COMMAND...: that it fails. Bash's own ! fails no test.
+no() { if "$@"; then echo "succeeded: $*"; return 1; fi; }
+
 stop_daemon() {
   [[ -n ${daemon_pid:-} ]] || return 0
   kill -TERM "$daemon_pid" 2>/dev/null || :

@@ -32,10 +32,11 @@ setup() {
   [ "$(brig run --rm --entrypoint stat service-go -c '%U:%G %u' /app/greeter)" = "appuser:appgroup 10001" ]
   serve service-go 8080
   [ "$page" = "go 1.2.3 uid=10001 env=1.2.3 id=36" ]
-  # What the image says of its health; the engine itself asks no container for it (docs/oci-spec.md).
+  # What the image says of its health, and that the engine asks for it: as the image's user, within its root.
   [ "$(brig image inspect -f '{{json .Config.Healthcheck}}' service-go | jq -c '[.Test, .Interval, .Timeout, .Retries]')" = \
     '[["CMD","/app/greeter","-health"],1000000000,5000000000,30]' ]
-  brig exec service /app/greeter -health
+  wait_until is_healthy service
+  [ "$(brig inspect service | jq -c '.[0].State.Health | [.FailingStreak, .Log[-1].ExitCode]')" = '[0,0]' ]
   # Sources change, modules do not: what comes before the sources is found.
   cp -r "$projects/go" "$root/go-changed"
   echo '// changed' >>"$root/go-changed/main.go"

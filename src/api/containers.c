@@ -85,6 +85,8 @@ int on_container_create(ApiRequest *request, Error *err) {
                 return r;
         normalise(&create.host);
         create.shallow_read_only = request->version < 44;
+        if (create.config.health && request->version < 44)
+                create.config.health->start_interval = 0; /* it came with 1.44 */
         r = engine_container_create(request->engine, api_query(request, "name"),
                                     api_query(request, "platform"), &create, &id, &warnings, err);
         if (r < 0)

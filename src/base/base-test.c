@@ -17,6 +17,7 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/test.h"
+#include "base/utf8.h"
 
 TEST(errors_carry_kind_and_words) {
         Error err = {};
@@ -159,8 +160,42 @@ TEST(durations_are_go_s) {
         ASSERT_INT(value, -5400 * NSEC_PER_SEC);
         ASSERT_INT(duration_parse("5", &value), -EINVAL);
         ASSERT_INT(duration_parse(".s", &value), -EINVAL);
+        _cleanup_free_ char *zero = duration_text(0), *long_ = duration_text(90 * NSEC_PER_SEC),
+                            *hours = duration_text(3600 * NSEC_PER_SEC),
+                            *part = duration_text(1500 * NSEC_PER_MSEC), *small = duration_text(1);
+        ASSERT_STR(zero, "0s");
+        ASSERT_STR(long_, "1m30s");
+        ASSERT_STR(hours, "1h0m0s");
+        ASSERT_STR(part, "1.5s");
+        ASSERT_STR(small, "1ns");
         ASSERT_STR(duration_human(61 * NSEC_PER_SEC, text), "About a minute");
         ASSERT_STR(duration_human(3 * 86400 * NSEC_PER_SEC, text), "3 days");
+}
+
+TEST(utf8_that_is_none_is_replaced) {
+        static const struct {
+                const char *bytes;
+                size_t length;
+                const char *text;
+        } cases[] = {
+                { "", 0, "" },
+                { "plain\n", 6, "plain\n" },
+                { "\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x8b", 9,
+                  "\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x8b" },
+                { "a\0b", 3,
+                  "a\xef\xbf\xbd"
+                  "b" },
+                { "\xff!", 2, "\xef\xbf\xbd!" },
+                { "\xc3", 1, "\xef\xbf\xbd" },                                 /* cut off */
+                { "\xc0\x80", 2, "\xef\xbf\xbd\xef\xbf\xbd" },                 /* too long a form */
+                { "\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, /* a surrogate */
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_free_ char *text = utf8_clean(cases[i].bytes, cases[i].length);
+
+                ASSERT_STR(text, cases[i].text);
+        }
 }
 
 TEST(identifiers) {

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -209,6 +210,40 @@ int clock_parse_any(const char *text, int64_t *ret) {
         if (clock_parse(text, ret) == 0 || parse_seconds(text, ret) == 0)
                 return 0;
         return parse_local(text, ret);
+}
+
+/* value / unit with its fraction, without zeros at the end: "1.5". */
+static void add_fraction(Buf *out, int64_t value, int64_t unit) {
+        int64_t rest = value % unit;
+
+        buf_format(out, "%" PRId64, value / unit);
+        if (rest)
+                buf_add_char(out, '.');
+        for (; rest; rest = rest * 10 % unit)
+                buf_add_char(out, (char)('0' + rest * 10 / unit));
+}
+
+char *duration_text(int64_t duration) {
+        static const struct {
+                int64_t unit;
+                const char *name;
+        } small[] = { { NSEC_PER_MSEC, "ms" }, { 1000, "\xc2\xb5s" }, { 1, "ns" } };
+        int64_t minutes = duration / (60 * NSEC_PER_SEC);
+        _cleanup_buf_ Buf out = {};
+
+        for (size_t i = 0; duration && duration < NSEC_PER_SEC && i < ELEMENTS(small); i++)
+                if (duration >= small[i].unit) {
+                        add_fraction(&out, duration, small[i].unit);
+                        buf_add_str(&out, small[i].name);
+                        return buf_take(&out);
+                }
+        if (minutes >= 60)
+                buf_format(&out, "%" PRId64 "h", minutes / 60);
+        if (minutes)
+                buf_format(&out, "%" PRId64 "m", minutes % 60);
+        add_fraction(&out, duration % (60 * NSEC_PER_SEC), NSEC_PER_SEC);
+        buf_add_char(&out, 's');
+        return buf_take(&out);
 }
 
 char *duration_human(int64_t duration, char text[DURATION_TEXT_MAX]) {

@@ -29,6 +29,8 @@ int duration_parse(const char *text, int64_t *ret);
 /* A time as users write one: RFC 3339 or the beginning of it (in our own zone), seconds since 1970
  * with or without a fraction, or a duration, which means before now. -EINVAL. */
 int clock_parse_any(const char *text, int64_t *ret);
+/* As Go prints one: "1m30s", "1.5s", "300ms", "0s"; the caller's. */
+char *duration_text(int64_t duration);
 /* Go's units.HumanDuration: "Less than a second", "5 seconds", "About a minute", "2 hours", "3
  * weeks" … */
 #define DURATION_TEXT_MAX 48

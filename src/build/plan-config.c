@@ -138,10 +138,10 @@ static void read_health_flags(const Instruction *at, HealthConfig *health) {
 
 static char *health_text(const HealthConfig *health) {
         _cleanup_free_ char *test = go_list(health->test);
-        _cleanup_free_ char *interval = go_duration(health->interval);
-        _cleanup_free_ char *timeout = go_duration(health->timeout);
-        _cleanup_free_ char *period = go_duration(health->start_period);
-        _cleanup_free_ char *start = go_duration(health->start_interval);
+        _cleanup_free_ char *interval = duration_text(health->interval);
+        _cleanup_free_ char *timeout = duration_text(health->timeout);
+        _cleanup_free_ char *period = duration_text(health->start_period);
+        _cleanup_free_ char *start = duration_text(health->start_interval);
 
         return str_format("HEALTHCHECK {Test:%s Interval:%s Timeout:%s StartPeriod:%s "
                           "StartInterval:%s Retries:%lld}",

@@ -118,4 +118,3 @@ int dispatch_mounts(Dispatch *dispatch, Error *err);
 /* ---- plan-text.c: as Go prints them, each the caller's ---- */
 char *go_list(char *const *list);        /* %v: [a b] */
 char *go_quoted_list(char *const *list); /* %q: ["a" "b"] */
-char *go_duration(int64_t duration);     /* 1m30s; of nanoseconds */

@@ -1,7 +1,4 @@
-/* plan-text.c: lists and durations as Go's fmt prints them: the history's text holds them. */
-#include <inttypes.h>
-
-#include "base/clock.h"
+/* plan-text.c: lists as Go's fmt prints them: the history's text holds them. */
 #include "build/plan-private.h"
 
 char *go_list(char *const *list) {
@@ -58,39 +55,5 @@ char *go_quoted_list(char *const *list) {
                 add_quoted(&out, list[i]);
         }
         buf_add_char(&out, ']');
-        return buf_take(&out);
-}
-
-/* value / unit with its fraction, without zeros at the end: "1.5". */
-static void add_fraction(Buf *out, int64_t value, int64_t unit) {
-        int64_t rest = value % unit;
-
-        buf_format(out, "%" PRId64, value / unit);
-        if (rest)
-                buf_add_char(out, '.');
-        for (; rest; rest = rest * 10 % unit)
-                buf_add_char(out, (char)('0' + rest * 10 / unit));
-}
-
-char *go_duration(int64_t duration) {
-        static const struct {
-                int64_t unit;
-                const char *name;
-        } small[] = { { NSEC_PER_MSEC, "ms" }, { 1000, "\xc2\xb5s" }, { 1, "ns" } };
-        int64_t minutes = duration / (60 * NSEC_PER_SEC);
-        _cleanup_buf_ Buf out = {};
-
-        for (size_t i = 0; duration && duration < NSEC_PER_SEC && i < ELEMENTS(small); i++)
-                if (duration >= small[i].unit) {
-                        add_fraction(&out, duration, small[i].unit);
-                        buf_add_str(&out, small[i].name);
-                        return buf_take(&out);
-                }
-        if (minutes >= 60)
-                buf_format(&out, "%" PRId64 "h", minutes / 60);
-        if (minutes)
-                buf_format(&out, "%" PRId64 "m", minutes % 60);
-        add_fraction(&out, duration % (60 * NSEC_PER_SEC), NSEC_PER_SEC);
-        buf_add_char(&out, 's');
         return buf_take(&out);
 }

@@ -115,6 +115,7 @@ static char **selected_patterns(const Step *step, size_t index, SelectOptions *r
         if (step->kind == STEP_RUN) {
                 patterns = NEW_ARRAY(char *, 2);
                 patterns[0] = step->run.mounts[index].source;
+                ret->literal = ret->itself = true;
         } else {
                 patterns = NEW_ARRAY(char *, copy->source_count + 1);
                 for (size_t i = 0; i < copy->source_count; i++)
@@ -321,7 +322,6 @@ static void say_run(KeyText *key, const RunStep *run, char *const *given) {
 
 static int say_source(const StageState *stage, KeyText *key, const CopyStep *copy,
                       const CopySource *source, Error *err) {
-        const SolveWorker *worker = &stage->solver->options->worker;
         char digest[DIGEST_TEXT_MAX];
         int r;
 
@@ -332,7 +332,7 @@ static int say_source(const StageState *stage, KeyText *key, const CopyStep *cop
         key_say(key, "content", source->content);
         if (source->kind == COPY_INLINE)
                 return 0;
-        r = worker->fetch(worker->data, source->path, copy->checksum, digest, err);
+        r = solver_fetched(stage->solver, source->path, copy->checksum, digest, err);
         if (r == 0)
                 key_depend(key, source->path, digest);
         return r;

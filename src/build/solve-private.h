@@ -6,6 +6,7 @@
 #include "build/solve.h"
 
 typedef struct Solver Solver;
+typedef struct Fetched Fetched; /* solve-fetch.c */
 
 typedef struct StepState {
         size_t number;             /* in events */
@@ -53,6 +54,8 @@ struct Solver {
         size_t count;
         NamedImage *images;
         size_t image_count;
+        Fetched *fetched;
+        size_t fetched_count;
 
         pthread_mutex_t lock; /* guards the stages' ends, what is held, the first error */
         pthread_cond_t changed;
@@ -92,6 +95,15 @@ char **stage_layers(const StageState *stage, size_t steps);
 void solve_input_done(SolveInput *input);
 int input_open(const StageState *stage, const Input *input, SolveInput *ret, Error *err);
 
+/* ---- solve-fetch.c ---- */
+/* Everything that steps of dispatched stages name by URL. An error is of this machine, not of what
+ * could not be fetched. */
+int solver_fetch_all(Solver *solver, Error *err);
+/* What that gave. */
+int solver_fetched(const Solver *solver, const char *url, const char *checksum,
+                   char digest[DIGEST_TEXT_MAX], Error *err);
+void solver_fetched_done(Solver *solver);
+
 /* ---- solve-step.c ---- */
 /* Looks the step up, or runs it; its key and layer are known then. */
 int step_solve(StageState *stage, size_t index, const char *parent, Error *err);
@@ -114,6 +126,7 @@ void solver_records(const Solver *solver, SolveResult *ret);
 /* ---- solve.c ---- */
 void need(StageState *stage);
 bool solver_cancelled(void *solver);
+int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err);
 void solver_hold(Solver *solver, const char *layer);
 /* -ECANCELED once the client wants no more. */
 int solver_event(Solver *solver, const SolveEvent *event, Error *err);

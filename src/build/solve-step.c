@@ -434,6 +434,9 @@ int step_solve(StageState *stage, size_t index, const char *parent, Error *err) 
 
         if (r < 0)
                 return tell_unstarted(&attempt, r, err);
+        /* What is not looked up is not waited for either: it runs beside another build's. */
+        if (is_fresh(&attempt))
+                return run_step(&attempt, err);
         while (r == 0) {
                 r = look_up(&attempt, &found, err);
                 if (r < 0)

@@ -22,6 +22,7 @@ typedef struct Fake {
         size_t waiting;        /* steps that say "wait" and are there */
         bool gate;             /* they go on */
         size_t count;          /* of "unique" and of roots */
+        size_t fetching;       /* URLs that were asked for; one is not there before two are */
 } Fake;
 
 static Fake fake_open(void) {
@@ -110,7 +111,18 @@ static int on_context(void *data, const char *name, const Tree **ret, Error *err
         return 0;
 }
 
+static bool wait_for(Fake *fake, const size_t *number, size_t wanted);
+
 static int on_fetch(void *data, const char *url, const char *checksum, char digest[], Error *err) {
+        Fake *fake = data;
+
+        if (strstr(url, "missing"))
+                return error_kind(err, ERROR_NOT_FOUND, "no %s", url);
+        (void)pthread_mutex_lock(&fake->lock);
+        fake->fetching++;
+        (void)pthread_mutex_unlock(&fake->lock);
+        if (strstr(url, "together") && !wait_for(fake, &fake->fetching, 2))
+                return error_set(err, ETIMEDOUT, "alone");
         digest_of(url, strlen(url), digest);
         return 0;
 }
@@ -210,6 +222,9 @@ static int copy(Fake *fake, const SolveJob *job, int fs_fd, Error *err) {
                 const char *path = job->step->copy.sources[i].path;
                 _cleanup_free_ char *text = NULL;
                 size_t length;
+
+                if (job->step->copy.sources[i].kind != COPY_FILES)
+                        continue;
 
                 r = file_read_at(from_fd, path, 4096, &text, &length, err);
                 if (r == 0)
@@ -505,6 +520,31 @@ TEST(no_cache_runs_all_and_no_cache_filter_a_stage) {
         ASSERT_BUILD(&fake, text, "", );
 }
 
+/* ---- URLs ---- */
+
+TEST(urls_are_fetched_at_once_and_once) {
+        static const char text[] = "FROM busybox AS a\nADD http://x/together1 http://x/together2 "
+                                   "/\nFROM busybox\nADD http://x/together1 /\nCOPY --from=a a /\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, text, .target = "a");
+
+        (void)build_main(&built);
+        ASSERT_BUILT(&built);
+        ASSERT_INT(fake.fetching, 2);
+}
+
+TEST(a_url_that_is_not_there_is_its_steps_failure) {
+        static const char text[] = "FROM busybox\nRUN write x 1\nADD http://x/missing /\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, text, );
+
+        (void)build_main(&built);
+        ASSERT_INT(built.r, -ENOENT);
+        ASSERT_STR(built.err.message, "no http://x/missing");
+        ASSERT_STR(built.failed[0], "no http://x/missing");
+        ASSERT_RAN(&fake, "RUN write x 1");
+}
+
 /* ---- ONBUILD ---- */
 
 TEST(triggers_name_stages_that_nothing_else_needs) {
@@ -596,6 +636,27 @@ TEST(the_same_step_of_two_builds_runs_once) {
         ASSERT_BUILT(&second);
         ASSERT_RAN(&fake, "RUN wait,RUN write x 1");
         ASSERT_STR(first.result.layers[2], second.result.layers[2]);
+}
+
+/* What is run in any case is nobody else's to wait for. */
+TEST(the_same_step_of_two_builds_without_cache_runs_twice_at_once) {
+        static const char text[] = "FROM busybox\nRUN wait\nRUN write x 1\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built first = BUILD(&fake, text, .no_cache = true),
+                              second = BUILD(&fake, text, .no_cache = true);
+
+        begin(&first);
+        begin(&second);
+        bool both = wait_for(&fake, &fake.waiting, 2);
+        open_gate(&fake);
+        (void)pthread_join(first.thread, NULL);
+        (void)pthread_join(second.thread, NULL);
+        ASSERT(both);
+        ASSERT_BUILT(&first);
+        ASSERT_BUILT(&second);
+        ASSERT_RAN(&fake, "RUN wait,RUN wait,RUN write x 1,RUN write x 1");
+        ASSERT(!str_equal(first.result.layers[2], second.result.layers[2]));
+        ASSERT_BUILD(&fake, text, "", );
 }
 
 TEST(of_two_builds_the_second_takes_over_when_the_first_is_cancelled) {

@@ -61,6 +61,7 @@ static void solver_done(Solver *solver) {
                 solve_image_done(&solver->images[i].image);
         }
         free(solver->images);
+        solver_fetched_done(solver);
         for (char **layer = solver->held; layer && *layer; layer++)
                 build_cache_release(solver->options->cache, *layer);
         strv_free(solver->held);
@@ -187,7 +188,7 @@ static void want_image(Solver *solver, const Input *input) {
                 (NamedImage){ .name = str_copy(name), .platform = str_copy(input->platform) };
 }
 
-static int thread_start(pthread_t *ret, void *(*run)(void *), void *data, Error *err) {
+int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err) {
         pthread_attr_t attributes;
         int r;
 
@@ -215,7 +216,7 @@ static int find_images(Solver *solver, size_t from, Error *err) {
                 if (i + 1 == count)
                         (void)find_image(&jobs[i]); /* the last one on this thread */
                 else if (r == 0)
-                        r = thread_start(&jobs[i].thread, find_image, &jobs[i], err);
+                        r = solver_thread(&jobs[i].thread, find_image, &jobs[i], err);
                 jobs[i].started = r == 0 && i + 1 < count;
         }
         for (size_t i = 0; i < count; i++)
@@ -563,7 +564,7 @@ static int run_needed(Solver *solver, Error *err) {
 
                 if (!stage->needed || stage->ended)
                         continue;
-                r = thread_start(&stage->thread, stage_main, stage, err);
+                r = solver_thread(&stage->thread, stage_main, stage, err);
                 stage->started = r == 0;
                 if (r < 0) {
                         solver_fail(solver, r, err);
@@ -652,6 +653,8 @@ int solve(Plan *plan, const SolveOptions *options, SolveResult *ret, Error *err)
                 r = resolve_images(&solver, err);
         if (r == 0)
                 r = dispatch_all(&solver, err);
+        if (r == 0)
+                r = solver_fetch_all(&solver, err);
         for (size_t i = 0; r == 0 && i < solver.count; i++)
                 if (solver.stages[i].wanted)
                         r = find_stage(&solver.stages[i], err);

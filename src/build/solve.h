@@ -104,8 +104,8 @@ typedef struct SolveOptions {
         Flights *flights;
         SolveWorker worker;
         const char *project; /* what tells this Dockerfile from others: for explaining misses */
-        char *const *given; /* what the request gives every RUN and its program can see: "host a:1",
-                               "ulimit nofile=1:2", "shm 64"; part of their keys. May be NULL */
+        char *const *given;  /* what the request gives every RUN and its program can see: "host a",
+                                "ulimit nofile=1:2", "shm 64"; part of their keys. May be NULL */
         bool no_cache;
         /* Called one at a time; negative ends the build. */
         int (*event)(void *data, const SolveEvent *event);

@@ -41,6 +41,8 @@ int link_target(int dir_fd, const char *base, const char *path, char **ret, Erro
         _cleanup_free_ char *target = alloc_zero(1, TARGET_MAX + 1);
         ssize_t length = readlinkat(dir_fd, base, target, TARGET_MAX + 1);
 
+        if (length < 0 && errno == EINVAL) /* it was one a moment ago */
+                return changed_during(path, err);
         if (length < 0 || length > TARGET_MAX)
                 return error_set(err, length < 0 ? errno : ENAMETOOLONG, "read link '%s'", path);
         target[length] = '\0';

@@ -279,6 +279,32 @@ TEST(attributes_are_kept) {
         ASSERT(S_ISLNK(status.st_mode) && status.st_uid == 7 && status.st_gid == 8);
 }
 
+/* As a step has it mounted; a context's root is everybody's. */
+TEST(a_directory_itself) {
+        _cleanup_both_ Both both = both_new();
+        CopyOptions itself = defaults;
+        const Tree context = { .root_fd = both.from.fd, .neutral_owner = true };
+        char *root[] = { (char *)"", NULL };
+        const SelectOptions select = { .patterns = root };
+        _cleanup_(selection_done) Selection selection = {};
+        struct stat status;
+        Error err = {};
+
+        itself.itself = true;
+        ASSERT_INT(fchmodat(both.from.fd, "dir", 0751, 0), 0);
+        ASSERT_INT(fchownat(both.from.fd, "dir", 5, 6, 0), 0);
+        ASSERT_OK(copy_as(&both, "dir", "/", itself, &err), &err);
+        ASSERT_INT(fstat(both.to.fd, &status), 0);
+        ASSERT_INT(status.st_mode & 07777, 0751);
+        ASSERT_INT(status.st_uid, 5);
+        ASSERT_INT(fchmod(both.from.fd, 0700), 0);
+        itself.dest = "/";
+        ASSERT_OK(tree_select(&context, &select, &selection, &err), &err);
+        ASSERT_OK(tree_copy(&context, &selection, both.to.fd, &itself, NULL, &err), &err);
+        ASSERT_INT(fstat(both.to.fd, &status), 0);
+        ASSERT_INT(status.st_mode & 07777, 0751);
+}
+
 TEST(a_users_copy_is_harmless) {
         _cleanup_both_ Both both = both_new();
         static const unsigned char capability[20] = { 1, 0, 0, 2, 0x80 };

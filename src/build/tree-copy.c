@@ -118,6 +118,11 @@ static int copy_enter(void *data, const WalkEntry *entry, Error *err) {
         return 0;
 }
 
+/* See CopyOptions.itself. */
+static bool shown_itself(const Copier *copier, const WalkEntry *entry) {
+        return copier->options->itself && (*entry->path || !copier->tree->neutral_owner);
+}
+
 /* At the end, as filling it changes its times. What was there and was not itself selected keeps its
  * own. */
 static int copy_leave(void *data, const WalkEntry *entry, Error *err) {
@@ -128,7 +133,8 @@ static int copy_leave(void *data, const WalkEntry *entry, Error *err) {
         Metadata metadata;
         int r;
 
-        if (*entry->name == '\0' || (entry->parent && top->existed))
+        if ((*entry->name == '\0' && !shown_itself(copier, entry)) ||
+            (entry->parent && top->existed))
                 return 0;
         r = entry_metadata(copier, entry, &metadata, err);
         if (r == 0)

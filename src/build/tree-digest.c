@@ -101,6 +101,8 @@ static int digest_file(const Digesting *digesting, Pending *pending, Error *err)
 
         if (fd == -EPERM) /* only its owner may leave its access time alone */
                 fd = tree_open(digesting->tree->root_fd, pending->path, flags);
+        if (fd == -ELOOP || fd == -ENOTDIR || fd == -ENOENT) /* it was a file a moment ago */
+                return changed_during(pending->path, err);
         if (fd < 0)
                 return error_set(err, fd, "open '%s'", pending->path);
         r = check_stamp(pending, fd, err);
@@ -287,12 +289,18 @@ static int add_mode(const Digesting *digesting, Buf *head, const struct stat *st
         return r;
 }
 
+/* Whether of a directory whose content is selected more is seen than that. */
+static bool shown_itself(const Digesting *digesting, const WalkEntry *entry) {
+        return digesting->options && digesting->options->itself &&
+               (*entry->path || !digesting->tree->neutral_owner);
+}
+
 static int build_head(const Digesting *digesting, const WalkEntry *entry, Buf *head, Error *err) {
         const struct stat *status = entry->status;
         int r;
 
         buf_format(head, "type %o\n", (unsigned)(status->st_mode & S_IFMT));
-        if (*entry->name == '\0') /* only its content is copied */
+        if (*entry->name == '\0' && !shown_itself(digesting, entry))
                 return 0;
         r = add_mode(digesting, head, status, err);
         if (!digesting->options || !digesting->options->chown)
@@ -348,6 +356,14 @@ static int ignore_leave(void *data, const WalkEntry *entry, Error *err) {
         return 0;
 }
 
+/* Several things demand a directory at the destination, one does not. */
+static void add_count(Digesting *digesting, const Selection *selection) {
+        char count[24];
+        int length = snprintf(count, sizeof(count), "%zu", selection->count);
+
+        digester_add(&digesting->total, count, (size_t)length + 1);
+}
+
 static int walk_and_add(Digesting *digesting, const Selection *selection,
                         const IgnorePatterns *excludes, Error *err) {
         static const WalkVisitor visitor = { digest_entry, ignore_leave, digest_entry };
@@ -385,6 +401,7 @@ int tree_digest(const Tree *tree, const Selection *selection, const SelectOption
         (void)pthread_cond_init(&digesting->wake_readers, NULL);
         (void)pthread_cond_init(&digesting->wake_walker, NULL);
         digester_init(&digesting->total);
+        add_count(digesting, selection);
         r = walk_and_add(digesting, selection, excludes, err);
         stop_readers(digesting);
         for (size_t i = 0; i < RING; i++)

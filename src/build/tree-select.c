@@ -210,8 +210,11 @@ static int expand(Selector *selector, const char *pattern, Error *err) {
         _cleanup_close_ int fd = -1;
         _cleanup_buf_ Buf above = {};
         size_t plain = 0;
-        int r = check_components(components, err);
+        int r;
 
+        if (selector->options->literal)
+                return add_resolved(selector, pattern, tree_base_name(pattern), false, err);
+        r = check_components(components, err);
         if (r < 0)
                 return r;
         for (; components && components[plain] && !has_wildcard(components[plain]); plain++)
@@ -382,7 +385,7 @@ static void gather(Selector *selector, Selection *all) {
 static int select_one(Selector *selector, Selection *all, Error *err) {
         const char *pattern = selector->pattern;
         _cleanup_free_ char *clean = clean_pattern(pattern, strlen(pattern));
-        bool wildcard = has_wildcard(clean);
+        bool wildcard = !selector->options->literal && has_wildcard(clean);
         int r = selector->options->parents ? expand_parents(selector, pattern, err)
                                            : expand(selector, clean, err);
 

@@ -117,6 +117,22 @@ TEST(bad_patterns_are_refused) {
         ASSERT(tree_select(&tree, &parents, &selection, &err) < 0 && err.kind == ERROR_INVALID);
 }
 
+/* A mount's source= is a name. */
+TEST(literal_patterns_are_names) {
+        _cleanup_place_ Place place = sample();
+        const Tree tree = { .root_fd = place.fd };
+
+        put(place.fd, "[ab].txt", "brackets");
+        put(place.fd, "src/*", "star");
+        put(place.fd, "back\\slash", "b");
+        ASSERT_CHOSEN(&tree, "[ab].txt", "[ab].txt=[ab].txt", .literal = true);
+        ASSERT_CHOSEN(&tree, "src/*", "src/*=*", .literal = true);
+        ASSERT_CHOSEN(&tree, "back\\slash", "back\\slash=back\\slash", .literal = true);
+        ASSERT_CHOSEN(&tree, "*.txt", "\"/*.txt\": not found", .literal = true,
+                      .allow_nothing = true);
+        ASSERT_CHOSEN(&tree, "none/[", "\"/none/[\": not found", .literal = true);
+}
+
 TEST(links_stay_within_the_root) {
         _cleanup_place_ Place place = sample(), outside = place_new();
         const Tree tree = { .root_fd = place.fd };
@@ -347,6 +363,46 @@ TEST(digest_covers) {
                         printf("# change %zu\n", i);
                 ASSERT_INT(got, 1);
         }
+}
+
+static int change_top_owner(int fd) {
+        return fchownat(fd, "src", 5, 6, 0);
+}
+
+static int change_top_xattr(int fd) {
+        _cleanup_close_ int top_fd = openat(fd, "src", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fsetxattr(top_fd, "user.brig-test", "y", 1, 0);
+}
+
+/* A directory that a step has mounted. */
+TEST(digest_of_a_directory_itself) {
+        static int (*const changes[])(int) = { change_top_mode, change_top_owner,
+                                               change_top_xattr };
+        static const SelectOptions itself = { .itself = true };
+        _cleanup_place_ Place place = sample();
+        const Tree neutral = { .root_fd = place.fd, .neutral_owner = true };
+        _cleanup_free_ char *before = NULL, *after = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(changes); i++) {
+                int got = matters(&place, "src", itself, changes[i]);
+
+                if (got != 1)
+                        printf("# change %zu\n", i);
+                ASSERT_INT(got, 1);
+        }
+        /* A context's root is one thing here and another in the next clone. */
+        before = sum(&neutral, "", itself);
+        ASSERT_INT(fchmod(place.fd, 0700), 0);
+        after = sum(&neutral, "", itself);
+        ASSERT_STR(after, before);
+}
+
+/* Several things demand a directory at the destination, also where of one nothing is copied. */
+TEST(digest_counts_what_was_selected) {
+        _cleanup_place_ Place place = sample();
+
+        ASSERT_INT(matters(&place, "src/*", (SelectOptions){}, add_socket), 1);
 }
 
 TEST(digest_does_not_cover) {

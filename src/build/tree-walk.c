@@ -159,6 +159,8 @@ static int open_frame(Walk *walk, int dir_fd, const char *base, Error *err) {
                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
         if (fd < 0 && errno == EPERM)
                 fd = openat(dir_fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) /* it was one a moment ago */
+                return changed_during(text_of(&walk->path), err);
         if (fd < 0 || fstat(fd, &status) < 0)
                 return error_set(err, errno, "open directory '%s'", text_of(&walk->path));
         push_frame(walk, TAKE_FD(fd), &status);

@@ -40,6 +40,10 @@ typedef struct SelectOptions {
         const char *chmod;  /* the digest then has the permission bits that result from it: with an
                                octal one, those of the files are no part of it */
         bool chown;         /* where given, owners are no part of the digest */
+        bool literal;       /* patterns are names: no character in them means anything */
+        bool itself;        /* a directory that is selected is shown itself, not its content alone:
+                               its mode, owner and attributes are part of the digest, but for those of
+                               a neutral tree's root, which no clone of it has in common */
 } SelectOptions;
 
 /* One thing that was selected: below it everything that is not ignored belongs to it. */
@@ -68,11 +72,11 @@ void selection_done(Selection *selection);
  * digest of its entry. For explaining a miss. May be NULL. */
 typedef void (*EntrySink)(void *data, const char *path, const char *digest);
 
-/* The digest of what is selected: names below the destination and, of each entry, mode, owner,
- * size, type, link, device, extended attributes (not security.selinux, not user.overlay.* nor
- * trusted.overlay.*), content. Not times, not where it lay. cancelled (may be NULL) is asked now
- * and then, by any of the threads: true ends it with -ECANCELED. A file that changes meanwhile is
- * an error, conflict. */
+/* The digest of what is selected: how many things, names below the destination and, of each entry,
+ * mode, owner, size, type, link, device, extended attributes (not security.selinux, not
+ * user.overlay.* nor trusted.overlay.*), content. Not times, not where it lay. cancelled (may be
+ * NULL) is asked now and then, by any of the threads: true ends it with -ECANCELED. A file that
+ * changes meanwhile is an error, conflict. */
 typedef struct TreeJob {
         EntrySink sink;
         void *data;
@@ -90,6 +94,8 @@ typedef struct CopyOptions {
         int64_t epoch;     /* times are set to at most this many seconds; -1: kept as they are */
         char *const *excludes;
         bool parents;
+        bool itself;   /* a directory's own mode, owner, attributes and times go to dest, too: what
+                          SelectOptions.itself digests */
         bool harmless; /* for a user of this host, of whom the files were not: no devices, and of
                           the attributes user.* only (no capabilities) */
         bool replace_links; /* --link: a destination's parent that is a symbolic link is replaced

@@ -17,10 +17,12 @@ static void add_excerpt(BuildDisplay *display, int64_t line, int64_t end_line) {
                 size_t length = strcspn(text, "\n");
                 size_t shown = length > 0 && text[length - 1] == '\r' ? length - 1 : length;
 
+                _cleanup_free_ char *written = str_copy_n(text, shown);
+                _cleanup_free_ char *visible = visible_text(written);
+
                 if (number >= line - CONTEXT_LINES)
-                        buf_format(&display->out, "%4lld | %s %.*s\n", (long long)number,
-                                   number >= line && number <= last ? ">>>" : "   ", (int)shown,
-                                   text);
+                        buf_format(&display->out, "%4lld | %s %s\n", (long long)number,
+                                   number >= line && number <= last ? ">>>" : "   ", visible);
                 text += length + (text[length] == '\n');
         }
         buf_add_str(&display->out, RULE);
@@ -54,15 +56,24 @@ static const BuildStep *failed_step(const BuildDisplay *display) {
 
 static void add_failed(BuildDisplay *display, const BuildStep *step) {
         buf_format(&display->out, "------\n > %s:\n", step->name ?: "");
-        for (size_t i = 0; i < step->tail_count; i++)
-                buf_format(&display->out, "%.3f %s\n",
-                           (double)MAX(step->tail[i].time - step->started, 0) / 1e9,
-                           step->tail[i].text);
+        for (size_t i = 0; i < step->tail_count; i++) {
+                const BuildLine *line = &step->tail[i];
+
+                buf_format(&display->out, "%.3f ",
+                           (double)MAX(line->time - step->started, 0) / 1e9);
+                /* As in the view above: a terminal obeys nothing that a step says. */
+                if (display->view == &build_view_terminal)
+                        terminal_text_add(&display->out, line->text, strlen(line->text));
+                else
+                        buf_add_str(&display->out, line->text);
+                buf_add_char(&display->out, '\n');
+        }
         buf_add_str(&display->out, "------\n");
 }
 
 void build_closing_add(BuildDisplay *display) {
         const BuildStep *failed = failed_step(display);
+        _cleanup_free_ char *error = visible_text(display->error);
 
         if (display->view != &build_view_quiet)
                 add_warnings(display);
@@ -73,5 +84,5 @@ void build_closing_add(BuildDisplay *display) {
         /* An error about a line brings that line along. */
         if (failed && !strstr(display->error, RULE))
                 add_excerpt(display, failed->line, failed->end_line);
-        buf_format(&display->out, "ERROR: failed to build: %s\n", display->error);
+        buf_format(&display->out, "ERROR: failed to build: %s\n", error);
 }

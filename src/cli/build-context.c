@@ -87,6 +87,26 @@ static char *path_below(const char *path, const char *directory) {
         return rest && *rest == '/' && rest[1] ? str_copy(rest + 1) : NULL;
 }
 
+/* What lies in a directory that others may have filled: a FIFO or a device there is not waited for.
+ */
+static int read_found(const char *path, char **ret, size_t *ret_length, Error *err) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        _cleanup_buf_ Buf text = {};
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return error_set(err, errno, "open '%s'", path);
+        if (!S_ISREG(st.st_mode))
+                return error_kind(err, ERROR_INVALID, "read '%s': it is no regular file", path);
+        r = fd_read_all(fd, TEXT_LIMIT, &text);
+        if (r < 0)
+                return error_set(err, r, "read '%s'", path);
+        *ret_length = text.length;
+        *ret = buf_take(&text);
+        return 0;
+}
+
 /* NAME.dockerignore before the context's .dockerignore; neither is needed. */
 static int read_ignore(BuildSource *source, const char *path, const char *context, Error *err) {
         _cleanup_free_ char *own = str_format("%s.dockerignore", path);
@@ -94,8 +114,7 @@ static int read_ignore(BuildSource *source, const char *path, const char *contex
         char *const paths[] = { own, shared };
 
         for (size_t i = str_equal(path, "-") ? 1 : 0; i < ELEMENTS(paths); i++) {
-                int r = file_read_at(AT_FDCWD, paths[i], TEXT_LIMIT, &source->ignore,
-                                     &source->ignore_length, err);
+                int r = read_found(paths[i], &source->ignore, &source->ignore_length, err);
 
                 if (r == -ENOENT)
                         continue;
@@ -105,9 +124,12 @@ static int read_ignore(BuildSource *source, const char *path, const char *contex
         return 0;
 }
 
-static int read_dockerfile(BuildSource *source, const char *path, const char *context, Error *err) {
-        int r = file_read_at(AT_FDCWD, path, TEXT_LIMIT, &source->dockerfile,
-                             &source->dockerfile_length, err);
+/* named: by the user, who may mean a pipe. */
+static int read_dockerfile(BuildSource *source, const char *path, bool named, const char *context,
+                           Error *err) {
+        int r = named ? file_read_at(AT_FDCWD, path, TEXT_LIMIT, &source->dockerfile,
+                                     &source->dockerfile_length, err)
+                      : read_found(path, &source->dockerfile, &source->dockerfile_length, err);
 
         if (r < 0)
                 return error_prefix(err, "failed to read dockerfile");
@@ -141,8 +163,9 @@ static int open_directory(const BuildOptions *options, const char *context, Buil
                                   "unable to prepare context: path \"%s\" not found", context);
         if (source->dir_fd < 0)
                 return error_set(err, errno, "unable to prepare context: open '%s'", context);
-        r = str_equal(path, "-") ? read_input(source, err)
-                                 : read_dockerfile(source, path, context, err);
+        r = str_equal(path, "-")
+                    ? read_input(source, err)
+                    : read_dockerfile(source, path, !str_empty(options->file), context, err);
         return r < 0 ? r : read_ignore(source, path, context, err);
 }
 

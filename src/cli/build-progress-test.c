@@ -232,6 +232,26 @@ static char *shown(const char *text) {
                 ASSERT_STR(shown_, expected);                                                      \
         } while (0)
 
+/* Names, errors and the Dockerfile are anybody's. */
+TEST(what_would_steer_a_terminal_is_shown_as_text) {
+        _cleanup_(build_display_done) BuildDisplay display = {};
+
+        build_display_init(&display, &build_view_plain, START);
+        display.source_name = "Dockerfile";
+        display.source = "FROM x\n\tRUN \033]0;t\007\n";
+        EVENT(0, "started", .step = 0, NAME("[1/2] RUN \033]0;t\007"), .why = (char *)"a\033[2J");
+        EVENT(600, "failed", .step = 0, TEXT("no \r\033[1m"), .line = 2, .end_line = 2);
+        EVENT(600, "end", .error = (char *)"ended\033c");
+        build_display_end(&display, AT(700));
+        ASSERT_WRITTEN("#1 [1/2] RUN \\x1b]0;t\\x07\n#1 miss: a\\x1b[2J\n#1 ERROR: no "
+                       "\\x0d\\x1b[1m\n\n"
+                       "------\n > [1/2] RUN \\x1b]0;t\\x07:\n------\n"
+                       "Dockerfile:2\n--------------------\n"
+                       "   1 |     FROM x\n   2 | >>> \tRUN \\x1b]0;t\\x07\n"
+                       "--------------------\n"
+                       "ERROR: failed to build: ended\\x1bc\n");
+}
+
 TEST(text_that_a_terminal_must_not_obey) {
         ASSERT_SHOWN("plain", "plain");
         ASSERT_SHOWN("\033[31mred\033[0m", "red");

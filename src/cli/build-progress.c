@@ -1,6 +1,7 @@
 /* build-progress.c: the state that every view shows; see build-progress.h. The views that show next
  * to nothing of it are here, too. */
 #include "cli/build-progress.h"
+#include "cli/cells.h"
 
 #include <errno.h>
 
@@ -24,9 +25,10 @@ static BuildStep *new_step(BuildDisplay *display, int64_t id, const char *name, 
 
         GROW(display->steps, display->count);
         display->steps[display->count++] = step;
-        *step = (BuildStep){
-                .id = id, .number = (int64_t)display->count, .name = str_copy(name), .started = time
-        };
+        *step = (BuildStep){ .id = id,
+                             .number = (int64_t)display->count,
+                             .name = visible_text(name),
+                             .started = time };
         return step;
 }
 
@@ -78,7 +80,7 @@ static BuildItem *item_of(BuildStep *step, const char *label, int64_t time) {
                 return item;
         GROW(step->items, step->item_count);
         item = &step->items[step->item_count++];
-        *item = (BuildItem){ .label = str_copy(label), .started = time };
+        *item = (BuildItem){ .label = visible_text(label), .started = time };
         return item;
 }
 
@@ -152,7 +154,8 @@ static BuildStep *on_planned(BuildDisplay *display, const BuildProgress *event, 
 static BuildStep *on_started(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
         if (!step)
                 return NULL;
-        str_replace(&step->why, str_empty(event->why) ? NULL : event->why);
+        free(step->why);
+        step->why = str_empty(event->why) ? NULL : visible_text(event->why);
         step->line = event->line;
         step->end_line = event->end_line;
         return step;
@@ -195,7 +198,8 @@ static BuildStep *on_failed(BuildDisplay *display, const BuildProgress *event, B
         if (!step)
                 return NULL;
         step->failed = true;
-        str_replace(&step->error, event->text ?: event->error ?: "");
+        free(step->error);
+        step->error = visible_text(event->text ?: event->error ?: "");
         if (event->line > 0) {
                 step->line = event->line;
                 step->end_line = event->end_line;
@@ -207,7 +211,7 @@ static BuildStep *on_failed(BuildDisplay *display, const BuildProgress *event, B
 static BuildStep *on_warning(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
         GROW(display->warnings, display->warning_count);
         display->warnings[display->warning_count++] =
-                (BuildWarning){ .text = str_copy(event->text ?: ""),
+                (BuildWarning){ .text = visible_text(event->text ?: ""),
                                 .line = event->line,
                                 .end_line = event->end_line };
         return NULL;
@@ -366,6 +370,23 @@ const BuildView build_view_raw = {}, build_view_quiet = {};
 char *seconds_text(int64_t from, int64_t to, char text[SECONDS_TEXT_MAX]) {
         (void)snprintf(text, SECONDS_TEXT_MAX, "%.1fs", (double)MAX(to - from, 0) / 1e9);
         return text;
+}
+
+char *visible_text(const char *text) {
+        _cleanup_buf_ Buf out = {};
+
+        if (!text)
+                return NULL;
+        while (*text) {
+                size_t length = strcspn(text, "\n\t");
+                _cleanup_free_ char *part = str_copy_n(text, length);
+
+                cells_add(&out, part);
+                if (text[length])
+                        buf_add_char(&out, text[length++]);
+                text += length;
+        }
+        return out.length ? buf_take(&out) : str_copy("");
 }
 
 /* The length of the escape sequence at text (ECMA-48): CSI … final, OSC … BEL or ST, or two bytes.

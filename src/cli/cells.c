@@ -4,45 +4,16 @@
 
 #include <stdint.h>
 
+#include "base/utf8.h"
+
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* Reads one character: its length, 0 where the bytes are no UTF-8 (RFC 3629). */
 static size_t decode(const char *text, uint32_t *ret) {
-        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        unsigned char first = (unsigned char)text[0];
-        size_t length = first < 0x80             ? 1
-                        : (first & 0xe0) == 0xc0 ? 2
-                        : (first & 0xf0) == 0xe0 ? 3
-                        : (first & 0xf8) == 0xf0 ? 4
-                                                 : 0;
-        uint32_t value = length <= 1 ? first : first & (0x7fU >> length);
-
-        for (size_t i = 1; i < length; i++) {
-                if (((unsigned char)text[i] & 0xc0) != 0x80)
-                        return 0;
-                value = value << 6 | ((unsigned char)text[i] & 0x3f);
-        }
-        if (length == 0 || value < least[length] || value > 0x10ffff ||
-            (value >= 0xd800 && value < 0xe000))
-                return 0;
-        *ret = value;
-        return length;
+        return utf8_decode(text, strnlen(text, UTF8_MAX), ret);
 }
 
 char *text_utf8(const char *text) {
-        Buf out = {};
-        uint32_t value;
-
-        while (*text) {
-                size_t length = decode(text, &value);
-
-                if (length > 0)
-                        buf_add(&out, text, length);
-                else
-                        buf_add_str(&out, REPLACEMENT);
-                text += length > 0 ? length : 1;
-        }
-        return buf_take(&out);
+        return utf8_clean(text, strlen(text));
 }
 
 typedef struct Range {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "engine/build-private.h"
 #include "engine/ocispec.h"
+#include "engine/room.h"
 
 #define CONTEXT_MAX ((int64_t)64 << 30)
 #define DOCKERFILE_MAX ((size_t)16 << 20)
@@ -32,6 +33,7 @@ int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err
                 return r;
         r = image_unpack_tree(engine->images, tar_fd, dir_fd, &options, err);
         if (r < 0) {
+                room_explain(engine, true, err);
                 engine_build_context_done(engine, TAKE_FD(dir_fd));
                 return error_prefix(err, "read the build context");
         }

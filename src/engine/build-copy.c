@@ -83,9 +83,9 @@ static bool may_be_archive(int file_fd, bool *ret_tar) {
         return *ret_tar;
 }
 
-/* Whether it holds one can't be told but by reading it: into a directory that goes again. */
+/* Whether it holds one is told by its first entry, which takes a directory that it could go to. */
 static int is_archive(Build *build, int file_fd, Error *err) {
-        static const TreeUnpack options = { .devices = true, .detect = true };
+        static const TreeUnpack options = { .devices = true, .detect = true, .probe = true };
         int dir_fd, r;
         bool tar;
 
@@ -100,12 +100,20 @@ static int is_archive(Build *build, int file_fd, Error *err) {
 }
 
 static int unpack_archive(void *data, int file_fd, int target_fd, Error *err) {
-        static const TreeUnpack options = { .devices = true, .detect = true };
         Build *build = data;
+        int64_t bytes = 0;
+        const TreeUnpack options = {
+                .devices = true, .detect = true, .limit = build_add_left(build), .ret_bytes = &bytes
+        };
+        int r, counted;
 
         if (target_fd < 0)
                 return is_archive(build, file_fd, err);
-        return image_unpack_tree(build->engine->images, file_fd, target_fd, &options, err);
+        r = image_unpack_tree(build->engine->images, file_fd, target_fd, &options, err);
+        if (r < 0)
+                return build_add_explain(r, err);
+        counted = build_add_count(build, bytes, err);
+        return counted < 0 ? counted : r;
 }
 
 static int init_copying(Copying *copying, Error *err) {
@@ -250,6 +258,22 @@ int build_copy(Build *build, const SolveJob *job, Error *err) {
         return r < 0 ? r : copy_others(&copying, err);
 }
 
+/* USER may name one that the image does not have, as long as nothing runs: root makes the
+ * directory then, as with BuildKit. */
+static int workdir_owner(int root_fd, const char *user, int64_t *ret_uid, int64_t *ret_gid,
+                         Error *err) {
+        Error unknown = {};
+        int r = build_owner(root_fd, user, ret_uid, ret_gid, &unknown);
+
+        if (r < 0 && unknown.kind == ERROR_INVALID) {
+                *ret_uid = *ret_gid = 0;
+                return 0;
+        }
+        if (r < 0)
+                *err = unknown;
+        return r;
+}
+
 int build_workdir(Build *build, const SolveJob *job, Error *err) {
         const char *user = job->step->user;
         _cleanup_close_ int root_fd = -1;
@@ -258,6 +282,6 @@ int build_workdir(Build *build, const SolveJob *job, Error *err) {
         int r = builder_mount(build->builder, job->layers, job->layer_fd, &root_fd, err);
 
         if (r == 0 && !str_empty(user))
-                r = build_owner(root_fd, user, &uid, &gid, err);
+                r = workdir_owner(root_fd, user, &uid, &gid, err);
         return r < 0 ? r : tree_make_directory(root_fd, job->step->workdir, uid, gid, &made, err);
 }

@@ -256,6 +256,7 @@ int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, E
                 r = make_image(build, plan, result, names, &id, err);
         if (r == 0 && id)
                 r = tell_image(build, id, names, err);
+        build->delivering = r == 0;
         for (size_t i = 0; r == 0 && i < request->output_count; i++)
                 r = write_output(build, plan, &request->outputs[i], result, id, names, err);
         if (r == 0)

@@ -102,33 +102,36 @@ static char *holder_of(const char *chain) {
         return str_format("build:%s", chain);
 }
 
-/* `moving` is held for writing. The chain id that it had already, or has from now on. */
-static int store_layer(Build *build, const char *layer, const char *parent, int64_t epoch,
-                       char chain[DIGEST_TEXT_MAX], Error *err) {
+typedef struct Storing {
+        Build *build;
+        bool locked; /* `moving`, for writing */
+} Storing;
+
+static bool storing_cancelled(void *data) {
+        return build_cancelled(((Storing *)data)->build);
+}
+
+/* Packing takes as long as a layer is large: only its move is what others wait for. */
+static void storing_lock(void *data) {
+        Storing *storing = data;
+
+        (void)pthread_rwlock_wrlock(&storing->build->builder->moving);
+        storing->locked = true;
+}
+
+static void storing_done(Storing *storing) {
+        if (storing->locked)
+                (void)pthread_rwlock_unlock(&storing->build->builder->moving);
+}
+
+/* Its directory was moved; what the records say of it. `moving` is held for writing. */
+static int record_move(Build *build, const char *layer, const char *chain, const char *making,
+                       Error *err) {
         Builder *builder = build->builder;
         ImageStore *images = build->engine->images;
-        const char *before = map_get(&builder->moved, layer);
-        char diff[DIGEST_TEXT_MAX];
-        _cleanup_free_ char *holder = NULL, *making = str_format("build:%s", layer);
-        const LayerAdd add = { .from_fd = builder->layers_fd,
-                               .name = layer,
-                               .parent_chain = parent,
-                               .holder = making,
-                               .epoch = epoch,
-                               .keep = true, /* the cache's, until no build has it */
-                               .cancelled = build_cancelled,
-                               .data = build };
-        int64_t size;
+        _cleanup_free_ char *holder = holder_of(chain);
         int r;
 
-        if (before) {
-                memcpy(chain, before, DIGEST_TEXT_MAX);
-                return 0;
-        }
-        r = image_layer_add(images, &add, diff, chain, &size, err);
-        if (r < 0)
-                return r;
-        holder = holder_of(chain);
         (void)map_put(&builder->moved, layer, str_copy(chain));
         r = failpoint("build.stored", err);
         if (r == 0)
@@ -142,9 +145,63 @@ static int store_layer(Build *build, const char *layer, const char *parent, int6
         return r < 0 ? r : failpoint("build.held", err);
 }
 
+static int move_layer(Build *build, const char *layer, const char *parent, int64_t epoch,
+                      char chain[DIGEST_TEXT_MAX], Error *err) {
+        _cleanup_(storing_done) Storing storing = { .build = build };
+        _cleanup_free_ char *making = str_format("build:%s", layer);
+        const LayerAdd add = { .from_fd = build->builder->layers_fd,
+                               .name = layer,
+                               .parent_chain = parent,
+                               .holder = making,
+                               .epoch = epoch,
+                               .keep = true, /* the cache's, until no build has it */
+                               .cancelled = storing_cancelled,
+                               .moving = storing_lock,
+                               .data = &storing };
+        char diff[DIGEST_TEXT_MAX];
+        int64_t size;
+        int r = image_layer_add(build->engine->images, &add, diff, chain, &size, err);
+
+        return r < 0 ? r : record_move(build, layer, chain, making, err);
+}
+
+/* The chain id that it has already. */
+static bool find_moved(Builder *builder, const char *layer, char chain[DIGEST_TEXT_MAX]) {
+        const char *before;
+
+        (void)pthread_rwlock_rdlock(&builder->moving);
+        before = map_get(&builder->moved, layer);
+        if (before)
+                memcpy(chain, before, DIGEST_TEXT_MAX);
+        (void)pthread_rwlock_unlock(&builder->moving);
+        return before != NULL;
+}
+
+/* The chain id that it had already, or has from now on. Of two builds with one layer the second
+ * waits for the first. */
+static int store_layer(Build *build, const char *layer, const char *parent, int64_t epoch,
+                       char chain[DIGEST_TEXT_MAX], Error *err) {
+        Builder *builder = build->builder;
+        _cleanup_free_ char *name = str_format("layer %s", layer);
+        FlightResult flight = FLIGHT_LANDED;
+        int r = 0;
+
+        while (flight == FLIGHT_LANDED) {
+                if (find_moved(builder, layer, chain))
+                        return 0;
+                flight = flight_begin(builder->flights, name, build_cancelled, build);
+        }
+        if (flight == FLIGHT_CANCELLED)
+                return error_set(err, ECANCELED, "the build was cancelled");
+        /* It may have landed between the look and the claim. */
+        if (!find_moved(builder, layer, chain))
+                r = move_layer(build, layer, parent, epoch, chain, err);
+        flight_end(builder->flights, name);
+        return r;
+}
+
 int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char ***ret_chains,
                          Error *err) {
-        Builder *builder = build->builder;
         _cleanup_strv_ char **chains = NULL;
         const char *parent = NULL;
         size_t count = strv_length(layers);
@@ -153,13 +210,10 @@ int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char 
         for (size_t i = 0; r == 0 && i < count; i++) {
                 char chain[DIGEST_TEXT_MAX];
 
-                if (str_after(layers[i], "sha256:")) {
+                if (str_after(layers[i], "sha256:"))
                         (void)snprintf(chain, sizeof(chain), "%s", layers[i]);
-                } else {
-                        (void)pthread_rwlock_wrlock(&builder->moving);
+                else
                         r = store_layer(build, layers[i], parent, epoch, chain, err);
-                        (void)pthread_rwlock_unlock(&builder->moving);
-                }
                 if (r == 0)
                         strv_add(&chains, chain);
                 parent = r == 0 ? chains[i] : NULL;

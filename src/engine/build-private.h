@@ -66,6 +66,7 @@ typedef struct Build {
         BuildSink sink;
         void *data;
         int cancel_fd;
+        bool delivering;        /* the result is being written to the client's files */
         char holder[48];        /* of the images that it reads, in the image store */
         char *dockerfile;       /* that a URL gave in place of a context, or NULL */
         const Dockerfile *file; /* once it was read */
@@ -73,8 +74,9 @@ typedef struct Build {
         BuildTree *trees;
         size_t tree_count;
         pthread_mutex_t event_lock;
-        pthread_mutex_t lock; /* guards downloads */
+        pthread_mutex_t lock; /* guards what follows */
         Download *downloads;
+        int64_t added; /* bytes that ADD downloaded and unpacked so far */
         BuildImport *imports;
         size_t import_count;
 } Build;
@@ -111,6 +113,12 @@ int build_run(Build *build, const SolveJob *job, Error *err);
 const RegistryAuth *build_auth(const Build *build, const char *name);
 const Download *build_download(Build *build, const char *url);
 void download_free(Download *download);
+/* How many bytes ADD may still download or unpack in this build; at least 1. */
+int64_t build_add_left(Build *build);
+/* It did so; an error where it was more than a build may have. */
+int build_add_count(Build *build, int64_t bytes, Error *err);
+/* Says what the limit is where r is the error of a file that was too large. */
+int build_add_explain(int r, Error *err);
 /* The user of --chown or a mount in a root: numbers, or names of its passwd and group. */
 int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gid, Error *err);
 

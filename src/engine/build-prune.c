@@ -5,6 +5,7 @@
 #include "engine/build-private.h"
 #include "engine/documents.h"
 #include "engine/filters.h"
+#include "engine/room.h"
 
 /* Whose image was removed is the cache's alone again. */
 static bool is_shared(void *data, const char *chain) {
@@ -96,6 +97,7 @@ int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *fi
         int64_t bytes = 0;
         bool none;
 
+        ROOM_TO_REMOVE(engine);
         builder_prune_owner(engine, &prune);
         int r = read_filters(filters, &prune, &none, err);
 

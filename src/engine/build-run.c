@@ -102,7 +102,10 @@ static int run_describe(void *data, Error *err) {
         config->hostname = str_copy(HOSTNAME);
         config->user = str_copy(step->user);
         config->working_dir = str_copy(step->cwd);
-        config->env = strv_copy(step->run.env);
+        /* Every container's but a step's, as BuildKit has it: a name alone takes it away. */
+        strv_add(&config->env, "HOSTNAME");
+        for (char *const *item = step->run.env; item && *item; item++)
+                strv_add(&config->env, *item);
         container->path = str_copy(step->run.argv[0]);
         container->args = strv_copy(step->run.argv + 1);
         host->network_mode = str_copy(step->run.network);

@@ -2,12 +2,15 @@
  * given to who does it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/fd.h"
 #include "engine/build-private.h"
+#include "engine/room.h"
 
 #define DOWNLOAD_MAX ((int64_t)16 << 30)
+#define ADD_MAX ((int64_t)64 << 30) /* of one build, as a context may have */
 
 /* ---- images ---- */
 
@@ -156,8 +159,38 @@ static int report_download(void *data, const ImageProgress *progress) {
         return build_cancelled(data) ? -ECANCELED : 0;
 }
 
+int64_t build_add_left(Build *build) {
+        int64_t left;
+
+        (void)pthread_mutex_lock(&build->lock);
+        left = ADD_MAX - build->added;
+        (void)pthread_mutex_unlock(&build->lock);
+        return MAX(left, 1);
+}
+
+int build_add_explain(int r, Error *err) {
+        return r == -EFBIG ? error_kind(err, ERROR_INVALID,
+                                        "all that the ADDs of a build download and unpack may be "
+                                        "%lld GiB: COPY the files, or fetch and unpack them in a "
+                                        "RUN step",
+                                        (long long)(ADD_MAX >> 30))
+                           : r;
+}
+
+int build_add_count(Build *build, int64_t bytes, Error *err) {
+        bool more;
+
+        (void)pthread_mutex_lock(&build->lock);
+        build->added += bytes;
+        more = build->added > ADD_MAX;
+        (void)pthread_mutex_unlock(&build->lock);
+        return build_add_explain(more ? -EFBIG : 0, err);
+}
+
 static int download(Build *build, const char *url, Error *err) {
+        int64_t left = build_add_left(build);
         Download *download = NEW(Download);
+        struct stat st = {};
         int r;
 
         download->url = str_copy(url);
@@ -167,8 +200,13 @@ static int download(Build *build, const char *url, Error *err) {
                 download_free(download);
                 return r;
         }
-        r = image_download(build->engine->images, url, download->fd, DOWNLOAD_MAX, report_download,
-                           build, &download->time, &download->name, download->digest, err);
+        r = image_download(build->engine->images, url, download->fd, MIN(left, DOWNLOAD_MAX),
+                           report_download, build, &download->time, &download->name,
+                           download->digest, err);
+        if (left < DOWNLOAD_MAX)
+                r = build_add_explain(r, err);
+        if (r == 0 && fstat(download->fd, &st) == 0)
+                r = build_add_count(build, st.st_size, err);
         if (r < 0 || !keep_download(build, download))
                 download_free(download);
         return r;
@@ -233,6 +271,8 @@ static int execute(void *data, const SolveJob *job, Error *err) {
         if (r < 0)
                 return r;
         r = kinds[job->step->kind](data, job, err);
+        if (r < 0) /* while the layer is there: a program that found no room says no more than 1 */
+                room_explain(builder->engine, true, err);
         (void)sem_post(&builder->slots);
         if (r == 0)
                 r = dir_remove_at(job->layer_fd, "work", err);

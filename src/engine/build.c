@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/build-private.h"
+#include "engine/room.h"
 #include "image/assembly.h"
 
 #define BUILDING "building:" /* who holds the images that a build reads */
@@ -278,12 +279,14 @@ static int make_plan(const Build *build, const Dockerfile *file, Plan **ret, Err
         return plan_new(file, &options, ret, err);
 }
 
+/* Of hosts the names alone: where a service of the build lies today is nothing that a step was made
+ * of, as BuildKit has it. */
 static char **given_to_run(const BuildRequest *request) {
         const Ulimit *ulimits = request->ulimits.items;
         char **given = NULL;
 
         for (char *const *host = request->extra_hosts; host && *host; host++)
-                strv_format(&given, "host %s", *host);
+                strv_format(&given, "host %.*s", (int)strcspn(*host, ":"), *host);
         for (size_t i = 0; i < request->ulimits.count; i++)
                 strv_format(&given, "ulimit %s=%lld:%lld", ulimits[i].name,
                             (long long)ulimits[i].soft, (long long)ulimits[i].hard);
@@ -359,6 +362,14 @@ static int build_file(Build *build, const Dockerfile *file, char **ret_id, Error
         return r < 0 ? r : build_export(build, plan, &result, ret_id, err);
 }
 
+/* Whether it is the place of an output that has no room. */
+static bool client_is_full(const BuildRequest *request) {
+        for (size_t i = 0; i < request->output_count; i++)
+                if (request->outputs[i].fd >= 0 && room_is_full(request->outputs[i].fd))
+                        return true;
+        return false;
+}
+
 int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, void *data,
                  int cancel_fd, char **ret_id, Error *err) {
         _cleanup_(build_done) Build build = { .engine = engine,
@@ -386,5 +397,10 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
                 r = dockerfile_parse(str_empty(request->dockerfile_name) ? "Dockerfile"
                                                                          : request->dockerfile_name,
                                      text, length, &file, err);
-        return r < 0 ? r : build_file(&build, &file, ret_id, err);
+        if (r == 0)
+                r = build_file(&build, &file, ret_id, err);
+        if (r < 0)
+                /* What the client has no room for is the client's to see to. */
+                room_explain(engine, !build.delivering || !client_is_full(request), err);
+        return r;
 }

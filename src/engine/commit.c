@@ -62,27 +62,22 @@ static void set_run_config(Commit *commit) {
         to->volumes = strv_copy(from->volumes);
         to->args_escaped = from->args_escaped;
         pairs_copy(&to->labels, &from->labels);
-        /* A container takes no health check of its image yet; the image's is kept. */
-        if (!to->health && from->health) {
-                to->health = NEW(HealthConfig);
-                json_copy(&health_config_table, from->health, to->health);
-        }
+        health_config_inherit(&to->health, from->health);
 }
 
 static int set_config(Commit *commit, Error *err) {
         const CommitOptions *options = commit->options;
         ImageConfig *config = &commit->config;
-        HealthConfig *health = NULL;
         int r = 0;
 
         json_copy(&image_config_table, &commit->image.config, config);
         image_config_inherit(config);
-        health = TAKE_PTR(config->config.health);
         json_done(&image_run_config_table, &config->config);
-        config->config.health = health;
         set_run_config(commit);
         for (char *const *change = options->changes; r == 0 && change && *change; change++)
                 r = change_apply(&config->config, *change, err);
+        /* As dockerd: what a HEALTHCHECK among the changes leaves out is the container's. */
+        health_config_inherit(&config->config.health, commit->container->spec.config.health);
         config->created = clock_now();
         str_replace(&config->author, str_empty(options->author) ? NULL : options->author);
         str_replace(&config->comment, str_empty(options->comment) ? NULL : options->comment);

@@ -92,4 +92,7 @@ typedef struct Container {
         pthread_mutex_t state_lock;
         struct ContainerSnapshot *snapshot; /* what list and inspect read: see snapshot.h */
         struct EngineWait *waits;
+        struct Health *health; /* NULL: it was never started, or has no check */
+
+        struct Prober *prober; /* the loop thread's alone; NULL: it is not checked now */
 } Container;

@@ -21,8 +21,9 @@ json_object *mounts_document(const Container *container);
 /* Splits "172.17.0.2/16"; address is the caller's. */
 char *address_split(const char *text, int64_t *ret_prefix);
 
-/* status.c: "Up 5 seconds", "Exited (0) 3 minutes ago"; the caller's. */
-char *status_text(const ContainerState *state, int64_t now);
+/* status.c: "Up 5 seconds (healthy)", "Exited (0) 3 minutes ago"; the caller's. health: one of
+ * HEALTH_…. */
+char *status_text(const ContainerState *state, const char *health, int64_t now);
 /* The name of its state as list and inspect show it. */
 const char *status_name(const ContainerState *state);
 /* Bytes in the container's own layer. */

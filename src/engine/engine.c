@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 #include "engine/locks.h"
+#include "engine/room.h"
 #include "engine/seccomp-cache.h"
 #include "os/cgroup.h"
 
@@ -118,6 +119,8 @@ static int open_parts(Engine *engine, Error *err) {
         if (r == 0)
                 r = execs_new(engine, &engine->execs, err);
         if (r == 0)
+                r = probers_new(engine, &engine->probers, err);
+        if (r == 0)
                 r = net_new(engine->loop, &engine->net, err);
         return r;
 }
@@ -132,6 +135,8 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         pthread_mutex_init(&engine->registry_lock, NULL);
         int r = open_directories(engine, err);
         if (r == 0)
+                (void)room_release(engine); /* starting forgets what a killed daemon left */
+        if (r == 0)
                 r = open_images(engine, err);
         if (r == 0)
                 r = builder_new(engine, &engine->builder, err);
@@ -145,6 +150,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
                 engine_free(engine);
                 return r;
         }
+        room_reserve(engine);
         *ret = engine;
         return 0;
 }
@@ -178,7 +184,9 @@ Engine *engine_free(Engine *engine) {
         if (engine->loop)
                 restart_timers_drop(engine);
         workers_free(engine->workers);
+        probers_stop(engine);
         drop_containers(engine);
+        probers_free(engine->probers);
         map_done(&engine->by_id, NULL);
         map_done(&engine->by_name, free);
         removals_free(engine->removals);

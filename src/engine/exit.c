@@ -65,6 +65,7 @@ void exit_handle_locked(Container *container, const ExitRecord *record) {
         exec_container_ended(container);
         endpoints_leave(container);
         exit_fail("exit.network");
+        prober_end(container);
         container_drop_monitor(container, true);
         container_set_pidfd(container, -1);
         close_fd(&container->netns_fd);

@@ -1,6 +1,5 @@
 /* image-defaults.c: what a container takes from its image's run configuration, by the rules of
  * `docker run`: what the request gives wins, lists of names are merged. */
-#include "base/log.h"
 #include "engine/internal.h"
 
 static void merge_env(ContainerConfig *config, char *const *image_env) {
@@ -84,11 +83,7 @@ int image_defaults_merge(Container *container, const Image *image, Error *err) {
         merge_command(config, defaults);
         if (!config->shell)
                 config->shell = strv_copy(defaults->shell);
-        if (defaults->health && defaults->health->test &&
-            !str_equal(defaults->health->test[0], "NONE"))
-                log_warn("container %s: the HEALTHCHECK of image %s is not run: brig has no health "
-                         "checks yet",
-                         container->id, config->image);
+        health_config_inherit(&config->health, defaults->health);
         set_path_and_args(container);
         if (!container->path)
                 return error_kind(err, ERROR_INVALID, "No command specified");

@@ -4,6 +4,7 @@
 
 #include "engine/filters.h"
 #include "engine/prune.h"
+#include "engine/room.h"
 
 static void image_event(Engine *engine, const char *action, const char *actor, const char *name) {
         Pairs attributes = { 0 };
@@ -142,6 +143,7 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
         JsonArray removals = { 0 };
         Image image = { 0 };
 
+        ROOM_TO_REMOVE(engine);
         int r = image_find(engine->images, ref, &image, err);
         if (r == 0)
                 r = image_remove(engine->images, ref, force, no_prune, &use, &removals, err);
@@ -225,6 +227,7 @@ int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error 
         size_t count = 0;
         bool dangling = true;
 
+        ROOM_TO_REMOVE(engine);
         int r = prune_filter_read(filters, accepted, &filter, err);
         if (r == 0)
                 r = filter_bool(filters, "dangling", true, &dangling, err);

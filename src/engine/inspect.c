@@ -1,8 +1,11 @@
 /* inspect.c: the whole document of a container, with the members and in the order of Docker's. */
 #include "engine/documents.h"
 
-static void put_state(json_object *object, const ContainerState *state) {
+static void put_state(json_object *object, Container *container,
+                      const ContainerSnapshot *snapshot) {
         json_object *document = json_object_new_object();
+        json_object *health = container_health_document(container, snapshot);
+        const ContainerState *state = &snapshot->state;
         int64_t status = state->status;
 
         json_put_text(document, "Status", status_name(state));
@@ -18,6 +21,8 @@ static void put_state(json_object *object, const ContainerState *state) {
         json_put_text(document, "Error", state->error);
         json_put_time(document, "StartedAt", state->started_at);
         json_put_time(document, "FinishedAt", state->finished_at);
+        if (health)
+                json_put(document, "Health", health);
         json_put(object, "State", document);
 }
 
@@ -117,7 +122,7 @@ static void put_network_settings(json_object *object, const Container *container
         json_put(object, "NetworkSettings", settings);
 }
 
-static void put_identity(json_object *object, const Container *container,
+static void put_identity(json_object *object, Container *container,
                          const ContainerSnapshot *snapshot) {
         _cleanup_free_ char *name = str_format("/%s", snapshot->name);
 
@@ -125,7 +130,7 @@ static void put_identity(json_object *object, const Container *container,
         json_put_time(object, "Created", container->created);
         json_put_text(object, "Path", container->path);
         put_args(object, container->args);
-        put_state(object, &snapshot->state);
+        put_state(object, container, snapshot);
         json_put_text(object, "Image", container->image_id);
         put_path(object, "ResolvConfPath", container, "resolv.conf");
         put_path(object, "HostnamePath", container, "hostname");

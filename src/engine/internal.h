@@ -8,6 +8,7 @@
 #include "engine/container.h"
 #include "engine/db.h"
 #include "engine/engine.h"
+#include "engine/health.h"
 #include "engine/snapshot.h"
 #include "engine/worker.h"
 #include "runtime/runtime.h"
@@ -17,7 +18,8 @@ int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push
 
 typedef struct Events Events;             /* events.c: the ring and its readers */
 typedef struct Volumes Volumes;           /* volumes.c: the index of volumes */
-typedef struct Execs Execs;               /* exec.c: exec id → container */
+typedef struct Execs Execs;               /* exec-index.c: exec id → container */
+typedef struct Probers Probers;           /* prober.c: when which container is checked */
 typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
 typedef struct Builder Builder;           /* build-private.h */
 typedef struct Networks Networks;         /* networks.c */
@@ -39,6 +41,7 @@ struct Engine {
         Events *events;
         Volumes *volumes;
         Execs *execs;
+        Probers *probers;
         Networks *networks;
         Builder *builder;
         SeccompCache *seccomp;
@@ -188,6 +191,24 @@ int netfiles_write(Container *container,
                    Error *err); /* at start, lock held, endpoints joined or reserved */
 int netfiles_update_hosts(Container *container, Error *err); /* after connect and disconnect */
 
+/* ---- container-health.c: State.Health; takes state_lock ---- */
+/* lock held, before the run of this generation is published. Nothing where it has no check. */
+void container_health_begin(Container *container);
+/* The same for what runs already: what is recorded of this run stays. */
+void container_health_adopt(Container *container);
+/* Takes the output of a check in the run of this generation; age as in health_judge. Nothing, and
+ * false, where that run is over or stands still. *ret_status: the status, which has changed where
+ * *ret_changed says so. */
+bool container_health_judge(Container *container, int64_t generation, HealthResult *result,
+                            int64_t age, const char **ret_status, bool *ret_changed);
+/* As of the snapshot: one of HEALTH_…; what does not run is unhealthy, as with Docker. */
+const char *container_health_status(Container *container, const ContainerSnapshot *snapshot);
+/* State.Health, the caller's; NULL: it has none. */
+json_object *container_health_document(Container *container, const ContainerSnapshot *snapshot);
+/* For the record; NULL: it has none. */
+json_object *container_health_write(Container *container);
+int container_health_read(Container *container, json_object *document, Error *err);
+
 /* ---- ocispec.c, image-defaults.c (E2) ---- */
 /* At create: merges image's run configuration into container->spec.config as Docker does, and sets
  * container->path and args. invalid "no command specified". */
@@ -252,7 +273,7 @@ void attach_detached(Container *container, const MonitorReply *reply);
 /* Drops them: the start failed or the container is removed. lock held. */
 void attach_drop_pending(Container *container);
 
-/* ---- exec.c (E2) ---- */
+/* ---- exec-index.c, exec.c (E2) ---- */
 int execs_new(Engine *engine, Execs **ret, Error *err);
 Execs *execs_free(Execs *execs);
 /* On the loop's thread: the monitor's notice "exec-exited". Must not block: guard execs by
@@ -264,6 +285,26 @@ void execs_adopt(Container *container, const JsonArray *known);
 void exec_container_ended(Container *container);
 /* The container is being removed: forget its execs. lock held. */
 void exec_container_removed(Container *container);
+/* A health check is about to be started; its end comes by exec_notice. Must not block. */
+void exec_probe_begin(Container *container, const char *id, const ExecConfig *config);
+void exec_probe_started(Engine *engine, const char *id, int64_t pid);
+void exec_probe_failed(Engine *engine, const char *id);
+
+/* ---- prober.c: health checks ---- */
+int probers_new(Engine *engine, Probers **ret, Error *err);
+/* On the loop's thread, once no worker is left: no check is begun any more. */
+void probers_stop(Engine *engine);
+Probers *probers_free(Probers *probers); /* after what was posted has run */
+/* lock held, published, its monitor is there: from now on it is checked, if it has a check. */
+void prober_begin(Container *container);
+/* The same for one that an earlier daemon started, and that may be paused. */
+void prober_adopt(Container *container);
+/* lock held: what is paused is not checked. */
+void prober_pause(Container *container, bool paused);
+/* lock held, before its monitor is dropped. */
+void prober_end(Container *container);
+/* On the loop's thread: what its monitor tells. */
+void prober_notice(Container *container, const MonitorReply *reply);
 
 /* ---- events.c (E2) ---- */
 int events_new(Engine *engine, Events **ret, Error *err);

@@ -9,24 +9,21 @@ static const char *const accepted[] = { "ancestor", "before", "exited",  "expose
                                         "since",    "status", "volume",  NULL };
 
 static const char *const statuses[] = { "created",  "running", "paused", "restarting",
-                                        "removing", "exited",  "dead" };
-static const char *const healths[] = { "starting", "healthy", "unhealthy", "none" };
+                                        "removing", "exited",  "dead",   NULL };
+static const char *const healths[] = { HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY,
+                                       HEALTH_NONE, NULL };
 
 static int invalid(const char *key, const char *value, Error *err) {
         return error_kind(err, ERROR_INVALID, "Invalid filter '%s=%s'", key, value);
 }
 
-static int words_check(const Filters *filters, const char *key, const char *const *words,
-                       size_t count, Error *err) {
-        for (char *const *value = filters_get(filters, key); value && *value; value++) {
-                bool known = false;
-
-                for (size_t i = 0; i < count; i++)
-                        known |= str_equal(words[i], *value);
-                if (!known)
-                        return invalid(key, *value, err);
-        }
-        return 0;
+/* words end with NULL. *ret_wrong: one that is none of them, borrowed; NULL: all are. */
+static void words_check(const Filters *filters, const char *key, const char *const *words,
+                        const char **ret_wrong) {
+        *ret_wrong = NULL;
+        for (char *const *value = filters_get(filters, key); value && *value; value++)
+                if (!strv_has((char *const *)words, *value))
+                        *ret_wrong = *value;
 }
 
 /* "80", "80/tcp", "8000-8010/udp" */
@@ -60,12 +57,16 @@ static int ports_check(const Filters *filters, const char *key, Error *err) {
 }
 
 static int values_check(const Filters *filters, Error *err) {
-        int r = words_check(filters, "status", statuses, ELEMENTS(statuses), err);
+        const char *status, *health;
 
-        if (r == 0)
-                r = words_check(filters, "health", healths, ELEMENTS(healths), err);
-        if (r == 0)
-                r = ports_check(filters, "publish", err);
+        words_check(filters, "status", statuses, &status);
+        words_check(filters, "health", healths, &health);
+        if (status)
+                return invalid("status", status, err);
+        if (health)
+                return error_kind(err, ERROR_INVALID, "Unrecognised filter value for health: %s",
+                                  health);
+        int r = ports_check(filters, "publish", err);
         if (r == 0)
                 r = ports_check(filters, "expose", err);
         for (char *const *value = filters_get(filters, "exited"); r == 0 && value && *value;
@@ -209,11 +210,12 @@ static bool ancestor_matches(const ListFilter *filter, const Container *containe
                (container->image_id && strv_has(filter->ancestors, container->image_id));
 }
 
-static bool health_matches(char *const *wanted) {
-        return !wanted || strv_has(wanted, "none");
+static bool health_matches(Container *container, const ContainerSnapshot *snapshot,
+                           char *const *wanted) {
+        return !wanted || strv_has(wanted, container_health_status(container, snapshot));
 }
 
-bool list_filter_matches(const ListFilter *filter, const Container *container,
+bool list_filter_matches(const ListFilter *filter, Container *container,
                          const ContainerSnapshot *snapshot) {
         const Filters *filters = filter->filters;
         char *const *status = filters_get(filters, "status");
@@ -237,5 +239,5 @@ bool list_filter_matches(const ListFilter *filter, const Container *container,
                exposes(container, filters_get(filters, "expose")) &&
                publishes(container, filters_get(filters, "publish")) &&
                ancestor_matches(filter, container) &&
-               health_matches(filters_get(filters, "health"));
+               health_matches(container, snapshot, filters_get(filters, "health"));
 }

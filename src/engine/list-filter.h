@@ -13,5 +13,5 @@ typedef struct ListFilter {
 
 int list_filter_new(Engine *engine, const Filters *filters, ListFilter *ret, Error *err);
 void list_filter_done(ListFilter *filter);
-bool list_filter_matches(const ListFilter *filter, const Container *container,
+bool list_filter_matches(const ListFilter *filter, Container *container,
                          const ContainerSnapshot *snapshot);

@@ -109,8 +109,8 @@ static void add_sizes(Engine *engine, const Container *container, Buf *json) {
         buf_format(json, ",\"SizeRootFs\":%lld", (long long)whole);
 }
 
-static bool is_shown(const ListOptions *options, const ListFilter *filter,
-                     const Container *container, const ContainerSnapshot *snapshot) {
+static bool is_shown(const ListOptions *options, const ListFilter *filter, Container *container,
+                     const ContainerSnapshot *snapshot) {
         int64_t status = snapshot->state.status;
         bool active = status == CONTAINER_RUNNING || status == CONTAINER_PAUSED ||
                       status == CONTAINER_RESTARTING;
@@ -132,7 +132,8 @@ static void list_all(Engine *engine, const ListOptions *options, const ListFilte
 
                 if (!is_shown(options, filter, containers[i], snapshot))
                         continue;
-                _cleanup_free_ char *status = status_text(&snapshot->state, now);
+                const char *health = container_health_status(containers[i], snapshot);
+                _cleanup_free_ char *status = status_text(&snapshot->state, health, now);
                 buf_add_str(json, shown++ ? "," : "");
                 buf_add_str(json, entry_fragment(containers[i], snapshot));
                 buf_add_str(json, ",\"Status\":");

@@ -25,6 +25,11 @@ void monitor_notice(void *data, const MonitorReply *reply) {
 
         if (str_equal(reply->kind, "exec-exited")) {
                 exec_notice(container, reply);
+                prober_notice(container, reply);
+        } else if (str_after(reply->kind, "probe-")) {
+                if (str_equal(reply->kind, "probe-failed"))
+                        exec_probe_failed(container->engine, reply->exec);
+                prober_notice(container, reply);
         } else if (str_equal(reply->kind, "detached")) {
                 attach_detached(container, reply);
         } else if (lost || str_equal(reply->kind, "exited")) {

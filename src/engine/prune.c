@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "engine/documents.h"
 #include "engine/filters.h"
+#include "engine/room.h"
 #include "engine/volumes.h"
 
 /* ---- filters ---- */
@@ -88,6 +89,7 @@ int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Er
         Container **containers;
         size_t count;
 
+        ROOM_TO_REMOVE(engine);
         int r = prune_filter_read(filters, accepted, &filter, err);
         if (r < 0)
                 return r;
@@ -153,6 +155,7 @@ int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error
         size_t count;
         bool all = false;
 
+        ROOM_TO_REMOVE(engine);
         int r = prune_filter_read(filters, accepted, &filter, err);
         if (r == 0)
                 r = filter_bool(filters, "all", false, &all, err);

@@ -295,9 +295,11 @@ static void settle(Container *container, bool ended, ExitRecord *record) {
         }
         if (container_is_running(container)) {
                 restore_resolver(container);
+                container_health_adopt(container);
                 if (container_save(container, false, &error) < 0)
                         log_error("%s", error.message);
                 container_publish(container);
+                prober_adopt(container);
                 return;
         }
         if (container->spec.host.auto_remove) {

@@ -46,6 +46,7 @@ static void container_destroy_object(Container *container) {
         close_fd(&container->pidfd);
         close_fd(&container->netns_fd);
         snapshot_unref(container->snapshot);
+        json_free(&health_table, container->health);
         container_create_done(&container->spec);
         json_done(&container_state_table, &container->state);
         array_done(&container->mounts, &mount_point_table);

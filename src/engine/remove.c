@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/internal.h"
+#include "engine/room.h"
 
 struct Removals {
         pthread_mutex_t lock;
@@ -149,6 +150,7 @@ static int remove_running(Container *container, bool force, Error *err) {
 int engine_container_remove(Engine *engine, const char *ref, bool force, bool volumes, Error *err) {
         _cleanup_container_ Container *container = NULL;
 
+        ROOM_TO_REMOVE(engine);
         int r = container_lookup(engine, ref, &container, err);
         if (r < 0)
                 return r;

@@ -30,9 +30,13 @@ static int config_check(const ContainerConfig *config, Error *err) {
                         return INVALID("invalid environment variable: %s", *entry);
         if (config->stop_timeout && *config->stop_timeout < -1)
                 return INVALID("StopTimeout: must be -1 (no limit) or a number of seconds");
-        if (str_empty(config->stop_signal))
-                return 0;
-        return signal_parse(config->stop_signal, &signal, err);
+        if (!str_empty(config->stop_signal)) {
+                int r = signal_parse(config->stop_signal, &signal, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return health_config_check(config->health, err);
 }
 
 static int restart_check(const HostConfig *host, Error *err) {

@@ -294,7 +294,9 @@ static int start_finish(StartJob *job, Error *err) {
         container_set_pidfd(container, TAKE_FD(job->pidfd));
         if (job->own_netns)
                 container->netns_fd = TAKE_FD(job->netns_fd);
+        container_health_begin(container);
         container_publish(container);
+        prober_begin(container);
         /* It runs, whatever the disk says: an error here is told, and the next daemon finds it by
          * its monitor. */
         int r = failpoint("start.record", err);

@@ -82,6 +82,26 @@ static const JsonTable changing_table = JSON_TABLE(Container, "container state",
 
 /* ---- the record ---- */
 
+/* The text of the column that changes; the caller's. */
+static char *state_text(const Container *container) {
+        _cleanup_json_ json_object *state = json_write(&changing_table, container);
+        json_object *health = container_health_write((Container *)container);
+
+        if (health)
+                json_object_object_add(state, "health", health);
+        return str_copy(json_object_to_json_string_ext(
+                state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static int state_read(const char *text, Container *container, Error *err) {
+        _cleanup_json_ json_object *state = NULL;
+        int r = json_parse_any(text, strlen(text), &state, err);
+
+        if (r == 0)
+                r = json_read(&changing_table, state, container, err);
+        return r < 0 ? r : container_health_read(container, json_member(state, "health"), err);
+}
+
 /* What --rm made needs no more than a killed daemon leaves: it does not outlive a power cut anyway.
  */
 static bool container_is_kept(const Container *container) {
@@ -90,7 +110,7 @@ static bool container_is_kept(const Container *container) {
 
 int container_save_new(Container *container, Error *err) {
         _cleanup_json_ json_object *document = json_write(&document_table, container);
-        _cleanup_free_ char *state = json_text(&changing_table, container);
+        _cleanup_free_ char *state = state_text(container);
 
         json_object_object_add(document, "spec", container_create_write(&container->spec));
         const DbRecord record = {
@@ -105,14 +125,14 @@ int container_save_new(Container *container, Error *err) {
 }
 
 int container_save(Container *container, bool durable, Error *err) {
-        _cleanup_free_ char *state = json_text(&changing_table, container);
+        _cleanup_free_ char *state = state_text(container);
         const DbRecord record = { .id = container->id, .name = container->name, .state = state };
 
         return db_update(container->engine->db, DB_CONTAINERS, &record, durable, err);
 }
 
 int container_save_removing(Container *container, Error *err) {
-        _cleanup_free_ char *state = json_text(&changing_table, container);
+        _cleanup_free_ char *state = state_text(container);
         /* No user can give such a name, so the old one is free for the next container. */
         _cleanup_free_ char *name = str_format("-%s", container->id);
         const DbRecord record = { .id = container->id, .name = name, .state = state };
@@ -134,8 +154,7 @@ int container_load(Engine *engine, const DbRecord *record, Container **ret, Erro
         if (r == 0)
                 r = container_create_read(json_member(document, "spec"), &container->spec, err);
         if (r == 0)
-                r = json_parse(&changing_table, record->state, strlen(record->state), container,
-                               err);
+                r = state_read(record->state, container, err);
         if (r == 0 && (container->state.status < 0 || container->state.status > CONTAINER_DEAD))
                 r = error_kind(err, ERROR_INTERNAL, "unknown status %lld",
                                (long long)container->state.status);

@@ -29,7 +29,28 @@ TEST(words) {
                 { { .status = CONTAINER_REMOVING }, "Removal In Progress" },
         };
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_free_ char *text = status_text(&cases[i].state, NOW);
+                _cleanup_free_ char *text = status_text(&cases[i].state, HEALTH_NONE, NOW);
+                ASSERT_STR(text, cases[i].words);
+        }
+}
+
+TEST(health_of_what_runs) {
+        static const struct {
+                ContainerStatus status;
+                const char *health, *words;
+        } cases[] = {
+                { CONTAINER_RUNNING, HEALTH_STARTING, "Up 5 seconds (health: starting)" },
+                { CONTAINER_RUNNING, HEALTH_HEALTHY, "Up 5 seconds (healthy)" },
+                { CONTAINER_RUNNING, HEALTH_UNHEALTHY, "Up 5 seconds (unhealthy)" },
+                { CONTAINER_PAUSED, HEALTH_HEALTHY, "Up 5 seconds (Paused)" },
+                { CONTAINER_EXITED, HEALTH_UNHEALTHY, "Exited (0) 3 seconds ago" },
+        };
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                const ContainerState state = { .status = cases[i].status,
+                                               .started_at = NOW - 5 * NSEC_PER_SEC,
+                                               .finished_at = NOW - 3 * NSEC_PER_SEC };
+                _cleanup_free_ char *text = status_text(&state, cases[i].health, NOW);
+
                 ASSERT_STR(text, cases[i].words);
         }
 }

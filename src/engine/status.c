@@ -6,14 +6,21 @@ const char *status_name(const ContainerState *state) {
         return container_status_name((ContainerStatus)state->status);
 }
 
-char *status_text(const ContainerState *state, int64_t now) {
+static char *running_text(const char *health, const char *since) {
+        if (str_equal(health, HEALTH_NONE))
+                return str_format("Up %s", since);
+        return str_format("Up %s (%s%s)", since,
+                          str_equal(health, HEALTH_STARTING) ? "health: " : "", health);
+}
+
+char *status_text(const ContainerState *state, const char *health, int64_t now) {
         char since_start[DURATION_TEXT_MAX], since_end[DURATION_TEXT_MAX];
 
         duration_human(now - state->started_at, since_start);
         duration_human(now - state->finished_at, since_end);
         switch ((ContainerStatus)state->status) {
         case CONTAINER_RUNNING:
-                return str_format("Up %s", since_start);
+                return running_text(health, since_start);
         case CONTAINER_PAUSED:
                 return str_format("Up %s (Paused)", since_start);
         case CONTAINER_RESTARTING:

@@ -22,6 +22,7 @@ static int thaw_for_signal(Container *container, Error *err) {
         container->state.status = CONTAINER_RUNNING;
         r = container_save(container, false, err);
         container_publish(container);
+        prober_pause(container, false);
         return r;
 }
 
@@ -35,6 +36,7 @@ static int container_pause(Container *container, bool paused, Error *err) {
         container->state.status = paused ? CONTAINER_PAUSED : CONTAINER_RUNNING;
         r = container_save(container, false, err);
         container_publish(container);
+        prober_pause(container, paused);
         container_event(container, paused ? "pause" : "unpause", NULL);
         return r;
 }

@@ -225,6 +225,9 @@ typedef struct LayerAdd {
         bool durable;
         bool keep; /* where the store has it: the directory stays, somebody may have it mounted */
         bool (*cancelled)(void *data);
+        /* Called once the directory is packed, before it moves: who has paths to it takes its lock
+         * here. Not on an error before that. May be NULL. */
+        void (*moving)(void *data);
         void *data;
 } LayerAdd;
 int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], char ret_chain[],
@@ -264,9 +267,13 @@ int image_hold_layer(ImageStore *store, const char *chain, const char *holder, E
 /* Unpacks a tar stream (any compression) below target_fd as plain files, no whiteouts: a build's
  * context, an archive of ADD. Owners and modes are kept; devices only where `devices`. Entries
  * cannot leave target_fd. detect: 0 in place of an error where input_fd is no archive at all; then
- * nothing was written and input_fd, if it can be, is where it was. Returns 1 when unpacked. */
+ * nothing was written and input_fd, if it can be, is where it was. probe: nothing is written in any
+ * case, only whether it is an archive is told, of its beginning. limit: bytes of its files at most;
+ * 0: a layer's. Returns 1 when unpacked; *ret_bytes (may be NULL): what its files hold. */
 typedef struct TreeUnpack {
-        bool devices, detect;
+        bool devices, detect, probe;
+        int64_t limit;
+        int64_t *ret_bytes;
 } TreeUnpack;
 int image_unpack_tree(ImageStore *store, int input_fd, int target_fd, const TreeUnpack *options,
                       Error *err);

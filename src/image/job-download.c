@@ -41,11 +41,15 @@ static int sink(void *data, const void *bytes, size_t length, Error *err) {
         Download *download = data;
         int r;
 
-        if ((int64_t)length > download->limit - download->received)
-                return error_kind(err, ERROR_INVALID,
-                                  "Get \"%s\": the file is larger than the %lld bytes that it may "
-                                  "have",
-                                  download->get.url, (long long)download->limit);
+        if ((int64_t)length > download->limit - download->received) {
+                (void)error_kind(err, ERROR_INVALID,
+                                 "Get \"%s\": the file is larger than the %lld bytes that it may "
+                                 "have",
+                                 download->get.url, (long long)download->limit);
+                if (err) /* a limit, not a server's fault */
+                        err->number = EFBIG;
+                return -EFBIG;
+        }
         r = fd_write_full(IMAGE_FD_TARGET, bytes, length);
         if (r < 0)
                 return error_set(err, -r, "store what '%s' sent", download->get.url);

@@ -70,11 +70,22 @@ int job_unpack(Error *err) {
 
 /* ---- tree ---- */
 
-static int take_tree(const UnpackTree *options, Error *err) {
+/* A smaller limit than a layer's counts for headers, too: an eighth, as there. */
+static UnpackLimits tree_limits(int64_t bytes) {
+        UnpackLimits limits = unpack_limits;
+
+        if (bytes > 0 && bytes < limits.bytes) {
+                limits.bytes = bytes;
+                limits.stream = bytes + bytes / 8 + (16LL << 20);
+        }
+        return limits;
+}
+
+static int take_tree(const UnpackTree *options, const UnpackLimits *limits, Error *err) {
         _cleanup_(tar_stream_freep) TarStream *stream = NULL;
         char digest[DIGEST_TEXT_MAX];
         Error why = {};
-        int r = tar_stream_new(IMAGE_FD_INPUT, -1, unpack_limits.stream, &stream, &why);
+        int r = tar_stream_new(IMAGE_FD_INPUT, -1, limits->stream, &stream, &why);
 
         if (r < 0 && why.kind == ERROR_INVALID && options->detect)
                 return 0;
@@ -83,9 +94,8 @@ static int take_tree(const UnpackTree *options, Error *err) {
                         *err = why;
                 return r;
         }
-        r = unpack_tree(stream, IMAGE_FD_TARGET, &unpack_limits, options, report_progress, NULL,
-                        err);
-        if (r <= 0)
+        r = unpack_tree(stream, IMAGE_FD_TARGET, limits, options, report_progress, NULL, err);
+        if (r <= 0 || options->probe)
                 return r;
         r = tar_stream_finish(stream, digest, err);
         return r < 0 ? r : 1;
@@ -94,6 +104,7 @@ static int take_tree(const UnpackTree *options, Error *err) {
 int job_tree(Error *err) {
         _cleanup_(image_message_done) ImageMessage request = {};
         ImageMessage done = { .kind = (char *)"done" };
+        UnpackLimits limits;
         UnpackTree options;
         int r = confine_to_directory(IMAGE_FD_TARGET, err);
 
@@ -101,8 +112,12 @@ int job_tree(Error *err) {
                 r = image_message_receive(IMAGE_FD_SOCKET, &request, NULL, 0, NULL, err);
         if (r <= 0)
                 return r;
-        options = (UnpackTree){ .devices = request.devices, .detect = request.detect };
-        r = take_tree(&options, err);
+        limits = tree_limits(request.size);
+        options = (UnpackTree){ .devices = request.devices,
+                                .detect = request.detect,
+                                .probe = request.probe,
+                                .ret_bytes = &done.size };
+        r = take_tree(&options, &limits, err);
         if (r < 0)
                 return r;
         done.number = r;

@@ -104,6 +104,8 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
                 return r;
         pins_add(&pins, layer.blob);
         r = layer_claim(&pins, layer.chain, check_cancelled, (void *)add, &present, err);
+        if (r == 0 && add->moving)
+                add->moving(add->data);
         if (r == 0 && present) {
                 r = use_present(store, add, layer.chain, err);
         } else if (r == 0) {

@@ -13,6 +13,7 @@ static const JsonField message_fields[] = {
         JSON_FIELD(ImageMessage, "kind", JSON_STRING, kind, JSON_REQUIRED),
         ROW("devices", JSON_BOOL, devices),
         ROW("detect", JSON_BOOL, detect),
+        ROW("probe", JSON_BOOL, probe),
         ROW("current", JSON_INT, current),
         ROW("total", JSON_INT, total),
         ROW("name", JSON_STRING, name),

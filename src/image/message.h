@@ -20,7 +20,7 @@ enum {
 typedef struct ImageMessage {
         char *kind; /* reports: "progress", "entry", "done", "error"; requests: "start", "get",
                        "blob", "manifest", "check", "search" */
-        bool devices, detect;   /* start of tree: TreeUnpack */
+        bool devices, detect, probe; /* start of tree: TreeUnpack */
         int64_t current, total; /* progress: bytes; get: current of them are in the file already */
         char *name, *link; /* entry: as in the archive; link: target of a symbolic or hard link;
                               done of download: the file's name; done of a fetch: the Link header */
@@ -28,7 +28,7 @@ typedef struct ImageMessage {
                               done of tree: 1 unpacked, 0 no archive */
         int64_t time;      /* done of download: Last-Modified, seconds since 1970; 0: not said */
         char *digest; /* entry: of the content; done: unpack's diff id, or of what was fetched */
-        int64_t size; /* entry, done: bytes; get: at most (0: unknown) */
+        int64_t size; /* entry, done: bytes; get, start of tree: at most (0: unknown) */
         char *media_type; /* done of a fetch; start of compress: what is made, with `number` the
                              level where `detect` says that there is one */
         char *message;    /* error */

@@ -81,11 +81,15 @@ static int fill(TarStream *stream, Chunk *chunk, Error *err) {
                 chunk->length += (size_t)n;
         }
         stream->inflated += (int64_t)chunk->length;
-        if (stream->inflated > stream->limit)
-                return error_kind(err, ERROR_INVALID,
-                                  "the archive has more than the %lld bytes that it may have when "
-                                  "it is inflated",
-                                  (long long)stream->limit);
+        if (stream->inflated > stream->limit) {
+                (void)error_kind(err, ERROR_INVALID,
+                                 "the archive has more than the %lld bytes that it may have when "
+                                 "it is inflated",
+                                 (long long)stream->limit);
+                if (err) /* a limit, not damage */
+                        err->number = EFBIG;
+                return -EFBIG;
+        }
         digester_add(&stream->digester, chunk->data, chunk->length);
         if (stream->copy_fd < 0)
                 return 0;

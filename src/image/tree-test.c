@@ -217,6 +217,39 @@ TEST(what_is_no_archive_is_left_alone) {
         }
 }
 
+TEST(a_probe_tells_an_archive_and_writes_nothing) {
+        const TestEntry entries[] = { { "a", 'f', "first" }, { "../b", 'f', "hostile" } };
+        const TreeUnpack probe = { .detect = true, .probe = true };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(target_done) Target target = new_target();
+        _cleanup_buf_ Buf archive = test_archive(entries, ELEMENTS(entries), ARCHIVE_FILTER_GZIP);
+        _cleanup_buf_ Buf text = gzipped("a text");
+        _cleanup_close_ int fd = test_archive_fd(&archive), no_fd = test_archive_fd(&text);
+        Error err = {};
+
+        ASSERT_INT(image_unpack_tree(test.store, fd, target.root_fd, &probe, &err), 1);
+        ASSERT_INT(lseek(fd, 0, SEEK_CUR), 0);
+        ASSERT_STR(content(target.root_fd, "a"), "(none)");
+        ASSERT_INT(image_unpack_tree(test.store, no_fd, target.root_fd, &probe, &err), 0);
+        ASSERT_INT(lseek(no_fd, 0, SEEK_CUR), 0);
+}
+
+TEST(what_is_unpacked_is_counted_and_has_a_limit) {
+        const TestEntry entries[] = { { "a", 'f', "first" }, { "b", 'f', "second" } };
+        int64_t bytes = 0;
+        TreeUnpack options = { .limit = 11, .ret_bytes = &bytes };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(target_done) Target target = new_target(), less = new_target();
+        Error err = {};
+
+        ASSERT_INT(unpack(&test, &target, entries, ELEMENTS(entries), 0, &options, &err), 1);
+        ASSERT_INT(bytes, 11);
+        options.limit = 10;
+        ASSERT_INT(unpack(&test, &less, entries, ELEMENTS(entries), 0, &options, &err), -EFBIG);
+        ASSERT_INT(err.kind, ERROR_INVALID);
+        ASSERT(strstr(err.message, "'b'") && strstr(err.message, "10 bytes"));
+}
+
 TEST(a_damaged_archive_is_an_error) {
         const TestEntry entries[] = { { "a", 'f', "first" }, { "b", 'f', "second" } };
         const TreeUnpack detect = { .detect = true };

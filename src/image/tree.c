@@ -38,13 +38,15 @@ static int next_report(const Helper *helper, const char *job, ImageMessage *mess
 
 /* ---- an archive ---- */
 
-static int wait_for_tree(const Helper *helper, Error *err) {
+static int wait_for_tree(const Helper *helper, int64_t *ret_bytes, Error *err) {
         for (;;) {
                 _cleanup_(image_message_done) ImageMessage message = {};
                 int r = next_report(helper, "tree", &message, err);
 
                 if (r < 0)
                         return r;
+                if (r > 0 && ret_bytes)
+                        *ret_bytes = message.size;
                 if (r > 0)
                         return message.number != 0;
         }
@@ -55,14 +57,16 @@ int image_unpack_tree(ImageStore *store, int input_fd, int target_fd, const Tree
         _cleanup_(helper_endp) Helper helper = { .socket = -1 };
         const ImageMessage request = { .kind = (char *)"start",
                                        .devices = options->devices,
-                                       .detect = options->detect };
+                                       .detect = options->detect,
+                                       .probe = options->probe,
+                                       .size = options->limit };
         const HelperFd fds[] = { { input_fd, IMAGE_FD_INPUT }, { target_fd, IMAGE_FD_TARGET } };
         off_t start_offset = lseek(input_fd, 0, SEEK_CUR); /* -1: a pipe */
         int r = start(store, "tree", fds, ELEMENTS(fds), &request, &helper, err);
 
         if (r == 0)
-                r = wait_for_tree(&helper, err);
-        if (r == 0 && start_offset >= 0) {
+                r = wait_for_tree(&helper, options->ret_bytes, err);
+        if ((r == 0 || (r > 0 && options->probe)) && start_offset >= 0) {
                 helper_end(&helper); /* it shares the offset */
                 if (lseek(input_fd, start_offset, SEEK_SET) < 0)
                         return error_set(err, errno, "go back to the start of the file");

@@ -59,6 +59,17 @@ static int hostile(Error *err, const char *path, const char *why) {
         return error_kind(err, ERROR_INVALID, "refused archive entry '%.200s': %s", path, why);
 }
 
+/* Its number tells a limit from damage. */
+static int too_large(Error *err, const char *path, int64_t bytes) {
+        (void)error_kind(err, ERROR_INVALID,
+                         "refused archive entry '%.200s': the archive holds more than the %lld "
+                         "bytes that it may",
+                         path, (long long)bytes);
+        if (err)
+                err->number = EFBIG;
+        return -EFBIG;
+}
+
 /* ---- names ---- */
 
 /* Symbolic links count as inside the root, so that an absolute one stays there and works. */
@@ -304,8 +315,7 @@ static int write_data(Unpacker *unpacker, TarStream *stream, int fd, const Place
         int r;
 
         if (size < 0 || size > unpacker->limits->bytes - unpacker->bytes)
-                return hostile(err, place->path,
-                               "the archive is larger than an image's layer may be");
+                return too_large(err, place->path, unpacker->limits->bytes);
         unpacker->bytes += size;
         while ((r = tar_stream_data(stream, &data, &length, &offset, err)) > 0) {
                 if (offset < end || offset > size || (int64_t)length > size - offset)
@@ -441,6 +451,8 @@ static int put_entry(Unpacker *unpacker, TarStream *stream, Place *place,
         mode_t type = archive_entry_filetype(entry);
         const char *target = archive_entry_hardlink(entry);
 
+        if (!*place->path && (target || type != S_IFDIR) && unpacker->tree)
+                return 0; /* the directory is there already, and stays, as with docker's ADD */
         if (!*place->path && (target || type != S_IFDIR))
                 return hostile(err, "/", "the root must be a directory");
         if (target)
@@ -568,6 +580,10 @@ int unpack_tree(TarStream *stream, int target_fd, const UnpackLimits *limits,
                         *err = why;
                 return r;
         }
+        if (options->probe)
+                return r;
         r = apply_all(&unpacker, stream, entry, r, err);
+        if (r == 0 && options->ret_bytes)
+                *options->ret_bytes = unpacker.bytes;
         return r < 0 ? r : 1;
 }

@@ -25,7 +25,8 @@ int unpack_layer(TarStream *stream, int target_fd, const UnpackLimits *limits,
  * refused unless `devices`. 1 when unpacked; 0, where `detect`, if the stream is no archive at all:
  * nothing was written then. */
 typedef struct UnpackTree {
-        bool devices, detect;
+        bool devices, detect, probe; /* probe: 1 without anything written, as soon as it is known */
+        int64_t *ret_bytes;          /* may be NULL: of the regular files */
 } UnpackTree;
 int unpack_tree(TarStream *stream, int target_fd, const UnpackLimits *limits,
                 const UnpackTree *options, UnpackProgressFn progress, void *data, Error *err);

@@ -28,6 +28,13 @@ typedef struct Answer {
         int fd;
 } Answer;
 
+/* An exec for which nobody waits. */
+typedef struct Probe {
+        struct Probe *next;
+        uint64_t number; /* of its request */
+        char *exec;
+} Probe;
+
 struct Monitor {
         Loop *loop;
         int fd;
@@ -41,14 +48,16 @@ struct Monitor {
 
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t changed;
-        bool waiting;  /* a thread waits for answer */
-        bool answered; /* answer is there */
+        uint64_t sent,
+                received; /* requests that have an answer, and answers: they keep the order */
+        uint64_t wanted;  /* the number of that which a thread waits for, 0: none does */
+        bool answered;    /* answer is there */
         Answer answer;
-        size_t late; /* answers that nobody waits for any more */
-        bool ended;  /* the monitor is gone */
-        bool over;   /* and that is no surprise: it has said so, or the start failed */
-        bool freed;  /* by its owner: no notices any more */
-        int callers; /* threads within a call; freeing waits for them */
+        Probe *probes; /* whose beginning is not known yet */
+        bool ended;    /* the monitor is gone */
+        bool over;     /* and that is no surprise: it has said so, or the start failed */
+        bool freed;    /* by its owner: no notices any more */
+        int callers;   /* threads within a call; freeing waits for them */
 };
 
 static void answer_done(Answer *answer) {
@@ -76,12 +85,33 @@ static Monitor *monitor_new(Loop *loop, int fd, MonitorNotice notice, void *data
         return monitor;
 }
 
+static void probe_free(Probe *probe) {
+        if (probe)
+                free(probe->exec);
+        free(probe);
+}
+
+/* lock held. NULL: the request of that number was another. */
+static Probe *probe_take(Monitor *monitor, uint64_t number) {
+        for (Probe **at = &monitor->probes; *at; at = &(*at)->next) {
+                Probe *probe = *at;
+
+                if (probe->number != number)
+                        continue;
+                *at = probe->next;
+                return probe;
+        }
+        return NULL;
+}
+
 static void free_now(void *data) {
         Monitor *monitor = data;
 
         loop_remove(monitor->source);
         close_fd(&monitor->fd);
         answer_done(&monitor->answer);
+        while (monitor->probes)
+                probe_free(probe_take(monitor, monitor->probes->number));
         (void)pthread_cond_destroy(&monitor->changed);
         (void)pthread_mutex_destroy(&monitor->lock);
         (void)pthread_mutex_destroy(&monitor->call);
@@ -170,17 +200,33 @@ static void lose_monitor(Monitor *monitor) {
                 monitor->notice(monitor->data, &lost);
 }
 
+static void tell_of_probe(Monitor *monitor, Probe *probe, MonitorReply *reply) {
+        bool failed = !str_equal(reply->kind, "exec-started");
+
+        str_replace(&reply->kind, failed ? "probe-failed" : "probe-started");
+        str_replace(&reply->exec, probe->exec);
+        probe_free(probe);
+        monitor->notice(monitor->data, reply);
+}
+
 static void hand_over(Monitor *monitor, Answer *answer) {
+        Probe *probe;
+        bool freed;
+
         (void)pthread_mutex_lock(&monitor->lock);
-        if (monitor->late > 0)
-                monitor->late--;
-        else if (monitor->waiting && !monitor->answered) {
+        probe = probe_take(monitor, ++monitor->received);
+        freed = monitor->freed;
+        if (!probe && monitor->received == monitor->wanted) {
                 monitor->answer = *answer;
                 monitor->answered = true;
                 *answer = (Answer){ .fd = -1 };
                 (void)pthread_cond_broadcast(&monitor->changed);
         }
         (void)pthread_mutex_unlock(&monitor->lock);
+        if (probe && !freed)
+                tell_of_probe(monitor, probe, &answer->reply);
+        else
+                probe_free(probe);
 }
 
 static void on_message(void *data, int fd, uint32_t events) {
@@ -218,32 +264,21 @@ static int monitor_gone(Error *err) {
         return error_kind(err, ERROR_UNAVAILABLE, "the container's monitor has ended");
 }
 
-/* Its answer may still come. With the lock held. */
 static int monitor_silent(Monitor *monitor, Error *err) {
-        monitor->late++;
         return error_kind(err, ERROR_UNAVAILABLE,
                           "the container's monitor did not answer within %lld seconds",
                           (long long)(monitor->answer_max / NSEC_PER_SEC));
 }
 
-static int monitor_silent_direct(Monitor *monitor, Error *err) {
-        int r;
+/* Whether the answer that has come is the one that is waited for: that of an earlier request may
+ * have been given up. */
+static bool is_wanted(Monitor *monitor) {
+        bool wanted;
 
         (void)pthread_mutex_lock(&monitor->lock);
-        r = monitor_silent(monitor, err);
+        wanted = ++monitor->received == monitor->wanted;
         (void)pthread_mutex_unlock(&monitor->lock);
-        return r;
-}
-
-/* Whether what has come answers a request that nobody waits for any more. */
-static bool is_late(Monitor *monitor) {
-        bool late;
-
-        (void)pthread_mutex_lock(&monitor->lock);
-        late = monitor->late > 0;
-        monitor->late -= late;
-        (void)pthread_mutex_unlock(&monitor->lock);
-        return late;
+        return wanted;
 }
 
 /* On the thread that starts the container. */
@@ -256,13 +291,13 @@ static int wait_direct(Monitor *monitor, Answer *ret, Error *err) {
                 int r;
 
                 if (left <= 0 || poll(&poll_fd, 1, (int)left) == 0)
-                        return monitor_silent_direct(monitor, err);
+                        return monitor_silent(monitor, err);
                 r = receive(monitor, ret, err);
                 if (r == -EAGAIN || r == -EINTR)
                         continue;
                 if (r <= 0)
                         return r < 0 && r != -ECONNRESET ? r : monitor_gone(err);
-                if (!is_notice(&ret->reply) && !is_late(monitor))
+                if (!is_notice(&ret->reply) && is_wanted(monitor))
                         return 0;
                 if (str_equal(ret->reply.kind, "warning"))
                         log_warn("monitor: %s", ret->reply.message ?: "");
@@ -280,7 +315,7 @@ static int wait_handed(Monitor *monitor, Answer *ret, Error *err) {
         (void)pthread_mutex_lock(&monitor->lock);
         while (!monitor->answered && !monitor->ended && !monitor->freed && r == 0)
                 r = pthread_cond_timedwait(&monitor->changed, &monitor->lock, &until);
-        monitor->waiting = false;
+        monitor->wanted = 0;
         if (monitor->answered) {
                 *ret = monitor->answer;
                 monitor->answer = (Answer){ .fd = -1 };
@@ -307,20 +342,29 @@ static int wait_answer(Monitor *monitor, Answer *ret, Error *err) {
         return r;
 }
 
-static int ask_locked(Monitor *monitor, const MonitorRequest *request, const int *fds,
-                      size_t fd_count, Answer *ret, Error *err) {
-        bool ended;
+/* With the lock held, so that numbers are in the order of the requests. */
+static int send_request(Monitor *monitor, const MonitorRequest *request, const int *fds,
+                        size_t fd_count, Error *err) {
         int r;
 
-        (void)pthread_mutex_lock(&monitor->lock);
-        ended = monitor->ended || monitor->freed;
-        monitor->waiting = true;
-        (void)pthread_mutex_unlock(&monitor->lock);
-        if (ended)
+        if (monitor->ended || monitor->freed)
                 return monitor_gone(err);
         r = message_send(monitor->fd, &monitor_request_table, request, fds, fd_count, err);
         if (r == -EPIPE || r == -ECONNRESET)
                 return monitor_gone(err);
+        monitor->sent += r >= 0;
+        return r;
+}
+
+static int ask_locked(Monitor *monitor, const MonitorRequest *request, const int *fds,
+                      size_t fd_count, Answer *ret, Error *err) {
+        int r;
+
+        (void)pthread_mutex_lock(&monitor->lock);
+        r = send_request(monitor, request, fds, fd_count, err);
+        if (r >= 0)
+                monitor->wanted = monitor->sent;
+        (void)pthread_mutex_unlock(&monitor->lock);
         return r < 0 ? r : wait_answer(monitor, ret, err);
 }
 
@@ -370,6 +414,7 @@ int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, v
         if (r < 0)
                 return r;
         *ret = monitor_new(loop, fd, notice, data);
+        (*ret)->sent = (*ret)->wanted = 1; /* "start", which "created" answers */
         return 0;
 }
 
@@ -482,12 +527,21 @@ int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Mo
         return 0;
 }
 
-void monitor_exec_seen(Monitor *monitor, const char *exec_id) {
-        MonitorRequest request = { .kind = (char *)"exec-seen", .exec = (char *)exec_id };
+/* For requests that have no answer. */
+static void tell_of_exec(Monitor *monitor, const char *kind, const char *exec_id) {
+        MonitorRequest request = { .kind = (char *)kind, .exec = (char *)exec_id };
         Error err = {};
 
         if (message_send(monitor->fd, &monitor_request_table, &request, NULL, 0, &err) < 0)
                 log_debug("monitor: %s", err.message);
+}
+
+void monitor_exec_seen(Monitor *monitor, const char *exec_id) {
+        tell_of_exec(monitor, "exec-seen", exec_id);
+}
+
+void monitor_exec_kill(Monitor *monitor, const char *exec_id) {
+        tell_of_exec(monitor, "exec-kill", exec_id);
 }
 
 int monitor_attach(Monitor *monitor, int client_fd, const MonitorRequest *request, Error *err) {
@@ -497,36 +551,77 @@ int monitor_attach(Monitor *monitor, int client_fd, const MonitorRequest *reques
         return ask_plain(monitor, &attach, &client_fd, 1, err);
 }
 
-int monitor_exec(Monitor *monitor, const char *exec_id, const OciProcess *process, int client_fd,
-                 const MonitorRequest *request, const void *seccomp, size_t seccomp_length,
-                 pid_t *ret_pid, Error *err) {
-        MonitorRequest exec = *request;
-        _cleanup_json_ json_object *document = json_write(&oci_process_table, process);
-        _cleanup_close_ int seccomp_fd = -1;
-        Answer answer;
-        int fds[2], r;
-        size_t count = 0;
+/* An exec's request with its descriptors, of which the second is ours to close. */
+typedef struct ExecCall {
+        MonitorRequest request;
+        json_object *document;
+        int fds[2];
+        size_t fd_count;
+        int seccomp_fd;
+} ExecCall;
 
-        exec.kind = (char *)"exec";
-        exec.exec = (char *)exec_id;
-        exec.process = document;
-        exec.has_client = client_fd >= 0;
-        exec.has_seccomp = seccomp != NULL;
-        if (exec.has_client)
-                fds[count++] = client_fd;
-        if (exec.has_seccomp) {
-                r = memfd_with("seccomp", seccomp, seccomp_length, &seccomp_fd, err);
+static void exec_call_done(ExecCall *call) {
+        json_putp(&call->document);
+        close_fd(&call->seccomp_fd);
+}
+
+static int exec_call(const MonitorExecution *execution, ExecCall *ret, Error *err) {
+        MonitorRequest *request = &ret->request;
+
+        *request = *execution->request;
+        request->exec = (char *)execution->id;
+        request->process = ret->document = json_write(&oci_process_table, execution->process);
+        request->has_client = execution->client_fd >= 0;
+        request->has_seccomp = execution->seccomp != NULL;
+        if (request->has_client)
+                ret->fds[ret->fd_count++] = execution->client_fd;
+        if (request->has_seccomp) {
+                int r = memfd_with("seccomp", execution->seccomp, execution->seccomp_length,
+                                   &ret->seccomp_fd, err);
+
                 if (r < 0)
                         return r;
-                fds[count++] = seccomp_fd;
+                ret->fds[ret->fd_count++] = ret->seccomp_fd;
         }
-        r = ask(monitor, &exec, fds, count, &answer, err);
+        return 0;
+}
+
+int monitor_exec(Monitor *monitor, const MonitorExecution *execution, pid_t *ret_pid, Error *err) {
+        _cleanup_(exec_call_done) ExecCall call = { .seccomp_fd = -1 };
+        Answer answer;
+        int r = exec_call(execution, &call, err);
+
+        call.request.kind = (char *)"exec";
+        if (r == 0)
+                r = ask(monitor, &call.request, call.fds, call.fd_count, &answer, err);
         if (r < 0)
                 return r;
         if (ret_pid)
                 *ret_pid = (pid_t)answer.reply.pid;
         answer_done(&answer);
         return 0;
+}
+
+int monitor_probe(Monitor *monitor, const MonitorExecution *execution, Error *err) {
+        _cleanup_(exec_call_done) ExecCall call = { .seccomp_fd = -1 };
+        int r = exec_call(execution, &call, err);
+
+        if (r < 0)
+                return r;
+        call.request.kind = (char *)"exec";
+        call.request.probe = true;
+        (void)pthread_mutex_lock(&monitor->lock);
+        r = send_request(monitor, &call.request, call.fds, call.fd_count, err);
+        if (r >= 0) {
+                Probe *probe = NEW(Probe);
+
+                probe->number = monitor->sent;
+                probe->exec = str_copy(execution->id);
+                probe->next = monitor->probes;
+                monitor->probes = probe;
+        }
+        (void)pthread_mutex_unlock(&monitor->lock);
+        return r;
 }
 
 int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height, Error *err) {

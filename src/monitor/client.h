@@ -11,6 +11,7 @@ typedef struct Monitor Monitor;
 /* Notices, by reply->kind:
  *   exited       the container's process has ended, its record is written, its cgroup gone
  *   exec-exited  reply->exec has ended
+ *   probe-started, probe-failed (error_kind, message)  what became of a monitor_probe
  *   detached     a client left a terminal by its keys (reply->exec, or NULL for the container's
  * own) lost         the monitor was killed: the container is judged by its exit file and its pidfd,
  * and what is left of it is the caller's to destroy Nothing comes after exited or lost but an
@@ -67,11 +68,21 @@ Monitor *monitor_free(Monitor *monitor);
  * to close). request: want_*, multiplex, early, detach_keys, and exec for an exec's. May be called
  * between monitor_created and monitor_go, so that no output is missed. */
 int monitor_attach(Monitor *monitor, int client_fd, const MonitorRequest *request, Error *err);
-/* client_fd: -1: none, the exec's streams are /dev/null. On error the client's socket is as it was.
- * request: as for attach, and width, height and note. */
-int monitor_exec(Monitor *monitor, const char *exec_id, const OciProcess *process, int client_fd,
-                 const MonitorRequest *request, const void *seccomp, size_t seccomp_length,
-                 pid_t *ret_pid, Error *err);
+typedef struct MonitorExecution {
+        const char *id;
+        const OciProcess *process;
+        const MonitorRequest *request; /* as for attach, and width, height and note */
+        int client_fd;                 /* -1: none, the exec's streams are /dev/null */
+        const void *seccomp;           /* sock_filters, or NULL */
+        size_t seccomp_length;
+} MonitorExecution;
+/* On error the client's socket is as it was. */
+int monitor_exec(Monitor *monitor, const MonitorExecution *execution, pid_t *ret_pid, Error *err);
+/* An exec of the daemon's own: waits for nothing, so that the loop's thread may call it, too.
+ * What becomes of it notices tell. */
+int monitor_probe(Monitor *monitor, const MonitorExecution *execution, Error *err);
+/* Ends an exec with its process group; without an answer, as monitor_probe. */
+void monitor_exec_kill(Monitor *monitor, const char *exec_id);
 int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height, Error *err);
 int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err);
 

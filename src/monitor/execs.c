@@ -12,12 +12,16 @@ static size_t note_length(const char *note) {
         return note ? strlen(note) : 0;
 }
 
-static void drop_oldest(JsonArray *array) {
+static void drop_at(JsonArray *array, size_t index) {
         MonitorExec *items = array->items;
 
-        json_done(&monitor_exec_table, &items[0]);
+        json_done(&monitor_exec_table, &items[index]);
         array->count--;
-        memmove(items, items + 1, array->count * sizeof(*items));
+        memmove(items + index, items + index + 1, (array->count - index) * sizeof(*items));
+}
+
+static void drop_oldest(JsonArray *array) {
+        drop_at(array, 0);
 }
 
 static size_t notes_length(const JsonArray *array) {
@@ -38,7 +42,8 @@ void exec_remember(const Process *process) {
 
         add(ended, &(MonitorExec){ .id = process->exec,
                                    .note = process->note,
-                                   .exit_code = process->exit_code });
+                                   .exit_code = process->exit_code,
+                                   .probe = process->probe });
         while (ended->count > MONITOR_EXECS_ENDED_MAX ||
                (ended->count > 1 && notes_length(ended) > NOTES_ENDED_MAX))
                 drop_oldest(ended);
@@ -47,8 +52,15 @@ void exec_remember(const Process *process) {
 void exec_seen(Supervisor *supervisor, const char *id) {
         MonitorExec *items = supervisor->ended_execs.items;
 
-        for (size_t i = 0; i < supervisor->ended_execs.count; i++)
-                items[i].seen |= str_equal(items[i].id, id);
+        for (size_t i = 0; i < supervisor->ended_execs.count; i++) {
+                if (!str_equal(items[i].id, id))
+                        continue;
+                items[i].seen = true;
+                /* They come by the thousand, and nobody asks for the exit code of one. */
+                if (items[i].probe)
+                        drop_at(&supervisor->ended_execs, i);
+                return;
+        }
 }
 
 void execs_list(const Supervisor *supervisor, JsonArray *ret) {
@@ -67,6 +79,7 @@ void execs_list(const Supervisor *supervisor, JsonArray *ret) {
                 add(ret, &(MonitorExec){ .id = process->exec,
                                          .note = length <= left ? process->note : NULL,
                                          .running = true,
+                                         .probe = process->probe,
                                          .pid = process->pid });
                 left -= MIN(left, length);
         }

@@ -412,6 +412,73 @@ TEST(exec_leaves_a_process_behind) {
         ASSERT_OK(exec(&host, "e", "exit 1", false, raw, NULL, &err), &err); /* the id is free */
 }
 
+/* Nobody waits for a probe, and its answer is taken for no other's. */
+TEST(probes) {
+        _host_ Host host;
+        MonitorReply state = {};
+        Error err;
+        _cleanup_close_ int first = -1;
+        _cleanup_close_ int second = -1;
+        _cleanup_close_ int third = -1;
+        _cleanup_free_ char *text = NULL;
+
+        ASSERT_OK(host_open(&host, "read a", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        ASSERT_OK(probe(&host, "p1", "/bin/sh", "echo out; echo err >&2; exit 3", &first, &err),
+                  &err);
+        ASSERT(monitor_signal(host.monitor, "nobody", 9, &err) < 0);
+        ASSERT_STR(err.message, "no such exec instance: nobody");
+        ASSERT(wait_for(&host, &host.has_exec_exited));
+        ASSERT_STR(host.exec_exited.exec, "p1");
+        ASSERT_INT(host.exec_exited.exit_code, 3);
+        ASSERT(take(&host, &host.has_exec_exited) && take(&host, &host.has_probe));
+        ASSERT_STR(host.probe.kind, "probe-started");
+        ASSERT_STR(host.probe.exec, "p1");
+        ASSERT(host.probe.pid > 0);
+        text = read_text(first, NULL);
+        ASSERT(str_equal(text, "out\nerr\n") || str_equal(text, "err\nout\n"));
+        ASSERT_OK(probe(&host, "p2", "/not/there", "", &second, &err), &err);
+        ASSERT(wait_for(&host, &host.has_probe));
+        ASSERT(take(&host, &host.has_probe));
+        ASSERT_STR(host.probe.kind, "probe-failed");
+        ASSERT_STR(host.probe.exec, "p2");
+        ASSERT(strstr(host.probe.message, "/not/there"));
+        /* The shell goes, and what it waits for. */
+        ASSERT_OK(probe(&host, "p3", "/bin/sh", "sleep 1000; true", &third, &err), &err);
+        ASSERT(wait_for(&host, &host.has_probe));
+        monitor_exec_kill(host.monitor, "p3");
+        ASSERT(wait_for(&host, &host.has_exec_exited));
+        ASSERT_STR(host.exec_exited.exec, "p3");
+        ASSERT_INT(host.exec_exited.exit_code, 128 + SIGKILL);
+        /* Their ends were seen: the next daemon hears nothing of them. */
+        ASSERT_OK(reconnect(&host, &state, &err), &err);
+        ASSERT_INT(state.execs.count, 0);
+        json_done(&monitor_reply_table, &state);
+}
+
+/* A probe that a daemon left is told to the next one as what it is. */
+TEST(probe_of_an_earlier_daemon) {
+        _host_ Host host;
+        MonitorReply state = {};
+        const MonitorExec *known;
+        Error err;
+        _cleanup_close_ int fd = -1;
+
+        ASSERT_OK(host_open(&host, "read a", false, &err), &err);
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        ASSERT_OK(probe(&host, "left", "/bin/sh", "sleep 1000", &fd, &err), &err);
+        ASSERT(wait_for(&host, &host.has_probe));
+        ASSERT_OK(reconnect(&host, &state, &err), &err);
+        known = exec_in(&state.execs, "left");
+        ASSERT(known && known->running && known->probe);
+        json_done(&monitor_reply_table, &state);
+        monitor_exec_kill(host.monitor, "left");
+        ASSERT(exec_has_ended(&host, "left", &state) || take(&host, &host.has_exec_exited));
+        json_done(&monitor_reply_table, &state);
+}
+
 /* Two clients, one of which reads nothing: the other waits for it, and both get everything. */
 TEST(two_clients) {
         _host_ Host host;

@@ -205,6 +205,7 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         size_console(&document, &exchange->request);
         process = process_new(supervisor, exchange->request.exec);
         process->note = str_copy(exchange->request.note);
+        process->probe = exchange->request.probe;
         if (r == 0)
                 r = spawn_exec(process, &document, exchange, err);
         json_done(&oci_process_table, &document);
@@ -217,6 +218,19 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         exchange->reply.pid = process->pid;
         process->next = supervisor->execs;
         supervisor->execs = TAKE_PTR(process);
+        return 0;
+}
+
+/* As an exec begins a session, its group is its own, and the number is not given out again before
+ * it is reaped here. What is stuck in the kernel ends when it leaves it. */
+int supervisor_exec_kill(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        const Process *process = exchange->request.exec
+                                         ? process_find(supervisor, exchange->request.exec, err)
+                                         : NULL;
+
+        exchange->silent = true;
+        if (process && kill(-process->pid, SIGKILL) < 0)
+                (void)pidfd_signal(process->pidfd, SIGKILL, NULL);
         return 0;
 }
 

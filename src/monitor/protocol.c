@@ -39,6 +39,7 @@ static const JsonField request_fields[] = {
         JSON_FIELD(MonitorRequest, "multiplex", JSON_BOOL, multiplex, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "early", JSON_STRING, early, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "detachKeys", JSON_STRING, detach_keys, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "probe", JSON_BOOL, probe, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "signal", JSON_INT, signal, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "width", JSON_INT, width, JSON_OMIT_EMPTY),
@@ -53,6 +54,7 @@ static const JsonField exec_fields[] = {
         JSON_FIELD(MonitorExec, "seen", JSON_BOOL, seen, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "pid", JSON_INT, pid, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "exitCode", JSON_INT, exit_code, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorExec, "probe", JSON_BOOL, probe, JSON_OMIT_EMPTY),
 };
 const JsonTable monitor_exec_table = JSON_TABLE(MonitorExec, "exec", exec_fields);
 

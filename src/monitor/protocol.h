@@ -42,19 +42,21 @@ typedef struct MonitorStart {
 /* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container
  * that has not been let go), attach (1 descriptor: the client's socket), exec (descriptors: [client
  * socket] [seccomp memfd], as the flags say), resize, stdin-close, signal, state, reopen-log; and
- * two without an answer: seen, this daemon has taken note of one exited or exec-exited (exec says
- * of which); exec-seen, the same of an exec whose end it has learnt from state. */
+ * those without an answer: exec-kill, ends an exec with all of its process group; seen, this daemon
+ * has taken note of one exited or exec-exited (exec says of which); exec-seen, the same of an exec
+ * whose end it has learnt from state. */
 typedef struct MonitorRequest {
         char *kind;
         char *exec;           /* exec id; NULL: the container's own process */
         json_object *process; /* exec: an OCI process document */
         bool has_client, has_seccomp;
         bool want_stdin, want_stdout, want_stderr; /* attach, exec */
-        bool multiplex;        /* frames of eight bytes' header; else raw (terminal) */
-        char *early;           /* base64 of bytes that the client sent behind its request */
-        char *detach_keys;     /* "ctrl-p,ctrl-q" */
-        char *note;            /* exec: kept for later daemons, which get it in MonitorExec */
-        int64_t signal;        /* signal */
+        bool multiplex;    /* frames of eight bytes' header; else raw (terminal) */
+        char *early;       /* base64 of bytes that the client sent behind its request */
+        char *detach_keys; /* "ctrl-p,ctrl-q" */
+        bool probe;        /* exec: the daemon's own, forgotten once a daemon has seen its end */
+        char *note;        /* exec: kept for later daemons, which get it in MonitorExec */
+        int64_t signal;    /* signal */
         int64_t width, height; /* resize, in characters; exec with a terminal: first size */
 } MonitorRequest;
 
@@ -67,6 +69,7 @@ typedef struct MonitorExec {
         bool seen;         /* a daemon has taken note of its end */
         int64_t pid;       /* while it runs */
         int64_t exit_code; /* of one that has ended */
+        bool probe;        /* as its request had it */
 } MonitorExec;
 
 /* Ended execs that a monitor remembers, the newest ones. */

@@ -107,6 +107,7 @@ static const struct {
         { "cancel", on_cancel },
         { "attach", on_attach },
         { "exec", supervisor_exec },
+        { "exec-kill", supervisor_exec_kill },
         { "resize", on_resize },
         { "stdin-close", on_stdin_close },
         { "signal", on_signal },

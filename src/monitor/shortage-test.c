@@ -123,7 +123,10 @@ TEST(exec_without_descriptors) {
                 ASSERT_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
                 fd = pair[0];
                 ASSERT_INT(limit_descriptors(&host, limit), 0);
-                r = monitor_exec(host.monitor, id, &process, pair[1], &raw, NULL, 0, NULL, &err);
+                const MonitorExecution execution = {
+                        .id = id, .process = &process, .request = &raw, .client_fd = pair[1]
+                };
+                r = monitor_exec(host.monitor, &execution, NULL, &err);
                 strv_free(process.args);
                 if (r < 0) {
                         ASSERT(err.kind != ERROR_UNAVAILABLE);

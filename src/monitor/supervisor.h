@@ -35,6 +35,7 @@ typedef struct Process {
         Supervisor *supervisor;
         char *exec; /* NULL: the container's own */
         char *note; /* exec: see MonitorRequest */
+        bool probe; /* an exec of the daemon's own */
         pid_t pid;
         int pidfd;
         ProcessPhase phase;
@@ -104,6 +105,8 @@ Process *process_new(Supervisor *supervisor, const char *exec);
 Process *process_find(Supervisor *supervisor, const char *exec, Error *err);
 /* Makes what the request describes, with its client. */
 int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err);
+/* Kills an exec and what it has started and that is still in its process group. */
+int supervisor_exec_kill(Supervisor *supervisor, Exchange *exchange, Error *err);
 /* Collects every child that has ended. */
 void processes_reap(Supervisor *supervisor);
 /* Moves each process on to the phase that it is due for; the loop ends with the last. */

@@ -35,8 +35,8 @@ typedef struct Host {
         int pidfd;
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        MonitorReply exited, exec_exited;
-        bool has_exited, has_exec_exited, lost, detached;
+        MonitorReply exited, exec_exited, probe;
+        bool has_exited, has_exec_exited, has_probe, lost, detached;
 } Host;
 
 static void on_notice(void *data, const MonitorReply *reply) {
@@ -50,6 +50,10 @@ static void on_notice(void *data, const MonitorReply *reply) {
                 json_done(&monitor_reply_table, &host->exec_exited);
                 json_copy(&monitor_reply_table, reply, &host->exec_exited);
                 host->has_exec_exited = true;
+        } else if (str_after(reply->kind, "probe-")) {
+                json_done(&monitor_reply_table, &host->probe);
+                json_copy(&monitor_reply_table, reply, &host->probe);
+                host->has_probe = true;
         } else if (str_equal(reply->kind, "lost"))
                 host->lost = true;
         else if (str_equal(reply->kind, "detached"))
@@ -231,6 +235,7 @@ static void host_done(Host *host) {
         json_done(&monitor_start_table, &host->start);
         json_done(&monitor_reply_table, &host->exited);
         json_done(&monitor_reply_table, &host->exec_exited);
+        json_done(&monitor_reply_table, &host->probe);
 }
 #define _host_ _cleanup_(host_done)
 
@@ -263,11 +268,39 @@ static UNUSED int exec(Host *host, const char *id, const char *script, bool term
         if (ret_fd && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "socketpair");
         theirs = pair[1];
-        r = monitor_exec(host->monitor, id, &process, theirs, &request, NULL, 0, NULL, err);
+        const MonitorExecution execution = {
+                .id = id, .process = &process, .request = &request, .client_fd = theirs
+        };
+        r = monitor_exec(host->monitor, &execution, NULL, err);
         strv_free(process.args);
         strv_free(process.env);
         if (ret_fd)
                 *ret_fd = pair[0];
+        return r;
+}
+
+/* An exec of the daemon's own; *ret_fd has its output. */
+static UNUSED int probe(Host *host, const char *id, const char *program, const char *script,
+                        int *ret_fd, Error *err) {
+        const MonitorRequest request = { .want_stdout = true, .want_stderr = true };
+        OciProcess process = { .cwd = (char *)"/" };
+        _cleanup_close_ int theirs = -1;
+        int pair[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "socketpair");
+        *ret_fd = pair[0];
+        theirs = pair[1];
+        strv_add(&process.args, program);
+        strv_add(&process.args, "-c");
+        strv_add(&process.args, script);
+        strv_add(&process.env, "PATH=/bin:/usr/bin");
+        const MonitorExecution execution = {
+                .id = id, .process = &process, .request = &request, .client_fd = theirs
+        };
+        r = monitor_probe(host->monitor, &execution, err);
+        strv_free(process.args);
+        strv_free(process.env);
         return r;
 }
 

@@ -429,11 +429,6 @@ static int refuse(const Refusal *refusals, size_t count, Error *err) {
         return 0;
 }
 
-static bool health_is_set(const HealthConfig *health) {
-        return health && health->test && !str_equal(health->test[0], "NONE") &&
-               !str_empty(health->test[0]);
-}
-
 int endpoint_settings_refused(const EndpointSettings *settings, Error *err) {
         const EndpointIpam *ipam = settings->ipam;
         const Refusal refusals[] = {
@@ -487,8 +482,6 @@ static int mounts_refused(const JsonArray *mounts, Error *err) {
 int container_create_refused(const ContainerCreate *create, Error *err) {
         const HostConfig *host = &create->host;
         const Refusal refusals[] = {
-                { health_is_set(create->config.health), "Healthcheck (--health-cmd)",
-                  "use --no-healthcheck" },
                 { raw_is_set(host->device_requests), "DeviceRequests (--gpus)",
                   "pass the devices with --device" },
                 { raw_is_set(host->blkio_weight_device), "BlkioWeightDevice", "use BlkioWeight" },

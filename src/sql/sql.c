@@ -23,6 +23,11 @@ int sql_error(sqlite3 *db, Error *err, const char *what) {
         case SQLITE_NOTADB:
                 return error_set(err, EUCLEAN, "database '%s': %s: %s", name_of(db), what, why);
         case SQLITE_FULL:
+                (void)error_kind(err, ERROR_UNAVAILABLE, "database '%s': %s: %s", name_of(db), what,
+                                 why);
+                if (err)
+                        err->number = ENOSPC;
+                return -ENOSPC;
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
                 return error_kind(err, ERROR_UNAVAILABLE, "database '%s': %s: %s", name_of(db),

@@ -185,3 +185,8 @@ case("classic-stages", "FROM busybox AS one\nRUN echo 1 >/1\nFROM busybox\nCOPY 
 case("classic-deletes", "FROM busybox\nRUN rm -r /www && mkdir /www\nRUN rm /etc/group\n", classic=True)
 case("classic-ignore", "FROM busybox\nCOPY . /c/\n", "mkdir d; touch d/1 d/2 3; printf 'd\\n!d/2\\n' >.dockerignore", classic=True)
 case("classic-fails", "FROM busybox\nRUN exit 4\n", classic=True, fails=True)
+
+# What buildah is not asked, and why.
+NOT_BUILDAH = {
+    "run-network-none": "buildah's chroot isolation, which needs no runtime, leaves RUN the host's network",
+}

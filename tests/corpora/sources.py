@@ -1,6 +1,7 @@
 """Other projects' test tables, from the Go module proxy: read where a test needs them, kept outside of this repository (in $BRIG_CORPORA_DIR, or brig-corpora
 in the user's cache). Each is pinned by the digest of its zip, so that a table never changes under a test."""
 import hashlib
+import http.client
 import os
 import pathlib
 import urllib.error
@@ -42,7 +43,7 @@ class Module:
         try:
             with urllib.request.urlopen(address, timeout=30) as answer:
                 part.write_bytes(answer.read())
-        except (urllib.error.URLError, OSError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             raise Unreachable(f"{address}: {error}") from error
         part.rename(path)
 

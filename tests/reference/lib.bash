@@ -94,4 +94,6 @@ serve() {
   echo "$page"
 }
 
+is_healthy() { [[ $(brig ps --filter name="^$1\$" --format '{{.Status}}') == *"(healthy)" ]]; }
+
 answers() { page=$(on_host curl -s --max-time 5 http://127.0.0.1:18080/); }

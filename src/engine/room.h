@@ -1,0 +1,26 @@
+/* room.h: the space of the data root's file system: what an error says where there is none left,
+ * and a reserve, so that removing needs none. Inside engine only. */
+#pragma once
+
+#include "engine/internal.h"
+
+/* Adds to err what is left and how to make room, where the file system is full or nearly so.
+ * `ours`: an error of a full disk (ENOSPC, EDQUOT) can be of this file system only, so that it says
+ * so even where what filled it is gone by now. */
+void room_explain(const Engine *engine, bool ours, Error *err);
+
+/* Whether a file system has hardly any space left, as far as that can be told. */
+bool room_is_full(int fd);
+
+/* Before something is removed: on a full file system the reserve goes, for what databases write
+ * when they forget. Returns engine. */
+const Engine *room_release(const Engine *engine);
+/* After it, and when the daemon begins: the reserve is made again if there is room. */
+void room_reserve(const Engine *engine);
+
+static inline void room_reservep(const Engine **engine) {
+        room_reserve(*engine);
+}
+/* From here to the end of the block something is removed. */
+#define ROOM_TO_REMOVE(engine)                                                                     \
+        _cleanup_(room_reservep) UNUSED const Engine *room_ = room_release(engine)
