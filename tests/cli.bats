@@ -102,7 +102,6 @@ refused() {
 }
 
 @test "what is not done is refused by name" {
-  refused 1 "'--push' is not done yet: build with -t, then 'brig push' that tag" brig build --push .
   refused 1 'type=gha is not done: registry, local or inline' brig build --cache-from type=gha .
   refused 1 "'--memory' is not done yet: limit the daemon's own cgroup" brig build -m 1g .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
@@ -222,8 +221,9 @@ while left:
   refused 1 'invalid progress "fancy"' brig build --progress fancy "$dir"
   refused 1 'invalid progress "fancy"' env BUILDKIT_PROGRESS=fancy brig build "$dir"
   refused 1 'standard error is no terminal' brig build --progress tty "$dir"
-  refused 1 "type=registry is not done" brig build -o type=registry "$dir"
-  refused 1 "a second output beside" brig build -o "type=tar,dest=$dir/a" -o "type=oci,dest=$dir/b" "$dir"
+  refused 1 "tag is needed when pushing to registry" brig build -o type=registry "$dir"
+  refused 1 "tag is needed when pushing to registry" brig build --push "$dir"
+  refused 1 "another one goes to '$dir/a', too" brig build -o "type=tar,dest=$dir/a" -o "type=oci,dest=$dir/a" "$dir"
   [ -z "$(find "$dir" -name '*.tmp*' -o -name a)" ]
   [ "$(brig build --call=check "$dir")" = 'Check complete, no warnings found.' ]
 }
@@ -268,6 +268,23 @@ plain='#1 [1/2] FROM busybox
   [ "$(tail -1 "$got" | jq -c '.document | [.dockerfile, .contexts]')" = '["FROM other\n",null]' ]
 }
 
+@test "build: several outputs, a push, and what is said of it" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s
+  run --separate-stderr brig build -t h/x -o type=tar,dest=a.tar -o type=tar,dest=- -o type=registry,compression=zstd --metadata-file m .
+  [ "$status" -eq 0 ]
+  [ "$output" = archive ]
+  [ "$(cat a.tar)" = archive ]
+  [[ $stderr == *$'exporting to image\n#3 pushing layer abc 2kB done\n#3 pushing manifest for h/x:latest@sha256:'* ]]
+  [ "$(jq -c '[."containerimage.digest"[:10], ."containerimage.descriptor".mediaType, ."containerimage.config.digest"[:10]]' m)" = \
+    '["sha256:ccc","a/manifest","sha256:aaa"]' ]
+  [ "$(jq -c '.document.outputs' "$got")" = '[{"type":"tar","fd":1},{"type":"tar","fd":2},{"type":"image","push":true,"compression":"zstd"}]' ]
+  brig build -q --push -t h/x . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = '[{"type":"image","push":true}]' ]
+  brig build -q --load -o type=tar,dest=b.tar . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = '[{"type":"tar","fd":1},{"type":"image"}]' ]
+  brig build -q -o type=cacheonly . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = null ]
+  [ "$(brig build --progress rawjson --push -t h/x . 2>&1 >/dev/null | jq -r 'select(.kind == "pushed").layer')" = "sha256:$(printf 'c%.0s' {1..64})" ]
+}
+
 @test "build: a failure shows its step, its place and exits 1" {
   fake_builder "$BATS_TEST_TMPDIR/s"
   run --separate-stderr brig -H "unix://$BATS_TEST_TMPDIR/s" build --target fail --iidfile i .
@@ -292,7 +309,7 @@ plain='#1 [1/2] FROM busybox
   [ -z "$(ls | grep out)" ]
 }
 
-@test "build: an archive, and a daemon without descriptors, get the classic request" {
+@test "build: a daemon without descriptors gets the classic request" {
   local port=$((20000 + RANDOM % 10000))
   fake_builder "$port"
   export BRIG_HOST=tcp://127.0.0.1:$port
@@ -309,7 +326,8 @@ plain='#1 [1/2] FROM busybox
   brig build https://example.com/context.tar.gz
   [ "$(tail -1 "$got" | jq -r '.query.remote[0]')" = https://example.com/context.tar.gz ]
   refused 1 '--secret needs brigd on a Unix socket' brig build --secret id=HOME .
-  refused 1 '--output needs a directory as the context' brig build -o out - < <(tar c .)
+  refused 1 '--output needs brigd on a Unix socket' brig build -o out - < <(tar c .)
+  refused 1 '--push needs brigd on a Unix socket' brig build --push -t h/x .
 }
 
 @test "builder prune and system df" {

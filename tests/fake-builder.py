@@ -69,8 +69,15 @@ def build(connection, document, fds):
         stream(connection, [{"kind": "failed", "step": 1, "text": "exit code: 2", "line": 2, "time": time + 400000000},
                             {"kind": "end", "error": "process \"make\" did not complete successfully: exit code: 2", "time": time}])
     else:
-        if document.get("output") == "tar":
-            os.write(fds[document["outputFd"]], b"archive")
+        for output in document.get("outputs", []):
+            if output["type"] == "tar":
+                os.write(fds[output["fd"]], b"archive")
+            if output.get("push"):
+                stream(connection, [{"kind": "pushing", "text": "h/x:latest", "status": status, "layer": "abc", "current": current,
+                                     "total": total, "time": time} for status, current, total in
+                                    (("Preparing", 0, 0), ("Pushing", 1000, 2000), ("Pushing", 2000, 2000), ("Pushed", 0, 0))] +
+                       [{"kind": "pushed", "text": "h/x:latest", "layer": "sha256:" + "c" * 64, "status": "a/manifest", "total": 7,
+                         "time": time}])
         stream(connection, [{"kind": "done", "step": 1, "time": time + 400000000},
                             {"kind": "end", "image": "sha256:" + "a" * 64, "time": time + 500000000}])
     connection.sendall(b"0\r\n\r\n")
@@ -104,6 +111,8 @@ def serve(connection):
                 log.write(json.dumps(entry) + "\n")
         if "document" in entry:
             build(connection, entry["document"], reader.fds)
+            while reader.fds:
+                os.close(reader.fds.pop())  # a pipe's reader waits for that
             if entry["document"].get("target") in ("hang", "broken"):
                 return connection.close()
         elif entry["path"] == "build":

@@ -27,10 +27,18 @@ TEST(classic_text) {
                                                         "[Warning] no sense\\n")
                                                         S("Successfully built abcdef012345\\n") S(
                                                                 "Successfully tagged t:latest\\n"));
-        ASSERT_STR(fake_build, "file Dockerfile\ncontext '' [FROM busybox]\n"
-                               "tags docker.io/library/x:latest\nnetwork default\n");
+        ASSERT_STR(fake_build,
+                   "file Dockerfile\ncontext '' [FROM busybox]\n"
+                   "tags docker.io/library/x:latest\nnetwork default\noutput image 0 owner 0\n");
         ASSERT_INT(fake_contexts, 0);
         ASSERT_INT(open_fds(), before);
+}
+
+TEST(classic_arguments_before_from_are_steps) {
+        ask("POST /build?target=arguments", "", "tar");
+        ASSERT_INT(status(), 200);
+        ASSERT(str_after(chunks(), S("Step 1/3 : ARG A=1\\n") S("Step 2/3 : ARG b\\n")
+                                           S("Step 3/3 : FROM x") S("\\n")));
 }
 
 TEST(classic_quiet) {
@@ -136,16 +144,16 @@ TEST(classic_parameters) {
                                "tags docker.io/library/a:1 h:5/b:latest\nhosts a:1 b:2\n"
                                "platform linux/arm64\nnetwork default\nshm 1\nmemory 2\nswap -1\n"
                                "shares 4\nperiod 5\nquota 6\ncpus 0-1\nmems 0\nparent /p\n"
-                               "nocache 1\npull 1\n");
+                               "nocache 1\npull 1\noutput image 0 owner 0\n");
         ask("POST /build?remote=github.com/x/y%23v1:dir", "", NULL);
         ASSERT_INT(status(), 200);
-        ASSERT_STR(fake_build,
-                   "file Dockerfile\ncontext '' github.com/x/y#v1:dir\nnetwork default\n");
+        ASSERT_STR(fake_build, "file Dockerfile\ncontext '' github.com/x/y#v1:dir\nnetwork "
+                               "default\noutput image 0 owner 0\n");
         ask("POST "
             "/build?remote=http://x/y.tar&extrahosts=%5B%22a:1%22,%22b:2%22%5D&networkmode=none",
             "X-Registry-Config: !\r\n", NULL);
         ASSERT_STR(fake_build, "file Dockerfile\ncontext '' http://x/y.tar\nhosts a:1 b:2\n"
-                               "network none\n");
+                               "network none\noutput image 0 owner 0\n");
 }
 
 TEST(classic_refused) {

@@ -29,6 +29,7 @@ struct ClassicBuild {
         ClassicOptions options;
         ClassicStep *steps;
         size_t count, total;
+        size_t args;   /* ARGs before the first FROM, which count as steps */
         size_t front;  /* the step that is heard; in a quiet build it stays the first's turn */
         size_t failed; /* or NO_STEP */
         int exit_code;
@@ -199,12 +200,20 @@ static int end_step(ClassicBuild *build, size_t number) {
 /* ---- events ---- */
 
 static int on_planned(ClassicBuild *build, const BuildEvent *event) {
-        build->total = (size_t)event->total;
-        return 0;
+        _cleanup_strv_ char **args = event->text ? str_split(event->text, '\n') : NULL;
+        _cleanup_buf_ Buf json = { 0 };
+
+        for (char **arg = args; arg && *arg; arg++)
+                build->args += **arg != '\0';
+        build->total = (size_t)event->total + build->args;
+        for (size_t i = 0; i < build->args; i++)
+                add_line(&json, "Step %zu/%zu : %s\n", i + 1, build->total, args[i]);
+        return build->options.quiet || json.length == 0 ? 0 : send_json(build, &json);
 }
 
 static void add_header(const ClassicBuild *build, const BuildEvent *event, Buf *json) {
-        add_line(json, "Step %zu/%zu : %s", event->step + 1, build->total, event->instruction);
+        add_line(json, "Step %zu/%zu : %s", build->args + event->step + 1, build->total,
+                 event->instruction);
         add_line(json, "\n");
 }
 
@@ -312,6 +321,11 @@ static int on_tagged(ClassicBuild *build, const BuildEvent *event) {
         return 0;
 }
 
+/* Docker's form of a request pushes nothing. */
+static int on_push(ClassicBuild *build, const BuildEvent *event) {
+        return 0;
+}
+
 int classic_send(void *data, const BuildEvent *event) {
         static int (*const events[])(ClassicBuild *, const BuildEvent *) = {
                 [BUILD_PLANNED] = on_planned, [BUILD_STARTED] = on_started,
@@ -319,6 +333,7 @@ int classic_send(void *data, const BuildEvent *event) {
                 [BUILD_STATUS] = on_status,   [BUILD_DONE] = on_done,
                 [BUILD_FAILED] = on_failed,   [BUILD_WARNING] = on_warning,
                 [BUILD_IMAGE] = on_image,     [BUILD_TAGGED] = on_tagged,
+                [BUILD_PUSHING] = on_push,    [BUILD_PUSHED] = on_push,
         };
 
         return events[event->kind](data, event);

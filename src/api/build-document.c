@@ -20,7 +20,8 @@ void build_fds_done(BuildFds *fds) {
 /* What a descriptor must be; what: for errors. */
 typedef struct Wanted {
         const char *what, *name;
-        mode_t type; /* S_IFDIR, S_IFSOCK; 0: something that can be written to */
+        mode_t type; /* S_IFDIR, S_IFSOCK; 0: something that can be written to, or read from */
+        bool read;
 } Wanted;
 
 static int check_fd(int fd, const Wanted *wanted, Error *err) {
@@ -35,7 +36,16 @@ static int check_fd(int fd, const Wanted *wanted, Error *err) {
         if (wanted->type == S_IFSOCK && !S_ISSOCK(info.st_mode))
                 return error_kind(err, ERROR_INVALID, "%s '%s': its descriptor is no socket",
                                   wanted->what, wanted->name);
-        if (wanted->type == 0 &&
+        /* Who could not open it for reading shall not have it read here. */
+        if (wanted->type == S_IFDIR && (flags & O_PATH))
+                return error_kind(err, ERROR_INVALID,
+                                  "%s '%s': its descriptor is not open for reading", wanted->what,
+                                  wanted->name);
+        if (wanted->read &&
+            (S_ISDIR(info.st_mode) || (flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY))
+                return error_kind(err, ERROR_INVALID, "%s '%s': its descriptor cannot be read from",
+                                  wanted->what, wanted->name);
+        if (wanted->type == 0 && !wanted->read &&
             (S_ISDIR(info.st_mode) || (flags & O_PATH) || (flags & O_ACCMODE) == O_RDONLY))
                 return error_kind(err, ERROR_INVALID,
                                   "%s '%s': its descriptor cannot be written to", wanted->what,
@@ -73,23 +83,26 @@ static bool has_own_context(const BuildRequest *request) {
 
 static int add_context(BuildContextDocument *document, BuildFds *fds, BuildRequest *ret,
                        Error *err) {
-        Wanted directory = { "context", document->name, S_IFDIR };
+        Wanted directory = { "context", document->name, S_IFDIR, false };
+        Wanted archive = { "context", document->name, 0, true };
         BuildContext *context;
 
-        if (!!document->fd + !!document->image + !!document->url != 1)
+        if (!!document->fd + !!document->tar + !!document->image + !!document->url != 1)
                 return error_kind(err, ERROR_INVALID,
-                                  "context '%s': give one of 'fd', 'image' and 'url'",
+                                  "context '%s': give one of 'fd', 'tar', 'image' and 'url'",
                                   document->name);
         if (!*document->name && (document->image || has_own_context(ret)))
                 return error_kind(err, ERROR_INVALID,
                                   "the build's own context is one directory or URL");
         GROW(ret->contexts, ret->context_count);
         context = &ret->contexts[ret->context_count++];
-        *context = (BuildContext){ .dir_fd = -1 };
+        *context = (BuildContext){ .dir_fd = -1, .tar_fd = -1 };
         context->name = TAKE_PTR(document->name);
         context->image = TAKE_PTR(document->image);
         context->url = TAKE_PTR(document->url);
-        directory.name = context->name;
+        directory.name = archive.name = context->name;
+        if (document->tar)
+                return take_fd(fds, *document->tar, &archive, &context->tar_fd, err);
         return document->fd ? take_fd(fds, *document->fd, &directory, &context->dir_fd, err) : 0;
 }
 
@@ -106,7 +119,7 @@ static int add_secret(BuildSecretDocument *document, BuildRequest *ret, Error *e
 }
 
 static int add_ssh(BuildSshDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
-        Wanted agent = { "ssh", document->id, S_IFSOCK };
+        Wanted agent = { "ssh", document->id, S_IFSOCK, false };
         BuildSsh *ssh;
 
         GROW(ret->ssh, ret->ssh_count);
@@ -116,11 +129,80 @@ static int add_ssh(BuildSshDocument *document, BuildFds *fds, BuildRequest *ret,
         return take_fd(fds, document->fd, &agent, &ssh->socket_fd, err);
 }
 
+static int read_form(const BuildOutputDocument *document, ImageForm *ret, Error *err) {
+        int r = 0;
+
+        *ret = (ImageForm){ .force = document->force_compression,
+                            .docker = document->docker_media_types };
+        if (document->compression)
+                r = layer_compression_parse(document->compression, &ret->compression, err);
+        if (r < 0 || !document->compression_level)
+                return r;
+        ret->has_level = true;
+        ret->level = (int)MIN(MAX(*document->compression_level, -1), 1000);
+        /* A level alone is gzip's. */
+        ret->compression = ret->compression ?: LAYERS_GZIP;
+        return image_form_check(ret, err);
+}
+
+/* Whether one of that type goes to a descriptor: 1 it must, 0 it must not, -1: neither. */
+static int needs_fd(const char *type) {
+        static const struct {
+                const char *type;
+                int needs;
+        } types[] = { { "tar", 1 }, { "docker", 1 }, { "oci", 1 }, { "local", 1 }, { "image", 0 } };
+
+        for (size_t i = 0; i < ELEMENTS(types); i++)
+                if (str_equal(type, types[i].type))
+                        return types[i].needs;
+        return -1;
+}
+
+static int check_output(const BuildOutputDocument *document, Error *err) {
+        int needs = needs_fd(document->type);
+
+        if (needs < 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "output '%s' is none of image, tar, docker, oci and local",
+                                  document->type);
+        if (needs > 0 && !document->fd)
+                return error_kind(err, ERROR_INVALID, "output '%s' needs 'fd'", document->type);
+        if (needs == 0 && document->fd)
+                return error_kind(err, ERROR_INVALID, "output '%s' has no 'fd'", document->type);
+        if (needs > 0 && document->push)
+                return error_kind(err, ERROR_INVALID, "output '%s' cannot be pushed",
+                                  document->type);
+        return 0;
+}
+
+static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
+        Wanted wanted = { "output", document->type, 0, false };
+        BuildOutput *output;
+        int r = check_output(document, err);
+
+        if (r < 0)
+                return r;
+        GROW(ret->outputs, ret->output_count);
+        output = &ret->outputs[ret->output_count++];
+        *output = (BuildOutput){ .fd = -1, .push = document->push };
+        wanted.name = output->type = TAKE_PTR(document->type);
+        output->annotations = document->annotations;
+        document->annotations = (Pairs){ 0 };
+        r = build_tags_read(document->names, &output->names, err);
+        if (r >= 0)
+                r = read_form(document, &output->form, err);
+        if (r < 0)
+                return error_prefix(err, "output '%s'", output->type);
+        if (str_equal(output->type, "local"))
+                wanted.type = S_IFDIR;
+        return document->fd ? take_fd(fds, *document->fd, &wanted, &output->fd, err) : 0;
+}
+
 /* ---- caches ---- */
 
 static int add_place(BuildCacheDocument *document, BuildFds *fds, bool to, BuildCachePlace *ret,
                      Error *err) {
-        Wanted directory = { "cache", document->type, S_IFDIR };
+        Wanted directory = { "cache", document->type, S_IFDIR, false };
         bool local = str_equal(document->type, "local"), registry;
 
         registry = str_equal(document->type, "registry");
@@ -167,6 +249,7 @@ static int add_parts(BuildDocument *document, BuildFds *fds, BuildRequest *ret, 
         BuildContextDocument *contexts = document->contexts.items;
         BuildSecretDocument *secrets = document->secrets.items;
         BuildSshDocument *ssh = document->ssh.items;
+        BuildOutputDocument *outputs = document->outputs.items;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < document->contexts.count; i++)
@@ -175,36 +258,13 @@ static int add_parts(BuildDocument *document, BuildFds *fds, BuildRequest *ret, 
                 r = add_secret(&secrets[i], ret, err);
         for (size_t i = 0; r >= 0 && i < document->ssh.count; i++)
                 r = add_ssh(&ssh[i], fds, ret, err);
+        for (size_t i = 0; r >= 0 && i < document->outputs.count; i++)
+                r = add_output(&outputs[i], fds, ret, err);
         if (r >= 0 && !document->dockerfile && !has_own_context(ret))
                 return error_kind(err, ERROR_INVALID,
                                   "give the Dockerfile's text ('dockerfile') or a context that has "
                                   "it");
         return r;
-}
-
-static int set_output(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
-        static const char *const kinds[] = { "tar", "docker", "oci", "local", NULL };
-        Wanted wanted = { "output", document->output, 0 };
-
-        ret->output_image = document->output_image;
-        if (!document->output && document->output_fd)
-                return error_kind(err, ERROR_INVALID, "'outputFd' is given without 'output'");
-        if (!document->output) {
-                ret->output_image = true;
-                return 0;
-        }
-        if (!strv_has((char *const *)kinds, document->output))
-                return error_kind(err, ERROR_INVALID,
-                                  "output '%s' is none of tar, docker, oci and local",
-                                  document->output);
-        if (!document->output_fd)
-                return error_kind(err, ERROR_INVALID, "output '%s' needs 'outputFd'",
-                                  document->output);
-        if (str_equal(document->output, "local"))
-                wanted.type = S_IFDIR;
-        ret->output = TAKE_PTR(document->output);
-        wanted.name = ret->output;
-        return take_fd(fds, *document->output_fd, &wanted, &ret->output_fd, err);
 }
 
 /* Moves what needs no look. */
@@ -240,8 +300,6 @@ static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *r
         r = build_tags_read(document->tags, &ret->tags, err);
         if (r >= 0)
                 r = add_parts(document, fds, ret, err);
-        if (r >= 0)
-                r = set_output(document, fds, ret, err);
         if (r >= 0)
                 r = add_caches(document, fds, ret, err);
         if (r >= 0)
@@ -291,7 +349,7 @@ int build_progress_send(void *data, const BuildEvent *event) {
                 [BUILD_PLANNED] = "planned", [BUILD_STARTED] = "started", [BUILD_CACHED] = "cached",
                 [BUILD_OUTPUT] = "output",   [BUILD_STATUS] = "status",   [BUILD_DONE] = "done",
                 [BUILD_FAILED] = "failed",   [BUILD_WARNING] = "warning", [BUILD_IMAGE] = "image",
-                [BUILD_TAGGED] = "tagged",
+                [BUILD_TAGGED] = "tagged",   [BUILD_PUSHING] = "pushing", [BUILD_PUSHED] = "pushed",
         };
         /* Strings are borrowed: the line is written at once. */
         BuildProgress progress = {
@@ -311,6 +369,8 @@ int build_progress_send(void *data, const BuildEvent *event) {
         };
         _cleanup_free_ char *text = NULL;
 
+        if (event->kind == BUILD_PLANNED)
+                progress.text = NULL; /* for classic clients */
         if (event->kind == BUILD_OUTPUT)
                 progress.text = text = output_text(event, &progress.encoded);
         return send_line(data, &progress);

@@ -169,8 +169,9 @@ static int read_remote(const ApiRequest *request, BuildRequest *ret, Error *err)
                                   "URL of a Dockerfile or an archive",
                                   remote);
         GROW(ret->contexts, ret->context_count);
-        ret->contexts[ret->context_count++] =
-                (BuildContext){ .name = str_copy(""), .dir_fd = -1, .url = str_copy(remote) };
+        ret->contexts[ret->context_count++] = (BuildContext){
+                .name = str_copy(""), .dir_fd = -1, .tar_fd = -1, .url = str_copy(remote)
+        };
         return 0;
 }
 
@@ -297,6 +298,7 @@ int build_query_read(const ApiRequest *request, BuildRequest *ret, Error *err) {
         ret->platforms = build_platforms_read(api_query(request, "platform"));
         ret->no_cache = api_flag(request, "nocache");
         ret->pull = api_flag(request, "pull");
-        ret->output_image = true;
+        GROW(ret->outputs, ret->output_count);
+        ret->outputs[ret->output_count++] = (BuildOutput){ .type = str_copy("image"), .fd = -1 };
         return 0;
 }

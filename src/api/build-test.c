@@ -18,7 +18,9 @@
 /* ---- brig's own form ---- */
 
 /* What a request brings along. */
-typedef enum Brought { DIRECTORY, AGENT, FILE_READ, FILE_WRITE } Brought;
+typedef enum Brought { DIRECTORY, DIRECTORY_PATH, AGENT, FILE_READ, FILE_WRITE } Brought;
+
+#define OUTPUT(text) "{\"dockerfile\":\"\",\"outputs\":[{" text "}]}"
 
 static int open_thing(Brought what) {
         int pair[2], fd = -1;
@@ -26,6 +28,8 @@ static int open_thing(Brought what) {
 
         if (what == DIRECTORY)
                 return open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (what == DIRECTORY_PATH)
+                return open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (what == AGENT) {
                 if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                         abort();
@@ -77,7 +81,7 @@ TEST(document_request) {
                 "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,"
                 "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":0}],\"noCache\":true,\"pull\":true,"
-                "\"output\":\"tar\",\"outputFd\":2}",
+                "\"outputs\":[{\"type\":\"tar\",\"fd\":2}]}",
                 brought, ELEMENTS(brought));
         ASSERT_INT(status(), 200);
         ASSERT_STR(fake_build,
@@ -86,12 +90,23 @@ TEST(document_request) {
                    "ssh default 1\nulimit core 1:2\nargs A=1\nlabels l=v\n"
                    "tags docker.io/library/t:latest\nfilter s\nhosts h:1\n"
                    "platform linux/amd64 linux/arm64\nnetwork none\nshm 3\nnocache 1\npull 1\nk v\n"
-                   "output tar 1 image 0 owner 0\n");
+                   "output tar 1 owner 1\n");
         ASSERT_INT(open_fds(), before);
-        ask_build("{\"contexts\":[{\"name\":\"\",\"fd\":1}],\"output\":\"local\",\"outputFd\":3,"
-                  "\"outputImage\":true}",
+        ask_build("{\"contexts\":[{\"name\":\"\",\"fd\":1}],\"outputs\":[{\"type\":\"local\","
+                  "\"fd\":3},"
+                  "{\"type\":\"image\",\"push\":true,\"names\":[\"h:1/a\",\"b\"],"
+                  "\"compression\":\"zstd\",\"compressionLevel\":7,\"forceCompression\":true,"
+                  "\"annotations\":{\"k\":\"v\"}},"
+                  "{\"type\":\"oci\",\"fd\":2,\"compressionLevel\":1,\"dockerMediaTypes\":true}]}",
                   brought, ELEMENTS(brought));
-        ASSERT_STR(fake_build, "file Dockerfile\ncontext '' \noutput local 1 image 1 owner 1\n");
+        ASSERT_STR(fake_build,
+                   "file Dockerfile\ncontext '' \noutput local 1 owner 1\n"
+                   "output image 0 owner 1 push h:1/a:latest docker.io/library/b:latest form 2 "
+                   "level 7 force 1 docker 0 k=v\n"
+                   "output oci 1 owner 1 form 1 level 1 force 0 docker 1\n");
+        ASSERT_INT(open_fds(), before);
+        ask_build("{\"contexts\":[{\"name\":\"\",\"tar\":1}]}", (Brought[]){ AGENT, FILE_READ }, 2);
+        ASSERT_STR(fake_build, "file Dockerfile\ncontext '' tar\n");
         ASSERT_INT(open_fds(), before);
 }
 
@@ -187,24 +202,41 @@ TEST(document_refused) {
                 { "{\"dockerfile\":\"\",\"secrets\":[{\"id\":\"s\",\"value\":\"!\"}]}",
                   { DIRECTORY, AGENT },
                   "secret 's': not base64" },
-                { "{\"dockerfile\":\"\",\"output\":\"x\",\"outputFd\":0}",
+                { OUTPUT("\"type\":\"x\",\"fd\":0"),
                   { DIRECTORY, AGENT },
                   "output 'x' is none of" },
-                { "{\"dockerfile\":\"\",\"output\":\"tar\"}",
+                { OUTPUT("\"type\":\"tar\""), { DIRECTORY, AGENT }, "output 'tar' needs 'fd'" },
+                { OUTPUT("\"type\":\"image\",\"fd\":0"),
                   { DIRECTORY, AGENT },
-                  "output 'tar' needs 'outputFd'" },
-                { "{\"dockerfile\":\"\",\"outputFd\":0}",
-                  { DIRECTORY, AGENT },
-                  "without 'output'" },
-                { "{\"dockerfile\":\"\",\"output\":\"tar\",\"outputFd\":0}",
+                  "output 'image' has no 'fd'" },
+                { OUTPUT("\"fd\":0"), { DIRECTORY, AGENT }, "type" },
+                { OUTPUT("\"type\":\"tar\",\"fd\":0"),
                   { DIRECTORY, AGENT },
                   "output 'tar': its descriptor cannot be written to" },
-                { "{\"dockerfile\":\"\",\"output\":\"tar\",\"outputFd\":1}",
+                { OUTPUT("\"type\":\"tar\",\"fd\":1"),
                   { DIRECTORY, FILE_READ },
                   "output 'tar': its descriptor cannot be written to" },
-                { "{\"dockerfile\":\"\",\"output\":\"local\",\"outputFd\":1}",
+                { OUTPUT("\"type\":\"local\",\"fd\":1"),
                   { DIRECTORY, FILE_WRITE },
                   "output 'local': its descriptor is no directory" },
+                { OUTPUT("\"type\":\"oci\",\"fd\":1,\"push\":true"),
+                  { DIRECTORY, FILE_WRITE },
+                  "output 'oci' cannot be pushed" },
+                { OUTPUT("\"type\":\"image\",\"compression\":\"lz4\""),
+                  { DIRECTORY, AGENT },
+                  "output 'image': invalid compression 'lz4': gzip, zstd or uncompressed" },
+                { OUTPUT("\"type\":\"image\",\"compressionLevel\":10"),
+                  { DIRECTORY, AGENT },
+                  "output 'image': compression level 10: gzip has 0 to 9" },
+                { OUTPUT("\"type\":\"image\",\"names\":[\"A\"]"),
+                  { DIRECTORY, AGENT },
+                  "output 'image': invalid reference format" },
+                { "{\"contexts\":[{\"name\":\"\",\"tar\":0}]}",
+                  { DIRECTORY, AGENT },
+                  "context '': its descriptor cannot be read from" },
+                { "{\"contexts\":[{\"name\":\"\",\"fd\":0}]}",
+                  { DIRECTORY_PATH, AGENT },
+                  "context '': its descriptor is not open for reading" },
                 { "{\"dockerfile\":\"\",\"tags\":[\"A\"]}",
                   { DIRECTORY, AGENT },
                   "invalid reference format" },

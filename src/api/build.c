@@ -9,11 +9,9 @@
 
 /* Freed and closed in any case. */
 static BuildRequest new_request(const ApiRequest *request) {
-        BuildRequest build = { .output_fd = -1,
-                               .output_uid = -1,
-                               .output_gid = -1,
-                               .cache_uid = -1,
-                               .cache_gid = -1 };
+        BuildRequest build = {
+                .output_uid = -1, .output_gid = -1, .cache_uid = -1, .cache_gid = -1
+        };
 
         api_registry_auths(request, &build.auths, &build.auth_hosts);
         return build;
@@ -21,20 +19,22 @@ static BuildRequest new_request(const ApiRequest *request) {
 
 /* ---- brig's own form ---- */
 
-/* What is written to a directory is its sender's. */
-static void set_owner(const ApiRequest *request, BuildRequest *build) {
+/* What is written to a directory is its sender's, who must be one who may write there. */
+static int set_owner(const ApiRequest *request, BuildRequest *build, Error *err) {
+        int socket_fd = http_request_socket(request->exchange), r = 0;
         struct ucred peer;
         socklen_t size = sizeof(peer);
 
-        if (getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_PEERCRED, &peer,
-                       &size) < 0)
-                return;
+        if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return error_set(err, errno, "ask who the client is");
         build->cache_uid = peer.uid;
         build->cache_gid = peer.gid;
-        if (!str_equal(build->output, "local"))
-                return;
         build->output_uid = peer.uid;
         build->output_gid = peer.gid;
+        for (size_t i = 0; r == 0 && i < build->output_count; i++)
+                if (str_equal(build->outputs[i].type, "local"))
+                        r = peer_may_write(socket_fd, build->outputs[i].fd, err);
+        return r < 0 ? error_prefix(err, "output 'local'") : 0;
 }
 
 static int run_document(ApiRequest *request, const BuildRequest *build, Error *err) {
@@ -61,9 +61,10 @@ static int build_of_document(ApiRequest *request, Error *err) {
         if (text.data)
                 explicit_bzero(text.data, text.length); /* it has the secrets */
         build_fds_done(&fds);                           /* those that it does not name */
+        if (r >= 0)
+                r = set_owner(request, &build, err);
         if (r < 0)
                 return r;
-        set_owner(request, &build);
         return run_document(request, &build, err);
 }
 
@@ -100,7 +101,7 @@ static int run_with_body(ApiRequest *request, BuildRequest *build, Error *err) {
         close_fd(&tar_fd);
         GROW(build->contexts, build->context_count);
         build->contexts[build->context_count++] =
-                (BuildContext){ .name = str_copy(""), .dir_fd = dir_fd };
+                (BuildContext){ .name = str_copy(""), .dir_fd = dir_fd, .tar_fd = -1 };
         r = run_classic(request, build, err);
         build->contexts[build->context_count - 1].dir_fd = -1;
         engine_build_context_done(request->engine, dir_fd);

@@ -46,6 +46,11 @@ int classic_send(void *data, const BuildEvent *event);
  * sent yet, so that the error becomes a plain answer. */
 int classic_end(ClassicBuild *build, int r, const char *image, const Error *err);
 
+/* ---- build-peer.c ---- */
+/* Whether the client at the other end of the socket could make files in the directory; forbidden
+ * where it could not. */
+int peer_may_write(int socket_fd, int dir_fd, Error *err);
+
 /* ---- build-text.c: the text of programs, which may be any bytes ---- */
 bool text_is_utf8(const char *text, size_t length); /* and has no zero */
 /* As a quoted JSON string; what is not UTF-8 becomes U+FFFD, as in Go's encoder. */

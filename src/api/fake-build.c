@@ -74,8 +74,8 @@ static void note_inputs(const BuildRequest *request) {
                 _cleanup_free_ char *text = NULL;
                 size_t length;
 
-                buf_format(&asked, "context '%s' %s%s", context->name, context->image ?: "",
-                           context->url ?: "");
+                buf_format(&asked, "context '%s' %s%s%s", context->name, context->image ?: "",
+                           context->url ?: "", context->tar_fd >= 0 ? "tar" : "");
                 if (context->dir_fd >= 0 &&
                     file_read_at(context->dir_fd, "Dockerfile", 1000, &text, &length, NULL) >= 0)
                         buf_format(&asked, "[%s]", text);
@@ -112,6 +112,24 @@ static void note_limits(const BuildRequest *request) {
         note_number("pull", request->pull);
 }
 
+static void note_output(const BuildRequest *request, const BuildOutput *output) {
+        buf_format(&asked, "output %s %d owner %d", output->type, output->fd >= 0,
+                   request->output_uid == (int64_t)getuid());
+        if (output->push)
+                buf_add_str(&asked, " push");
+        for (size_t i = 0; i < strv_length(output->names); i++)
+                buf_format(&asked, " %s", output->names[i]);
+        if (output->form.compression)
+                buf_format(&asked, " form %d level %d", (int)output->form.compression,
+                           output->form.has_level ? output->form.level : -1);
+        if (output->form.force || output->form.docker)
+                buf_format(&asked, " force %d docker %d", output->form.force, output->form.docker);
+        for (size_t i = 0; i < output->annotations.count; i++)
+                buf_format(&asked, " %s=%s", output->annotations.items[i].key,
+                           output->annotations.items[i].value);
+        buf_add_char(&asked, '\n');
+}
+
 static void note_request(const BuildRequest *request) {
         note_text("text", request->dockerfile);
         note_text("file", request->dockerfile_name);
@@ -127,10 +145,8 @@ static void note_request(const BuildRequest *request) {
         note_limits(request);
         for (size_t i = 0; i < request->annotations.count; i++)
                 note_text(request->annotations.items[i].key, request->annotations.items[i].value);
-        if (request->output)
-                buf_format(&asked, "output %s %d image %d owner %d\n", request->output,
-                           request->output_fd >= 0, request->output_image,
-                           request->output_uid == (int64_t)getuid());
+        for (size_t i = 0; i < request->output_count; i++)
+                note_output(request, &request->outputs[i]);
         (void)snprintf(fake_build, sizeof(fake_build), "%s", asked.data ?: "");
         buf_done(&asked);
 }
@@ -164,6 +180,13 @@ static const BuildEvent plain[] = {
         { .kind = BUILD_WARNING, .text = "no sense" },
         { .kind = BUILD_IMAGE, .text = IMAGE },
         { .kind = BUILD_TAGGED, .text = "docker.io/library/t:latest" },
+};
+
+static const BuildEvent arguments[] = {
+        { .kind = BUILD_PLANNED, .total = 1, .text = "ARG A=1\nARG b\n" },
+        START(0, "FROM x"),
+        DONE(0),
+        { .kind = BUILD_IMAGE, .text = IMAGE },
 };
 
 static const BuildEvent parallel[] = {
@@ -246,6 +269,8 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
         }
         if (str_equal(target, "plain"))
                 r = play(plain, ELEMENTS(plain), sink, data);
+        else if (str_equal(target, "arguments"))
+                r = play(arguments, ELEMENTS(arguments), sink, data);
         else if (str_equal(target, "parallel"))
                 r = play(parallel, ELEMENTS(parallel), sink, data);
         else if (str_equal(target, "much"))

@@ -190,6 +190,7 @@ static int check_classic(const BuildOptions *options, const BuildSource *source,
                 { "--secret", options->secrets != NULL },
                 { "--ssh", options->ssh != NULL },
                 { "--output", options->outputs != NULL },
+                { "--push", options->push },
                 { "--build-context", options->contexts != NULL },
                 { "--annotation", options->annotations != NULL },
                 { "--no-cache-filter", options->no_cache_filter != NULL },
@@ -200,12 +201,8 @@ static int check_classic(const BuildOptions *options, const BuildSource *source,
                 if (options_given[i].given)
                         return error_kind(err, ERROR_UNSUPPORTED,
                                           "%s needs %s: leave it out, or %s", options_given[i].name,
-                                          source->kind == SOURCE_ARCHIVE
-                                                  ? "a directory as the context"
-                                                  : "brigd on a Unix socket of this machine",
-                                          source->kind == SOURCE_ARCHIVE
-                                                  ? "unpack the archive and give the directory"
-                                                  : "build with -H unix:///run/brig/brig.sock");
+                                          "brigd on a Unix socket of this machine",
+                                          "build with -H unix:///run/brig/brig.sock");
         if (source->dockerfile && (source->kind == SOURCE_ARCHIVE || source->kind == SOURCE_URL))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "a Dockerfile on standard input needs a directory as the context "

@@ -103,7 +103,9 @@ static const Option build_rows[] = {
         { "no-cache-filter", 0, OPTION_STRINGS, offsetof(BuildOptions, no_cache_filter),
           "Use no cache for these stages" },
         { "output", 'o', OPTION_LIST, offsetof(BuildOptions, outputs),
-          "Where the result goes (\"type=local|tar|oci|docker,dest=path\", or a directory)" },
+          "Where the result goes (\"type=local|tar|oci|docker,dest=path\", "
+          "\"type=image|registry\", "
+          "\"type=cacheonly\", or a directory)" },
         { "platform", 0, OPTION_STRINGS, offsetof(BuildOptions, platforms),
           "Platforms that are built for (\"linux/amd64,linux/arm64\")" },
         { "progress", 0, OPTION_STRING, offsetof(BuildOptions, progress),
@@ -112,8 +114,8 @@ static const Option build_rows[] = {
           "Attach provenance; only \"false\" is done", NULL, NULL, 0, attestation_parse },
         { "pull", 0, OPTION_BOOL, offsetof(BuildOptions, pull),
           "Ask the registry for newer base images" },
-        REFUSED("push", 0, OPTION_BOOL, "Push the image",
-                "build with -t, then 'brig push' that tag"),
+        { "push", 0, OPTION_BOOL, offsetof(BuildOptions, push),
+          "Push the image to the registries of its names" },
         { "quiet", 'q', OPTION_BOOL, offsetof(BuildOptions, quiet), "Show the image's ID only" },
         IGNORED("rm", "Remove intermediate containers after a build"),
         { "sbom", 0, OPTION_PARSED, offsetof(BuildOptions, attest),
@@ -209,20 +211,22 @@ typedef struct Build {
         Cli *cli;
         BuildOptions *options;
         BuildSource source;
-        BuildOutput output;
+        BuildOutputs outputs;
         BuildFds fds;
+        BuildPump *pump; /* of an archive on standard input */
         BuildDocument document;
         char **tags;
-        char *image; /* what was made */
+        BuildResult result;
 } Build;
 
 static void build_done(Build *build) {
         json_done(&build_document_table, &build->document);
         build_fds_done(&build->fds);
-        build_output_done(&build->output);
+        build_outputs_done(&build->outputs);
+        build->pump = build_pump_stop(build->pump);
         build_source_done(&build->source);
         (void)strv_free(build->tags);
-        free(build->image);
+        build_result_done(&build->result);
 }
 
 static int add_source(Build *build, Error *err) {
@@ -243,6 +247,14 @@ static int add_source(Build *build, Error *err) {
         if (fd >= 0) {
                 context->fd = NEW(int64_t);
                 *context->fd = build_fds_add(&build->fds, fd);
+        }
+        if (build->source.kind == SOURCE_ARCHIVE) {
+                int r = build_pump_start(&build->source, &build->pump, &fd, err);
+
+                if (r < 0)
+                        return r;
+                context->tar = NEW(int64_t);
+                *context->tar = build_fds_add(&build->fds, fd);
         }
         return 0;
 }
@@ -280,19 +292,7 @@ static int make_document(Build *build, Error *err) {
                 r = build_caches_add(options, document, &build->fds, err);
         for (char **text = options->annotations; r == 0 && text && *text; text++)
                 r = annotation_parse(*text, &document->annotations, err);
-        if (r < 0)
-                return r;
-        document->output_image = build->output.image;
-        document->output = str_copy(build->output.type);
-        if (build->output.fd >= 0) {
-                int fd = fcntl(build->output.fd, F_DUPFD_CLOEXEC, 3);
-
-                if (fd < 0)
-                        return error_set(err, errno, "the output's descriptor");
-                document->output_fd = NEW(int64_t);
-                *document->output_fd = build_fds_add(&build->fds, fd);
-        }
-        return 0;
+        return r < 0 ? r : build_outputs_add(&build->outputs, document, &build->fds, err);
 }
 
 static int send_document(Build *build, HttpReply **ret, Error *err) {
@@ -336,7 +336,10 @@ static int run_with_descriptors(Build *build, const BuildView *view, Error *err)
         display.debug = build->options->debug || build->cli->debug;
         display.color = str_empty(getenv("NO_COLOR"));
         r = build_follow(reply, &display, err);
-        build->image = TAKE_PTR(display.image);
+        build->result =
+                (BuildResult){ .image = TAKE_PTR(display.image), .size = display.pushed_size };
+        build->result.pushed = TAKE_PTR(display.pushed);
+        build->result.media_type = TAKE_PTR(display.pushed_type);
         return r;
 }
 
@@ -344,7 +347,28 @@ static int run_with_descriptors(Build *build, const BuildView *view, Error *err)
  * builder, whose output scripts read. */
 static bool takes_descriptors(const Build *build) {
         return build->cli->is_brigd && str_after(build->cli->host, "unix://") &&
-               build->source.kind != SOURCE_ARCHIVE && !str_equal(getenv("DOCKER_BUILDKIT"), "0");
+               !str_equal(getenv("DOCKER_BUILDKIT"), "0");
+}
+
+static int check_names(const Build *build, const OutputSpec *spec, Error *err) {
+        _cleanup_strv_ char **names = NULL;
+        int r = add_tags(spec->names, &names, err);
+
+        if (r == 0 && spec->push && !build->tags && !names)
+                return error_kind(err, ERROR_INVALID,
+                                  "tag is needed when pushing to registry: -t NAME, or name=NAME "
+                                  "of the output");
+        return r;
+}
+
+static int write_files(const Build *build, Error *err) {
+        _cleanup_strv_ char **names = strv_copy(build->tags);
+
+        for (size_t i = 0; i < build->outputs.count; i++)
+                for (char **name = build->outputs.list[i].spec.names; name && *name; name++)
+                        if (!strv_has(names, *name))
+                                strv_add(&names, *name);
+        return build_files_write(build->options, names, &build->result, err);
 }
 
 static int run_opened(Build *build, Error *err) {
@@ -354,11 +378,11 @@ static int run_opened(Build *build, Error *err) {
         int r = build_view_choose(options, &view, err);
 
         if (r == 0)
-                r = build_output_open(options, &build->output, err);
-        if (r == 0)
                 r = add_tags(options->tags, &build->tags, err);
         if (r == 0)
-                r = add_tags(build->output.names, &build->tags, err);
+                r = build_outputs_open(options, &build->outputs, err);
+        for (size_t i = 0; r == 0 && i < build->outputs.count; i++)
+                r = check_names(build, &build->outputs.list[i].spec, err);
         if (r == 0)
                 r = build_files_clear(options, err);
         if (r == 0)
@@ -369,14 +393,14 @@ static int run_opened(Build *build, Error *err) {
         build->options->quiet = quiet;
         r = takes_descriptors(build) ? run_with_descriptors(build, view, err)
                                      : build_classic(build->cli, build->options, build->tags,
-                                                     &build->source, &build->image, err);
+                                                     &build->source, &build->result.image, err);
         if (r != 0)
                 return r;
-        r = build_output_finish(&build->output, err);
+        r = build_outputs_finish(&build->outputs, err);
         if (r == 0)
-                r = build_files_write(options, build->tags, build->image, err);
-        if (r == 0 && quiet && build->image && !str_equal(build->output.path, "-"))
-                (void)printf("%s\n", build->image);
+                r = write_files(build, err);
+        if (r == 0 && quiet && build->result.image && !build_outputs_use_stdout(&build->outputs))
+                (void)printf("%s\n", build->result.image);
         return r;
 }
 
@@ -385,7 +409,7 @@ static int run_build(Cli *cli, const Options *options, Error *err) {
         bool check = false;
         int r;
 
-        build.source.dir_fd = build.output.fd = -1;
+        build.source.dir_fd = -1;
         cli->debug |= build.options->debug;
         resolve_args(build.options);
         r = check_call(build.options, &check, err);

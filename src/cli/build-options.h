@@ -14,7 +14,7 @@ typedef struct BuildOptions {
         char **cache_names; /* build_caches_classic's */
         JsonArray ulimits;  /* of Ulimit */
         int64_t shm_size;
-        bool no_cache, pull, quiet, load, check, debug, attest, ignored;
+        bool no_cache, pull, quiet, load, push, check, debug, attest, ignored;
 } BuildOptions;
 
 /* ---- build-context.c: what is read and opened here ---- */
@@ -68,22 +68,45 @@ int build_caches_classic(BuildOptions *options, Error *err);
 
 /* A file appears whole or not at all. */
 typedef struct BuildOutput {
-        char *type, *path;
-        char *temporary; /* what the file is called before it is called path; NULL: it is no new
-                            one */
+        OutputSpec spec;
+        char *temporary; /* what the file is called before it is called spec.dest; NULL: it is no
+                            new one */
         bool named;      /* it is called so now */
-        int fd;          /* -1: there is none but the image */
-        bool image;      /* an image is recorded */
-        char **names;    /* more tags */
+        int fd;          /* -1: it goes to the engine */
 } BuildOutput;
-int build_output_open(const BuildOptions *options, BuildOutput *ret, Error *err);
-/* It was written: the file gets its name. */
-int build_output_finish(BuildOutput *output, Error *err);
-void build_output_done(BuildOutput *output);
-/* --iidfile and --metadata-file. image may be NULL: there is none. */
-int build_files_clear(const BuildOptions *options, Error *err);
-int build_files_write(const BuildOptions *options, char *const *tags, const char *image,
+
+typedef struct BuildOutputs {
+        BuildOutput *list;
+        size_t count;
+} BuildOutputs;
+/* Those of --output, --load and --push; an image where nothing is said. */
+int build_outputs_open(const BuildOptions *options, BuildOutputs *ret, Error *err);
+int build_outputs_add(const BuildOutputs *outputs, BuildDocument *document, BuildFds *fds,
                       Error *err);
+bool build_outputs_use_stdout(const BuildOutputs *outputs);
+/* They were written: files get their names. */
+int build_outputs_finish(BuildOutputs *outputs, Error *err);
+void build_outputs_done(BuildOutputs *outputs);
+
+/* What a build made. */
+typedef struct BuildResult {
+        char *image;               /* its id; NULL: none */
+        char *pushed, *media_type; /* the last manifest that was pushed: its digest; NULL: none */
+        int64_t size;              /* of that */
+} BuildResult;
+void build_result_done(BuildResult *result);
+/* --iidfile and --metadata-file. */
+int build_files_clear(const BuildOptions *options, Error *err);
+int build_files_write(const BuildOptions *options, char *const *tags, const BuildResult *result,
+                      Error *err);
+
+/* ---- build-pump.c: an archive on standard input, for a daemon that takes descriptors ---- */
+typedef struct BuildPump BuildPump;
+/* Sends source's head and then standard input into a pipe, of which *ret_fd is the end to read, the
+ * caller's. source must outlive the pump. */
+int build_pump_start(const BuildSource *source, BuildPump **ret, int *ret_fd, Error *err);
+/* Wherever it is. NULL is fine. */
+BuildPump *build_pump_stop(BuildPump *pump);
 
 /* ---- the rest ---- */
 

@@ -12,8 +12,17 @@
 
 /* ---- --output ---- */
 
+/* The daemon writes there, on behalf of a user who could have done it himself. */
 static int open_directory(const char *path, int *ret_fd, Error *err) {
-        return dir_open_at(AT_FDCWD, path, 0777, ret_fd, err);
+        _cleanup_close_ int fd = -1;
+        int r = dir_open_at(AT_FDCWD, path, 0777, &fd, err);
+
+        if (r < 0)
+                return r;
+        if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+                return error_set(err, errno, "write output to '%s'", path);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
 }
 
 /* A file without a name where the file system has that: a signal then leaves nothing behind. */
@@ -48,53 +57,116 @@ static int open_standard_output(const BuildOutput *output, int *ret_fd, Error *e
                 return error_kind(err, ERROR_INVALID,
                                   "refusing to write an archive to a terminal: redirect it, or "
                                   "name a file: type=%s,dest=PATH",
-                                  output->type);
+                                  output->spec.type);
         *ret_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         return *ret_fd < 0 ? error_set(err, errno, "standard output") : 0;
 }
 
-static int open_output(BuildOutput *output, OutputSpec *spec, Error *err) {
-        output->type = TAKE_PTR(spec->type);
-        output->path = TAKE_PTR(spec->dest);
-        if (str_equal(output->type, "local"))
-                return open_directory(output->path, &output->fd, err);
-        if (str_equal(output->path, "-"))
+static int open_output(BuildOutput *output, Error *err) {
+        const OutputSpec *spec = &output->spec;
+
+        if (!spec->dest)
+                return 0;
+        if (str_equal(spec->type, "local"))
+                return open_directory(spec->dest, &output->fd, err);
+        if (str_equal(spec->dest, "-"))
                 return open_standard_output(output, &output->fd, err);
-        return open_file(output, output->path, err);
+        return open_file(output, spec->dest, err);
 }
 
-static int add_output(BuildOutput *output, const char *text, Error *err) {
-        _cleanup_(output_spec_done) OutputSpec spec = {};
+static BuildOutput *new_output(BuildOutputs *outputs, OutputSpec spec) {
+        BuildOutput *output;
+
+        GROW(outputs->list, outputs->count);
+        output = &outputs->list[outputs->count++];
+        *output = (BuildOutput){ .spec = spec, .fd = -1 };
+        return output;
+}
+
+static int add_output(BuildOutputs *outputs, const char *text, Error *err) {
+        OutputSpec spec = {};
         int r = output_spec_parse(text, &spec, err);
 
-        if (r < 0)
+        for (size_t i = 0; r == 0 && spec.dest && i < outputs->count; i++)
+                if (str_equal(spec.dest, outputs->list[i].spec.dest))
+                        r = error_kind(err, ERROR_INVALID,
+                                       "invalid output '%s': another one goes to '%s', too", text,
+                                       spec.dest);
+        if (r < 0) {
+                output_spec_done(&spec);
                 return r;
-        for (char **name = spec.names; name && *name; name++)
-                strv_add(&output->names, *name);
-        if (!spec.dest) {
-                output->image = true;
-                return 0;
         }
-        if (output->fd >= 0)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "invalid output '%s': a second output beside '%s' is not done: "
-                                  "build again, from the cache",
-                                  text, output->path);
-        return open_output(output, &spec, err);
+        return open_output(new_output(outputs, spec), err);
 }
 
-int build_output_open(const BuildOptions *options, BuildOutput *ret, Error *err) {
-        *ret = (BuildOutput){ .fd = -1, .image = options->load || !options->outputs };
+static bool has_image(const BuildOutputs *outputs) {
+        for (size_t i = 0; i < outputs->count; i++)
+                if (str_equal(outputs->list[i].spec.type, "image"))
+                        return true;
+        return false;
+}
+
+int build_outputs_open(const BuildOptions *options, BuildOutputs *ret, Error *err) {
         for (char **text = options->outputs; text && *text; text++) {
                 int r = add_output(ret, *text, err);
 
                 if (r < 0)
                         return r;
         }
+        if ((options->load || options->push || !options->outputs) && !has_image(ret))
+                (void)new_output(ret, (OutputSpec){ .type = str_copy("image") });
+        for (size_t i = 0; i < ret->count; i++)
+                ret->list[i].spec.push |=
+                        options->push && str_equal(ret->list[i].spec.type, "image");
         return 0;
 }
 
-int build_output_finish(BuildOutput *output, Error *err) {
+static int add_document(const BuildOutput *output, BuildDocument *document, BuildFds *fds,
+                        Error *err) {
+        static const JsonTable size = { .size = sizeof(BuildOutputDocument) };
+        const OutputSpec *spec = &output->spec;
+        BuildOutputDocument *added;
+        int fd = -1;
+
+        if (output->fd >= 0 && (fd = fcntl(output->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+                return error_set(err, errno, "the output's descriptor");
+        added = json_append(&document->outputs, &size);
+        added->type = str_copy(spec->type);
+        added->names = strv_copy(spec->names);
+        added->push = spec->push;
+        added->compression = str_copy(spec->compression);
+        added->force_compression = spec->force_compression;
+        added->docker_media_types = spec->docker_media_types;
+        pairs_copy(&added->annotations, &spec->annotations);
+        if (spec->has_level) {
+                added->compression_level = NEW(int64_t);
+                *added->compression_level = spec->level;
+        }
+        if (fd >= 0) {
+                added->fd = NEW(int64_t);
+                *added->fd = build_fds_add(fds, fd);
+        }
+        return 0;
+}
+
+int build_outputs_add(const BuildOutputs *outputs, BuildDocument *document, BuildFds *fds,
+                      Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < outputs->count; i++)
+                if (!str_equal(outputs->list[i].spec.type, "cacheonly"))
+                        r = add_document(&outputs->list[i], document, fds, err);
+        return r;
+}
+
+bool build_outputs_use_stdout(const BuildOutputs *outputs) {
+        for (size_t i = 0; i < outputs->count; i++)
+                if (str_equal(outputs->list[i].spec.dest, "-"))
+                        return true;
+        return false;
+}
+
+static int finish(BuildOutput *output, Error *err) {
         _cleanup_free_ char *link = str_format("/proc/self/fd/%d", output->fd);
 
         if (!output->temporary)
@@ -103,21 +175,39 @@ int build_output_finish(BuildOutput *output, Error *err) {
             linkat(AT_FDCWD, link, AT_FDCWD, output->temporary, AT_SYMLINK_FOLLOW) < 0)
                 return error_set(err, errno, "name the output '%s'", output->temporary);
         output->named = true;
-        if (rename(output->temporary, output->path) < 0)
-                return error_set(err, errno, "rename the output to '%s'", output->path);
+        if (rename(output->temporary, output->spec.dest) < 0)
+                return error_set(err, errno, "rename the output to '%s'", output->spec.dest);
         output->named = false;
         return 0;
 }
 
-void build_output_done(BuildOutput *output) {
-        if (output->named)
-                (void)unlink(output->temporary);
-        close_fd(&output->fd);
-        free(output->type);
-        free(output->path);
-        free(output->temporary);
-        (void)strv_free(output->names);
-        *output = (BuildOutput){ .fd = -1 };
+int build_outputs_finish(BuildOutputs *outputs, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < outputs->count; i++)
+                r = finish(&outputs->list[i], err);
+        return r;
+}
+
+void build_outputs_done(BuildOutputs *outputs) {
+        for (size_t i = 0; i < outputs->count; i++) {
+                BuildOutput *output = &outputs->list[i];
+
+                if (output->named)
+                        (void)unlink(output->temporary);
+                close_fd(&output->fd);
+                output_spec_done(&output->spec);
+                free(output->temporary);
+        }
+        free(outputs->list);
+        *outputs = (BuildOutputs){};
+}
+
+void build_result_done(BuildResult *result) {
+        free(result->image);
+        free(result->pushed);
+        free(result->media_type);
+        *result = (BuildResult){};
 }
 
 /* ---- --iidfile, --metadata-file ---- */
@@ -146,24 +236,36 @@ static char *full_names(char *const *tags) {
         return strv_join(names, ",");
 }
 
-/* image: an image's id or, of several platforms, an index's digest. */
-static json_object *metadata(char *const *tags, const char *image, bool is_index) {
+static void add_text(json_object *document, const char *key, const char *value) {
+        if (!str_empty(value))
+                (void)json_object_object_add(document, key, json_object_new_string(value));
+}
+
+static json_object *descriptor_of(const BuildResult *result) {
+        json_object *descriptor = json_object_new_object();
+
+        add_text(descriptor, "mediaType", result->media_type);
+        add_text(descriptor, "digest", result->pushed);
+        (void)json_object_object_add(descriptor, "size", json_object_new_int64(result->size));
+        return descriptor;
+}
+
+/* The digest is the pushed manifest's where there is one; an index has no configuration. */
+static json_object *metadata(char *const *tags, const BuildResult *result, bool is_index) {
         json_object *document = json_object_new_object();
         _cleanup_free_ char *names = full_names(tags), *reference = NULL;
         char id[ID_LENGTH + 1];
 
         id_new(id);
         reference = str_format("default/default/%.25s", id);
-        (void)json_object_object_add(document, "buildx.build.ref",
-                                     json_object_new_string(reference));
-        if (image && !is_index)
-                (void)json_object_object_add(document, "containerimage.config.digest",
-                                             json_object_new_string(image));
-        if (image)
-                (void)json_object_object_add(document, "containerimage.digest",
-                                             json_object_new_string(image));
-        if (!str_empty(names))
-                (void)json_object_object_add(document, "image.name", json_object_new_string(names));
+        add_text(document, "buildx.build.ref", reference);
+        if (!is_index)
+                add_text(document, "containerimage.config.digest", result->image);
+        if (result->pushed)
+                (void)json_object_object_add(document, "containerimage.descriptor",
+                                             descriptor_of(result));
+        add_text(document, "containerimage.digest", result->pushed ?: result->image);
+        add_text(document, "image.name", names);
         return document;
 }
 
@@ -171,17 +273,17 @@ static int write_file(const char *path, const char *text, Error *err) {
         return output_file_write(path, text, strlen(text), 0666, err);
 }
 
-int build_files_write(const BuildOptions *options, char *const *tags, const char *image,
+int build_files_write(const BuildOptions *options, char *const *tags, const BuildResult *result,
                       Error *err) {
         _cleanup_json_ json_object *document =
-                metadata(tags, image, strv_length(options->platforms) > 1);
+                metadata(tags, result, strv_length(options->platforms) > 1);
         const char *text = json_object_to_json_string_ext(
                 document,
                 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
         int r = 0;
 
-        if (!str_empty(options->iid_file) && image)
-                r = write_file(options->iid_file, image, err);
+        if (!str_empty(options->iid_file) && result->image)
+                r = write_file(options->iid_file, result->image, err);
         if (r == 0 && !str_empty(options->metadata_file))
                 r = write_file(options->metadata_file, text, err);
         return r;

@@ -95,10 +95,15 @@ static void put_item(BuildDisplay *display, BuildStep *step, int64_t time) {
         put_line(display, step, time, text);
 }
 
+/* The one whose turn it is ends last: what the others say waits for that, and is then one piece. */
 static void end_own_steps(BuildDisplay *display) {
+        BuildStep *current = display->current;
+
         for (size_t i = 0; i < display->count; i++)
-                if (display->steps[i]->id < 0)
+                if (display->steps[i]->id < 0 && display->steps[i] != current)
                         put_done(display, display->steps[i]);
+        if (current && current->id < 0)
+                put_done(display, current);
 }
 
 static void on_event(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {

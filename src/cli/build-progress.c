@@ -230,6 +230,60 @@ static BuildStep *on_made(BuildDisplay *display, const BuildProgress *event, Bui
         return export;
 }
 
+/* Docker's words of a push, as those of a build. */
+static const char *push_label(const BuildProgress *event, bool *ret_ended) {
+        static const struct {
+                const char *status, *label;
+                bool ended;
+        } words[] = {
+                { "Preparing", "compressing layer", false },
+                { "Pushing", "pushing layer", false },
+                { "Pushed", "pushing layer", true },
+                { "Layer already", "pushing layer", true },
+                { "Mounted from", "pushing layer", true },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(words); i++)
+                if (str_after(event->status ?: "", words[i].status)) {
+                        *ret_ended = words[i].ended;
+                        return words[i].label;
+                }
+        return NULL;
+}
+
+static BuildStep *on_pushing(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
+        bool ended = false;
+        const char *what = push_label(event, &ended);
+        _cleanup_free_ char *label = str_format("%s %s", what ?: "", event->layer ?: "");
+        BuildItem *item;
+
+        if (!what || (!ended && event->total == 0))
+                return NULL;
+        step = own_step(display, EXPORTING, event->time);
+        item = item_of(step, label, event->time);
+        step->changed = (size_t)(item - step->items);
+        item->current = ended ? item->total : event->current;
+        item->total = ended ? item->total : event->total;
+        if (item->ended == 0 && (ended || (item->total > 0 && item->current >= item->total)))
+                item->ended = event->time;
+        return step;
+}
+
+static BuildStep *on_pushed(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
+        _cleanup_free_ char *label =
+                str_format("pushing manifest for %s@%s", event->text ?: "", event->layer ?: "");
+        BuildItem *item;
+
+        step = own_step(display, EXPORTING, event->time);
+        item = item_of(step, label, event->time);
+        item->ended = event->time;
+        step->changed = (size_t)(item - step->items);
+        str_replace(&display->pushed, event->layer);
+        str_replace(&display->pushed_type, event->status);
+        display->pushed_size = event->total;
+        return step;
+}
+
 static BuildStep *on_end(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
         display->ended = MAX(event->time, display->begun);
         str_replace(&display->image, event->image);
@@ -251,6 +305,7 @@ static const struct {
         { "status", on_status, true },    { "done", on_done, true },
         { "failed", on_failed, true },    { "warning", on_warning, false },
         { "image", on_made, false },      { "tagged", on_made, false },
+        { "pushing", on_pushing, false }, { "pushed", on_pushed, false },
         { "end", on_end, false },
 };
 
@@ -301,6 +356,8 @@ void build_display_done(BuildDisplay *display) {
         free(display->steps);
         free(display->widths);
         free(display->image);
+        free(display->pushed);
+        free(display->pushed_type);
         free(display->error);
         buf_done(&display->out);
         *display = (BuildDisplay){};

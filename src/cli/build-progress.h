@@ -62,9 +62,11 @@ struct BuildDisplay {
         Buf out; /* to be written out and cleared by the caller, in one write */
         BuildStep **steps;
         size_t count;
-        int64_t total;        /* steps that are planned */
-        int64_t begun, ended; /* ended: 0 before the stream's end */
-        char *image, *error;  /* as the end told them */
+        int64_t total;              /* steps that are planned */
+        int64_t begun, ended;       /* ended: 0 before the stream's end */
+        char *image, *error;        /* as the end told them */
+        char *pushed, *pushed_type; /* the last manifest that was pushed: digest, media type */
+        int64_t pushed_size;
         BuildWarning *warnings;
         size_t warning_count;
         const char *source_name, *source; /* the Dockerfile, borrowed; source may be NULL */

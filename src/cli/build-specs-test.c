@@ -29,15 +29,27 @@ static char *ssh(const char *text) {
 static char *output(const char *text) {
         OutputSpec spec = {};
         _cleanup_free_ char *names = NULL;
+        Buf text_of = {};
         Error err = {};
-        char *made;
 
         if (output_spec_parse(text, &spec, &err) < 0)
                 return str_copy(err.message);
         names = strv_join(spec.names, "+");
-        made = str_format("%s|%s|%s", spec.type, spec.dest ?: "", names ?: "");
+        buf_format(&text_of, "%s|%s|%s", spec.type, spec.dest ?: "", names ?: "");
+        if (spec.push)
+                buf_add_str(&text_of, "|push");
+        if (spec.compression)
+                buf_format(&text_of, "|%s", spec.compression);
+        if (spec.has_level)
+                buf_format(&text_of, "|%lld", (long long)spec.level);
+        if (spec.force_compression || spec.docker_media_types)
+                buf_format(&text_of, "|force %d docker %d", spec.force_compression,
+                           spec.docker_media_types);
+        for (size_t i = 0; i < spec.annotations.count; i++)
+                buf_format(&text_of, "|%s=%s", spec.annotations.items[i].key,
+                           spec.annotations.items[i].value);
         output_spec_done(&spec);
-        return made;
+        return buf_take(&text_of);
 }
 
 static char *context(const char *text) {
@@ -119,37 +131,69 @@ TEST(outputs) {
         ASSERT_SPEC(output, "type=tar,dest=-", "tar|-|");
         ASSERT_SPEC(output, "dest=a.tar,type=oci", "oci|a.tar|");
         ASSERT_SPEC(output, "type=oci,tar=true,dest=x", "oci|x|");
-        ASSERT_SPEC(output, "type=docker", "docker||");
+        ASSERT_SPEC(output, "type=docker", "image||");
         ASSERT_SPEC(output, "type=docker,dest=x", "docker|x|");
         ASSERT_SPEC(output, "type=image,\"name=a,b:1\",push=false", "image||a+b:1");
         ASSERT_SPEC(output, "type=image,name=", "image||");
-        ASSERT_SPEC(output, "type=image,dest=x",
-                    "invalid output 'type=image,dest=x': type=image has no dest: type=oci or "
-                    "type=docker has one");
-        ASSERT_SPEC(output, "type=image,push=true",
-                    "invalid output 'type=image,push=true': push=true is not done: build with a "
-                    "tag, then push that");
-        ASSERT_SPEC(output, "type=oci,tar=false,dest=x",
-                    "invalid output 'type=oci,tar=false,dest=x': tar=false is not done: unpack the "
-                    "archive");
-        ASSERT_SPEC(output, "type=registry",
-                    "invalid output 'type=registry': type=registry is not done: build with a tag, "
-                    "then push that");
-        ASSERT_SPEC(output, "type=tar",
-                    "invalid output 'type=tar': dest is missing: dest=PATH, or "
-                    "dest=-");
-        ASSERT_SPEC(output, "type=local",
-                    "invalid output 'type=local': dest is missing: dest=PATH");
-        ASSERT_SPEC(output, "type=local,dest=-",
-                    "invalid output 'type=local,dest=-': dest cannot be stdout for a directory: "
-                    "type=tar");
-        ASSERT_SPEC(output, "type=x",
-                    "invalid output 'type=x': type is x: local, tar, oci, docker or image");
-        ASSERT_SPEC(output, "dest=x",
-                    "invalid output 'dest=x': type is missing: local, tar, oci, docker or image");
-        ASSERT_SPEC(output, "type=oci,dest=x,compression=zstd",
-                    "invalid output 'type=oci,dest=x,compression=zstd': compression=zstd is not "
-                    "done: outputs have type, dest and name");
+        ASSERT_SPEC(output, "type=image,push=true", "image|||push");
+        ASSERT_SPEC(output, "type=registry,name=h:1/a", "image||h:1/a|push");
+        ASSERT_SPEC(output, "type=registry,push=false", "image||");
+        ASSERT_SPEC(output, "type=cacheonly", "cacheonly||");
+        ASSERT_SPEC(output, "type=oci,dest=x,compression=zstd,compression-level=22",
+                    "oci|x||zstd|22");
+        ASSERT_SPEC(output, "type=image,compression-level=0,force-compression=true",
+                    "image|||0|force 1 docker 0");
+        ASSERT_SPEC(output,
+                    "type=image,oci-mediatypes=false,unpack=true,store=true,rewrite-timestamp=true",
+                    "image|||force 0 docker 1");
+        ASSERT_SPEC(output, "type=docker,dest=x,annotation.a.b=c,annotation-manifest.d=e=f",
+                    "docker|x||a.b=c|d=e=f");
+}
+
+#define ASSERT_OUTPUT_REFUSED(text, why)                                                           \
+        ASSERT_SPEC(output, text, "invalid output '" text "': " why)
+
+TEST(outputs_refused) {
+        ASSERT_OUTPUT_REFUSED("type=image,dest=x",
+                              "type=image has no dest: type=oci or type=docker has one");
+        ASSERT_OUTPUT_REFUSED("type=cacheonly,dest=x",
+                              "type=cacheonly has no dest: type=oci or type=docker has one");
+        ASSERT_OUTPUT_REFUSED("type=oci,tar=false,dest=x",
+                              "tar=false is not done: unpack the archive");
+        ASSERT_OUTPUT_REFUSED("type=tar", "dest is missing: dest=PATH, or dest=-");
+        ASSERT_OUTPUT_REFUSED("type=local", "dest is missing: dest=PATH");
+        ASSERT_OUTPUT_REFUSED("type=local,dest=-",
+                              "dest cannot be stdout for a directory: type=tar");
+        ASSERT_OUTPUT_REFUSED("type=x",
+                              "type is x: local, tar, oci, docker, image, registry or cacheonly");
+        ASSERT_OUTPUT_REFUSED(
+                "dest=x", "type is missing: local, tar, oci, docker, image, registry or cacheonly");
+        ASSERT_OUTPUT_REFUSED("type=tar,dest=x,compression=zstd", "type=tar has no compression");
+        ASSERT_OUTPUT_REFUSED("type=local,dest=x,annotation.a=b", "type=local has no annotation.a");
+        ASSERT_OUTPUT_REFUSED("type=oci,dest=x,push=true", "type=oci with dest has no push");
+        ASSERT_OUTPUT_REFUSED("type=image,tar=true", "type=image without dest has no tar");
+        ASSERT_OUTPUT_REFUSED("type=cacheonly,name=a", "type=cacheonly has no name");
+        ASSERT_OUTPUT_REFUSED("type=image,compression=xz",
+                              "invalid compression 'xz': gzip, zstd or uncompressed");
+        ASSERT_OUTPUT_REFUSED("type=image,compression=estargz",
+                              "compression=estargz is not done: gzip, zstd or uncompressed");
+        ASSERT_OUTPUT_REFUSED("type=image,compression-level=10",
+                              "compression-level=10: gzip has 0 to 9");
+        ASSERT_OUTPUT_REFUSED("type=image,compression=zstd,compression-level=-1",
+                              "compression-level=-1: zstd has 0 to 22");
+        ASSERT_OUTPUT_REFUSED("type=image,compression=uncompressed,compression-level=1",
+                              "compression-level: uncompressed layers have none");
+        ASSERT_OUTPUT_REFUSED("type=image,push=perhaps", "invalid value for push: perhaps");
+        ASSERT_OUTPUT_REFUSED("type=image,push-by-digest=true",
+                              "push-by-digest=true is not done: push it with a tag");
+        ASSERT_OUTPUT_REFUSED("type=image,annotation-index.a=b",
+                              "annotation-index.a=b is not done: only the image's own manifest is "
+                              "annotated: annotation.KEY=VALUE");
+        ASSERT_OUTPUT_REFUSED(
+                "type=image,colour=red",
+                "colour=red is not done: outputs have type, dest, name, push, compression, "
+                "compression-level, force-compression, oci-mediatypes, rewrite-timestamp, store, "
+                "unpack, tar, annotation.KEY");
 }
 
 TEST(contexts) {

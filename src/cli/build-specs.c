@@ -9,9 +9,7 @@
 #include "cli/values.h"
 #include "format/git-source.h"
 
-typedef SpecSetField SetField;
-
-static int set_field(void *spec, const char *field, SetField set, Error *err) {
+static int set_field(void *spec, const char *field, SpecSetField set, Error *err) {
         size_t length = strcspn(field, "=");
         _cleanup_free_ char *raw = str_copy_n(field, length);
         const char *key = str_lower(str_trim(raw));
@@ -22,7 +20,7 @@ static int set_field(void *spec, const char *field, SetField set, Error *err) {
         return set(spec, key, field + length + 1, err);
 }
 
-int spec_fields(void *spec, const char *text, SetField set, Error *err) {
+int spec_fields(void *spec, const char *text, SpecSetField set, Error *err) {
         const char *rest = text;
 
         for (;;) {
@@ -125,110 +123,6 @@ void ssh_spec_done(SshSpec *spec) {
         free(spec->id);
         free(spec->path);
         *spec = (SshSpec){};
-}
-
-/* ---- outputs ---- */
-
-static const struct {
-        const char *name;
-        bool needs_dest, has_dest;
-} output_types[] = {
-        { "local", true, true },   { "tar", true, true },     { "oci", true, true },
-        { "docker", false, true }, { "image", false, false },
-};
-
-static int set_flag(const char *key, const char *value, bool wanted, const char *remedy,
-                    Error *err) {
-        bool given;
-
-        if (value_bool(&given, value, NULL) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid value for %s: %s", key, value);
-        return given == wanted ? 0
-                               : error_kind(err, ERROR_UNSUPPORTED, "%s=%s is not done: %s", key,
-                                            value, remedy);
-}
-
-static int set_output(void *data, const char *key, const char *value, Error *err) {
-        OutputSpec *spec = data;
-
-        if (str_equal(key, "type")) {
-                str_replace(&spec->type, value);
-        } else if (str_equal(key, "dest")) {
-                str_replace(&spec->dest, value);
-        } else if (str_equal(key, "name")) {
-                _cleanup_strv_ char **names = str_split(value, ',');
-
-                for (char **name = names; name && *name; name++)
-                        strv_add(&spec->names, *name);
-        } else if (str_equal(key, "push")) {
-                return set_flag(key, value, false, "build with a tag, then push that", err);
-        } else if (str_equal(key, "tar")) {
-                return set_flag(key, value, true, "unpack the archive", err);
-        } else {
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "%s=%s is not done: outputs have type, dest and name", key,
-                                  value);
-        }
-        return 0;
-}
-
-static int check_output(const OutputSpec *spec, Error *err) {
-        if (str_equal(spec->type, "registry"))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "type=registry is not done: build with a tag, then push that");
-        for (size_t i = 0; i < ELEMENTS(output_types); i++) {
-                if (!str_equal(spec->type, output_types[i].name))
-                        continue;
-                if (output_types[i].needs_dest && str_empty(spec->dest))
-                        return error_kind(err, ERROR_INVALID, "dest is missing: dest=PATH%s",
-                                          str_equal(spec->type, "local") ? "" : ", or dest=-");
-                if (!output_types[i].has_dest && spec->dest)
-                        return error_kind(err, ERROR_INVALID,
-                                          "type=%s has no dest: type=oci or type=docker has one",
-                                          spec->type);
-                if (str_equal(spec->type, "local") && str_equal(spec->dest, "-"))
-                        return error_kind(err, ERROR_INVALID,
-                                          "dest cannot be stdout for a directory: type=tar");
-                return 0;
-        }
-        return error_kind(err, ERROR_INVALID, "type is %s: local, tar, oci, docker or image",
-                          spec->type ?: "missing");
-}
-
-/* "path" and "-", without a key. */
-static bool short_output(const char *text, OutputSpec *spec) {
-        if (strpbrk(text, "=,") || !*text)
-                return false;
-        spec->type = str_copy(str_equal(text, "-") ? "tar" : "local");
-        spec->dest = str_copy(text);
-        return true;
-}
-
-int output_spec_parse(const char *text, OutputSpec *ret, Error *err) {
-        OutputSpec spec = {};
-        int r = 0;
-
-        if (!short_output(text, &spec))
-                r = spec_fields(&spec, text, set_output, err);
-        if (r == 0)
-                r = check_output(&spec, err);
-        if (r == 0 && str_empty(spec.dest)) {
-                free(spec.dest);
-                spec.dest = NULL;
-        }
-        if (r < 0) {
-                output_spec_done(&spec);
-                return error_prefix(err, "invalid output '%s'", text);
-        }
-        *ret = spec;
-        return 0;
-}
-
-void output_spec_done(OutputSpec *spec) {
-        free(spec->type);
-        free(spec->dest);
-        (void)strv_free(spec->names);
-        *spec = (OutputSpec){};
 }
 
 /* ---- contexts ---- */

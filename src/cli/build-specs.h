@@ -24,11 +24,17 @@ typedef struct SshSpec {
 int ssh_spec_parse(const char *text, SshSpec *ret, Error *err);
 void ssh_spec_done(SshSpec *spec);
 
-/* --output type=…,dest=…, or a path alone; dest "-" is standard output. */
+/* --output type=…,dest=…, or a path alone; dest "-" is standard output. build-output-spec.c */
 typedef struct OutputSpec {
-        char *type;   /* "local", "tar", "oci", "docker", "image" */
-        char *dest;   /* NULL: "docker" and "image", which go to the engine */
+        char *type;   /* "local", "tar", "oci", "docker", "image", "cacheonly"; of "registry" it is
+                         "image" with push, of "docker" without dest "image" */
+        char *dest;   /* NULL: it goes to the engine */
         char **names; /* name=a,b of an image: more tags */
+        bool push;
+        char *compression; /* "gzip", "zstd", "uncompressed", or NULL */
+        int64_t level;     /* see has_level */
+        bool has_level, force_compression, docker_media_types;
+        Pairs annotations;
 } OutputSpec;
 int output_spec_parse(const char *text, OutputSpec *ret, Error *err);
 void output_spec_done(OutputSpec *spec);

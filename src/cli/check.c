@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "build/lint.h"
+#include "build/plan.h"
+#include "build/stages.h"
 #include "cli/build-options.h"
 
 DEFINE_CLEANUP(IgnorePatterns *, ignore_free)
@@ -38,6 +40,34 @@ static int read_source(const BuildSource *source, Dockerfile *file, IgnorePatter
         return r < 0 ? error_prefix(err, "%s", source->ignore_name) : 0;
 }
 
+static char **context_names(char *const *specs) {
+        char **names = NULL;
+
+        for (; specs && *specs; specs++)
+                strv_take(&names, str_copy_n(*specs, strcspn(*specs, "=")));
+        return names;
+}
+
+/* What a build finds out before it looks at an image: stages that are not there, circles. */
+static int check_plan(const BuildOptions *options, const Dockerfile *file, Error *err) {
+        _cleanup_free_ char *machine = platform_machine();
+        _cleanup_strv_ char **contexts = context_names(options->contexts);
+        _cleanup_(plan_freep) Plan *plan = NULL;
+        const PlanOptions plan_options = {
+                .args = options->args,
+                .target = options->target,
+                .build_platform = machine,
+                .target_platform = options->platforms ? options->platforms[0] : NULL,
+                .contexts = contexts,
+                .no_cache_filter = options->no_cache_filter,
+                .network = options->network,
+                .labels = options->labels,
+                .source_date_epoch = -1,
+        };
+
+        return plan_new(file, &plan_options, &plan, err);
+}
+
 int build_check(const BuildOptions *options, const BuildSource *source, Error *err) {
         _cleanup_(ignore_freep) IgnorePatterns *ignored = NULL;
         _cleanup_(dockerfile_done) Dockerfile file = {};
@@ -56,6 +86,8 @@ int build_check(const BuildOptions *options, const BuildSource *source, Error *e
                 return r;
         lint.ignored = ignored;
         r = dockerfile_lint(&file, &lint, &findings, err);
+        if (r == 0)
+                r = check_plan(options, &file, err);
         if (r == 0 || findings.count > 0) {
                 findings_print(&file, &findings, format, &text);
                 (void)fputs(text.data, stdout);

@@ -149,6 +149,14 @@ static int open_url(Build *build, const BuildContext *context, Error *err) {
         return r;
 }
 
+static int open_tar(Build *build, const BuildContext *context, Error *err) {
+        int dir_fd = -1, r = engine_build_context(build->engine, context->tar_fd, &dir_fd, err);
+
+        if (r == 0)
+                add_tree(build, context, dir_fd, dir_fd);
+        return r;
+}
+
 int build_open_contexts(Build *build, Error *err) {
         const BuildRequest *request = build->request;
         int r = 0;
@@ -157,10 +165,13 @@ int build_open_contexts(Build *build, Error *err) {
         for (size_t i = 0; r == 0 && i < request->context_count; i++) {
                 const BuildContext *context = &request->contexts[i];
 
-                if (context->dir_fd >= 0)
-                        (void)add_tree(build, context, context->dir_fd, -1);
-                else if (context->url)
+                if (context->dir_fd >= 0) {
+                        add_tree(build, context, context->dir_fd, -1);
+                } else if (context->tar_fd >= 0) {
+                        r = open_tar(build, context, err);
+                } else if (context->url) {
                         r = open_url(build, context, err);
+                }
         }
         return r;
 }

@@ -31,10 +31,6 @@ static int full_names(char *const *tags, char ***ret, Error *err) {
         return 0;
 }
 
-int build_names(const Build *build, char ***ret, Error *err) {
-        return full_names(build->request->tags, ret, err);
-}
-
 static int tell(Build *build, BuildEventKind kind, const char *text, Error *err) {
         const BuildEvent event = { .kind = kind, .text = text, .length = strlen(text) };
 
@@ -60,9 +56,47 @@ int build_tell_image(Build *build, const char *id, char *const *names, Error *er
         return r;
 }
 
+/* ---- the image ---- */
+
+bool build_is_image(const BuildOutput *output) {
+        return !str_equal(output->type, "tar") && !str_equal(output->type, "local");
+}
+
+/* Annotations of the request, and the output's own. The caller's to pairs_done. */
+static Pairs annotations_of(const Build *build, const BuildOutput *output) {
+        Pairs annotations = {};
+
+        pairs_copy(&annotations, &build->request->annotations);
+        pairs_copy(&annotations, &output->annotations);
+        return annotations;
+}
+
+bool build_wants_image(const BuildRequest *request) {
+        for (size_t i = 0; i < request->output_count; i++)
+                if (build_is_image(&request->outputs[i]))
+                        return true;
+        return false;
+}
+
+int build_names(const Build *build, char ***ret, Error *err) {
+        const BuildRequest *request = build->request;
+        _cleanup_strv_ char **tags = strv_copy(request->tags);
+
+        for (size_t i = 0; i < request->output_count; i++)
+                for (char **name = request->outputs[i].names; name && *name; name++)
+                        if (!strv_has(tags, *name))
+                                strv_add(&tags, *name);
+        return full_names(tags, ret, err);
+}
+
+/* The first output that is an image says in what form it leaves later; its manifest has the
+ * annotations of all. */
 int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
                      char **ret_id, Error *err) {
+        const BuildRequest *request = build->request;
         _cleanup_strv_ char **chains = NULL;
+        Pairs annotations = {};
+        ImageMake make = { .config = &result->config, .names = names, .annotations = &annotations };
         int r = builder_store_layers(build, result->layers, plan_source_date_epoch(plan), &chains,
                                      err);
 
@@ -72,19 +106,89 @@ int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *
                 r = build_add_inline(build, result, err);
         if (r < 0)
                 return r;
-        r = image_make(build->engine->images, &result->config, chains, names,
-                       &build->request->annotations, ret_id, err);
+        make.chains = chains;
+        pairs_copy(&annotations, &request->annotations);
+        for (size_t i = 0; i < request->output_count; i++) {
+                const BuildOutput *output = &request->outputs[i];
+
+                pairs_copy(&annotations, &output->annotations);
+                if (!make.form && build_is_image(output) && output->fd < 0)
+                        make.form = &output->form;
+        }
+        r = image_make_as(build->engine->images, &make, ret_id, err);
+        pairs_done(&annotations);
         return r < 0 ? r : failpoint("build.made", err);
+}
+
+/* ---- to a registry ---- */
+
+typedef struct PushReport {
+        Build *build;
+        const char *name;
+} PushReport;
+
+static int report_push(void *data, const ImageProgress *progress) {
+        const PushReport *report = data;
+        const BuildEvent event = { .kind = BUILD_PUSHING,
+                                   .text = report->name,
+                                   .length = strlen(report->name),
+                                   .status = progress->status,
+                                   .layer = progress->id,
+                                   .current = progress->current,
+                                   .total = progress->total };
+
+        if (build_cancelled(report->build))
+                return -ECANCELED;
+        return progress->id ? build_event(report->build, &event) : 0;
+}
+
+static int push_name(Build *build, const BuildOutput *output, const char *name, Error *err) {
+        PushReport report = { .build = build, .name = name };
+        Pairs annotations = annotations_of(build, output);
+        ImagePushed pushed = {};
+        const ImagePush push = { .auth = build_auth(build, name),
+                                 .options = &build->engine->options.registry,
+                                 .form = &output->form,
+                                 .annotations = &annotations,
+                                 .progress = report_push,
+                                 .data = &report,
+                                 .pushed = &pushed };
+        BuildEvent told = {
+                .kind = BUILD_PUSHED, .text = name, .length = strlen(name), .layer = pushed.digest
+        };
+        int r = engine_image_push_as(build->engine, name, &push, err);
+
+        pairs_done(&annotations);
+        if (r < 0)
+                return error_prefix(err, "failed to push %s", name);
+        told.status = pushed.media_type;
+        told.total = pushed.size;
+        return build_event(build, &told) < 0 ? error_set(err, ECANCELED, "the build was cancelled")
+                                             : 0;
+}
+
+int build_push_output(Build *build, const BuildOutput *output, Error *err) {
+        _cleanup_strv_ char **names = NULL;
+        int r = full_names(output->names ?: build->request->tags, &names, err);
+
+        if (r == 0 && !names)
+                return error_kind(err, ERROR_INVALID,
+                                  "tag is needed when pushing to registry: give one with -t, or "
+                                  "name=… of the output");
+        for (char **name = names; r == 0 && name && *name; name++)
+                r = push_name(build, output, *name, err);
+        return r;
 }
 
 /* ---- files ---- */
 
-static int write_tar(Build *build, const Plan *plan, int root_fd, Error *err) {
+static int write_tar(Build *build, const Plan *plan, const BuildOutput *output, int root_fd,
+                     Error *err) {
         const PackOptions options = { .epoch = plan_source_date_epoch(plan),
                                       .cancelled = build_cancelled,
                                       .data = build };
 
-        return pack_directory(root_fd, build->request->output_fd, &options, NULL, NULL, err);
+        return pack_directory(root_fd, output->fd, &options, NULL, NULL, err);
 }
 
 static bool is_cancelled(void *data) {
@@ -112,41 +216,55 @@ int build_open_root(Build *build, const SolveResult *result, int *ret_fd, Error 
         return builder_mount(build->builder, result->layers, -1, ret_fd, err);
 }
 
-static int write_root(Build *build, const Plan *plan, const SolveResult *result, Error *err) {
+static int write_root(Build *build, const Plan *plan, const BuildOutput *output,
+                      const SolveResult *result, Error *err) {
         _cleanup_close_ int root_fd = -1;
         int r = build_open_root(build, result, &root_fd, err);
 
         if (r < 0)
                 return r;
-        return str_equal(build->request->output, "tar")
-                       ? write_tar(build, plan, root_fd, err)
-                       : build_write_files(build, plan, root_fd, build->request->output_fd, err);
+        return str_equal(output->type, "tar")
+                       ? write_tar(build, plan, output, root_fd, err)
+                       : build_write_files(build, plan, root_fd, output->fd, err);
 }
 
-static int write_archive(Build *build, const char *id, char *const *names, Error *err) {
+int build_write_archive(Build *build, const BuildOutput *output, const char *id, char *const *names,
+                        Error *err) {
         char *by_id[] = { (char *)id, NULL };
+        Pairs annotations = annotations_of(build, output);
+        const ImageSave save = { .refs = names && *names ? names : by_id,
+                                 .form = &output->form,
+                                 .annotations = &annotations };
+        int r = image_save_as(build->engine->images, &save, output->fd, err);
 
-        return image_save(build->engine->images, names && *names ? names : by_id,
-                          build->request->output_fd, err);
+        pairs_done(&annotations);
+        return r;
+}
+
+/* ---- all of it ---- */
+
+static int write_output(Build *build, const Plan *plan, const BuildOutput *output,
+                        const SolveResult *result, const char *id, char *const *names, Error *err) {
+        if (!build_is_image(output))
+                return write_root(build, plan, output, result, err);
+        if (output->fd >= 0)
+                return build_write_archive(build, output, id, names, err);
+        return output->push ? build_push_output(build, output, err) : 0;
 }
 
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err) {
         const BuildRequest *request = build->request;
-        const char *output = request->output_fd >= 0 ? request->output : NULL;
-        bool archive = output && (str_equal(output, "docker") || str_equal(output, "oci"));
         _cleanup_strv_ char **names = NULL;
         _cleanup_free_ char *id = NULL;
         int r = build_names(build, &names, err);
 
-        if (r == 0 && (request->output_image || archive || !output))
+        if (r == 0 && build_wants_image(request))
                 r = build_make_image(build, plan, result, names, &id, err);
         if (r == 0 && id)
                 r = build_tell_image(build, id, names, err);
         build->delivering = r == 0;
-        if (r == 0 && archive)
-                r = write_archive(build, id, names, err);
-        else if (r == 0 && output)
-                r = write_root(build, plan, result, err);
+        for (size_t i = 0; r == 0 && i < request->output_count; i++)
+                r = write_output(build, plan, &request->outputs[i], result, id, names, err);
         if (r == 0)
                 r = build_send_caches(build, result, plan_source_date_epoch(plan), err);
         if (r == 0)

@@ -27,12 +27,12 @@ static char *directory_of(const Plan *plan) {
 
 /* ---- files ---- */
 
-static int write_directory(const Platforms *platforms, size_t number, Error *err) {
+static int write_directory(const Platforms *platforms, size_t number, int into_fd, Error *err) {
         const BuildRequest *request = platforms->build->request;
         const Plan *plan = platforms->plans[number];
         _cleanup_free_ char *name = directory_of(plan);
         _cleanup_close_ int root_fd = -1, dir_fd = -1;
-        int r = dir_open_at(request->output_fd, name, 0755, &dir_fd, err);
+        int r = dir_open_at(into_fd, name, 0755, &dir_fd, err);
 
         if (r == 0 && request->output_uid != -1 &&
             fchown(dir_fd, (uid_t)request->output_uid, (gid_t)request->output_gid) < 0)
@@ -42,15 +42,15 @@ static int write_directory(const Platforms *platforms, size_t number, Error *err
         return r < 0 ? r : build_write_files(platforms->build, plan, root_fd, dir_fd, err);
 }
 
-static int write_directories(const Platforms *platforms, Error *err) {
+static int write_directories(const Platforms *platforms, int into_fd, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < platforms->count; i++)
-                r = write_directory(platforms, i, err);
+                r = write_directory(platforms, i, into_fd, err);
         return r;
 }
 
-static int write_tar(const Platforms *platforms, Error *err) {
+static int write_tar(const Platforms *platforms, int tar_fd, Error *err) {
         Build *build = platforms->build;
         const PackOptions options = { .epoch = plan_source_date_epoch(platforms->plans[0]),
                                       .cancelled = build_cancelled,
@@ -64,7 +64,7 @@ static int write_tar(const Platforms *platforms, Error *err) {
                         r = build_open_root(build, &platforms->results[i], &parts[i].dir_fd, err);
         }
         if (r == 0)
-                r = pack_parts(parts, platforms->count, build->request->output_fd, &options, err);
+                r = pack_parts(parts, platforms->count, tar_fd, &options, err);
         for (size_t i = 0; i < platforms->count; i++) {
                 close_fd(&parts[i].dir_fd);
                 free(parts[i].name);
@@ -96,50 +96,55 @@ static int make_index(const Platforms *platforms, char *const *names, char **ret
         return r;
 }
 
-/* By one of its names: the others, which mean the same, come with it. */
-static int write_archive(const Platforms *platforms, char *const *names, Error *err) {
-        Build *build = platforms->build;
-
-        return image_save(build->engine->images, names, build->request->output_fd, err);
-}
-
-static bool wants_image(const BuildRequest *request) {
-        return request->output_image || request->output_fd < 0 ||
-               str_equal(request->output, "docker") || str_equal(request->output, "oci");
-}
-
 int build_platforms_check(const Build *build, Error *err) {
         const BuildRequest *request = build->request;
+        _cleanup_strv_ char **names = NULL;
+        int r;
 
-        if (strv_length(build->platforms) < 2 || !wants_image(request) ||
-            (request->tags && *request->tags))
+        if (strv_length(build->platforms) < 2)
                 return 0;
+        if (request->cache_to_count > 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "a build for several platforms gives no cache away (--cache-to): "
+                                  "build for one platform at a time with a cache each");
+        if (!build_wants_image(request))
+                return 0;
+        r = build_names(build, &names, err);
+        if (r < 0 || names)
+                return r;
         return error_kind(
                 err, ERROR_INVALID,
                 "an image of several platforms needs a name, by which it is kept: give one "
-                "with -t");
+                "with -t, or name=… of the output");
+}
+
+static int write_output(const Platforms *platforms, const BuildOutput *output, const char *digest,
+                        char *const *names, Error *err) {
+        if (str_equal(output->type, "tar"))
+                return write_tar(platforms, output->fd, err);
+        if (!build_is_image(output))
+                return write_directories(platforms, output->fd, err);
+        if (output->fd >= 0)
+                return build_write_archive(platforms->build, output, digest, names, err);
+        return output->push ? build_push_output(platforms->build, output, err) : 0;
 }
 
 int build_export_platforms(Build *build, Plan *const *plans, SolveResult *results, char **ret_id,
                            Error *err) {
         const BuildRequest *request = build->request;
-        const char *output = request->output_fd >= 0 ? request->output : NULL;
         const Platforms platforms = { build, plans, results, strv_length(build->platforms) };
-        bool archive = output && (str_equal(output, "docker") || str_equal(output, "oci"));
         _cleanup_strv_ char **names = NULL;
         _cleanup_free_ char *digest = NULL;
         int r = build_names(build, &names, err);
 
-        if (r == 0 && wants_image(request)) {
+        if (r == 0 && build_wants_image(request)) {
                 r = make_index(&platforms, names, &digest, err);
                 if (r == 0)
                         r = build_tell_image(build, digest, names, err);
         }
-        if (r == 0 && archive)
-                r = write_archive(&platforms, names, err);
-        else if (r == 0 && output)
-                r = str_equal(output, "tar") ? write_tar(&platforms, err)
-                                             : write_directories(&platforms, err);
+        build->delivering = r == 0;
+        for (size_t i = 0; r == 0 && i < request->output_count; i++)
+                r = write_output(&platforms, &request->outputs[i], digest, names, err);
         if (r == 0)
                 *ret_id = TAKE_PTR(digest);
         return r;

@@ -67,7 +67,7 @@ typedef struct Build {
         BuildSink sink;
         void *data;
         int cancel_fd;
-        bool delivering;  /* the result is being written to the client's files */
+        bool delivering;        /* the result is being written to the client's files */
         char **platforms;       /* the request's, normal, each once; NULL: this machine's */
         char **mismatches;      /* bases of another platform that were told of */
         char holder[48];        /* of the images that it reads, in the image store */
@@ -79,7 +79,7 @@ typedef struct Build {
         pthread_mutex_t event_lock;
         pthread_mutex_t lock; /* guards what follows */
         Download *downloads;
-        int64_t added; /* bytes that ADD downloaded and unpacked so far */
+        int64_t added;           /* bytes that ADD downloaded and unpacked so far */
         struct GitRef *git_refs; /* what was asked for, and */
         char **git_layers;       /* the layers that are held for it; guarded by lock */
         BuildImport *imports;
@@ -198,7 +198,10 @@ int build_send_caches(Build *build, const SolveResult *result, int64_t epoch, Er
 
 /* ---- build-export.c ---- */
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err);
-/* The parts of it: names is full_names' of the request's tags, or NULL. */
+/* ---- the parts of it ---- */
+bool build_is_image(const BuildOutput *output);
+bool build_wants_image(const BuildRequest *request);
+/* Those of the request and of its outputs, full, each once; NULL: none. The caller's. */
 int build_names(const Build *build, char ***ret, Error *err);
 int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
                      char **ret_id, Error *err);
@@ -206,6 +209,11 @@ int build_tell_image(Build *build, const char *id, char *const *names, Error *er
 /* The root, to read from. */
 int build_open_root(Build *build, const SolveResult *result, int *ret_fd, Error *err);
 int build_write_files(Build *build, const Plan *plan, int root_fd, int dir_fd, Error *err);
+/* id: of an image, or an index's digest where there are no names. */
+int build_write_archive(Build *build, const BuildOutput *output, const char *id, char *const *names,
+                        Error *err);
+/* Under its own names, or the request's where it has none. */
+int build_push_output(Build *build, const BuildOutput *output, Error *err);
 
 /* ---- build-platforms.c: what several platforms give together ---- */
 /* Before anything is built: that it can be kept. */

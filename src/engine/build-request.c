@@ -5,6 +5,7 @@ static void contexts_done(BuildRequest *request) {
         for (size_t i = 0; i < request->context_count; i++) {
                 free(request->contexts[i].name);
                 close_fd(&request->contexts[i].dir_fd);
+                close_fd(&request->contexts[i].tar_fd);
                 free(request->contexts[i].image);
                 free(request->contexts[i].url);
         }
@@ -56,6 +57,16 @@ static void limits_done(BuildRequest *request) {
         free(request->cgroup_parent);
 }
 
+static void outputs_done(BuildRequest *request) {
+        for (size_t i = 0; i < request->output_count; i++) {
+                free(request->outputs[i].type);
+                close_fd(&request->outputs[i].fd);
+                strv_free(request->outputs[i].names);
+                pairs_done(&request->outputs[i].annotations);
+        }
+        free(request->outputs);
+}
+
 static void places_done(BuildCachePlace *places, size_t count) {
         for (size_t i = 0; i < count; i++) {
                 free(places[i].reference);
@@ -71,9 +82,9 @@ void build_request_done(BuildRequest *request) {
         secrets_done(request);
         auths_done(request);
         limits_done(request);
+        outputs_done(request);
         places_done(request->cache_from, request->cache_from_count);
         places_done(request->cache_to, request->cache_to_count);
-        close_fd(&request->output_fd);
         free(request->dockerfile);
         free(request->dockerfile_name);
         free(request->ignore);
@@ -86,6 +97,5 @@ void build_request_done(BuildRequest *request) {
         strv_free(request->platforms);
         free(request->network);
         pairs_done(&request->annotations);
-        free(request->output);
-        *request = (BuildRequest){ .output_fd = -1 };
+        *request = (BuildRequest){ 0 };
 }

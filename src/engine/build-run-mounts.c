@@ -286,8 +286,18 @@ static int make_ssh(RunMounts *mounts, const RunMount *mount, size_t number, Mou
 
         for (size_t i = 0; i < request->ssh_count; i++)
                 if (str_equal(request->ssh[i].id, mount->id)) {
+                        int r = attach(mounts, request->ssh[i].socket_fd, false, name, point, err);
+
                         point->rw = true;
-                        return attach(mounts, request->ssh[i].socket_fd, false, name, point, err);
+                        /* A mount can be copied within its own namespace alone. */
+                        return r != -EINVAL
+                                       ? r
+                                       : error_kind(err, ERROR_UNSUPPORTED,
+                                                    "ssh agent '%s': its socket lies in a mount "
+                                                    "namespace other than brigd's: build where "
+                                                    "brigd runs, or share the socket's directory "
+                                                    "with it",
+                                                    mount->id);
                 }
         *ret_skip = true;
         return mount->required ? error_kind(err, ERROR_INVALID,

@@ -148,6 +148,28 @@ int build_event(Build *build, const BuildEvent *event) {
         return r;
 }
 
+/* The instruction as it is written, which classic clients show; a trigger of the base has the place
+ * of FROM and no text in the file. */
+static const char *as_written(const Build *build, const SolveEvent *event) {
+        for (size_t i = 0; event->instruction && event->at.line && i < build->file->count; i++) {
+                const Instruction *instruction = &build->file->instructions[i];
+
+                if (instruction->at.line == event->at.line &&
+                    str_after(event->instruction, instruction_name(instruction->kind)))
+                        return instruction->text;
+        }
+        return event->instruction;
+}
+
+/* ARG before the first FROM: no step of a stage, but one to classic clients. A line each. */
+static char *global_args(const Dockerfile *file) {
+        Buf lines = {};
+
+        for (size_t i = 0; i < file->count && file->instructions[i].kind == INSTRUCTION_ARG; i++)
+                buf_format(&lines, "%s\n", file->instructions[i].text);
+        return buf_take(&lines);
+}
+
 static int on_event(void *data, const SolveEvent *event) {
         static const BuildEventKind kinds[] = {
                 [SOLVE_PLANNED] = BUILD_PLANNED, [SOLVE_STARTED] = BUILD_STARTED,
@@ -155,12 +177,14 @@ static int on_event(void *data, const SolveEvent *event) {
                 [SOLVE_STATUS] = BUILD_STATUS,   [SOLVE_DONE] = BUILD_DONE,
                 [SOLVE_FAILED] = BUILD_FAILED,
         };
+        Build *build = data;
+        _cleanup_free_ char *args = event->kind == SOLVE_PLANNED ? global_args(build->file) : NULL;
         const BuildEvent told = { .kind = kinds[event->kind],
                                   .step = event->step,
                                   .name = event->name,
-                                  .instruction = event->instruction,
+                                  .instruction = as_written(build, event),
                                   .why = event->why,
-                                  .text = event->text,
+                                  .text = str_empty(args) ? event->text : args,
                                   .status = event->status,
                                   .layer = event->layer,
                                   .length = event->length,
@@ -171,7 +195,7 @@ static int on_event(void *data, const SolveEvent *event) {
                                   .exit_code = event->exit_code,
                                   .at = event->at };
 
-        return build_event(data, &told);
+        return build_event(build, &told);
 }
 
 /* ---- one build ---- */
@@ -394,6 +418,14 @@ static int build_file(Build *build, char **ret_id, Error *err) {
                        : build_export_platforms(build, targets.plans, targets.results, ret_id, err);
 }
 
+/* Whether it is the place of an output that has no room. */
+static bool client_is_full(const BuildRequest *request) {
+        for (size_t i = 0; i < request->output_count; i++)
+                if (request->outputs[i].fd >= 0 && room_is_full(request->outputs[i].fd))
+                        return true;
+        return false;
+}
+
 int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, void *data,
                  int cancel_fd, char **ret_id, Error *err) {
         _cleanup_(build_done) Build build = { .engine = engine,
@@ -430,6 +462,6 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
                 r = build_file(&build, ret_id, err);
         if (r < 0)
                 /* What the client has no room for is the client's to see to. */
-                room_explain(engine, !build.delivering || !room_is_full(request->output_fd), err);
+                room_explain(engine, !build.delivering || !client_is_full(request), err);
         return r;
 }

@@ -8,6 +8,7 @@
 typedef struct BuildContext {
         char *name;  /* "" for the build's own, else as given with --build-context */
         int dir_fd;  /* an open directory, or -1 */
+        int tar_fd;  /* a tar stream, any compression, which the engine unpacks; or -1 */
         char *image; /* docker-image://…: the reference; NULL: none */
         char *url;   /* that the engine fetches: a git repository (format/git-source.h), or of http
                         and https a tar archive or a Dockerfile; NULL: none */
@@ -23,6 +24,17 @@ typedef struct BuildSsh {
         char *id;      /* "default" */
         int socket_fd; /* the agent's socket, opened with O_PATH */
 } BuildSsh;
+
+/* One that results go to: "image" (one is recorded), "docker", "oci" (an archive of it), "tar" (of
+ * the root), "local" (the root's files into a directory). */
+typedef struct BuildOutput {
+        char *type;
+        int fd;       /* where it is written; -1: an image is recorded */
+        char **names; /* references, beside the request's tags */
+        bool push;    /* of an image: under its names, or the request's tags where it has none */
+        ImageForm form;
+        Pairs annotations; /* beside the request's */
+} BuildOutput;
 
 /* A cache elsewhere, to read from or to write to. */
 typedef enum BuildCacheKind {
@@ -66,12 +78,9 @@ typedef struct BuildRequest {
         RegistryAuth *auths; /* for base images, by auth_hosts[i] ("127.0.0.1:5000", "docker.io") */
         char **auth_hosts;
         bool no_cache, pull, squash;
-        int output_fd; /* -1: an image is made; else what `output` says is written here */
-        char *output;  /* "tar" (of the root), "docker", "oci" (an archive of the image), "local"
-                          (the root's files into that directory). tar and local of several platforms
-                          have a directory "linux_arm64" for each */
+        BuildOutput *outputs; /* none: the result is in the cache alone */
+        size_t output_count;
         int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
-        bool output_image;              /* an image is recorded, too */
         BuildCachePlace *cache_from, *cache_to;
         size_t cache_from_count, cache_to_count;
         int64_t cache_uid, cache_gid; /* whose the files are that go to a directory; -1: the
@@ -81,7 +90,8 @@ typedef struct BuildRequest {
 void build_request_done(BuildRequest *request);
 
 typedef enum BuildEventKind {
-        BUILD_PLANNED, /* total: how many steps there are, before any begins */
+        BUILD_PLANNED, /* total: how many steps there are, before any begins; text: the ARGs
+                          before the first FROM, a line each, or NULL */
         BUILD_STARTED, /* a step begins to run. why: what its cache missed */
         BUILD_CACHED,  /* a step was found in the cache, and has ended by that. layer: as in DONE */
         BUILD_OUTPUT,  /* text of a step's program; stream 1 or 2 */
@@ -92,6 +102,10 @@ typedef enum BuildEventKind {
         BUILD_WARNING, /* text; a finding of the checks where `at.line` is not 0 */
         BUILD_IMAGE,   /* the image was made: text is its id */
         BUILD_TAGGED,  /* text: "docker.io/library/x:latest", familiar */
+        BUILD_PUSHING, /* bytes of a push: status in Docker's words, current, total; layer: of
+                          which, or NULL; text: the name */
+        BUILD_PUSHED,  /* text: the name; layer: the manifest's digest; status: its media type;
+                          total: its size */
 } BuildEventKind;
 
 typedef struct BuildEvent {

@@ -171,7 +171,10 @@ int engine_container_commit(Engine *engine, const CommitOptions *options, char *
         add_history(&commit);
         if (options->name)
                 strv_add(&names, options->name);
-        r = image_make(engine->images, &commit.config, commit.chains, names, NULL, &id, err);
+        const ImageMake make = { .config = &commit.config,
+                                 .chains = commit.chains,
+                                 .names = names };
+        r = image_make_as(engine->images, &make, &id, err);
         if (r < 0)
                 return r;
         tell(&commit, id);

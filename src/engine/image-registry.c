@@ -12,8 +12,17 @@
 int engine_image_push_platform(Engine *engine, const char *name, const char *platform,
                                const RegistryAuth *auth, ImageProgressFn progress, void *data,
                                Error *err) {
-        int r = image_push_platform(engine->images, name, platform, auth, &engine->options.registry,
-                                    progress, data, err);
+        const ImagePush push = { .platform = platform,
+                                 .auth = auth,
+                                 .options = &engine->options.registry,
+                                 .progress = progress,
+                                 .data = data };
+
+        return engine_image_push_as(engine, name, &push, err);
+}
+
+int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push, Error *err) {
+        int r = image_push_as(engine->images, name, push, err);
 
         if (r == 0) {
                 Pairs attributes = { 0 };

@@ -78,7 +78,7 @@ int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err) {
         int r = all_exist(engine, refs, err);
 
         if (r == 0)
-                r = image_save(engine->images, refs, fd, err);
+                r = image_save_as(engine->images, &(ImageSave){ .refs = refs }, fd, err);
 
         for (char *const *ref = refs; r == 0 && *ref; ref++)
                 event_of(engine, "save", *ref);

@@ -13,6 +13,9 @@
 #include "engine/worker.h"
 #include "runtime/runtime.h"
 
+/* image-registry.c: engine_image_push in a form; push->options is set. */
+int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push, Error *err);
+
 typedef struct Events Events;             /* events.c: the ring and its readers */
 typedef struct Volumes Volumes;           /* volumes.c: the index of volumes */
 typedef struct Execs Execs;               /* exec-index.c: exec id → container */

@@ -285,10 +285,13 @@ static int write_layer(const CachePlace *place, Push *push, size_t index, int bl
         Descriptor *descriptor = &push->descriptors[index];
         _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
         _cleanup_close_ int fd = -1;
-        char id[13], digest[DIGEST_TEXT_MAX];
+        char id[13], digest[DIGEST_TEXT_MAX], key[FORM_TEXT_MAX];
         bool packs = push_packs(push, layer);
         int64_t size = layer->blob_size;
-        int r = packs ? packed_find(store, layer->blob, digest, &size, err) : 1;
+        int r;
+
+        form_key(&push->form, push_form(push, layer), key);
+        r = packs ? packed_find(store, layer->blob, key, digest, &size, err) : 1;
 
         push_layer_id(layer, id);
         if (!packs)

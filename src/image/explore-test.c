@@ -125,11 +125,12 @@ static void add_history(ImageConfig *config, size_t layers) {
 static int explore(Work *work, Error *err) {
         ImageConfig config = { .architecture = str_copy("amd64"), .os = str_copy("linux") };
         char *names[] = { (char *)"explored:v1", NULL };
+        const ImageMake make = { .config = &config, .chains = work->chains, .names = names };
         _cleanup_free_ char *id = NULL;
         int r;
 
         add_history(&config, work->count);
-        r = image_make(work->store.store, &config, work->chains, names, NULL, &id, err);
+        r = image_make_as(work->store.store, &make, &id, err);
         json_done(&image_config_table, &config);
         if (r == 0)
                 r = image_explore(work->store.store, "explored:v1", note, work, &work->summary,

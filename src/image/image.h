@@ -120,6 +120,26 @@ void image_remote_done(ImageRemote *remote);
 int image_pull_remote(ImageStore *store, const char *name, const char *digest, const char *platform,
                       const RegistryAuth *auth, const RegistryOptions *options,
                       ImageProgressFn progress, void *data, char **ret_id, Error *err);
+/* ---- the form in which an image leaves: form.c ---- */
+typedef enum LayerCompression {
+        LAYERS_AS_KEPT, /* to a registry plain ones go as gzip */
+        LAYERS_GZIP,
+        LAYERS_ZSTD,
+        LAYERS_UNCOMPRESSED,
+} LayerCompression;
+
+/* Zeroed: as the image was made to be (ImageMake), or as it is kept. */
+typedef struct ImageForm {
+        LayerCompression compression; /* of layers that are plain */
+        int level;                    /* see has_level; gzip: 0 to 9, zstd: 0 to 22 */
+        bool has_level, force;        /* force: of layers that have another compression, too */
+        bool docker; /* Docker's media types; OCI's all the same where Docker has none: zstd,
+                        annotations */
+} ImageForm;
+/* "gzip", "zstd", "uncompressed". */
+int layer_compression_parse(const char *text, LayerCompression *ret, Error *err);
+/* Whether the level is one of that compression's. */
+int image_form_check(const ImageForm *form, Error *err);
 
 /* Uploads the image of that name: repository and tag, or without a tag all tags of the repository.
  * Layers that were compressed when they came go up as they are; plain ones are compressed. The
@@ -133,6 +153,22 @@ int image_push(ImageStore *store, const char *name, const RegistryAuth *auth,
 int image_push_platform(ImageStore *store, const char *name, const char *platform,
                         const RegistryAuth *auth, const RegistryOptions *options,
                         ImageProgressFn progress, void *data, Error *err);
+/* The same in a form. */
+typedef struct ImagePushed {
+        char digest[80], media_type[80];
+        int64_t size;
+} ImagePushed;
+typedef struct ImagePush {
+        const char *platform; /* may be NULL, as may all that follows */
+        const RegistryAuth *auth;
+        const RegistryOptions *options;
+        const ImageForm *form;
+        const Pairs *annotations; /* of the manifest; NULL: the image's own */
+        ImageProgressFn progress;
+        void *data;
+        ImagePushed *pushed; /* gets what the last tag's manifest is */
+} ImagePush;
+int image_push_as(ImageStore *store, const char *name, const ImagePush *push, Error *err);
 /* Asks the registry of that host ("docker.io", "127.0.0.1:5000") whether it takes the credentials.
  * *ret_token: an identity token in place of the password, or NULL; the caller's. */
 int image_registry_login(ImageStore *store, const char *registry, const RegistryAuth *auth,
@@ -164,6 +200,13 @@ int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, 
                Error *err);
 /* Writes the named images as a docker-archive that is an OCI layout too. */
 int image_save(ImageStore *store, char *const *refs, int fd, Error *err);
+/* The same in a form; an index of several images is as it is kept. */
+typedef struct ImageSave {
+        char *const *refs;
+        const ImageForm *form;    /* may be NULL */
+        const Pairs *annotations; /* of the manifests; NULL: the images' own */
+} ImageSave;
+int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err);
 /* A root file system as tar (plain, gzip, zstd, xz) from fd becomes an image; changes are
  * Dockerfile instructions CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, STOPSIGNAL,
  * HEALTHCHECK, ONBUILD. name may be NULL. */
@@ -216,6 +259,15 @@ int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char re
  * manifest. Durable. *ret_id is the caller's. */
 int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
                const Pairs *annotations, char **ret_id, Error *err);
+/* The same, in a form. */
+typedef struct ImageMake {
+        ImageConfig *config;
+        char *const *chains, *const *names;
+        const Pairs *annotations; /* may be NULL */
+        const ImageForm *form; /* in which it is pushed and saved where nobody says another; NULL:
+                                  an earlier image of the same content keeps its own */
+} ImageMake;
+int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error *err);
 /* Records a multi-platform index of images that the store has (ids; each made by image_make,
  * pulled, or loaded with a manifest), in that order; the names mean the index from now on, and this
  * host's image of it where no platform is asked for, else the first. What a name meant before loses

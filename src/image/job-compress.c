@@ -1,5 +1,5 @@
-/* job-compress.c: the job that compresses a plain layer for a registry, and sums both streams. See
- * job.h. */
+/* job-compress.c: the job that writes a layer in another compression, and sums the plain stream and
+ * what comes out. See job.h. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -44,17 +44,45 @@ static int on_packed(void *data, const void *bytes, size_t length, Error *err) {
         return 0;
 }
 
+static int read_request(Deflate *deflate, Error *err) {
+        static const struct {
+                const char *suffix;
+                Compression to;
+        } formats[] = { { "+gzip", COMPRESSION_GZIP },
+                        { "+zstd", COMPRESSION_ZSTD },
+                        { ".tar", COMPRESSION_NONE } };
+        _cleanup_(image_message_done) ImageMessage request = {};
+        int r = image_message_receive(IMAGE_FD_SOCKET, &request, NULL, 0, NULL, err);
+
+        if (r <= 0)
+                return r < 0 ? r : error_set(err, EPIPE, "brigd has gone");
+        if (request.detect)
+                deflate->level = (int)request.number;
+        for (size_t i = 0; i < ELEMENTS(formats); i++)
+                if (str_ends(request.media_type ?: "", formats[i].suffix)) {
+                        deflate->to = formats[i].to;
+                        return 0;
+                }
+        return error_kind(err, ERROR_INTERNAL, "compress: '%s' is no layer's form",
+                          request.media_type ?: "");
+}
+
 int job_compress(Error *err) {
         char plain[DIGEST_TEXT_MAX], packed[DIGEST_TEXT_MAX];
         Packing packing = {};
-        const Deflate deflate = { .plain = on_plain, .packed = on_packed, .data = &packing };
+        Deflate deflate = { .level = DEFLATE_LEVEL_DEFAULT,
+                            .plain = on_plain,
+                            .packed = on_packed,
+                            .data = &packing };
         ImageMessage done = { .kind = (char *)"done", .digest = packed, .source = plain };
         int r = confine_to_network(err);
 
         digester_init(&packing.plain);
         digester_init(&packing.packed);
         if (r == 0)
-                r = deflate_gzip(IMAGE_FD_INPUT, &deflate, err);
+                r = read_request(&deflate, err);
+        if (r == 0)
+                r = deflate_stream(IMAGE_FD_INPUT, &deflate, err);
         if (r < 0)
                 return r;
         digester_end(&packing.plain, plain);

@@ -21,6 +21,7 @@ static void make_directory(const TestStore *test, const char *name, const char *
 }
 
 static bool test_keep;
+static const ImageForm *test_form;
 
 static int add(const TestStore *test, const char *text, const char *parent, bool durable, Made *ret,
                Error *err) {
@@ -43,11 +44,16 @@ static int make(const TestStore *test, char *const *chains, char **ret_id, Error
         char *names[] = { (char *)"made", (char *)"127.0.0.1:5000/team/made:v2", NULL };
         ImageConfig config = { .os = str_copy("linux"), .architecture = str_copy("amd64") };
         Pairs annotations = {};
+        const ImageMake make = { .config = &config,
+                                 .chains = chains,
+                                 .names = names,
+                                 .annotations = &annotations,
+                                 .form = test_form };
         int r;
 
         strv_add(&config.config.cmd, "hello");
         pairs_put(&annotations, "note", "an annotation");
-        r = image_make(test->store, &config, chains, names, &annotations, ret_id, err);
+        r = image_make_as(test->store, &make, ret_id, err);
         json_done(&image_config_table, &config);
         pairs_done(&annotations);
         return r;
@@ -119,13 +125,56 @@ TEST(a_made_image_is_saved_and_loaded) {
         strv_add(&chains, one.chain);
         ASSERT_OK(make(&test, chains, &id, &err), &err);
         strv_add(&refs, "made");
-        ASSERT_OK(image_save(test.store, refs, fd, &err), &err);
+        ASSERT_OK(image_save_as(test.store, &(ImageSave){ .refs = refs }, fd, &err), &err);
         ASSERT_INT(lseek(fd, 0, SEEK_SET), 0);
         ASSERT_INT(fd_read_all(fd, 1 << 20, &archive), 0);
         ASSERT(memmem(archive.data, archive.length, "an annotation", 13));
         ASSERT_INT(lseek(fd, 0, SEEK_SET), 0);
         ASSERT_OK(image_load(other.store, fd, NULL, NULL, &loaded, &err), &err);
         ASSERT_STR(loaded[0], "Loaded image: made:latest");
+        ASSERT_OK(image_find(other.store, "made", &image, &err), &err);
+        ASSERT_STR(image.id, id);
+        ASSERT_STR(image.chain_ids[0], one.chain);
+}
+
+static bool archive_has(int fd, const char *bytes, size_t length) {
+        _cleanup_buf_ Buf archive = {};
+
+        return lseek(fd, 0, SEEK_SET) == 0 && fd_read_all(fd, 1 << 20, &archive) == 0 &&
+               memmem(archive.data, archive.length, bytes, length);
+}
+
+TEST(an_image_is_saved_in_the_form_that_it_was_made_to_have_or_another) {
+        static const ImageForm zstd = { .compression = LAYERS_ZSTD, .has_level = true, .level = 9 };
+        static const ImageForm gzip = { .compression = LAYERS_GZIP, .docker = true };
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(test_store_done) TestStore other = test_store();
+        _cleanup_close_ int own = memfd_create("own", MFD_CLOEXEC);
+        _cleanup_close_ int asked = memfd_create("asked", MFD_CLOEXEC);
+        _cleanup_strv_ char **loaded = NULL, **refs = NULL, **chains = NULL;
+        _cleanup_(image_done) Image image = {};
+        _cleanup_free_ char *id = NULL;
+        Made one;
+        Error err = {};
+        int r;
+
+        ASSERT_OK(add(&test, "one", NULL, true, &one, &err), &err);
+        strv_add(&chains, one.chain);
+        test_form = &zstd;
+        r = make(&test, chains, &id, &err);
+        test_form = NULL;
+        ASSERT_OK(r, &err);
+        strv_add(&refs, "made");
+        strv_add(&refs, "127.0.0.1:5000/team/made:v2");
+        ASSERT_OK(image_save_as(test.store, &(ImageSave){ .refs = refs }, own, &err), &err);
+        ASSERT(archive_has(own, "tar+zstd", 8) && archive_has(own, "\x28\xb5\x2f\xfd", 4));
+        ASSERT(archive_has(own, "an annotation", 13));
+        ASSERT_OK(
+                image_save_as(test.store, &(ImageSave){ .refs = refs, .form = &gzip }, asked, &err),
+                &err);
+        ASSERT(archive_has(asked, "tar+gzip", 8)); /* OCI's types, as Docker has no annotations */
+        ASSERT_INT(lseek(own, 0, SEEK_SET), 0);
+        ASSERT_OK(image_load(other.store, own, NULL, NULL, &loaded, &err), &err);
         ASSERT_OK(image_find(other.store, "made", &image, &err), &err);
         ASSERT_STR(image.id, id);
         ASSERT_STR(image.chain_ids[0], one.chain);

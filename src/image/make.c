@@ -6,7 +6,9 @@
 
 #include "base/fd.h"
 #include "image/assembly.h"
+#include "image/form.h"
 #include "image/pack.h"
+#include "sql/sql.h"
 
 /* ---- layers ---- */
 
@@ -272,20 +274,42 @@ static int add_names(Assembly *assembly, char *const *names, Error *err) {
         return 0;
 }
 
-int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
-               const Pairs *annotations, char **ret_id, Error *err) {
+static int put_form(ImageStore *store, const char *id, const ImageForm *form, Error *err) {
+        char text[FORM_TEXT_MAX];
+        STORE_LOCKED(store);
+
+        form_text(form, text);
+        return form_is_default(form)
+                       ? sql_run(store->db, err, "DELETE FROM image_forms WHERE image=?", "t", id)
+                       : sql_run(store->db, err,
+                                 "INSERT OR REPLACE INTO image_forms(image, form) VALUES(?,?)",
+                                 "tt", id, text);
+}
+
+int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error *err) {
         _cleanup_(maker_done) Maker maker = {};
         int r;
 
         assembly_init(&maker.assembly, store, NULL, NULL);
-        r = add_names(&maker.assembly, names, err);
+        r = add_names(&maker.assembly, make->names, err);
         if (r == 0)
-                r = use_layers(&maker, config, chains, err);
+                r = use_layers(&maker, make->config, make->chains, err);
         if (r == 0)
-                r = put_documents(&maker, config, annotations, err);
+                r = put_documents(&maker, make->config, make->annotations, err);
         if (r == 0)
                 r = assembly_commit(&maker.assembly, err);
+        if (r == 0 && make->form)
+                r = put_form(store, maker.assembly.record.id, make->form, err);
         if (r == 0)
                 *ret_id = str_copy(maker.assembly.record.id);
         return r;
+}
+
+int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
+               const Pairs *annotations, char **ret_id, Error *err) {
+        const ImageMake make = {
+                .config = config, .chains = chains, .names = names, .annotations = annotations
+        };
+
+        return image_make_as(store, &make, ret_id, err);
 }

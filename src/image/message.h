@@ -31,7 +31,8 @@ typedef struct ImageMessage {
         int64_t time;      /* done of download: Last-Modified, seconds since 1970; 0: not said */
         char *digest; /* entry: of the content; done: unpack's diff id, or of what was fetched */
         int64_t size; /* entry, done: bytes; get, start of tree: at most (0: unknown) */
-        char *media_type; /* done of a fetch */
+        char *media_type; /* done of a fetch; start of compress: what is made, with `number` the
+                             level where `detect` says that there is one */
         char *message;    /* error */
         int64_t error_kind, error_number;
         /* start, get */

@@ -45,12 +45,13 @@ int origins_of(ImageStore *store, const Reference *reference, const char *blob, 
         return r;
 }
 
-int packed_find(ImageStore *store, const char *plain, char ret_digest[DIGEST_TEXT_MAX],
-                int64_t *ret_size, Error *err) {
+int packed_find(ImageStore *store, const char *blob, const char *form,
+                char ret_digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err) {
         STORE_LOCKED(store);
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(store->db, &statement, err,
-                            "SELECT digest, size FROM packed WHERE plain=?", "t", plain);
+                            "SELECT digest, size FROM repacked WHERE blob=? AND form=?", "tt", blob,
+                            form);
 
         if (r == 0)
                 r = sql_step(statement, err);
@@ -62,15 +63,16 @@ int packed_find(ImageStore *store, const char *plain, char ret_digest[DIGEST_TEX
         return 1;
 }
 
-int packed_record(ImageStore *store, const char *plain, const char *digest, int64_t size,
-                  Error *err) {
+int packed_record(ImageStore *store, const char *blob, const char *form, const char *digest,
+                  int64_t size, Error *err) {
         STORE_LOCKED(store);
         int r = begin(store, err);
 
         if (r == 0)
                 r = sql_run(store->db, err,
-                            "INSERT OR REPLACE INTO packed(plain, digest, size) VALUES(?,?,?)",
-                            "tti", plain, digest, size);
+                            "INSERT OR REPLACE INTO repacked(blob, form, digest, size) "
+                            "VALUES(?,?,?,?)",
+                            "ttti", blob, form, digest, size);
         return end(store, r, err);
 }
 
@@ -80,11 +82,11 @@ int origins_expire(ImageStore *store, Error *err) {
 
         if (r == 0)
                 r = sql_run(store->db, err,
-                            "DELETE FROM packed WHERE plain NOT IN (SELECT blob FROM layers)", "");
+                            "DELETE FROM repacked WHERE blob NOT IN (SELECT blob FROM layers)", "");
         if (r == 0)
                 r = sql_run(store->db, err,
                             "DELETE FROM origins WHERE blob NOT IN (SELECT blob FROM layers UNION "
-                            "SELECT digest FROM packed)",
+                            "SELECT digest FROM repacked)",
                             "");
         return end(store, r, err);
 }

@@ -157,6 +157,12 @@ static int finish(const PushRequest *request, const Target *target, const char *
                                               tag, pushed->digest, (long long)pushed->size);
         int r = record_pushed(request, target, pushed, err);
 
+        if (r == 0 && request->pushed) {
+                *request->pushed = (ImagePushed){ .size = pushed->size };
+                memcpy(request->pushed->digest, pushed->digest, DIGEST_TEXT_MAX);
+                (void)snprintf(request->pushed->media_type, sizeof(request->pushed->media_type),
+                               "%s", pushed->media_type ?: MEDIA_OCI_INDEX);
+        }
         if (r == 0)
                 r = report(request, status, NULL, err);
         if (r == 0)
@@ -342,18 +348,19 @@ static int push_tags(const PushRequest *request, Error *err) {
         return r;
 }
 
-int image_push_platform(ImageStore *store, const char *name, const char *platform,
-                        const RegistryAuth *auth, const RegistryOptions *options,
-                        ImageProgressFn progress, void *data, Error *err) {
+int image_push_as(ImageStore *store, const char *name, const ImagePush *push, Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
         const PushRequest request = {
                 .store = store,
                 .reference = &reference,
-                .platform = str_empty(platform) ? NULL : platform,
-                .auth = auth,
-                .options = options,
-                .progress = progress,
-                .data = data,
+                .platform = str_empty(push->platform) ? NULL : push->platform,
+                .auth = push->auth,
+                .options = push->options,
+                .progress = push->progress,
+                .data = push->data,
+                .form = push->form ? *push->form : (ImageForm){},
+                .annotations = push->annotations,
+                .pushed = push->pushed,
         };
         int r = reference_parse(name, &reference, err);
 
@@ -362,6 +369,18 @@ int image_push_platform(ImageStore *store, const char *name, const char *platfor
         if (reference.digest)
                 return error_kind(err, ERROR_INVALID, "cannot push a digest reference");
         return push_tags(&request, err);
+}
+
+int image_push_platform(ImageStore *store, const char *name, const char *platform,
+                        const RegistryAuth *auth, const RegistryOptions *options,
+                        ImageProgressFn progress, void *data, Error *err) {
+        const ImagePush push = { .platform = platform,
+                                 .auth = auth,
+                                 .options = options,
+                                 .progress = progress,
+                                 .data = data };
+
+        return image_push_as(store, name, &push, err);
 }
 
 int image_push(ImageStore *store, const char *name, const RegistryAuth *auth,

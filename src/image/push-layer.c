@@ -1,5 +1,5 @@
-/* push-layer.c: one layer to a registry; a plain one is compressed before, by brig-image, unless
- * the registry has it in the form that is remembered. See push.h. */
+/* push-layer.c: one layer to a registry; one that shall have another form than it came in is made
+ * so before (repack.c), unless the registry has it in the form that is remembered. See push.h. */
 #include <errno.h>
 #include <poll.h>
 
@@ -12,12 +12,13 @@ typedef struct LayerPush {
         Push *push;
         Session *session;
         const Layer *layer;
+        Compression to; /* FORM_KEEP: it goes as it came */
         char id[13];
         char digest[DIGEST_TEXT_MAX]; /* what goes up */
         int64_t size;
         char *outcome, *source;
         char refused[DIGEST_TEXT_MAX]; /* what could not be mounted: it is not asked for again */
-        BlobTemp temp;                 /* the compressed form */
+        BlobTemp temp;                 /* the other form */
 } LayerPush;
 
 static void layer_push_done(LayerPush *job) {
@@ -30,8 +31,8 @@ void push_layer_id(const Layer *layer, char id[13]) {
         (void)snprintf(id, 13, "%.12s", digest_hex(layer->diff));
 }
 
-bool push_packs(const Push *push, const Layer *layer) {
-        return !push->manifest && str_equal(layer->media_type, MEDIA_OCI_LAYER);
+Compression push_form(const Push *push, const Layer *layer) {
+        return push->manifest ? FORM_KEEP : form_of_layer(&push->form, layer->media_type, true);
 }
 
 int push_word_error(const Session *session, Error *err) {
@@ -108,71 +109,43 @@ static int send_layer(LayerPush *job, int file_fd, Error *err) {
                          &job->source, err);
 }
 
-/* ---- compressing ---- */
+/* ---- another form ---- */
 
-/* A layer that is being compressed. */
 typedef struct Packing {
         Push *push;
-        const Layer *layer;
         const char *id;
-        char *digest; /* the caller's, DIGEST_TEXT_MAX */
-        int64_t size;
 } Packing;
 
-/* One report of the program; 1 when it is done. */
-static int pack_step(Packing *packing, Helper *helper, Error *err) {
-        const Layer *layer = packing->layer;
-        _cleanup_(image_message_done) ImageMessage message = {};
-        int r = image_message_receive(helper->socket, &message, NULL, 0, NULL, err);
+static int report_packing(void *data, int64_t current, int64_t total, Error *err) {
+        const Packing *packing = data;
 
-        if (r < 0)
-                return r;
-        if (r == 0)
-                return error_kind(err, ERROR_INTERNAL,
-                                  "compress: brig-image ended without an answer");
-        if (str_equal(message.kind, "error"))
-                return image_message_to_error(&message, err);
-        if (str_equal(message.kind, "progress"))
-                return assembly_report(&packing->push->assembly, packing->id, "Preparing",
-                                       message.current, layer->blob_size, err);
-        if (!digest_valid(message.digest) || !str_equal(message.source, layer->diff))
-                return error_kind(err, ERROR_INTERNAL,
-                                  "layer %s is damaged in the image store: load or build the image "
-                                  "again",
-                                  layer->diff);
-        memcpy(packing->digest, message.digest, DIGEST_TEXT_MAX);
-        packing->size = message.size;
-        return 1;
+        return assembly_report(&packing->push->assembly, packing->id, "Preparing", current, total,
+                               err);
+}
+
+bool push_packs(const Push *push, const Layer *layer) {
+        return push_form(push, layer) != FORM_KEEP;
 }
 
 int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
               char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err) {
-        ImageStore *store = push->assembly.store;
-        Packing packing = { .push = push, .layer = layer, .id = id, .digest = digest };
-        _cleanup_(helper_end) Helper helper = { .socket = -1 };
-        _cleanup_close_ int plain_fd = -1;
-        int r = layer_blob_open(store, layer->blob, &plain_fd, NULL, err);
+        Packing packing = { push, id };
+        const Repack repack = { .layer = layer,
+                                .to = push_form(push, layer),
+                                .form = &push->form,
+                                .report = report_packing,
+                                .data = &packing };
 
-        if (r == 0)
-                r = blob_temp_new(store, temp, err);
-        if (r == 0) {
-                const HelperFd fds[] = { { plain_fd, IMAGE_FD_INPUT },
-                                         { temp->fd, IMAGE_FD_TARGET } };
-
-                r = helper_start(store->helper, "compress", fds, ELEMENTS(fds), &helper, err);
-        }
-        while (r == 0)
-                r = pack_step(&packing, &helper, err);
-        if (r < 0)
-                return r;
-        *ret_size = packing.size;
-        return packed_record(store, layer->blob, digest, packing.size, err);
+        return layer_repack(push->assembly.store, &repack, temp, digest, ret_size, err);
 }
 
 static int send_packed(LayerPush *job, Error *err) {
-        int r = packed_find(job->push->assembly.store, job->layer->blob, job->digest, &job->size,
-                            err);
+        ImageStore *store = job->push->assembly.store;
+        char key[FORM_TEXT_MAX];
+        int r;
 
+        form_key(&job->push->form, job->to, key);
+        r = packed_find(store, job->layer->blob, key, job->digest, &job->size, err);
         if (r > 0)
                 r = send_layer(job, -1, err);
         if (r < 0 || (job->outcome && !str_equal(job->outcome, PUSH_ABSENT)))
@@ -223,18 +196,19 @@ int push_layer(void *data, Session *session, size_t position, Error *err) {
                                                      .layer = &push->layers[place],
                                                      .temp = { .fd = -1 } };
         Descriptor *descriptor = &push->descriptors[place];
-        bool packs = push_packs(push, job.layer);
         char *blobs[] = { job.digest, NULL };
         int r;
 
         push_layer_id(job.layer, job.id);
+        job.to = push_form(push, job.layer);
         if (push->there && push->there[place])
                 r = send_known(&job, err);
         else
-                r = packs ? send_packed(&job, err) : send_as_came(&job, err);
+                r = job.to != FORM_KEEP ? send_packed(&job, err) : send_as_came(&job, err);
         if (r < 0)
                 return r;
-        descriptor->media_type = str_copy(packs ? GZIP_LAYER : job.layer->media_type);
+        descriptor->media_type =
+                str_copy(job.to != FORM_KEEP ? form_media_type(job.to) : job.layer->media_type);
         descriptor->digest = str_copy(job.digest);
         descriptor->size = job.size;
         r = origins_record(push->assembly.store, &push->reference, blobs, err);

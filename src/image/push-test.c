@@ -17,6 +17,8 @@ typedef struct World {
         size_t upload_count;
         bool wants_token, mounts, forgets_uploads, busy_once, denies;
         bool exact; /* every piece began where the last one ended */
+        ImageForm form;
+        Pairs annotations;
 } World;
 
 static void answer_error(Buf *out, const char *status, const char *code) {
@@ -148,6 +150,7 @@ static void world_done(World *world) {
         free(world->token_query);
         free(world->manifest);
         free(world->manifest_type);
+        pairs_done(&world->annotations);
         for (size_t i = 0; i < UPLOADS_MAX; i++)
                 buf_done(&world->uploads[i]);
 }
@@ -190,11 +193,16 @@ static void seen_done(Seen *seen) {
 }
 
 static int push(World *world, const char *rest, Seen *seen, Error *err) {
+        const ImagePush push = { .form = &world->form,
+                                 .annotations =
+                                         world->annotations.count > 0 ? &world->annotations : NULL,
+                                 .progress = see,
+                                 .data = seen };
         _cleanup_free_ char *name = name_of(world, rest);
         int r;
 
         (void)pthread_mutex_unlock(&world->registry.lock);
-        r = image_push(world->test.store, name, NULL, NULL, see, seen, err);
+        r = image_push_as(world->test.store, name, &push, err);
         (void)pthread_mutex_lock(&world->registry.lock);
         return r;
 }
@@ -321,6 +329,80 @@ TEST(a_forgotten_upload_begins_anew) {
         ASSERT_OK(push(&world, "team/app:v1", &seen, &err), &err);
         ASSERT(world.registry.broke);
         ASSERT_INT(strv_length(world.blobs), 3);
+}
+
+/* What a registry has under a manifest's first layer begins with these bytes. */
+static bool layer_begins(const World *world, const char *magic, size_t length) {
+        for (size_t i = 0; i < world->upload_count; i++)
+                if (world->uploads[i].length > length &&
+                    memcmp(world->uploads[i].data, magic, length) == 0)
+                        return true;
+        return false;
+}
+
+TEST(layers_go_up_in_the_form_that_is_asked_for_and_are_remembered_in_each) {
+        static const struct {
+                ImageForm form;
+                const char *type, *layer, *magic;
+        } cases[] = {
+                { { .compression = LAYERS_ZSTD },
+                  "application/vnd.oci.image.manifest.v1+json",
+                  "application/vnd.oci.image.layer.v1.tar+zstd\"",
+                  "\x28\xb5\x2f\xfd" },
+                { { .compression = LAYERS_GZIP, .has_level = true, .level = 1 },
+                  "application/vnd.oci.image.manifest.v1+json",
+                  "application/vnd.oci.image.layer.v1.tar+gzip\"",
+                  "\x1f\x8b\x08" },
+                { { .compression = LAYERS_UNCOMPRESSED },
+                  "application/vnd.oci.image.manifest.v1+json",
+                  "application/vnd.oci.image.layer.v1.tar\"",
+                  "etc" },
+                { { .docker = true },
+                  "application/vnd.docker.distribution.manifest.v2+json",
+                  "application/vnd.docker.image.rootfs.diff.tar.gzip\"",
+                  "\x1f\x8b\x08" },
+                { { .docker = true, .compression = LAYERS_UNCOMPRESSED },
+                  "application/vnd.docker.distribution.manifest.v2+json",
+                  "application/vnd.docker.image.rootfs.diff.tar\"",
+                  "etc" },
+                { { .docker = true, .compression = LAYERS_ZSTD },
+                  "application/vnd.oci.image.manifest.v1+json",
+                  "application/vnd.oci.image.layer.v1.tar+zstd\"",
+                  "\x28\xb5\x2f\xfd" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_(world_done) World world;
+                _cleanup_(seen_done) Seen seen = {}, again = {};
+                Error err = {};
+
+                world_init(&world);
+                world.form = cases[i].form;
+                ASSERT_OK(push(&world, "team/app:v1", &seen, &err), &err);
+                ASSERT_STR(world.manifest_type, cases[i].type);
+                ASSERT(strstr(world.manifest, cases[i].layer));
+                ASSERT(layer_begins(&world, cases[i].magic, strlen(cases[i].magic)));
+                ASSERT_INT(count_like(seen.lines, " Pushed"), 2);
+                ASSERT_OK(push(&world, "team/app:v1", &again, &err), &err);
+                ASSERT_INT(count_like(again.lines, " Layer already exists"), 2);
+        }
+}
+
+TEST(another_form_is_another_push_of_the_same_image) {
+        _cleanup_(world_done) World world;
+        _cleanup_(seen_done) Seen seen = {};
+        Error err = {};
+
+        world_init(&world);
+        ASSERT_OK(push(&world, "team/app:v1", &seen, &err), &err);
+        ASSERT(strstr(world.manifest, "tar+gzip"));
+        world.form = (ImageForm){ .compression = LAYERS_ZSTD, .has_level = true, .level = 19 };
+        pairs_put(&world.annotations, "note", "pushed");
+        ASSERT_OK(push(&world, "team/app:v1", &seen, &err), &err);
+        ASSERT(strstr(world.manifest, "tar+zstd"));
+        ASSERT(strstr(world.manifest, "\"annotations\":{\"note\":\"pushed\"}"));
+        ASSERT(strstr(world.manifest, world.id));
+        ASSERT_INT(strv_length(world.blobs), 5); /* one configuration, two layers in two forms */
 }
 
 TEST(errors) {

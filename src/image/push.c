@@ -43,7 +43,7 @@ static int load(Push *push, const char *id, Error *err) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return form_is_default(&push->form) ? form_of_image(store, id, &push->form, err) : 0;
 }
 
 static void pin(Push *push) {
@@ -84,6 +84,13 @@ static bool has_plain_layer(const Push *push) {
         return false;
 }
 
+/* Where nobody asks for another form than the one that it has. */
+static bool may_go_as_it_came(const Push *push, const PushSource *source) {
+        if (!form_is_default(&push->form) || push->annotations || !manifest_fits(push))
+                return false;
+        return !has_plain_layer(push) || source->came || was_pulled(push, source->manifest);
+}
+
 static int choose_manifest(Push *push, const PushSource *source, Error *err) {
         const char *type, *manifest = source->manifest;
         int r;
@@ -101,8 +108,7 @@ static int choose_manifest(Push *push, const PushSource *source, Error *err) {
         push->manifest_type =
                 str_copy(str_equal(type, MEDIA_DOCKER_MANIFEST) ? MEDIA_DOCKER_MANIFEST
                                                                 : MEDIA_OCI_MANIFEST);
-        if (manifest_fits(push) &&
-            (!has_plain_layer(push) || source->came || was_pulled(push, manifest)))
+        if (may_go_as_it_came(push, source))
                 return 0;
         free(push->manifest);
         push->manifest = NULL;
@@ -114,12 +120,16 @@ static int gather_scopes(Push *push, Error *err) {
         _cleanup_strv_ char **sources = NULL;
 
         for (size_t i = 0; i < push->count; i++) {
-                char packed[DIGEST_TEXT_MAX];
+                char packed[DIGEST_TEXT_MAX], key[FORM_TEXT_MAX];
                 int64_t size;
                 const char *blob = push->layers[i].blob;
-                int r = push_packs(push, &push->layers[i])
-                                ? packed_find(push->assembly.store, blob, packed, &size, err)
-                                : 0;
+                Compression to = push_form(push, &push->layers[i]);
+                int r;
+
+                form_key(&push->form, to, key);
+                r = to != FORM_KEEP
+                            ? packed_find(push->assembly.store, blob, key, packed, &size, err)
+                            : 0;
 
                 if (r >= 0)
                         r = origins_of(push->assembly.store, &push->reference,
@@ -165,21 +175,22 @@ static int send_config(Push *push, Session *session, bool upload, bool *ret_ther
         return r;
 }
 
-/* A manifest of what went up; annotations are the image's own. */
+/* A manifest of what went up. */
 void push_make_manifest(Push *push) {
-        const ImageManifest manifest = {
-                .schema_version = 2,
-                .media_type = (char *)MEDIA_OCI_MANIFEST,
-                .config = { .media_type = (char *)(push->config_type ?: MEDIA_OCI_CONFIG),
-                            .digest = push->image.id,
-                            .size = (int64_t)strlen(push->image.config_text) },
-                .layers = { push->descriptors, push->count },
-                .annotations = push->document.manifest.annotations,
+        const FormManifest manifest = {
+                .id = push->image.id,
+                .config_type = push->config_type,
+                .config_size = (int64_t)strlen(push->image.config_text),
+                .layers = push->descriptors,
+                .count = push->count,
+                .annotations = push->annotations ?: &push->document.manifest.annotations,
+                .docker = push->form.docker,
         };
+        const char *type;
 
-        push->manifest = json_text(&image_manifest_table, &manifest);
+        push->manifest = form_manifest(&manifest, &type);
         push->manifest_length = strlen(push->manifest);
-        str_replace(&push->manifest_type, MEDIA_OCI_MANIFEST);
+        str_replace(&push->manifest_type, type);
 }
 
 int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,
@@ -270,6 +281,8 @@ int push_image(const PushRequest *request, const PushSource *source, const char 
         int r;
 
         push.reference.tag = own_tag; /* the rest is borrowed */
+        push.form = request->form;
+        push.annotations = request->annotations;
         assembly_init(&push.assembly, request->store, request->progress, request->data);
         push.options = (SessionOptions){ .store = request->store,
                                          .reference = &push.reference,

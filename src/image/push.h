@@ -3,6 +3,7 @@
 #pragma once
 
 #include "image/crew.h"
+#include "image/form.h"
 #include "image/origin.h"
 
 typedef struct Push {
@@ -18,6 +19,8 @@ typedef struct Push {
         size_t manifest_length;
         char *manifest_type;
         Descriptor *descriptors; /* what the new manifest names, base first */
+        ImageForm form;
+        const Pairs *annotations; /* of a new manifest; NULL: the kept one's */
         char **scopes;
         const char *config_type; /* media type of what stands in a configuration's place; NULL: it
                                     is an image */
@@ -33,6 +36,9 @@ typedef struct PushRequest {
         const RegistryOptions *options;
         ImageProgressFn progress;
         void *data;
+        ImageForm form;
+        const Pairs *annotations; /* or NULL */
+        ImagePushed *pushed;      /* or NULL */
 } PushRequest;
 
 /* A manifest that is at the registry. */
@@ -63,7 +69,7 @@ void push_done(Push *push);
 int push_upload(Push *push, Pushed *ret, Error *err);
 /* push->manifest, of push->descriptors. */
 void push_make_manifest(Push *push);
-/* Compresses a plain layer into temp, which is made; id: for the progress. */
+/* The layer in the form that push_form says, into temp, which is made; id: for the progress. */
 int push_pack(Push *push, const Layer *layer, const char *id, BlobTemp *temp,
               char digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);
 /* Sends one request for a blob and waits; file_fd -1: only ask. id: whose progress is shown, NULL:
@@ -75,8 +81,10 @@ int push_blob(Push *push, Session *session, const ImageMessage *request, int fil
 int push_layer(void *data, Session *session, size_t position, Error *err);
 /* The layer's name in messages. */
 void push_layer_id(const Layer *layer, char id[13]);
+/* What the layer goes up as; FORM_KEEP: as it came. */
+Compression push_form(const Push *push, const Layer *layer);
 #define GZIP_LAYER MEDIA_OCI_LAYER "+gzip"
-/* A layer that has to be compressed. */
+/* Whether it goes up in another form than it came in; push_pack makes that. */
 bool push_packs(const Push *push, const Layer *layer);
 /* Docker's words for what a registry answered. */
 int push_word_error(const Session *session, Error *err);

@@ -1,6 +1,9 @@
 /* save-archive.c: writes images as an OCI layout that is a docker-archive too: blobs by digest,
  * index.json, oci-layout, manifest.json, repositories. Layers go out as they came in. See save.h.
  */
+#include <errno.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "format/reference.h"
 #include "format/tar.h"
@@ -35,6 +38,7 @@ static int write_document(Saver *saver, const char *digest, const char *text, si
 }
 
 static int write_layer(Saver *saver, const Descriptor *layer, int64_t time, Error *err) {
+        const Repacked *made = save_repacked_of(saver, layer->digest);
         _cleanup_close_ int fd = -1;
         int64_t size = 0;
         char name[96];
@@ -43,6 +47,10 @@ static int write_layer(Saver *saver, const Descriptor *layer, int64_t time, Erro
         if (!first_time(saver, layer->digest))
                 return 0;
         blob_name(layer->digest, name);
+        if (made && lseek(made->temp.fd, 0, SEEK_SET) < 0)
+                return error_set(err, errno, "read a compressed layer");
+        if (made)
+                return tar_put_file(saver->fd, name, made->temp.fd, made->size, time, err);
         r = layer_blob_open(saver->store, layer->digest, &fd, &size, err);
         return r < 0 ? r : tar_put_file(saver->fd, name, fd, size, time, err);
 }

@@ -11,6 +11,10 @@ static void reference_donep(Reference *reference) {
 static void saved_image_done(SavedImage *saved) {
         Descriptor *layers = saved->layers.items;
 
+        for (size_t i = 0; saved->kept && i < saved->layers.count; i++)
+                layer_done(&saved->kept[i]);
+        free(saved->kept);
+        pairs_done(&saved->annotations);
         image_done(&saved->image);
         saved->names = strv_free(saved->names);
         free(saved->manifest_text);
@@ -28,41 +32,45 @@ static void saver_done(Saver *saver) {
                 saver->indexes[i].names = strv_free(saver->indexes[i].names);
         }
         free(saver->indexes);
+        for (size_t i = 0; i < saver->repacked_count; i++)
+                blob_temp_done(&saver->repacked[i].temp);
+        free(saver->repacked);
         saver->written = strv_free(saver->written);
 }
 
 /* ---- what is saved ---- */
 
 static int describe_layers(Saver *saver, SavedImage *saved, Error *err) {
+        saved->kept = NEW_ARRAY(Layer, strv_length(saved->image.chain_ids) + 1);
         for (size_t i = 0; saved->image.chain_ids && saved->image.chain_ids[i]; i++) {
-                _cleanup_(layer_done) Layer layer = {};
+                Layer *layer = &saved->kept[i];
                 Descriptor *descriptor;
-                int r = layer_load(saver->store, saved->image.chain_ids[i], &layer, err);
+                int r = layer_load(saver->store, saved->image.chain_ids[i], layer, err);
 
                 if (r < 0)
                         return r;
                 descriptor = json_append(&saved->layers, &descriptor_table);
-                descriptor->media_type = TAKE_PTR(layer.media_type);
-                descriptor->digest = str_copy(layer.blob);
-                descriptor->size = layer.blob_size;
+                descriptor->media_type = str_copy(layer->media_type);
+                descriptor->digest = str_copy(layer->blob);
+                descriptor->size = layer->blob_size;
         }
         return 0;
 }
 
-/* An image that came without a manifest gets one. */
-static void make_manifest(SavedImage *saved) {
-        const ImageManifest manifest = {
-                .schema_version = 2,
-                .media_type = (char *)MEDIA_OCI_MANIFEST,
-                .config = { .media_type = (char *)MEDIA_OCI_CONFIG,
-                            .digest = saved->image.id,
-                            .size = (int64_t)strlen(saved->image.config_text) },
-                .layers = saved->layers,
+/* An image that came without a manifest, or goes in another form, gets one. */
+void save_make_manifest(SavedImage *saved) {
+        const FormManifest manifest = {
+                .id = saved->image.id,
+                .config_size = (int64_t)strlen(saved->image.config_text),
+                .layers = saved->layers.items,
+                .count = saved->layers.count,
+                .annotations = &saved->annotations,
+                .docker = saved->form.docker,
         };
 
-        saved->manifest_text = json_text(&image_manifest_table, &manifest);
+        free(saved->manifest_text);
+        saved->manifest_text = form_manifest(&manifest, &saved->manifest_type);
         saved->manifest_length = strlen(saved->manifest_text);
-        saved->manifest_type = MEDIA_OCI_MANIFEST;
         digest_of(saved->manifest_text, saved->manifest_length, saved->manifest);
 }
 
@@ -104,8 +112,10 @@ static int read_manifest(Saver *saver, SavedImage *saved, const char *wanted, Er
                 r = document_parse(text, length, NULL, &document, err);
         if (r < 0)
                 return r;
-        if (!text || !manifest_fits(saved, &document.manifest)) {
-                make_manifest(saved);
+        pairs_copy(&saved->annotations, saver->save->annotations ?: &document.manifest.annotations);
+        if (!text || !manifest_fits(saved, &document.manifest) || saved->form.docker ||
+            (saver->save->annotations && !wanted)) {
+                save_make_manifest(saved);
                 return 0;
         }
         memcpy(saved->manifest, digest, DIGEST_TEXT_MAX);
@@ -136,6 +146,12 @@ static int add_image(Saver *saver, const char *id, const char *manifest, Error *
         r = image_read(saver->store, id, &saved->image, err);
         if (r == 0)
                 r = describe_layers(saver, saved, err);
+        if (manifest)
+                saved->form = (ImageForm){}; /* an index names it as it is */
+        else if (saver->save->form)
+                saved->form = *saver->save->form;
+        else if (r == 0)
+                r = form_of_image(saver->store, id, &saved->form, err);
         return r < 0 ? r : read_manifest(saver, saved, manifest, err);
 }
 
@@ -258,10 +274,16 @@ static int collect(Saver *saver, char *const *refs, PinSet *pins, Error *err) {
         return r;
 }
 
-int image_save(ImageStore *store, char *const *refs, int fd, Error *err) {
-        _cleanup_(saver_done) Saver saver = { .store = store, .fd = fd };
+int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) {
+        _cleanup_(saver_done) Saver saver = { .store = store, .save = save, .fd = fd };
         _cleanup_(pins_release) PinSet pins = { .store = store };
-        int r = collect(&saver, refs, &pins, err);
+        int r = collect(&saver, save->refs, &pins, err);
 
+        for (size_t i = 0; r == 0 && i < saver.count; i++)
+                r = save_repack(&saver, &saver.images[i], err);
         return r < 0 ? r : save_archive(&saver, err);
+}
+
+int image_save(ImageStore *store, char *const *refs, int fd, Error *err) {
+        return image_save_as(store, &(ImageSave){ .refs = refs }, fd, err);
 }

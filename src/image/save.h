@@ -2,6 +2,7 @@
  * only. */
 #pragma once
 
+#include "image/form.h"
 #include "image/index.h"
 
 typedef struct SavedImage {
@@ -13,7 +14,17 @@ typedef struct SavedImage {
         size_t manifest_length;
         const char *manifest_type;
         JsonArray layers; /* of Descriptor, base first */
+        Layer *kept;      /* the same as the store has them */
+        Pairs annotations;
+        ImageForm form;
 } SavedImage;
+
+/* A layer in another form, until it is written. */
+typedef struct Repacked {
+        char digest[DIGEST_TEXT_MAX];
+        int64_t size;
+        BlobTemp temp;
+} Repacked;
 
 typedef struct SavedIndex {
         StoredIndex stored;
@@ -22,12 +33,21 @@ typedef struct SavedIndex {
 
 typedef struct Saver {
         ImageStore *store;
+        const ImageSave *save;
         int fd;
         SavedImage *images;
         size_t count;
         SavedIndex *indexes;
         size_t index_count;
+        Repacked *repacked;
+        size_t repacked_count;
         char **written; /* digests */
 } Saver;
 
 int save_archive(Saver *saver, Error *err);
+/* Those of an image's layers that shall have another form, and the manifest that names them.
+ * save-form.c */
+int save_repack(Saver *saver, SavedImage *saved, Error *err);
+const Repacked *save_repacked_of(const Saver *saver, const char *digest); /* or NULL */
+/* An image's manifest, made anew. save.c */
+void save_make_manifest(SavedImage *saved);

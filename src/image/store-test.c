@@ -222,8 +222,8 @@ TEST(saves_what_it_can_load) {
         Error err = {};
 
         ASSERT_OK(test_load_word(&test, "one", "\"app:v1\"", id, &err), &err);
-        ASSERT_OK(image_save(test.store, refs, first, &err), &err);
-        ASSERT_OK(image_save(test.store, all, second, &err), &err);
+        ASSERT_OK(image_save_as(test.store, &(ImageSave){ .refs = refs }, first, &err), &err);
+        ASSERT_OK(image_save_as(test.store, &(ImageSave){ .refs = all }, second, &err), &err);
         ASSERT(lseek(first, 0, SEEK_SET) == 0 && lseek(second, 0, SEEK_SET) == 0);
         ASSERT(fd_read_all(first, 1 << 20, &a) == 0 && fd_read_all(second, 1 << 20, &b) == 0);
         ASSERT_INT(a.length, b.length);
@@ -231,7 +231,7 @@ TEST(saves_what_it_can_load) {
         ASSERT_OK(test_load(&other, &a, &loaded, &err), &err);
         ASSERT_STR(loaded[0], "Loaded image: app:v1");
         refs[0] = (char *)"nope";
-        ASSERT(image_save(test.store, refs, first, &err) < 0);
+        ASSERT(image_save_as(test.store, &(ImageSave){ .refs = refs }, first, &err) < 0);
         ASSERT_STR(err.message, "No such image: nope:latest");
 }
 

@@ -49,8 +49,11 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS origins(blob TEXT NOT NULL, registry TEXT NOT NULL, repository "
         "TEXT NOT NULL,"
         " PRIMARY KEY(blob, registry, repository));"
-        "CREATE TABLE IF NOT EXISTS packed(plain TEXT PRIMARY KEY, digest TEXT NOT NULL, size "
-        "INTEGER NOT NULL);";
+        "DROP TABLE IF EXISTS packed;" /* of earlier versions: gzip alone */
+        "CREATE TABLE IF NOT EXISTS repacked(blob TEXT NOT NULL, form TEXT NOT NULL, digest TEXT "
+        "NOT NULL, size INTEGER NOT NULL, PRIMARY KEY(blob, form));"
+        "CREATE TABLE IF NOT EXISTS image_forms(image TEXT PRIMARY KEY REFERENCES images(id) ON "
+        "DELETE CASCADE, form TEXT NOT NULL);";
 
 typedef struct Pin {
         unsigned users;

@@ -13,7 +13,10 @@ TEST(document_there_and_back) {
                 "\"ulimits\":[{\"Name\":\"nofile\",\"Hard\":20,\"Soft\":10}],\"shmSize\":65536,"
                 "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"eA==\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":1}],\"noCache\":true,\"pull\":true,"
-                "\"output\":\"tar\",\"outputFd\":2,\"outputImage\":true}";
+                "\"outputs\":[{\"type\":\"tar\",\"fd\":2},{\"type\":\"image\",\"names\":[\"n\"],"
+                "\"push\":true,\"compression\":\"zstd\",\"compressionLevel\":0,"
+                "\"forceCompression\":true,\"dockerMediaTypes\":true,"
+                "\"annotations\":{\"k\":\"v\"}}]}";
         BuildDocument document = { 0 };
         Error err = { 0 };
         _cleanup_free_ char *again = NULL;
@@ -21,7 +24,8 @@ TEST(document_there_and_back) {
         ASSERT_OK(json_parse(&build_document_table, text, strlen(text), &document, &err), &err);
         ASSERT_INT(document.contexts.count, 3);
         ASSERT_STR(document.ignore, "");
-        ASSERT_INT(*document.output_fd, 2);
+        ASSERT_INT(document.outputs.count, 2);
+        ASSERT_INT(*((BuildOutputDocument *)document.outputs.items)[0].fd, 2);
         again = json_text(&build_document_table, &document);
         json_done(&build_document_table, &document);
         ASSERT_STR(again, text);
@@ -34,7 +38,7 @@ TEST(an_empty_document) {
 
         ASSERT_STR(text, "{}");
         ASSERT_OK(json_parse(&build_document_table, "{}", 2, &document, &err), &err);
-        ASSERT(!document.dockerfile && !document.ignore && !document.output_fd);
+        ASSERT(!document.dockerfile && !document.ignore && document.outputs.count == 0);
         json_done(&build_document_table, &document);
 }
 

@@ -4,6 +4,7 @@
 static const JsonField context_fields[] = {
         JSON_FIELD(BuildContextDocument, "name", JSON_STRING, name, JSON_REQUIRED),
         JSON_FIELD(BuildContextDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "tar", JSON_MAYBE_INT, tar, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "image", JSON_STRING, image, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "url", JSON_STRING, url, JSON_PRESENT),
 };
@@ -22,6 +23,23 @@ static const JsonField ssh_fields[] = {
         JSON_FIELD(BuildSshDocument, "fd", JSON_INT, fd, JSON_REQUIRED),
 };
 const JsonTable build_ssh_document_table = JSON_TABLE(BuildSshDocument, "ssh", ssh_fields);
+
+static const JsonField output_fields[] = {
+        JSON_FIELD(BuildOutputDocument, "type", JSON_STRING, type, JSON_REQUIRED),
+        JSON_FIELD(BuildOutputDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
+        JSON_FIELD(BuildOutputDocument, "names", JSON_STRINGS, names, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildOutputDocument, "push", JSON_BOOL, push, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildOutputDocument, "compression", JSON_STRING, compression, JSON_PRESENT),
+        JSON_FIELD(BuildOutputDocument, "compressionLevel", JSON_MAYBE_INT, compression_level,
+                   JSON_PRESENT),
+        JSON_FIELD(BuildOutputDocument, "forceCompression", JSON_BOOL, force_compression,
+                   JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildOutputDocument, "dockerMediaTypes", JSON_BOOL, docker_media_types,
+                   JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildOutputDocument, "annotations", JSON_PAIRS, annotations, JSON_OMIT_EMPTY),
+};
+const JsonTable build_output_document_table =
+        JSON_TABLE(BuildOutputDocument, "output", output_fields);
 
 static const JsonField cache_fields[] = {
         JSON_FIELD(BuildCacheDocument, "type", JSON_STRING, type, JSON_REQUIRED),
@@ -57,9 +75,8 @@ static const JsonField document_fields[] = {
                     &build_ssh_document_table),
         JSON_FIELD(BuildDocument, "noCache", JSON_BOOL, no_cache, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "pull", JSON_BOOL, pull, JSON_OMIT_EMPTY),
-        JSON_FIELD(BuildDocument, "output", JSON_STRING, output, JSON_PRESENT),
-        JSON_FIELD(BuildDocument, "outputFd", JSON_MAYBE_INT, output_fd, JSON_PRESENT),
-        JSON_FIELD(BuildDocument, "outputImage", JSON_BOOL, output_image, JSON_OMIT_EMPTY),
+        JSON_NESTED(BuildDocument, "outputs", JSON_ARRAY, outputs, JSON_OMIT_EMPTY,
+                    &build_output_document_table),
         JSON_NESTED(BuildDocument, "cacheFrom", JSON_ARRAY, cache_from, JSON_OMIT_EMPTY,
                     &build_cache_document_table),
         JSON_NESTED(BuildDocument, "cacheTo", JSON_ARRAY, cache_to, JSON_OMIT_EMPTY,

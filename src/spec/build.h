@@ -10,8 +10,9 @@
 #define BUILD_DOCUMENT_TYPE "application/vnd.brig.build+json"
 
 typedef struct BuildContextDocument {
-        char *name;  /* "" for the build's own */
-        int64_t *fd; /* position of an open directory; NULL: none */
+        char *name;   /* "" for the build's own */
+        int64_t *fd;  /* position of an open directory; NULL: none */
+        int64_t *tar; /* position of a tar stream that the daemon unpacks; NULL: none */
         char *image, *url;
 } BuildContextDocument;
 
@@ -23,6 +24,19 @@ typedef struct BuildSshDocument {
         char *id;
         int64_t fd; /* position of the agent's socket, opened with O_PATH */
 } BuildSshDocument;
+
+/* One that results go to. "image": an image is recorded; "local": files into the directory `fd`;
+ * "tar", "docker", "oci": written to `fd`. */
+typedef struct BuildOutputDocument {
+        char *type;
+        int64_t *fd;
+        char **names; /* beside the build's tags */
+        bool push;    /* image: under its names, or the build's tags where it has none */
+        char *compression;
+        int64_t *compression_level;
+        bool force_compression, docker_media_types;
+        Pairs annotations;
+} BuildOutputDocument;
 
 typedef struct BuildCacheDocument {
         char *type; /* "registry": ref; "local": fd, tag, digest; "inline": of cacheTo */
@@ -44,17 +58,16 @@ typedef struct BuildDocument {
         JsonArray secrets; /* of BuildSecretDocument */
         JsonArray ssh;     /* of BuildSshDocument */
         bool no_cache, pull;
-        char *output; /* "tar", "docker", "oci": written to `outputFd`; "local": into that
-                         directory; NULL: none */
-        int64_t *output_fd;
-        bool output_image;              /* an image is recorded */
+        JsonArray outputs;              /* of BuildOutputDocument; none: nothing but the cache */
         JsonArray cache_from, cache_to; /* of BuildCacheDocument */
 } BuildDocument;
 extern const JsonTable build_document_table, build_context_document_table,
-        build_secret_document_table, build_ssh_document_table, build_cache_document_table;
+        build_secret_document_table, build_ssh_document_table, build_output_document_table,
+        build_cache_document_table;
 
 /* Names as in engine/build.h's BuildEvent; kind: "planned", "started", "cached", "output",
- * "status", "done", "failed", "warning", "image", "tagged"; last "end" (error NULL: it went well).
+ * "status", "done", "failed", "warning", "image", "tagged", "pushing", "pushed"; last "end" (error
+ * NULL: it went well).
  */
 typedef struct BuildProgress {
         char *kind;

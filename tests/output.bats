@@ -1,0 +1,227 @@
+#!/usr/bin/env bats
+# What comes out of `brig build`: images in registries (Debian's docker-registry at 127.0.0.1:5000), several outputs at once, forms of
+# compression, and what must not come out.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon --group users # for the test of what another user may do
+  start_registry 5000
+  load_busybox
+  export root host_pid daemon_pid registry_pid registry_port
+}
+
+teardown_file() {
+  load lib
+  stop_registry
+  end_host
+}
+
+setup() {
+  load lib
+  bats_require_minimum_version 1.5.0
+  context=$(mktemp -d "$root/context.XXXXXX")
+  cd "$context" || return
+  printf 'FROM busybox\nCOPY file /file\nRUN echo made >/made\n' >Dockerfile
+  echo "$BATS_TEST_NUMBER" >file
+}
+
+manifest() { on_host curl -s -H 'Accept: application/vnd.oci.image.manifest.v1+json' -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' "http://127.0.0.1:5000/v2/$1/manifests/${2:-latest}"; }
+digest_of() { manifest "$@" | sha256sum | cut -d' ' -f1; }
+inspect() { on_host skopeo inspect --tls-verify=false "docker://127.0.0.1:5000/$1"; }
+id_of() { brig image inspect --format '{{.Id}}' "$1"; }
+
+@test "--push: the image is in the registry and here; progress and metadata tell its digest" {
+  run --separate-stderr brig build --progress plain --push -t 127.0.0.1:5000/pushed -t 127.0.0.1:5000/pushed:two --metadata-file m --iidfile i .
+  echo "$stderr"
+  [ "$status" -eq 0 ]
+  digest=sha256:$(digest_of pushed)
+  [[ $stderr == *" pushing layer "*" done"* ]]
+  [[ $stderr == *" pushing manifest for 127.0.0.1:5000/pushed:latest@$digest done"* ]]
+  [[ $stderr == *" pushing manifest for 127.0.0.1:5000/pushed:two@$digest done"* ]]
+  [ "$(grep -c 'exporting to image' <<<"$stderr")" -eq 1 ]
+  [ "$(jq -r '."containerimage.digest"' m)" = "$digest" ]
+  [ "$(jq -r '."containerimage.descriptor".digest, ."containerimage.descriptor".size' m)" = "$digest"$'\n'"$(manifest pushed | wc -c)" ]
+  [ "$(jq -r '."containerimage.config.digest"' m)" = "$(cat i)" ]
+  [ "$(id_of 127.0.0.1:5000/pushed)" = "$(cat i)" ]
+  [ "$(manifest pushed | jq -r .config.digest)" = "$(cat i)" ]
+  [[ $(brig image inspect --format '{{json .RepoDigests}}' 127.0.0.1:5000/pushed) == *"@$digest"* ]]
+  brig rmi -f "$(cat i)"
+  brig pull -q 127.0.0.1:5000/pushed
+  [ "$(brig run --rm 127.0.0.1:5000/pushed cat /made)" = made ]
+  run --separate-stderr brig build --progress rawjson --push -t 127.0.0.1:5000/pushed .
+  [ "$(jq -r 'select(.kind == "pushed") | .layer' <<<"$stderr")" = "$digest" ]
+}
+
+@test "type=registry and type=image,push=true: name=, and a push that fails says which" {
+  brig build -q -o type=registry,name=127.0.0.1:5000/named:v1 .
+  [ "$(manifest named v1 | jq -r .schemaVersion)" = 2 ]
+  brig build -q -o '"type=image","name=127.0.0.1:5000/a:1,127.0.0.1:5000/b:2",push=true' .
+  [ "$(digest_of a 1)" = "$(digest_of b 2)" ]
+  run brig build --progress plain -o type=registry,name=127.0.0.1:1/nobody .
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *'ERROR: failed to build: failed to push 127.0.0.1:1/nobody:latest: '*'connection refused' ]]
+}
+
+@test "compression: gzip, zstd and uncompressed layers, media types, read back by brig and skopeo" {
+  local form
+  for form in gzip zstd uncompressed; do
+    brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form,compression-level=1" . 2>/dev/null ||
+      brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form" .
+    suffix=+$form; [[ $form != uncompressed ]] || suffix=
+    [ "$(manifest form "$form" | jq -r '.layers[-1].mediaType')" = "application/vnd.oci.image.layer.v1.tar$suffix" ]
+    on_host skopeo --insecure-policy copy -q --src-tls-verify=false "docker://127.0.0.1:5000/form:$form" "oci:$context/$form"
+    brig rmi -f "$(id_of "127.0.0.1:5000/form:$form")"
+    brig pull -q "127.0.0.1:5000/form:$form"
+    [ "$(brig run --rm "127.0.0.1:5000/form:$form" cat /file /made)" = "$BATS_TEST_NUMBER"$'\nmade' ]
+    brig rmi -f "$(id_of "127.0.0.1:5000/form:$form")"
+  done
+  [ "$(digest_of form gzip)" != "$(digest_of form zstd)" ]
+}
+
+@test "a second push in a form sends and compresses nothing; brig push keeps the form that the image was built with" {
+  brig build -q -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
+  first=$(digest_of kept)
+  run --separate-stderr brig build --progress rawjson -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
+  [ "$(jq -r 'select(.kind == "pushing" and .status == "Pushed")' <<<"$stderr")" = "" ]
+  [ "$(digest_of kept)" = "$first" ]
+  brig tag 127.0.0.1:5000/kept 127.0.0.1:5000/later
+  brig push -q 127.0.0.1:5000/later
+  [ "$(digest_of later)" = "$first" ]
+}
+
+@test "force-compression: layers that came as gzip become zstd; without it they stay" {
+  image_of 127.0.0.1:5000/base:gzip 'echo base >www/base'
+  brig push -q 127.0.0.1:5000/base:gzip
+  brig rmi -f "$(id_of 127.0.0.1:5000/base:gzip)"
+  brig pull -q 127.0.0.1:5000/base:gzip
+  sed -i 's#busybox#127.0.0.1:5000/base:gzip#' Dockerfile
+  brig build -q -o type=registry,name=127.0.0.1:5000/mixed,compression=zstd .
+  [ "$(manifest mixed | jq -r '[.layers[].mediaType | split("+")[1]] | join(" ")')" = "gzip zstd zstd" ]
+  brig build -q -o type=registry,name=127.0.0.1:5000/forced,compression=zstd,force-compression=true .
+  [ "$(manifest forced | jq -r '[.layers[].mediaType | split("+")[1]] | unique | join(" ")')" = zstd ]
+  brig build -q -o type=oci,dest=plain.tar,compression=uncompressed,force-compression=true .
+  [ "$(tar -xOf plain.tar manifest.json | jq -r '.[0].Layers[]' | while read -r layer; do tar -xOf plain.tar "$layer" | file -b - | cut -d' ' -f1-2; done | sort -u)" = "POSIX tar" ]
+}
+
+@test "oci-mediatypes=false: Docker's manifest; annotations and zstd have OCI's all the same" {
+  brig build -q -o type=registry,name=127.0.0.1:5000/docker,oci-mediatypes=false .
+  [ "$(manifest docker | jq -r '.mediaType, .config.mediaType, .layers[0].mediaType')" = $'application/vnd.docker.distribution.manifest.v2+json\napplication/vnd.docker.container.image.v1+json\napplication/vnd.docker.image.rootfs.diff.tar.gzip' ]
+  brig rmi -f "$(id_of 127.0.0.1:5000/docker)"; brig pull -q 127.0.0.1:5000/docker
+  brig build -q --annotation a=b -o type=registry,name=127.0.0.1:5000/noted,oci-mediatypes=false,annotation.c=d,annotation-manifest.e=f .
+  [ "$(manifest noted | jq -c '[.mediaType, .annotations]')" = '["application/vnd.oci.image.manifest.v1+json",{"a":"b","c":"d","e":"f"}]' ]
+}
+
+@test "several outputs at once: files, archives, a registry, the engine; cacheonly leaves nothing but the cache" {
+  brig build -q -t several -o type=local,dest=out -o type=tar,dest=root.tar -o type=oci,dest=image.oci,compression=gzip -o type=registry,name=127.0.0.1:5000/several .
+  [ "$(cat out/made)" = made ]
+  [ "$(tar -xOf root.tar made)" = made ]
+  on_host skopeo inspect "oci-archive:$context/image.oci:latest" >/dev/null || on_host skopeo --insecure-policy copy -q "oci-archive:$context/image.oci" "dir:$context/copied"
+  tar -xOf image.oci manifest.json | jq -e '.[0].RepoTags | index("several:latest")'
+  [ "$(manifest several | jq -r .config.digest)" = "$(id_of several)" ]
+  brig load -q <image.oci
+  before=$(brig images -aq | sort)
+  echo other >file
+  run brig build --progress plain -o type=cacheonly .
+  [ "$status" -eq 0 ]
+  [[ $output != *"writing image"* ]]
+  [ "$(brig images -aq | sort)" = "$before" ]
+  run brig build --progress plain -o type=cacheonly .
+  [ "$(grep -c CACHED <<<"$output")" -ge 2 ]
+}
+
+@test "local: set-id bits stay, as with BuildKit; who may not write there is refused by the client and by the daemon" {
+  printf 'FROM busybox AS make\nRUN echo x >/x && chmod 4755 /x\nFROM scratch\nCOPY --from=make /x /x\n' >Dockerfile
+  brig build -q -o out .
+  [ "$(stat -c %a out/x)" = 4755 ]
+  install -m 755 "$build/src/cli/brig" "$root/brig" # where any user finds it
+  mkdir -m 755 theirs; chmod 755 "$root" "$context"
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/theirs" "$context"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"write output to '$context/theirs': Permission denied" ]]
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/theirs" <"$top/tests/send-build.py"
+  echo "$output"
+  [[ $output == *"403 Forbidden"*"output 'local': the client (user 1000) cannot write there: Permission denied"* ]]
+  [ -z "$(ls theirs)" ]
+  install -d -o 1000 mine
+  on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/mine" "$context"
+  [ "$(stat -c '%u %a' mine/x)" = '1000 4755' ]
+}
+
+@test "a tar on standard input has secrets, annotations and outputs, too" {
+  echo shh >"$root/token"
+  printf 'FROM busybox\nCOPY file /file\nRUN --mount=type=secret,id=token cat /run/secrets/token >/seen\n' >Dockerfile
+  run bash -c "tar -cz . | brig build --progress plain -t archived --secret id=token,src=$root/token -o type=local,dest=out -"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(cat out/seen out/file)" = "shh"$'\n'"$BATS_TEST_NUMBER" ]
+  run bash -c "head -c 2000 <(tar -c . ) | brig build -q -"
+  [ "$status" -eq 1 ]
+  [[ $output == *'read the build context'* ]]
+  mv Dockerfile Other
+  tar -c . | brig build -q -f Other --secret "id=token,src=$root/token" -
+}
+
+@test "plain progress of a URL context names each step once" {
+  mkdir served; tar -czf served/c.tar.gz Dockerfile file
+  on_host python3 -u -m http.server -d "$context/served" 8098 >served.log 2>&1 3>&- &
+  local server=$!
+  wait_until on_host curl -sfo /dev/null http://127.0.0.1:8098/
+  run brig build --progress plain -t url http://127.0.0.1:8098/c.tar.gz
+  kill "$server"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(grep -c ' exporting to image$' <<<"$output")" -eq 1 ]
+}
+
+@test "the classic stream shows instructions as they are written, and ARG before FROM" {
+  printf 'ARG BASE=busybox\nARG other\nFROM $BASE AS first\nENV A=1\nLABEL a=$A\nCMD [a,b]\n' >Dockerfile
+  run env DOCKER_BUILDKIT=0 docker build .
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(grep '^Step' <<<"$output")" = 'Step 1/6 : ARG BASE=busybox
+Step 2/6 : ARG other
+Step 3/6 : FROM $BASE AS first
+Step 4/6 : ENV A=1
+Step 5/6 : LABEL a=$A
+Step 6/6 : CMD [a,b]' ]
+}
+
+@test "check: what planning finds is told; a directive makes findings errors, in a check and in a build" {
+  printf 'FROM busybox AS one\nCOPY --from=two /a /a\nFROM one AS two\nCOPY --from=two /b /b\n' >Dockerfile
+  run brig build --check .
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output != *"no warnings found"* && $output == *"ERROR: failed to build: Dockerfile:"* ]]
+  run brig build --check --target nope -f - . <<<'FROM scratch'
+  [ "$status" -eq 1 ]
+  [[ $output == *'target stage "nope" could not be found' && $output != *'Check complete'* ]]
+  run brig build --call=check - <<<'FROM scratch'
+  [ "$output" = 'Check complete, no warnings found.' ]
+  printf '# check=error=true\nFROM busybox as a\n' >Dockerfile
+  run brig build .
+  [ "$status" -eq 1 ]
+  [[ $output == *'lint violation found for rules: FromAsCasing'* ]]
+  run brig build --check .
+  [ "$status" -eq 1 ]
+}
+
+@test "ssh: a socket in another mount namespace is refused with the reason" {
+  printf 'FROM busybox\nRUN --mount=type=ssh ls -l $SSH_AUTH_SOCK >/agent\n' >Dockerfile
+  run unshare --mount --propagation private bash -c 'mount -t tmpfs none /mnt && python3 -c "import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/mnt/agent\")" && exec brig build --ssh default=/mnt/agent .'
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"ssh agent 'default': its socket lies in a mount namespace other than brigd's"* ]]
+}
+
+@test "what is not there is called as docker calls it" {
+  run --separate-stderr brig image inspect nope
+  [ "$output" = '[]' ]
+  theirs=$(docker image inspect nope 2>&1 >/dev/null) || :
+  [ "$stderr" = "$theirs" ]
+  run --separate-stderr brig inspect nope
+  theirs=$(docker inspect nope 2>&1 >/dev/null) || :
+  [ "$stderr" = "$theirs" ]
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/python3
+"""send-build.py SOCKET DIRECTORY: asks for a build whose files go to the directory, with a descriptor that the sender could open but not
+write to, which brig itself would not send; prints the answer."""
+import array, os, socket, sys
+
+body = b'{"dockerfile":"FROM scratch\\n","outputs":[{"type":"local","fd":0}]}'
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+fds = array.array("i", [os.open(sys.argv[2], os.O_RDONLY | os.O_DIRECTORY)])
+connection.sendmsg([b"POST /build HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Type: application/vnd.brig.build+json\r\n"
+                    b"Content-Length: %d\r\n\r\n" % len(body) + body], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+while data := connection.recv(65536):
+    sys.stdout.write(data.decode())
