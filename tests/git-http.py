@@ -7,7 +7,7 @@
 /stalled/… answers the first question, then says nothing more until the connection ends
 /moved/…   redirects to /smart/…
 
-LOG gets a line a request: method, path, and the Authorization header's kind."""
+LOG gets a line a request: method, path, and the Authorization header's kind; and one where an answer stalls: "stalled", path, kind."""
 import base64
 import http.server
 import os
@@ -90,6 +90,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "dumb":
             return self.file(rest)
         if kind == "stalled" and self.command == "POST" and b"command=fetch" in body:
+            with lock, open(log_path, "a") as log:
+                log.write(f"stalled {path} {(self.headers.get('Authorization') or '-').split(' ')[0]}\n")
             self.connection.recv(1)  # until the client has gone
             self.close_connection = True
             return None

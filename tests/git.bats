@@ -264,7 +264,7 @@ no_git() { ! remote_http >/dev/null && ! pgrep -f "^brig-image git" >/dev/null; 
   printf 'FROM scratch\nADD %s/stalled/stalled.git#main /src\n' "$url" >Dockerfile
   SECRET=very-s3cret-value brig build --secret id=GIT_AUTH_TOKEN,env=SECRET . >"$root/stalled.log" 2>&1 3>&- &
   local client=$! pid count=0
-  wait_until grep -q 'POST /stalled/stalled.git/git-upload-pack basic' "$root/http.log"
+  wait_until grep -q 'stalled /stalled/stalled.git/git-upload-pack basic' "$root/http.log"
   wait_until remote_http >/dev/null
   for pid in $(ours); do
     run grep -qaE 's3cret|LXMzY3JldC' "/proc/$pid/cmdline" "/proc/$pid/environ"
@@ -296,7 +296,7 @@ no_clones() { [[ -z $(find "$root/data/build" -name 'repository-*') ]]; }
   repository stalled2
   brig build "$url/stalled/stalled2.git" >"$root/stalled.log" 2>&1 3>&- &
   local client=$!
-  wait_until grep -q 'POST /stalled/stalled2.git/git-upload-pack' "$root/http.log"
+  wait_until grep -q 'stalled /stalled/stalled2.git/git-upload-pack' "$root/http.log"
   wait_until remote_http >/dev/null
   kill_daemon
   wait "$client" || :

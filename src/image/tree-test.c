@@ -125,7 +125,6 @@ TEST(hostile_entries_stay_inside) {
                 { { "l", 'l', "../canary" }, { "h", 'h', "../canary" } },
                 { { "h", 'h', "missing" } },
                 { { "f", 'f', "" }, { "f/x", 'f', "" } },
-                { { "/", 'l', "/etc" } },
                 { { "zero", 'c', NULL, 0, 0, 0, 0, 0 } },
         };
         const TreeUnpack options = { .devices = true, .detect = true };
@@ -144,7 +143,8 @@ TEST(hostile_entries_stay_inside) {
 }
 
 TEST(links_lead_nowhere_else) {
-        const TestEntry entries[] = { { "up", 'l', "../../../.." },
+        const TestEntry entries[] = { { "/", 'l', "/etc" },
+                                      { "up", 'l', "../../../.." },
                                       { "up/canary", 'f', "mine" },
                                       { "/abs", 'f', "in" } };
         const TreeUnpack options = {};
