@@ -31,8 +31,7 @@ static void collect_step(Solver *solver, const CopyStep *copy) {
         for (size_t i = 0; i < copy->source_count; i++) {
                 const CopySource *source = &copy->sources[i];
 
-                if (source->kind != COPY_URL ||
-                    find_fetched(solver, source->path, copy->checksum))
+                if (source->kind != COPY_URL || find_fetched(solver, source->path, copy->checksum))
                         continue;
                 GROW(solver->fetched, solver->fetched_count);
                 solver->fetched[solver->fetched_count++] =
