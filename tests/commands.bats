@@ -54,9 +54,13 @@ teardown() {
     spawn brig run --rm -it busybox sh
     expect "#"
     stty rows 33 columns 77 < $spawn_out(slave,name)
-    exec kill -WINCH [exp_pid]
     send "until stty size | grep -q 33; do true; done; stty size\r"
-    expect "33 77" {} timeout { exit 9 }
+    set seen 0
+    for {set i 0} {!$seen && $i < 20} {incr i} {
+      exec kill -WINCH [exp_pid]; # lost, where the client does not listen yet
+      expect -timeout 1 "33 77" { set seen 1 } timeout {}
+    }
+    if {!$seen} { exec kill [exp_pid]; exit 9 }
     send "exit 5\r"
     expect eof
     exit [lindex [wait] 3]'

@@ -59,9 +59,13 @@ teardown() {
     spawn docker run --rm -it 127.0.0.1:5000/busybox sh
     expect "#"
     stty rows 31 columns 71 < $spawn_out(slave,name)
-    exec kill -WINCH [exp_pid]
     send "until stty size | grep -q 31; do true; done; stty size\r"
-    expect "31 71" {} timeout { exit 9 }
+    set seen 0
+    for {set i 0} {!$seen && $i < 20} {incr i} {
+      exec kill -WINCH [exp_pid]; # lost, where the client does not listen yet
+      expect -timeout 1 "31 71" { set seen 1 } timeout {}
+    }
+    if {!$seen} { exec kill [exp_pid]; exit 9 }
     send "exit 6\r"
     expect eof
     exit [lindex [wait] 3]'

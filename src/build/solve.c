@@ -502,10 +502,11 @@ static void solver_init(Solver *solver, Plan *const *plans, size_t count,
                                     .stages = stage,
                                     .count = plan_stage_count(plans[i]) };
                 for (size_t k = 0; k < branch->count; k++)
-                        *stage++ = (StageState){ .solver = solver,
+                        stage[k] = (StageState){ .solver = solver,
                                                  .branch = branch,
                                                  .index = k,
                                                  .stage = plan_stage(plans[i], k) };
+                stage += branch->count;
         }
         (void)pthread_mutex_init(&solver->lock, NULL);
         (void)pthread_mutex_init(&solver->event_lock, NULL);

@@ -336,8 +336,8 @@ static int run_with_descriptors(Build *build, const BuildView *view, Error *err)
         display.debug = build->options->debug || build->cli->debug;
         display.color = str_empty(getenv("NO_COLOR"));
         r = build_follow(reply, &display, err);
-        build->result =
-                (BuildResult){ .image = TAKE_PTR(display.image), .size = display.pushed_size };
+        build->result.image = TAKE_PTR(display.image);
+        build->result.size = display.pushed_size;
         build->result.pushed = TAKE_PTR(display.pushed);
         build->result.media_type = TAKE_PTR(display.pushed_type);
         return r;

@@ -57,7 +57,7 @@ static bool inflates_to(const Buf *packed, const Buf *plain, Compression compres
 }
 
 static void check_round_trip(size_t length, Compression to, int level) {
-        _cleanup_buf_ Buf plain = sample(length), packed = {}, again = {}, seen = {};
+        _cleanup_buf_ Buf plain = sample(length), packed = {}, again = {};
         _cleanup_close_ int fd = memory_fd(plain.data ? plain.data : "", plain.length);
         Deflate deflate = { .to = to, .level = level, .packed = add, .data = &packed };
         Error err = {};

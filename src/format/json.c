@@ -64,7 +64,7 @@ static int check_string(const char *name, json_object *value, const char **ret, 
 }
 
 static int read_string(const char *name, json_object *value, char **ret, Error *err) {
-        const char *text;
+        const char *text = NULL;
         int r = check_string(name, value, &text, err);
 
         if (r == 0)
