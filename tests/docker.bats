@@ -65,7 +65,7 @@ teardown() {
       exec kill -WINCH [exp_pid]; # lost, where the client does not listen yet
       expect -timeout 1 "31 71" { set seen 1 } timeout {}
     }
-    if {!$seen} { exec kill [exp_pid]; exit 9 }
+    if {!$seen} { exec kill -KILL [exp_pid]; exit 9 }
     send "exit 6\r"
     expect eof
     exit [lindex [wait] 3]'

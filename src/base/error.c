@@ -78,7 +78,7 @@ int error_prefix(Error *err, const char *format, ...) {
         used = vsnprintf(err->message, sizeof(err->message), format, args);
         va_end(args);
         if (used >= 0 && (size_t)used < sizeof(err->message))
-                (void)snprintf(err->message + used, sizeof(err->message) - (size_t)used, ": %.*s",
-                               (int)sizeof(rest) - 3 - used, rest);
+                (void)snprintf(err->message + used, sizeof(err->message) - (size_t)used, ": %s",
+                               rest);
         return err->number > 0 ? -err->number : -EIO;
 }
