@@ -50,10 +50,13 @@ wait_until() {
 # no COMMAND...: that it fails. Bash's own ! fails no test.
 no() { if "$@"; then echo "succeeded: $*"; return 1; fi; }
 
+# The daemon may be another shell's child, and a test may have started it anew: its file says which it is.
 stop_daemon() {
+  local pid
   [[ -n ${daemon_pid:-} ]] || return 0
-  kill -TERM "$daemon_pid" 2>/dev/null || :
-  wait "$daemon_pid" 2>/dev/null || :
+  pid=$(cat "$root/brigd.pid" 2>/dev/null) || pid=$daemon_pid
+  kill -TERM "$pid" 2>/dev/null || :
+  wait "$pid" 2>/dev/null || wait_until process_is_gone "$pid"
   daemon_pid=
 }
 
