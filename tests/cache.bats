@@ -92,6 +92,9 @@ EOF
   build -t made --cache-to "type=registry,ref=$ref,mode=max"
   [ "$(manifest_of | jq '.layers | length')" = 4 ]
   [ "$(manifest_of | jq -r .config.mediaType)" = application/vnd.brig.buildcache.v1+json ]
+  # The document was the store's as long as it was sent.
+  [ -e "$root/data/image/blobs/sha256" ]
+  [ ! -e "$root/data/image/blobs/sha256/$(manifest_of | jq -r .config.digest | cut -d: -f2)" ]
   fresh_second
   mark
   build_second -t made --cache-from "type=registry,ref=$ref"

@@ -248,6 +248,11 @@ END
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output == *"No space left on device"* && $output != *"builder prune"* ]]
+  on_host dd if=/dev/zero of="$root/small/filler" bs=4k status=none || :
+  run on_host env "PATH=$PATH" brig build -q --cache-to "type=local,dest=$root/small" "$root/context"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"failed to write the build cache to the local directory"*"No space left on device"* && $output != *"builder prune"* ]]
   on_host umount "$root/small"
   works_again kept
 }

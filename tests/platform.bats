@@ -113,6 +113,23 @@ END
   brig rmi stages
 }
 
+@test "a cache of all stages is written though the base of one that was found is not here" {
+  dockerfile <<'END'
+FROM 127.0.0.1:5001/base:amd64 AS maker
+RUN echo all >/all
+FROM scratch
+COPY --from=maker /all /
+END
+  build -t stages; echo "$output"; [ "$status" -eq 0 ]
+  brig rmi 127.0.0.1:5001/base:amd64
+  : >"$root/asked"
+  build -t stages --cache-to "type=local,dest=$context/cache,mode=max"; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output != *"miss:"* ]]
+  [ "$(layers_asked)" -eq 0 ]
+  [ "$(jq '.layers | length' "cache/blobs/sha256/$(jq -r '.manifests[0].digest' cache/index.json | cut -d: -f2)")" -eq 2 ]
+  brig rmi stages && brig builder prune -af
+}
+
 @test "an image that the registry does not have fails before anything runs" {
   dockerfile <<'END'
 FROM busybox AS first
@@ -177,6 +194,11 @@ END
   build --platform linux/amd64,linux/arm64 -o type=tar,dest=files.tar; echo "$output"; [ "$status" -eq 0 ]
   mkdir files; tar -xf files.tar -C files
   diff -r --no-dereference out files
+  # What the directory has of that name leads nowhere else.
+  mkdir linked elsewhere && ln -s "$context/elsewhere" linked/linux_amd64
+  build --platform linux/amd64,linux/arm64 -o linked; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"open the output's directory 'linux_amd64'"* ]]
+  [ -z "$(ls elsewhere)" ]
 }
 
 @test "an image of several platforms needs a name, and a platform is spelt right, before anything runs" {
