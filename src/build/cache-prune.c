@@ -280,13 +280,32 @@ static void ask_for_images(const CachePrune *prune, Items *items) {
         }
 }
 
+/* A build may have recorded the chain again since its row went, and have held it before it was
+ * released. */
+static int64_t release_chain(BuildCache *cache, const CachePrune *prune, const char *chain) {
+        int64_t bytes = prune->release ? prune->release(prune->data, chain) : 0;
+        bool recorded = false;
+        Error err = {};
+        int r;
+
+        {
+                CACHE_LOCKED(cache);
+                r = cache_note(cache, cache_layer_recorded(cache, chain, &recorded, &err));
+        }
+        if (r < 0)
+                log_warn("build cache: %s", err.message);
+        if (recorded && prune->hold)
+                prune->hold(prune->data, chain);
+        return bytes;
+}
+
 static int64_t remove_item(BuildCache *cache, const CachePrune *prune, const Item *item) {
         Error err = {};
 
         if (!item->remove)
                 return 0;
         if (digest_valid(item->remove))
-                return prune->release ? prune->release(prune->data, item->remove) : 0;
+                return release_chain(cache, prune, item->remove);
         if (dir_remove_at(item->mount ? cache->mounts_fd : cache->layers_fd, item->remove, &err) <
             0) {
                 log_warn("build cache: %s; it is tried again at the next start", err.message);

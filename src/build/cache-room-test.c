@@ -352,6 +352,42 @@ TEST(prunes_a_layer_with_the_last_record_that_names_it) {
         ASSERT_INT(strv_length(chains), 0);
 }
 
+typedef struct Anew {
+        BuildCache *cache;
+        bool recorded; /* by a build, while the collector lets go of it */
+        size_t holds;
+} Anew;
+
+static int64_t release_recorded(void *data, const char *chain) {
+        Anew *anew = data;
+
+        if (anew->recorded && put(anew->cache, "anew", chain, "anew", NULL) < 0)
+                abort();
+        return 0;
+}
+
+static void count_hold(void *data, const char *chain) {
+        ((Anew *)data)->holds += str_equal(chain, CHAIN);
+}
+
+TEST(what_is_recorded_anew_while_it_is_let_go_of_is_held_again) {
+        for (int recorded = 0; recorded < 2; recorded++) {
+                _cleanup_cache_ TestCache test = test_cache();
+                Anew anew = { .cache = test.cache, .recorded = recorded };
+                const CachePrune all = {
+                        .all = true, .release = release_recorded, .hold = count_hold, .data = &anew
+                };
+                Error err = {};
+
+                ASSERT_OK(put(test.cache, "a", CHAIN, "a", &err), &err);
+                build_cache_release(test.cache, CHAIN);
+                ASSERT_INT(prune(&test, all, NULL), 0);
+                ASSERT_INT(found(test.cache, "a"), 0);
+                ASSERT_INT(found(test.cache, "anew"), recorded ? CACHE_FOUND : 0);
+                ASSERT_INT(anew.holds, recorded);
+        }
+}
+
 /* ---- threads ---- */
 
 #define THREADS 8

@@ -128,10 +128,11 @@ typedef struct CachePrune {
         char *const *ids; /* only these, or NULL */
         /* What the owner of the image store knows, with data; called without a lock. shared:
          * whether an image has that layer (NULL: each may be an image's). release: it is needed no
-         * more; returns the bytes that this freed (NULL: none). A caller that moves layers
-         * meanwhile looks at build_cache_chains. */
+         * more; returns the bytes that this freed (NULL: none). hold: it is, after all: it was
+         * recorded anew meanwhile (NULL where nobody does). Who records one holds it after that. */
         bool (*shared)(void *data, const char *chain);
         int64_t (*release)(void *data, const char *chain);
+        void (*hold)(void *data, const char *chain);
         void *data;
 } CachePrune;
 /* What is in use stays. ret_ids: the caller's. *ret_bytes counts the layers and mounts that went,

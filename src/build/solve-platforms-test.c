@@ -87,6 +87,25 @@ TEST(what_platforms_have_in_common_runs_once) {
         ASSERT_SORTED(&uncached.names, CROSS_NAMES);
 }
 
+/* What one platform was built of is not what another was built of last. */
+TEST(why_a_step_runs_is_told_by_its_own_platforms_last_build) {
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, cross), again = BUILD(&fake, cross);
+
+        built.platforms = again.platforms = PLATFORMS;
+        (void)build_main(&built);
+        ASSERT_BUILT(&built);
+        for (char **why = built.why; *why; why++)
+                ASSERT(str_ends(*why, ": it was never built here"));
+        solve_result_done(&built.results[0]); /* which holds the layers of both */
+        forget(&fake, "RUN write bin");
+        (void)build_main(&again);
+        ASSERT_BUILT(&again);
+        ASSERT_INT(strv_length(again.why), 2);
+        for (char **why = again.why; *why; why++)
+                ASSERT_STR(*why, "RUN write bin x: its layer was collected");
+}
+
 TEST(a_run_that_nothing_can_run_is_refused_before_anything_runs) {
         _cleanup_fake_ Fake fake = fake_open();
         _cleanup_built_ Built built = BUILD(&fake, "FROM busybox AS own\nRUN write a 1\n"

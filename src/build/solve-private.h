@@ -181,7 +181,6 @@ void solver_fail(Solver *solver, int r, const Error *err);
 int solver_result(const Solver *solver, Error *err);
 int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err);
 bool solver_cancelled(void *solver);
-int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err);
 void solver_hold(Solver *solver, const char *layer);
 /* -ECANCELED once the client wants no more. */
 int solver_event(Solver *solver, const SolveEvent *event, Error *err);

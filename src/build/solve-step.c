@@ -179,15 +179,17 @@ int step_adopt(StageState *stage, size_t index, int64_t size, Error *err) {
 
         find_place(&attempt, place);
         memcpy(record.result, state->key, sizeof(record.result));
-        if (r == 0)
-                r = options->worker.keep(options->worker.data, state->layer, err);
+        /* Recorded before it is held: who lets go of it meanwhile looks at the records last. */
         if (r == 0)
                 r = build_cache_put(options->cache, state->keys, &record, err);
         if (r < 0)
                 return r;
         solver_hold(stage->solver, state->layer);
         state->recalled = false;
-        return 0;
+        r = options->worker.keep(options->worker.data, state->layer, err);
+        if (r < 0)
+                (void)build_cache_chain_lost(options->cache, state->layer, NULL);
+        return r;
 }
 
 /* ---- running ---- */
@@ -306,7 +308,8 @@ static int tell(const Running *running, SolveEventKind kind, const char *why, co
 
 static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]) {
         _cleanup_free_ char *text =
-                str_format("%s\n%s\n%zu", attempt->stage->solver->options->project ?: "",
+                str_format("%s\n%s\n%s\n%zu", attempt->stage->solver->options->project ?: "",
+                           plan_target_platform(attempt->stage->branch->plan),
                            attempt->stage->stage->name, attempt->index);
 
         digest_of(text, strlen(text), place);

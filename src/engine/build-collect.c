@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "engine/build-private.h"
+#include "engine/room.h"
 
 #define SHARE 10 /* of the disk's parts one is the cache's by default … */
 #define SHARE_LEAST ((int64_t)2000000000) /* … but not less */
@@ -25,6 +26,7 @@ static void collect(Builder *builder) {
         Error error = {};
         int64_t bytes = 0;
 
+        ROOM_TO_REMOVE(builder->engine);
         builder_prune_owner(builder->engine, &prune);
         if (build_cache_prune(builder->cache, &prune, &ids, &bytes, &error) < 0)
                 log_warn("build cache: %s", error.message);

@@ -124,13 +124,12 @@ static int open_import(Build *build, const BuildCachePlace *place, Error *err) {
         import->place = place;
         r = place->kind == BUILD_CACHE_IMAGE ? open_image(build, import, &why)
                                              : fetch(build, import, &why);
+        build->import_count += r == 0; /* cancelled or not: it is freed with the others */
         if (build_cancelled(build))
                 return error_set(err, ECANCELED, "the build was cancelled");
-        if (r < 0)
-                return build_warn(build, err, "build cache of %s is not used: %s", name_of(place),
-                                  why.message);
-        build->import_count++;
-        return 0;
+        return r < 0 ? build_warn(build, err, "build cache of %s is not used: %s", name_of(place),
+                                  why.message)
+                     : 0;
 }
 
 int build_open_imports(Build *build, Error *err) {

@@ -1,10 +1,14 @@
 /* build-platforms.c: what a build for several platforms gives: an index of the images, which has
  * the names; or a directory for each. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "engine/build-private.h"
+#include "engine/ocispec.h"
 #include "image/pack.h"
 
 /* What there is of each platform: a plan, a result, and what is made of them. */
@@ -27,12 +31,22 @@ static char *directory_of(const Plan *plan) {
 
 /* ---- files ---- */
 
+/* What the client's directory has of that name leads nowhere else: no link is followed out of it.
+ */
+static int open_directory(int into_fd, const char *name, int *ret_fd, Error *err) {
+        if (mkdirat(into_fd, name, 0755) < 0 && errno != EEXIST)
+                return error_set(err, errno, "make the directory '%s'", name);
+        *ret_fd = open_in_root(into_fd, name, O_RDONLY | O_DIRECTORY,
+                               RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+        return *ret_fd < 0 ? error_set(err, errno, "open the output's directory '%s'", name) : 0;
+}
+
 static int write_directory(const Platforms *platforms, size_t number, int into_fd, Error *err) {
         const BuildRequest *request = platforms->build->request;
         const Plan *plan = platforms->plans[number];
         _cleanup_free_ char *name = directory_of(plan);
         _cleanup_close_ int root_fd = -1, dir_fd = -1;
-        int r = dir_open_at(into_fd, name, 0755, &dir_fd, err);
+        int r = open_directory(into_fd, name, &dir_fd, err);
 
         if (r == 0 && request->output_uid != -1 &&
             fchown(dir_fd, (uid_t)request->output_uid, (gid_t)request->output_gid) < 0)

@@ -61,9 +61,19 @@ static int64_t release_chain(void *data, const char *chain) {
         return image_layer_size(engine->images, chain, &left, &shared, NULL) == -ENOENT ? size : 0;
 }
 
+static void hold_chain(void *data, const char *chain) {
+        Engine *engine = data;
+        _cleanup_free_ char *holder = str_format("build:%s", chain);
+        Error error = {};
+
+        if (image_hold_layer(engine->images, chain, holder, &error) < 0)
+                log_error("hold layer %s: %s", chain, error.message);
+}
+
 void builder_prune_owner(Engine *engine, CachePrune *prune) {
         prune->shared = is_shared;
         prune->release = release_chain;
+        prune->hold = hold_chain;
         prune->data = engine;
 }
 

@@ -418,10 +418,14 @@ static int build_file(Build *build, char **ret_id, Error *err) {
                        : build_export_platforms(build, targets.plans, targets.results, ret_id, err);
 }
 
-/* Whether it is the place of an output that has no room. */
+/* Whether it is the place of an output or of a cache that has no room. */
 static bool client_is_full(const BuildRequest *request) {
         for (size_t i = 0; i < request->output_count; i++)
                 if (request->outputs[i].fd >= 0 && room_is_full(request->outputs[i].fd))
+                        return true;
+        for (size_t i = 0; i < request->cache_to_count; i++)
+                if (request->cache_to[i].kind == BUILD_CACHE_LOCAL &&
+                    room_is_full(request->cache_to[i].dir_fd))
                         return true;
         return false;
 }

@@ -21,12 +21,13 @@ typedef struct Room {
         bool full;
 } Room;
 
-/* File systems without a number of inodes say that they have none at all. */
+/* File systems without a number of inodes say that they have none at all, and those without blocks,
+ * as a pipe's, that none is free. */
 static Room room_of(int fd) {
         struct statvfs info;
         Room room = { .bytes = UINT64_MAX, .inodes = UINT64_MAX };
 
-        if (fstatvfs(fd, &info) < 0)
+        if (fstatvfs(fd, &info) < 0 || info.f_blocks == 0)
                 return room;
         room.bytes = (uint64_t)info.f_bavail * info.f_frsize;
         if (info.f_files > 0)

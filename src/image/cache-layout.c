@@ -81,13 +81,11 @@ static int read_index(int dir_fd, ImageIndex *ret, Error *err) {
         return r < 0 ? r : json_parse(&image_index_table, text.data ?: "", text.length, ret, err);
 }
 
-static const Descriptor *find_entry(const ImageIndex *index, const CachePlace *place) {
+static const Descriptor *find_tag(const ImageIndex *index, const CachePlace *place) {
         const Descriptor *entries = index->manifests.items;
 
         for (size_t i = index->manifests.count; i-- > 0;)
-                if (str_empty(place->digest)
-                            ? str_equal(pairs_get(&entries[i].annotations, REF_NAME), tag_of(place))
-                            : str_equal(entries[i].digest, place->digest))
+                if (str_equal(pairs_get(&entries[i].annotations, REF_NAME), tag_of(place)))
                         return &entries[i];
         return NULL;
 }
@@ -108,7 +106,7 @@ static int find_manifest(const CachePlace *place, char **ret, Error *err) {
         r = read_index(place->dir_fd, &index, err);
         if (r < 0)
                 return r;
-        entry = find_entry(&index, place);
+        entry = find_tag(&index, place);
         if (!entry)
                 return error_kind(err, ERROR_NOT_FOUND,
                                   "the cache's directory has nothing of the tag '%s'",
@@ -308,7 +306,8 @@ static int write_layer(const CachePlace *place, Push *push, size_t index, int bl
                                 err);
         if (r < 0)
                 return r;
-        descriptor->media_type = str_copy(packs ? GZIP_LAYER : layer->media_type);
+        descriptor->media_type =
+                str_copy(packs ? form_media_type(push_form(push, layer)) : layer->media_type);
         descriptor->digest = str_copy(digest);
         descriptor->size = size;
         return 0;

@@ -64,8 +64,8 @@ static int push_there(const CachePlace *place, Push *push, Error *err) {
         return r;
 }
 
-int image_cache_send(ImageStore *store, const CachePlace *place, const CacheSend *send,
-                     ImageProgressFn progress, void *data, Error *err) {
+static int send_pinned(ImageStore *store, const CachePlace *place, const CacheSend *send,
+                       ImageProgressFn progress, void *data, Error *err) {
         _cleanup_free_ bool *there = NEW_ARRAY(bool, send->count + 1);
         _cleanup_(push_done) Push push = {};
         int r;
@@ -77,5 +77,17 @@ int image_cache_send(ImageStore *store, const CachePlace *place, const CacheSend
                                      : cache_layout_send(place, &push, err);
         push.options = (SessionOptions){};
         push.reference = (Reference){};
+        return r;
+}
+
+int image_cache_send(ImageStore *store, const CachePlace *place, const CacheSend *send,
+                     ImageProgressFn progress, void *data, Error *err) {
+        char digest[DIGEST_TEXT_MAX];
+        char *const documents[] = { digest, NULL };
+        int r = send_pinned(store, place, send, progress, data, err);
+
+        /* No image names the document: nothing else would remove it before the next start. */
+        digest_of(send->document, strlen(send->document), digest);
+        (void)store_collect(store, documents, NULL, NULL);
         return r;
 }

@@ -27,16 +27,22 @@ static int walk(int dir_fd, const struct timespec times[2], unsigned depth, Erro
         if (fd < 0 || !(dir = fdopendir(fd)))
                 return error_set(err, errno, "read a directory of the repository");
         TAKE_FD(fd);
-        while (r == 0 && (entry = readdir(dir))) {
+        while (r == 0 && (errno = 0, entry = readdir(dir))) {
                 _cleanup_close_ int below = -1;
 
                 if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
                         continue;
                 below = openat(dir_fd, entry->d_name,
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                r = below >= 0 ? walk(below, times, depth + 1, err)
-                               : set_time(dir_fd, entry->d_name, times, err);
+                if (below >= 0)
+                        r = walk(below, times, depth + 1, err);
+                else if (errno == ENOTDIR || errno == ELOOP)
+                        r = set_time(dir_fd, entry->d_name, times, err);
+                else
+                        r = error_set(err, errno, "open '%s'", entry->d_name);
         }
+        if (r == 0 && errno != 0)
+                return error_set(err, errno, "read a directory of the repository");
         if (r == 0 && futimens(dir_fd, times) < 0)
                 r = error_set(err, errno, "set the time of a directory");
         return r;

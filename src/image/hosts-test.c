@@ -85,6 +85,25 @@ TEST(hosts_in_their_order_and_the_server_last) {
         ASSERT(!w.hosts[3].mirror && !w.hosts[3].lists_namespace && !w.hosts[3].authorities);
 }
 
+/* What only begins like this machine's name is another, and spoken to over TLS. */
+TEST(this_machine_alone_is_plain_without_a_scheme) {
+        static const char *const urls[] = { "https://localhost.example", "https://127.example",
+                                            "https://127.0.0.1.example", "http://localhost:5000",
+                                            "http://127.0.0.1",          "http://[::1]:5000" };
+        _cleanup_(world_done) World w = world();
+
+        put(&w, "reg.example", "hosts.toml",
+            "[host.\"localhost.example\"]\n[host.\"127.example/v2\"]\n"
+            "[host.\"127.0.0.1.example\"]\n[host.\"localhost:5000/v2\"]\n"
+            "[host.\"127.0.0.1\"]\n[host.\"[::1]:5000\"]\n");
+        ASSERT_OK(find(&w, "reg.example"), &w.err);
+        ASSERT_INT(w.count, ELEMENTS(urls) + 1);
+        for (size_t i = 0; i < ELEMENTS(urls); i++) {
+                ASSERT_STR(w.hosts[i].url, urls[i]);
+                ASSERT_INT(w.hosts[i].insecure, !str_after(urls[i], "https://"));
+        }
+}
+
 TEST(names_of_directories) {
         _cleanup_(world_done) World w = world();
 

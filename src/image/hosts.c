@@ -206,8 +206,11 @@ static void finish_path(Endpoint *endpoint, bool overridden) {
         endpoint->path = path;
 }
 
-static bool is_loopback_name(const char *host) {
-        return str_after(host, "localhost") || str_after(host, "127.") || str_after(host, "[::1]");
+/* "localhost:5000/v2", and not "localhost.example". */
+static bool is_loopback_name(const char *address) {
+        _cleanup_free_ char *host = str_copy_n(address, strcspn(address, "/"));
+
+        return registry_is_insecure(host, NULL);
 }
 
 static int add_host(HostsFile *file, const TomlNode *node, const char *address,

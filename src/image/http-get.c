@@ -137,8 +137,9 @@ static void clear_answer(HttpGet *get) {
         free(get->location);
         free(get->range);
         free(get->link);
+        free(get->redirect);
         get->challenge = get->media_type = get->disposition = get->location = get->range =
-                get->link = NULL;
+                get->link = get->redirect = NULL;
         get->length = get->retry_after = get->last_modified = -1;
 }
 
@@ -241,7 +242,7 @@ static void set_up(CURL *curl, const HttpGet *get, Transfer *transfer, struct cu
         (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "brig/" BRIG_VERSION);
         (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
         /* A form holds a credential, and 307 and 308 would bring it to another host. */
-        (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, get->form ? 0L : 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, get->form || get->stays ? 0L : 1L);
         (void)curl_easy_setopt(curl, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
         (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
         (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
@@ -277,6 +278,7 @@ static int describe(const HttpGet *get, CURLcode code, const char *reason, Error
         _cleanup_(url_freep) CURLU *url = curl_url();
         char *host = NULL, *port = NULL;
         const char *method = method_word(get);
+        const char *scheme = strstr(get->url, "://"), *authority = scheme ? scheme + 3 : "";
         int r;
 
         if (!url || curl_url_set(url, CURLUPART_URL, get->url, 0) != CURLUE_OK ||
@@ -303,9 +305,10 @@ static int describe(const HttpGet *get, CURLcode code, const char *reason, Error
                 r = error_kind(err, ERROR_UNAVAILABLE,
                                "%s \"%s\": x509: certificate of %s is not trusted (%s): put its "
                                "authority into "
-                               "/etc/docker/certs.d/%s:%s/ca.crt, or name the registry in "
+                               "/etc/docker/certs.d/%.*s/ca.crt, or name the registry in "
                                "insecure-registries",
-                               method, get->url, host, reason, host, port);
+                               method, get->url, host, reason, (int)strcspn(authority, "/?"),
+                               authority);
         else if (code == CURLE_OPERATION_TIMEDOUT)
                 r = error_kind(err, ERROR_UNAVAILABLE, "%s \"%s\": net/http: request canceled (%s)",
                                method, get->url, reason);
@@ -315,6 +318,15 @@ static int describe(const HttpGet *get, CURLcode code, const char *reason, Error
         curl_free(host);
         curl_free(port);
         return r;
+}
+
+/* The answer is of a question that a redirection may be followed with. */
+static void keep_redirect(CURL *curl, HttpGet *get) {
+        char *url = NULL;
+
+        if (get->stays && !get->form && !sends_body(get) &&
+            curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url)
+                keep(&get->redirect, str_copy(url));
 }
 
 int http_get(CURL *curl, HttpGet *get, Error *err) {
@@ -341,6 +353,7 @@ int http_get(CURL *curl, HttpGet *get, Error *err) {
         get->status = status_of(&transfer);
         (void)curl_easy_getinfo(curl, CURLINFO_REDIRECT_COUNT, &redirects);
         get->redirected = redirects > 0;
+        keep_redirect(curl, get);
         if (transfer.sink_result < 0)
                 return transfer.sink_result;
         if (transfer.cut && get->status < 300)

@@ -25,6 +25,7 @@ typedef struct HttpGet {
         const char *authorities;       /* more of them than the system's, in PEM; or NULL */
         const char *certificate, *key; /* files of a client's certificate, or NULL */
         bool no_registry;              /* errors say nothing of what helps with a registry */
+        bool stays;                    /* no redirection is followed: see `redirect` */
         int64_t offset;                /* resume: the first byte wanted */
         /* the body of a 2xx answer; negative ends the transfer. NULL: into `body` */
         int (*sink)(void *data, const void *bytes, size_t length, Error *err);
@@ -35,6 +36,7 @@ typedef struct HttpGet {
         char *media_type;       /* Content-Type without parameters */
         int64_t length;         /* Content-Length; -1: not said */
         char *location, *range; /* Location and Range as they came, or NULL */
+        char *redirect;         /* where it stays: the whole URL that it is sent to, or NULL */
         int64_t retry_after;    /* seconds; -1: not said */
         int64_t last_modified;  /* seconds since 1970; -1: not said */
         char *disposition;      /* Content-Disposition */

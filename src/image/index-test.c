@@ -306,6 +306,7 @@ TEST(another_index_under_the_tag_leaves_the_old_images_without_it) {
 TEST(every_tag_page_by_page) {
         _cleanup_(world_done) World world;
         _cleanup_free_ char *repository = NULL, *tagged = NULL;
+        _cleanup_buf_ Buf many = {};
         Error err = {};
 
         world_init(&world);
@@ -321,6 +322,14 @@ TEST(every_tag_page_by_page) {
         ASSERT(image_pull_tags(world.test.store, repository, NULL, NULL, NULL, NULL, NULL, &err) <
                0);
         ASSERT(strstr(err.message, "is no array"));
+        buf_add_str(&many, "{\"tags\":[\"0\"");
+        for (int i = 1; i <= 50000; i++)
+                buf_format(&many, ",\"%d\"", i);
+        buf_add_str(&many, "]}");
+        world.tags = many.data;
+        ASSERT(image_pull_tags(world.test.store, repository, NULL, NULL, NULL, NULL, NULL, &err) <
+               0);
+        ASSERT(strstr(err.message, "has more than 50000 tags"));
         ASSERT_OK(drop_name(&world, "team/app:plain", &err), &err);
         ASSERT_OK(drop_name(&world, "team/app:both", &err), &err);
         ASSERT_OK(drop_name(&world, "team/app:v1", &err), &err);
@@ -395,6 +404,51 @@ TEST(an_archive_carries_the_index_and_what_is_here_of_it) {
         ASSERT_OK(image_find_platform(other.store, name, FOREIGN, &image, &err), &err);
         ASSERT_STR(image.id, world.ids[1]);
         image_done(&image);
+}
+
+/* Asked for by itself, too, and in another form: what the index names does not go then. */
+TEST(an_archive_has_no_index_of_what_it_has_not) {
+        _cleanup_(world_done) World world;
+        _cleanup_(test_store_done) TestStore other = test_store();
+        _cleanup_(image_done) Image host = {}, foreign = {};
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+        _cleanup_free_ char *plain = NULL, *name = NULL;
+        _cleanup_strv_ char **loaded = NULL;
+        const ImageForm form = { .compression = LAYERS_GZIP };
+        char *refs[] = { NULL, NULL, NULL };
+        Error err = {};
+
+        world_init(&world);
+        refs[0] = plain = name_of(&world, "team/app:plain");
+        refs[1] = name = name_of(&world, "team/app:v1");
+        ASSERT_OK(pull(&world, "team/app:plain", NULL, &err), &err);
+        ASSERT_OK(pull(&world, "team/app:v1", NULL, &err), &err);
+        ASSERT_OK(pull(&world, "team/app:v1", FOREIGN, &err), &err);
+        ASSERT_OK(image_save_as(world.test.store, &(ImageSave){ .refs = refs, .form = &form }, fd,
+                                &err),
+                  &err);
+        ASSERT(lseek(fd, 0, SEEK_SET) == 0);
+        ASSERT_OK(image_load(other.store, fd, NULL, NULL, &loaded, &err), &err);
+        ASSERT_OK(image_find(other.store, name, &host, &err), &err);
+        ASSERT_STR(host.id, world.ids[0]);
+        ASSERT_OK(image_find(other.store, world.ids[1], &foreign, &err), &err);
+        ASSERT(!blob_exists(other.store, world.index.digest));
+}
+
+TEST(a_list_is_pushed_to_a_tag) {
+        _cleanup_(world_done) World world;
+        _cleanup_free_ char *rest = NULL, *name = NULL;
+        char digest[DIGEST_TEXT_MAX];
+        Error err = {};
+
+        world_init(&world);
+        rest = str_format("team/app@%s", world.index.digest);
+        name = name_of(&world, rest);
+        ASSERT(image_manifest_push(
+                       world.test.store, name,
+                       &(ManifestPush){ .text = world.index.text, .media_type = INDEX_TYPE }, NULL,
+                       NULL, digest, &err) < 0);
+        ASSERT(strstr(err.message, "is pushed to a tag, not to a digest"));
 }
 
 TEST(a_store_without_its_last_transaction_has_nothing_of_it) {

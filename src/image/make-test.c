@@ -98,6 +98,21 @@ TEST(layers_become_an_image) {
         ASSERT_INT(test_count(&test, "blobs/sha256"), 2); /* of the layers none is kept */
 }
 
+TEST(a_layer_without_what_it_lies_upon_is_one_but_makes_no_image) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_strv_ char **chains = NULL;
+        _cleanup_free_ char *id = NULL;
+        Made made;
+        Error err = {};
+
+        digest_of("base", 4, made.diff);
+        strv_add(&chains, made.diff);
+        ASSERT_OK(add(&test, "one", chains[0], false, &made, &err), &err);
+        strv_add(&chains, made.chain);
+        ASSERT_INT(make(&test, chains, &id, &err), -ENOENT);
+        ASSERT_INT(test_count(&test, "snapshots"), 1);
+}
+
 TEST(an_image_without_layers) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(image_done) Image image = {};

@@ -84,6 +84,10 @@ static int check_parent(ImageStore *store, const LayerAdd *add, PinSet *pins, Er
         if (!add->parent_chain)
                 return 0;
         pins_add(pins, add->parent_chain);
+        /* A build cache goes elsewhere without its bases, which need not be here then; an image of
+         * such a layer is refused. What is durable makes its parents so. */
+        if (!add->durable)
+                return 0;
         STORE_LOCKED(store);
         return layer_load(store, add->parent_chain, &parent, err);
 }

@@ -233,6 +233,9 @@ int image_manifest_push(ImageStore *store, const char *name, const ManifestPush 
         IndexPush push = { .auth = auth, .options = options };
         int r = reference_parse(name, &target, err);
 
+        if (r == 0 && target.digest)
+                r = error_kind(err, ERROR_INVALID,
+                               "'%s': a manifest list is pushed to a tag, not to a digest", name);
         if (r == 0)
                 r = document_parse(index->text, strlen(index->text), index->media_type, &document,
                                    err);

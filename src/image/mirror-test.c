@@ -10,7 +10,8 @@
 typedef struct Host {
         TestRegistry registry;
         const struct World *world;
-        bool lacks, lies, wants_token, dies;
+        bool lacks, lies, wants_token, dies, redirects; /* blobs are at the server */
+        size_t told; /* requests that brought the header which hosts.toml gives */
 } Host;
 
 typedef struct World {
@@ -28,6 +29,14 @@ static void answer_content(const Host *host, const TestRequest *request, Buf *ou
                 /* every blob is there already */
                 test_answer(out, str_equal(request->method, "PUT") ? "201 Created" : "200 OK", "",
                             "", 0);
+                return;
+        }
+        if (host->redirects && strstr(request->path, "/blobs/")) {
+                _cleanup_free_ char *location =
+                        str_format("Location: http://127.0.0.1:%d%s\r\n",
+                                   world->server.registry.port, request->path);
+
+                test_answer(out, "307 Temporary Redirect", location, "", 0);
                 return;
         }
         for (size_t i = 0; i < 2; i++)
@@ -58,6 +67,7 @@ static void answer(TestRegistry *registry, const TestRequest *request, Buf *out)
         _cleanup_free_ char *token = str_format("{\"token\":\"of-%d\"}", registry->port);
         _cleanup_free_ char *wanted = str_format("Bearer of-%d", registry->port);
 
+        host->told += str_equal(request->content_type, "secret/header");
         if (str_after(request->path, "/token"))
                 test_answer(out, "200 OK", "", token, strlen(token));
         else if (host->wants_token && !str_equal(request->authorization, wanted))
@@ -213,6 +223,21 @@ TEST(a_token_stays_with_the_host_that_asked) {
         ASSERT_INT(asked(&world.server, of_mirror), 0);
         ASSERT_INT(asked(&world.mirror, "Basic "), 0); /* the password is the registry's */
         ASSERT(asked(&world.server, "Basic ") > 0);
+}
+
+/* Content-Type stands for any header: the test's registry looks at it. */
+TEST(headers_of_a_host_stay_with_it_where_it_redirects) {
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_init(&world);
+        world.mirror.redirects = true;
+        settings(&world, "header.Content-Type = \"secret/header\"\n", world.mirror.registry.port);
+        ASSERT_OK(pull(&world, &err), &err);
+        ASSERT_INT(asked(&world.mirror, "/blobs/"), 3);
+        ASSERT_INT(asked(&world.server, "/blobs/"), 3);
+        ASSERT(world.mirror.told >= 4); /* all that it was asked, the manifest too */
+        ASSERT_INT(world.server.told, 0);
 }
 
 static int push(World *world, Error *err) {

@@ -6,6 +6,7 @@
 
 #define LIST_MAX ((int64_t)4 << 20) /* bytes of a page */
 #define PAGES_MAX 1000
+#define TAGS_MAX 50000 /* what a registry says is kept in memory */
 
 static void reference_donep(Reference *reference) {
         reference_done(reference);
@@ -19,7 +20,8 @@ static char *next_page(const char *link) {
         return end ? str_format("tags/list%.*s", (int)(end - query), query) : NULL;
 }
 
-static int take_tags(const Buf *text, char ***tags, Error *err) {
+/* seen: the tags so far, of which there may be many. */
+static int take_tags(const Buf *text, Map *seen, char ***tags, Error *err) {
         _cleanup_json_ json_object *page = NULL;
         json_object *list;
         int r = json_parse_any(text->data ? text->data : "", text->length, &page, err);
@@ -33,10 +35,22 @@ static int take_tags(const Buf *text, char ***tags, Error *err) {
         for (size_t i = 0; list && i < json_object_array_length(list); i++) {
                 const char *tag = json_object_get_string(json_object_array_get_idx(list, i));
 
-                if (!str_empty(tag) && !strv_has(*tags, tag))
-                        strv_add(tags, tag);
+                if (str_empty(tag) || map_get(seen, tag))
+                        continue;
+                if (seen->count >= TAGS_MAX)
+                        return error_kind(
+                                err, ERROR_INVALID,
+                                "the repository has more than %d tags: pull by name those "
+                                "that are wanted",
+                                TAGS_MAX);
+                (void)map_put(seen, tag, seen);
+                strv_add(tags, tag);
         }
         return 0;
+}
+
+static void seen_done(Map *seen) {
+        map_done(seen, NULL);
 }
 
 static int list_tags(const PullRequest *request, const Reference *reference, char ***tags,
@@ -47,6 +61,7 @@ static int list_tags(const PullRequest *request, const Reference *reference, cha
                                          .options = request->options };
         _cleanup_(session_done) Session session = { .helper = { .socket = -1 } };
         _cleanup_free_ char *path = str_copy("tags/list");
+        _cleanup_(seen_done) Map seen = {};
         int r = session_start(&options, NULL, &session, err);
 
         for (int pages = 0; r == 0 && path; pages++) {
@@ -60,7 +75,7 @@ static int list_tags(const PullRequest *request, const Reference *reference, cha
                 r = session_document(&session, request->store, path, NULL, LIST_MAX, &text, digest,
                                      &media_type, err);
                 if (r == 0)
-                        r = take_tags(&text, tags, err);
+                        r = take_tags(&text, &seen, tags, err);
                 free(path);
                 path = r == 0 ? next_page(session.link) : NULL;
         }

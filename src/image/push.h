@@ -83,7 +83,6 @@ int push_layer(void *data, Session *session, size_t position, Error *err);
 void push_layer_id(const Layer *layer, char id[13]);
 /* What the layer goes up as; FORM_KEEP: as it came. */
 Compression push_form(const Push *push, const Layer *layer);
-#define GZIP_LAYER MEDIA_OCI_LAYER "+gzip"
 /* Whether it goes up in another form than it came in; push_pack makes that. */
 bool push_packs(const Push *push, const Layer *layer);
 /* Docker's words for what a registry answered. */

@@ -7,6 +7,8 @@
 
 #include "base/cleanup.h"
 
+#define REDIRECTS_MAX 5
+
 const char *registry_endpoint(const Registry *registry) {
         return registry_host(registry)->url;
 }
@@ -40,7 +42,7 @@ static bool is_own(const Registry *registry, const char *url) {
         return rest && (*rest == '/' || *rest == '?' || !*rest);
 }
 
-static int send_once(Registry *registry, const char *url, char *const *accept, HttpGet *get,
+static int send_here(Registry *registry, const char *url, char *const *accept, HttpGet *get,
                      Error *err) {
         const Endpoint *endpoint = registry_host(registry);
         char *const *more = get->headers;
@@ -61,6 +63,36 @@ static int send_once(Registry *registry, const char *url, char *const *accept, H
                 get->headers = more;
                 return r;
         }
+}
+
+static int check_redirect(const char *url, const HttpGet *get, int count, Error *err) {
+        if (count < REDIRECTS_MAX &&
+            (!str_after(url, "https://") || str_after(get->redirect, "https://")))
+                return 0;
+        return error_kind(err, ERROR_UNAVAILABLE,
+                          "Get \"%s\": refused to follow it to '%.200s': %s", url, get->redirect,
+                          count < REDIRECTS_MAX ? "it is not https" : "too many redirections");
+}
+
+/* libcurl takes all headers but Authorization along to where a redirection leads. Those of
+ * hosts.toml may be credentials, too: where there are some, it is followed here, without them. */
+static int send_once(Registry *registry, const char *url, char *const *accept, HttpGet *get,
+                     Error *err) {
+        _cleanup_free_ char *next = NULL;
+        int count = 0, r;
+
+        get->stays = registry_host(registry)->headers != NULL;
+        r = send_here(registry, url, accept, get, err);
+        while (r == 0 && get->redirect) {
+                r = check_redirect(url, get, count++, err);
+                if (r < 0)
+                        break;
+                str_replace(&next, get->redirect);
+                r = send_here(registry, next, accept, get, err);
+        }
+        get->url = url;
+        get->redirected |= count > 0;
+        return r;
 }
 
 /* Once more with credentials if they are asked for; a token may have expired, too. */

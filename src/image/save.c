@@ -127,7 +127,7 @@ static int read_manifest(Saver *saver, SavedImage *saved, const char *wanted, Er
         return 0;
 }
 
-static SavedImage *saved_of(Saver *saver, const char *id) {
+static SavedImage *saved_of(const Saver *saver, const char *id) {
         for (size_t i = 0; i < saver->count; i++)
                 if (str_equal(saver->images[i].image.id, id))
                         return &saver->images[i];
@@ -170,12 +170,23 @@ static SavedIndex *saved_index_of(Saver *saver, const char *digest) {
 static int add_variants(Saver *saver, const StoredIndex *stored, Error *err) {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < stored->count; i++) {
+        for (size_t i = 0; r == 0 && i < stored->count; i++)
                 r = add_image(saver, stored->variants[i].image, stored->variants[i].manifest, err);
-                if (r == 0)
-                        saved_of(saver, stored->variants[i].image)->indexed = true;
-        }
         return r;
+}
+
+/* Whether each image of it goes with the manifest that it names: one that is asked for by itself,
+ * too, may go in another form, and one whose layer is kept as another image's gets a new manifest.
+ * An index beside that would lead to nothing. */
+static bool names_what_goes(const Saver *saver, const StoredIndex *stored) {
+        for (size_t i = 0; i < stored->count; i++) {
+                const SavedImage *saved = saved_of(saver, stored->variants[i].image);
+
+                if (!str_equal(saved->manifest, stored->variants[i].manifest) ||
+                    !form_is_default(&saved->form))
+                        return false;
+        }
+        return true;
 }
 
 /* An index is saved where there is more than one image of it, or all; else its image alone, which
@@ -190,7 +201,9 @@ static int add_index(Saver *saver, const char *digest, SavedIndex **ret, Error *
         r = index_load(saver->store, digest, &stored, err);
         if (r == 0 && (stored.count > 1 || index_is_whole(&stored))) {
                 r = add_variants(saver, &stored, err);
-                if (r == 0) {
+                if (r == 0 && names_what_goes(saver, &stored)) {
+                        for (size_t i = 0; i < stored.count; i++)
+                                saved_of(saver, stored.variants[i].image)->indexed = true;
                         GROW(saver->indexes, saver->index_count);
                         *ret = &saver->indexes[saver->index_count++];
                         **ret = (SavedIndex){ .stored = stored };

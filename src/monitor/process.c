@@ -222,14 +222,15 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
 }
 
 /* As an exec begins a session, its group is its own, and the number is not given out again before
- * it is reaped here. What is stuck in the kernel ends when it leaves it. */
+ * it is reaped here; after that it may be anybody's. What is stuck in the kernel ends when it
+ * leaves it. */
 int supervisor_exec_kill(Supervisor *supervisor, Exchange *exchange, Error *err) {
         const Process *process = exchange->request.exec
                                          ? process_find(supervisor, exchange->request.exec, err)
                                          : NULL;
 
         exchange->silent = true;
-        if (process && kill(-process->pid, SIGKILL) < 0)
+        if (process && process->phase == PROCESS_RUNNING && kill(-process->pid, SIGKILL) < 0)
                 (void)pidfd_signal(process->pidfd, SIGKILL, NULL);
         return 0;
 }
