@@ -46,7 +46,7 @@ refused() {
   local group command
   for command in run create start stop restart kill rm pause unpause ps logs exec attach wait inspect top port rename events pull load save import tag \
     images rmi history version info build; do brig $command --help | grep -q "^Usage:  brig $command"; done
-  for group in container image network volume system builder buildx; do
+  for group in container image network volume system builder buildx manifest; do
     brig $group --help | grep -q "^Usage:  brig $group COMMAND"
     while read -r command _; do brig $group "$command" --help | grep -q "^Usage:  brig $group $command"; done < <(
       brig $group --help | sed -n '/^Commands:/,/^$/p' | grep '^  ' | grep -v 'not done yet')
@@ -282,6 +282,27 @@ plain='#1 [1/2] FROM busybox
   brig build -q --load -o type=tar,dest=b.tar . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = '[{"type":"tar","fd":1},{"type":"image"}]' ]
   brig build -q -o type=cacheonly . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = null ]
   [ "$(brig build --progress rawjson --push -t h/x . 2>&1 >/dev/null | jq -r 'select(.kind == "pushed").layer')" = "sha256:$(printf 'c%.0s' {1..64})" ]
+}
+
+@test "build: a link is written through and stays one: /dev/stdout may lead to a file" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s
+  local link
+  for link in i m t; do ln -s "behind-$link" "$link"; done
+  echo 'more than what will be there' >behind-t
+  brig build -q -o type=tar,dest=t --iidfile i --metadata-file m .
+  for link in i m t; do [ -L "$link" ]; done
+  [ "$(cat behind-t)" = archive ]
+  [[ $(cat behind-i) == sha256:aaa* && $(cat behind-m) == *'"containerimage.digest"'* ]]
+  ln -s /proc/self/fd/1 out
+  brig build -q -o type=tar,dest=out . >behind-out
+  [ -L out ]
+}
+
+@test "build: descriptors are counted before anything is sent" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s
+  refused 1 '33 contexts, agents, caches and outputs are more than the 32 that one build may have' brig build $(for i in {1..32}; do echo "--build-context=c$i=."; done) .
 }
 
 @test "build: a failure shows its step, its place and exits 1" {

@@ -93,7 +93,7 @@ static int add_context(BuildContextDocument *document, BuildFds *fds, BuildReque
                                   document->name);
         if (!*document->name && (document->image || has_own_context(ret)))
                 return error_kind(err, ERROR_INVALID,
-                                  "the build's own context is one directory or URL");
+                                  "the build's own context is one directory, archive or URL");
         GROW(ret->contexts, ret->context_count);
         context = &ret->contexts[ret->context_count++];
         *context = (BuildContext){ .dir_fd = -1, .tar_fd = -1 };

@@ -189,7 +189,7 @@ TEST(document_refused) {
                   "context 'a': descriptor 0 is named twice" },
                 { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"\",\"url\":\"http://x\"}]}",
                   { DIRECTORY, AGENT },
-                  "one directory or URL" },
+                  "one directory, archive or URL" },
                 { "{\"contexts\":[{\"name\":\"a\"}]}",
                   { DIRECTORY, AGENT },
                   "context 'a': give one of" },

@@ -19,9 +19,22 @@ static BuildRequest new_request(const ApiRequest *request) {
 
 /* ---- brig's own form ---- */
 
+/* Whether the client could write to the directories that it names for outputs and caches. */
+static int check_directories(int socket_fd, const BuildRequest *build, Error *err) {
+        for (size_t i = 0; i < build->output_count; i++)
+                if (str_equal(build->outputs[i].type, "local") &&
+                    peer_may_write(socket_fd, build->outputs[i].fd, err) < 0)
+                        return error_prefix(err, "output 'local'");
+        for (size_t i = 0; i < build->cache_to_count; i++)
+                if (build->cache_to[i].kind == BUILD_CACHE_LOCAL &&
+                    peer_may_write(socket_fd, build->cache_to[i].dir_fd, err) < 0)
+                        return error_prefix(err, "cache 'local'");
+        return 0;
+}
+
 /* What is written to a directory is its sender's, who must be one who may write there. */
 static int set_owner(const ApiRequest *request, BuildRequest *build, Error *err) {
-        int socket_fd = http_request_socket(request->exchange), r = 0;
+        int socket_fd = http_request_socket(request->exchange);
         struct ucred peer;
         socklen_t size = sizeof(peer);
 
@@ -31,10 +44,7 @@ static int set_owner(const ApiRequest *request, BuildRequest *build, Error *err)
         build->cache_gid = peer.gid;
         build->output_uid = peer.uid;
         build->output_gid = peer.gid;
-        for (size_t i = 0; r == 0 && i < build->output_count; i++)
-                if (str_equal(build->outputs[i].type, "local"))
-                        r = peer_may_write(socket_fd, build->outputs[i].fd, err);
-        return r < 0 ? error_prefix(err, "output 'local'") : 0;
+        return check_directories(socket_fd, build, err);
 }
 
 static int run_document(ApiRequest *request, const BuildRequest *build, Error *err) {

@@ -1,7 +1,6 @@
 /* transfer.c: images that come and go: pull, import, load, save; and containers' roots: export;
- * and cache mounts. The
- * engine moves the bytes; here they are tied to the connection, and progress becomes Docker's
- * objects. */
+ * and cache mounts. The engine moves the bytes; here they are tied to the connection, and progress
+ * becomes Docker's objects. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>

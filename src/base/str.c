@@ -139,6 +139,35 @@ int str_to_double(const char *text, double *ret) {
         return 0;
 }
 
+int str_to_size(const char *text, int64_t *ret) {
+        static const char letters[] = "kmgtpe";
+        size_t digits = strspn(text, "0123456789.");
+        _cleanup_free_ char *number = str_copy_n(text, digits);
+        const char *suffix = text + digits;
+        const char *letter;
+        double value, scale = 1;
+
+        if (digits == 0 || str_to_double(number, &value) < 0)
+                return -EINVAL;
+        while (*suffix == ' ')
+                suffix++;
+        letter = *suffix ? strchr(letters, tolower((unsigned char)*suffix)) : NULL;
+        if (letter) {
+                for (const char *step = letters; step <= letter; step++)
+                        scale *= 1024;
+                suffix++;
+                if (tolower((unsigned char)*suffix) == 'i' &&
+                    tolower((unsigned char)suffix[1]) == 'b')
+                        suffix++;
+        }
+        if (*suffix && !(tolower((unsigned char)*suffix) == 'b' && !suffix[1]))
+                return -EINVAL;
+        if (value * scale >= 9.2e18)
+                return -ERANGE;
+        *ret = (int64_t)(value * scale);
+        return 0;
+}
+
 unsigned str_distance(const char *a, const char *b) {
         size_t width = strlen(b) + 1;
         _cleanup_free_ unsigned *rows = NEW_ARRAY(unsigned, 3 * width);

@@ -26,6 +26,8 @@ int str_to_int64(const char *text, int64_t *ret);
 int str_to_uint64(const char *text, uint64_t *ret);
 int str_to_int_in(const char *text, int low, int high, int *ret);
 int str_to_double(const char *text, double *ret); /* decimal; finite */
+/* Go's units.RAMInBytes: "512", "64k", "1.5GiB"; powers of 1024. */
+int str_to_size(const char *text, int64_t *ret);
 
 /* Levenshtein distance in which two neighbours that changed places count once, for 'Did you mean
  * …'. */

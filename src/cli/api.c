@@ -5,6 +5,7 @@
 #include <json-c/json_tokener.h>
 #include <stdarg.h>
 
+#include "cli/cells.h"
 #include "cli/cli.h"
 #include "cli/config.h"
 
@@ -209,8 +210,11 @@ int api_next_json(HttpReply *reply, Buf *held, json_object **ret, Error *err) {
 }
 
 int cli_complain(const Error *err) {
+        /* Names in it may be anybody's. */
+        _cleanup_free_ char *text = visible_text(err->message);
+
         (void)fflush(stdout);
-        (void)fprintf(stderr, "%s\n", err->message);
+        (void)fprintf(stderr, "%s\n", text);
         return 1;
 }
 

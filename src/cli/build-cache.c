@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "base/fd.h"
 #include "cli/build-options.h"
 
 static int check(char *const *texts, bool to, Error *err) {
@@ -26,7 +25,7 @@ int build_caches_check(const BuildOptions *options, Error *err) {
 /* A directory that is read and is not there is a cache that is lost, which is no error. */
 static int open_path(const CacheSpec *spec, bool to, int *ret_fd, Error *err) {
         if (to)
-                return dir_open_at(AT_FDCWD, spec->path, 0777, ret_fd, err);
+                return build_directory_open(spec->path, "a cache", ret_fd, err);
         *ret_fd = open(spec->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (*ret_fd >= 0)
                 return 0;

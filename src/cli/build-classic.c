@@ -1,6 +1,6 @@
 /* build-classic.c: the build as any Docker daemon takes it: POST /build with an archive as its
- * body, answered with a stream of messages. For a context that is an archive already, and for
- * daemons that cannot be passed a descriptor. Engine API 1.44, ImageBuild. */
+ * body, answered with a stream of messages. For daemons that cannot be passed a descriptor. Engine
+ * API 1.44, ImageBuild. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,6 +1,7 @@
 /* build-closing.c: what stands below a build's progress: warnings; the step that failed with its
  * last lines; its place in the Dockerfile; the error. In the form that BuildKit's users know. */
 #include "cli/build-progress.h"
+#include "cli/cells.h"
 
 #define CONTEXT_LINES 3 /* of the Dockerfile, around what is shown */
 #define RULE "--------------------\n"

@@ -10,6 +10,7 @@
 #include "cli/specs.h"
 #include "cli/values.h"
 #include "format/reference.h"
+#include "http/head.h"
 
 /* ---- options ---- */
 
@@ -303,11 +304,12 @@ static int send_document(Build *build, HttpReply **ret, Error *err) {
 
         if (r < 0)
                 return r;
-        if (build->fds.count > FDS_MAX)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "%zu contexts, agents and outputs are more than the %d that one "
-                                  "build may have",
-                                  build->fds.count, FDS_MAX);
+        if (build->fds.count > HTTP_FDS_MAX)
+                return error_kind(
+                        err, ERROR_UNSUPPORTED,
+                        "%zu contexts, agents, caches and outputs are more than the %d that one "
+                        "build may have",
+                        build->fds.count, HTTP_FDS_MAX);
         text = json_text(&build_document_table, &build->document);
         pairs_put(&headers, "X-Registry-Config", registries);
         request.headers = &headers;

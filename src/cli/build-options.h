@@ -79,6 +79,9 @@ typedef struct BuildOutputs {
         BuildOutput *list;
         size_t count;
 } BuildOutputs;
+/* Opens a directory, or makes it, that the daemon shall write to on behalf of a user who must be
+ * one who could do it himself. what: for errors. */
+int build_directory_open(const char *path, const char *what, int *ret_fd, Error *err);
 /* Those of --output, --load and --push; an image where nothing is said. */
 int build_outputs_open(const BuildOptions *options, BuildOutputs *ret, Error *err);
 int build_outputs_add(const BuildOutputs *outputs, BuildDocument *document, BuildFds *fds,

@@ -12,15 +12,14 @@
 
 /* ---- --output ---- */
 
-/* The daemon writes there, on behalf of a user who could have done it himself. */
-static int open_directory(const char *path, int *ret_fd, Error *err) {
+int build_directory_open(const char *path, const char *what, int *ret_fd, Error *err) {
         _cleanup_close_ int fd = -1;
         int r = dir_open_at(AT_FDCWD, path, 0777, &fd, err);
 
         if (r < 0)
                 return r;
         if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
-                return error_set(err, errno, "write output to '%s'", path);
+                return error_set(err, errno, "write %s to '%s'", what, path);
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -40,15 +39,14 @@ static int open_new(BuildOutput *output, const char *path) {
         return fd;
 }
 
-/* A new file beside path, or what path is if that is no regular file: a device, a pipe. */
+/* A new file beside path, or what path is if that is no regular file: a device, a pipe, a link. */
 static int open_file(BuildOutput *output, const char *path, Error *err) {
         struct stat st;
 
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
                 return error_kind(err, ERROR_INVALID, "output '%s' is a directory: name a file",
                                   path);
-        output->fd = stat(path, &st) == 0 && !S_ISREG(st.st_mode) ? open(path, O_WRONLY | O_CLOEXEC)
-                                                                  : open_new(output, path);
+        output->fd = output_file_is_new(path) ? open_new(output, path) : output_file_open(path);
         return output->fd < 0 ? error_set(err, errno, "open output '%s'", path) : 0;
 }
 
@@ -68,7 +66,7 @@ static int open_output(BuildOutput *output, Error *err) {
         if (!spec->dest)
                 return 0;
         if (str_equal(spec->type, "local"))
-                return open_directory(spec->dest, &output->fd, err);
+                return build_directory_open(spec->dest, "output", &output->fd, err);
         if (str_equal(spec->dest, "-"))
                 return open_standard_output(output, &output->fd, err);
         return open_file(output, spec->dest, err);

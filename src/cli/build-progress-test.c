@@ -252,7 +252,19 @@ TEST(what_would_steer_a_terminal_is_shown_as_text) {
                        "ERROR: failed to build: ended\\x1bc\n");
 }
 
+TEST(what_moves_is_one_thing_whatever_its_name) {
+        _cleanup_(build_display_done) BuildDisplay display = {};
+
+        build_display_init(&display, &build_view_plain, START);
+        EVENT(0, "started", .step = 0, NAME("RUN a"));
+        EVENT(0, "status", .step = 0, .status = (char *)"a\033b", .current = 1, .total = 2);
+        EVENT(0, "status", .step = 0, .status = (char *)"a\033b", .current = 2, .total = 2);
+        ASSERT_INT(display.steps[0]->item_count, 1);
+        ASSERT_STR(display.steps[0]->items[0].label, "a\\x1bb");
+}
+
 TEST(text_that_a_terminal_must_not_obey) {
+        ASSERT_SHOWN("\xed\xa0\x80|\xe0\x80\x80|\xc2\x9b|\xc3\xa9", "???|???||\xc3\xa9");
         ASSERT_SHOWN("plain", "plain");
         ASSERT_SHOWN("\033[31mred\033[0m", "red");
         ASSERT_SHOWN("\033]0;title\007x\033]8;;u\033\\y", "xy");

@@ -1,11 +1,12 @@
 /* build-progress.c: the state that every view shows; see build-progress.h. The views that show next
  * to nothing of it are here, too. */
 #include "cli/build-progress.h"
-#include "cli/cells.h"
 
 #include <errno.h>
 
+#include "base/utf8.h"
 #include "cli/base64.h"
+#include "cli/cells.h"
 
 #define EXPORTING (-1) /* ids of steps of ours */
 #define TRANSFER (-2)
@@ -73,14 +74,16 @@ static BuildItem *find_item(BuildStep *step, const char *label) {
         return NULL;
 }
 
-static BuildItem *item_of(BuildStep *step, const char *label, int64_t time) {
+static BuildItem *item_of(BuildStep *step, const char *text, int64_t time) {
+        _cleanup_free_ char *label = visible_text(text);
         BuildItem *item = find_item(step, label);
 
         if (item)
                 return item;
         GROW(step->items, step->item_count);
         item = &step->items[step->item_count++];
-        *item = (BuildItem){ .label = visible_text(label), .started = time };
+        *item = (BuildItem){ .started = time };
+        item->label = TAKE_PTR(label);
         return item;
 }
 
@@ -372,23 +375,6 @@ char *seconds_text(int64_t from, int64_t to, char text[SECONDS_TEXT_MAX]) {
         return text;
 }
 
-char *visible_text(const char *text) {
-        _cleanup_buf_ Buf out = {};
-
-        if (!text)
-                return NULL;
-        while (*text) {
-                size_t length = strcspn(text, "\n\t");
-                _cleanup_free_ char *part = str_copy_n(text, length);
-
-                cells_add(&out, part);
-                if (text[length])
-                        buf_add_char(&out, text[length++]);
-                text += length;
-        }
-        return out.length ? buf_take(&out) : str_copy("");
-}
-
 /* The length of the escape sequence at text (ECMA-48): CSI … final, OSC … BEL or ST, or two bytes.
  */
 static size_t escape_length(const char *text, size_t length) {
@@ -408,25 +394,9 @@ static size_t escape_length(const char *text, size_t length) {
         return MIN(i + (i < length && text[i] == 0x1b ? 2 : 1), length);
 }
 
-/* The length of the well-formed UTF-8 character at text, 0 if there is none (RFC 3629). */
-static size_t character_length(const unsigned char *text, size_t length) {
-        size_t want = text[0] < 0x80   ? 1
-                      : text[0] < 0xc2 ? 0
-                      : text[0] < 0xe0 ? 2
-                      : text[0] < 0xf0 ? 3
-                      : text[0] < 0xf5 ? 4
-                                       : 0;
-
-        if (want == 0 || want > length)
-                return 0;
-        for (size_t i = 1; i < want; i++)
-                if ((text[i] & 0xc0) != 0x80)
-                        return 0;
-        return want;
-}
-
 void terminal_text_add(Buf *buf, const char *text, size_t length) {
         size_t begin = buf->length, next;
+        uint32_t value = 0;
 
         for (size_t i = 0; i < length; i += next) {
                 unsigned char byte = (unsigned char)text[i];
@@ -441,10 +411,10 @@ void terminal_text_add(Buf *buf, const char *text, size_t length) {
                                 buf_add_char(buf, ' ');
                         while ((buf->length - begin) % 8 != 0);
                 } else if (byte >= ' ' && byte != 0x7f) {
-                        next = character_length((const unsigned char *)text + i, length - i);
+                        next = utf8_decode(text + i, length - i, &value);
                         if (next == 0)
                                 buf_add_char(buf, '?');
-                        else if (byte != 0xc2 || (unsigned char)text[i + 1] >= 0xa0) /* not C1 */
+                        else if (value < 0x80 || value >= 0xa0) /* not C1 */
                                 buf_add(buf, text + i, next);
                         next = MAX(next, (size_t)1);
                 }

@@ -95,10 +95,6 @@ void build_display_end(BuildDisplay *display, int64_t now);
 /* What stands for name, where a terminal must not obey it: without escape sequences and control
  * characters; a tab is spaces, a carriage return begins the line anew. */
 void terminal_text_add(Buf *buf, const char *text, size_t length);
-/* The text with what would steer a terminal made visible ("\x1b"), but for the ends of its lines
- * and tabs: for names, errors and lines of a Dockerfile, which anyone may have written. The
- * caller's; NULL for NULL. */
-char *visible_text(const char *text);
 /* "0.4s" between two points in time. */
 #define SECONDS_TEXT_MAX 32
 char *seconds_text(int64_t from, int64_t to, char text[SECONDS_TEXT_MAX]);

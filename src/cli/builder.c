@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "cli/cells.h"
 #include "cli/commands.h"
 #include "cli/values.h"
 
@@ -150,9 +151,13 @@ static int run_import(Cli *cli, const Options *options, Error *err) {
         mounts = json_member(answer, "Mounts");
         for (size_t i = 0;
              json_object_is_type(mounts, json_type_array) && i < json_object_array_length(mounts);
-             i++)
-                (void)printf("Imported cache mount: %s\n",
-                             json_object_get_string(json_object_array_get_idx(mounts, i)));
+             i++) {
+                /* The archive's maker chose it. */
+                _cleanup_free_ char *id =
+                        visible_text(json_object_get_string(json_object_array_get_idx(mounts, i)));
+
+                (void)printf("Imported cache mount: %s\n", id);
+        }
         return 0;
 }
 

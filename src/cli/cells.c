@@ -128,3 +128,20 @@ void cells_fit_right(Buf *out, const char *text, size_t width) {
                 buf_add_char(out, ' ');
         (void)fill(out, text, width);
 }
+
+char *visible_text(const char *text) {
+        _cleanup_buf_ Buf out = {};
+
+        if (!text)
+                return NULL;
+        while (*text) {
+                size_t length = strcspn(text, "\n\t");
+                _cleanup_free_ char *part = str_copy_n(text, length);
+
+                cells_add(&out, part);
+                if (text[length])
+                        buf_add_char(&out, text[length++]);
+                text += length;
+        }
+        return out.length ? buf_take(&out) : str_copy("");
+}

@@ -19,3 +19,7 @@ size_t cells_width(const char *text);
 void cells_fit(Buf *out, const char *text, size_t width);
 /* The same, with the spaces in front. */
 void cells_fit_right(Buf *out, const char *text, size_t width);
+/* The text with what would steer a terminal made visible ("\x1b"), but for the ends of its lines
+ * and tabs: for names, errors and lines of a Dockerfile, which anyone may have written. The
+ * caller's; NULL for NULL. */
+char *visible_text(const char *text);

@@ -1,10 +1,10 @@
 /* image-archives.c: load, save and import: images as tar archives. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/progress.h"
 #include "format/reference.h"
 
@@ -106,7 +106,7 @@ static char *save_path(const Options *options) {
 
 /* A device or pipe is written to: a file that takes its name would take its place (/dev/null). */
 static int copy_to_special(HttpReply *reply, const char *output, const char *failure, Error *err) {
-        _cleanup_close_ int fd = open(output, O_WRONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = output_file_open(output);
 
         if (fd < 0)
                 return error_set(err, errno, "%s: open '%s'", failure, output);
@@ -135,13 +135,10 @@ static int copy_to_new(HttpReply *reply, const char *output, const char *failure
 }
 
 int reply_to_file(HttpReply *reply, const char *output, const char *failure, Error *err) {
-        struct stat st;
-
         if (!output)
                 return copy_reply(reply, STDOUT_FILENO, err);
-        if (stat(output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-                return copy_to_special(reply, output, failure, err);
-        return copy_to_new(reply, output, failure, err);
+        return output_file_is_new(output) ? copy_to_new(reply, output, failure, err)
+                                          : copy_to_special(reply, output, failure, err);
 }
 
 static int run_save(Cli *cli, const Options *options, Error *err) {

@@ -48,7 +48,7 @@ static void set_text(json_object *platform, const char *name, const char *value)
 static void add_features(json_object *platform, char *const *features) {
         json_object *list = json_member(platform, "os.features");
 
-        if (!list && features) {
+        if (features && !json_object_is_type(list, json_type_array)) {
                 list = json_object_new_array();
                 (void)json_object_object_add(platform, "os.features", list);
         }

@@ -63,6 +63,7 @@ TEST(json_is_indented_as_go_does_it) {
                   "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": "
                   "\"x\\\",}\"\n\t\t}\n\t],\n\t\"c\": {},\n\t\"d\": []\n}" },
                 { "[true,null]", "[\n\ttrue,\n\tnull\n]" },
+                { "[\"\x1b[31m\"]", "[\n\t\"\\u001b[31m\"\n]" },
                 { "]", "]" },
                 { "\"open", "\"open" },
         };

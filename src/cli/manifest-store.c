@@ -162,14 +162,19 @@ static void break_line(Buf *out, const char *unit, unsigned depth) {
                 buf_add_str(out, unit);
 }
 
-/* From its quote to its other one. */
+/* From its quote to its other one. What steers a terminal, which strict JSON has not, as JSON
+ * writes it. */
 static const char *add_string(Buf *out, const char *text) {
         const char *end = text + 1;
 
         while (*end && *end != '"')
                 end += *end == '\\' && end[1] ? 2 : 1;
         end += *end == '"';
-        buf_add(out, text, (size_t)(end - text));
+        for (; text < end; text++)
+                if ((unsigned char)*text < ' ' || *text == 0x7f)
+                        buf_format(out, "\\u%04x", (unsigned)*text);
+                else
+                        buf_add_char(out, *text);
         return end;
 }
 

@@ -253,6 +253,8 @@ static int inspect_remote_list(Cli *cli, const char *name, json_object *answer, 
         if (r < 0)
                 return r;
         descriptors = json_member(document, "manifests");
+        if (!json_object_is_type(descriptors, json_type_array))
+                return error_kind(err, ERROR_INVALID, "%s names no manifests", name);
         repository = reference_repository(&reference);
         if (!verbose) {
                 print_list(descriptors);
@@ -424,11 +426,10 @@ const Command manifest_push_command = {
 
 /* ---- rm ---- */
 
-static int rm_one(Cli *cli, const Options *options, const char *name, Error *err) {
+static int rm_one(const Cli *cli, const char *name, Error *err) {
         _cleanup_free_ char *list = NULL;
         int r = manifest_name(name, &list, NULL, err);
 
-        (void)options;
         return r < 0 ? r : manifest_drop(cli, list, err);
 }
 
@@ -438,10 +439,9 @@ static int run_rm(Cli *cli, const Options *options, Error *err) {
         for (size_t i = 0; i < options->count; i++) {
                 Error why = {};
 
-                if (rm_one(cli, options, options->arguments[i], &why) < 0)
+                if (rm_one(cli, options->arguments[i], &why) < 0)
                         code = cli_complain(&why);
         }
-        (void)err;
         return code;
 }
 

@@ -134,7 +134,7 @@ static int set_option(MountSpec *mount, const char *value, Error *err) {
 }
 
 static int set_size(MountSpec *mount, const char *value, Error *err) {
-        return size_parse(value, &tmpfs_of(mount)->size_bytes) < 0
+        return str_to_size(value, &tmpfs_of(mount)->size_bytes) < 0
                        ? bad_value("tmpfs-size", value, err)
                        : 0;
 }

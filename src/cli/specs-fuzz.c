@@ -42,7 +42,7 @@ static void fuzz_rest(const char *text) {
         (void)device_parse(text, &create.host.devices, &err);
         (void)extra_host_parse(&create.host.extra_hosts, text, &err);
         (void)restart_parse(text, &create.host.restart_policy, &err);
-        (void)size_parse(text, &size);
+        (void)str_to_size(text, &size);
         container_create_done(&create);
 }
 

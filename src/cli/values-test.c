@@ -8,7 +8,7 @@
 static int64_t size_of(const char *text) {
         int64_t size;
 
-        return size_parse(text, &size) < 0 ? -1 : size;
+        return str_to_size(text, &size) < 0 ? -1 : size;
 }
 
 TEST(sizes_in) {

@@ -92,38 +92,10 @@ int value_uint16(void *member, const char *text, Error *err) {
         return number_parse("ParseUint", text, 0, UINT16_MAX, member, err);
 }
 
-int size_parse(const char *text, int64_t *ret) {
-        static const char letters[] = "kmgtpe";
-        size_t digits = strspn(text, "0123456789.");
-        _cleanup_free_ char *number = str_copy_n(text, digits);
-        const char *suffix = text + digits;
-        const char *letter;
-        double value, scale = 1;
-
-        if (digits == 0 || str_to_double(number, &value) < 0)
-                return -EINVAL;
-        while (*suffix == ' ')
-                suffix++;
-        letter = *suffix ? strchr(letters, tolower((unsigned char)*suffix)) : NULL;
-        if (letter) {
-                scale = ldexp(1, 10 * (int)(letter - letters + 1));
-                suffix++;
-                if (tolower((unsigned char)*suffix) == 'i' &&
-                    tolower((unsigned char)suffix[1]) == 'b')
-                        suffix++;
-        }
-        if (*suffix && !(tolower((unsigned char)*suffix) == 'b' && !suffix[1]))
-                return -EINVAL;
-        if (value * scale >= 9.2e18)
-                return -ERANGE;
-        *ret = (int64_t)(value * scale);
-        return 0;
-}
-
 int value_bytes(void *member, const char *text, Error *err) {
         int64_t size;
 
-        if (size_parse(text, &size) < 0)
+        if (str_to_size(text, &size) < 0)
                 return error_kind(err, ERROR_INVALID, "invalid size: '%s'", text);
         *(int64_t *)member = size;
         return 0;

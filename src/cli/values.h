@@ -24,8 +24,6 @@ int value_cpus(void *member, const char *text, Error *err);     /* int64_t */
 int value_duration(void *member, const char *text, Error *err); /* int64_t */
 int value_map(void *member, const char *text, Error *err);      /* Pairs */
 
-/* Go's units.RAMInBytes: "512", "64k", "1.5GiB"; powers of 1024. -EINVAL. */
-int size_parse(const char *text, int64_t *ret);
 /* A number of Go's strconv.ParseInt. ERROR_INVALID with its words. */
 int number_parse(const char *function, const char *text, int64_t low, int64_t high, int64_t *ret,
                  Error *err);

@@ -272,28 +272,6 @@ static void set_default(char **slot, const char *value) {
                 *slot = str_copy(value);
 }
 
-/* "20GB", "512m", "1000": binary units, as Docker has them here. */
-static int read_size(const char *text, int64_t *ret) {
-        static const char units[] = "kmgtp";
-        size_t length = strspn(text, "0123456789.");
-        _cleanup_free_ char *digits = str_copy_n(text, length);
-        _cleanup_free_ char *unit = str_lower(str_copy(text + length));
-        const char *rest = unit, *known;
-        double number, factor = 1;
-
-        if (str_to_double(digits, &number) < 0)
-                return -EINVAL;
-        known = *unit && *unit != 'b' ? strchr(units, *unit) : NULL;
-        for (const char *step = units; known && step <= known; step++)
-                factor *= 1024;
-        rest += known != NULL;
-        if ((*rest && !str_equal(rest, "b") && !(known && str_equal(rest, "ib"))) ||
-            number * factor > 9e18)
-                return -EINVAL;
-        *ret = (int64_t)(number * factor);
-        return 0;
-}
-
 static int set_builder(DaemonOptions *values, Error *err) {
         const BuilderGc *gc = &values->builder.gc;
         int64_t bytes = 0;
@@ -302,7 +280,7 @@ static int set_builder(DaemonOptions *values, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "builder.gc.policy is not done: builder.gc.defaultKeepStorage "
                                   "is the cap of the whole cache");
-        if (gc->keep && read_size(gc->keep, &bytes) < 0)
+        if (gc->keep && str_to_size(gc->keep, &bytes) < 0)
                 return error_kind(err, ERROR_INVALID,
                                   "invalid size of the build cache \"%s\": give bytes, or a number "
                                   "with a unit, as 20GB",
