@@ -150,7 +150,7 @@ END
 
 @test "ADD of one URL by stages that run side by side, unpacked" {
   mkdir served; seq 200000 >served/numbers; tar cf served/a.tar -C served numbers; rm served/numbers
-  on_host python3 -u -m http.server -d "$context/served" 8099 >served.log 2>&1 3>&- &
+  nsenter --target "$host_pid" --net -- python3 -u -m http.server -d "$context/served" 8099 >served.log 2>&1 3>&- &
   local server=$!
   wait_until on_host curl -sfo /dev/null http://127.0.0.1:8099/
   printf 'FROM busybox AS %s\nADD --unpack http://127.0.0.1:8099/a.tar /%s/\n' a a b b c c >Dockerfile

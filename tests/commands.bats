@@ -54,7 +54,7 @@ teardown() {
     spawn brig run --rm -it busybox sh
     expect "#"
     stty rows 33 columns 77 < $spawn_out(slave,name)
-    send "until stty size | grep -q 33; do true; done; stty size\r"
+    send "until stty size | grep -q 33.77; do true; done; stty size\r"
     set seen 0
     for {set i 0} {!$seen && $i < 20} {incr i} {
       exec kill -WINCH [exp_pid]; # lost, where the client does not listen yet
@@ -62,7 +62,7 @@ teardown() {
     }
     if {!$seen} { exec kill -KILL [exp_pid]; exit 9 }
     send "exit 5\r"
-    expect eof
+    expect eof {} timeout { exec kill -KILL [exp_pid]; exit 10 }
     exit [lindex [wait] 3]'
   [ "$status" -eq 5 ]
 }

@@ -55,7 +55,7 @@ says() { compose logs --no-color "$1" 2>/dev/null | grep -q "$2"; }
     expect "#"
     send "echo \$((6*7)); exit 4\r"
     expect "42"
-    expect eof
+    expect eof {} timeout { exec kill -KILL [exp_pid] }
     exit [lindex [wait] 3]'
   [ "$status" -eq 4 ]
 }
@@ -80,7 +80,7 @@ says() { compose logs --no-color "$1" 2>/dev/null | grep -q "$2"; }
     send "\003"
     expect "Gracefully stopping"
     expect "bye"
-    expect eof
+    expect eof {} timeout { exec kill -KILL [exp_pid] }
     exit [lindex [wait] 3]'
   echo "$output"
   [[ $output == *'Stopping proj_count_1 ... done'* && $output == *'Stopping proj_web_1'*done* ]]

@@ -15,6 +15,7 @@ setup() {
 }
 
 teardown() {
+  [[ -z ${registry_pid:-} ]] || stop_registry # of a test that failed before it did
   end_host
 }
 

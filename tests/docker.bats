@@ -59,7 +59,7 @@ teardown() {
     spawn docker run --rm -it 127.0.0.1:5000/busybox sh
     expect "#"
     stty rows 31 columns 71 < $spawn_out(slave,name)
-    send "until stty size | grep -q 31; do true; done; stty size\r"
+    send "until stty size | grep -q 31.71; do true; done; stty size\r"
     set seen 0
     for {set i 0} {!$seen && $i < 20} {incr i} {
       exec kill -WINCH [exp_pid]; # lost, where the client does not listen yet
@@ -67,7 +67,7 @@ teardown() {
     }
     if {!$seen} { exec kill -KILL [exp_pid]; exit 9 }
     send "exit 6\r"
-    expect eof
+    expect eof {} timeout { exec kill -KILL [exp_pid]; exit 10 }
     exit [lindex [wait] 3]'
   [ "$status" -eq 6 ]
 }

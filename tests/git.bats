@@ -27,6 +27,8 @@ setup() {
   : >"$root/http.log"
 }
 
+teardown() { [[ -z ${agent:-} ]] || kill "$agent" 2>/dev/null || :; }
+
 # The servers, inside the test's host; who makes the commits is a configuration of the test's own.
 serve_repositories() {
   export GIT_CONFIG_GLOBAL=$root/gitconfig
@@ -427,7 +429,6 @@ END
 @test "ssh: the client's agent is asked, through a socket that is its user's alone" {
   repository byssh
   ssh-keygen -q -t ed25519 -N '' -f key
-  local agent
   agent=$(ssh-agent -a "$context/agent.sock" | grep -oE 'SSH_AGENT_PID=[0-9]+' | cut -d= -f2)
   SSH_AUTH_SOCK=$context/agent.sock ssh-add -q key
   chown 1234:1234 "$context/agent.sock"; chmod 600 "$context/agent.sock"
@@ -436,7 +437,7 @@ END
   refused "or --ssh default for ssh" .
   # The client is where the daemon is: the socket's mount must be one of the daemon's.
   run on_host timeout 60 brig build --progress plain -o "$context/out" --ssh "default=$context/agent.sock" "$context"; echo "$output"
-  kill "$agent"
+  kill "$agent"; agent=
   on_host umount /usr/bin/ssh
   [ "$status" -eq 0 ]
   [ -e out/src/file ]

@@ -17,6 +17,7 @@ make_host() {
   read -r _ <"$ready"
 }
 
+# Not for the background: what is ended by its $! would be the shell, not the command. Write nsenter there.
 on_host() { nsenter --target "$host_pid" --net --mount -- "$@"; }
 
 # start_daemon [FLAG...]: brigd in the test's host; returns once it answers. BRIG_FAILPOINT is passed on.
@@ -142,7 +143,10 @@ EOF
   wait_until on_host curl -s -o /dev/null "http://127.0.0.1:$registry_port/v2/"
 }
 
-stop_registry() { kill "$registry_pid" 2>/dev/null && { wait "$registry_pid" 2>/dev/null || :; }; }
+stop_registry() {
+  kill "$registry_pid" 2>/dev/null && { wait "$registry_pid" 2>/dev/null || :; }
+  registry_pid=
+}
 
 # push_busybox NAME: the busybox root as an image of one layer, pushed by skopeo.
 push_busybox() {

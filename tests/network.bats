@@ -77,7 +77,7 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
 }
 
 @test "a port that the host uses is refused, and nothing is left of the container's start" {
-  on_host socat TCP-LISTEN:9999,fork,reuseaddr /dev/null 3>&- &
+  nsenter --target "$host_pid" --net -- socat TCP-LISTEN:9999,fork,reuseaddr /dev/null 3>&- &
   listener=$!
   wait_until bash -c 'nsenter -t '"$host_pid"' -n ss -ltn | grep -q 9999'
   run brig run -d --name clash -p 9999:80 busybox true

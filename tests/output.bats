@@ -26,6 +26,8 @@ setup() {
   echo "$BATS_TEST_NUMBER" >file
 }
 
+teardown() { [[ -z ${server:-} ]] || kill "$server" 2>/dev/null || :; }
+
 manifest() { on_host curl -s -H 'Accept: application/vnd.oci.image.manifest.v1+json' -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' "http://127.0.0.1:5000/v2/$1/manifests/${2:-latest}"; }
 digest_of() { manifest "$@" | sha256sum | cut -d' ' -f1; }
 inspect() { on_host skopeo inspect --tls-verify=false "docker://127.0.0.1:5000/$1"; }
@@ -65,10 +67,10 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
 }
 
 @test "compression: gzip, zstd and uncompressed layers, media types, read back by brig and skopeo" {
-  local form
+  local form level
   for form in gzip zstd uncompressed; do
-    brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form,compression-level=1" . 2>/dev/null ||
-      brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form" .
+    level=,compression-level=1; [[ $form != uncompressed ]] || level=
+    brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form$level" .
     suffix=+$form; [[ $form != uncompressed ]] || suffix=
     [ "$(manifest form "$form" | jq -r '.layers[-1].mediaType')" = "application/vnd.oci.image.layer.v1.tar$suffix" ]
     on_host skopeo --insecure-policy copy -q --src-tls-verify=false "docker://127.0.0.1:5000/form:$form" "oci:$context/$form"
@@ -144,6 +146,14 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/theirs" <"$top/tests/send-build.py"
   echo "$output"
   [[ $output == *"403 Forbidden"*"output 'local': the client (user 1000) cannot write there: Permission denied"* ]]
+  # The same of a cache.
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q --cache-to "type=local,dest=$context/theirs" "$context"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"write a cache to '$context/theirs': Permission denied" ]]
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/theirs" cacheTo <"$top/tests/send-build.py"
+  echo "$output"
+  [[ $output == *"403 Forbidden"*"cache 'local': the client (user 1000) cannot write there: Permission denied"* ]]
   [ -z "$(ls theirs)" ]
   install -d -o 1000 mine
   on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/mine" "$context"
@@ -166,11 +176,11 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
 
 @test "plain progress of a URL context names each step once" {
   mkdir served; tar -czf served/c.tar.gz Dockerfile file
-  on_host python3 -u -m http.server -d "$context/served" 8098 >served.log 2>&1 3>&- &
-  local server=$!
+  nsenter --target "$host_pid" --net -- python3 -u -m http.server -d "$context/served" 8098 >served.log 2>&1 3>&- &
+  server=$!
   wait_until on_host curl -sfo /dev/null http://127.0.0.1:8098/
   run brig build --progress plain -t url http://127.0.0.1:8098/c.tar.gz
-  kill "$server"
+  kill "$server"; server=
   echo "$output"
   [ "$status" -eq 0 ]
   [ "$(grep -c ' exporting to image$' <<<"$output")" -eq 1 ]

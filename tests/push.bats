@@ -189,7 +189,7 @@ digest_of() { on_host curl -sI -H 'Accept: application/vnd.oci.image.manifest.v1
     expect "Password: "
     send "secreX\177t\r"
     expect "Login Succeeded"
-    expect eof
+    expect eof {} timeout { exec kill -KILL [exp_pid] }
     exit [lindex [wait] 3]'
   echo "$output"
   [ "$status" -eq 0 ]

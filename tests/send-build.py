@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""send-build.py SOCKET DIRECTORY: asks for a build whose files go to the directory, with a descriptor that the sender could open but not
+"""send-build.py SOCKET DIRECTORY [cacheTo]: asks for a build whose files, or whose cache, go to the directory, with a descriptor that the sender could open but not
 write to, which brig itself would not send; prints the answer."""
 import array, os, socket, sys
 
-body = b'{"dockerfile":"FROM scratch\\n","outputs":[{"type":"local","fd":0}]}'
+what = sys.argv[3] if len(sys.argv) > 3 else "outputs"
+body = b'{"dockerfile":"FROM scratch\\n","%s":[{"type":"local","fd":0}]}' % what.encode()
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
 fds = array.array("i", [os.open(sys.argv[2], os.O_RDONLY | os.O_DIRECTORY)])
