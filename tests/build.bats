@@ -463,3 +463,18 @@ END
   build -t replaced; echo "$output"; [ "$status" -eq 0 ]
   [ "$(in_image replaced sh -c 'ls /real; readlink /to || cat /to/one')" = content ]
 }
+
+@test "what ends because another step failed is not told as the failure" {
+  printf 'FROM busybox AS slow\nRUN echo slow; sleep 300\nFROM busybox AS bad\nRUN echo the culprit; exit 7\nFROM busybox\nCOPY --from=slow /etc/passwd /1\nCOPY --from=bad /etc/passwd /2\n' >Dockerfile
+  run brig build --progress plain --no-cache .
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"> [bad 2/2] RUN echo the culprit; exit 7:"* ]]
+  [ "$(grep -c '^#[0-9]* ERROR' <<<"$output")" -eq 1 ]
+}
+
+@test "a label without a value is empty" {
+  printf 'FROM scratch\nCMD ["x"]\n' | brig build -q --label y --label x=2 -t labelled - >/dev/null
+  run brig image inspect -f '{{json .Config.Labels}}' labelled; echo "$output"
+  [ "$output" = '{"x":"2","y":""}' ]
+}

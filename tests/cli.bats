@@ -214,6 +214,9 @@ while left:
   refused 1 'standard input is empty' brig build - </dev/null
   refused 1 'ambiguous Dockerfile source' brig build -f x - <<< 'FROM scratch'
   refused 1 'invalid tag "A": invalid reference format' brig build -t A "$dir"
+  printf 'FROM scratch\nLABEL a=\0b\n' >"$dir/nul"
+  refused 1 "'$dir/nul' has a NUL character" brig build -f "$dir/nul" "$dir"
+  refused 1 "'-' has a NUL character" brig build -f - "$dir" <"$dir/nul"
   refused 1 "network 'mine': steps have the network default, none or host" brig build --network mine "$dir"
   refused 1 "builders other than 'default' are not done" brig buildx build --builder other "$dir"
   refused 1 '--call outline is not done' brig build --call outline "$dir"

@@ -136,9 +136,11 @@ int cache_document_read(const char *text, size_t length, char *const *diffs, siz
 /* ---- writing ---- */
 
 void cache_document_add_layer(CacheDocument *document, const char *parent, const char *diff) {
+        /* First: the parent's text may be another layer's, which the new one moves. */
+        char *below = str_empty(parent) ? NULL : str_copy(parent);
         DocumentLayer *layer = json_append(&document->layers, &layer_table);
 
-        layer->parent = str_empty(parent) ? NULL : str_copy(parent);
+        layer->parent = below;
         layer->diff = str_copy(diff);
         digest_chain(layer->parent, diff, layer->chain);
 }

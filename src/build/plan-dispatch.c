@@ -364,9 +364,10 @@ static void finish_target(const Dispatch *dispatch) {
         ImageConfig *config = &dispatch->made->config;
 
         for (char **label = plan->labels; label && *label; label++) {
-                _cleanup_free_ char *name = str_copy_n(*label, strcspn(*label, "="));
+                const char *value = strchrnul(*label, '=');
+                _cleanup_free_ char *name = str_copy_n(*label, (size_t)(value - *label));
 
-                pairs_put(&config->config.labels, name, *label + strlen(name) + 1);
+                pairs_put(&config->config.labels, name, *value ? value + 1 : "");
         }
         if (plan->target_platform_given)
                 put_platform(config, plan->target_platform);

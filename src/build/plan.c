@@ -31,7 +31,7 @@ static int read_options(Plan *plan, const PlanOptions *options, Error *err) {
                                     err);
         plan->target_platform_given = !str_empty(target);
         plan->args = copy_args(options->args);
-        plan->labels = copy_args(options->labels);
+        plan->labels = strv_copy(options->labels);
         plan->contexts = strv_copy(options->contexts);
         plan->no_cache_filter = strv_copy(options->no_cache_filter);
         plan->network = str_copy(str_empty(options->network) ? "default" : options->network);

@@ -380,7 +380,7 @@ static int run_step(Attempt *attempt, Error *err) {
                 build_cache_release(cache, running.layer);
         if (r == 0)
                 r = tell(&running, SOLVE_DONE, NULL, NULL, err);
-        else if (err)
+        else if (err && r != -ECANCELED) /* another step's failure is no failure of this one */
                 (void)tell(&running, SOLVE_FAILED, NULL, err->message, NULL);
         return r;
 }

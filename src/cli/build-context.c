@@ -46,6 +46,14 @@ static bool is_archive(const Buf *head) {
         return sum == written;
 }
 
+/* What is sent is text, and the reader of a text sees it end at a NUL. */
+static int refuse_nul(const char *name, const char *text, size_t length, Error *err) {
+        return memchr(text, '\0', length)
+                       ? error_kind(err, ERROR_INVALID,
+                                    "'%s' has a NUL character: it must be text in UTF-8", name)
+                       : 0;
+}
+
 static int read_input(BuildSource *source, Error *err) {
         int r = fd_read_all(STDIN_FILENO, TEXT_LIMIT, &source->head);
 
@@ -53,7 +61,7 @@ static int read_input(BuildSource *source, Error *err) {
                 return error_set(err, r, "read the Dockerfile from standard input");
         source->dockerfile_length = source->head.length;
         source->dockerfile = buf_take(&source->head);
-        return 0;
+        return refuse_nul("-", source->dockerfile, source->dockerfile_length, err);
 }
 
 static int open_input(BuildSource *source, Error *err) {
@@ -119,7 +127,7 @@ static int read_ignore(BuildSource *source, const char *path, const char *contex
                 if (r == -ENOENT)
                         continue;
                 source->ignore_name = str_copy(paths[i]);
-                return r;
+                return r < 0 ? r : refuse_nul(paths[i], source->ignore, source->ignore_length, err);
         }
         return 0;
 }
@@ -131,6 +139,8 @@ static int read_dockerfile(BuildSource *source, const char *path, bool named, co
                                      &source->dockerfile_length, err)
                       : read_found(path, &source->dockerfile, &source->dockerfile_length, err);
 
+        if (r == 0)
+                r = refuse_nul(path, source->dockerfile, source->dockerfile_length, err);
         if (r < 0)
                 return error_prefix(err, "failed to read dockerfile");
         source->below = path_below(path, context);

@@ -121,6 +121,17 @@ int build_platforms_check(const Build *build, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "a build for several platforms gives no cache away (--cache-to): "
                                   "build for one platform at a time with a cache each");
+        for (size_t i = 0; i < request->output_count; i++) {
+                const BuildOutput *output = &request->outputs[i];
+
+                if (build_is_image(output) && output->fd >= 0 &&
+                    output->form.compression != LAYERS_AS_KEPT &&
+                    output->form.compression != LAYERS_UNCOMPRESSED)
+                        return error_kind(err, ERROR_INVALID,
+                                          "compression=… of an archive of several platforms is not "
+                                          "done: push the image (type=registry), or build for one "
+                                          "platform at a time");
+        }
         if (!build_wants_image(request))
                 return 0;
         r = build_names(build, &names, err);
