@@ -475,6 +475,6 @@ END
 
 @test "a label without a value is empty" {
   printf 'FROM scratch\nCMD ["x"]\n' | brig build -q --label y --label x=2 -t labelled - >/dev/null
-  run brig image inspect -f '{{json .Config.Labels}}' labelled; echo "$output"
+  run bash -c "brig image inspect -f '{{json .Config.Labels}}' labelled | jq -cS ."; echo "$output"
   [ "$output" = '{"x":"2","y":""}' ]
 }
