@@ -329,6 +329,13 @@ static int worth_more_first(const void *left, const void *right) {
                (a->entry.created_at < b->entry.created_at);
 }
 
+static bool is_any_taken(const Items *items) {
+        for (size_t i = 0; i < items->count; i++)
+                if (items->items[i].taken)
+                        return true;
+        return false;
+}
+
 int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_ids,
                       int64_t *ret_bytes, Error *err) {
         _cleanup_(items_done) Items items = {};
@@ -341,7 +348,7 @@ int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_id
         ask_for_images(prune, &items);
         if (r == 0)
                 r = take_rows(cache, prune, &items, err);
-        if (r == 0)
+        if (r == 0 && is_any_taken(&items))
                 r = failpoint("build.pruned-rows", err);
         if (r < 0)
                 return error_prefix(err, "prune the build cache");
