@@ -145,7 +145,7 @@ int str_to_size(const char *text, int64_t *ret) {
         _cleanup_free_ char *number = str_copy_n(text, digits);
         const char *suffix = text + digits;
         const char *letter;
-        double value, scale = 1;
+        double value = 0, scale = 1;
 
         if (digits == 0 || str_to_double(number, &value) < 0)
                 return -EINVAL;
