@@ -160,8 +160,6 @@ int engine_image_explore(Engine *engine, const char *ref, ExploreLineSink sink, 
 int engine_image_push_platform(Engine *engine, const char *name, const char *platform,
                                const RegistryAuth *auth, ImageProgressFn progress, void *data,
                                Error *err);
-int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
-                      ImageProgressFn progress, void *data, Error *err);
 /* address: "https://index.docker.io/v1/", "host:port"; NULL or "": Docker Hub. *ret_token: an
  * identity token or NULL, the caller's. */
 int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, char **ret_token,

@@ -34,11 +34,6 @@ int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push
         return r;
 }
 
-int engine_image_push(Engine *engine, const char *name, const RegistryAuth *auth,
-                      ImageProgressFn progress, void *data, Error *err) {
-        return engine_image_push_platform(engine, name, NULL, auth, progress, data, err);
-}
-
 /* "https://index.docker.io/v1/", "https://host/v2/", "host:port" → the registry's name. */
 static char *registry_of(const char *address) {
         const char *given = str_empty(address) ? HUB : address;

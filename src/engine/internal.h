@@ -13,7 +13,7 @@
 #include "engine/worker.h"
 #include "runtime/runtime.h"
 
-/* image-registry.c: engine_image_push in a form; push->options is set. */
+/* image-registry.c: engine_image_push_platform in a form; push->options is set. */
 int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push, Error *err);
 
 typedef struct Events Events;             /* events.c: the ring and its readers */

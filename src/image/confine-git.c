@@ -19,18 +19,6 @@
 #define FILE_SIZE_MAX (64ull << 30)
 #define FILES_MAX 4096
 
-/* A sanitizer maps terabytes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* What of the host is seen, to read: programs, libraries, names, certificates. No keys, no homes.
  */
 static const char *const seen[] = {
@@ -188,29 +176,14 @@ static int make_root(int directory_fd, int agent_fd, Error *err) {
 /* ---- limits and system calls ---- */
 
 static int set_limits(Error *err) {
-        static const struct {
-                int resource;
-                rlim_t value;
-        } limits[] = {
+        static const ConfineLimit limits[] = {
                 { RLIMIT_AS, MEMORY_MAX },
                 { RLIMIT_FSIZE, FILE_SIZE_MAX },
                 { RLIMIT_NOFILE, FILES_MAX },
                 { RLIMIT_CORE, 0 },
         };
 
-        for (size_t i = 0; i < ELEMENTS(limits); i++) {
-                struct rlimit limit = {};
-
-                if (SANITIZED && limits[i].resource == RLIMIT_AS)
-                        continue;
-                if (getrlimit((__rlimit_resource_t)limits[i].resource, &limit) < 0)
-                        return error_set(err, errno, "read a resource limit");
-                limit.rlim_max = MIN(limit.rlim_max, limits[i].value);
-                limit.rlim_cur = limit.rlim_max;
-                if (setrlimit((__rlimit_resource_t)limits[i].resource, &limit) < 0)
-                        return error_set(err, errno, "set a resource limit");
-        }
-        return 0;
+        return confine_limits(limits, ELEMENTS(limits), err);
 }
 
 /* What git, ssh and their libraries never need. */

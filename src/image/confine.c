@@ -35,18 +35,8 @@ static const cap_value_t layer_capabilities[] = {
         CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, CAP_SYS_ADMIN,
 };
 
-static int set_limits(Error *err) {
-        const struct {
-                int resource;
-                rlim_t value;
-        } limits[] = {
-                { RLIMIT_AS, MEMORY_MAX },
-                { RLIMIT_FSIZE, FILE_SIZE_MAX },
-                { RLIMIT_NOFILE, FILES_MAX },
-                { RLIMIT_CORE, 0 },
-        };
-
-        for (size_t i = 0; i < ELEMENTS(limits); i++) {
+int confine_limits(const ConfineLimit *limits, size_t count, Error *err) {
+        for (size_t i = 0; i < count; i++) {
                 struct rlimit limit = {};
 
                 if (SANITIZED && limits[i].resource == RLIMIT_AS)
@@ -59,6 +49,17 @@ static int set_limits(Error *err) {
                         return error_set(err, errno, "set a resource limit");
         }
         return 0;
+}
+
+static int set_limits(Error *err) {
+        const ConfineLimit limits[] = {
+                { RLIMIT_AS, MEMORY_MAX },
+                { RLIMIT_FSIZE, FILE_SIZE_MAX },
+                { RLIMIT_NOFILE, FILES_MAX },
+                { RLIMIT_CORE, 0 },
+        };
+
+        return confine_limits(limits, ELEMENTS(limits), err);
 }
 
 static void cap_freep(cap_t *capabilities) {

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include <sys/resource.h>
+
 #include "base/error.h"
 
 /* For archives (directory_fd is of the new root after): a mount namespace whose root is
@@ -11,6 +13,13 @@
 int confine_to_directory(int directory_fd, Error *err);
 /* Drops all capabilities but those, for programs that are started later, too; no_new_privs. */
 int confine_capabilities(const int *kept, size_t count, Error *err);
+/* No more of each resource (RLIMIT_…, setrlimit(2)) than that, nor than before. Sanitizers reserve
+ * address space, so their builds have no RLIMIT_AS. */
+typedef struct ConfineLimit {
+        int resource;
+        rlim_t value;
+} ConfineLimit;
+int confine_limits(const ConfineLimit *limits, size_t count, Error *err);
 /* For the registry, and for compressing a layer: no capability, read-only files, bounded memory. */
 int confine_to_network(Error *err);
 

@@ -233,7 +233,7 @@ int image_forget_holders(ImageStore *store, const char *pattern, Error *err);
  * for an image: several layers may have one holder; NULL: nobody's, gone with the next collection
  * unless an image is made of it). Where the store has such a layer already, the directory is
  * removed in its place. epoch: see PackOptions; the snapshot keeps its times. Durable when it
- * returns if `durable`, else with the next durable call (of this one and image_make) or when the
+ * returns if `durable`, else with the next durable call (of this one and image_make_as) or when the
  * store is closed; a layer that is not when the daemon dies is gone. *ret_size: bytes of the
  * regular files. */
 typedef struct LayerAdd {
@@ -257,9 +257,6 @@ int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char re
 /* Records an image of the store's layers. config: complete but for rootfs, which is filled in from
  * chains (base first). names: familiar or full references with tags. annotations go into its
  * manifest. Durable. *ret_id is the caller's. */
-int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
-               const Pairs *annotations, char **ret_id, Error *err);
-/* The same, in a form. */
 typedef struct ImageMake {
         ImageConfig *config;
         char *const *chains, *const *names;
@@ -268,7 +265,7 @@ typedef struct ImageMake {
                                   an earlier image of the same content keeps its own */
 } ImageMake;
 int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error *err);
-/* Records a multi-platform index of images that the store has (ids; each made by image_make,
+/* Records a multi-platform index of images that the store has (ids; each made by image_make_as,
  * pulled, or loaded with a manifest), in that order; the names mean the index from now on, and this
  * host's image of it where no platform is asked for, else the first. What a name meant before loses
  * it. Durable, in one transaction. ret_digest: DIGEST_TEXT_MAX bytes, the index's. not_found: an

@@ -308,12 +308,3 @@ int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error
                 *ret_id = str_copy(maker.assembly.record.id);
         return r;
 }
-
-int image_make(ImageStore *store, ImageConfig *config, char *const *chains, char *const *names,
-               const Pairs *annotations, char **ret_id, Error *err) {
-        const ImageMake make = {
-                .config = config, .chains = chains, .names = names, .annotations = annotations
-        };
-
-        return image_make_as(store, &make, ret_id, err);
-}
