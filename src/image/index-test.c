@@ -290,9 +290,11 @@ TEST(another_index_under_the_tag_leaves_the_old_images_without_it) {
         world_init(&world);
         ASSERT_OK(pull(&world, "team/app:v1", NULL, &err), &err);
         ASSERT_OK(pull(&world, "team/app:v1", FOREIGN, &err), &err);
+        test_registry_lock(&world.registry);
         was = str_copy(world.index.text);
         free(world.index.text);
         world.index = document(make_index(&world, ",\"annotations\":{\"new\":\"1\"}"));
+        test_registry_unlock(&world.registry);
         ASSERT_OK(pull(&world, "team/app:v1", NULL, &err), &err);
         ASSERT_STR(id_of(&world, "team/app:v1", NULL), world.ids[0]);
         ASSERT_STR(id_of(&world, "team/app:v1", FOREIGN), ""); /* the new one's was not pulled */
@@ -301,6 +303,13 @@ TEST(another_index_under_the_tag_leaves_the_old_images_without_it) {
         ASSERT_STR(id_of(&world, "team/app:v1", FOREIGN), world.ids[1]);
         ASSERT_OK(drop_name(&world, "team/app:v1", &err), &err);
         ASSERT_INT(blobs(&world), 0);
+}
+
+/* What the registry lists, until the next call. */
+static void list_tags(World *world, const char *tags) {
+        test_registry_lock(&world->registry);
+        world->tags = tags;
+        test_registry_unlock(&world->registry);
 }
 
 TEST(every_tag_page_by_page) {
@@ -318,7 +327,7 @@ TEST(every_tag_page_by_page) {
         ASSERT_STR(id_of(&world, "team/app:both", NULL), world.ids[0]);
         ASSERT_STR(id_of(&world, "team/app:v1", NULL), world.ids[0]);
         ASSERT(image_pull_tags(world.test.store, tagged, NULL, NULL, NULL, NULL, NULL, &err) < 0);
-        world.tags = "{\"tags\":\"v1\"}";
+        list_tags(&world, "{\"tags\":\"v1\"}");
         ASSERT(image_pull_tags(world.test.store, repository, NULL, NULL, NULL, NULL, NULL, &err) <
                0);
         ASSERT(strstr(err.message, "is no array"));
@@ -326,10 +335,11 @@ TEST(every_tag_page_by_page) {
         for (int i = 1; i <= 50000; i++)
                 buf_format(&many, ",\"%d\"", i);
         buf_add_str(&many, "]}");
-        world.tags = many.data;
+        list_tags(&world, many.data);
         ASSERT(image_pull_tags(world.test.store, repository, NULL, NULL, NULL, NULL, NULL, &err) <
                0);
         ASSERT(strstr(err.message, "has more than 50000 tags"));
+        list_tags(&world, NULL);
         ASSERT_OK(drop_name(&world, "team/app:plain", &err), &err);
         ASSERT_OK(drop_name(&world, "team/app:both", &err), &err);
         ASSERT_OK(drop_name(&world, "team/app:v1", &err), &err);

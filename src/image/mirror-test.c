@@ -134,13 +134,28 @@ static int pull(World *world, Error *err) {
                           NULL, &id, err);
 }
 
+static void set(Host *host, bool *what) {
+        test_registry_lock(&host->registry);
+        *what = true;
+        test_registry_unlock(&host->registry);
+}
+
+static size_t times_told(Host *host) {
+        size_t times;
+
+        test_registry_lock(&host->registry);
+        times = host->told;
+        test_registry_unlock(&host->registry);
+        return times;
+}
+
 static size_t asked(Host *host, const char *part) {
         size_t count = 0;
 
-        (void)pthread_mutex_lock(&host->registry.lock);
+        test_registry_lock(&host->registry);
         for (size_t i = 0; host->registry.log && host->registry.log[i]; i++)
                 count += strstr(host->registry.log[i], part) != NULL;
-        (void)pthread_mutex_unlock(&host->registry.lock);
+        test_registry_unlock(&host->registry);
         return count;
 }
 
@@ -177,8 +192,10 @@ TEST(what_fails_or_lacks_is_asked_of_the_next) {
 
                 world_init(&world);
                 port = world.mirror.registry.port;
-                world.mirror.lacks = way == 0;
-                world.mirror.dies = way == 1;
+                if (way == 0)
+                        set(&world.mirror, &world.mirror.lacks);
+                if (way == 1)
+                        set(&world.mirror, &world.mirror.dies);
                 if (way == 2) { /* nobody listens */
                         UNUSED _cleanup_close_ int fd = test_listen(&port);
                 }
@@ -195,7 +212,7 @@ TEST(a_liar_is_refused_by_digest) {
         Error err = {};
 
         world_init(&world);
-        world.mirror.lies = true;
+        set(&world.mirror, &world.mirror.lies);
         settings(&world, "", world.mirror.registry.port);
         ASSERT(pull(&world, &err) < 0);
         ASSERT(strstr(err.message, "verification failed for digest") ||
@@ -210,8 +227,9 @@ TEST(a_token_stays_with_the_host_that_asked) {
         Error err = {};
 
         world_init(&world);
-        world.mirror.wants_token = world.server.wants_token = true;
-        world.mirror.lacks = true;
+        set(&world.mirror, &world.mirror.wants_token);
+        set(&world.mirror, &world.mirror.lacks);
+        set(&world.server, &world.server.wants_token);
         settings(&world, "[host.\"http://127.0.0.1:1\".header]\nX = \"y\"\n",
                  world.mirror.registry.port);
         of_mirror = str_format("Bearer of-%d", world.mirror.registry.port);
@@ -231,13 +249,13 @@ TEST(headers_of_a_host_stay_with_it_where_it_redirects) {
         Error err = {};
 
         world_init(&world);
-        world.mirror.redirects = true;
+        set(&world.mirror, &world.mirror.redirects);
         settings(&world, "header.Content-Type = \"secret/header\"\n", world.mirror.registry.port);
         ASSERT_OK(pull(&world, &err), &err);
         ASSERT_INT(asked(&world.mirror, "/blobs/"), 3);
         ASSERT_INT(asked(&world.server, "/blobs/"), 3);
-        ASSERT(world.mirror.told >= 4); /* all that it was asked, the manifest too */
-        ASSERT_INT(world.server.told, 0);
+        ASSERT(times_told(&world.mirror) >= 4); /* all that it was asked, the manifest too */
+        ASSERT_INT(times_told(&world.server), 0);
 }
 
 static int push(World *world, Error *err) {

@@ -159,8 +159,9 @@ static void world_init(World *world) {
 
 /* From here on the registry's thread reads *world. */
 static void world_listen(World *world) {
-        if (!world->listening)
-                test_registry_start(&world->registry, answer, world);
+        if (world->listening)
+                return;
+        test_registry_start(&world->registry, answer, world);
         world->listening = true;
 }
 
@@ -201,10 +202,10 @@ static int pull(TestStore *test, World *world, Error *err) {
 static size_t count_asked(World *world, const char *word) {
         size_t count = 0;
 
-        (void)pthread_mutex_lock(&world->registry.lock);
+        test_registry_lock(&world->registry);
         for (size_t i = 0; world->registry.log && world->registry.log[i]; i++)
                 count += strstr(world->registry.log[i], word) != NULL;
-        (void)pthread_mutex_unlock(&world->registry.lock);
+        test_registry_unlock(&world->registry);
         return count;
 }
 
@@ -457,9 +458,9 @@ TEST(credentials_stay_with_the_registry) {
         world.redirect_port = thief.port;
         ASSERT(pull_as(&test, &world, ":v1", &auth, NULL, &err) < 0);
         ASSERT(strstr(err.message, "refused, they are the registry's only"));
-        (void)pthread_mutex_lock(&thief.lock);
+        test_registry_lock(&thief);
         log = strv_join(thief.log, ",");
-        (void)pthread_mutex_unlock(&thief.lock);
+        test_registry_unlock(&thief);
         ASSERT_STR(log, "/elsewhere -");
 }
 
@@ -476,9 +477,9 @@ TEST(a_refresh_token_is_sent_once) {
         world.wants_token = world.redirect_token = true;
         world.redirect_port = thief.port;
         ASSERT(pull_as(&test, &world, ":v1", &auth, NULL, &err) < 0);
-        (void)pthread_mutex_lock(&thief.lock);
+        test_registry_lock(&thief);
         ASSERT(!thief.log);
-        (void)pthread_mutex_unlock(&thief.lock);
+        test_registry_unlock(&thief);
 }
 
 /* ---- tired and hostile registries ---- */
@@ -514,18 +515,18 @@ static int64_t partial_size(const TestStore *test, const char *digest) {
 /* The daemon's restart in between is the store's opening. */
 /* The registry's thread reads and writes these. */
 static void recover(World *world) {
-        (void)pthread_mutex_lock(&world->registry.lock);
+        test_registry_lock(&world->registry);
         world->tired = false;
         str_replace(&world->range, NULL);
-        (void)pthread_mutex_unlock(&world->registry.lock);
+        test_registry_unlock(&world->registry);
 }
 
 static bool asked_range(World *world, const char *range) {
         bool same;
 
-        (void)pthread_mutex_lock(&world->registry.lock);
+        test_registry_lock(&world->registry);
         same = str_equal(world->range, range);
-        (void)pthread_mutex_unlock(&world->registry.lock);
+        test_registry_unlock(&world->registry);
         return same;
 }
 

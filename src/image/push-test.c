@@ -142,7 +142,7 @@ static void answer(TestRegistry *registry, const TestRequest *request, Buf *out)
 }
 
 static void world_done(World *world) {
-        (void)pthread_mutex_unlock(&world->registry.lock);
+        test_registry_unlock(&world->registry);
         test_registry_stop(&world->registry);
         test_store_done(&world->test);
         world->blobs = strv_free(world->blobs);
@@ -167,7 +167,7 @@ static void world_init(World *world) {
         world->test = test_store();
         test_registry_start(&world->registry, answer, world);
         /* The world is the test's but while it pushes. */
-        (void)pthread_mutex_lock(&world->registry.lock);
+        test_registry_lock(&world->registry);
         name = name_of(world, "team/app:v1");
         quoted = str_format("\"%s\"", name);
         if (test_load_word(&world->test, "pushed", quoted, world->id, &err) < 0)
@@ -201,9 +201,9 @@ static int push(World *world, const char *rest, Seen *seen, Error *err) {
         _cleanup_free_ char *name = name_of(world, rest);
         int r;
 
-        (void)pthread_mutex_unlock(&world->registry.lock);
+        test_registry_unlock(&world->registry);
         r = image_push_as(world->test.store, name, &push, err);
-        (void)pthread_mutex_lock(&world->registry.lock);
+        test_registry_lock(&world->registry);
         return r;
 }
 

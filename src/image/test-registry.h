@@ -178,6 +178,16 @@ static inline int test_listen(int *ret_port) {
         return fd;
 }
 
+/* What the answers depend upon is changed and read between these two: the thread answers under the
+ * same lock. */
+static inline void test_registry_lock(TestRegistry *registry) {
+        (void)pthread_mutex_lock(&registry->lock);
+}
+
+static inline void test_registry_unlock(TestRegistry *registry) {
+        (void)pthread_mutex_unlock(&registry->lock);
+}
+
 /* In place: the thread keeps its address. */
 static inline void test_registry_start(TestRegistry *registry, TestAnswerFn answer, void *data) {
         *registry =
