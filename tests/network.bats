@@ -32,6 +32,8 @@ teardown() {
   for name in $(brig network ls --filter type=custom --format '{{.Name}}'); do brig network rm "$name" >/dev/null; done
 }
 
+address_of() { on_host ip -br link show "$1" | awk "{print \$3}"; }
+
 fetch() { on_host curl -s --max-time 5 "$1"; }
 
 @test "the reference case: a bridge of its own name, two containers by name, a range and a fixed port" {
@@ -97,6 +99,21 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$status" -ne 0 ]
   run brig run --rm --network n1 busybox wget -qO- "http://$address/"
   [ "$status" -eq 0 ]
+}
+
+@test "the gateway keeps its hardware address while containers come and go" {
+  local first second
+  brig network create --opt com.docker.network.bridge.name=steady0 steady
+  first=$(address_of steady0)
+  for i in 1 2 3 4; do
+    brig run -d --name "steady$i" --network steady busybox sleep 1000
+    [ "$(address_of steady0)" = "$first" ]
+  done
+  for i in 3 1 4 2; do
+    brig rm -f "steady$i"
+    second=$(address_of steady0)
+    [ "$second" = "$first" ]
+  done
 }
 
 @test "an internal network has no way out; aliases, fixed addresses and live connections work" {

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/str.h"
 #include "os/nlmsg.h"
 
@@ -162,9 +163,13 @@ void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned m
         struct nlmsghdr *header =
                 put_message(rtnl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, "make bridge", name);
         struct nlattr *info;
+        uint8_t mac[MAC_LENGTH];
 
+        random_bytes(mac, sizeof(mac));
+        mac[0] = (uint8_t)((mac[0] & 0xfc) | 2); /* one station's, locally administered: IEEE 802 */
         (void)put_link(header, 0, false);
         put_text(header, IFLA_IFNAME, name);
+        put_data(header, IFLA_ADDRESS, sizeof(mac), mac);
         if (mtu)
                 put_u32(header, IFLA_MTU, mtu);
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);

@@ -36,6 +36,8 @@ typedef struct RtnlVeth {
 } RtnlVeth;
 
 void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth);
+/* With a random hardware address that stays: a bridge that is given none takes the lowest of its
+ * ports', and so another one when a port comes or goes, which its neighbours do not learn. */
 void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned mtu);
 void rtnl_put_up(Rtnl *rtnl, unsigned index);
 /* Puts a link into a bridge, where it may be already, and brings it up. */
