@@ -12,8 +12,13 @@ extern const size_t ruleset_set_count;
 extern const NftRule ruleset_rules[];
 extern const size_t ruleset_rule_count;
 
-/* Added when the host is closed to foreign traffic; the chain's presence is the record of it. */
-#define RULESET_CLOSED "closed"
-extern const NftChain ruleset_closed_chain;
-extern const NftRule ruleset_closed_rules[];
-extern const size_t ruleset_closed_rule_count;
+/* Added when the host is closed to foreign traffic of a family; the chain's presence is the record
+ * of it. */
+typedef struct RulesetClosed {
+        int family;
+        NftChain chain;
+        const NftRule *rules;
+        size_t count;
+} RulesetClosed;
+#define RULESET_CLOSED_COUNT 2
+extern const RulesetClosed ruleset_closed[RULESET_CLOSED_COUNT];
