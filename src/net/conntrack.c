@@ -106,8 +106,7 @@ static void consider(Walk *walk, const struct nlmsghdr *header) {
         (void)mnl_attr_parse_nested(original, take_tuple, &tuple);
         if (!matches(walk, &tuple))
                 return;
-        deletion = start(data, tuple.destination.family, IPCTNL_MSG_CT_DELETE, 0,
-                         ++walk->sequence);
+        deletion = start(data, tuple.destination.family, IPCTNL_MSG_CT_DELETE, 0, ++walk->sequence);
         mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(original),
                      mnl_attr_get_payload(original));
         buf_add(&walk->deletions, deletion, MNL_ALIGN(deletion->nlmsg_len));

@@ -13,7 +13,7 @@ struct Firewall {
         int watch_fd;
         bool applied;
         bool closed[RULESET_CLOSED_COUNT]; /* of each of ruleset_closed */
-        bool table_queued; /* the transaction that waits holds the whole table */
+        bool table_queued;                 /* the transaction that waits holds the whole table */
 };
 
 int firewall_open(Firewall **ret, Error *err) {
@@ -104,8 +104,8 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
                 /* Under its own addresses a network is answered directly: those answers are told
                  * from questions by chain forward, where connections are known. */
                 if (network->masquerade || network->internal)
-                        put_interval(firewall, by_family(subnet.address, "guard4", "guard6"), subnet,
-                                     add);
+                        put_interval(firewall, by_family(subnet.address, "guard4", "guard6"),
+                                     subnet, add);
                 if (network->masquerade && !network->internal)
                         put_interval(firewall, by_family(subnet.address, "masq4", "masq6"), subnet,
                                      add);

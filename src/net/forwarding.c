@@ -1,5 +1,5 @@
-/* forwarding.c: makes the host a router for the networks' packets, and keeps it none for others if it
- * was none before. */
+/* forwarding.c: makes the host a router for the networks' packets, and keeps it none for others if
+ * it was none before. */
 #include <dirent.h>
 #include <fcntl.h>
 
@@ -21,15 +21,14 @@ static int read_knob(const char *path, char *ret, Error *err) {
         return r;
 }
 
-/* A router takes no router's advertisement, unless accept_ra is 2 (ip-sysctl): links that take their
- * addresses and routes so go on doing it, and so do links that come later ("default"). */
+/* A router takes no router's advertisement, unless accept_ra is 2 (ip-sysctl): links that take
+ * their addresses and routes so go on doing it, and so do links that come later ("default"). */
 static int keep_advertisements(Error *err) {
         _cleanup_closedir_ DIR *links = opendir("/proc/sys/net/ipv6/conf");
         int r = 0;
 
         for (struct dirent *entry; r == 0 && links && (entry = readdir(links));) {
-                _cleanup_free_ char *path =
-                        str_format("ipv6/conf/%s/accept_ra", entry->d_name);
+                _cleanup_free_ char *path = str_format("ipv6/conf/%s/accept_ra", entry->d_name);
                 char value = '0';
 
                 if (entry->d_name[0] == '.' || str_equal(entry->d_name, "all") ||

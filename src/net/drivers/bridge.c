@@ -263,6 +263,8 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
                 { "ipv4", "send_redirects", "0", false }, /* hairpins are meant */
                 { "ipv4", "proxy_arp_pvlan", "1", true }, /* brings neighbours' packets to us */
                 { "ipv6", "accept_ra", "0", false },
+                /* A link-local address is needed to ask for neighbours' at all, at once. */
+                { "ipv6", "accept_dad", "0", false },
         };
         const bool ipv6 = network_has_family(network, AF_INET6);
 
@@ -284,12 +286,18 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
  * it does not come up to be routed, so a port must let its own packets return (hairpin) and may not
  * be isolated from its neighbours; the firewall sees what they say to each other instead. */
 static bool is_filtered(void) {
-        _cleanup_free_ char *text = NULL;
-        size_t length;
+        static const char *const knobs[] = { "/proc/sys/net/bridge/bridge-nf-call-iptables",
+                                             "/proc/sys/net/bridge/bridge-nf-call-ip6tables" };
+        bool on = false;
 
-        return file_read_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 16, &text,
-                            &length, NULL) == 0 &&
-               text[0] == '1';
+        for (size_t i = 0; i < ELEMENTS(knobs); i++) {
+                _cleanup_free_ char *text = NULL;
+                size_t length;
+
+                on |= file_read_at(AT_FDCWD, knobs[i], 16, &text, &length, NULL) == 0 &&
+                      text[0] == '1';
+        }
+        return on;
 }
 
 static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
@@ -307,6 +315,9 @@ static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
                 rtnl_put_address(rtnl, (unsigned)index, network->gateways[i],
                                  pool_subnet(network->pools[i]).prefix);
         rtnl_put_up(rtnl, (unsigned)index);
+        /* Answers of ports that are published on ::1. */
+        if (network_has_family(network, AF_INET6))
+                rtnl_put_local_route(rtnl, (unsigned)index, (IpAddress){ 1, AF_INET6 });
         return rtnl_commit(rtnl, err);
 }
 
@@ -442,6 +453,7 @@ static int set_inner_sysctls(const char *link, bool ipv6, Error *err) {
                 const char *family, *key, *value;
         } sysctls[] = { { "ipv4", "arp_notify", "1" },
                         { "ipv6", "accept_ra", "0" },
+                        { "ipv6", "accept_dad", "0" },
                         { "ipv6", "ndisc_notify", "1" },
                         { "ipv6", "disable_ipv6", ipv6 ? "0" : "1" } };
 
@@ -539,6 +551,10 @@ static void settle(const Join *join) {
         if (index < 0 || !rtnl_settle(join->host, (unsigned)index, CARRIER_PATIENCE))
                 log_debug("network: link '%s' is slow to come up", join->host_link);
         (void)rtnl_settle(join->host, join->bridge, 0);
+        /* IPv6 answers for its addresses only once it knows of the carrier. */
+        index = rtnl_index(join->inner, join->inner_link);
+        if (!str_empty(join->endpoint->address6) && index >= 0)
+                (void)rtnl_settle(join->inner, (unsigned)index, CARRIER_PATIENCE);
 }
 
 static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
