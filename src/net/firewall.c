@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 
 #include "base/alloc.h"
+#include "net/netns.h"
 #include "net/ruleset.h"
 
 struct Firewall {
@@ -158,6 +159,8 @@ void firewall_put_table(Firewall *firewall) {
                 nft_put_set(nft, &ruleset_sets[i]);
         for (size_t i = 0; i < ruleset_chain_count; i++)
                 nft_put_chain(nft, &ruleset_chains[i]);
+        if (sysctl_read(BRIDGE_NETFILTER6) == '1')
+                nft_put_rule(nft, &ruleset_no_loopback6);
         for (size_t i = 0; i < ruleset_rule_count; i++)
                 nft_put_rule(nft, &ruleset_rules[i]);
         for (size_t i = 0; i < RULESET_CLOSED_COUNT; i++) {

@@ -455,15 +455,6 @@ static const Box *box_at(const Stage *stage, size_t offset) {
         return (const Box *)((const char *)stage + offset);
 }
 
-static bool is_filtering(void) {
-        _cleanup_free_ char *text = NULL;
-        size_t length;
-
-        return file_read_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-ip6tables", 16, &text,
-                            &length, NULL) == 0 &&
-               text[0] == '1';
-}
-
 static int compare(const Stage *stage, bool with_record) {
         int bad = 0;
 
@@ -471,7 +462,8 @@ static int compare(const Stage *stage, bool with_record) {
                 char text[IP_TEXT_MAX] = "";
                 bool reached;
 
-                if ((rows[i].by_record && !with_record) || (rows[i].unfiltered && is_filtering()))
+                if ((rows[i].by_record && !with_record) ||
+                    (rows[i].unfiltered && sysctl_read(BRIDGE_NETFILTER6) == '1'))
                         continue;
                 reached = reach(box_at(stage, rows[i].from), rows[i].address, rows[i].port,
                                 box_at(stage, rows[i].server),
@@ -489,8 +481,8 @@ static int compare(const Stage *stage, bool with_record) {
 /* br_netfilter, where the kernel has it, takes packets another way through the same rules. */
 static bool set_filtering(const char *value) {
         return access("/proc/sys/net/bridge", F_OK) < 0 ||
-               (sysctl_write("bridge/bridge-nf-call-iptables", value, NULL) == 0 &&
-                sysctl_write("bridge/bridge-nf-call-ip6tables", value, NULL) == 0);
+               (sysctl_write(BRIDGE_NETFILTER, value, NULL) == 0 &&
+                sysctl_write(BRIDGE_NETFILTER6, value, NULL) == 0);
 }
 
 TEST(truth_table) {

@@ -88,8 +88,8 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
         NETWORK(24, 1, NFT_REG_1), ISNT_BYTE(NFT_REG_1, 0xfe), ISNT_BYTE(NFT_REG_1, 0xff)
 #define FROM_LOOPBACK NETWORK(12, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
 #define TO_LOOPBACK NETWORK(16, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
-#define FROM_LOOPBACK6                                                                             \
-        SADDR6(NFT_REG_1), {                                                                       \
+#define IS_LOOPBACK6(address)                                                                      \
+        address(NFT_REG_1), {                                                                      \
                 NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ, .data = { [15] = 1 },         \
                                   .data_length = 16                                                \
         }
@@ -209,7 +209,8 @@ static const NftTerm egress[] = { IS_IPV4,        SADDR4(NFT_REG_1), IN("masq4",
                                   OIF(NFT_REG_1), SADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1),
                                   OIF(NFT_REG_1), NOT_LO(NFT_REG_1), MASQUERADE };
 static const NftTerm from_loopback6[] = {
-        IS_DNATED, IS_IPV6, FROM_LOOPBACK6, OIF(NFT_REG_1), IN("bridges", NFT_REG_1), MASQUERADE
+        IS_DNATED, IS_IPV6, IS_LOOPBACK6(SADDR6), OIF(NFT_REG_1), IN("bridges", NFT_REG_1),
+        MASQUERADE
 };
 static const NftTerm egress6[] = { IS_IPV6,        SADDR6(NFT_REG_1), IN("masq6", NFT_REG_1),
                                    OIF(NFT_REG_1), SADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1),
@@ -267,6 +268,9 @@ const NftRule ruleset_rules[] = {
         RULE("forward", unpublished),
 };
 const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);
+
+static const NftTerm to_loopback6[] = { IS_IPV6, IS_LOOPBACK6(DADDR6), VERDICT(NFT_RETURN, NULL) };
+const NftRule ruleset_no_loopback6 = RULE("publish", to_loopback6);
 
 /* ---- closed ---- */
 

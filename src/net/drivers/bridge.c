@@ -286,18 +286,7 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
  * it does not come up to be routed, so a port must let its own packets return (hairpin) and may not
  * be isolated from its neighbours; the firewall sees what they say to each other instead. */
 static bool is_filtered(void) {
-        static const char *const knobs[] = { "/proc/sys/net/bridge/bridge-nf-call-iptables",
-                                             "/proc/sys/net/bridge/bridge-nf-call-ip6tables" };
-        bool on = false;
-
-        for (size_t i = 0; i < ELEMENTS(knobs); i++) {
-                _cleanup_free_ char *text = NULL;
-                size_t length;
-
-                on |= file_read_at(AT_FDCWD, knobs[i], 16, &text, &length, NULL) == 0 &&
-                      text[0] == '1';
-        }
-        return on;
+        return sysctl_read(BRIDGE_NETFILTER) == '1' || sysctl_read(BRIDGE_NETFILTER6) == '1';
 }
 
 static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
