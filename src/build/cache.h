@@ -49,6 +49,13 @@ int build_cache_keys(BuildCache *cache, const char *result, char ***ret, Error *
  * when it was held or by the one that it has now; "" and NULL are fine. */
 void build_cache_release(BuildCache *cache, const char *layer);
 
+/* The result stands at that place now, found and not made: what it was made of is what a miss there
+ * is compared with next. What came from elsewhere and never was made here changes nothing. */
+int build_cache_found_at(BuildCache *cache, const char *place, const char *result, Error *err);
+/* A build ends that had these layers (NULL-terminated; by any name that they have had) and began at
+ * `since`, ns since 1970: they, and the cache mounts that were given back since, were used now, all
+ * at one time. Before it releases them. */
+void build_cache_used(BuildCache *cache, char *const *layers, int64_t since);
 /* ---- layers: layers/<id>/fs, in overlayfs's form ---- */
 /* A new id (64 hex) with its directory layers/<id> made; *ret_fd is that directory. Held until
  * release; without a record by then it goes. */

@@ -74,6 +74,7 @@ struct Solver {
         size_t fetched_count;
         struct ImageJob *jobs; /* images that are being brought */
         size_t job_count;
+        int64_t began;         /* ns since 1970 */
 
         pthread_mutex_t lock; /* guards the ends of stages and images, what is held, the error */
         pthread_cond_t changed;

@@ -26,6 +26,14 @@ void solve_recall_done(SolveRecall *recall) {
         strv_free(recall->keys);
         *recall = (SolveRecall){};
 }
+/* Takes what a build held. */
+static void release(BuildCache *cache, char **held, int64_t began) {
+        build_cache_used(cache, held, began);
+        for (char **layer = held; layer && *layer; layer++)
+                build_cache_release(cache, *layer);
+        strv_free(held);
+}
+
 
 void solve_result_done(SolveResult *result) {
         for (size_t i = 0; i < result->stage_count; i++) {
@@ -33,9 +41,7 @@ void solve_result_done(SolveResult *result) {
                 free(result->stages[i].records);
         }
         free(result->stages);
-        for (char **layer = result->held; layer && *layer; layer++)
-                build_cache_release(result->cache, *layer);
-        strv_free(result->held);
+        release(result->cache, result->held, result->began);
         strv_free(result->layers);
         json_done(&image_config_table, &result->config);
         *result = (SolveResult){};
@@ -59,9 +65,7 @@ static void solver_done(Solver *solver) {
         solver_fetched_done(solver);
         free(solver->branches);
         images_done(solver);
-        for (char **layer = solver->held; layer && *layer; layer++)
-                build_cache_release(solver->options->cache, *layer);
-        strv_free(solver->held);
+        release(solver->options->cache, solver->held, solver->began);
         (void)pthread_mutex_destroy(&solver->lock);
         (void)pthread_mutex_destroy(&solver->event_lock);
         (void)pthread_cond_destroy(&solver->changed);
@@ -493,6 +497,7 @@ static void solver_init(Solver *solver, Plan *const *plans, size_t count,
         for (size_t i = 0; i < count; i++)
                 solver->count += plan_stage_count(plans[i]);
         solver->stages = stage = NEW_ARRAY(StageState, solver->count + 1);
+        ret[0].began = solver->began;
         solver->branches = NEW_ARRAY(Branch, count + 1);
         solver->branch_count = count;
         for (size_t i = 0; i < count; i++) {
@@ -500,6 +505,7 @@ static void solver_init(Solver *solver, Plan *const *plans, size_t count,
 
                 *branch = (Branch){ .plan = plans[i],
                                     .stages = stage,
+        solver->began = clock_now();
                                     .count = plan_stage_count(plans[i]) };
                 for (size_t k = 0; k < branch->count; k++)
                         stage[k] = (StageState){ .solver = solver,

@@ -147,10 +147,11 @@ typedef struct SolveResult {
         char **layers;      /* base first: chain ids, and ids of the cache's layers */
         SolveStage *stages; /* those that were looked at */
         size_t stage_count;
-        BuildCache *cache; /* internal: what is held */
+        BuildCache *cache; /* internal: what is held, since the build began */
         char **held;
 } SolveResult;
 /* Several plans are of one Dockerfile for several platforms: what is the same in them is done once.
+        int64_t began;
  * ret has room for a result of each. */
 int solve(Plan *const *plans, size_t count, const SolveOptions *options, SolveResult *ret,
           Error *err);
