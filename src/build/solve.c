@@ -23,9 +23,9 @@ void solve_input_done(SolveInput *input) {
 void solve_recall_done(SolveRecall *recall) {
         free(recall->layer);
         free(recall->parent);
-        strv_free(recall->keys);
         *recall = (SolveRecall){};
 }
+
 /* Takes what a build held. */
 static void release(BuildCache *cache, char **held, int64_t began) {
         build_cache_used(cache, held, began);
@@ -33,7 +33,6 @@ static void release(BuildCache *cache, char **held, int64_t began) {
                 build_cache_release(cache, *layer);
         strv_free(held);
 }
-
 
 void solve_result_done(SolveResult *result) {
         for (size_t i = 0; i < result->stage_count; i++) {
@@ -192,11 +191,27 @@ bool stage_is_live(const StageState *stage) {
         return stage->wanted && !stage->twin;
 }
 
+SolveEvent step_event(const StageState *stage, size_t index, SolveEventKind kind) {
+        const StepState *state = &stage->steps[index];
+        const Step *step = &stage->plan.steps[index];
+
+        return (SolveEvent){ .kind = kind,
+                             .step = state->number,
+                             .written = state->written,
+                             .trigger = step->trigger,
+                             .triggers = state->triggers,
+                             .name = state->name,
+                             .instruction = step->text,
+                             .at = step->at };
+}
+
 static void tell_stage(const StageState *stage) {
         _cleanup_free_ char *text =
                 str_format("FROM %s", str_after(strchr(stage->name, ']') + 1, " FROM ") ?: "");
         SolveEvent event = { .kind = SOLVE_STARTED,
                              .step = stage->number,
+                             .written = stage->written,
+                             .triggers = stage->triggers,
                              .name = stage->name,
                              .instruction = text,
                              .at = stage->stage->at };
@@ -217,12 +232,9 @@ static const char *layer_after(const StageState *stage, size_t index) {
 
 /* A step that makes no layer: found with the one before it, or done as soon as it begins. */
 static void tell_meta(StageState *stage, size_t index, bool found) {
-        SolveEvent event = { .kind = found ? SOLVE_CACHED : SOLVE_STARTED,
-                             .step = stage->steps[index].number,
-                             .instruction = stage->plan.steps[index].text,
-                             .at = stage->plan.steps[index].at,
-                             .layer = layer_after(stage, index) };
+        SolveEvent event = step_event(stage, index, found ? SOLVE_CACHED : SOLVE_STARTED);
 
+        event.layer = layer_after(stage, index);
         if (stage->steps[index].told)
                 return;
         stage->steps[index].told = true;
@@ -302,12 +314,10 @@ void need(StageState *stage) {
 /* Whoever counts the steps hears of those, too, that nothing needs any more. */
 static void tell_unneeded(StageState *stage) {
         for (size_t i = 0; !stage->needed && i < stage->plan.step_count; i++) {
-                SolveEvent event = { .kind = SOLVE_CACHED,
-                                     .step = stage->steps[i].number,
-                                     .instruction = stage->plan.steps[i].text,
-                                     .layer = "",
-                                     .at = stage->plan.steps[i].at };
+                SolveEvent event = step_event(stage, i, SOLVE_CACHED);
 
+                event.name = NULL;
+                event.layer = "";
                 if (!stage->steps[i].told)
                         (void)solver_event(stage->solver, &event, NULL);
                 stage->steps[i].told = true;
@@ -487,6 +497,7 @@ static void finish(Solver *solver, SolveResult *ret) {
                 branch_records(branch, &ret[i]);
         }
         ret[0].held = TAKE_PTR(solver->held);
+        ret[0].began = solver->began;
 }
 
 static void solver_init(Solver *solver, Plan *const *plans, size_t count,
@@ -494,10 +505,10 @@ static void solver_init(Solver *solver, Plan *const *plans, size_t count,
         StageState *stage;
 
         solver->options = options;
+        solver->began = clock_now();
         for (size_t i = 0; i < count; i++)
                 solver->count += plan_stage_count(plans[i]);
         solver->stages = stage = NEW_ARRAY(StageState, solver->count + 1);
-        ret[0].began = solver->began;
         solver->branches = NEW_ARRAY(Branch, count + 1);
         solver->branch_count = count;
         for (size_t i = 0; i < count; i++) {
@@ -505,7 +516,6 @@ static void solver_init(Solver *solver, Plan *const *plans, size_t count,
 
                 *branch = (Branch){ .plan = plans[i],
                                     .stages = stage,
-        solver->began = clock_now();
                                     .count = plan_stage_count(plans[i]) };
                 for (size_t k = 0; k < branch->count; k++)
                         stage[k] = (StageState){ .solver = solver,
