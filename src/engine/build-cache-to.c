@@ -232,6 +232,7 @@ static int send_document(Collecting *collecting, Error *err) {
 static int send_cache(Build *build, const BuildCachePlace *place, const SolveResult *result,
                       int64_t epoch, Error *err) {
         _cleanup_(collecting_done) Collecting collecting = { .build = build, .place = place };
+        _cleanup_free_ char *name = build_cache_name(place);
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < result->stage_count; i++)
@@ -240,9 +241,7 @@ static int send_cache(Build *build, const BuildCachePlace *place, const SolveRes
         name_layers(&collecting);
         if (r == 0)
                 r = send_document(&collecting, err);
-        return r < 0 ? error_prefix(err, "failed to write the build cache to %s",
-                                    place->reference ?: "the local directory")
-                     : 0;
+        return r < 0 ? error_prefix(err, "failed to write the build cache to %s", name) : 0;
 }
 
 int build_send_caches(Build *build, const SolveResult *result, int64_t epoch, Error *err) {
