@@ -6,6 +6,8 @@
 
 #include "build/solve.h"
 
+#define SOLVE_IMAGES_AT_ONCE 8u /* threads that ask for images, and that bring their layers */
+
 typedef struct Solver Solver;
 typedef struct Fetched Fetched; /* solve-fetch.c */
 
@@ -82,9 +84,12 @@ struct Solver {
         size_t fetched_count;
         StepInputs *inputs; /* by a step's number */
         size_t input_count;
-        int64_t began;         /* ns since 1970 */
-        struct ImageJob *jobs; /* images that are being brought */
-        size_t job_count;
+        int64_t began;       /* ns since 1970 */
+        NamedImage **wanted; /* images whose layers are brought, from the first on */
+        size_t wanted_count;
+        size_t next_wanted; /* guarded by lock */
+        pthread_t bringers[SOLVE_IMAGES_AT_ONCE];
+        size_t bringer_count;
 
         pthread_mutex_t lock; /* guards the ends of stages and images, what is held, the error */
         pthread_cond_t changed;
