@@ -72,6 +72,8 @@ static int read_content(const Digesting *digesting, Pending *pending, int fd, Er
                 if (length == 0)
                         break;
                 digester_add(&digester, buffer, (size_t)length);
+                if (digesting->job && digesting->job->read)
+                        digesting->job->read(digesting->job->data, (size_t)length);
                 r = (size_t)length == capacity ? tree_check_cancelled(digesting->job, err) : 0;
                 if (r < 0)
                         return r;
