@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -54,6 +55,15 @@ static int bind_upstream(int type) {
         return fd;
 }
 
+static void add(Resolver *resolver, const NetworkConfig *network, const Endpoint *endpoint,
+                const char *ipv4, const char *ipv6) {
+        IpAddress addresses[NAMES_ADDRESSES] = { 0 };
+
+        (void)ip_parse(ipv4, &addresses[0]);
+        (void)ip_parse(ipv6, &addresses[1]); /* NULL: none */
+        resolver_add(resolver, network, endpoint, addresses);
+}
+
 static int scene_new(Scene *scene, Error *err) {
         char *upstream[] = { TEXT("127.0.0.1"), NULL };
         int r;
@@ -72,9 +82,9 @@ static int scene_new(Scene *scene, Error *err) {
                 r = resolver_open(scene->resolver, SPY, scene->spy_netns, upstream, false, err);
         if (r < 0)
                 return r;
-        resolver_add(scene->resolver, &front, &web, 0xac1c0002);
-        resolver_add(scene->resolver, &front, &db, 0xac1c0003);
-        resolver_add(scene->resolver, &inner, &spy, 0xac1e0002);
+        add(scene->resolver, &front, &web, "172.28.0.2", "fd00:28::2");
+        add(scene->resolver, &front, &db, "172.28.0.3", NULL);
+        add(scene->resolver, &inner, &spy, "172.30.0.2", NULL);
         return 0;
 }
 
@@ -160,7 +170,7 @@ static bool ask(const Scene *scene, int netns, const char *name, uint16_t type, 
                 if (length < 0 || dns_query_parse(reply->data, (size_t)length, &parsed) != 0)
                         return false;
                 dns_reply_start(&answer, reply->data, &parsed, DNS_NOERROR);
-                (void)dns_reply_address(&answer, 0x08080808, DNS_UDP_SIZE);
+                (void)dns_reply_address(&answer, (IpAddress){ 0x08080808, AF_INET }, DNS_UDP_SIZE);
                 (void)sendto(scene->upstream_udp, answer.data, answer.length, 0,
                              (struct sockaddr *)&peer, size);
         }
@@ -236,6 +246,25 @@ TEST(other_types) {
         ASSERT(ask(&scene, scene.web_netns, "3.0.28.172.in-addr.arpa", DNS_TYPE_PTR, &reply));
         ASSERT_INT(answers_in(&reply), 1);
         ASSERT(memcmp(reply.data + reply.length - 10, "\2db\5front", 9) == 0);
+}
+
+TEST(ipv6) {
+        static const uint8_t address[] = { 0xfd, 0, 0, 0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2 };
+        _cleanup_(scene_done) Scene scene;
+        Error err = { 0 };
+        Reply reply;
+
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        ASSERT(ask(&scene, scene.web_netns, "web", DNS_TYPE_AAAA, &reply));
+        ASSERT_INT(answers_in(&reply), 1);
+        ASSERT(memcmp(reply.data + reply.length - sizeof(address), address, sizeof(address)) == 0);
+        ASSERT(ask(&scene, scene.web_netns, "shared", DNS_TYPE_AAAA, &reply));
+        ASSERT_INT(answers_in(&reply), 1); /* of the two that are called so, one has IPv6 */
+        ASSERT(ask(&scene, scene.web_netns,
+                   "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.2.0.0.0.0.d.f.ip6.arpa",
+                   DNS_TYPE_PTR, &reply));
+        ASSERT_INT(answers_in(&reply), 1);
+        ASSERT(memcmp(reply.data + reply.length - 11, "\3web\5front", 10) == 0);
 }
 
 TEST(forwarded) {
@@ -365,7 +394,7 @@ TEST(connections_are_bounded) {
 
                 id_new(id);
                 ASSERT_OK(netns_new(&netns[i], &err), &err);
-                resolver_add(scene.resolver, &front, &one, 0);
+                resolver_add(scene.resolver, &front, &one, (IpAddress[NAMES_ADDRESSES]){});
                 ASSERT_OK(resolver_open(scene.resolver, id, netns[i], NULL, false, &err), &err);
                 for (size_t n = 0; n < 32; n++)
                         served += is_served(fds[i * 32 + n] = client(netns[i], SOCK_STREAM));
@@ -405,13 +434,78 @@ TEST(forwarded_over_tcp) {
         ASSERT(fd_read_full(peer, question, dns_id(size)) == (ssize_t)query.length);
         ASSERT_INT(dns_query_parse(question, query.length, &parsed), 0);
         dns_reply_start(&answer, question, &parsed, DNS_NOERROR);
-        (void)dns_reply_address(&answer, 0x09090909, DNS_UDP_SIZE);
+        (void)dns_reply_address(&answer, (IpAddress){ 0x09090909, AF_INET }, DNS_UDP_SIZE);
         dns_set_id(size, (uint16_t)answer.length);
         ASSERT(send(peer, size, 2, 0) == 2 && send(peer, answer.data, answer.length, 0) > 0);
         ASSERT(readable(fd) && fd_read_full(fd, size, 2) == 2);
         reply.length = fd_read_full(fd, reply.data, dns_id(size));
         ASSERT_INT(last_address(&reply), 0x09090909);
         ASSERT_INT(dns_id(reply.data), 0x1234);
+}
+
+/* ---- the host's servers ---- */
+
+static void write_host_file(const char *text) {
+        int fd = open("/etc/resolv.conf", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+                abort();
+        close_fd(&fd);
+}
+
+/* A file of the test's own in the place of the host's, in a mount namespace of the test's own. */
+static bool replace_host_file(void) {
+        char path[] = "/tmp/brig-resolv-XXXXXX";
+        int fd = mkostemp(path, O_CLOEXEC);
+        bool done = fd >= 0 && unshare(CLONE_NEWNS) == 0 &&
+                    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                    mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL) == 0;
+
+        close_fd(&fd);
+        (void)unlink(path);
+        return done;
+}
+
+/* A container that runs while its host moves to another network asks the new servers. */
+TEST(the_host_changes_its_servers) {
+        const int64_t end = clock_monotonic() + 20 * NSEC_PER_SEC;
+        Error err = { 0 };
+        Reply reply;
+
+        ASSERT(replace_host_file());
+        _cleanup_(scene_done) Scene scene;
+        write_host_file("nameserver 127.0.0.9\n"); /* nobody */
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        ASSERT_OK(resolver_open(scene.resolver, WEB, scene.web_netns, NULL, false, &err), &err);
+        ASSERT(ask(&scene, scene.web_netns, "example.org", DNS_TYPE_A, &reply));
+        ASSERT_INT(dns_rcode(reply.data), DNS_SERVFAIL);
+        write_host_file("nameserver no-address\nnameserver 127.0.0.1\n");
+        do
+                ASSERT(ask(&scene, scene.web_netns, "example.org", DNS_TYPE_A, &reply));
+        while (dns_rcode(reply.data) != DNS_NOERROR && clock_monotonic() < end);
+        ASSERT_INT(last_address(&reply), 0x08080808);
+}
+
+/* More at once than the socket's usual room holds, while the thread has no turn. */
+TEST(a_burst_is_not_dropped) {
+        enum { COUNT = 3000 };
+        _cleanup_(scene_done) Scene scene;
+        _cleanup_buf_ Buf query = { 0 };
+        _cleanup_close_ int fd = -1;
+        const int room = 8 << 20;
+        Error err = { 0 };
+        uint8_t answer[DNS_UDP_SIZE];
+        int answers = 0;
+
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        fd = client(scene.web_netns, SOCK_DGRAM);
+        ASSERT_INT(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
+        make_query(&query, "web", DNS_TYPE_A);
+        for (int i = 0; i < COUNT; i++)
+                ASSERT(send(fd, query.data, query.length, 0) == (ssize_t)query.length);
+        while (answers < COUNT && readable(fd) && recv(fd, answer, sizeof(answer), 0) > 0)
+                answers++;
+        ASSERT_INT(answers, COUNT);
 }
 
 /* The container's own server may have port 53. */

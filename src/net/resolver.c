@@ -27,6 +27,7 @@ struct Resolver {
         Names *names;
         Map attachments; /* container id → Attachment; the thread's */
         size_t forward_count, stream_count;
+        HostServers host; /* the thread's */
 };
 
 Loop *resolver_loop(Resolver *resolver) {
@@ -41,6 +42,11 @@ size_t *resolver_stream_count(Resolver *resolver) {
         return &resolver->stream_count;
 }
 
+const Servers *attachment_servers(const Attachment *attachment) {
+        return attachment->follows_host ? host_servers(&attachment->resolver->host)
+                                        : &attachment->servers;
+}
+
 /* ---- questions ---- */
 
 void client_answer(Attachment *attachment, const Client *client, const void *data, size_t length) {
@@ -53,12 +59,12 @@ void client_answer(Attachment *attachment, const Client *client, const void *dat
 }
 
 /* Spreads clients over the addresses of a name. */
-static void shuffle(uint32_t *addresses, size_t count) {
+static void shuffle(IpAddress *addresses, size_t count) {
         uint32_t random;
 
         for (size_t i = count; i > 1; i--) {
                 size_t other;
-                uint32_t address = addresses[i - 1];
+                IpAddress address = addresses[i - 1];
 
                 random_bytes(&random, sizeof(random));
                 other = random % i;
@@ -76,7 +82,7 @@ static size_t limit_of(const Client *client, const DnsQuery *query) {
 static bool answer_name(Attachment *attachment, const Client *client, const uint8_t *data,
                         const DnsQuery *query) {
         Resolver *resolver = attachment->resolver;
-        _cleanup_free_ uint32_t *addresses = NULL;
+        _cleanup_free_ IpAddress *addresses = NULL;
         _cleanup_buf_ Buf reply = { 0 };
         size_t count;
 
@@ -86,12 +92,11 @@ static bool answer_name(Attachment *attachment, const Client *client, const uint
         if (count == 0)
                 return false;
         dns_reply_start(&reply, data, query, DNS_NOERROR);
-        if (query->type == DNS_TYPE_A) {
-                shuffle(addresses, count);
-                for (size_t i = 0; i < count; i++)
-                        if (!dns_reply_address(&reply, addresses[i], limit_of(client, query) - 11))
-                                break;
-        }
+        shuffle(addresses, count);
+        for (size_t i = 0; i < count; i++)
+                if (query->type == (addresses[i].family == AF_INET ? DNS_TYPE_A : DNS_TYPE_AAAA) &&
+                    !dns_reply_address(&reply, addresses[i], limit_of(client, query) - 11))
+                        break;
         dns_reply_end(&reply, query);
         client_answer(attachment, client, reply.data, reply.length);
         return true;
@@ -102,7 +107,7 @@ static bool answer_reverse(Attachment *attachment, const Client *client, const u
         Resolver *resolver = attachment->resolver;
         _cleanup_free_ char *name = NULL;
         _cleanup_buf_ Buf reply = { 0 };
-        uint32_t address;
+        IpAddress address;
 
         if (query->type != DNS_TYPE_PTR || dns_reverse_parse(query->name, &address) < 0)
                 return false;
@@ -161,7 +166,7 @@ void client_ask(Attachment *attachment, const Client *client, const uint8_t *dat
                 return;
         if (!may_ask_others(attachment))
                 answer_rcode(attachment, client, data, &query, DNS_NXDOMAIN);
-        else if (attachment->server_count == 0)
+        else if (attachment_servers(attachment)->count == 0)
                 answer_rcode(attachment, client, data, &query, DNS_SERVFAIL);
         else
                 forward_ask(attachment, client, data, length, &query);
@@ -226,32 +231,6 @@ static void add_attachment(void *data) {
                           err.message);
 }
 
-static int parse_server(const char *text, struct sockaddr_storage *ret) {
-        struct sockaddr_in *four = (struct sockaddr_in *)ret;
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
-
-        *ret = (struct sockaddr_storage){ 0 };
-        if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
-                four->sin_family = AF_INET;
-                four->sin_port = htons(53);
-                return 0;
-        }
-        if (inet_pton(AF_INET6, text, &six->sin6_addr) != 1)
-                return -EINVAL;
-        six->sin6_family = AF_INET6;
-        six->sin6_port = htons(53);
-        return 0;
-}
-
-/* Three are asked, as in resolv.conf(5); more would only make a client wait longer. */
-static int take_servers(Attachment *attachment, char *const *upstream, Error *err) {
-        for (size_t i = 0; upstream && upstream[i] && i < SERVERS_MAX; i++)
-                if (parse_server(upstream[i], &attachment->servers[attachment->server_count++]) < 0)
-                        return error_kind(err, ERROR_INVALID, "invalid DNS server address '%s'",
-                                          upstream[i]);
-        return 0;
-}
-
 int resolver_open(Resolver *resolver, const char *container_id, int netns_fd, char *const *upstream,
                   bool from_container, Error *err) {
         Attachment *attachment = NEW(Attachment);
@@ -262,7 +241,8 @@ int resolver_open(Resolver *resolver, const char *container_id, int netns_fd, ch
                                     .udp_fd = -1,
                                     .tcp_fd = -1,
                                     .netns_fd = -1 };
-        r = take_servers(attachment, upstream, err);
+        attachment->follows_host = !upstream;
+        r = servers_parse(upstream, &attachment->servers, err);
         if (r == 0)
                 r = redirect_open(netns_fd, &attachment->udp_fd, &attachment->tcp_fd, err);
         if (r == 0 && from_container) {
@@ -301,9 +281,9 @@ void resolver_close(Resolver *resolver, const char *container_id) {
 /* ---- names ---- */
 
 void resolver_add(Resolver *resolver, const NetworkConfig *network, const Endpoint *endpoint,
-                  uint32_t address) {
+                  const IpAddress addresses[NAMES_ADDRESSES]) {
         (void)pthread_mutex_lock(&resolver->lock);
-        names_put(resolver->names, network, endpoint, address);
+        names_put(resolver->names, network, endpoint, addresses);
         (void)pthread_mutex_unlock(&resolver->lock);
 }
 

@@ -256,11 +256,20 @@ void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index) {
         put_text(header, IFLA_INFO_KIND, "bridge");
         data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
         put_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(on), &on);
+        put_data(header, IFLA_BR_NF_CALL_IP6TABLES, sizeof(on), &on);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
 }
 
-void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned prefix) {
+static void put_ip(struct nlmsghdr *header, uint16_t type, IpAddress address) {
+        uint8_t bytes[IP_BYTES_MAX];
+        size_t length = ip_bytes(address, bytes);
+
+        put_data(header, type, length, bytes);
+}
+
+void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned prefix) {
+        const Subnet subnet = { address, prefix };
         char text[16];
         struct nlmsghdr *header;
         struct ifaddrmsg *info;
@@ -269,16 +278,18 @@ void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned pr
         header = put_message(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
                              "give an address to link", text);
         info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-        info->ifa_family = AF_INET;
+        info->ifa_family = (uint8_t)address.family;
         info->ifa_prefixlen = (uint8_t)prefix;
         info->ifa_index = index;
-        put_u32(header, IFA_LOCAL, address);
-        put_u32(header, IFA_ADDRESS, address);
-        if (prefix < 31)
-                put_u32(header, IFA_BROADCAST, address | htonl(UINT32_MAX >> prefix));
+        put_ip(header, IFA_LOCAL, address);
+        put_ip(header, IFA_ADDRESS, address);
+        if (address.family == AF_INET6)
+                info->ifa_flags = IFA_F_NODAD;
+        else if (prefix < 31)
+                put_ip(header, IFA_BROADCAST, (IpAddress){ subnet_last(subnet), AF_INET });
 }
 
-void rtnl_put_default_route(Rtnl *rtnl, unsigned index, in_addr_t gateway) {
+void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway) {
         char text[16];
         struct nlmsghdr *header;
         struct rtmsg *info;
@@ -287,13 +298,35 @@ void rtnl_put_default_route(Rtnl *rtnl, unsigned index, in_addr_t gateway) {
         header = put_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, 0,
                              "make the default route through link", text);
         info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-        info->rtm_family = AF_INET;
+        info->rtm_family = (uint8_t)gateway.family;
         info->rtm_table = RT_TABLE_MAIN;
         info->rtm_protocol = RTPROT_BOOT;
         info->rtm_scope = RT_SCOPE_UNIVERSE;
         info->rtm_type = RTN_UNICAST;
-        put_u32(header, RTA_GATEWAY, gateway);
+        put_ip(header, RTA_GATEWAY, gateway);
         put_u32(header, RTA_OIF, index);
+}
+
+#define LOCAL_METRIC 2048 /* behind the kernel's own route, which has none */
+
+void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address) {
+        char text[16];
+        struct nlmsghdr *header;
+        struct rtmsg *info;
+
+        put_index_text(text, index);
+        header = put_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
+                             "make a local route through link", text);
+        info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+        info->rtm_family = (uint8_t)address.family;
+        info->rtm_dst_len = (uint8_t)ip_width(address.family);
+        info->rtm_table = RT_TABLE_LOCAL;
+        info->rtm_protocol = RTPROT_BOOT;
+        info->rtm_scope = RT_SCOPE_HOST;
+        info->rtm_type = RTN_LOCAL;
+        put_ip(header, RTA_DST, address);
+        put_u32(header, RTA_OIF, index);
+        put_u32(header, RTA_PRIORITY, LOCAL_METRIC + index); /* another route for each link */
 }
 
 /* ---- sending ---- */
@@ -590,16 +623,25 @@ typedef struct RouteWalk {
         void *data;
 } RouteWalk;
 
+/* Takes an attribute of the address's family over, unless it is not of that length. */
+static void take_ip(const struct nlattr *attribute, IpAddress *address) {
+        if (mnl_attr_get_payload_len(attribute) == ip_width(address->family) / 8)
+                *address = ip_from_bytes(address->family, mnl_attr_get_payload(attribute));
+}
+
 static int take_route_attribute(const struct nlattr *attribute, void *data) {
         RtnlRoute *route = data;
 
-        if (mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
-                return MNL_CB_OK;
         if (mnl_attr_get_type(attribute) == RTA_DST)
-                route->destination = mnl_attr_get_u32(attribute);
-        else if (mnl_attr_get_type(attribute) == RTA_OIF)
+                take_ip(attribute, &route->destination.address);
+        else if (mnl_attr_get_type(attribute) == RTA_OIF &&
+                 mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
                 route->link = mnl_attr_get_u32(attribute);
         return MNL_CB_OK;
+}
+
+static bool is_ip(int family) {
+        return family == AF_INET || family == AF_INET6;
 }
 
 static void take_route(const struct nlmsghdr *header, void *data) {
@@ -608,9 +650,10 @@ static void take_route(const struct nlmsghdr *header, void *data) {
         RtnlRoute route = { 0 };
 
         if (header->nlmsg_type != RTM_NEWROUTE ||
-            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->rtm_family != AF_INET)
+            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || !is_ip(info->rtm_family) ||
+            info->rtm_dst_len > ip_width(info->rtm_family))
                 return;
-        route.prefix = info->rtm_dst_len;
+        route.destination = (Subnet){ { 0, info->rtm_family }, info->rtm_dst_len };
         (void)mnl_attr_parse(header, sizeof(*info), take_route_attribute, &route);
         walk->found(walk->data, &route);
 }
@@ -619,7 +662,7 @@ int rtnl_each_route(Rtnl *rtnl, void (*found)(void *data, const RtnlRoute *route
                     Error *err) {
         RouteWalk walk = { found, data };
 
-        return dump(rtnl, RTM_GETROUTE, AF_INET, take_route, &walk, err);
+        return dump(rtnl, RTM_GETROUTE, AF_UNSPEC, take_route, &walk, err);
 }
 
 typedef struct AddressWalk {
@@ -628,9 +671,12 @@ typedef struct AddressWalk {
 } AddressWalk;
 
 static int take_address_attribute(const struct nlattr *attribute, void *data) {
-        if (mnl_attr_get_type(attribute) == IFA_LOCAL &&
-            mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-                ((RtnlAddress *)data)->address = mnl_attr_get_u32(attribute);
+        IpAddress *address = &((RtnlAddress *)data)->address;
+
+        /* IPv6 has no IFA_LOCAL, unless the link is a tunnel. */
+        if (mnl_attr_get_type(attribute) == IFA_LOCAL ||
+            (mnl_attr_get_type(attribute) == IFA_ADDRESS && address->family == AF_INET6))
+                take_ip(attribute, address);
         return MNL_CB_OK;
 }
 
@@ -640,8 +686,9 @@ static void take_address(const struct nlmsghdr *header, void *data) {
         RtnlAddress address = { 0 };
 
         if (header->nlmsg_type != RTM_NEWADDR ||
-            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifa_family != AF_INET)
+            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || !is_ip(info->ifa_family))
                 return;
+        address.address.family = info->ifa_family;
         address.prefix = info->ifa_prefixlen;
         address.link = info->ifa_index;
         (void)mnl_attr_parse(header, sizeof(*info), take_address_attribute, &address);
@@ -652,5 +699,5 @@ int rtnl_each_address(Rtnl *rtnl, void (*found)(void *data, const RtnlAddress *a
                       Error *err) {
         AddressWalk walk = { found, data };
 
-        return dump(rtnl, RTM_GETADDR, AF_INET, take_address, &walk, err);
+        return dump(rtnl, RTM_GETADDR, AF_UNSPEC, take_address, &walk, err);
 }
