@@ -604,6 +604,31 @@ TEST(what_is_remembered_is_not_read) {
         map_done(&memory.digests, free);
 }
 
+TEST(attributes_are_remembered_with_the_content) {
+        _cleanup_place_ Place place = sample();
+        TestMemo memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
+        const FileMemo memo = { memo_get, memo_put, &memory };
+        const Tree tree = { .root_fd = place.fd, .memo = &memo }, bare = { .root_fd = place.fd };
+        _cleanup_free_ char *without = sum(&tree, "src", (SelectOptions){}), *plain = NULL,
+                            *cold = NULL, *warm = NULL, *changed = NULL;
+        _cleanup_close_ int fd = openat(place.fd, "src/main.c", O_RDONLY | O_CLOEXEC);
+
+        ASSERT_INT(fsetxattr(fd, "user.brig-test", "one", 3, 0), 0);
+        let_settle(&place, "src/main.c");
+        plain = sum(&bare, "src", (SelectOptions){});
+        ASSERT(!str_equal(plain, without));
+        cold = sum(&tree, "src", (SelectOptions){});
+        memory.hits = 0;
+        warm = sum(&tree, "src", (SelectOptions){});
+        ASSERT_INT(memory.hits, 4);
+        ASSERT_STR(cold, plain);
+        ASSERT_STR(warm, plain);
+        ASSERT_INT(fsetxattr(fd, "user.brig-test", "two", 3, 0), 0);
+        changed = sum(&tree, "src", (SelectOptions){});
+        ASSERT(digest_valid(changed) && !str_equal(changed, plain));
+        map_done(&memory.digests, free);
+}
+
 TEST(threads_give_the_same) {
         _cleanup_place_ Place place = place_new();
         const Tree tree = { .root_fd = place.fd };

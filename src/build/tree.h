@@ -9,8 +9,8 @@
 #include "build/ignore.h"
 #include "format/digest.h"
 
-/* Remembers the digests of files' contents by what stat(2) says of them, so that a file that did
- * not change is not read again. Both may be called from any thread. */
+/* Remembers the digests of files' contents and extended attributes by what stat(2) says of them, so
+ * that a file that did not change is not read again. Both may be called from any thread. */
 typedef struct FileStamp {
         uint64_t device, inode, size;
         int64_t mtime, ctime; /* ns */
