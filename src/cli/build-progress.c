@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
-#include "cli/base64.h"
 #include "cli/cells.h"
 
 #define EXPORTING (-1) /* ids of steps of ours */
@@ -133,7 +133,7 @@ static BuildStep *on_output(BuildDisplay *display, const BuildProgress *event, B
                 return NULL;
         if (!event->encoded)
                 take_output(display, step, event->time, text, strlen(text));
-        else if (base64_read(text, &bytes) == 0 && bytes.length > 0)
+        else if (base64_decode_any(text, &bytes) == 0 && bytes.length > 0)
                 take_output(display, step, event->time, bytes.data, bytes.length);
         return step;
 }

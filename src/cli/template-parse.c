@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 
+#include "base/utf8.h"
 #include "cli/template-private.h"
 
 #define DEPTH_MAX 64 /* of parentheses and of blocks */
@@ -133,24 +134,6 @@ static bool ahead_word(const Parser *p, const char *word) {
 
 /* ---- literals ---- */
 
-static void add_utf8(Buf *out, unsigned rune) {
-        if (rune < 0x80) {
-                buf_add_char(out, (char)rune);
-        } else if (rune < 0x800) {
-                buf_add_char(out, (char)(0xC0 | rune >> 6));
-                buf_add_char(out, (char)(0x80 | (rune & 63)));
-        } else if (rune < 0x10000) {
-                buf_add_char(out, (char)(0xE0 | rune >> 12));
-                buf_add_char(out, (char)(0x80 | (rune >> 6 & 63)));
-                buf_add_char(out, (char)(0x80 | (rune & 63)));
-        } else {
-                buf_add_char(out, (char)(0xF0 | (rune >> 18 & 7)));
-                buf_add_char(out, (char)(0x80 | (rune >> 12 & 63)));
-                buf_add_char(out, (char)(0x80 | (rune >> 6 & 63)));
-                buf_add_char(out, (char)(0x80 | (rune & 63)));
-        }
-}
-
 /* Reads `digits` digits of that base, or fails. */
 static int parse_code(Parser *p, size_t digits, unsigned base, unsigned *ret) {
         unsigned value = 0;
@@ -196,7 +179,7 @@ static int parse_escape(Parser *p, Buf *out) {
         if (code == 0 || code > 0x10FFFF)
                 return fail(p, "invalid syntax");
         if (letter == 'u' || letter == 'U')
-                add_utf8(out, code);
+                buf_add_utf8(out, code);
         else
                 buf_add_char(out, (char)code);
         return 0;

@@ -6,13 +6,13 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "engine/build-private.h"
 #include "engine/ocispec.h"
 #include "format/git-source.h"
 #include "image/git.h"
-#include "monitor/base64.h"
 
 #define KEY_VERSION "brig-git-1" /* raised when the same commit gives other files */
 #define TOKEN "GIT_AUTH_TOKEN"

@@ -11,10 +11,10 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "monitor/base64.h"
 #include "monitor/detach.h"
 #include "monitor/launch.h"
 #include "monitor/message.h"
