@@ -46,6 +46,7 @@ static void *be_agent(void *data) {
         const Place *place = data;
         int fd;
 
+        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
         while ((fd = accept4(place->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
                 int *copy = NEW(int);
                 pthread_t thread;

@@ -62,6 +62,7 @@ static int connect_agent(const AgentRelay *relay) {
 /* An agent that is gone or lets nobody in: the client sees the end of its connection. */
 static void accept_client(AgentRelay *relay) {
         _cleanup_close_ int client =
+                /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
                 accept4(relay->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         int agent = client < 0 ? -1 : connect_agent(relay);
         Connection *connection;

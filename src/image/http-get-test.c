@@ -30,6 +30,7 @@ static bool say(Server *server, int fd, const char *text) {
 
 static void *serve(void *data) {
         Server *server = data;
+        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
         _cleanup_close_ int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC);
         struct pollfd client = { .fd = fd, .events = POLLRDHUP };
         char head[4096];

@@ -64,6 +64,7 @@ static int answer(const Old *old, int fd, const MonitorRequest *request) {
 
 static void *be_monitor(void *data) {
         Old *old = data;
+        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
         _cleanup_close_ int fd = accept4(old->listen_fd, NULL, NULL, SOCK_CLOEXEC);
         int r = 1;
 
