@@ -1,7 +1,7 @@
 /* networks.c: network create, ls, rm, connect and disconnect. */
-#include <arpa/inet.h>
 #include <errno.h>
 
+#include "base/ip.h"
 #include "cli/commands.h"
 #include "cli/list.h"
 #include "cli/values.h"
@@ -54,30 +54,22 @@ static const Option create_rows[] = {
           "Subnet in CIDR form, one for each segment" },
 };
 
-typedef struct Subnet {
-        int family;
-        unsigned char address[16];
-        int bits;
-} Subnet;
-
+/* An address alone is a subnet of itself. Host bits are the daemon's to complain of. */
 static int parse_subnet(const char *text, Subnet *ret) {
-        size_t length = strcspn(text, "/");
-        _cleanup_free_ char *address = str_copy_n(text, length);
+        int r;
 
-        *ret = (Subnet){ .family = strchr(address, ':') ? AF_INET6 : AF_INET };
-        ret->bits = ret->family == AF_INET ? 32 : 128;
-        if (inet_pton(ret->family, address, ret->address) != 1)
-                return -EINVAL;
-        return text[length] ? str_to_int_in(text + length + 1, 0, ret->bits, &ret->bits) : 0;
+        if (strchr(text, '/')) {
+                r = cidr_parse(text, ret);
+                return r == -ERANGE ? 0 : r;
+        }
+        r = ip_parse(text, &ret->address);
+        if (r == 0)
+                ret->prefix = ip_width(ret->address.family);
+        return r;
 }
 
 static bool subnet_contains(const Subnet *subnet, const Subnet *other) {
-        if (subnet->family != other->family || other->bits < subnet->bits)
-                return false;
-        for (int bit = 0; bit < subnet->bits; bit++)
-                if ((subnet->address[bit / 8] ^ other->address[bit / 8]) >> (7 - bit % 8) & 1)
-                        return false;
-        return true;
+        return other->prefix >= subnet->prefix && subnet_has(*subnet, other->address);
 }
 
 /* The pool whose subnet holds text, or NULL. */
@@ -170,9 +162,8 @@ static int run_create(Cli *cli, const Options *options, Error *err) {
         _cleanup_json_ json_object *body = NULL, *answer = NULL;
         int r;
 
-        if (options_given(options, "ipv4") && !o->ipv4)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "'--ipv4=false' is not done yet: leave it out");
+        if (options_given(options, "ipv4"))
+                create.enable_ipv4 = alloc_copy(&o->ipv4, sizeof(o->ipv4));
         create.name = str_copy(options->arguments[0]);
         create.driver = str_copy(o->driver ?: "bridge");
         create.scope = str_copy(o->scope);

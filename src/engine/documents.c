@@ -59,6 +59,15 @@ static json_object *strings_or_null(char *const *list) {
         return array;
 }
 
+void put_ipv6(json_object *object, const Endpoint *endpoint) {
+        int64_t prefix;
+        _cleanup_free_ char *address = address_split(endpoint ? endpoint->address6 : NULL, &prefix);
+
+        json_put_text(object, "IPv6Gateway", endpoint ? endpoint->gateway6 : NULL);
+        json_put_text(object, "GlobalIPv6Address", address);
+        json_put_int(object, "GlobalIPv6PrefixLen", prefix);
+}
+
 static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         json_object *object = json_write(&endpoint_settings_table, &endpoint->settings);
         const Endpoint *joined = &endpoint->endpoint;
@@ -68,13 +77,11 @@ static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         json_put(object, "Aliases", strings_or_null(joined->aliases ?: endpoint->settings.aliases));
         json_put_text(object, "NetworkID", endpoint->network_id);
         json_put_text(object, "EndpointID", endpoint->endpoint_id);
-        json_put_text(object, "Gateway", joined->address ? joined->gateway : "");
+        json_put_text(object, "Gateway", joined->gateway ? joined->gateway : "");
         json_put_text(object, "IPAddress", address);
         json_put_int(object, "IPPrefixLen", prefix);
-        json_put_text(object, "IPv6Gateway", "");
-        json_put_text(object, "GlobalIPv6Address", "");
-        json_put_int(object, "GlobalIPv6PrefixLen", 0);
-        json_put_text(object, "MacAddress", joined->address ? joined->mac : "");
+        put_ipv6(object, joined);
+        json_put_text(object, "MacAddress", joined->mac ? joined->mac : "");
         return object;
 }
 
@@ -120,7 +127,7 @@ void ports_of(const Container *container, const ContainerSnapshot *snapshot, Jso
         bool joined = false;
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++) {
-                if (!endpoints[i].endpoint.address)
+                if (!endpoints[i].endpoint.mac)
                         continue;
                 joined = true;
                 add_published(&endpoints[i].endpoint, ret);

@@ -11,6 +11,8 @@ void json_put_time(json_object *object, const char *name, int64_t when);
 /* Appends it as compact text and drops the reference. */
 void json_add_object(Buf *json, json_object *object);
 
+/* The three members of an endpoint's IPv6 address; NULL: of none. */
+void put_ipv6(json_object *object, const Endpoint *endpoint);
 /* NetworkSettings.Networks: a container's places on networks. */
 json_object *networks_document(const ContainerSnapshot *snapshot);
 /* NetworkSettings.Ports as an array of PortBindings; port_bindings_done frees it. Empty where it

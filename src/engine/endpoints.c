@@ -205,6 +205,8 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
         endpoint->aliases = strv_copy(settings->aliases);
         if (settings->ipam && !str_empty(settings->ipam->ipv4_address))
                 endpoint->wanted_address = str_copy(settings->ipam->ipv4_address);
+        if (settings->ipam && !str_empty(settings->ipam->ipv6_address))
+                endpoint->wanted_address6 = str_copy(settings->ipam->ipv6_address);
         if (str_empty(mac) && gateway)
                 mac = container->spec.config.mac_address;
         if (!str_empty(mac))
@@ -231,8 +233,15 @@ static int reserve_error(const Container *container, const ContainerEndpoint *pl
 
 /* The address and MAC that it had, for an endpoint that moves. */
 static void keep_addresses(const Endpoint *before, Endpoint *endpoint) {
-        free(endpoint->wanted_address);
-        endpoint->wanted_address = str_copy_n(before->address, strcspn(before->address, "/"));
+        const char *const from[] = { before->address, before->address6 };
+        char **to[] = { &endpoint->wanted_address, &endpoint->wanted_address6 };
+
+        for (size_t i = 0; i < ELEMENTS(from); i++) {
+                if (!from[i])
+                        continue;
+                free(*to[i]);
+                *to[i] = str_copy_n(from[i], strcspn(from[i], "/"));
+        }
         str_replace(&endpoint->wanted_mac, before->mac);
 }
 
@@ -248,7 +257,7 @@ int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool ga
         r = settings_check(network, &place->settings, err);
         if (r == 0)
                 r = endpoint_fill(container, place, network, gateway, err);
-        if (r == 0 && before && before->address)
+        if (r == 0 && before && before->mac)
                 keep_addresses(before, &place->endpoint);
         if (r == 0 && driver_has_endpoints(&network->config)) {
                 r = endpoint_reserve(engine->net, &network->config, &place->endpoint, err);
@@ -393,7 +402,7 @@ int endpoints_rename(Container *container, Error *err) {
 
         for (size_t i = 0; r == 0 && i < container->endpoints.count; i++) {
                 Endpoint *endpoint = &endpoints[i].endpoint;
-                if (!endpoint->address)
+                if (!endpoint->mac)
                         continue;
                 str_replace(&endpoint->container_name, container->name);
                 r = endpoint_rename(container->engine->net, endpoint, err);

@@ -84,17 +84,15 @@ static void put_default_endpoint(json_object *settings, const ContainerSnapshot 
         int64_t prefix;
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++)
-                if (str_equal(endpoints[i].network_name, "bridge") && endpoints[i].endpoint.address)
+                if (str_equal(endpoints[i].network_name, "bridge") && endpoints[i].endpoint.mac)
                         found = &endpoints[i];
         _cleanup_free_ char *address =
                 address_split(found ? found->endpoint.address : NULL, &prefix);
         json_put_text(settings, "EndpointID", found ? found->endpoint_id : "");
         json_put_text(settings, "Gateway", found ? found->endpoint.gateway : "");
-        json_put_text(settings, "GlobalIPv6Address", "");
-        json_put_int(settings, "GlobalIPv6PrefixLen", 0);
         json_put_text(settings, "IPAddress", address);
         json_put_int(settings, "IPPrefixLen", prefix);
-        json_put_text(settings, "IPv6Gateway", "");
+        put_ipv6(settings, found ? &found->endpoint : NULL);
         json_put_text(settings, "MacAddress", found ? found->endpoint.mac : "");
 }
 

@@ -139,7 +139,7 @@ typedef struct NetworkObject {
         NetworkConfig config;
         int64_t created;
         char *scope; /* local */
-        bool enable_ipv6, attachable, ingress, config_only, predefined;
+        bool attachable, ingress, config_only, predefined;
         char *ipam_driver;
         bool has_ipam_options;
         Pairs ipam_options, labels;

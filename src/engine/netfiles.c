@@ -143,8 +143,9 @@ static void own_hosts(const Container *container, Buf *buf) {
         if (str_empty(full))
                 return;
         const char *dot = strchr(full, '.');
-        for (size_t i = 0; i < container->endpoints.count; i++) {
-                const char *address = endpoints[i].endpoint.address;
+        for (size_t i = 0; i < 2 * container->endpoints.count; i++) {
+                const Endpoint *endpoint = &endpoints[i / 2].endpoint;
+                const char *address = i % 2 ? endpoint->address6 : endpoint->address;
                 if (!address)
                         continue;
                 buf_format(buf, "%.*s\t%s", (int)strcspn(address, "/"), address, full);

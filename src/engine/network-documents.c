@@ -50,7 +50,7 @@ static const JsonTable from_table = JSON_TABLE(ConfigFrom, "ConfigFrom", from_fi
 typedef struct NetworkDocument {
         char *name, *id, *scope, *driver;
         int64_t created;
-        bool enable_ipv6, internal, attachable, ingress, config_only;
+        bool enable_ipv4, enable_ipv6, internal, attachable, ingress, config_only;
         json_object *ipam;
         ConfigFrom from;
         JsonArray members;
@@ -63,6 +63,7 @@ static const JsonField document_fields[] = {
         JSON_FIELD(NetworkDocument, "Created", JSON_TIME, created, 0),
         JSON_FIELD(NetworkDocument, "Scope", JSON_STRING, scope, 0),
         JSON_FIELD(NetworkDocument, "Driver", JSON_STRING, driver, 0),
+        JSON_FIELD(NetworkDocument, "EnableIPv4", JSON_BOOL, enable_ipv4, 0),
         JSON_FIELD(NetworkDocument, "EnableIPv6", JSON_BOOL, enable_ipv6, 0),
         JSON_FIELD(NetworkDocument, "IPAM", JSON_RAW, ipam, 0),
         JSON_FIELD(NetworkDocument, "Internal", JSON_BOOL, internal, 0),
@@ -85,7 +86,7 @@ static void member_add(JsonArray *members, const Container *container,
         member->endpoint_id = str_copy(endpoint->endpoint_id);
         member->mac = str_copy(endpoint->endpoint.mac ? endpoint->endpoint.mac : "");
         member->ipv4 = str_copy(endpoint->endpoint.address ? endpoint->endpoint.address : "");
-        member->ipv6 = str_copy("");
+        member->ipv6 = str_copy(endpoint->endpoint.address6 ? endpoint->endpoint.address6 : "");
 }
 
 static void members_collect(Engine *engine, const char *network_id, JsonArray *members) {
@@ -125,7 +126,8 @@ static void document_add(Engine *engine, const NetworkObject *network, bool memb
                 .created = network->created,
                 .scope = network->scope,
                 .driver = network->config.driver,
-                .enable_ipv6 = network->enable_ipv6,
+                .enable_ipv4 = !network->config.no_ipv4,
+                .enable_ipv6 = network->config.ipv6,
                 .internal = network->config.internal,
                 .attachable = network->attachable,
                 .ingress = network->ingress,

@@ -22,7 +22,6 @@ static const JsonField network_fields[] = {
         JSON_NESTED(NetworkObject, "config", JSON_INLINE, config, JSON_REQUIRED, &net_config_table),
         JSON_FIELD(NetworkObject, "created", JSON_INT, created, 0),
         JSON_FIELD(NetworkObject, "scope", JSON_STRING, scope, 0),
-        JSON_FIELD(NetworkObject, "enableIPv6", JSON_BOOL, enable_ipv6, 0),
         JSON_FIELD(NetworkObject, "attachable", JSON_BOOL, attachable, 0),
         JSON_FIELD(NetworkObject, "ingress", JSON_BOOL, ingress, 0),
         JSON_FIELD(NetworkObject, "configOnly", JSON_BOOL, config_only, 0),
@@ -421,10 +420,6 @@ static int create_check(const NetworkCreate *create, Error *err) {
                                   "scope local only.");
         if (create->config_only)
                 return error_kind(err, ERROR_UNSUPPORTED, "config-only networks are not supported");
-        if (create->enable_ipv6)
-                return error_kind(
-                        err, ERROR_UNSUPPORTED,
-                        "IPv6 on networks is not supported yet: create the network without --ipv6");
         if (create->ipam && !str_empty(create->ipam->driver) &&
             !str_equal(create->ipam->driver, "default"))
                 return error_kind(err, ERROR_NOT_FOUND, "plugin \"%s\" not found",
@@ -444,6 +439,25 @@ static void pools_copy(const IpamSpec *ipam, NetworkConfig *config) {
         }
 }
 
+/* The option is how Docker's clients said it before they had a flag. */
+static bool wants_ipv6(const NetworkCreate *create) {
+        const char *option = pairs_get(&create->options, "com.docker.network.enable_ipv6");
+
+        return create->enable_ipv6 || str_equal(option, "true") || str_equal(option, "1");
+}
+
+/* What Docker passes over in silence; the caller's. */
+static char *unused_subnets(const IpamSpec *ipam, bool ipv6) {
+        const IpamPoolSpec *specs = ipam ? ipam->config.items : NULL;
+
+        for (size_t i = 0; !ipv6 && ipam && i < ipam->config.count; i++)
+                if (specs[i].subnet && strchr(specs[i].subnet, ':'))
+                        return str_format("the subnet %s is not used: the network has no IPv6; "
+                                          "create it with --ipv6",
+                                          specs[i].subnet);
+        return str_copy("");
+}
+
 int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
                           char **ret_warning, Error *err) {
         int r = create_check(create, err);
@@ -453,6 +467,8 @@ int engine_network_create(Engine *engine, const NetworkCreate *create, char **re
         network->config.name = str_copy(create->name);
         network->config.driver = str_copy(str_empty(create->driver) ? "bridge" : create->driver);
         network->config.internal = create->internal;
+        network->config.no_ipv4 = create->enable_ipv4 && !*create->enable_ipv4;
+        network->config.ipv6 = wants_ipv6(create);
         network->config.resolver = true;
         pairs_copy(&network->config.options, &create->options);
         pairs_copy(&network->labels, &create->labels);
@@ -463,9 +479,10 @@ int engine_network_create(Engine *engine, const NetworkCreate *create, char **re
                 pools_copy(create->ipam, &network->config);
                 pairs_copy(&network->ipam_options, &create->ipam->options);
         }
+        const bool ipv6 = network->config.ipv6;
         r = network_make(engine, network, ret_id, err);
         if (r == 0)
-                *ret_warning = str_copy("");
+                *ret_warning = unused_subnets(create->ipam, ipv6);
         return r;
 }
 

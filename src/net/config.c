@@ -21,6 +21,8 @@ static const JsonField config_fields[] = {
         JSON_FIELD(NetworkConfig, "Driver", JSON_STRING, driver, 0),
         JSON_NESTED(NetworkConfig, "Pools", JSON_ARRAY, pools, 0, &net_pool_table),
         JSON_FIELD(NetworkConfig, "Options", JSON_PAIRS, options, 0),
+        JSON_FIELD(NetworkConfig, "NoIPv4", JSON_BOOL, no_ipv4, JSON_OMIT_EMPTY),
+        JSON_FIELD(NetworkConfig, "IPv6", JSON_BOOL, ipv6, JSON_OMIT_EMPTY),
         JSON_FIELD(NetworkConfig, "Internal", JSON_BOOL, internal, 0),
         JSON_FIELD(NetworkConfig, "Resolver", JSON_BOOL, resolver, 0),
         JSON_FIELD(NetworkConfig, "Bridge", JSON_STRING, bridge, JSON_OMIT_EMPTY),
@@ -44,11 +46,14 @@ static const JsonField endpoint_fields[] = {
         JSON_FIELD(Endpoint, "ContainerName", JSON_STRING, container_name, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Aliases", JSON_STRINGS, aliases, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "WantedAddress", JSON_STRING, wanted_address, JSON_OMIT_EMPTY),
+        JSON_FIELD(Endpoint, "WantedAddress6", JSON_STRING, wanted_address6, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "WantedMac", JSON_STRING, wanted_mac, JSON_OMIT_EMPTY),
         JSON_NESTED(Endpoint, "Ports", JSON_ARRAY, ports, JSON_OMIT_EMPTY, &net_port_table),
         JSON_FIELD(Endpoint, "DefaultGateway", JSON_BOOL, default_gateway, 0),
         JSON_FIELD(Endpoint, "Address", JSON_STRING, address, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Gateway", JSON_STRING, gateway, JSON_OMIT_EMPTY),
+        JSON_FIELD(Endpoint, "Address6", JSON_STRING, address6, JSON_OMIT_EMPTY),
+        JSON_FIELD(Endpoint, "Gateway6", JSON_STRING, gateway6, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Mac", JSON_STRING, mac, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "HostLink", JSON_STRING, host_link, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "InnerLink", JSON_STRING, inner_link, JSON_OMIT_EMPTY),
@@ -60,11 +65,11 @@ const JsonTable net_endpoint_table = JSON_TABLE(Endpoint, "Endpoint", endpoint_f
 /* what: by what name the user knows the address. */
 static int claim(AddressPool *pool, const char *what, const char *name, const char *text,
                  Error *err) {
-        char subnet[IPV4_TEXT_MAX];
-        uint32_t address;
+        char subnet[IP_TEXT_MAX];
+        IpAddress address;
 
         subnet_format(pool_subnet(pool), subnet);
-        if (ipv4_parse(text, &address) < 0)
+        if (ip_parse(text, &address) < 0)
                 return error_kind(err, ERROR_INVALID, "invalid %s %s: invalid address", what, name);
         switch (pool_claim(pool, address)) {
         case 0:
@@ -80,15 +85,17 @@ static int claim(AddressPool *pool, const char *what, const char *name, const ch
 }
 
 static int parse_range(const char *text, Subnet subnet, Subnet *ret, Error *err) {
-        char parent[IPV4_TEXT_MAX], right[IPV4_TEXT_MAX];
+        char parent[IP_TEXT_MAX], right[IP_TEXT_MAX];
+        const int family = subnet.address.family;
         int r = cidr_parse(text, ret);
 
-        if (strchr(text, ':'))
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid ip-range %s: parent subnet is an IPv4 block", text);
         if (r == -EINVAL)
                 return error_kind(err, ERROR_INVALID,
                                   "invalid ip-range %s: invalid CIDR block notation", text);
+        if (ret->address.family != family)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid ip-range %s: parent subnet is an IPv%d block", text,
+                                  family == AF_INET ? 4 : 6);
         subnet_format(*ret, right);
         subnet_format(subnet, parent);
         if (r < 0)
@@ -111,7 +118,7 @@ static int parse_range(const char *text, Subnet subnet, Subnet *ret, Error *err)
 static int open_pool(Network *network, size_t number, NetPool *config, Error *err) {
         AddressPool *pool;
         Subnet subnet, range;
-        char text[IPV4_TEXT_MAX];
+        char text[IP_TEXT_MAX];
         int r = subnet_parse(config->subnet, &subnet, err);
 
         if (r == 0 && !str_empty(config->range))
@@ -131,12 +138,12 @@ static int open_pool(Network *network, size_t number, NetPool *config, Error *er
                         return error_kind(err, ERROR_INVALID,
                                           "invalid subnet %s: it has no address for a gateway",
                                           config->subnet);
-                ipv4_format(network->gateways[number], text);
+                ip_format(network->gateways[number], text);
                 str_replace(&config->gateway, text);
                 return 0;
         }
         r = claim(pool, "gateway", config->gateway, config->gateway, err);
-        return r < 0 ? r : ipv4_parse(config->gateway, &network->gateways[number]);
+        return r < 0 ? r : ip_parse(config->gateway, &network->gateways[number]);
 }
 
 static int open_pools(Network *network, Error *err) {
@@ -144,7 +151,7 @@ static int open_pools(Network *network, Error *err) {
         size_t count = network->config.pools.count;
 
         network->pools = NEW_ARRAY(AddressPool *, count);
-        network->gateways = NEW_ARRAY(uint32_t, count);
+        network->gateways = NEW_ARRAY(IpAddress, count);
         for (size_t i = 0; i < count; i++) {
                 int r = open_pool(network, i, &pools[i], err);
 
@@ -185,6 +192,13 @@ int network_new(const NetworkConfig *config, Network **ret, Error *err) {
                 return r;
         *ret = TAKE_PTR(network);
         return 0;
+}
+
+bool network_has_family(const Network *network, int family) {
+        for (size_t i = 0; i < network->pool_count; i++)
+                if (pool_subnet(network->pools[i]).address.family == family)
+                        return true;
+        return false;
 }
 
 static void free_member(void *member) {

@@ -22,15 +22,19 @@ typedef struct Walk {
 
 /* The parts of a tuple that are compared. */
 typedef struct Tuple {
-        uint32_t destination; /* network byte order */
+        IpAddress destination;
         uint16_t port;
         uint8_t protocol;
 } Tuple;
 
 static int take_address(const struct nlattr *attribute, void *data) {
-        if (mnl_attr_get_type(attribute) == CTA_IP_V4_DST &&
-            mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-                ((Tuple *)data)->destination = mnl_attr_get_u32(attribute);
+        const uint16_t type = mnl_attr_get_type(attribute);
+        const int family = type == CTA_IP_V4_DST ? AF_INET : AF_INET6;
+
+        if ((type == CTA_IP_V4_DST || type == CTA_IP_V6_DST) &&
+            mnl_attr_get_payload_len(attribute) == ip_width(family) / 8)
+                ((Tuple *)data)->destination =
+                        ip_from_bytes(family, mnl_attr_get_payload(attribute));
         return MNL_CB_OK;
 }
 
@@ -61,14 +65,16 @@ static int find_tuple(const struct nlattr *attribute, void *data) {
         return MNL_CB_STOP;
 }
 
-static struct nlmsghdr *start(char *data, uint16_t message, uint16_t flags, uint32_t sequence) {
+/* family: AF_UNSPEC for all. */
+static struct nlmsghdr *start(char *data, int family, uint16_t message, uint16_t flags,
+                              uint32_t sequence) {
         struct nlmsghdr *header = mnl_nlmsg_put_header(data);
         struct nfgenmsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
 
         header->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | message);
         header->nlmsg_flags = NLM_F_REQUEST | flags;
         header->nlmsg_seq = sequence;
-        body->nfgen_family = AF_INET;
+        body->nfgen_family = (uint8_t)family;
         body->version = NFNETLINK_V0;
         return header;
 }
@@ -78,7 +84,9 @@ static bool matches(const Walk *walk, const Tuple *tuple) {
                 const FirewallPort *port = &walk->ports[i];
 
                 if (tuple->protocol == port->protocol && tuple->port == port->host_port &&
-                    (!port->host_address || tuple->destination == htonl(port->host_address)))
+                    tuple->destination.family == port->host_address.family &&
+                    (ip_is_any(port->host_address) ||
+                     ip_equal(tuple->destination, port->host_address)))
                         return true;
         }
         return false;
@@ -98,7 +106,7 @@ static void consider(Walk *walk, const struct nlmsghdr *header) {
         (void)mnl_attr_parse_nested(original, take_tuple, &tuple);
         if (!matches(walk, &tuple))
                 return;
-        deletion = start(data, IPCTNL_MSG_CT_DELETE, 0, ++walk->sequence);
+        deletion = start(data, tuple.destination.family, IPCTNL_MSG_CT_DELETE, 0, ++walk->sequence);
         mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(original),
                      mnl_attr_get_payload(original));
         buf_add(&walk->deletions, deletion, MNL_ALIGN(deletion->nlmsg_len));
@@ -127,7 +135,8 @@ static int take_list(Walk *walk, const char *data, size_t length, Error *err) {
 
 static int list(int fd, Walk *walk, Error *err) {
         _Alignas(struct nlmsghdr) char data[32768];
-        struct nlmsghdr *header = start(data, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++walk->sequence);
+        struct nlmsghdr *header =
+                start(data, AF_UNSPEC, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++walk->sequence);
         int r = 0;
 
         walk->listing = walk->sequence;

@@ -9,12 +9,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void answer(const uint8_t *data, const DnsQuery *query) {
         _cleanup_buf_ Buf reply = { 0 };
         DnsQuery echo;
-        uint32_t address = 0;
+        IpAddress address = { .family = AF_INET };
 
         (void)dns_reverse_parse(query->name, &address);
         dns_reply_start(&reply, data, query, DNS_NOERROR);
-        while (dns_reply_address(&reply, address++, query->udp_size))
-                ;
+        while (dns_reply_address(&reply, address, query->udp_size))
+                address.number++;
         (void)dns_reply_pointer(&reply, query->name, DNS_MESSAGE_MAX);
         dns_reply_end(&reply, query);
         /* An answer is no question, and one to its own. */

@@ -87,7 +87,7 @@ TEST(reply) {
 
         ASSERT_INT(dns_query_parse(BYTES(HEADER QUESTION), &query), 0);
         dns_reply_start(&reply, data, &query, DNS_NOERROR);
-        ASSERT(dns_reply_address(&reply, 0x01020304, DNS_UDP_SIZE));
+        ASSERT(dns_reply_address(&reply, (IpAddress){ 0x01020304, AF_INET }, DNS_UDP_SIZE));
         ASSERT_INT(reply.length, 27 + 16);
         ASSERT(memcmp(reply.data, "\x12\x34\x81\x80\0\1\0\1\0\0\0\0", DNS_HEADER) == 0);
         ASSERT(memcmp(reply.data + 27, "\xc0\x0c\0\1\0\1\0\0\x02\x58\0\4\1\2\3\4", 16) == 0);
@@ -98,6 +98,21 @@ TEST(reply) {
         ASSERT(!dns_answers((uint8_t *)reply.data, reply.length, data, &query, 0x1234));
 }
 
+TEST(reply_of_ipv6) {
+        const uint8_t *data = (const uint8_t *)HEADER QUESTION;
+        _cleanup_buf_ Buf reply = { 0 };
+        IpAddress address;
+        DnsQuery query;
+
+        ASSERT_INT(dns_query_parse(BYTES(HEADER QUESTION), &query), 0);
+        ASSERT_INT(ip_parse("fd00::1:2", &address), 0);
+        dns_reply_start(&reply, data, &query, DNS_NOERROR);
+        ASSERT(dns_reply_address(&reply, address, DNS_UDP_SIZE));
+        ASSERT_INT(reply.length, 27 + 28);
+        ASSERT(memcmp(reply.data + 27, "\xc0\x0c\0\x1c\0\1\0\0\x02\x58\0\x10", 12) == 0);
+        ASSERT(memcmp(reply.data + 39, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\1\0\2", 16) == 0);
+}
+
 TEST(truncation) {
         const uint8_t *data = (const uint8_t *)HEADER QUESTION;
         _cleanup_buf_ Buf reply = { 0 };
@@ -106,7 +121,7 @@ TEST(truncation) {
 
         ASSERT_INT(dns_query_parse(BYTES(HEADER QUESTION), &query), 0);
         dns_reply_start(&reply, data, &query, DNS_NOERROR);
-        while (dns_reply_address(&reply, 1, DNS_UDP_SIZE))
+        while (dns_reply_address(&reply, (IpAddress){ 1, AF_INET }, DNS_UDP_SIZE))
                 count++;
         ASSERT_INT(count, (DNS_UDP_SIZE - 27) / 16);
         ASSERT(reply.length <= DNS_UDP_SIZE);
@@ -114,10 +129,25 @@ TEST(truncation) {
 }
 
 TEST(reverse) {
-        uint32_t address;
+        char text[IP_TEXT_MAX];
+        IpAddress address;
 
         ASSERT_INT(dns_reverse_parse("3.0.28.172.in-addr.arpa", &address), 0);
-        ASSERT_INT(address, 0xac1c0003);
+        ip_format(address, text);
+        ASSERT_STR(text, "172.28.0.3");
+        ASSERT_INT(
+                dns_reverse_parse("2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.0.0.d.f"
+                                  ".ip6.arpa",
+                                  &address),
+                0);
+        ip_format(address, text);
+        ASSERT_STR(text, "fd00:2001:db8::2");
+        ASSERT_INT(
+                dns_reverse_parse("g.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.0.0.d.f"
+                                  ".ip6.arpa",
+                                  &address),
+                -EINVAL);
+        ASSERT_INT(dns_reverse_parse("2.0.0.d.f.ip6.arpa", &address), -EINVAL);
         ASSERT_INT(dns_reverse_parse("3.0.28.172", &address), -EINVAL);
         ASSERT_INT(dns_reverse_parse("x.0.28.172.in-addr.arpa", &address), -EINVAL);
         ASSERT_INT(dns_reverse_parse("1.3.0.28.172.in-addr.arpa", &address), -EINVAL);

@@ -5,8 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 
-#include "net/ipam.h"
-
 #define TTL 600 /* seconds, as Docker answers */
 #define FLAG_ANSWER 0x8000
 #define FLAG_OPCODE 0x7800
@@ -121,15 +119,37 @@ bool dns_answers(const uint8_t *answer, size_t length, const uint8_t *query, con
         return true;
 }
 
-int dns_reverse_parse(const char *name, uint32_t *ret) {
+#define DIGITS (2 * IP_BYTES_MAX) /* of an IPv6 address, a label each */
+
+static int reverse_ipv6(char *const *labels, IpAddress *ret) {
+        IpAddress address = { .family = AF_INET6 };
+
+        for (size_t i = DIGITS; i-- > 0;) {
+                const char digit = labels[i][0];
+
+                if (!isxdigit((unsigned char)digit) || labels[i][1])
+                        return -EINVAL;
+                address.number =
+                        address.number << 4 |
+                        (unsigned)(isdigit((unsigned char)digit) ? digit - '0'
+                                                                 : (digit | 32) - 'a' + 10);
+        }
+        *ret = address;
+        return 0;
+}
+
+int dns_reverse_parse(const char *name, IpAddress *ret) {
         _cleanup_strv_ char **labels = str_split(name, '.');
         _cleanup_free_ char *text = NULL;
+        const size_t count = strv_length(labels);
 
-        if (strv_length(labels) != 6 || !str_equal(labels[4], "in-addr") ||
-            !str_equal(labels[5], "arpa"))
+        if (count == DIGITS + 2 && str_equal(labels[DIGITS], "ip6") &&
+            str_equal(labels[DIGITS + 1], "arpa"))
+                return reverse_ipv6(labels, ret);
+        if (count != 6 || !str_equal(labels[4], "in-addr") || !str_equal(labels[5], "arpa"))
                 return -EINVAL;
         text = str_format("%s.%s.%s.%s", labels[3], labels[2], labels[1], labels[0]);
-        return ipv4_parse(text, ret);
+        return ip_parse(text, ret);
 }
 
 /* ---- writing ---- */
@@ -178,11 +198,12 @@ static bool add_record(Buf *reply, uint16_t type, const void *data, size_t lengt
         return true;
 }
 
-bool dns_reply_address(Buf *reply, uint32_t address, size_t limit) {
-        uint8_t data[4] = { (uint8_t)(address >> 24), (uint8_t)(address >> 16),
-                            (uint8_t)(address >> 8), (uint8_t)address };
+bool dns_reply_address(Buf *reply, IpAddress address, size_t limit) {
+        uint8_t bytes[IP_BYTES_MAX];
+        const size_t length = ip_bytes(address, bytes);
 
-        return add_record(reply, DNS_TYPE_A, data, sizeof(data), limit);
+        return add_record(reply, address.family == AF_INET ? DNS_TYPE_A : DNS_TYPE_AAAA, bytes,
+                          length, limit);
 }
 
 bool dns_reply_pointer(Buf *reply, const char *name, size_t limit) {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ip.h"
 #include "base/str.h"
 
 enum { DNS_TYPE_A = 1, DNS_TYPE_PTR = 12, DNS_TYPE_AAAA = 28, DNS_TYPE_OPT = 41 };
@@ -41,15 +42,16 @@ int dns_query_parse(const uint8_t *data, size_t length, DnsQuery *ret);
 void dns_reply_start(Buf *reply, const uint8_t *data, const DnsQuery *query, int rcode);
 /* An answer without even the question, for a query that did not parse. */
 void dns_reply_error(Buf *reply, const uint8_t *data, int rcode);
-/* Appends an answer record for the question's name. False, and the reply is marked as truncated, if
- * it would be longer than `limit`. address: host byte order. */
-bool dns_reply_address(Buf *reply, uint32_t address, size_t limit);
+/* Appends an answer record for the question's name, of an address A or AAAA (RFC 3596). False, and
+ * the reply is marked as truncated, if it would be longer than `limit`. */
+bool dns_reply_address(Buf *reply, IpAddress address, size_t limit);
 bool dns_reply_pointer(Buf *reply, const char *name, size_t limit);
 /* Appends what EDNS asks for. */
 void dns_reply_end(Buf *reply, const DnsQuery *query);
 
-/* The address of "4.3.2.1.in-addr.arpa", host byte order. -EINVAL. */
-int dns_reverse_parse(const char *name, uint32_t *ret);
+/* The address of "4.3.2.1.in-addr.arpa", or of 32 digits below ip6.arpa (RFC 3596, 2.5). -EINVAL.
+ */
+int dns_reverse_parse(const char *name, IpAddress *ret);
 
 /* Whether answer (from elsewhere) is one to the query with that id: same question, an answer. */
 bool dns_answers(const uint8_t *answer, size_t length, const uint8_t *query, const DnsQuery *parsed,

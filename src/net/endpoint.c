@@ -42,6 +42,8 @@ static void copy_ports(JsonArray *to, const JsonArray *from) {
 static void give_results(Endpoint *to, const Endpoint *from) {
         str_replace(&to->address, from->address);
         str_replace(&to->gateway, from->gateway);
+        str_replace(&to->address6, from->address6);
+        str_replace(&to->gateway6, from->gateway6);
         str_replace(&to->mac, from->mac);
         str_replace(&to->host_link, from->host_link);
         str_replace(&to->inner_link, from->inner_link);
@@ -59,9 +61,12 @@ static void take_names(Endpoint *to, const Endpoint *from) {
 /* ---- resolver ---- */
 
 void member_announce(Net *net, const Member *member) {
+        IpAddress addresses[NAMES_ADDRESSES];
+
+        for (size_t i = 0; i < NAMES_ADDRESSES; i++)
+                addresses[i] = member->places[i].address;
         if (member->network->driver->addresses)
-                resolver_add(net->resolver, &member->network->config, &member->endpoint,
-                             member->address);
+                resolver_add(net->resolver, &member->network->config, &member->endpoint, addresses);
 }
 
 /* ---- reserve ---- */

@@ -6,13 +6,15 @@
 #include <linux/netfilter.h>
 
 #include "base/alloc.h"
+#include "net/netns.h"
 #include "net/ruleset.h"
 
 struct Firewall {
         Nft *nft;
         int watch_fd;
-        bool applied, closed;
-        bool table_queued; /* the transaction that waits holds the whole table */
+        bool applied;
+        bool closed[RULESET_CLOSED_COUNT]; /* of each of ruleset_closed */
+        bool table_queued;                 /* the transaction that waits holds the whole table */
 };
 
 int firewall_open(Firewall **ret, Error *err) {
@@ -23,8 +25,9 @@ int firewall_open(Firewall **ret, Error *err) {
         r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
         if (r == 0)
                 r = nft_watch_open(&firewall->watch_fd, err);
-        if (r == 0)
-                r = nft_has_chain(firewall->nft, RULESET_CLOSED, &firewall->closed, err);
+        for (size_t i = 0; r == 0 && i < RULESET_CLOSED_COUNT; i++)
+                r = nft_has_chain(firewall->nft, ruleset_closed[i].chain.name, &firewall->closed[i],
+                                  err);
         if (r < 0) {
                 firewall_close(firewall);
                 return r;
@@ -59,25 +62,32 @@ static void put_same(Firewall *firewall, const char *link, bool add) {
         nft_put_element(firewall->nft, &element, add);
 }
 
+static const char *by_family(IpAddress address, const char *ipv4, const char *ipv6) {
+        return address.family == AF_INET ? ipv4 : ipv6;
+}
+
 static void put_home(Firewall *firewall, const char *bridge, Subnet subnet, bool add) {
-        NftElement element = { .set = "home4" };
+        NftElement element = { .set = by_family(subnet.address, "home4", "home6") };
+        const IpAddress last = { subnet_last(subnet), subnet.address.family };
 
         nft_value_link(&element.key, bridge);
-        nft_value_ipv4(&element.key, htonl(subnet.address));
+        nft_value_ip(&element.key, subnet.address);
         nft_value_link(&element.end, bridge);
-        nft_value_ipv4(&element.end, htonl(subnet_last(subnet)));
+        nft_value_ip(&element.end, last);
         nft_put_element(firewall->nft, &element, add);
 }
 
 /* An interval is two elements: its first address, and the first one behind it. */
 static void put_interval(Firewall *firewall, const char *set, Subnet subnet, bool add) {
         NftElement first = { .set = set }, behind = { .set = set, .interval_end = true };
+        const int family = subnet.address.family;
+        const IpNumber next = subnet_last(subnet) + 1;
 
-        nft_value_ipv4(&first.key, htonl(subnet.address));
+        nft_value_ip(&first.key, subnet.address);
         nft_put_element(firewall->nft, &first, add);
-        if (subnet_last(subnet) == UINT32_MAX)
+        if (next == 0 || (family == AF_INET && next > UINT32_MAX))
                 return; /* open to the end of all addresses */
-        nft_value_ipv4(&behind.key, htonl(subnet_last(subnet) + 1));
+        nft_value_ip(&behind.key, (IpAddress){ next, family });
         nft_put_element(firewall->nft, &behind, add);
 }
 
@@ -89,26 +99,32 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
         if (!network->icc)
                 put_link(firewall, "icc_off", network->bridge, add);
         for (size_t i = 0; i < network->subnet_count; i++) {
-                put_home(firewall, network->bridge, network->subnets[i], add);
+                const Subnet subnet = network->subnets[i];
+
+                put_home(firewall, network->bridge, subnet, add);
                 /* Under its own addresses a network is answered directly: those answers are told
                  * from questions by chain forward, where connections are known. */
                 if (network->masquerade || network->internal)
-                        put_interval(firewall, "guard4", network->subnets[i], add);
+                        put_interval(firewall, by_family(subnet.address, "guard4", "guard6"),
+                                     subnet, add);
                 if (network->masquerade && !network->internal)
-                        put_interval(firewall, "masq4", network->subnets[i], add);
+                        put_interval(firewall, by_family(subnet.address, "masq4", "masq6"), subnet,
+                                     add);
         }
 }
 
 void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add) {
-        NftElement element = { .set = port->host_address ? "pub4_ip" : "pub4_any" };
+        const bool any = ip_is_any(port->host_address);
+        NftElement element = { .set = any ? by_family(port->host_address, "pub4_any", "pub6_any")
+                                          : by_family(port->host_address, "pub4_ip", "pub6_ip") };
 
-        if (port->host_address)
-                nft_value_ipv4(&element.key, htonl(port->host_address));
+        if (!any)
+                nft_value_ip(&element.key, port->host_address);
         nft_value_protocol(&element.key, port->protocol);
         nft_value_port(&element.key, port->host_port);
         /* The kernel finds what to delete by its key alone. */
         if (add) {
-                nft_value_ipv4(&element.data, htonl(port->address));
+                nft_value_ip(&element.data, port->address);
                 nft_value_port(&element.data, port->port);
         }
         nft_put_element(firewall->nft, &element, add);
@@ -143,12 +159,17 @@ void firewall_put_table(Firewall *firewall) {
                 nft_put_set(nft, &ruleset_sets[i]);
         for (size_t i = 0; i < ruleset_chain_count; i++)
                 nft_put_chain(nft, &ruleset_chains[i]);
-        if (firewall->closed)
-                nft_put_chain(nft, &ruleset_closed_chain);
+        if (sysctl_read(BRIDGE_NETFILTER6) == '1')
+                nft_put_rule(nft, &ruleset_no_loopback6);
         for (size_t i = 0; i < ruleset_rule_count; i++)
                 nft_put_rule(nft, &ruleset_rules[i]);
-        for (size_t i = 0; firewall->closed && i < ruleset_closed_rule_count; i++)
-                nft_put_rule(nft, &ruleset_closed_rules[i]);
+        for (size_t i = 0; i < RULESET_CLOSED_COUNT; i++) {
+                if (!firewall->closed[i])
+                        continue;
+                nft_put_chain(nft, &ruleset_closed[i].chain);
+                for (size_t n = 0; n < ruleset_closed[i].count; n++)
+                        nft_put_rule(nft, &ruleset_closed[i].rules[n]);
+        }
 }
 
 bool firewall_applied(const Firewall *firewall) {
@@ -159,16 +180,21 @@ int firewall_remove_table(Firewall *firewall, Error *err) {
         firewall_cancel(firewall);
         nft_put_table(firewall->nft);
         nft_put_delete_table(firewall->nft);
-        firewall->applied = firewall->closed = false;
+        firewall->applied = false;
+        memset(firewall->closed, 0, sizeof(firewall->closed));
         return nft_commit(firewall->nft, err);
 }
 
-void firewall_close_host(Firewall *firewall) {
-        firewall->closed = true;
+static size_t closed_index(int family) {
+        return family == ruleset_closed[0].family ? 0 : 1;
 }
 
-bool firewall_host_is_closed(const Firewall *firewall) {
-        return firewall->closed;
+void firewall_close_host(Firewall *firewall, int family) {
+        firewall->closed[closed_index(family)] = true;
+}
+
+bool firewall_host_is_closed(const Firewall *firewall, int family) {
+        return firewall->closed[closed_index(family)];
 }
 
 int firewall_watch_fd(const Firewall *firewall) {

@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "net/ipam.h"
+#include "base/ip.h"
 
 typedef struct Firewall Firewall;
 
@@ -22,7 +22,7 @@ typedef struct FirewallNetwork {
 } FirewallNetwork;
 
 typedef struct FirewallPort {
-        uint32_t host_address, address; /* host byte order; host_address 0: every address */
+        IpAddress host_address, address; /* of one family; host_address 0: every address of it */
         uint16_t host_port, port;
         uint8_t protocol; /* IPPROTO_* */
 } FirewallPort;
@@ -38,10 +38,11 @@ void firewall_put_table(Firewall *firewall);
 bool firewall_applied(const Firewall *firewall); /* the table was committed by this daemon */
 int firewall_remove_table(Firewall *firewall, Error *err);
 
-/* From now on packets between links that are none of ours are not forwarded: for a host that
- * forwarded nothing before this daemon switched forwarding on. Takes effect with the next table. */
-void firewall_close_host(Firewall *firewall);
-bool firewall_host_is_closed(const Firewall *firewall);
+/* From now on packets of this family (AF_INET, AF_INET6) between links that are none of ours are
+ * not forwarded: for a host that forwarded none before this daemon switched forwarding on. Takes
+ * effect with the next table. */
+void firewall_close_host(Firewall *firewall, int family);
+bool firewall_host_is_closed(const Firewall *firewall, int family);
 
 /* A descriptor that becomes readable when somebody changes a table; firewall_was_changed reads it
  * and tells whether it was ours, by another's hand. */

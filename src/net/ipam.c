@@ -1,111 +1,40 @@
-/* ipam.c: one bit an address. A /8 has two megabytes of them, of which the kernel maps only the
- * pages that are touched. */
+/* ipam.c: the addresses that are taken, sorted: of an IPv6 subnet no table could hold them all, and
+ * where a run of taken addresses ends is found by halving. */
 #include "net/ipam.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/str.h"
+#include "base/id.h"
 
 #define COOLING_TIME (10 * NSEC_PER_SEC)
 
 typedef struct Cooling {
-        uint32_t address;
+        IpNumber address;
         int64_t until;
 } Cooling;
 
 struct AddressPool {
         Subnet subnet;
-        uint32_t first, last; /* what pool_take may give */
-        uint64_t *used;       /* bit n: subnet.address + n is taken, or cooling */
-        Cooling *cooling;     /* given back lately, in that order: a ring */
+        IpNumber first, last; /* what pool_take may give */
+        IpNumber *used;       /* sorted: taken, or cooling */
+        size_t used_count;
+        Cooling *cooling; /* given back lately, in that order: a ring */
         size_t cooling_first, cooling_count, cooling_capacity;
 };
 
-/* ---- text ---- */
-
-int ipv4_parse(const char *text, uint32_t *ret) {
-        struct in_addr address;
-
-        if (!text || inet_pton(AF_INET, text, &address) != 1)
-                return -EINVAL;
-        *ret = ntohl(address.s_addr);
-        return 0;
-}
-
-void ipv4_format(uint32_t address, char text[IPV4_TEXT_MAX]) {
-        (void)snprintf(text, IPV4_TEXT_MAX, "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
-                       address >> 8 & 255, address & 255);
-}
-
-void subnet_format(Subnet subnet, char text[IPV4_TEXT_MAX]) {
-        size_t used;
-
-        ipv4_format(subnet.address, text);
-        used = strlen(text);
-        (void)snprintf(text + used, IPV4_TEXT_MAX - used, "/%u", subnet.prefix);
-}
-
-static uint32_t host_mask(unsigned prefix) {
-        return prefix == 0 ? UINT32_MAX : prefix >= 32 ? 0 : UINT32_MAX >> prefix;
-}
-
-int cidr_parse(const char *text, Subnet *ret) {
-        const char *slash = strchr(text, '/');
-        _cleanup_free_ char *address_text = slash ? str_copy_n(text, (size_t)(slash - text)) : NULL;
-        uint32_t address;
-        int prefix;
-
-        if (!slash || ipv4_parse(address_text, &address) < 0 ||
-            str_to_int_in(slash + 1, 1, 32, &prefix) < 0)
-                return -EINVAL;
-        *ret = (Subnet){ address & ~host_mask((unsigned)prefix), (unsigned)prefix };
-        return ret->address == address ? 0 : -ERANGE;
-}
-
-int subnet_parse(const char *text, Subnet *ret, Error *err) {
-        char right[IPV4_TEXT_MAX];
-
-        if (strchr(text, ':'))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "subnet %s: IPv6 networks are not supported yet, leave it out",
-                                  text);
-        switch (cidr_parse(text, ret)) {
-        case 0:
-                return 0;
-        case -ERANGE:
-                subnet_format(*ret, right);
-                return error_kind(err, ERROR_INVALID, "invalid subnet %s: it should be %s", text,
-                                  right);
-        default:
-                return error_kind(err, ERROR_INVALID,
-                                  "Invalid subnet %s : invalid CIDR address: %s", text, text);
-        }
-}
-
 /* ---- subnets ---- */
-
-uint32_t subnet_last(Subnet subnet) {
-        return subnet.address | host_mask(subnet.prefix);
-}
-
-bool subnet_has(Subnet subnet, uint32_t address) {
-        return address >= subnet.address && address <= subnet_last(subnet);
-}
-
-bool subnets_overlap(Subnet a, Subnet b) {
-        return subnet_has(a, b.address) || subnet_has(b, a.address);
-}
 
 /* Docker's defaults: `count` subnets, one behind the other. */
 static const struct {
-        Subnet first;
+        uint32_t first;
+        unsigned prefix;
         uint32_t count;
 } defaults[] = {
-        { { 0xac110000, 16 }, 15 }, /* 172.17.0.0/16 … 172.31.0.0/16 */
-        { { 0xc0a80000, 20 }, 16 }, /* 192.168.0.0/20 … 192.168.240.0/20 */
+        { 0xac110000, 16, 15 }, /* 172.17.0.0/16 … 172.31.0.0/16 */
+        { 0xc0a80000, 20, 16 }, /* 192.168.0.0/20 … 192.168.240.0/20 */
 };
 
 static bool is_taken(Subnet subnet, const Subnet *taken, size_t count) {
@@ -115,16 +44,16 @@ static bool is_taken(Subnet subnet, const Subnet *taken, size_t count) {
         return false;
 }
 
-int subnet_choose(const Subnet *taken, size_t count, Subnet *ret, Error *err) {
+static int choose_ipv4(const Subnet *taken, size_t count, Subnet *ret, Error *err) {
         for (size_t i = 0; i < ELEMENTS(defaults); i++) {
-                Subnet subnet = defaults[i].first;
+                Subnet subnet = { { defaults[i].first, AF_INET }, defaults[i].prefix };
 
                 for (uint32_t n = 0; n < defaults[i].count; n++) {
                         if (!is_taken(subnet, taken, count)) {
                                 *ret = subnet;
                                 return 0;
                         }
-                        subnet.address = subnet_last(subnet) + 1;
+                        subnet.address.number = subnet_last(subnet) + 1;
                 }
         }
         return error_kind(err, ERROR_CONFLICT,
@@ -132,21 +61,38 @@ int subnet_choose(const Subnet *taken, size_t count, Subnet *ret, Error *err) {
                           "remove unused networks, or name a subnet with --subnet");
 }
 
-/* ---- addresses ---- */
+static void choose_ipv6(const Subnet *taken, size_t count, Subnet *ret) {
+        do {
+                uint8_t bytes[IP_BYTES_MAX] = { 0xfd };
+
+                random_bytes(bytes + 1, 5);
+                *ret = (Subnet){ ip_from_bytes(AF_INET6, bytes), 64 };
+        } while (is_taken(*ret, taken, count));
+}
+
+int subnet_choose(int family, const Subnet *taken, size_t count, Subnet *ret, Error *err) {
+        if (family == AF_INET)
+                return choose_ipv4(taken, count, ret, err);
+        choose_ipv6(taken, count, ret);
+        return 0;
+}
+
+/* ---- a pool ---- */
 
 AddressPool *pool_new(Subnet subnet, const Subnet *range) {
         AddressPool *pool = NEW(AddressPool);
-        uint64_t size = (uint64_t)host_mask(subnet.prefix) + 1;
+        const Subnet *from = range ?: &subnet;
 
         pool->subnet = subnet;
-        pool->used = NEW_ARRAY(uint64_t, (size + 63) / 64);
-        pool->first = range ? range->address : subnet.address;
-        pool->last = range ? subnet_last(*range) : subnet_last(subnet);
-        /* The network's own address and its broadcast are nobody's, but in /31 (RFC 3021) and /32.
-         */
-        if (subnet.prefix < 31) {
-                pool->first = MAX(pool->first, subnet.address + 1);
-                pool->last = MIN(pool->last, subnet_last(subnet) - 1);
+        pool->first = from->address.number;
+        pool->last = subnet_last(*from);
+        /* IPv4: the network's own address and its broadcast are nobody's, but in /31 (RFC 3021) and
+         * /32. IPv6: the first is the routers' anycast address (RFC 4291, 2.6.1), but in /127 (RFC
+         * 6164) and /128. */
+        if (subnet.prefix < ip_width(subnet.address.family) - 1) {
+                pool->first = MAX(pool->first, subnet.address.number + 1);
+                if (subnet.address.family == AF_INET)
+                        pool->last = MIN(pool->last, subnet_last(subnet) - 1);
         }
         return pool;
 }
@@ -164,54 +110,90 @@ Subnet pool_subnet(const AddressPool *pool) {
         return pool->subnet;
 }
 
-static uint64_t *word_of(const AddressPool *pool, uint32_t address, uint64_t *ret_bit) {
-        uint32_t offset = address - pool->subnet.address;
+/* ---- what is taken ---- */
 
-        *ret_bit = 1ull << (offset & 63);
-        return &pool->used[offset / 64];
+/* Where address is, or would be. */
+static size_t place_of(const AddressPool *pool, IpNumber address) {
+        size_t low = 0, high = pool->used_count;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (pool->used[middle] < address)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static bool is_used(const AddressPool *pool, IpNumber address) {
+        size_t place = place_of(pool, address);
+
+        return place < pool->used_count && pool->used[place] == address;
+}
+
+static void use(AddressPool *pool, IpNumber address) {
+        size_t place = place_of(pool, address);
+
+        GROW(pool->used, pool->used_count);
+        memmove(&pool->used[place + 1], &pool->used[place],
+                (pool->used_count - place) * sizeof(*pool->used));
+        pool->used[place] = address;
+        pool->used_count++;
+}
+
+static void unuse(AddressPool *pool, IpNumber address) {
+        size_t place = place_of(pool, address);
+
+        if (place == pool->used_count || pool->used[place] != address)
+                return;
+        pool->used_count--;
+        memmove(&pool->used[place], &pool->used[place + 1],
+                (pool->used_count - place) * sizeof(*pool->used));
+}
+
+/* The lowest free address. From the place of `first` on, a run without a gap holds first + n at its
+ * n-th place: what is behind the run does not. */
+static bool find_free(const AddressPool *pool, IpNumber *ret) {
+        size_t start = place_of(pool, pool->first), low = start, high = pool->used_count;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (pool->used[middle] - pool->first == middle - start)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        *ret = pool->first + (low - start);
+        /* It wraps to 0 behind the last address of all. */
+        return pool->first <= pool->last && *ret >= pool->first && *ret <= pool->last;
 }
 
 static void thaw(AddressPool *pool) {
-        uint64_t bit, *word = word_of(pool, pool->cooling[pool->cooling_first].address, &bit);
-
-        *word &= ~bit;
+        unuse(pool, pool->cooling[pool->cooling_first].address);
         pool->cooling_first = (pool->cooling_first + 1) % pool->cooling_capacity;
         pool->cooling_count--;
 }
 
-static bool find_free(AddressPool *pool, uint32_t *ret) {
-        uint32_t address = pool->first;
+int pool_take(AddressPool *pool, int64_t now, IpAddress *ret) {
+        IpNumber found;
 
-        /* `address` may wrap to 0 behind 255.255.255.255. */
-        while (address >= pool->first && address <= pool->last) {
-                uint64_t bit, *word = word_of(pool, address, &bit);
-
-                if (*word == UINT64_MAX) {
-                        address += 64 - ((address - pool->subnet.address) & 63);
-                } else if (!(*word & bit)) {
-                        *word |= bit;
-                        *ret = address;
-                        return true;
-                } else {
-                        address++;
-                }
-        }
-        return false;
-}
-
-int pool_take(AddressPool *pool, int64_t now, uint32_t *ret) {
         while (pool->cooling_count && pool->cooling[pool->cooling_first].until <= now)
                 thaw(pool);
-        while (!find_free(pool, ret)) {
+        while (!find_free(pool, &found)) {
                 if (pool->cooling_count == 0)
                         return -ENOSPC;
                 thaw(pool);
         }
+        use(pool, found);
+        *ret = (IpAddress){ found, pool->subnet.address.family };
         return 0;
 }
 
 /* Takes an address out of the ring, if it is there. */
-static bool claim_cooling(AddressPool *pool, uint32_t address) {
+static bool claim_cooling(AddressPool *pool, IpNumber address) {
         size_t found = 0;
 
         while (found < pool->cooling_count &&
@@ -227,15 +209,13 @@ static bool claim_cooling(AddressPool *pool, uint32_t address) {
         return true;
 }
 
-int pool_claim(AddressPool *pool, uint32_t address) {
-        uint64_t bit, *word;
-
+int pool_claim(AddressPool *pool, IpAddress address) {
         if (!subnet_has(pool->subnet, address))
                 return -ERANGE;
-        word = word_of(pool, address, &bit);
-        if ((*word & bit) && !claim_cooling(pool, address))
+        if (!is_used(pool, address.number))
+                use(pool, address.number);
+        else if (!claim_cooling(pool, address.number))
                 return -EADDRINUSE;
-        *word |= bit;
         return 0;
 }
 
@@ -251,18 +231,15 @@ static void grow_ring(AddressPool *pool) {
         pool->cooling_capacity = capacity;
 }
 
-void pool_give_back(AddressPool *pool, uint32_t address, bool was_used, int64_t now) {
-        uint64_t bit, *word;
-
+void pool_give_back(AddressPool *pool, IpAddress address, bool was_used, int64_t now) {
         if (!subnet_has(pool->subnet, address))
                 return;
         if (!was_used) {
-                word = word_of(pool, address, &bit);
-                *word &= ~bit;
+                unuse(pool, address.number);
                 return;
         }
         if (pool->cooling_count == pool->cooling_capacity)
                 grow_ring(pool);
         pool->cooling[(pool->cooling_first + pool->cooling_count++) % pool->cooling_capacity] =
-                (Cooling){ address, now + COOLING_TIME };
+                (Cooling){ address.number, now + COOLING_TIME };
 }

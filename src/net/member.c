@@ -1,9 +1,11 @@
-/* member.c: what an endpoint is given before it has a link: an address, a MAC, host ports. */
+/* member.c: what an endpoint is given before it has a link: addresses, a MAC, host ports. */
 #include <errno.h>
 
 #include "base/clock.h"
 #include "net/state.h"
 #include "os/rtnetlink.h"
+
+const int net_families[NET_FAMILIES] = { AF_INET, AF_INET6 };
 
 Member *member_free(Member *member) {
         if (!member)
@@ -16,14 +18,15 @@ Member *member_free(Member *member) {
         return NULL;
 }
 
-/* ---- address ---- */
+/* ---- addresses ---- */
 
-static int claim_wanted(Member *member, const char *text, Error *err) {
+static int claim_wanted(Member *member, int family, const char *text, Error *err) {
         Network *network = member->network;
-        uint32_t address;
+        IpAddress address;
 
-        if (ipv4_parse(text, &address) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid IPv4 address: %s", text);
+        if (ip_parse(text, &address) < 0 || address.family != family)
+                return error_kind(err, ERROR_INVALID, "invalid IPv%d address: %s",
+                                  family == AF_INET ? 4 : 6, text);
         for (size_t i = 0; i < network->pool_count; i++) {
                 int r = pool_claim(network->pools[i], address);
 
@@ -31,8 +34,7 @@ static int claim_wanted(Member *member, const char *text, Error *err) {
                         continue;
                 if (r < 0)
                         return error_kind(err, ERROR_FORBIDDEN, "Address already in use");
-                member->address = address;
-                member->pool = i;
+                member->places[net_family_index(family)] = (Place){ address, i };
                 return 0;
         }
         return error_kind(err, ERROR_INVALID,
@@ -40,37 +42,62 @@ static int claim_wanted(Member *member, const char *text, Error *err) {
                           text);
 }
 
-static int take_any(Member *member, Error *err) {
+static int take_any(Member *member, int family, Error *err) {
         Network *network = member->network;
+        Place *place = &member->places[net_family_index(family)];
 
         for (size_t i = 0; i < network->pool_count; i++) {
-                if (pool_take(network->pools[i], clock_monotonic(), &member->address) < 0)
+                if (pool_subnet(network->pools[i]).address.family != family ||
+                    pool_take(network->pools[i], clock_monotonic(), &place->address) < 0)
                         continue;
-                member->pool = i;
+                place->pool = i;
                 return 0;
         }
         return error_kind(err, ERROR_INTERNAL,
-                          "no available IPv4 addresses on this network's address pools: %s (%s)",
-                          network->config.name, network->config.id);
+                          "no available IPv%d addresses on this network's address pools: %s (%s)",
+                          family == AF_INET ? 4 : 6, network->config.name, network->config.id);
 }
 
-static void note_address(Member *member) {
-        Subnet subnet = pool_subnet(member->network->pools[member->pool]);
+static void note_address(Member *member, size_t index) {
+        const Place *place = &member->places[index];
         Endpoint *endpoint = &member->endpoint;
-        char text[IPV4_TEXT_MAX];
+        char **address = index == NET_IPV4 ? &endpoint->address : &endpoint->address6;
+        char text[IP_TEXT_MAX];
 
-        ipv4_format(member->address, text);
-        free(endpoint->address);
-        endpoint->address = str_format("%s/%u", text, subnet.prefix);
-        ipv4_format(member->network->gateways[member->pool], text);
-        str_replace(&endpoint->gateway, text);
+        ip_format(place->address, text);
+        free(*address);
+        *address =
+                str_format("%s/%u", text, pool_subnet(member->network->pools[place->pool]).prefix);
+        ip_format(member->network->gateways[place->pool], text);
+        str_replace(index == NET_IPV4 ? &endpoint->gateway : &endpoint->gateway6, text);
+}
+
+static int take_addresses(Member *member, Error *err) {
+        const char *const wanted[NET_FAMILIES] = { member->endpoint.wanted_address,
+                                                   member->endpoint.wanted_address6 };
+
+        for (size_t i = 0; i < NET_FAMILIES; i++) {
+                const int family = net_families[i];
+                int r = 0;
+
+                if (!str_empty(wanted[i]))
+                        r = claim_wanted(member, family, wanted[i], err);
+                else if (network_has_family(member->network, family))
+                        r = take_any(member, family, err);
+                if (r < 0)
+                        return r;
+                if (member->places[i].address.family)
+                        note_address(member, i);
+        }
+        return 0;
 }
 
 /* A MAC that follows from the address, so that one who held the address before leaves no stale
  * neighbour entries behind. */
 static int choose_mac(Member *member, Error *err) {
+        const Place *ipv4 = &member->places[NET_IPV4], *ipv6 = &member->places[NET_IPV6];
         Endpoint *endpoint = &member->endpoint;
-        uint32_t address = member->address;
+        uint32_t address = (uint32_t)(ipv4->address.family ? ipv4 : ipv6)->address.number;
         unsigned b[MAC_LENGTH];
         char end;
 
@@ -97,27 +124,110 @@ static int choose_mac(Member *member, Error *err) {
 
 /* ---- ports ---- */
 
+static void clear_ports(JsonArray *ports) {
+        while (ports->count)
+                json_done(&net_port_table, (NetPort *)ports->items + --ports->count);
+        free(ports->items);
+        *ports = (JsonArray){ 0 };
+}
+
+static NetPort *add_port(JsonArray *to, const NetPort *from, const char *host_ip) {
+        NetPort port = { 0 }, *added;
+
+        json_copy(&net_port_table, from, &port);
+        str_replace(&port.host_ip, host_ip);
+        if (str_empty(port.protocol))
+                str_replace(&port.protocol, "tcp");
+        added = json_append(to, &net_port_table);
+        *added = port;
+        return added;
+}
+
+/* A port that names no host address is one of each family that the endpoint has. The network's
+ * default may be an IPv4 address of the host: then it means that one alone. */
+static void add_everywhere(const Member *member, const NetPort *port, JsonArray *to) {
+        const char *ipv4 = member->network->default_host_ip;
+        const bool has_ipv4 = member->places[NET_IPV4].address.family != 0;
+        const bool has_ipv6 = member->places[NET_IPV6].address.family != 0;
+
+        if (has_ipv4)
+                (void)add_port(to, port, ipv4);
+        if (has_ipv6 && (!has_ipv4 || str_equal(ipv4, "0.0.0.0")))
+                add_port(to, port, "::")->twin = has_ipv4;
+}
+
+static int check_port(const Member *member, const NetPort *port, Error *err) {
+        IpAddress address;
+
+        if (port->container_port < 1 || port->container_port > 65535)
+                return error_kind(err, ERROR_INVALID, "invalid container port %d",
+                                  (int)port->container_port);
+        if (str_empty(port->host_ip))
+                return 0;
+        if (ip_parse(port->host_ip, &address) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid IP address %s", port->host_ip);
+        if (member->places[net_family_index(address.family)].address.family)
+                return 0;
+        return error_kind(err, ERROR_INVALID,
+                          "publish on %s: network %s gives its containers no IPv%d address to "
+                          "forward to: create it with %s",
+                          port->host_ip, member->network->config.name,
+                          address.family == AF_INET ? 4 : 6,
+                          address.family == AF_INET ? "--ipv4" : "--ipv6");
+}
+
+static int expand_ports(Member *member, Error *err) {
+        const NetPort *ports = member->endpoint.ports.items;
+        JsonArray expanded = { 0 };
+
+        for (size_t i = 0; i < member->endpoint.ports.count; i++) {
+                int r = check_port(member, &ports[i], err);
+
+                if (r < 0) {
+                        clear_ports(&expanded);
+                        return r;
+                }
+                if (str_empty(ports[i].host_ip))
+                        add_everywhere(member, &ports[i], &expanded);
+                else
+                        (void)add_port(&expanded, &ports[i], ports[i].host_ip);
+        }
+        clear_ports(&member->endpoint.ports);
+        member->endpoint.ports = expanded;
+        return 0;
+}
+
 static int hold_ports(Net *net, Member *member, Error *err) {
         NetPort *ports = member->endpoint.ports.items;
         size_t count = member->endpoint.ports.count;
 
         member->held = NEW_ARRAY(int, count);
-        for (size_t i = 0; i < count; i++) {
-                int r;
+        while (member->held_count < count) {
+                size_t at = member->held_count;
+                size_t group = at + 1 < count && ports[at + 1].twin ? 2 : 1;
+                int r = ports_hold(net->ports, &ports[at], group, &member->held[at], err);
 
-                if (ports[i].container_port < 1 || ports[i].container_port > 65535)
-                        return error_kind(err, ERROR_INVALID, "invalid container port %d",
-                                          (int)ports[i].container_port);
-                r = ports_hold(net->ports, &ports[i], member->network->default_host_ip,
-                               &member->held[i], err);
                 if (r < 0)
                         return r;
-                member->held_count++;
+                member->held_count += group;
         }
         return 0;
 }
 
-/* ---- both ---- */
+/* ---- all ---- */
+
+static int take_all(Net *net, Member *member, Error *err) {
+        int r = take_addresses(member, err);
+
+        if (r == 0)
+                r = choose_mac(member, err);
+        /* An internal network publishes nothing, as in Docker. */
+        if (member->network->config.internal)
+                clear_ports(&member->endpoint.ports);
+        if (r == 0)
+                r = expand_ports(member, err);
+        return r < 0 ? r : hold_ports(net, member, err);
+}
 
 int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **ret, Error *err) {
         Member *member = NEW(Member);
@@ -125,22 +235,8 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
 
         member->network = network;
         json_copy(&net_endpoint_table, endpoint, &member->endpoint);
-        if (network->driver->addresses) {
-                r = str_empty(endpoint->wanted_address)
-                            ? take_any(member, err)
-                            : claim_wanted(member, endpoint->wanted_address, err);
-                if (r == 0) {
-                        note_address(member);
-                        r = choose_mac(member, err);
-                }
-                /* An internal network publishes nothing, as in Docker. */
-                if (network->config.internal)
-                        while (member->endpoint.ports.count)
-                                json_done(&net_port_table, (NetPort *)member->endpoint.ports.items +
-                                                                   --member->endpoint.ports.count);
-                if (r == 0)
-                        r = hold_ports(net, member, err);
-        }
+        if (network->driver->addresses)
+                r = take_all(net, member, err);
         if (r < 0) {
                 member_release(net, member);
                 member_free(member);
@@ -158,8 +254,12 @@ void member_release(Net *net, Member *member) {
                 member->held[i] = -1;
         }
         member->held_count = 0;
-        if (member->address)
-                pool_give_back(member->network->pools[member->pool], member->address,
-                               member->joined, clock_monotonic());
-        member->address = 0;
+        for (size_t i = 0; i < NET_FAMILIES; i++) {
+                Place *place = &member->places[i];
+
+                if (place->address.family)
+                        pool_give_back(member->network->pools[place->pool], place->address,
+                                       member->joined, clock_monotonic());
+                *place = (Place){ 0 };
+        }
 }

@@ -9,7 +9,7 @@
 typedef struct Record {
         char *container_id, *name, *hostname, *short_id;
         char **aliases;
-        uint32_t address;
+        IpAddress addresses[NAMES_ADDRESSES];
 } Record;
 
 typedef struct Zone {
@@ -88,7 +88,7 @@ static Record *find_record(const Zone *zone, const char *container_id) {
 }
 
 void names_put(Names *names, const NetworkConfig *network, const Endpoint *endpoint,
-               uint32_t address) {
+               const IpAddress addresses[NAMES_ADDRESSES]) {
         Zone *zone = find_zone(names, network->id) ?: add_zone(names, network);
         Record *record = find_record(zone, endpoint->container_id);
 
@@ -103,8 +103,8 @@ void names_put(Names *names, const NetworkConfig *network, const Endpoint *endpo
                             .hostname = str_copy(endpoint->hostname),
                             .short_id = str_copy_n(endpoint->container_id,
                                                    strnlen(endpoint->container_id, ID_SHORT)),
-                            .aliases = strv_copy(endpoint->aliases),
-                            .address = address };
+                            .aliases = strv_copy(endpoint->aliases) };
+        memcpy(record->addresses, addresses, sizeof(record->addresses));
 }
 
 static void drop_zone(Names *names, Zone *zone) {
@@ -149,19 +149,22 @@ static bool has_name(const Record *record, const char *name) {
 }
 
 static size_t collect(const Zone *zone, const char *name,
-                      bool (*matches)(const Record *record, const char *name), uint32_t **ret) {
+                      bool (*matches)(const Record *record, const char *name), IpAddress **ret) {
         size_t count = 0;
 
-        for (size_t i = 0; i < zone->count; i++) {
-                if (!zone->records[i].address || !matches(&zone->records[i], name))
+        for (size_t i = 0; i < zone->count * NAMES_ADDRESSES; i++) {
+                const Record *record = &zone->records[i / NAMES_ADDRESSES];
+                const IpAddress address = record->addresses[i % NAMES_ADDRESSES];
+
+                if (!address.family || !matches(record, name))
                         continue;
                 GROW(*ret, count);
-                (*ret)[count++] = zone->records[i].address;
+                (*ret)[count++] = address;
         }
         return count;
 }
 
-static size_t find_in_zone(const Zone *zone, const char *name, uint32_t **ret) {
+static size_t find_in_zone(const Zone *zone, const char *name, IpAddress **ret) {
         size_t count = collect(zone, name, has_alias, ret);
 
         return count ? count : collect(zone, name, has_name, ret);
@@ -178,7 +181,7 @@ static char *cut_network(const char *name, const char *network) {
 }
 
 size_t names_find(const Names *names, const char *container_id, const char *name,
-                  uint32_t **ret_addresses) {
+                  IpAddress **ret_addresses) {
         *ret_addresses = NULL;
         for (int qualified = 0; qualified < 2; qualified++) {
                 for (size_t i = 0; i < names->count; i++) {
@@ -197,14 +200,21 @@ size_t names_find(const Names *names, const char *container_id, const char *name
         return 0;
 }
 
-char *names_find_reverse(const Names *names, const char *container_id, uint32_t address) {
+static bool has_address(const Record *record, IpAddress address) {
+        for (size_t i = 0; i < NAMES_ADDRESSES; i++)
+                if (ip_equal(record->addresses[i], address))
+                        return true;
+        return false;
+}
+
+char *names_find_reverse(const Names *names, const char *container_id, IpAddress address) {
         for (size_t i = 0; i < names->count; i++) {
                 const Zone *zone = names->zones[i];
 
                 if (!zone->resolver || !find_record(zone, container_id))
                         continue;
                 for (size_t n = 0; n < zone->count; n++)
-                        if (zone->records[n].address == address)
+                        if (has_address(&zone->records[n], address))
                                 return str_format(
                                         "%s.%s", zone->records[n].name ?: zone->records[n].short_id,
                                         zone->name);

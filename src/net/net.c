@@ -36,12 +36,12 @@ void net_put_network(Net *net, const Network *network, bool add) {
 }
 
 FirewallPort net_firewall_port(const Member *member, const NetPort *port) {
-        FirewallPort result = { .address = member->address,
-                                .host_port = (uint16_t)port->host_port,
+        FirewallPort result = { .host_port = (uint16_t)port->host_port,
                                 .port = (uint16_t)port->container_port,
                                 .protocol = port_protocol(port->protocol) };
 
-        (void)ipv4_parse(port->host_ip, &result.host_address); /* 0 where there is none */
+        (void)ip_parse(port->host_ip, &result.host_address); /* member_new checked it */
+        result.address = member->places[net_family_index(result.host_address.family)].address;
         return result;
 }
 
@@ -167,26 +167,6 @@ Net *net_free(Net *net) {
 
 /* ---- networks ---- */
 
-/* A host that did not forward before keeps not forwarding for others. */
-static int ensure_forwarding(Net *net, Error *err) {
-        _cleanup_free_ char *text = NULL;
-        size_t length;
-        int r;
-
-        if (net->forwarding)
-                return 0;
-        r = file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16, &text, &length, err);
-        if (r == 0 && text[0] != '1') {
-                firewall_close_host(net->firewall);
-                /* The table may be there without the chain: it comes before what it guards. */
-                r = net_apply(net, err);
-                if (r == 0)
-                        r = sysctl_write("ipv4/ip_forward", "1", err);
-        }
-        net->forwarding = r == 0;
-        return r;
-}
-
 static int check_bridge_name(const Net *net, const Network *network, Error *err) {
         const char *id;
         Network *other;
@@ -206,7 +186,7 @@ int net_add_network(Net *net, Network *network, Error *err) {
         int r = check_bridge_name(net, network, err);
 
         if (r == 0 && network->driver->addresses)
-                r = ensure_forwarding(net, err);
+                r = net_ensure_forwarding(net, network, err);
         if (r == 0 && network->driver->create)
                 r = network->driver->create(network, err);
         if (r == 0)

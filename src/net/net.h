@@ -11,7 +11,7 @@
 
 typedef struct Net Net;
 
-/* One subnet of a network: addresses as text, "172.28.0.0/16", "172.28.0.1". */
+/* One subnet of a network, of either family: addresses as text, "172.28.0.0/16", "172.28.0.1". */
 typedef struct NetPool {
         char *subnet, *gateway, *range; /* range: --ip-range, or NULL */
         Pairs auxiliary;                /* name → address kept out of allocation */
@@ -23,6 +23,7 @@ typedef struct NetworkConfig {
         char *id, *name, *driver; /* bridge, host, null */
         JsonArray pools;          /* of NetPool */
         Pairs options;            /* Docker's: com.docker.network.bridge.name … */
+        bool no_ipv4, ipv6;       /* which families its endpoints have addresses of */
         bool internal,
                 resolver; /* resolver: names are served at 127.0.0.11 (user-defined networks) */
         char *bridge;     /* the link's name */
@@ -33,23 +34,27 @@ extern const JsonTable net_pool_table, net_config_table;
 
 /* One published port, or a range of equal length on both sides. */
 typedef struct NetPort {
-        char *host_ip;                     /* NULL or "" or "0.0.0.0": every address */
+        char *host_ip; /* NULL or "": every address of every family that the endpoint has */
         int64_t host_port, container_port; /* host_port 0: one of the ephemeral range */
         int64_t host_port_end; /* 0, or the end of a range from which one free port is taken */
         char *protocol;        /* tcp, udp, sctp */
+        bool twin; /* not stored: it gets the host port of the one before, of the other family */
 } NetPort;
 
 /* What an endpoint asks for, and (address … links) what it got. Stored by the caller as JSON
  * (net_endpoint_table). */
 typedef struct Endpoint {
         char *network_id, *container_id, *hostname, *container_name;
-        char **aliases;                    /* names that this network's resolver answers with */
-        char *wanted_address, *wanted_mac; /* --ip, --mac-address, or NULL */
-        JsonArray ports; /* of NetPort; after endpoint_join host_port is what was taken, host_ip
-                            filled */
+        char **aliases; /* names that this network's resolver answers with */
+        char *wanted_address, *wanted_address6,
+                *wanted_mac; /* --ip, --ip6, --mac-address, or NULL */
+        JsonArray ports;     /* of NetPort; after endpoint_join host_port is what was taken, host_ip
+                                filled */
         bool default_gateway; /* this endpoint's network carries the default route */
 
         char *address, *gateway, *mac; /* address with its prefix length: "172.28.0.2/16" */
+        char *address6, *gateway6;     /* NULL on a network without IPv6, as the two above on one
+                                          without IPv4 */
         char *host_link, *inner_link;  /* "veth…" and "eth0" */
 } Endpoint;
 

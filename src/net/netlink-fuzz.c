@@ -17,11 +17,12 @@ static void read_link(void *data, const RtnlLink *link) {
 }
 
 static void read_route(void *data, const RtnlRoute *route) {
-        *(size_t *)data += route->destination + route->prefix + route->link;
+        *(size_t *)data +=
+                (size_t)route->destination.address.number + route->destination.prefix + route->link;
 }
 
 static void read_address(void *data, const RtnlAddress *address) {
-        *(size_t *)data += address->address + address->prefix + address->link;
+        *(size_t *)data += (size_t)address->address.number + address->prefix + address->link;
 }
 
 static void try_commit(Rtnl *rtnl, size_t *sum) {
@@ -69,7 +70,10 @@ static void (*const nft_readers[])(Nft *nft, size_t *sum) = { try_transaction, t
 
 /* Takes the descriptor. */
 static void read_with(size_t reader, int fd) {
-        static const FirewallPort port = { .address = 1, .host_port = 53, .protocol = 17 };
+        static const FirewallPort port = { .host_address = { 0, AF_INET },
+                                           .address = { 1, AF_INET },
+                                           .host_port = 53,
+                                           .protocol = 17 };
         size_t sum = 0;
 
         if (reader < ELEMENTS(rtnl_readers)) {

@@ -1,6 +1,7 @@
 /* network-test.c: what networks and endpoints are given, and what is refused, in a network
  * namespace of this process's own. */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -47,6 +48,14 @@ static void free_endpoint(Endpoint *endpoint) {
         json_done(&net_endpoint_table, endpoint);
 }
 #define _cleanup_endpoint_ _cleanup_(free_endpoint)
+
+static IpAddress ip(const char *text) {
+        IpAddress address;
+
+        if (ip_parse(text, &address) < 0)
+                abort();
+        return address;
+}
 
 static NetworkConfig config_of(const char *subnet, const char *option, const char *value) {
         NetworkConfig config = { .driver = str_copy("bridge"), .name = str_copy("n") };
@@ -108,8 +117,8 @@ TEST(host_routes_are_kept_clear) {
         ASSERT_OK(world_new(&world, &err), &err);
         rtnl_put_bridge(world.rtnl, "uplink0", NULL, 0);
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
-        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"),
-                         inet_addr("172.17.3.4"), 24);
+        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"), ip("172.17.3.4"),
+                         24);
         rtnl_put_up(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"));
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
         ASSERT_OK(network_create(world.net, &config, &err), &err);
@@ -127,8 +136,8 @@ TEST(adopted_bridge) {
         ASSERT_OK(world_new(&world, &err), &err);
         rtnl_put_bridge(world.rtnl, "theirs0", NULL, 0);
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
-        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "theirs0"),
-                         inet_addr("10.9.0.7"), 24);
+        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "theirs0"), ip("10.9.0.7"),
+                         24);
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
         ASSERT_OK(network_create(world.net, &config, &err), &err);
         ASSERT(config.adopted);
@@ -415,6 +424,151 @@ TEST(refused_pools) {
         }
 }
 
+/* ---- IPv6 ---- */
+
+static int reserve_port(World *world, const NetworkConfig *config, Endpoint *endpoint,
+                        const char *port, Error *err) {
+        char id[ID_LENGTH + 1];
+        int r;
+
+        id_new(id);
+        *endpoint = (Endpoint){ .container_id = str_copy(id), .container_name = str_copy("c") };
+        r = port ? port_spec_parse(port, &endpoint->ports, err) : 0;
+        return r < 0 ? r : endpoint_reserve(world->net, config, endpoint, err);
+}
+
+TEST(both_families) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("10.9.0.0/24", NULL, NULL);
+        _cleanup_endpoint_ Endpoint first = { 0 }, second = { 0 };
+        const NetPool *pools;
+        const NetPort *ports;
+        Error err = { 0 };
+
+        config.ipv6 = true;
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        pools = config.pools.items;
+        ASSERT_INT(config.pools.count, 2);
+        ASSERT(str_after(pools[1].subnet, "fd"));
+        ASSERT(str_ends(pools[1].subnet, "::/64"));
+        ASSERT(str_ends(pools[1].gateway, "::1"));
+        ASSERT_OK(reserve_port(&world, &config, &first, "80", &err), &err);
+        ASSERT_STR(first.address, "10.9.0.2/24");
+        ASSERT(str_ends(first.address6, "::2/64"));
+        ASSERT_STR(first.gateway6, pools[1].gateway);
+        ports = first.ports.items;
+        ASSERT_INT(first.ports.count, 2); /* one port of both families */
+        ASSERT_STR(ports[0].host_ip, "0.0.0.0");
+        ASSERT_STR(ports[1].host_ip, "::");
+        ASSERT(ports[0].host_port > 0);
+        ASSERT_INT(ports[0].host_port, ports[1].host_port);
+        ASSERT_OK(endpoint_leave(world.net, &config, &first, &err), &err);
+        ASSERT_OK(reserve_port(&world, &config, &second, "[::1]:8090:80", &err), &err);
+        ASSERT_INT(second.ports.count, 1);
+        ASSERT_OK(endpoint_leave(world.net, &config, &second, &err), &err);
+}
+
+/* A port that is free in one family alone is none for both: a range goes on to the next. */
+TEST(twins_share_a_number) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("10.9.0.0/24", NULL, NULL);
+        _cleanup_endpoint_ Endpoint one = { 0 }, both = { 0 }, fixed = { 0 };
+        const NetPort *ports;
+        Error err = { 0 };
+
+        config.ipv6 = true;
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(reserve_port(&world, &config, &one, "[::]:8090:80", &err), &err);
+        ASSERT_OK(reserve_port(&world, &config, &both, "8090-8092:80", &err), &err);
+        ports = both.ports.items;
+        ASSERT_INT(ports[0].host_port, 8091);
+        ASSERT_INT(ports[1].host_port, 8091);
+        ASSERT(reserve_port(&world, &config, &fixed, "8090:80", &err) < 0);
+        ASSERT_STR(err.message, "Bind for [::]:8090 failed: port is already allocated");
+        ASSERT_OK(endpoint_leave(world.net, &config, &one, &err), &err);
+        json_done(&net_endpoint_table, &fixed);
+        /* what the refused one held of 0.0.0.0 is free again */
+        ASSERT_OK(reserve_port(&world, &config, &fixed, "8090:80", &err), &err);
+}
+
+TEST(ipv6_alone) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("fd00:9::/64", NULL, NULL);
+        _cleanup_endpoint_ Endpoint endpoint = { 0 }, refused = { 0 };
+        Error err = { 0 };
+
+        config.ipv6 = config.no_ipv4 = true;
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_INT(config.pools.count, 1);
+        ASSERT_OK(reserve_port(&world, &config, &endpoint, "8090:80", &err), &err);
+        ASSERT_STR(endpoint.address, NULL);
+        ASSERT_STR(endpoint.address6, "fd00:9::2/64");
+        ASSERT_STR(endpoint.mac, "02:42:00:00:00:02");
+        ASSERT_INT(endpoint.ports.count, 1);
+        ASSERT(reserve_port(&world, &config, &refused, "0.0.0.0:8091:80", &err) < 0);
+        ASSERT(strstr(err.message, "gives its containers no IPv4 address to forward to"));
+        config.ipv6 = false;
+        ASSERT(network_create(world.net, &config, &err) < 0);
+}
+
+/* As in Docker, a subnet of a family that the network is not to have is none. */
+TEST(subnets_of_the_wrong_family) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("fd00:9::/64", NULL, NULL);
+        _cleanup_endpoint_ Endpoint endpoint = { 0 }, refused = { 0 };
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_INT(config.pools.count, 1);
+        ASSERT_STR(((const NetPool *)config.pools.items)->subnet, "172.17.0.0/16");
+        ASSERT_OK(reserve_port(&world, &config, &endpoint, "8090:80", &err), &err);
+        ASSERT_STR(endpoint.address6, NULL);
+        ASSERT(reserve_port(&world, &config, &refused, "[::]:8091:80", &err) < 0);
+        ASSERT(strstr(err.message, "create it with --ipv6"));
+        json_done(&net_endpoint_table, &refused);
+        refused = (Endpoint){ .container_id = str_copy("x"),
+                              .wanted_address6 = str_copy("fd00:9::5") };
+        ASSERT(endpoint_reserve(world.net, &config, &refused, &err) < 0);
+        ASSERT(strstr(err.message, "does not belong to any of this network's subnets"));
+}
+
+/* A host that forwards IPv4 and not IPv6 stays closed for IPv6 alone, and goes on learning its
+ * routes from advertisements. */
+TEST(forwarding_of_each_family) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_(nft_closep) Nft *nft = NULL;
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_free_ char *advertisements = NULL, *forwarding = NULL;
+        bool closed4 = true, closed6 = false;
+        size_t length;
+        Error err = { 0 };
+
+        config.ipv6 = true;
+        ASSERT_OK(sysctl_write("ipv4/ip_forward", "1", &err), &err);
+        ASSERT_OK(sysctl_write("ipv6/conf/all/forwarding", "0", &err), &err);
+        ASSERT_OK(sysctl_write("ipv6/conf/lo/accept_ra", "1", &err), &err);
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(nft_open(NFPROTO_INET, RULESET_TABLE, &nft, &err), &err);
+        ASSERT_OK(nft_has_chain(nft, "closed", &closed4, &err), &err);
+        ASSERT_OK(nft_has_chain(nft, "closed6", &closed6, &err), &err);
+        ASSERT(!closed4);
+        ASSERT(closed6);
+        ASSERT_OK(file_read_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/lo/accept_ra", 16,
+                               &advertisements, &length, &err),
+                  &err);
+        ASSERT_STR(advertisements, "2\n");
+        ASSERT_OK(net_destroy_all(world.net, &err), &err);
+        ASSERT_OK(file_read_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/forwarding", 16, &forwarding,
+                               &length, &err),
+                  &err);
+        ASSERT_STR(forwarding, "0\n");
+}
+
 /* A daemon's first start: the table is there before the first network makes the host forward. */
 TEST(forwarding_is_closed_behind_an_empty_start) {
         _cleanup_world_ World world = { 0 };
@@ -428,7 +582,7 @@ TEST(forwarding_is_closed_behind_an_empty_start) {
         ASSERT_OK(net_reconcile(world.net, NULL, 0, NULL, NULL, 0, &err), &err);
         ASSERT_OK(network_create(world.net, &config, &err), &err);
         ASSERT_OK(nft_open(NFPROTO_INET, RULESET_TABLE, &nft, &err), &err);
-        ASSERT_OK(nft_has_chain(nft, RULESET_CLOSED, &closed, &err), &err);
+        ASSERT_OK(nft_has_chain(nft, "closed", &closed, &err), &err);
         ASSERT(closed);
 }
 

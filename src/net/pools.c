@@ -20,8 +20,8 @@ static void add_subnet(SubnetList *list, Subnet subnet) {
 
 static void add_route(void *data, const RtnlRoute *route) {
         /* The default route overlaps everything and means nothing. */
-        if (route->prefix > 0)
-                add_subnet(data, (Subnet){ ntohl(route->destination), route->prefix });
+        if (route->destination.prefix > 0)
+                add_subnet(data, route->destination);
 }
 
 /* The host's nameservers must stay reachable, though only the default route leads to them. */
@@ -35,11 +35,11 @@ static void add_nameservers(SubnetList *list) {
         lines = str_split(text, '\n');
         for (size_t i = 0; lines && lines[i]; i++) {
                 char address_text[64];
-                uint32_t address;
+                IpAddress address;
 
                 if (sscanf(lines[i], " nameserver %63s", address_text) == 1 &&
-                    ipv4_parse(address_text, &address) == 0)
-                        add_subnet(list, (Subnet){ address, 32 });
+                    ip_parse(address_text, &address) == 0)
+                        add_subnet(list, (Subnet){ address, ip_width(address.family) });
         }
 }
 
@@ -52,10 +52,10 @@ static void add_networks(SubnetList *list, const Net *net) {
                         add_subnet(list, pool_subnet(network->pools[i]));
 }
 
-static int choose(const SubnetList *taken, NetPool *pool, Error *err) {
+static int choose(const SubnetList *taken, int family, NetPool *pool, Error *err) {
         SubnetList all = { 0 };
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
-        char text[IPV4_TEXT_MAX];
+        char text[IP_TEXT_MAX];
         Subnet subnet = { 0 };
         int r;
 
@@ -66,7 +66,7 @@ static int choose(const SubnetList *taken, NetPool *pool, Error *err) {
         if (r == 0)
                 r = rtnl_each_route(rtnl, add_route, &all, err);
         if (r == 0)
-                r = subnet_choose(all.items, all.count, &subnet, err);
+                r = subnet_choose(family, all.items, all.count, &subnet, err);
         free(all.items);
         if (r < 0)
                 return r;
@@ -75,9 +75,16 @@ static int choose(const SubnetList *taken, NetPool *pool, Error *err) {
         return 0;
 }
 
+/* Of a pool without a subnet, what else it says tells the family. */
+static int family_of(const NetPool *pool) {
+        const char *text = !str_empty(pool->subnet) ? pool->subnet : pool->gateway ?: pool->range;
+
+        return text && strchr(text, ':') ? AF_INET6 : AF_INET;
+}
+
 static int fill_one(SubnetList *taken, NetPool *pool, Error *err) {
         Subnet subnet = { 0 };
-        int r = str_empty(pool->subnet) ? choose(taken, pool, err) : 0;
+        int r = str_empty(pool->subnet) ? choose(taken, family_of(pool), pool, err) : 0;
 
         if (r == 0)
                 r = subnet_parse(pool->subnet, &subnet, err);
@@ -91,13 +98,56 @@ static int fill_one(SubnetList *taken, NetPool *pool, Error *err) {
         return 0;
 }
 
+/* Docker's way: a subnet of a family that the network does not have is nothing to it. */
+static void drop_family(NetworkConfig *config, int family) {
+        NetPool *pools = config->pools.items;
+        size_t kept = 0;
+
+        for (size_t i = 0; i < config->pools.count; i++) {
+                if (family_of(&pools[i]) == family)
+                        json_done(&net_pool_table, &pools[i]);
+                else
+                        pools[kept++] = pools[i];
+        }
+        config->pools.count = kept;
+}
+
+static bool has_pool(const NetworkConfig *config, int family) {
+        const NetPool *pools = config->pools.items;
+
+        for (size_t i = 0; i < config->pools.count; i++)
+                if (family_of(&pools[i]) == family)
+                        return true;
+        return false;
+}
+
+/* One pool of each family that the network has, at least. */
+static int add_pools(const SubnetList *taken, NetworkConfig *config, Error *err) {
+        const bool wanted[NET_FAMILIES] = { !config->no_ipv4, config->ipv6 };
+
+        for (size_t i = 0; i < NET_FAMILIES; i++) {
+                int r;
+
+                if (!wanted[i])
+                        drop_family(config, net_families[i]);
+                if (!wanted[i] || has_pool(config, net_families[i]))
+                        continue;
+                r = choose(taken, net_families[i], json_append(&config->pools, &net_pool_table),
+                           err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int pools_fill(const Net *net, NetworkConfig *config, Error *err) {
         SubnetList taken = { 0 };
-        int r = 0;
+        int r;
 
-        if (config->pools.count == 0)
-                (void)json_append(&config->pools, &net_pool_table);
+        if (config->no_ipv4 && !config->ipv6)
+                return error_kind(err, ERROR_INVALID, "IPv4 or IPv6 must be enabled");
         add_networks(&taken, net);
+        r = add_pools(&taken, config, err);
         for (size_t i = 0; r == 0 && i < config->pools.count; i++)
                 r = fill_one(&taken, (NetPool *)config->pools.items + i, err);
         free(taken.items);

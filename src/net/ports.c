@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "net/ipam.h"
+#include "base/ip.h"
 
 #define EPHEMERAL_FIRST 49153
 #define EPHEMERAL_LAST 65535
@@ -20,7 +20,7 @@ struct PortTable {
 };
 
 typedef struct HeldPort {
-        uint32_t *addresses; /* host byte order; 0: every address */
+        IpAddress *addresses; /* 0.0.0.0 and ::: every one of the family */
         size_t count;
 } HeldPort;
 
@@ -52,11 +52,11 @@ PortTable *ports_new(void) {
         return NEW(PortTable);
 }
 
-PortTable *ports_free(PortTable *ports) {
-        if (!ports)
+PortTable *ports_free(PortTable *table) {
+        if (!table)
                 return NULL;
-        map_done(&ports->held, free_held);
-        free(ports);
+        map_done(&table->held, free_held);
+        free(table);
         return NULL;
 }
 
@@ -64,187 +64,227 @@ static void key_of(const char *protocol, int64_t number, char key[32]) {
         (void)snprintf(key, 32, "%s %d", protocol, (int)number);
 }
 
-static bool is_held(const PortTable *ports, const char *protocol, int64_t number,
-                    uint32_t address) {
+static bool collide(IpAddress a, IpAddress b) {
+        return a.family == b.family && (a.number == b.number || a.number == 0 || b.number == 0);
+}
+
+static bool is_held(const PortTable *table, const char *protocol, int64_t number,
+                    IpAddress address) {
         char key[32];
         const HeldPort *held;
 
         key_of(protocol, number, key);
-        held = map_get(&ports->held, key);
+        held = map_get(&table->held, key);
         for (size_t i = 0; held && i < held->count; i++)
-                if (address == 0 || held->addresses[i] == 0 || held->addresses[i] == address)
+                if (collide(held->addresses[i], address))
                         return true;
         return false;
 }
 
-static void note_held(PortTable *ports, const char *protocol, int64_t number, uint32_t address) {
+static void note_held(PortTable *table, const char *protocol, int64_t number, IpAddress address) {
         char key[32];
         HeldPort *held;
 
         key_of(protocol, number, key);
-        held = map_get(&ports->held, key);
+        held = map_get(&table->held, key);
         if (!held) {
                 held = NEW(HeldPort);
-                (void)map_put(&ports->held, key, held);
+                (void)map_put(&table->held, key, held);
         }
         GROW(held->addresses, held->count);
         held->addresses[held->count++] = address;
 }
 
+static socklen_t socket_name(IpAddress address, int64_t number, struct sockaddr_storage *ret) {
+        struct sockaddr_in *four = (struct sockaddr_in *)ret;
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
+
+        *ret = (struct sockaddr_storage){ .ss_family = (sa_family_t)address.family };
+        if (address.family == AF_INET) {
+                four->sin_port = htons((uint16_t)number);
+                (void)ip_bytes(address, (uint8_t *)&four->sin_addr);
+                return sizeof(*four);
+        }
+        six->sin6_port = htons((uint16_t)number);
+        (void)ip_bytes(address, (uint8_t *)&six->sin6_addr);
+        return sizeof(*six);
+}
+
 /* Binds one port. *ret_fd is -1 where the kernel knows no such sockets: nobody else can then bind
  * it either. */
-static int bind_port(uint8_t protocol, uint32_t address, int64_t number, int *ret_fd) {
-        struct sockaddr_in name = { .sin_family = AF_INET,
-                                    .sin_port = htons((uint16_t)number),
-                                    .sin_addr.s_addr = htonl(address) };
+static int bind_port(uint8_t protocol, IpAddress address, int64_t number, int *ret_fd) {
+        struct sockaddr_storage name;
+        socklen_t length = socket_name(address, number, &name);
         _cleanup_close_ int fd = -1;
+        int only = 1;
 
         for (size_t i = 0; i < ELEMENTS(protocols); i++)
                 if (protocols[i].number == protocol)
-                        fd = socket(AF_INET, protocols[i].type | SOCK_CLOEXEC, protocol);
+                        fd = socket(address.family, protocols[i].type | SOCK_CLOEXEC, protocol);
         if (fd < 0 && (errno == EPROTONOSUPPORT || errno == ESOCKTNOSUPPORT)) {
                 *ret_fd = -1;
                 return 0;
         }
-        if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0)
+        if (fd < 0)
+                return -errno;
+        /* The IPv4 port of the same number has a socket of its own. */
+        if (address.family == AF_INET6 &&
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
+                return -errno;
+        if (bind(fd, (struct sockaddr *)&name, length) < 0)
                 return -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
 
+/* "0.0.0.0:80", "[::]:80" */
+static char *host_text(const NetPort *port, int64_t number) {
+        return str_format(strchr(port->host_ip, ':') ? "[%s]:%d" : "%s:%d", port->host_ip,
+                          (int)number);
+}
+
 /* One certain port. -EADDRINUSE, in Docker's words, when it is taken, by us or by another program.
  */
-static int hold_one(PortTable *ports, NetPort *port, uint32_t address, int64_t number, int *ret_fd,
-                    Error *err) {
-        uint8_t protocol = port_protocol(port->protocol);
+static int hold_one(PortTable *table, NetPort *port, int64_t number, int *ret_fd, Error *err) {
+        _cleanup_free_ char *text = host_text(port, number);
+        IpAddress address;
         int r;
 
-        if (is_held(ports, port->protocol, number, address)) {
+        if (ip_parse(port->host_ip, &address) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid IP address %s", port->host_ip);
+        if (is_held(table, port->protocol, number, address)) {
                 (void)error_kind(err, ERROR_INTERNAL,
-                                 "Bind for %s:%d failed: port is already allocated", port->host_ip,
-                                 (int)number);
+                                 "Bind for %s failed: port is already allocated", text);
                 return -EADDRINUSE;
         }
-        r = bind_port(protocol, address, number, ret_fd);
+        r = bind_port(port_protocol(port->protocol), address, number, ret_fd);
         if (r < 0) {
                 const char *why = r == -EADDRINUSE      ? "address already in use"
                                   : r == -EADDRNOTAVAIL ? "cannot assign requested address (this "
                                                           "host has no such address)"
                                                         : strerrordesc_np(-r);
 
-                (void)error_kind(err, ERROR_INTERNAL, "failed to bind host port for %s:%d/%s: %s",
-                                 port->host_ip, (int)number, port->protocol, why);
+                (void)error_kind(err, ERROR_INTERNAL, "failed to bind host port for %s/%s: %s",
+                                 text, port->protocol, why);
                 return r;
         }
-        note_held(ports, port->protocol, number, address);
+        note_held(table, port->protocol, number, address);
         port->host_port = number;
         port->host_port_end = 0;
         return 0;
 }
 
-/* The first of first … last that is free, beginning at `start`; returns its number. The last
- * failure is what err tells. */
-static int hold_any(PortTable *ports, NetPort *port, uint32_t address, int first, int last,
-                    int start, int *ret_fd, Error *err) {
-        int r = -EADDRINUSE, count = last - first + 1;
+/* A port and its twin at one number. What is said of the range is the first's. */
+static int hold_group(PortTable *table, NetPort *ports, size_t count, int64_t number, int *ret_fds,
+                      Error *err) {
+        const int64_t port = ports[0].host_port, end = ports[0].host_port_end;
 
-        for (int i = 0; i < count && r == -EADDRINUSE; i++) {
-                int number = first + (start - first + i) % count;
+        for (size_t i = 0; i < count; i++) {
+                int r = hold_one(table, &ports[i], number, &ret_fds[i], err);
 
-                r = hold_one(ports, port, address, number, ret_fd, err);
+                if (r == 0)
+                        continue;
+                while (i-- > 0) {
+                        ports_release(table, &ports[i], ret_fds[i]);
+                        ret_fds[i] = -1;
+                }
+                ports[0].host_port = port;
+                ports[0].host_port_end = end;
+                return r;
+        }
+        return 0;
+}
+
+typedef struct Range {
+        int first, last;
+} Range;
+
+/* The first of the range that is free, beginning at `start`; returns its number. The last failure
+ * is what err tells. */
+static int hold_any(PortTable *table, NetPort *ports, size_t count, Range range, int start,
+                    int *ret_fds, Error *err) {
+        int r = -EADDRINUSE, size = range.last - range.first + 1;
+
+        for (int i = 0; i < size && r == -EADDRINUSE; i++) {
+                int number = range.first + (start - range.first + i) % size;
+
+                r = hold_group(table, ports, count, number, ret_fds, err);
                 if (r == 0)
                         return number;
         }
         return r;
 }
 
-static void ephemeral_range(int *ret_first, int *ret_last) {
+static Range ephemeral_range(void) {
+        const Range usual = { EPHEMERAL_FIRST, EPHEMERAL_LAST };
         _cleanup_free_ char *text = NULL;
         size_t length;
         unsigned first, last;
 
-        *ret_first = EPHEMERAL_FIRST;
-        *ret_last = EPHEMERAL_LAST;
         if (file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_local_port_range", 64, &text, &length,
                          NULL) < 0 ||
             sscanf(text, "%u %u", &first, &last) != 2 || first == 0 || last > 65535 || first > last)
-                return;
-        *ret_first = (int)first;
-        *ret_last = (int)last;
+                return usual;
+        return (Range){ (int)first, (int)last };
 }
 
-static int hold_ephemeral(PortTable *ports, NetPort *port, uint32_t address, int *ret_fd,
+static int hold_ephemeral(PortTable *table, NetPort *ports, size_t count, int *ret_fds,
                           Error *err) {
-        int first, last, r;
+        const Range range = ephemeral_range();
+        int r;
 
-        ephemeral_range(&first, &last);
-        if (ports->next < first || ports->next > last)
-                ports->next = first;
-        r = hold_any(ports, port, address, first, last, ports->next, ret_fd, err);
+        if (table->next < range.first || table->next > range.last)
+                table->next = range.first;
+        r = hold_any(table, ports, count, range, table->next, ret_fds, err);
         if (r == -EADDRINUSE)
-                return error_prefix(err, "all ports from %d to %d are taken", first, last);
+                return error_prefix(err, "all ports from %d to %d are taken", range.first,
+                                    range.last);
         if (r < 0)
                 return r;
-        ports->next = r + 1;
+        table->next = r + 1;
         return 0;
 }
 
-static void fill_port(NetPort *port, const char *default_ip) {
-        if (str_empty(port->host_ip))
-                str_replace(&port->host_ip, default_ip);
-        if (str_empty(port->protocol))
-                str_replace(&port->protocol, "tcp");
+void ports_note(PortTable *table, const NetPort *port) {
+        IpAddress address;
+
+        if (ip_parse(port->host_ip, &address) == 0)
+                note_held(table, port->protocol, port->host_port, address);
 }
 
-void ports_note(PortTable *ports, NetPort *port, const char *default_ip) {
-        uint32_t address;
-
-        fill_port(port, default_ip);
-        if (ipv4_parse(port->host_ip, &address) == 0)
-                note_held(ports, port->protocol, port->host_port, address);
-}
-
-int ports_hold(PortTable *ports, NetPort *port, const char *default_ip, int *ret_fd, Error *err) {
-        uint32_t address;
+int ports_hold(PortTable *table, NetPort *ports, size_t count, int *ret_fds, Error *err) {
+        const Range range = { (int)ports->host_port, (int)ports->host_port_end };
         int r;
 
-        fill_port(port, default_ip);
-        if (port_protocol(port->protocol) == 0)
-                return error_kind(err, ERROR_INVALID, "invalid proto: %s", port->protocol);
-        if (strchr(port->host_ip, ':'))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "publish on %s: IPv6 host addresses are not supported yet",
-                                  port->host_ip);
-        if (ipv4_parse(port->host_ip, &address) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid IP address %s", port->host_ip);
-        if (port->host_port < 0 || port->host_port > 65535 || port->host_port_end > 65535)
+        if (port_protocol(ports->protocol) == 0)
+                return error_kind(err, ERROR_INVALID, "invalid proto: %s", ports->protocol);
+        if (ports->host_port < 0 || ports->host_port > 65535 || ports->host_port_end > 65535)
                 return error_kind(err, ERROR_INVALID, "invalid host port %lld",
-                                  (long long)MAX(port->host_port, port->host_port_end));
-        if (port->host_port == 0)
-                return hold_ephemeral(ports, port, address, ret_fd, err);
-        if (port->host_port_end <= port->host_port)
-                return hold_one(ports, port, address, port->host_port, ret_fd, err);
-        r = hold_any(ports, port, address, (int)port->host_port, (int)port->host_port_end,
-                     (int)port->host_port, ret_fd, err);
+                                  (long long)MAX(ports->host_port, ports->host_port_end));
+        if (ports->host_port == 0)
+                return hold_ephemeral(table, ports, count, ret_fds, err);
+        if (ports->host_port_end <= ports->host_port)
+                return hold_group(table, ports, count, ports->host_port, ret_fds, err);
+        r = hold_any(table, ports, count, range, range.first, ret_fds, err);
         return r < 0 ? r : 0;
 }
 
-void ports_release(PortTable *ports, const NetPort *port, int fd) {
+void ports_release(PortTable *table, const NetPort *port, int fd) {
         char key[32];
         HeldPort *held;
-        uint32_t address;
+        IpAddress address;
 
         close_fd(&fd);
-        if (ipv4_parse(port->host_ip, &address) < 0)
+        if (ip_parse(port->host_ip, &address) < 0)
                 return;
         key_of(port->protocol, port->host_port, key);
-        held = map_get(&ports->held, key);
+        held = map_get(&table->held, key);
         for (size_t i = 0; held && i < held->count; i++) {
-                if (held->addresses[i] != address)
+                if (!ip_equal(held->addresses[i], address))
                         continue;
                 held->addresses[i] = held->addresses[--held->count];
                 break;
         }
         if (held && held->count == 0)
-                free_held(map_drop(&ports->held, key));
+                free_held(map_drop(&table->held, key));
 }

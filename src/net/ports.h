@@ -11,14 +11,15 @@ uint8_t port_protocol(const char *name);
 typedef struct PortTable PortTable;
 
 PortTable *ports_new(void);
-PortTable *ports_free(PortTable *ports);
+PortTable *ports_free(PortTable *table);
 
-/* Binds `port` (host_port 0: one of the kernel's local range; host_port_end: the first free one of
- * the range) and writes what was taken into it. default_ip: for a port that names no host address.
- * *ret_fd is the socket, -1 for a protocol that the kernel has no sockets for. */
-int ports_hold(PortTable *ports, NetPort *port, const char *default_ip, int *ret_fd, Error *err);
+/* Binds ports[0] (host_port 0: one of the kernel's local range; host_port_end: the first free one
+ * of the range) and writes what was taken into it. count 2: ports[1] is its twin of another host
+ * address, and gets the same number. Each names its host address. ret_fds[i] is the socket, -1 for
+ * a protocol that the kernel has no sockets for. */
+int ports_hold(PortTable *table, NetPort *ports, size_t count, int *ret_fds, Error *err);
 /* Notes a certain port as taken though it could not be bound: another program has it, while an
  * endpoint of ours goes on being published there. */
-void ports_note(PortTable *ports, NetPort *port, const char *default_ip);
+void ports_note(PortTable *table, const NetPort *port);
 /* Forgets a held or noted port and closes its socket. */
-void ports_release(PortTable *ports, const NetPort *port, int fd);
+void ports_release(PortTable *table, const NetPort *port, int fd);

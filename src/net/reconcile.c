@@ -42,11 +42,10 @@ static void hold_again(Net *net, Member *member) {
         for (size_t i = 0; i < member->endpoint.ports.count; i++) {
                 Error err = { 0 };
 
-                if (ports_hold(net->ports, &ports[i], member->network->default_host_ip,
-                               &member->held[i], &err) == 0)
+                if (ports_hold(net->ports, &ports[i], 1, &member->held[i], &err) == 0)
                         continue;
                 member->held[i] = -1;
-                ports_note(net->ports, &ports[i], member->network->default_host_ip);
+                ports_note(net->ports, &ports[i]);
                 log_warn("container %.12s: %s", member->endpoint.container_id, err.message);
         }
         member->held_count = member->endpoint.ports.count;
@@ -61,8 +60,13 @@ static void keep_record(Endpoint *to, const Endpoint *record) {
         if (str_empty(to->address)) {
                 str_replace(&to->address, given.address);
                 str_replace(&to->gateway, given.gateway);
-                str_replace(&to->mac, given.mac);
         }
+        if (str_empty(to->address6)) {
+                str_replace(&to->address6, given.address6);
+                str_replace(&to->gateway6, given.gateway6);
+        }
+        if (str_empty(to->mac))
+                str_replace(&to->mac, given.mac);
         json_done(&net_endpoint_table, &given);
 }
 
@@ -78,8 +82,13 @@ static int restore_member(Net *net, Network *network, const Endpoint *endpoint, 
         if (!str_empty(endpoint->address)) {
                 free(wanted.wanted_address);
                 wanted.wanted_address = bare_address(endpoint->address);
-                str_replace(&wanted.wanted_mac, endpoint->mac);
         }
+        if (!str_empty(endpoint->address6)) {
+                free(wanted.wanted_address6);
+                wanted.wanted_address6 = bare_address(endpoint->address6);
+        }
+        if (!str_empty(endpoint->mac))
+                str_replace(&wanted.wanted_mac, endpoint->mac);
         ports = wanted.ports;
         wanted.ports = (JsonArray){ 0 };
         r = member_new(net, network, &wanted, &member, err);
@@ -226,10 +235,9 @@ int net_destroy_all(Net *net, Error *err) {
         ports_free(net->ports);
         net->ports = ports_new();
         r = sweep(net, false, err);
-        /* Forwarding goes before the rule that kept it from strangers. */
-        if (r == 0 && firewall_host_is_closed(net->firewall))
-                r = sysctl_write("ipv4/ip_forward", "0", err);
-        net->forwarding = false;
+        /* Forwarding goes before the rules that kept it from strangers. */
+        if (r == 0)
+                r = net_stop_forwarding(net, err);
         if (r == 0)
                 r = firewall_remove_table(net->firewall, err);
         net_unlock(net);

@@ -54,6 +54,15 @@ static int bind_upstream(int type) {
         return fd;
 }
 
+static void add(Resolver *resolver, const NetworkConfig *network, const Endpoint *endpoint,
+                const char *ipv4, const char *ipv6) {
+        IpAddress addresses[NAMES_ADDRESSES] = { 0 };
+
+        (void)ip_parse(ipv4, &addresses[0]);
+        (void)ip_parse(ipv6, &addresses[1]); /* NULL: none */
+        resolver_add(resolver, network, endpoint, addresses);
+}
+
 static int scene_new(Scene *scene, Error *err) {
         char *upstream[] = { TEXT("127.0.0.1"), NULL };
         int r;
@@ -72,9 +81,9 @@ static int scene_new(Scene *scene, Error *err) {
                 r = resolver_open(scene->resolver, SPY, scene->spy_netns, upstream, false, err);
         if (r < 0)
                 return r;
-        resolver_add(scene->resolver, &front, &web, 0xac1c0002);
-        resolver_add(scene->resolver, &front, &db, 0xac1c0003);
-        resolver_add(scene->resolver, &inner, &spy, 0xac1e0002);
+        add(scene->resolver, &front, &web, "172.28.0.2", "fd00:28::2");
+        add(scene->resolver, &front, &db, "172.28.0.3", NULL);
+        add(scene->resolver, &inner, &spy, "172.30.0.2", NULL);
         return 0;
 }
 
@@ -160,7 +169,7 @@ static bool ask(const Scene *scene, int netns, const char *name, uint16_t type, 
                 if (length < 0 || dns_query_parse(reply->data, (size_t)length, &parsed) != 0)
                         return false;
                 dns_reply_start(&answer, reply->data, &parsed, DNS_NOERROR);
-                (void)dns_reply_address(&answer, 0x08080808, DNS_UDP_SIZE);
+                (void)dns_reply_address(&answer, (IpAddress){ 0x08080808, AF_INET }, DNS_UDP_SIZE);
                 (void)sendto(scene->upstream_udp, answer.data, answer.length, 0,
                              (struct sockaddr *)&peer, size);
         }
@@ -236,6 +245,25 @@ TEST(other_types) {
         ASSERT(ask(&scene, scene.web_netns, "3.0.28.172.in-addr.arpa", DNS_TYPE_PTR, &reply));
         ASSERT_INT(answers_in(&reply), 1);
         ASSERT(memcmp(reply.data + reply.length - 10, "\2db\5front", 9) == 0);
+}
+
+TEST(ipv6) {
+        static const uint8_t address[] = { 0xfd, 0, 0, 0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2 };
+        _cleanup_(scene_done) Scene scene;
+        Error err = { 0 };
+        Reply reply;
+
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        ASSERT(ask(&scene, scene.web_netns, "web", DNS_TYPE_AAAA, &reply));
+        ASSERT_INT(answers_in(&reply), 1);
+        ASSERT(memcmp(reply.data + reply.length - sizeof(address), address, sizeof(address)) == 0);
+        ASSERT(ask(&scene, scene.web_netns, "shared", DNS_TYPE_AAAA, &reply));
+        ASSERT_INT(answers_in(&reply), 1); /* of the two that are called so, one has IPv6 */
+        ASSERT(ask(&scene, scene.web_netns,
+                   "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.2.0.0.0.0.d.f.ip6.arpa",
+                   DNS_TYPE_PTR, &reply));
+        ASSERT_INT(answers_in(&reply), 1);
+        ASSERT(memcmp(reply.data + reply.length - 11, "\3web\5front", 10) == 0);
 }
 
 TEST(forwarded) {
@@ -405,7 +433,7 @@ TEST(forwarded_over_tcp) {
         ASSERT(fd_read_full(peer, question, dns_id(size)) == (ssize_t)query.length);
         ASSERT_INT(dns_query_parse(question, query.length, &parsed), 0);
         dns_reply_start(&answer, question, &parsed, DNS_NOERROR);
-        (void)dns_reply_address(&answer, 0x09090909, DNS_UDP_SIZE);
+        (void)dns_reply_address(&answer, (IpAddress){ 0x09090909, AF_INET }, DNS_UDP_SIZE);
         dns_set_id(size, (uint16_t)answer.length);
         ASSERT(send(peer, size, 2, 0) == 2 && send(peer, answer.data, answer.length, 0) > 0);
         ASSERT(readable(fd) && fd_read_full(fd, size, 2) == 2);

@@ -53,12 +53,12 @@ void client_answer(Attachment *attachment, const Client *client, const void *dat
 }
 
 /* Spreads clients over the addresses of a name. */
-static void shuffle(uint32_t *addresses, size_t count) {
+static void shuffle(IpAddress *addresses, size_t count) {
         uint32_t random;
 
         for (size_t i = count; i > 1; i--) {
                 size_t other;
-                uint32_t address = addresses[i - 1];
+                IpAddress address = addresses[i - 1];
 
                 random_bytes(&random, sizeof(random));
                 other = random % i;
@@ -76,7 +76,7 @@ static size_t limit_of(const Client *client, const DnsQuery *query) {
 static bool answer_name(Attachment *attachment, const Client *client, const uint8_t *data,
                         const DnsQuery *query) {
         Resolver *resolver = attachment->resolver;
-        _cleanup_free_ uint32_t *addresses = NULL;
+        _cleanup_free_ IpAddress *addresses = NULL;
         _cleanup_buf_ Buf reply = { 0 };
         size_t count;
 
@@ -86,12 +86,11 @@ static bool answer_name(Attachment *attachment, const Client *client, const uint
         if (count == 0)
                 return false;
         dns_reply_start(&reply, data, query, DNS_NOERROR);
-        if (query->type == DNS_TYPE_A) {
-                shuffle(addresses, count);
-                for (size_t i = 0; i < count; i++)
-                        if (!dns_reply_address(&reply, addresses[i], limit_of(client, query) - 11))
-                                break;
-        }
+        shuffle(addresses, count);
+        for (size_t i = 0; i < count; i++)
+                if (query->type == (addresses[i].family == AF_INET ? DNS_TYPE_A : DNS_TYPE_AAAA) &&
+                    !dns_reply_address(&reply, addresses[i], limit_of(client, query) - 11))
+                        break;
         dns_reply_end(&reply, query);
         client_answer(attachment, client, reply.data, reply.length);
         return true;
@@ -102,7 +101,7 @@ static bool answer_reverse(Attachment *attachment, const Client *client, const u
         Resolver *resolver = attachment->resolver;
         _cleanup_free_ char *name = NULL;
         _cleanup_buf_ Buf reply = { 0 };
-        uint32_t address;
+        IpAddress address;
 
         if (query->type != DNS_TYPE_PTR || dns_reverse_parse(query->name, &address) < 0)
                 return false;
@@ -301,9 +300,9 @@ void resolver_close(Resolver *resolver, const char *container_id) {
 /* ---- names ---- */
 
 void resolver_add(Resolver *resolver, const NetworkConfig *network, const Endpoint *endpoint,
-                  uint32_t address) {
+                  const IpAddress addresses[NAMES_ADDRESSES]) {
         (void)pthread_mutex_lock(&resolver->lock);
-        names_put(resolver->names, network, endpoint, address);
+        names_put(resolver->names, network, endpoint, addresses);
         (void)pthread_mutex_unlock(&resolver->lock);
 }
 

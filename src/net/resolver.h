@@ -2,7 +2,7 @@
  * forwards the rest. One thread serves all containers. Thread-safe. */
 #pragma once
 
-#include "net/net.h"
+#include "net/names.h"
 
 typedef struct Resolver Resolver;
 
@@ -10,10 +10,10 @@ typedef struct Resolver Resolver;
 int resolver_new(Resolver **ret, Error *err);
 Resolver *resolver_free(Resolver *resolver);
 
-/* Adds an endpoint's names, or replaces them. address: host byte order. A network that has no
- * resolver is noted all the same: it is a way out for its containers' questions. */
+/* Adds an endpoint's names, or replaces them. A network that has no resolver is noted all the same:
+ * it is a way out for its containers' questions. */
 void resolver_add(Resolver *resolver, const NetworkConfig *network, const Endpoint *endpoint,
-                  uint32_t address);
+                  const IpAddress addresses[NAMES_ADDRESSES]);
 void resolver_drop(Resolver *resolver, const char *network_id, const char *container_id);
 
 /* resolver_attach and resolver_detach of net.h. */

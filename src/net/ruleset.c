@@ -22,6 +22,9 @@ const NftSet ruleset_sets[] = {
         { "home4", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
         { "guard4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
         { "masq4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
+        { "home6", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV6 }, { 0 } },
+        { "guard6", NFT_SET_INTERVAL, { NFT_FIELD_IPV6 }, { 0 } },
+        { "masq6", NFT_SET_INTERVAL, { NFT_FIELD_IPV6 }, { 0 } },
         /* published ports: of one host address, of every host address */
         { "pub4_ip",
           NFT_SET_MAP,
@@ -31,6 +34,14 @@ const NftSet ruleset_sets[] = {
           NFT_SET_MAP,
           { NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
           { NFT_FIELD_IPV4, NFT_FIELD_PORT } },
+        { "pub6_ip",
+          NFT_SET_MAP,
+          { NFT_FIELD_IPV6, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_IPV6, NFT_FIELD_PORT } },
+        { "pub6_any",
+          NFT_SET_MAP,
+          { NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_IPV6, NFT_FIELD_PORT } },
 };
 const size_t ruleset_set_count = ELEMENTS(ruleset_sets);
 
@@ -55,6 +66,7 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
 #define EQUALS_BYTE(in, byte)                                                                      \
         { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_EQ, .data = { (byte) }, .data_length = 1 }
 #define IS_IPV4 META(NFT_META_NFPROTO, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, NFPROTO_IPV4)
+#define IS_IPV6 META(NFT_META_NFPROTO, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, NFPROTO_IPV6)
 #define IIF(to) META(NFT_META_IIFNAME, to)
 #define OIF(to) META(NFT_META_OIFNAME, to)
 #define NOT_LO(in)                                                                                 \
@@ -66,8 +78,21 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
         }
 #define SADDR4(to) NETWORK(12, 4, to)
 #define DADDR4(to) NETWORK(16, 4, to)
+#define SADDR6(to) NETWORK(8, 16, to)
+#define DADDR6(to) NETWORK(24, 16, to)
+#define ISNT_BYTE(in, byte)                                                                        \
+        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data = { (byte) }, .data_length = 1 }
+/* Not link-local (fe80::/10, and what else begins so is nobody's); not multicast either. */
+#define SADDR6_IS_ROUTED NETWORK(8, 1, NFT_REG_1), ISNT_BYTE(NFT_REG_1, 0xfe)
+#define DADDR6_IS_ROUTED                                                                           \
+        NETWORK(24, 1, NFT_REG_1), ISNT_BYTE(NFT_REG_1, 0xfe), ISNT_BYTE(NFT_REG_1, 0xff)
 #define FROM_LOOPBACK NETWORK(12, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
 #define TO_LOOPBACK NETWORK(16, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
+#define IS_LOOPBACK6(address)                                                                      \
+        address(NFT_REG_1), {                                                                      \
+                NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ, .data = { [15] = 1 },         \
+                                  .data_length = 16                                                \
+        }
 #define DPORT(to)                                                                                  \
         { NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_TRANSPORT_HEADER, .b = 2, .c = 2 }
 #define IN(set, key)                                                                               \
@@ -78,6 +103,8 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
         { NFT_TERM_MAP, .reg = (key), .text = (map), .a = (to) }
 #define NON_ZERO(in)                                                                               \
         { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data_length = 4 }
+#define NON_ZERO6(in)                                                                              \
+        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data_length = 16 }
 #define CT_BITS(key, bits)                                                                         \
         { NFT_TERM_CT, .reg = NFT_REG_1, .a = (key) },                                             \
                 { NFT_TERM_MASK, .reg = NFT_REG_1, .a = (bits) }, NON_ZERO(NFT_REG_1)
@@ -93,8 +120,8 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
                 NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = (op), .data = LOCAL_TYPE,                 \
                                   .data_length = 4                                                 \
         }
-#define DNAT_TO(address, port)                                                                     \
-        { NFT_TERM_DNAT, .reg = (address), .a = (port) }
+#define DNAT_TO(family, address, port)                                                             \
+        { NFT_TERM_DNAT, .reg = (address), .a = (port), .b = (family) }
 #define MASQUERADE                                                                                 \
         { NFT_TERM_MASQUERADE }
 #define VERDICT(verdict, chain)                                                                    \
@@ -125,6 +152,21 @@ static const NftTerm direct[] = {
         IS_IPV4,           DADDR4(NFT_REG_1),          IN("guard4", NFT_REG_1),  IIF(NFT_REG_1),
         DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DADDR_LOCAL(NFT_CMP_NEQ), DROP
 };
+/* The same of IPv6, where :: is a neighbour's question whether an address is free. The kernel
+ * itself drops what claims to come for ::1 from outside. */
+static const NftTerm spoofed6[] = {
+        IIF(NFT_REG_1),   IN("bridges", NFT_REG_1),   IS_IPV6,
+        SADDR6_IS_ROUTED, SADDR6(NFT_REG_2),          NON_ZERO6(NFT_REG_2),
+        IIF(NFT_REG_1),   NOT_IN("home6", NFT_REG_1), DROP
+};
+static const NftTerm leaving_internal6[] = {
+        IIF(NFT_REG_1),    IN("internal", NFT_REG_1),  IS_IPV6, DADDR6_IS_ROUTED, IIF(NFT_REG_1),
+        DADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1), DROP
+};
+static const NftTerm direct6[] = {
+        IS_IPV6,           DADDR6(NFT_REG_1),          IN("guard6", NFT_REG_1),  IIF(NFT_REG_1),
+        DADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1), DADDR_LOCAL(NFT_CMP_NEQ), DROP
+};
 
 /* ---- publish: from a host port to a container's ---- */
 
@@ -133,11 +175,21 @@ static const NftTerm publish_address[] = { IS_IPV4,
                                            META(NFT_META_L4PROTO, NFT_REG32_01),
                                            DPORT(NFT_REG32_02),
                                            MAPPED("pub4_ip", NFT_REG_1, NFT_REG_1),
-                                           DNAT_TO(NFT_REG_1, NFT_REG32_01) };
+                                           DNAT_TO(NFPROTO_IPV4, NFT_REG_1, NFT_REG32_01) };
 static const NftTerm publish_any[] = { IS_IPV4, META(NFT_META_L4PROTO, NFT_REG_1),
                                        DPORT(NFT_REG32_01),
                                        MAPPED("pub4_any", NFT_REG_1, NFT_REG_1),
-                                       DNAT_TO(NFT_REG_1, NFT_REG32_01) };
+                                       DNAT_TO(NFPROTO_IPV4, NFT_REG_1, NFT_REG32_01) };
+static const NftTerm publish_address6[] = { IS_IPV6,
+                                            DADDR6(NFT_REG_1),
+                                            META(NFT_META_L4PROTO, NFT_REG32_04),
+                                            DPORT(NFT_REG32_05),
+                                            MAPPED("pub6_ip", NFT_REG_1, NFT_REG_1),
+                                            DNAT_TO(NFPROTO_IPV6, NFT_REG_1, NFT_REG32_04) };
+static const NftTerm publish_any6[] = { IS_IPV6, META(NFT_META_L4PROTO, NFT_REG_1),
+                                        DPORT(NFT_REG32_01),
+                                        MAPPED("pub6_any", NFT_REG_1, NFT_REG_1),
+                                        DNAT_TO(NFPROTO_IPV6, NFT_REG_1, NFT_REG32_04) };
 static const NftTerm to_host[] = { DADDR_LOCAL(NFT_CMP_EQ), VERDICT(NFT_JUMP, "publish") };
 
 /* ---- nat_out: whose answers would not come back here otherwise ---- */
@@ -147,12 +199,22 @@ static const NftTerm to_host[] = { DADDR_LOCAL(NFT_CMP_EQ), VERDICT(NFT_JUMP, "p
 static const NftTerm hairpin[] = {
         IS_DNATED, IS_IPV4, OIF(NFT_REG_1), SADDR4(NFT_REG_2), IN("home4", NFT_REG_1), MASQUERADE
 };
+static const NftTerm hairpin6[] = {
+        IS_DNATED, IS_IPV6, OIF(NFT_REG_1), SADDR6(NFT_REG_2), IN("home6", NFT_REG_1), MASQUERADE
+};
 static const NftTerm from_loopback[] = {
         IS_DNATED, IS_IPV4, FROM_LOOPBACK, OIF(NFT_REG_1), IN("bridges", NFT_REG_1), MASQUERADE
 };
 static const NftTerm egress[] = { IS_IPV4,        SADDR4(NFT_REG_1), IN("masq4", NFT_REG_1),
                                   OIF(NFT_REG_1), SADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1),
                                   OIF(NFT_REG_1), NOT_LO(NFT_REG_1), MASQUERADE };
+static const NftTerm from_loopback6[] = {
+        IS_DNATED, IS_IPV6, IS_LOOPBACK6(SADDR6), OIF(NFT_REG_1), IN("bridges", NFT_REG_1),
+        MASQUERADE
+};
+static const NftTerm egress6[] = { IS_IPV6,        SADDR6(NFT_REG_1), IN("masq6", NFT_REG_1),
+                                   OIF(NFT_REG_1), SADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1),
+                                   OIF(NFT_REG_1), NOT_LO(NFT_REG_1), MASQUERADE };
 
 /* ---- forward ---- */
 
@@ -177,29 +239,58 @@ static const NftTerm unpublished[] = { OIF(NFT_REG_1), IN("bridges", NFT_REG_1),
         { chain, terms, ELEMENTS(terms) }
 
 const NftRule ruleset_rules[] = {
-        RULE("guard", remote_loopback),   RULE("guard", spoofed),
-        RULE("guard", leaving_internal),  RULE("guard", direct),
-        RULE("publish", publish_address), RULE("publish", publish_any),
-        RULE("nat_in", to_host),          RULE("nat_local", to_host),
-        RULE("nat_out", hairpin),         RULE("nat_out", from_loopback),
-        RULE("nat_out", egress),          RULE("forward", not_ours),
-        RULE("forward", known),           RULE("forward", invalid),
-        RULE("forward", neighbours),      RULE("forward", to_internal),
-        RULE("forward", from_internal),   RULE("forward", published),
+        RULE("guard", remote_loopback),
+        RULE("guard", spoofed),
+        RULE("guard", spoofed6),
+        RULE("guard", leaving_internal),
+        RULE("guard", leaving_internal6),
+        RULE("guard", direct),
+        RULE("guard", direct6),
+        RULE("publish", publish_address),
+        RULE("publish", publish_address6),
+        RULE("publish", publish_any),
+        RULE("publish", publish_any6),
+        RULE("nat_in", to_host),
+        RULE("nat_local", to_host),
+        RULE("nat_out", hairpin),
+        RULE("nat_out", hairpin6),
+        RULE("nat_out", from_loopback),
+        RULE("nat_out", from_loopback6),
+        RULE("nat_out", egress),
+        RULE("nat_out", egress6),
+        RULE("forward", not_ours),
+        RULE("forward", known),
+        RULE("forward", invalid),
+        RULE("forward", neighbours),
+        RULE("forward", to_internal),
+        RULE("forward", from_internal),
+        RULE("forward", published),
         RULE("forward", unpublished),
 };
 const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);
 
+static const NftTerm to_loopback6[] = { IS_IPV6, IS_LOOPBACK6(DADDR6), VERDICT(NFT_RETURN, NULL) };
+const NftRule ruleset_no_loopback6 = RULE("publish", to_loopback6);
+
 /* ---- closed ---- */
 
-static const NftTerm close_foreign[] = { VERDICT(NFT_GOTO, RULESET_CLOSED) };
+static const NftTerm close_foreign[] = { IS_IPV4, VERDICT(NFT_GOTO, "closed") };
+static const NftTerm close_foreign6[] = { IS_IPV6, VERDICT(NFT_GOTO, "closed6") };
 static const NftTerm closed_known[] = { IS_KNOWN, ACCEPT };
 static const NftTerm closed_drop[] = { DROP };
 
-const NftChain ruleset_closed_chain = { RULESET_CLOSED, NULL, 0, 0 };
-const NftRule ruleset_closed_rules[] = {
+static const NftRule closed_rules[] = {
         RULE("foreign", close_foreign),
-        RULE(RULESET_CLOSED, closed_known),
-        RULE(RULESET_CLOSED, closed_drop),
+        RULE("closed", closed_known),
+        RULE("closed", closed_drop),
 };
-const size_t ruleset_closed_rule_count = ELEMENTS(ruleset_closed_rules);
+static const NftRule closed_rules6[] = {
+        RULE("foreign", close_foreign6),
+        RULE("closed6", closed_known),
+        RULE("closed6", closed_drop),
+};
+
+const RulesetClosed ruleset_closed[RULESET_CLOSED_COUNT] = {
+        { AF_INET, { "closed", NULL, 0, 0 }, closed_rules, ELEMENTS(closed_rules) },
+        { AF_INET6, { "closed6", NULL, 0, 0 }, closed_rules6, ELEMENTS(closed_rules6) },
+};

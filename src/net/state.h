@@ -13,13 +13,25 @@
 
 typedef struct Network Network;
 
+/* Arrays of one thing a family have IPv4 first. */
+enum { NET_IPV4, NET_IPV6, NET_FAMILIES };
+extern const int net_families[NET_FAMILIES]; /* AF_INET, AF_INET6 */
+static inline size_t net_family_index(int family) {
+        return family == AF_INET ? NET_IPV4 : NET_IPV6;
+}
+
+/* An address that an endpoint has; of no family: none. */
+typedef struct Place {
+        IpAddress address;
+        size_t pool; /* whose it is */
+} Place;
+
 /* One endpoint, from endpoint_reserve to endpoint_leave. */
 typedef struct Member {
         Network *network;
         Endpoint endpoint; /* a copy of the caller's */
-        uint32_t address;  /* host byte order; 0: none */
-        size_t pool;       /* whose it is */
-        int *held;         /* a socket for each of endpoint.ports, or -1 */
+        Place places[NET_FAMILIES];
+        int *held; /* a socket for each of endpoint.ports, or -1 */
         size_t held_count;
         bool joined;
 } Member;
@@ -51,7 +63,7 @@ struct Network {
         NetworkConfig config; /* a copy of the caller's */
         const NetDriver *driver;
         AddressPool **pools; /* one for each of config.pools */
-        uint32_t *gateways;  /* host byte order */
+        IpAddress *gateways; /* of each pool */
         size_t pool_count;
         Map members; /* container id → Member */
 
@@ -59,7 +71,7 @@ struct Network {
         bool icc, masquerade;
         bool filtered; /* br_netfilter shows the bridge's inner traffic to the firewall */
         unsigned mtu;  /* 0: the kernel's */
-        const char *default_host_ip, *inner_prefix;
+        const char *default_host_ip, *inner_prefix; /* default_host_ip: IPv4's */
 };
 
 struct Net {
@@ -70,7 +82,7 @@ struct Net {
         Firewall *firewall;
         Reaper *reaper;
         Resolver *resolver;
-        bool forwarding; /* this host forwards: checked once */
+        bool forwarding[NET_FAMILIES]; /* this host forwards: checked once */
         LoopSource *watch, *retry;
         int64_t applied_at; /* clock_monotonic */
 };
@@ -85,6 +97,8 @@ Member *member_free(Member *member);
 int network_driver(const char *name, const NetDriver **ret, Error *err);
 /* Makes a Network of config: driver, options, pools. Nothing in the kernel. */
 int network_new(const NetworkConfig *config, Network **ret, Error *err);
+/* Whether its endpoints have addresses of that family. */
+bool network_has_family(const Network *network, int family);
 /* Fills in the subnets that config leaves open, clear of every route and nameserver of the host,
  * and refuses those that overlap another network's. */
 int pools_fill(const Net *net, NetworkConfig *config, Error *err);
@@ -106,7 +120,13 @@ int net_apply(Net *net, Error *err);
 void net_put_network(Net *net, const Network *network, bool add);
 void net_put_ports(Net *net, const Member *member, bool add);
 
-/* Takes address and ports for endpoint; what was taken is written into it. */
+/* Makes the host forward packets of the network's families; one that forwarded none stays closed to
+ * others' packets. */
+int net_ensure_forwarding(Net *net, const Network *network, Error *err);
+/* Turns off again what net_ensure_forwarding turned on. */
+int net_stop_forwarding(Net *net, Error *err);
+
+/* Takes addresses and ports for endpoint; what was taken is written into it. */
 int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **ret, Error *err);
 /* Gives back what member_new took. */
 void member_release(Net *net, Member *member);

@@ -103,8 +103,11 @@ static void add_field(NftValue *value, const void *data, size_t length) {
         value->length = (uint8_t)(value->length + padded);
 }
 
-void nft_value_ipv4(NftValue *value, uint32_t address) {
-        add_field(value, &address, sizeof(address));
+void nft_value_ip(NftValue *value, IpAddress address) {
+        uint8_t bytes[IP_BYTES_MAX];
+        size_t length = ip_bytes(address, bytes);
+
+        add_field(value, bytes, length);
 }
 
 void nft_value_protocol(NftValue *value, uint8_t protocol) {
@@ -226,6 +229,8 @@ static uint32_t field_length(uint8_t field) {
         switch (field) {
         case NFT_FIELD_IPV4:
                 return 4;
+        case NFT_FIELD_IPV6:
+                return 16;
         case NFT_FIELD_PROTOCOL:
                 return 1;
         case NFT_FIELD_PORT:
@@ -442,7 +447,7 @@ static Expr *build_dnat(const NftTerm *term) {
         Expr *expr = expr_new("nat");
 
         nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
-        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY, term->b);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, term->reg);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, term->a);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);

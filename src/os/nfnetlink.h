@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/ip.h"
 
 /* A transaction on the table `family` (NFPROTO_*) `table` of the network namespace in which the
  * calling thread is when it is opened. One thread at a time. */
@@ -32,7 +33,7 @@ typedef enum NftTermKind {
         NFT_TERM_FIB_TYPE, /* reg: the type of the destination's route, RTN_* */
         NFT_TERM_LOOKUP,   /* text: a set, reg, a: 1 inverts */
         NFT_TERM_MAP,      /* text: a map, reg, a: the register of the result */
-        NFT_TERM_DNAT,     /* to the IPv4 address in reg, the port in register a */
+        NFT_TERM_DNAT,     /* to the address in reg, the port in register a; b: NFPROTO_* */
         NFT_TERM_MASQUERADE,
         NFT_TERM_VERDICT, /* a: NF_ACCEPT, NFT_JUMP …; text: a chain or NULL */
 } NftTermKind;
@@ -65,7 +66,13 @@ typedef struct NftSet {
 } NftSet;
 
 /* The numbers by which nft(8) knows the types, so that it lists the sets legibly. */
-enum { NFT_FIELD_IPV4 = 7, NFT_FIELD_PROTOCOL = 12, NFT_FIELD_PORT = 13, NFT_FIELD_LINK = 41 };
+enum {
+        NFT_FIELD_IPV4 = 7,
+        NFT_FIELD_IPV6 = 8,
+        NFT_FIELD_PROTOCOL = 12,
+        NFT_FIELD_PORT = 13,
+        NFT_FIELD_LINK = 41
+};
 
 /* A key or value: the fields one after the other, each padded to four bytes. */
 typedef struct NftValue {
@@ -80,7 +87,7 @@ typedef struct NftElement {
         bool interval_end; /* key is the first value behind an interval */
 } NftElement;
 
-void nft_value_ipv4(NftValue *value, uint32_t address); /* network byte order */
+void nft_value_ip(NftValue *value, IpAddress address);
 void nft_value_protocol(NftValue *value, uint8_t protocol);
 void nft_value_port(NftValue *value, uint16_t port); /* host byte order */
 void nft_value_link(NftValue *value, const char *name);

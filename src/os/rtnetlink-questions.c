@@ -214,16 +214,25 @@ typedef struct RouteWalk {
         void *data;
 } RouteWalk;
 
+/* Takes an attribute of the address's family over, unless it is not of that length. */
+static void take_ip(const struct nlattr *attribute, IpAddress *address) {
+        if (mnl_attr_get_payload_len(attribute) == ip_width(address->family) / 8)
+                *address = ip_from_bytes(address->family, mnl_attr_get_payload(attribute));
+}
+
 static int take_route_attribute(const struct nlattr *attribute, void *data) {
         RtnlRoute *route = data;
 
-        if (mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
-                return MNL_CB_OK;
         if (mnl_attr_get_type(attribute) == RTA_DST)
-                route->destination = mnl_attr_get_u32(attribute);
-        else if (mnl_attr_get_type(attribute) == RTA_OIF)
+                take_ip(attribute, &route->destination.address);
+        else if (mnl_attr_get_type(attribute) == RTA_OIF &&
+                 mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
                 route->link = mnl_attr_get_u32(attribute);
         return MNL_CB_OK;
+}
+
+static bool is_ip(int family) {
+        return family == AF_INET || family == AF_INET6;
 }
 
 static void take_route(const struct nlmsghdr *header, void *data) {
@@ -232,9 +241,10 @@ static void take_route(const struct nlmsghdr *header, void *data) {
         RtnlRoute route = { 0 };
 
         if (header->nlmsg_type != RTM_NEWROUTE ||
-            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->rtm_family != AF_INET)
+            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || !is_ip(info->rtm_family) ||
+            info->rtm_dst_len > ip_width(info->rtm_family))
                 return;
-        route.prefix = info->rtm_dst_len;
+        route.destination = (Subnet){ { 0, info->rtm_family }, info->rtm_dst_len };
         (void)mnl_attr_parse(header, sizeof(*info), take_route_attribute, &route);
         walk->found(walk->data, &route);
 }
@@ -243,7 +253,7 @@ int rtnl_each_route(Rtnl *rtnl, void (*found)(void *data, const RtnlRoute *route
                     Error *err) {
         RouteWalk walk = { found, data };
 
-        return dump(rtnl, RTM_GETROUTE, AF_INET, take_route, &walk, err);
+        return dump(rtnl, RTM_GETROUTE, AF_UNSPEC, take_route, &walk, err);
 }
 
 typedef struct AddressWalk {
@@ -252,9 +262,12 @@ typedef struct AddressWalk {
 } AddressWalk;
 
 static int take_address_attribute(const struct nlattr *attribute, void *data) {
-        if (mnl_attr_get_type(attribute) == IFA_LOCAL &&
-            mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-                ((RtnlAddress *)data)->address = mnl_attr_get_u32(attribute);
+        IpAddress *address = &((RtnlAddress *)data)->address;
+
+        /* IPv6 has no IFA_LOCAL, unless the link is a tunnel. */
+        if (mnl_attr_get_type(attribute) == IFA_LOCAL ||
+            (mnl_attr_get_type(attribute) == IFA_ADDRESS && address->family == AF_INET6))
+                take_ip(attribute, address);
         return MNL_CB_OK;
 }
 
@@ -264,8 +277,9 @@ static void take_address(const struct nlmsghdr *header, void *data) {
         RtnlAddress address = { 0 };
 
         if (header->nlmsg_type != RTM_NEWADDR ||
-            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifa_family != AF_INET)
+            mnl_nlmsg_get_payload_len(header) < sizeof(*info) || !is_ip(info->ifa_family))
                 return;
+        address.address.family = info->ifa_family;
         address.prefix = info->ifa_prefixlen;
         address.link = info->ifa_index;
         (void)mnl_attr_parse(header, sizeof(*info), take_address_attribute, &address);
@@ -276,5 +290,5 @@ int rtnl_each_address(Rtnl *rtnl, void (*found)(void *data, const RtnlAddress *a
                       Error *err) {
         AddressWalk walk = { found, data };
 
-        return dump(rtnl, RTM_GETADDR, AF_INET, take_address, &walk, err);
+        return dump(rtnl, RTM_GETADDR, AF_UNSPEC, take_address, &walk, err);
 }

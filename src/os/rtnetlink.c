@@ -235,11 +235,20 @@ void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index) {
         put_text(header, IFLA_INFO_KIND, "bridge");
         data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
         put_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(on), &on);
+        put_data(header, IFLA_BR_NF_CALL_IP6TABLES, sizeof(on), &on);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
 }
 
-void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned prefix) {
+static void put_ip(struct nlmsghdr *header, uint16_t type, IpAddress address) {
+        uint8_t bytes[IP_BYTES_MAX];
+        size_t length = ip_bytes(address, bytes);
+
+        put_data(header, type, length, bytes);
+}
+
+void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned prefix) {
+        const Subnet subnet = { address, prefix };
         char text[16];
         struct nlmsghdr *header;
         struct ifaddrmsg *info;
@@ -248,16 +257,18 @@ void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned pr
         header = put_message(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
                              "give an address to link", text);
         info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-        info->ifa_family = AF_INET;
+        info->ifa_family = (uint8_t)address.family;
         info->ifa_prefixlen = (uint8_t)prefix;
         info->ifa_index = index;
-        put_u32(header, IFA_LOCAL, address);
-        put_u32(header, IFA_ADDRESS, address);
-        if (prefix < 31)
-                put_u32(header, IFA_BROADCAST, address | htonl(UINT32_MAX >> prefix));
+        put_ip(header, IFA_LOCAL, address);
+        put_ip(header, IFA_ADDRESS, address);
+        if (address.family == AF_INET6)
+                info->ifa_flags = IFA_F_NODAD;
+        else if (prefix < 31)
+                put_ip(header, IFA_BROADCAST, (IpAddress){ subnet_last(subnet), AF_INET });
 }
 
-void rtnl_put_default_route(Rtnl *rtnl, unsigned index, in_addr_t gateway) {
+void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway) {
         char text[16];
         struct nlmsghdr *header;
         struct rtmsg *info;
@@ -266,13 +277,35 @@ void rtnl_put_default_route(Rtnl *rtnl, unsigned index, in_addr_t gateway) {
         header = put_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, 0,
                              "make the default route through link", text);
         info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-        info->rtm_family = AF_INET;
+        info->rtm_family = (uint8_t)gateway.family;
         info->rtm_table = RT_TABLE_MAIN;
         info->rtm_protocol = RTPROT_BOOT;
         info->rtm_scope = RT_SCOPE_UNIVERSE;
         info->rtm_type = RTN_UNICAST;
-        put_u32(header, RTA_GATEWAY, gateway);
+        put_ip(header, RTA_GATEWAY, gateway);
         put_u32(header, RTA_OIF, index);
+}
+
+#define LOCAL_METRIC 2048 /* behind the kernel's own route, which has none */
+
+void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address) {
+        char text[16];
+        struct nlmsghdr *header;
+        struct rtmsg *info;
+
+        put_index_text(text, index);
+        header = put_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
+                             "make a local route through link", text);
+        info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+        info->rtm_family = (uint8_t)address.family;
+        info->rtm_dst_len = (uint8_t)ip_width(address.family);
+        info->rtm_table = RT_TABLE_LOCAL;
+        info->rtm_protocol = RTPROT_BOOT;
+        info->rtm_scope = RT_SCOPE_HOST;
+        info->rtm_type = RTN_LOCAL;
+        put_ip(header, RTA_DST, address);
+        put_u32(header, RTA_OIF, index);
+        put_u32(header, RTA_PRIORITY, LOCAL_METRIC + index); /* another route for each link */
 }
 
 /* ---- sending ---- */

@@ -5,11 +5,11 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/ip.h"
 
 #define MAC_LENGTH 6
 
@@ -54,11 +54,16 @@ void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index);
 /* Lets a port's packets return through it. */
 void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index);
 /* Shows what passes between a bridge's ports to the firewall, whatever
- * net.bridge.bridge-nf-call-iptables says; needs br_netfilter. */
+ * net.bridge.bridge-nf-call-iptables and -ip6tables say; needs br_netfilter. */
 void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index);
-/* address and gateway in network byte order. An address or route that exists already is fine. */
-void rtnl_put_address(Rtnl *rtnl, unsigned index, in_addr_t address, unsigned prefix);
-void rtnl_put_default_route(Rtnl *rtnl, unsigned index, in_addr_t gateway);
+/* An address or route that exists already is fine. IPv6: without duplicate address detection, which
+ * would keep the address from use for a second. */
+void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned prefix);
+void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway);
+/* Makes `address`, which is the host's already, a local one for what comes in through the link,
+ * too: IPv6 looks for ::1 at the link of arrival only. Packets for ::1 are dropped on arrival all
+ * the same, but for those that a firewall turned into such. */
+void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address);
 
 /* Sends what is queued and waits for all answers; the queue is empty afterwards. Returns the first
  * failure, in the words "make link 'x': <the kernel's reason>", or 0. */
@@ -81,16 +86,16 @@ typedef struct RtnlLink {
         bool up;
 } RtnlLink;
 typedef struct RtnlRoute {
-        in_addr_t destination; /* network byte order */
-        unsigned prefix, link; /* link: an index, 0 where the route has none */
+        Subnet destination;
+        unsigned link; /* an index, 0 where the route has none */
 } RtnlRoute;
 typedef struct RtnlAddress {
-        in_addr_t address;
+        IpAddress address;
         unsigned prefix, link;
 } RtnlAddress;
 
-/* Each calls back for every IPv4 route of every table, link, or IPv4 address; more than once for
- * some where they change meanwhile, as the kernel must then be asked again. */
+/* Each calls back for every route of every table, link, or address, of both families; more than
+ * once for some where they change meanwhile, as the kernel must then be asked again. */
 int rtnl_each_link(Rtnl *rtnl, void (*found)(void *data, const RtnlLink *link), void *data,
                    Error *err);
 int rtnl_each_route(Rtnl *rtnl, void (*found)(void *data, const RtnlRoute *route), void *data,

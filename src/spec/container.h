@@ -186,6 +186,7 @@ typedef struct IpamSpec {
 typedef struct NetworkCreate {
         char *name, *driver, *scope;
         bool check_duplicate, internal, attachable, ingress, enable_ipv6, config_only;
+        bool *enable_ipv4; /* NULL: true */
         IpamSpec *ipam;
         Pairs options, labels;
 } NetworkCreate;

@@ -39,6 +39,7 @@ static const JsonField network_fields[] = {
         JSON_FIELD(NetworkCreate, "CheckDuplicate", JSON_BOOL, check_duplicate, OMIT),
         JSON_FIELD(NetworkCreate, "Driver", JSON_STRING, driver, 0),
         JSON_FIELD(NetworkCreate, "Scope", JSON_STRING, scope, OMIT),
+        JSON_FIELD(NetworkCreate, "EnableIPv4", JSON_MAYBE_BOOL, enable_ipv4, OMIT),
         JSON_FIELD(NetworkCreate, "EnableIPv6", JSON_BOOL, enable_ipv6, OMIT),
         JSON_NESTED(NetworkCreate, "IPAM", JSON_OBJECT, ipam, OMIT, &ipam_spec_table),
         JSON_FIELD(NetworkCreate, "Internal", JSON_BOOL, internal, 0),

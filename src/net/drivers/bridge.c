@@ -53,11 +53,11 @@ static int on_mtu(Network *network, const char *name, const char *value, Error *
 }
 
 static int on_host_binding(Network *network, const char *name, const char *value, Error *err) {
-        uint32_t address;
+        IpAddress address;
 
         if (str_empty(value))
                 return 0;
-        if (ipv4_parse(value, &address) < 0)
+        if (ip_parse(value, &address) < 0 || address.family != AF_INET)
                 return error_kind(err, ERROR_INVALID,
                                   "failed to parse %s value: %s (invalid IPv4 "
                                   "address)",
@@ -140,7 +140,7 @@ static const struct {
         { CONTAINER_OPTION "iface_prefix", on_inner_prefix },
         { "com.docker.network.host_ipv4", refuse },
         { "com.docker.network.host_ipv6", refuse },
-        { "com.docker.network.enable_ipv6", refuse_true },
+        { "com.docker.network.enable_ipv6", accept_bool }, /* the engine made it --ipv6 */
 };
 
 /* Docker's bridge driver ignores options that it does not know. */
@@ -176,8 +176,7 @@ typedef struct BridgeSearch {
         const char *name;
         unsigned index; /* 0: there is no such link */
         bool is_bridge, is_ours;
-        in_addr_t address; /* the first one */
-        unsigned prefix;
+        Subnet addresses[NET_FAMILIES]; /* the first one of each family, host bits and all */
 } BridgeSearch;
 
 static void match_bridge(void *data, const RtnlLink *link) {
@@ -190,13 +189,18 @@ static void match_bridge(void *data, const RtnlLink *link) {
         search->is_ours = str_equal(link->alias, LINK_ALIAS);
 }
 
+static bool is_link_local(IpAddress address) { /* fe80::/10 */
+        return address.family == AF_INET6 && address.number >> 118 == 0x3fa;
+}
+
 static void match_address(void *data, const RtnlAddress *address) {
         BridgeSearch *search = data;
 
-        if (address->link != search->index || search->address)
-                return;
-        search->address = address->address;
-        search->prefix = address->prefix;
+        Subnet *first = &search->addresses[net_family_index(address->address.family)];
+
+        if (address->link == search->index && !first->address.family &&
+            !is_link_local(address->address))
+                *first = (Subnet){ address->address, address->prefix };
 }
 
 static int find_bridge(Rtnl *rtnl, BridgeSearch *search, Error *err) {
@@ -216,15 +220,13 @@ static int find_bridge(Rtnl *rtnl, BridgeSearch *search, Error *err) {
 }
 
 /* A bridge that is there already keeps its address, which says what subnet the network has. */
-static void take_over_address(NetworkConfig *config, const BridgeSearch *search) {
+static void take_over_address(NetworkConfig *config, Subnet subnet) {
         NetPool *pool = json_append(&config->pools, &net_pool_table);
-        Subnet subnet = { ntohl(search->address), search->prefix };
-        char text[IPV4_TEXT_MAX];
+        char text[IP_TEXT_MAX];
 
-        ipv4_format(subnet.address, text);
+        ip_format(subnet.address, text);
         str_replace(&pool->gateway, text);
-        if (subnet.prefix < 32)
-                subnet.address &= ~(UINT32_MAX >> subnet.prefix);
+        subnet.address.number &= ~subnet_host_mask(subnet);
         subnet_format(subnet, text);
         str_replace(&pool->subnet, text);
 }
@@ -244,8 +246,11 @@ static int bridge_prepare(NetworkConfig *config, Error *err) {
         if (r < 0 || !search.index || search.is_ours)
                 return r;
         config->adopted = true;
-        if (config->pools.count == 0 && search.address)
-                take_over_address(config, &search);
+        if (config->pools.count > 0)
+                return 0;
+        for (size_t i = 0; i < NET_FAMILIES; i++)
+                if (search.addresses[i].address.family)
+                        take_over_address(config, search.addresses[i]);
         return 0;
 }
 
@@ -257,8 +262,11 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
                 { "ipv4", "route_localnet", "1", false }, /* ports published on 127.0.0.1 */
                 { "ipv4", "send_redirects", "0", false }, /* hairpins are meant */
                 { "ipv4", "proxy_arp_pvlan", "1", true }, /* brings neighbours' packets to us */
-                { "ipv6", "accept_ra", "0", false },      { "ipv6", "disable_ipv6", "1", false },
+                { "ipv6", "accept_ra", "0", false },
+                /* A link-local address is needed to ask for neighbours' at all, at once. */
+                { "ipv6", "accept_dad", "0", false },
         };
+        const bool ipv6 = network_has_family(network, AF_INET6);
 
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
                 int r;
@@ -270,19 +278,15 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return sysctl_write_link("ipv6", network->config.bridge, "disable_ipv6", ipv6 ? "0" : "1",
+                                 err);
 }
 
 /* Where br_netfilter is on, published ports are translated while a packet is still on the bridge:
  * it does not come up to be routed, so a port must let its own packets return (hairpin) and may not
  * be isolated from its neighbours; the firewall sees what they say to each other instead. */
 static bool is_filtered(void) {
-        _cleanup_free_ char *text = NULL;
-        size_t length;
-
-        return file_read_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 16, &text,
-                            &length, NULL) == 0 &&
-               text[0] == '1';
+        return sysctl_read(BRIDGE_NETFILTER) == '1' || sysctl_read(BRIDGE_NETFILTER6) == '1';
 }
 
 static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
@@ -297,9 +301,12 @@ static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
         if (network->filtered && !network->icc)
                 rtnl_put_bridge_filtered(rtnl, (unsigned)index);
         for (size_t i = 0; i < network->pool_count; i++)
-                rtnl_put_address(rtnl, (unsigned)index, htonl(network->gateways[i]),
+                rtnl_put_address(rtnl, (unsigned)index, network->gateways[i],
                                  pool_subnet(network->pools[i]).prefix);
         rtnl_put_up(rtnl, (unsigned)index);
+        /* Answers of ports that are published on ::1. */
+        if (network_has_family(network, AF_INET6))
+                rtnl_put_local_route(rtnl, (unsigned)index, (IpAddress){ 1, AF_INET6 });
         return rtnl_commit(rtnl, err);
 }
 
@@ -429,11 +436,15 @@ static int set_port_mode(Join *join, Error *err) {
         return rtnl_commit(join->host, err);
 }
 
-/* arp_notify makes the kernel announce the address itself once the link is up. */
-static int set_inner_sysctls(const char *link, Error *err) {
-        static const struct {
+/* arp_notify and ndisc_notify make the kernel announce the addresses itself once the link is up. */
+static int set_inner_sysctls(const char *link, bool ipv6, Error *err) {
+        const struct {
                 const char *family, *key, *value;
-        } sysctls[] = { { "ipv4", "arp_notify", "1" }, { "ipv6", "disable_ipv6", "1" } };
+        } sysctls[] = { { "ipv4", "arp_notify", "1" },
+                        { "ipv6", "accept_ra", "0" },
+                        { "ipv6", "accept_dad", "0" },
+                        { "ipv6", "ndisc_notify", "1" },
+                        { "ipv6", "disable_ipv6", ipv6 ? "0" : "1" } };
 
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
                 int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key, sysctls[i].value,
@@ -445,38 +456,58 @@ static int set_inner_sysctls(const char *link, Error *err) {
         return 0;
 }
 
-static int read_gateway(const Endpoint *endpoint, in_addr_t *ret, Error *err) {
-        if (endpoint->gateway && inet_pton(AF_INET, endpoint->gateway, ret) == 1)
-                return 0;
-        return error_kind(err, ERROR_INVALID, "invalid gateway '%s'", endpoint->gateway ?: "");
+/* "172.28.0.2/16": not the subnet, but the address in it. */
+static int read_address(const char *text, Subnet *ret, Error *err) {
+        const char *slash = strchr(text, '/');
+        _cleanup_free_ char *address = str_copy_n(text, slash ? (size_t)(slash - text) : 0);
+        int prefix;
+
+        if (ip_parse(address, &ret->address) < 0 ||
+            str_to_int_in(slash + 1, 1, (int)ip_width(ret->address.family), &prefix) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid address %s", text);
+        ret->prefix = (unsigned)prefix;
+        return 0;
+}
+
+/* Queues the default routes that the endpoint's gateways are. */
+static int put_routes(Rtnl *rtnl, const Endpoint *endpoint, unsigned index, Error *err) {
+        const char *const gateways[] = { endpoint->gateway, endpoint->gateway6 };
+
+        for (size_t i = 0; i < ELEMENTS(gateways); i++) {
+                IpAddress gateway;
+
+                if (str_empty(gateways[i]))
+                        continue;
+                if (ip_parse(gateways[i], &gateway) < 0)
+                        return error_kind(err, ERROR_INVALID, "invalid gateway '%s'", gateways[i]);
+                rtnl_put_default_route(rtnl, index, gateway);
+        }
+        return 0;
 }
 
 static int configure_inner(Join *join, Error *err) {
-        Subnet subnet;
-        in_addr_t address, gateway;
-        _cleanup_free_ char *text = str_copy(join->endpoint->address);
-        char *slash = strchr(text, '/');
-        int prefix, r, index = rtnl_index(join->inner, join->inner_link);
+        const char *const addresses[] = { join->endpoint->address, join->endpoint->address6 };
+        int r, index = rtnl_index(join->inner, join->inner_link);
 
         if (index < 0)
                 return error_set(err, -index, "link '%s'", join->inner_link);
-        if (!slash || str_to_int_in(slash + 1, 1, 32, &prefix) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid address %s", text);
-        *slash = '\0';
-        subnet = (Subnet){ .prefix = (unsigned)prefix };
-        if (inet_pton(AF_INET, text, &address) != 1)
-                return error_kind(err, ERROR_INVALID, "invalid address %s", text);
-        r = read_gateway(join->endpoint, &gateway, err);
+        r = set_inner_sysctls(join->inner_link, !str_empty(join->endpoint->address6), err);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(addresses); i++) {
+                Subnet subnet;
+
+                if (str_empty(addresses[i]))
+                        continue;
+                r = read_address(addresses[i], &subnet, err);
+                if (r == 0)
+                        rtnl_put_address(join->inner, (unsigned)index, subnet.address,
+                                         subnet.prefix);
+        }
         if (r < 0)
                 return r;
-        r = set_inner_sysctls(join->inner_link, err);
-        if (r < 0)
-                return r;
-        rtnl_put_address(join->inner, (unsigned)index, address, subnet.prefix);
         rtnl_put_up(join->inner, (unsigned)index);
         if (join->endpoint->default_gateway && !join->network->config.internal)
-                rtnl_put_default_route(join->inner, (unsigned)index, gateway);
-        return rtnl_commit(join->inner, err);
+                r = put_routes(join->inner, join->endpoint, (unsigned)index, err);
+        return r < 0 ? r : rtnl_commit(join->inner, err);
 }
 
 /* In the container's namespace. */
@@ -509,6 +540,10 @@ static void settle(const Join *join) {
         if (index < 0 || !rtnl_settle(join->host, (unsigned)index, CARRIER_PATIENCE))
                 log_debug("network: link '%s' is slow to come up", join->host_link);
         (void)rtnl_settle(join->host, join->bridge, 0);
+        /* IPv6 answers for its addresses only once it knows of the carrier. */
+        index = rtnl_index(join->inner, join->inner_link);
+        if (!str_empty(join->endpoint->address6) && index >= 0)
+                (void)rtnl_settle(join->inner, (unsigned)index, CARRIER_PATIENCE);
 }
 
 static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
@@ -542,11 +577,10 @@ static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int
 static int bridge_route(const Network *network, const Endpoint *endpoint, int netns_fd,
                         Error *err) {
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
-        in_addr_t gateway;
-        int index, home = -1, r = read_gateway(endpoint, &gateway, err);
+        int index, home = -1, r;
 
-        if (r < 0 || network->config.internal)
-                return r;
+        if (network->config.internal)
+                return 0;
         r = netns_enter(netns_fd, &home, err);
         if (r == 0)
                 r = rtnl_open(&rtnl, err);
@@ -556,8 +590,8 @@ static int bridge_route(const Network *network, const Endpoint *endpoint, int ne
         index = rtnl_index(rtnl, endpoint->inner_link);
         if (index < 0)
                 return error_set(err, -index, "link '%s'", endpoint->inner_link);
-        rtnl_put_default_route(rtnl, (unsigned)index, gateway);
-        return rtnl_commit(rtnl, err);
+        r = put_routes(rtnl, endpoint, (unsigned)index, err);
+        return r < 0 ? r : rtnl_commit(rtnl, err);
 }
 
 /* Takes the port off the bridge's traffic at once; the link itself goes later. */
