@@ -388,12 +388,13 @@ TEST(connections_are_bounded) {
                 return; /* it would be another bound */
         ASSERT_OK(scene_new(&scene, &err), &err);
         for (size_t i = 0; i < CROWD; i++) {
+                static const IpAddress none[NAMES_ADDRESSES] = { { 0 } };
                 char id[ID_LENGTH + 1];
                 Endpoint one = { .container_id = id };
 
                 id_new(id);
                 ASSERT_OK(netns_new(&netns[i], &err), &err);
-                resolver_add(scene.resolver, &front, &one, 0);
+                resolver_add(scene.resolver, &front, &one, none);
                 ASSERT_OK(resolver_open(scene.resolver, id, netns[i], NULL, false, &err), &err);
                 for (size_t n = 0; n < 32; n++)
                         served += is_served(fds[i * 32 + n] = client(netns[i], SOCK_STREAM));
