@@ -460,8 +460,7 @@ FROM busybox
 RUN --mount=type=ssh echo $SSH_AUTH_SOCK >/path; ls -l $SSH_AUTH_SOCK | cut -c1; (nc local:$SSH_AUTH_SOCK </dev/null || :) 2>/dev/null; ln $SSH_AUTH_SOCK /kept 2>/dev/null; cp -a $SSH_AUTH_SOCK /kept2 2>/dev/null; (setsid sleep 1003 <$SSH_AUTH_SOCK &) 2>/dev/null; :
 RUN [ -z "$SSH_AUTH_SOCK" ] && [ ! -e "$(cat /path)" ] && [ ! -S /kept ] && echo gone
 END
-  # By a client in the daemon's own mount namespace, as its socket is bound from there.
-  run on_host env "PATH=$PATH" timeout 60 brig build --progress plain --ssh "default=$root/agent.sock" -t drill "$context"
+  run timeout 60 brig build --progress plain --ssh "default=$root/agent.sock" -t drill "$context"
   echo "$output"
   cat "$root/agent.log" || :
   kill "$helper"; wait "$helper" 2>/dev/null || :; helper=

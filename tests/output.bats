@@ -157,6 +157,11 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   echo "$output"
   [[ $output == *"403 Forbidden"*"cache 'local': the client (user 1000) cannot write there: Permission denied"* ]]
   [ -z "$(ls theirs)" ]
+  # And an agent that is another user's: the daemon would connect to it as root.
+  python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' agent; chmod 600 agent
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/agent" ssh <"$top/tests/send-build.py"
+  echo "$output"
+  [[ $output == *"403 Forbidden"*"ssh agent 'default': the client (user 1000) cannot write there: Permission denied"* ]]
   install -d -o 1000 mine
   on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/mine" "$context"
   [ "$(stat -c '%u %a' mine/x)" = '1000 4755' ]
@@ -236,12 +241,31 @@ Step 6/6 : CMD [a,b]' ]
   [ "$status" -eq 1 ]
 }
 
-@test "ssh: a socket in another mount namespace is refused with the reason" {
-  printf 'FROM busybox\nRUN --mount=type=ssh ls -l $SSH_AUTH_SOCK >/agent\n' >Dockerfile
-  run unshare --mount --propagation private bash -c 'mount -t tmpfs none /mnt && python3 -c "import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/mnt/agent\")" && exec brig build --ssh default=/mnt/agent .'
+@test "ssh: an agent in another mount namespace, for a step of a user who is not its own" {
+  cat >"$context/agent.py" <<'END'
+import socket
+s = socket.socket(socket.AF_UNIX); s.bind("/mnt/agent"); s.listen(8)
+while True:
+    client = s.accept()[0]
+    client.sendall(b"heard " + client.makefile("rb").read()); client.close()
+END
+  mkdir programs # busybox's nc knows no Unix sockets
+  cp -L --parents /usr/bin/socat $(ldd /usr/bin/socat | grep -oE '/[^ ]+') programs
+  cat >Dockerfile <<'END'
+FROM busybox
+COPY programs /
+RUN mkdir -m 777 /out
+USER 1234:1235
+RUN --mount=type=ssh,uid=1234,gid=1235,mode=0440 stat -c '%a %u:%g' $SSH_AUTH_SOCK >/out/who
+RUN --mount=type=ssh,uid=1234 for i in 1 2; do echo hello $i | socat -t 30 - UNIX-CONNECT:$SSH_AUTH_SOCK; done >/out/said
+RUN --mount=type=ssh ! socat -u /dev/null UNIX-CONNECT:$SSH_AUTH_SOCK 2>/out/refused
+END
+  run unshare --mount --propagation private bash -c 'mount -t tmpfs none /mnt && { python3 agent.py & } && until [[ -S /mnt/agent ]]; do :; done; timeout 60 brig build --progress plain -o out --ssh default=/mnt/agent .; status=$?; kill %1; exit $status'
   echo "$output"
-  [ "$status" -eq 1 ]
-  [[ $output == *"ssh agent 'default': its socket lies in a mount namespace other than brigd's"* ]]
+  [ "$status" -eq 0 ]
+  [ "$(cat out/out/who)" = "440 1234:1235" ]
+  [ "$(cat out/out/said)" = $'heard hello 1\nheard hello 2' ]
+  grep -q 'Permission denied' out/out/refused
 }
 
 @test "what is not there is called as docker calls it" {

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "api/build.h"
+#include "base/base64.h"
 #include "base/clock.h"
-#include "monitor/base64.h"
 #include "spec/build.h"
 
 void build_fds_done(BuildFds *fds) {

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
-#include "cli/base64.h"
 #include "cli/cells.h"
 
 #define EXPORTING (-1) /* ids of steps of ours */
@@ -139,7 +139,7 @@ static BuildStep *on_output(BuildDisplay *display, const BuildProgress *event, B
                 return NULL;
         if (!event->encoded)
                 buf_add_str(&bytes, event->text ?: "");
-        else if (base64_read(event->text ?: "", &bytes) < 0)
+        else if (base64_decode_any(event->text ?: "", &bytes) < 0)
                 return step;
         if (bytes.length == 0)
                 return step;

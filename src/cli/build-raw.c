@@ -2,7 +2,7 @@
  * SolveStatus a line (buildkit, client/graph.go). A step is a vertex, which is told anew as it
  * begins and ends; what moves is a status of one; output comes as it came, in base64. docs/cli.md
  * has the members. */
-#include "cli/base64.h"
+#include "base/base64.h"
 #include "cli/build-progress.h"
 #include "format/digest.h"
 
@@ -217,7 +217,7 @@ static void put_warning(BuildDisplay *display, const BuildProgress *event) {
 
         warning->vertex = vertex_of(display, BUILD_STEP_DEFINITION);
         warning->level = 1;
-        warning->text = base64_text(text, strlen(text));
+        warning->text = base64_encode(text, strlen(text));
         if (event->line > 0) {
                 Range *range = json_append(&warning->range, &range_table);
                 const char *source = display->source ?: "";
@@ -226,7 +226,7 @@ static void put_warning(BuildDisplay *display, const BuildProgress *event) {
                 range->end.line = MAX(event->line, event->end_line);
                 warning->source = NEW(SourceInfo);
                 warning->source->filename = str_copy(display->source_name ?: "Dockerfile");
-                warning->source->data = base64_text(source, strlen(source));
+                warning->source->data = base64_encode(source, strlen(source));
                 warning->source->language = str_copy("Dockerfile");
         }
         put(display, &line);
@@ -240,7 +240,7 @@ static void on_output(BuildDisplay *display, BuildStep *step, const BuildProgres
         VertexLog *log = json_append(&line.logs, &log_table);
 
         *log = (VertexLog){ .vertex = vertex_of(display, step->id),
-                            .data = base64_text(data, length),
+                            .data = base64_encode(data, length),
                             .stream = event->stream,
                             .timestamp = event->time };
         put(display, &line);

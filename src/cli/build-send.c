@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
-#include "cli/base64.h"
 #include "cli/build-options.h"
 #include "cli/credentials.h"
 #include "http/head.h"
@@ -119,7 +119,7 @@ int build_send(Build *build, HttpReply **ret, Error *err) {
 static int take_text(BuildProgress *event, char **place, size_t *length, Error *err) {
         _cleanup_buf_ Buf bytes = {};
 
-        if (event->encoded && base64_read(event->text, &bytes) < 0)
+        if (event->encoded && base64_decode_any(event->text, &bytes) < 0)
                 return error_kind(err, ERROR_INTERNAL, "the daemon's %s is no base64", event->kind);
         if (!event->encoded)
                 buf_add_str(&bytes, event->text ?: "");

@@ -71,7 +71,7 @@ static int report(void *data, const ImageProgress *progress) {
 
 /* An archive becomes a directory; anything else is a Dockerfile, as Docker has it. */
 static int fetch(Build *build, const BuildContext *context, int *ret_dir_fd, Error *err) {
-        static const TreeUnpack options = { .detect = true };
+        static const TreeUnpack options = { .detect = true, .limit = CONTEXT_MAX };
         ImageStore *images = build->engine->images;
         _cleanup_close_ int fd =
                 openat(build->builder->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

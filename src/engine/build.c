@@ -23,8 +23,8 @@ int builder_detach(Builder *builder, const char *name, Error *err) {
         struct dirent *entry;
         int r = dir_open_at(builder->run_fd, name, 0, &fd, NULL);
 
-        if (r < 0)
-                return 0;
+        if (r < 0) /* an agent's socket, or nothing */
+                return dir_remove_at(builder->run_fd, name, err);
         dir = fdopendir(fd);
         if (!dir)
                 return error_set(err, errno, "look for mounts of a build");
