@@ -130,6 +130,19 @@ lan_network() { brig network create -d macvlan --subnet 192.168.1.0/24 --gateway
   [[ $output == *"invalid com.docker.network.endpoint.sysctls 'net.core.somaxconn=1'"* ]]
 }
 
+@test "network ls tells them apart" {
+  lan_network --label tier=db dmz >/dev/null
+  brig network create --internal alpha >/dev/null
+  run brig network ls --filter driver=macvlan --format '{{.Name}} {{.Driver}} {{.Scope}} {{.IPv6}} {{.Internal}} {{.Labels}} {{.Label "tier"}}'
+  [ "$output" = 'dmz macvlan local false false tier=db db' ]
+  run brig network ls -q --no-trunc --filter label=tier=db --filter dangling=true --filter scope=local --filter type=custom --filter name=dm
+  [ "$output" = "$(brig network inspect -f '{{.Id}}' dmz)" ]
+  run brig network ls --filter driver=bridge --filter type=custom --format '{{.Name}} {{.Internal}}'
+  [ "$output" = 'alpha true' ]
+  run brig network ls --filter id="$(brig network inspect -f '{{.Id}}' alpha)" --format '{{json .Name}}'
+  [ "$output" = '"alpha"' ]
+}
+
 @test "a network without a parent is its containers' own, and what is wrong is refused" {
   id=$(brig network create -d macvlan lonely)
   on_host ip link show "dm-${id:0:12}"

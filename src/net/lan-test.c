@@ -660,6 +660,29 @@ TEST(restart_finds_links_and_makes_those_that_are_gone) {
         ASSERT_INT(rtnl_index(inner, "eth0"), -ENODEV);
 }
 
+/* A link that comes later than the daemon: the network is there, and its containers say what it
+ * lacks. */
+TEST(restart_before_the_parent) {
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+
+        ASSERT_OK(play(&stage, lan_config("macvlan", NULL, NULL), &err), &err);
+        stage.net = net_free(stage.net);
+        rtnl_put_delete(stage.rtnl, "lan0");
+        ASSERT_OK(rtnl_commit(stage.rtnl, &err), &err);
+        ASSERT_OK(net_new(stage.loop, &stage.net, &err), &err);
+        ASSERT(net_reconcile(stage.net, &stage.network, 1, NULL, NULL, 0, &err) < 0);
+        ASSERT(str_after(err.message, "network n: -o parent interface was not found on the host: "
+                                      "lan0"));
+        ASSERT(join(&stage, &stage.one, &stage.network, &err) < 0);
+        ASSERT(strstr(err.message, "interface was not found on the host: lan0"));
+        ASSERT_OK(endpoint_leave(stage.net, &stage.network, &stage.one.endpoint, &err), &err);
+        json_done(&net_endpoint_table, &stage.one.endpoint);
+        ASSERT_INT(make_lan(&stage), 0);
+        ASSERT_OK(join(&stage, &stage.one, &stage.network, &err), &err);
+        ASSERT(reaches_box(&stage.lan, &stage.one, true));
+}
+
 /* After a boot a network's own parent is made anew; one that no record knows is taken away. */
 TEST(restart_makes_the_parent_again) {
         _cleanup_stage_ Stage stage = { 0 };

@@ -16,12 +16,14 @@ static int restore_network(Net *net, const NetworkConfig *config, Error *err) {
         if (map_get(&net->networks, config->id))
                 return 0;
         r = network_new(config, &network, err);
-        if (r == 0)
-                r = net_add_network(net, network, err);
         if (r < 0)
                 return error_prefix(err, "network %s", config->name);
-        TAKE_PTR(network);
-        return 0;
+        r = net_add_network(net, network, err);
+        if (r < 0 && network->driver->late)
+                (void)map_put(&net->networks, network->config.id, network);
+        if (r == 0 || network->driver->late)
+                TAKE_PTR(network);
+        return r < 0 ? error_prefix(err, "network %s", config->name) : 0;
 }
 
 /* ---- endpoints ---- */

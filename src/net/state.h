@@ -45,6 +45,7 @@ typedef struct NetDriver {
         /* Their packets pass through this host: it forwards, its firewall knows them, and their
          * ports can be published. */
         bool routed;
+        bool late; /* what it needs of the host may come later than the daemon; join looks again */
         /* Fills in what follows from the host: a link that is there already, its address. */
         int (*prepare)(NetworkConfig *config, Error *err);
         /* Checks config's options and takes them over into network. */

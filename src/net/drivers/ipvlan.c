@@ -46,6 +46,7 @@ static int ipvlan_configure(Network *network, Error *err) {
 const NetDriver ipvlan_driver = {
         .name = "ipvlan",
         .addresses = true,
+        .late = true,
         .configure = ipvlan_configure,
         .create = lan_create,
         .remove = lan_remove,

@@ -142,24 +142,33 @@ static int make_vlan(Rtnl *rtnl, const char *name, Error *err) {
         return r;
 }
 
+/* Makes what is missing, if it is ours to make. */
+static int ensure_parent(Rtnl *rtnl, const Network *network, Error *err) {
+        const char *parent = network->config.parent;
+        int r;
+
+        if (rtnl_index(rtnl, parent) > 0)
+                return 0;
+        r = str_empty(pairs_get(&network->config.options, "parent")) ? make_own(rtnl, parent, err)
+                                                                     : make_vlan(rtnl, parent, err);
+        if (r == -EEXIST) /* another container's join was quicker */
+                return 0;
+        if (r < 0) {
+                rtnl_put_delete(rtnl, parent);
+                (void)rtnl_commit(rtnl, NULL); /* r tells what went wrong first */
+        }
+        return r;
+}
+
 int lan_create(const Net *net, Network *network, Error *err) {
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
-        const char *parent = network->config.parent;
         int r = check_others(net, network, err);
 
         if (r == 0)
                 r = rtnl_open(&rtnl, err);
         if (r == 0)
                 r = check_kernel(rtnl, network, err);
-        if (r < 0 || rtnl_index(rtnl, parent) > 0)
-                return r;
-        r = str_empty(pairs_get(&network->config.options, "parent")) ? make_own(rtnl, parent, err)
-                                                                     : make_vlan(rtnl, parent, err);
-        if (r < 0 && r != -EEXIST) {
-                rtnl_put_delete(rtnl, parent);
-                (void)rtnl_commit(rtnl, NULL); /* r tells what went wrong first */
-        }
-        return r;
+        return r < 0 ? r : ensure_parent(rtnl, network, err);
 }
 
 typedef struct OwnSearch {
@@ -315,16 +324,15 @@ static int join_inside(Join *join, Error *err) {
 
 int lan_join(Net *net, Member *member, int netns_fd, Error *err) {
         Join join = { .net = net, .member = member, .netns_fd = netns_fd };
-        const char *parent = member->network->config.parent;
-        int r = rtnl_open(&join.host, err), index, home = -1;
+        int r = rtnl_open(&join.host, err), index = -1, home = -1;
 
         if (r < 0)
                 return r;
-        index = rtnl_index(join.host, parent);
-        if (index < 0)
-                r = error_kind(err, ERROR_NOT_FOUND,
-                               "the requested parent interface %s was not found on the host",
-                               parent);
+        r = ensure_parent(join.host, member->network, err);
+        if (r == 0)
+                index = rtnl_index(join.host, member->network->config.parent);
+        if (r == 0 && index < 0)
+                r = error_set(err, -index, "link '%s'", member->network->config.parent);
         join.parent = (unsigned)index;
         if (r == 0)
                 r = keep_netns(member, netns_fd, err);

@@ -39,6 +39,7 @@ static int macvlan_configure(Network *network, Error *err) {
 const NetDriver macvlan_driver = {
         .name = "macvlan",
         .addresses = true,
+        .late = true,
         .configure = macvlan_configure,
         .create = lan_create,
         .remove = lan_remove,
