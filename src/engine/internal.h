@@ -443,8 +443,8 @@ int gateway_yield(Container *container, Error *err);
 /* lock held, running: routes and ports go where they belong now. */
 int gateway_update(Container *container, Error *err);
 void container_endpoint_drop(Container *container, size_t index);
-/* Upstream servers for the container's resolver, and whether they were given by --dns. The caller's
- * list. */
+/* Upstream servers for the container's resolver, and whether they were given by --dns; NULL for the
+ * host's. The caller's list. */
 char **netfiles_upstream(Container *container, bool *ret_given);
 
 /* reconcile.c */
