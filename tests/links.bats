@@ -106,3 +106,19 @@ THE_DB_PORT_5433_TCP_PROTO=tcp" ]
   run brig inspect -f '{{json .NetworkSettings.Networks.mine.Links}}' late
   [ "$output" = '["web:back"]' ]
 }
+
+# As after a boot: nothing runs, and what has a restart policy is started.
+@test "a linked container that its policy starts waits for the one that it is linked to" {
+  local pids
+  brig run -d --name db --restart always busybox httpd -f -h /www
+  brig run -d --name app --restart always --link db busybox sleep 1000
+  pids=$(brig inspect -f '{{.State.Pid}}' db app)
+  daemon_pid=$(cat "$root/daemon")
+  kill_daemon
+  kill -KILL $pids
+  start_daemon
+  echo "$daemon_pid" >"$root/daemon"
+  wait_until bash -c '[[ $(brig inspect -f "{{.State.Running}} {{.State.Restarting}}" db app | xargs) == "true false true false" ]]'
+  run brig exec app wget -qO- http://db/
+  [ "$output" = "hello from a container" ]
+}
