@@ -440,7 +440,8 @@ RUN --mount=target=/m --mount=from=other,target=/o cat /m/file /o/other; ls /m/n
 END
   build -t drill; [ "$status" -eq 0 ]
   [[ $output == *" mine"*" other"* && $output == *"Read-only file system"* && $output == *" 755"* ]]
-  [ "$(cat "$context/file")" = mine ] && [ -d "$context/dir" ] && [ ! -e "$context/new" ]
+  [ "$(cat "$context/file")" = mine ]
+  [[ -d $context/dir && ! -e $context/new ]]
   run brig run --rm drill ls /m /o
   [[ $output != *other* ]]
 }
@@ -485,7 +486,8 @@ END
   [[ $output == *"etc"* ]]
   rm "$root/dest/etc"
   build -o "$root/dest"; [ "$status" -eq 0 ]
-  [ "$(cat "$root/dest/canary")" = evil ] && [ ! -L "$root/dest/canary" ]
+  [ "$(cat "$root/dest/canary")" = evil ]
+  [ ! -L "$root/dest/canary" ]
   rm -rf "$root/dest"
 }
 

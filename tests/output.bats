@@ -52,7 +52,7 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   brig pull -q 127.0.0.1:5000/pushed
   [ "$(brig run --rm 127.0.0.1:5000/pushed cat /made)" = made ]
   run --separate-stderr brig build --progress rawjson --push -t 127.0.0.1:5000/pushed .
-  [ "$(jq -r 'select(.kind == "pushed") | .layer' <<<"$stderr")" = "$digest" ]
+  [ "$(jq -r '.statuses[]?.id | select(startswith("pushing manifest for"))' <<<"$stderr")" = "pushing manifest for 127.0.0.1:5000/pushed:latest@$digest" ]
 }
 
 @test "type=registry and type=image,push=true: name=, and a push that fails says which" {
@@ -83,10 +83,12 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
 }
 
 @test "a second push in a form sends and compresses nothing; brig push keeps the form that the image was built with" {
-  brig build -q -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
+  moved() { jq -r '.statuses[]? | select((.id | test("^(pushing|compressing) layer")) and .current > 0) | .id' <<<"$stderr"; }
+  run --separate-stderr brig build --progress rawjson -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
+  [ "$(moved | cut -d' ' -f1 | sort -u)" = $'compressing\npushing' ]
   first=$(digest_of kept)
   run --separate-stderr brig build --progress rawjson -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
-  [ "$(jq -r 'select(.kind == "pushing" and .status == "Pushed")' <<<"$stderr")" = "" ]
+  [ "$(moved)" = "" ]
   [ "$(digest_of kept)" = "$first" ]
   brig tag 127.0.0.1:5000/kept 127.0.0.1:5000/later
   brig push -q 127.0.0.1:5000/later
@@ -158,6 +160,22 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   install -d -o 1000 mine
   on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/mine" "$context"
   [ "$(stat -c '%u %a' mine/x)" = '1000 4755' ]
+}
+
+@test "an unreadable file of a context that is packed is named; who may not talk to the daemon is told so" {
+  printf 'FROM scratch\nCOPY . /\n' >Dockerfile
+  install -m 755 "$build/src/cli/brig" "$root/brig"
+  echo secret >closed; chmod 000 closed; chmod 777 "$context"; chmod 755 "$root"
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ bash -c "cd '$context' && $root/brig build . >log 2>&1; status=\$?; cat log; exit \$status"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"ERROR: failed to build: open 'closed' in the context: Permission denied"* ]]
+  for i in {1..10}; do
+    run on_host setpriv --reuid 1000 --regid 1000 --clear-groups env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" ps
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"only root and members of the socket's group may talk to this daemon"* || $output == *"permission denied while trying to connect"* ]]
+  done
 }
 
 @test "a tar on standard input has secrets, annotations and outputs, too" {

@@ -228,6 +228,34 @@ TEST(files_are_replaced_and_trees_removed) {
 }
 
 /* A container can nest directories deeper than there are descriptors. */
+static bool at_the_third(void *data) {
+        return ++*(int *)data >= 3;
+}
+
+TEST(a_removal_can_be_stopped) {
+        char path[] = "/tmp/brig-base-test.XXXXXX";
+        _cleanup_close_ int fd = -1;
+        int asked = 0, left = 0;
+        Error err = {};
+
+        ASSERT(mkdtemp(path));
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (int i = 0; i < 9; i++) {
+                char name[] = { 'd', '/', (char)('0' + i), '\0' };
+
+                ASSERT_OK(dir_make_at(fd, name, 0755, &err), &err);
+        }
+        ASSERT_INT(dir_remove_until(AT_FDCWD, path, at_the_third, &asked, &err), -ECANCELED);
+        ASSERT_INT(asked, 3);
+        for (int i = 0; i < 9; i++) {
+                char name[] = { 'd', '/', (char)('0' + i), '\0' };
+
+                left += faccessat(fd, name, F_OK, 0) == 0;
+        }
+        ASSERT_INT(left, 8);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
+}
+
 TEST(deep_trees_are_removed) {
         char path[] = "/tmp/brig-base-XXXXXX";
         struct rlimit old, few = { .rlim_cur = 64 };
