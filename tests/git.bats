@@ -372,6 +372,27 @@ END
   [[ $output == *"fatal: drill of 65523:65523 []: $with_agent"* ]]
 }
 
+@test "hostile git: a link in the place of its files leads nobody out" {
+  repository linked
+  mkdir -p "$root/canary/below" && chown 1234:1234 "$root/canary" "$root/canary/below"
+  cat >"$root/linking" <<END
+#!/usr/bin/python3
+import os, subprocess, sys
+status = subprocess.call(["/usr/lib/git-core/git"] + sys.argv[1:])
+if "cat-file" in sys.argv: # the last that is asked of it
+    os.rename("/work/fs", "/work/files")
+    os.symlink("$root/canary", "/work/fs")
+sys.exit(status)
+END
+  chmod 755 "$root/linking"
+  on_host mount --bind "$root/linking" /usr/bin/git
+  build "$url/smart/linked.git"
+  on_host umount /usr/bin/git
+  [ "$status" -ne 0 ]
+  [[ $output == *"open directory 'fs'"* ]]
+  [ "$(stat -c %u:%g "$root/canary" "$root/canary/below" | sort -u)" = 1234:1234 ]
+}
+
 # The processes of the daemon's that have to do with git.
 ours() { pstree -p "$(cat "$root/brigd.pid")" | grep -oE '(git|git-remote-http|brig-image)\([0-9]+' | grep -oE '[0-9]+$'; }
 remote_http() { pgrep -f "git-remote-http origin $url/stalled"; }

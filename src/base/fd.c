@@ -154,6 +154,15 @@ int dir_open_at(int dir_fd, const char *path, mode_t create_mode, int *ret_fd, E
         return 0;
 }
 
+int dir_open_real_at(int dir_fd, const char *path, int *ret_fd, Error *err) {
+        int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return error_set(err, errno, "open directory '%s'", path);
+        *ret_fd = fd;
+        return 0;
+}
+
 int fd_set_nonblocking(int fd, bool on) {
         int flags = fcntl(fd, F_GETFL);
 

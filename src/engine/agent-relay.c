@@ -11,9 +11,11 @@
 #include <sys/un.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/str.h"
 
 #define CONNECTIONS_MAX 16
+#define PAUSE_MS 100
 #define CHUNK 16384
 
 /* What goes one way. */
@@ -33,6 +35,7 @@ struct AgentRelay {
         int agent_fd, dir_fd, listen_fd, stop_fd;
         char *name;
         bool started;
+        bool pausing; /* the thread's: no descriptor was free */
         pthread_t thread;
         Connection *connections[CONNECTIONS_MAX];
         size_t count;
@@ -50,13 +53,16 @@ static Connection *connection_free(Connection *connection) {
 /* Through procfs: the agent's own path is its client's, and may be of another mount namespace. */
 static int connect_agent(const AgentRelay *relay) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        /* An agent that many ask at once has a full queue for a moment. */
+        const struct timeval patience = { .tv_sec = 1 };
 
         (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d",
                        relay->agent_fd);
-        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+            connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;
-        return TAKE_FD(fd);
+        return fd_set_nonblocking(fd, true) < 0 ? -errno : TAKE_FD(fd);
 }
 
 /* An agent that is gone or lets nobody in: the client sees the end of its connection. */
@@ -67,6 +73,8 @@ static void accept_client(AgentRelay *relay) {
         int agent = client < 0 ? -1 : connect_agent(relay);
         Connection *connection;
 
+        /* No descriptor is free: the client waits, and is asked for after a pause. */
+        relay->pausing = client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
         if (agent < 0)
                 return;
         connection = NEW(Connection);
@@ -139,13 +147,17 @@ static struct pollfd wanted(const Connection *connection, int i) {
 static void serve_once(AgentRelay *relay) {
         struct pollfd fds[2 + 2 * CONNECTIONS_MAX];
         size_t count = relay->count;
+        const int timeout = relay->pausing ? PAUSE_MS : -1;
 
         fds[0] = (struct pollfd){ .fd = relay->stop_fd, .events = POLLIN };
-        fds[1] = (struct pollfd){ .fd = count < CONNECTIONS_MAX ? relay->listen_fd : -1,
-                                  .events = POLLIN };
+        fds[1] =
+                (struct pollfd){ .fd = count < CONNECTIONS_MAX && !relay->pausing ? relay->listen_fd
+                                                                                  : -1,
+                                 .events = POLLIN };
+        relay->pausing = false;
         for (size_t i = 0; i < 2 * count; i++)
                 fds[2 + i] = wanted(relay->connections[i / 2], (int)(i % 2));
-        if (poll(fds, 2 + 2 * count, -1) <= 0)
+        if (poll(fds, 2 + 2 * count, timeout) <= 0)
                 return;
         /* From the end, as the last takes the place of one that is over. */
         for (size_t i = count; i-- > 0;) {

@@ -156,7 +156,7 @@ static int adopt(Build *build, const char *source, const char *name, Error *err)
         return strv_length(build->platforms) < 2
                        ? 0
                        : image_index_replace(build->engine->images, source, build->pushed.digest,
-                                             names, false, err);
+                                             names, NULL, err);
 }
 
 static int push_name(Build *build, const BuildOutput *output, const char *source, const char *name,

@@ -493,6 +493,6 @@ int build_git_open(Build *build, const GitAsk *ask, int *ret_fd, Error *err) {
         if (r < 0)
                 return r;
         path = str_format("%s/fs", layer);
-        r = dir_open_at(build->builder->layers_fd, path, 0, &files_fd, err);
+        r = dir_open_real_at(build->builder->layers_fd, path, &files_fd, err);
         return r < 0 ? r : open_subdir(files_fd, &located.source, ret_fd, err);
 }

@@ -135,7 +135,7 @@ static int settle_digest(const Platforms *platforms, char *const *names, bool is
 
         if (*build->pushed.digest)
                 r = image_index_replace(build->engine->images, *digest, build->pushed.digest, names,
-                                        is_new, err);
+                                        is_new ? build->holder : NULL, err);
         if (r == 0 && *build->pushed.digest)
                 str_replace(digest, build->pushed.digest);
         return r < 0 ? r : build_tell_image(build, *digest, names, err);

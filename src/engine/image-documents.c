@@ -145,6 +145,7 @@ int engine_image_inspect(Engine *engine, const char *ref, const char *platform, 
         static const ImageRunConfig none;
         _cleanup_image_ Image image = { 0 };
         const ImageConfig *config = &image.config;
+        Error why = { 0 };
 
         int r = image_find_platform(engine->images, ref, platform, &image, err);
         if (r < 0)
@@ -164,10 +165,15 @@ int engine_image_inspect(Engine *engine, const char *ref, const char *platform, 
         json_object_object_add(object, "Author", text_or_empty(config->author));
         json_object_object_add(object, "Config", run_config(&config->config, ""));
         inspect_tail(engine, &image, object);
-        r = add_descriptor(engine, &image, object, err);
-        if (r == 0)
-                add_object(json, object);
-        return r;
+        r = add_descriptor(engine, &image, object, &why);
+        if (r < 0 && why.kind != ERROR_NOT_FOUND) { /* an index that was removed just now */
+                json_object_put(object);
+                if (err)
+                        *err = why;
+                return r;
+        }
+        add_object(json, object);
+        return 0;
 }
 
 /* ---- history ---- */

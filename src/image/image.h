@@ -305,10 +305,10 @@ typedef struct IndexMake {
 } IndexMake;
 int image_index_make(ImageStore *store, const IndexMake *make, char ret_digest[], bool *ret_new,
                      Error *err);
-/* Those of the (full) names that mean the one index mean the other from now on. forget: the first
- * goes if no name means it then, leased or not. */
+/* Those of the (full) names that mean the one index mean the other from now on. holder: the first
+ * goes if no name means it then and nobody but this holder has a lease of it; NULL: it stays. */
 int image_index_replace(ImageStore *store, const char *from, const char *to, char *const *names,
-                        bool forget, Error *err);
+                        const char *holder, Error *err);
 /* The overlay lower directory of one layer, below root, unpacked again where it is lost; not_found
  * where the store does not have the layer. */
 int image_layer_path(ImageStore *store, const char *chain, char **ret_path, Error *err);

@@ -5,7 +5,7 @@
 #include "image/test-index.h"
 
 TEST(an_index_without_a_name_is_known_by_its_digest) {
-        _cleanup_(world_done) World world;
+        _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         _cleanup_(image_done) Image image = {};
         _cleanup_strv_ char **dangling = NULL;
         _cleanup_free_ char *name = NULL, *prefix = NULL;
@@ -49,7 +49,7 @@ TEST(an_index_without_a_name_is_known_by_its_digest) {
 }
 
 TEST(an_image_of_two_indexes_goes_with_the_last) {
-        _cleanup_(world_done) World world;
+        _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         char *const one[] = { world.ids[0], NULL }, *const both[] = { world.ids[0], world.ids[1],
                                                                       NULL };
         char *const names[] = { (char *)"made:v1", NULL };
@@ -73,7 +73,7 @@ TEST(an_image_of_two_indexes_goes_with_the_last) {
 }
 
 TEST(equal_images_have_an_entry_for_each_platform) {
-        _cleanup_(world_done) World world;
+        _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         _cleanup_(stored_index_done) StoredIndex index = {};
         char *const ids[] = { world.ids[0], world.ids[0], NULL };
         char *const platforms[] = { (char *)"linux/amd64", (char *)"linux/arm/v7", NULL };
@@ -105,7 +105,7 @@ TEST(equal_images_have_an_entry_for_each_platform) {
 }
 
 TEST(what_is_leased_is_removed_by_nobody) {
-        _cleanup_(world_done) World world;
+        _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         char *const ids[] = { world.ids[0], NULL }, *const names[] = { (char *)"made:v1", NULL };
         const IndexMake make = { .ids = ids, .names = names, .lease = "a build" };
         char digest[DIGEST_TEXT_MAX];
@@ -130,7 +130,7 @@ TEST(what_is_leased_is_removed_by_nobody) {
 }
 
 TEST(one_index_takes_the_place_of_another) {
-        _cleanup_(world_done) World world;
+        _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         char *const one[] = { world.ids[0], NULL }, *const both[] = { world.ids[0], world.ids[1],
                                                                       NULL };
         char *const names[] = { (char *)"docker.io/library/made:v1", NULL };
@@ -143,7 +143,16 @@ TEST(one_index_takes_the_place_of_another) {
         ASSERT_OK(pull(&world, "team/app:v1", FOREIGN, &err), &err);
         ASSERT_OK(make_index_of(&world, one, NULL, names, first, &err), &err);
         ASSERT_OK(make_index_of(&world, both, NULL, NULL, second, &err), &err);
-        ASSERT_OK(image_index_replace(world.test.store, first, second, names, true, &err), &err);
+        /* Another build has use for it. */
+        ASSERT_OK(lease_put(world.test.store, "another build", first, &err), &err);
+        ASSERT_OK(image_index_replace(world.test.store, first, second, names, "a build", &err),
+                  &err);
+        ASSERT_OK(image_find(world.test.store, first, &image, &err), &err);
+        image_done(&image);
+        ASSERT_OK(image_release(world.test.store, "another build", &err), &err);
+        ASSERT_OK(lease_put(world.test.store, "a build", first, &err), &err);
+        ASSERT_OK(image_index_replace(world.test.store, first, second, names, "a build", &err),
+                  &err);
         ASSERT(image_find(world.test.store, first, &image, &err) == -ENOENT);
         ASSERT(!blob_exists(world.test.store, first));
         ASSERT_OK(drop_name(&world, "team/app:v1", &err), &err);
@@ -155,7 +164,7 @@ TEST(one_index_takes_the_place_of_another) {
 
 /* A digest of the repository goes with the last tag, and takes its index along. */
 TEST(an_older_index_of_the_repository_goes_with_the_last_tag) {
-        _cleanup_(world_done) World world;
+        _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         Error err = {};
 
         world_init(&world);
@@ -233,7 +242,7 @@ static int make_one(ImageStore *store, const Image *base, int round, Error *err)
 }
 
 TEST(an_index_is_made_while_others_remove_what_has_no_name) {
-        _cleanup_(world_done) World world;
+        _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         Remover remover = {};
         Image base = {};
         pthread_t thread;

@@ -218,7 +218,7 @@ int image_index_make(ImageStore *store, const IndexMake *make, char ret_digest[]
 
 /* The lock is held, in a transaction. */
 static int replace_rows(ImageStore *store, const char *from, const char *to, char *const *names,
-                        bool forget, char ***blobs, Error *err) {
+                        const char *holder, char ***blobs, Error *err) {
         int64_t left = 0;
         int r = 0;
 
@@ -228,12 +228,14 @@ static int replace_rows(ImageStore *store, const char *from, const char *to, cha
                             to, *names, from);
         if (r == 0)
                 r = sql_number(store->db, &left, err,
-                               "SELECT count(*) FROM name_indexes WHERE digest=?", "t", from);
-        return r < 0 || left > 0 || !forget ? r : index_forget(store, from, blobs, err);
+                               "SELECT (SELECT count(*) FROM name_indexes WHERE digest=?1) + "
+                               "(SELECT count(*) FROM leases WHERE digest=?1 AND holder IS NOT ?2)",
+                               "tt", from, holder);
+        return r < 0 || left > 0 || !holder ? r : index_forget(store, from, blobs, err);
 }
 
 int image_index_replace(ImageStore *store, const char *from, const char *to, char *const *names,
-                        bool forget, Error *err) {
+                        const char *holder, Error *err) {
         _cleanup_strv_ char **blobs = NULL;
         int r;
 
@@ -244,7 +246,7 @@ int image_index_replace(ImageStore *store, const char *from, const char *to, cha
                 r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
                 if (r == 0)
                         r = sql_end(store->db,
-                                    replace_rows(store, from, to, names, forget, &blobs, err), err);
+                                    replace_rows(store, from, to, names, holder, &blobs, err), err);
         }
         return r < 0 ? r : store_collect(store, blobs, NULL, err);
 }

@@ -292,7 +292,8 @@ static int take_back(const GitResult *result, Error *err) {
                                     .commit = (char *)result->commit,
                                     .time = result->time };
         _cleanup_close_ int files_fd = -1;
-        int r = dir_open_at(IMAGE_FD_TARGET, "fs", 0, &files_fd, err);
+        /* Git had the directory above: "fs" may be a link to anywhere by now. */
+        int r = dir_open_real_at(IMAGE_FD_TARGET, "fs", &files_fd, err);
 
         if (r == 0)
                 r = git_settle(files_fd, result->time, err);

@@ -232,6 +232,7 @@ static bool reach(const Box *from, const char *address, const Box *server, int w
                       to.family == AF_INET ? sizeof(*four) : sizeof(*six));
         if (poll(&item, 1, wait_ms) != 1)
                 return false;
+        /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
         connection = accept4(server->server, NULL, NULL, SOCK_CLOEXEC);
         item = (struct pollfd){ .fd = client, .events = POLLOUT };
         return connection >= 0 && poll(&item, 1, wait_ms) == 1;
@@ -244,6 +245,13 @@ static bool reaches(const Box *from, const char *ipv4, const char *ipv6, const B
         _cleanup_free_ char *four = str_copy_n(ipv4, strcspn(ipv4, "/"));
         _cleanup_free_ char *six = str_copy_n(ipv6, strcspn(ipv6, "/"));
         bool first = reach(from, four, server, wait), second = reach(from, six, server, wait);
+
+        /* A neighbour that was asked before it heard such questions is asked again by a new
+         * connection only. */
+        for (int i = 0; expected && !(first && second) && i < 5; i++) {
+                first = first || reach(from, four, server, wait);
+                second = second || reach(from, six, server, wait);
+        }
 
         if (first != expected || second != expected)
                 printf("# to %s: %d, to %s: %d, expected: %d\n", four, first, six, second,
