@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "net/state.h"
 #include "os/rtnetlink.h"
 
@@ -14,6 +15,8 @@ Member *member_free(Member *member) {
                 close_fd(&member->held[i]);
         free(member->held);
         json_done(&net_endpoint_table, &member->endpoint);
+        free(member->namespace);
+        pairs_done(&member->labels);
         free(member);
         return NULL;
 }
@@ -214,6 +217,20 @@ static int hold_ports(Net *net, Member *member, Error *err) {
         return 0;
 }
 
+/* ---- link ---- */
+
+void member_name_link(Member *member) {
+        unsigned char digits[4];
+        char text[2 * sizeof(digits) + 1];
+
+        if (!member->network->driver->enforces || !str_empty(member->endpoint.host_link))
+                return;
+        random_bytes(digits, sizeof(digits));
+        hex_encode(digits, sizeof(digits), text);
+        free(member->endpoint.host_link);
+        member->endpoint.host_link = str_format("veth%.7s", text);
+}
+
 /* ---- all ---- */
 
 static int take_all(Net *net, Member *member, Error *err) {
@@ -235,6 +252,9 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
 
         member->network = network;
         json_copy(&net_endpoint_table, endpoint, &member->endpoint);
+        member->namespace = str_copy(endpoint->namespace);
+        if (endpoint->labels)
+                pairs_copy(&member->labels, endpoint->labels);
         if (network->driver->addresses)
                 r = take_all(net, member, err);
         if (r < 0) {

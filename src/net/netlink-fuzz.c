@@ -69,11 +69,6 @@ static void (*const nft_readers[])(Nft *nft, size_t *sum) = { try_transaction, t
 
 /* Takes the descriptor. */
 static void read_with(size_t reader, int fd) {
-        static const FirewallPort port = { .host_address = { 0, AF_INET },
-                                           .address = { 1, AF_INET },
-                                           .host_port = 53,
-                                           .protocol = 17 };
-        size_t sum = 0;
 
         if (reader < ELEMENTS(rtnl_readers)) {
                 Rtnl *rtnl = rtnl_adopt(fd);
@@ -92,7 +87,7 @@ static void read_with(size_t reader, int fd) {
                 nft_close(nft);
                 close_fd(&fd);
         } else {
-                (void)conntrack_forget(fd, &port, 1, NULL);
+                (void)conntrack_forget_if(fd, is_wanted, NULL, NULL);
                 close_fd(&fd);
         }
 }

@@ -6,7 +6,6 @@
 #include <linux/if_bridge.h>
 
 #include "base/fd.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "net/netns.h"
 #include "net/state.h"
@@ -360,21 +359,15 @@ typedef struct Join {
         int netns_fd;
 } Join;
 
-/* Names that the endpoint has already stay: it lost its links, and comes back. */
+/* The outer name is the caller's choice. An inner one that the endpoint has already stays: it lost
+ * its links, and comes back. */
 static int choose_names(Join *join, Error *err) {
-        unsigned char digits[4];
-        char text[2 * sizeof(digits) + 1];
-
-        if (!str_empty(join->endpoint->host_link) && !str_empty(join->endpoint->inner_link)) {
-                (void)snprintf(join->host_link, sizeof(join->host_link), "%s",
-                               join->endpoint->host_link);
+        (void)snprintf(join->host_link, sizeof(join->host_link), "%s", join->endpoint->host_link);
+        if (!str_empty(join->endpoint->inner_link)) {
                 (void)snprintf(join->inner_link, sizeof(join->inner_link), "%s",
                                join->endpoint->inner_link);
                 return 0;
         }
-        random_bytes(digits, sizeof(digits));
-        hex_encode(digits, sizeof(digits), text);
-        (void)snprintf(join->host_link, sizeof(join->host_link), "veth%.7s", text);
         for (int number = 0; number < 1000; number++) {
                 (void)snprintf(join->inner_link, sizeof(join->inner_link), "%.11s%d",
                                join->network->inner_prefix, number);
@@ -564,7 +557,6 @@ static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int
         rtnl_close(join.host);
         if (r < 0)
                 return r;
-        str_replace(&endpoint->host_link, join.host_link);
         str_replace(&endpoint->inner_link, join.inner_link);
         return 0;
 }
@@ -626,6 +618,7 @@ static bool bridge_rejoin(const Network *network, const Endpoint *endpoint) {
 const NetDriver bridge_driver = {
         .name = "bridge",
         .addresses = true,
+        .enforces = true,
         .prepare = bridge_prepare,
         .rejoin = bridge_rejoin,
         .configure = bridge_configure,
