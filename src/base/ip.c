@@ -24,7 +24,7 @@ IpAddress ip_from_bytes(int family, const void *bytes) {
         return address;
 }
 
-size_t ip_bytes(IpAddress address, uint8_t bytes[IP_BYTES_MAX]) {
+size_t ip_bytes(IpAddress address, uint8_t *bytes) {
         size_t length = ip_width(address.family) / 8;
 
         for (size_t i = length; i-- > 0; address.number >>= 8)
