@@ -212,6 +212,7 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
         if (!str_empty(mac))
                 endpoint->wanted_mac = str_copy(mac);
         endpoint->default_gateway = gateway;
+        endpoint_lend_labels(container, endpoint);
         return gateway && driver_has_endpoints(&network->config)
                        ? ports_fill(container, endpoint, err)
                        : 0;

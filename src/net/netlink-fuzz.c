@@ -2,6 +2,7 @@
  * each datagram is two bytes of length and its bytes. */
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -67,8 +68,14 @@ static void (*const rtnl_readers[])(Rtnl *rtnl, size_t *sum) = { try_commit, try
                                                                  try_addresses, try_state };
 static void (*const nft_readers[])(Nft *nft, size_t *sum) = { try_transaction, try_chain };
 
+static bool is_wanted(void *data, const ConntrackFlow *flow) {
+        (void)data;
+        return flow->protocol == IPPROTO_UDP;
+}
+
 /* Takes the descriptor. */
 static void read_with(size_t reader, int fd) {
+        size_t sum = 0;
 
         if (reader < ELEMENTS(rtnl_readers)) {
                 Rtnl *rtnl = rtnl_adopt(fd);

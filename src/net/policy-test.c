@@ -1,5 +1,6 @@
 /* policy-test.c: what is read and refused, what policies decide, and what a firewall is told of it.
  * tests/policy compares decisions with an oracle of its own; here are the corners. */
+#include <errno.h>
 #include <netinet/in.h>
 
 #include "base/test.h"
@@ -104,7 +105,7 @@ TEST(defaults) {
 
         ASSERT_OK(parse(HEAD "  podSelector: {}\n  egress: []\n---\n"
                              "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
-                             "metadata: {name: q, namespace: n}\n"
+                             "metadata: {name: q, namespace: shop}\n"
                              "spec: {podSelector: {}, egress: [{}], status: null}\n",
                         &c, &err) == -EINVAL
                           ? 0
@@ -112,7 +113,7 @@ TEST(defaults) {
                   &err);
         ASSERT_OK(parse(HEAD "  podSelector: {}\n  egress: []\n---\n"
                              "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
-                             "metadata: {name: q, namespace: n}\n"
+                             "metadata: {name: q, namespace: shop}\n"
                              "spec: {podSelector: {}, egress: [{}]}\n",
                         &c, &err),
                   &err);
@@ -120,7 +121,7 @@ TEST(defaults) {
         ASSERT_STR(c.policies[0].namespace, "default");
         ASSERT_INT(strv_length(c.policies[0].types), 1);
         ASSERT_STR(c.policies[0].types[0], "Ingress");
-        ASSERT_STR(c.policies[1].namespace, "n");
+        ASSERT_STR(c.policies[1].namespace, "shop");
         ASSERT_INT(strv_length(c.policies[1].types), 2);
         case_done(&c);
 }

@@ -5,12 +5,14 @@
  * spoken to under another's address. */
 #include "net/ruleset-policy.h"
 
+/* Before the kernel's headers, which leave out what the C library's have. */
+#include <netinet/in.h>
+
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
 #include <netinet/icmp6.h>
-#include <netinet/in.h>
 
 #include "net/ruleset-terms.h"
 
