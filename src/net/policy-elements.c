@@ -42,6 +42,7 @@ static void add_address(PolicyElements *to, const PolicyEndpoint *endpoint, IpAd
         element = add(to, true, by_family(address, "up4", "up6"));
         nft_value_ip(&element->key, address);
         nft_value_mac(&element->data, endpoint->router);
+        element->data.length = POLICY_MAC_LENGTH; /* no field follows that would want padding */
 }
 
 /* What the bridge must know of a port, where one of its ports is judged. */
