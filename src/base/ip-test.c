@@ -3,11 +3,14 @@
 #include "base/test.h"
 
 TEST(addresses_there_and_back) {
-        static const char *const texts[] = { "0.0.0.0",     "255.255.255.255", "172.28.0.3", "::",
-                                             "::1",         "fd00:1:2:3:4:5:6:7", "fe80::1",
-                                             "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" };
-        static const char *const wrong[] = { "", "1.2.3", "1.2.3.4.5", "fd00", "fd00:::1", "x",
-                                             "fe80::1%eth0", "1.2.3.4/8" };
+        static const char *const texts[] = {
+                "0.0.0.0",    "255.255.255.255",
+                "172.28.0.3", "::",
+                "::1",        "fd00:1:2:3:4:5:6:7",
+                "fe80::1",    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+        };
+        static const char *const wrong[] = { "",         "1.2.3", "1.2.3.4.5",    "fd00",
+                                             "fd00:::1", "x",     "fe80::1%eth0", "1.2.3.4/8" };
 
         for (size_t i = 0; i < ELEMENTS(texts); i++) {
                 uint8_t bytes[IP_BYTES_MAX];

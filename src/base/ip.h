@@ -29,8 +29,8 @@ unsigned ip_width(int family);
 /* -EINVAL; NULL too is no address. */
 int ip_parse(const char *text, IpAddress *ret);
 void ip_format(IpAddress address, char text[IP_TEXT_MAX]);
-/* Writes the address in network byte order, as the kernel and DNS have it: 4 or 16 bytes, whose number
- * is returned. */
+/* Writes the address in network byte order, as the kernel and DNS have it: 4 or 16 bytes, whose
+ * number is returned. */
 size_t ip_bytes(IpAddress address, uint8_t *bytes);
 /* family: AF_INET or AF_INET6, of as many bytes. */
 IpAddress ip_from_bytes(int family, const void *bytes);

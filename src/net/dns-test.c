@@ -135,16 +135,18 @@ TEST(reverse) {
         ASSERT_INT(dns_reverse_parse("3.0.28.172.in-addr.arpa", &address), 0);
         ip_format(address, text);
         ASSERT_STR(text, "172.28.0.3");
-        ASSERT_INT(dns_reverse_parse("2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.0.0.d.f"
-                                     ".ip6.arpa",
-                                     &address),
-                   0);
+        ASSERT_INT(
+                dns_reverse_parse("2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.0.0.d.f"
+                                  ".ip6.arpa",
+                                  &address),
+                0);
         ip_format(address, text);
         ASSERT_STR(text, "fd00:2001:db8::2");
-        ASSERT_INT(dns_reverse_parse("g.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.0.0.d.f"
-                                     ".ip6.arpa",
-                                     &address),
-                   -EINVAL);
+        ASSERT_INT(
+                dns_reverse_parse("g.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.0.0.d.f"
+                                  ".ip6.arpa",
+                                  &address),
+                -EINVAL);
         ASSERT_INT(dns_reverse_parse("2.0.0.d.f.ip6.arpa", &address), -EINVAL);
         ASSERT_INT(dns_reverse_parse("3.0.28.172", &address), -EINVAL);
         ASSERT_INT(dns_reverse_parse("x.0.28.172.in-addr.arpa", &address), -EINVAL);

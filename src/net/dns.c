@@ -129,9 +129,10 @@ static int reverse_ipv6(char *const *labels, IpAddress *ret) {
 
                 if (!isxdigit((unsigned char)digit) || labels[i][1])
                         return -EINVAL;
-                address.number = address.number << 4 |
-                                 (unsigned)(isdigit((unsigned char)digit) ? digit - '0'
-                                                                          : (digit | 32) - 'a' + 10);
+                address.number =
+                        address.number << 4 |
+                        (unsigned)(isdigit((unsigned char)digit) ? digit - '0'
+                                                                 : (digit | 32) - 'a' + 10);
         }
         *ret = address;
         return 0;

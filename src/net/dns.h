@@ -49,7 +49,8 @@ bool dns_reply_pointer(Buf *reply, const char *name, size_t limit);
 /* Appends what EDNS asks for. */
 void dns_reply_end(Buf *reply, const DnsQuery *query);
 
-/* The address of "4.3.2.1.in-addr.arpa", or of 32 digits below ip6.arpa (RFC 3596, 2.5). -EINVAL. */
+/* The address of "4.3.2.1.in-addr.arpa", or of 32 digits below ip6.arpa (RFC 3596, 2.5). -EINVAL.
+ */
 int dns_reverse_parse(const char *name, IpAddress *ret);
 
 /* Whether answer (from elsewhere) is one to the query with that id: same question, an answer. */

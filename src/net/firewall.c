@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 
 #include "base/alloc.h"
+#include "net/netns.h"
 #include "net/ruleset-policy.h"
 #include "net/ruleset.h"
 
@@ -118,8 +119,8 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
                 /* Under its own addresses a network is answered directly: those answers are told
                  * from questions by chain forward, where connections are known. */
                 if (network->masquerade || network->internal)
-                        put_interval(firewall, by_family(subnet.address, "guard4", "guard6"), subnet,
-                                     add);
+                        put_interval(firewall, by_family(subnet.address, "guard4", "guard6"),
+                                     subnet, add);
                 if (network->masquerade && !network->internal)
                         put_interval(firewall, by_family(subnet.address, "masq4", "masq6"), subnet,
                                      add);
@@ -213,6 +214,8 @@ void firewall_put_table(Firewall *firewall) {
         put_part(nft, &ruleset_policy);
         for (size_t i = 0; i < ruleset_chain_count; i++)
                 nft_put_chain(nft, &ruleset_chains[i]);
+        if (sysctl_read(BRIDGE_NETFILTER6) == '1')
+                nft_put_rule(nft, &ruleset_no_loopback6);
         for (size_t i = 0; i < ruleset_rule_count; i++)
                 nft_put_rule(nft, &ruleset_rules[i]);
         for (size_t i = 0; i < RULESET_CLOSED_COUNT; i++) {

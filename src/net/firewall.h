@@ -44,9 +44,9 @@ bool firewall_enforces(const Firewall *firewall);
 bool firewall_applied(const Firewall *firewall); /* the table was committed by this daemon */
 int firewall_remove_table(Firewall *firewall, Error *err);
 
-/* From now on packets of this family (AF_INET, AF_INET6) between links that are none of ours are not
- * forwarded: for a host that forwarded none before this daemon switched forwarding on. Takes effect
- * with the next table. */
+/* From now on packets of this family (AF_INET, AF_INET6) between links that are none of ours are
+ * not forwarded: for a host that forwarded none before this daemon switched forwarding on. Takes
+ * effect with the next table. */
 void firewall_close_host(Firewall *firewall, int family);
 bool firewall_host_is_closed(const Firewall *firewall, int family);
 

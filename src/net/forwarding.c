@@ -1,41 +1,23 @@
-/* forwarding.c: makes the host a router for the networks' packets, and keeps it none for others if it
- * was none before. */
+/* forwarding.c: makes the host a router for the networks' packets, and keeps it none for others if
+ * it was none before. */
 #include <dirent.h>
-#include <fcntl.h>
 
-#include "base/fd.h"
-#include "base/log.h"
 #include "net/netns.h"
 #include "net/state.h"
 
 /* Below /proc/sys/net; in the order of net_families. */
 static const char *const knobs[NET_FAMILIES] = { "ipv4/ip_forward", "ipv6/conf/all/forwarding" };
 
-static int read_knob(const char *path, char *ret, Error *err) {
-        _cleanup_free_ char *text = NULL, *full = str_format("/proc/sys/net/%s", path);
-        size_t length;
-        int r = file_read_at(AT_FDCWD, full, 16, &text, &length, err);
-
-        if (r == 0)
-                *ret = text[0];
-        return r;
-}
-
-/* A router takes no router's advertisement, unless accept_ra is 2 (ip-sysctl): links that take their
- * addresses and routes so go on doing it, and so do links that come later ("default"). */
+/* A router takes no router's advertisement, unless accept_ra is 2 (ip-sysctl): links that take
+ * their addresses and routes so go on doing it, and so do links that come later ("default"). */
 static int keep_advertisements(Error *err) {
         _cleanup_closedir_ DIR *links = opendir("/proc/sys/net/ipv6/conf");
         int r = 0;
 
         for (struct dirent *entry; r == 0 && links && (entry = readdir(links));) {
-                _cleanup_free_ char *path =
-                        str_format("ipv6/conf/%s/accept_ra", entry->d_name);
-                char value = '0';
+                _cleanup_free_ char *path = str_format("ipv6/conf/%s/accept_ra", entry->d_name);
 
-                if (entry->d_name[0] == '.' || str_equal(entry->d_name, "all") ||
-                    read_knob(path, &value, NULL) < 0) /* the link just went */
-                        continue;
-                if (value == '1')
+                if (!str_equal(entry->d_name, "all") && sysctl_read(path) == '1')
                         r = sysctl_write(path, "2", err);
         }
         return r;
@@ -54,14 +36,11 @@ static int turn_on(Net *net, size_t index, Error *err) {
 
 int net_ensure_forwarding(Net *net, const Network *network, Error *err) {
         for (size_t i = 0; i < NET_FAMILIES; i++) {
-                char value = '0';
                 int r;
 
                 if (net->forwarding[i] || !network_has_family(network, net_families[i]))
                         continue;
-                r = read_knob(knobs[i], &value, err);
-                if (r == 0 && value != '1')
-                        r = turn_on(net, i, err);
+                r = sysctl_read(knobs[i]) == '1' ? 0 : turn_on(net, i, err);
                 if (r < 0)
                         return r;
                 net->forwarding[i] = true;

@@ -69,8 +69,8 @@ static void note_address(Member *member, size_t index) {
 
         ip_format(place->address, text);
         free(*address);
-        *address = str_format("%s/%u", text,
-                              pool_subnet(member->network->pools[place->pool]).prefix);
+        *address =
+                str_format("%s/%u", text, pool_subnet(member->network->pools[place->pool]).prefix);
         ip_format(member->network->gateways[place->pool], text);
         str_replace(index == NET_IPV4 ? &endpoint->gateway : &endpoint->gateway6, text);
 }

@@ -17,9 +17,9 @@ void names_put(Names *names, const NetworkConfig *network, const Endpoint *endpo
                const IpAddress addresses[NAMES_ADDRESSES]);
 void names_drop(Names *names, const char *network_id, const char *container_id);
 
-/* The addresses of `name` (lower case), of both families, as container_id may know them: its networks
- * in the order of their names; on each, aliases before names; then, for "a.b", a on network b. The
- * caller frees *ret_addresses. Returns how many. */
+/* The addresses of `name` (lower case), of both families, as container_id may know them: its
+ * networks in the order of their names; on each, aliases before names; then, for "a.b", a on
+ * network b. The caller frees *ret_addresses. Returns how many. */
 size_t names_find(const Names *names, const char *container_id, const char *name,
                   IpAddress **ret_addresses);
 /* "<name>.<network>" of an address on one of container_id's networks, the caller's, or NULL. */

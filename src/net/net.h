@@ -23,7 +23,7 @@ typedef struct NetworkConfig {
         char *id, *name, *driver; /* bridge, host, null */
         JsonArray pools;          /* of NetPool */
         Pairs options;            /* Docker's: com.docker.network.bridge.name … */
-        bool no_ipv4, ipv6; /* which families its endpoints have addresses of */
+        bool no_ipv4, ipv6;       /* which families its endpoints have addresses of */
         bool internal,
                 resolver; /* resolver: names are served at 127.0.0.11 (user-defined networks) */
         char *bridge;     /* the link's name */
@@ -45,10 +45,11 @@ typedef struct NetPort {
  * (net_endpoint_table). */
 typedef struct Endpoint {
         char *network_id, *container_id, *hostname, *container_name;
-        char **aliases;                    /* names that this network's resolver answers with */
-        char *wanted_address, *wanted_address6, *wanted_mac; /* --ip, --ip6, --mac-address, or NULL */
-        JsonArray ports; /* of NetPort; after endpoint_join host_port is what was taken, host_ip
-                            filled */
+        char **aliases; /* names that this network's resolver answers with */
+        char *wanted_address, *wanted_address6,
+                *wanted_mac; /* --ip, --ip6, --mac-address, or NULL */
+        JsonArray ports;     /* of NetPort; after endpoint_join host_port is what was taken, host_ip
+                                filled */
         bool default_gateway; /* this endpoint's network carries the default route */
 
         char *address, *gateway, *mac; /* address with its prefix length: "172.28.0.2/16" */

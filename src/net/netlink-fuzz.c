@@ -18,7 +18,8 @@ static void read_link(void *data, const RtnlLink *link) {
 }
 
 static void read_route(void *data, const RtnlRoute *route) {
-        *(size_t *)data += (size_t)route->destination.address.number + route->destination.prefix + route->link;
+        *(size_t *)data +=
+                (size_t)route->destination.address.number + route->destination.prefix + route->link;
 }
 
 static void read_address(void *data, const RtnlAddress *address) {

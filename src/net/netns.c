@@ -91,6 +91,13 @@ int sysctl_write(const char *path, const char *value, Error *err) {
         return 0;
 }
 
+char sysctl_read(const char *path) {
+        _cleanup_free_ char *full = str_format("/proc/sys/net/%s", path), *text = NULL;
+        size_t length;
+
+        return file_read_at(AT_FDCWD, full, 4096, &text, &length, NULL) == 0 ? text[0] : '\0';
+}
+
 int sysctl_write_link(const char *family, const char *link, const char *key, const char *value,
                       Error *err) {
         _cleanup_free_ char *path = str_format("%s/conf/%s/%s", family, link, key);

@@ -16,3 +16,9 @@ int sysctl_write(const char *path, const char *value, Error *err);
 /* The same for a key of one interface: family "ipv4", key "arp_notify". */
 int sysctl_write_link(const char *family, const char *link, const char *key, const char *value,
                       Error *err);
+/* The first character of a sysctl, NUL where the kernel has none of that name. */
+char sysctl_read(const char *path);
+
+/* Where these are '1', br_netfilter shows the firewall what stays within a bridge. */
+#define BRIDGE_NETFILTER "bridge/bridge-nf-call-iptables"
+#define BRIDGE_NETFILTER6 "bridge/bridge-nf-call-ip6tables"

@@ -117,8 +117,8 @@ TEST(host_routes_are_kept_clear) {
         ASSERT_OK(world_new(&world, &err), &err);
         rtnl_put_bridge(world.rtnl, "uplink0", NULL, 0);
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
-        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"),
-                         ip("172.17.3.4"), 24);
+        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"), ip("172.17.3.4"),
+                         24);
         rtnl_put_up(world.rtnl, (unsigned)rtnl_index(world.rtnl, "uplink0"));
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
         ASSERT_OK(network_create(world.net, &config, &err), &err);
@@ -136,8 +136,8 @@ TEST(adopted_bridge) {
         ASSERT_OK(world_new(&world, &err), &err);
         rtnl_put_bridge(world.rtnl, "theirs0", NULL, 0);
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
-        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "theirs0"),
-                         ip("10.9.0.7"), 24);
+        rtnl_put_address(world.rtnl, (unsigned)rtnl_index(world.rtnl, "theirs0"), ip("10.9.0.7"),
+                         24);
         ASSERT_OK(rtnl_commit(world.rtnl, &err), &err);
         ASSERT_OK(network_create(world.net, &config, &err), &err);
         ASSERT(config.adopted);

@@ -199,8 +199,8 @@ typedef struct Range {
         int first, last;
 } Range;
 
-/* The first of the range that is free, beginning at `start`; returns its number. The last failure is
- * what err tells. */
+/* The first of the range that is free, beginning at `start`; returns its number. The last failure
+ * is what err tells. */
 static int hold_any(PortTable *table, NetPort *ports, size_t count, Range range, int start,
                     int *ret_fds, Error *err) {
         int r = -EADDRINUSE, size = range.last - range.first + 1;

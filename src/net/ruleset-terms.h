@@ -35,8 +35,8 @@
         NETWORK(24, 1, NFT_REG_1), ISNT_BYTE(NFT_REG_1, 0xfe), ISNT_BYTE(NFT_REG_1, 0xff)
 #define FROM_LOOPBACK NETWORK(12, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
 #define TO_LOOPBACK NETWORK(16, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
-#define FROM_LOOPBACK6                                                                             \
-        SADDR6(NFT_REG_1), {                                                                       \
+#define IS_LOOPBACK6(address)                                                                      \
+        address(NFT_REG_1), {                                                                      \
                 NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ, .data = { [15] = 1 },         \
                                   .data_length = 16                                                \
         }

@@ -78,27 +78,21 @@ static const NftTerm direct[] = {
         IS_IPV4,           DADDR4(NFT_REG_1),          IN("guard4", NFT_REG_1),  IIF(NFT_REG_1),
         DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DADDR_LOCAL(NFT_CMP_NEQ), DROP
 };
-/* The same of IPv6, where :: is a neighbour's question whether an address is free. The kernel itself
- * drops what claims to come for ::1 from outside. */
-static const NftTerm spoofed6[] = { IIF(NFT_REG_1),    IN("bridges", NFT_REG_1),   IS_IPV6,
-                                    SADDR6_IS_ROUTED,  SADDR6(NFT_REG_2),          NON_ZERO6(NFT_REG_2),
-                                    IIF(NFT_REG_1),    NOT_IN("home6", NFT_REG_1), DROP };
-static const NftTerm leaving_internal6[] = { IIF(NFT_REG_1),
-                                             IN("internal", NFT_REG_1),
-                                             IS_IPV6,
-                                             DADDR6_IS_ROUTED,
-                                             IIF(NFT_REG_1),
-                                             DADDR6(NFT_REG_2),
-                                             NOT_IN("home6", NFT_REG_1),
-                                             DROP };
-static const NftTerm direct6[] = { IS_IPV6,
-                                   DADDR6(NFT_REG_1),
-                                   IN("guard6", NFT_REG_1),
-                                   IIF(NFT_REG_1),
-                                   DADDR6(NFT_REG_2),
-                                   NOT_IN("home6", NFT_REG_1),
-                                   DADDR_LOCAL(NFT_CMP_NEQ),
-                                   DROP };
+/* The same of IPv6, where :: is a neighbour's question whether an address is free. The kernel
+ * itself drops what claims to come for ::1 from outside. */
+static const NftTerm spoofed6[] = {
+        IIF(NFT_REG_1),   IN("bridges", NFT_REG_1),   IS_IPV6,
+        SADDR6_IS_ROUTED, SADDR6(NFT_REG_2),          NON_ZERO6(NFT_REG_2),
+        IIF(NFT_REG_1),   NOT_IN("home6", NFT_REG_1), DROP
+};
+static const NftTerm leaving_internal6[] = {
+        IIF(NFT_REG_1),    IN("internal", NFT_REG_1),  IS_IPV6, DADDR6_IS_ROUTED, IIF(NFT_REG_1),
+        DADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1), DROP
+};
+static const NftTerm direct6[] = {
+        IS_IPV6,           DADDR6(NFT_REG_1),          IN("guard6", NFT_REG_1),  IIF(NFT_REG_1),
+        DADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1), DADDR_LOCAL(NFT_CMP_NEQ), DROP
+};
 
 /* ---- publish: from a host port to a container's ---- */
 
@@ -141,7 +135,8 @@ static const NftTerm egress[] = { IS_IPV4,        SADDR4(NFT_REG_1), IN("masq4",
                                   OIF(NFT_REG_1), SADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1),
                                   OIF(NFT_REG_1), NOT_LO(NFT_REG_1), MASQUERADE };
 static const NftTerm from_loopback6[] = {
-        IS_DNATED, IS_IPV6, FROM_LOOPBACK6, OIF(NFT_REG_1), IN("bridges", NFT_REG_1), MASQUERADE
+        IS_DNATED, IS_IPV6, IS_LOOPBACK6(SADDR6), OIF(NFT_REG_1), IN("bridges", NFT_REG_1),
+        MASQUERADE
 };
 static const NftTerm egress6[] = { IS_IPV6,        SADDR6(NFT_REG_1), IN("masq6", NFT_REG_1),
                                    OIF(NFT_REG_1), SADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1),
@@ -199,6 +194,9 @@ const NftRule ruleset_rules[] = {
         RULE("forward", unpublished),
 };
 const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);
+
+static const NftTerm to_loopback6[] = { IS_IPV6, IS_LOOPBACK6(DADDR6), VERDICT(NFT_RETURN, NULL) };
+const NftRule ruleset_no_loopback6 = RULE("publish", to_loopback6);
 
 /* ---- closed ---- */
 

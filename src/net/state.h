@@ -30,7 +30,7 @@ struct Member {
         Network *network;
         Endpoint endpoint; /* a copy of the caller's */
         Place places[NET_FAMILIES];
-        int *held;         /* a socket for each of endpoint.ports, or -1 */
+        int *held; /* a socket for each of endpoint.ports, or -1 */
         size_t held_count;
         bool joined;
         char *namespace; /* this and labels: what policies select by */

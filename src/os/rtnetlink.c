@@ -256,6 +256,7 @@ void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index) {
         put_text(header, IFLA_INFO_KIND, "bridge");
         data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
         put_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(on), &on);
+        put_data(header, IFLA_BR_NF_CALL_IP6TABLES, sizeof(on), &on);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
 }
@@ -304,6 +305,28 @@ void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway) {
         info->rtm_type = RTN_UNICAST;
         put_ip(header, RTA_GATEWAY, gateway);
         put_u32(header, RTA_OIF, index);
+}
+
+#define LOCAL_METRIC 2048 /* behind the kernel's own route, which has none */
+
+void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address) {
+        char text[16];
+        struct nlmsghdr *header;
+        struct rtmsg *info;
+
+        put_index_text(text, index);
+        header = put_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
+                             "make a local route through link", text);
+        info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+        info->rtm_family = (uint8_t)address.family;
+        info->rtm_dst_len = (uint8_t)ip_width(address.family);
+        info->rtm_table = RT_TABLE_LOCAL;
+        info->rtm_protocol = RTPROT_BOOT;
+        info->rtm_scope = RT_SCOPE_HOST;
+        info->rtm_type = RTN_LOCAL;
+        put_ip(header, RTA_DST, address);
+        put_u32(header, RTA_OIF, index);
+        put_u32(header, RTA_PRIORITY, LOCAL_METRIC + index); /* another route for each link */
 }
 
 /* ---- sending ---- */

@@ -54,12 +54,16 @@ void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index);
 /* Lets a port's packets return through it. */
 void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index);
 /* Shows what passes between a bridge's ports to the firewall, whatever
- * net.bridge.bridge-nf-call-iptables says; needs br_netfilter. */
+ * net.bridge.bridge-nf-call-iptables and -ip6tables say; needs br_netfilter. */
 void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index);
 /* An address or route that exists already is fine. IPv6: without duplicate address detection, which
  * would keep the address from use for a second. */
 void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned prefix);
 void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway);
+/* Makes `address`, which is the host's already, a local one for what comes in through the link,
+ * too: IPv6 looks for ::1 at the link of arrival only. Packets for ::1 are dropped on arrival all
+ * the same, but for those that a firewall turned into such. */
+void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address);
 
 /* Sends what is queued and waits for all answers; the queue is empty afterwards. Returns the first
  * failure, in the words "make link 'x': <the kernel's reason>", or 0. */

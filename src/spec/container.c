@@ -436,8 +436,6 @@ int endpoint_settings_refused(const EndpointSettings *settings, Error *err) {
                   "use --network-alias on the other container" },
                 { settings->driver_opts.count > 0, "EndpointsConfig.DriverOpts (driver-opt)",
                   "leave it out" },
-                { ipam && !str_empty(ipam->ipv6_address),
-                  "EndpointsConfig.IPAMConfig.IPv6Address (--ip6)", "networks are IPv4 only" },
                 { ipam && strv_length(ipam->link_local_ips) > 0,
                   "EndpointsConfig.IPAMConfig.LinkLocalIPs (--link-local-ip)", "leave it out" },
         };

@@ -262,6 +262,8 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
                 { "ipv4", "send_redirects", "0", false }, /* hairpins are meant */
                 { "ipv4", "proxy_arp_pvlan", "1", true }, /* brings neighbours' packets to us */
                 { "ipv6", "accept_ra", "0", false },
+                /* A link-local address is needed to ask for neighbours' at all, at once. */
+                { "ipv6", "accept_dad", "0", false },
         };
         const bool ipv6 = network_has_family(network, AF_INET6);
 
@@ -283,12 +285,7 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
  * it does not come up to be routed, so a port must let its own packets return (hairpin) and may not
  * be isolated from its neighbours; the firewall sees what they say to each other instead. */
 static bool is_filtered(void) {
-        _cleanup_free_ char *text = NULL;
-        size_t length;
-
-        return file_read_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 16, &text,
-                            &length, NULL) == 0 &&
-               text[0] == '1';
+        return sysctl_read(BRIDGE_NETFILTER) == '1' || sysctl_read(BRIDGE_NETFILTER6) == '1';
 }
 
 static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
@@ -306,6 +303,9 @@ static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
                 rtnl_put_address(rtnl, (unsigned)index, network->gateways[i],
                                  pool_subnet(network->pools[i]).prefix);
         rtnl_put_up(rtnl, (unsigned)index);
+        /* Answers of ports that are published on ::1. */
+        if (network_has_family(network, AF_INET6))
+                rtnl_put_local_route(rtnl, (unsigned)index, (IpAddress){ 1, AF_INET6 });
         return rtnl_commit(rtnl, err);
 }
 
@@ -435,6 +435,7 @@ static int set_inner_sysctls(const char *link, bool ipv6, Error *err) {
                 const char *family, *key, *value;
         } sysctls[] = { { "ipv4", "arp_notify", "1" },
                         { "ipv6", "accept_ra", "0" },
+                        { "ipv6", "accept_dad", "0" },
                         { "ipv6", "ndisc_notify", "1" },
                         { "ipv6", "disable_ipv6", ipv6 ? "0" : "1" } };
 
@@ -532,6 +533,10 @@ static void settle(const Join *join) {
         if (index < 0 || !rtnl_settle(join->host, (unsigned)index, CARRIER_PATIENCE))
                 log_debug("network: link '%s' is slow to come up", join->host_link);
         (void)rtnl_settle(join->host, join->bridge, 0);
+        /* IPv6 answers for its addresses only once it knows of the carrier. */
+        index = rtnl_index(join->inner, join->inner_link);
+        if (!str_empty(join->endpoint->address6) && index >= 0)
+                (void)rtnl_settle(join->inner, (unsigned)index, CARRIER_PATIENCE);
 }
 
 static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
