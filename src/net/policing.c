@@ -12,6 +12,7 @@
 #include "os/rtnetlink.h"
 
 void policing_done(Policing *policing) {
+        policy_plan_free(policing->plan);
         policies_free(policing->policies, policing->count);
         policy_elements_done(&policing->applied);
         policy_elements_done(&policing->next);
@@ -72,9 +73,7 @@ static void gather_network(Gathering *to, const Network *network) {
 }
 
 static int compute(const Net *net, PolicyElements *ret, Error *err) {
-        _cleanup_(policy_plan_freep) PolicyPlan *plan =
-                policy_plan_new(net->policing.policies, net->policing.count);
-        Gathering gathering = { .plan = plan };
+        Gathering gathering = { .plan = net->policing.plan };
         const char *id;
         Network *network;
         size_t members = 0;
@@ -87,7 +86,7 @@ static int compute(const Net *net, PolicyElements *ret, Error *err) {
         MAP_EACH(&net->networks, id, network)
                 if (network->driver->enforces)
                         gather_network(&gathering, network);
-        r = policy_elements(plan, gathering.endpoints, gathering.count, ret, err);
+        r = policy_elements(gathering.plan, gathering.endpoints, gathering.count, ret, err);
         free(gathering.endpoints);
         free(gathering.addresses);
         return r;
@@ -344,27 +343,38 @@ static int apply_policies(Net *net, bool was_on, Error *err) {
         return r < 0 ? r : net_apply_queued(net, err);
 }
 
+static void exchange(Policing *policing, Policy **policies, size_t *count, PolicyPlan **plan) {
+        const Policing old = *policing;
+
+        policing->policies = *policies;
+        policing->count = *count;
+        policing->plan = *plan;
+        *policies = old.policies;
+        *count = old.count;
+        *plan = old.plan;
+}
+
 static int replace_policies(Net *net, Policy *policies, size_t count, Error *err) {
         Policing *policing = &net->policing;
-        Policy *const old = policing->policies;
-        const size_t old_count = policing->count;
+        PolicyPlan *plan = policy_plan_new(policies, count);
+        const bool was_on = policing_is_on(policing);
         Error why = { 0 };
         int r;
 
-        policing->policies = policies;
-        policing->count = count;
-        r = apply_policies(net, old_count > 0, err);
+        exchange(policing, &policies, &count, &plan);
+        r = apply_policies(net, was_on, err);
         if (r == 0)
                 r = policing_sweep(net, err);
-        if (r == 0) {
-                policies_free(old, old_count);
-                return 0;
+        if (r < 0) {
+                exchange(policing, &policies, &count, &plan);
+                if (apply_policies(net, count > 0, &why) < 0)
+                        log_error("go back to the network policies before: %s", why.message);
+                policy_plan_free(plan);
+                return r;
         }
-        policing->policies = old;
-        policing->count = old_count;
-        if (apply_policies(net, count > 0, &why) < 0)
-                log_error("go back to the network policies before: %s", why.message);
-        return r;
+        policy_plan_free(plan);
+        policies_free(policies, count);
+        return 0;
 }
 
 int net_set_policies(Net *net, Policy *policies, size_t count, Error *err) {
@@ -374,9 +384,10 @@ int net_set_policies(Net *net, Policy *policies, size_t count, Error *err) {
         if (firewall_applied(net->firewall)) {
                 r = replace_policies(net, policies, count, err);
         } else {
-                policies_free(net->policing.policies, net->policing.count);
+                policing_done(&net->policing);
                 net->policing.policies = policies;
                 net->policing.count = count;
+                net->policing.plan = policy_plan_new(policies, count);
                 firewall_enforce(net->firewall, count > 0);
         }
         net_unlock(net);

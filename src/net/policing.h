@@ -11,9 +11,10 @@ typedef struct Member Member;
 typedef struct Policing {
         Policy *policies; /* its own */
         size_t count;
-        PolicyElements applied;     /* what the kernel has */
-        PolicyElements next;        /* what it has once the queued transaction is through */
-        bool queued;                /* there is such a transaction */
+        PolicyPlan *plan;       /* of these policies; NULL: there are none */
+        PolicyElements applied; /* what the kernel has */
+        PolicyElements next;    /* what it has once the queued transaction is through */
+        bool queued;            /* there is such a transaction */
 } Policing;
 
 void policing_done(Policing *policing);

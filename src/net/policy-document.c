@@ -239,16 +239,25 @@ static int check_selector(const PolicySelector *selector, const char *path, Erro
         return r;
 }
 
+int policy_cidr_parse(const char *text, Subnet *ret) {
+        static const Subnet everything[] = { { { 0, AF_INET }, 0 }, { { 0, AF_INET6 }, 0 } };
+
+        if (!str_equal(text, "0.0.0.0/0") && !str_equal(text, "::/0"))
+                return cidr_parse(text, ret);
+        *ret = everything[text[0] == ':'];
+        return 0;
+}
+
 static int check_block(const PolicyBlock *block, const char *path, Error *err) {
         Subnet whole, part;
 
-        if (cidr_parse(block->cidr, &whole) < 0)
+        if (policy_cidr_parse(block->cidr, &whole) < 0)
                 return error_kind(err, ERROR_INVALID,
                                   "%s.cidr: '%s' is no subnet: write it like 192.168.1.0/24, "
                                   "without host bits",
                                   path, block->cidr);
         for (char **except = block->except; except && *except; except++) {
-                if (cidr_parse(*except, &part) < 0)
+                if (policy_cidr_parse(*except, &part) < 0)
                         return error_kind(err, ERROR_INVALID,
                                           "%s.except: '%s' is no subnet: write it like "
                                           "192.168.1.0/24, without host bits",

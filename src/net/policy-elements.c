@@ -26,7 +26,7 @@ static void add_address(PolicyElements *to, const PolicyEndpoint *endpoint, IpAd
         NftElement *element = add(to, false, by_family(address, "class4", "class6"));
 
         nft_value_ip(&element->key, address);
-        nft_value_mark(&element->data, endpoint->class->number);
+        nft_value_class(&element->data, endpoint->class->number);
         if (out)
                 nft_value_ip(&add(to, false, by_family(address, "judge_out4", "judge_out6"))->key,
                              address);
@@ -66,79 +66,148 @@ static void add_port(PolicyElements *to, const PolicyEndpoint *endpoint) {
 
 /* ---- what is allowed ---- */
 
-/* Whom an element is about, without the ports. */
-typedef struct Flow {
-        const char *set;
-        uint32_t subject, peer; /* classes; peer 0: first to last */
-        IpAddress first, last;
-} Flow;
+/* A container's address, and of which class it is. */
+typedef struct Point {
+        IpNumber number;
+        const PolicyClass *class;
+} Point;
 
-static void put_key(NftValue *key, const Flow *flow, IpAddress address, uint8_t protocol,
+typedef struct Points {
+        Point *items; /* sorted */
+        size_t count;
+        int family;
+} Points;
+
+/* Elements of one class, direction and family, under way: neighbouring addresses with the same ports
+ * become one. */
+typedef struct Emitter {
+        PolicyElements *to;
+        const char *set;
+        uint32_t class;
+        int family;
+        IpNumber first, last; /* what waits for its neighbour, where there are ports */
+        PortSet ports;
+} Emitter;
+
+static void put_key(NftValue *key, const Emitter *emitter, IpNumber number, uint8_t protocol,
                     uint16_t port) {
-        nft_value_mark(key, flow->subject);
-        if (flow->peer)
-                nft_value_mark(key, flow->peer);
-        else
-                nft_value_ip(key, address);
+        nft_value_class(key, emitter->class);
+        nft_value_ip(key, (IpAddress){ number, emitter->family });
         nft_value_protocol(key, protocol);
         nft_value_port(key, port);
 }
 
-static void add_flow(PolicyElements *to, const Flow *flow, const PortSet *ports) {
-        const PortRange everything = { 0, 0, UINT16_MAX };
+static void flush(Emitter *emitter) {
+        static const PortRange everything = { 0, 0, UINT16_MAX };
+        const PortSet *ports = &emitter->ports;
         const size_t count = ports->all ? 1 : ports->count;
 
         for (size_t i = 0; i < count; i++) {
                 const PortRange range = ports->all ? everything : ports->ranges[i];
-                NftElement *element = add(to, false, flow->set);
+                NftElement *element = add(emitter->to, false, emitter->set);
 
-                put_key(&element->key, flow, flow->first, range.protocol, range.first);
-                put_key(&element->end, flow, flow->last, ports->all ? UINT8_MAX : range.protocol,
-                        range.last);
+                put_key(&element->key, emitter, emitter->first, range.protocol, range.first);
+                put_key(&element->end, emitter, emitter->last,
+                        ports->all ? UINT8_MAX : range.protocol, range.last);
+        }
+        port_set_done(&emitter->ports);
+}
+
+static void emit(Emitter *emitter, IpNumber first, IpNumber last, const PortSet *ports) {
+        if (!port_set_empty(&emitter->ports) && emitter->last + 1 == first &&
+            port_set_equal(&emitter->ports, ports)) {
+                emitter->last = last;
+                return;
+        }
+        flush(emitter);
+        emitter->first = first;
+        emitter->last = last;
+        port_set_unite(&emitter->ports, ports);
+}
+
+/* The addresses of one span of blocks, and the containers in it that selectors let do more. *at: the
+ * first point that is not behind the span. */
+static void emit_span(Emitter *emitter, PolicyPlan *plan, PolicyDirection direction,
+                      PolicyClass *class, const PolicySpan *span, const Points *points,
+                      size_t *at) {
+        IpNumber next = span->first.number;
+        bool more = true;
+
+        for (; *at < points->count && points->items[*at].number <= span->last.number; ++*at) {
+                const Point *point = &points->items[*at];
+                PortSet both = { 0 };
+
+                port_set_unite(&both, &span->ports);
+                port_set_unite(&both, policy_plan_ports(plan, direction, class, point->class));
+                if (next < point->number)
+                        emit(emitter, next, point->number - 1, &span->ports);
+                emit(emitter, point->number, point->number, &both);
+                port_set_done(&both);
+                more = point->number < span->last.number;
+                next = point->number + 1;
+        }
+        if (more)
+                emit(emitter, next, span->last.number, &span->ports);
+}
+
+static void emit_points(Emitter *emitter, PolicyPlan *plan, PolicyDirection direction,
+                        PolicyClass *class, const Points *points, size_t *at, IpNumber before,
+                        bool all) {
+        for (; *at < points->count && (all || points->items[*at].number < before); ++*at) {
+                const Point *point = &points->items[*at];
+                const PortSet *ports = policy_plan_ports(plan, direction, class, point->class);
+
+                if (!port_set_empty(ports))
+                        emit(emitter, point->number, point->number, ports);
         }
 }
 
-static void add_classes(PolicyElements *to, const PolicyPlan *plan, PolicyDirection direction,
-                        const PolicyClass *class) {
-        PolicyClass **classes;
-        const size_t count = policy_plan_classes(plan, &classes);
-
-        for (size_t i = 0; i < count; i++) {
-                const Flow flow = { .set = direction == POLICY_EGRESS ? "allow_out" : "allow_in",
-                                    .subject = class->number,
-                                    .peer = classes[i]->number };
-                PortSet ports = { 0 };
-
-                policy_plan_ports(plan, direction, class, classes[i], &ports);
-                add_flow(to, &flow, &ports);
-                port_set_done(&ports);
-        }
-}
-
-static int add_spans(PolicyElements *to, const PolicyPlan *plan, PolicyDirection direction,
-                     const PolicyClass *class, int family, Error *err) {
+static int add_family(PolicyElements *to, PolicyPlan *plan, PolicyDirection direction,
+                      PolicyClass *class, const Points *points, Error *err) {
         static const char *const sets[POLICY_DIRECTIONS][2] = { { "to4", "to6" },
                                                                 { "from4", "from6" } };
-        PolicySpan *spans;
-        size_t count;
-        int r = policy_plan_spans(plan, direction, class, family, &spans, &count, err);
+        Emitter emitter = { .to = to,
+                            .set = sets[direction][points->family == AF_INET ? 0 : 1],
+                            .class = class->number,
+                            .family = points->family };
+        const PolicySpans *spans;
+        size_t at = 0;
+        int r = policy_plan_spans(plan, direction, class, points->family, &spans, err);
 
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < count; i++) {
-                const Flow flow = { .set = sets[direction][family == AF_INET ? 0 : 1],
-                                    .subject = class->number,
-                                    .first = spans[i].first,
-                                    .last = spans[i].last };
-
-                add_flow(to, &flow, &spans[i].ports);
+        for (size_t i = 0; i < spans->count; i++) {
+                emit_points(&emitter, plan, direction, class, points, &at,
+                            spans->items[i].first.number, false);
+                emit_span(&emitter, plan, direction, class, &spans->items[i], points, &at);
         }
-        policy_spans_free(spans, count);
+        emit_points(&emitter, plan, direction, class, points, &at, 0, true);
+        flush(&emitter);
         return 0;
 }
 
-static int add_allowed(PolicyElements *to, const PolicyPlan *plan, Error *err) {
-        static const int families[] = { AF_INET, AF_INET6 };
+static int compare_points(const void *left, const void *right) {
+        const Point *a = left, *b = right;
+
+        return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static void gather_points(const PolicyEndpoint *endpoints, size_t count, Points *to) {
+        for (size_t i = 0; i < count; i++) {
+                for (size_t n = 0; n < endpoints[i].address_count; n++) {
+                        const IpAddress address = endpoints[i].addresses[n];
+
+                        if (address.family != to->family)
+                                continue;
+                        GROW(to->items, to->count);
+                        to->items[to->count++] = (Point){ address.number, endpoints[i].class };
+                }
+        }
+        if (to->count > 1)
+                qsort(to->items, to->count, sizeof(Point), compare_points);
+}
+
+static int add_allowed(PolicyElements *to, PolicyPlan *plan, const Points *points, Error *err) {
         PolicyClass **classes;
         const size_t count = policy_plan_classes(plan, &classes);
         const size_t before = to->count;
@@ -147,16 +216,15 @@ static int add_allowed(PolicyElements *to, const PolicyPlan *plan, Error *err) {
                 for (PolicyDirection d = 0; d < POLICY_DIRECTIONS; d++) {
                         int r = 0;
 
-                        if (!classes[i]->selected[d])
+                        if (!classes[i]->used || !classes[i]->selected[d])
                                 continue;
-                        add_classes(to, plan, d, classes[i]);
-                        for (size_t f = 0; r == 0 && f < ELEMENTS(families); f++)
-                                r = add_spans(to, plan, d, classes[i], families[f], err);
+                        for (size_t f = 0; r == 0 && f < 2; f++)
+                                r = add_family(to, plan, d, classes[i], &points[f], err);
                         if (r == 0 && to->count - before > POLICY_ELEMENTS_MAX)
                                 r = error_kind(err, ERROR_UNSUPPORTED,
-                                               "the policies come to more than %d entries between "
-                                               "%zu classes of containers: let selectors tell "
-                                               "fewer of them apart",
+                                               "the policies come to more than %d entries for %zu "
+                                               "kinds of containers: let selectors tell fewer "
+                                               "apart, or give them larger blocks of addresses",
                                                POLICY_ELEMENTS_MAX, count);
                         if (r < 0)
                                 return r;
@@ -198,19 +266,29 @@ static void sort(PolicyElements *elements) {
         elements->count = kept;
 }
 
-int policy_elements(const PolicyPlan *plan, const PolicyEndpoint *endpoints, size_t count,
+int policy_elements(PolicyPlan *plan, const PolicyEndpoint *endpoints, size_t count,
                     PolicyElements *ret, Error *err) {
         PolicyElements elements = { 0 };
+        Points points[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
+        PolicyClass **classes;
+        const size_t class_count = policy_plan_classes(plan, &classes);
         int r;
 
+        for (size_t i = 0; i < class_count; i++)
+                classes[i]->used = false;
         for (size_t i = 0; i < count; i++) {
+                endpoints[i].class->used = true;
                 for (size_t n = 0; n < endpoints[i].address_count; n++)
                         if (endpoints[i].addresses[n].family)
                                 add_address(&elements, &endpoints[i], endpoints[i].addresses[n]);
                 if (endpoints[i].beside_selected)
                         add_port(&elements, &endpoints[i]);
         }
-        r = add_allowed(&elements, plan, err);
+        for (size_t f = 0; f < 2; f++)
+                gather_points(endpoints, count, &points[f]);
+        r = add_allowed(&elements, plan, points, err);
+        free(points[0].items);
+        free(points[1].items);
         if (r < 0) {
                 policy_elements_done(&elements);
                 return r;

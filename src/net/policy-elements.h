@@ -22,13 +22,13 @@ typedef struct PolicyEndpoint {
         const char *link; /* the bridge's port */
         const IpAddress *addresses;
         size_t address_count; /* those of no family are none */
-        const PolicyClass *class;
+        PolicyClass *class;
         bool beside_selected; /* its network has an endpoint that a policy selects */
         uint8_t router[POLICY_MAC_LENGTH]; /* the bridge's own hardware address */
 } PolicyEndpoint;
 
 /* All that must be in the sets, in order, each once. */
-int policy_elements(const PolicyPlan *plan, const PolicyEndpoint *endpoints, size_t count,
+int policy_elements(PolicyPlan *plan, const PolicyEndpoint *endpoints, size_t count,
                     PolicyElements *ret, Error *err);
 void policy_elements_done(PolicyElements *elements);
 int policy_element_compare(const void *left, const void *right);

@@ -10,18 +10,16 @@ static void plan(const Policy *policies, size_t count) {
         Pair label = { (char *)"app", (char *)"web" };
         const Pairs labels = { &label, 1 };
         const PolicyPod pod = { "default", &labels };
-        const PolicyClass *class = policy_plan_class(made, &pod);
+        PolicyClass *class = policy_plan_class(made, &pod);
 
         for (PolicyDirection d = 0; d < POLICY_DIRECTIONS; d++) {
-                PolicySpan *spans;
-                size_t span_count;
+                const PolicySpans *spans;
 
-                if (policy_plan_spans(made, d, class, AF_INET, &spans, &span_count, NULL) < 0)
+                if (policy_plan_spans(made, d, class, AF_INET, &spans, NULL) < 0)
                         continue;
-                for (size_t i = 0; i + 1 < span_count; i++)
-                        if (spans[i].last.number >= spans[i + 1].first.number)
+                for (size_t i = 0; i + 1 < spans->count; i++)
+                        if (spans->items[i].last.number >= spans->items[i + 1].first.number)
                                 abort();
-                policy_spans_free(spans, span_count);
         }
 }
 

@@ -1,6 +1,14 @@
 /* policy-plan.c: see policy-plan.h. */
 #include "net/policy-plan.h"
 
+#include "net/policy-document.h"
+
+typedef struct PolicyMemo {
+        PolicySpans spans[POLICY_DIRECTIONS][2]; /* IPv4, IPv6 */
+        PortSet **ports[POLICY_DIRECTIONS];      /* by the peer's number; NULL: not known yet */
+        size_t count;                            /* of each of them */
+} PolicyMemo;
+
 struct PolicyPlan {
         const Policy *policies;
         size_t count;
@@ -17,10 +25,28 @@ PolicyPlan *policy_plan_new(const Policy *policies, size_t count) {
         return plan;
 }
 
+static void memo_free(PolicyMemo *memo) {
+        for (PolicyDirection d = 0; d < POLICY_DIRECTIONS; d++) {
+                for (size_t f = 0; f < 2; f++) {
+                        for (size_t i = 0; i < memo->spans[d][f].count; i++)
+                                port_set_done(&memo->spans[d][f].items[i].ports);
+                        free(memo->spans[d][f].items);
+                }
+                for (size_t i = 0; i < memo->count; i++) {
+                        if (memo->ports[d][i])
+                                port_set_done(memo->ports[d][i]);
+                        free(memo->ports[d][i]);
+                }
+                free(memo->ports[d]);
+        }
+        free(memo);
+}
+
 PolicyPlan *policy_plan_free(PolicyPlan *plan) {
         if (!plan)
                 return NULL;
         for (size_t i = 0; i < plan->class_count; i++) {
+                memo_free(plan->classes[i]->memo);
                 free((char *)plan->classes[i]->pod.namespace);
                 pairs_done(&plan->classes[i]->labels);
                 free(plan->classes[i]);
@@ -64,6 +90,7 @@ PolicyClass *policy_plan_class(PolicyPlan *plan, const PolicyPod *pod) {
         if (class)
                 return class;
         class = NEW(PolicyClass);
+        class->memo = NEW(PolicyMemo);
         class->number = (uint32_t)plan->class_count + 1;
         class->pod.namespace = str_copy(pod->namespace);
         pairs_copy(&class->labels, pod->labels);
@@ -93,8 +120,8 @@ static bool rule_selects(const PolicyRule *rule, const char *namespace, const Po
         return false;
 }
 
-void policy_plan_ports(const PolicyPlan *plan, PolicyDirection direction, const PolicyClass *class,
-                       const PolicyClass *peer, PortSet *ret) {
+static void compute_ports(const PolicyPlan *plan, PolicyDirection direction,
+                          const PolicyClass *class, const PolicyClass *peer, PortSet *ret) {
         for (size_t i = 0; i < plan->count; i++) {
                 const Policy *policy = &plan->policies[i];
                 const PolicyRule *rules = policy->rules[direction].items;
@@ -105,6 +132,26 @@ void policy_plan_ports(const PolicyPlan *plan, PolicyDirection direction, const 
                         if (rule_selects(&rules[n], policy->namespace, &peer->pod))
                                 rule_add_ports(&rules[n], ret);
         }
+}
+
+const PortSet *policy_plan_ports(PolicyPlan *plan, PolicyDirection direction, PolicyClass *class,
+                                 const PolicyClass *peer) {
+        PolicyMemo *memo = class->memo;
+
+        while (memo->count <= peer->number) {
+                for (PolicyDirection d = 0; d < POLICY_DIRECTIONS; d++) {
+                        size_t count = memo->count;
+
+                        GROW(memo->ports[d], count);
+                        memo->ports[d][count] = NULL;
+                }
+                memo->count++;
+        }
+        if (!memo->ports[direction][peer->number]) {
+                memo->ports[direction][peer->number] = NEW(PortSet);
+                compute_ports(plan, direction, class, peer, memo->ports[direction][peer->number]);
+        }
+        return memo->ports[direction][peer->number];
 }
 
 /* ---- what blocks of addresses allow ---- */
@@ -152,12 +199,12 @@ static void add_block(Intervals *to, const PolicyBlock *block, const PolicyRule 
         const size_t begin = to->count;
         Subnet subnet;
 
-        if (cidr_parse(block->cidr, &subnet) < 0 || subnet.address.family != to->family)
+        if (policy_cidr_parse(block->cidr, &subnet) < 0 || subnet.address.family != to->family)
                 return;
         add_interval(to, subnet.address.number, subnet_last(subnet), rule);
         for (char **except = block->except; except && *except && to->count <= POLICY_BLOCKS_MAX;
              except++)
-                if (cidr_parse(*except, &subnet) == 0)
+                if (policy_cidr_parse(*except, &subnet) == 0)
                         cut(to, begin, subnet);
 }
 
@@ -204,7 +251,7 @@ static void allowed_at(const Intervals *intervals, IpNumber number, PortSet *ret
                         rule_add_ports(intervals->items[i].rule, ret);
 }
 
-static void make_spans(const Intervals *intervals, PolicySpan **ret, size_t *ret_count) {
+static void make_spans(const Intervals *intervals, PolicySpans *ret) {
         const int family = intervals->family;
         _cleanup_free_ IpNumber *edges = NEW_ARRAY(IpNumber, 2 * intervals->count + 1);
         const size_t edge_count = find_edges(intervals, edges);
@@ -227,15 +274,18 @@ static void make_spans(const Intervals *intervals, PolicySpan **ret, size_t *ret
                 GROW(spans, count);
                 spans[count++] = span;
         }
-        *ret = spans;
-        *ret_count = count;
+        *ret = (PolicySpans){ spans, count, true };
 }
 
-int policy_plan_spans(const PolicyPlan *plan, PolicyDirection direction, const PolicyClass *class,
-                      int family, PolicySpan **ret, size_t *ret_count, Error *err) {
+int policy_plan_spans(PolicyPlan *plan, PolicyDirection direction, PolicyClass *class, int family,
+                      const PolicySpans **ret, Error *err) {
+        PolicySpans *spans = &class->memo->spans[direction][family == AF_INET ? 0 : 1];
         Intervals intervals = { .family = family };
         int r = 0;
 
+        *ret = spans;
+        if (spans->known)
+                return 0;
         for (size_t i = 0; i < plan->count && intervals.count <= POLICY_BLOCKS_MAX; i++) {
                 const Policy *policy = &plan->policies[i];
                 const PolicyRule *rules = policy->rules[direction].items;
@@ -251,13 +301,7 @@ int policy_plan_spans(const PolicyPlan *plan, PolicyDirection direction, const P
                                "%d ranges of addresses: use larger blocks",
                                policy_direction_name(direction), POLICY_BLOCKS_MAX);
         else
-                make_spans(&intervals, ret, ret_count);
+                make_spans(&intervals, spans);
         free(intervals.items);
         return r;
-}
-
-void policy_spans_free(PolicySpan *spans, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                port_set_done(&spans[i].ports);
-        free(spans);
 }

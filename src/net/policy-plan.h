@@ -1,6 +1,6 @@
 /* policy-plan.h: what policies come to in a firewall. Containers that no selector tells apart are
- * one class, so what may pass is said between classes and blocks of addresses, not between pairs of
- * containers. Pure: knows no firewall. */
+ * one class, so what may pass is said of classes, not of pairs of containers. What was computed of a
+ * class is kept. Pure: knows no firewall. */
 #pragma once
 
 #include "net/policy.h"
@@ -12,6 +12,8 @@ typedef struct PolicyClass {
         PolicyPod pod;   /* one that is like all of it; the plan's own */
         Pairs labels;
         bool selected[POLICY_DIRECTIONS];
+        bool used; /* policy_elements's: a container is of it */
+        struct PolicyMemo *memo;
 } PolicyClass;
 
 typedef struct PolicyPlan PolicyPlan;
@@ -25,16 +27,20 @@ DEFINE_CLEANUP(PolicyPlan *, policy_plan_free)
 PolicyClass *policy_plan_class(PolicyPlan *plan, const PolicyPod *pod);
 size_t policy_plan_classes(const PolicyPlan *plan, PolicyClass ***ret); /* borrowed */
 
-/* What selectors let the class do with another class. *ret must be zeroed. */
-void policy_plan_ports(const PolicyPlan *plan, PolicyDirection direction, const PolicyClass *class,
-                       const PolicyClass *peer, PortSet *ret);
+/* What selectors let the class do with another class; the plan's own. */
+const PortSet *policy_plan_ports(PolicyPlan *plan, PolicyDirection direction, PolicyClass *class,
+                                 const PolicyClass *peer);
 
 /* What rules for addresses, and for everybody, let it do: disjoint ranges of addresses of the
- * family, in order, each with its ports. */
+ * family, in order, each with its ports; the plan's own. */
 typedef struct PolicySpan {
         IpAddress first, last;
         PortSet ports;
 } PolicySpan;
-int policy_plan_spans(const PolicyPlan *plan, PolicyDirection direction, const PolicyClass *class,
-                      int family, PolicySpan **ret, size_t *ret_count, Error *err);
-void policy_spans_free(PolicySpan *spans, size_t count);
+typedef struct PolicySpans {
+        PolicySpan *items;
+        size_t count;
+        bool known;
+} PolicySpans;
+int policy_plan_spans(PolicyPlan *plan, PolicyDirection direction, PolicyClass *class, int family,
+                      const PolicySpans **ret, Error *err);

@@ -195,8 +195,7 @@ TEST(spans) {
         Error err = { 0 };
         Pairs none = { 0 };
         const PolicyPod pod = { "default", &none };
-        PolicySpan *spans;
-        size_t count;
+        const PolicySpans *spans;
 
         ASSERT_OK(parse(HEAD "  podSelector: {}\n"
                              "  ingress:\n"
@@ -209,21 +208,19 @@ TEST(spans) {
                   &err);
         plan = policy_plan_new(c.policies, c.count);
         ASSERT_OK(policy_plan_spans(plan, POLICY_INGRESS, policy_plan_class(plan, &pod), AF_INET,
-                                    &spans, &count, &err),
+                                    &spans, &err),
                   &err);
         /* before 10/8, 10.0/16 with 80, 81 and 443, 10.1/16 with 443, the rest of 10/8, behind */
-        ASSERT_INT(count, 5);
-        ASSERT(spans[0].first.number == 0);
-        ASSERT(port_set_has(&spans[1].ports, IPPROTO_TCP, 81));
-        ASSERT(!port_set_has(&spans[2].ports, IPPROTO_TCP, 80));
-        ASSERT(port_set_has(&spans[3].ports, IPPROTO_TCP, 80));
-        ASSERT(spans[4].last.number == UINT32_MAX);
-        policy_spans_free(spans, count);
+        ASSERT_INT(spans->count, 5);
+        ASSERT(spans->items[0].first.number == 0);
+        ASSERT(port_set_has(&spans->items[1].ports, IPPROTO_TCP, 81));
+        ASSERT(!port_set_has(&spans->items[2].ports, IPPROTO_TCP, 80));
+        ASSERT(port_set_has(&spans->items[3].ports, IPPROTO_TCP, 80));
+        ASSERT(spans->items[4].last.number == UINT32_MAX);
         ASSERT_OK(policy_plan_spans(plan, POLICY_INGRESS, policy_plan_class(plan, &pod), AF_INET6,
-                                    &spans, &count, &err),
+                                    &spans, &err),
                   &err);
-        ASSERT_INT(count, 1);
-        policy_spans_free(spans, count);
+        ASSERT_INT(spans->count, 1);
         case_done(&c);
 }
 
@@ -266,7 +263,7 @@ TEST(a_thousand_containers) {
         }
         ASSERT_INT(policy_plan_classes(plan, &classes), 30);
         ASSERT_OK(policy_elements(plan, endpoints, 1000, &elements, &err), &err);
-        ASSERT(elements.count > 1000 && elements.count < 10000);
+        ASSERT(elements.count > 1000 && elements.count < 16000);
         policy_elements_done(&elements);
         free(endpoints);
         free(addresses);

@@ -66,7 +66,7 @@ bool peer_selects(const PolicyPeer *peer, const char *namespace, const PolicyPod
 static bool block_has(const char *cidr, IpAddress address) {
         Subnet subnet;
 
-        return cidr_parse(cidr, &subnet) == 0 && subnet_has(subnet, address);
+        return policy_cidr_parse(cidr, &subnet) == 0 && subnet_has(subnet, address);
 }
 
 bool peer_has_address(const PolicyPeer *peer, IpAddress address) {

@@ -1,5 +1,5 @@
 /* ruleset-policy.c: network policies in nftables. In the inet family every new connection of a
- * container that a policy selects is judged, by the classes and addresses of its two sides. What
+ * container that a policy selects is judged, by its class and the other side's address. What
  * containers of one bridge say to each other does not come there by itself: the bridge family's
  * table sends what is to be judged up to the host, which routes it, and lets nobody speak or be
  * spoken to under another's address. */
@@ -20,8 +20,8 @@
 
 static const NftSet policy_sets[] = {
         /* the class of each container's address; all while there are policies */
-        { "class4", NFT_SET_MAP, { NFT_FIELD_IPV4 }, { NFT_FIELD_MARK } },
-        { "class6", NFT_SET_MAP, { NFT_FIELD_IPV6 }, { NFT_FIELD_MARK } },
+        { "class4", NFT_SET_MAP, { NFT_FIELD_IPV4 }, { NFT_FIELD_CLASS } },
+        { "class6", NFT_SET_MAP, { NFT_FIELD_IPV6 }, { NFT_FIELD_CLASS } },
         /* the addresses of containers that a policy selects: at all, for egress, for ingress */
         { "judged4", 0, { NFT_FIELD_IPV4 }, { 0 } },
         { "judged6", 0, { NFT_FIELD_IPV6 }, { 0 } },
@@ -32,35 +32,27 @@ static const NftSet policy_sets[] = {
         /* an address . itself */
         { "self4", 0, { NFT_FIELD_IPV4, NFT_FIELD_IPV4 }, { 0 } },
         { "self6", 0, { NFT_FIELD_IPV6, NFT_FIELD_IPV6 }, { 0 } },
-        /* what is allowed: the class that is judged . the other side's . protocol . port */
-        { "allow_out",
-          NFT_SET_INTERVAL,
-          { NFT_FIELD_MARK, NFT_FIELD_MARK, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
-          { 0 } },
-        { "allow_in",
-          NFT_SET_INTERVAL,
-          { NFT_FIELD_MARK, NFT_FIELD_MARK, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
-          { 0 } },
-        /* the same with the other side's address */
+        /* what is allowed: the class that is judged . the other side's address . protocol . port */
         { "to4",
           NFT_SET_INTERVAL,
-          { NFT_FIELD_MARK, NFT_FIELD_IPV4, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_CLASS, NFT_FIELD_IPV4, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
           { 0 } },
         { "to6",
           NFT_SET_INTERVAL,
-          { NFT_FIELD_MARK, NFT_FIELD_IPV6, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_CLASS, NFT_FIELD_IPV6, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
           { 0 } },
         { "from4",
           NFT_SET_INTERVAL,
-          { NFT_FIELD_MARK, NFT_FIELD_IPV4, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_CLASS, NFT_FIELD_IPV4, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
           { 0 } },
         { "from6",
           NFT_SET_INTERVAL,
-          { NFT_FIELD_MARK, NFT_FIELD_IPV6, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
+          { NFT_FIELD_CLASS, NFT_FIELD_IPV6, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
           { 0 } },
 };
 
 static const NftChain policy_chains[] = {
+        { "passed", NULL, 0, 0 },
         { "leaving", NULL, 0, 0 },
         { "entering", NULL, 0, 0 },
         { "judge", NULL, 0, 0 },
@@ -106,29 +98,33 @@ static const NftTerm itself[] = { IS_IPV4, SADDR4(NFT_REG_1), DADDR4(NFT_REG32_0
 static const NftTerm itself6[] = { IS_IPV6, SADDR6(NFT_REG_1), DADDR6(NFT_REG_2),
                                    IN("self6", NFT_REG_1), RETURN };
 
-/* The key is built from register 1 on; register 3 is for what is looked up. */
-#define CLASS4(address, to) address(NFT_REG_3), MAPPED("class4", NFT_REG_3, to)
-#define CLASS6(address, to) address(NFT_REG_3), MAPPED("class6", NFT_REG_3, to)
-#define BY_CLASS(class, subject, peer, set)                                                        \
-        class(subject, NFT_REG32_00), class(peer, NFT_REG32_01), PROTOCOL(NFT_REG32_02),           \
-                DPORT(NFT_REG32_03), IN(set, NFT_REG_1), RETURN
+/* The class waits in the packet's priority, which forwarding derives from the type of service anyway
+ * and only queues look at: nft(8) has no word for what is looked up twice in one key. */
+#define NOTE_CLASS(address, map)                                                                   \
+        address(NFT_REG_1), MAPPED(map, NFT_REG_1, NFT_REG_1), {                                   \
+                NFT_TERM_SET_META, .reg = NFT_REG_1, .a = NFT_META_PRIORITY                        \
+        }
+#define CLASS(to) META(NFT_META_PRIORITY, to)
+#define PASS VERDICT(NFT_GOTO, "passed")
+#define ALLOWED4(peer, set)                                                                        \
+        CLASS(NFT_REG32_00), peer(NFT_REG32_01), PROTOCOL(NFT_REG32_02), DPORT(NFT_REG32_03),      \
+                IN(set, NFT_REG_1), PASS
+#define ALLOWED6(peer, set)                                                                        \
+        CLASS(NFT_REG32_00), peer(NFT_REG32_01), PROTOCOL(NFT_REG32_05), DPORT(NFT_REG32_06),      \
+                IN(set, NFT_REG_1), PASS
 
-static const NftTerm leaving_class[] = { IS_IPV4, BY_CLASS(CLASS4, SADDR4, DADDR4, "allow_out") };
-static const NftTerm leaving_class6[] = { IS_IPV6, BY_CLASS(CLASS6, SADDR6, DADDR6, "allow_out") };
-static const NftTerm entering_class[] = { IS_IPV4, BY_CLASS(CLASS4, DADDR4, SADDR4, "allow_in") };
-static const NftTerm entering_class6[] = { IS_IPV6, BY_CLASS(CLASS6, DADDR6, SADDR6, "allow_in") };
-
-#define BY_ADDRESS4(subject, peer, set)                                                            \
-        CLASS4(subject, NFT_REG32_00), peer(NFT_REG32_01), PROTOCOL(NFT_REG32_02),                 \
-                DPORT(NFT_REG32_03), IN(set, NFT_REG_1), RETURN
-#define BY_ADDRESS6(subject, peer, set)                                                            \
-        CLASS6(subject, NFT_REG32_00), peer(NFT_REG32_01), PROTOCOL(NFT_REG32_05),                 \
-                DPORT(NFT_REG32_06), IN(set, NFT_REG_1), RETURN
-
-static const NftTerm leaving_address[] = { IS_IPV4, BY_ADDRESS4(SADDR4, DADDR4, "to4") };
-static const NftTerm leaving_address6[] = { IS_IPV6, BY_ADDRESS6(SADDR6, DADDR6, "to6") };
-static const NftTerm entering_address[] = { IS_IPV4, BY_ADDRESS4(DADDR4, SADDR4, "from4") };
-static const NftTerm entering_address6[] = { IS_IPV6, BY_ADDRESS6(DADDR6, SADDR6, "from6") };
+static const NftTerm leaving_class[] = { IS_IPV4, NOTE_CLASS(SADDR4, "class4") };
+static const NftTerm leaving_class6[] = { IS_IPV6, NOTE_CLASS(SADDR6, "class6") };
+static const NftTerm leaving_allowed[] = { IS_IPV4, ALLOWED4(DADDR4, "to4") };
+static const NftTerm leaving_allowed6[] = { IS_IPV6, ALLOWED6(DADDR6, "to6") };
+static const NftTerm entering_class[] = { IS_IPV4, NOTE_CLASS(DADDR4, "class4") };
+static const NftTerm entering_class6[] = { IS_IPV6, NOTE_CLASS(DADDR6, "class6") };
+static const NftTerm entering_allowed[] = { IS_IPV4, ALLOWED4(SADDR4, "from4") };
+static const NftTerm entering_allowed6[] = { IS_IPV6, ALLOWED6(SADDR6, "from6") };
+static const NftTerm forget_class[] = {
+        { NFT_TERM_VALUE, .reg = NFT_REG_1, .data_length = 4 },
+        { NFT_TERM_SET_META, .reg = NFT_REG_1, .a = NFT_META_PRIORITY },
+};
 static const NftTerm deny[] = { DROP };
 
 static const NftRule policy_rules[] = {
@@ -145,16 +141,17 @@ static const NftRule policy_rules[] = {
         RULE("leaving", itself6),
         RULE("leaving", leaving_class),
         RULE("leaving", leaving_class6),
-        RULE("leaving", leaving_address),
-        RULE("leaving", leaving_address6),
+        RULE("leaving", leaving_allowed),
+        RULE("leaving", leaving_allowed6),
         RULE("leaving", deny),
         RULE("entering", itself),
         RULE("entering", itself6),
         RULE("entering", entering_class),
         RULE("entering", entering_class6),
-        RULE("entering", entering_address),
-        RULE("entering", entering_address6),
+        RULE("entering", entering_allowed),
+        RULE("entering", entering_allowed6),
         RULE("entering", deny),
+        RULE("passed", forget_class),
 };
 
 const RulesetPart ruleset_policy = {

@@ -6,7 +6,7 @@
 #include "net/ruleset.h"
 
 /* What ruleset.c's chain "forward" jumps to with new connections. */
-#define POLICY_CHAIN "policy"
+#define POLICY_CHAIN "policies"
 
 typedef struct RulesetPart {
         const NftSet *sets;

@@ -127,8 +127,8 @@ void nft_value_link(NftValue *value, const char *name) {
         add_field(value, padded, sizeof(padded));
 }
 
-void nft_value_mark(NftValue *value, uint32_t mark) {
-        add_field(value, &mark, sizeof(mark));
+void nft_value_class(NftValue *value, uint32_t class) {
+        add_field(value, &class, sizeof(class));
 }
 
 void nft_value_mac(NftValue *value, const uint8_t mac[6]) {
@@ -252,7 +252,7 @@ static uint32_t field_length(uint8_t field) {
                 return 2;
         case NFT_FIELD_MAC:
                 return 6;
-        case NFT_FIELD_MARK:
+        case NFT_FIELD_CLASS:
                 return 4;
         default:
                 return IFNAMSIZ;

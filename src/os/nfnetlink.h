@@ -73,7 +73,7 @@ enum {
         NFT_FIELD_MAC = 9,
         NFT_FIELD_PROTOCOL = 12,
         NFT_FIELD_PORT = 13,
-        NFT_FIELD_MARK = 19, /* a number of four bytes */
+        NFT_FIELD_CLASS = 23, /* a packet's priority: a number of four bytes */
         NFT_FIELD_LINK = 41
 };
 
@@ -94,7 +94,7 @@ void nft_value_ip(NftValue *value, IpAddress address);
 void nft_value_protocol(NftValue *value, uint8_t protocol);
 void nft_value_port(NftValue *value, uint16_t port); /* host byte order */
 void nft_value_link(NftValue *value, const char *name);
-void nft_value_mark(NftValue *value, uint32_t mark);
+void nft_value_class(NftValue *value, uint32_t class);
 void nft_value_mac(NftValue *value, const uint8_t mac[6]);
 
 /* ---- the transaction: all of it happens, or nothing ---- */
