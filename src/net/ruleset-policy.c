@@ -64,6 +64,20 @@ static const NftChain policy_chains[] = {
 #define RETURN VERDICT(NFT_RETURN, NULL)
 #define PROTOCOL(to) META(NFT_META_L4PROTO, to)
 
+#define ICMP6_TYPE(op, type)                                                                       \
+        { NFT_TERM_PAYLOAD, .reg = NFT_REG_1, .a = NFT_PAYLOAD_TRANSPORT_HEADER, .b = 0, .c = 1 }, \
+        {                                                                                          \
+                NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = (op), .data = { (type) },                 \
+                                  .data_length = 1                                                 \
+        }
+
+/* Neighbour discovery comes here where br_netfilter shows it; no router passes it on. */
+static const NftTerm discovery[] = { IS_IPV6,
+                                     PROTOCOL(NFT_REG_1),
+                                     EQUALS_BYTE(NFT_REG_1, IPPROTO_ICMPV6),
+                                     ICMP6_TYPE(NFT_CMP_GTE, ND_ROUTER_SOLICIT),
+                                     ICMP6_TYPE(NFT_CMP_LTE, ND_REDIRECT),
+                                     RETURN };
 static const NftTerm from_judged[] = { IS_IPV4, SADDR4(NFT_REG_1), IN("judged4", NFT_REG_1),
                                        VERDICT(NFT_GOTO, "judge") };
 static const NftTerm from_judged6[] = { IS_IPV6, SADDR6(NFT_REG_1), IN("judged6", NFT_REG_1),
@@ -128,6 +142,7 @@ static const NftTerm forget_class[] = {
 static const NftTerm deny[] = { DROP };
 
 static const NftRule policy_rules[] = {
+        RULE(POLICY_CHAIN, discovery),
         RULE(POLICY_CHAIN, from_judged),
         RULE(POLICY_CHAIN, from_judged6),
         RULE(POLICY_CHAIN, to_judged),
@@ -192,12 +207,6 @@ static const NftChain bridge_chains[] = {
 #define ETHER_DADDR(length, to)                                                                    \
         {                                                                                          \
                 NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_LL_HEADER, .b = 0, .c = (length)   \
-        }
-#define ICMP6_TYPE(op, type)                                                                       \
-        { NFT_TERM_PAYLOAD, .reg = NFT_REG_1, .a = NFT_PAYLOAD_TRANSPORT_HEADER, .b = 0, .c = 1 }, \
-        {                                                                                          \
-                NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = (op), .data = { (type) },                 \
-                                  .data_length = 1                                                 \
         }
 #define IS_V4 IS_ETHERTYPE(ETH_P_IP)
 #define IS_V6 IS_ETHERTYPE(ETH_P_IPV6)
