@@ -357,7 +357,8 @@ TEST(policies) {
         ASK("GET /brig/policies/test?from=a&to=b&port=80", 200, "{}\n");
         ASSERT_STR(fake_asked, "test a b 80/tcp");
         ASK("GET /brig/policies/test?from=a&to=b&port=0", 400,
-            "{\"message\":\"give from, to and port (a number from 1 to 65535), or none of them\"}\n");
+            "{\"message\":\"give from, to and port (a number from 1 to 65535), or none of "
+            "them\"}\n");
 }
 
 TEST(networks_and_volumes) {

@@ -27,9 +27,8 @@ int on_policy_inspect(ApiRequest *request, Error *err) {
 }
 
 int on_policy_remove(ApiRequest *request, Error *err) {
-        return api_answer_done(request,
-                               engine_policy_remove(request->engine, request->captures[0],
-                                                    request->captures[1], err));
+        return api_answer_done(request, engine_policy_remove(request->engine, request->captures[0],
+                                                             request->captures[1], err));
 }
 
 /* Without from, to and port: the table of all. */

@@ -85,8 +85,8 @@ static int run_apply(Cli *cli, const Options *options, Error *err) {
                 r = api_next_json(reply, &held, &answer, err);
         if (r < 0)
                 return r;
-        for (size_t i = 0; json_object_is_type(answer, json_type_array) &&
-                           i < json_object_array_length(answer);
+        for (size_t i = 0;
+             json_object_is_type(answer, json_type_array) && i < json_object_array_length(answer);
              i++) {
                 json_object *one = json_object_array_get_idx(answer, i);
 
@@ -325,7 +325,8 @@ static int print_table(Cli *cli, bool json, Error *err) {
         containers = json_member(answer, "Containers");
         pairs = json_member(answer, "Pairs");
         if (json)
-                (void)printf("%s\n", json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
+                (void)printf("%s\n",
+                             json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
         else if (!json_object_is_type(containers, json_type_array) ||
                  !json_object_is_type(pairs, json_type_array) ||
                  json_object_array_length(containers) == 0)
@@ -353,7 +354,8 @@ static int answer_one(Cli *cli, const Options *options, bool json, Error *err) {
                 return r;
         why = json_words(answer, "Reason");
         if (json) {
-                (void)printf("%s\n", json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
+                (void)printf("%s\n",
+                             json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
         } else {
                 (void)printf("%s\n", json_truth(answer, "Allowed") ? "allowed" : "denied");
                 if (*why)

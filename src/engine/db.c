@@ -115,9 +115,11 @@ static int schema_make(Db *db, bool fresh, Error *err) {
                                   "VALUES (1);");
         for (size_t i = 0; i < ELEMENTS(table_names); i++)
                 buf_format(&sql,
-                           "CREATE TABLE IF NOT EXISTS %s (id TEXT PRIMARY KEY, name TEXT UNIQUE, state TEXT) "
+                           "CREATE TABLE IF NOT EXISTS %s (id TEXT PRIMARY KEY, name TEXT UNIQUE, "
+                           "state TEXT) "
                            "WITHOUT ROWID;"
-                           "CREATE TABLE IF NOT EXISTS %s_documents (id TEXT PRIMARY KEY, document TEXT) WITHOUT "
+                           "CREATE TABLE IF NOT EXISTS %s_documents (id TEXT PRIMARY KEY, document "
+                           "TEXT) WITHOUT "
                            "ROWID;",
                            table_names[i], table_names[i]);
         buf_add_str(&sql, "COMMIT;");

@@ -113,10 +113,9 @@ static int save(Engine *engine, const Policies *list, Error *err) {
                 _cleanup_json_ json_object *document = policy_write(&list->items[i]);
 
                 keys[i] = policy_key(&list->items[i]);
-                texts[i] = str_copy(
-                        json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN));
-                records[i] =
-                        (DbRecord){ .id = keys[i], .name = keys[i], .document = texts[i] };
+                texts[i] =
+                        str_copy(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN));
+                records[i] = (DbRecord){ .id = keys[i], .name = keys[i], .document = texts[i] };
         }
         r = db_replace_all(engine->db, DB_POLICIES, records, list->count, true, err);
         free(records);
@@ -212,8 +211,7 @@ static int merge(Policies *list, const Policy *policies, size_t count, Buf *json
 
                 if (r < 0)
                         return r;
-                const Outcome outcome = { policies[i].namespace, policies[i].name,
-                                          (char *)action };
+                const Outcome outcome = { policies[i].namespace, policies[i].name, (char *)action };
                 *ret_changed |= !str_equal(action, "unchanged");
                 if (i > 0)
                         buf_add_char(json, ',');
@@ -286,8 +284,9 @@ int engine_policy_remove(Engine *engine, const char *namespace, const char *name
 static void add_document(const Policy *policy, Buf *json) {
         _cleanup_json_ json_object *document = policy_write(policy);
 
-        buf_add_str(json, json_object_to_json_string_ext(
-                                  document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        buf_add_str(json,
+                    json_object_to_json_string_ext(
+                            document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 int engine_policy_list(Engine *engine, const char *namespace, Buf *json, Error *err) {

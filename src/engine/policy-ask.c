@@ -354,8 +354,8 @@ static void explain(const PolicyReason *reason, bool has_pod, PolicyDirection di
         else if (!reason->policy)
                 ret->reason = str_format("no policy selects it for %s", way);
         else if (reason->allowed)
-                ret->reason = str_format("%s rule %d of policy %s allows it", way,
-                                         reason->rule + 1, ret->policy);
+                ret->reason = str_format("%s rule %d of policy %s allows it", way, reason->rule + 1,
+                                         ret->policy);
         else
                 ret->reason = str_format("policy %s selects it for %s, and no rule of any allows "
                                          "this",
@@ -367,11 +367,11 @@ static void answer(const Policies *policies, Side from, Side to, uint8_t protoco
         const char *apart = settle_addresses(&from, &to);
         PolicyReason reasons[POLICY_DIRECTIONS];
 
-        ret->allowed = policies_decide(
-                policies->items, policies->count,
-                (PolicyParty){ from.pod ? &from.pod->pod : NULL, from.address },
-                (PolicyParty){ to.pod ? &to.pod->pod : NULL, to.address }, protocol, (uint16_t)port,
-                reasons);
+        ret->allowed =
+                policies_decide(policies->items, policies->count,
+                                (PolicyParty){ from.pod ? &from.pod->pod : NULL, from.address },
+                                (PolicyParty){ to.pod ? &to.pod->pod : NULL, to.address }, protocol,
+                                (uint16_t)port, reasons);
         explain(&reasons[POLICY_EGRESS], from.pod != NULL, POLICY_EGRESS,
                 &ret->sides[POLICY_EGRESS]);
         explain(&reasons[POLICY_INGRESS], to.pod != NULL, POLICY_INGRESS,

@@ -70,10 +70,10 @@ static bool is_number(const char *text, bool *ret_whole) {
 /* Without quotes: by its form. The words are those of YAML 1.1, which Kubernetes' tools read. */
 static json_object *plain_value(const char *text, size_t length) {
         static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
-        static const char *const yes[] = { "true", "True", "TRUE", "yes", "Yes", "YES",
-                                           "on",   "On",   "ON",   "y",   "Y" };
-        static const char *const no[] = { "false", "False", "FALSE", "no", "No", "NO",
-                                          "off",   "Off",   "OFF",   "n",  "N" };
+        static const char *const yes[] = { "true", "True", "TRUE", "yes", "Yes",
+                                           "YES",  "on",   "On",   "ON" };
+        static const char *const no[] = { "false", "False", "FALSE", "no", "No",
+                                          "NO",    "off",   "Off",   "OFF" };
         int64_t number;
         double decimal;
         bool whole;

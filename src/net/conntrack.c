@@ -5,9 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/membarrier.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/membarrier.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -117,9 +117,9 @@ static void consider(Walk *walk, const struct nlmsghdr *header) {
                                 .protocol = tuple.protocol };
         if (!walk->matches(walk->data, &flow))
                 return;
-        deletion = start(data, tuple.destination.family, IPCTNL_MSG_CT_DELETE, 0,
-                         ++walk->sequence);
-        mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(tuples.original),
+        deletion = start(data, tuple.destination.family, IPCTNL_MSG_CT_DELETE, 0, ++walk->sequence);
+        mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED,
+                     mnl_attr_get_payload_len(tuples.original),
                      mnl_attr_get_payload(tuples.original));
         buf_add(&walk->deletions, deletion, MNL_ALIGN(deletion->nlmsg_len));
 }

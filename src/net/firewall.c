@@ -15,9 +15,9 @@ struct Firewall {
         int watch_fd;
         bool applied;
         bool closed[RULESET_CLOSED_COUNT]; /* of each of ruleset_closed */
-        bool table_queued; /* the transaction that waits holds the whole table */
-        bool enforces;     /* there are policies: the bridge family's table is wanted */
-        bool has_bridge;   /* it is there */
+        bool table_queued;                 /* the transaction that waits holds the whole table */
+        bool enforces;   /* there are policies: the bridge family's table is wanted */
+        bool has_bridge; /* it is there */
 };
 
 /* An earlier daemon's. A kernel without tables for bridges has none. */

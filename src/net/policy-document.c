@@ -11,7 +11,7 @@
 #define NAME_MAX_LENGTH 253
 #define LABEL_VALUE_MAX 4096 /* Docker's labels are longer than Kubernetes' 63 */
 
-#define LIST_MAX 1000        /* rules of a policy, peers and ports of a rule */
+#define LIST_MAX 1000 /* rules of a policy, peers and ports of a rule */
 
 /* ---- tables ---- */
 
@@ -214,8 +214,7 @@ static int check_expression(const PolicyExpression *expression, const char *path
                 if (has == operators[i].values)
                         return 0;
                 return error_kind(err, ERROR_INVALID, "%s.values: %s for operator %s", path,
-                                  has ? "must be empty" : "must not be empty",
-                                  operators[i].name);
+                                  has ? "must be empty" : "must not be empty", operators[i].name);
         }
         return error_kind(err, ERROR_INVALID,
                           "%s.operator: '%s' is none of In, NotIn, Exists, DoesNotExist", path,
@@ -342,9 +341,8 @@ static int check_number(const PolicyPort *port, const char *path, Error *err) {
 
 static int check_port(const PolicyPort *port, const char *path, Error *err) {
         if (!find_protocol(port->protocol))
-                return error_kind(err, ERROR_INVALID,
-                                  "%s.protocol: '%s' is none of TCP, UDP, SCTP", path,
-                                  port->protocol);
+                return error_kind(err, ERROR_INVALID, "%s.protocol: '%s' is none of TCP, UDP, SCTP",
+                                  path, port->protocol);
         if (port->number)
                 return check_number(port, path, err);
         if (port->last)
@@ -366,8 +364,8 @@ static int check_rule(const PolicyRule *rule, PolicyDirection direction, const c
                                   "policies",
                                   path, LIST_MAX);
         for (size_t i = 0; r == 0 && i < rule->peers.count; i++) {
-                _cleanup_free_ char *at = str_format(
-                        "%s.%s[%zu]", path, direction == POLICY_EGRESS ? "to" : "from", i);
+                _cleanup_free_ char *at = str_format("%s.%s[%zu]", path,
+                                                     direction == POLICY_EGRESS ? "to" : "from", i);
 
                 r = check_peer(&peers[i], at, err);
         }

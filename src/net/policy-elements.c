@@ -78,8 +78,8 @@ typedef struct Points {
         int family;
 } Points;
 
-/* Elements of one class, direction and family, under way: neighbouring addresses with the same ports
- * become one. */
+/* Elements of one class, direction and family, under way: neighbouring addresses with the same
+ * ports become one. */
 typedef struct Emitter {
         PolicyElements *to;
         const char *set;
@@ -125,8 +125,8 @@ static void emit(Emitter *emitter, IpNumber first, IpNumber last, const PortSet 
         port_set_unite(&emitter->ports, ports);
 }
 
-/* The addresses of one span of blocks, and the containers in it that selectors let do more. *at: the
- * first point that is not behind the span. */
+/* The addresses of one span of blocks, and the containers in it that selectors let do more. *at:
+ * the first point that is not behind the span. */
 static void emit_span(Emitter *emitter, PolicyPlan *plan, PolicyDirection direction,
                       PolicyClass *class, const PolicySpan *span, const Points *points,
                       size_t *at) {
@@ -260,8 +260,8 @@ static void sort(PolicyElements *elements) {
                 qsort(elements->items, elements->count, sizeof(*elements->items),
                       policy_element_compare);
         for (size_t i = 0; i < elements->count; i++)
-                if (i == 0 || policy_element_compare(&elements->items[i],
-                                                     &elements->items[kept - 1]) != 0)
+                if (i == 0 ||
+                    policy_element_compare(&elements->items[i], &elements->items[kept - 1]) != 0)
                         elements->items[kept++] = elements->items[i];
         elements->count = kept;
 }

@@ -23,7 +23,7 @@ typedef struct PolicyEndpoint {
         const IpAddress *addresses;
         size_t address_count; /* those of no family are none */
         PolicyClass *class;
-        bool beside_selected; /* its network has an endpoint that a policy selects */
+        bool beside_selected;              /* its network has an endpoint that a policy selects */
         uint8_t router[POLICY_MAC_LENGTH]; /* the bridge's own hardware address */
 } PolicyEndpoint;
 

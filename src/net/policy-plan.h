@@ -1,6 +1,6 @@
 /* policy-plan.h: what policies come to in a firewall. Containers that no selector tells apart are
- * one class, so what may pass is said of classes, not of pairs of containers. What was computed of a
- * class is kept. Pure: knows no firewall. */
+ * one class, so what may pass is said of classes, not of pairs of containers. What was computed of
+ * a class is kept. Pure: knows no firewall. */
 #pragma once
 
 #include "net/policy.h"

@@ -39,7 +39,8 @@ static char *refusal(const char *text) {
 
 TEST(refused) {
         REFUSED("", "there is no policy in this file");
-        REFUSED("kind: Pod\napiVersion: v1\n", "kind: 'Pod' is not supported: only NetworkPolicy is");
+        REFUSED("kind: Pod\napiVersion: v1\n",
+                "kind: 'Pod' is not supported: only NetworkPolicy is");
         REFUSED("kind: NetworkPolicy\napiVersion: extensions/v1beta1\n",
                 "apiVersion: 'extensions/v1beta1' is not supported: only networking.k8s.io/v1 is");
         REFUSED(HEAD "  podselector: {}\n",

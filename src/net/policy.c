@@ -1,6 +1,6 @@
-/* policy.c: what policies decide, as Kubernetes' documentation has it ("Network Policies"): policies
- * add up, a rule's peers are alternatives, a peer's two selectors go together. Reading them is
- * policy-document.c's. */
+/* policy.c: what policies decide, as Kubernetes' documentation has it ("Network Policies"):
+ * policies add up, a rule's peers are alternatives, a peer's two selectors go together. Reading
+ * them is policy-document.c's. */
 #include "net/policy.h"
 
 #include <netinet/in.h>

@@ -13,11 +13,7 @@
 #define POLICY_NAMESPACE "default" /* of what names none */
 #define POLICY_NAMESPACE_LABEL "kubernetes.io/metadata.name"
 
-typedef enum PolicyDirection {
-        POLICY_EGRESS,
-        POLICY_INGRESS,
-        POLICY_DIRECTIONS
-} PolicyDirection;
+typedef enum PolicyDirection { POLICY_EGRESS, POLICY_INGRESS, POLICY_DIRECTIONS } PolicyDirection;
 const char *policy_direction_name(PolicyDirection direction); /* "egress", "ingress" */
 
 /* ---- documents ---- */

@@ -52,11 +52,8 @@ static const NftSet policy_sets[] = {
 };
 
 static const NftChain policy_chains[] = {
-        { "passed", NULL, 0, 0 },
-        { "leaving", NULL, 0, 0 },
-        { "entering", NULL, 0, 0 },
-        { "judge", NULL, 0, 0 },
-        { POLICY_CHAIN, NULL, 0, 0 },
+        { "passed", NULL, 0, 0 }, { "leaving", NULL, 0, 0 },    { "entering", NULL, 0, 0 },
+        { "judge", NULL, 0, 0 },  { POLICY_CHAIN, NULL, 0, 0 },
 };
 
 /* ---- family inet: rules; a chain that returns has nothing against the packet ---- */
@@ -112,8 +109,8 @@ static const NftTerm itself[] = { IS_IPV4, SADDR4(NFT_REG_1), DADDR4(NFT_REG32_0
 static const NftTerm itself6[] = { IS_IPV6, SADDR6(NFT_REG_1), DADDR6(NFT_REG_2),
                                    IN("self6", NFT_REG_1), RETURN };
 
-/* The class waits in the packet's priority, which forwarding derives from the type of service anyway
- * and only queues look at: nft(8) has no word for what is looked up twice in one key. */
+/* The class waits in the packet's priority, which forwarding derives from the type of service
+ * anyway and only queues look at: nft(8) has no word for what is looked up twice in one key. */
 #define NOTE_CLASS(address, map)                                                                   \
         address(NFT_REG_1), MAPPED(map, NFT_REG_1, NFT_REG_1), {                                   \
                 NFT_TERM_SET_META, .reg = NFT_REG_1, .a = NFT_META_PRIORITY                        \
@@ -170,8 +167,8 @@ static const NftRule policy_rules[] = {
 };
 
 const RulesetPart ruleset_policy = {
-        policy_sets,  ELEMENTS(policy_sets),  policy_chains,
-        ELEMENTS(policy_chains), policy_rules, ELEMENTS(policy_rules),
+        policy_sets,  ELEMENTS(policy_sets),  policy_chains, ELEMENTS(policy_chains),
+        policy_rules, ELEMENTS(policy_rules),
 };
 
 /* ---- family bridge: sets ---- */
@@ -205,9 +202,7 @@ static const NftChain bridge_chains[] = {
                                   .data = { (type) >> 8, (type)&0xff }, .data_length = 2           \
         }
 #define ETHER_DADDR(length, to)                                                                    \
-        {                                                                                          \
-                NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_LL_HEADER, .b = 0, .c = (length)   \
-        }
+        { NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_LL_HEADER, .b = 0, .c = (length) }
 #define IS_V4 IS_ETHERTYPE(ETH_P_IP)
 #define IS_V6 IS_ETHERTYPE(ETH_P_IPV6)
 
@@ -245,11 +240,10 @@ static const NftTerm nothing_else[] = { DROP };
 #define ARP_SENDER(to) NETWORK(14, 4, to)
 static const NftTerm arp_own[] = { IIF(NFT_REG_1), ARP_SENDER(NFT_REG_2), IN("own4", NFT_REG_1),
                                    ACCEPT };
-static const NftTerm arp_probe[] = {
-        ARP_SENDER(NFT_REG_1),
-        { NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ, .data_length = 4 },
-        ACCEPT
-};
+static const NftTerm arp_probe[] = { ARP_SENDER(NFT_REG_1),
+                                     { NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ,
+                                       .data_length = 4 },
+                                     ACCEPT };
 
 /* Neighbour discovery (RFC 4861) and the groups that it needs (RFC 2710, RFC 3810), but for what
  * only a router may say; an advertisement is of the sender's own address. */
@@ -326,6 +320,6 @@ static const NftRule bridge_rules[] = {
 };
 
 const RulesetPart ruleset_bridge = {
-        bridge_sets,  ELEMENTS(bridge_sets),  bridge_chains,
-        ELEMENTS(bridge_chains), bridge_rules, ELEMENTS(bridge_rules),
+        bridge_sets,  ELEMENTS(bridge_sets),  bridge_chains, ELEMENTS(bridge_chains),
+        bridge_rules, ELEMENTS(bridge_rules),
 };

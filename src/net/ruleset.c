@@ -150,7 +150,8 @@ static const NftTerm known[] = { IS_KNOWN, ACCEPT };
 static const NftTerm invalid[] = { IS_INVALID, DROP };
 /* What a policy forbids is dropped there; else the others decide. */
 static const NftTerm policies[] = { VERDICT(NFT_JUMP, POLICY_CHAIN) };
-/* Only isolated ports (icc off), policies, a hairpin or br_netfilter bring a bridge's own packets here. */
+/* Only isolated ports (icc off), policies, a hairpin or br_netfilter bring a bridge's own packets
+ * here. */
 static const NftTerm neighbours[] = { IIF(NFT_REG_1),
                                       OIF(NFT_REG_2),
                                       IN("same", NFT_REG_1),

@@ -132,8 +132,8 @@ int net_stop_forwarding(Net *net, Error *err);
 
 /* Takes addresses and ports for endpoint; what was taken is written into it. */
 int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **ret, Error *err);
-/* Names its link, if it is to have one and has no name: before there is a link, so that rules for it
- * are in force first. */
+/* Names its link, if it is to have one and has no name: before there is a link, so that rules for
+ * it are in force first. */
 void member_name_link(Member *member);
 /* Gives back what member_new took. */
 void member_release(Net *net, Member *member);

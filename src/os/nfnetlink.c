@@ -499,13 +499,19 @@ static Expr *build_verdict(const NftTerm *term) {
 }
 
 static Expr *(*const builders[])(const NftTerm *term) = {
-        [NFT_TERM_META] = build_meta,       [NFT_TERM_CT] = build_ct,
-        [NFT_TERM_PAYLOAD] = build_payload, [NFT_TERM_WRITE] = build_write,
+        [NFT_TERM_META] = build_meta,
+        [NFT_TERM_CT] = build_ct,
+        [NFT_TERM_PAYLOAD] = build_payload,
+        [NFT_TERM_WRITE] = build_write,
         [NFT_TERM_SET_META] = build_set_meta,
-        [NFT_TERM_VALUE] = build_value,     [NFT_TERM_COMPARE] = build_compare,
-        [NFT_TERM_MASK] = build_mask,       [NFT_TERM_FIB_TYPE] = build_fib_type,
-        [NFT_TERM_LOOKUP] = build_lookup,   [NFT_TERM_MAP] = build_map,
-        [NFT_TERM_DNAT] = build_dnat,       [NFT_TERM_MASQUERADE] = build_masquerade,
+        [NFT_TERM_VALUE] = build_value,
+        [NFT_TERM_COMPARE] = build_compare,
+        [NFT_TERM_MASK] = build_mask,
+        [NFT_TERM_FIB_TYPE] = build_fib_type,
+        [NFT_TERM_LOOKUP] = build_lookup,
+        [NFT_TERM_MAP] = build_map,
+        [NFT_TERM_DNAT] = build_dnat,
+        [NFT_TERM_MASQUERADE] = build_masquerade,
         [NFT_TERM_VERDICT] = build_verdict,
 };
 

@@ -28,7 +28,7 @@ typedef enum NftTermKind {
         NFT_TERM_WRITE, /* reg to a: base, b: offset, c: length; d: offset of the Internet checksum,
                            0: there is none */
         NFT_TERM_SET_META, /* a: key, from reg */
-        NFT_TERM_VALUE, /* reg = data */
+        NFT_TERM_VALUE,    /* reg = data */
         NFT_TERM_COMPARE,  /* reg, a: NFT_CMP_*, data */
         NFT_TERM_MASK,     /* reg &= a (32 bits) */
         NFT_TERM_FIB_TYPE, /* reg: the type of the destination's route, RTN_* */
@@ -121,6 +121,6 @@ int nft_has_chain(Nft *nft, const char *chain, bool *ret, Error *err);
 
 /* A non-blocking socket that becomes readable when any table changes. */
 int nft_watch_open(int *ret_fd, Error *err);
-/* Reads all that waits. True if another than `own` changed a table of the name that `own` is for, of
- * any family, or if notices were lost. */
+/* Reads all that waits. True if another than `own` changed a table of the name that `own` is for,
+ * of any family, or if notices were lost. */
 bool nft_watch_read(int fd, const Nft *own);

@@ -2,7 +2,7 @@
 """Who may reach whom by Kubernetes' NetworkPolicy documents: an oracle that shares nothing with brig but the documentation
 ("Network Policies", concepts/services-networking, and the API reference of networking.k8s.io/v1), and a generator of policies.
 
-oracle.py generate SEED COUNT      prints COUNT policies, in sets of one to four, as a JSON list of lists
+oracle.py generate SEED COUNT      prints COUNT policies, in sets of two to four, as a JSON list of lists
 oracle.py decisions SOCKET SEED COUNT      compares the engine's table with the oracle's for each set
 oracle.py probes SOCKET SEED COUNT SECONDS      the same with packets between the containers' network namespaces
 
@@ -173,7 +173,7 @@ def some_rule(rng, peers):
     return rule
 
 
-def some_policy(rng, name):
+def some_policy(rng, name, namespace):
     spec = {"podSelector": some_selector(rng, LABELS)}
     for rules, peers in (("ingress", "from"), ("egress", "to")):
         if rng.random() < 0.65:
@@ -181,15 +181,15 @@ def some_policy(rng, name):
     if rng.random() < 0.7:
         spec["policyTypes"] = rng.choice([["Ingress"], ["Egress"], ["Ingress", "Egress"], ["Ingress", "Egress"]])
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": {"name": name, "namespace": rng.choice(NAMESPACES)}, "spec": spec}
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def generate(seed, count):
     rng = random.Random(seed)
     sets = []
     while count > 0:
-        size = min(count, rng.randint(1, 4))
-        sets.append([some_policy(rng, "p%d" % i) for i in range(size)])
+        size = min(count, rng.randint(2, 4))
+        sets.append([some_policy(rng, "p%d" % i, NAMESPACES[(i + 1) % 3]) for i in range(size)])
         count -= size
     return sets
 
