@@ -464,6 +464,75 @@ END
   [ "$(in_image replaced sh -c 'ls /real; readlink /to || cat /to/one')" = content ]
 }
 
+@test "COPY --link: its layer is used again upon a changed base and stored once; the tree is the base's and its own" {
+  mkdir -p dir/sub; echo one >file; echo two >dir/sub/f; chmod 700 dir/sub
+  upon() { # a base with that in it, and the image
+    printf 'FROM busybox\nRUN mkdir -p /opt/old /real && ln -s real /to && chmod 1777 /tmp && touch /opt/old/%s\n' "$1" | brig build -q --network none -t base - >/dev/null
+    build -t linked --network none; echo "$output"; [ "$status" -eq 0 ]
+  }
+  dockerfile <<'END'
+FROM base
+COPY --link file /tmp/file
+COPY --link dir /opt
+COPY --link --chown=5:6 file /to/one
+RUN cat /to/one >/seen; ls /opt/old >/base
+COPY --link file /tmp/file
+END
+  upon first
+  upon second
+  [ "$(grep -c '^#[0-9]* CACHED' <<<"$output")" -eq 4 ]
+  [ "$(grep -c '^#[0-9]* miss' <<<"$output")" -eq 1 ] # RUN, which reads the base
+  [[ $output == *"miss: the step before it ran"* || $output == *"RUN cat"* ]]
+  run in_image linked sh -c 'cat /base /seen; stat -c "%a %u:%g %n" /tmp /opt /opt/sub /to /to/one /tmp/file; ls /opt /opt/old /real'
+  echo "$output"
+  [ "$output" = $'second\none\n755 0:0 /tmp\n755 0:0 /opt\n700 0:0 /opt/sub\n755 5:6 /to\n644 5:6 /to/one\n644 0:0 /tmp/file\n/opt:\nold\nsub\n\n/opt/old:\nsecond\n\n/real:' ]
+  # The same files under two chain ids are one inode.
+  links=$(find "$root/data/image/snapshots" -path '*/fs/opt/sub/f' -printf '%i\n'); echo "$links"
+  [ "$(wc -l <<<"$links")" -eq 2 ]
+  [ "$(sort -u <<<"$links" | wc -l)" -eq 1 ]
+  brig save -o saved.tar linked && brig rmi -f linked >/dev/null && brig load -q -i saved.tar
+  [ "$(in_image linked cat /opt/sub/f /to/one)" = $'two\none' ]
+  # A file that changed is a reason, the base is none.
+  echo other >file
+  build -t linked --network none; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(grep -c 'miss: file file changed' <<<"$output")" -eq 2 ] # the third is the first again
+  # With --chmod it is a copy like others, as BuildKit has it.
+  printf 'FROM base\nCOPY --link --chmod=600 file /tmp/file\n' >Dockerfile
+  build -t linked --network none; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image linked stat -c %a /tmp)" = 1777 ]
+}
+
+@test "ADD --link of an archive, and of several things into a directory that the base has" {
+  mkdir -p tree/etc/made; echo in >tree/etc/made/f; ln -s made tree/etc/link; ln tree/etc/made/f tree/etc/hard
+  tar -C tree -czf tree.tar.gz .; echo a >a; echo b >b
+  printf 'FROM busybox\nADD --link tree.tar.gz /\nCOPY --link a b /etc/\n' >Dockerfile
+  build -t added --network none; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image added sh -c 'cat /etc/link/f /etc/a /etc/b; stat -c %h /etc/hard; test -s /etc/passwd && echo passwd')" = $'in\na\nb\n2\npasswd' ]
+}
+
+@test "a socket in a context, and in a stage, becomes an empty file, as BuildKit has it; FIFOs stay" {
+  python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+  chmod 640 socket; mkfifo fifo
+  printf 'FROM busybox AS one\nCOPY . /c\nRUN mkdir /d; ln -s /d/s /dev/log; syslogd -n & until test -S /d/s; do usleep 10000; done; kill $!\nFROM busybox\nCOPY --from=one /c /c\nCOPY --from=one /d /d\nCOPY socket /alone\n' >Dockerfile
+  build -t sockets --network none; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image sockets stat -c '%F %s' /c/socket /alone /d/s)" = $'regular empty file 0\nregular empty file 0\nregular empty file 0' ]
+  [ "$(in_image sockets stat -c %a /alone)" = 640 ]
+  [ "$(in_image sockets stat -c %F /c/fifo)" = fifo ]
+  run env DOCKER_BUILDKIT=0 brig build -t sent .
+  [ "$status" -eq 0 ]
+}
+
+@test "the classic API: ONBUILD triggers are no steps of their own; a warning is one" {
+  printf 'FROM busybox\nONBUILD RUN echo one >/one\nONBUILD ENV a=b\n' | brig build -q --network none -t triggering - >/dev/null
+  printf 'FROM triggering\nRUN cat /one\n' >Dockerfile
+  run env DOCKER_BUILDKIT=0 docker build --network none --build-arg unused=1 .
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(grep -E '^(Step|#)' <<<"$output")" = $'Step 1/2 : FROM triggering\n# Executing 2 build triggers\nStep 2/2 : RUN cat /one' ]
+  [ "$(grep -c '\[Warning\] One or more build-args \[unused\] were not consumed' <<<"$output")" -eq 1 ]
+  [[ $output != *"[Warning] [Warning]"* ]]
+}
+
 @test "what ends because another step failed is not told as the failure" {
   printf 'FROM busybox AS slow\nRUN echo slow; sleep 300\nFROM busybox AS bad\nRUN echo the culprit; exit 7\nFROM busybox\nCOPY --from=slow /etc/passwd /1\nCOPY --from=bad /etc/passwd /2\n' >Dockerfile
   run brig build --progress plain --no-cache .

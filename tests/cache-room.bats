@@ -57,6 +57,19 @@ build_tar() { build -o type=tar,dest="$context/out.tar" "$@"; }
   [ "$(cache_size)" = 0 ]
 }
 
+@test "builds at the cap keep hitting: what was used last stays, what the others stand upon too" {
+  printf 'FROM busybox\nRUN head -c 1000000 /dev/urandom >/base\nCOPY file /file\n' >Dockerfile
+  for i in 1 2 3 4 5; do
+    head -c 1000000 /dev/urandom >file
+    build_tar
+    [ "$i" = 1 ] || [ "$(grep -c CACHED <<<"$output")" = 1 ]
+    wait_until within
+    build_tar
+    [ "$(grep -c CACHED <<<"$output")" = 2 ]
+  done
+  [ "$(cache_size)" = 3000000 ]
+}
+
 @test "what an image has counts not and stays" {
   megabytes 4 image
   build -t kept

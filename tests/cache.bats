@@ -259,6 +259,83 @@ EOF
   [ "$(on_second brig run --rm --network none made cat /twice)" = one ]
 }
 
+# with_document FILE: the local cache in ./cache says that in its document's place.
+with_document() {
+  local manifest new
+  manifest=$(jq -r '.manifests[0].digest' cache/index.json | cut -d: -f2)
+  new=$(sha256sum "$1" | cut -d' ' -f1) && cp "$1" "cache/blobs/sha256/$new"
+  jq -c --arg d "sha256:$new" --argjson s "$(stat -c %s "$1")" '.config.digest = $d | .config.size = $s' "cache/blobs/sha256/$manifest" >made
+  cp made "cache/blobs/sha256/$(sha256sum made | cut -d' ' -f1)"
+  jq -c --arg d "sha256:$(sha256sum made | cut -d' ' -f1)" '.manifests[0].digest = $d' cache/index.json >index && cp index cache/index.json
+}
+local_document() { jq -c . "$1/blobs/sha256/$(jq -r .config.digest "$1/blobs/sha256/$(jq -r '.manifests[0].digest' "$1/index.json" | cut -d: -f2)" | cut -d: -f2)"; }
+
+@test "an imported record answers what was asked, and no other operation: neither here nor in what is written" {
+  printf 'FROM busybox\nRUN echo honest >/x\n' >Dockerfile
+  build -t honest --cache-to "type=local,dest=$context/victim"
+  printf 'FROM busybox\nRUN echo evil >/x\n' >Dockerfile
+  build -t evil --cache-to "type=local,dest=$context/cache"
+  # The one's record gets the other's key, too.
+  key=$(local_document victim | jq -r '.records[0].keys[0]')
+  local_document cache | jq -c --arg k "$key" '.records[0].keys += [$k]' >planted
+  with_document planted
+  fresh_second
+  build_second -t evil --cache-from "type=local,src=$context/cache" --cache-to "type=local,dest=$context/third"
+  [ "$(steps_run)" = 0 ]
+  [ "$(local_document third | grep -c "$key")" = 0 ]
+  printf 'FROM busybox\nRUN echo honest >/x\n' >Dockerfile
+  build_second -t honest
+  [ "$(steps_run)" = 1 ]
+  [ "$(on_second brig run --rm --network none honest cat /x)" = honest ]
+  # Nor does one that says that it gives what another operation gave.
+  fresh_second
+  build_second -t honest --cache-from "type=local,src=$context/victim"
+  [ "$(steps_run)" = 0 ]
+  local_document cache | jq -c --argjson r "$(local_document victim | jq '.records[0].result')" '.records[0].result = $r' >planted
+  with_document planted
+  printf 'FROM busybox\nRUN echo evil >/x\n' >Dockerfile
+  build_second -t evil --cache-from "type=local,src=$context/cache" --cache-to "type=local,dest=$context/fourth"
+  [ "$(steps_run)" = 1 ]
+  [ "$(local_document fourth | grep -c "$key")" = 0 ]
+}
+
+@test "two builds that write tags into one directory at once: the index has both, and no lock is left" {
+  printf 'FROM busybox\nARG tag\nRUN echo $tag >/x\n' >Dockerfile
+  pids=()
+  for tag in a b c d e f g h; do
+    daemon=on_second; [[ $tag > d ]] || daemon=env
+    $daemon brig build --progress plain --network none --build-arg "tag=$tag" --cache-to "type=local,dest=$context/cache,tag=$tag" . >"$tag.log" 2>&1 3>&- &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || { cat ./*.log; false; }; done
+  [ "$(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' cache/index.json | sort | tr -d '\n')" = abcdefgh ]
+  [ "$(ls -A cache | sort | tr '\n' ' ')" = "blobs index.json oci-layout " ]
+  # A lock that another process has is waited for; a link in its place is not followed.
+  exec 8>cache/index.json.lock && flock 8
+  brig build --progress plain --network none --build-arg tag=i --cache-to "type=local,dest=$context/cache,tag=i" . >waiting.log 2>&1 3>&- 8>&- &
+  pid=$!
+  wait_until grep -q "Waiting for another writer" waiting.log || { kill "$pid"; cat waiting.log; false; }
+  exec 8>&-
+  wait "$pid"
+  [ "$(jq '.manifests | length' cache/index.json)" = 9 ]
+  ln -sf "$context/Dockerfile" cache/index.json.lock
+  run brig build --progress plain --network none --build-arg tag=j --cache-to "type=local,dest=$context/cache,tag=j" .
+  [ "$status" -ne 0 ]
+  [[ $output == *"index.json.lock"* ]]
+  grep -q '^FROM' Dockerfile
+}
+
+@test "COPY --link is brought from a cache upon another base" {
+  echo content >file
+  printf 'FROM busybox\nRUN echo one >/base\nCOPY --link file /dir/file\n' >Dockerfile
+  build -t linked --cache-to "type=local,dest=$context/cache"
+  fresh_second
+  sed -i 's,one,two,' Dockerfile
+  build_second -t linked --cache-from "type=local,src=$context/cache"
+  [ "$(steps_run)" = 1 ]
+  [ "$(on_second brig run --rm --network none linked cat /base /dir/file)" = $'two\ncontent' ]
+}
+
 @test "secrets and arguments are in no document" {
   dockerfile <<'EOF'
 FROM busybox

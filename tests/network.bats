@@ -151,6 +151,25 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$(brig network inspect -f '{{.EnableIPv6}}' without)" = false ]
 }
 
+@test "network map: text, JSON, a drawing, a page" {
+  brig network create --subnet 10.81.0.0/24 mapped
+  brig network create --internal --subnet 10.82.0.0/24 hidden
+  brig run -d --name shown --network mapped -p 18061:80 busybox sleep 1000
+  brig network connect hidden shown
+  run brig network map mapped hidden
+  [ "$status" -eq 0 ]
+  [[ ${lines[0]} == 'hidden  (bridge, internal)  10.82.0.0/24 via 10.82.0.1' ]]
+  [[ ${lines[1]} == '└─ shown  10.82.0.2  0.0.0.0:18061 → 80/tcp  also on mapped' ]]
+  [[ ${lines[2]} == 'mapped  (bridge)  10.81.0.0/24 via 10.81.0.1' ]]
+  [ "$(brig network map --json - | jq -r '.[] | select(.Name == "hidden").Containers[].IPv4')" = 10.82.0.2 ]
+  brig network map --svg "$root/map.svg" --html "$root/map.html"
+  python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' "$root/map.svg"
+  grep -q '10.82.0.2' "$root/map.html"
+  run brig network map nonsense
+  [ "$status" -eq 1 ]
+  [[ $output == *'network nonsense not found'* ]]
+}
+
 @test "an internal network has no way out; aliases, fixed addresses and live connections work" {
   brig network create --internal --subnet 10.77.0.0/24 inner
   run brig run --rm --network inner busybox ip route

@@ -231,6 +231,7 @@ END
   build --platform linux/arm64; echo "$output"; [ "$status" -ne 0 ]
   [[ $output == *"Dockerfile:5"*"RUN cat /p is for linux/arm64"*"binfmt_misc"*"--platform=\$BUILDPLATFORM"* ]]
   [[ $output != *"this runs"* ]]
+  [ "$(grep -c '>>> RUN cat /p' <<<"$output")" -eq 1 ]
 }
 
 @test "a base that exists for another platform only is told of, runs as what it is, and may be refused" {

@@ -41,6 +41,20 @@ TEST(classic_arguments_before_from_are_steps) {
                                            S("Step 3/3 : FROM x") S("\\n")));
 }
 
+/* As Docker tells of them: they are no steps, and FROM's layer is the last one's. */
+TEST(classic_triggers_are_no_steps) {
+        ask("POST /build?target=triggers", "", "FROM x");
+        ASSERT_STR(
+                chunks(),
+                S("Step 1/2 : FROM x") S("\\n") S("# Executing 2 build triggers\\n") S(
+                        " ---> Running in c1\\n") S("a1\\n") S(" ---> Removed intermediate "
+                                                               "container c1\\n")
+                        S(" ---> Using cache\\n") S(" ---> 0123456789ab\\n") S(
+                                "Step 2/2 : RUN c") S("\\n") S(" ---> Using cache\\n")
+                                S(" ---> 0123456789ab\\n") "{\"aux\":{\"ID\":\"" IMAGE "\"}}\r\n" S(
+                                        "Successfully built abcdef012345\\n"));
+}
+
 TEST(classic_quiet) {
         ask("POST /build?q=1&rm=0", "", "FROM x");
         ASSERT_STR(chunks(), "{\"aux\":{\"ID\":\"" IMAGE "\"}}\r\n" S(IMAGE "\\n"));

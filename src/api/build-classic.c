@@ -205,16 +205,22 @@ static int on_planned(ClassicBuild *build, const BuildEvent *event) {
 
         for (char **arg = args; arg && *arg; arg++)
                 build->args += **arg != '\0';
-        build->total = (size_t)event->total + build->args;
+        build->total = (size_t)event->total - event->triggers + build->args;
         for (size_t i = 0; i < build->args; i++)
                 add_line(&json, "Step %zu/%zu : %s\n", i + 1, build->total, args[i]);
         return build->options.quiet || json.length == 0 ? 0 : send_json(build, &json);
 }
 
+/* ONBUILD triggers of the base are no steps: FROM says how many there are. */
 static void add_header(const ClassicBuild *build, const BuildEvent *event, Buf *json) {
-        add_line(json, "Step %zu/%zu : %s", build->args + event->step + 1, build->total,
+        if (event->trigger)
+                return;
+        add_line(json, "Step %zu/%zu : %s", build->args + event->written + 1, build->total,
                  event->instruction);
         add_line(json, "\n");
+        if (event->triggers > 0)
+                add_line(json, "# Executing %zu build trigger%s\n", event->triggers,
+                         event->triggers == 1 ? "" : "s");
 }
 
 static int on_started(ClassicBuild *build, const BuildEvent *event) {
@@ -231,10 +237,11 @@ static int on_started(ClassicBuild *build, const BuildEvent *event) {
         return say(build, event->step, &json);
 }
 
+/* What FROM gives is what the last trigger leaves. */
 static void add_layer(const BuildEvent *event, Buf *json) {
         const char *hex = event->layer ? str_after(event->layer, "sha256:") : NULL;
 
-        if (!str_empty(event->layer))
+        if (!str_empty(event->layer) && event->triggers == 0)
                 add_line(json, " ---> %.*s\n", ID_SHORT, hex ?: event->layer);
 }
 

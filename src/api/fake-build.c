@@ -154,7 +154,7 @@ static void note_request(const BuildRequest *request) {
 /* ---- scripts ---- */
 
 #define STEP(kind_, step_, ...)                                                                    \
-        { .kind = kind_, .step = step_, __VA_ARGS__ }
+        { .kind = kind_, .step = step_, .written = step_, __VA_ARGS__ }
 #define PLAN(total_)                                                                               \
         { .kind = BUILD_PLANNED, .total = total_ }
 #define START(step_, text_)                                                                        \
@@ -186,6 +186,21 @@ static const BuildEvent arguments[] = {
         { .kind = BUILD_PLANNED, .total = 1, .text = "ARG A=1\nARG b\n" },
         START(0, "FROM x"),
         DONE(0),
+        { .kind = BUILD_IMAGE, .text = IMAGE },
+};
+
+/* FROM with two triggers, and one step of the Dockerfile's own. */
+#define TRIGGER(kind_, step_, left_, ...)                                                          \
+        { .kind = kind_, .step = step_, .trigger = true, .triggers = left_, __VA_ARGS__ }
+static const BuildEvent triggers[] = {
+        { .kind = BUILD_PLANNED, .total = 4, .triggers = 2 },
+        STEP(BUILD_STARTED, 0, .instruction = "FROM x", .triggers = 2),
+        STEP(BUILD_DONE, 0, .layer = LAYER, .triggers = 2),
+        TRIGGER(BUILD_STARTED, 1, 1, .instruction = "ONBUILD RUN a", .container = "c1"),
+        TRIGGER(BUILD_OUTPUT, 1, 1, .text = "a1\n", .length = 3, .stream = 1),
+        TRIGGER(BUILD_DONE, 1, 1, .layer = LAYER),
+        TRIGGER(BUILD_CACHED, 2, 0, .instruction = "ONBUILD RUN b", .layer = LAYER),
+        { .kind = BUILD_CACHED, .step = 3, .written = 1, .instruction = "RUN c", .layer = LAYER },
         { .kind = BUILD_IMAGE, .text = IMAGE },
 };
 
@@ -271,6 +286,8 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
                 r = play(plain, ELEMENTS(plain), sink, data);
         else if (str_equal(target, "arguments"))
                 r = play(arguments, ELEMENTS(arguments), sink, data);
+        else if (str_equal(target, "triggers"))
+                r = play(triggers, ELEMENTS(triggers), sink, data);
         else if (str_equal(target, "parallel"))
                 r = play(parallel, ELEMENTS(parallel), sink, data);
         else if (str_equal(target, "much"))

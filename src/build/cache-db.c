@@ -41,6 +41,12 @@ static const char schema[] =
         "CREATE INDEX mounts_id ON mounts(id, number);"
         "PRAGMA application_id=1651664739; PRAGMA user_version=1;"
         "COMMIT;";
+/* What later versions look up beside that; earlier ones do without. made: what the key of a record
+ * was made of, as in places. */
+static const char additions[] =
+        "CREATE INDEX IF NOT EXISTS records_result ON records(result);"
+        "CREATE TABLE IF NOT EXISTS made(record INTEGER PRIMARY KEY REFERENCES records(id) ON "
+        "DELETE CASCADE, parts BLOB NOT NULL);";
 _Static_assert(APPLICATION_ID == 1651664739 && SCHEMA_VERSION == 1, "as the schema has them");
 
 /* ---- opening ---- */
@@ -80,6 +86,8 @@ static int try_open(BuildCache *cache, const char *name, Error *err) {
 
         if (r == 0)
                 r = schema_check(cache->db, err);
+        if (r == 0)
+                r = sql_set(cache->db, additions, err);
         if (r == 0)
                 r = prepare_memo(cache, err);
         if (r < 0)

@@ -228,6 +228,19 @@ static int keep(BuildCache *cache, const char *place, const Buf *parts, Error *e
         return r < 0 ? r : 0;
 }
 
+int build_cache_found_at(BuildCache *cache, const char *place, const char *result, Error *err) {
+        CACHE_LOCKED(cache);
+        int r = sql_run(cache->db, err,
+                        "INSERT INTO places(place, built, asked, parts) SELECT ?1, 1, ?2, "
+                        "made.parts FROM made JOIN records ON id=record WHERE result=?3 LIMIT 1 "
+                        "ON CONFLICT(place) DO UPDATE SET built=1, asked=excluded.asked, "
+                        "parts=excluded.parts WHERE NOT built OR asked<>excluded.asked OR "
+                        "parts<>excluded.parts",
+                        "tit", place, clock_now() / NSEC_PER_DAY, result);
+
+        return cache_note(cache, r);
+}
+
 int build_cache_explain(BuildCache *cache, const char *place, const CacheParts *parts,
                         char **ret_why, Error *err) {
         _cleanup_buf_ Buf now = {}, old = {};

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "build/cache-private.h"
@@ -156,6 +157,39 @@ void build_cache_release(BuildCache *cache, const char *layer) {
                 log_warn("build cache: %s", err.message);
         else if (unused)
                 cache_layer_remove(cache, layer);
+}
+
+/* The name of the layer's records. */
+static const char *name_now(const BuildCache *cache, const char *layer) {
+        const Hold *hold = map_get(&cache->holds, layer);
+
+        return hold && hold->moved ? hold->moved : layer;
+}
+
+static int use(BuildCache *cache, char *const *layers, int64_t since, Error *err) {
+        int64_t now = clock_now();
+        int r = 0;
+
+        for (; r == 0 && layers && *layers; layers++)
+                if (**layers)
+                        r = sql_run(cache->db, err, "UPDATE records SET used_at=?2 WHERE layer=?1",
+                                    "ti", name_now(cache, *layers), now);
+        return r < 0 ? r
+                     : sql_run(cache->db, err, "UPDATE mounts SET used_at=?2 WHERE used_at>=?1",
+                               "ii", since, now);
+}
+
+void build_cache_used(BuildCache *cache, char *const *layers, int64_t since) {
+        if (!layers)
+                return;
+        CACHE_LOCKED(cache);
+        Error err = {};
+        int r = cache_begin(cache, &err);
+
+        if (r == 0)
+                r = cache_end(cache, use(cache, layers, since, &err), &err);
+        if (r < 0)
+                log_warn("build cache: note what a build used: %s", err.message);
 }
 
 /* What had it under its old name has it under the new one. */

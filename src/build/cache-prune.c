@@ -10,8 +10,6 @@
 #include "build/cache-private.h"
 
 /* An entry and what it is here. */
-#define USES_ALIKE (600 * NSEC_PER_SEC) /* a build's, more or less */
-
 typedef struct Item {
         CacheEntry entry;
         char *place;  /* of a record: its layer; of a mount: its directory's name */
@@ -314,19 +312,19 @@ static int64_t remove_item(BuildCache *cache, const CachePrune *prune, const Ite
         return item->entry.size;
 }
 
-/* What goes last comes first. A build uses a step before those upon it, which are of no use without
- * it: of uses that lie close together the layer that was made first is worth most; but less than a
- * cache mount, which the next step may want. */
+/* What goes last comes first: what was used last. All that a build used has one time: of that a
+ * cache mount is worth most, which the next step may want; then the layer that was made first, as
+ * others stand upon it and are of no use without it; then the smaller one. */
 static int worth_more_first(const void *left, const void *right) {
         const Item *a = left, *b = right;
-        int64_t used_a = a->entry.used_at / USES_ALIKE, used_b = b->entry.used_at / USES_ALIKE;
 
-        if (used_a != used_b)
-                return used_a < used_b ? 1 : -1;
+        if (a->entry.used_at != b->entry.used_at)
+                return a->entry.used_at < b->entry.used_at ? 1 : -1;
         if (a->mount != b->mount)
                 return a->mount ? -1 : 1;
-        return (a->entry.created_at > b->entry.created_at) -
-               (a->entry.created_at < b->entry.created_at);
+        if (a->entry.created_at != b->entry.created_at)
+                return a->entry.created_at < b->entry.created_at ? -1 : 1;
+        return (a->entry.size > b->entry.size) - (a->entry.size < b->entry.size);
 }
 
 static bool is_any_taken(const Items *items) {

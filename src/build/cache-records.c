@@ -124,6 +124,11 @@ static int put(BuildCache *cache, char *const *keys, const CacheRecord *record, 
         if (r == 0 && record->place)
                 r = sql_run(cache->db, err, "UPDATE places SET built=1 WHERE place=?", "t",
                             record->place);
+        if (r == 0 && record->place)
+                r = sql_run(cache->db, err,
+                            "INSERT OR REPLACE INTO made(record, parts) SELECT ?1, parts FROM "
+                            "places WHERE place=?2",
+                            "it", id, record->place);
         return r;
 }
 
@@ -199,6 +204,19 @@ int build_cache_put(BuildCache *cache, char *const *keys, const CacheRecord *rec
         for (size_t i = 0; unused && unused[i]; i++)
                 cache_layer_remove(cache, unused[i]);
         return r;
+}
+
+int build_cache_result_taken(BuildCache *cache, const char *result, const char *layer, bool *ret,
+                             Error *err) {
+        CACHE_LOCKED(cache);
+        int64_t taken = 0;
+        int r = sql_number(cache->db, &taken, err,
+                           "SELECT 1 FROM records WHERE result=? AND layer<>? LIMIT 1", "tt",
+                           result, layer);
+
+        if (r == 0)
+                *ret = taken != 0;
+        return cache_note(cache, r);
 }
 
 int build_cache_keys(BuildCache *cache, const char *result, char ***ret, Error *err) {

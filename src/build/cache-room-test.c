@@ -281,21 +281,58 @@ TEST(what_is_larger_than_the_cap_goes_before_all_others) {
         ASSERT_INT(found(test.cache, "a"), CACHE_FOUND);
 }
 
-/* Uses that lie close together are one build's: what was made last stands upon the others. */
-TEST(keeps_what_others_stand_upon_within_the_limit) {
-        _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_free_ UNUSED char *a = make_record(test.cache, "a", 100);
-        _cleanup_free_ UNUSED char *b = make_record(test.cache, "b", 100);
-        _cleanup_free_ char *c = make_record(test.cache, "c", 100);
+/* A build that found that and ends. */
+static bool build_used(TestCache *test, const char *key, const char *layer) {
+        char *held[] = { (char *)layer, NULL };
+        int64_t began = clock_now();
+        bool well = found(test->cache, key) == CACHE_FOUND;
 
-        ASSERT_INT(found(test.cache, "c"), CACHE_FOUND); /* used later than what it stands upon */
-        build_cache_release(test.cache, c);
+        build_cache_used(test->cache, held, began);
+        return well;
+}
+
+TEST(what_was_used_last_stays_longest) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ char *a = make_record(test.cache, "a", 100),
+                            *b = make_record(test.cache, "b", 100),
+                            *c = make_record(test.cache, "c", 100);
+
+        ASSERT(build_used(&test, "c", c) && build_used(&test, "a", a) && build_used(&test, "b", b));
         ASSERT_INT(prune(&test, (CachePrune){ .keep = 300 }, NULL), 0);
         ASSERT_INT(prune(&test, (CachePrune){ .keep = 299 }, NULL), 100);
         ASSERT_INT(found(test.cache, "c"), 0);
-        ASSERT_INT(prune(&test, (CachePrune){ .keep = 100 }, NULL), 100);
+        ASSERT_INT(prune(&test, (CachePrune){ .keep = 199 }, NULL), 100);
+        ASSERT_INT(found(test.cache, "a"), 0);
+        ASSERT_INT(found(test.cache, "b"), CACHE_FOUND);
+}
+
+/* What a build used counts as used at its end, its first layers and mounts as its last ones. */
+TEST(of_one_build_what_others_stand_upon_stays_longer) {
+        _cleanup_cache_ TestCache test = test_cache();
+        int64_t began = clock_now();
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "a", 100);
+        _cleanup_mount_ TestMount mount = ready_mount(test.cache, "m", MOUNT_SHARED);
+        _cleanup_free_ UNUSED char *b = make_record(test.cache, "b", 100),
+                                   *old = make_record(test.cache, "old", 100);
+        char chain[DIGEST_TEXT_MAX];
+        Error err = {};
+
+        ASSERT_INT(write_file(mount.fd, "file", 100), 1);
+        test_mount_done(&mount);
+        digest_of("b", 1, chain);
+        char *held[] = { b, a, (char *)"", NULL };
+        /* By its old name, as a build knows it. */
+        ASSERT_OK(put(test.cache, "b", b, "b", &err), &err);
+        ASSERT_OK(build_cache_layer_moved(test.cache, b, chain, &err), &err);
+        build_cache_used(test.cache, held, began);
+        build_cache_release(test.cache, b);
+        ASSERT_INT(prune(&test, (CachePrune){ .all = true, .keep = 300 }, NULL), 100);
+        ASSERT_INT(found(test.cache, "old"), 0);
+        ASSERT_INT(prune(&test, (CachePrune){ .all = true, .keep = 299 }, NULL), 0); /* a chain's */
         ASSERT_INT(found(test.cache, "b"), 0);
-        ASSERT_INT(found(test.cache, "a"), CACHE_FOUND);
+        ASSERT_INT(prune(&test, (CachePrune){ .all = true, .keep = 199 }, NULL), 100);
+        ASSERT_INT(found(test.cache, "a"), 0);
+        ASSERT_INT(count_in(&test, "mounts"), 1);
 }
 
 TEST(prunes_by_time_and_by_id) {

@@ -43,8 +43,19 @@ int build_cache_find(BuildCache *cache, const char *key, CacheRecord *ret, Error
  * for both. layer: an id for which build_cache_layer_new was called and which is finished; or "";
  * or a chain id. size -1: is counted here. created_at, used_at 0: now. */
 int build_cache_put(BuildCache *cache, char *const *keys, const CacheRecord *record, Error *err);
+/* Whether a result of that name is another layer's here: who says otherwise gives one thing the
+ * name of another. */
+int build_cache_result_taken(BuildCache *cache, const char *result, const char *layer, bool *ret,
+                             Error *err);
 /* Appends every key under which that result is recorded to *ret, the caller's list. */
 int build_cache_keys(BuildCache *cache, const char *result, char ***ret, Error *err);
+/* The result stands at that place now, found and not made: what it was made of is what a miss there
+ * is compared with next. What came from elsewhere and never was made here changes nothing. */
+int build_cache_found_at(BuildCache *cache, const char *place, const char *result, Error *err);
+/* A build ends that had these layers (NULL-terminated; by any name that they have had) and began at
+ * `since`, ns since 1970: they, and the cache mounts that were given back since, were used now, all
+ * at one time. Before it releases them. */
+void build_cache_used(BuildCache *cache, char *const *layers, int64_t since);
 /* Lets a layer that find or put held be collected again; one call a hold. By the id that it had
  * when it was held or by the one that it has now; "" and NULL are fine. */
 void build_cache_release(BuildCache *cache, const char *layer);

@@ -92,6 +92,26 @@ TEST(ignored_files) {
         ASSERT_LINT("FROM scratch\nCOPY a /\n", "", .ignored = back);
 }
 
+/* As moby/buildkit's validateCopySourcePath has it with moby/patternmatcher, which was asked of 784
+ * pairs of an ignore file and a source: what is named, not what a wildcard or a directory finds;
+ * and nothing at all where anything is taken back. */
+TEST(ignored_by_patterns_for_all_directories) {
+        static const char text[] =
+                "FROM scratch\nCOPY . /\nCOPY README.md /\nCOPY docs/a.md /\nCOPY docs /\nCOPY "
+                "*.md /\nCOPY /README.md /\nCOPY docs/../b.md /\nCOPY a.txt /\n";
+        _cleanup_(ignore_freep) IgnorePatterns *all = NULL, *but = NULL, *everything = NULL;
+
+        ASSERT(ignore_parse("**/*.md\n", 8, &all, NULL) == 0);
+        ASSERT(ignore_parse("**/*.md\n!README.md\n", 19, &but, NULL) == 0);
+        ASSERT(ignore_parse("**\n", 3, &everything, NULL) == 0);
+        ASSERT_LINT(text,
+                    "3 CopyIgnoredFile,4 CopyIgnoredFile,6 CopyIgnoredFile,7 CopyIgnoredFile,8 "
+                    "CopyIgnoredFile,",
+                    .ignored = all);
+        ASSERT_LINT(text, "", .ignored = but);
+        ASSERT_LINT("FROM scratch\nCOPY . /\n", "2 CopyIgnoredFile,", .ignored = everything);
+}
+
 TEST(turned_off_and_on) {
         char *given[] = { (char *)"BUILDKIT_DOCKERFILE_CHECK=skip=FromAsCasing", NULL };
 

@@ -292,6 +292,19 @@ static int read_flags(Dispatch *dispatch, Error *err) {
         return r < 0 || !copy->chmod ? r : check_mode(dispatch, copy->chmod, err);
 }
 
+/* "55" or "55:20"; else a name is to be looked up. */
+static bool is_numeric(const char *owner) {
+        size_t user = strspn(owner, "0123456789");
+        const char *group = owner + user;
+
+        return user > 0 && (!*group || (*group == ':' && group[1] &&
+                                        !group[1 + strspn(group + 1, "0123456789")]));
+}
+
+bool copy_is_linked(const CopyStep *copy) {
+        return copy->link && !copy->chmod && (!copy->chown || is_numeric(copy->chown));
+}
+
 int dispatch_copy(Dispatch *dispatch, Error *err) {
         const Instruction *at = dispatch->instruction;
         CopyStep *copy = &dispatch->step.copy;

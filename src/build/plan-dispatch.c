@@ -249,6 +249,7 @@ static int dispatch_one(Dispatch *dispatch, const Instruction *instruction, Sour
                 .instruction = instruction->kind,
                 .at = at,
                 .no_cache = is_uncached(dispatch),
+                .trigger = dispatch->trigger,
                 .user = str_copy(config->user),
                 .cwd = str_copy(str_empty(config->working_dir) ? "/" : config->working_dir),
                 .target = cross_target(dispatch),

@@ -108,6 +108,10 @@ typedef struct CopyStep {
         bool *unpack; /* --unpack, or NULL: by default */
 } CopyStep;
 
+/* Whether its layer is made upon nothing and fits upon whatever lies below: --link. With --chmod
+ * BuildKit does without; and the name of an owner is looked up in what lies below. */
+bool copy_is_linked(const CopyStep *copy);
+
 /* ONBUILD is none: it has no place in the history either. */
 typedef struct Step {
         StepKind kind;
@@ -117,6 +121,7 @@ typedef struct Step {
         char *created_by; /* as BuildKit writes it into the history: "RUN /bin/sh -c go build #
                              buildkit" */
         bool no_cache;    /* run it, whatever the cache has */
+        bool trigger;     /* an ONBUILD of the base */
         char *user, *cwd; /* in force before it; cwd absolute, "/" by default */
         char *target;     /* what its arguments in scope say that it is built for, where that is not
                              the stage's own platform: "arm64", "arm/v7", "windows/amd64"; or NULL */
@@ -155,8 +160,8 @@ const char *plan_target_platform(const Plan *plan); /* "linux/amd64", borrowed *
 /* An error about a place in the Dockerfile; returns its number. */
 int plan_error(const Plan *plan, SourceRange at, Error *err, const char *format, ...)
         PRINTF_LIKE(4, 5);
-/* --build-arg names that no ARG asked for: "[Warning] One or more build-args [x] were not
- * consumed". The caller's. Complete once every reachable stage was dispatched. */
+/* --build-arg names that no ARG asked for: "One or more build-args [x] were not consumed". The
+ * caller's. Complete once every reachable stage was dispatched. */
 char **plan_unused_args(const Plan *plan);
 
 /* What a stage does and what its image's configuration is. */

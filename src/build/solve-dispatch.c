@@ -128,20 +128,30 @@ static char *shown_stage(const StageState *stage, const char *target) {
                           several ? " " : "", alone ? "" : stage->stage->name, alone ? "" : " ");
 }
 
+typedef struct Numbers {
+        size_t steps, triggers; /* those among them */
+} Numbers;
+
 /* "[build 2/5] RUN make": the steps that make layers are counted, and FROM. */
-static void name_steps(StageState *stage, size_t *number) {
+static void name_steps(StageState *stage, Numbers *numbers) {
         size_t total = 1, position = 1;
         _cleanup_free_ char *shown = shown_stage(stage, NULL);
 
-        for (size_t i = 0; i < stage->plan.step_count; i++)
+        for (size_t i = 0; i < stage->plan.step_count; i++) {
                 total += step_makes_layer(&stage->plan.steps[i]);
-        stage->number = (*number)++;
+                stage->triggers += stage->plan.steps[i].trigger;
+        }
+        stage->written = numbers->steps - numbers->triggers;
+        stage->number = numbers->steps++;
         stage->name = str_format("[%s1/%zu] FROM %s", shown, total, base_name(stage));
         for (size_t i = 0; i < stage->plan.step_count; i++) {
                 const Step *step = &stage->plan.steps[i];
                 _cleanup_free_ char *where = shown_stage(stage, step->target);
 
-                stage->steps[i].number = (*number)++;
+                stage->steps[i].written = numbers->steps - numbers->triggers;
+                stage->steps[i].number = numbers->steps++;
+                stage->steps[i].triggers = step->trigger ? stage->triggers - i - 1 : 0;
+                numbers->triggers += step->trigger;
                 if (step_makes_layer(step))
                         stage->steps[i].name =
                                 str_format("[%s%zu/%zu] %s", where, ++position, total, step->text);
@@ -150,7 +160,7 @@ static void name_steps(StageState *stage, size_t *number) {
 
 int solver_dispatch(Solver *solver, Error *err) {
         SolveEvent event = { .kind = SOLVE_PLANNED };
-        size_t number = 0;
+        Numbers numbers = {};
         int r = resolve_images(solver, err);
 
         for (size_t i = 0; r == 0 && i < solver->count; i++)
@@ -158,9 +168,10 @@ int solver_dispatch(Solver *solver, Error *err) {
                         r = dispatch(&solver->stages[i], err);
         for (size_t i = 0; r == 0 && i < solver->count; i++)
                 if (stage_is_live(&solver->stages[i]))
-                        name_steps(&solver->stages[i], &number);
+                        name_steps(&solver->stages[i], &numbers);
         if (r < 0)
                 return r;
-        event.total = (int64_t)number;
+        event.total = (int64_t)numbers.steps;
+        event.triggers = numbers.triggers;
         return solver_event(solver, &event, err);
 }

@@ -66,6 +66,10 @@ bool step_reads_files(const Step *step, size_t index) {
         return false;
 }
 
+bool step_is_linked(const Step *step) {
+        return step->kind == STEP_COPY && copy_is_linked(&step->copy);
+}
+
 int input_open(const StageState *stage, const Input *input, SolveInput *ret, Error *err) {
         Solver *solver = stage->solver;
         const SolveWorker *worker = &solver->options->worker;
@@ -376,7 +380,8 @@ static int say_step(const StageState *stage, KeyText *key, const Step *step, con
                 key_say(key, "workdir", step->workdir);
                 key_say(key, "user", step->user);
         }
-        key_depend(key, parent == stage->base_key ? "base" : "before", parent);
+        if (!step_is_linked(step))
+                key_depend(key, parent == stage->base_key ? "base" : "before", parent);
         return r;
 }
 

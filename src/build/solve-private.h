@@ -9,15 +9,16 @@ typedef struct Solver Solver;
 typedef struct Fetched Fetched; /* solve-fetch.c */
 
 typedef struct StepState {
-        size_t number;             /* in events */
-        char *name;                /* "[build 2/5] RUN make", or NULL */
+        size_t number, written, triggers; /* see SolveEvent */
+        char *name;                       /* "[build 2/5] RUN make", or NULL */
+        char result[DIGEST_TEXT_MAX];     /* what its record gives it; "": not known yet */
         char key[DIGEST_TEXT_MAX]; /* what steps after it build their keys of; "": not known yet */
         char *layer;               /* NULL: not there yet; "": it changed nothing */
         int64_t created_at;        /* of its layer, ns; 0: it has none */
         bool told;                 /* the client knows that it is there */
         bool recalled;             /* another cache knows it; its layer has not been brought */
         bool lost;                 /* and it can't be: it is run */
-        char **keys;               /* of what was recalled, until it is the cache's own */
+        char **keys;               /* by which it was, until it is the cache's own */
         /* Of each input what the step reads of it; "": not read yet. Once a build. */
         char (*digests)[DIGEST_TEXT_MAX];
 } StepState;
@@ -45,8 +46,9 @@ struct StageState {
         const Branch *branch;
         StageState *twin; /* an earlier branch's, which gives the same: it stands for this one */
         const Stage *stage;
-        size_t index, number; /* number: of its FROM, in events */
-        char *name;           /* "[build 1/5] FROM busybox" */
+        size_t index;
+        size_t number, written, triggers; /* of its FROM; see SolveEvent */
+        char *name;                       /* "[build 1/5] FROM busybox" */
         StagePlan plan;
         StepState *steps;
         NamedImage *image;         /* its base, where that is an image; the solver's */
@@ -72,6 +74,7 @@ struct Solver {
         size_t image_count;
         Fetched *fetched;
         size_t fetched_count;
+        int64_t began;         /* ns since 1970 */
         struct ImageJob *jobs; /* images that are being brought */
         size_t job_count;
 
@@ -107,6 +110,8 @@ void images_done(Solver *solver);
 /* How many inputs a step reads, and which. */
 size_t step_input_count(const Step *step);
 const Input *step_input(const Step *step, size_t index);
+/* See copy_is_linked. */
+bool step_is_linked(const Step *step);
 /* Whether the step reads files of that input: no cache mount does, and no COPY of heredocs alone.
  */
 bool step_reads_files(const Step *step, size_t index);
@@ -182,6 +187,8 @@ int solver_result(const Solver *solver, Error *err);
 int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err);
 bool solver_cancelled(void *solver);
 void solver_hold(Solver *solver, const char *layer);
+/* What it says of the step, of any kind. */
+SolveEvent step_event(const StageState *stage, size_t index, SolveEventKind kind);
 /* -ECANCELED once the client wants no more. */
 int solver_event(Solver *solver, const SolveEvent *event, Error *err);
 /* Waits until the stage has ended. */

@@ -172,7 +172,7 @@ static void add_records(const StageState *stage, SolveStage *ret) {
                 }
                 record->created_at = state->created_at;
                 record->depth = whole ? depth : 0;
-                memcpy(record->result, state->key, sizeof(record->result));
+                memcpy(record->result, state->result, sizeof(record->result));
                 ret->count++;
         }
 }

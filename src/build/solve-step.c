@@ -22,10 +22,42 @@ static Attempt attempt_of(StageState *stage, size_t index, const char *parent) {
                           .parent = parent };
 }
 
-static void take_record(StepState *state, const CacheRecord *record) {
-        memcpy(state->key, record->result, sizeof(state->key));
-        str_replace(&state->layer, record->layer);
-        state->created_at = record->created_at;
+/* A layer that fits upon anything says nothing of what it lies upon: the steps after it depend on
+ * both. */
+static void set_result(const Attempt *attempt, const char *result) {
+        StepState *state = attempt->state;
+        _cleanup_free_ char *joined = NULL;
+
+        (void)snprintf(state->result, sizeof(state->result), "%s", result);
+        memcpy(state->key, state->result, sizeof(state->key));
+        if (!step_is_linked(attempt->step))
+                return;
+        joined = str_format("%s\nlinked upon %s", result, attempt->parent);
+        digest_of(joined, strlen(joined), state->key);
+}
+
+static void take_record(const Attempt *attempt, const CacheRecord *record) {
+        set_result(attempt, record->result);
+        str_replace(&attempt->state->layer, record->layer);
+        attempt->state->created_at = record->created_at;
+}
+
+/* Where in the Dockerfile it is, for the next miss there. */
+static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]) {
+        _cleanup_free_ char *text =
+                str_format("%s\n%s\n%s\n%zu", attempt->stage->solver->options->project ?: "",
+                           plan_target_platform(attempt->stage->branch->plan),
+                           attempt->stage->stage->name, attempt->index);
+
+        digest_of(text, strlen(text), place);
+}
+
+static int note_found(const Attempt *attempt, Error *err) {
+        char place[DIGEST_TEXT_MAX];
+
+        find_place(attempt, place);
+        return build_cache_found_at(attempt->stage->solver->options->cache, place,
+                                    attempt->state->result, err);
 }
 
 static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
@@ -39,8 +71,8 @@ static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
         if (!*ret)
                 return 0;
         solver_hold(solver, record.layer);
-        take_record(attempt->state, &record);
-        return 0;
+        take_record(attempt, &record);
+        return note_found(attempt, err);
 }
 
 void step_lose(StepState *state) {
@@ -56,7 +88,8 @@ static bool fits(const Attempt *attempt, const SolveRecall *found) {
         _cleanup_strv_ char **layers = stage_layers(attempt->stage, attempt->index);
         size_t count = strv_length(layers);
 
-        return str_equal(count > 0 ? layers[count - 1] : NULL, found->parent);
+        return step_is_linked(attempt->step) ||
+               str_equal(count > 0 ? layers[count - 1] : NULL, found->parent);
 }
 
 /* The same in the caches from elsewhere. */
@@ -64,31 +97,33 @@ static int recall(Attempt *attempt, const char *key, bool *ret, Error *err) {
         const SolveWorker *worker = &attempt->stage->solver->options->worker;
         StepState *state = attempt->state;
         _cleanup_(solve_recall_done) SolveRecall found = {};
+        bool taken = false;
         int r = worker->recall ? worker->recall(worker->data, key, &found, err) : 0;
 
         if (r < 0)
                 return r;
         *ret = r == SOLVE_RECALLED;
-        if (!*ret)
-                return 0;
-        memcpy(state->key, found.result, sizeof(state->key));
+        if (*ret && found.layer) {
+                r = build_cache_result_taken(attempt->stage->solver->options->cache, found.result,
+                                             found.layer, &taken, err);
+                *ret = !taken;
+        }
+        if (r < 0 || !*ret)
+                return MIN(r, 0);
+        set_result(attempt, found.result);
         str_replace(&state->layer, NULL);
         state->layer = found.layer && fits(attempt, &found) ? TAKE_PTR(found.layer) : NULL;
         state->created_at = found.created_at;
-        strv_free(state->keys);
-        state->keys = TAKE_PTR(found.keys);
+        state->keys = strv_free(state->keys);
+        strv_add(&state->keys, key);
         state->recalled = true;
         return 0;
 }
 
 static int tell_cached(const Attempt *attempt, Error *err) {
-        SolveEvent event = { .kind = SOLVE_CACHED,
-                             .step = attempt->state->number,
-                             .name = attempt->state->name,
-                             .instruction = attempt->step->text,
-                             .layer = attempt->state->layer,
-                             .at = attempt->step->at };
+        SolveEvent event = step_event(attempt->stage, attempt->index, SOLVE_CACHED);
 
+        event.layer = attempt->state->layer;
         attempt->state->told = true;
         return solver_event(attempt->stage->solver, &event, err);
 }
@@ -102,20 +137,18 @@ static bool is_fresh(const Attempt *attempt) {
 int step_refused(StageState *stage, size_t index, int r, const Error *err) {
         Solver *solver = stage->solver;
         StepState *state = &stage->steps[index];
-        const Step *step = &stage->plan.steps[index];
-        SolveEvent event = { .kind = SOLVE_STARTED,
-                             .step = state->number,
-                             .name = state->name,
-                             .instruction = step->text,
-                             .at = step->at };
+        SolveEvent event = step_event(stage, index, SOLVE_STARTED);
+        _cleanup_free_ char *line = NULL;
 
         if (!err || state->told || solver_cancelled(solver))
                 return r;
         state->told = true;
         (void)solver_event(solver, &event, NULL);
         event.kind = SOLVE_FAILED;
-        event.text = err->message;
-        event.length = strlen(err->message);
+        /* The build's error has the lines of the file, too. */
+        line = str_copy_n(err->message, strcspn(err->message, "\n"));
+        event.text = line;
+        event.length = strlen(line);
         (void)solver_event(solver, &event, NULL);
         return r;
 }
@@ -136,8 +169,6 @@ int step_find(StageState *stage, size_t index, const char *parent, bool *ret, Er
                 return tell_cached(&attempt, err);
         return r == 0 && *attempt.keys.def ? recall(&attempt, attempt.keys.def, ret, err) : r;
 }
-
-static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]);
 
 /* What the key of a step was made of that is not run, so that a later miss can say what differs;
  * only where that asks for no files of other stages and images. */
@@ -178,7 +209,7 @@ int step_adopt(StageState *stage, size_t index, int64_t size, Error *err) {
         int r = keep_parts(&attempt, err);
 
         find_place(&attempt, place);
-        memcpy(record.result, state->key, sizeof(record.result));
+        memcpy(record.result, state->result, sizeof(record.result));
         /* Recorded before it is held: who lets go of it meanwhile looks at the records last. */
         if (r == 0)
                 r = build_cache_put(options->cache, state->keys, &record, err);
@@ -282,7 +313,7 @@ static int record_result(Running *running, Error *err) {
                 r = build_cache_put(attempt->stage->solver->options->cache, keys, &kept, err);
         if (r == 0) {
                 solver_hold(attempt->stage->solver, running->layer);
-                take_record(attempt->state, &kept);
+                take_record(attempt, &kept);
         }
         return r;
 }
@@ -290,29 +321,16 @@ static int record_result(Running *running, Error *err) {
 static int tell(const Running *running, SolveEventKind kind, const char *why, const char *text,
                 Error *err) {
         const Attempt *attempt = running->attempt;
-        SolveEvent event = { .kind = kind,
-                             .step = attempt->state->number,
-                             .name = attempt->state->name,
-                             .instruction = attempt->step->text,
-                             .why = why,
-                             .text = text,
-                             .length = text ? strlen(text) : 0,
-                             .layer = attempt->state->layer,
-                             .container = attempt->step->kind == STEP_RUN ? running->layer : NULL,
-                             .exit_code = running->exit_code,
-                             .at = attempt->step->at };
+        SolveEvent event = step_event(attempt->stage, attempt->index, kind);
 
+        event.why = why;
+        event.text = text;
+        event.length = text ? strlen(text) : 0;
+        event.layer = attempt->state->layer;
+        event.container = attempt->step->kind == STEP_RUN ? running->layer : NULL;
+        event.exit_code = running->exit_code;
         attempt->state->told = true;
         return solver_event(attempt->stage->solver, &event, err);
-}
-
-static void find_place(const Attempt *attempt, char place[DIGEST_TEXT_MAX]) {
-        _cleanup_free_ char *text =
-                str_format("%s\n%s\n%s\n%zu", attempt->stage->solver->options->project ?: "",
-                           plan_target_platform(attempt->stage->branch->plan),
-                           attempt->stage->stage->name, attempt->index);
-
-        digest_of(text, strlen(text), place);
 }
 
 /* Why it must be run: what its key is made of, beside what it was made of last time. */
@@ -385,6 +403,16 @@ static int run_step(Attempt *attempt, Error *err) {
         return r;
 }
 
+/* Of a record from elsewhere nothing is believed but what it says of the key that was asked: the
+ * step's other key is this build's own, and not what the record lists beside it. */
+static void add_own_keys(Attempt *attempt) {
+        const char *keys[] = { attempt->keys.def, attempt->keys.content };
+
+        for (size_t i = 0; i < ELEMENTS(keys); i++)
+                if (*keys[i] && !strv_has(attempt->state->keys, keys[i]))
+                        strv_add(&attempt->state->keys, keys[i]);
+}
+
 /* A step that is needed: what is recalled is brought, or counts as none. */
 static int recall_now(Attempt *attempt, const char *key, bool *ret, Error *err) {
         const SolveWorker *worker = &attempt->stage->solver->options->worker;
@@ -397,8 +425,10 @@ static int recall_now(Attempt *attempt, const char *key, bool *ret, Error *err) 
         chains[0] = attempt->state->layer;
         if (chains[0])
                 r = worker->bring(worker->data, chains, &size, err);
-        if (r == 0 && size >= 0)
+        if (r == 0 && size >= 0) {
+                add_own_keys(attempt);
                 return step_adopt(attempt->stage, attempt->index, size, err);
+        }
         step_lose(attempt->state);
         *ret = false;
         return r;

@@ -135,6 +135,77 @@ TEST(what_stands_upon_a_step_that_ran_again_runs_again) {
         ASSERT_BUILD(&fake, text, "", );
 }
 
+/* Its layer stands upon nothing, and what comes after it upon both. */
+TEST(a_linked_copy_fits_upon_any_base) {
+        static const char one[] = "FROM busybox\nCOPY --link file /\nRUN write y 1\n";
+        static const char two[] = "FROM other\nCOPY --link file /\nRUN write y 1\n";
+        static const char three[] =
+                "FROM busybox\nRUN write x 1\nCOPY --link file /\nRUN write y 1\n";
+        _cleanup_fake_ Fake fake = fake_open();
+
+        put_text(fake.context_fd, "file", "one");
+        ASSERT_BUILD(&fake, one, "COPY --link file /,RUN write y 1", );
+        ASSERT_BUILD(&fake, two, "RUN write y 1", );
+        ASSERT_BUILD(&fake, three, "RUN write x 1,RUN write y 1", );
+        ASSERT_BUILD(&fake, one, "", );
+        put_text(fake.context_fd, "file", "two");
+        ASSERT_BUILD(&fake, two, "COPY --link file /,RUN write y 1", );
+}
+
+TEST(what_a_linked_copy_was_not_made_of_is_no_reason) {
+        _cleanup_fake_ Fake fake = fake_open();
+        Built built = { .fake = &fake,
+                        .text = "FROM busybox\nRUN write x 1\nCOPY --link file /\n" };
+        Built again = { .fake = &fake, .text = "FROM other\nRUN write x 1\nCOPY --link file /\n" };
+
+        put_text(fake.context_fd, "file", "one");
+        (void)build_main(&built);
+        ASSERT_OK(built.r, &built.err);
+        put_text(fake.context_fd, "file", "two");
+        (void)build_main(&again);
+        ASSERT_OK(again.r, &again.err);
+        ASSERT_SORTED(&again.why, "COPY --link file /: file file changed,RUN write x 1: the base "
+                                  "image changed");
+        built_done(&built);
+        built_done(&again);
+}
+
+/* With --chmod it is a copy as any other, and an owner's name is looked up in the base. */
+TEST(what_depends_upon_the_base_is_not_linked) {
+        static const char one[] = "FROM busybox\nCOPY --link --chmod=600 file /\nCOPY --link "
+                                  "--chown=root:0 file /\nCOPY --link --chown=1:0 file /\n";
+        static const char two[] = "FROM other\nCOPY --link --chmod=600 file /\nCOPY --link "
+                                  "--chown=root:0 file /\nCOPY --link --chown=1:0 file /\n";
+        _cleanup_fake_ Fake fake = fake_open();
+
+        put_text(fake.context_fd, "file", "one");
+        ASSERT_BUILD(&fake, one,
+                     "COPY --link --chmod=600 file /,COPY --link --chown=1:0 file /,COPY --link "
+                     "--chown=root:0 file /", );
+        ASSERT_BUILD(&fake, two,
+                     "COPY --link --chmod=600 file /,COPY --link --chown=root:0 file /", );
+}
+
+/* A miss is compared with the build before it, also where that ran nothing. */
+TEST(a_reason_names_what_changed_since_the_last_build) {
+        static const char text[] = "FROM busybox\nCOPY a /\nCOPY b /\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        Built built = { .fake = &fake, .text = text };
+
+        put_text(fake.context_fd, "a", "1");
+        put_text(fake.context_fd, "b", "1");
+        ASSERT_BUILD(&fake, text, "COPY a /,COPY b /", );
+        put_text(fake.context_fd, "a", "2");
+        ASSERT_BUILD(&fake, text, "COPY a /,COPY b /", );
+        put_text(fake.context_fd, "a", "1");
+        ASSERT_BUILD(&fake, text, "", );
+        put_text(fake.context_fd, "b", "2");
+        (void)build_main(&built);
+        ASSERT_OK(built.r, &built.err);
+        ASSERT_SORTED(&built.why, "COPY b /: file b changed");
+        built_done(&built);
+}
+
 TEST(no_cache_runs_all_and_no_cache_filter_a_stage) {
         static const char text[] =
                 "FROM busybox AS a\nRUN write x 1\nFROM busybox\nCOPY --from=a x "

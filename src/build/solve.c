@@ -23,8 +23,15 @@ void solve_input_done(SolveInput *input) {
 void solve_recall_done(SolveRecall *recall) {
         free(recall->layer);
         free(recall->parent);
-        strv_free(recall->keys);
         *recall = (SolveRecall){};
+}
+
+/* Takes what a build held. */
+static void release(BuildCache *cache, char **held, int64_t began) {
+        build_cache_used(cache, held, began);
+        for (char **layer = held; layer && *layer; layer++)
+                build_cache_release(cache, *layer);
+        strv_free(held);
 }
 
 void solve_result_done(SolveResult *result) {
@@ -33,9 +40,7 @@ void solve_result_done(SolveResult *result) {
                 free(result->stages[i].records);
         }
         free(result->stages);
-        for (char **layer = result->held; layer && *layer; layer++)
-                build_cache_release(result->cache, *layer);
-        strv_free(result->held);
+        release(result->cache, result->held, result->began);
         strv_free(result->layers);
         json_done(&image_config_table, &result->config);
         *result = (SolveResult){};
@@ -59,9 +64,7 @@ static void solver_done(Solver *solver) {
         solver_fetched_done(solver);
         free(solver->branches);
         images_done(solver);
-        for (char **layer = solver->held; layer && *layer; layer++)
-                build_cache_release(solver->options->cache, *layer);
-        strv_free(solver->held);
+        release(solver->options->cache, solver->held, solver->began);
         (void)pthread_mutex_destroy(&solver->lock);
         (void)pthread_mutex_destroy(&solver->event_lock);
         (void)pthread_cond_destroy(&solver->changed);
@@ -188,11 +191,27 @@ bool stage_is_live(const StageState *stage) {
         return stage->wanted && !stage->twin;
 }
 
+SolveEvent step_event(const StageState *stage, size_t index, SolveEventKind kind) {
+        const StepState *state = &stage->steps[index];
+        const Step *step = &stage->plan.steps[index];
+
+        return (SolveEvent){ .kind = kind,
+                             .step = state->number,
+                             .written = state->written,
+                             .trigger = step->trigger,
+                             .triggers = state->triggers,
+                             .name = state->name,
+                             .instruction = step->text,
+                             .at = step->at };
+}
+
 static void tell_stage(const StageState *stage) {
         _cleanup_free_ char *text =
                 str_format("FROM %s", str_after(strchr(stage->name, ']') + 1, " FROM ") ?: "");
         SolveEvent event = { .kind = SOLVE_STARTED,
                              .step = stage->number,
+                             .written = stage->written,
+                             .triggers = stage->triggers,
                              .name = stage->name,
                              .instruction = text,
                              .at = stage->stage->at };
@@ -213,12 +232,9 @@ static const char *layer_after(const StageState *stage, size_t index) {
 
 /* A step that makes no layer: found with the one before it, or done as soon as it begins. */
 static void tell_meta(StageState *stage, size_t index, bool found) {
-        SolveEvent event = { .kind = found ? SOLVE_CACHED : SOLVE_STARTED,
-                             .step = stage->steps[index].number,
-                             .instruction = stage->plan.steps[index].text,
-                             .at = stage->plan.steps[index].at,
-                             .layer = layer_after(stage, index) };
+        SolveEvent event = step_event(stage, index, found ? SOLVE_CACHED : SOLVE_STARTED);
 
+        event.layer = layer_after(stage, index);
         if (stage->steps[index].told)
                 return;
         stage->steps[index].told = true;
@@ -298,12 +314,10 @@ void need(StageState *stage) {
 /* Whoever counts the steps hears of those, too, that nothing needs any more. */
 static void tell_unneeded(StageState *stage) {
         for (size_t i = 0; !stage->needed && i < stage->plan.step_count; i++) {
-                SolveEvent event = { .kind = SOLVE_CACHED,
-                                     .step = stage->steps[i].number,
-                                     .instruction = stage->plan.steps[i].text,
-                                     .layer = "",
-                                     .at = stage->plan.steps[i].at };
+                SolveEvent event = step_event(stage, i, SOLVE_CACHED);
 
+                event.name = NULL;
+                event.layer = "";
                 if (!stage->steps[i].told)
                         (void)solver_event(stage->solver, &event, NULL);
                 stage->steps[i].told = true;
@@ -483,6 +497,7 @@ static void finish(Solver *solver, SolveResult *ret) {
                 branch_records(branch, &ret[i]);
         }
         ret[0].held = TAKE_PTR(solver->held);
+        ret[0].began = solver->began;
 }
 
 static void solver_init(Solver *solver, Plan *const *plans, size_t count,
@@ -490,6 +505,7 @@ static void solver_init(Solver *solver, Plan *const *plans, size_t count,
         StageState *stage;
 
         solver->options = options;
+        solver->began = clock_now();
         for (size_t i = 0; i < count; i++)
                 solver->count += plan_stage_count(plans[i]);
         solver->stages = stage = NEW_ARRAY(StageState, solver->count + 1);

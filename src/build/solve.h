@@ -43,7 +43,6 @@ typedef struct SolveRecall {
         char result[DIGEST_TEXT_MAX];
         char *layer;  /* chain id of what `bring` can bring; NULL: the result is known, no more */
         char *parent; /* the layer that it lies upon; NULL: none */
-        char **keys;  /* all of the record's */
         int64_t created_at;
 } SolveRecall;
 void solve_recall_done(SolveRecall *recall);
@@ -100,6 +99,9 @@ typedef enum SolveEventKind {
 typedef struct SolveEvent {
         SolveEventKind kind;
         size_t step;      /* number: each reachable stage's FROM and instructions, in their order */
+        size_t written;   /* the same, of what the Dockerfile has: triggers are not counted */
+        bool trigger;     /* an ONBUILD of the base: it comes right after FROM */
+        size_t triggers;  /* of FROM and of a trigger: how many follow; PLANNED: all */
         const char *name; /* "[build 2/5] RUN make", of several platforms "[linux/arm64 build 2/5]
                              RUN make"; NULL: it makes no layer */
         const char *instruction; /* "RUN make" */
@@ -147,8 +149,9 @@ typedef struct SolveResult {
         char **layers;      /* base first: chain ids, and ids of the cache's layers */
         SolveStage *stages; /* those that were looked at */
         size_t stage_count;
-        BuildCache *cache; /* internal: what is held */
+        BuildCache *cache; /* internal: what is held, since the build began */
         char **held;
+        int64_t began;
 } SolveResult;
 /* Several plans are of one Dockerfile for several platforms: what is the same in them is done once.
  * ret has room for a result of each. */

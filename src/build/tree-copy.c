@@ -236,9 +236,9 @@ static int copy_content(Copier *copier, const WalkEntry *entry, const Metadata *
                         Error *err) {
         _cleanup_close_ int from_fd = -1, to_fd = -1;
         Attributes attributes = {};
-        int r = open_source(entry, &from_fd, err);
+        int r = entry->socket ? 0 : open_source(entry, &from_fd, err);
 
-        if (r == 0)
+        if (r == 0 && !entry->socket)
                 r = check_unchanged(entry, from_fd, err);
         if (r < 0)
                 return r;
@@ -246,8 +246,8 @@ static int copy_content(Copier *copier, const WalkEntry *entry, const Metadata *
                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (to_fd < 0)
                 return error_set(err, errno, "create");
-        r = copy_bytes(from_fd, to_fd, &copier->no_clone, copier->job, err);
-        if (r == 0)
+        r = entry->socket ? 0 : copy_bytes(from_fd, to_fd, &copier->no_clone, copier->job, err);
+        if (r == 0 && !entry->socket)
                 r = check_unchanged(entry, from_fd, err);
         if (r == 0)
                 r = entry_attributes(copier, entry, &attributes, err);

@@ -51,10 +51,12 @@ typedef struct WalkEntry {
         const struct stat *status;
         bool parent; /* with parents: a directory above what was selected */
         bool chosen; /* no directory, and selected itself: ADD unpacks such an archive */
+        bool socket; /* it is one, and counts as an empty file, as BuildKit has it: so says status
+                      */
 } WalkEntry;
 
 /* A directory comes before its entries (bytewise by name) and is left after them. One that ignore
- * patterns hide comes only if something below it does. Sockets never come. */
+ * patterns hide comes only if something below it does. */
 typedef struct WalkVisitor {
         int (*enter)(void *data, const WalkEntry *entry, Error *err);
         int (*leave)(void *data, const WalkEntry *entry, Error *err);

@@ -217,20 +217,32 @@ static int visit_directory(Walk *walk, int dir_fd, const char *base, Error *err)
         return pop_frame(walk, r, err);
 }
 
+/* What a socket counts as. */
+static struct stat as_empty_file(const struct stat *status) {
+        struct stat file = *status;
+
+        file.st_mode = (status->st_mode & PERMISSION_BITS) | S_IFREG;
+        file.st_size = 0;
+        file.st_nlink = 1;
+        return file;
+}
+
 static int visit_other(Walk *walk, int dir_fd, const char *base, const struct stat *status,
                        Error *err) {
+        const struct stat empty = as_empty_file(status);
         WalkEntry entry = {
                 .dir_fd = dir_fd,
                 .base = base,
                 .path = text_of(&walk->path),
                 .name = text_of(&walk->name),
-                .status = status,
+                .status = S_ISSOCK(status->st_mode) ? &empty : status,
+                .socket = S_ISSOCK(status->st_mode),
                 .chosen = walk->frame_count == 0 || walk->frames[walk->frame_count - 1].parent,
         };
         bool below;
         int r;
 
-        if (S_ISSOCK(status->st_mode) || is_hidden(walk, &below))
+        if (is_hidden(walk, &below))
                 return 0;
         r = enter_frames(walk, err);
         return r < 0 ? r : walk->visitor->other(walk->data, &entry, err);

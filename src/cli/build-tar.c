@@ -173,8 +173,13 @@ static int put_entry(TarWriter *writer, int dir_fd, const char *base, const char
                 return ignored && !descend
                                ? 0
                                : put_directory(writer, dir_fd, base, name, &st, !ignored);
-        if (ignored || S_ISSOCK(st.st_mode)) /* a socket is nothing that an archive can hold */
+        if (ignored)
                 return 0;
+        if (S_ISSOCK(st.st_mode)) { /* nothing that an archive can hold: an empty file, as a build
+                                       makes of it */
+                st.st_size = 0;
+                return put_special(writer, name, '0', &st);
+        }
         if (S_ISREG(st.st_mode))
                 return put_file(writer, dir_fd, base, name);
         if (S_ISLNK(st.st_mode))

@@ -70,6 +70,7 @@ static const Entry network_entries[] = {
         COMMAND("inspect", SECTION_COMMANDS, network_inspect_command),
         COMMAND("ls", SECTION_COMMANDS, network_ls_command),
         ALIAS("list", network_ls_command),
+        COMMAND("map", SECTION_COMMANDS, network_map_command),
         COMMAND("prune", SECTION_COMMANDS, network_prune_command),
         COMMAND("rm", SECTION_COMMANDS, network_rm_command),
         ALIAS("remove", network_rm_command),

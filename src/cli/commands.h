@@ -31,7 +31,7 @@ extern const Command manifest_create_command, manifest_annotate_command, manifes
 extern const Command explore_command;
 /* networks.c, volumes.c */
 extern const Command network_create_command, network_ls_command, network_rm_command,
-        network_connect_command, network_disconnect_command;
+        network_connect_command, network_disconnect_command, network_map_command;
 extern const Command volume_create_command, volume_ls_command, volume_rm_command;
 /* policies.c */
 extern const Command policy_apply_command, policy_ls_command, policy_rm_command,

@@ -2,6 +2,7 @@
  * document of keys and results, and the layers that hold them. docs/build.md, "The cache
  * elsewhere". */
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "engine/build-private.h"
 #include "format/reference.h"
@@ -97,28 +98,54 @@ static void name_layers(Collecting *collecting) {
 
 /* ---- records ---- */
 
-static void add_imported_keys(const Build *build, const char *result, char ***keys) {
-        for (size_t i = 0; i < build->import_count; i++) {
-                const JsonArray *records = &build->imports[i].document.records;
-                const DocumentRecord *record = records->items;
+/* Where the cache is written to what it was read from. */
+static bool same_place(const BuildCachePlace *from, const BuildCachePlace *to) {
+        struct stat left, right;
 
-                for (size_t k = 0; k < records->count; k++, record++)
-                        for (char **key = record->keys; str_equal(record->result, result) && *key;
-                             key++)
-                                if (!strv_has(*keys, *key))
+        if (!to || from->reference || to->reference)
+                return to && same_repository(from->reference, to->reference);
+        return fstat(from->dir_fd, &left) == 0 && fstat(to->dir_fd, &right) == 0 &&
+               left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+static const char *layer_of(const CacheDocument *document, const DocumentRecord *record) {
+        return record->layer ? cache_document_layer(document, (size_t)*record->layer)->chain : NULL;
+}
+
+/* Of a record from elsewhere (that gives the same, in the same layer) what this build asked for;
+ * all that its writer lists beside that only where it came from: a cache may say nothing in another
+ * one's name. layer: NULL: none is at hand. */
+static void add_imported_keys(const Collecting *collecting, const char *result, const char *layer,
+                              char ***keys) {
+        const Build *build = collecting->build;
+
+        for (size_t i = 0; i < build->import_count; i++) {
+                const CacheDocument *document = &build->imports[i].document;
+                const DocumentRecord *record = document->records.items;
+                bool all = same_place(build->imports[i].place, collecting->place);
+
+                for (size_t k = 0; k < document->records.count; k++, record++) {
+                        if (!str_equal(record->result, result) ||
+                            !str_equal(layer_of(document, record), layer))
+                                continue;
+                        for (char **key = record->keys; *key; key++)
+                                if ((all || map_get(&build->answered, *key)) &&
+                                    !strv_has(*keys, *key))
                                         strv_add(keys, *key);
+                }
         }
 }
 
-static int add_record(Collecting *collecting, const SolveRecord *record, int64_t layer,
-                      Error *err) {
+static int add_record(Collecting *collecting, const SolveStage *stage, const SolveRecord *record,
+                      int64_t layer, Error *err) {
         Build *build = collecting->build;
         _cleanup_strv_ char **keys = NULL;
         int r = build_cache_keys(build->builder->cache, record->result, &keys, err);
 
         if (r < 0)
                 return r;
-        add_imported_keys(build, record->result, &keys);
+        add_imported_keys(collecting, record->result,
+                          record->depth > 0 ? stage->layers[record->depth - 1] : NULL, &keys);
         if (keys) /* collected meanwhile: others will have to run it, too */
                 cache_document_add_record(&collecting->document, keys, record->result, layer,
                                           record->created_at);
@@ -139,7 +166,7 @@ static int add_stage(Collecting *collecting, const SolveStage *stage, bool with_
                 if (with_layers && record->depth > 0)
                         r = add_layer(collecting, chains[record->depth - 1], &layer, err);
                 if (r == 0)
-                        r = add_record(collecting, record, layer, err);
+                        r = add_record(collecting, stage, record, layer, err);
         }
         return r;
 }
@@ -167,8 +194,8 @@ int build_add_inline(Build *build, SolveResult *result, Error *err) {
                         const SolveRecord *record = &stage->records[k];
                         bool has = stage->exported && record->depth > 0;
 
-                        r = add_record(&collecting, record, has ? (int64_t)record->depth - 1 : -1,
-                                       err);
+                        r = add_record(&collecting, stage, record,
+                                       has ? (int64_t)record->depth - 1 : -1, err);
                 }
         }
         if (r < 0)

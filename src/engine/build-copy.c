@@ -131,7 +131,7 @@ static int init_copying(Copying *copying, Error *err) {
                                   .epoch = copying->job->epoch,
                                   .excludes = step->excludes,
                                   .parents = step->parents,
-                                  .replace_links = step->link,
+                                  .replace_links = step->link && !step->chmod,
                                   .unpack = unpacks ? unpack_archive : NULL,
                                   .unpack_data = copying->build };
         copying->tree_job =
@@ -269,10 +269,21 @@ static int copy_others(const Copying *copying, Error *err) {
         return r;
 }
 
+/* A layer that shall fit upon anything is written as it is: an overlay over an empty root would
+ * mark each directory in it as one that hides what lies below. */
+static int open_target(Build *build, const SolveJob *job, int *ret_fd, Error *err) {
+        int r;
+
+        if (!copy_is_linked(&job->step->copy))
+                return builder_mount(build->builder, job->layers, job->layer_fd, ret_fd, err);
+        r = builder_layer_prepare(build->builder, NULL, job->layer_fd, err);
+        return r < 0 ? r : dir_open_at(job->layer_fd, "fs", 0, ret_fd, err);
+}
+
 int build_copy(Build *build, const SolveJob *job, Error *err) {
         _cleanup_close_ int root_fd = -1;
         Copying copying = { .build = build, .job = job, .step = &job->step->copy };
-        int r = builder_mount(build->builder, job->layers, job->layer_fd, &root_fd, err);
+        int r = open_target(build, job, &root_fd, err);
 
         if (r < 0)
                 return r;

@@ -35,6 +35,7 @@ void build_git_done(Build *build) {
                 free(ref->ref);
                 free(ref);
         }
+        build_cache_used(build->builder->cache, build->git_layers, clock_now());
         for (char **layer = build->git_layers; layer && *layer; layer++)
                 build_cache_release(build->builder->cache, *layer);
         strv_free(build->git_layers);

@@ -148,12 +148,19 @@ void build_close_imports(Build *build) {
                 json_done(&image_manifest_table, &build->imports[i].manifest);
         }
         free(build->imports);
+        map_done(&build->answered, NULL);
 }
 
 /* ---- looking up ---- */
 
+static void note_answered(Build *build, const char *key) {
+        (void)pthread_mutex_lock(&build->lock);
+        (void)map_put(&build->answered, key, build);
+        (void)pthread_mutex_unlock(&build->lock);
+}
+
 int build_recall(void *data, const char *key, SolveRecall *ret, Error *err) {
-        const Build *build = data;
+        Build *build = data;
         const DocumentRecord *record = NULL;
         const DocumentLayer *layer = NULL;
 
@@ -169,7 +176,8 @@ int build_recall(void *data, const char *key, SolveRecall *ret, Error *err) {
         }
         if (!record)
                 return 0;
-        *ret = (SolveRecall){ .keys = strv_copy(record->keys), .created_at = record->created_at };
+        note_answered(build, key);
+        *ret = (SolveRecall){ .created_at = record->created_at };
         (void)snprintf(ret->result, sizeof(ret->result), "%s", record->result);
         if (layer) {
                 ret->layer = str_copy(layer->chain);

@@ -31,15 +31,22 @@ static int layer_path(Builder *builder, const char *layer, char **ret, Error *er
 }
 
 int builder_lowers(Builder *builder, char *const *layers, char ***ret, Error *err) {
-        size_t count = strv_length(layers);
+        size_t count = strv_length(layers), used = 0;
         _cleanup_strv_ char **paths = strv_new(count + 1);
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < count; i++)
-                r = layer_path(builder, layers[count - 1 - i], &paths[i], err);
+        for (size_t i = count; r == 0 && i-- > 0;) {
+                _cleanup_free_ char *path = NULL;
+
+                /* Of a layer that is there twice (COPY --link) the upper one has all of the lower
+                 * one's files, and overlayfs takes each but once. */
+                r = layer_path(builder, layers[i], &path, err);
+                if (r == 0 && !strv_has(paths, path))
+                        paths[used++] = TAKE_PTR(path);
+        }
         if (r < 0)
                 return r;
-        if (count == 0)
+        if (used == 0)
                 paths[0] = str_copy(SCRATCH);
         *ret = TAKE_PTR(paths);
         return 0;
@@ -200,6 +207,21 @@ static int store_layer(Build *build, const char *layer, const char *parent, int6
         return r;
 }
 
+/* A layer that COPY --link made lies upon whatever: the image store has it by its parent, too. What
+ * is not there is somebody else's, of whom only the name is wanted. */
+static int join_layer(Build *build, const char *parent, char chain[DIGEST_TEXT_MAX], Error *err) {
+        ImageStore *images = build->engine->images;
+        char below[DIGEST_TEXT_MAX], diff[DIGEST_TEXT_MAX], joined[DIGEST_TEXT_MAX];
+        int r = image_layer_ids(images, chain, below, diff, NULL);
+
+        if (r == -ENOENT || (r == 0 && str_equal(below, parent ?: "")))
+                return 0;
+        r = image_layer_rebase(images, chain, parent, build->holder, joined, err);
+        if (r == 0)
+                memcpy(chain, joined, DIGEST_TEXT_MAX);
+        return r;
+}
+
 int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char ***ret_chains,
                          Error *err) {
         _cleanup_strv_ char **chains = NULL;
@@ -214,6 +236,8 @@ int builder_store_layers(Build *build, char *const *layers, int64_t epoch, char 
                         (void)snprintf(chain, sizeof(chain), "%s", layers[i]);
                 else
                         r = store_layer(build, layers[i], parent, epoch, chain, err);
+                if (r == 0)
+                        r = join_layer(build, parent, chain, err);
                 if (r == 0)
                         strv_add(&chains, chain);
                 parent = r == 0 ? chains[i] : NULL;

@@ -82,6 +82,7 @@ typedef struct Build {
         int64_t added;           /* bytes that ADD downloaded and unpacked so far */
         struct GitRef *git_refs; /* what was asked for, and */
         char **git_layers;       /* the layers that are held for it; guarded by lock */
+        Map answered;            /* keys that an import had an answer to; guarded by lock */
         BuildImport *imports;
         size_t import_count;
 } Build;

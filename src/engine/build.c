@@ -181,6 +181,9 @@ static int on_event(void *data, const SolveEvent *event) {
         _cleanup_free_ char *args = event->kind == SOLVE_PLANNED ? global_args(build->file) : NULL;
         const BuildEvent told = { .kind = kinds[event->kind],
                                   .step = event->step,
+                                  .written = event->written,
+                                  .trigger = event->trigger,
+                                  .triggers = event->triggers,
                                   .name = event->name,
                                   .instruction = as_written(build, event),
                                   .why = event->why,
@@ -371,7 +374,7 @@ static int warn_unused(Build *build, const Plan *plan) {
         _cleanup_strv_ char **unused = plan_unused_args(plan);
         _cleanup_free_ char *names = unused ? strv_join(unused, " ") : NULL;
         _cleanup_free_ char *text =
-                str_format("[Warning] One or more build-args [%s] were not consumed", names ?: "");
+                str_format("One or more build-args [%s] were not consumed", names ?: "");
         const BuildEvent event = { .kind = BUILD_WARNING, .text = text, .length = strlen(text) };
 
         return unused && *unused ? build_event(build, &event) : 0;

@@ -110,9 +110,12 @@ typedef enum BuildEventKind {
 
 typedef struct BuildEvent {
         BuildEventKind kind;
-        size_t step;      /* number of the step in the build, from 0; see BUILD_PLANNED. Steps of
-                             stages that are not needed have none */
-        const char *name; /* BUILD_STARTED, CACHED: "[build 2/5] RUN make" */
+        size_t step;     /* number of the step in the build, from 0; see BUILD_PLANNED. Steps of
+                            stages that are not needed have none */
+        size_t written;  /* the same without ONBUILD triggers, which the Dockerfile has not */
+        bool trigger;    /* it is one */
+        size_t triggers; /* of FROM and of a trigger: how many follow; PLANNED: how many of total */
+        const char *name;        /* BUILD_STARTED, CACHED: "[build 2/5] RUN make" */
         const char *instruction; /* "RUN make", as classic clients show it */
         const char *why, *text, *status, *layer;
         size_t length; /* of text where it is output */

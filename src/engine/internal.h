@@ -434,8 +434,8 @@ bool gateway_claim(Container *container, const ContainerEndpoint *place);
 /* After one has left: gives route and ports to another, if there is one that leads out. */
 int gateway_restore(Container *container, Error *err);
 void container_endpoint_drop(Container *container, size_t index);
-/* Upstream servers for the container's resolver, and whether they were given by --dns. The caller's
- * list. */
+/* Upstream servers for the container's resolver, and whether they were given by --dns; NULL for the
+ * host's. The caller's list. */
 char **netfiles_upstream(Container *container, bool *ret_given);
 
 /* reconcile.c */

@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 #include "engine/internal.h"
-#include "engine/resolvconf.h"
+#include "format/resolvconf.h"
 
 #define FILE_LIMIT (1 << 20)
 #define RESOLVER_ADDRESS "127.0.0.11"
@@ -47,17 +47,12 @@ static char *const *daemon_servers(const Container *container) {
 }
 
 char **netfiles_upstream(Container *container, bool *ret_given) {
-        ResolvConf conf = { 0 };
-
         *ret_given = strv_length(container->spec.host.dns) > 0;
         if (*ret_given)
                 return strv_copy(container->spec.host.dns);
-        if (strv_length(container->engine->options.dns) > 0)
-                return strv_copy(container->engine->options.dns);
-        resolv_read_host(&conf);
-        char **servers = TAKE_PTR(conf.servers);
-        resolv_done(&conf);
-        return servers;
+        return strv_length(container->engine->options.dns) > 0
+                       ? strv_copy(container->engine->options.dns)
+                       : NULL;
 }
 
 static bool has_ndots(char *const *options) {

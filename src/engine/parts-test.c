@@ -7,8 +7,8 @@
 #include "base/id.h"
 #include "base/test.h"
 #include "engine/internal.h"
-#include "engine/resolvconf.h"
 #include "engine/steps.h"
+#include "format/resolvconf.h"
 
 TEST(names) {
         Map seen = { 0 };

@@ -5,8 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "image/origin.h"
@@ -14,6 +17,9 @@
 #define REF_NAME "org.opencontainers.image.ref.name"
 #define LAYOUT_TEXT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define PIECE ((size_t)256 * 1024)
+#define INDEX_LOCK "index.json.lock"
+#define LOCK_PAUSE_MS 50
+#define LOCK_PATIENCE (60 * NSEC_PER_SEC)
 
 static const char *tag_of(const CachePlace *place) {
         return str_empty(place->tag) ? "latest" : place->tag;
@@ -319,6 +325,71 @@ static int write_text(const CachePlace *place, int blobs_fd, const char *text,
         return write_named(place, blobs_fd, digest_hex(digest), text, -1, err);
 }
 
+/* ---- the index, which several may write to ---- */
+
+/* Only a new one becomes the client's: what has the name already may be any file. */
+static int open_lock(const CachePlace *place, Error *err) {
+        const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+        _cleanup_close_ int fd = openat(place->dir_fd, INDEX_LOCK, flags | O_CREAT | O_EXCL, 0644);
+        int r;
+
+        if (fd < 0 && errno == EEXIST)
+                fd = openat(place->dir_fd, INDEX_LOCK, flags);
+        else if (fd >= 0 && (r = own(place, fd, err)) < 0)
+                return r;
+        return fd < 0 ? -errno : TAKE_FD(fd);
+}
+
+/* 1: it is locked; 0: somebody has it. */
+static int try_lock(const CachePlace *place, int *ret_fd, Error *err) {
+        _cleanup_close_ int fd = open_lock(place, err);
+        struct stat opened, named;
+
+        if (fd == -ENOENT) /* removed between two looks */
+                return 0;
+        if (fd < 0 || fstat(fd, &opened) < 0)
+                return error_set(err, fd < 0 ? -fd : errno,
+                                 "open '" INDEX_LOCK "' of the cache's directory");
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                               ? 0
+                               : error_set(err, errno,
+                                           "lock '" INDEX_LOCK "' of the cache's directory");
+        /* Who had it before may have removed it meanwhile: another one is the lock then. */
+        if (fstatat(place->dir_fd, INDEX_LOCK, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+            named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
+                return 0;
+        *ret_fd = TAKE_FD(fd);
+        return 1;
+}
+
+/* Of all daemons one, and of BuildKit's, which lock the same file. It is held for as long as a file
+ * of some kilobytes takes. */
+static int lock_index(const CachePlace *place, Push *push, int *ret_fd, Error *err) {
+        const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * NSEC_PER_MSEC };
+        int64_t until = clock_monotonic() + LOCK_PATIENCE;
+
+        for (;;) {
+                int r = try_lock(place, ret_fd, err);
+
+                if (r != 0)
+                        return MIN(r, 0);
+                r = assembly_report(&push->assembly, NULL, "Waiting for another writer", 0, 0, err);
+                if (r < 0)
+                        return r;
+                if (clock_monotonic() > until)
+                        return error_kind(err, ERROR_CONFLICT,
+                                          "another process has had '" INDEX_LOCK
+                                          "' of the cache's directory locked for a minute: end it");
+                (void)nanosleep(&pause, NULL);
+        }
+}
+
+static void unlock_index(const CachePlace *place, int *fd) {
+        (void)unlinkat(place->dir_fd, INDEX_LOCK, 0); /* while it is ours */
+        close_fd(fd);
+}
+
 /* The tag's entry is replaced; what else the index names stays. */
 static int write_index(const CachePlace *place, const char *manifest, Error *err) {
         _cleanup_(index_done) ImageIndex old = {}, index = { .schema_version = 2 };
@@ -344,6 +415,17 @@ static int write_index(const CachePlace *place, const char *manifest, Error *err
         return write_named(place, place->dir_fd, "index.json", text, -1, err);
 }
 
+static int replace_entry(const CachePlace *place, Push *push, Error *err) {
+        int lock_fd = -1;
+        int r = lock_index(place, push, &lock_fd, err);
+
+        if (r < 0)
+                return r;
+        r = write_index(place, push->manifest, err);
+        unlock_index(place, &lock_fd);
+        return r;
+}
+
 int cache_layout_send(const CachePlace *place, Push *push, Error *err) {
         _cleanup_close_ int blobs_fd = make_blobs(place, err);
         char digest[DIGEST_TEXT_MAX];
@@ -359,5 +441,5 @@ int cache_layout_send(const CachePlace *place, Push *push, Error *err) {
         r = write_text(place, blobs_fd, push->manifest, digest, err);
         if (r == 0)
                 r = write_named(place, place->dir_fd, "oci-layout", LAYOUT_TEXT, -1, err);
-        return r < 0 ? r : write_index(place, push->manifest, err);
+        return r < 0 ? r : replace_entry(place, push, err);
 }

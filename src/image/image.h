@@ -254,6 +254,10 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
  * looked at. */
 int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char ret_diff[],
                      char ret_chain[], int64_t *ret_size, Error *err);
+/* A layer of the store upon another parent (NULL: upon nothing): hard links of its files where that
+ * can be. Durable with the image that is made of it; held for holder. not_found. */
+int image_layer_rebase(ImageStore *store, const char *chain, const char *parent, const char *holder,
+                       char ret_chain[], Error *err);
 /* Records an image of the store's layers. config: complete but for rootfs, which is filled in from
  * chains (base first). names: familiar or full references with tags. annotations go into its
  * manifest. Durable. *ret_id is the caller's. */

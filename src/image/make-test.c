@@ -113,6 +113,44 @@ TEST(a_layer_without_what_it_lies_upon_is_one_but_makes_no_image) {
         ASSERT_INT(test_count(&test, "snapshots"), 1);
 }
 
+static ino_t inode_of(const TestStore *test, const char *chain, const char *text) {
+        _cleanup_free_ char *path = str_format("snapshots/%s/fs/etc/%s", digest_hex(chain), text);
+        struct stat st;
+
+        return fstatat(test->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_ino;
+}
+
+TEST(a_layer_upon_another_parent_has_the_same_files) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_strv_ char **chains = NULL;
+        _cleanup_free_ char *id = NULL;
+        char expected[DIGEST_TEXT_MAX], joined[DIGEST_TEXT_MAX], again[DIGEST_TEXT_MAX];
+        Made one, other, top;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, false, &one, &err), &err);
+        ASSERT_OK(add(&test, "other", NULL, false, &other, &err), &err);
+        ASSERT_OK(add(&test, "top", one.chain, false, &top, &err), &err);
+        ASSERT_OK(image_layer_rebase(test.store, top.chain, other.chain, "build", joined, &err),
+                  &err);
+        digest_chain(other.chain, top.diff, expected);
+        ASSERT_STR(joined, expected);
+        ASSERT(inode_of(&test, joined, "top") != 0);
+        ASSERT_INT(inode_of(&test, joined, "top"), inode_of(&test, top.chain, "top"));
+        ASSERT_OK(image_layer_rebase(test.store, joined, other.chain, "build", again, &err), &err);
+        ASSERT_STR(again, joined);
+        ASSERT_OK(image_layer_rebase(test.store, joined, NULL, "build", again, &err), &err);
+        ASSERT_STR(again, top.diff);
+        ASSERT_INT(test_count(&test, "tmp"), 0);
+        strv_add(&chains, other.chain);
+        strv_add(&chains, joined);
+        ASSERT_OK(make(&test, chains, &id, &err), &err);
+        ASSERT_OK(image_release(test.store, "build", &err), &err);
+        ASSERT_INT(test_count(&test, "snapshots"), 2);
+        ASSERT(inode_of(&test, joined, "top") != 0);
+        ASSERT_INT(image_layer_rebase(test.store, top.chain, NULL, "build", again, &err), -ENOENT);
+}
+
 TEST(an_image_without_layers) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(image_done) Image image = {};

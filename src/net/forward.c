@@ -102,7 +102,7 @@ static void take_answer(Forward *forward, uint8_t *answer, size_t length) {
                 return; /* a forgery, or late: the right one may still come */
         rcode = dns_rcode(answer);
         if ((rcode == DNS_SERVFAIL || rcode == DNS_REFUSED) &&
-            forward->server + 1 < forward->attachment->server_count)
+            forward->server + 1 < attachment_servers(forward->attachment)->count)
                 give_up_server(forward);
         else
                 finish(forward, answer, length);
@@ -184,7 +184,8 @@ static int open_socket(const Attachment *attachment, int family, int type) {
 
 static bool ask_server(Forward *forward) {
         const Attachment *attachment = forward->attachment;
-        const struct sockaddr_storage *server = &attachment->servers[forward->server];
+        const struct sockaddr_storage *server =
+                &attachment_servers(attachment)->names[forward->server];
         Loop *loop = resolver_loop(attachment->resolver);
         bool tcp = over_tcp(forward);
 
@@ -193,9 +194,7 @@ static bool ask_server(Forward *forward) {
         forward->fd = open_socket(attachment, server->ss_family, tcp ? SOCK_STREAM : SOCK_DGRAM);
         if (forward->fd < 0)
                 return false;
-        if (connect(forward->fd, (const struct sockaddr *)server,
-                    server->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-                                                 : sizeof(struct sockaddr_in6)) < 0 &&
+        if (connect(forward->fd, (const struct sockaddr *)server, server_length(server)) < 0 &&
             errno != EINPROGRESS)
                 return false;
         if (!tcp && send(forward->fd, forward->query.data, forward->query.length, 0) < 0)
@@ -209,7 +208,8 @@ static bool ask_server(Forward *forward) {
 }
 
 static void ask_next(Forward *forward) {
-        for (; forward->server < forward->attachment->server_count; forward->server++) {
+        for (; forward->server < attachment_servers(forward->attachment)->count;
+             forward->server++) {
                 if (ask_server(forward))
                         return;
                 hang_up(forward);

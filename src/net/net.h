@@ -122,7 +122,7 @@ int netns_sysctl(int netns_fd, const char *name, const char *value, Error *err);
 
 /* Serves DNS at 127.0.0.11 in netns_fd for container_id, whose endpoints joined before or join
  * later; upstream: servers to forward to (IPv4 or IPv6 text), asked from the host's namespace
- * unless from_container. */
+ * unless from_container; NULL: the host's own, as its /etc/resolv.conf has them at the time. */
 int resolver_attach(Net *net, const char *container_id, int netns_fd, char *const *upstream,
                     bool from_container, Error *err);
 void resolver_detach(Net *net, const char *container_id);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/fd.h"
+#include "format/resolvconf.h"
 #include "net/state.h"
 #include "os/rtnetlink.h"
 
@@ -26,19 +27,17 @@ static void add_route(void *data, const RtnlRoute *route) {
 
 /* The host's nameservers must stay reachable, though only the default route leads to them. */
 static void add_nameservers(SubnetList *list) {
+        _cleanup_(resolv_done) ResolvConf conf = { 0 };
         _cleanup_free_ char *text = NULL;
-        _cleanup_strv_ char **lines = NULL;
         size_t length;
 
         if (file_read_at(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &text, &length, NULL) < 0)
                 return; /* no such file: no nameserver to keep clear of */
-        lines = str_split(text, '\n');
-        for (size_t i = 0; lines && lines[i]; i++) {
-                char address_text[64];
+        resolv_parse(text, &conf);
+        for (char **server = conf.servers; server && *server; server++) {
                 IpAddress address;
 
-                if (sscanf(lines[i], " nameserver %63s", address_text) == 1 &&
-                    ip_parse(address_text, &address) == 0)
+                if (ip_parse(*server, &address) == 0)
                         add_subnet(list, (Subnet){ address, ip_width(address.family) });
         }
 }

@@ -107,6 +107,17 @@ static int bind_any(int type, int *ret_fd, uint16_t *ret_port, Error *err) {
         return 0;
 }
 
+#define UDP_ROOM (4 << 20) /* questions that wait while the thread has others: bytes */
+
+/* More than net.core.rmem_max allows an unprivileged program. */
+static int make_room(int fd, Error *err) {
+        const int room = UDP_ROOM;
+
+        return setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0
+                       ? error_set(err, errno, "make room for DNS questions")
+                       : 0;
+}
+
 int redirect_open(int netns_fd, int *ret_udp, int *ret_tcp, Error *err) {
         _cleanup_netns_ int home = -1;
         _cleanup_close_ int udp = -1, tcp = -1;
@@ -115,6 +126,8 @@ int redirect_open(int netns_fd, int *ret_udp, int *ret_tcp, Error *err) {
 
         if (r == 0)
                 r = bind_any(SOCK_DGRAM, &udp, &ports[0], err);
+        if (r == 0)
+                r = make_room(udp, err);
         if (r == 0)
                 r = bind_any(SOCK_STREAM, &tcp, &ports[1], err);
         if (r == 0)

@@ -7,8 +7,8 @@
 #include "base/loop.h"
 #include "net/dns.h"
 #include "net/resolver.h"
+#include "net/upstream.h"
 
-#define SERVERS_MAX 3
 #define FORWARDS_MAX 1024     /* questions under way upstream, of all containers */
 #define FORWARDS_MAX_EACH 128 /* … of one container */
 #define STREAMS_MAX 1024      /* TCP connections of all containers: each may wait with 64 KiB */
@@ -25,8 +25,8 @@ typedef struct Attachment {
         int netns_fd; /* where upstream servers are asked from; -1: the host's */
         LoopSource *udp_source, *tcp_source;
         LoopSource *tcp_timer; /* no descriptor was free: until connections are taken again */
-        struct sockaddr_storage servers[SERVERS_MAX];
-        size_t server_count;
+        Servers servers;       /* that were given */
+        bool follows_host;     /* none were: the host's are asked */
         Forward *forwards;
         Stream *streams;
         size_t forward_count, stream_count;
@@ -41,6 +41,8 @@ typedef struct Client {
 Loop *resolver_loop(Resolver *resolver);
 size_t *resolver_forward_count(Resolver *resolver);
 size_t *resolver_stream_count(Resolver *resolver);
+/* Whom it is to ask now; the list may be another one later. */
+const Servers *attachment_servers(const Attachment *attachment);
 
 /* Answers a question, now or later by client_answer. */
 void client_ask(Attachment *attachment, const Client *client, const uint8_t *data, size_t length);

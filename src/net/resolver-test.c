@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -393,7 +394,7 @@ TEST(connections_are_bounded) {
 
                 id_new(id);
                 ASSERT_OK(netns_new(&netns[i], &err), &err);
-                resolver_add(scene.resolver, &front, &one, 0);
+                resolver_add(scene.resolver, &front, &one, (IpAddress[NAMES_ADDRESSES]){});
                 ASSERT_OK(resolver_open(scene.resolver, id, netns[i], NULL, false, &err), &err);
                 for (size_t n = 0; n < 32; n++)
                         served += is_served(fds[i * 32 + n] = client(netns[i], SOCK_STREAM));
@@ -440,6 +441,71 @@ TEST(forwarded_over_tcp) {
         reply.length = fd_read_full(fd, reply.data, dns_id(size));
         ASSERT_INT(last_address(&reply), 0x09090909);
         ASSERT_INT(dns_id(reply.data), 0x1234);
+}
+
+/* ---- the host's servers ---- */
+
+static void write_host_file(const char *text) {
+        int fd = open("/etc/resolv.conf", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+                abort();
+        close_fd(&fd);
+}
+
+/* A file of the test's own in the place of the host's, in a mount namespace of the test's own. */
+static bool replace_host_file(void) {
+        char path[] = "/tmp/brig-resolv-XXXXXX";
+        int fd = mkostemp(path, O_CLOEXEC);
+        bool done = fd >= 0 && unshare(CLONE_NEWNS) == 0 &&
+                    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                    mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL) == 0;
+
+        close_fd(&fd);
+        (void)unlink(path);
+        return done;
+}
+
+/* A container that runs while its host moves to another network asks the new servers. */
+TEST(the_host_changes_its_servers) {
+        const int64_t end = clock_monotonic() + 20 * NSEC_PER_SEC;
+        Error err = { 0 };
+        Reply reply;
+
+        ASSERT(replace_host_file());
+        _cleanup_(scene_done) Scene scene;
+        write_host_file("nameserver 127.0.0.9\n"); /* nobody */
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        ASSERT_OK(resolver_open(scene.resolver, WEB, scene.web_netns, NULL, false, &err), &err);
+        ASSERT(ask(&scene, scene.web_netns, "example.org", DNS_TYPE_A, &reply));
+        ASSERT_INT(dns_rcode(reply.data), DNS_SERVFAIL);
+        write_host_file("nameserver no-address\nnameserver 127.0.0.1\n");
+        do
+                ASSERT(ask(&scene, scene.web_netns, "example.org", DNS_TYPE_A, &reply));
+        while (dns_rcode(reply.data) != DNS_NOERROR && clock_monotonic() < end);
+        ASSERT_INT(last_address(&reply), 0x08080808);
+}
+
+/* More at once than the socket's usual room holds, while the thread has no turn. */
+TEST(a_burst_is_not_dropped) {
+        enum { COUNT = 3000 };
+        _cleanup_(scene_done) Scene scene;
+        _cleanup_buf_ Buf query = { 0 };
+        _cleanup_close_ int fd = -1;
+        const int room = 8 << 20;
+        Error err = { 0 };
+        uint8_t answer[DNS_UDP_SIZE];
+        int answers = 0;
+
+        ASSERT_OK(scene_new(&scene, &err), &err);
+        fd = client(scene.web_netns, SOCK_DGRAM);
+        ASSERT_INT(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
+        make_query(&query, "web", DNS_TYPE_A);
+        for (int i = 0; i < COUNT; i++)
+                ASSERT(send(fd, query.data, query.length, 0) == (ssize_t)query.length);
+        while (answers < COUNT && readable(fd) && recv(fd, answer, sizeof(answer), 0) > 0)
+                answers++;
+        ASSERT_INT(answers, COUNT);
 }
 
 /* The container's own server may have port 53. */

@@ -27,6 +27,7 @@ struct Resolver {
         Names *names;
         Map attachments; /* container id → Attachment; the thread's */
         size_t forward_count, stream_count;
+        HostServers host; /* the thread's */
 };
 
 Loop *resolver_loop(Resolver *resolver) {
@@ -39,6 +40,11 @@ size_t *resolver_forward_count(Resolver *resolver) {
 
 size_t *resolver_stream_count(Resolver *resolver) {
         return &resolver->stream_count;
+}
+
+const Servers *attachment_servers(const Attachment *attachment) {
+        return attachment->follows_host ? host_servers(&attachment->resolver->host)
+                                        : &attachment->servers;
 }
 
 /* ---- questions ---- */
@@ -160,7 +166,7 @@ void client_ask(Attachment *attachment, const Client *client, const uint8_t *dat
                 return;
         if (!may_ask_others(attachment))
                 answer_rcode(attachment, client, data, &query, DNS_NXDOMAIN);
-        else if (attachment->server_count == 0)
+        else if (attachment_servers(attachment)->count == 0)
                 answer_rcode(attachment, client, data, &query, DNS_SERVFAIL);
         else
                 forward_ask(attachment, client, data, length, &query);
@@ -225,32 +231,6 @@ static void add_attachment(void *data) {
                           err.message);
 }
 
-static int parse_server(const char *text, struct sockaddr_storage *ret) {
-        struct sockaddr_in *four = (struct sockaddr_in *)ret;
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
-
-        *ret = (struct sockaddr_storage){ 0 };
-        if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
-                four->sin_family = AF_INET;
-                four->sin_port = htons(53);
-                return 0;
-        }
-        if (inet_pton(AF_INET6, text, &six->sin6_addr) != 1)
-                return -EINVAL;
-        six->sin6_family = AF_INET6;
-        six->sin6_port = htons(53);
-        return 0;
-}
-
-/* Three are asked, as in resolv.conf(5); more would only make a client wait longer. */
-static int take_servers(Attachment *attachment, char *const *upstream, Error *err) {
-        for (size_t i = 0; upstream && upstream[i] && i < SERVERS_MAX; i++)
-                if (parse_server(upstream[i], &attachment->servers[attachment->server_count++]) < 0)
-                        return error_kind(err, ERROR_INVALID, "invalid DNS server address '%s'",
-                                          upstream[i]);
-        return 0;
-}
-
 int resolver_open(Resolver *resolver, const char *container_id, int netns_fd, char *const *upstream,
                   bool from_container, Error *err) {
         Attachment *attachment = NEW(Attachment);
@@ -261,7 +241,8 @@ int resolver_open(Resolver *resolver, const char *container_id, int netns_fd, ch
                                     .udp_fd = -1,
                                     .tcp_fd = -1,
                                     .netns_fd = -1 };
-        r = take_servers(attachment, upstream, err);
+        attachment->follows_host = !upstream;
+        r = servers_parse(upstream, &attachment->servers, err);
         if (r == 0)
                 r = redirect_open(netns_fd, &attachment->udp_fd, &attachment->tcp_fd, err);
         if (r == 0 && from_container) {

@@ -74,10 +74,10 @@ class Buildah:
                               folder=folder), env=self.env)
         if done.returncode != 0:
             return {"fails": True}, done.stdout
-        saved = self.root / "saved"
-        saved.unlink(missing_ok=True)
+        saved = self.root / f"saved-{case.name}"
         subprocess.run(self.words("push", "--quiet", case.name, f"docker-archive:{saved}"), env=self.env, check=True, capture_output=True)
         with open(saved, "rb") as file:
+            saved.unlink()
             return image(file), done.stdout
 
     def end(self):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""conformance.py [--only TEXT] [--show]: builds the contexts of containers/buildah's conformance tests with brig and compares files and configuration with
+"""conformance.py [--only TEXT] [--show] [--jobs N]: builds the contexts of containers/buildah's conformance tests with brig and compares files and configuration with
 what the builders make that the table there compares: BuildKit (dockerd 20.10); the docker client's classic API, asked of dockerd and of brigd, where the table
 does not ask for BuildKit; Debian's buildah. It is enough to agree with one of them. A build that the table says must fail has to. What none of them reads yet
 is compared with a tree that plain commands make (TREES), and with the same Dockerfile without heredocs. Images are one busybox with the names that the Dockerfiles
@@ -103,7 +103,8 @@ def apart(line):
 class Asked:
     """A context before the engines. Each build has a folder of its own, as one may not see what is made for another."""
 
-    def __init__(self, engines, module, context, outside):
+    def __init__(self, engines, module, context, outside, number):
+        self.made, self.wanted = f"made-{number}", f"wanted-{number}"  # others are built beside it
         self.engines, self.module, self.context, self.outside = engines, module, context, pathlib.Path(outside)
         self.options, self.mounts = tuple(context.arguments), context.fields.get("transientMounts") or ()
 
@@ -114,25 +115,25 @@ class Asked:
 
     def brig(self, classic=False):
         folder, dockerfile = self.folder()
-        return self.engines["brigd"].build(Build("made", (*self.options, "-f", dockerfile), classic), folder)
+        return self.engines["brigd"].build(Build(self.made, (*self.options, "-f", dockerfile), classic), folder)
 
     def dockerd(self, classic=False):
         folder, dockerfile = self.folder()
         if "<<" in (folder / dockerfile).read_text():
             dockerfile = without_heredocs(folder, dockerfile)
-        return self.engines["dockerd"].build(Build("wanted", (*self.options, "-f", dockerfile), classic), folder)
+        return self.engines["dockerd"].build(Build(self.wanted, (*self.options, "-f", dockerfile), classic), folder)
 
     def buildah(self):
         folder, dockerfile = self.folder()
         mounts = [word for mount in self.mounts for word in ("-v", mount.replace("@@TEMPDIR@@", str(folder)))]
-        return self.engines["buildah"].build(Build("wanted", (*self.options, *mounts, "-f", dockerfile)), folder)
+        return self.engines["buildah"].build(Build(self.wanted, (*self.options, *mounts, "-f", dockerfile)), folder)
 
     def tree(self):
         folder, outside = self.folder()[0], pathlib.Path(tempfile.mkdtemp(dir=self.outside))
         (outside / "tree").mkdir()
         subprocess.run(["bash", "-ec", TREES[self.context.name]], cwd=folder, env={**os.environ, "to": str(outside / "tree")}, check=True)
         (outside / "Dockerfile").write_text("FROM scratch\nCOPY tree /\n")
-        return self.engines["dockerd"].build(Build("wanted", ()), outside)
+        return self.engines["dockerd"].build(Build(self.wanted, ()), outside)
 
     def table(self):
         return {"fails": True}, ""
@@ -158,10 +159,10 @@ def refused_alike(*outputs):
     return any(all(re.search(refusal, output) for output in outputs) for refusal in REFUSALS)
 
 
-def compare(engines, module, context):
+def compare(engines, module, number, context):
     """The peer that agrees; or None, and the differences from the first one with the two outputs."""
     with tempfile.TemporaryDirectory(prefix="brig-conformance.") as outside, concurrent.futures.ThreadPoolExecutor() as pool:
-        asked, first = Asked(engines, module, context, outside), None
+        asked, first = Asked(engines, module, context, outside, number), None
         made = pool.submit(asked.brig)
         for name, theirs, ours in asked.peers():
             other = pool.submit(ours) if ours else made
@@ -175,10 +176,17 @@ def compare(engines, module, context):
         return None, *first
 
 
+def compared(options, module, engines):
+    """Several contexts at once, as a build mostly waits for a container; told in their order."""
+    wanted = [context for context in contexts.contexts(module) if options.only in context.name]
+    numbers = range(1, len(wanted) + 1)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        yield from zip(numbers, wanted, pool.map(lambda number, context: compare(engines, module, number, context), numbers, wanted))
+
+
 def compare_all(options, module, engines):
     accepted, counts = argued(), {"equal": 0, "argued": 0, "different": 0}
-    for number, context in enumerate((context for context in contexts.contexts(module) if options.only in context.name), 1):
-        agrees, found, outputs = compare(engines, module, context)
+    for number, context, (agrees, found, outputs) in compared(options, module, engines):
         kind = "equal" if agrees else "argued" if f"conformance {context.name}" in accepted else "different"
         counts[kind] += 1
         if kind == "different" or options.show:
@@ -197,6 +205,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="", help="contexts whose name has this in it")
     parser.add_argument("--show", action="store_true", help="print argued differences, too")
+    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count()), help="contexts at once")
     options = parser.parse_args()
     os.umask(0o022)
     try:

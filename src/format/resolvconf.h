@@ -1,4 +1,4 @@
-/* resolvconf.h: resolv.conf(5) as lists. */
+/* resolvconf.h: resolv.conf(5) as lists. Whose file it is, the caller knows. */
 #pragma once
 
 #include "base/str.h"
@@ -9,7 +9,6 @@ typedef struct ResolvConf {
 
 void resolv_parse(const char *text, ResolvConf *ret); /* adds to what *ret holds */
 void resolv_done(ResolvConf *conf);
-bool resolv_is_loopback(const char *server);
 /* Without a server left, fallback's. */
 void resolv_drop_loopback(ResolvConf *conf, char *const *fallback);
 void resolv_write(const ResolvConf *conf, Buf *buf);

@@ -1,5 +1,5 @@
 /* resolvconf.c: reads and writes resolv.conf(5). Whose file it is, netfiles.c knows. */
-#include "engine/resolvconf.h"
+#include "format/resolvconf.h"
 
 #include <arpa/inet.h>
 
@@ -40,7 +40,7 @@ void resolv_parse(const char *text, ResolvConf *ret) {
         }
 }
 
-bool resolv_is_loopback(const char *server) {
+static bool is_loopback(const char *server) {
         struct in_addr in;
         struct in6_addr in6;
 
@@ -54,7 +54,7 @@ void resolv_drop_loopback(ResolvConf *conf, char *const *fallback) {
         char **kept = NULL;
 
         for (char **server = conf->servers; server && *server; server++)
-                if (!resolv_is_loopback(*server))
+                if (!is_loopback(*server))
                         strv_add(&kept, *server);
         strv_free(conf->servers);
         conf->servers = kept ? kept : strv_copy(fallback);
