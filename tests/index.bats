@@ -245,6 +245,66 @@ END
   [[ $output == *"/certs.d/wrong.example/hosts.toml: line 3: 'skip-verify' is no setting of a host that brig knows"* ]]
 }
 
+@test "a directory of certificates that cannot be read is an error, not none" {
+  mkdir -p "$(hosts_directory)/127.0.0.1:5000"
+  chmod 311 "$(hosts_directory)/127.0.0.1:5000"
+  run brig pull 127.0.0.1:5000/multi:v1
+  chmod 755 "$(hosts_directory)/127.0.0.1:5000"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"read the registry's certificates in '$(hosts_directory)/127.0.0.1:5000': Permission denied"* ]]
+  brig pull -q 127.0.0.1:5000/multi:v1
+  rmdir "$(hosts_directory)/127.0.0.1:5000"
+}
+
+@test "two mirrors of one host that differ by their paths are two" {
+  cat >"$BATS_TEST_TMPDIR/paths.py" <<'END'
+import http.server, sys, urllib.error, urllib.request
+
+log = open(sys.argv[1], "a", buffering=1)
+
+class Paths(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        print(self.path, file=log)
+        if not self.path.startswith("/good/"):
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        ask = urllib.request.Request("http://127.0.0.1:5000" + self.path[5:].split("?")[0])
+        for accept in self.headers.get_all("Accept", []):
+            ask.add_header("Accept", ask.get_header("Accept", "") + ("," if ask.has_header("Accept") else "") + accept)
+        with urllib.request.urlopen(ask) as answer:
+            body = answer.read()
+            self.send_response(200)
+            for name in ("Content-Type", "Docker-Content-Digest"):
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+http.server.ThreadingHTTPServer(("127.0.0.1", 5003), Paths).serve_forever()
+END
+  nsenter --target "$host_pid" --net -- python3 "$BATS_TEST_TMPDIR/paths.py" "$BATS_TEST_TMPDIR/asked" 3>&- &
+  liar=$!
+  wait_until on_host curl -s -o /dev/null http://127.0.0.1:5003/good/v2/
+  hosts paths.example <<'END'
+server = "http://127.0.0.1:1"
+[host."http://127.0.0.1:5003/bad"]
+[host."http://127.0.0.1:5003/good"]
+END
+  run brig pull paths.example/multi:v1
+  kill "$liar"; wait "$liar" 2>/dev/null || :; liar=
+  echo "$output"; cat "$BATS_TEST_TMPDIR/asked"
+  [ "$status" -eq 0 ]
+  # Once the first was found to have nothing, nobody asks it again.
+  no grep '^/bad/.*/blobs/' "$BATS_TEST_TMPDIR/asked"
+}
+
 @test "TLS: the authority and the client's certificate of hosts.toml" {
   (
     cd "$root"

@@ -201,12 +201,202 @@ END
   [ -z "$(ls elsewhere)" ]
 }
 
-@test "an image of several platforms needs a name, and a platform is spelt right, before anything runs" {
+@test "a platform is spelt right before anything runs" {
   two_platforms
-  build --platform linux/amd64,linux/arm64; echo "$output"; [ "$status" -ne 0 ]
-  [[ $output == *"needs a name"* && $output != *FROM* ]]
   build --platform linux/amd64,nonsense/; echo "$output"; [ "$status" -ne 0 ]
-  [[ $output == *'"nonsense/" is no platform'* ]]
+  [[ $output == *'"nonsense/" is no platform'* && $output != *FROM* ]]
+}
+
+# ---- an index by its digest ----
+
+# Both, as no other test builds them.
+own_platforms() { two_platforms; echo "LABEL test=$BATS_TEST_NUMBER" >>Dockerfile; }
+
+architecture() { brig image inspect -f '{{.Architecture}}' "$@"; }
+
+# Builds for both and leaves the index's digest, which is what -q prints, in $digest.
+build_both() {
+  run --separate-stderr brig build -q --platform linux/amd64,linux/arm64 "$@" "$context"
+  echo "$output $stderr"
+  [ "$status" -eq 0 ]
+  digest=$output
+}
+
+@test "an index without a name is known by its digest, for all that an image's id is good for" {
+  own_platforms
+  brig image prune -f # what earlier builds left
+  build_both --iidfile iid
+  [[ $digest == sha256:???????????????????????????????????????????????????????????????? ]]
+  [ "$(cat iid)" = "$digest" ]
+  [ "$(architecture "$digest")" = amd64 ]
+  [ "$(architecture --platform linux/arm64 "${digest:7:12}")" = arm64 ]
+  [ "$(docker image inspect -f '{{.Architecture}}' "$digest")" = amd64 ]
+  [ "$(brig image inspect "$digest" | jq -r '.[0].Descriptor | .digest, .mediaType')" = "$digest"$'\n'application/vnd.oci.image.index.v1+json ]
+  run brig image inspect --platform linux/s390x "$digest"; [ "$status" -eq 1 ]
+  [[ $output == *"does not match the specified platform: wanted linux/s390x"* ]]
+  [ "$(brig run --rm "$digest" cat /etc/arch)" = amd64 ]
+  [ "$(brig history --platform linux/arm64 --format '{{.CreatedBy}}' "$digest" | head -1)" = "LABEL test=$BATS_TEST_NUMBER" ]
+  [ "$(brig images --digests | grep -c "^<none> *<none> *$digest ")" -eq 2 ]
+  brig save "$digest" | tar -xf - -C "$context"
+  [ "$(jq -r '.manifests[0].digest' index.json)" = "$digest" ]
+  [ "$(jq length manifest.json)" -eq 1 ]
+  brig tag "$digest" 127.0.0.1:5000/tagged:v1
+  [ "$(architecture --platform linux/arm64 127.0.0.1:5000/tagged:v1)" = arm64 ]
+  brig push -q 127.0.0.1:5000/tagged:v1
+  on_host skopeo inspect --raw --tls-verify=false docker://127.0.0.1:5000/tagged:v1 | jq -e '.manifests | length == 2'
+  run brig rmi "$digest"; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"Untagged: 127.0.0.1:5000/tagged:v1"* && $output == *"Deleted: $digest"* ]]
+  run brig image inspect "$digest"; [ "$status" -eq 1 ]
+  [ -z "$(brig images -q --filter dangling=true)" ]
+}
+
+@test "an index without a name: image prune takes it whole; what a container uses stays" {
+  own_platforms
+  brig image prune -f # what earlier builds left
+  build_both
+  run brig image prune -f; echo "$output"; [ "$status" -eq 0 ]
+  [[ $output == *"deleted: $digest"* ]]
+  run brig image inspect "$digest"; [ "$status" -eq 1 ]
+  [ -z "$(brig images -q --filter dangling=true)" ]
+  build_both
+  container=$(brig create "$digest")
+  run docker rmi "$digest"; [ "$status" -eq 1 ]
+  [[ $output == *"image is being used by stopped container"* ]]
+  brig image prune -f
+  [ "$(architecture "$digest")" = amd64 ]
+  brig rm "$container"
+  docker rmi "$digest"
+  [ -z "$(brig images -q --filter dangling=true)" ]
+}
+
+@test "an index whose name goes to another build stays as what it is, and shares images with it" {
+  brig image prune -f
+  own_platforms
+  build_both -t moved; first=$digest
+  echo 'LABEL other=one' >>Dockerfile
+  build_both -t moved
+  [ "$digest" != "$first" ]
+  [ "$(architecture --platform linux/arm64 "$first")" = arm64 ]
+  brig rmi moved
+  [ "$(architecture "$first")" = amd64 ]
+  brig image prune -f
+  run brig image inspect "$first"; [ "$status" -eq 1 ]
+}
+
+registry_digest() { on_host skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:5000/$1" | sha256sum | cut -d' ' -f1; }
+
+@test "--push: what is printed, the id file, the metadata and the registry have one digest; rmi leaves nothing behind" {
+  two_platforms
+  before=$(brig images -aq | sort)
+  build_both -t 127.0.0.1:5000/both:v1 -t 127.0.0.1:5000/both:v2 --push --metadata-file meta --iidfile iid
+  [ "$digest" = "sha256:$(registry_digest both:v1)" ]
+  [ "$digest" = "sha256:$(registry_digest both:v2)" ]
+  [ "$digest" = "$(cat iid)" ]
+  [ "$digest" = "$(jq -r '."containerimage.digest"' meta)" ]
+  [ "$digest" = "$(jq -r '."containerimage.descriptor".digest' meta)" ]
+  [ "$(architecture --platform linux/arm64 "$digest")" = arm64 ]
+  [[ $(brig image inspect -f '{{json .RepoDigests}}' 127.0.0.1:5000/both:v1) == *"127.0.0.1:5000/both@$digest"* ]]
+  # The same again, and pushed by itself.
+  build_both -t 127.0.0.1:5000/both:v1 --push; [ "$digest" = "$(cat iid)" ]
+  brig push -q 127.0.0.1:5000/both:v2; [ "$digest" = "sha256:$(registry_digest both:v2)" ]
+  build_both -o type=registry,name=127.0.0.1:5000/both:docker,oci-mediatypes=false
+  [ "$digest" = "sha256:$(registry_digest both:docker)" ]
+  [ "$(on_host skopeo inspect --raw --tls-verify=false docker://127.0.0.1:5000/both:docker | jq -r '.mediaType, (.manifests[].mediaType)' | sort | uniq -c | awk '{print $1, $2}' | tr '\n' ' ')" = \
+    "1 application/vnd.docker.distribution.manifest.list.v2+json 2 application/vnd.docker.distribution.manifest.v2+json " ]
+  # Another form, other names; what is saved is whole all the same.
+  build_both -o type=registry,name=127.0.0.1:5000/both:zstd,compression=zstd
+  [ "$digest" = "sha256:$(registry_digest both:zstd)" ]
+  brig save 127.0.0.1:5000/both:v1 | tar -xf - -C "$context"
+  on_host skopeo --insecure-policy copy --quiet --all "oci:$context" "dir:$context/copied"
+  brig rmi 127.0.0.1:5000/both:v1 127.0.0.1:5000/both:v2 127.0.0.1:5000/both:zstd 127.0.0.1:5000/both:docker
+  [ "$(brig images -aq | sort)" = "$before" ]
+}
+
+@test "two platforms with one image: an entry for each" {
+  dockerfile <<<'FROM busybox'
+  build --platform linux/amd64/v2 -t second; [ "$status" -eq 0 ]
+  dockerfile <<<'FROM second'
+  run brig build -q --platform linux/amd64,linux/amd64/v2 -t same "$context"
+  echo "$output"; [ "$status" -eq 0 ]
+  index=blobs/sha256/${output#sha256:}
+  brig save same | tar -xf - -C "$context"
+  [ "$(jq -r '[.manifests[].platform | .architecture + (.variant // "")] | join(" ")' "$index")" = "amd64 amd64v2" ]
+  [ "$(jq -r '[.manifests[].digest] | unique | length' "$index")" -eq 1 ]
+  brig rmi same second
+}
+
+@test "archives of two platforms in a form: every layer has it, and brig loads them" {
+  two_platforms
+  local type form
+  for type in oci docker; do
+    for form in gzip zstd; do
+      build_both -t "form:$form" -o "type=$type,dest=$type.tar,compression=$form,force-compression=true"
+      rm -rf "copied.$type.$form"
+      on_host skopeo --insecure-policy copy --quiet --all "oci-archive:$context/$type.tar" "dir:$context/copied.$type.$form"
+      [ "$(jq -r '[.manifests[].platform.architecture] | join(" ")' "copied.$type.$form/manifest.json")" = "amd64 arm64" ]
+      for manifest in $(jq -r '.manifests[].digest' "copied.$type.$form/manifest.json"); do
+        [ "$(jq -r '[.layers[].mediaType | split("+")[1]] | unique | join(" ")' "copied.$type.$form/${manifest#sha256:}.manifest.json")" = "$form" ]
+      done
+      brig rmi -f "form:$form"
+      brig load -q -i "$type.tar"
+      [ "$(architecture --platform linux/arm64 "form:$form")" = arm64 ]
+      [ "$(brig run --rm "form:$form" cat /etc/arch)" = amd64 ]
+      brig rmi -f "form:$form"
+    done
+  done
+}
+
+@test "an archive has its own names, not those of other outputs" {
+  two_platforms
+  build_both -t tagged -o type=docker,dest=a.tar,name=own:1 -o type=image,name=other:1
+  [ "$(tar -xOf a.tar manifest.json | jq -c '.[0].RepoTags')" = '["tagged:latest","own:1"]' ]
+  brig build -q -t tagged -o type=docker,dest=b.tar,name=own:1 -o type=image,name=other:1 "$context"
+  [ "$(tar -xOf b.tar manifest.json | jq -c '.[0].RepoTags')" = '["tagged:latest","own:1"]' ]
+  [ "$(tar -xOf b.tar index.json | jq -r '.manifests[].annotations["io.containerd.image.name"]' | sort | tr '\n' ' ')" = "docker.io/library/own:1 docker.io/library/tagged:latest " ]
+  brig rmi -f tagged own:1 other:1
+}
+
+ran() { grep -c 'miss:' <<<"$output" || :; }
+
+@test "a cache of two platforms: registry, directory, in the images" {
+  two_platforms
+  build --platform linux/amd64,linux/arm64 -t 127.0.0.1:5000/cached:1 --push --cache-to type=inline \
+    --cache-to "type=registry,ref=127.0.0.1:5000/cache:two,mode=max" --cache-to "type=local,dest=$context/cache,mode=max"
+  echo "$output"; [ "$status" -eq 0 ]
+  mv cache "$root/kept-cache"
+  local from
+  for from in "type=registry,ref=127.0.0.1:5000/cache:two" "type=local,src=$root/kept-cache"; do
+    brig rmi -f 127.0.0.1:5000/cached:1 && brig builder prune -af
+    build --platform linux/amd64,linux/arm64 -t 127.0.0.1:5000/cached:1 --cache-from "$from"
+    echo "$output"; [ "$status" -eq 0 ]
+    [ "$(ran)" -eq 0 ]
+    [ "$(brig run --rm 127.0.0.1:5000/cached:1 cat /made)" = 'linux/amd64 on amd64' ]
+  done
+  # An image has its own last stage along, for each platform.
+  brig rmi -f 127.0.0.1:5000/cached:1 && brig builder prune -af
+  build --platform linux/amd64,linux/arm64 -t again --cache-from type=registry,ref=127.0.0.1:5000/cached:1
+  echo "$output"; [ "$status" -eq 0 ]
+  [ "$(ran)" -eq 0 ]
+  brig rmi -f again && brig builder prune -af
+  build --platform linux/arm64 -t again --cache-from type=registry,ref=127.0.0.1:5000/cached:1
+  echo "$output"; [ "$status" -eq 0 ]
+  [ "$(ran)" -eq 0 ]
+  brig rmi -f again; rm -rf "$root/kept-cache"
+}
+
+@test "a build makes its index whatever is pruned and removed meanwhile" {
+  two_platforms
+  build_both -t raced
+  while [[ ! -e $context/stop ]]; do brig image prune -f; brig rmi -f $(brig images -q --filter dangling=true); done >/dev/null 2>&1 3>&- &
+  pruning=$!
+  local i
+  for i in {1..12}; do
+    echo "LABEL round=$i" >>Dockerfile
+    build_both -t raced -o type=image -o "type=oci,dest=$context/raced.tar" || { touch stop; wait $pruning; return 1; }
+  done
+  touch stop; wait $pruning || :
+  [ "$(architecture --platform linux/arm64 raced)" = arm64 ]
+  brig rmi -f raced
 }
 
 @test "one foreign platform: copies need no emulator; a RUN without one is refused before anything runs" {

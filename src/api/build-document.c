@@ -158,6 +158,30 @@ static int needs_fd(const char *type) {
         return -1;
 }
 
+/* What an output of files has no use for: taken without a word, it would be thought done. */
+static int check_files(const BuildOutputDocument *document, Error *err) {
+        const struct {
+                const char *name;
+                bool given;
+        } members[] = {
+                { "names", strv_length(document->names) > 0 },
+                { "compression", document->compression != NULL },
+                { "compressionLevel", document->compression_level != NULL },
+                { "forceCompression", document->force_compression },
+                { "dockerMediaTypes", document->docker_media_types },
+                { "annotations", document->annotations.count > 0 },
+        };
+
+        if (!str_equal(document->type, "tar") && !str_equal(document->type, "local"))
+                return 0;
+        for (size_t i = 0; i < ELEMENTS(members); i++)
+                if (members[i].given)
+                        return error_kind(err, ERROR_INVALID,
+                                          "output '%s' has no '%s': it is files, not an image",
+                                          document->type, members[i].name);
+        return 0;
+}
+
 static int check_output(const BuildOutputDocument *document, Error *err) {
         int needs = needs_fd(document->type);
 
@@ -172,7 +196,7 @@ static int check_output(const BuildOutputDocument *document, Error *err) {
         if (needs > 0 && document->push)
                 return error_kind(err, ERROR_INVALID, "output '%s' cannot be pushed",
                                   document->type);
-        return 0;
+        return check_files(document, err);
 }
 
 static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {

@@ -253,6 +253,35 @@ TEST(document_refused) {
         }
 }
 
+TEST(outputs_of_files_have_nothing_of_an_image) {
+        static const char *const cases[][2] = {
+                { "\"names\":[\"a\"]", "names" },
+                { "\"compression\":\"gzip\"", "compression" },
+                { "\"compressionLevel\":1", "compressionLevel" },
+                { "\"forceCompression\":true", "forceCompression" },
+                { "\"dockerMediaTypes\":true", "dockerMediaTypes" },
+                { "\"annotations\":{\"a\":\"b\"}", "annotations" },
+        };
+        static const char *const types[] = { "tar", "local" };
+        static const Brought brought[] = { FILE_WRITE, DIRECTORY };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                for (size_t type = 0; type < 2; type++) {
+                        _cleanup_free_ char *text =
+                                str_format("{\"dockerfile\":\"\",\"outputs\":[{\"type\":\"%s\","
+                                           "\"fd\":%zu,%s}]}",
+                                           types[type], type, cases[i][0]);
+                        _cleanup_free_ char *part =
+                                str_format("output '%s' has no '%s': it is files, not an image",
+                                           types[type], cases[i][1]);
+
+                        ask_build(text, brought, 2);
+                        ASSERT_INT(status(), 400);
+                        ASSERT(strstr(body(), part));
+                        ASSERT_STR(fake_build, "");
+                }
+}
+
 /* ---- a client that leaves ---- */
 
 typedef struct Live {

@@ -5,13 +5,6 @@
 
 #include "build/solve-private.h"
 
-typedef struct ImageJob {
-        Solver *solver;
-        NamedImage *image;
-        pthread_t thread;
-        bool started;
-} ImageJob;
-
 void images_done(Solver *solver) {
         for (size_t i = 0; i < solver->image_count; i++) {
                 free(solver->images[i]->name);
@@ -20,7 +13,7 @@ void images_done(Solver *solver) {
                 free(solver->images[i]);
         }
         free(solver->images);
-        free(solver->jobs);
+        free(solver->wanted);
 }
 
 /* ---- names ---- */
@@ -73,34 +66,52 @@ void images_want(const StageState *stage, const Input *input) {
         solver->images[solver->image_count++] = image;
 }
 
-static void *find_image(void *data) {
-        ImageJob *job = data;
-        const SolveWorker *worker = &job->solver->options->worker;
-        Error err = {};
-        int r = worker->image(worker->data, job->image->name, job->image->platform,
-                              &job->image->image, &err);
+/* A share of the images from `next` on, a thread each. */
+typedef struct Finding {
+        Solver *solver;
+        size_t next; /* guarded by the solver's lock */
+} Finding;
 
-        if (r < 0)
-                solver_fail(job->solver, r, &err);
+static NamedImage *next_image(Solver *solver, NamedImage **images, size_t count, size_t *next) {
+        NamedImage *image;
+
+        (void)pthread_mutex_lock(&solver->lock);
+        image = *next < count && !solver->failed ? images[(*next)++] : NULL;
+        (void)pthread_mutex_unlock(&solver->lock);
+        return image;
+}
+
+static void *find_some(void *data) {
+        Finding *finding = data;
+        Solver *solver = finding->solver;
+        const SolveWorker *worker = &solver->options->worker;
+        NamedImage *image;
+
+        while ((image = next_image(solver, solver->images, solver->image_count, &finding->next))) {
+                Error err = {};
+                int r = worker->image(worker->data, image->name, image->platform, &image->image,
+                                      &err);
+
+                if (r < 0)
+                        solver_fail(solver, r, &err);
+        }
         return NULL;
 }
 
 int images_find(Solver *solver, size_t from, Error *err) {
-        size_t count = solver->image_count - from;
-        _cleanup_free_ ImageJob *jobs = NEW_ARRAY(ImageJob, count + 1);
+        Finding finding = { .solver = solver, .next = from };
+        pthread_t threads[SOLVE_IMAGES_AT_ONCE];
+        size_t started = 0, count = solver->image_count - from;
         int r = 0;
 
-        for (size_t i = 0; i < count; i++) {
-                jobs[i] = (ImageJob){ .solver = solver, .image = solver->images[from + i] };
-                if (i + 1 == count)
-                        (void)find_image(&jobs[i]); /* the last one on this thread */
-                else if (r == 0)
-                        r = solver_thread(&jobs[i].thread, find_image, &jobs[i], err);
-                jobs[i].started = r == 0 && i + 1 < count;
+        /* This thread is one of them. */
+        while (r == 0 && started + 1 < MIN(count, SOLVE_IMAGES_AT_ONCE)) {
+                r = solver_thread(&threads[started], find_some, &finding, err);
+                started += r == 0;
         }
-        for (size_t i = 0; i < count; i++)
-                if (jobs[i].started)
-                        (void)pthread_join(jobs[i].thread, NULL);
+        (void)find_some(&finding);
+        for (size_t i = 0; i < started; i++)
+                (void)pthread_join(threads[i], NULL);
         return r < 0 ? r : solver_result(solver, err);
 }
 
@@ -147,27 +158,32 @@ int image_bring(Solver *solver, NamedImage *image, Error *err) {
         return image->result;
 }
 
-static void *bring_image(void *data) {
-        ImageJob *job = data;
-        Error err = {};
-        int r = image_bring(job->solver, job->image, &err);
+static void *bring_some(void *data) {
+        Solver *solver = data;
+        NamedImage *image;
 
-        if (r < 0)
-                solver_fail(job->solver, r, &err);
+        while ((image = next_image(solver, solver->wanted, solver->wanted_count,
+                                   &solver->next_wanted))) {
+                Error err = {};
+                int r = image_bring(solver, image, &err);
+
+                if (r < 0)
+                        solver_fail(solver, r, &err);
+        }
         return NULL;
 }
 
 /* ---- early ---- */
 
 /* image may be NULL. */
-static void add_job(Solver *solver, NamedImage *image) {
-        for (size_t i = 0; i < solver->job_count; i++)
-                if (solver->jobs[i].image == image)
+static void add_wanted(Solver *solver, NamedImage *image) {
+        for (size_t i = 0; i < solver->wanted_count; i++)
+                if (solver->wanted[i] == image)
                         return;
         if (!image)
                 return;
-        GROW(solver->jobs, solver->job_count);
-        solver->jobs[solver->job_count++] = (ImageJob){ .solver = solver, .image = image };
+        GROW(solver->wanted, solver->wanted_count);
+        solver->wanted[solver->wanted_count++] = image;
 }
 
 /* What a step reads of others: it is opened for the step's second key already. */
@@ -177,9 +193,9 @@ static void add_inputs(StageState *stage, const Step *step) {
 
                 if (!step_reads_files(step, i))
                         continue;
-                add_job(stage->solver, input->kind == INPUT_STAGE
-                                               ? stage_root(stage_at(stage, input->stage))
-                                               : stage_image(stage, input));
+                add_wanted(stage->solver, input->kind == INPUT_STAGE
+                                                  ? stage_root(stage_at(stage, input->stage))
+                                                  : stage_image(stage, input));
         }
 }
 
@@ -191,7 +207,7 @@ static void add_stage(StageState *stage) {
                 const Step *step = &stage->plan.steps[i];
 
                 if (is_first && step_makes_layer(step) && step_is_certain(stage, i))
-                        add_job(stage->solver, stage_root(stage));
+                        add_wanted(stage->solver, stage_root(stage));
                 is_first = is_first && !step_makes_layer(step);
                 add_inputs(stage, step);
         }
@@ -206,19 +222,17 @@ int images_bring_needed(Solver *solver, Error *err) {
         for (size_t i = 0; i < solver->branch_count; i++) {
                 const Branch *branch = &solver->branches[i];
 
-                add_job(solver, stage_root(stage_at(branch->stages, plan_target(branch->plan))));
+                add_wanted(solver, stage_root(stage_at(branch->stages, plan_target(branch->plan))));
         }
-        for (size_t i = 0; r == 0 && i < solver->job_count; i++) {
-                ImageJob *job = &solver->jobs[i];
-
-                r = solver_thread(&job->thread, bring_image, job, err);
-                job->started = r == 0;
+        while (r == 0 && solver->bringer_count < MIN(solver->wanted_count, SOLVE_IMAGES_AT_ONCE)) {
+                r = solver_thread(&solver->bringers[solver->bringer_count], bring_some, solver,
+                                  err);
+                solver->bringer_count += r == 0;
         }
         return r;
 }
 
 void images_join(Solver *solver) {
-        for (size_t i = 0; i < solver->job_count; i++)
-                if (solver->jobs[i].started)
-                        (void)pthread_join(solver->jobs[i].thread, NULL);
+        for (size_t i = 0; i < solver->bringer_count; i++)
+                (void)pthread_join(solver->bringers[i], NULL);
 }

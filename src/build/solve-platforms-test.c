@@ -32,6 +32,28 @@ TEST(an_image_that_does_not_come_fails_the_build_with_its_own_error) {
         ASSERT_RAN(&fake, "");
 }
 
+/* One thread an image is one too many where a file names hundreds. */
+TEST(two_hundred_images_are_asked_for_and_brought_by_a_few_threads) {
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_buf_ Buf text = {};
+        size_t threads = 8; /* docs/build.md, "Images" */
+
+        for (int i = 0; i < 200; i++)
+                buf_format(&text, "FROM crowd%d AS s%d\n", i, i);
+        buf_add_str(&text, "FROM busybox\nRUN ");
+        for (int i = 0; i < 200; i++)
+                buf_format(&text, "--mount=from=s%d,target=/m%d ", i, i);
+        buf_add_str(&text, "write a 1\n");
+        {
+                _cleanup_built_ Built built = BUILD(&fake, text.data, );
+
+                (void)build_main(&built);
+                ASSERT_BUILT(&built);
+        }
+        ASSERT_INT(strv_length(fake.brought), 201);
+        ASSERT(fake.crowded > 0 && fake.crowded <= threads);
+}
+
 TEST(a_slow_image_holds_up_only_what_needs_it) {
         _cleanup_fake_ Fake fake = fake_open();
         _cleanup_built_ Built built = BUILD(&fake, "FROM busybox AS quick\nRUN write a 1\n"

@@ -5,6 +5,8 @@
 
 #include "build/solve.h"
 
+#define SOLVE_IMAGES_AT_ONCE 8u /* threads that ask for images, and that bring their layers */
+
 typedef struct Solver Solver;
 typedef struct Fetched Fetched; /* solve-fetch.c */
 
@@ -74,9 +76,12 @@ struct Solver {
         size_t image_count;
         Fetched *fetched;
         size_t fetched_count;
-        int64_t began;         /* ns since 1970 */
-        struct ImageJob *jobs; /* images that are being brought */
-        size_t job_count;
+        int64_t began;       /* ns since 1970 */
+        NamedImage **wanted; /* images whose layers are brought, from the first on */
+        size_t wanted_count;
+        size_t next_wanted; /* guarded by lock */
+        pthread_t bringers[SOLVE_IMAGES_AT_ONCE];
+        size_t bringer_count;
 
         pthread_mutex_t lock; /* guards the ends of stages and images, what is held, the error */
         pthread_cond_t changed;

@@ -29,6 +29,7 @@ typedef struct Fake {
         bool gate;             /* they go on */
         size_t count;          /* of "unique" and of roots */
         size_t fetching;       /* URLs that were asked for; one is not there before two are */
+        size_t crowd, crowded; /* threads that ask for or bring an image "crowd…": now, at most */
 } Fake;
 
 static UNUSED Fake fake_open(void) {
@@ -99,11 +100,28 @@ static UNUSED char *sorted(char ***list) {
 
 /* ---- the worker ---- */
 
+static UNUSED bool wait_for(Fake *fake, const size_t *number, size_t wanted);
+
+/* Stays long enough for others to come. */
+static UNUSED void join_crowd(Fake *fake, const char *name) {
+        if (!str_after(name, "crowd"))
+                return;
+        (void)pthread_mutex_lock(&fake->lock);
+        fake->crowd++;
+        fake->crowded = MAX(fake->crowded, fake->crowd);
+        (void)pthread_mutex_unlock(&fake->lock);
+        (void)poll(NULL, 0, 1);
+        (void)pthread_mutex_lock(&fake->lock);
+        fake->crowd--;
+        (void)pthread_mutex_unlock(&fake->lock);
+}
+
 /* "busybox", "triggers" (with ONBUILD) and "other"; an image's only layer holds no files. */
 static UNUSED int on_image(void *data, const char *name, const char *platform, SolveImage *ret,
                            Error *err) {
-        const Fake *fake = data;
+        Fake *fake = data;
 
+        join_crowd(fake, name);
         if (str_equal(name, "missing"))
                 return error_kind(err, ERROR_NOT_FOUND, "no image %s", name);
         ret->config.os = str_copy("linux");
@@ -138,6 +156,7 @@ static UNUSED int on_bring(void *data, const char *name, const char *platform,
         (void)pthread_mutex_lock(&fake->lock);
         strv_format(&fake->brought, "%s %s", name, platform);
         (void)pthread_mutex_unlock(&fake->lock);
+        join_crowd(fake, name);
         if (str_equal(name, "slow") && !gate_opens(fake))
                 return error_set(err, ETIMEDOUT, "the gate was never opened");
         return str_equal(name, "stays") ? error_kind(err, ERROR_UNAVAILABLE, "%s stays", name) : 0;
@@ -162,8 +181,6 @@ static UNUSED int on_context(void *data, const char *name, const Tree **ret, Err
         *ret = &((Fake *)data)->tree;
         return 0;
 }
-
-static UNUSED bool wait_for(Fake *fake, const size_t *number, size_t wanted);
 
 static UNUSED int on_fetch(void *data, const char *url, const char *checksum, char digest[],
                            Error *err) {

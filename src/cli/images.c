@@ -172,6 +172,7 @@ static bool has_tag(json_object *tags, const char *repository) {
 static void add_image(List *list, json_object *image, const ImagesOptions *o, bool digests_shown) {
         json_object *tags = json_member(image, "RepoTags");
         json_object *digests = json_member(image, "RepoDigests"), *text;
+        const char *of_index = json_words(json_member(image, "Descriptor"), "digest");
         size_t before = list->count;
 
         for (size_t i = 0; (text = element(tags, i)); i++) {
@@ -196,8 +197,12 @@ static void add_image(List *list, json_object *image, const ImagesOptions *o, bo
                         list_add(list, image_row(image, repository, "<none>", digest, o->no_trunc),
                                  NULL);
         }
+        /* One of an index is known by that one's digest, whatever else it lacks. */
         if (list->count == before)
-                list_add(list, image_row(image, "<none>", "<none>", "<none>", o->no_trunc), NULL);
+                list_add(list,
+                         image_row(image, "<none>", "<none>",
+                                   str_empty(of_index) ? "<none>" : of_index, o->no_trunc),
+                         NULL);
 }
 
 static int run_images(Cli *cli, const Options *options, Error *err) {

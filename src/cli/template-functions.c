@@ -375,7 +375,7 @@ static int call_ge(const Value *arguments, size_t count, Value *ret, Error *err)
 static int call_json(const Value *arguments, size_t count, Value *ret, Error *err) {
         Buf out = {};
 
-        json_add_go(&out, arguments[0].object, false);
+        json_add_go(&out, arguments[0].nil ? NULL : arguments[0].object, false);
         *ret = text_value(buf_take(&out));
         return 0;
 }

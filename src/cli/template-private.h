@@ -70,6 +70,7 @@ struct Template {
 typedef struct Value {
         json_object *object; /* NULL: nil */
         bool pointer;        /* a nil of a known type: prints <nil>, not <no value> */
+        bool nil;            /* a slice or map that is none: prints as an empty one, but as JSON */
 } Value;
 
 #define ARGUMENTS_MAX 64

@@ -111,7 +111,8 @@ static Absent absent_member(const char *name) {
 }
 
 static Value absent_value(Run *run, Absent absent) {
-        Value value = { .pointer = absent == ABSENT_POINTER };
+        Value value = { .pointer = absent == ABSENT_POINTER,
+                        .nil = absent == ABSENT_LIST || absent == ABSENT_MAP };
 
         if (absent == ABSENT_LIST)
                 value.object = json_object_new_array();
@@ -196,7 +197,7 @@ static bool special_call(Run *run, const Function *function, const Value *argume
                 }
         if (!str_equal(function->name, "json") || !run->data->type || count != 1)
                 return false;
-        json_add_go(&out, arguments[0].object, true);
+        json_add_go(&out, arguments[0].nil ? NULL : arguments[0].object, true);
         *ret = keep(run, (Value){ .object = json_object_new_string(out.data ?: "") });
         buf_done(&out);
         return true;

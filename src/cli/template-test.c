@@ -165,8 +165,13 @@ TEST(nil_of_known_types) {
                 "{{.Config.Healthcheck}} {{.Config.Env}} {{if .State.Health}}h{{else}}n{{end}}";
         _cleanup_free_ char *printed = run_on(text, document, true, NULL);
         _cleanup_free_ char *deeper = run_on("{{.State.Health.Status}}", document, true, NULL);
+        _cleanup_free_ char *as_json =
+                run_on("{{json .Config.Entrypoint}} {{json .Config.Env}} {{json .Config.Volumes}} "
+                       "{{json .Args}} {{json .Empty}} {{.Config.Volumes}}",
+                       document, true, NULL);
 
         ASSERT_STR(printed, "<nil> [] n");
+        ASSERT_STR(as_json, "null null null [\"a\",\"b\"] [] map[]");
         ASSERT_STR(deeper, "template: :1:8: executing \"\" at <.State.Health.Status>: map has no "
                            "entry for key \"Health\"");
 }

@@ -136,11 +136,32 @@ static void add_imported_keys(const Collecting *collecting, const char *result, 
         }
 }
 
+/* What several platforms have in common is one record, with its layer if any of them has that. */
+static bool is_known(const Collecting *collecting, const char *result, int64_t layer) {
+        DocumentRecord *records = collecting->document.records.items;
+
+        for (size_t i = 0; i < collecting->document.records.count; i++) {
+                if (!str_equal(records[i].result, result))
+                        continue;
+                if (layer >= 0 && !records[i].layer) {
+                        records[i].layer = NEW(int64_t);
+                        *records[i].layer = layer;
+                }
+                if (layer < 0 || *records[i].layer == layer)
+                        return true;
+        }
+        return false;
+}
+
 static int add_record(Collecting *collecting, const SolveStage *stage, const SolveRecord *record,
                       int64_t layer, Error *err) {
         Build *build = collecting->build;
         _cleanup_strv_ char **keys = NULL;
-        int r = build_cache_keys(build->builder->cache, record->result, &keys, err);
+        int r;
+
+        if (is_known(collecting, record->result, layer))
+                return 0;
+        r = build_cache_keys(build->builder->cache, record->result, &keys, err);
 
         if (r < 0)
                 return r;
@@ -229,14 +250,24 @@ static int send_document(Collecting *collecting, Error *err) {
                                 err);
 }
 
-static int send_cache(Build *build, const BuildCachePlace *place, const SolveResult *result,
-                      int64_t epoch, Error *err) {
-        _cleanup_(collecting_done) Collecting collecting = { .build = build, .place = place };
+static int add_result(Collecting *collecting, const SolveResult *result, int64_t epoch,
+                      Error *err) {
+        bool max = collecting->place->max;
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < result->stage_count; i++)
-                r = add_stage(&collecting, &result->stages[i],
-                              place->max || result->stages[i].exported, epoch, err);
+                r = add_stage(collecting, &result->stages[i], max || result->stages[i].exported,
+                              epoch, err);
+        return r;
+}
+
+static int send_cache(Build *build, const BuildCachePlace *place, const SolveResult *results,
+                      size_t count, int64_t epoch, Error *err) {
+        _cleanup_(collecting_done) Collecting collecting = { .build = build, .place = place };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < count; i++)
+                r = add_result(&collecting, &results[i], epoch, err);
         name_layers(&collecting);
         if (r == 0)
                 r = send_document(&collecting, err);
@@ -245,7 +276,8 @@ static int send_cache(Build *build, const BuildCachePlace *place, const SolveRes
                      : 0;
 }
 
-int build_send_caches(Build *build, const SolveResult *result, int64_t epoch, Error *err) {
+int build_send_caches(Build *build, const SolveResult *results, size_t count, int64_t epoch,
+                      Error *err) {
         const BuildRequest *request = build->request;
         int r = 0;
 
@@ -255,7 +287,7 @@ int build_send_caches(Build *build, const SolveResult *result, int64_t epoch, Er
 
                 if (place->kind == BUILD_CACHE_INLINE)
                         continue;
-                r = send_cache(build, place, result, epoch, &why);
+                r = send_cache(build, place, results, count, epoch, &why);
                 if (r < 0 && place->ignore_error && !build_cancelled(build))
                         r = build_warn(build, err, "%s", why.message);
                 else if (r < 0 && err)

@@ -78,14 +78,18 @@ bool build_wants_image(const BuildRequest *request) {
         return false;
 }
 
+static void add_names(char ***tags, const BuildOutput *output) {
+        for (char **name = output->names; name && *name; name++)
+                if (!strv_has(*tags, *name))
+                        strv_add(tags, *name);
+}
+
 int build_names(const Build *build, char ***ret, Error *err) {
         const BuildRequest *request = build->request;
         _cleanup_strv_ char **tags = strv_copy(request->tags);
 
         for (size_t i = 0; i < request->output_count; i++)
-                for (char **name = request->outputs[i].names; name && *name; name++)
-                        if (!strv_has(tags, *name))
-                                strv_add(&tags, *name);
+                add_names(&tags, &request->outputs[i]);
         return full_names(tags, ret, err);
 }
 
@@ -96,7 +100,10 @@ int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *
         const BuildRequest *request = build->request;
         _cleanup_strv_ char **chains = NULL;
         Pairs annotations = {};
-        ImageMake make = { .config = &result->config, .names = names, .annotations = &annotations };
+        ImageMake make = { .config = &result->config,
+                           .names = names,
+                           .annotations = &annotations,
+                           .lease = build->holder };
         int r = builder_store_layers(build, result->layers, plan_source_date_epoch(plan), &chains,
                                      err);
 
@@ -142,32 +149,48 @@ static int report_push(void *data, const ImageProgress *progress) {
         return progress->id ? build_event(report->build, &event) : 0;
 }
 
-static int push_name(Build *build, const BuildOutput *output, const char *name, Error *err) {
+/* A name of an index means what went up under it. */
+static int adopt(Build *build, const char *source, const char *name, Error *err) {
+        char *const names[] = { (char *)name, NULL };
+
+        return strv_length(build->platforms) < 2
+                       ? 0
+                       : image_index_replace(build->engine->images, source, build->pushed.digest,
+                                             names, false, err);
+}
+
+static int push_name(Build *build, const BuildOutput *output, const char *source, const char *name,
+                     Error *err) {
         PushReport report = { .build = build, .name = name };
         Pairs annotations = annotations_of(build, output);
-        ImagePushed pushed = {};
-        const ImagePush push = { .auth = build_auth(build, name),
+        ImagePushed *pushed = &build->pushed;
+        const ImagePush push = { .source = source,
+                                 .adopt = build->holder,
+                                 .auth = build_auth(build, name),
                                  .options = &build->engine->options.registry,
                                  .form = &output->form,
                                  .annotations = &annotations,
                                  .progress = report_push,
                                  .data = &report,
-                                 .pushed = &pushed };
+                                 .pushed = pushed };
         BuildEvent told = {
-                .kind = BUILD_PUSHED, .text = name, .length = strlen(name), .layer = pushed.digest
+                .kind = BUILD_PUSHED, .text = name, .length = strlen(name), .layer = pushed->digest
         };
         int r = engine_image_push_as(build->engine, name, &push, err);
 
         pairs_done(&annotations);
         if (r < 0)
                 return error_prefix(err, "failed to push %s", name);
-        told.status = pushed.media_type;
-        told.total = pushed.size;
+        r = adopt(build, source, name, err);
+        if (r < 0)
+                return r;
+        told.status = pushed->media_type;
+        told.total = pushed->size;
         return build_event(build, &told) < 0 ? error_set(err, ECANCELED, "the build was cancelled")
                                              : 0;
 }
 
-int build_push_output(Build *build, const BuildOutput *output, Error *err) {
+int build_push_output(Build *build, const BuildOutput *output, const char *source, Error *err) {
         _cleanup_strv_ char **names = NULL;
         int r = full_names(output->names ?: build->request->tags, &names, err);
 
@@ -176,7 +199,7 @@ int build_push_output(Build *build, const BuildOutput *output, Error *err) {
                                   "tag is needed when pushing to registry: give one with -t, or "
                                   "name=… of the output");
         for (char **name = names; r == 0 && name && *name; name++)
-                r = push_name(build, output, *name, err);
+                r = push_name(build, output, source, *name, err);
         return r;
 }
 
@@ -228,15 +251,18 @@ static int write_root(Build *build, const Plan *plan, const BuildOutput *output,
                        : build_write_files(build, plan, root_fd, output->fd, err);
 }
 
-int build_write_archive(Build *build, const BuildOutput *output, const char *id, char *const *names,
-                        Error *err) {
-        char *by_id[] = { (char *)id, NULL };
+int build_write_archive(Build *build, const BuildOutput *output, const char *source, Error *err) {
+        char *const refs[] = { (char *)source, NULL };
+        _cleanup_strv_ char **tags = strv_copy(build->request->tags), **names = NULL;
         Pairs annotations = annotations_of(build, output);
-        const ImageSave save = { .refs = names && *names ? names : by_id,
-                                 .form = &output->form,
-                                 .annotations = &annotations };
-        int r = image_save_as(build->engine->images, &save, output->fd, err);
+        ImageSave save = { .refs = refs, .form = &output->form, .annotations = &annotations };
+        int r;
 
+        add_names(&tags, output);
+        r = full_names(tags, &names, err);
+        save.names = names;
+        if (r == 0)
+                r = image_save_as(build->engine->images, &save, output->fd, err);
         pairs_done(&annotations);
         return r;
 }
@@ -244,12 +270,12 @@ int build_write_archive(Build *build, const BuildOutput *output, const char *id,
 /* ---- all of it ---- */
 
 static int write_output(Build *build, const Plan *plan, const BuildOutput *output,
-                        const SolveResult *result, const char *id, char *const *names, Error *err) {
+                        const SolveResult *result, const char *id, Error *err) {
         if (!build_is_image(output))
                 return write_root(build, plan, output, result, err);
         if (output->fd >= 0)
-                return build_write_archive(build, output, id, names, err);
-        return output->push ? build_push_output(build, output, err) : 0;
+                return build_write_archive(build, output, id, err);
+        return output->push ? build_push_output(build, output, id, err) : 0;
 }
 
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err) {
@@ -264,9 +290,9 @@ int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, E
                 r = build_tell_image(build, id, names, err);
         build->delivering = r == 0;
         for (size_t i = 0; r == 0 && i < request->output_count; i++)
-                r = write_output(build, plan, &request->outputs[i], result, id, names, err);
+                r = write_output(build, plan, &request->outputs[i], result, id, err);
         if (r == 0)
-                r = build_send_caches(build, result, plan_source_date_epoch(plan), err);
+                r = build_send_caches(build, result, 1, plan_source_date_epoch(plan), err);
         if (r == 0)
                 *ret_id = TAKE_PTR(id);
         return r;

@@ -39,14 +39,12 @@ static void take_key(SolveImage *image) {
                 (void)snprintf(image->key, sizeof(image->key), "%s", image->layers[count - 1]);
 }
 
-/* -ENOENT: the image store has none for that platform. */
+/* -ENOENT: the image store has none for that platform. What it has is held as it is found. */
 static int find_here(Build *build, const char *name, const char *platform, SolveImage *ret,
                      Error *err) {
         Image image = {};
-        int r = image_find_platform(build->engine->images, name, platform, &image, err);
+        int r = image_take(build->engine->images, name, platform, build->holder, &image, err);
 
-        if (r == 0)
-                r = image_hold(build->engine->images, image.id, build->holder, err);
         if (r == 0) {
                 json_copy(&image_config_table, &image.config, &ret->config);
                 image_config_inherit(&ret->config);
@@ -119,7 +117,7 @@ static int pull(Build *build, const char *name, const char *platform, const Solv
         _cleanup_free_ char *full = tagged(name), *id = NULL;
         PullReport report = { .build = build, .name = name };
         Pairs attributes = {};
-        int r = image_pull_remote(engine->images, full, image->digest, platform,
+        int r = image_pull_remote(engine->images, full, image->digest, platform, build->holder,
                                   build_auth(build, name), &engine->options.registry, report_pull,
                                   &report, &id, err);
 
@@ -128,7 +126,7 @@ static int pull(Build *build, const char *name, const char *platform, const Solv
         pairs_put(&attributes, "name", full);
         engine_event_emit(engine, "image", "pull", full, &attributes);
         pairs_done(&attributes);
-        return image_hold(engine->images, id, build->holder, err);
+        return 0;
 }
 
 int build_image_bring(void *data, const char *name, const char *platform, const SolveImage *image,

@@ -74,6 +74,13 @@ static int read_image(const char *text, size_t length, size_t layer_count, Cache
         return r;
 }
 
+/* One place as one platform's build sees it. */
+typedef struct Opening {
+        const BuildCachePlace *place;
+        const char *platform; /* or NULL: this machine's */
+        bool of_several;      /* what the place has is one of several platforms' */
+} Opening;
+
 static int read_found(CacheFound *found, BuildImport *import, Error *err) {
         size_t count = found->manifest.layers.count;
         int r = str_equal(found->manifest.config.media_type, MEDIA_BRIG_CACHE)
@@ -88,42 +95,45 @@ static int read_found(CacheFound *found, BuildImport *import, Error *err) {
         return r;
 }
 
-static int fetch(Build *build, BuildImport *import, Error *err) {
+static int fetch(Build *build, Opening *opening, BuildImport *import, Error *err) {
         CacheReport report = { .build = build, .what = "importing cache" };
         _cleanup_(cache_found_done) CacheFound found = {};
         CachePlace place;
         int r;
 
         build_cache_place(build, import->place, &place);
+        place.platform = opening->platform;
         r = image_cache_fetch(build->engine->images, &place, build_report_cache, &report, &found,
                               err);
+        opening->of_several = found.of_index;
         return r < 0 ? r : read_found(&found, import, err);
 }
 
 /* An image that is here has its layers here, too; they are held as long as the build lasts. */
-static int open_image(Build *build, BuildImport *import, Error *err) {
+static int open_image(Build *build, Opening *opening, BuildImport *import, Error *err) {
         Image image = {};
-        int r = image_find(build->engine->images, import->place->reference, &image, NULL);
+        int r = image_take(build->engine->images, import->place->reference, opening->platform,
+                           build->holder, &image, NULL);
 
-        if (r == 0)
-                r = image_hold(build->engine->images, image.id, build->holder, NULL);
         if (r == 0)
                 r = read_image(image.config_text, strlen(image.config_text),
                                strv_length(image.chain_ids), &import->document, err);
         else
-                r = fetch(build, import, err);
+                r = fetch(build, opening, import, err);
+        opening->of_several |= image.variant;
         image_done(&image);
         return r;
 }
 
-static int open_import(Build *build, const BuildCachePlace *place, Error *err) {
+static int open_import(Build *build, Opening *opening, Error *err) {
+        const BuildCachePlace *place = opening->place;
         BuildImport *import = &build->imports[build->import_count];
         Error why = {};
         int r;
 
         import->place = place;
-        r = place->kind == BUILD_CACHE_IMAGE ? open_image(build, import, &why)
-                                             : fetch(build, import, &why);
+        r = place->kind == BUILD_CACHE_IMAGE ? open_image(build, opening, import, &why)
+                                             : fetch(build, opening, import, &why);
         build->import_count += r == 0; /* cancelled or not: it is freed with the others */
         if (build_cancelled(build))
                 return error_set(err, ECANCELED, "the build was cancelled");
@@ -132,13 +142,27 @@ static int open_import(Build *build, const BuildCachePlace *place, Error *err) {
                      : 0;
 }
 
+/* An image that has its cache along has one for each platform. */
+static int open_place(Build *build, const BuildCachePlace *place, Error *err) {
+        char *const *platforms = build->platforms;
+        Opening opening = { .place = place, .platform = platforms ? platforms[0] : NULL };
+        int r = open_import(build, &opening, err);
+
+        for (size_t i = 1; r == 0 && opening.of_several && i < strv_length(platforms); i++) {
+                opening.platform = platforms[i];
+                r = open_import(build, &opening, err);
+        }
+        return r;
+}
+
 int build_open_imports(Build *build, Error *err) {
         const BuildRequest *request = build->request;
+        size_t platforms = MAX(strv_length(build->platforms), (size_t)1);
         int r = 0;
 
-        build->imports = NEW_ARRAY(BuildImport, request->cache_from_count + 1);
+        build->imports = NEW_ARRAY(BuildImport, request->cache_from_count * platforms + 1);
         for (size_t i = 0; r == 0 && !request->no_cache && i < request->cache_from_count; i++)
-                r = open_import(build, &request->cache_from[i], err);
+                r = open_place(build, &request->cache_from[i], err);
         return r;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "engine/build-private.h"
 #include "engine/ocispec.h"
@@ -89,69 +90,66 @@ static int write_tar(const Platforms *platforms, int tar_fd, Error *err) {
 
 /* ---- images ---- */
 
-static int make_index(const Platforms *platforms, char *const *names, char **ret, Error *err) {
-        Build *build = platforms->build;
-        _cleanup_strv_ char **ids = NULL;
-        char digest[DIGEST_TEXT_MAX];
+static int make_images(const Platforms *platforms, char ***ret, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < platforms->count; i++) {
                 char *id = NULL;
 
-                r = build_make_image(build, platforms->plans[i], &platforms->results[i], NULL, &id,
-                                     err);
-                strv_take(&ids, id);
+                r = build_make_image(platforms->build, platforms->plans[i], &platforms->results[i],
+                                     NULL, &id, err);
+                strv_take(ret, id);
         }
+        return r;
+}
+
+/* The build has a lease of the images until it ends: nobody removes them before the index is there.
+ * *ret_new: it was not there before. */
+static int make_index(const Platforms *platforms, char *const *names, char **ret, bool *ret_new,
+                      Error *err) {
+        Build *build = platforms->build;
+        _cleanup_strv_ char **ids = NULL;
+        char digest[DIGEST_TEXT_MAX];
+        int r = make_images(platforms, &ids, err);
+        const IndexMake make = { .ids = ids,
+                                 .platforms = build->platforms,
+                                 .names = names,
+                                 .annotations = &build->request->annotations,
+                                 .lease = build->holder };
+
         if (r == 0)
-                r = image_index_make(build->engine->images, ids, names,
-                                     &build->request->annotations, digest, err);
+                r = failpoint("build.platforms", err);
+        if (r == 0)
+                r = image_index_make(build->engine->images, &make, digest, ret_new, err);
         if (r == 0)
                 *ret = str_copy(digest);
         return r;
 }
 
-int build_platforms_check(const Build *build, Error *err) {
-        const BuildRequest *request = build->request;
-        _cleanup_strv_ char **names = NULL;
-        int r;
+/* What a registry has names the layers that it has, and so has another digest: that is the build's
+ * outcome then, here, too. */
+static int settle_digest(const Platforms *platforms, char *const *names, bool is_new, char **digest,
+                         Error *err) {
+        Build *build = platforms->build;
+        int r = 0;
 
-        if (strv_length(build->platforms) < 2)
-                return 0;
-        if (request->cache_to_count > 0)
-                return error_kind(err, ERROR_INVALID,
-                                  "a build for several platforms gives no cache away (--cache-to): "
-                                  "build for one platform at a time with a cache each");
-        for (size_t i = 0; i < request->output_count; i++) {
-                const BuildOutput *output = &request->outputs[i];
-
-                if (build_is_image(output) && output->fd >= 0 &&
-                    output->form.compression != LAYERS_AS_KEPT &&
-                    output->form.compression != LAYERS_UNCOMPRESSED)
-                        return error_kind(err, ERROR_INVALID,
-                                          "compression=… of an archive of several platforms is not "
-                                          "done: push the image (type=registry), or build for one "
-                                          "platform at a time");
-        }
-        if (!build_wants_image(request))
-                return 0;
-        r = build_names(build, &names, err);
-        if (r < 0 || names)
-                return r;
-        return error_kind(
-                err, ERROR_INVALID,
-                "an image of several platforms needs a name, by which it is kept: give one "
-                "with -t, or name=… of the output");
+        if (*build->pushed.digest)
+                r = image_index_replace(build->engine->images, *digest, build->pushed.digest, names,
+                                        is_new, err);
+        if (r == 0 && *build->pushed.digest)
+                str_replace(digest, build->pushed.digest);
+        return r < 0 ? r : build_tell_image(build, *digest, names, err);
 }
 
 static int write_output(const Platforms *platforms, const BuildOutput *output, const char *digest,
-                        char *const *names, Error *err) {
+                        Error *err) {
         if (str_equal(output->type, "tar"))
                 return write_tar(platforms, output->fd, err);
         if (!build_is_image(output))
                 return write_directories(platforms, output->fd, err);
         if (output->fd >= 0)
-                return build_write_archive(platforms->build, output, digest, names, err);
-        return output->push ? build_push_output(platforms->build, output, err) : 0;
+                return build_write_archive(platforms->build, output, digest, err);
+        return output->push ? build_push_output(platforms->build, output, digest, err) : 0;
 }
 
 int build_export_platforms(Build *build, Plan *const *plans, SolveResult *results, char **ret_id,
@@ -160,16 +158,19 @@ int build_export_platforms(Build *build, Plan *const *plans, SolveResult *result
         const Platforms platforms = { build, plans, results, strv_length(build->platforms) };
         _cleanup_strv_ char **names = NULL;
         _cleanup_free_ char *digest = NULL;
+        bool is_new = false;
         int r = build_names(build, &names, err);
 
-        if (r == 0 && build_wants_image(request)) {
-                r = make_index(&platforms, names, &digest, err);
-                if (r == 0)
-                        r = build_tell_image(build, digest, names, err);
-        }
+        if (r == 0 && build_wants_image(request))
+                r = make_index(&platforms, names, &digest, &is_new, err);
         build->delivering = r == 0;
         for (size_t i = 0; r == 0 && i < request->output_count; i++)
-                r = write_output(&platforms, &request->outputs[i], digest, names, err);
+                r = write_output(&platforms, &request->outputs[i], digest, err);
+        if (r == 0 && digest)
+                r = settle_digest(&platforms, names, is_new, &digest, err);
+        if (r == 0)
+                r = build_send_caches(build, results, platforms.count,
+                                      plan_source_date_epoch(plans[0]), err);
         if (r == 0)
                 *ret_id = TAKE_PTR(digest);
         return r;

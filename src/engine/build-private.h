@@ -69,6 +69,7 @@ typedef struct Build {
         int cancel_fd;
         bool delivering;        /* the result is being written to the client's files */
         char **platforms;       /* the request's, normal, each once; NULL: this machine's */
+        ImagePushed pushed;     /* what went to a registry last; its digest "": nothing did */
         char **mismatches;      /* bases of another platform that were told of */
         char holder[48];        /* of the images that it reads, in the image store */
         const Dockerfile *file; /* once it is read */
@@ -194,8 +195,9 @@ int build_report_cache(void *report, const ImageProgress *progress);
 bool build_wants_inline(const Build *build);
 /* The document for an image of the result's layers, into its configuration. */
 int build_add_inline(Build *build, SolveResult *result, Error *err);
-/* Writes the caches that the request names. */
-int build_send_caches(Build *build, const SolveResult *result, int64_t epoch, Error *err);
+/* Writes the caches that the request names, of a result for each platform. */
+int build_send_caches(Build *build, const SolveResult *results, size_t count, int64_t epoch,
+                      Error *err);
 
 /* ---- build-export.c ---- */
 int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, Error *err);
@@ -210,14 +212,11 @@ int build_tell_image(Build *build, const char *id, char *const *names, Error *er
 /* The root, to read from. */
 int build_open_root(Build *build, const SolveResult *result, int *ret_fd, Error *err);
 int build_write_files(Build *build, const Plan *plan, int root_fd, int dir_fd, Error *err);
-/* id: of an image, or an index's digest where there are no names. */
-int build_write_archive(Build *build, const BuildOutput *output, const char *id, char *const *names,
-                        Error *err);
-/* Under its own names, or the request's where it has none. */
-int build_push_output(Build *build, const BuildOutput *output, Error *err);
+/* Of an image's id or an index's digest; with the output's names, and the request's. */
+int build_write_archive(Build *build, const BuildOutput *output, const char *source, Error *err);
+/* The same, under the output's own names, or the request's where it has none. */
+int build_push_output(Build *build, const BuildOutput *output, const char *source, Error *err);
 
 /* ---- build-platforms.c: what several platforms give together ---- */
-/* Before anything is built: that it can be kept. */
-int build_platforms_check(const Build *build, Error *err);
 int build_export_platforms(Build *build, Plan *const *plans, SolveResult *results, char **ret_id,
                            Error *err);

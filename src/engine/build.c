@@ -453,8 +453,6 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
         *ret_id = NULL;
         int r = read_platforms(&build, err);
         if (r == 0)
-                r = build_platforms_check(&build, err);
-        if (r == 0)
                 r = build_open_contexts(&build, err);
         if (r == 0)
                 r = build_read_dockerfile(&build, &text, &length, err);

@@ -183,14 +183,8 @@ static int create_directories(void *data, Error *err) {
 static int create_hold(void *data, Error *err) {
         CreateJob *job = data;
 
-        Image image = { 0 };
-
-        int r = image_hold(job->engine->images, job->image.id, job->container->id, err);
-        /* Removed since it was found, there was nothing to hold. */
-        if (r == 0)
-                r = image_find(job->engine->images, job->image.id, &image, err);
-        image_done(&image);
-        return r;
+        /* Removed since it was found, there is nothing to hold. */
+        return image_hold(job->engine->images, job->image.id, job->container->id, err);
 }
 
 static void create_hold_undo(void *data) {

@@ -2,6 +2,7 @@
 #include <fnmatch.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/filters.h"
 #include "engine/internal.h"
 
@@ -108,6 +109,21 @@ static json_object *metadata(const Image *image) {
         return object;
 }
 
+/* The index that the image is of: what docker has of a store that keeps indexes. */
+static int add_descriptor(const Engine *engine, const Image *image, json_object *object,
+                          Error *err) {
+        Descriptor descriptor = { 0 };
+        int r = image->index
+                        ? image_index_descriptor(engine->images, image->index, &descriptor, err)
+                        : 0;
+
+        if (r == 0 && image->index)
+                json_object_object_add(object, "Descriptor",
+                                       json_write(&descriptor_table, &descriptor));
+        json_done(&descriptor_table, &descriptor);
+        return r;
+}
+
 static void inspect_tail(const Engine *engine, const Image *image, json_object *object) {
         const ImageConfig *config = &image->config;
 
@@ -148,8 +164,10 @@ int engine_image_inspect(Engine *engine, const char *ref, const char *platform, 
         json_object_object_add(object, "Author", text_or_empty(config->author));
         json_object_object_add(object, "Config", run_config(&config->config, ""));
         inspect_tail(engine, &image, object);
-        add_object(json, object);
-        return 0;
+        r = add_descriptor(engine, &image, object, err);
+        if (r == 0)
+                add_object(json, object);
+        return r;
 }
 
 /* ---- history ---- */
@@ -268,14 +286,10 @@ static json_object *summary(const Image *image, int64_t containers, int64_t shar
         static char *const no_tags[] = { (char *)"<none>:<none>", NULL };
         static char *const no_digests[] = { (char *)"<none>@<none>", NULL };
         bool nameless = !image->names && !image->digests;
-        json_object *object = json_object_new_object(), *labels = NULL;
+        json_object *object = json_object_new_object();
         const Pairs *pairs = &image->config.config.labels;
+        json_object *labels = pairs->count > 0 ? json_write_pairs(pairs) : NULL;
 
-        if (pairs->count > 0)
-                labels = json_object_new_object();
-        for (size_t i = 0; i < pairs->count; i++)
-                json_object_object_add(labels, pairs->items[i].key,
-                                       json_object_new_string(pairs->items[i].value));
         json_object_object_add(object, "Containers", json_object_new_int64(containers));
         json_object_object_add(object, "Created",
                                json_object_new_int64(image->config.created / NSEC_PER_SEC));
@@ -352,7 +366,13 @@ static json_object *summaries(Engine *engine, const ImageListOptions *options, c
                         options->containers ? (int64_t)counted(&containers, images[i].id) : -1;
                 int64_t shared = options->shared_size ? shared_size(&images[i], &layers) : -1;
 
-                json_object_array_add(array, summary(&images[i], users, shared));
+                json_object *object = summary(&images[i], users, shared);
+                Error why = { 0 };
+
+                if (add_descriptor(engine, &images[i], object, &why) < 0 &&
+                    why.kind != ERROR_NOT_FOUND) /* removed since the list was read */
+                        log_warn("image %s: %s", images[i].id, why.message);
+                json_object_array_add(array, object);
         }
         return array;
 }

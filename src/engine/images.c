@@ -200,12 +200,16 @@ static void prune_ref(ImagePrune *prune, const Image *image, const char *ref, bo
         free(items);
 }
 
-/* An image that a container uses keeps all of its names: Docker takes all but the last. */
-static void prune_image(ImagePrune *prune, const Image *image) {
+static bool is_used(const ImagePrune *prune, const Image *image) {
         bool running;
         _cleanup_free_ char *container = container_of_image(prune->engine, image->id, &running);
 
-        if (container)
+        return container != NULL;
+}
+
+/* An image that a container uses keeps all of its names: Docker takes all but the last. */
+static void prune_image(ImagePrune *prune, const Image *image) {
+        if (is_used(prune, image))
                 return;
         if (image->variant) { /* it goes; its names stay, for the others of its index */
                 prune_ref(prune, image, image->id, true);
@@ -217,6 +221,24 @@ static void prune_image(ImagePrune *prune, const Image *image) {
                 prune_ref(prune, image, *digest, false); /* those that did not go with their tags */
         if (!image->names && !image->digests)
                 prune_ref(prune, image, image->id, false);
+}
+
+/* Indexes that no name means, whole: also those whose images other names mean, too. */
+static int prune_indexes(ImagePrune *prune, const PruneFilter *filter, Error *err) {
+        _cleanup_strv_ char **digests = NULL;
+        int r = image_list_dangling_indexes(prune->engine->images, &digests, err);
+
+        for (size_t i = 0; r == 0 && digests && digests[i]; i++) {
+                Image image = { 0 };
+
+                if (image_find(prune->engine->images, digests[i], &image, NULL) == 0 &&
+                    prune_filter_passes(filter, image.config.created,
+                                        &image.config.config.labels) &&
+                    !is_used(prune, &image))
+                        prune_ref(prune, &image, digests[i], false);
+                image_done(&image);
+        }
+        return r;
 }
 
 int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
@@ -236,7 +258,8 @@ int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error 
         if (r < 0)
                 return r;
         ImagePrune prune = { engine, answer, images, count };
-        for (size_t i = 0; i < count; i++)
+        r = prune_indexes(&prune, &filter, err);
+        for (size_t i = 0; r == 0 && i < count; i++)
                 if (!(dangling && images[i].names) &&
                     prune_filter_passes(&filter, images[i].config.created,
                                         &images[i].config.config.labels))
@@ -245,5 +268,5 @@ int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error 
                 image_done(&images[i]);
         free(images);
         prune_answer_end(engine, &prune.answer, json);
-        return 0;
+        return r;
 }

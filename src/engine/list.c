@@ -56,7 +56,6 @@ static json_object *ports_document(const Container *container, const ContainerSn
 static json_object *entry_document(const Container *container, const ContainerSnapshot *snapshot) {
         json_object *object = json_object_new_object(), *names = json_object_new_array();
         json_object *host = json_object_new_object(), *networks = json_object_new_object();
-        json_object *labels = json_object_new_object();
         _cleanup_free_ char *name = str_format("/%s", snapshot->name),
                             *command = command_text(container);
 
@@ -68,10 +67,7 @@ static json_object *entry_document(const Container *container, const ContainerSn
         json_put_text(object, "Command", command);
         json_put_int(object, "Created", container->created / NSEC_PER_SEC);
         json_put(object, "Ports", ports_document(container, snapshot));
-        const Pairs *pairs = &container->spec.config.labels;
-        for (size_t i = 0; i < pairs->count; i++)
-                json_put_text(labels, pairs->items[i].key, pairs->items[i].value);
-        json_put(object, "Labels", labels);
+        json_put(object, "Labels", json_write_pairs(&container->spec.config.labels));
         json_put_text(object, "State", status_name(&snapshot->state));
         json_put_text(host, "NetworkMode", container->spec.host.network_mode);
         json_put(object, "HostConfig", host);

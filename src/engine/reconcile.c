@@ -261,11 +261,13 @@ static void finish_removal(Container *container) {
         removal_finish_later(container);
 }
 
-/* A power cut may have taken the hold, which is not synced, and left the row, which is. */
+/* A power cut may have taken the hold, which is not synced, and left the row, which is. Of an image
+ * that was removed by force the hold is all there is. */
 static void hold_again(Container *container) {
         Error error = { 0 };
+        int r = image_hold(container->engine->images, container->image_id, container->id, &error);
 
-        if (image_hold(container->engine->images, container->image_id, container->id, &error) < 0)
+        if (r < 0 && r != -ENOENT)
                 log_error("hold the image of container %s: %s", container->id, error.message);
 }
 

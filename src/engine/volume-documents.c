@@ -6,11 +6,7 @@
 #include "engine/volumes.h"
 
 static json_object *pairs_or_null(const Pairs *pairs) {
-        json_object *object = pairs->count ? json_object_new_object() : NULL;
-
-        for (size_t i = 0; i < pairs->count; i++)
-                json_put_text(object, pairs->items[i].key, pairs->items[i].value);
-        return object;
+        return pairs->count ? json_write_pairs(pairs) : NULL;
 }
 
 json_object *volume_document(const Engine *engine, const VolumeInfo *info) {

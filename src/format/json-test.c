@@ -90,6 +90,18 @@ static const struct {
         { "{\"Name\":\"a\"} x", "invalid JSON at byte 13: text after the document" },
 };
 
+TEST(maps_are_written_sorted) {
+        _cleanup_(pairs_done) Pairs pairs = {};
+        _cleanup_json_ json_object *object = NULL;
+
+        pairs_put(&pairs, "z", "1");
+        pairs_put(&pairs, "B", "2");
+        pairs_put(&pairs, "a", NULL);
+        object = json_write_pairs(&pairs);
+        ASSERT_STR(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
+                   "{\"B\":\"2\",\"a\":\"\",\"z\":\"1\"}");
+}
+
 TEST(wrong_documents_are_refused_by_path) {
         for (size_t i = 0; i < ELEMENTS(refused); i++) {
                 Outer outer = {};

@@ -389,20 +389,38 @@ static json_object *write_ints(const JsonArray *array) {
         return result;
 }
 
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Go writes its maps so, and so do those who compare with what it wrote. */
 static json_object *write_set(char *const *list) {
+        size_t count = strv_length(list);
+        _cleanup_free_ const char **sorted = NEW_ARRAY(const char *, count + 1);
         json_object *object = json_object_new_object();
 
-        for (size_t i = 0; list && list[i]; i++)
-                (void)json_object_object_add(object, list[i], json_object_new_object());
+        for (size_t i = 0; i < count; i++)
+                sorted[i] = list[i];
+        qsort(sorted, count, sizeof(char *), by_text);
+        for (size_t i = 0; i < count; i++)
+                (void)json_object_object_add(object, sorted[i], json_object_new_object());
         return object;
 }
 
-static json_object *write_pairs(const Pairs *pairs) {
+static int by_key(const void *a, const void *b) {
+        return strcmp(((const Pair *)a)->key, ((const Pair *)b)->key);
+}
+
+json_object *json_write_pairs(const Pairs *pairs) {
+        _cleanup_free_ Pair *sorted = NEW_ARRAY(Pair, pairs->count + 1);
         json_object *object = json_object_new_object();
 
         for (size_t i = 0; i < pairs->count; i++)
-                (void)json_object_object_add(object, pairs->items[i].key,
-                                             json_object_new_string(pairs->items[i].value ?: ""));
+                sorted[i] = pairs->items[i]; /* borrowed */
+        qsort(sorted, pairs->count, sizeof(Pair), by_key);
+        for (size_t i = 0; i < pairs->count; i++)
+                (void)json_object_object_add(object, sorted[i].key,
+                                             json_object_new_string(sorted[i].value ?: ""));
         return object;
 }
 
@@ -500,7 +518,7 @@ static json_object *write_field(const JsonField *field, const void *member) {
         case JSON_SET:
                 return write_set(*(char **const *)member);
         case JSON_PAIRS:
-                return write_pairs(member);
+                return json_write_pairs(member);
         case JSON_INLINE:
                 return json_write(field->table, member);
         case JSON_OBJECT:

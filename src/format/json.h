@@ -25,8 +25,8 @@ typedef enum JsonType {
         JSON_STRINGS,    /* char **: array of strings */
         JSON_INTS,       /* JsonArray of int64_t: array of whole numbers */
         JSON_WORDS,  /* char **: array of strings, or one string that stands for an array of one */
-        JSON_SET,    /* char **: object whose keys matter and whose values are {} */
-        JSON_PAIRS,  /* Pairs: object of strings */
+        JSON_SET,    /* char **: object whose keys matter and whose values are {}; written sorted */
+        JSON_PAIRS,  /* Pairs: object of strings; written sorted */
         JSON_INLINE, /* struct, of .table */
         JSON_OBJECT, /* struct *, of .table, NULL if absent */
         JSON_ARRAY,  /* JsonArray of structs of .table */
@@ -90,6 +90,9 @@ json_object *json_write(const JsonTable *table, const void *thing);
 /* The same as compact text, the caller's. Slashes are not escaped. */
 char *json_text(const JsonTable *table, const void *thing);
 void json_add_text(Buf *buf, const JsonTable *table, const void *thing);
+
+/* An object of strings, its keys in the order of their bytes, as Go writes a map. */
+json_object *json_write_pairs(const Pairs *pairs);
 
 /* Frees what the struct's members hold and zeroes them, not the struct. */
 void json_done(const JsonTable *table, void *thing);

@@ -18,7 +18,7 @@ static int start(Pull *pull, const CachePlace *place, Session *session, Error *e
                                           .reference = &pull->reference,
                                           .auth = place->auth,
                                           .options = place->options };
-        int r = pull_prepare(pull, place->reference, NULL, err);
+        int r = pull_prepare(pull, place->reference, place->platform, err);
 
         return r < 0 ? r : session_start(&pull->options, NULL, session, err);
 }
@@ -34,6 +34,7 @@ static int fetch(ImageStore *store, const CachePlace *place, ImageProgressFn pro
         r = start(&pull, place, &session, err);
         if (r == 0)
                 r = pull_manifest(&pull, &session, err);
+        ret->of_index = pull.index.length > 0;
         if (r == 0)
                 r = pull_config(&pull, &session, &config, err);
         if (r < 0)

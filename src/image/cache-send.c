@@ -43,7 +43,7 @@ static void reference_donep(Reference *reference) {
 
 static int push_there(const CachePlace *place, Push *push, Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
-        Pushed pushed = {};
+        _cleanup_(pushed_done) Pushed pushed = {};
         int r = reference_parse(place->reference, &reference, err);
 
         if (r == 0 && reference.digest)
@@ -59,9 +59,7 @@ static int push_there(const CachePlace *place, Push *push, Error *err) {
                                           .auth = place->auth,
                                           .options = place->options,
                                           .no_mirrors = true };
-        r = push_upload(push, &pushed, err);
-        free(pushed.media_type);
-        return r;
+        return push_upload(push, &pushed, err);
 }
 
 static int send_pinned(ImageStore *store, const CachePlace *place, const CacheSend *send,

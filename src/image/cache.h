@@ -13,12 +13,15 @@ typedef struct CachePlace {
         int dir_fd;               /* the layout's directory, which may be anybody's */
         const char *tag, *digest; /* in the layout; NULL: "latest" */
         int64_t uid, gid;         /* whose the files are that are written to it; -1: the daemon's */
+        const char *platform;     /* whose image is meant where the reference is of several; NULL:
+                                     this host's */
 } CachePlace;
 
 typedef struct CacheFound {
         ImageManifest manifest;
         char *config; /* the document, or an image's configuration: manifest.config.media_type */
         size_t length;
+        bool of_index; /* the reference is of several platforms; on error, too */
 } CacheFound;
 /* The manifest and the document; no layer. not_found. */
 int image_cache_fetch(ImageStore *store, const CachePlace *place, ImageProgressFn progress,

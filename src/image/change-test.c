@@ -38,7 +38,7 @@ TEST(pairs) {
 
 TEST(the_rest) {
         ASSERT_STR(APPLY("EXPOSE 80 53/udp", "EXPOSE 80/tcp"),
-                   "{\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{}}}");
+                   "{\"ExposedPorts\":{\"53/udp\":{},\"80/tcp\":{}}}");
         ASSERT_STR(APPLY("VOLUME /a /b"), "{\"Volumes\":{\"/a\":{},\"/b\":{}}}");
         ASSERT_STR(APPLY("VOLUME [\"/a b\"]"), "{\"Volumes\":{\"/a b\":{}}}");
         ASSERT_STR(APPLY("USER app:app", "STOPSIGNAL SIGINT"),

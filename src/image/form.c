@@ -145,3 +145,17 @@ char *form_manifest(const FormManifest *manifest, const char **ret_type) {
         *ret_type = type;
         return json_text(&image_manifest_table, &document);
 }
+
+static bool is_dockers(const ImageIndex *index) {
+        const Descriptor *manifests = index->manifests.items;
+
+        for (size_t i = 0; i < index->manifests.count; i++)
+                if (!str_equal(manifests[i].media_type, MEDIA_DOCKER_MANIFEST))
+                        return false;
+        return index->annotations.count == 0;
+}
+
+char *form_index(ImageIndex *index) {
+        str_replace(&index->media_type, is_dockers(index) ? MEDIA_DOCKER_LIST : MEDIA_OCI_INDEX);
+        return json_text(&image_index_table, index);
+}

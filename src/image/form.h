@@ -36,6 +36,9 @@ typedef struct FormManifest {
         bool docker;
 } FormManifest;
 char *form_manifest(const FormManifest *manifest, const char **ret_type);
+/* The text of an index whose descriptors were changed; the caller's. One of nothing but Docker's
+ * manifests is Docker's list, unless it has annotations. */
+char *form_index(ImageIndex *index);
 
 /* ---- repack.c: a layer in another compression ---- */
 typedef struct Repack {

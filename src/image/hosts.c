@@ -349,21 +349,26 @@ static int by_name(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static char **files_of(const char *directory) {
+/* None where there is no such directory; one that can't be read may have what the registry needs.
+ */
+static int files_of(const char *directory, char ***ret, Error *err) {
         _cleanup_closedir_ DIR *dir = opendir(directory);
-        char **names = NULL;
         const struct dirent *entry;
 
-        while (dir && (entry = readdir(dir)))
-                strv_add(&names, entry->d_name);
-        if (names)
-                qsort(names, strv_length(names), sizeof(char *), by_name);
-        return names;
+        if (!dir && (errno == ENOENT || errno == ENOTDIR))
+                return 0;
+        if (!dir)
+                return error_set(err, errno, "read the registry's certificates in '%s'", directory);
+        while ((entry = readdir(dir)))
+                strv_add(ret, entry->d_name);
+        if (*ret)
+                qsort(*ret, strv_length(*ret), sizeof(char *), by_name);
+        return 0;
 }
 
 static int take_files(const char *directory, Endpoint *endpoint, Error *err) {
-        _cleanup_strv_ char **names = files_of(directory);
-        int r = 0;
+        _cleanup_strv_ char **names = NULL;
+        int r = files_of(directory, &names, err);
 
         for (size_t i = 0; r == 0 && names && names[i]; i++) {
                 size_t stem = strlen(names[i]) - MIN(strlen(names[i]), (size_t)5);

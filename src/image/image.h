@@ -32,17 +32,26 @@ typedef struct Image {
         int64_t tagged_at;    /* ns since 1970; 0 unknown */
         bool variant; /* a name of it means an index that has other images here, for other platforms
                        */
+        char *index;  /* digest of an index that it is of, or NULL */
 } Image;
 void image_done(Image *image);
 
-/* ref: id, id prefix (≥ 1 hex), familiar or full name, name@digest. not_found: "No such image: <ref
- * as Docker prints it>". */
+/* ref: id, digest of an index, the beginning of one (≥ 1 hex), familiar or full name, name@digest.
+ * not_found: "No such image: <ref as Docker prints it>". */
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
 /* The same for a platform, "os/arch[/variant]": where ref is a name of an index, the image of it
  * that fits. not_found, in the words that make clients pull, where the store has none for it.
  * platform NULL or "": image_find. */
 int image_find_platform(ImageStore *store, const char *ref, const char *platform, Image *ret,
                         Error *err);
+/* The same, and its layers are held for `holder` (see image_hold) from the moment on that it was
+ * found. */
+int image_take(ImageStore *store, const char *ref, const char *platform, const char *holder,
+               Image *ret, Error *err);
+/* What an index is: media type, digest, size; the caller's to json_done. */
+int image_index_descriptor(ImageStore *store, const char *digest, Descriptor *ret, Error *err);
+/* The digests of those that no name means, appended. */
+int image_list_dangling_indexes(ImageStore *store, char ***ret, Error *err);
 /* Every image, newest first; free each with image_done, then the array. */
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err);
 /* Bytes of all layers unpacked, each once. */
@@ -58,7 +67,9 @@ typedef struct ImageRemoval {
 } ImageRemoval;
 extern const JsonTable image_removal_table;
 
-/* container_of(data, image_id) names a container that uses the image (a running one if there is),
+/* ref as for image_find: a name, which takes along what means nothing without it; an id, that image
+ * alone; an index's digest, it and all of its images.
+ * container_of(data, image_id) names a container that uses the image (a running one if there is),
  * the caller's to free, or NULL; *running tells which kind it is. Called without the store's lock.
  * Docker's conflict errors are worded here. Appends ImageRemoval to *removals. */
 typedef struct ImageUse {
@@ -116,9 +127,9 @@ int image_remote(ImageStore *store, const char *name, const char *platform,
                  Error *err);
 void image_remote_done(ImageRemote *remote);
 /* Pulls, as image_pull does, what image_remote told of with that digest, whatever the name stands
- * for by now. */
+ * for by now. Its layers are held for `holder`. */
 int image_pull_remote(ImageStore *store, const char *name, const char *digest, const char *platform,
-                      const RegistryAuth *auth, const RegistryOptions *options,
+                      const char *holder, const RegistryAuth *auth, const RegistryOptions *options,
                       ImageProgressFn progress, void *data, char **ret_id, Error *err);
 /* ---- the form in which an image leaves: form.c ---- */
 typedef enum LayerCompression {
@@ -160,6 +171,10 @@ typedef struct ImagePushed {
 } ImagePushed;
 typedef struct ImagePush {
         const char *platform; /* may be NULL, as may all that follows */
+        const char *source; /* an image's id or an index's digest, to push under the name, whatever
+                               that means here */
+        const char *adopt;  /* a holder: the index that went up is the store's, too, from then on,
+                               and  leased for it (see IndexMake) */
         const RegistryAuth *auth;
         const RegistryOptions *options;
         const ImageForm *form;
@@ -200,11 +215,14 @@ int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, 
                Error *err);
 /* Writes the named images as a docker-archive that is an OCI layout too. */
 int image_save(ImageStore *store, char *const *refs, int fd, Error *err);
-/* The same in a form; an index of several images is as it is kept. */
+/* The same in a form. An index goes as it is where each of its manifests does; else one of the
+ * manifests that go. */
 typedef struct ImageSave {
         char *const *refs;
         const ImageForm *form;    /* may be NULL */
         const Pairs *annotations; /* of the manifests; NULL: the images' own */
+        char *const *names; /* of the one ref, which is an id or a digest: what it is called in the
+                               archive; NULL: as asked for */
 } ImageSave;
 int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err);
 /* A root file system as tar (plain, gzip, zstd, xz) from fd becomes an image; changes are
@@ -218,9 +236,10 @@ int image_import(ImageStore *store, int fd, const char *name, const char *messag
  * ("snapshots/<hex>/fs"); unpacks what is missing. The caller joins them with its own upper
  * directory. */
 int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Error *err);
-/* Holds image's snapshots for a container (a lease by container id), so that removal of the image
- * leaves them; idempotent. */
+/* Holds image's snapshots for a container (by container id), so that removal of the image leaves
+ * them; idempotent. not_found: there is no such image. */
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err);
+/* And ends the leases of images that were made for the holder. */
 int image_release(ImageStore *store, const char *holder, Error *err);
 /* What holders of that pattern (GLOB) held when the last daemon was killed; collects nothing: those
  * that are still there hold again first. */
@@ -267,15 +286,28 @@ typedef struct ImageMake {
         const Pairs *annotations; /* may be NULL */
         const ImageForm *form; /* in which it is pushed and saved where nobody says another; NULL:
                                   an earlier image of the same content keeps its own */
+        const char *lease; /* a holder: nothing removes the image until image_release; or NULL */
 } ImageMake;
 int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error *err);
 /* Records a multi-platform index of images that the store has (ids; each made by image_make_as,
- * pulled, or loaded with a manifest), in that order; the names mean the index from now on, and this
- * host's image of it where no platform is asked for, else the first. What a name meant before loses
- * it. Durable, in one transaction. ret_digest: DIGEST_TEXT_MAX bytes, the index's. not_found: an
- * image is gone, or has no manifest. */
-int image_index_make(ImageStore *store, char *const *ids, char *const *names,
-                     const Pairs *annotations, char ret_digest[], Error *err);
+ * pulled, or loaded with a manifest), with an entry for each, in that order, also where two are the
+ * same; the names mean the index from now on, and this host's image of it where no platform is
+ * asked for, else the first. What a name meant before loses it. Durable, in one transaction.
+ * ret_digest: DIGEST_TEXT_MAX bytes, the index's; *ret_new: it was not there. not_found: an image
+ * is gone, or has no manifest. */
+typedef struct IndexMake {
+        char *const *ids;
+        char *const *platforms; /* "os/arch[/variant]" of each; NULL: as the images say */
+        char *const *names;     /* NULL: it is known by its digest */
+        const Pairs *annotations;
+        const char *lease; /* see ImageMake */
+} IndexMake;
+int image_index_make(ImageStore *store, const IndexMake *make, char ret_digest[], bool *ret_new,
+                     Error *err);
+/* Those of the (full) names that mean the one index mean the other from now on. forget: the first
+ * goes if no name means it then, leased or not. */
+int image_index_replace(ImageStore *store, const char *from, const char *to, char *const *names,
+                        bool forget, Error *err);
 /* The overlay lower directory of one layer, below root, unpacked again where it is lost; not_found
  * where the store does not have the layer. */
 int image_layer_path(ImageStore *store, const char *chain, char **ret_path, Error *err);

@@ -50,7 +50,9 @@ static ImagePlatform *platform_of(const ImageConfig *config) {
         return platform;
 }
 
-static int describe(IndexMaker *maker, const Image *image, const char *manifest, Error *err) {
+/* wanted: the platform that the image was made for, or NULL: the one that it says. */
+static int describe(IndexMaker *maker, const Image *image, const char *manifest, const char *wanted,
+                    Error *err) {
         _cleanup_(document_done) Document document = {};
         _cleanup_free_ char *text = NULL;
         Descriptor *descriptor;
@@ -65,11 +67,24 @@ static int describe(IndexMaker *maker, const Image *image, const char *manifest,
         descriptor->media_type = str_copy(document.manifest.media_type ?: MEDIA_OCI_MANIFEST);
         descriptor->digest = str_copy(manifest);
         descriptor->size = (int64_t)length;
-        descriptor->platform = platform_of(&image->config);
-        return 0;
+        if (!wanted) {
+                descriptor->platform = platform_of(&image->config);
+                return 0;
+        }
+        descriptor->platform = NEW(ImagePlatform);
+        return platform_parse(wanted, descriptor->platform, err);
 }
 
-static int add_image(IndexMaker *maker, const char *id, Error *err) {
+/* The same image may stand for several platforms: it has an entry for each, and one row. */
+static void add_variant(IndexMaker *maker, const Variant *variant) {
+        for (size_t i = 0; i < maker->count; i++)
+                if (str_equal(maker->variants[i].manifest, variant->manifest))
+                        return;
+        GROW(maker->variants, maker->count);
+        maker->variants[maker->count++] = *variant;
+}
+
+static int add_image(IndexMaker *maker, const char *id, const char *wanted, Error *err) {
         _cleanup_(image_done) Image image = {};
         Variant variant = {};
         int r;
@@ -84,13 +99,9 @@ static int add_image(IndexMaker *maker, const char *id, Error *err) {
         if (r < 0)
                 return r;
         pins_add(&maker->pins, variant.manifest);
-        for (size_t i = 0; i < maker->count; i++)
-                if (str_equal(maker->variants[i].manifest, variant.manifest))
-                        return 0;
         memcpy(variant.image, image.id, DIGEST_TEXT_MAX);
-        GROW(maker->variants, maker->count);
-        maker->variants[maker->count++] = variant;
-        return describe(maker, &image, variant.manifest, err);
+        add_variant(maker, &variant);
+        return describe(maker, &image, variant.manifest, wanted, err);
 }
 
 static int mark_host(IndexMaker *maker, Error *err) {
@@ -108,72 +119,132 @@ static int mark_host(IndexMaker *maker, Error *err) {
         return 0;
 }
 
-static int insert(ImageStore *store, const char *digest, const Variant *variants, size_t count,
-                  char *const *names, Error *err) {
+/* ---- recording ---- */
+
+/* The lock is held, in a transaction. */
+static int insert_rows(ImageStore *store, const IndexPut *put, const char *digest, Error *err) {
+        int64_t known = 0;
+        int r = sql_number(store->db, &known, err,
+                           "SELECT count(*) FROM index_images WHERE index_digest=?", "t", digest);
+
+        for (size_t i = 0; r == 0 && put->names && put->names[i]; i++)
+                r = sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)",
+                            "tt", put->names[i], put->variants[0].image);
+        if (r == 0)
+                r = index_record(store, digest, put->variants, put->count, put->names, err);
+        if (r == 0 && put->lease)
+                r = lease_put(store, put->lease, digest, err);
+        if (r == 0)
+                r = failpoint("image.index-record", err);
+        if (r == 0 && put->ret_new)
+                *put->ret_new = known == 0;
+        return r;
+}
+
+static int insert(ImageStore *store, const IndexPut *put, const char *digest, Error *err) {
         STORE_LOCKED(store);
         int r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
 
-        if (r < 0)
-                return r;
-        for (size_t i = 0; r == 0 && names && names[i]; i++)
-                r = sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)",
-                            "tt", names[i], variants[0].image);
-        if (r == 0)
-                r = index_record(store, digest, variants, count, names, err);
-        if (r == 0)
-                r = failpoint("image.index-record", err);
-        return sql_end(store->db, r, err);
+        return r < 0 ? r : sql_end(store->db, insert_rows(store, put, digest, err), err);
 }
 
-int index_store(PinSet *pins, const char *text, size_t length, const Variant *variants,
-                size_t count, char *const *names, char digest[DIGEST_TEXT_MAX], Error *err) {
+int index_store(PinSet *pins, const IndexPut *put, char digest[DIGEST_TEXT_MAX], Error *err) {
         int r;
 
-        digest_of(text, length, digest);
+        digest_of(put->text, put->length, digest);
         pins_add(pins, digest);
-        r = blob_put(pins->store, text, length, digest, err);
+        r = blob_put(pins->store, put->text, put->length, digest, err);
         if (r == 0)
                 r = failpoint("image.index-put", err);
         if (r == 0) /* what was built a moment ago may not be durable yet */
                 r = store_settle(pins->store, err);
-        return r < 0 ? r : insert(pins->store, digest, variants, count, names, err);
+        return r < 0 ? r : insert(pins->store, put, digest, err);
 }
 
-static int put(IndexMaker *maker, char digest[DIGEST_TEXT_MAX], Error *err) {
+static int put_index(IndexMaker *maker, const IndexMake *make, char digest[DIGEST_TEXT_MAX],
+                     bool *ret_new, Error *err) {
         _cleanup_free_ char *text = json_text(&image_index_table, &maker->index);
+        const IndexPut put = { .text = text,
+                               .length = strlen(text),
+                               .variants = maker->variants,
+                               .count = maker->count,
+                               .names = maker->names,
+                               .lease = make->lease,
+                               .ret_new = ret_new };
 
-        return index_store(&maker->pins, text, strlen(text), maker->variants, maker->count,
-                           maker->names, digest, err);
+        return index_store(&maker->pins, &put, digest, err);
 }
 
-int image_index_make(ImageStore *store, char *const *ids, char *const *names,
-                     const Pairs *annotations, char ret_digest[], Error *err) {
+static int add_names(IndexMaker *maker, char *const *names, Error *err) {
+        int r = 0;
+
+        for (; r == 0 && names && *names; names++) {
+                char *full = NULL;
+
+                r = image_target_name(*names, &full, err);
+                if (r == 0)
+                        strv_take(&maker->names, full);
+        }
+        return r;
+}
+
+int image_index_make(ImageStore *store, const IndexMake *make, char ret_digest[], bool *ret_new,
+                     Error *err) {
         _cleanup_(index_maker_done) IndexMaker maker = { .store = store,
                                                          .pins = { .store = store },
                                                          .index = { .schema_version = 2 } };
         char digest[DIGEST_TEXT_MAX];
-        int r = 0;
+        int r;
 
         maker.index.media_type = str_copy(MEDIA_OCI_INDEX);
-        if (annotations)
-                maker.index.annotations = *annotations;
-        if (!ids || !ids[0] || !names || !names[0])
-                return error_kind(err, ERROR_INVALID,
-                                  "an index needs an image and a name at the least");
-        for (size_t i = 0; r == 0 && names[i]; i++) {
-                char *full = NULL;
-
-                r = image_target_name(names[i], &full, err);
-                if (r == 0)
-                        strv_take(&maker.names, full);
-        }
-        for (size_t i = 0; r == 0 && ids[i]; i++)
-                r = add_image(&maker, ids[i], err);
+        if (make->annotations)
+                maker.index.annotations = *make->annotations;
+        if (!make->ids || !make->ids[0])
+                return error_kind(err, ERROR_INVALID, "an index needs an image at the least");
+        r = add_names(&maker, make->names, err);
+        for (size_t i = 0; r == 0 && make->ids[i]; i++)
+                r = add_image(&maker, make->ids[i], make->platforms ? make->platforms[i] : NULL,
+                              err);
         if (r == 0)
                 r = mark_host(&maker, err);
         if (r == 0)
-                r = put(&maker, digest, err);
+                r = put_index(&maker, make, digest, ret_new, err);
         if (r == 0)
                 memcpy(ret_digest, digest, DIGEST_TEXT_MAX);
         return r;
+}
+
+/* ---- one in another's place ---- */
+
+/* The lock is held, in a transaction. */
+static int replace_rows(ImageStore *store, const char *from, const char *to, char *const *names,
+                        bool forget, char ***blobs, Error *err) {
+        int64_t left = 0;
+        int r = 0;
+
+        for (; r == 0 && names && *names; names++)
+                r = sql_run(store->db, err,
+                            "UPDATE name_indexes SET digest=?1 WHERE name=?2 AND digest=?3", "ttt",
+                            to, *names, from);
+        if (r == 0)
+                r = sql_number(store->db, &left, err,
+                               "SELECT count(*) FROM name_indexes WHERE digest=?", "t", from);
+        return r < 0 || left > 0 || !forget ? r : index_forget(store, from, blobs, err);
+}
+
+int image_index_replace(ImageStore *store, const char *from, const char *to, char *const *names,
+                        bool forget, Error *err) {
+        _cleanup_strv_ char **blobs = NULL;
+        int r;
+
+        if (str_equal(from, to))
+                return 0;
+        {
+                STORE_LOCKED(store);
+                r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
+                if (r == 0)
+                        r = sql_end(store->db,
+                                    replace_rows(store, from, to, names, forget, &blobs, err), err);
+        }
+        return r < 0 ? r : store_collect(store, blobs, NULL, err);
 }

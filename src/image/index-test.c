@@ -1,203 +1,6 @@
 /* index-test.c: multi-platform indexes in the store: pulled from a registry of canned answers, one
  * platform after the other, made of images that are there, saved and loaded, and removed again. */
-#include <errno.h>
-
-#include "image/index.h"
-#include "image/test-registry.h"
-#include "image/test-store.h"
-
-#define INDEX_TYPE "application/vnd.oci.image.index.v1+json"
-#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
-#define FOREIGN "linux/riscv64" /* what the tests run on is another */
-
-typedef struct TestDocument {
-        char *text, digest[DIGEST_TEXT_MAX];
-} TestDocument;
-
-/* A registry with team/app:v1, an index of this host's image and one of FOREIGN; :both is an index
- * of them again, with an annotation; :plain is this host's alone. */
-typedef struct World {
-        TestRegistry registry;
-        TestStore test;
-        TestImage images[2];
-        Buf configs[2];
-        char ids[2][DIGEST_TEXT_MAX];
-        TestDocument manifests[2], index, other;
-        const char *tags; /* of the list, NULL: it is of two pages */
-} World;
-
-static TestDocument document(char *text) {
-        TestDocument document = { .text = text };
-
-        digest_of(text, strlen(text), document.digest);
-        return document;
-}
-
-static void answer_text(Buf *out, const char *type, const char *text) {
-        _cleanup_free_ char *header = str_format("Content-Type: %s\r\n", type);
-
-        test_answer(out, "200 OK", header, text, strlen(text));
-}
-
-static void answer_tags(World *world, const TestRequest *request, Buf *out) {
-        static const char first[] = "{\"name\":\"team/app\",\"tags\":[\"both\",\"plain\"]}";
-        static const char second[] = "{\"name\":\"team/app\",\"tags\":[\"v1\"]}";
-
-        if (world->tags)
-                test_answer(out, "200 OK", "", world->tags, strlen(world->tags));
-        else if (strstr(request->path, "?last=plain&n=2"))
-                test_answer(out, "200 OK", "", second, strlen(second));
-        else
-                test_answer(out, "200 OK",
-                            "Link: </v2/team/app/tags/list?last=plain&n=2>; rel=\"next\"\r\n",
-                            first, strlen(first));
-}
-
-static bool answer_blob(World *world, const TestRequest *request, Buf *out) {
-        for (size_t i = 0; i < 2; i++) {
-                if (strstr(request->path, world->ids[i])) {
-                        test_answer(out, "200 OK", "", world->configs[i].data,
-                                    world->configs[i].length);
-                        return true;
-                }
-                for (size_t j = 0; j < 2; j++)
-                        if (strstr(request->path, world->images[i].diffs[j])) {
-                                test_answer(out, "200 OK", "", world->images[i].layers[j].data,
-                                            world->images[i].layers[j].length);
-                                return true;
-                        }
-        }
-        return false;
-}
-
-static void answer(TestRegistry *registry, const TestRequest *request, Buf *out) {
-        World *world = registry->data;
-        const char *path = request->path;
-
-        if (str_equal(path, "/v2/"))
-                test_answer(out, "200 OK", "", "{}", 2);
-        else if (strstr(path, "/tags/list"))
-                answer_tags(world, request, out);
-        else if (str_ends(path, "/manifests/v1") || strstr(path, world->index.digest))
-                answer_text(out, INDEX_TYPE, world->index.text);
-        else if (str_ends(path, "/manifests/both"))
-                answer_text(out, INDEX_TYPE, world->other.text);
-        else if (str_ends(path, "/manifests/plain") || strstr(path, world->manifests[0].digest))
-                answer_text(out, MANIFEST_TYPE, world->manifests[0].text);
-        else if (strstr(path, world->manifests[1].digest))
-                answer_text(out, MANIFEST_TYPE, world->manifests[1].text);
-        else if (!answer_blob(world, request, out))
-                test_answer(out, "404 Not Found", "", "", 0);
-}
-
-static const char *host_architecture(void) {
-        static char text[32];
-        ImagePlatform host = {};
-
-        if (platform_parse(NULL, &host, NULL) < 0)
-                abort();
-        (void)snprintf(text, sizeof(text), "%s", host.architecture);
-        platform_done(&host);
-        return text;
-}
-
-static void make_image(World *world, size_t i, const char *architecture) {
-        TestImage *image = &world->images[i];
-        char *text;
-
-        *image = test_image(architecture);
-        buf_format(&world->configs[i],
-                   "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"%s\"]},"
-                   "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\",\"%s\"]}}",
-                   architecture, architecture, image->diffs[0], image->diffs[1]);
-        digest_of(world->configs[i].data, world->configs[i].length, world->ids[i]);
-        text = str_format("{\"schemaVersion\":2,\"mediaType\":\"" MANIFEST_TYPE "\",\"config\":{"
-                          "\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":"
-                          "\"%s\",\"size\":%zu},\"layers\":["
-                          "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":"
-                          "\"%s\",\"size\":%zu},"
-                          "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":"
-                          "\"%s\",\"size\":%zu}]}",
-                          world->ids[i], world->configs[i].length, image->diffs[0],
-                          image->layers[0].length, image->diffs[1], image->layers[1].length);
-        world->manifests[i] = document(text);
-}
-
-static char *make_index(const World *world, const char *annotations) {
-        return str_format("{\"schemaVersion\":2,\"mediaType\":\"" INDEX_TYPE "\",\"manifests\":["
-                          "{\"mediaType\":\"" MANIFEST_TYPE "\",\"digest\":\"%s\",\"size\":%zu,"
-                          "\"platform\":{\"architecture\":\"riscv64\",\"os\":\"linux\"}},"
-                          "{\"mediaType\":\"" MANIFEST_TYPE "\",\"digest\":\"%s\",\"size\":%zu,"
-                          "\"platform\":{\"architecture\":\"%s\",\"os\":\"linux\"}}]%s}",
-                          world->manifests[1].digest, strlen(world->manifests[1].text),
-                          world->manifests[0].digest, strlen(world->manifests[0].text),
-                          host_architecture(), annotations);
-}
-
-static void world_init(World *world) {
-        *world = (World){};
-        world->test = test_store();
-        make_image(world, 0, host_architecture());
-        make_image(world, 1, "riscv64");
-        world->index = document(make_index(world, ""));
-        world->other = document(make_index(world, ",\"annotations\":{\"a\":\"b\"}"));
-        test_registry_start(&world->registry, answer, world);
-}
-
-static void world_done(World *world) {
-        test_registry_stop(&world->registry);
-        test_store_done(&world->test);
-        for (size_t i = 0; i < 2; i++) {
-                test_image_done(&world->images[i]);
-                buf_done(&world->configs[i]);
-                free(world->manifests[i].text);
-        }
-        free(world->index.text);
-        free(world->other.text);
-}
-
-static char *name_of(const World *world, const char *rest) {
-        return str_format("127.0.0.1:%d/%s", world->registry.port, rest);
-}
-
-static int pull(World *world, const char *rest, const char *platform, Error *err) {
-        _cleanup_free_ char *name = name_of(world, rest), *id = NULL;
-
-        return image_pull(world->test.store, name, platform, NULL, NULL, NULL, NULL, &id, err);
-}
-
-/* The id that the name has on platform, or "". */
-static const char *id_of(World *world, const char *rest, const char *platform) {
-        static char text[DIGEST_TEXT_MAX];
-        _cleanup_free_ char *name = name_of(world, rest);
-        Image image = {};
-
-        text[0] = '\0';
-        if (image_find_platform(world->test.store, name, platform, &image, NULL) == 0)
-                (void)snprintf(text, sizeof(text), "%s", image.id);
-        image_done(&image);
-        return text;
-}
-
-static int drop(World *world, const char *ref, Error *err) {
-        JsonArray removals = {};
-        int r = image_remove(world->test.store, ref, false, false, NULL, &removals, err);
-
-        for (size_t i = 0; i < removals.count; i++)
-                json_done(&image_removal_table, (ImageRemoval *)removals.items + i);
-        free(removals.items);
-        return r;
-}
-
-static int drop_name(World *world, const char *rest, Error *err) {
-        _cleanup_free_ char *name = name_of(world, rest);
-
-        return drop(world, name, err);
-}
-
-static size_t blobs(const World *world) {
-        return test_count(&world->test, "blobs/sha256");
-}
+#include "image/test-index.h"
 
 TEST(an_index_is_kept_whole_with_the_chosen_image) {
         _cleanup_(world_done) World world;
@@ -279,6 +82,8 @@ TEST(a_tag_means_the_index_too) {
         ASSERT_STR(id_of(&world, "other:v2", NULL), world.ids[1]);
         ASSERT_OK(drop(&world, world.ids[0], &err), &err); /* nobody's any more */
         ASSERT_OK(drop_name(&world, "other:v2", &err), &err);
+        ASSERT_INT(blobs(&world), 5); /* the index lost its name, and is known by its digest */
+        ASSERT_OK(drop(&world, world.index.digest, &err), &err);
         ASSERT_INT(blobs(&world), 0);
 }
 
@@ -358,9 +163,9 @@ TEST(an_index_is_made_of_images_that_are_here) {
         ids[0] = world.ids[1];
         ids[1] = world.ids[0];
         ASSERT_OK(pull(&world, "team/app:v1", NULL, &err), &err);
-        ASSERT(image_index_make(world.test.store, ids, names, NULL, digest, &err) == -ENOENT);
+        ASSERT(make_index_of(&world, ids, NULL, names, digest, &err) == -ENOENT);
         ASSERT_OK(pull(&world, "team/app:v1", FOREIGN, &err), &err);
-        ASSERT_OK(image_index_make(world.test.store, ids, names, NULL, digest, &err), &err);
+        ASSERT_OK(make_index_of(&world, ids, NULL, names, digest, &err), &err);
         ASSERT(blob_exists(world.test.store, digest));
         ASSERT_OK(drop_name(&world, "team/app:v1", &err), &err);
         ASSERT_OK(test_store_reopen(&world.test, &err), &err);
@@ -416,8 +221,8 @@ TEST(an_archive_carries_the_index_and_what_is_here_of_it) {
         image_done(&image);
 }
 
-/* Asked for by itself, too, and in another form: what the index names does not go then. */
-TEST(an_archive_has_no_index_of_what_it_has_not) {
+/* The index of an archive names the manifests that go along. */
+TEST(an_archive_in_another_form_has_an_index_of_what_goes) {
         _cleanup_(world_done) World world;
         _cleanup_(test_store_done) TestStore other = test_store();
         _cleanup_(image_done) Image host = {}, foreign = {};
@@ -441,8 +246,45 @@ TEST(an_archive_has_no_index_of_what_it_has_not) {
         ASSERT_OK(image_load(other.store, fd, NULL, NULL, &loaded, &err), &err);
         ASSERT_OK(image_find(other.store, name, &host, &err), &err);
         ASSERT_STR(host.id, world.ids[0]);
-        ASSERT_OK(image_find(other.store, world.ids[1], &foreign, &err), &err);
-        ASSERT(!blob_exists(other.store, world.index.digest));
+        ASSERT(!blob_exists(other.store, world.index.digest)); /* its manifests name plain layers */
+        ASSERT(host.index != NULL);
+        ASSERT_OK(image_find_platform(other.store, name, FOREIGN, &foreign, &err), &err);
+        ASSERT_STR(foreign.id, world.ids[1]);
+        ASSERT_STR(foreign.index, host.index);
+}
+
+static int saved_names(World *world, const char *ref, char *const *names, char ***loaded,
+                       Error *err) {
+        _cleanup_(test_store_done) TestStore other = test_store();
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+        char *const refs[] = { (char *)ref, NULL };
+        int r = image_save_as(world->test.store, &(ImageSave){ .refs = refs, .names = names }, fd,
+                              err);
+
+        if (r < 0)
+                return r;
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                abort();
+        return image_load(other.store, fd, NULL, NULL, loaded, err);
+}
+
+TEST(an_archive_has_the_names_that_it_was_given) {
+        _cleanup_(world_done) World world;
+        _cleanup_strv_ char **index = NULL, **image = NULL, **nameless = NULL;
+        char *const names[] = { (char *)"docker.io/library/mine:1", NULL };
+        Error err = {};
+
+        world_init(&world);
+        ASSERT_OK(pull(&world, "team/app:v1", NULL, &err), &err);
+        ASSERT_OK(pull(&world, "team/app:v1", FOREIGN, &err), &err);
+        ASSERT_OK(saved_names(&world, world.index.digest, names, &index, &err), &err);
+        ASSERT_INT(strv_length(index), 1);
+        ASSERT_STR(index[0], "Loaded image: mine:1");
+        ASSERT_OK(saved_names(&world, world.ids[1], names, &image, &err), &err);
+        ASSERT_STR(image[0], "Loaded image: mine:1");
+        /* Of an index without a name an archive of both kinds has what it stands for. */
+        ASSERT_OK(saved_names(&world, world.index.digest, NULL, &nameless, &err), &err);
+        ASSERT(strstr(nameless[0], world.ids[0]));
 }
 
 TEST(a_list_is_pushed_to_a_tag) {

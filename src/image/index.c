@@ -14,16 +14,21 @@ void stored_index_done(StoredIndex *index) {
 
 /* ---- reading ---- */
 
-int index_of_name(ImageStore *store, const char *name, char **ret, Error *err) {
+/* The first row's text: 1; 0: there is none. */
+static int find_text(ImageStore *store, const char *sql, const char *value, char **ret,
+                     Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        int r = sql_prepare(store->db, &statement, err,
-                            "SELECT digest FROM name_indexes WHERE name=?", "t", name);
+        int r = sql_prepare(store->db, &statement, err, sql, "t", value);
 
         if (r == 0)
                 r = sql_step(statement, err);
         if (r > 0)
                 *ret = sql_text(statement, 0);
         return r;
+}
+
+int index_of_name(ImageStore *store, const char *name, char **ret, Error *err) {
+        return find_text(store, "SELECT digest FROM name_indexes WHERE name=?", name, ret, err);
 }
 
 static void copy_digest(char to[DIGEST_TEXT_MAX], sqlite3_stmt *statement, int column) {
@@ -97,30 +102,45 @@ bool index_is_whole(const StoredIndex *index) {
         return index->count > 0;
 }
 
-int index_prefer(ImageStore *store, const char *name, const ImagePlatform *platform, char **id,
-                 Error *err) {
-        _cleanup_free_ char *digest = NULL;
+int index_prefer(ImageStore *store, const char *digest, const ImagePlatform *platform, char **id,
+                 bool *ret_fits, Error *err) {
         _cleanup_(stored_index_done) StoredIndex index = {};
         const Variant *variant;
-        int r = index_of_name(store, name, &digest, err);
+        int r = index_load(store, digest, &index, err);
 
-        if (r <= 0)
-                return r;
-        r = index_load(store, digest, &index, err);
         if (r < 0)
                 return r;
         variant = index_variant(&index, platform);
         if (variant)
                 str_replace(id, variant->image);
+        *ret_fits = variant != NULL;
         return 0;
 }
 
-int index_others(ImageStore *store, const char *name, const char *id, char ***ret, Error *err) {
+int index_default(ImageStore *store, const char *digest, char **ret, Error *err) {
+        return find_text(store,
+                         "SELECT image FROM index_images WHERE index_digest=? "
+                         "ORDER BY host DESC, rowid LIMIT 1",
+                         digest, ret, err);
+}
+
+int index_of_image(ImageStore *store, const char *id, char **ret, Error *err) {
+        int r = find_text(store,
+                          "SELECT index_digest FROM index_images LEFT JOIN name_indexes ON "
+                          "digest=index_digest WHERE image=? "
+                          "ORDER BY name IS NULL, index_images.rowid DESC LIMIT 1",
+                          id, ret, err);
+
+        return MIN(r, 0);
+}
+
+int index_others(ImageStore *store, const char *id, char ***ret, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(store->db, &statement, err,
-                            "SELECT DISTINCT image FROM index_images JOIN name_indexes ON "
-                            "index_digest=digest WHERE name=? AND image<>? ORDER BY image",
-                            "tt", name, id);
+                            "SELECT DISTINCT image FROM index_images WHERE index_digest IN (SELECT "
+                            "index_digest FROM index_images WHERE image=?1) AND image<>?1 "
+                            "ORDER BY image",
+                            "t", id);
 
         while (r >= 0 && (r = sql_step(statement, err)) > 0)
                 strv_take(ret, sql_text(statement, 0));
@@ -141,9 +161,7 @@ int index_record(ImageStore *store, const char *digest, const Variant *variants,
                             "ttti", digest, variants[i].manifest, variants[i].image,
                             (int64_t)variants[i].host);
         for (size_t i = 0; r == 0 && names && names[i]; i++)
-                r = sql_run(store->db, err,
-                            "INSERT OR REPLACE INTO name_indexes(name, digest) VALUES(?,?)", "tt",
-                            names[i], digest);
+                r = index_put_name(store, digest, names[i], err);
         /* Names that meant it before stand for the host's image, too, once it is here. */
         return r < 0 ? r
                      : sql_run(store->db, err,
@@ -153,11 +171,10 @@ int index_record(ImageStore *store, const char *digest, const Variant *variants,
                                "t", digest);
 }
 
-int index_copy_name(ImageStore *store, const char *source, const char *target, Error *err) {
+int index_put_name(ImageStore *store, const char *digest, const char *name, Error *err) {
         return sql_run(store->db, err,
-                       "INSERT OR REPLACE INTO name_indexes(name, digest) SELECT ?1, digest FROM "
-                       "name_indexes WHERE name=?2",
-                       "tt", target, source);
+                       "INSERT OR REPLACE INTO name_indexes(name, digest) VALUES(?,?)", "tt", name,
+                       digest);
 }
 
 int index_move_name(ImageStore *store, const char *name, const char *id, bool *ret, Error *err) {
@@ -181,17 +198,28 @@ int index_move_name(ImageStore *store, const char *name, const char *id, bool *r
 
 /* ---- forgetting ---- */
 
-static int list_texts(ImageStore *store, const char *sql, char ***ret, Error *err) {
+static int list_texts(ImageStore *store, const char *sql, const char *types, const char *value,
+                      char ***ret, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        int r = sql_prepare(store->db, &statement, err, sql, "");
+        int r = sql_prepare(store->db, &statement, err, sql, types, value);
 
         while (r >= 0 && (r = sql_step(statement, err)) > 0)
                 strv_take(ret, sql_text(statement, 0));
         return r;
 }
 
+int index_forget(ImageStore *store, const char *digest, char ***blobs, Error *err) {
+        int r = list_texts(store, "SELECT manifest FROM index_images WHERE index_digest=?", "t",
+                           digest, blobs, err);
+
+        return r < 0 ? r
+                     : sql_run(store->db, err, "DELETE FROM index_images WHERE index_digest=?", "t",
+                               digest);
+}
+
 #define SQL_UNUSED_INDEXES                                                                         \
-        "SELECT digest FROM indexes WHERE digest NOT IN (SELECT digest FROM name_indexes)"
+        "SELECT digest FROM indexes WHERE digest NOT IN (SELECT index_digest FROM index_images) "  \
+        "AND digest NOT IN (SELECT digest FROM name_indexes)"
 
 int index_any_unused(ImageStore *store, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
@@ -200,24 +228,45 @@ int index_any_unused(ImageStore *store, Error *err) {
         return r < 0 ? r : sql_step(statement, err);
 }
 
+int index_list_unused(ImageStore *store, char ***ret, Error *err) {
+        return list_texts(store, SQL_UNUSED_INDEXES, "", NULL, ret, err);
+}
+
 int index_sweep(ImageStore *store, char ***blobs, Error *err) {
         _cleanup_strv_ char **digests = NULL;
-        int r = list_texts(store, SQL_UNUSED_INDEXES, &digests, err);
+        int r = index_list_unused(store, &digests, err);
 
         if (r < 0 || !digests)
                 return r;
-        r = list_texts(store,
-                       "SELECT manifest FROM index_images WHERE index_digest IN "
-                       "(" SQL_UNUSED_INDEXES ")",
-                       blobs, err);
-        if (r == 0) /* their rows of index_images go with them */
-                r = sql_run(store->db, err,
-                            "DELETE FROM indexes WHERE digest IN "
-                            "(" SQL_UNUSED_INDEXES ")",
-                            "");
+        r = sql_run(store->db, err, "DELETE FROM indexes WHERE digest IN (" SQL_UNUSED_INDEXES ")",
+                    "");
         if (r == 0)
                 r = failpoint("image.unindexed", err);
         for (size_t i = 0; r == 0 && digests[i]; i++)
                 strv_add(blobs, digests[i]);
         return r;
+}
+
+int image_list_dangling_indexes(ImageStore *store, char ***ret, Error *err) {
+        STORE_LOCKED(store);
+
+        return list_texts(
+                store,
+                "SELECT DISTINCT index_digest FROM index_images WHERE index_digest NOT IN "
+                "(SELECT digest FROM name_indexes)",
+                "", NULL, ret, err);
+}
+
+int image_index_descriptor(ImageStore *store, const char *digest, Descriptor *ret, Error *err) {
+        STORE_LOCKED(store);
+        _cleanup_(stored_index_done) StoredIndex index = {};
+        int r = index_load(store, digest, &index, err);
+
+        if (r < 0)
+                return r;
+        *ret = (Descriptor){ .media_type =
+                                     str_copy(index.document.index.media_type ?: MEDIA_OCI_INDEX),
+                             .digest = str_copy(digest),
+                             .size = (int64_t)index.length };
+        return 0;
 }

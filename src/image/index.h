@@ -36,26 +36,45 @@ int index_load(ImageStore *store, const char *digest, StoredIndex *ret, Error *e
 const Variant *index_variant(const StoredIndex *index, const ImagePlatform *platform);
 /* Every manifest of the document is here. */
 bool index_is_whole(const StoredIndex *index);
-/* Sets *id (the caller's, freed and replaced) to the image of the name's index that fits best; as
- * it is where the name means no index or none of it fits. */
-int index_prefer(ImageStore *store, const char *name, const ImagePlatform *platform, char **id,
-                 Error *err);
-/* The other images of the name's index, appended to *ret. */
-int index_others(ImageStore *store, const char *name, const char *id, char ***ret, Error *err);
+/* Sets *id (the caller's, freed and replaced) to the image of the index that fits best, and
+ * *ret_fits; as it is where none does. */
+int index_prefer(ImageStore *store, const char *digest, const ImagePlatform *platform, char **id,
+                 bool *ret_fits, Error *err);
+/* The image that is used where nobody asks for a platform: 1 and *ret, the caller's; 0: none is
+ * here. */
+int index_default(ImageStore *store, const char *digest, char **ret, Error *err);
+/* The index that the image is of, one with a name first, the newest first; *ret is left alone where
+ * there is none. */
+int index_of_image(ImageStore *store, const char *id, char **ret, Error *err);
+/* Images that share an index with it, appended to *ret. */
+int index_others(ImageStore *store, const char *id, char ***ret, Error *err);
 
 /* Within a transaction that has put the names' rows, with an image that they stand for if the
  * host's is not here: they mean the index from now on. */
 int index_record(ImageStore *store, const char *digest, const Variant *variants, size_t count,
                  char *const *names, Error *err);
-/* Puts the document and records it with its images and names (full ones) in one transaction. The
- * lock is not held. index-make.c */
-int index_store(PinSet *pins, const char *text, size_t length, const Variant *variants,
-                size_t count, char *const *names, char digest[DIGEST_TEXT_MAX], Error *err);
-/* target means the index that source does, if it does; both are in `names`. */
-int index_copy_name(ImageStore *store, const char *source, const char *target, Error *err);
+/* Puts the document and records it with its images and names in one transaction. The lock is not
+ * held. index-make.c */
+typedef struct IndexPut {
+        const char *text;
+        size_t length;
+        const Variant *variants;
+        size_t count;
+        char *const *names; /* full; or NULL */
+        const char *lease;  /* a holder, or NULL */
+        bool *ret_new;      /* it was not there; may be NULL */
+} IndexPut;
+int index_store(PinSet *pins, const IndexPut *put, char digest[DIGEST_TEXT_MAX], Error *err);
+/* The name, which is in `names`, means the index from now on. */
+int index_put_name(ImageStore *store, const char *digest, const char *name, Error *err);
 /* The name stands for another image of its index, as the one it stands for goes. *ret: there is
  * another. */
 int index_move_name(ImageStore *store, const char *name, const char *id, bool *ret, Error *err);
+/* An index that lost its last name (no name means it): its images are its no more. What its
+ * manifests were goes to *blobs. The next collection sweeps it. */
+int index_forget(ImageStore *store, const char *digest, char ***blobs, Error *err);
 int index_any_unused(ImageStore *store, Error *err); /* 1: index_sweep has something to do */
-/* Forgets the indexes that no name means; what they and their manifests were goes to *blobs. */
+/* Those that no name means and that have no image here, appended. */
+int index_list_unused(ImageStore *store, char ***ret, Error *err);
+/* Forgets these; what they were goes to *blobs. */
 int index_sweep(ImageStore *store, char ***blobs, Error *err);

@@ -99,6 +99,7 @@ static int download(Registry *registry, const ImageMessage *request, Fetch *fetc
 }
 
 static int report_done(const Registry *registry, const HttpGet *get, Fetch *fetch) {
+        _cleanup_free_ char *endpoint = registry_known(registry);
         char digest[DIGEST_TEXT_MAX];
         ImageMessage message = {
                 .kind = (char *)"done",
@@ -106,7 +107,7 @@ static int report_done(const Registry *registry, const HttpGet *get, Fetch *fetc
                 .size = fetch->received,
                 .media_type = get->media_type,
                 .link = get->link,
-                .endpoint = (char *)registry_endpoint(registry),
+                .endpoint = endpoint,
                 .authorization = (char *)registry_authorization(registry),
         };
 

@@ -46,10 +46,15 @@ static void report_progress(void *data, int64_t current) {
 }
 
 static int report_done(Registry *registry, ImageMessage *message) {
+        _cleanup_free_ char *endpoint = registry_known(registry);
+        int r;
+
         message->kind = (char *)"done";
-        message->endpoint = (char *)registry_endpoint(registry);
+        message->endpoint = endpoint;
         message->authorization = (char *)registry_authorization(registry);
-        return image_message_send(IMAGE_FD_SOCKET, message, NULL, 0);
+        r = image_message_send(IMAGE_FD_SOCKET, message, NULL, 0);
+        message->endpoint = NULL;
+        return r;
 }
 
 static int serve_blob(Registry *registry, const ImageMessage *request, int file_fd) {

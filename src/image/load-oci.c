@@ -2,6 +2,7 @@
  * it stays whole, with those of its images that the archive has. See load.h. */
 #include <errno.h>
 
+#include "base/id.h"
 #include "image/load.h"
 
 static void descriptor_path(const Descriptor *descriptor, char path[96]) {
@@ -36,7 +37,8 @@ static int read_blob_file(const Loader *loader, const Descriptor *descriptor, Bu
 typedef struct OciImage {
         const Buf *text; /* the manifest */
         const ImageManifest *manifest;
-        const char *name; /* or NULL */
+        const char *name;  /* or NULL */
+        const char *lease; /* or NULL */
 } OciImage;
 
 static int take_layers(const Loader *loader, const ImageManifest *manifest, Assembly *assembly,
@@ -79,6 +81,7 @@ static int load_oci_manifest(const Loader *loader, const OciImage *image, Varian
         if (r < 0)
                 return r;
         assembly.record.manifest = str_copy(digest);
+        assembly.record.lease = str_copy(image->lease);
         r = assembly_commit(&assembly, err);
         if (r < 0 || !ret)
                 return r < 0 ? r : load_say(loader, assembly.record.id, assembly.record.names, err);
@@ -105,6 +108,7 @@ typedef struct OciIndex {
         const Descriptor *host; /* what this host would choose, or NULL */
         Variant *variants;
         size_t count;
+        const char *lease; /* who has its images until it is recorded */
 } OciIndex;
 
 /* An image of it that the archive has and that this system can keep: attestations are of the
@@ -121,7 +125,9 @@ static int load_variant(const Loader *loader, OciIndex *oci, const Descriptor *d
                         Error *err) {
         _cleanup_(document_done) Document document = {};
         _cleanup_buf_ Buf text = {};
-        const OciImage image = { .text = &text, .manifest = &document.manifest };
+        const OciImage image = { .text = &text,
+                                 .manifest = &document.manifest,
+                                 .lease = oci->lease };
         Variant variant = { .host = descriptor == oci->host };
         int r = read_blob_file(loader, descriptor, &text, err);
 
@@ -148,18 +154,36 @@ static int load_variants(const Loader *loader, OciIndex *oci, Error *err) {
         return r;
 }
 
-/* What of it is in the archive stays together under the name. */
+static int put_index(const OciIndex *oci, PinSet *pins, char *const *names,
+                     char digest[DIGEST_TEXT_MAX], Error *err) {
+        const IndexPut put = { .text = oci->text->data,
+                               .length = oci->text->length,
+                               .variants = oci->variants,
+                               .count = oci->count,
+                               .names = names };
+
+        return index_store(pins, &put, digest, err);
+}
+
+/* What of it is in the archive stays together under the name. Until that is recorded nothing is
+ * removed of it. */
 static int load_index(const Loader *loader, OciIndex *oci, const char *name, Error *err) {
         _cleanup_(pins_release) PinSet pins = { .store = loader->staging->store };
         _cleanup_strv_ char **names = NULL;
-        char digest[DIGEST_TEXT_MAX];
-        int r = load_variants(loader, oci, err);
+        char digest[DIGEST_TEXT_MAX], holder[ID_LENGTH + 8], id[ID_LENGTH + 1];
+        int r;
 
+        id_new(id);
+        (void)snprintf(holder, sizeof(holder), "load:%s", id);
+        oci->lease = holder;
+        r = load_variants(loader, oci, err);
         if (r == 0)
                 r = load_add_name(&names, name, err);
         if (r == 0)
-                r = index_store(&pins, oci->text->data, oci->text->length, oci->variants,
-                                oci->count, names, digest, err);
+                r = put_index(oci, &pins, names, digest, err);
+        oci->lease = NULL;
+        if (image_release(loader->staging->store, holder, r == 0 ? err : NULL) < 0 && r == 0)
+                return -EIO;
         return r < 0 ? r : load_say(loader, oci->variants[0].image, names, err);
 }
 
@@ -191,7 +215,9 @@ static int load_oci_descriptor(const Loader *loader, const Descriptor *descripto
         if (r < 0)
                 return r;
         if (!document.is_index) {
-                const OciImage image = { &text, &document.manifest, name };
+                const OciImage image = { .text = &text,
+                                         .manifest = &document.manifest,
+                                         .name = name };
 
                 return load_oci_manifest(loader, &image, NULL, err);
         }

@@ -295,6 +295,7 @@ int image_make_as(ImageStore *store, const ImageMake *make, char **ret_id, Error
         int r;
 
         assembly_init(&maker.assembly, store, NULL, NULL);
+        maker.assembly.record.lease = str_copy(make->lease);
         r = add_names(&maker.assembly, make->names, err);
         if (r == 0)
                 r = use_layers(&maker, make->config, make->chains, err);

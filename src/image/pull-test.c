@@ -353,7 +353,7 @@ TEST(pulls_what_a_look_saw) {
         ASSERT_OK(look(&test, &world, NULL, &remote, &err), &err);
         name = str_format("127.0.0.1:%d/app:v1", world.registry.port);
         ASSERT_OK(image_pull_remote(test.store, name, remote.digest, NULL, NULL, NULL, NULL, NULL,
-                                    &id, &err),
+                                    NULL, &id, &err),
                   &err);
         path = str_format("manifests/%s", remote.digest);
         ASSERT(asked_for(&world, path));

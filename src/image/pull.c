@@ -359,6 +359,9 @@ static int run(Pull *pull, bool *ret_newer, Error *err) {
         if (r < 0)
                 return r;
         set_names(pull);
+        /* What is known stays: the image may be removed before it is recorded again. */
+        for (char **chain = pull->assembly.record.chains; chain && *chain; chain++)
+                pins_add(&pull->assembly.pins, *chain);
         r = is_known(pull, &known, &named, err);
         if (r == 0 && !known)
                 r = pull_layers(pull, &session, err);
@@ -398,6 +401,8 @@ int pull_one(const PullRequest *request, const char *name, char **ret_id, bool *
         _cleanup_(pull_done) Pull pull = {};
         int r = pull_begin(&pull, request, name, err);
 
+        if (r == 0)
+                pull.assembly.record.holder = str_copy(request->holder);
         if (r == 0)
                 r = run(&pull, ret_newer, err);
         if (r == 0)

@@ -35,6 +35,7 @@ int pull_layer(void *data, Session *session, size_t position, Error *err);
 typedef struct PullRequest {
         ImageStore *store;
         const char *platform; /* or NULL */
+        const char *holder;   /* for whom the layers are held, or NULL */
         const char *pinned;   /* see Pull */
         bool any_platform, one_of_many;
         const RegistryAuth *auth;

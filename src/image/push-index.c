@@ -15,14 +15,16 @@ static void reference_donep(Reference *reference) {
 typedef struct Target {
         char *id, *manifest; /* of the image to push where there is no index */
         StoredIndex index;
-        bool whole; /* the index is pushed */
-        bool part;  /* there is one, of which not all is here */
-        bool came;  /* it was pulled, so that a registry takes each of its manifests as it is */
+        Variant *went; /* of an index that is pushed: its images under the manifests that went up */
+        bool whole;    /* the index is pushed */
+        bool part;     /* there is one, of which not all is here */
+        bool came;     /* it was pulled, so that a registry takes each of its manifests as it is */
 } Target;
 
 static void target_done(Target *target) {
         free(target->id);
         free(target->manifest);
+        free(target->went);
         stored_index_done(&target->index);
 }
 
@@ -77,14 +79,10 @@ static int was_pulled(ImageStore *store, const char *digest, bool *ret, Error *e
 }
 
 /* The lock is held. */
-static int find_index(const PushRequest *request, const char *name, const char *familiar,
+static int load_index(const PushRequest *request, const char *digest, const char *familiar,
                       Target *target, Error *err) {
-        _cleanup_free_ char *digest = NULL;
-        int r = index_of_name(request->store, name, &digest, err);
+        int r = index_load(request->store, digest, &target->index, err);
 
-        if (r <= 0)
-                return r;
-        r = index_load(request->store, digest, &target->index, err);
         if (r < 0)
                 return r;
         r = was_pulled(request->store, digest, &target->came, err);
@@ -103,18 +101,44 @@ static int check_platform(const PushRequest *request, const char *name, Error *e
         return r;
 }
 
+/* What is meant, by the source or by the name; the lock is held. */
+static int resolve(const PushRequest *request, const char *name, const char *familiar,
+                   Resolved *ret, Error *err) {
+        int r;
+
+        if (request->source)
+                return image_resolve(request->store, request->source, ret, err);
+        r = find_text(request->store, "SELECT image FROM names WHERE name=?", name, &ret->id, err);
+        if (r == 0 && !ret->id)
+                return error_kind(err, ERROR_NOT_FOUND, "tag does not exist: %s", familiar);
+        return r < 0 ? r : MIN(index_of_name(request->store, name, &ret->index, err), 0);
+}
+
+static void pin(PinSet *pins, const Target *target) {
+        pins_add_locked(pins, target->id);
+        for (size_t i = 0; i < target->index.count; i++) {
+                pins_add_locked(pins, target->index.variants[i].image);
+                pins_add_locked(pins, target->index.variants[i].manifest);
+        }
+}
+
+/* What it finds is pinned. */
 static int find_target(const PushRequest *request, const char *name, const char *familiar,
-                       Target *target, Error *err) {
+                       Target *target, PinSet *pins, Error *err) {
+        _cleanup_(resolved_done) Resolved found = {};
         ImageStore *store = request->store;
         STORE_LOCKED(store);
-        int r = find_text(store, "SELECT image FROM names WHERE name=?", name, &target->id, err);
+        int r = resolve(request, name, familiar, &found, err);
 
-        if (r == 0 && !target->id)
-                return error_kind(err, ERROR_NOT_FOUND, "tag does not exist: %s", familiar);
+        target->id = TAKE_PTR(found.id);
         if (r == 0)
                 r = find_text(store, "SELECT manifest FROM images WHERE id=?", target->id,
                               &target->manifest, err);
-        return r < 0 ? r : find_index(request, name, familiar, target, err);
+        if (r == 0 && found.index)
+                r = load_index(request, found.index, familiar, target, err);
+        if (r == 0)
+                pin(pins, target);
+        return r;
 }
 
 static int report(const PushRequest *request, const char *status, const char *aux, Error *err) {
@@ -149,22 +173,41 @@ static int record_pushed(const PushRequest *request, const Target *target, const
         return sql_end(store->db, r, err);
 }
 
-static int finish(const PushRequest *request, const Target *target, const char *tag,
-                  const Pushed *pushed, Error *err) {
+/* The index that went up is the store's, too, known by its digest and held for who asked. */
+static int adopt(const PushRequest *request, const Target *target, const char *text, size_t length,
+                 PinSet *pins, Error *err) {
+        _cleanup_free_ char *repository = reference_repository(request->reference);
+        _cleanup_strv_ char **names = NULL;
+        char digest[DIGEST_TEXT_MAX];
+
+        digest_of(text, length, digest);
+        strv_format(&names, "%s@%s", repository, digest);
+        {
+                const IndexPut put = { .text = text,
+                                       .length = length,
+                                       .variants = target->went,
+                                       .count = target->index.document.index.manifests.count,
+                                       .names = names,
+                                       .lease = request->adopt };
+
+                return index_store(pins, &put, digest, err);
+        }
+}
+
+static int finish(const PushRequest *request, const char *tag, const Pushed *pushed, Error *err) {
         _cleanup_free_ char *status = str_format("%s: digest: %s size: %lld", tag, pushed->digest,
                                                  (long long)pushed->size);
         _cleanup_free_ char *aux = str_format("{\"Tag\":\"%s\",\"Digest\":\"%s\",\"Size\":%lld}",
                                               tag, pushed->digest, (long long)pushed->size);
-        int r = record_pushed(request, target, pushed, err);
+        int r;
 
-        if (r == 0 && request->pushed) {
+        if (request->pushed) {
                 *request->pushed = (ImagePushed){ .size = pushed->size };
                 memcpy(request->pushed->digest, pushed->digest, DIGEST_TEXT_MAX);
                 (void)snprintf(request->pushed->media_type, sizeof(request->pushed->media_type),
                                "%s", pushed->media_type ?: MEDIA_OCI_INDEX);
         }
-        if (r == 0)
-                r = report(request, status, NULL, err);
+        r = report(request, status, NULL, err);
         if (r == 0)
                 (void)report(request, NULL, aux, NULL); /* the push is done */
         return r;
@@ -172,37 +215,68 @@ static int finish(const PushRequest *request, const Target *target, const char *
 
 /* ---- an index ---- */
 
-static const char *image_of(const StoredIndex *index, const char *manifest) {
+static const Variant *variant_of(const StoredIndex *index, const char *manifest) {
         for (size_t i = 0; i < index->count; i++)
                 if (str_equal(index->variants[i].manifest, manifest))
-                        return index->variants[i].image;
+                        return &index->variants[i];
         return NULL;
+}
+
+/* The manifest that went up in place of the descriptor's. */
+static void describe_pushed(const Pushed *pushed, Descriptor *descriptor) {
+        str_replace(&descriptor->digest, pushed->digest);
+        str_replace(&descriptor->media_type, pushed->media_type);
+        descriptor->size = pushed->size;
+}
+
+/* It is kept where the index will be. */
+static int keep_manifest(const PushRequest *request, const Pushed *pushed, PinSet *pins,
+                         Error *err) {
+        char digest[DIGEST_TEXT_MAX];
+
+        if (!request->adopt)
+                return 0;
+        pins_add(pins, pushed->digest);
+        return blob_put(request->store, pushed->text, (size_t)pushed->size, digest, err);
+}
+
+/* One image of the index; *ret_same: its manifest went as it came. */
+static int push_entry(const PushRequest *request, Target *target, size_t i, PinSet *pins,
+                      bool *ret_same, Error *err) {
+        Descriptor *descriptor = (Descriptor *)target->index.document.index.manifests.items + i;
+        const Variant *variant = variant_of(&target->index, descriptor->digest);
+        const PushSource source = { variant->image, variant->manifest, target->came };
+        _cleanup_(pushed_done) Pushed pushed = {};
+        int r = push_image(request, &source, NULL, &pushed, err);
+
+        if (r == 0)
+                r = keep_manifest(request, &pushed, pins, err);
+        if (r < 0)
+                return r;
+        target->went[i] = *variant;
+        memcpy(target->went[i].manifest, pushed.digest, DIGEST_TEXT_MAX);
+        *ret_same = str_equal(pushed.digest, descriptor->digest);
+        if (!*ret_same)
+                describe_pushed(&pushed, descriptor);
+        return 0;
 }
 
 /* Each image of the index; *ret_same: every manifest went as it came. The index's descriptors say
  * what the registry has. */
-static int push_images(const PushRequest *request, Target *target, bool *ret_same, Error *err) {
-        Descriptor *manifests = target->index.document.index.manifests.items;
+static int push_images(const PushRequest *request, Target *target, PinSet *pins, bool *ret_same,
+                       Error *err) {
         size_t count = target->index.document.index.manifests.count;
+        int r = 0;
 
         *ret_same = true;
-        for (size_t i = 0; i < count; i++) {
-                _cleanup_free_ char *id = str_copy(image_of(&target->index, manifests[i].digest));
-                Pushed pushed = {};
-                const PushSource source = { id, manifests[i].digest, target->came };
-                int r = push_image(request, &source, NULL, &pushed, err);
+        target->went = NEW_ARRAY(Variant, count + 1);
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                bool same;
 
-                if (r == 0 && !str_equal(pushed.digest, manifests[i].digest)) {
-                        str_replace(&manifests[i].digest, pushed.digest);
-                        str_replace(&manifests[i].media_type, pushed.media_type);
-                        manifests[i].size = pushed.size;
-                        *ret_same = false;
-                }
-                free(pushed.media_type);
-                if (r < 0)
-                        return r;
+                r = push_entry(request, target, i, pins, &same, err);
+                *ret_same = *ret_same && r == 0 && same;
         }
-        return 0;
+        return r;
 }
 
 static int send_index(const PushRequest *request, const Target *target, const char *tag,
@@ -223,18 +297,19 @@ static int send_index(const PushRequest *request, const Target *target, const ch
         return r < 0 ? r : push_manifest(request->store, &session, tag, text, length, type, err);
 }
 
-static int push_index(const PushRequest *request, Target *target, const char *tag, Error *err) {
+static int push_index(const PushRequest *request, Target *target, const char *tag, PinSet *pins,
+                      Error *err) {
+        _cleanup_(pushed_done) Pushed pushed = {};
         _cleanup_free_ char *made = NULL;
-        Pushed pushed = {};
         const char *text;
         size_t length;
         bool same;
-        int r = push_images(request, target, &same, err);
+        int r = push_images(request, target, pins, &same, err);
 
         if (r < 0)
                 return r;
         if (!same)
-                made = json_text(&image_index_table, &target->index.document.index);
+                made = form_index(&target->index.document.index);
         text = made ?: target->index.text;
         length = made ? strlen(made) : target->index.length;
         r = send_index(request, target, tag, text, length, err);
@@ -242,31 +317,27 @@ static int push_index(const PushRequest *request, Target *target, const char *ta
                 return r;
         digest_of(text, length, pushed.digest);
         pushed.size = (int64_t)length;
-        return finish(request, target, tag, &pushed, err);
+        pushed.media_type = str_copy(target->index.document.index.media_type);
+        r = request->adopt ? adopt(request, target, text, length, pins, err)
+                           : record_pushed(request, target, &pushed, err);
+        return r < 0 ? r : finish(request, tag, &pushed, err);
 }
 
 static int push_one(const PushRequest *request, const Target *target, const char *tag, Error *err) {
         const PushSource source = { target->id, target->manifest, target->came };
-        Pushed pushed = {};
+        _cleanup_(pushed_done) Pushed pushed = {};
         int r = push_image(request, &source, tag, &pushed, err);
 
         if (r == 0)
-                r = finish(request, target, tag, &pushed, err);
-        free(pushed.media_type);
+                r = record_pushed(request, target, &pushed, err);
+        if (r == 0)
+                r = finish(request, tag, &pushed, err);
         if (r == 0 && target->part && !request->platform)
                 r = report(request,
                            "Info: not all images of the multi-platform index are here, only the "
                            "available one was pushed",
                            NULL, err);
         return r;
-}
-
-static void pin(PinSet *pins, const Target *target) {
-        pins_add(pins, target->id);
-        for (size_t i = 0; i < target->index.count; i++) {
-                pins_add(pins, target->index.variants[i].image);
-                pins_add(pins, target->index.variants[i].manifest);
-        }
 }
 
 int push_tag(const PushRequest *request, const char *tag, Error *err) {
@@ -279,13 +350,12 @@ int push_tag(const PushRequest *request, const char *tag, Error *err) {
         reference.tag = own_tag; /* the rest is borrowed */
         name = reference_full(&reference);
         familiar = reference_familiar(&reference);
-        r = find_target(request, name, familiar, &target, err);
+        r = find_target(request, name, familiar, &target, &pins, err);
         if (r == 0 && request->platform && !target.index.text)
                 r = check_platform(request, name, err);
         if (r < 0)
                 return r;
-        pin(&pins, &target);
-        return target.whole ? push_index(request, &target, tag, err)
+        return target.whole ? push_index(request, &target, tag, &pins, err)
                             : push_one(request, &target, tag, err);
 }
 
@@ -332,6 +402,8 @@ static int push_tags(const PushRequest *request, Error *err) {
         bool any = false;
         int r = say_where(request, err);
 
+        if (r == 0 && request->source)
+                return push_tag(request, reference->tag ?: "latest", err);
         if (r == 0)
                 r = list_tags(request, &tags, &any, err);
         if (r < 0)
@@ -360,6 +432,8 @@ int image_push_as(ImageStore *store, const char *name, const ImagePush *push, Er
                 .data = push->data,
                 .form = push->form ? *push->form : (ImageForm){},
                 .annotations = push->annotations,
+                .source = push->source,
+                .adopt = push->adopt,
                 .pushed = push->pushed,
         };
         int r = reference_parse(name, &reference, err);

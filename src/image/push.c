@@ -10,6 +10,12 @@
 
 #define SOURCES_MAX 8
 
+void pushed_done(Pushed *pushed) {
+        free(pushed->media_type);
+        free(pushed->text);
+        *pushed = (Pushed){};
+}
+
 void push_done(Push *push) {
         for (size_t i = 0; i < push->count; i++) {
                 layer_done(&push->layers[i]);
@@ -27,7 +33,15 @@ void push_done(Push *push) {
 
 /* ---- what is pushed ---- */
 
-/* The image and its layers. */
+static void pin(Push *push) {
+        pins_add_locked(&push->assembly.pins, push->image.id);
+        for (size_t i = 0; i < push->count; i++) {
+                pins_add_locked(&push->assembly.pins, push->layers[i].chain);
+                pins_add_locked(&push->assembly.pins, push->layers[i].blob);
+        }
+}
+
+/* The image and its layers, pinned. */
 static int load(Push *push, const char *id, Error *err) {
         ImageStore *store = push->assembly.store;
         STORE_LOCKED(store);
@@ -43,15 +57,8 @@ static int load(Push *push, const char *id, Error *err) {
                 if (r < 0)
                         return r;
         }
+        pin(push);
         return form_is_default(&push->form) ? form_of_image(store, id, &push->form, err) : 0;
-}
-
-static void pin(Push *push) {
-        pins_add(&push->assembly.pins, push->image.id);
-        for (size_t i = 0; i < push->count; i++) {
-                pins_add(&push->assembly.pins, push->layers[i].chain);
-                pins_add(&push->assembly.pins, push->layers[i].blob);
-        }
 }
 
 /* Whether the manifest names the layers as the store has them. */
@@ -151,10 +158,7 @@ static int gather_scopes(Push *push, Error *err) {
 static int prepare(Push *push, const PushSource *source, Error *err) {
         int r = load(push, source->id, err);
 
-        if (r < 0)
-                return r;
-        pin(push);
-        return choose_manifest(push, source, err);
+        return r < 0 ? r : choose_manifest(push, source, err);
 }
 
 /* ---- documents ---- */
@@ -226,6 +230,7 @@ static int send_manifest(Push *push, Session *session, Pushed *ret, Error *err) 
                 return r;
         ret->size = (int64_t)push->manifest_length;
         ret->media_type = str_copy(push->manifest_type);
+        ret->text = str_copy_n(push->manifest, push->manifest_length);
         return 0;
 }
 

@@ -38,6 +38,8 @@ typedef struct PushRequest {
         void *data;
         ImageForm form;
         const Pairs *annotations; /* or NULL */
+        const char *source;       /* an id, or an index's digest; NULL: what the name means */
+        const char *adopt;        /* see ImagePush; or NULL */
         ImagePushed *pushed;      /* or NULL */
 } PushRequest;
 
@@ -46,7 +48,9 @@ typedef struct Pushed {
         char digest[DIGEST_TEXT_MAX];
         int64_t size;
         char *media_type;
+        char *text; /* its bytes, `size` of them; of an image */
 } Pushed;
+void pushed_done(Pushed *pushed);
 
 /* What goes up. */
 typedef struct PushSource {

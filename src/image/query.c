@@ -21,6 +21,7 @@ void image_done(Image *image) {
         free(image->config_text);
         image->chain_ids = strv_free(image->chain_ids);
         free(image->layer_sizes);
+        free(image->index);
         *image = (Image){};
 }
 
@@ -91,6 +92,8 @@ int image_read(ImageStore *store, const char *id, Image *ret, Error *err) {
         if (r == 0)
                 r = read_layers(store, &image, err);
         if (r == 0)
+                r = index_of_image(store, id, &image.index, err);
+        if (r == 0)
                 r = blob_read(store, id, CONFIG_MAX, &image.config_text, &length, err);
         if (r == 0)
                 r = json_parse(&image_config_table, image.config_text, length, &image.config, err);
@@ -116,43 +119,54 @@ static int find_text(ImageStore *store, const char *sql, const char *value, char
         return 1;
 }
 
-static int find_by_name(ImageStore *store, const Reference *reference, char **ret_id,
-                        char **ret_name, Error *err) {
+void resolved_done(Resolved *resolved) {
+        free(resolved->id);
+        free(resolved->name);
+        free(resolved->index);
+        *resolved = (Resolved){};
+}
+
+static int find_by_name(ImageStore *store, const Reference *reference, Resolved *ret, Error *err) {
         _cleanup_free_ char *repository = reference_repository(reference);
         _cleanup_free_ char *name = reference->digest
                                             ? str_format("%s@%s", repository, reference->digest)
                                             : reference_full(reference);
-        int r = find_text(store, "SELECT image FROM names WHERE name=?", name, ret_id, err);
+        int r = find_text(store, "SELECT image FROM names WHERE name=?", name, &ret->id, err);
 
-        if (r > 0 && ret_name)
-                *ret_name = TAKE_PTR(name);
-        return r;
+        if (r <= 0)
+                return r;
+        ret->name = TAKE_PTR(name);
+        r = index_of_name(store, ret->name, &ret->index, err);
+        return r < 0 ? r : 1;
 }
 
-/* 1 if exactly one id begins so. */
-static int find_by_prefix(ImageStore *store, const char *prefix, char **ret_id, Error *err) {
+/* 1 if exactly one id, or digest of an index, begins so. */
+static int find_by_prefix(ImageStore *store, const char *prefix, Resolved *ret, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         _cleanup_free_ char *low = str_format("sha256:%s", prefix),
-                            *high = str_format("sha256:%sg", prefix), *id = NULL;
+                            *high = str_format("sha256:%sg", prefix), *found = NULL;
+        bool is_index;
         int r = sql_prepare(store->db, &statement, err,
-                            "SELECT id FROM images WHERE id>=? AND id<? LIMIT 2", "tt", low, high);
+                            "SELECT id, 0 FROM images WHERE id>=?1 AND id<?2 UNION ALL "
+                            "SELECT DISTINCT index_digest, 1 FROM index_images WHERE "
+                            "index_digest>=?1 AND index_digest<?2 LIMIT 2",
+                            "tt", low, high);
 
         if (r == 0)
                 r = sql_step(statement, err);
         if (r <= 0)
                 return r;
-        id = sql_text(statement, 0);
+        found = sql_text(statement, 0);
+        is_index = sqlite3_column_int64(statement, 1) != 0;
         r = sql_step(statement, err);
-        if (r < 0)
-                return r;
-        if (r > 0)
-                return 0;
-        *ret_id = TAKE_PTR(id);
-        return 1;
+        if (r != 0)
+                return MIN(r, 0);
+        *(is_index ? &ret->index : &ret->id) = TAKE_PTR(found);
+        return is_index ? index_default(store, ret->index, &ret->id, err) : 1;
 }
 
-static int resolve_name(ImageStore *store, const char *ref, char **ret_id, char **ret_name,
-                        char **ret_printed, Error *err) {
+static int resolve_name(ImageStore *store, const char *ref, Resolved *ret, char **ret_printed,
+                        Error *err) {
         _cleanup_(reference_donep) Reference reference = {};
         int r = reference_parse(ref, &reference, err);
 
@@ -160,10 +174,10 @@ static int resolve_name(ImageStore *store, const char *ref, char **ret_id, char 
                 return r;
         reference_default_tag(&reference);
         *ret_printed = reference_familiar(&reference);
-        return find_by_name(store, &reference, ret_id, ret_name, err);
+        return find_by_name(store, &reference, ret, err);
 }
 
-int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_name, Error *err) {
+static int resolve(ImageStore *store, const char *ref, Resolved *ret, Error *err) {
         const char *prefix = str_after(ref, "sha256:");
         _cleanup_free_ char *printed = NULL;
         int r = 0;
@@ -171,9 +185,9 @@ int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_
         if (!prefix)
                 prefix = ref;
         if (!id_valid(prefix) && prefix == ref)
-                r = resolve_name(store, ref, ret_id, ret_name, &printed, err);
+                r = resolve_name(store, ref, ret, &printed, err);
         if (r == 0 && id_prefix_valid(prefix))
-                r = find_by_prefix(store, prefix, ret_id, err);
+                r = find_by_prefix(store, prefix, ret, err);
         if (r < 0)
                 return r;
         return r > 0 ? 0
@@ -181,12 +195,18 @@ int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_
                                   printed ? printed : ref);
 }
 
-int image_find(ImageStore *store, const char *ref, Image *ret, Error *err) {
-        STORE_LOCKED(store);
-        _cleanup_free_ char *id = NULL;
-        int r = image_resolve(store, ref, &id, NULL, err);
+int image_resolve(ImageStore *store, const char *ref, Resolved *ret, Error *err) {
+        int r;
 
-        return r < 0 ? r : image_read(store, id, ret, err);
+        *ret = (Resolved){};
+        r = resolve(store, ref, ret, err);
+        if (r < 0)
+                resolved_done(ret);
+        return r;
+}
+
+int image_find(ImageStore *store, const char *ref, Image *ret, Error *err) {
+        return image_find_platform(store, ref, NULL, ret, err);
 }
 
 static int check_platform(const Image *image, const char *ref, const ImagePlatform *platform,
@@ -203,19 +223,41 @@ static int check_platform(const Image *image, const char *ref, const ImagePlatfo
                           ref, wanted, config->os ?: "linux", config->architecture ?: "unknown");
 }
 
+/* platform NULL: that which is meant where nobody asks. An index knows better than its images what
+ * they are for. The lock is held. */
 static int find_platform(ImageStore *store, const char *ref, const ImagePlatform *platform,
                          Image *ret, Error *err) {
-        STORE_LOCKED(store);
-        _cleanup_free_ char *id = NULL, *name = NULL;
+        _cleanup_(resolved_done) Resolved found = {};
         _cleanup_(image_done) Image image = {};
-        int r = image_resolve(store, ref, &id, &name, err);
+        bool fits = !platform;
+        int r = image_resolve(store, ref, &found, err);
 
-        if (r == 0 && name)
-                r = index_prefer(store, name, platform, &id, err);
+        if (r == 0 && platform && found.index)
+                r = index_prefer(store, found.index, platform, &found.id, &fits, err);
         if (r == 0)
-                r = image_read(store, id, &image, err);
-        if (r == 0)
+                r = image_read(store, found.id, &image, err);
+        if (r == 0 && !fits)
                 r = check_platform(&image, ref, platform, err);
+        if (r < 0)
+                return r;
+        *ret = image;
+        image = (Image){};
+        return 0;
+}
+
+/* holder: NULL: nobody. */
+static int take(ImageStore *store, const char *ref, const char *platform, const char *holder,
+                Image *ret, Error *err) {
+        ImagePlatform wanted = {};
+        _cleanup_(image_done) Image image = {};
+        int r = str_empty(platform) ? 0 : platform_parse(platform, &wanted, err);
+        STORE_LOCKED(store);
+
+        if (r == 0)
+                r = find_platform(store, ref, str_empty(platform) ? NULL : &wanted, &image, err);
+        platform_done(&wanted);
+        if (r == 0 && holder)
+                r = image_hold_locked(store, image.id, holder, err);
         if (r < 0)
                 return r;
         *ret = image;
@@ -225,16 +267,12 @@ static int find_platform(ImageStore *store, const char *ref, const ImagePlatform
 
 int image_find_platform(ImageStore *store, const char *ref, const char *platform, Image *ret,
                         Error *err) {
-        ImagePlatform wanted = {};
-        int r;
+        return take(store, ref, platform, NULL, ret, err);
+}
 
-        if (str_empty(platform))
-                return image_find(store, ref, ret, err);
-        r = platform_parse(platform, &wanted, err);
-        if (r == 0)
-                r = find_platform(store, ref, &wanted, ret, err);
-        platform_done(&wanted);
-        return r;
+int image_take(ImageStore *store, const char *ref, const char *platform, const char *holder,
+               Image *ret, Error *err) {
+        return take(store, ref, platform, holder, ret, err);
 }
 
 static int newest_first(const void *a, const void *b) {
@@ -335,22 +373,22 @@ int image_target_name(const char *target, char **ret, Error *err) {
 }
 
 int image_tag(ImageStore *store, const char *source, const char *target, Error *err) {
-        _cleanup_free_ char *id = NULL, *name = NULL;
-        _cleanup_free_ char *from = NULL;
+        _cleanup_(resolved_done) Resolved from = {};
+        _cleanup_free_ char *name = NULL;
         int r = image_target_name(target, &name, err);
         STORE_LOCKED(store);
 
         if (r == 0)
-                r = image_resolve(store, source, &id, &from, err);
-        if (r < 0 || str_equal(from, name))
+                r = image_resolve(store, source, &from, err);
+        if (r < 0 || str_equal(from.name, name))
                 return r;
         r = sql_run(store->db, err, "BEGIN IMMEDIATE", "");
         if (r < 0)
                 return r;
         r = sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)", "tt",
-                    name, id);
-        if (r == 0 && from) /* a name that means an index gives it on */
-                r = index_copy_name(store, from, name, err);
+                    name, from.id);
+        if (r == 0 && from.index)
+                r = index_put_name(store, from.index, name, err);
         return sql_end(store->db, r, err);
 }
 

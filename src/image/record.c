@@ -14,6 +14,8 @@
 void image_record_done(ImageRecord *record) {
         free(record->manifest);
         free(record->index);
+        free(record->holder);
+        free(record->lease);
         record->chains = strv_free(record->chains);
         record->names = strv_free(record->names);
         *record = (ImageRecord){};
@@ -25,6 +27,20 @@ static int insert_index(ImageStore *store, const ImageRecord *record, Error *err
         (void)snprintf(variant.manifest, sizeof(variant.manifest), "%s", record->manifest ?: "");
         memcpy(variant.image, record->id, sizeof(variant.image));
         return index_record(store, record->index, &variant, 1, record->names, err);
+}
+
+#define SQL_HOLD_IMAGE                                                                             \
+        "INSERT OR IGNORE INTO holds(holder, chain) SELECT ?1, chain FROM image_layers WHERE "     \
+        "image=?2"
+
+static int insert_users(ImageStore *store, const ImageRecord *record, Error *err) {
+        int r = 0;
+
+        if (record->holder)
+                r = sql_run(store->db, err, SQL_HOLD_IMAGE, "tt", record->holder, record->id);
+        if (r == 0 && record->lease)
+                r = lease_put(store, record->lease, record->id, err);
+        return r;
 }
 
 static int insert_image(ImageStore *store, const ImageRecord *record, int64_t now, Error *err) {
@@ -43,7 +59,9 @@ static int insert_image(ImageStore *store, const ImageRecord *record, int64_t no
         for (size_t i = 0; r == 0 && record->names && record->names[i]; i++)
                 r = sql_run(store->db, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?,?)",
                             "tt", record->names[i], record->id);
-        return r == 0 && record->index ? insert_index(store, record, err) : r;
+        if (r == 0 && record->index)
+                r = insert_index(store, record, err);
+        return r < 0 ? r : insert_users(store, record, err);
 }
 
 static int insert_durably(ImageStore *store, const ImageRecord *record, Error *err) {
@@ -187,13 +205,20 @@ static int run_unsynced(ImageStore *store, const char *sql, const char *holder,
         return r;
 }
 
+int image_hold_locked(ImageStore *store, const char *image_id, const char *holder, Error *err) {
+        int64_t known = 0;
+        int r = sql_number(store->db, &known, err, "SELECT count(*) FROM images WHERE id=?", "t",
+                           image_id);
+
+        if (r == 0 && !known)
+                r = error_kind(err, ERROR_NOT_FOUND, "No such image: %s", image_id);
+        return r < 0 ? r : run_unsynced(store, SQL_HOLD_IMAGE, holder, image_id, err);
+}
+
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err) {
         STORE_LOCKED(store);
 
-        return run_unsynced(store,
-                            "INSERT OR IGNORE INTO holds(holder, chain) SELECT ?1, chain FROM "
-                            "image_layers WHERE image=?2",
-                            holder, image_id, err);
+        return image_hold_locked(store, image_id, holder, err);
 }
 
 int image_hold_layer(ImageStore *store, const char *chain, const char *holder, Error *err) {
@@ -206,10 +231,28 @@ int image_hold_layer(ImageStore *store, const char *chain, const char *holder, E
                                     holder, chain, err);
 }
 
+/* ---- leases ---- */
+
+int lease_put(ImageStore *store, const char *holder, const char *digest, Error *err) {
+        return sql_run(store->db, err, "INSERT OR IGNORE INTO leases(holder, digest) VALUES(?,?)",
+                       "tt", holder, digest);
+}
+
+int lease_find(ImageStore *store, const char *digest, bool *ret, Error *err) {
+        int64_t count = 0;
+        int r = sql_number(store->db, &count, err, "SELECT count(*) FROM leases WHERE digest=?",
+                           "t", digest);
+
+        *ret = count > 0;
+        return r;
+}
+
 static int delete_holds(ImageStore *store, const char *holder, Error *err) {
         STORE_LOCKED(store);
+        int r = sql_run(store->db, err, "DELETE FROM leases WHERE holder=?", "t", holder);
 
-        return run_unsynced(store, "DELETE FROM holds WHERE holder=?", holder, NULL, err);
+        return r < 0 ? r
+                     : run_unsynced(store, "DELETE FROM holds WHERE holder=?", holder, NULL, err);
 }
 
 int image_forget_holders(ImageStore *store, const char *pattern, Error *err) {

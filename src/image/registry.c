@@ -13,6 +13,15 @@ const char *registry_endpoint(const Registry *registry) {
         return registry_host(registry)->url;
 }
 
+/* Two hosts of a hosts.toml may differ by their paths alone. */
+static char *registry_place(const Endpoint *endpoint) {
+        return str_format("%s%s", endpoint->url, endpoint->path);
+}
+
+char *registry_known(const Registry *registry) {
+        return registry_place(registry_host(registry));
+}
+
 const char *registry_authorization(const Registry *registry) {
         return registry_host(registry)->authorization;
 }
@@ -293,7 +302,9 @@ static void set_known_endpoint(Registry *registry, const ImageMessage *request) 
         for (size_t i = 0; i < registry->endpoint_count; i++) {
                 Endpoint *endpoint = &registry->endpoints[i];
 
-                if (str_equal(endpoint->url, request->endpoint)) {
+                _cleanup_free_ char *place = registry_place(endpoint);
+
+                if (str_equal(place, request->endpoint)) {
                         registry->current = i;
                         endpoint->alive = true;
                         str_replace(&endpoint->authorization, request->authorization);

@@ -14,6 +14,8 @@ Registry *registry_free(Registry *registry);
 DEFINE_CLEANUP(Registry *, registry_free)
 
 const char *registry_endpoint(const Registry *registry); /* borrowed */
+/* The endpoint with its path, by which another session is told of it; the caller's. */
+char *registry_known(const Registry *registry);
 const char *
 registry_authorization(const Registry *registry); /* borrowed; NULL: none was asked for */
 

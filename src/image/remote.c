@@ -36,10 +36,11 @@ int image_remote(ImageStore *store, const char *name, const char *platform,
 }
 
 int image_pull_remote(ImageStore *store, const char *name, const char *digest, const char *platform,
-                      const RegistryAuth *auth, const RegistryOptions *options,
+                      const char *holder, const RegistryAuth *auth, const RegistryOptions *options,
                       ImageProgressFn progress, void *data, char **ret_id, Error *err) {
         const PullRequest request = { .store = store,
                                       .platform = platform,
+                                      .holder = holder,
                                       .pinned = digest,
                                       .any_platform = true,
                                       .auth = auth,

@@ -16,11 +16,14 @@ typedef struct Removal {
         bool force;
         const ImageUse *use;
         char *id;
+        char *index;     /* digest of the one that is meant, or NULL */
         char *container; /* one that uses the image, or NULL */
         bool running;    /* and whether it runs */
+        bool leased;     /* a build has further use for the image */
         char **names;    /* full, of tags and digests, what is left of them */
-        char **others;   /* images of the same index as the name, which no container uses */
-        bool by_name;    /* else the image alone is meant, and its index keeps the names */
+        char **indexes;  /* digests of those that lose a name, or must go */
+        char **others;   /* images that share an index with it, which no container uses */
+        bool alone;      /* the image alone is meant, and its indexes keep the names */
         JsonArray *records;
 } Removal;
 
@@ -30,8 +33,10 @@ static void reference_donep(Reference *reference) {
 
 static void removal_done(Removal *removal) {
         free(removal->id);
+        free(removal->index);
         free(removal->container);
         removal->names = strv_free(removal->names);
+        removal->indexes = strv_free(removal->indexes);
         removal->others = strv_free(removal->others);
 }
 
@@ -86,6 +91,16 @@ static bool single_reference(char *const *names) {
         return true;
 }
 
+/* The index that the name means loses it. */
+static int note_index(Removal *removal, const char *name, Error *err) {
+        _cleanup_free_ char *digest = NULL;
+        int r = index_of_name(removal->store, name, &digest, err);
+
+        if (r > 0 && !strv_has(removal->indexes, digest))
+                strv_take(&removal->indexes, TAKE_PTR(digest));
+        return MIN(r, 0);
+}
+
 static int untag(Removal *removal, const char *name, Error *err) {
         _cleanup_free_ char *kept = str_copy(name);
         _cleanup_(reference_donep) Reference reference = {};
@@ -93,8 +108,10 @@ static int untag(Removal *removal, const char *name, Error *err) {
         bool moved = false;
         int r = reference_parse(kept, &reference, err);
 
-        if (r == 0 && !removal->by_name)
+        if (r == 0 && removal->alone)
                 r = index_move_name(removal->store, kept, removal->id, &moved, err);
+        if (r == 0 && !moved)
+                r = note_index(removal, kept, err);
         if (r == 0 && !moved)
                 r = sql_run(removal->store->db, err, "DELETE FROM names WHERE name=?", "t", kept);
         if (r < 0)
@@ -146,7 +163,12 @@ static int check_conflicts(const Removal *removal, bool soft, bool tags_count, b
                            Error *err) {
         const char *container = removal->container, *id = short_id(removal->id);
 
-        *ret_used = container && (removal->running || soft);
+        *ret_used = removal->leased || (container && (removal->running || soft));
+        if (removal->leased)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "conflict: unable to delete %.12s (cannot be forced) - image is "
+                                  "being used by a running build",
+                                  id);
         if (container && removal->running)
                 return error_kind(err, ERROR_CONFLICT,
                                   "conflict: unable to delete %.12s (cannot be forced) - image is "
@@ -168,9 +190,8 @@ static int check_conflicts(const Removal *removal, bool soft, bool tags_count, b
         return 0;
 }
 
-/* ref was a name: *ret_finished if the image keeps another name. */
-static int remove_name(Removal *removal, const char *ref, const char *name, bool *ret_finished,
-                       Error *err) {
+/* ref was a name. */
+static int remove_name(Removal *removal, const char *ref, const char *name, Error *err) {
         int r;
 
         if (!removal->force && single_reference(removal->names) && removal->container)
@@ -180,10 +201,7 @@ static int remove_name(Removal *removal, const char *ref, const char *name, bool
                         "container %.12s is using its referenced image %.12s",
                         ref, removal->container, short_id(removal->id));
         r = untag(removal, name, err);
-        if (r == 0 && !is_digest(name))
-                r = untag_orphaned_digests(removal, name, err);
-        *ret_finished = removal->names && removal->names[0];
-        return r;
+        return r < 0 || is_digest(name) ? r : untag_orphaned_digests(removal, name, err);
 }
 
 /* ref was an id: its names go if they are one thing. */
@@ -235,48 +253,123 @@ static int delete_image(Removal *removal, bool quiet, char ***blobs, Error *err)
         return r < 0 ? r : delete_row(removal, removal->id, blobs, err);
 }
 
-/* What the name's index had here besides goes with the name, unless another name means it. */
+/* Another name, another index or a build has the image. */
+static int is_wanted(Removal *removal, const char *id, bool *ret, Error *err) {
+        int64_t users = 0;
+        int r = lease_find(removal->store, id, ret, err);
+
+        if (r == 0)
+                r = sql_number(removal->store->db, &users, err,
+                               "SELECT (SELECT count(*) FROM index_images WHERE image=?1) + "
+                               "(SELECT count(*) FROM names " SQL_NAMES_OF_IMAGE ")",
+                               "t", id);
+        *ret |= users > 0;
+        return r;
+}
+
+/* What the index had here besides goes with it, unless something else has it. */
 static int delete_others(Removal *removal, char ***blobs, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && removal->others && removal->others[i]; i++) {
-                int64_t named = 0;
+                bool wanted;
 
-                r = sql_number(removal->store->db, &named, err,
-                               "SELECT count(*) FROM names " SQL_NAMES_OF_IMAGE, "t",
-                               removal->others[i]);
-                if (r == 0 && named == 0)
+                r = is_wanted(removal, removal->others[i], &wanted, err);
+                if (r == 0 && !wanted)
                         r = delete_row(removal, removal->others[i], blobs, err);
         }
         return r;
 }
 
-static int read_names(Removal *removal, Error *err) {
+/* Of an image all that mean it, also as one of an index; of an index those that mean it. */
+static int read_names(Removal *removal, bool of_index, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(removal->store->db, &statement, err,
-                            "SELECT name FROM names " SQL_NAMES_OF_IMAGE, "t", removal->id);
+                            of_index ? "SELECT name FROM name_indexes WHERE digest=? ORDER BY rowid"
+                                     : "SELECT name FROM names " SQL_NAMES_OF_IMAGE,
+                            "t", of_index ? removal->index : removal->id);
 
         while (r >= 0 && (r = sql_step(statement, err)) > 0)
                 strv_take(&removal->names, sql_text(statement, 0));
         return r;
 }
 
-static int remove_locked(Removal *removal, const char *ref, char ***blobs, Error *err) {
-        _cleanup_free_ char *name = NULL, *id = NULL;
-        bool finished = false;
-        int r = image_resolve(removal->store, ref, &id, &name, err);
+/* ref was an index's digest: its names go if they are one thing, or must. */
+static int remove_names_of_index(Removal *removal, Error *err) {
+        bool used;
+        int r = check_conflicts(removal, !removal->force, !single_reference(removal->names), &used,
+                                err);
 
-        if (r == 0 && !str_equal(id, removal->id))
-                return error_kind(err, ERROR_CONFLICT, "image %s was changed meanwhile: try again",
-                                  ref);
+        return r < 0 ? r : untag_all(removal, err);
+}
+
+static int leave_index(Removal *removal, const char *digest, char ***blobs, Error *err) {
+        int64_t names = 0;
+        bool leased = false;
+        int r = sql_number(removal->store->db, &names, err,
+                           "SELECT count(*) FROM name_indexes WHERE digest=?", "t", digest);
+
         if (r == 0)
-                r = read_names(removal, err);
+                r = lease_find(removal->store, digest, &leased, err);
+        return r < 0 || names > 0 || leased ? r : index_forget(removal->store, digest, blobs, err);
+}
+
+/* An index goes with its last name, or when its digest was given. */
+static int leave_indexes(Removal *removal, char ***blobs, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && removal->indexes && removal->indexes[i]; i++)
+                r = leave_index(removal, removal->indexes[i], blobs, err);
+        return r;
+}
+
+/* Indexes that have no image here any more. */
+static int record_indexes(Removal *removal, char ***blobs, Error *err) {
+        _cleanup_strv_ char **digests = NULL;
+        int r = index_list_unused(removal->store, &digests, err);
+
+        for (size_t i = 0; r == 0 && digests && digests[i]; i++) {
+                record_deleted(removal, digests[i]);
+                strv_add(blobs, digests[i]);
+        }
+        return r;
+}
+
+static int check_unchanged(const Removal *removal, const char *ref, Resolved *found, Error *err) {
+        int r = image_resolve(removal->store, ref, found, err);
+
+        if (r < 0 || (str_equal(found->id, removal->id) && str_equal(found->index, removal->index)))
+                return r;
+        return error_kind(err, ERROR_CONFLICT, "image %s was changed meanwhile: try again", ref);
+}
+
+static int remove_locked(Removal *removal, const char *ref, char ***blobs, Error *err) {
+        _cleanup_(resolved_done) Resolved found = {};
+        bool of_index, kept = false;
+        int r = check_unchanged(removal, ref, &found, err);
+
+        of_index = removal->index && !found.name;
+
         if (r == 0)
-                r = name ? remove_name(removal, ref, name, &finished, err)
-                         : remove_names_of_id(removal, err);
-        if (r == 0 && !finished)
-                r = delete_image(removal, name != NULL, blobs, err);
-        return r < 0 ? r : delete_others(removal, blobs, err);
+                r = lease_find(removal->store, of_index ? removal->index : removal->id,
+                               &removal->leased, err);
+        if (r == 0)
+                r = read_names(removal, of_index, err);
+        if (r == 0)
+                r = found.name ? remove_name(removal, ref, found.name, err)
+                    : of_index ? remove_names_of_index(removal, err)
+                               : remove_names_of_id(removal, err);
+        if (r == 0 && of_index && !strv_has(removal->indexes, removal->index))
+                strv_add(&removal->indexes, removal->index);
+        if (r == 0)
+                r = leave_indexes(removal, blobs, err);
+        if (r == 0 && !removal->alone)
+                r = is_wanted(removal, removal->id, &kept, err);
+        if (r == 0 && !kept)
+                r = delete_image(removal, !removal->alone, blobs, err);
+        if (r == 0)
+                r = delete_others(removal, blobs, err);
+        return r < 0 ? r : record_indexes(removal, blobs, err);
 }
 
 static int remove_in_transaction(Removal *removal, const char *ref, char ***blobs, Error *err) {
@@ -297,16 +390,18 @@ static int remove_in_transaction(Removal *removal, const char *ref, char ***blob
 /* Asks who uses the image, without the lock: the answer may need other locks. */
 static int find_user(Removal *removal, const char *ref, Error *err) {
         const ImageUse *use = removal->use;
-        _cleanup_free_ char *name = NULL;
+        _cleanup_(resolved_done) Resolved found = {};
         _cleanup_strv_ char **others = NULL;
         int r;
 
         store_lock(removal->store);
-        r = image_resolve(removal->store, ref, &removal->id, &name, err);
-        if (r == 0 && name)
-                r = index_others(removal->store, name, removal->id, &others, err);
+        r = image_resolve(removal->store, ref, &found, err);
+        if (r == 0 && (found.index || found.name))
+                r = index_others(removal->store, found.id, &others, err);
         store_unlock(removal->store);
-        removal->by_name = name != NULL;
+        removal->alone = !found.name && !found.index;
+        removal->id = TAKE_PTR(found.id);
+        removal->index = TAKE_PTR(found.index);
         if (r == 0 && use && use->container_of)
                 removal->container = use->container_of(use->data, removal->id, &removal->running);
         for (size_t i = 0; r == 0 && others && others[i]; i++) {

@@ -170,7 +170,7 @@ static int write_manifest_json(Saver *saver, Error *err) {
 
         /* Its readers know no platforms: of an index they get what the name stands for. */
         for (size_t i = 0; i < saver->count; i++)
-                if (saver->images[i].names || !saver->images[i].indexed)
+                if (saver->images[i].chosen || !saver->images[i].indexed)
                         (void)json_object_array_add(array, archive_image(&saver->images[i]));
         return write_json(saver, "manifest.json", array, err);
 }

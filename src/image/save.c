@@ -112,7 +112,9 @@ static int read_manifest(Saver *saver, SavedImage *saved, const char *wanted, Er
                 r = document_parse(text, length, NULL, &document, err);
         if (r < 0)
                 return r;
-        pairs_copy(&saved->annotations, saver->save->annotations ?: &document.manifest.annotations);
+        pairs_copy(&saved->annotations, saver->save->annotations && !wanted
+                                                ? saver->save->annotations
+                                                : &document.manifest.annotations);
         if (!text || !manifest_fits(saved, &document.manifest) || saved->form.docker ||
             (saver->save->annotations && !wanted)) {
                 save_make_manifest(saved);
@@ -127,7 +129,7 @@ static int read_manifest(Saver *saver, SavedImage *saved, const char *wanted, Er
         return 0;
 }
 
-static SavedImage *saved_of(const Saver *saver, const char *id) {
+SavedImage *save_image_of(const Saver *saver, const char *id) {
         for (size_t i = 0; i < saver->count; i++)
                 if (str_equal(saver->images[i].image.id, id))
                         return &saver->images[i];
@@ -138,7 +140,7 @@ static int add_image(Saver *saver, const char *id, const char *manifest, Error *
         SavedImage *saved;
         int r;
 
-        if (saved_of(saver, id))
+        if (save_image_of(saver, id))
                 return 0;
         GROW(saver->images, saver->count);
         saved = &saver->images[saver->count++];
@@ -146,18 +148,11 @@ static int add_image(Saver *saver, const char *id, const char *manifest, Error *
         r = image_read(saver->store, id, &saved->image, err);
         if (r == 0)
                 r = describe_layers(saver, saved, err);
-        if (manifest)
-                saved->form = (ImageForm){}; /* an index names it as it is */
-        else if (saver->save->form)
+        if (saver->save->form)
                 saved->form = *saver->save->form;
-        else if (r == 0)
+        else if (r == 0 && !manifest) /* an index names it as it is */
                 r = form_of_image(saver->store, id, &saved->form, err);
         return r < 0 ? r : read_manifest(saver, saved, manifest, err);
-}
-
-static void add_name(SavedImage *saved, const char *name) {
-        if (!strv_has(saved->names, name) && !strchr(name, '@'))
-                strv_add(&saved->names, name);
 }
 
 static SavedIndex *saved_index_of(Saver *saver, const char *digest) {
@@ -175,20 +170,6 @@ static int add_variants(Saver *saver, const StoredIndex *stored, Error *err) {
         return r;
 }
 
-/* Whether each image of it goes with the manifest that it names: one that is asked for by itself,
- * too, may go in another form, and one whose layer is kept as another image's gets a new manifest.
- * An index beside that would lead to nothing. */
-static bool names_what_goes(const Saver *saver, const StoredIndex *stored) {
-        for (size_t i = 0; i < stored->count; i++) {
-                const SavedImage *saved = saved_of(saver, stored->variants[i].image);
-
-                if (!str_equal(saved->manifest, stored->variants[i].manifest) ||
-                    !form_is_default(&saved->form))
-                        return false;
-        }
-        return true;
-}
-
 /* An index is saved where there is more than one image of it, or all; else its image alone, which
  * more programs can read. */
 static int add_index(Saver *saver, const char *digest, SavedIndex **ret, Error *err) {
@@ -201,9 +182,9 @@ static int add_index(Saver *saver, const char *digest, SavedIndex **ret, Error *
         r = index_load(saver->store, digest, &stored, err);
         if (r == 0 && (stored.count > 1 || index_is_whole(&stored))) {
                 r = add_variants(saver, &stored, err);
-                if (r == 0 && names_what_goes(saver, &stored)) {
+                if (r == 0) {
                         for (size_t i = 0; i < stored.count; i++)
-                                saved_of(saver, stored.variants[i].image)->indexed = true;
+                                save_image_of(saver, stored.variants[i].image)->indexed = true;
                         GROW(saver->indexes, saver->index_count);
                         *ret = &saver->indexes[saver->index_count++];
                         **ret = (SavedIndex){ .stored = stored };
@@ -214,22 +195,38 @@ static int add_index(Saver *saver, const char *digest, SavedIndex **ret, Error *
         return r;
 }
 
-/* The name with what it means. */
-static int add_named(Saver *saver, const char *name, const char *id, Error *err) {
-        _cleanup_free_ char *digest = NULL;
-        SavedIndex *index = NULL;
-        int r = index_of_name(saver->store, name, &digest, err);
+/* Digests are no names there. */
+static void add_name(char ***names, const char *name) {
+        if (!strv_has(*names, name) && !strchr(name, '@'))
+                strv_add(names, name);
+}
 
-        if (r > 0)
-                r = add_index(saver, digest, &index, err);
+/* What is meant, under the name by which it was found, or the one ref's names. */
+static int add_found(Saver *saver, const Resolved *found, Error *err) {
+        char *own[] = { found->name, NULL }, *const *names = saver->save->names ?: own;
+        SavedIndex *index = NULL;
+        SavedImage *saved;
+        int r = found->index ? add_index(saver, found->index, &index, err) : 0;
+
         if (r == 0)
-                r = add_image(saver, id, NULL, err);
+                r = add_image(saver, found->id, NULL, err);
         if (r < 0)
                 return r;
-        add_name(saved_of(saver, id), name);
-        if (index && !strv_has(index->names, name) && !strchr(name, '@'))
-                strv_add(&index->names, name);
+        saved = save_image_of(saver, found->id);
+        saved->chosen = true;
+        for (; *names; names++) {
+                add_name(&saved->names, *names);
+                if (index)
+                        add_name(&index->names, *names);
+        }
         return 0;
+}
+
+static int add_named(Saver *saver, const char *name, Error *err) {
+        _cleanup_(resolved_done) Resolved found = {};
+        int r = image_resolve(saver->store, name, &found, err);
+
+        return r < 0 ? r : add_found(saver, &found, err);
 }
 
 /* A repository without a tag means all its tags. True if ref is one and has some. */
@@ -245,11 +242,10 @@ static int add_repository(Saver *saver, const char *ref, bool *ret, Error *err) 
         low = str_format("%s/%s:", reference.domain, reference.path);
         high = str_format("%s/%s;", reference.domain, reference.path); /* ';' follows ':' */
         r = sql_prepare(saver->store->db, &statement, err,
-                        "SELECT name, image FROM names WHERE name>=? AND name<? ORDER BY name",
-                        "tt", low, high);
+                        "SELECT name FROM names WHERE name>=? AND name<? ORDER BY name", "tt", low,
+                        high);
         while (r >= 0 && (r = sql_step(statement, err)) > 0) {
-                r = add_named(saver, (const char *)sqlite3_column_text(statement, 0),
-                              (const char *)sqlite3_column_text(statement, 1), err);
+                r = add_named(saver, (const char *)sqlite3_column_text(statement, 0), err);
                 if (r < 0)
                         return r;
                 *ret = true;
@@ -258,32 +254,23 @@ static int add_repository(Saver *saver, const char *ref, bool *ret, Error *err) 
 }
 
 static int add_ref(Saver *saver, const char *ref, Error *err) {
-        _cleanup_free_ char *id = NULL, *name = NULL;
         bool done;
         int r = add_repository(saver, ref, &done, err);
 
-        if (r < 0 || done)
-                return r;
-        r = image_resolve(saver->store, ref, &id, &name, err);
-        if (r < 0)
-                return r;
-        return name ? add_named(saver, name, id, err) : add_image(saver, id, NULL, err);
+        return r < 0 || done ? r : add_named(saver, ref, err);
 }
 
 static int collect(Saver *saver, char *const *refs, PinSet *pins, Error *err) {
+        STORE_LOCKED(saver->store);
         int r = 0;
 
-        {
-                STORE_LOCKED(saver->store);
-                for (size_t i = 0; r == 0 && refs && refs[i]; i++)
-                        r = add_ref(saver, refs[i], err);
-        }
-        for (size_t i = 0; r == 0 && i < saver->count; i++) {
-                const Descriptor *layers = saver->images[i].layers.items;
-
-                for (size_t j = 0; j < saver->images[i].layers.count; j++)
-                        pins_add(pins, layers[j].digest);
-        }
+        for (size_t i = 0; r == 0 && refs && refs[i]; i++)
+                r = add_ref(saver, refs[i], err);
+        for (size_t i = 0; r == 0 && i < saver->count; i++)
+                for (size_t j = 0; j < saver->images[i].layers.count; j++) {
+                        pins_add_locked(pins, saver->images[i].kept[j].chain);
+                        pins_add_locked(pins, saver->images[i].kept[j].blob);
+                }
         return r;
 }
 
@@ -294,6 +281,7 @@ int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) 
 
         for (size_t i = 0; r == 0 && i < saver.count; i++)
                 r = save_repack(&saver, &saver.images[i], err);
+        save_make_indexes(&saver);
         return r < 0 ? r : save_archive(&saver, err);
 }
 

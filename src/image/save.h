@@ -1,4 +1,4 @@
-/* save.h: images on their way into an archive: shared by save.c and save-archive.c. Inside image
+/* save.h: images on their way into an archive: shared by save*.c. Inside image
  * only. */
 #pragma once
 
@@ -8,6 +8,7 @@
 typedef struct SavedImage {
         Image image;
         char **names;                   /* full; those that were asked for */
+        bool chosen;                    /* it is what something that was asked for stands for */
         bool indexed;                   /* an index that is saved leads to it */
         char manifest[DIGEST_TEXT_MAX]; /* its digest */
         char *manifest_text;
@@ -49,5 +50,8 @@ int save_archive(Saver *saver, Error *err);
  * save-form.c */
 int save_repack(Saver *saver, SavedImage *saved, Error *err);
 const Repacked *save_repacked_of(const Saver *saver, const char *digest); /* or NULL */
+/* Once all images are in their form: indexes name the manifests that go. save-index.c */
+void save_make_indexes(Saver *saver);
+SavedImage *save_image_of(const Saver *saver, const char *id); /* or NULL */
 /* An image's manifest, made anew. save.c */
 void save_make_manifest(SavedImage *saved);

@@ -53,7 +53,12 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS repacked(blob TEXT NOT NULL, form TEXT NOT NULL, digest TEXT "
         "NOT NULL, size INTEGER NOT NULL, PRIMARY KEY(blob, form));"
         "CREATE TABLE IF NOT EXISTS image_forms(image TEXT PRIMARY KEY REFERENCES images(id) ON "
-        "DELETE CASCADE, form TEXT NOT NULL);";
+        "DELETE CASCADE, form TEXT NOT NULL);"
+        /* Images and indexes that a job has made and has further use for: no removal takes them.
+           They are the daemon's that has the job, and gone with it. */
+        "PRAGMA temp_store=MEMORY;"
+        "CREATE TEMP TABLE IF NOT EXISTS leases(holder TEXT NOT NULL, digest TEXT NOT NULL, "
+        "PRIMARY KEY(holder, digest));";
 
 typedef struct Pin {
         unsigned users;
@@ -83,6 +88,10 @@ static Pin *pin_of(ImageStore *store, const char *key) {
 void pins_add(PinSet *pins, const char *key) {
         STORE_LOCKED(pins->store);
 
+        pins_add_locked(pins, key);
+}
+
+void pins_add_locked(PinSet *pins, const char *key) {
         if (strv_has(pins->keys, key))
                 return;
         pin_of(pins->store, key)->users++;

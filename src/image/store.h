@@ -40,6 +40,7 @@ typedef struct PinSet {
         char **keys;
 } PinSet;
 void pins_add(PinSet *pins, const char *key);
+void pins_add_locked(PinSet *pins, const char *key); /* the lock is held */
 void pins_release(PinSet *pins);
 
 /* ---- blobs: blob.c ---- */
@@ -142,6 +143,8 @@ typedef struct ImageRecord {
         char *index;    /* digest of the index by which it came and which names shall mean, or NULL;
                            its blob is there */
         bool host;      /* it is the image of the index that this host chooses */
+        char *holder;   /* for whom its layers are held from the same moment on, or NULL */
+        char *lease;    /* who has the image itself until image_release, or NULL */
 } ImageRecord;
 void image_record_done(ImageRecord *record);
 /* One transaction, durable, and all unsynced layers with it. What names pointed at before loses
@@ -162,6 +165,17 @@ int store_drop_unsynced(ImageStore *store, Error *err);
 
 /* The full name, with a tag, that an image may be given. */
 int image_target_name(const char *target, char **ret, Error *err);
-/* The id that ref means; *ret_name (may be NULL): the full name by which it was found, or NULL. */
-int image_resolve(ImageStore *store, const char *ref, char **ret_id, char **ret_name, Error *err);
+/* What a reference means. The lock is held. */
+typedef struct Resolved {
+        char *id;    /* of the image; of an index that where nobody asks for a platform */
+        char *name;  /* the full name by which it was found; NULL: by an id or a digest */
+        char *index; /* digest of the index that is meant, or NULL */
+} Resolved;
+int image_resolve(ImageStore *store, const char *ref, Resolved *ret, Error *err);
+void resolved_done(Resolved *resolved);
 int image_read(ImageStore *store, const char *id, Image *ret, Error *err); /* the lock is held */
+/* As image_hold. The lock is held, as in the two that follow. */
+int image_hold_locked(ImageStore *store, const char *image_id, const char *holder, Error *err);
+/* A lease keeps an image, or an index, from being removed, until image_release of its holder. */
+int lease_put(ImageStore *store, const char *holder, const char *digest, Error *err);
+int lease_find(ImageStore *store, const char *digest, bool *ret, Error *err);
