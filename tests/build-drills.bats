@@ -440,7 +440,8 @@ RUN --mount=target=/m --mount=from=other,target=/o cat /m/file /o/other; ls /m/n
 END
   build -t drill; [ "$status" -eq 0 ]
   [[ $output == *" mine"*" other"* && $output == *"Read-only file system"* && $output == *" 755"* ]]
-  [ "$(cat "$context/file")" = mine ] && [ -d "$context/dir" ] && [ ! -e "$context/new" ]
+  [ "$(cat "$context/file")" = mine ]
+  [[ -d $context/dir && ! -e $context/new ]]
   run brig run --rm drill ls /m /o
   [[ $output != *other* ]]
 }
@@ -459,8 +460,7 @@ FROM busybox
 RUN --mount=type=ssh echo $SSH_AUTH_SOCK >/path; ls -l $SSH_AUTH_SOCK | cut -c1; (nc local:$SSH_AUTH_SOCK </dev/null || :) 2>/dev/null; ln $SSH_AUTH_SOCK /kept 2>/dev/null; cp -a $SSH_AUTH_SOCK /kept2 2>/dev/null; (setsid sleep 1003 <$SSH_AUTH_SOCK &) 2>/dev/null; :
 RUN [ -z "$SSH_AUTH_SOCK" ] && [ ! -e "$(cat /path)" ] && [ ! -S /kept ] && echo gone
 END
-  # By a client in the daemon's own mount namespace, as its socket is bound from there.
-  run on_host env "PATH=$PATH" timeout 60 brig build --progress plain --ssh "default=$root/agent.sock" -t drill "$context"
+  run timeout 60 brig build --progress plain --ssh "default=$root/agent.sock" -t drill "$context"
   echo "$output"
   cat "$root/agent.log" || :
   kill "$helper"; wait "$helper" 2>/dev/null || :; helper=
@@ -485,7 +485,8 @@ END
   [[ $output == *"etc"* ]]
   rm "$root/dest/etc"
   build -o "$root/dest"; [ "$status" -eq 0 ]
-  [ "$(cat "$root/dest/canary")" = evil ] && [ ! -L "$root/dest/canary" ]
+  [ "$(cat "$root/dest/canary")" = evil ]
+  [ ! -L "$root/dest/canary" ]
   rm -rf "$root/dest"
 }
 

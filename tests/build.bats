@@ -436,6 +436,15 @@ END
   [ "$status" -eq 1 ]
 }
 
+@test "builder prune is an event" {
+  dockerfile <<<$'FROM busybox\nRUN head -c 100000 /dev/zero >/zeros'
+  build -o type=tar,dest=- >/dev/null
+  brig builder prune -af
+  run brig events --since 0 --until "$(date +%s.%N)" --filter type=builder --format '{{.Type}} {{.Action}} {{.Actor.ID}} {{.Actor.Attributes.reclaimed}}'
+  echo "$output"
+  [[ ${lines[-1]} =~ ^'builder prune  '[0-9]+$ && ${lines[-1]##* } -ge 100000 ]]
+}
+
 @test "builder prune empties the cache; the image stays" {
   dockerfile <<<$'FROM busybox\nRUN head -c 100000 /dev/zero >/zeros'
   build -t pruned; echo "$output"; [ "$status" -eq 0 ]
@@ -546,4 +555,127 @@ END
   printf 'FROM scratch\nCMD ["x"]\n' | brig build -q --label y --label x=2 -t labelled - >/dev/null
   run bash -c "brig image inspect -f '{{json .Config.Labels}}' labelled | jq -cS ."; echo "$output"
   [ "$output" = '{"x":"2","y":""}' ]
+}
+
+@test "a log that grows in the context is what it was at the beginning; what else changes is named" {
+  echo kept >keep; echo old >data
+  setfattr -n user.note -v 'a=b' keep 2>/dev/null || touch no-attributes
+  dockerfile <<'END'
+FROM busybox
+COPY . /x
+RUN --mount=target=/m wc -c </m/build.log; sleep 1; wc -c </m/build.log
+END
+  brig build --progress plain -t grows . >build.log 2>&1 || { cat build.log; return 1; }
+  grep -q 'RUN --mount' build.log
+  [ "$(in_image grows sh -c 'cat /x/keep; wc -c </x/build.log')" = $'kept\n0' ]
+  # what it is packed with counts as much as in the directory itself: the same is found
+  printf 'FROM busybox\nCOPY keep /x\n' >Dockerfile
+  build; [[ $output != *CACHED*COPY* ]]
+  brig build --progress plain . >build.log 2>&1
+  grep -q CACHED build.log
+  no grep -q miss: build.log
+  # one that is ignored changes nothing: the directory is passed as it is
+  printf 'build.log\n' >.dockerignore
+  printf 'FROM busybox\nCOPY . /x\nRUN --mount=target=/m sleep 1; ls /m /x\n' >Dockerfile
+  brig build --progress plain . >build.log 2>&1 || { cat build.log; return 1; }
+  no grep -q ' build.log$' build.log
+  # another's file that changes
+  rm .dockerignore
+  dockerfile <<<$'FROM busybox\nRUN --mount=target=/m --mount=type=cache,id=gate,target=/gate touch /gate/shut; until [ -e /gate/open ]; do usleep 50000; done'
+  brig build --progress plain . >"$root/out" 2>&1 3>&- &
+  client=$!
+  gate() { find "$root/data/build/mounts" -name shut -printf '%h\n' | grep .; }
+  wait_until gate
+  echo new >data
+  touch "$(gate)/open"
+  status=0; wait "$client" || status=$?
+  cat "$root/out"
+  [ "$status" -eq 1 ]
+  [[ $(cat "$root/out") == *"files of the build context were changed (last: 'data') while \"RUN --mount=target=/m"*'.dockerignore'* ]]
+}
+
+@test "proxies of config.json reach steps and containers, and are in no key and no history" {
+  export DOCKER_CONFIG=$BATS_TEST_TMPDIR
+  echo '{"proxies":{"default":{"httpProxy":"http://one:1","noProxy":"local"}}}' >"$DOCKER_CONFIG/config.json"
+  dockerfile <<<$'FROM busybox\nRUN env | grep -i _proxy | sort >/proxies'
+  build -t proxied; [ "$status" -eq 0 ]
+  [ "$(in_image proxied cat /proxies)" = $'HTTP_PROXY=http://one:1\nNO_PROXY=local\nhttp_proxy=http://one:1\nno_proxy=local' ]
+  [[ $(brig history --no-trunc proxied) != *one:1* ]]
+  sed -i s/one:1/two:2/ "$DOCKER_CONFIG/config.json"
+  build -t proxied; [[ $output == *CACHED* && $output != *miss:* ]]
+  # containers: -e and --env-file win, by their exact names
+  echo NO_PROXY=file >env
+  [ "$(brig run --rm -e HTTP_PROXY=mine -e http_proxy --env-file env busybox sh -c 'env | grep -i _proxy | sort')" = $'HTTP_PROXY=mine\nNO_PROXY=file\nno_proxy=local' ]
+  brig create --name proxied proxied
+  [[ $(brig inspect -f '{{.Config.Env}}' proxied) == *HTTP_PROXY=http://two:2* ]]
+  brig rm proxied
+  brig run -d --name plain busybox sleep 100
+  [[ $(brig exec -e A=1 plain env) == *$'\nHTTP_PROXY=http://two:2'* ]]
+  brig rm -f plain
+}
+
+@test "a check of an archive and of a URL's Dockerfile: the daemon reads it" {
+  printf 'FROM scratch AS Big\nCOPY secret /\n' >Dockerfile
+  echo secret >.dockerignore
+  run brig build --check --format json - < <(tar c .)
+  [ "$status" -eq 1 ]
+  [ "$(jq -r '.warnings[] | "\(.ruleName) \(.location.ranges[0].start.line)"' <<<"$output")" = $'StageNameCasing 1\nCopyIgnoredFile 2' ]
+  run brig build --check - < <(tar cz .)
+  [ "$status" -eq 1 ]
+  [[ $output == *"Check complete, 2 warnings have been found!"* ]]
+  mkdir sub; printf 'FROM scratch\n' >sub/File
+  run brig build --check -f sub/File - < <(tar cJ .)
+  [ "$output" = 'Check complete, no warnings found.' ]
+  run brig build --check -f nothing - < <(tar c .)
+  [ "$status" -eq 1 ]
+  [[ $output == *"failed to read dockerfile: open nothing: no such file or directory"* ]]
+  [ -z "$(ls "$root/data/build/contexts")" ]
+}
+
+@test "findings before a line that cannot be read are told" {
+  dockerfile <<<$'FROM scratch AS Big\nMAINTAINER me\nRUNN x'
+  build
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"2 warnings found"*"StageNameCasing: "*"(line 1)"*"MaintainerDeprecated: "*"unknown instruction: RUNN"* ]]
+  run env DOCKER_BUILDKIT=0 docker build .
+  [ "$status" -eq 1 ]
+  [[ $output == *"unknown instruction: RUNN"* ]]
+}
+
+@test "reading much of a context has a line of its own, once" {
+  head -c 20M /dev/urandom >big
+  dockerfile <<<$'FROM scratch\nCOPY big /'
+  build; [ "$status" -eq 0 ]
+  echo "$output"
+  [[ $output =~ '#'[0-9]+' [internal] load build context' && $output =~ '#'[0-9]+' reading files 20.97MB done' ]]
+  [ "$(grep -c 'load build context' <<<"$output")" -eq 1 ]
+  build; [[ $output != *'load build context'* ]]
+  dockerfile <<<$'FROM scratch\nCOPY --from=other big /'
+  cp big "$root/again"; mkdir other; mv "$root/again" other/big
+  run brig build --progress rawjson --build-context other=other .
+  echo "$output"
+  [ "$(jq -r '.vertexes[]? | select(.name | startswith("[context")) | [.name, .completed != null] | @json' <<<"$output" | tail -1)" = '["[context other] load",true]' ]
+  [ "$(jq -r '.statuses[]? | select(.id == "reading files").current' <<<"$output" | tail -1)" = 20971520 ]
+}
+
+@test "rawjson: a step's inputs are the steps that it stands upon" {
+  dockerfile <<'END'
+FROM busybox AS a
+ENV X=1
+RUN echo a >/a
+FROM a AS b
+RUN echo b >/b
+FROM busybox
+COPY --from=b /b /
+RUN --mount=from=a,target=/a cat /a/a /b
+END
+  run brig build --progress rawjson .
+  [ "$status" -eq 0 ]
+  run jq -s -r '[.[].vertexes[]?] | (map({key: .digest, value: .name}) | from_entries) as $names | map(select(.completed and .inputs)) | unique_by(.digest) | sort_by(.name)[] | "\(.name) <- \(.inputs | map($names[.]) | join(", "))"' <<<"$output"
+  echo "$output"
+  [[ $output == *'[a 2/2] RUN echo a >/a <- [a 1/2] FROM busybox'* ]]
+  [[ $output == *'[b 2/2] RUN echo b >/b <- [b 1/2] FROM a'* && $output == *'[b 1/2] FROM a <- [a 2/2] RUN echo a >/a'* ]]
+  [[ $output == *'[stage-2 2/3] COPY --from=b /b / <- [stage-2 1/3] FROM busybox, [b 2/2] RUN echo b >/b'* ]]
+  [[ $output == *'[stage-2 3/3] RUN --mount=from=a,target=/a cat /a/a /b <- [stage-2 2/3] COPY --from=b /b /, [a 2/2] RUN echo a >/a'* ]]
 }

@@ -140,6 +140,11 @@ EOF
   [[ $output == *"no cache mount 'nothing': there is /empty, tools"* && ! -e none.tar ]]
   run brig builder cache export -o none.tar
   [[ $output == *"give the ids of cache mounts, or --all"* ]]
+  brig builder cache export --all -o - >piped.tar
+  [ ! -e ./- ]
+  [ "$(tar -tf piped.tar | wc -l)" -eq 2 ]
+  run script -qec "brig builder cache export --all -o -" /dev/null
+  [[ $output == *"refusing to write an archive to a terminal"* ]]
   brig builder cache export --all -o mounts.tar
   run tar -tf mounts.tar
   [ "${#lines[@]}" -eq 2 ] # one mount's archive, as the other is empty, and the list

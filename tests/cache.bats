@@ -361,5 +361,5 @@ EOF
   [[ $output == *"failed to write the build cache"* ]]
   run brig build --cache-to type=s3,bucket=x "$context"
   [ "$status" -ne 0 ]
-  [[ $output == *"invalid cache 'type=s3,bucket=x': bucket=x is not done"* ]]
+  [[ $output == *"invalid --cache-to 'type=s3,bucket=x': type=s3 is not done: type=registry,ref=NAME, "* ]]
 }

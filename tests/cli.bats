@@ -102,7 +102,7 @@ refused() {
 }
 
 @test "what is not done is refused by name" {
-  refused 1 'type=gha is not done: registry, local or inline' brig build --cache-from type=gha .
+  refused 1 'type=gha is not done: type=registry,ref=NAME or type=local,src=DIRECTORY' brig build --cache-from type=gha .
   refused 1 "'--memory' is not done yet: limit the daemon's own cgroup" brig build -m 1g .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
   refused 1 "'brig container stats' is not done yet" brig container stats
@@ -198,6 +198,16 @@ while left:
   refused 1 'ERROR: failed to build: invalid format "xml"' brig build --call check,format=xml "$dir"
   refused 1 'METHOD,format=FORMAT' brig build --call check,colour=red "$dir"
   refused 1 '--call outline is not done' brig build --call outline "$dir"
+  # what stands before the line that cannot be read is checked all the same
+  printf 'FROM scratch AS Big\nMAINTAINER me\nBAD\nCMD a\n' > "$dir/Dockerfile"
+  run --separate-stderr brig build --check --format json "$dir"
+  [ "$status" -eq 1 ]
+  [ "$(jq -r '.warnings[].ruleName' <<< "$output")" = $'StageNameCasing\nMaintainerDeprecated' ]
+  [[ $stderr == *'unknown instruction: BAD'* ]]
+  printf 'FROM scratch AS Big\nRUN <<END\nMAINTAINER x\n' > "$dir/Dockerfile"
+  run --separate-stderr brig build --check --format json "$dir"
+  [ "$(jq -r '.warnings[].ruleName' <<< "$output")" = StageNameCasing ]
+  [[ $stderr == *'unterminated heredoc'* ]]
 }
 
 @test "build: what is wrong is said before a daemon is asked" {
@@ -225,6 +235,14 @@ while left:
   refused 1 'standard error is no terminal' brig build --progress tty "$dir"
   refused 1 "tag is needed when pushing to registry" brig build -o type=registry "$dir"
   refused 1 "tag is needed when pushing to registry" brig build --push "$dir"
+  refused 1 "--iidfile: write '/nope/iid': its directory: No such file or directory" brig build --iidfile /nope/iid "$dir"
+  refused 1 "--metadata-file: write '$dir/Dockerfile/m': its directory: Not a directory" brig build --metadata-file "$dir/Dockerfile/m" "$dir"
+  refused 1 "--iidfile: write '$dir': it is a directory: name a file" brig build --iidfile "$dir" "$dir"
+  ln -s /nope/behind "$dir/link"
+  refused 1 "--iidfile: write '$dir/link': its directory: No such file or directory" brig build --iidfile "$dir/link" "$dir"
+  refused 1 "open output '/nope/out.tar': No such file or directory" brig build -o type=tar,dest=/nope/out.tar "$dir"
+  refused 1 "invalid --cache-to 'type=typo': there is no type 'typo': type=registry,ref=NAME, type=local,dest=DIRECTORY or type=inline" brig build --cache-to type=typo "$dir"
+  refused 1 "invalid --cache-from 'type=gha': type=gha is not done: type=registry,ref=NAME or type=local,src=DIRECTORY" brig build --cache-from type=gha "$dir"
   refused 1 "another one goes to '$dir/a', too" brig build -o "type=tar,dest=$dir/a" -o "type=oci,dest=$dir/a" "$dir"
   [ -z "$(find "$dir" -name '*.tmp*' -o -name a)" ]
   [ "$(brig build --call=check "$dir")" = 'Check complete, no warnings found.' ]
@@ -264,7 +282,6 @@ plain='#1 [1/2] FROM busybox
   [ "$(jq -c '.document | [.dockerfile, .ignore, .tags, .args, (.secrets[0].value | @base64d)]' "$got")" = \
     '["FROM busybox\nRUN make\n","drop\n",["x","y:2"],["A=1","B=2"],"s3"]' ]
   [ "$(brig build -q . 2>&1)" = "$(cat i)" ]
-  [ "$(brig build --progress rawjson . 2>&1 >/dev/null | jq -r .kind | tail -1)" = end ]
   run --separate-stderr brig build - <<< 'FROM other'
   [ "$status" -eq 0 ]
   [ "$(tail -1 "$got" | jq -c '.document | [.dockerfile, .contexts]')" = '["FROM other\n",null]' ]
@@ -284,7 +301,52 @@ plain='#1 [1/2] FROM busybox
   brig build -q --push -t h/x . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = '[{"type":"image","push":true}]' ]
   brig build -q --load -o type=tar,dest=b.tar . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = '[{"type":"tar","fd":1},{"type":"image"}]' ]
   brig build -q -o type=cacheonly . ; [ "$(tail -1 "$got" | jq -c '.document.outputs')" = null ]
-  [ "$(brig build --progress rawjson --push -t h/x . 2>&1 >/dev/null | jq -r 'select(.kind == "pushed").layer')" = "sha256:$(printf 'c%.0s' {1..64})" ]
+  [ "$(brig build --progress rawjson --push -t h/x . 2>&1 >/dev/null | jq -r '.statuses[]?.id | select(startswith("pushing manifest"))')" = "pushing manifest for h/x:latest@sha256:$(printf 'c%.0s' {1..64})" ]
+}
+
+@test "build: --progress rawjson is BuildKit's" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s
+  brig build --progress rawjson . 2>lines
+  jq -s -e 'map(keys[0]) | unique - ["logs", "statuses", "vertexes", "warnings"] == []' lines
+  [ "$(jq -r '.vertexes[]? | select(.completed) | [.name, .cached // false, .error // "", (.inputs | length)] | @csv' lines)" = \
+    $'"[internal] load build definition from Dockerfile",false,"",0\n"[1/2] FROM busybox",true,"",0\n"[2/2] RUN make",false,"",1' ]
+  local make
+  make=$(jq -r '.vertexes[]? | select(.name == "[2/2] RUN make") | .digest' lines | uniq)
+  [[ $make =~ ^sha256:[0-9a-f]{64}$ ]]
+  [ "$(jq -r '.vertexes[]? | select(.name == "[1/2] FROM busybox") | .digest' lines)" = "$(jq -r '.vertexes[]? | select(.name == "[2/2] RUN make") | .inputs[]' lines | uniq)" ]
+  [ "$(jq -r --arg v "$make" '.logs[]? | select(.vertex == $v) | [.stream, (.data | @base64d), .timestamp] | @json' lines)" = '[1,"hello\n","2001-09-09T01:46:40.123Z"]' ]
+  [ "$(jq -r --arg v "$make" '.statuses[]? | select(.vertex == $v) | .id' lines)" = 'miss: file a changed' ]
+  run --separate-stderr brig build --progress rawjson --target fail .
+  [ "$status" -eq 1 ]
+  [ "$(tail -1 <<<"$stderr")" = 'ERROR: failed to build: process "make" did not complete successfully: exit code: 2' ]
+  [ "$(head -n -1 <<<"$stderr" | jq -r '.vertexes[]?.error // empty')" = 'exit code: 2' ]
+}
+
+@test "build: proxies of config.json and SOURCE_DATE_EPOCH are arguments; --build-arg wins" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  export BRIG_HOST=unix://$BATS_TEST_TMPDIR/s SOURCE_DATE_EPOCH=1700000000
+  args() { tail -1 "$got" | jq -c '.document.args // [] | sort'; }
+  brig build -q . ; [ "$(args)" = '["SOURCE_DATE_EPOCH=1700000000"]' ]
+  brig build -q --build-arg SOURCE_DATE_EPOCH=5 . ; [ "$(args)" = '["SOURCE_DATE_EPOCH=5"]' ]
+  SOURCE_DATE_EPOCH= brig build -q . ; [ "$(args)" = '[]' ]
+  unset SOURCE_DATE_EPOCH
+  echo '{"proxies":{"default":{"httpProxy":"h","httpsProxy":"s","ftpProxy":"f","noProxy":"n","allProxy":"a"}}}' >"$DOCKER_CONFIG/config.json"
+  brig build -q .
+  [ "$(args)" = '["ALL_PROXY=a","FTP_PROXY=f","HTTPS_PROXY=s","HTTP_PROXY=h","NO_PROXY=n","all_proxy=a","ftp_proxy=f","http_proxy=h","https_proxy=s","no_proxy=n"]' ]
+  jq --arg daemon "$BRIG_HOST" '.proxies[$daemon] = {httpProxy: "own", noProxy: ""}' "$DOCKER_CONFIG/config.json" >config.json
+  mv config.json "$DOCKER_CONFIG/config.json"
+  brig build -q . ; [ "$(args)" = '["HTTP_PROXY=own","http_proxy=own"]' ]
+  brig build -q --build-arg HTTP_PROXY=mine . ; [ "$(args)" = '["HTTP_PROXY=mine","http_proxy=own"]' ]
+  brig build -q --build-arg HTTP_PROXY --build-arg http_proxy . ; [ "$(args)" = '[]' ]
+}
+
+@test "build: files of an earlier build do not outlive one that fails" {
+  fake_builder "$BATS_TEST_TMPDIR/s"
+  echo old >i; echo old >m
+  run brig -H "unix://$BATS_TEST_TMPDIR/s" build --target fail --iidfile i --metadata-file m .
+  [ "$status" -eq 1 ]
+  [[ ! -e i && ! -e m ]]
 }
 
 @test "build: a link is written through and stays one: /dev/stdout may lead to a file" {

@@ -352,6 +352,12 @@ EOF
   [[ $output == *started* ]]
 }
 
+@test "a cidfile whose directory is not there is told before anything is pulled or made" {
+  run brig run --cidfile /nope/cid 127.0.0.1:1/never
+  [ "$status" -eq 125 ]
+  [[ $output == *"failed to create the container ID file '/nope/cid': No such file or directory"* && $output != *'Unable to find image'* ]]
+}
+
 @test "what is asked twice is a conflict, what is not there is not found" {
   brig create --name twice busybox true
   run brig create --name twice busybox true

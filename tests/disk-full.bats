@@ -252,7 +252,7 @@ END
   run on_host env "PATH=$PATH" brig build -q --cache-to "type=local,dest=$root/small" "$root/context"
   echo "$output"
   [ "$status" -eq 1 ]
-  [[ $output == *"failed to write the build cache to the local directory"*"No space left on device"* && $output != *"builder prune"* ]]
+  [[ $output == *"failed to write the build cache to the directory '$root/small': "*"No space left on device"* && $output != *"builder prune"* ]]
   on_host umount "$root/small"
   works_again kept
 }

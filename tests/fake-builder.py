@@ -58,7 +58,7 @@ def build(connection, document, fds):
     stream(connection, [
         {"kind": "planned", "total": 2},
         {"kind": "cached", "step": 0, "name": "[1/2] FROM busybox", "time": time},
-        {"kind": "started", "step": 1, "name": "[2/2] RUN make", "why": "file a changed", "line": 2, "time": time},
+        {"kind": "started", "step": 1, "name": "[2/2] RUN make", "why": "file a changed", "line": 2, "inputs": [0], "time": time},
         {"kind": "output", "step": 1, "text": "hello\n", "stream": 1, "time": time + 123000000}])
     if target == "hang":
         connection.recv(1)  # until the other end is gone

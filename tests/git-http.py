@@ -6,6 +6,10 @@
 /dumb/…    the files themselves: git's old protocol
 /stalled/… answers the first question, then says nothing more until the connection ends
 /moved/…   redirects to /smart/…
+/away/…    redirects to /smart/… of the address in the file ROOT/elsewhere
+/near/…    redirects to /private/…
+/loop/…    redirects to itself
+/astray/…  redirects to what is no repository
 
 LOG gets a line a request: method, path, and the Authorization header's kind; and one where an answer stalls: "stalled", path, kind."""
 import base64
@@ -87,6 +91,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.give(401, headers=[("WWW-Authenticate", 'Basic realm="git"')])
         if kind == "moved":
             return self.give(302, headers=[("Location", "/smart/" + rest + (f"?{query}" if query else ""))])
+        if kind in ("away", "near", "loop", "astray"):
+            to = {"near": "/private/", "loop": "/loop/", "astray": "/login?for=/"}.get(kind)
+            to = to or open(os.path.join(root, "elsewhere")).read().strip() + "/smart/"
+            return self.give(301, headers=[("Location", to + rest + (f"?{query}" if query and kind != "astray" else ""))])
         if kind == "dumb":
             return self.file(rest)
         if kind == "stalled" and self.command == "POST" and b"command=fetch" in body:

@@ -256,6 +256,122 @@ END
   run grep -rF "$(cat "$root/served/token")" "$root/brigd.log" "$root/data/build" out; [ "$status" -eq 1 ]
 }
 
+# Another server of the same repositories, on another port; what it is asked is in $root/other.log.
+serve_elsewhere() {
+  [[ ! -e $root/elsewhere.port ]] || return 0
+  mkfifo "$root/elsewhere.port"
+  nsenter --target "$host_pid" --net --mount -- python3 "$top/tests/git-http.py" "$root/served" "$root/other.log" >"$root/elsewhere.port" 2>>"$root/http.err" 3>&- &
+  elsewhere_pid=$!
+  read -r other_port <"$root/elsewhere.port"
+  echo "http://127.0.0.1:$other_port" >"$root/served/elsewhere"
+}
+
+@test "redirections: a secret stays with its host, and is followed there; without one it is followed anywhere" {
+  repository away
+  serve_elsewhere
+  local token="id=GIT_AUTH_TOKEN,src=$root/served/token"
+  build "$url/away/away.git"; [ "$status" -eq 0 ]; [ -e out/file ]
+  grep -q 'POST /smart/away.git/git-upload-pack -' "$root/other.log"
+  brig builder prune -af >/dev/null
+  : >"$root/other.log"
+  refused "redirects to 'http://127.0.0.1:$other_port/smart/away.git', where the secret for 127.0.0.1:$http_port is not sent: name that address" --secret "$token" "$url/away/away.git"
+  refused "is not sent" "http://me:hidden@127.0.0.1:$http_port/away/away.git"
+  dockerfile <<<"FROM scratch
+ADD $url/away/away.git#main /src"
+  refused "--secret id=GIT_AUTH_TOKEN.127.0.0.1:$other_port" --secret "$token" .
+  [ ! -s "$root/other.log" ]
+  # The same host: what is asked there has the secret, too.
+  build --secret "$token" "$url/near/away.git"; [ "$status" -eq 0 ]; [ -e out/file ]
+  grep -q 'POST /private/away.git/git-upload-pack basic' "$root/http.log"
+  refused "returned error: 301" --secret "$token" "$url/loop/away.git"
+  refused "which is no repository" --secret "$token" "$url/astray/away.git"
+  kill "$elsewhere_pid"
+}
+
+@test "what a secret was shown for is found again by who may read the repository, not by its commit alone" {
+  repository shown
+  local commit token="id=GIT_AUTH_TOKEN,src=$root/served/token"
+  commit=$(commit_of main)
+  dockerfile <<<"FROM scratch
+ADD $url/private/shown.git#$commit /src"
+  build --secret "$token" "$url/private/shown.git#$commit"; [ "$status" -eq 0 ]; [ -e out/file ]
+  build --secret "$token" .; [ "$status" -eq 0 ]; [ -e out/src/file ]
+  refused "--secret id=GIT_AUTH_TOKEN" "$url/private/shown.git#$commit"
+  refused "--secret id=GIT_AUTH_TOKEN" .
+  refused "--secret id=GIT_AUTH_TOKEN" --secret id=GIT_AUTH_TOKEN,src=/etc/hostname "$url/private/shown.git#$commit"
+  refused "--secret id=GIT_AUTH_TOKEN" --secret id=GIT_AUTH_TOKEN,src=/etc/hostname .
+  # Another secret that is good, too: it is asked whether it is, and nothing is fetched.
+  echo another-t0ken >"$root/served/token"
+  : >"$root/http.log"
+  build --secret "$token" "$url/private/shown.git#$commit"; [ "$status" -eq 0 ]; [ -e out/file ]
+  build --secret "$token" .; [ "$status" -eq 0 ]
+  [[ $output == *CACHED* ]]
+  [ "$(asked shown)" -eq 2 ]
+}
+
+# hostile FILE: a program in git's place that tries what git must not, and says what it could as an error of git's.
+hostile() {
+  cat >"$1" <<END
+#!/usr/bin/python3
+import ctypes, os, platform, socket, stat, sys
+found = []
+def attempt(what, action):
+    try:
+        action()
+        found.append(what)
+    except OSError:
+        pass
+def connect(address):
+    socket.socket(socket.AF_UNIX).connect(address)
+def low_half(family):
+    if platform.machine() == "x86_64" and ctypes.CDLL(None).syscall(ctypes.c_long(41), ctypes.c_ulong(1 << 32 | family), ctypes.c_ulong(1), ctypes.c_ulong(0)) < 0:
+        raise OSError
+    if platform.machine() != "x86_64":
+        raise OSError
+attempt("an abstract socket", lambda: connect("\0brig-drill-$host_pid"))
+attempt("the daemon's socket", lambda: connect("$root/brig.sock"))
+attempt("a Unix socket", lambda: socket.socket(socket.AF_UNIX))
+attempt("a Unix socket by half", lambda: low_half(socket.AF_UNIX))
+for family in ("AF_ALG", "AF_PACKET", "AF_VSOCK", "AF_TIPC"):
+    attempt(family, lambda: socket.socket(getattr(socket, family), socket.SOCK_SEQPACKET if family == "AF_ALG" else socket.SOCK_STREAM))
+for path in ("/etc/shadow", "/root", "/proc/self", "$root", "/run/systemd"):
+    attempt(path, lambda: os.stat(path))
+attempt("a process outside", lambda: os.kill($daemon_pid, 0))
+attempt("a node", lambda: os.mknod("/tmp/node", stat.S_IFBLK | 0o600, os.makedev(7, 0)))
+attempt("another user", lambda: os.setuid(0))
+attempt("a write to the root", lambda: open("/file", "w"))
+attempt("a write to /usr", lambda: open("/usr/file", "w"))
+for fd in range(3, 1024):
+    attempt("descriptor %d" % fd, lambda: os.fstat(fd))
+agent = os.environ.get("SSH_AUTH_SOCK")
+if agent:
+    attempt("the agent", lambda: connect(agent))
+print("fatal: drill of %d:%d %s: %s" % (os.getuid(), os.getgid(), os.getgroups(), ", ".join(found) or "nothing"), file=sys.stderr)
+sys.exit(128)
+END
+  chmod 755 "$1"
+}
+
+@test "hostile git: it is nobody, and reaches no Unix socket, no abstract one, no file, no process of the host's" {
+  repository drill
+  hostile "$root/hostile"
+  nsenter --target "$host_pid" --net --mount -- socat "ABSTRACT-LISTEN:brig-drill-$host_pid,fork" SYSTEM:true 2>/dev/null 3>&- &
+  local listener=$! with_agent="a Unix socket, the agent"
+  abstract_answers() { on_host socat -u /dev/null "ABSTRACT-CONNECT:brig-drill-$host_pid" 2>/dev/null; }
+  wait_until abstract_answers
+  on_host mount --bind "$root/hostile" /usr/bin/git
+  build "$url/smart/drill.git"
+  local first=$output
+  # With an agent there are Unix sockets; that no abstract one is reached then takes Linux 6.12.
+  agent=$(ssh-agent -a "$context/agent.sock" | grep -oE 'SSH_AGENT_PID=[0-9]+' | cut -d= -f2)
+  build --ssh "default=$context/agent.sock" "$url/smart/drill.git"
+  kill "$agent" "$listener"; agent=
+  on_host umount /usr/bin/git
+  [[ $first == *"fatal: drill of 65523:65523 []: nothing"* ]]
+  python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(444, 0, 0, 1) < 6)' || with_agent="an abstract socket, a Unix socket, the agent"
+  [[ $output == *"fatal: drill of 65523:65523 []: $with_agent"* ]]
+}
+
 # The processes of the daemon's that have to do with git.
 ours() { pstree -p "$(cat "$root/brigd.pid")" | grep -oE '(git|git-remote-http|brig-image)\([0-9]+' | grep -oE '[0-9]+$'; }
 remote_http() { pgrep -f "git-remote-http origin $url/stalled"; }
@@ -296,15 +412,18 @@ no_clones() { [[ -z $(find "$root/data/build" -name 'repository-*') ]]; }
 
 @test "a killed daemon leaves no git, and the next one nothing of the clone" {
   repository stalled2
-  brig build "$url/stalled/stalled2.git" >"$root/stalled.log" 2>&1 3>&- &
+  agent=$(ssh-agent -a "$context/agent.sock" | grep -oE 'SSH_AGENT_PID=[0-9]+' | cut -d= -f2)
+  brig build --ssh "default=$context/agent.sock" "$url/stalled/stalled2.git" >"$root/stalled.log" 2>&1 3>&- &
   local client=$!
   wait_until grep -q 'stalled /stalled/stalled2.git/git-upload-pack' "$root/http.log"
   wait_until remote_http >/dev/null
   kill_daemon
   wait "$client" || :
   wait_until no_git
+  [ -n "$(find "$root/run/build" -type s)" ]
   start_daemon
   no_clones
+  [ -z "$(find "$root/run/build" -type s)" ]
 }
 
 @test "submodules: relative and absolute, nested, without, kept; their commit, not their branch" {
@@ -435,10 +554,11 @@ END
   fake_ssh
   printf 'FROM busybox\nADD git@127.0.0.1:/byssh.git#main /src\n' >Dockerfile
   refused "or --ssh default for ssh" .
-  # The client is where the daemon is: the socket's mount must be one of the daemon's.
-  run on_host timeout 60 brig build --progress plain -o "$context/out" --ssh "default=$context/agent.sock" "$context"; echo "$output"
+  build --ssh "default=$context/agent.sock" .
   kill "$agent"; agent=
   on_host umount /usr/bin/ssh
   [ "$status" -eq 0 ]
   [ -e out/src/file ]
+  # Nothing of the relay is left.
+  [ -z "$(find "$root/run/build" -type s)" ]
 }

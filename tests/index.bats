@@ -376,7 +376,9 @@ as_docker() {
   as_docker inspect --insecure 127.0.0.1:5000/multi:v1
   as_docker inspect --insecure $own
   as_docker rm $list
-  as_docker rm $list || [ "$status" -eq 1 ]
+  [ "$status" -eq 0 ]
+  as_docker rm $list
+  [ "$status" -eq 1 ]
   brig pull -q 127.0.0.1:5000/list:v1
   [ "$(brig run --rm 127.0.0.1:5000/list:v1)" = "$(host_architecture)" ]
 }

@@ -52,7 +52,7 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   brig pull -q 127.0.0.1:5000/pushed
   [ "$(brig run --rm 127.0.0.1:5000/pushed cat /made)" = made ]
   run --separate-stderr brig build --progress rawjson --push -t 127.0.0.1:5000/pushed .
-  [ "$(jq -r 'select(.kind == "pushed") | .layer' <<<"$stderr")" = "$digest" ]
+  [ "$(jq -r '.statuses[]?.id | select(startswith("pushing manifest for"))' <<<"$stderr")" = "pushing manifest for 127.0.0.1:5000/pushed:latest@$digest" ]
 }
 
 @test "type=registry and type=image,push=true: name=, and a push that fails says which" {
@@ -83,10 +83,12 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
 }
 
 @test "a second push in a form sends and compresses nothing; brig push keeps the form that the image was built with" {
-  brig build -q -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
+  moved() { jq -r '.statuses[]? | select((.id | test("^(pushing|compressing) layer")) and .current > 0) | .id' <<<"$stderr"; }
+  run --separate-stderr brig build --progress rawjson -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
+  [ "$(moved | cut -d' ' -f1 | sort -u)" = $'compressing\npushing' ]
   first=$(digest_of kept)
   run --separate-stderr brig build --progress rawjson -o type=image,name=127.0.0.1:5000/kept,compression=zstd,push=true .
-  [ "$(jq -r 'select(.kind == "pushing" and .status == "Pushed")' <<<"$stderr")" = "" ]
+  [ "$(moved)" = "" ]
   [ "$(digest_of kept)" = "$first" ]
   brig tag 127.0.0.1:5000/kept 127.0.0.1:5000/later
   brig push -q 127.0.0.1:5000/later
@@ -155,9 +157,30 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   echo "$output"
   [[ $output == *"403 Forbidden"*"cache 'local': the client (user 1000) cannot write there: Permission denied"* ]]
   [ -z "$(ls theirs)" ]
+  # And an agent that is another user's: the daemon would connect to it as root.
+  python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' agent; chmod 600 agent
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/agent" ssh <"$top/tests/send-build.py"
+  echo "$output"
+  [[ $output == *"403 Forbidden"*"ssh agent 'default': the client (user 1000) cannot write there: Permission denied"* ]]
   install -d -o 1000 mine
   on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "$context/mine" "$context"
   [ "$(stat -c '%u %a' mine/x)" = '1000 4755' ]
+}
+
+@test "an unreadable file of a context that is packed is named; who may not talk to the daemon is told so" {
+  printf 'FROM scratch\nCOPY . /\n' >Dockerfile
+  install -m 755 "$build/src/cli/brig" "$root/brig"
+  echo secret >closed; chmod 000 closed; chmod 777 "$context"; chmod 755 "$root"
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ bash -c "cd '$context' && $root/brig build . >log 2>&1; status=\$?; cat log; exit \$status"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"ERROR: failed to build: open 'closed' in the context: Permission denied"* ]]
+  for i in {1..10}; do
+    run on_host setpriv --reuid 1000 --regid 1000 --clear-groups env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" ps
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"only root and members of the socket's group may talk to this daemon"* || $output == *"permission denied while trying to connect"* ]]
+  done
 }
 
 @test "a tar on standard input has secrets, annotations and outputs, too" {
@@ -218,12 +241,31 @@ Step 6/6 : CMD [a,b]' ]
   [ "$status" -eq 1 ]
 }
 
-@test "ssh: a socket in another mount namespace is refused with the reason" {
-  printf 'FROM busybox\nRUN --mount=type=ssh ls -l $SSH_AUTH_SOCK >/agent\n' >Dockerfile
-  run unshare --mount --propagation private bash -c 'mount -t tmpfs none /mnt && python3 -c "import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/mnt/agent\")" && exec brig build --ssh default=/mnt/agent .'
+@test "ssh: an agent in another mount namespace, for a step of a user who is not its own" {
+  cat >"$context/agent.py" <<'END'
+import socket
+s = socket.socket(socket.AF_UNIX); s.bind("/mnt/agent"); s.listen(8)
+while True:
+    client = s.accept()[0]
+    client.sendall(b"heard " + client.makefile("rb").read()); client.close()
+END
+  mkdir programs # busybox's nc knows no Unix sockets
+  cp -L --parents /usr/bin/socat $(ldd /usr/bin/socat | grep -oE '/[^ ]+') programs
+  cat >Dockerfile <<'END'
+FROM busybox
+COPY programs /
+RUN mkdir -m 777 /out
+USER 1234:1235
+RUN --mount=type=ssh,uid=1234,gid=1235,mode=0440 stat -c '%a %u:%g' $SSH_AUTH_SOCK >/out/who
+RUN --mount=type=ssh,uid=1234 for i in 1 2; do echo hello $i | socat -t 30 - UNIX-CONNECT:$SSH_AUTH_SOCK; done >/out/said
+RUN --mount=type=ssh ! socat -u /dev/null UNIX-CONNECT:$SSH_AUTH_SOCK 2>/out/refused
+END
+  run unshare --mount --propagation private bash -c 'mount -t tmpfs none /mnt && { python3 agent.py & } && until [[ -S /mnt/agent ]]; do :; done; timeout 60 brig build --progress plain -o out --ssh default=/mnt/agent .; status=$?; kill %1; exit $status'
   echo "$output"
-  [ "$status" -eq 1 ]
-  [[ $output == *"ssh agent 'default': its socket lies in a mount namespace other than brigd's"* ]]
+  [ "$status" -eq 0 ]
+  [ "$(cat out/out/who)" = "440 1234:1235" ]
+  [ "$(cat out/out/said)" = $'heard hello 1\nheard hello 2' ]
+  grep -q 'Permission denied' out/out/refused
 }
 
 @test "what is not there is called as docker calls it" {

@@ -287,6 +287,8 @@ registry_digest() { on_host skopeo inspect --raw --tls-verify=false "docker://12
 
 @test "--push: what is printed, the id file, the metadata and the registry have one digest; rmi leaves nothing behind" {
   two_platforms
+  build_both -t warm # the bases are here
+  brig rmi warm
   before=$(brig images -aq | sort)
   build_both -t 127.0.0.1:5000/both:v1 -t 127.0.0.1:5000/both:v2 --push --metadata-file meta --iidfile iid
   [ "$digest" = "sha256:$(registry_digest both:v1)" ]
@@ -308,7 +310,12 @@ registry_digest() { on_host skopeo inspect --raw --tls-verify=false "docker://12
   [ "$digest" = "sha256:$(registry_digest both:zstd)" ]
   brig save 127.0.0.1:5000/both:v1 | tar -xf - -C "$context"
   on_host skopeo --insecure-policy copy --quiet --all "oci:$context" "dir:$context/copied"
-  brig rmi 127.0.0.1:5000/both:v1 127.0.0.1:5000/both:v2 127.0.0.1:5000/both:zstd 127.0.0.1:5000/both:docker
+  # Two at once: each name is what its registry has, and the last is told.
+  build_both -o type=registry,name=127.0.0.1:5000/one -o type=registry,name=127.0.0.1:5000/two,compression=zstd
+  [ "$digest" = "sha256:$(registry_digest two:latest)" ]
+  [ "$(brig image inspect 127.0.0.1:5000/one | jq -r '.[0].Descriptor.digest')" = "sha256:$(registry_digest one:latest)" ]
+  [ "$(brig image inspect 127.0.0.1:5000/two | jq -r '.[0].Descriptor.digest')" = "$digest" ]
+  brig rmi 127.0.0.1:5000/both:v1 127.0.0.1:5000/both:v2 127.0.0.1:5000/both:zstd 127.0.0.1:5000/both:docker 127.0.0.1:5000/one 127.0.0.1:5000/two
   [ "$(brig images -aq | sort)" = "$before" ]
 }
 

@@ -17,7 +17,7 @@ teardown_file() {
   load lib
   end_host
   kill "$slirp_pid"
-  ! pgrep -f "slirp4netns .* $host_pid tap0" # it goes with its namespace
+  no pgrep -f "slirp4netns .* $host_pid tap0" # it goes with its namespace
 }
 
 setup() {

@@ -31,10 +31,12 @@ setup() {
 teardown() {
   brig list -q | while read -r left; do brig delete --force "$left"; done
   [[ -z $(find /sys/fs/cgroup -type d -name "*$id*" -print -quit) ]]
-  ! grep -F "$bundle" /proc/self/mountinfo
+  no grep -F "$bundle" /proc/self/mountinfo
   rm -rf --one-file-system "$bundle"
 }
 
+# no COMMAND...: that it fails, as in lib.bash, which this file does without.
+no() { if "$@"; then echo "succeeded: $*"; return 1; fi; }
 brig() { "$BRIG_RUNTIME" --root "$suite/state" "$@"; }
 config() { jq "$@" "$bundle/config.json" >"$bundle/new" && mv "$bundle/new" "$bundle/config.json"; }
 # in_container SCRIPT: the script is what sh runs.

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""send-build.py SOCKET DIRECTORY [cacheTo]: asks for a build whose files, or whose cache, go to the directory, with a descriptor that the sender could open but not
-write to, which brig itself would not send; prints the answer."""
+"""send-build.py SOCKET PATH [cacheTo|ssh]: asks for a build whose files, or whose cache, go to the directory, or whose agent is the socket, with a descriptor that the
+sender could open but not write to, which brig itself would not send; prints the answer."""
 import array, os, socket, sys
 
 what = sys.argv[3] if len(sys.argv) > 3 else "outputs"
-body = b'{"dockerfile":"FROM scratch\\n","%s":[{"type":"local","fd":0}]}' % what.encode()
+body = b'{"dockerfile":"FROM scratch\\n","%s":[{%s,"fd":0}]}' % (what.encode(), b'"id":"default"' if what == "ssh" else b'"type":"local"')
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
-fds = array.array("i", [os.open(sys.argv[2], os.O_RDONLY | os.O_DIRECTORY)])
+fds = array.array("i", [os.open(sys.argv[2], os.O_PATH if what == "ssh" else os.O_RDONLY | os.O_DIRECTORY)])
 connection.sendmsg([b"POST /build HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Type: application/vnd.brig.build+json\r\n"
                     b"Content-Length: %d\r\n\r\n" % len(body) + body], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
 while data := connection.recv(65536):

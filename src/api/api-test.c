@@ -479,29 +479,6 @@ TEST(bar) {
         }
 }
 
-TEST(base64) {
-        static const struct {
-                const char *text, *bytes; /* NULL: refused */
-        } cases[] = {
-                { "", "" },
-                { "YQ==", "a" },
-                { "YQ", "a" },
-                { "Pz8_Pj4-", "\x3f\x3f\x3f>>>" },
-                { "Pz8/Pj4+", "\x3f\x3f\x3f>>>" },
-                { "Y", NULL },
-                { "Y Q=", NULL },
-        };
-
-        for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_buf_ Buf bytes = { 0 };
-                bool good = base64_decode_any(cases[i].text, &bytes);
-
-                ASSERT_INT(good, cases[i].bytes != NULL);
-                if (good)
-                        ASSERT_STR(bytes.data ?: "", cases[i].bytes);
-        }
-}
-
 TEST(release) {
         ask_done(); /* so that a leak checker sees nothing of ours */
 }

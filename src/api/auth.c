@@ -1,6 +1,8 @@
 /* auth.c: see auth.h. */
 #include "api/auth.h"
 
+#include "base/base64.h"
+
 static const JsonField auth_fields[] = {
         JSON_FIELD(RegistryAuth, "username", JSON_STRING, username, 0),
         JSON_FIELD(RegistryAuth, "password", JSON_STRING, password, 0),
@@ -9,49 +11,11 @@ static const JsonField auth_fields[] = {
 };
 static const JsonTable auth_table = JSON_TABLE(RegistryAuth, "X-Registry-Auth", auth_fields);
 
-static int digit_value(char c) {
-        if (c >= 'A' && c <= 'Z')
-                return c - 'A';
-        if (c >= 'a' && c <= 'z')
-                return c - 'a' + 26;
-        if (c >= '0' && c <= '9')
-                return c - '0' + 52;
-        if (c == '+' || c == '-')
-                return 62;
-        if (c == '/' || c == '_')
-                return 63;
-        return -1;
-}
-
-bool base64_decode_any(const char *text, Buf *ret) {
-        size_t length = strlen(text);
-        unsigned bits = 0;
-        int held = 0;
-
-        while (length > 0 && text[length - 1] == '=')
-                length--;
-        if (length % 4 == 1)
-                return false;
-        for (size_t i = 0; i < length; i++) {
-                int value = digit_value(text[i]);
-
-                if (value < 0)
-                        return false;
-                bits = (bits << 6 | (unsigned)value) & 0xfff;
-                held += 6;
-                if (held >= 8) {
-                        held -= 8;
-                        buf_add_char(ret, (char)(bits >> held & 0xff));
-                }
-        }
-        return true;
-}
-
 void api_registry_auth(const ApiRequest *request, RegistryAuth *ret) {
         const char *header = http_head_get(request->head, "X-Registry-Auth");
         _cleanup_buf_ Buf text = { 0 };
 
-        if (str_empty(header) || !base64_decode_any(header, &text))
+        if (str_empty(header) || base64_decode_any(header, &text) < 0)
                 return;
         if (json_parse(&auth_table, text.data, text.length, ret, NULL) < 0)
                 api_registry_auth_done(ret);
@@ -79,7 +43,7 @@ static void split_auth(json_object *entry, RegistryAuth *ret) {
         _cleanup_buf_ Buf pair = { 0 };
         char *colon;
 
-        if (!str_empty(ret->username) || str_empty(text) || !base64_decode_any(text, &pair) ||
+        if (!str_empty(ret->username) || str_empty(text) || base64_decode_any(text, &pair) < 0 ||
             pair.length == 0 || !(colon = strchr(pair.data, ':')))
                 return;
         *colon = '\0';
@@ -107,7 +71,7 @@ void api_registry_auths(const ApiRequest *request, RegistryAuth **auths, char **
         _cleanup_json_ json_object *object = NULL;
         _cleanup_buf_ Buf text = { 0 };
 
-        if (str_empty(header) || !base64_decode_any(header, &text) || text.length == 0)
+        if (str_empty(header) || base64_decode_any(header, &text) < 0 || text.length == 0)
                 return;
         if (json_parse_any(text.data, text.length, &object, NULL) >= 0 &&
             json_object_is_type(object, json_type_object)) {

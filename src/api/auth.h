@@ -14,5 +14,3 @@ void api_registry_auths(const ApiRequest *request, RegistryAuth **auths, char **
 /* A registry that refuses the credentials is no 401 of ours, in Docker neither: its clients would
  * ask for a password, even where there is nobody to answer. */
 void api_registry_refused(Error *err);
-/* Both alphabets of RFC 4648, with padding or without; false if text is neither. */
-bool base64_decode_any(const char *text, Buf *ret);

@@ -328,8 +328,8 @@ static int on_tagged(ClassicBuild *build, const BuildEvent *event) {
         return 0;
 }
 
-/* Docker's form of a request pushes nothing. */
-static int on_push(ClassicBuild *build, const BuildEvent *event) {
+/* What Docker's form of a request does not ask for, or has no words for. */
+static int on_other(ClassicBuild *build, const BuildEvent *event) {
         return 0;
 }
 
@@ -340,7 +340,9 @@ int classic_send(void *data, const BuildEvent *event) {
                 [BUILD_STATUS] = on_status,   [BUILD_DONE] = on_done,
                 [BUILD_FAILED] = on_failed,   [BUILD_WARNING] = on_warning,
                 [BUILD_IMAGE] = on_image,     [BUILD_TAGGED] = on_tagged,
-                [BUILD_PUSHING] = on_push,    [BUILD_PUSHED] = on_push,
+                [BUILD_PUSHING] = on_other,   [BUILD_PUSHED] = on_other,
+                [BUILD_READING] = on_other,   [BUILD_DOCKERFILE] = on_other,
+                [BUILD_IGNORE] = on_other,
         };
 
         return events[event->kind](data, event);

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "api/build.h"
+#include "base/base64.h"
 #include "base/clock.h"
-#include "monitor/base64.h"
 #include "spec/build.h"
 
 void build_fds_done(BuildFds *fds) {
@@ -246,6 +246,7 @@ static int add_place(BuildCacheDocument *document, BuildFds *fds, bool to, Build
         ret->reference = TAKE_PTR(document->ref);
         ret->tag = TAKE_PTR(document->tag);
         ret->digest = TAKE_PTR(document->digest);
+        ret->path = TAKE_PTR(document->path);
         return document->fd ? take_fd(fds, *document->fd, &directory, &ret->dir_fd, err) : 0;
 }
 
@@ -314,6 +315,7 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
         document->annotations = (Pairs){ 0 };
         ret->no_cache = document->no_cache;
         ret->pull = document->pull;
+        ret->texts = document->texts;
 }
 
 static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
@@ -370,10 +372,14 @@ static char *output_text(const BuildEvent *event, bool *encoded) {
 
 int build_progress_send(void *data, const BuildEvent *event) {
         static const char *const kinds[] = {
-                [BUILD_PLANNED] = "planned", [BUILD_STARTED] = "started", [BUILD_CACHED] = "cached",
-                [BUILD_OUTPUT] = "output",   [BUILD_STATUS] = "status",   [BUILD_DONE] = "done",
-                [BUILD_FAILED] = "failed",   [BUILD_WARNING] = "warning", [BUILD_IMAGE] = "image",
-                [BUILD_TAGGED] = "tagged",   [BUILD_PUSHING] = "pushing", [BUILD_PUSHED] = "pushed",
+                [BUILD_PLANNED] = "planned", [BUILD_STARTED] = "started",
+                [BUILD_CACHED] = "cached",   [BUILD_OUTPUT] = "output",
+                [BUILD_STATUS] = "status",   [BUILD_DONE] = "done",
+                [BUILD_FAILED] = "failed",   [BUILD_WARNING] = "warning",
+                [BUILD_IMAGE] = "image",     [BUILD_TAGGED] = "tagged",
+                [BUILD_PUSHING] = "pushing", [BUILD_PUSHED] = "pushed",
+                [BUILD_READING] = "reading", [BUILD_DOCKERFILE] = "dockerfile",
+                [BUILD_IGNORE] = "ignore",
         };
         /* Strings are borrowed: the line is written at once. */
         BuildProgress progress = {
@@ -391,11 +397,16 @@ int build_progress_send(void *data, const BuildEvent *event) {
                 .status = (char *)event->status,
                 .layer = (char *)event->layer,
         };
+        _cleanup_free_ int64_t *inputs = NEW_ARRAY(int64_t, event->input_count + 1);
         _cleanup_free_ char *text = NULL;
 
+        for (size_t i = 0; i < event->input_count; i++)
+                inputs[i] = (int64_t)event->inputs[i];
+        progress.inputs = (JsonArray){ inputs, event->input_count };
         if (event->kind == BUILD_PLANNED)
                 progress.text = NULL; /* for classic clients */
-        if (event->kind == BUILD_OUTPUT)
+        if (event->kind == BUILD_OUTPUT || event->kind == BUILD_DOCKERFILE ||
+            event->kind == BUILD_IGNORE)
                 progress.text = text = output_text(event, &progress.encoded);
         return send_line(data, &progress);
 }

@@ -15,7 +15,7 @@ typedef struct Question {
         struct ucred peer;
         gid_t *groups;
         size_t group_count;
-        int dir_fd;
+        int fd, mode;
 } Question;
 
 static int read_peer(int socket_fd, Question *ret, Error *err) {
@@ -38,7 +38,7 @@ static int answer(const Question *question) {
                     0 ||
             syscall(SYS_setresuid, question->peer.uid, question->peer.uid, question->peer.uid) <
                     0 ||
-            syscall(SYS_faccessat, question->dir_fd, ".", W_OK | X_OK) < 0)
+            syscall(SYS_faccessat2, question->fd, "", question->mode, AT_EMPTY_PATH) < 0)
                 return errno;
         return 0;
 }
@@ -62,8 +62,8 @@ static int ask(const Question *question, Error *err) {
                                    "the client (user %u) cannot write there", question->peer.uid);
 }
 
-int peer_may_write(int socket_fd, int dir_fd, Error *err) {
-        Question question = { .dir_fd = dir_fd };
+int peer_may(int socket_fd, int fd, int mode, Error *err) {
+        Question question = { .fd = fd, .mode = mode };
         int r = read_peer(socket_fd, &question, err);
 
         if (r == 0 && question.peer.uid != geteuid())

@@ -151,6 +151,25 @@ TEST(document_progress) {
         }
 }
 
+TEST(document_texts_and_readings) {
+        ask_build("{\"texts\":true,\"contexts\":[{\"name\":\"\",\"tar\":0}]}",
+                  (Brought[]){ FILE_READ }, 1);
+        ASSERT_STR(fake_build, "file Dockerfile\ncontext '' tar\ntexts 1\n");
+        ASSERT(str_after(chunks(),
+                         "{\"kind\":\"dockerfile\",\"name\":\"Dockerfile\",\"text\":"
+                         "\"RlJPTSD/\",\"encoded\":true}\n"
+                         "{\"kind\":\"ignore\",\"name\":\".dockerignore\",\"text\":\"*\\n\"}\n"
+                         "{\"kind\":\"end\","));
+        ask_build("{\"dockerfile\":\"FROM x\",\"target\":\"reading\"}", NULL, 0);
+        ASSERT(strstr(chunks(), "{\"kind\":\"reading\",\"step\":3,\"total\":18,\"current\":18,"
+                                "\"name\":\"[internal] load build context\"}\n"));
+        ASSERT(strstr(chunks(), "\"inputs\":[0,7]"));
+        /* Docker's stream has no words for that. */
+        ask("POST /build?target=reading", "", "FROM x");
+        ASSERT_INT(status(), 200);
+        ASSERT(!strstr(chunks(), "load build context"));
+}
+
 TEST(document_errors) {
         size_t before = open_fds();
 

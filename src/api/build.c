@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/auth.h"
 #include "api/build.h"
@@ -19,16 +20,20 @@ static BuildRequest new_request(const ApiRequest *request) {
 
 /* ---- brig's own form ---- */
 
-/* Whether the client could write to the directories that it names for outputs and caches. */
-static int check_directories(int socket_fd, const BuildRequest *build, Error *err) {
+/* Whether the client could write to the directories that it names for outputs and caches, and
+ * connect to the agents' sockets: the daemon does, as root. */
+static int check_client(int socket_fd, const BuildRequest *build, Error *err) {
         for (size_t i = 0; i < build->output_count; i++)
                 if (str_equal(build->outputs[i].type, "local") &&
-                    peer_may_write(socket_fd, build->outputs[i].fd, err) < 0)
+                    peer_may(socket_fd, build->outputs[i].fd, W_OK | X_OK, err) < 0)
                         return error_prefix(err, "output 'local'");
         for (size_t i = 0; i < build->cache_to_count; i++)
                 if (build->cache_to[i].kind == BUILD_CACHE_LOCAL &&
-                    peer_may_write(socket_fd, build->cache_to[i].dir_fd, err) < 0)
+                    peer_may(socket_fd, build->cache_to[i].dir_fd, W_OK | X_OK, err) < 0)
                         return error_prefix(err, "cache 'local'");
+        for (size_t i = 0; i < build->ssh_count; i++)
+                if (peer_may(socket_fd, build->ssh[i].socket_fd, W_OK, err) < 0)
+                        return error_prefix(err, "ssh agent '%s'", build->ssh[i].id);
         return 0;
 }
 
@@ -44,7 +49,7 @@ static int set_owner(const ApiRequest *request, BuildRequest *build, Error *err)
         build->cache_gid = peer.gid;
         build->output_uid = peer.uid;
         build->output_gid = peer.gid;
-        return check_directories(socket_fd, build, err);
+        return check_client(socket_fd, build, err);
 }
 
 static int run_document(ApiRequest *request, const BuildRequest *build, Error *err) {

@@ -47,9 +47,10 @@ int classic_send(void *data, const BuildEvent *event);
 int classic_end(ClassicBuild *build, int r, const char *image, const Error *err);
 
 /* ---- build-peer.c ---- */
-/* Whether the client at the other end of the socket could make files in the directory; forbidden
- * where it could not. */
-int peer_may_write(int socket_fd, int dir_fd, Error *err);
+/* Whether the client at the other end of the socket could do that (access(2): W_OK | X_OK, make
+ * files in a directory; W_OK, connect to a socket) with what fd has open; forbidden where it could
+ * not. */
+int peer_may(int socket_fd, int fd, int mode, Error *err);
 
 /* ---- build-text.c: the text of programs, which may be any bytes ---- */
 bool text_is_utf8(const char *text, size_t length); /* and has no zero */

@@ -110,6 +110,7 @@ static void note_limits(const BuildRequest *request) {
         note_text("parent", request->cgroup_parent);
         note_number("nocache", request->no_cache);
         note_number("pull", request->pull);
+        note_number("texts", request->texts);
 }
 
 static void note_output(const BuildRequest *request, const BuildOutput *output) {
@@ -186,6 +187,21 @@ static const BuildEvent arguments[] = {
         { .kind = BUILD_PLANNED, .total = 1, .text = "ARG A=1\nARG b\n" },
         START(0, "FROM x"),
         DONE(0),
+        { .kind = BUILD_IMAGE, .text = IMAGE },
+};
+
+static const BuildEvent texts[] = {
+        { .kind = BUILD_DOCKERFILE, .name = "Dockerfile", .text = "FROM \xff", .length = 6 },
+        { .kind = BUILD_IGNORE, .name = ".dockerignore", .text = "*\n", .length = 2 },
+};
+
+static const size_t inputs[] = { 0, 7 };
+static const BuildEvent reading[] = {
+        PLAN(1),
+        STEP(BUILD_READING, 3, .name = "[internal] load build context", .current = 17),
+        STEP(BUILD_READING, 3, .name = "[internal] load build context", .current = 18, .total = 18),
+        STEP(BUILD_CACHED, 0, .instruction = "RUN x", .name = "[x] RUN x", .layer = LAYER,
+             .inputs = inputs, .input_count = 2),
         { .kind = BUILD_IMAGE, .text = IMAGE },
 };
 
@@ -282,7 +298,11 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
                 return error_kind(err, ERROR_INTERNAL,
                                   "The command '/bin/sh -c c' returned a non-zero code: 7");
         }
-        if (str_equal(target, "plain"))
+        if (request->texts)
+                r = play(texts, ELEMENTS(texts), sink, data);
+        else if (str_equal(target, "reading"))
+                r = play(reading, ELEMENTS(reading), sink, data);
+        else if (str_equal(target, "plain"))
                 r = play(plain, ELEMENTS(plain), sink, data);
         else if (str_equal(target, "arguments"))
                 r = play(arguments, ELEMENTS(arguments), sink, data);

@@ -1,4 +1,4 @@
-/* base-test.c: strings, maps, times, identifiers, descriptors and the event loop. */
+/* base-test.c: strings, base64, maps, times, identifiers, descriptors and the event loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
@@ -172,6 +173,20 @@ TEST(durations_are_go_s) {
         ASSERT_STR(duration_human(3 * 86400 * NSEC_PER_SEC, text), "3 days");
 }
 
+TEST(utf8_there_and_back) {
+        static const uint32_t codes[] = { 1,      0x7f,   0x80,   0x7ff,   0x800,
+                                          0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff };
+
+        for (size_t i = 0; i < ELEMENTS(codes); i++) {
+                _cleanup_buf_ Buf text = {};
+                uint32_t back = 0;
+
+                buf_add_utf8(&text, codes[i]);
+                ASSERT_INT(utf8_decode(text.data, text.length, &back), text.length);
+                ASSERT_INT(back, codes[i]);
+        }
+}
+
 TEST(utf8_that_is_none_is_replaced) {
         static const struct {
                 const char *bytes;
@@ -228,6 +243,34 @@ TEST(files_are_replaced_and_trees_removed) {
 }
 
 /* A container can nest directories deeper than there are descriptors. */
+static bool at_the_third(void *data) {
+        return ++*(int *)data >= 3;
+}
+
+TEST(a_removal_can_be_stopped) {
+        char path[] = "/tmp/brig-base-test.XXXXXX";
+        _cleanup_close_ int fd = -1;
+        int asked = 0, left = 0;
+        Error err = {};
+
+        ASSERT(mkdtemp(path));
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (int i = 0; i < 9; i++) {
+                char name[] = { 'd', '/', (char)('0' + i), '\0' };
+
+                ASSERT_OK(dir_make_at(fd, name, 0755, &err), &err);
+        }
+        ASSERT_INT(dir_remove_until(AT_FDCWD, path, at_the_third, &asked, &err), -ECANCELED);
+        ASSERT_INT(asked, 3);
+        for (int i = 0; i < 9; i++) {
+                char name[] = { 'd', '/', (char)('0' + i), '\0' };
+
+                left += faccessat(fd, name, F_OK, 0) == 0;
+        }
+        ASSERT_INT(left, 8);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
+}
+
 TEST(deep_trees_are_removed) {
         char path[] = "/tmp/brig-base-XXXXXX";
         struct rlimit old, few = { .rlim_cur = 64 };
@@ -364,6 +407,59 @@ TEST(loop_runs_timers_and_descriptors) {
         ASSERT_INT(calls, 2);
         close_fd(&ends[0]);
         close_fd(&ends[1]);
+}
+
+TEST(base64) {
+        static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
+        static const char *const encoded[] = { "",         "Zg==",     "Zm8=",    "Zm9v",
+                                               "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+        static const char *const bad[] = { "Z", "Zg=", "Zg=a", "Z===", "Zm8 ", "=m8=", "Zg==Zg==" };
+
+        for (size_t i = 0; i < ELEMENTS(plain); i++) {
+                _cleanup_free_ char *text = base64_encode(plain[i], strlen(plain[i]));
+                _cleanup_free_ char *back = NULL;
+                size_t length;
+
+                ASSERT_STR(text, encoded[i]);
+                ASSERT_INT(base64_decode(text, &back, &length, NULL), 0);
+                ASSERT_INT(length, strlen(plain[i]));
+                ASSERT_STR(back, plain[i]);
+        }
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                char *back;
+                size_t length;
+
+                ASSERT(base64_decode(bad[i], &back, &length, NULL) < 0);
+        }
+}
+
+TEST(base64_of_either_alphabet) {
+        static const struct {
+                const char *text, *bytes; /* NULL: refused */
+        } cases[] = {
+                { "", "" },
+                { "YQ==", "a" },
+                { "YQ", "a" },
+                { "Pz8_Pj4-", "\x3f\x3f\x3f>>>" },
+                { "Pz8/Pj4+", "\x3f\x3f\x3f>>>" },
+                { "Y", NULL },
+                { "Y Q=", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_buf_ Buf bytes = { 0 };
+                bool good = base64_decode_any(cases[i].text, &bytes) == 0;
+
+                ASSERT_INT(good, cases[i].bytes != NULL);
+                if (good)
+                        ASSERT_STR(bytes.data ?: "", cases[i].bytes);
+        }
+}
+
+TEST(base64_of_urls) {
+        _cleanup_free_ char *text = base64_url_encode("\xfb\xff?>", 4);
+
+        ASSERT_STR(text, "-_8_Pg==");
 }
 
 TEST_MAIN()

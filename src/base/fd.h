@@ -35,6 +35,10 @@ int dir_open_at(int dir_fd, const char *path, mode_t create_mode, int *ret_fd, E
  * is success. */
 int dir_remove_at(int dir_fd, const char *path, Error *err);
 
+/* The same, but stop(data) is asked before each file: true ends it with -ECANCELED. */
+int dir_remove_until(int dir_fd, const char *path, bool (*stop)(void *data), void *data,
+                     Error *err);
+
 int fd_set_nonblocking(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
 

@@ -13,7 +13,9 @@
 
 typedef struct Removal {
         int top_fd;
-        unsigned moved; /* how many were moved up; their names are numbered */
+        unsigned moved;           /* how many were moved up; their names are numbered */
+        bool (*stop)(void *data); /* or NULL */
+        void *data;
 } Removal;
 
 static int remove_entry(Removal *removal, int dir_fd, const char *name, unsigned depth);
@@ -41,6 +43,8 @@ static int remove_children(Removal *removal, int fd, unsigned depth) {
                 r = remove_entry(removal, dirfd(dir), entry->d_name, depth);
                 if (r < 0)
                         result = r;
+                if (r == -ECANCELED)
+                        return r;
         }
 }
 
@@ -68,6 +72,8 @@ static int open_child(int dir_fd, const char *name) {
 static int remove_entry(Removal *removal, int dir_fd, const char *name, unsigned depth) {
         int fd, r;
 
+        if (removal->stop && removal->stop(removal->data))
+                return -ECANCELED;
         if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
                 return 0;
         if (errno != EISDIR && errno != EPERM)
@@ -78,27 +84,28 @@ static int remove_entry(Removal *removal, int dir_fd, const char *name, unsigned
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd == -ENOTDIR ? -EPERM : fd; /* EPERM of a file's own */
         r = remove_children(removal, fd, depth + 1);
+        if (r == -ECANCELED)
+                return r;
         if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
                 return 0;
         return r < 0 ? r : -errno;
 }
 
 /* As often as something was moved up; each time it then lies less deep. */
-static int empty_top(int top_fd) {
-        Removal removal = { .top_fd = top_fd };
+static int empty_top(Removal *removal) {
         unsigned before;
         int r;
 
         do {
-                int fd = open_child(top_fd, ".");
+                int fd = open_child(removal->top_fd, ".");
 
-                before = removal.moved;
-                r = fd < 0 ? fd : remove_children(&removal, fd, 0);
-        } while (removal.moved > before);
+                before = removal->moved;
+                r = fd < 0 ? fd : remove_children(removal, fd, 0);
+        } while (r != -ECANCELED && removal->moved > before);
         return r;
 }
 
-static int remove_tree(int dir_fd, const char *path) {
+static int remove_tree(int dir_fd, const char *path, Removal *removal) {
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -109,14 +116,23 @@ static int remove_tree(int dir_fd, const char *path) {
         fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return errno == ENOENT ? 0 : errno == ENOTDIR ? -EPERM : -errno;
-        r = empty_top(fd);
+        removal->top_fd = fd;
+        r = empty_top(removal);
+        if (r == -ECANCELED)
+                return r;
         if (unlinkat(dir_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
                 return 0;
         return r < 0 ? r : -errno;
 }
 
-int dir_remove_at(int dir_fd, const char *path, Error *err) {
-        int r = remove_tree(dir_fd, path);
+int dir_remove_until(int dir_fd, const char *path, bool (*stop)(void *data), void *data,
+                     Error *err) {
+        Removal removal = { .top_fd = -1, .stop = stop, .data = data };
+        int r = remove_tree(dir_fd, path, &removal);
 
         return r < 0 ? error_set(err, r, "remove '%s'", path) : 0;
+}
+
+int dir_remove_at(int dir_fd, const char *path, Error *err) {
+        return dir_remove_until(dir_fd, path, NULL, NULL, err);
 }

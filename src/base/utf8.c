@@ -1,8 +1,6 @@
 /* utf8.c: see utf8.h. */
 #include "base/utf8.h"
 
-#include "base/str.h"
-
 #define REPLACEMENT "\xef\xbf\xbd"
 
 size_t utf8_decode(const char *text, size_t length, uint32_t *ret) {
@@ -26,6 +24,15 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *ret) {
                 return 0;
         *ret = value;
         return count;
+}
+
+void buf_add_utf8(Buf *buf, uint32_t code) {
+        unsigned more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+        static const unsigned char marks[] = { 0, 0xc0, 0xe0, 0xf0 };
+
+        buf_add_char(buf, (char)(marks[more] | code >> 6 * more));
+        while (more-- > 0)
+                buf_add_char(buf, (char)(0x80 | (code >> 6 * more & 63)));
 }
 
 char *utf8_clean(const char *text, size_t length) {

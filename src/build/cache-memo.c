@@ -9,14 +9,16 @@
 
 #define BATCH_MAX 1000
 #define DIGEST_BYTES 32
+#define ROW_BYTES (DIGEST_BYTES + 1) /* earlier rows say nothing of extended attributes */
 
 static unsigned nibble(char digit) {
         return (unsigned)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
 }
 
-static void digest_pack(const char *digest, unsigned char bytes[DIGEST_BYTES]) {
+static void digest_pack(const char *digest, unsigned char bytes[ROW_BYTES]) {
         const char *hex = digest_hex(digest);
 
+        bytes[DIGEST_BYTES] = 1;
         for (size_t i = 0; i < DIGEST_BYTES; i++)
                 bytes[i] = (unsigned char)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
 }
@@ -46,7 +48,7 @@ static void put_bytes(BuildCache *cache, const FileStamp *stamp, const void *byt
                 return;
         }
         bind_stamp(put, stamp);
-        (void)sqlite3_bind_blob(put, 6, bytes, DIGEST_BYTES, SQLITE_TRANSIENT);
+        (void)sqlite3_bind_blob(put, 6, bytes, ROW_BYTES, SQLITE_TRANSIENT);
         (void)sqlite3_bind_int64(put, 7, today);
         cache->batched++;
         if (sqlite3_step(put) != SQLITE_DONE)
@@ -61,14 +63,14 @@ static void put_bytes(BuildCache *cache, const FileStamp *stamp, const void *byt
 static bool memo_get(void *data, const FileStamp *stamp, char digest[DIGEST_TEXT_MAX]) {
         BuildCache *cache = data;
         int64_t today = clock_now() / NSEC_PER_DAY, asked = today;
-        unsigned char bytes[DIGEST_BYTES];
+        unsigned char bytes[ROW_BYTES];
         bool found = false;
 
         CACHE_LOCKED(cache);
         bind_stamp(cache->memo_get, stamp);
         int r = sqlite3_step(cache->memo_get);
-        if (r == SQLITE_ROW && sqlite3_column_bytes(cache->memo_get, 0) == DIGEST_BYTES) {
-                memcpy(bytes, sqlite3_column_blob(cache->memo_get, 0), DIGEST_BYTES);
+        if (r == SQLITE_ROW && sqlite3_column_bytes(cache->memo_get, 0) == ROW_BYTES) {
+                memcpy(bytes, sqlite3_column_blob(cache->memo_get, 0), ROW_BYTES);
                 asked = sqlite3_column_int64(cache->memo_get, 1);
                 found = true;
         } else if (r != SQLITE_ROW && r != SQLITE_DONE) {
@@ -86,7 +88,7 @@ static bool memo_get(void *data, const FileStamp *stamp, char digest[DIGEST_TEXT
 
 static void memo_put(void *data, const FileStamp *stamp, const char *digest) {
         BuildCache *cache = data;
-        unsigned char bytes[DIGEST_BYTES];
+        unsigned char bytes[ROW_BYTES];
 
         if (!digest_valid(digest))
                 return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/id.h"
 #include "base/map.h"
@@ -10,6 +11,27 @@
 
 #define CACHE_EXPIRY_DAYS 30
 #define NSEC_PER_DAY (24 * 3600 * NSEC_PER_SEC)
+
+/* ---- cache-remove.c ---- */
+typedef struct CacheRemoval CacheRemoval;
+typedef struct CacheRemover {
+        pthread_mutex_t lock; /* guards what follows; taken last */
+        pthread_cond_t changed;
+        CacheRemoval *first, **last; /* the first is being removed */
+        uint64_t queued, removed;    /* so far */
+        bool started;
+        pthread_t thread;
+        atomic_bool stop;
+} CacheRemover;
+void remover_init(CacheRemover *remover);
+/* Ends it in the middle of what it does. */
+void remover_done(CacheRemover *remover);
+/* Has a directory removed; what fails is logged, and found at the next start. dir_fd: the cache's.
+ * Any lock may be held. */
+void cache_remove(BuildCache *cache, int dir_fd, const char *name);
+/* Waits until all that was given to it so far is removed, at most `patience` ns; 0: however long.
+ */
+void cache_remove_wait(BuildCache *cache, int64_t patience);
 
 /* Below dir_fd: cache.db; layers/<id>; mounts/<name>/fs; either has names that begin with ".gone-",
  * which are being removed. */
@@ -25,6 +47,7 @@ struct BuildCache {
         Map mounts;                        /* name → MountState */
         int64_t synced_at;                 /* when the layers were, or the daemon began */
         bool unsynced;                     /* something was recorded since */
+        CacheRemover remover;              /* has a lock of its own */
 };
 
 void cache_lock(BuildCache *cache);

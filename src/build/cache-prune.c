@@ -1,6 +1,6 @@
 /* cache-prune.c: what the cache has, and taking some of it away: rows first, in one transaction,
- * then directories. A kill in between leaves directories without a row, which the next start
- * removes. */
+ * then directories, by cache-remove.c. A kill in between leaves directories without a row, which
+ * the next start removes. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -298,17 +298,11 @@ static int64_t release_chain(BuildCache *cache, const CachePrune *prune, const c
 }
 
 static int64_t remove_item(BuildCache *cache, const CachePrune *prune, const Item *item) {
-        Error err = {};
-
         if (!item->remove)
                 return 0;
         if (digest_valid(item->remove))
                 return release_chain(cache, prune, item->remove);
-        if (dir_remove_at(item->mount ? cache->mounts_fd : cache->layers_fd, item->remove, &err) <
-            0) {
-                log_warn("build cache: %s; it is tried again at the next start", err.message);
-                return 0;
-        }
+        cache_remove(cache, item->mount ? cache->mounts_fd : cache->layers_fd, item->remove);
         return item->entry.size;
 }
 
@@ -358,6 +352,7 @@ int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_id
                 bytes += remove_item(cache, prune, item);
                 strv_add(&ids, item->entry.id);
         }
+        cache_remove_wait(cache, prune->patience);
         *ret_ids = TAKE_PTR(ids);
         *ret_bytes = bytes;
         return 0;

@@ -45,10 +45,7 @@ static int remove_unknown(BuildCache *cache, int dir_fd, const char *sql,
                         continue;
 
                 log_info("build cache: removing the unfinished '%.24s'", names[i]);
-                Error why = {};
-
-                if (dir_remove_at(dir_fd, names[i], &why) < 0) /* no reason to have no cache */
-                        log_warn("build cache: %s", why.message);
+                cache_remove(cache, dir_fd, names[i]);
         }
         return r;
 }

@@ -1,5 +1,6 @@
 /* cache-test.c: results and layers; what is found after a daemon was killed or in a damaged file.
  */
+#include "build/cache-private.h"
 #include "build/test-cache.h"
 
 /* ---- results ---- */
@@ -258,6 +259,46 @@ TEST(a_prune_that_was_killed_after_its_rows_is_ended_by_the_next_start) {
         ASSERT_INT(count_in(&test, "mounts"), 0);
 }
 
+/* A layer of many files; the caller's. */
+static char *large_record(TestCache *test, const char *key) {
+        char *id = make_layer(test->cache, 10);
+        _cleanup_free_ char *path = str_format("layers/%s/fs", id);
+        _cleanup_close_ int fd = openat(test->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        Error err = {};
+
+        for (int i = 0; i < 3000; i++) {
+                char name[16];
+
+                (void)snprintf(name, sizeof(name), "%d", i);
+                if (!write_file(fd, name, 0))
+                        abort();
+        }
+        if (put(test->cache, key, id, key, &err) < 0)
+                abort();
+        build_cache_release(test->cache, id);
+        return id;
+}
+
+TEST(a_prune_does_not_wait_for_ever_and_the_next_start_goes_on) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ char *first = large_record(&test, "a"), *second = NULL;
+        const CachePrune hasty = { .all = true, .patience = 1 };
+        _cleanup_strv_ char **ids = NULL;
+
+        ASSERT(prune(&test, hasty, &ids) > 0);
+        ASSERT_INT(strv_length(ids), 1);
+        ASSERT_INT(found(test.cache, "a"), 0);
+        cache_remove_wait(test.cache, 0);
+        ASSERT_INT(exists(&test, "layers", first), 0);
+        second = large_record(&test, "b");
+        ASSERT(prune(&test, hasty, NULL) > 0);
+        test.cache = build_cache_free(test.cache); /* in the middle of it, mostly */
+        reopen(&test);
+        cache_remove_wait(test.cache, 0);
+        ASSERT_INT(exists(&test, "layers", second), 0);
+        ASSERT_INT(found(test.cache, "b"), 0);
+}
+
 TEST(after_a_power_cut_what_was_not_synced_goes) {
         _cleanup_cache_ TestCache test = test_cache();
         _cleanup_free_ UNUSED char *a = make_record(test.cache, "synced", 1), *b = NULL;
@@ -338,6 +379,7 @@ TEST(damage_seen_when_opening_costs_the_cache_not_the_daemon) {
         ASSERT_OK(put(test.cache, "y", "", "d", &err), &err);
         ASSERT_INT(found(test.cache, "y"), CACHE_FOUND);
         ASSERT_INT(exists(&test, ".", "cache.db.bad"), 1);
+        cache_remove_wait(test.cache, 0);
         ASSERT_INT(exists(&test, "layers", id), 0);
 }
 

@@ -9,6 +9,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 
+/* What a killed daemon left is mostly gone before anybody looks. */
+#define REMOVAL_PATIENCE (5 * NSEC_PER_SEC)
+
 static int condition_init(pthread_cond_t *condition) {
         pthread_condattr_t attributes;
 
@@ -29,6 +32,7 @@ static int start(BuildCache *cache, Error *err) {
         r = cache_note(cache, cache_drop_unsynced(cache, err));
         if (r == 0)
                 r = cache_note(cache, cache_reconcile(cache, err));
+        cache_remove_wait(cache, REMOVAL_PATIENCE);
         if (cache->damaged) /* seen only now that it is read: taking the lock begins it anew */
                 r = 0;
         return r;
@@ -44,6 +48,7 @@ int build_cache_open(int dir_fd, BuildCache **ret, Error *err) {
                                .synced_at = clock_now(),
                                .lock = PTHREAD_MUTEX_INITIALIZER };
         (void)condition_init(&cache->changed);
+        remover_init(&cache->remover);
         r = start(cache, err);
         if (r < 0)
                 return error_prefix(err, "open the build cache");
@@ -69,6 +74,7 @@ BuildCache *build_cache_free(BuildCache *cache) {
                 return NULL;
         if (cache->db)
                 finish(cache);
+        remover_done(&cache->remover);
         cache_db_close(cache);
         cache_holds_done(cache);
         map_done(&cache->mounts, free);

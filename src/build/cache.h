@@ -137,6 +137,8 @@ typedef struct CachePrune {
                              nothing stays */
         int64_t until;    /* only what was not used since, ns since 1970; 0: whatever */
         char *const *ids; /* only these, or NULL */
+        int64_t patience; /* ns to wait for the removal of directories, which goes on after that; 0:
+                             however long it takes */
         /* What the owner of the image store knows, with data; called without a lock. shared:
          * whether an image has that layer (NULL: each may be an image's). release: it is needed no
          * more; returns the bytes that this freed (NULL: none). hold: it is, after all: it was

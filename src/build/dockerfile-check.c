@@ -379,9 +379,11 @@ int dockerfile_check_trigger(const Dockerfile *file, const Instruction *instruct
         return check_instruction(file, instruction, err);
 }
 
-int dockerfile_check(const Dockerfile *file, Error *err) {
+int dockerfile_check(const Dockerfile *file, size_t *ret_right, Error *err) {
         bool staged = false;
         for (size_t i = 0; i < file->count; i++) {
+                if (ret_right)
+                        *ret_right = i;
                 const Instruction *instruction = &file->instructions[i];
                 int r = check_instruction(file, instruction, err);
                 if (r == 0 && instruction->onbuild)
@@ -394,5 +396,7 @@ int dockerfile_check(const Dockerfile *file, Error *err) {
                                                       "no build stage in current context: only "
                                                       "ARG may stand before the first FROM");
         }
+        if (ret_right)
+                *ret_right = file->count;
         return 0;
 }

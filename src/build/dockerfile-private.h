@@ -25,8 +25,13 @@ SourceRange joined_line_place(const JoinedLine *line, size_t offset);
 
 /* dockerfile_parse without its checks. An instruction that is none has kind INSTRUCTION_KINDS. */
 int dockerfile_read(const char *name, const char *text, size_t length, Dockerfile *ret, Error *err);
-/* What a single instruction must have: its arguments, flags and their values. */
-int dockerfile_check(const Dockerfile *file, Error *err);
+/* The same, but that after an error *ret, the caller's, has what was read, as the last the
+ * instruction that cannot be. */
+int dockerfile_read_start(const char *name, const char *text, size_t length, Dockerfile *ret,
+                          Error *err);
+/* What a single instruction must have: its arguments, flags and their values. *ret_right (may be
+ * NULL): how many come before the first that is wrong, also after an error. */
+int dockerfile_check(const Dockerfile *file, size_t *ret_right, Error *err);
 int dockerfile_check_trigger(const Dockerfile *file, const Instruction *instruction, Error *err);
 
 /* Reads the instruction that begins at offset. ret is empty before, and to be freed in any case. */

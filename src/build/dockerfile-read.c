@@ -328,8 +328,8 @@ static int check_text(const char *name, const char *text, size_t length, Error *
                           "%.200s:%u: a NUL character: a Dockerfile is text in UTF-8", name, line);
 }
 
-int dockerfile_read(const char *name, const char *text, size_t length, Dockerfile *ret,
-                    Error *err) {
+int dockerfile_read_start(const char *name, const char *text, size_t length, Dockerfile *ret,
+                          Error *err) {
         *ret = (Dockerfile){};
         int r = check_text(name, text, length, err);
         if (r < 0)
@@ -343,6 +343,12 @@ int dockerfile_read(const char *name, const char *text, size_t length, Dockerfil
         if (r == 0)
                 r = read_instructions(&reader, err);
         drop_comments(&reader);
+        return r;
+}
+
+int dockerfile_read(const char *name, const char *text, size_t length, Dockerfile *ret,
+                    Error *err) {
+        int r = dockerfile_read_start(name, text, length, ret, err);
         if (r < 0)
                 dockerfile_done(ret);
         return r;

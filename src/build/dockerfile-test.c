@@ -327,4 +327,32 @@ TEST(bytes_that_are_no_text) {
         ASSERT(strstr(err.message, "Dockerfile:2: a NUL character"));
 }
 
+static size_t right_of(const char *text) {
+        _cleanup_dockerfile_ Dockerfile file = {};
+        dockerfile_parse_start("Dockerfile", text, strlen(text), &file);
+        return file.count;
+}
+
+TEST(what_stands_before_the_wrong_instruction) {
+        static const struct {
+                const char *text;
+                size_t right;
+        } cases[] = {
+                { "FROM a\nRUN b\n", 2 },
+                { "FROM a\nRUN b\nRUNN c\nRUN d\n", 2 },
+                { "FROM a\nRUN --wrong b\n", 1 },
+                { "FROM a\nRUN <<END\nRUN c\n", 1 },
+                { "ARG a\nRUN b\nFROM c\n", 1 },
+                { "# escape=x\nFROM a\n", 0 },
+                { "", 0 },
+                { "\n", 0 },
+        };
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                ASSERT_INT(right_of(cases[i].text), cases[i].right);
+        Dockerfile file;
+        dockerfile_parse_start("Dockerfile", "FROM a\n\0", 8, &file);
+        ASSERT_INT(file.count, 0);
+        dockerfile_done(&file);
+}
+
 TEST_MAIN()

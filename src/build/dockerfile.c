@@ -97,10 +97,20 @@ int dockerfile_parse(const char *name, const char *text, size_t length, Dockerfi
         int r = dockerfile_read(name, text, length, ret, err);
         if (r < 0)
                 return r;
-        r = dockerfile_check(ret, err);
+        r = dockerfile_check(ret, NULL, err);
         if (r < 0)
                 dockerfile_done(ret);
         return r;
+}
+
+void dockerfile_parse_start(const char *name, const char *text, size_t length, Dockerfile *ret) {
+        size_t right = 0;
+        int r = dockerfile_read_start(name, text, length, ret, NULL);
+        if (r < 0 && ret->count > 0) /* it is the last that cannot be read */
+                instruction_done(&ret->instructions[--ret->count]);
+        (void)dockerfile_check(ret, &right, NULL);
+        while (ret->count > right)
+                instruction_done(&ret->instructions[--ret->count]);
 }
 
 int dockerfile_parse_trigger(const char *text, Dockerfile *ret, Error *err) {

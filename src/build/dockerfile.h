@@ -99,6 +99,9 @@ typedef struct Dockerfile {
  * *ret is the caller's to dockerfile_done, and empty after an error. */
 int dockerfile_parse(const char *name, const char *text, size_t length, Dockerfile *ret,
                      Error *err);
+/* What stands before the first instruction that is wrong, for telling what else is wrong with it;
+ * the caller's to dockerfile_done. */
+void dockerfile_parse_start(const char *name, const char *text, size_t length, Dockerfile *ret);
 /* One instruction that ONBUILD keeps, in an image or a stage: a file of it alone, checked; neither
  * FROM, MAINTAINER nor ONBUILD. *ret is the caller's to dockerfile_done, and empty after an error.
  */

@@ -1,4 +1,5 @@
 /* lint-print.c: findings as text, as BuildKit's JSON and as SARIF 2.1.0. */
+#include "base/base64.h"
 #include "build/lint-private.h"
 #include "format/json.h"
 
@@ -60,23 +61,6 @@ static void print_text(const Dockerfile *file, const Findings *findings, Buf *re
 
 /* ---- JSON ---- */
 
-static void add_base64(Buf *ret, const char *text) {
-        static const char digits[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        size_t length = strlen(text);
-
-        for (size_t i = 0; i < length; i += 3) {
-                unsigned char bytes[3] = { 0 };
-                size_t count = MIN(length - i, 3);
-                unsigned value;
-
-                memcpy(bytes, text + i, count);
-                value = (unsigned)bytes[0] << 16 | (unsigned)bytes[1] << 8 | bytes[2];
-                for (size_t k = 0; k < 4; k++)
-                        buf_add_char(ret, k <= count ? digits[value >> (18 - 6 * k) & 63] : '=');
-        }
-}
-
 static void add_member(Buf *ret, const char *indent, const char *name, const char *value,
                        const char *end) {
         buf_format(ret, "%s\"%s\": ", indent, name);
@@ -85,6 +69,8 @@ static void add_member(Buf *ret, const char *indent, const char *name, const cha
 }
 
 static void print_json(const Dockerfile *file, const Findings *findings, Buf *ret) {
+        _cleanup_free_ char *source = base64_encode(file->source, strlen(file->source));
+
         buf_add_str(ret, findings->count ? "{\n  \"warnings\": [" : "{\n  \"warnings\": null");
         for (size_t i = 0; i < findings->count; i++) {
                 const Finding *finding = &findings->list[i];
@@ -105,7 +91,7 @@ static void print_json(const Dockerfile *file, const Findings *findings, Buf *re
                                          : ",\n  \"sources\": [\n    {\n");
         add_member(ret, "      ", "filename", file->name, ",\n");
         buf_add_str(ret, "      \"data\": \"");
-        add_base64(ret, file->source);
+        buf_add_str(ret, source);
         buf_add_str(ret, "\",\n      \"language\": \"Dockerfile\"\n    }\n  ]\n}\n");
 }
 

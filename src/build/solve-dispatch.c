@@ -171,6 +171,7 @@ int solver_dispatch(Solver *solver, Error *err) {
                         name_steps(&solver->stages[i], &numbers);
         if (r < 0)
                 return r;
+        solver_note_inputs(solver, numbers.steps);
         event.total = (int64_t)numbers.steps;
         event.triggers = numbers.triggers;
         return solver_event(solver, &event, err);

@@ -1,5 +1,6 @@
 /* solve-key.c: what a step's key is made of. A key is the digest of a text of named parts, each
  * with its length before it, so that no two lists of parts give one text. docs/build.md, "Keys". */
+#include "base/clock.h"
 #include "build/solve-private.h"
 
 /* Raised when the meaning of a key changes: older records are found no more. */
@@ -121,9 +122,16 @@ static char **selected_patterns(const Step *step, size_t index, SelectOptions *r
         return patterns;
 }
 
+#define READING_TOLD ((int64_t)16 << 20) /* bytes; less is read before anybody would wonder */
+#define READING_PAUSE (100 * NSEC_PER_MSEC)
+
 typedef struct Reading {
         CacheParts *parts; /* NULL: nobody asks */
         Solver *solver;
+        const char *name;     /* what it is called in events; NULL: none is sent */
+        pthread_mutex_t lock; /* guards what follows */
+        int64_t bytes, told_at;
+        size_t number;
 } Reading;
 
 static void add_entry(void *data, const char *path, const char *digest) {
@@ -134,19 +142,62 @@ static bool reading_cancelled(void *data) {
         return solver_cancelled(((Reading *)data)->solver);
 }
 
+static void tell_reading(Reading *reading, int64_t total) {
+        const SolveEvent event = { .kind = SOLVE_READING,
+                                   .step = reading->number,
+                                   .name = reading->name,
+                                   .current = reading->bytes,
+                                   .total = total };
+
+        (void)solver_event(reading->solver, &event, NULL);
+}
+
+static void on_read(void *data, size_t bytes) {
+        Reading *reading = data;
+        int64_t now;
+
+        (void)pthread_mutex_lock(&reading->lock);
+        reading->bytes += (int64_t)bytes;
+        now = reading->bytes >= READING_TOLD ? clock_monotonic() : 0;
+        if (now > 0 && reading->told_at == 0)
+                reading->number = atomic_fetch_add(&reading->solver->readings, 1);
+        if (now > 0 && (reading->told_at == 0 || now >= reading->told_at + READING_PAUSE)) {
+                reading->told_at = now;
+                tell_reading(reading, 0);
+        }
+        (void)pthread_mutex_unlock(&reading->lock);
+}
+
+/* As BuildKit calls it. The caller's; NULL: it is no context. */
+static char *reading_name(const Input *input) {
+        if (input->kind != INPUT_CONTEXT)
+                return NULL;
+        return str_empty(input->name) ? str_copy("[internal] load build context")
+                                      : str_format("[context %s] load", input->name);
+}
+
 static int digest_tree(const StageState *stage, size_t index, size_t number, const Tree *tree,
                        CacheParts *parts, char digest[DIGEST_TEXT_MAX], Error *err) {
         _cleanup_(selection_done) Selection selection = {};
-        Reading reading = { .parts = parts, .solver = stage->solver };
+        _cleanup_free_ char *name = reading_name(step_input(&stage->plan.steps[index], number));
+        Reading reading = { .parts = parts,
+                            .solver = stage->solver,
+                            .name = name,
+                            .lock = PTHREAD_MUTEX_INITIALIZER };
         SelectOptions options;
         _cleanup_free_ UNUSED char **patterns =
                 selected_patterns(&stage->plan.steps[index], number, &options);
         const TreeJob job = { .sink = parts ? add_entry : NULL,
                               .cancelled = reading_cancelled,
+                              .read = name ? on_read : NULL,
                               .data = &reading };
         int r = tree_select(tree, &options, &selection, err);
 
-        return r < 0 ? r : tree_digest(tree, &selection, &options, &job, digest, err);
+        if (r == 0)
+                r = tree_digest(tree, &selection, &options, &job, digest, err);
+        if (reading.told_at > 0)
+                tell_reading(&reading, reading.bytes);
+        return r;
 }
 
 static int digest_layers(const StageState *stage, size_t index, size_t number, char *const *layers,
@@ -193,6 +244,24 @@ static int read_input(const StageState *stage, size_t index, size_t number, Cach
         return r;
 }
 
+/* What was changed last is most likely what the step found changed. */
+static int refuse_changed(const StageState *stage, size_t index, size_t number, const Tree *tree,
+                          Error *err) {
+        const Step *step = &stage->plan.steps[index];
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_free_ char *newest = NULL;
+        SelectOptions options;
+        _cleanup_free_ UNUSED char **patterns = selected_patterns(step, number, &options);
+
+        if (tree_select(tree, &options, &selection, NULL) == 0)
+                (void)tree_newest(tree, &selection, &options, &newest, NULL);
+        return error_kind(
+                err, ERROR_CONFLICT,
+                "files of the build context were changed (last: '%.200s') while \"%.200s\" "
+                "read them: build again, or name what changes in .dockerignore",
+                str_empty(newest) ? "." : newest, step->text);
+}
+
 int step_check_contexts(const StageState *stage, size_t index, Error *err) {
         const Step *step = &stage->plan.steps[index];
         const StepState *state = &stage->steps[index];
@@ -213,10 +282,7 @@ int step_check_contexts(const StageState *stage, size_t index, Error *err) {
                 if (r < 0)
                         return r;
                 if (!str_equal(digest, state->digests[i]))
-                        return error_kind(err, ERROR_CONFLICT,
-                                          "files of the build context were changed while \"%s\" "
-                                          "read them: build again",
-                                          step->text);
+                        return refuse_changed(stage, index, i, opened.tree, err);
         }
         return 0;
 }

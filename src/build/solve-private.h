@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "build/solve.h"
 
@@ -35,6 +36,11 @@ typedef struct NamedImage {
 } NamedImage;
 
 typedef struct StageState StageState;
+
+/* The numbers of the steps that one stands upon. */
+typedef struct StepInputs {
+        size_t *list, count;
+} StepInputs;
 
 /* One plan's share. */
 typedef struct Branch {
@@ -76,6 +82,8 @@ struct Solver {
         size_t image_count;
         Fetched *fetched;
         size_t fetched_count;
+        StepInputs *inputs; /* by a step's number */
+        size_t input_count;
         int64_t began;       /* ns since 1970 */
         NamedImage **wanted; /* images whose layers are brought, from the first on */
         size_t wanted_count;
@@ -91,6 +99,7 @@ struct Solver {
         int result;
         pthread_mutex_t event_lock; /* one event at a time */
         bool refused;               /* the client wants no more; guarded by event_lock */
+        atomic_size_t readings;     /* that were told */
 };
 
 /* ---- solve-images.c ---- */
@@ -149,6 +158,11 @@ int solver_fetch_all(Solver *solver, Error *err);
 int solver_fetched(const Solver *solver, const char *url, const char *checksum,
                    char digest[DIGEST_TEXT_MAX], Error *err);
 void solver_fetched_done(Solver *solver);
+
+/* ---- solve-inputs.c ---- */
+/* Notes for events which steps each of the `count` numbered ones stands upon. */
+void solver_note_inputs(Solver *solver, size_t count);
+void solver_inputs_done(Solver *solver);
 
 /* ---- solve-step.c ---- */
 /* Looks the step up, or runs it; its key and layer are known then. */

@@ -427,4 +427,58 @@ TEST(many_builds_at_once_run_each_step_once) {
                           "write b 1,RUN write c 1,RUN write d 1");
 }
 
+/* ---- what is told ---- */
+
+TEST(events_have_their_inputs) {
+        static const char text[] =
+                "FROM busybox AS a\nENV x=y\nRUN write a 1\nFROM a AS b\nRUN write b 2\n"
+                "FROM busybox\nCOPY --from=b b /\nRUN --mount=from=a,target=/a write c 3\n";
+        static const char *const expected = "0<,2<0,3<2,4<3,5<,6<5 4,7<6 2";
+        _cleanup_fake_ Fake fake = fake_open();
+
+        for (int i = 0; i < 2; i++) { /* run, then found */
+                _cleanup_built_ Built built = BUILD(&fake, text, );
+
+                (void)build_main(&built);
+                ASSERT_BUILT(&built);
+                ASSERT_SORTED(&built.inputs, expected);
+        }
+}
+
+TEST(a_reading_that_takes_a_while_is_told) {
+        static const char text[] = "FROM busybox\nRUN --mount=target=/m write a 1\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built small = BUILD(&fake, text, ), large = BUILD(&fake, text, );
+        _cleanup_close_ int fd = -1;
+
+        put_text(fake.context_fd, "file", "small");
+        (void)build_main(&small);
+        ASSERT_BUILT(&small);
+        ASSERT(!small.readings);
+        fd = openat(fake.context_fd, "file", O_WRONLY | O_CLOEXEC);
+        ASSERT_INT(ftruncate(fd, 17 << 20), 0);
+        (void)build_main(&large);
+        ASSERT_BUILT(&large);
+        /* Once for the key, for what a later miss is explained by, and to see that nothing changed.
+         */
+        ASSERT(strv_length(large.readings) >= 2);
+        ASSERT_STR(large.readings[0], "0 17825792 [internal] load build context");
+        ASSERT_STR(large.readings[1], "1 17825792 [internal] load build context");
+}
+
+TEST(what_changes_under_a_step_is_named) {
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, "FROM busybox\nRUN --mount=target=/m wait\n", );
+
+        put_text(fake.context_fd, "file", "one");
+        put_text(fake.context_fd, "other", "one");
+        begin(&built);
+        ASSERT(wait_for(&fake, &fake.waiting, 1));
+        put_text(fake.context_fd, "file", "two");
+        open_gate(&fake);
+        ASSERT_INT(pthread_join(built.thread, NULL), 0);
+        ASSERT_INT(built.err.kind, ERROR_CONFLICT);
+        ASSERT(strstr(built.err.message, "(last: 'file') while \"RUN --mount=target=/m wait\""));
+}
+
 TEST_MAIN()

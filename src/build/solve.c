@@ -62,6 +62,7 @@ static void solver_done(Solver *solver) {
         }
         free(solver->stages);
         solver_fetched_done(solver);
+        solver_inputs_done(solver);
         free(solver->branches);
         images_done(solver);
         release(solver->options->cache, solver->held, solver->began);
@@ -88,11 +89,17 @@ void solver_hold(Solver *solver, const char *layer) {
         (void)pthread_mutex_unlock(&solver->lock);
 }
 
-int solver_event(Solver *solver, const SolveEvent *event, Error *err) {
-        bool refused;
+int solver_event(Solver *solver, const SolveEvent *given, Error *err) {
+        bool begins = given->kind == SOLVE_STARTED || given->kind == SOLVE_CACHED, refused;
+        SolveEvent event = *given;
+
+        if (begins && given->step < solver->input_count) {
+                event.inputs = solver->inputs[given->step].list;
+                event.input_count = solver->inputs[given->step].count;
+        }
 
         (void)pthread_mutex_lock(&solver->event_lock);
-        if (!solver->refused && solver->options->event(solver->options->data, event) < 0)
+        if (!solver->refused && solver->options->event(solver->options->data, &event) < 0)
                 solver->refused = true;
         refused = solver->refused;
         (void)pthread_mutex_unlock(&solver->event_lock);

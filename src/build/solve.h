@@ -94,6 +94,9 @@ typedef enum SolveEventKind {
         SOLVE_STATUS,
         SOLVE_DONE,
         SOLVE_FAILED,
+        SOLVE_READING, /* files of a context are read, so many that it takes a while: name; current:
+                          bytes so far; total: as many at the end, else 0. step: a number of its
+                          own, from 0 */
 } SolveEventKind;
 
 typedef struct SolveEvent {
@@ -107,6 +110,9 @@ typedef struct SolveEvent {
         const char *instruction; /* "RUN make" */
         const char *why, *text, *status, *layer;
         size_t length;
+        const size_t *inputs; /* STARTED, CACHED: the steps that it stands upon, of those that have
+                                 names */
+        size_t input_count;
         int stream;
         int64_t current, total;
         const char *container; /* STARTED of RUN */

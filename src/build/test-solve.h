@@ -340,6 +340,8 @@ typedef struct Built {
         char **why;       /* "RUN x: reason", of each step that was run */
         char **failed;    /* texts of FAILED */
         char **names;     /* of what was run, as progress shows it */
+        char **inputs;    /* "number<input input" of what has a name and began, or was found */
+        char **readings;  /* "number bytes name" of each that ended */
         int64_t planned;  /* steps, as told */
         bool *told;       /* one a step: it was said to be there, or not to be */
         size_t refuse_at; /* events until the client has enough; 0: never */
@@ -347,6 +349,15 @@ typedef struct Built {
         atomic_bool cancelled;
         pthread_t thread;
 } Built;
+
+static UNUSED void note_inputs(const SolveEvent *event, char ***list) {
+        _cleanup_buf_ Buf text = {};
+
+        buf_format(&text, "%zu<", event->step);
+        for (size_t i = 0; i < event->input_count; i++)
+                buf_format(&text, "%s%zu", i > 0 ? " " : "", event->inputs[i]);
+        strv_add(list, text.data);
+}
 
 static UNUSED int on_event(void *data, const SolveEvent *event) {
         Built *built = data;
@@ -359,6 +370,11 @@ static UNUSED int on_event(void *data, const SolveEvent *event) {
                 strv_take(&built->why, str_format("%s: %s", event->instruction, event->why));
         if (event->kind == SOLVE_STARTED && event->why)
                 strv_add(&built->names, event->name);
+        if ((event->kind == SOLVE_STARTED || event->kind == SOLVE_CACHED) && event->name)
+                note_inputs(event, &built->inputs);
+        if (event->kind == SOLVE_READING && event->total > 0)
+                strv_format(&built->readings, "%zu %lld %s", event->step, (long long)event->current,
+                            event->name);
         if (event->kind == SOLVE_FAILED)
                 strv_add(&built->failed, event->text);
         if (event->kind == SOLVE_CACHED || event->kind == SOLVE_DONE || event->kind == SOLVE_FAILED)
@@ -425,6 +441,8 @@ static UNUSED void built_done(Built *built) {
         strv_free(built->why);
         strv_free(built->failed);
         strv_free(built->names);
+        strv_free(built->inputs);
+        strv_free(built->readings);
         free(built->told);
 }
 #define _cleanup_built_ _cleanup_(built_done)

@@ -25,6 +25,7 @@ typedef struct Pending {
         char *head; /* all of it but the content */
         bool has_content;
         FileStamp stamp;
+        char *attributes; /* of what has content and is to be read: a part of what is remembered */
         char content[DIGEST_TEXT_MAX];
         bool done;
         int r;
@@ -72,12 +73,26 @@ static int read_content(const Digesting *digesting, Pending *pending, int fd, Er
                 if (length == 0)
                         break;
                 digester_add(&digester, buffer, (size_t)length);
+                if (digesting->job && digesting->job->read)
+                        digesting->job->read(digesting->job->data, (size_t)length);
                 r = (size_t)length == capacity ? tree_check_cancelled(digesting->job, err) : 0;
                 if (r < 0)
                         return r;
         }
         digester_end(&digester, pending->content);
         return 0;
+}
+
+/* Both change the stamp, so both are remembered as one, and an unchanged file has neither read. */
+static void join_attributes(Pending *pending) {
+        Digester digester;
+
+        if (str_empty(pending->attributes))
+                return;
+        digester_init(&digester);
+        digester_add(&digester, pending->attributes, strlen(pending->attributes));
+        digester_add(&digester, pending->content, strlen(pending->content));
+        digester_end(&digester, pending->content);
 }
 
 static int check_stamp(const Pending *pending, int fd, Error *err) {
@@ -110,6 +125,8 @@ static int digest_file(const Digesting *digesting, Pending *pending, Error *err)
                 r = read_content(digesting, pending, fd, err);
         if (r == 0)
                 r = check_stamp(pending, fd, err);
+        if (r == 0)
+                join_attributes(pending);
         if (r == 0 && memo && is_settled(&pending->stamp))
                 memo->put(memo->data, &pending->stamp, pending->content);
         return r;
@@ -186,6 +203,7 @@ static void pending_done(Pending *pending) {
         free(pending->name);
         free(pending->path);
         free(pending->head);
+        free(pending->attributes);
         free(pending->err);
         *pending = (Pending){};
 }
@@ -295,6 +313,10 @@ static bool shown_itself(const Digesting *digesting, const WalkEntry *entry) {
                (*entry->path || !digesting->tree->neutral_owner);
 }
 
+static bool has_content(const struct stat *status) {
+        return S_ISREG(status->st_mode) && status->st_size > 0;
+}
+
 static int build_head(const Digesting *digesting, const WalkEntry *entry, Buf *head, Error *err) {
         const struct stat *status = entry->status;
         int r;
@@ -320,26 +342,28 @@ static int build_head(const Digesting *digesting, const WalkEntry *entry, Buf *h
                 if (r == 0)
                         buf_format(head, "link %zu:%s\n", strlen(target), target);
         }
-        return r < 0 ? r : add_attributes(head, entry, err);
+        return r < 0 || has_content(status) ? r : add_attributes(head, entry, err);
 }
 
 static int digest_entry(void *data, const WalkEntry *entry, Error *err) {
         Digesting *digesting = data;
         const FileMemo *memo = digesting->tree->memo;
-        _cleanup_buf_ Buf head = {};
-        Pending pending = { .done = true };
+        _cleanup_buf_ Buf head = {}, attributes = {};
+        Pending pending = { .done = true, .has_content = has_content(entry->status) };
         int r = build_head(digesting, entry, &head, err);
 
-        if (r < 0)
-                return r;
-        pending.name = str_copy(entry->name);
-        pending.path = str_copy(entry->path);
-        pending.head = buf_take(&head);
-        pending.has_content = S_ISREG(entry->status->st_mode) && entry->status->st_size > 0;
-        if (pending.has_content) {
+        if (r == 0 && pending.has_content) {
                 pending.stamp = stamp_of(entry->status);
                 pending.done = memo && memo->get(memo->data, &pending.stamp, pending.content);
         }
+        if (r == 0 && !pending.done)
+                r = add_attributes(&attributes, entry, err);
+        if (r < 0)
+                return r;
+        pending.attributes = attributes.length ? buf_take(&attributes) : NULL;
+        pending.name = str_copy(entry->name);
+        pending.path = str_copy(entry->path);
+        pending.head = buf_take(&head);
         if (!pending.done)
                 start_readers(digesting);
         if (!pending.done && digesting->reader_count == 0) {

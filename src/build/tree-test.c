@@ -604,6 +604,31 @@ TEST(what_is_remembered_is_not_read) {
         map_done(&memory.digests, free);
 }
 
+TEST(attributes_are_remembered_with_the_content) {
+        _cleanup_place_ Place place = sample();
+        TestMemo memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
+        const FileMemo memo = { memo_get, memo_put, &memory };
+        const Tree tree = { .root_fd = place.fd, .memo = &memo }, bare = { .root_fd = place.fd };
+        _cleanup_free_ char *without = sum(&tree, "src", (SelectOptions){}), *plain = NULL,
+                            *cold = NULL, *warm = NULL, *changed = NULL;
+        _cleanup_close_ int fd = openat(place.fd, "src/main.c", O_RDONLY | O_CLOEXEC);
+
+        ASSERT_INT(fsetxattr(fd, "user.brig-test", "one", 3, 0), 0);
+        let_settle(&place, "src/main.c");
+        plain = sum(&bare, "src", (SelectOptions){});
+        ASSERT(!str_equal(plain, without));
+        cold = sum(&tree, "src", (SelectOptions){});
+        memory.hits = 0;
+        warm = sum(&tree, "src", (SelectOptions){});
+        ASSERT_INT(memory.hits, 4);
+        ASSERT_STR(cold, plain);
+        ASSERT_STR(warm, plain);
+        ASSERT_INT(fsetxattr(fd, "user.brig-test", "two", 3, 0), 0);
+        changed = sum(&tree, "src", (SelectOptions){});
+        ASSERT(digest_valid(changed) && !str_equal(changed, plain));
+        map_done(&memory.digests, free);
+}
+
 TEST(threads_give_the_same) {
         _cleanup_place_ Place place = place_new();
         const Tree tree = { .root_fd = place.fd };
@@ -689,6 +714,57 @@ TEST(depth_has_a_limit) {
         (void)close(fd);
         got = sum(&tree, "", (SelectOptions){});
         ASSERT(strstr(got, "nested too deeply"));
+}
+
+/* ---- what was changed last ---- */
+
+static char *newest(const Tree *tree, const char *patterns, SelectOptions options) {
+        _cleanup_strv_ char **split = str_split(patterns, '|');
+        _cleanup_(selection_done) Selection selection = {};
+        char *path = NULL;
+        Error err = {};
+
+        options.patterns = split;
+        if (tree_select(tree, &options, &selection, &err) < 0 ||
+            tree_newest(tree, &selection, &options, &path, &err) < 0)
+                return str_copy(err.message);
+        return path ?: str_copy("nothing");
+}
+
+#define ASSERT_NEWEST(tree, patterns, expected, ...)                                               \
+        do {                                                                                       \
+                _cleanup_free_ char *got_ =                                                        \
+                        newest(tree, patterns, (SelectOptions){ __VA_ARGS__ });                    \
+                ASSERT_STR(got_, expected);                                                        \
+        } while (0)
+
+/* Changes the inode, on a later tick of the file system's clock than the one of `before`. */
+static bool touch(int fd, const char *path, const char *before) {
+        struct stat old, now;
+
+        if (fstatat(fd, before, &old, 0) < 0)
+                return false;
+        do {
+                if (fchmodat(fd, path, 0600, 0) < 0 || fchmodat(fd, path, 0644, 0) < 0 ||
+                    fstatat(fd, path, &now, 0) < 0)
+                        return false;
+        } while (now.st_ctim.tv_sec == old.st_ctim.tv_sec &&
+                 now.st_ctim.tv_nsec == old.st_ctim.tv_nsec);
+        return true;
+}
+
+TEST(the_newest_is_found) {
+        _cleanup_place_ Place place = sample();
+        static char *excludes[] = { (char *)"util.c", NULL };
+        const Tree tree = { .root_fd = place.fd };
+
+        ASSERT(touch(place.fd, "src/lib/util.h", "src/app/x.c"));
+        ASSERT_NEWEST(&tree, ".", "src/lib/util.h", );
+        ASSERT(touch(place.fd, "src/lib/util.c", "src/lib/util.h"));
+        ASSERT_NEWEST(&tree, ".", "src/lib/util.c", );
+        ASSERT_NEWEST(&tree, "src/lib", "src/lib/util.h", .excludes = excludes);
+        ASSERT_NEWEST(&tree, "b.txt|a.txt", "a.txt", );
+        ASSERT_NEWEST(&tree, "none*", "nothing", .allow_nothing = true);
 }
 
 TEST_MAIN()

@@ -9,8 +9,8 @@
 #include "build/ignore.h"
 #include "format/digest.h"
 
-/* Remembers the digests of files' contents by what stat(2) says of them, so that a file that did
- * not change is not read again. Both may be called from any thread. */
+/* Remembers the digests of files' contents and extended attributes by what stat(2) says of them, so
+ * that a file that did not change is not read again. Both may be called from any thread. */
 typedef struct FileStamp {
         uint64_t device, inode, size;
         int64_t mtime, ctime; /* ns */
@@ -81,10 +81,19 @@ typedef struct TreeJob {
         EntrySink sink;
         void *data;
         bool (*cancelled)(void *data);
+        /* Of tree_digest: contents were read, that many bytes more; by any of the threads, several
+         * at once. May be NULL. */
+        void (*read)(void *data, size_t bytes);
         unsigned threads; /* that read contents at once, at most 8; 0: one a processor */
 } TreeJob;
 int tree_digest(const Tree *tree, const Selection *selection, const SelectOptions *options,
                 const TreeJob *job, char digest[DIGEST_TEXT_MAX], Error *err);
+
+/* Of what is selected the path below the root of the file, directory or link whose inode was
+ * changed last ("": the root; a file that is gone changed its directory). *ret: the caller's; NULL:
+ * nothing is selected. */
+int tree_newest(const Tree *tree, const Selection *selection, const SelectOptions *options,
+                char **ret, Error *err);
 
 typedef struct CopyOptions {
         const char *dest;  /* absolute path in the destination root, resolved within it; a trailing

@@ -25,6 +25,25 @@ static int set_flag(const char *key, const char *value, Error *err) {
                                   err);
 }
 
+static bool is_known(const char *type) {
+        return str_equal(type, "registry") || str_equal(type, "local") || str_equal(type, "inline");
+}
+
+/* What a type that is none of those has for an answer. */
+static int check_other(const CacheFields *fields, Error *err) {
+        static const char *const others[] = { "gha", "s3", "azblob", NULL };
+        const char *type = fields->spec.type;
+        const char *known = fields->to ? "type=registry,ref=NAME, type=local,dest=DIRECTORY or "
+                                         "type=inline"
+                                       : "type=registry,ref=NAME or type=local,src=DIRECTORY";
+
+        if (!type)
+                return error_kind(err, ERROR_INVALID, "type is missing: %s", known);
+        if (strv_has((char *const *)others, type))
+                return unexpected("type", type, known, err);
+        return error_kind(err, ERROR_INVALID, "there is no type '%s': %s", type, known);
+}
+
 static int set_other(CacheFields *fields, const char *key, const char *value, Error *err) {
         if (str_equal(key, "image-manifest") || str_equal(key, "oci-mediatypes"))
                 return set_flag(key, value, err);
@@ -58,7 +77,7 @@ static int set_cache(void *data, const char *key, const char *value, Error *err)
                 if (!str_equal(key, places[i].key))
                         continue;
                 str_replace(places[i].place, value);
-                return 0;
+                return i == 0 && !is_known(value) ? check_other(fields, err) : 0;
         }
         return set_other(fields, key, value, err);
 }
@@ -90,9 +109,7 @@ static int check_type(const CacheFields *fields, Error *err) {
         if (str_equal(spec->type, "inline"))
                 return error_kind(err, ERROR_INVALID,
                                   "type=inline is read as type=registry,ref=IMAGE");
-        return spec->type ? unexpected("type", spec->type, "registry, local or inline", err)
-                          : error_kind(err, ERROR_INVALID,
-                                       "type is missing: registry, local or inline");
+        return check_other(fields, err);
 }
 
 static int check_cache(CacheFields *fields, Error *err) {
@@ -127,7 +144,7 @@ int cache_spec_parse(const char *text, bool to, CacheSpec *ret, Error *err) {
         free(fields.mode);
         if (r < 0) {
                 cache_spec_done(&fields.spec);
-                return error_prefix(err, "invalid cache '%s'", text);
+                return error_prefix(err, "invalid --cache-%s '%s'", to ? "to" : "from", text);
         }
         *ret = fields.spec;
         return 0;

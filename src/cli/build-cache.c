@@ -53,6 +53,7 @@ static int add_cache(const char *text, bool to, JsonArray *documents, BuildFds *
         document->ref = TAKE_PTR(spec.ref);
         document->tag = TAKE_PTR(spec.tag);
         document->digest = TAKE_PTR(spec.digest);
+        document->path = TAKE_PTR(spec.path);
         document->max = spec.max;
         document->ignore_error = spec.ignore_error;
         if (fd >= 0) {

@@ -46,16 +46,19 @@ static int copy_input(Producer *producer) {
 static void *produce(void *data) {
         Producer *producer = data;
         BuildSource *source = producer->source;
+        const BuildTar tar = { .fd = producer->fd,
+                               .stop_fd = -1,
+                               .dir_fd = source->dir_fd,
+                               .ignore = source->ignore,
+                               .ignore_length = source->ignore_length,
+                               .extra = &producer->extra };
         sigset_t all;
 
         (void)sigemptyset(&all);
         (void)sigaddset(&all, SIGPIPE); /* a daemon that refuses early reads no further */
         (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
-        producer->r =
-                source->kind == SOURCE_ARCHIVE
-                        ? copy_input(producer)
-                        : build_tar_write(producer->fd, source->dir_fd, source->ignore,
-                                          source->ignore_length, &producer->extra, &producer->err);
+        producer->r = source->kind == SOURCE_ARCHIVE ? copy_input(producer)
+                                                     : build_tar_write(&tar, &producer->err);
         close_fd(&producer->fd);
         return NULL;
 }

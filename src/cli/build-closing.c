@@ -76,10 +76,14 @@ void build_closing_add(BuildDisplay *display) {
         const BuildStep *failed = failed_step(display);
         _cleanup_free_ char *error = visible_text(display->error);
 
-        if (display->view != &build_view_quiet)
+        bool is_raw = display->view == &build_view_raw; /* which has told all but the error */
+
+        if (display->view != &build_view_quiet && !is_raw)
                 add_warnings(display);
         if (!display->error)
                 return;
+        if (is_raw)
+                failed = NULL;
         if (failed)
                 add_failed(display, failed);
         /* An error about a line brings that line along. */

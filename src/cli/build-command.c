@@ -1,16 +1,12 @@
 /* build-command.c: brig build: its options, and the request that they make. What they name is
- * opened by build-context.c and build-output.c; build-follow.c shows how it goes. */
-#include <errno.h>
-#include <fcntl.h>
-
-#include "base/fd.h"
+ * opened by build-context.c and build-output.c, build-send.c sends it, build-follow.c shows how it
+ * goes. */
 #include "cli/build-follow.h"
 #include "cli/commands.h"
-#include "cli/credentials.h"
+#include "cli/config.h"
 #include "cli/specs.h"
 #include "cli/values.h"
 #include "format/reference.h"
-#include "http/head.h"
 
 /* ---- options ---- */
 
@@ -33,6 +29,7 @@ static void build_options_done(void *values) {
         options->ulimits = (JsonArray){};
         options->hosts = strv_free(options->hosts);
         options->cache_names = strv_free(options->cache_names);
+        options->named_args = strv_free(options->named_args);
 }
 
 #define REFUSED(name_, letter_, type_, help_, remedy_)                                             \
@@ -189,8 +186,10 @@ static int add_tags(char *const *names, char ***tags, Error *err) {
         return 0;
 }
 
-/* A NAME alone has the environment's value, and is dropped where that has none. */
+/* A NAME alone has the environment's value, and is dropped where that has none; but then it is
+ * named all the same, and nothing else gives it one. */
 static void resolve_args(BuildOptions *options) {
+        static const char epoch[] = "SOURCE_DATE_EPOCH";
         char **args = NULL;
 
         for (char **arg = options->args; arg && *arg; arg++) {
@@ -201,155 +200,46 @@ static void resolve_args(BuildOptions *options) {
                 else if (value)
                         strv_format(&args, "%s=%s", *arg, value);
         }
-        (void)strv_free(options->args);
+        if (!words_name(options->args, epoch) && !str_empty(getenv(epoch)))
+                strv_format(&args, "%s=%s", epoch, getenv(epoch));
+        (void)strv_free(options->named_args);
+        options->named_args = options->args;
         options->args = args;
 }
 
-/* ---- the request ---- */
-
-/* All that a build has open on this side. */
-typedef struct Build {
-        Cli *cli;
-        BuildOptions *options;
-        BuildSource source;
-        BuildOutputs outputs;
-        BuildFds fds;
-        BuildPump *pump; /* of an archive on standard input */
-        BuildDocument document;
-        char **tags;
-        BuildResult result;
-} Build;
+/* ---- the build ---- */
 
 static void build_done(Build *build) {
         json_done(&build_document_table, &build->document);
         build_fds_done(&build->fds);
         build_outputs_done(&build->outputs);
-        build->pump = build_pump_stop(build->pump);
+        (void)build_pump_end(&build->pump, NULL);
         build_source_done(&build->source);
         (void)strv_free(build->tags);
         build_result_done(&build->result);
 }
 
-static int add_source(Build *build, Error *err) {
-        static const JsonTable size = { .size = sizeof(BuildContextDocument) };
-        BuildDocument *document = &build->document;
-        BuildContextDocument *context;
-        int fd;
-
-        document->dockerfile = str_copy(build->source.dockerfile);
-        document->dockerfile_name = str_copy(build->source.name);
-        document->ignore = str_copy(build->source.ignore);
-        if (build->source.kind == SOURCE_DOCKERFILE)
-                return 0;
-        fd = build->source.kind == SOURCE_DIRECTORY ? TAKE_FD(build->source.dir_fd) : -1;
-        context = json_append(&document->contexts, &size);
-        context->name = str_copy("");
-        context->url = str_copy(build->source.url);
-        if (fd >= 0) {
-                context->fd = NEW(int64_t);
-                *context->fd = build_fds_add(&build->fds, fd);
-        }
-        if (build->source.kind == SOURCE_ARCHIVE) {
-                int r = build_pump_start(&build->source, &build->pump, &fd, err);
-
-                if (r < 0)
-                        return r;
-                context->tar = NEW(int64_t);
-                *context->tar = build_fds_add(&build->fds, fd);
-        }
-        return 0;
-}
-
-static void add_plain_options(const BuildOptions *options, BuildDocument *document) {
-        document->args = strv_copy(options->args);
-        document->labels = strv_copy(options->labels);
-        document->no_cache_filter = strv_copy(options->no_cache_filter);
-        document->extra_hosts = strv_copy(options->hosts);
-        document->target = str_copy(options->target);
-        document->platform = options->platforms ? strv_join(options->platforms, ",") : NULL;
-        document->network = str_copy(options->network);
-        document->shm_size = options->shm_size;
-        document->no_cache = options->no_cache;
-        document->pull = options->pull;
-        for (size_t i = 0; i < options->ulimits.count; i++)
-                json_copy(&ulimit_table, (const Ulimit *)options->ulimits.items + i,
-                          json_append(&document->ulimits, &ulimit_table));
-}
-
-static int make_document(Build *build, Error *err) {
-        const BuildOptions *options = build->options;
-        BuildDocument *document = &build->document;
-        int r = add_source(build, err);
-
-        add_plain_options(options, document);
-        document->tags = strv_copy(build->tags);
-        if (r == 0)
-                r = build_contexts_add(options->contexts, document, &build->fds, err);
-        if (r == 0)
-                r = build_secrets_add(options->secrets, document, err);
-        if (r == 0)
-                r = build_ssh_add(options->ssh, document, &build->fds, err);
-        if (r == 0)
-                r = build_caches_add(options, document, &build->fds, err);
-        for (char **text = options->annotations; r == 0 && text && *text; text++)
-                r = annotation_parse(*text, &document->annotations, err);
-        return r < 0 ? r : build_outputs_add(&build->outputs, document, &build->fds, err);
-}
-
-static int send_document(Build *build, HttpReply **ret, Error *err) {
-        _cleanup_free_ char *registries = credentials_all_header(build->cli), *text = NULL;
-        HttpRequest request = { .method = "POST", .content_type = BUILD_DOCUMENT_TYPE };
-        Pairs headers = {};
-        int r = make_document(build, err);
-
-        if (r < 0)
-                return r;
-        if (build->fds.count > HTTP_FDS_MAX)
-                return error_kind(
-                        err, ERROR_UNSUPPORTED,
-                        "%zu contexts, agents, caches and outputs are more than the %d that one "
-                        "build may have",
-                        build->fds.count, HTTP_FDS_MAX);
-        text = json_text(&build_document_table, &build->document);
-        pairs_put(&headers, "X-Registry-Config", registries);
-        request.headers = &headers;
-        request.body = text;
-        request.length = strlen(text);
-        request.fds = build->fds.fds;
-        request.fd_count = build->fds.count;
-        r = api_send(build->cli, &request, "/build", ret, err);
-        explicit_bzero(text, request.length); /* secrets are in it */
-        pairs_done(&headers);
-        /* The daemon has its own now. The end of an output is seen once all have closed it. */
-        build_fds_done(&build->fds);
-        return r;
-}
-
 static int run_with_descriptors(Build *build, const BuildView *view, Error *err) {
         _cleanup_(build_display_done) BuildDisplay display = {};
         _cleanup_reply_ HttpReply *reply = NULL;
-        int r = send_document(build, &reply, err);
+        int r = build_send(build, &reply, err);
 
-        if (r < 0)
-                return r;
+        if (r < 0) { /* unless it is but what became of an error here */
+                int sent = build_pump_end(&build->pump, err);
+
+                return sent < 0 ? sent : r;
+        }
         build_display_init(&display, view, clock_now());
         display.source_name = build->source.name;
         display.source = build->source.dockerfile;
         display.debug = build->options->debug || build->cli->debug;
         display.color = str_empty(getenv("NO_COLOR"));
-        r = build_follow(reply, &display, err);
+        r = build_follow(reply, &display, &build->pump, err);
         build->result.image = TAKE_PTR(display.image);
         build->result.size = display.pushed_size;
         build->result.pushed = TAKE_PTR(display.pushed);
         build->result.media_type = TAKE_PTR(display.pushed_type);
         return r;
-}
-
-/* A daemon on a Unix socket that is brigd takes descriptors; DOCKER_BUILDKIT=0 asks for the classic
- * builder, whose output scripts read. */
-static bool takes_descriptors(const Build *build) {
-        return build->cli->is_brigd && str_after(build->cli->host, "unix://") &&
-               !str_equal(getenv("DOCKER_BUILDKIT"), "0");
 }
 
 static int check_names(const Build *build, const OutputSpec *spec, Error *err) {
@@ -386,16 +276,18 @@ static int run_opened(Build *build, Error *err) {
         for (size_t i = 0; r == 0 && i < build->outputs.count; i++)
                 r = check_names(build, &build->outputs.list[i].spec, err);
         if (r == 0)
-                r = build_files_clear(options, err);
+                r = build_files_prepare(options, err);
         if (r == 0)
                 r = cli_connect(build->cli, err);
         if (r < 0)
                 return r;
+        config_proxies(build->cli, options->named_args, &build->options->args);
         quiet = view == &build_view_quiet;
         build->options->quiet = quiet;
-        r = takes_descriptors(build) ? run_with_descriptors(build, view, err)
-                                     : build_classic(build->cli, build->options, build->tags,
-                                                     &build->source, &build->result.image, err);
+        r = build_takes_descriptors(build->cli)
+                    ? run_with_descriptors(build, view, err)
+                    : build_classic(build->cli, build->options, build->tags, &build->source,
+                                    &build->result.image, err);
         if (r != 0)
                 return r;
         r = build_outputs_finish(&build->outputs, err);
@@ -419,6 +311,8 @@ static int run_build(Cli *cli, const Options *options, Error *err) {
                 r = check_options(build.options, err);
         if (r == 0)
                 r = build_source_open(build.options, options->arguments[0], &build.source, err);
+        if (r == 0 && check && !build.source.dockerfile)
+                r = build_fetch_texts(&build, err);
         if (r == 0 && check)
                 r = build_check(build.options, &build.source, err);
         else if (r == 0)

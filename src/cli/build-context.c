@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
-#include "cli/base64.h"
 #include "cli/build-options.h"
 
 #define TEXT_LIMIT ((size_t)16 << 20)
@@ -318,7 +318,7 @@ static int add_secret(const char *text, BuildDocument *document, Error *err) {
                 return r;
         secret = json_append(&document->secrets, &secret_size);
         secret->id = TAKE_PTR(spec.id);
-        secret->value = base64_text(value, length);
+        secret->value = base64_encode(value, length);
         return 0;
 }
 

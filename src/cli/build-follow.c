@@ -84,7 +84,7 @@ static int take_object(Follow *follow, const char *text, size_t length, Error *e
                 return 0;
         r = json_parse(&build_progress_table, text, length, &event, err);
         if (r == 0) {
-                build_display_event(follow->display, text, length, &event);
+                build_display_event(follow->display, &event);
                 follow->ended = str_equal(event.kind, "end");
         }
         json_done(&build_progress_table, &event);
@@ -178,8 +178,9 @@ static int follow_stream(Follow *follow, Error *err) {
         return 0;
 }
 
-int build_follow(HttpReply *reply, BuildDisplay *display, Error *err) {
+int build_follow(HttpReply *reply, BuildDisplay *display, BuildPump **pump, Error *err) {
         Follow follow = { .display = display, .reply = reply, .signal_fd = -1 };
+        Error sent = {};
         sigset_t before;
         int r = block_signals(&follow, &before, err), code;
 
@@ -188,6 +189,8 @@ int build_follow(HttpReply *reply, BuildDisplay *display, Error *err) {
                 r = follow_stream(&follow, err);
         if (r < 0 && !display->error)
                 display->error = str_copy(err->message);
+        if (build_pump_end(pump, &sent) < 0)
+                str_replace(&display->error, sent.message);
         if (follow.signal)
                 str_replace(&display->error, "interrupted: the daemon cancels the build");
         build_display_end(display, clock_now());

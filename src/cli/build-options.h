@@ -12,6 +12,7 @@ typedef struct BuildOptions {
         char **tags, **args, **secrets, **ssh, **contexts, **labels, **annotations, **platforms,
                 **no_cache_filter, **outputs, **hosts, **cache_from, **cache_to;
         char **cache_names; /* build_caches_classic's */
+        char **named_args;  /* as --build-arg has them; args have what they are by then */
         JsonArray ulimits;  /* of Ulimit */
         int64_t shm_size;
         bool no_cache, pull, quiet, load, push, check, debug, attest, ignored;
@@ -98,18 +99,52 @@ typedef struct BuildResult {
         int64_t size;              /* of that */
 } BuildResult;
 void build_result_done(BuildResult *result);
-/* --iidfile and --metadata-file. */
-int build_files_clear(const BuildOptions *options, Error *err);
+/* --iidfile and --metadata-file: before the build, that they can be written; those of an earlier
+ * build go, which must not be taken for this one's. */
+int build_files_prepare(const BuildOptions *options, Error *err);
 int build_files_write(const BuildOptions *options, char *const *tags, const BuildResult *result,
                       Error *err);
 
-/* ---- build-pump.c: an archive on standard input, for a daemon that takes descriptors ---- */
+/* ---- build-pump.c: a context that goes through a pipe as an archive, by a thread, for a daemon
+ * that takes descriptors ---- */
 typedef struct BuildPump BuildPump;
-/* Sends source's head and then standard input into a pipe, of which *ret_fd is the end to read, the
- * caller's. source must outlive the pump. */
-int build_pump_start(const BuildSource *source, BuildPump **ret, int *ret_fd, Error *err);
-/* Wherever it is. NULL is fine. */
-BuildPump *build_pump_stop(BuildPump *pump);
+/* Sends source's directory without what is ignored and without left_out (names in it), or the
+ * archive: its head and then standard input. *ret_fd is the pipe's end to read, the caller's.
+ * source must outlive the pump. */
+int build_pump_start(const BuildSource *source, char *const *left_out, BuildPump **ret, int *ret_fd,
+                     Error *err);
+/* Stops it wherever it is and frees it. What went wrong on this side, which the daemon cannot know,
+ * is an error; that the daemon read no further is none. NULL is fine. */
+int build_pump_end(BuildPump **pump, Error *err);
+
+/* ---- build-written.c ---- */
+/* Whether files of the source's directory that are not ignored are written while the daemon reads
+ * it: what standard output or error are sent to; a new file of an output that has a name already,
+ * which is added to *left_out. */
+bool build_source_is_written(const BuildSource *source, const BuildOutputs *outputs,
+                             char ***left_out);
+
+/* ---- build-send.c: the request with descriptors ---- */
+
+/* All that a build has open on this side. */
+typedef struct Build {
+        Cli *cli;
+        BuildOptions *options;
+        BuildSource source;
+        BuildOutputs outputs;
+        BuildFds fds;
+        BuildPump *pump; /* of an archive on standard input */
+        BuildDocument document;
+        char **tags;
+        BuildResult result;
+} Build;
+/* A daemon on a Unix socket that is brigd takes descriptors; DOCKER_BUILDKIT=0 asks for the classic
+ * builder, whose output scripts read. */
+bool build_takes_descriptors(const Cli *cli);
+/* Sends it all. The answer is a stream of BuildProgress. */
+int build_send(Build *build, HttpReply **ret, Error *err);
+/* Has the daemon read the Dockerfile and the ignore file of what is no directory of ours. */
+int build_fetch_texts(Build *build, Error *err);
 
 /* ---- the rest ---- */
 
@@ -119,7 +154,16 @@ int build_check(const BuildOptions *options, const BuildSource *source, Error *e
  * *ret_image: the image's id, the caller's; NULL if it was not told. */
 int build_classic(Cli *cli, BuildOptions *options, char *const *tags, BuildSource *source,
                   char **ret_image, Error *err);
-/* build-tar.c: writes the directory as an archive without what is ignored; files of root, times as
- * they are. extra: files that stand in place of the directory's, name → text. */
-int build_tar_write(int fd, int dir_fd, const char *ignore, size_t ignore_length,
-                    const Pairs *extra, Error *err);
+/* build-tar.c: a directory as an archive; files of root, times as they are. */
+typedef struct BuildTar {
+        int fd;      /* where it goes */
+        int stop_fd; /* once something can be read from it, the writing ends, -ECANCELED; -1: never
+                      */
+        int dir_fd;  /* of the directory, -1: none */
+        const char *ignore; /* what it leaves out, or NULL */
+        size_t ignore_length;
+        char *const *left_out; /* names of files that stay out, too, or NULL */
+        bool attributes;       /* with extended attributes, which are for brigd */
+        const Pairs *extra;    /* files that stand in place of the directory's, name → text */
+} BuildTar;
+int build_tar_write(const BuildTar *tar, Error *err);

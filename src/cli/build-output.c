@@ -210,14 +210,24 @@ void build_result_done(BuildResult *result) {
 
 /* ---- --iidfile, --metadata-file ---- */
 
-/* A file of an earlier build must not be taken for this one's. */
-int build_files_clear(const BuildOptions *options, Error *err) {
+static int prepare_file(const char *option, const char *path, Error *err) {
         struct stat st;
+        int r;
 
-        if (!str_empty(options->iid_file) && lstat(options->iid_file, &st) == 0 &&
-            S_ISREG(st.st_mode) && unlink(options->iid_file) < 0)
-                return error_set(err, errno, "remove '%s'", options->iid_file);
+        if (str_empty(path))
+                return 0;
+        r = output_file_check(path, err);
+        if (r < 0)
+                return error_prefix(err, "%s", option);
+        if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && unlink(path) < 0)
+                return error_set(err, errno, "%s: remove '%s'", option, path);
         return 0;
+}
+
+int build_files_prepare(const BuildOptions *options, Error *err) {
+        int r = prepare_file("--iidfile", options->iid_file, err);
+
+        return r < 0 ? r : prepare_file("--metadata-file", options->metadata_file, err);
 }
 
 static char *full_names(char *const *tags) {

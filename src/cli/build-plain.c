@@ -78,6 +78,7 @@ static void put_done(BuildDisplay *display, BuildStep *step) {
                 str_format("DONE %s", seconds_text(step->started, step->ended, seconds));
 
         put_line(display, step, step->ended, text);
+        step->closed = true;
 }
 
 /* Once for each: when it has moved, or at once where there is nothing to move. */
@@ -95,12 +96,31 @@ static void put_item(BuildDisplay *display, BuildStep *step, int64_t time) {
         put_line(display, step, time, text);
 }
 
+/* How far it is: at its beginning, now and then, and at its end, in one piece with that. */
+static void put_reading(BuildDisplay *display, BuildStep *step, int64_t time) {
+        BuildItem *item = &step->items[step->changed];
+        char size[SIZE_TEXT_MAX], seconds[SECONDS_TEXT_MAX];
+        _cleanup_buf_ Buf text = {};
+
+        if (!step->ended && item->shown > 0 && time < item->shown + TURN)
+                return;
+        item->shown = MAX(time, 1);
+        buf_format(&text, "#%lld %s %s%s\n", (long long)step->number, item->label,
+                   size_human((double)item->current, 4, size), step->ended ? " done" : "");
+        step->closed = step->ended > 0;
+        if (step->closed)
+                buf_format(&text, "#%lld DONE %s\n", (long long)step->number,
+                           seconds_text(step->started, step->ended, seconds));
+        put(display, step, time, text.data, text.length);
+}
+
 /* The one whose turn it is ends last: what the others say waits for that, and is then one piece. */
 static void end_own_steps(BuildDisplay *display) {
         BuildStep *current = display->current;
 
         for (size_t i = 0; i < display->count; i++)
-                if (display->steps[i]->id < 0 && display->steps[i] != current)
+                if (display->steps[i]->id < 0 && display->steps[i] != current &&
+                    !display->steps[i]->closed)
                         put_done(display, display->steps[i]);
         if (current && current->id < 0)
                 put_done(display, current);
@@ -122,6 +142,8 @@ static void on_event(BuildDisplay *display, const BuildProgress *event, BuildSte
                 put_line(display, step, event->time, text);
         } else if (str_equal(event->kind, "done")) {
                 put_done(display, step);
+        } else if (str_equal(event->kind, "reading")) {
+                put_reading(display, step, event->time);
         } else if (!str_equal(event->kind, "output")) {
                 put_item(display, step, event->time);
         }
@@ -151,4 +173,6 @@ static void on_end(BuildDisplay *display, int64_t now) {
                 }
 }
 
-const BuildView build_view_plain = { on_event, on_line, on_tick, on_end };
+const BuildView build_view_plain = {
+        .event = on_event, .line = on_line, .tick = on_tick, .end = on_end
+};

@@ -2,13 +2,14 @@
  * puts it: the text that comes out. */
 #include "base/test.h"
 #include "cli/build-progress.h"
+#include "format/digest.h"
 
 #define START (1000 * NSEC_PER_SEC)
 #define AT(ms) (START + (ms)*NSEC_PER_MSEC)
 
 static void feed(BuildDisplay *display, BuildProgress event, int64_t ms) {
         event.time = AT(ms);
-        build_display_event(display, "{}", 2, &event);
+        build_display_event(display, &event);
 }
 
 #define EVENT(ms_, kind_, ...)                                                                     \
@@ -123,15 +124,9 @@ TEST(warnings_at_the_end) {
                        " - JSONArgsRecommended: JSON arguments (line 3)\n - one more\n\n");
 }
 
-TEST(raw_and_quiet) {
+TEST(quiet_says_nothing) {
         _cleanup_(build_display_done) BuildDisplay display = {};
-        const BuildProgress end = { .kind = (char *)"end", .image = (char *)"x" };
 
-        build_display_init(&display, &build_view_raw, START);
-        build_display_event(&display, "{\"kind\":\"end\"}", 14, &end);
-        build_display_end(&display, START);
-        ASSERT_WRITTEN("{\"kind\":\"end\"}\n");
-        build_display_done(&display);
         build_display_init(&display, &build_view_quiet, START);
         EVENT(0, "cached", NAME("[1/1] FROM x"));
         EVENT(0, "warning", TEXT("one"));
@@ -139,6 +134,141 @@ TEST(raw_and_quiet) {
         build_display_end(&display, START);
         ASSERT_WRITTEN("");
         ASSERT_STR(display.image, "x");
+}
+
+/* ---- BuildKit's objects ---- */
+
+static char *raw_digest(int64_t step) {
+        _cleanup_free_ char *text = str_format("brig build %lld step %lld", START, (long long)step);
+        char digest[DIGEST_TEXT_MAX];
+
+        digest_of(text, strlen(text), digest);
+        return str_copy(digest);
+}
+
+#define ASSERT_LINE(...)                                                                           \
+        do {                                                                                       \
+                _cleanup_free_ char *line_ = str_format(__VA_ARGS__);                              \
+                ASSERT_WRITTEN(line_);                                                             \
+        } while (0)
+
+#define T0 "1970-01-01T00:16:40Z"
+
+TEST(raw_lines) {
+        _cleanup_(build_display_done) BuildDisplay display = {};
+        int64_t zero = 0;
+
+        build_display_init(&display, &build_view_raw, START);
+        display.source_name = "Dockerfile";
+        display.source = "FROM x\n";
+        _cleanup_free_ char *definition = raw_digest(INT64_MIN);
+        _cleanup_free_ char *from = raw_digest(0), *run = raw_digest(1), *export = raw_digest(-1);
+
+        EVENT(0, "planned", .total = 2);
+        ASSERT_LINE("{\"vertexes\":[{\"digest\":\"%s\",\"name\":\"[internal] load build definition "
+                    "from "
+                    "Dockerfile\",\"started\":\"" T0 "\",\"completed\":\"" T0 "\"}]}\n",
+                    definition);
+        EVENT(0, "warning", TEXT("Rule: no"), .line = 1);
+        ASSERT_LINE(
+                "{\"warnings\":[{\"vertex\":\"%s\",\"level\":1,\"short\":\"UnVsZTogbm8gKGxpbmUgMSk="
+                "\","
+                "\"sourceInfo\":{\"filename\":\"Dockerfile\",\"data\":\"RlJPTSB4Cg==\","
+                "\"language\":"
+                "\"Dockerfile\"},\"range\":[{\"start\":{\"line\":1},\"end\":{\"line\":1}}]}]}\n",
+                definition);
+        EVENT(0, "cached", NAME("[1/2] FROM x"));
+        ASSERT_LINE("{\"vertexes\":[{\"digest\":\"%s\",\"name\":\"[1/2] FROM x\",\"started\":\"" T0
+                    "\",\"completed\":\"" T0 "\",\"cached\":true}]}\n",
+                    from);
+        EVENT(500, "started", .step = 1, NAME("[2/2] RUN y"), .inputs = { &zero, 1 });
+        ASSERT_LINE(
+                "{\"vertexes\":[{\"digest\":\"%s\",\"inputs\":[\"%s\"],\"name\":\"[2/2] RUN y\","
+                "\"started\":\"1970-01-01T00:16:40.5Z\"}]}\n",
+                run, from);
+        EVENT(600, "output", .step = 1, .stream = 2, TEXT("dGhyZWX/Cg=="), .encoded = true);
+        ASSERT_LINE("{\"logs\":[{\"vertex\":\"%s\",\"stream\":2,\"data\":\"dGhyZWX/"
+                    "Cg==\",\"timestamp\":"
+                    "\"1970-01-01T00:16:40.6Z\"}]}\n",
+                    run);
+        EVENT(700, "done", .step = 1);
+        ASSERT_LINE(
+                "{\"vertexes\":[{\"digest\":\"%s\",\"inputs\":[\"%s\"],\"name\":\"[2/2] RUN y\","
+                "\"started\":\"1970-01-01T00:16:40.5Z\",\"completed\":\"1970-01-01T00:16:40.7Z\"}]}"
+                "\n",
+                run, from);
+        EVENT(700, "image", TEXT("sha256:abc"));
+        ASSERT_LINE(
+                "{\"vertexes\":[{\"digest\":\"%s\",\"name\":\"exporting to image\",\"started\":"
+                "\"1970-01-01T00:16:40.7Z\"}]}\n"
+                "{\"statuses\":[{\"id\":\"writing image "
+                "sha256:abc\",\"vertex\":\"%s\",\"current\":0,"
+                "\"timestamp\":\"1970-01-01T00:16:40.7Z\",\"started\":\"1970-01-01T00:16:40.7Z\","
+                "\"completed\":\"1970-01-01T00:16:40.7Z\"}]}\n",
+                export, export);
+        EVENT(800, "end", .image = (char *)"sha256:abc");
+        build_display_end(&display, AT(900));
+        ASSERT_LINE("{\"vertexes\":[{\"digest\":\"%s\",\"name\":\"exporting to image\",\"started\":"
+                    "\"1970-01-01T00:16:40.7Z\",\"completed\":\"1970-01-01T00:16:40.8Z\"}]}\n",
+                    export);
+}
+
+TEST(raw_failure) {
+        _cleanup_(build_display_done) BuildDisplay display = {};
+        _cleanup_free_ char *text = NULL;
+
+        build_display_init(&display, &build_view_raw, START);
+        EVENT(0, "started", .step = 0, NAME("RUN a"));
+        EVENT(0, "started", .step = 1, NAME("RUN b"), .why = (char *)"no entry");
+        EVENT(10, "status", .step = 1, .status = (char *)"pulling", .current = 5, .total = 9);
+        EVENT(100, "failed", .step = 0, TEXT("exit code: 2"));
+        EVENT(100, "end", .error = (char *)"it failed");
+        build_display_end(&display, AT(100));
+        text = written(&display);
+        ASSERT(strstr(text, "{\"id\":\"miss: no entry\",\"vertex\":\"sha256:"));
+        ASSERT(strstr(text, "\"total\":9,\"current\":5,"));
+        ASSERT(strstr(text, "\"error\":\"exit code: 2\"}]}\n{\"vertexes\":"));
+        ASSERT(str_ends(text,
+                        "\"error\":\"context canceled\"}]}\nERROR: failed to build: it failed\n"));
+}
+
+/* ---- what is read of a context ---- */
+
+TEST(reading_in_lines_and_on_a_terminal) {
+        _cleanup_(build_display_done) BuildDisplay plain = {}, terminal = {};
+
+        {
+                BuildDisplay display = {};
+
+                build_display_init(&display, &build_view_plain, START);
+                EVENT(0, "reading", NAME("[internal] load build context"), .current = 17000000);
+                EVENT(100, "reading", NAME("[internal] load build context"), .current = 18000000);
+                EVENT(6000, "reading", NAME("[internal] load build context"),
+                      .current = 1800000000);
+                EVENT(7000, "reading", NAME("[internal] load build context"), .current = 2000000000,
+                      .total = 2000000000);
+                EVENT(7000, "cached", NAME("[1/1] FROM x"));
+                EVENT(7000, "end", .image = (char *)"x");
+                build_display_end(&display, AT(7000));
+                plain = display;
+        }
+        ASSERT_STR(plain.out.data,
+                   "#1 [internal] load build context\n#1 reading files 17MB\n"
+                   "#1 reading files 1.8GB\n#1 reading files 2GB done\n#1 DONE 7.0s\n\n"
+                   "#2 [1/1] FROM x\n#2 CACHED\n\n");
+        {
+                BuildDisplay display = {};
+
+                build_display_init(&display, &build_view_terminal, START);
+                display.columns = 51;
+                EVENT(0, "reading", NAME("[internal] load build context"), .current = 17000000);
+                (void)build_display_tick(&display, AT(100));
+                terminal = display;
+        }
+        ASSERT_STR(terminal.out.data,
+                   "\033[?25l\r[+] Building 0.1s (0/1)\033[K\n"
+                   " => [internal] load build context             0.1s\033[K\n"
+                   " => => reading files 17MB                     0.1s\033[K\n\033[J\033[?25h");
 }
 
 /* ---- the terminal ---- */

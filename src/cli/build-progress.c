@@ -4,12 +4,13 @@
 
 #include <errno.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
-#include "cli/base64.h"
 #include "cli/cells.h"
 
 #define EXPORTING (-1) /* ids of steps of ours */
 #define TRANSFER (-2)
+#define READING (-3)                /* and below: what is read of contexts */
 #define PARTIAL_MAX ((size_t)65536) /* a line longer than that is cut in two */
 
 /* ---- steps ---- */
@@ -39,6 +40,7 @@ static BuildStep *free_step(BuildStep *step) {
         for (size_t i = 0; i < step->item_count; i++)
                 free(step->items[i].label);
         free(step->tail);
+        free(step->inputs);
         free(step->items);
         free(step->name);
         free(step->why);
@@ -55,7 +57,12 @@ static BuildStep *step_of(BuildDisplay *display, const BuildProgress *event) {
 
         if (step || event->step < 0 || str_empty(event->name))
                 return step;
-        return new_step(display, event->step, event->name, event->time);
+        step = new_step(display, event->step, event->name, event->time);
+        step->input_count = event->inputs.count;
+        step->inputs = NEW_ARRAY(int64_t, step->input_count + 1);
+        if (step->input_count > 0)
+                memcpy(step->inputs, event->inputs.items, step->input_count * sizeof(int64_t));
+        return step;
 }
 
 /* What is made of the steps is shown as one more, for which the daemon has no number; so is what
@@ -127,14 +134,18 @@ static void take_output(BuildDisplay *display, BuildStep *step, int64_t time, co
 
 static BuildStep *on_output(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
         _cleanup_buf_ Buf bytes = {};
-        const char *text = event->text ?: "";
 
         if (!step)
                 return NULL;
         if (!event->encoded)
-                take_output(display, step, event->time, text, strlen(text));
-        else if (base64_read(text, &bytes) == 0 && bytes.length > 0)
-                take_output(display, step, event->time, bytes.data, bytes.length);
+                buf_add_str(&bytes, event->text ?: "");
+        else if (base64_decode_any(event->text ?: "", &bytes) < 0)
+                return step;
+        if (bytes.length == 0)
+                return step;
+        if (display->view->output)
+                display->view->output(display, step, event, bytes.data, bytes.length);
+        take_output(display, step, event->time, bytes.data, bytes.length);
         return step;
 }
 
@@ -287,12 +298,27 @@ static BuildStep *on_pushed(BuildDisplay *display, const BuildProgress *event, B
         return step;
 }
 
+static BuildStep *on_reading(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
+        const char *name = str_empty(event->name) ? "[internal] load build context" : event->name;
+        int64_t id = READING - MAX(event->step, 0);
+        BuildItem *item;
+
+        step = find_step(display, id) ?: new_step(display, id, name, event->time);
+        item = item_of(step, "reading files", event->time);
+        step->changed = (size_t)(item - step->items);
+        item->current = event->current;
+        item->total = event->total;
+        if (event->total > 0)
+                end_step(display, step, event->time);
+        return step;
+}
+
 static BuildStep *on_end(BuildDisplay *display, const BuildProgress *event, BuildStep *step) {
         display->ended = MAX(event->time, display->begun);
         str_replace(&display->image, event->image);
         str_replace(&display->error, event->error);
         for (size_t i = 0; i < display->count; i++)
-                if (display->steps[i]->id < 0)
+                if (display->steps[i]->id < 0 && display->steps[i]->ended == 0)
                         end_step(display, display->steps[i], display->ended);
         return NULL;
 }
@@ -309,15 +335,10 @@ static const struct {
         { "failed", on_failed, true },    { "warning", on_warning, false },
         { "image", on_made, false },      { "tagged", on_made, false },
         { "pushing", on_pushing, false }, { "pushed", on_pushed, false },
-        { "end", on_end, false },
+        { "reading", on_reading, false }, { "end", on_end, false },
 };
 
-void build_display_event(BuildDisplay *display, const char *raw, size_t length,
-                         const BuildProgress *event) {
-        if (display->view == &build_view_raw) {
-                buf_add(&display->out, raw, length);
-                buf_add_char(&display->out, '\n');
-        }
+void build_display_event(BuildDisplay *display, const BuildProgress *event) {
         for (size_t i = 0; i < ELEMENTS(events); i++) {
                 BuildStep *step = NULL;
 
@@ -346,8 +367,7 @@ void build_display_end(BuildDisplay *display, int64_t now) {
                 display->ended = MAX(now, display->begun);
         if (display->view->end)
                 display->view->end(display, now);
-        if (display->view != &build_view_raw)
-                build_closing_add(display);
+        build_closing_add(display);
 }
 
 void build_display_done(BuildDisplay *display) {
@@ -366,7 +386,7 @@ void build_display_done(BuildDisplay *display) {
         *display = (BuildDisplay){};
 }
 
-const BuildView build_view_raw = {}, build_view_quiet = {};
+const BuildView build_view_quiet = {};
 
 /* ---- texts ---- */
 

@@ -17,7 +17,8 @@ typedef struct BuildLine {
 typedef struct BuildItem {
         char *label;
         int64_t current, total, started, ended;
-        bool told; /* plain */
+        bool told;     /* plain */
+        int64_t shown; /* plain, of what is read: when it was, last */
 } BuildItem;
 
 typedef struct BuildStep {
@@ -26,6 +27,8 @@ typedef struct BuildStep {
         char *name, *why, *error;
         int64_t started, ended; /* 0: not yet */
         bool cached, failed;
+        int64_t *inputs; /* ids of the steps that it stands upon */
+        size_t input_count;
         int64_t line, end_line; /* in the Dockerfile; 0: nowhere */
         Buf partial;            /* of output: a line that has no end yet */
         int64_t partial_time;
@@ -36,7 +39,7 @@ typedef struct BuildStep {
         /* plain */
         Buf pending; /* what waits for another step's text to end */
         int64_t pending_since;
-        bool headed;
+        bool headed, closed; /* its DONE was written */
 } BuildStep;
 
 typedef struct BuildWarning {
@@ -49,7 +52,10 @@ typedef struct BuildDisplay BuildDisplay;
 typedef struct BuildView {
         /* All of these may be NULL. step is NULL for an event of none. */
         void (*event)(BuildDisplay *display, const BuildProgress *event, BuildStep *step);
-        /* One line of a step's output, without its end. */
+        /* Bytes of a step's output, as they came. */
+        void (*output)(BuildDisplay *display, BuildStep *step, const BuildProgress *event,
+                       const char *data, size_t length);
+        /* One line of it, without its end. */
         void (*line)(BuildDisplay *display, BuildStep *step, int64_t time, const char *text,
                      size_t length);
         int (*tick)(BuildDisplay *display, int64_t now);
@@ -71,6 +77,7 @@ struct BuildDisplay {
         size_t warning_count;
         const char *source_name, *source; /* the Dockerfile, borrowed; source may be NULL */
         bool color, debug;
+        bool opened; /* raw: its first line was written */
         /* terminal */
         unsigned rows, columns;
         int64_t drawn;  /* when; 0: never */
@@ -83,9 +90,8 @@ struct BuildDisplay {
 /* now: ns since 1970, like the events' times. */
 void build_display_init(BuildDisplay *display, const BuildView *view, int64_t now);
 void build_display_done(BuildDisplay *display);
-/* One of the stream's lines, as it came and as it was read. */
-void build_display_event(BuildDisplay *display, const char *raw, size_t length,
-                         const BuildProgress *event);
+/* One of the stream's lines. */
+void build_display_event(BuildDisplay *display, const BuildProgress *event);
 /* Shows what is due. In how many ms to come again; -1: no sooner than the next event. */
 int build_display_tick(BuildDisplay *display, int64_t now);
 /* The stream has ended: the last of the view, warnings, and the failed step with its output and its

@@ -1,5 +1,6 @@
-/* build-pump.c: an archive on standard input goes to the daemon through a pipe, as what was read of
- * it to know that it is one cannot be put back. See build-options.h. */
+/* build-pump.c: a context that goes to the daemon through a pipe as an archive: one on standard
+ * input, as what was read of it to know that it is one cannot be put back; a directory that is
+ * being written to. See build-options.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,36 +14,40 @@
 #define CHUNK ((size_t)65536)
 
 struct BuildPump {
+        const BuildSource *source;
+        char **left_out;
         pthread_t thread;
         int fd, stop_fd;
         char data[CHUNK];
         size_t begin, end; /* what of data is not written yet */
         bool input_ended;
+        int r; /* the thread's, until it is joined */
+        Error err;
 };
 
-/* 0: go on; anything else ends it: the input's end, a reader that is gone, an order to stop. */
-static int step(BuildPump *pump) {
+/* ---- an archive ---- */
+
+static int failed(BuildPump *pump, int number, const char *what) {
+        return error_set(&pump->err, number, "%s", what);
+}
+
+static int move_on(BuildPump *pump, const struct pollfd fds[3]) {
         bool full = pump->begin < pump->end;
-        struct pollfd fds[] = { { pump->stop_fd, POLLIN, 0 },
-                                { pump->fd, full ? POLLOUT : 0, 0 },
-                                { full ? -1 : STDIN_FILENO, POLLIN, 0 } };
         ssize_t n;
 
-        if (!full && pump->input_ended)
-                return 1;
-        if (poll(fds, ELEMENTS(fds), -1) < 0)
-                return errno == EINTR ? 0 : -errno;
-        if (fds[0].revents || (fds[1].revents & POLLERR))
-                return 1;
         if (full && fds[1].revents) {
                 n = write(pump->fd, pump->data + pump->begin, pump->end - pump->begin);
                 if (n < 0)
-                        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+                        return errno == EINTR || errno == EAGAIN
+                                       ? 0
+                                       : failed(pump, errno, "send the context");
                 pump->begin += (size_t)n;
         } else if (!full && fds[2].revents) {
                 n = read(STDIN_FILENO, pump->data, CHUNK);
                 if (n < 0)
-                        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+                        return errno == EINTR || errno == EAGAIN
+                                       ? 0
+                                       : failed(pump, errno, "read standard input");
                 pump->input_ended = n == 0;
                 pump->begin = 0;
                 pump->end = (size_t)n;
@@ -50,12 +55,52 @@ static int step(BuildPump *pump) {
         return 0;
 }
 
-/* What goes wrong here the daemon says: the archive ends early. */
+/* 0: go on; 1: the input's end, a reader that is gone, an order to stop. */
+static int step(BuildPump *pump) {
+        bool full = pump->begin < pump->end;
+        struct pollfd fds[] = { { pump->stop_fd, POLLIN, 0 },
+                                { pump->fd, full ? POLLOUT : 0, 0 },
+                                { full ? -1 : STDIN_FILENO, POLLIN, 0 } };
+
+        if (!full && pump->input_ended)
+                return 1;
+        if (poll(fds, ELEMENTS(fds), -1) < 0)
+                return errno == EINTR ? 0 : failed(pump, errno, "poll");
+        if (fds[0].revents || (fds[1].revents & POLLERR))
+                return 1;
+        return move_on(pump, fds);
+}
+
+static int copy_input(BuildPump *pump) {
+        int r;
+
+        while ((r = step(pump)) == 0)
+                ;
+        return MIN(r, 0);
+}
+
+/* ---- a directory ---- */
+
+static int pack_directory(BuildPump *pump) {
+        static const Pairs none;
+        const BuildTar tar = { .fd = pump->fd,
+                               .stop_fd = pump->stop_fd,
+                               .dir_fd = pump->source->dir_fd,
+                               .ignore = pump->source->ignore,
+                               .ignore_length = pump->source->ignore_length,
+                               .left_out = pump->left_out,
+                               .attributes = true,
+                               .extra = &none };
+
+        return build_tar_write(&tar, &pump->err);
+}
+
+/* ---- the thread ---- */
+
 static void *run(void *data) {
         BuildPump *pump = data;
 
-        while (step(pump) == 0)
-                ;
+        pump->r = pump->source->kind == SOURCE_DIRECTORY ? pack_directory(pump) : copy_input(pump);
         close_fd(&pump->fd);
         return NULL;
 }
@@ -72,39 +117,53 @@ static int start_thread(BuildPump *pump, Error *err) {
         return r != 0 ? error_set(err, r, "start a thread") : 0;
 }
 
-int build_pump_start(const BuildSource *source, BuildPump **ret, int *ret_fd, Error *err) {
-        _cleanup_close_ int read_fd = -1, write_fd = -1, stop_fd = eventfd(0, EFD_CLOEXEC);
-        _cleanup_free_ BuildPump *pump = NEW(BuildPump);
-        int ends[2], r;
+static BuildPump *pump_free(BuildPump *pump) {
+        close_fd(&pump->fd);
+        close_fd(&pump->stop_fd);
+        (void)strv_free(pump->left_out);
+        free(pump);
+        return NULL;
+}
 
-        if (stop_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
-                return error_set(err, errno, "make a pipe for the context");
-        read_fd = ends[0];
-        write_fd = ends[1];
-        if (fcntl(write_fd, F_SETFL, O_NONBLOCK) < 0)
-                return error_set(err, errno, "make a pipe for the context");
+int build_pump_start(const BuildSource *source, char *const *left_out, BuildPump **ret, int *ret_fd,
+                     Error *err) {
+        BuildPump *pump = NEW(BuildPump);
+        int ends[2] = { -1, -1 }, r = 0;
+
+        pump->source = source;
+        pump->left_out = strv_copy(left_out);
         pump->end = MIN(source->head.length, CHUNK);
-        memcpy(pump->data, source->head.data, pump->end);
-        pump->fd = write_fd;
-        pump->stop_fd = stop_fd;
-        r = start_thread(pump, err);
-        if (r < 0)
+        memcpy(pump->data, source->head.data ?: "", pump->end);
+        pump->stop_fd = eventfd(0, EFD_CLOEXEC);
+        if (pump->stop_fd < 0 || pipe2(ends, O_CLOEXEC) < 0 ||
+            fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0)
+                r = error_set(err, errno, "make a pipe for the context");
+        pump->fd = ends[1];
+        if (r == 0)
+                r = start_thread(pump, err);
+        if (r < 0) {
+                close_fd(&ends[0]);
+                (void)pump_free(pump);
                 return r;
-        TAKE_FD(write_fd);
-        TAKE_FD(stop_fd);
-        *ret_fd = TAKE_FD(read_fd);
-        *ret = TAKE_PTR(pump);
+        }
+        *ret_fd = ends[0];
+        *ret = pump;
         return 0;
 }
 
-BuildPump *build_pump_stop(BuildPump *pump) {
+int build_pump_end(BuildPump **place, Error *err) {
         const uint64_t one = 1;
+        BuildPump *pump = *place;
+        int r;
 
         if (!pump)
-                return NULL;
+                return 0;
+        *place = NULL;
         (void)fd_write_full(pump->stop_fd, (const char *)&one, sizeof(one));
         (void)pthread_join(pump->thread, NULL);
-        close_fd(&pump->stop_fd);
-        free(pump);
-        return NULL;
+        r = pump->r == -EPIPE || pump->r == -ECANCELED ? 0 : pump->r;
+        if (r < 0 && err)
+                *err = pump->err;
+        (void)pump_free(pump);
+        return r;
 }

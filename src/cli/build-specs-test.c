@@ -226,30 +226,44 @@ TEST(caches) {
         ASSERT_SPEC(from, "type=local,src=x,digest=y", "local||x||y|min");
         ASSERT_SPEC(to, "type=inline", "inline|||||min");
         ASSERT_SPEC(from, "type=inline",
-                    "invalid cache 'type=inline': type=inline is read as type=registry,ref=IMAGE");
-        ASSERT_SPEC(to, "type=inline,mode=max",
-                    "invalid cache 'type=inline,mode=max': mode=max is not done: an image has its "
-                    "own layers only: type=registry has those of all stages");
-        ASSERT_SPEC(to, "type=registry", "invalid cache 'type=registry': ref is missing: ref=NAME");
+                    "invalid --cache-from 'type=inline': type=inline is read as "
+                    "type=registry,ref=IMAGE");
+        ASSERT_SPEC(
+                to, "type=inline,mode=max",
+                "invalid --cache-to 'type=inline,mode=max': mode=max is not done: an image has its "
+                "own layers only: type=registry has those of all stages");
+        ASSERT_SPEC(to, "type=registry",
+                    "invalid --cache-to 'type=registry': ref is missing: ref=NAME");
         ASSERT_SPEC(from, "type=local",
-                    "invalid cache 'type=local': src is missing: src=DIRECTORY");
-        ASSERT_SPEC(to, "type=local,src=x",
-                    "invalid cache 'type=local,src=x': src=x is not done: a cache has type, ref, "
-                    "src or dest, tag, digest, mode and ignore-error");
+                    "invalid --cache-from 'type=local': src is missing: src=DIRECTORY");
+        ASSERT_SPEC(
+                to, "type=local,src=x",
+                "invalid --cache-to 'type=local,src=x': src=x is not done: a cache has type, ref, "
+                "src or dest, tag, digest, mode and ignore-error");
         ASSERT_SPEC(to, "type=gha",
-                    "invalid cache 'type=gha': type=gha is not done: registry, local or inline");
+                    "invalid --cache-to 'type=gha': type=gha is not done: type=registry,ref=NAME, "
+                    "type=local,dest=DIRECTORY or type=inline");
         ASSERT_SPEC(to, "mode=max",
-                    "invalid cache 'mode=max': type is missing: registry, local or inline");
+                    "invalid --cache-to 'mode=max': type is missing: type=registry,ref=NAME, "
+                    "type=local,dest=DIRECTORY or type=inline");
+        ASSERT_SPEC(to, "type=s3,bucket=x",
+                    "invalid --cache-to 'type=s3,bucket=x': type=s3 is not done: "
+                    "type=registry,ref=NAME, "
+                    "type=local,dest=DIRECTORY or type=inline");
+        ASSERT_SPEC(from, "type=typo",
+                    "invalid --cache-from 'type=typo': there is no type 'typo': "
+                    "type=registry,ref=NAME or "
+                    "type=local,src=DIRECTORY");
         ASSERT_SPEC(to, "type=registry,ref=a,mode=some",
-                    "invalid cache 'type=registry,ref=a,mode=some': mode is some: min or max");
+                    "invalid --cache-to 'type=registry,ref=a,mode=some': mode is some: min or max");
         ASSERT_SPEC(to, "type=local,dest=x,ref=a",
-                    "invalid cache 'type=local,dest=x,ref=a': ref is for type=registry");
+                    "invalid --cache-to 'type=local,dest=x,ref=a': ref is for type=registry");
         ASSERT_SPEC(to, "type=registry,ref=a,oci-mediatypes=false",
-                    "invalid cache 'type=registry,ref=a,oci-mediatypes=false': "
+                    "invalid --cache-to 'type=registry,ref=a,oci-mediatypes=false': "
                     "oci-mediatypes=false is not done: the cache is an OCI image manifest: leave "
                     "it out");
         ASSERT_SPEC(from, "type=registry,ref=A:B:C",
-                    "invalid cache 'type=registry,ref=A:B:C': invalid reference format: "
+                    "invalid --cache-from 'type=registry,ref=A:B:C': invalid reference format: "
                     "repository name (library/A:B) must be lowercase");
 }
 

@@ -1,6 +1,8 @@
 /* build-tar-test.c: what a directory's archive holds, as tar(1)'s format has it: names of every
  * length, links, modes, what is ignored, what stands in place of a file. */
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -65,11 +67,19 @@ static char *list_archive(const char *data, size_t length) {
 
 static char *archive_of(int dir_fd, const char *ignore, const Pairs *extra) {
         _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+        _cleanup_strv_ char **left_out = str_split("dir/out,not there", ',');
+        const BuildTar tar = { .fd = fd,
+                               .stop_fd = -1,
+                               .dir_fd = dir_fd,
+                               .ignore = ignore,
+                               .ignore_length = strlen(ignore ?: ""),
+                               .left_out = left_out,
+                               .extra = extra };
         _cleanup_buf_ Buf data = {};
         Error err = {};
 
-        if (build_tar_write(fd, dir_fd, ignore, strlen(ignore ?: ""), extra, &err) < 0 ||
-            lseek(fd, 0, SEEK_SET) < 0 || fd_read_all(fd, 1 << 20, &data) < 0)
+        if (build_tar_write(&tar, &err) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+            fd_read_all(fd, 1 << 20, &data) < 0)
                 return str_copy(err.message);
         if (data.length % 512 != 0 || data.length < 1024)
                 return str_copy("no whole blocks");
@@ -89,6 +99,7 @@ TEST(an_archive_of_a_directory) {
         ASSERT_INT(write_file(fd, "a", "text", 0640), 0);
         ASSERT_INT(write_file(fd, "dir/keep", "k", 0755), 0);
         ASSERT_INT(write_file(fd, "dir/drop", "d", 0644), 0);
+        ASSERT_INT(write_file(fd, "dir/out", "o", 0644), 0);
         ASSERT_INT(write_file(fd, name, "", 0644), 0);
         ASSERT_INT(symlinkat("dir/keep", fd, "link"), 0);
         all = archive_of(fd, NULL, &none);
@@ -101,6 +112,25 @@ TEST(an_archive_of_a_directory) {
         ASSERT_OK(dir_remove_at(AT_FDCWD, root, &err), &err);
         ASSERT_STR(all, expected);
         ASSERT_STR(some, "0 0644 a=other\n0 0755 dir/keep=k\n2 0777 link>dir/keep\n");
+}
+
+/* Nobody reads the pipe: the writer ends when it is told to. */
+TEST(it_can_be_stopped) {
+        _cleanup_close_ int dir_fd = -1, stop_fd = eventfd(1, EFD_CLOEXEC);
+        char place[] = "/tmp/brig-build-tar.XXXXXX";
+        static const Pairs none;
+        BuildTar tar = { .stop_fd = stop_fd, .extra = &none };
+        int ends[2];
+        Error err = {};
+
+        ASSERT(mkdtemp(place) && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+        dir_fd = tar.dir_fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT(dir_fd >= 0);
+        tar.fd = ends[1];
+        ASSERT_INT(build_tar_write(&tar, &err), -ECANCELED);
+        ASSERT_INT(close(ends[0]), 0);
+        ASSERT_INT(close(ends[1]), 0);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, place, &err), &err);
 }
 
 TEST_MAIN()

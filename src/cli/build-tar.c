@@ -2,8 +2,11 @@
  * Names too long for ustar stand in pax headers. pax(1), "pax Interchange Format". */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include "base/fd.h"
 #include "build/ignore.h"
@@ -22,16 +25,30 @@ typedef struct Header {
 _Static_assert(sizeof(Header) == BLOCK, "a tar header is one block");
 
 typedef struct TarWriter {
-        int fd;
+        const BuildTar *tar;
         const IgnorePatterns *ignored;
-        const Pairs *extra;
         Error *err;
 } TarWriter;
 
+/* Whoever reads may have stopped for ever: so no write that could not be ended. */
 static int put(TarWriter *writer, const void *data, size_t length) {
-        int r = fd_write_full(writer->fd, data, length);
+        const BuildTar *tar = writer->tar;
 
-        return r < 0 ? error_set(writer->err, -r, "send the context") : 0;
+        for (const char *rest = data; length > 0;) {
+                struct pollfd fds[] = { { tar->stop_fd, POLLIN, 0 }, { tar->fd, POLLOUT, 0 } };
+                ssize_t n;
+
+                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                        return error_set(writer->err, errno, "send the context");
+                if (fds[0].revents)
+                        return error_set(writer->err, ECANCELED, "send the context");
+                n = write(tar->fd, rest, length);
+                if (n < 0 && errno != EINTR && errno != EAGAIN)
+                        return error_set(writer->err, errno, "send the context");
+                rest += MAX(n, (ssize_t)0);
+                length -= (size_t)MAX(n, (ssize_t)0);
+        }
+        return 0;
 }
 
 static int put_padding(TarWriter *writer, uint64_t size) {
@@ -77,25 +94,57 @@ static int put_header(TarWriter *writer, const char *name, const char *link, cha
 }
 
 /* "LENGTH KEY=VALUE\n", where LENGTH counts itself. */
-static void add_record(Buf *records, const char *key, const char *value) {
-        size_t rest = strlen(key) + strlen(value) + 3, length = rest + 1;
+static void add_record(Buf *records, const char *key, const void *value, size_t size) {
+        size_t rest = strlen(key) + size + 3, length = rest + 1;
 
         for (size_t limit = 10; length >= limit; limit *= 10)
                 length = rest + (size_t)snprintf(NULL, 0, "%zu", length);
-        buf_format(records, "%zu %s=%s\n", length, key, value);
+        buf_format(records, "%zu %s=", length, key);
+        buf_add(records, value, size);
+        buf_add_char(records, '\n');
 }
 
-static int put_long_names(TarWriter *writer, const char *name, const char *link) {
+/* Those that are part of an image, as libarchive and star write them. */
+static int add_attributes(const TarWriter *writer, const char *name, int fd, Buf *records) {
+        ssize_t length = flistxattr(fd, NULL, 0), size;
+        _cleanup_free_ char *names = length > 0 ? NEW_ARRAY(char, XATTR_LIST_MAX + 1) : NULL;
+        _cleanup_free_ char *value = length > 0 ? NEW_ARRAY(char, XATTR_SIZE_MAX) : NULL;
+
+        if (length > 0)
+                length = flistxattr(fd, names, XATTR_LIST_MAX);
+        if (length < 0)
+                return errno == ENOTSUP
+                               ? 0
+                               : error_set(writer->err, errno, "read the attributes of '%s'", name);
+        for (const char *key = names; length > 0 && key < names + length; key += strlen(key) + 1) {
+                _cleanup_free_ char *record = str_format("SCHILY.xattr.%s", key);
+
+                if ((!str_after(key, "user.") || str_after(key, "user.overlay.")) &&
+                    !str_equal(key, "security.capability"))
+                        continue;
+                size = fgetxattr(fd, key, value, XATTR_SIZE_MAX);
+                if (size < 0)
+                        return error_set(writer->err, errno, "read attribute '%s' of '%s'", key,
+                                         name);
+                add_record(records, record, value, (size_t)size);
+        }
+        return 0;
+}
+
+/* What has no room in a header. fd: of what has attributes; -1: it has none. */
+static int put_extended(TarWriter *writer, const char *name, const char *link, int fd) {
         const struct stat st = { .st_mode = 0644 };
         _cleanup_buf_ Buf records = {};
-        int r;
+        int r = 0;
 
         if (strlen(name) > sizeof(((Header *)NULL)->name))
-                add_record(&records, "path", name);
+                add_record(&records, "path", name, strlen(name));
         if (strlen(link) > sizeof(((Header *)NULL)->link))
-                add_record(&records, "linkpath", link);
-        if (records.length == 0)
-                return 0;
+                add_record(&records, "linkpath", link, strlen(link));
+        if (fd >= 0 && writer->tar->attributes)
+                r = add_attributes(writer, name, fd, &records);
+        if (r < 0 || records.length == 0)
+                return r;
         r = put_header(writer, "././@PaxHeader", "", 'x', &st, records.length);
         if (r == 0)
                 r = put(writer, records.data, records.length);
@@ -133,7 +182,7 @@ static int put_file(TarWriter *writer, int dir_fd, const char *base, const char 
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return error_set(writer->err, errno, "open '%s' in the context", name);
-        r = put_long_names(writer, name, "");
+        r = put_extended(writer, name, "", fd);
         if (r == 0)
                 r = put_header(writer, name, "", '0', &st, (uint64_t)st.st_size);
         return r < 0 ? r : put_content(writer, name, fd, (uint64_t)st.st_size);
@@ -148,12 +197,13 @@ static int put_link(TarWriter *writer, int dir_fd, const char *base, const char 
         if (length < 0)
                 return error_set(writer->err, errno, "read the link '%s' in the context", name);
         target[length] = '\0';
-        r = put_long_names(writer, name, target);
+        r = put_extended(writer, name, target, -1);
         return r < 0 ? r : put_header(writer, name, target, '2', st, 0);
 }
 
-static int put_special(TarWriter *writer, const char *name, char type, const struct stat *st) {
-        int r = put_long_names(writer, name, "");
+static int put_special(TarWriter *writer, const char *name, char type, int fd,
+                       const struct stat *st) {
+        int r = put_extended(writer, name, "", fd);
 
         return r < 0 ? r : put_header(writer, name, "", type, st, 0);
 }
@@ -165,7 +215,7 @@ static int put_entry(TarWriter *writer, int dir_fd, const char *base, const char
         bool descend = true, ignored = ignore_matches(writer->ignored, name, &descend);
         struct stat st;
 
-        if (pairs_get(writer->extra, name))
+        if (pairs_get(writer->tar->extra, name) || strv_has(writer->tar->left_out, name))
                 return 0;
         if (fstatat(dir_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return error_set(writer->err, errno, "stat '%s' in the context", name);
@@ -178,7 +228,7 @@ static int put_entry(TarWriter *writer, int dir_fd, const char *base, const char
         if (S_ISSOCK(st.st_mode)) { /* nothing that an archive can hold: an empty file, as a build
                                        makes of it */
                 st.st_size = 0;
-                return put_special(writer, name, '0', &st);
+                return put_special(writer, name, '0', -1, &st);
         }
         if (S_ISREG(st.st_mode))
                 return put_file(writer, dir_fd, base, name);
@@ -188,7 +238,7 @@ static int put_entry(TarWriter *writer, int dir_fd, const char *base, const char
                            S_ISFIFO(st.st_mode)  ? '6'
                            : S_ISCHR(st.st_mode) ? '3'
                                                  : '4',
-                           &st);
+                           -1, &st);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -243,17 +293,17 @@ static int put_directory(TarWriter *writer, int parent_fd, const char *base, con
         if (fd < 0)
                 return error_set(writer->err, errno, "open '%s' in the context", name);
         if (listed)
-                r = put_special(writer, prefix, '5', st);
+                r = put_special(writer, prefix, '5', fd, st);
         return r < 0 ? r : put_children(writer, fd, prefix);
 }
 
 static int put_extra(TarWriter *writer) {
         const struct stat st = { .st_mode = 0644 };
 
-        for (size_t i = 0; i < writer->extra->count; i++) {
-                const Pair *pair = &writer->extra->items[i];
+        for (size_t i = 0; i < writer->tar->extra->count; i++) {
+                const Pair *pair = &writer->tar->extra->items[i];
                 size_t length = strlen(pair->value);
-                int r = put_long_names(writer, pair->key, "");
+                int r = put_extended(writer, pair->key, "", -1);
 
                 if (r == 0)
                         r = put_header(writer, pair->key, "", '0', &st, length);
@@ -267,17 +317,16 @@ static int put_extra(TarWriter *writer) {
         return 0;
 }
 
-int build_tar_write(int fd, int dir_fd, const char *ignore, size_t ignore_length,
-                    const Pairs *extra, Error *err) {
+int build_tar_write(const BuildTar *tar, Error *err) {
         static const char end[2 * BLOCK];
         _cleanup_(ignore_freep) IgnorePatterns *ignored = NULL;
-        TarWriter writer = { fd, NULL, extra, err };
-        int r = ignore ? ignore_parse(ignore, ignore_length, &ignored, err) : 0;
+        TarWriter writer = { .tar = tar, .err = err };
+        int r = tar->ignore ? ignore_parse(tar->ignore, tar->ignore_length, &ignored, err) : 0;
 
         writer.ignored = ignored;
         if (r == 0)
                 r = put_extra(&writer);
-        if (r == 0 && dir_fd >= 0)
-                r = put_children(&writer, dir_fd, "");
+        if (r == 0 && tar->dir_fd >= 0)
+                r = put_children(&writer, tar->dir_fd, "");
         return r < 0 ? r : put(&writer, end, sizeof(end));
 }

@@ -209,4 +209,4 @@ static void on_end(BuildDisplay *display, int64_t now) {
         draw(display, display->ended ?: now, true);
 }
 
-const BuildView build_view_terminal = { NULL, NULL, on_tick, on_end };
+const BuildView build_view_terminal = { .tick = on_tick, .end = on_end };

@@ -91,11 +91,12 @@ typedef struct ExportOptions {
 static const Option export_rows[] = {
         { "all", 'a', OPTION_BOOL, offsetof(ExportOptions, all), "Every cache mount" },
         { "output", 'o', OPTION_STRING, offsetof(ExportOptions, output),
-          "Write to this file instead of STDOUT" },
+          "Write to this file instead of STDOUT, which \"-\" is, too" },
 };
 
 static int run_export(Cli *cli, const Options *options, Error *err) {
         const ExportOptions *o = options->values;
+        const char *output = str_empty(o->output) || str_equal(o->output, "-") ? NULL : o->output;
         _cleanup_free_ char *path = str_copy("/build/mounts");
         _cleanup_reply_ HttpReply *reply = NULL;
         int r;
@@ -104,16 +105,14 @@ static int run_export(Cli *cli, const Options *options, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "give the ids of cache mounts, or --all: an id is what "
                                   "--mount=type=cache says, else its target");
-        if (str_empty(o->output) && isatty(STDOUT_FILENO))
+        if (!output && isatty(STDOUT_FILENO))
                 return error_kind(err, ERROR_INVALID,
                                   "refusing to write an archive to a terminal: give -o FILE, or "
                                   "redirect it");
         for (size_t i = 0; i < options->count; i++)
                 path_query(&path, "id", options->arguments[i]);
         r = api_call(cli, "GET", path, NULL, &reply, err);
-        return r < 0 ? r
-                     : reply_to_file(reply, str_empty(o->output) ? NULL : o->output,
-                                     "failed to export cache mounts", err);
+        return r < 0 ? r : reply_to_file(reply, output, "failed to export cache mounts", err);
 }
 
 const Command mounts_export_command = { "[OPTIONS] [ID...]",

@@ -23,21 +23,20 @@ static int read_format(const char *text, LintFormat *ret, Error *err) {
         return error_kind(err, ERROR_INVALID, "invalid format \"%s\": text, json or sarif", text);
 }
 
-static int read_source(const BuildSource *source, Dockerfile *file, IgnorePatterns **ret_ignored,
-                       Error *err) {
-        const char *slash = strrchr(source->name, '/');
-        int r;
+static int read_ignored(const BuildSource *source, IgnorePatterns **ret, Error *err) {
+        int r = source->ignore ? ignore_parse(source->ignore, source->ignore_length, ret, err) : 0;
 
-        if (!source->dockerfile)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "a check needs the Dockerfile on this side: give a directory, or "
-                                  "the Dockerfile with -f");
-        r = dockerfile_parse(slash ? slash + 1 : source->name, source->dockerfile,
-                             source->dockerfile_length, file, err);
-        if (r < 0 || !source->ignore)
-                return r;
-        r = ignore_parse(source->ignore, source->ignore_length, ret_ignored, err);
-        return r < 0 ? error_prefix(err, "%s", source->ignore_name) : 0;
+        return r < 0 ? error_prefix(err, "%s", source->ignore_name ?: ".dockerignore") : 0;
+}
+
+/* After an error *file has what stands before it. */
+static int read_dockerfile(const BuildSource *source, Dockerfile *file, Error *err) {
+        const char *slash = strrchr(source->name, '/'), *name = slash ? slash + 1 : source->name;
+        int r = dockerfile_parse(name, source->dockerfile, source->dockerfile_length, file, err);
+
+        if (r < 0)
+                dockerfile_parse_start(name, source->dockerfile, source->dockerfile_length, file);
+        return r;
 }
 
 static char **context_names(char *const *specs) {
@@ -77,15 +76,17 @@ int build_check(const BuildOptions *options, const BuildSource *source, Error *e
         LintOptions lint = { .build_args = options->args,
                              .platform = options->platforms ? options->platforms[0] : NULL,
                              .target = options->target };
-        int r;
+        int r, linted;
 
         r = read_format(options->format, &format, err);
         if (r == 0)
-                r = read_source(source, &file, &ignored, err);
+                r = read_ignored(source, &ignored, err);
         if (r < 0)
                 return r;
         lint.ignored = ignored;
-        r = dockerfile_lint(&file, &lint, &findings, err);
+        r = read_dockerfile(source, &file, err);
+        linted = dockerfile_lint(&file, &lint, &findings, r < 0 ? NULL : err);
+        r = r < 0 ? r : linted;
         if (r == 0)
                 r = check_plan(options, &file, err);
         if (r == 0 || findings.count > 0) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/specs.h"
 
 #define CONFIG_MAX (1u << 20)
 
@@ -43,6 +44,31 @@ json_object *config_get(Cli *cli) {
 
 const char *config_string(Cli *cli, const char *name) {
         return json_member_string(config_get(cli), name);
+}
+
+/* ---- proxies ---- */
+
+void config_proxies(Cli *cli, char *const *given, char ***list) {
+        static const struct {
+                const char *member, *names[2];
+        } rows[] = {
+                { "httpProxy", { "HTTP_PROXY", "http_proxy" } },
+                { "httpsProxy", { "HTTPS_PROXY", "https_proxy" } },
+                { "ftpProxy", { "FTP_PROXY", "ftp_proxy" } },
+                { "noProxy", { "NO_PROXY", "no_proxy" } },
+                { "allProxy", { "ALL_PROXY", "all_proxy" } },
+        };
+        json_object *daemons = json_member(config_get(cli), "proxies");
+        json_object *proxies = json_member(daemons, cli->host) ?: json_member(daemons, "default");
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                const char *value = json_member_string(proxies, rows[i].member);
+
+                for (size_t k = 0; !str_empty(value) && k < ELEMENTS(rows[i].names); k++)
+                        if (!words_name(given, rows[i].names[k]) &&
+                            !words_name(*list, rows[i].names[k]))
+                                strv_format(list, "%s=%s", rows[i].names[k], value);
+        }
 }
 
 /* ---- writing ---- */

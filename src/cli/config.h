@@ -8,6 +8,10 @@
 json_object *config_get(Cli *cli);
 /* A string member, borrowed, or NULL. */
 const char *config_string(Cli *cli, const char *name);
+/* The proxies that `proxies` has for the daemon that cli is connected to, else for "default": adds
+ * NAME=value to *list, names in capitals and not, of those that neither *list nor `given` (words of
+ * NAME or NAME=value; may be NULL) has. */
+void config_proxies(Cli *cli, char *const *given, char ***list);
 /* --config, DOCKER_CONFIG or ~/.docker; the caller's. */
 char *config_directory(const Cli *cli);
 char *config_path(const Cli *cli); /* of config.json in it */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "base/fd.h"
+#include "cli/config.h"
 #include "cli/container-options.h"
 
 #define PROFILE_MAX (4u << 20)
@@ -416,6 +417,8 @@ int container_request(Cli *cli, const Options *options, ContainerCreate *ret, Er
 
         if (r == 0)
                 r = fill_process(o, options, &ret->config, err);
+        if (r == 0)
+                config_proxies(cli, NULL, &ret->config.env);
         if (r == 0)
                 r = fill_mounts(o, ret, err);
         if (r == 0)

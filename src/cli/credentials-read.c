@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/base64.h"
+
 void credentials_done(Credentials *credentials) {
         char *const members[] = { credentials->username, credentials->password,
                                   credentials->identity_token, credentials->registry_token };
@@ -23,55 +25,15 @@ bool credentials_empty(const Credentials *credentials) {
 
 /* ---- base64 ---- */
 
-#define DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-static const char plain_digits[] = DIGITS "+/", url_digits[] = DIGITS "-_";
-
 char *credentials_encode(const char *text, bool url) {
-        const char *digits = url ? url_digits : plain_digits;
-        size_t length = strlen(text);
-        Buf out = {};
-
-        for (size_t i = 0; i < length; i += 3) {
-                unsigned bits = 0;
-                size_t have = MIN(length - i, (size_t)3);
-
-                for (size_t j = 0; j < 3; j++)
-                        bits = bits << 8 | (j < have ? (unsigned char)text[i + j] : 0);
-                for (size_t j = 0; j < 4; j++)
-                        buf_add_char(&out, j <= have ? digits[bits >> (18 - 6 * j) & 63] : '=');
-        }
-        return buf_take(&out);
-}
-
-static int digit_value(char digit) {
-        const char *found = strchr(plain_digits, digit);
-
-        if (!digit)
-                return -1;
-        if (found)
-                return (int)(found - plain_digits);
-        found = strchr(url_digits, digit);
-        return found ? (int)(found - url_digits) : -1;
+        return url ? base64_url_encode(text, strlen(text)) : base64_encode(text, strlen(text));
 }
 
 char *credentials_decode(const char *text) {
         _cleanup_buf_ Buf out = {};
-        unsigned bits = 0, have = 0;
 
-        for (; *text && *text != '='; text++) {
-                int value = digit_value(*text);
-
-                if (value < 0)
-                        return NULL;
-                bits = (bits << 6 | (unsigned)value) & 0xffff;
-                have += 6;
-                if (have < 8)
-                        continue;
-                have -= 8;
-                if (!(bits >> have & 255)) /* no text has a NUL */
-                        return NULL;
-                buf_add_char(&out, (char)(bits >> have & 255));
-        }
+        if (base64_decode_any(text, &out) < 0 || (out.data && strlen(out.data) != out.length))
+                return NULL; /* no text has a NUL */
         return buf_take(&out);
 }
 

@@ -12,5 +12,8 @@
 bool output_file_is_new(const char *path);
 /* What is written into otherwise: its descriptor, or -1 and errno. */
 int output_file_open(const char *path);
+/* That output_file_write can, as far as that can be known before: the directory is there, and it or
+ * what is written into may be written to. */
+int output_file_check(const char *path, Error *err);
 /* Replaces a file, or makes it, or writes into what is there. */
 int output_file_write(const char *path, const void *data, size_t length, mode_t mode, Error *err);

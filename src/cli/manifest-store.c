@@ -6,8 +6,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
-#include "cli/base64.h"
 #include "cli/config.h"
 
 #define MANIFEST_MAX ((size_t)16 << 20)
@@ -142,7 +142,7 @@ int manifest_drop(const Cli *cli, const char *list, Error *err) {
 json_object *manifest_of_answer(json_object *answer) {
         json_object *manifest = json_object_new_object(), *descriptor = NULL, *document = NULL;
         const char *raw = json_words(answer, "Raw");
-        _cleanup_free_ char *encoded = base64_text(raw, strlen(raw));
+        _cleanup_free_ char *encoded = base64_encode(raw, strlen(raw));
         bool oci;
 
         descriptor = json_member(answer, "Descriptor");

@@ -2,7 +2,7 @@
  * registry. The lists are files here; what a registry knows, brigd asks it. */
 #include <errno.h>
 
-#include "cli/base64.h"
+#include "base/base64.h"
 #include "cli/commands.h"
 #include "cli/credentials.h"
 #include "cli/manifest-store.h"
@@ -223,7 +223,7 @@ static int print_manifest(json_object *manifest, bool verbose, Error *err) {
                 print_object(manifest);
                 return 0;
         }
-        if (base64_read(json_words(manifest, "Raw"), &raw) < 0)
+        if (base64_decode_any(json_words(manifest, "Raw"), &raw) < 0)
                 return error_kind(err, ERROR_INVALID, "%s: its text is not base64",
                                   json_words(manifest, "Ref"));
         print_text(raw.data ? raw.data : "", "\t");

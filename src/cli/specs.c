@@ -290,6 +290,16 @@ static int read_file(const char *path, bool environment, char ***ret, Error *err
         return 0;
 }
 
+bool words_name(char *const *words, const char *name) {
+        for (; words && *words; words++) {
+                const char *rest = str_after(*words, name);
+
+                if (rest && (!*rest || *rest == '='))
+                        return true;
+        }
+        return false;
+}
+
 int variables_read(char *const *files, char *const *words, bool environment, char ***ret,
                    Error *err) {
         for (; files && *files; files++) {

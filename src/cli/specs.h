@@ -48,6 +48,8 @@ int attach_parse(void *member, const char *text, Error *err);
 /* --restart: no, always, unless-stopped, on-failure[:N] */
 int restart_parse(const char *text, RestartPolicy *ret, Error *err);
 
+/* Whether one of words is NAME or NAME=value. */
+bool words_name(char *const *words, const char *name);
 /* Adds the NAME=value lines of each file, then each of words; a NAME alone has its value from our
  * own environment (variables), or none (labels). */
 int variables_read(char *const *files, char *const *words, bool environment, char ***ret,

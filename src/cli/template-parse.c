@@ -1,43 +1,16 @@
 /* template-parse.c: text to tree; see template.h. One pass, no tokens kept: the grammar needs one
  * character of look-ahead. */
 #include <ctype.h>
-#include <errno.h>
-#include <math.h>
-#include <stdarg.h>
 
-#include "cli/template-private.h"
+#include "cli/template-parser.h"
 
 #define DEPTH_MAX 64 /* of parentheses and of blocks */
 #define SPACES " \t\r\n"
-
-typedef struct Parser {
-        const char *text;
-        size_t at, length;
-        char **variables; /* in scope */
-        unsigned depth, ranges;
-        bool trim; /* the action just read ended in -}} */
-        Error *err;
-} Parser;
 
 /* What ended a list of nodes. */
 typedef enum Stop { STOP_END_OF_TEXT, STOP_END, STOP_ELSE } Stop;
 
 static int parse_pipeline(Parser *p, const char *what, char closer, Pipeline **ret);
-
-static int fail(Parser *p, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static int fail(Parser *p, const char *format, ...) {
-        char words[512];
-        unsigned line = 1;
-        va_list arguments;
-
-        for (size_t i = 0; i < p->at && i < p->length; i++)
-                line += p->text[i] == '\n';
-        va_start(arguments, format);
-        (void)vsnprintf(words, sizeof(words), format, arguments);
-        va_end(arguments);
-        return error_kind(p->err, ERROR_INVALID, "template: :%u: %s", line, words);
-}
 
 /* ---- freeing ---- */
 
@@ -96,14 +69,6 @@ Template *template_free(Template *template) {
 
 /* ---- characters ---- */
 
-static char peek(const Parser *p) {
-        return p->text[p->at];
-}
-
-static bool ahead(const Parser *p, const char *word) {
-        return strncmp(p->text + p->at, word, strlen(word)) == 0;
-}
-
 static bool skip_spaces(Parser *p) {
         size_t before = p->at;
 
@@ -113,8 +78,8 @@ static bool skip_spaces(Parser *p) {
 
 /* "}}", or "-}}" after a space. */
 static bool at_close(const Parser *p) {
-        return ahead(p, "}}") ||
-               (ahead(p, "-}}") && p->at > 0 && strchr(SPACES, p->text[p->at - 1]));
+        return parser_ahead(p, "}}") ||
+               (parser_ahead(p, "-}}") && p->at > 0 && strchr(SPACES, p->text[p->at - 1]));
 }
 
 static size_t word_length(const char *text) {
@@ -128,176 +93,7 @@ static size_t word_length(const char *text) {
 
 /* A reserved word that ends here. */
 static bool ahead_word(const Parser *p, const char *word) {
-        return ahead(p, word) && word_length(p->text + p->at) == strlen(word);
-}
-
-/* ---- literals ---- */
-
-static void add_utf8(Buf *out, unsigned rune) {
-        if (rune < 0x80) {
-                buf_add_char(out, (char)rune);
-        } else if (rune < 0x800) {
-                buf_add_char(out, (char)(0xC0 | rune >> 6));
-                buf_add_char(out, (char)(0x80 | (rune & 63)));
-        } else if (rune < 0x10000) {
-                buf_add_char(out, (char)(0xE0 | rune >> 12));
-                buf_add_char(out, (char)(0x80 | (rune >> 6 & 63)));
-                buf_add_char(out, (char)(0x80 | (rune & 63)));
-        } else {
-                buf_add_char(out, (char)(0xF0 | (rune >> 18 & 7)));
-                buf_add_char(out, (char)(0x80 | (rune >> 12 & 63)));
-                buf_add_char(out, (char)(0x80 | (rune >> 6 & 63)));
-                buf_add_char(out, (char)(0x80 | (rune & 63)));
-        }
-}
-
-/* Reads `digits` digits of that base, or fails. */
-static int parse_code(Parser *p, size_t digits, unsigned base, unsigned *ret) {
-        unsigned value = 0;
-
-        for (; digits > 0; digits--, p->at++) {
-                int low = tolower((unsigned char)peek(p));
-                unsigned digit = isdigit(low)    ? (unsigned)(low - '0')
-                                 : isxdigit(low) ? (unsigned)(low - 'a' + 10)
-                                                 : 99;
-
-                if (digit >= base)
-                        return fail(p, "invalid syntax");
-                value = value * base + digit;
-        }
-        *ret = value;
-        return 0;
-}
-
-/* After the backslash; Go's escapes. */
-static int parse_escape(Parser *p, Buf *out) {
-        static const char letters[] = "abfnrtv\\'\"", codes[] = "\a\b\f\n\r\t\v\\'\"";
-        char letter = peek(p);
-        const char *found = letter ? strchr(letters, letter) : NULL;
-        unsigned code = 0;
-        int r;
-
-        if (found) {
-                buf_add_char(out, codes[found - letters]);
-                p->at++;
-                return 0;
-        }
-        if (letter >= '0' && letter <= '7') {
-                r = parse_code(p, 3, 8, &code);
-        } else if (letter == 'x' || letter == 'u' || letter == 'U') {
-                p->at++;
-                r = parse_code(p, letter == 'x' ? 2 : letter == 'u' ? 4 : 8, 16, &code);
-        } else {
-                return fail(p, "invalid syntax");
-        }
-        if (r < 0)
-                return r;
-        /* A NUL byte would end a C string early: Docker's documents have none. */
-        if (code == 0 || code > 0x10FFFF)
-                return fail(p, "invalid syntax");
-        if (letter == 'u' || letter == 'U')
-                add_utf8(out, code);
-        else
-                buf_add_char(out, (char)code);
-        return 0;
-}
-
-static int parse_string(Parser *p, json_object **ret) {
-        _cleanup_buf_ Buf out = {};
-
-        for (p->at++; peek(p) != '"';) {
-                if (!peek(p) || peek(p) == '\n')
-                        return fail(p, "unterminated quoted string");
-                if (peek(p) == '\\') {
-                        int r;
-
-                        p->at++;
-                        if (!peek(p))
-                                return fail(p, "unterminated quoted string");
-                        r = parse_escape(p, &out);
-                        if (r < 0)
-                                return r;
-                } else {
-                        buf_add_char(&out, peek(p));
-                        p->at++;
-                }
-        }
-        p->at++;
-        *ret = json_object_new_string(out.length ? out.data : "");
-        return 0;
-}
-
-static int parse_raw_string(Parser *p, json_object **ret) {
-        const char *start = p->text + p->at + 1, *end = strchr(start, '`');
-
-        if (!end)
-                return fail(p, "unterminated raw quoted string");
-        *ret = json_object_new_string_len(start, (int)(end - start));
-        p->at = (size_t)(end + 1 - p->text);
-        return 0;
-}
-
-/* 'a': the number of its code point. */
-static int parse_character(Parser *p, json_object **ret) {
-        _cleanup_buf_ Buf out = {};
-        const unsigned char *bytes;
-        unsigned rune;
-        size_t more;
-
-        p->at++;
-        if (peek(p) == '\\') {
-                int r;
-
-                p->at++;
-                r = parse_escape(p, &out);
-                if (r < 0)
-                        return r;
-        } else {
-                while (peek(p) && peek(p) != '\'' && peek(p) != '\n' && out.length < 4) {
-                        buf_add_char(&out, peek(p));
-                        p->at++;
-                }
-        }
-        if (peek(p) != '\'' || out.length == 0)
-                return fail(p, "unterminated character constant");
-        p->at++;
-        bytes = (const unsigned char *)out.data;
-        more = bytes[0] >= 0xF0 ? 3 : bytes[0] >= 0xE0 ? 2 : bytes[0] >= 0xC0 ? 1 : 0;
-        if (more + 1 != out.length)
-                return fail(p, "malformed character constant: '%s'", out.data);
-        rune = more == 0 ? bytes[0] : bytes[0] & (0x3Fu >> more);
-        for (size_t i = 1; i <= more; i++)
-                rune = rune << 6 | (bytes[i] & 63);
-        *ret = json_object_new_int64(rune);
-        return 0;
-}
-
-static int parse_number(Parser *p, json_object **ret) {
-        size_t length = peek(p) == '+' || peek(p) == '-' ? 1 : 0;
-        _cleanup_free_ char *word = NULL;
-        char *end;
-        long long whole;
-        double value;
-
-        while (isalnum((unsigned char)p->text[p->at + length]) || p->text[p->at + length] == '.' ||
-               p->text[p->at + length] == '_' ||
-               (strchr("+-", p->text[p->at + length]) && p->text[p->at + length] && length > 1 &&
-                tolower((unsigned char)p->text[p->at + length - 1]) == 'e'))
-                length++;
-        word = str_copy_n(p->text + p->at, length);
-        p->at += length;
-        errno = 0;
-        whole = strtoll(word, &end, 0);
-        if (!*end && errno == 0) {
-                *ret = json_object_new_int64(whole);
-                return 0;
-        }
-        errno = 0;
-        value = strtod(word, &end);
-        if (*end || end == word || errno != 0 || !isfinite(value))
-                return fail(p, "bad number syntax: \"%s\"", word);
-        *ret = json_object_new_double(value);
-        return 0;
+        return parser_ahead(p, word) && word_length(p->text + p->at) == strlen(word);
 }
 
 /* ---- terms ---- */
@@ -312,7 +108,9 @@ static int parse_variable(Parser *p, Term *term) {
         term->type = TERM_VARIABLE;
         term->name = str_copy_n(p->text + p->at, length);
         p->at += length;
-        return variable_known(p, term->name) ? 0 : fail(p, "undefined variable \"%s\"", term->name);
+        return variable_known(p, term->name)
+                       ? 0
+                       : parser_fail(p, "undefined variable \"%s\"", term->name);
 }
 
 static int parse_word(Parser *p, Term *term) {
@@ -328,7 +126,7 @@ static int parse_word(Parser *p, Term *term) {
                 term->type = TERM_FUNCTION;
                 term->function = function_find(word, length);
                 if (!term->function)
-                        return fail(p, "function \"%.*s\" not defined", (int)length, word);
+                        return parser_fail(p, "function \"%.*s\" not defined", (int)length, word);
         }
         p->at += length;
         return 0;
@@ -338,7 +136,7 @@ static int parse_parentheses(Parser *p, Term *term) {
         int r;
 
         if (++p->depth > DEPTH_MAX)
-                return fail(p, "too deeply nested");
+                return parser_fail(p, "too deeply nested");
         p->at++;
         term->type = TERM_PIPELINE;
         r = parse_pipeline(p, "parenthesized pipeline", ')', &term->pipeline);
@@ -351,23 +149,23 @@ static int parse_parentheses(Parser *p, Term *term) {
 
 /* The term itself, without what is looked up in it. */
 static int parse_operand(Parser *p, Term *term) {
-        char first = peek(p);
+        char first = parser_peek(p);
 
         term->type = TERM_LITERAL;
         if (first == '"')
-                return parse_string(p, &term->literal);
+                return literal_string(p, &term->literal);
         if (first == '`')
-                return parse_raw_string(p, &term->literal);
+                return literal_raw_string(p, &term->literal);
         if (first == '\'')
-                return parse_character(p, &term->literal);
+                return literal_character(p, &term->literal);
         if (first == '$')
                 return parse_variable(p, term);
         if (first == '(')
                 return parse_parentheses(p, term);
         if (isdigit((unsigned char)first) || first == '+' || first == '-')
-                return parse_number(p, &term->literal);
+                return literal_number(p, &term->literal);
         if (first == '.' && isdigit((unsigned char)p->text[p->at + 1]))
-                return parse_number(p, &term->literal);
+                return literal_number(p, &term->literal);
         if (first == '.' && word_length(p->text + p->at + 1) > 0) {
                 term->type = TERM_FIELD;
                 return 0;
@@ -380,22 +178,22 @@ static int parse_operand(Parser *p, Term *term) {
         if (word_length(p->text + p->at) > 0)
                 return parse_word(p, term);
         if (!first)
-                return fail(p, "unclosed action");
-        if (p->depth > 0 && ahead(p, "}}"))
-                return fail(p, "unclosed left paren");
-        return fail(p, "unexpected \"%c\" in command", first);
+                return parser_fail(p, "unclosed action");
+        if (p->depth > 0 && parser_ahead(p, "}}"))
+                return parser_fail(p, "unclosed left paren");
+        return parser_fail(p, "unexpected \"%c\" in command", first);
 }
 
 static int parse_chain(Parser *p, Term *term) {
         size_t links = 0;
 
-        while (peek(p) == '.' && term->type != TERM_DOT) {
+        while (parser_peek(p) == '.' && term->type != TERM_DOT) {
                 size_t length = word_length(p->text + p->at + 1);
 
                 if (length == 0)
-                        return fail(p, "unexpected . after term");
+                        return parser_fail(p, "unexpected . after term");
                 if (term->type == TERM_LITERAL || term->type == TERM_NIL)
-                        return fail(p, "unexpected . after term");
+                        return parser_fail(p, "unexpected . after term");
                 if (links == (term->type == TERM_FIELD ? 1u : 0u))
                         term->position = p->at; /* where Go says that a chain is */
                 strv_take(&term->chain, str_copy_n(p->text + p->at + 1, length));
@@ -421,22 +219,22 @@ static int parse_term(Parser *p, Term **ret) {
 /* ---- pipelines ---- */
 
 static bool ends_pipeline(const Parser *p, char closer) {
-        return closer == ')' ? peek(p) == ')' : at_close(p);
+        return closer == ')' ? parser_peek(p) == ')' : at_close(p);
 }
 
 /* What may stand between two terms. */
 static int check_separator(Parser *p, char closer, bool spaces) {
-        char next = peek(p);
+        char next = parser_peek(p);
 
         if (spaces || next == '|' || ends_pipeline(p, closer) || next == '(')
                 return 0;
         if (!next)
-                return fail(p, closer == ')' ? "unclosed left paren" : "unclosed action");
+                return parser_fail(p, closer == ')' ? "unclosed left paren" : "unclosed action");
         if (next == ')')
-                return fail(p, "unexpected right paren");
+                return parser_fail(p, "unexpected right paren");
         if (closer == ')' && next == '}')
-                return fail(p, "unclosed left paren");
-        return fail(p, "bad character U+%04X '%c'", (unsigned char)next, next);
+                return parser_fail(p, "unclosed left paren");
+        return parser_fail(p, "bad character U+%04X '%c'", (unsigned char)next, next);
 }
 
 static int parse_stage(Parser *p, char closer, Stage **ret) {
@@ -450,14 +248,15 @@ static int parse_stage(Parser *p, char closer, Stage **ret) {
                 bool spaces;
                 int r;
 
-                if (ends_pipeline(p, closer) || peek(p) == '|')
+                if (ends_pipeline(p, closer) || parser_peek(p) == '|')
                         break;
-                if (!peek(p))
-                        return fail(p, closer == ')' ? "unclosed left paren" : "unclosed action");
-                if (peek(p) == ')')
-                        return fail(p, "unexpected right paren");
+                if (!parser_peek(p))
+                        return parser_fail(p, closer == ')' ? "unclosed left paren"
+                                                            : "unclosed action");
+                if (parser_peek(p) == ')')
+                        return parser_fail(p, "unexpected right paren");
                 if (++count > ARGUMENTS_MAX)
-                        return fail(p, "too many arguments");
+                        return parser_fail(p, "too many arguments");
                 r = parse_term(p, slot);
                 if (r < 0)
                         return r;
@@ -468,27 +267,27 @@ static int parse_stage(Parser *p, char closer, Stage **ret) {
                 if (r < 0)
                         return r;
         }
-        return count == 0 ? fail(p, "missing value for command") : 0;
+        return count == 0 ? parser_fail(p, "missing value for command") : 0;
 }
 
 /* "$a := ", "$a, $b := " or "$a = "; leaves the parser where it was if there is none. */
 static int parse_declaration(Parser *p, bool two, Pipeline *pipeline) {
         size_t start = p->at;
 
-        while (peek(p) == '$' && pipeline->name_count < (two ? 2u : 1u)) {
+        while (parser_peek(p) == '$' && pipeline->name_count < (two ? 2u : 1u)) {
                 size_t length = 1 + word_length(p->text + p->at + 1);
 
                 pipeline->names[pipeline->name_count++] = str_copy_n(p->text + p->at, length);
                 p->at += length;
                 (void)skip_spaces(p);
-                if (peek(p) != ',')
+                if (parser_peek(p) != ',')
                         break;
                 p->at++;
                 (void)skip_spaces(p);
         }
-        if (pipeline->name_count > 0 && ahead(p, ":=")) {
+        if (pipeline->name_count > 0 && parser_ahead(p, ":=")) {
                 p->at += 2;
-        } else if (pipeline->name_count > 0 && peek(p) == '=') {
+        } else if (pipeline->name_count > 0 && parser_peek(p) == '=') {
                 pipeline->assigns = true;
                 p->at++;
         } else {
@@ -502,7 +301,7 @@ static int parse_declaration(Parser *p, bool two, Pipeline *pipeline) {
         }
         for (size_t i = 0; pipeline->assigns && i < pipeline->name_count; i++)
                 if (!variable_known(p, pipeline->names[i]))
-                        return fail(p, "undefined variable \"%s\"", pipeline->names[i]);
+                        return parser_fail(p, "undefined variable \"%s\"", pipeline->names[i]);
         (void)skip_spaces(p);
         return 0;
 }
@@ -520,16 +319,16 @@ static int parse_pipeline(Parser *p, const char *what, char closer, Pipeline **r
                         return r;
         }
         if (ends_pipeline(p, closer))
-                return fail(p, "missing value for %s", what);
+                return parser_fail(p, "missing value for %s", what);
         for (;;) {
                 r = parse_stage(p, closer, slot);
                 if (r < 0)
                         return r;
                 if (slot != &pipeline->stages && (*slot)->terms->type != TERM_FUNCTION &&
                     (*slot)->terms->type != TERM_FIELD && (*slot)->terms->type != TERM_VARIABLE)
-                        return fail(p, "non executable command in pipeline stage 2");
+                        return parser_fail(p, "non executable command in pipeline stage 2");
                 slot = &(*slot)->next;
-                if (peek(p) != '|')
+                if (parser_peek(p) != '|')
                         break;
                 p->at++;
                 (void)skip_spaces(p);
@@ -547,9 +346,10 @@ static int parse_pipeline(Parser *p, const char *what, char closer, Pipeline **r
 static int parse_close(Parser *p) {
         (void)skip_spaces(p);
         if (!at_close(p))
-                return peek(p) ? fail(p, "unexpected \"%c\" in command", peek(p))
-                               : fail(p, "unclosed action");
-        p->trim = peek(p) == '-';
+                return parser_peek(p)
+                               ? parser_fail(p, "unexpected \"%c\" in command", parser_peek(p))
+                               : parser_fail(p, "unclosed action");
+        p->trim = parser_peek(p) == '-';
         p->at += p->trim ? 3 : 2;
         return 0;
 }
@@ -585,8 +385,8 @@ static int parse_else(Parser *p, Node *node) {
         if (r < 0)
                 return r;
         if (stop == STOP_ELSE)
-                return fail(p, "expected end; found {{else}}");
-        return stop == STOP_END ? 0 : fail(p, "unexpected EOF");
+                return parser_fail(p, "expected end; found {{else}}");
+        return stop == STOP_END ? 0 : parser_fail(p, "unexpected EOF");
 }
 
 /* What follows {{if, {{range or {{with, up to and with its {{end}}. */
@@ -596,7 +396,7 @@ static int parse_block(Parser *p, const char *word, Node *node) {
         int r;
 
         if (++p->depth > DEPTH_MAX)
-                return fail(p, "too deeply nested");
+                return parser_fail(p, "too deeply nested");
         r = parse_pipeline(p, word, '}', &node->pipeline);
         if (r == 0)
                 r = parse_close(p);
@@ -607,7 +407,7 @@ static int parse_block(Parser *p, const char *word, Node *node) {
         if (r < 0)
                 return r;
         if (stop == STOP_END_OF_TEXT)
-                return fail(p, "unexpected EOF");
+                return parser_fail(p, "unexpected EOF");
         if (stop == STOP_ELSE)
                 r = parse_else(p, node);
         drop_variables(p, scope);
@@ -618,7 +418,7 @@ static int parse_block(Parser *p, const char *word, Node *node) {
 static int parse_jump(Parser *p, const char *word, Node *node) {
         p->at += strlen(word);
         if (p->ranges == 0)
-                return fail(p, "{{%s}} outside {{range}}", word);
+                return parser_fail(p, "{{%s}} outside {{range}}", word);
         return parse_close(p);
 }
 
@@ -626,10 +426,10 @@ static int parse_comment(Parser *p) {
         const char *end = strstr(p->text + p->at, "*/");
 
         if (!end)
-                return fail(p, "unclosed comment");
+                return parser_fail(p, "unclosed comment");
         p->at = (size_t)(end + 2 - p->text);
-        if (!ahead(p, "}}") && !ahead(p, " -}}"))
-                return fail(p, "comment ends before closing delimiter");
+        if (!parser_ahead(p, "}}") && !parser_ahead(p, " -}}"))
+                return parser_fail(p, "comment ends before closing delimiter");
         return parse_close(p);
 }
 
@@ -648,7 +448,7 @@ static int parse_action(Parser *p, Node **ret, Stop *stop, bool *stopped) {
 
         if (p->text[p->at - 1] == '-') /* after a trim marker a comment may stand behind spaces */
                 (void)skip_spaces(p);
-        if (ahead(p, "/*"))
+        if (parser_ahead(p, "/*"))
                 return parse_comment(p);
         (void)skip_spaces(p);
         if (ahead_word(p, "end") || ahead_word(p, "else")) {
@@ -658,8 +458,8 @@ static int parse_action(Parser *p, Node **ret, Stop *stop, bool *stopped) {
                 return *stop == STOP_END ? parse_close(p) : 0;
         }
         if (ahead_word(p, "template") || ahead_word(p, "define") || ahead_word(p, "block"))
-                return fail(p, "{{%.*s}} is not done", (int)word_length(p->text + p->at),
-                            p->text + p->at);
+                return parser_fail(p, "{{%.*s}} is not done", (int)word_length(p->text + p->at),
+                                   p->text + p->at);
         node = *ret = NEW(Node);
         for (size_t i = 0; i < ELEMENTS(words); i++) {
                 if (!ahead_word(p, words[i].word))
@@ -732,7 +532,7 @@ int template_parse(const char *text, Template **ret, Error *err) {
         template->text = str_copy(text);
         r = parse_nodes(&parser, &template->nodes, &stop);
         if (r == 0 && stop != STOP_END_OF_TEXT)
-                r = fail(&parser, "unexpected {{%s}}", stop == STOP_END ? "end" : "else");
+                r = parser_fail(&parser, "unexpected {{%s}}", stop == STOP_END ? "end" : "else");
         (void)strv_free(parser.variables);
         if (r < 0)
                 return r;

@@ -264,6 +264,7 @@ static int add_result(Collecting *collecting, const SolveResult *result, int64_t
 static int send_cache(Build *build, const BuildCachePlace *place, const SolveResult *results,
                       size_t count, int64_t epoch, Error *err) {
         _cleanup_(collecting_done) Collecting collecting = { .build = build, .place = place };
+        _cleanup_free_ char *name = build_cache_name(place);
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < count; i++)
@@ -271,9 +272,7 @@ static int send_cache(Build *build, const BuildCachePlace *place, const SolveRes
         name_layers(&collecting);
         if (r == 0)
                 r = send_document(&collecting, err);
-        return r < 0 ? error_prefix(err, "failed to write the build cache to %s",
-                                    place->reference ?: "the local directory")
-                     : 0;
+        return r < 0 ? error_prefix(err, "failed to write the build cache to %s", name) : 0;
 }
 
 int build_send_caches(Build *build, const SolveResult *results, size_t count, int64_t epoch,

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/statvfs.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/build-private.h"
 #include "engine/room.h"
@@ -21,7 +22,9 @@ static int64_t default_cap(const Builder *builder) {
 }
 
 static void collect(Builder *builder) {
-        CachePrune prune = { .cap = true, .keep = builder->collector.cap };
+        CachePrune prune = { .cap = true,
+                             .keep = builder->collector.cap,
+                             .patience = NSEC_PER_SEC };
         _cleanup_strv_ char **ids = NULL;
         Error error = {};
         int64_t bytes = 0;

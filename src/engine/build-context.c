@@ -71,7 +71,7 @@ static int report(void *data, const ImageProgress *progress) {
 
 /* An archive becomes a directory; anything else is a Dockerfile, as Docker has it. */
 static int fetch(Build *build, const BuildContext *context, int *ret_dir_fd, Error *err) {
-        static const TreeUnpack options = { .detect = true };
+        static const TreeUnpack options = { .detect = true, .limit = CONTEXT_MAX };
         ImageStore *images = build->engine->images;
         _cleanup_close_ int fd =
                 openat(build->builder->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -253,24 +253,45 @@ int build_read_dockerfile(const Build *build, char **ret, size_t *ret_length, Er
         return r < 0 ? error_prefix(err, "failed to read dockerfile") : 0;
 }
 
-static int read_ignore_of(Build *build, BuildTree *tree, Error *err) {
+typedef struct IgnoreFile {
+        char *name, *text; /* NULL: there is none */
+        size_t length;
+} IgnoreFile;
+
+static void ignore_file_done(IgnoreFile *file) {
+        free(file->name);
+        free(file->text);
+}
+
+static int find_ignore(const Build *build, const BuildTree *tree, IgnoreFile *ret, Error *err) {
         const BuildRequest *request = build->request;
-        _cleanup_free_ char *own = str_format("%s.dockerignore", dockerfile_name(build));
-        _cleanup_free_ char *read = NULL;
         bool is_main = !*tree->name;
-        const char *text = is_main ? request->ignore : NULL;
-        size_t length = request->ignore_length;
         int r = 0;
 
-        if (!text && is_main && !request->dockerfile)
-                r = read_file(tree, own, IGNORE_MAX, &read, &length, err);
-        if (!text && r == 0)
-                r = read_file(tree, ".dockerignore", IGNORE_MAX, &read, &length, err);
+        ret->name = str_format("%s.dockerignore", dockerfile_name(build));
+        if (is_main && request->ignore) {
+                ret->length = request->ignore_length;
+                ret->text = alloc_zero(1, ret->length + 1);
+                memcpy(ret->text, request->ignore, ret->length);
+                return 0;
+        }
+        if (is_main && !request->dockerfile)
+                r = read_file(tree, ret->name, IGNORE_MAX, &ret->text, &ret->length, err);
+        if (r != 0)
+                return MIN(r, 0);
+        str_replace(&ret->name, ".dockerignore");
+        r = read_file(tree, ret->name, IGNORE_MAX, &ret->text, &ret->length, err);
+        return MIN(r, 0);
+}
+
+static int read_ignore_of(Build *build, BuildTree *tree, Error *err) {
+        _cleanup_(ignore_file_done) IgnoreFile file = {};
+        int r = find_ignore(build, tree, &file, err);
+
         if (r < 0)
                 return r;
-        text = text ?: read;
-        if (text)
-                r = ignore_parse(text, length, &tree->ignored, err);
+        if (file.text)
+                r = ignore_parse(file.text, file.length, &tree->ignored, err);
         tree->tree.ignored = tree->ignored;
         return r < 0 ? error_prefix(err, "error reading .dockerignore") : 0;
 }
@@ -281,4 +302,23 @@ int build_read_ignore(Build *build, Error *err) {
         for (size_t i = 0; r == 0 && i < build->tree_count; i++)
                 r = read_ignore_of(build, &build->trees[i], err);
         return r;
+}
+
+int build_tell_texts(Build *build, const char *dockerfile, size_t length, Error *err) {
+        const BuildTree *tree = build_tree(build, "");
+        _cleanup_(ignore_file_done) IgnoreFile file = {};
+        const BuildEvent text = { .kind = BUILD_DOCKERFILE,
+                                  .name = dockerfile_name(build),
+                                  .text = dockerfile,
+                                  .length = length };
+        int r = tree ? find_ignore(build, tree, &file, err) : 0;
+
+        if (r < 0)
+                return r;
+        const BuildEvent ignore = {
+                .kind = BUILD_IGNORE, .name = file.name, .text = file.text, .length = file.length
+        };
+        if (build_event(build, &text) < 0 || (file.text && build_event(build, &ignore) < 0))
+                return error_set(err, ECANCELED, "the build was cancelled");
+        return 0;
 }

@@ -6,15 +6,17 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/id.h"
+#include "engine/agent-relay.h"
 #include "engine/build-private.h"
 #include "engine/ocispec.h"
 #include "format/git-source.h"
 #include "image/git.h"
-#include "monitor/base64.h"
 
-#define KEY_VERSION "brig-git-1" /* raised when the same commit gives other files */
+#define KEY_VERSION "brig-git-2" /* raised when the same commit gives other files */
 #define TOKEN "GIT_AUTH_TOKEN"
 #define HEADER "GIT_AUTH_HEADER"
 
@@ -165,23 +167,53 @@ static int report(void *data, const ImageProgress *progress) {
 
 typedef struct Asking {
         char **headers, **environment;
+        AgentRelay *relay;
+        int agent_fd; /* the relay's socket */
         GitRequest request;
 } Asking;
 
 static void asking_done(Asking *asking) {
+        agent_relay_free(asking->relay);
+        close_fd(&asking->agent_fd);
         headers_freep(&asking->headers);
         strv_free(asking->environment);
 }
 
-static void asking_init(Build *build, const GitRemote *remote, Asking *ret) {
+/* git's user is nobody that an agent lets in. */
+static int relay_agent(Build *build, int agent_fd, Asking *asking, Error *err) {
+        const AgentAccess access = { .uid = GIT_USER, .gid = GIT_USER, .mode = 0600 };
+        int run_fd = build->builder->run_fd, r;
+        char name[ID_LENGTH + 1];
+
+        id_new(name);
+        r = agent_relay_new(agent_fd, run_fd, name, &access, &asking->relay, err);
+        if (r < 0)
+                return r;
+        asking->agent_fd = openat(run_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        return asking->agent_fd < 0 ? error_set(err, errno, "open the ssh agent's socket") : 0;
+}
+
+/* *ret is to be freed by asking_done whatever comes of it. */
+static int asking_init(Build *build, const GitRemote *remote, Asking *ret, Error *err) {
+        int agent_fd = find_agent(build->request);
+        int r = agent_fd < 0 ? 0 : relay_agent(build, agent_fd, ret, err);
+
         ret->headers = make_headers(build->request, remote);
         ret->environment = make_environment(build->request);
         ret->request = (GitRequest){ .url = remote->url,
                                      .headers = ret->headers,
                                      .environment = ret->environment,
-                                     .agent_fd = find_agent(build->request),
+                                     .agent_fd = ret->agent_fd,
                                      .progress = report,
                                      .data = build };
+        return r;
+}
+
+/* Whether the answers may be for this client's eyes alone. */
+static bool shows_credentials(const Build *build, const GitRemote *remote) {
+        _cleanup_(headers_freep) char **headers = make_headers(build->request, remote);
+
+        return strv_length(headers) > 0 || find_agent(build->request) >= 0;
 }
 
 /* ---- what a ref points at ---- */
@@ -233,22 +265,42 @@ static int check_sum(const GitFound *found, const char *checksum, Error *err) {
                           found->commit);
 }
 
-/* A full commit is what it is: nobody is asked. */
+static int ask_ref(Build *build, const GitSource *source, const char *ref, GitFound *ret,
+                   Error *err) {
+        _cleanup_(asking_done) Asking asking = { .agent_fd = -1 };
+        int r = asking_init(build, &source->remote, &asking, err);
+
+        return r < 0 ? r : image_git_find(build->engine->images, &asking.request, ref, ret, err);
+}
+
+/* A full commit is what it is: nobody is asked, but whether the client may read the repository,
+ * where it might hold what not everybody may. That there is no HEAD is an answer, too. */
+static int take_commit(Build *build, const GitSource *source, GitFound *ret, Error *err) {
+        GitFound head = {};
+        Error why = {};
+        int r = shows_credentials(build, &source->remote)
+                        ? ask_ref(build, source, NULL, &head, &why)
+                        : 0;
+
+        git_found_done(&head);
+        if (r < 0 && why.kind != ERROR_NOT_FOUND) {
+                *err = why;
+                return r;
+        }
+        memcpy(ret->object, source->ref, strlen(source->ref) + 1);
+        memcpy(ret->commit, source->ref, strlen(source->ref) + 1);
+        return 0;
+}
+
 static int resolve(Build *build, const GitSource *source, const GitFound **ret, Error *err) {
         const GitFound *known = known_ref(build, source);
         GitFound found = {};
         int r = 0;
 
-        if (!known && git_is_commit(source->ref)) {
-                memcpy(found.object, source->ref, strlen(source->ref) + 1);
-                memcpy(found.commit, source->ref, strlen(source->ref) + 1);
-        } else if (!known) {
-                _cleanup_(asking_done) Asking asking = {};
-
-                asking_init(build, &source->remote, &asking);
-                r = image_git_find(build->engine->images, &asking.request, source->ref, &found,
-                                   err);
-        }
+        if (!known && git_is_commit(source->ref))
+                r = take_commit(build, source, &found, err);
+        else if (!known)
+                r = ask_ref(build, source, source->ref, &found, err);
         if (r == 0)
                 *ret = known ?: keep_ref(build, source, &found);
         return r;
@@ -260,6 +312,7 @@ typedef struct Located {
         GitSource source;
         const GitFound *found; /* the build's */
         bool keep_git_dir;     /* only the root has one */
+        bool restricted;       /* it is found again by who may read the repository */
 } Located;
 
 static void located_done(Located *located) {
@@ -275,11 +328,16 @@ static int locate(Build *build, const GitAsk *ask, Located *ret, Error *err) {
                 r = resolve(build, &ret->source, &ret->found, err);
         if (r == 0)
                 r = check_sum(ret->found, ask->checksum ?: ret->source.checksum, err);
+        if (r < 0)
+                return r;
+        ret->restricted = shows_credentials(build, &ret->source.remote);
         ret->keep_git_dir = (ask->keep_git_dir || ret->source.keep_git_dir) && !ret->source.subdir;
-        return r;
+        return 0;
 }
 
-/* What the files of a commit depend on. */
+/* What the files of a commit depend on. Those that credentials were shown for are not found by
+ * their commit alone, which is in many a log: whoever comes with credentials has been let in by
+ * that repository (resolve). */
 static char *state_of(const Located *located) {
         const GitFound *found = located->found;
         _cleanup_buf_ Buf state = {};
@@ -287,6 +345,8 @@ static char *state_of(const Located *located) {
         buf_add_str(&state, located->keep_git_dir ? found->object : found->commit);
         if (located->keep_git_dir)
                 buf_format(&state, ".git %s#%s", located->source.remote.url, found->name ?: "");
+        if (located->restricted)
+                buf_format(&state, " of %s", located->source.remote.url);
         if (located->source.no_submodules)
                 buf_add_str(&state, " without submodules");
         return buf_take(&state);
@@ -349,15 +409,17 @@ static int fetch_files(Build *build, const Located *located, const char *key, ch
                                    .ref = found->name,
                                    .keep_git_dir = located->keep_git_dir,
                                    .no_submodules = located->source.no_submodules };
-        _cleanup_(asking_done) Asking asking = {};
+        _cleanup_(asking_done) Asking asking = { .agent_fd = -1 };
         _cleanup_close_ int layer_fd = -1;
         _cleanup_free_ char *layer = NULL;
         int r = build_cache_layer_new(build->builder->cache, &layer, &layer_fd, err);
 
         if (r < 0)
                 return r;
-        asking_init(build, &located->source.remote, &asking);
-        r = image_git_checkout(build->engine->images, &asking.request, &wanted, layer_fd, err);
+        r = asking_init(build, &located->source.remote, &asking, err);
+        if (r == 0)
+                r = image_git_checkout(build->engine->images, &asking.request, &wanted, layer_fd,
+                                       err);
         if (r == 0)
                 r = record_files(build, located, key, layer, err);
         if (r < 0) {

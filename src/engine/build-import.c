@@ -48,8 +48,10 @@ void build_cache_place(const Build *build, const BuildCachePlace *place, CachePl
                 ret->auth = build_auth(build, place->reference);
 }
 
-static const char *name_of(const BuildCachePlace *place) {
-        return place->reference ?: "the local directory";
+char *build_cache_name(const BuildCachePlace *place) {
+        return place->reference ? str_copy(place->reference)
+               : place->path    ? str_format("the directory '%.200s'", place->path)
+                                : str_copy("the local directory");
 }
 
 /* ---- documents ---- */
@@ -128,6 +130,11 @@ static int open_image(Build *build, Opening *opening, BuildImport *import, Error
 static int open_import(Build *build, Opening *opening, Error *err) {
         const BuildCachePlace *place = opening->place;
         BuildImport *import = &build->imports[build->import_count];
+        bool alone = place->reference && !strchr(place->reference, '/');
+        const char *remedy = alone ? ": a name alone is an image of a registry, a directory is "
+                                     "type=local,src=DIRECTORY"
+                                   : "";
+        _cleanup_free_ char *name = build_cache_name(place);
         Error why = {};
         int r;
 
@@ -137,8 +144,8 @@ static int open_import(Build *build, Opening *opening, Error *err) {
         build->import_count += r == 0; /* cancelled or not: it is freed with the others */
         if (build_cancelled(build))
                 return error_set(err, ECANCELED, "the build was cancelled");
-        return r < 0 ? build_warn(build, err, "build cache of %s is not used: %s", name_of(place),
-                                  why.message)
+        return r < 0 ? build_warn(build, err, "build cache of %s is not used: %s%s", name,
+                                  why.message, remedy)
                      : 0;
 }
 
@@ -274,14 +281,15 @@ int build_bring(void *data, char *const *chains, int64_t *sizes, Error *err) {
                 sizes[i] = size_here(build, chains[i]);
         for (size_t k = 0; r == 0 && k < build->import_count; k++) {
                 const BuildImport *import = &build->imports[k];
+                _cleanup_free_ char *name = build_cache_name(import->place);
                 Error why = {};
                 int failed = bring_of(build, import, chains, sizes, &why);
 
                 if (build_cancelled(build))
                         return error_set(err, ECANCELED, "the build was cancelled");
                 if (failed < 0)
-                        r = build_warn(build, err, "build cache of %s is not whole: %s",
-                                       name_of(import->place), why.message);
+                        r = build_warn(build, err, "build cache of %s is not whole: %s", name,
+                                       why.message);
                 for (size_t i = 0; chains[i]; i++)
                         if (sizes[i] < 0)
                                 sizes[i] = size_here(build, chains[i]);

@@ -171,6 +171,8 @@ int build_scratch_directory(Builder *builder, int *ret_fd, Error *err);
 /* The text of the Dockerfile and the ignore file, the request's or the context's. */
 int build_read_dockerfile(const Build *build, char **ret, size_t *ret_length, Error *err);
 int build_read_ignore(Build *build, Error *err);
+/* Tells the client both. */
+int build_tell_texts(Build *build, const char *dockerfile, size_t length, Error *err);
 
 /* ---- build-import.c: caches from elsewhere ---- */
 /* Reads those that the request names; one that can't be read is a warning. */
@@ -181,6 +183,8 @@ int build_bring(void *build, char *const *chains, int64_t *sizes, Error *err);
 int build_keep(void *build, const char *chain, Error *err);
 /* What an import knows of a layer: its place in the document; NULL: none does. */
 const BuildImport *build_import_of(const Build *build, const char *chain, size_t *ret_layer);
+/* What messages call it; the caller's. */
+char *build_cache_name(const BuildCachePlace *place);
 void build_cache_place(const Build *build, const BuildCachePlace *place, CachePlace *ret);
 int build_warn(Build *build, Error *err, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Data: a CacheReport. */

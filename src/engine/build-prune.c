@@ -1,11 +1,15 @@
 /* build-prune.c: what the build cache holds, as documents, and its collection. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/build-private.h"
 #include "engine/documents.h"
 #include "engine/filters.h"
 #include "engine/room.h"
+
+/* A client is told by then; on a busy disk the removal takes longer. */
+#define PRUNE_PATIENCE (10 * NSEC_PER_SEC)
 
 /* Whose image was removed is the cache's alone again. */
 static bool is_shared(void *data, const char *chain) {
@@ -99,9 +103,18 @@ static int read_filters(const Filters *filters, CachePrune *ret, bool *ret_none,
         return 0;
 }
 
+static void tell_pruned(Engine *engine, int64_t bytes) {
+        _cleanup_free_ char *reclaimed = str_format("%lld", (long long)bytes);
+        Pairs attributes = {};
+
+        pairs_put(&attributes, "reclaimed", reclaimed);
+        engine_event_emit(engine, "builder", "prune", "", &attributes);
+        pairs_done(&attributes);
+}
+
 int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *filters, Buf *json,
                        Error *err) {
-        CachePrune prune = { .all = all, .keep = keep };
+        CachePrune prune = { .all = all, .keep = keep, .patience = PRUNE_PATIENCE };
         json_object *answer, *list = NULL;
         _cleanup_strv_ char **ids = NULL;
         int64_t bytes = 0;
@@ -115,6 +128,7 @@ int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *fi
                 r = build_cache_prune(engine->builder->cache, &prune, &ids, &bytes, err);
         if (r < 0)
                 return r;
+        tell_pruned(engine, bytes);
         if (ids)
                 list = json_object_new_array();
         for (char **id = ids; id && *id; id++)

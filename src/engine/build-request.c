@@ -70,6 +70,7 @@ static void outputs_done(BuildRequest *request) {
 static void places_done(BuildCachePlace *places, size_t count) {
         for (size_t i = 0; i < count; i++) {
                 free(places[i].reference);
+                free(places[i].path);
                 close_fd(&places[i].dir_fd);
                 free(places[i].tag);
                 free(places[i].digest);

@@ -1,6 +1,6 @@
 /* build-run-mounts.c: RUN --mount: each source is attached below the exec root, where the runtime
- * finds it by a path that only the daemon changes. Secrets lie in a tmpfs of the step's own. What
- * the root lacks as mount points is build-run-layers.c's. */
+ * finds it by a path that only the daemon changes. Secrets lie in a tmpfs of the step's own, and an
+ * agent is reached through a relay. What the root lacks as mount points is build-run-layers.c's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -17,6 +17,12 @@
 
 /* ---- sources ---- */
 
+/* Of a name in the mounts' directory; the caller's. */
+static char *source_path(const RunMounts *mounts, const char *name) {
+        return str_format("%s/build/%s/%s", mounts->build->engine->options.exec_root, mounts->name,
+                          name);
+}
+
 /* An empty directory or file to attach to; its path is the caller's. */
 static int make_target(RunMounts *mounts, const char *name, bool directory, char **ret_path,
                        Error *err) {
@@ -25,8 +31,7 @@ static int make_target(RunMounts *mounts, const char *name, bool directory, char
 
         if (r < 0)
                 return error_set(err, errno, "make a place for a build's mount");
-        *ret_path = str_format("%s/build/%s/%s", mounts->build->engine->options.exec_root,
-                               mounts->name, name);
+        *ret_path = source_path(mounts, name);
         return 0;
 }
 
@@ -260,6 +265,7 @@ static int open_secrets(RunMounts *mounts, int *ret_fd, Error *err) {
 static int make_secret(RunMounts *mounts, const RunMount *mount, const BuildSecret *secret,
                        size_t number, MountPoint *point, Error *err) {
         _cleanup_free_ char *name = str_format("%zu", number);
+        _cleanup_free_ char *path = str_format(SECRETS "/%s", name);
         _cleanup_close_ int dir_fd = -1, fd = -1;
         int r = open_secrets(mounts, &dir_fd, err);
 
@@ -274,31 +280,37 @@ static int make_secret(RunMounts *mounts, const RunMount *mount, const BuildSecr
         if (fchown(fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
             fchmod(fd, (mode_t)mount->mode) < 0)
                 return error_set(err, errno, "write secret '%s'", mount->id);
-        point->source = str_format("%s/build/%s/" SECRETS "/%s",
-                                   mounts->build->engine->options.exec_root, mounts->name, name);
+        point->source = source_path(mounts, path);
+        return 0;
+}
+
+/* The agent lets in its user and root alone; the step's program may be neither. */
+static int relay_agent(RunMounts *mounts, const RunMount *mount, int agent_fd, size_t number,
+                       MountPoint *point, Error *err) {
+        const AgentAccess access = { .uid = (uid_t)mount->uid,
+                                     .gid = (gid_t)mount->gid,
+                                     .mode = (mode_t)mount->mode };
+        _cleanup_free_ char *name = str_format("%zu", number);
+        AgentRelay *relay;
+        int r = agent_relay_new(agent_fd, mounts->dir_fd, name, &access, &relay, err);
+
+        if (r < 0)
+                return r;
+        GROW(mounts->relays, mounts->relay_count);
+        mounts->relays[mounts->relay_count++] = relay;
+        point->rw = true;
+        point->source = source_path(mounts, name);
         return 0;
 }
 
 static int make_ssh(RunMounts *mounts, const RunMount *mount, size_t number, MountPoint *point,
                     bool *ret_skip, Error *err) {
         const BuildRequest *request = mounts->build->request;
-        _cleanup_free_ char *name = str_format("%zu", number);
 
         for (size_t i = 0; i < request->ssh_count; i++)
-                if (str_equal(request->ssh[i].id, mount->id)) {
-                        int r = attach(mounts, request->ssh[i].socket_fd, false, name, point, err);
-
-                        point->rw = true;
-                        /* A mount can be copied within its own namespace alone. */
-                        return r != -EINVAL
-                                       ? r
-                                       : error_kind(err, ERROR_UNSUPPORTED,
-                                                    "ssh agent '%s': its socket lies in a mount "
-                                                    "namespace other than brigd's: build where "
-                                                    "brigd runs, or share the socket's directory "
-                                                    "with it",
-                                                    mount->id);
-                }
+                if (str_equal(request->ssh[i].id, mount->id))
+                        return relay_agent(mounts, mount, request->ssh[i].socket_fd, number, point,
+                                           err);
         *ret_skip = true;
         return mount->required ? error_kind(err, ERROR_INVALID,
                                             "unset ssh forward key %s: give it with --ssh %s",
@@ -394,8 +406,7 @@ static int make_script(RunMounts *mounts, const RunStep *run, Container *contain
         point = json_append(&container->mounts, &mount_point_table);
         point->type = str_copy("bind");
         point->destination = str_copy(run->script_path);
-        point->source = str_format("%s/build/%s/script", mounts->build->engine->options.exec_root,
-                                   mounts->name);
+        point->source = source_path(mounts, "script");
         return 0;
 }
 
@@ -406,6 +417,9 @@ void run_mounts_drop(RunMounts *mounts) {
 
         if (!mounts->build)
                 return;
+        for (size_t i = 0; i < mounts->relay_count; i++)
+                agent_relay_free(mounts->relays[i]);
+        free(mounts->relays);
         builder_detach(mounts->build->builder, mounts->name, &error);
         for (size_t i = 0; i < mounts->cache_count; i++) {
                 close_fd(&mounts->caches[i].dir_fd);

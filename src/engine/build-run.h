@@ -2,6 +2,7 @@
  * mounts. Inside engine only. */
 #pragma once
 
+#include "engine/agent-relay.h"
 #include "engine/build-private.h"
 
 /* A directory of a cache mount's id; one a step, however many mounts have the id. */
@@ -21,6 +22,8 @@ typedef struct RunMounts {
         size_t cache_count;
         int *copies; /* of contexts: directories of the engine's own */
         size_t copy_count;
+        AgentRelay **relays; /* of ssh mounts */
+        size_t relay_count;
 } RunMounts;
 
 /* The step's lower directories, topmost first, with the init layer above those of its base image,

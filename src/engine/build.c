@@ -23,8 +23,8 @@ int builder_detach(Builder *builder, const char *name, Error *err) {
         struct dirent *entry;
         int r = dir_open_at(builder->run_fd, name, 0, &fd, NULL);
 
-        if (r < 0)
-                return 0;
+        if (r < 0) /* an agent's socket, or nothing */
+                return dir_remove_at(builder->run_fd, name, err);
         dir = fdopendir(fd);
         if (!dir)
                 return error_set(err, errno, "look for mounts of a build");
@@ -175,7 +175,7 @@ static int on_event(void *data, const SolveEvent *event) {
                 [SOLVE_PLANNED] = BUILD_PLANNED, [SOLVE_STARTED] = BUILD_STARTED,
                 [SOLVE_CACHED] = BUILD_CACHED,   [SOLVE_OUTPUT] = BUILD_OUTPUT,
                 [SOLVE_STATUS] = BUILD_STATUS,   [SOLVE_DONE] = BUILD_DONE,
-                [SOLVE_FAILED] = BUILD_FAILED,
+                [SOLVE_FAILED] = BUILD_FAILED,   [SOLVE_READING] = BUILD_READING,
         };
         Build *build = data;
         _cleanup_free_ char *args = event->kind == SOLVE_PLANNED ? global_args(build->file) : NULL;
@@ -191,6 +191,8 @@ static int on_event(void *data, const SolveEvent *event) {
                                   .status = event->status,
                                   .layer = event->layer,
                                   .length = event->length,
+                                  .inputs = event->inputs,
+                                  .input_count = event->input_count,
                                   .stream = event->stream,
                                   .current = event->current,
                                   .total = event->total,
@@ -235,6 +237,22 @@ static int check(Build *build, const char *platform, Error *err) {
         int told = build_findings(build, &options, &findings, r < 0 ? &why : err);
 
         return r < 0 ? r : told;
+}
+
+/* What is wrong with the lines before the one that cannot be read is told all the same. */
+static int read_file(Build *build, const char *text, size_t length, Dockerfile *file, Error *err) {
+        const char *name = str_empty(build->request->dockerfile_name)
+                                   ? "Dockerfile"
+                                   : build->request->dockerfile_name;
+        Error why = {};
+        int r = dockerfile_parse(name, text, length, file, err);
+
+        build->file = file;
+        if (r == 0)
+                return 0;
+        dockerfile_parse_start(name, text, length, file);
+        (void)check(build, build->platforms ? build->platforms[0] : NULL, &why);
+        return r;
 }
 
 static const char *context_url(const BuildRequest *request) {
@@ -456,13 +474,12 @@ int engine_build(Engine *engine, const BuildRequest *request, BuildSink sink, vo
                 r = build_open_contexts(&build, err);
         if (r == 0)
                 r = build_read_dockerfile(&build, &text, &length, err);
+        if (r == 0 && request->texts)
+                return build_tell_texts(&build, text, length, err);
         if (r == 0)
                 r = build_read_ignore(&build, err);
         if (r == 0)
-                r = dockerfile_parse(str_empty(request->dockerfile_name) ? "Dockerfile"
-                                                                         : request->dockerfile_name,
-                                     text, length, &file, err);
-        build.file = &file;
+                r = read_file(&build, text, length, &file, err);
         if (r == 0)
                 r = build_file(&build, ret_id, err);
         if (r < 0)

@@ -48,6 +48,7 @@ typedef struct BuildCachePlace {
         BuildCacheKind kind;
         char *reference;
         int dir_fd;         /* or -1 */
+        char *path;         /* what its user calls the directory, for messages; or NULL */
         char *tag, *digest; /* in the layout; NULL: "latest" */
         bool max;           /* to: with the layers of all stages, else with the result's */
         bool ignore_error;  /* to: what fails is a warning */
@@ -78,6 +79,7 @@ typedef struct BuildRequest {
         RegistryAuth *auths; /* for base images, by auth_hosts[i] ("127.0.0.1:5000", "docker.io") */
         char **auth_hosts;
         bool no_cache, pull, squash;
+        bool texts;           /* tell the Dockerfile and the ignore file, and build nothing */
         BuildOutput *outputs; /* none: the result is in the cache alone */
         size_t output_count;
         int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
@@ -106,6 +108,10 @@ typedef enum BuildEventKind {
                           which, or NULL; text: the name */
         BUILD_PUSHED,  /* text: the name; layer: the manifest's digest; status: its media type;
                           total: its size */
+        BUILD_READING, /* files of a context are read: name; current: bytes so far; total: as many
+                          at the end, else 0. step: which reading, in numbers of its own */
+        BUILD_DOCKERFILE, /* the file of that name: text, length */
+        BUILD_IGNORE,
 } BuildEventKind;
 
 typedef struct BuildEvent {
@@ -118,7 +124,9 @@ typedef struct BuildEvent {
         const char *name;        /* BUILD_STARTED, CACHED: "[build 2/5] RUN make" */
         const char *instruction; /* "RUN make", as classic clients show it */
         const char *why, *text, *status, *layer;
-        size_t length; /* of text where it is output */
+        size_t length;        /* of text where it is output */
+        const size_t *inputs; /* STARTED, CACHED: the steps that it stands upon */
+        size_t input_count;
         int stream;
         int64_t current, total;
         const char *container; /* STARTED: id of what its program runs in; NULL: it runs none */

@@ -47,6 +47,22 @@ TEST(what_an_image_must_not_do) {
         ASSERT_INT(policy.retries, 3);
 }
 
+/* An image may say anything. A time that goes over the end of the clock would be due at once, and
+ * again, and again. */
+TEST(durations_have_an_end) {
+        const HealthConfig config = { .interval = INT64_MAX,
+                                      .timeout = INT64_MAX,
+                                      .start_interval = INT64_MAX,
+                                      .start_period = INT64_MAX };
+        HealthPolicy policy;
+
+        health_policy(&config, &policy);
+        ASSERT(policy.interval > 0 && policy.interval <= INT64_MAX - clock_monotonic());
+        ASSERT(policy.timeout > 0 && policy.timeout <= INT64_MAX - clock_monotonic());
+        ASSERT(policy.start_interval > 0 && policy.start_interval <= INT64_MAX - clock_monotonic());
+        ASSERT(health_wait(HEALTH_STARTING, &policy, 0) <= INT64_MAX - clock_monotonic());
+}
+
 TEST(results) {
         /* What a check gave, how old the container was when it began, and what comes of it. */
         static const struct {

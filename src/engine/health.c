@@ -8,6 +8,7 @@
 #define START_INTERVAL_DEFAULT (5 * NSEC_PER_SEC)
 #define RETRIES_DEFAULT 3
 #define DURATION_MIN NSEC_PER_MSEC
+#define DURATION_MAX (INT64_MAX / 4) /* some 73 years: added to any time it is one still */
 
 static const JsonField result_fields[] = {
         JSON_FIELD(HealthResult, "Start", JSON_TIME, start, 0),
@@ -35,7 +36,7 @@ bool health_is_checked(const HealthConfig *config) {
 /* An image may hold any number; one that is below what a request may have would check without end.
  */
 static int64_t duration_or(int64_t value, int64_t otherwise) {
-        return value <= 0 ? otherwise : MAX(value, DURATION_MIN);
+        return value <= 0 ? otherwise : MIN(MAX(value, DURATION_MIN), DURATION_MAX);
 }
 
 void health_policy(const HealthConfig *config, HealthPolicy *ret) {

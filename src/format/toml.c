@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/utf8.h"
 
 #define DEPTH_MAX 16
 #define ITEMS_MAX 10000 /* of a file: keys are looked up one after the other */
@@ -130,24 +131,6 @@ static int end_line(Reader *reader, Error *err) {
 
 /* ---- strings ---- */
 
-static void add_utf8(Buf *buf, uint32_t code) {
-        if (code < 0x80) {
-                buf_add_char(buf, (char)code);
-        } else if (code < 0x800) {
-                buf_add_char(buf, (char)(0xC0 | code >> 6));
-                buf_add_char(buf, (char)(0x80 | (code & 63)));
-        } else if (code < 0x10000) {
-                buf_add_char(buf, (char)(0xE0 | code >> 12));
-                buf_add_char(buf, (char)(0x80 | (code >> 6 & 63)));
-                buf_add_char(buf, (char)(0x80 | (code & 63)));
-        } else {
-                buf_add_char(buf, (char)(0xF0 | code >> 18));
-                buf_add_char(buf, (char)(0x80 | (code >> 12 & 63)));
-                buf_add_char(buf, (char)(0x80 | (code >> 6 & 63)));
-                buf_add_char(buf, (char)(0x80 | (code & 63)));
-        }
-}
-
 static int read_code(Reader *reader, int digits, Buf *buf, Error *err) {
         uint32_t code = 0;
 
@@ -161,7 +144,7 @@ static int read_code(Reader *reader, int digits, Buf *buf, Error *err) {
         }
         if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
                 return fail(reader, err, "an escape for what is no character");
-        add_utf8(buf, code);
+        buf_add_utf8(buf, code);
         return 0;
 }
 

@@ -260,6 +260,9 @@ static int send_request(HttpClient *client, const HttpRequest *request, int fd, 
                 r = send_with_fds(fd, head.data, head.length, request->fds, request->fd_count);
         else
                 r = send_full(fd, head.data, head.length);
+        /* A daemon that refuses this client answers and closes before it was asked. */
+        if (r == -EPIPE || r == -ECONNRESET)
+                return 0;
         if (r < 0) {
                 (void)error_kind(err, ERROR_UNAVAILABLE, "send to %s: %s", client->name,
                                  strerror(-r));

@@ -5,14 +5,15 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/fd.h"
 #include "image/confine.h"
+#include "image/git.h"
 #include "os/mount.h"
 
 #define MEMORY_MAX (4ull << 30)
@@ -30,8 +31,6 @@ static const char *const seen[] = {
         "lib64",
         "libx32",
         "etc/ld.so.cache",
-        "etc/passwd",
-        "etc/group",
         "etc/hosts",
         "etc/host.conf",
         "etc/resolv.conf",
@@ -119,6 +118,21 @@ static int place(int copy, bool directory, int root_fd, const char *name, Error 
                           : mount_attach(copy, target, err);
 }
 
+/* ssh asks for the name of its own user; the host's users are nobody's business. */
+static int make_users(int root_fd, Error *err) {
+        _cleanup_free_ char *users = str_format("root:x:0:0::/:/bin/false\n"
+                                                "git:x:%d:%d::" GIT_TEMPORARY ":/bin/false\n",
+                                                GIT_USER, GIT_USER);
+        _cleanup_free_ char *groups = str_format("root:x:0:\ngit:x:%d:\n", GIT_USER);
+        int r = dir_make_at(root_fd, "etc", 0755, err);
+
+        if (r == 0)
+                r = file_replace_at(root_fd, "etc/passwd", users, strlen(users), 0644, false, err);
+        return r < 0 ? r
+                     : file_replace_at(root_fd, "etc/group", groups, strlen(groups), 0644, false,
+                                       err);
+}
+
 static int fill_root(int root_fd, int work, int agent, Error *err) {
         static const char *const devices[] = { "/dev/null", "/dev/urandom" };
         int r = 0;
@@ -131,7 +145,14 @@ static int fill_root(int root_fd, int work, int agent, Error *err) {
                 r = place(work, true, root_fd, GIT_WORK, err);
         if (r == 0 && agent >= 0)
                 r = place(agent, false, root_fd, GIT_AGENT, err);
-        return r < 0 ? r : dir_make_at(root_fd, &(GIT_TEMPORARY)[1], 0700, err);
+        if (r == 0)
+                r = make_users(root_fd, err);
+        if (r == 0)
+                r = dir_make_at(root_fd, &(GIT_TEMPORARY)[1], 0700, err);
+        if (r == 0 &&
+            fchownat(root_fd, &(GIT_TEMPORARY)[1], GIT_USER, GIT_USER, AT_SYMLINK_NOFOLLOW) < 0)
+                r = error_set(err, errno, "give " GIT_TEMPORARY " to git");
+        return r;
 }
 
 /* pivot_root(2) with "." twice: the old root lies below the new one, and is let go. */
@@ -244,7 +265,22 @@ static void filter_freep(scmp_filter_ctx *filter) {
         seccomp_release(*filter);
 }
 
-static int deny_calls(Error *err) {
+/* Only the Internet's sockets, and those that the C library asks for the machine's addresses; with
+ * an agent those of Unix. The kernel takes the lower half of the argument: what is above the
+ * families that are looked at one by one is refused whole. */
+static int deny_sockets(scmp_filter_ctx filter, bool agent) {
+        const uint32_t refuse = SCMP_ACT_ERRNO(EAFNOSUPPORT);
+        int r = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
+                                 SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+
+        for (scmp_datum_t family = 0; r == 0 && family < AF_NETLINK; family++)
+                if (family != AF_INET && family != AF_INET6 && !(agent && family == AF_UNIX))
+                        r = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
+                                             SCMP_A0(SCMP_CMP_EQ, family));
+        return r;
+}
+
+static int deny_calls(bool agent, Error *err) {
         static const scmp_datum_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
                                                CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
                                                CLONE_NEWCGROUP;
@@ -263,20 +299,22 @@ static int deny_calls(Error *err) {
         if (r == 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
         if (r == 0)
+                r = deny_sockets(filter, agent);
+        if (r == 0)
                 r = seccomp_load(filter);
         return r < 0 ? error_set(err, -r, "load the system call filter") : 0;
 }
 
 int confine_for_git(int directory_fd, int agent_fd, Error *err) {
-        /* The agent's socket is its user's alone. */
-        static const int with_agent[] = { CAP_DAC_OVERRIDE };
         int r = make_root(directory_fd, agent_fd, err);
 
         if (r == 0)
                 r = set_limits(err);
         if (r == 0)
-                r = confine_capabilities(with_agent, agent_fd >= 0, err);
+                r = confine_to_user(GIT_USER, err);
         if (r == 0)
-                r = deny_calls(err);
+                r = confine_scope(err);
+        if (r == 0)
+                r = deny_calls(agent_fd >= 0, err);
         return r < 0 ? error_prefix(err, "confine git") : 0;
 }

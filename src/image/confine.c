@@ -6,6 +6,7 @@
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdint.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -67,22 +68,23 @@ static void cap_freep(cap_t *capabilities) {
                 (void)cap_free(*capabilities);
 }
 
-static bool is_kept(int capability, const int *kept, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                if (kept[i] == capability)
-                        return true;
-        return false;
+/* Those that no program may have that is started later. EPERM: there are none to drop. */
+static int drop_bounds(Error *err) {
+        for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+                if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM)
+                        return error_set(err, errno, "drop capability %d", capability);
+        return 0;
 }
 
-static int keep_capabilities(const cap_value_t *kept, size_t count, bool bounded, Error *err) {
+/* Drops all but those of this program; no_new_privs. */
+static int keep_capabilities(const cap_value_t *kept, size_t count, Error *err) {
         _cleanup_(cap_freep) cap_t capabilities = cap_init();
+        int r = drop_bounds(err);
 
+        if (r < 0)
+                return r;
         if (!capabilities)
                 return error_set(err, errno, "drop capabilities");
-        for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-                if (!(bounded && is_kept(capability, kept, count)) &&
-                    prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM)
-                        return error_set(err, errno, "drop capability %d", capability);
         if (count > 0 &&
             (cap_set_flag(capabilities, CAP_PERMITTED, (int)count, kept, CAP_SET) < 0 ||
              cap_set_flag(capabilities, CAP_EFFECTIVE, (int)count, kept, CAP_SET) < 0))
@@ -94,8 +96,16 @@ static int keep_capabilities(const cap_value_t *kept, size_t count, bool bounded
         return 0;
 }
 
-int confine_capabilities(const int *kept, size_t count, Error *err) {
-        return keep_capabilities(kept, count, true, err);
+int confine_to_user(uid_t user, Error *err) {
+        int r = drop_bounds(err);
+
+        if (r < 0)
+                return r;
+        /* By plain calls of the kernel: there is one thread. */
+        if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, user, user, user) < 0 ||
+            syscall(SYS_setresuid, user, user, user) < 0)
+                return error_set(err, errno, "become user %u", user);
+        return keep_capabilities(NULL, 0, err);
 }
 
 /* pivot_root(2) with "." twice: the old root lies below the new one, and is let go. */
@@ -224,25 +234,54 @@ static int allow_layer_calls(Error *err) {
         return r < 0 ? error_set(err, -r, "load the system call filter") : 0;
 }
 
-/* Nothing is written, made, removed or executed from here on, but through descriptors that are
- * open. A kernel without Landlock has the dropped capabilities only. */
+/* Landlock's rules as kernels from 6.12 on have them; an older one takes those whose unknown part
+ * is zero. landlock(7) */
+typedef struct LandlockRules {
+        uint64_t files, network, scopes;
+} LandlockRules;
+#define SCOPES_VERSION 6
+#define SCOPE_ABSTRACT_SOCKETS ((uint64_t)1 << 0)
+#define SCOPE_SIGNALS ((uint64_t)1 << 1)
+
+/* The kernel's version of Landlock; 0: it has none. */
+static int landlock_version(void) {
+        int version =
+                (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+        return MAX(version, 0);
+}
+
+/* No file is used in these ways (LANDLOCK_ACCESS_FS_…), but through descriptors that are open; and
+ * where the kernel can, no abstract socket of a process outside is reached, nor a process
+ * signalled. A kernel without Landlock has the dropped capabilities only. */
+static int restrict_self(uint64_t files, Error *err) {
+        int version = landlock_version();
+        const LandlockRules rules = { .files = files,
+                                      .scopes = version >= SCOPES_VERSION
+                                                        ? SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS
+                                                        : 0 };
+        _cleanup_close_ int fd = -1;
+
+        if (version == 0 || (!rules.files && !rules.scopes))
+                return 0;
+        fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+        if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+                return error_set(err, errno, "apply Landlock");
+        return 0;
+}
+
+int confine_scope(Error *err) {
+        return restrict_self(0, err);
+}
+
 static int make_read_only(Error *err) {
-        const struct landlock_ruleset_attr rules = {
-                .handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+        return restrict_self(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
                                      LANDLOCK_ACCESS_FS_REMOVE_DIR |
                                      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
                                      LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
                                      LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                                      LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM,
-        };
-        _cleanup_close_ int fd =
-                (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
-
-        if (fd < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
-                return 0;
-        if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
-                return error_set(err, errno, "apply Landlock");
-        return 0;
+                             err);
 }
 
 int confine_to_directory(int directory_fd, Error *err) {
@@ -251,7 +290,7 @@ int confine_to_directory(int directory_fd, Error *err) {
         if (r == 0)
                 r = set_limits(err);
         if (r == 0)
-                r = keep_capabilities(layer_capabilities, ELEMENTS(layer_capabilities), false, err);
+                r = keep_capabilities(layer_capabilities, ELEMENTS(layer_capabilities), err);
         if (r == 0)
                 r = allow_layer_calls(err);
         return r < 0 ? error_prefix(err, "confine brig-image") : 0;
@@ -261,7 +300,7 @@ int confine_to_network(Error *err) {
         int r = set_limits(err);
 
         if (r == 0)
-                r = keep_capabilities(NULL, 0, false, err);
+                r = keep_capabilities(NULL, 0, err);
         if (r == 0)
                 r = make_read_only(err);
         return r < 0 ? error_prefix(err, "confine brig-image") : 0;

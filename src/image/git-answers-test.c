@@ -144,7 +144,8 @@ TEST(configuration) {
 
         ASSERT_INT(git_config_text("https://h/x.git", headers, &text, NULL), 0);
         ASSERT(strstr(text.data, "[remote \"origin\"]\n\turl = \"https://h/x.git\"\n"));
-        ASSERT(strstr(text.data, "[http \"https://h/\"]\n\textraHeader = \"Authorization: basic "
+        ASSERT(strstr(text.data, "[http \"https://h/\"]\n\tfollowRedirects = false\n\textraHeader "
+                                 "= \"Authorization: basic "
                                  "\\\"\\\\x\"\n"));
         ASSERT(git_config_text("https://h/x.git", bad, &refused, NULL) < 0);
         git_kept_config("https://h/x.git", true, &kept);

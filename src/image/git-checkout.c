@@ -33,9 +33,13 @@ typedef struct Checkout {
 
 /* ---- commands ---- */
 
-/* git with this repository as GIT_DIR. */
+/* Which repository a command is of, in its environment; the caller's. */
+static char *git_dir(const Checkout *checkout) {
+        return str_format("GIT_DIR=" GIT_WORK "/%s", checkout->name);
+}
+
 static int git(const Checkout *checkout, GitOutput *output, char *const *arguments, Error *err) {
-        _cleanup_free_ char *directory = str_format("GIT_DIR=" GIT_WORK "/%s", checkout->name);
+        _cleanup_free_ char *directory = git_dir(checkout);
         char *extra[] = { directory, NULL };
 
         return git_run(&checkout->job->runner, arguments, extra, output, err);
@@ -84,8 +88,10 @@ static int fetch(const Checkout *checkout, bool shallow, const char *refspec, co
                                     refspec,
                                     more,
                                     NULL };
+        _cleanup_free_ char *directory = git_dir(checkout);
+        char *extra[] = { directory, NULL };
 
-        return git(checkout, NULL, (char *const *)arguments, err);
+        return git_remote_run(checkout->job, (char *const *)arguments, extra, NULL, err);
 }
 
 /* What a server says that gives no commit by its name, or no shallow ones. */
@@ -184,7 +190,7 @@ static int open_place(const Checkout *checkout, int *ret_fd, Error *err) {
 }
 
 static int check_out(const Checkout *checkout, Error *err) {
-        _cleanup_free_ char *directory = str_format("GIT_DIR=" GIT_WORK "/%s", checkout->name);
+        _cleanup_free_ char *directory = git_dir(checkout);
         _cleanup_free_ char *tree = str_format("GIT_WORK_TREE=" FILES "%s%s",
                                                checkout->path ? "/" : "", checkout->path ?: "");
         char *extra[] = { directory, tree, NULL };
@@ -256,7 +262,6 @@ static int read_modules(const Checkout *checkout, GitModules *ret, Error *err) {
 }
 
 static int check_out_module(const Checkout *above, const GitModule *module, Error *err) {
-        const ImageMessage *request = above->job->request;
         _cleanup_free_ char *url = git_remote_join(above->url, module->url);
         _cleanup_free_ char *path =
                 str_format("%s%s%s", above->path ?: "", above->path ? "/" : "", module->path);
@@ -272,7 +277,7 @@ static int check_out_module(const Checkout *above, const GitModule *module, Erro
                                "id=GIT_AUTH_TOKEN.%s",
                                remote.host);
         if (r == 0)
-                r = git_config_write(remote.url, request->headers, err);
+                r = git_remote_set(above->job, remote.url, err);
         checkout.url = remote.url;
         if (r == 0)
                 r = check_out_all(&checkout, err);
@@ -333,8 +338,6 @@ int git_checkout(GitJob *job, char commit[GIT_OBJECT_MAX], int64_t *ret_time, Er
         r = dir_open_at(work_fd, "fs", 0755, &files_fd, err);
         if (r == 0)
                 r = check_out_all(&checkout, err);
-        if (r == 0)
-                r = git_set_times(files_fd, checkout.time, err);
         if (r < 0)
                 return r;
         memcpy(commit, checkout.commit, GIT_OBJECT_MAX);

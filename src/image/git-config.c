@@ -56,7 +56,8 @@ static int add_quoted(Buf *buf, const char *text, Error *err) {
         return 0;
 }
 
-/* "https://host/ Authorization: basic …": for what lies below that URL. */
+/* "https://host/ Authorization: basic …": for what lies below that URL. git would send it on to
+ * where the server redirects: git-remote.c. */
 static int add_header(Buf *buf, const char *header, Error *err) {
         size_t length = strcspn(header, " ");
         _cleanup_free_ char *origin = str_copy_n(header, length);
@@ -64,7 +65,7 @@ static int add_header(Buf *buf, const char *header, Error *err) {
 
         buf_add_str(buf, "[http ");
         r = add_quoted(buf, origin, err);
-        buf_add_str(buf, "]\n\textraHeader = ");
+        buf_add_str(buf, "]\n\tfollowRedirects = false\n\textraHeader = ");
         if (r == 0)
                 r = add_quoted(buf, header[length] ? header + length + 1 : "", err);
         buf_add_char(buf, '\n');

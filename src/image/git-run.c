@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/program.h"
 
 #define TICK_MS 250
 #define END_TICK_MS 2
@@ -90,47 +90,17 @@ static void running_done(Running *running) {
         buf_done(&running->line);
 }
 
-static void actions_donep(posix_spawn_file_actions_t *actions) {
-        (void)posix_spawn_file_actions_destroy(actions);
-}
-
-static void attributes_donep(posix_spawnattr_t *attributes) {
-        (void)posix_spawnattr_destroy(attributes);
-}
-
-static int set_attributes(posix_spawnattr_t *attributes) {
-        sigset_t none, all;
-
-        (void)sigemptyset(&none);
-        (void)sigfillset(&all);
-        if (posix_spawnattr_setsigmask(attributes, &none) != 0 ||
-            posix_spawnattr_setsigdefault(attributes, &all) != 0 ||
-            posix_spawnattr_setpgroup(attributes, 0) != 0)
-                return -EINVAL;
-        return -posix_spawnattr_setflags(
-                attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
-
-/* It has the three standard descriptors and nothing else. */
 static int spawn(const GitRunner *runner, char *const *argv, char *const *environment, int out,
                  int errors, pid_t *ret) {
-        _cleanup_(actions_donep) posix_spawn_file_actions_t actions;
-        _cleanup_(attributes_donep) posix_spawnattr_t attributes;
-        int r;
+        const SpawnFd fds[] = { { out, STDOUT_FILENO }, { errors, STDERR_FILENO } };
+        const Spawn spawn = { .program = runner->program,
+                              .argv = argv,
+                              .environment = environment,
+                              .fds = fds,
+                              .fd_count = ELEMENTS(fds),
+                              .flags = SPAWN_GROUP };
 
-        if (posix_spawn_file_actions_init(&actions) != 0 || posix_spawnattr_init(&attributes) != 0)
-                abort();
-        r = set_attributes(&attributes);
-        if (r == 0)
-                r = -posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        if (r == 0)
-                r = -posix_spawn_file_actions_adddup2(&actions, out, 1);
-        if (r == 0)
-                r = -posix_spawn_file_actions_adddup2(&actions, errors, 2);
-        if (r == 0)
-                r = -posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-        return r < 0 ? r
-                     : -posix_spawn(ret, runner->program, &actions, &attributes, argv, environment);
+        return program_spawn(&spawn, ret);
 }
 
 static int start(Running *running, char *const *arguments, char *const *extra, Error *err) {

@@ -25,19 +25,6 @@ static void end(Helper *helper) {
         helper_end(helper);
 }
 
-static int start(const ImageStore *store, const GitRequest *request, const ImageMessage *message,
-                 int dir_fd, Helper *helper, Error *err) {
-        const HelperFd fds[] = { { dir_fd, IMAGE_FD_TARGET },
-                                 { request->agent_fd, IMAGE_FD_AGENT } };
-        int r = helper_start(store->helper, "git", fds, ELEMENTS(fds), helper, err);
-
-        if (r < 0)
-                return r;
-        r = image_message_send(helper->socket, message, NULL, 0);
-        /* An end before the question has its reason in the socket still. */
-        return r < 0 && r != -EPIPE ? error_set(err, -r, "ask brig-image") : 0;
-}
-
 static int report(const GitRequest *request, const char *line) {
         _cleanup_free_ char *status = line ? str_format("%s: %s", request->url, line) : NULL;
         const ImageProgress progress = { .status = status };
@@ -49,30 +36,23 @@ static int report(const GitRequest *request, const char *line) {
 static int wait_done(const Helper *helper, const GitRequest *request, ImageMessage *ret,
                      Error *err) {
         for (;;) {
-                _cleanup_(image_message_done) ImageMessage message = {};
-                int r = image_message_receive(helper->socket, &message, NULL, 0, NULL, err);
+                int r = helper_report(helper, ret, err);
 
+                if (r != 0)
+                        return r < 0 ? r : 0;
+                r = report(request, ret->name);
+                image_message_done(ret);
                 if (r < 0)
-                        return r;
-                if (r == 0)
-                        return error_kind(err, ERROR_INTERNAL,
-                                          "git: brig-image ended without an answer");
-                if (str_equal(message.kind, "error"))
-                        return image_message_to_error(&message, err);
-                if (str_equal(message.kind, "done")) {
-                        *ret = message;
-                        message = (ImageMessage){};
-                        return 0;
-                }
-                if (report(request, message.name) < 0)
                         return error_set(err, ECANCELED, "stopped");
         }
 }
 
 static int ask(ImageStore *store, const GitRequest *request, const ImageMessage *message,
                int dir_fd, ImageMessage *ret, Error *err) {
+        const SpawnFd fds[] = { { dir_fd, IMAGE_FD_TARGET },
+                                { request->agent_fd, IMAGE_FD_AGENT } };
         _cleanup_(end) Helper helper = { .socket = -1 };
-        int r = start(store, request, message, dir_fd, &helper, err);
+        int r = helper_ask(store->helper, "git", fds, ELEMENTS(fds), message, &helper, err);
 
         if (r == 0)
                 r = wait_done(&helper, request, ret, err);

@@ -5,12 +5,16 @@
 #include "image/git-answers.h"
 #include "image/image.h"
 
+/* Who git is: a user of nobody's; 65520 to 65533 are unused by systemd's and Debian's rules. */
+#define GIT_USER 65523
+
 typedef struct GitRequest {
         const char *url;          /* GitRemote.url */
         char *const *headers;     /* "https://host/ Authorization: basic …": an origin with its
                                      slash, a space, a header for what lies below it */
         char *const *environment; /* http_proxy=…, or NULL */
-        int agent_fd;             /* the ssh agent's socket, opened with O_PATH; -1: none */
+        int agent_fd;             /* the ssh agent's socket, opened with O_PATH, which lets GIT_USER
+                                     in; -1: none */
         ImageProgressFn progress; /* called several times a second; status may be NULL: nothing
                                      new; may be NULL */
         void *data;

@@ -234,6 +234,13 @@ static void set_method(CURL *curl, const HttpGet *get, Transfer *transfer) {
         (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, transfer);
 }
 
+/* Seconds; 0: none. */
+static long time_limit(const HttpGet *get) {
+        return get->within > 0                ? (long)get->within
+               : get->sink || sends_body(get) ? 0L
+                                              : (long)HTTP_DOCUMENT_S;
+}
+
 static void set_up(CURL *curl, const HttpGet *get, Transfer *transfer, struct curl_slist *headers,
                    char *reason) {
         curl_easy_reset(curl); /* keeps the connections */
@@ -253,6 +260,7 @@ static void set_up(CURL *curl, const HttpGet *get, Transfer *transfer, struct cu
         (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
         (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
         (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
+        (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, time_limit(get));
         if (get->form)
                 (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, get->form);
         set_method(curl, get, transfer);

@@ -8,6 +8,10 @@
 #include "base/error.h"
 #include "base/str.h"
 
+/* What is small, so that it goes into memory, may take so long: a server that sends a byte now and
+ * then holds nobody up for ever. */
+#define HTTP_DOCUMENT_S 300
+
 typedef struct HttpGet {
         /* request */
         const char *url;
@@ -26,7 +30,9 @@ typedef struct HttpGet {
         const char *certificate, *key; /* files of a client's certificate, or NULL */
         bool no_registry;              /* errors say nothing of what helps with a registry */
         bool stays;                    /* no redirection is followed: see `redirect` */
-        int64_t offset;                /* resume: the first byte wanted */
+        int64_t within; /* seconds that all of it may take; 0: HTTP_DOCUMENT_S where there is
+                           neither a sink nor a body, else as long as it goes on */
+        int64_t offset; /* resume: the first byte wanted */
         /* the body of a 2xx answer; negative ends the transfer. NULL: into `body` */
         int (*sink)(void *data, const void *bytes, size_t length, Error *err);
         void *data;

@@ -32,7 +32,8 @@ typedef struct Image {
         int64_t tagged_at;    /* ns since 1970; 0 unknown */
         bool variant; /* a name of it means an index that has other images here, for other platforms
                        */
-        char *index;  /* digest of an index that it is of, or NULL */
+        char *index;  /* digest of an index that it is of, the one that was asked for first; or NULL
+                       */
 } Image;
 void image_done(Image *image);
 

@@ -116,7 +116,10 @@ static int report_done(const Registry *registry, const HttpGet *get, Fetch *fetc
 }
 
 static int serve_get(Registry *registry, const ImageMessage *request, Fetch *fetch) {
-        _cleanup_(http_get_done) HttpGet get = { .sink = sink, .data = fetch };
+        /* Without a reader it is a document, not a layer. */
+        _cleanup_(http_get_done) HttpGet get = {
+                .sink = sink, .data = fetch, .within = fetch->pipe_fd < 0 ? HTTP_DOCUMENT_S : 0
+        };
         char code[64] = "";
         Error err = {};
         int r;

@@ -1,8 +1,9 @@
 /* job-git.c: the job that asks a git server for its refs, and the one that fetches a commit and its
  * submodules into a directory: a "start" message whose `name` is "refs" or "checkout", `path` the
  * URL, `headers` "<origin> <header>" and `environment` the proxies. Answers with `ref`, `object`
- * and `commit`, or with `commit` and `time`. git does the work, in a namespace of processes that
- * ends with this program, which ends with its socket. See job.h. */
+ * and `commit`, or with `commit` and `time`. git does the work, as a user of its own and in a
+ * namespace of processes that ends with this program, which ends with its socket. What git wrote is
+ * given back to root here, once nothing of git's is left. See job.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include "base/fd.h"
 #include "image/confine.h"
 #include "image/git-job.h"
+#include "image/git.h"
 #include "image/job.h"
 
 #define IDLE (300 * NSEC_PER_SEC)
@@ -104,12 +106,18 @@ static int tell(void *data, const char *line) {
 
 /* ---- the two questions ---- */
 
+/* What the child checked out, for its parent. */
+typedef struct GitResult {
+        char commit[GIT_OBJECT_MAX];
+        int64_t time;
+} GitResult;
+
 static int ask_refs(GitJob *job, Error *err) {
         char *arguments[] = { (char *)"ls-remote", (char *)"--symref", (char *)"-q",
                               (char *)"--",        (char *)"origin",   NULL };
         _cleanup_(git_output_done) GitOutput output = {};
         _cleanup_(git_found_done) GitFound found = {};
-        int r = git_run(&job->runner, arguments, NULL, &output, err);
+        int r = git_remote_run(job, arguments, NULL, &output, err);
 
         if (r == 0)
                 r = git_refs_find(output.text.data ?: "", job->request->ref, &found, err);
@@ -122,13 +130,14 @@ static int ask_refs(GitJob *job, Error *err) {
         return image_message_send(IMAGE_FD_SOCKET, &done, NULL, 0);
 }
 
-static int ask_checkout(GitJob *job, Error *err) {
-        char commit[GIT_OBJECT_MAX];
-        int64_t time;
-        int r = git_checkout(job, commit, &time, err);
-        const ImageMessage done = { .kind = (char *)"done", .commit = commit, .time = time };
+static int ask_checkout(GitJob *job, int result_fd, Error *err) {
+        GitResult result = {};
+        int r = git_checkout(job, result.commit, &result.time, err);
 
-        return r < 0 ? r : image_message_send(IMAGE_FD_SOCKET, &done, NULL, 0);
+        if (r < 0)
+                return r;
+        r = fd_write_full(result_fd, &result, sizeof(result));
+        return r < 0 ? error_set(err, -r, "tell what was checked out") : 0;
 }
 
 /* git's own words say little to who has not run it. */
@@ -152,7 +161,7 @@ static int explain(int r, const ImageMessage *request, Error *err) {
         return r == -ECANCELED ? r : error_prefix(err, "git '%s'", request->path);
 }
 
-static int run_confined(const ImageMessage *request, bool agent, Error *err) {
+static int run_confined(const ImageMessage *request, bool agent, int result_fd, Error *err) {
         Telling telling = {};
         _cleanup_strv_ char **environment = make_environment(request, agent);
         GitJob job = { .request = request,
@@ -166,51 +175,85 @@ static int run_confined(const ImageMessage *request, bool agent, Error *err) {
                                    .data = &telling } };
         int r = find_programs(&job, err);
 
-        (void)umask(022);
+        for (char *const *proxy = request->environment; proxy && *proxy; proxy++)
+                (void)putenv(*proxy); /* for libcurl in this process; the request lasts */
         if (r == 0)
-                r = git_config_write(request->path, request->headers, err);
-        if (r < 0)
-                return r;
-        r = str_equal(request->name, "refs") ? ask_refs(&job, err) : ask_checkout(&job, err);
+                r = git_remote_set(&job, request->path, err);
+        if (r == 0)
+                r = str_equal(request->name, "refs") ? ask_refs(&job, err)
+                                                     : ask_checkout(&job, result_fd, err);
+        free(job.url);
         return r < 0 && err->message[0] ? explain(r, request, err) : r;
 }
 
 /* ---- processes ---- */
 
+/* What brigd gave beside the socket, seen before anything else takes its numbers. */
+typedef struct Given {
+        bool target, agent;
+} Given;
+
 static bool is_open(int fd) {
         return fcntl(fd, F_GETFD) >= 0;
 }
 
+static Given look_at_given(void) {
+        const Given given = { is_open(IMAGE_FD_TARGET), is_open(IMAGE_FD_AGENT) };
+
+        (void)fcntl(IMAGE_FD_SOCKET, F_SETFD, FD_CLOEXEC);
+        if (given.target)
+                (void)fcntl(IMAGE_FD_TARGET, F_SETFD, FD_CLOEXEC);
+        if (given.agent)
+                (void)fcntl(IMAGE_FD_AGENT, F_SETFD, FD_CLOEXEC);
+        return given;
+}
+
+/* The parent's end ends this process, too; it may have come before this could be said. */
+static int end_with_parent(int result_fd, Error *err) {
+        struct pollfd result = { .fd = result_fd };
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return error_set(err, errno, "end with brig-image");
+        return poll(&result, 1, 0) > 0 ? -EPIPE : 0;
+}
+
 /* Pid 1 of the new namespace: what it started ends with it. */
-static int run_child(Error *err) {
+static int run_child(Given given, int result_fd, Error *err) {
         _cleanup_(image_message_done) ImageMessage request = {};
-        bool agent = is_open(IMAGE_FD_AGENT);
         int r;
 
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)umask(022); /* what is made for git is git's to read */
         r = image_message_receive(IMAGE_FD_SOCKET, &request, NULL, 0, NULL, err);
         if (r <= 0)
                 return r;
         if (!request.path || !request.name)
                 return error_kind(err, ERROR_INTERNAL, "brig-image was asked for no repository");
-        r = confine_for_git(is_open(IMAGE_FD_TARGET) ? IMAGE_FD_TARGET : -1,
-                            agent ? IMAGE_FD_AGENT : -1, err);
-        if (r == 0) {
+        r = confine_for_git(given.target ? IMAGE_FD_TARGET : -1, given.agent ? IMAGE_FD_AGENT : -1,
+                            err);
+        if (r == 0) /* another user forgets it */
+                r = end_with_parent(result_fd, err);
+        if (r < 0)
+                return r;
+        if (given.target)
                 (void)close(IMAGE_FD_TARGET); /* it is GIT_WORK now */
+        if (given.agent)
                 (void)close(IMAGE_FD_AGENT);
-                r = run_confined(&request, agent, err);
-        }
-        return r;
+        return run_confined(&request, given.agent, result_fd, err);
 }
 
-static int exit_status(int status, Error *err) {
-        if (WIFEXITED(status))
-                _exit(WEXITSTATUS(status)); /* it has said why */
-        return error_kind(err, ERROR_INTERNAL, "the child that runs git was killed");
+static void be_child(Given given, int result_fd) {
+        Error err = {};
+        int r = run_child(given, result_fd, &err);
+
+        if (r < 0 && !err.message[0])
+                (void)error_set(&err, -r, "git");
+        if (r < 0)
+                image_message_send_error(IMAGE_FD_SOCKET, &err);
+        _exit(r < 0);
 }
 
 /* Until the child has ended, or nobody is at the other end of the socket: then with all that it has
- * started. */
+ * started. It has said why it failed. */
 static int wait_child(pid_t pid, Error *err) {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
         struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN }, { .fd = IMAGE_FD_SOCKET } };
@@ -226,26 +269,80 @@ static int wait_child(pid_t pid, Error *err) {
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return error_set(err, errno, "wait for the child that runs git");
-        return fds[0].revents ? exit_status(status, err) : -EPIPE;
+        if (!fds[0].revents)
+                return -EPIPE;
+        if (!WIFEXITED(status))
+                return error_kind(err, ERROR_INTERNAL, "the child that runs git was killed");
+        if (WEXITSTATUS(status) != 0)
+                _exit(WEXITSTATUS(status));
+        return 0;
+}
+
+/* ---- the files' owner ---- */
+
+static int give_to(uid_t user, Error *err) {
+        return fchown(IMAGE_FD_TARGET, user, user) < 0
+                       ? error_set(err, errno, "make user %u the owner of what git writes", user)
+                       : 0;
+}
+
+/* All of git's processes have ended: nothing moves in there any more. */
+static int take_back(const GitResult *result, Error *err) {
+        const ImageMessage done = { .kind = (char *)"done",
+                                    .commit = (char *)result->commit,
+                                    .time = result->time };
+        _cleanup_close_ int files_fd = -1;
+        int r = dir_open_at(IMAGE_FD_TARGET, "fs", 0, &files_fd, err);
+
+        if (r == 0)
+                r = git_settle(files_fd, result->time, err);
+        if (r == 0)
+                r = give_to(0, err);
+        return r < 0 ? r : image_message_send(IMAGE_FD_SOCKET, &done, NULL, 0);
+}
+
+static int finish(int result_fd, Error *err) {
+        GitResult result = {};
+        ssize_t n = fd_read_full(result_fd, &result, sizeof(result));
+
+        if (n < 0)
+                return error_set(err, (int)-n, "hear what was checked out");
+        if (n == 0) /* refs: the child has answered */
+                return 0;
+        if (n < (ssize_t)sizeof(result) || result.commit[GIT_OBJECT_MAX - 1] != '\0')
+                return error_kind(err, ERROR_INTERNAL,
+                                  "the child that runs git did not say what "
+                                  "it checked out");
+        return take_back(&result, err);
 }
 
 int job_git(Error *err) {
+        /* Directories within directories are open while owners are set: git_settle. */
+        static const ConfineLimit limit = { RLIMIT_NOFILE, 4096 };
+        const Given given = look_at_given();
+        _cleanup_close_ int result_fd = -1, child_fd = -1;
+        int result[2], r;
         pid_t pid;
 
-        for (int fd = IMAGE_FD_SOCKET; fd <= IMAGE_FD_AGENT; fd++)
-                if (is_open(fd))
-                        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        r = confine_limits(&limit, 1, err);
+        if (r == 0 && given.target)
+                r = give_to(GIT_USER, err);
+        if (r < 0)
+                return r;
+        if (pipe2(result, O_CLOEXEC) < 0)
+                return error_set(err, errno, "make a pipe");
+        result_fd = result[0];
+        child_fd = result[1];
         if (unshare(CLONE_NEWPID) < 0)
                 return error_set(err, errno, "make a namespace of processes");
         pid = fork();
         if (pid < 0)
                 return error_set(err, errno, "start the child that runs git");
-        if (pid > 0)
-                return wait_child(pid, err);
-        int r = run_child(err);
-        if (r < 0 && !err->message[0])
-                (void)error_set(err, -r, "git");
-        if (r < 0)
-                image_message_send_error(IMAGE_FD_SOCKET, err);
-        _exit(r < 0);
+        if (pid == 0) {
+                close_fd(&result_fd);
+                be_child(given, child_fd);
+        }
+        close_fd(&child_fd);
+        r = wait_child(pid, err);
+        return r < 0 ? r : finish(result_fd, err);
 }

@@ -58,7 +58,7 @@ int unpack_start(ImageStore *store, int input_fd, int copy_fd, Unpack *ret, Erro
         target = str_format("%s/fs", unpack.name);
         r = dir_open_at(store->tmp_fd, target, 0755, &target_fd, err);
         if (r == 0) {
-                const HelperFd fds[] = {
+                const SpawnFd fds[] = {
                         { input_fd, IMAGE_FD_INPUT },
                         { target_fd, IMAGE_FD_TARGET },
                         { copy_fd, IMAGE_FD_COPY },
@@ -75,22 +75,16 @@ int unpack_start(ImageStore *store, int input_fd, int copy_fd, Unpack *ret, Erro
 
 int unpack_step(Unpack *unpack, int64_t *ret_consumed, Error *err) {
         _cleanup_(image_message_done) ImageMessage message = {};
-        int r = image_message_receive(unpack->helper.socket, &message, NULL, 0, NULL, err);
+        int r = helper_report(&unpack->helper, &message, err);
 
         if (r < 0)
                 return r;
-        if (r == 0)
-                return error_kind(err, ERROR_INTERNAL,
-                                  "unpack: brig-image ended without an answer");
-        if (str_equal(message.kind, "error"))
-                return image_message_to_error(&message, err);
-        if (str_equal(message.kind, "progress")) {
+        if (r == 0) {
                 *ret_consumed = message.current;
                 return 0;
         }
-        if (!str_equal(message.kind, "done") || !digest_valid(message.digest))
-                return error_kind(err, ERROR_INTERNAL, "unpack: brig-image answered '%s'",
-                                  message.kind);
+        if (!digest_valid(message.digest))
+                return error_kind(err, ERROR_INTERNAL, "unpack: brig-image gave no digest");
         memcpy(unpack->diff, message.digest, DIGEST_TEXT_MAX);
         unpack->size = message.size;
         unpack->media_type = TAKE_PTR(message.media_type);

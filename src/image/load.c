@@ -94,17 +94,10 @@ static int add_staged(Staging *staging, const ImageMessage *message, Error *err)
 static int receive_entries(Staging *staging, const Helper *helper, Error *err) {
         for (;;) {
                 _cleanup_(image_message_done) ImageMessage message = {};
-                int r = image_message_receive(helper->socket, &message, NULL, 0, NULL, err);
+                int r = helper_report(helper, &message, err);
 
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        return error_kind(err, ERROR_INTERNAL,
-                                          "brig-image ended without an answer");
-                if (str_equal(message.kind, "error"))
-                        return image_message_to_error(&message, err);
-                if (str_equal(message.kind, "done"))
-                        return 0;
+                if (r != 0)
+                        return r < 0 ? r : 0;
                 if (str_equal(message.kind, "entry"))
                         r = add_staged(staging, &message, err);
                 if (r < 0)
@@ -116,7 +109,7 @@ static int stage(Staging *staging, int fd, Error *err) {
         char id[ID_LENGTH + 1];
         _cleanup_close_ int target_fd = -1;
         _cleanup_(helper_end) Helper helper = { .socket = -1 };
-        HelperFd fds[] = { { fd, IMAGE_FD_INPUT }, { -1, IMAGE_FD_TARGET } };
+        SpawnFd fds[] = { { fd, IMAGE_FD_INPUT }, { -1, IMAGE_FD_TARGET } };
         int r;
 
         id_new(id);

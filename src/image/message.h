@@ -16,7 +16,6 @@ enum {
                                 download, compress: the file that is written */
         IMAGE_FD_COPY = 5,   /* unpack: the plain stream is written here too, if it is open */
         IMAGE_FD_AGENT = 5,  /* git: the ssh agent's socket, if it is open */
-        IMAGE_FD_LAST = 5,
 };
 
 typedef struct ImageMessage {

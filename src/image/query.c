@@ -240,6 +240,8 @@ static int find_platform(ImageStore *store, const char *ref, const ImagePlatform
                 r = check_platform(&image, ref, platform, err);
         if (r < 0)
                 return r;
+        if (found.index) /* of several that the image may be of, the one that was meant */
+                str_replace(&image.index, found.index);
         *ret = image;
         image = (Image){};
         return 0;

@@ -1,5 +1,6 @@
 /* registry-auth.c: what a registry's answer says of errors, and what it wants to know of its user:
  * tokens and passwords, for the host that asked. See registry-private.h. */
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "image/challenge.h"
 #include "image/registry-private.h"
@@ -166,26 +167,11 @@ static int fetch_token(Registry *registry, const Challenge *challenge, Error *er
 
 static int use_password(Registry *registry, const HttpGet *get, Error *err) {
         _cleanup_free_ char *encoded = NULL;
-        size_t length, written = 0;
-        static const char digits[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const unsigned char *text = (const unsigned char *)registry->user_password;
 
-        if (!text || registry_host(registry)->mirror)
+        if (!registry->user_password || registry_host(registry)->mirror)
                 return error_kind(err, ERROR_UNAUTHORIZED, "%s \"%s\": no basic auth credentials",
                                   str_equal(get->method, "HEAD") ? "Head" : "Get", get->url);
-        length = strlen(registry->user_password);
-        encoded = alloc_zero(1, (length + 2) / 3 * 4 + 1);
-        for (size_t i = 0; i < length; i += 3) {
-                unsigned bits = (unsigned)text[i] << 16 |
-                                (i + 1 < length ? (unsigned)text[i + 1] << 8 : 0) |
-                                (i + 2 < length ? text[i + 2] : 0);
-
-                encoded[written++] = digits[bits >> 18];
-                encoded[written++] = digits[bits >> 12 & 63];
-                encoded[written++] = i + 1 < length ? digits[bits >> 6 & 63] : '=';
-                encoded[written++] = i + 2 < length ? digits[bits & 63] : '=';
-        }
+        encoded = base64_encode(registry->user_password, strlen(registry->user_password));
         free(registry_host(registry)->authorization);
         registry_host(registry)->authorization = str_format("Basic %s", encoded);
         return 0;

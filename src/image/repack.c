@@ -18,16 +18,11 @@ static int step(Packing *packing, Error *err) {
         const Repack *repack = packing->repack;
         const Layer *layer = repack->layer;
         _cleanup_(image_message_done) ImageMessage message = {};
-        int r = image_message_receive(packing->helper.socket, &message, NULL, 0, NULL, err);
+        int r = helper_report(&packing->helper, &message, err);
 
         if (r < 0)
                 return r;
         if (r == 0)
-                return error_kind(err, ERROR_INTERNAL,
-                                  "compress: brig-image ended without an answer");
-        if (str_equal(message.kind, "error"))
-                return image_message_to_error(&message, err);
-        if (str_equal(message.kind, "progress"))
                 return repack->report ? repack->report(repack->data, message.current,
                                                        MAX(layer->blob_size, message.current), err)
                                       : 0;
@@ -50,14 +45,10 @@ static int start(ImageStore *store, Packing *packing, int input_fd, int output_f
                 .detect = form->has_level && form->compression != LAYERS_AS_KEPT,
                 .number = form->level,
         };
-        const HelperFd fds[] = { { input_fd, IMAGE_FD_INPUT }, { output_fd, IMAGE_FD_TARGET } };
-        int r = helper_start(store->helper, "compress", fds, ELEMENTS(fds), &packing->helper, err);
+        const SpawnFd fds[] = { { input_fd, IMAGE_FD_INPUT }, { output_fd, IMAGE_FD_TARGET } };
 
-        if (r < 0)
-                return r;
-        r = image_message_send(packing->helper.socket, &request, NULL, 0);
-        /* An end before the question has its reason in the socket still. */
-        return r < 0 && r != -EPIPE ? error_set(err, -r, "ask brig-image") : 0;
+        return helper_ask(store->helper, "compress", fds, ELEMENTS(fds), &request, &packing->helper,
+                          err);
 }
 
 int layer_repack(ImageStore *store, const Repack *repack, BlobTemp *temp,

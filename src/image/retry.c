@@ -13,21 +13,26 @@ bool retry_may_help(const HttpGet *get) {
                get->status == 503 || get->status == 504;
 }
 
+int retry_pause(Retry *retry, const HttpGet *get) {
+        int64_t pause = retry->pause > 0 ? retry->pause : RETRY_WAIT_MS;
+
+        retry->pause = MIN(pause * 2, RETRY_WAIT_MAX_S * 1000);
+        if (get->retry_after > 0)
+                pause = MIN(get->retry_after, RETRY_WAIT_MAX_S) * 1000;
+        return (int)MIN(pause, RETRY_WAIT_MAX_S * 1000);
+}
+
 /* True if time passed; false if brigd has gone meanwhile. */
-static bool wait_for(int64_t milliseconds) {
+static bool wait_for(int milliseconds) {
         struct pollfd socket = { .fd = IMAGE_FD_SOCKET, .events = POLLRDHUP };
 
-        return poll(&socket, 1, (int)MIN(milliseconds, RETRY_WAIT_MAX_S * 1000)) == 0;
+        return poll(&socket, 1, milliseconds) == 0;
 }
 
 bool retry_wait(Retry *retry, const HttpGet *get, int64_t position) {
-        int64_t pause;
-
         if (position - retry->begun >= PROGRESS_MIN)
                 *retry = (Retry){ .begun = position };
         if (++retry->attempts >= ATTEMPTS_MAX)
                 return false;
-        pause = retry->pause > 0 ? retry->pause : RETRY_WAIT_MS;
-        retry->pause = pause * 2;
-        return wait_for(get->retry_after > 0 ? get->retry_after * 1000 : pause);
+        return wait_for(retry_pause(retry, get));
 }

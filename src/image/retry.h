@@ -15,5 +15,8 @@ typedef struct Retry {
 /* After a failed attempt that got to `position`: true once the time has come for another one; false
  * where there were enough, or brigd has gone. */
 bool retry_wait(Retry *retry, const HttpGet *get, int64_t position);
+/* How long retry_wait waits, in ms: what the server says (Retry-After), else twice as long as
+ * before, and a minute at most. */
+int retry_pause(Retry *retry, const HttpGet *get);
 /* Whether asking the same again may help. */
 bool retry_may_help(const HttpGet *get);

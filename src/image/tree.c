@@ -9,39 +9,12 @@ static void helper_endp(Helper *helper) {
         helper_end(helper);
 }
 
-static int start(const ImageStore *store, const char *job, const HelperFd *fds, size_t fd_count,
-                 const ImageMessage *request, Helper *helper, Error *err) {
-        int r = helper_start(store->helper, job, fds, fd_count, helper, err);
-
-        if (r < 0)
-                return r;
-        r = image_message_send(helper->socket, request, NULL, 0);
-        /* An end before the question has its reason in the socket still. */
-        return r < 0 && r != -EPIPE ? error_set(err, -r, "ask brig-image") : 0;
-}
-
-/* The next report: 1 done, 0 progress. */
-static int next_report(const Helper *helper, const char *job, ImageMessage *message, Error *err) {
-        int r = image_message_receive(helper->socket, message, NULL, 0, NULL, err);
-
-        if (r < 0)
-                return r;
-        if (r == 0)
-                return error_kind(err, ERROR_INTERNAL, "%s: brig-image ended without an answer",
-                                  job);
-        if (str_equal(message->kind, "error"))
-                return image_message_to_error(message, err);
-        if (str_equal(message->kind, "progress") || str_equal(message->kind, "done"))
-                return str_equal(message->kind, "done");
-        return error_kind(err, ERROR_INTERNAL, "%s: brig-image answered '%s'", job, message->kind);
-}
-
 /* ---- an archive ---- */
 
 static int wait_for_tree(const Helper *helper, int64_t *ret_bytes, Error *err) {
         for (;;) {
                 _cleanup_(image_message_done) ImageMessage message = {};
-                int r = next_report(helper, "tree", &message, err);
+                int r = helper_report(helper, &message, err);
 
                 if (r < 0)
                         return r;
@@ -60,9 +33,9 @@ int image_unpack_tree(ImageStore *store, int input_fd, int target_fd, const Tree
                                        .detect = options->detect,
                                        .probe = options->probe,
                                        .size = options->limit };
-        const HelperFd fds[] = { { input_fd, IMAGE_FD_INPUT }, { target_fd, IMAGE_FD_TARGET } };
+        const SpawnFd fds[] = { { input_fd, IMAGE_FD_INPUT }, { target_fd, IMAGE_FD_TARGET } };
         off_t start_offset = lseek(input_fd, 0, SEEK_CUR); /* -1: a pipe */
-        int r = start(store, "tree", fds, ELEMENTS(fds), &request, &helper, err);
+        int r = helper_ask(store->helper, "tree", fds, ELEMENTS(fds), &request, &helper, err);
 
         if (r == 0)
                 r = wait_for_tree(&helper, options->ret_bytes, err);
@@ -102,7 +75,7 @@ static int wait_for_download(const Helper *helper, const Watcher *watcher, Image
                              Error *err) {
         for (;;) {
                 ImageProgress progress = { .status = "Downloading" };
-                int r = next_report(helper, "download", message, err);
+                int r = helper_report(helper, message, err);
 
                 if (r != 0)
                         return r;
@@ -122,12 +95,13 @@ int image_download(ImageStore *store, const char *url, int fd, int64_t limit,
         const ImageMessage request = { .kind = (char *)"start",
                                        .path = (char *)url,
                                        .size = limit };
-        const HelperFd fds[] = { { fd, IMAGE_FD_TARGET } };
+        const SpawnFd fds[] = { { fd, IMAGE_FD_TARGET } };
         const Watcher watcher = { progress, data };
         int r = check_url(url, err);
 
         if (r == 0)
-                r = start(store, "download", fds, ELEMENTS(fds), &request, &helper, err);
+                r = helper_ask(store->helper, "download", fds, ELEMENTS(fds), &request, &helper,
+                               err);
         if (r == 0)
                 r = wait_for_download(&helper, &watcher, &message, err);
         if (r >= 0)

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
-#include "monitor/base64.h"
 #include "monitor/detach.h"
 #include "monitor/frame.h"
 #include "monitor/streams.h"

@@ -81,7 +81,8 @@ int monitor_exec(Monitor *monitor, const MonitorExecution *execution, pid_t *ret
 /* An exec of the daemon's own: waits for nothing, so that the loop's thread may call it, too.
  * What becomes of it notices tell. */
 int monitor_probe(Monitor *monitor, const MonitorExecution *execution, Error *err);
-/* Ends an exec with its process group; without an answer, as monitor_probe. */
+/* Ends an exec with its process group (with a monitor of an earlier build: its first process);
+ * without an answer, as monitor_probe. */
 void monitor_exec_kill(Monitor *monitor, const char *exec_id);
 int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height, Error *err);
 int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err);

@@ -5,14 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "monitor/message.h"
 #include "os/mount.h"
 #include "os/pidfd.h"
@@ -138,52 +137,24 @@ static char *program_path(const char *name) {
 }
 
 /* The monitor holds nothing of the daemon's: not its terminal, pipes, session or signal mask. */
-static int fill_actions(posix_spawn_file_actions_t *actions, int fd) {
-        int r = posix_spawn_file_actions_adddup2(actions, fd, MONITOR_FD);
-
-        for (int i = 0; r == 0 && i <= STDERR_FILENO; i++)
-                r = posix_spawn_file_actions_addopen(actions, i, "/dev/null",
-                                                     i == 0 ? O_RDONLY : O_WRONLY, 0);
-        return r != 0 ? r : posix_spawn_file_actions_addclosefrom_np(actions, MONITOR_FD + 1);
-}
-
-static int fill_attributes(posix_spawnattr_t *attributes) {
-        sigset_t all, none;
-        int r;
-
-        (void)sigfillset(&all);
-        (void)sigemptyset(&none);
-        r = posix_spawnattr_setsigdefault(attributes, &all);
-        if (r == 0)
-                r = posix_spawnattr_setsigmask(attributes, &none);
-        return r != 0 ? r
-                      : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID |
-                                                                     POSIX_SPAWN_SETSIGMASK |
-                                                                     POSIX_SPAWN_SETSIGDEF);
-}
-
-/* posix_spawn shares the daemon's memory until the exec, so that its size does not matter. */
 static int spawn_program(const MonitorSpawn *spawn, int fd, pid_t *ret, Error *err) {
         char directory[PATH_MAX] = "", link[32];
         char *arguments[] = { (char *)"brig-monitor", spawn->start->id, directory, NULL };
         _cleanup_free_ char *path = program_path(spawn->program);
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
+        const SpawnFd fds[] = { { fd, MONITOR_FD } };
+        const Spawn program = { .program = path,
+                                .argv = arguments,
+                                .environment = environ,
+                                .fds = fds,
+                                .fd_count = ELEMENTS(fds),
+                                .flags = SPAWN_SESSION };
         int r;
 
         /* For whoever looks at the list of processes; the monitor itself reads neither. */
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", spawn->run_fd);
         (void)!readlink(link, directory, sizeof(directory) - 1);
-        (void)posix_spawn_file_actions_init(&actions);
-        (void)posix_spawnattr_init(&attributes);
-        r = fill_actions(&actions, fd);
-        if (r == 0)
-                r = fill_attributes(&attributes);
-        if (r == 0)
-                r = posix_spawn(ret, path, &actions, &attributes, arguments, environ);
-        (void)posix_spawnattr_destroy(&attributes);
-        (void)posix_spawn_file_actions_destroy(&actions);
-        return r != 0 ? error_set(err, r, "start '%s'", spawn->program) : 0;
+        r = program_spawn(&program, ret);
+        return r < 0 ? error_set(err, -r, "start '%s'", spawn->program) : 0;
 }
 
 static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {

@@ -1,4 +1,5 @@
-/* launch.h: the process of a monitor, for client.c alone: started, sent its first message, reaped.
+/* launch.h: the process of a monitor, for client-calls.c alone: started, sent its first message,
+ * reaped.
  */
 #pragma once
 

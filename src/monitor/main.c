@@ -87,7 +87,9 @@ static int say_started(const Supervisor *supervisor, int result, const Error *er
                                .message = (char *)err->message };
 
         if (init)
-                reply = (MonitorReply){ .kind = (char *)"created", .pid = init->pid };
+                reply = (MonitorReply){ .kind = (char *)"created",
+                                        .pid = init->pid,
+                                        .version = MONITOR_VERSION };
         return message_send(MONITOR_FD, &monitor_reply_table, &reply, init ? &init->pidfd : NULL,
                             init ? 1 : 0, NULL);
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
-#include "monitor/base64.h"
+#include "base/base64.h"
 #include "monitor/detach.h"
 #include "monitor/protocol.h"
 #include "spec/oci.h"

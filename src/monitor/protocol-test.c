@@ -1,4 +1,4 @@
-/* protocol-test.c: messages, detach keys, frames, base64. */
+/* protocol-test.c: messages, detach keys, frames. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -6,7 +6,6 @@
 
 #include "base/fd.h"
 #include "base/test.h"
-#include "monitor/base64.h"
 #include "monitor/detach.h"
 #include "monitor/frame.h"
 #include "monitor/message.h"
@@ -69,30 +68,6 @@ TEST(frames) {
 
         frame_header(header, 2, 0x01020304);
         ASSERT(memcmp(header, "\2\0\0\0\1\2\3\4", FRAME_HEADER) == 0);
-}
-
-TEST(base64) {
-        static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
-        static const char *const encoded[] = { "",         "Zg==",     "Zm8=",    "Zm9v",
-                                               "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
-        static const char *const bad[] = { "Z", "Zg=", "Zg=a", "Z===", "Zm8 ", "=m8=", "Zg==Zg==" };
-
-        for (size_t i = 0; i < ELEMENTS(plain); i++) {
-                _cleanup_free_ char *text = base64_encode(plain[i], strlen(plain[i]));
-                _cleanup_free_ char *back = NULL;
-                size_t length;
-
-                ASSERT_STR(text, encoded[i]);
-                ASSERT_INT(base64_decode(text, &back, &length, NULL), 0);
-                ASSERT_INT(length, strlen(plain[i]));
-                ASSERT_STR(back, plain[i]);
-        }
-        for (size_t i = 0; i < ELEMENTS(bad); i++) {
-                char *back;
-                size_t length;
-
-                ASSERT(base64_decode(bad[i], &back, &length, NULL) < 0);
-        }
 }
 
 static int pair_open(int pair[2]) {

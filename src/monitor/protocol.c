@@ -67,6 +67,7 @@ static const JsonField reply_fields[] = {
         JSON_FIELD(MonitorReply, "at", JSON_INT, at, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorReply, "errorKind", JSON_INT, error_kind, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorReply, "message", JSON_STRING, message, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorReply, "version", JSON_INT, version, JSON_OMIT_EMPTY),
         JSON_NESTED(MonitorReply, "execs", JSON_ARRAY, execs, JSON_OMIT_EMPTY, &monitor_exec_table),
 };
 const JsonTable monitor_reply_table = JSON_TABLE(MonitorReply, "reply", reply_fields);

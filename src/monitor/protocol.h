@@ -6,6 +6,13 @@
 
 #include "format/json.h"
 
+/* What a monitor understands: it says its version in "created" and "state"; one of before there
+ * were versions says none, 0. Containers outlive the daemon's upgrades, so a daemon meets monitors
+ * of earlier ones, and must not send what they do not know: they answer it with an error, which
+ * where no answer is due would be taken for that of another request. Raised with each new kind of
+ * request; what is done for monitors without it is client-calls.c's. */
+#define MONITOR_VERSION 1
+
 #define MONITOR_FD 3                  /* the monitor's end of the first connection */
 #define MONITOR_SOCKET "monitor.sock" /* below the container's run directory */
 #define MONITOR_EXIT_FILE                                                                          \
@@ -90,6 +97,7 @@ typedef struct MonitorReply {
         int64_t at;         /* ns since 1970 */
         int64_t error_kind; /* ErrorKind */
         char *message;
+        int64_t version; /* created, state: MONITOR_VERSION */
         JsonArray execs; /* state: of MonitorExec, oldest end first, then those that run */
 } MonitorReply;
 

@@ -69,6 +69,7 @@ static int on_state(Supervisor *supervisor, Exchange *exchange, Error *err) {
         if (!process)
                 return error_number_of(err->kind);
         exchange->reply.kind = str_copy("state");
+        exchange->reply.version = MONITOR_VERSION;
         exchange->reply.pid = process->pid;
         exchange->reply.at = supervisor->started_at;
         exchange->reply_fd = process->pidfd;
@@ -121,5 +122,9 @@ int request_handle(Supervisor *supervisor, Exchange *exchange, Error *err) {
         for (size_t i = 0; i < ELEMENTS(handlers); i++)
                 if (str_equal(handlers[i].kind, exchange->request.kind))
                         return handlers[i].handler(supervisor, exchange, err);
-        return error_kind(err, ERROR_UNSUPPORTED, "unknown request '%s'", exchange->request.kind);
+        return error_kind(
+                err, ERROR_UNSUPPORTED,
+                "unknown request '%s': the container's monitor is of an earlier brig than "
+                "the daemon: restart the container",
+                exchange->request.kind);
 }

@@ -42,8 +42,9 @@ static void hold_again(Net *net, Member *member) {
         for (size_t i = 0; i < member->endpoint.ports.count; i++) {
                 Error err = { 0 };
 
-                if (str_empty(ports[i].host_ip)) /* the record of a daemon that knew IPv4 alone */
-                        str_replace(&ports[i].host_ip, member->network->default_host_ip);
+                /* A record of before there was IPv6 says nothing where all of IPv4 is meant. */
+                if (str_empty(ports[i].host_ip))
+                        str_replace(&ports[i].host_ip, "0.0.0.0");
                 if (ports_hold(net->ports, &ports[i], 1, &member->held[i], &err) == 0)
                         continue;
                 member->held[i] = -1;

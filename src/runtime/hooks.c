@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/program.h"
 #include "os/pidfd.h"
 #include "runtime/private.h"
 
@@ -55,26 +55,17 @@ static int open_state(const HookState *state, int *ret_fd, Error *err) {
 
 static int spawn(const OciHook *hook, int state_fd, int output_fd, pid_t *ret, Error *err) {
         char *just_path[] = { hook->path, NULL }, *no_env[] = { NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none, standard;
-        int r;
+        const SpawnFd fds[] = { { state_fd, STDIN_FILENO },
+                                { output_fd, STDOUT_FILENO },
+                                { output_fd, STDERR_FILENO } };
+        const Spawn spawn = { .program = hook->path,
+                              .argv = hook->args && *hook->args ? hook->args : just_path,
+                              .environment = hook->env ?: no_env,
+                              .fds = fds,
+                              .fd_count = ELEMENTS(fds) };
+        int r = program_spawn(&spawn, ret);
 
-        (void)sigemptyset(&none);
-        (void)sigfillset(&standard);
-        (void)posix_spawn_file_actions_init(&actions);
-        (void)posix_spawn_file_actions_adddup2(&actions, state_fd, 0);
-        (void)posix_spawn_file_actions_adddup2(&actions, output_fd, 1);
-        (void)posix_spawn_file_actions_adddup2(&actions, output_fd, 2);
-        (void)posix_spawnattr_init(&attributes);
-        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        (void)posix_spawnattr_setsigmask(&attributes, &none);
-        (void)posix_spawnattr_setsigdefault(&attributes, &standard);
-        r = posix_spawn(ret, hook->path, &actions, &attributes,
-                        hook->args && *hook->args ? hook->args : just_path, hook->env ?: no_env);
-        (void)posix_spawn_file_actions_destroy(&actions);
-        (void)posix_spawnattr_destroy(&attributes);
-        return r ? error_set(err, r, "start '%s'", hook->path) : 0;
+        return r < 0 ? error_set(err, -r, "start '%s'", hook->path) : 0;
 }
 
 /* What the hook said last, for the error. */

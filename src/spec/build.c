@@ -47,6 +47,7 @@ static const JsonField cache_fields[] = {
         JSON_FIELD(BuildCacheDocument, "tag", JSON_STRING, tag, JSON_PRESENT),
         JSON_FIELD(BuildCacheDocument, "digest", JSON_STRING, digest, JSON_PRESENT),
         JSON_FIELD(BuildCacheDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
+        JSON_FIELD(BuildCacheDocument, "path", JSON_STRING, path, JSON_PRESENT),
         JSON_FIELD(BuildCacheDocument, "max", JSON_BOOL, max, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildCacheDocument, "ignoreError", JSON_BOOL, ignore_error, JSON_OMIT_EMPTY),
 };
@@ -74,6 +75,7 @@ static const JsonField document_fields[] = {
         JSON_NESTED(BuildDocument, "ssh", JSON_ARRAY, ssh, JSON_OMIT_EMPTY,
                     &build_ssh_document_table),
         JSON_FIELD(BuildDocument, "noCache", JSON_BOOL, no_cache, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "texts", JSON_BOOL, texts, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "pull", JSON_BOOL, pull, JSON_OMIT_EMPTY),
         JSON_NESTED(BuildDocument, "outputs", JSON_ARRAY, outputs, JSON_OMIT_EMPTY,
                     &build_output_document_table),
@@ -98,6 +100,7 @@ static const JsonField progress_fields[] = {
         JSON_FIELD(BuildProgress, "text", JSON_STRING, text, JSON_PRESENT),
         JSON_FIELD(BuildProgress, "status", JSON_STRING, status, JSON_PRESENT),
         JSON_FIELD(BuildProgress, "layer", JSON_STRING, layer, JSON_PRESENT),
+        JSON_FIELD(BuildProgress, "inputs", JSON_INTS, inputs, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildProgress, "encoded", JSON_BOOL, encoded, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildProgress, "error", JSON_STRING, error, JSON_PRESENT),
         JSON_FIELD(BuildProgress, "image", JSON_STRING, image, JSON_PRESENT),

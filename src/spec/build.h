@@ -42,6 +42,7 @@ typedef struct BuildCacheDocument {
         char *type; /* "registry": ref; "local": fd, tag, digest; "inline": of cacheTo */
         char *ref, *tag, *digest;
         int64_t *fd; /* position of an open directory */
+        char *path;  /* what its user calls that, for messages; may be absent */
         bool max, ignore_error;
 } BuildCacheDocument;
 
@@ -58,7 +59,8 @@ typedef struct BuildDocument {
         JsonArray secrets; /* of BuildSecretDocument */
         JsonArray ssh;     /* of BuildSshDocument */
         bool no_cache, pull;
-        JsonArray outputs;              /* of BuildOutputDocument; none: nothing but the cache */
+        bool texts;        /* nothing is built: the answer has the Dockerfile and the ignore file */
+        JsonArray outputs; /* of BuildOutputDocument; none: nothing but the cache */
         JsonArray cache_from, cache_to; /* of BuildCacheDocument */
 } BuildDocument;
 extern const JsonTable build_document_table, build_context_document_table,
@@ -66,16 +68,16 @@ extern const JsonTable build_document_table, build_context_document_table,
         build_cache_document_table;
 
 /* Names as in engine/build.h's BuildEvent; kind: "planned", "started", "cached", "output",
- * "status", "done", "failed", "warning", "image", "tagged", "pushing", "pushed"; last "end" (error
- * NULL: it went well).
- */
+ * "status", "done", "failed", "warning", "image", "tagged", "pushing", "pushed", "reading",
+ * "dockerfile", "ignore"; last "end" (error NULL: it went well). */
 typedef struct BuildProgress {
         char *kind;
         int64_t step, total, current, stream, time, line, end_line;
-        char *name, *why, *text, *status, *layer; /* text of output: base64 where it is no UTF-8,
-                                                     and then `encoded` */
+        char *name, *why, *text, *status, *layer; /* text of output and of files: base64 where it is
+                                                     no UTF-8, and then `encoded` */
         bool encoded;
-        char *error; /* end */
-        char *image; /* end: its id */
+        JsonArray inputs; /* of int64_t; started, cached: the steps that it stands upon */
+        char *error;      /* end */
+        char *image;      /* end: its id */
 } BuildProgress;
 extern const JsonTable build_progress_table;

@@ -1,4 +1,4 @@
-/* git-times.c: see git-job.h: the same commit gives the same files, times included. */
+/* git-settle.c: see git-job.h: the same commit gives the same files, owners and times included. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,7 +8,9 @@
 
 #define DEPTH_MAX 512 /* descriptors are bounded */
 
-static int set_time(int dir_fd, const char *name, const struct timespec times[2], Error *err) {
+static int settle(int dir_fd, const char *name, const struct timespec times[2], Error *err) {
+        if (fchownat(dir_fd, name, 0, 0, AT_SYMLINK_NOFOLLOW) < 0)
+                return error_set(err, errno, "set the owner of '%s'", name);
         return utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0
                        ? error_set(err, errno, "set the time of '%s'", name)
                        : 0;
@@ -37,18 +39,16 @@ static int walk(int dir_fd, const struct timespec times[2], unsigned depth, Erro
                 if (below >= 0)
                         r = walk(below, times, depth + 1, err);
                 else if (errno == ENOTDIR || errno == ELOOP)
-                        r = set_time(dir_fd, entry->d_name, times, err);
+                        r = settle(dir_fd, entry->d_name, times, err);
                 else
                         r = error_set(err, errno, "open '%s'", entry->d_name);
         }
         if (r == 0 && errno != 0)
                 return error_set(err, errno, "read a directory of the repository");
-        if (r == 0 && futimens(dir_fd, times) < 0)
-                r = error_set(err, errno, "set the time of a directory");
-        return r;
+        return r < 0 ? r : settle(dir_fd, ".", times, err);
 }
 
-int git_set_times(int dir_fd, int64_t time, Error *err) {
+int git_settle(int dir_fd, int64_t time, Error *err) {
         const struct timespec times[2] = { { .tv_sec = time }, { .tv_sec = time } };
 
         return walk(dir_fd, times, 0, err);

@@ -1,14 +1,16 @@
 /* base64.c: see base64.h. */
-#include "monitor/base64.h"
+#include "base/base64.h"
 
+#include <errno.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define COMMON "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+static const char digits[] = COMMON "+/", url_digits[] = COMMON "-_";
 
-char *base64_encode(const void *data, size_t length) {
+static char *encode(const void *data, size_t length, const char *alphabet) {
         const unsigned char *bytes = data;
         char *text = alloc_zero((length + 2) / 3 * 4 + 1, 1), *end = text;
 
@@ -18,13 +20,21 @@ char *base64_encode(const void *data, size_t length) {
 
                 group |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
                 group |= left > 2 ? bytes[i + 2] : 0;
-                *end++ = digits[group >> 18];
-                *end++ = digits[group >> 12 & 63];
-                *end++ = left > 1 ? digits[group >> 6 & 63] : '=';
-                *end++ = left > 2 ? digits[group & 63] : '=';
+                *end++ = alphabet[group >> 18];
+                *end++ = alphabet[group >> 12 & 63];
+                *end++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
+                *end++ = left > 2 ? alphabet[group & 63] : '=';
         }
         *end = '\0';
         return text;
+}
+
+char *base64_encode(const void *data, size_t length) {
+        return encode(data, length, digits);
+}
+
+char *base64_url_encode(const void *data, size_t length) {
+        return encode(data, length, url_digits);
 }
 
 int base64_decode(const char *text, char **ret, size_t *ret_length, Error *err) {
@@ -50,5 +60,38 @@ int base64_decode(const char *text, char **ret, size_t *ret_length, Error *err) 
         }
         *ret = TAKE_PTR(data);
         *ret_length = used - pads;
+        return 0;
+}
+
+/* c is no NUL. */
+static int value_in_any(char c) {
+        const char *digit = strchr(digits, c) ?: strchr(url_digits, c);
+
+        if (!digit)
+                return -1;
+        return (int)(digit - (c == '-' || c == '_' ? url_digits : digits));
+}
+
+int base64_decode_any(const char *text, Buf *ret) {
+        size_t length = strlen(text);
+        uint32_t bits = 0;
+        int held = 0;
+
+        while (length > 0 && text[length - 1] == '=')
+                length--;
+        if (length % 4 == 1)
+                return -EINVAL;
+        for (size_t i = 0; i < length; i++) {
+                int value = value_in_any(text[i]);
+
+                if (value < 0)
+                        return -EINVAL;
+                bits = (bits << 6 | (uint32_t)value) & 0xfff;
+                held += 6;
+                if (held >= 8) {
+                        held -= 8;
+                        buf_add_char(ret, (char)(bits >> held & 0xff));
+                }
+        }
         return 0;
 }

@@ -1,0 +1,110 @@
+/* program.c: see program.h. */
+#include "base/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+
+static void actions_donep(posix_spawn_file_actions_t *actions) {
+        (void)posix_spawn_file_actions_destroy(actions);
+}
+
+static void attributes_donep(posix_spawnattr_t *attributes) {
+        (void)posix_spawnattr_destroy(attributes);
+}
+
+static int set_attributes(posix_spawnattr_t *attributes, unsigned flags) {
+        short wanted = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        sigset_t none, all;
+        int r;
+
+        (void)sigemptyset(&none);
+        (void)sigfillset(&all);
+        if (flags & SPAWN_GROUP)
+                wanted |=
+                        POSIX_SPAWN_SETPGROUP; /* 0, the group of its own number, is the default */
+        if (flags & SPAWN_SESSION)
+                wanted |= POSIX_SPAWN_SETSID;
+        r = -posix_spawnattr_setsigmask(attributes, &none);
+        if (r == 0)
+                r = -posix_spawnattr_setsigdefault(attributes, &all);
+        return r < 0 ? r : -posix_spawnattr_setflags(attributes, wanted);
+}
+
+/* The first number above all that the program gets. */
+static int above(const Spawn *spawn) {
+        int result = STDERR_FILENO + 1;
+
+        for (size_t i = 0; i < spawn->fd_count; i++)
+                result = MAX(result, spawn->fds[i].theirs + 1);
+        return result;
+}
+
+static bool is_given(const Spawn *spawn, int theirs) {
+        for (size_t i = 0; i < spawn->fd_count; i++)
+                if (spawn->fds[i].theirs == theirs && spawn->fds[i].ours >= 0)
+                        return true;
+        return false;
+}
+
+/* A standard descriptor that is closed would become the next file that the program opens. */
+static int without(posix_spawn_file_actions_t *actions, int fd) {
+        return fd <= STDERR_FILENO
+                       ? -posix_spawn_file_actions_addopen(actions, fd, "/dev/null", O_RDWR, 0)
+                       : -posix_spawn_file_actions_addclose(actions, fd);
+}
+
+static int add_actions(posix_spawn_file_actions_t *actions, const Spawn *spawn, const int *copies) {
+        int r = 0, end = above(spawn);
+
+        for (size_t i = 0; r == 0 && i < spawn->fd_count; i++)
+                if (copies[i] >= 0)
+                        r = -posix_spawn_file_actions_adddup2(actions, copies[i],
+                                                              spawn->fds[i].theirs);
+        for (int fd = 0; r == 0 && fd < end; fd++)
+                if (!is_given(spawn, fd))
+                        r = without(actions, fd);
+        /* Who started us may have left us more than we know of. */
+        return r < 0 ? r : -posix_spawn_file_actions_addclosefrom_np(actions, end);
+}
+
+static int start(const Spawn *spawn, const int *copies, pid_t *ret) {
+        _cleanup_(actions_donep) posix_spawn_file_actions_t actions;
+        _cleanup_(attributes_donep) posix_spawnattr_t attributes;
+        int r;
+
+        if (posix_spawn_file_actions_init(&actions) != 0 || posix_spawnattr_init(&attributes) != 0)
+                abort();
+        r = set_attributes(&attributes, spawn->flags);
+        if (r == 0)
+                r = add_actions(&actions, spawn, copies);
+        return r < 0 ? r
+                     : -posix_spawn(ret, spawn->program, &actions, &attributes, spawn->argv,
+                                    spawn->environment);
+}
+
+int program_spawn(const Spawn *spawn, pid_t *ret) {
+        int copies[SPAWN_FDS_MAX], r = 0, lowest = above(spawn);
+
+        if (spawn->fd_count > SPAWN_FDS_MAX)
+                return -E2BIG;
+        /* Copied to numbers that none of the program's has, so that one dup2 can't take another's
+         * source. */
+        for (size_t i = 0; i < spawn->fd_count; i++) {
+                int ours = spawn->fds[i].ours;
+
+                copies[i] = ours < 0 ? -1 : fcntl(ours, F_DUPFD_CLOEXEC, lowest);
+                if (ours >= 0 && copies[i] < 0)
+                        r = -errno;
+        }
+        if (r == 0)
+                r = start(spawn, copies, ret);
+        for (size_t i = 0; i < spawn->fd_count; i++)
+                close_fd(&copies[i]);
+        return r;
+}

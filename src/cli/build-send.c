@@ -1,0 +1,184 @@
+/* build-send.c: a build as brigd takes it: the document of spec/build.h, and the descriptors that
+ * go along with it. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/base64.h"
+#include "base/fd.h"
+#include "cli/build-options.h"
+#include "cli/credentials.h"
+#include "http/head.h"
+
+bool build_takes_descriptors(const Cli *cli) {
+        return cli->is_brigd && str_after(cli->host, "unix://") &&
+               !str_equal(getenv("DOCKER_BUILDKIT"), "0");
+}
+
+static int add_archive(Build *build, char *const *left_out, BuildContextDocument *context,
+                       Error *err) {
+        int fd, r = build_pump_start(&build->source, left_out, &build->pump, &fd, err);
+
+        if (r < 0)
+                return r;
+        context->tar = NEW(int64_t);
+        *context->tar = build_fds_add(&build->fds, fd);
+        return 0;
+}
+
+static int add_source(Build *build, Error *err) {
+        static const JsonTable size = { .size = sizeof(BuildContextDocument) };
+        _cleanup_strv_ char **left_out = NULL;
+        BuildDocument *document = &build->document;
+        BuildContextDocument *context;
+
+        document->dockerfile = str_copy(build->source.dockerfile);
+        document->dockerfile_name = str_copy(build->source.name);
+        document->ignore = str_copy(build->source.ignore);
+        if (build->source.kind == SOURCE_DOCKERFILE)
+                return 0;
+        context = json_append(&document->contexts, &size);
+        context->name = str_copy("");
+        context->url = str_copy(build->source.url);
+        if (build->source.kind == SOURCE_ARCHIVE ||
+            build_source_is_written(&build->source, &build->outputs, &left_out))
+                return add_archive(build, left_out, context, err);
+        if (build->source.kind == SOURCE_DIRECTORY) {
+                context->fd = NEW(int64_t);
+                *context->fd = build_fds_add(&build->fds, TAKE_FD(build->source.dir_fd));
+        }
+        return 0;
+}
+
+static void add_plain_options(const BuildOptions *options, BuildDocument *document) {
+        document->args = strv_copy(options->args);
+        document->labels = strv_copy(options->labels);
+        document->no_cache_filter = strv_copy(options->no_cache_filter);
+        document->extra_hosts = strv_copy(options->hosts);
+        document->target = str_copy(options->target);
+        document->platform = options->platforms ? strv_join(options->platforms, ",") : NULL;
+        document->network = str_copy(options->network);
+        document->shm_size = options->shm_size;
+        document->no_cache = options->no_cache;
+        document->pull = options->pull;
+        for (size_t i = 0; i < options->ulimits.count; i++)
+                json_copy(&ulimit_table, (const Ulimit *)options->ulimits.items + i,
+                          json_append(&document->ulimits, &ulimit_table));
+}
+
+static int make_document(Build *build, Error *err) {
+        const BuildOptions *options = build->options;
+        BuildDocument *document = &build->document;
+        int r = add_source(build, err);
+
+        add_plain_options(options, document);
+        document->tags = strv_copy(build->tags);
+        if (r == 0)
+                r = build_contexts_add(options->contexts, document, &build->fds, err);
+        if (r == 0)
+                r = build_secrets_add(options->secrets, document, err);
+        if (r == 0)
+                r = build_ssh_add(options->ssh, document, &build->fds, err);
+        if (r == 0)
+                r = build_caches_add(options, document, &build->fds, err);
+        for (char **text = options->annotations; r == 0 && text && *text; text++)
+                r = annotation_parse(*text, &document->annotations, err);
+        return r < 0 ? r : build_outputs_add(&build->outputs, document, &build->fds, err);
+}
+
+int build_send(Build *build, HttpReply **ret, Error *err) {
+        _cleanup_free_ char *registries = credentials_all_header(build->cli), *text = NULL;
+        HttpRequest request = { .method = "POST", .content_type = BUILD_DOCUMENT_TYPE };
+        Pairs headers = {};
+        int r = make_document(build, err);
+
+        if (r < 0)
+                return r;
+        if (build->fds.count > HTTP_FDS_MAX)
+                return error_kind(
+                        err, ERROR_UNSUPPORTED,
+                        "%zu contexts, agents, caches and outputs are more than the %d that one "
+                        "build may have",
+                        build->fds.count, HTTP_FDS_MAX);
+        text = json_text(&build_document_table, &build->document);
+        pairs_put(&headers, "X-Registry-Config", registries);
+        request.headers = &headers;
+        request.body = text;
+        request.length = strlen(text);
+        request.fds = build->fds.fds;
+        request.fd_count = build->fds.count;
+        r = api_send(build->cli, &request, "/build", ret, err);
+        explicit_bzero(text, request.length); /* secrets are in it */
+        pairs_done(&headers);
+        /* The daemon has its own now. The end of an output is seen once all have closed it. */
+        build_fds_done(&build->fds);
+        return r;
+}
+
+/* ---- the texts alone, for a check ---- */
+
+static int take_text(BuildProgress *event, char **place, size_t *length, Error *err) {
+        _cleanup_buf_ Buf bytes = {};
+
+        if (event->encoded && base64_decode_any(event->text, &bytes) < 0)
+                return error_kind(err, ERROR_INTERNAL, "the daemon's %s is no base64", event->kind);
+        if (!event->encoded)
+                buf_add_str(&bytes, event->text ?: "");
+        free(*place);
+        *length = bytes.length;
+        *place = buf_take(&bytes);
+        return 0;
+}
+
+static int take_texts(BuildSource *source, BuildProgress *event, Error *err) {
+        if (str_equal(event->kind, "end") && event->error)
+                return error_kind(err, ERROR_INVALID, "%s", event->error);
+        if (str_equal(event->kind, "dockerfile"))
+                return take_text(event, &source->dockerfile, &source->dockerfile_length, err);
+        if (!str_equal(event->kind, "ignore"))
+                return 0;
+        str_replace(&source->ignore_name, event->name);
+        return take_text(event, &source->ignore, &source->ignore_length, err);
+}
+
+static int read_texts(HttpReply *reply, BuildSource *source, Error *err) {
+        _cleanup_buf_ Buf held = {};
+
+        for (;;) {
+                _cleanup_json_ json_object *object = NULL;
+                BuildProgress event = {};
+                int r = api_next_json(reply, &held, &object, err);
+
+                if (r <= 0)
+                        return r;
+                r = json_read(&build_progress_table, object, &event, err);
+                if (r == 0)
+                        r = take_texts(source, &event, err);
+                json_done(&build_progress_table, &event);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int build_fetch_texts(Build *build, Error *err) {
+        _cleanup_reply_ HttpReply *reply = NULL;
+        int r = cli_connect(build->cli, err);
+
+        if (r < 0)
+                return r;
+        if (!build_takes_descriptors(build->cli))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "a check of what is no directory needs brigd on a Unix socket of "
+                                  "this machine: give a directory, or the Dockerfile with -f -");
+        build->document.texts = true;
+        r = build_send(build, &reply, err);
+        if (r == 0)
+                r = read_texts(reply, &build->source, err);
+        if (r < 0) { /* unless it is but what became of an error here */
+                int sent = build_pump_end(&build->pump, err);
+
+                return sent < 0 ? sent : r;
+        }
+        return build->source.dockerfile
+                       ? 0
+                       : error_kind(err, ERROR_INTERNAL, "the daemon sent no Dockerfile");
+}
