@@ -20,6 +20,30 @@ make_host() {
 # Not for the background: what is ended by its $! would be the shell, not the command. Write nsenter there.
 on_host() { nsenter --target "$host_pid" --net --mount -- "$@"; }
 
+# A network beside the host, whose own side is lan0 (192.168.1.100, fd00:a:1::100); on the other, $lan_pid's, are 192.168.1.50 and
+# fd00:a:1::50. `on_lan` runs a command there.
+make_lan() {
+  local ready=$root/lan
+  mkfifo "$ready"
+  unshare --net bash -c 'ip link set lo up && echo up >"$1" && exec tail -f /dev/null' lan "$ready" >/dev/null 2>&1 3>&- &
+  lan_pid=$!
+  read -r _ <"$ready"
+  on_host ip link add lan0 type veth peer name eth0 netns "$lan_pid"
+  on_host ip addr add 192.168.1.100/24 dev lan0
+  on_host ip addr add fd00:a:1::100/64 dev lan0 nodad
+  on_host ip link set lan0 up
+  on_lan ip addr add 192.168.1.50/24 dev eth0
+  on_lan ip addr add fd00:a:1::50/64 dev eth0 nodad
+  on_lan ip link set eth0 up
+}
+
+on_lan() { nsenter --target "$lan_pid" --net -- "$@"; }
+
+end_lan() {
+  on_host ip link del lan0
+  kill "$lan_pid" && { wait "$lan_pid" 2>/dev/null || :; }
+}
+
 # start_daemon [FLAG...]: brigd in the test's host; returns once it answers. BRIG_FAILPOINT is passed on.
 #
 # In a sanitized build (tools/build asan, tsan) what the daemon, its monitors and runtimes report goes to $root/sanitizer.PID, which end_host
@@ -61,8 +85,13 @@ stop_daemon() {
   daemon_pid=
 }
 
-# Gone, or nothing but an exit code that its parent has not asked for: all that it held is free.
-process_is_gone() { [[ ! -e /proc/$1/stat || $(awk '{print $3}' "/proc/$1/stat" 2>/dev/null) == [ZX]* ]]; }
+# Gone, or nothing but an exit code that its parent has not asked for: all that it held is free. While one of its threads is in the kernel,
+# nothing is.
+process_is_gone() {
+  local threads
+  threads=("/proc/$1/task/"*)
+  [[ ! -e /proc/$1/stat || ${#threads[@]} -le 1 && $(awk '{print $3}' "/proc/$1/stat" 2>/dev/null) == [ZX]* ]]
+}
 
 # A daemon gone without a word. It may be the child of another shell, which a wait is not for.
 kill_daemon() {

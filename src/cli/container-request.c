@@ -192,6 +192,7 @@ static void fill_endpoint(const NetworkSpec *spec, EndpointSettings *e) {
         e->aliases = strv_copy(spec->aliases);
         e->mac_address = str_copy(spec->mac_address);
         pairs_copy(&e->driver_opts, &spec->driver_opts);
+        e->gw_priority = spec->gw_priority;
         if (!spec->ip && !spec->ip6 && !spec->link_local_ips)
                 return;
         e->ipam = NEW(EndpointIpam);

@@ -328,6 +328,7 @@ const Command network_rm_command = { "NETWORK [NETWORK...]",
 typedef struct ConnectOptions {
         char **aliases, **links, **link_local_ips, **driver_opts;
         char *ip, *ip6;
+        int64_t gw_priority;
 } ConnectOptions;
 
 static const Option connect_rows[] = {
@@ -335,10 +336,8 @@ static const Option connect_rows[] = {
           "Add a name by which the network knows the container" },
         { "driver-opt", 0, OPTION_STRINGS, offsetof(ConnectOptions, driver_opts),
           "Options of the driver" },
-        { .name = "gw-priority",
-          .type = OPTION_INT,
-          .help = "Priority of its gateway",
-          .flags = OPTION_REFUSED },
+        { "gw-priority", 0, OPTION_INT, offsetof(ConnectOptions, gw_priority),
+          "Priority of its gateway: the greatest has the default route" },
         { "ip", 0, OPTION_STRING, offsetof(ConnectOptions, ip),
           "IPv4 address (\"172.30.100.104\")" },
         { "ip6", 0, OPTION_STRING, offsetof(ConnectOptions, ip6),
@@ -361,6 +360,7 @@ static void fill_endpoint(const ConnectOptions *o, EndpointSettings *e) {
         e->aliases = strv_copy(o->aliases);
         e->links = strv_copy(o->links);
         put_labels(&e->driver_opts, o->driver_opts);
+        e->gw_priority = o->gw_priority;
         e->ipam = NEW(EndpointIpam);
         e->ipam->ipv4_address = str_copy(o->ip);
         e->ipam->ipv6_address = str_copy(o->ip6);

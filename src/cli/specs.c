@@ -42,7 +42,8 @@ static int network_set(NetworkSpec *spec, const char *field, Error *err) {
         else if (str_equal(key, "driver-opt"))
                 return value_map(&spec->driver_opts, value, err);
         else if (str_equal(key, "gw-priority"))
-                return error_kind(err, ERROR_UNSUPPORTED, "gw-priority is not done yet");
+                return number_parse("ParseInt", value, INT32_MIN, INT32_MAX, &spec->gw_priority,
+                                    err);
         else
                 return error_kind(err, ERROR_INVALID, "invalid field key %s", key);
         return 0;

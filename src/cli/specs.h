@@ -20,11 +20,13 @@ int mount_parse(void *member, const char *text, Error *err);
  * Config.Volumes. A source that is a relative path is made absolute. */
 int volume_parse(const char *text, char ***binds, char ***volumes, Error *err);
 
-/* --network NAME, or name=…,alias=…,ip=…,ip6=…,mac-address=…,driver-opt=…,link-local-ip=… */
+/* --network NAME, or name=…,alias=…,ip=…,ip6=…,mac-address=…,driver-opt=…,link-local-ip=…,
+ * gw-priority=… */
 typedef struct NetworkSpec {
         char *name, *ip, *ip6, *mac_address;
         char **aliases, **link_local_ips;
         Pairs driver_opts;
+        int64_t gw_priority;
 } NetworkSpec;
 
 typedef struct NetworkSpecs {

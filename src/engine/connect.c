@@ -58,8 +58,9 @@ static int resolver_ensure(Container *container, const NetworkObject *network, E
 
 static int join_live(Container *container, ContainerEndpoint *place, const NetworkObject *network,
                      Error *err) {
-        /* Beside others it does not take the default route from the one that has it. */
-        int r = endpoint_reserve_one(container, place, gateway_claim(container, place), NULL, err);
+        int r = gateway_yield(container, err);
+        if (r == 0)
+                r = endpoint_reserve_one(container, place, err);
         if (r < 0)
                 return r;
         r = container_save(container, false, err); /* the intent: see start.c */
@@ -74,6 +75,16 @@ static int join_live(Container *container, ContainerEndpoint *place, const Netwo
         else
                 endpoint_event(container, place, "connect");
         return r;
+}
+
+/* What was given up for an endpoint that could not join is taken again. */
+static void take_back(Container *container) {
+        Error error = { 0 };
+
+        container_endpoint_drop(container, container->endpoints.count - 1);
+        if (container_is_running(container) && gateway_update(container, &error) < 0)
+                log_error("container %s: %s", container->id, error.message);
+        (void)container_save(container, false, NULL); /* the caller's error says what went wrong */
 }
 
 int engine_network_connect(Engine *engine, const char *ref, const char *container_ref,
@@ -105,8 +116,7 @@ int engine_network_connect(Engine *engine, const char *ref, const char *containe
         if (container_is_running(container))
                 r = join_live(container, place, network, err);
         if (r < 0) {
-                container_endpoint_drop(container, container->endpoints.count - 1);
-                (void)container_save(container, false, NULL);
+                take_back(container);
                 return r;
         }
         r = container_save(container, false, err);
@@ -139,7 +149,7 @@ int engine_network_disconnect(Engine *engine, const char *ref, const char *conta
         endpoint_leave_one(container, (ContainerEndpoint *)container->endpoints.items + index);
         container_endpoint_drop(container, index);
         if (container_is_running(container)) {
-                r = gateway_restore(container, err);
+                r = gateway_update(container, err);
                 int written = netfiles_update_hosts(container, r < 0 ? NULL : err);
                 r = r < 0 ? r : written;
         }

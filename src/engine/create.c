@@ -140,6 +140,8 @@ static int create_networks(void *data, Error *err) {
 
         int r = endpoints_plan(job->container, err);
         if (r >= 0)
+                r = links_resolve(job->container, err);
+        if (r >= 0)
                 r = create_hostname(job->container, err);
         /* "Not found" is the image's at a create: clients would go and pull it. */
         if (r == -ENOENT && err && err->kind == ERROR_NOT_FOUND)
@@ -279,6 +281,8 @@ int engine_container_create(Engine *engine, const char *name, const char *platfo
         r = steps_run(create_steps, ELEMENTS(create_steps), &job, err);
         if (r < 0)
                 return r;
+        if (job.container->spec.host.links)
+                atomic_store(&engine->linked, true);
         *ret_id = str_copy(id);
         return 0;
 }

@@ -113,9 +113,11 @@ static void add_published(const Endpoint *endpoint, JsonArray *ret) {
         for (size_t i = 0; i < endpoint->ports.count; i++) {
                 _cleanup_free_ char *name = str_format(
                         "%lld/%s", (long long)ports[i].container_port, ports[i].protocol ?: "tcp");
-                PortBinding *binding =
-                        json_append(&ports_slot(ret, name)->bindings, &port_binding_table);
+                PortBindings *slot = ports_slot(ret, name);
 
+                if (ports[i].open)
+                        continue; /* no port of the host's */
+                PortBinding *binding = json_append(&slot->bindings, &port_binding_table);
                 binding->host_ip =
                         str_copy(str_empty(ports[i].host_ip) ? "0.0.0.0" : ports[i].host_ip);
                 binding->host_port = str_format("%lld", (long long)ports[i].host_port);
@@ -127,7 +129,7 @@ void ports_of(const Container *container, const ContainerSnapshot *snapshot, Jso
         bool joined = false;
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++) {
-                if (!endpoints[i].endpoint.mac)
+                if (!endpoints[i].endpoint.address && !endpoints[i].endpoint.address6)
                         continue;
                 joined = true;
                 add_published(&endpoints[i].endpoint, ret);

@@ -1,5 +1,6 @@
 /* endpoints.c: a container's places on networks, from what was asked at create to what is joined
  * while it runs. The networks themselves are networks.c's; links and addresses are net's. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 
@@ -143,15 +144,39 @@ static bool port_is_bound(const Container *container, const char *spec) {
         return false;
 }
 
-static int ports_fill(const Container *container, Endpoint *endpoint, Error *err) {
+/* A port of an address of the host goes where packets of its family do; if those go nowhere, net
+ * says what is wrong with it. */
+static bool port_is_for(const Container *container, const Endpoint *endpoint,
+                        const PortBinding *binding) {
+        bool ipv6 = binding->host_ip && strchr(binding->host_ip, ':');
+
+        if (str_empty(binding->host_ip) ||
+            (ipv6 ? endpoint->default_gateway6 : endpoint->default_gateway))
+                return true;
+        return !gateway_elect(container, ipv6 ? AF_INET6 : AF_INET);
+}
+
+void endpoint_clear_ports(Endpoint *endpoint) {
+        while (endpoint->ports.count)
+                json_done(&net_port_table,
+                          (NetPort *)endpoint->ports.items + --endpoint->ports.count);
+        free(endpoint->ports.items);
+        endpoint->ports.items = NULL;
+}
+
+int endpoint_fill_ports(const Container *container, Endpoint *endpoint, Error *err) {
         const HostConfig *host = &container->spec.host;
         const PortBindings *ports = host->port_bindings.items;
         int r = 0;
 
+        endpoint_clear_ports(endpoint);
+        if (!endpoint->default_gateway && !endpoint->default_gateway6)
+                return 0;
         for (size_t i = 0; r == 0 && i < host->port_bindings.count; i++) {
                 const PortBinding *bindings = ports[i].bindings.items;
                 for (size_t j = 0; r == 0 && j < ports[i].bindings.count; j++)
-                        r = port_add(endpoint, ports[i].port, &bindings[j], err);
+                        if (port_is_for(container, endpoint, &bindings[j]))
+                                r = port_add(endpoint, ports[i].port, &bindings[j], err);
         }
         if (!host->publish_all_ports)
                 return r;
@@ -181,16 +206,22 @@ static int settings_check(const NetworkObject *network, const EndpointSettings *
         return 0;
 }
 
-/* host and null have no links, addresses or ports. */
-static bool driver_has_endpoints(const NetworkConfig *config) {
-        return str_equal(config->driver, "bridge");
+/* The container's own MAC address is that of its first network. */
+static const char *mac_wanted(const Container *container, const ContainerEndpoint *place) {
+        const char *mode = container_network_mode(container);
+
+        if (!str_empty(place->settings.mac_address))
+                return place->settings.mac_address;
+        return str_equal(place->network_name, mode) || str_equal(place->network_id, mode)
+                       ? container->spec.config.mac_address
+                       : NULL;
 }
 
 static int endpoint_fill(Container *container, ContainerEndpoint *place,
-                         const NetworkObject *network, bool gateway, Error *err) {
+                         const NetworkObject *network, Error *err) {
         Endpoint *endpoint = &place->endpoint;
         const EndpointSettings *settings = &place->settings;
-        const char *mac = settings->mac_address;
+        const char *mac = mac_wanted(container, place);
 
         json_done(&net_endpoint_table, endpoint);
         str_replace(&place->network_id, network->config.id);
@@ -207,15 +238,18 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
                 endpoint->wanted_address = str_copy(settings->ipam->ipv4_address);
         if (settings->ipam && !str_empty(settings->ipam->ipv6_address))
                 endpoint->wanted_address6 = str_copy(settings->ipam->ipv6_address);
-        if (str_empty(mac) && gateway)
-                mac = container->spec.config.mac_address;
         if (!str_empty(mac))
                 endpoint->wanted_mac = str_copy(mac);
-        endpoint->default_gateway = gateway;
+        pairs_copy(&endpoint->options, &settings->driver_opts);
+        for (char **link = settings->links; link && *link; link++) {
+                int r = link_parse(*link, &endpoint->links, err);
+                if (r < 0)
+                        return r;
+        }
+        endpoint->default_gateway = gateway_elect(container, AF_INET) == place;
+        endpoint->default_gateway6 = gateway_elect(container, AF_INET6) == place;
         endpoint_lend_labels(container, endpoint);
-        return gateway && driver_has_endpoints(&network->config)
-                       ? ports_fill(container, endpoint, err)
-                       : 0;
+        return endpoint_fill_ports(container, endpoint, err);
 }
 
 /* Docker's words around net's, where it is the port that could not be had. */
@@ -232,22 +266,7 @@ static int reserve_error(const Container *container, const ContainerEndpoint *pl
         return r;
 }
 
-/* The address and MAC that it had, for an endpoint that moves. */
-static void keep_addresses(const Endpoint *before, Endpoint *endpoint) {
-        const char *const from[] = { before->address, before->address6 };
-        char **to[] = { &endpoint->wanted_address, &endpoint->wanted_address6 };
-
-        for (size_t i = 0; i < ELEMENTS(from); i++) {
-                if (!from[i])
-                        continue;
-                free(*to[i]);
-                *to[i] = str_copy_n(from[i], strcspn(from[i], "/"));
-        }
-        str_replace(&endpoint->wanted_mac, before->mac);
-}
-
-int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool gateway,
-                         const Endpoint *before, Error *err) {
+int endpoint_reserve_one(Container *container, ContainerEndpoint *place, Error *err) {
         Engine *engine = container->engine;
         _cleanup_network_ NetworkObject *network = NULL;
 
@@ -257,10 +276,8 @@ int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool ga
                 return r;
         r = settings_check(network, &place->settings, err);
         if (r == 0)
-                r = endpoint_fill(container, place, network, gateway, err);
-        if (r == 0 && before && before->mac)
-                keep_addresses(before, &place->endpoint);
-        if (r == 0 && driver_has_endpoints(&network->config)) {
+                r = endpoint_fill(container, place, network, err);
+        if (r == 0 && network_has_endpoints(&network->config)) {
                 r = endpoint_reserve(engine->net, &network->config, &place->endpoint, err);
                 if (r < 0)
                         r = reserve_error(container, place, r, err);
@@ -274,10 +291,9 @@ int endpoint_reserve_one(Container *container, ContainerEndpoint *place, bool ga
 
 int endpoints_reserve(Container *container, Error *err) {
         ContainerEndpoint *endpoints = container->endpoints.items;
-        size_t gateway = gateway_elect(container);
 
         for (size_t i = 0; i < container->endpoints.count; i++) {
-                int r = endpoint_reserve_one(container, &endpoints[i], i == gateway, NULL, err);
+                int r = endpoint_reserve_one(container, &endpoints[i], err);
                 if (r < 0) {
                         endpoints_leave(container);
                         return r;
@@ -310,7 +326,7 @@ int endpoint_join_one(Container *container, ContainerEndpoint *place, int netns_
         int r = network_lookup(engine, place->network_id, &network, err);
         if (r < 0)
                 return r;
-        if (driver_has_endpoints(&network->config))
+        if (network_has_endpoints(&network->config))
                 r = endpoint_join(engine->net, &network->config, &place->endpoint, netns_fd, err);
         if (r < 0)
                 return reserve_error(container, place, r, err);
@@ -367,7 +383,7 @@ void endpoint_leave_one(Container *container, ContainerEndpoint *place) {
         if (!place->endpoint.network_id)
                 return;
         if (network_lookup(engine, place->endpoint.network_id, &network, &error) == 0) {
-                if (driver_has_endpoints(&network->config) &&
+                if (network_has_endpoints(&network->config) &&
                     endpoint_leave(engine->net, &network->config, &place->endpoint, &error) < 0)
                         log_error("take container %s off network %s: %s", container->id,
                                   network->config.name, error.message);
@@ -403,7 +419,7 @@ int endpoints_rename(Container *container, Error *err) {
 
         for (size_t i = 0; r == 0 && i < container->endpoints.count; i++) {
                 Endpoint *endpoint = &endpoints[i].endpoint;
-                if (!endpoint->mac)
+                if (!endpoint->network_id)
                         continue;
                 str_replace(&endpoint->container_name, container->name);
                 r = endpoint_rename(container->engine->net, endpoint, err);

@@ -1,93 +1,105 @@
-/* gateway.c: which of a container's networks carries its default route and its published ports,
- * also when it is connected and disconnected while it runs. Joining itself is endpoints.c's. */
+/* gateway.c: which of a container's networks carries its default routes, one a family, and its
+ * published ports, also when it is connected and disconnected while it runs. Joining itself is
+ * endpoints.c's. */
+#include <arpa/inet.h>
+
 #include "base/log.h"
 #include "engine/internal.h"
 
-/* The network that carries the default route and the ports: one that is not internal before one
- * that is, then by name. */
-size_t gateway_elect(const Container *container) {
-        const ContainerEndpoint *endpoints = container->endpoints.items;
-        size_t best = 0;
-        bool best_internal = true;
+/* What is known of one that could carry it. */
+typedef struct Candidate {
+        int64_t priority;
+        bool both; /* families */
+        const char *name;
+} Candidate;
 
-        for (size_t i = 0; i < container->endpoints.count; i++) {
-                _cleanup_network_ NetworkObject *network = NULL;
-                const char *ref = endpoints[i].network_id ? endpoints[i].network_id
-                                                          : endpoints[i].network_name;
-                if (network_lookup(container->engine, ref, &network, NULL) < 0)
-                        continue;
-                bool internal = network->config.internal;
-                if (i == 0 || (best_internal && !internal) ||
-                    (best_internal == internal &&
-                     strcmp(endpoints[i].network_name, endpoints[best].network_name) < 0)) {
-                        best = i;
-                        best_internal = internal;
-                }
-        }
-        return best;
+static bool is_better(const Candidate *a, const Candidate *b) {
+        if (a->priority != b->priority)
+                return a->priority > b->priority;
+        if (a->both != b->both)
+                return a->both;
+        return strcmp(a->name, b->name) < 0;
 }
 
-/* Whether this network leads out of the host. */
-static bool leads_out(const Container *container, const ContainerEndpoint *place) {
+/* False: its network does not lead out. */
+static bool is_candidate(const Container *container, const ContainerEndpoint *place, int family,
+                         Candidate *ret) {
         _cleanup_network_ NetworkObject *network = NULL;
+        const char *ref = place->network_id ? place->network_id : place->network_name;
 
-        return network_lookup(container->engine, place->network_id, &network, NULL) == 0 &&
-               str_equal(network->config.driver, "bridge") && !network->config.internal;
-}
-
-bool gateway_claim(Container *container, const ContainerEndpoint *place) {
-        ContainerEndpoint *endpoints = container->endpoints.items;
-
-        for (size_t i = 0; i < container->endpoints.count; i++)
-                if (&endpoints[i] != place && endpoints[i].endpoint.default_gateway &&
-                    (leads_out(container, &endpoints[i]) || !leads_out(container, place)))
-                        return false;
-        /* An internal network carries neither route nor ports, so nothing is taken from it. */
-        for (size_t i = 0; i < container->endpoints.count; i++)
-                endpoints[i].endpoint.default_gateway = false;
+        if (network_lookup(container->engine, ref, &network, NULL) < 0 ||
+            !network_leads_out(&network->config, family))
+                return false;
+        *ret = (Candidate){ .priority = place->settings.gw_priority,
+                            .both = network_leads_out(&network->config, AF_INET) &&
+                                    network_leads_out(&network->config, AF_INET6),
+                            .name = place->network_name };
         return true;
 }
 
-/* Ports are an endpoint's from its reservation on: one that is to have them joins anew, under its
- * old address. */
-static int rejoin(Container *container, ContainerEndpoint *place, Error *err) {
-        Endpoint before = { 0 };
+const ContainerEndpoint *gateway_elect(const Container *container, int family) {
+        const ContainerEndpoint *endpoints = container->endpoints.items, *elected = NULL;
+        Candidate best = { 0 }, candidate;
 
-        json_copy(&net_endpoint_table, &place->endpoint, &before);
-        place->joined = false; /* it does not leave for those who watch events */
-        endpoint_leave_one(container, place);
-        int r = endpoint_reserve_one(container, place, true, &before, err);
-        if (r == 0) {
-                r = endpoint_join_one(container, place, container->netns_fd, err);
-                if (r < 0)
-                        endpoint_leave_one(container, place);
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                if (!is_candidate(container, &endpoints[i], family, &candidate) ||
+                    (elected && !is_better(&candidate, &best)))
+                        continue;
+                elected = &endpoints[i];
+                best = candidate;
         }
-        json_done(&net_endpoint_table, &before);
-        return r;
+        return elected;
 }
 
-static bool publishes(const Container *container) {
-        return container->spec.host.port_bindings.count > 0 ||
-               container->spec.host.publish_all_ports;
-}
+/* ---- while it runs ---- */
 
-int gateway_restore(Container *container, Error *err) {
-        ContainerEndpoint *endpoints = container->endpoints.items;
+static int change(Container *container, ContainerEndpoint *place, bool ipv4, bool ipv6,
+                  Error *err) {
         _cleanup_network_ NetworkObject *network = NULL;
+        Endpoint *endpoint = &place->endpoint;
 
-        for (size_t i = 0; i < container->endpoints.count; i++)
-                if (endpoints[i].endpoint.default_gateway)
-                        return 0;
-        if (container->endpoints.count == 0)
-                return 0;
-        ContainerEndpoint *place = &endpoints[gateway_elect(container)];
-        if (!leads_out(container, place))
-                return 0;
-        if (publishes(container))
-                return rejoin(container, place, err);
         int r = network_lookup(container->engine, place->network_id, &network, err);
         if (r < 0)
                 return r;
-        return endpoint_route(container->engine->net, &network->config, &place->endpoint,
-                              container->netns_fd, err);
+        endpoint->default_gateway = ipv4;
+        endpoint->default_gateway6 = ipv6;
+        r = endpoint_fill_ports(container, endpoint, err);
+        if (r == 0)
+                r = endpoint_update(container->engine->net, &network->config, endpoint,
+                                    container->netns_fd, err);
+        if (r < 0)
+                endpoint_clear_ports(endpoint);
+        return r;
+}
+
+/* Takes from each endpoint what another is to carry, or (gain) gives each what it is to carry. */
+static int move(Container *container, bool gain, Error *err) {
+        ContainerEndpoint *endpoints = container->endpoints.items;
+        const ContainerEndpoint *ipv4 = gateway_elect(container, AF_INET);
+        const ContainerEndpoint *ipv6 = gateway_elect(container, AF_INET6);
+
+        for (size_t i = 0; i < container->endpoints.count; i++) {
+                ContainerEndpoint *place = &endpoints[i];
+                const Endpoint *has = &place->endpoint;
+                bool keeps4 = place == ipv4 && (gain || has->default_gateway);
+                bool keeps6 = place == ipv6 && (gain || has->default_gateway6);
+
+                if (!place->joined ||
+                    (keeps4 == has->default_gateway && keeps6 == has->default_gateway6))
+                        continue;
+                int r = change(container, place, keeps4, keeps6, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int gateway_yield(Container *container, Error *err) {
+        return move(container, false, err);
+}
+
+/* Ports are one endpoint's at a time: they are given up first. */
+int gateway_update(Container *container, Error *err) {
+        int r = move(container, false, err);
+        return r < 0 ? r : move(container, true, err);
 }

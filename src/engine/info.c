@@ -74,7 +74,7 @@ static void put_plugins(json_object *object) {
         json_object *plugins = json_object_new_object();
 
         json_put(plugins, "Volume", WORDS("local"));
-        json_put(plugins, "Network", WORDS("bridge", "host", "null"));
+        json_put(plugins, "Network", WORDS("bridge", "host", "ipvlan", "macvlan", "null"));
         json_put(plugins, "Authorization", NULL);
         json_put(plugins, "Log", WORDS("json-file"));
         json_put(object, "Plugins", plugins);

@@ -84,7 +84,7 @@ static void put_default_endpoint(json_object *settings, const ContainerSnapshot 
         int64_t prefix;
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++)
-                if (str_equal(endpoints[i].network_name, "bridge") && endpoints[i].endpoint.mac)
+                if (str_equal(endpoints[i].network_name, "bridge") && endpoints[i].joined)
                         found = &endpoints[i];
         _cleanup_free_ char *address =
                 address_split(found ? found->endpoint.address : NULL, &prefix);
@@ -153,7 +153,9 @@ int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *js
         json_object *object = json_object_new_object();
         put_identity(object, container, snapshot);
         json_put(object, "ExecIDs", exec_ids(container));
-        json_put(object, "HostConfig", host_config_write(&container->spec.host));
+        json_object *host = host_config_write(&container->spec.host);
+        (void)json_object_object_add(host, "Links", links_document(container)); /* or null */
+        json_put(object, "HostConfig", host);
         put_driver(object, container);
         if (size)
                 put_sizes(object, container);

@@ -49,6 +49,7 @@ struct Engine {
         SeccompCache *seccomp;
         Removals *removals;
         int64_t started_at;
+        atomic_bool linked;   /* some container has links */
         atomic_bool stopping; /* engine_free has begun: no restart policy is followed any more */
 
         /* The registry: short-held, never while anything blocks. */
@@ -186,6 +187,23 @@ Policies *policies_done(Policies *policies);
 const char *container_namespace(const Container *container);
 /* Lends what policies look at to an endpoint of the container. */
 void endpoint_lend_labels(const Container *container, Endpoint *endpoint);
+
+/* ---- links.c: --link on the default bridge ---- */
+/* "name" or "name:alias" → links: alias → name. invalid "bad format for links: …". */
+int link_parse(const char *text, Pairs *links, Error *err);
+/* At create: HostConfig.Links become the ids of containers that there are; none where the container
+ * is on a network of a user's, whose resolver has them. */
+int links_resolve(Container *container, Error *err);
+/* At start: conflict "Cannot link to a non running container: …". */
+int links_check(const Container *container, Error *err);
+/* Whether a linked container is about to be started by its restart policy. */
+bool links_must_wait(const Container *container);
+void links_hosts(const Container *container, Buf *buf); /* lines of the hosts file */
+char **links_environment(const Container *container);   /* the caller's; NULL: none */
+/* HostConfig.Links as inspect shows it, the caller's; NULL: none. */
+json_object *links_document(const Container *container);
+/* lock held, it has started: those that are linked to it learn its address, later. */
+void links_tell(Container *container);
 
 /* ---- namespaces.c ---- */
 /* A namespace ("pid", "net": its file in /proc) of a running container, the caller's descriptor;
@@ -418,21 +436,24 @@ int container_resolver_attach(Container *container, int netns_fd, Error *err);
 /* One of them, for connect and disconnect. */
 int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
                       ContainerEndpoint **ret, Error *err);
-/* before: NULL, or the endpoint whose addresses it shall have again. */
-int endpoint_reserve_one(Container *container, ContainerEndpoint *endpoint, bool gateway,
-                         const Endpoint *before, Error *err);
+int endpoint_reserve_one(Container *container, ContainerEndpoint *endpoint, Error *err);
 int endpoint_join_one(Container *container, ContainerEndpoint *endpoint, int netns_fd, Error *err);
 void endpoint_leave_one(Container *container, ContainerEndpoint *endpoint);
 /* "connect" or "disconnect" of a container to a network, for those who watch events. */
 void endpoint_event(const Container *container, const ContainerEndpoint *place, const char *action);
-/* gateway.c: lock held. The index of the network that is to carry default route and ports: one that
- * is not internal before one that is, then by name. */
-size_t gateway_elect(const Container *container);
-/* Whether `place`, which is about to join, is to be it; takes it from an internal network that was.
- */
-bool gateway_claim(Container *container, const ContainerEndpoint *place);
-/* After one has left: gives route and ports to another, if there is one that leads out. */
-int gateway_restore(Container *container, Error *err);
+/* Writes the ports that the endpoint is to publish, which follow from the default routes that it
+ * carries, and frees those before. */
+int endpoint_fill_ports(const Container *container, Endpoint *endpoint, Error *err);
+void endpoint_clear_ports(Endpoint *endpoint);
+/* gateway.c: lock held. The endpoint whose network is to carry the default route and the ports of
+ * that family: of those that lead out the one with the greatest priority, then one of both
+ * families, then by name. NULL: none leads out. */
+const ContainerEndpoint *gateway_elect(const Container *container, int family);
+/* lock held, running: every endpoint gives up what another is to carry, so that one that is about
+ * to join can have it. */
+int gateway_yield(Container *container, Error *err);
+/* lock held, running: routes and ports go where they belong now. */
+int gateway_update(Container *container, Error *err);
 void container_endpoint_drop(Container *container, size_t index);
 /* Upstream servers for the container's resolver, and whether they were given by --dns; NULL for the
  * host's. The caller's list. */

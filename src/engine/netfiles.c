@@ -173,6 +173,7 @@ static int write_hosts(Container *container, int dir_fd, Error *err) {
         int r = extra_hosts(container, &text, err);
         if (r < 0)
                 return r;
+        links_hosts(container, &text);
         own_hosts(container, &text);
         return write_in_place(dir_fd, "hosts", &text, err);
 }

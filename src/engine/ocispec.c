@@ -24,12 +24,14 @@ static void env_apply(char ***env, char *const *entries) {
 }
 
 static char **environment(const Container *container, bool tty, char *const *more) {
+        _cleanup_strv_ char **links = links_environment(container);
         char **env = NULL;
 
         strv_add(&env, DEFAULT_PATH);
         strv_format(&env, "HOSTNAME=%s", container->spec.config.hostname ?: "");
         if (tty)
                 strv_add(&env, "TERM=xterm");
+        env_apply(&env, links);
         env_apply(&env, container->spec.config.env);
         env_apply(&env, more);
         return env;

@@ -199,7 +199,7 @@ static void places_add(Places *places, Container *container) {
                 if (!id || network_acquire(container->engine, id, &network, NULL) < 0)
                         continue;
                 endpoints[i].joined = true;
-                if (!str_equal(network->config.driver, "bridge"))
+                if (!network_has_endpoints(&network->config))
                         continue;
                 places->endpoints =
                         alloc_resize(places->endpoints, places->count + 1, sizeof(Endpoint));

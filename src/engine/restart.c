@@ -27,7 +27,10 @@ static void restart_run(void *data) {
 
         container_lock(container);
         if (container->state.status == CONTAINER_RESTARTING &&
-            !atomic_load(&container->engine->stopping)) {
+            !atomic_load(&container->engine->stopping) && links_must_wait(container)) {
+                restart_schedule(container);
+        } else if (container->state.status == CONTAINER_RESTARTING &&
+                   !atomic_load(&container->engine->stopping)) {
                 container->state.restart_count++;
                 if (container_start_locked(container, &error) < 0)
                         log_error("restart container %s: %s", container->id, error.message);

@@ -82,6 +82,8 @@ static int start_reserve(void *data, Error *err) {
         StartJob *job = data;
 
         int r = container_network_owner(job->container, &job->owner, err);
+        if (r == 0)
+                r = links_check(job->container, err);
         return r < 0 ? r : endpoints_reserve(job->container, err);
 }
 
@@ -305,6 +307,7 @@ static int start_finish(StartJob *job, Error *err) {
         if (r < 0)
                 log_error("record that container %s runs: %s", container->id, err->message);
         container_event(container, "start", NULL);
+        links_tell(container);
         return 0;
 }
 

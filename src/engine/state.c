@@ -160,6 +160,8 @@ int container_load(Engine *engine, const DbRecord *record, Container **ret, Erro
                                (long long)container->state.status);
         if (r < 0)
                 return error_prefix(err, "container '%s' in the record", record->id);
+        if (container->spec.host.links)
+                atomic_store(&engine->linked, true);
         *ret = TAKE_PTR(container);
         return 0;
 }

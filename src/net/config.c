@@ -27,6 +27,7 @@ static const JsonField config_fields[] = {
         JSON_FIELD(NetworkConfig, "Resolver", JSON_BOOL, resolver, 0),
         JSON_FIELD(NetworkConfig, "Bridge", JSON_STRING, bridge, JSON_OMIT_EMPTY),
         JSON_FIELD(NetworkConfig, "Adopted", JSON_BOOL, adopted, JSON_OMIT_EMPTY),
+        JSON_FIELD(NetworkConfig, "Parent", JSON_STRING, parent, JSON_OMIT_EMPTY),
 };
 const JsonTable net_config_table = JSON_TABLE(NetworkConfig, "NetworkConfig", config_fields);
 
@@ -36,6 +37,7 @@ static const JsonField port_fields[] = {
         JSON_FIELD(NetPort, "HostPortEnd", JSON_INT, host_port_end, JSON_OMIT_EMPTY),
         JSON_FIELD(NetPort, "ContainerPort", JSON_INT, container_port, 0),
         JSON_FIELD(NetPort, "Protocol", JSON_STRING, protocol, 0),
+        JSON_FIELD(NetPort, "Open", JSON_BOOL, open, JSON_OMIT_EMPTY),
 };
 const JsonTable net_port_table = JSON_TABLE(NetPort, "NetPort", port_fields);
 
@@ -50,6 +52,9 @@ static const JsonField endpoint_fields[] = {
         JSON_FIELD(Endpoint, "WantedMac", JSON_STRING, wanted_mac, JSON_OMIT_EMPTY),
         JSON_NESTED(Endpoint, "Ports", JSON_ARRAY, ports, JSON_OMIT_EMPTY, &net_port_table),
         JSON_FIELD(Endpoint, "DefaultGateway", JSON_BOOL, default_gateway, 0),
+        JSON_FIELD(Endpoint, "DefaultGateway6", JSON_BOOL, default_gateway6, JSON_OMIT_EMPTY),
+        JSON_FIELD(Endpoint, "Links", JSON_PAIRS, links, JSON_OMIT_EMPTY),
+        JSON_FIELD(Endpoint, "Options", JSON_PAIRS, options, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Address", JSON_STRING, address, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Gateway", JSON_STRING, gateway, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "Address6", JSON_STRING, address6, JSON_OMIT_EMPTY),
@@ -163,7 +168,8 @@ static int open_pools(Network *network, Error *err) {
 
 /* ---- Network ---- */
 
-static const NetDriver *const drivers[] = { &bridge_driver, &host_driver, &null_driver };
+static const NetDriver *const drivers[] = { &bridge_driver, &host_driver, &ipvlan_driver,
+                                            &macvlan_driver, &null_driver };
 
 int network_driver(const char *name, const NetDriver **ret, Error *err) {
         for (size_t i = 0; i < ELEMENTS(drivers); i++) {
@@ -173,8 +179,8 @@ int network_driver(const char *name, const NetDriver **ret, Error *err) {
                 return 0;
         }
         return error_kind(err, ERROR_NOT_FOUND,
-                          "plugin \"%s\" not found: brig has the network drivers bridge, host and "
-                          "null",
+                          "plugin \"%s\" not found: brig has the network drivers bridge, host, "
+                          "ipvlan, macvlan and null",
                           name ?: "");
 }
 
@@ -201,6 +207,17 @@ bool network_has_family(const Network *network, int family) {
         return false;
 }
 
+bool network_has_endpoints(const NetworkConfig *config) {
+        const NetDriver *driver;
+
+        return network_driver(config->driver, &driver, NULL) == 0 && driver->addresses;
+}
+
+bool network_leads_out(const NetworkConfig *config, int family) {
+        return network_has_endpoints(config) && !config->internal &&
+               (family == AF_INET ? !config->no_ipv4 : config->ipv6);
+}
+
 static void free_member(void *member) {
         member_free(member);
 }
@@ -213,6 +230,7 @@ Network *network_free(Network *network) {
                 pool_free(network->pools[i]);
         free(network->pools);
         free(network->gateways);
+        strv_free(network->trusted);
         json_done(&net_config_table, &network->config);
         free(network);
         return NULL;

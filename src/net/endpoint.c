@@ -56,6 +56,7 @@ static void take_names(Endpoint *to, const Endpoint *from) {
         strv_free(to->aliases);
         to->aliases = strv_copy(from->aliases);
         to->default_gateway = from->default_gateway;
+        to->default_gateway6 = from->default_gateway6;
 }
 
 /* ---- resolver ---- */
@@ -104,14 +105,18 @@ int endpoint_reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, 
 
 /* ---- join ---- */
 
+static int publish(Net *net, Member *member, Error *err) {
+        if (member->endpoint.ports.count == 0)
+                return 0;
+        net_put_ports(net, member, true);
+        return net_apply_queued(net, err);
+}
+
 static int put_joined(Net *net, Member *member, Error *err) {
-        int r = 0;
+        int r;
 
         member->joined = true;
-        if (member->endpoint.ports.count) {
-                net_put_ports(net, member, true);
-                r = net_apply_queued(net, err);
-        }
+        r = publish(net, member, err);
         if (r < 0)
                 member->joined = false;
         else
@@ -125,7 +130,8 @@ static void forget_connections(Net *net, const Member *member) {
         for (size_t i = 0; i < member->endpoint.ports.count; i++) {
                 FirewallPort port = net_firewall_port(member, &ports[i]);
 
-                reaper_forget(net->reaper, &port);
+                if (!port.open) /* nothing is translated */
+                        reaper_forget(net->reaper, &port);
         }
 }
 
@@ -167,12 +173,12 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
         /* The caller has one operation at a time on an endpoint, and a network with members is not
          * removed: the member stays. */
         driver = member->network->driver;
-        r = driver->join ? driver->join(net, member->network, &member->endpoint, netns_fd, err) : 0;
+        r = driver->join ? driver->join(net, member, netns_fd, err) : 0;
         net_lock(net);
         if (r == 0) {
                 r = put_joined(net, member, err);
                 if (r < 0 && driver->leave)
-                        driver->leave(net, &member->endpoint);
+                        driver->leave(net, member);
         }
         if (r < 0)
                 abandon_join(net, member);
@@ -184,31 +190,12 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
         return 0;
 }
 
-int endpoint_route(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
-                   Error *err) {
-        Member *member;
-        int r;
-
-        net_lock(net);
-        r = find_member(net, endpoint, config, &member, err);
-        if (r == 0)
-                member->endpoint.default_gateway = true;
-        net_unlock(net);
-        endpoint->default_gateway = true;
-        if (r < 0 || !member->network->driver->route)
-                return r;
-        return member->network->driver->route(member->network, &member->endpoint, netns_fd, err);
-}
-
 /* ---- leave ---- */
 
-/* Takes the member out of everything that answers for it; the port's socket goes last. */
-static void withdraw(Net *net, Member *member) {
+/* The port's socket goes last. */
+static void unpublish(Net *net, Member *member) {
         Error err = { 0 };
 
-        resolver_drop(net->resolver, member->network->config.id, member->endpoint.container_id);
-        policing_dismiss(net, member);
-        (void)map_drop(&member->network->members, member->endpoint.container_id);
         if (member->joined && member->endpoint.ports.count) {
                 net_put_ports(net, member, false);
                 if (net_apply_queued(net, &err) < 0)
@@ -216,6 +203,15 @@ static void withdraw(Net *net, Member *member) {
                                   member->endpoint.container_id, err.message);
                 forget_connections(net, member);
         }
+        member_release_ports(net, member);
+}
+
+/* Takes the member out of everything that answers for it. */
+static void withdraw(Net *net, Member *member) {
+        resolver_drop(net->resolver, member->network->config.id, member->endpoint.container_id);
+        policing_dismiss(net, member);
+        (void)map_drop(&member->network->members, member->endpoint.container_id);
+        unpublish(net, member);
         member_release(net, member);
 }
 
@@ -234,13 +230,50 @@ int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Er
         enforced = member->enforced;
         /* One for which policies are enforced is off its network before they no longer are. */
         if (enforced && member->joined && driver->leave)
-                driver->leave(net, &member->endpoint);
+                driver->leave(net, member);
         withdraw(net, member);
         net_unlock(net);
         if (!enforced && member->joined && driver->leave)
-                driver->leave(net, &member->endpoint);
+                driver->leave(net, member);
         member_free(member);
         return 0;
+}
+
+/* ---- changes ---- */
+
+static int update(Net *net, const NetworkConfig *config, const Endpoint *endpoint, Member **ret,
+                  Error *err) {
+        Member *member;
+        int r = find_member(net, endpoint, config, &member, err);
+
+        if (r < 0)
+                return r;
+        unpublish(net, member);
+        take_names(&member->endpoint, endpoint);
+        copy_ports(&member->endpoint.ports, &endpoint->ports);
+        r = member_take_ports(net, member, err);
+        if (r == 0)
+                r = publish(net, member, err);
+        if (r < 0)
+                return r;
+        forget_connections(net, member);
+        *ret = member;
+        return 0;
+}
+
+int endpoint_update(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
+                    Error *err) {
+        Member *member;
+        int r;
+
+        net_lock(net);
+        r = update(net, config, endpoint, &member, err);
+        if (r == 0)
+                give_results(endpoint, &member->endpoint);
+        net_unlock(net);
+        if (r < 0 || !member->network->driver->route)
+                return r;
+        return member->network->driver->route(member, netns_fd, err);
 }
 
 int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err) {

@@ -80,8 +80,10 @@ static const char *by_family(IpAddress address, const char *ipv4, const char *ip
         return address.family == AF_INET ? ipv4 : ipv6;
 }
 
-static void put_home(Firewall *firewall, const char *bridge, Subnet subnet, bool add) {
-        NftElement element = { .set = by_family(subnet.address, "home4", "home6") };
+/* What comes through this link, from or to a subnet. */
+static void put_link_subnet(Firewall *firewall, const char *set, const char *bridge, Subnet subnet,
+                            bool add) {
+        NftElement element = { .set = set };
         const IpAddress last = { subnet_last(subnet), subnet.address.family };
 
         nft_value_link(&element.key, bridge);
@@ -91,18 +93,55 @@ static void put_home(Firewall *firewall, const char *bridge, Subnet subnet, bool
         nft_put_element(firewall->nft, &element, add);
 }
 
-/* An interval is two elements: its first address, and the first one behind it. */
-static void put_interval(Firewall *firewall, const char *set, Subnet subnet, bool add) {
+/* An interval is two elements: its first address, and the first one behind it. mapped: what a map
+ * has for it, or NULL. */
+static void put_interval(Firewall *firewall, const char *set, Subnet subnet,
+                         const IpAddress *mapped, bool add) {
         NftElement first = { .set = set }, behind = { .set = set, .interval_end = true };
         const int family = subnet.address.family;
         const IpNumber next = subnet_last(subnet) + 1;
 
         nft_value_ip(&first.key, subnet.address);
+        if (mapped && add)
+                nft_value_ip(&first.data, *mapped);
         nft_put_element(firewall->nft, &first, add);
         if (next == 0 || (family == AF_INET && next > UINT32_MAX))
                 return; /* open to the end of all addresses */
         nft_value_ip(&behind.key, (IpAddress){ next, family });
         nft_put_element(firewall->nft, &behind, add);
+}
+
+/* Who may speak to a subnet from outside, and how. */
+static void put_ways_in(Firewall *firewall, const FirewallNetwork *network, Subnet subnet,
+                        GatewayMode mode, bool add) {
+        const IpAddress address = subnet.address;
+
+        /* Under its own addresses a network is answered directly: those answers are told from
+         * questions by chain forward, where connections are known. */
+        if (network->internal || (network->masquerade && mode == GATEWAY_NAT))
+                put_interval(firewall, by_family(address, "guard4", "guard6"), subnet, NULL, add);
+        if (network->internal)
+                return;
+        if (mode == GATEWAY_ROUTED)
+                put_interval(firewall, by_family(address, "routed4", "routed6"), subnet, NULL, add);
+        if (mode == GATEWAY_NAT_UNPROTECTED)
+                put_interval(firewall, by_family(address, "unprotected4", "unprotected6"), subnet,
+                             NULL, add);
+        for (char *const *link = network->trusted; link && *link; link++)
+                put_link_subnet(firewall, by_family(address, "trusted4", "trusted6"), *link, subnet,
+                                add);
+}
+
+static void put_way_out(Firewall *firewall, const FirewallNetwork *network, Subnet subnet,
+                        GatewayMode mode, const IpAddress *source, bool add) {
+        if (!network->masquerade || network->internal || mode == GATEWAY_ROUTED)
+                return;
+        if (source->family)
+                put_interval(firewall, by_family(subnet.address, "snat4", "snat6"), subnet, source,
+                             add);
+        else
+                put_interval(firewall, by_family(subnet.address, "masq4", "masq6"), subnet, NULL,
+                             add);
 }
 
 void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bool add) {
@@ -114,17 +153,23 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
                 put_link(firewall, "icc_off", network->bridge, add);
         for (size_t i = 0; i < network->subnet_count; i++) {
                 const Subnet subnet = network->subnets[i];
+                const size_t family = subnet.address.family == AF_INET ? 0 : 1;
 
-                put_home(firewall, network->bridge, subnet, add);
-                /* Under its own addresses a network is answered directly: those answers are told
-                 * from questions by chain forward, where connections are known. */
-                if (network->masquerade || network->internal)
-                        put_interval(firewall, by_family(subnet.address, "guard4", "guard6"),
-                                     subnet, add);
-                if (network->masquerade && !network->internal)
-                        put_interval(firewall, by_family(subnet.address, "masq4", "masq6"), subnet,
-                                     add);
+                put_link_subnet(firewall, by_family(subnet.address, "home4", "home6"),
+                                network->bridge, subnet, add);
+                put_ways_in(firewall, network, subnet, network->modes[family], add);
+                put_way_out(firewall, network, subnet, network->modes[family],
+                            &network->sources[family], add);
         }
+}
+
+static void put_open(Firewall *firewall, const FirewallPort *port, bool add) {
+        NftElement element = { .set = by_family(port->address, "open4", "open6") };
+
+        nft_value_ip(&element.key, port->address);
+        nft_value_protocol(&element.key, port->protocol);
+        nft_value_port(&element.key, port->port);
+        nft_put_element(firewall->nft, &element, add);
 }
 
 void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add) {
@@ -132,6 +177,10 @@ void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add) {
         NftElement element = { .set = any ? by_family(port->host_address, "pub4_any", "pub6_any")
                                           : by_family(port->host_address, "pub4_ip", "pub6_ip") };
 
+        if (port->open) {
+                put_open(firewall, port, add);
+                return;
+        }
         if (!any)
                 nft_value_ip(&element.key, port->host_address);
         nft_value_protocol(&element.key, port->protocol);

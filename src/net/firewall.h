@@ -14,18 +14,32 @@ typedef struct Firewall Firewall;
 int firewall_open(Firewall **ret, Error *err);
 Firewall *firewall_close(Firewall *firewall); /* leaves the table */
 
+/* How a network's containers are reached from outside, in one family. */
+typedef enum GatewayMode {
+        GATEWAY_NAT,             /* through published ports of the host */
+        GATEWAY_ROUTED,          /* at their own addresses, on their published ports */
+        GATEWAY_NAT_UNPROTECTED, /* as nat, and at their own addresses on every port */
+        GATEWAY_ISOLATED,        /* not even by the host */
+} GatewayMode;
+#define FIREWALL_FAMILIES 2 /* IPv4 first */
+
 /* What the rules need to know of one bridge. */
 typedef struct FirewallNetwork {
         const char *bridge;
         const Subnet *subnets;
         size_t subnet_count;
         bool internal, icc, masquerade;
+        GatewayMode modes[FIREWALL_FAMILIES];
+        IpAddress sources[FIREWALL_FAMILIES]; /* under which its packets leave; of no family: the
+                                                 address of the link that they leave through */
+        char *const *trusted; /* links whose packets reach its containers directly */
 } FirewallNetwork;
 
 typedef struct FirewallPort {
         IpAddress host_address, address; /* of one family; host_address 0: every address of it */
         uint16_t host_port, port;
         uint8_t protocol; /* IPPROTO_* */
+        bool open; /* at the container's own address: host_address and host_port say nothing */
 } FirewallPort;
 
 /* Queues elements: firewall_commit applies all that is queued, or nothing. */

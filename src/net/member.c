@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/log.h"
+#include "net/options.h"
 #include "net/state.h"
 #include "os/rtnetlink.h"
 
@@ -14,6 +16,7 @@ Member *member_free(Member *member) {
         for (size_t i = 0; i < member->held_count; i++)
                 close_fd(&member->held[i]);
         free(member->held);
+        close_fd(&member->netns_fd);
         json_done(&net_endpoint_table, &member->endpoint);
         free(member->namespace);
         pairs_done(&member->labels);
@@ -71,6 +74,8 @@ static void note_address(Member *member, size_t index) {
         free(*address);
         *address =
                 str_format("%s/%u", text, pool_subnet(member->network->pools[place->pool]).prefix);
+        if (member->network->device_route || member->network->modes[index] == GATEWAY_ISOLATED)
+                return; /* packets need none to leave, or do not */
         ip_format(member->network->gateways[place->pool], text);
         str_replace(index == NET_IPV4 ? &endpoint->gateway : &endpoint->gateway6, text);
 }
@@ -106,6 +111,13 @@ static int choose_mac(Member *member, Error *err) {
 
         free(endpoint->mac);
         endpoint->mac = NULL;
+        if (member->network->parents_mac)
+                return str_empty(endpoint->wanted_mac)
+                               ? 0
+                               : error_kind(err, ERROR_INVALID,
+                                            "%s interfaces do not support custom mac address "
+                                            "assignment",
+                                            member->network->driver->name);
         if (str_empty(endpoint->wanted_mac)) {
                 endpoint->mac = str_format("02:42:%02x:%02x:%02x:%02x", address >> 24,
                                            address >> 16 & 255, address >> 8 & 255, address & 255);
@@ -146,17 +158,58 @@ static NetPort *add_port(JsonArray *to, const NetPort *from, const char *host_ip
         return added;
 }
 
-/* A port that names no host address is one of each family that the endpoint has. The network's
- * default may be an IPv4 address of the host: then it means that one alone. */
+/* Whether the endpoint's ports of that family are its own to publish, and not another endpoint's of
+ * the container. */
+static bool publishes(const Member *member, size_t family) {
+        const bool carries[NET_FAMILIES] = { member->endpoint.default_gateway,
+                                             member->endpoint.default_gateway6 };
+
+        return member->places[family].address.family &&
+               (carries[family] || (!carries[NET_IPV4] && !carries[NET_IPV6]));
+}
+
+static bool is_open_already(const JsonArray *ports, const NetPort *port, const char *host_ip) {
+        const NetPort *items = ports->items;
+
+        for (size_t i = 0; i < ports->count; i++)
+                if (items[i].open && items[i].container_port == port->container_port &&
+                    str_equal(items[i].protocol,
+                              str_empty(port->protocol) ? "tcp" : port->protocol) &&
+                    str_equal(items[i].host_ip, host_ip))
+                        return true;
+        return false;
+}
+
+/* Where the network is routed, its container is asked at its own address: the host has no port. */
+static NetPort *add_of_family(const Member *member, size_t family, const NetPort *port,
+                              const char *host_ip, JsonArray *to) {
+        static const char *const any[NET_FAMILIES] = { "0.0.0.0", "::" };
+        NetPort *added;
+
+        if (member->network->modes[family] != GATEWAY_ROUTED)
+                return add_port(to, port, host_ip);
+        if (is_open_already(to, port, any[family]))
+                return NULL;
+        added = add_port(to, port, any[family]);
+        added->open = true;
+        added->host_port = added->host_port_end = 0;
+        return NULL;
+}
+
+/* A port that names no host address is one of each family that the endpoint publishes. The
+ * network's default may be an IPv4 address of the host: then it means that one alone. */
 static void add_everywhere(const Member *member, const NetPort *port, JsonArray *to) {
         const char *ipv4 = member->network->default_host_ip;
-        const bool has_ipv4 = member->places[NET_IPV4].address.family != 0;
-        const bool has_ipv6 = member->places[NET_IPV6].address.family != 0;
+        const bool has_ipv4 = publishes(member, NET_IPV4);
+        const bool has_ipv6 = publishes(member, NET_IPV6);
 
-        if (has_ipv4)
-                (void)add_port(to, port, ipv4);
+        const bool first = has_ipv4 && add_of_family(member, NET_IPV4, port, ipv4, to) != NULL;
+        NetPort *second = NULL;
+
         if (has_ipv6 && (!has_ipv4 || str_equal(ipv4, "0.0.0.0")))
-                add_port(to, port, "::")->twin = has_ipv4;
+                second = add_of_family(member, NET_IPV6, port, "::", to);
+        if (second)
+                second->twin = first;
 }
 
 static int check_port(const Member *member, const NetPort *port, Error *err) {
@@ -179,6 +232,12 @@ static int check_port(const Member *member, const NetPort *port, Error *err) {
                           address.family == AF_INET ? "--ipv4" : "--ipv6");
 }
 
+static void add_one(const Member *member, const NetPort *port, JsonArray *to) {
+        const size_t family = strchr(port->host_ip, ':') ? NET_IPV6 : NET_IPV4;
+
+        (void)add_of_family(member, family, port, port->host_ip, to);
+}
+
 static int expand_ports(Member *member, Error *err) {
         const NetPort *ports = member->endpoint.ports.items;
         JsonArray expanded = { 0 };
@@ -193,7 +252,7 @@ static int expand_ports(Member *member, Error *err) {
                 if (str_empty(ports[i].host_ip))
                         add_everywhere(member, &ports[i], &expanded);
                 else
-                        (void)add_port(&expanded, &ports[i], ports[i].host_ip);
+                        add_one(member, &ports[i], &expanded);
         }
         clear_ports(&member->endpoint.ports);
         member->endpoint.ports = expanded;
@@ -208,8 +267,11 @@ static int hold_ports(Net *net, Member *member, Error *err) {
         while (member->held_count < count) {
                 size_t at = member->held_count;
                 size_t group = at + 1 < count && ports[at + 1].twin ? 2 : 1;
-                int r = ports_hold(net->ports, &ports[at], group, &member->held[at], err);
+                int r = 0;
 
+                member->held[at] = -1;
+                if (!ports[at].open)
+                        r = ports_hold(net->ports, &ports[at], group, &member->held[at], err);
                 if (r < 0)
                         return r;
                 member->held_count += group;
@@ -223,7 +285,7 @@ void member_name_link(Member *member) {
         unsigned char digits[4];
         char text[2 * sizeof(digits) + 1];
 
-        if (!member->network->driver->enforces || !str_empty(member->endpoint.host_link))
+        if (!member->network->driver->routed || !str_empty(member->endpoint.host_link))
                 return;
         random_bytes(digits, sizeof(digits));
         hex_encode(digits, sizeof(digits), text);
@@ -231,19 +293,56 @@ void member_name_link(Member *member) {
         member->endpoint.host_link = str_format("veth%.7s", text);
 }
 
+/* ---- publishing ---- */
+
+/* An internal network publishes nothing, nor does one that is not this host's, as in Docker. */
+static bool can_publish(const Member *member) {
+        const Network *network = member->network;
+
+        if (!network->driver->routed && member->endpoint.ports.count)
+                log_warn("container %.12s: network %s is of the driver %s, whose containers have "
+                         "addresses on the LAN: its ports are not published on the host",
+                         member->endpoint.container_id, network->config.name,
+                         network->driver->name);
+        return network->driver->routed && !network->config.internal;
+}
+
+int member_take_ports(Net *net, Member *member, Error *err) {
+        int r;
+
+        if (!can_publish(member))
+                clear_ports(&member->endpoint.ports);
+        r = expand_ports(member, err);
+        if (r == 0)
+                r = hold_ports(net, member, err);
+        if (r < 0) {
+                member_release_ports(net, member);
+                clear_ports(&member->endpoint.ports);
+        }
+        return r;
+}
+
+void member_release_ports(Net *net, Member *member) {
+        const NetPort *ports = member->endpoint.ports.items;
+
+        for (size_t i = 0; i < member->held_count; i++)
+                if (!ports[i].open)
+                        ports_release(net->ports, &ports[i], member->held[i]);
+        member->held_count = 0;
+        free(member->held);
+        member->held = NULL;
+}
+
 /* ---- all ---- */
 
 static int take_all(Net *net, Member *member, Error *err) {
-        int r = take_addresses(member, err);
+        int r = endpoint_options_check(&member->endpoint, err);
 
         if (r == 0)
-                r = choose_mac(member, err);
-        /* An internal network publishes nothing, as in Docker. */
-        if (member->network->config.internal)
-                clear_ports(&member->endpoint.ports);
+                r = take_addresses(member, err);
         if (r == 0)
-                r = expand_ports(member, err);
-        return r < 0 ? r : hold_ports(net, member, err);
+                r = choose_mac(member, err);
+        return r < 0 ? r : member_take_ports(net, member, err);
 }
 
 int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **ret, Error *err) {
@@ -251,6 +350,7 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
         int r = 0;
 
         member->network = network;
+        member->netns_fd = -1;
         json_copy(&net_endpoint_table, endpoint, &member->endpoint);
         member->namespace = str_copy(endpoint->namespace);
         if (endpoint->labels)
@@ -267,13 +367,7 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
 }
 
 void member_release(Net *net, Member *member) {
-        NetPort *ports = member->endpoint.ports.items;
-
-        for (size_t i = 0; i < member->held_count; i++) {
-                ports_release(net->ports, &ports[i], member->held[i]);
-                member->held[i] = -1;
-        }
-        member->held_count = 0;
+        member_release_ports(net, member);
         for (size_t i = 0; i < NET_FAMILIES; i++) {
                 Place *place = &member->places[i];
 

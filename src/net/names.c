@@ -9,6 +9,7 @@
 typedef struct Record {
         char *container_id, *name, *hostname, *short_id;
         char **aliases;
+        Pairs links; /* alias → name, for this container's own questions */
         IpAddress addresses[NAMES_ADDRESSES];
 } Record;
 
@@ -34,6 +35,7 @@ static void free_record(Record *record) {
         free(record->hostname);
         free(record->short_id);
         strv_free(record->aliases);
+        pairs_done(&record->links);
 }
 
 static void free_zone(Zone *zone) {
@@ -104,6 +106,7 @@ void names_put(Names *names, const NetworkConfig *network, const Endpoint *endpo
                             .short_id = str_copy_n(endpoint->container_id,
                                                    strnlen(endpoint->container_id, ID_SHORT)),
                             .aliases = strv_copy(endpoint->aliases) };
+        pairs_copy(&record->links, &endpoint->links);
         memcpy(record->addresses, addresses, sizeof(record->addresses));
 }
 
@@ -170,6 +173,14 @@ static size_t find_in_zone(const Zone *zone, const char *name, IpAddress **ret) 
         return count ? count : collect(zone, name, has_name, ret);
 }
 
+/* What the asker means by a name on this network. */
+static const char *linked(const Record *asker, const char *name) {
+        for (size_t i = 0; i < asker->links.count; i++)
+                if (same(asker->links.items[i].key, name))
+                        return asker->links.items[i].value;
+        return name;
+}
+
 /* "web.front" in the network "front": "web", the caller's; else NULL. */
 static char *cut_network(const char *name, const char *network) {
         size_t length = strlen(name), tail = strlen(network);
@@ -189,10 +200,12 @@ size_t names_find(const Names *names, const char *container_id, const char *name
                         _cleanup_free_ char *cut = NULL;
                         size_t count;
 
-                        if (!zone->resolver || !find_record(zone, container_id))
+                        const Record *asker = find_record(zone, container_id);
+
+                        if (!zone->resolver || !asker)
                                 continue;
                         cut = qualified ? cut_network(name, zone->name) : str_copy(name);
-                        count = cut ? find_in_zone(zone, cut, ret_addresses) : 0;
+                        count = cut ? find_in_zone(zone, linked(asker, cut), ret_addresses) : 0;
                         if (count)
                                 return count;
                 }

@@ -19,26 +19,29 @@
 void net_put_network(Net *net, const Network *network, bool add) {
         Subnet *subnets;
 
-        if (!network->driver->addresses)
+        if (!network->driver->routed)
                 return;
         subnets = NEW_ARRAY(Subnet, network->pool_count);
         for (size_t i = 0; i < network->pool_count; i++)
                 subnets[i] = pool_subnet(network->pools[i]);
-        firewall_put_network(net->firewall,
-                             &(FirewallNetwork){ .bridge = network->config.bridge,
-                                                 .subnets = subnets,
-                                                 .subnet_count = network->pool_count,
-                                                 .internal = network->config.internal,
-                                                 .icc = network->icc,
-                                                 .masquerade = network->masquerade },
-                             add);
+        FirewallNetwork elements = { .bridge = network->config.bridge,
+                                     .subnets = subnets,
+                                     .subnet_count = network->pool_count,
+                                     .internal = network->config.internal,
+                                     .icc = network->icc,
+                                     .masquerade = network->masquerade,
+                                     .trusted = network->trusted };
+        memcpy(elements.modes, network->modes, sizeof(elements.modes));
+        memcpy(elements.sources, network->sources, sizeof(elements.sources));
+        firewall_put_network(net->firewall, &elements, add);
         free(subnets);
 }
 
 FirewallPort net_firewall_port(const Member *member, const NetPort *port) {
         FirewallPort result = { .host_port = (uint16_t)port->host_port,
                                 .port = (uint16_t)port->container_port,
-                                .protocol = port_protocol(port->protocol) };
+                                .protocol = port_protocol(port->protocol),
+                                .open = port->open };
 
         (void)ip_parse(port->host_ip, &result.host_address); /* member_new checked it */
         result.address = member->places[net_family_index(result.host_address.family)].address;
@@ -200,10 +203,10 @@ static int check_bridge_name(const Net *net, const Network *network, Error *err)
 int net_add_network(Net *net, Network *network, Error *err) {
         int r = check_bridge_name(net, network, err);
 
-        if (r == 0 && network->driver->addresses)
+        if (r == 0 && network->driver->routed)
                 r = net_ensure_forwarding(net, network, err);
         if (r == 0 && network->driver->create)
-                r = network->driver->create(network, err);
+                r = network->driver->create(net, network, err);
         if (r == 0)
                 (void)map_put(&net->networks, network->config.id, network);
         return r;
@@ -214,7 +217,7 @@ static void drop_network(Net *net, Network *network) {
         Error err = { 0 };
 
         (void)map_drop(&net->networks, network->config.id);
-        if (network->driver->remove && network->driver->remove(network, &err) < 0)
+        if (network->driver->remove && network->driver->remove(net, network, &err) < 0)
                 log_warn("network %s: %s", network->config.name, err.message);
 }
 
@@ -242,7 +245,7 @@ static int create_network(Net *net, NetworkConfig *filled, Error *err) {
                 r = net_add_network(net, network, err);
         if (r < 0)
                 return r;
-        if (network->driver->addresses) {
+        if (network->driver->routed) {
                 net_put_network(net, network, true);
                 r = net_apply_queued(net, err);
         }
@@ -283,11 +286,11 @@ static int remove_network(Net *net, Network *network, Error *err) {
                                   "endpoints",
                                   network->config.name, network->config.id);
         if (network->driver->remove)
-                r = network->driver->remove(network, err);
+                r = network->driver->remove(net, network, err);
         if (r < 0)
                 return r;
         (void)map_drop(&net->networks, network->config.id);
-        if (network->driver->addresses) {
+        if (network->driver->routed) {
                 net_put_network(net, network, false);
                 /* The link is gone, and so is the network: its elements can only be in the way. */
                 if (net_apply_queued(net, &why) < 0)

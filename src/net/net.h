@@ -20,7 +20,7 @@ typedef struct NetPool {
 /* What a network is. Written by network_create (pools, bridge name), stored by the caller as JSON
  * (net_config_table). */
 typedef struct NetworkConfig {
-        char *id, *name, *driver; /* bridge, host, null */
+        char *id, *name, *driver; /* bridge, host, ipvlan, macvlan, null */
         JsonArray pools;          /* of NetPool */
         Pairs options;            /* Docker's: com.docker.network.bridge.name … */
         bool no_ipv4, ipv6;       /* which families its endpoints have addresses of */
@@ -28,6 +28,7 @@ typedef struct NetworkConfig {
                 resolver; /* resolver: names are served at 127.0.0.11 (user-defined networks) */
         char *bridge;     /* the link's name */
         bool adopted;     /* the link was there before and is never deleted */
+        char *parent;     /* macvlan, ipvlan: the link that theirs are upon */
 } NetworkConfig;
 
 extern const JsonTable net_pool_table, net_config_table;
@@ -38,6 +39,7 @@ typedef struct NetPort {
         int64_t host_port, container_port; /* host_port 0: one of the ephemeral range */
         int64_t host_port_end; /* 0, or the end of a range from which one free port is taken */
         char *protocol;        /* tcp, udp, sctp */
+        bool open; /* at the container's own address (gateway mode routed): no port of the host's */
         bool twin; /* not stored: it gets the host port of the one before, of the other family */
 } NetPort;
 
@@ -50,7 +52,11 @@ typedef struct Endpoint {
                 *wanted_mac; /* --ip, --ip6, --mac-address, or NULL */
         JsonArray ports;     /* of NetPort; after endpoint_join host_port is what was taken, host_ip
                                 filled */
-        bool default_gateway; /* this endpoint's network carries the default route */
+        /* This endpoint's network carries the default route of IPv4, of IPv6; ports are published
+         * of these families, or of every one where it carries neither. */
+        bool default_gateway, default_gateway6;
+        Pairs links;   /* alias → name: how this container alone may call others on the network */
+        Pairs options; /* Docker's: com.docker.network.endpoint.ifname, .sysctls */
 
         char *address, *gateway, *mac; /* address with its prefix length: "172.28.0.2/16" */
         char *address6, *gateway6;     /* NULL on a network without IPv6, as the two above on one
@@ -91,6 +97,11 @@ int net_destroy_all(Net *net, Error *err);
 int network_create(Net *net, NetworkConfig *config, Error *err);
 int network_remove(Net *net, const NetworkConfig *config, Error *err);
 
+/* Whether containers get links and addresses on it: host and null have neither. */
+bool network_has_endpoints(const NetworkConfig *config);
+/* Whether a default route of that family (AF_INET, AF_INET6) can lead through it. */
+bool network_leads_out(const NetworkConfig *config, int family);
+
 /* Reserves the address and binds the ports (the port's socket is held from here until
  * endpoint_leave). Fast, no links. */
 int endpoint_reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err);
@@ -101,10 +112,12 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
 /* Takes all of it back, reservation too; idempotent. The veth's deletion may complete after the
  * return. */
 int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err);
-/* Makes the default route of netns_fd lead through this endpoint from now on: for a container whose
- * gateway network was disconnected. Nothing on an internal network. */
-int endpoint_route(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
-                   Error *err);
+/* Makes a joined endpoint carry the default routes and the ports that `endpoint` names from now on,
+ * and no others; as with endpoint_reserve, endpoint->ports has what was taken afterwards. If a port
+ * cannot be had, it has none, and no route is changed. A route that it carried stays until another
+ * endpoint of the container takes it over. */
+int endpoint_update(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
+                    Error *err);
 /* Changes the names under which an endpoint is known (rename). */
 int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err);
 

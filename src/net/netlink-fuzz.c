@@ -31,6 +31,8 @@ static void try_commit(Rtnl *rtnl, size_t *sum) {
 
         rtnl_put_up(rtnl, 3);
         rtnl_put_delete(rtnl, "veth0");
+        rtnl_put_vlan(rtnl, "eth0.10", "brig", 2, 10);
+        rtnl_put_sublink(rtnl, &(RtnlSublink){ .kind = RTNL_IPVLAN, .name = "eth0", .parent = 2 });
         *sum += rtnl_commit(rtnl, &err) == 0;
 }
 

@@ -168,11 +168,21 @@ TEST(refused_networks) {
                   "link 'lo' exists and is not a bridge: choose another name with --opt " BRIDGE
                   "name=…",
                   ERROR_FORBIDDEN },
-                { NULL, BRIDGE "gateway_mode_ipv4", "routed",
-                  "option " BRIDGE "gateway_mode_ipv4=routed is not supported yet: use nat",
-                  ERROR_UNSUPPORTED },
-                { NULL, BRIDGE "inhibit_ipv4", "true",
-                  "option " BRIDGE "inhibit_ipv4=true is not supported yet", ERROR_UNSUPPORTED },
+                { NULL, BRIDGE "gateway_mode_ipv4", "x",
+                  "failed to parse " BRIDGE "gateway_mode_ipv4 value: x (must be nat, "
+                  "nat-unprotected, routed or isolated)",
+                  ERROR_INVALID },
+                { NULL, BRIDGE "gateway_mode_ipv6", "isolated",
+                  "gateway mode 'isolated' can only be used for an internal network: create it "
+                  "with --internal",
+                  ERROR_INVALID },
+                { NULL, "com.docker.network.host_ipv4", "fd00::1",
+                  "failed to parse com.docker.network.host_ipv4 value: fd00::1 (invalid IPv4 "
+                  "address)",
+                  ERROR_INVALID },
+                { NULL, BRIDGE "trusted_host_interfaces", "eth1:eth1",
+                  "invalid " BRIDGE "trusted_host_interfaces 'eth1:eth1': it names eth1 twice",
+                  ERROR_INVALID },
                 { NULL, "com.docker.network.driver.mtu", "x",
                   "failed to parse com.docker.network.driver.mtu value: x (must be 0, or from 68 "
                   "to 65535)",
@@ -380,6 +390,49 @@ TEST(many_at_once) {
         ASSERT_OK(rtnl_each_link(world.rtnl, count_links, &links, &err), &err);
         ASSERT_INT(links, 0);
         ASSERT_OK(network_remove(world.net, &config, &err), &err);
+}
+
+static void count_ipv4(void *data, const RtnlAddress *address) {
+        *(int *)data += address->address.family == AF_INET;
+}
+
+/* The gateway is then a router that is on the bridge otherwise. */
+TEST(a_bridge_without_an_ipv4_address) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config =
+                config_of("172.28.0.0/16", BRIDGE "inhibit_ipv4", "true");
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of(NULL);
+        Error err = { 0 };
+        int before = 0, after = 0;
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(rtnl_each_address(world.rtnl, count_ipv4, &before, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(rtnl_each_address(world.rtnl, count_ipv4, &after, &err), &err);
+        ASSERT_INT(after, before);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &endpoint, &err), &err);
+        ASSERT_STR(endpoint.gateway, "172.28.0.1");
+}
+
+/* A routed network's ports are at its containers' own addresses: none of the host's is taken, and
+ * the same one is open once. */
+TEST(routed_ports) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config =
+                config_of("172.28.0.0/16", BRIDGE "gateway_mode_ipv4", "routed");
+        _cleanup_endpoint_ Endpoint one = endpoint_of("8090:80"), two = endpoint_of("8090:80");
+        const NetPort *ports;
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(port_spec_parse("8091:80", &one.ports, &err), &err);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &one, &err), &err);
+        ports = one.ports.items;
+        ASSERT_INT(one.ports.count, 1);
+        ASSERT(ports[0].open);
+        ASSERT_INT(ports[0].host_port, 0);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &two, &err), &err);
 }
 
 /* What is wrong with a pool that its subnet is not, in the words of dockerd 25. */

@@ -84,7 +84,7 @@ static int compute(const Net *net, PolicyElements *ret, Error *err) {
         gathering.endpoints = NEW_ARRAY(PolicyEndpoint, members + 1);
         gathering.addresses = alloc_zero(members + 1, sizeof(*gathering.addresses));
         MAP_EACH(&net->networks, id, network)
-                if (network->driver->enforces)
+                if (network->driver->routed)
                         gather_network(&gathering, network);
         r = policy_elements(gathering.plan, gathering.endpoints, gathering.count, ret, err);
         free(gathering.endpoints);
@@ -165,7 +165,7 @@ static int check_enforceable(const Net *net, const Member *member, Error *err) {
         const PolicyPod pod = pod_of(member);
         const Policy *policy = selecting(&net->policing, &pod);
 
-        if (!policy || member->network->driver->enforces || !member->network->driver->addresses)
+        if (!policy || member->network->driver->routed || !member->network->driver->addresses)
                 return 0;
         return error_kind(err, ERROR_FORBIDDEN,
                           "policy %s/%s selects container %s, and policies cannot be enforced on "
@@ -181,7 +181,7 @@ int policing_admit(Net *net, Member *member, Error *err) {
         if (!policing_is_on(&net->policing))
                 return 0;
         r = check_enforceable(net, member, err);
-        if (r < 0 || !member->network->driver->enforces)
+        if (r < 0 || !member->network->driver->routed)
                 return r;
         member->enforced = true;
         r = policing_put(net, false, err);
@@ -324,7 +324,7 @@ static int set_enforced(Net *net, Error *err) {
                         if (r == 0 && member->joined)
                                 r = check_enforceable(net, member, err);
                         member->enforced = policing_is_on(&net->policing) &&
-                                           network->driver->enforces &&
+                                           network->driver->routed &&
                                            !str_empty(member->endpoint.host_link);
                 }
         firewall_enforce(net->firewall, policing_is_on(&net->policing));

@@ -16,12 +16,14 @@ static int restore_network(Net *net, const NetworkConfig *config, Error *err) {
         if (map_get(&net->networks, config->id))
                 return 0;
         r = network_new(config, &network, err);
-        if (r == 0)
-                r = net_add_network(net, network, err);
         if (r < 0)
                 return error_prefix(err, "network %s", config->name);
-        TAKE_PTR(network);
-        return 0;
+        r = net_add_network(net, network, err);
+        if (r < 0 && network->driver->late)
+                (void)map_put(&net->networks, network->config.id, network);
+        if (r == 0 || network->driver->late)
+                TAKE_PTR(network);
+        return r < 0 ? error_prefix(err, "network %s", config->name) : 0;
 }
 
 /* ---- endpoints ---- */
@@ -42,10 +44,12 @@ static void hold_again(Net *net, Member *member) {
         for (size_t i = 0; i < member->endpoint.ports.count; i++) {
                 Error err = { 0 };
 
-                /* A record of before there was IPv6 says nothing where all of IPv4 is meant. */
-                if (str_empty(ports[i].host_ip))
-                        str_replace(&ports[i].host_ip, "0.0.0.0");
-                if (ports_hold(net->ports, &ports[i], 1, &member->held[i], &err) == 0)
+                member->held[i] = -1;
+                if (str_empty(ports[i].host_ip)) /* a record of before there was IPv6 */
+                        str_replace(&ports[i].host_ip,
+                                    member->places[NET_IPV4].address.family ? "0.0.0.0" : "::");
+                if (ports[i].open ||
+                    ports_hold(net->ports, &ports[i], 1, &member->held[i], &err) == 0)
                         continue;
                 member->held[i] = -1;
                 ports_note(net->ports, &ports[i]);
@@ -124,7 +128,7 @@ static int restore_endpoint(Net *net, const Endpoint *endpoint, Error *err) {
                 return r;
         (void)map_put(&network->members, endpoint->container_id, member);
         member_name_link(member);
-        member->enforced = policing_is_on(&net->policing) && network->driver->enforces &&
+        member->enforced = policing_is_on(&net->policing) && network->driver->routed &&
                            !str_empty(member->endpoint.host_link);
         return 0;
 }
@@ -137,8 +141,8 @@ static int restore_link(Net *net, const Endpoint *endpoint, int netns_fd, Error 
 
         if (!member || member->joined)
                 return 0;
-        if (network->driver->rejoin && !network->driver->rejoin(network, &member->endpoint))
-                r = network->driver->join(net, network, &member->endpoint, netns_fd, err);
+        if (network->driver->rejoin && !network->driver->rejoin(member, netns_fd))
+                r = network->driver->join(net, member, netns_fd, err);
         member->joined = r == 0;
         if (r == 0)
                 member_announce(net, member);
@@ -149,7 +153,7 @@ static int restore_link(Net *net, const Endpoint *endpoint, int netns_fd, Error 
 
 typedef struct Strays {
         const Net *net;
-        char **links, **bridges;
+        char **links, **parents; /* of containers; of networks */
 } Strays;
 
 static bool is_remembered(const Net *net, const RtnlLink *link) {
@@ -158,7 +162,8 @@ static bool is_remembered(const Net *net, const RtnlLink *link) {
         Member *member;
 
         MAP_EACH(&net->networks, id, network) {
-                if (str_equal(network->config.bridge, link->name))
+                if (str_equal(network->config.bridge, link->name) ||
+                    str_equal(network->config.parent, link->name))
                         return true;
                 for (size_t cursor = 0;
                      map_next(&network->members, &cursor, &container, (void **)&member);)
@@ -173,8 +178,8 @@ static void collect(void *data, const RtnlLink *link) {
 
         if (strays->net && is_remembered(strays->net, link))
                 return;
-        if (str_equal(link->kind, "bridge") && str_equal(link->alias, LINK_ALIAS))
-                strv_add(&strays->bridges, link->name);
+        if (str_equal(link->alias, LINK_ALIAS))
+                strv_add(&strays->parents, link->name);
         else if (str_equal(link->kind, "veth") && str_after(link->alias, LINK_ALIAS " "))
                 strv_add(&strays->links, link->name);
 }
@@ -189,12 +194,12 @@ static int sweep(Net *net, bool keep, Error *err) {
                 r = rtnl_each_link(rtnl, collect, &strays, err);
         for (size_t i = 0; r == 0 && strays.links && strays.links[i]; i++)
                 reaper_delete_link(net->reaper, strays.links[i], "");
-        for (size_t i = 0; r == 0 && strays.bridges && strays.bridges[i]; i++) {
-                rtnl_put_delete(rtnl, strays.bridges[i]);
+        for (size_t i = 0; r == 0 && strays.parents && strays.parents[i]; i++) {
+                rtnl_put_delete(rtnl, strays.parents[i]);
                 r = rtnl_commit(rtnl, err);
         }
         strv_free(strays.links);
-        strv_free(strays.bridges);
+        strv_free(strays.parents);
         return r;
 }
 

@@ -23,6 +23,7 @@
 #define SPY "cccccccccccc0000000000000000000000000000000000000000000000000000"
 
 static char *web_aliases[] = { TEXT("www"), TEXT("shared"), NULL };
+static Pair web_links[] = { { TEXT("storage"), TEXT("db") } };
 static char *db_aliases[] = { TEXT("shared"), NULL };
 static NetworkConfig front = { .id = TEXT("1"), .name = TEXT("front"), .resolver = true };
 static NetworkConfig inner = {
@@ -30,7 +31,8 @@ static NetworkConfig inner = {
 };
 static Endpoint web = { .container_id = TEXT(WEB),
                         .container_name = TEXT("web"),
-                        .aliases = web_aliases };
+                        .aliases = web_aliases,
+                        .links = { web_links, 1 } };
 static Endpoint db = { .container_id = TEXT(DB),
                        .container_name = TEXT("db"),
                        .aliases = db_aliases };
@@ -196,13 +198,10 @@ TEST(names) {
                 const char *name;
                 uint32_t address;
         } rows[] = {
-                { "web", 0xac1c0002 },
-                { "WEB", 0xac1c0002 },
-                { "www", 0xac1c0002 },
-                { "aaaaaaaaaaaa", 0xac1c0002 },
-                { "db", 0xac1c0003 },
-                { "db.front", 0xac1c0003 },
-                { "bbbbbbbbbbbb.front", 0xac1c0003 },
+                { "web", 0xac1c0002 },          { "WEB", 0xac1c0002 },
+                { "www", 0xac1c0002 },          { "Storage", 0xac1c0003 }, /* its own link */
+                { "aaaaaaaaaaaa", 0xac1c0002 }, { "db", 0xac1c0003 },
+                { "db.front", 0xac1c0003 },     { "bbbbbbbbbbbb.front", 0xac1c0003 },
         };
         _cleanup_(scene_done) Scene scene;
         Error err = { 0 };

@@ -69,6 +69,8 @@
         }
 #define DNAT_TO(family, address, port)                                                             \
         { NFT_TERM_DNAT, .reg = (address), .a = (port), .b = (family) }
+#define SNAT_TO(family, address)                                                                   \
+        { NFT_TERM_SNAT, .reg = (address), .b = (family) }
 #define MASQUERADE                                                                                 \
         { NFT_TERM_MASQUERADE }
 #define VERDICT(verdict, chain)                                                                    \

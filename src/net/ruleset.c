@@ -42,6 +42,19 @@ const NftSet ruleset_sets[] = {
           NFT_SET_MAP,
           { NFT_FIELD_PROTOCOL, NFT_FIELD_PORT },
           { NFT_FIELD_IPV6, NFT_FIELD_PORT } },
+        /* subnets whose packets leave under a certain address of the host's */
+        { "snat4", NFT_SET_MAP | NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { NFT_FIELD_IPV4 } },
+        { "snat6", NFT_SET_MAP | NFT_SET_INTERVAL, { NFT_FIELD_IPV6 }, { NFT_FIELD_IPV6 } },
+        /* subnets that are spoken to directly: on their published ports, which are in open4; on
+         * every port; on every port, but only through certain links of the host */
+        { "routed4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
+        { "routed6", NFT_SET_INTERVAL, { NFT_FIELD_IPV6 }, { 0 } },
+        { "open4", 0, { NFT_FIELD_IPV4, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT }, { 0 } },
+        { "open6", 0, { NFT_FIELD_IPV6, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT }, { 0 } },
+        { "unprotected4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
+        { "unprotected6", NFT_SET_INTERVAL, { NFT_FIELD_IPV6 }, { 0 } },
+        { "trusted4", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
+        { "trusted6", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV6 }, { 0 } },
 };
 const size_t ruleset_set_count = ELEMENTS(ruleset_sets);
 
@@ -74,10 +87,15 @@ static const NftTerm leaving_internal[] = {
         DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DROP
 };
 /* A container's own address is no address for the outside; the host's, though on a bridge, are. */
-static const NftTerm direct[] = {
-        IS_IPV4,           DADDR4(NFT_REG_1),          IN("guard4", NFT_REG_1),  IIF(NFT_REG_1),
-        DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DADDR_LOCAL(NFT_CMP_NEQ), DROP
-};
+static const NftTerm direct[] = { IS_IPV4,
+                                  DADDR4(NFT_REG_1),
+                                  IN("guard4", NFT_REG_1),
+                                  IIF(NFT_REG_1),
+                                  DADDR4(NFT_REG_2),
+                                  NOT_IN("home4", NFT_REG_1),
+                                  NOT_IN("trusted4", NFT_REG_1),
+                                  DADDR_LOCAL(NFT_CMP_NEQ),
+                                  DROP };
 /* The same of IPv6, where :: is a neighbour's question whether an address is free. The kernel
  * itself drops what claims to come for ::1 from outside. */
 static const NftTerm spoofed6[] = {
@@ -89,10 +107,15 @@ static const NftTerm leaving_internal6[] = {
         IIF(NFT_REG_1),    IN("internal", NFT_REG_1),  IS_IPV6, DADDR6_IS_ROUTED, IIF(NFT_REG_1),
         DADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1), DROP
 };
-static const NftTerm direct6[] = {
-        IS_IPV6,           DADDR6(NFT_REG_1),          IN("guard6", NFT_REG_1),  IIF(NFT_REG_1),
-        DADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1), DADDR_LOCAL(NFT_CMP_NEQ), DROP
-};
+static const NftTerm direct6[] = { IS_IPV6,
+                                   DADDR6(NFT_REG_1),
+                                   IN("guard6", NFT_REG_1),
+                                   IIF(NFT_REG_1),
+                                   DADDR6(NFT_REG_2),
+                                   NOT_IN("home6", NFT_REG_1),
+                                   NOT_IN("trusted6", NFT_REG_1),
+                                   DADDR_LOCAL(NFT_CMP_NEQ),
+                                   DROP };
 
 /* ---- publish: from a host port to a container's ---- */
 
@@ -131,6 +154,22 @@ static const NftTerm hairpin6[] = {
 static const NftTerm from_loopback[] = {
         IS_DNATED, IS_IPV4, FROM_LOOPBACK, OIF(NFT_REG_1), IN("bridges", NFT_REG_1), MASQUERADE
 };
+static const NftTerm snat[] = { IS_IPV4,
+                                OIF(NFT_REG_1),
+                                SADDR4(NFT_REG_2),
+                                NOT_IN("home4", NFT_REG_1),
+                                NOT_LO(NFT_REG_1),
+                                SADDR4(NFT_REG_1),
+                                MAPPED("snat4", NFT_REG_1, NFT_REG_1),
+                                SNAT_TO(NFPROTO_IPV4, NFT_REG_1) };
+static const NftTerm snat6[] = { IS_IPV6,
+                                 OIF(NFT_REG_1),
+                                 SADDR6(NFT_REG_2),
+                                 NOT_IN("home6", NFT_REG_1),
+                                 NOT_LO(NFT_REG_1),
+                                 SADDR6(NFT_REG_1),
+                                 MAPPED("snat6", NFT_REG_1, NFT_REG_1),
+                                 SNAT_TO(NFPROTO_IPV6, NFT_REG_1) };
 static const NftTerm egress[] = { IS_IPV4,        SADDR4(NFT_REG_1), IN("masq4", NFT_REG_1),
                                   OIF(NFT_REG_1), SADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1),
                                   OIF(NFT_REG_1), NOT_LO(NFT_REG_1), MASQUERADE };
@@ -161,6 +200,41 @@ static const NftTerm neighbours[] = { IIF(NFT_REG_1),
 static const NftTerm to_internal[] = { OIF(NFT_REG_1), IN("internal", NFT_REG_1), DROP };
 static const NftTerm from_internal[] = { IIF(NFT_REG_1), IN("internal", NFT_REG_1), DROP };
 static const NftTerm published[] = { IS_DNATED, ACCEPT };
+/* What follows is for packets from elsewhere. */
+static const NftTerm apart[] = { IIF(NFT_REG_1), OIF(NFT_REG_2), IN("same", NFT_REG_1), DROP };
+static const NftTerm trusted[] = { IS_IPV4, IIF(NFT_REG_1), DADDR4(NFT_REG_2),
+                                   IN("trusted4", NFT_REG_1), ACCEPT };
+static const NftTerm trusted6[] = { IS_IPV6, IIF(NFT_REG_1), DADDR6(NFT_REG_2),
+                                    IN("trusted6", NFT_REG_1), ACCEPT };
+static const NftTerm unprotected[] = { IS_IPV4, DADDR4(NFT_REG_1), IN("unprotected4", NFT_REG_1),
+                                       ACCEPT };
+static const NftTerm unprotected6[] = { IS_IPV6, DADDR6(NFT_REG_1), IN("unprotected6", NFT_REG_1),
+                                        ACCEPT };
+static const NftTerm opened[] = { IS_IPV4,
+                                  DADDR4(NFT_REG_1),
+                                  META(NFT_META_L4PROTO, NFT_REG32_01),
+                                  DPORT(NFT_REG32_02),
+                                  IN("open4", NFT_REG_1),
+                                  ACCEPT };
+static const NftTerm opened6[] = { IS_IPV6,
+                                   DADDR6(NFT_REG_1),
+                                   META(NFT_META_L4PROTO, NFT_REG32_04),
+                                   DPORT(NFT_REG32_05),
+                                   IN("open6", NFT_REG_1),
+                                   ACCEPT };
+/* As Docker has it, a routed container answers pings. */
+static const NftTerm pinged[] = { IS_IPV4,
+                                  DADDR4(NFT_REG_1),
+                                  IN("routed4", NFT_REG_1),
+                                  META(NFT_META_L4PROTO, NFT_REG_1),
+                                  EQUALS_BYTE(NFT_REG_1, IPPROTO_ICMP),
+                                  ACCEPT };
+static const NftTerm pinged6[] = { IS_IPV6,
+                                   DADDR6(NFT_REG_1),
+                                   IN("routed6", NFT_REG_1),
+                                   META(NFT_META_L4PROTO, NFT_REG_1),
+                                   EQUALS_BYTE(NFT_REG_1, IPPROTO_ICMPV6),
+                                   ACCEPT };
 /* Another network's container, a neighbour with icc off, or a port that is not published. */
 static const NftTerm unpublished[] = { OIF(NFT_REG_1), IN("bridges", NFT_REG_1), DROP };
 
@@ -182,6 +256,8 @@ const NftRule ruleset_rules[] = {
         RULE("nat_out", hairpin6),
         RULE("nat_out", from_loopback),
         RULE("nat_out", from_loopback6),
+        RULE("nat_out", snat),
+        RULE("nat_out", snat6),
         RULE("nat_out", egress),
         RULE("nat_out", egress6),
         RULE("forward", not_ours),
@@ -192,6 +268,15 @@ const NftRule ruleset_rules[] = {
         RULE("forward", to_internal),
         RULE("forward", from_internal),
         RULE("forward", published),
+        RULE("forward", apart),
+        RULE("forward", trusted),
+        RULE("forward", trusted6),
+        RULE("forward", unprotected),
+        RULE("forward", unprotected6),
+        RULE("forward", opened),
+        RULE("forward", opened6),
+        RULE("forward", pinged),
+        RULE("forward", pinged6),
         RULE("forward", unpublished),
 };
 const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);

@@ -33,6 +33,7 @@ struct Member {
         int *held; /* a socket for each of endpoint.ports, or -1 */
         size_t held_count;
         bool joined;
+        int netns_fd;    /* -1, unless the driver's links are in the container's namespace alone */
         char *namespace; /* this and labels: what policies select by */
         Pairs labels;
         bool enforced; /* policies are enforced for it: it is in the firewall's sets */
@@ -42,25 +43,28 @@ struct Member {
  * without the lock. */
 typedef struct NetDriver {
         const char *name;
-        bool addresses; /* its endpoints have addresses and ports */
-        bool enforces;  /* their packets pass the host's firewall: policies can be enforced */
+        bool addresses; /* its endpoints have addresses */
+        /* Their packets pass through this host: it forwards, its firewall knows them, and their
+         * ports can be published. */
+        bool routed;
+        bool late; /* what it needs of the host may come later than the daemon; join looks again */
         /* Fills in what follows from the host: a link that is there already, its address. */
         int (*prepare)(NetworkConfig *config, Error *err);
         /* Checks config's options and takes them over into network. */
         int (*configure)(Network *network, Error *err);
         /* Makes the network's link, or completes the one that is there. */
-        int (*create)(Network *network, Error *err);
-        int (*remove)(Network *network, Error *err);
-        int (*join)(Net *net, const Network *network, Endpoint *endpoint, int netns_fd, Error *err);
-        /* Makes the default route lead through the endpoint. */
-        int (*route)(const Network *network, const Endpoint *endpoint, int netns_fd, Error *err);
-        void (*leave)(Net *net, const Endpoint *endpoint);
+        int (*create)(const Net *net, Network *network, Error *err);
+        int (*remove)(const Net *net, Network *network, Error *err);
+        int (*join)(Net *net, Member *member, int netns_fd, Error *err);
+        /* Makes the default routes that the endpoint carries lead through it. */
+        int (*route)(const Member *member, int netns_fd, Error *err);
+        void (*leave)(Net *net, Member *member);
         /* Finds the endpoint's link again after a restart and puts it back where it belongs. False
          * if it is gone: join again. */
-        bool (*rejoin)(const Network *network, const Endpoint *endpoint);
+        bool (*rejoin)(Member *member, int netns_fd);
 } NetDriver;
 
-extern const NetDriver bridge_driver, host_driver, null_driver;
+extern const NetDriver bridge_driver, host_driver, ipvlan_driver, macvlan_driver, null_driver;
 
 struct Network {
         NetworkConfig config; /* a copy of the caller's */
@@ -71,10 +75,19 @@ struct Network {
         Map members; /* container id → Member */
 
         /* Taken from config.options. */
-        bool icc, masquerade;
+        bool icc, masquerade, inhibit_ipv4; /* the last: the bridge has no IPv4 address */
+        GatewayMode modes[NET_FAMILIES];
+        IpAddress sources[NET_FAMILIES]; /* host_ipv4, host_ipv6; of no family: not given */
+        char **trusted;                  /* links: trusted_host_interfaces */
         bool filtered; /* br_netfilter shows the bridge's inner traffic to the firewall */
         unsigned mtu;  /* 0: the kernel's */
         const char *default_host_ip, *inner_prefix; /* default_host_ip: IPv4's */
+        /* macvlan's and ipvlan's */
+        const struct LanKind *lan;
+        uint32_t lan_mode;
+        uint16_t lan_flags;
+        bool device_route; /* the default route needs no gateway */
+        bool parents_mac;  /* endpoints have their parent's hardware address */
 };
 
 struct Net {
@@ -135,6 +148,9 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
 /* Names its link, if it is to have one and has no name: before there is a link, so that rules for
  * it are in force first. */
 void member_name_link(Member *member);
+/* Takes what member->endpoint.ports asks for; on failure it has none. */
+int member_take_ports(Net *net, Member *member, Error *err);
+void member_release_ports(Net *net, Member *member);
 /* Gives back what member_new took. */
 void member_release(Net *net, Member *member);
 FirewallPort net_firewall_port(const Member *member, const NetPort *port);

@@ -483,6 +483,15 @@ static Expr *build_dnat(const NftTerm *term) {
         return expr;
 }
 
+static Expr *build_snat(const NftTerm *term) {
+        Expr *expr = expr_new("nat");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY, term->b);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, term->reg);
+        return expr;
+}
+
 static Expr *build_masquerade(const NftTerm *term) {
         (void)term;
         return expr_new("masq");
@@ -513,6 +522,7 @@ static Expr *(*const builders[])(const NftTerm *term) = {
         [NFT_TERM_DNAT] = build_dnat,
         [NFT_TERM_MASQUERADE] = build_masquerade,
         [NFT_TERM_VERDICT] = build_verdict,
+        [NFT_TERM_SNAT] = build_snat,
 };
 
 void nft_put_rule(Nft *nft, const NftRule *model) {

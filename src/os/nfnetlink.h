@@ -35,6 +35,7 @@ typedef enum NftTermKind {
         NFT_TERM_LOOKUP,   /* text: a set, reg, a: 1 inverts */
         NFT_TERM_MAP,      /* text: a map, reg, a: the register of the result */
         NFT_TERM_DNAT,     /* to the address in reg, the port in register a; b: NFPROTO_* */
+        NFT_TERM_SNAT,     /* from the address in reg; b: NFPROTO_* */
         NFT_TERM_MASQUERADE,
         NFT_TERM_VERDICT, /* a: NF_ACCEPT, NFT_JUMP …; text: a chain or NULL */
 } NftTermKind;

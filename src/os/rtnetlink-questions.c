@@ -25,6 +25,18 @@ int rtnl_index(Rtnl *rtnl, const char *name) {
         return ioctl(rtnl->fd, SIOCGIFINDEX, &request) < 0 ? -errno : request.ifr_ifindex;
 }
 
+int rtnl_mac(Rtnl *rtnl, const char *name, uint8_t ret[MAC_LENGTH]) {
+        struct ifreq request = { 0 };
+
+        if (strlen(name) >= sizeof(request.ifr_name))
+                return -ENODEV;
+        memcpy(request.ifr_name, name, strlen(name));
+        if (ioctl(rtnl->fd, SIOCGIFHWADDR, &request) < 0)
+                return -errno;
+        memcpy(ret, request.ifr_hwaddr.sa_data, MAC_LENGTH);
+        return 0;
+}
+
 static int take_operstate(const struct nlattr *attribute, void *data) {
         if (mnl_attr_get_type(attribute) == IFLA_OPERSTATE &&
             mnl_attr_validate(attribute, MNL_TYPE_U8) >= 0)

@@ -50,8 +50,8 @@ Rtnl *rtnl_close(Rtnl *rtnl) {
 
 /* ---- building ---- */
 
-static struct nlmsghdr *put_message(Rtnl *rtnl, uint16_t type, uint16_t flags, int tolerated,
-                                    const char *what, const char *name) {
+struct nlmsghdr *rtnl_message(Rtnl *rtnl, uint16_t type, uint16_t flags, int tolerated,
+                              const char *what, const char *name) {
         Queued *queued = &rtnl->queue[rtnl->count];
         struct nlmsghdr *header;
 
@@ -67,20 +67,20 @@ static struct nlmsghdr *put_message(Rtnl *rtnl, uint16_t type, uint16_t flags, i
         return header;
 }
 
-static void put_data(struct nlmsghdr *header, uint16_t type, size_t length, const void *data) {
+void rtnl_add_data(struct nlmsghdr *header, uint16_t type, size_t length, const void *data) {
         if (!mnl_attr_put_check(header, MESSAGE_MAX, type, length, data))
                 abort(); /* names and aliases are bounded by the kernel's own limits */
 }
 
-static void put_u32(struct nlmsghdr *header, uint16_t type, uint32_t value) {
-        put_data(header, type, sizeof(value), &value);
+void rtnl_add_u32(struct nlmsghdr *header, uint16_t type, uint32_t value) {
+        rtnl_add_data(header, type, sizeof(value), &value);
 }
 
-static void put_text(struct nlmsghdr *header, uint16_t type, const char *text) {
-        put_data(header, type, strlen(text) + 1, text);
+void rtnl_add_text(struct nlmsghdr *header, uint16_t type, const char *text) {
+        rtnl_add_data(header, type, strlen(text) + 1, text);
 }
 
-static struct ifinfomsg *put_link(struct nlmsghdr *header, unsigned index, bool up) {
+struct ifinfomsg *rtnl_add_link(struct nlmsghdr *header, unsigned index, bool up) {
         struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
 
         info->ifi_family = AF_UNSPEC;
@@ -95,15 +95,15 @@ static void put_index_text(char text[16], unsigned index) {
 }
 
 /* The kernel takes an alias for a link that exists only. */
-static void put_alias(Rtnl *rtnl, const char *name, const char *alias) {
+void rtnl_add_alias(Rtnl *rtnl, const char *name, const char *alias) {
         struct nlmsghdr *header;
 
         if (!alias)
                 return;
-        header = put_message(rtnl, RTM_SETLINK, 0, 0, "name the owner of link", name);
-        (void)put_link(header, 0, false);
-        put_text(header, IFLA_IFNAME, name);
-        put_data(header, IFLA_IFALIAS, strlen(alias), alias);
+        header = rtnl_message(rtnl, RTM_SETLINK, 0, 0, "name the owner of link", name);
+        (void)rtnl_add_link(header, 0, false);
+        rtnl_add_text(header, IFLA_IFNAME, name);
+        rtnl_add_data(header, IFLA_IFALIAS, strlen(alias), alias);
 }
 
 static void put_peer(struct nlmsghdr *header, const RtnlVeth *veth) {
@@ -111,57 +111,58 @@ static void put_peer(struct nlmsghdr *header, const RtnlVeth *veth) {
         struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
 
         info->ifi_family = AF_UNSPEC;
-        put_text(header, IFLA_IFNAME, veth->peer);
-        put_u32(header, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns_fd);
-        put_data(header, IFLA_ADDRESS, MAC_LENGTH, veth->peer_mac);
+        rtnl_add_text(header, IFLA_IFNAME, veth->peer);
+        rtnl_add_u32(header, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns_fd);
+        rtnl_add_data(header, IFLA_ADDRESS, MAC_LENGTH, veth->peer_mac);
         if (veth->mtu)
-                put_u32(header, IFLA_MTU, veth->mtu);
+                rtnl_add_u32(header, IFLA_MTU, veth->mtu);
         mnl_attr_nest_end(header, peer);
 }
 
 void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth) {
-        struct nlmsghdr *header = put_message(rtnl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0,
-                                              "make link", veth->name);
+        struct nlmsghdr *header = rtnl_message(rtnl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0,
+                                               "make link", veth->name);
         struct nlattr *info, *data;
 
-        (void)put_link(header, 0, true);
-        put_text(header, IFLA_IFNAME, veth->name);
-        put_u32(header, IFLA_MASTER, veth->master);
+        (void)rtnl_add_link(header, 0, true);
+        rtnl_add_text(header, IFLA_IFNAME, veth->name);
+        rtnl_add_u32(header, IFLA_MASTER, veth->master);
         if (veth->mtu)
-                put_u32(header, IFLA_MTU, veth->mtu);
+                rtnl_add_u32(header, IFLA_MTU, veth->mtu);
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
-        put_text(header, IFLA_INFO_KIND, "veth");
+        rtnl_add_text(header, IFLA_INFO_KIND, "veth");
         data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
         put_peer(header, veth);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
-        put_alias(rtnl, veth->name, veth->alias);
+        rtnl_add_alias(rtnl, veth->name, veth->alias);
 }
 
 void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned mtu) {
         struct nlmsghdr *header =
-                put_message(rtnl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, "make bridge", name);
+                rtnl_message(rtnl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, "make bridge", name);
         struct nlattr *info;
         uint8_t mac[MAC_LENGTH];
 
         random_bytes(mac, sizeof(mac));
         mac[0] = (uint8_t)((mac[0] & 0xfc) | 2); /* one station's, locally administered: IEEE 802 */
-        (void)put_link(header, 0, false);
-        put_text(header, IFLA_IFNAME, name);
-        put_data(header, IFLA_ADDRESS, sizeof(mac), mac);
+        (void)rtnl_add_link(header, 0, false);
+        rtnl_add_text(header, IFLA_IFNAME, name);
+        rtnl_add_data(header, IFLA_ADDRESS, sizeof(mac), mac);
         if (mtu)
-                put_u32(header, IFLA_MTU, mtu);
+                rtnl_add_u32(header, IFLA_MTU, mtu);
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
-        put_text(header, IFLA_INFO_KIND, "bridge");
+        rtnl_add_text(header, IFLA_INFO_KIND, "bridge");
         mnl_attr_nest_end(header, info);
-        put_alias(rtnl, name, alias);
+        rtnl_add_alias(rtnl, name, alias);
 }
 
 void rtnl_put_up(Rtnl *rtnl, unsigned index) {
         char text[16];
 
         put_index_text(text, index);
-        (void)put_link(put_message(rtnl, RTM_SETLINK, 0, 0, "bring up link", text), index, true);
+        (void)rtnl_add_link(rtnl_message(rtnl, RTM_SETLINK, 0, 0, "bring up link", text), index,
+                            true);
 }
 
 void rtnl_put_master(Rtnl *rtnl, unsigned index, unsigned master) {
@@ -169,32 +170,32 @@ void rtnl_put_master(Rtnl *rtnl, unsigned index, unsigned master) {
         struct nlmsghdr *header;
 
         put_index_text(text, index);
-        header = put_message(rtnl, RTM_SETLINK, 0, 0, "put into a bridge link", text);
-        (void)put_link(header, index, true);
-        put_u32(header, IFLA_MASTER, master);
+        header = rtnl_message(rtnl, RTM_SETLINK, 0, 0, "put into a bridge link", text);
+        (void)rtnl_add_link(header, index, true);
+        rtnl_add_u32(header, IFLA_MASTER, master);
 }
 
 void rtnl_put_delete(Rtnl *rtnl, const char *name) {
-        struct nlmsghdr *header = put_message(rtnl, RTM_DELLINK, 0, ENODEV, "delete link", name);
+        struct nlmsghdr *header = rtnl_message(rtnl, RTM_DELLINK, 0, ENODEV, "delete link", name);
 
-        (void)put_link(header, 0, false);
-        put_text(header, IFLA_IFNAME, name);
+        (void)rtnl_add_link(header, 0, false);
+        rtnl_add_text(header, IFLA_IFNAME, name);
 }
 
 void rtnl_put_group(Rtnl *rtnl, const char *name, uint32_t group) {
-        struct nlmsghdr *header = put_message(rtnl, RTM_SETLINK, 0, ENODEV, "group link", name);
+        struct nlmsghdr *header = rtnl_message(rtnl, RTM_SETLINK, 0, ENODEV, "group link", name);
 
-        (void)put_link(header, 0, false);
-        put_text(header, IFLA_IFNAME, name);
-        put_u32(header, IFLA_GROUP, group);
+        (void)rtnl_add_link(header, 0, false);
+        rtnl_add_text(header, IFLA_IFNAME, name);
+        rtnl_add_u32(header, IFLA_GROUP, group);
 }
 
 void rtnl_put_delete_group(Rtnl *rtnl, uint32_t group) {
         struct nlmsghdr *header =
-                put_message(rtnl, RTM_DELLINK, 0, ENODEV, "delete link group", "");
+                rtnl_message(rtnl, RTM_DELLINK, 0, ENODEV, "delete link group", "");
 
-        (void)put_link(header, 0, false);
-        put_u32(header, IFLA_GROUP, group);
+        (void)rtnl_add_link(header, 0, false);
+        rtnl_add_u32(header, IFLA_GROUP, group);
 }
 
 static void put_port(Rtnl *rtnl, unsigned index, int tolerated, uint16_t type, uint8_t value) {
@@ -203,10 +204,10 @@ static void put_port(Rtnl *rtnl, unsigned index, int tolerated, uint16_t type, u
         struct nlattr *port;
 
         put_index_text(text, index);
-        header = put_message(rtnl, RTM_SETLINK, 0, tolerated, "set bridge port", text);
-        put_link(header, index, false)->ifi_family = AF_BRIDGE;
+        header = rtnl_message(rtnl, RTM_SETLINK, 0, tolerated, "set bridge port", text);
+        rtnl_add_link(header, index, false)->ifi_family = AF_BRIDGE;
         port = mnl_attr_nest_start(header, IFLA_PROTINFO | NLA_F_NESTED);
-        put_data(header, type, sizeof(value), &value);
+        rtnl_add_data(header, type, sizeof(value), &value);
         mnl_attr_nest_end(header, port);
 }
 
@@ -229,13 +230,13 @@ void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index) {
         uint8_t on = 1;
 
         put_index_text(text, index);
-        header = put_message(rtnl, RTM_NEWLINK, 0, 0, "set bridge", text);
-        (void)put_link(header, index, false);
+        header = rtnl_message(rtnl, RTM_NEWLINK, 0, 0, "set bridge", text);
+        (void)rtnl_add_link(header, index, false);
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
-        put_text(header, IFLA_INFO_KIND, "bridge");
+        rtnl_add_text(header, IFLA_INFO_KIND, "bridge");
         data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
-        put_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(on), &on);
-        put_data(header, IFLA_BR_NF_CALL_IP6TABLES, sizeof(on), &on);
+        rtnl_add_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(on), &on);
+        rtnl_add_data(header, IFLA_BR_NF_CALL_IP6TABLES, sizeof(on), &on);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
 }
@@ -244,7 +245,7 @@ static void put_ip(struct nlmsghdr *header, uint16_t type, IpAddress address) {
         uint8_t bytes[IP_BYTES_MAX];
         size_t length = ip_bytes(address, bytes);
 
-        put_data(header, type, length, bytes);
+        rtnl_add_data(header, type, length, bytes);
 }
 
 void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned prefix) {
@@ -254,8 +255,8 @@ void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned pr
         struct ifaddrmsg *info;
 
         put_index_text(text, index);
-        header = put_message(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
-                             "give an address to link", text);
+        header = rtnl_message(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
+                              "give an address to link", text);
         info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
         info->ifa_family = (uint8_t)address.family;
         info->ifa_prefixlen = (uint8_t)prefix;
@@ -274,8 +275,8 @@ void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway) {
         struct rtmsg *info;
 
         put_index_text(text, index);
-        header = put_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, 0,
-                             "make the default route through link", text);
+        header = rtnl_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, 0,
+                              "make the default route through link", text);
         info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
         info->rtm_family = (uint8_t)gateway.family;
         info->rtm_table = RT_TABLE_MAIN;
@@ -283,7 +284,7 @@ void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway) {
         info->rtm_scope = RT_SCOPE_UNIVERSE;
         info->rtm_type = RTN_UNICAST;
         put_ip(header, RTA_GATEWAY, gateway);
-        put_u32(header, RTA_OIF, index);
+        rtnl_add_u32(header, RTA_OIF, index);
 }
 
 #define LOCAL_METRIC 2048 /* behind the kernel's own route, which has none */
@@ -294,8 +295,8 @@ void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address) {
         struct rtmsg *info;
 
         put_index_text(text, index);
-        header = put_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
-                             "make a local route through link", text);
+        header = rtnl_message(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, EEXIST,
+                              "make a local route through link", text);
         info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
         info->rtm_family = (uint8_t)address.family;
         info->rtm_dst_len = (uint8_t)ip_width(address.family);
@@ -304,8 +305,8 @@ void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address) {
         info->rtm_scope = RT_SCOPE_HOST;
         info->rtm_type = RTN_LOCAL;
         put_ip(header, RTA_DST, address);
-        put_u32(header, RTA_OIF, index);
-        put_u32(header, RTA_PRIORITY, LOCAL_METRIC + index); /* another route for each link */
+        rtnl_add_u32(header, RTA_OIF, index);
+        rtnl_add_u32(header, RTA_PRIORITY, LOCAL_METRIC + index); /* another route for each link */
 }
 
 /* ---- sending ---- */

@@ -39,6 +39,27 @@ void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth);
 /* With a random hardware address that stays: a bridge that is given none takes the lowest of its
  * ports', and so another one when a port comes or goes, which its neighbours do not learn. */
 void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned mtu);
+
+/* A link upon another, in the namespace `netns_fd`, down. */
+typedef enum RtnlSublinkKind { RTNL_MACVLAN, RTNL_IPVLAN } RtnlSublinkKind;
+typedef struct RtnlSublink {
+        RtnlSublinkKind kind;
+        const char *name;
+        unsigned parent; /* the index of the link below, in this namespace */
+        int netns_fd;
+        unsigned mtu;       /* 0: the parent's */
+        const uint8_t *mac; /* of MAC_LENGTH; NULL: the kernel's choice */
+        uint32_t mode;      /* MACVLAN_MODE_*, IPVLAN_MODE_* */
+        uint16_t flags;     /* IPVLAN_F_* */
+} RtnlSublink;
+
+void rtnl_put_sublink(Rtnl *rtnl, const RtnlSublink *link);
+/* The link of one VLAN (IEEE 802.1Q, id 1 to 4094) of the link `parent`, up. */
+void rtnl_put_vlan(Rtnl *rtnl, const char *name, const char *alias, unsigned parent, uint16_t id);
+/* A link of a kind with nothing set, up: "dummy", or "bridge" (which, without ports, has its
+ * carrier as long as nobody gives it an address). EOPNOTSUPP where the kernel has none. */
+void rtnl_put_plain(Rtnl *rtnl, const char *kind, const char *name, const char *alias);
+void rtnl_put_mac(Rtnl *rtnl, unsigned index, const uint8_t mac[MAC_LENGTH]);
 void rtnl_put_up(Rtnl *rtnl, unsigned index);
 /* Puts a link into a bridge, where it may be already, and brings it up. */
 void rtnl_put_master(Rtnl *rtnl, unsigned index, unsigned master);
@@ -60,6 +81,8 @@ void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index);
  * would keep the address from use for a second. */
 void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned prefix);
 void rtnl_put_default_route(Rtnl *rtnl, unsigned index, IpAddress gateway);
+/* The default route of a family through a link that finds everybody itself. */
+void rtnl_put_device_route(Rtnl *rtnl, unsigned index, int family);
 /* Makes `address`, which is the host's already, a local one for what comes in through the link,
  * too: IPv6 looks for ::1 at the link of arrival only. Packets for ::1 are dropped on arrival all
  * the same, but for those that a firewall turned into such. */
@@ -73,6 +96,8 @@ int rtnl_commit(Rtnl *rtnl, Error *err);
 
 /* The link's index, or -ENODEV; no Error, as absence is an answer. */
 int rtnl_index(Rtnl *rtnl, const char *name);
+/* The link's hardware address; -ENODEV. */
+int rtnl_mac(Rtnl *rtnl, const char *name, uint8_t ret[MAC_LENGTH]);
 
 /* Waits until the kernel has acted on the link's carrier: a port that just came up drops packets
  * until a worker of the kernel's has had its turn, and asking makes it act at once (Linux 6.8).

@@ -67,10 +67,10 @@ TEST(refused_by_name) {
 
 TEST(endpoint_refused_by_name) {
         CREATE(create, "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"n\":"
-                       "{\"Links\":[],\"DriverOpts\":{\"k\":\"v\"}}}}}");
+                       "{\"Links\":[],\"IPAMConfig\":{\"LinkLocalIPs\":[\"fe80::1\"]}}}}}");
         ASSERT(container_create_refused(&create, &err) < 0);
         ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
-        ASSERT(str_after(err.message, "EndpointsConfig.DriverOpts (driver-opt)"));
+        ASSERT(str_after(err.message, "EndpointsConfig.IPAMConfig.LinkLocalIPs (--link-local-ip)"));
 }
 
 TEST(filters_in_both_forms) {

@@ -226,6 +226,7 @@ static const JsonField endpoint_fields[] = {
         JSON_FIELD(EndpointSettings, "IPAddress", JSON_STRING, ip_address, 0),
         JSON_FIELD(EndpointSettings, "IPPrefixLen", JSON_INT, ip_prefix_len, 0),
         JSON_FIELD(EndpointSettings, "DriverOpts", JSON_PAIRS, driver_opts, NULL_EMPTY),
+        JSON_FIELD(EndpointSettings, "GwPriority", JSON_INT, gw_priority, OMIT),
         JSON_FIELD(EndpointSettings, "DNSNames", JSON_STRINGS, dns_names, NULL_EMPTY),
 };
 const JsonTable endpoint_settings_table =
@@ -432,10 +433,6 @@ static int refuse(const Refusal *refusals, size_t count, Error *err) {
 int endpoint_settings_refused(const EndpointSettings *settings, Error *err) {
         const EndpointIpam *ipam = settings->ipam;
         const Refusal refusals[] = {
-                { strv_length(settings->links) > 0, "EndpointsConfig.Links (--link)",
-                  "use --network-alias on the other container" },
-                { settings->driver_opts.count > 0, "EndpointsConfig.DriverOpts (driver-opt)",
-                  "leave it out" },
                 { ipam && strv_length(ipam->link_local_ips) > 0,
                   "EndpointsConfig.IPAMConfig.LinkLocalIPs (--link-local-ip)", "leave it out" },
         };
@@ -495,8 +492,6 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
                           host->io_maximum_bandwidth,
                   "CpuCount, CpuPercent, IOMaximumIOps, IOMaximumBandwidth",
                   "they are for Windows" },
-                { host->links != NULL, "Links (--link)",
-                  "put both containers on a network of their own: names resolve there" },
                 { host->storage_opt.count > 0, "StorageOpt (--storage-opt)", "leave it out" },
                 { !str_empty(host->isolation) && !str_equal(host->isolation, "default"),
                   "Isolation (--isolation)", "it is for Windows" },

@@ -125,7 +125,7 @@ typedef struct EndpointSettings {
         EndpointIpam *ipam;
         char **links, **aliases;
         char *mac_address, *network_id, *endpoint_id, *gateway, *ip_address;
-        int64_t ip_prefix_len;
+        int64_t ip_prefix_len, gw_priority;
         Pairs driver_opts;
         char **dns_names;
 } EndpointSettings;

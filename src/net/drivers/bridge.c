@@ -7,7 +7,9 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "net/drivers/inner.h"
 #include "net/netns.h"
+#include "net/options.h"
 #include "net/state.h"
 #include "os/rtnetlink.h"
 
@@ -17,38 +19,16 @@
 
 /* ---- options ---- */
 
-static int take_bool(const char *name, const char *value, bool *ret, Error *err) {
-        static const char *const words[][6] = { { "0", "f", "F", "false", "FALSE", "False" },
-                                                { "1", "t", "T", "true", "TRUE", "True" } };
-
-        for (size_t word = 0; word < 12; word++) {
-                if (!str_equal(value, words[word / 6][word % 6]))
-                        continue;
-                *ret = word >= 6;
-                return 0;
-        }
-        return error_kind(err, ERROR_INVALID,
-                          "failed to parse %s value: %s (must be true or false)", name, value);
-}
-
 static int on_icc(Network *network, const char *name, const char *value, Error *err) {
-        return take_bool(name, value, &network->icc, err);
+        return option_bool(name, value, &network->icc, err);
 }
 
 static int on_masquerade(Network *network, const char *name, const char *value, Error *err) {
-        return take_bool(name, value, &network->masquerade, err);
+        return option_bool(name, value, &network->masquerade, err);
 }
 
 static int on_mtu(Network *network, const char *name, const char *value, Error *err) {
-        int mtu;
-
-        if (str_to_int_in(value, 0, 65535, &mtu) < 0 || (mtu > 0 && mtu < 68))
-                return error_kind(err, ERROR_INVALID,
-                                  "failed to parse %s value: %s (must be 0, or "
-                                  "from 68 to 65535)",
-                                  name, value);
-        network->mtu = (unsigned)mtu;
-        return 0;
+        return option_mtu(name, value, &network->mtu, err);
 }
 
 static int on_host_binding(Network *network, const char *name, const char *value, Error *err) {
@@ -65,61 +45,89 @@ static int on_host_binding(Network *network, const char *name, const char *value
         return 0;
 }
 
-static int check_link_name(const char *name, const char *value, size_t longest, Error *err) {
-        bool good = *value && strlen(value) <= longest && !str_equal(value, ".") &&
-                    !str_equal(value, "..");
-
-        for (const char *c = value; *c; c++)
-                good &= *c > ' ' && *c < 127 && *c != '/' && *c != ':' && *c != '%';
-        if (good)
-                return 0;
-        return error_kind(err, ERROR_INVALID,
-                          "invalid %s '%s': a link's name has 1 to %zu visible characters, none of "
-                          "them '/', ':' or '%%'",
-                          name, value, longest);
-}
-
 static int on_bridge_name(Network *network, const char *name, const char *value, Error *err) {
         if (str_empty(value))
                 return 0;
         str_replace(&network->config.bridge, value);
-        return check_link_name(name, value, IFNAMSIZ - 1, err);
+        return option_link_name(name, value, IFNAMSIZ - 1, err);
 }
 
 static int on_inner_prefix(Network *network, const char *name, const char *value, Error *err) {
         network->inner_prefix = value;
-        return check_link_name(name, value, IFNAMSIZ - 5, err); /* room for a number */
+        return option_link_name(name, value, IFNAMSIZ - 5, err); /* room for a number */
 }
 
-/* Options of which only the value that changes nothing is done. */
-static int refuse_true(Network *network, const char *name, const char *value, Error *err) {
-        bool on = false;
-        int r = take_bool(name, value, &on, err);
-
-        (void)network;
-        return r < 0 || !on ? r
-                            : error_kind(err, ERROR_UNSUPPORTED,
-                                         "option %s=%s is not supported yet", name, value);
+static int on_inhibit(Network *network, const char *name, const char *value, Error *err) {
+        return option_bool(name, value, &network->inhibit_ipv4, err);
 }
 
-static int refuse_mode(Network *network, const char *name, const char *value, Error *err) {
-        (void)network;
-        if (str_equal(value, "nat"))
+/* The option's name ends with its family. */
+static size_t family_of(const char *name) {
+        return str_ends(name, "6") ? NET_IPV6 : NET_IPV4;
+}
+
+static int on_mode(Network *network, const char *name, const char *value, Error *err) {
+        static const char *const modes[] = { [GATEWAY_NAT] = "nat",
+                                             [GATEWAY_ROUTED] = "routed",
+                                             [GATEWAY_NAT_UNPROTECTED] = "nat-unprotected",
+                                             [GATEWAY_ISOLATED] = "isolated" };
+
+        for (size_t i = 0; i < ELEMENTS(modes); i++) {
+                if (!str_equal(value, modes[i]))
+                        continue;
+                if (i == GATEWAY_ISOLATED && !network->config.internal)
+                        return error_kind(
+                                err, ERROR_INVALID,
+                                "gateway mode 'isolated' can only be used for an internal "
+                                "network: create it with --internal");
+                network->modes[family_of(name)] = (GatewayMode)i;
                 return 0;
-        return error_kind(err, ERROR_UNSUPPORTED, "option %s=%s is not supported yet: use nat",
+        }
+        return error_kind(err, ERROR_INVALID,
+                          "failed to parse %s value: %s (must be nat, nat-unprotected, routed or "
+                          "isolated)",
                           name, value);
 }
 
-static int refuse(Network *network, const char *name, const char *value, Error *err) {
-        (void)network;
-        return error_kind(err, ERROR_UNSUPPORTED, "option %s=%s is not supported yet", name, value);
+static int on_source(Network *network, const char *name, const char *value, Error *err) {
+        const size_t family = family_of(name);
+        IpAddress address;
+
+        if (str_empty(value))
+                return 0;
+        if (ip_parse(value, &address) < 0 || address.family != net_families[family])
+                return error_kind(err, ERROR_INVALID,
+                                  "failed to parse %s value: %s (invalid IPv%d address)", name,
+                                  value, family == NET_IPV4 ? 4 : 6);
+        network->sources[family] = address;
+        return 0;
+}
+
+/* "eth1:eth2" */
+static int on_trusted(Network *network, const char *name, const char *value, Error *err) {
+        if (str_empty(value))
+                return 0;
+        strv_free(network->trusted);
+        network->trusted = str_split(value, ':');
+        for (char **link = network->trusted; *link; link++) {
+                int r = option_link_name(name, *link, IFNAMSIZ - 1, err);
+
+                if (r < 0)
+                        return r;
+                for (char **other = network->trusted; other < link; other++)
+                        if (str_equal(*link, *other))
+                                return error_kind(err, ERROR_INVALID,
+                                                  "invalid %s '%s': it names %s twice", name, value,
+                                                  *link);
+        }
+        return 0;
 }
 
 static int accept_bool(Network *network, const char *name, const char *value, Error *err) {
         bool on;
 
         (void)network;
-        return take_bool(name, value, &on, err);
+        return option_bool(name, value, &on, err);
 }
 
 static const struct {
@@ -131,14 +139,14 @@ static const struct {
         { BRIDGE_OPTION "enable_icc", on_icc },
         { BRIDGE_OPTION "enable_ip_masquerade", on_masquerade },
         { BRIDGE_OPTION "host_binding_ipv4", on_host_binding },
-        { BRIDGE_OPTION "inhibit_ipv4", refuse_true },
-        { BRIDGE_OPTION "gateway_mode_ipv4", refuse_mode },
-        { BRIDGE_OPTION "gateway_mode_ipv6", refuse_mode },
-        { BRIDGE_OPTION "trusted_host_interfaces", refuse },
+        { BRIDGE_OPTION "inhibit_ipv4", on_inhibit },
+        { BRIDGE_OPTION "gateway_mode_ipv4", on_mode },
+        { BRIDGE_OPTION "gateway_mode_ipv6", on_mode },
+        { BRIDGE_OPTION "trusted_host_interfaces", on_trusted },
         { DRIVER_OPTION "mtu", on_mtu },
         { CONTAINER_OPTION "iface_prefix", on_inner_prefix },
-        { "com.docker.network.host_ipv4", refuse },
-        { "com.docker.network.host_ipv6", refuse },
+        { "com.docker.network.host_ipv4", on_source },
+        { "com.docker.network.host_ipv6", on_source },
         { "com.docker.network.enable_ipv6", accept_bool }, /* the engine made it --ipv6 */
 };
 
@@ -253,6 +261,12 @@ static int bridge_prepare(NetworkConfig *config, Error *err) {
         return 0;
 }
 
+/* Whether the host itself has the gateway's address of that family. */
+static bool host_is_on(const Network *network, int family) {
+        return network->modes[net_family_index(family)] != GATEWAY_ISOLATED &&
+               !(family == AF_INET && network->inhibit_ipv4);
+}
+
 static int set_bridge_sysctls(const Network *network, Error *err) {
         static const struct {
                 const char *family, *key, *value;
@@ -265,7 +279,7 @@ static int set_bridge_sysctls(const Network *network, Error *err) {
                 /* A link-local address is needed to ask for neighbours' at all, at once. */
                 { "ipv6", "accept_dad", "0", false },
         };
-        const bool ipv6 = network_has_family(network, AF_INET6);
+        const bool ipv6 = network_has_family(network, AF_INET6) && host_is_on(network, AF_INET6);
 
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
                 int r;
@@ -300,22 +314,24 @@ static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
         if (network->filtered && !network->icc)
                 rtnl_put_bridge_filtered(rtnl, (unsigned)index);
         for (size_t i = 0; i < network->pool_count; i++)
-                rtnl_put_address(rtnl, (unsigned)index, network->gateways[i],
-                                 pool_subnet(network->pools[i]).prefix);
+                if (host_is_on(network, network->gateways[i].family))
+                        rtnl_put_address(rtnl, (unsigned)index, network->gateways[i],
+                                         pool_subnet(network->pools[i]).prefix);
         rtnl_put_up(rtnl, (unsigned)index);
         /* Answers of ports that are published on ::1. */
-        if (network_has_family(network, AF_INET6))
+        if (network_has_family(network, AF_INET6) && host_is_on(network, AF_INET6))
                 rtnl_put_local_route(rtnl, (unsigned)index, (IpAddress){ 1, AF_INET6 });
         return rtnl_commit(rtnl, err);
 }
 
-static int bridge_create(Network *network, Error *err) {
+static int bridge_create(const Net *net, Network *network, Error *err) {
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         const char *name = network->config.bridge;
         BridgeSearch search = { .name = name };
         bool made = false;
         int r = rtnl_open(&rtnl, err);
 
+        (void)net;
         if (r == 0)
                 r = find_bridge(rtnl, &search, err);
         if (r == 0 && !search.index) {
@@ -332,10 +348,11 @@ static int bridge_create(Network *network, Error *err) {
         return r;
 }
 
-static int bridge_remove(Network *network, Error *err) {
+static int bridge_remove(const Net *net, Network *network, Error *err) {
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         int r;
 
+        (void)net;
         if (network->config.adopted)
                 return 0;
         r = rtnl_open(&rtnl, err);
@@ -352,55 +369,27 @@ static int bridge_remove(Network *network, Error *err) {
 typedef struct Join {
         Net *net;
         const Network *network;
-        Endpoint *endpoint;
+        Member *member;
         Rtnl *host, *inner;
-        char host_link[IFNAMSIZ], inner_link[IFNAMSIZ];
+        const char *host_link; /* member_name_link chose it */
+        char inner_link[IFNAMSIZ];
         unsigned bridge;
         int netns_fd;
 } Join;
 
-/* The outer name is the caller's choice. An inner one that the endpoint has already stays: it lost
- * its links, and comes back. */
-static int choose_names(Join *join, Error *err) {
-        (void)snprintf(join->host_link, sizeof(join->host_link), "%s", join->endpoint->host_link);
-        if (!str_empty(join->endpoint->inner_link)) {
-                (void)snprintf(join->inner_link, sizeof(join->inner_link), "%s",
-                               join->endpoint->inner_link);
-                return 0;
-        }
-        for (int number = 0; number < 1000; number++) {
-                (void)snprintf(join->inner_link, sizeof(join->inner_link), "%.11s%d",
-                               join->network->inner_prefix, number);
-                if (rtnl_index(join->inner, join->inner_link) == -ENODEV)
-                        return 0;
-                /* It may be the link of a network that the container left just now. */
-                reaper_wait(join->net->reaper, join->endpoint->container_id);
-                if (rtnl_index(join->inner, join->inner_link) == -ENODEV)
-                        return 0;
-        }
-        return error_kind(err, ERROR_CONFLICT,
-                          "all link names from %s0 to %s999 are taken in the "
-                          "container",
-                          join->network->inner_prefix, join->network->inner_prefix);
-}
-
 static int make_pair(Join *join, Error *err) {
-        _cleanup_free_ char *alias = str_format(LINK_ALIAS " %.12s", join->endpoint->container_id);
+        const Endpoint *endpoint = &join->member->endpoint;
+        _cleanup_free_ char *alias = str_format(LINK_ALIAS " %.12s", endpoint->container_id);
         RtnlVeth veth = { .name = join->host_link,
                           .alias = alias,
                           .master = join->bridge,
                           .mtu = join->network->mtu,
                           .peer = join->inner_link,
                           .peer_netns_fd = join->netns_fd };
-        unsigned b[MAC_LENGTH];
-        int r;
+        int r = inner_parse_mac(endpoint->mac, veth.peer_mac, err);
 
-        if (sscanf(join->endpoint->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3],
-                   &b[4], &b[5]) != MAC_LENGTH)
-                return error_kind(err, ERROR_INVALID, "%s is not a valid mac address",
-                                  join->endpoint->mac);
-        for (size_t i = 0; i < MAC_LENGTH; i++)
-                veth.peer_mac[i] = (uint8_t)b[i];
+        if (r < 0)
+                return r;
         rtnl_put_veth(join->host, &veth);
         r = rtnl_commit(join->host, err);
         if (r < 0 && r != -EEXIST) { /* the pair may be there, and only lack its alias */
@@ -429,93 +418,19 @@ static int set_port_mode(Join *join, Error *err) {
         return rtnl_commit(join->host, err);
 }
 
-/* arp_notify and ndisc_notify make the kernel announce the addresses itself once the link is up. */
-static int set_inner_sysctls(const char *link, bool ipv6, Error *err) {
-        const struct {
-                const char *family, *key, *value;
-        } sysctls[] = { { "ipv4", "arp_notify", "1" },
-                        { "ipv6", "accept_ra", "0" },
-                        { "ipv6", "accept_dad", "0" },
-                        { "ipv6", "ndisc_notify", "1" },
-                        { "ipv6", "disable_ipv6", ipv6 ? "0" : "1" } };
-
-        for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
-                int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key, sysctls[i].value,
-                                          err);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* "172.28.0.2/16": not the subnet, but the address in it. */
-static int read_address(const char *text, Subnet *ret, Error *err) {
-        const char *slash = strchr(text, '/');
-        _cleanup_free_ char *address = str_copy_n(text, slash ? (size_t)(slash - text) : 0);
-        int prefix;
-
-        if (ip_parse(address, &ret->address) < 0 ||
-            str_to_int_in(slash + 1, 1, (int)ip_width(ret->address.family), &prefix) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid address %s", text);
-        ret->prefix = (unsigned)prefix;
-        return 0;
-}
-
-/* Queues the default routes that the endpoint's gateways are. */
-static int put_routes(Rtnl *rtnl, const Endpoint *endpoint, unsigned index, Error *err) {
-        const char *const gateways[] = { endpoint->gateway, endpoint->gateway6 };
-
-        for (size_t i = 0; i < ELEMENTS(gateways); i++) {
-                IpAddress gateway;
-
-                if (str_empty(gateways[i]))
-                        continue;
-                if (ip_parse(gateways[i], &gateway) < 0)
-                        return error_kind(err, ERROR_INVALID, "invalid gateway '%s'", gateways[i]);
-                rtnl_put_default_route(rtnl, index, gateway);
-        }
-        return 0;
-}
-
-static int configure_inner(Join *join, Error *err) {
-        const char *const addresses[] = { join->endpoint->address, join->endpoint->address6 };
-        int r, index = rtnl_index(join->inner, join->inner_link);
-
-        if (index < 0)
-                return error_set(err, -index, "link '%s'", join->inner_link);
-        r = set_inner_sysctls(join->inner_link, !str_empty(join->endpoint->address6), err);
-        for (size_t i = 0; r == 0 && i < ELEMENTS(addresses); i++) {
-                Subnet subnet;
-
-                if (str_empty(addresses[i]))
-                        continue;
-                r = read_address(addresses[i], &subnet, err);
-                if (r == 0)
-                        rtnl_put_address(join->inner, (unsigned)index, subnet.address,
-                                         subnet.prefix);
-        }
-        if (r < 0)
-                return r;
-        rtnl_put_up(join->inner, (unsigned)index);
-        if (join->endpoint->default_gateway && !join->network->config.internal)
-                r = put_routes(join->inner, join->endpoint, (unsigned)index, err);
-        return r < 0 ? r : rtnl_commit(join->inner, err);
-}
-
 /* In the container's namespace. */
 static int join_inside(Join *join, Error *err) {
         int r = rtnl_open(&join->inner, err);
 
         if (r == 0)
-                r = choose_names(join, err);
+                r = inner_choose_name(join->net, join->member, join->inner, join->inner_link, err);
         if (r == 0)
                 r = make_pair(join, err);
         if (r < 0)
                 return r;
         r = set_port_mode(join, err);
         if (r == 0)
-                r = configure_inner(join, err);
+                r = inner_configure(join->member, join->inner, join->inner_link, err);
         if (r < 0) {
                 rtnl_put_delete(join->host, join->host_link);
                 (void)rtnl_commit(join->host, NULL); /* r tells what went wrong first */
@@ -535,13 +450,17 @@ static void settle(const Join *join) {
         (void)rtnl_settle(join->host, join->bridge, 0);
         /* IPv6 answers for its addresses only once it knows of the carrier. */
         index = rtnl_index(join->inner, join->inner_link);
-        if (!str_empty(join->endpoint->address6) && index >= 0)
+        if (!str_empty(join->member->endpoint.address6) && index >= 0)
                 (void)rtnl_settle(join->inner, (unsigned)index, CARRIER_PATIENCE);
 }
 
-static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int netns_fd,
-                       Error *err) {
-        Join join = { .net = net, .network = network, .endpoint = endpoint, .netns_fd = netns_fd };
+static int bridge_join(Net *net, Member *member, int netns_fd, Error *err) {
+        const Network *network = member->network;
+        Join join = { .net = net,
+                      .network = network,
+                      .member = member,
+                      .host_link = member->endpoint.host_link,
+                      .netns_fd = netns_fd };
         int r, index, home = -1;
 
         r = rtnl_open(&join.host, err);
@@ -562,32 +481,13 @@ static int bridge_join(Net *net, const Network *network, Endpoint *endpoint, int
         rtnl_close(join.host);
         if (r < 0)
                 return r;
-        str_replace(&endpoint->inner_link, join.inner_link);
+        str_replace(&member->endpoint.inner_link, join.inner_link);
         return 0;
 }
 
-static int bridge_route(const Network *network, const Endpoint *endpoint, int netns_fd,
-                        Error *err) {
-        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
-        int index, home = -1, r;
-
-        if (network->config.internal)
-                return 0;
-        r = netns_enter(netns_fd, &home, err);
-        if (r == 0)
-                r = rtnl_open(&rtnl, err);
-        netns_return(&home);
-        if (r < 0)
-                return r;
-        index = rtnl_index(rtnl, endpoint->inner_link);
-        if (index < 0)
-                return error_set(err, -index, "link '%s'", endpoint->inner_link);
-        r = put_routes(rtnl, endpoint, (unsigned)index, err);
-        return r < 0 ? r : rtnl_commit(rtnl, err);
-}
-
 /* Takes the port off the bridge's traffic at once; the link itself goes later. */
-static void bridge_leave(Net *net, const Endpoint *endpoint) {
+static void bridge_leave(Net *net, Member *member) {
+        const Endpoint *endpoint = &member->endpoint;
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         Error err = { 0 };
         int index = 0, r = rtnl_open(&rtnl, &err);
@@ -605,10 +505,13 @@ static void bridge_leave(Net *net, const Endpoint *endpoint) {
 }
 
 /* The link outlived the bridge, if somebody deleted that: it is put back into it. */
-static bool bridge_rejoin(const Network *network, const Endpoint *endpoint) {
+static bool bridge_rejoin(Member *member, int netns_fd) {
+        const Network *network = member->network;
+        const Endpoint *endpoint = &member->endpoint;
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         int bridge, link;
 
+        (void)netns_fd;
         if (str_empty(endpoint->host_link) || rtnl_open(&rtnl, NULL) < 0)
                 return false;
         bridge = rtnl_index(rtnl, network->config.bridge);
@@ -623,13 +526,13 @@ static bool bridge_rejoin(const Network *network, const Endpoint *endpoint) {
 const NetDriver bridge_driver = {
         .name = "bridge",
         .addresses = true,
-        .enforces = true,
+        .routed = true,
         .prepare = bridge_prepare,
         .rejoin = bridge_rejoin,
         .configure = bridge_configure,
         .create = bridge_create,
         .remove = bridge_remove,
         .join = bridge_join,
-        .route = bridge_route,
+        .route = inner_route,
         .leave = bridge_leave,
 };

@@ -1,0 +1,176 @@
+/* inner.c: see inner.h. */
+#include "net/drivers/inner.h"
+
+#include <errno.h>
+
+#include "net/netns.h"
+#include "net/options.h"
+
+int inner_parse_mac(const char *text, uint8_t ret[MAC_LENGTH], Error *err) {
+        unsigned b[MAC_LENGTH];
+
+        if (sscanf(text ?: "", "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4],
+                   &b[5]) != MAC_LENGTH)
+                return error_kind(err, ERROR_INVALID, "%s is not a valid mac address", text ?: "");
+        for (size_t i = 0; i < MAC_LENGTH; i++)
+                ret[i] = (uint8_t)b[i];
+        return 0;
+}
+
+/* ---- name ---- */
+
+/* It may be the link of a network that the container left just now. */
+static bool is_free(Net *net, const Member *member, Rtnl *inner, const char *name) {
+        if (rtnl_index(inner, name) == -ENODEV)
+                return true;
+        reaper_wait(net->reaper, member->endpoint.container_id);
+        return rtnl_index(inner, name) == -ENODEV;
+}
+
+/* A name that the endpoint has already stays: it lost its link, and comes back. */
+int inner_choose_name(Net *net, const Member *member, Rtnl *inner, char ret[IFNAMSIZ], Error *err) {
+        const char *wanted = endpoint_options_link(&member->endpoint);
+        const char *prefix = member->network->inner_prefix;
+
+        if (!str_empty(member->endpoint.inner_link)) {
+                (void)snprintf(ret, IFNAMSIZ, "%s", member->endpoint.inner_link);
+                return 0;
+        }
+        if (wanted) {
+                (void)snprintf(ret, IFNAMSIZ, "%s", wanted);
+                return is_free(net, member, inner, ret)
+                               ? 0
+                               : error_kind(err, ERROR_CONFLICT,
+                                            "the container has a link '%s' already: give the "
+                                            "endpoint another " ENDPOINT_OPTION "ifname",
+                                            wanted);
+        }
+        for (int number = 0; number < 1000; number++) {
+                (void)snprintf(ret, IFNAMSIZ, "%.11s%d", prefix, number);
+                if (is_free(net, member, inner, ret))
+                        return 0;
+        }
+        return error_kind(err, ERROR_CONFLICT,
+                          "all link names from %s0 to %s999 are taken in the container", prefix,
+                          prefix);
+}
+
+/* ---- addresses ---- */
+
+/* arp_notify and ndisc_notify make the kernel announce the addresses itself once the link is up. */
+static int set_sysctls(const char *link, bool ipv6, Error *err) {
+        const struct {
+                const char *family, *key, *value;
+        } sysctls[] = { { "ipv4", "arp_notify", "1" },
+                        { "ipv6", "accept_ra", "0" },
+                        { "ipv6", "accept_dad", "0" },
+                        { "ipv6", "ndisc_notify", "1" },
+                        { "ipv6", "disable_ipv6", ipv6 ? "0" : "1" } };
+
+        for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
+                int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key, sysctls[i].value,
+                                          err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* "172.28.0.2/16": not the subnet, but the address in it. */
+static int read_address(const char *text, Subnet *ret, Error *err) {
+        const char *slash = strchr(text, '/');
+        _cleanup_free_ char *address = str_copy_n(text, slash ? (size_t)(slash - text) : 0);
+        int prefix;
+
+        if (ip_parse(address, &ret->address) < 0 ||
+            str_to_int_in(slash + 1, 1, (int)ip_width(ret->address.family), &prefix) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid address %s", text);
+        ret->prefix = (unsigned)prefix;
+        return 0;
+}
+
+static int put_addresses(const Endpoint *endpoint, Rtnl *inner, unsigned index, Error *err) {
+        const char *const addresses[] = { endpoint->address, endpoint->address6 };
+
+        for (size_t i = 0; i < ELEMENTS(addresses); i++) {
+                Subnet subnet;
+                int r;
+
+                if (str_empty(addresses[i]))
+                        continue;
+                r = read_address(addresses[i], &subnet, err);
+                if (r < 0)
+                        return r;
+                rtnl_put_address(inner, index, subnet.address, subnet.prefix);
+        }
+        return 0;
+}
+
+/* ---- routes ---- */
+
+/* Queues the default routes of the families whose packets leave the container here. */
+static int put_routes(const Member *member, Rtnl *inner, unsigned index, Error *err) {
+        const Endpoint *endpoint = &member->endpoint;
+        const struct {
+                bool wanted;
+                const char *address, *gateway;
+        } routes[NET_FAMILIES] = {
+                { endpoint->default_gateway, endpoint->address, endpoint->gateway },
+                { endpoint->default_gateway6, endpoint->address6, endpoint->gateway6 },
+        };
+
+        for (size_t i = 0; i < NET_FAMILIES; i++) {
+                IpAddress gateway;
+
+                if (!routes[i].wanted || str_empty(routes[i].address) ||
+                    member->network->config.internal)
+                        continue;
+                if (member->network->device_route) {
+                        rtnl_put_device_route(inner, index, net_families[i]);
+                        continue;
+                }
+                if (str_empty(routes[i].gateway))
+                        continue;
+                if (ip_parse(routes[i].gateway, &gateway) < 0)
+                        return error_kind(err, ERROR_INVALID, "invalid gateway '%s'",
+                                          routes[i].gateway);
+                rtnl_put_default_route(inner, index, gateway);
+        }
+        return 0;
+}
+
+int inner_configure(const Member *member, Rtnl *inner, const char *link, Error *err) {
+        const Endpoint *endpoint = &member->endpoint;
+        int r, index = rtnl_index(inner, link);
+
+        if (index < 0)
+                return error_set(err, -index, "link '%s'", link);
+        r = set_sysctls(link, !str_empty(endpoint->address6), err);
+        if (r == 0)
+                r = endpoint_options_apply(endpoint, link, err);
+        if (r == 0)
+                r = put_addresses(endpoint, inner, (unsigned)index, err);
+        if (r < 0)
+                return r;
+        rtnl_put_up(inner, (unsigned)index);
+        r = put_routes(member, inner, (unsigned)index, err);
+        return r < 0 ? r : rtnl_commit(inner, err);
+}
+
+int inner_route(const Member *member, int netns_fd, Error *err) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        int index, home = -1, r;
+
+        r = netns_enter(netns_fd, &home, err);
+        if (r == 0)
+                r = rtnl_open(&rtnl, err);
+        netns_return(&home);
+        if (r < 0)
+                return r;
+        index = rtnl_index(rtnl, member->endpoint.inner_link);
+        if (index < 0)
+                return error_set(err, -index, "link '%s'", member->endpoint.inner_link);
+        r = put_routes(member, rtnl, (unsigned)index, err);
+        return r < 0 ? r : rtnl_commit(rtnl, err);
+}
