@@ -343,6 +343,24 @@ TEST(what_a_container_changed) {
         ASK("POST /commit", 400, "{\"message\":\"give the container to commit: 'container'\"}\n");
 }
 
+TEST(policies) {
+        ask("POST /brig/policies?namespace=n", "", "kind: x");
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(fake_asked, "policies kind: x n");
+        ASK("GET /brig/policies", 200, "[]\n");
+        ASSERT_STR(fake_asked, "policies of -");
+        ASK("GET /brig/policies/n/p", 200, "{}\n");
+        ASSERT_STR(fake_asked, "policy n/p");
+        ASK("DELETE /brig/policies/n/p", 404, "{\"message\":\"No such policy: n/p\"}\n");
+        ASK("GET /brig/policies/test", 200, "{}\n");
+        ASSERT_STR(fake_asked, "table");
+        ASK("GET /brig/policies/test?from=a&to=b&port=80", 200, "{}\n");
+        ASSERT_STR(fake_asked, "test a b 80/tcp");
+        ASK("GET /brig/policies/test?from=a&to=b&port=0", 400,
+            "{\"message\":\"give from, to and port (a number from 1 to 65535), or none of "
+            "them\"}\n");
+}
+
 TEST(networks_and_volumes) {
         ASK_JSON("POST /networks/create", "{\"Name\":\"x\",\"Driver\":\"bridge\"}", 201,
                  "{\"Id\":\"n\",\"Warning\":\"\"}\n");

@@ -372,6 +372,38 @@ int engine_volume_create(Engine *engine, const VolumeCreate *create, Buf *json, 
         return document(0, json, "{}");
 }
 
+int engine_policy_apply(Engine *engine, const char *text, size_t length, const char *namespace,
+                        Buf *json, Error *err) {
+        note("policies %.*s %s", (int)length, text, namespace ?: "-");
+        return document(0, json, "[]");
+}
+
+int engine_policy_list(Engine *engine, const char *namespace, Buf *json, Error *err) {
+        note("policies of %s", namespace ?: "-");
+        return document(0, json, "[]");
+}
+
+int engine_policy_inspect(Engine *engine, const char *namespace, const char *name, Buf *json,
+                          Error *err) {
+        note("policy %s/%s", namespace, name);
+        return document(0, json, "{}");
+}
+
+int engine_policy_remove(Engine *engine, const char *namespace, const char *name, Error *err) {
+        return error_kind(err, ERROR_NOT_FOUND, "No such policy: %s/%s", namespace, name);
+}
+
+int engine_policy_table(Engine *engine, Buf *json, Error *err) {
+        note("table");
+        return document(0, json, "{}");
+}
+
+int engine_policy_test(Engine *engine, const char *from, const char *to, int port,
+                       const char *protocol, Buf *json, Error *err) {
+        note("test %s %s %d/%s", from, to, port, protocol);
+        return document(0, json, "{}");
+}
+
 int engine_volume_list(Engine *engine, const Filters *filters, Buf *json, Error *err) {
         return document(0, json, "{}");
 }

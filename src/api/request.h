@@ -126,6 +126,11 @@ int on_network_connect(ApiRequest *request, Error *err);
 int on_network_disconnect(ApiRequest *request, Error *err);
 int on_network_remove(ApiRequest *request, Error *err);
 int on_network_prune(ApiRequest *request, Error *err);
+int on_policy_apply(ApiRequest *request, Error *err); /* policies.c */
+int on_policy_list(ApiRequest *request, Error *err);
+int on_policy_inspect(ApiRequest *request, Error *err);
+int on_policy_remove(ApiRequest *request, Error *err);
+int on_policy_test(ApiRequest *request, Error *err);
 int on_volume_list(ApiRequest *request, Error *err); /* volumes.c */
 int on_volume_inspect(ApiRequest *request, Error *err);
 int on_volume_create(ApiRequest *request, Error *err);

@@ -84,6 +84,13 @@ static const Route routes[] = {
         { POST, "/networks/{id}/disconnect", on_network_disconnect, NULL },
         { DELETE, "/networks/{id}", on_network_remove, NULL },
 
+        /* brig's own */
+        { GET, "/brig/policies", on_policy_list, NULL },
+        { POST, "/brig/policies", on_policy_apply, NULL },
+        { GET, "/brig/policies/test", on_policy_test, NULL },
+        { GET, "/brig/policies/{namespace}/{name}", on_policy_inspect, NULL },
+        { DELETE, "/brig/policies/{namespace}/{name}", on_policy_remove, NULL },
+
         { GET, "/volumes", on_volume_list, NULL },
         { POST, "/volumes/create", on_volume_create, NULL },
         { POST, "/volumes/prune", on_volume_prune, NULL },

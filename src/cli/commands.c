@@ -78,6 +78,18 @@ static const Entry network_entries[] = {
 static const Group network_group = { "Manage networks", network_entries,
                                      ELEMENTS(network_entries) };
 
+static const Entry policy_entries[] = {
+        COMMAND("apply", SECTION_COMMANDS, policy_apply_command),
+        COMMAND("inspect", SECTION_COMMANDS, policy_inspect_command),
+        COMMAND("ls", SECTION_COMMANDS, policy_ls_command),
+        ALIAS("list", policy_ls_command),
+        COMMAND("rm", SECTION_COMMANDS, policy_rm_command),
+        ALIAS("remove", policy_rm_command),
+        COMMAND("test", SECTION_COMMANDS, policy_test_command),
+};
+static const Group policy_group = { "Manage network policies", policy_entries,
+                                    ELEMENTS(policy_entries) };
+
 static const Entry volume_entries[] = {
         COMMAND("create", SECTION_COMMANDS, volume_create_command),
         COMMAND("inspect", SECTION_COMMANDS, volume_inspect_command),
@@ -164,6 +176,7 @@ static const Entry root_entries[] = {
         GROUP("manifest", SECTION_MANAGEMENT, manifest_group),
         GROUP("network", SECTION_MANAGEMENT, network_group),
         UNDONE("plugin", SECTION_MANAGEMENT, "Manage plugins"),
+        GROUP("policy", SECTION_MANAGEMENT, policy_group),
         GROUP("system", SECTION_MANAGEMENT, system_group),
         UNDONE("trust", SECTION_MANAGEMENT, "Manage trust in images"),
         GROUP("volume", SECTION_MANAGEMENT, volume_group),

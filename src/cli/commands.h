@@ -33,6 +33,10 @@ extern const Command explore_command;
 extern const Command network_create_command, network_ls_command, network_rm_command,
         network_connect_command, network_disconnect_command, network_map_command;
 extern const Command volume_create_command, volume_ls_command, volume_rm_command;
+/* policies.c */
+extern const Command policy_apply_command, policy_ls_command, policy_rm_command,
+        policy_test_command, policy_inspect_command;
+char *policy_inspect_path(const char *name); /* of the API; the caller's */
 /* prune.c */
 extern const Command container_prune_command, image_prune_command, network_prune_command,
         volume_prune_command, system_prune_command;

@@ -76,6 +76,14 @@ static int get_volume(Cli *cli, const InspectOptions *o, const char *name, json_
         return api_json(cli, "GET", path, NULL, ret, err);
 }
 
+static int get_policy(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,
+                      Error *err) {
+        _cleanup_free_ char *path = policy_inspect_path(name);
+
+        (void)o;
+        return api_json(cli, "GET", path, NULL, ret, err);
+}
+
 static const struct {
         const char *type;
         Get get; /* NULL: not done, as it is Swarm's or a plugin */
@@ -231,6 +239,10 @@ static int run_volume(Cli *cli, const Options *options, Error *err) {
         return inspect(cli, options, get_volume, err);
 }
 
+static int run_policy(Cli *cli, const Options *options, Error *err) {
+        return inspect(cli, options, get_policy, err);
+}
+
 #define TABLE(rows)                                                                                \
         { rows, ELEMENTS(rows), sizeof(InspectOptions) }
 
@@ -258,6 +270,12 @@ const Command network_inspect_command = { "[OPTIONS] NETWORK [NETWORK...]",
                                           run_network,
                                           1,
                                           -1 };
+const Command policy_inspect_command = { "[OPTIONS] [NAMESPACE/]NAME [[NAMESPACE/]NAME...]",
+                                         "Show the documents of network policies",
+                                         TABLE(plain_rows),
+                                         run_policy,
+                                         1,
+                                         -1 };
 const Command volume_inspect_command = { "[OPTIONS] VOLUME [VOLUME...]",
                                          "Show the documents behind volumes",
                                          TABLE(plain_rows),

@@ -25,11 +25,13 @@ typedef enum Statement {
         STATEMENTS
 } Statement;
 
+#define DB_TABLES 4
+
 struct Db {
         pthread_mutex_t lock; /* of everything but the checkpointer's own */
         sqlite3 *handle;
         char *path;
-        sqlite3_stmt *statements[3][STATEMENTS];
+        sqlite3_stmt *statements[DB_TABLES][STATEMENTS];
         bool durable; /* what "synchronous" is set to now: FULL or NORMAL */
 
         pthread_t checkpointer;
@@ -42,7 +44,9 @@ static const char *const table_names[] = {
         [DB_CONTAINERS] = "containers",
         [DB_NETWORKS] = "networks",
         [DB_VOLUMES] = "volumes",
+        [DB_POLICIES] = "policies",
 };
+_Static_assert(ELEMENTS(table_names) == DB_TABLES, "a table without statements");
 
 /* The document, which is long and hardly ever changes, has a table of its own: a change of state
  * rewrites its whole row. */
@@ -101,16 +105,21 @@ static int db_query_text(Db *db, const char *sql, char **ret, Error *err) {
 
 /* ---- opening ---- */
 
-static int schema_make(Db *db, Error *err) {
+/* A record of an earlier brig lacks the tables of what it did not know. */
+static int schema_make(Db *db, bool fresh, Error *err) {
         _cleanup_buf_ Buf sql = { 0 };
 
-        buf_add_str(&sql, "BEGIN IMMEDIATE; CREATE TABLE meta (version INTEGER NOT NULL); INSERT "
-                          "INTO meta VALUES (1);");
+        buf_add_str(&sql, "BEGIN IMMEDIATE;");
+        if (fresh)
+                buf_add_str(&sql, "CREATE TABLE meta (version INTEGER NOT NULL); INSERT INTO meta "
+                                  "VALUES (1);");
         for (size_t i = 0; i < ELEMENTS(table_names); i++)
                 buf_format(&sql,
-                           "CREATE TABLE %s (id TEXT PRIMARY KEY, name TEXT UNIQUE, state TEXT) "
+                           "CREATE TABLE IF NOT EXISTS %s (id TEXT PRIMARY KEY, name TEXT UNIQUE, "
+                           "state TEXT) "
                            "WITHOUT ROWID;"
-                           "CREATE TABLE %s_documents (id TEXT PRIMARY KEY, document TEXT) WITHOUT "
+                           "CREATE TABLE IF NOT EXISTS %s_documents (id TEXT PRIMARY KEY, document "
+                           "TEXT) WITHOUT "
                            "ROWID;",
                            table_names[i], table_names[i]);
         buf_add_str(&sql, "COMMIT;");
@@ -125,7 +134,7 @@ static int schema_check(Db *db, Error *err) {
         if (r < 0)
                 return r;
         if (!has)
-                return schema_make(db, err);
+                return schema_make(db, true, err);
         r = db_query_text(db, "SELECT version FROM meta", &version, err);
         if (r < 0)
                 return r;
@@ -137,7 +146,7 @@ static int schema_check(Db *db, Error *err) {
                                   "the record '%s' has version %lld, this brigd knows %d: it was "
                                   "written by a newer one; install that or use another data root",
                                   db->path, (long long)number, SCHEMA_VERSION);
-        return 0;
+        return schema_make(db, false, err);
 }
 
 static int integrity_check(Db *db, Error *err) {
@@ -361,6 +370,36 @@ int db_update(Db *db, DbTable table, const DbRecord *record, bool durable, Error
 int db_delete(Db *db, DbTable table, const char *id, bool durable, Error *err) {
         const DbRecord record = { .id = id };
         return db_run(db, table, STATEMENT_DELETE, &record, true, durable, err);
+}
+
+static int replace_rows(Db *db, DbTable table, const DbRecord *records, size_t count, Error *err) {
+        _cleanup_free_ char *sql = str_format("DELETE FROM %s; DELETE FROM %s_documents",
+                                              table_names[table], table_names[table]);
+        int r = db_execute(db, sql, "write the state", err);
+
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                r = statement_run(db, table, STATEMENT_INSERT, &records[i], err);
+                if (r == 0)
+                        r = statement_run(db, table, STATEMENT_INSERT_DOCUMENT, &records[i], err);
+        }
+        return r;
+}
+
+int db_replace_all(Db *db, DbTable table, const DbRecord *records, size_t count, bool durable,
+                   Error *err) {
+        pthread_mutex_lock(&db->lock);
+        int r = db_set_durable(db, durable, err);
+        if (r == 0)
+                r = db_execute(db, "BEGIN IMMEDIATE", "write the state", err);
+        if (r == 0) {
+                r = replace_rows(db, table, records, count, err);
+                if (r == 0)
+                        r = db_execute(db, "COMMIT", "write the state", err);
+                if (r < 0)
+                        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        }
+        pthread_mutex_unlock(&db->lock);
+        return r;
 }
 
 static int db_each_row(Db *db, sqlite3_stmt *statement, DbRow row, void *data, Error *err) {

@@ -2,10 +2,12 @@
  * mean. Thread-safe, but a row handler must not call back into the same Db. */
 #pragma once
 
+#include <stddef.h>
+
 #include "base/error.h"
 
 typedef struct Db Db;
-typedef enum DbTable { DB_CONTAINERS, DB_NETWORKS, DB_VOLUMES } DbTable;
+typedef enum DbTable { DB_CONTAINERS, DB_NETWORKS, DB_VOLUMES, DB_POLICIES } DbTable;
 
 typedef struct DbRecord {
         const char *id;       /* a volume's is its name */
@@ -23,6 +25,9 @@ Db *db_close(Db *db);
 int db_insert(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err);
 int db_update(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err);
 int db_delete(Db *db, DbTable table, const char *id, bool durable, Error *err);
+/* The table's rows are these from now on, in one transaction. */
+int db_replace_all(Db *db, DbTable table, const DbRecord *records, size_t count, bool durable,
+                   Error *err);
 /* Calls row for every record; the strings are valid during the call only. A negative answer ends it
  * and is returned. */
 typedef int (*DbRow)(void *data, const DbRecord *record, Error *err);

@@ -101,6 +101,8 @@ static int open_record(Engine *engine, Error *err) {
         if (r == 0)
                 r = networks_new(engine, &engine->networks, err);
         if (r == 0)
+                r = policies_new(engine, &engine->policies, err);
+        if (r == 0)
                 r = volumes_new(engine, &engine->volumes, err);
         return r;
 }
@@ -122,6 +124,8 @@ static int open_parts(Engine *engine, Error *err) {
                 r = probers_new(engine, &engine->probers, err);
         if (r == 0)
                 r = net_new(engine->loop, &engine->net, err);
+        if (r == 0)
+                r = policies_start(engine, err);
         return r;
 }
 
@@ -195,6 +199,7 @@ Engine *engine_free(Engine *engine) {
         events_free(engine->events);
         volumes_free(engine->volumes);
         networks_free(engine->networks);
+        policies_done(engine->policies);
         db_close(engine->db);
         builder_free(engine->builder);
         image_store_free(engine->images);

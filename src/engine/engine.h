@@ -186,6 +186,22 @@ int engine_network_connect(Engine *engine, const char *ref, const char *containe
 int engine_network_disconnect(Engine *engine, const char *ref, const char *container, bool force,
                               Error *err);
 
+/* ---- network policies: policies.c, policy-ask.c ---- */
+/* text: a YAML file (policy.h). All of it is applied, or nothing. json: what became of each:
+ * Namespace, Name, Action (created, configured, unchanged). namespace: of those that name none. */
+int engine_policy_apply(Engine *engine, const char *text, size_t length, const char *namespace,
+                        Buf *json, Error *err);
+/* namespace NULL: of all. The documents. */
+int engine_policy_list(Engine *engine, const char *namespace, Buf *json, Error *err);
+int engine_policy_inspect(Engine *engine, const char *namespace, const char *name, Buf *json,
+                          Error *err);
+int engine_policy_remove(Engine *engine, const char *namespace, const char *name, Error *err);
+/* Who may reach whom of the containers that run. */
+int engine_policy_table(Engine *engine, Buf *json, Error *err);
+/* from, to: a container that runs, or an address; protocol: "tcp", "udp", "sctp". */
+int engine_policy_test(Engine *engine, const char *from, const char *to, int port,
+                       const char *protocol, Buf *json, Error *err);
+
 /* ---- volumes: volumes.c ---- */
 int engine_volume_create(Engine *engine, const VolumeCreate *create, Buf *json, Error *err);
 int engine_volume_list(Engine *engine, const Filters *filters, Buf *json, Error *err);

@@ -23,6 +23,7 @@ typedef struct Probers Probers;           /* prober.c: when which container is c
 typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
 typedef struct Builder Builder;           /* build-private.h */
 typedef struct Networks Networks;         /* networks.c */
+typedef struct Policies Policies;         /* policies.c */
 typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
 
 #define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
@@ -43,6 +44,7 @@ struct Engine {
         Execs *execs;
         Probers *probers;
         Networks *networks;
+        Policies *policies;
         Builder *builder;
         SeccompCache *seccomp;
         Removals *removals;
@@ -175,6 +177,16 @@ int network_mode_check(const ContainerCreate *create, Error *err);
 /* The container whose network namespace this one joins (container:x), a new reference; NULL in *ret
  * if it has its own. */
 int container_network_owner(Container *container, Container **ret, Error *err);
+
+/* ---- policies.c ---- */
+int policies_new(Engine *engine, Policies **ret, Error *err); /* reads the record */
+/* Before the networks are reconciled: what was in force is in force again. */
+int policies_start(Engine *engine, Error *err);
+Policies *policies_done(Policies *policies);
+/* In which namespace policies see the container: its compose project, else "default". */
+const char *container_namespace(const Container *container);
+/* Lends what policies look at to an endpoint of the container. */
+void endpoint_lend_labels(const Container *container, Endpoint *endpoint);
 
 /* ---- links.c: --link on the default bridge ---- */
 /* "name" or "name:alias" → links: alias → name. invalid "bad format for links: …". */

@@ -6,10 +6,12 @@
 #include <pthread.h>
 
 typedef enum LockRank {
-        LOCK_CONTAINER = 1, /* Container.lock; one at a time */
-        LOCK_NETWORKS,      /* the index of networks; short */
-        LOCK_REGISTRY,      /* Engine.registry_lock; short */
-        LOCK_STATE,         /* Container.state_lock; short, one at a time */
+        LOCK_POLICIES,  /* Policies.lock: one change of the network policies at a time; net and the
+                           record are changed under it */
+        LOCK_CONTAINER, /* Container.lock; one at a time */
+        LOCK_NETWORKS,  /* the index of networks; short */
+        LOCK_REGISTRY,  /* Engine.registry_lock; short */
+        LOCK_STATE,     /* Container.state_lock; short, one at a time */
 } LockRank;
 
 extern __thread unsigned locks_held; /* bit n: rank n */

@@ -205,6 +205,7 @@ static void places_add(Places *places, Container *container) {
                         alloc_resize(places->endpoints, places->count + 1, sizeof(Endpoint));
                 places->netns_fds = alloc_resize(places->netns_fds, places->count + 1, sizeof(int));
                 places->endpoints[places->count] = endpoints[i].endpoint;
+                endpoint_lend_labels(container, &places->endpoints[places->count]);
                 places->netns_fds[places->count++] = container->netns_fd;
         }
 }

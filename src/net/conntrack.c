@@ -5,35 +5,40 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/membarrier.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "os/nlmsg.h"
 
 typedef struct Walk {
-        const FirewallPort *ports;
-        size_t count;
+        ConntrackMatch matches;
+        void *data;
         Buf deletions;              /* complete messages */
         uint32_t sequence, listing; /* listing: the sequence number of the list */
 } Walk;
 
-/* The parts of a tuple that are compared. */
+/* One direction of a connection. */
 typedef struct Tuple {
-        IpAddress destination;
-        uint16_t port;
+        IpAddress source, destination;
+        uint16_t source_port, port;
         uint8_t protocol;
 } Tuple;
 
 static int take_address(const struct nlattr *attribute, void *data) {
         const uint16_t type = mnl_attr_get_type(attribute);
-        const int family = type == CTA_IP_V4_DST ? AF_INET : AF_INET6;
+        const int family = type == CTA_IP_V4_DST || type == CTA_IP_V4_SRC ? AF_INET : AF_INET6;
+        const bool source = type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC;
+        Tuple *tuple = data;
 
-        if ((type == CTA_IP_V4_DST || type == CTA_IP_V6_DST) &&
+        if (type >= CTA_IP_V4_SRC && type <= CTA_IP_V6_DST &&
             mnl_attr_get_payload_len(attribute) == ip_width(family) / 8)
-                ((Tuple *)data)->destination =
+                *(source ? &tuple->source : &tuple->destination) =
                         ip_from_bytes(family, mnl_attr_get_payload(attribute));
         return MNL_CB_OK;
 }
@@ -47,6 +52,9 @@ static int take_protocol(const struct nlattr *attribute, void *data) {
         if (mnl_attr_get_type(attribute) == CTA_PROTO_DST_PORT &&
             mnl_attr_validate(attribute, MNL_TYPE_U16) >= 0)
                 tuple->port = ntohs(mnl_attr_get_u16(attribute));
+        if (mnl_attr_get_type(attribute) == CTA_PROTO_SRC_PORT &&
+            mnl_attr_validate(attribute, MNL_TYPE_U16) >= 0)
+                tuple->source_port = ntohs(mnl_attr_get_u16(attribute));
         return MNL_CB_OK;
 }
 
@@ -58,11 +66,18 @@ static int take_tuple(const struct nlattr *attribute, void *data) {
         return MNL_CB_OK;
 }
 
-static int find_tuple(const struct nlattr *attribute, void *data) {
-        if (mnl_attr_get_type(attribute) != CTA_TUPLE_ORIG)
-                return MNL_CB_OK;
-        *(const struct nlattr **)data = attribute;
-        return MNL_CB_STOP;
+typedef struct Tuples {
+        const struct nlattr *original, *reply;
+} Tuples;
+
+static int find_tuples(const struct nlattr *attribute, void *data) {
+        Tuples *tuples = data;
+
+        if (mnl_attr_get_type(attribute) == CTA_TUPLE_ORIG)
+                tuples->original = attribute;
+        if (mnl_attr_get_type(attribute) == CTA_TUPLE_REPLY)
+                tuples->reply = attribute;
+        return MNL_CB_OK;
 }
 
 /* family: AF_UNSPEC for all. */
@@ -79,36 +94,33 @@ static struct nlmsghdr *start(char *data, int family, uint16_t message, uint16_t
         return header;
 }
 
-static bool matches(const Walk *walk, const Tuple *tuple) {
-        for (size_t i = 0; i < walk->count; i++) {
-                const FirewallPort *port = &walk->ports[i];
-
-                if (tuple->protocol == port->protocol && tuple->port == port->host_port &&
-                    tuple->destination.family == port->host_address.family &&
-                    (ip_is_any(port->host_address) ||
-                     ip_equal(tuple->destination, port->host_address)))
-                        return true;
-        }
-        return false;
-}
-
 static void consider(Walk *walk, const struct nlmsghdr *header) {
         _Alignas(struct nlmsghdr) char data[1024];
         struct nlmsghdr *deletion;
-        const struct nlattr *original = NULL;
-        Tuple tuple = { 0 };
+        Tuples tuples = { 0 };
+        Tuple tuple = { 0 }, reply = { 0 };
+        ConntrackFlow flow;
 
         if (mnl_nlmsg_get_payload_len(header) < sizeof(struct nfgenmsg))
                 return;
-        (void)mnl_attr_parse(header, sizeof(struct nfgenmsg), find_tuple, &original);
-        if (!original || mnl_attr_get_payload_len(original) > 512)
+        (void)mnl_attr_parse(header, sizeof(struct nfgenmsg), find_tuples, &tuples);
+        if (!tuples.original || mnl_attr_get_payload_len(tuples.original) > 512)
                 return;
-        (void)mnl_attr_parse_nested(original, take_tuple, &tuple);
-        if (!matches(walk, &tuple))
+        (void)mnl_attr_parse_nested(tuples.original, take_tuple, &tuple);
+        if (tuples.reply)
+                (void)mnl_attr_parse_nested(tuples.reply, take_tuple, &reply);
+        flow = (ConntrackFlow){ .source = tuple.source,
+                                .destination = tuple.destination,
+                                .answerer = reply.source,
+                                .port = tuple.port,
+                                .answerer_port = reply.source_port,
+                                .protocol = tuple.protocol };
+        if (!walk->matches(walk->data, &flow))
                 return;
         deletion = start(data, tuple.destination.family, IPCTNL_MSG_CT_DELETE, 0, ++walk->sequence);
-        mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(original),
-                     mnl_attr_get_payload(original));
+        mnl_attr_put(deletion, CTA_TUPLE_ORIG | NLA_F_NESTED,
+                     mnl_attr_get_payload_len(tuples.original),
+                     mnl_attr_get_payload(tuples.original));
         buf_add(&walk->deletions, deletion, MNL_ALIGN(deletion->nlmsg_len));
 }
 
@@ -164,8 +176,8 @@ int conntrack_open(int *ret_fd, Error *err) {
         return 0;
 }
 
-int conntrack_forget(int fd, const FirewallPort *ports, size_t count, Error *err) {
-        Walk walk = { .ports = ports, .count = count };
+int conntrack_forget_if(int fd, ConntrackMatch matches, void *data, Error *err) {
+        Walk walk = { .matches = matches, .data = data };
         int r = list(fd, &walk, err);
 
         /* One by one: an entry that timed out meanwhile is none the worse, so no answer is asked
@@ -180,4 +192,12 @@ int conntrack_forget(int fd, const FirewallPort *ports, size_t count, Error *err
         }
         buf_done(&walk.deletions);
         return r;
+}
+
+/* A packet that met the firewall's elements as they were may be on its way still, and its
+ * connection would come onto the list behind our back, for good where the client never pauses. The
+ * kernel handles a packet that came in within one read-side section, and this waits for all of
+ * them. EINVAL: a kernel with tickless processors cannot tell; then as before. */
+void conntrack_wait_for_packets(void) {
+        (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }

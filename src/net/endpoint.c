@@ -135,6 +135,25 @@ static void forget_connections(Net *net, const Member *member) {
         }
 }
 
+/* Lock held. Nothing is left of a join that failed but what was reserved. */
+static void abandon_join(Net *net, Member *member) {
+        policing_dismiss(net, member);
+        str_replace(&member->endpoint.host_link, NULL);
+        str_replace(&member->endpoint.inner_link, NULL);
+}
+
+/* Lock held. */
+static int prepare_join(Net *net, Member *member, const Endpoint *endpoint, Error *err) {
+        int r;
+
+        take_names(&member->endpoint, endpoint);
+        member_name_link(member);
+        r = policing_admit(net, member, err);
+        if (r < 0)
+                abandon_join(net, member);
+        return r;
+}
+
 int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
                   Error *err) {
         const NetDriver *driver;
@@ -147,7 +166,7 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
                 r = error_kind(err, ERROR_CONFLICT, "container %.12s is on network %s already",
                                endpoint->container_id, config->name);
         if (r == 0)
-                take_names(&member->endpoint, endpoint);
+                r = prepare_join(net, member, endpoint, err);
         net_unlock(net);
         if (r < 0)
                 return r;
@@ -155,18 +174,17 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
          * removed: the member stays. */
         driver = member->network->driver;
         r = driver->join ? driver->join(net, member, netns_fd, err) : 0;
+        net_lock(net);
+        if (r == 0) {
+                r = put_joined(net, member, err);
+                if (r < 0 && driver->leave)
+                        driver->leave(net, member);
+        }
+        if (r < 0)
+                abandon_join(net, member);
+        net_unlock(net);
         if (r < 0)
                 return r;
-        net_lock(net);
-        r = put_joined(net, member, err);
-        net_unlock(net);
-        if (r < 0) {
-                if (driver->leave)
-                        driver->leave(net, member);
-                str_replace(&member->endpoint.host_link, NULL);
-                str_replace(&member->endpoint.inner_link, NULL);
-                return r;
-        }
         forget_connections(net, member);
         give_results(endpoint, &member->endpoint);
         return 0;
@@ -191,6 +209,7 @@ static void unpublish(Net *net, Member *member) {
 /* Takes the member out of everything that answers for it. */
 static void withdraw(Net *net, Member *member) {
         resolver_drop(net->resolver, member->network->config.id, member->endpoint.container_id);
+        policing_dismiss(net, member);
         (void)map_drop(&member->network->members, member->endpoint.container_id);
         unpublish(net, member);
         member_release(net, member);
@@ -199,6 +218,7 @@ static void withdraw(Net *net, Member *member) {
 int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err) {
         const NetDriver *driver;
         Member *member;
+        bool enforced;
 
         (void)err; /* what is left over is taken away at the next start */
         net_lock(net);
@@ -207,9 +227,13 @@ int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Er
                 return 0;
         }
         driver = member->network->driver;
+        enforced = member->enforced;
+        /* One for which policies are enforced is off its network before they no longer are. */
+        if (enforced && member->joined && driver->leave)
+                driver->leave(net, member);
         withdraw(net, member);
         net_unlock(net);
-        if (member->joined && driver->leave)
+        if (!enforced && member->joined && driver->leave)
                 driver->leave(net, member);
         member_free(member);
         return 0;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "net/netns.h"
+#include "net/ruleset-policy.h"
 #include "net/ruleset.h"
 
 struct Firewall {
@@ -15,7 +16,19 @@ struct Firewall {
         bool applied;
         bool closed[RULESET_CLOSED_COUNT]; /* of each of ruleset_closed */
         bool table_queued;                 /* the transaction that waits holds the whole table */
+        bool enforces;   /* there are policies: the bridge family's table is wanted */
+        bool has_bridge; /* it is there */
 };
+
+/* An earlier daemon's. A kernel without tables for bridges has none. */
+static bool has_bridge_table(Firewall *firewall) {
+        bool has = false;
+
+        nft_use_family(firewall->nft, NFPROTO_BRIDGE);
+        (void)nft_has_chain(firewall->nft, BRIDGE_CHAIN, &has, NULL);
+        nft_use_family(firewall->nft, NFPROTO_INET);
+        return has;
+}
 
 int firewall_open(Firewall **ret, Error *err) {
         Firewall *firewall = NEW(Firewall);
@@ -32,6 +45,7 @@ int firewall_open(Firewall **ret, Error *err) {
                 firewall_close(firewall);
                 return r;
         }
+        firewall->has_bridge = has_bridge_table(firewall);
         *ret = firewall;
         return 0;
 }
@@ -179,13 +193,29 @@ void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add) {
         nft_put_element(firewall->nft, &element, add);
 }
 
+void firewall_put_policy(Firewall *firewall, const PolicyElements *elements, bool add) {
+        for (size_t i = 0; i < elements->count; i++) {
+                NftElement element = elements->items[i].element;
+
+                /* The kernel finds what to delete by its key alone. */
+                if (!add)
+                        element.data = (NftValue){ 0 };
+                nft_use_family(firewall->nft,
+                               elements->items[i].bridge ? NFPROTO_BRIDGE : NFPROTO_INET);
+                nft_put_element(firewall->nft, &element, add);
+        }
+        nft_use_family(firewall->nft, NFPROTO_INET);
+}
+
 /* ---- transactions ---- */
 
 int firewall_commit(Firewall *firewall, Error *err) {
         int r = nft_commit(firewall->nft, err);
 
-        if (r == 0 && firewall->table_queued)
+        if (r == 0 && firewall->table_queued) {
                 firewall->applied = true;
+                firewall->has_bridge = firewall->enforces;
+        }
         firewall->table_queued = false;
         return r;
 }
@@ -193,6 +223,30 @@ int firewall_commit(Firewall *firewall, Error *err) {
 void firewall_cancel(Firewall *firewall) {
         nft_cancel(firewall->nft);
         firewall->table_queued = false;
+}
+
+static void put_part(Nft *nft, const RulesetPart *part) {
+        for (size_t i = 0; i < part->set_count; i++)
+                nft_put_set(nft, &part->sets[i]);
+        for (size_t i = 0; i < part->chain_count; i++)
+                nft_put_chain(nft, &part->chains[i]);
+        for (size_t i = 0; i < part->rule_count; i++)
+                nft_put_rule(nft, &part->rules[i]);
+}
+
+static void put_bridge_table(Firewall *firewall) {
+        Nft *nft = firewall->nft;
+
+        if (!firewall->enforces && !firewall->has_bridge)
+                return;
+        nft_use_family(nft, NFPROTO_BRIDGE);
+        nft_put_table(nft);
+        nft_put_delete_table(nft);
+        if (firewall->enforces) {
+                nft_put_table(nft);
+                put_part(nft, &ruleset_bridge);
+        }
+        nft_use_family(nft, NFPROTO_INET);
 }
 
 void firewall_put_table(Firewall *firewall) {
@@ -206,6 +260,7 @@ void firewall_put_table(Firewall *firewall) {
         nft_put_table(nft);
         for (size_t i = 0; i < ruleset_set_count; i++)
                 nft_put_set(nft, &ruleset_sets[i]);
+        put_part(nft, &ruleset_policy);
         for (size_t i = 0; i < ruleset_chain_count; i++)
                 nft_put_chain(nft, &ruleset_chains[i]);
         if (sysctl_read(BRIDGE_NETFILTER6) == '1')
@@ -219,6 +274,15 @@ void firewall_put_table(Firewall *firewall) {
                 for (size_t n = 0; n < ruleset_closed[i].count; n++)
                         nft_put_rule(nft, &ruleset_closed[i].rules[n]);
         }
+        put_bridge_table(firewall);
+}
+
+void firewall_enforce(Firewall *firewall, bool on) {
+        firewall->enforces = on;
+}
+
+bool firewall_enforces(const Firewall *firewall) {
+        return firewall->enforces;
 }
 
 bool firewall_applied(const Firewall *firewall) {
@@ -229,7 +293,9 @@ int firewall_remove_table(Firewall *firewall, Error *err) {
         firewall_cancel(firewall);
         nft_put_table(firewall->nft);
         nft_put_delete_table(firewall->nft);
-        firewall->applied = false;
+        firewall->applied = firewall->enforces = false;
+        put_bridge_table(firewall);
+        firewall->has_bridge = false;
         memset(firewall->closed, 0, sizeof(firewall->closed));
         return nft_commit(firewall->nft, err);
 }

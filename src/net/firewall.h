@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/ip.h"
+#include "net/policy-elements.h"
 
 typedef struct Firewall Firewall;
 
@@ -44,11 +45,16 @@ typedef struct FirewallPort {
 /* Queues elements: firewall_commit applies all that is queued, or nothing. */
 void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bool add);
 void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add);
+/* Elements of ruleset-policy.h's sets. */
+void firewall_put_policy(Firewall *firewall, const PolicyElements *elements, bool add);
 int firewall_commit(Firewall *firewall, Error *err);
 void firewall_cancel(Firewall *firewall);
 
 /* Queues the whole table anew, empty of elements; the one before goes in the same transaction. */
 void firewall_put_table(Firewall *firewall);
+/* Whether the tables shall enforce policies on bridges, too. Takes effect with the next table. */
+void firewall_enforce(Firewall *firewall, bool on);
+bool firewall_enforces(const Firewall *firewall);
 bool firewall_applied(const Firewall *firewall); /* the table was committed by this daemon */
 int firewall_remove_table(Firewall *firewall, Error *err);
 

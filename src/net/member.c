@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "net/options.h"
 #include "net/state.h"
@@ -17,6 +18,8 @@ Member *member_free(Member *member) {
         free(member->held);
         close_fd(&member->netns_fd);
         json_done(&net_endpoint_table, &member->endpoint);
+        free(member->namespace);
+        pairs_done(&member->labels);
         free(member);
         return NULL;
 }
@@ -276,6 +279,22 @@ static int hold_ports(Net *net, Member *member, Error *err) {
         return 0;
 }
 
+/* ---- link ---- */
+
+void member_name_link(Member *member) {
+        unsigned char digits[4];
+        char text[2 * sizeof(digits) + 1];
+
+        if (!member->network->driver->routed || !str_empty(member->endpoint.host_link))
+                return;
+        random_bytes(digits, sizeof(digits));
+        hex_encode(digits, sizeof(digits), text);
+        free(member->endpoint.host_link);
+        member->endpoint.host_link = str_format("veth%.7s", text);
+}
+
+/* ---- publishing ---- */
+
 /* An internal network publishes nothing, nor does one that is not this host's, as in Docker. */
 static bool can_publish(const Member *member) {
         const Network *network = member->network;
@@ -333,6 +352,9 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
         member->network = network;
         member->netns_fd = -1;
         json_copy(&net_endpoint_table, endpoint, &member->endpoint);
+        member->namespace = str_copy(endpoint->namespace);
+        if (endpoint->labels)
+                pairs_copy(&member->labels, endpoint->labels);
         if (network->driver->addresses)
                 r = take_all(net, member, err);
         if (r < 0) {

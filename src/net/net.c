@@ -61,6 +61,7 @@ void net_put_ports(Net *net, const Member *member, bool add) {
 int net_apply(Net *net, Error *err) {
         const char *id;
         Network *network;
+        int r;
 
         firewall_put_table(net->firewall);
         MAP_EACH(&net->networks, id, network) {
@@ -73,23 +74,36 @@ int net_apply(Net *net, Error *err) {
                         if (member->joined)
                                 net_put_ports(net, member, true);
         }
+        r = policing_put(net, true, err);
+        if (r < 0) {
+                firewall_cancel(net->firewall);
+                return r;
+        }
         net->applied_at = clock_monotonic();
-        return firewall_commit(net->firewall, err);
+        r = firewall_commit(net->firewall, err);
+        policing_settle(net, r == 0);
+        return r;
 }
 
 int net_apply_queued(Net *net, Error *err) {
-        if (firewall_applied(net->firewall) && firewall_commit(net->firewall, NULL) == 0)
+        if (firewall_applied(net->firewall) && firewall_commit(net->firewall, NULL) == 0) {
+                policing_settle(net, true);
                 return 0;
+        }
         return net_apply(net, err);
 }
 
 static void on_retry(void *data);
 
-/* On the loop's thread. */
+/* On the loop's thread. What was begun while the table was gone is no connection that a policy let
+ * pass. */
 static void reapply(Net *net) {
         Error err = { 0 };
+        int r = net_apply(net, &err);
 
-        if (net_apply(net, &err) == 0) {
+        if (r == 0 && policing_is_on(&net->policing))
+                r = policing_sweep(net, &err);
+        if (r == 0) {
                 log_info("the firewall's table was changed by another program: applied again");
                 return;
         }
@@ -161,6 +175,7 @@ Net *net_free(Net *net) {
         resolver_free(net->resolver);
         reaper_free(net->reaper);
         firewall_close(net->firewall);
+        policing_done(&net->policing);
         map_done(&net->networks, free_network);
         ports_free(net->ports);
         (void)pthread_mutex_destroy(&net->lock);

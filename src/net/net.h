@@ -62,6 +62,11 @@ typedef struct Endpoint {
         char *address6, *gateway6;     /* NULL on a network without IPv6, as the two above on one
                                           without IPv4 */
         char *host_link, *inner_link;  /* "veth…" and "eth0" */
+
+        /* Lent by the caller, neither stored nor copied with it: what policies select by. NULL:
+         * the default namespace, no labels. */
+        const char *namespace;
+        const Pairs *labels;
 } Endpoint;
 
 extern const JsonTable net_port_table, net_endpoint_table;
@@ -115,6 +120,12 @@ int endpoint_update(Net *net, const NetworkConfig *config, Endpoint *endpoint, i
                     Error *err);
 /* Changes the names under which an endpoint is known (rename). */
 int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err);
+
+/* The network policies (policy.h) that are in force from the return on, for those who are on a
+ * network and those who join later; before net_reconcile: from then on. Taken over on success; on
+ * failure those before stay in force. What they forbid now is cut off. */
+typedef struct Policy Policy;
+int net_set_policies(Net *net, Policy *policies, size_t count, Error *err);
 
 /* A fresh network namespace with lo up, as a descriptor, made by the calling thread (which returns
  * to its own). */

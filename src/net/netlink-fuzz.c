@@ -2,6 +2,7 @@
  * each datagram is two bytes of length and its bytes. */
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -70,12 +71,13 @@ static void (*const rtnl_readers[])(Rtnl *rtnl, size_t *sum) = { try_commit, try
                                                                  try_addresses, try_state };
 static void (*const nft_readers[])(Nft *nft, size_t *sum) = { try_transaction, try_chain };
 
+static bool is_wanted(void *data, const ConntrackFlow *flow) {
+        (void)data;
+        return flow->protocol == IPPROTO_UDP;
+}
+
 /* Takes the descriptor. */
 static void read_with(size_t reader, int fd) {
-        static const FirewallPort port = { .host_address = { 0, AF_INET },
-                                           .address = { 1, AF_INET },
-                                           .host_port = 53,
-                                           .protocol = 17 };
         size_t sum = 0;
 
         if (reader < ELEMENTS(rtnl_readers)) {
@@ -95,7 +97,7 @@ static void read_with(size_t reader, int fd) {
                 nft_close(nft);
                 close_fd(&fd);
         } else {
-                (void)conntrack_forget(fd, &port, 1, NULL);
+                (void)conntrack_forget_if(fd, is_wanted, NULL, NULL);
                 close_fd(&fd);
         }
 }

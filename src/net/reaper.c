@@ -3,11 +3,8 @@
 #include "net/reaper.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -21,7 +18,8 @@
 
 typedef struct Job {
         struct Job *next;
-        char *link, *owner; /* NULL: forget `port` */
+        char *link, *owner; /* NULL: forget `address`, or `port` */
+        IpAddress address;  /* of no family: none */
         FirewallPort port;
 } Job;
 
@@ -70,31 +68,39 @@ static void delete_links(Reaper *reaper, const Job *jobs) {
         commit(reaper);
 }
 
-/* A packet that met the firewall's elements as they were may be on its way still, and its
- * connection would come onto the list behind our back, for good where the client never pauses. The
- * kernel handles a packet that came in within one read-side section, and this waits for all of
- * them. EINVAL: a kernel with tickless processors cannot tell; then as before. */
-static void wait_for_packets(void) {
-        (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+/* The list of connections may be long: it is read once for all that go together. */
+static bool is_wanted(const Job *job, const ConntrackFlow *flow) {
+        const FirewallPort *port = &job->port;
+
+        if (job->link)
+                return false;
+        if (job->address.family)
+                return ip_equal(job->address, flow->source) ||
+                       ip_equal(job->address, flow->destination) ||
+                       ip_equal(job->address, flow->answerer);
+        return flow->protocol == port->protocol && flow->port == port->host_port &&
+               flow->destination.family == port->host_address.family &&
+               (ip_is_any(port->host_address) || ip_equal(flow->destination, port->host_address));
 }
 
-/* The list of connections may be long: it is read once for all that go together. */
-static void forget_ports(Reaper *reaper, const Job *jobs) {
-        FirewallPort *ports = NULL;
-        size_t count = 0;
+static bool is_doomed(void *data, const ConntrackFlow *flow) {
+        for (const Job *job = data; job; job = job->next)
+                if (is_wanted(job, flow))
+                        return true;
+        return false;
+}
+
+static void forget_connections(Reaper *reaper, Job *jobs) {
+        bool any = false;
         Error err = { 0 };
 
-        for (const Job *job = jobs; job; job = job->next) {
-                if (job->link)
-                        continue;
-                GROW(ports, count);
-                ports[count++] = job->port;
-        }
-        if (count)
-                wait_for_packets();
-        if (count && conntrack_forget(reaper->conntrack_fd, ports, count, &err) < 0)
-                log_warn("forget UDP connections: %s", err.message);
-        free(ports);
+        for (const Job *job = jobs; job; job = job->next)
+                any |= !job->link;
+        if (!any)
+                return;
+        conntrack_wait_for_packets();
+        if (conntrack_forget_if(reaper->conntrack_fd, is_doomed, jobs, &err) < 0)
+                log_warn("forget connections: %s", err.message);
 }
 
 static void *run(void *data) {
@@ -115,7 +121,7 @@ static void *run(void *data) {
                 reaper->jobs_end = &reaper->jobs;
                 (void)pthread_mutex_unlock(&reaper->lock);
                 delete_links(reaper, jobs);
-                forget_ports(reaper, jobs);
+                forget_connections(reaper, jobs);
                 (void)pthread_mutex_lock(&reaper->lock);
                 reaper->current = NULL;
                 free_jobs(jobs);
@@ -193,6 +199,13 @@ void reaper_forget(Reaper *reaper, const FirewallPort *port) {
                 return;
         job = NEW(Job);
         job->port = *port;
+        queue(reaper, job);
+}
+
+void reaper_forget_address(Reaper *reaper, IpAddress address) {
+        Job *job = NEW(Job);
+
+        job->address = address;
         queue(reaper, job);
 }
 

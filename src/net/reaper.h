@@ -16,6 +16,9 @@ void reaper_delete_link(Reaper *reaper, const char *link, const char *owner);
 /* Forgets the connections that the kernel tracks to this UDP port: those made before the port was
  * published would pass it by, those made before it was taken back would outlive it. */
 void reaper_forget(Reaper *reaper, const FirewallPort *port);
+/* Forgets all connections of this address, which is nobody's now: one that its next holder did not
+ * make is none that a policy let pass. */
+void reaper_forget_address(Reaper *reaper, IpAddress address);
 /* Waits until no link of owner waits for its deletion: its name in the container is free then. NULL
  * waits for everything. */
 void reaper_wait(Reaper *reaper, const char *owner);

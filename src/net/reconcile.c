@@ -86,6 +86,8 @@ static int restore_member(Net *net, Network *network, const Endpoint *endpoint, 
         int r;
 
         json_copy(&net_endpoint_table, endpoint, &wanted);
+        wanted.namespace = endpoint->namespace;
+        wanted.labels = endpoint->labels;
         if (!str_empty(endpoint->address)) {
                 free(wanted.wanted_address);
                 wanted.wanted_address = bare_address(endpoint->address);
@@ -110,12 +112,11 @@ static int restore_member(Net *net, Network *network, const Endpoint *endpoint, 
         return 0;
 }
 
-static int restore_endpoint(Net *net, const Endpoint *endpoint, int netns_fd, Error *err) {
+static int restore_endpoint(Net *net, const Endpoint *endpoint, Error *err) {
         Network *network =
                 endpoint->network_id ? map_get(&net->networks, endpoint->network_id) : NULL;
-        const NetDriver *driver;
         Member *member;
-        int r = 0;
+        int r;
 
         if (!network)
                 return error_kind(err, ERROR_NOT_FOUND, "network %s not found",
@@ -125,10 +126,23 @@ static int restore_endpoint(Net *net, const Endpoint *endpoint, int netns_fd, Er
         r = restore_member(net, network, endpoint, &member, err);
         if (r < 0)
                 return r;
-        driver = network->driver;
         (void)map_put(&network->members, endpoint->container_id, member);
-        if (driver->rejoin && !driver->rejoin(member, netns_fd))
-                r = driver->join(net, member, netns_fd, err);
+        member_name_link(member);
+        member->enforced = policing_is_on(&net->policing) && network->driver->routed &&
+                           !str_empty(member->endpoint.host_link);
+        return 0;
+}
+
+static int restore_link(Net *net, const Endpoint *endpoint, int netns_fd, Error *err) {
+        Network *network =
+                endpoint->network_id ? map_get(&net->networks, endpoint->network_id) : NULL;
+        Member *member = network ? map_get(&network->members, endpoint->container_id) : NULL;
+        int r = 0;
+
+        if (!member || member->joined)
+                return 0;
+        if (network->driver->rejoin && !network->driver->rejoin(member, netns_fd))
+                r = network->driver->join(net, member, netns_fd, err);
         member->joined = r == 0;
         if (r == 0)
                 member_announce(net, member);
@@ -217,7 +231,20 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                 Error why = { 0 };
 
                 if (netns_fds[i] >= 0)
-                        note_failure(restore_endpoint(net, &endpoints[i], netns_fds[i], &why), &why,
+                        note_failure(restore_endpoint(net, &endpoints[i], &why), &why, &result,
+                                     err);
+        }
+        /* A link that was lost comes back to a firewall that knows the policies. */
+        if (policing_is_on(&net->policing)) {
+                Error why = { 0 };
+
+                note_failure(net_apply(net, &why), &why, &result, err);
+        }
+        for (size_t i = 0; i < endpoint_count; i++) {
+                Error why = { 0 };
+
+                if (netns_fds[i] >= 0)
+                        note_failure(restore_link(net, &endpoints[i], netns_fds[i], &why), &why,
                                      &result, err);
         }
         if (result == 0)
@@ -225,6 +252,11 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
         else
                 note_failure(net_apply(net, NULL), &(Error){ .message = "firewall" }, &result,
                              NULL);
+        if (policing_is_on(&net->policing)) {
+                Error why = { 0 };
+
+                note_failure(policing_sweep(net, &why), &why, &result, err);
+        }
         if (result == 0)
                 result = sweep(net, true, err);
         net_unlock(net);
@@ -239,6 +271,7 @@ int net_destroy_all(Net *net, Error *err) {
         int r;
 
         net_lock(net);
+        policing_done(&net->policing);
         map_done(&net->networks, free_network);
         ports_free(net->ports);
         net->ports = ports_new();

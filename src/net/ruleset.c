@@ -4,9 +4,9 @@
 #include "net/ruleset.h"
 
 #include <arpa/inet.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
-#include <linux/rtnetlink.h>
+
+#include "net/ruleset-policy.h"
+#include "net/ruleset-terms.h"
 
 /* ---- sets ---- */
 
@@ -70,82 +70,6 @@ const NftChain ruleset_chains[] = {
         { "forward", "filter", NF_INET_FORWARD, 0 },
 };
 const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
-
-/* ---- words of the rules; registers: 1, 2 are of 16 bytes, 8 + n the n-th four bytes of them ----
- */
-
-#define META(key, to)                                                                              \
-        { NFT_TERM_META, .reg = (to), .a = (key) }
-#define EQUALS_BYTE(in, byte)                                                                      \
-        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_EQ, .data = { (byte) }, .data_length = 1 }
-#define IS_IPV4 META(NFT_META_NFPROTO, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, NFPROTO_IPV4)
-#define IS_IPV6 META(NFT_META_NFPROTO, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, NFPROTO_IPV6)
-#define IIF(to) META(NFT_META_IIFNAME, to)
-#define OIF(to) META(NFT_META_OIFNAME, to)
-#define NOT_LO(in)                                                                                 \
-        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data = "lo", .data_length = 16 }
-#define NETWORK(offset, length, to)                                                                \
-        {                                                                                          \
-                NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_NETWORK_HEADER, .b = (offset),     \
-                                  .c = (length)                                                    \
-        }
-#define SADDR4(to) NETWORK(12, 4, to)
-#define DADDR4(to) NETWORK(16, 4, to)
-#define SADDR6(to) NETWORK(8, 16, to)
-#define DADDR6(to) NETWORK(24, 16, to)
-#define ISNT_BYTE(in, byte)                                                                        \
-        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data = { (byte) }, .data_length = 1 }
-/* Not link-local (fe80::/10, and what else begins so is nobody's); not multicast either. */
-#define SADDR6_IS_ROUTED NETWORK(8, 1, NFT_REG_1), ISNT_BYTE(NFT_REG_1, 0xfe)
-#define DADDR6_IS_ROUTED                                                                           \
-        NETWORK(24, 1, NFT_REG_1), ISNT_BYTE(NFT_REG_1, 0xfe), ISNT_BYTE(NFT_REG_1, 0xff)
-#define FROM_LOOPBACK NETWORK(12, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
-#define TO_LOOPBACK NETWORK(16, 1, NFT_REG_1), EQUALS_BYTE(NFT_REG_1, 127)
-#define IS_LOOPBACK6(address)                                                                      \
-        address(NFT_REG_1), {                                                                      \
-                NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ, .data = { [15] = 1 },         \
-                                  .data_length = 16                                                \
-        }
-#define DPORT(to)                                                                                  \
-        { NFT_TERM_PAYLOAD, .reg = (to), .a = NFT_PAYLOAD_TRANSPORT_HEADER, .b = 2, .c = 2 }
-#define IN(set, key)                                                                               \
-        { NFT_TERM_LOOKUP, .reg = (key), .text = (set) }
-#define NOT_IN(set, key)                                                                           \
-        { NFT_TERM_LOOKUP, .reg = (key), .text = (set), .a = 1 }
-#define MAPPED(map, key, to)                                                                       \
-        { NFT_TERM_MAP, .reg = (key), .text = (map), .a = (to) }
-#define NON_ZERO(in)                                                                               \
-        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data_length = 4 }
-#define NON_ZERO6(in)                                                                              \
-        { NFT_TERM_COMPARE, .reg = (in), .a = NFT_CMP_NEQ, .data_length = 16 }
-#define CT_BITS(key, bits)                                                                         \
-        { NFT_TERM_CT, .reg = NFT_REG_1, .a = (key) },                                             \
-                { NFT_TERM_MASK, .reg = NFT_REG_1, .a = (bits) }, NON_ZERO(NFT_REG_1)
-#define IS_DNATED CT_BITS(NFT_CT_STATUS, IPS_DST_NAT)
-#define STATE_BIT(state) (1u << ((state) % IP_CT_IS_REPLY + 1))
-#define IS_KNOWN CT_BITS(NFT_CT_STATE, STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED))
-#define IS_INVALID CT_BITS(NFT_CT_STATE, 1)
-/* The type is of four bytes in the host's order. */
-#define LOCAL_TYPE                                                                                 \
-        { RTN_LOCAL }
-#define DADDR_LOCAL(op)                                                                            \
-        { NFT_TERM_FIB_TYPE, .reg = NFT_REG_1 }, {                                                 \
-                NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = (op), .data = LOCAL_TYPE,                 \
-                                  .data_length = 4                                                 \
-        }
-#define DNAT_TO(family, address, port)                                                             \
-        { NFT_TERM_DNAT, .reg = (address), .a = (port), .b = (family) }
-#define SNAT_TO(family, address)                                                                   \
-        { NFT_TERM_SNAT, .reg = (address), .b = (family) }
-#define MASQUERADE                                                                                 \
-        { NFT_TERM_MASQUERADE }
-#define VERDICT(verdict, chain)                                                                    \
-        { NFT_TERM_VERDICT, .a = (uint32_t)(verdict), .text = (chain) }
-#define DROP VERDICT(NF_DROP, NULL)
-#define ACCEPT VERDICT(NF_ACCEPT, NULL)
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "LOCAL_TYPE is written for little-endian machines");
 
 /* ---- guard: packets that no connection of ours can be ---- */
 
@@ -263,7 +187,10 @@ static const NftTerm not_ours[] = { IIF(NFT_REG_1), NOT_IN("bridges", NFT_REG_1)
                                     NOT_IN("bridges", NFT_REG_1), VERDICT(NFT_GOTO, "foreign") };
 static const NftTerm known[] = { IS_KNOWN, ACCEPT };
 static const NftTerm invalid[] = { IS_INVALID, DROP };
-/* Only isolated ports (icc off), a hairpin or br_netfilter bring a bridge's own packets here. */
+/* What a policy forbids is dropped there; else the others decide. */
+static const NftTerm policies[] = { VERDICT(NFT_JUMP, POLICY_CHAIN) };
+/* Only isolated ports (icc off), policies, a hairpin or br_netfilter bring a bridge's own packets
+ * here. */
 static const NftTerm neighbours[] = { IIF(NFT_REG_1),
                                       OIF(NFT_REG_2),
                                       IN("same", NFT_REG_1),
@@ -311,9 +238,6 @@ static const NftTerm pinged6[] = { IS_IPV6,
 /* Another network's container, a neighbour with icc off, or a port that is not published. */
 static const NftTerm unpublished[] = { OIF(NFT_REG_1), IN("bridges", NFT_REG_1), DROP };
 
-#define RULE(chain, terms)                                                                         \
-        { chain, terms, ELEMENTS(terms) }
-
 const NftRule ruleset_rules[] = {
         RULE("guard", remote_loopback),
         RULE("guard", spoofed),
@@ -339,6 +263,7 @@ const NftRule ruleset_rules[] = {
         RULE("forward", not_ours),
         RULE("forward", known),
         RULE("forward", invalid),
+        RULE("forward", policies),
         RULE("forward", neighbours),
         RULE("forward", to_internal),
         RULE("forward", from_internal),

@@ -7,11 +7,10 @@
 #include "net/firewall.h"
 #include "net/ipam.h"
 #include "net/net.h"
+#include "net/policing.h"
 #include "net/ports.h"
 #include "net/reaper.h"
 #include "net/resolver.h"
-
-typedef struct Network Network;
 
 /* Arrays of one thing a family have IPv4 first. */
 enum { NET_IPV4, NET_IPV6, NET_FAMILIES };
@@ -27,15 +26,18 @@ typedef struct Place {
 } Place;
 
 /* One endpoint, from endpoint_reserve to endpoint_leave. */
-typedef struct Member {
+struct Member {
         Network *network;
         Endpoint endpoint; /* a copy of the caller's */
         Place places[NET_FAMILIES];
         int *held; /* a socket for each of endpoint.ports, or -1 */
         size_t held_count;
         bool joined;
-        int netns_fd; /* -1, unless the driver's links are in the container's namespace alone */
-} Member;
+        int netns_fd;    /* -1, unless the driver's links are in the container's namespace alone */
+        char *namespace; /* this and labels: what policies select by */
+        Pairs labels;
+        bool enforced; /* policies are enforced for it: it is in the firewall's sets */
+};
 
 /* How links of a kind of network are made. Each may be NULL: nothing to do. join and leave run
  * without the lock. */
@@ -99,6 +101,7 @@ struct Net {
         bool forwarding[NET_FAMILIES]; /* this host forwards: checked once */
         LoopSource *watch, *retry;
         int64_t applied_at; /* clock_monotonic */
+        Policing policing;
 };
 
 /* What links of ours are called by `ip link`, followed by a container's short id: how net_reconcile
@@ -142,6 +145,9 @@ int net_stop_forwarding(Net *net, Error *err);
 
 /* Takes addresses and ports for endpoint; what was taken is written into it. */
 int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **ret, Error *err);
+/* Names its link, if it is to have one and has no name: before there is a link, so that rules for
+ * it are in force first. */
+void member_name_link(Member *member);
 /* Takes what member->endpoint.ports asks for; on failure it has none. */
 int member_take_ports(Net *net, Member *member, Error *err);
 void member_release_ports(Net *net, Member *member);

@@ -127,6 +127,14 @@ void nft_value_link(NftValue *value, const char *name) {
         add_field(value, padded, sizeof(padded));
 }
 
+void nft_value_class(NftValue *value, uint32_t class) {
+        add_field(value, &class, sizeof(class));
+}
+
+void nft_value_mac(NftValue *value, const uint8_t mac[6]) {
+        add_field(value, mac, 6);
+}
+
 /* ---- the batch ---- */
 
 static void put_edge(Nft *nft, uint16_t type) {
@@ -172,6 +180,13 @@ static void flush_elements(Nft *nft) {
         nftnl_set_free(nft->pending);
         nft->pending = NULL;
         nft->pending_count = 0;
+}
+
+void nft_use_family(Nft *nft, uint8_t family) {
+        if (family == nft->family)
+                return;
+        flush_elements(nft);
+        nft->family = family;
 }
 
 static void put_whole_table(Nft *nft, uint16_t type, uint16_t flags) {
@@ -235,6 +250,10 @@ static uint32_t field_length(uint8_t field) {
                 return 1;
         case NFT_FIELD_PORT:
                 return 2;
+        case NFT_FIELD_MAC:
+                return 6;
+        case NFT_FIELD_CLASS:
+                return 4;
         default:
                 return IFNAMSIZ;
         }
@@ -381,8 +400,18 @@ static Expr *build_write(const NftTerm *term) {
         nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, term->a);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, term->b);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, term->c);
-        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
-        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, term->d);
+        if (term->d) {
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, term->d);
+        }
+        return expr;
+}
+
+static Expr *build_set_meta(const NftTerm *term) {
+        Expr *expr = expr_new("meta");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, term->a);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_SREG, term->reg);
         return expr;
 }
 
@@ -479,13 +508,21 @@ static Expr *build_verdict(const NftTerm *term) {
 }
 
 static Expr *(*const builders[])(const NftTerm *term) = {
-        [NFT_TERM_META] = build_meta,       [NFT_TERM_CT] = build_ct,
-        [NFT_TERM_PAYLOAD] = build_payload, [NFT_TERM_WRITE] = build_write,
-        [NFT_TERM_VALUE] = build_value,     [NFT_TERM_COMPARE] = build_compare,
-        [NFT_TERM_MASK] = build_mask,       [NFT_TERM_FIB_TYPE] = build_fib_type,
-        [NFT_TERM_LOOKUP] = build_lookup,   [NFT_TERM_MAP] = build_map,
-        [NFT_TERM_DNAT] = build_dnat,       [NFT_TERM_MASQUERADE] = build_masquerade,
-        [NFT_TERM_VERDICT] = build_verdict, [NFT_TERM_SNAT] = build_snat,
+        [NFT_TERM_META] = build_meta,
+        [NFT_TERM_CT] = build_ct,
+        [NFT_TERM_PAYLOAD] = build_payload,
+        [NFT_TERM_WRITE] = build_write,
+        [NFT_TERM_SET_META] = build_set_meta,
+        [NFT_TERM_VALUE] = build_value,
+        [NFT_TERM_COMPARE] = build_compare,
+        [NFT_TERM_MASK] = build_mask,
+        [NFT_TERM_FIB_TYPE] = build_fib_type,
+        [NFT_TERM_LOOKUP] = build_lookup,
+        [NFT_TERM_MAP] = build_map,
+        [NFT_TERM_DNAT] = build_dnat,
+        [NFT_TERM_MASQUERADE] = build_masquerade,
+        [NFT_TERM_VERDICT] = build_verdict,
+        [NFT_TERM_SNAT] = build_snat,
 };
 
 void nft_put_rule(Nft *nft, const NftRule *model) {
@@ -636,15 +673,13 @@ static int note_table(const struct nlattr *attribute, void *data) {
 }
 
 static bool concerns(const struct nlmsghdr *header, const Nft *own) {
-        const struct nfgenmsg *message = mnl_nlmsg_get_payload(header);
         const char *table = NULL;
 
         if (header->nlmsg_pid == own->port || header->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
             (header->nlmsg_type & 0xff) == NFT_MSG_NEWGEN ||
-            mnl_nlmsg_get_payload_len(header) < sizeof(*message) ||
-            message->nfgen_family != own->family)
+            mnl_nlmsg_get_payload_len(header) < sizeof(struct nfgenmsg))
                 return false;
-        (void)mnl_attr_parse(header, sizeof(*message), note_table, &table);
+        (void)mnl_attr_parse(header, sizeof(struct nfgenmsg), note_table, &table);
         return str_equal(table, own->table);
 }
 

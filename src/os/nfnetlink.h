@@ -25,9 +25,10 @@ typedef enum NftTermKind {
         NFT_TERM_META,    /* a: key, reg */
         NFT_TERM_CT,      /* a: key, reg */
         NFT_TERM_PAYLOAD, /* a: base, b: offset, c: length, reg */
-        NFT_TERM_WRITE, /* reg to a: base, b: offset, c: length; d: offset of the Internet checksum
-                         */
-        NFT_TERM_VALUE, /* reg = data */
+        NFT_TERM_WRITE, /* reg to a: base, b: offset, c: length; d: offset of the Internet checksum,
+                           0: there is none */
+        NFT_TERM_SET_META, /* a: key, from reg */
+        NFT_TERM_VALUE,    /* reg = data */
         NFT_TERM_COMPARE,  /* reg, a: NFT_CMP_*, data */
         NFT_TERM_MASK,     /* reg &= a (32 bits) */
         NFT_TERM_FIB_TYPE, /* reg: the type of the destination's route, RTN_* */
@@ -70,8 +71,10 @@ typedef struct NftSet {
 enum {
         NFT_FIELD_IPV4 = 7,
         NFT_FIELD_IPV6 = 8,
+        NFT_FIELD_MAC = 9,
         NFT_FIELD_PROTOCOL = 12,
         NFT_FIELD_PORT = 13,
+        NFT_FIELD_CLASS = 23, /* a packet's priority: a number of four bytes */
         NFT_FIELD_LINK = 41
 };
 
@@ -92,9 +95,14 @@ void nft_value_ip(NftValue *value, IpAddress address);
 void nft_value_protocol(NftValue *value, uint8_t protocol);
 void nft_value_port(NftValue *value, uint16_t port); /* host byte order */
 void nft_value_link(NftValue *value, const char *name);
+void nft_value_class(NftValue *value, uint32_t class);
+void nft_value_mac(NftValue *value, const uint8_t mac[6]);
 
 /* ---- the transaction: all of it happens, or nothing ---- */
 
+/* From now on it is the table of this name in another family that is spoken of, in the same
+ * transaction. */
+void nft_use_family(Nft *nft, uint8_t family);
 void nft_put_table(Nft *nft);
 void nft_put_new_table(Nft *nft);    /* -EEXIST if there is one */
 void nft_put_delete_table(Nft *nft); /* an error if there is none: put the table first */
@@ -114,6 +122,6 @@ int nft_has_chain(Nft *nft, const char *chain, bool *ret, Error *err);
 
 /* A non-blocking socket that becomes readable when any table changes. */
 int nft_watch_open(int *ret_fd, Error *err);
-/* Reads all that waits. True if another than `own` changed the table that `own` is for, or if
- * notices were lost. */
+/* Reads all that waits. True if another than `own` changed a table of the name that `own` is for,
+ * of any family, or if notices were lost. */
 bool nft_watch_read(int fd, const Nft *own);

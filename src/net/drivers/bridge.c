@@ -6,7 +6,6 @@
 #include <linux/if_bridge.h>
 
 #include "base/fd.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "net/drivers/inner.h"
 #include "net/netns.h"
@@ -372,25 +371,11 @@ typedef struct Join {
         const Network *network;
         Member *member;
         Rtnl *host, *inner;
-        char host_link[IFNAMSIZ], inner_link[IFNAMSIZ];
+        const char *host_link; /* member_name_link chose it */
+        char inner_link[IFNAMSIZ];
         unsigned bridge;
         int netns_fd;
 } Join;
-
-/* A name that the endpoint has already stays: it lost its links, and comes back. */
-static void choose_host_name(Join *join) {
-        const char *had = join->member->endpoint.host_link;
-        unsigned char digits[4];
-        char text[2 * sizeof(digits) + 1];
-
-        if (!str_empty(had)) {
-                (void)snprintf(join->host_link, sizeof(join->host_link), "%s", had);
-                return;
-        }
-        random_bytes(digits, sizeof(digits));
-        hex_encode(digits, sizeof(digits), text);
-        (void)snprintf(join->host_link, sizeof(join->host_link), "veth%.7s", text);
-}
 
 static int make_pair(Join *join, Error *err) {
         const Endpoint *endpoint = &join->member->endpoint;
@@ -437,7 +422,6 @@ static int set_port_mode(Join *join, Error *err) {
 static int join_inside(Join *join, Error *err) {
         int r = rtnl_open(&join->inner, err);
 
-        choose_host_name(join);
         if (r == 0)
                 r = inner_choose_name(join->net, join->member, join->inner, join->inner_link, err);
         if (r == 0)
@@ -472,7 +456,11 @@ static void settle(const Join *join) {
 
 static int bridge_join(Net *net, Member *member, int netns_fd, Error *err) {
         const Network *network = member->network;
-        Join join = { .net = net, .network = network, .member = member, .netns_fd = netns_fd };
+        Join join = { .net = net,
+                      .network = network,
+                      .member = member,
+                      .host_link = member->endpoint.host_link,
+                      .netns_fd = netns_fd };
         int r, index, home = -1;
 
         r = rtnl_open(&join.host, err);
@@ -493,7 +481,6 @@ static int bridge_join(Net *net, Member *member, int netns_fd, Error *err) {
         rtnl_close(join.host);
         if (r < 0)
                 return r;
-        str_replace(&member->endpoint.host_link, join.host_link);
         str_replace(&member->endpoint.inner_link, join.inner_link);
         return 0;
 }

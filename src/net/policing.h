@@ -1,0 +1,37 @@
+/* policing.h: the policies in force, and what of them is in the kernel. Decides nothing (policy.h
+ * does); knows the networks' members. Net's lock guards it. */
+#pragma once
+
+#include "net/net.h"
+#include "net/policy-elements.h"
+
+typedef struct Network Network;
+typedef struct Member Member;
+
+typedef struct Policing {
+        Policy *policies; /* its own */
+        size_t count;
+        PolicyPlan *plan;       /* of these policies; NULL: there are none */
+        PolicyElements applied; /* what the kernel has */
+        PolicyElements next;    /* what it has once the queued transaction is through */
+        bool queued;            /* there is such a transaction */
+} Policing;
+
+void policing_done(Policing *policing);
+static inline bool policing_is_on(const Policing *policing) {
+        return policing->count > 0;
+}
+
+/* Queues what makes the kernel's elements those of all members that are `enforced`: every one of
+ * them (whole: the table is new and empty), or what changed. */
+int policing_put(Net *net, bool whole, Error *err);
+/* After the transaction: whether it went through. */
+void policing_settle(Net *net, bool done);
+
+/* Before a member gets its link: it is judged from now on, or (forbidden, unsupported) may not
+ * join. Nothing where there are no policies. */
+int policing_admit(Net *net, Member *member, Error *err);
+/* After it lost its link: its connections are forgotten as well. */
+void policing_dismiss(Net *net, Member *member);
+/* Deletes the connections that no policy allows (any more). */
+int policing_sweep(Net *net, Error *err);
