@@ -307,7 +307,7 @@ static void print_matrix(json_object *containers, json_object *pairs) {
                 json_object *pair = json_object_array_get_idx(pairs, i);
                 _cleanup_free_ char *ports = ports_text(pair);
 
-                if (i % count == 0)
+                if (count > 0 && i % count == 0)
                         buf_format(&out, "\n%s", json_words(pair, "From"));
                 buf_format(&out, "\t%s", ports);
         }
