@@ -11,7 +11,7 @@ breaks = threading.Lock()
 state = {"broken": False}
 
 
-def pump(source, target, counts, pair):
+def pump(source, target, counts, pair, ended):
     sent, counted = 0, counts
     try:
         while data := source.recv(65536):
@@ -32,11 +32,18 @@ def pump(source, target, counts, pair):
             end.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
+    # The second of the two closes them: what was not read is then answered with a reset, and a sender does not wait for room.
+    with breaks:
+        ended.append(source)
+        if len(ended) == len(pair):
+            for end in pair:
+                end.close()
 
 
 server = socket.create_server(("127.0.0.1", port))
 while True:
     client, _ = server.accept()
     other = socket.create_connection(("127.0.0.1", to))
+    ended = []
     for one, two, counted in ((client, other, True), (other, client, False)):
-        threading.Thread(target=pump, args=(one, two, counted, (client, other)), daemon=True).start()
+        threading.Thread(target=pump, args=(one, two, counted, (client, other), ended), daemon=True).start()
