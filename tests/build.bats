@@ -562,7 +562,7 @@ END
   dockerfile <<'END'
 FROM busybox
 COPY . /x
-RUN --mount=target=/m wc -c </m/build.log; sleep 1; wc -c </m/build.log
+RUN --mount=target=/m wc -c </m/build.log; seq 20000; wc -c </m/build.log
 END
   brig build --progress plain -t grows . >build.log 2>&1 || { cat build.log; return 1; }
   grep -q 'RUN --mount' build.log
@@ -575,7 +575,7 @@ END
   no grep -q miss: build.log
   # one that is ignored changes nothing: the directory is passed as it is
   printf 'build.log\n' >.dockerignore
-  printf 'FROM busybox\nCOPY . /x\nRUN --mount=target=/m sleep 1; ls /m /x\n' >Dockerfile
+  printf 'FROM busybox\nCOPY . /x\nRUN --mount=target=/m seq 20000; ls /m /x\n' >Dockerfile
   brig build --progress plain . >build.log 2>&1 || { cat build.log; return 1; }
   no grep -q ' build.log$' build.log
   # another's file that changes
