@@ -276,6 +276,22 @@ static bool exec_has_ended(Host *host, const char *id, MonitorReply *ret_state) 
         return false;
 }
 
+/* The connection that was let go may be read after the new one: what it said at last comes then. */
+static bool has_forgotten_execs(Host *host) {
+        int64_t deadline = clock_monotonic() + WAIT_MAX;
+        size_t count = 1;
+
+        while (count > 0 && clock_monotonic() < deadline) {
+                MonitorReply state = {};
+
+                if (reconnect(host, &state, NULL) < 0)
+                        return false;
+                count = state.execs.count;
+                json_done(&monitor_reply_table, &state);
+        }
+        return count == 0;
+}
+
 TEST(execs_are_known_to_a_later_daemon) {
         _host_ Host host;
         MonitorRequest request = raw;
@@ -415,7 +431,6 @@ TEST(exec_leaves_a_process_behind) {
 /* Nobody waits for a probe, and its answer is taken for no other's. */
 TEST(probes) {
         _host_ Host host;
-        MonitorReply state = {};
         Error err;
         _cleanup_close_ int first = -1;
         _cleanup_close_ int second = -1;
@@ -452,9 +467,7 @@ TEST(probes) {
         ASSERT_STR(host.exec_exited.exec, "p3");
         ASSERT_INT(host.exec_exited.exit_code, 128 + SIGKILL);
         /* Their ends were seen: the next daemon hears nothing of them. */
-        ASSERT_OK(reconnect(&host, &state, &err), &err);
-        ASSERT_INT(state.execs.count, 0);
-        json_done(&monitor_reply_table, &state);
+        ASSERT(has_forgotten_execs(&host));
 }
 
 /* A probe that a daemon left is told to the next one as what it is. */
