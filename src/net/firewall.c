@@ -4,11 +4,15 @@
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
+#include <poll.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "net/netns.h"
 #include "net/ruleset-policy.h"
 #include "net/ruleset.h"
+
+#define PREDECESSOR_PATIENCE (10 * NSEC_PER_SEC)
 
 struct Firewall {
         Nft *nft;
@@ -30,12 +34,32 @@ static bool has_bridge_table(Firewall *firewall) {
         return has;
 }
 
+/* A daemon before this one that was killed has its socket until the last of its threads is out of
+ * the kernel. */
+static int wait_for_table(Firewall *firewall, Error *err) {
+        const int64_t end = clock_monotonic() + PREDECESSOR_PATIENCE;
+
+        (void)nft_keep(firewall->nft, NFT_KEEP_OWNED);
+        while (nft_is_anothers(firewall->nft)) {
+                if (clock_monotonic() >= end)
+                        return error_kind(
+                                err, ERROR_CONFLICT,
+                                "the firewall's table 'inet " RULESET_TABLE
+                                "' belongs to a program that runs: is there another brigd "
+                                "in this network namespace?");
+                (void)poll(NULL, 0, 5);
+        }
+        return 0;
+}
+
 int firewall_open(Firewall **ret, Error *err) {
         Firewall *firewall = NEW(Firewall);
         int r;
 
         firewall->watch_fd = -1;
         r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
+        if (r == 0)
+                r = wait_for_table(firewall, err);
         if (r == 0)
                 r = nft_watch_open(&firewall->watch_fd, err);
         for (size_t i = 0; r == 0 && i < RULESET_CLOSED_COUNT; i++)
@@ -48,6 +72,10 @@ int firewall_open(Firewall **ret, Error *err) {
         firewall->has_bridge = has_bridge_table(firewall);
         *ret = firewall;
         return 0;
+}
+
+void firewall_keep(Firewall *firewall, NftKeeping at_most) {
+        (void)nft_keep(firewall->nft, at_most);
 }
 
 Firewall *firewall_close(Firewall *firewall) {
@@ -243,7 +271,7 @@ static void put_bridge_table(Firewall *firewall) {
         nft_put_table(nft);
         nft_put_delete_table(nft);
         if (firewall->enforces) {
-                nft_put_table(nft);
+                nft_put_kept_table(nft);
                 put_part(nft, &ruleset_bridge);
         }
         nft_use_family(nft, NFPROTO_INET);
@@ -257,7 +285,7 @@ void firewall_put_table(Firewall *firewall) {
         /* Deleting what is not there fails, so it is made first. */
         nft_put_table(nft);
         nft_put_delete_table(nft);
-        nft_put_table(nft);
+        nft_put_kept_table(nft);
         for (size_t i = 0; i < ruleset_set_count; i++)
                 nft_put_set(nft, &ruleset_sets[i]);
         put_part(nft, &ruleset_policy);

@@ -13,6 +13,9 @@ typedef struct Firewall Firewall;
 
 int firewall_open(Firewall **ret, Error *err);
 Firewall *firewall_close(Firewall *firewall); /* leaves the table */
+/* Tables are kept from others as well as the kernel can; for tests: no better than at_most, as an
+ * older kernel would. Before there is a table. */
+void firewall_keep(Firewall *firewall, NftKeeping at_most);
 
 /* How a network's containers are reached from outside, in one family. */
 typedef enum GatewayMode {

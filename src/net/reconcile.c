@@ -240,6 +240,7 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
 
                 note_failure(net_apply(net, &why), &why, &result, err);
         }
+        zones_add_all(net);
         for (size_t i = 0; i < endpoint_count; i++) {
                 Error why = { 0 };
 
