@@ -118,15 +118,17 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
   answers 5
 }
 
-@test "a second daemon in the same namespace is refused, and the first one's table stays" {
-  local first=$root
-  wait_until has_table
-  run timeout 60 nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$first/other" --exec-root "$first/other-run" \
-    -H "unix://$first/other.sock" --pidfile "$first/other.pid" --bip 172.18.0.1/16
-  echo "$output"
+@test "a second daemon in the same namespace gets no bridge networks, and the first one's table stays" {
+  local second=$root/second
+  mkdir "$second"
+  background nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$second/data" --exec-root "$second/run" \
+    -H "unix://$second/brig.sock" --pidfile "$second/pid" --bridge none
+  wait_until curl -s -o /dev/null --unix-socket "$second/brig.sock" http://d/_ping
+  run brig -H "unix://$second/brig.sock" network create other
   [ "$status" -ne 0 ]
-  [[ $output == *"belongs to a program that runs"* ]]
+  [[ $output == *"there is another brigd in this network namespace"* ]]
   has_table
+  kill "${children[0]}" && wait_until process_is_gone "${children[0]}"
 }
 
 @test "drill: packets for 127.0.0.1 from the LAN and from a container (CVE-2020-8558, CVE-2025-54388)" {

@@ -12,7 +12,7 @@
 #include "net/ruleset-policy.h"
 #include "net/ruleset.h"
 
-#define PREDECESSOR_PATIENCE (10 * NSEC_PER_SEC)
+#define PREDECESSOR_PATIENCE (3 * NSEC_PER_SEC)
 
 struct Firewall {
         Nft *nft;
@@ -34,19 +34,20 @@ static bool has_bridge_table(Firewall *firewall) {
         return has;
 }
 
-/* A daemon before this one that was killed has its socket until the last of its threads is out of
- * the kernel. */
-static int wait_for_table(Firewall *firewall, Error *err) {
+bool firewall_is_anothers(Firewall *firewall) {
+        return !firewall->applied && nft_is_anothers(firewall->nft);
+}
+
+int firewall_wait(Firewall *firewall, Error *err) {
         const int64_t end = clock_monotonic() + PREDECESSOR_PATIENCE;
 
-        (void)nft_keep(firewall->nft, NFT_KEEP_OWNED);
-        while (nft_is_anothers(firewall->nft)) {
+        while (firewall_is_anothers(firewall)) {
                 if (clock_monotonic() >= end)
-                        return error_kind(
-                                err, ERROR_CONFLICT,
-                                "the firewall's table 'inet " RULESET_TABLE
-                                "' belongs to a program that runs: is there another brigd "
-                                "in this network namespace?");
+                        return error_kind(err, ERROR_CONFLICT,
+                                          "the firewall's table 'inet " RULESET_TABLE
+                                          "' belongs to a program that runs: there is another "
+                                          "brigd in this network namespace, and only one can have "
+                                          "networks of driver bridge");
                 (void)poll(NULL, 0, 5);
         }
         return 0;
@@ -59,8 +60,6 @@ int firewall_open(Firewall **ret, Error *err) {
         firewall->watch_fd = -1;
         r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
         if (r == 0)
-                r = wait_for_table(firewall, err);
-        if (r == 0)
                 r = nft_watch_open(&firewall->watch_fd, err);
         for (size_t i = 0; r == 0 && i < RULESET_CLOSED_COUNT; i++)
                 r = nft_has_chain(firewall->nft, ruleset_closed[i].chain.name, &firewall->closed[i],
@@ -70,6 +69,7 @@ int firewall_open(Firewall **ret, Error *err) {
                 return r;
         }
         firewall->has_bridge = has_bridge_table(firewall);
+        firewall_keep(firewall, NFT_KEEP_OWNED);
         *ret = firewall;
         return 0;
 }

@@ -65,6 +65,10 @@ int net_apply(Net *net, Error *err) {
         Network *network;
         int r;
 
+        firewall_cancel(net->firewall);
+        r = firewall_wait(net->firewall, err);
+        if (r < 0)
+                return r;
         firewall_put_table(net->firewall);
         MAP_EACH(&net->networks, id, network) {
                 const char *container;
