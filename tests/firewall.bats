@@ -43,9 +43,7 @@ teardown() {
   on_host nft delete table inet my_containers 2>/dev/null || :
 }
 
-pid_of() { brig inspect -f '{{.State.Pid}}' "$1"; }
 inside() { nsenter --target "$(pid_of "$1")" --net -- "${@:2}"; }
-packets() { nsenter --target "$1" --net -- "$top/tests/packets.py" "${@:2}"; }
 mac_of() { nsenter --target "$1" --net -- ip -br link show "$2" | awk '{print $3}'; }
 
 # background COMMAND...: ended after the test. Its shell is replaced, so that $! is the command.
@@ -82,9 +80,9 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
   for i in {1..20}; do
     on_host nft add table inet foreign
     on_host nft flush ruleset
-    no on_host nft list table inet foreign
     wait_until has_table
   done
+  no on_host nft list table inet foreign
   echo end >&8
   wait "$in" || { cat "$root/in"; false; }
   wait "$out" || { cat "$root/out"; false; }
@@ -134,15 +132,13 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
 @test "drill: packets for 127.0.0.1 from the LAN and from a container (CVE-2020-8558, CVE-2025-54388)" {
   listen host "$host_pid" 7100
   listen web "$(pid_of web)" 8
-  local to
+  local to lan0=$(mac_of "$host_pid" lan0) open0=$(mac_of "$host_pid" open0) peer=$(pid_of peer)
   for to in 7100 7008; do
-    packets "$lan_pid" udp eth0 "$(mac_of "$host_pid" lan0)" 192.168.1.50 127.0.0.1 "$to"
-    packets "$lan_pid" udp eth0 "$(mac_of "$host_pid" lan0)" 127.0.0.1 127.0.0.1 "$to"
-    packets "$(pid_of peer)" udp eth0 "$(mac_of "$host_pid" open0)" 10.90.0.11 127.0.0.1 "$to"
-    packets "$(pid_of peer)" udp eth0 "$(mac_of "$host_pid" open0)" 127.0.0.1 127.0.0.1 "$to"
+    packets "$lan_pid" udp eth0 "$lan0" "$to" 192.168.1.50 127.0.0.1 127.0.0.1 127.0.0.1
+    packets "$peer" udp eth0 "$open0" "$to" 10.90.0.11 127.0.0.1 127.0.0.1 127.0.0.1
   done
   # What comes later passes, so those before were dropped.
-  packets "$lan_pid" udp eth0 "$(mac_of "$host_pid" lan0)" 192.168.1.50 192.168.1.100 7100
+  packets "$lan_pid" udp eth0 "$lan0" 7100 192.168.1.50 192.168.1.100
   wait_until heard host
   [ "$(cat "$root/heard.host")" = forged ]
   on_host bash -c 'echo hello >/dev/udp/127.0.0.1/7008'
@@ -152,12 +148,10 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
 
 @test "drill: a container speaks under another's address" {
   listen lan "$lan_pid" 7101
-  local source
-  for source in 10.92.0.10 192.168.1.100 192.168.1.50 8.8.8.8; do
-    packets "$(pid_of peer)" udp eth0 "$(mac_of "$host_pid" open0)" "$source" 192.168.1.50 7101
-  done
+  local open0=$(mac_of "$host_pid" open0) peer=$(pid_of peer) to=192.168.1.50
+  packets "$peer" udp eth0 "$open0" 7101 10.92.0.10 $to 192.168.1.100 $to 192.168.1.50 $to 8.8.8.8 $to
   no heard lan
-  packets "$(pid_of peer)" udp eth0 "$(mac_of "$host_pid" open0)" 10.90.0.11 192.168.1.50 7101
+  packets "$peer" udp eth0 "$open0" 7101 10.90.0.11 $to
   wait_until heard lan
   [ "$(cat "$root/heard.lan")" = forged ]
 }
@@ -194,6 +188,7 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
   packets "$peer" arp eth0 10.90.0.1
   believes() { [[ $(neighbour "$(pid_of web)" 10.90.0.1) == *"$(mac_of "$peer" eth0)"* ]]; }
   wait_until believes
+  inside web ip neigh flush dev eth0
 }
 
 @test "drill: the client's address is the LAN's, not the host's or loopback's (CVE-2021-20199)" {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Packets that no honest program sends, for tests/firewall.bats; in the network namespace of the caller.
 
-packets.py udp LINK TO-MAC SOURCE DESTINATION PORT   a datagram "forged" under any addresses (IPv4)
+packets.py udp LINK TO-MAC PORT SOURCE DESTINATION...  datagrams "forged" under any addresses (IPv4)
 packets.py arp LINK ADDRESS                          tells everybody that ADDRESS is at LINK
 packets.py advertise LINK PREFIX/64                  a router's advertisement with a default route and a prefix
 packets.py stream ADDRESS PORT                       talks to an echo server until standard input ends; prints how often, or fails
@@ -29,7 +29,12 @@ def send_frame(link, to, ethertype, payload):
         s.send(to + mac_of(link) + struct.pack("!H", ethertype) + payload)
 
 
-def udp(link, to, source, destination, port):
+def udp(link, to, port, *pairs):
+    for source, destination in zip(pairs[::2], pairs[1::2]):
+        forge(link, to, source, destination, port)
+
+
+def forge(link, to, source, destination, port):
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
     body = struct.pack("!HHHH", 5555, int(port), 15, 0) + b"forged\n"
     check = checksum(addresses + struct.pack("!BBH", 0, 17, len(body)) + body)

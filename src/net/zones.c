@@ -76,27 +76,10 @@ static int hear(DBus *bus, const char *rule, Error *err) {
         return dbus_call(bus, &call, err);
 }
 
-/* Links of another network namespace are not that firewalld's business: the bus is told by who made
- * its socket. */
-static bool is_of_this_host(const DBus *bus) {
-        struct ucred peer = { 0 };
-        socklen_t length = sizeof(peer);
-        _cleanup_free_ char *path = NULL;
-        struct stat ours, theirs;
-
-        if (getsockopt(dbus_fd(bus), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-                return false;
-        path = str_format("/proc/%d/ns/net", peer.pid);
-        return stat("/proc/thread-self/ns/net", &ours) == 0 && stat(path, &theirs) == 0 &&
-               ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
-}
-
 static int connect_bus(Net *net, Error *err) {
         Zones *zones = &net->zones;
         int r = dbus_open(DBUS_SYSTEM_SOCKET, PATIENCE_MS, &zones->bus, err);
 
-        if (r == 0 && !is_of_this_host(zones->bus))
-                r = error_set(err, ENOENT, "a message bus of this network namespace");
         if (r == 0)
                 r = hear(zones->bus,
                          "type='signal',sender='" FIREWALLD "',interface='" FIREWALLD
@@ -147,14 +130,35 @@ void zones_close(Net *net) {
         disconnect(&net->zones);
 }
 
+/* A firewalld of another network namespace has no business with our links: -ENOENT. */
+static int find_firewalld(DBus *bus, Error *err) {
+        static const DBusCall call = {
+                BUS, "/org/freedesktop/DBus", BUS, "GetConnectionUnixProcessID", { FIREWALLD }
+        };
+        _cleanup_free_ char *path = NULL;
+        struct stat ours, theirs;
+        uint32_t pid;
+        int r = dbus_ask(bus, &call, &pid, err);
+
+        if (r < 0)
+                return r;
+        path = str_format("/proc/%u/ns/net", (unsigned)pid);
+        if (stat("/proc/thread-self/ns/net", &ours) < 0 || stat(path, &theirs) < 0 ||
+            ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
+                return -ENOENT;
+        return 0;
+}
+
 static int tell(Net *net, const char *method, const char *bridge, Error *err) {
         const DBusCall call = { FIREWALLD,
                                 "/org/fedoraproject/FirewallD1",
                                 FIREWALLD ".zone",
                                 method,
                                 { ZONE, bridge } };
-        int r = dbus_call(net->zones.bus, &call, err);
+        int r = find_firewalld(net->zones.bus, err);
 
+        if (r == 0)
+                r = dbus_call(net->zones.bus, &call, err);
         if (r == 0 || r == -ENOENT || r == -EREMOTEIO)
                 return r;
         net->zones.broken = true;

@@ -314,6 +314,7 @@ typedef struct Answer {
         uint32_t serial; /* of the call; 0: none is waited for */
         bool came;
         int result;
+        uint32_t number; /* what it says, if that is a number */
         Error *err;
 } Answer;
 
@@ -326,8 +327,11 @@ static void take_answer(Message *message, Answer *answer) {
         const char *text;
 
         answer->came = true;
-        if (message->type == METHOD_RETURN)
+        if (message->type == METHOD_RETURN) {
+                if (str_equal(message->signature, "u"))
+                        answer->number = take_number(&message->body);
                 return;
+        }
         text = next_argument(message);
         (void)error_kind(answer->err, ERROR_UNAVAILABLE, "%s: %s", message->error ?: "error",
                          text ?: "");
@@ -354,7 +358,7 @@ static int digest(DBus *bus, Answer *answer, Error *err) {
         }
 }
 
-int dbus_call(DBus *bus, const DBusCall *call, Error *err) {
+int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err) {
         Answer answer = { .serial = ++bus->serial, .err = err };
         const int64_t end = deadline(bus);
         Buf message = { 0 };
@@ -370,7 +374,17 @@ int dbus_call(DBus *bus, const DBusCall *call, Error *err) {
                 if (r >= 0)
                         r = digest(bus, &answer, err);
         }
-        return r < 0 ? r : answer.result;
+        if (r == 0)
+                r = answer.result;
+        if (r == 0)
+                *ret = answer.number;
+        return r;
+}
+
+int dbus_call(DBus *bus, const DBusCall *call, Error *err) {
+        uint32_t nothing;
+
+        return dbus_ask(bus, call, &nothing, err);
 }
 
 int dbus_next(DBus *bus, DBusSignal *ret, Error *err) {

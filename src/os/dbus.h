@@ -2,6 +2,8 @@
  * Only what brig says and hears: arguments are strings. Knows no service. */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/cleanup.h"
 #include "base/error.h"
 
@@ -31,6 +33,8 @@ typedef struct DBusCall {
  * the return is -EREMOTEIO; -ENOENT: it does not run. After any other error the connection is of no
  * use any more. Signals that come meanwhile wait for dbus_next. */
 int dbus_call(DBus *bus, const DBusCall *call, Error *err);
+/* The same of a method that answers with a number; 0: it did not. */
+int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err);
 
 typedef struct DBusSignal {
         char *interface, *member;
