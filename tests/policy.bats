@@ -217,6 +217,27 @@ END
   reaches front back
 }
 
+@test "network map: who is selected, and what that leaves, in every form" {
+  brig network create web
+  serve front shop; serve back shop; serve other lab
+  run brig network map web
+  [[ $output != *policies* ]]
+  apply only shop <<'END'
+podSelector: {matchLabels: {app: back}}
+ingress:
+- from: [{podSelector: {matchLabels: {app: front}}}]
+  ports: [{port: 80}]
+END
+  run brig network map web
+  echo "$output"
+  [[ $output == *$'Selected by policies\n└─ back  ingress by shop/only\n\nWhat they leave between containers\n└─ front → back  tcp/80' ]]
+  [ "$(brig network map --json - web | jq -c '.[].Containers[] | select(.Name == "back") | [.Ingress, .Egress]')" = \
+    '[{"Policies":["shop/only"],"Containers":[{"Name":"front","Ports":"tcp/80"}]},null]' ]
+  brig network map --svg "$root/map.svg"
+  python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' "$root/map.svg"
+  grep -q 'front → back tcp/80' "$root/map.svg"
+}
+
 @test "files: several documents, all or nothing, changes told; errors name the place" {
   { policy a shop <<<'podSelector: {}'; echo ---; policy b lab <<<$'podSelector: {matchLabels: {app: db}, matchExpressions: [{key: tier, operator: NotIn, values: [x, y]}]}\npolicyTypes: [Ingress, Egress]'; } >"$root/two.yaml"
   [ "$(brig policy apply -f "$root/two.yaml")" = $'networkpolicy shop/a created\nnetworkpolicy lab/b created' ]
