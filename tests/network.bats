@@ -188,6 +188,21 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [[ $output == *'has active endpoints'* ]]
 }
 
+@test "link-local addresses: on the link beside the network's own, in inspect, and none but such" {
+  brig network create one
+  brig network create two
+  docker run -d --name local --network one --link-local-ip 169.254.33.33 --link-local-ip fe80::77 busybox sleep 1000
+  run brig exec local ip -o addr show eth0
+  [[ $output == *"inet 169.254.33.33/16 "* && $output == *"inet6 fe80::77/64 "* ]]
+  [ "$(brig inspect local --format '{{json .NetworkSettings.Networks.one.IPAMConfig}}')" = '{"LinkLocalIPs":["169.254.33.33","fe80::77"]}' ]
+  brig run -d --name near --network one --link-local-ip 169.254.33.34 busybox sleep 1000
+  brig exec near ping -c 1 -W 5 169.254.33.33
+  brig network connect --link-local-ip 169.254.44.44 two local
+  brig exec local ip -o addr show eth1 | grep "inet 169.254.44.44/16 "
+  run brig run --rm --network one --link-local-ip 10.0.0.1 busybox true
+  [[ $status -eq 125 && $output == *"Invalid link-local IP address: 10.0.0.1: it is neither of 169.254.0.0/16 nor of fe80::/10"* ]]
+}
+
 @test "the default route and the ports move to another network when theirs is left, and come with the first that leads out" {
   brig network create left >/dev/null
   brig network create right >/dev/null
