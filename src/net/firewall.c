@@ -60,7 +60,7 @@ int firewall_open(Firewall **ret, Error *err) {
         firewall->watch_fd = -1;
         r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
         if (r == 0)
-                r = nft_watch_open(&firewall->watch_fd, err);
+                r = nft_watch_open(firewall->nft, &firewall->watch_fd, err);
         for (size_t i = 0; r == 0 && i < RULESET_CLOSED_COUNT; i++)
                 r = nft_has_chain(firewall->nft, ruleset_closed[i].chain.name, &firewall->closed[i],
                                   err);
@@ -189,6 +189,10 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
                 put_way_out(firewall, network, subnet, network->modes[family],
                             &network->sources[family], add);
         }
+}
+
+void firewall_put_link_local(Firewall *firewall, const char *bridge, bool add) {
+        put_link_subnet(firewall, "home4", bridge, (Subnet){ { 0xa9fe0000, AF_INET }, 16 }, add);
 }
 
 static void put_open(Firewall *firewall, const FirewallPort *port, bool add) {

@@ -52,6 +52,8 @@ typedef struct FirewallPort {
 
 /* Queues elements: firewall_commit applies all that is queued, or nothing. */
 void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bool add);
+/* That link-local addresses (169.254.0.0/16) are the bridge's containers', too. */
+void firewall_put_link_local(Firewall *firewall, const char *bridge, bool add);
 void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add);
 /* Elements of ruleset-policy.h's sets. */
 void firewall_put_policy(Firewall *firewall, const PolicyElements *elements, bool add);

@@ -60,6 +60,25 @@ void net_put_ports(Net *net, const Member *member, bool add) {
         }
 }
 
+bool net_has_link_local(const Network *network, const Member *but) {
+        const Subnet link_local = { { 0xa9fe0000, AF_INET }, 16 };
+        const char *container;
+        Member *member;
+
+        for (size_t i = 0; i < network->pool_count; i++)
+                if (subnets_overlap(pool_subnet(network->pools[i]), link_local))
+                        return false; /* the network's own subnet says it */
+        for (size_t cursor = 0;
+             map_next(&network->members, &cursor, &container, (void **)&member);) {
+                char *const *text = member->endpoint.link_local;
+
+                for (; member != but && member->joined && text && *text; text++)
+                        if (!strchr(*text, ':'))
+                                return true;
+        }
+        return false;
+}
+
 int net_apply(Net *net, Error *err) {
         const char *id;
         Network *network;
@@ -75,6 +94,8 @@ int net_apply(Net *net, Error *err) {
                 Member *member;
 
                 net_put_network(net, network, true);
+                if (network->driver->routed && net_has_link_local(network, NULL))
+                        firewall_put_link_local(net->firewall, network->config.bridge, true);
                 for (size_t cursor = 0;
                      map_next(&network->members, &cursor, &container, (void **)&member);)
                         if (member->joined)
@@ -195,6 +216,7 @@ Net *net_free(Net *net) {
         policing_done(&net->policing);
         map_done(&net->networks, free_network);
         ports_free(net->ports);
+        free(net->sources);
         (void)pthread_mutex_destroy(&net->lock);
         free(net);
         return NULL;

@@ -282,6 +282,8 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
         if (result == 0 && firewall_applied(net->firewall))
                 result = sweep(net, true, err);
         net_unlock(net);
+        /* Names of links in containers are free for those that come now. */
+        reaper_wait(net->reaper, NULL);
         return result;
 }
 

@@ -12,6 +12,7 @@
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
+#include <linux/filter.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -41,10 +42,10 @@ struct Nft {
         _Alignas(struct nlmsghdr) char scratch[MESSAGE_MAX];
 };
 
-static int open_socket(int flags, uint32_t groups, int *ret_fd, Error *err) {
+static int open_socket(int flags, int *ret_fd, Error *err) {
         _cleanup_close_ int fd =
                 socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
-        struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
+        struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 
         if (fd < 0)
                 return error_set(err, errno, "open a netfilter socket");
@@ -70,7 +71,7 @@ int nft_open(uint8_t family, const char *table, Nft **ret, Error *err) {
         socklen_t length = sizeof(address);
         int size = SEND_BUFFER, r;
 
-        r = open_socket(0, 0, &nft->fd, err);
+        r = open_socket(0, &nft->fd, err);
         if (r < 0)
                 return r;
         if (getsockname(nft->fd, (struct sockaddr *)&address, &length) < 0)
@@ -740,8 +741,36 @@ int nft_has_chain(Nft *nft, const char *name, bool *ret, Error *err) {
 
 /* ---- notices ---- */
 
-int nft_watch_open(int *ret_fd, Error *err) {
-        return open_socket(SOCK_NONBLOCK, 1u << (NFNLGRP_NFTABLES - 1), ret_fd, err);
+/* The notices of a transaction come in datagrams of their own, each with its sender's address in
+ * the first header. */
+static int pass_over_own(int fd, uint32_t port) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, 0),
+                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        };
+        const struct sock_fprog program = { ELEMENTS(code), code };
+
+        return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
+                                                                                           : 0;
+}
+
+int nft_watch_open(const Nft *own, int *ret_fd, Error *err) {
+        _cleanup_close_ int fd = -1;
+        const int group = NFNLGRP_NFTABLES;
+        int r = open_socket(SOCK_NONBLOCK, &fd, err);
+
+        if (r < 0)
+                return r;
+        r = pass_over_own(fd, own->port);
+        if (r == 0 &&
+            setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+                r = -errno;
+        if (r < 0)
+                return error_set(err, -r, "watch nftables");
+        *ret_fd = TAKE_FD(fd);
+        return 0;
 }
 
 static int note_table(const struct nlattr *attribute, void *data) {
