@@ -60,7 +60,7 @@ int firewall_open(Firewall **ret, Error *err) {
         firewall->watch_fd = -1;
         r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
         if (r == 0) {
-                firewall_keep(firewall, NFT_KEEP_OWNED);
+                firewall_keep(firewall, NFT_KEEP_OWNED); /* whose trial is not to be noticed */
                 r = nft_watch_open(firewall->nft, &firewall->watch_fd, err);
         }
         for (size_t i = 0; r == 0 && i < RULESET_CLOSED_COUNT; i++)
