@@ -137,6 +137,9 @@ static inline size_t test_count(const TestStore *test, const char *directory) {
         _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(dup(fd));
         size_t count = 0;
 
+        if (test->store && str_equal(directory, "tmp"))
+                image_removed_wait(test->store, 0);
+
         while (dir && readdir(dir))
                 count++;
         return count < 2 ? 0 : count - 2;
