@@ -298,3 +298,24 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$status" -eq 125 ]
   [[ $output == *'network nowhere not found'* ]]
 }
+
+@test "configuration networks: stored, taken over, in use, kept by prune" {
+  brig network create --config-only --subnet 10.84.0.0/24 --gateway 10.84.0.9 --label a=b -o com.docker.network.bridge.name=conf84 conf
+  [ "$(brig network inspect -f '{{.ConfigOnly}} {{.Driver}}' conf)" = 'true null' ]
+  run brig run --rm --network conf busybox true
+  [[ $status -eq 125 && $output == *'cannot create endpoint on configuration-only network: conf'* ]]
+  brig network create --config-from conf made
+  [ "$(brig network inspect -f '{{.ConfigFrom.Network}} {{(index .IPAM.Config 0).Gateway}} {{index .Labels "a"}}' made)" = 'conf 10.84.0.9 b' ]
+  on_host ip -4 -o addr show conf84 | grep -q 10.84.0.9/24
+  brig run -d --name named --hostname host84 --network made --network-alias alias84 busybox sleep 1000
+  [ "$(brig inspect -f '{{json .NetworkSettings.Networks.made.DNSNames}}' named)" = "[\"named\",\"alias84\",\"$(brig ps -q -f name=named)\",\"host84\"]" ]
+  brig rm -f named
+  run brig network rm conf
+  [[ $status -eq 1 && $output == *'configuration network "conf" is in use'* ]]
+  brig network prune -f
+  [ "$(brig network ls -q -f type=custom | wc -l)" -eq 1 ]
+  run brig network create --config-from bridge wrong
+  [[ $status -eq 1 && $output == *'configuration network bridge not found'* ]]
+  run brig network create --config-from conf --subnet 10.85.0.0/24 wrong
+  [[ $status -eq 1 && $output == *'user specified configurations are not supported'* ]]
+}

@@ -68,6 +68,20 @@ void put_ipv6(json_object *object, const Endpoint *endpoint) {
         json_put_int(object, "GlobalIPv6PrefixLen", prefix);
 }
 
+/* What the resolver of a user's network answers to, of this container. */
+static json_object *dns_names(const Endpoint *joined) {
+        _cleanup_strv_ char **names = NULL;
+
+        if (!str_empty(joined->container_name))
+                strv_add(&names, joined->container_name);
+        for (char *const *alias = joined->aliases; alias && *alias; alias++)
+                if (!strv_has(names, *alias))
+                        strv_add(&names, *alias);
+        if (!str_empty(joined->hostname) && !strv_has(names, joined->hostname))
+                strv_add(&names, joined->hostname);
+        return strings_or_null(names);
+}
+
 static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         json_object *object = json_write(&endpoint_settings_table, &endpoint->settings);
         const Endpoint *joined = &endpoint->endpoint;
@@ -75,6 +89,8 @@ static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         _cleanup_free_ char *address = address_split(joined->address, &prefix);
 
         json_put(object, "Aliases", strings_or_null(joined->aliases ?: endpoint->settings.aliases));
+        if (network_mode_is_user(endpoint->network_name))
+                json_put(object, "DNSNames", dns_names(joined));
         json_put_text(object, "NetworkID", endpoint->network_id);
         json_put_text(object, "EndpointID", endpoint->endpoint_id);
         json_put_text(object, "Gateway", joined->gateway ? joined->gateway : "");

@@ -150,6 +150,7 @@ typedef struct NetworkObject {
         char *ipam_driver;
         bool has_ipam_options;
         Pairs ipam_options, labels;
+        char *config_from; /* the configuration network that it was made from, by name */
         /* Guarded by the index's lock. */
         int active; /* endpoints that are reserved or joined */
         bool removing;
@@ -171,6 +172,12 @@ DEFINE_CLEANUP(NetworkObject *, network_unref)
 /* References to all, oldest first. */
 void networks_all(Engine *engine, NetworkObject ***ret, size_t *ret_count);
 void networks_all_free(NetworkObject **networks, size_t count);
+/* network-templates.c: a request that names what does not go with a configuration network. */
+int network_template_check(const NetworkCreate *create, Error *err);
+/* Makes network, as yet unmade, one that only holds a configuration: it has no driver. */
+int network_template_store(NetworkObject *network, Error *err);
+/* Copies the configuration of from, and notes where it is from. not_found if from is none. */
+int network_template_apply(const NetworkObject *from, NetworkObject *to, Error *err);
 /* HostConfig.NetworkMode: "bridge", "host", "none", "container:<id>", or a network's name
  * ("default" and "" become "bridge"). */
 const char *container_network_mode(const Container *container);

@@ -25,6 +25,7 @@ static const JsonField network_fields[] = {
         JSON_FIELD(NetworkObject, "attachable", JSON_BOOL, attachable, 0),
         JSON_FIELD(NetworkObject, "ingress", JSON_BOOL, ingress, 0),
         JSON_FIELD(NetworkObject, "configOnly", JSON_BOOL, config_only, 0),
+        JSON_FIELD(NetworkObject, "configFrom", JSON_STRING, config_from, JSON_OMIT_EMPTY),
         JSON_FIELD(NetworkObject, "predefined", JSON_BOOL, predefined, 0),
         JSON_FIELD(NetworkObject, "ipamDriver", JSON_STRING, ipam_driver, 0),
         JSON_FIELD(NetworkObject, "hasIpamOptions", JSON_BOOL, has_ipam_options, 0),
@@ -114,7 +115,19 @@ int network_lookup(Engine *engine, const char *ref, NetworkObject **ret, Error *
 }
 
 int network_acquire(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
-        return lookup(engine, ref, true, ret, err);
+        _cleanup_network_ NetworkObject *network = NULL;
+        int r = lookup(engine, ref, true, &network, err);
+
+        if (r < 0)
+                return r;
+        if (network->config_only) {
+                network_release(engine, network->config.id);
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "cannot create endpoint on configuration-only network: %s",
+                                  network->config.name);
+        }
+        *ret = TAKE_PTR(network);
+        return 0;
 }
 
 void network_release(Engine *engine, const char *id) {
@@ -284,14 +297,15 @@ static int make_and_save(Engine *engine, NetworkObject *network, Error *err) {
         Error later = { 0 };
 
         int r = failpoint("network.create", err);
-        if (r == 0)
+        if (r == 0 && !network->config_only)
                 r = network_create(engine->net, &network->config, err);
         if (r < 0)
                 return r;
         r = failpoint("network.record", err);
         if (r == 0)
                 r = network_save(engine, network, err);
-        if (r < 0 && network_remove(engine->net, &network->config, &later) < 0)
+        if (r < 0 && !network->config_only &&
+            network_remove(engine->net, &network->config, &later) < 0)
                 log_error("take back network %s: %s", network->config.name, later.message);
         return r;
 }
@@ -418,13 +432,11 @@ static int create_check(const NetworkCreate *create, Error *err) {
                 return error_kind(err, ERROR_UNAVAILABLE,
                                   "This node is not a swarm manager. brig makes networks of the "
                                   "scope local only.");
-        if (create->config_only)
-                return error_kind(err, ERROR_UNSUPPORTED, "config-only networks are not supported");
         if (create->ipam && !str_empty(create->ipam->driver) &&
             !str_equal(create->ipam->driver, "default"))
                 return error_kind(err, ERROR_NOT_FOUND, "plugin \"%s\" not found",
                                   create->ipam->driver);
-        return 0;
+        return network_template_check(create, err);
 }
 
 static void pools_copy(const IpamSpec *ipam, NetworkConfig *config) {
@@ -458,12 +470,9 @@ static char *unused_subnets(const IpamSpec *ipam, bool ipv6) {
         return str_copy("");
 }
 
-int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
-                          char **ret_warning, Error *err) {
-        int r = create_check(create, err);
-        if (r < 0)
-                return r;
+static NetworkObject *requested(const NetworkCreate *create) {
         NetworkObject *network = network_object_new();
+
         network->config.name = str_copy(create->name);
         network->config.driver = str_copy(str_empty(create->driver) ? "bridge" : create->driver);
         network->config.internal = create->internal;
@@ -479,16 +488,57 @@ int engine_network_create(Engine *engine, const NetworkCreate *create, char **re
                 pools_copy(create->ipam, &network->config);
                 pairs_copy(&network->ipam_options, &create->ipam->options);
         }
-        const bool ipv6 = network->config.ipv6;
-        r = network_make(engine, network, ret_id, err);
+        return network;
+}
+
+/* The configuration network stays while the other is made. */
+static int make_from(Engine *engine, const char *name, NetworkObject *network, char **ret_id,
+                     Error *err) {
+        _cleanup_network_ NetworkObject *from = NULL;
+        _cleanup_network_ NetworkObject *made = network;
+        int r = lookup(engine, name, true, &from, err);
+
+        if (r < 0)
+                return error_prefix(err, "failed to retrieve the configuration network \"%s\"",
+                                    name);
+        r = network_template_apply(from, made, err);
         if (r == 0)
-                *ret_warning = unused_subnets(create->ipam, ipv6);
+                r = network_make(engine, TAKE_PTR(made), ret_id, err);
+        network_release(engine, from->config.id);
         return r;
+}
+
+int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
+                          char **ret_warning, Error *err) {
+        const char *from = create->config_from ? create->config_from->network : NULL;
+        _cleanup_network_ NetworkObject *network = NULL;
+        int r = create_check(create, err);
+
+        if (r < 0)
+                return r;
+        network = requested(create);
+        if (create->config_only)
+                r = network_template_store(network, err);
+        if (r == 0)
+                r = str_empty(from) ? network_make(engine, TAKE_PTR(network), ret_id, err)
+                                    : make_from(engine, from, TAKE_PTR(network), ret_id, err);
+        if (r == 0)
+                *ret_warning = unused_subnets(create->ipam, wants_ipv6(create));
+        return r;
+}
+
+/* Lock held: a network that was made from this configuration; NULL: none. */
+static const NetworkObject *dependent(const Networks *networks, const NetworkObject *network) {
+        for (size_t i = 0; network->config_only && i < networks->count; i++)
+                if (str_equal(networks->items[i]->config_from, network->config.name))
+                        return networks->items[i];
+        return NULL;
 }
 
 /* Lock held while it decides. */
 static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
         size_t matches;
+        bool user = false;
         int active = 0;
 
         networks_lock(engine);
@@ -496,8 +546,9 @@ static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Er
         bool missing = !network || network->removing;
         bool predefined = network && network->predefined;
         if (!missing && !predefined) {
+                user = dependent(engine->networks, network) != NULL;
                 active = network->active;
-                network->removing = active == 0;
+                network->removing = active == 0 && !user;
                 network_ref(network);
         }
         networks_unlock(engine);
@@ -511,6 +562,9 @@ static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Er
                 return error_kind(err, ERROR_FORBIDDEN,
                                   "%s is a pre-defined network and cannot be removed", ref);
         *ret = network;
+        if (user)
+                return error_kind(err, ERROR_FORBIDDEN, "configuration network \"%s\" is in use",
+                                  network->config.name);
         if (active > 0)
                 return error_kind(
                         err, ERROR_FORBIDDEN,
@@ -521,7 +575,7 @@ static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Er
 
 static int remove_now(Engine *engine, NetworkObject *network, Error *err) {
         int r = failpoint("network.remove", err);
-        if (r == 0)
+        if (r == 0 && !network->config_only)
                 r = network_remove(engine->net, &network->config, err);
         if (r == 0)
                 r = failpoint("network.forget", err);

@@ -215,16 +215,17 @@ static int reconcile_network(Reconcile *job, Error *err) {
         NetworkObject **networks;
         Places places = { 0 };
         Error error = { 0 };
-        size_t network_count;
+        size_t network_count, config_count = 0;
 
         networks_all(job->engine, &networks, &network_count);
         places.configs = NEW_ARRAY(NetworkConfig, network_count + 1);
         for (size_t i = 0; i < network_count; i++)
-                places.configs[i] = networks[i]->config;
+                if (!networks[i]->config_only)
+                        places.configs[config_count++] = networks[i]->config;
         for (size_t i = 0; i < job->count; i++)
                 if (container_is_running(job->containers[i]) && !job->ended[i])
                         places_add(&places, job->containers[i]);
-        int r = net_reconcile(job->engine->net, places.configs, network_count, places.endpoints,
+        int r = net_reconcile(job->engine->net, places.configs, config_count, places.endpoints,
                               places.netns_fds, places.count, &error);
         free(places.configs);
         free(places.endpoints);

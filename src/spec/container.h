@@ -183,14 +183,20 @@ typedef struct IpamSpec {
         JsonArray config; /* of IpamPoolSpec */
 } IpamSpec;
 
+typedef struct ConfigReference {
+        char *network;
+} ConfigReference;
+
 typedef struct NetworkCreate {
         char *name, *driver, *scope;
         bool check_duplicate, internal, attachable, ingress, enable_ipv6, config_only;
         bool *enable_ipv4; /* NULL: true */
+        ConfigReference *config_from;
         IpamSpec *ipam;
         Pairs options, labels;
 } NetworkCreate;
-extern const JsonTable network_create_table, ipam_spec_table, ipam_pool_spec_table;
+extern const JsonTable network_create_table, config_reference_table, ipam_spec_table,
+        ipam_pool_spec_table;
 
 /* POST /volumes/create */
 typedef struct VolumeCreate {

@@ -34,6 +34,12 @@ static const JsonField ipam_fields[] = {
 };
 const JsonTable ipam_spec_table = JSON_TABLE(IpamSpec, "IPAM", ipam_fields);
 
+static const JsonField reference_fields[] = {
+        JSON_FIELD(ConfigReference, "Network", JSON_STRING, network, 0),
+};
+const JsonTable config_reference_table =
+        JSON_TABLE(ConfigReference, "ConfigFrom", reference_fields);
+
 static const JsonField network_fields[] = {
         JSON_FIELD(NetworkCreate, "Name", JSON_STRING, name, 0),
         JSON_FIELD(NetworkCreate, "CheckDuplicate", JSON_BOOL, check_duplicate, OMIT),
@@ -46,6 +52,8 @@ static const JsonField network_fields[] = {
         JSON_FIELD(NetworkCreate, "Attachable", JSON_BOOL, attachable, 0),
         JSON_FIELD(NetworkCreate, "Ingress", JSON_BOOL, ingress, 0),
         JSON_FIELD(NetworkCreate, "ConfigOnly", JSON_BOOL, config_only, 0),
+        JSON_NESTED(NetworkCreate, "ConfigFrom", JSON_OBJECT, config_from, OMIT,
+                    &config_reference_table),
         JSON_FIELD(NetworkCreate, "Options", JSON_PAIRS, options, 0),
         JSON_FIELD(NetworkCreate, "Labels", JSON_PAIRS, labels, 0),
 };
