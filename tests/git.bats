@@ -5,7 +5,7 @@
 setup_file() {
   load lib
   make_host
-  start_daemon --group users # for the test of what another user finds
+  start_daemon --group users -H tcp://127.0.0.1:2375 # for the test of what another user finds
   load_busybox
   serve_repositories
   export root host_pid daemon_pid http_pid http_port git_pid url GIT_CONFIG_GLOBAL
@@ -320,6 +320,7 @@ build_as_other() {
   repository outer
   git -C "$work" submodule --quiet add "$root/served/inner.git" sub
   git -C "$work" config -f "$work/.gitmodules" submodule.sub.url "$url/private/inner.git"; commit with-submodule
+  echo s3cret-t0ken >"$root/served/token"
   local fetched token="id=GIT_AUTH_TOKEN,src=$root/served/token"
   install -m 755 "$build/src/cli/brig" "$root/brig"; chmod 755 "$root"; chmod 777 "$context"
   dockerfile <<<"FROM scratch
@@ -344,6 +345,17 @@ ADD $url/private/outer.git?submodules=false /src"
   [ "$status" -eq 0 ]
   [[ $output == *CACHED* ]]
   [ "$(asked outer)" -eq 1 ]
+  # Who comes by TCP is who shows the same.
+  local secret wanted=0
+  : >"$root/http.log"
+  for secret in s3cret-t0ken s3cret-t0ken other-t0ken; do
+    [[ $(cat "$root/served/token") == "$secret" ]] && [[ $wanted -gt 0 ]] || wanted=$((wanted + fetched))
+    echo "$secret" >"$root/served/token"
+    run on_host curl -s -X POST "http://127.0.0.1:2375/v1.41/build?t=theirs&remote=http://x-access-token:$secret@127.0.0.1:$http_port/private/outer.git"
+    echo "$output"
+    [[ $output == *"Successfully tagged theirs:latest"* ]]
+    [ "$(asked inner)" -eq "$wanted" ]
+  done
 }
 
 # hostile FILE: a program in git's place that tries what git must not, and says what it could as an error of git's.
