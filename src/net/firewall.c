@@ -37,7 +37,7 @@ int firewall_open(Firewall **ret, Error *err) {
         firewall->watch_fd = -1;
         r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
         if (r == 0)
-                r = nft_watch_open(&firewall->watch_fd, err);
+                r = nft_watch_open(firewall->nft, &firewall->watch_fd, err);
         for (size_t i = 0; r == 0 && i < RULESET_CLOSED_COUNT; i++)
                 r = nft_has_chain(firewall->nft, ruleset_closed[i].chain.name, &firewall->closed[i],
                                   err);

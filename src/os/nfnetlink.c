@@ -12,6 +12,7 @@
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
+#include <linux/filter.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -660,8 +661,32 @@ int nft_has_chain(Nft *nft, const char *name, bool *ret, Error *err) {
 
 /* ---- notices ---- */
 
-int nft_watch_open(int *ret_fd, Error *err) {
-        return open_socket(SOCK_NONBLOCK, 1u << (NFNLGRP_NFTABLES - 1), ret_fd, err);
+/* A transaction of thousands of elements comes back as more notices than a socket holds, and
+ * notices that were lost count as another's: so our own never get into it. Those of one transaction
+ * come in messages of their own, whose first header tells whose it was. */
+static int leave_out_own(int fd, const Nft *own, Error *err) {
+        struct sock_filter steps[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own->port), 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, 0),
+                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        };
+        const struct sock_fprog program = { ELEMENTS(steps), steps };
+
+        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+                return error_set(err, errno, "filter a netfilter socket");
+        return 0;
+}
+
+int nft_watch_open(const Nft *own, int *ret_fd, Error *err) {
+        _cleanup_close_ int fd = -1;
+        int r = open_socket(SOCK_NONBLOCK, 1u << (NFNLGRP_NFTABLES - 1), &fd, err);
+
+        if (r == 0)
+                r = leave_out_own(fd, own, err);
+        if (r == 0)
+                *ret_fd = TAKE_FD(fd);
+        return r;
 }
 
 static int note_table(const struct nlattr *attribute, void *data) {

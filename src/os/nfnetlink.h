@@ -120,8 +120,8 @@ int nft_has_chain(Nft *nft, const char *chain, bool *ret, Error *err);
 
 /* ---- notices ---- */
 
-/* A non-blocking socket that becomes readable when any table changes. */
-int nft_watch_open(int *ret_fd, Error *err);
+/* A non-blocking socket that becomes readable when another than `own` changes any table. */
+int nft_watch_open(const Nft *own, int *ret_fd, Error *err);
 /* Reads all that waits. True if another than `own` changed a table of the name that `own` is for,
  * of any family, or if notices were lost. */
 bool nft_watch_read(int fd, const Nft *own);
