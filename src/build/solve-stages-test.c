@@ -5,9 +5,13 @@
 
 #include "build/test-solve.h"
 
+#ifdef __SANITIZE_THREAD__
+#define CONNECTION_STACK ((size_t)1024 * 1024)
+#else
 #define CONNECTION_STACK ((size_t)128 * 1024)
+#endif
 #define MANY 100
-#define LONG 6000
+#define LONG 3000
 
 /* Builds on a stack as small as a connection's. */
 static void build_small(Built *built) {
