@@ -135,7 +135,11 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   if [[ $(on_host cat /proc/sys/net/bridge/bridge-nf-call-ip6tables 2>/dev/null) == 1 ]]; then
     run -7 fetch 'http://[::1]:18060/'
     on_host sh -c 'echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables'
-    on_host nft delete table inet brig
+    # What is written into the table follows that setting: it is read anew with the next daemon.
+    daemon_pid=$(cat "$root/daemon")
+    stop_daemon
+    start_daemon
+    echo "$daemon_pid" >"$root/daemon"
     wait_until fetch 'http://[::1]:18060/'
   fi
   fetch 'http://[::1]:18060/'
@@ -186,6 +190,21 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   run brig network rm inner
   [ "$status" -eq 1 ]
   [[ $output == *'has active endpoints'* ]]
+}
+
+@test "link-local addresses: on the link beside the network's own, in inspect, and none but such" {
+  brig network create one
+  brig network create two
+  docker run -d --name local --network one --link-local-ip 169.254.33.33 --link-local-ip fe80::77 busybox sleep 1000
+  run brig exec local ip -o addr show eth0
+  [[ $output == *"inet 169.254.33.33/16 "* && $output == *"inet6 fe80::77/64 "* ]]
+  [ "$(brig inspect local --format '{{json .NetworkSettings.Networks.one.IPAMConfig}}')" = '{"LinkLocalIPs":["169.254.33.33","fe80::77"]}' ]
+  brig run -d --name near --network one --link-local-ip 169.254.33.34 busybox sleep 1000
+  brig exec near ping -c 1 -W 5 169.254.33.33
+  brig network connect --link-local-ip 169.254.44.44 two local
+  brig exec local ip -o addr show eth1 | grep "inet 169.254.44.44/16 "
+  run brig run --rm --network one --link-local-ip 10.0.0.1 busybox true
+  [[ $status -eq 125 && $output == *"Invalid link-local IP address: 10.0.0.1: it is neither of 169.254.0.0/16 nor of fe80::/10"* ]]
 }
 
 @test "the default route and the ports move to another network when theirs is left, and come with the first that leads out" {

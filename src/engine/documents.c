@@ -112,24 +112,32 @@ json_object *networks_document(const ContainerSnapshot *snapshot) {
 
 /* ---- ports ---- */
 
-static PortBindings *ports_slot(JsonArray *ports, const char *name) {
-        PortBindings *items = ports->items, *slot;
+/* What is collected by port; index: its place in ports, counted from 1. A container may have
+ * thousands. */
+typedef struct PortList {
+        JsonArray *ports;
+        Map index;
+} PortList;
 
-        for (size_t i = 0; i < ports->count; i++)
-                if (str_equal(items[i].port, name))
-                        return &items[i];
-        slot = json_append(ports, &port_bindings_table);
+static PortBindings *ports_slot(PortList *list, const char *name) {
+        const uintptr_t place = (uintptr_t)map_get(&list->index, name);
+        PortBindings *slot;
+
+        if (place > 0)
+                return (PortBindings *)list->ports->items + place - 1;
+        slot = json_append(list->ports, &port_bindings_table);
         slot->port = str_copy(name);
+        (void)map_put(&list->index, name, (void *)(uintptr_t)list->ports->count);
         return slot;
 }
 
-static void add_published(const Endpoint *endpoint, JsonArray *ret) {
+static void add_published(const Endpoint *endpoint, PortList *list) {
         const NetPort *ports = endpoint->ports.items;
 
         for (size_t i = 0; i < endpoint->ports.count; i++) {
                 _cleanup_free_ char *name = str_format(
                         "%lld/%s", (long long)ports[i].container_port, ports[i].protocol ?: "tcp");
-                PortBindings *slot = ports_slot(ret, name);
+                PortBindings *slot = ports_slot(list, name);
 
                 if (ports[i].open)
                         continue; /* no port of the host's */
@@ -142,17 +150,19 @@ static void add_published(const Endpoint *endpoint, JsonArray *ret) {
 
 void ports_of(const Container *container, const ContainerSnapshot *snapshot, JsonArray *ret) {
         const ContainerEndpoint *endpoints = snapshot->endpoints.items;
+        PortList list = { .ports = ret };
         bool joined = false;
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++) {
                 if (!endpoints[i].endpoint.address && !endpoints[i].endpoint.address6)
                         continue;
                 joined = true;
-                add_published(&endpoints[i].endpoint, ret);
+                add_published(&endpoints[i].endpoint, &list);
         }
         /* Exposed, not published. */
         for (char **port = container->spec.config.exposed_ports; joined && port && *port; port++)
-                (void)ports_slot(ret, *port);
+                (void)ports_slot(&list, *port);
+        map_done(&list.index, NULL);
 }
 
 /* ---- mounts ---- */

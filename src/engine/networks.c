@@ -1,6 +1,5 @@
 /* networks.c: the networks of an engine: their index, their record, making and removing them.
  * Links, addresses and rules are net's; who is on a network is in the containers' snapshots. */
-#include <arpa/inet.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -9,13 +8,14 @@
 #include "engine/internal.h"
 #include "engine/locks.h"
 
-#define DEFAULT_BRIDGE "brig0"
-
 struct Networks {
         pthread_mutex_t lock;  /* short; never while net works */
         NetworkObject **items; /* oldest first; one reference each */
         size_t count;
         char **creating; /* names of networks that are being made */
+        /* The default bridge of an earlier daemon that was started with other options: it is made
+         * anew under its id, which stopped containers have. */
+        NetworkObject *old_bridge;
 };
 
 static const JsonField network_fields[] = {
@@ -185,7 +185,9 @@ static int network_save(Engine *engine, const NetworkObject *network, Error *err
                                   .name = network->config.name,
                                   .document = document };
 
-        return db_insert(engine->db, DB_NETWORKS, &record, true, err);
+        return str_equal(network->config.id, networks_old_bridge(engine))
+                       ? db_update(engine->db, DB_NETWORKS, &record, true, err)
+                       : db_insert(engine->db, DB_NETWORKS, &record, true, err);
 }
 
 static int load_row(void *data, const DbRecord *record, Error *err) {
@@ -205,35 +207,28 @@ static int older_first(const void *left, const void *right) {
         return a->created > b->created ? 1 : a->created < b->created ? -1 : 0;
 }
 
-static const char *bridge_wanted(const Engine *engine) {
-        return engine->options.bridge ? engine->options.bridge : DEFAULT_BRIDGE;
-}
+/* The record stays until the new one takes its place. */
+static int set_old_bridge_aside(const Engine *engine, Networks *networks, Error *err) {
+        NetworkConfig wanted = { 0 };
+        int r = default_bridge_config(&engine->options, &wanted, err);
 
-/* The default bridge of an earlier daemon that was started with other options is forgotten, and
- * made anew. */
-static bool bridge_is_as_wanted(const Engine *engine, const NetworkObject *network) {
-        const NetPool *pool = network->config.pools.items;
-        const char *bip = engine->options.bip;
-
-        if (!str_equal(network->config.bridge, bridge_wanted(engine)))
-                return false;
-        return !bip || (network->config.pools.count > 0 && str_after(bip, pool->gateway) &&
-                        str_after(bip, pool->gateway)[0] == '/');
-}
-
-static int forget_old_bridge(Engine *engine, Networks *networks, Error *err) {
-        for (size_t i = 0; i < networks->count; i++) {
+        for (size_t i = 0; r == 0 && i < networks->count; i++) {
                 NetworkObject *network = networks->items[i];
                 if (!network->predefined || !str_equal(network->config.name, "bridge") ||
-                    bridge_is_as_wanted(engine, network))
+                    default_bridge_is(&wanted, &network->config))
                         continue;
-                int r = db_delete(engine->db, DB_NETWORKS, network->config.id, false, err);
-                if (r < 0)
-                        return r;
+                networks->old_bridge = network_ref(network);
                 index_drop(networks, network);
-                return 0;
+                break;
         }
-        return 0;
+        json_done(&net_config_table, &wanted);
+        return r;
+}
+
+const char *networks_old_bridge(const Engine *engine) {
+        const NetworkObject *old = engine->networks->old_bridge;
+
+        return old ? old->config.id : NULL;
 }
 
 int networks_new(Engine *engine, Networks **ret, Error *err) {
@@ -242,7 +237,7 @@ int networks_new(Engine *engine, Networks **ret, Error *err) {
         pthread_mutex_init(&networks->lock, NULL);
         int r = db_each(engine->db, DB_NETWORKS, load_row, networks, err);
         if (r == 0)
-                r = forget_old_bridge(engine, networks, err);
+                r = set_old_bridge_aside(engine, networks, err);
         if (r < 0) {
                 networks_free(networks);
                 return r;
@@ -260,6 +255,7 @@ Networks *networks_free(Networks *networks) {
                 network_unref(networks->items[i]);
         free(networks->items);
         strv_free(networks->creating);
+        network_unref(networks->old_bridge);
         pthread_mutex_destroy(&networks->lock);
         free(networks);
         return NULL;
@@ -310,15 +306,18 @@ static int make_and_save(Engine *engine, NetworkObject *network, Error *err) {
         return r;
 }
 
-/* network: config filled but for id, pools' blanks and bridge. Consumes it. */
+/* network: config filled but for id (if it is to have a new one), pools' blanks and bridge.
+ * Consumes it. */
 static int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *err) {
         _cleanup_network_ NetworkObject *made = network;
 
         int r = name_reserve(engine, made->config.name, err);
         if (r < 0)
                 return r;
-        made->config.id = alloc_zero(1, ID_LENGTH + 1);
-        id_new(made->config.id);
+        if (!made->config.id) {
+                made->config.id = alloc_zero(1, ID_LENGTH + 1);
+                id_new(made->config.id);
+        }
         made->created = clock_now();
         made->scope = str_copy("local");
         r = make_and_save(engine, made, err);
@@ -346,52 +345,24 @@ static NetworkObject *predefined_new(const char *name, const char *driver) {
         return network;
 }
 
-/* "172.20.0.1/16": the pool is its network, the gateway the address itself. */
-static int bip_parse(const char *bip, NetPool *pool, Error *err) {
-        _cleanup_free_ char *address = NULL;
-        const char *slash = strchr(bip, '/');
-        char text[INET_ADDRSTRLEN];
-        struct in_addr in;
-        int length;
-
-        if (slash)
-                address = str_copy_n(bip, (size_t)(slash - bip));
-        if (!slash || str_to_int_in(slash + 1, 1, 30, &length) < 0 ||
-            inet_pton(AF_INET, address, &in) != 1)
-                return error_kind(
-                        err, ERROR_INVALID,
-                        "bip '%s': give an IPv4 address and a prefix length, like 172.20.0.1/16",
-                        bip);
-        in.s_addr &= htonl(~0u << (32 - length));
-        pool->gateway = str_copy(address);
-        pool->subnet = str_format("%s/%d", inet_ntop(AF_INET, &in, text, sizeof(text)), length);
-        return 0;
-}
-
 static int bridge_make(Engine *engine, Error *err) {
-        static const char *const settings[][2] = {
-                { "com.docker.network.bridge.default_bridge", "true" },
-                { "com.docker.network.bridge.enable_icc", "true" },
-                { "com.docker.network.bridge.enable_ip_masquerade", "true" },
-                { "com.docker.network.bridge.host_binding_ipv4", "0.0.0.0" },
-                { "com.docker.network.driver.mtu", "1500" },
-        };
+        const NetworkObject *old = engine->networks->old_bridge;
         NetworkObject *network = predefined_new("bridge", "bridge");
 
-        for (size_t i = 0; i < ELEMENTS(settings); i++)
-                pairs_put(&network->config.options, settings[i][0], settings[i][1]);
-        pairs_put(&network->config.options, "com.docker.network.bridge.name",
-                  bridge_wanted(engine));
-        if (engine->options.bip) {
-                NetPool *pool = json_append(&network->config.pools, &net_pool_table);
-                int r = bip_parse(engine->options.bip, pool, err);
-                if (r < 0) {
-                        network_unref(network);
-                        return r;
-                }
+        json_done(&net_config_table, &network->config);
+        int r = default_bridge_config(&engine->options, &network->config, err);
+        if (r < 0) {
+                network_unref(network);
+                return r;
         }
-        int r = network_make(engine, network, NULL, err);
-        return r < 0 ? error_prefix(err, "make the default bridge %s", bridge_wanted(engine)) : 0;
+        if (old) {
+                network->config.id = str_copy(old->config.id);
+                default_bridge_keep(&network->config, &old->config);
+        }
+        r = network_make(engine, network, NULL, err);
+        return r < 0 ? error_prefix(err, "make the default bridge %s",
+                                    default_bridge_link(&engine->options))
+                     : 0;
 }
 
 static bool has_network(Engine *engine, const char *name) {
@@ -407,7 +378,8 @@ int networks_start(Engine *engine, Error *err) {
                 r = network_make(engine, predefined_new("host", "host"), NULL, err);
         if (r == 0 && !has_network(engine, "none"))
                 r = network_make(engine, predefined_new("none", "null"), NULL, err);
-        if (r == 0 && !str_equal(engine->options.bridge, "none") && !has_network(engine, "bridge"))
+        if (r == 0 && !str_equal(engine->options.bridge.link, "none") &&
+            !has_network(engine, "bridge"))
                 r = bridge_make(engine, err);
         return r;
 }

@@ -210,6 +210,22 @@ static void places_add(Places *places, Container *container) {
         }
 }
 
+/* The default bridge was made anew, as the daemon's options want it now: who was on the old one is
+ * connected to it, under another address. */
+static void reconnect(Reconcile *job, const char *bridge) {
+        for (size_t i = 0; i < job->count; i++) {
+                Container *container = job->containers[i];
+                Error error = { 0 };
+
+                if (!container_is_running(container) || job->ended[i] || container->netns_fd < 0)
+                        continue;
+                CONTAINER_LOCKED(container);
+                if (container_reconnect(container, bridge, &error) < 0)
+                        log_error("container %s lost its place on the default bridge: %s",
+                                  container->id, error.message);
+        }
+}
+
 /* The structs are lent: they hold the containers' and the networks' pointers. */
 static int reconcile_network(Reconcile *job, Error *err) {
         NetworkObject **networks;
@@ -234,7 +250,10 @@ static int reconcile_network(Reconcile *job, Error *err) {
         /* net has told each failure; one container's broken link is no reason to serve none. */
         if (r < 0)
                 log_warn("not every network was restored as it was: %s", error.message);
-        return networks_start(job->engine, err);
+        r = networks_start(job->engine, err);
+        if (r == 0 && networks_old_bridge(job->engine))
+                reconnect(job, networks_old_bridge(job->engine));
+        return r;
 }
 
 static void restore_resolver(Container *container) {

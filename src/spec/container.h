@@ -155,8 +155,6 @@ json_object *port_bindings_write(const JsonArray *bindings);
 void port_bindings_done(JsonArray *bindings);
 /* unsupported, naming the field and the remedy, where create asks for what brig does not do. */
 int container_create_refused(const ContainerCreate *create, Error *err);
-/* The same of one endpoint, as a container is put on a network later. */
-int endpoint_settings_refused(const EndpointSettings *settings, Error *err);
 
 extern const JsonTable container_config_table, host_config_table, port_binding_table,
         port_bindings_table, mount_spec_table, endpoint_settings_table, ulimit_table,
@@ -182,6 +180,13 @@ typedef struct IpamSpec {
         Pairs options;
         JsonArray config; /* of IpamPoolSpec */
 } IpamSpec;
+
+/* An element of the daemon's default-address-pools, and of DefaultAddressPools in info. */
+typedef struct AddressPoolSpec {
+        char *base; /* "10.10.0.0/16" */
+        int64_t size;
+} AddressPoolSpec;
+extern const JsonTable address_pool_spec_table;
 
 typedef struct ConfigReference {
         char *network;

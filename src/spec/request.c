@@ -25,6 +25,13 @@ static const JsonField pool_fields[] = {
         JSON_FIELD(IpamPoolSpec, "Gateway", JSON_STRING, gateway, OMIT),
         JSON_FIELD(IpamPoolSpec, "AuxiliaryAddresses", JSON_PAIRS, auxiliary, OMIT),
 };
+static const JsonField address_pool_fields[] = {
+        JSON_FIELD(AddressPoolSpec, "Base", JSON_STRING, base, JSON_REQUIRED),
+        JSON_FIELD(AddressPoolSpec, "Size", JSON_INT, size, JSON_REQUIRED),
+};
+const JsonTable address_pool_spec_table =
+        JSON_TABLE(AddressPoolSpec, "AddressPool", address_pool_fields);
+
 const JsonTable ipam_pool_spec_table = JSON_TABLE(IpamPoolSpec, "IPAM.Config", pool_fields);
 
 static const JsonField ipam_fields[] = {
