@@ -135,7 +135,11 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   if [[ $(on_host cat /proc/sys/net/bridge/bridge-nf-call-ip6tables 2>/dev/null) == 1 ]]; then
     run -7 fetch 'http://[::1]:18060/'
     on_host sh -c 'echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables'
-    on_host nft delete table inet brig
+    # What is written into the table follows that setting: it is read anew with the next daemon.
+    daemon_pid=$(cat "$root/daemon")
+    stop_daemon
+    start_daemon
+    echo "$daemon_pid" >"$root/daemon"
     wait_until fetch 'http://[::1]:18060/'
   fi
   fetch 'http://[::1]:18060/'

@@ -13,6 +13,14 @@ typedef struct Firewall Firewall;
 
 int firewall_open(Firewall **ret, Error *err);
 Firewall *firewall_close(Firewall *firewall); /* leaves the table */
+/* Tables are kept from others as well as the kernel can; for tests: no better than at_most, as an
+ * older kernel would. Before there is a table. */
+void firewall_keep(Firewall *firewall, NftKeeping at_most);
+/* Whether another program that runs keeps the table. Nothing may be queued. */
+bool firewall_is_anothers(Firewall *firewall);
+/* Waits until none does: a daemon before this one that was killed has its socket until the last of
+ * its threads is out of the kernel. After some seconds: conflict. */
+int firewall_wait(Firewall *firewall, Error *err);
 
 /* How a network's containers are reached from outside, in one family. */
 typedef enum GatewayMode {

@@ -11,6 +11,7 @@
 #include "net/ports.h"
 #include "net/reaper.h"
 #include "net/resolver.h"
+#include "net/zones.h"
 
 /* Arrays of one thing a family have IPv4 first. */
 enum { NET_IPV4, NET_IPV6, NET_FAMILIES };
@@ -104,8 +105,10 @@ struct Net {
         size_t source_count;
         bool forwarding[NET_FAMILIES]; /* this host forwards: checked once */
         LoopSource *watch, *retry;
-        int64_t applied_at; /* clock_monotonic */
+        int64_t burst_at; /* clock_monotonic: since when the table was applied again burst times */
+        unsigned burst;
         Policing policing;
+        Zones zones;
 };
 
 /* What links of ours are called by `ip link`, followed by a container's short id: how net_reconcile
