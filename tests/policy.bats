@@ -265,28 +265,6 @@ END
   on_host nft list ruleset >/dev/null
 }
 
-@test "a table of many elements is the daemon's own doing: it is not applied again" {
-  brig network create web
-  serve back shop; serve other lab
-  many() { policy "$1" shop <<<'podSelector: {}
-ingress:
-'"$(for i in $(seq 0 2 1998); do printf -- '- from: [{ipBlock: {cidr: 172.%d.%d.0/24}}]\n' $((128 + i / 256)) $((i % 256)); done)"; }
-  applied_again() { grep -c 'applied again' "$root/brigd.log" || :; }
-  before=$(applied_again)
-  many many | brig policy apply -f -
-  daemon_pid=$(cat "$root/daemon")
-  stop_daemon
-  start_daemon
-  echo "$daemon_pid" >"$root/daemon"
-  no reaches other back
-  # A foreign change is noticed behind all that came before it.
-  on_host nft delete table inet brig
-  wait_until eval '[[ $(applied_again) -gt $before ]]'
-  wait_until eval 'on_host nft list set inet brig judged4 2>/dev/null | grep -q elements'
-  [ "$(applied_again)" -eq $((before + 1)) ]
-  no reaches other back
-}
-
 @test "a container that takes another's address, or speaks link-local or to all, gets nowhere" {
   on_host sysctl -qw net.ipv6.conf.all.disable_ipv6=0
   brig network create --ipv6 --subnet 10.89.0.0/24 --subnet fd89::/64 web
