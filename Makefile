@@ -27,6 +27,8 @@ bench: ## beside dockerd, runc and crun (root)
 	bench/run
 bench-build: ## building, beside BuildKit in dockerd (root)
 	bench/run build
+bench-net: ## networks, beside dockerd's (root)
+	bench/run net
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)
@@ -34,4 +36,4 @@ clean: ## remove the build folder
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 12
 
-.PHONY: all demo check install lint fuzz bench bench-build clean help
+.PHONY: all demo check install lint fuzz bench bench-build bench-net clean help

@@ -165,3 +165,44 @@ EOF
   [[ $output == *unhealthy* ]]
   timeout 60 docker-compose --ansi never -f "$root/healthy.yml" down -v -t 0 3>&-
 }
+
+# answers SERVICE NAME: which service answers under this name, asked from that one; nobody where none does.
+answers() { compose exec -T "$1" timeout 5 wget -qO- "http://$2/" 2>/dev/null || echo nobody; }
+
+@test "three networks: aliases, fixed addresses of both families, published ports, each service reaches its neighbours only" {
+  export COMPOSE_FILE=$top/tests/compose/three-networks.yml
+  on_host ip link add lan0 type veth peer name lan1
+  on_host ip addr add 192.168.1.100/24 dev lan0
+  on_host ip link set lan0 up
+  compose up -d
+  [ "$(brig inspect -f '{{.NetworkSettings.Networks.proj_middle.IPAddress}} {{.NetworkSettings.Networks.proj_middle.GlobalIPv6Address}} {{.NetworkSettings.Networks.proj_back.IPAddress}}' proj_api_1)" = '10.91.2.20 fd91:2::20 10.91.3.20' ]
+  on_host ip -4 -o addr show front91 | grep -q 10.91.1.254/24
+  while read -r from to expected; do
+    found=$(answers "$from" "$to")
+    [[ $found == "$expected" ]] || { echo "$from -> $to: $found, not $expected"; return 1; }
+  done <<'END'
+web api api
+web backend api
+web [fd91:2::20] api
+web www web
+web store nobody
+web 10.91.3.30 nobody
+api web web
+api site nobody
+api db store
+api cache store
+api 10.91.3.30 store
+store writer api
+store web nobody
+store 10.91.2.10 nobody
+END
+  [ "$(on_host curl -s --max-time 5 http://192.168.1.100:18080/)" = web ]
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:18443/)" = web ]
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:18090/)" = api ]
+  no on_host curl -s --max-time 1 http://192.168.1.100:18090/
+  compose restart -t 0 api
+  [ "$(answers web backend)" = api ]
+  compose down -t 0
+  [ -z "$(brig network ls -q -f name=proj)" ]
+  on_host ip link del lan0
+}

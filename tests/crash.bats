@@ -4,7 +4,7 @@
 
 setup_file() {
   load lib
-  "$build/src/daemon/brigd" --version | grep -q failpoints || { echo "build with failpoints: tools/build failpoints" >&2; return 1; }
+  "$build/src/daemon/brigd" --version | grep -q failpoints || { echo "build with failpoints: tools/build asan" >&2; return 1; }
 }
 
 setup() {

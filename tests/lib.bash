@@ -39,6 +39,10 @@ make_lan() {
 
 on_lan() { nsenter --target "$lan_pid" --net -- "$@"; }
 
+# pid_of CONTAINER; packets PID ...: packets.py in the network namespace of that process.
+pid_of() { brig inspect -f '{{.State.Pid}}' "$1"; }
+packets() { nsenter --target "$1" --net -- "$top/tests/packets.py" "${@:2}"; }
+
 end_lan() {
   on_host ip link del lan0
   kill "$lan_pid" && { wait "$lan_pid" 2>/dev/null || :; }

@@ -135,7 +135,11 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   if [[ $(on_host cat /proc/sys/net/bridge/bridge-nf-call-ip6tables 2>/dev/null) == 1 ]]; then
     run -7 fetch 'http://[::1]:18060/'
     on_host sh -c 'echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables'
-    on_host nft delete table inet brig
+    # What is written into the table follows that setting: it is read anew with the next daemon.
+    daemon_pid=$(cat "$root/daemon")
+    stop_daemon
+    start_daemon
+    echo "$daemon_pid" >"$root/daemon"
     wait_until fetch 'http://[::1]:18060/'
   fi
   fetch 'http://[::1]:18060/'
@@ -186,6 +190,21 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   run brig network rm inner
   [ "$status" -eq 1 ]
   [[ $output == *'has active endpoints'* ]]
+}
+
+@test "link-local addresses: on the link beside the network's own, in inspect, and none but such" {
+  brig network create one
+  brig network create two
+  docker run -d --name local --network one --link-local-ip 169.254.33.33 --link-local-ip fe80::77 busybox sleep 1000
+  run brig exec local ip -o addr show eth0
+  [[ $output == *"inet 169.254.33.33/16 "* && $output == *"inet6 fe80::77/64 "* ]]
+  [ "$(brig inspect local --format '{{json .NetworkSettings.Networks.one.IPAMConfig}}')" = '{"LinkLocalIPs":["169.254.33.33","fe80::77"]}' ]
+  brig run -d --name near --network one --link-local-ip 169.254.33.34 busybox sleep 1000
+  brig exec near ping -c 1 -W 5 169.254.33.33
+  brig network connect --link-local-ip 169.254.44.44 two local
+  brig exec local ip -o addr show eth1 | grep "inet 169.254.44.44/16 "
+  run brig run --rm --network one --link-local-ip 10.0.0.1 busybox true
+  [[ $status -eq 125 && $output == *"Invalid link-local IP address: 10.0.0.1: it is neither of 169.254.0.0/16 nor of fe80::/10"* ]]
 }
 
 @test "the default route and the ports move to another network when theirs is left, and come with the first that leads out" {
@@ -297,4 +316,25 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   run brig run --rm --network nowhere busybox true
   [ "$status" -eq 125 ]
   [[ $output == *'network nowhere not found'* ]]
+}
+
+@test "configuration networks: stored, taken over, in use, kept by prune" {
+  brig network create --config-only --subnet 10.84.0.0/24 --gateway 10.84.0.9 --label a=b -o com.docker.network.bridge.name=conf84 conf
+  [ "$(brig network inspect -f '{{.ConfigOnly}} {{.Driver}}' conf)" = 'true null' ]
+  run brig run --rm --network conf busybox true
+  [[ $status -eq 125 && $output == *'cannot create endpoint on configuration-only network: conf'* ]]
+  brig network create --config-from conf made
+  [ "$(brig network inspect -f '{{.ConfigFrom.Network}} {{(index .IPAM.Config 0).Gateway}} {{index .Labels "a"}}' made)" = 'conf 10.84.0.9 b' ]
+  on_host ip -4 -o addr show conf84 | grep -q 10.84.0.9/24
+  brig run -d --name named --hostname host84 --network made --network-alias alias84 busybox sleep 1000
+  [ "$(brig inspect -f '{{json .NetworkSettings.Networks.made.DNSNames}}' named)" = "[\"named\",\"alias84\",\"$(brig ps -q -f name=named)\",\"host84\"]" ]
+  brig rm -f named
+  run brig network rm conf
+  [[ $status -eq 1 && $output == *'configuration network "conf" is in use'* ]]
+  brig network prune -f
+  [ "$(brig network ls -q -f type=custom | wc -l)" -eq 1 ]
+  run brig network create --config-from bridge wrong
+  [[ $status -eq 1 && $output == *'configuration network bridge not found'* ]]
+  run brig network create --config-from conf --subnet 10.85.0.0/24 wrong
+  [[ $status -eq 1 && $output == *'user specified configurations are not supported'* ]]
 }

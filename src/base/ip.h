@@ -38,6 +38,10 @@ bool ip_equal(IpAddress a, IpAddress b);
 static inline bool ip_is_any(IpAddress address) { /* 0.0.0.0 or :: */
         return address.family && !address.number;
 }
+static inline bool ip_is_link_local(IpAddress address) { /* 169.254.0.0/16, fe80::/10 */
+        return address.family == AF_INET ? address.number >> 16 == 0xa9fe
+                                         : address.family && address.number >> 118 == 0x3fa;
+}
 
 /* "172.28.0.0/16", "fd00:1::/64". -EINVAL for what is no such text; -ERANGE, with *ret what it
  * should be, for an address with host bits. */

@@ -151,10 +151,15 @@ void network_map_done(NetworkMap *map) {
                 MapContainer *container = &map->containers[i];
 
                 strv_free(container->ports);
+                strv_free(container->ingress);
+                strv_free(container->egress);
                 free(container->id);
                 free(container->name);
                 free(container->image);
         }
+        for (size_t i = 0; i < map->arrow_count; i++)
+                free(map->arrows[i].ports);
+        free(map->arrows);
         free(map->networks);
         free(map->containers);
         *map = (NetworkMap){};

@@ -1,5 +1,7 @@
 /* network-map-svg.c: the map as a drawing: networks are lines across, containers boxes above them
- * with a stalk to each network that they are on, published ports above the boxes. */
+ * with a stalk to each network that they are on, published ports above the boxes. The box of one
+ * that a network policy selects is dashed; below the networks is an arrow for whom it still talks
+ * with. */
 #include "cli/cells.h"
 #include "cli/network-map.h"
 
@@ -9,6 +11,8 @@
 #define BOX_HEIGHT 46
 #define LINE_GAP 64 /* between networks */
 #define TEXT_HEIGHT 15
+#define ARROW_GAP 20
+#define ARROW_HEAD 8
 #define MARGIN 24
 
 static const char *const colours[] = { "#2563eb", "#059669", "#d97706", "#dc2626",
@@ -17,7 +21,7 @@ static const char *const colours[] = { "#2563eb", "#059669", "#d97706", "#dc2626
 typedef struct Drawing {
         const NetworkMap *map;
         Buf *out;
-        size_t box_top, first_line, width, height;
+        size_t box_top, first_line, first_arrow, width, height;
 } Drawing;
 
 /* ---- words ---- */
@@ -89,7 +93,8 @@ static Drawing lay_out(const NetworkMap *map, Buf *out) {
         drawing.box_top = MARGIN + (most_ports(map) + 1) * TEXT_HEIGHT;
         drawing.first_line = drawing.box_top + BOX_HEIGHT + LINE_GAP;
         drawing.width = box_left(map->container_count) + MARGIN;
-        drawing.height = drawing.first_line + map->network_count * LINE_GAP;
+        drawing.first_arrow = drawing.first_line + map->network_count * LINE_GAP + TEXT_HEIGHT;
+        drawing.height = drawing.first_arrow + map->arrow_count * ARROW_GAP;
         return drawing;
 }
 
@@ -114,14 +119,48 @@ static void draw_network(const Drawing *drawing, size_t number) {
         add_short(drawing->out, MARGIN, y + 16 + TEXT_HEIGHT, "small", subnets ? subnets : "", 42);
 }
 
+/* The tooltip of a box that policies select. */
+static void add_policies(Buf *out, const MapContainer *container) {
+        _cleanup_free_ char *in = container->ingress ? strv_join(container->ingress, ", ") : NULL;
+        _cleanup_free_ char *from = container->egress ? strv_join(container->egress, ", ") : NULL;
+
+        if (!in && !from)
+                return;
+        buf_format(out, "<title>%s", in ? "ingress by " : "");
+        add_xml(out, in ? in : "");
+        buf_add_str(out, in && from ? "; egress by " : from ? "egress by " : "");
+        add_xml(out, from ? from : "");
+        buf_add_str(out, "</title>");
+}
+
+/* From under the middle of one box to under the middle of the other. */
+static void draw_arrow(const Drawing *drawing, size_t number) {
+        const MapArrow *arrow = &drawing->map->arrows[number];
+        const size_t y = drawing->first_arrow + number * ARROW_GAP;
+        const size_t from = box_left(arrow->from) + BOX_WIDTH / 2;
+        const size_t to = box_left(arrow->to) + BOX_WIDTH / 2;
+        const size_t head = to > from ? to - ARROW_HEAD : to + ARROW_HEAD;
+        _cleanup_free_ char *text =
+                str_format("%s → %s %s", drawing->map->containers[arrow->from].name,
+                           drawing->map->containers[arrow->to].name, arrow->ports);
+
+        add_short(drawing->out, MARGIN, y + 4, "port", text, 44);
+        buf_format(drawing->out,
+                   "<path d=\"M%zu %zuH%zuM%zu %zuL%zu %zuL%zu %zu\" class=\"arrow\"/>\n", from, y,
+                   to, head, y - ARROW_HEAD / 2, to, y, head, y + ARROW_HEAD / 2);
+}
+
 static void draw_container(const Drawing *drawing, size_t number) {
         const MapContainer *container = &drawing->map->containers[number];
         const size_t x = box_left(number), count = strv_length(container->ports);
 
         buf_format(drawing->out,
                    "<rect x=\"%zu\" y=\"%zu\" width=\"%d\" height=\"%d\" rx=\"6\" "
-                   "class=\"box\"/>\n",
-                   x, drawing->box_top, BOX_WIDTH, BOX_HEIGHT);
+                   "class=\"box%s\">",
+                   x, drawing->box_top, BOX_WIDTH, BOX_HEIGHT,
+                   container->ingress || container->egress ? " judged" : "");
+        add_policies(drawing->out, container);
+        buf_add_str(drawing->out, "</rect>\n");
         add_short(drawing->out, x + 10, drawing->box_top + 19, "name", container->name, 21);
         add_short(drawing->out, x + 10, drawing->box_top + 36, "small", container->image, 27);
         for (size_t i = 0; i < count; i++)
@@ -177,7 +216,9 @@ void network_map_svg(const NetworkMap *map, Buf *out) {
                    "<style>text{font-family:ui-monospace,monospace;fill:#1f2937}"
                    ".name{font-size:14px;font-weight:bold}.small{font-size:11px;fill:#4b5563;"
                    "stroke:#ffffff;stroke-width:3px;paint-order:stroke}"
-                   ".port{font-size:10px;fill:#1f2937}.box{fill:#f9fafb;stroke:#6b7280}</style>\n"
+                   ".port{font-size:10px;fill:#1f2937}.box{fill:#f9fafb;stroke:#6b7280}"
+                   ".judged{stroke:#b91c1c;stroke-width:2;stroke-dasharray:5 3}"
+                   ".arrow{fill:none;stroke:#b91c1c;stroke-width:1.5}</style>\n"
                    "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
                    drawing.width, drawing.height, drawing.width, drawing.height);
         for (size_t i = 0; i < map->network_count; i++)
@@ -186,6 +227,8 @@ void network_map_svg(const NetworkMap *map, Buf *out) {
         draw_places(&drawing, draw_addresses); /* over every stalk */
         for (size_t i = 0; i < map->container_count; i++)
                 draw_container(&drawing, i);
+        for (size_t i = 0; i < map->arrow_count; i++)
+                draw_arrow(&drawing, i);
         buf_add_str(out, "</svg>\n");
 }
 

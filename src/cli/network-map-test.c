@@ -65,6 +65,51 @@ TEST(json) {
         ASSERT_INT(json_object_array_length(json_member(back, "Containers")), 2);
 }
 
+static const char policies_text[] =
+        "{\"Containers\":[{\"Name\":\"alone\"},"
+        "{\"Name\":\"db\",\"Ingress\":[\"shop/db\",\"shop/<x>\"],\"Egress\":[\"shop/db\"]},"
+        "{\"Name\":\"gone\",\"Ingress\":[\"a/b\"]},{\"Name\":\"web\"}],\"Pairs\":["
+        "{\"From\":\"alone\",\"To\":\"web\",\"Apart\":true},"
+        "{\"From\":\"db\",\"To\":\"db\",\"All\":true},{\"From\":\"db\",\"To\":\"web\"},"
+        "{\"From\":\"gone\",\"To\":\"db\",\"All\":true},"
+        "{\"From\":\"web\",\"To\":\"alone\",\"All\":true},{\"From\":\"web\",\"To\":\"db\","
+        "\"Ports\":["
+        "{\"Protocol\":\"tcp\",\"Port\":80,\"EndPort\":80},"
+        "{\"Protocol\":\"tcp\",\"Port\":90,\"EndPort\":99}]}]}";
+
+static void read_judged(NetworkMap *map) {
+        _cleanup_json_ json_object *table = json_tokener_parse(policies_text);
+
+        read_example(map, false);
+        network_map_read_policies(table, map);
+}
+
+TEST(policies) {
+        _cleanup_(network_map_done) NetworkMap map;
+        _cleanup_buf_ Buf text = {}, drawing = {}, json = {};
+        _cleanup_json_ json_object *parsed = NULL;
+        json_object *places, *peers;
+
+        read_judged(&map);
+        network_map_text(&map, &text);
+        ASSERT_STR(strstr(text.data, "\nSelected"),
+                   "\nSelected by policies\n"
+                   "└─ db  ingress by shop/db, shop/<x>  egress by shop/db\n"
+                   "\nWhat they leave between containers\n"
+                   "└─ web → db  tcp/80,90-99\n");
+        network_map_svg(&map, &drawing);
+        ASSERT(strstr(drawing.data, "class=\"box judged\"><title>ingress by shop/db, "
+                                    "shop/&lt;x&gt;; egress by shop/db</title>"));
+        ASSERT(strstr(drawing.data, ">web → db tcp/80,90-99<title>"));
+        network_map_json(&map, &json);
+        parsed = json_tokener_parse(json.data);
+        places = json_member(json_object_array_get_idx(parsed, 1), "Containers");
+        peers = json_member(json_member(json_object_array_get_idx(places, 0), "Ingress"),
+                            "Containers");
+        ASSERT_STR(json_words(json_object_array_get_idx(peers, 0), "Name"), "web");
+        ASSERT(!json_member(json_object_array_get_idx(places, 1), "Ingress"));
+}
+
 /* What a name may hold is text in the drawing, never markup; and XML has no control characters. */
 TEST(drawing) {
         _cleanup_(network_map_done) NetworkMap map;

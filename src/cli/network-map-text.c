@@ -58,6 +58,61 @@ static void add_place(const NetworkMap *map, const MapNetwork *network, size_t n
         buf_add_char(out, '\n');
 }
 
+/* ---- text: policies ---- */
+
+static bool is_selected(const MapContainer *container) {
+        return container->ingress || container->egress;
+}
+
+static void add_direction(Buf *out, const char *name, char *const *policies) {
+        _cleanup_free_ char *list = policies ? strv_join(policies, ", ") : NULL;
+
+        if (!list)
+                return;
+        buf_format(out, "  %s by ", name);
+        cells_add(out, list);
+}
+
+static void add_selected(const NetworkMap *map, Buf *out) {
+        size_t width = 0, left = 0;
+
+        for (size_t i = 0; i < map->container_count; i++) {
+                if (!is_selected(&map->containers[i]))
+                        continue;
+                width = MAX(width, cells_width(map->containers[i].name));
+                left++;
+        }
+        if (left > 0)
+                buf_add_str(out, "\nSelected by policies\n");
+        for (size_t i = 0; i < map->container_count; i++) {
+                const MapContainer *container = &map->containers[i];
+
+                if (!is_selected(container))
+                        continue;
+                buf_add_str(out, --left > 0 ? "├─ " : "└─ ");
+                cells_add(out, container->name);
+                buf_format(out, "%*s", (int)(width - cells_width(container->name)), "");
+                add_direction(out, "ingress", container->ingress);
+                add_direction(out, "egress", container->egress);
+                buf_add_char(out, '\n');
+        }
+}
+
+static void add_arrows(const NetworkMap *map, Buf *out) {
+        if (map->arrow_count > 0)
+                buf_add_str(out, "\nWhat they leave between containers\n");
+        for (size_t i = 0; i < map->arrow_count; i++) {
+                const MapArrow *arrow = &map->arrows[i];
+
+                buf_add_str(out, i + 1 < map->arrow_count ? "├─ " : "└─ ");
+                cells_add(out, map->containers[arrow->from].name);
+                buf_add_str(out, " → ");
+                cells_add(out, map->containers[arrow->to].name);
+                add_joined(out, "  ", arrow->ports);
+                buf_add_char(out, '\n');
+        }
+}
+
 void network_map_text(const NetworkMap *map, Buf *out) {
         for (size_t i = 0; i < map->network_count; i++) {
                 const MapNetwork *network = &map->networks[i];
@@ -74,6 +129,8 @@ void network_map_text(const NetworkMap *map, Buf *out) {
                 for (size_t n = 0; n < network->place_count; n++)
                         add_place(map, network, n, width, out);
         }
+        add_selected(map, out);
+        add_arrows(map, out);
 }
 
 /* ---- JSON ---- */
@@ -90,6 +147,33 @@ static void put(json_object *object, const char *name, const char *text) {
         (void)json_object_object_add(object, name, json_object_new_string(text));
 }
 
+/* Which policies select the container for a direction, and with whom that leaves it; null where it
+ * is open. */
+static json_object *direction_json(const NetworkMap *map, size_t container, bool ingress) {
+        char *const *policies =
+                ingress ? map->containers[container].ingress : map->containers[container].egress;
+        json_object *object, *peers;
+
+        if (!policies)
+                return NULL;
+        object = json_object_new_object();
+        peers = json_object_new_array();
+        (void)json_object_object_add(object, "Policies", strings(policies));
+        for (size_t i = 0; i < map->arrow_count; i++) {
+                const MapArrow *arrow = &map->arrows[i];
+                json_object *peer;
+
+                if ((ingress ? arrow->to : arrow->from) != container)
+                        continue;
+                peer = json_object_new_object();
+                put(peer, "Name", map->containers[ingress ? arrow->from : arrow->to].name);
+                put(peer, "Ports", arrow->ports);
+                (void)json_object_array_add(peers, peer);
+        }
+        (void)json_object_object_add(object, "Containers", peers);
+        return object;
+}
+
 static json_object *place_json(const NetworkMap *map, const MapPlace *place) {
         const MapContainer *container = &map->containers[place->container];
         json_object *object = json_object_new_object();
@@ -100,6 +184,10 @@ static json_object *place_json(const NetworkMap *map, const MapPlace *place) {
         put(object, "IPv4", place->ipv4);
         put(object, "IPv6", place->ipv6);
         (void)json_object_object_add(object, "Ports", strings(container->ports));
+        (void)json_object_object_add(object, "Ingress",
+                                     direction_json(map, place->container, true));
+        (void)json_object_object_add(object, "Egress",
+                                     direction_json(map, place->container, false));
         return object;
 }
 

@@ -70,24 +70,40 @@ static int fetch_networks(Cli *cli, char *const *names, size_t count, json_objec
         return 0;
 }
 
+/* Without policies there is nothing that the map does not show. */
+static int fetch_policies(Cli *cli, json_object **ret, Error *err) {
+        _cleanup_json_ json_object *policies = NULL;
+        int r = api_json(cli, "GET", "/brig/policies", NULL, &policies, err);
+
+        if (r < 0 || !json_object_is_type(policies, json_type_array) ||
+            json_object_array_length(policies) == 0)
+                return r;
+        return api_json(cli, "GET", "/brig/policies/test", NULL, ret, err);
+}
+
 static int run_map(Cli *cli, const Options *options, Error *err) {
-        _cleanup_json_ json_object *networks = NULL, *containers = NULL;
+        _cleanup_json_ json_object *networks = NULL, *containers = NULL, *policies = NULL;
         NetworkMap map;
         int r = fetch_networks(cli, options->arguments, options->count, &networks, err);
 
         if (r == 0)
                 r = api_json(cli, "GET", "/containers/json", NULL, &containers, err);
+        if (r == 0)
+                r = fetch_policies(cli, &policies, err);
         if (r < 0)
                 return r;
         network_map_read(networks, containers, options->count > 0, &map);
+        network_map_read_policies(policies, &map);
         r = show(&map, options->values, err);
         network_map_done(&map);
         return r;
 }
 
-const Command network_map_command = { "[OPTIONS] [NETWORK...]",
-                                      "Draw networks, the containers on them, addresses and ports",
-                                      { map_rows, ELEMENTS(map_rows), sizeof(MapOptions) },
-                                      run_map,
-                                      0,
-                                      -1 };
+const Command network_map_command = {
+        "[OPTIONS] [NETWORK...]",
+        "Draw networks, the containers on them, addresses, ports and policies",
+        { map_rows, ELEMENTS(map_rows), sizeof(MapOptions) },
+        run_map,
+        0,
+        -1
+};

@@ -8,8 +8,15 @@
 
 typedef struct MapContainer {
         char *id, *name, *image;
-        char **ports; /* "0.0.0.0:8080 → 80/tcp" */
+        char **ports;             /* "0.0.0.0:8080 → 80/tcp" */
+        char **ingress, **egress; /* the network policies that select it; NULL: it is open */
 } MapContainer;
+
+/* Who may still reach whom, where a policy selects one of them. */
+typedef struct MapArrow {
+        size_t from, to; /* containers */
+        char *ports;     /* "all", "tcp/80,443 udp/53" */
+} MapArrow;
 
 /* A container's place on a network; addresses are "" where there is none. */
 typedef struct MapPlace {
@@ -31,6 +38,8 @@ typedef struct NetworkMap {
         size_t network_count;
         MapContainer *containers; /* by name */
         size_t container_count;
+        MapArrow *arrows;
+        size_t arrow_count;
 } NetworkMap;
 
 /* networks, containers: what GET /networks and GET /containers/json answer. Anything that is
@@ -38,6 +47,11 @@ typedef struct NetworkMap {
  * them. */
 void network_map_read(json_object *networks, json_object *containers, bool joined_only,
                       NetworkMap *ret);
+/* table: what GET /brig/policies/test answers. After network_map_read. */
+void network_map_read_policies(json_object *table, NetworkMap *map);
+/* The ports of one pair of that table: "all", "tcp/80,443-450 udp/53", "-" for none, "apart" where
+ * they share no network. The caller's. */
+char *policy_ports_text(json_object *pair);
 void network_map_done(NetworkMap *map);
 
 void network_map_text(const NetworkMap *map, Buf *out);

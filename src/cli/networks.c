@@ -12,7 +12,7 @@
 typedef struct CreateOptions {
         bool attachable, config_only, ingress, internal, ipv4, ipv6;
         Pairs aux_addresses, ipam_opts, opts;
-        char *driver, *ipam_driver, *scope;
+        char *config_from, *driver, *ipam_driver, *scope;
         char **gateways, **ip_ranges, **labels, **subnets;
 } CreateOptions;
 
@@ -21,14 +21,10 @@ static const Option create_rows[] = {
           "Let containers be attached by hand" },
         { "aux-address", 0, OPTION_MAP, offsetof(CreateOptions, aux_addresses),
           "Addresses that others use (name=address)" },
-        { .name = "config-from",
-          .type = OPTION_STRING,
-          .help = "Network that the configuration is copied from",
-          .flags = OPTION_REFUSED },
-        { .name = "config-only",
-          .type = OPTION_BOOL,
-          .help = "Make a configuration only",
-          .flags = OPTION_REFUSED },
+        { "config-from", 0, OPTION_STRING, offsetof(CreateOptions, config_from),
+          "Network that the configuration is copied from" },
+        { "config-only", 0, OPTION_BOOL, offsetof(CreateOptions, config_only),
+          "Make a configuration only" },
         { "driver", 'd', OPTION_STRING, offsetof(CreateOptions, driver), "Driver of the network",
           NULL, "\"bridge\"" },
         { "gateway", 0, OPTION_STRINGS, offsetof(CreateOptions, gateways),
@@ -158,6 +154,7 @@ static int run_create(Cli *cli, const Options *options, Error *err) {
         NetworkCreate create = { .check_duplicate = true,
                                  .internal = o->internal,
                                  .attachable = o->attachable,
+                                 .config_only = o->config_only,
                                  .enable_ipv6 = o->ipv6 };
         _cleanup_json_ json_object *body = NULL, *answer = NULL;
         int r;
@@ -167,6 +164,10 @@ static int run_create(Cli *cli, const Options *options, Error *err) {
         create.name = str_copy(options->arguments[0]);
         create.driver = str_copy(o->driver ?: "bridge");
         create.scope = str_copy(o->scope);
+        if (o->config_from) {
+                create.config_from = NEW(ConfigReference);
+                create.config_from->network = str_copy(o->config_from);
+        }
         create.ipam = NEW(IpamSpec);
         pairs_copy(&create.options, &o->opts);
         put_labels(&create.labels, o->labels);

@@ -6,6 +6,7 @@
 #include "cli/cells.h"
 #include "cli/commands.h"
 #include "cli/list.h"
+#include "cli/network-map.h"
 
 #define FILE_MAX ((size_t)4 * 1024 * 1024)
 #define MATRIX_MAX 8 /* containers; of more the table is a list */
@@ -250,43 +251,13 @@ static const Option test_rows[] = {
         { "format", 0, OPTION_STRING, offsetof(TestOptions, format), "Format: table or json" },
 };
 
-/* "all", "-", or "tcp/80,443-450 udp/53". */
-static char *ports_text(json_object *pair) {
-        json_object *ports = json_member(pair, "Ports");
-        const char *before = "";
-        Buf out = {};
-
-        if (json_truth(pair, "All"))
-                return str_copy("all");
-        if (json_truth(pair, "Apart"))
-                return str_copy("apart");
-        for (size_t i = 0;
-             json_object_is_type(ports, json_type_array) && i < json_object_array_length(ports);
-             i++) {
-                json_object *range = json_object_array_get_idx(ports, i);
-                const char *protocol = json_words(range, "Protocol");
-                const int64_t first = json_number(range, "Port"),
-                              last = json_number(range, "EndPort");
-
-                if (str_equal(protocol, before))
-                        buf_add_char(&out, ',');
-                else
-                        buf_format(&out, "%s%s/", *before ? " " : "", protocol);
-                before = protocol;
-                buf_format(&out, "%lld", (long long)first);
-                if (last > first)
-                        buf_format(&out, "-%lld", (long long)last);
-        }
-        return out.length ? buf_take(&out) : str_copy("-");
-}
-
 static void print_list(json_object *pairs) {
         _cleanup_buf_ Buf out = {};
 
         buf_add_str(&out, "FROM\tTO\tPORTS\n");
         for (size_t i = 0; i < json_object_array_length(pairs); i++) {
                 json_object *pair = json_object_array_get_idx(pairs, i);
-                _cleanup_free_ char *ports = ports_text(pair);
+                _cleanup_free_ char *ports = policy_ports_text(pair);
 
                 buf_format(&out, "%s\t%s\t%s\n", json_words(pair, "From"), json_words(pair, "To"),
                            ports);
@@ -305,7 +276,7 @@ static void print_matrix(json_object *containers, json_object *pairs) {
                            json_words(json_object_array_get_idx(containers, i), "Name"));
         for (size_t i = 0; i < json_object_array_length(pairs); i++) {
                 json_object *pair = json_object_array_get_idx(pairs, i);
-                _cleanup_free_ char *ports = ports_text(pair);
+                _cleanup_free_ char *ports = policy_ports_text(pair);
 
                 if (count > 0 && i % count == 0)
                         buf_format(&out, "\n%s", json_words(pair, "From"));

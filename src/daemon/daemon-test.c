@@ -86,6 +86,35 @@ TEST(options_file) {
         options_done(&options);
 }
 
+TEST(options_of_networks) {
+        DaemonOptions options;
+        const AddressPoolSpec *pools;
+        Error err = { 0 };
+
+        ASSERT_OK(read_options(FLAGS("--icc=false", "--ip-masq", "--mtu", "1400", "--fixed-cidr=c",
+                                     "--default-address-pool", "size=24,base=10.10.0.0/16",
+                                     "--default-address-pool=base=fd00::/48,size=64"),
+                               "{\"ipv6\":true,\"ip\":\"127.0.0.1\"}", &options, &err),
+                  &err);
+        ASSERT(options.icc && !*options.icc && options.masquerade && *options.masquerade);
+        ASSERT(options.mtu && *options.mtu == 1400 && options.ipv6);
+        ASSERT_STR(options.host_ip, "127.0.0.1");
+        ASSERT_INT(options.address_pools.count, 2);
+        pools = options.address_pools.items;
+        ASSERT_STR(pools[0].base, "10.10.0.0/16");
+        ASSERT_INT(pools[1].size, 64);
+        options_done(&options);
+        ASSERT_OK(read_options(NO_FLAGS,
+                               "{\"icc\":false,\"mtu\":0,\"default-address-pools\":"
+                               "[{\"base\":\"10.0.0.0/8\",\"size\":20}]}",
+                               &options, &err),
+                  &err);
+        ASSERT(options.icc && !*options.icc && !options.masquerade);
+        ASSERT(options.mtu && *options.mtu == 0);
+        ASSERT_INT(((const AddressPoolSpec *)options.address_pools.items)->size, 20);
+        options_done(&options);
+}
+
 TEST(options_of_the_build_cache) {
         static const struct {
                 const char *keep;
@@ -133,6 +162,13 @@ TEST(options_refused) {
                 { "--builder-keep-storage=1x", "{}", "invalid size of the build cache" },
                 { "--builder-keep-storage=1g", "{\"builder\":{}}", "both as a flag and" },
                 { "-D", "{\"builder\":{\"gc\":{\"policy\":[]}}}", "policy is not done" },
+                { "--mtu=much", "{}", "give a whole number" },
+                { "--icc=perhaps", "{}", "give true or false" },
+                { "--icc", "{\"icc\":true}", "both as a flag and" },
+                { "--default-address-pool=base=10.0.0.0/8", "{}", "give base=10.10.0.0/16" },
+                { "--default-address-pool=base=10.0.0.0/8,size=x", "{}", "give base=10.10.0.0/16" },
+                { "--default-address-pool=base=10.0.0.0/8,size=24",
+                  "{\"default-address-pools\":[]}", "both as a flag and" },
                 { "-D", "[]", "must be an object" },
                 { "-D", "{", "invalid JSON" },
         };

@@ -140,14 +140,26 @@ static int open_sockets(Daemon *daemon, Error *err) {
 
 static int start_engine(Daemon *daemon, Error *err) {
         const DaemonOptions *options = &daemon->options;
+        _cleanup_free_ char *mtu =
+                options->mtu ? str_format("%lld", (long long)*options->mtu) : NULL;
         EngineOptions engine = {
                 .data_root = options->data_root,
                 .exec_root = options->exec_root,
                 .monitor_program = daemon->monitor_program,
                 .image_program = daemon->image_program,
                 .init_program = daemon->init_program,
-                .bridge = options->bridge,
-                .bip = options->bip,
+                .bridge = { .link = options->bridge,
+                            .bip = options->bip,
+                            .fixed_cidr = options->fixed_cidr,
+                            .fixed_cidr6 = options->fixed_cidr6,
+                            .gateway = options->gateway,
+                            .gateway6 = options->gateway6,
+                            .host_ip = options->host_ip,
+                            .mtu = mtu,
+                            .ipv6 = options->ipv6,
+                            .no_icc = options->icc && !*options->icc,
+                            .no_masquerade = options->masquerade && !*options->masquerade },
+                .pools = options->address_pools,
                 .cgroup_parent = options->cgroup_parent,
                 .dns = options->dns,
                 .registry = { options->insecure_registries, options->registry_mirrors,

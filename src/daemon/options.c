@@ -3,12 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 
 #include "base/fd.h"
 
 #define CONFIG_MAX ((size_t)1024 * 1024)
 
-typedef enum OptionKind { OPTION_STRING, OPTION_LIST, OPTION_PAIR, OPTION_BOOL } OptionKind;
+typedef enum OptionKind {
+        OPTION_STRING,
+        OPTION_LIST,
+        OPTION_PAIR,
+        OPTION_BOOL,
+        OPTION_MAYBE_BOOL, /* bool *: NULL where nothing was said */
+        OPTION_MAYBE_INT,  /* int64_t * */
+        OPTION_POOL,       /* JsonArray of AddressPoolSpec */
+} OptionKind;
 
 typedef struct Option {
         const char *name;
@@ -35,23 +44,43 @@ static const Option options[] = {
         { "data-root", 0, OPTION_STRING, AT(data_root), "data-root", "DIR",
           "Images, containers, volumes, state (default /var/lib/brig)" },
         { "debug", 'D', OPTION_BOOL, AT(debug), "debug", NULL, "Log everything" },
+        { "default-address-pool", 0, OPTION_POOL, AT(address_pools), "default-address-pools",
+          "base=CIDR,size=N",
+          "Where subnets of networks come from: CIDR, cut into subnets of N bits of prefix" },
+        { "default-gateway", 0, OPTION_STRING, AT(gateway), "default-gateway", "ADDRESS",
+          "Default gateway of containers on the default bridge (default the bridge)" },
+        { "default-gateway-v6", 0, OPTION_STRING, AT(gateway6), "default-gateway-v6", "ADDRESS",
+          "The same of IPv6" },
         { "dns", 0, OPTION_LIST, AT(dns), "dns", "ADDRESS", "Name server for containers" },
         { "exec-root", 0, OPTION_STRING, AT(exec_root), "exec-root", "DIR",
           "What does not outlive a boot (default /run/brig)" },
+        { "fixed-cidr", 0, OPTION_STRING, AT(fixed_cidr), "fixed-cidr", "CIDR",
+          "Part of the default bridge's subnet that containers get addresses of" },
+        { "fixed-cidr-v6", 0, OPTION_STRING, AT(fixed_cidr6), "fixed-cidr-v6", "CIDR",
+          "IPv6 subnet of the default bridge" },
         { "group", 'G', OPTION_STRING, AT(group), "group", "NAME",
           "Group of the Unix sockets (default brig, where it exists)" },
         { "help", 0, OPTION_BOOL, AT(help), NULL, NULL, "Print this" },
         { "host", 'H', OPTION_LIST, AT(hosts), "hosts", "ADDRESS",
           "Where to listen: unix://PATH, tcp://127.0.0.1:PORT, fd:// "
           "(default unix:///run/brig/brig.sock)" },
+        { "icc", 0, OPTION_MAYBE_BOOL, AT(icc), "icc", NULL,
+          "Whether containers on the default bridge may speak to each other (default true)" },
         { "insecure-registry", 0, OPTION_LIST, AT(insecure_registries), "insecure-registries",
           "HOST", "Registry that may be spoken to without TLS" },
+        { "ip", 0, OPTION_STRING, AT(host_ip), "ip", "ADDRESS",
+          "Where ports that name no host address are published (default 0.0.0.0)" },
+        { "ip-masq", 0, OPTION_MAYBE_BOOL, AT(masquerade), "ip-masq", NULL,
+          "Whether packets from the default bridge leave under the host's address (default true)" },
+        { "ipv6", 0, OPTION_BOOL, AT(ipv6), "ipv6", NULL, "IPv6 on the default bridge" },
         { "log-driver", 0, OPTION_STRING, AT(log_driver), "log-driver", "NAME",
           "Log driver of containers (default json-file)" },
         { "log-level", 'l', OPTION_STRING, AT(log_level), "log-level", "LEVEL",
           "debug, info, warn, error or fatal (default info)" },
         { "log-opt", 0, OPTION_PAIR, AT(log_opts), "log-opts", "KEY=VALUE",
           "Option of the log driver" },
+        { "mtu", 0, OPTION_MAYBE_INT, AT(mtu), "mtu", "BYTES",
+          "MTU of the default bridge (default 1500)" },
         { "pidfile", 'p', OPTION_STRING, AT(pidfile), "pidfile", "FILE",
           "Where to write the process id (default /run/brig/brigd.pid)" },
         { "registry-hosts-dir", 0, OPTION_LIST, AT(registry_hosts_dirs), "registry-hosts-dirs",
@@ -84,14 +113,25 @@ static const JsonField file_fields[] = {
         JSON_FIELD(DaemonOptions, "cgroup-parent", JSON_STRING, cgroup_parent, 0),
         JSON_FIELD(DaemonOptions, "data-root", JSON_STRING, data_root, 0),
         JSON_FIELD(DaemonOptions, "debug", JSON_BOOL, debug, 0),
+        JSON_NESTED(DaemonOptions, "default-address-pools", JSON_ARRAY, address_pools, 0,
+                    &address_pool_spec_table),
+        JSON_FIELD(DaemonOptions, "default-gateway", JSON_STRING, gateway, 0),
+        JSON_FIELD(DaemonOptions, "default-gateway-v6", JSON_STRING, gateway6, 0),
         JSON_FIELD(DaemonOptions, "dns", JSON_STRINGS, dns, 0),
         JSON_FIELD(DaemonOptions, "exec-root", JSON_STRING, exec_root, 0),
+        JSON_FIELD(DaemonOptions, "fixed-cidr", JSON_STRING, fixed_cidr, 0),
+        JSON_FIELD(DaemonOptions, "fixed-cidr-v6", JSON_STRING, fixed_cidr6, 0),
         JSON_FIELD(DaemonOptions, "group", JSON_STRING, group, 0),
         JSON_FIELD(DaemonOptions, "hosts", JSON_STRINGS, hosts, 0),
+        JSON_FIELD(DaemonOptions, "icc", JSON_MAYBE_BOOL, icc, 0),
         JSON_FIELD(DaemonOptions, "insecure-registries", JSON_STRINGS, insecure_registries, 0),
+        JSON_FIELD(DaemonOptions, "ip", JSON_STRING, host_ip, 0),
+        JSON_FIELD(DaemonOptions, "ip-masq", JSON_MAYBE_BOOL, masquerade, 0),
+        JSON_FIELD(DaemonOptions, "ipv6", JSON_BOOL, ipv6, 0),
         JSON_FIELD(DaemonOptions, "log-driver", JSON_STRING, log_driver, 0),
         JSON_FIELD(DaemonOptions, "log-level", JSON_STRING, log_level, 0),
         JSON_FIELD(DaemonOptions, "log-opts", JSON_PAIRS, log_opts, 0),
+        JSON_FIELD(DaemonOptions, "mtu", JSON_MAYBE_INT, mtu, 0),
         JSON_FIELD(DaemonOptions, "pidfile", JSON_STRING, pidfile, 0),
         JSON_FIELD(DaemonOptions, "registry-hosts-dirs", JSON_STRINGS, registry_hosts_dirs, 0),
         JSON_FIELD(DaemonOptions, "registry-mirrors", JSON_STRINGS, registry_mirrors, 0),
@@ -146,12 +186,61 @@ static int set_pair(Pairs *slot, const Option *option, const char *value, Error 
         return 0;
 }
 
+static int set_maybe_bool(bool **slot, const Option *option, const char *value, Error *err) {
+        if (!*slot)
+                *slot = NEW(bool);
+        return set_bool(*slot, option, value, err);
+}
+
+static int set_maybe_int(int64_t **slot, const Option *option, const char *value, Error *err) {
+        int number;
+
+        if (str_to_int_in(value, 0, INT_MAX, &number) < 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid argument \"%s\" for \"--%s\": give a whole number",
+                                  value, option->name);
+        if (!*slot)
+                *slot = NEW(int64_t);
+        **slot = number;
+        return 0;
+}
+
+/* "base=10.10.0.0/16,size=24" */
+static int add_pool(JsonArray *slot, const Option *option, const char *value, Error *err) {
+        _cleanup_strv_ char **words = str_split(value, ',');
+        const char *base = NULL;
+        int size = -1;
+
+        for (char **word = words; word && *word; word++) {
+                const char *number = str_after(*word, "size=");
+
+                base = str_after(*word, "base=") ?: base;
+                if (number && str_to_int_in(number, 0, 128, &size) < 0)
+                        size = -1;
+        }
+        if (strv_length(words) != 2 || !base || size < 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid argument \"%s\" for \"--%s\": give "
+                                  "base=10.10.0.0/16,size=24",
+                                  value, option->name);
+        AddressPoolSpec *source = json_append(slot, &address_pool_spec_table);
+        source->base = str_copy(base);
+        source->size = size;
+        return 0;
+}
+
 /* value is NULL for a switch without one. */
 static int set_option(DaemonOptions *values, const Option *option, const char *value, Error *err) {
         void *slot = slot_of(values, option);
 
         if (option->kind == OPTION_BOOL)
                 return set_bool(slot, option, value, err);
+        if (option->kind == OPTION_MAYBE_BOOL)
+                return set_maybe_bool(slot, option, value, err);
+        if (option->kind == OPTION_MAYBE_INT)
+                return set_maybe_int(slot, option, value, err);
+        if (option->kind == OPTION_POOL)
+                return add_pool(slot, option, value, err);
         if (option->kind == OPTION_PAIR)
                 return set_pair(slot, option, value, err);
         if (option->kind == OPTION_LIST)
@@ -187,7 +276,7 @@ static int read_flag(int argc, char *const *argv, int *at, DaemonOptions *values
         }
         if (!option)
                 return unknown_flag(word, err);
-        if (!value && option->kind != OPTION_BOOL) {
+        if (!value && option->kind != OPTION_BOOL && option->kind != OPTION_MAYBE_BOOL) {
                 if (*at >= argc)
                         return error_kind(err, ERROR_INVALID, "flag needs an argument: %s", word);
                 value = argv[(*at)++];
@@ -212,6 +301,8 @@ static bool is_set(const DaemonOptions *values, const Option *option) {
                 return *(const bool *)slot;
         case OPTION_PAIR:
                 return ((const Pairs *)slot)->count > 0;
+        case OPTION_POOL:
+                return ((const JsonArray *)slot)->count > 0;
         default:
                 return *(void *const *)slot != NULL;
         }

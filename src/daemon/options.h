@@ -16,8 +16,14 @@ typedef struct BuilderSettings {
 } BuilderSettings;
 
 typedef struct DaemonOptions {
-        char *data_root, *exec_root, *pidfile, *group, *bridge, *bip, *cgroup_parent, *log_level;
-        char **hosts; /* unix://PATH, tcp://HOST:PORT, fd:// */
+        char *data_root, *exec_root, *pidfile, *group, *cgroup_parent, *log_level;
+        /* The default bridge's: see BridgeOptions in engine/engine.h. */
+        char *bridge, *bip, *fixed_cidr, *fixed_cidr6, *gateway, *gateway6, *host_ip;
+        bool *icc, *masquerade; /* NULL: true */
+        int64_t *mtu;
+        bool ipv6;
+        JsonArray address_pools; /* of AddressPoolSpec */
+        char **hosts;            /* unix://PATH, tcp://HOST:PORT, fd:// */
         char **dns, **insecure_registries, **registry_mirrors, **registry_hosts_dirs;
         bool debug;
         char *log_driver;

@@ -77,6 +77,19 @@ static int join_live(Container *container, ContainerEndpoint *place, const Netwo
         return r;
 }
 
+int container_reconnect(Container *container, const char *network_id, Error *err) {
+        ContainerEndpoint *endpoints = container->endpoints.items, *place = NULL;
+        _cleanup_network_ NetworkObject *network = NULL;
+
+        for (size_t i = 0; i < container->endpoints.count; i++)
+                if (str_equal(endpoints[i].network_id, network_id))
+                        place = &endpoints[i];
+        if (!place)
+                return 0;
+        int r = network_lookup(container->engine, network_id, &network, err);
+        return r < 0 ? r : join_live(container, place, network, err);
+}
+
 /* What was given up for an endpoint that could not join is taken again. */
 static void take_back(Container *container) {
         Error error = { 0 };
@@ -94,9 +107,7 @@ int engine_network_connect(Engine *engine, const char *ref, const char *containe
         ContainerEndpoint *place;
         size_t index;
 
-        int r = settings ? endpoint_settings_refused(settings, err) : 0;
-        if (r == 0)
-                r = network_lookup(engine, ref, &network, err);
+        int r = network_lookup(engine, ref, &network, err);
         if (r == 0)
                 r = container_lookup(engine, container_ref, &container, err);
         if (r < 0)

@@ -68,6 +68,20 @@ void put_ipv6(json_object *object, const Endpoint *endpoint) {
         json_put_int(object, "GlobalIPv6PrefixLen", prefix);
 }
 
+/* What the resolver of a user's network answers to, of this container. */
+static json_object *dns_names(const Endpoint *joined) {
+        _cleanup_strv_ char **names = NULL;
+
+        if (!str_empty(joined->container_name))
+                strv_add(&names, joined->container_name);
+        for (char *const *alias = joined->aliases; alias && *alias; alias++)
+                if (!strv_has(names, *alias))
+                        strv_add(&names, *alias);
+        if (!str_empty(joined->hostname) && !strv_has(names, joined->hostname))
+                strv_add(&names, joined->hostname);
+        return strings_or_null(names);
+}
+
 static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         json_object *object = json_write(&endpoint_settings_table, &endpoint->settings);
         const Endpoint *joined = &endpoint->endpoint;
@@ -75,6 +89,8 @@ static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         _cleanup_free_ char *address = address_split(joined->address, &prefix);
 
         json_put(object, "Aliases", strings_or_null(joined->aliases ?: endpoint->settings.aliases));
+        if (network_mode_is_user(endpoint->network_name))
+                json_put(object, "DNSNames", dns_names(joined));
         json_put_text(object, "NetworkID", endpoint->network_id);
         json_put_text(object, "EndpointID", endpoint->endpoint_id);
         json_put_text(object, "Gateway", joined->gateway ? joined->gateway : "");
@@ -96,24 +112,32 @@ json_object *networks_document(const ContainerSnapshot *snapshot) {
 
 /* ---- ports ---- */
 
-static PortBindings *ports_slot(JsonArray *ports, const char *name) {
-        PortBindings *items = ports->items, *slot;
+/* What is collected by port; index: its place in ports, counted from 1. A container may have
+ * thousands. */
+typedef struct PortList {
+        JsonArray *ports;
+        Map index;
+} PortList;
 
-        for (size_t i = 0; i < ports->count; i++)
-                if (str_equal(items[i].port, name))
-                        return &items[i];
-        slot = json_append(ports, &port_bindings_table);
+static PortBindings *ports_slot(PortList *list, const char *name) {
+        const uintptr_t place = (uintptr_t)map_get(&list->index, name);
+        PortBindings *slot;
+
+        if (place > 0)
+                return (PortBindings *)list->ports->items + place - 1;
+        slot = json_append(list->ports, &port_bindings_table);
         slot->port = str_copy(name);
+        (void)map_put(&list->index, name, (void *)(uintptr_t)list->ports->count);
         return slot;
 }
 
-static void add_published(const Endpoint *endpoint, JsonArray *ret) {
+static void add_published(const Endpoint *endpoint, PortList *list) {
         const NetPort *ports = endpoint->ports.items;
 
         for (size_t i = 0; i < endpoint->ports.count; i++) {
                 _cleanup_free_ char *name = str_format(
                         "%lld/%s", (long long)ports[i].container_port, ports[i].protocol ?: "tcp");
-                PortBindings *slot = ports_slot(ret, name);
+                PortBindings *slot = ports_slot(list, name);
 
                 if (ports[i].open)
                         continue; /* no port of the host's */
@@ -126,17 +150,19 @@ static void add_published(const Endpoint *endpoint, JsonArray *ret) {
 
 void ports_of(const Container *container, const ContainerSnapshot *snapshot, JsonArray *ret) {
         const ContainerEndpoint *endpoints = snapshot->endpoints.items;
+        PortList list = { .ports = ret };
         bool joined = false;
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++) {
                 if (!endpoints[i].endpoint.address && !endpoints[i].endpoint.address6)
                         continue;
                 joined = true;
-                add_published(&endpoints[i].endpoint, ret);
+                add_published(&endpoints[i].endpoint, &list);
         }
         /* Exposed, not published. */
         for (char **port = container->spec.config.exposed_ports; joined && port && *port; port++)
-                (void)ports_slot(ret, *port);
+                (void)ports_slot(&list, *port);
+        map_done(&list.index, NULL);
 }
 
 /* ---- mounts ---- */

@@ -238,6 +238,8 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
                 endpoint->wanted_address = str_copy(settings->ipam->ipv4_address);
         if (settings->ipam && !str_empty(settings->ipam->ipv6_address))
                 endpoint->wanted_address6 = str_copy(settings->ipam->ipv6_address);
+        if (settings->ipam)
+                endpoint->link_local = strv_copy(settings->ipam->link_local_ips);
         if (!str_empty(mac))
                 endpoint->wanted_mac = str_copy(mac);
         pairs_copy(&endpoint->options, &settings->driver_opts);

@@ -19,6 +19,34 @@
 
 /* ---- options ---- */
 
+/* As in dockerd, an empty option says nothing. */
+static char *given(const char *value) {
+        return str_empty(value) ? NULL : str_copy(value);
+}
+
+static void bridge_copy(const BridgeOptions *from, BridgeOptions *to) {
+        *to = *from;
+        to->link = given(from->link);
+        to->bip = given(from->bip);
+        to->fixed_cidr = given(from->fixed_cidr);
+        to->fixed_cidr6 = given(from->fixed_cidr6);
+        to->gateway = given(from->gateway);
+        to->gateway6 = given(from->gateway6);
+        to->host_ip = given(from->host_ip);
+        to->mtu = given(from->mtu);
+}
+
+static void bridge_done(BridgeOptions *options) {
+        free((char *)options->link);
+        free((char *)options->bip);
+        free((char *)options->fixed_cidr);
+        free((char *)options->fixed_cidr6);
+        free((char *)options->gateway);
+        free((char *)options->gateway6);
+        free((char *)options->host_ip);
+        free((char *)options->mtu);
+}
+
 static void options_copy(const EngineOptions *from, EngineOptions *to) {
         *to = *from;
         to->data_root = str_copy(from->data_root);
@@ -26,8 +54,13 @@ static void options_copy(const EngineOptions *from, EngineOptions *to) {
         to->monitor_program = str_copy(from->monitor_program);
         to->image_program = str_copy(from->image_program);
         to->init_program = str_copy(from->init_program);
-        to->bridge = str_copy(from->bridge);
-        to->bip = str_copy(from->bip);
+        bridge_copy(&from->bridge, &to->bridge);
+        to->pools = (JsonArray){ 0 };
+        for (size_t i = 0; i < from->pools.count; i++) {
+                AddressPoolSpec *copy = json_append(&to->pools, &address_pool_spec_table);
+                json_copy(&address_pool_spec_table, (const AddressPoolSpec *)from->pools.items + i,
+                          copy);
+        }
         to->cgroup_parent = str_copy(from->cgroup_parent ?: "/brig");
         to->dns = strv_copy(from->dns);
         to->registry.insecure = strv_copy(from->registry.insecure);
@@ -43,8 +76,10 @@ static void options_done(EngineOptions *options) {
         free((char *)options->monitor_program);
         free((char *)options->image_program);
         free((char *)options->init_program);
-        free((char *)options->bridge);
-        free((char *)options->bip);
+        bridge_done(&options->bridge);
+        for (size_t i = 0; i < options->pools.count; i++)
+                json_done(&address_pool_spec_table, (AddressPoolSpec *)options->pools.items + i);
+        free(options->pools.items);
         free((char *)options->cgroup_parent);
         strv_free(options->dns);
         strv_free(options->registry.insecure);
@@ -107,6 +142,16 @@ static int open_record(Engine *engine, Error *err) {
         return r;
 }
 
+static int set_pools(Engine *engine, Error *err) {
+        const AddressPoolSpec *specs = engine->options.pools.items;
+        const size_t count = engine->options.pools.count;
+        _cleanup_free_ NetPoolSource *sources = NEW_ARRAY(NetPoolSource, count);
+
+        for (size_t i = 0; i < count; i++)
+                sources[i] = (NetPoolSource){ specs[i].base, specs[i].size };
+        return net_set_pools(engine->net, sources, count, err);
+}
+
 static int open_parts(Engine *engine, Error *err) {
         CgroupMode mode;
 
@@ -124,6 +169,8 @@ static int open_parts(Engine *engine, Error *err) {
                 r = probers_new(engine, &engine->probers, err);
         if (r == 0)
                 r = net_new(engine->loop, &engine->net, err);
+        if (r == 0)
+                r = set_pools(engine, err);
         if (r == 0)
                 r = policies_start(engine, err);
         return r;

@@ -13,13 +13,23 @@ typedef struct Engine Engine;
 /* What a call answers besides 0: nothing had to be done (Docker's 304). */
 #define ENGINE_UNCHANGED 1
 
+/* The default bridge, as dockerd's options of the same names say; NULL: as it usually is. */
+typedef struct BridgeOptions {
+        const char *link; /* bridge: NULL: "brig0"; "none": no default bridge */
+        const char *bip;  /* its address, "172.20.0.1/16"; NULL: from the pools */
+        const char *fixed_cidr, *fixed_cidr6; /* of this part of it containers get addresses */
+        const char *gateway, *gateway6;       /* the containers'; NULL: the bridge */
+        const char *host_ip; /* ip: where ports that name no address are published */
+        const char *mtu;     /* "1400" */
+        bool ipv6, no_icc, no_masquerade;
+} BridgeOptions;
+
 typedef struct EngineOptions {
         const char *data_root, *exec_root; /* /var/lib/brig, /run/brig */
         const char *monitor_program, *image_program, *init_program;
-        const char
-                *bridge; /* the default bridge's link; NULL: "brig0"; "none": no default bridge */
+        BridgeOptions bridge;
+        JsonArray pools; /* of AddressPoolSpec: where other networks' subnets come from, too */
         const char *cgroup_parent; /* of containers that name none; NULL: "/brig" */
-        const char *bip;           /* its address, "172.20.0.1/16"; NULL: from the pools */
         char **dns; /* servers for containers where the host's are loopback; NULL: the host's */
         RegistryOptions registry;
         LogConfig log;                  /* default log driver and options */

@@ -164,6 +164,16 @@ static void put_registry(json_object *object, const RegistryOptions *options) {
         json_put_text(object, "IndexServerAddress", "https://index.docker.io/v1/");
 }
 
+static void put_pools(json_object *object, const JsonArray *pools) {
+        json_object *array = json_object_new_array();
+
+        for (size_t i = 0; i < pools->count; i++)
+                (void)json_object_array_add(array,
+                                            json_write(&address_pool_spec_table,
+                                                       (const AddressPoolSpec *)pools->items + i));
+        json_put(object, "DefaultAddressPools", array);
+}
+
 static void put_runtimes(json_object *object) {
         json_object *runtimes = json_object_new_object(), *runc = json_object_new_object();
 
@@ -200,6 +210,8 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         json_put_text(object, "LoggingDriver", engine->options.log.type ?: "json-file");
         put_host(object);
         put_registry(object, &engine->options.registry);
+        if (engine->options.pools.count > 0)
+                put_pools(object, &engine->options.pools);
         json_put_text(object, "DockerRootDir", engine->options.data_root);
         json_put(object, "Labels", json_object_new_array());
         json_put_bool(object, "ExperimentalBuild", false);

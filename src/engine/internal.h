@@ -149,13 +149,17 @@ typedef struct NetworkObject {
         char *ipam_driver;
         bool has_ipam_options;
         Pairs ipam_options, labels;
+        char *config_from; /* the configuration network that it was made from, by name */
         /* Guarded by the index's lock. */
         int active; /* endpoints that are reserved or joined */
         bool removing;
 } NetworkObject;
 extern const JsonTable network_table;
 int networks_new(Engine *engine, Networks **ret, Error *err); /* reads the record */
-/* After net_reconcile: makes the predefined networks that the record lacks. */
+/* The id of the default bridge, where it was recorded as another than the daemon's options say;
+ * else NULL. Borrowed. */
+const char *networks_old_bridge(const Engine *engine);
+/* After net_reconcile: makes the predefined networks that the record lacks, or has otherwise. */
 int networks_start(Engine *engine, Error *err);
 Networks *networks_free(Networks *networks);
 /* ref: name, id or unambiguous prefix. A new reference. not_found "network x not found". */
@@ -170,9 +174,22 @@ DEFINE_CLEANUP(NetworkObject *, network_unref)
 /* References to all, oldest first. */
 void networks_all(Engine *engine, NetworkObject ***ret, size_t *ret_count);
 void networks_all_free(NetworkObject **networks, size_t count);
+/* network-templates.c: a request that names what does not go with a configuration network. */
+int network_template_check(const NetworkCreate *create, Error *err);
+/* Makes network, as yet unmade, one that only holds a configuration: it has no driver. */
+int network_template_store(NetworkObject *network, Error *err);
+/* Copies the configuration of from, and notes where it is from. not_found if from is none. */
+int network_template_apply(const NetworkObject *from, NetworkObject *to, Error *err);
 /* HostConfig.NetworkMode: "bridge", "host", "none", "container:<id>", or a network's name
  * ("default" and "" become "bridge"). */
 const char *container_network_mode(const Container *container);
+/* default-bridge.c: "bridge" as the options want it, but for its id. invalid names the option. */
+int default_bridge_config(const EngineOptions *options, NetworkConfig *ret, Error *err);
+/* Whether a recorded network is as wanted; where nothing in particular is, it is. */
+bool default_bridge_is(const NetworkConfig *wanted, const NetworkConfig *has);
+/* Takes the subnets of the one before where the options leave them open. */
+void default_bridge_keep(NetworkConfig *config, const NetworkConfig *old);
+const char *default_bridge_link(const EngineOptions *options);
 /* Whether mode names a network that a user made. */
 bool network_mode_is_user(const char *mode);
 /* network-mode.c: at create, what cannot go together, in Docker's words. */
@@ -467,6 +484,10 @@ const ContainerEndpoint *gateway_elect(const Container *container, int family);
 /* lock held, running: every endpoint gives up what another is to carry, so that one that is about
  * to join can have it. */
 int gateway_yield(Container *container, Error *err);
+
+/* ---- connect.c ---- */
+/* lock held, running: joins the network of that id, on which it was, anew; 0 if it was not. */
+int container_reconnect(Container *container, const char *network_id, Error *err);
 /* lock held, running: routes and ports go where they belong now. */
 int gateway_update(Container *container, Error *err);
 void container_endpoint_drop(Container *container, size_t index);

@@ -37,22 +37,13 @@ static const JsonField ipam_null_fields[] = {
 };
 static const JsonTable ipam_null_table = JSON_TABLE(IpamDocument, "IPAM", ipam_null_fields);
 
-typedef struct ConfigFrom {
-        char *network;
-} ConfigFrom;
-
-static const JsonField from_fields[] = {
-        JSON_FIELD(ConfigFrom, "Network", JSON_STRING, network, 0),
-};
-static const JsonTable from_table = JSON_TABLE(ConfigFrom, "ConfigFrom", from_fields);
-
 /* Every pointer but `members` is borrowed from the network. */
 typedef struct NetworkDocument {
         char *name, *id, *scope, *driver;
         int64_t created;
         bool enable_ipv4, enable_ipv6, internal, attachable, ingress, config_only;
         json_object *ipam;
-        ConfigFrom from;
+        ConfigReference from;
         JsonArray members;
         Pairs options, labels;
 } NetworkDocument;
@@ -69,7 +60,7 @@ static const JsonField document_fields[] = {
         JSON_FIELD(NetworkDocument, "Internal", JSON_BOOL, internal, 0),
         JSON_FIELD(NetworkDocument, "Attachable", JSON_BOOL, attachable, 0),
         JSON_FIELD(NetworkDocument, "Ingress", JSON_BOOL, ingress, 0),
-        JSON_NESTED(NetworkDocument, "ConfigFrom", JSON_INLINE, from, 0, &from_table),
+        JSON_NESTED(NetworkDocument, "ConfigFrom", JSON_INLINE, from, 0, &config_reference_table),
         JSON_FIELD(NetworkDocument, "ConfigOnly", JSON_BOOL, config_only, 0),
         JSON_NESTED(NetworkDocument, "Containers", JSON_MAP, members, 0, &member_table),
         JSON_FIELD(NetworkDocument, "Options", JSON_PAIRS, options, 0),
@@ -132,7 +123,7 @@ static void document_add(Engine *engine, const NetworkObject *network, bool memb
                 .attachable = network->attachable,
                 .ingress = network->ingress,
                 .config_only = network->config_only,
-                .from = { .network = (char *)"" },
+                .from = { .network = network->config_from ?: (char *)"" },
                 .options = network->config.options,
                 .labels = network->labels,
         };

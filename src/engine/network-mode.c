@@ -5,7 +5,8 @@ const char *container_network_mode(const Container *container) {
         const char *mode = container->spec.host.network_mode;
 
         if (str_empty(mode) || str_equal(mode, "default"))
-                return str_equal(container->engine->options.bridge, "none") ? "none" : "bridge";
+                return str_equal(container->engine->options.bridge.link, "none") ? "none"
+                                                                                 : "bridge";
         return mode;
 }
 

@@ -1,6 +1,5 @@
 /* networks.c: the networks of an engine: their index, their record, making and removing them.
  * Links, addresses and rules are net's; who is on a network is in the containers' snapshots. */
-#include <arpa/inet.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -9,13 +8,14 @@
 #include "engine/internal.h"
 #include "engine/locks.h"
 
-#define DEFAULT_BRIDGE "brig0"
-
 struct Networks {
         pthread_mutex_t lock;  /* short; never while net works */
         NetworkObject **items; /* oldest first; one reference each */
         size_t count;
         char **creating; /* names of networks that are being made */
+        /* The default bridge of an earlier daemon that was started with other options: it is made
+         * anew under its id, which stopped containers have. */
+        NetworkObject *old_bridge;
 };
 
 static const JsonField network_fields[] = {
@@ -25,6 +25,7 @@ static const JsonField network_fields[] = {
         JSON_FIELD(NetworkObject, "attachable", JSON_BOOL, attachable, 0),
         JSON_FIELD(NetworkObject, "ingress", JSON_BOOL, ingress, 0),
         JSON_FIELD(NetworkObject, "configOnly", JSON_BOOL, config_only, 0),
+        JSON_FIELD(NetworkObject, "configFrom", JSON_STRING, config_from, JSON_OMIT_EMPTY),
         JSON_FIELD(NetworkObject, "predefined", JSON_BOOL, predefined, 0),
         JSON_FIELD(NetworkObject, "ipamDriver", JSON_STRING, ipam_driver, 0),
         JSON_FIELD(NetworkObject, "hasIpamOptions", JSON_BOOL, has_ipam_options, 0),
@@ -114,7 +115,19 @@ int network_lookup(Engine *engine, const char *ref, NetworkObject **ret, Error *
 }
 
 int network_acquire(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
-        return lookup(engine, ref, true, ret, err);
+        _cleanup_network_ NetworkObject *network = NULL;
+        int r = lookup(engine, ref, true, &network, err);
+
+        if (r < 0)
+                return r;
+        if (network->config_only) {
+                network_release(engine, network->config.id);
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "cannot create endpoint on configuration-only network: %s",
+                                  network->config.name);
+        }
+        *ret = TAKE_PTR(network);
+        return 0;
 }
 
 void network_release(Engine *engine, const char *id) {
@@ -172,7 +185,9 @@ static int network_save(Engine *engine, const NetworkObject *network, Error *err
                                   .name = network->config.name,
                                   .document = document };
 
-        return db_insert(engine->db, DB_NETWORKS, &record, true, err);
+        return str_equal(network->config.id, networks_old_bridge(engine))
+                       ? db_update(engine->db, DB_NETWORKS, &record, true, err)
+                       : db_insert(engine->db, DB_NETWORKS, &record, true, err);
 }
 
 static int load_row(void *data, const DbRecord *record, Error *err) {
@@ -192,35 +207,28 @@ static int older_first(const void *left, const void *right) {
         return a->created > b->created ? 1 : a->created < b->created ? -1 : 0;
 }
 
-static const char *bridge_wanted(const Engine *engine) {
-        return engine->options.bridge ? engine->options.bridge : DEFAULT_BRIDGE;
-}
+/* The record stays until the new one takes its place. */
+static int set_old_bridge_aside(const Engine *engine, Networks *networks, Error *err) {
+        NetworkConfig wanted = { 0 };
+        int r = default_bridge_config(&engine->options, &wanted, err);
 
-/* The default bridge of an earlier daemon that was started with other options is forgotten, and
- * made anew. */
-static bool bridge_is_as_wanted(const Engine *engine, const NetworkObject *network) {
-        const NetPool *pool = network->config.pools.items;
-        const char *bip = engine->options.bip;
-
-        if (!str_equal(network->config.bridge, bridge_wanted(engine)))
-                return false;
-        return !bip || (network->config.pools.count > 0 && str_after(bip, pool->gateway) &&
-                        str_after(bip, pool->gateway)[0] == '/');
-}
-
-static int forget_old_bridge(Engine *engine, Networks *networks, Error *err) {
-        for (size_t i = 0; i < networks->count; i++) {
+        for (size_t i = 0; r == 0 && i < networks->count; i++) {
                 NetworkObject *network = networks->items[i];
                 if (!network->predefined || !str_equal(network->config.name, "bridge") ||
-                    bridge_is_as_wanted(engine, network))
+                    default_bridge_is(&wanted, &network->config))
                         continue;
-                int r = db_delete(engine->db, DB_NETWORKS, network->config.id, false, err);
-                if (r < 0)
-                        return r;
+                networks->old_bridge = network_ref(network);
                 index_drop(networks, network);
-                return 0;
+                break;
         }
-        return 0;
+        json_done(&net_config_table, &wanted);
+        return r;
+}
+
+const char *networks_old_bridge(const Engine *engine) {
+        const NetworkObject *old = engine->networks->old_bridge;
+
+        return old ? old->config.id : NULL;
 }
 
 int networks_new(Engine *engine, Networks **ret, Error *err) {
@@ -229,7 +237,7 @@ int networks_new(Engine *engine, Networks **ret, Error *err) {
         pthread_mutex_init(&networks->lock, NULL);
         int r = db_each(engine->db, DB_NETWORKS, load_row, networks, err);
         if (r == 0)
-                r = forget_old_bridge(engine, networks, err);
+                r = set_old_bridge_aside(engine, networks, err);
         if (r < 0) {
                 networks_free(networks);
                 return r;
@@ -247,6 +255,7 @@ Networks *networks_free(Networks *networks) {
                 network_unref(networks->items[i]);
         free(networks->items);
         strv_free(networks->creating);
+        network_unref(networks->old_bridge);
         pthread_mutex_destroy(&networks->lock);
         free(networks);
         return NULL;
@@ -284,27 +293,31 @@ static int make_and_save(Engine *engine, NetworkObject *network, Error *err) {
         Error later = { 0 };
 
         int r = failpoint("network.create", err);
-        if (r == 0)
+        if (r == 0 && !network->config_only)
                 r = network_create(engine->net, &network->config, err);
         if (r < 0)
                 return r;
         r = failpoint("network.record", err);
         if (r == 0)
                 r = network_save(engine, network, err);
-        if (r < 0 && network_remove(engine->net, &network->config, &later) < 0)
+        if (r < 0 && !network->config_only &&
+            network_remove(engine->net, &network->config, &later) < 0)
                 log_error("take back network %s: %s", network->config.name, later.message);
         return r;
 }
 
-/* network: config filled but for id, pools' blanks and bridge. Consumes it. */
+/* network: config filled but for id (if it is to have a new one), pools' blanks and bridge.
+ * Consumes it. */
 static int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *err) {
         _cleanup_network_ NetworkObject *made = network;
 
         int r = name_reserve(engine, made->config.name, err);
         if (r < 0)
                 return r;
-        made->config.id = alloc_zero(1, ID_LENGTH + 1);
-        id_new(made->config.id);
+        if (!made->config.id) {
+                made->config.id = alloc_zero(1, ID_LENGTH + 1);
+                id_new(made->config.id);
+        }
         made->created = clock_now();
         made->scope = str_copy("local");
         r = make_and_save(engine, made, err);
@@ -332,52 +345,24 @@ static NetworkObject *predefined_new(const char *name, const char *driver) {
         return network;
 }
 
-/* "172.20.0.1/16": the pool is its network, the gateway the address itself. */
-static int bip_parse(const char *bip, NetPool *pool, Error *err) {
-        _cleanup_free_ char *address = NULL;
-        const char *slash = strchr(bip, '/');
-        char text[INET_ADDRSTRLEN];
-        struct in_addr in;
-        int length;
-
-        if (slash)
-                address = str_copy_n(bip, (size_t)(slash - bip));
-        if (!slash || str_to_int_in(slash + 1, 1, 30, &length) < 0 ||
-            inet_pton(AF_INET, address, &in) != 1)
-                return error_kind(
-                        err, ERROR_INVALID,
-                        "bip '%s': give an IPv4 address and a prefix length, like 172.20.0.1/16",
-                        bip);
-        in.s_addr &= htonl(~0u << (32 - length));
-        pool->gateway = str_copy(address);
-        pool->subnet = str_format("%s/%d", inet_ntop(AF_INET, &in, text, sizeof(text)), length);
-        return 0;
-}
-
 static int bridge_make(Engine *engine, Error *err) {
-        static const char *const settings[][2] = {
-                { "com.docker.network.bridge.default_bridge", "true" },
-                { "com.docker.network.bridge.enable_icc", "true" },
-                { "com.docker.network.bridge.enable_ip_masquerade", "true" },
-                { "com.docker.network.bridge.host_binding_ipv4", "0.0.0.0" },
-                { "com.docker.network.driver.mtu", "1500" },
-        };
+        const NetworkObject *old = engine->networks->old_bridge;
         NetworkObject *network = predefined_new("bridge", "bridge");
 
-        for (size_t i = 0; i < ELEMENTS(settings); i++)
-                pairs_put(&network->config.options, settings[i][0], settings[i][1]);
-        pairs_put(&network->config.options, "com.docker.network.bridge.name",
-                  bridge_wanted(engine));
-        if (engine->options.bip) {
-                NetPool *pool = json_append(&network->config.pools, &net_pool_table);
-                int r = bip_parse(engine->options.bip, pool, err);
-                if (r < 0) {
-                        network_unref(network);
-                        return r;
-                }
+        json_done(&net_config_table, &network->config);
+        int r = default_bridge_config(&engine->options, &network->config, err);
+        if (r < 0) {
+                network_unref(network);
+                return r;
         }
-        int r = network_make(engine, network, NULL, err);
-        return r < 0 ? error_prefix(err, "make the default bridge %s", bridge_wanted(engine)) : 0;
+        if (old) {
+                network->config.id = str_copy(old->config.id);
+                default_bridge_keep(&network->config, &old->config);
+        }
+        r = network_make(engine, network, NULL, err);
+        return r < 0 ? error_prefix(err, "make the default bridge %s",
+                                    default_bridge_link(&engine->options))
+                     : 0;
 }
 
 static bool has_network(Engine *engine, const char *name) {
@@ -393,7 +378,8 @@ int networks_start(Engine *engine, Error *err) {
                 r = network_make(engine, predefined_new("host", "host"), NULL, err);
         if (r == 0 && !has_network(engine, "none"))
                 r = network_make(engine, predefined_new("none", "null"), NULL, err);
-        if (r == 0 && !str_equal(engine->options.bridge, "none") && !has_network(engine, "bridge"))
+        if (r == 0 && !str_equal(engine->options.bridge.link, "none") &&
+            !has_network(engine, "bridge"))
                 r = bridge_make(engine, err);
         return r;
 }
@@ -418,13 +404,11 @@ static int create_check(const NetworkCreate *create, Error *err) {
                 return error_kind(err, ERROR_UNAVAILABLE,
                                   "This node is not a swarm manager. brig makes networks of the "
                                   "scope local only.");
-        if (create->config_only)
-                return error_kind(err, ERROR_UNSUPPORTED, "config-only networks are not supported");
         if (create->ipam && !str_empty(create->ipam->driver) &&
             !str_equal(create->ipam->driver, "default"))
                 return error_kind(err, ERROR_NOT_FOUND, "plugin \"%s\" not found",
                                   create->ipam->driver);
-        return 0;
+        return network_template_check(create, err);
 }
 
 static void pools_copy(const IpamSpec *ipam, NetworkConfig *config) {
@@ -458,12 +442,9 @@ static char *unused_subnets(const IpamSpec *ipam, bool ipv6) {
         return str_copy("");
 }
 
-int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
-                          char **ret_warning, Error *err) {
-        int r = create_check(create, err);
-        if (r < 0)
-                return r;
+static NetworkObject *requested(const NetworkCreate *create) {
         NetworkObject *network = network_object_new();
+
         network->config.name = str_copy(create->name);
         network->config.driver = str_copy(str_empty(create->driver) ? "bridge" : create->driver);
         network->config.internal = create->internal;
@@ -479,16 +460,57 @@ int engine_network_create(Engine *engine, const NetworkCreate *create, char **re
                 pools_copy(create->ipam, &network->config);
                 pairs_copy(&network->ipam_options, &create->ipam->options);
         }
-        const bool ipv6 = network->config.ipv6;
-        r = network_make(engine, network, ret_id, err);
+        return network;
+}
+
+/* The configuration network stays while the other is made. */
+static int make_from(Engine *engine, const char *name, NetworkObject *network, char **ret_id,
+                     Error *err) {
+        _cleanup_network_ NetworkObject *from = NULL;
+        _cleanup_network_ NetworkObject *made = network;
+        int r = lookup(engine, name, true, &from, err);
+
+        if (r < 0)
+                return error_prefix(err, "failed to retrieve the configuration network \"%s\"",
+                                    name);
+        r = network_template_apply(from, made, err);
         if (r == 0)
-                *ret_warning = unused_subnets(create->ipam, ipv6);
+                r = network_make(engine, TAKE_PTR(made), ret_id, err);
+        network_release(engine, from->config.id);
         return r;
+}
+
+int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
+                          char **ret_warning, Error *err) {
+        const char *from = create->config_from ? create->config_from->network : NULL;
+        _cleanup_network_ NetworkObject *network = NULL;
+        int r = create_check(create, err);
+
+        if (r < 0)
+                return r;
+        network = requested(create);
+        if (create->config_only)
+                r = network_template_store(network, err);
+        if (r == 0)
+                r = str_empty(from) ? network_make(engine, TAKE_PTR(network), ret_id, err)
+                                    : make_from(engine, from, TAKE_PTR(network), ret_id, err);
+        if (r == 0)
+                *ret_warning = unused_subnets(create->ipam, wants_ipv6(create));
+        return r;
+}
+
+/* Lock held: a network that was made from this configuration; NULL: none. */
+static const NetworkObject *dependent(const Networks *networks, const NetworkObject *network) {
+        for (size_t i = 0; network->config_only && i < networks->count; i++)
+                if (str_equal(networks->items[i]->config_from, network->config.name))
+                        return networks->items[i];
+        return NULL;
 }
 
 /* Lock held while it decides. */
 static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
         size_t matches;
+        bool user = false;
         int active = 0;
 
         networks_lock(engine);
@@ -496,8 +518,9 @@ static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Er
         bool missing = !network || network->removing;
         bool predefined = network && network->predefined;
         if (!missing && !predefined) {
+                user = dependent(engine->networks, network) != NULL;
                 active = network->active;
-                network->removing = active == 0;
+                network->removing = active == 0 && !user;
                 network_ref(network);
         }
         networks_unlock(engine);
@@ -511,6 +534,9 @@ static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Er
                 return error_kind(err, ERROR_FORBIDDEN,
                                   "%s is a pre-defined network and cannot be removed", ref);
         *ret = network;
+        if (user)
+                return error_kind(err, ERROR_FORBIDDEN, "configuration network \"%s\" is in use",
+                                  network->config.name);
         if (active > 0)
                 return error_kind(
                         err, ERROR_FORBIDDEN,
@@ -521,7 +547,7 @@ static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Er
 
 static int remove_now(Engine *engine, NetworkObject *network, Error *err) {
         int r = failpoint("network.remove", err);
-        if (r == 0)
+        if (r == 0 && !network->config_only)
                 r = network_remove(engine->net, &network->config, err);
         if (r == 0)
                 r = failpoint("network.forget", err);

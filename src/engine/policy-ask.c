@@ -149,12 +149,15 @@ static const JsonTable pair_table = JSON_TABLE(PairDocument, "pair", pair_fields
 
 typedef struct PodDocument {
         char *id, *name, *namespace;
+        char **selected[POLICY_DIRECTIONS]; /* by these policies */
 } PodDocument;
 
 static const JsonField pod_fields[] = {
         JSON_FIELD(PodDocument, "Id", JSON_STRING, id, 0),
         JSON_FIELD(PodDocument, "Name", JSON_STRING, name, 0),
         JSON_FIELD(PodDocument, "Namespace", JSON_STRING, namespace, 0),
+        JSON_FIELD(PodDocument, "Egress", JSON_STRINGS, selected[POLICY_EGRESS], 0),
+        JSON_FIELD(PodDocument, "Ingress", JSON_STRINGS, selected[POLICY_INGRESS], 0),
 };
 static const JsonTable pod_table = JSON_TABLE(PodDocument, "container", pod_fields);
 
@@ -208,15 +211,32 @@ static void add_pair(const Policies *policies, const Pod *from, const Pod *to, B
         port_set_done(&ports);
 }
 
+static char **selectors(const Policies *policies, const PolicyPod *pod, PolicyDirection direction) {
+        char **keys = NULL;
+
+        for (size_t i = 0; i < policies->count; i++)
+                if (policy_selects(&policies->items[i], pod, direction))
+                        strv_take(&keys, policy_key(&policies->items[i]));
+        return keys;
+}
+
+static void add_pod_document(const Policies *policies, const Pod *pod, Buf *json) {
+        PodDocument document = { .id = str_copy(pod->container->id),
+                                 .name = str_copy(pod->name),
+                                 .namespace = str_copy(pod->pod.namespace) };
+
+        for (PolicyDirection i = 0; i < POLICY_DIRECTIONS; i++)
+                document.selected[i] = selectors(policies, &pod->pod, i);
+        json_add_text(json, &pod_table, &document);
+        json_done(&pod_table, &document);
+}
+
 static void add_table(const Policies *policies, const Pods *pods, Buf *json) {
         buf_add_str(json, "{\"Containers\":[");
         for (size_t i = 0; i < pods->count; i++) {
-                const PodDocument pod = { pods->items[i].container->id, pods->items[i].name,
-                                          (char *)pods->items[i].pod.namespace };
-
                 if (i > 0)
                         buf_add_char(json, ',');
-                json_add_text(json, &pod_table, &pod);
+                add_pod_document(policies, &pods->items[i], json);
         }
         buf_add_str(json, "],\"Pairs\":[");
         for (size_t i = 0; i < pods->count; i++) {

@@ -131,7 +131,7 @@ int engine_network_prune(Engine *engine, const Filters *filters, Buf *json, Erro
                 return r;
         networks_all(engine, &networks, &count);
         for (size_t i = 0; i < count; i++)
-                if (!networks[i]->predefined &&
+                if (!networks[i]->predefined && !networks[i]->config_only &&
                     prune_filter_passes(&filter, networks[i]->created, &networks[i]->labels))
                         prune_network(engine, networks[i], &answer);
         networks_all_free(networks, count);

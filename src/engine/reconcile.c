@@ -210,21 +210,38 @@ static void places_add(Places *places, Container *container) {
         }
 }
 
+/* The default bridge was made anew, as the daemon's options want it now: who was on the old one is
+ * connected to it, under another address. */
+static void reconnect(Reconcile *job, const char *bridge) {
+        for (size_t i = 0; i < job->count; i++) {
+                Container *container = job->containers[i];
+                Error error = { 0 };
+
+                if (!container_is_running(container) || job->ended[i] || container->netns_fd < 0)
+                        continue;
+                CONTAINER_LOCKED(container);
+                if (container_reconnect(container, bridge, &error) < 0)
+                        log_error("container %s lost its place on the default bridge: %s",
+                                  container->id, error.message);
+        }
+}
+
 /* The structs are lent: they hold the containers' and the networks' pointers. */
 static int reconcile_network(Reconcile *job, Error *err) {
         NetworkObject **networks;
         Places places = { 0 };
         Error error = { 0 };
-        size_t network_count;
+        size_t network_count, config_count = 0;
 
         networks_all(job->engine, &networks, &network_count);
         places.configs = NEW_ARRAY(NetworkConfig, network_count + 1);
         for (size_t i = 0; i < network_count; i++)
-                places.configs[i] = networks[i]->config;
+                if (!networks[i]->config_only)
+                        places.configs[config_count++] = networks[i]->config;
         for (size_t i = 0; i < job->count; i++)
                 if (container_is_running(job->containers[i]) && !job->ended[i])
                         places_add(&places, job->containers[i]);
-        int r = net_reconcile(job->engine->net, places.configs, network_count, places.endpoints,
+        int r = net_reconcile(job->engine->net, places.configs, config_count, places.endpoints,
                               places.netns_fds, places.count, &error);
         free(places.configs);
         free(places.endpoints);
@@ -233,7 +250,10 @@ static int reconcile_network(Reconcile *job, Error *err) {
         /* net has told each failure; one container's broken link is no reason to serve none. */
         if (r < 0)
                 log_warn("not every network was restored as it was: %s", error.message);
-        return networks_start(job->engine, err);
+        r = networks_start(job->engine, err);
+        if (r == 0 && networks_old_bridge(job->engine))
+                reconnect(job, networks_old_bridge(job->engine));
+        return r;
 }
 
 static void restore_resolver(Container *container) {

@@ -50,6 +50,7 @@ static const JsonField endpoint_fields[] = {
         JSON_FIELD(Endpoint, "WantedAddress", JSON_STRING, wanted_address, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "WantedAddress6", JSON_STRING, wanted_address6, JSON_OMIT_EMPTY),
         JSON_FIELD(Endpoint, "WantedMac", JSON_STRING, wanted_mac, JSON_OMIT_EMPTY),
+        JSON_FIELD(Endpoint, "LinkLocal", JSON_STRINGS, link_local, JSON_OMIT_EMPTY),
         JSON_NESTED(Endpoint, "Ports", JSON_ARRAY, ports, JSON_OMIT_EMPTY, &net_port_table),
         JSON_FIELD(Endpoint, "DefaultGateway", JSON_BOOL, default_gateway, 0),
         JSON_FIELD(Endpoint, "DefaultGateway6", JSON_BOOL, default_gateway6, JSON_OMIT_EMPTY),
@@ -118,6 +119,17 @@ static int parse_range(const char *text, Subnet subnet, Subnet *ret, Error *err)
         return 0;
 }
 
+/* By these names Docker knows the default gateway that a bridge's containers get in place of the
+ * bridge. */
+static void note_exit(Network *network, const Pair *auxiliary) {
+        static const char *const names[NET_FAMILIES] = { "DefaultGatewayIPv4",
+                                                         "DefaultGatewayIPv6" };
+
+        for (size_t i = 0; network->driver->routed && i < NET_FAMILIES; i++)
+                if (str_equal(auxiliary->key, names[i]))
+                        (void)ip_parse(auxiliary->value, &network->exits[i]); /* claim checked it */
+}
+
 /* The gateway is the first address of the pool unless the record names one. Auxiliary addresses are
  * claimed before, as the gateway may not be one of them. */
 static int open_pool(Network *network, size_t number, NetPool *config, Error *err) {
@@ -137,6 +149,7 @@ static int open_pool(Network *network, size_t number, NetPool *config, Error *er
                           config->auxiliary.items[i].value, err);
                 if (r < 0)
                         return r;
+                note_exit(network, &config->auxiliary.items[i]);
         }
         if (str_empty(config->gateway)) {
                 if (pool_take(pool, 0, &network->gateways[number]) < 0)

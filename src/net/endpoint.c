@@ -112,15 +112,32 @@ static int publish(Net *net, Member *member, Error *err) {
         return net_apply_queued(net, err);
 }
 
+/* Queues what the first container with a link-local address brings to its network, or the last one
+ * takes away. member is joined and one of the network's. False: nothing. */
+static bool put_link_local(Net *net, const Member *member, bool add) {
+        const Network *network = member->network;
+
+        if (!network->driver->routed || !net_has_link_local(network, NULL) ||
+            net_has_link_local(network, member))
+                return false;
+        firewall_put_link_local(net->firewall, network->config.bridge, add);
+        return true;
+}
+
 static int put_joined(Net *net, Member *member, Error *err) {
         int r;
 
         member->joined = true;
-        r = publish(net, member, err);
-        if (r < 0)
-                member->joined = false;
-        else
+        r = put_link_local(net, member, true) ? net_apply_queued(net, err) : 0;
+        if (r == 0)
+                r = publish(net, member, err);
+        if (r == 0) {
                 member_announce(net, member);
+                return 0;
+        }
+        if (put_link_local(net, member, false))
+                (void)net_apply_queued(net, NULL); /* r tells what went wrong first */
+        member->joined = false;
         return r;
 }
 
@@ -208,8 +225,12 @@ static void unpublish(Net *net, Member *member) {
 
 /* Takes the member out of everything that answers for it. */
 static void withdraw(Net *net, Member *member) {
+        Error err = { 0 };
+
         resolver_drop(net->resolver, member->network->config.id, member->endpoint.container_id);
         policing_dismiss(net, member);
+        if (member->joined && put_link_local(net, member, false) && net_apply_queued(net, &err) < 0)
+                log_error("network %s: %s", member->network->config.name, err.message);
         (void)map_drop(&member->network->members, member->endpoint.container_id);
         unpublish(net, member);
         member_release(net, member);

@@ -4,11 +4,15 @@
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
+#include <poll.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "net/netns.h"
 #include "net/ruleset-policy.h"
 #include "net/ruleset.h"
+
+#define PREDECESSOR_PATIENCE (3 * NSEC_PER_SEC)
 
 struct Firewall {
         Nft *nft;
@@ -30,6 +34,25 @@ static bool has_bridge_table(Firewall *firewall) {
         return has;
 }
 
+bool firewall_is_anothers(Firewall *firewall) {
+        return !firewall->applied && nft_is_anothers(firewall->nft);
+}
+
+int firewall_wait(Firewall *firewall, Error *err) {
+        const int64_t end = clock_monotonic() + PREDECESSOR_PATIENCE;
+
+        while (firewall_is_anothers(firewall)) {
+                if (clock_monotonic() >= end)
+                        return error_kind(err, ERROR_CONFLICT,
+                                          "the firewall's table 'inet " RULESET_TABLE
+                                          "' belongs to a program that runs: there is another "
+                                          "brigd in this network namespace, and only one can have "
+                                          "networks of driver bridge");
+                (void)poll(NULL, 0, 5);
+        }
+        return 0;
+}
+
 int firewall_open(Firewall **ret, Error *err) {
         Firewall *firewall = NEW(Firewall);
         int r;
@@ -46,8 +69,13 @@ int firewall_open(Firewall **ret, Error *err) {
                 return r;
         }
         firewall->has_bridge = has_bridge_table(firewall);
+        firewall_keep(firewall, NFT_KEEP_OWNED);
         *ret = firewall;
         return 0;
+}
+
+void firewall_keep(Firewall *firewall, NftKeeping at_most) {
+        (void)nft_keep(firewall->nft, at_most);
 }
 
 Firewall *firewall_close(Firewall *firewall) {
@@ -163,6 +191,10 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
         }
 }
 
+void firewall_put_link_local(Firewall *firewall, const char *bridge, bool add) {
+        put_link_subnet(firewall, "home4", bridge, (Subnet){ { 0xa9fe0000, AF_INET }, 16 }, add);
+}
+
 static void put_open(Firewall *firewall, const FirewallPort *port, bool add) {
         NftElement element = { .set = by_family(port->address, "open4", "open6") };
 
@@ -243,7 +275,7 @@ static void put_bridge_table(Firewall *firewall) {
         nft_put_table(nft);
         nft_put_delete_table(nft);
         if (firewall->enforces) {
-                nft_put_table(nft);
+                nft_put_kept_table(nft);
                 put_part(nft, &ruleset_bridge);
         }
         nft_use_family(nft, NFPROTO_INET);
@@ -257,7 +289,7 @@ void firewall_put_table(Firewall *firewall) {
         /* Deleting what is not there fails, so it is made first. */
         nft_put_table(nft);
         nft_put_delete_table(nft);
-        nft_put_table(nft);
+        nft_put_kept_table(nft);
         for (size_t i = 0; i < ruleset_set_count; i++)
                 nft_put_set(nft, &ruleset_sets[i]);
         put_part(nft, &ruleset_policy);

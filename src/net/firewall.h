@@ -13,6 +13,14 @@ typedef struct Firewall Firewall;
 
 int firewall_open(Firewall **ret, Error *err);
 Firewall *firewall_close(Firewall *firewall); /* leaves the table */
+/* Tables are kept from others as well as the kernel can; for tests: no better than at_most, as an
+ * older kernel would. Before there is a table. */
+void firewall_keep(Firewall *firewall, NftKeeping at_most);
+/* Whether another program that runs keeps the table. Nothing may be queued. */
+bool firewall_is_anothers(Firewall *firewall);
+/* Waits until none does: a daemon before this one that was killed has its socket until the last of
+ * its threads is out of the kernel. After some seconds: conflict. */
+int firewall_wait(Firewall *firewall, Error *err);
 
 /* How a network's containers are reached from outside, in one family. */
 typedef enum GatewayMode {
@@ -44,6 +52,8 @@ typedef struct FirewallPort {
 
 /* Queues elements: firewall_commit applies all that is queued, or nothing. */
 void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bool add);
+/* That link-local addresses (169.254.0.0/16) are the bridge's containers', too. */
+void firewall_put_link_local(Firewall *firewall, const char *bridge, bool add);
 void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add);
 /* Elements of ruleset-policy.h's sets. */
 void firewall_put_policy(Firewall *firewall, const PolicyElements *elements, bool add);

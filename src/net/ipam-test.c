@@ -17,7 +17,7 @@ static const char *chosen(const Subnet *taken, size_t count) {
         Error err = { 0 };
         Subnet subnet;
 
-        if (subnet_choose(AF_INET, taken, count, &subnet, &err) < 0)
+        if (subnet_choose(AF_INET, NULL, 0, taken, count, &subnet, &err) < 0)
                 return "none";
         subnet_format(subnet, text);
         return text;
@@ -34,6 +34,38 @@ TEST(defaults_in_order) {
         ASSERT_STR(chosen(taken, 3), "192.168.16.0/20");
         taken[2] = parsed("192.168.0.0/16");
         ASSERT_STR(chosen(taken, 3), "none");
+}
+
+/* What a source of that base and prefix gives, beside `taken`. */
+static const char *sourced(const char *base, unsigned prefix, const Subnet *taken, size_t count) {
+        const SubnetSource sources[] = { { parsed("fd00::/16"), 48 }, { parsed(base), prefix } };
+        static char text[IP_TEXT_MAX];
+        const bool ipv6 = strchr(base, ':');
+        Error err = { 0 };
+        Subnet subnet;
+
+        if (subnet_choose(ipv6 ? AF_INET6 : AF_INET, sources + ipv6, ipv6 ? 1 : 2, taken, count,
+                          &subnet, &err) < 0)
+                return "none";
+        subnet_format(subnet, text);
+        return text;
+}
+
+TEST(sources_in_place_of_the_defaults) {
+        Subnet taken[3] = { parsed("10.10.0.0/24") };
+
+        ASSERT_STR(sourced("10.10.0.0/16", 24, NULL, 0), "10.10.0.0/24");
+        ASSERT_STR(sourced("10.10.0.0/16", 24, taken, 1), "10.10.1.0/24");
+        taken[1] = parsed("10.10.1.128/25"); /* part of one */
+        ASSERT_STR(sourced("10.10.0.0/16", 24, taken, 2), "10.10.2.0/24");
+        taken[2] = parsed("10.10.0.0/17"); /* many at once */
+        ASSERT_STR(sourced("10.10.0.0/16", 24, taken, 3), "10.10.128.0/24");
+        ASSERT_STR(sourced("10.10.0.0/24", 24, taken, 1), "none");
+        ASSERT_STR(sourced("10.10.0.0/24", 32, NULL, 0), "10.10.0.0/32");
+        taken[0] = parsed("ffff:ffff:ffff:ff00::/56"); /* up to the last address of all */
+        ASSERT_STR(sourced("ffff:ffff:ffff:ff00::/56", 64, taken, 1), "none");
+        taken[0] = parsed("fd00:1::/49"); /* 32,768 subnets in one step */
+        ASSERT_STR(sourced("fd00:1::/48", 64, taken, 1), "fd00:1:0:8000::/64");
 }
 
 static uint32_t take(AddressPool *pool, int64_t now) {
@@ -184,8 +216,8 @@ TEST(unique_local_subnets) {
         Subnet one, other;
         Error err = { 0 };
 
-        ASSERT_OK(subnet_choose(AF_INET6, NULL, 0, &one, &err), &err);
-        ASSERT_OK(subnet_choose(AF_INET6, &one, 1, &other, &err), &err);
+        ASSERT_OK(subnet_choose(AF_INET6, NULL, 0, NULL, 0, &one, &err), &err);
+        ASSERT_OK(subnet_choose(AF_INET6, NULL, 0, &one, 1, &other, &err), &err);
         ASSERT_INT(one.prefix, 64);
         ASSERT(one.address.number >> 120 == 0xfd);
         ASSERT(!subnets_overlap(one, other));

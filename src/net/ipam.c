@@ -27,38 +27,45 @@ struct AddressPool {
 
 /* ---- subnets ---- */
 
-/* Docker's defaults: `count` subnets, one behind the other. */
+/* Docker's: 172.17.0.0/16 … 172.31.0.0/16, then 192.168.0.0/20 … 192.168.240.0/20. What is before
+ * the first of them in its base is passed over. */
 static const struct {
+        SubnetSource source;
         uint32_t first;
-        unsigned prefix;
-        uint32_t count;
 } defaults[] = {
-        { 0xac110000, 16, 15 }, /* 172.17.0.0/16 … 172.31.0.0/16 */
-        { 0xc0a80000, 20, 16 }, /* 192.168.0.0/20 … 192.168.240.0/20 */
+        { { { { 0xac100000, AF_INET }, 12 }, 16 }, 0xac110000 },
+        { { { { 0xc0a80000, AF_INET }, 16 }, 20 }, 0xc0a80000 },
 };
 
-static bool is_taken(Subnet subnet, const Subnet *taken, size_t count) {
+/* One that overlaps, or NULL. */
+static const Subnet *find_overlap(Subnet subnet, const Subnet *taken, size_t count) {
         for (size_t i = 0; i < count; i++)
                 if (subnets_overlap(subnet, taken[i]))
-                        return true;
-        return false;
+                        return &taken[i];
+        return NULL;
 }
 
-static int choose_ipv4(const Subnet *taken, size_t count, Subnet *ret, Error *err) {
-        for (size_t i = 0; i < ELEMENTS(defaults); i++) {
-                Subnet subnet = { { defaults[i].first, AF_INET }, defaults[i].prefix };
+/* The first free one from `first` on. Behind one that is taken the search goes on at the larger
+ * one's end, so it takes as many steps as are taken, not as there are subnets. */
+static bool choose_from(const SubnetSource *source, IpNumber first, const Subnet *taken,
+                        size_t count, Subnet *ret) {
+        const IpNumber last = subnet_last(source->base);
+        Subnet subnet = { { first, source->base.address.family }, source->prefix };
 
-                for (uint32_t n = 0; n < defaults[i].count; n++) {
-                        if (!is_taken(subnet, taken, count)) {
-                                *ret = subnet;
-                                return 0;
-                        }
-                        subnet.address.number = subnet_last(subnet) + 1;
+        for (;;) {
+                const Subnet *in_the_way = find_overlap(subnet, taken, count);
+                IpNumber end;
+
+                if (!in_the_way) {
+                        *ret = subnet;
+                        return true;
                 }
+                end = MAX(subnet_last(subnet), subnet_last(*in_the_way));
+                if (end >= last)
+                        return false;
+                /* Subnets begin at multiples of their size. */
+                subnet.address.number = (end | subnet_host_mask(subnet)) + 1;
         }
-        return error_kind(err, ERROR_CONFLICT,
-                          "all predefined address pools have been fully subnetted: "
-                          "remove unused networks, or name a subnet with --subnet");
 }
 
 static void choose_ipv6(const Subnet *taken, size_t count, Subnet *ret) {
@@ -67,14 +74,32 @@ static void choose_ipv6(const Subnet *taken, size_t count, Subnet *ret) {
 
                 random_bytes(bytes + 1, 5);
                 *ret = (Subnet){ ip_from_bytes(AF_INET6, bytes), 64 };
-        } while (is_taken(*ret, taken, count));
+        } while (find_overlap(*ret, taken, count));
 }
 
-int subnet_choose(int family, const Subnet *taken, size_t count, Subnet *ret, Error *err) {
-        if (family == AF_INET)
-                return choose_ipv4(taken, count, ret, err);
-        choose_ipv6(taken, count, ret);
-        return 0;
+int subnet_choose(int family, const SubnetSource *sources, size_t source_count, const Subnet *taken,
+                  size_t count, Subnet *ret, Error *err) {
+        bool any = false;
+
+        for (size_t i = 0; i < source_count; i++) {
+                const Subnet base = sources[i].base;
+
+                if (base.address.family != family)
+                        continue;
+                any = true;
+                if (choose_from(&sources[i], base.address.number, taken, count, ret))
+                        return 0;
+        }
+        if (!any && family == AF_INET6) {
+                choose_ipv6(taken, count, ret);
+                return 0;
+        }
+        for (size_t i = 0; !any && i < ELEMENTS(defaults); i++)
+                if (choose_from(&defaults[i].source, defaults[i].first, taken, count, ret))
+                        return 0;
+        return error_kind(err, ERROR_CONFLICT,
+                          "all predefined address pools have been fully subnetted: "
+                          "remove unused networks, or name a subnet with --subnet");
 }
 
 /* ---- a pool ---- */

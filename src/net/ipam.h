@@ -5,10 +5,17 @@
 #include "base/cleanup.h"
 #include "base/ip.h"
 
-/* IPv4: the first of Docker's default pools (172.17.0.0/16 … 172.31.0.0/16, then 192.168.0.0/16 in
- * /20s) that overlaps none of `taken`. IPv6: a /64 of a unique local prefix with a random global
- * identifier (RFC 4193, 3.2). */
-int subnet_choose(int family, const Subnet *taken, size_t count, Subnet *ret, Error *err);
+/* Where subnets of networks that name none come from: base, cut into subnets of that prefix. */
+typedef struct SubnetSource {
+        Subnet base;
+        unsigned prefix;
+} SubnetSource;
+
+/* The first subnet of the sources that overlaps none of `taken`. Without sources of that family,
+ * IPv4: Docker's defaults (172.17.0.0/16 … 172.31.0.0/16, then 192.168.0.0/16 in /20s); IPv6: a /64
+ * of a unique local prefix with a random global identifier (RFC 4193, 3.2). */
+int subnet_choose(int family, const SubnetSource *sources, size_t source_count, const Subnet *taken,
+                  size_t count, Subnet *ret, Error *err);
 
 /* The addresses of one subnet: the lowest free one first, but one that was given back lately last
  * of all, as neighbours may still hold its old owner's state. */

@@ -76,7 +76,9 @@ static void note_address(Member *member, size_t index) {
                 str_format("%s/%u", text, pool_subnet(member->network->pools[place->pool]).prefix);
         if (member->network->device_route || member->network->modes[index] == GATEWAY_ISOLATED)
                 return; /* packets need none to leave, or do not */
-        ip_format(member->network->gateways[place->pool], text);
+        ip_format(member->network->exits[index].family ? member->network->exits[index]
+                                                       : member->network->gateways[place->pool],
+                  text);
         str_replace(index == NET_IPV4 ? &endpoint->gateway : &endpoint->gateway6, text);
 }
 

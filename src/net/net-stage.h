@@ -229,6 +229,9 @@ static int make_networks(Stage *stage, Error *err) {
         return 0;
 }
 
+/* How well the tables are kept from others: as this kernel can, or as an older one would. */
+static NftKeeping stage_keeping = NFT_KEEP_OWNED;
+
 static int stage_new(Stage *stage, Error *err) {
         static const char *const web[] = { "8080:7000",
                                            "8080:7000/udp",
@@ -251,6 +254,8 @@ static int stage_new(Stage *stage, Error *err) {
         r = loop_new(&stage->loop, err);
         if (r == 0)
                 r = net_new(stage->loop, &stage->net, err);
+        if (r == 0)
+                firewall_keep(stage->net->firewall, stage_keeping);
         if (r == 0)
                 r = make_networks(stage, err);
         if (r == 0)

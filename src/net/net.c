@@ -12,6 +12,8 @@
 #include "net/netns.h"
 #include "net/state.h"
 
+/* Two programs that both insist would spin: so often at once, then after a pause. */
+#define REAPPLY_BURST 16
 #define REAPPLY_PAUSE NSEC_PER_SEC
 
 /* ---- the table ---- */
@@ -58,17 +60,42 @@ void net_put_ports(Net *net, const Member *member, bool add) {
         }
 }
 
+bool net_has_link_local(const Network *network, const Member *but) {
+        const Subnet link_local = { { 0xa9fe0000, AF_INET }, 16 };
+        const char *container;
+        Member *member;
+
+        for (size_t i = 0; i < network->pool_count; i++)
+                if (subnets_overlap(pool_subnet(network->pools[i]), link_local))
+                        return false; /* the network's own subnet says it */
+        for (size_t cursor = 0;
+             map_next(&network->members, &cursor, &container, (void **)&member);) {
+                char *const *text = member->endpoint.link_local;
+
+                for (; member != but && member->joined && text && *text; text++)
+                        if (!strchr(*text, ':'))
+                                return true;
+        }
+        return false;
+}
+
 int net_apply(Net *net, Error *err) {
         const char *id;
         Network *network;
         int r;
 
+        firewall_cancel(net->firewall);
+        r = firewall_wait(net->firewall, err);
+        if (r < 0)
+                return r;
         firewall_put_table(net->firewall);
         MAP_EACH(&net->networks, id, network) {
                 const char *container;
                 Member *member;
 
                 net_put_network(net, network, true);
+                if (network->driver->routed && net_has_link_local(network, NULL))
+                        firewall_put_link_local(net->firewall, network->config.bridge, true);
                 for (size_t cursor = 0;
                      map_next(&network->members, &cursor, &container, (void **)&member);)
                         if (member->joined)
@@ -79,7 +106,6 @@ int net_apply(Net *net, Error *err) {
                 firewall_cancel(net->firewall);
                 return r;
         }
-        net->applied_at = clock_monotonic();
         r = firewall_commit(net->firewall, err);
         policing_settle(net, r == 0);
         return r;
@@ -122,16 +148,26 @@ static void on_retry(void *data) {
         net_unlock(net);
 }
 
-/* Two programs that both insist would spin: after the first time there is a pause between. */
+/* When it may be applied again: a time that is past or to come. */
+static int64_t next_turn(Net *net) {
+        const int64_t now = clock_monotonic();
+
+        if (now >= net->burst_at + REAPPLY_PAUSE) {
+                net->burst_at = now;
+                net->burst = 0;
+        }
+        return net->burst++ < REAPPLY_BURST ? now : net->burst_at + REAPPLY_PAUSE;
+}
+
 static void on_watch(void *data, int fd, uint32_t events) {
         Net *net = data;
-        int64_t next;
 
         (void)fd;
         (void)events;
         net_lock(net);
-        next = net->applied_at + REAPPLY_PAUSE;
         if (firewall_was_changed(net->firewall) && firewall_applied(net->firewall) && !net->retry) {
+                const int64_t next = next_turn(net);
+
                 if (clock_monotonic() >= next)
                         reapply(net);
                 else
@@ -159,6 +195,7 @@ int net_new(Loop *loop, Net **ret, Error *err) {
                                 &net->watch, err);
         if (r < 0)
                 return r;
+        zones_open(net);
         *ret = TAKE_PTR(net);
         return 0;
 }
@@ -172,12 +209,14 @@ Net *net_free(Net *net) {
                 return NULL;
         loop_remove(net->watch);
         loop_remove(net->retry);
+        zones_close(net);
         resolver_free(net->resolver);
         reaper_free(net->reaper);
         firewall_close(net->firewall);
         policing_done(&net->policing);
         map_done(&net->networks, free_network);
         ports_free(net->ports);
+        free(net->sources);
         (void)pthread_mutex_destroy(&net->lock);
         free(net);
         return NULL;
@@ -255,6 +294,8 @@ static int create_network(Net *net, NetworkConfig *filled, Error *err) {
         }
         json_done(&net_config_table, filled);
         json_copy(&net_config_table, &network->config, filled);
+        if (network->driver->routed)
+                zones_add(net, network->config.bridge);
         TAKE_PTR(network);
         return 0;
 }
@@ -291,6 +332,7 @@ static int remove_network(Net *net, Network *network, Error *err) {
                 return r;
         (void)map_drop(&net->networks, network->config.id);
         if (network->driver->routed) {
+                zones_remove(net, network->config.bridge);
                 net_put_network(net, network, false);
                 /* The link is gone, and so is the network: its elements can only be in the way. */
                 if (net_apply_queued(net, &why) < 0)

@@ -50,6 +50,7 @@ typedef struct Endpoint {
         char **aliases; /* names that this network's resolver answers with */
         char *wanted_address, *wanted_address6,
                 *wanted_mac; /* --ip, --ip6, --mac-address, or NULL */
+        char **link_local;   /* --link-local-ip: more addresses of the container's link */
         JsonArray ports;     /* of NetPort; after endpoint_join host_port is what was taken, host_ip
                                 filled */
         /* This endpoint's network carries the default route of IPv4, of IPv6; ports are published
@@ -77,6 +78,15 @@ extern const JsonTable net_port_table, net_endpoint_table;
 int net_new(Loop *loop, Net **ret, Error *err);
 Net *net_free(Net *net); /* leaves kernel state as it is, for the next daemon */
 DEFINE_CLEANUP(Net *, net_free)
+
+/* Where the subnets of networks that name none come from, in place of Docker's defaults: base,
+ * "10.10.0.0/16" or "fd00:1::/48", cut into subnets of `size` bits of prefix. A family without an
+ * element keeps its defaults. */
+typedef struct NetPoolSource {
+        const char *base;
+        int64_t size;
+} NetPoolSource;
+int net_set_pools(Net *net, const NetPoolSource *sources, size_t count, Error *err);
 
 /* At daemon start: takes what the record says, re-creates what the kernel lost (bridge, table,
  * elements, port reservations), removes what the kernel has (links named veth*brig alias, elements)

@@ -1,9 +1,12 @@
 /* network-test.c: what networks and endpoints are given, and what is refused, in a network
  * namespace of this process's own. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -701,6 +704,60 @@ TEST(ports_and_addresses_after_a_restart) {
         ASSERT_OK(restart(&world, &config, &endpoint, netns, &err), &err);
         ASSERT_INT(bind_tcp(18081), -1);
         ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+}
+
+static bool is_readable(int fd) {
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+        return poll(&wait, 1, 0) > 0;
+}
+
+/* The notices of thousands of ports did not fit into the socket that waits for others' changes: the
+ * table was applied again, with as many notices, each second from then on. */
+TEST(own_changes_are_not_taken_for_others) {
+        static const NftSet strange = { "strange", 0, { NFT_FIELD_LINK }, { 0 } };
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of("10000-13999:10000-13999");
+        _cleanup_close_ int netns = -1;
+        _cleanup_(nft_closep) Nft *other = NULL;
+        Error err = { 0 };
+
+        ASSERT_OK(netns_new(&netns, &err), &err);
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &endpoint, &err), &err);
+        ASSERT_OK(endpoint_join(world.net, &config, &endpoint, netns, &err), &err);
+        ASSERT(!is_readable(firewall_watch_fd(world.net->firewall)));
+        ASSERT_OK(nft_open(NFPROTO_INET, RULESET_TABLE, &other, &err), &err);
+        nft_put_set(other, &strange);
+        ASSERT_OK(nft_commit(other, &err), &err);
+        ASSERT(is_readable(firewall_watch_fd(world.net->firewall)));
+        ASSERT(firewall_was_changed(world.net->firewall));
+        ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+}
+
+TEST(ports_leave_descriptors_for_the_rest) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint many = endpoint_of("10000-10399:10000-10399");
+        _cleanup_endpoint_ Endpoint few = endpoint_of("10000-10049:10000-10049");
+        struct rlimit limit, low;
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+        low = (struct rlimit){ 400, limit.rlim_max };
+        ASSERT(setrlimit(RLIMIT_NOFILE, &low) == 0);
+        int r = endpoint_reserve(world.net, &config, &many, &err);
+        int second = endpoint_reserve(world.net, &config, &few, NULL);
+        ASSERT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        ASSERT_INT(r, -EMFILE);
+        ASSERT_INT(err.kind, ERROR_UNAVAILABLE);
+        ASSERT(str_after(err.message, "failed to bind host port for 0.0.0.0:10350: 350 ports"));
+        ASSERT_INT(second, 0);
+        ASSERT_OK(endpoint_leave(world.net, &config, &few, &err), &err);
 }
 
 TEST(wrong_host_port) {

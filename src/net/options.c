@@ -102,10 +102,34 @@ const char *endpoint_options_link(const Endpoint *endpoint) {
         return pairs_get(&endpoint->options, ENDPOINT_OPTION "ifname");
 }
 
+int endpoint_link_local(const char *text, Subnet *ret, Error *err) {
+        if (ip_parse(text, &ret->address) < 0)
+                return error_kind(err, ERROR_INVALID, "Invalid link-local IP address: %s", text);
+        if (!ip_is_link_local(ret->address))
+                return error_kind(err, ERROR_INVALID,
+                                  "Invalid link-local IP address: %s: it is neither of "
+                                  "169.254.0.0/16 nor of fe80::/10; an address of the network is "
+                                  "given with --ip or --ip6",
+                                  text);
+        ret->prefix = ret->address.family == AF_INET ? 16 : 64;
+        return 0;
+}
+
+static int check_link_local(const Endpoint *endpoint, Error *err) {
+        Subnet subnet;
+        int r = 0;
+
+        for (char *const *text = endpoint->link_local; r == 0 && text && *text; text++)
+                r = endpoint_link_local(*text, &subnet, err);
+        return r;
+}
+
 int endpoint_options_check(const Endpoint *endpoint, Error *err) {
         const char *link = endpoint_options_link(endpoint);
         int r = link ? option_link_name(ENDPOINT_OPTION "ifname", link, IFNAMSIZ - 1, err) : 0;
 
+        if (r == 0)
+                r = check_link_local(endpoint, err);
         if (r == 0 && str_equal(link, "lo"))
                 r = error_kind(err, ERROR_INVALID,
                                "invalid " ENDPOINT_OPTION "ifname 'lo': the container has a link "

@@ -2,6 +2,7 @@
  * in endpoint_options_apply only. */
 #pragma once
 
+#include "base/ip.h"
 #include "net/net.h"
 
 /* "true", "0", "T" … */
@@ -16,6 +17,8 @@ int option_mtu(const char *name, const char *value, unsigned *ret, Error *err);
 
 /* Refuses what endpoint_options_apply could not do for any link. */
 int endpoint_options_check(const Endpoint *endpoint, Error *err);
+/* Reads one of endpoint->link_local with the prefix length that Docker gives it: /16, /64. */
+int endpoint_link_local(const char *text, Subnet *ret, Error *err);
 /* The name that the link in the container is to have, or NULL. */
 const char *endpoint_options_link(const Endpoint *endpoint);
 /* Writes the sysctls that the endpoint asks for its link, in the calling thread's namespace. */

@@ -314,7 +314,7 @@ static const Holder *find_holder(const Sweep *sweep, IpAddress address) {
                             : NULL;
 }
 
-/* What comes from the host or goes to it is always allowed. */
+/* What comes from the host is always allowed. */
 static bool is_forbidden(void *data, const ConntrackFlow *flow) {
         const Sweep *sweep = data;
         const Holder *from = find_holder(sweep, flow->source);
@@ -322,8 +322,9 @@ static bool is_forbidden(void *data, const ConntrackFlow *flow) {
         PolicyReason reasons[POLICY_DIRECTIONS];
         PolicyPod pods[2];
 
-        if ((!from && !to) || (from && !from->member) || (to && !to->member) ||
-            (from && to && from->member == to->member))
+        if (to && !to->member)
+                to = NULL;
+        if ((!from && !to) || (from && !from->member) || (from && to && from->member == to->member))
                 return false;
         if (from)
                 pods[0] = pod_of(from->member);

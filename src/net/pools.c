@@ -51,7 +51,7 @@ static void add_networks(SubnetList *list, const Net *net) {
                         add_subnet(list, pool_subnet(network->pools[i]));
 }
 
-static int choose(const SubnetList *taken, int family, NetPool *pool, Error *err) {
+static int choose(const Net *net, const SubnetList *taken, int family, NetPool *pool, Error *err) {
         SubnetList all = { 0 };
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         char text[IP_TEXT_MAX];
@@ -65,7 +65,8 @@ static int choose(const SubnetList *taken, int family, NetPool *pool, Error *err
         if (r == 0)
                 r = rtnl_each_route(rtnl, add_route, &all, err);
         if (r == 0)
-                r = subnet_choose(family, all.items, all.count, &subnet, err);
+                r = subnet_choose(family, net->sources, net->source_count, all.items, all.count,
+                                  &subnet, err);
         free(all.items);
         if (r < 0)
                 return r;
@@ -74,17 +75,14 @@ static int choose(const SubnetList *taken, int family, NetPool *pool, Error *err
         return 0;
 }
 
-/* Of a pool without a subnet, what else it says tells the family. */
-static int family_of(const NetPool *pool) {
-        const char *text = !str_empty(pool->subnet) ? pool->subnet : pool->gateway ?: pool->range;
-
-        return text && strchr(text, ':') ? AF_INET6 : AF_INET;
-}
-
-static int fill_one(SubnetList *taken, NetPool *pool, Error *err) {
+static int fill_one(const Net *net, SubnetList *taken, NetPool *pool, Error *err) {
         Subnet subnet = { 0 };
-        int r = str_empty(pool->subnet) ? choose(taken, family_of(pool), pool, err) : 0;
+        int r = 0;
 
+        if (str_empty(pool->subnet) && !str_empty(pool->range))
+                str_replace(&pool->subnet, pool->range);
+        if (str_empty(pool->subnet))
+                r = choose(net, taken, pool_family(pool), pool, err);
         if (r == 0)
                 r = subnet_parse(pool->subnet, &subnet, err);
         if (r < 0)
@@ -97,13 +95,21 @@ static int fill_one(SubnetList *taken, NetPool *pool, Error *err) {
         return 0;
 }
 
+int pool_family(const NetPool *pool) {
+        const char *text = !str_empty(pool->subnet) ? pool->subnet : pool->gateway ?: pool->range;
+
+        if (!text && pool->auxiliary.count > 0)
+                text = pool->auxiliary.items[0].value;
+        return text && strchr(text, ':') ? AF_INET6 : AF_INET;
+}
+
 /* Docker's way: a subnet of a family that the network does not have is nothing to it. */
 static void drop_family(NetworkConfig *config, int family) {
         NetPool *pools = config->pools.items;
         size_t kept = 0;
 
         for (size_t i = 0; i < config->pools.count; i++) {
-                if (family_of(&pools[i]) == family)
+                if (pool_family(&pools[i]) == family)
                         json_done(&net_pool_table, &pools[i]);
                 else
                         pools[kept++] = pools[i];
@@ -115,13 +121,13 @@ static bool has_pool(const NetworkConfig *config, int family) {
         const NetPool *pools = config->pools.items;
 
         for (size_t i = 0; i < config->pools.count; i++)
-                if (family_of(&pools[i]) == family)
+                if (pool_family(&pools[i]) == family)
                         return true;
         return false;
 }
 
 /* One pool of each family that the network has, at least. */
-static int add_pools(const SubnetList *taken, NetworkConfig *config, Error *err) {
+static int add_pools(const Net *net, const SubnetList *taken, NetworkConfig *config, Error *err) {
         const bool wanted[NET_FAMILIES] = { !config->no_ipv4, config->ipv6 };
 
         for (size_t i = 0; i < NET_FAMILIES; i++) {
@@ -131,13 +137,54 @@ static int add_pools(const SubnetList *taken, NetworkConfig *config, Error *err)
                         drop_family(config, net_families[i]);
                 if (!wanted[i] || has_pool(config, net_families[i]))
                         continue;
-                r = choose(taken, net_families[i], json_append(&config->pools, &net_pool_table),
-                           err);
+                r = choose(net, taken, net_families[i],
+                           json_append(&config->pools, &net_pool_table), err);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
+
+/* ---- sources ---- */
+
+static int read_source(const NetPoolSource *from, SubnetSource *ret, Error *err) {
+        int r = cidr_parse(from->base, &ret->base); /* host bits are passed over, as in Docker */
+
+        if (r < 0 && r != -ERANGE)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid default address pool: base '%s' is no CIDR like "
+                                  "10.10.0.0/16",
+                                  from->base);
+        if (from->size < ret->base.prefix || from->size > ip_width(ret->base.address.family))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid default address pool: subnets of size %lld out of %s: "
+                                  "give a size from %u to %u",
+                                  (long long)from->size, from->base, ret->base.prefix,
+                                  ip_width(ret->base.address.family));
+        ret->prefix = (unsigned)from->size;
+        return 0;
+}
+
+int net_set_pools(Net *net, const NetPoolSource *sources, size_t count, Error *err) {
+        SubnetSource *read = NEW_ARRAY(SubnetSource, count);
+
+        for (size_t i = 0; i < count; i++) {
+                int r = read_source(&sources[i], &read[i], err);
+
+                if (r < 0) {
+                        free(read);
+                        return r;
+                }
+        }
+        net_lock(net);
+        free(net->sources);
+        net->sources = read;
+        net->source_count = count;
+        net_unlock(net);
+        return 0;
+}
+
+/* ---- filling in ---- */
 
 int pools_fill(const Net *net, NetworkConfig *config, Error *err) {
         SubnetList taken = { 0 };
@@ -146,9 +193,9 @@ int pools_fill(const Net *net, NetworkConfig *config, Error *err) {
         if (config->no_ipv4 && !config->ipv6)
                 return error_kind(err, ERROR_INVALID, "IPv4 or IPv6 must be enabled");
         add_networks(&taken, net);
-        r = add_pools(&taken, config, err);
+        r = add_pools(net, &taken, config, err);
         for (size_t i = 0; r == 0 && i < config->pools.count; i++)
-                r = fill_one(&taken, (NetPool *)config->pools.items + i, err);
+                r = fill_one(net, &taken, (NetPool *)config->pools.items + i, err);
         free(taken.items);
         return r;
 }

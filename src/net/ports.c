@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -18,6 +19,7 @@
 struct PortTable {
         Map held; /* "tcp 80" → as many as addresses hold it; values are HeldPort */
         int next; /* where the search for an ephemeral port goes on */
+        size_t sockets;
 };
 
 typedef struct HeldPort {
@@ -144,6 +146,22 @@ static char *host_text(const NetPort *port, int64_t number) {
                           (int)number);
 }
 
+/* Each held port takes a descriptor: an eighth of them is left to everything else that the daemon
+ * does. */
+static int check_room(const PortTable *table, const char *text, Error *err) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+            table->sockets < limit.rlim_cur - limit.rlim_cur / 8)
+                return 0;
+        (void)error_kind(err, ERROR_UNAVAILABLE,
+                         "failed to bind host port for %s: %zu ports of the host are published, "
+                         "each held by one of brigd's %llu descriptors: raise the limit "
+                         "(LimitNOFILE= of its unit), or publish fewer",
+                         text, table->sockets, (unsigned long long)limit.rlim_cur);
+        return -EMFILE;
+}
+
 /* One certain port. -EADDRINUSE, in Docker's words, when it is taken, by us or by another program.
  */
 static int hold_one(PortTable *table, NetPort *port, int64_t number, int *ret_fd, Error *err) {
@@ -158,6 +176,9 @@ static int hold_one(PortTable *table, NetPort *port, int64_t number, int *ret_fd
                                  "Bind for %s failed: port is already allocated", text);
                 return -EADDRINUSE;
         }
+        r = check_room(table, text, err);
+        if (r < 0)
+                return r;
         r = bind_port(port_protocol(port->protocol), address, number, ret_fd);
         if (r == -EADDRINUSE) {
                 /* A program that is being started may hold one of ours that was just released. */
@@ -174,6 +195,7 @@ static int hold_one(PortTable *table, NetPort *port, int64_t number, int *ret_fd
                                  text, port->protocol, why);
                 return r;
         }
+        table->sockets += *ret_fd >= 0;
         note_held(table, port->protocol, number, address);
         port->host_port = number;
         port->host_port_end = 0;
@@ -280,6 +302,7 @@ void ports_release(PortTable *table, const NetPort *port, int fd) {
         HeldPort *held;
         IpAddress address;
 
+        table->sockets -= fd >= 0;
         close_fd(&fd);
         if (ip_parse(port->host_ip, &address) < 0)
                 return;

@@ -13,10 +13,11 @@ typedef struct PortTable PortTable;
 PortTable *ports_new(void);
 PortTable *ports_free(PortTable *table);
 
-/* Binds ports[0] (host_port 0: one of the kernel's local range; host_port_end: the first free one
- * of the range) and writes what was taken into it. count 2: ports[1] is its twin of another host
- * address, and gets the same number. Each names its host address. ret_fds[i] is the socket, -1 for
- * a protocol that the kernel has no sockets for. */
+/* Binds ports[0] (unavailable where the daemon's descriptors would run out; host_port 0: one of the
+ * kernel's local range; host_port_end: the first free one of the range) and writes what was taken
+ * into it. count 2: ports[1] is its twin of another host address, and gets the same number. Each
+ * names its host address. ret_fds[i] is the socket, -1 for a protocol that the kernel has no
+ * sockets for. */
 int ports_hold(PortTable *table, NetPort *ports, size_t count, int *ret_fds, Error *err);
 /* Notes a certain port as taken though it could not be bound: another program has it, while an
  * endpoint of ours goes on being published there. */

@@ -216,6 +216,26 @@ static void note_failure(int r, const Error *why, int *result, Error *err) {
         *result = *result ?: r;
 }
 
+static bool has_routed(const Net *net) {
+        const char *id;
+        Network *network;
+
+        MAP_EACH(&net->networks, id, network)
+                if (network->driver->routed)
+                        return true;
+        return false;
+}
+
+/* A second daemon on this host can do without the table, as long as it has no networks in it. */
+static int apply_table(Net *net, Error *err) {
+        if (!has_routed(net) && firewall_is_anothers(net->firewall)) {
+                log_info("another brigd in this network namespace has the firewall's table: no "
+                         "networks of driver bridge can be made here");
+                return 0;
+        }
+        return net_apply(net, err);
+}
+
 int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                   const Endpoint *endpoints, const int *netns_fds, size_t endpoint_count,
                   Error *err) {
@@ -240,6 +260,7 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
 
                 note_failure(net_apply(net, &why), &why, &result, err);
         }
+        zones_add_all(net);
         for (size_t i = 0; i < endpoint_count; i++) {
                 Error why = { 0 };
 
@@ -248,7 +269,7 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                                      &result, err);
         }
         if (result == 0)
-                result = net_apply(net, err);
+                result = apply_table(net, err);
         else
                 note_failure(net_apply(net, NULL), &(Error){ .message = "firewall" }, &result,
                              NULL);
@@ -257,9 +278,12 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
 
                 note_failure(policing_sweep(net, &why), &why, &result, err);
         }
-        if (result == 0)
+        /* Links that another brigd remembers are none of ours to sweep. */
+        if (result == 0 && firewall_applied(net->firewall))
                 result = sweep(net, true, err);
         net_unlock(net);
+        /* Names of links in containers are free for those that come now. */
+        reaper_wait(net->reaper, NULL);
         return result;
 }
 

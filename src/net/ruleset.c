@@ -68,6 +68,7 @@ const NftChain ruleset_chains[] = {
         { "nat_out", "nat", NF_INET_POST_ROUTING, 100 },
         { "foreign", NULL, 0, 0 },
         { "forward", "filter", NF_INET_FORWARD, 0 },
+        { "input", "filter", NF_INET_LOCAL_IN, 0 },
 };
 const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
 
@@ -278,6 +279,8 @@ const NftRule ruleset_rules[] = {
         RULE("forward", pinged),
         RULE("forward", pinged6),
         RULE("forward", unpublished),
+        RULE("input", known),
+        RULE("input", policies),
 };
 const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);
 

@@ -11,6 +11,7 @@
 #include "net/ports.h"
 #include "net/reaper.h"
 #include "net/resolver.h"
+#include "net/zones.h"
 
 /* Arrays of one thing a family have IPv4 first. */
 enum { NET_IPV4, NET_IPV6, NET_FAMILIES };
@@ -69,8 +70,10 @@ extern const NetDriver bridge_driver, host_driver, ipvlan_driver, macvlan_driver
 struct Network {
         NetworkConfig config; /* a copy of the caller's */
         const NetDriver *driver;
-        AddressPool **pools; /* one for each of config.pools */
-        IpAddress *gateways; /* of each pool */
+        AddressPool **pools;           /* one for each of config.pools */
+        IpAddress *gateways;           /* of each pool: the bridge's own address */
+        IpAddress exits[NET_FAMILIES]; /* where default routes lead in the gateways' place; of no
+                                          family: they do not */
         size_t pool_count;
         Map members; /* container id → Member */
 
@@ -98,10 +101,14 @@ struct Net {
         Firewall *firewall;
         Reaper *reaper;
         Resolver *resolver;
+        SubnetSource *sources; /* net_set_pools; none: the defaults */
+        size_t source_count;
         bool forwarding[NET_FAMILIES]; /* this host forwards: checked once */
         LoopSource *watch, *retry;
-        int64_t applied_at; /* clock_monotonic */
+        int64_t burst_at; /* clock_monotonic: since when the table was applied again burst times */
+        unsigned burst;
         Policing policing;
+        Zones zones;
 };
 
 /* What links of ours are called by `ip link`, followed by a container's short id: how net_reconcile
@@ -116,6 +123,8 @@ int network_driver(const char *name, const NetDriver **ret, Error *err);
 int network_new(const NetworkConfig *config, Network **ret, Error *err);
 /* Whether its endpoints have addresses of that family. */
 bool network_has_family(const Network *network, int family);
+/* Of a pool without a subnet, what else it says tells the family. */
+int pool_family(const NetPool *pool);
 /* Fills in the subnets that config leaves open, clear of every route and nameserver of the host,
  * and refuses those that overlap another network's. */
 int pools_fill(const Net *net, NetworkConfig *config, Error *err);
@@ -136,6 +145,9 @@ int net_add_network(Net *net, Network *network, Error *err);
 int net_apply(Net *net, Error *err);
 void net_put_network(Net *net, const Network *network, bool add);
 void net_put_ports(Net *net, const Member *member, bool add);
+/* Whether a container on the network, other than `but`, has an IPv4 link-local address: then such
+ * are the bridge's own (firewall_put_link_local). */
+bool net_has_link_local(const Network *network, const Member *but);
 
 /* Makes the host forward packets of the network's families; one that forwarded none stays closed to
  * others' packets. */

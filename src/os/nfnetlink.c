@@ -29,7 +29,8 @@
 struct Nft {
         int fd;
         uint8_t family;
-        char *table;
+        char *table, *twin;
+        NftKeeping keeping;
         uint32_t port;             /* this socket's netlink address */
         uint32_t sequence, begun;  /* the last message's; the batch's first */
         Buf batch;                 /* complete messages */
@@ -41,10 +42,10 @@ struct Nft {
         _Alignas(struct nlmsghdr) char scratch[MESSAGE_MAX];
 };
 
-static int open_socket(int flags, uint32_t groups, int *ret_fd, Error *err) {
+static int open_socket(int flags, int *ret_fd, Error *err) {
         _cleanup_close_ int fd =
                 socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
-        struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
+        struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 
         if (fd < 0)
                 return error_set(err, errno, "open a netfilter socket");
@@ -60,6 +61,7 @@ Nft *nft_adopt(uint8_t family, const char *table, int fd) {
         nft->fd = fd;
         nft->family = family;
         nft->table = str_copy(table);
+        nft->twin = str_format("%s-twin", table);
         return nft;
 }
 
@@ -69,7 +71,7 @@ int nft_open(uint8_t family, const char *table, Nft **ret, Error *err) {
         socklen_t length = sizeof(address);
         int size = SEND_BUFFER, r;
 
-        r = open_socket(0, 0, &nft->fd, err);
+        r = open_socket(0, &nft->fd, err);
         if (r < 0)
                 return r;
         if (getsockname(nft->fd, (struct sockaddr *)&address, &length) < 0)
@@ -89,6 +91,7 @@ Nft *nft_close(Nft *nft) {
         buf_done(&nft->batch);
         close_fd(&nft->fd);
         free(nft->table);
+        free(nft->twin);
         free(nft);
         return NULL;
 }
@@ -165,19 +168,31 @@ static void end_message(Nft *nft, const struct nlmsghdr *header) {
         buf_add(&nft->batch, header, MNL_ALIGN(header->nlmsg_len));
 }
 
-static void flush_elements(Nft *nft) {
-        struct nlmsghdr *header;
-        const char *set;
+/* Queues what build makes of a model: for the table, and for its twin. */
+typedef void (*Build)(Nft *nft, const char *table, const void *model);
+static void put(Nft *nft, Build build, const void *model) {
+        build(nft, nft->table, model);
+        if (nft->keeping == NFT_KEEP_TWIN)
+                build(nft, nft->twin, model);
+}
 
-        if (!nft->pending)
-                return;
-        set = nftnl_set_get_str(nft->pending, NFTNL_SET_NAME);
-        header = start_message(
+static void build_elements(Nft *nft, const char *table, const void *model) {
+        const char *set = nftnl_set_get_str(nft->pending, NFTNL_SET_NAME);
+        struct nlmsghdr *header = start_message(
                 nft, nft->pending_add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
                 nft->pending_add ? NLM_F_CREATE : 0,
                 str_format("%s set '%s'", nft->pending_add ? "add to" : "take from", set));
+
+        (void)model;
+        (void)nftnl_set_set_str(nft->pending, NFTNL_SET_TABLE, table);
         nftnl_set_elems_nlmsg_build_payload(header, nft->pending);
         end_message(nft, header);
+}
+
+static void flush_elements(Nft *nft) {
+        if (!nft->pending)
+                return;
+        put(nft, build_elements, NULL);
         nftnl_set_free(nft->pending);
         nft->pending = NULL;
         nft->pending_count = 0;
@@ -190,43 +205,69 @@ void nft_use_family(Nft *nft, uint8_t family) {
         nft->family = family;
 }
 
-static void put_whole_table(Nft *nft, uint16_t type, uint16_t flags) {
+/* A message about a whole table; kept: it is made such that others leave it alone. */
+typedef struct TableModel {
+        uint16_t type, flags;
+        bool kept;
+} TableModel;
+
+#define TABLE_OWNED ((uint32_t)NFT_TABLE_F_OWNER)
+#define TABLE_PERSISTS 4U /* NFT_TABLE_F_PERSIST, since Linux 6.9 */
+
+static uint32_t table_flags(const Nft *nft, const char *table) {
+        if (nft->keeping == NFT_KEEP_OWNED)
+                return TABLE_OWNED | TABLE_PERSISTS;
+        return table == nft->twin ? TABLE_OWNED : 0;
+}
+
+static void build_table(Nft *nft, const char *name, const void *data) {
+        const TableModel *model = data;
         struct nftnl_table *table = nftnl_table_alloc();
         struct nlmsghdr *header;
 
         if (!table)
                 abort();
-        flush_elements(nft);
-        header = start_message(nft, type, flags, str_format("table '%s'", nft->table));
-        (void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, nft->table);
+        header = start_message(nft, model->type, model->flags, str_format("table '%s'", name));
+        (void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, name);
         nftnl_table_set_u32(table, NFTNL_TABLE_FAMILY, nft->family);
+        if (model->kept)
+                nftnl_table_set_u32(table, NFTNL_TABLE_FLAGS, table_flags(nft, name));
         nftnl_table_nlmsg_build_payload(header, table);
         end_message(nft, header);
         nftnl_table_free(table);
 }
 
+static void put_whole_table(Nft *nft, TableModel model) {
+        flush_elements(nft);
+        put(nft, build_table, &model);
+}
+
 void nft_put_table(Nft *nft) {
-        put_whole_table(nft, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+        put_whole_table(nft, (TableModel){ NFT_MSG_NEWTABLE, NLM_F_CREATE, false });
 }
 
 void nft_put_new_table(Nft *nft) {
-        put_whole_table(nft, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+        put_whole_table(nft, (TableModel){ NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, false });
+}
+
+void nft_put_kept_table(Nft *nft) {
+        put_whole_table(nft, (TableModel){ NFT_MSG_NEWTABLE, NLM_F_CREATE, true });
 }
 
 void nft_put_delete_table(Nft *nft) {
-        put_whole_table(nft, NFT_MSG_DELTABLE, 0);
+        put_whole_table(nft, (TableModel){ NFT_MSG_DELTABLE, 0, false });
 }
 
-void nft_put_chain(Nft *nft, const NftChain *model) {
+static void build_chain(Nft *nft, const char *table, const void *data) {
+        const NftChain *model = data;
         struct nftnl_chain *chain = nftnl_chain_alloc();
         struct nlmsghdr *header;
 
         if (!chain)
                 abort();
-        flush_elements(nft);
         header = start_message(nft, NFT_MSG_NEWCHAIN, NLM_F_CREATE,
                                str_format("chain '%s'", model->name));
-        (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, nft->table);
+        (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, table);
         (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, model->name);
         if (model->type) {
                 (void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, model->type);
@@ -237,6 +278,11 @@ void nft_put_chain(Nft *nft, const NftChain *model) {
         nftnl_chain_nlmsg_build_payload(header, chain);
         end_message(nft, header);
         nftnl_chain_free(chain);
+}
+
+void nft_put_chain(Nft *nft, const NftChain *model) {
+        flush_elements(nft);
+        put(nft, build_chain, model);
 }
 
 /* ---- sets ---- */
@@ -288,7 +334,8 @@ static void describe_as_text(struct nftnl_set *set) {
         nftnl_udata_buf_free(buf);
 }
 
-void nft_put_set(Nft *nft, const NftSet *model) {
+static void build_set(Nft *nft, const char *table, const void *data) {
+        const NftSet *model = data;
         struct nftnl_set *set = nftnl_set_alloc();
         struct nlmsghdr *header;
         uint32_t type, length, flags = model->flags;
@@ -297,11 +344,10 @@ void nft_put_set(Nft *nft, const NftSet *model) {
 
         if (!set)
                 abort();
-        flush_elements(nft);
         header = start_message(nft, NFT_MSG_NEWSET, NLM_F_CREATE,
                                str_format("set '%s'", model->name));
         describe(model->key, &type, &length, lengths, &count);
-        (void)nftnl_set_set_str(set, NFTNL_SET_TABLE, nft->table);
+        (void)nftnl_set_set_str(set, NFTNL_SET_TABLE, table);
         (void)nftnl_set_set_str(set, NFTNL_SET_NAME, model->name);
         nftnl_set_set_u32(set, NFTNL_SET_FAMILY, nft->family);
         nftnl_set_set_u32(set, NFTNL_SET_ID, nft->sequence);
@@ -324,12 +370,16 @@ void nft_put_set(Nft *nft, const NftSet *model) {
         nftnl_set_free(set);
 }
 
+void nft_put_set(Nft *nft, const NftSet *model) {
+        flush_elements(nft);
+        put(nft, build_set, model);
+}
+
 static void start_elements(Nft *nft, const char *set, bool add) {
         flush_elements(nft);
         nft->pending = nftnl_set_alloc();
         if (!nft->pending)
                 abort();
-        (void)nftnl_set_set_str(nft->pending, NFTNL_SET_TABLE, nft->table);
         (void)nftnl_set_set_str(nft->pending, NFTNL_SET_NAME, set);
         nft->pending_add = add;
 }
@@ -526,16 +576,16 @@ static Expr *(*const builders[])(const NftTerm *term) = {
         [NFT_TERM_SNAT] = build_snat,
 };
 
-void nft_put_rule(Nft *nft, const NftRule *model) {
+static void build_rule(Nft *nft, const char *table, const void *data) {
+        const NftRule *model = data;
         struct nftnl_rule *rule = nftnl_rule_alloc();
         struct nlmsghdr *header;
 
         if (!rule)
                 abort();
-        flush_elements(nft);
         header = start_message(nft, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
                                str_format("rule of chain '%s'", model->chain));
-        (void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, nft->table);
+        (void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, table);
         (void)nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, model->chain);
         nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, nft->family);
         for (size_t i = 0; i < model->count; i++)
@@ -543,6 +593,11 @@ void nft_put_rule(Nft *nft, const NftRule *model) {
         nftnl_rule_nlmsg_build_payload(header, rule);
         end_message(nft, header);
         nftnl_rule_free(rule);
+}
+
+void nft_put_rule(Nft *nft, const NftRule *model) {
+        flush_elements(nft);
+        put(nft, build_rule, model);
 }
 
 /* ---- sending ---- */
@@ -616,6 +671,31 @@ int nft_commit(Nft *nft, Error *err) {
         return r;
 }
 
+/* Whether this kernel makes such tables: one is made and deleted in the same transaction. */
+static bool can_keep(NftKeeping keeping, uint8_t family) {
+        _cleanup_(nft_closep) Nft *nft = NULL;
+
+        if (nft_open(family, "brig-probe", &nft, NULL) < 0)
+                return false;
+        nft->keeping = keeping;
+        nft_put_kept_table(nft);
+        nft_put_delete_table(nft);
+        return nft_commit(nft, NULL) == 0;
+}
+
+NftKeeping nft_keep(Nft *nft, NftKeeping at_most) {
+        while (at_most > NFT_KEEP_NOT && !can_keep(at_most, nft->family))
+                at_most--;
+        nft->keeping = at_most;
+        return at_most;
+}
+
+bool nft_is_anothers(Nft *nft) {
+        nft_put_table(nft);
+        nft_put_new_table(nft); /* fails, if the first did not, and nothing is changed */
+        return nft_commit(nft, NULL) == -EPERM;
+}
+
 /* The answer to the last message, in nft->scratch; NULL: none came. */
 static const struct nlmsghdr *read_answer(Nft *nft, Error *err) {
         for (;;) {
@@ -661,32 +741,36 @@ int nft_has_chain(Nft *nft, const char *name, bool *ret, Error *err) {
 
 /* ---- notices ---- */
 
-/* A transaction of thousands of elements comes back as more notices than a socket holds, and
- * notices that were lost count as another's: so our own never get into it. Those of one transaction
- * come in messages of their own, whose first header tells whose it was. */
-static int leave_out_own(int fd, const Nft *own, Error *err) {
-        struct sock_filter steps[] = {
+/* The notices of a transaction come in datagrams of their own, each with its sender's address in
+ * the first header. */
+static int pass_over_own(int fd, uint32_t port) {
+        struct sock_filter code[] = {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own->port), 0, 1),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 0, 1),
                 BPF_STMT(BPF_RET | BPF_K, 0),
                 BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
         };
-        const struct sock_fprog program = { ELEMENTS(steps), steps };
+        const struct sock_fprog program = { ELEMENTS(code), code };
 
-        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-                return error_set(err, errno, "filter a netfilter socket");
-        return 0;
+        return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
+                                                                                           : 0;
 }
 
 int nft_watch_open(const Nft *own, int *ret_fd, Error *err) {
         _cleanup_close_ int fd = -1;
-        int r = open_socket(SOCK_NONBLOCK, 1u << (NFNLGRP_NFTABLES - 1), &fd, err);
+        const int group = NFNLGRP_NFTABLES;
+        int r = open_socket(SOCK_NONBLOCK, &fd, err);
 
-        if (r == 0)
-                r = leave_out_own(fd, own, err);
-        if (r == 0)
-                *ret_fd = TAKE_FD(fd);
-        return r;
+        if (r < 0)
+                return r;
+        r = pass_over_own(fd, own->port);
+        if (r == 0 &&
+            setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+                r = -errno;
+        if (r < 0)
+                return error_set(err, -r, "watch nftables");
+        *ret_fd = TAKE_FD(fd);
+        return 0;
 }
 
 static int note_table(const struct nlattr *attribute, void *data) {

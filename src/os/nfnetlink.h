@@ -98,12 +98,30 @@ void nft_value_link(NftValue *value, const char *name);
 void nft_value_class(NftValue *value, uint32_t class);
 void nft_value_mac(NftValue *value, const uint8_t mac[6]);
 
+/* ---- keeping a table from others ---- */
+
+/* `nft flush ruleset` passes a table by that belongs to an open netlink socket, and nobody but that
+ * socket changes it. */
+typedef enum NftKeeping {
+        NFT_KEEP_NOT, /* Linux before 5.12 */
+        /* Before 6.9 such a table goes with its socket. The table is an open one, which stays, and
+         * all that is put into it is put into "<table>-twin" as well, which is the socket's. */
+        NFT_KEEP_TWIN,
+        NFT_KEEP_OWNED, /* the table is the socket's; once that is closed, anybody's */
+} NftKeeping;
+/* Finds out what the kernel can do; at_most: and no more than that. For every table of this Nft
+ * from now on that is made by nft_put_kept_table. */
+NftKeeping nft_keep(Nft *nft, NftKeeping at_most);
+/* Whether the table is another open socket's. Not while a transaction is queued. */
+bool nft_is_anothers(Nft *nft);
+
 /* ---- the transaction: all of it happens, or nothing ---- */
 
 /* From now on it is the table of this name in another family that is spoken of, in the same
  * transaction. */
 void nft_use_family(Nft *nft, uint8_t family);
 void nft_put_table(Nft *nft);
+void nft_put_kept_table(Nft *nft);   /* kept as nft_keep found out; there may be none yet */
 void nft_put_new_table(Nft *nft);    /* -EEXIST if there is one */
 void nft_put_delete_table(Nft *nft); /* an error if there is none: put the table first */
 void nft_put_chain(Nft *nft, const NftChain *chain);
@@ -120,7 +138,8 @@ int nft_has_chain(Nft *nft, const char *chain, bool *ret, Error *err);
 
 /* ---- notices ---- */
 
-/* A non-blocking socket that becomes readable when another than `own` changes any table. */
+/* A non-blocking socket that becomes readable when any table changes by another than `own`. Its own
+ * transactions can have more notices than fit into a socket: lost ones would read as a change. */
 int nft_watch_open(const Nft *own, int *ret_fd, Error *err);
 /* Reads all that waits. True if another than `own` changed a table of the name that `own` is for,
  * of any family, or if notices were lost. */

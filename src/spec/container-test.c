@@ -65,14 +65,6 @@ TEST(refused_by_name) {
         ASSERT(str_after(err.message, "DeviceRequests (--gpus)"));
 }
 
-TEST(endpoint_refused_by_name) {
-        CREATE(create, "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"n\":"
-                       "{\"Links\":[],\"IPAMConfig\":{\"LinkLocalIPs\":[\"fe80::1\"]}}}}}");
-        ASSERT(container_create_refused(&create, &err) < 0);
-        ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
-        ASSERT(str_after(err.message, "EndpointsConfig.IPAMConfig.LinkLocalIPs (--link-local-ip)"));
-}
-
 TEST(filters_in_both_forms) {
         _cleanup_(filters_done) Filters filters = { 0 };
         Error err = { 0 };

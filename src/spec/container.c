@@ -430,28 +430,6 @@ static int refuse(const Refusal *refusals, size_t count, Error *err) {
         return 0;
 }
 
-int endpoint_settings_refused(const EndpointSettings *settings, Error *err) {
-        const EndpointIpam *ipam = settings->ipam;
-        const Refusal refusals[] = {
-                { ipam && strv_length(ipam->link_local_ips) > 0,
-                  "EndpointsConfig.IPAMConfig.LinkLocalIPs (--link-local-ip)", "leave it out" },
-        };
-
-        return refuse(refusals, ELEMENTS(refusals), err);
-}
-
-static int endpoints_refused(const JsonArray *endpoints, Error *err) {
-        const EndpointSettings *items = endpoints->items;
-
-        for (size_t i = 0; i < endpoints->count; i++) {
-                int r = endpoint_settings_refused(&items[i], err);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int mounts_refused(const JsonArray *mounts, Error *err) {
         const MountSpec *items = mounts->items;
 
@@ -501,7 +479,5 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
         };
 
         int r = refuse(refusals, ELEMENTS(refusals), err);
-        if (r == 0)
-                r = mounts_refused(&host->mounts, err);
-        return r < 0 ? r : endpoints_refused(&create->endpoints, err);
+        return r < 0 ? r : mounts_refused(&host->mounts, err);
 }

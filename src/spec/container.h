@@ -155,8 +155,6 @@ json_object *port_bindings_write(const JsonArray *bindings);
 void port_bindings_done(JsonArray *bindings);
 /* unsupported, naming the field and the remedy, where create asks for what brig does not do. */
 int container_create_refused(const ContainerCreate *create, Error *err);
-/* The same of one endpoint, as a container is put on a network later. */
-int endpoint_settings_refused(const EndpointSettings *settings, Error *err);
 
 extern const JsonTable container_config_table, host_config_table, port_binding_table,
         port_bindings_table, mount_spec_table, endpoint_settings_table, ulimit_table,
@@ -183,14 +181,27 @@ typedef struct IpamSpec {
         JsonArray config; /* of IpamPoolSpec */
 } IpamSpec;
 
+/* An element of the daemon's default-address-pools, and of DefaultAddressPools in info. */
+typedef struct AddressPoolSpec {
+        char *base; /* "10.10.0.0/16" */
+        int64_t size;
+} AddressPoolSpec;
+extern const JsonTable address_pool_spec_table;
+
+typedef struct ConfigReference {
+        char *network;
+} ConfigReference;
+
 typedef struct NetworkCreate {
         char *name, *driver, *scope;
         bool check_duplicate, internal, attachable, ingress, enable_ipv6, config_only;
         bool *enable_ipv4; /* NULL: true */
+        ConfigReference *config_from;
         IpamSpec *ipam;
         Pairs options, labels;
 } NetworkCreate;
-extern const JsonTable network_create_table, ipam_spec_table, ipam_pool_spec_table;
+extern const JsonTable network_create_table, config_reference_table, ipam_spec_table,
+        ipam_pool_spec_table;
 
 /* POST /containers/{id}/update; both are brig's own. */
 typedef struct ContainerUpdate {

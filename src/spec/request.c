@@ -27,6 +27,13 @@ static const JsonField pool_fields[] = {
         JSON_FIELD(IpamPoolSpec, "Gateway", JSON_STRING, gateway, OMIT),
         JSON_FIELD(IpamPoolSpec, "AuxiliaryAddresses", JSON_PAIRS, auxiliary, OMIT),
 };
+static const JsonField address_pool_fields[] = {
+        JSON_FIELD(AddressPoolSpec, "Base", JSON_STRING, base, JSON_REQUIRED),
+        JSON_FIELD(AddressPoolSpec, "Size", JSON_INT, size, JSON_REQUIRED),
+};
+const JsonTable address_pool_spec_table =
+        JSON_TABLE(AddressPoolSpec, "AddressPool", address_pool_fields);
+
 const JsonTable ipam_pool_spec_table = JSON_TABLE(IpamPoolSpec, "IPAM.Config", pool_fields);
 
 static const JsonField ipam_fields[] = {
@@ -35,6 +42,12 @@ static const JsonField ipam_fields[] = {
         JSON_NESTED(IpamSpec, "Config", JSON_ARRAY, config, 0, &ipam_pool_spec_table),
 };
 const JsonTable ipam_spec_table = JSON_TABLE(IpamSpec, "IPAM", ipam_fields);
+
+static const JsonField reference_fields[] = {
+        JSON_FIELD(ConfigReference, "Network", JSON_STRING, network, 0),
+};
+const JsonTable config_reference_table =
+        JSON_TABLE(ConfigReference, "ConfigFrom", reference_fields);
 
 static const JsonField network_fields[] = {
         JSON_FIELD(NetworkCreate, "Name", JSON_STRING, name, 0),
@@ -48,6 +61,8 @@ static const JsonField network_fields[] = {
         JSON_FIELD(NetworkCreate, "Attachable", JSON_BOOL, attachable, 0),
         JSON_FIELD(NetworkCreate, "Ingress", JSON_BOOL, ingress, 0),
         JSON_FIELD(NetworkCreate, "ConfigOnly", JSON_BOOL, config_only, 0),
+        JSON_NESTED(NetworkCreate, "ConfigFrom", JSON_OBJECT, config_from, OMIT,
+                    &config_reference_table),
         JSON_FIELD(NetworkCreate, "Options", JSON_PAIRS, options, 0),
         JSON_FIELD(NetworkCreate, "Labels", JSON_PAIRS, labels, 0),
 };

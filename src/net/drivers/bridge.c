@@ -196,17 +196,13 @@ static void match_bridge(void *data, const RtnlLink *link) {
         search->is_ours = str_equal(link->alias, LINK_ALIAS);
 }
 
-static bool is_link_local(IpAddress address) { /* fe80::/10 */
-        return address.family == AF_INET6 && address.number >> 118 == 0x3fa;
-}
-
 static void match_address(void *data, const RtnlAddress *address) {
         BridgeSearch *search = data;
 
         Subnet *first = &search->addresses[net_family_index(address->address.family)];
 
         if (address->link == search->index && !first->address.family &&
-            !is_link_local(address->address))
+            !(address->address.family == AF_INET6 && ip_is_link_local(address->address)))
                 *first = (Subnet){ address->address, address->prefix };
 }
 
@@ -226,11 +222,19 @@ static int find_bridge(Rtnl *rtnl, BridgeSearch *search, Error *err) {
         return rtnl_each_address(rtnl, match_address, search, err);
 }
 
-/* A bridge that is there already keeps its address, which says what subnet the network has. */
+/* A bridge that is there already keeps its address, which says what subnet the network has, unless
+ * that was said otherwise. */
 static void take_over_address(NetworkConfig *config, Subnet subnet) {
-        NetPool *pool = json_append(&config->pools, &net_pool_table);
+        NetPool *pools = config->pools.items, *pool = NULL;
         char text[IP_TEXT_MAX];
 
+        for (size_t i = 0; i < config->pools.count; i++)
+                if (pool_family(&pools[i]) == subnet.address.family)
+                        pool = &pools[i];
+        if (pool && !str_empty(pool->subnet))
+                return;
+        if (!pool)
+                pool = json_append(&config->pools, &net_pool_table);
         ip_format(subnet.address, text);
         str_replace(&pool->gateway, text);
         subnet.address.number &= ~subnet_host_mask(subnet);
@@ -253,8 +257,6 @@ static int bridge_prepare(NetworkConfig *config, Error *err) {
         if (r < 0 || !search.index || search.is_ours)
                 return r;
         config->adopted = true;
-        if (config->pools.count > 0)
-                return 0;
         for (size_t i = 0; i < NET_FAMILIES; i++)
                 if (search.addresses[i].address.family)
                         take_over_address(config, search.addresses[i]);

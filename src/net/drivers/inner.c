@@ -104,7 +104,23 @@ static int put_addresses(const Endpoint *endpoint, Rtnl *inner, unsigned index, 
                         return r;
                 rtnl_put_address(inner, index, subnet.address, subnet.prefix);
         }
+        for (char *const *text = endpoint->link_local; text && *text; text++) {
+                Subnet subnet;
+                int r = endpoint_link_local(*text, &subnet, err);
+
+                if (r < 0)
+                        return r;
+                rtnl_put_address(inner, index, subnet.address, subnet.prefix);
+        }
         return 0;
+}
+
+static bool has_ipv6(const Endpoint *endpoint) {
+        bool found = !str_empty(endpoint->address6);
+
+        for (char *const *text = endpoint->link_local; text && *text; text++)
+                found |= strchr(*text, ':') != NULL;
+        return found;
 }
 
 /* ---- routes ---- */
@@ -146,7 +162,7 @@ int inner_configure(const Member *member, Rtnl *inner, const char *link, Error *
 
         if (index < 0)
                 return error_set(err, -index, "link '%s'", link);
-        r = set_sysctls(link, !str_empty(endpoint->address6), err);
+        r = set_sysctls(link, has_ipv6(endpoint), err);
         if (r == 0)
                 r = endpoint_options_apply(endpoint, link, err);
         if (r == 0)

@@ -1,0 +1,461 @@
+/* dbus.c: see dbus.h. What comes from the bus is taken for any text: every length is checked. */
+#include "os/dbus.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+#define MESSAGE_MAX (1U << 20)
+#define HEADER_LENGTH 16
+#define SIGNALS_MAX 64 /* that wait; more are the same again */
+
+enum { METHOD_CALL = 1, METHOD_RETURN, METHOD_ERROR, SIGNAL };
+enum {
+        FIELD_PATH = 1,
+        FIELD_INTERFACE,
+        FIELD_MEMBER,
+        FIELD_ERROR,
+        FIELD_REPLY_SERIAL,
+        FIELD_DESTINATION,
+        FIELD_SENDER,
+        FIELD_SIGNATURE
+};
+#define NO_AUTO_START 2
+
+struct DBus {
+        int fd, timeout_ms;
+        uint32_t serial;
+        Buf in; /* what came and is not yet a whole message */
+        DBusSignal signals[SIGNALS_MAX];
+        size_t signal_count;
+};
+
+void dbus_signal_done(DBusSignal *signal) {
+        free(signal->interface);
+        free(signal->member);
+        for (size_t i = 0; i < DBUS_ARGUMENTS; i++)
+                free(signal->arguments[i]);
+        *signal = (DBusSignal){ 0 };
+}
+
+DBus *dbus_adopt(int fd, int timeout_ms) {
+        DBus *bus = NEW(DBus);
+
+        bus->fd = fd;
+        bus->timeout_ms = timeout_ms;
+        return bus;
+}
+
+DBus *dbus_close(DBus *bus) {
+        if (!bus)
+                return NULL;
+        close_fd(&bus->fd);
+        buf_done(&bus->in);
+        for (size_t i = 0; i < bus->signal_count; i++)
+                dbus_signal_done(&bus->signals[i]);
+        free(bus);
+        return NULL;
+}
+
+int dbus_fd(const DBus *bus) {
+        return bus->fd;
+}
+
+/* ---- bytes ---- */
+
+static int wait_for(const DBus *bus, short events, int64_t end, Error *err) {
+        struct pollfd item = { .fd = bus->fd, .events = events };
+        int64_t left = (end - clock_monotonic()) / NSEC_PER_MSEC;
+        int n = poll(&item, 1, left > 0 ? (int)left : 0);
+
+        if (n < 0 && errno != EINTR)
+                return error_set(err, errno, "wait for the message bus");
+        return n == 0 ? error_set(err, ETIMEDOUT, "wait for the message bus") : 0;
+}
+
+static int64_t deadline(const DBus *bus) {
+        return clock_monotonic() + bus->timeout_ms * NSEC_PER_MSEC;
+}
+
+static int send_all(DBus *bus, const char *data, size_t length, Error *err) {
+        const int64_t end = deadline(bus);
+
+        while (length > 0) {
+                ssize_t n = send(bus->fd, data, length, MSG_NOSIGNAL);
+                int r = 0;
+
+                if (n > 0) {
+                        data += n;
+                        length -= (size_t)n;
+                } else if (errno == EAGAIN) {
+                        r = wait_for(bus, POLLOUT, end, err);
+                } else if (errno != EINTR) {
+                        r = error_set(err, errno, "send to the message bus");
+                }
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Takes what is here: 1; 0: nothing is. */
+static int receive(DBus *bus, Error *err) {
+        char data[4096];
+        ssize_t n = recv(bus->fd, data, sizeof(data), 0);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n <= 0)
+                return error_set(err, n < 0 ? errno : ECONNRESET, "read from the message bus");
+        buf_add(&bus->in, data, (size_t)n);
+        return 1;
+}
+
+/* ---- writing messages ---- */
+
+static void align(Buf *buf, size_t to) {
+        while (buf->length % to)
+                buf_add_char(buf, '\0');
+}
+
+static void add_number(Buf *buf, uint32_t number) {
+        align(buf, 4);
+        buf_add(buf, &number, sizeof(number));
+}
+
+static void add_string(Buf *buf, const char *text) {
+        add_number(buf, (uint32_t)strlen(text));
+        buf_add(buf, text, strlen(text) + 1);
+}
+
+static void add_field(Buf *buf, char code, char type, const char *text) {
+        const char signature[] = { code, 1, type, 0 };
+
+        align(buf, 8);
+        buf_add(buf, signature, sizeof(signature));
+        if (type != 'g') {
+                add_string(buf, text);
+                return;
+        }
+        buf_add_char(buf, (char)strlen(text));
+        buf_add(buf, text, strlen(text) + 1);
+}
+
+/* The header's fields begin at a multiple of eight, so they are aligned as if at 0. */
+static void build_call(const DBusCall *call, uint32_t serial, Buf *message) {
+        Buf fields = { 0 }, body = { 0 };
+        char signature[DBUS_ARGUMENTS + 1] = "";
+
+        for (size_t i = 0; i < DBUS_ARGUMENTS && call->arguments[i]; i++) {
+                add_string(&body, call->arguments[i]);
+                signature[i] = 's';
+        }
+        add_field(&fields, FIELD_PATH, 'o', call->path);
+        add_field(&fields, FIELD_INTERFACE, 's', call->interface);
+        add_field(&fields, FIELD_MEMBER, 's', call->member);
+        add_field(&fields, FIELD_DESTINATION, 's', call->destination);
+        if (signature[0])
+                add_field(&fields, FIELD_SIGNATURE, 'g', signature);
+        buf_add(message, (const char[]){ 'l', METHOD_CALL, NO_AUTO_START, 1 }, 4);
+        add_number(message, (uint32_t)body.length);
+        add_number(message, serial);
+        add_number(message, (uint32_t)fields.length);
+        buf_add(message, fields.data, fields.length);
+        align(message, 8);
+        if (body.length)
+                buf_add(message, body.data, body.length);
+        buf_done(&fields);
+        buf_done(&body);
+}
+
+/* ---- reading messages ---- */
+
+/* at > length: what was to be read is not there. */
+typedef struct Reader {
+        const char *data;
+        size_t length, at;
+} Reader;
+
+static const char *take(Reader *reader, size_t alignment, size_t length) {
+        size_t at = (reader->at + alignment - 1) / alignment * alignment;
+
+        if (at > reader->length || length > reader->length - at) {
+                reader->at = reader->length + 1;
+                return NULL;
+        }
+        reader->at = at + length;
+        return reader->data + at;
+}
+
+static uint32_t take_number(Reader *reader) {
+        const char *data = take(reader, 4, sizeof(uint32_t));
+        uint32_t number = 0;
+
+        if (data)
+                memcpy(&number, data, sizeof(number));
+        return number;
+}
+
+/* A text with its NUL behind it; NULL: there is none. */
+static const char *take_text(Reader *reader, bool is_signature) {
+        const char *text = is_signature ? take(reader, 1, 1) : NULL;
+        size_t length = text ? (uint8_t)*text : 0;
+
+        if (!is_signature)
+                length = take_number(reader);
+        text = length < MESSAGE_MAX ? take(reader, 1, length + 1) : NULL;
+        if (!text || text[length] || strlen(text) != length) {
+                reader->at = reader->length + 1;
+                return NULL;
+        }
+        return text;
+}
+
+typedef struct Message {
+        uint8_t type;
+        uint32_t reply_serial;
+        const char *interface, *member, *error, *signature;
+        Reader body;
+} Message;
+
+static void read_field(Reader *reader, Message *message) {
+        const char *code = take(reader, 8, 1), *type = take_text(reader, true), *text;
+
+        if (!code || !type)
+                return;
+        if (str_equal(type, "u")) {
+                uint32_t number = take_number(reader);
+
+                if (*code == FIELD_REPLY_SERIAL)
+                        message->reply_serial = number;
+                return;
+        }
+        if (!str_equal(type, "s") && !str_equal(type, "o") && !str_equal(type, "g")) {
+                reader->at = reader->length + 1; /* of no field that the specification knows */
+                return;
+        }
+        text = take_text(reader, *type == 'g');
+        if (*code == FIELD_INTERFACE)
+                message->interface = text;
+        if (*code == FIELD_MEMBER)
+                message->member = text;
+        if (*code == FIELD_ERROR)
+                message->error = text;
+        if (*code == FIELD_SIGNATURE)
+                message->signature = text;
+}
+
+static size_t padded(size_t length) {
+        return (length + 7) / 8 * 8;
+}
+
+/* The length of the message that begins here; 0: it is not whole. */
+static int measure(const Buf *in, size_t *ret, Error *err) {
+        uint32_t body, fields;
+
+        *ret = 0;
+        if (in->length < HEADER_LENGTH)
+                return 0;
+        memcpy(&body, in->data + 4, sizeof(body));
+        memcpy(&fields, in->data + 12, sizeof(fields));
+        if (in->data[0] != 'l' || body > MESSAGE_MAX || fields > MESSAGE_MAX)
+                return error_set(err, EBADMSG, "read from the message bus");
+        if (in->length >= HEADER_LENGTH + padded(fields) + body)
+                *ret = HEADER_LENGTH + padded(fields) + body;
+        return 0;
+}
+
+/* The message is of as many bytes as measure said. */
+static int parse(const char *data, size_t length, Message *ret, Error *err) {
+        Reader fields = { data + HEADER_LENGTH, 0, 0 };
+        uint32_t number;
+
+        memcpy(&number, data + 12, sizeof(number));
+        fields.length = number;
+        *ret = (Message){ .type = (uint8_t)data[1] };
+        while (fields.at < fields.length)
+                read_field(&fields, ret);
+        if (fields.at > fields.length)
+                return error_set(err, EBADMSG, "read the header of a message from the bus");
+        ret->body = (Reader){ fields.data + padded(number), length - HEADER_LENGTH - padded(number),
+                              0 };
+        return 0;
+}
+
+static const char *next_argument(Message *message) {
+        if (!message->signature || message->signature[0] != 's')
+                return NULL;
+        message->signature++;
+        return take_text(&message->body, false);
+}
+
+static void keep_signal(DBus *bus, Message *message) {
+        DBusSignal *signal = &bus->signals[bus->signal_count];
+
+        if (bus->signal_count == SIGNALS_MAX)
+                return;
+        *signal = (DBusSignal){ .interface = str_copy(message->interface),
+                                .member = str_copy(message->member) };
+        for (size_t i = 0; i < DBUS_ARGUMENTS; i++)
+                signal->arguments[i] = str_copy(next_argument(message));
+        bus->signal_count++;
+}
+
+/* ---- conversation ---- */
+
+typedef struct Answer {
+        uint32_t serial; /* of the call; 0: none is waited for */
+        bool came;
+        int result;
+        uint32_t number; /* what it says, if that is a number */
+        Error *err;
+} Answer;
+
+static bool does_not_run(const char *error) {
+        return str_equal(error, "org.freedesktop.DBus.Error.ServiceUnknown") ||
+               str_equal(error, "org.freedesktop.DBus.Error.NameHasNoOwner");
+}
+
+static void take_answer(Message *message, Answer *answer) {
+        const char *text;
+
+        answer->came = true;
+        if (message->type == METHOD_RETURN) {
+                if (str_equal(message->signature, "u"))
+                        answer->number = take_number(&message->body);
+                return;
+        }
+        text = next_argument(message);
+        (void)error_kind(answer->err, ERROR_UNAVAILABLE, "%s: %s", message->error ?: "error",
+                         text ?: "");
+        answer->result = does_not_run(message->error) ? -ENOENT : -EREMOTEIO;
+}
+
+/* Reads the messages that are whole. */
+static int digest(DBus *bus, Answer *answer, Error *err) {
+        for (;;) {
+                Message message;
+                size_t length;
+                int r = measure(&bus->in, &length, err);
+
+                if (r < 0 || length == 0)
+                        return r;
+                r = parse(bus->in.data, length, &message, err);
+                if (r < 0)
+                        return r;
+                if (message.type == SIGNAL)
+                        keep_signal(bus, &message);
+                else if (answer->serial && message.reply_serial == answer->serial)
+                        take_answer(&message, answer);
+                buf_drop_front(&bus->in, length);
+        }
+}
+
+int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err) {
+        Answer answer = { .serial = ++bus->serial, .err = err };
+        const int64_t end = deadline(bus);
+        Buf message = { 0 };
+        int r;
+
+        build_call(call, answer.serial, &message);
+        r = send_all(bus, message.data, message.length, err);
+        buf_done(&message);
+        while (r == 0 && !answer.came) {
+                r = wait_for(bus, POLLIN, end, err);
+                if (r == 0)
+                        r = receive(bus, err);
+                if (r >= 0)
+                        r = digest(bus, &answer, err);
+        }
+        if (r == 0)
+                r = answer.result;
+        if (r == 0)
+                *ret = answer.number;
+        return r;
+}
+
+int dbus_call(DBus *bus, const DBusCall *call, Error *err) {
+        uint32_t nothing;
+
+        return dbus_ask(bus, call, &nothing, err);
+}
+
+int dbus_next(DBus *bus, DBusSignal *ret, Error *err) {
+        Answer none = { 0 };
+        int r;
+
+        while ((r = receive(bus, err)) > 0)
+                ;
+        if (r == 0)
+                r = digest(bus, &none, err);
+        if (r < 0)
+                return r;
+        if (bus->signal_count == 0)
+                return 0;
+        *ret = bus->signals[0];
+        bus->signal_count--;
+        memmove(&bus->signals[0], &bus->signals[1], bus->signal_count * sizeof(DBusSignal));
+        return 1;
+}
+
+/* ---- the beginning ---- */
+
+/* SASL EXTERNAL: the kernel says who we are. */
+static int authenticate(DBus *bus, Error *err) {
+        _cleanup_free_ char *uid = str_format("%u", (unsigned)geteuid());
+        const int64_t end = deadline(bus);
+        Buf text = { 0 };
+        int r;
+
+        buf_add(&text, "\0AUTH EXTERNAL ", 15);
+        for (const char *c = uid; *c; c++)
+                buf_format(&text, "%02x", (unsigned)*c);
+        buf_add_str(&text, "\r\n");
+        r = send_all(bus, text.data, text.length, err);
+        buf_done(&text);
+        while (r == 0 && !(bus->in.length && memchr(bus->in.data, '\n', bus->in.length))) {
+                r = wait_for(bus, POLLIN, end, err);
+                if (r == 0 && receive(bus, err) < 0)
+                        r = -ECONNRESET;
+                if (r == 0 && bus->in.length > MESSAGE_MAX)
+                        r = error_set(err, EBADMSG, "read from the message bus");
+        }
+        if (r < 0)
+                return r;
+        if (bus->in.length < 3 || memcmp(bus->in.data, "OK ", 3) != 0)
+                return error_set(err, EACCES, "the message bus");
+        buf_clear(&bus->in); /* the bus says nothing before it is spoken to */
+        return send_all(bus, "BEGIN\r\n", 7, err);
+}
+
+int dbus_open(const char *path, int timeout_ms, DBus **ret, Error *err) {
+        static const DBusCall hello = { "org.freedesktop.DBus",
+                                        "/org/freedesktop/DBus",
+                                        "org.freedesktop.DBus",
+                                        "Hello",
+                                        { NULL } };
+        _cleanup_(dbus_closep) DBus *bus = dbus_adopt(-1, timeout_ms);
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        int r;
+
+        bus->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (bus->fd < 0)
+                return error_set(err, errno, "open a socket");
+        (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+        if (connect(bus->fd, (struct sockaddr *)&name, sizeof(name)) < 0)
+                return error_set(err, errno, "connect to the message bus at %s", path);
+        r = authenticate(bus, err);
+        if (r == 0)
+                r = dbus_call(bus, &hello, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# ufw and firewalld beside brig, each as a user has it: what they decide about published ports and about containers' packets, and what
+# their reloads leave. Both run in the test's host, over copies of their files.
+
+setup_file() {
+  load lib
+  make_host
+  make_lan
+  on_lan ip route add default via 192.168.1.100
+  on_host bash -c 'for folder in /etc/ufw /etc/firewalld; do
+      cp -a "$folder" "$1/${folder##*/}" && mount --bind "$1/${folder##*/}" "$folder" || exit
+    done
+    mkdir "$1/zones" && cp /usr/lib/firewalld/zones/* "$2" "$1/zones/" && mv "$1/zones/${2##*/}" "$1/zones/brig.xml" && mount --bind "$1/zones" /usr/lib/firewalld/zones
+    mount -t tmpfs run /run && mkdir -p /run/dbus /run/lock' copies "$root" "$top/src/net/firewalld-zone.xml"
+  on_host dbus-daemon --system --fork --nopidfile --print-pid >"$root/dbus.pid"
+  start_daemon
+  load_busybox
+  export root host_pid lan_pid
+  echo "$daemon_pid" >"$root/daemon"
+}
+
+teardown_file() {
+  load lib
+  daemon_pid=$(cat "$root/daemon")
+  kill "$(cat "$root/dbus.pid")"
+  end_lan
+  end_host
+}
+
+setup() {
+  load lib
+  daemon_pid=$(cat "$root/daemon")
+  children=()
+  rm -f "$root/go" && mkfifo "$root/go" && exec 8<>"$root/go"
+  background nsenter --target "$lan_pid" --net -- socat TCP-LISTEN:7101,fork,reuseaddr EXEC:cat
+  wait_until bash -c "nsenter --target $lan_pid --net -- ss -ltn | grep -q ':7101 '"
+}
+
+teardown() {
+  local ids
+  [[ ${#children[@]} -eq 0 ]] || kill "${children[@]}" 2>/dev/null || :
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids >/dev/null
+  for name in $(brig network ls --filter type=custom --format '{{.Name}}'); do brig network rm "$name" >/dev/null; done
+}
+
+background() { "$@" 3>&- & children+=($!); }
+fetch_from_lan() { on_lan curl -s --max-time "${2:-5}" "http://$1/"; }
+
+# Whether a container's packets get out.
+leaves() { [[ $(brig exec "$1" sh -c 'echo word | nc -w 2 192.168.1.50 7101') == word ]]; }
+
+@test "ufw: a published port is closed until a route is allowed, and brig's own table does not go with ufw's" {
+  brig network create --subnet 10.93.0.0/24 -o com.docker.network.bridge.name=fire0 fire
+  brig run -d --name web --network fire --ip 10.93.0.10 -p 8080:80 busybox httpd -f -h /www
+  [ "$(fetch_from_lan 192.168.1.100:8080)" = "hello from a container" ]
+  on_host ufw --force enable
+  run on_host ufw status verbose
+  echo "$output"
+  [[ $output == *'Status: active'* && $output == *'deny (incoming)'* && $output == *'(routed)'* ]]
+  no fetch_from_lan 192.168.1.100:8080 1
+  no leaves web
+  on_host ufw route allow proto tcp from 192.168.1.0/24 to 10.93.0.10 port 80
+  [ "$(fetch_from_lan 192.168.1.100:8080)" = "hello from a container" ]
+  no leaves web
+  on_host ufw route allow in on fire0
+  leaves web
+  on_host ufw reload
+  [ "$(fetch_from_lan 192.168.1.100:8080)" = "hello from a container" ]
+  no fetch_from_lan 10.93.0.10 1
+  on_host ufw disable
+  no fetch_from_lan 10.93.0.10 1
+  [ "$(fetch_from_lan 192.168.1.100:8080)" = "hello from a container" ]
+}
+
+start_firewalld() {
+  nsenter --target "$host_pid" --net --mount -- firewalld --nofork --nopid >"$root/firewalld.log" 2>&1 3>&- &
+  children+=($!)
+  wait_until eval '[[ $(on_host firewall-cmd --state 2>/dev/null) == running ]]'
+}
+
+zone() { on_host firewall-cmd --zone=brig --list-interfaces; }
+in_zone() { [[ " $(zone) " == *" $1 "* ]]; }
+
+# What is closed stays so, what is open answers.
+as_before() {
+  [ "$(fetch_from_lan 192.168.1.100:8080)" = "hello from a container" ]
+  leaves web
+  no fetch_from_lan 10.94.0.10 1
+  no fetch_from_lan 192.168.1.100:8081 1
+  no brig exec far timeout 1 nc 10.94.0.10 80
+}
+
+@test "firewalld: bridges are in brig's zone, published ports answer, reloads break no connection and open nothing" {
+  local in out
+  brig network create --subnet 10.94.0.0/24 -o com.docker.network.bridge.name=fire0 fire
+  brig network create --subnet 10.95.0.0/24 -o com.docker.network.bridge.name=fire1 other
+  brig run -d --name web --network fire --ip 10.94.0.10 -p 8080:80 -p 127.0.0.1:8081:80 -p 7007:7 busybox httpd -f -h /www
+  brig run -d --name far --network other busybox sleep 1000
+  start_firewalld
+  wait_until in_zone fire1
+  in_zone fire0
+  as_before
+  brig network create -o com.docker.network.bridge.name=fire2 late
+  in_zone fire2
+  brig network rm late
+  no in_zone fire2
+  background nsenter --target "$(pid_of web)" --net -- socat TCP-LISTEN:7,fork,reuseaddr EXEC:cat
+  wait_until bash -c "nsenter --target $(pid_of web) --net -- ss -ltn | grep -q ':7 '"
+  packets "$lan_pid" stream 192.168.1.100 7007 <"$root/go" >"$root/in" 2>&1 3>&- & in=$!
+  packets "$(pid_of web)" stream 192.168.1.50 7101 <"$root/go" >"$root/out" 2>&1 3>&- & out=$!
+  children+=("$in" "$out")
+  wait_until grep -q connected "$root/in"
+  wait_until grep -q connected "$root/out"
+  on_host firewall-cmd --reload
+  wait_until in_zone fire1
+  as_before
+  on_host firewall-cmd --complete-reload
+  wait_until in_zone fire1
+  as_before
+  echo end >&8
+  wait "$in" || { cat "$root/in"; false; }
+  wait "$out" || { cat "$root/out"; false; }
+  [ "$(tail -1 "$root/in")" -gt 20 ]
+  [ "$(tail -1 "$root/out")" -gt 20 ]
+}
