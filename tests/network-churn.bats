@@ -14,7 +14,7 @@ teardown() {
 }
 
 # What the host has of networks and mounts: as before, when all is removed.
-of_host() { on_host nft list ruleset | sort; on_host ip -o addr | sed 's/^[0-9]*: //'; on_host ip route; on_host ip -6 route | sort; grep -c "$root" "/proc/$host_pid/mountinfo" || :; }
+of_host() { on_host nft list ruleset | sort; on_host ip -o addr | sed 's/^[0-9]*: //'; { on_host ip route; on_host ip -6 route; } | sed "s, linkdown,," | sort; grep -c "$root" "/proc/$host_pid/mountinfo" || :; }
 
 # The daemon's descriptors, by what they are of: host ports are sockets, namespaces of containers are files. How many it has of the record's
 # file is SQLite's matter: it closes none while another holds a lock.
