@@ -143,6 +143,31 @@ END
   [ "$line" = front ]
 }
 
+@test "what a container says to the host is egress: forbidden, allowed by address, cut" {
+  local gateway address
+  brig network create web
+  serve back shop
+  gateway=$(brig network inspect -f '{{(index .IPAM.Config 0).Gateway}}' web)
+  address=$(brig inspect -f '{{.NetworkSettings.Networks.web.IPAddress}}' back)
+  nsenter --target "$host_pid" --net timeout 60 socat -u TCP-LISTEN:7000,reuseaddr,fork "OPEN:$root/said,creat,append" 3>&- &
+  listener=$!
+  known() { on_host conntrack -L -s "$address" -p tcp --dport 7000 2>/dev/null | grep -q ESTABLISHED; }
+  says() { brig exec back sh -c "echo '$1' | timeout 2 nc $gateway 7000"; wait_until grep -q "$1" "$root/said"; }
+  wait_until says open
+  brig exec -d back sh -c "sleep 60 | nc $gateway 7000"
+  wait_until known
+  apply out shop <<<$'podSelector: {}\npolicyTypes: [Egress]'
+  no known
+  run brig exec back timeout 2 nc -w 1 "$gateway" 7000 -e true
+  [ "$status" -ne 0 ]
+  run brig exec back ping -c 1 -W 1 "$gateway"
+  [ "$status" -ne 0 ]
+  on_host curl -sf --max-time 5 -o "$root/page" "http://$address/"
+  apply out shop <<<$'podSelector: {}\negress: [{to: [{ipBlock: {cidr: '"$gateway"$'/32}}], ports: [{port: 7000}]}]\npolicyTypes: [Egress]'
+  says allowed
+  kill "$listener"
+}
+
 label_of() { brig inspect "$1" | jq -c ".[0].Config.Labels[\"$2\"]"; }
 
 @test "other labels put a container that runs under other policies, for its connections too, and a killed daemon forgets none" {
@@ -223,31 +248,6 @@ END
   run nsenter --target "$host_pid" --net --mount -- python3 "$top/tests/policy/relabel.py" "$root/brig.sock" back front other 60
   echo "$output"
   [ "$status" -eq 0 ]
-}
-
-@test "what a container says to the host is egress: forbidden, allowed by address, cut" {
-  local gateway address
-  brig network create web
-  serve back shop
-  gateway=$(brig network inspect -f '{{(index .IPAM.Config 0).Gateway}}' web)
-  address=$(brig inspect -f '{{.NetworkSettings.Networks.web.IPAddress}}' back)
-  nsenter --target "$host_pid" --net timeout 60 socat -u TCP-LISTEN:7000,reuseaddr,fork "OPEN:$root/said,creat,append" 3>&- &
-  listener=$!
-  known() { on_host conntrack -L -s "$address" -p tcp --dport 7000 2>/dev/null | grep -q ESTABLISHED; }
-  says() { brig exec back sh -c "echo '$1' | timeout 2 nc $gateway 7000"; wait_until grep -q "$1" "$root/said"; }
-  wait_until says open
-  brig exec -d back sh -c "sleep 60 | nc $gateway 7000"
-  wait_until known
-  apply out shop <<<$'podSelector: {}\npolicyTypes: [Egress]'
-  no known
-  run brig exec back timeout 2 nc -w 1 "$gateway" 7000 -e true
-  [ "$status" -ne 0 ]
-  run brig exec back ping -c 1 -W 1 "$gateway"
-  [ "$status" -ne 0 ]
-  on_host curl -sf --max-time 5 -o "$root/page" "http://$address/"
-  apply out shop <<<$'podSelector: {}\negress: [{to: [{ipBlock: {cidr: '"$gateway"$'/32}}], ports: [{port: 7000}]}]\npolicyTypes: [Egress]'
-  says allowed
-  kill "$listener"
 }
 
 @test "a foreign flush brings the policies back, in the same transaction as the rest" {

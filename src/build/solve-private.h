@@ -68,8 +68,6 @@ struct StageState {
         /* Guarded by the solver's lock: */
         bool ended;
         int result;
-        bool started;
-        pthread_t thread;
 };
 
 struct Solver {
@@ -84,6 +82,7 @@ struct Solver {
         size_t fetched_count;
         StepInputs *inputs; /* by a step's number */
         size_t input_count;
+        unsigned depth;      /* of what solve-dispatch.c does just now */
         int64_t began;       /* ns since 1970 */
         NamedImage **wanted; /* images whose layers are brought, from the first on */
         size_t wanted_count;
@@ -101,6 +100,11 @@ struct Solver {
         bool refused;               /* the client wants no more; guarded by event_lock */
         atomic_size_t readings;     /* that were told */
 };
+
+/* ---- solve-pool.c ---- */
+/* Calls run with each stage that is needed and has not ended, in threads, side by side; run ends
+ * it. Returns when all have; an error: none was run. */
+int solver_run_stages(Solver *solver, void (*run)(StageState *stage), Error *err);
 
 /* ---- solve-images.c ---- */
 /* The name of an input's image: what a named context stands for, or as written. NULL: none. */

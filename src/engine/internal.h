@@ -52,6 +52,10 @@ struct Engine {
         atomic_bool linked;   /* some container has links */
         atomic_bool stopping; /* engine_free has begun: no restart policy is followed any more */
 
+        /* room.c: the reserve, and how many are removing something just now. */
+        pthread_mutex_t room_lock;
+        unsigned removing;
+
         /* The registry: short-held, never while anything blocks. */
         pthread_mutex_t registry_lock;
         Map by_id;   /* id → Container *, one reference each */
