@@ -33,7 +33,8 @@ fds() { find "/proc/$(cat "$root/brigd.pid")/fd" -type l -printf '%l\n' | grep -
   nsenter --target "$host_pid" --net --mount -- timeout 1200 python3 "$top/tests/network-churn.py" "$root/brig.sock" busybox "$seed" "${BRIG_CHURN_ROUNDS:-1}" \
     <"$root/told" >"$root/asks" 2>"$root/wrong" 3>&- & churn=$!
   exec 8>"$root/told" 9<"$root/asks"
-  while read -r tally <&9 && [[ $tally == kill ]]; do
+  while read -r tally <&9; do
+    [[ $tally == kill ]] || break
     kill_daemon
     start_daemon 8>&- 9<&-
     echo killed >&8
