@@ -201,6 +201,9 @@ void branch_records(const Branch *branch, SolveResult *ret);
 void need(StageState *stage);
 /* The stage of that number in the same plan, or its twin. */
 StageState *stage_at(const StageState *stage, size_t index);
+/* The stage that it is built upon, or NULL. A file may have thousands, each upon the one before it,
+ * and stacks are small: who goes down such a chain does not call itself. */
+const StageState *stage_below(const StageState *stage);
 /* Whether it is worked on: a twin has its work done elsewhere. */
 bool stage_is_live(const StageState *stage);
 bool step_makes_layer(const Step *step);

@@ -146,14 +146,12 @@ static void stage_end(StageState *stage, int r) {
 
 /* ---- layers ---- */
 
-static const StageState *stage_below(const StageState *stage) {
+const StageState *stage_below(const StageState *stage) {
         const Input *base = &stage->stage->base;
 
         return base->kind == INPUT_STAGE ? stage_at(stage, base->stage) : NULL;
 }
 
-/* A file may have thousands of stages, each upon the one before it, and a thread's stack is small.
- */
 char **stage_layers(const StageState *stage, size_t steps) {
         const NamedImage *image = stage_root(stage);
         char **layers = image ? strv_copy(image->image.layers) : NULL, **top = NULL;

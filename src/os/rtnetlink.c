@@ -215,19 +215,19 @@ void rtnl_put_port_state(Rtnl *rtnl, unsigned index, uint8_t state) {
         put_port(rtnl, index, ENODEV, IFLA_BRPORT_STATE, state);
 }
 
-void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index) {
-        put_port(rtnl, index, 0, IFLA_BRPORT_ISOLATED, 1);
+void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index, bool on) {
+        put_port(rtnl, index, 0, IFLA_BRPORT_ISOLATED, on);
 }
 
-void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index) {
-        put_port(rtnl, index, 0, IFLA_BRPORT_MODE, 1);
+void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index, bool on) {
+        put_port(rtnl, index, 0, IFLA_BRPORT_MODE, on);
 }
 
-void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index) {
+void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index, bool on) {
         char text[16];
         struct nlmsghdr *header;
         struct nlattr *info, *data;
-        uint8_t on = 1;
+        const uint8_t value = on;
 
         put_index_text(text, index);
         header = rtnl_message(rtnl, RTM_NEWLINK, 0, 0, "set bridge", text);
@@ -235,8 +235,8 @@ void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index) {
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
         rtnl_add_text(header, IFLA_INFO_KIND, "bridge");
         data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
-        rtnl_add_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(on), &on);
-        rtnl_add_data(header, IFLA_BR_NF_CALL_IP6TABLES, sizeof(on), &on);
+        rtnl_add_data(header, IFLA_BR_NF_CALL_IPTABLES, sizeof(value), &value);
+        rtnl_add_data(header, IFLA_BR_NF_CALL_IP6TABLES, sizeof(value), &value);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
 }

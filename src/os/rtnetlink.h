@@ -71,12 +71,12 @@ void rtnl_put_delete_group(Rtnl *rtnl, uint32_t group);
 /* The bridge's side of a port: state is one of BR_STATE_*; an isolated port reaches no other
  * isolated port. */
 void rtnl_put_port_state(Rtnl *rtnl, unsigned index, uint8_t state);
-void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index);
+void rtnl_put_port_isolated(Rtnl *rtnl, unsigned index, bool on);
 /* Lets a port's packets return through it. */
-void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index);
+void rtnl_put_port_hairpin(Rtnl *rtnl, unsigned index, bool on);
 /* Shows what passes between a bridge's ports to the firewall, whatever
- * net.bridge.bridge-nf-call-iptables and -ip6tables say; needs br_netfilter. */
-void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index);
+ * net.bridge.bridge-nf-call-iptables and -ip6tables say; needs br_netfilter. off: as these say. */
+void rtnl_put_bridge_filtered(Rtnl *rtnl, unsigned index, bool on);
 /* An address or route that exists already is fine. IPv6: without duplicate address detection, which
  * would keep the address from use for a second. */
 void rtnl_put_address(Rtnl *rtnl, unsigned index, IpAddress address, unsigned prefix);

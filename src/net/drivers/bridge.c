@@ -313,8 +313,8 @@ static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
         if (r < 0)
                 return r;
         network->filtered = is_filtered();
-        if (network->filtered && !network->icc)
-                rtnl_put_bridge_filtered(rtnl, (unsigned)index);
+        if (!network->icc)
+                rtnl_put_bridge_filtered(rtnl, (unsigned)index, network->filtered);
         for (size_t i = 0; i < network->pool_count; i++)
                 if (host_is_on(network, network->gateways[i].family))
                         rtnl_put_address(rtnl, (unsigned)index, network->gateways[i],
@@ -401,11 +401,11 @@ static int make_pair(Join *join, Error *err) {
         return r;
 }
 
+/* Both are said: a port may have been made when br_netfilter was off that is on now, or the other
+ * way round. */
 static void put_port_mode(Rtnl *rtnl, const Network *network, int index) {
-        if (network->filtered)
-                rtnl_put_port_hairpin(rtnl, (unsigned)index);
-        else if (!network->icc)
-                rtnl_put_port_isolated(rtnl, (unsigned)index);
+        rtnl_put_port_hairpin(rtnl, (unsigned)index, network->filtered);
+        rtnl_put_port_isolated(rtnl, (unsigned)index, !network->filtered && !network->icc);
 }
 
 static int set_port_mode(Join *join, Error *err) {
