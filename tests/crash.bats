@@ -336,6 +336,21 @@ network_points="network.create network.record"
   engine_is_well
 }
 
+@test "a container whose daemon was killed while it took it off its network is on it" {
+  brig network create web
+  brig run -d --name served --network web -p 18005:80 busybox httpd -f -h /www
+  # What such a daemon leaves: the port is disabled, its link and the record are there.
+  kill_daemon
+  port=$(on_host ip -o link | grep -o 'veth[0-9a-f]*')
+  on_host bridge link set dev "$port" state 0
+  start_daemon
+  run on_host curl -s --max-time 5 http://127.0.0.1:18005/
+  [ "$output" = "hello from a container" ]
+  brig rm -f served
+  brig network rm web
+  engine_is_well
+}
+
 # judged: who of two clients reaches the server, by network policies.
 judged() {
   local name who=
