@@ -573,6 +573,14 @@ END
   brig build --progress plain . >build.log 2>&1
   grep -q CACHED build.log
   no grep -q miss: build.log
+  # a named context with it; unpacking one has a line of its own
+  mkdir "$root/outside.$$"
+  printf 'FROM busybox\nRUN --mount=from=other,target=/m wc -c </m/build.log; seq 20000; wc -c </m/build.log\nCOPY --from=other . /x\n' >"$root/outside.$$/Dockerfile"
+  head -c 20M /dev/zero >big
+  brig build --progress plain --build-context other=. -t grows "$root/outside.$$" >build.log 2>&1 || { cat build.log; return 1; }
+  grep -q "the context 'other'" build.log
+  [ "$(in_image grows sh -c 'cat /x/keep; wc -c </x/build.log')" = $'kept\n0' ]
+  rm big
   # one that is ignored changes nothing: the directory is passed as it is
   printf 'build.log\n' >.dockerignore
   printf 'FROM busybox\nCOPY . /x\nRUN --mount=target=/m seq 20000; ls /m /x\n' >Dockerfile
@@ -629,6 +637,17 @@ END
   [ "$status" -eq 1 ]
   [[ $output == *"failed to read dockerfile: open nothing: no such file or directory"* ]]
   [ -z "$(ls "$root/data/build/contexts")" ]
+}
+
+@test "a wrong pattern is told with the ignore file that it is in" {
+  dockerfile <<<$'FROM scratch\nCOPY . /'
+  printf 'fine\n' >.dockerignore; printf '[z-a]\n' >Dockerfile.dockerignore
+  build; echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"error reading "*"Dockerfile.dockerignore: "* ]]
+  run bash -c "tar -c . | brig build --progress plain -"
+  echo "$output"
+  [[ $output == *"error reading Dockerfile.dockerignore: "* ]]
 }
 
 @test "findings before a line that cannot be read are told" {

@@ -5,7 +5,7 @@
 setup_file() {
   load lib
   make_host
-  start_daemon
+  start_daemon --group users -H tcp://127.0.0.1:2375 # for the test of what another user finds
   load_busybox
   serve_repositories
   export root host_pid daemon_pid http_pid http_port git_pid url GIT_CONFIG_GLOBAL
@@ -307,6 +307,55 @@ ADD $url/private/shown.git#$commit /src"
   build --secret "$token" .; [ "$status" -eq 0 ]
   [[ $output == *CACHED* ]]
   [ "$(asked shown)" -eq 2 ]
+}
+
+# build_as_other ARG...: as build, by a user of the socket's group who is not root.
+build_as_other() {
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ timeout 60 "$root/brig" build --progress plain --output type=cacheonly "$@" "$context"
+  echo "$output"
+}
+
+@test "private submodules that one user's credentials fetched: another user's fetch their own" {
+  repository inner
+  repository outer
+  git -C "$work" submodule --quiet add "$root/served/inner.git" sub
+  git -C "$work" config -f "$work/.gitmodules" submodule.sub.url "$url/private/inner.git"; commit with-submodule
+  echo s3cret-t0ken >"$root/served/token"
+  local fetched token="id=GIT_AUTH_TOKEN,src=$root/served/token"
+  install -m 755 "$build/src/cli/brig" "$root/brig"; chmod 755 "$root"; chmod 777 "$context"
+  dockerfile <<<"FROM scratch
+ADD $url/private/outer.git /src"
+  build --secret "$token" .; [ "$status" -eq 0 ]; [ -e out/src/sub/file ]
+  fetched=$(asked inner)
+  [ "$fetched" -gt 0 ]
+  build --secret "$token" .; [ "$status" -eq 0 ]; [[ $output == *CACHED* ]]
+  [ "$(asked inner)" -eq "$fetched" ]
+  # By another user: asked and fetched, and found again by the same one.
+  for i in 1 2; do
+    build_as_other --secret "$token"
+    [ "$status" -eq 0 ]
+    [ "$(asked inner)" -eq $((fetched * 2)) ]
+  done
+  # Without submodules the repository's own answer is enough.
+  dockerfile <<<"FROM scratch
+ADD $url/private/outer.git?submodules=false /src"
+  build --secret "$token" .; [ "$status" -eq 0 ]; [ ! -e out/src/sub/file ]
+  : >"$root/http.log"
+  build_as_other --secret "$token"
+  [ "$status" -eq 0 ]
+  [[ $output == *CACHED* ]]
+  [ "$(asked outer)" -eq 1 ]
+  # Who comes by TCP is who shows the same.
+  local secret wanted=0
+  : >"$root/http.log"
+  for secret in s3cret-t0ken s3cret-t0ken other-t0ken; do
+    [[ $(cat "$root/served/token") == "$secret" ]] && [[ $wanted -gt 0 ]] || wanted=$((wanted + fetched))
+    echo "$secret" >"$root/served/token"
+    run on_host curl -s -X POST "http://127.0.0.1:2375/v1.41/build?t=theirs&remote=http://x-access-token:$secret@127.0.0.1:$http_port/private/outer.git"
+    echo "$output"
+    [[ $output == *"Successfully tagged theirs:latest"* ]]
+    [ "$(asked inner)" -eq "$wanted" ]
+  done
 }
 
 # hostile FILE: a program in git's place that tries what git must not, and says what it could as an error of git's.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Network policies against an oracle that reads the same documents: 300 generated ones, by decision and by packets.
+# Network policies against an oracle that reads the same documents: 300 generated ones, by decision and by packets, while containers that run
+# are given other labels.
 
 setup_file() {
   load lib
@@ -35,7 +36,7 @@ oracle() { on_host python3 "$top/tests/policy/oracle.py" "$1" "$root/brig.sock" 
   run oracle decisions 1 300
   echo "$output"
   [ "$status" -eq 0 ]
-  [[ $output == '300 policies, 9 containers, 0 probes: the same' ]]
+  [[ $output =~ ^300\ policies,\ 9\ containers,\ [2-9][0-9]\ times\ other\ labels,\ 0\ probes:\ the\ same$ ]]
 }
 
 @test "packets pass as the oracle says" {

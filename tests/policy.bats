@@ -168,11 +168,94 @@ END
   kill "$listener"
 }
 
+label_of() { brig inspect "$1" | jq -c ".[0].Config.Labels[\"$2\"]"; }
+
+@test "other labels put a container that runs under other policies, for its connections too, and a killed daemon forgets none" {
+  brig network create web
+  serve back shop; serve front shop; serve other lab
+  apply only shop <<'END'
+podSelector: {matchLabels: {app: back}}
+ingress:
+- from: [{podSelector: {matchExpressions: [{key: role, operator: Exists}]}}]
+END
+  no reaches front back
+  [ "$(brig update --label role=client --label empty front)" = front ]
+  reaches front back
+  [ "$(label_of front role) $(label_of front empty) $(label_of front app)" = '"client" "" "front"' ]
+  [ "$(brig ps --filter label=role=client --format '{{.Names}}')" = front ]
+  [[ $(brig policy test front back 80) == allowed* ]]
+  run brig events --since 0 --until 0s --filter event=update --format '{{.Actor.Attributes.name}} {{.Actor.Attributes.role}}'
+  [ "$output" = 'front client' ]
+  # Of another namespace, until the project says otherwise.
+  brig update -l role=client other
+  no reaches other back
+  brig update -l com.docker.compose.project=shop other
+  reaches other back
+  daemon_pid=$(cat "$root/daemon")
+  kill_daemon
+  start_daemon
+  echo "$daemon_pid" >"$root/daemon"
+  [ "$(label_of front role) $(label_of other com.docker.compose.project)" = '"client" "shop"' ]
+  reaches front back; reaches other back
+  coproc CONNECTIONS { exec nsenter --target "$host_pid" --net --mount -- python3 "$top/tests/policy/connections.py" "$root/brig.sock" back front other 3>&-; }
+  read -rt 20 line <&"${CONNECTIONS[0]}"
+  [ "$line" = ready ]
+  brig update --label-rm role --label-rm missing other
+  echo again >&"${CONNECTIONS[1]}"
+  read -rt 20 line <&"${CONNECTIONS[0]}"
+  kill "$CONNECTIONS_PID"
+  [ "$line" = front ]
+  no reaches other back
+  run brig policy test other back 80
+  [ "$status" -eq 1 ]
+  brig restart -t 0 other
+  no reaches other back
+  [ "$(label_of other role)" = null ]
+  # What is made of it has the labels that it has.
+  brig commit other of-other >/dev/null
+  [ "$(brig image inspect of-other | jq -c '.[0].Config.Labels')" = '{"app":"other","com.docker.compose.project":"shop"}' ]
+  brig rmi of-other >/dev/null
+}
+
+@test "labels under which a container could not be protected are refused; what update does not do is named" {
+  brig network create -d macvlan lan
+  brig run -d --name on-lan --network lan --label com.docker.compose.project=lab busybox sleep 1000
+  apply deny shop <<<'podSelector: {}'
+  run brig update --label com.docker.compose.project=shop on-lan
+  [ "$status" -eq 1 ]
+  [[ $output == *'policy shop/deny selects container on-lan, and policies cannot be enforced on network lan of driver macvlan'* ]]
+  [ "$(label_of on-lan com.docker.compose.project)" = '"lab"' ]
+  run brig update --memory 1g on-lan
+  [[ $output == *"'--memory' is not done yet: remove the container and run it anew with it"* ]]
+  run brig update on-lan
+  [ "$status" -eq 1 ]
+  [[ $output == *'you must provide one or more flags'* ]]
+  run brig update --label a=b none on-lan
+  [ "$status" -eq 1 ]
+  [[ $output == *'No such container: none'*on-lan* || $output == on-lan*'No such container: none'* ]]
+}
+
+@test "while labels change, packets are judged by those before or by those after, never by none" {
+  brig network create web
+  serve back shop; serve front shop; serve other lab
+  for role in red blue; do
+    apply "$role" shop <<END
+podSelector: {matchLabels: {role: $role}}
+ingress: [{from: [{podSelector: {matchLabels: {app: front}}}]}]
+END
+  done
+  brig update --label role=red back
+  run nsenter --target "$host_pid" --net --mount -- python3 "$top/tests/policy/relabel.py" "$root/brig.sock" back front other 60
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
+
 @test "a foreign flush brings the policies back, in the same transaction as the rest" {
   brig network create web
   serve back shop; serve other lab
   apply deny shop <<<'podSelector: {}'
   no reaches other back
+  brig update --label role=client back
   for i in 1 2; do
     on_host nft flush ruleset
     in_force() { on_host nft list table bridge brig >/dev/null 2>&1 && on_host nft list set inet brig judged4 2>/dev/null | grep -q elements; }

@@ -44,8 +44,8 @@ TEST(versions) {
 }
 
 TEST(not_served) {
-        ASK("POST /v1.41/containers/c/update", 501,
-            "{\"message\":\"update is not supported by brig yet\"}\n");
+        ASK("GET /v1.41/containers/c/stats", 501,
+            "{\"message\":\"stats is not supported by brig yet\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
         ASSERT(strstr(body(), "This node is not a swarm manager. Use \\\"docker swarm init\\\""));
@@ -105,6 +105,33 @@ TEST(containers) {
         ASSERT_STR(fake_asked, "resize c 80 24");
         ASK("POST /containers/c/resize?w=80&h=x", 400,
             "{\"message\":\"h: 'x' is not a whole number\"}\n");
+}
+
+TEST(update) {
+        ASK_JSON("POST /containers/c/update",
+                 "{\"Labels\":{\"b\":\"2\",\"a\":\"\"},\"LabelsRemoved\":[\"c\"]}", 200,
+                 "{\"Warnings\":null}\n");
+        ASSERT_STR(fake_asked, "update c {\"Labels\":{\"a\":\"\",\"b\":\"2\"},"
+                               "\"LabelsRemoved\":[\"c\"]}");
+        /* What docker's client sends of what nobody gave is nothing. */
+        ASK_JSON("POST /containers/c/update",
+                 "{\"Memory\":0,\"CpusetCpus\":\"\",\"Devices\":[],\"PidsLimit\":null,"
+                 "\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}",
+                 200, "{\"Warnings\":null}\n");
+        ASSERT_STR(fake_asked, "update c {}");
+        ASK_JSON("POST /containers/d/update", "{}", 404,
+                 "{\"message\":\"No such container: d\"}\n");
+        ASK_JSON("POST /containers/c/update", "{\"RestartPolicy\":{\"Name\":\"always\"}}", 501,
+                 "{\"message\":\"RestartPolicy: brig changes no more than labels of a container "
+                 "that is there: remove it and run it anew with the other value\"}\n");
+        ASK_JSON("POST /containers/c/update", "{\"Labels\":{\"\":\"x\"}}", 400,
+                 "{\"message\":\"Labels: a label has no name\"}\n");
+        ASK_JSON("POST /containers/c/update", "{\"labels\":{\"x\":\"\"},\"LabelsRemoved\":[\"x\"]}",
+                 400, "{\"message\":\"label 'x' is to be given and to be removed\"}\n");
+        ASK_JSON("POST /containers/c/update", "{\"Labels\":{\"x\":1}}", 400,
+                 "{\"message\":\"Labels: must be a string\"}\n");
+        ASK_JSON("POST /containers/c/update", "null", 400,
+                 "{\"message\":\"update: must be an object\"}\n");
 }
 
 TEST(create) {

@@ -301,6 +301,7 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
                                        : TAKE_PTR(document->dockerfile_name);
         ret->ignore_length = document->ignore ? strlen(document->ignore) : 0;
         ret->ignore = TAKE_PTR(document->ignore);
+        ret->ignore_name = TAKE_PTR(document->ignore_name);
         ret->args = TAKE_PTR(document->args);
         ret->labels = TAKE_PTR(document->labels);
         ret->no_cache_filter = TAKE_PTR(document->no_cache_filter);

@@ -8,11 +8,25 @@
 #include "api/build.h"
 #include "spec/build.h"
 
+/* The user at the other end of a Unix socket; -1: of another, which has none. */
+static int64_t client_uid(const ApiRequest *request) {
+        int socket_fd = http_request_socket(request->exchange);
+        struct ucred peer;
+        socklen_t size = sizeof(peer);
+
+        return getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+                               peer.uid != (uid_t)-1
+                       ? (int64_t)peer.uid
+                       : -1;
+}
+
 /* Freed and closed in any case. */
 static BuildRequest new_request(const ApiRequest *request) {
-        BuildRequest build = {
-                .output_uid = -1, .output_gid = -1, .cache_uid = -1, .cache_gid = -1
-        };
+        BuildRequest build = { .client_uid = client_uid(request),
+                               .output_uid = -1,
+                               .output_gid = -1,
+                               .cache_uid = -1,
+                               .cache_gid = -1 };
 
         api_registry_auths(request, &build.auths, &build.auth_hosts);
         return build;

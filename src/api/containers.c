@@ -214,6 +214,23 @@ int on_container_rename(ApiRequest *request, Error *err) {
         return api_answer_done(request, r);
 }
 
+int on_container_update(ApiRequest *request, Error *err) {
+        ContainerUpdate update = { 0 };
+        _cleanup_json_ json_object *body = NULL;
+        _cleanup_buf_ Buf json = { 0 };
+        int r = api_body_any(request, &body, err);
+
+        if (r >= 0)
+                r = container_update_read(body, &update, err);
+        if (r >= 0)
+                r = engine_container_update(request->engine, api_name(request), &update, err);
+        json_done(&container_update_table, &update);
+        if (r < 0)
+                return r;
+        buf_add_str(&json, "{\"Warnings\":null}");
+        return api_answer(request, 200, &json);
+}
+
 int api_size(const ApiRequest *request, int *ret_width, int *ret_height, Error *err) {
         static const char *const names[] = { "w", "h" };
         int64_t sizes[2] = { 0 };

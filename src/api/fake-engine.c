@@ -78,6 +78,14 @@ int engine_container_rename(Engine *engine, const char *ref, const char *name, E
         return error_kind(err, ERROR_CONFLICT, "the name \"%s\" is taken", name);
 }
 
+int engine_container_update(Engine *engine, const char *ref, const ContainerUpdate *update,
+                            Error *err) {
+        _cleanup_free_ char *text = json_text(&container_update_table, update);
+
+        note("update %s %s", ref, text);
+        return known(ref, err);
+}
+
 int engine_container_resize(Engine *engine, const char *ref, int width, int height, Error *err) {
         note("resize %s %d %d", ref, width, height);
         return known(ref, err);

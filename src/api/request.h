@@ -85,6 +85,7 @@ int on_container_kill(ApiRequest *request, Error *err);
 int on_container_pause(ApiRequest *request, Error *err);
 int on_container_unpause(ApiRequest *request, Error *err);
 int on_container_rename(ApiRequest *request, Error *err);
+int on_container_update(ApiRequest *request, Error *err);
 int on_container_resize(ApiRequest *request, Error *err);
 int on_container_remove(ApiRequest *request, Error *err);
 int on_container_prune(ApiRequest *request, Error *err);

@@ -41,7 +41,7 @@ static const Route routes[] = {
         { POST, "/containers/{id}/resize", on_container_resize, NULL },
         { POST, "/containers/{id}/wait", on_container_wait, NULL },
         { POST, "/containers/{id}/attach", on_container_attach, NULL },
-        { POST, "/containers/{id}/update", on_unsupported, "update" },
+        { POST, "/containers/{id}/update", on_container_update, NULL },
         { POST, "/containers/{id}/exec", on_exec_create, NULL },
         { DELETE, "/containers/{id}", on_container_remove, NULL },
         { POST, "/commit", on_commit, NULL },

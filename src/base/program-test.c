@@ -3,7 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +116,47 @@ TEST(what_cannot_be_started) {
         fds[0] = (SpawnFd){ 1000000, 1 };
         spawn.fd_count = 1;
         ASSERT_INT(program_spawn(&spawn, &pid), -EBADF);
+}
+
+static atomic_bool over;
+
+static void *start_many(void *data) {
+        char *argv[] = { (char *)"true", NULL };
+        const Spawn spawn = { .program = "/bin/true", .argv = argv, .environment = no_environment };
+        pid_t pid;
+
+        (void)data;
+        while (!atomic_load(&over))
+                if (program_spawn(&spawn, &pid) == 0)
+                        (void)waitpid(pid, NULL, 0);
+        return NULL;
+}
+
+static int bind_name(int *ret_fd) {
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+        (void)snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "brig-program-%d", getpid());
+        *ret_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        return bind(*ret_fd, (struct sockaddr *)&name, sizeof(name)) < 0 ? -errno : 0;
+}
+
+/* A name that was given back is free, whatever is being started meanwhile. */
+TEST(what_was_closed_is_closed) {
+        pthread_t threads[3];
+        int fd, refused = 0;
+
+        for (size_t i = 0; i < ELEMENTS(threads); i++)
+                ASSERT_INT(pthread_create(&threads[i], NULL, start_many, NULL), 0);
+        for (int i = 0; i < 3000; i++) {
+                if (bind_name(&fd) < 0)
+                        refused++;
+                close_fd(&fd);
+                program_settle();
+        }
+        atomic_store(&over, true);
+        for (size_t i = 0; i < ELEMENTS(threads); i++)
+                (void)pthread_join(threads[i], NULL);
+        ASSERT_INT(refused, 0);
 }
 
 TEST_MAIN()

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 
@@ -73,6 +74,15 @@ static int add_actions(posix_spawn_file_actions_t *actions, const Spawn *spawn, 
         return r < 0 ? r : -posix_spawn_file_actions_addclosefrom_np(actions, end);
 }
 
+/* Held for reading from before the new process is there until its exec. A writer is not overtaken:
+ * programs are started all the time. */
+static pthread_rwlock_t starting = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+void program_settle(void) {
+        pthread_rwlock_wrlock(&starting);
+        pthread_rwlock_unlock(&starting);
+}
+
 static int start(const Spawn *spawn, const int *copies, pid_t *ret) {
         _cleanup_(actions_donep) posix_spawn_file_actions_t actions;
         _cleanup_(attributes_donep) posix_spawnattr_t attributes;
@@ -83,9 +93,13 @@ static int start(const Spawn *spawn, const int *copies, pid_t *ret) {
         r = set_attributes(&attributes, spawn->flags);
         if (r == 0)
                 r = add_actions(&actions, spawn, copies);
-        return r < 0 ? r
-                     : -posix_spawn(ret, spawn->program, &actions, &attributes, spawn->argv,
-                                    spawn->environment);
+        if (r < 0)
+                return r;
+        pthread_rwlock_rdlock(&starting);
+        r = -posix_spawn(ret, spawn->program, &actions, &attributes, spawn->argv,
+                         spawn->environment);
+        pthread_rwlock_unlock(&starting);
+        return r;
 }
 
 int program_spawn(const Spawn *spawn, pid_t *ret) {

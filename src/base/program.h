@@ -29,3 +29,7 @@ typedef struct Spawn {
 /* posix_spawn(3), which shares our memory until the exec, so that its size does not matter. 0 or a
  * negative errno: also of the exec. *ret is the caller's to reap. */
 int program_spawn(const Spawn *spawn, pid_t *ret);
+
+/* Between its beginning and its exec a program that is being started has all of our descriptors,
+ * also those that are closed meanwhile: what was closed before this call is closed after it. */
+void program_settle(void);

@@ -6,7 +6,8 @@
 #include "build/cache-private.h"
 
 #define FILES_MAX 4096
-#define SHORT_DIGEST 16 /* digits; enough to tell that something differs */
+#define SHORT_DIGEST 16               /* digits; enough to tell that something differs */
+#define PARTS_MAX ((int64_t)16 << 20) /* bytes of places, and of records */
 
 typedef enum Difference { CHANGED, NEW, GONE, DIFFERENCES } Difference;
 
@@ -226,6 +227,21 @@ static int keep(BuildCache *cache, const char *place, const Buf *parts, Error *e
                                   SQLITE_STATIC);
         r = sql_step(statement, err);
         return r < 0 ? r : 0;
+}
+
+int cache_parts_trim(BuildCache *cache, Error *err) {
+        int r = sql_run(cache->db, err,
+                        "DELETE FROM places WHERE rowid IN (SELECT row FROM (SELECT rowid AS row, "
+                        "sum(length(parts)) OVER (ORDER BY asked DESC, rowid DESC) AS total FROM "
+                        "places) WHERE total>?)",
+                        "i", PARTS_MAX);
+
+        return r < 0 ? r
+                     : sql_run(cache->db, err,
+                               "DELETE FROM made WHERE record IN (SELECT record FROM (SELECT "
+                               "record, sum(length(parts)) OVER (ORDER BY used_at DESC, record "
+                               "DESC) AS total FROM made JOIN records ON id=record) WHERE total>?)",
+                               "i", PARTS_MAX);
 }
 
 int build_cache_found_at(BuildCache *cache, const char *place, const char *result, Error *err) {

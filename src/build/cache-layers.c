@@ -122,6 +122,22 @@ void cache_layer_remove(BuildCache *cache, const char *layer) {
                 log_warn("build cache: %s; it is tried again at the next start", err.message);
 }
 
+bool cache_set_aside(int dir_fd, const char *name, char **ret_aside) {
+        char id[ID_LENGTH + 1];
+        _cleanup_free_ char *aside = NULL;
+
+        id_new(id);
+        aside = str_format(GONE_PREFIX "%s", id);
+        if (renameat(dir_fd, name, dir_fd, aside) == 0) {
+                *ret_aside = TAKE_PTR(aside);
+                return true;
+        }
+        if (errno != ENOENT)
+                log_warn("build cache: set '%.24s' aside: %s; it is tried again at the next start",
+                         name, strerror(errno));
+        return false;
+}
+
 int build_cache_layer_new(BuildCache *cache, char **ret_id, int *ret_fd, Error *err) {
         _cleanup_free_ char *id = alloc_zero(1, ID_LENGTH + 1);
         int r;

@@ -110,6 +110,50 @@ TEST(keeps_a_sum_of_more_files_than_it_keeps) {
         ASSERT_STR(same, "its last run did not finish");
 }
 
+/* A step's parts of so many bytes, and a record that was made of them; why it ran. */
+static char *long_step(BuildCache *cache, const char *name, size_t size) {
+        _cleanup_(cache_parts_done) CacheParts parts = {};
+        _cleanup_free_ char *value = alloc_zero(1, size + 1);
+        char *const keys[] = { (char *)name, NULL };
+        CacheRecord record = { .place = name };
+        char *reason = NULL;
+        Error err = {};
+
+        memset(value, 'x', size);
+        pairs_append(&parts.items, name, value);
+        digest_of(name, strlen(name), record.result);
+        if (build_cache_explain(cache, name, &parts, &reason, &err) < 0 ||
+            build_cache_put(cache, keys, &record, &err) < 0)
+                abort();
+        return reason;
+}
+
+TEST(what_is_kept_of_keys_is_bounded) {
+        const char *const sum[] = { "SELECT sum(length(parts)) FROM made",
+                                    "SELECT sum(length(parts)) FROM places" };
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ char *newest = NULL, *oldest = NULL;
+
+        for (int i = 0; i < 260; i++) {
+                _cleanup_free_ char *name = str_format("step %d", i);
+                _cleanup_free_ UNUSED char *reason = long_step(test.cache, name, 100 * 1000);
+        }
+        test.cache = build_cache_free(test.cache);
+        for (size_t i = 0; i < ELEMENTS(sum); i++)
+                ASSERT(query(&test, sum[i]) < (16 << 20) + 10 * 100 * 1000);
+        reopen(&test);
+        newest = long_step(test.cache, "step 259", 1);
+        ASSERT_STR(newest, "step 259 changed");
+        oldest = long_step(test.cache, "step 0", 1);
+        ASSERT_STR(oldest, "it was never built here");
+        test.cache = build_cache_free(test.cache);
+        for (size_t i = 0; i < ELEMENTS(sum); i++) {
+                ASSERT(query(&test, sum[i]) <= 16 << 20);
+                ASSERT(query(&test, sum[i]) > 15 << 20);
+        }
+        ASSERT_INT(query(&test, "SELECT count(*) FROM records"), 260);
+}
+
 /* ---- files ---- */
 
 TEST(remembers_files_by_all_that_stat_says) {

@@ -41,18 +41,6 @@ bool cache_mount_in_use(const BuildCache *cache, const char *name) {
         return map_get(&cache->mounts, name) != NULL;
 }
 
-bool cache_mount_set_aside(BuildCache *cache, const char *name, char **ret_aside) {
-        char id[ID_LENGTH + 1];
-        _cleanup_free_ char *aside = NULL;
-
-        id_new(id);
-        aside = str_format(".gone-%s", id);
-        if (renameat(cache->mounts_fd, name, cache->mounts_fd, aside) < 0)
-                return false;
-        *ret_aside = TAKE_PTR(aside);
-        return true;
-}
-
 /* ---- choosing ---- */
 
 typedef enum Choice { CHOICE_TAKEN, CHOICE_NEW, CHOICE_WAIT } Choice;
@@ -250,22 +238,22 @@ int cache_mount_ready(CacheMount *mount, Error *err) {
         return 0;
 }
 
-/* The last user's end. *ret_aside: a directory that nobody may have any more. */
-static int give_back(CacheMount *mount, bool unfinished, char **ret_aside, Error *err) {
+/* The last user's end. */
+static int give_back(CacheMount *mount, bool unfinished, Error *err) {
         BuildCache *cache = mount->cache;
+        _cleanup_free_ char *aside = NULL;
         int r;
 
         if (!unfinished)
                 return sql_run(cache->db, err, "UPDATE mounts SET used_at=?2 WHERE name=?1", "ti",
                                mount->name, clock_now());
         r = sql_run(cache->db, err, "DELETE FROM mounts WHERE name=?", "t", mount->name);
-        if (r == 0)
-                (void)cache_mount_set_aside(cache, mount->name, ret_aside);
+        if (r == 0 && cache_set_aside(cache->mounts_fd, mount->name, &aside))
+                remover_add(&cache->remover, cache->mounts_fd, aside);
         return r;
 }
 
 CacheMount *cache_mount_release(CacheMount *mount) {
-        _cleanup_free_ char *aside = NULL;
         BuildCache *cache;
         Error err = {};
         int r = 0;
@@ -280,12 +268,10 @@ CacheMount *cache_mount_release(CacheMount *mount) {
 
                 if (--state->users == 0) {
                         free(map_drop(&cache->mounts, mount->name));
-                        r = cache_note(cache, give_back(mount, unfinished, &aside, &err));
+                        r = cache_note(cache, give_back(mount, unfinished, &err));
                         (void)pthread_cond_broadcast(&cache->changed);
                 }
         }
-        if (r == 0 && aside)
-                r = dir_remove_at(cache->mounts_fd, aside, &err);
         if (r < 0)
                 log_warn("build cache: give back a cache mount: %s", err.message);
         return mount_free(mount);

@@ -2,52 +2,33 @@
 #pragma once
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/id.h"
 #include "base/map.h"
+#include "base/remover.h"
 #include "build/cache.h"
 #include "sql/sql.h"
 
 #define CACHE_EXPIRY_DAYS 30
+#define GONE_PREFIX ".gone-" /* what the names of directories begin with that are being removed */
 #define NSEC_PER_DAY (24 * 3600 * NSEC_PER_SEC)
 
-/* ---- cache-remove.c ---- */
-typedef struct CacheRemoval CacheRemoval;
-typedef struct CacheRemover {
-        pthread_mutex_t lock; /* guards what follows; taken last */
-        pthread_cond_t changed;
-        CacheRemoval *first, **last; /* the first is being removed */
-        uint64_t queued, removed;    /* so far */
-        bool started;
-        pthread_t thread;
-        atomic_bool stop;
-} CacheRemover;
-void remover_init(CacheRemover *remover);
-/* Ends it in the middle of what it does. */
-void remover_done(CacheRemover *remover);
-/* Has a directory removed; what fails is logged, and found at the next start. dir_fd: the cache's.
- * Any lock may be held. */
-void cache_remove(BuildCache *cache, int dir_fd, const char *name);
-/* Waits until all that was given to it so far is removed, at most `patience` ns; 0: however long.
- */
-void cache_remove_wait(BuildCache *cache, int64_t patience);
-
-/* Below dir_fd: cache.db; layers/<id>; mounts/<name>/fs; either has names that begin with ".gone-",
- * which are being removed. */
+/* Below dir_fd: cache.db; layers/<id>; mounts/<name>/fs; either has names that begin with
+ * GONE_PREFIX. */
 struct BuildCache {
         int dir_fd, layers_fd, mounts_fd; /* dir_fd is the caller's */
         pthread_mutex_t lock;             /* of all below; held for no work on files but renames */
         pthread_cond_t changed;           /* a mount was given back or became ready */
         sqlite3 *db;
         sqlite3_stmt *memo_get, *memo_put; /* of db; found by pointer, as a file costs one each */
+        unsigned puts;                     /* records, so far */
         unsigned batched;                  /* files put into the transaction that is open */
         bool damaged;                      /* SQLite said so: db is begun anew at the next call */
         Map holds;                         /* layer → Hold */
         Map mounts;                        /* name → MountState */
         int64_t synced_at;                 /* when the layers were, or the daemon began */
         bool unsynced;                     /* something was recorded since */
-        CacheRemover remover;              /* has a lock of its own */
+        Remover remover;                   /* of directories that no row names */
 };
 
 void cache_lock(BuildCache *cache);
@@ -82,6 +63,10 @@ int cache_drop_unsynced(BuildCache *cache, Error *err);
 void cache_sync_now_and_then(BuildCache *cache);
 int cache_sync(BuildCache *cache, Error *err);
 
+/* ---- why steps ran: cache-explain.c; the lock is held, and a transaction is open ---- */
+/* Of the parts of keys, those of places and those of records, the newest 16 MiB each stay. */
+int cache_parts_trim(BuildCache *cache, Error *err);
+
 /* ---- layers: cache-layers.c; the lock is held ---- */
 bool cache_layer_is_own(const char *layer); /* an id of this cache, not a chain id and not "" */
 bool cache_layer_held(const BuildCache *cache, const char *layer);
@@ -95,11 +80,13 @@ void cache_layer_remove(BuildCache *cache, const char *layer);
 /* The layer if it is this cache's own, unrecorded and not held: to be removed. */
 int cache_layer_unused(BuildCache *cache, const char *layer, bool *ret, Error *err);
 
+/* Renames a directory of layers_fd or mounts_fd, for the remover: others may have one of its name
+ * at once. false: it was not there. */
+bool cache_set_aside(int dir_fd, const char *name, char **ret_aside);
+
 /* Bytes of the regular files below the directory, each inode once; however deep it is, and while
  * others change it. Takes no lock. cache-size.c */
 int cache_tree_size(int dir_fd, const char *path, int64_t *ret, Error *err);
 
 /* ---- mounts: cache-mounts.c; the lock is held ---- */
 bool cache_mount_in_use(const BuildCache *cache, const char *name);
-/* Renames its directory out of the way; false: it was not there. */
-bool cache_mount_set_aside(BuildCache *cache, const char *name, char **ret_aside);

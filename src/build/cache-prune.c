@@ -1,5 +1,5 @@
 /* cache-prune.c: what the cache has, and taking some of it away: rows first, in one transaction,
- * then directories, by cache-remove.c. A kill in between leaves directories without a row, which
+ * then directories, by a remover. A kill in between leaves directories without a row, which
  * the next start removes. */
 #include <errno.h>
 
@@ -232,7 +232,7 @@ static int plan_one(BuildCache *cache, Item *item, Map *seen, Error *err) {
         int r;
 
         if (item->mount) {
-                (void)cache_mount_set_aside(cache, item->place, &item->remove);
+                (void)cache_set_aside(cache->mounts_fd, item->place, &item->remove);
                 return 0;
         }
         if (str_empty(item->place) || map_get(seen, item->place))
@@ -302,7 +302,8 @@ static int64_t remove_item(BuildCache *cache, const CachePrune *prune, const Ite
                 return 0;
         if (digest_valid(item->remove))
                 return release_chain(cache, prune, item->remove);
-        cache_remove(cache, item->mount ? cache->mounts_fd : cache->layers_fd, item->remove);
+        remover_add(&cache->remover, item->mount ? cache->mounts_fd : cache->layers_fd,
+                    item->remove);
         return item->entry.size;
 }
 
@@ -352,7 +353,7 @@ int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_id
                 bytes += remove_item(cache, prune, item);
                 strv_add(&ids, item->entry.id);
         }
-        cache_remove_wait(cache, prune->patience);
+        remover_wait(&cache->remover, prune->patience);
         *ret_ids = TAKE_PTR(ids);
         *ret_bytes = bytes;
         return 0;

@@ -32,6 +32,16 @@ static bool layer_busy(const BuildCache *cache, const char *name) {
         return cache_layer_held(cache, name);
 }
 
+/* Under another name: a build may make a mount of that name while it is being removed. */
+static void discard(BuildCache *cache, int dir_fd, const char *name) {
+        _cleanup_free_ char *aside = NULL;
+
+        if (str_after(name, GONE_PREFIX))
+                remover_add(&cache->remover, dir_fd, name);
+        else if (cache_set_aside(dir_fd, name, &aside))
+                remover_add(&cache->remover, dir_fd, aside);
+}
+
 static int remove_unknown(BuildCache *cache, int dir_fd, const char *sql,
                           bool (*busy)(const BuildCache *, const char *), Error *err) {
         _cleanup_strv_ char **names = NULL;
@@ -45,7 +55,7 @@ static int remove_unknown(BuildCache *cache, int dir_fd, const char *sql,
                         continue;
 
                 log_info("build cache: removing the unfinished '%.24s'", names[i]);
-                cache_remove(cache, dir_fd, names[i]);
+                discard(cache, dir_fd, names[i]);
         }
         return r;
 }
@@ -95,6 +105,8 @@ static int expire(BuildCache *cache, Error *err) {
 static int reconcile(BuildCache *cache, Error *err) {
         int r = expire(cache, err);
 
+        if (r == 0)
+                r = cache_parts_trim(cache, err);
         if (r == 0)
                 r = drop_missing(cache, cache->layers_fd,
                                  "SELECT DISTINCT layer FROM records WHERE layer<>'' AND layer NOT "

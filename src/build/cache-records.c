@@ -114,6 +114,8 @@ static int point(BuildCache *cache, const char *key, int64_t id, char ***layers,
         return r;
 }
 
+#define TRIM_EVERY 256u /* records: a look at all parts costs as much as some of them */
+
 static int put(BuildCache *cache, char *const *keys, const CacheRecord *record, char ***layers,
                Error *err) {
         int64_t id = 0;
@@ -129,7 +131,7 @@ static int put(BuildCache *cache, char *const *keys, const CacheRecord *record, 
                             "INSERT OR REPLACE INTO made(record, parts) SELECT ?1, parts FROM "
                             "places WHERE place=?2",
                             "it", id, record->place);
-        return r;
+        return r < 0 || ++cache->puts % TRIM_EVERY != 0 ? r : cache_parts_trim(cache, err);
 }
 
 static int put_locked(BuildCache *cache, char *const *keys, const CacheRecord *record,

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "build/cache-private.h"
 #include "build/test-cache.h"
 
 /* ---- mounts ---- */
@@ -68,6 +69,7 @@ TEST(nobody_shares_a_mount_before_it_is_filled) {
         ASSERT_INT(second.result, -ECANCELED);
         ASSERT_INT(write_file(first.fd, "half", 1), 1);
         test_mount_done(&first); /* it could not be filled */
+        remover_wait(&test.cache->remover, 0);
         ASSERT_INT(count_in(&test, "mounts"), 0);
         second = take_mount(test.cache, "m", MOUNT_SHARED);
         ASSERT_INT(second.is_new, 1);

@@ -1,5 +1,7 @@
 /* cache-test.c: results and layers; what is found after a daemon was killed or in a damaged file.
  */
+#include <semaphore.h>
+
 #include "build/cache-private.h"
 #include "build/test-cache.h"
 
@@ -288,13 +290,13 @@ TEST(a_prune_does_not_wait_for_ever_and_the_next_start_goes_on) {
         ASSERT(prune(&test, hasty, &ids) > 0);
         ASSERT_INT(strv_length(ids), 1);
         ASSERT_INT(found(test.cache, "a"), 0);
-        cache_remove_wait(test.cache, 0);
+        remover_wait(&test.cache->remover, 0);
         ASSERT_INT(exists(&test, "layers", first), 0);
         second = large_record(&test, "b");
         ASSERT(prune(&test, hasty, NULL) > 0);
         test.cache = build_cache_free(test.cache); /* in the middle of it, mostly */
         reopen(&test);
-        cache_remove_wait(test.cache, 0);
+        remover_wait(&test.cache->remover, 0);
         ASSERT_INT(exists(&test, "layers", second), 0);
         ASSERT_INT(found(test.cache, "b"), 0);
 }
@@ -317,6 +319,53 @@ TEST(after_a_power_cut_what_was_not_synced_goes) {
         ASSERT_INT(exists(&test, "layers", b), 0);
         reopen(&test); /* the same boot now: nothing goes */
         ASSERT_INT(found(test.cache, "synced"), CACHE_FOUND);
+}
+
+typedef struct Gate {
+        sem_t closed, open;
+} Gate;
+
+static void pass(void *data) {
+        Gate *gate = data;
+
+        (void)sem_post(&gate->closed);
+        (void)sem_wait(&gate->open);
+}
+
+/* A cache is reconciled a second time when its database is begun anew while builds run. */
+TEST(a_mount_of_the_same_name_may_be_made_while_the_old_one_is_removed) {
+        _cleanup_cache_ TestCache test = test_cache();
+        TestMount mount = ready_mount(test.cache, "m", MOUNT_SHARED);
+        _cleanup_free_ char *path = str_copy(cache_mount_path(mount.mount)), *layer = NULL;
+        const char *name = str_after(path, "build/");
+        Gate gate;
+        Error err = {};
+
+        ASSERT_INT(sem_init(&gate.closed, 0, 0) | sem_init(&gate.open, 0, 0), 0);
+        test_mount_done(&mount);
+        layer = make_layer(test.cache, 1);
+        build_cache_on_removed(test.cache, pass, &gate);
+        ASSERT_INT(mkdirat(test.fd, "layers/unknown", 0755), 0);
+        {
+                CACHE_LOCKED(test.cache);
+                ASSERT_OK(cache_reconcile(test.cache, &err), &err);
+        }
+        ASSERT_INT(sem_wait(&gate.closed), 0); /* from here on nothing is removed */
+        {
+                CACHE_LOCKED(test.cache);
+                ASSERT_OK(sql_run(test.cache->db, &err, "DELETE FROM mounts", ""), &err);
+                ASSERT_OK(cache_reconcile(test.cache, &err), &err);
+        }
+        ASSERT_INT(exists(&test, ".", name), 0);
+        mount = ready_mount(test.cache, "m", MOUNT_SHARED);
+        ASSERT_STR(cache_mount_path(mount.mount), path);
+        build_cache_on_removed(test.cache, NULL, NULL);
+        ASSERT_INT(sem_post(&gate.open), 0);
+        remover_wait(&test.cache->remover, 0);
+        ASSERT_INT(exists(&test, ".", name), 1);
+        ASSERT_INT(count_in(&test, "mounts"), 1);
+        test_mount_done(&mount);
+        build_cache_release(test.cache, layer);
 }
 
 /* ---- a file that is not ours ---- */
@@ -379,7 +428,7 @@ TEST(damage_seen_when_opening_costs_the_cache_not_the_daemon) {
         ASSERT_OK(put(test.cache, "y", "", "d", &err), &err);
         ASSERT_INT(found(test.cache, "y"), CACHE_FOUND);
         ASSERT_INT(exists(&test, ".", "cache.db.bad"), 1);
-        cache_remove_wait(test.cache, 0);
+        remover_wait(&test.cache->remover, 0);
         ASSERT_INT(exists(&test, "layers", id), 0);
 }
 

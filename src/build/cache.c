@@ -32,7 +32,7 @@ static int start(BuildCache *cache, Error *err) {
         r = cache_note(cache, cache_drop_unsynced(cache, err));
         if (r == 0)
                 r = cache_note(cache, cache_reconcile(cache, err));
-        cache_remove_wait(cache, REMOVAL_PATIENCE);
+        remover_wait(&cache->remover, REMOVAL_PATIENCE);
         if (cache->damaged) /* seen only now that it is read: taking the lock begins it anew */
                 r = 0;
         return r;
@@ -48,12 +48,16 @@ int build_cache_open(int dir_fd, BuildCache **ret, Error *err) {
                                .synced_at = clock_now(),
                                .lock = PTHREAD_MUTEX_INITIALIZER };
         (void)condition_init(&cache->changed);
-        remover_init(&cache->remover);
+        remover_init(&cache->remover, "build cache");
         r = start(cache, err);
         if (r < 0)
                 return error_prefix(err, "open the build cache");
         *ret = TAKE_PTR(cache);
         return 0;
+}
+
+void build_cache_on_removed(BuildCache *cache, void (*removed)(void *data), void *data) {
+        remover_on_idle(&cache->remover, removed, data);
 }
 
 /* Records outlive a power cut only if the layers were synced before. */

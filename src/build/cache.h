@@ -18,6 +18,9 @@ typedef struct BuildCache BuildCache;
  * cache.db.bad and the cache begins anew: the log says so, it is no error. */
 int build_cache_open(int dir_fd, BuildCache **ret, Error *err);
 BuildCache *build_cache_free(BuildCache *cache);
+/* Directories are removed by a thread of the cache's. Whenever nothing is left to remove, removed
+ * is called, on that thread and without a lock. */
+void build_cache_on_removed(BuildCache *cache, void (*removed)(void *data), void *data);
 DEFINE_CLEANUP(BuildCache *, build_cache_free)
 
 /* ---- results ---- */
@@ -149,6 +152,6 @@ typedef struct CachePrune {
         void *data;
 } CachePrune;
 /* What is in use stays. ret_ids: the caller's. *ret_bytes counts the layers and mounts that went,
- * and what release says. */
+ * and what release says, once they are given up: within prune.patience or later they are gone. */
 int build_cache_prune(BuildCache *cache, const CachePrune *prune, char ***ret_ids,
                       int64_t *ret_bytes, Error *err);

@@ -2,6 +2,8 @@
  * them, and their steps given names and numbers. See solve.h. */
 #include "build/solve-private.h"
 
+#define DEPTH_MAX 256u /* stages that are dispatched within each other: a stack is small */
+
 static int check_base(const StageState *stage, Error *err) {
         const Input *base = &stage->stage->base;
 
@@ -87,7 +89,7 @@ static int dispatch_base(StageState *stage, const ImageConfig **ret, Error *err)
                        : worker->mismatch(worker->data, stage->stage, *ret, err);
 }
 
-static int dispatch(StageState *stage, Error *err) {
+static int dispatch_one(StageState *stage, Error *err) {
         const ImageConfig *base = NULL;
         int r;
 
@@ -104,6 +106,24 @@ static int dispatch(StageState *stage, Error *err) {
                 r = dispatch_needs(stage, err);
         if (r == 0)
                 stage_find_twin(stage);
+        return r;
+}
+
+/* In the order of the file none is dispatched within another, but for those that triggers name. */
+static int dispatch(StageState *stage, Error *err) {
+        Solver *solver = stage->solver;
+        int r = solver->depth < DEPTH_MAX
+                        ? 0
+                        : error_kind(err, ERROR_UNSUPPORTED,
+                                     "stage %s: more than %u stages that only an image's ONBUILD "
+                                     "instructions name need each other: name one of them in the "
+                                     "Dockerfile's target",
+                                     stage->stage->name, DEPTH_MAX);
+
+        solver->depth++;
+        if (r == 0)
+                r = dispatch_one(stage, err);
+        solver->depth--;
         return r;
 }
 

@@ -68,8 +68,6 @@ struct StageState {
         /* Guarded by the solver's lock: */
         bool ended;
         int result;
-        bool started;
-        pthread_t thread;
 };
 
 struct Solver {
@@ -84,6 +82,7 @@ struct Solver {
         size_t fetched_count;
         StepInputs *inputs; /* by a step's number */
         size_t input_count;
+        unsigned depth;      /* of what solve-dispatch.c does just now */
         int64_t began;       /* ns since 1970 */
         NamedImage **wanted; /* images whose layers are brought, from the first on */
         size_t wanted_count;
@@ -101,6 +100,11 @@ struct Solver {
         bool refused;               /* the client wants no more; guarded by event_lock */
         atomic_size_t readings;     /* that were told */
 };
+
+/* ---- solve-pool.c ---- */
+/* Calls run with each stage that is needed and has not ended, in threads, side by side; run ends
+ * it. Returns when all have; an error: none was run. */
+int solver_run_stages(Solver *solver, void (*run)(StageState *stage), Error *err);
 
 /* ---- solve-images.c ---- */
 /* The name of an input's image: what a named context stands for, or as written. NULL: none. */
@@ -197,6 +201,9 @@ void branch_records(const Branch *branch, SolveResult *ret);
 void need(StageState *stage);
 /* The stage of that number in the same plan, or its twin. */
 StageState *stage_at(const StageState *stage, size_t index);
+/* The stage that it is built upon, or NULL. A file may have thousands, each upon the one before it,
+ * and stacks are small: who goes down such a chain does not call itself. */
+const StageState *stage_below(const StageState *stage);
 /* Whether it is worked on: a twin has its work done elsewhere. */
 bool stage_is_live(const StageState *stage);
 bool step_makes_layer(const Step *step);

@@ -132,20 +132,20 @@ int solver_settle(Solver *solver, Error *err) {
 
 /* ---- what the build knows in the end ---- */
 
-static const StageState *stage_below(const StageState *stage) {
-        const Input *base = &stage->stage->base;
-
-        return base->kind == INPUT_STAGE ? stage_at(stage, base->stage) : NULL;
-}
-
-/* Whether every layer of it is known. */
-static bool is_whole(const StageState *stage) {
-        if (!*stage->key || (stage_below(stage) && !is_whole(stage_below(stage))))
+static bool has_all_layers(const StageState *stage) {
+        if (!*stage->key)
                 return false;
         for (size_t i = 0; i < stage->plan.step_count; i++)
                 if (stage->steps[i].name && str_empty(stage->steps[i].layer))
                         return false;
         return true;
+}
+
+/* Whether every layer of it is known, and of those that it stands upon. */
+static bool is_whole(const StageState *stage) {
+        while (stage && has_all_layers(stage))
+                stage = stage_below(stage);
+        return !stage;
 }
 
 static void add_records(const StageState *stage, SolveStage *ret) {

@@ -1,6 +1,6 @@
 /* solve.c: see solve.h. Once the stages are dispatched (solve-dispatch.c) every stage's keys are
  * made, in the order of the file, as far as that needs no step to be run; then what the target
- * needs and the cache lacks is run, a thread a stage. */
+ * needs and the cache lacks is run (solve-pool.c). */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -146,20 +146,23 @@ static void stage_end(StageState *stage, int r) {
 
 /* ---- layers ---- */
 
-char **stage_layers(const StageState *stage, size_t steps) {
+const StageState *stage_below(const StageState *stage) {
         const Input *base = &stage->stage->base;
-        char **layers = NULL;
 
-        if (base->kind == INPUT_STAGE) {
-                const StageState *below = stage_at(stage, base->stage);
+        return base->kind == INPUT_STAGE ? stage_at(stage, base->stage) : NULL;
+}
 
-                layers = stage_layers(below, below->plan.step_count);
-        } else if (stage->image) {
-                layers = strv_copy(stage->image->image.layers);
-        }
-        for (size_t i = 0; i < steps; i++)
-                if (!str_empty(stage->steps[i].layer))
-                        strv_add(&layers, stage->steps[i].layer);
+char **stage_layers(const StageState *stage, size_t steps) {
+        const NamedImage *image = stage_root(stage);
+        char **layers = image ? strv_copy(image->image.layers) : NULL, **top = NULL;
+
+        for (; stage; stage = stage_below(stage), steps = stage ? stage->plan.step_count : 0)
+                for (size_t i = steps; i-- > 0;)
+                        if (!str_empty(stage->steps[i].layer))
+                                strv_add(&top, stage->steps[i].layer);
+        for (size_t i = strv_length(top); i-- > 0;)
+                strv_add(&layers, top[i]);
+        strv_free(top);
         return layers;
 }
 
@@ -303,19 +306,39 @@ static int find_stage(StageState *stage, Error *err) {
 
 /* ---- what is needed ---- */
 
-static void need_input(const StageState *stage, const Input *input) {
-        if (input->kind == INPUT_STAGE)
-                need(stage_at(stage, input->stage));
-}
+/* Stages that were found to be needed, and what they need was not looked at. */
+typedef struct Needed {
+        StageState **stages;
+        size_t count;
+} Needed;
 
-void need(StageState *stage) {
+static void add_needed(Needed *needed, StageState *stage) {
         if (stage->needed)
                 return;
         stage->needed = true;
-        need_input(stage, &stage->stage->base);
+        needed->stages[needed->count++] = stage;
+}
+
+static void need_input(Needed *needed, const StageState *stage, const Input *input) {
+        if (input->kind == INPUT_STAGE)
+                add_needed(needed, stage_at(stage, input->stage));
+}
+
+static void need_inputs(Needed *needed, const StageState *stage) {
+        need_input(needed, stage, &stage->stage->base);
         for (size_t i = stage->missing; i < stage->plan.step_count; i++)
                 for (size_t k = 0; k < step_input_count(&stage->plan.steps[i]); k++)
-                        need_input(stage, step_input(&stage->plan.steps[i], k));
+                        need_input(needed, stage, step_input(&stage->plan.steps[i], k));
+}
+
+void need(StageState *stage) {
+        /* Each is added once. */
+        Needed needed = { .stages = NEW_ARRAY(StageState *, stage->solver->count + 1) };
+
+        add_needed(&needed, stage);
+        while (needed.count > 0)
+                need_inputs(&needed, needed.stages[--needed.count]);
+        free(needed.stages);
 }
 
 /* Whoever counts the steps hears of those, too, that nothing needs any more. */
@@ -370,15 +393,13 @@ static int run_stage(StageState *stage, Error *err) {
         return r;
 }
 
-static void *stage_main(void *data) {
-        StageState *stage = data;
+static void run_and_end(StageState *stage) {
         Error err = {};
         int r = run_stage(stage, &err);
 
         if (r < 0)
                 solver_fail(stage->solver, r, &err);
         stage_end(stage, r);
-        return NULL;
 }
 
 /* Programs of which platform a stage's RUN starts: its base's, whatever was asked for. */
@@ -425,21 +446,10 @@ static int run_needed(Solver *solver, Error *err) {
         if (r < 0)
                 return r;
         r = images_bring_needed(solver, err);
-        for (size_t i = 0; r == 0 && i < solver->count; i++) {
-                StageState *stage = &solver->stages[i];
-
-                if (!stage->needed || stage->ended)
-                        continue;
-                r = solver_thread(&stage->thread, stage_main, stage, err);
-                stage->started = r == 0;
-                if (r < 0)
-                        stage_end(stage, r);
-        }
+        if (r == 0)
+                r = solver_run_stages(solver, run_and_end, err);
         if (r < 0)
                 solver_fail(solver, r, err);
-        for (size_t i = 0; i < solver->count; i++)
-                if (solver->stages[i].started)
-                        (void)pthread_join(solver->stages[i].thread, NULL);
         images_join(solver);
         return solver_result(solver, err);
 }

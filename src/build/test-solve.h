@@ -23,6 +23,7 @@ typedef struct Fake {
         const char *commit;    /* of every repository */
         pthread_mutex_t lock;  /* guards what follows */
         char **ran;            /* the steps, as progress shows them */
+        char **threads;        /* that ran one, each once */
         char **brought;        /* images, "name platform" */
         char **mismatches;     /* "architecture for platform" */
         size_t waiting;        /* steps that say "wait" and are there */
@@ -57,6 +58,7 @@ static UNUSED void fake_done(Fake *fake) {
         (void)dir_remove_at(AT_FDCWD, fake->context, NULL);
         (void)dir_remove_at(AT_FDCWD, fake->roots, NULL);
         strv_free(fake->ran);
+        strv_free(fake->threads);
         strv_free(fake->brought);
         strv_free(fake->mismatches);
         test_cache_done(&fake->cache);
@@ -312,12 +314,15 @@ static UNUSED int copy(Fake *fake, const SolveJob *job, int fs_fd, Error *err) {
 static UNUSED int on_execute(void *data, const SolveJob *job, Error *err) {
         Fake *fake = data;
         _cleanup_close_ int fs_fd = -1;
+        _cleanup_free_ char *thread = str_format("%d", (int)gettid());
         int r = dir_open_at(job->layer_fd, "fs", 0755, &fs_fd, err);
 
         if (r < 0)
                 return r;
         (void)pthread_mutex_lock(&fake->lock);
         strv_add(&fake->ran, job->step->text);
+        if (!strv_has(fake->threads, thread))
+                strv_add(&fake->threads, thread);
         (void)pthread_mutex_unlock(&fake->lock);
         if (job->step->kind == STEP_RUN)
                 return run(fake, job, fs_fd, err);

@@ -52,10 +52,9 @@ int link_target(int dir_fd, const char *base, const char *path, char **ret, Erro
 
 /* ---- extended attributes ---- */
 
+/* Those that an archive of files keeps, too: it is the same context, packed or not. */
 static bool wanted(const char *name) {
-        if (str_after(name, "user.overlay.") || str_after(name, "trusted.overlay."))
-                return false;
-        return str_after(name, "user.") || str_after(name, "trusted.") ||
+        return (str_after(name, "user.") && !str_after(name, "user.overlay.")) ||
                str_equal(name, "security.capability");
 }
 

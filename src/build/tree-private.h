@@ -115,8 +115,8 @@ typedef struct Attributes {
         Attribute *items; /* sorted by name */
         size_t count;
 } Attributes;
-/* The extended attributes that belong to the content of an image: user.*, security.capability,
- * trusted.*, but for overlayfs's own. dir_fd is readable; base "" or ".": dir_fd itself. */
+/* The extended attributes that belong to the content of an image: user.* but for overlayfs's own,
+ * and security.capability. dir_fd is readable; base "" or ".": dir_fd itself. */
 int attributes_read(int dir_fd, const char *base, Attributes *ret, Error *err);
 /* Of base in the directory fd; base NULL: of fd, which may be a file's. */
 int attributes_write(int fd, const char *base, const Attributes *attributes, Error *err);

@@ -13,8 +13,7 @@
 #define HEAD_SIZE 512                     /* a tar header */
 
 /* Appending to an array of a document needs no more of a table. */
-static const JsonTable context_size = { .size = sizeof(BuildContextDocument) },
-                       secret_size = { .size = sizeof(BuildSecretDocument) },
+static const JsonTable secret_size = { .size = sizeof(BuildSecretDocument) },
                        ssh_size = { .size = sizeof(BuildSshDocument) };
 
 /* ---- standard input ---- */
@@ -132,6 +131,10 @@ static int read_ignore(BuildSource *source, const char *path, const char *contex
         return 0;
 }
 
+int build_source_read_ignore(const char *path, BuildSource *source, Error *err) {
+        return read_ignore(source, "-", path, err);
+}
+
 /* named: by the user, who may mean a pipe. */
 static int read_dockerfile(BuildSource *source, const char *path, bool named, const char *context,
                            Error *err) {
@@ -244,42 +247,6 @@ void build_fds_done(BuildFds *fds) {
                 close_fd(&fds->fds[i]);
         free(fds->fds);
         *fds = (BuildFds){};
-}
-
-/* ---- named contexts ---- */
-
-static int add_context(ContextSpec *spec, BuildDocument *document, BuildFds *fds, Error *err) {
-        BuildContextDocument *context;
-        int fd = -1;
-
-        if (spec->path) {
-                fd = open(spec->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (fd < 0)
-                        return error_set(err, errno, "build context '%s': open '%s'", spec->name,
-                                         spec->path);
-        }
-        context = json_append(&document->contexts, &context_size);
-        context->name = TAKE_PTR(spec->name);
-        context->image = TAKE_PTR(spec->image);
-        context->url = TAKE_PTR(spec->url);
-        if (fd >= 0) {
-                context->fd = NEW(int64_t);
-                *context->fd = build_fds_add(fds, fd);
-        }
-        return 0;
-}
-
-int build_contexts_add(char *const *specs, BuildDocument *document, BuildFds *fds, Error *err) {
-        for (; specs && *specs; specs++) {
-                _cleanup_(context_spec_done) ContextSpec spec = {};
-                int r = context_spec_parse(*specs, &spec, err);
-
-                if (r == 0)
-                        r = add_context(&spec, document, fds, err);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 /* ---- secrets ---- */

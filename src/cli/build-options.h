@@ -52,8 +52,7 @@ typedef struct BuildFds {
 int64_t build_fds_add(BuildFds *fds, int fd); /* fd becomes theirs; returns its position */
 void build_fds_done(BuildFds *fds);
 
-/* Opens what --build-context, --secret and --ssh name. */
-int build_contexts_add(char *const *specs, BuildDocument *document, BuildFds *fds, Error *err);
+/* Opens what --secret and --ssh name. */
 int build_secrets_add(char *const *specs, BuildDocument *document, Error *err);
 int build_ssh_add(char *const *specs, BuildDocument *document, BuildFds *fds, Error *err);
 
@@ -109,13 +108,16 @@ int build_files_write(const BuildOptions *options, char *const *tags, const Buil
  * that takes descriptors ---- */
 typedef struct BuildPump BuildPump;
 /* Sends source's directory without what is ignored and without left_out (names in it), or the
- * archive: its head and then standard input. *ret_fd is the pipe's end to read, the caller's.
- * source must outlive the pump. */
-int build_pump_start(const BuildSource *source, char *const *left_out, BuildPump **ret, int *ret_fd,
-                     Error *err);
-/* Stops it wherever it is and frees it. What went wrong on this side, which the daemon cannot know,
- * is an error; that the daemon read no further is none. NULL is fine. */
-int build_pump_end(BuildPump **pump, Error *err);
+ * archive: its head and then standard input. *ret_fd is the pipe's end to read, the caller's. It is
+ * added to *pumps. source must outlive it. */
+int build_pump_start(const BuildSource *source, char *const *left_out, BuildPump **pumps,
+                     int *ret_fd, Error *err);
+/* The same of a named context, whose *source becomes the pump's, on error too. */
+int build_pump_start_named(BuildSource *source, char *const *left_out, BuildPump **pumps,
+                           int *ret_fd, Error *err);
+/* Stops them wherever they are and frees them. What went wrong on this side, which the daemon
+ * cannot know, is an error; that the daemon read no further is none. NULL is fine. */
+int build_pump_end(BuildPump **pumps, Error *err);
 
 /* ---- build-written.c ---- */
 /* Whether files of the source's directory that are not ignored are written while the daemon reads
@@ -123,6 +125,9 @@ int build_pump_end(BuildPump **pump, Error *err);
  * which is added to *left_out. */
 bool build_source_is_written(const BuildSource *source, const BuildOutputs *outputs,
                              char ***left_out);
+
+/* What a directory's ignore file says into source, by the directory's path. build-context.c */
+int build_source_read_ignore(const char *path, BuildSource *source, Error *err);
 
 /* ---- build-send.c: the request with descriptors ---- */
 
@@ -133,7 +138,7 @@ typedef struct Build {
         BuildSource source;
         BuildOutputs outputs;
         BuildFds fds;
-        BuildPump *pump; /* of an archive on standard input */
+        BuildPump *pump; /* of contexts that go as archives */
         BuildDocument document;
         char **tags;
         BuildResult result;

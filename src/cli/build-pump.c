@@ -14,7 +14,9 @@
 #define CHUNK ((size_t)65536)
 
 struct BuildPump {
+        BuildPump *next;
         const BuildSource *source;
+        BuildSource own; /* a named context's, which is what source is then */
         char **left_out;
         pthread_t thread;
         int fd, stop_fd;
@@ -120,17 +122,18 @@ static int start_thread(BuildPump *pump, Error *err) {
 static BuildPump *pump_free(BuildPump *pump) {
         close_fd(&pump->fd);
         close_fd(&pump->stop_fd);
+        build_source_done(&pump->own);
         (void)strv_free(pump->left_out);
         free(pump);
         return NULL;
 }
 
-int build_pump_start(const BuildSource *source, char *const *left_out, BuildPump **ret, int *ret_fd,
-                     Error *err) {
-        BuildPump *pump = NEW(BuildPump);
+/* Frees pump, unless it is added to *pumps. */
+static int start(BuildPump *pump, char *const *left_out, BuildPump **pumps, int *ret_fd,
+                 Error *err) {
+        const BuildSource *source = pump->source;
         int ends[2] = { -1, -1 }, r = 0;
 
-        pump->source = source;
         pump->left_out = strv_copy(left_out);
         pump->end = MIN(source->head.length, CHUNK);
         memcpy(pump->data, source->head.data ?: "", pump->end);
@@ -147,18 +150,34 @@ int build_pump_start(const BuildSource *source, char *const *left_out, BuildPump
                 return r;
         }
         *ret_fd = ends[0];
-        *ret = pump;
+        pump->next = *pumps;
+        *pumps = pump;
         return 0;
 }
 
-int build_pump_end(BuildPump **place, Error *err) {
+int build_pump_start(const BuildSource *source, char *const *left_out, BuildPump **pumps,
+                     int *ret_fd, Error *err) {
+        BuildPump *pump = NEW(BuildPump);
+
+        pump->source = source;
+        pump->own.dir_fd = -1;
+        return start(pump, left_out, pumps, ret_fd, err);
+}
+
+int build_pump_start_named(BuildSource *source, char *const *left_out, BuildPump **pumps,
+                           int *ret_fd, Error *err) {
+        BuildPump *pump = NEW(BuildPump);
+
+        pump->own = *source;
+        *source = (BuildSource){ .dir_fd = -1 };
+        pump->source = &pump->own;
+        return start(pump, left_out, pumps, ret_fd, err);
+}
+
+static int end(BuildPump *pump, Error *err) {
         const uint64_t one = 1;
-        BuildPump *pump = *place;
         int r;
 
-        if (!pump)
-                return 0;
-        *place = NULL;
         (void)fd_write_full(pump->stop_fd, (const char *)&one, sizeof(one));
         (void)pthread_join(pump->thread, NULL);
         r = pump->r == -EPIPE || pump->r == -ECANCELED ? 0 : pump->r;
@@ -166,4 +185,19 @@ int build_pump_end(BuildPump **place, Error *err) {
                 *err = pump->err;
         (void)pump_free(pump);
         return r;
+}
+
+int build_pump_end(BuildPump **pumps, Error *err) {
+        int result = 0;
+
+        while (*pumps) {
+                BuildPump *pump = *pumps;
+                int r;
+
+                *pumps = pump->next;
+                r = end(pump, err);
+                if (r < 0)
+                        result = r;
+        }
+        return result;
 }

@@ -34,6 +34,7 @@ static int add_source(Build *build, Error *err) {
         document->dockerfile = str_copy(build->source.dockerfile);
         document->dockerfile_name = str_copy(build->source.name);
         document->ignore = str_copy(build->source.ignore);
+        document->ignore_name = str_copy(build->source.ignore_name);
         if (build->source.kind == SOURCE_DOCKERFILE)
                 return 0;
         context = json_append(&document->contexts, &size);
@@ -48,6 +49,63 @@ static int add_source(Build *build, Error *err) {
         }
         return 0;
 }
+
+/* ---- named contexts ---- */
+
+/* source becomes the descriptors' or a pump's, on error too. */
+static int add_directory(Build *build, BuildSource *source, BuildContextDocument *context,
+                         Error *err) {
+        _cleanup_strv_ char **left_out = NULL;
+        int fd, r;
+
+        if (!build_source_is_written(source, &build->outputs, &left_out)) {
+                context->fd = NEW(int64_t);
+                *context->fd = build_fds_add(&build->fds, TAKE_FD(source->dir_fd));
+                return 0;
+        }
+        r = build_pump_start_named(source, left_out, &build->pump, &fd, err);
+        if (r < 0)
+                return r;
+        context->tar = NEW(int64_t);
+        *context->tar = build_fds_add(&build->fds, fd);
+        return 0;
+}
+
+static int add_context(Build *build, ContextSpec *spec, Error *err) {
+        static const JsonTable size = { .size = sizeof(BuildContextDocument) };
+        _cleanup_(build_source_done)
+                BuildSource source = { .kind = SOURCE_DIRECTORY, .dir_fd = -1 };
+        BuildContextDocument *context;
+
+        if (spec->path) {
+                source.dir_fd = open(spec->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (source.dir_fd < 0)
+                        return error_set(err, errno, "build context '%s': open '%s'", spec->name,
+                                         spec->path);
+                /* What is wrong with it the daemon says. */
+                (void)build_source_read_ignore(spec->path, &source, NULL);
+        }
+        context = json_append(&build->document.contexts, &size);
+        context->name = TAKE_PTR(spec->name);
+        context->image = TAKE_PTR(spec->image);
+        context->url = TAKE_PTR(spec->url);
+        return spec->path ? add_directory(build, &source, context, err) : 0;
+}
+
+static int add_contexts(Build *build, Error *err) {
+        for (char **text = build->options->contexts; text && *text; text++) {
+                _cleanup_(context_spec_done) ContextSpec spec = {};
+                int r = context_spec_parse(*text, &spec, err);
+
+                if (r == 0)
+                        r = add_context(build, &spec, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- the document ---- */
 
 static void add_plain_options(const BuildOptions *options, BuildDocument *document) {
         document->args = strv_copy(options->args);
@@ -73,7 +131,7 @@ static int make_document(Build *build, Error *err) {
         add_plain_options(options, document);
         document->tags = strv_copy(build->tags);
         if (r == 0)
-                r = build_contexts_add(options->contexts, document, &build->fds, err);
+                r = add_contexts(build, err);
         if (r == 0)
                 r = build_secrets_add(options->secrets, document, err);
         if (r == 0)

@@ -38,7 +38,7 @@ static const Entry container_entries[] = {
         COMMAND("stop", SECTION_COMMANDS, stop_command),
         COMMAND("top", SECTION_COMMANDS, top_command),
         COMMAND("unpause", SECTION_COMMANDS, unpause_command),
-        UNDONE("update", SECTION_COMMANDS, "Change the limits of containers"),
+        COMMAND("update", SECTION_COMMANDS, update_command),
         COMMAND("wait", SECTION_COMMANDS, wait_command),
 };
 static const Group container_group = { "Manage containers", container_entries,
@@ -214,7 +214,7 @@ static const Entry root_entries[] = {
         COMMAND("tag", SECTION_COMMANDS, tag_command),
         COMMAND("top", SECTION_COMMANDS, top_command),
         COMMAND("unpause", SECTION_COMMANDS, unpause_command),
-        UNDONE("update", SECTION_COMMANDS, "Change the limits of containers"),
+        COMMAND("update", SECTION_COMMANDS, update_command),
         COMMAND("wait", SECTION_COMMANDS, wait_command),
         UNDONE("completion", SECTION_NONE, "Print a completion script (bash only)"),
 };

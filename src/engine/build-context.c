@@ -25,14 +25,14 @@ int build_scratch_directory(Builder *builder, int *ret_fd, Error *err) {
         return dir_open_at(builder->contexts_fd, id, 0700, ret_fd, err);
 }
 
-int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err) {
-        static const TreeUnpack options = {};
+static int unpack_context(Engine *engine, int tar_fd, const TreeUnpack *options, int *ret_dir_fd,
+                          Error *err) {
         _cleanup_close_ int dir_fd = -1;
         int r = build_scratch_directory(engine->builder, &dir_fd, err);
 
         if (r < 0)
                 return r;
-        r = image_unpack_tree(engine->images, tar_fd, dir_fd, &options, err);
+        r = image_unpack_tree(engine->images, tar_fd, dir_fd, options, err);
         if (r < 0) {
                 room_explain(engine, true, err);
                 engine_build_context_done(engine, TAKE_FD(dir_fd));
@@ -40,6 +40,12 @@ int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err
         }
         *ret_dir_fd = TAKE_FD(dir_fd);
         return 0;
+}
+
+int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err) {
+        static const TreeUnpack options = {};
+
+        return unpack_context(engine, tar_fd, &options, ret_dir_fd, err);
 }
 
 void engine_build_context_done(Engine *engine, int dir_fd) {
@@ -57,17 +63,28 @@ void engine_build_context_done(Engine *engine, int dir_fd) {
                 log_warn("remove a build's context: %s", error.message);
 }
 
-/* ---- URLs ---- */
+/* ---- progress ---- */
+
+typedef struct Reading {
+        Build *build;
+        const BuildContext *context;
+} Reading;
 
 static int report(void *data, const ImageProgress *progress) {
-        Build *build = data;
+        const Reading *reading = data;
+        Build *build = reading->build;
+        const char *name = reading->context->name;
+        _cleanup_free_ char *what =
+                *name ? str_format("the context '%s'", name) : str_copy("the context");
         const BuildEvent event = { .kind = BUILD_STATUS,
-                                   .status = "the context",
+                                   .status = what,
                                    .current = progress->current,
                                    .total = progress->total };
 
         return build_cancelled(build) ? -ECANCELED : build_event(build, &event);
 }
+
+/* ---- URLs ---- */
 
 /* An archive becomes a directory; anything else is a Dockerfile, as Docker has it. */
 static int fetch(Build *build, const BuildContext *context, int *ret_dir_fd, Error *err) {
@@ -79,12 +96,13 @@ static int fetch(Build *build, const BuildContext *context, int *ret_dir_fd, Err
         _cleanup_free_ char *name = NULL;
         _cleanup_buf_ Buf text = {};
         char digest[DIGEST_TEXT_MAX];
+        Reading reading = { build, context };
         int64_t time;
         int r;
 
         if (fd < 0)
                 return error_set(err, errno, "make a file for context '%s'", context->url);
-        r = image_download(images, context->url, fd, CONTEXT_MAX, report, build, &time, &name,
+        r = image_download(images, context->url, fd, CONTEXT_MAX, report, &reading, &time, &name,
                            digest, err);
         if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
                 r = error_set(err, errno, "read context '%s'", context->url);
@@ -150,7 +168,10 @@ static int open_url(Build *build, const BuildContext *context, Error *err) {
 }
 
 static int open_tar(Build *build, const BuildContext *context, Error *err) {
-        int dir_fd = -1, r = engine_build_context(build->engine, context->tar_fd, &dir_fd, err);
+        Reading reading = { build, context };
+        const TreeUnpack options = { .progress = report, .data = &reading };
+        int dir_fd = -1;
+        int r = unpack_context(build->engine, context->tar_fd, &options, &dir_fd, err);
 
         if (r == 0)
                 add_tree(build, context, dir_fd, dir_fd);
@@ -268,13 +289,14 @@ static int find_ignore(const Build *build, const BuildTree *tree, IgnoreFile *re
         bool is_main = !*tree->name;
         int r = 0;
 
-        ret->name = str_format("%s.dockerignore", dockerfile_name(build));
         if (is_main && request->ignore) {
+                ret->name = str_copy(request->ignore_name ?: ".dockerignore");
                 ret->length = request->ignore_length;
                 ret->text = alloc_zero(1, ret->length + 1);
                 memcpy(ret->text, request->ignore, ret->length);
                 return 0;
         }
+        ret->name = str_format("%s.dockerignore", dockerfile_name(build));
         if (is_main && !request->dockerfile)
                 r = read_file(tree, ret->name, IGNORE_MAX, &ret->text, &ret->length, err);
         if (r != 0)
@@ -293,7 +315,7 @@ static int read_ignore_of(Build *build, BuildTree *tree, Error *err) {
         if (file.text)
                 r = ignore_parse(file.text, file.length, &tree->ignored, err);
         tree->tree.ignored = tree->ignored;
-        return r < 0 ? error_prefix(err, "error reading .dockerignore") : 0;
+        return r < 0 ? error_prefix(err, "error reading %s", file.name) : 0;
 }
 
 int build_read_ignore(Build *build, Error *err) {

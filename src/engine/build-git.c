@@ -6,19 +6,12 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/id.h"
-#include "engine/agent-relay.h"
-#include "engine/build-private.h"
+#include "engine/build-git.h"
 #include "engine/ocispec.h"
-#include "format/git-source.h"
-#include "image/git.h"
 
 #define KEY_VERSION "brig-git-2" /* raised when the same commit gives other files */
-#define TOKEN "GIT_AUTH_TOKEN"
-#define HEADER "GIT_AUTH_HEADER"
 
 /* What a ref pointed at when it was asked for. */
 typedef struct GitRef {
@@ -41,179 +34,6 @@ void build_git_done(Build *build) {
         for (char **layer = build->git_layers; layer && *layer; layer++)
                 build_cache_release(build->builder->cache, *layer);
         strv_free(build->git_layers);
-}
-
-/* ---- who asks ---- */
-
-static void headers_freep(char ***headers) {
-        for (char **header = *headers; header && *header; header++)
-                explicit_bzero(*header, strlen(*header));
-        strv_free(*headers);
-}
-
-static const BuildSecret *find_secret(const BuildRequest *request, const char *name,
-                                      const char *host) {
-        _cleanup_free_ char *id = host ? str_format("%s.%s", name, host) : str_copy(name);
-
-        for (size_t i = 0; i < request->secret_count; i++)
-                if (str_equal(request->secrets[i].id, id))
-                        return &request->secrets[i];
-        return NULL;
-}
-
-static void add_basic(char ***headers, const char *origin, const char *user) {
-        _cleanup_free_ char *encoded = base64_encode(user, strlen(user));
-
-        strv_format(headers, "%s Authorization: basic %s", origin, encoded);
-        explicit_bzero(encoded, strlen(encoded));
-}
-
-/* A file's last line ends with a newline that is no part of the secret. */
-static void add_secret(char ***headers, const char *origin, const BuildSecret *secret, bool token) {
-        _cleanup_free_ char *data = str_copy_n(secret->data, secret->length);
-        const char *value = str_trim(data);
-        _cleanup_free_ char *user = str_format("x-access-token:%s", value);
-
-        if (token)
-                add_basic(headers, origin, user);
-        else
-                strv_format(headers, "%s Authorization: %s", origin, value);
-        explicit_bzero(user, strlen(user));
-        explicit_bzero(data, strlen(data));
-}
-
-/* Adds what is known for a host; general: what is given for no host in particular counts, too. */
-static bool add_for_host(const BuildRequest *request, const char *host, const char *origin,
-                         bool general, char ***headers) {
-        const struct {
-                const char *name, *host;
-        } names[] = { { HEADER, host }, { TOKEN, host }, { HEADER, NULL }, { TOKEN, NULL } };
-
-        for (size_t i = 0; i < (general ? 4 : 2); i++) {
-                const BuildSecret *secret = find_secret(request, names[i].name, names[i].host);
-
-                if (!secret)
-                        continue;
-                add_secret(headers, origin, secret, str_equal(names[i].name, TOKEN));
-                return true;
-        }
-        return false;
-}
-
-/* Submodules may lie on other hosts, for which secrets of their own are given. */
-static void add_other_hosts(const BuildRequest *request, const char *known, char ***headers) {
-        for (size_t i = 0; i < request->secret_count; i++) {
-                const char *id = request->secrets[i].id;
-                const char *token = str_after(id, TOKEN "."), *header = str_after(id, HEADER ".");
-                const char *host = token ?: header;
-                _cleanup_free_ char *url = host ? str_format("https://%s/x", host) : NULL;
-                GitRemote remote = {};
-
-                if (!host || str_equal(host, known) ||
-                    (token && find_secret(request, HEADER, host)))
-                        continue;
-                if (git_remote_parse(url, &remote, NULL) == 0 && str_equal(remote.host, host))
-                        (void)add_for_host(request, host, remote.origin, false, headers);
-                git_remote_done(&remote);
-        }
-}
-
-static char **make_headers(const BuildRequest *request, const GitRemote *remote) {
-        char **headers = NULL;
-
-        if (remote->origin && remote->user)
-                add_basic(&headers, remote->origin, remote->user);
-        else if (remote->origin)
-                (void)add_for_host(request, remote->host, remote->origin, true, &headers);
-        add_other_hosts(request, remote->host, &headers);
-        return headers;
-}
-
-/* Those of the build's arguments, else the daemon's own; libcurl reads the small ones. */
-static char **make_environment(const BuildRequest *request) {
-        static const char *const names[][2] = { { "http_proxy", "HTTP_PROXY" },
-                                                { "https_proxy", "HTTPS_PROXY" },
-                                                { "no_proxy", "NO_PROXY" },
-                                                { "all_proxy", "ALL_PROXY" } };
-        char **environment = NULL;
-
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
-                const char *value = env_get(request->args, names[i][0])
-                                            ?: env_get(request->args, names[i][1])
-                                                       ?: getenv(names[i][0])
-                                                                  ?: getenv(names[i][1]);
-
-                if (!str_empty(value))
-                        strv_format(&environment, "%s=%s", names[i][0], value);
-        }
-        return environment;
-}
-
-static int find_agent(const BuildRequest *request) {
-        for (size_t i = 0; i < request->ssh_count; i++)
-                if (str_equal(request->ssh[i].id, "default"))
-                        return request->ssh[i].socket_fd;
-        return -1;
-}
-
-static int report(void *data, const ImageProgress *progress) {
-        Build *build = data;
-        const BuildEvent event = { .kind = BUILD_STATUS, .status = progress->status };
-
-        if (build_cancelled(build))
-                return -ECANCELED;
-        return progress->status ? build_event(build, &event) : 0;
-}
-
-typedef struct Asking {
-        char **headers, **environment;
-        AgentRelay *relay;
-        int agent_fd; /* the relay's socket */
-        GitRequest request;
-} Asking;
-
-static void asking_done(Asking *asking) {
-        agent_relay_free(asking->relay);
-        close_fd(&asking->agent_fd);
-        headers_freep(&asking->headers);
-        strv_free(asking->environment);
-}
-
-/* git's user is nobody that an agent lets in. */
-static int relay_agent(Build *build, int agent_fd, Asking *asking, Error *err) {
-        const AgentAccess access = { .uid = GIT_USER, .gid = GIT_USER, .mode = 0600 };
-        int run_fd = build->builder->run_fd, r;
-        char name[ID_LENGTH + 1];
-
-        id_new(name);
-        r = agent_relay_new(agent_fd, run_fd, name, &access, &asking->relay, err);
-        if (r < 0)
-                return r;
-        asking->agent_fd = openat(run_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        return asking->agent_fd < 0 ? error_set(err, errno, "open the ssh agent's socket") : 0;
-}
-
-/* *ret is to be freed by asking_done whatever comes of it. */
-static int asking_init(Build *build, const GitRemote *remote, Asking *ret, Error *err) {
-        int agent_fd = find_agent(build->request);
-        int r = agent_fd < 0 ? 0 : relay_agent(build, agent_fd, ret, err);
-
-        ret->headers = make_headers(build->request, remote);
-        ret->environment = make_environment(build->request);
-        ret->request = (GitRequest){ .url = remote->url,
-                                     .headers = ret->headers,
-                                     .environment = ret->environment,
-                                     .agent_fd = ret->agent_fd,
-                                     .progress = report,
-                                     .data = build };
-        return r;
-}
-
-/* Whether the answers may be for this client's eyes alone. */
-static bool shows_credentials(const Build *build, const GitRemote *remote) {
-        _cleanup_(headers_freep) char **headers = make_headers(build->request, remote);
-
-        return strv_length(headers) > 0 || find_agent(build->request) >= 0;
 }
 
 /* ---- what a ref points at ---- */
@@ -267,8 +87,8 @@ static int check_sum(const GitFound *found, const char *checksum, Error *err) {
 
 static int ask_ref(Build *build, const GitSource *source, const char *ref, GitFound *ret,
                    Error *err) {
-        _cleanup_(asking_done) Asking asking = { .agent_fd = -1 };
-        int r = asking_init(build, &source->remote, &asking, err);
+        _cleanup_(git_asking_done) GitAsking asking = { .agent_fd = -1 };
+        int r = git_asking_init(build, &source->remote, &asking, err);
 
         return r < 0 ? r : image_git_find(build->engine->images, &asking.request, ref, ret, err);
 }
@@ -278,7 +98,7 @@ static int ask_ref(Build *build, const GitSource *source, const char *ref, GitFo
 static int take_commit(Build *build, const GitSource *source, GitFound *ret, Error *err) {
         GitFound head = {};
         Error why = {};
-        int r = shows_credentials(build, &source->remote)
+        int r = git_shows_credentials(build, &source->remote)
                         ? ask_ref(build, source, NULL, &head, &why)
                         : 0;
 
@@ -330,15 +150,15 @@ static int locate(Build *build, const GitAsk *ask, Located *ret, Error *err) {
                 r = check_sum(ret->found, ask->checksum ?: ret->source.checksum, err);
         if (r < 0)
                 return r;
-        ret->restricted = shows_credentials(build, &ret->source.remote);
+        ret->restricted = git_shows_credentials(build, &ret->source.remote);
         ret->keep_git_dir = (ask->keep_git_dir || ret->source.keep_git_dir) && !ret->source.subdir;
         return 0;
 }
 
 /* What the files of a commit depend on. Those that credentials were shown for are not found by
  * their commit alone, which is in many a log: whoever comes with credentials has been let in by
- * that repository (resolve). */
-static char *state_of(const Located *located) {
+ * that repository (resolve). What is in its submodules other hosts have let this client see. */
+static char *state_of(const Build *build, const Located *located) {
         const GitFound *found = located->found;
         _cleanup_buf_ Buf state = {};
 
@@ -347,6 +167,8 @@ static char *state_of(const Located *located) {
                 buf_format(&state, ".git %s#%s", located->source.remote.url, found->name ?: "");
         if (located->restricted)
                 buf_format(&state, " of %s", located->source.remote.url);
+        if (located->restricted && !located->source.no_submodules)
+                git_add_client(build, &located->source.remote, &state);
         if (located->source.no_submodules)
                 buf_add_str(&state, " without submodules");
         return buf_take(&state);
@@ -359,7 +181,7 @@ int build_git_state(Build *build, const GitAsk *ask, char **ret, Error *err) {
 
         if (r < 0)
                 return r;
-        state = state_of(&located);
+        state = state_of(build, &located);
         *ret = str_format("%s:%s", state, located.source.subdir ?: "");
         return 0;
 }
@@ -409,14 +231,14 @@ static int fetch_files(Build *build, const Located *located, const char *key, ch
                                    .ref = found->name,
                                    .keep_git_dir = located->keep_git_dir,
                                    .no_submodules = located->source.no_submodules };
-        _cleanup_(asking_done) Asking asking = { .agent_fd = -1 };
+        _cleanup_(git_asking_done) GitAsking asking = { .agent_fd = -1 };
         _cleanup_close_ int layer_fd = -1;
         _cleanup_free_ char *layer = NULL;
         int r = build_cache_layer_new(build->builder->cache, &layer, &layer_fd, err);
 
         if (r < 0)
                 return r;
-        r = asking_init(build, &located->source.remote, &asking, err);
+        r = git_asking_init(build, &located->source.remote, &asking, err);
         if (r == 0)
                 r = image_git_checkout(build->engine->images, &asking.request, &wanted, layer_fd,
                                        err);
@@ -434,7 +256,7 @@ static int fetch_files(Build *build, const Located *located, const char *key, ch
 /* Of two builds that want the same commit one fetches it. */
 static int bring_files(Build *build, const Located *located, char **ret, Error *err) {
         Flights *flights = build->builder->flights;
-        _cleanup_free_ char *state = state_of(located);
+        _cleanup_free_ char *state = state_of(build, located);
         _cleanup_free_ char *text = str_format(KEY_VERSION "\n%s", state);
         char key[DIGEST_TEXT_MAX];
         int r;

@@ -212,11 +212,15 @@ static int store_layer(Build *build, const char *layer, const char *parent, int6
 static int join_layer(Build *build, const char *parent, char chain[DIGEST_TEXT_MAX], Error *err) {
         ImageStore *images = build->engine->images;
         char below[DIGEST_TEXT_MAX], diff[DIGEST_TEXT_MAX], joined[DIGEST_TEXT_MAX];
+        const LayerAdd add = { .parent_chain = parent,
+                               .holder = build->holder,
+                               .cancelled = build_cancelled,
+                               .data = build };
         int r = image_layer_ids(images, chain, below, diff, NULL);
 
         if (r == -ENOENT || (r == 0 && str_equal(below, parent ?: "")))
                 return 0;
-        r = image_layer_rebase(images, chain, parent, build->holder, joined, err);
+        r = image_layer_rebase(images, chain, &add, joined, err);
         if (r == 0)
                 memcpy(chain, joined, DIGEST_TEXT_MAX);
         return r;

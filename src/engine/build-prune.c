@@ -6,10 +6,8 @@
 #include "engine/build-private.h"
 #include "engine/documents.h"
 #include "engine/filters.h"
+#include "engine/prune.h"
 #include "engine/room.h"
-
-/* A client is told by then; on a busy disk the removal takes longer. */
-#define PRUNE_PATIENCE (10 * NSEC_PER_SEC)
 
 /* Whose image was removed is the cache's alone again. */
 static bool is_shared(void *data, const char *chain) {
@@ -118,6 +116,7 @@ int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *fi
         json_object *answer, *list = NULL;
         _cleanup_strv_ char **ids = NULL;
         int64_t bytes = 0;
+        int64_t until = clock_monotonic() + PRUNE_PATIENCE;
         bool none;
 
         ROOM_TO_REMOVE(engine);
@@ -128,6 +127,7 @@ int engine_build_prune(Engine *engine, bool all, int64_t keep, const Filters *fi
                 r = build_cache_prune(engine->builder->cache, &prune, &ids, &bytes, err);
         if (r < 0)
                 return r;
+        image_removed_wait(engine->images, MAX(until - clock_monotonic(), 1));
         tell_pruned(engine, bytes);
         if (ids)
                 list = json_object_new_array();

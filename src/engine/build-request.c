@@ -89,6 +89,7 @@ void build_request_done(BuildRequest *request) {
         free(request->dockerfile);
         free(request->dockerfile_name);
         free(request->ignore);
+        free(request->ignore_name);
         strv_free(request->args);
         strv_free(request->labels);
         strv_free(request->tags);

@@ -86,6 +86,10 @@ static int hold_chains(Builder *builder, Error *err) {
         return r < 0 ? r : image_release(images, BUILDING, err); /* collects what is left */
 }
 
+static void refill(void *engine) {
+        room_refill(engine);
+}
+
 int builder_new(Engine *engine, Builder **ret, Error *err) {
         Builder *builder = NEW(Builder);
         _cleanup_close_ int scratch_fd = -1;
@@ -106,6 +110,8 @@ int builder_new(Engine *engine, Builder **ret, Error *err) {
                 r = remove_contexts(builder, err);
         if (r == 0)
                 r = build_cache_open(builder->dir_fd, &builder->cache, err);
+        if (r == 0)
+                build_cache_on_removed(builder->cache, refill, engine);
         if (r == 0)
                 r = dir_open_at(builder->dir_fd, "layers", 0710, &builder->layers_fd, err);
         if (r == 0)

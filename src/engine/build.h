@@ -60,6 +60,7 @@ typedef struct BuildRequest {
         char *dockerfile_name; /* for errors, and below the context; "Dockerfile" by default */
         char *ignore;          /* the text of the ignore file; NULL: read in the context */
         size_t ignore_length;
+        char *ignore_name;      /* what its user calls it; NULL: nobody said */
         BuildContext *contexts; /* at most one with the name "" */
         size_t context_count;
         char **args, **labels, **tags, **no_cache_filter; /* NAME=value; references */
@@ -82,6 +83,7 @@ typedef struct BuildRequest {
         bool texts;           /* tell the Dockerfile and the ignore file, and build nothing */
         BuildOutput *outputs; /* none: the result is in the cache alone */
         size_t output_count;
+        int64_t client_uid; /* who asks, as a user of this host; -1: nobody knows (TCP) */
         int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
         BuildCachePlace *cache_from, *cache_to;
         size_t cache_from_count, cache_to_count;

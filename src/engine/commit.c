@@ -48,6 +48,7 @@ static int find(Commit *commit, Error *err) {
 /* ---- the configuration ---- */
 
 static void set_run_config(Commit *commit) {
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(commit->container);
         const ContainerConfig *from = &commit->container->spec.config;
         ImageRunConfig *to = &commit->config.config;
 
@@ -61,7 +62,7 @@ static void set_run_config(Commit *commit) {
         to->exposed_ports = strv_copy(from->exposed_ports);
         to->volumes = strv_copy(from->volumes);
         to->args_escaped = from->args_escaped;
-        pairs_copy(&to->labels, &from->labels);
+        pairs_copy(&to->labels, snapshot_labels(commit->container, snapshot));
         health_config_inherit(&to->health, from->health);
 }
 

@@ -57,6 +57,12 @@ typedef struct MountPoint {
 } MountPoint;
 extern const JsonTable mount_point_table;
 
+/* Labels that are replaced as a whole; immutable, freed with the last reference. */
+typedef struct LabelSet {
+        atomic_int references;
+        Pairs pairs;
+} LabelSet;
+
 typedef struct Container {
         Engine *engine;
         atomic_int references;
@@ -65,8 +71,9 @@ typedef struct Container {
         char id[ID_LENGTH + 1];
         int64_t created;
         char *image_id; /* "sha256:…" */
-        ContainerCreate
-                spec; /* as asked, with the image's defaults merged; networks and mounts as asked */
+        /* As asked, with the image's defaults merged; networks and mounts as asked. Its labels are
+         * for labels.c alone: see container_labels. */
+        ContainerCreate spec;
         char **lowers; /* overlay lower directories below the data root */
         char *path;    /* what runs: Path and Args of inspect */
         char **args;
@@ -77,6 +84,7 @@ typedef struct Container {
         pthread_mutex_t lock;
         char *name; /* without the slash; changed with the registry's lock held too */
         ContainerState state;
+        LabelSet *labels;    /* NULL: the spec's */
         JsonArray endpoints; /* of ContainerEndpoint */
         Monitor *monitor;    /* NULL while it does not run */
         int pidfd;           /* init's, -1; changed with state_lock held too */

@@ -120,13 +120,20 @@ static int open_directories(Engine *engine, Error *err) {
         return r;
 }
 
+static void refill(void *engine) {
+        room_refill(engine);
+}
+
 static int open_images(Engine *engine, Error *err) {
         _cleanup_close_ int root_fd = -1;
 
         int r = dir_open_at(engine->data_root_fd, "image", 0710, &root_fd, err);
         if (r < 0)
                 return r;
-        return image_store_open(root_fd, engine->options.image_program, &engine->images, err);
+        r = image_store_open(root_fd, engine->options.image_program, &engine->images, err);
+        if (r == 0)
+                image_on_removed(engine->images, refill, engine);
+        return r;
 }
 
 static int open_record(Engine *engine, Error *err) {
@@ -184,6 +191,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         engine->loop = loop;
         engine->started_at = clock_now();
         pthread_mutex_init(&engine->registry_lock, NULL);
+        pthread_mutex_init(&engine->room_lock, NULL);
         int r = open_directories(engine, err);
         if (r == 0)
                 (void)room_release(engine); /* starting forgets what a killed daemon left */
@@ -258,6 +266,7 @@ Engine *engine_free(Engine *engine) {
         close_fd(&engine->exec_root_fd);
         close_fd(&engine->data_root_fd);
         pthread_mutex_destroy(&engine->registry_lock);
+        pthread_mutex_destroy(&engine->room_lock);
         options_done(&engine->options);
         free(engine);
         return NULL;

@@ -57,6 +57,9 @@ int engine_container_remove(Engine *engine, const char *ref, bool force, bool vo
 int engine_container_pause(Engine *engine, const char *ref, Error *err);
 int engine_container_unpause(Engine *engine, const char *ref, Error *err);
 int engine_container_rename(Engine *engine, const char *ref, const char *name, Error *err);
+/* Its labels: what policies see of it changes at once, in one step. */
+int engine_container_update(Engine *engine, const char *ref, const ContainerUpdate *update,
+                            Error *err);
 int engine_container_resize(Engine *engine, const char *ref, int width, int height, Error *err);
 
 typedef enum WaitCondition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED } WaitCondition;

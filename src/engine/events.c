@@ -136,7 +136,7 @@ void container_event(Container *container, const char *action, const Pairs *more
         _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
         Pairs attributes = { 0 };
 
-        pairs_copy(&attributes, &container->spec.config.labels);
+        pairs_copy(&attributes, snapshot_labels(container, snapshot));
         pairs_put(&attributes, "image", container->spec.config.image ?: "");
         pairs_put(&attributes, "name", snapshot ? snapshot->name : container->name);
         if (more)

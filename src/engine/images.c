@@ -149,6 +149,7 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
                 r = image_remove(engine->images, ref, force, no_prune, &use, &removals, err);
         ImageRemoval *items = removals.items;
         if (r == 0) {
+                image_removed_wait(engine->images, PRUNE_PATIENCE);
                 removal_events(engine, image.id, items, removals.count);
                 buf_add_char(json, '[');
                 for (size_t i = 0; i < removals.count; i++) {
@@ -267,6 +268,7 @@ int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error 
         for (size_t i = 0; i < count; i++)
                 image_done(&images[i]);
         free(images);
+        image_removed_wait(engine->images, PRUNE_PATIENCE);
         prune_answer_end(engine, &prune.answer, json);
         return r;
 }

@@ -143,6 +143,14 @@ static void put_identity(json_object *object, Container *container,
         json_put_text(object, "AppArmorProfile", "");
 }
 
+static void put_config(json_object *object, const Container *container,
+                       const ContainerSnapshot *snapshot) {
+        ContainerConfig config = container->spec.config; /* lent */
+
+        config.labels = *snapshot_labels(container, snapshot);
+        json_put(object, "Config", container_config_write(&config));
+}
+
 int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *json, Error *err) {
         _cleanup_container_ Container *container = NULL;
 
@@ -160,7 +168,7 @@ int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *js
         if (size)
                 put_sizes(object, container);
         json_put(object, "Mounts", mounts_document(container));
-        json_put(object, "Config", container_config_write(&container->spec.config));
+        put_config(object, container, snapshot);
         put_network_settings(object, container, snapshot);
         json_add_object(json, object);
         return 0;

@@ -52,6 +52,10 @@ struct Engine {
         atomic_bool linked;   /* some container has links */
         atomic_bool stopping; /* engine_free has begun: no restart policy is followed any more */
 
+        /* room.c: the reserve, and how many are removing something just now. */
+        pthread_mutex_t room_lock;
+        unsigned removing;
+
         /* The registry: short-held, never while anything blocks. */
         pthread_mutex_t registry_lock;
         Map by_id;   /* id → Container *, one reference each */
@@ -102,6 +106,9 @@ int container_save(Container *container, bool durable, Error *err);
 int container_save_new(Container *container, Error *err);
 /* lock held: the record says that it is going, and its name is free. */
 int container_save_removing(Container *container, Error *err);
+/* Whether what is written of it is synced: what --rm made needs no more than a killed daemon
+ * leaves, as it does not outlive a power cut anyway. */
+bool container_is_kept(const Container *container);
 /* A row of the record as an object that is in no registry yet. */
 int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err);
 bool container_is_running(const Container *container); /* running or paused; lock held */
@@ -195,14 +202,26 @@ int network_mode_check(const ContainerCreate *create, Error *err);
  * if it has its own. */
 int container_network_owner(Container *container, Container **ret, Error *err);
 
+/* ---- labels.c ---- */
+LabelSet *label_set_ref(LabelSet *set);   /* NULL is fine, here and below */
+LabelSet *label_set_unref(LabelSet *set); /* returns NULL */
+/* lock or the only reference held; borrowed. */
+const Pairs *container_labels(const Container *container);
+/* As of the snapshot, which holds them; NULL: those of its creation. */
+const Pairs *snapshot_labels(const Container *container, const ContainerSnapshot *snapshot);
+/* A member of the column that changes, there once they were changed. */
+void container_labels_write(const Container *container, json_object *state);
+int container_labels_read(Container *container, json_object *state, Error *err);
+
 /* ---- policies.c ---- */
 int policies_new(Engine *engine, Policies **ret, Error *err); /* reads the record */
 /* Before the networks are reconciled: what was in force is in force again. */
 int policies_start(Engine *engine, Error *err);
 Policies *policies_done(Policies *policies);
-/* In which namespace policies see the container: its compose project, else "default". */
-const char *container_namespace(const Container *container);
-/* Lends what policies look at to an endpoint of the container. */
+/* In which namespace policies see a container of these labels: its compose project, else
+ * "default". */
+const char *labels_namespace(const Pairs *labels);
+/* lock held. Lends what policies look at to an endpoint of the container, until they change. */
 void endpoint_lend_labels(const Container *container, Endpoint *endpoint);
 
 /* ---- links.c: --link on the default bridge ---- */

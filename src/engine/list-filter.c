@@ -232,7 +232,7 @@ bool list_filter_matches(const ListFilter *filter, Container *container,
                 return false;
         return text_matches(container->id, filters_get(filters, "id")) &&
                name_matches(snapshot, filters_get(filters, "name")) &&
-               labels_match(&container->spec.config.labels, filters_get(filters, "label")) &&
+               labels_match(snapshot_labels(container, snapshot), filters_get(filters, "label")) &&
                exit_matches(snapshot, filters_get(filters, "exited")) &&
                volume_matches(container, filters_get(filters, "volume")) &&
                network_matches(snapshot, filters_get(filters, "network")) &&

@@ -67,7 +67,7 @@ static json_object *entry_document(const Container *container, const ContainerSn
         json_put_text(object, "Command", command);
         json_put_int(object, "Created", container->created / NSEC_PER_SEC);
         json_put(object, "Ports", ports_document(container, snapshot));
-        json_put(object, "Labels", json_write_pairs(&container->spec.config.labels));
+        json_put(object, "Labels", json_write_pairs(snapshot_labels(container, snapshot)));
         json_put_text(object, "State", status_name(&snapshot->state));
         json_put_text(host, "NetworkMode", container->spec.host.network_mode);
         json_put(object, "HostConfig", host);

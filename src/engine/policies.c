@@ -13,15 +13,15 @@
 
 /* ---- containers ---- */
 
-const char *container_namespace(const Container *container) {
-        const char *project = pairs_get(&container->spec.config.labels, PROJECT_LABEL);
+const char *labels_namespace(const Pairs *labels) {
+        const char *project = pairs_get(labels, PROJECT_LABEL);
 
         return str_empty(project) ? POLICY_NAMESPACE : project;
 }
 
 void endpoint_lend_labels(const Container *container, Endpoint *endpoint) {
-        endpoint->namespace = container_namespace(container);
-        endpoint->labels = &container->spec.config.labels;
+        endpoint->labels = container_labels(container);
+        endpoint->namespace = labels_namespace(endpoint->labels);
 }
 
 /* ---- the index ---- */

@@ -15,7 +15,8 @@ typedef struct Place {
 } Place;
 
 typedef struct Pod {
-        Container *container; /* a reference */
+        Container *container;        /* a reference */
+        ContainerSnapshot *snapshot; /* a reference: whose name and labels these are */
         char *name;
         PolicyPod pod;
         Place *places;
@@ -32,7 +33,7 @@ static void pods_done(Pods *pods) {
                 for (size_t n = 0; n < pods->items[i].count; n++)
                         free(pods->items[i].places[n].network_id);
                 free(pods->items[i].places);
-                free(pods->items[i].name);
+                snapshot_unref(pods->items[i].snapshot);
                 container_unref(pods->items[i].container);
         }
         free(pods->items);
@@ -51,11 +52,13 @@ static void add_place(Pod *pod, const char *network_id, const char *text) {
 }
 
 static void add_pod(Pods *pods, Container *container) {
-        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
+        ContainerSnapshot *snapshot = container_snapshot(container);
         const ContainerEndpoint *endpoints = snapshot->endpoints.items;
+        const Pairs *labels = snapshot_labels(container, snapshot);
         Pod pod = { .container = container_ref(container),
-                    .name = str_copy(snapshot->name),
-                    .pod = { container_namespace(container), &container->spec.config.labels } };
+                    .snapshot = snapshot,
+                    .name = snapshot->name,
+                    .pod = { labels_namespace(labels), labels } };
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++) {
                 if (!endpoints[i].joined)
@@ -90,7 +93,7 @@ static void pods_gather(Engine *engine, Pods *ret) {
                         ret->items[kept++] = pod;
                         continue;
                 }
-                free(pod.name);
+                snapshot_unref(pod.snapshot);
                 container_unref(pod.container);
         }
         ret->count = kept;

@@ -64,12 +64,18 @@ void prune_failed(const PruneAnswer *answer, const char *name, const Error *erro
 
 /* ---- containers ---- */
 
-static bool is_stopped(Container *container) {
-        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
+static bool is_stopped(const ContainerSnapshot *snapshot) {
         int64_t status = snapshot->state.status;
 
         return status == CONTAINER_CREATED || status == CONTAINER_EXITED ||
                status == CONTAINER_DEAD;
+}
+
+static bool is_unused(Container *container, const PruneFilter *filter) {
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
+
+        return is_stopped(snapshot) && prune_filter_passes(filter, container->created,
+                                                           snapshot_labels(container, snapshot));
 }
 
 static void prune_container(Container *container, PruneAnswer *answer) {
@@ -95,9 +101,7 @@ int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Er
                 return r;
         containers_all(engine, &containers, &count);
         for (size_t i = 0; i < count; i++)
-                if (is_stopped(containers[i]) &&
-                    prune_filter_passes(&filter, containers[i]->created,
-                                        &containers[i]->spec.config.labels))
+                if (is_unused(containers[i], &filter))
                         prune_container(containers[i], &answer);
         containers_free(containers, count);
         prune_answer_end(engine, &answer, json);

@@ -1,7 +1,11 @@
 /* prune.h: what the prunes share: their filters and their answers. Inside engine only. */
 #pragma once
 
+#include "base/clock.h"
 #include "engine/internal.h"
+
+/* A client is told by then, ns; on a busy disk the removal takes longer, and goes on. */
+#define PRUNE_PATIENCE (10 * NSEC_PER_SEC)
 
 typedef struct PruneFilter {
         const Filters *filters;

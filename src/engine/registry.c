@@ -47,6 +47,7 @@ static void container_destroy_object(Container *container) {
         close_fd(&container->netns_fd);
         snapshot_unref(container->snapshot);
         json_free(&health_table, container->health);
+        label_set_unref(container->labels);
         container_create_done(&container->spec);
         json_done(&container_state_table, &container->state);
         array_done(&container->mounts, &mount_point_table);

@@ -59,38 +59,67 @@ bool room_is_full(int fd) {
         return room_of(fd).full;
 }
 
-const Engine *room_release(const Engine *engine) {
+Engine *room_release(Engine *engine) {
+        (void)pthread_mutex_lock(&engine->room_lock);
+        engine->removing++;
         if (room_of(engine->data_root_fd).full && unlinkat(engine->data_root_fd, RESERVE, 0) == 0)
                 log_info("the file system of '%s' is full: the reserve of %lld kB is given up for "
                          "what is removed",
                          engine->options.data_root, (long long)(RESERVE_BYTES >> 10));
+        (void)pthread_mutex_unlock(&engine->room_lock);
         return engine;
 }
 
 /* All of it, or as much of it as there is room for: removing several things one by one on a full
  * disk shall not end with the first. */
-static off_t reserve_size(const Engine *engine) {
+static off_t reserve_size(const Engine *engine, off_t present) {
         Room room = room_of(engine->data_root_fd);
+        off_t more = room.bytes >= (uint64_t)RESERVE_BYTES
+                             ? RESERVE_BYTES
+                             : (off_t)room.bytes / RESERVE_STEP * RESERVE_STEP;
 
-        return room.bytes >= (uint64_t)RESERVE_BYTES
-                       ? RESERVE_BYTES
-                       : (off_t)room.bytes / RESERVE_STEP * RESERVE_STEP;
+        return MIN(present + more, RESERVE_BYTES);
 }
 
-void room_reserve(const Engine *engine) {
+static int enlarge(int fd, off_t present, off_t size) {
+        int r = posix_fallocate(fd, 0, size);
+
+        if (r != 0 && ftruncate(fd, present) < 0) /* what it had in part */
+                return -errno;
+        return -r;
+}
+
+static void make_reserve(const Engine *engine) {
         _cleanup_close_ int fd = -1;
         struct stat st;
-        off_t size;
+        off_t present = fstatat(engine->data_root_fd, RESERVE, &st, AT_SYMLINK_NOFOLLOW) == 0
+                                ? st.st_size
+                                : 0,
+              size;
 
-        if (fstatat(engine->data_root_fd, RESERVE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            st.st_size >= RESERVE_BYTES)
+        if (present >= RESERVE_BYTES)
                 return;
-        size = reserve_size(engine);
-        fd = openat(engine->data_root_fd, RESERVE, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                    0600);
-        if (fd >= 0 && size > 0 && posix_fallocate(fd, 0, size) == 0)
+        size = reserve_size(engine, present);
+        if (size > present)
+                fd = openat(engine->data_root_fd, RESERVE,
+                            O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if ((fd >= 0 && enlarge(fd, present, size) == 0) || present > 0)
                 return;
         log_warn("no room in '%s' for a reserve: removing may fail on a full disk",
                  engine->options.data_root);
         (void)unlinkat(engine->data_root_fd, RESERVE, 0);
+}
+
+void room_reserve(Engine *engine) {
+        (void)pthread_mutex_lock(&engine->room_lock);
+        if (--engine->removing == 0)
+                make_reserve(engine);
+        (void)pthread_mutex_unlock(&engine->room_lock);
+}
+
+void room_refill(Engine *engine) {
+        (void)pthread_mutex_lock(&engine->room_lock);
+        if (engine->removing == 0)
+                make_reserve(engine);
+        (void)pthread_mutex_unlock(&engine->room_lock);
 }

@@ -14,13 +14,15 @@ bool room_is_full(int fd);
 
 /* Before something is removed: on a full file system the reserve goes, for what databases write
  * when they forget. Returns engine. */
-const Engine *room_release(const Engine *engine);
-/* After it, and when the daemon begins: the reserve is made again if there is room. */
-void room_reserve(const Engine *engine);
+Engine *room_release(Engine *engine);
+/* After it: the last of those who remove something makes the reserve again if there is room. */
+void room_reserve(Engine *engine);
+/* There is more room than there was: the reserve is made again unless something is being removed.
+ */
+void room_refill(Engine *engine);
 
-static inline void room_reservep(const Engine **engine) {
+static inline void room_reservep(Engine **engine) {
         room_reserve(*engine);
 }
 /* From here to the end of the block something is removed. */
-#define ROOM_TO_REMOVE(engine)                                                                     \
-        _cleanup_(room_reservep) UNUSED const Engine *room_ = room_release(engine)
+#define ROOM_TO_REMOVE(engine) _cleanup_(room_reservep) UNUSED Engine *room_ = room_release(engine)

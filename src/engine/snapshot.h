@@ -9,6 +9,7 @@ typedef struct ContainerSnapshot {
         atomic_int references;
         char *name; /* without the slash */
         ContainerState state;
+        LabelSet *labels;              /* see snapshot_labels */
         JsonArray endpoints;           /* of ContainerEndpoint */
         _Atomic(char *) list_fragment; /* list.c's: the rendered entry, made by the first reader;
                                           freed with the snapshot */

@@ -89,6 +89,7 @@ static char *state_text(const Container *container) {
 
         if (health)
                 json_object_object_add(state, "health", health);
+        container_labels_write(container, state);
         return str_copy(json_object_to_json_string_ext(
                 state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
@@ -99,12 +100,12 @@ static int state_read(const char *text, Container *container, Error *err) {
 
         if (r == 0)
                 r = json_read(&changing_table, state, container, err);
+        if (r == 0)
+                r = container_labels_read(container, state, err);
         return r < 0 ? r : container_health_read(container, json_member(state, "health"), err);
 }
 
-/* What --rm made needs no more than a killed daemon leaves: it does not outlive a power cut anyway.
- */
-static bool container_is_kept(const Container *container) {
+bool container_is_kept(const Container *container) {
         return !container->spec.host.auto_remove;
 }
 

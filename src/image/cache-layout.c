@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "image/origin.h"
 
 #define REF_NAME "org.opencontainers.image.ref.name"
@@ -328,11 +329,12 @@ static int write_text(const CachePlace *place, int blobs_fd, const char *text,
 /* ---- the index, which several may write to ---- */
 
 /* Only a new one becomes the client's: what has the name already may be any file. */
-static int open_lock(const CachePlace *place, Error *err) {
+static int open_lock(const CachePlace *place, bool *ret_made, Error *err) {
         const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
         _cleanup_close_ int fd = openat(place->dir_fd, INDEX_LOCK, flags | O_CREAT | O_EXCL, 0644);
         int r;
 
+        *ret_made = fd >= 0;
         if (fd < 0 && errno == EEXIST)
                 fd = openat(place->dir_fd, INDEX_LOCK, flags);
         else if (fd >= 0 && (r = own(place, fd, err)) < 0)
@@ -340,23 +342,35 @@ static int open_lock(const CachePlace *place, Error *err) {
         return fd < 0 ? -errno : TAKE_FD(fd);
 }
 
-/* 1: it is locked; 0: somebody has it. */
-static int try_lock(const CachePlace *place, int *ret_fd, Error *err) {
-        _cleanup_close_ int fd = open_lock(place, err);
-        struct stat opened, named;
+/* flock(2) of network and other file systems that know no locks, or have none left. */
+static bool has_no_locks(int number) {
+        return number == ENOLCK || number == ENOSYS || number == EOPNOTSUPP;
+}
 
-        if (fd == -ENOENT) /* removed between two looks */
+/* 0, or a negative errno of flock. */
+static int take_lock(int fd) {
+        return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+/* 1: it is locked, or (*ret_fd is -1) cannot be: the index is replaced whole, so of two who write
+ * at once one may lose its entry, no more. 0: somebody has it. */
+static int try_lock(const CachePlace *place, int *ret_fd, Error *err) {
+        bool made = false;
+        _cleanup_close_ int fd = open_lock(place, &made, err);
+        struct stat opened, named;
+        int r = fd < 0 ? fd : take_lock(fd);
+
+        if (r == -EWOULDBLOCK || (fd == -ENOENT && !made)) /* removed between two looks */
                 return 0;
-        if (fd < 0 || fstat(fd, &opened) < 0)
-                return error_set(err, fd < 0 ? -fd : errno,
-                                 "open '" INDEX_LOCK "' of the cache's directory");
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK
-                               ? 0
-                               : error_set(err, errno,
-                                           "lock '" INDEX_LOCK "' of the cache's directory");
+        if (r < 0 && made)
+                (void)unlinkat(place->dir_fd, INDEX_LOCK, 0);
+        if (fd >= 0 && has_no_locks(-r))
+                return 1;
+        if (r < 0)
+                return error_set(err, r, "lock '" INDEX_LOCK "' of the cache's directory");
         /* Who had it before may have removed it meanwhile: another one is the lock then. */
-        if (fstatat(place->dir_fd, INDEX_LOCK, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+        if (fstat(fd, &opened) < 0 ||
+            fstatat(place->dir_fd, INDEX_LOCK, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
             named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
                 return 0;
         *ret_fd = TAKE_FD(fd);
@@ -365,7 +379,7 @@ static int try_lock(const CachePlace *place, int *ret_fd, Error *err) {
 
 /* Of all daemons one, and of BuildKit's, which lock the same file. It is held for as long as a file
  * of some kilobytes takes. */
-static int lock_index(const CachePlace *place, Push *push, int *ret_fd, Error *err) {
+static int wait_for_lock(const CachePlace *place, Push *push, int *ret_fd, Error *err) {
         const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * NSEC_PER_MSEC };
         int64_t until = clock_monotonic() + LOCK_PATIENCE;
 
@@ -385,8 +399,20 @@ static int lock_index(const CachePlace *place, Push *push, int *ret_fd, Error *e
         }
 }
 
+static int lock_index(const CachePlace *place, Push *push, int *ret_fd, Error *err) {
+        int r = wait_for_lock(place, push, ret_fd, err);
+
+        if (r < 0 || *ret_fd >= 0)
+                return r;
+        log_warn("a build cache's directory is on a file system without locks: of several builds "
+                 "that write to it at once one may lose its entry");
+        return assembly_report(&push->assembly, NULL,
+                               "Writing without a lock, which the file system has not", 0, 0, err);
+}
+
 static void unlock_index(const CachePlace *place, int *fd) {
-        (void)unlinkat(place->dir_fd, INDEX_LOCK, 0); /* while it is ours */
+        if (*fd >= 0)
+                (void)unlinkat(place->dir_fd, INDEX_LOCK, 0); /* while it is ours */
         close_fd(fd);
 }
 

@@ -79,6 +79,11 @@ typedef struct ImageUse {
 } ImageUse;
 int image_remove(ImageStore *store, const char *ref, bool force, bool no_prune, const ImageUse *use,
                  JsonArray *removals, Error *err);
+/* What nothing needs any more leaves its place at once, and the disk by a thread of the store's.
+ * wait: for what was given up so far, at most `patience` ns; 0: however long. on_removed: whenever
+ * nothing is left to remove, removed is called, on that thread and without a lock. */
+void image_removed_wait(ImageStore *store, int64_t patience);
+void image_on_removed(ImageStore *store, void (*removed)(void *data), void *data);
 
 /* ---- progress: called from the job's threads, serialised; return negative to cancel ---- */
 typedef struct ImageProgress {
@@ -274,10 +279,10 @@ int image_layer_add(ImageStore *store, const LayerAdd *add, char ret_diff[], cha
  * looked at. */
 int image_layer_copy(ImageStore *store, int dir_fd, const LayerAdd *add, char ret_diff[],
                      char ret_chain[], int64_t *ret_size, Error *err);
-/* A layer of the store upon another parent (NULL: upon nothing): hard links of its files where that
- * can be. Durable with the image that is made of it; held for holder. not_found. */
-int image_layer_rebase(ImageStore *store, const char *chain, const char *parent, const char *holder,
-                       char ret_chain[], Error *err);
+/* A layer of the store upon another parent: hard links of its files where that can be. Durable with
+ * the image that is made of it. Of add parent_chain, holder and cancelled count. not_found. */
+int image_layer_rebase(ImageStore *store, const char *chain, const LayerAdd *add, char ret_chain[],
+                       Error *err);
 /* Records an image of the store's layers. config: complete but for rootfs, which is filled in from
  * chains (base first). names: familiar or full references with tags. annotations go into its
  * manifest. Durable. *ret_id is the caller's. */
@@ -326,6 +331,8 @@ typedef struct TreeUnpack {
         bool devices, detect, probe;
         int64_t limit;
         int64_t *ret_bytes;
+        ImageProgressFn progress; /* current: bytes of the stream; or NULL */
+        void *data;
 } TreeUnpack;
 int image_unpack_tree(ImageStore *store, int input_fd, int target_fd, const TreeUnpack *options,
                       Error *err);

@@ -8,7 +8,7 @@ TEST(an_index_without_a_name_is_known_by_its_digest) {
         _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
         _cleanup_(image_done) Image image = {};
         _cleanup_strv_ char **dangling = NULL;
-        _cleanup_free_ char *name = NULL, *prefix = NULL;
+        _cleanup_free_ char *name = NULL, *prefix = NULL, *blob = NULL;
         char *const ids[] = { world.ids[0], world.ids[1],
                               NULL }; /* the registry's has another order */
         char digest[DIGEST_TEXT_MAX];
@@ -38,12 +38,22 @@ TEST(an_index_without_a_name_is_known_by_its_digest) {
         ASSERT_STR(descriptor.media_type, INDEX_TYPE);
         ASSERT_STR(descriptor.digest, digest);
         json_done(&descriptor_table, &descriptor);
+        /* A list of images asks for it each time: its file is not read again. */
+        blob = str_format("blobs/sha256/%s", digest_hex(digest));
+        ASSERT_INT(renameat(world.test.fd, blob, world.test.fd, "kept"), 0);
+        ASSERT_OK(image_index_descriptor(world.test.store, digest, &descriptor, &err), &err);
+        ASSERT_INT(renameat(world.test.fd, "kept", world.test.fd, blob), 0);
+        ASSERT_STR(descriptor.digest, digest);
+        ASSERT_STR(descriptor.media_type, INDEX_TYPE);
+        ASSERT(descriptor.size > 100);
+        json_done(&descriptor_table, &descriptor);
         /* A name that is given to it means all of it. */
         name = name_of(&world, "named:v1");
         ASSERT_OK(image_tag(world.test.store, digest, name, &err), &err);
         ASSERT_STR(id_of(&world, "named:v1", FOREIGN), world.ids[1]);
         ASSERT_OK(drop(&world, digest, &err), &err);
         ASSERT_STR(id_of(&world, "named:v1", NULL), "");
+        ASSERT_INT(image_index_descriptor(world.test.store, digest, &descriptor, &err), -ENOENT);
         ASSERT_INT(blobs(&world), 0);
         ASSERT_INT(test_count(&world.test, "snapshots"), 0);
 }
@@ -182,15 +192,15 @@ TEST(an_older_index_of_the_repository_goes_with_the_last_tag) {
 
 /* ---- against others ---- */
 
-typedef struct Remover {
+typedef struct Hunter {
         ImageStore *store;
         atomic_bool ended;
         size_t removed;
-} Remover;
+} Hunter;
 
 /* As `image prune` does, without a pause. */
 static void *remover_main(void *data) {
-        Remover *remover = data;
+        Hunter *remover = data;
 
         while (!atomic_load(&remover->ended)) {
                 Image *images = NULL;
@@ -243,7 +253,7 @@ static int make_one(ImageStore *store, const Image *base, int round, Error *err)
 
 TEST(an_index_is_made_while_others_remove_what_has_no_name) {
         _cleanup_(world_done) World world = {}; /* its ids get their place here, their text later */
-        Remover remover = {};
+        Hunter remover = {};
         Image base = {};
         pthread_t thread;
         Error err = {};

@@ -14,21 +14,9 @@ void stored_index_done(StoredIndex *index) {
 
 /* ---- reading ---- */
 
-/* The first row's text: 1; 0: there is none. */
-static int find_text(ImageStore *store, const char *sql, const char *value, char **ret,
-                     Error *err) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        int r = sql_prepare(store->db, &statement, err, sql, "t", value);
-
-        if (r == 0)
-                r = sql_step(statement, err);
-        if (r > 0)
-                *ret = sql_text(statement, 0);
-        return r;
-}
-
 int index_of_name(ImageStore *store, const char *name, char **ret, Error *err) {
-        return find_text(store, "SELECT digest FROM name_indexes WHERE name=?", name, ret, err);
+        return sql_find_text(store->db, ret, err, "SELECT digest FROM name_indexes WHERE name=?",
+                             name);
 }
 
 static void copy_digest(char to[DIGEST_TEXT_MAX], sqlite3_stmt *statement, int column) {
@@ -118,18 +106,18 @@ int index_prefer(ImageStore *store, const char *digest, const ImagePlatform *pla
 }
 
 int index_default(ImageStore *store, const char *digest, char **ret, Error *err) {
-        return find_text(store,
-                         "SELECT image FROM index_images WHERE index_digest=? "
-                         "ORDER BY host DESC, rowid LIMIT 1",
-                         digest, ret, err);
+        return sql_find_text(store->db, ret, err,
+                             "SELECT image FROM index_images WHERE index_digest=? "
+                             "ORDER BY host DESC, rowid LIMIT 1",
+                             digest);
 }
 
 int index_of_image(ImageStore *store, const char *id, char **ret, Error *err) {
-        int r = find_text(store,
-                          "SELECT index_digest FROM index_images LEFT JOIN name_indexes ON "
-                          "digest=index_digest WHERE image=? "
-                          "ORDER BY name IS NULL, index_images.rowid DESC LIMIT 1",
-                          id, ret, err);
+        int r = sql_find_text(store->db, ret, err,
+                              "SELECT index_digest FROM index_images LEFT JOIN name_indexes ON "
+                              "digest=index_digest WHERE image=? "
+                              "ORDER BY name IS NULL, index_images.rowid DESC LIMIT 1",
+                              id);
 
         return MIN(r, 0);
 }
@@ -198,6 +186,12 @@ int index_move_name(ImageStore *store, const char *name, const char *id, bool *r
 
 /* ---- forgetting ---- */
 
+void descriptor_free(void *data) {
+        if (data)
+                json_done(&descriptor_table, data);
+        free(data);
+}
+
 static int list_texts(ImageStore *store, const char *sql, const char *types, const char *value,
                       char ***ret, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
@@ -242,8 +236,10 @@ int index_sweep(ImageStore *store, char ***blobs, Error *err) {
                     "");
         if (r == 0)
                 r = failpoint("image.unindexed", err);
-        for (size_t i = 0; r == 0 && digests[i]; i++)
+        for (size_t i = 0; r == 0 && digests[i]; i++) {
+                descriptor_free(map_drop(&store->descriptors, digests[i]));
                 strv_add(blobs, digests[i]);
+        }
         return r;
 }
 
@@ -257,16 +253,30 @@ int image_list_dangling_indexes(ImageStore *store, char ***ret, Error *err) {
                 "", NULL, ret, err);
 }
 
-int image_index_descriptor(ImageStore *store, const char *digest, Descriptor *ret, Error *err) {
-        STORE_LOCKED(store);
+/* What a digest stands for never changes: a list of images reads no file twice. */
+static int read_descriptor(ImageStore *store, const char *digest, const Descriptor **ret,
+                           Error *err) {
         _cleanup_(stored_index_done) StoredIndex index = {};
+        Descriptor *descriptor;
         int r = index_load(store, digest, &index, err);
 
         if (r < 0)
                 return r;
-        *ret = (Descriptor){ .media_type =
-                                     str_copy(index.document.index.media_type ?: MEDIA_OCI_INDEX),
-                             .digest = str_copy(digest),
-                             .size = (int64_t)index.length };
+        descriptor = NEW(Descriptor);
+        descriptor->media_type = str_copy(index.document.index.media_type ?: MEDIA_OCI_INDEX);
+        descriptor->digest = str_copy(digest);
+        descriptor->size = (int64_t)index.length;
+        (void)map_put(&store->descriptors, digest, descriptor);
+        *ret = descriptor;
         return 0;
+}
+
+int image_index_descriptor(ImageStore *store, const char *digest, Descriptor *ret, Error *err) {
+        STORE_LOCKED(store);
+        const Descriptor *known = map_get(&store->descriptors, digest);
+        int r = known ? 0 : read_descriptor(store, digest, &known, err);
+
+        if (r == 0)
+                json_copy(&descriptor_table, known, ret);
+        return r;
 }

@@ -120,6 +120,35 @@ static ino_t inode_of(const TestStore *test, const char *chain, const char *text
         return fstatat(test->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_ino;
 }
 
+static int rebase(TestStore *test, const char *chain, const char *parent, char ret[], Error *err) {
+        const LayerAdd add = { .parent_chain = parent, .holder = "build" };
+
+        return image_layer_rebase(test->store, chain, &add, ret, err);
+}
+
+/* The client goes when the first directory was made. */
+static bool gone_at_second(void *data) {
+        return ++*(int *)data >= 2;
+}
+
+TEST(a_client_that_goes_ends_a_rebase) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        char joined[DIGEST_TEXT_MAX] = "";
+        int asked = 0;
+        LayerAdd how = { .holder = "build", .cancelled = gone_at_second, .data = &asked };
+        Made one, other, top;
+        Error err = {};
+
+        ASSERT_OK(add(&test, "one", NULL, false, &one, &err), &err);
+        ASSERT_OK(add(&test, "other", NULL, false, &other, &err), &err);
+        ASSERT_OK(add(&test, "top", one.chain, false, &top, &err), &err);
+        how.parent_chain = other.chain;
+        ASSERT_INT(image_layer_rebase(test.store, top.chain, &how, joined, &err), -ECANCELED);
+        ASSERT_INT(test_count(&test, "tmp"), 0);
+        ASSERT_INT(test_count(&test, "snapshots"), 3);
+        ASSERT_OK(rebase(&test, top.chain, other.chain, joined, &err), &err);
+}
+
 TEST(a_layer_upon_another_parent_has_the_same_files) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_strv_ char **chains = NULL;
@@ -131,15 +160,14 @@ TEST(a_layer_upon_another_parent_has_the_same_files) {
         ASSERT_OK(add(&test, "one", NULL, false, &one, &err), &err);
         ASSERT_OK(add(&test, "other", NULL, false, &other, &err), &err);
         ASSERT_OK(add(&test, "top", one.chain, false, &top, &err), &err);
-        ASSERT_OK(image_layer_rebase(test.store, top.chain, other.chain, "build", joined, &err),
-                  &err);
+        ASSERT_OK(rebase(&test, top.chain, other.chain, joined, &err), &err);
         digest_chain(other.chain, top.diff, expected);
         ASSERT_STR(joined, expected);
         ASSERT(inode_of(&test, joined, "top") != 0);
         ASSERT_INT(inode_of(&test, joined, "top"), inode_of(&test, top.chain, "top"));
-        ASSERT_OK(image_layer_rebase(test.store, joined, other.chain, "build", again, &err), &err);
+        ASSERT_OK(rebase(&test, joined, other.chain, again, &err), &err);
         ASSERT_STR(again, joined);
-        ASSERT_OK(image_layer_rebase(test.store, joined, NULL, "build", again, &err), &err);
+        ASSERT_OK(rebase(&test, joined, NULL, again, &err), &err);
         ASSERT_STR(again, top.diff);
         ASSERT_INT(test_count(&test, "tmp"), 0);
         strv_add(&chains, other.chain);
@@ -148,7 +176,7 @@ TEST(a_layer_upon_another_parent_has_the_same_files) {
         ASSERT_OK(image_release(test.store, "build", &err), &err);
         ASSERT_INT(test_count(&test, "snapshots"), 2);
         ASSERT(inode_of(&test, joined, "top") != 0);
-        ASSERT_INT(image_layer_rebase(test.store, top.chain, NULL, "build", again, &err), -ENOENT);
+        ASSERT_INT(rebase(&test, top.chain, NULL, again, &err), -ENOENT);
 }
 
 TEST(an_image_without_layers) {

@@ -28,18 +28,6 @@ static void target_done(Target *target) {
         stored_index_done(&target->index);
 }
 
-static int find_text(ImageStore *store, const char *sql, const char *value, char **ret,
-                     Error *err) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        int r = sql_prepare(store->db, &statement, err, sql, "t", value);
-
-        if (r == 0)
-                r = sql_step(statement, err);
-        if (r > 0)
-                *ret = sql_text(statement, 0);
-        return r < 0 ? r : 0;
-}
-
 /* The one image that is meant, of the index where there is one. */
 static int choose_image(const PushRequest *request, const char *familiar, Target *target,
                         Error *err) {
@@ -108,8 +96,9 @@ static int resolve(const PushRequest *request, const char *name, const char *fam
 
         if (request->source)
                 return image_resolve(request->store, request->source, ret, err);
-        r = find_text(request->store, "SELECT image FROM names WHERE name=?", name, &ret->id, err);
-        if (r == 0 && !ret->id)
+        r = sql_find_text(request->store->db, &ret->id, err, "SELECT image FROM names WHERE name=?",
+                          name);
+        if (r == 0)
                 return error_kind(err, ERROR_NOT_FOUND, "tag does not exist: %s", familiar);
         return r < 0 ? r : MIN(index_of_name(request->store, name, &ret->index, err), 0);
 }
@@ -132,8 +121,9 @@ static int find_target(const PushRequest *request, const char *name, const char 
 
         target->id = TAKE_PTR(found.id);
         if (r == 0)
-                r = find_text(store, "SELECT manifest FROM images WHERE id=?", target->id,
-                              &target->manifest, err);
+                r = MIN(sql_find_text(store->db, &target->manifest, err,
+                                      "SELECT manifest FROM images WHERE id=?", target->id),
+                        0);
         if (r == 0 && found.index)
                 r = load_index(request, found.index, familiar, target, err);
         if (r == 0)

@@ -106,19 +106,6 @@ int image_read(ImageStore *store, const char *id, Image *ret, Error *err) {
 
 /* ---- finding ---- */
 
-static int find_text(ImageStore *store, const char *sql, const char *value, char **ret,
-                     Error *err) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
-        int r = sql_prepare(store->db, &statement, err, sql, "t", value);
-
-        if (r == 0)
-                r = sql_step(statement, err);
-        if (r <= 0)
-                return r;
-        *ret = sql_text(statement, 0);
-        return 1;
-}
-
 void resolved_done(Resolved *resolved) {
         free(resolved->id);
         free(resolved->name);
@@ -131,7 +118,8 @@ static int find_by_name(ImageStore *store, const Reference *reference, Resolved 
         _cleanup_free_ char *name = reference->digest
                                             ? str_format("%s@%s", repository, reference->digest)
                                             : reference_full(reference);
-        int r = find_text(store, "SELECT image FROM names WHERE name=?", name, &ret->id, err);
+        int r = sql_find_text(store->db, &ret->id, err, "SELECT image FROM names WHERE name=?",
+                              name);
 
         if (r <= 0)
                 return r;

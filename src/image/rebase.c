@@ -50,13 +50,22 @@ static int copy_attributes(int from_fd, int to_fd) {
         return futimens(to_fd, (struct timespec[]){ st.st_atim, st.st_mtim }) < 0 ? -errno : 0;
 }
 
-static int link_tree(int from_fd, int to_fd, unsigned depth);
+static int check_cancelled(void *data) {
+        const LayerAdd *add = data;
 
-static int link_entry(int from_fd, int to_fd, const char *name, unsigned depth) {
+        return add->cancelled && add->cancelled(add->data) ? -ECANCELED : 0;
+}
+
+static int link_tree(const LayerAdd *add, int from_fd, int to_fd, unsigned depth);
+
+static int link_entry(const LayerAdd *add, int from_fd, int to_fd, const char *name,
+                      unsigned depth) {
         const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
         _cleanup_close_ int source_fd = -1, target_fd = -1;
         struct stat st;
 
+        if (check_cancelled((void *)add) < 0)
+                return -ECANCELED;
         if (fstatat(from_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
         if (!S_ISDIR(st.st_mode))
@@ -67,10 +76,10 @@ static int link_entry(int from_fd, int to_fd, const char *name, unsigned depth) 
         if (source_fd < 0)
                 return -errno;
         target_fd = openat(to_fd, name, flags);
-        return target_fd < 0 ? -errno : link_tree(source_fd, target_fd, depth + 1);
+        return target_fd < 0 ? -errno : link_tree(add, source_fd, target_fd, depth + 1);
 }
 
-static int link_tree(int from_fd, int to_fd, unsigned depth) {
+static int link_tree(const LayerAdd *add, int from_fd, int to_fd, unsigned depth) {
         _cleanup_closedir_ DIR *dir = NULL;
         _cleanup_close_ int fd =
                 depth < DEPTH_MAX ? openat(from_fd, ".", O_RDONLY | O_CLOEXEC) : -1;
@@ -84,7 +93,7 @@ static int link_tree(int from_fd, int to_fd, unsigned depth) {
         TAKE_FD(fd);
         while (r == 0 && (errno = 0, entry = readdir(dir)))
                 if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
-                        r = link_entry(from_fd, to_fd, entry->d_name, depth);
+                        r = link_entry(add, from_fd, to_fd, entry->d_name, depth);
         if (r == 0 && errno)
                 r = -errno;
         return r < 0 ? r : copy_attributes(from_fd, to_fd);
@@ -99,7 +108,8 @@ static bool must_be_copied(int r) {
 
 typedef struct Rebase {
         ImageStore *store;
-        const char *chain, *holder;
+        const char *chain;
+        const LayerAdd *add;
         Layer layer;   /* upon its new parent */
         bool unkept;   /* its blob is made when somebody asks */
         int64_t epoch; /* with this */
@@ -141,10 +151,10 @@ static int open_files(Rebase *rebase, Error *err) {
 
 /* Copies them where they can't be linked: another layer than it was, maybe, and a blob of it. */
 static int copy_files(Rebase *rebase, Error *err) {
-        const LayerAdd add = { .parent_chain = *rebase->layer.parent ? rebase->layer.parent : NULL,
-                               .holder = rebase->holder,
-                               .epoch = rebase->epoch };
+        LayerAdd add = *rebase->add;
         int64_t size;
+
+        add.epoch = rebase->epoch;
 
         return image_layer_copy(rebase->store, rebase->from_fd, &add, rebase->layer.diff,
                                 rebase->layer.chain, &size, err);
@@ -162,7 +172,7 @@ static int link_files(Rebase *rebase, Error *err) {
         r = dir_open_at(rebase->store->tmp_fd, target, 0755, &to_fd, err);
         if (r < 0)
                 return r;
-        r = link_tree(rebase->from_fd, to_fd, 0);
+        r = link_tree(rebase->add, rebase->from_fd, to_fd, 0);
         return r < 0 ? error_set(err, r, "link the files of layer %s", rebase->chain) : 0;
 }
 
@@ -171,7 +181,7 @@ static int make(Rebase *rebase, Error *err) {
         ImageStore *store = rebase->store;
         const LayerPlace place = { .from_fd = store->tmp_fd,
                                    .name = rebase->name,
-                                   .holder = rebase->holder,
+                                   .holder = rebase->add->holder,
                                    .unsynced = true,
                                    .unkept = rebase->unkept,
                                    .epoch = rebase->epoch };
@@ -190,11 +200,12 @@ static int make(Rebase *rebase, Error *err) {
         return r;
 }
 
-int image_layer_rebase(ImageStore *store, const char *chain, const char *parent, const char *holder,
-                       char ret_chain[], Error *err) {
+int image_layer_rebase(ImageStore *store, const char *chain, const LayerAdd *add, char ret_chain[],
+                       Error *err) {
+        const char *parent = add->parent_chain;
         _cleanup_(rebase_done) Rebase rebase = { .store = store,
                                                  .chain = chain,
-                                                 .holder = holder,
+                                                 .add = add,
                                                  .from_fd = -1,
                                                  .pins = { .store = store } };
         Layer *layer = &rebase.layer;
@@ -210,9 +221,9 @@ int image_layer_rebase(ImageStore *store, const char *chain, const char *parent,
         pins_add(&rebase.pins, layer->blob);
         (void)snprintf(layer->parent, sizeof(layer->parent), "%s", parent ?: "");
         digest_chain(parent, layer->diff, layer->chain);
-        r = layer_claim(&rebase.pins, layer->chain, NULL, NULL, &present, err);
+        r = layer_claim(&rebase.pins, layer->chain, check_cancelled, (void *)add, &present, err);
         if (r == 0 && present)
-                r = image_hold_layer(store, layer->chain, holder, err);
+                r = image_hold_layer(store, layer->chain, add->holder, err);
         else if (r == 0)
                 r = make(&rebase, err);
         if (r == 0)

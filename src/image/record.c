@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "image/index.h"
 #include "sql/sql.h"
@@ -119,23 +118,33 @@ static int delete_rows(ImageStore *store, char *const *chains, char ***blobs, Er
 
 static void delete_blob(ImageStore *store, const char *digest, bool set_aside) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
+        const char *name;
 
         if (!digest_valid(digest) || map_get(&store->pins, digest))
                 return;
         if (sql_prepare(store->db, &statement, NULL, SQL_BLOB_IN_USE, "t", digest) < 0 ||
             sql_step(statement, NULL) != 0)
                 return;
-        if (set_aside && renameat(store->blobs_fd, digest_hex(digest), store->partial_fd,
-                                  digest_hex(digest)) == 0)
+        name = digest_hex(digest);
+        if (set_aside && renameat(store->blobs_fd, name, store->partial_fd, name) == 0)
                 return;
-        if (unlinkat(store->blobs_fd, digest_hex(digest), 0) < 0 && errno != ENOENT)
+        /* A full disk may have no room for another name, but takes one away. */
+        if (store_discard(store, store->blobs_fd, name) < 0 &&
+            unlinkat(store->blobs_fd, name, 0) < 0 && errno != ENOENT)
                 log_warn("image store: remove blob %s: %s", digest, strerror(errno));
 }
 
-/* Under the lock: snapshots leave their place at once; their files go later. Names below tmp/ are
- * appended to *moved. */
+static void delete_snapshot(ImageStore *store, const char *chain) {
+        int r = store_discard(store, store->snapshots_fd, digest_hex(chain));
+
+        if (r < 0 && r != -ENOENT)
+                log_warn("image store: remove layer %s: %s; it is tried again at the next start",
+                         chain, strerror(-r));
+}
+
+/* Under the lock: files leave their places at once, and the disk later. */
 static int unrecord(ImageStore *store, char *const *blobs, bool set_aside, char ***chains,
-                    char ***moved, Error *err) {
+                    Error *err) {
         _cleanup_strv_ char **candidates = strv_copy(blobs), **documents = NULL;
         STORE_LOCKED(store);
         int r = list_unused(store, chains, &candidates, err);
@@ -148,13 +157,8 @@ static int unrecord(ImageStore *store, char *const *blobs, bool set_aside, char 
                 r = failpoint("image.unrecorded", err);
         if (r < 0)
                 return r;
-        for (size_t i = 0; *chains && (*chains)[i]; i++) {
-                char id[ID_LENGTH + 1];
-
-                id_new(id);
-                if (renameat(store->snapshots_fd, digest_hex((*chains)[i]), store->tmp_fd, id) == 0)
-                        strv_add(moved, id);
-        }
+        for (size_t i = 0; *chains && (*chains)[i]; i++)
+                delete_snapshot(store, (*chains)[i]);
         for (size_t i = 0; candidates && candidates[i]; i++)
                 delete_blob(store, candidates[i], set_aside);
         for (size_t i = 0; documents && documents[i]; i++)
@@ -164,21 +168,12 @@ static int unrecord(ImageStore *store, char *const *blobs, bool set_aside, char 
 
 static int collect(ImageStore *store, char *const *blobs, bool set_aside, char ***ret_chains,
                    Error *err) {
-        _cleanup_strv_ char **chains = NULL, **moved = NULL;
-        int r = unrecord(store, blobs, set_aside, &chains, &moved, err);
+        _cleanup_strv_ char **chains = NULL;
+        int r = unrecord(store, blobs, set_aside, &chains, err);
 
-        if (r < 0)
-                return r;
-        for (size_t i = 0; moved && moved[i]; i++) {
-                Error why = {};
-
-                if (dir_remove_at(store->tmp_fd, moved[i], &why) <
-                    0) /* tried again at the next start */
-                        log_warn("image store: %s", why.message);
-        }
-        for (size_t i = 0; ret_chains && chains && chains[i]; i++)
+        for (size_t i = 0; r == 0 && ret_chains && chains && chains[i]; i++)
                 strv_add(ret_chains, chains[i]);
-        return 0;
+        return r;
 }
 
 int store_collect(ImageStore *store, char *const *blobs, char ***ret_chains, Error *err) {

@@ -6,10 +6,15 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "image/origin.h"
 #include "sql/sql.h"
+
+/* What a killed daemon left is mostly gone before anybody looks. */
+#define REMOVAL_PATIENCE (5 * NSEC_PER_SEC)
 
 static const char schema[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA "
@@ -171,8 +176,26 @@ static int each_entry(int dir_fd, int (*visit)(ImageStore *, const char *, Error
         return 0;
 }
 
+int store_discard(ImageStore *store, int dir_fd, const char *name) {
+        char id[ID_LENGTH + 1];
+
+        id_new(id);
+        if (renameat(dir_fd, name, store->tmp_fd, id) < 0)
+                return -errno;
+        remover_add(&store->remover, store->tmp_fd, id);
+        return 0;
+}
+
 static int remove_temporary(ImageStore *store, const char *name, Error *err) {
-        return dir_remove_at(store->tmp_fd, name, err);
+        (void)err;
+        remover_add(&store->remover, store->tmp_fd, name);
+        return 0;
+}
+
+static int discard_unfinished(ImageStore *store, int dir_fd, const char *name, Error *err) {
+        int r = store_discard(store, dir_fd, name);
+
+        return r < 0 ? error_set(err, r, "remove '%s'", name) : 0;
 }
 
 static int recorded(ImageStore *store, const char *sql, const char *name, bool *ret, Error *err) {
@@ -193,7 +216,7 @@ static int check_snapshot(ImageStore *store, const char *name, Error *err) {
         if (r < 0 || known)
                 return r;
         log_info("image store: removing the unfinished snapshot %.12s", name);
-        return dir_remove_at(store->snapshots_fd, name, err);
+        return discard_unfinished(store, store->snapshots_fd, name, err);
 }
 
 static int check_blob(ImageStore *store, const char *name, Error *err) {
@@ -203,7 +226,7 @@ static int check_blob(ImageStore *store, const char *name, Error *err) {
         if (r < 0 || known)
                 return r;
         log_info("image store: removing the unfinished blob %.12s", name);
-        return dir_remove_at(store->blobs_fd, name, err);
+        return discard_unfinished(store, store->blobs_fd, name, err);
 }
 
 static int reconcile(ImageStore *store, Error *err) {
@@ -251,11 +274,13 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
                 .restoring = PTHREAD_MUTEX_INITIALIZER,
                 .helper = str_copy(unpacker),
         };
+        remover_init(&store->remover, "image store");
         r = open_directories(store, root_fd, err);
         if (r == 0)
                 r = sql_open_at(store->root_fd, "images.db", schema, &store->db, err);
         if (r == 0)
                 r = reconcile(store, err);
+        remover_wait(&store->remover, REMOVAL_PATIENCE);
         if (r < 0)
                 return error_prefix(err, "open the image store");
         *ret = TAKE_PTR(store);
@@ -269,8 +294,10 @@ ImageStore *image_store_free(ImageStore *store) {
                 return NULL;
         if (store->db && store_settle(store, &why) < 0)
                 log_warn("image store: %s", why.message);
+        remover_done(&store->remover);
         sql_close(store->db);
         map_done(&store->pins, free);
+        map_done(&store->descriptors, descriptor_free);
         close_fd(&store->tmp_fd);
         close_fd(&store->partial_fd);
         close_fd(&store->snapshots_fd);
@@ -282,6 +309,14 @@ ImageStore *image_store_free(ImageStore *store) {
         free(store->helper);
         free(store);
         return NULL;
+}
+
+void image_on_removed(ImageStore *store, void (*removed)(void *data), void *data) {
+        remover_on_idle(&store->remover, removed, data);
+}
+
+void image_removed_wait(ImageStore *store, int64_t patience) {
+        remover_wait(&store->remover, patience);
 }
 
 int store_sync(ImageStore *store, Error *err) {

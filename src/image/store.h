@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "base/map.h"
+#include "base/remover.h"
 #include "format/digest.h"
 #include "image/helper.h"
 #include "image/image.h"
@@ -22,7 +23,9 @@ struct ImageStore {
         pthread_cond_t changed;
         pthread_mutex_t restoring; /* a lost snapshot is unpacked by one thread at a time */
         sqlite3 *db;
-        Map pins; /* digest of a blob or chain id → Pin: neither is collected */
+        Map pins;        /* digest of a blob or chain id → Pin: neither is collected */
+        Map descriptors; /* digest of an index → Descriptor, of those that were asked for */
+        Remover remover; /* of what lies below tmp/ */
 };
 
 void store_lock(ImageStore *store);
@@ -33,6 +36,10 @@ static inline void store_unlockp(ImageStore **store) {
 /* Holds the lock to the end of the scope. */
 #define STORE_LOCKED(store)                                                                        \
         _cleanup_(store_unlockp) UNUSED ImageStore *locked_ = (store_lock(store), (store))
+
+/* Has a file or directory removed, which leaves its place at once. Any lock may be held. 0 or a
+ * negative errno. store.c */
+int store_discard(ImageStore *store, int dir_fd, const char *name);
 
 /* ---- pins: what a job keeps from being collected until its image is recorded ---- */
 typedef struct PinSet {
@@ -79,6 +86,9 @@ bool blob_exists(ImageStore *store, const char *digest);
         " UNION ALL SELECT 1 FROM index_images WHERE manifest=?1"
 /* Makes what was written durable, blobs and snapshots alike: one syncfs(2) and both directories. */
 int store_sync(ImageStore *store, Error *err);
+
+/* A Descriptor, or NULL. index.c */
+void descriptor_free(void *descriptor);
 
 /* ---- layers: layer.c ---- */
 typedef struct Layer {

@@ -11,17 +11,21 @@ static void helper_endp(Helper *helper) {
 
 /* ---- an archive ---- */
 
-static int wait_for_tree(const Helper *helper, int64_t *ret_bytes, Error *err) {
+static int wait_for_tree(const Helper *helper, const TreeUnpack *options, Error *err) {
         for (;;) {
                 _cleanup_(image_message_done) ImageMessage message = {};
+                ImageProgress progress = { .status = "Extracting" };
                 int r = helper_report(helper, &message, err);
 
                 if (r < 0)
                         return r;
-                if (r > 0 && ret_bytes)
-                        *ret_bytes = message.size;
+                if (r > 0 && options->ret_bytes)
+                        *options->ret_bytes = message.size;
                 if (r > 0)
                         return message.number != 0;
+                progress.current = message.current;
+                if (options->progress && options->progress(options->data, &progress) < 0)
+                        return error_set(err, ECANCELED, "stopped");
         }
 }
 
@@ -38,7 +42,7 @@ int image_unpack_tree(ImageStore *store, int input_fd, int target_fd, const Tree
         int r = helper_ask(store->helper, "tree", fds, ELEMENTS(fds), &request, &helper, err);
 
         if (r == 0)
-                r = wait_for_tree(&helper, options->ret_bytes, err);
+                r = wait_for_tree(&helper, options, err);
         if ((r == 0 || (r > 0 && options->probe)) && start_offset >= 0) {
                 helper_end(&helper); /* it shares the offset */
                 if (lseek(input_fd, start_offset, SEEK_SET) < 0)

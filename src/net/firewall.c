@@ -59,8 +59,10 @@ int firewall_open(Firewall **ret, Error *err) {
 
         firewall->watch_fd = -1;
         r = nft_open(NFPROTO_INET, RULESET_TABLE, &firewall->nft, err);
-        if (r == 0)
+        if (r == 0) {
+                firewall_keep(firewall, NFT_KEEP_OWNED); /* whose trial is not to be noticed */
                 r = nft_watch_open(firewall->nft, &firewall->watch_fd, err);
+        }
         for (size_t i = 0; r == 0 && i < RULESET_CLOSED_COUNT; i++)
                 r = nft_has_chain(firewall->nft, ruleset_closed[i].chain.name, &firewall->closed[i],
                                   err);
@@ -69,7 +71,6 @@ int firewall_open(Firewall **ret, Error *err) {
                 return r;
         }
         firewall->has_bridge = has_bridge_table(firewall);
-        firewall_keep(firewall, NFT_KEEP_OWNED);
         *ret = firewall;
         return 0;
 }

@@ -137,6 +137,13 @@ int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err);
 typedef struct Policy Policy;
 int net_set_policies(Net *net, Policy *policies, size_t count, Error *err);
 
+/* What the policies see of a container from the return on, on each of its networks; namespace and
+ * labels are copied. In one transaction of the firewall, so at every moment it is what it was or
+ * what it is to be; what is forbidden now is cut off. Nothing where it is on no network. On failure
+ * (forbidden, unsupported: it cannot be protected as the policies then ask) all is as before. */
+int net_relabel(Net *net, const char *container_id, const char *namespace, const Pairs *labels,
+                Error *err);
+
 /* A fresh network namespace with lo up, as a descriptor, made by the calling thread (which returns
  * to its own). */
 int netns_new(int *ret_fd, Error *err);

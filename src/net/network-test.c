@@ -725,6 +725,7 @@ TEST(own_changes_are_not_taken_for_others) {
 
         ASSERT_OK(netns_new(&netns, &err), &err);
         ASSERT_OK(world_new(&world, &err), &err);
+        firewall_keep(world.net->firewall, NFT_KEEP_NOT); /* that another can change it */
         ASSERT_OK(network_create(world.net, &config, &err), &err);
         ASSERT_OK(endpoint_reserve(world.net, &config, &endpoint, &err), &err);
         ASSERT_OK(endpoint_join(world.net, &config, &endpoint, netns, &err), &err);

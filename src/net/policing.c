@@ -110,16 +110,27 @@ static void subtract(const PolicyElements *in, const PolicyElements *without, Po
         }
 }
 
-static void queue_difference(Firewall *firewall, const PolicyElements *from,
+/* False: there is none. */
+static bool queue_difference(Firewall *firewall, const PolicyElements *from,
                              const PolicyElements *to) {
         PolicyElements old = { 0 }, new = { 0 };
+        bool any;
 
         subtract(from, to, &old);
         subtract(to, from, &new);
+        any = old.count > 0 || new.count > 0;
         firewall_put_policy(firewall, &old, false);
         firewall_put_policy(firewall, &new, true);
         policy_elements_done(&old);
         policy_elements_done(&new);
+        return any;
+}
+
+/* Takes what shall be in the kernel over. */
+static void set_next(Policing *policing, const PolicyElements *next) {
+        policy_elements_done(&policing->next);
+        policing->next = *next;
+        policing->queued = true;
 }
 
 int policing_put(Net *net, bool whole, Error *err) {
@@ -129,14 +140,44 @@ int policing_put(Net *net, bool whole, Error *err) {
 
         if (r < 0)
                 return r;
-        policy_elements_done(&policing->next);
-        policing->next = next;
-        policing->queued = true;
+        set_next(policing, &next);
         if (whole)
                 firewall_put_policy(net->firewall, &next, true);
         else
-                queue_difference(net->firewall, &policing->applied, &next);
+                (void)queue_difference(net->firewall, &policing->applied, &next);
         return 0;
+}
+
+/* What the kernel knows between what it has and `next`; see policing_change. */
+typedef enum Between { FRESH_CLASSES, OTHER_CLASSES, NO_OLD_CLASSES, STEPS } Between;
+
+static void elements_between(const PolicyElements *applied, const PolicyElements *next,
+                             Between step, PolicyElements *ret) {
+        const PolicyElements none = { 0 };
+
+        if (step == FRESH_CLASSES)
+                policy_elements_with(applied, next, ret);
+        else
+                policy_elements_with(next, step == OTHER_CLASSES ? applied : &none, ret);
+}
+
+int policing_change(Net *net, Error *err) {
+        Policing *policing = &net->policing;
+        PolicyElements next = { 0 };
+        int r = policing_is_on(policing) ? compute(net, &next, err) : 0;
+
+        for (Between step = FRESH_CLASSES; r == 0 && step < STEPS; step++) {
+                PolicyElements target;
+
+                elements_between(&policing->applied, &next, step, &target);
+                set_next(policing, &target);
+                if (queue_difference(net->firewall, &policing->applied, &target))
+                        r = net_apply_queued(net, err);
+                else
+                        policing_settle(net, true);
+        }
+        policy_elements_done(&next);
+        return r;
 }
 
 void policing_settle(Net *net, bool done) {
@@ -161,7 +202,7 @@ static const Policy *selecting(const Policing *policing, const PolicyPod *pod) {
         return NULL;
 }
 
-static int check_enforceable(const Net *net, const Member *member, Error *err) {
+int policing_check(const Net *net, const Member *member, Error *err) {
         const PolicyPod pod = pod_of(member);
         const Policy *policy = selecting(&net->policing, &pod);
 
@@ -180,7 +221,7 @@ int policing_admit(Net *net, Member *member, Error *err) {
 
         if (!policing_is_on(&net->policing))
                 return 0;
-        r = check_enforceable(net, member, err);
+        r = policing_check(net, member, err);
         if (r < 0 || !member->network->driver->routed)
                 return r;
         member->enforced = true;
@@ -323,7 +364,7 @@ static int set_enforced(Net *net, Error *err) {
                 for (size_t cursor = 0;
                      map_next(&network->members, &cursor, &container, (void **)&member);) {
                         if (r == 0 && member->joined)
-                                r = check_enforceable(net, member, err);
+                                r = policing_check(net, member, err);
                         member->enforced = policing_is_on(&net->policing) &&
                                            network->driver->routed &&
                                            !str_empty(member->endpoint.host_link);
@@ -340,8 +381,7 @@ static int apply_policies(Net *net, bool was_on, Error *err) {
                 return r;
         if (was_on != policing_is_on(&net->policing))
                 return net_apply(net, err);
-        r = policing_put(net, false, err);
-        return r < 0 ? r : net_apply_queued(net, err);
+        return policing_change(net, err);
 }
 
 static void exchange(Policing *policing, Policy **policies, size_t *count, PolicyPlan **plan) {
@@ -357,7 +397,7 @@ static void exchange(Policing *policing, Policy **policies, size_t *count, Polic
 
 static int replace_policies(Net *net, Policy *policies, size_t count, Error *err) {
         Policing *policing = &net->policing;
-        PolicyPlan *plan = policy_plan_new(policies, count);
+        PolicyPlan *plan = policy_plan_new(policies, count, policing->plan);
         const bool was_on = policing_is_on(policing);
         Error why = { 0 };
         int r;
@@ -388,7 +428,7 @@ int net_set_policies(Net *net, Policy *policies, size_t count, Error *err) {
                 policing_done(&net->policing);
                 net->policing.policies = policies;
                 net->policing.count = count;
-                net->policing.plan = policy_plan_new(policies, count);
+                net->policing.plan = policy_plan_new(policies, count, NULL);
                 firewall_enforce(net->firewall, count > 0);
         }
         net_unlock(net);

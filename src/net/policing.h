@@ -28,6 +28,16 @@ int policing_put(Net *net, bool whole, Error *err);
 /* After the transaction: whether it went through. */
 void policing_settle(Net *net, bool done);
 
+/* Makes the kernel's elements those of all members, where the container of an address may have
+ * become one of another class. A packet looks its class up first and then what that may do, and the
+ * kernel may take a change of the two sets over between the look-ups. So what fresh classes may do
+ * is there before any address is of them, and what old ones could do is there until no address is:
+ * a transaction each, and the change itself in one between them. */
+int policing_change(Net *net, Error *err);
+/* Whether policies can be enforced for a member: forbidden where its network's driver passes the
+ * firewall by. */
+int policing_check(const Net *net, const Member *member, Error *err);
+
 /* Before a member gets its link: it is judged from now on, or (forbidden, unsupported) may not
  * join. Nothing where there are no policies. */
 int policing_admit(Net *net, Member *member, Error *err);

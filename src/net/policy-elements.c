@@ -297,3 +297,69 @@ int policy_elements(PolicyPlan *plan, const PolicyEndpoint *endpoints, size_t co
         *ret = elements;
         return 0;
 }
+
+/* ---- between two states ---- */
+
+/* Whether it is of what is allowed, and for which class: a number to compare, no more. */
+static bool allows(const PolicyElement *element, uint32_t *ret_class) {
+        static const char *const sets[] = { "to4", "to6", "from4", "from6" };
+
+        for (size_t i = 0; !element->bridge && i < ELEMENTS(sets); i++) {
+                if (!str_equal(element->element.set, sets[i]))
+                        continue;
+                memcpy(ret_class, element->element.key.bytes, sizeof(*ret_class));
+                return true;
+        }
+        return false;
+}
+
+typedef struct Numbers {
+        uint32_t *items; /* sorted, each as often as it comes */
+        size_t count;
+} Numbers;
+
+static int compare_numbers(const void *left, const void *right) {
+        const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+        return a < b ? -1 : a > b;
+}
+
+static void gather_classes(const PolicyElements *elements, Numbers *to) {
+        uint32_t class;
+
+        for (size_t i = 0; i < elements->count; i++) {
+                if (!allows(&elements->items[i], &class) ||
+                    (to->count > 0 && to->items[to->count - 1] == class))
+                        continue;
+                GROW(to->items, to->count);
+                to->items[to->count++] = class;
+        }
+        if (to->count > 1)
+                qsort(to->items, to->count, sizeof(*to->items), compare_numbers);
+}
+
+static void add_all(PolicyElements *to, const PolicyElements *from, const Numbers *without) {
+        for (size_t i = 0; i < from->count; i++) {
+                uint32_t class;
+
+                if (without &&
+                    (!allows(&from->items[i], &class) ||
+                     (without->count > 0 && bsearch(&class, without->items, without->count,
+                                                    sizeof(class), compare_numbers))))
+                        continue;
+                GROW(to->items, to->count);
+                to->items[to->count++] = from->items[i];
+        }
+}
+
+void policy_elements_with(const PolicyElements *base, const PolicyElements *other,
+                          PolicyElements *ret) {
+        Numbers known = { 0 };
+
+        gather_classes(base, &known);
+        *ret = (PolicyElements){ 0 };
+        add_all(ret, base, NULL);
+        add_all(ret, other, &known);
+        sort(ret);
+        free(known.items);
+}

@@ -30,5 +30,8 @@ typedef struct PolicyEndpoint {
 /* All that must be in the sets, in order, each once. */
 int policy_elements(PolicyPlan *plan, const PolicyEndpoint *endpoints, size_t count,
                     PolicyElements *ret, Error *err);
+/* base, and what `other` allows to classes to which base allows nothing; in order. */
+void policy_elements_with(const PolicyElements *base, const PolicyElements *other,
+                          PolicyElements *ret);
 void policy_elements_done(PolicyElements *elements);
 int policy_element_compare(const void *left, const void *right);

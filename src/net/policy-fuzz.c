@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void plan(const Policy *policies, size_t count) {
-        _cleanup_(policy_plan_freep) PolicyPlan *made = policy_plan_new(policies, count);
+        _cleanup_(policy_plan_freep) PolicyPlan *made = policy_plan_new(policies, count, NULL);
         Pair label = { (char *)"app", (char *)"web" };
         const Pairs labels = { &label, 1 };
         const PolicyPod pod = { "default", &labels };

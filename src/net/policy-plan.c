@@ -5,7 +5,7 @@
 
 typedef struct PolicyMemo {
         PolicySpans spans[POLICY_DIRECTIONS][2]; /* IPv4, IPv6 */
-        PortSet **ports[POLICY_DIRECTIONS];      /* by the peer's number; NULL: not known yet */
+        PortSet **ports[POLICY_DIRECTIONS];      /* by the peer's index; NULL: not known yet */
         size_t count;                            /* of each of them */
 } PolicyMemo;
 
@@ -15,13 +15,17 @@ struct PolicyPlan {
         Map by_signature; /* → PolicyClass */
         PolicyClass **classes;
         size_t class_count;
+        uint32_t before; /* the last class's number of the plan before */
 };
 
-PolicyPlan *policy_plan_new(const Policy *policies, size_t count) {
+PolicyPlan *policy_plan_new(const Policy *policies, size_t count, const PolicyPlan *before) {
         PolicyPlan *plan = NEW(PolicyPlan);
 
         plan->policies = policies;
         plan->count = count;
+        /* Begins anew long before it could run over. */
+        if (before && before->before < UINT32_MAX / 2)
+                plan->before = before->before + (uint32_t)before->class_count;
         return plan;
 }
 
@@ -91,7 +95,8 @@ PolicyClass *policy_plan_class(PolicyPlan *plan, const PolicyPod *pod) {
                 return class;
         class = NEW(PolicyClass);
         class->memo = NEW(PolicyMemo);
-        class->number = (uint32_t)plan->class_count + 1;
+        class->index = plan->class_count;
+        class->number = plan->before + (uint32_t) class->index + 1;
         class->pod.namespace = str_copy(pod->namespace);
         pairs_copy(&class->labels, pod->labels);
         class->pod.labels = &class->labels;
@@ -138,7 +143,7 @@ const PortSet *policy_plan_ports(PolicyPlan *plan, PolicyDirection direction, Po
                                  const PolicyClass *peer) {
         PolicyMemo *memo = class->memo;
 
-        while (memo->count <= peer->number) {
+        while (memo->count <= peer->index) {
                 for (PolicyDirection d = 0; d < POLICY_DIRECTIONS; d++) {
                         size_t count = memo->count;
 
@@ -147,11 +152,11 @@ const PortSet *policy_plan_ports(PolicyPlan *plan, PolicyDirection direction, Po
                 }
                 memo->count++;
         }
-        if (!memo->ports[direction][peer->number]) {
-                memo->ports[direction][peer->number] = NEW(PortSet);
-                compute_ports(plan, direction, class, peer, memo->ports[direction][peer->number]);
+        if (!memo->ports[direction][peer->index]) {
+                memo->ports[direction][peer->index] = NEW(PortSet);
+                compute_ports(plan, direction, class, peer, memo->ports[direction][peer->index]);
         }
-        return memo->ports[direction][peer->number];
+        return memo->ports[direction][peer->index];
 }
 
 /* ---- what blocks of addresses allow ---- */

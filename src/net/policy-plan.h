@@ -9,6 +9,7 @@
 
 typedef struct PolicyClass {
         uint32_t number; /* never 0 */
+        size_t index;    /* in its plan */
         PolicyPod pod;   /* one that is like all of it; the plan's own */
         Pairs labels;
         bool selected[POLICY_DIRECTIONS];
@@ -18,8 +19,9 @@ typedef struct PolicyClass {
 
 typedef struct PolicyPlan PolicyPlan;
 
-/* policies are lent and must outlive the plan. */
-PolicyPlan *policy_plan_new(const Policy *policies, size_t count);
+/* policies are lent and must outlive the plan. No class has a number that one of the plan before it
+ * has, which may be NULL: the firewall knows both for a moment. */
+PolicyPlan *policy_plan_new(const Policy *policies, size_t count, const PolicyPlan *before);
 PolicyPlan *policy_plan_free(PolicyPlan *plan);
 DEFINE_CLEANUP(PolicyPlan *, policy_plan_free)
 

@@ -207,7 +207,7 @@ TEST(spans) {
                              "  - ports: [{port: 443}]\n",
                         &c, &err),
                   &err);
-        plan = policy_plan_new(c.policies, c.count);
+        plan = policy_plan_new(c.policies, c.count, NULL);
         ASSERT_OK(policy_plan_spans(plan, POLICY_INGRESS, policy_plan_class(plan, &pod), AF_INET,
                                     &spans, &err),
                   &err);
@@ -246,7 +246,7 @@ TEST(a_thousand_containers) {
                            "[{podSelector: {}}], ports: [{port: %d}]}]}\n",
                            i, i % 10, i % 3, 80 + i);
         ASSERT_OK(parse(text.data, &c, &err), &err);
-        plan = policy_plan_new(c.policies, c.count);
+        plan = policy_plan_new(c.policies, c.count, NULL);
         for (unsigned i = 0; i < 1000; i++) {
                 _cleanup_free_ char *namespace = str_format("n%u", i % 10);
                 _cleanup_free_ char *role = str_format("r%u", i / 10 % 3);
@@ -268,6 +268,49 @@ TEST(a_thousand_containers) {
         policy_elements_done(&elements);
         free(endpoints);
         free(addresses);
+        case_done(&c);
+}
+
+/* Of a state to come, what is allowed to classes that are not known yet can be there before. */
+TEST(between_two_states) {
+        _cleanup_(policy_plan_freep) PolicyPlan *plan = NULL, *next = NULL;
+        PolicyElements old = { 0 }, new = { 0 }, between = { 0 };
+        IpAddress addresses[] = { { 0x0a000001, AF_INET }, { 0x0a000002, AF_INET } };
+        PolicyEndpoint endpoints[2];
+        Case c = { 0 };
+        Error err = { 0 };
+
+        ASSERT_OK(parse(HEAD "  podSelector: {matchLabels: {role: a}}\n"
+                             "  ingress: [{ports: [{port: 80}]}]\n",
+                        &c, &err),
+                  &err);
+        for (int step = 0; step < 2; step++) {
+                PolicyPlan **made = step == 0 ? &plan : &next;
+
+                *made = policy_plan_new(c.policies, c.count, plan);
+                for (int i = 0; i < 2; i++) {
+                        Pairs labels = pairs("role", i == 0 ? "a" : "b");
+                        const PolicyPod pod = { "default", &labels };
+
+                        endpoints[i] = (PolicyEndpoint){ .link = i == 0 ? "veth0" : "veth1",
+                                                         .addresses = &addresses[i],
+                                                         .address_count = 1,
+                                                         .class = policy_plan_class(*made, &pod) };
+                        ASSERT_INT(endpoints[i].class->number, step * 2 + i + 1);
+                        pairs_done(&labels);
+                }
+                ASSERT_OK(policy_elements(*made, endpoints, 2, step == 0 ? &old : &new, &err),
+                          &err);
+        }
+        policy_elements_with(&old, &new, &between);
+        /* One element a family, IPv6's for everybody too. */
+        ASSERT_INT(between.count, old.count + 2);
+        policy_elements_done(&between);
+        policy_elements_with(&new, &new, &between);
+        ASSERT_INT(between.count, new.count);
+        policy_elements_done(&between);
+        policy_elements_done(&old);
+        policy_elements_done(&new);
         case_done(&c);
 }
 

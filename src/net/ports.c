@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/ip.h"
+#include "base/program.h"
 
 #define EPHEMERAL_FIRST 49153
 #define EPHEMERAL_LAST 65535
@@ -179,6 +180,11 @@ static int hold_one(PortTable *table, NetPort *port, int64_t number, int *ret_fd
         if (r < 0)
                 return r;
         r = bind_port(port_protocol(port->protocol), address, number, ret_fd);
+        if (r == -EADDRINUSE) {
+                /* A program that is being started may hold one of ours that was just released. */
+                program_settle();
+                r = bind_port(port_protocol(port->protocol), address, number, ret_fd);
+        }
         if (r < 0) {
                 const char *why = r == -EADDRINUSE      ? "address already in use"
                                   : r == -EADDRNOTAVAIL ? "cannot assign requested address (this "

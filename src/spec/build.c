@@ -57,6 +57,7 @@ static const JsonField document_fields[] = {
         JSON_FIELD(BuildDocument, "dockerfile", JSON_STRING, dockerfile, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "dockerfileName", JSON_STRING, dockerfile_name, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "ignore", JSON_STRING, ignore, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "ignoreName", JSON_STRING, ignore_name, JSON_PRESENT),
         JSON_NESTED(BuildDocument, "contexts", JSON_ARRAY, contexts, JSON_OMIT_EMPTY,
                     &build_context_document_table),
         JSON_FIELD(BuildDocument, "args", JSON_STRINGS, args, JSON_OMIT_EMPTY),

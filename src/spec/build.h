@@ -50,6 +50,7 @@ typedef struct BuildDocument {
         char *dockerfile; /* text; NULL: `dockerfileName` is read below the context */
         char *dockerfile_name;
         char *ignore;       /* text of the ignore file; NULL: read below the context */
+        char *ignore_name;  /* what its user calls that file, for errors */
         JsonArray contexts; /* of BuildContextDocument */
         char **args, **labels, **tags, **no_cache_filter, **extra_hosts;
         char *target, *platform, *network;

@@ -203,6 +203,16 @@ typedef struct NetworkCreate {
 extern const JsonTable network_create_table, config_reference_table, ipam_spec_table,
         ipam_pool_spec_table;
 
+/* POST /containers/{id}/update; both are brig's own. */
+typedef struct ContainerUpdate {
+        Pairs labels;          /* given, or given anew */
+        char **labels_removed; /* their names; one that is not there is none to remove */
+} ContainerUpdate;
+extern const JsonTable container_update_table;
+/* invalid where it asks for the impossible; unsupported where it names anything else that is to
+ * change, as Docker's own members. *ret zeroed; json_done frees it. */
+int container_update_read(json_object *object, ContainerUpdate *ret, Error *err);
+
 /* POST /volumes/create */
 typedef struct VolumeCreate {
         char *name, *driver;

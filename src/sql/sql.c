@@ -162,6 +162,18 @@ int sql_number(sqlite3 *db, int64_t *ret, Error *err, const char *sql, const cha
         return r;
 }
 
+int sql_find_text(sqlite3 *db, char **ret, Error *err, const char *sql, const char *value) {
+        _cleanup_sql_ sqlite3_stmt *row = NULL;
+        int r = sql_prepare(db, &row, err, sql, "t", value);
+
+        if (r == 0)
+                r = sql_step(row, err);
+        if (r <= 0 || sqlite3_column_type(row, 0) == SQLITE_NULL)
+                return MIN(r, 0);
+        *ret = sql_text(row, 0);
+        return 1;
+}
+
 int sql_begin(sqlite3 *db, Error *err) {
         return sql_run(db, err, "BEGIN IMMEDIATE", "");
 }

@@ -29,6 +29,9 @@ int sql_run(sqlite3 *db, Error *err, const char *sql, const char *types, ...);
 int sql_set(sqlite3 *db, const char *pragma, Error *err);
 /* Sets *ret to the first column of the first row, 0 where there is none. */
 int sql_number(sqlite3 *db, int64_t *ret, Error *err, const char *sql, const char *types, ...);
+/* 1: *ret is the first column of the first row, the caller's; 0: there is none, or it is NULL. sql
+ * has one parameter, a text. */
+int sql_find_text(sqlite3 *db, char **ret, Error *err, const char *sql, const char *value);
 /* A transaction: begin, then end with what came of it: commits 0, else rolls back. Returns r or the
  * error of the commit. */
 int sql_begin(sqlite3 *db, Error *err);

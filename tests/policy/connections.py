@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """connections.py SOCKET SERVER CLIENT...: makes a TCP connection from each container to SERVER and says "ready"; at a line on standard
 input it says whose connection still carries."""
-import os
 import socket
 import sys
 import threading
 
-from stage import Engine, Inside
+from stage import Engine
 
 PORT = 7000
 
@@ -21,10 +20,6 @@ def echo(listener):
         threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
 
 
-def inside(engine, name):
-    return Inside(os.open("/proc/%d/ns/net" % engine.get("/containers/%s/json" % name)["State"]["Pid"], os.O_RDONLY))
-
-
 def carries(one):
     try:
         one.sendall(b"?")
@@ -34,13 +29,13 @@ def carries(one):
 
 
 engine = Engine(sys.argv[1])
-with inside(engine, sys.argv[2]):
+with engine.inside(sys.argv[2]):
     listener = socket.create_server(("", PORT))
 threading.Thread(target=echo, args=(listener,), daemon=True).start()
 address = list(engine.get("/containers/%s/json" % sys.argv[2])["NetworkSettings"]["Networks"].values())[0]["IPAddress"]
 clients = {}
 for name in sys.argv[3:]:
-    with inside(engine, name):
+    with engine.inside(name):
         clients[name] = socket.socket()
     clients[name].settimeout(3)
     clients[name].connect((address, PORT))

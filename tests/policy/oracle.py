@@ -6,7 +6,8 @@ oracle.py generate SEED COUNT      prints COUNT policies, in sets of two to four
 oracle.py decisions SOCKET SEED COUNT      compares the engine's table with the oracle's for each set
 oracle.py probes SOCKET SEED COUNT SECONDS      the same with packets between the containers' network namespaces
 
-The containers of the last two run already: their names are NAMESPACE-APP, and their labels are what is asked of the engine."""
+The containers of the last two run already; their labels are what is asked of the engine. In every third set one or two of them are given
+other labels while they run, after the set was compared, which is then compared again."""
 import ipaddress
 import json
 import random
@@ -194,6 +195,23 @@ def generate(seed, count):
     return sets
 
 
+# ---- other labels for containers that run ----
+
+PROJECT = "com.docker.compose.project"
+
+
+def some_labels(rng):
+    labels = {key: rng.choice(LABELS[key]) for key in sorted(LABELS) if rng.random() < 0.8}
+    if rng.random() < 0.75:
+        labels[PROJECT] = rng.choice(NAMESPACES)
+    return labels
+
+
+def relabel(rng, engine, pods):
+    for pod in rng.sample(pods, rng.randint(1, 2)):
+        engine.relabel(pod, some_labels(rng))
+
+
 # ---- the comparison ----
 
 def differences(policies, pods, family, said):
@@ -205,8 +223,8 @@ def differences(policies, pods, family, said):
                     other = said(source, target, protocol, port)
                     expected = allows(policies, source, source[family], target, target[family], protocol, port)
                     if other is not None and other != expected:
-                        yield "%s to %s %d/%s: %s, and the oracle says %s" % (
-                            source["name"], target["name"], port, protocol, other, expected)
+                        yield "%s to %s (%s) %d/%s: %s, and the oracle says %s" % (
+                            source["name"], target["name"], family, port, protocol, other, expected)
 
 
 def compare_decisions(engine, policies, pods):
@@ -231,12 +249,17 @@ def run(kind, socket_path, seed, count, seconds):
     pods = engine.pods()
     clock = Clock(seconds)
     prober = Prober(pods) if kind == "probes" else None
-    done = probed = 0
+    rng = random.Random(seed)
+    done = probed = relabelled = 0
     for policies in generate(seed, count):
         if clock.is_over():
             break
         engine.set_policies(yaml.safe_dump_all(policies, sort_keys=False), policies)
         wrong = compare_decisions(engine, policies, pods)
+        if rng.random() < 0.34 and not wrong:
+            relabel(rng, engine, pods)
+            relabelled += 1
+            wrong = compare_decisions(engine, policies, pods)
         for family in ("ipv4", "ipv6") if prober else ():
             reached = prober.probe(family, lambda *flow: allows(policies, flow[0], flow[0][family], flow[1], flow[1][family], *flow[2:]))
             wrong += list(differences(policies, pods, family, lambda *flow: reached.get((flow[0]["name"], flow[1]["name"], *flow[2:]))))
@@ -244,7 +267,7 @@ def run(kind, socket_path, seed, count, seconds):
         if wrong:
             return report(policies, wrong)
         done += len(policies)
-    print("%d policies, %d containers, %d probes: the same" % (done, len(pods), probed))
+    print("%d policies, %d containers, %d times other labels, %d probes: the same" % (done, len(pods), relabelled, probed))
     return 0 if done and len(pods) == 9 and (kind == "probes" or done == count) else 1
 
 

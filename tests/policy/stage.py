@@ -33,6 +33,10 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def namespace_of(labels):
+    return labels.get("com.docker.compose.project", "default")
+
+
 class Engine:
     def __init__(self, path):
         self.path = path
@@ -40,7 +44,7 @@ class Engine:
 
     def ask(self, method, path, body=None):
         connection = Connection(self.path)
-        connection.request(method, path, body)
+        connection.request(method, path, body, {"Content-Type": "application/json"} if path.endswith("/update") else {})
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
@@ -50,6 +54,9 @@ class Engine:
 
     def get(self, path):
         return self.ask("GET", path)
+
+    def inside(self, name):
+        return Inside(os.open("/proc/%d/ns/net" % self.get("/containers/%s/json" % name)["State"]["Pid"], os.O_RDONLY))
 
     def pods(self):
         """Running containers that are on the network 'stage'."""
@@ -61,9 +68,16 @@ class Engine:
                 continue
             labels = document["Config"]["Labels"]
             pods.append({"name": document["Name"].lstrip("/"), "labels": labels, "pid": document["State"]["Pid"],
-                         "namespace": labels.get("com.docker.compose.project", "default"),
-                         "ipv4": place["IPAddress"], "ipv6": place["GlobalIPv6Address"]})
+                         "namespace": namespace_of(labels), "ipv4": place["IPAddress"], "ipv6": place["GlobalIPv6Address"]})
         return sorted(pods, key=lambda pod: pod["name"])
+
+    def relabel(self, pod, labels):
+        """The container has these labels from now on, and no others."""
+        gone = sorted(set(pod["labels"]) - set(labels))
+        self.ask("POST", "/containers/%s/update" % pod["name"], json.dumps({"Labels": labels, "LabelsRemoved": gone}))
+        if self.get("/containers/%s/json" % pod["name"])["Config"]["Labels"] != labels:
+            raise SystemExit("%s does not have the labels %s" % (pod["name"], labels))
+        pod["labels"], pod["namespace"] = labels, namespace_of(labels)
 
     def set_policies(self, text, policies):
         wanted = {(p["metadata"]["namespace"], p["metadata"]["name"]) for p in policies}

@@ -376,10 +376,74 @@ void lan_leave(Net *net, Member *member) {
         close_fd(&member->netns_fd);
 }
 
+typedef struct Unrecorded {
+        const Member *member;
+        char **links;        /* of the network's kind */
+        unsigned *addressed; /* indices of links that have an address of the member's */
+        size_t count;
+} Unrecorded;
+
+static void note_link(void *data, const RtnlLink *link) {
+        Unrecorded *search = data;
+
+        if (str_equal(link->kind, search->member->network->driver->name))
+                strv_add(&search->links, link->name);
+}
+
+static void note_address(void *data, const RtnlAddress *address) {
+        Unrecorded *search = data;
+
+        for (size_t i = 0; i < NET_FAMILIES; i++) {
+                if (!ip_equal(address->address, search->member->places[i].address))
+                        continue;
+                GROW(search->addressed, search->count);
+                search->addressed[search->count++] = address->link;
+        }
+}
+
+static bool is_unrecorded(Rtnl *rtnl, const Unrecorded *search, const char *link) {
+        const Member *member = search->member;
+        const unsigned index = (unsigned)MAX(rtnl_index(rtnl, link), 0);
+        uint8_t mac[MAC_LENGTH], own[MAC_LENGTH];
+
+        for (size_t i = 0; i < search->count; i++)
+                if (search->addressed[i] == index)
+                        return true;
+        return !member->network->parents_mac && !str_empty(member->endpoint.mac) &&
+               inner_parse_mac(member->endpoint.mac, own, NULL) == 0 &&
+               rtnl_mac(rtnl, link, mac) == 0 && memcmp(mac, own, MAC_LENGTH) == 0;
+}
+
+/* The daemon may have been killed after it made a link and before it recorded which: it is found by
+ * its addresses, and would keep them from the one that is made instead. */
+static void drop_unrecorded(const Member *member, Rtnl *rtnl) {
+        Unrecorded search = { .member = member };
+        Error err = { 0 };
+        int r = rtnl_each_link(rtnl, note_link, &search, &err);
+
+        if (r == 0)
+                r = rtnl_each_address(rtnl, note_address, &search, &err);
+        for (char **link = search.links; r == 0 && link && *link; link++) {
+                if (!is_unrecorded(rtnl, &search, *link))
+                        continue;
+                rtnl_put_delete(rtnl, *link);
+                r = rtnl_commit(rtnl, &err);
+        }
+        if (r < 0)
+                log_warn("container %.12s: look for a link that was not recorded: %s",
+                         member->endpoint.container_id, err.message);
+        strv_free(search.links);
+        free(search.addressed);
+}
+
 bool lan_rejoin(Member *member, int netns_fd) {
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
 
-        return !str_empty(member->endpoint.inner_link) && keep_netns(member, netns_fd, NULL) == 0 &&
-               open_inside(netns_fd, &rtnl, NULL) == 0 &&
-               rtnl_index(rtnl, member->endpoint.inner_link) > 0;
+        if (keep_netns(member, netns_fd, NULL) < 0 || open_inside(netns_fd, &rtnl, NULL) < 0)
+                return false;
+        if (!str_empty(member->endpoint.inner_link) &&
+            rtnl_index(rtnl, member->endpoint.inner_link) > 0)
+                return true;
+        drop_unrecorded(member, rtnl);
+        return false;
 }

@@ -1,24 +1,23 @@
-/* cache-remove.c: a thread that removes directories that no row names, one after the other: on a
- * busy disk that takes minutes, which nobody has to wait for. What is left when the cache is closed
- * the next opening finds (cache-reconcile.c). Knows no rows. */
+/* remover.c: see remover.h. The thread is there from the first removal on. */
+#include "base/remover.h"
+
 #include <errno.h>
 #include <signal.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "build/cache-private.h"
 
-struct CacheRemoval {
-        struct CacheRemoval *next;
-        int dir_fd; /* the cache's */
+struct RemoverItem {
+        struct RemoverItem *next;
+        int dir_fd;
         char name[];
 };
 
-void remover_init(CacheRemover *remover) {
+void remover_init(Remover *remover, const char *owner) {
         pthread_condattr_t attributes;
 
-        *remover = (CacheRemover){ .last = &remover->first };
+        *remover = (Remover){ .owner = owner, .last = &remover->first };
         (void)pthread_mutex_init(&remover->lock, NULL);
         (void)pthread_condattr_init(&attributes);
         (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -26,44 +25,65 @@ void remover_init(CacheRemover *remover) {
 }
 
 static bool is_stopped(void *data) {
-        return atomic_load(&((CacheRemover *)data)->stop);
+        return atomic_load(&((Remover *)data)->stop);
 }
 
-static void remove_one(CacheRemover *remover, const CacheRemoval *removal) {
+static void remove_one(Remover *remover, const RemoverItem *item) {
         Error err = {};
-        int r = dir_remove_until(removal->dir_fd, removal->name, is_stopped, remover, &err);
+        int r = dir_remove_until(item->dir_fd, item->name, is_stopped, remover, &err);
 
         if (r < 0 && r != -ECANCELED)
-                log_warn("build cache: %s; it is tried again at the next start", err.message);
+                log_warn("%s: %s; it is tried again at the next start", remover->owner,
+                         err.message);
+}
+
+/* The lock is held. */
+static void drop_first(Remover *remover) {
+        RemoverItem *item = remover->first;
+
+        remover->first = item->next;
+        if (!remover->first)
+                remover->last = &remover->first;
+        free(item);
+        remover->removed++;
+        (void)pthread_cond_broadcast(&remover->changed);
+}
+
+/* The lock is held, but not meanwhile. */
+static void tell_idle(Remover *remover) {
+        void (*idle)(void *data) = remover->first ? NULL : remover->idle;
+        void *data = remover->idle_data;
+
+        if (!idle)
+                return;
+        (void)pthread_mutex_unlock(&remover->lock);
+        idle(data);
+        (void)pthread_mutex_lock(&remover->lock);
 }
 
 static void *run(void *data) {
-        CacheRemover *remover = data;
+        Remover *remover = data;
 
         (void)pthread_mutex_lock(&remover->lock);
         while (!is_stopped(remover)) {
-                CacheRemoval *removal = remover->first;
+                const RemoverItem *item = remover->first;
 
-                if (!removal) {
+                if (!item) {
                         (void)pthread_cond_wait(&remover->changed, &remover->lock);
                         continue;
                 }
                 (void)pthread_mutex_unlock(&remover->lock);
-                remove_one(remover, removal);
+                remove_one(remover, item);
                 (void)pthread_mutex_lock(&remover->lock);
-                remover->first = removal->next;
-                if (!remover->first)
-                        remover->last = &remover->first;
-                free(removal);
-                remover->removed++;
-                (void)pthread_cond_broadcast(&remover->changed);
+                drop_first(remover);
+                tell_idle(remover);
         }
         (void)pthread_mutex_unlock(&remover->lock);
         return NULL;
 }
 
 /* The lock is held. */
-static int start(CacheRemover *remover) {
+static int start(Remover *remover) {
         sigset_t all, before;
         int r;
 
@@ -77,30 +97,35 @@ static int start(CacheRemover *remover) {
         return -r;
 }
 
-void cache_remove(BuildCache *cache, int dir_fd, const char *name) {
-        CacheRemover *remover = &cache->remover;
-        CacheRemoval *removal = alloc_zero(1, sizeof(*removal) + strlen(name) + 1);
+void remover_on_idle(Remover *remover, void (*idle)(void *data), void *data) {
+        (void)pthread_mutex_lock(&remover->lock);
+        remover->idle = idle;
+        remover->idle_data = data;
+        (void)pthread_mutex_unlock(&remover->lock);
+}
+
+void remover_add(Remover *remover, int dir_fd, const char *name) {
+        RemoverItem *item = alloc_zero(1, sizeof(*item) + strlen(name) + 1);
         int r;
 
-        removal->dir_fd = dir_fd;
-        memcpy(removal->name, name, strlen(name) + 1);
+        item->dir_fd = dir_fd;
+        memcpy(item->name, name, strlen(name) + 1);
         (void)pthread_mutex_lock(&remover->lock);
         r = start(remover);
         if (r == 0) {
-                *remover->last = removal;
-                remover->last = &removal->next;
+                *remover->last = item;
+                remover->last = &item->next;
                 remover->queued++;
                 (void)pthread_cond_broadcast(&remover->changed);
         }
         (void)pthread_mutex_unlock(&remover->lock);
         if (r == 0)
                 return;
-        remove_one(remover, removal); /* without a thread, then */
-        free(removal);
+        remove_one(remover, item); /* without a thread, then */
+        free(item);
 }
 
-void cache_remove_wait(BuildCache *cache, int64_t patience) {
-        CacheRemover *remover = &cache->remover;
+void remover_wait(Remover *remover, int64_t patience) {
         int64_t until = clock_monotonic() + patience;
         const struct timespec end = { until / NSEC_PER_SEC, until % NSEC_PER_SEC };
         uint64_t wanted;
@@ -114,7 +139,7 @@ void cache_remove_wait(BuildCache *cache, int64_t patience) {
         (void)pthread_mutex_unlock(&remover->lock);
 }
 
-void remover_done(CacheRemover *remover) {
+void remover_done(Remover *remover) {
         atomic_store(&remover->stop, true);
         (void)pthread_mutex_lock(&remover->lock);
         (void)pthread_cond_broadcast(&remover->changed);
@@ -122,7 +147,7 @@ void remover_done(CacheRemover *remover) {
         if (remover->started)
                 (void)pthread_join(remover->thread, NULL);
         while (remover->first) {
-                CacheRemoval *next = remover->first->next;
+                RemoverItem *next = remover->first->next;
 
                 free(remover->first);
                 remover->first = next;
