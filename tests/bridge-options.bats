@@ -99,6 +99,48 @@ refused() {
   on_host ip link del br9
 }
 
+@test "a bridge without the IPv6 that it had: who runs there is connected to it, and another network carries the default routes" {
+  restart --ipv6 --fixed-cidr-v6 fd00:77::/64
+  brig network create --ipv6 --subnet 10.79.0.0/24 --subnet fd00:79::/64 six
+  brig run -d --name one -p 8081:80 busybox httpd -f -h /www
+  brig run -d --name both -p 8082:80 busybox httpd -f -h /www
+  brig network connect six both
+  restart
+  [ "$(brig inspect one --format '{{with .NetworkSettings.Networks.bridge}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}')" = "172.17.0.2 " ]
+  run brig exec one sh -c 'ip route; ip -6 route show default'
+  [[ $output == "default via 172.17.0.1 dev eth"* && $output != *fd00* ]]
+  run brig exec both sh -c 'ip route; ip -6 route show default'
+  [[ $output == "default via 10.79.0.1 "*"172.17.0.0/16 "*"default via fd00:79::1 "* ]]
+  for port in 8081 8082; do [ "$(on_host curl -s --max-time 5 http://127.0.0.1:$port/)" = "hello from a container" ]; done
+  brig network disconnect six both
+  brig network rm six
+}
+
+# Whether somebody listens on the host's port 8080.
+is_listening() { grep -q ':1F90 00000000:0000 0A' "/proc/$host_pid/net/tcp"; }
+
+@test "a port that another program took is published at the bridge's new address all the same" {
+  restart
+  brig run -d --name web -p 8080:80 busybox httpd -f -h /www
+  stop_daemon
+  on_host timeout 60 python3 -m http.server 8080 --bind 127.0.0.1 --directory / >/dev/null 2>&1 3>&- &
+  local other=$!
+  wait_until is_listening
+  start_daemon --ip 127.0.0.1
+  [ "$(brig inspect web --format '{{json .NetworkSettings.Ports}}')" = '{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}' ]
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:8080/)" = "hello from a container" ]
+  kill "$other"
+  wait "$other" || :
+}
+
+@test "an ip-range needs a subnet, and a default gateway of the other family is none" {
+  restart
+  run curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Name":"x","IPAM":{"Config":[{"IPRange":"10.79.0.0/24"}]}}' http://d/networks/create
+  [[ $output == *"invalid ip-range 10.79.0.0/24: it is a part of a subnet, and none is given"* ]]
+  brig network create --ipv6 --subnet 10.79.0.0/24 --subnet fd00:79::/64 --aux-address DefaultGatewayIPv4=fd00:79::9 x
+  [[ $(brig run --rm --network x busybox ip route) == "default via 10.79.0.1 "* ]]
+}
+
 @test "default-address-pools: networks get their subnets of them, one after the other" {
   echo '{"default-address-pools":[{"base":"10.10.0.0/23","size":24},{"base":"fd00:10::/47","size":64}]}' >"$root/pools.json"
   restart --config-file "$root/pools.json"
@@ -113,7 +155,11 @@ refused() {
   [ "$(brig network inspect one --format '{{range .IPAM.Config}}{{.Subnet}}{{end}}')" = 10.10.0.0/24 ]
 }
 
-@test "options that cannot be are refused by name when the daemon starts" {
+@test "options that cannot be are refused by name when the daemon starts, and who runs keeps the network" {
+  restart
+  brig network create --subnet 10.66.0.0/24 taken
+  brig run -d --name web -p 8080:80 busybox httpd -f -h /www
+  address=$(brig inspect web --format '{{.NetworkSettings.IPAddress}}')
   stop_daemon
   run refused --bip 10.0.0.1
   [[ $status -eq 1 && $output == *"bip '10.0.0.1': give an IPv4 address and a prefix length"* ]]
@@ -127,5 +173,14 @@ refused() {
   [[ $output == *"host_binding_ipv4 value: ::1 (invalid IPv4 address)"* ]]
   run refused --default-address-pool base=10.0.0.0/24,size=16
   [[ $output == *"subnets of size 16 out of 10.0.0.0/24: give a size from 24 to 32"* ]]
+  run refused --bip 10.66.0.1/16
+  [[ $status -eq 1 && $output == *"Pool overlaps with other one on this address space"* ]]
+  run refused --bip 172.20.0.1/16 --fixed-cidr 172.20.0.0/15
+  [[ $status -eq 1 && $output == *"CIDR block is bigger than its parent subnet 172.20.0.0/16"* ]]
+  run refused --bip 10.0.0.1/24 --mtu 12
+  [[ $status -eq 1 && $output == *mtu*12* ]]
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:8080/)" = "hello from a container" ]
   start_daemon
+  [ "$(brig inspect web --format '{{.NetworkSettings.IPAddress}}')" = "$address" ]
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:8080/)" = "hello from a container" ]
 }

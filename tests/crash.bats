@@ -216,6 +216,34 @@ restarting() { brig run -d --name again -v "$root/runs:/runs" --restart on-failu
 
 has_ended() { [[ $(brig inspect -f '{{.State.Status}} {{.RestartCount}}' again) == "exited $1" ]]; }
 
+# Both containers are where the bridge is now, and what they publish answers.
+both_answer() {
+  for name in one two; do
+    [[ $(brig inspect $name --format '{{.NetworkSettings.IPAddress}}') == "$1".* ]] || { echo "$name: $(brig inspect $name --format '{{.NetworkSettings.IPAddress}}')"; return 1; }
+    [[ $(brig exec $name ip route) == "default via $1.1 "* ]]
+  done
+  for port in 18001 18002; do [ "$(on_host curl -s --max-time 5 http://127.0.0.1:$port/)" = "hello from a container" ]; done
+}
+
+@test "the default bridge made anew: killed before all are on it, or failed for one, the next start connects them" {
+  brig run -d --name one -p 18001:80 busybox httpd -f -h /www
+  brig run -d --name two -p 18002:80 busybox httpd -f -h /www
+  stop_daemon
+  WAIT_SECONDS=2 BRIG_FAILPOINT=network.reconnect=kill@2 start_daemon --bip 10.77.0.1/24 || :
+  wait_until daemon_is_gone
+  wait "$daemon_pid" 2>/dev/null || :
+  start_daemon --bip 10.77.0.1/24
+  both_answer 10.77.0
+  stop_daemon
+  BRIG_FAILPOINT=network.reconnect=error start_daemon --bip 10.78.0.1/24
+  no both_answer 10.78.0
+  stop_daemon
+  start_daemon --bip 10.78.0.1/24
+  both_answer 10.78.0
+  no grep 'not every network was restored' "$root/brigd.log"
+  engine_is_well
+}
+
 @test "on-failure:2 restarts twice, whatever the restart's daemon was killed at, and however often" {
   mkdir -p "$root/runs"
   for point in start.intent start.namespace start.created start.go start.record exit.begin exit.record; do

@@ -1,6 +1,7 @@
 /* connect.c: putting a container on a network and taking it off, running or not. */
 #include <errno.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/internal.h"
 
@@ -77,17 +78,42 @@ static int join_live(Container *container, ContainerEndpoint *place, const Netwo
         return r;
 }
 
-int container_reconnect(Container *container, const char *network_id, Error *err) {
-        ContainerEndpoint *endpoints = container->endpoints.items, *place = NULL;
+/* It has no endpoint. What it published it goes on publishing, whoever has the port meanwhile. */
+static int join_again(Container *container, ContainerEndpoint *place, Error *err) {
         _cleanup_network_ NetworkObject *network = NULL;
+        Error error = { 0 };
+
+        int r = failpoint("network.reconnect", err);
+        if (r == 0 && container->netns_fd < 0)
+                r = error_kind(err, ERROR_INTERNAL, "its network namespace cannot be reached");
+        if (r == 0)
+                r = network_lookup(container->engine, place->network_id, &network, err);
+        if (r < 0)
+                return r;
+        place->insists = true;
+        r = join_live(container, place, network, err);
+        place->insists = false;
+        /* The network may have lost the family whose default route it had. */
+        if (r == 0 && gateway_update(container, &error) < 0)
+                log_error("container %s: %s", container->id, error.message);
+        return r;
+}
+
+int container_reconnect(Container *container, const char *network_id, bool anew, Error *err) {
+        ContainerEndpoint *endpoints = container->endpoints.items, *place = NULL;
 
         for (size_t i = 0; i < container->endpoints.count; i++)
                 if (str_equal(endpoints[i].network_id, network_id))
                         place = &endpoints[i];
-        if (!place)
+        if (!place || (!anew && place->endpoint.network_id))
                 return 0;
-        int r = network_lookup(container->engine, network_id, &network, err);
-        return r < 0 ? r : join_live(container, place, network, err);
+        json_done(&net_endpoint_table, &place->endpoint);
+        free(TAKE_PTR(place->endpoint_id));
+        place->joined = false;
+        int r = join_again(container, place, err);
+        /* Without an endpoint it is connected at the next start. */
+        int saved = container_save(container, false, r < 0 ? NULL : err);
+        return r < 0 ? r : saved;
 }
 
 /* What was given up for an endpoint that could not join is taken again. */

@@ -42,6 +42,7 @@ typedef struct ContainerEndpoint {
         Endpoint endpoint;         /* as joined; address NULL while it does not run */
         char *endpoint_id;
         bool joined;
+        bool insists; /* not stored: see Endpoint */
 } ContainerEndpoint;
 extern const JsonTable container_endpoint_table;
 

@@ -124,21 +124,6 @@ static int add_ipv6(const BridgeOptions *bridge, NetworkConfig *config, Error *e
                        : 0;
 }
 
-int default_bridge_config(const EngineOptions *options, NetworkConfig *ret, Error *err) {
-        NetworkConfig config = { .name = str_copy("bridge"), .driver = str_copy("bridge") };
-
-        put_settings(options, &config.options);
-        int r = add_ipv4(&options->bridge, &config, err);
-        if (r == 0)
-                r = add_ipv6(&options->bridge, &config, err);
-        if (r < 0) {
-                json_done(&net_config_table, &config);
-                return r;
-        }
-        *ret = config;
-        return 0;
-}
-
 /* ---- comparing ---- */
 
 static bool pairs_same(const Pairs *a, const Pairs *b) {
@@ -195,7 +180,8 @@ static bool has_range(const NetPool *pool, const NetPool *wanted) {
                 subnet_has(subnet, range.address));
 }
 
-void default_bridge_keep(NetworkConfig *config, const NetworkConfig *old) {
+/* Takes the subnets of the one before where the options leave them open. */
+static void keep_subnets(NetworkConfig *config, const NetworkConfig *old) {
         const NetPool *pools = old->pools.items;
 
         if (!str_equal(pairs_get(&config->options, BRIDGE_NAME), old->bridge))
@@ -210,4 +196,22 @@ void default_bridge_keep(NetworkConfig *config, const NetworkConfig *old) {
                 pool->subnet = str_copy(pools[i].subnet);
                 pool->gateway = str_copy(pools[i].gateway);
         }
+}
+
+int default_bridge_config(const EngineOptions *options, const NetworkConfig *old,
+                          NetworkConfig *ret, Error *err) {
+        NetworkConfig config = { .name = str_copy("bridge"), .driver = str_copy("bridge") };
+
+        put_settings(options, &config.options);
+        int r = add_ipv4(&options->bridge, &config, err);
+        if (r == 0)
+                r = add_ipv6(&options->bridge, &config, err);
+        if (r < 0) {
+                json_done(&net_config_table, &config);
+                return r;
+        }
+        if (old)
+                keep_subnets(&config, old);
+        *ret = config;
+        return 0;
 }

@@ -250,6 +250,7 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
         }
         endpoint->default_gateway = gateway_elect(container, AF_INET) == place;
         endpoint->default_gateway6 = gateway_elect(container, AF_INET6) == place;
+        endpoint->insists = place->insists;
         endpoint_lend_labels(container, endpoint);
         return endpoint_fill_ports(container, endpoint, err);
 }

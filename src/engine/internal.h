@@ -150,6 +150,9 @@ typedef struct NetworkObject {
         int64_t created;
         char *scope; /* local */
         bool attachable, ingress, config_only, predefined;
+        /* The default bridge, made with other options than before: not all who were on that are on
+         * this yet. Changed at the daemon's start alone. */
+        bool remade;
         char *ipam_driver;
         bool has_ipam_options;
         Pairs ipam_options, labels;
@@ -160,9 +163,14 @@ typedef struct NetworkObject {
 } NetworkObject;
 extern const JsonTable network_table;
 int networks_new(Engine *engine, Networks **ret, Error *err); /* reads the record */
-/* The id of the default bridge, where it was recorded as another than the daemon's options say;
- * else NULL. Borrowed. */
-const char *networks_old_bridge(const Engine *engine);
+/* The id of the default bridge, and whether those who are on it must be connected anew: the record
+ * has it as another than the daemon's options say, or an earlier daemon did not come to the end of
+ * that. NULL: there is none yet. Borrowed, until the engine serves. */
+const char *networks_bridge(Engine *engine, bool *ret_remade);
+/* Before net_reconcile: whether the default bridge that networks_start is to make can be. */
+int networks_check(Engine *engine, Error *err);
+/* After networks_start: those who were on the default bridge have been connected to it anew. */
+int networks_settled(Engine *engine, Error *err);
 /* After net_reconcile: makes the predefined networks that the record lacks, or has otherwise. */
 int networks_start(Engine *engine, Error *err);
 Networks *networks_free(Networks *networks);
@@ -187,12 +195,12 @@ int network_template_apply(const NetworkObject *from, NetworkObject *to, Error *
 /* HostConfig.NetworkMode: "bridge", "host", "none", "container:<id>", or a network's name
  * ("default" and "" become "bridge"). */
 const char *container_network_mode(const Container *container);
-/* default-bridge.c: "bridge" as the options want it, but for its id. invalid names the option. */
-int default_bridge_config(const EngineOptions *options, NetworkConfig *ret, Error *err);
+/* default-bridge.c: "bridge" as the options want it, but for its id. invalid names the option.
+ * Where the options leave them open, the subnets are those of old (may be NULL), the one before. */
+int default_bridge_config(const EngineOptions *options, const NetworkConfig *old,
+                          NetworkConfig *ret, Error *err);
 /* Whether a recorded network is as wanted; where nothing in particular is, it is. */
 bool default_bridge_is(const NetworkConfig *wanted, const NetworkConfig *has);
-/* Takes the subnets of the one before where the options leave them open. */
-void default_bridge_keep(NetworkConfig *config, const NetworkConfig *old);
 const char *default_bridge_link(const EngineOptions *options);
 /* Whether mode names a network that a user made. */
 bool network_mode_is_user(const char *mode);
@@ -490,8 +498,10 @@ const ContainerEndpoint *gateway_elect(const Container *container, int family);
 int gateway_yield(Container *container, Error *err);
 
 /* ---- connect.c ---- */
-/* lock held, running: joins the network of that id, on which it was, anew; 0 if it was not. */
-int container_reconnect(Container *container, const char *network_id, Error *err);
+/* lock held, running: joins the network of that id, where it has a place on it: one that the kernel
+ * does not have any more (anew), or that an earlier daemon could not join. What came of it is
+ * recorded. */
+int container_reconnect(Container *container, const char *network_id, bool anew, Error *err);
 /* lock held, running: routes and ports go where they belong now. */
 int gateway_update(Container *container, Error *err);
 void container_endpoint_drop(Container *container, size_t index);

@@ -27,6 +27,7 @@ static const JsonField network_fields[] = {
         JSON_FIELD(NetworkObject, "configOnly", JSON_BOOL, config_only, 0),
         JSON_FIELD(NetworkObject, "configFrom", JSON_STRING, config_from, JSON_OMIT_EMPTY),
         JSON_FIELD(NetworkObject, "predefined", JSON_BOOL, predefined, 0),
+        JSON_FIELD(NetworkObject, "remade", JSON_BOOL, remade, JSON_OMIT_EMPTY),
         JSON_FIELD(NetworkObject, "ipamDriver", JSON_STRING, ipam_driver, 0),
         JSON_FIELD(NetworkObject, "hasIpamOptions", JSON_BOOL, has_ipam_options, 0),
         JSON_FIELD(NetworkObject, "ipamOptions", JSON_PAIRS, ipam_options, 0),
@@ -179,15 +180,15 @@ static void index_drop(Networks *networks, const NetworkObject *network) {
 
 /* ---- record ---- */
 
-static int network_save(Engine *engine, const NetworkObject *network, Error *err) {
+/* replaces: the record has a network of that id. */
+static int network_save(Engine *engine, const NetworkObject *network, bool replaces, Error *err) {
         _cleanup_free_ char *document = json_text(&network_table, network);
         const DbRecord record = { .id = network->config.id,
                                   .name = network->config.name,
                                   .document = document };
 
-        return str_equal(network->config.id, networks_old_bridge(engine))
-                       ? db_update(engine->db, DB_NETWORKS, &record, true, err)
-                       : db_insert(engine->db, DB_NETWORKS, &record, true, err);
+        return replaces ? db_update(engine->db, DB_NETWORKS, &record, true, err)
+                        : db_insert(engine->db, DB_NETWORKS, &record, true, err);
 }
 
 static int load_row(void *data, const DbRecord *record, Error *err) {
@@ -210,7 +211,7 @@ static int older_first(const void *left, const void *right) {
 /* The record stays until the new one takes its place. */
 static int set_old_bridge_aside(const Engine *engine, Networks *networks, Error *err) {
         NetworkConfig wanted = { 0 };
-        int r = default_bridge_config(&engine->options, &wanted, err);
+        int r = default_bridge_config(&engine->options, NULL, &wanted, err);
 
         for (size_t i = 0; r == 0 && i < networks->count; i++) {
                 NetworkObject *network = networks->items[i];
@@ -225,10 +226,34 @@ static int set_old_bridge_aside(const Engine *engine, Networks *networks, Error 
         return r;
 }
 
-const char *networks_old_bridge(const Engine *engine) {
-        const NetworkObject *old = engine->networks->old_bridge;
+/* Lock held; borrowed. */
+static NetworkObject *default_bridge(const Networks *networks) {
+        size_t matches;
+        NetworkObject *network = find(networks, "bridge", &matches);
 
-        return old ? old->config.id : NULL;
+        return network && network->predefined ? network : NULL;
+}
+
+const char *networks_bridge(Engine *engine, bool *ret_remade) {
+        const NetworkObject *old = engine->networks->old_bridge, *bridge;
+
+        networks_lock(engine);
+        bridge = default_bridge(engine->networks);
+        networks_unlock(engine);
+        *ret_remade = old || (bridge && bridge->remade);
+        return old ? old->config.id : bridge ? bridge->config.id : NULL;
+}
+
+int networks_settled(Engine *engine, Error *err) {
+        NetworkObject *bridge;
+
+        networks_lock(engine);
+        bridge = default_bridge(engine->networks);
+        networks_unlock(engine);
+        if (!bridge || !bridge->remade)
+                return 0;
+        bridge->remade = false;
+        return network_save(engine, bridge, true, err);
 }
 
 int networks_new(Engine *engine, Networks **ret, Error *err) {
@@ -299,7 +324,7 @@ static int make_and_save(Engine *engine, NetworkObject *network, Error *err) {
                 return r;
         r = failpoint("network.record", err);
         if (r == 0)
-                r = network_save(engine, network, err);
+                r = network_save(engine, network, network->remade, err);
         if (r < 0 && !network->config_only &&
             network_remove(engine->net, &network->config, &later) < 0)
                 log_error("take back network %s: %s", network->config.name, later.message);
@@ -345,30 +370,70 @@ static NetworkObject *predefined_new(const char *name, const char *driver) {
         return network;
 }
 
-static int bridge_make(Engine *engine, Error *err) {
+/* As the record is to have it; its id is new, where there was none before. */
+static int bridge_config(const Engine *engine, NetworkConfig *ret, Error *err) {
         const NetworkObject *old = engine->networks->old_bridge;
-        NetworkObject *network = predefined_new("bridge", "bridge");
+        int r = default_bridge_config(&engine->options, old ? &old->config : NULL, ret, err);
 
-        json_done(&net_config_table, &network->config);
-        int r = default_bridge_config(&engine->options, &network->config, err);
-        if (r < 0) {
-                network_unref(network);
+        if (r < 0)
                 return r;
-        }
-        if (old) {
-                network->config.id = str_copy(old->config.id);
-                default_bridge_keep(&network->config, &old->config);
-        }
+        ret->id = alloc_zero(1, ID_LENGTH + 1);
+        if (old)
+                str_replace(&ret->id, old->config.id);
+        else
+                id_new(ret->id);
+        return 0;
+}
+
+static int bridge_error(const Engine *engine, Error *err) {
+        return error_prefix(err, "make the default bridge %s",
+                            default_bridge_link(&engine->options));
+}
+
+static int bridge_make(Engine *engine, Error *err) {
+        NetworkConfig config = { 0 };
+        int r = bridge_config(engine, &config, err);
+
+        if (r < 0)
+                return r;
+        NetworkObject *network = predefined_new("bridge", "bridge");
+        json_done(&net_config_table, &network->config);
+        network->config = config;
+        network->remade = engine->networks->old_bridge != NULL;
         r = network_make(engine, network, NULL, err);
-        return r < 0 ? error_prefix(err, "make the default bridge %s",
-                                    default_bridge_link(&engine->options))
-                     : 0;
+        return r < 0 ? bridge_error(engine, err) : 0;
 }
 
 static bool has_network(Engine *engine, const char *name) {
         _cleanup_network_ NetworkObject *network = NULL;
 
         return network_lookup(engine, name, &network, NULL) == 0;
+}
+
+static bool lacks_bridge(Engine *engine) {
+        return !str_equal(engine->options.bridge.link, "none") && !has_network(engine, "bridge");
+}
+
+int networks_check(Engine *engine, Error *err) {
+        _cleanup_free_ NetworkConfig *others = NULL;
+        NetworkConfig config = { 0 };
+        NetworkObject **networks;
+        size_t count, other_count = 0;
+
+        if (!lacks_bridge(engine))
+                return 0;
+        int r = bridge_config(engine, &config, err);
+        if (r < 0)
+                return r;
+        networks_all(engine, &networks, &count);
+        others = NEW_ARRAY(NetworkConfig, count + 1);
+        for (size_t i = 0; i < count; i++)
+                if (!networks[i]->config_only)
+                        others[other_count++] = networks[i]->config;
+        r = network_check(engine->net, &config, others, other_count, err);
+        json_done(&net_config_table, &config);
+        networks_all_free(networks, count);
+        return r < 0 ? bridge_error(engine, err) : 0;
 }
 
 int networks_start(Engine *engine, Error *err) {
@@ -378,8 +443,7 @@ int networks_start(Engine *engine, Error *err) {
                 r = network_make(engine, predefined_new("host", "host"), NULL, err);
         if (r == 0 && !has_network(engine, "none"))
                 r = network_make(engine, predefined_new("none", "null"), NULL, err);
-        if (r == 0 && !str_equal(engine->options.bridge.link, "none") &&
-            !has_network(engine, "bridge"))
+        if (r == 0 && lacks_bridge(engine))
                 r = bridge_make(engine, err);
         return r;
 }

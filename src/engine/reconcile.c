@@ -190,13 +190,15 @@ typedef struct Places {
         size_t count;
 } Places;
 
-static void places_add(Places *places, Container *container) {
+/* remade: the id of a network that is made anew, which nobody is on yet; or NULL. */
+static void places_add(Places *places, Container *container, const char *remade) {
         ContainerEndpoint *endpoints = container->endpoints.items;
 
         for (size_t i = 0; i < container->endpoints.count; i++) {
                 _cleanup_network_ NetworkObject *network = NULL;
                 const char *id = endpoints[i].endpoint.network_id;
-                if (!id || network_acquire(container->engine, id, &network, NULL) < 0)
+                if (!id || str_equal(id, remade) ||
+                    network_acquire(container->engine, id, &network, NULL) < 0)
                         continue;
                 endpoints[i].joined = true;
                 if (!network_has_endpoints(&network->config))
@@ -210,18 +212,21 @@ static void places_add(Places *places, Container *container) {
         }
 }
 
-/* The default bridge was made anew, as the daemon's options want it now: who was on the old one is
- * connected to it, under another address. */
-static void reconnect(Reconcile *job, const char *bridge) {
+/* Where the default bridge was made anew, as the daemon's options want it now, who was on the old
+ * one is connected to it, under another address; else those whom an earlier daemon could not
+ * connect. */
+static void reconnect(Reconcile *job, const char *bridge, bool remade) {
         for (size_t i = 0; i < job->count; i++) {
                 Container *container = job->containers[i];
                 Error error = { 0 };
 
-                if (!container_is_running(container) || job->ended[i] || container->netns_fd < 0)
+                if (!container_is_running(container) || job->ended[i])
                         continue;
                 CONTAINER_LOCKED(container);
-                if (container_reconnect(container, bridge, &error) < 0)
-                        log_error("container %s lost its place on the default bridge: %s",
+                if (container_reconnect(container, bridge, remade, &error) < 0)
+                        log_error("container %s is not on the default bridge; the next start of "
+                                  "brigd "
+                                  "tries again: %s",
                                   container->id, error.message);
         }
 }
@@ -232,6 +237,8 @@ static int reconcile_network(Reconcile *job, Error *err) {
         Places places = { 0 };
         Error error = { 0 };
         size_t network_count, config_count = 0;
+        bool remade;
+        const char *bridge = networks_bridge(job->engine, &remade);
 
         networks_all(job->engine, &networks, &network_count);
         places.configs = NEW_ARRAY(NetworkConfig, network_count + 1);
@@ -240,7 +247,7 @@ static int reconcile_network(Reconcile *job, Error *err) {
                         places.configs[config_count++] = networks[i]->config;
         for (size_t i = 0; i < job->count; i++)
                 if (container_is_running(job->containers[i]) && !job->ended[i])
-                        places_add(&places, job->containers[i]);
+                        places_add(&places, job->containers[i], remade ? bridge : NULL);
         int r = net_reconcile(job->engine->net, places.configs, config_count, places.endpoints,
                               places.netns_fds, places.count, &error);
         free(places.configs);
@@ -251,9 +258,10 @@ static int reconcile_network(Reconcile *job, Error *err) {
         if (r < 0)
                 log_warn("not every network was restored as it was: %s", error.message);
         r = networks_start(job->engine, err);
-        if (r == 0 && networks_old_bridge(job->engine))
-                reconnect(job, networks_old_bridge(job->engine));
-        return r;
+        if (r < 0 || !bridge)
+                return r;
+        reconnect(job, bridge, remade);
+        return networks_settled(job->engine, err);
 }
 
 static void restore_resolver(Container *container) {
@@ -374,7 +382,9 @@ static void sweep(const Reconcile *job, int dir_fd) {
 int engine_reconcile(Engine *engine, Error *err) {
         _cleanup_(reconcile_done) Reconcile job = { .engine = engine };
 
-        int r = db_each(engine->db, DB_CONTAINERS, load_row, &job, err);
+        int r = networks_check(engine, err);
+        if (r == 0)
+                r = db_each(engine->db, DB_CONTAINERS, load_row, &job, err);
         if (r < 0)
                 return r;
         job.ended = NEW_ARRAY(bool, job.count + 1);

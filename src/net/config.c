@@ -120,14 +120,18 @@ static int parse_range(const char *text, Subnet subnet, Subnet *ret, Error *err)
 }
 
 /* By these names Docker knows the default gateway that a bridge's containers get in place of the
- * bridge. */
+ * bridge. Among the addresses of the other family they mean nothing, as in Docker. */
 static void note_exit(Network *network, const Pair *auxiliary) {
         static const char *const names[NET_FAMILIES] = { "DefaultGatewayIPv4",
                                                          "DefaultGatewayIPv6" };
 
-        for (size_t i = 0; network->driver->routed && i < NET_FAMILIES; i++)
-                if (str_equal(auxiliary->key, names[i]))
-                        (void)ip_parse(auxiliary->value, &network->exits[i]); /* claim checked it */
+        for (size_t i = 0; network->driver->routed && i < NET_FAMILIES; i++) {
+                IpAddress address;
+
+                if (str_equal(auxiliary->key, names[i]) &&
+                    ip_parse(auxiliary->value, &address) == 0 && address.family == net_families[i])
+                        network->exits[i] = address;
+        }
 }
 
 /* The gateway is the first address of the pool unless the record names one. Auxiliary addresses are

@@ -261,6 +261,32 @@ static int expand_ports(Member *member, Error *err) {
         return 0;
 }
 
+static bool is_certain(const NetPort *port) {
+        return port->host_port > 0 && port->host_port_end <= port->host_port;
+}
+
+/* A port that could not be held, and its twin. False: one of them is not
+ * certain, or another endpoint's. */
+static bool publish_anyway(Net *net, Member *member, size_t count) {
+        NetPort *ports = (NetPort *)member->endpoint.ports.items + member->held_count;
+
+        for (size_t i = 0; i < count; i++) {
+                int *fd = &member->held[member->held_count];
+                Error err = { 0 };
+
+                if (!is_certain(&ports[i]) || ports_have(net->ports, &ports[i]))
+                        return false;
+                *fd = -1;
+                if (ports_hold(net->ports, &ports[i], 1, fd, &err) < 0) {
+                        *fd = -1;
+                        ports_note(net->ports, &ports[i]);
+                        log_warn("container %.12s: %s", member->endpoint.container_id, err.message);
+                }
+                member->held_count++;
+        }
+        return true;
+}
+
 static int hold_ports(Net *net, Member *member, Error *err) {
         NetPort *ports = member->endpoint.ports.items;
         size_t count = member->endpoint.ports.count;
@@ -274,6 +300,9 @@ static int hold_ports(Net *net, Member *member, Error *err) {
                 member->held[at] = -1;
                 if (!ports[at].open)
                         r = ports_hold(net->ports, &ports[at], group, &member->held[at], err);
+                if ((r == -EADDRINUSE || r == -EADDRNOTAVAIL) && member->endpoint.insists &&
+                    publish_anyway(net, member, group))
+                        continue;
                 if (r < 0)
                         return r;
                 member->held_count += group;
@@ -354,6 +383,7 @@ int member_new(Net *net, Network *network, const Endpoint *endpoint, Member **re
         member->network = network;
         member->netns_fd = -1;
         json_copy(&net_endpoint_table, endpoint, &member->endpoint);
+        member->endpoint.insists = endpoint->insists;
         member->namespace = str_copy(endpoint->namespace);
         if (endpoint->labels)
                 pairs_copy(&member->labels, endpoint->labels);

@@ -260,7 +260,7 @@ static void drop_network(Net *net, Network *network) {
                 log_warn("network %s: %s", network->config.name, err.message);
 }
 
-static int fill_config(Net *net, NetworkConfig *config, Error *err) {
+static int fill_config(const Net *net, NetworkConfig *config, Error *err) {
         const NetDriver *driver;
         int r = network_driver(config->driver, &driver, err);
 
@@ -315,6 +315,42 @@ int network_create(Net *net, NetworkConfig *config, Error *err) {
         json_done(&net_config_table, config);
         *config = filled;
         return 0;
+}
+
+static int check_beside(const Net *others, const NetworkConfig *config, Error *err) {
+        _cleanup_(network_freep) Network *network = NULL;
+        NetworkConfig filled = { 0 };
+        int r;
+
+        json_copy(&net_config_table, config, &filled);
+        r = fill_config(others, &filled, err);
+        if (r == 0)
+                r = network_new(&filled, &network, err);
+        if (r == 0)
+                r = check_bridge_name(others, network, err);
+        json_done(&net_config_table, &filled);
+        return r;
+}
+
+int network_check(Net *net, const NetworkConfig *config, const NetworkConfig *others, size_t count,
+                  Error *err) {
+        Net beside = { 0 };
+        int r;
+
+        for (size_t i = 0; i < count; i++) {
+                Network *other;
+
+                /* One that cannot be restored is in nobody's way; net_reconcile tells of it. */
+                if (network_new(&others[i], &other, NULL) == 0)
+                        (void)map_put(&beside.networks, other->config.id, other);
+        }
+        net_lock(net);
+        beside.sources = net->sources;
+        beside.source_count = net->source_count;
+        r = check_beside(&beside, config, err);
+        net_unlock(net);
+        map_done(&beside.networks, free_network);
+        return r;
 }
 
 static int remove_network(Net *net, Network *network, Error *err) {

@@ -68,6 +68,9 @@ typedef struct Endpoint {
          * the default namespace, no labels. */
         const char *namespace;
         const Pairs *labels;
+        /* Not stored: certain ports that are no other endpoint's are published, though another
+         * program has them or the host lacks the address, as those of net_reconcile are. */
+        bool insists;
 } Endpoint;
 
 extern const JsonTable net_port_table, net_endpoint_table;
@@ -105,6 +108,11 @@ int net_destroy_all(Net *net, Error *err);
 /* Fills in config's missing pools, gateway and bridge name, checks options and overlap (invalid,
  * forbidden, conflict as Docker words them), and makes the bridge, its address and its elements. */
 int network_create(Net *net, NetworkConfig *config, Error *err);
+/* Whether network_create would take config beside `others`, before net_reconcile has any of them:
+ * refuses as network_create does, and touches nothing. What the host itself may refuse is not
+ * asked. */
+int network_check(Net *net, const NetworkConfig *config, const NetworkConfig *others, size_t count,
+                  Error *err);
 int network_remove(Net *net, const NetworkConfig *config, Error *err);
 
 /* Whether containers get links and addresses on it: host and null have neither. */

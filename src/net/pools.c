@@ -75,13 +75,26 @@ static int choose(const Net *net, const SubnetList *taken, int family, NetPool *
         return 0;
 }
 
-static int fill_one(const Net *net, SubnetList *taken, NetPool *pool, Error *err) {
+/* The default bridge alone has a range (fixed-cidr) that may be all there is of its subnet. */
+static int range_without_subnet(const NetworkConfig *config, NetPool *pool, Error *err) {
+        if (!str_equal(pairs_get(&config->options, "com.docker.network.bridge.default_bridge"),
+                       "true"))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid ip-range %s: it is a part of a subnet, and none is "
+                                  "given: say which",
+                                  pool->range);
+        str_replace(&pool->subnet, pool->range);
+        return 0;
+}
+
+static int fill_one(const Net *net, SubnetList *taken, const NetworkConfig *config, NetPool *pool,
+                    Error *err) {
         Subnet subnet = { 0 };
         int r = 0;
 
         if (str_empty(pool->subnet) && !str_empty(pool->range))
-                str_replace(&pool->subnet, pool->range);
-        if (str_empty(pool->subnet))
+                r = range_without_subnet(config, pool, err);
+        else if (str_empty(pool->subnet))
                 r = choose(net, taken, pool_family(pool), pool, err);
         if (r == 0)
                 r = subnet_parse(pool->subnet, &subnet, err);
@@ -195,7 +208,7 @@ int pools_fill(const Net *net, NetworkConfig *config, Error *err) {
         add_networks(&taken, net);
         r = add_pools(net, &taken, config, err);
         for (size_t i = 0; r == 0 && i < config->pools.count; i++)
-                r = fill_one(net, &taken, (NetPool *)config->pools.items + i, err);
+                r = fill_one(net, &taken, config, (NetPool *)config->pools.items + i, err);
         free(taken.items);
         return r;
 }

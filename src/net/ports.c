@@ -280,6 +280,13 @@ void ports_note(PortTable *table, const NetPort *port) {
                 note_held(table, port->protocol, port->host_port, address);
 }
 
+bool ports_have(const PortTable *table, const NetPort *port) {
+        IpAddress address;
+
+        return ip_parse(port->host_ip, &address) == 0 &&
+               is_held(table, port->protocol, port->host_port, address);
+}
+
 int ports_hold(PortTable *table, NetPort *ports, size_t count, int *ret_fds, Error *err) {
         const Range range = { (int)ports->host_port, (int)ports->host_port_end };
         int r;

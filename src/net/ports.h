@@ -22,5 +22,7 @@ int ports_hold(PortTable *table, NetPort *ports, size_t count, int *ret_fds, Err
 /* Notes a certain port as taken though it could not be bound: another program has it, while an
  * endpoint of ours goes on being published there. */
 void ports_note(PortTable *table, const NetPort *port);
+/* Whether an endpoint of ours has a certain port, held or noted. */
+bool ports_have(const PortTable *table, const NetPort *port);
 /* Forgets a held or noted port and closes its socket. */
 void ports_release(PortTable *table, const NetPort *port, int fd);
