@@ -1,5 +1,6 @@
 /* default-bridge.c: what the daemon's options (--bip and its kin) say of the network "bridge", as a
- * configuration for net, and whether a recorded network is that. Text only: networks.c makes it. */
+ * configuration for net, and whether a recorded network is that. Text only: predefined.c makes it.
+ */
 #include <errno.h>
 
 #include "base/ip.h"

@@ -163,16 +163,6 @@ typedef struct NetworkObject {
 } NetworkObject;
 extern const JsonTable network_table;
 int networks_new(Engine *engine, Networks **ret, Error *err); /* reads the record */
-/* The id of the default bridge, and whether those who are on it must be connected anew: the record
- * has it as another than the daemon's options say, or an earlier daemon did not come to the end of
- * that. NULL: there is none yet. Borrowed, until the engine serves. */
-const char *networks_bridge(Engine *engine, bool *ret_remade);
-/* Before net_reconcile: whether the default bridge that networks_start is to make can be. */
-int networks_check(Engine *engine, Error *err);
-/* After networks_start: those who were on the default bridge have been connected to it anew. */
-int networks_settled(Engine *engine, Error *err);
-/* After net_reconcile: makes the predefined networks that the record lacks, or has otherwise. */
-int networks_start(Engine *engine, Error *err);
 Networks *networks_free(Networks *networks);
 /* ref: name, id or unambiguous prefix. A new reference. not_found "network x not found". */
 int network_lookup(Engine *engine, const char *ref, NetworkObject **ret, Error *err);
@@ -186,6 +176,26 @@ DEFINE_CLEANUP(NetworkObject *, network_unref)
 /* References to all, oldest first. */
 void networks_all(Engine *engine, NetworkObject ***ret, size_t *ret_count);
 void networks_all_free(NetworkObject **networks, size_t count);
+NetworkObject *network_object_new(void);
+/* Makes and records it, and gives its id, if that is asked for. network: config filled but for id
+ * (if it is to have a new one), pools' blanks and bridge. Consumes it. */
+int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *err);
+/* replaces: the record has a network of that id. */
+int network_save(Engine *engine, const NetworkObject *network, bool replaces, Error *err);
+/* The default bridge of an earlier daemon that was started with other options: it is in the record
+ * and not in the index. Borrowed; NULL: none. */
+const NetworkObject *networks_old_bridge(const Engine *engine);
+/* predefined.c */
+/* After net_reconcile: makes the predefined networks that the record lacks, or has otherwise. */
+int networks_start(Engine *engine, Error *err);
+/* The id of the default bridge, and whether those who are on it must be connected anew: the record
+ * has it as another than the daemon's options say, or an earlier daemon did not come to the end of
+ * that. NULL: there is none yet. Borrowed, until the engine serves. */
+const char *networks_bridge(Engine *engine, bool *ret_remade);
+/* Before net_reconcile: whether the default bridge that networks_start is to make can be. */
+int networks_check(Engine *engine, Error *err);
+/* After networks_start: those who were on the default bridge have been connected to it anew. */
+int networks_settled(Engine *engine, Error *err);
 /* network-templates.c: a request that names what does not go with a configuration network. */
 int network_template_check(const NetworkCreate *create, Error *err);
 /* Makes network, as yet unmade, one that only holds a configuration: it has no driver. */

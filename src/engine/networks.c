@@ -1,5 +1,6 @@
-/* networks.c: the networks of an engine: their index, their record, making and removing them.
- * Links, addresses and rules are net's; who is on a network is in the containers' snapshots. */
+/* networks.c: the networks of an engine: their index, their record, making and removing them; which
+ * there are from the start is predefined.c's. Links, addresses and rules are net's; who is on a
+ * network is in the containers' snapshots. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -37,7 +38,7 @@ const JsonTable network_table = JSON_TABLE(NetworkObject, "network", network_fie
 
 /* ---- objects and index ---- */
 
-static NetworkObject *network_object_new(void) {
+NetworkObject *network_object_new(void) {
         NetworkObject *network = NEW(NetworkObject);
 
         atomic_init(&network->references, 1);
@@ -180,8 +181,7 @@ static void index_drop(Networks *networks, const NetworkObject *network) {
 
 /* ---- record ---- */
 
-/* replaces: the record has a network of that id. */
-static int network_save(Engine *engine, const NetworkObject *network, bool replaces, Error *err) {
+int network_save(Engine *engine, const NetworkObject *network, bool replaces, Error *err) {
         _cleanup_free_ char *document = json_text(&network_table, network);
         const DbRecord record = { .id = network->config.id,
                                   .name = network->config.name,
@@ -226,34 +226,8 @@ static int set_old_bridge_aside(const Engine *engine, Networks *networks, Error 
         return r;
 }
 
-/* Lock held; borrowed. */
-static NetworkObject *default_bridge(const Networks *networks) {
-        size_t matches;
-        NetworkObject *network = find(networks, "bridge", &matches);
-
-        return network && network->predefined ? network : NULL;
-}
-
-const char *networks_bridge(Engine *engine, bool *ret_remade) {
-        const NetworkObject *old = engine->networks->old_bridge, *bridge;
-
-        networks_lock(engine);
-        bridge = default_bridge(engine->networks);
-        networks_unlock(engine);
-        *ret_remade = old || (bridge && bridge->remade);
-        return old ? old->config.id : bridge ? bridge->config.id : NULL;
-}
-
-int networks_settled(Engine *engine, Error *err) {
-        NetworkObject *bridge;
-
-        networks_lock(engine);
-        bridge = default_bridge(engine->networks);
-        networks_unlock(engine);
-        if (!bridge || !bridge->remade)
-                return 0;
-        bridge->remade = false;
-        return network_save(engine, bridge, true, err);
+const NetworkObject *networks_old_bridge(const Engine *engine) {
+        return engine->networks->old_bridge;
 }
 
 int networks_new(Engine *engine, Networks **ret, Error *err) {
@@ -331,9 +305,7 @@ static int make_and_save(Engine *engine, NetworkObject *network, Error *err) {
         return r;
 }
 
-/* network: config filled but for id (if it is to have a new one), pools' blanks and bridge.
- * Consumes it. */
-static int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *err) {
+int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *err) {
         _cleanup_network_ NetworkObject *made = network;
 
         int r = name_reserve(engine, made->config.name, err);
@@ -358,94 +330,6 @@ static int network_make(Engine *engine, NetworkObject *network, char **ret_id, E
         if (ret_id)
                 *ret_id = str_copy(made->config.id);
         return 0;
-}
-
-static NetworkObject *predefined_new(const char *name, const char *driver) {
-        NetworkObject *network = network_object_new();
-
-        network->config.name = str_copy(name);
-        network->config.driver = str_copy(driver);
-        network->ipam_driver = str_copy("default");
-        network->predefined = true;
-        return network;
-}
-
-/* As the record is to have it; its id is new, where there was none before. */
-static int bridge_config(const Engine *engine, NetworkConfig *ret, Error *err) {
-        const NetworkObject *old = engine->networks->old_bridge;
-        int r = default_bridge_config(&engine->options, old ? &old->config : NULL, ret, err);
-
-        if (r < 0)
-                return r;
-        ret->id = alloc_zero(1, ID_LENGTH + 1);
-        if (old)
-                str_replace(&ret->id, old->config.id);
-        else
-                id_new(ret->id);
-        return 0;
-}
-
-static int bridge_error(const Engine *engine, Error *err) {
-        return error_prefix(err, "make the default bridge %s",
-                            default_bridge_link(&engine->options));
-}
-
-static int bridge_make(Engine *engine, Error *err) {
-        NetworkConfig config = { 0 };
-        int r = bridge_config(engine, &config, err);
-
-        if (r < 0)
-                return r;
-        NetworkObject *network = predefined_new("bridge", "bridge");
-        json_done(&net_config_table, &network->config);
-        network->config = config;
-        network->remade = engine->networks->old_bridge != NULL;
-        r = network_make(engine, network, NULL, err);
-        return r < 0 ? bridge_error(engine, err) : 0;
-}
-
-static bool has_network(Engine *engine, const char *name) {
-        _cleanup_network_ NetworkObject *network = NULL;
-
-        return network_lookup(engine, name, &network, NULL) == 0;
-}
-
-static bool lacks_bridge(Engine *engine) {
-        return !str_equal(engine->options.bridge.link, "none") && !has_network(engine, "bridge");
-}
-
-int networks_check(Engine *engine, Error *err) {
-        _cleanup_free_ NetworkConfig *others = NULL;
-        NetworkConfig config = { 0 };
-        NetworkObject **networks;
-        size_t count, other_count = 0;
-
-        if (!lacks_bridge(engine))
-                return 0;
-        int r = bridge_config(engine, &config, err);
-        if (r < 0)
-                return r;
-        networks_all(engine, &networks, &count);
-        others = NEW_ARRAY(NetworkConfig, count + 1);
-        for (size_t i = 0; i < count; i++)
-                if (!networks[i]->config_only)
-                        others[other_count++] = networks[i]->config;
-        r = network_check(engine->net, &config, others, other_count, err);
-        json_done(&net_config_table, &config);
-        networks_all_free(networks, count);
-        return r < 0 ? bridge_error(engine, err) : 0;
-}
-
-int networks_start(Engine *engine, Error *err) {
-        int r = 0;
-
-        if (!has_network(engine, "host"))
-                r = network_make(engine, predefined_new("host", "host"), NULL, err);
-        if (r == 0 && !has_network(engine, "none"))
-                r = network_make(engine, predefined_new("none", "null"), NULL, err);
-        if (r == 0 && lacks_bridge(engine))
-                r = bridge_make(engine, err);
-        return r;
 }
 
 /* ---- the engine's calls ---- */
