@@ -133,6 +133,17 @@ is_listening() { grep -q ':1F90 00000000:0000 0A' "/proc/$host_pid/net/tcp"; }
   wait "$other" || :
 }
 
+@test "without a default bridge (--bridge none) who was on it has none, and is on it again at the start that has it" {
+  restart
+  brig run -d --name web -p 8080:80 busybox httpd -f -h /www
+  restart --bridge none
+  no brig network inspect bridge
+  [ -z "$(brig inspect web --format '{{.NetworkSettings.IPAddress}}')" ]
+  restart
+  [[ $(brig exec web ip route) == "default via 172.17.0.1 "* ]]
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:8080/)" = "hello from a container" ]
+}
+
 @test "an ip-range needs a subnet, and a default gateway of the other family is none" {
   restart
   run curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Name":"x","IPAM":{"Config":[{"IPRange":"10.79.0.0/24"}]}}' http://d/networks/create
