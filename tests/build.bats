@@ -155,10 +155,13 @@ END
   wait_until on_host curl -sfo /dev/null http://127.0.0.1:8099/
   printf 'FROM busybox AS %s\nADD --unpack http://127.0.0.1:8099/a.tar /%s/\n' a a b b c c >Dockerfile
   printf 'FROM scratch\n%s\n%s\n%s\n' 'COPY --from=a /a /a' 'COPY --from=b /b /b' 'COPY --from=c /c /c' >>Dockerfile
+  # A URL that ends in no name gives a file that BuildKit calls so.
+  printf '%s\n' 'ADD http://127.0.0.1:8099/ /unnamed/' >>Dockerfile
   run timeout 60 brig build -o out "$context"; echo "$output"
   kill "$server"
   [ "$status" -eq 0 ]
   for name in a b c; do [ "$(tail -1 "out/$name/numbers")" = 200000 ]; done
+  grep -q a.tar out/unnamed/__unnamed__
 }
 
 @test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {

@@ -37,7 +37,6 @@ static void run_done(RunStep *run) {
         strv_free(run->env);
         strv_free(run->volatile_env);
         free(run->network);
-        free(run->security);
         for (size_t i = 0; i < run->mount_count; i++) {
                 input_done(&run->mounts[i].from);
                 free(run->mounts[i].source);

@@ -114,7 +114,9 @@ TEST(contexts) {
         ASSERT_INT(made.stages[0].step_count, 0);
         ASSERT_INPUT(&plan_stage(made.plan, 1)->base, "stage:0");
         ASSERT_INPUT(&plan_stage(made.plan, 2)->base, "context:alpine");
-        ASSERT_INPUT(&made.stages[2].steps[0].copy.from, "stage:0");
+        /* Also where it is a directory, which no stage can be. */
+        ASSERT_INPUT(&made.stages[2].steps[0].copy.from, "context:src");
+        ASSERT_STR(made.stages[2].steps[0].copy.from.platform, "linux/amd64");
         ASSERT_INPUT(&made.stages[2].steps[1].copy.from, "context:files");
         ASSERT_INPUT(&made.stages[2].steps[2].copy.from, "image:busybox");
 }

@@ -8,7 +8,7 @@ static int check_base(const StageState *stage, Error *err) {
         const Input *base = &stage->stage->base;
 
         if (base->kind == INPUT_CONTEXT && !stage->image)
-                return error_kind(err, ERROR_UNSUPPORTED,
+                return plan_error(stage->branch->plan, base->at, err,
                                   "stage %s is built from the files of context '%s', which brig "
                                   "does not do yet: COPY them into a stage from scratch",
                                   stage->stage->name, base->name);

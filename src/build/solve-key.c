@@ -365,7 +365,6 @@ static void say_run(KeyText *key, const RunStep *run, char *const *given) {
                         key_depend(key, part, equals ? equals + 1 : "");
         }
         key_say(key, "network", run->network);
-        key_say(key, "security", run->security);
         key_say(key, "script path", run->script_path);
         key_say(key, "script", run->script);
         for (size_t i = 0; i < run->mount_count; i++)
