@@ -174,6 +174,14 @@ END
   build -t owned; [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
   build --no-cache -t owned --build-context owner=docker-image://owner; echo "$output"; [ "$status" -eq 0 ]
   [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  # One that is a directory stands in a stage's place, too.
+  mkdir st; echo outside >st/file
+  printf 'FROM busybox AS st\nRUN exit 3\nFROM busybox\nCOPY --from=st file /\nRUN --mount=from=st,target=/m cat /m/file >>/file\n' >Dockerfile
+  build -t overridden --build-context st=st; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image overridden cat /file)" = $'outside\noutside' ]
+  printf 'FROM busybox AS st\nFROM st\nRUN true\n' >Dockerfile
+  build --build-context st=st; [ "$status" -eq 1 ]
+  [[ $output == *"Dockerfile:1:1: stage st is built from the files of context 'st'"* ]]
   mkdir -p in/a; tar cf in/b.tar -C / etc/hostname
   printf 'FROM busybox\nADD in/* /d/\n' >Dockerfile
   build -t added; [ "$status" -eq 0 ]

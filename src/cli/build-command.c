@@ -136,24 +136,47 @@ static const Option build_rows[] = {
 
 /* ---- what can be said before a daemon is asked ---- */
 
-/* --call METHOD[,format=FORMAT]; a format that --format names as well is --call's. */
+/* One of --call's fields behind the method, as buildx has them; a format that --format names as
+ * well is --call's. */
+static int read_call_field(BuildOptions *options, const char *field, Error *err) {
+        const char *format = str_after(field, "format="),
+                   *value = str_after(field, "ignorestatus=");
+
+        if (format) {
+                str_replace(&options->format, format);
+                return 0;
+        }
+        if (str_equal(value, "true") || str_equal(value, "false")) {
+                options->ignore_status = str_equal(value, "true");
+                return 0;
+        }
+        if (str_after(field, "error="))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid --call field \"%s\": a check always exits 1 where there "
+                                  "are findings; for builds write `# check=error=true` into the "
+                                  "Dockerfile, or give --build-arg "
+                                  "BUILDKIT_DOCKERFILE_CHECK=error=true",
+                                  field);
+        return error_kind(err, ERROR_INVALID,
+                          "invalid --call field \"%s\": METHOD, METHOD,format=FORMAT or "
+                          "METHOD,ignorestatus=true",
+                          field);
+}
+
+/* --call METHOD[,FIELD…] */
 static int check_call(BuildOptions *options, bool *ret_check, Error *err) {
-        const char *call = str_empty(options->call) ? "build" : options->call;
-        const char *format = strchr(call, ',');
-        _cleanup_free_ char *method =
-                str_copy_n(call, format ? (size_t)(format - call) : strlen(call));
+        _cleanup_strv_ char **fields =
+                str_split(str_empty(options->call) ? "build" : options->call, ',');
+        const char *method = fields[0];
+        int r = 0;
 
         *ret_check = options->check || str_equal(method, "check") || str_equal(method, "lint");
         if (!*ret_check && !str_equal(method, "build"))
                 return error_kind(err, ERROR_UNSUPPORTED, "--call %s is not done: build or check",
                                   method);
-        if (!format)
-                return 0;
-        if (!str_after(format, ",format="))
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid --call \"%s\": METHOD or METHOD,format=FORMAT", call);
-        str_replace(&options->format, str_after(format, ",format="));
-        return 0;
+        for (size_t i = 1; r == 0 && fields[i]; i++)
+                r = read_call_field(options, fields[i], err);
+        return r;
 }
 
 static int check_options(const BuildOptions *options, Error *err) {

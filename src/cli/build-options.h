@@ -15,7 +15,8 @@ typedef struct BuildOptions {
         char **named_args;  /* as --build-arg has them; args have what they are by then */
         JsonArray ulimits;  /* of Ulimit */
         int64_t shm_size;
-        bool no_cache, pull, quiet, load, push, check, debug, attest, ignored;
+        bool no_cache, pull, quiet, load, push, check, debug, attest, ignored,
+                ignore_status; /* of a check: findings do not fail it */
 } BuildOptions;
 
 /* ---- build-context.c: what is read and opened here ---- */
