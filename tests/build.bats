@@ -179,9 +179,10 @@ END
   printf 'FROM busybox AS st\nRUN exit 3\nFROM busybox\nCOPY --from=st file /\nRUN --mount=from=st,target=/m cat /m/file >>/file\n' >Dockerfile
   build -t overridden --build-context st=st; echo "$output"; [ "$status" -eq 0 ]
   [ "$(in_image overridden cat /file)" = $'outside\noutside' ]
-  printf 'FROM busybox AS st\nFROM st\nRUN true\n' >Dockerfile
-  build --build-context st=st; [ "$status" -eq 1 ]
-  [[ $output == *"Dockerfile:1:1: stage st is built from the files of context 'st'"* ]]
+  printf 'FROM busybox AS st\nFROM st\nENV a=1\nFROM other\nCOPY --from=1 / /below\n' >Dockerfile
+  mkdir other; echo other >other/of; echo of >other/.dockerignore; echo y >other/y
+  build -o out --build-context st=st --build-context other=other; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(cd out && find . -type f | sort | xargs)" = './.dockerignore ./below/file ./y' ]
   mkdir -p in/a; tar cf in/b.tar -C / etc/hostname
   printf 'FROM busybox\nADD in/* /d/\n' >Dockerfile
   build -t added; [ "$status" -eq 0 ]
