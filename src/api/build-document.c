@@ -100,6 +100,7 @@ static int add_context(BuildContextDocument *document, BuildFds *fds, BuildReque
         context->name = TAKE_PTR(document->name);
         context->image = TAKE_PTR(document->image);
         context->url = TAKE_PTR(document->url);
+        context->growing = TAKE_PTR(document->growing);
         directory.name = archive.name = context->name;
         if (document->tar)
                 return take_fd(fds, *document->tar, &archive, &context->tar_fd, err);

@@ -120,11 +120,17 @@ int build_pump_start_named(BuildSource *source, char *const *left_out, BuildPump
 int build_pump_end(BuildPump **pumps, Error *err);
 
 /* ---- build-written.c ---- */
-/* Whether files of the source's directory that are not ignored are written while the daemon reads
- * it: what standard output or error are sent to; a new file of an output that has a name already,
- * which is added to *left_out. */
-bool build_source_is_written(const BuildSource *source, const BuildOutputs *outputs,
-                             char ***left_out);
+/* Files of the source's directory that are not ignored and are written while the daemon reads it;
+ * names in it, the caller's. */
+typedef struct BuildWritten {
+        char **growing;  /* what standard output or error are appended to */
+        char **left_out; /* a new file of an output that has a name already */
+        bool archive;    /* the daemon cannot read it in place: something is left out, or written
+                            over */
+} BuildWritten;
+void build_source_written(const BuildSource *source, const BuildOutputs *outputs,
+                          BuildWritten *ret);
+void build_written_done(BuildWritten *written);
 
 /* What a directory's ignore file says into source, by the directory's path. build-context.c */
 int build_source_read_ignore(const char *path, BuildSource *source, Error *err);

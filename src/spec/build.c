@@ -7,6 +7,7 @@ static const JsonField context_fields[] = {
         JSON_FIELD(BuildContextDocument, "tar", JSON_MAYBE_INT, tar, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "image", JSON_STRING, image, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "url", JSON_STRING, url, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "growing", JSON_STRINGS, growing, JSON_OMIT_EMPTY),
 };
 const JsonTable build_context_document_table =
         JSON_TABLE(BuildContextDocument, "context", context_fields);

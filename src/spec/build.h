@@ -14,6 +14,7 @@ typedef struct BuildContextDocument {
         int64_t *fd;  /* position of an open directory; NULL: none */
         int64_t *tar; /* position of a tar stream that the daemon unpacks; NULL: none */
         char *image, *url;
+        char **growing; /* of `fd`: files that the client's own output goes to */
 } BuildContextDocument;
 
 typedef struct BuildSecretDocument {
