@@ -666,6 +666,22 @@ END
   [ -z "$(ls "$root/data/build/contexts")" ]
 }
 
+@test "limits of the steps: by descriptors and by the classic API" {
+  dockerfile <<'END'
+FROM busybox
+RUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max
+END
+  build --no-cache -m 64m --memory-swap 64m; echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *" 67108864"* ]]
+  run env DOCKER_BUILDKIT=0 brig build --no-cache -m 32m --memory-swap 32m .; echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *33554432* ]]
+  build --no-cache -m 1m; echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"Minimum memory limit allowed is 6MB"* ]]
+}
+
 @test "an unpacked context is removed behind the answer, and what a kill left by the next daemon" {
   removed_all() { [ -z "$(ls "$root/data/build/removed")" ]; }
   printf 'FROM busybox\nCOPY Dockerfile /\n' >Dockerfile

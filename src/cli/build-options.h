@@ -14,7 +14,8 @@ typedef struct BuildOptions {
         char **cache_names; /* build_caches_classic's */
         char **named_args;  /* as --build-arg has them; args have what they are by then */
         JsonArray ulimits;  /* of Ulimit */
-        int64_t shm_size;
+        int64_t shm_size, memory, memory_swap, cpu_shares, cpu_period, cpu_quota;
+        char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
         bool no_cache, pull, quiet, load, push, check, debug, attest, ignored;
 } BuildOptions;
 

@@ -110,6 +110,18 @@ static int add_contexts(Build *build, Error *err) {
 
 /* ---- the document ---- */
 
+static void add_limits(const BuildOptions *options, BuildDocument *document) {
+        document->shm_size = options->shm_size;
+        document->memory = options->memory;
+        document->memory_swap = options->memory_swap;
+        document->cpu_shares = options->cpu_shares;
+        document->cpu_period = options->cpu_period;
+        document->cpu_quota = options->cpu_quota;
+        document->cpuset_cpus = str_copy(options->cpuset_cpus);
+        document->cpuset_mems = str_copy(options->cpuset_mems);
+        document->cgroup_parent = str_copy(options->cgroup_parent);
+}
+
 static void add_plain_options(const BuildOptions *options, BuildDocument *document) {
         document->args = strv_copy(options->args);
         document->labels = strv_copy(options->labels);
@@ -118,7 +130,7 @@ static void add_plain_options(const BuildOptions *options, BuildDocument *docume
         document->target = str_copy(options->target);
         document->platform = options->platforms ? strv_join(options->platforms, ",") : NULL;
         document->network = str_copy(options->network);
-        document->shm_size = options->shm_size;
+        add_limits(options, document);
         document->no_cache = options->no_cache;
         document->pull = options->pull;
         for (size_t i = 0; i < options->ulimits.count; i++)
