@@ -289,6 +289,132 @@ has_ended() { [[ $(brig inspect -f '{{.State.Status}} {{.RestartCount}}' again) 
   done
 }
 
+network_points="network.create network.record"
+
+@test "a network killed at each step of its making and its end: it is there whole, or not at all" {
+  bridges() { on_host ip -o link show type bridge | wc -l; }
+  for point in $network_points; do
+    restart_with "$point=kill"
+    brig network create --ipv6 --subnet 10.90.0.0/24 --subnet fd90::/64 half || :
+    expect_death "$point"
+    [ "$(brig network ls -q --filter name=half)" = "" ] || { echo "after $point"; return 1; }
+    [ "$(bridges)" -eq 1 ] || { echo "after $point"; on_host ip -o link; return 1; }
+    brig network create --ipv6 --subnet 10.90.0.0/24 --subnet fd90::/64 half
+    [ "$(brig run --rm --network half busybox echo well)" = well ]
+    brig network rm half
+    [ "$(bridges)" -eq 1 ]
+  done
+  for point in network.remove network.forget; do
+    brig network create --ipv6 --subnet 10.90.0.0/24 --subnet fd90::/64 half
+    id=$(brig network inspect -f '{{.Id}}' half)
+    restart_with "$point=kill"
+    brig network rm half || :
+    expect_death "$point"
+    # It was not acknowledged: the network is as before.
+    [ "$(brig network inspect -f '{{.Id}}' half)" = "$id" ] || { echo "after $point"; return 1; }
+    [ "$(brig run --rm --network half --ip 10.90.0.7 busybox echo well)" = well ] || { echo "after $point"; return 1; }
+    brig network rm half
+    [ "$(bridges)" -eq 1 ]
+  done
+  engine_is_well
+}
+
+@test "a container on the LAN whose daemon was killed before it recorded the link has that link, and no other" {
+  brig network create -d macvlan --subnet 10.91.0.0/24 lan
+  brig run -d --name peer --network lan busybox httpd -f -h /www
+  restart_with start.record=kill
+  brig run -d --name on-lan --network lan --ip 10.91.0.9 busybox sleep 1000 || :
+  expect_death start.record
+  no grep 'not every network was restored' "$root/brigd.log"
+  [ "$(brig exec on-lan ip -o addr | awk '/inet / && !/ lo / { print $4 }')" = 10.91.0.9/24 ]
+  [ "$(brig exec on-lan ls /sys/class/net | wc -l)" -eq 2 ]
+  [ "$(brig exec on-lan wget -qO- http://peer/)" = "hello from a container" ]
+  brig rm -f on-lan
+  [ "$(brig run --rm --network lan --ip 10.91.0.9 busybox wget -qO- http://peer/)" = "hello from a container" ]
+  brig rm -f peer
+  brig network rm lan
+  engine_is_well
+}
+
+@test "a container whose daemon was killed while it took it off its network is on it" {
+  brig network create web
+  brig run -d --name served --network web -p 18005:80 busybox httpd -f -h /www
+  # What such a daemon leaves: the port is disabled, its link and the record are there.
+  kill_daemon
+  port=$(on_host ip -o link | grep -o 'veth[0-9a-f]*')
+  on_host bridge link set dev "$port" state 0
+  start_daemon
+  run on_host curl -s --max-time 5 http://127.0.0.1:18005/
+  [ "$output" = "hello from a container" ]
+  brig rm -f served
+  brig network rm web
+  engine_is_well
+}
+
+# judged: who of two clients reaches the server, by network policies.
+judged() {
+  local name who=
+  for name in red blue; do
+    if brig exec "$name" timeout 2 wget -qO- http://back/ >/dev/null 2>&1; then who+="$name "; fi
+  done
+  echo "${who% }"
+}
+
+# only NAME: a policy that lets NAME in.
+only() {
+  printf 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: only}\nspec: {podSelector: {matchLabels: {app: back}}, ingress: [{from: [{podSelector: {matchLabels: {app: %s}}}]}]}\n' "$1" |
+    brig policy apply -f -
+}
+
+@test "network policies and labels whose change fails, or is killed before or after it is in force: those that were acknowledged are" {
+  brig network create web
+  for name in back red blue; do brig run -d --name $name --network web --label app=$name busybox httpd -f -h /www; done
+  only red
+  brig policy ls >"$root/policies"
+  same() { [ "$(judged)" = red ] && brig policy ls | diff "$root/policies" - && [ "$(brig inspect -f '{{.Config.Labels.app}}' blue)" = blue ]; }
+  same
+  for point in policy.apply policy.record; do
+    restart_with "$point=error"
+    run only blue
+    [ "$status" -eq 1 ]
+    run brig policy rm only
+    [ "$status" -eq 1 ]
+    same || { echo "$point failed"; return 1; }
+    restart_with "$point=kill"
+    only blue || :
+    expect_death "$point"
+    same || { echo "after $point"; return 1; }
+    restart_with "$point=kill"
+    brig policy rm only || :
+    expect_death "$point"
+    same || { echo "after the removal's $point"; return 1; }
+  done
+  for point in update.apply update.record; do
+    restart_with "$point=error"
+    run brig update --label app=red --label-rm other blue
+    [ "$status" -eq 1 ]
+    same || { echo "$point failed"; return 1; }
+    restart_with "$point=kill"
+    brig update --label app=red blue || :
+    expect_death "$point"
+    same || { echo "after $point"; return 1; }
+  done
+  # Acknowledged, then killed at once.
+  brig update --label app=red blue
+  brig update --label app=none red
+  kill_daemon
+  start_daemon
+  [ "$(judged)" = blue ]
+  only back
+  kill_daemon
+  start_daemon
+  [ "$(judged)" = "" ]
+  brig rm -f back red blue
+  brig policy rm only
+  brig network rm web
+  engine_is_well
+}
+
 exec_field() { curl -s --unix-socket "$root/brig.sock" "http://d/v1.41/exec/$1/json" | jq -c "$2"; }
 
 # new_exec CONTAINER SCRIPT: creates and starts an exec, its id.

@@ -301,6 +301,24 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$output" = "hello from a container" ]
 }
 
+@test "five thousand ports of one container: published, shown, no other's, found again by the next daemon, given back" {
+  brig run -d --name wide -p 10000-14999:10000-14999 busybox sh -c 'httpd -p 10000 -h /www; exec httpd -f -p 14999 -h /www'
+  for port in 10000 14999; do [ "$(fetch "http://127.0.0.1:$port/")" = "hello from a container" ]; done
+  [ "$(brig port wide | wc -l)" -eq 5000 ]
+  [ "$(docker port wide 12345)" = 0.0.0.0:12345 ]
+  run brig run --rm -p 12345:80 busybox true
+  [[ $status -eq 125 && $output == *"Bind for 0.0.0.0:12345 failed: port is already allocated"* ]]
+  daemon_pid=$(cat "$root/daemon")
+  stop_daemon
+  start_daemon
+  echo "$daemon_pid" >"$root/daemon"
+  for port in 10000 14999; do [ "$(fetch "http://192.168.1.100:$port/")" = "hello from a container" ]; done
+  brig rm -f wide
+  [ "$(on_host nft list map inet brig pub4_any | grep -c elements)" -eq 0 ]
+  run brig run --rm -p 12345:80 busybox true
+  [ "$status" -eq 0 ]
+}
+
 @test "overlapping and wrong networks are refused in Docker's words" {
   brig network create --subnet 10.55.0.0/16 first
   run brig network create --subnet 10.55.1.0/24 second

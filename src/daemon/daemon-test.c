@@ -1,6 +1,7 @@
 /* daemon-test.c: brigd's options and file, its sockets, locks and notices. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -287,6 +288,23 @@ TEST(locks) {
         ASSERT_INT(strtol(text, NULL, 10), getpid());
         service_remove_pid(pidfile, &first);
         ASSERT(access(pidfile, F_OK) < 0);
+}
+
+/* What a killed daemon was starting has its descriptors for a moment yet. */
+TEST(lock_of_one_that_was_killed) {
+        _cleanup_free_ char *root = in_folder("left");
+        int fd, status;
+        Error err = { 0 };
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (service_lock_root(root, 0710, &fd, &err) == 0 && fork() == 0)
+                        (void)poll(NULL, 0, 100); /* holds it so long */
+                _exit(0);
+        }
+        ASSERT(waitpid(pid, &status, 0) == pid);
+        ASSERT_OK(service_lock_root(root, 0710, &fd, &err), &err);
+        close_fd(&fd);
 }
 
 TEST(notify) {

@@ -213,8 +213,10 @@ static int add_pool(JsonArray *slot, const Option *option, const char *value, Er
 
         for (char **word = words; word && *word; word++) {
                 const char *number = str_after(*word, "size=");
+                const char *subnet = str_after(*word, "base=");
 
-                base = str_after(*word, "base=") ?: base;
+                if (subnet)
+                        base = subnet;
                 if (number && str_to_int_in(number, 0, 128, &size) < 0)
                         size = -1;
         }

@@ -4,26 +4,62 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 
+#define PREDECESSOR_PATIENCE (3 * NSEC_PER_SEC)
+
+/* Who has the file locked, as far as it says. */
+static void read_pid(int fd, char ret[16]) {
+        ssize_t n = pread(fd, ret, 15, 0);
+
+        ret[MAX(n, 0)] = '\0';
+        ret[strspn(ret, "0123456789")] = '\0';
+}
+
+static bool process_exists(const char *pid) {
+        int number;
+
+        return str_to_int_in(pid, 1, INT_MAX, &number) == 0 &&
+               (kill(number, 0) == 0 || errno == EPERM);
+}
+
+/* A daemon that was killed while it started a program leaves that with its descriptors until the
+ * exec, and with them its lock. */
+static int lock_after_predecessor(int fd) {
+        const int64_t end = clock_monotonic() + PREDECESSOR_PATIENCE;
+        char pid[16];
+
+        for (;;) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                read_pid(fd, pid);
+                if (process_exists(pid) || clock_monotonic() >= end)
+                        return -EWOULDBLOCK;
+                (void)poll(NULL, 0, 5);
+        }
+}
+
 /* Locks fd; conflict, with the process id that the file holds, where another has it. */
 static int lock_file(int fd, const char *what, const char *remedy, Error *err) {
-        char pid[16] = "";
-        ssize_t n;
+        char pid[16];
+        int r = lock_after_predecessor(fd);
 
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        if (r == 0)
                 return 0;
-        if (errno != EWOULDBLOCK)
-                return error_set(err, errno, "lock '%s'", what);
-        n = pread(fd, pid, sizeof(pid) - 1, 0);
-        pid[MAX(n, 0)] = '\0';
-        pid[strspn(pid, "0123456789")] = '\0';
+        if (r != -EWOULDBLOCK)
+                return error_set(err, -r, "lock '%s'", what);
+        read_pid(fd, pid);
         return error_kind(err, ERROR_CONFLICT, "another brigd (process %s) uses '%s': %s",
                           *pid ? pid : "unknown", what, remedy);
 }

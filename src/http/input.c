@@ -197,7 +197,7 @@ static int read_line(HttpBody *body, size_t limit, int64_t deadline, const char 
                         *ret_length = (size_t)(end - data) - 1;
                         return *ret_length > limit ? -EBADMSG : 0;
                 }
-                if (left > limit)
+                if (left > limit + 1) /* the CR may be here before the LF is */
                         return -EBADMSG;
                 int r = fill(body, deadline);
                 if (r < 0)

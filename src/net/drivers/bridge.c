@@ -506,6 +506,16 @@ static void bridge_leave(Net *net, Member *member) {
         reaper_delete_link(net->reaper, endpoint->host_link, endpoint->container_id);
 }
 
+/* A daemon that was killed while the endpoint left has disabled the port and no more. Without
+ * carrier it is not to be had, and comes with it. */
+static bool enable_port(Rtnl *rtnl, unsigned link) {
+        int r;
+
+        rtnl_put_port_state(rtnl, link, BR_STATE_FORWARDING);
+        r = rtnl_commit(rtnl, NULL);
+        return r == 0 || r == -ENETDOWN;
+}
+
 /* The link outlived the bridge, if somebody deleted that: it is put back into it. */
 static bool bridge_rejoin(Member *member, int netns_fd) {
         const Network *network = member->network;
@@ -522,7 +532,7 @@ static bool bridge_rejoin(Member *member, int netns_fd) {
                 return false;
         rtnl_put_master(rtnl, (unsigned)link, (unsigned)bridge);
         put_port_mode(rtnl, network, link);
-        return rtnl_commit(rtnl, NULL) == 0;
+        return rtnl_commit(rtnl, NULL) == 0 && enable_port(rtnl, (unsigned)link);
 }
 
 const NetDriver bridge_driver = {
