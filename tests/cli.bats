@@ -103,7 +103,6 @@ refused() {
 
 @test "what is not done is refused by name" {
   refused 1 'type=gha is not done: type=registry,ref=NAME or type=local,src=DIRECTORY' brig build --cache-from type=gha .
-  refused 1 "'--memory' is not done yet: limit the daemon's own cgroup" brig build -m 1g .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
   refused 1 "'brig container stats' is not done yet" brig container stats
   refused 125 "'--gpus' is not done yet" brig run --gpus all image

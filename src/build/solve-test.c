@@ -56,6 +56,18 @@ TEST(a_changed_file_runs_what_reads_it_and_says_so) {
                    "COPY file /: file file changed,RUN write made same: the step before it ran");
 }
 
+TEST(another_network_is_told_as_that) {
+        static const char text[] = "FROM busybox\nRUN write x 1\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, text, .network = "host");
+
+        ASSERT_BUILD(&fake, text, "RUN write x 1", .network = "none");
+        (void)build_main(&built);
+        ASSERT_BUILT(&built);
+        ASSERT_RAN(&fake, "RUN write x 1");
+        ASSERT_STR(built.why[0], "RUN write x 1: the network changed");
+}
+
 TEST(a_repository_is_found_by_its_commit) {
         static const char https[] = "FROM scratch\nADD https://u:p@h/r.git#main /d\n";
         static const char ssh[] = "FROM scratch\nADD git@h:r.git?branch=main /d\n";

@@ -42,9 +42,8 @@ static void build_options_done(void *values) {
                 .name = name_, .type = OPTION_BOOL, .offset = offsetof(BuildOptions, ignored),     \
                 .help = help_, .flags = OPTION_IGNORED | OPTION_HIDDEN                             \
         }
-#define LIMIT(name_, letter_, type_)                                                               \
-        REFUSED(name_, letter_, type_, "Limit what a step uses",                                   \
-                "limit the daemon's own cgroup, or leave it out")
+#define LIMIT(name_, letter_, type_, member_, help_)                                               \
+        { name_, letter_, type_, offsetof(BuildOptions, member_), help_ }
 
 static const Option build_rows[] = {
         { "add-host", 0, OPTION_PARSED, offsetof(BuildOptions, hosts),
@@ -67,15 +66,17 @@ static const Option build_rows[] = {
           "\"type=local,dest=path\")" },
         { "call", 0, OPTION_STRING, offsetof(BuildOptions, call),
           "What to do: \"build\" or \"check\"", NULL, "\"build\"" },
-        REFUSED("cgroup-parent", 0, OPTION_STRING, "Cgroup of the steps",
-                "start brigd with --cgroup-parent"),
+        LIMIT("cgroup-parent", 0, OPTION_STRING, cgroup_parent,
+              "Cgroup that those of the steps are in"),
         { "check", 0, OPTION_BOOL, offsetof(BuildOptions, check), "Check the Dockerfile only" },
         IGNORED("compress", "Compress the context"),
-        LIMIT("cpu-period", 0, OPTION_INT),
-        LIMIT("cpu-quota", 0, OPTION_INT),
-        LIMIT("cpu-shares", 'c', OPTION_INT),
-        LIMIT("cpuset-cpus", 0, OPTION_STRING),
-        LIMIT("cpuset-mems", 0, OPTION_STRING),
+        LIMIT("cpu-period", 0, OPTION_INT, cpu_period,
+              "Length of a period of --cpu-quota, microseconds"),
+        LIMIT("cpu-quota", 0, OPTION_INT, cpu_quota,
+              "Processor time of a step in a period, microseconds"),
+        LIMIT("cpu-shares", 'c', OPTION_INT, cpu_shares, "Share of processor time of a step"),
+        LIMIT("cpuset-cpus", 0, OPTION_STRING, cpuset_cpus, "Processors of the steps (\"0-3\")"),
+        LIMIT("cpuset-mems", 0, OPTION_STRING, cpuset_mems, "Memory nodes of the steps (\"0-1\")"),
         { "debug", 'D', OPTION_BOOL, offsetof(BuildOptions, debug),
           "Show calls to the daemon, and the lines that warnings are about" },
         IGNORED("disable-content-trust", "Skip the check of images' signatures"),
@@ -91,8 +92,8 @@ static const Option build_rows[] = {
         { "label", 0, OPTION_LABEL, offsetof(BuildOptions, labels), "Set metadata of the image" },
         { "load", 0, OPTION_BOOL, offsetof(BuildOptions, load),
           "Put the image among the engine's, also where --output says another thing" },
-        LIMIT("memory", 'm', OPTION_BYTES),
-        LIMIT("memory-swap", 0, OPTION_SWAP),
+        LIMIT("memory", 'm', OPTION_BYTES, memory, "Memory of a step"),
+        LIMIT("memory-swap", 0, OPTION_SWAP, memory_swap, "Memory and swap of a step; -1: any"),
         { "metadata-file", 0, OPTION_STRING, offsetof(BuildOptions, metadata_file),
           "Write what was built to this file, as JSON" },
         { "network", 0, OPTION_STRING, offsetof(BuildOptions, network),
