@@ -80,8 +80,9 @@ void cache_layer_remove(BuildCache *cache, const char *layer);
 /* The layer if it is this cache's own, unrecorded and not held: to be removed. */
 int cache_layer_unused(BuildCache *cache, const char *layer, bool *ret, Error *err);
 
-/* Renames a directory of layers_fd or mounts_fd, for the remover: others may have one of its name
- * at once. false: it was not there. */
+/* Renames a mount's directory, for the remover: others may have one of its name at once.
+ * *ret_aside: the name that it has now, the caller's; its own where the disk is too full for
+ * another. false: it was not there. */
 bool cache_set_aside(int dir_fd, const char *name, char **ret_aside);
 
 /* Bytes of the regular files below the directory, each inode once; however deep it is, and while
