@@ -262,6 +262,20 @@ TEST(a_prune_that_was_killed_after_its_rows_is_ended_by_the_next_start) {
         ASSERT_INT(count_in(&test, "mounts"), 0);
 }
 
+TEST(a_secret_stays_and_is_no_other_caches) {
+        _cleanup_cache_ TestCache test = test_cache(), other = test_cache();
+        char first[ID_LENGTH + 1], again[ID_LENGTH + 1], others[ID_LENGTH + 1];
+        Error err = {};
+
+        ASSERT_OK(build_cache_secret(test.cache, first, &err), &err);
+        reopen(&test);
+        ASSERT_OK(build_cache_secret(test.cache, again, &err), &err);
+        ASSERT_OK(build_cache_secret(other.cache, others, &err), &err);
+        ASSERT_STR(again, first);
+        ASSERT(id_valid(first));
+        ASSERT(!str_equal(others, first));
+}
+
 static bool opens_prunes_and_clears(void *data) {
         TestCache *test = data;
         const CachePrune all = { .all = true };
