@@ -314,6 +314,10 @@ void image_removed_wait(ImageStore *store, int64_t patience) {
         remover_wait(&store->remover, patience);
 }
 
+void image_removed_hurry(ImageStore *store) {
+        remover_hurry(&store->remover);
+}
+
 int store_sync(ImageStore *store, Error *err) {
         if (syncfs(store->root_fd) < 0)
                 return error_set(err, errno, "sync the image store");
