@@ -56,7 +56,14 @@ static int remove_context(Builder *builder, const char *name, Error *err) {
         return 0;
 }
 
-/* Where they lie: no name is ever used again, and a full disk may have no room for another. */
+/* A full disk may have no room for another name; none is ever used again. */
+static void discard_left(Builder *builder, int dir_fd, const char *name) {
+        if (dir_fd == builder->contexts_fd &&
+            renameat(dir_fd, name, builder->removed_fd, name) == 0)
+                dir_fd = builder->removed_fd;
+        remover_add(&builder->remover, dir_fd, name);
+}
+
 static int remove_all_in(Builder *builder, int dir_fd, Error *err) {
         _cleanup_closedir_ DIR *dir = NULL;
         _cleanup_close_ int fd = dup(dir_fd);
@@ -67,7 +74,7 @@ static int remove_all_in(Builder *builder, int dir_fd, Error *err) {
         TAKE_FD(fd);
         while ((entry = readdir(dir)))
                 if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
-                        remover_add(&builder->remover, dir_fd, entry->d_name);
+                        discard_left(builder, dir_fd, entry->d_name);
         return 0;
 }
 
@@ -77,8 +84,8 @@ int build_contexts_open(Builder *builder, Error *err) {
         if (r == 0)
                 r = dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
         if (r == 0)
-                r = remove_all_in(builder, builder->contexts_fd, err);
-        return r < 0 ? r : remove_all_in(builder, builder->removed_fd, err);
+                r = remove_all_in(builder, builder->removed_fd, err);
+        return r < 0 ? r : remove_all_in(builder, builder->contexts_fd, err);
 }
 
 void engine_build_context_done(Engine *engine, int dir_fd) {
