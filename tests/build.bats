@@ -701,7 +701,7 @@ END
   [ -z "$(ls "$root/data/build/contexts")" ]
   wait_until removed_all
   stop_daemon
-  mkdir -p "$root"/data/build/{contexts,removed}/left/behind
+  mkdir -p "$root"/data/build/{contexts/left,removed/gone}/behind
   start_daemon
   [ -z "$(ls "$root/data/build/contexts")" ]
   wait_until removed_all

@@ -53,11 +53,14 @@ fails_for_room() {
   lives
 }
 
+nothing_to_remove() { [[ -z $(on_host find "$root/data/image/tmp" -mindepth 1 -maxdepth 1) ]]; }
+
 lives() {
   daemon_answers
   no process_is_gone "$id_of_daemon"
   no pgrep -f "brig-monitor.*$root"
-  [ -z "$(on_host find "$root/run/build" "$root/data/containers" "$root/data/build/contexts" "$root/run/containers" "$root/data/image/tmp" -mindepth 1 -maxdepth 1)" ]
+  [ -z "$(on_host find "$root/run/build" "$root/data/containers" "$root/data/build/contexts" "$root/run/containers" -mindepth 1 -maxdepth 1)" ]
+  wait_until nothing_to_remove # the answers do not wait for it
   no grep -F "$root/run/build" "/proc/$host_pid/mountinfo"
 }
 

@@ -335,6 +335,7 @@ ADD $url/private/outer.git /src"
     build_as_other --secret "$token"
     [ "$status" -eq 0 ]
     [ "$(asked inner)" -eq $((fetched * 2)) ]
+    [[ $i -gt 1 || $output == *"miss: $url/private/outer.git was fetched for another user"* ]]
   done
   # Without submodules the repository's own answer is enough.
   dockerfile <<<"FROM scratch

@@ -88,4 +88,30 @@ TEST(a_wait_ends_in_time_and_the_end_drops_what_is_left) {
         place_done(&place);
 }
 
+static void *hurry(void *data) {
+        remover_hurry(&((Place *)data)->remover);
+        return NULL;
+}
+
+TEST(who_waits_goes_on_when_the_process_ends) {
+        pthread_t thread;
+        Place place;
+
+        place_init(&place);
+        place.held = true;
+        remover_on_idle(&place.remover, idle, &place);
+        ASSERT(make(&place, "one") && make(&place, "two"));
+        remover_add(&place.remover, place.fd, "one");
+        ASSERT_INT(sem_wait(&place.told), 0); /* from here on it does nothing */
+        remover_add(&place.remover, place.fd, "two");
+        ASSERT_INT(pthread_create(&thread, NULL, hurry, &place), 0);
+        remover_wait(&place.remover, 0);
+        ASSERT(is_there(&place, "two"));
+        ASSERT_INT(pthread_join(thread, NULL), 0);
+        atomic_store(&place.remover.stop, true);
+        ASSERT_INT(sem_post(&place.go), 0);
+        remover_done(&place.remover);
+        place_done(&place);
+}
+
 TEST_MAIN()

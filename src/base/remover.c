@@ -133,9 +133,16 @@ void remover_wait(Remover *remover, int64_t patience) {
 
         (void)pthread_mutex_lock(&remover->lock);
         wanted = remover->queued;
-        while (r == 0 && remover->removed < wanted)
+        while (r == 0 && !remover->hurried && remover->removed < wanted)
                 r = patience > 0 ? pthread_cond_timedwait(&remover->changed, &remover->lock, &end)
                                  : pthread_cond_wait(&remover->changed, &remover->lock);
+        (void)pthread_mutex_unlock(&remover->lock);
+}
+
+void remover_hurry(Remover *remover) {
+        (void)pthread_mutex_lock(&remover->lock);
+        remover->hurried = true;
+        (void)pthread_cond_broadcast(&remover->changed);
         (void)pthread_mutex_unlock(&remover->lock);
 }
 

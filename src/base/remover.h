@@ -18,7 +18,7 @@ typedef struct Remover {
         uint64_t queued, removed;   /* so far */
         void (*idle)(void *data);
         void *idle_data;
-        bool started;
+        bool started, hurried;
         pthread_t thread;
         atomic_bool stop;
 } Remover;
@@ -34,3 +34,5 @@ void remover_add(Remover *remover, int dir_fd, const char *name);
 /* Waits until all that was given to it so far is removed, at most `patience` ns; 0: however long.
  */
 void remover_wait(Remover *remover, int64_t patience);
+/* From now on nobody waits: the process is about to end. */
+void remover_hurry(Remover *remover);

@@ -6,7 +6,8 @@
 #include "build/cache-private.h"
 
 #define FILES_MAX 4096
-#define SHORT_DIGEST 16               /* digits; enough to tell that something differs */
+#define SHORT_DIGEST 16 /* digits; enough to tell that something differs */
+#define TRIM_EVERY 256u /* writes: a look at all parts costs as much as some of them */
 #define PARTS_MAX ((int64_t)16 << 20) /* bytes of places, and of records */
 
 typedef enum Difference { CHANGED, NEW, GONE, DIFFERENCES } Difference;
@@ -42,6 +43,9 @@ static const Kind kinds[] = {
         { "git ",
           { "%s points at another commit", "it takes from %s now",
             "it takes nothing from %s any more" },
+          true },
+        { "git-user ",
+          { "%s was fetched for another user", "%s is one user's now", "%s is anybody's now" },
           true },
         { "file ", { "file %s changed", "file %s is new", "file %s is gone" }, true },
         { "", { "%s changed", "%s is new", "%s is gone" }, true },
@@ -229,7 +233,7 @@ static int keep(BuildCache *cache, const char *place, const Buf *parts, Error *e
         (void)sqlite3_bind_blob64(statement, 3, parts->data ? parts->data : "", parts->length,
                                   SQLITE_STATIC);
         r = sql_step(statement, err);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : cache_parts_written(cache, err);
 }
 
 int cache_parts_trim(BuildCache *cache, Error *err) {
@@ -247,6 +251,10 @@ int cache_parts_trim(BuildCache *cache, Error *err) {
                                "i", PARTS_MAX);
 }
 
+int cache_parts_written(BuildCache *cache, Error *err) {
+        return ++cache->parts_written % TRIM_EVERY != 0 ? 0 : cache_parts_trim(cache, err);
+}
+
 int build_cache_found_at(BuildCache *cache, const char *place, const char *result, Error *err) {
         CACHE_LOCKED(cache);
         int r = sql_run(cache->db, err,
@@ -257,6 +265,8 @@ int build_cache_found_at(BuildCache *cache, const char *place, const char *resul
                         "parts<>excluded.parts",
                         "tit", place, clock_now() / NSEC_PER_DAY, result);
 
+        if (r == 0 && sqlite3_changes(cache->db) > 0)
+                r = cache_parts_written(cache, err);
         return cache_note(cache, r);
 }
 

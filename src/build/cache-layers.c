@@ -132,10 +132,12 @@ bool cache_set_aside(int dir_fd, const char *name, char **ret_aside) {
                 *ret_aside = TAKE_PTR(aside);
                 return true;
         }
-        if (errno != ENOENT)
-                log_warn("build cache: set '%.24s' aside: %s; it is tried again at the next start",
-                         name, strerror(errno));
-        return false;
+        if (errno == ENOENT)
+                return false;
+        /* A full disk may have no room for another name: a mount that is made meanwhile has the
+           next number. */
+        *ret_aside = str_copy(name);
+        return true;
 }
 
 int build_cache_layer_new(BuildCache *cache, char **ret_id, int *ret_fd, Error *err) {

@@ -40,6 +40,10 @@ static const struct {
         { "arg A=A,arg B=A", "instruction=A,arg A=B", "the instruction is new" },
         { "arg A=A,arg B=A", "arg A=B", "build argument A changed (and 1 more)" },
         { "from build=A", "from build=B", "what it takes from build changed" },
+        { "git u=A,git-user u=A", "git u=A,git-user u=B", "u was fetched for another user" },
+        { "git u=A,git-user u=A", "git u=B,git-user u=B", "u points at another commit" },
+        { "git u=A", "git u=A,git-user u=B", "u is one user's now" },
+        { "git u=A,git-user u=B", "git u=A", "u is anybody's now" },
         { "file a=A,file b=A", "file a=A,file b=B", "file b changed" },
         { "file a=A,file b=A,file c=A", "file a=B,file b=B,file d=B",
           "file a changed (and 3 more)" },
@@ -110,20 +114,29 @@ TEST(keeps_a_sum_of_more_files_than_it_keeps) {
         ASSERT_STR(same, "its last run did not finish");
 }
 
-/* A step's parts of so many bytes, and a record that was made of them; why it ran. */
-static char *long_step(BuildCache *cache, const char *name, size_t size) {
+/* A step's parts of so many bytes; why it is run. */
+static char *long_parts(BuildCache *cache, const char *name, size_t size) {
         _cleanup_(cache_parts_done) CacheParts parts = {};
         _cleanup_free_ char *value = alloc_zero(1, size + 1);
-        char *const keys[] = { (char *)name, NULL };
-        CacheRecord record = { .place = name };
         char *reason = NULL;
         Error err = {};
 
         memset(value, 'x', size);
         pairs_append(&parts.items, name, value);
+        if (build_cache_explain(cache, name, &parts, &reason, &err) < 0)
+                abort();
+        return reason;
+}
+
+/* And a record that was made of them. */
+static char *long_step(BuildCache *cache, const char *name, size_t size) {
+        char *const keys[] = { (char *)name, NULL };
+        char *reason = long_parts(cache, name, size);
+        CacheRecord record = { .place = name };
+        Error err = {};
+
         digest_of(name, strlen(name), record.result);
-        if (build_cache_explain(cache, name, &parts, &reason, &err) < 0 ||
-            build_cache_put(cache, keys, &record, &err) < 0)
+        if (build_cache_put(cache, keys, &record, &err) < 0)
                 abort();
         return reason;
 }
@@ -152,6 +165,26 @@ TEST(what_is_kept_of_keys_is_bounded) {
                 ASSERT(query(&test, sum[i]) > 15 << 20);
         }
         ASSERT_INT(query(&test, "SELECT count(*) FROM records"), 260);
+}
+
+TEST(what_is_kept_of_steps_that_are_not_recorded_is_bounded) {
+        const char *sum = "SELECT sum(length(parts)) FROM places";
+        _cleanup_cache_ TestCache test = test_cache(), other = test_cache();
+        _cleanup_free_ UNUSED char *step = long_step(other.cache, "step", 100 * 1000);
+        char result[DIGEST_TEXT_MAX];
+        Error err = {};
+
+        digest_of("step", 4, result);
+        for (int i = 0; i < 260; i++) {
+                _cleanup_free_ char *name = str_format("step %d", i);
+                _cleanup_free_ UNUSED char *failed = long_parts(test.cache, name, 100 * 1000);
+
+                ASSERT_OK(build_cache_found_at(other.cache, name, result, &err), &err);
+        }
+        test.cache = build_cache_free(test.cache);
+        other.cache = build_cache_free(other.cache);
+        ASSERT(query(&test, sum) < (16 << 20) + 10 * 100 * 1000);
+        ASSERT(query(&other, sum) < (16 << 20) + 10 * 100 * 1000);
 }
 
 /* ---- files ---- */

@@ -21,7 +21,7 @@ struct BuildCache {
         pthread_cond_t changed;           /* a mount was given back or became ready */
         sqlite3 *db;
         sqlite3_stmt *memo_get, *memo_put; /* of db; found by pointer, as a file costs one each */
-        unsigned puts;                     /* records, so far */
+        unsigned parts_written;            /* how often, so far */
         unsigned batched;                  /* files put into the transaction that is open */
         bool damaged;                      /* SQLite said so: db is begun anew at the next call */
         Map holds;                         /* layer → Hold */
@@ -63,9 +63,11 @@ int cache_drop_unsynced(BuildCache *cache, Error *err);
 void cache_sync_now_and_then(BuildCache *cache);
 int cache_sync(BuildCache *cache, Error *err);
 
-/* ---- why steps ran: cache-explain.c; the lock is held, and a transaction is open ---- */
+/* ---- why steps ran: cache-explain.c; the lock is held ---- */
 /* Of the parts of keys, those of places and those of records, the newest 16 MiB each stay. */
 int cache_parts_trim(BuildCache *cache, Error *err);
+/* Some were written: does the same now and then. */
+int cache_parts_written(BuildCache *cache, Error *err);
 
 /* ---- layers: cache-layers.c; the lock is held ---- */
 bool cache_layer_is_own(const char *layer); /* an id of this cache, not a chain id and not "" */
@@ -80,8 +82,9 @@ void cache_layer_remove(BuildCache *cache, const char *layer);
 /* The layer if it is this cache's own, unrecorded and not held: to be removed. */
 int cache_layer_unused(BuildCache *cache, const char *layer, bool *ret, Error *err);
 
-/* Renames a directory of layers_fd or mounts_fd, for the remover: others may have one of its name
- * at once. false: it was not there. */
+/* Renames a mount's directory, for the remover: others may have one of its name at once.
+ * *ret_aside: the name that it has now, the caller's; its own where the disk is too full for
+ * another. false: it was not there. */
 bool cache_set_aside(int dir_fd, const char *name, char **ret_aside);
 
 /* Bytes of the regular files below the directory, each inode once; however deep it is, and while

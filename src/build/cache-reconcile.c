@@ -32,11 +32,12 @@ static bool layer_busy(const BuildCache *cache, const char *name) {
         return cache_layer_held(cache, name);
 }
 
-/* Under another name: a build may make a mount of that name while it is being removed. */
+/* Under another name: a build may make a mount of that name while it is being removed. No layer
+ * gets a name again. */
 static void discard(BuildCache *cache, int dir_fd, const char *name) {
         _cleanup_free_ char *aside = NULL;
 
-        if (str_after(name, GONE_PREFIX))
+        if (dir_fd == cache->layers_fd || str_after(name, GONE_PREFIX))
                 remover_add(&cache->remover, dir_fd, name);
         else if (cache_set_aside(dir_fd, name, &aside))
                 remover_add(&cache->remover, dir_fd, aside);

@@ -114,8 +114,6 @@ static int point(BuildCache *cache, const char *key, int64_t id, char ***layers,
         return r;
 }
 
-#define TRIM_EVERY 256u /* records: a look at all parts costs as much as some of them */
-
 static int put(BuildCache *cache, char *const *keys, const CacheRecord *record, char ***layers,
                Error *err) {
         int64_t id = 0;
@@ -126,12 +124,13 @@ static int put(BuildCache *cache, char *const *keys, const CacheRecord *record, 
         if (r == 0 && record->place)
                 r = sql_run(cache->db, err, "UPDATE places SET built=1 WHERE place=?", "t",
                             record->place);
-        if (r == 0 && record->place)
-                r = sql_run(cache->db, err,
-                            "INSERT OR REPLACE INTO made(record, parts) SELECT ?1, parts FROM "
-                            "places WHERE place=?2",
-                            "it", id, record->place);
-        return r < 0 || ++cache->puts % TRIM_EVERY != 0 ? r : cache_parts_trim(cache, err);
+        if (r < 0 || !record->place)
+                return r;
+        r = sql_run(cache->db, err,
+                    "INSERT OR REPLACE INTO made(record, parts) SELECT ?1, parts FROM places "
+                    "WHERE place=?2",
+                    "it", id, record->place);
+        return r < 0 ? r : cache_parts_written(cache, err);
 }
 
 static int put_locked(BuildCache *cache, char *const *keys, const CacheRecord *record,

@@ -2,6 +2,7 @@
  */
 #include <semaphore.h>
 
+#include "base/test-full.h"
 #include "build/cache-private.h"
 #include "build/test-cache.h"
 
@@ -259,6 +260,52 @@ TEST(a_prune_that_was_killed_after_its_rows_is_ended_by_the_next_start) {
         reopen(&test);
         ASSERT_INT(count_in(&test, "layers"), 0);
         ASSERT_INT(count_in(&test, "mounts"), 0);
+}
+
+TEST(a_secret_stays_and_is_no_other_caches) {
+        _cleanup_cache_ TestCache test = test_cache(), other = test_cache();
+        char first[ID_LENGTH + 1], again[ID_LENGTH + 1], others[ID_LENGTH + 1];
+        Error err = {};
+
+        ASSERT_OK(build_cache_secret(test.cache, first, &err), &err);
+        reopen(&test);
+        ASSERT_OK(build_cache_secret(test.cache, again, &err), &err);
+        ASSERT_OK(build_cache_secret(other.cache, others, &err), &err);
+        ASSERT_STR(again, first);
+        ASSERT(id_valid(first));
+        ASSERT(!str_equal(others, first));
+}
+
+static bool opens_prunes_and_clears(void *data) {
+        TestCache *test = data;
+        const CachePrune all = { .all = true };
+
+        reopen(test);
+        if (count_in(test, "layers") != 1 || count_in(test, "mounts") != 1)
+                return false;
+        (void)prune(test, all, NULL);
+        remover_wait(&test->cache->remover, 0);
+        return count_in(test, "layers") == 0 && count_in(test, "mounts") == 0;
+}
+
+TEST(a_full_disk_does_not_keep_what_would_make_room) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ char *record = make_record(test.cache, "a", 10);
+        _cleanup_close_ int layer_fd = -1, mount_fd = -1;
+        CacheMount *mount = NULL;
+        bool is_new;
+        Error err = {};
+
+        ASSERT_OK(build_cache_mount(test.cache, "kept", MOUNT_SHARED, NULL, NULL, &mount, &mount_fd,
+                                    &is_new, &err),
+                  &err);
+        ASSERT_OK(cache_mount_ready(mount, &err), &err);
+        (void)cache_mount_release(mount);
+        close_fd(&mount_fd);
+        test.cache = build_cache_free(test.cache);
+        ASSERT_OK(dir_open_at(test.fd, "layers/unknown/fs", 0755, &layer_fd, &err), &err);
+        ASSERT_OK(dir_open_at(test.fd, "mounts/unknown/fs", 0755, &mount_fd, &err), &err);
+        ASSERT(test_on_full_disk(opens_prunes_and_clears, &test));
 }
 
 /* A layer of many files; the caller's. */

@@ -60,6 +60,25 @@ void build_cache_on_removed(BuildCache *cache, void (*removed)(void *data), void
         remover_on_idle(&cache->remover, removed, data);
 }
 
+void build_cache_hurry(BuildCache *cache) {
+        remover_hurry(&cache->remover);
+}
+
+int build_cache_secret(BuildCache *cache, char ret[ID_LENGTH + 1], Error *err) {
+        CACHE_LOCKED(cache);
+        _cleanup_free_ char *known = NULL;
+        int r;
+
+        cache_flush_locked(cache); /* a kill loses what that transaction holds */
+        r = cache_meta_get(cache, "secret", &known, err);
+        if (r == 0 && id_valid(known)) {
+                memcpy(ret, known, ID_LENGTH + 1);
+                return 0;
+        }
+        id_new(ret);
+        return cache_note(cache, r < 0 ? r : cache_meta_set(cache, "secret", ret, err));
+}
+
 /* Records outlive a power cut only if the layers were synced before. */
 static void finish(BuildCache *cache) {
         Error err = {};

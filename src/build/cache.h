@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/id.h"
 #include "build/tree.h"
 #include "format/digest.h"
 #include "format/json.h"
@@ -21,7 +22,12 @@ BuildCache *build_cache_free(BuildCache *cache);
 /* Directories are removed by a thread of the cache's. Whenever nothing is left to remove, removed
  * is called, on that thread and without a lock. */
 void build_cache_on_removed(BuildCache *cache, void (*removed)(void *data), void *data);
+/* From now on no prune waits for it: the daemon is about to end. */
+void build_cache_hurry(BuildCache *cache);
 DEFINE_CLEANUP(BuildCache *, build_cache_free)
+/* Random digits that this cache alone has, as long as it lasts: for keys that are made of what
+ * nobody shall guess. */
+int build_cache_secret(BuildCache *cache, char ret[ID_LENGTH + 1], Error *err);
 
 /* ---- results ---- */
 typedef struct CacheRecord {
@@ -77,8 +83,8 @@ int build_cache_chains(BuildCache *cache, char ***ret, Error *err);
 /* ---- why a step is run ---- */
 /* What a step's key was made of: "instruction" → digest, "network" → its mode, "base" (the image
  * that the stage begins with), "before" (the result of the step before), "arg VERSION", "from
- * build" (a stage or image that it takes files of), "git https://h/r.git#main" → commit, "file
- * src/main.c" … Another name is shown as it is. */
+ * build" (a stage or image that it takes files of), "git https://h/r.git#main" → commit, "git-user
+ * https://h/r.git#main" → whose, "file src/main.c" … Another name is shown as it is. */
 typedef struct CacheParts {
         Pairs items;
         bool cut;     /* more files than are kept (4096): the rest is in one sum */

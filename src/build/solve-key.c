@@ -373,20 +373,32 @@ static void say_run(KeyText *key, const RunStep *run, char *const *given) {
                 key_depend(key, *given, "");
 }
 
+static void git_done(SolveGit *git) {
+        free(git->files);
+        free(git->whose);
+}
+
 /* The commit and the directory, by whatever address they are got. */
 static int say_git(const StageState *stage, KeyText *key, const CopyStep *copy,
                    const CopySource *source, Error *err) {
         const SolveWorker *worker = &stage->solver->options->worker;
-        _cleanup_free_ char *state = NULL;
+        _cleanup_(git_done) SolveGit git = {};
         _cleanup_free_ char *part = str_format("git %s", source->content);
-        int r = worker->git(worker->data, source->path, copy->checksum, copy->keep_git_dir, &state,
+        _cleanup_free_ char *user = str_format("git-user %s", source->content);
+        char whose[DIGEST_TEXT_MAX];
+        int r = worker->git(worker->data, source->path, copy->checksum, copy->keep_git_dir, &git,
                             err);
 
         if (r < 0)
                 return r;
-        put(&key->text, "commit", state);
+        put(&key->text, "commit", git.files);
+        if (*git.whose)
+                put(&key->text, "for", git.whose);
         if (key->parts)
-                pairs_put(&key->parts->items, part, state);
+                pairs_put(&key->parts->items, part, git.files);
+        digest_of(git.whose, strlen(git.whose), whose);
+        if (key->parts && *git.whose)
+                pairs_put(&key->parts->items, user, whose);
         return 0;
 }
 

@@ -91,6 +91,22 @@ TEST(a_repository_is_found_by_its_commit) {
         ASSERT_RAN(&fake, "ADD https://u:p@h/r.git#main /d");
 }
 
+TEST(another_user_of_a_repository_is_told_as_that) {
+        static const char text[] = "FROM scratch\nADD https://h/r.git#main /d\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built other = BUILD(&fake, text, );
+
+        fake.commit = "one";
+        fake.git_user = " of h for a";
+        ASSERT_BUILD(&fake, text, "ADD https://h/r.git#main /d", );
+        fake.git_user = " of h for b";
+        (void)build_main(&other);
+        ASSERT_BUILT(&other);
+        ASSERT_STR(other.why[0], "ADD https://h/r.git#main /d: https://h/r.git#main was fetched "
+                                 "for another user");
+        ASSERT_RAN(&fake, "ADD https://h/r.git#main /d");
+}
+
 TEST(a_stage_that_gives_something_else_runs_what_reads_it) {
         static const char one[] = "FROM busybox AS a\nRUN write x 1\nFROM busybox\nCOPY --from=a x "
                                   "/\nRUN write y 1\n";

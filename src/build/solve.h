@@ -47,6 +47,11 @@ typedef struct SolveRecall {
 } SolveRecall;
 void solve_recall_done(SolveRecall *recall);
 
+typedef struct SolveGit {
+        char *files; /* what they depend on: the commit, the directory in it … */
+        char *whose; /* for whom they were fetched; "": for anybody */
+} SolveGit;
+
 /* All may be called from several threads at once. */
 typedef struct SolveWorker {
         /* What the image is, for which its layers need not be here; ret is zeroed. */
@@ -67,10 +72,11 @@ typedef struct SolveWorker {
         /* The digest of what a URL gives, for a key; it is kept for the job that follows. */
         int (*fetch)(void *data, const char *url, const char *checksum,
                      char digest[DIGEST_TEXT_MAX], Error *err);
-        /* What the files of a git repository's ref depend on, for a key: its commit, the directory
-         * in it …; one text a build, the caller's. checksum may be NULL. */
-        int (*git)(void *data, const char *url, const char *checksum, bool keep_git_dir, char **ret,
-                   Error *err);
+        /* What the files of a git repository's ref are, for a key; the same all through a build.
+         * *ret, empty before, is the caller's to free, also after an error. checksum may be NULL.
+         */
+        int (*git)(void *data, const char *url, const char *checksum, bool keep_git_dir,
+                   SolveGit *ret, Error *err);
         /* The root of these layers, to read from; the caller's to close. */
         int (*open)(void *data, char *const *layers, int *ret_fd, Error *err);
         int (*execute)(void *data, const SolveJob *job, Error *err);

@@ -21,6 +21,7 @@ typedef struct Fake {
         Tree tree;
         char *const *triggers; /* ONBUILD of the image "triggers" */
         const char *commit;    /* of every repository */
+        const char *git_user;  /* whose its files are, or NULL */
         pthread_mutex_t lock;  /* guards what follows */
         char **ran;            /* the steps, as progress shows them */
         char **threads;        /* that ran one, each once */
@@ -201,8 +202,11 @@ static UNUSED int on_fetch(void *data, const char *url, const char *checksum, ch
 
 /* The ref points at what the test says. */
 static UNUSED int on_git(void *data, const char *url, const char *checksum, bool keep_git_dir,
-                         char **ret, Error *err) {
-        *ret = str_format("%s%s", ((Fake *)data)->commit, keep_git_dir ? ".git" : "");
+                         SolveGit *ret, Error *err) {
+        const Fake *fake = data;
+
+        ret->files = str_format("%s%s", fake->commit, keep_git_dir ? ".git" : "");
+        ret->whose = str_copy(fake->git_user ?: "");
         return 0;
 }
 

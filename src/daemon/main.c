@@ -221,6 +221,8 @@ static int run(Daemon *daemon, Error *err) {
  * brigd finds everything on record. */
 static void take_down(Daemon *daemon) {
         service_notify("STOPPING=1");
+        if (daemon->engine)
+                engine_hurry(daemon->engine);
         if (daemon->server && !http_server_stop(daemon->server, STOP_GRACE)) {
                 log_warn("some requests did not end in time and are cut off");
                 sockets_done(&daemon->sockets);

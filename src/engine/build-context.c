@@ -56,26 +56,36 @@ static int remove_context(Builder *builder, const char *name, Error *err) {
         return 0;
 }
 
-int build_contexts_open(Builder *builder, Error *err) {
-        _cleanup_closedir_ DIR *dir = NULL;
-        _cleanup_close_ int fd = -1;
-        char id[ID_LENGTH + 1];
-        struct dirent *entry;
-        int r = dir_open_at(builder->dir_fd, "removed", 0700, &builder->removed_fd, err);
+/* A full disk may have no room for another name; none is ever used again. */
+static void discard_left(Builder *builder, int dir_fd, const char *name) {
+        if (dir_fd == builder->contexts_fd &&
+            renameat(dir_fd, name, builder->removed_fd, name) == 0)
+                dir_fd = builder->removed_fd;
+        remover_add(&builder->remover, dir_fd, name);
+}
 
-        if (r < 0)
-                return r;
-        id_new(id);
-        if (renameat(builder->dir_fd, "contexts", builder->removed_fd, id) < 0 && errno != ENOENT)
-                return error_set(err, errno, "set contexts of earlier builds aside");
-        fd = dup(builder->removed_fd);
+static int remove_all_in(Builder *builder, int dir_fd, Error *err) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        _cleanup_close_ int fd = dup(dir_fd);
+        struct dirent *entry;
+
         if (fd < 0 || !(dir = fdopendir(fd)))
                 return error_set(err, errno, "look for contexts of earlier builds");
         TAKE_FD(fd);
         while ((entry = readdir(dir)))
                 if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
-                        remover_add(&builder->remover, builder->removed_fd, entry->d_name);
-        return dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
+                        discard_left(builder, dir_fd, entry->d_name);
+        return 0;
+}
+
+int build_contexts_open(Builder *builder, Error *err) {
+        int r = dir_open_at(builder->dir_fd, "removed", 0700, &builder->removed_fd, err);
+
+        if (r == 0)
+                r = dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
+        if (r == 0)
+                r = remove_all_in(builder, builder->removed_fd, err);
+        return r < 0 ? r : remove_all_in(builder, builder->contexts_fd, err);
 }
 
 void engine_build_context_done(Engine *engine, int dir_fd) {

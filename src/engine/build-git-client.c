@@ -168,21 +168,28 @@ int git_asking_init(Build *build, const GitRemote *remote, GitAsking *ret, Error
         return r;
 }
 
-void git_add_client(const Build *build, const GitRemote *remote, Buf *text) {
-        _cleanup_(headers_freep) char **headers = NULL;
-        char digest[DIGEST_TEXT_MAX];
-        Digester digester;
+int git_digest_client(const Build *build, const GitRemote *remote, char digest[DIGEST_TEXT_MAX],
+                      Error *err) {
+        const int64_t uid = build->request->client_uid;
+        _cleanup_(headers_freep) char **headers =
+                uid < 0 ? make_headers(build->request, remote) : NULL;
+        _cleanup_free_ char *user = uid < 0 ? NULL : str_format("%lld", (long long)uid);
+        const char *kind = user ? "user" : "shows";
+        char secret[ID_LENGTH + 1];
+        KeyedDigester digester;
+        int r = build_cache_secret(build->builder->cache, secret, err);
 
-        if (build->request->client_uid >= 0) {
-                buf_format(text, " for user %lld", (long long)build->request->client_uid);
-                return;
-        }
-        headers = make_headers(build->request, remote);
-        digester_init(&digester);
+        if (r < 0)
+                return r;
+        keyed_digester_init(&digester, secret, ID_LENGTH);
+        explicit_bzero(secret, sizeof(secret));
+        keyed_digester_add(&digester, kind, strlen(kind) + 1);
+        if (user)
+                keyed_digester_add(&digester, user, strlen(user) + 1);
         for (char **header = headers; header && *header; header++)
-                digester_add(&digester, *header, strlen(*header) + 1);
-        digester_end(&digester, digest);
-        buf_format(text, " for who shows %s", digest);
+                keyed_digester_add(&digester, *header, strlen(*header) + 1);
+        keyed_digester_end(&digester, digest);
+        return 0;
 }
 
 bool git_shows_credentials(const Build *build, const GitRemote *remote) {

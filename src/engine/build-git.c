@@ -155,34 +155,46 @@ static int locate(Build *build, const GitAsk *ask, Located *ret, Error *err) {
         return 0;
 }
 
-/* What the files of a commit depend on. Those that credentials were shown for are not found by
- * their commit alone, which is in many a log: whoever comes with credentials has been let in by
- * that repository (resolve). What is in its submodules other hosts have let this client see. */
-static char *state_of(const Build *build, const Located *located) {
+/* What the files of a commit depend on. */
+static char *files_of(const Located *located) {
         const GitFound *found = located->found;
-        _cleanup_buf_ Buf state = {};
+        _cleanup_buf_ Buf files = {};
 
-        buf_add_str(&state, located->keep_git_dir ? found->object : found->commit);
+        buf_add_str(&files, located->keep_git_dir ? found->object : found->commit);
         if (located->keep_git_dir)
-                buf_format(&state, ".git %s#%s", located->source.remote.url, found->name ?: "");
-        if (located->restricted)
-                buf_format(&state, " of %s", located->source.remote.url);
-        if (located->restricted && !located->source.no_submodules)
-                git_add_client(build, &located->source.remote, &state);
+                buf_format(&files, ".git %s#%s", located->source.remote.url, found->name ?: "");
         if (located->source.no_submodules)
-                buf_add_str(&state, " without submodules");
-        return buf_take(&state);
+                buf_add_str(&files, " without submodules");
+        return buf_take(&files);
 }
 
-int build_git_state(Build *build, const GitAsk *ask, char **ret, Error *err) {
+/* Those that credentials were shown for are not found by their commit alone, which is in many a
+ * log: whoever comes with credentials has been let in by that repository (resolve). What is in its
+ * submodules other hosts have let this client see. "": anybody finds them. */
+static int whose(const Build *build, const Located *located, char **ret, Error *err) {
+        const char *url = located->source.remote.url;
+        char client[DIGEST_TEXT_MAX] = "";
+        int r = 0;
+
+        if (located->restricted && !located->source.no_submodules)
+                r = git_digest_client(build, &located->source.remote, client, err);
+        if (r == 0)
+                *ret = located->restricted ? str_format(" of %s for %s", url, client)
+                                           : str_copy("");
+        return r;
+}
+
+int build_git_state(Build *build, const GitAsk *ask, SolveGit *ret, Error *err) {
         _cleanup_(located_done) Located located = {};
-        _cleanup_free_ char *state = NULL;
+        _cleanup_free_ char *files = NULL;
         int r = locate(build, ask, &located, err);
 
+        if (r == 0)
+                r = whose(build, &located, &ret->whose, err);
         if (r < 0)
                 return r;
-        state = state_of(build, &located);
-        *ret = str_format("%s:%s", state, located.source.subdir ?: "");
+        files = files_of(&located);
+        ret->files = str_format("%s:%s", files, located.source.subdir ?: "");
         return 0;
 }
 
@@ -256,11 +268,13 @@ static int fetch_files(Build *build, const Located *located, const char *key, ch
 /* Of two builds that want the same commit one fetches it. */
 static int bring_files(Build *build, const Located *located, char **ret, Error *err) {
         Flights *flights = build->builder->flights;
-        _cleanup_free_ char *state = state_of(build, located);
-        _cleanup_free_ char *text = str_format(KEY_VERSION "\n%s", state);
+        _cleanup_free_ char *files = files_of(located), *owner = NULL, *text = NULL;
         char key[DIGEST_TEXT_MAX];
-        int r;
+        int r = whose(build, located, &owner, err);
 
+        if (r < 0)
+                return r;
+        text = str_format(KEY_VERSION "\n%s%s", files, owner);
         digest_of(text, strlen(text), key);
         for (;;) {
                 r = find_files(build, key, ret, err);

@@ -17,6 +17,8 @@ int git_asking_init(Build *build, const GitRemote *remote, GitAsking *ret, Error
 void git_asking_done(GitAsking *asking);
 /* Whether the answers may be for this client's eyes alone. */
 bool git_shows_credentials(const Build *build, const GitRemote *remote);
-/* Adds to a key whose the credentials are: the user's, as a token is changed now and then; of who
- * is unknown nothing is known but what he shows. */
-void git_add_client(const Build *build, const GitRemote *remote, Buf *text);
+/* Whose the credentials are: the user's, as a token is changed now and then; of who is unknown
+ * nothing is known but what he shows. Keyed with a secret of this cache's: nobody who sees it can
+ * guess what was shown, and another machine's user 1000 is somebody else. */
+int git_digest_client(const Build *build, const GitRemote *remote, char digest[DIGEST_TEXT_MAX],
+                      Error *err);

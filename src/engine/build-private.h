@@ -151,9 +151,9 @@ typedef struct GitAsk {
         bool keep_git_dir;    /* beside what the URL says */
         bool context;         /* "github.com/…" is a repository, too */
 } GitAsk;
-/* What the files depend on: the commit that the ref points at now, the directory … The caller's.
- * Asks the server once a build. */
-int build_git_state(Build *build, const GitAsk *ask, char **ret, Error *err);
+/* What the files depend on: the commit that the ref points at now, the directory …; and who finds
+ * them again. The caller's. Asks the server once a build. */
+int build_git_state(Build *build, const GitAsk *ask, SolveGit *ret, Error *err);
 /* The directory, which does not change and stays until the build's end; the caller's to close. */
 int build_git_open(Build *build, const GitAsk *ask, int *ret_fd, Error *err);
 void build_git_done(Build *build);

@@ -156,7 +156,7 @@ static int fetch(void *data, const char *url, const char *checksum, char digest[
 }
 
 static int find_git(void *data, const char *url, const char *checksum, bool keep_git_dir,
-                    char **ret, Error *err) {
+                    SolveGit *ret, Error *err) {
         const GitAsk ask = { .url = url, .checksum = checksum, .keep_git_dir = keep_git_dir };
         int r = build_git_state(data, &ask, ret, err);
 

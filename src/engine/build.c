@@ -120,6 +120,10 @@ int builder_new(Engine *engine, Builder **ret, Error *err) {
         return r;
 }
 
+void builder_hurry(Builder *builder) {
+        build_cache_hurry(builder->cache);
+}
+
 Builder *builder_free(Builder *builder) {
         if (!builder)
                 return NULL;

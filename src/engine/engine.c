@@ -236,6 +236,11 @@ static void drop_containers(Engine *engine) {
         containers_free(containers, count);
 }
 
+void engine_hurry(Engine *engine) {
+        image_removed_hurry(engine->images);
+        builder_hurry(engine->builder);
+}
+
 Engine *engine_free(Engine *engine) {
         if (!engine)
                 return NULL;

@@ -40,6 +40,8 @@ typedef struct EngineOptions {
 /* Opens the state, finds running containers and their monitors again, reconciles the record with
  * the kernel, and starts what restart policies ask for. */
 int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *err);
+/* It is about to be freed: calls that wait for removals from disk alone answer now. */
+void engine_hurry(Engine *engine);
 /* Containers go on. */
 Engine *engine_free(Engine *engine);
 

@@ -149,8 +149,8 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
                 r = image_remove(engine->images, ref, force, no_prune, &use, &removals, err);
         ImageRemoval *items = removals.items;
         if (r == 0) {
-                image_removed_wait(engine->images, PRUNE_PATIENCE);
                 removal_events(engine, image.id, items, removals.count);
+                image_removed_wait(engine->images, PRUNE_PATIENCE);
                 buf_add_char(json, '[');
                 for (size_t i = 0; i < removals.count; i++) {
                         if (i > 0)

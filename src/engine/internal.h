@@ -140,6 +140,7 @@ int seccomp_program(Engine *engine, const Container *container, bool privileged,
 
 /* ---- build.c ---- */
 int builder_new(Engine *engine, Builder **ret, Error *err); /* after the images are open */
+void builder_hurry(Builder *builder); /* no prune waits for the disk any more */
 Builder *builder_free(Builder *builder);
 
 /* ---- networks.c ---- */

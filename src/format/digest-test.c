@@ -18,6 +18,25 @@ TEST(known_sums) {
                    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+/* RFC 4231, 4.2 and 4.3. */
+TEST(known_keyed_sums) {
+        char text[DIGEST_TEXT_MAX], key[20];
+        KeyedDigester digester;
+
+        memset(key, 0x0b, sizeof(key));
+        keyed_digester_init(&digester, key, sizeof(key));
+        keyed_digester_add(&digester, "Hi There", 8);
+        keyed_digester_end(&digester, text);
+        ASSERT_STR(digest_hex(text),
+                   "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+        keyed_digester_init(&digester, "Jefe", 4);
+        keyed_digester_add(&digester, "what do ya want ", 16);
+        keyed_digester_add(&digester, "for nothing?", 12);
+        keyed_digester_end(&digester, text);
+        ASSERT_STR(digest_hex(text),
+                   "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 TEST(forms) {
         ASSERT(digest_valid(
                 "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));

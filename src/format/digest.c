@@ -3,6 +3,8 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "format/digest.h"
 
+#include <stdlib.h>
+
 #include <openssl/sha.h>
 
 #include "base/id.h"
@@ -26,6 +28,37 @@ void digester_end(Digester *digester, char text[DIGEST_TEXT_MAX]) {
         (void)SHA256_Final(sum, (SHA256_CTX *)digester->state);
         memcpy(text, PREFIX, sizeof(PREFIX) - 1);
         hex_encode(sum, sizeof(sum), text + sizeof(PREFIX) - 1);
+}
+
+static void add_pad(Digester *digester, const unsigned char *key, size_t length,
+                    unsigned char pad) {
+        unsigned char block[DIGEST_KEY_MAX];
+
+        for (size_t i = 0; i < sizeof(block); i++)
+                block[i] = pad ^ (i < length ? key[i] : 0);
+        digester_init(digester);
+        digester_add(digester, block, sizeof(block));
+        explicit_bzero(block, sizeof(block));
+}
+
+void keyed_digester_init(KeyedDigester *digester, const void *key, size_t length) {
+        if (length > DIGEST_KEY_MAX)
+                abort();
+        add_pad(&digester->inner, key, length, 0x36);
+        add_pad(&digester->outer, key, length, 0x5c);
+}
+
+void keyed_digester_add(KeyedDigester *digester, const void *data, size_t length) {
+        digester_add(&digester->inner, data, length);
+}
+
+void keyed_digester_end(KeyedDigester *digester, char text[DIGEST_TEXT_MAX]) {
+        unsigned char sum[SHA256_DIGEST_LENGTH];
+
+        (void)SHA256_Final(sum, (SHA256_CTX *)digester->inner.state);
+        digester_add(&digester->outer, sum, sizeof(sum));
+        digester_end(&digester->outer, text);
+        explicit_bzero(digester, sizeof(*digester));
 }
 
 void digest_of(const void *data, size_t length, char text[DIGEST_TEXT_MAX]) {

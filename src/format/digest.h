@@ -18,6 +18,19 @@ void digester_add(Digester *digester, const void *data, size_t length);
 /* Writes the digest; the digester must be initialised again before its next use. */
 void digester_end(Digester *digester, char text[DIGEST_TEXT_MAX]);
 
+/* A running HMAC-SHA-256 (RFC 2104): a sum that tells nothing of what was added to who has not the
+ * key. A plain value; it has the key in it. */
+typedef struct KeyedDigester {
+        Digester inner, outer;
+} KeyedDigester;
+
+#define DIGEST_KEY_MAX 64 /* bytes */
+
+void keyed_digester_init(KeyedDigester *digester, const void *key, size_t length);
+void keyed_digester_add(KeyedDigester *digester, const void *data, size_t length);
+/* As digester_end; forgets the key. */
+void keyed_digester_end(KeyedDigester *digester, char text[DIGEST_TEXT_MAX]);
+
 void digest_of(const void *data, size_t length, char text[DIGEST_TEXT_MAX]);
 bool digest_valid(const char *text); /* NULL is not */
 /* The 64 digits of a valid digest, borrowed. */

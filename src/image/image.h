@@ -80,9 +80,11 @@ typedef struct ImageUse {
 int image_remove(ImageStore *store, const char *ref, bool force, bool no_prune, const ImageUse *use,
                  JsonArray *removals, Error *err);
 /* What nothing needs any more leaves its place at once, and the disk by a thread of the store's.
- * wait: for what was given up so far, at most `patience` ns; 0: however long. on_removed: whenever
- * nothing is left to remove, removed is called, on that thread and without a lock. */
+ * wait: for what was given up so far, at most `patience` ns; 0: however long. hurry: from now on
+ * no wait waits. on_removed: whenever nothing is left to remove, removed is called, on that thread
+ * and without a lock. */
 void image_removed_wait(ImageStore *store, int64_t patience);
+void image_removed_hurry(ImageStore *store);
 void image_on_removed(ImageStore *store, void (*removed)(void *data), void *data);
 
 /* ---- progress: called from the job's threads, serialised; return negative to cancel ---- */

@@ -119,6 +119,7 @@ static int delete_rows(ImageStore *store, char *const *chains, char ***blobs, Er
 static void delete_blob(ImageStore *store, const char *digest, bool set_aside) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         const char *name;
+        Error err = {};
 
         if (!digest_valid(digest) || map_get(&store->pins, digest))
                 return;
@@ -128,18 +129,16 @@ static void delete_blob(ImageStore *store, const char *digest, bool set_aside) {
         name = digest_hex(digest);
         if (set_aside && renameat(store->blobs_fd, name, store->partial_fd, name) == 0)
                 return;
-        /* A full disk may have no room for another name, but takes one away. */
-        if (store_discard(store, store->blobs_fd, name) < 0 &&
-            unlinkat(store->blobs_fd, name, 0) < 0 && errno != ENOENT)
-                log_warn("image store: remove blob %s: %s", digest, strerror(errno));
+        if (store_discard(store, store->blobs_fd, name, &err) < 0)
+                log_warn("image store: remove blob %s: %s", digest, err.message);
 }
 
 static void delete_snapshot(ImageStore *store, const char *chain) {
-        int r = store_discard(store, store->snapshots_fd, digest_hex(chain));
+        Error err = {};
 
-        if (r < 0 && r != -ENOENT)
+        if (store_discard(store, store->snapshots_fd, digest_hex(chain), &err) < 0)
                 log_warn("image store: remove layer %s: %s; it is tried again at the next start",
-                         chain, strerror(-r));
+                         chain, err.message);
 }
 
 /* Under the lock: files leave their places at once, and the disk later. */

@@ -2,6 +2,7 @@
  * killed daemon left; and archives that lie. */
 #include <semaphore.h>
 
+#include "base/test-full.h"
 #include "image/test-store.h"
 
 #define HEX "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -400,6 +401,34 @@ TEST(a_removal_does_not_wait_for_the_disk) {
         ASSERT_INT(test_count(&test, "tmp"), 0);
         (void)sem_destroy(&gate.closed);
         (void)sem_destroy(&gate.open);
+}
+
+static bool opens_and_clears(void *data) {
+        TestStore *test = data;
+        Error err = {};
+
+        if (test_store_reopen(test, &err) < 0) {
+                printf("# %s\n", err.message);
+                (void)fflush(stdout);
+                return false;
+        }
+        return test_count(test, "snapshots") == 2 && test_count(test, "blobs/sha256") == 3 &&
+               str_after(remove_image(test, "kept", false, NULL), "-kept:latest !sha256:") &&
+               test_count(test, "snapshots") == 0 && test_count(test, "blobs/sha256") == 0;
+}
+
+TEST(a_full_disk_does_not_keep_what_would_make_room) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_close_ int fd = -1;
+        char id[DIGEST_TEXT_MAX];
+        Error err = {};
+
+        ASSERT_OK(test_load_word(&test, "kept", "\"kept\"", id, &err), &err);
+        ASSERT_INT(test_count(&test, "blobs/sha256"), 3);
+        test.store = image_store_free(test.store);
+        ASSERT_OK(dir_open_at(test.fd, "snapshots/unknown/fs/deep", 0755, &fd, &err), &err);
+        ASSERT_INT(symlinkat("nothing", test.fd, "blobs/sha256/unknown"), 0);
+        ASSERT(test_on_full_disk(opens_and_clears, &test));
 }
 
 TEST(shared_layers_stay) {

@@ -176,12 +176,13 @@ static int each_entry(int dir_fd, int (*visit)(ImageStore *, const char *, Error
         return 0;
 }
 
-int store_discard(ImageStore *store, int dir_fd, const char *name) {
+int store_discard(ImageStore *store, int dir_fd, const char *name, Error *err) {
         char id[ID_LENGTH + 1];
 
         id_new(id);
         if (renameat(dir_fd, name, store->tmp_fd, id) < 0)
-                return -errno;
+                /* A full disk may have no room for another name, but takes one away. */
+                return errno == ENOENT ? 0 : dir_remove_at(dir_fd, name, err);
         remover_add(&store->remover, store->tmp_fd, id);
         return 0;
 }
@@ -190,12 +191,6 @@ static int remove_temporary(ImageStore *store, const char *name, Error *err) {
         (void)err;
         remover_add(&store->remover, store->tmp_fd, name);
         return 0;
-}
-
-static int discard_unfinished(ImageStore *store, int dir_fd, const char *name, Error *err) {
-        int r = store_discard(store, dir_fd, name);
-
-        return r < 0 ? error_set(err, r, "remove '%s'", name) : 0;
 }
 
 static int recorded(ImageStore *store, const char *sql, const char *name, bool *ret, Error *err) {
@@ -216,7 +211,7 @@ static int check_snapshot(ImageStore *store, const char *name, Error *err) {
         if (r < 0 || known)
                 return r;
         log_info("image store: removing the unfinished snapshot %.12s", name);
-        return discard_unfinished(store, store->snapshots_fd, name, err);
+        return store_discard(store, store->snapshots_fd, name, err);
 }
 
 static int check_blob(ImageStore *store, const char *name, Error *err) {
@@ -226,7 +221,7 @@ static int check_blob(ImageStore *store, const char *name, Error *err) {
         if (r < 0 || known)
                 return r;
         log_info("image store: removing the unfinished blob %.12s", name);
-        return discard_unfinished(store, store->blobs_fd, name, err);
+        return store_discard(store, store->blobs_fd, name, err);
 }
 
 static int reconcile(ImageStore *store, Error *err) {
@@ -317,6 +312,10 @@ void image_on_removed(ImageStore *store, void (*removed)(void *data), void *data
 
 void image_removed_wait(ImageStore *store, int64_t patience) {
         remover_wait(&store->remover, patience);
+}
+
+void image_removed_hurry(ImageStore *store) {
+        remover_hurry(&store->remover);
 }
 
 int store_sync(ImageStore *store, Error *err) {

@@ -37,9 +37,9 @@ static inline void store_unlockp(ImageStore **store) {
 #define STORE_LOCKED(store)                                                                        \
         _cleanup_(store_unlockp) UNUSED ImageStore *locked_ = (store_lock(store), (store))
 
-/* Has a file or directory removed, which leaves its place at once. Any lock may be held. 0 or a
- * negative errno. store.c */
-int store_discard(ImageStore *store, int dir_fd, const char *name);
+/* Has a file or directory removed, which leaves its place at once; on a full disk it is removed
+ * before this returns. One that is not there is success. Any lock may be held. store.c */
+int store_discard(ImageStore *store, int dir_fd, const char *name, Error *err);
 
 /* ---- pins: what a job keeps from being collected until its image is recorded ---- */
 typedef struct PinSet {
