@@ -47,6 +47,12 @@ END
   [ "$(brig image inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' first)" = "/work [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin GREETING=hi]" ]
   run env DOCKER_BUILDKIT=0 docker build -t first .
   [ "$(grep -c 'Using cache' <<<"$output")" -ge 3 ]
+  # why a step ran, whatever the tag's version
+  echo bye >file
+  run env DOCKER_BUILDKIT=0 docker build -t first:2 .
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *$'Step 4/6 : COPY file .\n ---> miss: file file changed\n ---> '* ]]
 }
 
 @test "a second build is cached after touch and in another clone; a changed file says why" {
@@ -66,6 +72,15 @@ END
   echo "$output"
   [[ $output == *"file src/b changed"* ]]
   [ "$(in_image cached cat /all)" = $'one\nthree' ]
+  # by whatever tag, or none
+  echo four >src/b
+  build -t cached:4; [[ $output == *"miss: file src/b changed"* ]]
+  echo five >src/b
+  build; [[ $output == *"miss: file src/b changed"* ]]
+  build -t other --network none; [[ $output == *"miss: the network changed"* && $output != *"instruction changed"* ]]
+  printf 'FROM busybox\nARG X\nRUN echo $X\n' >Dockerfile
+  build --build-arg X=3; [ "$status" -eq 0 ]
+  build --build-arg X=4 -t foo:bar; echo "$output"; [[ $output == *"miss: variable X changed"* ]]
 }
 
 @test "stages: unreachable ones never run, what is copied has the key of its files, stages are named and numbered" {
@@ -155,10 +170,13 @@ END
   wait_until on_host curl -sfo /dev/null http://127.0.0.1:8099/
   printf 'FROM busybox AS %s\nADD --unpack http://127.0.0.1:8099/a.tar /%s/\n' a a b b c c >Dockerfile
   printf 'FROM scratch\n%s\n%s\n%s\n' 'COPY --from=a /a /a' 'COPY --from=b /b /b' 'COPY --from=c /c /c' >>Dockerfile
+  # A URL that ends in no name gives a file that BuildKit calls so.
+  printf '%s\n' 'ADD http://127.0.0.1:8099/ /unnamed/' >>Dockerfile
   run timeout 60 brig build -o out "$context"; echo "$output"
   kill "$server"
   [ "$status" -eq 0 ]
   for name in a b c; do [ "$(tail -1 "out/$name/numbers")" = 200000 ]; done
+  grep -q a.tar out/unnamed/__unnamed__
 }
 
 @test "a named context that is an image: owners stay; a build context: they do not; ADD knows what was selected" {
@@ -171,6 +189,15 @@ END
   build -t owned; [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
   build --no-cache -t owned --build-context owner=docker-image://owner; echo "$output"; [ "$status" -eq 0 ]
   [ "$(in_image owned stat -c %u:%g /owned)" = 7:8 ]
+  # One that is a directory stands in a stage's place, too.
+  mkdir st; echo outside >st/file
+  printf 'FROM busybox AS st\nRUN exit 3\nFROM busybox\nCOPY --from=st file /\nRUN --mount=from=st,target=/m cat /m/file >>/file\n' >Dockerfile
+  build -t overridden --build-context st=st; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(in_image overridden cat /file)" = $'outside\noutside' ]
+  printf 'FROM busybox AS st\nFROM st\nENV a=1\nFROM other\nCOPY --from=1 / /below\n' >Dockerfile
+  mkdir other; echo other >other/of; echo of >other/.dockerignore; echo y >other/y
+  build -o out --build-context st=st --build-context other=other; echo "$output"; [ "$status" -eq 0 ]
+  [ "$(cd out && find . -type f | sort | xargs)" = './.dockerignore ./below/file ./y' ]
   mkdir -p in/a; tar cf in/b.tar -C / etc/hostname
   printf 'FROM busybox\nADD in/* /d/\n' >Dockerfile
   build -t added; [ "$status" -eq 0 ]
@@ -573,13 +600,25 @@ END
   brig build --progress plain . >build.log 2>&1
   grep -q CACHED build.log
   no grep -q miss: build.log
-  # a named context with it; unpacking one has a line of its own
+  # nothing was packed or unpacked for it
+  no grep -q 'the context' build.log
+  # a named context with it
   mkdir "$root/outside.$$"
   printf 'FROM busybox\nRUN --mount=from=other,target=/m wc -c </m/build.log; seq 20000; wc -c </m/build.log\nCOPY --from=other . /x\n' >"$root/outside.$$/Dockerfile"
-  head -c 20M /dev/zero >big
   brig build --progress plain --build-context other=. -t grows "$root/outside.$$" >build.log 2>&1 || { cat build.log; return 1; }
-  grep -q "the context 'other'" build.log
+  no grep -q "the context 'other'" build.log
   [ "$(in_image grows sh -c 'cat /x/keep; wc -c </x/build.log')" = $'kept\n0' ]
+  # what it had before counts, and no more
+  printf 'FROM busybox\nCOPY build.log /x\nRUN seq 2000\n' >Dockerfile
+  echo earlier >build.log
+  brig build --progress plain -t grows . >>build.log 2>&1 || { cat build.log; return 1; }
+  grep -q seq build.log
+  [ "$(in_image grows cat /x)" = earlier ]
+  # where that is written over, an archive has it as it was when it was packed; unpacking one has a line of its own
+  echo earlier >build.log
+  head -c 20M /dev/zero >big
+  brig build --progress plain -t grows . 1<>build.log 2>&1 || { cat build.log; return 1; }
+  grep -q 'the context' build.log
   rm big
   # one that is ignored changes nothing: the directory is passed as it is
   printf 'build.log\n' >.dockerignore
@@ -637,6 +676,35 @@ END
   [ "$status" -eq 1 ]
   [[ $output == *"failed to read dockerfile: open nothing: no such file or directory"* ]]
   [ -z "$(ls "$root/data/build/contexts")" ]
+}
+
+@test "limits of the steps: by descriptors and by the classic API" {
+  dockerfile <<'END'
+FROM busybox
+RUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max
+END
+  build --no-cache -m 64m --memory-swap 64m; echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *" 67108864"* ]]
+  run env DOCKER_BUILDKIT=0 brig build --no-cache -m 32m --memory-swap 32m .; echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *33554432* ]]
+  build --no-cache -m 1m; echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"Minimum memory limit allowed is 6MB"* ]]
+}
+
+@test "an unpacked context is removed behind the answer, and what a kill left by the next daemon" {
+  removed_all() { [ -z "$(ls "$root/data/build/removed")" ]; }
+  printf 'FROM busybox\nCOPY Dockerfile /\n' >Dockerfile
+  tar c . | brig build -q -
+  [ -z "$(ls "$root/data/build/contexts")" ]
+  wait_until removed_all
+  stop_daemon
+  mkdir -p "$root"/data/build/{contexts,removed}/left/behind
+  start_daemon
+  [ -z "$(ls "$root/data/build/contexts")" ]
+  wait_until removed_all
 }
 
 @test "a wrong pattern is told with the ignore file that it is in" {

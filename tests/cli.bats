@@ -103,7 +103,6 @@ refused() {
 
 @test "what is not done is refused by name" {
   refused 1 'type=gha is not done: type=registry,ref=NAME or type=local,src=DIRECTORY' brig build --cache-from type=gha .
-  refused 1 "'--memory' is not done yet: limit the daemon's own cgroup" brig build -m 1g .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
   refused 1 "'brig container stats' is not done yet" brig container stats
   refused 125 "'--gpus' is not done yet" brig run --gpus all image
@@ -197,6 +196,8 @@ while left:
   [ "$(brig build --call check,format=json "$dir" | jq '.warnings | length')" -eq 1 ]
   refused 1 'ERROR: failed to build: invalid format "xml"' brig build --call check,format=xml "$dir"
   refused 1 'METHOD,format=FORMAT' brig build --call check,colour=red "$dir"
+  refused 1 '# check=error=true' brig build --call check,error=true "$dir"
+  brig build --call check,ignorestatus=true,format=json "$dir" | jq -e '.warnings and (has("buildError") | not)'
   refused 1 '--call outline is not done' brig build --call outline "$dir"
   # what stands before the line that cannot be read is checked all the same
   printf 'FROM scratch AS Big\nMAINTAINER me\nBAD\nCMD a\n' > "$dir/Dockerfile"
@@ -204,6 +205,15 @@ while left:
   [ "$status" -eq 1 ]
   [ "$(jq -r '.warnings[].ruleName' <<< "$output")" = $'StageNameCasing\nMaintainerDeprecated' ]
   [[ $stderr == *'unknown instruction: BAD'* ]]
+  # and why it cannot be is a part of the result, as BuildKit has it
+  local error='.message, .location.ranges[0].start.line, .location.ranges[0].end.line'
+  [ "$(jq -r ".buildError | $error" <<< "$output")" = $'dockerfile parse error on line 3: unknown instruction: BAD (did you mean ADD?)\n3\n3' ]
+  run --separate-stderr brig build --call=check,format=json -f - "$dir" <<< $'FROM scratch AS a\nCOPY --from=2 \\\n x /'
+  [ "$status" -eq 1 ]
+  [ "$(jq -r ".buildError | $error" <<< "$output")" = $'invalid from flag value 2: invalid stage index 2\n2\n3' ]
+  run --separate-stderr brig build --call=check,format=json --target b -f - "$dir" <<< $'FROM scratch AS a'
+  [ "$(jq -c '[.warnings, .buildError.message, .buildError.location]' <<< "$output")" = '[null,"target stage \"b\" could not be found (did you mean a?)",null]' ]
+  [ "$(brig build --check --format sarif -f - "$dir" <<< BAD 2>/dev/null | jq -r '.runs[0].results[0] | .level, .locations[0].physicalLocation.region.startLine')" = $'error\n1' ]
   printf 'FROM scratch AS Big\nRUN <<END\nMAINTAINER x\n' > "$dir/Dockerfile"
   run --separate-stderr brig build --check --format json "$dir"
   [ "$(jq -r '.warnings[].ruleName' <<< "$output")" = StageNameCasing ]

@@ -171,7 +171,7 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   printf 'FROM scratch\nCOPY . /\n' >Dockerfile
   install -m 755 "$build/src/cli/brig" "$root/brig"
   echo secret >closed; chmod 000 closed; chmod 777 "$context"; chmod 755 "$root"
-  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ bash -c "cd '$context' && $root/brig build . >log 2>&1; status=\$?; cat log; exit \$status"
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ bash -c "cd '$context' && echo before >log && $root/brig build . 1<>log 2>&1; status=\$?; cat log; exit \$status"
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output == *"ERROR: failed to build: open 'closed' in the context: Permission denied"* ]]

@@ -138,7 +138,8 @@ FROM 127.0.0.1:5001/base:none
 COPY --from=first /etc/passwd /
 END
   build; echo "$output"; [ "$status" -ne 0 ]
-  [[ $output == *"127.0.0.1:5001/base:none: failed to resolve source metadata"* && $output != *"RUN echo ran"* ]]
+  [[ $output == *"Dockerfile:3:1: 127.0.0.1:5001/base:none: failed to resolve source metadata"*"   3 | >>> FROM 127.0.0.1:5001/base:none"* ]]
+  [[ $output != *"] RUN echo ran"* ]]
 }
 
 # ---- several platforms ----

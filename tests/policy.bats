@@ -163,6 +163,20 @@ END
   run brig exec back ping -c 1 -W 1 "$gateway"
   [ "$status" -ne 0 ]
   on_host curl -sf --max-time 5 -o "$root/page" "http://$address/"
+  # Link-local addresses are no way around it.
+  on_host sysctl -qw net.ipv6.conf.all.disable_ipv6=0
+  brig network create --ipv6 six
+  brig network connect six back
+  link=$(brig network inspect -f '{{.Id}}' six)
+  local=$(on_host ip -6 -o addr show dev "br-${link:0:12}" scope link | awk '{print $4}' | cut -d/ -f1)
+  nsenter --target "$host_pid" --net timeout 60 socat -u "TCP6-LISTEN:7006,reuseaddr,fork" "OPEN:$root/said,creat,append" 3>&- &
+  six=$!
+  wait_until eval "on_host ss -ltn | grep -q :7006"
+  in_back() { nsenter --target "$(brig inspect -f '{{.State.Pid}}' back)" --net -- "$@"; }
+  no in_back timeout 2 socat -u OPEN:/etc/hostname "TCP6:[$local%eth1]:7006,connect-timeout=1"
+  brig policy rm shop/out
+  in_back timeout 5 socat -u OPEN:/etc/hostname "TCP6:[$local%eth1]:7006"
+  kill "$six"
   apply out shop <<<$'podSelector: {}\negress: [{to: [{ipBlock: {cidr: '"$gateway"$'/32}}], ports: [{port: 7000}]}]\npolicyTypes: [Egress]'
   says allowed
   kill "$listener"

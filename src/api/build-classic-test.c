@@ -19,8 +19,9 @@ TEST(classic_text) {
                 "\"progress\":\"[=========================>                         ]    "
                 "1.5kB/3kB\",\"id\":\"aa\"}\r\n" S("Step 1/3 : FROM busybox") S("\\n") S(
                         " ---> Using cache\\n") S(" ---> 0123456789ab\\n") S("Step 2/3 : RUN x")
-                        S("\\n") S(" ---> Running in fedcba987654\\n") S("hi \\\"you\\\"\\n")
-                                S("\\u001b[91mo\\ufffdps\\n\\u001b[0m")
+                        S("\\n") S(" ---> miss: the command changed\\n")
+                                S(" ---> Running in fedcba987654\\n") S("hi \\\"you\\\"\\n") S(
+                                        "\\u001b[91mo\\ufffdps\\n\\u001b[0m")
                                         S(" ---> Removed intermediate container fedcba987654\\n") S(
                                                 " ---> 0123456789ab\\n") S("Step 3/3 : CMD x")
                                                 S("\\n") "{\"aux\":{\"ID\":\"" IMAGE "\"}}\r\n" S(

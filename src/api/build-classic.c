@@ -228,6 +228,8 @@ static int on_started(ClassicBuild *build, const BuildEvent *event) {
         _cleanup_buf_ Buf json = { 0 };
 
         add_header(build, event, &json);
+        if (!str_empty(event->why))
+                add_line(&json, " ---> miss: %s\n", event->why);
         if (!str_empty(event->container)) {
                 free(step->container);
                 step->container =

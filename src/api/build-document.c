@@ -100,6 +100,7 @@ static int add_context(BuildContextDocument *document, BuildFds *fds, BuildReque
         context->name = TAKE_PTR(document->name);
         context->image = TAKE_PTR(document->image);
         context->url = TAKE_PTR(document->url);
+        context->growing = TAKE_PTR(document->growing);
         directory.name = archive.name = context->name;
         if (document->tar)
                 return take_fd(fds, *document->tar, &archive, &context->tar_fd, err);
@@ -292,6 +293,31 @@ static int add_parts(BuildDocument *document, BuildFds *fds, BuildRequest *ret, 
         return r;
 }
 
+static int take_limits(BuildDocument *document, BuildRequest *ret, Error *err) {
+        const struct {
+                const char *name;
+                int64_t value, low, *place;
+        } numbers[] = {
+                { "shmSize", document->shm_size, 0, &ret->shm_size },
+                { "memory", document->memory, 0, &ret->memory },
+                { "memorySwap", document->memory_swap, -1, &ret->memory_swap },
+                { "cpuShares", document->cpu_shares, 0, &ret->cpu_shares },
+                { "cpuPeriod", document->cpu_period, 0, &ret->cpu_period },
+                { "cpuQuota", document->cpu_quota, -1, &ret->cpu_quota },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(numbers); i++) {
+                if (numbers[i].value < numbers[i].low)
+                        return error_kind(err, ERROR_INVALID, "%s: %lld is too small",
+                                          numbers[i].name, (long long)numbers[i].value);
+                *numbers[i].place = numbers[i].value;
+        }
+        ret->cpuset_cpus = TAKE_PTR(document->cpuset_cpus);
+        ret->cpuset_mems = TAKE_PTR(document->cpuset_mems);
+        ret->cgroup_parent = TAKE_PTR(document->cgroup_parent);
+        return 0;
+}
+
 /* Moves what needs no look. */
 static void move_plain(BuildDocument *document, BuildRequest *ret) {
         ret->dockerfile_length = document->dockerfile ? strlen(document->dockerfile) : 0;
@@ -311,7 +337,6 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
         ret->network = TAKE_PTR(document->network);
         ret->ulimits = document->ulimits;
         document->ulimits = (JsonArray){ 0 };
-        ret->shm_size = document->shm_size;
         ret->annotations = document->annotations;
         document->annotations = (Pairs){ 0 };
         ret->no_cache = document->no_cache;
@@ -320,11 +345,10 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
 }
 
 static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
-        int r;
+        int r = take_limits(document, ret, err);
 
-        if (document->shm_size < 0)
-                return error_kind(err, ERROR_INVALID, "shmSize: must not be negative");
-        r = build_tags_read(document->tags, &ret->tags, err);
+        if (r >= 0)
+                r = build_tags_read(document->tags, &ret->tags, err);
         if (r >= 0)
                 r = add_parts(document, fds, ret, err);
         if (r >= 0)

@@ -78,7 +78,9 @@ TEST(document_request) {
                 ","
                 "\"extraHosts\":[\"h:1\"],\"platform\":\"linux/amd64,linux/"
                 "arm64\",\"network\":\"none\","
-                "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,"
+                "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,\"memory\":"
+                "4,\"memorySwap\":-1,\"cpuShares\":5,\"cpuPeriod\":6,"
+                "\"cpuQuota\":7,\"cpusetCpus\":\"0\",\"cpusetMems\":\"1\",\"cgroupParent\":\"/p\","
                 "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":0}],\"noCache\":true,\"pull\":true,"
                 "\"outputs\":[{\"type\":\"tar\",\"fd\":2}]}",
@@ -89,7 +91,9 @@ TEST(document_request) {
                    "context 'i' busybox\ncontext 'u' http://u\nsecret s secret\n"
                    "ssh default 1\nulimit core 1:2\nargs A=1\nlabels l=v\n"
                    "tags docker.io/library/t:latest\nfilter s\nhosts h:1\n"
-                   "platform linux/amd64 linux/arm64\nnetwork none\nshm 3\nnocache 1\npull 1\nk v\n"
+                   "platform linux/amd64 linux/arm64\nnetwork none\nshm 3\nmemory 4\nswap "
+                   "-1\nshares 5\n"
+                   "period 6\nquota 7\ncpus 0\nmems 1\nparent /p\nnocache 1\npull 1\nk v\n"
                    "output tar 1 owner 1\n");
         ASSERT_INT(open_fds(), before);
         ask_build("{\"contexts\":[{\"name\":\"\",\"fd\":1}],\"outputs\":[{\"type\":\"local\","
@@ -259,6 +263,9 @@ TEST(document_refused) {
                 { "{\"dockerfile\":\"\",\"tags\":[\"A\"]}",
                   { DIRECTORY, AGENT },
                   "invalid reference format" },
+                { "{\"dockerfile\":\"\",\"memorySwap\":-2}",
+                  { DIRECTORY, AGENT },
+                  "memorySwap: -2" },
                 { "{\"dockerfile\":\"\",\"shmSize\":-1}", { DIRECTORY, AGENT }, "shmSize: " },
         };
         size_t before = open_fds();

@@ -158,8 +158,7 @@ static void note_request(const BuildRequest *request) {
         { .kind = kind_, .step = step_, .written = step_, __VA_ARGS__ }
 #define PLAN(total_)                                                                               \
         { .kind = BUILD_PLANNED, .total = total_ }
-#define START(step_, text_)                                                                        \
-        STEP(BUILD_STARTED, step_, .instruction = text_, .name = "[x] " text_, .why = "no entry")
+#define START(step_, text_) STEP(BUILD_STARTED, step_, .instruction = text_, .name = "[x] " text_)
 #define SAY(step_, text_)                                                                          \
         STEP(BUILD_OUTPUT, step_, .text = text_, .length = sizeof(text_) - 1, .stream = 1)
 #define DONE(step_) STEP(BUILD_DONE, step_, .layer = LAYER)

@@ -168,7 +168,7 @@ static bool wanted(const CachePrune *prune, const Item *item) {
 
         if (entry->in_use || (prune->until && entry->used_at >= prune->until))
                 return false;
-        if (!prune->all && (entry->shared || (item->mount && !prune->cap)))
+        if (!prune->all && entry->shared)
                 return false;
         return !prune->ids || strv_has(prune->ids, entry->id);
 }

@@ -75,10 +75,10 @@ int build_cache_chain_lost(BuildCache *cache, const char *chain, Error *err);
 int build_cache_chains(BuildCache *cache, char ***ret, Error *err);
 
 /* ---- why a step is run ---- */
-/* What a step's key was made of: "instruction" → digest, "base" (the image that the stage begins
- * with), "before" (the result of the step before), "arg VERSION", "from build" (a stage or image
- * that it takes files of), "git https://h/r.git#main" → commit, "file src/main.c" … Another name is
- * shown as it is. */
+/* What a step's key was made of: "instruction" → digest, "network" → its mode, "base" (the image
+ * that the stage begins with), "before" (the result of the step before), "arg VERSION", "from
+ * build" (a stage or image that it takes files of), "git https://h/r.git#main" → commit, "file
+ * src/main.c" … Another name is shown as it is. */
 typedef struct CacheParts {
         Pairs items;
         bool cut;     /* more files than are kept (4096): the rest is in one sum */
@@ -133,7 +133,7 @@ void cache_entries_free(CacheEntry *entries, size_t count);
 /* Newest use first. */
 int build_cache_list(BuildCache *cache, CacheEntry **ret, size_t *ret_count, Error *err);
 typedef struct CachePrune {
-        bool all;         /* else what an image shares and cache mounts stay */
+        bool all;         /* else what an image shares stays */
         bool cap;         /* `keep` is of all that is the cache's alone, with cache mounts and what
                              is in use; what an image shares counts not and stays */
         int64_t keep;     /* bytes that may stay of what may go, the oldest use goes first; 0:

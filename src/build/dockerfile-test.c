@@ -355,4 +355,44 @@ TEST(what_stands_before_the_wrong_instruction) {
         dockerfile_done(&file);
 }
 
+/* ---- errors as they are read again ---- */
+
+TEST(errors_are_read_again) {
+        static const struct {
+                const char *text, *words;
+                unsigned line, end_line;
+        } cases[] = {
+                { "FROM a\n RUN x | >>> y\nBAD \\\n  a | >>> b\nRUN c\n",
+                  "dockerfile parse error on line 3: unknown instruction: BAD "
+                  "(did you mean ADD?)",
+                  3, 4 },
+                { "BAD\n",
+                  "dockerfile parse error on line 1: unknown instruction: BAD "
+                  "(did you mean ADD?)",
+                  1, 1 },
+        };
+        SourceRange at;
+        char *words;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                Dockerfile file = {};
+                Error err = {};
+
+                ASSERT(dockerfile_parse("a:1", cases[i].text, strlen(cases[i].text), &file, &err) <
+                       0);
+                ASSERT(dockerfile_error_read("a:1", err.message, &at, &words));
+                ASSERT_STR(words, cases[i].words);
+                ASSERT_INT(at.line, cases[i].line);
+                ASSERT_INT(at.end_line, cases[i].end_line);
+                free(words);
+        }
+        ASSERT(!dockerfile_error_read("D", "D", &at, &words));
+        ASSERT(!dockerfile_error_read("D", "D:1:", &at, &words));
+        ASSERT(!dockerfile_error_read("D", "target stage \"x\" could not be found", &at, &words));
+        ASSERT(dockerfile_error_read("D", "D:7:2: x", &at, &words));
+        ASSERT_INT(at.line + at.end_line + at.column, 16);
+        ASSERT_STR(words, "x");
+        free(words);
+}
+
 TEST_MAIN()

@@ -1,6 +1,7 @@
 /* dockerfile.c: the language's names, its errors, and the life of what was read. Reading is in
  * dockerfile-read.c (lines) and dockerfile-line.c (words), checks in dockerfile-check.c. */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "build/dockerfile-private.h"
@@ -127,6 +128,9 @@ int dockerfile_parse_trigger(const char *text, Dockerfile *ret, Error *err) {
 
 /* ---- errors ---- */
 
+#define QUOTE_RULE "--------------------"
+#define QUOTE_MARK " | >>> "
+#define NAME_LENGTH 80
 /* An error holds some hundred bytes: so much of the file is shown. */
 #define QUOTE_LINES 8
 #define QUOTE_COLUMNS 100
@@ -140,10 +144,9 @@ static void quote_range(SourceRange at, unsigned *ret_first, unsigned *ret_last)
 }
 
 static void quote(const char *source, SourceRange at, Buf *out) {
-        static const char rule[] = "--------------------";
         unsigned first, last, line = 1;
         quote_range(at, &first, &last);
-        buf_format(out, "\n%s\n", rule);
+        buf_add_str(out, "\n" QUOTE_RULE "\n");
         size_t end = out->length + QUOTE_BYTES;
         for (const char *text = source; line <= last && out->length < end; line++) {
                 size_t length = strcspn(text, "\n");
@@ -152,13 +155,13 @@ static void quote(const char *source, SourceRange at, Buf *out) {
                 while (shown && shown < length && ((unsigned char)text[shown] & 0xc0) == 0x80)
                         shown--;
                 if (line >= first)
-                        buf_format(out, " %3u | %s %.*s\n", line, marked ? ">>>" : "   ",
+                        buf_format(out, " %3u%s%.*s\n", line, marked ? QUOTE_MARK : " |     ",
                                    (int)shown, text);
                 if (!text[length])
                         break;
                 text += length + 1;
         }
-        buf_add_str(out, rule);
+        buf_add_str(out, QUOTE_RULE);
 }
 
 static int error_at(const Dockerfile *file, SourceRange at, Error *err, const char *where,
@@ -167,8 +170,8 @@ static int error_at(const Dockerfile *file, SourceRange at, Error *err, const ch
         _cleanup_buf_ Buf shown = {};
         (void)vsnprintf(words, sizeof(words), format, args);
         quote(file->source, at, &shown);
-        return error_kind(err, ERROR_INVALID, "%.80s:%u:%u: %s%s%s", file->name, at.line, at.column,
-                          where, words, shown.data);
+        return error_kind(err, ERROR_INVALID, "%.*s:%u:%u: %s%s%s", NAME_LENGTH, file->name,
+                          at.line, at.column, where, words, shown.data);
 }
 
 int dockerfile_error(const Dockerfile *file, SourceRange at, Error *err, const char *format, ...) {
@@ -199,4 +202,40 @@ int dockerfile_parse_error(const Dockerfile *file, SourceRange at, Error *err, c
         int r = error_at(file, at, err, where, format, args);
         va_end(args);
         return r;
+}
+
+/* Reads digits and what must stand behind them. NULL: they are not there. */
+static const char *read_number(const char *text, const char *after, unsigned *ret) {
+        char *end;
+
+        *ret = (unsigned)strtoul(text, &end, 10);
+        return end > text ? str_after(end, after) : NULL;
+}
+
+/* The quoted lines that the error is about. */
+static unsigned count_marked(const char *quoted) {
+        unsigned marked = 0, number;
+
+        for (const char *line = quoted; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                marked += read_number(line, QUOTE_MARK, &number) != NULL;
+        }
+        return marked;
+}
+
+bool dockerfile_error_read(const char *name, const char *message, SourceRange *ret_at,
+                           char **ret_words) {
+        size_t length = strnlen(name, NAME_LENGTH);
+        const char *text = strncmp(message, name, length) == 0 ? message + length : "";
+        SourceRange at = {};
+
+        text = *text == ':' ? read_number(text + 1, ":", &at.line) : NULL;
+        text = text ? read_number(text, ": ", &at.column) : NULL;
+        if (!text)
+                return false;
+        const char *quoted = strstr(text, "\n" QUOTE_RULE "\n");
+        at.end_line = at.line + MAX(count_marked(quoted), 1u) - 1;
+        *ret_at = at;
+        *ret_words = str_copy_n(text, quoted ? (size_t)(quoted - text) : strlen(text));
+        return true;
 }

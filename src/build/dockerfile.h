@@ -114,6 +114,10 @@ const char *instruction_flag(const Instruction *instruction, const char *name); 
 /* "name:line:column: message" and the quoted line: what every later step says of an instruction. */
 int dockerfile_error(const Dockerfile *file, SourceRange at, Error *err, const char *format, ...)
         PRINTF_LIKE(4, 5);
+/* What such an error's message is made of: its place (of lines those that are marked in the quote)
+ * and its words, the caller's. False: it is about no place of the file of this name. */
+bool dockerfile_error_read(const char *name, const char *message, SourceRange *ret_at,
+                           char **ret_words);
 /* The instruction with its heredocs, as text that can be read again: what ONBUILD leaves in an
  * image of its onbuild. The caller's. */
 char *instruction_source(const Instruction *instruction);

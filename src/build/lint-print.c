@@ -68,6 +68,25 @@ static void add_member(Buf *ret, const char *indent, const char *name, const cha
         buf_add_str(ret, end);
 }
 
+static void add_location(Buf *ret, SourceRange at) {
+        buf_format(ret,
+                   "      \"location\": {\n        \"ranges\": [\n          {\n"
+                   "            \"start\": {\n              \"line\": %u\n            },\n"
+                   "            \"end\": {\n              \"line\": %u\n            }\n"
+                   "          }\n        ]\n      }\n",
+                   at.line, MAX(at.end_line, at.line));
+}
+
+static void add_build_error(Buf *ret, const Findings *findings) {
+        buf_add_str(ret, ",\n  \"buildError\": {\n");
+        add_member(ret, "      ", "message", findings->error, ",\n");
+        if (findings->error_at.line)
+                add_location(ret, findings->error_at);
+        else
+                buf_add_str(ret, "      \"location\": null\n");
+        buf_add_str(ret, "  }");
+}
+
 static void print_json(const Dockerfile *file, const Findings *findings, Buf *ret) {
         _cleanup_free_ char *source = base64_encode(file->source, strlen(file->source));
 
@@ -80,22 +99,33 @@ static void print_json(const Dockerfile *file, const Findings *findings, Buf *re
                 add_member(ret, "      ", "description", finding->description, ",\n");
                 add_member(ret, "      ", "url", finding->url, ",\n");
                 add_member(ret, "      ", "detail", finding->detail, ",\n");
-                buf_format(ret,
-                           "      \"location\": {\n        \"ranges\": [\n          {\n"
-                           "            \"start\": {\n              \"line\": %u\n            },\n"
-                           "            \"end\": {\n              \"line\": %u\n            }\n"
-                           "          }\n        ]\n      }\n    }",
-                           finding->at.line, MAX(finding->at.end_line, finding->at.line));
+                add_location(ret, finding->at);
+                buf_add_str(ret, "    }");
         }
         buf_add_str(ret, findings->count ? "\n  ],\n  \"sources\": [\n    {\n"
                                          : ",\n  \"sources\": [\n    {\n");
         add_member(ret, "      ", "filename", file->name, ",\n");
         buf_add_str(ret, "      \"data\": \"");
         buf_add_str(ret, source);
-        buf_add_str(ret, "\",\n      \"language\": \"Dockerfile\"\n    }\n  ]\n}\n");
+        buf_add_str(ret, "\",\n      \"language\": \"Dockerfile\"\n    }\n  ]");
+        if (findings->error)
+                add_build_error(ret, findings);
+        buf_add_str(ret, "\n}\n");
 }
 
 /* ---- SARIF ---- */
+
+/* Behind "{" and what stands before the level. */
+static void add_result(Buf *ret, const Dockerfile *file, const char *level, const char *text,
+                       SourceRange at) {
+        add_member(ret, "", "level", level, ",\"message\":");
+        add_member(ret, "{", "text", text, "},\"locations\":[");
+        add_member(ret, "{\"physicalLocation\":{\"artifactLocation\":{", "uri", file->name, "}");
+        if (at.line)
+                buf_format(ret, ",\"region\":{\"startLine\":%u,\"endLine\":%u}", at.line,
+                           MAX(at.end_line, at.line));
+        buf_add_str(ret, "}}]}");
+}
 
 static void print_sarif(const Dockerfile *file, const Findings *findings, Buf *ret) {
         buf_add_str(ret, "{\"$schema\":\"https://json.schemastore.org/sarif-2.1.0.json\","
@@ -111,14 +141,13 @@ static void print_sarif(const Dockerfile *file, const Findings *findings, Buf *r
         for (size_t i = 0; i < findings->count; i++) {
                 const Finding *finding = &findings->list[i];
 
-                buf_add_str(ret, i ? "," : "");
-                add_member(ret, "{", "ruleId", finding->rule,
-                           ",\"level\":\"warning\",\"message\":");
-                add_member(ret, "{", "text", finding->detail, "},\"locations\":[");
-                add_member(ret, "{\"physicalLocation\":{\"artifactLocation\":{", "uri", file->name,
-                           "}");
-                buf_format(ret, ",\"region\":{\"startLine\":%u,\"endLine\":%u}}}]}",
-                           finding->at.line, MAX(finding->at.end_line, finding->at.line));
+                buf_add_str(ret, i ? ",{" : "{");
+                add_member(ret, "", "ruleId", finding->rule, ",");
+                add_result(ret, file, "warning", finding->detail, finding->at);
+        }
+        if (findings->error) {
+                buf_add_str(ret, findings->count ? ",{" : "{");
+                add_result(ret, file, "error", findings->error, findings->error_at);
         }
         buf_add_str(ret, "]}]}\n");
 }

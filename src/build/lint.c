@@ -349,5 +349,6 @@ void findings_done(Findings *findings) {
         for (size_t i = 0; i < findings->count; i++)
                 free(findings->list[i].detail);
         free(findings->list);
+        free(findings->error);
         *findings = (Findings){};
 }

@@ -16,6 +16,8 @@ typedef struct Finding {
 typedef struct Findings {
         Finding *list;
         size_t count;
+        char *error;          /* why the file can't be built, or NULL */
+        SourceRange error_at; /* line 0: nowhere in the file */
 } Findings;
 
 typedef struct LintOptions {
@@ -45,5 +47,6 @@ void findings_done(Findings *findings);
 bool dockerfile_lint_fails(const Dockerfile *file, const LintOptions *options);
 
 typedef enum LintFormat { LINT_TEXT, LINT_JSON, LINT_SARIF } LintFormat;
-/* Text as `docker build --check` prints it; BuildKit's lint JSON; SARIF 2.1.0. */
+/* Text as `docker build --check` prints it, without the error; BuildKit's lint JSON, with the error
+ * as `buildError`; SARIF 2.1.0, with it as a result of the level error. */
 void findings_print(const Dockerfile *file, const Findings *findings, LintFormat format, Buf *ret);

@@ -37,7 +37,6 @@ static void run_done(RunStep *run) {
         strv_free(run->env);
         strv_free(run->volatile_env);
         free(run->network);
-        free(run->security);
         for (size_t i = 0; i < run->mount_count; i++) {
                 input_done(&run->mounts[i].from);
                 free(run->mounts[i].source);
@@ -359,6 +358,28 @@ static int run_instructions(Dispatch *dispatch, Error *err) {
         return r;
 }
 
+/* A stage that begins with the files of a named context, which is no image. */
+static int copy_context(Dispatch *dispatch, Error *err) {
+        const Input *base = &dispatch->stage->shown.base;
+        CopyStep *copy = &dispatch->step.copy;
+
+        dispatch->instruction = dispatch->stage->from;
+        dispatch->at = dispatch->stage->shown.at;
+        dispatch->step = (Step){ .instruction = INSTRUCTION_COPY,
+                                 .at = dispatch->at,
+                                 .no_cache = is_uncached(dispatch),
+                                 .cwd = str_copy("/"),
+                                 .text = str_format("COPY --from=%s . /", base->name) };
+        copy->from = (Input){ .kind = INPUT_CONTEXT, .name = str_copy(base->name), .at = base->at };
+        copy->sources = NEW(CopySource);
+        copy->sources[copy->source_count++] =
+                (CopySource){ .kind = COPY_FILES, .path = str_copy(".") };
+        copy->dest = str_copy("/");
+        int r = dispatch_commit(dispatch, STEP_COPY, false, str_copy("COPY . / # buildkit"), err);
+        step_done(&dispatch->step);
+        return r;
+}
+
 /* What only the image that the build is for has. */
 static void finish_target(const Dispatch *dispatch) {
         const Plan *plan = dispatch->plan;
@@ -381,6 +402,8 @@ int plan_dispatch(Plan *plan, size_t index, const ImageConfig *base, StagePlan *
 
         begin_config(&dispatch, base);
         int r = begin_env(&dispatch, err);
+        if (r == 0 && !base && stage->shown.base.kind == INPUT_CONTEXT)
+                r = copy_context(&dispatch, err);
         if (r == 0 && !stage->is_context)
                 r = run_instructions(&dispatch, err);
         _cleanup_strv_ char **env = dispatch.env, **args = dispatch.args;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "build/plan-private.h"
+#include "build/stages.h"
 #include "format/reference.h"
 
 void input_done(Input *input) {
@@ -51,8 +52,8 @@ const char *plan_context(const Plan *plan, const char *name, const char *platfor
 }
 
 /* A name that is no stage's. `why` gets the words of an error. */
-static int outside_input(const Plan *plan, const char *name, const char *platform, Input *ret,
-                         Error *why) {
+static int outside_input(const Plan *plan, const char *name, const char *platform, SourceRange at,
+                         Input *ret, Error *why) {
         const char *context = plan_context(plan, name, platform ?: plan->target_platform);
         Reference reference = {};
 
@@ -71,6 +72,7 @@ static int outside_input(const Plan *plan, const char *name, const char *platfor
                 *ret = (Input){ .kind = INPUT_IMAGE, .name = str_copy(name) };
         }
         ret->platform = str_copy(platform);
+        ret->at = at;
         return 0;
 }
 
@@ -79,7 +81,7 @@ int plan_base_input(const Plan *plan, const PlanStage *stage, const char *name, 
         const char *platform = stage->shown.platform;
         Error why = {};
 
-        if (outside_input(plan, name, platform, ret, &why) < 0)
+        if (outside_input(plan, name, platform, stage->shown.at, ret, &why) < 0)
                 return dockerfile_error(plan->file, stage->shown.at, err,
                                         "failed to parse stage name \"%.200s\": %s", name,
                                         why.message);
@@ -90,6 +92,19 @@ static int bad_from(const Plan *plan, const char *from, const char *why, SourceR
                     Error *err) {
         return dockerfile_error(plan->file, at, err, "invalid from flag value %.200s: %s", from,
                                 why);
+}
+
+/* A stage's files, or those of the named context that stands in its place. */
+static void stage_input(const Plan *plan, size_t index, SourceRange at, Input *ret) {
+        const PlanStage *stage = &plan->stages[index];
+
+        if (stage->is_context)
+                *ret = (Input){ .kind = INPUT_CONTEXT,
+                                .name = str_copy(stage->shown.base.name),
+                                .platform = str_copy(stage->shown.platform),
+                                .at = at };
+        else
+                *ret = (Input){ .kind = INPUT_STAGE, .stage = index };
 }
 
 int plan_from_input(const Plan *plan, const char *from, bool mount, SourceRange at, Input *ret,
@@ -111,12 +126,25 @@ int plan_from_input(const Plan *plan, const char *from, bool mount, SourceRange 
                 return bad_from(plan, from, what, at, err);
         }
         if (r == 0 || named) {
-                *ret = (Input){ .kind = INPUT_STAGE, .stage = r == 0 ? (size_t)number : named - 1 };
+                stage_input(plan, r == 0 ? (size_t)number : named - 1, at, ret);
                 return 0;
         }
-        if (outside_input(plan, from, NULL, ret, &why) < 0)
+        if (outside_input(plan, from, NULL, at, ret, &why) < 0)
                 return bad_from(plan, from, why.message, at, err);
         return 0;
+}
+
+char *plan_name_hint(const Plan *plan, const char *name) {
+        static const char *const images[] = { "alpine", "busybox", "centos", "debian",
+                                              "fedora", "golang",  "ubuntu" };
+        _cleanup_strv_ char **names = NULL;
+
+        for (size_t i = 0; i < plan->count; i++)
+                if (plan->stages[i].named)
+                        strv_add(&names, plan->stages[i].shown.name);
+        for (size_t i = 0; i < ELEMENTS(images); i++)
+                strv_add(&names, images[i]);
+        return name_hint(name, names);
 }
 
 int plan_check_order(const Plan *plan, size_t index, const Input *input, bool mount, SourceRange at,
@@ -158,7 +186,8 @@ void plan_add_input(PlanStage *stage, const Input *input) {
         GROW(shown->inputs, shown->input_count);
         shown->inputs[shown->input_count++] = (Input){ .kind = input->kind,
                                                        .name = str_copy(input->name),
-                                                       .platform = str_copy(input->platform) };
+                                                       .platform = str_copy(input->platform),
+                                                       .at = input->at };
 }
 
 static int add_from(const Plan *plan, PlanStage *stage, const Instruction *instruction,

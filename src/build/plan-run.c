@@ -80,10 +80,14 @@ static int read_flags(Dispatch *dispatch, Error *err) {
                                       "RUN --device=%.100s: devices are not given to builds; leave "
                                       "the flag out, and use the device in a container",
                                       instruction_flag(at, "device"));
+        if (str_equal(security, "insecure"))
+                return dispatch_error(dispatch, err,
+                                      "RUN --security=insecure: security.insecure is not allowed: "
+                                      "brig runs build steps as ordinary containers only; leave "
+                                      "the flag out, and do in a container what needs privileges");
         if (!network || str_equal(network, "default"))
                 network = dispatch->plan->network;
         run->network = str_copy(network);
-        run->security = str_copy(security ?: "sandbox");
         return 0;
 }
 

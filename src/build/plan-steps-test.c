@@ -17,7 +17,6 @@ TEST(run_forms) {
         ASSERT_LIST(step->run.env, "PATH=/bin,BASE=image,v=1");
         ASSERT_LIST(step->run.volatile_env, "(none)");
         ASSERT_STR(step->run.network, "none");
-        ASSERT_STR(step->run.security, "sandbox");
         ASSERT_STR(step->run.script, NULL);
         ASSERT_INT(step->at.line, 3);
         ASSERT_LIST(step[1].run.argv, "a,$v");
@@ -31,17 +30,20 @@ TEST(run_forms) {
 
 TEST(run_flags) {
         _cleanup_(made_done) Made made =
-                make("FROM busybox\nRUN --network=host --security=insecure a\n"
+                make("FROM busybox\nRUN --network=host --security=sandbox a\n"
                      "RUN --network=default a\n",
                      (PlanOptions){ .network = "none" });
 
         ASSERT_MADE(made);
         ASSERT_STR(target(&made)->steps[0].run.network, "host");
-        ASSERT_STR(target(&made)->steps[0].run.security, "insecure");
         ASSERT_STR(target(&made)->steps[1].run.network, "none");
         ASSERT_ERROR("FROM scratch\nRUN --device=gpu a\n",
                      "D:2:1: RUN --device=gpu: devices are not given to builds; leave the flag "
                      "out, and use the device in a container");
+        ASSERT_ERROR("FROM scratch\nRUN true\nRUN --security=insecure a\n",
+                     "D:3:1: RUN --security=insecure: security.insecure is not allowed: brig runs "
+                     "build steps as ordinary containers only; leave the flag out, and do in a "
+                     "container what needs privileges");
 }
 
 TEST(run_heredocs) {

@@ -108,15 +108,21 @@ TEST(contexts) {
                 make("FROM busybox AS src\nRUN x\nFROM src\nFROM docker.io/library/alpine:latest\n"
                      "COPY --from=src a b\nCOPY --from=files a b\nCOPY --from=busybox a b\n",
                      (PlanOptions){ .contexts = LIST("src", "alpine", "files") });
+        const Step *steps;
 
         ASSERT_MADE(made);
         ASSERT_INPUT(&plan_stage(made.plan, 0)->base, "context:src");
-        ASSERT_INT(made.stages[0].step_count, 0);
+        ASSERT(!plan_stage(made.plan, 0)->reachable);
         ASSERT_INPUT(&plan_stage(made.plan, 1)->base, "stage:0");
         ASSERT_INPUT(&plan_stage(made.plan, 2)->base, "context:alpine");
-        ASSERT_INPUT(&made.stages[2].steps[0].copy.from, "stage:0");
-        ASSERT_INPUT(&made.stages[2].steps[1].copy.from, "context:files");
-        ASSERT_INPUT(&made.stages[2].steps[2].copy.from, "image:busybox");
+        /* A directory: of an image the configuration would be known. */
+        steps = made.stages[2].steps;
+        ASSERT_STR(steps[0].text, "COPY --from=alpine . /");
+        ASSERT_INPUT(&steps[0].copy.from, "context:alpine");
+        ASSERT_INPUT(&steps[1].copy.from, "context:src");
+        ASSERT_STR(steps[1].copy.from.platform, "linux/amd64");
+        ASSERT_INPUT(&steps[2].copy.from, "context:files");
+        ASSERT_INPUT(&steps[3].copy.from, "image:busybox");
 }
 
 /* ---- platforms and arguments ---- */

@@ -114,7 +114,8 @@ static int read_base(Plan *plan, PlanStage *stage, Error *err) {
                 stage->is_context = true;
                 stage->shown.base = (Input){ .kind = INPUT_CONTEXT,
                                              .name = str_copy(context),
-                                             .platform = str_copy(stage->shown.platform) };
+                                             .platform = str_copy(stage->shown.platform),
+                                             .at = stage->shown.at };
                 return 0;
         }
         size_t earlier = (size_t)map_get(&plan->names, name);

@@ -35,6 +35,7 @@ typedef struct Input {
         InputKind kind;
         size_t stage;
         char *name, *platform;
+        SourceRange at; /* of an image or a named context: the instruction that names it */
 } Input;
 
 typedef enum StepKind {
@@ -70,7 +71,6 @@ typedef struct RunStep {
         char **volatile_env; /* NAMEs among env that are no part of the cache key: proxy arguments
                               */
         char *network;       /* "default", "none", "host" */
-        char *security;      /* "sandbox", "insecure" */
         RunMount *mounts;
         size_t mount_count;
         /* A script out of a heredoc with a shebang, which the shell of argv is told to run: its
@@ -160,6 +160,9 @@ const char *plan_target_platform(const Plan *plan); /* "linux/amd64", borrowed *
 /* An error about a place in the Dockerfile; returns its number. */
 int plan_error(const Plan *plan, SourceRange at, Error *err, const char *format, ...)
         PRINTF_LIKE(4, 5);
+/* " (did you mean builder?)" of a name that nothing was found for: of the stages' names and of
+ * images that many Dockerfiles name; or "". The caller's. */
+char *plan_name_hint(const Plan *plan, const char *name);
 /* --build-arg names that no ARG asked for: "One or more build-args [x] were not consumed". The
  * caller's. Complete once every reachable stage was dispatched. */
 char **plan_unused_args(const Plan *plan);

@@ -4,17 +4,6 @@
 
 #define DEPTH_MAX 256u /* stages that are dispatched within each other: a stack is small */
 
-static int check_base(const StageState *stage, Error *err) {
-        const Input *base = &stage->stage->base;
-
-        if (base->kind == INPUT_CONTEXT && !stage->image)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "stage %s is built from the files of context '%s', which brig "
-                                  "does not do yet: COPY them into a stage from scratch",
-                                  stage->stage->name, base->name);
-        return 0;
-}
-
 static int resolve_images(Solver *solver, Error *err) {
         for (size_t i = 0; i < solver->count; i++) {
                 const StageState *stage = &solver->stages[i];
@@ -79,8 +68,6 @@ static int dispatch_base(StageState *stage, const ImageConfig **ret, Error *err)
         if (images != stage->solver->image_count)
                 r = images_find(stage->solver, images, err);
         stage->image = stage_image(stage, base);
-        if (r == 0)
-                r = check_base(stage, err);
         if (r < 0 || !stage->image)
                 return r;
         *ret = &stage->image->image.config;

@@ -62,6 +62,8 @@ void images_want(const StageState *stage, const Input *input) {
         image = NEW(NamedImage);
         image->name = str_copy(name);
         image->platform = str_copy(platform_of(stage, input));
+        image->plan = stage->branch->plan;
+        image->at = input->at;
         GROW(solver->images, solver->image_count);
         solver->images[solver->image_count++] = image;
 }
@@ -81,6 +83,16 @@ static NamedImage *next_image(Solver *solver, NamedImage **images, size_t count,
         return image;
 }
 
+/* Where it was named, and what may have been meant; of the kind that it was. */
+static void explain(const NamedImage *image, Error *err) {
+        _cleanup_free_ char *hint = plan_name_hint(image->plan, image->name);
+        const Error why = *err;
+
+        (void)plan_error(image->plan, image->at, err, "%.340s%s", why.message, hint);
+        err->kind = why.kind;
+        err->number = why.number;
+}
+
 static void *find_some(void *data) {
         Finding *finding = data;
         Solver *solver = finding->solver;
@@ -92,6 +104,8 @@ static void *find_some(void *data) {
                 int r = worker->image(worker->data, image->name, image->platform, &image->image,
                                       &err);
 
+                if (r < 0 && r != -ECANCELED)
+                        explain(image, &err);
                 if (r < 0)
                         solver_fail(solver, r, &err);
         }

@@ -364,8 +364,7 @@ static void say_run(KeyText *key, const RunStep *run, char *const *given) {
                 if (!strv_has(run->volatile_env, name))
                         key_depend(key, part, equals ? equals + 1 : "");
         }
-        key_say(key, "network", run->network);
-        key_say(key, "security", run->security);
+        key_depend(key, "network", run->network);
         key_say(key, "script path", run->script_path);
         key_say(key, "script", run->script);
         for (size_t i = 0; i < run->mount_count; i++)

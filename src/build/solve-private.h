@@ -28,6 +28,8 @@ typedef struct StepState {
 
 typedef struct NamedImage {
         char *name, *platform;
+        const Plan *plan; /* that named it first, at `at` */
+        SourceRange at;
         SolveImage image;
         /* Guarded by the solver's lock: */
         enum { IMAGE_KNOWN, IMAGE_COMING, IMAGE_CAME } state; /* of its layers */

@@ -56,6 +56,18 @@ TEST(a_changed_file_runs_what_reads_it_and_says_so) {
                    "COPY file /: file file changed,RUN write made same: the step before it ran");
 }
 
+TEST(another_network_is_told_as_that) {
+        static const char text[] = "FROM busybox\nRUN write x 1\n";
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built built = BUILD(&fake, text, .network = "host");
+
+        ASSERT_BUILD(&fake, text, "RUN write x 1", .network = "none");
+        (void)build_main(&built);
+        ASSERT_BUILT(&built);
+        ASSERT_RAN(&fake, "RUN write x 1");
+        ASSERT_STR(built.why[0], "RUN write x 1: the network changed");
+}
+
 TEST(a_repository_is_found_by_its_commit) {
         static const char https[] = "FROM scratch\nADD https://u:p@h/r.git#main /d\n";
         static const char ssh[] = "FROM scratch\nADD git@h:r.git?branch=main /d\n";
@@ -297,8 +309,37 @@ TEST(an_image_that_is_not_there_fails_before_anything_runs) {
 
         (void)build_main(&built);
         ASSERT_INT(built.r, -ENOENT);
-        ASSERT_STR(built.err.message, "no image missing");
+        ASSERT_STR(built.err.message, "D:4:1: no image missing\n--------------------\n"
+                                      "   2 |     RUN write x 1\n   3 |     FROM other\n"
+                                      "   4 | >>> COPY --from=missing x /\n"
+                                      "   5 |     COPY --from=a x /\n   6 |     \n"
+                                      "--------------------");
         ASSERT_RAN(&fake, "");
+}
+
+/* Wherever it is named; the stages' names and common images are what may have been meant. */
+TEST(an_image_that_is_not_there_is_told_of_where_it_is_named) {
+        static const struct {
+                const char *text, *expected;
+        } cases[] = {
+                { "FROM busybox AS missin\nFROM missing\n",
+                  "D:2:1: no image missing (did you mean missin?)" },
+                { "FROM busybox\nRUN --mount=type=bind,from=missing,target=/m write x 1\n"
+                  "FROM busybox AS Missing2\nCOPY --from=0 x /\n",
+                  "D:2:1: no image missing (did you mean missing2?)" },
+                { "FROM buzybox\n", "D:1:1: no image buzybox (did you mean busybox?)" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_fake_ Fake fake = fake_open();
+                _cleanup_built_ Built built = BUILD(&fake, cases[i].text, );
+
+                (void)build_main(&built);
+                ASSERT_INT(built.r, -ENOENT);
+                ASSERT_INT(built.err.kind, ERROR_NOT_FOUND);
+                built.err.message[strcspn(built.err.message, "\n")] = '\0';
+                ASSERT_STR(built.err.message, cases[i].expected);
+        }
 }
 
 TEST(a_client_that_has_enough_ends_the_build_with_an_error) {

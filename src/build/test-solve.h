@@ -124,7 +124,7 @@ static UNUSED int on_image(void *data, const char *name, const char *platform, S
         Fake *fake = data;
 
         join_crowd(fake, name);
-        if (str_equal(name, "missing"))
+        if (str_equal(name, "missing") || str_equal(name, "buzybox"))
                 return error_kind(err, ERROR_NOT_FOUND, "no image %s", name);
         ret->config.os = str_copy("linux");
         /* "only" exists for amd64 only. */

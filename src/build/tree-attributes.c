@@ -31,6 +31,22 @@ bool stamp_equal(const FileStamp *a, const FileStamp *b) {
                a->mtime == b->mtime && a->ctime == b->ctime;
 }
 
+bool tree_grows(const Tree *tree, struct stat *status) {
+        for (size_t i = 0; i < tree->growing_count && S_ISREG(status->st_mode); i++) {
+                const struct stat *then = &tree->growing[i];
+
+                /* One that is shorter than it was has been written anew. */
+                if (then->st_dev != status->st_dev || then->st_ino != status->st_ino ||
+                    then->st_size > status->st_size)
+                        continue;
+                status->st_size = then->st_size;
+                status->st_mtim = then->st_mtim;
+                status->st_ctim = then->st_ctim;
+                return true;
+        }
+        return false;
+}
+
 int changed_during(const char *path, Error *err) {
         return error_kind(err, ERROR_CONFLICT,
                           "'%s' changed during the build: build again once nothing writes to it",

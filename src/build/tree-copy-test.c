@@ -666,4 +666,34 @@ TEST(a_change_meanwhile_is_noticed) {
         ASSERT_OK(tree_copy(&tree, &selection, both.to.fd, &options, &job, &err), &err);
 }
 
+static bool append_to_source(void *data) {
+        _cleanup_close_ int fd = openat(*(int *)data, "big", O_WRONLY | O_APPEND | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, "x", 1) != 1)
+                abort();
+        return false;
+}
+
+TEST(of_a_file_that_grows_what_it_had_is_copied) {
+        _cleanup_both_ Both both = both_new();
+        _cleanup_place_ Place from = place_elsewhere();
+        Selected item = { (char *)"big", (char *)"big", false };
+        const Selection selection = { .items = &item, .count = 1 };
+        const TreeJob job = { .cancelled = append_to_source, .data = &from.fd };
+        struct stat then = {}, copied = {};
+        const Tree tree = { .root_fd = from.fd, .growing = &then, .growing_count = 1 };
+        CopyOptions options = defaults;
+        Error err = {};
+        _cleanup_close_ int fd = openat(from.fd, "big", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+        options.dest = "/";
+        ASSERT_INT(ftruncate(fd, 20 << 20), 0);
+        ASSERT_INT(fstat(fd, &then), 0);
+        ASSERT_OK(tree_copy(&tree, &selection, both.to.fd, &options, &job, &err), &err);
+        ASSERT_INT(fstatat(both.to.fd, "big", &copied, 0), 0);
+        ASSERT_INT(copied.st_size, 20 << 20);
+        ASSERT_INT(fstat(fd, &then), 0);
+        ASSERT(then.st_size > copied.st_size);
+}
+
 TEST_MAIN()

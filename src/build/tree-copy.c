@@ -220,12 +220,14 @@ static int open_source(const WalkEntry *entry, int *ret_fd, Error *err) {
         return 0;
 }
 
-static int check_unchanged(const WalkEntry *entry, int fd, Error *err) {
+static int check_unchanged(const Copier *copier, const WalkEntry *entry, int fd, bool *ret_grows,
+                           Error *err) {
         FileStamp before = stamp_of(entry->status), now;
         struct stat status;
 
         if (fstat(fd, &status) < 0)
                 return error_set(err, errno, "stat");
+        *ret_grows = tree_grows(copier->tree, &status);
         now = stamp_of(&status);
         return S_ISREG(status.st_mode) && stamp_equal(&before, &now)
                        ? 0
@@ -236,19 +238,25 @@ static int copy_content(Copier *copier, const WalkEntry *entry, const Metadata *
                         Error *err) {
         _cleanup_close_ int from_fd = -1, to_fd = -1;
         Attributes attributes = {};
+        bool grows = false;
         int r = entry->socket ? 0 : open_source(entry, &from_fd, err);
 
         if (r == 0 && !entry->socket)
-                r = check_unchanged(entry, from_fd, err);
+                r = check_unchanged(copier, entry, from_fd, &grows, err);
         if (r < 0)
                 return r;
         to_fd = openat(top_fd(copier), target_name(copier, entry),
                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (to_fd < 0)
                 return error_set(err, errno, "create");
-        r = entry->socket ? 0 : copy_bytes(from_fd, to_fd, &copier->no_clone, copier->job, err);
+        r = entry->socket ? 0
+                          : copy_bytes(from_fd, to_fd,
+                                       grows ? (uint64_t)entry->status->st_size : UINT64_MAX,
+                                       &copier->no_clone, copier->job, err);
         if (r == 0 && !entry->socket)
-                r = check_unchanged(entry, from_fd, err);
+                r = check_unchanged(copier, entry, from_fd, &grows, err);
+        if (r == 0 && grows && ftruncate(to_fd, entry->status->st_size) < 0)
+                r = error_set(err, errno, "shorten");
         if (r == 0)
                 r = entry_attributes(copier, entry, &attributes, err);
         if (r == 0)

@@ -59,6 +59,7 @@ static int read_content(const Digesting *digesting, Pending *pending, int fd, Er
         /* A byte more than a small file has, so that its end is seen at once. */
         const size_t capacity = MIN((size_t)pending->stamp.size + 1, READ_SIZE);
         _cleanup_free_ char *buffer = alloc_resize(NULL, 1, capacity);
+        uint64_t left = pending->stamp.size;
         Digester digester;
 
         digester_init(&digester);
@@ -70,9 +71,11 @@ static int read_content(const Digesting *digesting, Pending *pending, int fd, Er
                         continue;
                 if (length < 0)
                         return error_set(err, errno, "read '%s'", pending->path);
-                if (length == 0)
+                if (length == 0 || left == 0)
                         break;
-                digester_add(&digester, buffer, (size_t)length);
+                /* What is beyond its size belongs to a file that grows, or is told by its stamp. */
+                digester_add(&digester, buffer, (size_t)MIN((uint64_t)length, left));
+                left -= MIN((uint64_t)length, left);
                 if (digesting->job && digesting->job->read)
                         digesting->job->read(digesting->job->data, (size_t)length);
                 r = (size_t)length == capacity ? tree_check_cancelled(digesting->job, err) : 0;
@@ -95,12 +98,14 @@ static void join_attributes(Pending *pending) {
         digester_end(&digester, pending->content);
 }
 
-static int check_stamp(const Pending *pending, int fd, Error *err) {
+static int check_stamp(const Digesting *digesting, const Pending *pending, int fd, bool *ret_grows,
+                       Error *err) {
         struct stat status;
         FileStamp stamp;
 
         if (fstat(fd, &status) < 0)
                 return error_set(err, errno, "'%s'", pending->path);
+        *ret_grows = tree_grows(digesting->tree, &status);
         stamp = stamp_of(&status);
         return S_ISREG(status.st_mode) && stamp_equal(&stamp, &pending->stamp)
                        ? 0
@@ -112,6 +117,7 @@ static int digest_file(const Digesting *digesting, Pending *pending, Error *err)
         const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
         _cleanup_close_ int fd =
                 tree_open(digesting->tree->root_fd, pending->path, flags | O_NOATIME);
+        bool grows = false;
         int r;
 
         if (fd == -EPERM) /* only its owner may leave its access time alone */
@@ -120,14 +126,14 @@ static int digest_file(const Digesting *digesting, Pending *pending, Error *err)
                 return changed_during(pending->path, err);
         if (fd < 0)
                 return error_set(err, fd, "open '%s'", pending->path);
-        r = check_stamp(pending, fd, err);
+        r = check_stamp(digesting, pending, fd, &grows, err);
         if (r == 0)
                 r = read_content(digesting, pending, fd, err);
         if (r == 0)
-                r = check_stamp(pending, fd, err);
+                r = check_stamp(digesting, pending, fd, &grows, err);
         if (r == 0)
                 join_attributes(pending);
-        if (r == 0 && memo && is_settled(&pending->stamp))
+        if (r == 0 && memo && !grows && is_settled(&pending->stamp))
                 memo->put(memo->data, &pending->stamp, pending->content);
         return r;
 }

@@ -101,6 +101,8 @@ void directory_names_done(DirectoryNames *names);
 
 FileStamp stamp_of(const struct stat *status);
 bool stamp_equal(const FileStamp *a, const FileStamp *b);
+/* Whether it is one of those that grow; *status is then what it counts as. */
+bool tree_grows(const Tree *tree, struct stat *status);
 int changed_during(const char *path, Error *err);
 /* The target of the link base in dir_fd; base "": dir_fd itself, opened with O_PATH. The caller's.
  */

@@ -48,5 +48,7 @@ int metadata_set(int fd, const Metadata *metadata, const Attributes *attributes,
 /* The same for what is not to be opened. A link has no mode. */
 int metadata_set_at(int dir_fd, const char *name, bool link, const Metadata *metadata,
                     const Attributes *attributes, Error *err);
-/* From the offsets on to the end. *no_clone: FICLONE need not be tried (again). */
-int copy_bytes(int from_fd, int to_fd, bool *no_clone, const TreeJob *job, Error *err);
+/* From the offsets on to the end, or `left` bytes; a clone has all of the file. *no_clone: FICLONE
+ * need not be tried (again). */
+int copy_bytes(int from_fd, int to_fd, uint64_t left, bool *no_clone, const TreeJob *job,
+               Error *err);

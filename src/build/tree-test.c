@@ -398,6 +398,28 @@ TEST(digest_of_a_directory_itself) {
         ASSERT_STR(after, before);
 }
 
+static int append_to(const Place *place, const char *path, const char *text) {
+        _cleanup_close_ int fd = openat(place->fd, path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+        return fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ? -1 : 0;
+}
+
+TEST(a_file_that_grows_counts_as_it_was) {
+        _cleanup_place_ Place place = sample();
+        struct stat then = {};
+        const Tree tree = { .root_fd = place.fd, .growing = &then, .growing_count = 1 };
+        _cleanup_free_ char *before = NULL, *after = NULL, *anew = NULL;
+
+        ASSERT_INT(fstatat(place.fd, "src/main.c", &then, 0), 0);
+        before = sum(&tree, "src", (SelectOptions){});
+        ASSERT_INT(append_to(&place, "src/main.c", "and more"), 0);
+        after = sum(&tree, "src", (SelectOptions){});
+        ASSERT_STR(after, before);
+        put(place.fd, "src/main.c", ""); /* shorter than it was: it is another */
+        anew = sum(&tree, "src", (SelectOptions){});
+        ASSERT(digest_valid(anew) && !str_equal(anew, before));
+}
+
 /* Several things demand a directory at the destination, also where of one nothing is copied. */
 TEST(digest_counts_what_was_selected) {
         _cleanup_place_ Place place = sample();

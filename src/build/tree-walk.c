@@ -258,6 +258,7 @@ static int visit(Walk *walk, int dir_fd, const char *base, Error *err) {
         if (fstatat(dir_fd, base, &status, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? changed_during(text_of(&walk->path), err)
                                        : error_set(err, errno, "'%s'", text_of(&walk->path));
+        (void)tree_grows(walk->tree, &status);
         return S_ISDIR(status.st_mode) ? visit_directory(walk, dir_fd, base, err)
                                        : visit_other(walk, dir_fd, base, &status, err);
 }

@@ -47,11 +47,11 @@ int metadata_set_at(int dir_fd, const char *name, bool link, const Metadata *met
 
 /* ---- bytes ---- */
 
-static int copy_by_reading(int from_fd, int to_fd, const TreeJob *job, Error *err) {
+static int copy_by_reading(int from_fd, int to_fd, uint64_t left, const TreeJob *job, Error *err) {
         _cleanup_free_ char *buffer = alloc_resize(NULL, 1, BUFFER_SIZE);
 
         for (;;) {
-                ssize_t length = read(from_fd, buffer, BUFFER_SIZE);
+                ssize_t length = read(from_fd, buffer, MIN((uint64_t)BUFFER_SIZE, left));
                 int r;
 
                 if (length < 0 && errno == EINTR)
@@ -60,6 +60,7 @@ static int copy_by_reading(int from_fd, int to_fd, const TreeJob *job, Error *er
                         return error_set(err, errno, "read");
                 if (length == 0)
                         return 0;
+                left -= (uint64_t)length;
                 r = fd_write_full(to_fd, buffer, (size_t)length);
                 if (r < 0)
                         return error_set(err, r, "write");
@@ -74,22 +75,25 @@ static bool unsupported(int number) {
                number == EPERM || number == EIO;
 }
 
-int copy_bytes(int from_fd, int to_fd, bool *no_clone, const TreeJob *job, Error *err) {
+int copy_bytes(int from_fd, int to_fd, uint64_t left, bool *no_clone, const TreeJob *job,
+               Error *err) {
         if (!*no_clone && ioctl(to_fd, FICLONE, from_fd) == 0)
                 return 0;
         *no_clone = true;
         for (;;) {
-                ssize_t count = copy_file_range(from_fd, NULL, to_fd, NULL, RANGE_SIZE, 0);
+                ssize_t count = copy_file_range(from_fd, NULL, to_fd, NULL,
+                                                MIN((uint64_t)RANGE_SIZE, left), 0);
                 int r;
 
                 if (count < 0 && errno == EINTR)
                         continue;
                 if (count < 0 && unsupported(errno))
-                        return copy_by_reading(from_fd, to_fd, job, err);
+                        return copy_by_reading(from_fd, to_fd, left, job, err);
                 if (count < 0)
                         return error_set(err, errno, "copy");
                 if (count == 0)
                         return 0;
+                left -= (uint64_t)count;
                 r = (size_t)count == RANGE_SIZE ? tree_check_cancelled(job, err) : 0;
                 if (r < 0)
                         return r;

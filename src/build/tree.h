@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "build/ignore.h"
@@ -26,6 +27,10 @@ typedef struct Tree {
         const IgnorePatterns *ignored; /* .dockerignore, or NULL */
         const FileMemo *memo;          /* or NULL */
         bool neutral_owner;            /* a build context: every file counts as owned by 0:0 */
+        /* Regular files that grow while the tree is read (what the client's own output goes to), as
+         * they were once: they count as that, with as many of their bytes. Borrowed. */
+        const struct stat *growing;
+        size_t growing_count;
 } Tree;
 
 typedef struct SelectOptions {

@@ -128,7 +128,7 @@ static void add_words(char **path, const char *key, char *const *words) {
         path_query(path, key, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 }
 
-static void add_limits(char **path, const JsonArray *ulimits) {
+static void add_ulimits(char **path, const JsonArray *ulimits) {
         _cleanup_json_ json_object *array = json_object_new_array();
 
         if (ulimits->count == 0)
@@ -144,6 +144,28 @@ static void add_optional(char **path, const char *key, const char *value) {
                 path_query(path, key, value);
 }
 
+static void add_limits(char **path, const BuildOptions *options) {
+        const struct {
+                const char *key;
+                int64_t value;
+        } numbers[] = {
+                { "shmsize", options->shm_size },     { "memory", options->memory },
+                { "memswap", options->memory_swap },  { "cpushares", options->cpu_shares },
+                { "cpuperiod", options->cpu_period }, { "cpuquota", options->cpu_quota },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(numbers); i++) {
+                char number[24];
+
+                (void)snprintf(number, sizeof(number), "%lld", (long long)numbers[i].value);
+                if (numbers[i].value != 0)
+                        path_query(path, numbers[i].key, number);
+        }
+        add_optional(path, "cpusetcpus", options->cpuset_cpus);
+        add_optional(path, "cpusetmems", options->cpuset_mems);
+        add_optional(path, "cgroupparent", options->cgroup_parent);
+}
+
 static void add_caches(char **path, char *const *names) {
         _cleanup_json_ json_object *array = json_object_new_array();
 
@@ -157,7 +179,6 @@ static void add_caches(char **path, char *const *names) {
 static char *request_path(const BuildOptions *options, char *const *tags, const BuildSource *source,
                           const char *dockerfile) {
         char *path = str_copy("/build?version=1&rm=1");
-        char size[24];
 
         for (; tags && *tags; tags++)
                 path_query(&path, "t", *tags);
@@ -176,10 +197,8 @@ static char *request_path(const BuildOptions *options, char *const *tags, const 
         add_optional(&path, "networkmode", options->network);
         for (char **host = options->hosts; host && *host; host++)
                 path_query(&path, "extrahosts", *host);
-        (void)snprintf(size, sizeof(size), "%lld", (long long)options->shm_size);
-        if (options->shm_size > 0)
-                path_query(&path, "shmsize", size);
-        add_limits(&path, &options->ulimits);
+        add_limits(&path, options);
+        add_ulimits(&path, &options->ulimits);
         add_caches(&path, options->cache_names);
         return path;
 }

@@ -42,9 +42,8 @@ static void build_options_done(void *values) {
                 .name = name_, .type = OPTION_BOOL, .offset = offsetof(BuildOptions, ignored),     \
                 .help = help_, .flags = OPTION_IGNORED | OPTION_HIDDEN                             \
         }
-#define LIMIT(name_, letter_, type_)                                                               \
-        REFUSED(name_, letter_, type_, "Limit what a step uses",                                   \
-                "limit the daemon's own cgroup, or leave it out")
+#define LIMIT(name_, letter_, type_, member_, help_)                                               \
+        { name_, letter_, type_, offsetof(BuildOptions, member_), help_ }
 
 static const Option build_rows[] = {
         { "add-host", 0, OPTION_PARSED, offsetof(BuildOptions, hosts),
@@ -67,15 +66,17 @@ static const Option build_rows[] = {
           "\"type=local,dest=path\")" },
         { "call", 0, OPTION_STRING, offsetof(BuildOptions, call),
           "What to do: \"build\" or \"check\"", NULL, "\"build\"" },
-        REFUSED("cgroup-parent", 0, OPTION_STRING, "Cgroup of the steps",
-                "start brigd with --cgroup-parent"),
+        LIMIT("cgroup-parent", 0, OPTION_STRING, cgroup_parent,
+              "Cgroup that those of the steps are in"),
         { "check", 0, OPTION_BOOL, offsetof(BuildOptions, check), "Check the Dockerfile only" },
         IGNORED("compress", "Compress the context"),
-        LIMIT("cpu-period", 0, OPTION_INT),
-        LIMIT("cpu-quota", 0, OPTION_INT),
-        LIMIT("cpu-shares", 'c', OPTION_INT),
-        LIMIT("cpuset-cpus", 0, OPTION_STRING),
-        LIMIT("cpuset-mems", 0, OPTION_STRING),
+        LIMIT("cpu-period", 0, OPTION_INT, cpu_period,
+              "Length of a period of --cpu-quota, microseconds"),
+        LIMIT("cpu-quota", 0, OPTION_INT, cpu_quota,
+              "Processor time of a step in a period, microseconds"),
+        LIMIT("cpu-shares", 'c', OPTION_INT, cpu_shares, "Share of processor time of a step"),
+        LIMIT("cpuset-cpus", 0, OPTION_STRING, cpuset_cpus, "Processors of the steps (\"0-3\")"),
+        LIMIT("cpuset-mems", 0, OPTION_STRING, cpuset_mems, "Memory nodes of the steps (\"0-1\")"),
         { "debug", 'D', OPTION_BOOL, offsetof(BuildOptions, debug),
           "Show calls to the daemon, and the lines that warnings are about" },
         IGNORED("disable-content-trust", "Skip the check of images' signatures"),
@@ -91,8 +92,8 @@ static const Option build_rows[] = {
         { "label", 0, OPTION_LABEL, offsetof(BuildOptions, labels), "Set metadata of the image" },
         { "load", 0, OPTION_BOOL, offsetof(BuildOptions, load),
           "Put the image among the engine's, also where --output says another thing" },
-        LIMIT("memory", 'm', OPTION_BYTES),
-        LIMIT("memory-swap", 0, OPTION_SWAP),
+        LIMIT("memory", 'm', OPTION_BYTES, memory, "Memory of a step"),
+        LIMIT("memory-swap", 0, OPTION_SWAP, memory_swap, "Memory and swap of a step; -1: any"),
         { "metadata-file", 0, OPTION_STRING, offsetof(BuildOptions, metadata_file),
           "Write what was built to this file, as JSON" },
         { "network", 0, OPTION_STRING, offsetof(BuildOptions, network),
@@ -136,24 +137,47 @@ static const Option build_rows[] = {
 
 /* ---- what can be said before a daemon is asked ---- */
 
-/* --call METHOD[,format=FORMAT]; a format that --format names as well is --call's. */
+/* One of --call's fields behind the method, as buildx has them; a format that --format names as
+ * well is --call's. */
+static int read_call_field(BuildOptions *options, const char *field, Error *err) {
+        const char *format = str_after(field, "format="),
+                   *value = str_after(field, "ignorestatus=");
+
+        if (format) {
+                str_replace(&options->format, format);
+                return 0;
+        }
+        if (str_equal(value, "true") || str_equal(value, "false")) {
+                options->ignore_status = str_equal(value, "true");
+                return 0;
+        }
+        if (str_after(field, "error="))
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid --call field \"%s\": a check always exits 1 where there "
+                                  "are findings; for builds write `# check=error=true` into the "
+                                  "Dockerfile, or give --build-arg "
+                                  "BUILDKIT_DOCKERFILE_CHECK=error=true",
+                                  field);
+        return error_kind(err, ERROR_INVALID,
+                          "invalid --call field \"%s\": METHOD, METHOD,format=FORMAT or "
+                          "METHOD,ignorestatus=true",
+                          field);
+}
+
+/* --call METHOD[,FIELD…] */
 static int check_call(BuildOptions *options, bool *ret_check, Error *err) {
-        const char *call = str_empty(options->call) ? "build" : options->call;
-        const char *format = strchr(call, ',');
-        _cleanup_free_ char *method =
-                str_copy_n(call, format ? (size_t)(format - call) : strlen(call));
+        _cleanup_strv_ char **fields =
+                str_split(str_empty(options->call) ? "build" : options->call, ',');
+        const char *method = fields[0];
+        int r = 0;
 
         *ret_check = options->check || str_equal(method, "check") || str_equal(method, "lint");
         if (!*ret_check && !str_equal(method, "build"))
                 return error_kind(err, ERROR_UNSUPPORTED, "--call %s is not done: build or check",
                                   method);
-        if (!format)
-                return 0;
-        if (!str_after(format, ",format="))
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid --call \"%s\": METHOD or METHOD,format=FORMAT", call);
-        str_replace(&options->format, str_after(format, ",format="));
-        return 0;
+        for (size_t i = 1; r == 0 && fields[i]; i++)
+                r = read_call_field(options, fields[i], err);
+        return r;
 }
 
 static int check_options(const BuildOptions *options, Error *err) {

@@ -14,8 +14,10 @@ typedef struct BuildOptions {
         char **cache_names; /* build_caches_classic's */
         char **named_args;  /* as --build-arg has them; args have what they are by then */
         JsonArray ulimits;  /* of Ulimit */
-        int64_t shm_size;
-        bool no_cache, pull, quiet, load, push, check, debug, attest, ignored;
+        int64_t shm_size, memory, memory_swap, cpu_shares, cpu_period, cpu_quota;
+        char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
+        bool no_cache, pull, quiet, load, push, check, debug, attest, ignored,
+                ignore_status; /* of a check: findings do not fail it */
 } BuildOptions;
 
 /* ---- build-context.c: what is read and opened here ---- */
@@ -120,11 +122,17 @@ int build_pump_start_named(BuildSource *source, char *const *left_out, BuildPump
 int build_pump_end(BuildPump **pumps, Error *err);
 
 /* ---- build-written.c ---- */
-/* Whether files of the source's directory that are not ignored are written while the daemon reads
- * it: what standard output or error are sent to; a new file of an output that has a name already,
- * which is added to *left_out. */
-bool build_source_is_written(const BuildSource *source, const BuildOutputs *outputs,
-                             char ***left_out);
+/* Files of the source's directory that are not ignored and are written while the daemon reads it;
+ * names in it, the caller's. */
+typedef struct BuildWritten {
+        char **growing;  /* what standard output or error are appended to */
+        char **left_out; /* a new file of an output that has a name already */
+        bool archive;    /* the daemon cannot read it in place: something is left out, or written
+                            over */
+} BuildWritten;
+void build_source_written(const BuildSource *source, const BuildOutputs *outputs,
+                          BuildWritten *ret);
+void build_written_done(BuildWritten *written);
 
 /* What a directory's ignore file says into source, by the directory's path. build-context.c */
 int build_source_read_ignore(const char *path, BuildSource *source, Error *err);

@@ -27,7 +27,7 @@ static int add_archive(Build *build, char *const *left_out, BuildContextDocument
 
 static int add_source(Build *build, Error *err) {
         static const JsonTable size = { .size = sizeof(BuildContextDocument) };
-        _cleanup_strv_ char **left_out = NULL;
+        _cleanup_(build_written_done) BuildWritten written = {};
         BuildDocument *document = &build->document;
         BuildContextDocument *context;
 
@@ -40,9 +40,10 @@ static int add_source(Build *build, Error *err) {
         context = json_append(&document->contexts, &size);
         context->name = str_copy("");
         context->url = str_copy(build->source.url);
-        if (build->source.kind == SOURCE_ARCHIVE ||
-            build_source_is_written(&build->source, &build->outputs, &left_out))
-                return add_archive(build, left_out, context, err);
+        build_source_written(&build->source, &build->outputs, &written);
+        if (build->source.kind == SOURCE_ARCHIVE || written.archive)
+                return add_archive(build, written.left_out, context, err);
+        context->growing = TAKE_PTR(written.growing);
         if (build->source.kind == SOURCE_DIRECTORY) {
                 context->fd = NEW(int64_t);
                 *context->fd = build_fds_add(&build->fds, TAKE_FD(build->source.dir_fd));
@@ -55,15 +56,17 @@ static int add_source(Build *build, Error *err) {
 /* source becomes the descriptors' or a pump's, on error too. */
 static int add_directory(Build *build, BuildSource *source, BuildContextDocument *context,
                          Error *err) {
-        _cleanup_strv_ char **left_out = NULL;
+        _cleanup_(build_written_done) BuildWritten written = {};
         int fd, r;
 
-        if (!build_source_is_written(source, &build->outputs, &left_out)) {
+        build_source_written(source, &build->outputs, &written);
+        if (!written.archive) {
+                context->growing = TAKE_PTR(written.growing);
                 context->fd = NEW(int64_t);
                 *context->fd = build_fds_add(&build->fds, TAKE_FD(source->dir_fd));
                 return 0;
         }
-        r = build_pump_start_named(source, left_out, &build->pump, &fd, err);
+        r = build_pump_start_named(source, written.left_out, &build->pump, &fd, err);
         if (r < 0)
                 return r;
         context->tar = NEW(int64_t);
@@ -107,6 +110,18 @@ static int add_contexts(Build *build, Error *err) {
 
 /* ---- the document ---- */
 
+static void add_limits(const BuildOptions *options, BuildDocument *document) {
+        document->shm_size = options->shm_size;
+        document->memory = options->memory;
+        document->memory_swap = options->memory_swap;
+        document->cpu_shares = options->cpu_shares;
+        document->cpu_period = options->cpu_period;
+        document->cpu_quota = options->cpu_quota;
+        document->cpuset_cpus = str_copy(options->cpuset_cpus);
+        document->cpuset_mems = str_copy(options->cpuset_mems);
+        document->cgroup_parent = str_copy(options->cgroup_parent);
+}
+
 static void add_plain_options(const BuildOptions *options, BuildDocument *document) {
         document->args = strv_copy(options->args);
         document->labels = strv_copy(options->labels);
@@ -115,7 +130,7 @@ static void add_plain_options(const BuildOptions *options, BuildDocument *docume
         document->target = str_copy(options->target);
         document->platform = options->platforms ? strv_join(options->platforms, ",") : NULL;
         document->network = str_copy(options->network);
-        document->shm_size = options->shm_size;
+        add_limits(options, document);
         document->no_cache = options->no_cache;
         document->pull = options->pull;
         for (size_t i = 0; i < options->ulimits.count; i++)

@@ -206,8 +206,8 @@ TEST(contexts) {
                     "invalid context value 'a=docker-image://': docker-image:// is not followed by "
                     "a name");
         ASSERT_SPEC(context, "a=oci-layout://x",
-                    "invalid context value 'a=oci-layout://x': not done: load the image, and give "
-                    "it as docker-image://NAME");
+                    "invalid context value 'a=oci-layout://x': not done: load the image "
+                    "(tar -C DIR -c . | brig load), and give it as docker-image://NAME");
         ASSERT_SPEC(context, "a=https://h/r.git#main", "a||https://h/r.git#main|");
         ASSERT_SPEC(context, "a=git@h:r", "a||git@h:r|");
         ASSERT_SPEC(context, "a=ssh://h/r#--x",

@@ -149,7 +149,8 @@ static const char *context_remedy(const char *value) {
         static const struct {
                 const char *prefix, *remedy;
         } refused[] = {
-                { "oci-layout://", "load the image, and give it as docker-image://NAME" },
+                { "oci-layout://", "load the image (tar -C DIR -c . | brig load), and "
+                                   "give it as docker-image://NAME" },
                 { "target:", "that is for docker bake: name a stage in the Dockerfile" },
         };
 

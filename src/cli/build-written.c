@@ -1,6 +1,7 @@
-/* build-written.c: whether a context is written to while it is read: `brig build . >build.log`. The
- * daemon, which reads the directory itself, would find other files at the end than at the
- * beginning; so it gets an archive, in which a file is what it was when it was packed. */
+/* build-written.c: what of a context is written to while it is read: `brig build . >build.log`. The
+ * daemon, which reads the directory itself, is told of a file that grows, and takes it for what it
+ * was at the beginning. Where that is not enough it gets an archive, in which a file is what it was
+ * when it was packed. */
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -47,32 +48,56 @@ static bool is_written(int fd) {
         return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-bool build_source_is_written(const BuildSource *source, const BuildOutputs *outputs,
-                             char ***left_out) {
-        static const int streams[] = { STDOUT_FILENO, STDERR_FILENO };
-        _cleanup_(ignore_freep) IgnorePatterns *ignored = NULL;
-        bool found = false;
+/* Whether what is written to it leaves what it has now as it is. */
+static bool is_appended(int fd) {
+        int flags = fcntl(fd, F_GETFL);
+        struct stat info;
 
-        /* What is wrong with the ignore file the daemon says. */
-        if (source->kind != SOURCE_DIRECTORY ||
-            (source->ignore &&
-             ignore_parse(source->ignore, source->ignore_length, &ignored, NULL) < 0))
-                return false;
+        return flags >= 0 && ((flags & O_APPEND) ||
+                              (fstat(fd, &info) == 0 && lseek(fd, 0, SEEK_CUR) >= info.st_size));
+}
+
+void build_written_done(BuildWritten *written) {
+        (void)strv_free(written->growing);
+        (void)strv_free(written->left_out);
+        *written = (BuildWritten){};
+}
+
+static void look_at_streams(const BuildSource *source, const IgnorePatterns *ignored,
+                            BuildWritten *ret) {
+        static const int streams[] = { STDOUT_FILENO, STDERR_FILENO };
+
         for (size_t i = 0; i < ELEMENTS(streams); i++) {
                 _cleanup_free_ char *name =
                         is_written(streams[i]) ? name_below(source->dir_fd, streams[i]) : NULL;
 
-                found |= name && !ignore_matches(ignored, name, NULL);
+                if (!name || ignore_matches(ignored, name, NULL))
+                        continue;
+                ret->archive |= !is_appended(streams[i]);
+                if (!strv_has(ret->growing, name))
+                        strv_add(&ret->growing, name);
         }
+}
+
+void build_source_written(const BuildSource *source, const BuildOutputs *outputs,
+                          BuildWritten *ret) {
+        _cleanup_(ignore_freep) IgnorePatterns *ignored = NULL;
+
+        *ret = (BuildWritten){};
+        /* What is wrong with the ignore file the daemon says. */
+        if (source->kind != SOURCE_DIRECTORY ||
+            (source->ignore &&
+             ignore_parse(source->ignore, source->ignore_length, &ignored, NULL) < 0))
+                return;
+        look_at_streams(source, ignored, ret);
         for (size_t i = 0; i < outputs->count; i++) {
                 const BuildOutput *output = &outputs->list[i];
                 char *name = output->named ? name_below(source->dir_fd, output->fd) : NULL;
 
                 if (name && !ignore_matches(ignored, name, NULL)) {
-                        found = true;
-                        strv_add(left_out, name);
+                        ret->archive = true;
+                        strv_add(&ret->left_out, name);
                 }
                 free(name);
         }
-        return found;
 }

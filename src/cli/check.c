@@ -67,6 +67,13 @@ static int check_plan(const BuildOptions *options, const Dockerfile *file, Error
         return plan_new(file, &plan_options, &plan, err);
 }
 
+/* What ends a build: the results have it as it is, without its quoted lines. */
+static void add_error(const Dockerfile *file, const Error *err, Findings *findings) {
+        if (!dockerfile_error_read(file->name ?: "", err->message, &findings->error_at,
+                                   &findings->error))
+                findings->error = str_copy(err->message);
+}
+
 int build_check(const BuildOptions *options, const BuildSource *source, Error *err) {
         _cleanup_(ignore_freep) IgnorePatterns *ignored = NULL;
         _cleanup_(dockerfile_done) Dockerfile file = {};
@@ -89,9 +96,11 @@ int build_check(const BuildOptions *options, const BuildSource *source, Error *e
         r = r < 0 ? r : linted;
         if (r == 0)
                 r = check_plan(options, &file, err);
-        if (r == 0 || findings.count > 0) {
+        if (r < 0)
+                add_error(&file, err, &findings);
+        if (r == 0 || findings.count > 0 || format != LINT_TEXT) {
                 findings_print(&file, &findings, format, &text);
                 (void)fputs(text.data, stdout);
         }
-        return r < 0 ? r : findings.count > 0;
+        return r < 0 ? r : findings.count > 0 && !options->ignore_status;
 }

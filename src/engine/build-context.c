@@ -48,6 +48,36 @@ int engine_build_context(Engine *engine, int tar_fd, int *ret_dir_fd, Error *err
         return unpack_context(engine, tar_fd, &options, ret_dir_fd, err);
 }
 
+/* Large ones take minutes on a busy disk, which no build's answer waits for. */
+static int remove_context(Builder *builder, const char *name, Error *err) {
+        if (renameat(builder->contexts_fd, name, builder->removed_fd, name) < 0)
+                return dir_remove_at(builder->contexts_fd, name, err);
+        remover_add(&builder->remover, builder->removed_fd, name);
+        return 0;
+}
+
+int build_contexts_open(Builder *builder, Error *err) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        _cleanup_close_ int fd = -1;
+        char id[ID_LENGTH + 1];
+        struct dirent *entry;
+        int r = dir_open_at(builder->dir_fd, "removed", 0700, &builder->removed_fd, err);
+
+        if (r < 0)
+                return r;
+        id_new(id);
+        if (renameat(builder->dir_fd, "contexts", builder->removed_fd, id) < 0 && errno != ENOENT)
+                return error_set(err, errno, "set contexts of earlier builds aside");
+        fd = dup(builder->removed_fd);
+        if (fd < 0 || !(dir = fdopendir(fd)))
+                return error_set(err, errno, "look for contexts of earlier builds");
+        TAKE_FD(fd);
+        while ((entry = readdir(dir)))
+                if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
+                        remover_add(&builder->remover, builder->removed_fd, entry->d_name);
+        return dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
+}
+
 void engine_build_context_done(Engine *engine, int dir_fd) {
         _cleanup_close_ UNUSED int closed = dir_fd;
         char link[32], path[PATH_MAX];
@@ -59,7 +89,7 @@ void engine_build_context_done(Engine *engine, int dir_fd) {
                 return;
         path[n] = '\0';
         const char *name = strrchr(path, '/');
-        if (name && dir_remove_at(engine->builder->contexts_fd, name + 1, &error) < 0)
+        if (name && remove_context(engine->builder, name + 1, &error) < 0)
                 log_warn("remove a build's context: %s", error.message);
 }
 
@@ -143,6 +173,20 @@ static int fetch_git(Build *build, const BuildContext *context, int *ret_dir_fd,
 
 /* ---- trees ---- */
 
+/* What the files are now that will grow; one that is no regular file counts as it is. */
+static void note_growing(BuildTree *tree, char *const *names) {
+        tree->growing = NEW_ARRAY(struct stat, strv_length(names) + 1);
+        for (; names && *names; names++) {
+                _cleanup_close_ int fd =
+                        open_in_root(tree->tree.root_fd, *names, O_PATH | O_NOFOLLOW,
+                                     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+
+                if (fd >= 0 && fstat(fd, &tree->growing[tree->tree.growing_count]) == 0)
+                        tree->tree.growing_count++;
+        }
+        tree->tree.growing = tree->growing;
+}
+
 static BuildTree *add_tree(Build *build, const BuildContext *context, int root_fd, int own_fd) {
         BuildTree *tree = &build->trees[build->tree_count++];
 
@@ -174,7 +218,7 @@ static int open_tar(Build *build, const BuildContext *context, Error *err) {
         int r = unpack_context(build->engine, context->tar_fd, &options, &dir_fd, err);
 
         if (r == 0)
-                add_tree(build, context, dir_fd, dir_fd);
+                add_tree(build, context, dir_fd, dir_fd)->unpacked = true;
         return r;
 }
 
@@ -187,7 +231,10 @@ int build_open_contexts(Build *build, Error *err) {
                 const BuildContext *context = &request->contexts[i];
 
                 if (context->dir_fd >= 0) {
-                        add_tree(build, context, context->dir_fd, -1);
+                        BuildTree *tree = add_tree(build, context, context->dir_fd, -1);
+
+                        tree->unpacked = context->unpacked;
+                        note_growing(tree, context->growing);
                 } else if (context->tar_fd >= 0) {
                         r = open_tar(build, context, err);
                 } else if (context->url) {
@@ -206,6 +253,7 @@ void build_close_contexts(Build *build) {
                 else if (tree->fd >= 0)
                         engine_build_context_done(build->engine, TAKE_FD(tree->fd));
                 ignore_free(tree->ignored);
+                free(tree->growing);
                 free(tree->name);
         }
         free(build->trees);

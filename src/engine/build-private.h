@@ -4,6 +4,7 @@
 
 #include <semaphore.h>
 
+#include "base/remover.h"
 #include "build/cache-document.h"
 #include "build/solve.h"
 #include "engine/build.h"
@@ -21,12 +22,14 @@ typedef struct Collector {
 } Collector;
 
 /* Below <data root>/build: cache.db, layers/<id>, mounts/, scratch/ (an empty layer),
- * contexts/<id>. Below <exec root>/build/<id>: the mounts of a RUN step. */
+ * contexts/<id>, removed/<id> (contexts that nobody needs). Below <exec root>/build/<id>: the
+ * mounts of a RUN step. */
 struct Builder {
         Engine *engine;
         BuildCache *cache;
         Flights *flights;
-        int dir_fd, layers_fd, contexts_fd, run_fd;
+        int dir_fd, layers_fd, contexts_fd, removed_fd, run_fd;
+        Remover remover; /* of what is in removed/ */
         /* Held for reading while paths of layers are in use, for writing while one moves. */
         pthread_rwlock_t moving;
         sem_t slots; /* steps that may run at once, of all builds */
@@ -39,8 +42,10 @@ typedef struct BuildTree {
         Tree tree;
         IgnorePatterns *ignored;
         FileMemo memo;
-        int fd;        /* of a context that the engine fetched; -1: the request's */
-        bool is_layer; /* the directory is the build cache's */
+        struct stat *growing; /* the tree's */
+        int fd;               /* of a context that the engine fetched; -1: the request's */
+        bool is_layer;        /* the directory is the build cache's */
+        bool unpacked;        /* it was made for this build */
 } BuildTree;
 
 /* What ADD fetched, until the build ends. */
@@ -162,6 +167,8 @@ void builder_collect(Builder *builder);
 void builder_prune_owner(Engine *engine, CachePrune *prune);
 
 /* ---- build-context.c ---- */
+/* contexts/ and removed/; those of builds that were cut short go. */
+int build_contexts_open(Builder *builder, Error *err);
 /* The request's contexts as trees, fetched where they are URLs. */
 int build_open_contexts(Build *build, Error *err);
 void build_close_contexts(Build *build);

@@ -8,6 +8,7 @@ static void contexts_done(BuildRequest *request) {
                 close_fd(&request->contexts[i].tar_fd);
                 free(request->contexts[i].image);
                 free(request->contexts[i].url);
+                (void)strv_free(request->contexts[i].growing);
         }
         free(request->contexts);
 }

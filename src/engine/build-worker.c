@@ -10,6 +10,7 @@
 #include "engine/room.h"
 
 #define DOWNLOAD_MAX ((int64_t)16 << 30)
+#define UNNAMED "__unnamed__"       /* what BuildKit calls a file whose URL ends in no name */
 #define ADD_MAX ((int64_t)64 << 30) /* of one build, as a context may have */
 
 /* ---- contexts ---- */
@@ -126,6 +127,8 @@ static int download(Build *build, const char *url, Error *err) {
                            download->digest, err);
         if (left < DOWNLOAD_MAX)
                 r = build_add_explain(r, err);
+        if (r == 0 && str_empty(download->name))
+                str_replace(&download->name, UNNAMED);
         if (r == 0 && fstat(download->fd, &st) == 0)
                 r = build_add_count(build, st.st_size, err);
         if (r < 0 || !keep_download(build, download))

@@ -56,14 +56,6 @@ static int detach_all(Builder *builder, Error *err) {
         return r;
 }
 
-/* Contexts of builds that were cut short. */
-static int remove_contexts(Builder *builder, Error *err) {
-        int r = dir_remove_at(builder->dir_fd, "contexts", err);
-
-        return r < 0 ? r
-                     : dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
-}
-
 /* The image store holds what the cache names and nothing else for builds, whatever was killed in
  * between. */
 static int hold_chains(Builder *builder, Error *err) {
@@ -95,7 +87,9 @@ int builder_new(Engine *engine, Builder **ret, Error *err) {
         _cleanup_close_ int scratch_fd = -1;
 
         builder->engine = engine;
-        builder->dir_fd = builder->layers_fd = builder->contexts_fd = builder->run_fd = -1;
+        builder->dir_fd = builder->layers_fd = builder->run_fd = -1;
+        builder->contexts_fd = builder->removed_fd = -1;
+        remover_init(&builder->remover, "builder");
         (void)pthread_rwlock_init(&builder->moving, NULL);
         (void)sem_init(&builder->slots, 0, STEPS_AT_ONCE);
         builder->flights = flights_new();
@@ -107,11 +101,13 @@ int builder_new(Engine *engine, Builder **ret, Error *err) {
         if (r == 0)
                 r = dir_open_at(builder->dir_fd, "scratch/fs", 0755, &scratch_fd, err);
         if (r == 0)
-                r = remove_contexts(builder, err);
+                r = build_contexts_open(builder, err);
         if (r == 0)
                 r = build_cache_open(builder->dir_fd, &builder->cache, err);
         if (r == 0)
                 build_cache_on_removed(builder->cache, refill, engine);
+        if (r == 0)
+                remover_on_idle(&builder->remover, refill, engine);
         if (r == 0)
                 r = dir_open_at(builder->dir_fd, "layers", 0710, &builder->layers_fd, err);
         if (r == 0)
@@ -128,12 +124,14 @@ Builder *builder_free(Builder *builder) {
         if (!builder)
                 return NULL;
         collector_stop(builder);
+        remover_done(&builder->remover);
         build_cache_free(builder->cache);
         flights_free(builder->flights);
         map_done(&builder->moved, free);
         close_fd(&builder->dir_fd);
         close_fd(&builder->layers_fd);
         close_fd(&builder->contexts_fd);
+        close_fd(&builder->removed_fd);
         close_fd(&builder->run_fd);
         (void)pthread_rwlock_destroy(&builder->moving);
         (void)sem_destroy(&builder->slots);
@@ -268,20 +266,36 @@ static const char *context_url(const BuildRequest *request) {
         return NULL;
 }
 
-/* What tells this Dockerfile from others: the directory that it builds, or what it is called. */
+/* The repository of the first tag, without its version; the caller's. */
+static char *repository_of(const BuildRequest *request) {
+        const char *tag = request->tags ? request->tags[0] : NULL, *colon, *slash;
+
+        if (!tag)
+                return str_copy("");
+        colon = strrchr(tag, ':');
+        slash = strrchr(tag, '/');
+        return colon && (!slash || colon > slash) ? str_copy_n(tag, (size_t)(colon - tag))
+                                                  : str_copy(tag);
+}
+
+/* What tells this Dockerfile from others: the directory or the URL that it builds; of an archive,
+ * whose directory is another each time, what the image is called. Never the tag's version, which
+ * may be another for each build. */
 static char *project_of(const Build *build) {
         const BuildRequest *request = build->request;
         const BuildTree *tree = build_tree(build, "");
+        _cleanup_free_ char *repository = NULL;
         char link[32], path[PATH_MAX];
         const char *url = context_url(request);
         ssize_t n = -1;
 
-        if (tree && tree->fd < 0 && strv_length(request->tags) == 0) {
+        if (tree && !tree->unpacked && !url) {
                 (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", tree->tree.root_fd);
                 n = readlink(link, path, sizeof(path) - 1);
         }
+        repository = n > 0 || url ? str_copy("") : repository_of(request);
         return str_format("%s\n%.*s\n%s\n%s", request->dockerfile_name ?: "", n > 0 ? (int)n : 0,
-                          path, request->tags ? request->tags[0] : "", url ?: "");
+                          path, repository, url ?: "");
 }
 
 static char **context_names(const BuildRequest *request) {

@@ -6,12 +6,15 @@
 #include "engine/engine.h"
 
 typedef struct BuildContext {
-        char *name;  /* "" for the build's own, else as given with --build-context */
-        int dir_fd;  /* an open directory, or -1 */
-        int tar_fd;  /* a tar stream, any compression, which the engine unpacks; or -1 */
-        char *image; /* docker-image://…: the reference; NULL: none */
-        char *url;   /* that the engine fetches: a git repository (format/git-source.h), or of http
-                        and https a tar archive or a Dockerfile; NULL: none */
+        char *name;     /* "" for the build's own, else as given with --build-context */
+        int dir_fd;     /* an open directory, or -1 */
+        bool unpacked;  /* that was made by engine_build_context */
+        char **growing; /* files in that directory that are appended to meanwhile: they count as
+                           what they were at the build's beginning */
+        int tar_fd;     /* a tar stream, any compression, which the engine unpacks; or -1 */
+        char *image;    /* docker-image://…: the reference; NULL: none */
+        char *url; /* that the engine fetches: a git repository (format/git-source.h), or of http
+                      and https a tar archive or a Dockerfile; NULL: none */
 } BuildContext;
 
 typedef struct BuildSecret {

@@ -125,6 +125,7 @@ static bool put_link_local(Net *net, const Member *member, bool add) {
 }
 
 static int put_joined(Net *net, Member *member, Error *err) {
+        bool last;
         int r;
 
         member->joined = true;
@@ -135,9 +136,10 @@ static int put_joined(Net *net, Member *member, Error *err) {
                 member_announce(net, member);
                 return 0;
         }
-        if (put_link_local(net, member, false))
+        last = put_link_local(net, member, false);
+        member->joined = false; /* before the table may be put whole, which is without it */
+        if (last)
                 (void)net_apply_queued(net, NULL); /* r tells what went wrong first */
-        member->joined = false;
         return r;
 }
 

@@ -408,7 +408,7 @@ static int replace_policies(Net *net, Policy *policies, size_t count, Error *err
                 r = policing_sweep(net, err);
         if (r < 0) {
                 exchange(policing, &policies, &count, &plan);
-                if (apply_policies(net, count > 0, &why) < 0)
+                if (apply_policies(net, count > 0, &why) < 0 || policing_sweep(net, &why) < 0)
                         log_error("go back to the network policies before: %s", why.message);
                 policy_plan_free(plan);
                 return r;

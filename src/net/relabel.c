@@ -73,7 +73,7 @@ static int relabel(Net *net, const Guises *guises, Error *err) {
         if (r == 0)
                 return 0;
         exchange_guises(guises);
-        if (judge_anew(net, guises, &why) < 0)
+        if (judge_anew(net, guises, &why) < 0 || policing_sweep(net, &why) < 0)
                 log_error("go back to the labels before: %s", why.message);
         return r;
 }

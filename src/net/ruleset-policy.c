@@ -223,6 +223,10 @@ static const NftTerm own_source6[] = { IS_V6,
 static const NftTerm is_icmp6[] = { IS_V6, META(NFT_META_L4PROTO, NFT_REG_1),
                                     EQUALS_BYTE(NFT_REG_1, IPPROTO_ICMPV6),
                                     VERDICT(NFT_JUMP, "icmp6") };
+/* What begins with fe is link-local, or nobody's: it says nothing of who speaks. What neighbours
+ * must say to each other came before. */
+static const NftTerm from_link_local[] = { IS_V6, NETWORK(8, 1, NFT_REG_1),
+                                           EQUALS_BYTE(NFT_REG_1, 0xfe), DROP };
 static const NftTerm to_router[] = { IIF(NFT_REG_1), ETHER_DADDR(6, NFT_REG_2),
                                      IN("router", NFT_REG_1), ACCEPT };
 /* To everybody on the bridge: nothing that could be judged. */
@@ -232,7 +236,7 @@ static const NftTerm to_group[] = { ETHER_DADDR(1, NFT_REG_1),
                                     DROP };
 static const NftTerm try_up[] = { VERDICT(NFT_JUMP, "up") };
 static const NftTerm between_others[] = { IS_V4, ACCEPT };
-static const NftTerm between_others6[] = { IS_V6, DADDR6_IS_ROUTED, SADDR6_IS_ROUTED, ACCEPT };
+static const NftTerm between_others6[] = { IS_V6, DADDR6_IS_ROUTED, ACCEPT };
 /* Other protocols, and link-local addresses, which say nothing of who speaks. */
 static const NftTerm nothing_else[] = { DROP };
 
@@ -295,6 +299,7 @@ static const NftRule bridge_rules[] = {
         RULE(BRIDGE_CHAIN, own_source),
         RULE(BRIDGE_CHAIN, own_source6),
         RULE(BRIDGE_CHAIN, is_icmp6),
+        RULE(BRIDGE_CHAIN, from_link_local),
         RULE(BRIDGE_CHAIN, to_router),
         RULE(BRIDGE_CHAIN, to_group),
         RULE(BRIDGE_CHAIN, try_up),

@@ -87,6 +87,15 @@ static const NftTerm leaving_internal[] = {
         IIF(NFT_REG_1),    IN("internal", NFT_REG_1),  IS_IPV4, IIF(NFT_REG_1),
         DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DROP
 };
+/* Link-local addresses are its neighbours', never the host's own. */
+static const NftTerm host_link_local[] = { IIF(NFT_REG_1),
+                                           IN("internal", NFT_REG_1),
+                                           IS_IPV4,
+                                           NETWORK(16, 2, NFT_REG_1),
+                                           { NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ,
+                                             .data = { 169, 254 }, .data_length = 2 },
+                                           DADDR_LOCAL(NFT_CMP_EQ),
+                                           DROP };
 /* A container's own address is no address for the outside; the host's, though on a bridge, are. */
 static const NftTerm direct[] = { IS_IPV4,
                                   DADDR4(NFT_REG_1),
@@ -244,6 +253,7 @@ const NftRule ruleset_rules[] = {
         RULE("guard", spoofed),
         RULE("guard", spoofed6),
         RULE("guard", leaving_internal),
+        RULE("guard", host_link_local),
         RULE("guard", leaving_internal6),
         RULE("guard", direct),
         RULE("guard", direct6),

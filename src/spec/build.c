@@ -7,6 +7,7 @@ static const JsonField context_fields[] = {
         JSON_FIELD(BuildContextDocument, "tar", JSON_MAYBE_INT, tar, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "image", JSON_STRING, image, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "url", JSON_STRING, url, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "growing", JSON_STRINGS, growing, JSON_OMIT_EMPTY),
 };
 const JsonTable build_context_document_table =
         JSON_TABLE(BuildContextDocument, "context", context_fields);
@@ -70,6 +71,14 @@ static const JsonField document_fields[] = {
         JSON_FIELD(BuildDocument, "network", JSON_STRING, network, JSON_PRESENT),
         JSON_NESTED(BuildDocument, "ulimits", JSON_ARRAY, ulimits, JSON_OMIT_EMPTY, &ulimit_table),
         JSON_FIELD(BuildDocument, "shmSize", JSON_INT, shm_size, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "memory", JSON_INT, memory, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "memorySwap", JSON_INT, memory_swap, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "cpuShares", JSON_INT, cpu_shares, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "cpuPeriod", JSON_INT, cpu_period, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "cpuQuota", JSON_INT, cpu_quota, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "cpusetCpus", JSON_STRING, cpuset_cpus, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "cpusetMems", JSON_STRING, cpuset_mems, JSON_PRESENT),
+        JSON_FIELD(BuildDocument, "cgroupParent", JSON_STRING, cgroup_parent, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "annotations", JSON_PAIRS, annotations, JSON_OMIT_EMPTY),
         JSON_NESTED(BuildDocument, "secrets", JSON_ARRAY, secrets, JSON_OMIT_EMPTY,
                     &build_secret_document_table),

@@ -14,6 +14,7 @@ typedef struct BuildContextDocument {
         int64_t *fd;  /* position of an open directory; NULL: none */
         int64_t *tar; /* position of a tar stream that the daemon unpacks; NULL: none */
         char *image, *url;
+        char **growing; /* of `fd`: files that the client's own output goes to */
 } BuildContextDocument;
 
 typedef struct BuildSecretDocument {
@@ -54,8 +55,10 @@ typedef struct BuildDocument {
         JsonArray contexts; /* of BuildContextDocument */
         char **args, **labels, **tags, **no_cache_filter, **extra_hosts;
         char *target, *platform, *network;
-        JsonArray ulimits; /* of Ulimit */
-        int64_t shm_size;
+        JsonArray ulimits;                     /* of Ulimit */
+        int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
+        int64_t cpu_shares, cpu_period, cpu_quota;
+        char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
         Pairs annotations;
         JsonArray secrets; /* of BuildSecretDocument */
         JsonArray ssh;     /* of BuildSshDocument */
