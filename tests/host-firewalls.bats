@@ -75,12 +75,14 @@ leaves() { [[ $(brig exec "$1" sh -c 'echo word | nc -w 2 192.168.1.50 7101') ==
 
 start_firewalld() {
   nsenter --target "$host_pid" --net --mount -- firewalld --nofork --nopid >"$root/firewalld.log" 2>&1 3>&- &
-  children+=($!)
+  firewalld_pid=$!
+  children+=("$firewalld_pid")
   wait_until eval '[[ $(on_host firewall-cmd --state 2>/dev/null) == running ]]'
 }
 
 zone() { on_host firewall-cmd --zone=brig --list-interfaces; }
 in_zone() { [[ " $(zone) " == *" $1 "* ]]; }
+zone_of() { on_host firewall-cmd --get-zone-of-interface="$1"; }
 
 # What is closed stays so, what is open answers.
 as_before() {
@@ -99,12 +101,17 @@ as_before() {
   brig run -d --name far --network other busybox sleep 1000
   start_firewalld
   wait_until in_zone fire1
-  in_zone fire0
+  wait_until in_zone fire0
   as_before
+  on_host ip link add adopt0 type bridge
+  on_host ip address add 10.96.0.1/24 dev adopt0
+  on_host firewall-cmd --zone=drop --change-interface=adopt0
+  brig network create -o com.docker.network.bridge.name=adopt0 adopted
   brig network create -o com.docker.network.bridge.name=fire2 late
-  in_zone fire2
+  wait_until in_zone fire2
   brig network rm late
-  no in_zone fire2
+  wait_until no in_zone fire2
+  [ "$(zone_of adopt0)" = drop ]
   background nsenter --target "$(pid_of web)" --net -- socat TCP-LISTEN:7,fork,reuseaddr EXEC:cat
   wait_until bash -c "nsenter --target $(pid_of web) --net -- ss -ltn | grep -q ':7 '"
   packets "$lan_pid" stream 192.168.1.100 7007 <"$root/go" >"$root/in" 2>&1 3>&- & in=$!
@@ -123,4 +130,13 @@ as_before() {
   wait "$out" || { cat "$root/out"; false; }
   [ "$(tail -1 "$root/in")" -gt 20 ]
   [ "$(tail -1 "$root/out")" -gt 20 ]
+  kill "$firewalld_pid"
+  wait "$firewalld_pid" || :
+  start_firewalld
+  wait_until in_zone fire1
+  wait_until in_zone fire0
+  no in_zone adopt0
+  as_before
+  brig network rm adopted
+  on_host ip link show adopt0
 }

@@ -189,13 +189,14 @@ int net_new(Loop *loop, Net **ret, Error *err) {
         if (r == 0)
                 r = reaper_new(&net->reaper, err);
         if (r == 0)
+                r = zones_new(&net->zones, err);
+        if (r == 0)
                 r = resolver_new(&net->resolver, err);
         if (r == 0)
                 r = loop_add_fd(loop, firewall_watch_fd(net->firewall), EPOLLIN, on_watch, net,
                                 &net->watch, err);
         if (r < 0)
                 return r;
-        zones_open(net);
         *ret = TAKE_PTR(net);
         return 0;
 }
@@ -209,7 +210,7 @@ Net *net_free(Net *net) {
                 return NULL;
         loop_remove(net->watch);
         loop_remove(net->retry);
-        zones_close(net);
+        zones_free(net->zones);
         resolver_free(net->resolver);
         reaper_free(net->reaper);
         firewall_close(net->firewall);
@@ -294,8 +295,8 @@ static int create_network(Net *net, NetworkConfig *filled, Error *err) {
         }
         json_done(&net_config_table, filled);
         json_copy(&net_config_table, &network->config, filled);
-        if (network->driver->routed)
-                zones_add(net, network->config.bridge);
+        if (network_is_zoned(network))
+                zones_add(net->zones, network->config.bridge);
         TAKE_PTR(network);
         return 0;
 }
@@ -367,8 +368,9 @@ static int remove_network(Net *net, Network *network, Error *err) {
         if (r < 0)
                 return r;
         (void)map_drop(&net->networks, network->config.id);
+        if (network_is_zoned(network))
+                zones_remove(net->zones, network->config.bridge);
         if (network->driver->routed) {
-                zones_remove(net, network->config.bridge);
                 net_put_network(net, network, false);
                 /* The link is gone, and so is the network: its elements can only be in the way. */
                 if (net_apply_queued(net, &why) < 0)

@@ -197,6 +197,7 @@ static int sweep(Net *net, bool keep, Error *err) {
         for (size_t i = 0; r == 0 && strays.parents && strays.parents[i]; i++) {
                 rtnl_put_delete(rtnl, strays.parents[i]);
                 r = rtnl_commit(rtnl, err);
+                zones_remove(net->zones, strays.parents[i]);
         }
         strv_free(strays.links);
         strv_free(strays.parents);
@@ -224,6 +225,15 @@ static bool has_routed(const Net *net) {
                 if (network->driver->routed)
                         return true;
         return false;
+}
+
+static void add_zones(Net *net) {
+        const char *id;
+        Network *network;
+
+        MAP_EACH(&net->networks, id, network)
+                if (network_is_zoned(network))
+                        zones_add(net->zones, network->config.bridge);
 }
 
 /* A second daemon on this host can do without the table, as long as it has no networks in it. */
@@ -260,7 +270,7 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
 
                 note_failure(net_apply(net, &why), &why, &result, err);
         }
-        zones_add_all(net);
+        add_zones(net);
         for (size_t i = 0; i < endpoint_count; i++) {
                 Error why = { 0 };
 

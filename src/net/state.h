@@ -108,7 +108,7 @@ struct Net {
         int64_t burst_at; /* clock_monotonic: since when the table was applied again burst times */
         unsigned burst;
         Policing policing;
-        Zones zones;
+        Zones *zones;
 };
 
 /* What links of ours are called by `ip link`, followed by a container's short id: how net_reconcile
@@ -128,6 +128,12 @@ int pool_family(const NetPool *pool);
 /* Fills in the subnets that config leaves open, clear of every route and nameserver of the host,
  * and refuses those that overlap another network's. */
 int pools_fill(const Net *net, NetworkConfig *config, Error *err);
+
+/* Whether its bridge is in firewalld's zone "brig". An adopted one stays where the host's
+ * administrator has put it. */
+static inline bool network_is_zoned(const Network *network) {
+        return network->driver->routed && !network->config.adopted;
+}
 
 static inline void net_lock(Net *net) {
         (void)pthread_mutex_lock(&net->lock);

@@ -1,26 +1,19 @@
-/* zones.h: tells firewalld, where it runs, that the networks' bridges are in the zone "brig". The
- * lock in Net is held by who calls. */
+/* zones.h: a thread that tells firewalld, where it runs, that the networks' bridges are in the zone
+ * "brig". It looks for the message bus again when that is not there. Thread-safe; no lock is needed
+ * or taken by it. */
 #pragma once
 
 #include "base/cleanup.h"
-#include "base/loop.h"
-#include "net/net.h"
-#include "os/dbus.h"
+#include "base/error.h"
 
-typedef struct Zones {
-        DBus *bus; /* NULL: there is none */
-        /* The loop's thread's alone, as are the connection's begin and end. */
-        LoopSource *source, *retry;
-        unsigned retries;
-        bool broken; /* the loop's thread ends it */
-} Zones;
+typedef struct Zones Zones;
 
-/* On the loop's thread. A message bus that is not there is looked for again for five minutes. */
-void zones_open(Net *net);
-void zones_close(Net *net);
+/* Of the network namespace of the caller. */
+int zones_new(Zones **ret, Error *err);
+/* Tells what is left to tell, for a second at the most. */
+Zones *zones_free(Zones *zones);
 
-/* These return when firewalld has done it, or does not run, or did not answer in time; what it
- * refuses is logged. */
-void zones_add(Net *net, const char *bridge);
-void zones_add_all(Net *net); /* of every network */
-void zones_remove(Net *net, const char *bridge);
+/* These return at once; what firewalld refuses is logged. A bridge that was added is told again
+ * whenever firewalld begins anew. */
+void zones_add(Zones *zones, const char *bridge);
+void zones_remove(Zones *zones, const char *bridge);

@@ -10,7 +10,7 @@
 typedef struct Saying {
         char type;
         uint32_t reply_serial;
-        const char *interface, *member, *error, *signature, *texts[3];
+        const char *interface, *member, *error, *signature, *texts[3], *sender;
 } Saying;
 
 static void pad(Buf *buf, size_t to) {
@@ -46,7 +46,7 @@ static void build(const Saying *saying, Buf *ret) {
                 put_field(&fields, 3, 's', saying->member);
         if (saying->error)
                 put_field(&fields, 4, 's', saying->error);
-        put_field(&fields, 7, 's', ":1.7");
+        put_field(&fields, 7, 's', saying->sender ?: ":1.7");
         if (saying->signature)
                 put_field(&fields, 8, 'g', saying->signature);
         for (size_t i = 0; i < ELEMENTS(saying->texts) && saying->texts[i]; i++) {
@@ -100,8 +100,9 @@ static const DBusCall call = {
 };
 static const Saying done = { .type = 2, .reply_serial = 1 };
 static const Saying changed = { .type = 4,
-                                .interface = "org.example.Thing",
-                                .member = "Changed",
+                                .interface = "org.freedesktop.DBus",
+                                .member = "NameOwnerChanged",
+                                .sender = "org.freedesktop.DBus",
                                 .signature = "sss",
                                 .texts = { "a", "", "ccc" } };
 #define _cleanup_stage_ _cleanup_(stage_done)
@@ -157,8 +158,8 @@ TEST(signals_wait_while_an_answer_is_read) {
         ASSERT(say(&stage, &done, 0));
         ASSERT_OK(dbus_call(stage.bus, &call, &err), &err);
         ASSERT_INT(dbus_next(stage.bus, &signal, &err), 1);
-        ASSERT_STR(signal.interface, "org.example.Thing");
-        ASSERT_STR(signal.member, "Changed");
+        ASSERT_STR(signal.interface, "org.freedesktop.DBus");
+        ASSERT_STR(signal.member, "NameOwnerChanged");
         ASSERT_STR(signal.arguments[0], "a");
         ASSERT_STR(signal.arguments[1], "");
         ASSERT_STR(signal.arguments[2], "ccc");
@@ -180,7 +181,7 @@ TEST(a_message_in_parts) {
         }
         buf_done(&message);
         ASSERT_INT(dbus_next(stage.bus, &signal, &err), 1);
-        ASSERT_STR(signal.member, "Changed");
+        ASSERT_STR(signal.member, "NameOwnerChanged");
         dbus_signal_done(&signal);
 }
 
@@ -194,6 +195,118 @@ TEST(silence_and_a_bus_that_ends) {
         ASSERT_INT(dbus_call(stage.bus, &call, &err), -ETIMEDOUT);
         close_fd(&stage.other);
         ASSERT(dbus_next(stage.bus, &signal, &err) < 0);
+}
+
+static bool send_whole(const Stage *stage, const char *data, size_t length) {
+        return send(stage->other, data, length, 0) == (ssize_t)length;
+}
+
+/* Whether the one signal that is here is `changed`. */
+static bool hears_changed(const Stage *stage) {
+        DBusSignal signal = { 0 }, second = { 0 };
+        Error err = { 0 };
+        bool result = dbus_next(stage->bus, &signal, &err) == 1 &&
+                      str_equal(signal.arguments[2], "ccc") &&
+                      dbus_next(stage->bus, &second, &err) == 0;
+
+        dbus_signal_done(&signal);
+        dbus_signal_done(&second);
+        return result;
+}
+
+TEST(others_signals_are_passed_over_and_push_out_none) {
+        Saying foreign = changed;
+        _cleanup_stage_ Stage stage = { 0 };
+
+        stage_new(&stage);
+        foreign.sender = ":1.8";
+        foreign.texts[2] = "forged";
+        for (size_t i = 0; i < 100; i++)
+                ASSERT(say(&stage, &foreign, 0));
+        ASSERT(say(&stage, &changed, 0));
+        ASSERT(hears_changed(&stage));
+}
+
+TEST(the_service_that_answered_is_heard) {
+        Saying its = changed;
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+
+        stage_new(&stage);
+        its.sender = ":1.7";
+        ASSERT(say(&stage, &its, 0)); /* nobody knows yet who that is */
+        ASSERT(say(&stage, &done, 0));
+        ASSERT_OK(dbus_call(stage.bus, &call, &err), &err);
+        ASSERT(say(&stage, &its, 0));
+        ASSERT(hears_changed(&stage));
+}
+
+TEST(a_message_of_the_other_byte_order_is_passed_over) {
+        /* A signal with a body of 4 bytes and a path "/a" as its header's one field. */
+        static const char message[] = {
+                'B', 4, 1, 1, 0, 0, 0,   4,   0, 0, 0, 9, 0, 0, 0, 11, 1, 1,
+                'o', 0, 0, 0, 0, 2, '/', 'a', 0, 0, 0, 0, 0, 0, 1, 2,  3, 4
+        };
+        _cleanup_stage_ Stage stage = { 0 };
+
+        stage_new(&stage);
+        ASSERT(send_whole(&stage, message, sizeof(message)));
+        ASSERT(say(&stage, &changed, 0));
+        ASSERT(hears_changed(&stage));
+}
+
+TEST(a_message_with_an_unknown_field_is_passed_over) {
+        _cleanup_stage_ Stage stage = { 0 };
+        Buf message = { 0 };
+
+        stage_new(&stage);
+        build(&changed, &message);
+        message.data[18] = 'x'; /* the first field's type */
+        ASSERT(send_whole(&stage, message.data, message.length));
+        buf_done(&message);
+        ASSERT(say(&stage, &changed, 0));
+        ASSERT(hears_changed(&stage));
+}
+
+/* More than is ever stored, in parts: what follows is heard. */
+TEST(a_message_that_is_too_long_is_passed_over) {
+        const uint32_t length = 1U << 22, fields = 0;
+        static const char part[1U << 14];
+        _cleanup_stage_ Stage stage = { 0 };
+        DBusSignal signal = { 0 };
+        Error err = { 0 };
+
+        stage_new(&stage);
+        ASSERT(send_whole(&stage, (const char[]){ 'l', 4, 1, 1 }, 4));
+        ASSERT(send_whole(&stage, (const char *)&length, 4));
+        ASSERT(send_whole(&stage, (const char[]){ 9, 0, 0, 0 }, 4));
+        ASSERT(send_whole(&stage, (const char *)&fields, 4));
+        for (size_t sent = 0; sent < length; sent += sizeof(part)) {
+                ASSERT(send_whole(&stage, part, sizeof(part)));
+                ASSERT_INT(dbus_next(stage.bus, &signal, &err), 0);
+        }
+        ASSERT(say(&stage, &changed, 0));
+        ASSERT(hears_changed(&stage));
+}
+
+TEST(only_answers_answer) {
+        const Saying call_to_us = { .type = 1, .reply_serial = 1, .member = "Do" };
+        const Saying anothers = { .type = 2, .reply_serial = 7 };
+        static const DBusCall to_bus = {
+                "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "Do", { NULL }
+        };
+        Saying by_bus = { .type = 2, .reply_serial = 2, .sender = "org.freedesktop.DBus" };
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+
+        stage_new(&stage);
+        ASSERT(say(&stage, &call_to_us, 0) && say(&stage, &anothers, 0));
+        ASSERT_INT(dbus_call(stage.bus, &call, &err), -ETIMEDOUT);
+        ASSERT(say(&stage, &by_bus, 0));
+        ASSERT_OK(dbus_call(stage.bus, &to_bus, &err), &err);
+        by_bus = (Saying){ .type = 2, .reply_serial = 3, .sender = ":1.7" };
+        ASSERT(say(&stage, &by_bus, 0));
+        ASSERT_INT(dbus_call(stage.bus, &to_bus, &err), -ETIMEDOUT);
 }
 
 TEST(lengths_that_lie) {

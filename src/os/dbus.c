@@ -1,6 +1,9 @@
-/* dbus.c: see dbus.h. What comes from the bus is taken for any text: every length is checked. */
+/* dbus.c: see dbus.h. What comes from the bus is taken for any text: every length is checked. Any
+ * user of the host may send messages here, which the bus checked and to which it wrote the sender:
+ * what is of no interest, or not understood, is passed over and never ends the connection. */
 #include "os/dbus.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -12,9 +15,14 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#define MESSAGE_MAX (1U << 20)
+#define MESSAGE_MAX (1U << 16) /* longer ones are passed over */
+#define PROTOCOL_MAX                                                                               \
+        (1U << 27) /* "the maximum length of a message"; the bus passes on no longer               \
+                    */
 #define HEADER_LENGTH 16
 #define SIGNALS_MAX 64 /* that wait; more are the same again */
+#define RECEIVE_MAX 64 /* at once: who floods does not keep a caller for good */
+#define BUS_NAME "org.freedesktop.DBus"
 
 enum { METHOD_CALL = 1, METHOD_RETURN, METHOD_ERROR, SIGNAL };
 enum {
@@ -30,9 +38,11 @@ enum {
 #define NO_AUTO_START 2
 
 struct DBus {
-        int fd, timeout_ms;
+        int fd, stop_fd, timeout_ms;
         uint32_t serial;
-        Buf in; /* what came and is not yet a whole message */
+        Buf in;      /* what came and is not yet a whole message */
+        size_t skip; /* bytes to come of a message that is passed over */
+        char *peer;  /* the unique name of the service that answered last, or NULL */
         DBusSignal signals[SIGNALS_MAX];
         size_t signal_count;
 };
@@ -49,6 +59,7 @@ DBus *dbus_adopt(int fd, int timeout_ms) {
         DBus *bus = NEW(DBus);
 
         bus->fd = fd;
+        bus->stop_fd = -1;
         bus->timeout_ms = timeout_ms;
         return bus;
 }
@@ -58,6 +69,7 @@ DBus *dbus_close(DBus *bus) {
                 return NULL;
         close_fd(&bus->fd);
         buf_done(&bus->in);
+        free(bus->peer);
         for (size_t i = 0; i < bus->signal_count; i++)
                 dbus_signal_done(&bus->signals[i]);
         free(bus);
@@ -71,13 +83,21 @@ int dbus_fd(const DBus *bus) {
 /* ---- bytes ---- */
 
 static int wait_for(const DBus *bus, short events, int64_t end, Error *err) {
-        struct pollfd item = { .fd = bus->fd, .events = events };
+        struct pollfd items[] = { { .fd = bus->fd, .events = events },
+                                  { .fd = bus->stop_fd, .events = POLLIN } };
         int64_t left = (end - clock_monotonic()) / NSEC_PER_MSEC;
-        int n = poll(&item, 1, left > 0 ? (int)left : 0);
+        int n = poll(items, ELEMENTS(items), left > 0 ? (int)left : 0);
 
         if (n < 0 && errno != EINTR)
                 return error_set(err, errno, "wait for the message bus");
+        if (n > 0 && items[1].revents)
+                return error_set(err, ECANCELED, "wait for the message bus");
         return n == 0 ? error_set(err, ETIMEDOUT, "wait for the message bus") : 0;
+}
+
+/* Somebody may send without end: what is awaited must come in time all the same. */
+static int check_time(int64_t end, Error *err) {
+        return clock_monotonic() > end ? error_set(err, ETIMEDOUT, "wait for the message bus") : 0;
 }
 
 static int64_t deadline(const DBus *bus) {
@@ -221,7 +241,7 @@ static const char *take_text(Reader *reader, bool is_signature) {
 typedef struct Message {
         uint8_t type;
         uint32_t reply_serial;
-        const char *interface, *member, *error, *signature;
+        const char *interface, *member, *error, *sender, *signature;
         Reader body;
 } Message;
 
@@ -248,6 +268,8 @@ static void read_field(Reader *reader, Message *message) {
                 message->member = text;
         if (*code == FIELD_ERROR)
                 message->error = text;
+        if (*code == FIELD_SENDER)
+                message->sender = text;
         if (*code == FIELD_SIGNATURE)
                 message->signature = text;
 }
@@ -256,37 +278,39 @@ static size_t padded(size_t length) {
         return (length + 7) / 8 * 8;
 }
 
-/* The length of the message that begins here; 0: it is not whole. */
-static int measure(const Buf *in, size_t *ret, Error *err) {
+/* The length of the message that begins here, in either order of bytes; 0: its header is not whole.
+ */
+static int measure(const char *data, size_t length, size_t *ret, Error *err) {
         uint32_t body, fields;
 
         *ret = 0;
-        if (in->length < HEADER_LENGTH)
+        if (length < HEADER_LENGTH)
                 return 0;
-        memcpy(&body, in->data + 4, sizeof(body));
-        memcpy(&fields, in->data + 12, sizeof(fields));
-        if (in->data[0] != 'l' || body > MESSAGE_MAX || fields > MESSAGE_MAX)
+        memcpy(&body, data + 4, sizeof(body));
+        memcpy(&fields, data + 12, sizeof(fields));
+        body = data[0] == 'B' ? be32toh(body) : le32toh(body);
+        fields = data[0] == 'B' ? be32toh(fields) : le32toh(fields);
+        if ((data[0] != 'l' && data[0] != 'B') || body > PROTOCOL_MAX || fields > PROTOCOL_MAX)
                 return error_set(err, EBADMSG, "read from the message bus");
-        if (in->length >= HEADER_LENGTH + padded(fields) + body)
-                *ret = HEADER_LENGTH + padded(fields) + body;
+        *ret = HEADER_LENGTH + padded(fields) + body;
         return 0;
 }
 
-/* The message is of as many bytes as measure said. */
-static int parse(const char *data, size_t length, Message *ret, Error *err) {
+/* The message is of as many bytes as measure said. False: it is not understood. */
+static bool parse(const char *data, size_t length, Message *ret) {
         Reader fields = { data + HEADER_LENGTH, 0, 0 };
         uint32_t number;
 
+        if (data[0] != 'l')
+                return false;
         memcpy(&number, data + 12, sizeof(number));
         fields.length = number;
         *ret = (Message){ .type = (uint8_t)data[1] };
         while (fields.at < fields.length)
                 read_field(&fields, ret);
-        if (fields.at > fields.length)
-                return error_set(err, EBADMSG, "read the header of a message from the bus");
         ret->body = (Reader){ fields.data + padded(number), length - HEADER_LENGTH - padded(number),
                               0 };
-        return 0;
+        return fields.at == fields.length;
 }
 
 static const char *next_argument(Message *message) {
@@ -296,10 +320,13 @@ static const char *next_argument(Message *message) {
         return take_text(&message->body, false);
 }
 
+/* Those of others are not stored, so they push out none. */
 static void keep_signal(DBus *bus, Message *message) {
         DBusSignal *signal = &bus->signals[bus->signal_count];
 
-        if (bus->signal_count == SIGNALS_MAX)
+        if (bus->signal_count == SIGNALS_MAX || !message->sender)
+                return;
+        if (!str_equal(message->sender, BUS_NAME) && !str_equal(message->sender, bus->peer))
                 return;
         *signal = (DBusSignal){ .interface = str_copy(message->interface),
                                 .member = str_copy(message->member) };
@@ -312,6 +339,7 @@ static void keep_signal(DBus *bus, Message *message) {
 
 typedef struct Answer {
         uint32_t serial; /* of the call; 0: none is waited for */
+        bool by_bus;     /* the bus itself was called */
         bool came;
         int result;
         uint32_t number; /* what it says, if that is a number */
@@ -338,28 +366,57 @@ static void take_answer(Message *message, Answer *answer) {
         answer->result = does_not_run(message->error) ? -ENOENT : -EREMOTEIO;
 }
 
+static bool is_answer(const Message *message, const Answer *answer) {
+        if (message->type != METHOD_RETURN && message->type != METHOD_ERROR)
+                return false;
+        if (!answer->serial || message->reply_serial != answer->serial || answer->came)
+                return false;
+        return answer->by_bus ? str_equal(message->sender, BUS_NAME) : message->sender != NULL;
+}
+
+static void take_message(DBus *bus, Message *message, Answer *answer) {
+        if (message->type == SIGNAL)
+                keep_signal(bus, message);
+        if (message->type == SIGNAL || !is_answer(message, answer))
+                return;
+        if (!answer->by_bus)
+                str_replace(&bus->peer, message->sender);
+        take_answer(message, answer);
+}
+
 /* Reads the messages that are whole. */
 static int digest(DBus *bus, Answer *answer, Error *err) {
-        for (;;) {
-                Message message;
-                size_t length;
-                int r = measure(&bus->in, &length, err);
+        size_t at = 0, length;
+        int r;
 
+        for (;;) {
+                const size_t gone =
+                        bus->skip < bus->in.length - at ? bus->skip : bus->in.length - at;
+                Message message;
+
+                bus->skip -= gone;
+                at += gone;
+                r = measure(bus->in.data + at, bus->in.length - at, &length, err);
                 if (r < 0 || length == 0)
-                        return r;
-                r = parse(bus->in.data, length, &message, err);
-                if (r < 0)
-                        return r;
-                if (message.type == SIGNAL)
-                        keep_signal(bus, &message);
-                else if (answer->serial && message.reply_serial == answer->serial)
-                        take_answer(&message, answer);
-                buf_drop_front(&bus->in, length);
+                        break;
+                if (length > MESSAGE_MAX) {
+                        bus->skip = length;
+                        continue;
+                }
+                if (length > bus->in.length - at)
+                        break;
+                if (parse(bus->in.data + at, length, &message))
+                        take_message(bus, &message, answer);
+                at += length;
         }
+        buf_drop_front(&bus->in, at);
+        return r;
 }
 
 int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err) {
-        Answer answer = { .serial = ++bus->serial, .err = err };
+        Answer answer = { .serial = ++bus->serial,
+                          .by_bus = str_equal(call->destination, BUS_NAME),
+                          .err = err };
         const int64_t end = deadline(bus);
         Buf message = { 0 };
         int r;
@@ -373,6 +430,8 @@ int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err) {
                         r = receive(bus, err);
                 if (r >= 0)
                         r = digest(bus, &answer, err);
+                if (r == 0 && !answer.came)
+                        r = check_time(end, err);
         }
         if (r == 0)
                 r = answer.result;
@@ -389,12 +448,13 @@ int dbus_call(DBus *bus, const DBusCall *call, Error *err) {
 
 int dbus_next(DBus *bus, DBusSignal *ret, Error *err) {
         Answer none = { 0 };
-        int r;
+        int r = 1;
 
-        while ((r = receive(bus, err)) > 0)
-                ;
-        if (r == 0)
-                r = digest(bus, &none, err);
+        for (size_t i = 0; r > 0 && i < RECEIVE_MAX; i++) {
+                r = receive(bus, err);
+                if (r > 0 && digest(bus, &none, err) < 0)
+                        r = -EBADMSG;
+        }
         if (r < 0)
                 return r;
         if (bus->signal_count == 0)
@@ -426,6 +486,8 @@ static int authenticate(DBus *bus, Error *err) {
                         r = -ECONNRESET;
                 if (r == 0 && bus->in.length > MESSAGE_MAX)
                         r = error_set(err, EBADMSG, "read from the message bus");
+                if (r == 0)
+                        r = check_time(end, err);
         }
         if (r < 0)
                 return r;
@@ -435,16 +497,15 @@ static int authenticate(DBus *bus, Error *err) {
         return send_all(bus, "BEGIN\r\n", 7, err);
 }
 
-int dbus_open(const char *path, int timeout_ms, DBus **ret, Error *err) {
-        static const DBusCall hello = { "org.freedesktop.DBus",
-                                        "/org/freedesktop/DBus",
-                                        "org.freedesktop.DBus",
-                                        "Hello",
-                                        { NULL } };
+int dbus_open(const char *path, int timeout_ms, int stop_fd, DBus **ret, Error *err) {
+        static const DBusCall hello = {
+                BUS_NAME, "/org/freedesktop/DBus", BUS_NAME, "Hello", { NULL }
+        };
         _cleanup_(dbus_closep) DBus *bus = dbus_adopt(-1, timeout_ms);
         struct sockaddr_un name = { .sun_family = AF_UNIX };
         int r;
 
+        bus->stop_fd = stop_fd;
         bus->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (bus->fd < 0)
                 return error_set(err, errno, "open a socket");

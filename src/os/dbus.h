@@ -13,8 +13,9 @@
 typedef struct DBus DBus;
 
 /* Connects to the bus that listens at path and says hello. Every wait of this connection is of
- * timeout_ms at the most. */
-int dbus_open(const char *path, int timeout_ms, DBus **ret, Error *err);
+ * timeout_ms at the most, and ends with -ECANCELED when stop_fd (borrowed; -1: none) is readable.
+ */
+int dbus_open(const char *path, int timeout_ms, int stop_fd, DBus **ret, Error *err);
 /* Over a socket that is open already, non-blocking, and is then its own; nothing is said: a test's.
  */
 DBus *dbus_adopt(int fd, int timeout_ms);
@@ -42,5 +43,8 @@ typedef struct DBusSignal {
 } DBusSignal;
 void dbus_signal_done(DBusSignal *signal);
 
-/* The next signal that is here already: 1; 0: there is none. To hear some, AddMatch is called. */
+/* The next signal that is here already: 1; 0: there is none (dbus_fd may be readable all the same,
+ * if much came). To hear some, AddMatch is called. Only those of the bus itself and of the service
+ * that answered last are taken: any user may send any signal to any connection, but under his own
+ * name. */
 int dbus_next(DBus *bus, DBusSignal *ret, Error *err);
