@@ -90,7 +90,7 @@ as_before() {
   leaves web
   no fetch_from_lan 10.94.0.10 1
   no fetch_from_lan 192.168.1.100:8081 1
-  no brig exec far timeout 1 nc 10.94.0.10 80
+  no timeout 10 brig exec far timeout 1 nc 10.94.0.10 80
 }
 
 @test "firewalld: bridges are in brig's zone, published ports answer, reloads break no connection and open nothing" {
