@@ -290,7 +290,7 @@ static bool opens_prunes_and_clears(void *data) {
 
 TEST(a_full_disk_does_not_keep_what_would_make_room) {
         _cleanup_cache_ TestCache test = test_cache();
-        _cleanup_free_ char *record = make_record(test.cache, "a", 10);
+        _cleanup_free_ UNUSED char *record = make_record(test.cache, "a", 10);
         _cleanup_close_ int layer_fd = -1, mount_fd = -1;
         CacheMount *mount = NULL;
         bool is_new;

@@ -404,6 +404,7 @@ static int connect_tcp(const Box *from, const char *address, int port, const Box
 
         (void)connect(client, (const struct sockaddr *)&to.name, to.length);
         if (ready(server->tcp, POLLIN, PATIENCE_MS))
+                /* cppcheck-suppress nullPointer ; the address may be NULL: accept(2) */
                 *ret_accepted = accept4(server->tcp, NULL, NULL, SOCK_CLOEXEC);
         return client;
 }
