@@ -1,5 +1,6 @@
 /* net-test.c: who reaches whom on the stage of net-stage.h, over TCP and UDP, is compared with a
  * table. */
+#include "base/test-limits.h"
 #include "net/net-stage.h"
 
 /* ---- the table ---- */
@@ -487,6 +488,7 @@ static void check_reapply_with_ports(NftKeeping keeping) {
         Error err = { 0 };
 
         stage_keeping = keeping;
+        ASSERT(test_has_descriptors(2000));
         ASSERT_OK(stage_new(&stage, &err), &err);
         check_reapply(&stage, "few ports");
         for (int i = 0; i < 1000; i++)

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/test-limits.h"
 #include "base/test.h"
 #include "net/netns.h"
 #include "net/ruleset.h"
@@ -722,6 +723,7 @@ TEST(own_changes_are_not_taken_for_others) {
         _cleanup_(nft_closep) Nft *other = NULL;
         Error err = { 0 };
 
+        ASSERT(test_has_descriptors(5000));
         ASSERT_OK(netns_new(&netns, &err), &err);
         ASSERT_OK(world_new(&world, &err), &err);
         firewall_keep(world.net->firewall, NFT_KEEP_NOT); /* that another can change it */
