@@ -104,6 +104,16 @@ kill_daemon() {
   daemon_pid=
 }
 
+# Removes all containers, network policies and networks of the test's, between two tests of a file.
+remove_all() {
+  local ids names
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids >/dev/null
+  names=$(brig policy ls -q)
+  [[ -z $names ]] || brig policy rm $names >/dev/null
+  for name in $(brig network ls --filter type=custom --format '{{.Name}}'); do brig network rm "$name" >/dev/null; done
+}
+
 # Removes all containers, then stops the daemon and the host, then checks that nothing is left.
 end_host() {
   local ids status=0

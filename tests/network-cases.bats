@@ -20,14 +20,7 @@ setup() {
   load lib
 }
 
-teardown() {
-  local ids names
-  ids=$(brig ps -aq)
-  [[ -z $ids ]] || brig rm -f $ids >/dev/null
-  names=$(brig policy ls -q)
-  [[ -z $names ]] || brig policy rm $names >/dev/null
-  for name in $(brig network ls --filter type=custom --format '{{.Name}}'); do brig network rm "$name" >/dev/null; done
-}
+teardown() { remove_all; }
 
 # tier NAME PORT FLAG...: a server that answers with its name.
 tier() {

@@ -33,14 +33,7 @@ setup() {
   load lib
 }
 
-teardown() {
-  local ids names
-  ids=$(brig ps -aq)
-  [[ -z $ids ]] || brig rm -f $ids >/dev/null
-  names=$(brig policy ls -q)
-  [[ -z $names ]] || brig policy rm $names >/dev/null
-  for name in $(brig network ls --filter type=custom --format '{{.Name}}'); do brig network rm "$name" >/dev/null; done
-}
+teardown() { remove_all; }
 
 # policy NAME NAMESPACE: the head of a policy whose spec follows on standard input.
 policy() { printf 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, namespace: %s}\nspec:\n' "$1" "$2"; sed 's/^/  /'; }

@@ -1,8 +1,7 @@
 /* cache-test.c: results and layers; what is found after a daemon was killed or in a damaged file.
  */
-#include <semaphore.h>
-
 #include "base/test-full.h"
+#include "base/test-gate.h"
 #include "build/cache-private.h"
 #include "build/test-cache.h"
 
@@ -368,17 +367,6 @@ TEST(after_a_power_cut_what_was_not_synced_goes) {
         ASSERT_INT(found(test.cache, "synced"), CACHE_FOUND);
 }
 
-typedef struct Gate {
-        sem_t closed, open;
-} Gate;
-
-static void pass(void *data) {
-        Gate *gate = data;
-
-        (void)sem_post(&gate->closed);
-        (void)sem_wait(&gate->open);
-}
-
 /* A cache is reconciled a second time when its database is begun anew while builds run. */
 TEST(a_mount_of_the_same_name_may_be_made_while_the_old_one_is_removed) {
         _cleanup_cache_ TestCache test = test_cache();
@@ -391,7 +379,7 @@ TEST(a_mount_of_the_same_name_may_be_made_while_the_old_one_is_removed) {
         ASSERT_INT(sem_init(&gate.closed, 0, 0) | sem_init(&gate.open, 0, 0), 0);
         test_mount_done(&mount);
         layer = make_layer(test.cache, 1);
-        build_cache_on_removed(test.cache, pass, &gate);
+        build_cache_on_removed(test.cache, gate_pass, &gate);
         ASSERT_INT(mkdirat(test.fd, "layers/unknown", 0755), 0);
         {
                 CACHE_LOCKED(test.cache);

@@ -1,8 +1,7 @@
 /* store-test.c: archives of every age into a store and out again; names, removal, holds; what a
  * killed daemon left; and archives that lie. */
-#include <semaphore.h>
-
 #include "base/test-full.h"
+#include "base/test-gate.h"
 #include "image/test-store.h"
 
 #define HEX "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -367,17 +366,6 @@ TEST(removes_by_name) {
         ASSERT_INT(test_count(&test, "tmp"), 0);
 }
 
-typedef struct Gate {
-        sem_t closed, open;
-} Gate;
-
-static void pass(void *data) {
-        Gate *gate = data;
-
-        (void)sem_post(&gate->closed);
-        (void)sem_wait(&gate->open);
-}
-
 TEST(a_removal_does_not_wait_for_the_disk) {
         _cleanup_(test_store_done) TestStore test = test_store();
         char one[DIGEST_TEXT_MAX], two[DIGEST_TEXT_MAX];
@@ -388,7 +376,7 @@ TEST(a_removal_does_not_wait_for_the_disk) {
         ASSERT_OK(test_load_word(&test, "one", "\"one:v1\"", one, &err), &err);
         ASSERT_OK(test_load_word(&test, "two", "\"two:v1\"", two, &err), &err);
         image_removed_wait(test.store, 0);
-        image_on_removed(test.store, pass, &gate);
+        image_on_removed(test.store, gate_pass, &gate);
         ASSERT(str_after(remove_image(&test, "one:v1", false, NULL), "-one:v1 !sha256:"));
         ASSERT_INT(sem_wait(&gate.closed), 0); /* from here on nothing is removed */
         ASSERT(str_after(remove_image(&test, "two:v1", false, NULL), "-two:v1 !sha256:"));
