@@ -15,7 +15,7 @@ PATIENCE = 5  # seconds for an answer
 
 class Stage:
     def __init__(self, path, server, allowed, forbidden):
-        self.engine, self.over = Engine(path), threading.Event()
+        self.engine, self.over, self.answered = Engine(path), threading.Event(), threading.Event()
         self.server, self.allowed, self.forbidden = (self.engine.inside(name) for name in (server, allowed, forbidden))
         places = self.engine.get("/containers/%s/json" % server)["NetworkSettings"]["Networks"]
         self.address = list(places.values())[0]["IPAddress"]
@@ -26,7 +26,7 @@ class Stage:
             return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def serve(self, one):
-        while not self.over.is_set():
+        while not self.answered.is_set():
             if select.select([one], [], [], 0.05)[0]:
                 data, sender = one.recvfrom(64)
                 self.heard.add(data)
@@ -50,14 +50,17 @@ class Stage:
     def run(self, name, count):
         listening = self.socket_in(self.server)
         listening.bind(("", PORT))
-        threads = [threading.Thread(target=self.serve, args=(listening,)), threading.Thread(target=self.ask), threading.Thread(target=self.intrude)]
-        for thread in threads:
+        server = threading.Thread(target=self.serve, args=(listening,))
+        clients = [threading.Thread(target=self.ask), threading.Thread(target=self.intrude)]
+        for thread in [server] + clients:
             thread.start()
         for number in range(count):
             self.engine.ask("POST", "/containers/%s/update" % name, '{"Labels": {"role": "%s"}}' % ("red" if number % 2 else "blue"))
         self.over.set()
-        for thread in threads:
+        for thread in clients:
             thread.join()
+        self.answered.set()  # the last question has its answer, too
+        server.join()
 
 
 stage = Stage(*sys.argv[1:5])
