@@ -246,7 +246,8 @@ TEST(documents_that_are_damaged_missing_or_elsewhere) {
         ASSERT(unlinkat(layout.blobs_fd, config, 0) == 0);
         ASSERT(symlinkat("/etc/passwd", layout.blobs_fd, config) == 0);
         ASSERT(find(&test, &layout, NULL, &err) < 0);
-        ASSERT(strstr(err.message, "is a symbolic link"));
+        ASSERT(strstr(err.message, "' of the OCI layout 'dir' is a symbolic link, which is not "
+                                   "followed"));
         ASSERT(unlinkat(layout.blobs_fd, config, 0) == 0);
         ASSERT(mkfifoat(layout.blobs_fd, config, 0600) == 0); /* nobody waits for it */
         ASSERT(find(&test, &layout, NULL, &err) < 0);
@@ -256,6 +257,11 @@ TEST(documents_that_are_damaged_missing_or_elsewhere) {
         ASSERT(ftruncate(fd, (off_t)1 << 40) == 0);
         ASSERT(find(&test, &layout, NULL, &err) < 0);
         ASSERT(strstr(err.message, "larger than the 4 MiB that a document may have"));
+        ASSERT(renameat(layout.fd, "blobs", layout.fd, "moved") == 0);
+        ASSERT(symlinkat("moved", layout.fd, "blobs") == 0);
+        ASSERT(find(&test, &layout, NULL, &err) < 0);
+        ASSERT(strstr(err.message, "'blobs' of the OCI layout 'dir' is no directory, or a "
+                                   "symbolic link, which is not followed"));
         ASSERT(unlinkat(layout.fd, "index.json", 0) == 0);
         ASSERT(find(&test, &layout, NULL, &err) < 0);
         ASSERT(strstr(err.message, "the OCI layout 'dir' has no index.json: it is no OCI layout"));

@@ -16,10 +16,10 @@
 
 static int open_error(const Layout *layout, const char *name, Error *err) {
         if (errno == ELOOP || errno == ENOTDIR)
-                return error_kind(err, ERROR_INVALID,
-                                  "'%s' of %s is a symbolic link, or lies below a file: only files "
-                                  "in the directory itself are read",
-                                  name, layout->what);
+                return error_kind(err, ERROR_INVALID, "'%s' of %s is %s, which is not followed",
+                                  name, layout->what,
+                                  errno == ELOOP ? "a symbolic link"
+                                                 : "no directory, or a symbolic link");
         return error_set(err, errno, "open '%s' of %s", name, layout->what);
 }
 
