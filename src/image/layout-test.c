@@ -187,18 +187,19 @@ TEST(a_platform_of_an_index_and_the_one_image_of_another_tag) {
         _cleanup_(test_image_done) TestImage image = test_image("one"), other = test_image("two");
         _cleanup_(test_layout_done) TestLayout layout = test_layout(&image);
         const ImageLayout latest = place(&layout, NULL, NULL), v2 = place(&layout, "v2", NULL);
-        _cleanup_free_ char *entries[2] = {}, *text = NULL, *entry = NULL, *outer = NULL;
+        _cleanup_free_ char *host = NULL, *foreign = NULL, *text = NULL, *entry = NULL,
+                            *outer = NULL;
         ImageRemote remote = {};
         char digest[DIGEST_TEXT_MAX];
         Error err = {};
 
         ASSERT_INT(image_layout_find(test.store, &v2, NULL, &remote, &err), IMAGE_LAYOUT_OTHER);
         image_remote_done(&remote);
-        entries[0] = put_manifest(&layout, &image,
-                                  ",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}");
-        entries[1] = put_manifest(&layout, &other,
-                                  ",\"platform\":{\"os\":\"linux\",\"architecture\":\"s390x\"}");
-        text = str_format("{\"schemaVersion\":2,\"manifests\":[%s,%s]}", entries[0], entries[1]);
+        host = put_manifest(&layout, &image,
+                            ",\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}");
+        foreign = put_manifest(&layout, &other,
+                               ",\"platform\":{\"os\":\"linux\",\"architecture\":\"s390x\"}");
+        text = str_format("{\"schemaVersion\":2,\"manifests\":[%s,%s]}", host, foreign);
         entry = put_document(&layout, MEDIA_OCI_INDEX, text, "", digest);
         put_index(&layout, entry);
         ASSERT_INT(image_layout_find(test.store, &latest, "linux/s390x", &remote, &err),
