@@ -5,10 +5,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The index of an OCI layout is one like any. */
 static void look_for_tags(const ImageIndex *index) {
-        _cleanup_free_ char *tags = layout_list_tags(index);
         bool other;
         const Descriptor *found = layout_find_tag(index, "latest", &other);
 
+        free(layout_list_tags(index));
         if (found ? other && index->manifests.count != 1 : index->manifests.count == 1)
                 abort();
 }
