@@ -341,7 +341,6 @@ static int make_plan(const Build *build, const char *platform, Plan **ret, Error
                                 .labels = request->labels,
                                 .source_date_epoch = -1,
                                 .no_cache = request->no_cache };
-
         BuildGrants grants = {};
 
         build_grant(build, &grants, options.grants);
