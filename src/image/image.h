@@ -40,6 +40,8 @@ void image_done(Image *image);
 /* ref: id, digest of an index, the beginning of one (≥ 1 hex), familiar or full name, name@digest.
  * not_found: "No such image: <ref as Docker prints it>". */
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
+/* The whole id (the caller's), also of an image whose configuration can't be read. */
+int image_find_id(ImageStore *store, const char *ref, char **ret, Error *err);
 /* The same for a platform, "os/arch[/variant]": where ref is a name of an index, the image of it
  * that fits. not_found, in the words that make clients pull, where the store has none for it.
  * platform NULL or "": image_find. */
