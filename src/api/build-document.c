@@ -352,6 +352,7 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
         ret->labels = TAKE_PTR(document->labels);
         ret->no_cache_filter = TAKE_PTR(document->no_cache_filter);
         ret->extra_hosts = TAKE_PTR(document->extra_hosts);
+        ret->allow = TAKE_PTR(document->allow);
         ret->target = TAKE_PTR(document->target);
         ret->platforms = build_platforms_read(document->platform);
         ret->network = TAKE_PTR(document->network);
@@ -367,6 +368,8 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
 static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
         int r = take_limits(document, ret, err);
 
+        if (r >= 0)
+                r = build_allow_check(document->allow, err);
         if (r >= 0)
                 r = build_tags_read(document->tags, &ret->tags, err);
         if (r >= 0)

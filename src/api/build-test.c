@@ -76,7 +76,8 @@ TEST(document_request) {
                 "{\"name\":\"i\",\"image\":\"busybox\"},{\"name\":\"u\",\"url\":\"http://u\"}],"
                 "\"args\":[\"A=1\"],\"labels\":[\"l=v\"],\"tags\":[\"t\"],\"noCacheFilter\":[\"s\"]"
                 ","
-                "\"extraHosts\":[\"h:1\"],\"platform\":\"linux/amd64,linux/"
+                "\"extraHosts\":[\"h:1\"],\"allow\":[\"security.insecure\",\"network.host\"],"
+                "\"platform\":\"linux/amd64,linux/"
                 "arm64\",\"network\":\"none\","
                 "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,\"memory\":"
                 "4,\"memorySwap\":-1,\"cpuShares\":5,\"cpuPeriod\":6,"
@@ -91,6 +92,7 @@ TEST(document_request) {
                    "context 'i' busybox\ncontext 'u' http://u\nsecret s secret\n"
                    "ssh default 1\nulimit core 1:2\nargs A=1\nlabels l=v\n"
                    "tags docker.io/library/t:latest\nfilter s\nhosts h:1\n"
+                   "allow security.insecure network.host\n"
                    "platform linux/amd64 linux/arm64\nnetwork none\nshm 3\nmemory 4\nswap "
                    "-1\nshares 5\n"
                    "period 6\nquota 7\ncpus 0\nmems 1\nparent /p\nnocache 1\npull 1\nk v\n"
@@ -201,6 +203,9 @@ TEST(document_refused) {
                 const char *part;
         } cases[] = {
                 { "{}", { DIRECTORY, AGENT }, "give the Dockerfile's text" },
+                { "{\"allow\":[\"network.host\",\"all\"]}",
+                  { DIRECTORY, AGENT },
+                  "allow all: no such thing can be allowed" },
                 { "[]", { DIRECTORY, AGENT }, "build: must be an object" },
                 { "", { DIRECTORY, AGENT }, "" },
                 { "{\"contexts\":[{\"name\":\"\",\"fd\":2}]}",

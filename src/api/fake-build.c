@@ -144,6 +144,7 @@ static void note_request(const BuildRequest *request) {
         note_list("tags", request->tags);
         note_list("filter", request->no_cache_filter);
         note_list("hosts", request->extra_hosts);
+        note_list("allow", request->allow);
         note_list("platform", request->platforms);
         note_text("network", request->network);
         note_limits(request);

@@ -87,7 +87,7 @@ void stage_plan_done(StagePlan *plan) {
 /* ---- what handlers need ---- */
 
 int dispatch_error(const Dispatch *dispatch, Error *err, const char *format, ...) {
-        char words[400];
+        char words[600];
         va_list args;
 
         va_start(args, format);

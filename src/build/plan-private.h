@@ -37,6 +37,8 @@ struct Plan {
         PlanStage *stages;
         size_t count, target;
         Map names; /* lower case, to its number + 1: the last stage of a name */
+        bool granted[ENTITLEMENTS];
+        char *why_not[ENTITLEMENTS]; /* PlanGrant's, or NULL */
         int64_t epoch;
         _Atomic size_t taken_over; /* bytes, of STAGE_TEXT_LIMIT */
 };

@@ -49,8 +49,9 @@ static const Option build_rows[] = {
         { "add-host", 0, OPTION_PARSED, offsetof(BuildOptions, hosts),
           "Add a name to /etc/hosts of every step (\"host:ip\")", "strings", NULL, 0,
           extra_host_parse },
-        REFUSED("allow", 0, OPTION_LIST, "Allow what a step may ask for",
-                "a step's --security=insecure is not done; leave it out"),
+        { "allow", 0, OPTION_STRINGS, offsetof(BuildOptions, allow),
+          "Let steps have what they ask for, if the daemon does, too (security.insecure, "
+          "network.host)" },
         { "annotation", 0, OPTION_LIST, offsetof(BuildOptions, annotations),
           "Annotate the image's manifest (key=value)" },
         REFUSED("attest", 0, OPTION_LIST, "Attach attestations", "leave it out"),
@@ -194,7 +195,9 @@ static int check_options(const BuildOptions *options, Error *err) {
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "network '%s': steps have the network default, none or host",
                                   network);
-        return build_caches_check(options, err);
+        int r = build_allow_check(options->allow, err);
+
+        return r < 0 ? error_prefix(err, "invalid --allow") : build_caches_check(options, err);
 }
 
 static int add_tags(char *const *names, char ***tags, Error *err) {

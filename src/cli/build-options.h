@@ -10,7 +10,7 @@ typedef struct BuildOptions {
         char *file, *target, *format, *call, *progress, *iid_file, *metadata_file, *network,
                 *builder;
         char **tags, **args, **secrets, **ssh, **contexts, **labels, **annotations, **platforms,
-                **no_cache_filter, **outputs, **hosts, **cache_from, **cache_to;
+                **no_cache_filter, **outputs, **hosts, **allow, **cache_from, **cache_to;
         char **cache_names; /* build_caches_classic's */
         char **named_args;  /* as --build-arg has them; args have what they are by then */
         JsonArray ulimits;  /* of Ulimit */

@@ -146,6 +146,7 @@ static void add_plain_options(const BuildOptions *options, BuildDocument *docume
         document->labels = strv_copy(options->labels);
         document->no_cache_filter = strv_copy(options->no_cache_filter);
         document->extra_hosts = strv_copy(options->hosts);
+        document->allow = strv_copy(options->allow);
         document->target = str_copy(options->target);
         document->platform = options->platforms ? strv_join(options->platforms, ",") : NULL;
         document->network = str_copy(options->network);

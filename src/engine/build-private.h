@@ -100,6 +100,15 @@ int build_event(Build *build, const BuildEvent *event);
 /* Warns of each; an error where the Dockerfile says that findings are errors. */
 int build_findings(Build *build, const LintOptions *options, const Findings *findings, Error *err);
 
+/* ---- build-allow.c ---- */
+/* The texts of what is not granted. */
+typedef struct BuildGrants {
+        char *text[ENTITLEMENTS];
+} BuildGrants;
+/* Fills grants in, whose texts are *texts', the caller's to build_grants_done. */
+void build_grant(const Build *build, BuildGrants *texts, PlanGrant grants[ENTITLEMENTS]);
+void build_grants_done(BuildGrants *texts);
+
 /* ---- build-images.c: see SolveWorker ---- */
 int build_image(void *build, const char *name, const char *platform, SolveImage *ret, Error *err);
 int build_image_bring(void *build, const char *name, const char *platform, const SolveImage *image,

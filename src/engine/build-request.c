@@ -100,6 +100,7 @@ void build_request_done(BuildRequest *request) {
         strv_free(request->tags);
         strv_free(request->no_cache_filter);
         strv_free(request->extra_hosts);
+        strv_free(request->allow);
         free(request->target);
         strv_free(request->platforms);
         free(request->network);

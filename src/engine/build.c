@@ -331,18 +331,22 @@ static int make_plan(const Build *build, const char *platform, Plan **ret, Error
         const BuildRequest *request = build->request;
         _cleanup_free_ char *host = build_host_platform();
         _cleanup_strv_ char **contexts = context_names(request);
-        const PlanOptions options = { .args = request->args,
-                                      .target = request->target,
-                                      .build_platform = host,
-                                      .target_platform = platform,
-                                      .contexts = contexts,
-                                      .no_cache_filter = request->no_cache_filter,
-                                      .network = request->network,
-                                      .labels = request->labels,
-                                      .source_date_epoch = -1,
-                                      .no_cache = request->no_cache };
+        PlanOptions options = { .args = request->args,
+                                .target = request->target,
+                                .build_platform = host,
+                                .target_platform = platform,
+                                .contexts = contexts,
+                                .no_cache_filter = request->no_cache_filter,
+                                .network = request->network,
+                                .labels = request->labels,
+                                .source_date_epoch = -1,
+                                .no_cache = request->no_cache };
+        BuildGrants grants = {};
 
-        return plan_new(build->file, &options, ret, err);
+        build_grant(build, &grants, options.grants);
+        int r = plan_new(build->file, &options, ret, err);
+        build_grants_done(&grants);
+        return r;
 }
 
 /* ---- what is built, once for each platform ---- */

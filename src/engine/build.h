@@ -77,6 +77,8 @@ typedef struct BuildRequest {
         char **platforms;   /* of what is made, each built for; several: the outcome is an index.
                                NULL: this machine's */
         char **extra_hosts; /* "name:address" */
+        char **allow;       /* what the client lets steps have: spec/build.h, BUILD_ALLOW_…. They
+                               have it where the daemon's options allow it, too */
         JsonArray ulimits;  /* of Ulimit, as in HostConfig */
         int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
         int64_t cpu_shares, cpu_period, cpu_quota;

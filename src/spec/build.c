@@ -1,6 +1,24 @@
 /* build.c: the tables of what brig and brigd say about a build; see build.h. */
 #include "spec/build.h"
 
+int build_allow_check(char *const *names, Error *err) {
+        for (; names && *names; names++) {
+                if (str_equal(*names, "device") || str_after(*names, "device="))
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "allow %.100s: devices are not given to builds: use the "
+                                          "device in a container",
+                                          *names);
+                if (!str_equal(*names, BUILD_ALLOW_INSECURE) &&
+                    !str_equal(*names, BUILD_ALLOW_HOST_NETWORK))
+                        return error_kind(
+                                err, ERROR_INVALID,
+                                "allow %.100s: no such thing can be allowed: " BUILD_ALLOW_INSECURE
+                                " or " BUILD_ALLOW_HOST_NETWORK,
+                                *names);
+        }
+        return 0;
+}
+
 static const JsonField context_fields[] = {
         JSON_FIELD(BuildContextDocument, "name", JSON_STRING, name, JSON_REQUIRED),
         JSON_FIELD(BuildContextDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
@@ -70,6 +88,7 @@ static const JsonField document_fields[] = {
         JSON_FIELD(BuildDocument, "tags", JSON_STRINGS, tags, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "noCacheFilter", JSON_STRINGS, no_cache_filter, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "extraHosts", JSON_STRINGS, extra_hosts, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "allow", JSON_STRINGS, allow, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "target", JSON_STRING, target, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "platform", JSON_STRING, platform, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "network", JSON_STRING, network, JSON_PRESENT),

@@ -9,6 +9,12 @@
 
 #define BUILD_DOCUMENT_TYPE "application/vnd.brig.build+json"
 
+/* What `allow` may name: BuildKit's entitlements. */
+#define BUILD_ALLOW_INSECURE "security.insecure"
+#define BUILD_ALLOW_HOST_NETWORK "network.host"
+/* That each of the names is one of them; invalid, or unsupported where BuildKit knows it. */
+int build_allow_check(char *const *names, Error *err);
+
 typedef struct BuildContextDocument {
         char *name;   /* "" for the build's own */
         int64_t *fd;  /* position of an open directory; NULL: none */
@@ -57,6 +63,7 @@ typedef struct BuildDocument {
         char *ignore_name;  /* what its user calls that file, for errors */
         JsonArray contexts; /* of BuildContextDocument */
         char **args, **labels, **tags, **no_cache_filter, **extra_hosts;
+        char **allow; /* what steps may have that ask for it: BUILD_ALLOW_… */
         char *target, *platform, *network;
         JsonArray ulimits;                     /* of Ulimit */
         int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
