@@ -66,11 +66,38 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   [[ $output == *'ERROR: failed to build: failed to push 127.0.0.1:1/nobody:latest: '*'connection refused' ]]
 }
 
+@test "push-by-digest: no tag there, none here, the digest in the metadata; of several platforms, too" {
+  run --separate-stderr brig build --progress plain --metadata-file m --iidfile i -o type=image,name=127.0.0.1:5000/untagged,push-by-digest=true,name-canonical=true,push=true .
+  echo "$stderr"
+  [ "$status" -eq 0 ]
+  digest=$(jq -r '."containerimage.digest"' m)
+  [[ $stderr == *" pushing manifest for 127.0.0.1:5000/untagged@$digest done"* ]]
+  [ "$(jq -r '."image.name"' m)" = 127.0.0.1:5000/untagged ]
+  [ "sha256:$(digest_of untagged "$digest")" = "$digest" ]
+  [ "$(on_host curl -s http://127.0.0.1:5000/v2/untagged/tags/list | jq -c .tags)" = null ]
+  [ "$(brig image inspect --format '{{.RepoTags}} {{.RepoDigests}}' "$(cat i)")" = "[] [127.0.0.1:5000/untagged@$digest]" ]
+  brig build -q -t tagged -o type=registry,name=127.0.0.1:5000/untagged,push-by-digest=true . # its tag is its own
+  [ "$(id_of tagged)" = "$(cat i)" ]
+  brig build -q -t 127.0.0.1:5000/by-tag --push -o type=image,push-by-digest=true --metadata-file m .
+  [ "$(manifest by-tag "$(jq -r '."containerimage.digest"' m)" | jq -r .config.digest)" = "$(id_of 127.0.0.1:5000/by-tag)" ]
+  [ "$(on_host curl -s http://127.0.0.1:5000/v2/by-tag/tags/list | jq -c .tags)" = null ]
+  printf 'FROM scratch\nCOPY file /file\n' >Dockerfile
+  brig build -q --platform linux/amd64,linux/arm64 --metadata-file m -o type=registry,name=127.0.0.1:5000/untagged-index,push-by-digest=true .
+  digest=$(jq -r '."containerimage.digest"' m)
+  [ "$(on_host curl -s -H 'Accept: application/vnd.oci.image.index.v1+json' "http://127.0.0.1:5000/v2/untagged-index/manifests/$digest" | jq '.manifests | length')" -eq 2 ]
+  [ "$(on_host curl -s http://127.0.0.1:5000/v2/untagged-index/tags/list | jq -c .tags)" = null ]
+  brig pull -q "127.0.0.1:5000/untagged-index@$digest"
+  run ! brig build -q -o type=registry,name=127.0.0.1:5000/untagged:1,push-by-digest=true .
+  [[ $output == *"can't push tagged ref 127.0.0.1:5000/untagged:1 by digest"* ]]
+  run ! brig build -q -o type=image,name=untagged,name-canonical=true .
+  [[ $output == *"name-canonical=true is not done without a push"* ]]
+}
+
 @test "compression: gzip, zstd and uncompressed layers, media types, read back by brig and skopeo" {
-  local form level
+  local form level suffix
   for form in gzip zstd uncompressed; do
-    level=,compression-level=1; [[ $form != uncompressed ]] || level=
-    brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form$level" .
+    level=1; [[ $form != uncompressed ]] || level=99 # which says nothing, as to BuildKit
+    brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form,compression-level=$level" .
     suffix=+$form; [[ $form != uncompressed ]] || suffix=
     [ "$(manifest form "$form" | jq -r '.layers[-1].mediaType')" = "application/vnd.oci.image.layer.v1.tar$suffix" ]
     on_host skopeo --insecure-policy copy -q --src-tls-verify=false "docker://127.0.0.1:5000/form:$form" "oci:$context/$form"

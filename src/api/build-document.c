@@ -7,6 +7,7 @@
 #include "api/build.h"
 #include "base/base64.h"
 #include "base/clock.h"
+#include "format/reference.h"
 #include "spec/build.h"
 
 void build_fds_done(BuildFds *fds) {
@@ -137,8 +138,8 @@ static int read_form(const BuildOutputDocument *document, ImageForm *ret, Error 
                             .docker = document->docker_media_types };
         if (document->compression)
                 r = layer_compression_parse(document->compression, &ret->compression, err);
-        if (r < 0 || !document->compression_level)
-                return r;
+        if (r < 0 || !document->compression_level || ret->compression == LAYERS_UNCOMPRESSED)
+                return r; /* uncompressed layers have no level: any is ignored, as by BuildKit */
         ret->has_level = true;
         ret->level = (int)MIN(MAX(*document->compression_level, -1), 1000);
         /* A level alone is gzip's. */
@@ -194,10 +195,43 @@ static int check_output(const BuildOutputDocument *document, Error *err) {
                 return error_kind(err, ERROR_INVALID, "output '%s' needs 'fd'", document->type);
         if (needs == 0 && document->fd)
                 return error_kind(err, ERROR_INVALID, "output '%s' has no 'fd'", document->type);
-        if (needs > 0 && document->push)
+        if (needs > 0 && (document->push || document->by_digest))
                 return error_kind(err, ERROR_INVALID, "output '%s' cannot be pushed",
                                   document->type);
         return check_files(document, err);
+}
+
+/* What is pushed by its digest has no tag. The words are BuildKit's. */
+static int read_repository(const char *name, char ***ret, Error *err) {
+        Reference reference = { 0 };
+        _cleanup_free_ char *full = NULL;
+        int r = reference_parse(name, &reference, err);
+        bool alone = r >= 0 && !reference.tag && !reference.digest;
+
+        if (r >= 0)
+                full = reference_full(&reference);
+        reference_done(&reference);
+        if (r >= 0 && !alone)
+                return error_kind(err, ERROR_INVALID,
+                                  "can't push tagged ref %s by digest: name the repository alone",
+                                  full);
+        if (r >= 0 && !strv_has(*ret, full))
+                strv_take(ret, TAKE_PTR(full));
+        return r;
+}
+
+static int read_names(const BuildOutputDocument *document, bool by_digest, char ***ret,
+                      Error *err) {
+        int r = 0;
+
+        if (!by_digest)
+                return build_tags_read(document->names, ret, err);
+        if (strv_length(document->names) == 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "'byDigest' needs 'names': the repositories that it goes to");
+        for (size_t i = 0; r >= 0 && i < strv_length(document->names); i++)
+                r = read_repository(document->names[i], ret, err);
+        return r;
 }
 
 static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
@@ -209,11 +243,13 @@ static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest
                 return r;
         GROW(ret->outputs, ret->output_count);
         output = &ret->outputs[ret->output_count++];
-        *output = (BuildOutput){ .fd = -1, .push = document->push };
+        *output = (BuildOutput){ .fd = -1,
+                                 .push = document->push,
+                                 .by_digest = document->push && document->by_digest };
         wanted.name = output->type = TAKE_PTR(document->type);
         output->annotations = document->annotations;
         document->annotations = (Pairs){ 0 };
-        r = build_tags_read(document->names, &output->names, err);
+        r = read_names(document, output->by_digest, &output->names, err);
         if (r >= 0)
                 r = read_form(document, &output->form, err);
         if (r < 0)

@@ -101,12 +101,15 @@ TEST(document_request) {
                   "{\"type\":\"image\",\"push\":true,\"names\":[\"h:1/a\",\"b\"],"
                   "\"compression\":\"zstd\",\"compressionLevel\":7,\"forceCompression\":true,"
                   "\"annotations\":{\"k\":\"v\"}},"
+                  "{\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"b\"],"
+                  "\"compression\":\"uncompressed\",\"compressionLevel\":99},"
                   "{\"type\":\"oci\",\"fd\":2,\"compressionLevel\":1,\"dockerMediaTypes\":true}]}",
                   brought, ELEMENTS(brought));
         ASSERT_STR(fake_build,
                    "file Dockerfile\ncontext '' \noutput local 1 owner 1\n"
                    "output image 0 owner 1 push h:1/a:latest docker.io/library/b:latest form 2 "
                    "level 7 force 1 docker 0 k=v\n"
+                   "output image 0 owner 1 push by digest docker.io/library/b form 3 level -1\n"
                    "output oci 1 owner 1 form 1 level 1 force 0 docker 1\n");
         ASSERT_INT(open_fds(), before);
         ask_build("{\"contexts\":[{\"name\":\"\",\"tar\":1}]}", (Brought[]){ AGENT, FILE_READ }, 2);
@@ -251,6 +254,12 @@ TEST(document_refused) {
                 { OUTPUT("\"type\":\"image\",\"compressionLevel\":10"),
                   { DIRECTORY, AGENT },
                   "output 'image': compression level 10: gzip has 0 to 9" },
+                { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"a:1\"]"),
+                  { DIRECTORY, AGENT },
+                  "output 'image': can't push tagged ref docker.io/library/a:1 by digest" },
+                { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true"),
+                  { DIRECTORY, AGENT },
+                  "output 'image': 'byDigest' needs 'names'" },
                 { OUTPUT("\"type\":\"image\",\"names\":[\"A\"]"),
                   { DIRECTORY, AGENT },
                   "output 'image': invalid reference format" },

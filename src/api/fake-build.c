@@ -117,7 +117,7 @@ static void note_output(const BuildRequest *request, const BuildOutput *output) 
         buf_format(&asked, "output %s %d owner %d", output->type, output->fd >= 0,
                    request->output_uid == (int64_t)getuid());
         if (output->push)
-                buf_add_str(&asked, " push");
+                buf_add_str(&asked, output->by_digest ? " push by digest" : " push");
         for (size_t i = 0; i < strv_length(output->names); i++)
                 buf_format(&asked, " %s", output->names[i]);
         if (output->form.compression)

@@ -62,6 +62,14 @@ static int set_push(Fields *fields, const char *key, const char *value, Error *e
         return read_bool(key, value, &fields->spec.push, err);
 }
 
+static int set_by_digest(Fields *fields, const char *key, const char *value, Error *err) {
+        return read_bool(key, value, &fields->spec.by_digest, err);
+}
+
+static int set_canonical(Fields *fields, const char *key, const char *value, Error *err) {
+        return read_bool(key, value, &fields->spec.canonical, err);
+}
+
 static int set_compression(Fields *fields, const char *key, const char *value, Error *err) {
         static const char *const known[] = { "gzip", "zstd", "uncompressed", NULL };
 
@@ -132,6 +140,8 @@ static const struct {
         { "dest", set_dest, 0 },
         { "name", set_name, OF_IMAGE },
         { "push", set_push, OF_ENGINE },
+        { "push-by-digest", set_by_digest, OF_ENGINE },
+        { "name-canonical", set_canonical, OF_ENGINE },
         { "compression", set_compression, OF_IMAGE },
         { "compression-level", set_level, OF_IMAGE },
         { "force-compression", set_force, OF_IMAGE },
@@ -145,9 +155,7 @@ static const struct {
 static const struct {
         const char *key, *remedy;
 } refused[] = {
-        { "push-by-digest", "push it with a tag" },
         { "registry.insecure", "start brigd with --insecure-registry" },
-        { "name-canonical", "it has its name with the digest once it is pushed; leave it out" },
         { "dangling-name-prefix", "give it a tag" },
         { "oci-artifact", "attestations are not done; leave it out" },
         { "context", "it is for docker's contexts; use -H" },
@@ -212,11 +220,8 @@ static int check_level(const OutputSpec *spec, Error *err) {
         const char *name = spec->compression ?: "gzip";
         int high = str_equal(name, "zstd") ? 22 : 9;
 
-        if (!spec->has_level)
+        if (!spec->has_level || str_equal(name, "uncompressed"))
                 return 0;
-        if (str_equal(name, "uncompressed"))
-                return error_kind(err, ERROR_INVALID,
-                                  "compression-level: uncompressed layers have none");
         if (spec->level < 0 || spec->level > high)
                 return error_kind(err, ERROR_INVALID, "compression-level=%lld: %s has 0 to %d",
                                   (long long)spec->level, name, high);

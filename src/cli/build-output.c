@@ -119,8 +119,8 @@ int build_outputs_open(const BuildOptions *options, BuildOutputs *ret, Error *er
         return 0;
 }
 
-static int add_document(const BuildOutput *output, BuildDocument *document, BuildFds *fds,
-                        Error *err) {
+static int add_document(const BuildOutput *output, char *const *tags, BuildDocument *document,
+                        BuildFds *fds, Error *err) {
         static const JsonTable size = { .size = sizeof(BuildOutputDocument) };
         const OutputSpec *spec = &output->spec;
         BuildOutputDocument *added;
@@ -130,8 +130,9 @@ static int add_document(const BuildOutput *output, BuildDocument *document, Buil
                 return error_set(err, errno, "the output's descriptor");
         added = json_append(&document->outputs, &size);
         added->type = str_copy(spec->type);
-        added->names = strv_copy(spec->names);
         added->push = spec->push;
+        added->by_digest = spec->push && spec->by_digest;
+        added->names = strv_copy(spec->names || !added->by_digest ? spec->names : tags);
         added->compression = str_copy(spec->compression);
         added->force_compression = spec->force_compression;
         added->docker_media_types = spec->docker_media_types;
@@ -147,13 +148,13 @@ static int add_document(const BuildOutput *output, BuildDocument *document, Buil
         return 0;
 }
 
-int build_outputs_add(const BuildOutputs *outputs, BuildDocument *document, BuildFds *fds,
-                      Error *err) {
+int build_outputs_add(const BuildOutputs *outputs, char *const *tags, BuildDocument *document,
+                      BuildFds *fds, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < outputs->count; i++)
                 if (!str_equal(outputs->list[i].spec.type, "cacheonly"))
-                        r = add_document(&outputs->list[i], document, fds, err);
+                        r = add_document(&outputs->list[i], tags, document, fds, err);
         return r;
 }
 
@@ -230,16 +231,31 @@ int build_files_prepare(const BuildOptions *options, Error *err) {
         return r < 0 ? r : prepare_file("--metadata-file", options->metadata_file, err);
 }
 
-static char *full_names(char *const *tags) {
-        _cleanup_strv_ char **names = NULL;
-
+/* In full; a repository that was pushed to by digest stays one. */
+static void add_full_names(char *const *tags, bool by_digest, char ***names) {
         for (; tags && *tags; tags++) {
                 _cleanup_(reference_done) Reference reference = {};
+                _cleanup_free_ char *full = NULL;
 
                 if (reference_parse(*tags, &reference, NULL) < 0)
                         continue; /* it was checked before the build */
-                reference_default_tag(&reference);
-                strv_take(&names, reference_full(&reference));
+                if (!by_digest)
+                        reference_default_tag(&reference);
+                full = reference_full(&reference);
+                if (!strv_has(*names, full))
+                        strv_take(names, TAKE_PTR(full));
+        }
+}
+
+/* Those that the build gave. */
+static char *all_names(char *const *tags, const BuildOutputs *outputs) {
+        _cleanup_strv_ char **names = NULL;
+
+        add_full_names(tags, false, &names);
+        for (size_t i = 0; i < outputs->count; i++) {
+                const OutputSpec *spec = &outputs->list[i].spec;
+
+                add_full_names(spec->names, spec->push && spec->by_digest, &names);
         }
         return strv_join(names, ",");
 }
@@ -259,9 +275,9 @@ static json_object *descriptor_of(const BuildResult *result) {
 }
 
 /* The digest is the pushed manifest's where there is one; an index has no configuration. */
-static json_object *metadata(char *const *tags, const BuildResult *result, bool is_index) {
+static json_object *metadata(const char *names, const BuildResult *result, bool is_index) {
         json_object *document = json_object_new_object();
-        _cleanup_free_ char *names = full_names(tags), *reference = NULL;
+        _cleanup_free_ char *reference = NULL;
         char id[ID_LENGTH + 1];
 
         id_new(id);
@@ -281,10 +297,12 @@ static int write_file(const char *path, const char *text, Error *err) {
         return output_file_write(path, text, strlen(text), 0666, err);
 }
 
-int build_files_write(const BuildOptions *options, char *const *tags, const BuildResult *result,
-                      Error *err) {
+int build_files_write(const Build *build, Error *err) {
+        const BuildOptions *options = build->options;
+        const BuildResult *result = &build->result;
+        _cleanup_free_ char *names = all_names(build->tags, &build->outputs);
         _cleanup_json_ json_object *document =
-                metadata(tags, result, strv_length(options->platforms) > 1);
+                metadata(names, result, strv_length(options->platforms) > 1);
         const char *text = json_object_to_json_string_ext(
                 document,
                 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);

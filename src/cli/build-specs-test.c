@@ -37,7 +37,9 @@ static char *output(const char *text) {
         names = strv_join(spec.names, "+");
         buf_format(&text_of, "%s|%s|%s", spec.type, spec.dest ?: "", names ?: "");
         if (spec.push)
-                buf_add_str(&text_of, "|push");
+                buf_add_str(&text_of, spec.by_digest ? "|push by digest" : "|push");
+        if (spec.canonical)
+                buf_add_str(&text_of, "|canonical");
         if (spec.compression)
                 buf_format(&text_of, "|%s", spec.compression);
         if (spec.has_level)
@@ -146,6 +148,11 @@ TEST(outputs) {
         ASSERT_SPEC(output,
                     "type=image,oci-mediatypes=false,unpack=true,store=true,rewrite-timestamp=true",
                     "image|||force 0 docker 1");
+        /* BuildKit ignores it, too. */
+        ASSERT_SPEC(output, "type=image,compression=uncompressed,compression-level=99",
+                    "image|||uncompressed|99");
+        ASSERT_SPEC(output, "type=registry,name=r/x,push-by-digest=true,name-canonical=true",
+                    "image||r/x|push by digest|canonical");
         ASSERT_SPEC(output, "type=docker,dest=x,annotation.a.b=c,annotation-manifest.d=e=f",
                     "docker|x||a.b=c|d=e=f");
 }
@@ -181,18 +188,19 @@ TEST(outputs_refused) {
                               "compression-level=10: gzip has 0 to 9");
         ASSERT_OUTPUT_REFUSED("type=image,compression=zstd,compression-level=-1",
                               "compression-level=-1: zstd has 0 to 22");
-        ASSERT_OUTPUT_REFUSED("type=image,compression=uncompressed,compression-level=1",
-                              "compression-level: uncompressed layers have none");
         ASSERT_OUTPUT_REFUSED("type=image,push=perhaps", "invalid value for push: perhaps");
-        ASSERT_OUTPUT_REFUSED("type=image,push-by-digest=true",
-                              "push-by-digest=true is not done: push it with a tag");
+        ASSERT_OUTPUT_REFUSED("type=oci,dest=x,push-by-digest=true",
+                              "type=oci with dest has no push-by-digest");
+        ASSERT_OUTPUT_REFUSED("type=image,push-by-digest=maybe",
+                              "invalid value for push-by-digest: maybe");
         ASSERT_OUTPUT_REFUSED("type=image,annotation-index.a=b",
                               "annotation-index.a=b is not done: only the image's own manifest is "
                               "annotated: annotation.KEY=VALUE");
         ASSERT_OUTPUT_REFUSED(
                 "type=image,colour=red",
-                "colour=red is not done: outputs have type, dest, name, push, compression, "
-                "compression-level, force-compression, oci-mediatypes, rewrite-timestamp, store, "
+                "colour=red is not done: outputs have type, dest, name, push, push-by-digest, "
+                "name-canonical, compression, compression-level, force-compression, "
+                "oci-mediatypes, rewrite-timestamp, store, "
                 "unpack, tar, annotation.KEY");
 }
 

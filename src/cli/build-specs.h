@@ -31,6 +31,8 @@ typedef struct OutputSpec {
         char *dest;   /* NULL: it goes to the engine */
         char **names; /* name=a,b of an image: more tags */
         bool push;
+        bool by_digest;    /* push-by-digest: what is pushed has no tag; names are repositories */
+        bool canonical;    /* name-canonical: it has its names with the digest */
         char *compression; /* "gzip", "zstd", "uncompressed", or NULL */
         int64_t level;     /* see has_level */
         bool has_level, force_compression, docker_media_types;

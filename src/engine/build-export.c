@@ -89,7 +89,8 @@ int build_names(const Build *build, char ***ret, Error *err) {
         _cleanup_strv_ char **tags = strv_copy(request->tags);
 
         for (size_t i = 0; i < request->output_count; i++)
-                add_names(&tags, &request->outputs[i]);
+                if (!request->outputs[i].by_digest)
+                        add_names(&tags, &request->outputs[i]);
         return full_names(tags, ret, err);
 }
 
@@ -165,6 +166,7 @@ static int push_name(Build *build, const BuildOutput *output, const char *source
         Pairs annotations = annotations_of(build, output);
         ImagePushed *pushed = &build->pushed;
         const ImagePush push = { .source = source,
+                                 .by_digest = output->by_digest,
                                  .adopt = build->holder,
                                  .auth = build_auth(build, name),
                                  .options = &build->engine->options.registry,
@@ -191,8 +193,9 @@ static int push_name(Build *build, const BuildOutput *output, const char *source
 }
 
 int build_push_output(Build *build, const BuildOutput *output, const char *source, Error *err) {
-        _cleanup_strv_ char **names = NULL;
-        int r = full_names(output->names ?: build->request->tags, &names, err);
+        _cleanup_strv_ char **names = output->by_digest ? strv_copy(output->names) : NULL;
+        int r = output->by_digest ? 0
+                                  : full_names(output->names ?: build->request->tags, &names, err);
 
         if (r == 0 && !names)
                 return error_kind(err, ERROR_INVALID,

@@ -32,9 +32,11 @@ typedef struct BuildSsh {
  * the root), "local" (the root's files into a directory). */
 typedef struct BuildOutput {
         char *type;
-        int fd;       /* where it is written; -1: an image is recorded */
-        char **names; /* references, beside the request's tags */
-        bool push;    /* of an image: under its names, or the request's tags where it has none */
+        int fd;         /* where it is written; -1: an image is recorded */
+        char **names;   /* references, beside the request's tags */
+        bool push;      /* of an image: under its names, or the request's tags where it has none */
+        bool by_digest; /* pushed without a tag: its names are repositories in full, and no names of
+                           the image */
         ImageForm form;
         Pairs annotations; /* beside the request's */
 } BuildOutput;

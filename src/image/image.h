@@ -181,6 +181,7 @@ typedef struct ImagePush {
         const char *platform; /* may be NULL, as may all that follows */
         const char *source; /* an image's id or an index's digest, to push under the name, whatever
                                that means here */
+        bool by_digest;     /* of a source: by its digest alone; the name is a repository */
         const char *adopt;  /* a holder: the index that went up is the store's, too, from then on,
                                and  leased for it (see IndexMake) */
         const RegistryAuth *auth;

@@ -40,6 +40,7 @@ typedef struct PushRequest {
         const Pairs *annotations; /* or NULL */
         const char *source;       /* an id, or an index's digest; NULL: what the name means */
         const char *adopt;        /* see ImagePush; or NULL */
+        bool by_digest;           /* the source, without a tag */
         ImagePushed *pushed;      /* or NULL */
 } PushRequest;
 
@@ -62,7 +63,8 @@ typedef struct PushSource {
  * tag is NULL. push.c */
 int push_image(const PushRequest *request, const PushSource *source, const char *tag, Pushed *ret,
                Error *err);
-/* What the name means, at that tag: an index whole where every image of it is here. push-index.c */
+/* What the name means, at that tag (NULL: by its digest): an index whole where every image of it is
+ * here. push-index.c */
 int push_tag(const PushRequest *request, const char *tag, Error *err);
 /* PUTs a document at manifests/<place>. */
 int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,

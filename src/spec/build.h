@@ -31,8 +31,10 @@ typedef struct BuildSshDocument {
 typedef struct BuildOutputDocument {
         char *type;
         int64_t *fd;
-        char **names; /* beside the build's tags */
-        bool push;    /* image: under its names, or the build's tags where it has none */
+        char **names;   /* beside the build's tags */
+        bool push;      /* image: under its names, or the build's tags where it has none */
+        bool by_digest; /* of a push: without a tag; `names`, which it needs then, are repositories,
+                           and no names of the image */
         char *compression;
         int64_t *compression_level;
         bool force_compression, docker_media_types;
