@@ -144,6 +144,35 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   [ "$(manifest noted | jq -c '[.mediaType, .annotations]')" = '["application/vnd.oci.image.manifest.v1+json",{"a":"b","c":"d","e":"f"}]' ]
 }
 
+@test "annotations: of manifests, of one platform's, of an index, and of the descriptors that name them" {
+  printf 'FROM scratch\nCOPY file /file\n' >Dockerfile
+  noted() { brig build -q --platform linux/amd64,linux/arm64 --metadata-file m --annotation plain=1 --annotation 'index,manifest[linux/arm64]:several=2' --annotation manifest-descriptor:d=3 "$@" .; }
+  noted -o type=registry,name=127.0.0.1:5000/noted:index,annotation-index-descriptor.id=4,annotation-manifest-descriptor[linux/amd64].d=5 -o type=oci,dest=noted.tar,annotation-index-descriptor.id=6,annotation-index.own=7
+  index=$(on_host skopeo inspect --raw --tls-verify=false docker://127.0.0.1:5000/noted:index)
+  [ "$(jq -c '.annotations, [.manifests[].annotations]' <<<"$index")" = '{"several":"2"}'$'\n''[{"d":"5"},{"d":"3"}]' ]
+  [ "$(for digest in $(jq -r '.manifests[].digest' <<<"$index"); do manifest noted "$digest" | jq -c .annotations; done)" = '{"plain":"1"}'$'\n''{"plain":"1","several":"2"}' ]
+  [ "$(jq -c '."containerimage.descriptor".annotations' m)" = '{"id":"4"}' ]
+  [ "$(tar -xOf noted.tar index.json | jq -c '[.manifests[].annotations.id]')" = '["6"]' ]
+  digest=$(tar -xOf noted.tar index.json | jq -r '.manifests[0].digest')
+  [ "$(tar -xOf noted.tar "blobs/sha256/${digest#sha256:}" | jq -c '.annotations, [.manifests[].annotations]')" = '{"own":"7","several":"2"}'$'\n''[{"d":"3"},{"d":"3"}]' ]
+  brig build -q --annotation manifest-descriptor:d=1 --annotation 'manifest[linux/amd64]:p=2' --annotation p=3 -o type=docker,dest=one.tar .
+  [ "$(tar -xOf one.tar index.json | jq -c '[.manifests[].annotations.d]')" = '["1"]' ]
+  digest=$(tar -xOf one.tar index.json | jq -r '.manifests[0].digest')
+  [ "$(tar -xOf one.tar "blobs/sha256/${digest#sha256:}" | jq -c .annotations)" = '{"p":"2"}' ]
+}
+
+@test "annotations of what is not there are refused, before anything runs" {
+  refused() { local part=$1; shift; run --separate-stderr brig build --progress plain "$@" .; [ "$status" -eq 1 ]; [[ $stderr == *"$part"* && $stderr != *'] RUN'* ]]; }
+  refused 'index annotations not supported for single platform export' --annotation index:a=b
+  refused 'index annotations not supported for single platform export' -o type=image,annotation-index-descriptor.a=b
+  refused 'invalid annotation: no platform linux/s390x found in source' --annotation 'manifest[linux/s390x]:a=b'
+  refused 'cannot export annotations with "oci-mediatypes=false"' -o type=image,oci-mediatypes=false,annotation-manifest-descriptor.a=b
+  printf 'FROM busybox\n' >Dockerfile
+  brig build -q --platform linux/amd64/v2 -t second .
+  printf 'FROM second\n' >Dockerfile
+  refused 'linux/amd64 and linux/amd64/v2 are the same image' --platform linux/amd64,linux/amd64/v2 --annotation 'manifest[linux/amd64]:a=b'
+}
+
 @test "several outputs at once: files, archives, a registry, the engine; cacheonly leaves nothing but the cache" {
   brig build -q -t several -o type=local,dest=out -o type=tar,dest=root.tar -o type=oci,dest=image.oci,compression=gzip -o type=registry,name=127.0.0.1:5000/several .
   [ "$(cat out/made)" = made ]

@@ -201,6 +201,20 @@ static int check_output(const BuildOutputDocument *document, Error *err) {
         return check_files(document, err);
 }
 
+static int check_annotations(const JsonArray *list, Error *err) {
+        static const char *const kinds[] = { "manifest", "manifest-descriptor", "index",
+                                             "index-descriptor", NULL };
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++)
+                if (!strv_has((char *const *)kinds, annotations[i].of))
+                        return error_kind(err, ERROR_INVALID,
+                                          "an annotation of '%s': it is of a manifest, "
+                                          "manifest-descriptor, index or index-descriptor",
+                                          annotations[i].of);
+        return 0;
+}
+
 /* What is pushed by its digest has no tag. The words are BuildKit's. */
 static int read_repository(const char *name, char ***ret, Error *err) {
         Reference reference = { 0 };
@@ -248,8 +262,10 @@ static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest
                                  .by_digest = document->push && document->by_digest };
         wanted.name = output->type = TAKE_PTR(document->type);
         output->annotations = document->annotations;
-        document->annotations = (Pairs){ 0 };
-        r = read_names(document, output->by_digest, &output->names, err);
+        document->annotations = (JsonArray){ 0 };
+        r = check_annotations(&output->annotations, err);
+        if (r >= 0)
+                r = read_names(document, output->by_digest, &output->names, err);
         if (r >= 0)
                 r = read_form(document, &output->form, err);
         if (r < 0)
@@ -374,7 +390,7 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
         ret->ulimits = document->ulimits;
         document->ulimits = (JsonArray){ 0 };
         ret->annotations = document->annotations;
-        document->annotations = (Pairs){ 0 };
+        document->annotations = (JsonArray){ 0 };
         ret->no_cache = document->no_cache;
         ret->pull = document->pull;
         ret->texts = document->texts;
@@ -385,6 +401,8 @@ static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *r
 
         if (r >= 0)
                 r = build_tags_read(document->tags, &ret->tags, err);
+        if (r >= 0)
+                r = check_annotations(&document->annotations, err);
         if (r >= 0)
                 r = add_parts(document, fds, ret, err);
         if (r >= 0)

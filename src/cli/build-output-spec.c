@@ -183,26 +183,12 @@ static int refuse_key(const char *key, const char *value, Error *err) {
                           known.data);
 }
 
-/* "annotation.KEY", "annotation-manifest.KEY": 1; 0: it is none. */
-static int set_annotation(Fields *fields, const char *key, const char *value, Error *err) {
-        const char *name = str_after(key, "annotation.") ?: str_after(key, "annotation-manifest.");
-
-        if (!str_after(key, "annotation"))
-                return 0;
-        if (str_empty(name))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "%s=%s is not done: only the image's own manifest is annotated: "
-                                  "annotation.KEY=VALUE",
-                                  key, value);
-        pairs_put(&fields->spec.annotations, name, value);
-        note_use(fields, OF_IMAGE, key);
-        return 1;
-}
-
 static int set_output(void *data, const char *key, const char *value, Error *err) {
         Fields *fields = data;
-        int r = set_annotation(fields, key, value, err);
+        int r = annotation_attribute(key, value, &fields->spec.annotations, err);
 
+        if (r > 0)
+                note_use(fields, OF_IMAGE, key);
         if (r != 0)
                 return MIN(r, 0);
         for (size_t i = 0; i < ELEMENTS(attributes); i++) {
@@ -313,6 +299,6 @@ void output_spec_done(OutputSpec *spec) {
         free(spec->dest);
         free(spec->compression);
         (void)strv_free(spec->names);
-        pairs_done(&spec->annotations);
+        build_annotations_done(&spec->annotations);
         *spec = (OutputSpec){};
 }

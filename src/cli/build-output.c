@@ -136,7 +136,7 @@ static int add_document(const BuildOutput *output, char *const *tags, BuildDocum
         added->compression = str_copy(spec->compression);
         added->force_compression = spec->force_compression;
         added->docker_media_types = spec->docker_media_types;
-        pairs_copy(&added->annotations, &spec->annotations);
+        build_annotations_copy(&added->annotations, &spec->annotations);
         if (spec->has_level) {
                 added->compression_level = NEW(int64_t);
                 *added->compression_level = spec->level;
@@ -265,19 +265,48 @@ static void add_text(json_object *document, const char *key, const char *value) 
                 (void)json_object_object_add(document, key, json_object_new_string(value));
 }
 
-static json_object *descriptor_of(const BuildResult *result) {
+static void gather(const JsonArray *list, const char *of, Pairs *ret) {
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++)
+                if (str_equal(annotations[i].of, of))
+                        pairs_put(ret, annotations[i].key, annotations[i].value);
+}
+
+/* What BuildKit says there, too: annotations of the descriptor that names what was pushed last. */
+static void add_annotations(const Build *build, bool is_index, json_object *descriptor) {
+        const char *of = is_index ? "index-descriptor" : "manifest-descriptor";
+        const BuildOutput *last = NULL;
+        Pairs annotations = {};
+
+        for (size_t i = 0; i < build->outputs.count; i++)
+                if (build->outputs.list[i].spec.push)
+                        last = &build->outputs.list[i];
+        gather(&build->document.annotations, of, &annotations);
+        if (last)
+                gather(&last->spec.annotations, of, &annotations);
+        if (annotations.count > 0)
+                (void)json_object_object_add(descriptor, "annotations",
+                                             json_write_pairs(&annotations));
+        pairs_done(&annotations);
+}
+
+static json_object *descriptor_of(const Build *build, bool is_index) {
+        const BuildResult *result = &build->result;
         json_object *descriptor = json_object_new_object();
 
         add_text(descriptor, "mediaType", result->media_type);
         add_text(descriptor, "digest", result->pushed);
         (void)json_object_object_add(descriptor, "size", json_object_new_int64(result->size));
+        add_annotations(build, is_index, descriptor);
         return descriptor;
 }
 
 /* The digest is the pushed manifest's where there is one; an index has no configuration. */
-static json_object *metadata(const char *names, const BuildResult *result, bool is_index) {
+static json_object *metadata(const Build *build, bool is_index) {
+        const BuildResult *result = &build->result;
         json_object *document = json_object_new_object();
-        _cleanup_free_ char *reference = NULL;
+        _cleanup_free_ char *names = all_names(build->tags, &build->outputs), *reference = NULL;
         char id[ID_LENGTH + 1];
 
         id_new(id);
@@ -287,7 +316,7 @@ static json_object *metadata(const char *names, const BuildResult *result, bool 
                 add_text(document, "containerimage.config.digest", result->image);
         if (result->pushed)
                 (void)json_object_object_add(document, "containerimage.descriptor",
-                                             descriptor_of(result));
+                                             descriptor_of(build, is_index));
         add_text(document, "containerimage.digest", result->pushed ?: result->image);
         add_text(document, "image.name", names);
         return document;
@@ -300,9 +329,7 @@ static int write_file(const char *path, const char *text, Error *err) {
 int build_files_write(const Build *build, Error *err) {
         const BuildOptions *options = build->options;
         const BuildResult *result = &build->result;
-        _cleanup_free_ char *names = all_names(build->tags, &build->outputs);
-        _cleanup_json_ json_object *document =
-                metadata(names, result, strv_length(options->platforms) > 1);
+        _cleanup_json_ json_object *document = metadata(build, strv_length(options->platforms) > 1);
         const char *text = json_object_to_json_string_ext(
                 document,
                 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);

@@ -4,6 +4,7 @@
 
 #include "build/lint.h"
 #include "engine/engine.h"
+#include "spec/build.h"
 
 typedef struct BuildContext {
         char *name;     /* "" for the build's own, else as given with --build-context */
@@ -38,7 +39,7 @@ typedef struct BuildOutput {
         bool by_digest; /* pushed without a tag: its names are repositories in full, and no names of
                            the image */
         ImageForm form;
-        Pairs annotations; /* beside the request's */
+        JsonArray annotations; /* of BuildAnnotation, beside the request's */
 } BuildOutput;
 
 /* A cache elsewhere, to read from or to write to. */
@@ -77,7 +78,7 @@ typedef struct BuildRequest {
         int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
         int64_t cpu_shares, cpu_period, cpu_quota;
         char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
-        Pairs annotations;
+        JsonArray annotations; /* of BuildAnnotation, for every image that goes out */
         BuildSecret *secrets;
         size_t secret_count;
         BuildSsh *ssh;

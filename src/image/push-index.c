@@ -237,7 +237,7 @@ static int push_entry(const PushRequest *request, Target *target, size_t i, PinS
                       bool *ret_same, Error *err) {
         Descriptor *descriptor = (Descriptor *)target->index.document.index.manifests.items + i;
         const Variant *variant = variant_of(&target->index, descriptor->digest);
-        const PushSource source = { variant->image, variant->manifest, target->came };
+        const PushSource source = { variant->image, variant->manifest, target->came, i };
         _cleanup_(pushed_done) Pushed pushed = {};
         int r = push_image(request, &source, NULL, &pushed, err);
 
@@ -300,7 +300,8 @@ static int push_index(const PushRequest *request, Target *target, const char *ta
 
         if (r < 0)
                 return r;
-        if (!same)
+        form_annotate_index(&target->index.document.index, request->annotations);
+        if (!same || request->annotations)
                 made = form_index(&target->index.document.index);
         text = made ?: target->index.text;
         length = made ? strlen(made) : target->index.length;
@@ -316,7 +317,7 @@ static int push_index(const PushRequest *request, Target *target, const char *ta
 }
 
 static int push_one(const PushRequest *request, const Target *target, const char *tag, Error *err) {
-        const PushSource source = { target->id, target->manifest, target->came };
+        const PushSource source = { target->id, target->manifest, target->came, 0 };
         _cleanup_(pushed_done) Pushed pushed = {};
         int r = push_image(request, &source, tag, &pushed, err);
 

@@ -37,11 +37,11 @@ typedef struct PushRequest {
         ImageProgressFn progress;
         void *data;
         ImageForm form;
-        const Pairs *annotations; /* or NULL */
-        const char *source;       /* an id, or an index's digest; NULL: what the name means */
-        const char *adopt;        /* see ImagePush; or NULL */
-        bool by_digest;           /* the source, without a tag */
-        ImagePushed *pushed;      /* or NULL */
+        const ImageAnnotations *annotations; /* or NULL */
+        const char *source;  /* an id, or an index's digest; NULL: what the name means */
+        const char *adopt;   /* see ImagePush; or NULL */
+        bool by_digest;      /* the source, without a tag */
+        ImagePushed *pushed; /* or NULL */
 } PushRequest;
 
 /* A manifest that is at the registry. */
@@ -57,6 +57,7 @@ void pushed_done(Pushed *pushed);
 typedef struct PushSource {
         const char *id, *manifest; /* digests; manifest NULL: none is kept */
         bool came;                 /* the manifest is a registry's: plain layers stay so */
+        size_t entry;              /* of an index: which */
 } PushSource;
 
 /* Pushes one image, with its manifest as it came where that can be; to the tag, or by digest where
