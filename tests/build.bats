@@ -28,6 +28,11 @@ build() { run brig build --progress plain "$@" "$context"; }
 no_monitor() { ! pgrep -f "brig-monitor.*$root" >/dev/null; }
 in_image() { brig run --rm "$@"; }
 
+@test "what lies in contexts, layers and containers is spread over an ext4" {
+  [[ $(stat -f -c %T "$root/data") == ext2/ext3 ]] || skip "another file system"
+  for name in containers build/contexts build/layers; do [[ $(lsattr -d "$root/data/$name" | cut -d' ' -f1) == *T* ]]; done
+}
+
 @test "docker build: steps, image, tag; the image runs" {
   echo hello >file
   dockerfile <<'END'

@@ -15,6 +15,7 @@ setup() {
 }
 
 teardown() {
+  [[ ! -p $root/gate ]] || : <>"$root/gate" # who is held goes on
   [[ -z ${registry_pid:-} ]] || stop_registry # of a test that failed before it did
   end_host
 }
@@ -644,6 +645,25 @@ build_points="run.describe run.directories run.mounts run.layers run.reserve run
     brig rmi -f built >/dev/null 2>&1 || :
     brig builder prune -af >/dev/null
   done
+}
+
+@test "no answer waits for a context's removal, and no build for that of an earlier one's" {
+  stop_daemon
+  mkfifo "$root/gate"
+  BRIG_FAILPOINT_GATE=$root/gate restart_with remover.remove=hold
+  mkdir "$root/sent"
+  printf 'FROM scratch\nCOPY Dockerfile /\n' >"$root/sent/Dockerfile"
+  tar -C "$root/sent" -cf "$root/sent.tar" .
+  timeout 60 brig build -q - <"$root/sent.tar"
+  [ "$(ls "$root/data/build/removed" | wc -l)" -eq 1 ] # it is held there
+  curl -s --max-time 60 --unix-socket "$root/brig.sock" -H 'Content-Type: application/x-tar' --data-binary "@$root/sent.tar" http://d/build | grep -q 'Successfully built'
+  timeout 60 brig build -q - <"$root/sent.tar"
+  [ "$(ls "$root/data/build/removed" | wc -l)" -eq 3 ]
+  [ -z "$(ls "$root/data/build/contexts")" ]
+  exec 4>"$root/gate"
+  wait_until bash -c "[[ -z \$(ls '$root/data/build/removed') ]]"
+  exec 4>&-
+  engine_is_well
 }
 
 @test "a builder prune that is killed leaves no layer without a record, and no record without a layer" {

@@ -7,6 +7,7 @@
 #include "api/build.h"
 #include "base/base64.h"
 #include "base/clock.h"
+#include "format/reference.h"
 #include "spec/build.h"
 
 void build_fds_done(BuildFds *fds) {
@@ -157,8 +158,8 @@ static int read_form(const BuildOutputDocument *document, ImageForm *ret, Error 
                             .docker = document->docker_media_types };
         if (document->compression)
                 r = layer_compression_parse(document->compression, &ret->compression, err);
-        if (r < 0 || !document->compression_level)
-                return r;
+        if (r < 0 || !document->compression_level || ret->compression == LAYERS_UNCOMPRESSED)
+                return r; /* uncompressed layers have no level: any is ignored, as by BuildKit */
         ret->has_level = true;
         ret->level = (int)MIN(MAX(*document->compression_level, -1), 1000);
         /* A level alone is gzip's. */
@@ -214,10 +215,57 @@ static int check_output(const BuildOutputDocument *document, Error *err) {
                 return error_kind(err, ERROR_INVALID, "output '%s' needs 'fd'", document->type);
         if (needs == 0 && document->fd)
                 return error_kind(err, ERROR_INVALID, "output '%s' has no 'fd'", document->type);
-        if (needs > 0 && document->push)
+        if (needs > 0 && (document->push || document->by_digest))
                 return error_kind(err, ERROR_INVALID, "output '%s' cannot be pushed",
                                   document->type);
         return check_files(document, err);
+}
+
+static int check_annotations(const JsonArray *list, Error *err) {
+        static const char *const kinds[] = { "manifest", "manifest-descriptor", "index",
+                                             "index-descriptor", NULL };
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++)
+                if (!strv_has((char *const *)kinds, annotations[i].of))
+                        return error_kind(err, ERROR_INVALID,
+                                          "an annotation of '%s': it is of a manifest, "
+                                          "manifest-descriptor, index or index-descriptor",
+                                          annotations[i].of);
+        return 0;
+}
+
+/* What is pushed by its digest has no tag. The words are BuildKit's. */
+static int read_repository(const char *name, char ***ret, Error *err) {
+        Reference reference = { 0 };
+        _cleanup_free_ char *full = NULL;
+        int r = reference_parse(name, &reference, err);
+        bool alone = r >= 0 && !reference.tag && !reference.digest;
+
+        if (r >= 0)
+                full = reference_full(&reference);
+        reference_done(&reference);
+        if (r >= 0 && !alone)
+                return error_kind(err, ERROR_INVALID,
+                                  "can't push tagged ref %s by digest: name the repository alone",
+                                  full);
+        if (r >= 0 && !strv_has(*ret, full))
+                strv_take(ret, TAKE_PTR(full));
+        return r;
+}
+
+static int read_names(const BuildOutputDocument *document, bool by_digest, char ***ret,
+                      Error *err) {
+        int r = 0;
+
+        if (!by_digest)
+                return build_tags_read(document->names, ret, err);
+        if (strv_length(document->names) == 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "'byDigest' needs 'names': the repositories that it goes to");
+        for (size_t i = 0; r >= 0 && i < strv_length(document->names); i++)
+                r = read_repository(document->names[i], ret, err);
+        return r;
 }
 
 static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
@@ -229,11 +277,15 @@ static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest
                 return r;
         GROW(ret->outputs, ret->output_count);
         output = &ret->outputs[ret->output_count++];
-        *output = (BuildOutput){ .fd = -1, .push = document->push };
+        *output = (BuildOutput){ .fd = -1,
+                                 .push = document->push,
+                                 .by_digest = document->push && document->by_digest };
         wanted.name = output->type = TAKE_PTR(document->type);
         output->annotations = document->annotations;
-        document->annotations = (Pairs){ 0 };
-        r = build_tags_read(document->names, &output->names, err);
+        document->annotations = (JsonArray){ 0 };
+        r = check_annotations(&output->annotations, err);
+        if (r >= 0)
+                r = read_names(document, output->by_digest, &output->names, err);
         if (r >= 0)
                 r = read_form(document, &output->form, err);
         if (r < 0)
@@ -359,7 +411,7 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
         ret->ulimits = document->ulimits;
         document->ulimits = (JsonArray){ 0 };
         ret->annotations = document->annotations;
-        document->annotations = (Pairs){ 0 };
+        document->annotations = (JsonArray){ 0 };
         ret->no_cache = document->no_cache;
         ret->pull = document->pull;
         ret->texts = document->texts;
@@ -372,6 +424,8 @@ static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *r
                 r = build_allow_check(document->allow, err);
         if (r >= 0)
                 r = build_tags_read(document->tags, &ret->tags, err);
+        if (r >= 0)
+                r = check_annotations(&document->annotations, err);
         if (r >= 0)
                 r = add_parts(document, fds, ret, err);
         if (r >= 0)

@@ -82,7 +82,8 @@ TEST(document_request) {
                 "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,\"memory\":"
                 "4,\"memorySwap\":-1,\"cpuShares\":5,\"cpuPeriod\":6,"
                 "\"cpuQuota\":7,\"cpusetCpus\":\"0\",\"cpusetMems\":\"1\",\"cgroupParent\":\"/p\","
-                "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
+                "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}],\"secrets\":[{"
+                "\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":0}],\"noCache\":true,\"pull\":true,"
                 "\"outputs\":[{\"type\":\"tar\",\"fd\":2}]}",
                 brought, ELEMENTS(brought));
@@ -95,20 +96,23 @@ TEST(document_request) {
                    "allow security.insecure network.host\n"
                    "platform linux/amd64 linux/arm64\nnetwork none\nshm 3\nmemory 4\nswap "
                    "-1\nshares 5\n"
-                   "period 6\nquota 7\ncpus 0\nmems 1\nparent /p\nnocache 1\npull 1\nk v\n"
+                   "period 6\nquota 7\ncpus 0\nmems 1\nparent /p\nnocache 1\npull 1\n index:k=v\n"
                    "output tar 1 owner 1\n");
         ASSERT_INT(open_fds(), before);
         ask_build("{\"contexts\":[{\"name\":\"\",\"fd\":1}],\"outputs\":[{\"type\":\"local\","
                   "\"fd\":3},"
                   "{\"type\":\"image\",\"push\":true,\"names\":[\"h:1/a\",\"b\"],"
                   "\"compression\":\"zstd\",\"compressionLevel\":7,\"forceCompression\":true,"
-                  "\"annotations\":{\"k\":\"v\"}},"
+                  "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}]},"
+                  "{\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"b\"],"
+                  "\"compression\":\"uncompressed\",\"compressionLevel\":99},"
                   "{\"type\":\"oci\",\"fd\":2,\"compressionLevel\":1,\"dockerMediaTypes\":true}]}",
                   brought, ELEMENTS(brought));
         ASSERT_STR(fake_build,
                    "file Dockerfile\ncontext '' \noutput local 1 owner 1\n"
                    "output image 0 owner 1 push h:1/a:latest docker.io/library/b:latest form 2 "
-                   "level 7 force 1 docker 0 k=v\n"
+                   "level 7 force 1 docker 0 index:k=v\n"
+                   "output image 0 owner 1 push by digest docker.io/library/b form 3 level -1\n"
                    "output oci 1 owner 1 form 1 level 1 force 0 docker 1\n");
         ASSERT_INT(open_fds(), before);
         ask_build("{\"contexts\":[{\"name\":\"\",\"tar\":1}]}", (Brought[]){ AGENT, FILE_READ }, 2);
@@ -270,6 +274,16 @@ TEST(document_refused) {
                 { OUTPUT("\"type\":\"image\",\"compressionLevel\":10"),
                   { DIRECTORY, AGENT },
                   "output 'image': compression level 10: gzip has 0 to 9" },
+                { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"a:1\"]"),
+                  { DIRECTORY, AGENT },
+                  "output 'image': can't push tagged ref docker.io/library/a:1 by digest" },
+                { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true"),
+                  { DIRECTORY, AGENT },
+                  "output 'image': 'byDigest' needs 'names'" },
+                { OUTPUT("\"type\":\"image\",\"annotations\":[{\"of\":\"layer\",\"key\":\"k\","
+                         "\"value\":\"v\"}]"),
+                  { DIRECTORY, AGENT },
+                  "output 'image': an annotation of 'layer'" },
                 { OUTPUT("\"type\":\"image\",\"names\":[\"A\"]"),
                   { DIRECTORY, AGENT },
                   "output 'image': invalid reference format" },
@@ -305,7 +319,8 @@ TEST(outputs_of_files_have_nothing_of_an_image) {
                 { "\"compressionLevel\":1", "compressionLevel" },
                 { "\"forceCompression\":true", "forceCompression" },
                 { "\"dockerMediaTypes\":true", "dockerMediaTypes" },
-                { "\"annotations\":{\"a\":\"b\"}", "annotations" },
+                { "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}]",
+                  "annotations" },
         };
         static const char *const types[] = { "tar", "local" };
         static const Brought brought[] = { FILE_WRITE, DIRECTORY };

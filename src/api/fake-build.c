@@ -116,11 +116,20 @@ static void note_limits(const BuildRequest *request) {
         note_number("texts", request->texts);
 }
 
+static void note_annotations(const JsonArray *list) {
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++)
+                buf_format(&asked, " %s%s%s:%s=%s", annotations[i].of,
+                           annotations[i].platform ? "@" : "", annotations[i].platform ?: "",
+                           annotations[i].key, annotations[i].value);
+}
+
 static void note_output(const BuildRequest *request, const BuildOutput *output) {
         buf_format(&asked, "output %s %d owner %d", output->type, output->fd >= 0,
                    request->output_uid == (int64_t)getuid());
         if (output->push)
-                buf_add_str(&asked, " push");
+                buf_add_str(&asked, output->by_digest ? " push by digest" : " push");
         for (size_t i = 0; i < strv_length(output->names); i++)
                 buf_format(&asked, " %s", output->names[i]);
         if (output->form.compression)
@@ -128,9 +137,7 @@ static void note_output(const BuildRequest *request, const BuildOutput *output) 
                            output->form.has_level ? output->form.level : -1);
         if (output->form.force || output->form.docker)
                 buf_format(&asked, " force %d docker %d", output->form.force, output->form.docker);
-        for (size_t i = 0; i < output->annotations.count; i++)
-                buf_format(&asked, " %s=%s", output->annotations.items[i].key,
-                           output->annotations.items[i].value);
+        note_annotations(&output->annotations);
         buf_add_char(&asked, '\n');
 }
 
@@ -148,8 +155,9 @@ static void note_request(const BuildRequest *request) {
         note_list("platform", request->platforms);
         note_text("network", request->network);
         note_limits(request);
-        for (size_t i = 0; i < request->annotations.count; i++)
-                note_text(request->annotations.items[i].key, request->annotations.items[i].value);
+        note_annotations(&request->annotations);
+        if (request->annotations.count > 0)
+                buf_add_char(&asked, '\n');
         for (size_t i = 0; i < request->output_count; i++)
                 note_output(request, &request->outputs[i]);
         (void)snprintf(fake_build, sizeof(fake_build), "%s", asked.data ?: "");

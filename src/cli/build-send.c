@@ -175,7 +175,8 @@ static int make_document(Build *build, Error *err) {
                 r = build_caches_add(options, document, &build->fds, err);
         for (char **text = options->annotations; r == 0 && text && *text; text++)
                 r = annotation_parse(*text, &document->annotations, err);
-        return r < 0 ? r : build_outputs_add(&build->outputs, document, &build->fds, err);
+        return r < 0 ? r
+                     : build_outputs_add(&build->outputs, build->tags, document, &build->fds, err);
 }
 
 int build_send(Build *build, HttpReply **ret, Error *err) {

@@ -26,6 +26,18 @@ static char *ssh(const char *text) {
         return made;
 }
 
+static void list_annotations(Buf *text, const JsonArray *list) {
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++) {
+                const char *platform = annotations[i].platform;
+
+                buf_format(text, "|%s%s%s%s %s=%s", annotations[i].of, platform ? "[" : "",
+                           platform ?: "", platform ? "]" : "", annotations[i].key,
+                           annotations[i].value);
+        }
+}
+
 static char *output(const char *text) {
         OutputSpec spec = {};
         _cleanup_free_ char *names = NULL;
@@ -37,7 +49,9 @@ static char *output(const char *text) {
         names = strv_join(spec.names, "+");
         buf_format(&text_of, "%s|%s|%s", spec.type, spec.dest ?: "", names ?: "");
         if (spec.push)
-                buf_add_str(&text_of, "|push");
+                buf_add_str(&text_of, spec.by_digest ? "|push by digest" : "|push");
+        if (spec.canonical)
+                buf_add_str(&text_of, "|canonical");
         if (spec.compression)
                 buf_format(&text_of, "|%s", spec.compression);
         if (spec.has_level)
@@ -45,9 +59,7 @@ static char *output(const char *text) {
         if (spec.force_compression || spec.docker_media_types)
                 buf_format(&text_of, "|force %d docker %d", spec.force_compression,
                            spec.docker_media_types);
-        for (size_t i = 0; i < spec.annotations.count; i++)
-                buf_format(&text_of, "|%s=%s", spec.annotations.items[i].key,
-                           spec.annotations.items[i].value);
+        list_annotations(&text_of, &spec.annotations);
         output_spec_done(&spec);
         return buf_take(&text_of);
 }
@@ -148,8 +160,13 @@ TEST(outputs) {
         ASSERT_SPEC(output,
                     "type=image,oci-mediatypes=false,unpack=true,store=true,rewrite-timestamp=true",
                     "image|||force 0 docker 1");
+        /* BuildKit ignores it, too. */
+        ASSERT_SPEC(output, "type=image,compression=uncompressed,compression-level=99",
+                    "image|||uncompressed|99");
+        ASSERT_SPEC(output, "type=registry,name=r/x,push-by-digest=true,name-canonical=true",
+                    "image||r/x|push by digest|canonical");
         ASSERT_SPEC(output, "type=docker,dest=x,annotation.a.b=c,annotation-manifest.d=e=f",
-                    "docker|x||a.b=c|d=e=f");
+                    "docker|x||manifest a.b=c|manifest d=e=f");
 }
 
 #define ASSERT_OUTPUT_REFUSED(text, why)                                                           \
@@ -183,18 +200,28 @@ TEST(outputs_refused) {
                               "compression-level=10: gzip has 0 to 9");
         ASSERT_OUTPUT_REFUSED("type=image,compression=zstd,compression-level=-1",
                               "compression-level=-1: zstd has 0 to 22");
-        ASSERT_OUTPUT_REFUSED("type=image,compression=uncompressed,compression-level=1",
-                              "compression-level: uncompressed layers have none");
         ASSERT_OUTPUT_REFUSED("type=image,push=perhaps", "invalid value for push: perhaps");
-        ASSERT_OUTPUT_REFUSED("type=image,push-by-digest=true",
-                              "push-by-digest=true is not done: push it with a tag");
-        ASSERT_OUTPUT_REFUSED("type=image,annotation-index.a=b",
-                              "annotation-index.a=b is not done: only the image's own manifest is "
-                              "annotated: annotation.KEY=VALUE");
+        ASSERT_OUTPUT_REFUSED("type=oci,dest=x,push-by-digest=true",
+                              "type=oci with dest has no push-by-digest");
+        ASSERT_OUTPUT_REFUSED("type=image,push-by-digest=maybe",
+                              "invalid value for push-by-digest: maybe");
+        ASSERT_OUTPUT_REFUSED("type=image,annotation-layer.a=b",
+                              "unknown annotation type \"layer\": manifest, manifest-descriptor, "
+                              "index or index-descriptor");
+        ASSERT_OUTPUT_REFUSED("type=image,annotation[linux.a=b",
+                              "invalid annotation type \"manifest[linux\", expected type and "
+                              "optional platform in square brackets");
+        ASSERT_OUTPUT_REFUSED("type=image,annotation-index.=b",
+                              "annotation-index.=b: write annotation.KEY=VALUE, "
+                              "annotation-OF.KEY=VALUE or annotation-OF[PLATFORM].KEY=VALUE");
+        ASSERT_OUTPUT_REFUSED("type=image,annotations.a=b",
+                              "annotations.a=b: write annotation.KEY=VALUE, "
+                              "annotation-OF.KEY=VALUE or annotation-OF[PLATFORM].KEY=VALUE");
         ASSERT_OUTPUT_REFUSED(
                 "type=image,colour=red",
-                "colour=red is not done: outputs have type, dest, name, push, compression, "
-                "compression-level, force-compression, oci-mediatypes, rewrite-timestamp, store, "
+                "colour=red is not done: outputs have type, dest, name, push, push-by-digest, "
+                "name-canonical, compression, compression-level, force-compression, "
+                "oci-mediatypes, rewrite-timestamp, store, "
                 "unpack, tar, annotation.KEY");
 }
 
@@ -310,18 +337,49 @@ TEST(addresses) {
 }
 
 TEST(annotations) {
-        Pairs pairs = {};
-        Error err = {};
+        static const struct {
+                const char *text, *made;
+        } cases[] = {
+                { "org.x.title=a=b", "|manifest org.x.title=a=b" },
+                { "manifest:k=", "|manifest k=" },
+                { "index,manifest[linux/arm64]:k=a:b", "|index k=a:b|manifest[linux/arm64] k=a:b" },
+                { "index-descriptor,manifest-descriptor:k:l=v",
+                  "|index-descriptor k:l=v|manifest-descriptor k:l=v" },
+        };
+        static const struct {
+                const char *text, *error;
+        } refused[] = {
+                { "k", "invalid annotation \"k\": expected key=value" },
+                { "index:=v", "invalid annotation \"index:=v\": expected key=value" },
+                { "org.x:k=v",
+                  "invalid annotation \"org.x:k=v\": unknown annotation type \"org.x\": manifest, "
+                  "manifest-descriptor, index or index-descriptor" },
+                { ":k=v", "invalid annotation \":k=v\": unknown annotation type \"\": manifest, "
+                          "manifest-descriptor, index or index-descriptor" },
+                { "manifest[]:k=v",
+                  "invalid annotation \"manifest[]:k=v\": invalid annotation type \"manifest[]\", "
+                  "expected type and optional platform in square brackets" },
+        };
 
-        ASSERT_OK(annotation_parse("org.x.title=a=b", &pairs, &err), &err);
-        ASSERT_OK(annotation_parse("manifest:k=v", &pairs, &err), &err);
-        ASSERT_STR(pairs_get(&pairs, "org.x.title"), "a=b");
-        ASSERT_STR(pairs_get(&pairs, "k"), "v");
-        ASSERT(annotation_parse("index:k=v", &pairs, &err) < 0);
-        ASSERT(annotation_parse("manifest[linux/amd64]:k=v", &pairs, &err) < 0);
-        ASSERT(annotation_parse("k", &pairs, &err) < 0);
-        ASSERT_STR(err.message, "invalid annotation \"k\": expected key=value");
-        pairs_done(&pairs);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                JsonArray list = {};
+                Buf text = {};
+                Error err = {};
+
+                ASSERT_OK(annotation_parse(cases[i].text, &list, &err), &err);
+                list_annotations(&text, &list);
+                ASSERT_STR(text.data, cases[i].made);
+                buf_done(&text);
+                build_annotations_done(&list);
+        }
+        for (size_t i = 0; i < ELEMENTS(refused); i++) {
+                JsonArray list = {};
+                Error err = {};
+
+                ASSERT(annotation_parse(refused[i].text, &list, &err) < 0);
+                ASSERT_STR(err.message, refused[i].error);
+                build_annotations_done(&list);
+        }
 }
 
 TEST_MAIN()

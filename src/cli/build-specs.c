@@ -223,22 +223,3 @@ void context_spec_done(ContextSpec *spec) {
         free(spec->digest);
         *spec = (ContextSpec){};
 }
-
-/* ---- annotations ---- */
-
-int annotation_parse(const char *text, Pairs *pairs, Error *err) {
-        size_t length = strcspn(text, "=");
-        _cleanup_free_ char *whole = str_copy_n(text, length);
-        const char *key = str_after(whole, "manifest:") ?: whole;
-
-        if (!*key || !text[length])
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid annotation \"%s\": expected key=value", text);
-        if (strchr(key, ':') && (str_after(key, "index") || str_after(key, "manifest")))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "invalid annotation \"%s\": only the image's own manifest is "
-                                  "annotated: KEY=VALUE, or manifest:KEY=VALUE",
-                                  text);
-        pairs_put(pairs, key, text + length + 1);
-        return 0;
-}

@@ -67,7 +67,7 @@ static void outputs_done(BuildRequest *request) {
                 free(request->outputs[i].type);
                 close_fd(&request->outputs[i].fd);
                 strv_free(request->outputs[i].names);
-                pairs_done(&request->outputs[i].annotations);
+                build_annotations_done(&request->outputs[i].annotations);
         }
         free(request->outputs);
 }
@@ -104,6 +104,6 @@ void build_request_done(BuildRequest *request) {
         free(request->target);
         strv_free(request->platforms);
         free(request->network);
-        pairs_done(&request->annotations);
+        build_annotations_done(&request->annotations);
         *request = (BuildRequest){ 0 };
 }

@@ -451,8 +451,10 @@ static void build_done(Build *build) {
 
 static int build_file(Build *build, char **ret_id, Error *err) {
         _cleanup_(targets_done) Targets targets = {};
-        int r = check(build, build->platforms ? build->platforms[0] : NULL, err);
+        int r = build_check_annotations(build, err);
 
+        if (r == 0)
+                r = check(build, build->platforms ? build->platforms[0] : NULL, err);
         if (r == 0)
                 r = make_plans(build, &targets, err);
         if (r == 0)

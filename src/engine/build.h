@@ -4,6 +4,7 @@
 
 #include "build/lint.h"
 #include "engine/engine.h"
+#include "spec/build.h"
 
 typedef struct BuildContext {
         char *name;     /* "" for the build's own, else as given with --build-context */
@@ -38,11 +39,13 @@ typedef struct BuildSsh {
  * the root), "local" (the root's files into a directory). */
 typedef struct BuildOutput {
         char *type;
-        int fd;       /* where it is written; -1: an image is recorded */
-        char **names; /* references, beside the request's tags */
-        bool push;    /* of an image: under its names, or the request's tags where it has none */
+        int fd;         /* where it is written; -1: an image is recorded */
+        char **names;   /* references, beside the request's tags */
+        bool push;      /* of an image: under its names, or the request's tags where it has none */
+        bool by_digest; /* pushed without a tag: its names are repositories in full, and no names of
+                           the image */
         ImageForm form;
-        Pairs annotations; /* beside the request's */
+        JsonArray annotations; /* of BuildAnnotation, beside the request's */
 } BuildOutput;
 
 /* A cache elsewhere, to read from or to write to. */
@@ -83,7 +86,7 @@ typedef struct BuildRequest {
         int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
         int64_t cpu_shares, cpu_period, cpu_quota;
         char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
-        Pairs annotations;
+        JsonArray annotations; /* of BuildAnnotation, for every image that goes out */
         BuildSecret *secrets;
         size_t secret_count;
         BuildSsh *ssh;

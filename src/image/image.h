@@ -181,6 +181,19 @@ int layer_compression_parse(const char *text, LayerCompression *ret, Error *err)
 /* Whether the level is one of that compression's. */
 int image_form_check(const ImageForm *form, Error *err);
 
+/* ---- annotations: image-spec annotations.md ---- */
+typedef struct ManifestAnnotations {
+        Pairs manifest, descriptor; /* descriptor: of what names it, in an index or a layout */
+} ManifestAnnotations;
+
+/* Of one image, or of an index. */
+typedef struct ImageAnnotations {
+        ManifestAnnotations *manifests; /* of the one, or of the entries in their order */
+        size_t count;
+        Pairs index, index_descriptor;
+} ImageAnnotations;
+void image_annotations_done(ImageAnnotations *annotations);
+
 /* Uploads the image of that name: repository and tag, or without a tag all tags of the repository.
  * Layers that were compressed when they came go up as they are; plain ones are compressed. The
  * image is known by the pushed manifest's digest afterwards. progress gets an aux of Tag, Digest
@@ -202,12 +215,13 @@ typedef struct ImagePush {
         const char *platform; /* may be NULL, as may all that follows */
         const char *source; /* an image's id or an index's digest, to push under the name, whatever
                                that means here */
+        bool by_digest;     /* of a source: by its digest alone; the name is a repository */
         const char *adopt;  /* a holder: the index that went up is the store's, too, from then on,
                                and  leased for it (see IndexMake) */
         const RegistryAuth *auth;
         const RegistryOptions *options;
         const ImageForm *form;
-        const Pairs *annotations; /* of the manifest; NULL: the image's own */
+        const ImageAnnotations *annotations; /* NULL: the image's and the index's own */
         ImageProgressFn progress;
         void *data;
         ImagePushed *pushed; /* gets what the last tag's manifest is */
@@ -248,8 +262,8 @@ int image_save(ImageStore *store, char *const *refs, int fd, Error *err);
  * manifests that go. */
 typedef struct ImageSave {
         char *const *refs;
-        const ImageForm *form;    /* may be NULL */
-        const Pairs *annotations; /* of the manifests; NULL: the images' own */
+        const ImageForm *form;               /* may be NULL */
+        const ImageAnnotations *annotations; /* NULL: the images' and the index's own */
         char *const *names; /* of the one ref, which is an id or a digest: what it is called in the
                                archive; NULL: as asked for */
 } ImageSave;
@@ -328,8 +342,8 @@ typedef struct IndexMake {
         char *const *ids;
         char *const *platforms; /* "os/arch[/variant]" of each; NULL: as the images say */
         char *const *names;     /* NULL: it is known by its digest */
-        const Pairs *annotations;
-        const char *lease; /* see ImageMake */
+        const ImageAnnotations *annotations; /* of the index and its entries; NULL: none */
+        const char *lease;                   /* see ImageMake */
 } IndexMake;
 int image_index_make(ImageStore *store, const IndexMake *make, char ret_digest[], bool *ret_new,
                      Error *err);

@@ -77,6 +77,8 @@ static Descriptor *add_descriptor(ImageIndex *index, const SavedImage *saved) {
         descriptor->media_type = str_copy(saved->manifest_type);
         descriptor->digest = str_copy(saved->manifest);
         descriptor->size = (int64_t)saved->manifest_length;
+        if (saved->asked && !saved->indexed)
+                pairs_copy(&descriptor->annotations, &saved->asked->descriptor);
         return descriptor;
 }
 
@@ -101,7 +103,8 @@ static void list_image(const Saver *saver, const SavedImage *saved, ImageIndex *
                         name_descriptor(add_descriptor(index, saved), saved->names[i]);
 }
 
-static void list_index(const SavedIndex *saved, ImageIndex *index) {
+static void list_index(const Saver *saver, const SavedIndex *saved, ImageIndex *index) {
+        const ImageAnnotations *annotations = saver->save->annotations;
         const StoredIndex *stored = &saved->stored;
         char *const no_name[] = { NULL, NULL }, *const *names = saved->names ?: no_name;
 
@@ -112,6 +115,8 @@ static void list_index(const SavedIndex *saved, ImageIndex *index) {
                         str_copy(stored->document.index.media_type ?: MEDIA_OCI_INDEX);
                 descriptor->digest = str_copy(stored->digest);
                 descriptor->size = (int64_t)stored->length;
+                if (annotations)
+                        pairs_copy(&descriptor->annotations, &annotations->index_descriptor);
                 if (names[i])
                         name_descriptor(descriptor, names[i]);
         }
@@ -124,7 +129,7 @@ static int write_index(Saver *saver, Error *err) {
         for (size_t i = 0; i < saver->count; i++)
                 list_image(saver, &saver->images[i], &index);
         for (size_t i = 0; i < saver->index_count; i++)
-                list_index(&saver->indexes[i], &index);
+                list_index(saver, &saver->indexes[i], &index);
         text = json_text(&image_index_table, &index);
         json_done(&image_index_table, &index);
         return tar_put_bytes(saver->fd, "index.json", text, strlen(text), 0, err);

@@ -112,11 +112,10 @@ static int read_manifest(Saver *saver, SavedImage *saved, const char *wanted, Er
                 r = document_parse(text, length, NULL, &document, err);
         if (r < 0)
                 return r;
-        pairs_copy(&saved->annotations, saver->save->annotations && !wanted
-                                                ? saver->save->annotations
-                                                : &document.manifest.annotations);
+        pairs_copy(&saved->annotations,
+                   saved->asked ? &saved->asked->manifest : &document.manifest.annotations);
         if (!text || !manifest_fits(saved, &document.manifest) || saved->form.docker ||
-            (saver->save->annotations && !wanted)) {
+            saved->asked) {
                 save_make_manifest(saved);
                 return 0;
         }
@@ -136,7 +135,8 @@ SavedImage *save_image_of(const Saver *saver, const char *id) {
         return NULL;
 }
 
-static int add_image(Saver *saver, const char *id, const char *manifest, Error *err) {
+/* entry: of an index, which that is. */
+static int add_image(Saver *saver, const char *id, const char *manifest, size_t entry, Error *err) {
         SavedImage *saved;
         int r;
 
@@ -144,7 +144,7 @@ static int add_image(Saver *saver, const char *id, const char *manifest, Error *
                 return 0;
         GROW(saver->images, saver->count);
         saved = &saver->images[saver->count++];
-        *saved = (SavedImage){};
+        *saved = (SavedImage){ .asked = annotations_of(saver->save->annotations, entry) };
         r = image_read(saver->store, id, &saved->image, err);
         if (r == 0)
                 r = describe_layers(saver, saved, err);
@@ -162,11 +162,25 @@ static SavedIndex *saved_index_of(Saver *saver, const char *digest) {
         return NULL;
 }
 
+static size_t entry_of(const StoredIndex *stored, const char *manifest) {
+        const Descriptor *entries = stored->document.index.manifests.items;
+        size_t i = 0;
+
+        while (i < stored->document.index.manifests.count &&
+               !str_equal(entries[i].digest, manifest))
+                i++;
+        return i;
+}
+
 static int add_variants(Saver *saver, const StoredIndex *stored, Error *err) {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < stored->count; i++)
-                r = add_image(saver, stored->variants[i].image, stored->variants[i].manifest, err);
+        for (size_t i = 0; r == 0 && i < stored->count; i++) {
+                const Variant *variant = &stored->variants[i];
+
+                r = add_image(saver, variant->image, variant->manifest,
+                              entry_of(stored, variant->manifest), err);
+        }
         return r;
 }
 
@@ -209,7 +223,7 @@ static int add_found(Saver *saver, const Resolved *found, Error *err) {
         int r = found->index ? add_index(saver, found->index, &index, err) : 0;
 
         if (r == 0)
-                r = add_image(saver, found->id, NULL, err);
+                r = add_image(saver, found->id, NULL, 0, err);
         if (r < 0)
                 return r;
         saved = save_image_of(saver, found->id);

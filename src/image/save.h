@@ -17,6 +17,7 @@ typedef struct SavedImage {
         JsonArray layers; /* of Descriptor, base first */
         Layer *kept;      /* the same as the store has them */
         Pairs annotations;
+        const ManifestAnnotations *asked; /* or NULL: it goes with its own */
         ImageForm form;
 } SavedImage;
 

@@ -35,17 +35,29 @@ typedef struct BuildSshDocument {
         int64_t fd; /* position of the agent's socket, opened with O_PATH */
 } BuildSshDocument;
 
+/* One for a document of an image, or for the descriptor that names it. */
+typedef struct BuildAnnotation {
+        char *of;       /* "manifest", "manifest-descriptor", "index", "index-descriptor" */
+        char *platform; /* of a manifest: whose, "linux/arm64"; NULL: each one's */
+        char *key, *value;
+} BuildAnnotation;
+/* Of a JsonArray of them. */
+void build_annotations_done(JsonArray *annotations);
+void build_annotations_copy(JsonArray *to, const JsonArray *from); /* appends */
+
 /* One that results go to. "image": an image is recorded; "local": files into the directory `fd`;
  * "tar", "docker", "oci": written to `fd`. */
 typedef struct BuildOutputDocument {
         char *type;
         int64_t *fd;
-        char **names; /* beside the build's tags */
-        bool push;    /* image: under its names, or the build's tags where it has none */
+        char **names;   /* beside the build's tags */
+        bool push;      /* image: under its names, or the build's tags where it has none */
+        bool by_digest; /* of a push: without a tag; `names`, which it needs then, are repositories,
+                           and no names of the image */
         char *compression;
         int64_t *compression_level;
         bool force_compression, docker_media_types;
-        Pairs annotations;
+        JsonArray annotations; /* of BuildAnnotation */
 } BuildOutputDocument;
 
 typedef struct BuildCacheDocument {
@@ -69,9 +81,9 @@ typedef struct BuildDocument {
         int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
         int64_t cpu_shares, cpu_period, cpu_quota;
         char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
-        Pairs annotations;
-        JsonArray secrets; /* of BuildSecretDocument */
-        JsonArray ssh;     /* of BuildSshDocument */
+        JsonArray annotations; /* of BuildAnnotation */
+        JsonArray secrets;     /* of BuildSecretDocument */
+        JsonArray ssh;         /* of BuildSshDocument */
         bool no_cache, pull;
         bool texts;        /* nothing is built: the answer has the Dockerfile and the ignore file */
         JsonArray outputs; /* of BuildOutputDocument; none: nothing but the cache */
@@ -79,7 +91,7 @@ typedef struct BuildDocument {
 } BuildDocument;
 extern const JsonTable build_document_table, build_context_document_table,
         build_secret_document_table, build_ssh_document_table, build_output_document_table,
-        build_cache_document_table;
+        build_cache_document_table, build_annotation_table;
 
 /* Names as in engine/build.h's BuildEvent; kind: "planned", "started", "cached", "output",
  * "status", "done", "failed", "warning", "image", "tagged", "pushing", "pushed", "reading",
