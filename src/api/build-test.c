@@ -233,15 +233,6 @@ TEST(document_refused) {
                 { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"image\":\"b\"}]}",
                   { DIRECTORY, AGENT },
                   "context 'a': give one of" },
-                { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"tag\":\"v1\"}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': 'tag' and 'digest' are of a 'layout'" },
-                { "{\"contexts\":[{\"name\":\"a\",\"layout\":1}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': its descriptor is no directory" },
-                { "{\"contexts\":[{\"name\":\"\",\"layout\":0}]}",
-                  { DIRECTORY, AGENT },
-                  "one directory, archive or URL" },
                 { "{\"dockerfile\":\"\",\"ssh\":[{\"id\":\"s\",\"fd\":0}]}",
                   { DIRECTORY, AGENT },
                   "ssh 's': its descriptor is no socket" },
@@ -307,6 +298,29 @@ TEST(document_refused) {
                 ask_build(cases[i].document, cases[i].brought, 2);
                 ASSERT_INT(status(), 400);
                 ASSERT(strstr(body(), cases[i].part));
+                ASSERT_STR(fake_build, "");
+                ASSERT_INT(open_fds(), before);
+        }
+}
+
+TEST(contexts_that_are_no_layout) {
+        static const char *const cases[][2] = {
+                { "\"name\":\"a\",\"fd\":0,\"layout\":0", "context 'a': give one of" },
+                { "\"name\":\"a\",\"fd\":0,\"tag\":\"v1\"",
+                  "context 'a': 'tag' and 'digest' are of a 'layout'" },
+                { "\"name\":\"a\",\"layout\":1", "context 'a': its descriptor is no directory" },
+                { "\"name\":\"\",\"layout\":0", "one directory, archive or URL" },
+        };
+        static const Brought brought[] = { DIRECTORY, AGENT };
+        size_t before = open_fds();
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_free_ char *text =
+                        str_format("{\"dockerfile\":\"\",\"contexts\":[{%s}]}", cases[i][0]);
+
+                ask_build(text, brought, 2);
+                ASSERT_INT(status(), 400);
+                ASSERT(strstr(body(), cases[i][1]));
                 ASSERT_STR(fake_build, "");
                 ASSERT_INT(open_fds(), before);
         }
