@@ -1,10 +1,11 @@
 /* solve-key.c: what a step's key is made of. A key is the digest of a text of named parts, each
- * with its length before it, so that no two lists of parts give one text. docs/build.md, "Keys". */
+ * name, which may be a Dockerfile's, and each value with its length before it, so that no two lists
+ * of parts give one text. docs/build.md, "Keys". */
 #include "base/clock.h"
 #include "build/solve-private.h"
 
 /* Raised when the meaning of a key changes: older records are found no more. */
-#define KEY_VERSION "brig-build-3"
+#define KEY_VERSION "brig-build-4"
 
 typedef struct KeyText {
         Buf text;
@@ -13,7 +14,8 @@ typedef struct KeyText {
 } KeyText;
 
 static void put(Buf *text, const char *name, const char *value) {
-        buf_format(text, "%s:%zu:%s;", name, value ? strlen(value) : 0, value ?: "");
+        buf_format(text, "%zu:%s:%zu:%s;", strlen(name), name, value ? strlen(value) : 0,
+                   value ?: "");
 }
 
 /* Something that the instruction says. */

@@ -70,6 +70,15 @@ TEST(another_network_is_told_as_that) {
         ASSERT_STR(built.why[0], "RUN write x 1: the network changed");
 }
 
+TEST(a_name_of_a_variable_is_no_other_variable) {
+        static const char one[] = "FROM busybox\nENV \"A:1:x;variable B\"=y\nRUN write x 1\n";
+        static const char two[] = "FROM busybox\nENV A=x B=y\nRUN write x 1\n";
+        _cleanup_fake_ Fake fake = fake_open();
+
+        ASSERT_BUILD(&fake, one, "RUN write x 1", );
+        ASSERT_BUILD(&fake, two, "RUN write x 1", );
+}
+
 TEST(an_insecure_step_is_another_than_a_sandboxed_one) {
         static const char sandboxed[] = "FROM busybox\nRUN write x 1\n";
         static const char insecure[] = "FROM busybox\nRUN --security=insecure write x 1\n";
