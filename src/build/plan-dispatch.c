@@ -326,18 +326,39 @@ static void begin_config(const Dispatch *dispatch, const ImageConfig *base) {
         dispatch->made->base_history = config->history.count;
 }
 
-/* About what copies of the configuration take, the variables once more as those in scope. */
+/* Beside its characters each text takes an allocation, and a pointer to it. */
+static size_t text_size(const char *text) {
+        return text ? strlen(text) + 4 * sizeof(text) : 0;
+}
+
+/* About what a copy of the configuration takes, the variables once more as those in scope. */
 static size_t config_size(const ImageConfig *config) {
+        const ImageRunConfig *run = &config->config;
+        char *const *const lists[] = { run->env,
+                                       run->env,
+                                       run->cmd,
+                                       run->shell,
+                                       run->entrypoint,
+                                       run->exposed_ports,
+                                       run->volumes,
+                                       run->on_build,
+                                       config->rootfs.diff_ids,
+                                       run->health ? run->health->test : NULL };
+        const char *const texts[] = { config->author, config->os_version, run->user,
+                                      run->working_dir, run->stop_signal };
         const ImageHistory *entries = config->history.items;
         size_t size = 0;
 
-        for (char **one = config->config.env; one && *one; one++)
-                size += 2 * (strlen(*one) + sizeof(*one));
-        for (size_t i = 0; i < config->config.labels.count; i++)
-                size += strlen(config->config.labels.items[i].key) +
-                        strlen(config->config.labels.items[i].value);
+        for (size_t i = 0; i < ELEMENTS(lists); i++)
+                for (char *const *one = lists[i]; one && *one; one++)
+                        size += text_size(*one);
+        for (size_t i = 0; i < ELEMENTS(texts); i++)
+                size += text_size(texts[i]);
+        for (size_t i = 0; i < run->labels.count; i++)
+                size += text_size(run->labels.items[i].key) + text_size(run->labels.items[i].value);
         for (size_t i = 0; i < config->history.count; i++)
-                size += sizeof(ImageHistory) + strlen(entries[i].created_by ?: "");
+                size += sizeof(ImageHistory) + text_size(entries[i].created_by) +
+                        text_size(entries[i].author) + text_size(entries[i].comment);
         return size;
 }
 
@@ -348,8 +369,8 @@ static int count_base(const Dispatch *dispatch, const ImageConfig *base, Error *
                 return 0;
         return dockerfile_error(dispatch->plan->file, dispatch->stage->shown.at, err,
                                 "the stages up to \"%.100s\" take more than %zu MiB of variables, "
-                                "labels and history over from their bases: build fewer stages "
-                                "upon each other",
+                                "labels, history and the like over from their bases: build fewer "
+                                "stages upon each other",
                                 dispatch->stage->shown.name, STAGE_TEXT_LIMIT >> 20);
 }
 

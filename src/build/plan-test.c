@@ -466,8 +466,29 @@ TEST(chains_of_stages_are_not_endless) {
         for (size_t i = 1; i < 7; i++)
                 buf_format(&text, "FROM s%zu AS s%zu\n", i - 1, i);
         ASSERT_ERROR(text.data,
-                     "D:24:1: the stages up to \"s4\" take more than 64 MiB of variables, labels "
-                     "and history over from their bases: build fewer stages upon each other");
+                     "D:24:1: the stages up to \"s4\" take more than 64 MiB of variables, labels"
+                     ", history and the like over from their bases: build fewer stages upon each "
+                     "other");
+}
+
+/* What an image has that no instruction made, and no history tells of. */
+TEST(what_stages_take_over_from_images_is_not_endless) {
+        const size_t length = 1 << 20;
+        _cleanup_(made_done) Made made = make("FROM busybox\n", (PlanOptions){});
+        _cleanup_free_ char *folder = alloc_zero(1, length + 1);
+        Error err = {};
+        int count = 0;
+
+        ASSERT_MADE(made);
+        memset(folder, 'a', length);
+        strv_add(&test_image.config.volumes, folder);
+        do
+                stage_plan_done(&made.stages[0]);
+        while (plan_dispatch(made.plan, 0, &test_image, &made.stages[0], &err) == 0 &&
+               ++count < 100);
+        ASSERT_INT(count, 63);
+        ASSERT(strstr(err.message, "take more than 64 MiB of variables, labels, history and the "
+                                   "like over from their bases"));
 }
 
 TEST_MAIN()
