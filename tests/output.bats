@@ -155,6 +155,8 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   [ "$(tar -xOf noted.tar index.json | jq -c '[.manifests[].annotations.id]')" = '["6"]' ]
   digest=$(tar -xOf noted.tar index.json | jq -r '.manifests[0].digest')
   [ "$(tar -xOf noted.tar "blobs/sha256/${digest#sha256:}" | jq -c '.annotations, [.manifests[].annotations]')" = '{"own":"7","several":"2"}'$'\n''[{"d":"3"},{"d":"3"}]' ]
+  brig build -q --annotation 'manifest-descriptor[linux/amd64]:d=1' --annotation manifest-descriptor:d=2 --metadata-file m -o type=registry,name=127.0.0.1:5000/noted:one .
+  [ "$(jq -c '."containerimage.descriptor".annotations' m)" = '{"d":"1"}' ]
   brig build -q --annotation manifest-descriptor:d=1 --annotation 'manifest[linux/amd64]:p=2' --annotation p=3 -o type=docker,dest=one.tar .
   [ "$(tar -xOf one.tar index.json | jq -c '[.manifests[].annotations.d]')" = '["1"]' ]
   digest=$(tar -xOf one.tar index.json | jq -r '.manifests[0].digest')

@@ -265,12 +265,17 @@ static void add_text(json_object *document, const char *key, const char *value) 
                 (void)json_object_object_add(document, key, json_object_new_string(value));
 }
 
-static void gather(const JsonArray *list, const char *of, Pairs *ret) {
+/* As the engine has it: of a manifest's, one for a platform goes before one for all. */
+static void gather(const JsonArray *list, const char *of, bool is_index, Pairs *ret) {
         const BuildAnnotation *annotations = list->items;
 
-        for (size_t i = 0; i < list->count; i++)
-                if (str_equal(annotations[i].of, of))
-                        pairs_put(ret, annotations[i].key, annotations[i].value);
+        for (int pass = 0; pass < 2; pass++)
+                for (size_t i = 0; i < list->count; i++) {
+                        bool second = annotations[i].platform && !is_index;
+
+                        if (str_equal(annotations[i].of, of) && second == (pass == 1))
+                                pairs_put(ret, annotations[i].key, annotations[i].value);
+                }
 }
 
 /* What BuildKit says there, too: annotations of the descriptor that names what was pushed last. */
@@ -282,9 +287,9 @@ static void add_annotations(const Build *build, bool is_index, json_object *desc
         for (size_t i = 0; i < build->outputs.count; i++)
                 if (build->outputs.list[i].spec.push)
                         last = &build->outputs.list[i];
-        gather(&build->document.annotations, of, &annotations);
+        gather(&build->document.annotations, of, is_index, &annotations);
         if (last)
-                gather(&last->spec.annotations, of, &annotations);
+                gather(&last->spec.annotations, of, is_index, &annotations);
         if (annotations.count > 0)
                 (void)json_object_object_add(descriptor, "annotations",
                                              json_write_pairs(&annotations));
