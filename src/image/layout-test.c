@@ -57,7 +57,8 @@ TEST(the_entry_of_a_tag) {
                 /* As it is goes before a part of it. */
                 { NAMED(HEX, "a:v1") "," NAMED(HEX2, "v1"), "v1", "2" },
         };
-        _cleanup_free_ char *tags = NULL;
+        _cleanup_free_ char *tags = NULL, *first = NULL;
+        _cleanup_buf_ Buf many = {};
 
         for (size_t i = 0; i < ELEMENTS(cases); i++)
                 ASSERT_STR(meant(cases[i].entries, cases[i].tag, NULL), cases[i].meant);
@@ -65,6 +66,13 @@ TEST(the_entry_of_a_tag) {
                             HEX, "h:1/a:v2") "," NAMED(HEX, "v1"),
                     "x", &tags);
         ASSERT_STR(tags, "v1, v2");
+        for (int i = 0; i < 12; i++)
+                buf_format(&many,
+                           "%s{\"digest\":\"sha256:" HEX "\",\"size\":3,\"annotations\":{"
+                           "\"" OCI_NAME "\":\"v%d\"}}",
+                           i > 0 ? "," : "", i);
+        ASSERT_STR(meant(many.data, "x", &first), "");
+        ASSERT_STR(first, "v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, …");
 }
 
 /* ---- a layout ---- */

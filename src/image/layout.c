@@ -11,6 +11,7 @@
 
 #define CONTAINERD_NAME "io.containerd.image.name"
 #define PIECE ((size_t)256 * 1024)
+#define LISTED_MAX 10 /* tags: an index may have tens of thousands */
 
 /* ---- files ---- */
 
@@ -135,14 +136,18 @@ const Descriptor *layout_find_tag(const ImageIndex *index, const char *tag, bool
 char *layout_list_tags(const ImageIndex *index) {
         const Descriptor *entries = index->manifests.items;
         _cleanup_strv_ char **tags = NULL;
+        size_t count = 0;
 
         for (size_t i = 0; i < index->manifests.count; i++) {
                 const Pairs *names = &entries[i].annotations;
                 const char *tag = tag_of(pairs_get(names, LAYOUT_REF_NAME)
                                                  ?: pairs_get(names, CONTAINERD_NAME));
 
-                if (tag && reference_tag_valid(tag) && !strv_has(tags, tag))
-                        strv_add(&tags, tag);
+                if (!tag || !reference_tag_valid(tag) || strv_has(tags, tag))
+                        continue;
+                strv_add(&tags, count == LISTED_MAX ? "…" : tag);
+                if (count++ == LISTED_MAX)
+                        break;
         }
         return strv_join(tags, ", ");
 }

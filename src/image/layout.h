@@ -29,7 +29,7 @@ int layout_read_document(const Layout *layout, const char *digest, Buf *text, Er
  * as the tag of a whole name; the first of them. Where there is no such tag, the index's one entry,
  * if it has but one: *ret_other. NULL: neither. Borrowed. */
 const Descriptor *layout_find_tag(const ImageIndex *index, const char *tag, bool *ret_other);
-/* The tags that it has, with commas between; what is no tag is left out. The caller's. */
+/* The first tags that it has, with commas between; what is no tag is left out. The caller's. */
 char *layout_list_tags(const ImageIndex *index);
 
 typedef struct LayoutCopy {
