@@ -106,9 +106,9 @@ static int add_context(BuildContextDocument *document, BuildFds *fds, BuildReque
                                   "context '%s': give one of 'fd', 'tar', 'image', 'url' and "
                                   "'layout'",
                                   document->name);
-        if ((document->tag || document->digest) && !document->layout)
+        if ((document->path || document->tag || document->digest) && !document->layout)
                 return error_kind(err, ERROR_INVALID,
-                                  "context '%s': 'tag' and 'digest' are of a 'layout'",
+                                  "context '%s': 'path', 'tag' and 'digest' are of a 'layout'",
                                   document->name);
         if (!*document->name && (document->image || document->layout || has_own_context(ret)))
                 return error_kind(err, ERROR_INVALID,
@@ -422,6 +422,8 @@ static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *r
 
         if (r >= 0)
                 r = build_allow_check(document->allow, err);
+        if (r >= 0)
+                r = build_network_check(document->network, err);
         if (r >= 0)
                 r = build_tags_read(document->tags, &ret->tags, err);
         if (r >= 0)

@@ -303,11 +303,23 @@ TEST(document_refused) {
         }
 }
 
+TEST(a_network_that_no_step_can_have) {
+        static const Brought brought[] = { DIRECTORY, AGENT };
+
+        ask_build("{\"dockerfile\":\"\",\"network\":\"container:a\"}", brought, 2);
+        ASSERT_INT(status(), 501);
+        ASSERT(strstr(body(),
+                      "network 'container:a': steps have the network default, none or host"));
+        ASSERT_STR(fake_build, "");
+}
+
 TEST(contexts_that_are_no_layout) {
         static const char *const cases[][2] = {
                 { "\"name\":\"a\",\"fd\":0,\"layout\":0", "context 'a': give one of" },
                 { "\"name\":\"a\",\"fd\":0,\"tag\":\"v1\"",
-                  "context 'a': 'tag' and 'digest' are of a 'layout'" },
+                  "context 'a': 'path', 'tag' and 'digest' are of a 'layout'" },
+                { "\"name\":\"a\",\"fd\":0,\"path\":\"p\"",
+                  "context 'a': 'path', 'tag' and 'digest' are of a 'layout'" },
                 { "\"name\":\"a\",\"layout\":1", "context 'a': its descriptor is no directory" },
                 { "\"name\":\"\",\"layout\":0", "one directory, archive or URL" },
         };

@@ -183,20 +183,16 @@ static int check_call(BuildOptions *options, bool *ret_check, Error *err) {
 }
 
 static int check_options(const BuildOptions *options, Error *err) {
-        const char *network = options->network;
-
         if (!str_empty(options->builder) && !str_equal(options->builder, "default"))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "builder '%s': builders other than 'default' are not done: use "
                                   "-H for another daemon",
                                   options->builder);
-        if (!str_empty(network) && !str_equal(network, "default") && !str_equal(network, "none") &&
-            !str_equal(network, "host"))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "network '%s': steps have the network default, none or host",
-                                  network);
-        int r = build_allow_check(options->allow, err);
+        int r = build_network_check(options->network, err);
 
+        if (r < 0)
+                return r;
+        r = build_allow_check(options->allow, err);
         return r < 0 ? error_prefix(err, "invalid --allow") : build_caches_check(options, err);
 }
 

@@ -19,6 +19,16 @@ int build_allow_check(char *const *names, Error *err) {
         return 0;
 }
 
+int build_network_check(const char *network, Error *err) {
+        static const char *const networks[] = { "default", "none", "host", NULL };
+
+        if (str_empty(network) || strv_has((char *const *)networks, network))
+                return 0;
+        return error_kind(err, ERROR_UNSUPPORTED,
+                          "network '%.100s': steps have the network default, none or host",
+                          network);
+}
+
 static const JsonField context_fields[] = {
         JSON_FIELD(BuildContextDocument, "name", JSON_STRING, name, JSON_REQUIRED),
         JSON_FIELD(BuildContextDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),

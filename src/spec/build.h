@@ -14,6 +14,8 @@
 #define BUILD_ALLOW_HOST_NETWORK "network.host"
 /* That each of the names is one of them; invalid, or unsupported where BuildKit knows it. */
 int build_allow_check(char *const *names, Error *err);
+/* That it is one that steps can have: NULL, "", "default", "none", "host"; else unsupported. */
+int build_network_check(const char *network, Error *err);
 
 typedef struct BuildContextDocument {
         char *name;   /* "" for the build's own */
