@@ -7,10 +7,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-/* chattr(1), "T": ext4 then spreads the directories in it over its groups of inodes. In one group,
- * each file that is made is looked for past all that were deleted within the last minutes (without
- * a journal, five), which with thousands of them is most of the work. Other file systems refuse the
- * flag and need none. */
+/* chattr(1), "T": ext4 then spreads the directories in it over its groups of inodes. Without a
+ * journal it gives no inode away again that was deleted within the last minute (six, where that is
+ * not on the disk yet), and in one group looks for each new file past all of these, which with
+ * thousands of them is most of the work. Other file systems refuse the flag and need none. */
 void dir_spread(int fd) {
         int flags;
 
