@@ -168,6 +168,17 @@ END
   run timeout 30 brig build -q "$context"; echo "$output"; [ "$status" -eq 0 ]
 }
 
+@test "a cache mount that begins with a stage's directory has its owner and mode, unless others are asked for" {
+  dockerfile <<'END'
+FROM busybox AS seed
+RUN mkdir -p /seed && echo x >/seed/f && chown -R 1000:1001 /seed && chmod 2750 /seed
+FROM busybox
+RUN --mount=type=cache,id=kept,target=/a,from=seed,source=/seed --mount=type=cache,id=given,target=/b,from=seed,source=/seed,uid=7,mode=0700 stat -c %a:%u:%g /a /a/f /b >/out
+END
+  build -t seeded
+  [ "$(in_image seeded cat /out)" = $'2750:1000:1001\n644:1000:1001\n700:7:1001' ]
+}
+
 @test "ADD of one URL by stages that run side by side, unpacked" {
   mkdir served; seq 200000 >served/numbers; tar cf served/a.tar -C served numbers; rm served/numbers
   nsenter --target "$host_pid" --net -- python3 -u -m http.server -d "$context/served" 8099 >served.log 2>&1 3>&- &

@@ -82,27 +82,47 @@ static bool has_own_context(const BuildRequest *request) {
         return false;
 }
 
+static int add_layout(BuildContextDocument *document, BuildFds *fds, BuildContext *ret,
+                      Error *err) {
+        const Wanted directory = { "context", ret->name, S_IFDIR, false };
+
+        ret->image = str_format(BUILD_LAYOUT "%s", ret->name);
+        ret->path = TAKE_PTR(document->path);
+        ret->tag = TAKE_PTR(document->tag);
+        ret->digest = TAKE_PTR(document->digest);
+        return take_fd(fds, *document->layout, &directory, &ret->layout_fd, err);
+}
+
 static int add_context(BuildContextDocument *document, BuildFds *fds, BuildRequest *ret,
                        Error *err) {
         Wanted directory = { "context", document->name, S_IFDIR, false };
         Wanted archive = { "context", document->name, 0, true };
         BuildContext *context;
 
-        if (!!document->fd + !!document->tar + !!document->image + !!document->url != 1)
+        if (!!document->fd + !!document->tar + !!document->image + !!document->url +
+                    !!document->layout !=
+            1)
                 return error_kind(err, ERROR_INVALID,
-                                  "context '%s': give one of 'fd', 'tar', 'image' and 'url'",
+                                  "context '%s': give one of 'fd', 'tar', 'image', 'url' and "
+                                  "'layout'",
                                   document->name);
-        if (!*document->name && (document->image || has_own_context(ret)))
+        if ((document->tag || document->digest) && !document->layout)
+                return error_kind(err, ERROR_INVALID,
+                                  "context '%s': 'tag' and 'digest' are of a 'layout'",
+                                  document->name);
+        if (!*document->name && (document->image || document->layout || has_own_context(ret)))
                 return error_kind(err, ERROR_INVALID,
                                   "the build's own context is one directory, archive or URL");
         GROW(ret->contexts, ret->context_count);
         context = &ret->contexts[ret->context_count++];
-        *context = (BuildContext){ .dir_fd = -1, .tar_fd = -1 };
+        *context = (BuildContext){ .dir_fd = -1, .tar_fd = -1, .layout_fd = -1 };
         context->name = TAKE_PTR(document->name);
         context->image = TAKE_PTR(document->image);
         context->url = TAKE_PTR(document->url);
         context->growing = TAKE_PTR(document->growing);
         directory.name = archive.name = context->name;
+        if (document->layout)
+                return add_layout(document, fds, context, err);
         if (document->tar)
                 return take_fd(fds, *document->tar, &archive, &context->tar_fd, err);
         return document->fd ? take_fd(fds, *document->fd, &directory, &context->dir_fd, err) : 0;

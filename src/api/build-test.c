@@ -116,6 +116,11 @@ TEST(document_request) {
         ask_build("{\"contexts\":[{\"name\":\"\",\"tar\":1}]}", (Brought[]){ AGENT, FILE_READ }, 2);
         ASSERT_STR(fake_build, "file Dockerfile\ncontext '' tar\n");
         ASSERT_INT(open_fds(), before);
+        ask_build("{\"dockerfile\":\"\",\"contexts\":[{\"name\":\"l\",\"layout\":1,\"path\":\"p\","
+                  "\"tag\":\"v1\",\"digest\":\"d\"}]}",
+                  brought, 2);
+        ASSERT_STR(fake_build, "text \nfile Dockerfile\ncontext 'l' oci-layout://l p:v1@d\n");
+        ASSERT_INT(open_fds(), before);
 }
 
 TEST(document_progress) {
@@ -223,6 +228,15 @@ TEST(document_refused) {
                 { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"image\":\"b\"}]}",
                   { DIRECTORY, AGENT },
                   "context 'a': give one of" },
+                { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"tag\":\"v1\"}]}",
+                  { DIRECTORY, AGENT },
+                  "context 'a': 'tag' and 'digest' are of a 'layout'" },
+                { "{\"contexts\":[{\"name\":\"a\",\"layout\":1}]}",
+                  { DIRECTORY, AGENT },
+                  "context 'a': its descriptor is no directory" },
+                { "{\"contexts\":[{\"name\":\"\",\"layout\":0}]}",
+                  { DIRECTORY, AGENT },
+                  "one directory, archive or URL" },
                 { "{\"dockerfile\":\"\",\"ssh\":[{\"id\":\"s\",\"fd\":0}]}",
                   { DIRECTORY, AGENT },
                   "ssh 's': its descriptor is no socket" },

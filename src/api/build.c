@@ -129,9 +129,11 @@ static int run_with_body(ApiRequest *request, BuildRequest *build, Error *err) {
                 return r;
         close_fd(&tar_fd);
         GROW(build->contexts, build->context_count);
-        build->contexts[build->context_count++] = (BuildContext){
-                .name = str_copy(""), .dir_fd = dir_fd, .unpacked = true, .tar_fd = -1
-        };
+        build->contexts[build->context_count++] = (BuildContext){ .name = str_copy(""),
+                                                                  .dir_fd = dir_fd,
+                                                                  .unpacked = true,
+                                                                  .tar_fd = -1,
+                                                                  .layout_fd = -1 };
         r = run_classic(request, build, err);
         build->contexts[build->context_count - 1].dir_fd = -1;
         engine_build_context_done(request->engine, dir_fd);

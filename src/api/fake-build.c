@@ -79,6 +79,9 @@ static void note_inputs(const BuildRequest *request) {
                 if (context->dir_fd >= 0 &&
                     file_read_at(context->dir_fd, "Dockerfile", 1000, &text, &length, NULL) >= 0)
                         buf_format(&asked, "[%s]", text);
+                if (context->layout_fd >= 0)
+                        buf_format(&asked, " %s:%s@%s", context->path ?: "", context->tag ?: "",
+                                   context->digest ?: "");
                 buf_add_char(&asked, '\n');
         }
         for (size_t i = 0; i < request->secret_count; i++)

@@ -3,10 +3,13 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "build/plan.h"
 
-/* What the texts of one stage may come to: variables that repeat themselves end here. */
+/* What the texts of one stage may come to, and what all stages may take over from their bases:
+ * variables that repeat themselves end here, and long chains of stages. */
 #define STAGE_TEXT_LIMIT ((size_t)64 << 20)
 
 typedef struct PlanStage {
@@ -35,6 +38,7 @@ struct Plan {
         size_t count, target;
         Map names; /* lower case, to its number + 1: the last stage of a name */
         int64_t epoch;
+        _Atomic size_t taken_over; /* bytes, of STAGE_TEXT_LIMIT */
 };
 
 /* ---- plan-inputs.c ---- */

@@ -61,7 +61,8 @@ typedef struct RunMount {
         bool required; /* secret, ssh: absence is an error */
         CacheSharing sharing;
         int64_t size;           /* tmpfs: bytes, 0: no limit */
-        int64_t uid, gid, mode; /* cache, secret, ssh */
+        int64_t uid, gid, mode; /* cache, secret, ssh; of a cache that begins with something -1: as
+                                   that has it */
 } RunMount;
 
 typedef struct RunStep {

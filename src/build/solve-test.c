@@ -439,6 +439,16 @@ TEST(of_two_builds_the_second_takes_over_when_the_first_is_cancelled) {
         ASSERT_INT(count_in(&fake.cache, "layers"), 1);
 }
 
+TEST(a_cancelled_build_plans_no_stage) {
+        _cleanup_fake_ Fake fake = fake_open();
+        /* A mistake that only planning finds. */
+        _cleanup_built_ Built built = BUILD(&fake, "FROM busybox\nEXPOSE $nothing:x\n", );
+
+        atomic_store(&built.cancelled, true);
+        (void)build_main(&built);
+        ASSERT(str_after(built.err.message, "the build was cancelled"));
+}
+
 TEST(a_build_that_waits_for_another_can_be_cancelled) {
         static const char text[] = "FROM busybox\nRUN wait\n";
         _cleanup_fake_ Fake fake = fake_open();

@@ -56,7 +56,8 @@ static const Option build_rows[] = {
         REFUSED("attest", 0, OPTION_LIST, "Attach attestations", "leave it out"),
         { "build-arg", 0, OPTION_ENV, offsetof(BuildOptions, args), "Set build-time variables" },
         { "build-context", 0, OPTION_LIST, offsetof(BuildOptions, contexts),
-          "Another context (name=path, name=docker-image://image, name=https://…)" },
+          "Another context (name=path, name=docker-image://image, "
+          "name=oci-layout://path[:tag|@digest], name=https://…)" },
         { "builder", 0, OPTION_STRING, offsetof(BuildOptions, builder),
           "Name of the builder; only \"default\" is done" },
         { "cache-from", 0, OPTION_LIST, offsetof(BuildOptions, cache_from),

@@ -74,6 +74,24 @@ static int add_directory(Build *build, BuildSource *source, BuildContextDocument
         return 0;
 }
 
+static int add_layout(Build *build, ContextSpec *spec, Error *err) {
+        static const JsonTable size = { .size = sizeof(BuildContextDocument) };
+        int fd = open(spec->layout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        BuildContextDocument *context;
+
+        if (fd < 0)
+                return error_set(err, errno, "build context '%s': open '%s'", spec->name,
+                                 spec->layout);
+        context = json_append(&build->document.contexts, &size);
+        context->name = TAKE_PTR(spec->name);
+        context->path = TAKE_PTR(spec->layout);
+        context->tag = TAKE_PTR(spec->tag);
+        context->digest = TAKE_PTR(spec->digest);
+        context->layout = NEW(int64_t);
+        *context->layout = build_fds_add(&build->fds, fd);
+        return 0;
+}
+
 static int add_context(Build *build, ContextSpec *spec, Error *err) {
         static const JsonTable size = { .size = sizeof(BuildContextDocument) };
         _cleanup_(build_source_done)
@@ -101,7 +119,8 @@ static int add_contexts(Build *build, Error *err) {
                 int r = context_spec_parse(*text, &spec, err);
 
                 if (r == 0)
-                        r = add_context(build, &spec, err);
+                        r = spec.layout ? add_layout(build, &spec, err)
+                                        : add_context(build, &spec, err);
                 if (r < 0)
                         return r;
         }

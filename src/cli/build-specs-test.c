@@ -71,8 +71,10 @@ static char *context(const char *text) {
 
         if (context_spec_parse(text, &spec, &err) < 0)
                 return str_copy(err.message);
-        made = str_format("%s|%s|%s|%s", spec.name, spec.image ?: "", spec.url ?: "",
-                          spec.path ?: "");
+        made = spec.layout ? str_format("%s|%s|%s|%s", spec.name, spec.layout, spec.tag ?: "",
+                                        spec.digest ?: "")
+                           : str_format("%s|%s|%s|%s", spec.name, spec.image ?: "", spec.url ?: "",
+                                        spec.path ?: "");
         context_spec_done(&spec);
         return made;
 }
@@ -232,14 +234,37 @@ TEST(contexts) {
         ASSERT_SPEC(context, "a=docker-image://",
                     "invalid context value 'a=docker-image://': docker-image:// is not followed by "
                     "a name");
-        ASSERT_SPEC(context, "a=oci-layout://x",
-                    "invalid context value 'a=oci-layout://x': not done: load the image "
-                    "(tar -C DIR -c . | brig load), and give it as docker-image://NAME");
+        ASSERT_SPEC(context, "a=target:x",
+                    "invalid context value 'a=target:x': not done: that is for docker bake: name a "
+                    "stage in the Dockerfile");
         ASSERT_SPEC(context, "a=https://h/r.git#main", "a||https://h/r.git#main|");
         ASSERT_SPEC(context, "a=git@h:r", "a||git@h:r|");
         ASSERT_SPEC(context, "a=ssh://h/r#--x",
                     "invalid context value 'a=ssh://h/r#--x': invalid git ref '--x': it begins "
                     "with '-'");
+}
+
+#define HEX "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+TEST(layouts) {
+        ASSERT_SPEC(context, "a=oci-layout://x", "a|x||");
+        ASSERT_SPEC(context, "a=oci-layout:///x/y:v1.0", "a|/x/y|v1.0|");
+        ASSERT_SPEC(context, "a=oci-layout://x@sha256:" HEX, "a|x||sha256:" HEX);
+        ASSERT_SPEC(context, "a=oci-layout://x:v1@sha256:" HEX, "a|x|v1|sha256:" HEX);
+        /* What is neither a tag nor a digest belongs to the path. */
+        ASSERT_SPEC(context, "a=oci-layout://x:y/z", "a|x:y/z||");
+        ASSERT_SPEC(context, "a=oci-layout://x:1:2", "a|x:1|2|");
+        ASSERT_SPEC(context, "a=oci-layout://x:", "a|x:||");
+        ASSERT_SPEC(context, "a=oci-layout://x@y:z", "a|x@y|z|");
+        ASSERT_SPEC(context, "a=oci-layout://",
+                    "invalid context value 'a=oci-layout://': oci-layout:// is not followed by a "
+                    "directory");
+        ASSERT_SPEC(context, "a=oci-layout://:v1",
+                    "invalid context value 'a=oci-layout://:v1': oci-layout:// is not followed by "
+                    "a directory");
+        ASSERT_SPEC(context, "a=oci-layout://x@sha256:12",
+                    "invalid context value 'a=oci-layout://x@sha256:12': 'sha256:12' is no digest: "
+                    "sha256: and 64 hexadecimal digits");
 }
 
 TEST(caches) {

@@ -51,9 +51,11 @@ typedef struct CacheSpec {
 int cache_spec_parse(const char *text, bool to, CacheSpec *ret, Error *err);
 void cache_spec_done(CacheSpec *spec);
 
-/* --build-context NAME=…; one of image, url, path is set. */
+/* --build-context NAME=…; one of image, url, path, layout is set. */
 typedef struct ContextSpec {
         char *name, *image, *url, *path;
+        char *layout, *tag, *digest; /* oci-layout://: the directory, and what is meant of it; both
+                                        NULL: nobody said */
 } ContextSpec;
 int context_spec_parse(const char *text, ContextSpec *ret, Error *err);
 void context_spec_done(ContextSpec *spec);

@@ -76,6 +76,7 @@ typedef struct Build {
         char **platforms;       /* the request's, normal, each once; NULL: this machine's */
         ImagePushed pushed;     /* what went to a registry last; its digest "": nothing did */
         char **mismatches;      /* bases of another platform that were told of */
+        char **layouts_told;    /* contexts whose layout has another tag; guarded by lock */
         char holder[48];        /* of the images that it reads, in the image store */
         const Dockerfile *file; /* once it is read */
         char *dockerfile;       /* that a URL gave in place of a context, or NULL */

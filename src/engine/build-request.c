@@ -8,6 +8,10 @@ static void contexts_done(BuildRequest *request) {
                 close_fd(&request->contexts[i].tar_fd);
                 free(request->contexts[i].image);
                 free(request->contexts[i].url);
+                close_fd(&request->contexts[i].layout_fd);
+                free(request->contexts[i].path);
+                free(request->contexts[i].tag);
+                free(request->contexts[i].digest);
                 (void)strv_free(request->contexts[i].growing);
         }
         free(request->contexts);

@@ -435,6 +435,7 @@ static void build_done(Build *build) {
         build_git_done(build);
         strv_free(build->platforms);
         strv_free(build->mismatches);
+        strv_free(build->layouts_told);
         build_close_imports(build);
         build_cache_flush(build->builder->cache);
         if (image_release(build->engine->images, build->holder, &error) < 0)

@@ -13,10 +13,16 @@ typedef struct BuildContext {
         char **growing; /* files in that directory that are appended to meanwhile: they count as
                            what they were at the build's beginning */
         int tar_fd;     /* a tar stream, any compression, which the engine unpacks; or -1 */
-        char *image;    /* docker-image://…: the reference; NULL: none */
+        char *image;    /* docker-image://…: the reference; of a layout BUILD_LAYOUT and the name;
+                           NULL: none */
         char *url; /* that the engine fetches: a git repository (format/git-source.h), or of http
                       and https a tar archive or a Dockerfile; NULL: none */
+        int layout_fd; /* a directory that is an OCI layout, which an image is taken of; or -1 */
+        char *path;    /* what its user calls that, for messages; or NULL */
+        char *tag, *digest; /* in it: a digest, else a tag, NULL: "latest" */
 } BuildContext;
+
+#define BUILD_LAYOUT "oci-layout://" /* which no reference begins with */
 
 typedef struct BuildSecret {
         char *id;

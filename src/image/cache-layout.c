@@ -1,6 +1,5 @@
-/* cache-layout.c: a build cache in a directory: OCI image-spec, image-layout.md. The directory is a
- * client's: files are opened by names that are made here of checked digests, links are not
- * followed, and what is read is copied and summed before it is used. */
+/* cache-layout.c: a build cache in a directory: OCI image-spec, image-layout.md; how it is read is
+ * layout.c's. The directory is a client's: links are not followed. */
 #include "image/cache-layout.h"
 
 #include <errno.h>
@@ -13,11 +12,10 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "image/layout.h"
 #include "image/origin.h"
 
-#define REF_NAME "org.opencontainers.image.ref.name"
 #define LAYOUT_TEXT "{\"imageLayoutVersion\":\"1.0.0\"}"
-#define PIECE ((size_t)256 * 1024)
 #define INDEX_LOCK "index.json.lock"
 #define LOCK_PAUSE_MS 50
 #define LOCK_PATIENCE (60 * NSEC_PER_SEC)
@@ -26,83 +24,24 @@ static const char *tag_of(const CachePlace *place) {
         return str_empty(place->tag) ? "latest" : place->tag;
 }
 
+static Layout layout_of(const CachePlace *place) {
+        return (Layout){ .dir_fd = place->dir_fd, .what = "the cache's directory" };
+}
+
 /* ---- reading ---- */
-
-static int open_below(int dir_fd, const char *name, Error *err) {
-        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        return fd < 0 ? error_set(err, errno, "open '%s' of the cache's directory", name) : fd;
-}
-
-static int open_blobs(int dir_fd, Error *err) {
-        _cleanup_close_ int blobs_fd = open_below(dir_fd, "blobs", err);
-
-        return blobs_fd < 0 ? blobs_fd : open_below(blobs_fd, "sha256", err);
-}
-
-static int open_regular(int dir_fd, const char *name, int *ret_fd, Error *err) {
-        _cleanup_close_ int fd =
-                openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        struct stat st;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return error_set(err, errno, "open '%s' of the cache's directory", name);
-        if (!S_ISREG(st.st_mode))
-                return error_kind(err, ERROR_INVALID,
-                                  "'%s' of the cache's directory is no regular file", name);
-        *ret_fd = TAKE_FD(fd);
-        return 0;
-}
-
-static int read_regular(int dir_fd, const char *name, Buf *text, Error *err) {
-        _cleanup_close_ int fd = -1;
-        int r = open_regular(dir_fd, name, &fd, err);
-
-        if (r < 0)
-                return r;
-        r = fd_read_all(fd, DOCUMENT_MAX, text);
-        return r < 0 ? error_set(err, r, "read '%s' of the cache's directory", name) : 0;
-}
-
-static int read_document(int blobs_fd, const char *digest, Buf *text, Error *err) {
-        char found[DIGEST_TEXT_MAX];
-        int r;
-
-        if (!digest_valid(digest))
-                return error_kind(err, ERROR_INVALID, "the cache's directory names '%.80s'",
-                                  digest ?: "");
-        r = read_regular(blobs_fd, digest_hex(digest), text, err);
-        if (r < 0)
-                return r;
-        digest_of(text->data ?: "", text->length, found);
-        return str_equal(found, digest)
-                       ? 0
-                       : error_kind(err, ERROR_INVALID, "the cache's directory has %s for %s",
-                                    found, digest);
-}
-
-static int read_index(int dir_fd, ImageIndex *ret, Error *err) {
-        _cleanup_buf_ Buf text = {};
-        int r = read_regular(dir_fd, "index.json", &text, err);
-
-        return r < 0 ? r : json_parse(&image_index_table, text.data ?: "", text.length, ret, err);
-}
 
 static const Descriptor *find_tag(const ImageIndex *index, const CachePlace *place) {
         const Descriptor *entries = index->manifests.items;
 
         for (size_t i = index->manifests.count; i-- > 0;)
-                if (str_equal(pairs_get(&entries[i].annotations, REF_NAME), tag_of(place)))
+                if (str_equal(pairs_get(&entries[i].annotations, LAYOUT_REF_NAME), tag_of(place)))
                         return &entries[i];
         return NULL;
 }
 
-static void index_done(ImageIndex *index) {
-        json_done(&image_index_table, index);
-}
-
 static int find_manifest(const CachePlace *place, char **ret, Error *err) {
-        _cleanup_(index_done) ImageIndex index = {};
+        const Layout layout = layout_of(place);
+        _cleanup_(image_index_done) ImageIndex index = {};
         const Descriptor *entry;
         int r;
 
@@ -110,7 +49,7 @@ static int find_manifest(const CachePlace *place, char **ret, Error *err) {
                 *ret = str_copy(place->digest);
                 return 0;
         }
-        r = read_index(place->dir_fd, &index, err);
+        r = layout_read_index(&layout, &index, err);
         if (r < 0)
                 return r;
         entry = find_tag(&index, place);
@@ -123,23 +62,21 @@ static int find_manifest(const CachePlace *place, char **ret, Error *err) {
 }
 
 int cache_layout_fetch(const CachePlace *place, CacheFound *ret, Error *err) {
+        const Layout layout = layout_of(place);
         _cleanup_(document_done) Document document = {};
         _cleanup_buf_ Buf text = {}, config = {};
-        _cleanup_close_ int blobs_fd = -1;
         _cleanup_free_ char *digest = NULL;
         int r = find_manifest(place, &digest, err);
 
         if (r == 0)
-                r = blobs_fd = open_blobs(place->dir_fd, err);
-        if (r >= 0)
-                r = read_document(blobs_fd, digest, &text, err);
+                r = layout_read_document(&layout, digest, &text, err);
         if (r == 0)
                 r = document_parse(text.data ?: "", text.length, NULL, &document, err);
         if (r == 0 && document.is_index)
                 r = error_kind(err, ERROR_INVALID, "'%s' of the cache's directory is no manifest",
                                digest);
         if (r == 0)
-                r = read_document(blobs_fd, document.manifest.config.digest, &config, err);
+                r = layout_read_document(&layout, document.manifest.config.digest, &config, err);
         if (r < 0)
                 return r;
         ret->manifest = document.manifest;
@@ -149,81 +86,13 @@ int cache_layout_fetch(const CachePlace *place, CacheFound *ret, Error *err) {
         return 0;
 }
 
-/* ---- a layer ---- */
-
-/* At most that many bytes; what came: *ret_digest. to_fd -1: nowhere. */
-static int copy_summed(int from_fd, int to_fd, int64_t limit, char ret_digest[DIGEST_TEXT_MAX],
-                       Error *err) {
-        _cleanup_free_ char *piece = alloc_zero(1, PIECE);
-        Digester digester;
-        int64_t done = 0;
-
-        digester_init(&digester);
-        for (;;) {
-                ssize_t n = fd_read_full(from_fd, piece, PIECE);
-                int r = n < 0 || to_fd < 0 ? (int)MIN(n, 0)
-                                           : fd_write_full(to_fd, piece, (size_t)n);
-
-                if (r < 0)
-                        return error_set(err, r, "copy a layer of the cache's directory");
-                if (n == 0)
-                        break;
-                done += n;
-                if (done > limit)
-                        return error_kind(err, ERROR_INVALID,
-                                          "a layer of the cache's directory is larger than the "
-                                          "%lld bytes that its manifest says",
-                                          (long long)limit);
-                digester_add(&digester, piece, (size_t)n);
-        }
-        digester_end(&digester, ret_digest);
-        return 0;
-}
-
-static int copy_blob(const CachePlace *place, const Layer *layer, BlobTemp *temp, Error *err) {
-        _cleanup_close_ int blobs_fd = open_blobs(place->dir_fd, err), fd = -1;
-        char digest[DIGEST_TEXT_MAX];
-        int r = blobs_fd < 0 ? blobs_fd : open_regular(blobs_fd, digest_hex(layer->blob), &fd, err);
-
-        if (r == 0)
-                r = copy_summed(fd, temp->fd, layer->blob_size, digest, err);
-        if (r == 0 && !str_equal(digest, layer->blob))
-                r = error_kind(err, ERROR_INVALID, "the cache's directory has %s for layer %s",
-                               digest, layer->blob);
-        if (r == 0 && lseek(temp->fd, 0, SEEK_SET) < 0)
-                r = error_set(err, errno, "read a layer of the cache");
-        return r;
-}
-
-/* The claim is ended. */
-static int land(const CachePlace *place, ImageStore *store, Layer *layer, Error *err) {
-        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
-        _cleanup_(unpack_done) Unpack unpack = {};
-        int r = blob_temp_new(store, &temp, err);
-
-        if (r == 0)
-                r = copy_blob(place, layer, &temp, err);
-        if (r == 0)
-                r = unpack_start(store, temp.fd, -1, &unpack, err);
-        if (r == 0)
-                r = unpack_finish(&unpack, err);
-        if (r == 0)
-                return layer_land(layer, &unpack, blob_exists(store, layer->blob) ? NULL : &temp,
-                                  err);
-        layer_give_up(store, layer->chain);
-        return r;
-}
-
 int cache_layout_bring(const CachePlace *place, Assembly *assembly, const CacheLayer *wanted,
                        Error *err) {
+        const Layout layout = layout_of(place);
         _cleanup_(layer_done) Layer layer = {};
-        bool present;
-        int r;
 
         cache_layer_take(wanted, &layer);
-        pins_add(&assembly->pins, layer.blob);
-        r = assembly_claim(assembly, &layer, &present, err);
-        return r < 0 || present ? r : land(place, assembly->store, &layer, err);
+        return layout_bring(&layout, assembly, &layer, err);
 }
 
 /* ---- writing ---- */
@@ -235,8 +104,9 @@ static int own(const CachePlace *place, int fd, Error *err) {
 }
 
 static int make_below(const CachePlace *place, int dir_fd, const char *name, Error *err) {
+        const Layout layout = layout_of(place);
         bool made = mkdirat(dir_fd, name, 0755) == 0;
-        _cleanup_close_ int fd = open_below(dir_fd, name, err);
+        _cleanup_close_ int fd = layout_open_below(&layout, dir_fd, name, err);
         int r = fd < 0 ? fd : made ? own(place, fd, err) : 0;
 
         return r < 0 ? r : TAKE_FD(fd);
@@ -246,6 +116,14 @@ static int make_blobs(const CachePlace *place, Error *err) {
         _cleanup_close_ int blobs_fd = make_below(place, place->dir_fd, "blobs", err);
 
         return blobs_fd < 0 ? blobs_fd : make_below(place, blobs_fd, "sha256", err);
+}
+
+static int sum(const CachePlace *place, int from_fd, int to_fd, int64_t limit,
+               char ret_digest[DIGEST_TEXT_MAX], Error *err) {
+        const Layout layout = layout_of(place);
+        const LayoutCopy copy = { .from_fd = from_fd, .to_fd = to_fd, .limit = limit };
+
+        return layout_copy(&layout, &copy, ret_digest, err);
 }
 
 /* A file appears whole or not at all. from_fd, else text. */
@@ -262,7 +140,7 @@ static int write_named(const CachePlace *place, int dir_fd, const char *name, co
         if (fd < 0)
                 return error_set(err, errno, "write '%s' of the cache's directory", name);
         if (from_fd >= 0)
-                r = copy_summed(from_fd, fd, INT64_MAX, digest, err);
+                r = sum(place, from_fd, fd, INT64_MAX, digest, err);
         else if ((r = fd_write_full(fd, text, strlen(text))) < 0)
                 r = error_set(err, r, "write '%s' of the cache's directory", name);
         if (r == 0)
@@ -275,12 +153,13 @@ static int write_named(const CachePlace *place, int dir_fd, const char *name, co
 }
 
 /* Whole: one that is damaged is written anew. */
-static bool has_blob(int blobs_fd, const char *digest, int64_t size) {
+static bool has_blob(const CachePlace *place, int blobs_fd, const char *digest, int64_t size) {
+        const Layout layout = layout_of(place);
         _cleanup_close_ int fd = -1;
         char found[DIGEST_TEXT_MAX];
 
-        return open_regular(blobs_fd, digest_hex(digest), &fd, NULL) == 0 &&
-               copy_summed(fd, -1, size, found, NULL) == 0 && str_equal(found, digest);
+        return layout_open_regular(&layout, blobs_fd, digest_hex(digest), &fd, NULL) == 0 &&
+               sum(place, fd, -1, size, found, NULL) == 0 && str_equal(found, digest);
 }
 
 static int write_layer(const CachePlace *place, Push *push, size_t index, int blobs_fd,
@@ -301,7 +180,7 @@ static int write_layer(const CachePlace *place, Push *push, size_t index, int bl
         push_layer_id(layer, id);
         if (!packs)
                 memcpy(digest, layer->blob, DIGEST_TEXT_MAX);
-        if (r > 0 && has_blob(blobs_fd, digest, size))
+        if (r > 0 && has_blob(place, blobs_fd, digest, size))
                 r = 2;
         else if (r >= 0)
                 r = packs ? push_pack(push, layer, id, &temp, digest, &size, err)
@@ -418,17 +297,18 @@ static void unlock_index(const CachePlace *place, int *fd) {
 
 /* The tag's entry is replaced; what else the index names stays. */
 static int write_index(const CachePlace *place, const char *manifest, Error *err) {
-        _cleanup_(index_done) ImageIndex old = {}, index = { .schema_version = 2 };
+        const Layout layout = layout_of(place);
+        _cleanup_(image_index_done) ImageIndex old = {}, index = { .schema_version = 2 };
         _cleanup_free_ char *text = NULL;
         const Descriptor *entries;
         Descriptor *entry;
         char digest[DIGEST_TEXT_MAX];
 
-        (void)read_index(place->dir_fd, &old, NULL); /* one that is none is begun anew */
+        (void)layout_read_index(&layout, &old, NULL); /* one that is none is begun anew */
         entries = old.manifests.items;
         index.media_type = str_copy(MEDIA_OCI_INDEX);
         for (size_t i = 0; i < old.manifests.count; i++)
-                if (!str_equal(pairs_get(&entries[i].annotations, REF_NAME), tag_of(place)))
+                if (!str_equal(pairs_get(&entries[i].annotations, LAYOUT_REF_NAME), tag_of(place)))
                         json_copy(&descriptor_table, &entries[i],
                                   json_append(&index.manifests, &descriptor_table));
         digest_of(manifest, strlen(manifest), digest);
@@ -436,7 +316,7 @@ static int write_index(const CachePlace *place, const char *manifest, Error *err
         entry->media_type = str_copy(MEDIA_OCI_MANIFEST);
         entry->digest = str_copy(digest);
         entry->size = (int64_t)strlen(manifest);
-        pairs_put(&entry->annotations, REF_NAME, tag_of(place));
+        pairs_put(&entry->annotations, LAYOUT_REF_NAME, tag_of(place));
         text = json_text(&image_index_table, &index);
         return write_named(place, place->dir_fd, "index.json", text, -1, err);
 }

@@ -40,6 +40,8 @@ void image_done(Image *image);
 /* ref: id, digest of an index, the beginning of one (≥ 1 hex), familiar or full name, name@digest.
  * not_found: "No such image: <ref as Docker prints it>". */
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
+/* The whole id (the caller's), also of an image whose configuration can't be read. */
+int image_find_id(ImageStore *store, const char *ref, char **ret, Error *err);
 /* The same for a platform, "os/arch[/variant]": where ref is a name of an index, the image of it
  * that fits. not_found, in the words that make clients pull, where the store has none for it.
  * platform NULL or "": image_find. */
@@ -139,6 +141,25 @@ void image_remote_done(ImageRemote *remote);
 int image_pull_remote(ImageStore *store, const char *name, const char *digest, const char *platform,
                       const char *holder, const RegistryAuth *auth, const RegistryOptions *options,
                       ImageProgressFn progress, void *data, char **ret_id, Error *err);
+
+/* ---- an image in a directory that is an OCI layout: layout-image.c ---- */
+typedef struct ImageLayout {
+        int dir_fd;       /* the directory, which may be anybody's: no link in it is followed */
+        const char *path; /* what its user calls it, for errors; or NULL */
+        const char *tag,
+                *digest; /* a manifest's or an index's digest; else a tag, NULL: "latest" */
+} ImageLayout;
+/* As image_remote of what the layout has: its documents are read and their digests checked, and
+ * nothing is recorded. Of an index the platform's. IMAGE_LAYOUT_OTHER: it has no such tag, and one
+ * image alone, which is told of. not_found; invalid where it is damaged. */
+#define IMAGE_LAYOUT_OTHER 1
+int image_layout_find(ImageStore *store, const ImageLayout *layout, const char *platform,
+                      ImageRemote *ret, Error *err);
+/* Brings the layers that the store lacks of an image that image_layout_find told of: its digest is
+ * the layout's. All of them are held for `holder`; no image is recorded. */
+int image_layout_bring(ImageStore *store, const ImageLayout *layout, const char *holder,
+                       ImageProgressFn progress, void *data, Error *err);
+
 /* ---- the form in which an image leaves: form.c ---- */
 typedef enum LayerCompression {
         LAYERS_AS_KEPT, /* to a registry plain ones go as gzip */

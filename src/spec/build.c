@@ -7,6 +7,10 @@ static const JsonField context_fields[] = {
         JSON_FIELD(BuildContextDocument, "tar", JSON_MAYBE_INT, tar, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "image", JSON_STRING, image, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "url", JSON_STRING, url, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "layout", JSON_MAYBE_INT, layout, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "path", JSON_STRING, path, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "tag", JSON_STRING, tag, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "digest", JSON_STRING, digest, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "growing", JSON_STRINGS, growing, JSON_OMIT_EMPTY),
 };
 const JsonTable build_context_document_table =

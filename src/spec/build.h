@@ -14,7 +14,10 @@ typedef struct BuildContextDocument {
         int64_t *fd;  /* position of an open directory; NULL: none */
         int64_t *tar; /* position of a tar stream that the daemon unpacks; NULL: none */
         char *image, *url;
-        char **growing; /* of `fd`: files that the client's own output goes to */
+        int64_t *layout; /* position of an open directory that is an OCI layout; NULL: none */
+        char *path, *tag, *digest; /* of `layout`: what its user calls it, for messages; in it a
+                                      digest, else a tag, "latest" */
+        char **growing;            /* of `fd`: files that the client's own output goes to */
 } BuildContextDocument;
 
 typedef struct BuildSecretDocument {
