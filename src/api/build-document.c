@@ -218,6 +218,9 @@ static int check_output(const BuildOutputDocument *document, Error *err) {
         if (needs > 0 && (document->push || document->by_digest))
                 return error_kind(err, ERROR_INVALID, "output '%s' cannot be pushed",
                                   document->type);
+        if (document->layout && !str_equal(document->type, "oci") &&
+            !str_equal(document->type, "docker"))
+                return error_kind(err, ERROR_INVALID, "output '%s' is no layout", document->type);
         return check_files(document, err);
 }
 
@@ -278,6 +281,7 @@ static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest
         GROW(ret->outputs, ret->output_count);
         output = &ret->outputs[ret->output_count++];
         *output = (BuildOutput){ .fd = -1,
+                                 .layout = document->layout,
                                  .push = document->push,
                                  .by_digest = document->push && document->by_digest };
         wanted.name = output->type = TAKE_PTR(document->type);
@@ -290,7 +294,7 @@ static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest
                 r = read_form(document, &output->form, err);
         if (r < 0)
                 return error_prefix(err, "output '%s'", output->type);
-        if (str_equal(output->type, "local"))
+        if (str_equal(output->type, "local") || output->layout)
                 wanted.type = S_IFDIR;
         return document->fd ? take_fd(fds, *document->fd, &wanted, &output->fd, err) : 0;
 }
