@@ -209,24 +209,34 @@ static int read_old(const LayoutWriter *writer, ImageIndex *ret, Error *err) {
                 image_index_done(ret);
                 return 0;
         }
-        return r < 0 ? error_set(err, r, "the index of %s: %s", writer->layout.what, why.message)
-                     : 0;
+        return r < 0 ? error_set(err, r, "%s", why.message) : 0;
 }
 
 /* What else the index names stays. */
-static int write_index(const LayoutWriter *writer, const ImageIndex *entries, Error *err) {
-        _cleanup_(image_index_done) ImageIndex old = {}, index = { .schema_version = 2 };
+static int write_index(const LayoutWriter *writer, const ImageIndex *old, const ImageIndex *entries,
+                       Error *err) {
+        _cleanup_(image_index_done) ImageIndex index = { .schema_version = 2 };
         _cleanup_free_ char *text = NULL;
-        int r = read_old(writer, &old, err);
 
-        if (r < 0)
-                return r;
         index.media_type = str_copy(MEDIA_OCI_INDEX);
-        pairs_copy(&index.annotations, &old.annotations);
-        add_entries(&index, &old, entries);
+        pairs_copy(&index.annotations, &old->annotations);
+        add_entries(&index, old, entries);
         add_entries(&index, entries, NULL);
         text = json_text(&image_index_table, &index);
         return layout_write(writer, writer->layout.dir_fd, "index.json", text, -1, err);
+}
+
+/* The lock is held. Nothing is settled upon an index that makes no sense. */
+static int put_entries(const LayoutWriter *writer, const ImageIndex *entries,
+                       int (*settle)(void *data, Error *err), void *data, Error *err) {
+        _cleanup_(image_index_done) ImageIndex old = {};
+        int r = read_old(writer, &old, err);
+
+        if (r == 0 && settle)
+                r = settle(data, err);
+        if (r == 0)
+                r = layout_write(writer, writer->layout.dir_fd, "oci-layout", LAYOUT_TEXT, -1, err);
+        return r < 0 ? r : write_index(writer, &old, entries, err);
 }
 
 int layout_put_entries(const LayoutWriter *writer, const ImageIndex *entries,
@@ -236,12 +246,7 @@ int layout_put_entries(const LayoutWriter *writer, const ImageIndex *entries,
 
         if (r < 0)
                 return r;
-        if (settle)
-                r = settle(data, err);
-        if (r == 0)
-                r = layout_write(writer, writer->layout.dir_fd, "oci-layout", LAYOUT_TEXT, -1, err);
-        if (r == 0)
-                r = write_index(writer, entries, err);
+        r = put_entries(writer, entries, settle, data, err);
         unlock_index(writer, &lock_fd);
         return r;
 }
