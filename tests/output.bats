@@ -175,6 +175,56 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   refused 'linux/amd64 and linux/amd64/v2 are the same image' --platform linux/amd64,linux/amd64/v2 --annotation 'manifest[linux/amd64]:a=b'
 }
 
+@test "tar=false: an OCI layout, and more into one; what is there stays, and other programs read it" {
+  entries() { jq -r '.manifests[].annotations | (."io.containerd.image.name" // "-") + " " + ."org.opencontainers.image.ref.name"' deep/layout/index.json; }
+  brig build -q -t laid -o type=oci,tar=false,dest=deep/layout .
+  [ "$(entries)" = "docker.io/library/laid:latest latest" ]
+  on_host skopeo --insecure-policy copy -q "oci:$context/deep/layout:latest" "dir:$context/copied"
+  brig build -q -o type=docker,tar=false,dest=deep/layout,name=other:2,compression=zstd,annotation-manifest-descriptor.a=b .
+  brig build -q -o type=oci,tar=false,dest=deep/layout .
+  echo changed >file
+  brig build -q -t laid -o type=oci,tar=false,dest=deep/layout .
+  [ "$(entries)" = $'docker.io/library/other:2 2\n- latest\ndocker.io/library/laid:latest latest' ]
+  [ "$(jq -r '.manifests[0].annotations.a' deep/layout/index.json)" = b ]
+  [ "$(ls -A deep/layout)" = $'blobs\nindex.json\noci-layout' ]
+  for blob in deep/layout/blobs/sha256/*; do [ "$(sha256sum <"$blob")" = "${blob##*/}  -" ]; done
+  printf 'FROM scratch\nCOPY file /file\n' >Dockerfile
+  brig build -q --platform linux/amd64,linux/arm64 -t both -o type=oci,tar=false,dest=both .
+  on_host skopeo --insecure-policy copy -q --all "oci:$context/both:latest" "dir:$context/copied.both"
+  [ "$(jq '.manifests | length' copied.both/manifest.json)" -eq 2 ]
+  printf 'FROM base\nRUN cat /made\n' >Dockerfile
+  brig build -q --build-context "base=oci-layout://$context/deep/layout:2" .
+}
+
+@test "tar=false: what fails or is interrupted leaves a layout as it was, and the files are the user's" {
+  mkdir bad; echo nonsense >bad/index.json
+  run ! brig build -q -o type=oci,tar=false,dest=bad .
+  [[ $output == *"'index.json' of the output's directory"* ]]
+  [ "$(ls -A bad)" = index.json ]
+  [ "$(cat bad/index.json)" = nonsense ]
+  brig build -q -t first -o type=oci,tar=false,dest=layout .
+  before=$(find layout | sort; cat layout/index.json)
+  echo changed >file
+  exec 5>layout/index.json.lock; flock 5
+  brig build -q -t second -o type=oci,tar=false,dest=layout . 3>&- 5>&- & client=$!
+  wait_until compgen -G 'layout/.brig-*/*' # it is under way
+  kill -TERM "$client"; wait "$client" || :
+  wait_until no compgen -G 'layout/.brig-*'
+  rm layout/index.json.lock; exec 5>&-
+  [ "$(find layout | sort; cat layout/index.json)" = "$before" ]
+  install -m 755 "$build/src/cli/brig" "$root/brig"; chmod 755 "$root" "$context"
+  mkdir -m 755 theirs
+  as_user() { on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "type=oci,tar=false,dest=$context/theirs" "$context"; }
+  run ! as_user
+  [[ $output == *"write output to '$context/theirs': Permission denied"* ]]
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/theirs" layout <"$top/tests/send-build.py"
+  [[ $output == *"403 Forbidden"*"output 'oci': the client (user 1000) cannot write there: Permission denied"* ]]
+  [ -z "$(ls -A theirs)" ]
+  chown 1000:1000 theirs
+  as_user
+  [ "$(find theirs -printf '%u:%g\n' | sort -u)" = "$(stat -c %U:%G theirs)" ]
+}
+
 @test "several outputs at once: files, archives, a registry, the engine; cacheonly leaves nothing but the cache" {
   brig build -q -t several -o type=local,dest=out -o type=tar,dest=root.tar -o type=oci,dest=image.oci,compression=gzip -o type=registry,name=127.0.0.1:5000/several .
   [ "$(cat out/made)" = made ]

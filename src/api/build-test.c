@@ -200,104 +200,118 @@ TEST(document_errors) {
         ASSERT_INT(open_fds(), before);
 }
 
+static const struct {
+        const char *document;
+        Brought brought[2];
+        const char *part;
+} refusals[] = {
+        { "{}", { DIRECTORY, AGENT }, "give the Dockerfile's text" },
+        { "{\"allow\":[\"network.host\",\"all\"]}",
+          { DIRECTORY, AGENT },
+          "allow all: no such thing can be allowed" },
+        { "[]", { DIRECTORY, AGENT }, "build: must be an object" },
+        { "", { DIRECTORY, AGENT }, "" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":2}]}",
+          { DIRECTORY, AGENT },
+          "context '': descriptor 2 did not come along with the request, which brought 2" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":-1}]}", { DIRECTORY, AGENT }, "descriptor -1" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":1}]}",
+          { DIRECTORY, AGENT },
+          "context '': its descriptor is no directory" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"a\",\"fd\":0}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': descriptor 0 is named twice" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"\",\"url\":\"http://x\"}]}",
+          { DIRECTORY, AGENT },
+          "one directory, archive or URL" },
+        { "{\"contexts\":[{\"name\":\"a\"}]}", { DIRECTORY, AGENT }, "context 'a': give one of" },
+        { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"image\":\"b\"}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': give one of" },
+        { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"tag\":\"v1\"}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': 'path', 'tag' and 'digest' are of a 'layout'" },
+        { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"path\":\"p\"}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': 'path', 'tag' and 'digest' are of a 'layout'" },
+        { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"layout\":0}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': give one of" },
+        { "{\"contexts\":[{\"name\":\"a\",\"layout\":1}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': its descriptor is no directory" },
+        { "{\"contexts\":[{\"name\":\"\",\"layout\":0}]}",
+          { DIRECTORY, AGENT },
+          "one directory, archive or URL" },
+        { "{\"dockerfile\":\"\",\"ssh\":[{\"id\":\"s\",\"fd\":0}]}",
+          { DIRECTORY, AGENT },
+          "ssh 's': its descriptor is no socket" },
+        { "{\"dockerfile\":\"\",\"secrets\":[{\"id\":\"s\",\"value\":\"!\"}]}",
+          { DIRECTORY, AGENT },
+          "secret 's': not base64" },
+        { OUTPUT("\"type\":\"x\",\"fd\":0"), { DIRECTORY, AGENT }, "output 'x' is none of" },
+        { OUTPUT("\"type\":\"tar\""), { DIRECTORY, AGENT }, "output 'tar' needs 'fd'" },
+        { OUTPUT("\"type\":\"image\",\"fd\":0"),
+          { DIRECTORY, AGENT },
+          "output 'image' has no 'fd'" },
+        { OUTPUT("\"fd\":0"), { DIRECTORY, AGENT }, "type" },
+        { OUTPUT("\"type\":\"tar\",\"fd\":0"),
+          { DIRECTORY, AGENT },
+          "output 'tar': its descriptor cannot be written to" },
+        { OUTPUT("\"type\":\"tar\",\"fd\":1"),
+          { DIRECTORY, FILE_READ },
+          "output 'tar': its descriptor cannot be written to" },
+        { OUTPUT("\"type\":\"oci\",\"layout\":true,\"fd\":1"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'oci': its descriptor is no directory" },
+        { OUTPUT("\"type\":\"tar\",\"layout\":true,\"fd\":1"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'tar' is no layout" },
+        { OUTPUT("\"type\":\"local\",\"fd\":1"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'local': its descriptor is no directory" },
+        { OUTPUT("\"type\":\"oci\",\"fd\":1,\"push\":true"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'oci' cannot be pushed" },
+        { OUTPUT("\"type\":\"image\",\"compression\":\"lz4\""),
+          { DIRECTORY, AGENT },
+          "output 'image': invalid compression 'lz4': gzip, zstd or uncompressed" },
+        { OUTPUT("\"type\":\"image\",\"compressionLevel\":10"),
+          { DIRECTORY, AGENT },
+          "output 'image': compression level 10: gzip has 0 to 9" },
+        { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"a:1\"]"),
+          { DIRECTORY, AGENT },
+          "output 'image': can't push tagged ref docker.io/library/a:1 by digest" },
+        { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true"),
+          { DIRECTORY, AGENT },
+          "output 'image': 'byDigest' needs 'names'" },
+        { OUTPUT("\"type\":\"image\",\"annotations\":[{\"of\":\"layer\",\"key\":\"k\","
+                 "\"value\":\"v\"}]"),
+          { DIRECTORY, AGENT },
+          "output 'image': an annotation of 'layer'" },
+        { OUTPUT("\"type\":\"image\",\"names\":[\"A\"]"),
+          { DIRECTORY, AGENT },
+          "output 'image': invalid reference format" },
+        { "{\"contexts\":[{\"name\":\"\",\"tar\":0}]}",
+          { DIRECTORY, AGENT },
+          "context '': its descriptor cannot be read from" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":0}]}",
+          { DIRECTORY_PATH, AGENT },
+          "context '': its descriptor is not open for reading" },
+        { "{\"dockerfile\":\"\",\"tags\":[\"A\"]}",
+          { DIRECTORY, AGENT },
+          "invalid reference format" },
+        { "{\"dockerfile\":\"\",\"memorySwap\":-2}", { DIRECTORY, AGENT }, "memorySwap: -2" },
+        { "{\"dockerfile\":\"\",\"shmSize\":-1}", { DIRECTORY, AGENT }, "shmSize: " },
+};
+
 TEST(document_refused) {
-        static const struct {
-                const char *document;
-                Brought brought[2];
-                const char *part;
-        } cases[] = {
-                { "{}", { DIRECTORY, AGENT }, "give the Dockerfile's text" },
-                { "{\"allow\":[\"network.host\",\"all\"]}",
-                  { DIRECTORY, AGENT },
-                  "allow all: no such thing can be allowed" },
-                { "[]", { DIRECTORY, AGENT }, "build: must be an object" },
-                { "", { DIRECTORY, AGENT }, "" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":2}]}",
-                  { DIRECTORY, AGENT },
-                  "context '': descriptor 2 did not come along with the request, which brought 2" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":-1}]}",
-                  { DIRECTORY, AGENT },
-                  "descriptor -1" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":1}]}",
-                  { DIRECTORY, AGENT },
-                  "context '': its descriptor is no directory" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"a\",\"fd\":0}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': descriptor 0 is named twice" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"\",\"url\":\"http://x\"}]}",
-                  { DIRECTORY, AGENT },
-                  "one directory, archive or URL" },
-                { "{\"contexts\":[{\"name\":\"a\"}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': give one of" },
-                { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"image\":\"b\"}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': give one of" },
-                { "{\"dockerfile\":\"\",\"ssh\":[{\"id\":\"s\",\"fd\":0}]}",
-                  { DIRECTORY, AGENT },
-                  "ssh 's': its descriptor is no socket" },
-                { "{\"dockerfile\":\"\",\"secrets\":[{\"id\":\"s\",\"value\":\"!\"}]}",
-                  { DIRECTORY, AGENT },
-                  "secret 's': not base64" },
-                { OUTPUT("\"type\":\"x\",\"fd\":0"),
-                  { DIRECTORY, AGENT },
-                  "output 'x' is none of" },
-                { OUTPUT("\"type\":\"tar\""), { DIRECTORY, AGENT }, "output 'tar' needs 'fd'" },
-                { OUTPUT("\"type\":\"image\",\"fd\":0"),
-                  { DIRECTORY, AGENT },
-                  "output 'image' has no 'fd'" },
-                { OUTPUT("\"fd\":0"), { DIRECTORY, AGENT }, "type" },
-                { OUTPUT("\"type\":\"tar\",\"fd\":0"),
-                  { DIRECTORY, AGENT },
-                  "output 'tar': its descriptor cannot be written to" },
-                { OUTPUT("\"type\":\"tar\",\"fd\":1"),
-                  { DIRECTORY, FILE_READ },
-                  "output 'tar': its descriptor cannot be written to" },
-                { OUTPUT("\"type\":\"local\",\"fd\":1"),
-                  { DIRECTORY, FILE_WRITE },
-                  "output 'local': its descriptor is no directory" },
-                { OUTPUT("\"type\":\"oci\",\"fd\":1,\"push\":true"),
-                  { DIRECTORY, FILE_WRITE },
-                  "output 'oci' cannot be pushed" },
-                { OUTPUT("\"type\":\"image\",\"compression\":\"lz4\""),
-                  { DIRECTORY, AGENT },
-                  "output 'image': invalid compression 'lz4': gzip, zstd or uncompressed" },
-                { OUTPUT("\"type\":\"image\",\"compressionLevel\":10"),
-                  { DIRECTORY, AGENT },
-                  "output 'image': compression level 10: gzip has 0 to 9" },
-                { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"a:1\"]"),
-                  { DIRECTORY, AGENT },
-                  "output 'image': can't push tagged ref docker.io/library/a:1 by digest" },
-                { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true"),
-                  { DIRECTORY, AGENT },
-                  "output 'image': 'byDigest' needs 'names'" },
-                { OUTPUT("\"type\":\"image\",\"annotations\":[{\"of\":\"layer\",\"key\":\"k\","
-                         "\"value\":\"v\"}]"),
-                  { DIRECTORY, AGENT },
-                  "output 'image': an annotation of 'layer'" },
-                { OUTPUT("\"type\":\"image\",\"names\":[\"A\"]"),
-                  { DIRECTORY, AGENT },
-                  "output 'image': invalid reference format" },
-                { "{\"contexts\":[{\"name\":\"\",\"tar\":0}]}",
-                  { DIRECTORY, AGENT },
-                  "context '': its descriptor cannot be read from" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":0}]}",
-                  { DIRECTORY_PATH, AGENT },
-                  "context '': its descriptor is not open for reading" },
-                { "{\"dockerfile\":\"\",\"tags\":[\"A\"]}",
-                  { DIRECTORY, AGENT },
-                  "invalid reference format" },
-                { "{\"dockerfile\":\"\",\"memorySwap\":-2}",
-                  { DIRECTORY, AGENT },
-                  "memorySwap: -2" },
-                { "{\"dockerfile\":\"\",\"shmSize\":-1}", { DIRECTORY, AGENT }, "shmSize: " },
-        };
         size_t before = open_fds();
 
-        for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                ask_build(cases[i].document, cases[i].brought, 2);
+        for (size_t i = 0; i < ELEMENTS(refusals); i++) {
+                ask_build(refusals[i].document, refusals[i].brought, 2);
                 ASSERT_INT(status(), 400);
-                ASSERT(strstr(body(), cases[i].part));
+                ASSERT(strstr(body(), refusals[i].part));
                 ASSERT_STR(fake_build, "");
                 ASSERT_INT(open_fds(), before);
         }
@@ -311,31 +325,6 @@ TEST(a_network_that_no_step_can_have) {
         ASSERT(strstr(body(),
                       "network 'container:a': steps have the network default, none or host"));
         ASSERT_STR(fake_build, "");
-}
-
-TEST(contexts_that_are_no_layout) {
-        static const char *const cases[][2] = {
-                { "\"name\":\"a\",\"fd\":0,\"layout\":0", "context 'a': give one of" },
-                { "\"name\":\"a\",\"fd\":0,\"tag\":\"v1\"",
-                  "context 'a': 'path', 'tag' and 'digest' are of a 'layout'" },
-                { "\"name\":\"a\",\"fd\":0,\"path\":\"p\"",
-                  "context 'a': 'path', 'tag' and 'digest' are of a 'layout'" },
-                { "\"name\":\"a\",\"layout\":1", "context 'a': its descriptor is no directory" },
-                { "\"name\":\"\",\"layout\":0", "one directory, archive or URL" },
-        };
-        static const Brought brought[] = { DIRECTORY, AGENT };
-        size_t before = open_fds();
-
-        for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                _cleanup_free_ char *text =
-                        str_format("{\"dockerfile\":\"\",\"contexts\":[{%s}]}", cases[i][0]);
-
-                ask_build(text, brought, 2);
-                ASSERT_INT(status(), 400);
-                ASSERT(strstr(body(), cases[i][1]));
-                ASSERT_STR(fake_build, "");
-                ASSERT_INT(open_fds(), before);
-        }
 }
 
 TEST(outputs_of_files_have_nothing_of_an_image) {

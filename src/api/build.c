@@ -37,10 +37,13 @@ static BuildRequest new_request(const ApiRequest *request) {
 /* Whether the client could write to the directories that it names for outputs and caches, and
  * connect to the agents' sockets: the daemon does, as root. */
 static int check_client(int socket_fd, const BuildRequest *build, Error *err) {
-        for (size_t i = 0; i < build->output_count; i++)
-                if (str_equal(build->outputs[i].type, "local") &&
-                    peer_may(socket_fd, build->outputs[i].fd, W_OK | X_OK, err) < 0)
-                        return error_prefix(err, "output 'local'");
+        for (size_t i = 0; i < build->output_count; i++) {
+                const BuildOutput *output = &build->outputs[i];
+
+                if ((output->layout || str_equal(output->type, "local")) &&
+                    peer_may(socket_fd, output->fd, W_OK | X_OK, err) < 0)
+                        return error_prefix(err, "output '%s'", output->type);
+        }
         for (size_t i = 0; i < build->cache_to_count; i++)
                 if (build->cache_to[i].kind == BUILD_CACHE_LOCAL &&
                     peer_may(socket_fd, build->cache_to[i].dir_fd, W_OK | X_OK, err) < 0)

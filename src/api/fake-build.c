@@ -128,6 +128,8 @@ static void note_annotations(const JsonArray *list) {
 static void note_output(const BuildRequest *request, const BuildOutput *output) {
         buf_format(&asked, "output %s %d owner %d", output->type, output->fd >= 0,
                    request->output_uid == (int64_t)getuid());
+        if (output->layout)
+                buf_add_str(&asked, " layout");
         if (output->push)
                 buf_add_str(&asked, output->by_digest ? " push by digest" : " push");
         for (size_t i = 0; i < strv_length(output->names); i++)

@@ -113,7 +113,11 @@ static int only(const char *key, const char *value, bool wanted, const char *rem
 }
 
 static int set_tar(Fields *fields, const char *key, const char *value, Error *err) {
-        return only(key, value, true, "unpack the archive", err);
+        bool tar = true;
+        int r = read_bool(key, value, &tar, err);
+
+        fields->spec.layout = !tar;
+        return r;
 }
 
 static int set_store(Fields *fields, const char *key, const char *value, Error *err) {
@@ -237,14 +241,17 @@ static int check_output(const Fields *fields, Error *err) {
                         continue;
                 if (output_types[i].needs_dest && str_empty(spec->dest))
                         return error_kind(err, ERROR_INVALID, "dest is missing: dest=PATH%s",
-                                          str_equal(spec->type, "local") ? "" : ", or dest=-");
+                                          str_equal(spec->type, "local") || spec->layout
+                                                  ? ""
+                                                  : ", or dest=-");
                 if (!output_types[i].has_dest && spec->dest)
                         return error_kind(err, ERROR_INVALID,
                                           "type=%s has no dest: type=oci or type=docker has one",
                                           spec->type);
-                if (str_equal(spec->type, "local") && str_equal(spec->dest, "-"))
+                if ((str_equal(spec->type, "local") || spec->layout) && str_equal(spec->dest, "-"))
                         return error_kind(err, ERROR_INVALID,
-                                          "dest cannot be stdout for a directory: type=tar");
+                                          "dest cannot be stdout for a directory: %s",
+                                          spec->layout ? "tar=true" : "type=tar");
                 return check_uses(fields, output_types[i].image, err);
         }
         return error_kind(err, ERROR_INVALID,

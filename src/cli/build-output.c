@@ -65,7 +65,7 @@ static int open_output(BuildOutput *output, Error *err) {
 
         if (!spec->dest)
                 return 0;
-        if (str_equal(spec->type, "local"))
+        if (str_equal(spec->type, "local") || spec->layout)
                 return build_directory_open(spec->dest, "output", &output->fd, err);
         if (str_equal(spec->dest, "-"))
                 return open_standard_output(output, &output->fd, err);
@@ -130,6 +130,7 @@ static int add_document(const BuildOutput *output, char *const *tags, BuildDocum
                 return error_set(err, errno, "the output's descriptor");
         added = json_append(&document->outputs, &size);
         added->type = str_copy(spec->type);
+        added->layout = spec->layout;
         added->push = spec->push;
         added->by_digest = spec->push && spec->by_digest;
         added->names = strv_copy(spec->names || !added->by_digest ? spec->names : tags);

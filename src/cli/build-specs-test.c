@@ -50,6 +50,8 @@ static char *output(const char *text) {
         buf_format(&text_of, "%s|%s|%s", spec.type, spec.dest ?: "", names ?: "");
         if (spec.push)
                 buf_add_str(&text_of, spec.by_digest ? "|push by digest" : "|push");
+        if (spec.layout)
+                buf_add_str(&text_of, "|layout");
         if (spec.canonical)
                 buf_add_str(&text_of, "|canonical");
         if (spec.compression)
@@ -160,6 +162,8 @@ TEST(outputs) {
         ASSERT_SPEC(output,
                     "type=image,oci-mediatypes=false,unpack=true,store=true,rewrite-timestamp=true",
                     "image|||force 0 docker 1");
+        ASSERT_SPEC(output, "type=oci,tar=false,dest=x", "oci|x||layout");
+        ASSERT_SPEC(output, "type=docker,tar=true,dest=x", "docker|x|");
         /* BuildKit ignores it, too. */
         ASSERT_SPEC(output, "type=image,compression=uncompressed,compression-level=99",
                     "image|||uncompressed|99");
@@ -177,8 +181,10 @@ TEST(outputs_refused) {
                               "type=image has no dest: type=oci or type=docker has one");
         ASSERT_OUTPUT_REFUSED("type=cacheonly,dest=x",
                               "type=cacheonly has no dest: type=oci or type=docker has one");
-        ASSERT_OUTPUT_REFUSED("type=oci,tar=false,dest=x",
-                              "tar=false is not done: unpack the archive");
+        ASSERT_OUTPUT_REFUSED("type=oci,tar=false", "dest is missing: dest=PATH");
+        ASSERT_OUTPUT_REFUSED("type=docker,tar=false", "type=docker without dest has no tar");
+        ASSERT_OUTPUT_REFUSED("type=oci,tar=false,dest=-",
+                              "dest cannot be stdout for a directory: tar=true");
         ASSERT_OUTPUT_REFUSED("type=tar", "dest is missing: dest=PATH, or dest=-");
         ASSERT_OUTPUT_REFUSED("type=local", "dest is missing: dest=PATH");
         ASSERT_OUTPUT_REFUSED("type=local,dest=-",

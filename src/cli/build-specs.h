@@ -29,6 +29,7 @@ typedef struct OutputSpec {
         char *type;   /* "local", "tar", "oci", "docker", "image", "cacheonly"; of "registry" it is
                          "image" with push, of "docker" without dest "image" */
         char *dest;   /* NULL: it goes to the engine */
+        bool layout;  /* tar=false of an archive: dest is a directory, and gets an OCI layout */
         char **names; /* name=a,b of an image: more tags */
         bool push;
         bool by_digest;    /* push-by-digest: what is pushed has no tag; names are repositories */

@@ -242,6 +242,17 @@ static int write_root(Build *build, const Plan *plan, const BuildOutput *output,
                        : build_write_files(build, plan, root_fd, output->fd, err);
 }
 
+static int write_layout(Build *build, const BuildOutput *output, const ImageSave *save,
+                        Error *err) {
+        const ImageLayoutPlace place = { .dir_fd = output->fd,
+                                         .uid = build->request->output_uid,
+                                         .gid = build->request->output_gid,
+                                         .cancelled = is_cancelled,
+                                         .data = build };
+
+        return image_save_layout(build->engine->images, save, &place, err);
+}
+
 int build_write_archive(Build *build, const BuildOutput *output, const char *source, Error *err) {
         char *const refs[] = { (char *)source, NULL };
         _cleanup_strv_ char **tags = strv_copy(build->request->tags), **names = NULL;
@@ -253,7 +264,8 @@ int build_write_archive(Build *build, const BuildOutput *output, const char *sou
         r = full_names(tags, &names, err);
         save.names = names;
         if (r == 0)
-                r = image_save_as(build->engine->images, &save, output->fd, err);
+                r = output->layout ? write_layout(build, output, &save, err)
+                                   : image_save_as(build->engine->images, &save, output->fd, err);
         image_annotations_done(&annotations);
         return r;
 }

@@ -40,6 +40,7 @@ typedef struct BuildSsh {
 typedef struct BuildOutput {
         char *type;
         int fd;         /* where it is written; -1: an image is recorded */
+        bool layout;    /* docker, oci: fd is a directory, and gets an OCI layout */
         char **names;   /* references, beside the request's tags */
         bool push;      /* of an image: under its names, or the request's tags where it has none */
         bool by_digest; /* pushed without a tag: its names are repositories in full, and no names of

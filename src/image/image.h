@@ -268,6 +268,16 @@ typedef struct ImageSave {
                                archive; NULL: as asked for */
 } ImageSave;
 int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err);
+/* The same as an OCI layout into a directory, which may be one: what is there stays, but for
+ * entries of the same names in its index. Where it fails nothing comes to it. */
+typedef struct ImageLayoutPlace {
+        int dir_fd;
+        int64_t uid, gid;              /* whose the files are; -1: the daemon's */
+        bool (*cancelled)(void *data); /* may be NULL */
+        void *data;
+} ImageLayoutPlace;
+int image_save_layout(ImageStore *store, const ImageSave *save, const ImageLayoutPlace *place,
+                      Error *err);
 /* A root file system as tar (plain, gzip, zstd, xz) from fd becomes an image; changes are
  * Dockerfile instructions CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, STOPSIGNAL,
  * HEALTHCHECK, ONBUILD. name may be NULL. */

@@ -288,7 +288,9 @@ static int collect(Saver *saver, char *const *refs, PinSet *pins, Error *err) {
         return r;
 }
 
-int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) {
+/* To the place, or as an archive to fd. */
+static int save_to(ImageStore *store, const ImageSave *save, const ImageLayoutPlace *place, int fd,
+                   Error *err) {
         _cleanup_(saver_done) Saver saver = { .store = store, .save = save, .fd = fd };
         _cleanup_(pins_release) PinSet pins = { .store = store };
         int r = collect(&saver, save->refs, &pins, err);
@@ -296,7 +298,18 @@ int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) 
         for (size_t i = 0; r == 0 && i < saver.count; i++)
                 r = save_repack(&saver, &saver.images[i], err);
         save_make_indexes(&saver);
-        return r < 0 ? r : save_archive(&saver, err);
+        if (r < 0)
+                return r;
+        return place ? save_layout(&saver, place, err) : save_archive(&saver, err);
+}
+
+int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) {
+        return save_to(store, save, NULL, fd, err);
+}
+
+int image_save_layout(ImageStore *store, const ImageSave *save, const ImageLayoutPlace *place,
+                      Error *err) {
+        return save_to(store, save, place, -1, err);
 }
 
 int image_save(ImageStore *store, char *const *refs, int fd, Error *err) {

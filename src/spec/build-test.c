@@ -14,7 +14,8 @@ TEST(document_there_and_back) {
                 "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}],\"secrets\":[{"
                 "\"id\":\"s\",\"value\":\"eA==\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":1}],\"noCache\":true,\"pull\":true,"
-                "\"outputs\":[{\"type\":\"tar\",\"fd\":2},{\"type\":\"image\",\"names\":[\"n\"],"
+                "\"outputs\":[{\"type\":\"tar\",\"fd\":2,\"layout\":true},{\"type\":\"image\","
+                "\"names\":[\"n\"],"
                 "\"push\":true,\"byDigest\":true,\"compression\":\"zstd\",\"compressionLevel\":0,"
                 "\"forceCompression\":true,\"dockerMediaTypes\":true,"
                 "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}]}]}";

@@ -87,6 +87,7 @@ static const JsonField output_fields[] = {
         JSON_FIELD(BuildOutputDocument, "type", JSON_STRING, type, JSON_REQUIRED),
         JSON_FIELD(BuildOutputDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
         JSON_FIELD(BuildOutputDocument, "names", JSON_STRINGS, names, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildOutputDocument, "layout", JSON_BOOL, layout, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildOutputDocument, "push", JSON_BOOL, push, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildOutputDocument, "byDigest", JSON_BOOL, by_digest, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildOutputDocument, "compression", JSON_STRING, compression, JSON_PRESENT),

@@ -53,6 +53,7 @@ typedef struct BuildOutputDocument {
         char *type;
         int64_t *fd;
         char **names;   /* beside the build's tags */
+        bool layout;    /* docker, oci: `fd` is a directory, and gets an OCI layout */
         bool push;      /* image: under its names, or the build's tags where it has none */
         bool by_digest; /* of a push: without a tag; `names`, which it needs then, are repositories,
                            and no names of the image */
