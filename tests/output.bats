@@ -210,6 +210,13 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   wait_until compgen -G 'layout/.brig-*/*' # it is under way
   kill -TERM "$client"; wait "$client" || :
   wait_until no compgen -G 'layout/.brig-*'
+  # What has the name of its blobs' directory by then is not its own to remove.
+  brig build -q -t second -o type=oci,tar=false,dest=layout . 3>&- 5>&- & client=$!
+  wait_until compgen -G 'layout/.brig-*/*'
+  stage=$(compgen -G 'layout/.brig-*'); mv "$stage" moved; mkdir "$stage"; touch "$stage/kept"
+  kill -TERM "$client"; wait "$client" || :
+  wait_until eval '[ -z "$(ls -A moved)" ]'
+  [ "$(ls -A "$stage")" = kept ]; rm -r "$stage"
   rm layout/index.json.lock; exec 5>&-
   [ "$(find layout | sort; cat layout/index.json)" = "$before" ]
   install -m 755 "$build/src/cli/brig" "$root/brig"; chmod 755 "$root" "$context"

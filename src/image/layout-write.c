@@ -209,7 +209,9 @@ static int read_old(const LayoutWriter *writer, ImageIndex *ret, Error *err) {
                 image_index_done(ret);
                 return 0;
         }
-        return r < 0 ? error_set(err, r, "%s", why.message) : 0;
+        if (r < 0 && err)
+                *err = why;
+        return r;
 }
 
 /* What else the index names stays. */

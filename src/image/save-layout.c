@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -99,6 +100,19 @@ static int fill(Stage *stage, Error *err) {
         return layout_put_entries(&stage->writer, &index, settle, stage, err);
 }
 
+/* What it staged, by its descriptor: the directory is the client's, and what has the stage's name
+ * by now may be anything. */
+static int remove_stage(const Stage *stage, Error *err) {
+        for (char *const *digest = stage->staged; digest && *digest; digest++)
+                if (unlinkat(stage->fd, digest_hex(*digest), 0) < 0 && errno != ENOENT)
+                        return error_set(err, errno, "remove '%s' of %s", stage->name,
+                                         stage->writer.layout.what);
+        if (unlinkat(stage->place->dir_fd, stage->name, AT_REMOVEDIR) < 0)
+                return error_set(err, errno, "remove '%s' of %s", stage->name,
+                                 stage->writer.layout.what);
+        return 0;
+}
+
 int save_layout(Saver *saver, const ImageLayoutPlace *place, Error *err) {
         Stage stage = { .saver = saver,
                         .place = place,
@@ -110,7 +124,6 @@ int save_layout(Saver *saver, const ImageLayoutPlace *place, Error *err) {
                         .blobs_fd = -1,
                         .fd = -1 };
         char id[ID_LENGTH + 1];
-        Error left = {};
         int r;
 
         id_new(id);
@@ -118,8 +131,11 @@ int save_layout(Saver *saver, const ImageLayoutPlace *place, Error *err) {
         stage.writer.data = &stage;
         saver->out = &stage;
         r = fill(&stage, err);
-        if (stage.fd >= 0 && dir_remove_at(place->dir_fd, stage.name, &left) < 0 && r == 0)
-                r = error_set(err, EIO, "%s", left.message);
+        if (stage.fd >= 0) {
+                int removed = remove_stage(&stage, r == 0 ? err : NULL);
+
+                r = r == 0 ? removed : r;
+        }
         close_fd(&stage.fd);
         close_fd(&stage.blobs_fd);
         (void)strv_free(stage.staged);
