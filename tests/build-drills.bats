@@ -141,11 +141,30 @@ END
 
 # ---- what is not allowed ----
 
-@test "CVE-2024-23653: --security=insecure and --allow are refused, whoever asks" {
+@test "CVE-2024-23653: --security=insecure is refused, whoever asks, as this daemon does not allow it" {
   dockerfile <<<$'FROM busybox\nRUN echo ran\nRUN --security=insecure true'
   fails_with "Dockerfile:3:1: RUN --security=insecure: security.insecure is not allowed"
   [[ $output != *"] RUN echo ran"* ]]
-  run brig build --allow security.insecure "$context"; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"did not ask for it (\`brig build --allow security.insecure\`"*", and the daemon does not allow it (\"builder\": {\"entitlements\": {\"security-insecure\": true}}"* ]]
+  build --allow security.insecure
+  [ "$status" -eq 1 ]
+  [[ $output == *"Dockerfile:3:1: RUN --security=insecure: security.insecure is not allowed: the daemon does not allow it"* && $output != *"] RUN echo ran"* ]]
+  run env DOCKER_BUILDKIT=0 docker build "$context"; echo "$output"; [ "$status" -eq 1 ]
+  [[ $output == *"security.insecure is not allowed"* ]]
+  # Nor by what a base image has its children run.
+  printf 'FROM busybox\nONBUILD RUN --security=insecure true\n' | brig build -q -t trigger - >/dev/null
+  printf 'FROM busybox\nRUN echo ran\nFROM trigger\nCOPY --from=0 /bin/busybox /ran\n' >"$context/Dockerfile"
+  build --allow security.insecure
+  [ "$status" -eq 1 ]
+  [[ $output == *"Dockerfile:3:1: ONBUILD trigger of the base: RUN --security=insecure: security.insecure is not allowed"* && $output != *"] RUN echo ran"* ]]
+  brig rmi trigger >/dev/null
+  # The host's network is its client's to give.
+  dockerfile <<<$'FROM busybox\nRUN --network=host ls /sys/class/net'
+  fails_with "Dockerfile:2:1: RUN --network=host: network.host is not allowed: the build did not ask for it"
+  build --allow network.host; [ "$status" -eq 0 ]
+  [[ $output == *brig0* ]]
+  run brig build --allow security.insecure=1 --allow device "$context"; echo "$output"; [ "$status" -ne 0 ]
+  [[ $output == *"invalid --allow: allow security.insecure=1: no such thing can be allowed"* ]]
   dockerfile <<<$'FROM busybox\nARG S=insecure\nRUN --security=$S true'
   build; [ "$status" -eq 1 ]
   # Nor by a frontend's image: `# syntax=` runs nothing.

@@ -28,6 +28,11 @@ build() { run brig build --progress plain "$@" "$context"; }
 no_monitor() { ! pgrep -f "brig-monitor.*$root" >/dev/null; }
 in_image() { brig run --rm "$@"; }
 
+@test "what lies in contexts, layers and containers is spread over an ext4" {
+  [[ $(stat -f -c %T "$root/data") == ext2/ext3 ]] || skip "another file system"
+  for name in containers build/contexts build/layers; do [[ $(lsattr -d "$root/data/$name" | cut -d' ' -f1) == *T* ]]; done
+}
+
 @test "docker build: steps, image, tag; the image runs" {
   echo hello >file
   dockerfile <<'END'
@@ -161,6 +166,17 @@ COPY --from=one /f /
 COPY --from=two /etc/group /
 END
   run timeout 30 brig build -q "$context"; echo "$output"; [ "$status" -eq 0 ]
+}
+
+@test "a cache mount that begins with a stage's directory has its owner and mode, unless others are asked for" {
+  dockerfile <<'END'
+FROM busybox AS seed
+RUN mkdir -p /seed && echo x >/seed/f && chown -R 1000:1001 /seed && chmod 2750 /seed
+FROM busybox
+RUN --mount=type=cache,id=kept,target=/a,from=seed,source=/seed --mount=type=cache,id=given,target=/b,from=seed,source=/seed,uid=7,mode=0700 stat -c %a:%u:%g /a /a/f /b >/out
+END
+  build -t seeded
+  [ "$(in_image seeded cat /out)" = $'2750:1000:1001\n644:1000:1001\n700:7:1001' ]
 }
 
 @test "ADD of one URL by stages that run side by side, unpacked" {

@@ -406,3 +406,19 @@ EOF
   [[ ${lines[0]} == sha256:* ]]
   brig rmi copy:v1
 }
+
+@test "an image whose configuration the disk lost is told, removed by its id, and then loaded anew" {
+  printf 'FROM scratch\nLABEL lost=1\n' >"$root/lost"
+  id=$(brig build -q -t lost - <"$root/lost")
+  brig save -o "$root/lost.tar" lost
+  : >"$root/data/image/blobs/sha256/${id#sha256:}"
+  run brig image inspect lost
+  [ "$status" -eq 1 ]
+  brig images | grep -q busybox
+  grep -q "image $id can't be read: .*; remove it by its id" "$root/brigd.log"
+  run brig rmi -f "$id"
+  [[ $status -eq 0 && $output == *"Deleted: $id"* ]]
+  brig load -i "$root/lost.tar"
+  [ "$(brig image inspect --format '{{.Config.Labels.lost}}' lost)" = 1 ]
+  brig rmi lost
+}

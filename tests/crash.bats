@@ -15,6 +15,7 @@ setup() {
 }
 
 teardown() {
+  [[ ! -p $root/gate ]] || : <>"$root/gate" # who is held goes on
   [[ -z ${registry_pid:-} ]] || stop_registry # of a test that failed before it did
   end_host
 }
@@ -600,6 +601,37 @@ build_points="run.describe run.directories run.mounts run.layers run.reserve run
   [ "$(ls "$root/data/image/snapshots" | wc -l)" -eq 1 ] || { ls "$root/data/image/snapshots"; sqlite3 "$root/data/image/images.db" 'SELECT * FROM holds'; return 1; }
 }
 
+@test "a build for two platforms killed at each step of its index leaves none; rmi killed with the rows gone leaves no blob" {
+  mkdir "$root/context"
+  printf 'FROM scratch\nCOPY file /\n' >"$root/context/Dockerfile"
+  echo data >"$root/context/file"
+  build_both() { brig build -q --platform linux/amd64,linux/riscv64 --build-arg SOURCE_DATE_EPOCH=1 -t both "$root/context"; }
+  blobs() { find "$root/data/image/blobs/sha256" "$root/data/image/snapshots" -mindepth 1 -maxdepth 1 | sort; }
+  before=$(blobs)
+  for point in build.platforms image.index-put image.index-record; do
+    restart_with "$point=kill"
+    run build_both
+    expect_death "$point"
+    run brig image inspect both
+    [ "$status" -eq 1 ] || { echo "$point: the name is there"; return 1; }
+    build_left_nothing || { echo "after $point"; return 1; }
+    whole=$(build_both)
+    [ "$(build_both)" = "$whole" ]
+    [ "$(brig images -q both | wc -l)" -eq 2 ]
+    brig rmi -f both
+    brig builder prune -af
+    [ "$(blobs)" = "$before" ] || { echo "after $point: left:"; comm -13 <(echo "$before") <(blobs); return 1; }
+  done
+  build_both
+  brig builder prune -af
+  restart_with image.unrecorded=kill@3 # those before are the start's own sweeps
+  brig rmi -f both || :
+  expect_death image.unrecorded
+  brig rmi -f both >/dev/null 2>&1 || : # acknowledged or not
+  wait_until eval '[ "$(blobs)" = "$before" ]' || { echo "left:"; comm -13 <(echo "$before") <(blobs); return 1; }
+  engine_is_well
+}
+
 @test "a build whose step fails at each point leaves nothing while its daemon goes on" {
   build_context
   for point in $build_points; do
@@ -613,6 +645,25 @@ build_points="run.describe run.directories run.mounts run.layers run.reserve run
     brig rmi -f built >/dev/null 2>&1 || :
     brig builder prune -af >/dev/null
   done
+}
+
+@test "no answer waits for a context's removal, and no build for that of an earlier one's" {
+  stop_daemon
+  mkfifo "$root/gate"
+  BRIG_FAILPOINT_GATE=$root/gate restart_with remover.remove=hold
+  mkdir "$root/sent"
+  printf 'FROM scratch\nCOPY Dockerfile /\n' >"$root/sent/Dockerfile"
+  tar -C "$root/sent" -cf "$root/sent.tar" .
+  timeout 60 brig build -q - <"$root/sent.tar"
+  [ "$(ls "$root/data/build/removed" | wc -l)" -eq 1 ] # it is held there
+  curl -s --max-time 60 --unix-socket "$root/brig.sock" -H 'Content-Type: application/x-tar' --data-binary "@$root/sent.tar" http://d/build | grep -q 'Successfully built'
+  timeout 60 brig build -q - <"$root/sent.tar"
+  [ "$(ls "$root/data/build/removed" | wc -l)" -eq 3 ]
+  [ -z "$(ls "$root/data/build/contexts")" ]
+  exec 4>"$root/gate"
+  wait_until bash -c "[[ -z \$(ls '$root/data/build/removed') ]]"
+  exec 4>&-
+  engine_is_well
 }
 
 @test "a builder prune that is killed leaves no layer without a record, and no record without a layer" {

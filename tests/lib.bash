@@ -6,12 +6,13 @@ build=$(cd "$top" && realpath "${BRIG_BUILD:-build}")
 export PATH=$build/src/cli:/usr/local/bin:$PATH
 
 # Makes $root, and a process that holds the network and mount namespaces in which the daemon lives: a daemon that is killed is started
-# again in the same ones.
+# again in the same ones. Its mounts are shared with each other's copies, as systemd makes them: what leaks shows, and what only a private mount
+# can do fails.
 make_host() {
   root=$(mktemp -d "${TMPDIR:-/tmp}/brig-test.XXXXXX")
   local ready=$root/ready
   mkfifo "$ready"
-  unshare --net --mount --propagation private bash -c 'ip link set lo up && echo up >"$1" && exec tail -f /dev/null' host "$ready" \
+  unshare --net --mount --propagation private bash -c 'mount --make-rshared / && ip link set lo up && echo up >"$1" && exec tail -f /dev/null' host "$ready" \
     >/dev/null 2>&1 3>&- &
   host_pid=$!
   read -r _ <"$ready"

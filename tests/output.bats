@@ -66,11 +66,38 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   [[ $output == *'ERROR: failed to build: failed to push 127.0.0.1:1/nobody:latest: '*'connection refused' ]]
 }
 
+@test "push-by-digest: no tag there, none here, the digest in the metadata; of several platforms, too" {
+  run --separate-stderr brig build --progress plain --metadata-file m --iidfile i -o type=image,name=127.0.0.1:5000/untagged,push-by-digest=true,name-canonical=true,push=true .
+  echo "$stderr"
+  [ "$status" -eq 0 ]
+  digest=$(jq -r '."containerimage.digest"' m)
+  [[ $stderr == *" pushing manifest for 127.0.0.1:5000/untagged@$digest done"* ]]
+  [ "$(jq -r '."image.name"' m)" = 127.0.0.1:5000/untagged ]
+  [ "sha256:$(digest_of untagged "$digest")" = "$digest" ]
+  [ "$(on_host curl -s http://127.0.0.1:5000/v2/untagged/tags/list | jq -c .tags)" = null ]
+  [ "$(brig image inspect --format '{{.RepoTags}} {{.RepoDigests}}' "$(cat i)")" = "[] [127.0.0.1:5000/untagged@$digest]" ]
+  brig build -q -t tagged -o type=registry,name=127.0.0.1:5000/untagged,push-by-digest=true . # its tag is its own
+  [ "$(id_of tagged)" = "$(cat i)" ]
+  brig build -q -t 127.0.0.1:5000/by-tag --push -o type=image,push-by-digest=true --metadata-file m .
+  [ "$(manifest by-tag "$(jq -r '."containerimage.digest"' m)" | jq -r .config.digest)" = "$(id_of 127.0.0.1:5000/by-tag)" ]
+  [ "$(on_host curl -s http://127.0.0.1:5000/v2/by-tag/tags/list | jq -c .tags)" = null ]
+  printf 'FROM scratch\nCOPY file /file\n' >Dockerfile
+  brig build -q --platform linux/amd64,linux/arm64 --metadata-file m -o type=registry,name=127.0.0.1:5000/untagged-index,push-by-digest=true .
+  digest=$(jq -r '."containerimage.digest"' m)
+  [ "$(on_host curl -s -H 'Accept: application/vnd.oci.image.index.v1+json' "http://127.0.0.1:5000/v2/untagged-index/manifests/$digest" | jq '.manifests | length')" -eq 2 ]
+  [ "$(on_host curl -s http://127.0.0.1:5000/v2/untagged-index/tags/list | jq -c .tags)" = null ]
+  brig pull -q "127.0.0.1:5000/untagged-index@$digest"
+  run ! brig build -q -o type=registry,name=127.0.0.1:5000/untagged:1,push-by-digest=true .
+  [[ $output == *"can't push tagged ref 127.0.0.1:5000/untagged:1 by digest"* ]]
+  run ! brig build -q -o type=image,name=untagged,name-canonical=true .
+  [[ $output == *"name-canonical=true is not done without a push"* ]]
+}
+
 @test "compression: gzip, zstd and uncompressed layers, media types, read back by brig and skopeo" {
-  local form level
+  local form level suffix
   for form in gzip zstd uncompressed; do
-    level=,compression-level=1; [[ $form != uncompressed ]] || level=
-    brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form$level" .
+    level=1; [[ $form != uncompressed ]] || level=99 # which says nothing, as to BuildKit
+    brig build -q -o "type=registry,name=127.0.0.1:5000/form:$form,compression=$form,compression-level=$level" .
     suffix=+$form; [[ $form != uncompressed ]] || suffix=
     [ "$(manifest form "$form" | jq -r '.layers[-1].mediaType')" = "application/vnd.oci.image.layer.v1.tar$suffix" ]
     on_host skopeo --insecure-policy copy -q --src-tls-verify=false "docker://127.0.0.1:5000/form:$form" "oci:$context/$form"
@@ -115,6 +142,85 @@ id_of() { brig image inspect --format '{{.Id}}' "$1"; }
   brig rmi -f "$(id_of 127.0.0.1:5000/docker)"; brig pull -q 127.0.0.1:5000/docker
   brig build -q --annotation a=b -o type=registry,name=127.0.0.1:5000/noted,oci-mediatypes=false,annotation.c=d,annotation-manifest.e=f .
   [ "$(manifest noted | jq -c '[.mediaType, .annotations]')" = '["application/vnd.oci.image.manifest.v1+json",{"a":"b","c":"d","e":"f"}]' ]
+}
+
+@test "annotations: of manifests, of one platform's, of an index, and of the descriptors that name them" {
+  printf 'FROM scratch\nCOPY file /file\n' >Dockerfile
+  noted() { brig build -q --platform linux/amd64,linux/arm64 --metadata-file m --annotation plain=1 --annotation 'index,manifest[linux/arm64]:several=2' --annotation manifest-descriptor:d=3 "$@" .; }
+  noted -o type=registry,name=127.0.0.1:5000/noted:index,annotation-index-descriptor.id=4,annotation-manifest-descriptor[linux/amd64].d=5 -o type=oci,dest=noted.tar,annotation-index-descriptor.id=6,annotation-index.own=7
+  index=$(on_host skopeo inspect --raw --tls-verify=false docker://127.0.0.1:5000/noted:index)
+  [ "$(jq -c '.annotations, [.manifests[].annotations]' <<<"$index")" = '{"several":"2"}'$'\n''[{"d":"5"},{"d":"3"}]' ]
+  [ "$(for digest in $(jq -r '.manifests[].digest' <<<"$index"); do manifest noted "$digest" | jq -c .annotations; done)" = '{"plain":"1"}'$'\n''{"plain":"1","several":"2"}' ]
+  [ "$(jq -c '."containerimage.descriptor".annotations' m)" = '{"id":"4"}' ]
+  [ "$(tar -xOf noted.tar index.json | jq -c '[.manifests[].annotations.id]')" = '["6"]' ]
+  digest=$(tar -xOf noted.tar index.json | jq -r '.manifests[0].digest')
+  [ "$(tar -xOf noted.tar "blobs/sha256/${digest#sha256:}" | jq -c '.annotations, [.manifests[].annotations]')" = '{"own":"7","several":"2"}'$'\n''[{"d":"3"},{"d":"3"}]' ]
+  brig build -q --annotation manifest-descriptor:d=1 --annotation 'manifest[linux/amd64]:p=2' --annotation p=3 -o type=docker,dest=one.tar .
+  [ "$(tar -xOf one.tar index.json | jq -c '[.manifests[].annotations.d]')" = '["1"]' ]
+  digest=$(tar -xOf one.tar index.json | jq -r '.manifests[0].digest')
+  [ "$(tar -xOf one.tar "blobs/sha256/${digest#sha256:}" | jq -c .annotations)" = '{"p":"2"}' ]
+}
+
+@test "annotations of what is not there are refused, before anything runs" {
+  refused() { local part=$1; shift; run --separate-stderr brig build --progress plain "$@" .; [ "$status" -eq 1 ]; [[ $stderr == *"$part"* && $stderr != *'] RUN'* ]]; }
+  refused 'index annotations not supported for single platform export' --annotation index:a=b
+  refused 'index annotations not supported for single platform export' -o type=image,annotation-index-descriptor.a=b
+  refused 'invalid annotation: no platform linux/s390x found in source' --annotation 'manifest[linux/s390x]:a=b'
+  refused 'cannot export annotations with "oci-mediatypes=false"' -o type=image,oci-mediatypes=false,annotation-manifest-descriptor.a=b
+  printf 'FROM busybox\n' >Dockerfile
+  brig build -q --platform linux/amd64/v2 -t second .
+  printf 'FROM second\n' >Dockerfile
+  refused 'linux/amd64 and linux/amd64/v2 are the same image' --platform linux/amd64,linux/amd64/v2 --annotation 'manifest[linux/amd64]:a=b'
+}
+
+@test "tar=false: an OCI layout, and more into one; what is there stays, and other programs read it" {
+  entries() { jq -r '.manifests[].annotations | (."io.containerd.image.name" // "-") + " " + ."org.opencontainers.image.ref.name"' deep/layout/index.json; }
+  brig build -q -t laid -o type=oci,tar=false,dest=deep/layout .
+  [ "$(entries)" = "docker.io/library/laid:latest latest" ]
+  on_host skopeo --insecure-policy copy -q "oci:$context/deep/layout:latest" "dir:$context/copied"
+  brig build -q -o type=docker,tar=false,dest=deep/layout,name=other:2,compression=zstd,annotation-manifest-descriptor.a=b .
+  brig build -q -o type=oci,tar=false,dest=deep/layout .
+  echo changed >file
+  brig build -q -t laid -o type=oci,tar=false,dest=deep/layout .
+  [ "$(entries)" = $'docker.io/library/other:2 2\n- latest\ndocker.io/library/laid:latest latest' ]
+  [ "$(jq -r '.manifests[0].annotations.a' deep/layout/index.json)" = b ]
+  [ "$(ls -A deep/layout)" = $'blobs\nindex.json\noci-layout' ]
+  for blob in deep/layout/blobs/sha256/*; do [ "$(sha256sum <"$blob")" = "${blob##*/}  -" ]; done
+  printf 'FROM scratch\nCOPY file /file\n' >Dockerfile
+  brig build -q --platform linux/amd64,linux/arm64 -t both -o type=oci,tar=false,dest=both .
+  on_host skopeo --insecure-policy copy -q --all "oci:$context/both:latest" "dir:$context/copied.both"
+  [ "$(jq '.manifests | length' copied.both/manifest.json)" -eq 2 ]
+  printf 'FROM base\nRUN cat /made\n' >Dockerfile
+  brig build -q --build-context "base=oci-layout://$context/deep/layout:2" .
+}
+
+@test "tar=false: what fails or is interrupted leaves a layout as it was, and the files are the user's" {
+  mkdir bad; echo nonsense >bad/index.json
+  run ! brig build -q -o type=oci,tar=false,dest=bad .
+  [[ $output == *"'index.json' of the output's directory"* ]]
+  [ "$(ls -A bad)" = index.json ]
+  [ "$(cat bad/index.json)" = nonsense ]
+  brig build -q -t first -o type=oci,tar=false,dest=layout .
+  before=$(find layout | sort; cat layout/index.json)
+  echo changed >file
+  exec 5>layout/index.json.lock; flock 5
+  brig build -q -t second -o type=oci,tar=false,dest=layout . 3>&- 5>&- & client=$!
+  wait_until compgen -G 'layout/.brig-*/*' # it is under way
+  kill -TERM "$client"; wait "$client" || :
+  wait_until no compgen -G 'layout/.brig-*'
+  rm layout/index.json.lock; exec 5>&-
+  [ "$(find layout | sort; cat layout/index.json)" = "$before" ]
+  install -m 755 "$build/src/cli/brig" "$root/brig"; chmod 755 "$root" "$context"
+  mkdir -m 755 theirs
+  as_user() { on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" env "DOCKER_HOST=$DOCKER_HOST" HOME=/ "$root/brig" build -q -o "type=oci,tar=false,dest=$context/theirs" "$context"; }
+  run ! as_user
+  [[ $output == *"write output to '$context/theirs': Permission denied"* ]]
+  run on_host setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$root/brig.sock")" /usr/bin/python3 - "$root/brig.sock" "$context/theirs" layout <"$top/tests/send-build.py"
+  [[ $output == *"403 Forbidden"*"output 'oci': the client (user 1000) cannot write there: Permission denied"* ]]
+  [ -z "$(ls -A theirs)" ]
+  chown 1000:1000 theirs
+  as_user
+  [ "$(find theirs -printf '%u:%g\n' | sort -u)" = "$(stat -c %U:%G theirs)" ]
 }
 
 @test "several outputs at once: files, archives, a registry, the engine; cacheonly leaves nothing but the cache" {

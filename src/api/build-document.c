@@ -17,14 +17,7 @@ void build_fds_done(BuildFds *fds) {
 
 /* ---- descriptors ---- */
 
-/* What a descriptor must be; what: for errors. */
-typedef struct Wanted {
-        const char *what, *name;
-        mode_t type; /* S_IFDIR, S_IFSOCK; 0: something that can be written to, or read from */
-        bool read;
-} Wanted;
-
-static int check_fd(int fd, const Wanted *wanted, Error *err) {
+static int check_fd(int fd, const BuildFdWanted *wanted, Error *err) {
         struct stat info;
         int flags = fcntl(fd, F_GETFL);
 
@@ -53,8 +46,8 @@ static int check_fd(int fd, const Wanted *wanted, Error *err) {
         return 0;
 }
 
-/* Moves the descriptor at that position to *ret. */
-static int take_fd(BuildFds *fds, int64_t position, const Wanted *wanted, int *ret, Error *err) {
+int build_take_fd(BuildFds *fds, int64_t position, const BuildFdWanted *wanted, int *ret,
+                  Error *err) {
         int r;
 
         if (position < 0 || position >= (int64_t)fds->count)
@@ -81,30 +74,51 @@ static bool has_own_context(const BuildRequest *request) {
         return false;
 }
 
+static int add_layout(BuildContextDocument *document, BuildFds *fds, BuildContext *ret,
+                      Error *err) {
+        const BuildFdWanted directory = { "context", ret->name, S_IFDIR, false };
+
+        ret->image = str_format(BUILD_LAYOUT "%s", ret->name);
+        ret->path = TAKE_PTR(document->path);
+        ret->tag = TAKE_PTR(document->tag);
+        ret->digest = TAKE_PTR(document->digest);
+        return build_take_fd(fds, *document->layout, &directory, &ret->layout_fd, err);
+}
+
 static int add_context(BuildContextDocument *document, BuildFds *fds, BuildRequest *ret,
                        Error *err) {
-        Wanted directory = { "context", document->name, S_IFDIR, false };
-        Wanted archive = { "context", document->name, 0, true };
+        BuildFdWanted directory = { "context", document->name, S_IFDIR, false };
+        BuildFdWanted archive = { "context", document->name, 0, true };
         BuildContext *context;
 
-        if (!!document->fd + !!document->tar + !!document->image + !!document->url != 1)
+        if (!!document->fd + !!document->tar + !!document->image + !!document->url +
+                    !!document->layout !=
+            1)
                 return error_kind(err, ERROR_INVALID,
-                                  "context '%s': give one of 'fd', 'tar', 'image' and 'url'",
+                                  "context '%s': give one of 'fd', 'tar', 'image', 'url' and "
+                                  "'layout'",
                                   document->name);
-        if (!*document->name && (document->image || has_own_context(ret)))
+        if ((document->tag || document->digest) && !document->layout)
+                return error_kind(err, ERROR_INVALID,
+                                  "context '%s': 'tag' and 'digest' are of a 'layout'",
+                                  document->name);
+        if (!*document->name && (document->image || document->layout || has_own_context(ret)))
                 return error_kind(err, ERROR_INVALID,
                                   "the build's own context is one directory, archive or URL");
         GROW(ret->contexts, ret->context_count);
         context = &ret->contexts[ret->context_count++];
-        *context = (BuildContext){ .dir_fd = -1, .tar_fd = -1 };
+        *context = (BuildContext){ .dir_fd = -1, .tar_fd = -1, .layout_fd = -1 };
         context->name = TAKE_PTR(document->name);
         context->image = TAKE_PTR(document->image);
         context->url = TAKE_PTR(document->url);
         context->growing = TAKE_PTR(document->growing);
         directory.name = archive.name = context->name;
+        if (document->layout)
+                return add_layout(document, fds, context, err);
         if (document->tar)
-                return take_fd(fds, *document->tar, &archive, &context->tar_fd, err);
-        return document->fd ? take_fd(fds, *document->fd, &directory, &context->dir_fd, err) : 0;
+                return build_take_fd(fds, *document->tar, &archive, &context->tar_fd, err);
+        return document->fd ? build_take_fd(fds, *document->fd, &directory, &context->dir_fd, err)
+                            : 0;
 }
 
 static int add_secret(BuildSecretDocument *document, BuildRequest *ret, Error *err) {
@@ -120,114 +134,21 @@ static int add_secret(BuildSecretDocument *document, BuildRequest *ret, Error *e
 }
 
 static int add_ssh(BuildSshDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
-        Wanted agent = { "ssh", document->id, S_IFSOCK, false };
+        BuildFdWanted agent = { "ssh", document->id, S_IFSOCK, false };
         BuildSsh *ssh;
 
         GROW(ret->ssh, ret->ssh_count);
         ssh = &ret->ssh[ret->ssh_count++];
         *ssh = (BuildSsh){ .socket_fd = -1 };
         ssh->id = TAKE_PTR(document->id);
-        return take_fd(fds, document->fd, &agent, &ssh->socket_fd, err);
-}
-
-static int read_form(const BuildOutputDocument *document, ImageForm *ret, Error *err) {
-        int r = 0;
-
-        *ret = (ImageForm){ .force = document->force_compression,
-                            .docker = document->docker_media_types };
-        if (document->compression)
-                r = layer_compression_parse(document->compression, &ret->compression, err);
-        if (r < 0 || !document->compression_level)
-                return r;
-        ret->has_level = true;
-        ret->level = (int)MIN(MAX(*document->compression_level, -1), 1000);
-        /* A level alone is gzip's. */
-        ret->compression = ret->compression ?: LAYERS_GZIP;
-        return image_form_check(ret, err);
-}
-
-/* Whether one of that type goes to a descriptor: 1 it must, 0 it must not, -1: neither. */
-static int needs_fd(const char *type) {
-        static const struct {
-                const char *type;
-                int needs;
-        } types[] = { { "tar", 1 }, { "docker", 1 }, { "oci", 1 }, { "local", 1 }, { "image", 0 } };
-
-        for (size_t i = 0; i < ELEMENTS(types); i++)
-                if (str_equal(type, types[i].type))
-                        return types[i].needs;
-        return -1;
-}
-
-/* What an output of files has no use for: taken without a word, it would be thought done. */
-static int check_files(const BuildOutputDocument *document, Error *err) {
-        const struct {
-                const char *name;
-                bool given;
-        } members[] = {
-                { "names", strv_length(document->names) > 0 },
-                { "compression", document->compression != NULL },
-                { "compressionLevel", document->compression_level != NULL },
-                { "forceCompression", document->force_compression },
-                { "dockerMediaTypes", document->docker_media_types },
-                { "annotations", document->annotations.count > 0 },
-        };
-
-        if (!str_equal(document->type, "tar") && !str_equal(document->type, "local"))
-                return 0;
-        for (size_t i = 0; i < ELEMENTS(members); i++)
-                if (members[i].given)
-                        return error_kind(err, ERROR_INVALID,
-                                          "output '%s' has no '%s': it is files, not an image",
-                                          document->type, members[i].name);
-        return 0;
-}
-
-static int check_output(const BuildOutputDocument *document, Error *err) {
-        int needs = needs_fd(document->type);
-
-        if (needs < 0)
-                return error_kind(err, ERROR_INVALID,
-                                  "output '%s' is none of image, tar, docker, oci and local",
-                                  document->type);
-        if (needs > 0 && !document->fd)
-                return error_kind(err, ERROR_INVALID, "output '%s' needs 'fd'", document->type);
-        if (needs == 0 && document->fd)
-                return error_kind(err, ERROR_INVALID, "output '%s' has no 'fd'", document->type);
-        if (needs > 0 && document->push)
-                return error_kind(err, ERROR_INVALID, "output '%s' cannot be pushed",
-                                  document->type);
-        return check_files(document, err);
-}
-
-static int add_output(BuildOutputDocument *document, BuildFds *fds, BuildRequest *ret, Error *err) {
-        Wanted wanted = { "output", document->type, 0, false };
-        BuildOutput *output;
-        int r = check_output(document, err);
-
-        if (r < 0)
-                return r;
-        GROW(ret->outputs, ret->output_count);
-        output = &ret->outputs[ret->output_count++];
-        *output = (BuildOutput){ .fd = -1, .push = document->push };
-        wanted.name = output->type = TAKE_PTR(document->type);
-        output->annotations = document->annotations;
-        document->annotations = (Pairs){ 0 };
-        r = build_tags_read(document->names, &output->names, err);
-        if (r >= 0)
-                r = read_form(document, &output->form, err);
-        if (r < 0)
-                return error_prefix(err, "output '%s'", output->type);
-        if (str_equal(output->type, "local"))
-                wanted.type = S_IFDIR;
-        return document->fd ? take_fd(fds, *document->fd, &wanted, &output->fd, err) : 0;
+        return build_take_fd(fds, document->fd, &agent, &ssh->socket_fd, err);
 }
 
 /* ---- caches ---- */
 
 static int add_place(BuildCacheDocument *document, BuildFds *fds, bool to, BuildCachePlace *ret,
                      Error *err) {
-        Wanted directory = { "cache", document->type, S_IFDIR, false };
+        BuildFdWanted directory = { "cache", document->type, S_IFDIR, false };
         bool local = str_equal(document->type, "local"), registry;
 
         registry = str_equal(document->type, "registry");
@@ -248,7 +169,7 @@ static int add_place(BuildCacheDocument *document, BuildFds *fds, bool to, Build
         ret->tag = TAKE_PTR(document->tag);
         ret->digest = TAKE_PTR(document->digest);
         ret->path = TAKE_PTR(document->path);
-        return document->fd ? take_fd(fds, *document->fd, &directory, &ret->dir_fd, err) : 0;
+        return document->fd ? build_take_fd(fds, *document->fd, &directory, &ret->dir_fd, err) : 0;
 }
 
 static int add_places(JsonArray *documents, BuildFds *fds, bool to, BuildCachePlace **ret,
@@ -285,7 +206,7 @@ static int add_parts(BuildDocument *document, BuildFds *fds, BuildRequest *ret, 
         for (size_t i = 0; r >= 0 && i < document->ssh.count; i++)
                 r = add_ssh(&ssh[i], fds, ret, err);
         for (size_t i = 0; r >= 0 && i < document->outputs.count; i++)
-                r = add_output(&outputs[i], fds, ret, err);
+                r = build_output_add(&outputs[i], fds, ret, err);
         if (r >= 0 && !document->dockerfile && !has_own_context(ret))
                 return error_kind(err, ERROR_INVALID,
                                   "give the Dockerfile's text ('dockerfile') or a context that has "
@@ -332,13 +253,14 @@ static void move_plain(BuildDocument *document, BuildRequest *ret) {
         ret->labels = TAKE_PTR(document->labels);
         ret->no_cache_filter = TAKE_PTR(document->no_cache_filter);
         ret->extra_hosts = TAKE_PTR(document->extra_hosts);
+        ret->allow = TAKE_PTR(document->allow);
         ret->target = TAKE_PTR(document->target);
         ret->platforms = build_platforms_read(document->platform);
         ret->network = TAKE_PTR(document->network);
         ret->ulimits = document->ulimits;
         document->ulimits = (JsonArray){ 0 };
         ret->annotations = document->annotations;
-        document->annotations = (Pairs){ 0 };
+        document->annotations = (JsonArray){ 0 };
         ret->no_cache = document->no_cache;
         ret->pull = document->pull;
         ret->texts = document->texts;
@@ -348,7 +270,11 @@ static int read_document(BuildDocument *document, BuildFds *fds, BuildRequest *r
         int r = take_limits(document, ret, err);
 
         if (r >= 0)
+                r = build_allow_check(document->allow, err);
+        if (r >= 0)
                 r = build_tags_read(document->tags, &ret->tags, err);
+        if (r >= 0)
+                r = build_annotations_check(&document->annotations, err);
         if (r >= 0)
                 r = add_parts(document, fds, ret, err);
         if (r >= 0)

@@ -170,7 +170,11 @@ static int read_remote(const ApiRequest *request, BuildRequest *ret, Error *err)
                                   remote);
         GROW(ret->contexts, ret->context_count);
         ret->contexts[ret->context_count++] = (BuildContext){
-                .name = str_copy(""), .dir_fd = -1, .tar_fd = -1, .url = str_copy(remote)
+                .name = str_copy(""),
+                .dir_fd = -1,
+                .tar_fd = -1,
+                .url = str_copy(remote),
+                .layout_fd = -1,
         };
         return 0;
 }

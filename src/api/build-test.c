@@ -76,12 +76,14 @@ TEST(document_request) {
                 "{\"name\":\"i\",\"image\":\"busybox\"},{\"name\":\"u\",\"url\":\"http://u\"}],"
                 "\"args\":[\"A=1\"],\"labels\":[\"l=v\"],\"tags\":[\"t\"],\"noCacheFilter\":[\"s\"]"
                 ","
-                "\"extraHosts\":[\"h:1\"],\"platform\":\"linux/amd64,linux/"
+                "\"extraHosts\":[\"h:1\"],\"allow\":[\"security.insecure\",\"network.host\"],"
+                "\"platform\":\"linux/amd64,linux/"
                 "arm64\",\"network\":\"none\","
                 "\"ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":2}],\"shmSize\":3,\"memory\":"
                 "4,\"memorySwap\":-1,\"cpuShares\":5,\"cpuPeriod\":6,"
                 "\"cpuQuota\":7,\"cpusetCpus\":\"0\",\"cpusetMems\":\"1\",\"cgroupParent\":\"/p\","
-                "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
+                "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}],\"secrets\":[{"
+                "\"id\":\"s\",\"value\":\"c2VjcmV0\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":0}],\"noCache\":true,\"pull\":true,"
                 "\"outputs\":[{\"type\":\"tar\",\"fd\":2}]}",
                 brought, ELEMENTS(brought));
@@ -91,26 +93,35 @@ TEST(document_request) {
                    "context 'i' busybox\ncontext 'u' http://u\nsecret s secret\n"
                    "ssh default 1\nulimit core 1:2\nargs A=1\nlabels l=v\n"
                    "tags docker.io/library/t:latest\nfilter s\nhosts h:1\n"
+                   "allow security.insecure network.host\n"
                    "platform linux/amd64 linux/arm64\nnetwork none\nshm 3\nmemory 4\nswap "
                    "-1\nshares 5\n"
-                   "period 6\nquota 7\ncpus 0\nmems 1\nparent /p\nnocache 1\npull 1\nk v\n"
+                   "period 6\nquota 7\ncpus 0\nmems 1\nparent /p\nnocache 1\npull 1\n index:k=v\n"
                    "output tar 1 owner 1\n");
         ASSERT_INT(open_fds(), before);
         ask_build("{\"contexts\":[{\"name\":\"\",\"fd\":1}],\"outputs\":[{\"type\":\"local\","
                   "\"fd\":3},"
                   "{\"type\":\"image\",\"push\":true,\"names\":[\"h:1/a\",\"b\"],"
                   "\"compression\":\"zstd\",\"compressionLevel\":7,\"forceCompression\":true,"
-                  "\"annotations\":{\"k\":\"v\"}},"
+                  "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}]},"
+                  "{\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"b\"],"
+                  "\"compression\":\"uncompressed\",\"compressionLevel\":99},"
                   "{\"type\":\"oci\",\"fd\":2,\"compressionLevel\":1,\"dockerMediaTypes\":true}]}",
                   brought, ELEMENTS(brought));
         ASSERT_STR(fake_build,
                    "file Dockerfile\ncontext '' \noutput local 1 owner 1\n"
                    "output image 0 owner 1 push h:1/a:latest docker.io/library/b:latest form 2 "
-                   "level 7 force 1 docker 0 k=v\n"
+                   "level 7 force 1 docker 0 index:k=v\n"
+                   "output image 0 owner 1 push by digest docker.io/library/b form 3 level -1\n"
                    "output oci 1 owner 1 form 1 level 1 force 0 docker 1\n");
         ASSERT_INT(open_fds(), before);
         ask_build("{\"contexts\":[{\"name\":\"\",\"tar\":1}]}", (Brought[]){ AGENT, FILE_READ }, 2);
         ASSERT_STR(fake_build, "file Dockerfile\ncontext '' tar\n");
+        ASSERT_INT(open_fds(), before);
+        ask_build("{\"dockerfile\":\"\",\"contexts\":[{\"name\":\"l\",\"layout\":1,\"path\":\"p\","
+                  "\"tag\":\"v1\",\"digest\":\"d\"}]}",
+                  brought, 2);
+        ASSERT_STR(fake_build, "text \nfile Dockerfile\ncontext 'l' oci-layout://l p:v1@d\n");
         ASSERT_INT(open_fds(), before);
 }
 
@@ -189,91 +200,115 @@ TEST(document_errors) {
         ASSERT_INT(open_fds(), before);
 }
 
+static const struct {
+        const char *document;
+        Brought brought[2];
+        const char *part;
+} refusals[] = {
+        { "{}", { DIRECTORY, AGENT }, "give the Dockerfile's text" },
+        { "{\"allow\":[\"network.host\",\"all\"]}",
+          { DIRECTORY, AGENT },
+          "allow all: no such thing can be allowed" },
+        { "[]", { DIRECTORY, AGENT }, "build: must be an object" },
+        { "", { DIRECTORY, AGENT }, "" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":2}]}",
+          { DIRECTORY, AGENT },
+          "context '': descriptor 2 did not come along with the request, which brought 2" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":-1}]}", { DIRECTORY, AGENT }, "descriptor -1" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":1}]}",
+          { DIRECTORY, AGENT },
+          "context '': its descriptor is no directory" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"a\",\"fd\":0}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': descriptor 0 is named twice" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"\",\"url\":\"http://x\"}]}",
+          { DIRECTORY, AGENT },
+          "one directory, archive or URL" },
+        { "{\"contexts\":[{\"name\":\"a\"}]}", { DIRECTORY, AGENT }, "context 'a': give one of" },
+        { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"image\":\"b\"}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': give one of" },
+        { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"tag\":\"v1\"}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': 'tag' and 'digest' are of a 'layout'" },
+        { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"layout\":0}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': give one of" },
+        { "{\"contexts\":[{\"name\":\"a\",\"layout\":1}]}",
+          { DIRECTORY, AGENT },
+          "context 'a': its descriptor is no directory" },
+        { "{\"contexts\":[{\"name\":\"\",\"layout\":0}]}",
+          { DIRECTORY, AGENT },
+          "one directory, archive or URL" },
+        { "{\"dockerfile\":\"\",\"ssh\":[{\"id\":\"s\",\"fd\":0}]}",
+          { DIRECTORY, AGENT },
+          "ssh 's': its descriptor is no socket" },
+        { "{\"dockerfile\":\"\",\"secrets\":[{\"id\":\"s\",\"value\":\"!\"}]}",
+          { DIRECTORY, AGENT },
+          "secret 's': not base64" },
+        { OUTPUT("\"type\":\"x\",\"fd\":0"), { DIRECTORY, AGENT }, "output 'x' is none of" },
+        { OUTPUT("\"type\":\"tar\""), { DIRECTORY, AGENT }, "output 'tar' needs 'fd'" },
+        { OUTPUT("\"type\":\"image\",\"fd\":0"),
+          { DIRECTORY, AGENT },
+          "output 'image' has no 'fd'" },
+        { OUTPUT("\"fd\":0"), { DIRECTORY, AGENT }, "type" },
+        { OUTPUT("\"type\":\"tar\",\"fd\":0"),
+          { DIRECTORY, AGENT },
+          "output 'tar': its descriptor cannot be written to" },
+        { OUTPUT("\"type\":\"tar\",\"fd\":1"),
+          { DIRECTORY, FILE_READ },
+          "output 'tar': its descriptor cannot be written to" },
+        { OUTPUT("\"type\":\"oci\",\"layout\":true,\"fd\":1"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'oci': its descriptor is no directory" },
+        { OUTPUT("\"type\":\"tar\",\"layout\":true,\"fd\":1"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'tar' is no layout" },
+        { OUTPUT("\"type\":\"local\",\"fd\":1"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'local': its descriptor is no directory" },
+        { OUTPUT("\"type\":\"oci\",\"fd\":1,\"push\":true"),
+          { DIRECTORY, FILE_WRITE },
+          "output 'oci' cannot be pushed" },
+        { OUTPUT("\"type\":\"image\",\"compression\":\"lz4\""),
+          { DIRECTORY, AGENT },
+          "output 'image': invalid compression 'lz4': gzip, zstd or uncompressed" },
+        { OUTPUT("\"type\":\"image\",\"compressionLevel\":10"),
+          { DIRECTORY, AGENT },
+          "output 'image': compression level 10: gzip has 0 to 9" },
+        { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true,\"names\":[\"a:1\"]"),
+          { DIRECTORY, AGENT },
+          "output 'image': can't push tagged ref docker.io/library/a:1 by digest" },
+        { OUTPUT("\"type\":\"image\",\"push\":true,\"byDigest\":true"),
+          { DIRECTORY, AGENT },
+          "output 'image': 'byDigest' needs 'names'" },
+        { OUTPUT("\"type\":\"image\",\"annotations\":[{\"of\":\"layer\",\"key\":\"k\","
+                 "\"value\":\"v\"}]"),
+          { DIRECTORY, AGENT },
+          "output 'image': an annotation of 'layer'" },
+        { OUTPUT("\"type\":\"image\",\"names\":[\"A\"]"),
+          { DIRECTORY, AGENT },
+          "output 'image': invalid reference format" },
+        { "{\"contexts\":[{\"name\":\"\",\"tar\":0}]}",
+          { DIRECTORY, AGENT },
+          "context '': its descriptor cannot be read from" },
+        { "{\"contexts\":[{\"name\":\"\",\"fd\":0}]}",
+          { DIRECTORY_PATH, AGENT },
+          "context '': its descriptor is not open for reading" },
+        { "{\"dockerfile\":\"\",\"tags\":[\"A\"]}",
+          { DIRECTORY, AGENT },
+          "invalid reference format" },
+        { "{\"dockerfile\":\"\",\"memorySwap\":-2}", { DIRECTORY, AGENT }, "memorySwap: -2" },
+        { "{\"dockerfile\":\"\",\"shmSize\":-1}", { DIRECTORY, AGENT }, "shmSize: " },
+};
+
 TEST(document_refused) {
-        static const struct {
-                const char *document;
-                Brought brought[2];
-                const char *part;
-        } cases[] = {
-                { "{}", { DIRECTORY, AGENT }, "give the Dockerfile's text" },
-                { "[]", { DIRECTORY, AGENT }, "build: must be an object" },
-                { "", { DIRECTORY, AGENT }, "" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":2}]}",
-                  { DIRECTORY, AGENT },
-                  "context '': descriptor 2 did not come along with the request, which brought 2" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":-1}]}",
-                  { DIRECTORY, AGENT },
-                  "descriptor -1" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":1}]}",
-                  { DIRECTORY, AGENT },
-                  "context '': its descriptor is no directory" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"a\",\"fd\":0}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': descriptor 0 is named twice" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":0},{\"name\":\"\",\"url\":\"http://x\"}]}",
-                  { DIRECTORY, AGENT },
-                  "one directory, archive or URL" },
-                { "{\"contexts\":[{\"name\":\"a\"}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': give one of" },
-                { "{\"contexts\":[{\"name\":\"a\",\"fd\":0,\"image\":\"b\"}]}",
-                  { DIRECTORY, AGENT },
-                  "context 'a': give one of" },
-                { "{\"dockerfile\":\"\",\"ssh\":[{\"id\":\"s\",\"fd\":0}]}",
-                  { DIRECTORY, AGENT },
-                  "ssh 's': its descriptor is no socket" },
-                { "{\"dockerfile\":\"\",\"secrets\":[{\"id\":\"s\",\"value\":\"!\"}]}",
-                  { DIRECTORY, AGENT },
-                  "secret 's': not base64" },
-                { OUTPUT("\"type\":\"x\",\"fd\":0"),
-                  { DIRECTORY, AGENT },
-                  "output 'x' is none of" },
-                { OUTPUT("\"type\":\"tar\""), { DIRECTORY, AGENT }, "output 'tar' needs 'fd'" },
-                { OUTPUT("\"type\":\"image\",\"fd\":0"),
-                  { DIRECTORY, AGENT },
-                  "output 'image' has no 'fd'" },
-                { OUTPUT("\"fd\":0"), { DIRECTORY, AGENT }, "type" },
-                { OUTPUT("\"type\":\"tar\",\"fd\":0"),
-                  { DIRECTORY, AGENT },
-                  "output 'tar': its descriptor cannot be written to" },
-                { OUTPUT("\"type\":\"tar\",\"fd\":1"),
-                  { DIRECTORY, FILE_READ },
-                  "output 'tar': its descriptor cannot be written to" },
-                { OUTPUT("\"type\":\"local\",\"fd\":1"),
-                  { DIRECTORY, FILE_WRITE },
-                  "output 'local': its descriptor is no directory" },
-                { OUTPUT("\"type\":\"oci\",\"fd\":1,\"push\":true"),
-                  { DIRECTORY, FILE_WRITE },
-                  "output 'oci' cannot be pushed" },
-                { OUTPUT("\"type\":\"image\",\"compression\":\"lz4\""),
-                  { DIRECTORY, AGENT },
-                  "output 'image': invalid compression 'lz4': gzip, zstd or uncompressed" },
-                { OUTPUT("\"type\":\"image\",\"compressionLevel\":10"),
-                  { DIRECTORY, AGENT },
-                  "output 'image': compression level 10: gzip has 0 to 9" },
-                { OUTPUT("\"type\":\"image\",\"names\":[\"A\"]"),
-                  { DIRECTORY, AGENT },
-                  "output 'image': invalid reference format" },
-                { "{\"contexts\":[{\"name\":\"\",\"tar\":0}]}",
-                  { DIRECTORY, AGENT },
-                  "context '': its descriptor cannot be read from" },
-                { "{\"contexts\":[{\"name\":\"\",\"fd\":0}]}",
-                  { DIRECTORY_PATH, AGENT },
-                  "context '': its descriptor is not open for reading" },
-                { "{\"dockerfile\":\"\",\"tags\":[\"A\"]}",
-                  { DIRECTORY, AGENT },
-                  "invalid reference format" },
-                { "{\"dockerfile\":\"\",\"memorySwap\":-2}",
-                  { DIRECTORY, AGENT },
-                  "memorySwap: -2" },
-                { "{\"dockerfile\":\"\",\"shmSize\":-1}", { DIRECTORY, AGENT }, "shmSize: " },
-        };
         size_t before = open_fds();
 
-        for (size_t i = 0; i < ELEMENTS(cases); i++) {
-                ask_build(cases[i].document, cases[i].brought, 2);
+        for (size_t i = 0; i < ELEMENTS(refusals); i++) {
+                ask_build(refusals[i].document, refusals[i].brought, 2);
                 ASSERT_INT(status(), 400);
-                ASSERT(strstr(body(), cases[i].part));
+                ASSERT(strstr(body(), refusals[i].part));
                 ASSERT_STR(fake_build, "");
                 ASSERT_INT(open_fds(), before);
         }
@@ -286,7 +321,8 @@ TEST(outputs_of_files_have_nothing_of_an_image) {
                 { "\"compressionLevel\":1", "compressionLevel" },
                 { "\"forceCompression\":true", "forceCompression" },
                 { "\"dockerMediaTypes\":true", "dockerMediaTypes" },
-                { "\"annotations\":{\"a\":\"b\"}", "annotations" },
+                { "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}]",
+                  "annotations" },
         };
         static const char *const types[] = { "tar", "local" };
         static const Brought brought[] = { FILE_WRITE, DIRECTORY };

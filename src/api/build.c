@@ -37,10 +37,13 @@ static BuildRequest new_request(const ApiRequest *request) {
 /* Whether the client could write to the directories that it names for outputs and caches, and
  * connect to the agents' sockets: the daemon does, as root. */
 static int check_client(int socket_fd, const BuildRequest *build, Error *err) {
-        for (size_t i = 0; i < build->output_count; i++)
-                if (str_equal(build->outputs[i].type, "local") &&
-                    peer_may(socket_fd, build->outputs[i].fd, W_OK | X_OK, err) < 0)
-                        return error_prefix(err, "output 'local'");
+        for (size_t i = 0; i < build->output_count; i++) {
+                const BuildOutput *output = &build->outputs[i];
+
+                if ((output->layout || str_equal(output->type, "local")) &&
+                    peer_may(socket_fd, output->fd, W_OK | X_OK, err) < 0)
+                        return error_prefix(err, "output '%s'", output->type);
+        }
         for (size_t i = 0; i < build->cache_to_count; i++)
                 if (build->cache_to[i].kind == BUILD_CACHE_LOCAL &&
                     peer_may(socket_fd, build->cache_to[i].dir_fd, W_OK | X_OK, err) < 0)
@@ -129,9 +132,11 @@ static int run_with_body(ApiRequest *request, BuildRequest *build, Error *err) {
                 return r;
         close_fd(&tar_fd);
         GROW(build->contexts, build->context_count);
-        build->contexts[build->context_count++] = (BuildContext){
-                .name = str_copy(""), .dir_fd = dir_fd, .unpacked = true, .tar_fd = -1
-        };
+        build->contexts[build->context_count++] = (BuildContext){ .name = str_copy(""),
+                                                                  .dir_fd = dir_fd,
+                                                                  .unpacked = true,
+                                                                  .tar_fd = -1,
+                                                                  .layout_fd = -1 };
         r = run_classic(request, build, err);
         build->contexts[build->context_count - 1].dir_fd = -1;
         engine_build_context_done(request->engine, dir_fd);

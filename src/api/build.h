@@ -11,6 +11,19 @@ typedef struct BuildFds {
         size_t count;
 } BuildFds;
 void build_fds_done(BuildFds *fds);
+/* What a descriptor must be; what, name: for errors. */
+typedef struct BuildFdWanted {
+        const char *what, *name;
+        mode_t type; /* S_IFDIR, S_IFSOCK; 0: something that can be written to, or read from */
+        bool read;
+} BuildFdWanted;
+/* Moves the descriptor at that position to *ret. */
+int build_take_fd(BuildFds *fds, int64_t position, const BuildFdWanted *wanted, int *ret,
+                  Error *err);
+/* One of the document's outputs, moved to the request with its descriptor. build-outputs.c */
+int build_output_add(BuildOutputDocument *document, BuildFds *fds, BuildRequest *ret, Error *err);
+/* A list of BuildAnnotation. */
+int build_annotations_check(const JsonArray *list, Error *err);
 
 /* ---- build-document.c: brig's own form; spec/build.h ---- */
 /* Reads text, a BuildDocument, into *ret, to which the descriptors go that it names. *ret is the

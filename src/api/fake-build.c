@@ -79,6 +79,9 @@ static void note_inputs(const BuildRequest *request) {
                 if (context->dir_fd >= 0 &&
                     file_read_at(context->dir_fd, "Dockerfile", 1000, &text, &length, NULL) >= 0)
                         buf_format(&asked, "[%s]", text);
+                if (context->layout_fd >= 0)
+                        buf_format(&asked, " %s:%s@%s", context->path ?: "", context->tag ?: "",
+                                   context->digest ?: "");
                 buf_add_char(&asked, '\n');
         }
         for (size_t i = 0; i < request->secret_count; i++)
@@ -113,11 +116,22 @@ static void note_limits(const BuildRequest *request) {
         note_number("texts", request->texts);
 }
 
+static void note_annotations(const JsonArray *list) {
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++)
+                buf_format(&asked, " %s%s%s:%s=%s", annotations[i].of,
+                           annotations[i].platform ? "@" : "", annotations[i].platform ?: "",
+                           annotations[i].key, annotations[i].value);
+}
+
 static void note_output(const BuildRequest *request, const BuildOutput *output) {
         buf_format(&asked, "output %s %d owner %d", output->type, output->fd >= 0,
                    request->output_uid == (int64_t)getuid());
+        if (output->layout)
+                buf_add_str(&asked, " layout");
         if (output->push)
-                buf_add_str(&asked, " push");
+                buf_add_str(&asked, output->by_digest ? " push by digest" : " push");
         for (size_t i = 0; i < strv_length(output->names); i++)
                 buf_format(&asked, " %s", output->names[i]);
         if (output->form.compression)
@@ -125,9 +139,7 @@ static void note_output(const BuildRequest *request, const BuildOutput *output) 
                            output->form.has_level ? output->form.level : -1);
         if (output->form.force || output->form.docker)
                 buf_format(&asked, " force %d docker %d", output->form.force, output->form.docker);
-        for (size_t i = 0; i < output->annotations.count; i++)
-                buf_format(&asked, " %s=%s", output->annotations.items[i].key,
-                           output->annotations.items[i].value);
+        note_annotations(&output->annotations);
         buf_add_char(&asked, '\n');
 }
 
@@ -141,11 +153,13 @@ static void note_request(const BuildRequest *request) {
         note_list("tags", request->tags);
         note_list("filter", request->no_cache_filter);
         note_list("hosts", request->extra_hosts);
+        note_list("allow", request->allow);
         note_list("platform", request->platforms);
         note_text("network", request->network);
         note_limits(request);
-        for (size_t i = 0; i < request->annotations.count; i++)
-                note_text(request->annotations.items[i].key, request->annotations.items[i].value);
+        note_annotations(&request->annotations);
+        if (request->annotations.count > 0)
+                buf_add_char(&asked, '\n');
         for (size_t i = 0; i < request->output_count; i++)
                 note_output(request, &request->outputs[i]);
         (void)snprintf(fake_build, sizeof(fake_build), "%s", asked.data ?: "");

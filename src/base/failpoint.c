@@ -3,11 +3,23 @@
 
 #ifdef BRIG_FAILPOINTS
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/str.h"
+
+/* Until the gate, a FIFO, has a writer. */
+static void hold(void) {
+        const char *gate = getenv("BRIG_FAILPOINT_GATE");
+        int fd = gate ? open(gate, O_RDONLY | O_CLOEXEC) : -1;
+
+        if (fd < 0)
+                abort();
+        (void)close(fd);
+}
 
 int failpoint(const char *name, Error *err) {
         static atomic_int passes;
@@ -23,6 +35,10 @@ int failpoint(const char *name, Error *err) {
                         continue;
                 if (str_equal(action, "error"))
                         return error_kind(err, ERROR_INTERNAL, "failpoint '%s'", name);
+                if (str_equal(action, "hold")) {
+                        hold();
+                        continue;
+                }
                 nth = str_after(action, "kill@");
                 if (nth && str_to_int_in(nth, 1, 1 << 30, &wanted) < 0)
                         abort();

@@ -1,6 +1,7 @@
 /* failpoint.h: places where the crash tests kill or fail a program.
  * BRIG_FAILPOINT="name=action[,name=action…]", where action is kill (SIGKILL to itself), error (the
- * step fails) or kill@N (at the N-th pass). Compiled in by -Dfailpoints=true only. */
+ * step fails), kill@N (at the N-th pass) or hold (it waits until somebody opens the FIFO
+ * BRIG_FAILPOINT_GATE to write). Compiled in by -Dfailpoints=true only. */
 #pragma once
 
 #include "base/error.h"

@@ -31,6 +31,9 @@ int file_replace_at(int dir_fd, const char *path, const void *data, size_t lengt
 int dir_make_at(int dir_fd, const char *path, mode_t mode, Error *err);
 /* Opens a directory (creating it, with its parents, if mode is not 0). */
 int dir_open_at(int dir_fd, const char *path, mode_t create_mode, int *ret_fd, Error *err);
+/* What is made in this directory has nothing to do with each other, and may lie apart on the disk.
+ */
+void dir_spread(int fd);
 /* The same of one that is there and is no link: somebody else may have put one in its place. */
 int dir_open_real_at(int dir_fd, const char *path, int *ret_fd, Error *err);
 /* rm -r below dir_fd, following no symbolic link and crossing into no other mount; a missing path

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -30,8 +31,10 @@ static bool is_stopped(void *data) {
 
 static void remove_one(Remover *remover, const RemoverItem *item) {
         Error err = {};
-        int r = dir_remove_until(item->dir_fd, item->name, is_stopped, remover, &err);
+        int r = failpoint("remover.remove", &err);
 
+        if (r == 0)
+                r = dir_remove_until(item->dir_fd, item->name, is_stopped, remover, &err);
         if (r < 0 && r != -ECANCELED)
                 log_warn("%s: %s; it is tried again at the next start", remover->owner,
                          err.message);

@@ -24,6 +24,8 @@ static int start(BuildCache *cache, Error *err) {
         int r = dir_open_at(cache->dir_fd, "layers", 0710, &cache->layers_fd, err);
 
         if (r == 0)
+                dir_spread(cache->layers_fd);
+        if (r == 0)
                 r = dir_open_at(cache->dir_fd, "mounts", 0710, &cache->mounts_fd, err);
         if (r == 0)
                 r = cache_db_open(cache, NULL, err);

@@ -87,7 +87,7 @@ void stage_plan_done(StagePlan *plan) {
 /* ---- what handlers need ---- */
 
 int dispatch_error(const Dispatch *dispatch, Error *err, const char *format, ...) {
-        char words[400];
+        char words[600];
         va_list args;
 
         va_start(args, format);
@@ -326,6 +326,33 @@ static void begin_config(const Dispatch *dispatch, const ImageConfig *base) {
         dispatch->made->base_history = config->history.count;
 }
 
+/* About what copies of the configuration take, the variables once more as those in scope. */
+static size_t config_size(const ImageConfig *config) {
+        const ImageHistory *entries = config->history.items;
+        size_t size = 0;
+
+        for (char **one = config->config.env; one && *one; one++)
+                size += 2 * (strlen(*one) + sizeof(*one));
+        for (size_t i = 0; i < config->config.labels.count; i++)
+                size += strlen(config->config.labels.items[i].key) +
+                        strlen(config->config.labels.items[i].value);
+        for (size_t i = 0; i < config->history.count; i++)
+                size += sizeof(ImageHistory) + strlen(entries[i].created_by ?: "");
+        return size;
+}
+
+static int count_base(const Dispatch *dispatch, const ImageConfig *base, Error *err) {
+        size_t size = base ? config_size(base) : 0;
+
+        if (atomic_fetch_add(&dispatch->plan->taken_over, size) + size <= STAGE_TEXT_LIMIT)
+                return 0;
+        return dockerfile_error(dispatch->plan->file, dispatch->stage->shown.at, err,
+                                "the stages up to \"%.100s\" take more than %zu MiB of variables, "
+                                "labels and history over from their bases: build fewer stages "
+                                "upon each other",
+                                dispatch->stage->shown.name, STAGE_TEXT_LIMIT >> 20);
+}
+
 /* What a stage takes over from the stage that it is built from, and then the image's environment,
  * which wins. */
 static int begin_env(Dispatch *dispatch, Error *err) {
@@ -400,8 +427,11 @@ int plan_dispatch(Plan *plan, size_t index, const ImageConfig *base, StagePlan *
         PlanStage *stage = &plan->stages[index];
         Dispatch dispatch = { .plan = plan, .stage = stage, .index = index, .made = &made };
 
+        int r = count_base(&dispatch, base, err);
+        if (r < 0)
+                return r;
         begin_config(&dispatch, base);
-        int r = begin_env(&dispatch, err);
+        r = begin_env(&dispatch, err);
         if (r == 0 && !base && stage->shown.base.kind == INPUT_CONTEXT)
                 r = copy_context(&dispatch, err);
         if (r == 0 && !stage->is_context)

@@ -50,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                 .contexts = *data & 2 ? (char *const *)contexts : NULL,
                                 .target = *data & 4 ? "a" : NULL,
                                 .target_platform = *data & 8 ? "linux/arm64/v8" : NULL,
+                                .grants = { { .granted = *data & 16 }, { .granted = *data & 32 } },
                                 .source_date_epoch = -1 };
         if (plan_new(&file, &options, &plan, &err) == 0)
                 plan_all(plan, &image);

@@ -436,6 +436,15 @@ static int fill_ssh(const RunStep *run, const MountText *text, RunMount *mount) 
         return 0;
 }
 
+/* What a cache begins with has an owner and a mode of its own, unless others are wanted. */
+static void keep_owner(const MountText *text, RunMount *mount) {
+        if (mount->kind != MOUNT_CACHE || mount->from.kind == INPUT_SCRATCH)
+                return;
+        mount->uid = text->uid;
+        mount->gid = text->gid;
+        mount->mode = text->mode;
+}
+
 static int fill_mount(Dispatch *dispatch, const MountText *text, Error *err) {
         static const int64_t modes[] = {
                 [MOUNT_CACHE] = 0755, [MOUNT_SECRET] = 0400, [MOUNT_SSH] = 0600
@@ -459,6 +468,7 @@ static int fill_mount(Dispatch *dispatch, const MountText *text, Error *err) {
         int r = text->kind == MOUNT_SECRET ? fill_secret(text, mount)
                 : text->kind == MOUNT_SSH  ? fill_ssh(run, text, mount)
                                            : fill_directory(dispatch, text, mount, err);
+        keep_owner(text, mount);
         /* Counted in any case: it is freed with the step. */
         run->mount_count++;
         return r;

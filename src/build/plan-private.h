@@ -3,10 +3,13 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "build/plan.h"
 
-/* What the texts of one stage may come to: variables that repeat themselves end here. */
+/* What the texts of one stage may come to, and what all stages may take over from their bases:
+ * variables that repeat themselves end here, and long chains of stages. */
 #define STAGE_TEXT_LIMIT ((size_t)64 << 20)
 
 typedef struct PlanStage {
@@ -34,7 +37,10 @@ struct Plan {
         PlanStage *stages;
         size_t count, target;
         Map names; /* lower case, to its number + 1: the last stage of a name */
+        bool granted[ENTITLEMENTS];
+        char *why_not[ENTITLEMENTS]; /* PlanGrant's, or NULL */
         int64_t epoch;
+        _Atomic size_t taken_over; /* bytes, of STAGE_TEXT_LIMIT */
 };
 
 /* ---- plan-inputs.c ---- */

@@ -69,26 +69,55 @@ static int read_env(Dispatch *dispatch, Error *err) {
         return dispatch_count_list(dispatch, run->env, err);
 }
 
+/* ---- flags ---- */
+
+/* What a step may not have unless its build was granted it; asker: what wants it. */
+static int need(const Dispatch *dispatch, Entitlement which, const char *asker, Error *err) {
+        static const char *const names[ENTITLEMENTS] = {
+                [ENTITLEMENT_INSECURE] = "security.insecure",
+                [ENTITLEMENT_HOST_NETWORK] = "network.host",
+        };
+        const char *why_not = dispatch->plan->why_not[which];
+
+        if (dispatch->plan->granted[which])
+                return 0;
+        return dispatch_error(dispatch, err, "%s: %s is not allowed%s%s", asker, names[which],
+                              why_not ? ": " : "", why_not ?: "");
+}
+
+static int read_security(Dispatch *dispatch, Error *err) {
+        const char *security = instruction_flag(dispatch->instruction, "security");
+
+        if (!str_equal(security, "insecure"))
+                return 0;
+        dispatch->step.run.insecure = true;
+        return need(dispatch, ENTITLEMENT_INSECURE, "RUN --security=insecure", err);
+}
+
+static int read_network(Dispatch *dispatch, Error *err) {
+        const char *network = instruction_flag(dispatch->instruction, "network");
+        bool own = network && !str_equal(network, "default");
+
+        if (!own)
+                network = dispatch->plan->network;
+        dispatch->step.run.network = str_copy(network);
+        if (!str_equal(network, "host"))
+                return 0;
+        return need(dispatch, ENTITLEMENT_HOST_NETWORK,
+                    own ? "RUN --network=host" : "RUN in the build's network 'host'", err);
+}
+
 static int read_flags(Dispatch *dispatch, Error *err) {
         const Instruction *at = dispatch->instruction;
-        const char *network = instruction_flag(at, "network");
-        const char *security = instruction_flag(at, "security");
-        RunStep *run = &dispatch->step.run;
 
         if (instruction_flag(at, "device"))
                 return dispatch_error(dispatch, err,
                                       "RUN --device=%.100s: devices are not given to builds; leave "
                                       "the flag out, and use the device in a container",
                                       instruction_flag(at, "device"));
-        if (str_equal(security, "insecure"))
-                return dispatch_error(dispatch, err,
-                                      "RUN --security=insecure: security.insecure is not allowed: "
-                                      "brig runs build steps as ordinary containers only; leave "
-                                      "the flag out, and do in a container what needs privileges");
-        if (!network || str_equal(network, "default"))
-                network = dispatch->plan->network;
-        run->network = str_copy(network);
-        return 0;
+        int r = read_security(dispatch, err);
+
+        return r < 0 ? r : read_network(dispatch, err);
 }
 
 /* ---- as it is shown ---- */
@@ -149,6 +178,10 @@ int dispatch_run(Dispatch *dispatch, Error *err) {
         show(dispatch);
         _cleanup_free_ char *args = dispatch_args_text(dispatch);
         _cleanup_free_ char *command = strv_join(dispatch->step.run.argv, " ");
+        /* BuildKit's words, and whoever reads an image's history sees what had every privilege. */
         return dispatch_commit(dispatch, STEP_RUN, false,
-                               str_format("RUN %s%s # buildkit", args, command), err);
+                               str_format("RUN %s%s%s # buildkit",
+                                          dispatch->step.run.insecure ? "--security=insecure " : "",
+                                          args, command),
+                               err);
 }

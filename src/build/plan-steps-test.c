@@ -32,18 +32,51 @@ TEST(run_flags) {
         _cleanup_(made_done) Made made =
                 make("FROM busybox\nRUN --network=host --security=sandbox a\n"
                      "RUN --network=default a\n",
-                     (PlanOptions){ .network = "none" });
+                     (PlanOptions){ .network = "none",
+                                    .grants[ENTITLEMENT_HOST_NETWORK].granted = true });
 
         ASSERT_MADE(made);
         ASSERT_STR(target(&made)->steps[0].run.network, "host");
+        ASSERT(!target(&made)->steps[0].run.insecure);
         ASSERT_STR(target(&made)->steps[1].run.network, "none");
         ASSERT_ERROR("FROM scratch\nRUN --device=gpu a\n",
                      "D:2:1: RUN --device=gpu: devices are not given to builds; leave the flag "
                      "out, and use the device in a container");
-        ASSERT_ERROR("FROM scratch\nRUN true\nRUN --security=insecure a\n",
-                     "D:3:1: RUN --security=insecure: security.insecure is not allowed: brig runs "
-                     "build steps as ordinary containers only; leave the flag out, and do in a "
-                     "container what needs privileges");
+}
+
+TEST(run_that_needs_a_grant) {
+        static const char insecure[] = "FROM scratch\nARG v=1\nRUN --security=insecure a\nRUN b\n";
+        const PlanGrant granted = { .granted = true };
+        _cleanup_(made_done) Made made =
+                make(insecure, (PlanOptions){ .grants[ENTITLEMENT_INSECURE] = granted });
+
+        ASSERT_MADE(made);
+        ASSERT(step_of(&made, STEP_RUN)[0].run.insecure &&
+               !step_of(&made, STEP_RUN)[1].run.insecure);
+        ASSERT_STR(step_of(&made, STEP_RUN)->text, "RUN --security=insecure a");
+        ASSERT_HISTORY(insecure,
+                       "-ARG v=1\nRUN --security=insecure |1 v=1 /bin/sh -c a # buildkit\n"
+                       "RUN |1 v=1 /bin/sh -c b # buildkit\n",
+                       .grants[ENTITLEMENT_INSECURE] = granted);
+        ASSERT_ERROR(insecure, "D:3:1: RUN --security=insecure: security.insecure is not allowed");
+        /* One grant is not the other; and what is said of it stands behind. */
+        ASSERT_ERROR(insecure,
+                     "D:3:1: RUN --security=insecure: security.insecure is not allowed: why",
+                     .grants = { { .why_not = "why" }, granted });
+        ASSERT_ERROR("FROM scratch\nRUN --network=host a\n",
+                     "D:2:1: RUN --network=host: network.host is not allowed",
+                     .grants[ENTITLEMENT_INSECURE] = granted);
+        ASSERT_ERROR("FROM scratch\nRUN a\n",
+                     "D:2:1: RUN in the build's network 'host': network.host is not allowed",
+                     .network = "host");
+        /* Nobody runs what the target does not reach. */
+        ASSERT_HISTORY("FROM scratch AS a\nRUN --security=insecure a\nFROM scratch\nRUN b\n",
+                       "RUN /bin/sh -c b # buildkit\n", );
+        test_triggers = LIST("RUN --security=insecure a");
+        ASSERT_ERROR("FROM busybox\n",
+                     "D:1:1: ONBUILD trigger of the base: RUN --security=insecure: "
+                     "security.insecure is not allowed");
+        test_triggers = NULL;
 }
 
 TEST(run_heredocs) {

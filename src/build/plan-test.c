@@ -457,4 +457,17 @@ TEST(a_stage_is_not_endless) {
                      "values that its instructions repeat");
 }
 
+TEST(chains_of_stages_are_not_endless) {
+        _cleanup_buf_ Buf text = {};
+
+        buf_add_str(&text, "FROM scratch AS s0\nENV a=0123456789abcdef\n");
+        for (size_t i = 0; i < 18; i++)
+                buf_add_str(&text, "ENV a=$a$a\n");
+        for (size_t i = 1; i < 7; i++)
+                buf_format(&text, "FROM s%zu AS s%zu\n", i - 1, i);
+        ASSERT_ERROR(text.data,
+                     "D:24:1: the stages up to \"s4\" take more than 64 MiB of variables, labels "
+                     "and history over from their bases: build fewer stages upon each other");
+}
+
 TEST_MAIN()

@@ -36,6 +36,10 @@ static int read_options(Plan *plan, const PlanOptions *options, Error *err) {
         plan->no_cache_filter = strv_copy(options->no_cache_filter);
         plan->network = str_copy(str_empty(options->network) ? "default" : options->network);
         plan->no_cache = options->no_cache;
+        for (size_t i = 0; i < ENTITLEMENTS; i++) {
+                plan->granted[i] = options->grants[i].granted;
+                plan->why_not[i] = str_copy(options->grants[i].why_not);
+        }
         plan->epoch = options->source_date_epoch;
         return r;
 }
@@ -377,6 +381,8 @@ Plan *plan_free(Plan *plan) {
         free(plan->build_platform);
         free(plan->target_platform);
         free(plan->network);
+        for (size_t i = 0; i < ENTITLEMENTS; i++)
+                free(plan->why_not[i]);
         free(plan);
         return NULL;
 }

@@ -6,6 +6,18 @@
 #include "build/dockerfile.h"
 #include "spec/image.h"
 
+/* What a step may have beyond others where its build was granted it: BuildKit's entitlements. */
+typedef enum Entitlement {
+        ENTITLEMENT_INSECURE,     /* RUN --security=insecure: every privilege of the host */
+        ENTITLEMENT_HOST_NETWORK, /* a RUN in the host's network */
+        ENTITLEMENTS
+} Entitlement;
+
+typedef struct PlanGrant {
+        bool granted;        /* else a step that asks for it is an error, with its place */
+        const char *why_not; /* and what helps, for that error; NULL: nothing to say */
+} PlanGrant;
+
 typedef struct PlanOptions {
         char *const *args;            /* --build-arg: NAME=value */
         const char *target;           /* name or number of a stage; NULL or "": the last */
@@ -20,6 +32,7 @@ typedef struct PlanOptions {
                                          on it: it is for who runs them */
         int64_t source_date_epoch;    /* seconds; -1: none. The build argument SOURCE_DATE_EPOCH is
                                          read by plan_new and wins */
+        PlanGrant grants[ENTITLEMENTS];
         bool no_cache;
 } PlanOptions;
 
@@ -61,7 +74,8 @@ typedef struct RunMount {
         bool required; /* secret, ssh: absence is an error */
         CacheSharing sharing;
         int64_t size;           /* tmpfs: bytes, 0: no limit */
-        int64_t uid, gid, mode; /* cache, secret, ssh */
+        int64_t uid, gid, mode; /* cache, secret, ssh; of a cache that begins with something -1: as
+                                   that has it */
 } RunMount;
 
 typedef struct RunStep {
@@ -71,6 +85,7 @@ typedef struct RunStep {
         char **volatile_env; /* NAMEs among env that are no part of the cache key: proxy arguments
                               */
         char *network;       /* "default", "none", "host" */
+        bool insecure;       /* --security=insecure, and granted: it runs with every privilege */
         RunMount *mounts;
         size_t mount_count;
         /* A script out of a heredoc with a shebang, which the shell of argv is told to run: its

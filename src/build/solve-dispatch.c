@@ -1,5 +1,7 @@
 /* solve-dispatch.c: the images that stages name are found out about, the stages dispatched upon
  * them, and their steps given names and numbers. See solve.h. */
+#include <errno.h>
+
 #include "build/solve-private.h"
 
 #define DEPTH_MAX 256u /* stages that are dispatched within each other: a stack is small */
@@ -171,7 +173,9 @@ int solver_dispatch(Solver *solver, Error *err) {
         int r = resolve_images(solver, err);
 
         for (size_t i = 0; r == 0 && i < solver->count; i++)
-                if (solver->stages[i].stage->reachable && !solver->stages[i].wanted)
+                if (solver_cancelled(solver))
+                        r = error_set(err, ECANCELED, "the build was cancelled");
+                else if (solver->stages[i].stage->reachable && !solver->stages[i].wanted)
                         r = dispatch(&solver->stages[i], err);
         for (size_t i = 0; r == 0 && i < solver->count; i++)
                 if (stage_is_live(&solver->stages[i]))

@@ -365,6 +365,8 @@ static void say_run(KeyText *key, const RunStep *run, char *const *given) {
                         key_depend(key, part, equals ? equals + 1 : "");
         }
         key_depend(key, "network", run->network);
+        if (run->insecure)
+                key_depend(key, "security", "insecure");
         key_say(key, "script path", run->script_path);
         key_say(key, "script", run->script);
         for (size_t i = 0; i < run->mount_count; i++)

@@ -60,13 +60,40 @@ TEST(a_changed_file_runs_what_reads_it_and_says_so) {
 TEST(another_network_is_told_as_that) {
         static const char text[] = "FROM busybox\nRUN write x 1\n";
         _cleanup_fake_ Fake fake = fake_open();
-        _cleanup_built_ Built built = BUILD(&fake, text, .network = "host");
+        _cleanup_built_ Built built = BUILD(&fake, text, .network = "host",
+                                            .grants[ENTITLEMENT_HOST_NETWORK].granted = true);
 
         ASSERT_BUILD(&fake, text, "RUN write x 1", .network = "none");
         (void)build_main(&built);
         ASSERT_BUILT(&built);
         ASSERT_RAN(&fake, "RUN write x 1");
         ASSERT_STR(built.why[0], "RUN write x 1: the network changed");
+}
+
+TEST(an_insecure_step_is_another_than_a_sandboxed_one) {
+        static const char sandboxed[] = "FROM busybox\nRUN write x 1\n";
+        static const char insecure[] = "FROM busybox\nRUN --security=insecure write x 1\n";
+        const PlanGrant granted = { .granted = true };
+        _cleanup_fake_ Fake fake = fake_open();
+        _cleanup_built_ Built more =
+                BUILD(&fake, insecure, .grants[ENTITLEMENT_INSECURE] = granted);
+        _cleanup_built_ Built less = BUILD(&fake, sandboxed, );
+
+        ASSERT_BUILD(&fake, sandboxed, "RUN write x 1", );
+        (void)build_main(&more);
+        ASSERT_BUILT(&more);
+        ASSERT_RAN(&fake, "RUN --security=insecure write x 1");
+        ASSERT_STR(more.why[0], "RUN --security=insecure write x 1: it runs with "
+                                "--security=insecure now");
+        ASSERT_BUILD(&fake, insecure, "", .grants[ENTITLEMENT_INSECURE] = granted);
+        ASSERT_BUILD(&fake, sandboxed, "", );
+        ASSERT_BUILD(&fake, "FROM busybox\nRUN --security=sandbox write x 1\n", "", );
+        ASSERT_BUILD(&fake, insecure, "", .grants[ENTITLEMENT_INSECURE] = granted);
+        forget(&fake, "RUN write");
+        (void)build_main(&less);
+        ASSERT_BUILT(&less);
+        ASSERT_RAN(&fake, "RUN write x 1");
+        ASSERT_STR(less.why[0], "RUN write x 1: it runs without --security=insecure now");
 }
 
 TEST(a_repository_is_found_by_its_commit) {
@@ -437,6 +464,16 @@ TEST(of_two_builds_the_second_takes_over_when_the_first_is_cancelled) {
         ASSERT_INT(first.r, -ECANCELED);
         ASSERT_BUILT(&second);
         ASSERT_INT(count_in(&fake.cache, "layers"), 1);
+}
+
+TEST(a_cancelled_build_plans_no_stage) {
+        _cleanup_fake_ Fake fake = fake_open();
+        /* A mistake that only planning finds. */
+        _cleanup_built_ Built built = BUILD(&fake, "FROM busybox\nEXPOSE $nothing:x\n", );
+
+        atomic_store(&built.cancelled, true);
+        (void)build_main(&built);
+        ASSERT(str_after(built.err.message, "the build was cancelled"));
 }
 
 TEST(a_build_that_waits_for_another_can_be_cancelled) {

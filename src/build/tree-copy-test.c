@@ -328,6 +328,28 @@ TEST(a_users_copy_is_harmless) {
         ASSERT(fgetxattr(copied, "security.capability", value, sizeof(value)) < 0);
 }
 
+TEST(where_a_directorys_content_goes_has_its_times) {
+        static const char *const targets[] = { "made/d", "there" };
+        const struct timespec old[2] = { { .tv_sec = 5 }, { .tv_sec = 900000000 } };
+        _cleanup_both_ Both both = both_new();
+        CopyOptions options = defaults;
+        struct stat status;
+        Error err = {};
+
+        ASSERT_INT(mkdirat(both.to.fd, "there", 0755), 0);
+        ASSERT_INT(utimensat(both.from.fd, "dir", old, 0), 0);
+        for (int i = 0; i < 4; i++) {
+                const char *target = targets[i % 2];
+
+                options.epoch = i < 2 ? -1 : 1000000000;
+                ASSERT_OK(copy_as(&both, "dir", target, options, &err), &err);
+                ASSERT_INT(fstatat(both.to.fd, target, &status, 0), 0);
+                ASSERT_INT(status.st_mtim.tv_sec, 900000000);
+        }
+        ASSERT_INT(fstatat(both.to.fd, "made", &status, 0), 0);
+        ASSERT(status.st_mtim.tv_sec > 1000000000);
+}
+
 TEST(attributes_are_overridden) {
         _cleanup_both_ Both both = both_new();
         CopyOptions options = defaults;

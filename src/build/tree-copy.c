@@ -118,9 +118,26 @@ static int copy_enter(void *data, const WalkEntry *entry, Error *err) {
         return 0;
 }
 
-/* See CopyOptions.itself. */
-static bool shown_itself(const Copier *copier, const WalkEntry *entry) {
-        return copier->options->itself && (*entry->path || !copier->tree->neutral_owner);
+/* The top of a context has nothing of its own that counts: when it was unpacked, and whose it is.
+ */
+static bool has_own(const Copier *copier, const WalkEntry *entry) {
+        return *entry->path || !copier->tree->neutral_owner;
+}
+
+/* Where a directory's content went has its times, as with BuildKit, so that the layer is the same
+ * whenever it is made. */
+static int copy_times(Copier *copier, const WalkEntry *entry, int fd, Error *err) {
+        const struct timespec times[2] = {
+                clamped(entry->status->st_atim, copier->options->epoch),
+                clamped(entry->status->st_mtim, copier->options->epoch),
+        };
+
+        if (!has_own(copier, entry))
+                return 0;
+        made_directories_drop(&copier->made, copier->target.dir);
+        return futimens(fd, times) < 0
+                       ? error_set(err, errno, "set the times of '/%s'", copier->target.dir)
+                       : 0;
 }
 
 /* At the end, as filling it changes its times. What was there and was not itself selected keeps its
@@ -133,9 +150,10 @@ static int copy_leave(void *data, const WalkEntry *entry, Error *err) {
         Metadata metadata;
         int r;
 
-        if ((*entry->name == '\0' && !shown_itself(copier, entry)) ||
-            (entry->parent && top->existed))
+        if (entry->parent && top->existed)
                 return 0;
+        if (*entry->name == '\0' && !(copier->options->itself && has_own(copier, entry)))
+                return copy_times(copier, entry, fd, err);
         r = entry_metadata(copier, entry, &metadata, err);
         if (r == 0)
                 r = entry_attributes(copier, entry, &attributes, err);

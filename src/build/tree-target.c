@@ -21,6 +21,19 @@ void made_directories_done(MadeDirectories *made) {
         made->count = 0;
 }
 
+void made_directories_drop(MadeDirectories *made, const char *path) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < made->count; i++)
+                if (str_equal(made->paths[i], path))
+                        free(made->paths[i]);
+                else
+                        made->paths[kept++] = made->paths[i];
+        if (made->paths)
+                made->paths[kept] = NULL;
+        made->count = kept;
+}
+
 /* Those that were there before keep their times. */
 int made_directories_finish(const MadeDirectories *made, int root_fd, int64_t epoch, Error *err) {
         const struct timespec times[2] = { { .tv_sec = epoch }, { .tv_sec = epoch } };

@@ -20,6 +20,8 @@ typedef struct MadeDirectories {
         size_t count;
 } MadeDirectories;
 void made_directories_done(MadeDirectories *made);
+/* It has its times already. */
+void made_directories_drop(MadeDirectories *made, const char *path);
 int made_directories_finish(const MadeDirectories *made, int root_fd, int64_t epoch, Error *err);
 
 /* dest is, or becomes, a directory. */

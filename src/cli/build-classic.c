@@ -215,6 +215,7 @@ static int check_classic(const BuildOptions *options, const BuildSource *source,
                 { "--push", options->push },
                 { "--build-context", options->contexts != NULL },
                 { "--annotation", options->annotations != NULL },
+                { "--allow", options->allow != NULL },
                 { "--no-cache-filter", options->no_cache_filter != NULL },
                 { "several of --platform", strv_length(options->platforms) > 1 },
         };

@@ -49,14 +49,16 @@ static const Option build_rows[] = {
         { "add-host", 0, OPTION_PARSED, offsetof(BuildOptions, hosts),
           "Add a name to /etc/hosts of every step (\"host:ip\")", "strings", NULL, 0,
           extra_host_parse },
-        REFUSED("allow", 0, OPTION_LIST, "Allow what a step may ask for",
-                "a step's --security=insecure is not done; leave it out"),
+        { "allow", 0, OPTION_STRINGS, offsetof(BuildOptions, allow),
+          "Let steps have what they ask for, if the daemon does, too (security.insecure, "
+          "network.host)" },
         { "annotation", 0, OPTION_LIST, offsetof(BuildOptions, annotations),
           "Annotate the image's manifest (key=value)" },
         REFUSED("attest", 0, OPTION_LIST, "Attach attestations", "leave it out"),
         { "build-arg", 0, OPTION_ENV, offsetof(BuildOptions, args), "Set build-time variables" },
         { "build-context", 0, OPTION_LIST, offsetof(BuildOptions, contexts),
-          "Another context (name=path, name=docker-image://image, name=https://…)" },
+          "Another context (name=path, name=docker-image://image, "
+          "name=oci-layout://path[:tag|@digest], name=https://…)" },
         { "builder", 0, OPTION_STRING, offsetof(BuildOptions, builder),
           "Name of the builder; only \"default\" is done" },
         { "cache-from", 0, OPTION_LIST, offsetof(BuildOptions, cache_from),
@@ -193,7 +195,9 @@ static int check_options(const BuildOptions *options, Error *err) {
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "network '%s': steps have the network default, none or host",
                                   network);
-        return build_caches_check(options, err);
+        int r = build_allow_check(options->allow, err);
+
+        return r < 0 ? error_prefix(err, "invalid --allow") : build_caches_check(options, err);
 }
 
 static int add_tags(char *const *names, char ***tags, Error *err) {
@@ -266,25 +270,41 @@ static int run_with_descriptors(Build *build, const BuildView *view, Error *err)
         return r;
 }
 
+/* What goes by its digest alone is a repository's. */
+static int check_repositories(char *const *names, Error *err) {
+        for (; names && *names; names++) {
+                _cleanup_(reference_done) Reference reference = {};
+                _cleanup_free_ char *full = NULL;
+                int r = reference_parse(*names, &reference, err);
+
+                if (r < 0)
+                        return r;
+                full = reference_full(&reference);
+                if (reference.tag)
+                        return error_kind(err, ERROR_INVALID,
+                                          "can't push tagged ref %s by digest: name the "
+                                          "repository alone",
+                                          full);
+        }
+        return 0;
+}
+
 static int check_names(const Build *build, const OutputSpec *spec, Error *err) {
         _cleanup_strv_ char **names = NULL;
         int r = add_tags(spec->names, &names, err);
+
+        if (r == 0 && spec->canonical && !spec->push)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "name-canonical=true is not done without a push: an image has "
+                                  "its name with the digest once it is pushed");
+        if (r == 0 && spec->push && spec->by_digest)
+                r = check_repositories(spec->names ?: build->tags, err);
 
         if (r == 0 && spec->push && !build->tags && !names)
                 return error_kind(err, ERROR_INVALID,
                                   "tag is needed when pushing to registry: -t NAME, or name=NAME "
                                   "of the output");
         return r;
-}
-
-static int write_files(const Build *build, Error *err) {
-        _cleanup_strv_ char **names = strv_copy(build->tags);
-
-        for (size_t i = 0; i < build->outputs.count; i++)
-                for (char **name = build->outputs.list[i].spec.names; name && *name; name++)
-                        if (!strv_has(names, *name))
-                                strv_add(&names, *name);
-        return build_files_write(build->options, names, &build->result, err);
 }
 
 static int run_opened(Build *build, Error *err) {
@@ -316,7 +336,7 @@ static int run_opened(Build *build, Error *err) {
                 return r;
         r = build_outputs_finish(&build->outputs, err);
         if (r == 0)
-                r = write_files(build, err);
+                r = build_files_write(build, err);
         if (r == 0 && quiet && build->result.image && !build_outputs_use_stdout(&build->outputs))
                 (void)printf("%s\n", build->result.image);
         return r;

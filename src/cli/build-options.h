@@ -10,7 +10,7 @@ typedef struct BuildOptions {
         char *file, *target, *format, *call, *progress, *iid_file, *metadata_file, *network,
                 *builder;
         char **tags, **args, **secrets, **ssh, **contexts, **labels, **annotations, **platforms,
-                **no_cache_filter, **outputs, **hosts, **cache_from, **cache_to;
+                **no_cache_filter, **outputs, **hosts, **allow, **cache_from, **cache_to;
         char **cache_names; /* build_caches_classic's */
         char **named_args;  /* as --build-arg has them; args have what they are by then */
         JsonArray ulimits;  /* of Ulimit */
@@ -86,8 +86,9 @@ typedef struct BuildOutputs {
 int build_directory_open(const char *path, const char *what, int *ret_fd, Error *err);
 /* Those of --output, --load and --push; an image where nothing is said. */
 int build_outputs_open(const BuildOptions *options, BuildOutputs *ret, Error *err);
-int build_outputs_add(const BuildOutputs *outputs, BuildDocument *document, BuildFds *fds,
-                      Error *err);
+/* tags: of the build; what is pushed by digest goes to those repositories where it has no names. */
+int build_outputs_add(const BuildOutputs *outputs, char *const *tags, BuildDocument *document,
+                      BuildFds *fds, Error *err);
 bool build_outputs_use_stdout(const BuildOutputs *outputs);
 /* They were written: files get their names. */
 int build_outputs_finish(BuildOutputs *outputs, Error *err);
@@ -103,8 +104,6 @@ void build_result_done(BuildResult *result);
 /* --iidfile and --metadata-file: before the build, that they can be written; those of an earlier
  * build go, which must not be taken for this one's. */
 int build_files_prepare(const BuildOptions *options, Error *err);
-int build_files_write(const BuildOptions *options, char *const *tags, const BuildResult *result,
-                      Error *err);
 
 /* ---- build-pump.c: a context that goes through a pipe as an archive, by a thread, for a daemon
  * that takes descriptors ---- */
@@ -160,6 +159,9 @@ int build_send(Build *build, HttpReply **ret, Error *err);
 int build_fetch_texts(Build *build, Error *err);
 
 /* ---- the rest ---- */
+
+/* After the build: --iidfile and --metadata-file. build-output.c */
+int build_files_write(const Build *build, Error *err);
 
 /* check.c: --check. The exit code. */
 int build_check(const BuildOptions *options, const BuildSource *source, Error *err);

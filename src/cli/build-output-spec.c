@@ -62,6 +62,14 @@ static int set_push(Fields *fields, const char *key, const char *value, Error *e
         return read_bool(key, value, &fields->spec.push, err);
 }
 
+static int set_by_digest(Fields *fields, const char *key, const char *value, Error *err) {
+        return read_bool(key, value, &fields->spec.by_digest, err);
+}
+
+static int set_canonical(Fields *fields, const char *key, const char *value, Error *err) {
+        return read_bool(key, value, &fields->spec.canonical, err);
+}
+
 static int set_compression(Fields *fields, const char *key, const char *value, Error *err) {
         static const char *const known[] = { "gzip", "zstd", "uncompressed", NULL };
 
@@ -105,7 +113,11 @@ static int only(const char *key, const char *value, bool wanted, const char *rem
 }
 
 static int set_tar(Fields *fields, const char *key, const char *value, Error *err) {
-        return only(key, value, true, "unpack the archive", err);
+        bool tar = true;
+        int r = read_bool(key, value, &tar, err);
+
+        fields->spec.layout = !tar;
+        return r;
 }
 
 static int set_store(Fields *fields, const char *key, const char *value, Error *err) {
@@ -132,6 +144,8 @@ static const struct {
         { "dest", set_dest, 0 },
         { "name", set_name, OF_IMAGE },
         { "push", set_push, OF_ENGINE },
+        { "push-by-digest", set_by_digest, OF_ENGINE },
+        { "name-canonical", set_canonical, OF_ENGINE },
         { "compression", set_compression, OF_IMAGE },
         { "compression-level", set_level, OF_IMAGE },
         { "force-compression", set_force, OF_IMAGE },
@@ -145,9 +159,7 @@ static const struct {
 static const struct {
         const char *key, *remedy;
 } refused[] = {
-        { "push-by-digest", "push it with a tag" },
         { "registry.insecure", "start brigd with --insecure-registry" },
-        { "name-canonical", "it has its name with the digest once it is pushed; leave it out" },
         { "dangling-name-prefix", "give it a tag" },
         { "oci-artifact", "attestations are not done; leave it out" },
         { "context", "it is for docker's contexts; use -H" },
@@ -175,26 +187,12 @@ static int refuse_key(const char *key, const char *value, Error *err) {
                           known.data);
 }
 
-/* "annotation.KEY", "annotation-manifest.KEY": 1; 0: it is none. */
-static int set_annotation(Fields *fields, const char *key, const char *value, Error *err) {
-        const char *name = str_after(key, "annotation.") ?: str_after(key, "annotation-manifest.");
-
-        if (!str_after(key, "annotation"))
-                return 0;
-        if (str_empty(name))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "%s=%s is not done: only the image's own manifest is annotated: "
-                                  "annotation.KEY=VALUE",
-                                  key, value);
-        pairs_put(&fields->spec.annotations, name, value);
-        note_use(fields, OF_IMAGE, key);
-        return 1;
-}
-
 static int set_output(void *data, const char *key, const char *value, Error *err) {
         Fields *fields = data;
-        int r = set_annotation(fields, key, value, err);
+        int r = annotation_attribute(key, value, &fields->spec.annotations, err);
 
+        if (r > 0)
+                note_use(fields, OF_IMAGE, key);
         if (r != 0)
                 return MIN(r, 0);
         for (size_t i = 0; i < ELEMENTS(attributes); i++) {
@@ -212,11 +210,8 @@ static int check_level(const OutputSpec *spec, Error *err) {
         const char *name = spec->compression ?: "gzip";
         int high = str_equal(name, "zstd") ? 22 : 9;
 
-        if (!spec->has_level)
+        if (!spec->has_level || str_equal(name, "uncompressed"))
                 return 0;
-        if (str_equal(name, "uncompressed"))
-                return error_kind(err, ERROR_INVALID,
-                                  "compression-level: uncompressed layers have none");
         if (spec->level < 0 || spec->level > high)
                 return error_kind(err, ERROR_INVALID, "compression-level=%lld: %s has 0 to %d",
                                   (long long)spec->level, name, high);
@@ -246,14 +241,17 @@ static int check_output(const Fields *fields, Error *err) {
                         continue;
                 if (output_types[i].needs_dest && str_empty(spec->dest))
                         return error_kind(err, ERROR_INVALID, "dest is missing: dest=PATH%s",
-                                          str_equal(spec->type, "local") ? "" : ", or dest=-");
+                                          str_equal(spec->type, "local") || spec->layout
+                                                  ? ""
+                                                  : ", or dest=-");
                 if (!output_types[i].has_dest && spec->dest)
                         return error_kind(err, ERROR_INVALID,
                                           "type=%s has no dest: type=oci or type=docker has one",
                                           spec->type);
-                if (str_equal(spec->type, "local") && str_equal(spec->dest, "-"))
+                if ((str_equal(spec->type, "local") || spec->layout) && str_equal(spec->dest, "-"))
                         return error_kind(err, ERROR_INVALID,
-                                          "dest cannot be stdout for a directory: type=tar");
+                                          "dest cannot be stdout for a directory: %s",
+                                          spec->layout ? "tar=true" : "type=tar");
                 return check_uses(fields, output_types[i].image, err);
         }
         return error_kind(err, ERROR_INVALID,
@@ -308,6 +306,6 @@ void output_spec_done(OutputSpec *spec) {
         free(spec->dest);
         free(spec->compression);
         (void)strv_free(spec->names);
-        pairs_done(&spec->annotations);
+        build_annotations_done(&spec->annotations);
         *spec = (OutputSpec){};
 }

@@ -65,7 +65,7 @@ static int open_output(BuildOutput *output, Error *err) {
 
         if (!spec->dest)
                 return 0;
-        if (str_equal(spec->type, "local"))
+        if (str_equal(spec->type, "local") || spec->layout)
                 return build_directory_open(spec->dest, "output", &output->fd, err);
         if (str_equal(spec->dest, "-"))
                 return open_standard_output(output, &output->fd, err);
@@ -119,8 +119,8 @@ int build_outputs_open(const BuildOptions *options, BuildOutputs *ret, Error *er
         return 0;
 }
 
-static int add_document(const BuildOutput *output, BuildDocument *document, BuildFds *fds,
-                        Error *err) {
+static int add_document(const BuildOutput *output, char *const *tags, BuildDocument *document,
+                        BuildFds *fds, Error *err) {
         static const JsonTable size = { .size = sizeof(BuildOutputDocument) };
         const OutputSpec *spec = &output->spec;
         BuildOutputDocument *added;
@@ -130,12 +130,14 @@ static int add_document(const BuildOutput *output, BuildDocument *document, Buil
                 return error_set(err, errno, "the output's descriptor");
         added = json_append(&document->outputs, &size);
         added->type = str_copy(spec->type);
-        added->names = strv_copy(spec->names);
+        added->layout = spec->layout;
         added->push = spec->push;
+        added->by_digest = spec->push && spec->by_digest;
+        added->names = strv_copy(spec->names || !added->by_digest ? spec->names : tags);
         added->compression = str_copy(spec->compression);
         added->force_compression = spec->force_compression;
         added->docker_media_types = spec->docker_media_types;
-        pairs_copy(&added->annotations, &spec->annotations);
+        build_annotations_copy(&added->annotations, &spec->annotations);
         if (spec->has_level) {
                 added->compression_level = NEW(int64_t);
                 *added->compression_level = spec->level;
@@ -147,13 +149,13 @@ static int add_document(const BuildOutput *output, BuildDocument *document, Buil
         return 0;
 }
 
-int build_outputs_add(const BuildOutputs *outputs, BuildDocument *document, BuildFds *fds,
-                      Error *err) {
+int build_outputs_add(const BuildOutputs *outputs, char *const *tags, BuildDocument *document,
+                      BuildFds *fds, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < outputs->count; i++)
                 if (!str_equal(outputs->list[i].spec.type, "cacheonly"))
-                        r = add_document(&outputs->list[i], document, fds, err);
+                        r = add_document(&outputs->list[i], tags, document, fds, err);
         return r;
 }
 
@@ -230,16 +232,31 @@ int build_files_prepare(const BuildOptions *options, Error *err) {
         return r < 0 ? r : prepare_file("--metadata-file", options->metadata_file, err);
 }
 
-static char *full_names(char *const *tags) {
-        _cleanup_strv_ char **names = NULL;
-
+/* In full; a repository that was pushed to by digest stays one. */
+static void add_full_names(char *const *tags, bool by_digest, char ***names) {
         for (; tags && *tags; tags++) {
                 _cleanup_(reference_done) Reference reference = {};
+                _cleanup_free_ char *full = NULL;
 
                 if (reference_parse(*tags, &reference, NULL) < 0)
                         continue; /* it was checked before the build */
-                reference_default_tag(&reference);
-                strv_take(&names, reference_full(&reference));
+                if (!by_digest)
+                        reference_default_tag(&reference);
+                full = reference_full(&reference);
+                if (!strv_has(*names, full))
+                        strv_take(names, TAKE_PTR(full));
+        }
+}
+
+/* Those that the build gave. */
+static char *all_names(char *const *tags, const BuildOutputs *outputs) {
+        _cleanup_strv_ char **names = NULL;
+
+        add_full_names(tags, false, &names);
+        for (size_t i = 0; i < outputs->count; i++) {
+                const OutputSpec *spec = &outputs->list[i].spec;
+
+                add_full_names(spec->names, spec->push && spec->by_digest, &names);
         }
         return strv_join(names, ",");
 }
@@ -249,19 +266,48 @@ static void add_text(json_object *document, const char *key, const char *value) 
                 (void)json_object_object_add(document, key, json_object_new_string(value));
 }
 
-static json_object *descriptor_of(const BuildResult *result) {
+static void gather(const JsonArray *list, const char *of, Pairs *ret) {
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++)
+                if (str_equal(annotations[i].of, of))
+                        pairs_put(ret, annotations[i].key, annotations[i].value);
+}
+
+/* What BuildKit says there, too: annotations of the descriptor that names what was pushed last. */
+static void add_annotations(const Build *build, bool is_index, json_object *descriptor) {
+        const char *of = is_index ? "index-descriptor" : "manifest-descriptor";
+        const BuildOutput *last = NULL;
+        Pairs annotations = {};
+
+        for (size_t i = 0; i < build->outputs.count; i++)
+                if (build->outputs.list[i].spec.push)
+                        last = &build->outputs.list[i];
+        gather(&build->document.annotations, of, &annotations);
+        if (last)
+                gather(&last->spec.annotations, of, &annotations);
+        if (annotations.count > 0)
+                (void)json_object_object_add(descriptor, "annotations",
+                                             json_write_pairs(&annotations));
+        pairs_done(&annotations);
+}
+
+static json_object *descriptor_of(const Build *build, bool is_index) {
+        const BuildResult *result = &build->result;
         json_object *descriptor = json_object_new_object();
 
         add_text(descriptor, "mediaType", result->media_type);
         add_text(descriptor, "digest", result->pushed);
         (void)json_object_object_add(descriptor, "size", json_object_new_int64(result->size));
+        add_annotations(build, is_index, descriptor);
         return descriptor;
 }
 
 /* The digest is the pushed manifest's where there is one; an index has no configuration. */
-static json_object *metadata(char *const *tags, const BuildResult *result, bool is_index) {
+static json_object *metadata(const Build *build, bool is_index) {
+        const BuildResult *result = &build->result;
         json_object *document = json_object_new_object();
-        _cleanup_free_ char *names = full_names(tags), *reference = NULL;
+        _cleanup_free_ char *names = all_names(build->tags, &build->outputs), *reference = NULL;
         char id[ID_LENGTH + 1];
 
         id_new(id);
@@ -271,7 +317,7 @@ static json_object *metadata(char *const *tags, const BuildResult *result, bool 
                 add_text(document, "containerimage.config.digest", result->image);
         if (result->pushed)
                 (void)json_object_object_add(document, "containerimage.descriptor",
-                                             descriptor_of(result));
+                                             descriptor_of(build, is_index));
         add_text(document, "containerimage.digest", result->pushed ?: result->image);
         add_text(document, "image.name", names);
         return document;
@@ -281,10 +327,10 @@ static int write_file(const char *path, const char *text, Error *err) {
         return output_file_write(path, text, strlen(text), 0666, err);
 }
 
-int build_files_write(const BuildOptions *options, char *const *tags, const BuildResult *result,
-                      Error *err) {
-        _cleanup_json_ json_object *document =
-                metadata(tags, result, strv_length(options->platforms) > 1);
+int build_files_write(const Build *build, Error *err) {
+        const BuildOptions *options = build->options;
+        const BuildResult *result = &build->result;
+        _cleanup_json_ json_object *document = metadata(build, strv_length(options->platforms) > 1);
         const char *text = json_object_to_json_string_ext(
                 document,
                 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);

@@ -74,6 +74,24 @@ static int add_directory(Build *build, BuildSource *source, BuildContextDocument
         return 0;
 }
 
+static int add_layout(Build *build, ContextSpec *spec, Error *err) {
+        static const JsonTable size = { .size = sizeof(BuildContextDocument) };
+        int fd = open(spec->layout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        BuildContextDocument *context;
+
+        if (fd < 0)
+                return error_set(err, errno, "build context '%s': open '%s'", spec->name,
+                                 spec->layout);
+        context = json_append(&build->document.contexts, &size);
+        context->name = TAKE_PTR(spec->name);
+        context->path = TAKE_PTR(spec->layout);
+        context->tag = TAKE_PTR(spec->tag);
+        context->digest = TAKE_PTR(spec->digest);
+        context->layout = NEW(int64_t);
+        *context->layout = build_fds_add(&build->fds, fd);
+        return 0;
+}
+
 static int add_context(Build *build, ContextSpec *spec, Error *err) {
         static const JsonTable size = { .size = sizeof(BuildContextDocument) };
         _cleanup_(build_source_done)
@@ -101,7 +119,8 @@ static int add_contexts(Build *build, Error *err) {
                 int r = context_spec_parse(*text, &spec, err);
 
                 if (r == 0)
-                        r = add_context(build, &spec, err);
+                        r = spec.layout ? add_layout(build, &spec, err)
+                                        : add_context(build, &spec, err);
                 if (r < 0)
                         return r;
         }
@@ -127,6 +146,7 @@ static void add_plain_options(const BuildOptions *options, BuildDocument *docume
         document->labels = strv_copy(options->labels);
         document->no_cache_filter = strv_copy(options->no_cache_filter);
         document->extra_hosts = strv_copy(options->hosts);
+        document->allow = strv_copy(options->allow);
         document->target = str_copy(options->target);
         document->platform = options->platforms ? strv_join(options->platforms, ",") : NULL;
         document->network = str_copy(options->network);
@@ -155,7 +175,8 @@ static int make_document(Build *build, Error *err) {
                 r = build_caches_add(options, document, &build->fds, err);
         for (char **text = options->annotations; r == 0 && text && *text; text++)
                 r = annotation_parse(*text, &document->annotations, err);
-        return r < 0 ? r : build_outputs_add(&build->outputs, document, &build->fds, err);
+        return r < 0 ? r
+                     : build_outputs_add(&build->outputs, build->tags, document, &build->fds, err);
 }
 
 int build_send(Build *build, HttpReply **ret, Error *err) {

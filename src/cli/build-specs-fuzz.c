@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CacheSpec cache = {};
         SecretSpec secret = {};
         SshSpec ssh = {};
-        Pairs pairs = {};
+        JsonArray annotations = {};
         Error err = {};
 
         (void)secret_spec_parse(text, &secret, &err);
@@ -20,12 +20,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void)output_spec_parse(text, &output, &err);
         (void)context_spec_parse(text, &context, &err);
         (void)cache_spec_parse(text, size % 2 == 0, &cache, &err);
-        (void)annotation_parse(text, &pairs, &err);
+        (void)annotation_parse(text, &annotations, &err);
         secret_spec_done(&secret);
         ssh_spec_done(&ssh);
         output_spec_done(&output);
         context_spec_done(&context);
         cache_spec_done(&cache);
-        pairs_done(&pairs);
+        build_annotations_done(&annotations);
         return 0;
 }

@@ -26,6 +26,18 @@ static char *ssh(const char *text) {
         return made;
 }
 
+static void list_annotations(Buf *text, const JsonArray *list) {
+        const BuildAnnotation *annotations = list->items;
+
+        for (size_t i = 0; i < list->count; i++) {
+                const char *platform = annotations[i].platform;
+
+                buf_format(text, "|%s%s%s%s %s=%s", annotations[i].of, platform ? "[" : "",
+                           platform ?: "", platform ? "]" : "", annotations[i].key,
+                           annotations[i].value);
+        }
+}
+
 static char *output(const char *text) {
         OutputSpec spec = {};
         _cleanup_free_ char *names = NULL;
@@ -37,7 +49,11 @@ static char *output(const char *text) {
         names = strv_join(spec.names, "+");
         buf_format(&text_of, "%s|%s|%s", spec.type, spec.dest ?: "", names ?: "");
         if (spec.push)
-                buf_add_str(&text_of, "|push");
+                buf_add_str(&text_of, spec.by_digest ? "|push by digest" : "|push");
+        if (spec.layout)
+                buf_add_str(&text_of, "|layout");
+        if (spec.canonical)
+                buf_add_str(&text_of, "|canonical");
         if (spec.compression)
                 buf_format(&text_of, "|%s", spec.compression);
         if (spec.has_level)
@@ -45,9 +61,7 @@ static char *output(const char *text) {
         if (spec.force_compression || spec.docker_media_types)
                 buf_format(&text_of, "|force %d docker %d", spec.force_compression,
                            spec.docker_media_types);
-        for (size_t i = 0; i < spec.annotations.count; i++)
-                buf_format(&text_of, "|%s=%s", spec.annotations.items[i].key,
-                           spec.annotations.items[i].value);
+        list_annotations(&text_of, &spec.annotations);
         output_spec_done(&spec);
         return buf_take(&text_of);
 }
@@ -59,8 +73,10 @@ static char *context(const char *text) {
 
         if (context_spec_parse(text, &spec, &err) < 0)
                 return str_copy(err.message);
-        made = str_format("%s|%s|%s|%s", spec.name, spec.image ?: "", spec.url ?: "",
-                          spec.path ?: "");
+        made = spec.layout ? str_format("%s|%s|%s|%s", spec.name, spec.layout, spec.tag ?: "",
+                                        spec.digest ?: "")
+                           : str_format("%s|%s|%s|%s", spec.name, spec.image ?: "", spec.url ?: "",
+                                        spec.path ?: "");
         context_spec_done(&spec);
         return made;
 }
@@ -146,8 +162,15 @@ TEST(outputs) {
         ASSERT_SPEC(output,
                     "type=image,oci-mediatypes=false,unpack=true,store=true,rewrite-timestamp=true",
                     "image|||force 0 docker 1");
+        ASSERT_SPEC(output, "type=oci,tar=false,dest=x", "oci|x||layout");
+        ASSERT_SPEC(output, "type=docker,tar=true,dest=x", "docker|x|");
+        /* BuildKit ignores it, too. */
+        ASSERT_SPEC(output, "type=image,compression=uncompressed,compression-level=99",
+                    "image|||uncompressed|99");
+        ASSERT_SPEC(output, "type=registry,name=r/x,push-by-digest=true,name-canonical=true",
+                    "image||r/x|push by digest|canonical");
         ASSERT_SPEC(output, "type=docker,dest=x,annotation.a.b=c,annotation-manifest.d=e=f",
-                    "docker|x||a.b=c|d=e=f");
+                    "docker|x||manifest a.b=c|manifest d=e=f");
 }
 
 #define ASSERT_OUTPUT_REFUSED(text, why)                                                           \
@@ -158,8 +181,10 @@ TEST(outputs_refused) {
                               "type=image has no dest: type=oci or type=docker has one");
         ASSERT_OUTPUT_REFUSED("type=cacheonly,dest=x",
                               "type=cacheonly has no dest: type=oci or type=docker has one");
-        ASSERT_OUTPUT_REFUSED("type=oci,tar=false,dest=x",
-                              "tar=false is not done: unpack the archive");
+        ASSERT_OUTPUT_REFUSED("type=oci,tar=false", "dest is missing: dest=PATH");
+        ASSERT_OUTPUT_REFUSED("type=docker,tar=false", "type=docker without dest has no tar");
+        ASSERT_OUTPUT_REFUSED("type=oci,tar=false,dest=-",
+                              "dest cannot be stdout for a directory: tar=true");
         ASSERT_OUTPUT_REFUSED("type=tar", "dest is missing: dest=PATH, or dest=-");
         ASSERT_OUTPUT_REFUSED("type=local", "dest is missing: dest=PATH");
         ASSERT_OUTPUT_REFUSED("type=local,dest=-",
@@ -181,18 +206,28 @@ TEST(outputs_refused) {
                               "compression-level=10: gzip has 0 to 9");
         ASSERT_OUTPUT_REFUSED("type=image,compression=zstd,compression-level=-1",
                               "compression-level=-1: zstd has 0 to 22");
-        ASSERT_OUTPUT_REFUSED("type=image,compression=uncompressed,compression-level=1",
-                              "compression-level: uncompressed layers have none");
         ASSERT_OUTPUT_REFUSED("type=image,push=perhaps", "invalid value for push: perhaps");
-        ASSERT_OUTPUT_REFUSED("type=image,push-by-digest=true",
-                              "push-by-digest=true is not done: push it with a tag");
-        ASSERT_OUTPUT_REFUSED("type=image,annotation-index.a=b",
-                              "annotation-index.a=b is not done: only the image's own manifest is "
-                              "annotated: annotation.KEY=VALUE");
+        ASSERT_OUTPUT_REFUSED("type=oci,dest=x,push-by-digest=true",
+                              "type=oci with dest has no push-by-digest");
+        ASSERT_OUTPUT_REFUSED("type=image,push-by-digest=maybe",
+                              "invalid value for push-by-digest: maybe");
+        ASSERT_OUTPUT_REFUSED("type=image,annotation-layer.a=b",
+                              "unknown annotation type \"layer\": manifest, manifest-descriptor, "
+                              "index or index-descriptor");
+        ASSERT_OUTPUT_REFUSED("type=image,annotation[linux.a=b",
+                              "invalid annotation type \"manifest[linux\", expected type and "
+                              "optional platform in square brackets");
+        ASSERT_OUTPUT_REFUSED("type=image,annotation-index.=b",
+                              "annotation-index.=b: write annotation.KEY=VALUE, "
+                              "annotation-OF.KEY=VALUE or annotation-OF[PLATFORM].KEY=VALUE");
+        ASSERT_OUTPUT_REFUSED("type=image,annotations.a=b",
+                              "annotations.a=b: write annotation.KEY=VALUE, "
+                              "annotation-OF.KEY=VALUE or annotation-OF[PLATFORM].KEY=VALUE");
         ASSERT_OUTPUT_REFUSED(
                 "type=image,colour=red",
-                "colour=red is not done: outputs have type, dest, name, push, compression, "
-                "compression-level, force-compression, oci-mediatypes, rewrite-timestamp, store, "
+                "colour=red is not done: outputs have type, dest, name, push, push-by-digest, "
+                "name-canonical, compression, compression-level, force-compression, "
+                "oci-mediatypes, rewrite-timestamp, store, "
                 "unpack, tar, annotation.KEY");
 }
 
@@ -205,14 +240,37 @@ TEST(contexts) {
         ASSERT_SPEC(context, "a=docker-image://",
                     "invalid context value 'a=docker-image://': docker-image:// is not followed by "
                     "a name");
-        ASSERT_SPEC(context, "a=oci-layout://x",
-                    "invalid context value 'a=oci-layout://x': not done: load the image "
-                    "(tar -C DIR -c . | brig load), and give it as docker-image://NAME");
+        ASSERT_SPEC(context, "a=target:x",
+                    "invalid context value 'a=target:x': not done: that is for docker bake: name a "
+                    "stage in the Dockerfile");
         ASSERT_SPEC(context, "a=https://h/r.git#main", "a||https://h/r.git#main|");
         ASSERT_SPEC(context, "a=git@h:r", "a||git@h:r|");
         ASSERT_SPEC(context, "a=ssh://h/r#--x",
                     "invalid context value 'a=ssh://h/r#--x': invalid git ref '--x': it begins "
                     "with '-'");
+}
+
+#define HEX "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+TEST(layouts) {
+        ASSERT_SPEC(context, "a=oci-layout://x", "a|x||");
+        ASSERT_SPEC(context, "a=oci-layout:///x/y:v1.0", "a|/x/y|v1.0|");
+        ASSERT_SPEC(context, "a=oci-layout://x@sha256:" HEX, "a|x||sha256:" HEX);
+        ASSERT_SPEC(context, "a=oci-layout://x:v1@sha256:" HEX, "a|x|v1|sha256:" HEX);
+        /* What is neither a tag nor a digest belongs to the path. */
+        ASSERT_SPEC(context, "a=oci-layout://x:y/z", "a|x:y/z||");
+        ASSERT_SPEC(context, "a=oci-layout://x:1:2", "a|x:1|2|");
+        ASSERT_SPEC(context, "a=oci-layout://x:", "a|x:||");
+        ASSERT_SPEC(context, "a=oci-layout://x@y:z", "a|x@y|z|");
+        ASSERT_SPEC(context, "a=oci-layout://",
+                    "invalid context value 'a=oci-layout://': oci-layout:// is not followed by a "
+                    "directory");
+        ASSERT_SPEC(context, "a=oci-layout://:v1",
+                    "invalid context value 'a=oci-layout://:v1': oci-layout:// is not followed by "
+                    "a directory");
+        ASSERT_SPEC(context, "a=oci-layout://x@sha256:12",
+                    "invalid context value 'a=oci-layout://x@sha256:12': 'sha256:12' is no digest: "
+                    "sha256: and 64 hexadecimal digits");
 }
 
 TEST(caches) {
@@ -285,18 +343,49 @@ TEST(addresses) {
 }
 
 TEST(annotations) {
-        Pairs pairs = {};
-        Error err = {};
+        static const struct {
+                const char *text, *made;
+        } cases[] = {
+                { "org.x.title=a=b", "|manifest org.x.title=a=b" },
+                { "manifest:k=", "|manifest k=" },
+                { "index,manifest[linux/arm64]:k=a:b", "|index k=a:b|manifest[linux/arm64] k=a:b" },
+                { "index-descriptor,manifest-descriptor:k:l=v",
+                  "|index-descriptor k:l=v|manifest-descriptor k:l=v" },
+        };
+        static const struct {
+                const char *text, *error;
+        } refused[] = {
+                { "k", "invalid annotation \"k\": expected key=value" },
+                { "index:=v", "invalid annotation \"index:=v\": expected key=value" },
+                { "org.x:k=v",
+                  "invalid annotation \"org.x:k=v\": unknown annotation type \"org.x\": manifest, "
+                  "manifest-descriptor, index or index-descriptor" },
+                { ":k=v", "invalid annotation \":k=v\": unknown annotation type \"\": manifest, "
+                          "manifest-descriptor, index or index-descriptor" },
+                { "manifest[]:k=v",
+                  "invalid annotation \"manifest[]:k=v\": invalid annotation type \"manifest[]\", "
+                  "expected type and optional platform in square brackets" },
+        };
 
-        ASSERT_OK(annotation_parse("org.x.title=a=b", &pairs, &err), &err);
-        ASSERT_OK(annotation_parse("manifest:k=v", &pairs, &err), &err);
-        ASSERT_STR(pairs_get(&pairs, "org.x.title"), "a=b");
-        ASSERT_STR(pairs_get(&pairs, "k"), "v");
-        ASSERT(annotation_parse("index:k=v", &pairs, &err) < 0);
-        ASSERT(annotation_parse("manifest[linux/amd64]:k=v", &pairs, &err) < 0);
-        ASSERT(annotation_parse("k", &pairs, &err) < 0);
-        ASSERT_STR(err.message, "invalid annotation \"k\": expected key=value");
-        pairs_done(&pairs);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                JsonArray list = {};
+                Buf text = {};
+                Error err = {};
+
+                ASSERT_OK(annotation_parse(cases[i].text, &list, &err), &err);
+                list_annotations(&text, &list);
+                ASSERT_STR(text.data, cases[i].made);
+                buf_done(&text);
+                build_annotations_done(&list);
+        }
+        for (size_t i = 0; i < ELEMENTS(refused); i++) {
+                JsonArray list = {};
+                Error err = {};
+
+                ASSERT(annotation_parse(refused[i].text, &list, &err) < 0);
+                ASSERT_STR(err.message, refused[i].error);
+                build_annotations_done(&list);
+        }
 }
 
 TEST_MAIN()

@@ -7,7 +7,9 @@
 
 #include "cli/specs.h"
 #include "cli/values.h"
+#include "format/digest.h"
 #include "format/git-source.h"
+#include "format/reference.h"
 
 static int set_field(void *spec, const char *field, SpecSetField set, Error *err) {
         size_t length = strcspn(field, "=");
@@ -144,28 +146,42 @@ int is_git_address(const char *text, Error *err) {
         return r;
 }
 
-/* What other clients take and brig does not; NULL: nothing of that kind. */
-static const char *context_remedy(const char *value) {
-        static const struct {
-                const char *prefix, *remedy;
-        } refused[] = {
-                { "oci-layout://", "load the image (tar -C DIR -c . | brig load), and "
-                                   "give it as docker-image://NAME" },
-                { "target:", "that is for docker bake: name a stage in the Dockerfile" },
-        };
+/* PATH[:TAG][@DIGEST], as buildx reads it: what is neither belongs to the path. */
+static int set_layout(ContextSpec *spec, const char *text, Error *err) {
+        const char *digest = strrchr(text, '@');
+        char *colon;
 
-        for (size_t i = 0; i < ELEMENTS(refused); i++)
-                if (str_after(value, refused[i].prefix))
-                        return refused[i].remedy;
-        return NULL;
+        if (digest && !str_after(digest, "@sha"))
+                digest = NULL;
+        if (digest && !digest_valid(digest + 1))
+                return error_kind(err, ERROR_INVALID,
+                                  "'%s' is no digest: sha256: and 64 hexadecimal digits",
+                                  digest + 1);
+        if (digest)
+                spec->digest = str_copy(digest + 1);
+        spec->layout = str_copy_n(text, digest ? (size_t)(digest - text) : strlen(text));
+        colon = strrchr(spec->layout, ':');
+        if (colon && reference_tag_valid(colon + 1)) {
+                spec->tag = str_copy(colon + 1);
+                *colon = '\0';
+        }
+        return *spec->layout ? 0
+                             : error_kind(err, ERROR_INVALID,
+                                          "oci-layout:// is not followed by a directory");
 }
 
 static int set_context(ContextSpec *spec, const char *value, Error *err) {
-        const char *image = str_after(value, "docker-image://"), *remedy = context_remedy(value);
-        int git = is_git_address(value, err);
+        const char *image = str_after(value, "docker-image://");
+        const char *layout = str_after(value, "oci-layout://");
+        int git;
 
-        if (remedy)
-                return error_kind(err, ERROR_UNSUPPORTED, "not done: %s", remedy);
+        if (layout)
+                return set_layout(spec, layout, err);
+        if (str_after(value, "target:"))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "not done: that is for docker bake: name a stage in the "
+                                  "Dockerfile");
+        git = is_git_address(value, err);
         if (git < 0)
                 return git;
         if (image && !*image)
@@ -202,24 +218,8 @@ void context_spec_done(ContextSpec *spec) {
         free(spec->image);
         free(spec->url);
         free(spec->path);
+        free(spec->layout);
+        free(spec->tag);
+        free(spec->digest);
         *spec = (ContextSpec){};
-}
-
-/* ---- annotations ---- */
-
-int annotation_parse(const char *text, Pairs *pairs, Error *err) {
-        size_t length = strcspn(text, "=");
-        _cleanup_free_ char *whole = str_copy_n(text, length);
-        const char *key = str_after(whole, "manifest:") ?: whole;
-
-        if (!*key || !text[length])
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid annotation \"%s\": expected key=value", text);
-        if (strchr(key, ':') && (str_after(key, "index") || str_after(key, "manifest")))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "invalid annotation \"%s\": only the image's own manifest is "
-                                  "annotated: KEY=VALUE, or manifest:KEY=VALUE",
-                                  text);
-        pairs_put(pairs, key, text + length + 1);
-        return 0;
 }

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "base/map.h"
 #include "base/str.h"
+#include "spec/build.h"
 
 /* Fields of "key=value" with commas between; set is called with each, the key in lower case. */
 typedef int (*SpecSetField)(void *spec, const char *key, const char *value, Error *err);
@@ -29,12 +29,15 @@ typedef struct OutputSpec {
         char *type;   /* "local", "tar", "oci", "docker", "image", "cacheonly"; of "registry" it is
                          "image" with push, of "docker" without dest "image" */
         char *dest;   /* NULL: it goes to the engine */
+        bool layout;  /* tar=false of an archive: dest is a directory, and gets an OCI layout */
         char **names; /* name=a,b of an image: more tags */
         bool push;
+        bool by_digest;    /* push-by-digest: what is pushed has no tag; names are repositories */
+        bool canonical;    /* name-canonical: it has its names with the digest */
         char *compression; /* "gzip", "zstd", "uncompressed", or NULL */
         int64_t level;     /* see has_level */
         bool has_level, force_compression, docker_media_types;
-        Pairs annotations;
+        JsonArray annotations; /* of BuildAnnotation */
 } OutputSpec;
 int output_spec_parse(const char *text, OutputSpec *ret, Error *err);
 void output_spec_done(OutputSpec *spec);
@@ -49,15 +52,20 @@ typedef struct CacheSpec {
 int cache_spec_parse(const char *text, bool to, CacheSpec *ret, Error *err);
 void cache_spec_done(CacheSpec *spec);
 
-/* --build-context NAME=…; one of image, url, path is set. */
+/* --build-context NAME=…; one of image, url, path, layout is set. */
 typedef struct ContextSpec {
         char *name, *image, *url, *path;
+        char *layout, *tag, *digest; /* oci-layout://: the directory, and what is meant of it; both
+                                        NULL: nobody said */
 } ContextSpec;
 int context_spec_parse(const char *text, ContextSpec *ret, Error *err);
 void context_spec_done(ContextSpec *spec);
 
-/* --annotation [manifest:]KEY=VALUE: put into pairs. */
-int annotation_parse(const char *text, Pairs *pairs, Error *err);
+/* --annotation [OF[PLATFORM],…:]KEY=VALUE, appended to a list of BuildAnnotation.
+ * build-annotation.c */
+int annotation_parse(const char *text, JsonArray *list, Error *err);
+/* An output's annotation[-OF][[PLATFORM]].KEY: 1; 0: the attribute is another. */
+int annotation_attribute(const char *name, const char *value, JsonArray *list, Error *err);
 
 /* 1: a repository of git, 0: none; invalid on one that makes no sense. */
 int is_git_address(const char *text, Error *err);

@@ -142,6 +142,25 @@ TEST(options_of_the_build_cache) {
         }
 }
 
+TEST(options_of_what_builds_may) {
+        DaemonOptions options;
+        Error err = { 0 };
+
+        ASSERT_OK(read_options(NO_FLAGS, "{\"builder\":{}}", &options, &err), &err);
+        ASSERT(!options.builder.entitlements.insecure &&
+               !options.builder.entitlements.host_network);
+        options_done(&options);
+        ASSERT_OK(read_options(NO_FLAGS,
+                               "{\"builder\":{\"gc\":{\"enabled\":true},\"entitlements\":"
+                               "{\"network-host\":false,\"security-insecure\":true,"
+                               "\"device\":false}}}",
+                               &options, &err),
+                  &err);
+        ASSERT(*options.builder.entitlements.insecure &&
+               !*options.builder.entitlements.host_network);
+        options_done(&options);
+}
+
 TEST(options_refused) {
         static const struct {
                 const char *flag, *file, *words;
@@ -163,6 +182,10 @@ TEST(options_refused) {
                 { "--builder-keep-storage=1x", "{}", "invalid size of the build cache" },
                 { "--builder-keep-storage=1g", "{\"builder\":{}}", "both as a flag and" },
                 { "-D", "{\"builder\":{\"gc\":{\"policy\":[]}}}", "policy is not done" },
+                { "-D", "{\"builder\":{\"entitlements\":{\"device\":true}}}",
+                  "builder.entitlements.device is not done" },
+                { "-D", "{\"builder\":{\"entitlements\":{\"security-insecure\":\"yes\"}}}",
+                  "security-insecure" },
                 { "--mtu=much", "{}", "give a whole number" },
                 { "--icc=perhaps", "{}", "give true or false" },
                 { "--icc", "{\"icc\":true}", "both as a flag and" },

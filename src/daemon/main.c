@@ -140,6 +140,7 @@ static int open_sockets(Daemon *daemon, Error *err) {
 
 static int start_engine(Daemon *daemon, Error *err) {
         const DaemonOptions *options = &daemon->options;
+        const BuilderEntitlements *entitlements = &options->builder.entitlements;
         _cleanup_free_ char *mtu =
                 options->mtu ? str_format("%lld", (long long)*options->mtu) : NULL;
         EngineOptions engine = {
@@ -166,6 +167,8 @@ static int start_engine(Daemon *daemon, Error *err) {
                               options->registry_hosts_dirs },
                 .log = { options->log_driver, options->log_opts },
                 .build_cache_max = options->build_cache_max,
+                .build_insecure = entitlements->insecure && *entitlements->insecure,
+                .build_no_host_network = entitlements->host_network && !*entitlements->host_network,
         };
 
         return engine_new(daemon->loop, &engine, &daemon->engine, err);

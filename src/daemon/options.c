@@ -101,8 +101,18 @@ static const JsonField gc_fields[] = {
 };
 static const JsonTable gc_table = JSON_TABLE(BuilderGc, "gc", gc_fields);
 
+static const JsonField entitlement_fields[] = {
+        JSON_FIELD(BuilderEntitlements, "network-host", JSON_MAYBE_BOOL, host_network, 0),
+        JSON_FIELD(BuilderEntitlements, "security-insecure", JSON_MAYBE_BOOL, insecure, 0),
+        JSON_FIELD(BuilderEntitlements, "device", JSON_MAYBE_BOOL, device, 0),
+};
+static const JsonTable entitlements_table =
+        JSON_TABLE(BuilderEntitlements, "entitlements", entitlement_fields);
+
 static const JsonField builder_fields[] = {
         JSON_NESTED(BuilderSettings, "gc", JSON_INLINE, gc, 0, &gc_table),
+        JSON_NESTED(BuilderSettings, "entitlements", JSON_INLINE, entitlements, 0,
+                    &entitlements_table),
 };
 static const JsonTable builder_table = JSON_TABLE(BuilderSettings, "builder", builder_fields);
 
@@ -367,7 +377,13 @@ static void set_default(char **slot, const char *value) {
 
 static int set_builder(DaemonOptions *values, Error *err) {
         const BuilderGc *gc = &values->builder.gc;
+        const bool *device = values->builder.entitlements.device;
         int64_t bytes = 0;
+
+        if (device && *device)
+                return error_kind(err, ERROR_INVALID,
+                                  "builder.entitlements.device is not done: devices are not given "
+                                  "to builds: leave it out, or say false");
 
         if (gc->policy)
                 return error_kind(err, ERROR_INVALID,

@@ -11,8 +11,15 @@ typedef struct BuilderGc {
         char *keep; /* as --builder-keep-storage */
         json_object *policy;
 } BuilderGc;
+/* What builds may be given that ask for it. */
+typedef struct BuilderEntitlements {
+        bool *host_network; /* NULL: true */
+        bool *insecure;     /* NULL: false */
+        bool *device;       /* true is refused */
+} BuilderEntitlements;
 typedef struct BuilderSettings {
         BuilderGc gc;
+        BuilderEntitlements entitlements;
 } BuilderSettings;
 
 typedef struct DaemonOptions {

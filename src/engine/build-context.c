@@ -83,8 +83,10 @@ int build_contexts_open(Builder *builder, Error *err) {
 
         if (r == 0)
                 r = dir_open_at(builder->dir_fd, "contexts", 0700, &builder->contexts_fd, err);
-        if (r == 0)
+        if (r == 0) {
+                dir_spread(builder->contexts_fd);
                 r = remove_all_in(builder, builder->removed_fd, err);
+        }
         return r < 0 ? r : remove_all_in(builder, builder->contexts_fd, err);
 }
 

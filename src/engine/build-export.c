@@ -62,15 +62,6 @@ bool build_is_image(const BuildOutput *output) {
         return !str_equal(output->type, "tar") && !str_equal(output->type, "local");
 }
 
-/* Annotations of the request, and the output's own. The caller's to pairs_done. */
-static Pairs annotations_of(const Build *build, const BuildOutput *output) {
-        Pairs annotations = {};
-
-        pairs_copy(&annotations, &build->request->annotations);
-        pairs_copy(&annotations, &output->annotations);
-        return annotations;
-}
-
 bool build_wants_image(const BuildRequest *request) {
         for (size_t i = 0; i < request->output_count; i++)
                 if (build_is_image(&request->outputs[i]))
@@ -89,21 +80,19 @@ int build_names(const Build *build, char ***ret, Error *err) {
         _cleanup_strv_ char **tags = strv_copy(request->tags);
 
         for (size_t i = 0; i < request->output_count; i++)
-                add_names(&tags, &request->outputs[i]);
+                if (!request->outputs[i].by_digest)
+                        add_names(&tags, &request->outputs[i]);
         return full_names(tags, ret, err);
 }
 
 /* The first output that is an image says in what form it leaves later; its manifest has the
  * annotations of all. */
-int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
-                     char **ret_id, Error *err) {
+int build_make_image(Build *build, const Plan *plan, size_t number, SolveResult *result,
+                     char *const *names, char **ret_id, Error *err) {
         const BuildRequest *request = build->request;
         _cleanup_strv_ char **chains = NULL;
-        Pairs annotations = {};
-        ImageMake make = { .config = &result->config,
-                           .names = names,
-                           .annotations = &annotations,
-                           .lease = build->holder };
+        ImageAnnotations annotations;
+        ImageMake make = { .config = &result->config, .names = names, .lease = build->holder };
         int r = builder_store_layers(build, result->layers, plan_source_date_epoch(plan), &chains,
                                      err);
 
@@ -114,16 +103,16 @@ int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *
         if (r < 0)
                 return r;
         make.chains = chains;
-        pairs_copy(&annotations, &request->annotations);
         for (size_t i = 0; i < request->output_count; i++) {
                 const BuildOutput *output = &request->outputs[i];
 
-                pairs_copy(&annotations, &output->annotations);
                 if (!make.form && build_is_image(output) && output->fd < 0)
                         make.form = &output->form;
         }
+        annotations = build_annotations_of_all(build);
+        make.annotations = &annotations.manifests[number].manifest;
         r = image_make_as(build->engine->images, &make, ret_id, err);
-        pairs_done(&annotations);
+        image_annotations_done(&annotations);
         return r < 0 ? r : failpoint("build.made", err);
 }
 
@@ -162,9 +151,10 @@ static int adopt(Build *build, const char *source, const char *name, Error *err)
 static int push_name(Build *build, const BuildOutput *output, const char *source, const char *name,
                      Error *err) {
         PushReport report = { .build = build, .name = name };
-        Pairs annotations = annotations_of(build, output);
+        ImageAnnotations annotations = build_annotations_of(build, output);
         ImagePushed *pushed = &build->pushed;
         const ImagePush push = { .source = source,
+                                 .by_digest = output->by_digest,
                                  .adopt = build->holder,
                                  .auth = build_auth(build, name),
                                  .options = &build->engine->options.registry,
@@ -178,7 +168,7 @@ static int push_name(Build *build, const BuildOutput *output, const char *source
         };
         int r = engine_image_push_as(build->engine, name, &push, err);
 
-        pairs_done(&annotations);
+        image_annotations_done(&annotations);
         if (r < 0)
                 return error_prefix(err, "failed to push %s", name);
         r = adopt(build, source, name, err);
@@ -191,8 +181,9 @@ static int push_name(Build *build, const BuildOutput *output, const char *source
 }
 
 int build_push_output(Build *build, const BuildOutput *output, const char *source, Error *err) {
-        _cleanup_strv_ char **names = NULL;
-        int r = full_names(output->names ?: build->request->tags, &names, err);
+        _cleanup_strv_ char **names = output->by_digest ? strv_copy(output->names) : NULL;
+        int r = output->by_digest ? 0
+                                  : full_names(output->names ?: build->request->tags, &names, err);
 
         if (r == 0 && !names)
                 return error_kind(err, ERROR_INVALID,
@@ -251,10 +242,21 @@ static int write_root(Build *build, const Plan *plan, const BuildOutput *output,
                        : build_write_files(build, plan, root_fd, output->fd, err);
 }
 
+static int write_layout(Build *build, const BuildOutput *output, const ImageSave *save,
+                        Error *err) {
+        const ImageLayoutPlace place = { .dir_fd = output->fd,
+                                         .uid = build->request->output_uid,
+                                         .gid = build->request->output_gid,
+                                         .cancelled = is_cancelled,
+                                         .data = build };
+
+        return image_save_layout(build->engine->images, save, &place, err);
+}
+
 int build_write_archive(Build *build, const BuildOutput *output, const char *source, Error *err) {
         char *const refs[] = { (char *)source, NULL };
         _cleanup_strv_ char **tags = strv_copy(build->request->tags), **names = NULL;
-        Pairs annotations = annotations_of(build, output);
+        ImageAnnotations annotations = build_annotations_of(build, output);
         ImageSave save = { .refs = refs, .form = &output->form, .annotations = &annotations };
         int r;
 
@@ -262,8 +264,9 @@ int build_write_archive(Build *build, const BuildOutput *output, const char *sou
         r = full_names(tags, &names, err);
         save.names = names;
         if (r == 0)
-                r = image_save_as(build->engine->images, &save, output->fd, err);
-        pairs_done(&annotations);
+                r = output->layout ? write_layout(build, output, &save, err)
+                                   : image_save_as(build->engine->images, &save, output->fd, err);
+        image_annotations_done(&annotations);
         return r;
 }
 
@@ -285,7 +288,7 @@ int build_export(Build *build, Plan *plan, SolveResult *result, char **ret_id, E
         int r = build_names(build, &names, err);
 
         if (r == 0 && build_wants_image(request))
-                r = build_make_image(build, plan, result, names, &id, err);
+                r = build_make_image(build, plan, 0, result, names, &id, err);
         if (r == 0 && id)
                 r = build_tell_image(build, id, names, err);
         build->delivering = r == 0;

@@ -1,5 +1,6 @@
-/* build-images.c: the images that a build names. What one is, the image store says, or its
- * registry, of which no layer is asked for before somebody needs its files. */
+/* build-images.c: the images that a build names. What one is, the image store says, its registry,
+ * or an OCI layout of the client's; of these no layer is asked for before somebody needs its files.
+ */
 #include <errno.h>
 
 #include "engine/build-private.h"
@@ -55,6 +56,16 @@ static int find_here(Build *build, const char *name, const char *platform, Solve
         return r;
 }
 
+static void take_remote(ImageRemote *remote, SolveImage *ret) {
+        ret->config = remote->config;
+        ret->layers = TAKE_PTR(remote->chain_ids);
+        ret->digest = TAKE_PTR(remote->digest);
+        image_config_inherit(&ret->config);
+        remote->config = (ImageConfig){};
+        image_remote_done(remote);
+        take_key(ret);
+}
+
 static int find_there(Build *build, const char *name, const char *platform, SolveImage *ret,
                       Error *err) {
         _cleanup_free_ char *full = tagged(name);
@@ -64,19 +75,67 @@ static int find_there(Build *build, const char *name, const char *platform, Solv
 
         if (r < 0)
                 return error_prefix(err, "%s: failed to resolve source metadata", name);
-        ret->config = remote.config;
-        ret->layers = TAKE_PTR(remote.chain_ids);
-        ret->digest = TAKE_PTR(remote.digest);
-        image_config_inherit(&ret->config);
-        remote.config = (ImageConfig){};
-        image_remote_done(&remote);
-        take_key(ret);
+        take_remote(&remote, ret);
         return 0;
+}
+
+/* ---- a named context that is an OCI layout ---- */
+
+/* NULL: the name is another image's. */
+static const BuildContext *find_layout(const Build *build, const char *name) {
+        const BuildRequest *request = build->request;
+
+        for (size_t i = 0; i < request->context_count; i++)
+                if (request->contexts[i].layout_fd >= 0 &&
+                    str_equal(request->contexts[i].image, name))
+                        return &request->contexts[i];
+        return NULL;
+}
+
+static ImageLayout layout_of(const BuildContext *context) {
+        return (ImageLayout){ .dir_fd = context->layout_fd,
+                              .path = context->path,
+                              .tag = context->tag,
+                              .digest = context->digest };
+}
+
+/* Once a build: a tag that was asked for and is not there may be a mistake. */
+static int tell_other(Build *build, const BuildContext *context, Error *err) {
+        bool told;
+
+        (void)pthread_mutex_lock(&build->lock);
+        told = strv_has(build->layouts_told, context->name);
+        if (!told)
+                strv_add(&build->layouts_told, context->name);
+        (void)pthread_mutex_unlock(&build->lock);
+        return told ? 0
+                    : build_warn(build, err,
+                                 "context '%s': the OCI layout '%.200s' has no tag '%.128s': the "
+                                 "one image that it has is taken",
+                                 context->name, context->path ?: "", context->tag);
+}
+
+static int find_in_layout(Build *build, const BuildContext *context, const char *platform,
+                          SolveImage *ret, Error *err) {
+        const ImageLayout layout = layout_of(context);
+        ImageRemote remote = {};
+        int r = image_layout_find(build->engine->images, &layout, platform, &remote, err);
+
+        if (r < 0)
+                return error_prefix(err, "context '%s'", context->name);
+        take_remote(&remote, ret);
+        return r == IMAGE_LAYOUT_OTHER && !str_empty(context->tag) ? tell_other(build, context, err)
+                                                                   : 0;
 }
 
 int build_image(void *data, const char *name, const char *platform, SolveImage *ret, Error *err) {
         Build *build = data;
-        int r = build->request->pull ? -ENOENT : find_here(build, name, platform, ret, err);
+        const BuildContext *layout = find_layout(build, name);
+        int r;
+
+        if (layout)
+                return find_in_layout(build, layout, platform, ret, err);
+        r = build->request->pull ? -ENOENT : find_here(build, name, platform, ret, err);
 
         return r == -ENOENT ? find_there(build, name, platform, ret, err) : r;
 }
@@ -129,11 +188,28 @@ static int pull(Build *build, const char *name, const char *platform, const Solv
         return 0;
 }
 
+static int bring_from_layout(Build *build, const BuildContext *context, const SolveImage *image,
+                             Error *err) {
+        _cleanup_free_ char *name = str_format("context '%s'", context->name);
+        PullReport report = { .build = build, .name = name };
+        ImageLayout layout = layout_of(context);
+        int r;
+
+        layout.digest = image->digest; /* whatever the tag means by now */
+        r = image_layout_bring(build->engine->images, &layout, build->holder, report_pull, &report,
+                               err);
+        return r < 0 ? error_prefix(err, "%s", name) : 0;
+}
+
 int build_image_bring(void *data, const char *name, const char *platform, const SolveImage *image,
                       Error *err) {
+        const BuildContext *layout = find_layout(data, name);
         int r = image->digest ? hold_layers(data, image->layers, err) : 0;
 
-        return r == -ENOENT ? pull(data, name, platform, image, err) : r;
+        if (r != -ENOENT)
+                return r;
+        return layout ? bring_from_layout(data, layout, image, err)
+                      : pull(data, name, platform, image, err);
 }
 
 /* ---- platforms ---- */

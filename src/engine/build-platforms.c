@@ -96,11 +96,36 @@ static int make_images(const Platforms *platforms, char ***ret, Error *err) {
         for (size_t i = 0; r == 0 && i < platforms->count; i++) {
                 char *id = NULL;
 
-                r = build_make_image(platforms->build, platforms->plans[i], &platforms->results[i],
-                                     NULL, &id, err);
+                r = build_make_image(platforms->build, platforms->plans[i], i,
+                                     &platforms->results[i], NULL, &id, err);
                 strv_take(ret, id);
         }
         return r;
+}
+
+static bool pairs_equal(const Pairs *a, const Pairs *b) {
+        for (size_t i = 0; i < a->count; i++)
+                if (!str_equal(a->items[i].value, pairs_get(b, a->items[i].key)))
+                        return false;
+        return a->count == b->count;
+}
+
+/* The store has one manifest of an image. */
+static int check_shared(const Platforms *platforms, char *const *ids,
+                        const ImageAnnotations *annotations, Error *err) {
+        char *const *names = platforms->build->platforms;
+
+        for (size_t i = 0; i < platforms->count; i++)
+                for (size_t j = 0; j < i; j++)
+                        if (str_equal(ids[i], ids[j]) &&
+                            !pairs_equal(&annotations->manifests[i].manifest,
+                                         &annotations->manifests[j].manifest))
+                                return error_kind(err, ERROR_UNSUPPORTED,
+                                                  "%s and %s are the same image, and so have one "
+                                                  "manifest: annotate both in the same way, or "
+                                                  "their descriptors (manifest-descriptor)",
+                                                  names[j], names[i]);
+        return 0;
 }
 
 /* The build has a lease of the images until it ends: nobody removes them before the index is there.
@@ -111,16 +136,20 @@ static int make_index(const Platforms *platforms, char *const *names, char **ret
         _cleanup_strv_ char **ids = NULL;
         char digest[DIGEST_TEXT_MAX];
         int r = make_images(platforms, &ids, err);
+        ImageAnnotations annotations = build_annotations_of_all(build);
         const IndexMake make = { .ids = ids,
                                  .platforms = build->platforms,
                                  .names = names,
-                                 .annotations = &build->request->annotations,
+                                 .annotations = &annotations,
                                  .lease = build->holder };
 
         if (r == 0)
                 r = failpoint("build.platforms", err);
         if (r == 0)
+                r = check_shared(platforms, ids, &annotations, err);
+        if (r == 0)
                 r = image_index_make(build->engine->images, &make, digest, ret_new, err);
+        image_annotations_done(&annotations);
         if (r == 0)
                 *ret = str_copy(digest);
         return r;

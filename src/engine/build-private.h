@@ -76,6 +76,7 @@ typedef struct Build {
         char **platforms;       /* the request's, normal, each once; NULL: this machine's */
         ImagePushed pushed;     /* what went to a registry last; its digest "": nothing did */
         char **mismatches;      /* bases of another platform that were told of */
+        char **layouts_told;    /* contexts whose layout has another tag; guarded by lock */
         char holder[48];        /* of the images that it reads, in the image store */
         const Dockerfile *file; /* once it is read */
         char *dockerfile;       /* that a URL gave in place of a context, or NULL */
@@ -98,6 +99,15 @@ typedef struct Build {
 int build_event(Build *build, const BuildEvent *event);
 /* Warns of each; an error where the Dockerfile says that findings are errors. */
 int build_findings(Build *build, const LintOptions *options, const Findings *findings, Error *err);
+
+/* ---- build-allow.c ---- */
+/* The texts of what is not granted. */
+typedef struct BuildGrants {
+        char *text[ENTITLEMENTS];
+} BuildGrants;
+/* Fills grants in, whose texts are *texts', the caller's to build_grants_done. */
+void build_grant(const Build *build, BuildGrants *texts, PlanGrant grants[ENTITLEMENTS]);
+void build_grants_done(BuildGrants *texts);
 
 /* ---- build-images.c: see SolveWorker ---- */
 int build_image(void *build, const char *name, const char *platform, SolveImage *ret, Error *err);
@@ -217,8 +227,8 @@ bool build_is_image(const BuildOutput *output);
 bool build_wants_image(const BuildRequest *request);
 /* Those of the request and of its outputs, full, each once; NULL: none. The caller's. */
 int build_names(const Build *build, char ***ret, Error *err);
-int build_make_image(Build *build, const Plan *plan, SolveResult *result, char *const *names,
-                     char **ret_id, Error *err);
+int build_make_image(Build *build, const Plan *plan, size_t number, SolveResult *result,
+                     char *const *names, char **ret_id, Error *err);
 int build_tell_image(Build *build, const char *id, char *const *names, Error *err);
 /* The root, to read from. */
 int build_open_root(Build *build, const SolveResult *result, int *ret_fd, Error *err);
@@ -227,6 +237,14 @@ int build_write_files(Build *build, const Plan *plan, int root_fd, int dir_fd, E
 int build_write_archive(Build *build, const BuildOutput *output, const char *source, Error *err);
 /* The same, under the output's own names, or the request's where it has none. */
 int build_push_output(Build *build, const BuildOutput *output, const char *source, Error *err);
+
+/* ---- build-annotations.c ---- */
+/* Before anything runs: whether what is annotated will be there. */
+int build_check_annotations(const Build *build, Error *err);
+/* The request's and the output's own, or those of all outputs; the caller's to
+ * image_annotations_done. */
+ImageAnnotations build_annotations_of(const Build *build, const BuildOutput *output);
+ImageAnnotations build_annotations_of_all(const Build *build);
 
 /* ---- build-platforms.c: what several platforms give together ---- */
 int build_export_platforms(Build *build, Plan *const *plans, SolveResult *results, char **ret_id,

@@ -8,6 +8,10 @@ static void contexts_done(BuildRequest *request) {
                 close_fd(&request->contexts[i].tar_fd);
                 free(request->contexts[i].image);
                 free(request->contexts[i].url);
+                close_fd(&request->contexts[i].layout_fd);
+                free(request->contexts[i].path);
+                free(request->contexts[i].tag);
+                free(request->contexts[i].digest);
                 (void)strv_free(request->contexts[i].growing);
         }
         free(request->contexts);
@@ -63,7 +67,7 @@ static void outputs_done(BuildRequest *request) {
                 free(request->outputs[i].type);
                 close_fd(&request->outputs[i].fd);
                 strv_free(request->outputs[i].names);
-                pairs_done(&request->outputs[i].annotations);
+                build_annotations_done(&request->outputs[i].annotations);
         }
         free(request->outputs);
 }
@@ -96,9 +100,10 @@ void build_request_done(BuildRequest *request) {
         strv_free(request->tags);
         strv_free(request->no_cache_filter);
         strv_free(request->extra_hosts);
+        strv_free(request->allow);
         free(request->target);
         strv_free(request->platforms);
         free(request->network);
-        pairs_done(&request->annotations);
+        build_annotations_done(&request->annotations);
         *request = (BuildRequest){ 0 };
 }

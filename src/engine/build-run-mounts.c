@@ -144,9 +144,24 @@ static int make_bind(RunMounts *mounts, const RunMount *mount, const SolveInput 
         return r < 0 ? r : attach_part(mounts, root_fd, mount->source, number, point, err);
 }
 
+/* Of the directory that a cache mount begins with; a context is copied as 0:0's. */
+static int read_owner(const RunMount *mount, const Tree *root, bool is_context, struct stat *owner,
+                      Error *err) {
+        _cleanup_close_ int fd = open_in_root(root->root_fd, mount->source, O_PATH,
+                                              RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+
+        if (fd < 0 || fstat(fd, owner) < 0)
+                return error_set(err, errno, "mount source '%s'", mount->source);
+        if (!S_ISDIR(owner->st_mode))
+                owner->st_mode = 0755;
+        if (is_context)
+                owner->st_uid = owner->st_gid = 0;
+        return 0;
+}
+
 /* What a new cache mount begins with. */
 static int fill_cache(RunMounts *mounts, const RunMount *mount, const SolveInput *input, int dir_fd,
-                      Error *err) {
+                      struct stat *owner, Error *err) {
         char *patterns[] = { (char *)mount->source + 1, NULL };
         const SelectOptions select = { .patterns = patterns, .literal = true };
         const CopyOptions copy = { .dest = "/", .uid = -1, .gid = -1, .epoch = -1 };
@@ -163,7 +178,9 @@ static int fill_cache(RunMounts *mounts, const RunMount *mount, const SolveInput
         root.root_fd = root_fd;
         if (r == 0)
                 r = tree_select(input->tree ?: &root, &select, &selection, err);
-        return r < 0 ? r : tree_copy(input->tree ?: &root, &selection, dir_fd, &copy, &job, err);
+        if (r == 0)
+                r = tree_copy(input->tree ?: &root, &selection, dir_fd, &copy, &job, err);
+        return r < 0 ? r : read_owner(mount, input->tree ?: &root, input->tree, owner, err);
 }
 
 /* The id that comes next in order; NULL: none. The sharing that all mounts of that id agree to. */
@@ -211,10 +228,17 @@ static int take_caches(RunMounts *mounts, const RunStep *run, Error *err) {
 
 static int begin_cache(RunMounts *mounts, const RunMount *mount, const SolveInput *input,
                        StepCache *cache, Error *err) {
-        int r = fill_cache(mounts, mount, input, cache->dir_fd, err);
+        struct stat owner = { .st_mode = 0755 };
+        int r = fill_cache(mounts, mount, input, cache->dir_fd, &owner, err);
 
-        if (r == 0 && (fchown(cache->dir_fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
-                       fchmod(cache->dir_fd, (mode_t)mount->mode) < 0))
+        if (mount->uid >= 0)
+                owner.st_uid = (uid_t)mount->uid;
+        if (mount->gid >= 0)
+                owner.st_gid = (gid_t)mount->gid;
+        if (mount->mode >= 0)
+                owner.st_mode = (mode_t)mount->mode;
+        if (r == 0 && (fchown(cache->dir_fd, owner.st_uid, owner.st_gid) < 0 ||
+                       fchmod(cache->dir_fd, owner.st_mode & 07777) < 0))
                 r = error_set(err, errno, "make cache mount '%s'", mount->id);
         if (r == 0)
                 r = cache_mount_ready(cache->mount, err);

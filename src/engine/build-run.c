@@ -105,6 +105,12 @@ static int run_describe(void *data, Error *err) {
         container->path = str_copy(step->run.argv[0]);
         container->args = strv_copy(step->run.argv + 1);
         host->network_mode = str_copy(step->run.network);
+        if (step->run.insecure) {
+                host->privileged = true;
+                /* The groups that it makes are below its own, and go with that, whatever it mounts.
+                 */
+                host->cgroupns_mode = str_copy("private");
+        }
         host->log_config.type = str_copy("none");
         take_limits(job->build->request, host);
         return container_spec_check(job->build->engine, &container->spec, NULL, err);

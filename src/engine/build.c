@@ -331,18 +331,22 @@ static int make_plan(const Build *build, const char *platform, Plan **ret, Error
         const BuildRequest *request = build->request;
         _cleanup_free_ char *host = build_host_platform();
         _cleanup_strv_ char **contexts = context_names(request);
-        const PlanOptions options = { .args = request->args,
-                                      .target = request->target,
-                                      .build_platform = host,
-                                      .target_platform = platform,
-                                      .contexts = contexts,
-                                      .no_cache_filter = request->no_cache_filter,
-                                      .network = request->network,
-                                      .labels = request->labels,
-                                      .source_date_epoch = -1,
-                                      .no_cache = request->no_cache };
+        PlanOptions options = { .args = request->args,
+                                .target = request->target,
+                                .build_platform = host,
+                                .target_platform = platform,
+                                .contexts = contexts,
+                                .no_cache_filter = request->no_cache_filter,
+                                .network = request->network,
+                                .labels = request->labels,
+                                .source_date_epoch = -1,
+                                .no_cache = request->no_cache };
+        BuildGrants grants = {};
 
-        return plan_new(build->file, &options, ret, err);
+        build_grant(build, &grants, options.grants);
+        int r = plan_new(build->file, &options, ret, err);
+        build_grants_done(&grants);
+        return r;
 }
 
 /* ---- what is built, once for each platform ---- */
@@ -435,6 +439,7 @@ static void build_done(Build *build) {
         build_git_done(build);
         strv_free(build->platforms);
         strv_free(build->mismatches);
+        strv_free(build->layouts_told);
         build_close_imports(build);
         build_cache_flush(build->builder->cache);
         if (image_release(build->engine->images, build->holder, &error) < 0)
@@ -446,8 +451,10 @@ static void build_done(Build *build) {
 
 static int build_file(Build *build, char **ret_id, Error *err) {
         _cleanup_(targets_done) Targets targets = {};
-        int r = check(build, build->platforms ? build->platforms[0] : NULL, err);
+        int r = build_check_annotations(build, err);
 
+        if (r == 0)
+                r = check(build, build->platforms ? build->platforms[0] : NULL, err);
         if (r == 0)
                 r = make_plans(build, &targets, err);
         if (r == 0)

@@ -4,6 +4,7 @@
 
 #include "build/lint.h"
 #include "engine/engine.h"
+#include "spec/build.h"
 
 typedef struct BuildContext {
         char *name;     /* "" for the build's own, else as given with --build-context */
@@ -12,10 +13,16 @@ typedef struct BuildContext {
         char **growing; /* files in that directory that are appended to meanwhile: they count as
                            what they were at the build's beginning */
         int tar_fd;     /* a tar stream, any compression, which the engine unpacks; or -1 */
-        char *image;    /* docker-image://…: the reference; NULL: none */
+        char *image;    /* docker-image://…: the reference; of a layout BUILD_LAYOUT and the name;
+                           NULL: none */
         char *url; /* that the engine fetches: a git repository (format/git-source.h), or of http
                       and https a tar archive or a Dockerfile; NULL: none */
+        int layout_fd; /* a directory that is an OCI layout, which an image is taken of; or -1 */
+        char *path;    /* what its user calls that, for messages; or NULL */
+        char *tag, *digest; /* in it: a digest, else a tag, NULL: "latest" */
 } BuildContext;
+
+#define BUILD_LAYOUT "oci-layout://" /* which no reference begins with */
 
 typedef struct BuildSecret {
         char *id;
@@ -32,11 +39,14 @@ typedef struct BuildSsh {
  * the root), "local" (the root's files into a directory). */
 typedef struct BuildOutput {
         char *type;
-        int fd;       /* where it is written; -1: an image is recorded */
-        char **names; /* references, beside the request's tags */
-        bool push;    /* of an image: under its names, or the request's tags where it has none */
+        int fd;         /* where it is written; -1: an image is recorded */
+        bool layout;    /* docker, oci: fd is a directory, and gets an OCI layout */
+        char **names;   /* references, beside the request's tags */
+        bool push;      /* of an image: under its names, or the request's tags where it has none */
+        bool by_digest; /* pushed without a tag: its names are repositories in full, and no names of
+                           the image */
         ImageForm form;
-        Pairs annotations; /* beside the request's */
+        JsonArray annotations; /* of BuildAnnotation, beside the request's */
 } BuildOutput;
 
 /* A cache elsewhere, to read from or to write to. */
@@ -71,11 +81,13 @@ typedef struct BuildRequest {
         char **platforms;   /* of what is made, each built for; several: the outcome is an index.
                                NULL: this machine's */
         char **extra_hosts; /* "name:address" */
+        char **allow;       /* what the client lets steps have: spec/build.h, BUILD_ALLOW_…. They
+                               have it where the daemon's options allow it, too */
         JsonArray ulimits;  /* of Ulimit, as in HostConfig */
         int64_t shm_size, memory, memory_swap; /* bytes; 0: by default */
         int64_t cpu_shares, cpu_period, cpu_quota;
         char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
-        Pairs annotations;
+        JsonArray annotations; /* of BuildAnnotation, for every image that goes out */
         BuildSecret *secrets;
         size_t secret_count;
         BuildSsh *ssh;

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -90,20 +88,6 @@ static void options_done(EngineOptions *options) {
 
 /* ---- opening ---- */
 
-/* Containers have nothing to do with each other (chattr(1), "T"): ext4 then spreads their
- * directories over its groups of inodes. In one group, each file that is made has to be looked for
- * past all that were deleted within the last minute; with twenty containers at once that was a
- * quarter of all work. Other file systems refuse the flag and need none. */
-static void spread_containers(const Engine *engine) {
-        int flags;
-
-        if (ioctl(engine->containers_fd, FS_IOC_GETFLAGS, &flags) < 0 || (flags & FS_TOPDIR_FL))
-                return;
-        flags |= FS_TOPDIR_FL;
-        if (ioctl(engine->containers_fd, FS_IOC_SETFLAGS, &flags) < 0)
-                log_debug("the file system does not spread containers: %s", strerror(errno));
-}
-
 static int open_directories(Engine *engine, Error *err) {
         const EngineOptions *options = &engine->options;
 
@@ -114,7 +98,7 @@ static int open_directories(Engine *engine, Error *err) {
                 r = dir_open_at(engine->data_root_fd, "containers", 0710, &engine->containers_fd,
                                 err);
         if (r == 0)
-                spread_containers(engine);
+                dir_spread(engine->containers_fd);
         if (r == 0)
                 r = dir_open_at(engine->exec_root_fd, "containers", 0700, &engine->run_fd, err);
         return r;

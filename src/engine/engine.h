@@ -35,6 +35,8 @@ typedef struct EngineOptions {
         LogConfig log;                  /* default log driver and options */
         const int64_t *build_cache_max; /* bytes that the build cache may take, 0: any; NULL: a
                                            tenth of the disk. Read while the engine is opened */
+        bool build_insecure;        /* steps may have every privilege where the client says so */
+        bool build_no_host_network; /* steps may not be in the host's network, whoever says so */
 } EngineOptions;
 
 /* Opens the state, finds running containers and their monitors again, reconciles the record with

@@ -141,15 +141,15 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
                         Error *err) {
         const ImageUse use = { container_of_image, engine };
         JsonArray removals = { 0 };
-        Image image = { 0 };
+        _cleanup_free_ char *id = NULL;
 
         ROOM_TO_REMOVE(engine);
-        int r = image_find(engine->images, ref, &image, err);
+        int r = image_find_id(engine->images, ref, &id, err);
         if (r == 0)
                 r = image_remove(engine->images, ref, force, no_prune, &use, &removals, err);
         ImageRemoval *items = removals.items;
         if (r == 0) {
-                removal_events(engine, image.id, items, removals.count);
+                removal_events(engine, id, items, removals.count);
                 image_removed_wait(engine->images, PRUNE_PATIENCE);
                 buf_add_char(json, '[');
                 for (size_t i = 0; i < removals.count; i++) {
@@ -162,7 +162,6 @@ int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_pru
         for (size_t i = 0; i < removals.count; i++)
                 json_done(&image_removal_table, &items[i]);
         free(items);
-        image_done(&image);
         return r;
 }
 

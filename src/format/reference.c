@@ -78,7 +78,7 @@ static bool domain_valid(const char *text) {
         }
 }
 
-static bool tag_valid(const char *text) {
+bool reference_tag_valid(const char *text) {
         size_t length = strlen(text);
 
         if (length == 0 || length > TAG_MAX_LENGTH || *text == '.' || *text == '-')
@@ -132,7 +132,7 @@ static int check(const char *text, const Reference *reference, Error *err) {
                         "invalid reference format: repository name (%s) must be lowercase",
                         reference->path);
         if (!path_valid(reference->path) || !domain_valid(reference->domain) ||
-            (reference->tag && !tag_valid(reference->tag)))
+            (reference->tag && !reference_tag_valid(reference->tag)))
                 return error_kind(err, ERROR_INVALID, "invalid reference format");
         if (strlen(reference->domain) + 1 + strlen(reference->path) > NAME_MAX_LENGTH)
                 return error_kind(err, ERROR_INVALID,

@@ -16,6 +16,7 @@ typedef struct Reference {
 /* Reads a familiar or full name. invalid: "invalid reference format…", in Docker's words. */
 int reference_parse(const char *text, Reference *ret, Error *err);
 void reference_done(Reference *reference);
+bool reference_tag_valid(const char *text); /* whether it is a tag */
 /* Sets the tag "latest" where there is neither a tag nor a digest. */
 void reference_default_tag(Reference *reference);
 

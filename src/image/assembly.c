@@ -70,7 +70,13 @@ int assembly_read(Assembly *assembly, const char *config, size_t length, size_t 
 
 int assembly_begin(Assembly *assembly, const char *config, size_t length, size_t layer_count,
                    Error *err) {
-        int r = assembly_read(assembly, config, length, layer_count, err);
+        int r = length <= DOCUMENT_MAX
+                        ? assembly_read(assembly, config, length, layer_count, err)
+                        : error_kind(err, ERROR_INVALID,
+                                     "the image's configuration comes to %zu bytes, and no more "
+                                     "than %u can be read again or pushed: give it fewer or "
+                                     "shorter variables, labels and instructions",
+                                     length, DOCUMENT_MAX);
 
         return r < 0 ? r : blob_put(assembly->store, config, length, assembly->record.id, err);
 }

@@ -1,108 +1,41 @@
-/* cache-layout.c: a build cache in a directory: OCI image-spec, image-layout.md. The directory is a
- * client's: files are opened by names that are made here of checked digests, links are not
- * followed, and what is read is copied and summed before it is used. */
+/* cache-layout.c: a build cache in a directory: OCI image-spec, image-layout.md; how that is read
+ * is layout.c's, how it is written layout-write.c's. */
 #include "image/cache-layout.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/id.h"
-#include "base/log.h"
+#include "image/layout-write.h"
 #include "image/origin.h"
-
-#define REF_NAME "org.opencontainers.image.ref.name"
-#define LAYOUT_TEXT "{\"imageLayoutVersion\":\"1.0.0\"}"
-#define PIECE ((size_t)256 * 1024)
-#define INDEX_LOCK "index.json.lock"
-#define LOCK_PAUSE_MS 50
-#define LOCK_PATIENCE (60 * NSEC_PER_SEC)
 
 static const char *tag_of(const CachePlace *place) {
         return str_empty(place->tag) ? "latest" : place->tag;
 }
 
+static Layout layout_of(const CachePlace *place) {
+        return (Layout){ .dir_fd = place->dir_fd, .what = "the cache's directory" };
+}
+
+static LayoutWriter writer_of(const CachePlace *place) {
+        return (LayoutWriter){
+                .layout = layout_of(place), .uid = place->uid, .gid = place->gid, .renew = true
+        };
+}
+
 /* ---- reading ---- */
-
-static int open_below(int dir_fd, const char *name, Error *err) {
-        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        return fd < 0 ? error_set(err, errno, "open '%s' of the cache's directory", name) : fd;
-}
-
-static int open_blobs(int dir_fd, Error *err) {
-        _cleanup_close_ int blobs_fd = open_below(dir_fd, "blobs", err);
-
-        return blobs_fd < 0 ? blobs_fd : open_below(blobs_fd, "sha256", err);
-}
-
-static int open_regular(int dir_fd, const char *name, int *ret_fd, Error *err) {
-        _cleanup_close_ int fd =
-                openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        struct stat st;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return error_set(err, errno, "open '%s' of the cache's directory", name);
-        if (!S_ISREG(st.st_mode))
-                return error_kind(err, ERROR_INVALID,
-                                  "'%s' of the cache's directory is no regular file", name);
-        *ret_fd = TAKE_FD(fd);
-        return 0;
-}
-
-static int read_regular(int dir_fd, const char *name, Buf *text, Error *err) {
-        _cleanup_close_ int fd = -1;
-        int r = open_regular(dir_fd, name, &fd, err);
-
-        if (r < 0)
-                return r;
-        r = fd_read_all(fd, DOCUMENT_MAX, text);
-        return r < 0 ? error_set(err, r, "read '%s' of the cache's directory", name) : 0;
-}
-
-static int read_document(int blobs_fd, const char *digest, Buf *text, Error *err) {
-        char found[DIGEST_TEXT_MAX];
-        int r;
-
-        if (!digest_valid(digest))
-                return error_kind(err, ERROR_INVALID, "the cache's directory names '%.80s'",
-                                  digest ?: "");
-        r = read_regular(blobs_fd, digest_hex(digest), text, err);
-        if (r < 0)
-                return r;
-        digest_of(text->data ?: "", text->length, found);
-        return str_equal(found, digest)
-                       ? 0
-                       : error_kind(err, ERROR_INVALID, "the cache's directory has %s for %s",
-                                    found, digest);
-}
-
-static int read_index(int dir_fd, ImageIndex *ret, Error *err) {
-        _cleanup_buf_ Buf text = {};
-        int r = read_regular(dir_fd, "index.json", &text, err);
-
-        return r < 0 ? r : json_parse(&image_index_table, text.data ?: "", text.length, ret, err);
-}
 
 static const Descriptor *find_tag(const ImageIndex *index, const CachePlace *place) {
         const Descriptor *entries = index->manifests.items;
 
         for (size_t i = index->manifests.count; i-- > 0;)
-                if (str_equal(pairs_get(&entries[i].annotations, REF_NAME), tag_of(place)))
+                if (str_equal(pairs_get(&entries[i].annotations, LAYOUT_REF_NAME), tag_of(place)))
                         return &entries[i];
         return NULL;
 }
 
-static void index_done(ImageIndex *index) {
-        json_done(&image_index_table, index);
-}
-
 static int find_manifest(const CachePlace *place, char **ret, Error *err) {
-        _cleanup_(index_done) ImageIndex index = {};
+        const Layout layout = layout_of(place);
+        _cleanup_(image_index_done) ImageIndex index = {};
         const Descriptor *entry;
         int r;
 
@@ -110,7 +43,7 @@ static int find_manifest(const CachePlace *place, char **ret, Error *err) {
                 *ret = str_copy(place->digest);
                 return 0;
         }
-        r = read_index(place->dir_fd, &index, err);
+        r = layout_read_index(&layout, &index, err);
         if (r < 0)
                 return r;
         entry = find_tag(&index, place);
@@ -123,23 +56,21 @@ static int find_manifest(const CachePlace *place, char **ret, Error *err) {
 }
 
 int cache_layout_fetch(const CachePlace *place, CacheFound *ret, Error *err) {
+        const Layout layout = layout_of(place);
         _cleanup_(document_done) Document document = {};
         _cleanup_buf_ Buf text = {}, config = {};
-        _cleanup_close_ int blobs_fd = -1;
         _cleanup_free_ char *digest = NULL;
         int r = find_manifest(place, &digest, err);
 
         if (r == 0)
-                r = blobs_fd = open_blobs(place->dir_fd, err);
-        if (r >= 0)
-                r = read_document(blobs_fd, digest, &text, err);
+                r = layout_read_document(&layout, digest, &text, err);
         if (r == 0)
                 r = document_parse(text.data ?: "", text.length, NULL, &document, err);
         if (r == 0 && document.is_index)
                 r = error_kind(err, ERROR_INVALID, "'%s' of the cache's directory is no manifest",
                                digest);
         if (r == 0)
-                r = read_document(blobs_fd, document.manifest.config.digest, &config, err);
+                r = layout_read_document(&layout, document.manifest.config.digest, &config, err);
         if (r < 0)
                 return r;
         ret->manifest = document.manifest;
@@ -149,141 +80,18 @@ int cache_layout_fetch(const CachePlace *place, CacheFound *ret, Error *err) {
         return 0;
 }
 
-/* ---- a layer ---- */
-
-/* At most that many bytes; what came: *ret_digest. to_fd -1: nowhere. */
-static int copy_summed(int from_fd, int to_fd, int64_t limit, char ret_digest[DIGEST_TEXT_MAX],
-                       Error *err) {
-        _cleanup_free_ char *piece = alloc_zero(1, PIECE);
-        Digester digester;
-        int64_t done = 0;
-
-        digester_init(&digester);
-        for (;;) {
-                ssize_t n = fd_read_full(from_fd, piece, PIECE);
-                int r = n < 0 || to_fd < 0 ? (int)MIN(n, 0)
-                                           : fd_write_full(to_fd, piece, (size_t)n);
-
-                if (r < 0)
-                        return error_set(err, r, "copy a layer of the cache's directory");
-                if (n == 0)
-                        break;
-                done += n;
-                if (done > limit)
-                        return error_kind(err, ERROR_INVALID,
-                                          "a layer of the cache's directory is larger than the "
-                                          "%lld bytes that its manifest says",
-                                          (long long)limit);
-                digester_add(&digester, piece, (size_t)n);
-        }
-        digester_end(&digester, ret_digest);
-        return 0;
-}
-
-static int copy_blob(const CachePlace *place, const Layer *layer, BlobTemp *temp, Error *err) {
-        _cleanup_close_ int blobs_fd = open_blobs(place->dir_fd, err), fd = -1;
-        char digest[DIGEST_TEXT_MAX];
-        int r = blobs_fd < 0 ? blobs_fd : open_regular(blobs_fd, digest_hex(layer->blob), &fd, err);
-
-        if (r == 0)
-                r = copy_summed(fd, temp->fd, layer->blob_size, digest, err);
-        if (r == 0 && !str_equal(digest, layer->blob))
-                r = error_kind(err, ERROR_INVALID, "the cache's directory has %s for layer %s",
-                               digest, layer->blob);
-        if (r == 0 && lseek(temp->fd, 0, SEEK_SET) < 0)
-                r = error_set(err, errno, "read a layer of the cache");
-        return r;
-}
-
-/* The claim is ended. */
-static int land(const CachePlace *place, ImageStore *store, Layer *layer, Error *err) {
-        _cleanup_(blob_temp_done) BlobTemp temp = { .fd = -1 };
-        _cleanup_(unpack_done) Unpack unpack = {};
-        int r = blob_temp_new(store, &temp, err);
-
-        if (r == 0)
-                r = copy_blob(place, layer, &temp, err);
-        if (r == 0)
-                r = unpack_start(store, temp.fd, -1, &unpack, err);
-        if (r == 0)
-                r = unpack_finish(&unpack, err);
-        if (r == 0)
-                return layer_land(layer, &unpack, blob_exists(store, layer->blob) ? NULL : &temp,
-                                  err);
-        layer_give_up(store, layer->chain);
-        return r;
-}
-
 int cache_layout_bring(const CachePlace *place, Assembly *assembly, const CacheLayer *wanted,
                        Error *err) {
+        const Layout layout = layout_of(place);
         _cleanup_(layer_done) Layer layer = {};
-        bool present;
-        int r;
 
         cache_layer_take(wanted, &layer);
-        pins_add(&assembly->pins, layer.blob);
-        r = assembly_claim(assembly, &layer, &present, err);
-        return r < 0 || present ? r : land(place, assembly->store, &layer, err);
+        return layout_bring(&layout, assembly, &layer, err);
 }
 
 /* ---- writing ---- */
 
-static int own(const CachePlace *place, int fd, Error *err) {
-        if (place->uid >= 0 && fchown(fd, (uid_t)place->uid, (gid_t)place->gid) < 0)
-                return error_set(err, errno, "give a file of the cache to its owner");
-        return 0;
-}
-
-static int make_below(const CachePlace *place, int dir_fd, const char *name, Error *err) {
-        bool made = mkdirat(dir_fd, name, 0755) == 0;
-        _cleanup_close_ int fd = open_below(dir_fd, name, err);
-        int r = fd < 0 ? fd : made ? own(place, fd, err) : 0;
-
-        return r < 0 ? r : TAKE_FD(fd);
-}
-
-static int make_blobs(const CachePlace *place, Error *err) {
-        _cleanup_close_ int blobs_fd = make_below(place, place->dir_fd, "blobs", err);
-
-        return blobs_fd < 0 ? blobs_fd : make_below(place, blobs_fd, "sha256", err);
-}
-
-/* A file appears whole or not at all. from_fd, else text. */
-static int write_named(const CachePlace *place, int dir_fd, const char *name, const char *text,
-                       int from_fd, Error *err) {
-        char id[ID_LENGTH + 1], digest[DIGEST_TEXT_MAX];
-        _cleanup_free_ char *temporary = NULL;
-        _cleanup_close_ int fd = -1;
-        int r = 0;
-
-        id_new(id);
-        temporary = str_format(".brig-%.20s", id);
-        fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return error_set(err, errno, "write '%s' of the cache's directory", name);
-        if (from_fd >= 0)
-                r = copy_summed(from_fd, fd, INT64_MAX, digest, err);
-        else if ((r = fd_write_full(fd, text, strlen(text))) < 0)
-                r = error_set(err, r, "write '%s' of the cache's directory", name);
-        if (r == 0)
-                r = own(place, fd, err);
-        if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
-                r = error_set(err, errno, "write '%s' of the cache's directory", name);
-        if (r < 0)
-                (void)unlinkat(dir_fd, temporary, 0);
-        return r;
-}
-
-/* Whole: one that is damaged is written anew. */
-static bool has_blob(int blobs_fd, const char *digest, int64_t size) {
-        _cleanup_close_ int fd = -1;
-        char found[DIGEST_TEXT_MAX];
-
-        return open_regular(blobs_fd, digest_hex(digest), &fd, NULL) == 0 &&
-               copy_summed(fd, -1, size, found, NULL) == 0 && str_equal(found, digest);
-}
-
-static int write_layer(const CachePlace *place, Push *push, size_t index, int blobs_fd,
+static int write_layer(const LayoutWriter *writer, Push *push, size_t index, int blobs_fd,
                        Error *err) {
         const Layer *layer = &push->layers[index];
         ImageStore *store = push->assembly.store;
@@ -301,7 +109,7 @@ static int write_layer(const CachePlace *place, Push *push, size_t index, int bl
         push_layer_id(layer, id);
         if (!packs)
                 memcpy(digest, layer->blob, DIGEST_TEXT_MAX);
-        if (r > 0 && has_blob(blobs_fd, digest, size))
+        if (r > 0 && layout_has_blob(writer, blobs_fd, digest, size))
                 r = 2;
         else if (r >= 0)
                 r = packs ? push_pack(push, layer, id, &temp, digest, &size, err)
@@ -309,8 +117,8 @@ static int write_layer(const CachePlace *place, Push *push, size_t index, int bl
         if (r == 0 && packs && lseek(temp.fd, 0, SEEK_SET) < 0)
                 r = error_set(err, errno, "read a compressed layer");
         if (r == 0)
-                r = write_named(place, blobs_fd, digest_hex(digest), NULL, packs ? temp.fd : fd,
-                                err);
+                r = layout_write(writer, blobs_fd, digest_hex(digest), NULL, packs ? temp.fd : fd,
+                                 err);
         if (r < 0)
                 return r;
         descriptor->media_type =
@@ -320,152 +128,47 @@ static int write_layer(const CachePlace *place, Push *push, size_t index, int bl
         return 0;
 }
 
-static int write_text(const CachePlace *place, int blobs_fd, const char *text,
+static int write_text(const LayoutWriter *writer, int blobs_fd, const char *text,
                       char digest[DIGEST_TEXT_MAX], Error *err) {
         digest_of(text, strlen(text), digest);
-        return write_named(place, blobs_fd, digest_hex(digest), text, -1, err);
+        return layout_write(writer, blobs_fd, digest_hex(digest), text, -1, err);
 }
 
-/* ---- the index, which several may write to ---- */
+static int report(void *data, const char *status, Error *err) {
+        Push *push = data;
 
-/* Only a new one becomes the client's: what has the name already may be any file. */
-static int open_lock(const CachePlace *place, bool *ret_made, Error *err) {
-        const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-        _cleanup_close_ int fd = openat(place->dir_fd, INDEX_LOCK, flags | O_CREAT | O_EXCL, 0644);
-        int r;
-
-        *ret_made = fd >= 0;
-        if (fd < 0 && errno == EEXIST)
-                fd = openat(place->dir_fd, INDEX_LOCK, flags);
-        else if (fd >= 0 && (r = own(place, fd, err)) < 0)
-                return r;
-        return fd < 0 ? -errno : TAKE_FD(fd);
+        return assembly_report(&push->assembly, NULL, status, 0, 0, err);
 }
 
-/* flock(2) of network and other file systems that know no locks, or have none left. */
-static bool has_no_locks(int number) {
-        return number == ENOLCK || number == ENOSYS || number == EOPNOTSUPP;
-}
-
-/* 0, or a negative errno of flock. */
-static int take_lock(int fd) {
-        return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
-}
-
-/* 1: it is locked, or (*ret_fd is -1) cannot be: the index is replaced whole, so of two who write
- * at once one may lose its entry, no more. 0: somebody has it. */
-static int try_lock(const CachePlace *place, int *ret_fd, Error *err) {
-        bool made = false;
-        _cleanup_close_ int fd = open_lock(place, &made, err);
-        struct stat opened, named;
-        int r = fd < 0 ? fd : take_lock(fd);
-
-        if (r == -EWOULDBLOCK || (fd == -ENOENT && !made)) /* removed between two looks */
-                return 0;
-        if (r < 0 && made)
-                (void)unlinkat(place->dir_fd, INDEX_LOCK, 0);
-        if (fd >= 0 && has_no_locks(-r))
-                return 1;
-        if (r < 0)
-                return error_set(err, r, "lock '" INDEX_LOCK "' of the cache's directory");
-        /* Who had it before may have removed it meanwhile: another one is the lock then. */
-        if (fstat(fd, &opened) < 0 ||
-            fstatat(place->dir_fd, INDEX_LOCK, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-            named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
-                return 0;
-        *ret_fd = TAKE_FD(fd);
-        return 1;
-}
-
-/* Of all daemons one, and of BuildKit's, which lock the same file. It is held for as long as a file
- * of some kilobytes takes. */
-static int wait_for_lock(const CachePlace *place, Push *push, int *ret_fd, Error *err) {
-        const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * NSEC_PER_MSEC };
-        int64_t until = clock_monotonic() + LOCK_PATIENCE;
-
-        for (;;) {
-                int r = try_lock(place, ret_fd, err);
-
-                if (r != 0)
-                        return MIN(r, 0);
-                r = assembly_report(&push->assembly, NULL, "Waiting for another writer", 0, 0, err);
-                if (r < 0)
-                        return r;
-                if (clock_monotonic() > until)
-                        return error_kind(err, ERROR_CONFLICT,
-                                          "another process has had '" INDEX_LOCK
-                                          "' of the cache's directory locked for a minute: end it");
-                (void)nanosleep(&pause, NULL);
-        }
-}
-
-static int lock_index(const CachePlace *place, Push *push, int *ret_fd, Error *err) {
-        int r = wait_for_lock(place, push, ret_fd, err);
-
-        if (r < 0 || *ret_fd >= 0)
-                return r;
-        log_warn("a build cache's directory is on a file system without locks: of several builds "
-                 "that write to it at once one may lose its entry");
-        return assembly_report(&push->assembly, NULL,
-                               "Writing without a lock, which the file system has not", 0, 0, err);
-}
-
-static void unlock_index(const CachePlace *place, int *fd) {
-        if (*fd >= 0)
-                (void)unlinkat(place->dir_fd, INDEX_LOCK, 0); /* while it is ours */
-        close_fd(fd);
-}
-
-/* The tag's entry is replaced; what else the index names stays. */
-static int write_index(const CachePlace *place, const char *manifest, Error *err) {
-        _cleanup_(index_done) ImageIndex old = {}, index = { .schema_version = 2 };
-        _cleanup_free_ char *text = NULL;
-        const Descriptor *entries;
-        Descriptor *entry;
+static int put_entry(const CachePlace *place, const LayoutWriter *writer, const char *manifest,
+                     Error *err) {
+        _cleanup_(image_index_done) ImageIndex entries = {};
+        Descriptor *entry = json_append(&entries.manifests, &descriptor_table);
         char digest[DIGEST_TEXT_MAX];
 
-        (void)read_index(place->dir_fd, &old, NULL); /* one that is none is begun anew */
-        entries = old.manifests.items;
-        index.media_type = str_copy(MEDIA_OCI_INDEX);
-        for (size_t i = 0; i < old.manifests.count; i++)
-                if (!str_equal(pairs_get(&entries[i].annotations, REF_NAME), tag_of(place)))
-                        json_copy(&descriptor_table, &entries[i],
-                                  json_append(&index.manifests, &descriptor_table));
         digest_of(manifest, strlen(manifest), digest);
-        entry = json_append(&index.manifests, &descriptor_table);
         entry->media_type = str_copy(MEDIA_OCI_MANIFEST);
         entry->digest = str_copy(digest);
         entry->size = (int64_t)strlen(manifest);
-        pairs_put(&entry->annotations, REF_NAME, tag_of(place));
-        text = json_text(&image_index_table, &index);
-        return write_named(place, place->dir_fd, "index.json", text, -1, err);
-}
-
-static int replace_entry(const CachePlace *place, Push *push, Error *err) {
-        int lock_fd = -1;
-        int r = lock_index(place, push, &lock_fd, err);
-
-        if (r < 0)
-                return r;
-        r = write_index(place, push->manifest, err);
-        unlock_index(place, &lock_fd);
-        return r;
+        pairs_put(&entry->annotations, LAYOUT_REF_NAME, tag_of(place));
+        return layout_put_entries(writer, &entries, NULL, NULL, err);
 }
 
 int cache_layout_send(const CachePlace *place, Push *push, Error *err) {
-        _cleanup_close_ int blobs_fd = make_blobs(place, err);
+        LayoutWriter writer = writer_of(place);
+        _cleanup_close_ int blobs_fd = layout_make_blobs(&writer, err);
         char digest[DIGEST_TEXT_MAX];
         int r = MIN(blobs_fd, 0);
 
+        writer.report = report;
+        writer.data = push;
         for (size_t i = 0; r == 0 && i < push->count; i++)
-                r = write_layer(place, push, i, blobs_fd, err);
+                r = write_layer(&writer, push, i, blobs_fd, err);
         if (r == 0)
-                r = write_text(place, blobs_fd, push->image.config_text, digest, err);
+                r = write_text(&writer, blobs_fd, push->image.config_text, digest, err);
         if (r < 0)
                 return r;
         push_make_manifest(push);
-        r = write_text(place, blobs_fd, push->manifest, digest, err);
-        if (r == 0)
-                r = write_named(place, place->dir_fd, "oci-layout", LAYOUT_TEXT, -1, err);
-        return r < 0 ? r : replace_entry(place, push, err);
+        r = write_text(&writer, blobs_fd, push->manifest, digest, err);
+        return r < 0 ? r : put_entry(place, &writer, push->manifest, err);
 }

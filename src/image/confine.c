@@ -111,7 +111,8 @@ int confine_to_user(uid_t user, Error *err) {
 /* pivot_root(2) with "." twice: the old root lies below the new one, and is let go. */
 static int enter_directory(int directory_fd, Error *err) {
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
-                                                     MOUNT_ATTR_NOEXEC };
+                                                     MOUNT_ATTR_NOEXEC,
+                                         .propagation = MS_PRIVATE };
         _cleanup_close_ int tree = -1;
 
         /* A mount of the old namespace can't be cloned from the new one. */
@@ -120,7 +121,8 @@ static int enter_directory(int directory_fd, Error *err) {
         if (tree < 0)
                 return error_set(err, errno, "clone the directory's mount");
         /* A layer may hold devices, and nothing here may open one: the host's disks are an mknod(2)
-         * away from whoever takes this program over. */
+         * away from whoever takes this program over. The clone of a mount that is shared, as all
+         * are where systemd runs, is so too, and neither would be the root of a namespace. */
         if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) <
             0)
                 return error_set(err, errno, "make the directory's mount one without devices");

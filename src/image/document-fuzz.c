@@ -1,7 +1,17 @@
 /* document-fuzz.c: any bytes as a manifest, an index, or an image's configuration. */
-#include "image/assembly.h"
+#include "image/layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The index of an OCI layout is one like any. */
+static void look_for_tags(const ImageIndex *index) {
+        bool other;
+        const Descriptor *found = layout_find_tag(index, "latest", &other);
+
+        free(layout_list_tags(index));
+        if (found ? other && index->manifests.count != 1 : index->manifests.count == 1)
+                abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         Document document = {};
@@ -17,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
                 if (chosen && !digest_valid(chosen->digest))
                         abort();
+                if (document.is_index)
+                        look_for_tags(&document.index);
         }
         document_done(&document);
         platform_done(&platform);

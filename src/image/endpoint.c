@@ -114,6 +114,14 @@ void endpoints_own(const char *registry, char *const *insecure, Endpoint **endpo
         }
 }
 
+/* A mirror's table may name the registry's own scheme, host and port, for its certificates, say. */
+static bool is_registry(const Endpoint *endpoint, const Endpoint *endpoints, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (!endpoints[i].mirror && str_equal(endpoint->url, endpoints[i].url))
+                        return true;
+        return false;
+}
+
 int endpoints_of(const char *registry, const EndpointOptions *options, Endpoint **ret,
                  size_t *ret_count, Error *err) {
         char *const *mirrors = str_equal(registry, HUB) ? options->mirrors : NULL;
@@ -133,6 +141,8 @@ int endpoints_of(const char *registry, const EndpointOptions *options, Endpoint 
                 (void)endpoints_free(endpoints, count);
                 return r;
         }
+        for (size_t i = 0; i < count; i++)
+                endpoints[i].trusted = is_registry(&endpoints[i], endpoints, count);
         *ret = endpoints;
         *ret_count = count;
         return 0;

@@ -19,7 +19,8 @@ typedef struct Endpoint {
         char *url;            /* "https://registry-1.docker.io": scheme, host, port */
         char *path;           /* of the registry's API below it: "/v2" */
         bool insecure;        /* certificates are not checked */
-        bool mirror;          /* no credentials go there, and what it lacks is asked of the next */
+        bool mirror;          /* what it lacks is asked of the next */
+        bool trusted;         /* the user's credentials may go there: it is the registry itself */
         bool lists_namespace; /* requests say whose images are meant: "?ns=docker.io" */
         unsigned can;         /* HOST_… */
         char *authorities;    /* PEM, beside the system's; NULL: none */

@@ -5,7 +5,7 @@
 static const struct {
         const char *name;
         LayerCompression wish;
-        int level_max; /* -1: it has no levels */
+        int level_max; /* -1: it has no levels, and any is ignored, as BuildKit does */
 } names[] = {
         { "gzip", LAYERS_GZIP, 9 },
         { "zstd", LAYERS_ZSTD, 22 },
@@ -27,8 +27,7 @@ int layer_compression_parse(const char *text, LayerCompression *ret, Error *err)
 
 static int check_level(size_t i, int level, Error *err) {
         if (names[i].level_max < 0)
-                return error_kind(err, ERROR_INVALID,
-                                  "compression level %d: uncompressed layers have none", level);
+                return 0;
         if (level < 0 || level > names[i].level_max)
                 return error_kind(err, ERROR_INVALID, "compression level %d: %s has 0 to %d", level,
                                   names[i].name, names[i].level_max);

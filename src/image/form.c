@@ -146,11 +146,48 @@ char *form_manifest(const FormManifest *manifest, const char **ret_type) {
         return json_text(&image_manifest_table, &document);
 }
 
+/* ---- annotations ---- */
+
+void image_annotations_done(ImageAnnotations *annotations) {
+        for (size_t i = 0; i < annotations->count; i++) {
+                pairs_done(&annotations->manifests[i].manifest);
+                pairs_done(&annotations->manifests[i].descriptor);
+        }
+        free(annotations->manifests);
+        pairs_done(&annotations->index);
+        pairs_done(&annotations->index_descriptor);
+        *annotations = (ImageAnnotations){};
+}
+
+const ManifestAnnotations *annotations_of(const ImageAnnotations *annotations, size_t i) {
+        return annotations && i < annotations->count ? &annotations->manifests[i] : NULL;
+}
+
+static void replace(Pairs *pairs, const Pairs *with) {
+        pairs_done(pairs);
+        pairs_copy(pairs, with);
+}
+
+void form_annotate_index(ImageIndex *index, const ImageAnnotations *annotations) {
+        Descriptor *entries = index->manifests.items;
+
+        if (!annotations)
+                return;
+        replace(&index->annotations, &annotations->index);
+        for (size_t i = 0; i < index->manifests.count; i++)
+                if (annotations_of(annotations, i))
+                        replace(&entries[i].annotations,
+                                &annotations_of(annotations, i)->descriptor);
+}
+
+/* ---- an index ---- */
+
 static bool is_dockers(const ImageIndex *index) {
         const Descriptor *manifests = index->manifests.items;
 
         for (size_t i = 0; i < index->manifests.count; i++)
-                if (!str_equal(manifests[i].media_type, MEDIA_DOCKER_MANIFEST))
+                if (!str_equal(manifests[i].media_type, MEDIA_DOCKER_MANIFEST) ||
+                    manifests[i].annotations.count > 0)
                         return false;
         return index->annotations.count == 0;
 }

@@ -36,6 +36,10 @@ typedef struct FormManifest {
         bool docker;
 } FormManifest;
 char *form_manifest(const FormManifest *manifest, const char **ret_type);
+/* Of the i-th; NULL: there are none, borrowed. */
+const ManifestAnnotations *annotations_of(const ImageAnnotations *annotations, size_t i);
+/* Puts what is asked for in the place of an index's own and of its entries'; NULL: nothing. */
+void form_annotate_index(ImageIndex *index, const ImageAnnotations *annotations);
 /* The text of an index whose descriptors were changed; the caller's. One of nothing but Docker's
  * manifests is Docker's list, unless it has annotations. */
 char *form_index(ImageIndex *index);

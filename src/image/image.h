@@ -40,6 +40,8 @@ void image_done(Image *image);
 /* ref: id, digest of an index, the beginning of one (≥ 1 hex), familiar or full name, name@digest.
  * not_found: "No such image: <ref as Docker prints it>". */
 int image_find(ImageStore *store, const char *ref, Image *ret, Error *err);
+/* The whole id (the caller's), also of an image whose configuration can't be read. */
+int image_find_id(ImageStore *store, const char *ref, char **ret, Error *err);
 /* The same for a platform, "os/arch[/variant]": where ref is a name of an index, the image of it
  * that fits. not_found, in the words that make clients pull, where the store has none for it.
  * platform NULL or "": image_find. */
@@ -139,6 +141,25 @@ void image_remote_done(ImageRemote *remote);
 int image_pull_remote(ImageStore *store, const char *name, const char *digest, const char *platform,
                       const char *holder, const RegistryAuth *auth, const RegistryOptions *options,
                       ImageProgressFn progress, void *data, char **ret_id, Error *err);
+
+/* ---- an image in a directory that is an OCI layout: layout-image.c ---- */
+typedef struct ImageLayout {
+        int dir_fd;       /* the directory, which may be anybody's: no link in it is followed */
+        const char *path; /* what its user calls it, for errors; or NULL */
+        const char *tag,
+                *digest; /* a manifest's or an index's digest; else a tag, NULL: "latest" */
+} ImageLayout;
+/* As image_remote of what the layout has: its documents are read and their digests checked, and
+ * nothing is recorded. Of an index the platform's. IMAGE_LAYOUT_OTHER: it has no such tag, and one
+ * image alone, which is told of. not_found; invalid where it is damaged. */
+#define IMAGE_LAYOUT_OTHER 1
+int image_layout_find(ImageStore *store, const ImageLayout *layout, const char *platform,
+                      ImageRemote *ret, Error *err);
+/* Brings the layers that the store lacks of an image that image_layout_find told of: its digest is
+ * the layout's. All of them are held for `holder`; no image is recorded. */
+int image_layout_bring(ImageStore *store, const ImageLayout *layout, const char *holder,
+                       ImageProgressFn progress, void *data, Error *err);
+
 /* ---- the form in which an image leaves: form.c ---- */
 typedef enum LayerCompression {
         LAYERS_AS_KEPT, /* to a registry plain ones go as gzip */
@@ -159,6 +180,19 @@ typedef struct ImageForm {
 int layer_compression_parse(const char *text, LayerCompression *ret, Error *err);
 /* Whether the level is one of that compression's. */
 int image_form_check(const ImageForm *form, Error *err);
+
+/* ---- annotations: image-spec annotations.md ---- */
+typedef struct ManifestAnnotations {
+        Pairs manifest, descriptor; /* descriptor: of what names it, in an index or a layout */
+} ManifestAnnotations;
+
+/* Of one image, or of an index. */
+typedef struct ImageAnnotations {
+        ManifestAnnotations *manifests; /* of the one, or of the entries in their order */
+        size_t count;
+        Pairs index, index_descriptor;
+} ImageAnnotations;
+void image_annotations_done(ImageAnnotations *annotations);
 
 /* Uploads the image of that name: repository and tag, or without a tag all tags of the repository.
  * Layers that were compressed when they came go up as they are; plain ones are compressed. The
@@ -181,12 +215,13 @@ typedef struct ImagePush {
         const char *platform; /* may be NULL, as may all that follows */
         const char *source; /* an image's id or an index's digest, to push under the name, whatever
                                that means here */
+        bool by_digest;     /* of a source: by its digest alone; the name is a repository */
         const char *adopt;  /* a holder: the index that went up is the store's, too, from then on,
                                and  leased for it (see IndexMake) */
         const RegistryAuth *auth;
         const RegistryOptions *options;
         const ImageForm *form;
-        const Pairs *annotations; /* of the manifest; NULL: the image's own */
+        const ImageAnnotations *annotations; /* NULL: the image's and the index's own */
         ImageProgressFn progress;
         void *data;
         ImagePushed *pushed; /* gets what the last tag's manifest is */
@@ -227,12 +262,22 @@ int image_save(ImageStore *store, char *const *refs, int fd, Error *err);
  * manifests that go. */
 typedef struct ImageSave {
         char *const *refs;
-        const ImageForm *form;    /* may be NULL */
-        const Pairs *annotations; /* of the manifests; NULL: the images' own */
+        const ImageForm *form;               /* may be NULL */
+        const ImageAnnotations *annotations; /* NULL: the images' and the index's own */
         char *const *names; /* of the one ref, which is an id or a digest: what it is called in the
                                archive; NULL: as asked for */
 } ImageSave;
 int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err);
+/* The same as an OCI layout into a directory, which may be one: what is there stays, but for
+ * entries of the same names in its index. Where it fails nothing comes to it. */
+typedef struct ImageLayoutPlace {
+        int dir_fd;
+        int64_t uid, gid;              /* whose the files are; -1: the daemon's */
+        bool (*cancelled)(void *data); /* may be NULL */
+        void *data;
+} ImageLayoutPlace;
+int image_save_layout(ImageStore *store, const ImageSave *save, const ImageLayoutPlace *place,
+                      Error *err);
 /* A root file system as tar (plain, gzip, zstd, xz) from fd becomes an image; changes are
  * Dockerfile instructions CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, STOPSIGNAL,
  * HEALTHCHECK, ONBUILD. name may be NULL. */
@@ -307,8 +352,8 @@ typedef struct IndexMake {
         char *const *ids;
         char *const *platforms; /* "os/arch[/variant]" of each; NULL: as the images say */
         char *const *names;     /* NULL: it is known by its digest */
-        const Pairs *annotations;
-        const char *lease; /* see ImageMake */
+        const ImageAnnotations *annotations; /* of the index and its entries; NULL: none */
+        const char *lease;                   /* see ImageMake */
 } IndexMake;
 int image_index_make(ImageStore *store, const IndexMake *make, char ret_digest[], bool *ret_new,
                      Error *err);

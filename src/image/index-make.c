@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/failpoint.h"
+#include "image/form.h"
 #include "image/index.h"
 #include "sql/sql.h"
 
@@ -17,7 +18,6 @@ typedef struct IndexMaker {
 static void index_maker_done(IndexMaker *maker) {
         pins_release(&maker->pins);
         maker->names = strv_free(maker->names);
-        maker->index.annotations = (Pairs){}; /* the caller's */
         json_done(&image_index_table, &maker->index);
         free(maker->variants);
 }
@@ -197,14 +197,13 @@ int image_index_make(ImageStore *store, const IndexMake *make, char ret_digest[]
         int r;
 
         maker.index.media_type = str_copy(MEDIA_OCI_INDEX);
-        if (make->annotations)
-                maker.index.annotations = *make->annotations;
         if (!make->ids || !make->ids[0])
                 return error_kind(err, ERROR_INVALID, "an index needs an image at the least");
         r = add_names(&maker, make->names, err);
         for (size_t i = 0; r == 0 && make->ids[i]; i++)
                 r = add_image(&maker, make->ids[i], make->platforms ? make->platforms[i] : NULL,
                               err);
+        form_annotate_index(&maker.index, make->annotations);
         if (r == 0)
                 r = mark_host(&maker, err);
         if (r == 0)

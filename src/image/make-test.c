@@ -191,6 +191,20 @@ TEST(an_image_without_layers) {
         ASSERT(strstr(image.config_text, "\"diff_ids\":[]"));
 }
 
+TEST(a_configuration_that_can_not_be_read_again_makes_no_image) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_free_ char *id = NULL, *value = alloc_zero(DOCUMENT_MAX + 1, 1);
+        ImageConfig config = { .os = str_copy("linux"), .architecture = str_copy("amd64") };
+        const ImageMake make = { .config = &config };
+        Error err = {};
+
+        memset(value, 'a', DOCUMENT_MAX);
+        pairs_put(&config.config.labels, "long", value);
+        ASSERT_INT(image_make_as(test.store, &make, &id, &err), -EINVAL);
+        ASSERT(strstr(err.message, "and no more than 4194304 can be read again or pushed"));
+        json_done(&image_config_table, &config);
+}
+
 TEST(a_made_image_is_saved_and_loaded) {
         _cleanup_(test_store_done) TestStore test = test_store();
         _cleanup_(test_store_done) TestStore other = test_store();

@@ -243,6 +243,18 @@ TEST(a_token_stays_with_the_host_that_asked) {
         ASSERT(asked(&world.server, "Basic ") > 0);
 }
 
+TEST(a_table_of_the_registry_itself_gets_the_credentials) {
+        _cleanup_(world_done) World world;
+        Error err = {};
+
+        world_init(&world);
+        set(&world.server, &world.server.wants_token);
+        settings(&world, "", world.server.registry.port);
+        ASSERT_OK(pull(&world, &err), &err);
+        ASSERT(asked(&world.server, "Basic ") > 0);
+        ASSERT_INT(asked(&world.server, "/manifests/v1?ns=reg.example"), 1); /* by the table */
+}
+
 /* Content-Type stands for any header: the test's registry looks at it. */
 TEST(headers_of_a_host_stay_with_it_where_it_redirects) {
         _cleanup_(world_done) World world;

@@ -184,11 +184,13 @@ static int adopt(const PushRequest *request, const Target *target, const char *t
         }
 }
 
+/* tag NULL: it went by its digest. */
 static int finish(const PushRequest *request, const char *tag, const Pushed *pushed, Error *err) {
-        _cleanup_free_ char *status = str_format("%s: digest: %s size: %lld", tag, pushed->digest,
+        const char *place = tag ?: pushed->digest;
+        _cleanup_free_ char *status = str_format("%s: digest: %s size: %lld", place, pushed->digest,
                                                  (long long)pushed->size);
         _cleanup_free_ char *aux = str_format("{\"Tag\":\"%s\",\"Digest\":\"%s\",\"Size\":%lld}",
-                                              tag, pushed->digest, (long long)pushed->size);
+                                              place, pushed->digest, (long long)pushed->size);
         int r;
 
         if (request->pushed) {
@@ -235,7 +237,7 @@ static int push_entry(const PushRequest *request, Target *target, size_t i, PinS
                       bool *ret_same, Error *err) {
         Descriptor *descriptor = (Descriptor *)target->index.document.index.manifests.items + i;
         const Variant *variant = variant_of(&target->index, descriptor->digest);
-        const PushSource source = { variant->image, variant->manifest, target->came };
+        const PushSource source = { variant->image, variant->manifest, target->came, i };
         _cleanup_(pushed_done) Pushed pushed = {};
         int r = push_image(request, &source, NULL, &pushed, err);
 
@@ -298,14 +300,15 @@ static int push_index(const PushRequest *request, Target *target, const char *ta
 
         if (r < 0)
                 return r;
-        if (!same)
+        form_annotate_index(&target->index.document.index, request->annotations);
+        if (!same || request->annotations)
                 made = form_index(&target->index.document.index);
         text = made ?: target->index.text;
         length = made ? strlen(made) : target->index.length;
-        r = send_index(request, target, tag, text, length, err);
+        digest_of(text, length, pushed.digest);
+        r = send_index(request, target, tag ?: pushed.digest, text, length, err);
         if (r < 0)
                 return r;
-        digest_of(text, length, pushed.digest);
         pushed.size = (int64_t)length;
         pushed.media_type = str_copy(target->index.document.index.media_type);
         r = request->adopt ? adopt(request, target, text, length, pins, err)
@@ -314,7 +317,7 @@ static int push_index(const PushRequest *request, Target *target, const char *ta
 }
 
 static int push_one(const PushRequest *request, const Target *target, const char *tag, Error *err) {
-        const PushSource source = { target->id, target->manifest, target->came };
+        const PushSource source = { target->id, target->manifest, target->came, 0 };
         _cleanup_(pushed_done) Pushed pushed = {};
         int r = push_image(request, &source, tag, &pushed, err);
 
@@ -392,6 +395,8 @@ static int push_tags(const PushRequest *request, Error *err) {
         bool any = false;
         int r = say_where(request, err);
 
+        if (r == 0 && request->source && request->by_digest)
+                return push_tag(request, NULL, err);
         if (r == 0 && request->source)
                 return push_tag(request, reference->tag ?: "latest", err);
         if (r == 0)
@@ -424,6 +429,7 @@ int image_push_as(ImageStore *store, const char *name, const ImagePush *push, Er
                 .annotations = push->annotations,
                 .source = push->source,
                 .adopt = push->adopt,
+                .by_digest = push->by_digest,
                 .pushed = push->pushed,
         };
         int r = reference_parse(name, &reference, err);
@@ -432,6 +438,8 @@ int image_push_as(ImageStore *store, const char *name, const ImagePush *push, Er
                 return r;
         if (reference.digest)
                 return error_kind(err, ERROR_INVALID, "cannot push a digest reference");
+        if (push->by_digest && reference.tag)
+                return error_kind(err, ERROR_INVALID, "can't push tagged ref %s by digest", name);
         return push_tags(&request, err);
 }
 

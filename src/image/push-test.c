@@ -18,7 +18,7 @@ typedef struct World {
         bool wants_token, mounts, forgets_uploads, busy_once, denies;
         bool exact; /* every piece began where the last one ended */
         ImageForm form;
-        Pairs annotations;
+        ImageAnnotations annotations;
 } World;
 
 static void answer_error(Buf *out, const char *status, const char *code) {
@@ -150,7 +150,7 @@ static void world_done(World *world) {
         free(world->token_query);
         free(world->manifest);
         free(world->manifest_type);
-        pairs_done(&world->annotations);
+        image_annotations_done(&world->annotations);
         for (size_t i = 0; i < UPLOADS_MAX; i++)
                 buf_done(&world->uploads[i]);
 }
@@ -397,7 +397,8 @@ TEST(another_form_is_another_push_of_the_same_image) {
         ASSERT_OK(push(&world, "team/app:v1", &seen, &err), &err);
         ASSERT(strstr(world.manifest, "tar+gzip"));
         world.form = (ImageForm){ .compression = LAYERS_ZSTD, .has_level = true, .level = 19 };
-        pairs_put(&world.annotations, "note", "pushed");
+        world.annotations = (ImageAnnotations){ .manifests = NEW(ManifestAnnotations), .count = 1 };
+        pairs_put(&world.annotations.manifests[0].manifest, "note", "pushed");
         ASSERT_OK(push(&world, "team/app:v1", &seen, &err), &err);
         ASSERT(strstr(world.manifest, "tar+zstd"));
         ASSERT(strstr(world.manifest, "\"annotations\":{\"note\":\"pushed\"}"));

@@ -283,11 +283,13 @@ int push_image(const PushRequest *request, const PushSource *source, const char 
                Error *err) {
         _cleanup_(push_done) Push push = { .reference = *request->reference };
         _cleanup_free_ char *own_tag = str_copy(tag);
+        const ManifestAnnotations *annotations =
+                annotations_of(request->annotations, source->entry);
         int r;
 
         push.reference.tag = own_tag; /* the rest is borrowed */
         push.form = request->form;
-        push.annotations = request->annotations;
+        push.annotations = annotations ? &annotations->manifest : NULL;
         assembly_init(&push.assembly, request->store, request->progress, request->data);
         push.options = (SessionOptions){ .store = request->store,
                                          .reference = &push.reference,

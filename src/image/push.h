@@ -37,10 +37,11 @@ typedef struct PushRequest {
         ImageProgressFn progress;
         void *data;
         ImageForm form;
-        const Pairs *annotations; /* or NULL */
-        const char *source;       /* an id, or an index's digest; NULL: what the name means */
-        const char *adopt;        /* see ImagePush; or NULL */
-        ImagePushed *pushed;      /* or NULL */
+        const ImageAnnotations *annotations; /* or NULL */
+        const char *source;  /* an id, or an index's digest; NULL: what the name means */
+        const char *adopt;   /* see ImagePush; or NULL */
+        bool by_digest;      /* the source, without a tag */
+        ImagePushed *pushed; /* or NULL */
 } PushRequest;
 
 /* A manifest that is at the registry. */
@@ -56,13 +57,15 @@ void pushed_done(Pushed *pushed);
 typedef struct PushSource {
         const char *id, *manifest; /* digests; manifest NULL: none is kept */
         bool came;                 /* the manifest is a registry's: plain layers stay so */
+        size_t entry;              /* of an index: which */
 } PushSource;
 
 /* Pushes one image, with its manifest as it came where that can be; to the tag, or by digest where
  * tag is NULL. push.c */
 int push_image(const PushRequest *request, const PushSource *source, const char *tag, Pushed *ret,
                Error *err);
-/* What the name means, at that tag: an index whole where every image of it is here. push-index.c */
+/* What the name means, at that tag (NULL: by its digest): an index whole where every image of it is
+ * here. push-index.c */
 int push_tag(const PushRequest *request, const char *tag, Error *err);
 /* PUTs a document at manifests/<place>. */
 int push_manifest(ImageStore *store, Session *session, const char *place, const char *text,

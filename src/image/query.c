@@ -197,6 +197,16 @@ int image_find(ImageStore *store, const char *ref, Image *ret, Error *err) {
         return image_find_platform(store, ref, NULL, ret, err);
 }
 
+int image_find_id(ImageStore *store, const char *ref, char **ret, Error *err) {
+        _cleanup_(resolved_done) Resolved found = {};
+        STORE_LOCKED(store);
+        int r = image_resolve(store, ref, &found, err);
+
+        if (r == 0)
+                *ret = TAKE_PTR(found.id);
+        return r;
+}
+
 static int check_platform(const Image *image, const char *ref, const ImagePlatform *platform,
                           Error *err) {
         const ImageConfig *config = &image->config;
@@ -299,8 +309,9 @@ int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err) {
                 if (image_read(store, ids[i], &images[count], &why) == 0)
                         count++;
                 else /* one damaged image must not hide the others */
-                        log_error("image %s can't be read: %s; pull or load it again", ids[i],
-                                  why.message);
+                        log_error("image %s can't be read: %s; remove it by its id, and pull or "
+                                  "load it again",
+                                  ids[i], why.message);
         }
         if (count > 0)
                 qsort(images, count, sizeof(Image), newest_first);

@@ -143,7 +143,7 @@ static int fetch_token(Registry *registry, const Challenge *challenge, Error *er
 
         if (r < 0)
                 return r;
-        if (registry->identity_token && !registry_host(registry)->mirror) {
+        if (registry->identity_token && registry_host(registry)->trusted) {
                 _cleanup_free_ char *token = escape(registry, registry->identity_token);
 
                 form = str_format("grant_type=refresh_token&client_id=brig&refresh_token=%s&%s",
@@ -153,7 +153,7 @@ static int fetch_token(Registry *registry, const Challenge *challenge, Error *er
                 url = str_format("%s%c%s", challenge->realm,
                                  strchr(challenge->realm, '?') ? '&' : '?', parameters);
                 get.user_password =
-                        registry_host(registry)->mirror ? NULL : registry->user_password;
+                        registry_host(registry)->trusted ? registry->user_password : NULL;
         }
         get.url = url;
         get.form = form;
@@ -168,7 +168,7 @@ static int fetch_token(Registry *registry, const Challenge *challenge, Error *er
 static int use_password(Registry *registry, const HttpGet *get, Error *err) {
         _cleanup_free_ char *encoded = NULL;
 
-        if (!registry->user_password || registry_host(registry)->mirror)
+        if (!registry->user_password || !registry_host(registry)->trusted)
                 return error_kind(err, ERROR_UNAUTHORIZED, "%s \"%s\": no basic auth credentials",
                                   str_equal(get->method, "HEAD") ? "Head" : "Get", get->url);
         encoded = base64_encode(registry->user_password, strlen(registry->user_password));

@@ -337,7 +337,7 @@ static int find_endpoints(Registry *registry, const ImageMessage *request, Error
         if (r < 0)
                 return r;
         for (size_t i = 0; i < registry->endpoint_count; i++)
-                if (!registry->endpoints[i].mirror && !str_empty(request->registry_token))
+                if (registry->endpoints[i].trusted && !str_empty(request->registry_token))
                         registry->endpoints[i].authorization =
                                 str_format("Bearer %s", request->registry_token);
         can = capability_of_session(registry, request);

@@ -31,7 +31,8 @@ void save_make_indexes(Saver *saver) {
         for (size_t i = 0; i < saver->index_count; i++) {
                 StoredIndex *index = &saver->indexes[i].stored;
 
-                if (!name_what_goes(saver, index))
+                form_annotate_index(&index->document.index, saver->save->annotations);
+                if (!name_what_goes(saver, index) && !saver->save->annotations)
                         continue;
                 free(index->text);
                 index->text = form_index(&index->document.index);

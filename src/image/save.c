@@ -112,11 +112,10 @@ static int read_manifest(Saver *saver, SavedImage *saved, const char *wanted, Er
                 r = document_parse(text, length, NULL, &document, err);
         if (r < 0)
                 return r;
-        pairs_copy(&saved->annotations, saver->save->annotations && !wanted
-                                                ? saver->save->annotations
-                                                : &document.manifest.annotations);
+        pairs_copy(&saved->annotations,
+                   saved->asked ? &saved->asked->manifest : &document.manifest.annotations);
         if (!text || !manifest_fits(saved, &document.manifest) || saved->form.docker ||
-            (saver->save->annotations && !wanted)) {
+            saved->asked) {
                 save_make_manifest(saved);
                 return 0;
         }
@@ -136,7 +135,8 @@ SavedImage *save_image_of(const Saver *saver, const char *id) {
         return NULL;
 }
 
-static int add_image(Saver *saver, const char *id, const char *manifest, Error *err) {
+/* entry: of an index, which that is. */
+static int add_image(Saver *saver, const char *id, const char *manifest, size_t entry, Error *err) {
         SavedImage *saved;
         int r;
 
@@ -144,7 +144,7 @@ static int add_image(Saver *saver, const char *id, const char *manifest, Error *
                 return 0;
         GROW(saver->images, saver->count);
         saved = &saver->images[saver->count++];
-        *saved = (SavedImage){};
+        *saved = (SavedImage){ .asked = annotations_of(saver->save->annotations, entry) };
         r = image_read(saver->store, id, &saved->image, err);
         if (r == 0)
                 r = describe_layers(saver, saved, err);
@@ -162,11 +162,25 @@ static SavedIndex *saved_index_of(Saver *saver, const char *digest) {
         return NULL;
 }
 
+static size_t entry_of(const StoredIndex *stored, const char *manifest) {
+        const Descriptor *entries = stored->document.index.manifests.items;
+        size_t i = 0;
+
+        while (i < stored->document.index.manifests.count &&
+               !str_equal(entries[i].digest, manifest))
+                i++;
+        return i;
+}
+
 static int add_variants(Saver *saver, const StoredIndex *stored, Error *err) {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < stored->count; i++)
-                r = add_image(saver, stored->variants[i].image, stored->variants[i].manifest, err);
+        for (size_t i = 0; r == 0 && i < stored->count; i++) {
+                const Variant *variant = &stored->variants[i];
+
+                r = add_image(saver, variant->image, variant->manifest,
+                              entry_of(stored, variant->manifest), err);
+        }
         return r;
 }
 
@@ -209,7 +223,7 @@ static int add_found(Saver *saver, const Resolved *found, Error *err) {
         int r = found->index ? add_index(saver, found->index, &index, err) : 0;
 
         if (r == 0)
-                r = add_image(saver, found->id, NULL, err);
+                r = add_image(saver, found->id, NULL, 0, err);
         if (r < 0)
                 return r;
         saved = save_image_of(saver, found->id);
@@ -274,7 +288,9 @@ static int collect(Saver *saver, char *const *refs, PinSet *pins, Error *err) {
         return r;
 }
 
-int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) {
+/* To the place, or as an archive to fd. */
+static int save_to(ImageStore *store, const ImageSave *save, const ImageLayoutPlace *place, int fd,
+                   Error *err) {
         _cleanup_(saver_done) Saver saver = { .store = store, .save = save, .fd = fd };
         _cleanup_(pins_release) PinSet pins = { .store = store };
         int r = collect(&saver, save->refs, &pins, err);
@@ -282,7 +298,18 @@ int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) 
         for (size_t i = 0; r == 0 && i < saver.count; i++)
                 r = save_repack(&saver, &saver.images[i], err);
         save_make_indexes(&saver);
-        return r < 0 ? r : save_archive(&saver, err);
+        if (r < 0)
+                return r;
+        return place ? save_layout(&saver, place, err) : save_archive(&saver, err);
+}
+
+int image_save_as(ImageStore *store, const ImageSave *save, int fd, Error *err) {
+        return save_to(store, save, NULL, fd, err);
+}
+
+int image_save_layout(ImageStore *store, const ImageSave *save, const ImageLayoutPlace *place,
+                      Error *err) {
+        return save_to(store, save, place, -1, err);
 }
 
 int image_save(ImageStore *store, char *const *refs, int fd, Error *err) {

@@ -17,6 +17,7 @@ typedef struct SavedImage {
         JsonArray layers; /* of Descriptor, base first */
         Layer *kept;      /* the same as the store has them */
         Pairs annotations;
+        const ManifestAnnotations *asked; /* or NULL: it goes with its own */
         ImageForm form;
 } SavedImage;
 
@@ -43,9 +44,23 @@ typedef struct Saver {
         Repacked *repacked;
         size_t repacked_count;
         char **written; /* digests */
+        void *out;      /* the sink's */
 } Saver;
 
+/* Where blobs go. */
+typedef struct SaveSink {
+        bool (*has)(Saver *saver, const char *digest, int64_t size); /* that layer; may be NULL */
+        int (*text)(Saver *saver, const char *digest, const char *text, int64_t time, Error *err);
+        int (*file)(Saver *saver, const char *digest, int fd, int64_t size, int64_t time,
+                    Error *err);
+} SaveSink;
+/* Each once; time: s since 1970. save-content.c */
+int save_blobs(Saver *saver, const SaveSink *sink, Error *err);
+/* An index of what was asked for; json_done it. */
+void save_list(const Saver *saver, ImageIndex *ret);
+
 int save_archive(Saver *saver, Error *err);
+int save_layout(Saver *saver, const ImageLayoutPlace *place, Error *err);
 /* Those of an image's layers that shall have another form, and the manifest that names them.
  * save-form.c */
 int save_repack(Saver *saver, SavedImage *saved, Error *err);

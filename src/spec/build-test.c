@@ -11,12 +11,14 @@ TEST(document_there_and_back) {
                 "\"tags\":[\"t:1\"],\"noCacheFilter\":[\"s\"],\"extraHosts\":[\"h:10.0.0.1\"],"
                 "\"target\":\"s\",\"platform\":\"linux/amd64\",\"network\":\"none\","
                 "\"ulimits\":[{\"Name\":\"nofile\",\"Hard\":20,\"Soft\":10}],\"shmSize\":65536,"
-                "\"annotations\":{\"k\":\"v\"},\"secrets\":[{\"id\":\"s\",\"value\":\"eA==\"}],"
+                "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}],\"secrets\":[{"
+                "\"id\":\"s\",\"value\":\"eA==\"}],"
                 "\"ssh\":[{\"id\":\"default\",\"fd\":1}],\"noCache\":true,\"pull\":true,"
-                "\"outputs\":[{\"type\":\"tar\",\"fd\":2},{\"type\":\"image\",\"names\":[\"n\"],"
-                "\"push\":true,\"compression\":\"zstd\",\"compressionLevel\":0,"
+                "\"outputs\":[{\"type\":\"tar\",\"fd\":2,\"layout\":true},{\"type\":\"image\","
+                "\"names\":[\"n\"],"
+                "\"push\":true,\"byDigest\":true,\"compression\":\"zstd\",\"compressionLevel\":0,"
                 "\"forceCompression\":true,\"dockerMediaTypes\":true,"
-                "\"annotations\":{\"k\":\"v\"}}]}";
+                "\"annotations\":[{\"of\":\"index\",\"key\":\"k\",\"value\":\"v\"}]}]}";
         BuildDocument document = { 0 };
         Error err = { 0 };
         _cleanup_free_ char *again = NULL;

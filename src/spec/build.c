@@ -1,12 +1,34 @@
 /* build.c: the tables of what brig and brigd say about a build; see build.h. */
 #include "spec/build.h"
 
+int build_allow_check(char *const *names, Error *err) {
+        for (; names && *names; names++) {
+                if (str_equal(*names, "device") || str_after(*names, "device="))
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "allow %.100s: devices are not given to builds: use the "
+                                          "device in a container",
+                                          *names);
+                if (!str_equal(*names, BUILD_ALLOW_INSECURE) &&
+                    !str_equal(*names, BUILD_ALLOW_HOST_NETWORK))
+                        return error_kind(
+                                err, ERROR_INVALID,
+                                "allow %.100s: no such thing can be allowed: " BUILD_ALLOW_INSECURE
+                                " or " BUILD_ALLOW_HOST_NETWORK,
+                                *names);
+        }
+        return 0;
+}
+
 static const JsonField context_fields[] = {
         JSON_FIELD(BuildContextDocument, "name", JSON_STRING, name, JSON_REQUIRED),
         JSON_FIELD(BuildContextDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "tar", JSON_MAYBE_INT, tar, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "image", JSON_STRING, image, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "url", JSON_STRING, url, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "layout", JSON_MAYBE_INT, layout, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "path", JSON_STRING, path, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "tag", JSON_STRING, tag, JSON_PRESENT),
+        JSON_FIELD(BuildContextDocument, "digest", JSON_STRING, digest, JSON_PRESENT),
         JSON_FIELD(BuildContextDocument, "growing", JSON_STRINGS, growing, JSON_OMIT_EMPTY),
 };
 const JsonTable build_context_document_table =
@@ -25,11 +47,39 @@ static const JsonField ssh_fields[] = {
 };
 const JsonTable build_ssh_document_table = JSON_TABLE(BuildSshDocument, "ssh", ssh_fields);
 
+static const JsonField annotation_fields[] = {
+        JSON_FIELD(BuildAnnotation, "of", JSON_STRING, of, JSON_REQUIRED),
+        JSON_FIELD(BuildAnnotation, "platform", JSON_STRING, platform, JSON_PRESENT),
+        JSON_FIELD(BuildAnnotation, "key", JSON_STRING, key, JSON_REQUIRED),
+        JSON_FIELD(BuildAnnotation, "value", JSON_STRING, value, JSON_REQUIRED),
+};
+const JsonTable build_annotation_table =
+        JSON_TABLE(BuildAnnotation, "annotation", annotation_fields);
+
+void build_annotations_done(JsonArray *annotations) {
+        BuildAnnotation *items = annotations->items;
+
+        for (size_t i = 0; i < annotations->count; i++)
+                json_done(&build_annotation_table, &items[i]);
+        free(items);
+        *annotations = (JsonArray){ 0 };
+}
+
+void build_annotations_copy(JsonArray *to, const JsonArray *from) {
+        const BuildAnnotation *items = from->items;
+
+        for (size_t i = 0; i < from->count; i++)
+                json_copy(&build_annotation_table, &items[i],
+                          json_append(to, &build_annotation_table));
+}
+
 static const JsonField output_fields[] = {
         JSON_FIELD(BuildOutputDocument, "type", JSON_STRING, type, JSON_REQUIRED),
         JSON_FIELD(BuildOutputDocument, "fd", JSON_MAYBE_INT, fd, JSON_PRESENT),
         JSON_FIELD(BuildOutputDocument, "names", JSON_STRINGS, names, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildOutputDocument, "layout", JSON_BOOL, layout, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildOutputDocument, "push", JSON_BOOL, push, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildOutputDocument, "byDigest", JSON_BOOL, by_digest, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildOutputDocument, "compression", JSON_STRING, compression, JSON_PRESENT),
         JSON_FIELD(BuildOutputDocument, "compressionLevel", JSON_MAYBE_INT, compression_level,
                    JSON_PRESENT),
@@ -37,7 +87,8 @@ static const JsonField output_fields[] = {
                    JSON_OMIT_EMPTY),
         JSON_FIELD(BuildOutputDocument, "dockerMediaTypes", JSON_BOOL, docker_media_types,
                    JSON_OMIT_EMPTY),
-        JSON_FIELD(BuildOutputDocument, "annotations", JSON_PAIRS, annotations, JSON_OMIT_EMPTY),
+        JSON_NESTED(BuildOutputDocument, "annotations", JSON_ARRAY, annotations, JSON_OMIT_EMPTY,
+                    &build_annotation_table),
 };
 const JsonTable build_output_document_table =
         JSON_TABLE(BuildOutputDocument, "output", output_fields);
@@ -66,6 +117,7 @@ static const JsonField document_fields[] = {
         JSON_FIELD(BuildDocument, "tags", JSON_STRINGS, tags, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "noCacheFilter", JSON_STRINGS, no_cache_filter, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "extraHosts", JSON_STRINGS, extra_hosts, JSON_OMIT_EMPTY),
+        JSON_FIELD(BuildDocument, "allow", JSON_STRINGS, allow, JSON_OMIT_EMPTY),
         JSON_FIELD(BuildDocument, "target", JSON_STRING, target, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "platform", JSON_STRING, platform, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "network", JSON_STRING, network, JSON_PRESENT),
@@ -79,7 +131,8 @@ static const JsonField document_fields[] = {
         JSON_FIELD(BuildDocument, "cpusetCpus", JSON_STRING, cpuset_cpus, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "cpusetMems", JSON_STRING, cpuset_mems, JSON_PRESENT),
         JSON_FIELD(BuildDocument, "cgroupParent", JSON_STRING, cgroup_parent, JSON_PRESENT),
-        JSON_FIELD(BuildDocument, "annotations", JSON_PAIRS, annotations, JSON_OMIT_EMPTY),
+        JSON_NESTED(BuildDocument, "annotations", JSON_ARRAY, annotations, JSON_OMIT_EMPTY,
+                    &build_annotation_table),
         JSON_NESTED(BuildDocument, "secrets", JSON_ARRAY, secrets, JSON_OMIT_EMPTY,
                     &build_secret_document_table),
         JSON_NESTED(BuildDocument, "ssh", JSON_ARRAY, ssh, JSON_OMIT_EMPTY,
