@@ -6,8 +6,8 @@
 
 #include "build/tree-private.h"
 
-#define CANCEL_EVERY                                                                               \
-        32u /* entries, each of which thousands of ignore patterns may be asked about */
+/* Entries; thousands of ignore patterns may be asked about each. */
+#define CANCEL_EVERY 32u
 
 struct WalkFrame {
         int fd;
