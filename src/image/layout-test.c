@@ -1,8 +1,12 @@
 /* layout-test.c: an OCI layout in a directory: which of its entries a tag means, what an image of
  * it is, its layers in the store and out of it again; and layouts that lie. */
-#include "image/layout.h"
+#include "image/layout-write.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -341,6 +345,49 @@ TEST(who_is_gone_waits_for_no_layer) {
         ASSERT_INT(image_layout_bring(test.store, &where, "me", stop, &status, &err), -ECANCELED);
         ASSERT_STR(status, "Copying");
         ASSERT_INT(test_count(&test, "tmp"), 0);
+}
+
+/* ---- writing ---- */
+
+typedef struct Swap {
+        int dir_fd;
+        atomic_bool stop;
+} Swap;
+
+static void *swap(void *data) {
+        Swap *swap = data;
+
+        while (!atomic_load(&swap->stop))
+                (void)renameat2(swap->dir_fd, "made", swap->dir_fd, "another's", RENAME_EXCHANGE);
+        return NULL;
+}
+
+TEST(a_directory_that_takes_a_new_ones_place_does_not_become_the_clients) {
+        char path[] = "/tmp/brig-layout-XXXXXX";
+        _cleanup_close_ int dir_fd = -1, others_fd = -1;
+        LayoutWriter writer = { .layout.what = "the directory", .uid = 65534, .gid = 65534 };
+        Swap swapping = {};
+        pthread_t thread;
+        struct stat others;
+        Error err = {};
+
+        ASSERT(mkdtemp(path));
+        ASSERT_OK(dir_open_at(AT_FDCWD, path, 0700, &dir_fd, &err), &err);
+        ASSERT_OK(dir_open_at(dir_fd, "another's", 0700, &others_fd, &err), &err);
+        put(others_fd, "file", "x", 1);
+        swapping.dir_fd = writer.layout.dir_fd = dir_fd;
+        ASSERT_INT(pthread_create(&thread, NULL, swap, &swapping), 0);
+        for (int i = 0; i < 10000; i++) {
+                _cleanup_close_ UNUSED int fd = layout_make_below(&writer, dir_fd, "made", &err);
+
+                while (unlinkat(dir_fd, "made", AT_REMOVEDIR) < 0 && errno == ENOTEMPTY)
+                        ; /* until the swapping gives the empty one that name */
+        }
+        atomic_store(&swapping.stop, true);
+        ASSERT_INT(pthread_join(thread, NULL), 0);
+        ASSERT_INT(fstat(others_fd, &others), 0);
+        ASSERT_INT(others.st_uid, getuid());
+        ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
 }
 
 TEST_MAIN()

@@ -1,11 +1,14 @@
 /* layout-write.c: see layout-write.h. */
 #include "image/layout-write.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -23,12 +26,68 @@ static int own(const LayoutWriter *writer, int fd, Error *err) {
         return 0;
 }
 
-int layout_make_below(const LayoutWriter *writer, int dir_fd, const char *name, Error *err) {
-        bool made = mkdirat(dir_fd, name, 0755) == 0;
-        _cleanup_close_ int fd = layout_open_below(&writer->layout, dir_fd, name, err);
-        int r = fd < 0 ? fd : made ? own(writer, fd, err) : 0;
+/* Whoever may write to a directory may put another one in the place of what was just made in it.
+ * What that one holds is not to become the client's; an empty one he could make himself. */
+static int check_empty(const LayoutWriter *writer, int fd, const char *name, Error *err) {
+        _cleanup_close_ int copy_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = copy_fd < 0 ? NULL : fdopendir(copy_fd);
+        const struct dirent *entry;
 
-        return r < 0 ? r : TAKE_FD(fd);
+        if (!dir)
+                return error_set(err, errno, "look into '%s' of %s", name, writer->layout.what);
+        (void)TAKE_FD(copy_fd); /* the stream's */
+        errno = 0;
+        while ((entry = readdir(dir)))
+                if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
+                        return error_kind(err, ERROR_CONFLICT,
+                                          "another directory was put in the place of '%s' of %s "
+                                          "while that was made",
+                                          name, writer->layout.what);
+        return errno ? error_set(err, errno, "look into '%s' of %s", name, writer->layout.what) : 0;
+}
+
+/* What is there by then stays. File systems that can't say so have but the plain call, which
+ * replaces an empty directory. */
+static int move_new(const LayoutWriter *writer, int dir_fd, const char *temporary, const char *name,
+                    Error *err) {
+        int r = renameat2(dir_fd, temporary, dir_fd, name, RENAME_NOREPLACE);
+
+        if (r < 0 && (errno == EINVAL || errno == ENOSYS))
+                r = renameat(dir_fd, temporary, dir_fd, name);
+        if (r == 0 || errno == EEXIST || errno == ENOTEMPTY)
+                return 0;
+        return error_set(err, errno, "make '%s' of %s", name, writer->layout.what);
+}
+
+/* It is its owner's before another writer can put something into it. */
+static int make_new(const LayoutWriter *writer, int dir_fd, const char *name, Error *err) {
+        char id[ID_LENGTH + 1];
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        id_new(id);
+        temporary = str_format(".brig-%.20s", id);
+        if (mkdirat(dir_fd, temporary, 0755) < 0)
+                return error_set(err, errno, "make '%s' of %s", name, writer->layout.what);
+        r = fd = layout_open_below(&writer->layout, dir_fd, temporary, err);
+        if (r >= 0)
+                r = check_empty(writer, fd, name, err);
+        if (r == 0)
+                r = own(writer, fd, err);
+        if (r == 0)
+                r = move_new(writer, dir_fd, temporary, name, err);
+        (void)unlinkat(dir_fd, temporary, AT_REMOVEDIR); /* where it was not moved */
+        return r;
+}
+
+int layout_make_below(const LayoutWriter *writer, int dir_fd, const char *name, Error *err) {
+        struct stat st;
+        int r = 0;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+                r = make_new(writer, dir_fd, name, err);
+        return r < 0 ? r : layout_open_below(&writer->layout, dir_fd, name, err);
 }
 
 int layout_make_blobs(const LayoutWriter *writer, Error *err) {
