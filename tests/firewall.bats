@@ -47,7 +47,7 @@ inside() { nsenter --target "$(pid_of "$1")" --net -- "${@:2}"; }
 mac_of() { nsenter --target "$1" --net -- ip -br link show "$2" | awk '{print $3}'; }
 
 # background COMMAND...: ended after the test. Its shell is replaced, so that $! is the command.
-background() { "$@" 3>&- & children+=($!); }
+background() { "$@" 3>&- 8>&- & children+=($!); }
 
 # listen NAME PID PORT: what datagrams reach that namespace's port goes to $root/heard.NAME.
 listen() {
@@ -68,13 +68,12 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
   wait_until bash -c "nsenter --target $(pid_of web) --net -- ss -ltn | grep -q ':7 '"
   wait_until bash -c "nsenter --target $lan_pid --net -- ss -ltn | grep -q ':7 '"
   # Through a published port, and out.
-  packets "$lan_pid" stream 192.168.1.100 7007 <"$root/go" >"$root/in" 2>&1 3>&- & in=$!
-  packets "$(pid_of peer)" stream 192.168.1.50 7 <"$root/go" >"$root/out" 2>&1 3>&- & out=$!
-  packets "$lan_pid" probe 9 10.90.0.10 10.91.0.10 10.92.0.10 <"$root/go" >/dev/null 3>&- & lan=$!
-  packets "$lan_pid" probe 7008 192.168.1.100 <"$root/go" >/dev/null 3>&- & local=$!
-  packets "$(pid_of mute2)" probe 9 10.90.0.10 10.91.0.10 10.92.0.10 <"$root/go" >/dev/null 3>&- & mute=$!
-  packets "$(pid_of hidden)" probe 9 10.90.0.10 192.168.1.50 <"$root/go" >/dev/null 3>&- & hidden=$!
-  children+=("$in" "$out" "$lan" "$local" "$mute" "$hidden")
+  begin_packets "$lan_pid" stream 192.168.1.100 7007 >"$root/in" 2>&1; in=$begun
+  begin_packets "$(pid_of peer)" stream 192.168.1.50 7 >"$root/out" 2>&1; out=$begun
+  begin_packets "$lan_pid" probe 9 10.90.0.10 10.91.0.10 10.92.0.10 >/dev/null; lan=$begun
+  begin_packets "$lan_pid" probe 7008 192.168.1.100 >/dev/null; local=$begun
+  begin_packets "$(pid_of mute2)" probe 9 10.90.0.10 10.91.0.10 10.92.0.10 >/dev/null; mute=$begun
+  begin_packets "$(pid_of hidden)" probe 9 10.90.0.10 192.168.1.50 >/dev/null; hidden=$begun
   wait_until grep -q connected "$root/in"
   wait_until grep -q connected "$root/out"
   for i in {1..20}; do

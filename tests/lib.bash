@@ -44,6 +44,14 @@ on_lan() { nsenter --target "$lan_pid" --net -- "$@"; }
 pid_of() { brig inspect -f '{{.State.Pid}}' "$1"; }
 packets() { nsenter --target "$1" --net -- "$top/tests/packets.py" "${@:2}"; }
 
+# The same beside the test, which holds the pipe "$root/go" open as descriptor 8: until that says so, or until the test is gone, however
+# that came. Its id is $begun and in `children`.
+begin_packets() {
+  nsenter --target "$1" --net -- "$top/tests/packets.py" "${@:2}" <"$root/go" 3>&- 8>&- &
+  begun=$!
+  children+=("$begun")
+}
+
 end_lan() {
   on_host ip link del lan0
   kill "$lan_pid" && { wait "$lan_pid" 2>/dev/null || :; }

@@ -6,7 +6,8 @@
 
 #include "build/tree-private.h"
 
-#define CANCEL_EVERY 256u
+#define CANCEL_EVERY                                                                               \
+        32u /* entries, each of which thousands of ignore patterns may be asked about */
 
 struct WalkFrame {
         int fd;

@@ -8,8 +8,8 @@
 #include "base/fd.h"
 #include "build/tree-target.h"
 
-#define RANGE_SIZE ((size_t)16 << 20) /* between two looks at whether the build was cancelled */
-#define BUFFER_SIZE ((size_t)256 << 10)
+#define RANGE_SIZE ((size_t)16 << 20)  /* between two looks at whether the build was cancelled */
+#define BUFFER_SIZE ((size_t)64 << 10) /* malloc keeps it; more would be mapped for each file */
 
 struct timespec clamped(struct timespec time, int64_t epoch) {
         const struct timespec latest = { .tv_sec = epoch };
