@@ -100,6 +100,34 @@ TEST(an_error_without_a_number) {
         ASSERT_INT(rtnl_each_link(rtnl, count_links, &found, &err), -EBADMSG);
 }
 
+static void ignore_address(void *data, const RtnlAddress *address) {
+}
+
+static void ignore_route(void *data, const RtnlRoute *route) {
+}
+
+/* The kernel reads what is beyond the header as attributes, and says so in its log. */
+TEST(a_question_has_its_own_header) {
+        static const size_t sizes[] = { sizeof(struct ifinfomsg), sizeof(struct ifaddrmsg),
+                                        sizeof(struct rtmsg) };
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        _cleanup_close_ int kernel = -1;
+        int theirs = -1, zero = 0;
+        size_t found = 0;
+        char data[4096];
+        Error err = {};
+
+        kernel = make_pair(&theirs);
+        rtnl = rtnl_adopt(theirs);
+        for (uint32_t sequence = 2; sequence <= 6; sequence += 2)
+                ASSERT(say(kernel, NLMSG_DONE, NLM_F_MULTI, sequence, &zero, sizeof(zero)));
+        ASSERT_OK(rtnl_each_link(rtnl, count_links, &found, &err), &err);
+        ASSERT_OK(rtnl_each_address(rtnl, ignore_address, NULL, &err), &err);
+        ASSERT_OK(rtnl_each_route(rtnl, ignore_route, NULL, &err), &err);
+        for (size_t i = 0; i < ELEMENTS(sizes); i++)
+                ASSERT_INT(recv(kernel, data, sizeof(data), 0), NLMSG_LENGTH(sizes[i]));
+}
+
 /* ---- nfnetlink: a batch's beginning has number 1, its one message 2, its end 3 ---- */
 
 TEST(a_stale_error_is_no_answer) {

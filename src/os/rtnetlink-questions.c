@@ -123,21 +123,28 @@ static int take_dump(Rtnl *rtnl, size_t length, DumpHandler handler, void *data,
         return 0;
 }
 
+/* Of the header that the kernel reads a question with: what is beyond it counts as attributes. */
+static size_t question_size(uint16_t type) {
+        return type == RTM_GETLINK   ? sizeof(struct ifinfomsg)
+               : type == RTM_GETADDR ? sizeof(struct ifaddrmsg)
+                                     : sizeof(struct rtmsg);
+}
+
 static int dump_once(Rtnl *rtnl, uint16_t type, uint8_t family, DumpHandler handler, void *data,
                      bool *interrupted, Error *err) {
         struct {
                 struct nlmsghdr header;
-                struct rtmsg body; /* the largest of the three headers, family first in each */
-        } request = { { .nlmsg_len = sizeof(request),
+                struct ifinfomsg body; /* the largest, family first in each */
+        } request = { { .nlmsg_len = NLMSG_LENGTH((uint32_t)question_size(type)),
                         .nlmsg_type = type,
                         .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
                         .nlmsg_seq = ++rtnl->sequence },
-                      { .rtm_family = family } };
+                      { .ifi_family = family } };
         size_t length;
         int r;
 
         *interrupted = false;
-        if (send(rtnl->fd, &request, sizeof(request), 0) < 0)
+        if (send(rtnl->fd, &request, request.header.nlmsg_len, 0) < 0)
                 return error_set(err, errno, "ask for the kernel's network state");
         do {
                 r = rtnl_receive(rtnl, &length, err);
