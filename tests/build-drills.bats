@@ -414,7 +414,7 @@ END
 }
 
 @test "contexts that are hostile archives, by the API and by brig build -" {
-  local name dir=$BATS_TEST_TMPDIR/tars
+  local name dir=$BATS_TEST_TMPDIR/tars well=
   mkdir "$dir"
   hostile_tars "$dir"
   for name in "$dir"/*.tar; do
@@ -423,9 +423,12 @@ END
     (tar -C "$BATS_TEST_TMPDIR" -b1 -cf - Dockerfile | head -c 1024; cat "$name") >"$BATS_TEST_TMPDIR/context.tar"
     run timeout 60 brig build --progress plain - <"$BATS_TEST_TMPDIR/context.tar"
     [ "$status" -ne 124 ]; [[ $output != *host-canary* ]]
+    [[ $status -ne 0 ]] || well+=" $(basename "$name" .tar)"
     run curl -s --max-time 60 -X POST -H 'Content-Type: application/x-tar' --data-binary "@$BATS_TEST_TMPDIR/context.tar" --unix-socket "$root/brig.sock" http://d/build
     [ "$status" -eq 0 ]; [[ $output != *host-canary* ]]
   done
+  # What is odd and harmless is built all the same.
+  [ "$well" = " absolute chmod-through-symlink fifo hardlink-of-symlink symlink-file" ]
 }
 
 @test "ADDs of one build: 64 GiB at the most, whatever the archives say" {
