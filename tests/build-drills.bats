@@ -52,11 +52,20 @@ snapshot() {
 dockerfile() { cat >"$context/Dockerfile"; }
 build() { run timeout 60 brig build --progress plain "$@" "$context"; echo "$output"; [ "$status" -ne 124 ]; }
 # The build ends, well or with an error, and gives nothing of the host.
-builds_nothing_of_the_host() {
+gives_nothing_of_the_host() {
   build -t drill "$@"
   # Its own instructions may name the canary, what they print may not have it.
   grep -v -e ' RUN ' -e '|' <<<"$output" | no grep host-canary
   [ "$status" -ne 0 ] || { brig save -o "$root/drill.tar" drill; no grep -qa host-canary "$root/drill.tar"; }
+}
+# It goes well, which a build that is merely refused does not.
+builds_nothing_of_the_host() { gives_nothing_of_the_host "$@"; [ "$status" -eq 0 ]; }
+# ends_with TEXT: it fails with this error; without a text it goes well.
+ends_with() {
+  [[ -n $1 ]] || { builds_nothing_of_the_host; return; }
+  gives_nothing_of_the_host
+  [ "$status" -eq 1 ]
+  [[ $(tail -1 <<<"$output") == *"$1"* ]]
 }
 fails_with() { build; [ "$status" -eq 1 ]; [[ $output == *"$1"* ]]; }
 in_image() { brig run --rm drill "$@"; }
@@ -94,7 +103,7 @@ end_swap() { kill "$helper"; wait "$helper" 2>/dev/null || :; helper=; echo "$(c
     else
       printf 'FROM busybox\nRUN %s cat /m*/d/canary || : %s\n' "$(printf -- '--mount=source=race,target=/m%s ' {1..40})" $builds >"$context/Dockerfile"
     fi
-    builds_nothing_of_the_host
+    gives_nothing_of_the_host
     [[ $status -ne 0 ]] || well=$((well + 1))
     [[ $status -le 1 ]]
     builds=$((builds + 1))
@@ -106,7 +115,7 @@ end_swap() { kill "$helper"; wait "$helper" 2>/dev/null || :; helper=; echo "$(c
 }
 
 @test "CVE-2024-23651: a shared cache mount's directory becomes a link while another step mounts below it" {
-  local end=$((SECONDS + 7)) builds=0
+  local end=$((SECONDS + 7)) builds=0 inside=0
   # What another step could do to the cache that both share is done from outside, as fast as it goes.
   cat >"$context/Dockerfile" <<END
 FROM busybox
@@ -121,11 +130,14 @@ END
 FROM busybox
 RUN --mount=type=cache,id=race,target=/c --mount=type=tmpfs,target=/c/d/deep --mount=type=bind,target=/c/d/made touch /c/d/deep/x; cat /c/d/canary; echo $builds
 END
+    # As a directory or as a link within the step's own root; each build goes well.
     builds_nothing_of_the_host
+    [[ $output != *" inside"* ]] || inside=$((inside + 1))
     builds=$((builds + 1))
   done
-  echo "$builds builds"
+  echo "$builds builds, $inside saw the directory"
   end_swap
+  [ "$inside" -ge 1 ]
   brig builder prune -af >/dev/null
 }
 
@@ -263,7 +275,6 @@ RUN --mount=type=secret,id=s,target=/etc/x/../../rel/secret cat /rel/secret >/th
 RUN cat /one /two /three | sort -u; head -1 /etc/passwd
 END
   builds_nothing_of_the_host --secret "id=s,src=$root/secret"
-  [ "$status" -eq 0 ]
   [[ $output == *"shh"*"root:x:0:0"* ]]
   [ "$(in_image head -1 /etc/passwd)" = "root:x:0:0:root:/root:/bin/sh" ]
   local target
@@ -291,12 +302,11 @@ text
 A
 END
   builds_nothing_of_the_host
-  [ "$status" -eq 0 ]
   [[ $(in_image ls -R "$root/out") == *inline*passwd* ]]
   printf 'FROM drill\nRUN --mount=from=drill,source=%s,target=/m cat /m/canary; ls -R /m\n' /rel /abs /rel/../out "/..$root/out" >"$context/Dockerfile"
   builds_nothing_of_the_host
   printf 'FROM drill\nWORKDIR /magic/tmp/drill-made\nRUN touch x\n' >"$context/Dockerfile"
-  builds_nothing_of_the_host
+  ends_with "make '/magic/tmp/drill-made' in the container's root: Too many levels of symbolic links"
   [ ! -e /tmp/drill-made ]
 }
 
@@ -311,15 +321,17 @@ COPY --from=links /all /all
 COPY sub /sub
 END
   builds_nothing_of_the_host
-  [ "$status" -eq 0 ]
-  local source from
+  local source from missing
   for from in '' '--from=links '; do
     for source in abs/canary rel/canary "magic$root/out/canary" file sub/file 'abs/*' 'r*/canary' "../..$root/out/canary" "$root/out/canary" 'abs/./canary' 'magic/etc/shadow'; do
       printf 'FROM busybox AS links\nRUN ln -s %s /abs; ln -s %s /rel; ln -s /proc/self/root /magic; ln -s %s /file; mkdir /sub; ln -s ..%s /sub/file\nFROM busybox\nCOPY %s%s /got/\nRUN cat /got/* || true\n' \
         "$root/out" "$up$root/out" "$root/out/canary" "/$up$root/out/canary" "$from" "$source" >"$context/Dockerfile"
-      builds_nothing_of_the_host
+      # A wildcard copies what it finds, which is a link or nothing; with --parents a link is copied as one.
+      missing="not found"; [[ $source != *'*'* ]] || missing=
+      ends_with "$missing"
+      [[ $source != *file ]] || missing=
       sed -i 's/^COPY/COPY --parents/' "$context/Dockerfile"
-      builds_nothing_of_the_host
+      ends_with "$missing"
     done
   done
 }
@@ -382,22 +394,27 @@ END
 }
 
 @test "ADD of hostile archives: .., absolute names, hard links through links, devices, sizes of 2^63" {
-  local name
+  local name refused
   hostile_tars "$context"
   for name in "$context"/*.tar; do
     name=${name##*/}
     printf 'FROM busybox\nADD %s /d/\nRUN find /d -type f -exec cat {} + ; ls -R /d /etc/passwd\n' "$name" >"$context/Dockerfile"
-    builds_nothing_of_the_host
-    [[ $status -ne 0 || $output == *"/etc/passwd"* ]]
+    case $name in
+      dot* | hardlink-absolute* | hardlink-out* | hardlink-through* | long* | symlink-parent*) refused="refused archive entry" ;;
+      whiteouts*) refused="can't be part of a layer" ;;
+      *) refused= ;;
+    esac
+    ends_with "$refused"
+    [[ -n $refused || $output == *"/etc/passwd"* ]]
     gzip -c "$context/$name" >"$context/$name.gz"
     sed -i "s/$name/$name.gz/" "$context/Dockerfile"
-    builds_nothing_of_the_host
+    ends_with "$refused"
     rm "$context/$name.gz"
   done
 }
 
 @test "contexts that are hostile archives, by the API and by brig build -" {
-  local name dir=$BATS_TEST_TMPDIR/tars
+  local name dir=$BATS_TEST_TMPDIR/tars well=
   mkdir "$dir"
   hostile_tars "$dir"
   for name in "$dir"/*.tar; do
@@ -406,9 +423,12 @@ END
     (tar -C "$BATS_TEST_TMPDIR" -b1 -cf - Dockerfile | head -c 1024; cat "$name") >"$BATS_TEST_TMPDIR/context.tar"
     run timeout 60 brig build --progress plain - <"$BATS_TEST_TMPDIR/context.tar"
     [ "$status" -ne 124 ]; [[ $output != *host-canary* ]]
+    [[ $status -ne 0 ]] || well+=" $(basename "$name" .tar)"
     run curl -s --max-time 60 -X POST -H 'Content-Type: application/x-tar' --data-binary "@$BATS_TEST_TMPDIR/context.tar" --unix-socket "$root/brig.sock" http://d/build
     [ "$status" -eq 0 ]; [[ $output != *host-canary* ]]
   done
+  # What is odd and harmless is built all the same.
+  [ "$well" = " absolute chmod-through-symlink fifo hardlink-of-symlink symlink-file" ]
 }
 
 @test "ADDs of one build: 64 GiB at the most, whatever the archives say" {

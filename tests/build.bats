@@ -33,6 +33,19 @@ in_image() { brig run --rm "$@"; }
   for name in containers build/contexts build/layers; do [[ $(lsattr -d "$root/data/$name" | cut -d' ' -f1) == *T* ]]; done
 }
 
+@test "--chown takes any number that a file's owner can be; it is the same after save and load" {
+  echo a >a; mkdir d; echo b >d/b
+  printf 'FROM busybox\nCOPY --chown=4294967294 a /a\nCOPY --chown=7:2147483648 d /d\nFROM busybox\nCOPY --from=0 /a /d /x/\n' >Dockerfile
+  build -t large; echo "$output"; [ "$status" -eq 0 ]
+  brig save large >large.tar
+  brig rmi large >/dev/null
+  brig load -i large.tar >/dev/null
+  [ "$(in_image large stat -c '%u:%g' /x/a /x/b)" = $'4294967294:4294967294\n7:2147483648' ]
+  printf 'FROM busybox\nCOPY --chown=4294967295 a /a\n' >Dockerfile
+  build; [ "$status" -eq 1 ]
+  [[ $output == *"uids and gids must be in range 0-4294967294"* ]]
+}
+
 @test "docker build: steps, image, tag; the image runs" {
   echo hello >file
   dockerfile <<'END'

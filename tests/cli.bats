@@ -128,6 +128,29 @@ refused() {
   [[ $(brig -v) == "brig version "* ]]
 }
 
+@test "version tells the commit and its time, or SOURCE_DATE_EPOCH; without git it leaves them out" {
+  local tree=$BATS_TEST_TMPDIR/tree commit
+  commit=$(brig -v); commit=${commit##* }
+  run --separate-stderr brig -H unix:///nope version
+  if [[ $commit == unknown ]]; then
+    [[ $output != *"Git commit:"* ]]
+  else
+    [[ $output == *$'\n Git commit:        '"$commit"$'\n Built:             '* ]]
+    [[ $output =~ Built:\ +(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\ [A-Z][a-z][a-z]\ [\ 0-9][0-9]\ [0-9:]{8}\ [0-9]{4} ]]
+  fi
+  mkdir -p "$tree/tools" "$tree/inner/tools"
+  cp "$top/tools/built-from" "$tree/tools"; cp "$top/tools/built-from" "$tree/inner/tools"
+  [ "$(env -u SOURCE_DATE_EPOCH "$tree/tools/built-from")" = '"", ""' ]
+  [ "$(SOURCE_DATE_EPOCH=1000000000 "$tree/tools/built-from")" = '"", "2001-09-09T01:46:40.000000000+00:00"' ]
+  git -C "$tree" init -q
+  GIT_COMMITTER_DATE="2024-03-05T06:07:08+0200" git -C "$tree" -c user.name=a -c user.email=b commit -q --allow-empty -m one
+  commit=$(git -C "$tree" rev-parse --short=7 HEAD)
+  [ "$(env -u SOURCE_DATE_EPOCH "$tree/tools/built-from")" = "\"$commit\", \"2024-03-05T04:07:08.000000000+00:00\"" ]
+  [ "$(SOURCE_DATE_EPOCH=1000000000 "$tree/tools/built-from")" = "\"$commit\", \"2001-09-09T01:46:40.000000000+00:00\"" ]
+  # A tree inside of another's repository is at none of its commits.
+  [ "$(env -u SOURCE_DATE_EPOCH "$tree/inner/tools/built-from")" = '"", ""' ]
+}
+
 @test "completion offers words of the tables" {
   [[ $(brig completion bash) == *"complete -o default -F _brig_complete brig"* ]]
   [ "$(brig __complete ru)" = run ]

@@ -8,6 +8,7 @@
 #include "api/fake-engine.h"
 #include "api/route.h"
 #include "api/stream.h"
+#include "base/build-info.h"
 #include "base/fd.h"
 #include "base/test.h"
 
@@ -41,6 +42,24 @@ TEST(versions) {
         ask("GET /version", "", NULL);
         ASSERT(strstr(body(), "\"ApiVersion\":\"1.44\",\"MinAPIVersion\":\"1.24\""));
         ASSERT(strstr(body(), "\"Components\":[{\"Name\":\"Engine\""));
+}
+
+/* What the sources do not tell is not there; the document's own GitCommit alone is always written.
+ */
+TEST(says_what_it_was_built_from) {
+        _cleanup_free_ char *commit = str_format("\"GitCommit\":\"%s\"", build_info.commit);
+        _cleanup_free_ char *built = str_format("\"BuildTime\":\"%s\"", build_info.time);
+        _cleanup_free_ char *details = NULL;
+        const char *start;
+
+        ask("GET /version", "", NULL);
+        start = strstr(body(), "\"Details\":{");
+        ASSERT(start);
+        details = str_copy_n(start, strcspn(start, "}"));
+        ASSERT_INT(strstr(details, commit) != NULL, *build_info.commit != '\0');
+        ASSERT_INT(strstr(details, built) != NULL, *build_info.time != '\0');
+        ASSERT(strstr(start + strlen(details), commit));
+        ASSERT_INT(strstr(start + strlen(details), built) != NULL, *build_info.time != '\0');
 }
 
 TEST(not_served) {

@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 
 #include "api/request.h"
+#include "base/build-info.h"
 
 int on_ping(ApiRequest *request, Error *err) {
         (void)err;
@@ -43,7 +44,8 @@ typedef struct ComponentDocument {
 typedef struct VersionDocument {
         PlatformDocument platform;
         JsonArray components; /* of ComponentDocument */
-        char *version, *api_version, *api_version_min, *commit, *go_version, *os, *arch, *kernel;
+        char *version, *api_version, *api_version_min, *commit, *go_version, *os, *arch, *kernel,
+                *build_time;
 } VersionDocument;
 
 static const JsonField platform_fields[] = {
@@ -70,6 +72,7 @@ static const JsonField version_fields[] = {
         JSON_FIELD(VersionDocument, "Os", JSON_STRING, os, 0),
         JSON_FIELD(VersionDocument, "Arch", JSON_STRING, arch, 0),
         JSON_FIELD(VersionDocument, "KernelVersion", JSON_STRING, kernel, 0),
+        JSON_FIELD(VersionDocument, "BuildTime", JSON_STRING, build_time, JSON_OMIT_EMPTY),
 };
 static const JsonTable version_table = JSON_TABLE(VersionDocument, "version", version_fields);
 
@@ -80,7 +83,8 @@ static void fill_version(VersionDocument *document, const struct utsname *host) 
         document->version = str_copy(BRIG_VERSION);
         document->api_version = str_copy(API_VERSION);
         document->api_version_min = str_copy(API_VERSION_MIN);
-        document->commit = str_copy("");
+        document->commit = str_copy(build_info.commit);
+        document->build_time = str_copy(build_info.time);
         document->go_version = str_copy("");
         document->os = str_copy("linux");
         document->arch = str_copy(architecture(host->machine));
@@ -90,6 +94,10 @@ static void fill_version(VersionDocument *document, const struct utsname *host) 
         engine->version = str_copy(BRIG_VERSION);
         pairs_put(&engine->details, "ApiVersion", API_VERSION);
         pairs_put(&engine->details, "MinAPIVersion", API_VERSION_MIN);
+        if (*build_info.commit)
+                pairs_put(&engine->details, "GitCommit", build_info.commit);
+        if (*build_info.time)
+                pairs_put(&engine->details, "BuildTime", build_info.time);
         pairs_put(&engine->details, "Os", "linux");
         pairs_put(&engine->details, "Arch", document->arch);
         pairs_put(&engine->details, "KernelVersion", host->release);

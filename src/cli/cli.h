@@ -12,8 +12,6 @@
 
 #define API_VERSION "1.44" /* the newest that the commands speak */
 
-extern const char build_commit[]; /* of git, abbreviated, or "unknown" outside of it */
-
 typedef struct Cli {
         const char *program; /* "brig", or "docker" if called so */
         char *path;          /* of the command that runs: "brig container ls" */

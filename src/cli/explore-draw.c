@@ -205,19 +205,45 @@ static void draw_status(const View *view, Buf *out) {
         add_line(out, "", text.length > 0 ? text.data : "", view->columns);
 }
 
+/* What the keys do, in forms that each take less room: 114 columns, 79 and 48. */
+static const struct {
+        const char *keys, *changes[REPORT_CHANGES], *off; /* off: without it "-" stands there */
+} footers[] = {
+        { " q quit  Tab pane  ↑↓ move  ←→ fold  +- all  / filter  o by ",
+          { "a:added ", "c:changed ", "r:removed ", "s:same ", "u:unmodified " },
+          ":off " },
+        { " q quit Tab pane ←→ fold +- all / find o ",
+          { "a:add ", "c:chg ", "r:rem ", "s:same ", "u:rest " },
+          ":off " },
+        { " q quit  Tab pane  +- all  / find  o ", { "a", "c", "r", "s", "u" }, NULL },
+};
+
+static void add_footer(const View *view, size_t form, Buf *out) {
+        buf_add_str(out, footers[form].keys);
+        buf_add_str(out, view->show.by_size ? "size  " : "name  ");
+        for (size_t i = 0; i < REPORT_CHANGES; i++) {
+                const char *shown = footers[form].changes[i];
+
+                if (view->show.change[i])
+                        buf_add_str(out, shown);
+                else if (footers[form].off)
+                        buf_format(out, "%c%s", shown[0], footers[form].off);
+                else
+                        buf_add_char(out, '-');
+        }
+}
+
 static void draw_footer(const View *view, Buf *out) {
         _cleanup_buf_ Buf text = {};
-        static const char letters[] = { 'a', 'c', 'r', 's', 'u' };
 
-        if (view->filtering) {
+        if (view->filtering)
                 buf_add_str(&text, " Enter keep  Esc clear");
-        } else {
-                buf_add_str(&text, " q quit  Tab pane  ↑↓ move  ←→ fold  +- all  / filter  o by ");
-                buf_add_str(&text, view->show.by_size ? "size" : "name");
-                buf_add_str(&text, "  ");
-                for (size_t i = 0; i < ELEMENTS(letters); i++)
-                        buf_format(&text, "%c:%s%s ", letters[i], report_change_names[i],
-                                   view->show.change[i] ? "" : "(off)");
+        else
+                add_footer(view, 0, &text);
+        for (size_t form = 1; form < ELEMENTS(footers) && cells_width(text.data) > view->columns;
+             form++) {
+                buf_clear(&text);
+                add_footer(view, form, &text);
         }
         add_line(out, REVERSE, text.data, view->columns);
 }

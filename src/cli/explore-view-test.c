@@ -155,7 +155,7 @@ TEST(sorts_by_size) {
         ASSERT_INT(work.view.tree.nodes[work.view.tree.lines[0]].size, 1200);
         (void)view_key(&work.view, KEY_DOWN);
         ASSERT_INT(work.view.tree.nodes[0].size, 1420);
-        ASSERT(shows(&work.view, "o by size"));
+        ASSERT(shows(&work.view, "o size"));
 }
 
 TEST(says_what_was_found_and_steers_no_terminal) {
@@ -195,6 +195,35 @@ TEST(fits_any_window) {
                         ASSERT_INT(strv_length(split), rows);
                         for (size_t i = 0; i < rows; i++)
                                 ASSERT_INT(cells_width(split[i]), columns);
+                }
+}
+
+/* Whole, with every kind of change, in each width that has room for any file: "…" cuts. */
+TEST(fits_the_footer) {
+        static const struct {
+                unsigned columns;
+                const char *on, *off;
+        } cases[] = {
+                { 120, "r:removed s:same u:unmodified", "r:off s:same u:unmodified" },
+                { 100, "r:rem s:same u:rest", "r:off s:same u:rest" },
+                { 80, "r:rem s:same u:rest", "r:off s:same u:rest" },
+                { 78, "acrsu", "ac-su" },
+                { 50, "acrsu", "ac-su" },
+        };
+        WORK(work);
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                for (int off = 0; off < 2; off++) {
+                        _cleanup_free_ char *drawn = NULL;
+                        const char *footer;
+
+                        view_resize(&work.view, 24, cases[i].columns);
+                        drawn = screen(&work.view);
+                        footer = strrchr(drawn, '\n');
+                        ASSERT(footer && strstr(footer, " q quit"));
+                        ASSERT(strstr(footer, off ? cases[i].off : cases[i].on));
+                        ASSERT(!strstr(footer, "…"));
+                        type(&work.view, "r");
                 }
 }
 

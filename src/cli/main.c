@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "base/build-info.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 
@@ -260,7 +261,8 @@ static int run_program(Cli *cli, char **words) {
                 help_root(cli, stdout);
         else if (cli->version)
                 (void)printf("%s version " BRIG_VERSION ", build %s\n",
-                             str_equal(cli->program, "docker") ? "Docker" : "brig", build_commit);
+                             str_equal(cli->program, "docker") ? "Docker" : "brig",
+                             *build_info.commit ? build_info.commit : "unknown");
         else if (cli->log_level && set_log_level(cli))
                 r = 1;
         else

@@ -1,6 +1,9 @@
 /* system.c: version and info. */
 #include <errno.h>
+#include <time.h>
 
+#include "base/build-info.h"
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/list.h"
 #include "cli/template.h"
@@ -33,6 +36,8 @@ static json_object *client_version(const Cli *cli) {
         row_put(client, "Version", BRIG_VERSION);
         row_put(client, "ApiVersion", cli->api ?: API_VERSION);
         row_put(client, "DefaultAPIVersion", API_VERSION);
+        row_put(client, "GitCommit", build_info.commit);
+        row_put(client, "BuildTime", build_info.time);
         row_put(client, "Os", "linux");
         row_put(client, "Arch", arch_name());
         row_put(client, "Context", "default");
@@ -41,6 +46,21 @@ static json_object *client_version(const Cli *cli) {
 
 static void print_line(const char *indent, const char *name, int width, const char *value) {
         (void)printf("%s%-*s%s\n", indent, width, name, value);
+}
+
+/* What the sources did not tell is left out. The time as Go's time.ANSIC has it, as docker does. */
+static void print_built(const char *indent, int width, const char *commit, const char *built) {
+        char text[sizeof("Mon Jan _2 15:04:05 2006") + 16];
+        int64_t when;
+        struct tm tm;
+
+        if (*commit)
+                print_line(indent, "Git commit:", width, commit);
+        if (clock_parse(built, &when) < 0)
+                return;
+        if (gmtime_r(&(time_t){ when / NSEC_PER_SEC }, &tm) &&
+            strftime(text, sizeof(text), "%a %b %e %H:%M:%S %Y", &tm) > 0)
+                print_line(indent, "Built:", width, text);
 }
 
 static void print_client(const Cli *cli) {
@@ -52,6 +72,7 @@ static void print_client(const Cli *cli) {
         (void)printf("Client:\n");
         print_line(" ", "Version:", 19, BRIG_VERSION);
         print_line(" ", "API version:", 19, api);
+        print_built(" ", 19, build_info.commit, build_info.time);
         print_line(" ", "OS/Arch:", 19, platform);
         print_line(" ", "Context:", 19, "default");
 }
@@ -73,8 +94,7 @@ static void print_component(json_object *component) {
         print_line("  ", "API version:", 18, api);
         if (*json_words(details, "GoVersion"))
                 print_line("  ", "Go version:", 18, json_words(details, "GoVersion"));
-        print_line("  ", "Git commit:", 18, json_words(details, "GitCommit"));
-        print_line("  ", "Built:", 18, json_words(details, "BuildTime"));
+        print_built("  ", 18, json_words(details, "GitCommit"), json_words(details, "BuildTime"));
         print_line("  ", "OS/Arch:", 18, platform);
         print_line("  ", "Experimental:", 18, json_words(details, "Experimental"));
 }

@@ -39,7 +39,7 @@ int build_owner(int root_fd, const char *text, int64_t *ret_uid, int64_t *ret_gi
         if (r == 0)
                 r = read_root_file(root_fd, "etc/group", &group, err);
         if (r == 0)
-                r = user_lookup(passwd, group, text, NULL, &user, err);
+                r = user_lookup(passwd, group, text, NULL, OWNER_ID_MAX, &user, err);
         if (r < 0)
                 return r;
         *ret_uid = user.uid;

@@ -72,13 +72,9 @@ static int make_one(int dir_fd, const Stub *stub) {
 }
 
 /* A file of the image makes room; a directory stays, as in Docker. */
-static int make_stub(int root_fd, const Stub *stub, Error *err) {
-        _cleanup_close_ int dir_fd = -1;
+static int make_stub_in(int dir_fd, const Stub *stub, Error *err) {
         struct stat found;
-        int r = open_directory(root_fd, stub->directory, &dir_fd, err);
 
-        if (r < 0 || dir_fd < 0)
-                return r;
         if (fstatat(dir_fd, stub->name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
             (S_ISDIR(found.st_mode) || unlinkat(dir_fd, stub->name, 0) < 0))
                 return S_ISDIR(found.st_mode) ? 0
@@ -88,6 +84,24 @@ static int make_stub(int root_fd, const Stub *stub, Error *err) {
                        ? error_set(err, errno, "make /%s/%s of the image's containers",
                                    stub->directory, stub->name)
                        : 0;
+}
+
+/* The directory keeps its time: what a container or a build's step changes in it is copied up with
+ * the directory, and would have the time at which this layer happened to be made. */
+static int make_stub(int root_fd, const Stub *stub, Error *err) {
+        _cleanup_close_ int dir_fd = -1;
+        struct stat directory;
+        int r = open_directory(root_fd, stub->directory, &dir_fd, err);
+
+        if (r < 0 || dir_fd < 0)
+                return r;
+        if (fstat(dir_fd, &directory) < 0)
+                return error_set(err, errno, "look at /%s of the image", stub->directory);
+        r = make_stub_in(dir_fd, stub, err);
+        if (r == 0 &&
+            futimens(dir_fd, (struct timespec[]){ directory.st_atim, directory.st_mtim }) < 0)
+                r = error_set(err, errno, "keep the time of /%s of the image", stub->directory);
+        return r;
 }
 
 static int make_stubs(int root_fd, Error *err) {
@@ -113,13 +127,14 @@ static int open_directories(int snapshot_fd, int *ret_upper, int *ret_work, Erro
         return dir_open_at(snapshot_fd, UNFINISHED SNAPSHOT_SUFFIX, 0, ret_upper, err);
 }
 
-/* The root directory as the image has it: its mode and owner are the topmost layer's. */
+/* The root directory as the image has it: its mode, owner and time are the topmost layer's. */
 static int copy_root(int snapshot_fd, int upper_fd, Error *err) {
         struct stat root;
 
         if (fstatat(snapshot_fd, "fs", &root, 0) < 0 ||
             fchown(upper_fd, root.st_uid, root.st_gid) < 0 ||
-            fchmod(upper_fd, root.st_mode & 07777) < 0)
+            fchmod(upper_fd, root.st_mode & 07777) < 0 ||
+            futimens(upper_fd, (struct timespec[]){ root.st_atim, root.st_mtim }) < 0)
                 return error_set(err, errno, "make the root of an init layer");
         return 0;
 }

@@ -23,9 +23,12 @@ int security_parse(char *const *options, SecurityOptions *ret, Error *err);
  * passwd and group files. ret's list and text are the caller's. */
 int user_resolve(const Container *container, const char *user, char *const *group_add, OciUser *ret,
                  Error *err);
-/* The same from the files' texts (NULL: no such file); for tests and the fuzzer. */
+/* The same from the files' texts (NULL: no such file); most: the largest id that is taken. */
 int user_lookup(const char *passwd, const char *group, const char *user, char *const *group_add,
-                OciUser *ret, Error *err);
+                int64_t most, OciUser *ret, Error *err);
+#define USER_ID_MAX INT32_MAX /* a process's, as runc has it */
+#define OWNER_ID_MAX                                                                               \
+        ((int64_t)UINT32_MAX - 1) /* a file's: the number above is chown(2)'s "as it is" */
 
 /* ---- rootfiles.c ---- */
 /* A regular file of the container's root, as the overlay of its layers shows it: *ret_fd, or -1

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (group)
                 *group++ = '\0';
         char *add[] = { user, NULL };
-        if (user_lookup(passwd, group, user, add, &result, &err) == 0 &&
+        if (user_lookup(passwd, group, user, add, USER_ID_MAX, &result, &err) == 0 &&
             (result.uid < 0 || result.uid > INT32_MAX || result.gid < 0 || result.gid > INT32_MAX))
                 abort();
         free(result.additional_gids.items);

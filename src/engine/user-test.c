@@ -28,30 +28,30 @@ static void user_done(OciUser *user) {
 TEST(names_and_numbers) {
         Error err = { 0 };
         USER(root);
-        ASSERT_OK(user_lookup(passwd, group, "", NULL, &root, &err), &err);
+        ASSERT_OK(user_lookup(passwd, group, "", NULL, USER_ID_MAX, &root, &err), &err);
         ASSERT_INT(root.uid, 0);
         ASSERT_GIDS(root, 0, 10);
         USER(web);
-        ASSERT_OK(user_lookup(passwd, group, "web", NULL, &web, &err), &err);
+        ASSERT_OK(user_lookup(passwd, group, "web", NULL, USER_ID_MAX, &web, &err), &err);
         ASSERT_INT(web.uid, 1000);
         ASSERT_INT(web.gid, 1001);
         ASSERT_GIDS(web, 1001, 2000);
         USER(number);
-        ASSERT_OK(user_lookup(passwd, group, "1000", NULL, &number, &err), &err);
+        ASSERT_OK(user_lookup(passwd, group, "1000", NULL, USER_ID_MAX, &number, &err), &err);
         ASSERT_INT(number.gid, 1001);
         USER(unknown);
-        ASSERT_OK(user_lookup(passwd, group, "1234:5678", NULL, &unknown, &err), &err);
+        ASSERT_OK(user_lookup(passwd, group, "1234:5678", NULL, USER_ID_MAX, &unknown, &err), &err);
         ASSERT_INT(unknown.uid, 1234);
         ASSERT_GIDS(unknown, 5678);
         USER(digits);
-        ASSERT_OK(user_lookup(passwd, group, "12", NULL, &digits, &err), &err);
+        ASSERT_OK(user_lookup(passwd, group, "12", NULL, USER_ID_MAX, &digits, &err), &err);
         ASSERT_INT(digits.uid, 77); /* a name that looks like a number is a name */
 }
 
 TEST(a_given_group_is_alone) {
         Error err = { 0 };
         USER(web);
-        ASSERT_OK(user_lookup(passwd, group, "web:root", NULL, &web, &err), &err);
+        ASSERT_OK(user_lookup(passwd, group, "web:root", NULL, USER_ID_MAX, &web, &err), &err);
         ASSERT_INT(web.gid, 0);
         ASSERT_GIDS(web, 0);
 }
@@ -60,14 +60,14 @@ TEST(groups_to_add) {
         Error err = { 0 };
         char *add[] = { (char *)"extra", (char *)"3000", (char *)"0", NULL };
         USER(user);
-        ASSERT_OK(user_lookup(passwd, group, "5:5", add, &user, &err), &err);
+        ASSERT_OK(user_lookup(passwd, group, "5:5", add, USER_ID_MAX, &user, &err), &err);
         ASSERT_GIDS(user, 5, 2000, 3000, 0);
 }
 
 TEST(without_files) {
         Error err = { 0 };
         USER(user);
-        ASSERT_OK(user_lookup(NULL, NULL, NULL, NULL, &user, &err), &err);
+        ASSERT_OK(user_lookup(NULL, NULL, NULL, NULL, USER_ID_MAX, &user, &err), &err);
         ASSERT_INT(user.uid, 0);
 }
 
@@ -90,10 +90,26 @@ TEST(refused) {
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
                 Error err = { 0 };
                 USER(user);
-                ASSERT(user_lookup(passwd, group, cases[i].user, NULL, &user, &err) < 0);
+                ASSERT(user_lookup(passwd, group, cases[i].user, NULL, USER_ID_MAX, &user, &err) <
+                       0);
                 ASSERT_STR(err.message, cases[i].words);
                 ASSERT_INT(err.kind, ERROR_INVALID);
         }
+}
+
+/* A file's owner may be any number but the one that is none. */
+TEST(takes_larger_numbers_of_owners) {
+        Error err = { 0 };
+        USER(user);
+
+        ASSERT_OK(user_lookup(passwd, group, "4294967294:2147483648", NULL, OWNER_ID_MAX, &user,
+                              &err),
+                  &err);
+        ASSERT_INT(user.uid, 4294967294);
+        ASSERT_INT(user.gid, 2147483648);
+        USER(none);
+        ASSERT(user_lookup(passwd, group, "1:4294967295", NULL, OWNER_ID_MAX, &none, &err) < 0);
+        ASSERT_STR(err.message, "uids and gids must be in range 0-4294967294");
 }
 
 TEST_MAIN()

@@ -7,7 +7,6 @@
 #include "engine/ocispec.h"
 
 #define FILE_MAX ((size_t)10 << 20) /* bytes of passwd or group */
-#define ID_MAX INT32_MAX
 
 typedef struct UserEntry {
         char *name;
@@ -30,10 +29,11 @@ static bool id_parse(const char *text, int64_t *ret) {
         return text[0] >= '0' && text[0] <= '9' && str_to_int64(text, ret) == 0;
 }
 
-static int id_check(int64_t id, Error *err) {
-        if (id >= 0 && id <= ID_MAX)
+static int id_check(int64_t id, int64_t most, Error *err) {
+        if (id >= 0 && id <= most)
                 return 0;
-        return error_kind(err, ERROR_INVALID, "uids and gids must be in range 0-%d", ID_MAX);
+        return error_kind(err, ERROR_INVALID, "uids and gids must be in range 0-%lld",
+                          (long long)most);
 }
 
 /* Only digits, if too many for a number: an id that is out of range, not a name. */
@@ -94,7 +94,8 @@ static void gid_add(OciUser *user, int64_t gid) {
 }
 
 /* Groups that list the user as a member. */
-static int add_memberships(const char *group, const char *name, OciUser *user, Error *err) {
+static int add_memberships(const char *group, const char *name, OciUser *user, int64_t most,
+                           Error *err) {
         for (const char *cursor = group ?: ""; *cursor;) {
                 _cleanup_strv_ char **fields = NULL, **members = NULL;
                 int64_t gid;
@@ -104,7 +105,7 @@ static int add_memberships(const char *group, const char *name, OciUser *user, E
                 members = str_split(fields[3], ',');
                 if (!strv_has(members, name) || !id_parse(fields[2], &gid))
                         continue;
-                int r = id_check(gid, err);
+                int r = id_check(gid, most, err);
                 if (r < 0)
                         return r;
                 gid_add(user, gid);
@@ -112,32 +113,34 @@ static int add_memberships(const char *group, const char *name, OciUser *user, E
         return 0;
 }
 
-static int resolve_group(const char *group, const char *wanted, int64_t *ret, Error *err) {
+static int resolve_group(const char *group, const char *wanted, int64_t *ret, int64_t most,
+                         Error *err) {
         if (!group_find(group, wanted, ret) && !id_parse(wanted, ret)) {
                 if (is_digits(wanted))
-                        return id_check(-1, err);
+                        return id_check(-1, most, err);
                 return error_kind(err, ERROR_INVALID,
                                   "unable to find group %s: no matching entries in group file",
                                   wanted);
         }
-        return id_check(*ret, err);
+        return id_check(*ret, most, err);
 }
 
-static int resolve_user(const char *passwd, const char *wanted, UserEntry *ret, Error *err) {
+static int resolve_user(const char *passwd, const char *wanted, UserEntry *ret, int64_t most,
+                        Error *err) {
         *ret = (UserEntry){ 0 };
         if (!passwd_find(passwd, wanted, ret) && !id_parse(wanted, &ret->uid)) {
                 if (is_digits(wanted))
-                        return id_check(-1, err);
+                        return id_check(-1, most, err);
                 return error_kind(err, ERROR_INVALID,
                                   "unable to find user %s: no matching entries in passwd file",
                                   wanted);
         }
-        int r = id_check(ret->uid, err);
-        return r < 0 ? r : id_check(ret->gid, err);
+        int r = id_check(ret->uid, most, err);
+        return r < 0 ? r : id_check(ret->gid, most, err);
 }
 
 int user_lookup(const char *passwd, const char *group, const char *user, char *const *group_add,
-                OciUser *ret, Error *err) {
+                int64_t most, OciUser *ret, Error *err) {
         const char *colon = user ? strchr(user, ':') : NULL;
         _cleanup_free_ char *name =
                 str_copy_n(user ?: "", colon ? (size_t)(colon - user) : strlen(user ?: ""));
@@ -145,10 +148,10 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
         UserEntry entry;
         int64_t gid;
 
-        int r = resolve_user(passwd, *name ? name : "0", &entry, err);
+        int r = resolve_user(passwd, *name ? name : "0", &entry, most, err);
         _cleanup_free_ char *entry_name = entry.name;
         if (r == 0 && has_group)
-                r = resolve_group(group, colon + 1, &entry.gid, err);
+                r = resolve_group(group, colon + 1, &entry.gid, most, err);
         if (r < 0)
                 return r;
         ret->uid = entry.uid;
@@ -157,9 +160,9 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
          */
         gid_add(ret, entry.gid);
         if (entry_name && !has_group)
-                r = add_memberships(group, entry_name, ret, err);
+                r = add_memberships(group, entry_name, ret, most, err);
         for (; r == 0 && group_add && *group_add; group_add++) {
-                r = resolve_group(group, *group_add, &gid, err);
+                r = resolve_group(group, *group_add, &gid, most, err);
                 if (r == 0)
                         gid_add(ret, gid);
         }
@@ -187,5 +190,5 @@ int user_resolve(const Container *container, const char *user, char *const *grou
         int r = read_root_file(container, "etc/passwd", &passwd, err);
         if (r == 0)
                 r = read_root_file(container, "etc/group", &group, err);
-        return r < 0 ? r : user_lookup(passwd, group, user, group_add, ret, err);
+        return r < 0 ? r : user_lookup(passwd, group, user, group_add, USER_ID_MAX, ret, err);
 }

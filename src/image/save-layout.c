@@ -90,6 +90,7 @@ static int fill(Stage *stage, Error *err) {
         int r = stage->fd =
                 layout_make_below(&stage->writer, stage->place->dir_fd, stage->name, err);
 
+        stage->saver->out = stage;
         stage->blobs_fd = layout_open_blobs(&stage->writer.layout, NULL); /* there may be none */
         if (r >= 0)
                 r = save_blobs(stage->saver, &sink, err);
@@ -129,8 +130,8 @@ int save_layout(Saver *saver, const ImageLayoutPlace *place, Error *err) {
         id_new(id);
         (void)snprintf(stage.name, sizeof(stage.name), ".brig-%.20s", id);
         stage.writer.data = &stage;
-        saver->out = &stage;
         r = fill(&stage, err);
+        saver->out = NULL;
         if (stage.fd >= 0) {
                 int removed = remove_stage(&stage, r == 0 ? err : NULL);
 

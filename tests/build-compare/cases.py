@@ -1,4 +1,5 @@
-"""The builds that compare.py compares. A case is tagged with its name, so that a later one can stand on it. `files` is shell that fills the context."""
+"""The builds that compare-builds.py compares. A case is tagged with its name, so that a later one can stand on it. `files` is shell that fills the context; `kept`
+names directories of the image that must have the time of one of the context, as BuildKit 0.29 keeps it and 0.8 does not."""
 import dataclasses
 
 
@@ -10,6 +11,8 @@ class Case:
     options: tuple = ()
     classic: bool = False
     fails: bool = False
+    since: int | None = None
+    kept: dict = dataclasses.field(default_factory=dict)
 
 
 CASES = []
@@ -89,7 +92,8 @@ case("workdir-link", "FROM busybox\nRUN mkdir /real && ln -s real /link\nWORKDIR
 # COPY.
 
 case("copy-file", "FROM busybox\nCOPY one /\nCOPY one /two\nCOPY one /three/\nCOPY one /deep/er/four\nCOPY [\"with space\", \"/to here/\"]\n", "echo 1 >one; chmod 640 one; echo s >'with space'")
-case("copy-dir", "FROM busybox\nCOPY dir /to\nCOPY dir/. /dot/\nCOPY dir /slash/\nCOPY . /all/\nCOPY dir/sub /to/\n", "mkdir -p dir/sub dir/none; echo 1 >dir/one; echo 2 >dir/sub/two; chmod 700 dir/sub; chmod 4755 dir/one; chmod 1777 dir/none")
+case("copy-dir", "FROM busybox\nCOPY dir /to\nCOPY dir/. /dot/\nCOPY dir /slash/\nCOPY . /all/\nCOPY dir/sub /to/\n", "mkdir -p dir/sub dir/none; echo 1 >dir/one; echo 2 >dir/sub/two; chmod 700 dir/sub; chmod 4755 dir/one; chmod 1777 dir/none",
+     kept={"to": "dir/sub", "to/sub": "dir/sub", "dot": "dir", "slash": "dir", "slash/none": "dir/none", "slash/sub": "dir/sub", "all/dir": "dir"})
 case("copy-wildcard", "FROM busybox\nCOPY *.txt /t/\nCOPY d?r/*.md /m/\nCOPY [a-b]* /ab/\nCOPY d* /d/\n", "mkdir dir; touch a.txt b.txt c dir/x.md dir/y.md dir/z")
 case("copy-several", "FROM busybox\nWORKDIR /w\nCOPY a dir b ./\nCOPY a dir/c sub/\n", "mkdir dir; echo a >a; echo b >b; echo c >dir/c")
 case("copy-several-no-folder", "FROM busybox\nCOPY a b /file\n", "touch a b", fails=True)
@@ -189,4 +193,52 @@ case("classic-fails", "FROM busybox\nRUN exit 4\n", classic=True, fails=True)
 # What buildah is not asked, and why.
 NOT_BUILDAH = {
     "run-network-none": "buildah's chroot isolation, which needs no runtime, leaves RUN the host's network",
+}
+
+# What may be different, line by line ("theirs | ours"; * stands for any text), for the reasons in docs/differences.md. What is not here fails, and so does what is
+# here and does not come.
+SHELL = ["config Cmd: ['/bin/sh', '-c', 'echo *'] | ['/bin/sh', '-xc', 'echo *']", "config Entrypoint: ['/bin/sh', '-c', 'hello'] | ['/bin/sh', '-xc', 'hello']"]
+XATTR = "xattrs: {} | {'SCHILY.xattr.user.mine': 'it'}"
+THEY_FAIL, WE_FAIL = ["fails: True | False"], ["fails: False | True"]
+
+
+def only_theirs(*paths):
+    return [f"{path}: only theirs" for path in paths]
+
+
+ARGUED = {
+    "build copy-several-no-folder": WE_FAIL,
+    "build copy-chown-unknown": WE_FAIL,
+    "build copy-chmod": ["/2 mode: 0o755 | 0o711"],
+    "build copy-special": ["/d/fifo: only ours"],
+    "build copy-xattrs": [f"/c/a {XATTR}", f"/c/b {XATTR}"],
+    "build copy-capability": ["/c/a xattrs: {} | {'SCHILY.xattr.security.capability': *}"],
+    "build mount-points": only_theirs("/dev", "/etc", "/proc", "/sys"),
+    "build run-mounts": only_theirs("/c", "/m", "/cache", "/t"),
+    "build run-secret": only_theirs("/run/secrets"),
+    "build stage-target-number": THEY_FAIL,
+    "buildah empty-steps": ["config ExposedPorts: {'100-103/tcp': {}, '80/tcp': {}, '90/udp': {}} | "
+                            "{'100/tcp': {}, '101/tcp': {}, '102/tcp': {}, '103/tcp': {}, '80/tcp': {}, '90/udp': {}}"],
+    "buildah expose-variables": ["config ExposedPorts: {'7000-7002/tcp': {}, '80/tcp': {}, '8080/tcp': {}, '9090/udp': {}} | "
+                                 "{'7000/tcp': {}, '7001/tcp': {}, '7002/tcp': {}, '80/tcp': {}, '8080/tcp': {}, '9090/udp': {}}"],
+    "buildah shell": SHELL,
+    "buildah shell-child": SHELL,
+    "buildah volume-json": only_theirs("/d", "/e"),
+    "buildah volume-run": ["/v/2: only ours"],
+    "buildah env-over-arg": ["/1 digest: *"],
+    "buildah run-hostname": ["/variable digest: *", "/variable size: * | 0"],
+    "buildah copy-dir": [f"{path}/one mode: 0o755 | 0o4755" for path in ("/all/dir", "/dot", "/slash", "/to")],
+    "buildah copy-setuid-chown": ["/a mode: 0o755 | 0o6755", "/b mode: 0o711 | 0o4711"],
+    "buildah copy-several-no-folder": WE_FAIL,
+    "buildah copy-wildcard-none": THEY_FAIL,
+    "buildah copy-file-where-dir": WE_FAIL,
+    "buildah copy-onto-link": ["/target digest: *", "/target time: new | *", "/to-file digest: *", "/to-file mode: 0o644 | 0o777", "/to-file size: 2 | 0",
+                               "/to-file target:  | target", "/to-file time: * | new", "/to-file type: 0 | 2"],
+    "buildah copy-link-dir-conflict": WE_FAIL,
+    "buildah copy-chmod": ["/2 mode: 0o755 | 0o711"],
+    "buildah run-hard-links": [f"{path} {aspect}" for path in ("/b", "/c") for aspect in ("digest: *", "first name: a | b", "size: 7 | 2")],
+    "buildah run-special-files": ["/null: only ours"],
+    "buildah mount-points": only_theirs("/dev", "/etc", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/run", "/sys"),
+    "buildah run-mounts": only_theirs("/m"),
+    "buildah run-secret": only_theirs("/run/secrets"),
 }

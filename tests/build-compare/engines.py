@@ -1,6 +1,6 @@
 """The engines whose builds are compared: daemons that the docker client or `brig build` talks to, and Debian's buildah, each in namespaces of its own. A build
 gives what images.py tells of the image, or {"fails": True}, and the output. A case has a name, which its image is tagged with, options of `docker build`, and
-`classic`: whether the docker client's classic API is asked."""
+`classic`: whether the docker client's classic API is asked, and `since`: from when on times are not told (images.py)."""
 import os
 import io
 import pathlib
@@ -40,7 +40,7 @@ class DaemonEngine:
         if done.returncode != 0:
             return {"fails": True}, done.stdout
         saved = subprocess.run([PEER_CLIENT, "save", case.name], env=self.daemon.env, capture_output=True, check=True).stdout
-        return image(io.BytesIO(saved), case.classic), done.stdout
+        return image(io.BytesIO(saved), case.classic, case.since), done.stdout
 
     def end(self):
         self.daemon.end()
@@ -78,7 +78,7 @@ class Buildah:
         subprocess.run(self.words("push", "--quiet", case.name, f"docker-archive:{saved}"), env=self.env, check=True, capture_output=True)
         with open(saved, "rb") as file:
             saved.unlink()
-            return image(file), done.stdout
+            return image(file, since=case.since), done.stdout
 
     def end(self):
         self.host.terminate()
@@ -101,7 +101,7 @@ def load_base(engines, names=(), more=":"):
     """busybox with the files that BuildKit 0.8 and buildah would otherwise leave in the layers of RUN as the mount points of their own; `more` is shell that adds to it."""
     with tempfile.TemporaryDirectory(prefix="brig-build-compare-image.") as folder:
         script = (f"set -e; BRIG_SUITE_DIR={folder}; . {TOP}/tests/lib.bash; mkdir {folder}/tree; tar -C {folder}/tree -xf $(busybox_tar); cd {folder}/tree; "
-                  f"mkdir run; touch etc/hosts etc/hostname etc/resolv.conf; {more}\ntar --sort=name --owner=0 --group=0 --numeric-owner -cf ../tree.tar .; "
+                  f"mkdir run; touch etc/hosts etc/hostname etc/resolv.conf; {more}\ntar --sort=name --mtime=@900000000 --owner=0 --group=0 --numeric-owner -cf ../tree.tar .; "
                   f"make_archive {folder}/tree.tar {folder}/image")
         subprocess.run(["bash", "-c", script], check=True)
         for engine in engines:

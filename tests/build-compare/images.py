@@ -1,5 +1,5 @@
-"""Images as what is compared of them: the tree after every layer (type, mode, owner, content, link target, hard links, device, extended attributes; no
-times), the configuration and the history; and their differences."""
+"""Images as what is compared of them: the tree after every layer (type, mode, owner, content, link target, hard links, device, extended attributes, and the
+time where that is asked for), the configuration and the history; and their differences, one line each."""
 import hashlib
 import io
 import json
@@ -24,14 +24,16 @@ def created_by(step):
 
 
 class Node:
-    """A file of a tree; names that are hard links share it."""
+    """A file of a tree; names that are hard links share it. Its time is told where it is older than `since`: what was made by the builds themselves is "new"."""
 
-    def __init__(self, entry, data):
+    def __init__(self, entry, data, since):
         self.told = {"type": entry.type.decode() if entry.type != tarfile.AREGTYPE else "0", "mode": oct(entry.mode & 0o7777),
                      "owner": f"{entry.uid}:{entry.gid}", "target": entry.linkname, "digest": hashlib.sha256(data).hexdigest()[:12], "size": len(data),
                      "xattrs": {key: value for key, value in sorted(entry.pax_headers.items()) if key.startswith("SCHILY.xattr.")}}
         if entry.ischr() or entry.isblk():
             self.told["device"] = f"{entry.devmajor}:{entry.devminor}"
+        if since:
+            self.told["time"] = int(entry.mtime) if entry.mtime < since else "new"
 
 
 def remove(tree, path, itself=True):
@@ -46,7 +48,7 @@ def name_of(path):
     return "" if path == "." else path
 
 
-def apply(tree, layer):
+def apply(tree, layer, since):
     """The tree after that layer, a tar."""
     tree, entries = dict(tree), [(name_of(entry.name), entry) for entry in layer]
     for path, entry in entries:  # what is removed first: it is said of the layers below
@@ -60,7 +62,7 @@ def apply(tree, layer):
             continue
         if not entry.isdir():
             remove(tree, path)
-        tree[path] = tree[name_of(entry.linkname)] if entry.islnk() else Node(entry, layer.extractfile(entry).read() if entry.isreg() else b"")
+        tree[path] = tree[name_of(entry.linkname)] if entry.islnk() else Node(entry, layer.extractfile(entry).read() if entry.isreg() else b"", since)
     return tree
 
 
@@ -81,17 +83,18 @@ def member(archive, name):
     return archive.extractfile(entry).read()
 
 
-def image(file, classic=False):
-    """What is compared of an image in a docker-archive: its trees, and its configuration."""
+def image(file, classic=False, since=None):
+    """What is compared of an image in a docker-archive: its trees, with times older than `since` if that is given, and its configuration. A member of the
+    configuration that is null, "" or false is one that is not there, as Go's encoder leaves them out or not and its decoder cannot tell; [] and {} are told."""
     archive = tarfile.open(fileobj=file)
     manifest = json.loads(member(archive, "manifest.json"))[0]
     config = json.loads(member(archive, manifest["Config"]))
     trees = [{}]
     for name in manifest["Layers"]:
-        trees.append(apply(trees[-1], tarfile.open(fileobj=io.BytesIO(member(archive, name)))))
+        trees.append(apply(trees[-1], tarfile.open(fileobj=io.BytesIO(member(archive, name))), since))
     # The classic builder of 20.10 has histories of its own, with digests in them, and no ArgsEscaped.
     skipped = ("Hostname", "Image", "ArgsEscaped") if classic else ("Hostname", "Image")
-    config_told = {key: value for key, value in (config.get("config") or {}).items() if value not in (None, "", [], {}, False) and key not in skipped}
+    config_told = {key: value for key, value in (config.get("config") or {}).items() if value not in (None, "", False) and key not in skipped}
     history = [{"created_by": None if classic else created_by(step), "empty_layer": step.get("empty_layer", False), "author": step.get("author")} for step in config["history"]]
     return {"layers": len(config["rootfs"]["diff_ids"]), "config": config_told, "history": history, "author": config.get("author"),
             "platform": [config.get("os"), config.get("architecture"), config.get("variant")], "trees": [plain(tree) for tree in trees[1:]]}
@@ -108,16 +111,31 @@ def differences(theirs, ours):
     if len(theirs["history"]) != len(ours["history"]):
         found.append(f"history: {len(theirs['history'])} | {len(ours['history'])} steps")
     found += [f"history {number}: {one} | {other}" for number, (one, other) in enumerate(zip(theirs["history"], ours["history"])) if one != other]
-    for number, (one, other) in enumerate(zip(theirs["trees"], ours["trees"])):
-        if one != other:
-            found += [f"layer {number} /{path}: {one.get(path)} | {other.get(path)}" for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
-            break  # what is different in a layer is different above it
-    return found
+    return found + tree_differences(theirs["trees"], ours["trees"])
+
+
+def tree_differences(theirs, ours):
+    """Of all layers: a difference that stays as it is in those above is told once, with the layer that begins it."""
+    found = {}
+    for number, (one, other) in enumerate(zip(theirs, ours)):
+        for path in sorted(one.keys() | other.keys()):
+            for line in file_differences(path, one.get(path), other.get(path)):
+                found.setdefault(line, f"layer {number} {line}")
+    return list(found.values())
+
+
+def file_differences(path, one, other):
+    """Of a directory the time counts where the peer kept its source's: BuildKit 0.8 and buildah often do not, and whether they do depends on the build before."""
+    if not one or not other:
+        return [f"/{path}: only {'theirs' if one else 'ours'}"]
+    return [f"/{path} {aspect}: {one.get(aspect)} | {other.get(aspect)}" for aspect in sorted(one.keys() | other.keys())
+            if one.get(aspect) != other.get(aspect) and not (aspect == "time" and one["type"] == "5" and one["time"] == "new")]
 
 
 def result(told):
-    """Of an image what a container sees, whatever its layers and history are: the files, and the configuration without what other builders do not write."""
-    config = {key: value for key, value in told["config"].items() if key != "ArgsEscaped"}
+    """Of an image what a container sees, whatever its layers and history are: the files, and the configuration without what other builders do not write, or write
+    empty where it is not set."""
+    config = {key: value for key, value in told["config"].items() if key != "ArgsEscaped" and value not in ([], {})}
     return {**told, "layers": 1, "history": [], "trees": told["trees"][-1:], "config": {"WorkingDir": "/", **config}}
 
 

@@ -68,6 +68,7 @@ class Build:
     name: str
     options: tuple
     classic: bool = False
+    since: int | None = None
 
 
 def without_heredocs(folder, dockerfile):

@@ -86,6 +86,18 @@ ran() {
 
 not_run() { ! ran "$1"; }
 
+# files_in IMAGE DIRECTORY...: the files of an image, which only root may see all of.
+files_in() { brig run --rm --user 0 --entrypoint find "$1" "${@:2}" -type f | sort; }
+
+# cached_by IMAGE DIRECTORY...: whether each of these cache mounts holds files.
+cached_by() {
+  local image=$1 dir; shift
+  for dir in "$@"; do
+    run brig build --progress plain - < <(printf 'FROM %s\nRUN --mount=type=cache,target=%s,sharing=locked [ -n "$(find %s -type f | head -1)" ]\n' "$image" "$dir" "$dir")
+    [[ $status -eq 0 ]] || { echo "$output"; return 1; }
+  done
+}
+
 # serve IMAGE PORT: runs it, with the port published, until it answers; its page in $page.
 serve() {
   brig rm -f service >/dev/null 2>&1 || :
