@@ -390,4 +390,29 @@ TEST(a_directory_that_takes_a_new_ones_place_does_not_become_the_clients) {
         ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
 }
 
+TEST(an_index_that_nobody_could_read_is_not_written) {
+        char path[] = "/tmp/brig-layout-XXXXXX";
+        _cleanup_close_ int dir_fd = -1;
+        _cleanup_(image_index_done) ImageIndex entries = {}, there = {};
+        _cleanup_free_ char *value = alloc_zero(DOCUMENT_MAX + 1, 1);
+        LayoutWriter writer = { .layout.what = "the directory", .uid = -1 };
+        Descriptor *entry;
+        Error err = {};
+
+        ASSERT(mkdtemp(path));
+        ASSERT_OK(dir_open_at(AT_FDCWD, path, 0700, &dir_fd, &err), &err);
+        writer.layout.dir_fd = dir_fd;
+        entry = json_append(&entries.manifests, &descriptor_table);
+        pairs_put(&entry->annotations, LAYOUT_REF_NAME, "first");
+        ASSERT_OK(layout_put_entries(&writer, &entries, NULL, NULL, &err), &err);
+        memset(value, 'a', DOCUMENT_MAX);
+        pairs_put(&entry->annotations, LAYOUT_REF_NAME, "second");
+        pairs_put(&entry->annotations, "note", value);
+        ASSERT_INT(layout_put_entries(&writer, &entries, NULL, NULL, &err), -EINVAL);
+        ASSERT(strstr(err.message, "nobody could read it"));
+        ASSERT_OK(layout_read_index(&writer.layout, &there, &err), &err);
+        ASSERT_INT(there.manifests.count, 1);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, path, &err), &err);
+}
+
 TEST_MAIN()

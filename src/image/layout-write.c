@@ -122,6 +122,9 @@ int layout_write(const LayoutWriter *writer, int dir_fd, const char *name, const
                 r = error_set(err, r, "write '%s' of %s", name, writer->layout.what);
         if (r == 0)
                 r = own(writer, fd, err);
+        /* A document takes another's place: a power cut leaves one of the two. */
+        if (r == 0 && from_fd < 0 && fdatasync(fd) < 0)
+                r = error_set(err, errno, "write '%s' of %s", name, writer->layout.what);
         if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
                 r = error_set(err, errno, "write '%s' of %s", name, writer->layout.what);
         if (r < 0)
@@ -284,6 +287,11 @@ static int write_index(const LayoutWriter *writer, const ImageIndex *old, const 
         add_entries(&index, old, entries);
         add_entries(&index, entries, NULL);
         text = json_text(&image_index_table, &index);
+        if (strlen(text) > DOCUMENT_MAX)
+                return error_kind(err, ERROR_INVALID,
+                                  "index.json of %s would have more than %u bytes, and nobody "
+                                  "could read it: write to another directory",
+                                  writer->layout.what, DOCUMENT_MAX);
         return layout_write(writer, writer->layout.dir_fd, "index.json", text, -1, err);
 }
 
