@@ -208,14 +208,16 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
 }
 
 @test "drill: an address of the host's own out of 169.254/16, as clouds' metadata have, is not reached from an internal network" {
+  brig run -d --name linked --network inner --ip 10.91.0.11 --link-local-ip 169.254.33.33 busybox sleep 1000 # 169.254/16 is at home there now
   on_host ip address add 169.254.169.254/32 dev lo
   listen host "$host_pid" 7102
   local to=169.254.169.254
-  packets "$(pid_of hidden)" udp eth0 "$(mac_of "$host_pid" inner0)" 7102 10.91.0.10 $to 10.91.0.10 $to
+  packets "$(pid_of linked)" udp eth0 "$(mac_of "$host_pid" inner0)" 7102 10.91.0.11 $to 169.254.33.33 $to
   no heard host
   # What comes later passes, so those before were dropped.
   packets "$(pid_of peer)" udp eth0 "$(mac_of "$host_pid" open0)" 7102 10.90.0.11 $to
   wait_until heard host
   [ "$(cat "$root/heard.host")" = forged ]
   on_host ip address del 169.254.169.254/32 dev lo
+  brig rm -f linked
 }
