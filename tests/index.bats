@@ -28,8 +28,6 @@ teardown() {
   brig rmi -f $(brig images -aq) >/dev/null 2>&1 || :
 }
 
-host_architecture() { local machine; machine=$(uname -m); case $machine in x86_64) echo amd64 ;; aarch64) echo arm64 ;; *) echo "$machine" ;; esac; }
-
 id_of() { brig image inspect --format '{{.Id}}' "$@"; }
 
 registry_digest() { on_host curl -sI -H 'Accept: application/vnd.oci.image.index.v1+json' "http://127.0.0.1:5000/v2/$1/manifests/$2" | tr -d '\r' | awk -F': ' 'tolower($1) == "docker-content-digest" { print $2 }'; }

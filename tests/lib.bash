@@ -5,6 +5,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$(cd "$top" && realpath "${BRIG_BUILD:-build}")
 export PATH=$build/src/cli:/usr/local/bin:$PATH
 
+# As images call it.
+host_architecture() { local machine; machine=$(uname -m); case $machine in x86_64) echo amd64 ;; aarch64) echo arm64 ;; *) echo "$machine" ;; esac; }
+
 # Makes $root, and a process that holds the network and mount namespaces in which the daemon lives: a daemon that is killed is started
 # again in the same ones. Its mounts are shared with each other's copies, as systemd makes them: what leaks shows, and what only a private mount
 # can do fails.

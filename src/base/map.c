@@ -158,6 +158,14 @@ bool pairs_drop(Pairs *pairs, const char *key) {
         return true;
 }
 
+bool pairs_equal(const Pairs *a, const Pairs *b) {
+        bool same = a->count == b->count;
+
+        for (size_t i = 0; same && i < a->count; i++)
+                same = str_equal(a->items[i].value, pairs_get(b, a->items[i].key));
+        return same;
+}
+
 void pairs_copy(Pairs *to, const Pairs *from) {
         void (*put)(Pairs *, const char *, const char *) =
                 to->count == 0 ? pairs_append : pairs_put;

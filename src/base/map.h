@@ -48,4 +48,5 @@ void pairs_put(Pairs *pairs, const char *key,
 /* As pairs_put for a key that is known not to be there: looks for none. */
 void pairs_append(Pairs *pairs, const char *key, const char *value);
 bool pairs_drop(Pairs *pairs, const char *key);
-void pairs_copy(Pairs *to, const Pairs *from); /* puts every pair of from into to */
+bool pairs_equal(const Pairs *a, const Pairs *b); /* in whatever order */
+void pairs_copy(Pairs *to, const Pairs *from);    /* puts every pair of from into to */

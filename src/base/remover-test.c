@@ -69,16 +69,24 @@ TEST(all_is_removed_and_the_owner_is_told) {
         place_done(&place);
 }
 
+/* "one" is removed, and "two" waits for a remover that does nothing from here on. */
+static bool begin_held(Place *place) {
+        place_init(place);
+        place->held = true;
+        remover_on_idle(&place->remover, idle, place);
+        if (!make(place, "one") || !make(place, "two"))
+                return false;
+        remover_add(&place->remover, place->fd, "one");
+        if (sem_wait(&place->told) < 0)
+                return false;
+        remover_add(&place->remover, place->fd, "two");
+        return true;
+}
+
 TEST(a_wait_ends_in_time_and_the_end_drops_what_is_left) {
         Place place;
 
-        place_init(&place);
-        place.held = true;
-        remover_on_idle(&place.remover, idle, &place);
-        ASSERT(make(&place, "one") && make(&place, "two"));
-        remover_add(&place.remover, place.fd, "one");
-        ASSERT_INT(sem_wait(&place.told), 0); /* from here on it does nothing */
-        remover_add(&place.remover, place.fd, "two");
+        ASSERT(begin_held(&place));
         remover_wait(&place.remover, NSEC_PER_MSEC);
         ASSERT(is_there(&place, "two"));
         atomic_store(&place.remover.stop, true);
@@ -97,13 +105,7 @@ TEST(who_waits_goes_on_when_the_process_ends) {
         pthread_t thread;
         Place place;
 
-        place_init(&place);
-        place.held = true;
-        remover_on_idle(&place.remover, idle, &place);
-        ASSERT(make(&place, "one") && make(&place, "two"));
-        remover_add(&place.remover, place.fd, "one");
-        ASSERT_INT(sem_wait(&place.told), 0); /* from here on it does nothing */
-        remover_add(&place.remover, place.fd, "two");
+        ASSERT(begin_held(&place));
         ASSERT_INT(pthread_create(&thread, NULL, hurry, &place), 0);
         remover_wait(&place.remover, 0);
         ASSERT(is_there(&place, "two"));

@@ -103,13 +103,6 @@ static int make_images(const Platforms *platforms, char ***ret, Error *err) {
         return r;
 }
 
-static bool pairs_equal(const Pairs *a, const Pairs *b) {
-        for (size_t i = 0; i < a->count; i++)
-                if (!str_equal(a->items[i].value, pairs_get(b, a->items[i].key)))
-                        return false;
-        return a->count == b->count;
-}
-
 /* The store has one manifest of an image. */
 static int check_shared(const Platforms *platforms, char *const *ids,
                         const ImageAnnotations *annotations, Error *err) {

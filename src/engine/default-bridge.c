@@ -127,14 +127,6 @@ static int add_ipv6(const BridgeOptions *bridge, NetworkConfig *config, Error *e
 
 /* ---- comparing ---- */
 
-static bool pairs_same(const Pairs *a, const Pairs *b) {
-        bool same = a->count == b->count;
-
-        for (size_t i = 0; same && i < a->count; i++)
-                same = str_equal(a->items[i].value, pairs_get(b, a->items[i].key));
-        return same;
-}
-
 static bool is_ipv6(const NetPool *pool) {
         const char *text = pool->subnet;
 
@@ -159,13 +151,13 @@ static bool pool_is_as_wanted(const NetPool *has, const JsonArray *all_wanted) {
         return (str_empty(wanted->subnet) || str_equal(wanted->subnet, has->subnet)) &&
                (str_empty(wanted->gateway) || str_equal(wanted->gateway, has->gateway)) &&
                str_equal(wanted->range ?: "", has->range ?: "") &&
-               pairs_same(&wanted->auxiliary, &has->auxiliary);
+               pairs_equal(&wanted->auxiliary, &has->auxiliary);
 }
 
 bool default_bridge_is(const NetworkConfig *wanted, const NetworkConfig *has) {
         const NetPool *pools = has->pools.items;
 
-        if (!pairs_same(&wanted->options, &has->options) || wanted->ipv6 != has->ipv6)
+        if (!pairs_equal(&wanted->options, &has->options) || wanted->ipv6 != has->ipv6)
                 return false;
         for (size_t i = 0; i < has->pools.count; i++)
                 if (!pool_is_as_wanted(&pools[i], &wanted->pools))

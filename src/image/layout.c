@@ -1,4 +1,4 @@
-/* layout.c: see layout.h. What is written to such a directory is cache-layout.c's. */
+/* layout.c: see layout.h. */
 #include "image/layout.h"
 
 #include <errno.h>

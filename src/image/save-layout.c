@@ -1,6 +1,6 @@
 /* save-layout.c: writes images into a directory that is an OCI layout, or becomes one. Blobs lie in
  * a directory of their own until all are there; then they are moved to their places, and the index
- * names them: what fails or is cancelled leaves nothing. See save.h. */
+ * names them: what fails or is cancelled before leaves nothing. See save.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
