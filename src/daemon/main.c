@@ -22,7 +22,7 @@ typedef struct Daemon {
         DaemonOptions options;
         int argc;
         char **argv;
-        char *monitor_program, *image_program, *init_program;
+        char *monitor_program, *logger_program, *image_program, *init_program;
         int data_lock, exec_lock, pid_fd, signal_fd;
         Sockets sockets;
         Loop *loop;
@@ -109,6 +109,8 @@ static int find_programs(Daemon *daemon, Error *err) {
         int r = service_find_program("brig-monitor", "monitor", &daemon->monitor_program, err);
 
         if (r >= 0)
+                r = service_find_program("brig-logger", "logger", &daemon->logger_program, err);
+        if (r >= 0)
                 r = service_find_program("brig-image", "image", &daemon->image_program, err);
         if (r >= 0)
                 r = service_find_program("brig-init", "init", &daemon->init_program, err);
@@ -147,6 +149,7 @@ static int start_engine(Daemon *daemon, Error *err) {
                 .data_root = options->data_root,
                 .exec_root = options->exec_root,
                 .monitor_program = daemon->monitor_program,
+                .logger_program = daemon->logger_program,
                 .image_program = daemon->image_program,
                 .init_program = daemon->init_program,
                 .bridge = { .link = options->bridge,
@@ -242,6 +245,7 @@ static void take_down(Daemon *daemon) {
         close_fd(&daemon->data_lock);
         close_fd(&daemon->signal_fd);
         free(daemon->monitor_program);
+        free(daemon->logger_program);
         free(daemon->image_program);
         free(daemon->init_program);
         options_done(&daemon->options);

@@ -51,8 +51,9 @@ static char *read_all(LogReader *reader) {
                 ASSERT_STR(text_, wanted);                                                         \
         } while (0)
 #define READER(name, tail)                                                                         \
-        _cleanup_(log_reader_done) LogReader name = { .fd = -1 };                                  \
-        ASSERT(log_reader_open(folder(), "log", tail, &name, NULL) == 0)
+        _cleanup_(log_reader_done) LogReader name = { .dir_fd = -1 };                              \
+        ASSERT(log_reader_open(&(LogSource){ folder(), "log", "json-file", "/none" }, tail, &name, \
+                               NULL) == 0)
 
 TEST(records) {
         static const char line[] = "{\"log\":\"a\\u0000<b\\n\",\"stream\":\"stderr\",\"attrs\":{"

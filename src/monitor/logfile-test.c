@@ -12,7 +12,14 @@
 static char *encode(const char *text, size_t length, bool partial) {
         Buf buf = {};
 
-        log_encode(&buf, text, length, partial, "stdout", NULL, 1);
+        log_format("json-file")
+                ->encode(&buf,
+                         &(LogEntry){ .text = text,
+                                      .length = length,
+                                      .stream = 1,
+                                      .partial = partial,
+                                      .when = 1 },
+                         NULL);
         return buf_take(&buf);
 }
 
@@ -66,7 +73,7 @@ static int scratch_open(Scratch *scratch, int64_t max_size, int64_t max_files, E
         if (!mkdtemp(scratch->directory))
                 return error_kind(err, ERROR_INTERNAL, "mkdtemp");
         scratch->fd = open(scratch->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return logfile_open(&scratch->log, scratch->fd, &options, err);
+        return logfile_open(&scratch->log, scratch->fd, &options, NULL, err);
 }
 
 static void scratch_done(Scratch *scratch) {
@@ -242,7 +249,7 @@ TEST(attributes_and_reopening) {
         logfile_done(&scratch.log);
         pairs_put(&options.attributes, "env", "a\"b");
         pairs_put(&options.attributes, "tag", "t");
-        ASSERT_OK(logfile_open(&scratch.log, scratch.fd, &options, &err), &err);
+        ASSERT_OK(logfile_open(&scratch.log, scratch.fd, &options, NULL, &err), &err);
         pairs_done(&options.attributes);
         ASSERT_INT(renameat(scratch.fd, "d.log", scratch.fd, "moved"), 0);
         ASSERT_OK(logfile_reopen(&scratch.log, &err), &err);
@@ -254,13 +261,13 @@ TEST(attributes_and_reopening) {
 
 TEST(drivers) {
         LogFile log;
-        MonitorLog options = { .driver = (char *)"syslog", .path = (char *)"x" };
+        MonitorLog options = { .driver = (char *)"fluentd", .path = (char *)"x" };
         Error err;
 
-        ASSERT(logfile_open(&log, -1, &options, &err) < 0);
+        ASSERT(logfile_open(&log, -1, &options, NULL, &err) < 0);
         ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
         options.driver = (char *)"none";
-        ASSERT_OK(logfile_open(&log, -1, &options, &err), &err);
+        ASSERT_OK(logfile_open(&log, -1, &options, NULL, &err), &err);
         ASSERT_OK(logfile_write(&log, 1, "x\n", 2, &err), &err);
         ASSERT_OK(logfile_end(&log, 1, &err), &err);
         logfile_done(&log);
