@@ -23,6 +23,8 @@ def listen():
     way = socket.SOCK_STREAM if kind in ("tcp", "tls", "unix") else socket.SOCK_DGRAM
     sock = socket.socket(family, way)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if way == socket.SOCK_STREAM:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     sock.bind(place)
     if way == socket.SOCK_STREAM:
         sock.listen(8)

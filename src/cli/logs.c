@@ -139,7 +139,7 @@ static void remember_place(Log *log) {
 static int clear_log(Cli *cli, const char *container, Error *err) {
         _cleanup_free_ char *path = path_format("/containers/%s/logs", container);
 
-        return api_call(cli, "DELETE", path, NULL, NULL, err);
+        return api_do(cli, "DELETE", path, err);
 }
 
 static int run_logs(Cli *cli, const Options *options, Error *err) {

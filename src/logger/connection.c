@@ -322,13 +322,13 @@ static int take_address(Connection *connection, Error *err) {
                           "syslog-address should be in form proto://address, got %s", address);
 }
 
-int connection_open(const LoggerOptions *options, Connection **ret, Error *err) {
+int connection_open(const LoggerOptions *options, bool later, Connection **ret, Error *err) {
         Connection *connection = NEW(Connection);
         int r;
 
         *connection = (Connection){ .options = options, .fd = -1 };
         r = take_address(connection, err);
-        if (r == 0)
+        if (r == 0 && !later)
                 r = dial(connection, err);
         if (r < 0) {
                 lose(connection);

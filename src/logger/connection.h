@@ -7,9 +7,9 @@
 
 typedef struct Connection Connection;
 
-/* Connects. options must outlive it. Errors read as Go's: "dial tcp 127.0.0.1:1: connect:
- * connection refused". */
-int connection_open(const LoggerOptions *options, Connection **ret, Error *err);
+/* Connects, or leaves that to the first send (later). options must outlive it. Errors read as Go's:
+ * "dial tcp 127.0.0.1:1: connect: connection refused". */
+int connection_open(const LoggerOptions *options, bool later, Connection **ret, Error *err);
 /* One record, whole. 0: it is on its way. */
 int connection_send(Connection *connection, const void *data, size_t length, Error *err);
 /* Makes it anew if it has ended. */

@@ -32,12 +32,12 @@ static int dial(Target *target, Error *err) {
         return 0;
 }
 
-static int journal_open(const LoggerOptions *options, Target **ret, Error *err) {
+static int journal_open(const LoggerOptions *options, bool later, Target **ret, Error *err) {
         Target *target = NEW(Target);
         int r;
 
         target->fd = -1;
-        r = dial(target, err);
+        r = later ? 0 : dial(target, err);
         if (r < 0) {
                 free(target);
                 return r;

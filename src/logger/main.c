@@ -81,7 +81,9 @@ int main(int argc, char **argv) {
         else if (argc == 2 && str_equal(argv[1], "inflate"))
                 r = run_inflate(&err);
         else if (argc == 2 && str_equal(argv[1], "forward"))
-                r = relay_run(&err);
+                r = relay_run(false, &err);
+        else if (argc == 2 && str_equal(argv[1], "forward-again"))
+                r = relay_run(true, &err);
         else {
                 (void)!write(STDERR_FILENO, misuse, sizeof(misuse) - 1);
                 return 2;

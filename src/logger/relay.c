@@ -176,28 +176,29 @@ static int read_options(LoggerOptions *ret, Error *err) {
         return r < 0 ? r : json_parse(&logger_options_table, text, length, ret, err);
 }
 
-static int open_target(Relay *relay, const LoggerOptions *options, Error *err) {
+static int open_target(Relay *relay, const LoggerOptions *options, bool again, Error *err) {
         for (size_t i = 0; i < ELEMENTS(kinds); i++)
                 if (str_equal(kinds[i]->driver, options->driver))
                         relay->kind = kinds[i];
         if (!relay->kind)
                 return error_kind(err, ERROR_UNSUPPORTED, "no log driver '%s'", options->driver);
-        return relay->kind->open(options, &relay->target, err);
+        return relay->kind->open(options, again, &relay->target, err);
 }
 
 static Relay the_relay; /* too large for a stack */
 
-int relay_run(Error *err) {
+int relay_run(bool again, Error *err) {
         Relay *relay = &the_relay;
         LoggerOptions options = {};
         int r = read_options(&options, err);
 
         if (r == 0)
-                r = open_target(relay, &options, err);
+                r = open_target(relay, &options, again, err);
         if (r < 0) {
                 say(LOGGER_AWAY, err->message);
         } else {
-                say(LOGGER_READY, "");
+                if (!again)
+                        say(LOGGER_READY, "");
                 r = pass_on(relay, err);
                 relay->kind->close(relay->target);
         }

@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 
-/* Descriptors as monitor/logger.h has them. Returns when the monitor is gone and all is passed on,
- * or the target could not be reached for RELAY_PATIENCE seconds after that. */
-int relay_run(Error *err);
+/* Descriptors as monitor/logger.h has them. A first relay says whether it has reached its target,
+ * and ends if not; one that takes up what another has left (again) tries as long as it is of use.
+ * Returns when the monitor is gone and all is passed on, or the target could not be reached for
+ * RELAY_PATIENCE seconds after that. */
+int relay_run(bool again, Error *err);
 
 #define RELAY_PATIENCE 60

@@ -13,9 +13,9 @@ struct Target {
         char hostname[256];
 };
 
-static int syslog_open(const LoggerOptions *options, Target **ret, Error *err) {
+static int syslog_open(const LoggerOptions *options, bool later, Target **ret, Error *err) {
         Target *target = NEW(Target);
-        int r = connection_open(options, &target->connection, err);
+        int r = connection_open(options, later, &target->connection, err);
 
         if (r < 0) {
                 free(target);

@@ -9,8 +9,8 @@ typedef struct Target Target;
 
 typedef struct TargetKind {
         const char *driver;
-        /* Reaches it once; the target is freed with close. */
-        int (*open)(const LoggerOptions *options, Target **ret, Error *err);
+        /* Reaches it once, or leaves that to the first send (later); freed with close. */
+        int (*open)(const LoggerOptions *options, bool later, Target **ret, Error *err);
         /* 0: the record is the target's. Negative: it is not, and may be sent again; a connection
          * that was lost is made anew by the next send. */
         int (*send)(Target *target, const LogEntry *entry, Error *err);

@@ -20,26 +20,28 @@
 #define READY_MS 30000
 /* A logger that dies is started again, not more often than this. */
 #define AGAIN_AFTER (NSEC_PER_SEC)
+#define SAY_AGAIN (60 * NSEC_PER_SEC)
 /* What waits in the socket, as the kernel counts it: a record takes most of a kilobyte at least. */
 #define SOCKET_SIZE (256 * 1024)
 
 struct LogForward {
         const LogHost *host;
-        char *program;
-        int program_fd; /* the file as it was at the start: an upgrade does not change it */
+        const char *program;
         int ours, theirs, options_fd, words_fd, pidfd;
         LoopSource *socket, *end, *timer;
         bool wants_room; /* socket is watched for it, too */
         Buf waiting;     /* messages, each behind its length (uint32_t) */
         bool non_blocking;
         int64_t max_waiting, text_waiting; /* bytes */
-        uint64_t dropped;                  /* since it was last said */
+        uint64_t dropped, said;            /* records; as many as the daemon's log says */
+        int64_t said_at;                   /* clock_monotonic */
 };
 
 /* ---- the logger's life ---- */
 
-static int spawn(LogForward *forward, Error *err) {
-        char *arguments[] = { (char *)"brig-logger", (char *)"forward", NULL };
+static int spawn(LogForward *forward, bool again, Error *err) {
+        char *arguments[] = { (char *)"brig-logger",
+                              again ? (char *)"forward-again" : (char *)"forward", NULL };
         const SpawnFd fds[] = { { forward->theirs, 0 },
                                 { forward->options_fd, 1 },
                                 { forward->words_fd, 2 } };
@@ -70,7 +72,7 @@ static void on_again(void *data) {
         Error err = {};
 
         forward->timer = NULL;
-        if (spawn(forward, &err) == 0 && watch_end(forward, &err) == 0)
+        if (spawn(forward, true, &err) == 0 && watch_end(forward, &err) == 0)
                 return;
         warn(forward, &err);
         forward->timer = loop_add_timer(forward->host->loop, clock_monotonic() + AGAIN_AFTER,
@@ -135,10 +137,6 @@ static int open_fds(LogForward *forward, int dir_fd, const MonitorLog *options, 
         _cleanup_free_ char *text = json_text(&logger_options_table, options->forward);
         int pair[2], size = SOCKET_SIZE;
 
-        forward->program_fd = open(options->logger ?: "", O_PATH | O_CLOEXEC);
-        if (forward->program_fd < 0)
-                return error_set(err, errno, "open the logger '%s'", options->logger ?: "");
-        forward->program = str_format("/proc/%d/fd/%d", (int)getpid(), forward->program_fd);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "make a socket pair");
         forward->ours = pair[0];
@@ -162,20 +160,18 @@ static LogForward *forward_release(LogForward *forward) {
         close_fd(&forward->options_fd);
         close_fd(&forward->words_fd);
         close_fd(&forward->pidfd);
-        close_fd(&forward->program_fd);
         buf_done(&forward->waiting);
-        free(forward->program);
         free(forward);
         return NULL;
 }
 
-int forward_open(int dir_fd, const MonitorLog *options, const LogHost *host, LogForward **ret,
-                 Error *err) {
+int forward_open(const LogFile *log, const MonitorLog *options, const LogHost *host,
+                 LogForward **ret, Error *err) {
         LogForward *forward = NEW(LogForward);
         int r;
 
         *forward = (LogForward){ .host = host,
-                                 .program_fd = -1,
+                                 .program = log->program,
                                  .ours = -1,
                                  .theirs = -1,
                                  .options_fd = -1,
@@ -183,9 +179,9 @@ int forward_open(int dir_fd, const MonitorLog *options, const LogHost *host, Log
                                  .pidfd = -1,
                                  .non_blocking = options->non_blocking,
                                  .max_waiting = options->max_buffer };
-        r = open_fds(forward, dir_fd, options, err);
+        r = open_fds(forward, log->dir_fd, options, err);
         if (r == 0)
-                r = spawn(forward, err);
+                r = spawn(forward, false, err);
         if (r == 0)
                 r = wait_ready(forward, err);
         if (r == 0)
@@ -204,16 +200,19 @@ int forward_open(int dir_fd, const MonitorLog *options, const LogHost *host, Log
 
 /* ---- records ---- */
 
-static void say_dropped(LogForward *forward) {
+/* The first time, then not more often than once in SAY_AGAIN, and at the end. */
+static void say_dropped(LogForward *forward, bool end) {
         Error err = {};
 
-        if (forward->dropped == 0)
+        if (forward->dropped == forward->said ||
+            (!end && forward->said > 0 && clock_monotonic() - forward->said_at < SAY_AGAIN))
                 return;
+        forward->said = forward->dropped;
+        forward->said_at = clock_monotonic();
         (void)error_kind(&err, ERROR_UNAVAILABLE,
-                         "%llu log records were dropped, as their target was away or slow for "
-                         "longer than max-buffer-size holds (mode=non-blocking)",
+                         "%llu log records were dropped so far, as their target was away or slow "
+                         "for longer than max-buffer-size holds (mode=non-blocking)",
                          (unsigned long long)forward->dropped);
-        forward->dropped = 0;
         warn(forward, &err);
 }
 
@@ -264,7 +263,7 @@ static void on_socket(void *data, int fd, uint32_t events) {
         if (forward->waiting.length > 0)
                 return;
         watch_room(forward, false);
-        say_dropped(forward);
+        say_dropped(forward, false);
         forward->host->ready(forward->host->data);
 }
 
@@ -291,6 +290,8 @@ void forward_add(LogForward *forward, const LogEntry *entry) {
         if (forward->non_blocking &&
             forward->text_waiting + (int64_t)entry->length > forward->max_waiting) {
                 forward->dropped++;
+                if (forward->said == 0)
+                        say_dropped(forward, false);
                 return;
         }
         add_waiting(forward, &head, entry);
@@ -333,8 +334,8 @@ LogForward *forward_free(LogForward *forward) {
                 (void)dprintf(forward->words_fd,
                               "%llu log records were dropped: their target was away or slow\n",
                               (unsigned long long)forward->dropped);
-        say_dropped(forward);
+        say_dropped(forward, true);
         if (forward->timer) /* it died and the next one is still to come */
-                (void)spawn(forward, NULL);
+                (void)spawn(forward, true, NULL);
         return forward_release(forward);
 }

@@ -5,10 +5,10 @@
 
 #include "monitor/logfile.h"
 
-/* Starts the logger and waits until it has reached its target; why it has not is the error. dir_fd:
- * where what nobody hears any more is said, in LOGGER_LAST_WORDS. */
-int forward_open(int dir_fd, const MonitorLog *options, const LogHost *host, LogForward **ret,
-                 Error *err);
+/* Starts the logger (log->program, borrowed) and waits until it has reached its target; why it has
+ * not is the error. What nobody hears any more is said in LOGGER_LAST_WORDS below log->dir_fd. */
+int forward_open(const LogFile *log, const MonitorLog *options, const LogHost *host,
+                 LogForward **ret, Error *err);
 /* The logger takes over what waits and ends when it has passed it on, or cannot for a minute. */
 LogForward *forward_free(LogForward *forward);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -37,12 +38,22 @@ static int open_log_file(LogFile *log, const MonitorLog *options, Error *err) {
         return open_file(log, 0, err);
 }
 
+static int open_program(LogFile *log, const MonitorLog *options, Error *err) {
+        log->program_fd = open(options->logger ?: "", O_PATH | O_CLOEXEC);
+        if (log->program_fd < 0)
+                return error_set(err, errno, "open the logger '%s'", options->logger ?: "");
+        log->program = str_format("/proc/%d/fd/%d", (int)getpid(), log->program_fd);
+        return 0;
+}
+
 int logfile_open(LogFile *log, int dir_fd, const MonitorLog *options, const LogHost *host,
                  Error *err) {
         bool none = !options->driver || str_equal(options->driver, "none");
         int r = 0;
 
-        *log = (LogFile){ .dir_fd = dir_fd, .fd = -1, .format = log_format(options->driver) };
+        *log = (LogFile){
+                .dir_fd = dir_fd, .fd = -1, .program_fd = -1, .format = log_format(options->driver)
+        };
         if (!log->format && !none)
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "log driver '%s' is not supported; use json-file, local, syslog, "
@@ -50,14 +61,16 @@ int logfile_open(LogFile *log, int dir_fd, const MonitorLog *options, const LogH
                                   options->driver);
         if (log->format)
                 r = open_log_file(log, options, err);
-        if (r == 0 && options->forward)
-                r = forward_open(dir_fd, options, host, &log->forward, err);
+        if (r == 0 && host && (options->forward || (log->format && options->compress)))
+                r = open_program(log, options, err);
+        if (r == 0 && log->program && options->forward)
+                r = forward_open(log, options, host, &log->forward, err);
         if (r < 0) {
                 logfile_done(log);
                 return r;
         }
-        if (log->format && options->compress && host)
-                log->pack = logpack_new(log, options->logger, host);
+        if (log->format && log->program && options->compress)
+                log->pack = logpack_new(log, host);
         return 0;
 }
 
@@ -65,11 +78,13 @@ void logfile_done(LogFile *log) {
         log->forward = forward_free(log->forward);
         log->pack = logpack_free(log->pack);
         close_fd(&log->fd);
+        close_fd(&log->program_fd);
+        free(log->program);
         free(log->path);
         free(log->attributes);
         for (size_t i = 0; i < ELEMENTS(log->lines); i++)
                 buf_done(&log->lines[i].text);
-        *log = (LogFile){ .fd = -1 };
+        *log = (LogFile){ .fd = -1, .program_fd = -1 };
 }
 
 int logfile_reopen(LogFile *log, Error *err) {

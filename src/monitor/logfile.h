@@ -42,6 +42,8 @@ typedef struct LogFile {
         bool written;        /* this call has written something */
         int unrotated;       /* what this call's last rotation failed with, or 0 */
         bool torn;           /* the file may end within a record */
+        int program_fd;      /* the logger as it was at the start: an upgrade does not change it */
+        char *program;       /* its path */
         LogPack *pack;       /* NULL: nothing is compressed */
         LogForward *forward; /* NULL: nothing is forwarded */
 } LogFile;

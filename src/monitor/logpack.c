@@ -14,7 +14,6 @@
 
 struct LogPack {
         const LogFile *log;
-        const char *program;
         const LogHost *host;
         char *temporary;
         int64_t number; /* of the file that is being compressed; 0: it is gone, or none is */
@@ -47,10 +46,10 @@ static void settle(const LogPack *pack) {
         }
 }
 
-LogPack *logpack_new(const LogFile *log, const char *program, const LogHost *host) {
+LogPack *logpack_new(const LogFile *log, const LogHost *host) {
         LogPack *pack = NEW(LogPack);
 
-        *pack = (LogPack){ .log = log, .program = program, .host = host, .done_fd = -1 };
+        *pack = (LogPack){ .log = log, .host = host, .done_fd = -1 };
         pack->temporary = str_format("%s" LOG_PACKED ".tmp", log->path);
         settle(pack);
         logpack_start(pack);
@@ -127,7 +126,7 @@ static int spawn(LogPack *pack, int64_t number, Error *err) {
         pack->done_fd = pipe_fds[0];
         theirs = pipe_fds[1];
         const SpawnFd fds[] = { { from, 0 }, { to, 1 }, { theirs, LOGGER_DONE_FD } };
-        r = program_spawn(&(Spawn){ .program = pack->program,
+        r = program_spawn(&(Spawn){ .program = pack->log->program,
                                     .argv = arguments,
                                     .environment = environ,
                                     .fds = fds,
@@ -135,7 +134,7 @@ static int spawn(LogPack *pack, int64_t number, Error *err) {
                                     .flags = SPAWN_SESSION },
                           &pid);
         if (r < 0)
-                return error_set(err, -r, "start '%s'", pack->program);
+                return error_set(err, -r, "start '%s'", pack->log->program);
         return loop_add_fd(pack->host->loop, pack->done_fd, EPOLLIN, on_done, pack, &pack->source,
                            err);
 }

@@ -6,7 +6,7 @@
 #include "monitor/logfile.h"
 
 /* Takes up what an earlier monitor left half done. Everything is borrowed. */
-LogPack *logpack_new(const LogFile *log, const char *program, const LogHost *host);
+LogPack *logpack_new(const LogFile *log, const LogHost *host);
 LogPack *logpack_free(LogPack *pack); /* the file that is being compressed stays as it is */
 /* The file `from` is called `to` now; to 0: it is gone. Told by the rotation. */
 void logpack_moved(LogPack *pack, int64_t from, int64_t to);

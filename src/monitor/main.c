@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
                                   .listen_fd = -1,
                                   .gate_fd = -1,
                                   .record_fd = -1,
-                                  .log = { .fd = -1 } };
+                                  .log = { .fd = -1, .program_fd = -1 } };
         static const char misuse[] =
                 "brig-monitor: this program keeps one container and is started by brigd only\n";
         Error err = {};
