@@ -261,7 +261,7 @@ counts() { seq "$2" | cmp - "$1"; }
   [ "$(docker info -f '{{.LoggingDriver}} {{.Plugins.Log}}')" = "json-file [journald json-file local syslog]" ]
   run on_host "$build/src/daemon/brigd" --data-root "$root/other" --exec-root "$root/other-run" -H "unix://$root/other.sock" --pidfile "$root/other.pid" --log-driver local --log-opt tag=x
   [ "$status" -ne 0 ]
-  [[ $output == *"failed to set log opts: unknown log opt 'tag' for local log driver"* ]]
+  [[ $output == *"failed to set log opts: unknown log opt 'tag' for log driver local"* ]]
   kill_daemon
   start_daemon --log-driver local --log-opt max-size=1m --log-opt max-file=4
   [ "$(docker info -f '{{.LoggingDriver}}')" = local ]

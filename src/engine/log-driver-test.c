@@ -56,7 +56,7 @@ TEST(what_is_refused) {
                   "error looking up logging plugin nonsense: plugin \"nonsense\" not found" },
                 { "json-file syslog-address=x",
                   "unknown log opt 'syslog-address' for json-file log driver" },
-                { "local tag=x", "unknown log opt 'tag' for local log driver" },
+                { "local tag=x", "unknown log opt 'tag' for log driver local" },
                 { "journald max-size=1m", "unknown log opt 'max-size' for journald log driver" },
                 { "syslog max-file=1", "unknown log opt 'max-file' for syslog log driver" },
                 { "json-file mode=x", "logger: logging mode not supported: x" },

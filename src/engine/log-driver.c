@@ -246,7 +246,10 @@ static int check_keys(const LogDriver *driver, const Pairs *options, Error *err)
                 const char *key = options->items[i].key;
 
                 if (!is_among(common_keys, key) && !is_among(driver->keys, key))
-                        return INVALID("unknown log opt '%s' for %s log driver", key, driver->name);
+                        return INVALID(str_equal(driver->name, "local")
+                                               ? "unknown log opt '%s' for log driver %s"
+                                               : "unknown log opt '%s' for %s log driver",
+                                       key, driver->name);
         }
         return 0;
 }

@@ -54,6 +54,20 @@ TEST(invalid_utf8) {
         ASSERT_RECORD("\xef\xbf\xbd", "\xef\xbf\xbd");
 }
 
+TEST(local_form) {
+        Buf buf = {};
+        LogEntry entry = { .text = "a\0\"b", .length = 4, .stream = 2, .when = 12 };
+
+        log_format("local")->encode(&buf, &entry, NULL);
+        entry.partial = true;
+        entry.stream = 1;
+        log_format("local")->encode(&buf, &entry, NULL);
+        ASSERT_INT(buf.length, 18);
+        ASSERT(memcmp(buf.data, "e12 a\0\"b\nO12 a\0\"b\n", 18) == 0);
+        buf_done(&buf);
+        ASSERT(!log_format("syslog"));
+}
+
 /* A log in a directory of its own. */
 typedef struct Scratch {
         char directory[64];
@@ -238,6 +252,25 @@ TEST(a_failing_rotation_loses_nothing) {
         ASSERT_OK(logfile_write(&scratch.log, 1, "f\n", 2, &err), &err);
         ASSERT_INT(count(content(&scratch, "c.log"), "\n"), 1);
         ASSERT_INT(count(content(&scratch, "c.log.1"), "\n"), 5);
+}
+
+TEST(clearing) {
+        _scratch_ Scratch scratch;
+        Error err;
+
+        ASSERT_OK(scratch_open(&scratch, 1, 9, &err), &err);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "a\nb\nc\nhalf", 10, &err), &err);
+        ASSERT(content(&scratch, "c.log.2"));
+        int old = openat(scratch.fd, "c.log", O_RDONLY | O_CLOEXEC);
+        ASSERT_OK(logfile_clear(&scratch.log, &err), &err);
+        ASSERT_STR(content(&scratch, "c.log"), "");
+        ASSERT(!content(&scratch, "c.log.1") && !content(&scratch, "c.log.2"));
+        /* Who follows has the old file still, and the line that had begun comes whole. */
+        char byte;
+        ASSERT_INT(read(old, &byte, 1), 1);
+        close_fd(&old);
+        ASSERT_OK(logfile_write(&scratch.log, 1, " line\n", 6, &err), &err);
+        ASSERT(str_after(content(&scratch, "c.log"), "{\"log\":\"half line\\n\""));
 }
 
 TEST(attributes_and_reopening) {
