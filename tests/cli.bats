@@ -151,14 +151,6 @@ refused() {
   [ "$(env -u SOURCE_DATE_EPOCH "$tree/inner/tools/built-from")" = '"", ""' ]
 }
 
-@test "completion offers words of the tables" {
-  [[ $(brig completion bash) == *"complete -o default -F _brig_complete brig"* ]]
-  [ "$(brig __complete ru)" = run ]
-  [ "$(brig __complete network conn)" = connect ]
-  [[ $(brig __complete run --memory) == *--memory-swap* ]]
-  [ -z "$(brig __complete run --gpu)" ]
-}
-
 # in_own_run DAEMON COMMAND: with a /run of its own and this script as brigd beside brig.
 in_own_run() {
   cp "$build/src/cli/brig" "$BATS_TEST_TMPDIR/brig"

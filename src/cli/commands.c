@@ -216,7 +216,7 @@ static const Entry root_entries[] = {
         COMMAND("unpause", SECTION_COMMANDS, unpause_command),
         COMMAND("update", SECTION_COMMANDS, update_command),
         COMMAND("wait", SECTION_COMMANDS, wait_command),
-        UNDONE("completion", SECTION_NONE, "Print a completion script (bash only)"),
+        COMMAND("completion", SECTION_NONE, completion_command),
 };
 const Group root_group = { "A container engine in C, a drop-in for Docker", root_entries,
                            ELEMENTS(root_entries) };

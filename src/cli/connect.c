@@ -280,7 +280,7 @@ int cli_connect(Cli *cli, Error *err) {
         add_config_headers(cli);
         r = ping(cli, &reply, err);
         if ((r == -ENOENT || r == -ECONNREFUSED) && str_equal(cli->host, DEFAULT_HOST) &&
-            geteuid() == 0)
+            geteuid() == 0 && !cli->no_start)
                 r = start_daemon(cli, &reply, err);
         else if (r < 0 && err->kind == ERROR_UNAVAILABLE && err->number)
                 r = cannot_connect(cli, err);
