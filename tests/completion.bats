@@ -57,7 +57,8 @@ offers() {
 
 @test "without a daemon there are no names, and none is started" {
   run brig -H unix:///nowhere/brig.sock __complete stop shop
-  [ "$status" -eq 0 ] && [ -z "$output" ]
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
   offers "stop" -H unix:///nowhere/brig.sock sto
 }
 

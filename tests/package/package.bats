@@ -12,6 +12,8 @@ setup_file() {
   export DEB
 }
 
+setup() { . "$TOP/tests/lib.bash"; }
+
 @test "lintian has nothing to say" {
   run lintian --fail-on info --allow-root "$WORK"/*.changes
   echo "$output"
@@ -24,7 +26,7 @@ setup_file() {
   local page count=0
   for page in "$WORK"/tree/usr/share/man/man[18]/*; do
     count=$((count + 1))
-    [ -L "$page" ] && [ -e "$page" ] && continue
+    if [[ -L $page && -e $page ]]; then continue; fi
     complaints=$(cd "$WORK/tree/usr/share/man" && zcat "$page" | sed 's/^\(\.so .*\)$/\1.gz/' | LC_ALL=C.UTF-8 man --warnings -Tutf8 -P cat -l - 2>&1 >/dev/null)
     [ -z "$complaints" ] || { echo "$page: $complaints"; false; }
   done
