@@ -275,6 +275,8 @@ TEST(options_refused) {
                 { "--host-gateway-ip=x", "{}", "host-gateway-ips 'x' is no IP address" },
                 { "--registry-mirror=x", "{}", "'x' is no URL" },
                 { "--init-path=x", "{}", "init-path 'x' must be absolute" },
+                { "--tlsverify", "{}", "tlscert '/etc/brig/cert.pem': No such file" },
+                { "--tls=false", "{\"tls\":true}", "both as a flag and" },
                 { "--mtu=-1", "{}", "invalid mtu: -1" },
                 { "-D", "{\"proxies\":{\"http-proxy\":1}}", "http-proxy" },
                 { "--debug=false", "{\"debug\":true}",
@@ -318,10 +320,10 @@ TEST(sockets_refused) {
         static const struct {
                 const char *address, *words;
         } cases[] = {
-                { "tcp://0.0.0.0:2375", "TLS is not supported by brig yet" },
+                { "tcp://0.0.0.0:2375", "ask for clients' certificates" },
                 { "tcp://:99999", "give an address and a port" },
-                { "tcp://example.org:2375", "TLS is not supported by brig yet" },
-                { "tcp://[::]:2375", "TLS is not supported by brig yet" },
+                { "tcp://example.org:2375", "ask for clients' certificates" },
+                { "tcp://[::]:2375", "ask for clients' certificates" },
                 { "unix://@abstract", "the path must be absolute" },
                 { "unix://relative", "the path must be absolute" },
                 { "fd://", "no socket was passed" },

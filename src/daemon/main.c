@@ -15,6 +15,7 @@
 #include "daemon/options.h"
 #include "daemon/service.h"
 #include "daemon/sockets.h"
+#include "daemon/tls.h"
 
 #define STOP_GRACE (10 * NSEC_PER_SEC)
 
@@ -22,7 +23,7 @@ typedef struct Daemon {
         DaemonOptions options;
         int argc;
         char **argv;
-        char *monitor_program, *image_program, *init_program;
+        char *monitor_program, *image_program, *init_program, *tls_program;
         int data_lock, exec_lock, pid_fd, signal_fd;
         int64_t stop_grace; /* for calls that are under way at SIGTERM */
         Sockets sockets;
@@ -30,6 +31,7 @@ typedef struct Daemon {
         Engine *engine;
         Api *api;
         HttpServer *server;
+        TlsServer *tls;
 } Daemon;
 
 /* ---- the process ---- */
@@ -143,6 +145,8 @@ static int find_programs(Daemon *daemon, Error *err) {
 
         if (r >= 0)
                 r = service_find_program("brig-image", "image", &daemon->image_program, err);
+        if (r >= 0 && options_tls(&daemon->options))
+                r = service_find_program("brig-tls", "tls", &daemon->tls_program, err);
         if (r >= 0 && daemon->options.init_path)
                 daemon->init_program = str_copy(daemon->options.init_path);
         else if (r >= 0)
@@ -163,6 +167,8 @@ static int take_roots(Daemon *daemon, Error *err) {
 }
 
 static int open_sockets(Daemon *daemon, Error *err) {
+        daemon->sockets.tls = options_tls(&daemon->options);
+        daemon->sockets.verify = options_tls_verify(&daemon->options);
         for (size_t i = 0; i < strv_length(daemon->options.hosts); i++) {
                 int r = sockets_open(&daemon->sockets, daemon->options.hosts[i],
                                      daemon->options.group, err);
@@ -218,7 +224,12 @@ static int start_server(Daemon *daemon, Error *err) {
         daemon->api = api_new(daemon->engine);
         options.data = daemon->api;
         r = http_server_new(daemon->loop, &options, &daemon->server, err);
-        return r < 0 ? r : sockets_serve(&daemon->sockets, daemon->server, err);
+        if (r == 0)
+                r = sockets_serve(&daemon->sockets, daemon->server, err);
+        if (r == 0 && daemon->tls_program)
+                r = tls_server_new(daemon->loop, daemon->tls_program, &daemon->options.tls,
+                                   &daemon->sockets, daemon->server, &daemon->tls, err);
+        return r;
 }
 
 typedef struct Step {
@@ -261,6 +272,7 @@ static int run(Daemon *daemon, Error *err) {
  * brigd finds everything on record. */
 static void take_down(Daemon *daemon) {
         service_notify("STOPPING=1");
+        daemon->tls = tls_server_free(daemon->tls);
         if (daemon->engine)
                 engine_hurry(daemon->engine);
         if (daemon->server && !http_server_stop(daemon->server, daemon->stop_grace)) {
@@ -281,6 +293,7 @@ static void take_down(Daemon *daemon) {
         free(daemon->monitor_program);
         free(daemon->image_program);
         free(daemon->init_program);
+        free(daemon->tls_program);
         options_done(&daemon->options);
 }
 

@@ -1,7 +1,9 @@
 /* options-check.c: defaults, and what the values of brigd's options say together. Whether networks
  * can be as they are described is the engine's to say. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "daemon/options-private.h"
@@ -271,14 +273,34 @@ static int check_mirrors(char *const *list, Error *err) {
         return 0;
 }
 
-static const char tls_later[] = "TLS on TCP is not done yet: listen on a Unix socket, and forward "
-                                "it with ssh";
+bool options_tls(const DaemonOptions *values) {
+        return options_tls_verify(values) || (values->tls.on && *values->tls.on);
+}
 
-static int check_tls(const TlsSettings *tls, Error *err) {
-        if ((tls->on && *tls->on) || (tls->verify && *tls->verify) || tls->ca || tls->cert ||
-            tls->key)
-                return INVALID("tls: %s", tls_later);
-        return 0;
+bool options_tls_verify(const DaemonOptions *values) {
+        return values->tls.verify && *values->tls.verify;
+}
+
+static int check_readable(const char *path, const char *name, Error *err) {
+        if (access(path, R_OK) == 0)
+                return 0;
+        return INVALID("%s '%s': %s", name, path, strerror(errno));
+}
+
+static int check_tls(DaemonOptions *values, Error *err) {
+        TlsSettings *tls = &values->tls;
+        int r;
+
+        if (!options_tls(values))
+                return 0;
+        set_default(&tls->cert, "/etc/brig/cert.pem");
+        set_default(&tls->key, "/etc/brig/key.pem");
+        if (options_tls_verify(values))
+                set_default(&tls->ca, "/etc/brig/ca.pem");
+        r = check_readable(tls->cert, "tlscert", err);
+        if (r == 0)
+                r = check_readable(tls->key, "tlskey", err);
+        return r == 0 && tls->ca ? check_readable(tls->ca, "tlscacert", err) : r;
 }
 
 static void set_defaults(DaemonOptions *values) {
@@ -319,7 +341,7 @@ int options_complete(DaemonOptions *values, Error *err) {
         if (r == 0)
                 r = check_mirrors(settings->registry_mirrors, err);
         if (r == 0)
-                r = check_tls(&values->tls, err);
+                r = check_tls(values, err);
         return r < 0 ? r : options_log_level(values, &level, err);
 }
 
