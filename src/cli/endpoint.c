@@ -113,22 +113,24 @@ static int dial_ssh(void *data, Error *err) {
         return dial_over_ssh(((const Endpoint *)data)->host, err);
 }
 
+static const char *tcp_of(const Endpoint *endpoint) {
+        return str_after(endpoint->host, "tcp://") ?: str_after(endpoint->host, "https://");
+}
+
 bool endpoint_is_dialed(const Endpoint *endpoint) {
-        return endpoint->tls || str_after(endpoint->host, "ssh://");
+        return (endpoint->tls && tcp_of(endpoint)) || str_after(endpoint->host, "ssh://");
 }
 
 int endpoint_client(const Endpoint *endpoint, HttpClient **ret, Error *err) {
-        const char *rest =
-                str_after(endpoint->host, "tcp://") ?: str_after(endpoint->host, "https://");
+        const char *rest = tcp_of(endpoint);
+        _cleanup_free_ char *host = rest ? str_copy_n(rest, strcspn(rest, "/")) : NULL;
 
-        if (str_after(endpoint->host, "ssh://")) {
+        if (str_after(endpoint->host, "ssh://"))
                 *ret = http_client_new_dialed(endpoint->host, "docker.example.com", dial_ssh,
                                               (void *)endpoint);
-                return 0;
-        }
-        if (!endpoint->tls || !rest)
+        else if (endpoint->tls && rest)
+                *ret = http_client_new_dialed(endpoint->host, host, dial_tls, (void *)endpoint);
+        else
                 return http_client_new(endpoint->host, ret, err);
-        _cleanup_free_ char *host = str_copy_n(rest, strcspn(rest, "/"));
-        *ret = http_client_new_dialed(endpoint->host, host, dial_tls, (void *)endpoint);
         return 0;
 }
