@@ -19,13 +19,14 @@ typedef struct Cli {
         char *config_dir, *context, *log_level;
         bool debug, version, tls, tls_verify;
         char *tls_ca, *tls_cert, *tls_key;
-        char *host;          /* where http leads */
-        HttpClient *http;    /* NULL until the first call */
-        char *api;           /* the version that is spoken, "1.41" */
-        bool experimental;   /* the daemon says so */
-        bool is_brigd;       /* it is brigd: it knows more than Docker's API */
-        bool no_start;       /* a daemon that does not run is not started */
-        json_object *config; /* config.json, or NULL; see config.h */
+        struct Endpoint *endpoint; /* while there is a connection: endpoint.h */
+        const char *host;          /* where http leads; the endpoint's */
+        HttpClient *http;          /* NULL until the first call */
+        char *api;                 /* the version that is spoken, "1.41" */
+        bool experimental;         /* the daemon says so */
+        bool is_brigd;             /* it is brigd: it knows more than Docker's API */
+        bool no_start;             /* a daemon that does not run is not started */
+        json_object *config;       /* config.json, or NULL; see config.h */
         bool config_read;
 } Cli;
 
@@ -96,6 +97,7 @@ int manual_write(const Cli *cli, const char *directory, Error *err);
 /* Connects, starting a daemon where there is none and that may be done, and agrees on the API's
  * version. Called by the calls below. */
 int cli_connect(Cli *cli, Error *err);
+void cli_disconnect(Cli *cli); /* idempotent */
 /* The version spoken is at least 1.minor. */
 bool api_at_least(const Cli *cli, int minor);
 

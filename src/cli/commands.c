@@ -104,6 +104,7 @@ static const Group volume_group = { "Manage volumes", volume_entries, ELEMENTS(v
 
 static const Entry system_entries[] = {
         COMMAND("df", SECTION_COMMANDS, df_command),
+        ALIAS("dial-stdio", dial_stdio_command), /* for programs: in no help */
         COMMAND("events", SECTION_COMMANDS, events_command),
         COMMAND("info", SECTION_COMMANDS, info_command),
         COMMAND("prune", SECTION_COMMANDS, system_prune_command),
