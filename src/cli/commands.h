@@ -44,6 +44,10 @@ extern const Command container_prune_command, image_prune_command, network_prune
         volume_prune_command, system_prune_command;
 /* system.c, events.c, df.c */
 extern const Command version_command, info_command, events_command, df_command;
+/* completion.c */
+extern const Command completion_command;
+/* dial-stdio.c */
+extern const Command dial_stdio_command;
 
 /* Opens a wait for the container: condition "next-exit" and the like. */
 int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, Error *err);

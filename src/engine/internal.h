@@ -23,6 +23,7 @@ typedef struct Probers Probers;           /* prober.c: when which container is c
 typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
 typedef struct Builder Builder;           /* build-private.h */
 typedef struct Networks Networks;         /* networks.c */
+typedef struct Settings Settings;         /* settings.c */
 typedef struct Policies Policies;         /* policies.c */
 typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
 
@@ -49,7 +50,8 @@ struct Engine {
         SeccompCache *seccomp;
         Removals *removals;
         int64_t started_at;
-        atomic_bool linked;   /* some container has links */
+        _Atomic(Settings *) settings; /* settings.c */
+        atomic_bool linked;           /* some container has links */
         atomic_bool stopping; /* engine_free has begun: no restart policy is followed any more */
 
         /* room.c: the reserve, and how many are removing something just now. */
@@ -95,6 +97,12 @@ static inline void container_unlockp(Container **container) {
 #define CONTAINER_LOCKED(container)                                                                \
         _cleanup_(container_unlockp) UNUSED Container *locked_ = (container);                      \
         container_lock(locked_)
+
+/* ---- settings.c ---- */
+void settings_start(Engine *engine); /* with those of the options */
+void settings_end(Engine *engine);
+/* How registries are reached, as engine_settings says now; borrowed until the engine is freed. */
+const RegistryOptions *engine_registry(const Engine *engine);
 
 /* ---- snapshot.c: see snapshot.h ---- */
 

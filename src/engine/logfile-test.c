@@ -147,6 +147,26 @@ TEST(a_file_that_is_compressed_while_it_is_read) {
         ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0);
 }
 
+/* An inode number is given out again: a new plain file may have that of which an older compressed
+ * one was made. */
+TEST(a_number_that_was_given_out_again) {
+        struct stat status;
+        LogRecord record;
+        Error err;
+
+        start();
+        append("log", 1, 2);
+        ASSERT(fstatat(folder(), "log", &status, 0) == 0);
+        write_file("log.1.gz", "older", LOG_STAMP(status.st_ino));
+        _cleanup_(log_reader_done) LogReader reader = { .dir_fd = -1 };
+        int r = log_reader_open(&(LogSource){ folder(), "log", "json-file", "/none" }, -1, &reader,
+                                &err);
+        if (r == 0)
+                r = log_reader_next(&reader, &record, &err);
+        ASSERT(r < 0); /* it was not passed over: the program that inflates it is not there */
+        ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0);
+}
+
 TEST(removed_from_the_oldest_on) {
         start();
         append("log.2", 1, 1);

@@ -14,6 +14,7 @@
 #include "monitor/lognames.h"
 
 #define BLOCK 65536
+#define OPEN_TRIES 100
 #define RECORD_MAX (1 << 20) /* bytes; a 16 KiB piece is at most six times as long in JSON */
 
 /* ---- decoding ---- */
@@ -85,7 +86,7 @@ void log_record_done(LogRecord *record) {
 static bool open_number(const LogReader *reader, size_t number, LogPart *ret) {
         struct stat status;
 
-        *ret = (LogPart){ .fd = -1 };
+        *ret = (LogPart){ .fd = -1, .number = number };
         for (int packed = 0; packed < 2 && ret->fd < 0; packed++) {
                 _cleanup_free_ char *name = log_name(reader->path, (int64_t)number, packed);
 
@@ -102,7 +103,8 @@ static bool open_number(const LogReader *reader, size_t number, LogPart *ret) {
         return true;
 }
 
-/* Whether they hold the same records. */
+/* Whether they hold the same records; one of them is being read, so that its inode is no other
+ * file's. */
 static bool is_same(const LogPart *one, const LogPart *other) {
         if (one->fd < 0 || other->fd < 0 || one->device != other->device)
                 return false;
@@ -110,24 +112,40 @@ static bool is_same(const LogPart *one, const LogPart *other) {
                                                     : one->stamp == other->stamp;
 }
 
-/* Newest first, so that a rotation meanwhile can show a file twice, but hide none. A monitor that
- * was killed while it rotated has left one number free. */
-static void open_files(LogReader *reader) {
-        LogPart parts[LOG_NUMBERS_MAX];
+/* What is there, newest first; a monitor that was killed while it rotated has left one number
+ * free. */
+static size_t find_parts(const LogReader *reader, LogPart parts[LOG_NUMBERS_MAX]) {
         size_t count = 0;
 
         for (size_t number = 0, gaps = 0; number < LOG_NUMBERS_MAX && gaps < 2; number++) {
-                LogPart part;
+                gaps = open_number(reader, number, &parts[count]) ? 0 : gaps + 1;
+                count += gaps == 0;
+        }
+        return count;
+}
 
-                if (!open_number(reader, number, &part)) {
-                        gaps++;
-                        continue;
-                }
-                gaps = 0;
-                if (count > 0 && is_same(&part, &parts[count - 1]))
-                        (void)close(part.fd);
-                else
-                        parts[count++] = part;
+/* Whether nothing was rotated since the first of the parts was opened. */
+static bool is_newest(const LogReader *reader, const LogPart *parts, size_t count) {
+        LogPart newest;
+
+        if (!open_number(reader, 0, &newest))
+                return count == 0 || parts[0].number > 0;
+        bool same = count > 0 && newest.device == parts[0].device &&
+                    newest.inode == parts[0].inode && newest.packed == parts[0].packed;
+        close_fd(&newest.fd);
+        return same;
+}
+
+/* While they are looked for, one more rotation would show a file twice, under another name or
+ * compressed: then they are looked for again. */
+static void open_files(LogReader *reader) {
+        LogPart parts[LOG_NUMBERS_MAX];
+        size_t count = find_parts(reader, parts);
+
+        for (int tries = 0; tries < OPEN_TRIES && !is_newest(reader, parts, count); tries++) {
+                while (count > 0)
+                        close_fd(&parts[--count].fd);
+                count = find_parts(reader, parts);
         }
         reader->parts = NEW_ARRAY(LogPart, count + 1);
         reader->count = count;

@@ -26,6 +26,7 @@ typedef struct LogPart {
         int fd;      /* -1: none */
         bool packed; /* what fd is of: not inflated yet */
         bool was_packed;
+        size_t number; /* in its name */
         uint64_t device, inode;
         long stamp;
 } LogPart;

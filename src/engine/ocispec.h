@@ -14,9 +14,12 @@ int capabilities_check(const HostConfig *host, Error *err);
 /* ---- security.c: --security-opt ---- */
 typedef struct SecurityOptions {
         bool no_new_privileges, unconfined, systempaths_unconfined;
+        bool own_seccomp;    /* it is not the daemon's default */
         const char *seccomp; /* the profile's text, borrowed; NULL: Docker's default */
 } SecurityOptions;
-int security_parse(char *const *options, SecurityOptions *ret, Error *err);
+/* defaults: what holds where the options say nothing. */
+int security_parse(const ContainerDefaults *defaults, char *const *options, SecurityOptions *ret,
+                   Error *err);
 
 /* ---- user.c ---- */
 /* The user "name|uid[:group|gid]" (empty: root) and the groups to add, looked up in the container's
