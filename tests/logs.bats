@@ -54,18 +54,25 @@ all_packed() { ! ls "$1" | grep -qE 'log\.[0-9]+$|tmp$'; }
 counts() { seq "$2" | cmp - "$1"; }
 
 @test "json-file: rotated and compressed files read as one log: all, tail across files, since, until" {
-  brig run --name many --log-opt max-size=20k --log-opt max-file=100 --log-opt compress=true busybox seq 4000 >/dev/null
+  brig run -d --name many --log-opt max-size=20k --log-opt max-file=100 --log-opt compress=true busybox sh -c 'seq 4000; exec sleep 1000' >/dev/null
+  wait_until bash -c '[[ $(brig logs --tail 1 many) = 4000 ]]'
+  brig logs many >"$root/text" # while they are compressed, or not yet
+  counts "$root/text" 4000
   dir=$(directory_of many)
-  ls "$dir" | grep -q 'json.log.2'
+  wait_until all_packed "$dir"
+  zcat "$dir"/*json.log.3.gz | head -1 | grep -q '^{"log":"'
   brig logs many >"$root/text"
   counts "$root/text" 4000
-  # What was still being compressed at the end is at the next start.
-  brig start many >/dev/null && brig wait many >/dev/null
-  brig start many >/dev/null && brig wait many >/dev/null
-  ls "$dir" | grep -q 'json.log.[0-9]*.gz'
-  zcat "$dir"/*json.log.3*gz | head -1 | grep -q '^{"log":"'
+  # What is still plain at a container's end is compressed at its next start.
+  brig kill many >/dev/null
+  brig wait many >/dev/null
+  gunzip "$dir"/*json.log.2.gz
+  : >"$(brig inspect -f '{{.LogPath}}' many).gz.tmp"
+  brig start many >/dev/null
+  wait_until all_packed "$dir"
+  wait_until bash -c '[[ $(brig logs many | wc -l) = 8000 ]]'
   brig logs many >"$root/text"
-  { seq 4000; seq 4000; seq 4000; } | cmp - "$root/text"
+  { seq 4000; seq 4000; } | cmp - "$root/text"
   brig logs --tail 3500 many | cmp - <(seq 501 4000)
   docker logs --tail 4002 many | cmp - <(echo 3999; echo 4000; seq 4000)
   third=$(brig logs -t many | sed -n 3000p | cut -d' ' -f1)
@@ -90,11 +97,13 @@ counts() { seq "$2" | cmp - "$1"; }
   [ -z "$(brig inspect -f '{{.LogPath}}' compact)" ]
   [ "$(brig inspect -f '{{.HostConfig.LogConfig.Type}}' compact)" = local ]
   grep -qE '^o[0-9]{19} 2$' "$(directory_of compact)/local.log"
-  brig run --name long --log-driver local --log-opt max-size=10k --log-opt max-file=200 busybox sh -c 'head -c 40000 /dev/zero | tr "\0" x; echo; seq 2000' >/dev/null
+  brig run -d --name long --log-driver local --log-opt max-size=10k --log-opt max-file=200 busybox \
+    sh -c 'head -c 40000 /dev/zero | tr "\0" x; echo; seq 2000; exec sleep 1000' >/dev/null
+  wait_until bash -c '[[ $(brig logs --tail 1 long) = 2000 ]]'
+  wait_until all_packed "$(directory_of long)"
+  ls "$(directory_of long)" | grep -q 'local.log.[0-9]*.gz'
   [ "$(brig logs long | head -1 | wc -c)" = 40001 ]
   brig logs long | tail -n +2 | cmp - <(seq 2000)
-  brig start long >/dev/null && brig wait long >/dev/null
-  ls "$(directory_of long)" | grep -q 'local.log.[0-9]*.gz'
   brig run --name few --log-driver local --log-opt max-size=1k --log-opt max-file=2 --log-opt compress=false busybox seq 1000 >/dev/null
   [ "$(ls "$(directory_of few)" | grep -c 'local.log')" = 2 ]
   [ "$(brig logs few | tail -1)" = 1000 ]
