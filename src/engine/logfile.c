@@ -62,15 +62,14 @@ int log_decode_local(const char *line, size_t length, LogRecord *ret) {
         _cleanup_free_ char *digits = str_copy_n(line + 1, (size_t)(space - line - 1));
         if (str_to_int64(digits, &when) < 0)
                 return -EBADMSG;
-        bool whole = mark - marks < 2;
-        size_t text = length - (size_t)(space + 1 - line);
-        *ret = (LogRecord){ .length = text + whole,
+        Buf text = { 0 };
+        buf_add(&text, space + 1, length - (size_t)(space + 1 - line));
+        if (mark - marks < 2)
+                buf_add_char(&text, '\n');
+        *ret = (LogRecord){ .length = text.length,
                             .stream = (mark - marks) % 2 ? 2 : 1,
                             .when = when };
-        ret->text = alloc_zero(ret->length + 1, 1);
-        memcpy(ret->text, space + 1, text);
-        if (whole)
-                ret->text[text] = '\n';
+        ret->text = buf_take(&text);
         return 0;
 }
 
