@@ -63,8 +63,7 @@ TEST(says_what_it_was_built_from) {
 }
 
 TEST(not_served) {
-        ASK("GET /v1.41/containers/c/stats", 501,
-            "{\"message\":\"stats is not supported by brig yet\"}\n");
+        ASK("GET /v1.41/plugins", 501, "{\"message\":\"plugins is not supported by brig yet\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
         ASSERT(strstr(body(), "This node is not a swarm manager. Use \\\"docker swarm init\\\""));
@@ -124,6 +123,21 @@ TEST(containers) {
         ASSERT_STR(fake_asked, "resize c 80 24");
         ASK("POST /containers/c/resize?w=80&h=x", 400,
             "{\"message\":\"h: 'x' is not a whole number\"}\n");
+}
+
+TEST(stats) {
+        ask("GET /containers/c/stats", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(body(), "b\r\n{\"read\":1}\n\r\nb\r\n{\"read\":1}\n\r\n0\r\n\r\n");
+        ASSERT_STR(fake_asked, "stats c 1 0");
+        ask("GET /containers/c/stats?stream=0&one-shot=1", "", NULL);
+        ASSERT_STR(body(), "b\r\n{\"read\":1}\n\r\n0\r\n\r\n");
+        ASSERT_STR(fake_asked, "stats c 0 1");
+        ask("GET /v1.40/containers/c/stats?stream=0&one-shot=1", "", NULL);
+        ASSERT_STR(fake_asked, "stats c 0 0");
+        ASK("GET /containers/c/stats?one-shot=1", 400,
+            "{\"message\":\"cannot have stream=true and one-shot=true\"}\n");
+        ASK("GET /containers/d/stats", 404, "{\"message\":\"No such container: d\"}\n");
 }
 
 TEST(update) {

@@ -103,5 +103,10 @@ typedef struct Container {
         struct EngineWait *waits;
         struct Health *health; /* NULL: it was never started, or has no check */
 
+        /* stats.c: taken last of all but state_lock, held while its cgroup is read. */
+        pthread_mutex_t stats_lock;
+        struct StatsSample *stats; /* the newest; NULL while nobody looks */
+        unsigned stats_watchers;
+
         struct Prober *prober; /* the loop thread's alone; NULL: it is not checked now */
 } Container;

@@ -23,6 +23,7 @@ Container *container_new(Engine *engine, const char id[ID_LENGTH + 1]) {
         memcpy(container->id, id, ID_LENGTH + 1);
         pthread_mutex_init(&container->lock, NULL);
         pthread_mutex_init(&container->state_lock, NULL);
+        pthread_mutex_init(&container->stats_lock, NULL);
         container->pidfd = container->netns_fd = -1;
         return container;
 }
@@ -60,6 +61,7 @@ static void container_destroy_object(Container *container) {
         free(container->name);
         pthread_mutex_destroy(&container->lock);
         pthread_mutex_destroy(&container->state_lock);
+        pthread_mutex_destroy(&container->stats_lock);
         free(container);
 }
 
