@@ -144,19 +144,24 @@ TEST(update) {
         ASK_JSON("POST /containers/c/update",
                  "{\"Labels\":{\"b\":\"2\",\"a\":\"\"},\"LabelsRemoved\":[\"c\"]}", 200,
                  "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {\"Labels\":{\"a\":\"\",\"b\":\"2\"},"
-                               "\"LabelsRemoved\":[\"c\"]}");
+        ASSERT_STR(fake_asked, "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0},"
+                               "\"Labels\":{\"a\":\"\",\"b\":\"2\"},\"LabelsRemoved\":[\"c\"]}");
         /* What docker's client sends of what nobody gave is nothing. */
         ASK_JSON("POST /containers/c/update",
                  "{\"Memory\":0,\"CpusetCpus\":\"\",\"Devices\":[],\"PidsLimit\":null,"
                  "\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}",
                  200, "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {}");
+        ASSERT_STR(fake_asked, "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}");
         ASK_JSON("POST /containers/d/update", "{}", 404,
                  "{\"message\":\"No such container: d\"}\n");
-        ASK_JSON("POST /containers/c/update", "{\"RestartPolicy\":{\"Name\":\"always\"}}", 501,
-                 "{\"message\":\"RestartPolicy: brig changes no more than labels of a container "
-                 "that is there: remove it and run it anew with the other value\"}\n");
+        ASK_JSON("POST /containers/c/update",
+                 "{\"Memory\":7,\"PidsLimit\":0,\"RestartPolicy\":{\"Name\":\"always\"}}", 200,
+                 "{\"Warnings\":null}\n");
+        ASSERT_STR(fake_asked, "update c {\"Memory\":7,\"PidsLimit\":0,\"RestartPolicy\":{\"Name\":"
+                               "\"always\",\"MaximumRetryCount\":0}}");
+        ASK_JSON("POST /containers/c/update", "{\"KernelMemory\":1}", 501,
+                 "{\"message\":\"KernelMemory cannot be changed of a container that is there: "
+                 "remove it and run it anew with the other value\"}\n");
         ASK_JSON("POST /containers/c/update", "{\"Labels\":{\"\":\"x\"}}", 400,
                  "{\"message\":\"Labels: a label has no name\"}\n");
         ASK_JSON("POST /containers/c/update", "{\"labels\":{\"x\":\"\"},\"LabelsRemoved\":[\"x\"]}",

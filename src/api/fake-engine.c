@@ -80,9 +80,10 @@ int engine_container_rename(Engine *engine, const char *ref, const char *name, E
 
 int engine_container_update(Engine *engine, const char *ref, const ContainerUpdate *update,
                             Error *err) {
-        _cleanup_free_ char *text = json_text(&container_update_table, update);
+        json_object *document = container_update_write(update);
 
-        note("update %s %s", ref, text);
+        note("update %s %s", ref, json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN));
+        (void)json_object_put(document);
         return known(ref, err);
 }
 

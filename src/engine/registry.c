@@ -49,6 +49,7 @@ static void container_destroy_object(Container *container) {
         snapshot_unref(container->snapshot);
         json_free(&health_table, container->health);
         label_set_unref(container->labels);
+        limit_set_unref(container->limits);
         container_create_done(&container->spec);
         json_done(&container_state_table, &container->state);
         array_done(&container->mounts, &mount_point_table);

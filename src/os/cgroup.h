@@ -98,3 +98,10 @@ typedef struct CgroupStats {
 int cgroup_stats(const char *path, CgroupStats *ret, Error *err);
 void cgroup_stats_done(CgroupStats *stats);
 uint64_t cgroup_stats_memory(const CgroupStats *stats, const char *name); /* 0: it has none */
+
+/* The limits that a group has, so that a change of several of them can be taken back as a whole. */
+typedef struct CgroupSaved CgroupSaved;
+CgroupSaved *cgroup_save(const char *path); /* never NULL */
+/* Writes back what differs. The error is about the last file that did not take it. */
+int cgroup_restore(const CgroupSaved *saved, Error *err);
+CgroupSaved *cgroup_saved_free(CgroupSaved *saved); /* NULL is fine; returns NULL */

@@ -161,5 +161,3 @@ typedef struct HookState {
 } HookState;
 int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err);
 
-/* ---- resources.c ---- */
-int resources_apply(const char *cgroup, const OciResources *resources, Error *err);
