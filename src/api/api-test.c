@@ -144,14 +144,16 @@ TEST(update) {
         ASK_JSON("POST /containers/c/update",
                  "{\"Labels\":{\"b\":\"2\",\"a\":\"\"},\"LabelsRemoved\":[\"c\"]}", 200,
                  "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0},"
-                               "\"Labels\":{\"a\":\"\",\"b\":\"2\"},\"LabelsRemoved\":[\"c\"]}");
+        ASSERT_STR(fake_asked,
+                   "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0},"
+                   "\"Labels\":{\"a\":\"\",\"b\":\"2\"},\"LabelsRemoved\":[\"c\"]}");
         /* What docker's client sends of what nobody gave is nothing. */
         ASK_JSON("POST /containers/c/update",
                  "{\"Memory\":0,\"CpusetCpus\":\"\",\"Devices\":[],\"PidsLimit\":null,"
                  "\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}",
                  200, "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}");
+        ASSERT_STR(fake_asked,
+                   "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}");
         ASK_JSON("POST /containers/d/update", "{}", 404,
                  "{\"message\":\"No such container: d\"}\n");
         ASK_JSON("POST /containers/c/update",

@@ -124,7 +124,8 @@ static int set_check(const char *text, const SetWords *words, Error *err) {
         if (str_empty(text))
                 return 0;
         if (cpuset_parse(text, wanted, CPUS_MAX) < 0)
-                return INVALID("Invalid value %s for %s", text, words->field);
+                return INVALID("Invalid value %s for %s: invalid format: %s", text, words->field,
+                               text);
         /* Without the file there is one node, or nothing to compare with. */
         if (file_read_at(AT_FDCWD, words->file, 4096, &online, &length, NULL) < 0)
                 online = str_copy("0");

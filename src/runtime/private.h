@@ -160,4 +160,3 @@ typedef struct HookState {
         const char *version;
 } HookState;
 int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err);
-
