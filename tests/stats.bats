@@ -143,6 +143,20 @@ stats_of() { curl -s --max-time 20 --unix-socket "$root/brig.sock" "http://d/con
   grep -q $'\033\\[J' "$root/screen"
 }
 
+@test "docker stats goes on: by streams and events, as it does with dockerd" {
+  command -v docker >/dev/null || skip "no docker client on this machine"
+  docker stats --format '<{{.Name}} {{.PIDs}}>' >"$root/theirs" 3>&- &
+  watcher=$!
+  seen() { grep -q "<$1>" "$root/theirs"; }
+  wait_until seen 'web 1'
+  brig run -d --name later busybox sleep 100
+  wait_until seen 'later 1'
+  brig rm -f later
+  last_lacks() { [[ $(awk 'BEGIN { RS = "\033\\[H" } { text = $0 } END { print text }' "$root/theirs") == *'<web'* ]] && [[ $(awk 'BEGIN { RS = "\033\\[H" } { text = $0 } END { print text }' "$root/theirs") != *'<later'* ]]; }
+  wait_until last_lacks
+  kill "$watcher"; wait "$watcher" || :
+}
+
 @test "brig stats of a name ends when that is removed" {
   brig run -d --name short busybox sleep 100
   timeout 20 brig stats short >"$root/short" 3>&- &

@@ -161,6 +161,9 @@ TEST(update) {
                  "{\"Warnings\":null}\n");
         ASSERT_STR(fake_asked, "update c {\"Memory\":7,\"PidsLimit\":0,\"RestartPolicy\":{\"Name\":"
                                "\"always\",\"MaximumRetryCount\":0}}");
+        ASK_JSON("POST /v1.39/containers/c/update", "{\"PidsLimit\":5}", 200,
+                 "{\"Warnings\":null}\n");
+        ASSERT(!strstr(fake_asked, "PidsLimit"));
         ASK_JSON("POST /containers/c/update", "{\"KernelMemory\":1}", 501,
                  "{\"message\":\"KernelMemory cannot be changed of a container that is there: "
                  "remove it and run it anew with the other value\"}\n");

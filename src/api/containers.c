@@ -222,6 +222,8 @@ int on_container_update(ApiRequest *request, Error *err) {
 
         if (r >= 0)
                 r = container_update_read(body, &update, err);
+        if (request->version < 40) /* it came to updates with 1.40 */
+                free(TAKE_PTR(update.limits.pids_limit));
         if (r >= 0)
                 r = engine_container_update(request->engine, api_name(request), &update, err);
         if (r < 0)

@@ -200,7 +200,7 @@ static int drop_unsupported(HostConfig *host, char ***warnings, Error *err) {
                                    "discarded.");
         }
         if (host->memory_swappiness && *host->memory_swappiness >= 0) {
-                *host->memory_swappiness = -1;
+                free(TAKE_PTR(host->memory_swappiness));
                 strv_add(warnings, "Your kernel does not support memory swappiness capabilities or "
                                    "the cgroup is not mounted. Memory swappiness discarded.");
         }
