@@ -104,7 +104,7 @@ refused() {
 @test "what is not done is refused by name" {
   refused 1 'type=gha is not done: type=registry,ref=NAME or type=local,src=DIRECTORY' brig build --cache-from type=gha .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
-  refused 1 "'brig container stats' is not done yet" brig container stats
+  refused 1 "'brig container cp' is not done yet" brig container cp
   refused 125 "'--gpus' is not done yet" brig run --gpus all image
   refused 1 "'--tree' is not done yet" brig images --tree
 }
@@ -150,14 +150,6 @@ refused() {
   [ "$(SOURCE_DATE_EPOCH=1000000000 "$tree/tools/built-from")" = "\"$commit\", \"2001-09-09T01:46:40.000000000+00:00\"" ]
   # A tree inside of another's repository is at none of its commits.
   [ "$(env -u SOURCE_DATE_EPOCH "$tree/inner/tools/built-from")" = '"", ""' ]
-}
-
-@test "completion offers words of the tables" {
-  [[ $(brig completion bash) == *"complete -o default -F _brig_complete brig"* ]]
-  [ "$(brig __complete ru)" = run ]
-  [ "$(brig __complete network conn)" = connect ]
-  [[ $(brig __complete run --memory) == *--memory-swap* ]]
-  [ -z "$(brig __complete run --gpu)" ]
 }
 
 # in_own_run DAEMON COMMAND: with a /run of its own and this script as brigd beside brig.

@@ -255,7 +255,7 @@ int cli_connect(Cli *cli, Error *err) {
         add_config_headers(cli);
         r = ping(cli, &reply, err);
         if ((r == -ENOENT || r == -ECONNREFUSED) && str_equal(cli->host, ENDPOINT_DEFAULT_HOST) &&
-            geteuid() == 0)
+            geteuid() == 0 && !cli->no_start)
                 r = start_daemon(cli, &reply, err);
         else if (r < 0 && err->kind == ERROR_UNAVAILABLE && !endpoint_is_dialed(cli->endpoint))
                 r = cannot_connect(cli, err);

@@ -228,16 +228,16 @@ static int run_help(Cli *cli, char **words) {
 }
 
 static int run_words(Cli *cli, char **words) {
+        Error err = {};
+
         if (str_equal(words[0], "help"))
                 return run_help(cli, words + 1);
-        if (str_equal(words[0], "completion") && str_equal(words[1], "bash")) {
-                complete_script(cli);
-                return 0;
-        }
         if (str_equal(words[0], "__complete")) {
-                complete(words + 1, strv_length(words + 1));
+                complete(cli, words + 1);
                 return 0;
         }
+        if (str_equal(words[0], "__manual") && words[1])
+                return manual_write(cli, words[1], &err) < 0 ? cli_complain(&err) : 0;
         return dispatch(cli, &root_group, words);
 }
 

@@ -97,6 +97,15 @@ int engine_container_list(Engine *engine, const ListOptions *options, Buf *json,
 int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
                          Error *err);
 
+/* One document without its newline; negative ends the stream. */
+typedef int (*StatsSink)(void *data, const char *json);
+typedef struct StatsOptions {
+        bool stream;   /* one a second until the container is removed */
+        bool one_shot; /* of a single one: what it used a second before is not waited for */
+} StatsOptions;
+int engine_container_stats(Engine *engine, const char *ref, const StatsOptions *options,
+                           StatsSink sink, void *data, int cancel_fd, Error *err);
+
 /* stream 1 or 2; one call a log line. Negative ends the reading. */
 typedef int (*LogSink)(void *data, int stream, const char *bytes, size_t length);
 typedef struct LogOptions {
