@@ -58,6 +58,12 @@ void net_put_ports(Net *net, const Member *member, bool add) {
 
                 firewall_put_port(net->firewall, &port, add);
         }
+        if (member->endpoint.ports.count == 0 || member->network->config.internal)
+                return;
+        for (size_t i = 0; i < NET_FAMILIES; i++)
+                if (member->places[i].address.family)
+                        firewall_put_known(net->firewall, member->network->config.bridge,
+                                           member->places[i].address, add);
 }
 
 bool net_has_link_local(const Network *network, const Member *but) {
