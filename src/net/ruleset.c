@@ -217,6 +217,7 @@ static const NftTerm egress6[] = { IS_IPV6,        SADDR6(NFT_REG_1), IN("masq6"
 
 static const NftTerm not_ours[] = { IIF(NFT_REG_1), NOT_IN("bridges", NFT_REG_1), OIF(NFT_REG_1),
                                     NOT_IN("bridges", NFT_REG_1), VERDICT(NFT_GOTO, "foreign") };
+/* Others' connections, too: chain closed has nothing against them either. */
 static const NftTerm known[] = { IS_KNOWN, ACCEPT };
 static const NftTerm invalid[] = { IS_INVALID, DROP };
 /* What a policy forbids is dropped there; else the others decide. */
@@ -298,8 +299,8 @@ const NftRule ruleset_rules[] = {
         RULE("nat_out", snat6),
         RULE("nat_out", egress),
         RULE("nat_out", egress6),
-        RULE("forward", not_ours),
         RULE("forward", known),
+        RULE("forward", not_ours),
         RULE("forward", invalid),
         RULE("forward", policies),
         RULE("forward", neighbours),
