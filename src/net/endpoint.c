@@ -106,9 +106,9 @@ int endpoint_reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, 
 /* ---- join ---- */
 
 static int publish(Net *net, Member *member, Error *err) {
-        if (member->endpoint.ports.count == 0)
+        if (!member_speaks_out(member))
                 return 0;
-        net_put_ports(net, member, true);
+        net_put_member(net, member, true);
         return net_apply_queued(net, err);
 }
 
@@ -215,10 +215,10 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
 static void unpublish(Net *net, Member *member) {
         Error err = { 0 };
 
-        if (member->joined && member->endpoint.ports.count) {
-                net_put_ports(net, member, false);
+        if (member->joined && member_speaks_out(member)) {
+                net_put_member(net, member, false);
                 if (net_apply_queued(net, &err) < 0)
-                        log_error("unpublish the ports of container %.12s: %s",
+                        log_error("take container %.12s out of the firewall: %s",
                                   member->endpoint.container_id, err.message);
                 forget_connections(net, member);
         }

@@ -50,7 +50,7 @@ FirewallPort net_firewall_port(const Member *member, const NetPort *port) {
         return result;
 }
 
-void net_put_ports(Net *net, const Member *member, bool add) {
+void net_put_member(Net *net, const Member *member, bool add) {
         const NetPort *ports = member->endpoint.ports.items;
 
         for (size_t i = 0; i < member->endpoint.ports.count; i++) {
@@ -58,9 +58,7 @@ void net_put_ports(Net *net, const Member *member, bool add) {
 
                 firewall_put_port(net->firewall, &port, add);
         }
-        if (member->endpoint.ports.count == 0 || member->network->config.internal)
-                return;
-        for (size_t i = 0; i < NET_FAMILIES; i++)
+        for (size_t i = 0; member_speaks_out(member) && i < NET_FAMILIES; i++)
                 if (member->places[i].address.family)
                         firewall_put_known(net->firewall, member->network->config.bridge,
                                            member->places[i].address, add);
@@ -105,7 +103,7 @@ int net_apply(Net *net, Error *err) {
                 for (size_t cursor = 0;
                      map_next(&network->members, &cursor, &container, (void **)&member);)
                         if (member->joined)
-                                net_put_ports(net, member, true);
+                                net_put_member(net, member, true);
         }
         r = policing_put(net, true, err);
         if (r < 0) {

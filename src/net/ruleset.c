@@ -22,9 +22,8 @@ const NftSet ruleset_sets[] = {
         { "home4", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
         { "guard4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
         { "masq4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
-        /* bridge . the address of a container with published ports there, on no internal network:
-         * of what is in home4, what is looked up most; an exact key is found in a third of the time
-         * of an interval */
+        /* bridge . the address of a container there, on no internal network: of what is in home4,
+         * what is looked up most; an exact key is found in a third of an interval's time */
         { "known4", 0, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
         { "known6", 0, { NFT_FIELD_LINK, NFT_FIELD_IPV6 }, { 0 } },
         { "home6", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV6 }, { 0 } },
