@@ -187,6 +187,7 @@ int net_new(Loop *loop, Net **ret, Error *err) {
         int r;
 
         net->loop = loop;
+        net->conntrack_fd = -1;
         (void)pthread_mutex_init(&net->lock, NULL);
         net->ports = ports_new();
         r = firewall_open(&net->firewall, err);
@@ -218,6 +219,7 @@ Net *net_free(Net *net) {
         resolver_free(net->resolver);
         reaper_free(net->reaper);
         firewall_close(net->firewall);
+        close_fd(&net->conntrack_fd);
         policing_done(&net->policing);
         map_done(&net->networks, free_network);
         ports_free(net->ports);

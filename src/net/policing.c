@@ -336,17 +336,26 @@ static bool is_forbidden(void *data, const ConntrackFlow *flow) {
                                 flow->protocol, flow->answerer_port, reasons);
 }
 
+/* The socket stays open: its close could wait for as long as the kernel frees what was removed from
+ * nftables. */
+static int forget_forbidden(Net *net, Sweep *sweep, Error *err) {
+        int r = net->conntrack_fd < 0 ? conntrack_open(&net->conntrack_fd, err) : 0;
+
+        if (r < 0)
+                return r;
+        conntrack_wait_for_packets();
+        r = conntrack_forget_if(net->conntrack_fd, is_forbidden, sweep, err);
+        if (r < 0) /* what is left of a list in it would be taken for the next one */
+                close_fd(&net->conntrack_fd);
+        return r;
+}
+
 int policing_sweep(Net *net, Error *err) {
-        _cleanup_close_ int fd = -1;
         Sweep sweep = { .policing = &net->policing };
-        int r = conntrack_open(&fd, err);
+        int r = gather_holders(net, &sweep, err);
 
         if (r == 0)
-                r = gather_holders(net, &sweep, err);
-        if (r == 0) {
-                conntrack_wait_for_packets();
-                r = conntrack_forget_if(fd, is_forbidden, &sweep, err);
-        }
+                r = forget_forbidden(net, &sweep, err);
         free(sweep.holders);
         return r;
 }

@@ -108,6 +108,7 @@ struct Net {
         int64_t burst_at; /* clock_monotonic: since when the table was applied again burst times */
         unsigned burst;
         Policing policing;
+        int conntrack_fd; /* policing_sweep's, once there was one; -1: none */
         Zones *zones;
 };
 
