@@ -267,7 +267,7 @@ int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Er
 static int update(Net *net, const NetworkConfig *config, const Endpoint *endpoint, Member **ret,
                   Error *err) {
         Member *member;
-        int r = find_member(net, endpoint, config, &member, err);
+        int r = find_member(net, endpoint, config, &member, err), published;
 
         if (r < 0)
                 return r;
@@ -275,8 +275,9 @@ static int update(Net *net, const NetworkConfig *config, const Endpoint *endpoin
         take_names(&member->endpoint, endpoint);
         copy_ports(&member->endpoint.ports, &endpoint->ports);
         r = member_take_ports(net, member, err);
-        if (r == 0)
-                r = publish(net, member, err);
+        /* One that got none is in the firewall without. */
+        published = publish(net, member, r == 0 ? err : NULL);
+        r = r < 0 ? r : published;
         if (r < 0)
                 return r;
         forget_connections(net, member);

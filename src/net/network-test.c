@@ -715,6 +715,21 @@ static bool is_readable(int fd) {
 
 /* The notices of thousands of ports did not fit into the socket that waits for others' changes: the
  * table was applied again, with as many notices, each second from then on. */
+static NftValue link_value(const char *link) {
+        NftValue value = { 0 };
+
+        nft_value_link(&value, link);
+        return value;
+}
+
+static NftValue port_value(uint16_t port) {
+        NftValue value = { 0 };
+
+        nft_value_protocol(&value, IPPROTO_TCP);
+        nft_value_port(&value, port);
+        return value;
+}
+
 TEST(own_changes_are_not_taken_for_others) {
         _cleanup_world_ World world = { 0 };
         _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
@@ -740,6 +755,39 @@ TEST(own_changes_are_not_taken_for_others) {
         nft_put_delete_table(other);
         ASSERT_OK(nft_commit(other, &err), &err);
         ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+}
+
+/* Whoever meets a table that somebody took puts it back, one who leaves, too. */
+TEST(who_leaves_repairs_the_table) {
+        _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+        _cleanup_endpoint_ Endpoint endpoint = endpoint_of("10000:80");
+        _cleanup_close_ int netns = -1;
+        _cleanup_(nft_closep) Nft *other = NULL;
+        Error err = { 0 };
+        bool there = true;
+
+        strv_add(&endpoint.link_local, "169.254.9.9");
+        ASSERT_OK(netns_new(&netns, &err), &err);
+        ASSERT_OK(world_new(&world, &err), &err);
+        firewall_keep(world.net->firewall, NFT_KEEP_NOT); /* that another can take it */
+        ASSERT_OK(network_create(world.net, &config, &err), &err);
+        ASSERT_OK(endpoint_reserve(world.net, &config, &endpoint, &err), &err);
+        ASSERT_OK(endpoint_join(world.net, &config, &endpoint, netns, &err), &err);
+        ASSERT_OK(nft_open(NFPROTO_INET, RULESET_TABLE, &other, &err), &err);
+        nft_put_delete_table(other);
+        ASSERT_OK(nft_commit(other, &err), &err);
+        ASSERT_OK(nft_has_chain(other, "forward", &there, &err), &err);
+        ASSERT(!there);
+        ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+        ASSERT_OK(nft_has_chain(other, "forward", &there, &err), &err);
+        ASSERT(there);
+        /* An element is deleted only where it is: none of the one that left came back. */
+        nft_put_element(other, &(NftElement){ .set = "bridges", .key = link_value(config.bridge) },
+                        false);
+        ASSERT_OK(nft_commit(other, &err), &err);
+        nft_put_element(other, &(NftElement){ .set = "pub4_any", .key = port_value(10000) }, false);
+        ASSERT(nft_commit(other, &err) < 0);
 }
 
 TEST(ports_leave_descriptors_for_the_rest) {

@@ -427,19 +427,31 @@ static int replace_policies(Net *net, Policy *policies, size_t count, Error *err
         return 0;
 }
 
+/* Without a table: at the daemon's start, or in a second one, whose containers no policy may select
+ * as it has no network that could protect them. */
+static int keep_policies(Net *net, Policy *policies, size_t count, Error *err) {
+        Policing *policing = &net->policing;
+        PolicyPlan *plan = policy_plan_new(policies, count, policing->plan);
+        int r;
+
+        exchange(policing, &policies, &count, &plan);
+        r = set_enforced(net, err);
+        if (r < 0) {
+                exchange(policing, &policies, &count, &plan);
+                (void)set_enforced(net, NULL); /* they were accepted before */
+        } else {
+                policies_free(policies, count);
+        }
+        policy_plan_free(plan);
+        return r;
+}
+
 int net_set_policies(Net *net, Policy *policies, size_t count, Error *err) {
-        int r = 0;
+        int r;
 
         net_lock(net);
-        if (firewall_applied(net->firewall)) {
-                r = replace_policies(net, policies, count, err);
-        } else {
-                policing_done(&net->policing);
-                net->policing.policies = policies;
-                net->policing.count = count;
-                net->policing.plan = policy_plan_new(policies, count, NULL);
-                firewall_enforce(net->firewall, count > 0);
-        }
+        r = firewall_applied(net->firewall) ? replace_policies(net, policies, count, err)
+                                            : keep_policies(net, policies, count, err);
         net_unlock(net);
         return r;
 }
