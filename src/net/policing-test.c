@@ -9,18 +9,13 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "base/id.h"
-#include "base/loop.h"
-#include "base/test.h"
 #include "net/conntrack.h"
-#include "net/netns.h"
+#include "net/net-world.h"
 #include "net/ruleset.h"
-#include "net/state.h"
 #include "os/nlmsg.h"
 
 #define DENY_INGRESS                                                                               \
@@ -47,35 +42,11 @@ static int netfilter_sockets(void) {
         return count;
 }
 
-typedef struct World {
-        Loop *loop;
-        Net *net;
-        NetworkConfig config;
-} World;
+static int policed_world(World *world, NetworkConfig *config, Error *err) {
+        int r = world_new(world, err);
 
-static int world_new(World *world, Error *err) {
-        char id[ID_LENGTH + 1];
-        int r = loop_new(&world->loop, err);
-
-        id_new(id);
-        world->config = (NetworkConfig){ .driver = str_copy("bridge"),
-                                         .name = str_copy("n"),
-                                         .id = str_copy(id) };
-        if (r == 0)
-                r = net_new(world->loop, &world->net, err);
-        return r < 0 ? r : network_create(world->net, &world->config, err);
+        return r < 0 ? r : network_create(world->net, config, err);
 }
-
-static void world_done(World *world) {
-        Error err = { 0 };
-
-        if (world->net && net_destroy_all(world->net, &err) < 0)
-                printf("# %s\n", err.message);
-        net_free(world->net);
-        loop_free(world->loop);
-        json_done(&net_config_table, &world->config);
-}
-#define _cleanup_world_ _cleanup_(world_done)
 
 static int set_policies(Net *net, const char *text, Error *err) {
         Policy *policies = NULL;
@@ -93,10 +64,11 @@ static int set_policies(Net *net, const char *text, Error *err) {
 /* Its close could wait for as long as the kernel frees what was removed. */
 TEST(a_sweep_keeps_its_socket) {
         _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of(NULL, NULL, NULL);
         Error err = { 0 };
         int kept = -1, before;
 
-        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(policed_world(&world, &config, &err), &err);
         before = netfilter_sockets();
         ASSERT(before > 0);
         for (int i = 0; i < 3; i++) {
@@ -118,10 +90,11 @@ static int has_input(bool *ret, Error *err) {
 
 TEST(input_is_hooked_while_there_are_policies) {
         _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of(NULL, NULL, NULL);
         Error err = { 0 };
         bool has = true;
 
-        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(policed_world(&world, &config, &err), &err);
         ASSERT_OK(has_input(&has, &err), &err);
         ASSERT(!has);
         ASSERT_OK(set_policies(world.net, DENY_INGRESS, &err), &err);
@@ -243,12 +216,13 @@ static int strangers(void) {
 /* One that has no table, as another brigd has it. */
 TEST(a_second_daemon_refuses_what_it_cannot_enforce) {
         _cleanup_world_ World first = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of(NULL, NULL, NULL);
         _cleanup_(net_freep) Net *net = NULL;
         _cleanup_lan_ Lan lan = { .container.netns = -1 };
         Error err = { 0 };
         int r;
 
-        ASSERT_OK(world_new(&first, &err), &err);
+        ASSERT_OK(policed_world(&first, &config, &err), &err);
         ASSERT_OK(net_new(first.loop, &net, &err), &err);
         ASSERT_OK(lan_new(net, "web", &lan, &err), &err);
         ASSERT(!firewall_applied(net->firewall));
@@ -265,6 +239,7 @@ TEST(a_second_daemon_refuses_what_it_cannot_enforce) {
 /* Policies that are refused leave those before in force, and what was begun between is cut. */
 TEST(policies_that_are_refused_are_taken_back) {
         _cleanup_world_ World world = { 0 };
+        _cleanup_config_ NetworkConfig config = config_of(NULL, NULL, NULL);
         _cleanup_container_ Container web = { .netns = -1 };
         _cleanup_lan_ Lan lan = { .container.netns = -1 };
         static const char others[] =
@@ -273,11 +248,11 @@ TEST(policies_that_are_refused_are_taken_back) {
         const Member *member;
         Error err = { 0 };
 
-        ASSERT_OK(world_new(&world, &err), &err);
+        ASSERT_OK(policed_world(&world, &config, &err), &err);
         ASSERT_OK(set_policies(world.net, DENY_INGRESS, &err), &err);
-        ASSERT_OK(container_join(world.net, &world.config, "web", &web, &err), &err);
+        ASSERT_OK(container_join(world.net, &config, "web", &web, &err), &err);
         ASSERT_OK(lan_new(world.net, "db", &lan, &err), &err);
-        member = map_get(&((Network *)map_get(&world.net->networks, world.config.id))->members,
+        member = map_get(&((Network *)map_get(&world.net->networks, config.id))->members,
                          web.endpoint.container_id);
         ASSERT(track((uint32_t)member->places[NET_IPV4].address.number) == 0);
         ASSERT_INT(strangers(), 1);
@@ -286,18 +261,8 @@ TEST(policies_that_are_refused_are_taken_back) {
         ASSERT_INT(world.net->policing.count, 1);
         ASSERT_STR(world.net->policing.policies[0].name, "deny");
         ASSERT_INT(strangers(), 0);
-        ASSERT_OK(endpoint_leave(world.net, &world.config, &web.endpoint, &err), &err);
+        ASSERT_OK(endpoint_leave(world.net, &config, &web.endpoint, &err), &err);
         ASSERT_OK(endpoint_leave(world.net, &lan.config, &lan.container.endpoint, &err), &err);
-}
-
-__attribute__((constructor)) static void own_namespace(void) {
-        int fd;
-
-        if (netns_new(&fd, NULL) < 0 || setns(fd, CLONE_NEWNET) < 0) {
-                printf("1..0 # SKIP network namespaces need root\n");
-                exit(0);
-        }
-        close_fd(&fd);
 }
 
 TEST_MAIN()
