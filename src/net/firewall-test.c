@@ -1,5 +1,6 @@
 /* firewall-test.c: the table as a whole: when it is closed to others' packets, and what is done
  * when somebody changes it. Who reaches whom by it is net-test's. */
+#include <fcntl.h>
 /* Before the kernel's headers, which leave out what the C library's have. */
 #include <netinet/in.h>
 
