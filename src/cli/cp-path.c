@@ -35,7 +35,7 @@ static const char *last_name(const char *path) {
 }
 
 static bool ends_with_dot(const char *path) {
-        return str_equal(last_name(path), ".");
+        return !*path || str_equal(last_name(path), ".");
 }
 
 static bool says_directory(const char *path) {
@@ -130,8 +130,7 @@ static int local_failed(const char *path, Error *err) {
                                              : strerror(errno));
 }
 
-/* Absolute, with the ending of the given one. The caller's; NULL: there is no working directory. */
-static char *make_absolute(const char *path) {
+char *cp_path_absolute(const char *path) {
         char here[PATH_MAX];
         _cleanup_free_ char *joined = NULL, *clean = NULL;
 
@@ -167,7 +166,7 @@ static int resolve_parent(const char *path, CpEnd *end, Error *err) {
 
 int cp_local_source(const char *path, bool follow, CpEnd *ret, Error *err) {
         _cleanup_(cp_end_done) CpEnd end = { .exists = true };
-        _cleanup_free_ char *absolute = make_absolute(path);
+        _cleanup_free_ char *absolute = cp_path_absolute(path);
         char resolved[PATH_MAX];
         struct stat st;
         int r = 0;
@@ -177,7 +176,7 @@ int cp_local_source(const char *path, bool follow, CpEnd *ret, Error *err) {
         if (!follow)
                 r = resolve_parent(absolute, &end, err);
         else if (!realpath(absolute, resolved))
-                r = local_failed(absolute, err);
+                r = local_failed(resolved, err); /* realpath(3): as far as it came */
         else
                 cp_end_follow(&end, absolute, resolved);
         if (r < 0)
@@ -221,7 +220,7 @@ static int follow_link(char **path, const struct stat *st, Error *err) {
 }
 
 int cp_local_destination(const char *path, CpEnd *ret, Error *err) {
-        _cleanup_(cp_end_done) CpEnd end = { .path = make_absolute(path) };
+        _cleanup_(cp_end_done) CpEnd end = { .path = cp_path_absolute(path) };
         int r = 1;
 
         if (!end.path)

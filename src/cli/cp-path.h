@@ -12,6 +12,9 @@ void cp_argument_split(const char *argument, char **ret_container, char **ret_pa
 
 /* The path without ".", ".." and doubled slashes, as far as that goes by the text. The caller's. */
 char *cp_path_clean(const char *path);
+/* The same of a path on this host, absolute, and with its ending ("/", "/."), which says something.
+ * The caller's; NULL, and errno: there is no working directory. */
+char *cp_path_absolute(const char *path);
 /* Its directory and last name, which is "." behind "/.": both the caller's. */
 void cp_path_split(const char *path, char **ret_directory, char **ret_name);
 /* A link's target as a path, seen from the link's place. The caller's. */

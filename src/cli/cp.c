@@ -124,9 +124,17 @@ static void stat_done(RemoteStat *stat) {
 
 /* ---- from a container ---- */
 
-static int check_output(const char *path, Error *err) {
-        _cleanup_free_ char *directory = NULL, *name = NULL, *clean = cp_path_clean(path);
+/* Makes the destination absolute, as errors and the end show it. */
+static int set_output(Cp *cp, Error *err) {
+        _cleanup_free_ char *directory = NULL, *name = NULL, *clean = NULL;
+        char *path = cp_path_absolute(cp->destination);
         struct stat st;
+
+        if (!path)
+                return error_set(err, errno, "find the working directory");
+        free(cp->destination);
+        cp->destination = path;
+        clean = cp_path_clean(path);
 
         cp_path_split(clean, &directory, &name);
         if (stat(directory, &st) < 0 && errno == ENOENT)
@@ -172,7 +180,8 @@ static int pump_reply(Cp *cp, HttpReply *reply, int fd, Error *err) {
 
 static int unpack_reply(Cp *cp, HttpReply *reply, const CpEnd *source, Error *err) {
         _cleanup_(cp_end_done) CpEnd destination = {};
-        _cleanup_free_ char *directory = NULL, *to = NULL, *parent = NULL, *from = NULL;
+        _cleanup_free_ char *directory = NULL, *to = NULL, *parent = NULL, *from = NULL,
+                            *into = NULL;
         LocalCopy local = { .stream_fd = -1, .error_fd = -1 };
         Error why = {};
         int end, r = cp_local_destination(cp->destination, &destination, err);
@@ -182,8 +191,8 @@ static int unpack_reply(Cp *cp, HttpReply *reply, const CpEnd *source, Error *er
         if (r < 0)
                 return r;
         cp_path_split(source->path, &parent, &from);
-        r = local_unpack(directory, str_equal(from, "/") ? "" : from, to ?: source->name, &local,
-                         err);
+        into = cp_path_clean(directory);
+        r = local_unpack(into, str_equal(from, "/") ? "" : from, to ?: source->name, &local, err);
         if (r < 0)
                 return r;
         r = pump_reply(cp, reply, local.stream_fd, err);
@@ -202,7 +211,7 @@ static int from_container(Cp *cp, Error *err) {
         _cleanup_free_ char *url = NULL;
         _cleanup_reply_ HttpReply *reply = NULL;
         bool to_output = str_equal(cp->destination, "-");
-        int r = to_output ? 0 : check_output(cp->destination, err);
+        int r = to_output ? 0 : set_output(cp, err);
 
         if (r < 0)
                 return r;

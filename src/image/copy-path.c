@@ -45,6 +45,13 @@ static void add_names(Buf *path, const char *text) {
         }
 }
 
+char *copy_path_clean(const char *path) {
+        _cleanup_buf_ Buf clean = {};
+
+        add_names(&clean, path);
+        return clean.length > 0 ? buf_take(&clean) : str_copy("/");
+}
+
 static bool ends_with_dot(const char *path) {
         const char *slash = strrchr(path, '/');
 

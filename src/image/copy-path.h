@@ -21,6 +21,8 @@ void copy_place_done(CopyPlace *place);
  * before any link is followed, as with Docker. -ENOENT: there is no such thing; invalid: the way to
  * it is none. */
 int copy_place_find(int root_fd, const char *path, CopyPlace *ret, Error *err);
+/* The path as it is looked for: absolute, without "..", "." and doubled slashes. The caller's. */
+char *copy_path_clean(const char *path);
 /* Where the links of `path` lead in the end: an absolute path, the caller's. What is not there is
  * taken for no link. */
 char *copy_path_follow(int root_fd, const char *path);

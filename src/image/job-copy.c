@@ -171,7 +171,8 @@ static int copy_out(const Copy *copy, Error *err) {
 /* ---- in ---- */
 
 static int open_target(const Copy *copy, int *ret, Error *err) {
-        int fd = root_open(copy->root_fd, copy->request.path, O_RDONLY | O_DIRECTORY);
+        _cleanup_free_ char *path = copy_path_clean(copy->request.path);
+        int fd = root_open(copy->root_fd, path, O_RDONLY | O_DIRECTORY);
 
         if (fd == -ENOTDIR)
                 return error_kind(err, ERROR_INVALID, "extraction point is not a directory");
