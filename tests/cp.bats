@@ -267,8 +267,8 @@ hold_copy() {
   kill_daemon
   wait_until process_is_gone "$helper"
   exec 7>&-; wait "$holding" || :
-  ! grep -F "$root" /proc/self/mountinfo
-  ! on_host grep -F "$root/data/containers" /proc/self/mountinfo
+  no grep -F "$root" /proc/self/mountinfo
+  no on_host grep -F "$root/data/containers" /proc/self/mountinfo
   start_daemon
   brig cp src cut:/
   [ "$(brig start -a cut)" = one ]

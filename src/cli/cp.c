@@ -266,6 +266,7 @@ static int send_archive(Cp *cp, const char *directory, int fd, Error *err) {
         HttpRequest request = { .method = "PUT",
                                 .body_fd = fd,
                                 .has_body_fd = true,
+                                .answer_ends_body = true,
                                 .content_type = "application/x-tar" };
 
         path_query(&url, "noOverwriteDirNonDir", "true");
