@@ -286,10 +286,10 @@ while True: libc.renameat2(-100, a, -100, b, 2)' "$1" "$2" >/dev/null 2>&1 3>&- 
   swap_pid=$!
 }
 
-# race CONTAINER: the directory /race/d is exchanged with a link to the host's secret, in a directory of the host's, as fast as can be.
+# race CONTAINER: the directory /race/d is exchanged with a link to the host's secret meanwhile, as fast as can be.
 race() {
-  local round end=$((SECONDS + 6)) out=0 in=0 got
-  for ((round = 0; SECONDS < end; round++)); do
+  local round out=0 in=0 got
+  for round in {1..12}; do
     got=$(api "http://d/containers/$1/archive?path=/race/d/x" | strings -n 4); [[ $got != *secret* ]]
     [[ $got == *inside* ]] && out=$((out + 1))
     got=$(api "http://d/containers/$1/archive?path=/race/d/" | strings -n 4); [[ $got != *secret* ]]
@@ -303,7 +303,7 @@ race() {
 
 @test "drill: a directory becomes a link to the host while it is copied from and to (CVE-2018-15664)" {
   mkdir -p "$root/host" race/d; echo secret >"$root/host/x"; echo inside >race/d/x
-  ln -s "../../../../../../../../../..$root/host" race/link
+  ln -s "$root/host" race/link
   touch new; tar cf new.tar new; mkdir -p in/d; touch in/d/through; tar cf through.tar -C in d/through
   brig run -d --name racer --label of=test -v "$PWD/race:/race" busybox sleep 1000
   brig create --name sleeper --label of=test -v "$PWD/race:/race" busybox true
