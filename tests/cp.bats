@@ -175,7 +175,8 @@ box:/etc/passwd/ out | /etc/passwd/: not a directoryexist
   brig cp still:/e out && cmp out/e/sub/two src/sub/two
   [ "$(brig cp still:/etc/hosts - | tar xO | grep -c localhost)" -ge 1 ]
   brig pause box
-  brig cp file box:/vol/paused && [ "$(brig cp box:/vol/paused - | tar xO)" = file ]
+  brig cp file box:/vol/paused
+  [ "$(brig cp box:/vol/paused - | tar xO)" = file ]
   brig unpause box
   brig exec box rm /vol/paused /vol/file
 }
@@ -184,10 +185,12 @@ box:/etc/passwd/ out | /etc/passwd/: not a directoryexist
   brig create --name ro --label of=test --read-only -v cpvol:/vol --tmpfs /t busybox sleep 1000
   for run in no yes; do
     run brig cp file ro:/; [ "$output" = 'Error response from daemon: container rootfs is marked read-only' ]
-    brig cp file ro:/vol/x && [ "$(brig cp ro:/vol/x - | tar xO)" = file ]
+    brig cp file ro:/vol/x
+    [ "$(brig cp ro:/vol/x - | tar xO)" = file ]
     brig start ro
   done
-  brig cp file ro:/t && [ "$(brig exec ro cat /t/file)" = file ]
+  brig cp file ro:/t
+  [ "$(brig exec ro cat /t/file)" = file ]
   brig exec box rm /vol/x
 }
 

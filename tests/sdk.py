@@ -340,7 +340,8 @@ def archives():
             info.size, info.uid, info.gid, info.mode = 4, 7, 8, 0o640
             tar.addfile(info, io.BytesIO(b"put\n"))
         assert container.put_archive("/tmp", data.getvalue())
-        assert container.exec_run(["stat", "-c", "%u:%g %a", "/tmp/in/file"]).output == b"7:8 640\n"
+        seen = container.exec_run(["stat", "-c", "%u:%g %a", "/tmp/in/file"]).output
+        assert seen == b"7:8 640\n", seen
         chunks, stat = container.get_archive("/tmp/in")
         assert stat["name"] == "in" and stat["mode"] & 1 << 31 and stat["linkTarget"] == "", stat
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:

@@ -102,7 +102,7 @@ typedef struct Container {
         struct ContainerSnapshot *snapshot; /* what list and inspect read: see snapshot.h */
         struct EngineWait *waits;
         struct EngineCopy *copies; /* those that hold its layer (copy.c) */
-        struct Health *health; /* NULL: it was never started, or has no check */
+        struct Health *health;     /* NULL: it was never started, or has no check */
 
         struct Prober *prober; /* the loop thread's alone; NULL: it is not checked now */
 } Container;

@@ -110,8 +110,8 @@ int engine_container_export(Engine *engine, const char *ref, int fd, Error *err)
 
 /* ---- files of a container as archives: copy.c ---- */
 /* Paths are resolved inside its root, running or not, with what is mounted there. not_found "Could
- * not find the file <path> in container <ref>". A start or a removal of the container ends a copy of
- * it: conflict. */
+ * not find the file <path> in container <ref>". A start or a removal of the container ends a copy
+ * of it: conflict. */
 typedef struct EngineCopy EngineCopy;
 /* What is at a path; copy_stat_done it. */
 int engine_copy_stat(Engine *engine, const char *ref, const char *path, int cancel_fd,
