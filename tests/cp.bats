@@ -275,6 +275,7 @@ hold_copy() {
   start_daemon
   brig cp src cut:/
   [ "$(brig start -a cut)" = one ]
+  [ "$(brig cp box:/d/f - | tar xO)" = a ] # that one ran all the time
 }
 
 # ---- a container that renames and links meanwhile ----
