@@ -113,6 +113,9 @@ int on_image_save_one(ApiRequest *request, Error *err);
 int on_build_mounts_export(ApiRequest *request, Error *err);
 int on_build_mounts_import(ApiRequest *request, Error *err);
 int on_container_export(ApiRequest *request, Error *err);
+int on_archive_stat(ApiRequest *request, Error *err); /* archive.c */
+int on_archive_get(ApiRequest *request, Error *err);
+int on_archive_put(ApiRequest *request, Error *err);
 int on_build(ApiRequest *request, Error *err); /* build.c */
 int on_build_prune(ApiRequest *request, Error *err);
 int on_image_push(ApiRequest *request, Error *err); /* registry.c */

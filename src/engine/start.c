@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "engine/copy.h"
 #include "engine/internal.h"
 #include "engine/steps.h"
 
@@ -106,6 +107,13 @@ static int start_intent(void *data, Error *err) {
         job->container->state.generation++;
         job->container->state.started_at = clock_now();
         return container_save(job->container, false, err);
+}
+
+/* The layer is about to be mounted for the container alone. */
+static int start_copies(void *data, Error *err) {
+        StartJob *job = data;
+
+        return container_copies_end(job->container, "was started", err);
 }
 
 static int start_directories(void *data, Error *err) {
@@ -288,6 +296,7 @@ static int start_go(void *data, Error *err) {
 static const JobStep start_steps[] = {
         { "start.reserve", start_reserve, start_reserve_undo },
         { "start.intent", start_intent, NULL },
+        { "start.copies", start_copies, NULL },
         { "start.directories", start_directories, NULL },
         { "start.namespace", start_namespace, NULL },
         { "start.document", start_document, NULL },
