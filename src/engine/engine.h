@@ -28,7 +28,7 @@ typedef struct BridgeOptions {
 
 typedef struct EngineOptions {
         const char *data_root, *exec_root; /* /var/lib/brig, /run/brig */
-        const char *monitor_program, *image_program, *init_program;
+        const char *monitor_program, *logger_program, *image_program, *init_program;
         BridgeOptions bridge;
         JsonArray pools; /* of AddressPoolSpec: where other networks' subnets come from, too */
         const char *cgroup_parent; /* of containers that name none; NULL: "/brig" */
@@ -119,6 +119,8 @@ typedef struct LogOptions {
 int engine_container_logs_check(Engine *engine, const char *ref, bool *ret_tty, Error *err);
 int engine_container_logs(Engine *engine, const char *ref, const LogOptions *options, LogSink sink,
                           void *data, int cancel_fd, Error *err);
+/* Forgets what was written so far, whether it runs or not. */
+int engine_container_logs_clear(Engine *engine, const char *ref, Error *err);
 
 /* ---- what a container did to its root: changes.c, commit.c ---- */
 /* [{"Path", "Kind"}], Kind 0 modified, 1 added, 2 deleted; null where nothing changed. */

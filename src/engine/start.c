@@ -66,6 +66,12 @@ static int wrap_runtime_error(const char *inner, Error *err) {
         ErrorKind kind = err->kind;
         int number = err->number;
 
+        /* No runtime had to do with it. */
+        if (str_after(err->message, "failed to initialize logging driver")) {
+                err->kind = ERROR_INTERNAL;
+                return error_number_of(err->kind);
+        }
+
         if (is_program_missing(err) || is_program_refused(err))
                 kind = ERROR_INVALID;
         else if (kind != ERROR_INVALID && kind != ERROR_UNSUPPORTED)
@@ -238,8 +244,7 @@ static int start_spawn(void *data, Error *err) {
                 return r;
         r = monitor_spawn(job->engine->loop, &spawn, monitor_notice, container, &container->monitor,
                           err);
-        pairs_done(&start.log.attributes);
-        free(start.log.path);
+        container_log_options_done(&start.log);
         if (r == 0)
                 container_ref(container); /* the notices' */
         return r;
