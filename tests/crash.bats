@@ -46,6 +46,23 @@ engine_is_well() {
   leftovers "$root"
 }
 
+@test "a copy killed as it begins, running and not: no mount, no program, and the next one works" {
+  echo word >"$BATS_TEST_TMPDIR/file"
+  brig create --name still -v crash:/made busybox cat /file
+  for point in copy.root copy.start; do
+    restart_with "$point=kill"
+    run brig cp "$BATS_TEST_TMPDIR/file" still:/
+    expect_death "$point"
+    brig cp "$BATS_TEST_TMPDIR/file" still:/
+    [ "$(brig cp still:/file - | tar xO)" = word ]
+    leftovers "$root"
+  done
+  [ "$(brig start -a still)" = word ]
+  brig rm still
+  brig volume rm crash
+  engine_is_well
+}
+
 @test "create killed at each step: no half container, no name taken" {
   for point in create.directories create.hold create.image create.intent create.layers create.mounts create.name create.networks create.ready create.record; do
     restart_with "$point=kill"
@@ -89,7 +106,7 @@ engine_is_well() {
 }
 
 @test "start killed at each step: the container is there, not half running, and starts" {
-  for point in start.attach start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
+  for point in start.attach start.copies start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
     restart_with "$point=kill"
     brig create --name victim -p 18002:80 busybox httpd -f -h /www
     run brig start victim
@@ -441,6 +458,33 @@ only() {
   brig rm -f back red blue
   brig policy rm only
   brig network rm web
+  engine_is_well
+}
+
+@test "limits whose change fails leave what was, and one that is killed leaves the record and the group agreed" {
+  local group point
+  brig run -d --name web -m 64m --memory-swap 64m busybox sleep 1000
+  group=brig-test-$host_pid/$(brig inspect -f '{{.Id}}' web)
+  recorded() { brig inspect -f '{{.HostConfig.Memory}}' web; }
+  in_force() { cat "/sys/fs/cgroup/memory/$group/memory.limit_in_bytes" "/sys/fs/cgroup/$group/memory.max" 2>/dev/null; }
+  for point in update.apply update.record update.limits; do
+    restart_with "$point=error"
+    run brig update -m 128m --memory-swap 128m web
+    [ "$status" -eq 1 ]
+    [ "$(recorded) $(in_force)" = '67108864 67108864' ] || { echo "$point failed"; return 1; }
+  done
+  for point in update.apply update.record update.limits; do
+    restart_with "$point=kill"
+    brig update -m 128m --memory-swap 128m web || :
+    expect_death "$point"
+    [ "$(recorded)" = "$(in_force)" ] || { echo "after $point"; return 1; }
+  done
+  [ "$(in_force)" = 134217728 ] # it was recorded when the last daemon died
+  brig update -m 96m --memory-swap 96m web # acknowledged, then killed at once
+  kill_daemon
+  start_daemon
+  [ "$(recorded) $(in_force)" = '100663296 100663296' ]
+  brig rm -f web
   engine_is_well
 }
 

@@ -331,11 +331,63 @@ def prunes():
     assert usage["LayersSize"] > 0 and len(usage["Images"]) == len(client.images.list()) and usage["Volumes"] == []
 
 
+def archives():
+    container = shell("exec sleep 1000", user="1000:2000")
+    try:
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            info = tarfile.TarInfo("in/file")
+            info.size, info.uid, info.gid, info.mode = 4, 7, 8, 0o640
+            tar.addfile(info, io.BytesIO(b"put\n"))
+        assert container.put_archive("/tmp", data.getvalue())
+        chunks, stat = container.get_archive("/tmp/in")
+        assert stat["name"] == "in" and stat["mode"] & 1 << 31 and stat["linkTarget"] == "", stat
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            assert tar.getnames() == ["in", "in/file"] and tar.extractfile("in/file").read() == b"put\n", tar.getnames()
+            file = tar.getmember("in/file")
+            assert (file.uid, file.gid, file.mode) == (7, 8, 0o640), file.get_info()
+        refused(404, lambda: container.get_archive("/none"), "Could not find the file /none in container")
+        refused(404, lambda: container.put_archive("/none", data.getvalue()), "/none")
+        refused(400, lambda: container.put_archive("/etc/passwd", data.getvalue()), "extraction point is not a directory")
+        refused(400, lambda: container.put_archive("/tmp", b"no archive"), "damaged tar archive")
+    finally:
+        gone(container)
+
+
+def stats():
+    container = shell("exec sleep 1000", name="sdk-stats", mem_limit="64m")
+    try:
+        once = container.stats(stream=False)
+        assert once["name"] == "/sdk-stats" and once["id"] == container.id and once["memory_stats"]["limit"] == 64 << 20, once
+        assert once["precpu_stats"]["system_cpu_usage"] < once["cpu_stats"]["system_cpu_usage"], once
+        stream = container.stats(decode=True)
+        first, second = next(stream), next(stream)
+        assert first["read"] == second["preread"] and first["preread"].startswith("0001-01-01"), (first, second)
+        stream.close()
+    finally:
+        gone(container)
+    refused(404, lambda: client.api.stats("sdk-stats", stream=False), "No such container")
+
+
+def update():
+    container = shell("exec sleep 1000", name="sdk-update", mem_limit="64m")
+    try:
+        assert container.update(mem_limit="32m", memswap_limit="96m", cpu_shares=300, restart_policy={"Name": "always"}) == {"Warnings": None}
+        container.reload()
+        host = container.attrs["HostConfig"]
+        assert (host["Memory"], host["MemorySwap"], host["CpuShares"]) == (32 << 20, 96 << 20, 300), host
+        assert host["RestartPolicy"] == {"Name": "always", "MaximumRetryCount": 0}, host
+        refused(400, lambda: container.update(mem_limit="1m"), "Minimum memory limit allowed is 6MB")
+        refused(409, lambda: container.update(mem_limit="1g"), "update the memoryswap at the same time")
+    finally:
+        gone(container)
+
+
 def not_done():
     """What brig leaves out is refused with a reason, not with a stream that never ends or a wrong answer."""
     container = shell("exec sleep 1000")
     try:
-        refused(501, lambda: container.stats(stream=False), "not")
+        refused(501, lambda: client.plugins.list(), "not")
         refused(503, lambda: client.services.list(), "swarm")
     finally:
         gone(container)

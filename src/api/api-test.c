@@ -63,8 +63,7 @@ TEST(says_what_it_was_built_from) {
 }
 
 TEST(not_served) {
-        ASK("GET /v1.41/containers/c/stats", 501,
-            "{\"message\":\"stats is not supported by brig yet\"}\n");
+        ASK("GET /v1.41/plugins", 501, "{\"message\":\"plugins is not supported by brig yet\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
         ASSERT(strstr(body(), "This node is not a swarm manager. Use \\\"docker swarm init\\\""));
@@ -126,23 +125,48 @@ TEST(containers) {
             "{\"message\":\"h: 'x' is not a whole number\"}\n");
 }
 
+TEST(stats) {
+        ask("GET /containers/c/stats", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(body(), "b\r\n{\"read\":1}\n\r\nb\r\n{\"read\":1}\n\r\n0\r\n\r\n");
+        ASSERT_STR(fake_asked, "stats c 1 0");
+        ask("GET /containers/c/stats?stream=0&one-shot=1", "", NULL);
+        ASSERT_STR(body(), "b\r\n{\"read\":1}\n\r\n0\r\n\r\n");
+        ASSERT_STR(fake_asked, "stats c 0 1");
+        ask("GET /v1.40/containers/c/stats?stream=0&one-shot=1", "", NULL);
+        ASSERT_STR(fake_asked, "stats c 0 0");
+        ASK("GET /containers/c/stats?one-shot=1", 400,
+            "{\"message\":\"cannot have stream=true and one-shot=true\"}\n");
+        ASK("GET /containers/d/stats", 404, "{\"message\":\"No such container: d\"}\n");
+}
+
 TEST(update) {
         ASK_JSON("POST /containers/c/update",
                  "{\"Labels\":{\"b\":\"2\",\"a\":\"\"},\"LabelsRemoved\":[\"c\"]}", 200,
                  "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {\"Labels\":{\"a\":\"\",\"b\":\"2\"},"
-                               "\"LabelsRemoved\":[\"c\"]}");
+        ASSERT_STR(fake_asked,
+                   "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0},"
+                   "\"Labels\":{\"a\":\"\",\"b\":\"2\"},\"LabelsRemoved\":[\"c\"]}");
         /* What docker's client sends of what nobody gave is nothing. */
         ASK_JSON("POST /containers/c/update",
                  "{\"Memory\":0,\"CpusetCpus\":\"\",\"Devices\":[],\"PidsLimit\":null,"
                  "\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}",
                  200, "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {}");
+        ASSERT_STR(fake_asked,
+                   "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}");
         ASK_JSON("POST /containers/d/update", "{}", 404,
                  "{\"message\":\"No such container: d\"}\n");
-        ASK_JSON("POST /containers/c/update", "{\"RestartPolicy\":{\"Name\":\"always\"}}", 501,
-                 "{\"message\":\"RestartPolicy: brig changes no more than labels of a container "
-                 "that is there: remove it and run it anew with the other value\"}\n");
+        ASK_JSON("POST /containers/c/update",
+                 "{\"Memory\":7,\"PidsLimit\":0,\"RestartPolicy\":{\"Name\":\"always\"}}", 200,
+                 "{\"Warnings\":null}\n");
+        ASSERT_STR(fake_asked, "update c {\"Memory\":7,\"PidsLimit\":0,\"RestartPolicy\":{\"Name\":"
+                               "\"always\",\"MaximumRetryCount\":0}}");
+        ASK_JSON("POST /v1.39/containers/c/update", "{\"PidsLimit\":5}", 200,
+                 "{\"Warnings\":null}\n");
+        ASSERT(!strstr(fake_asked, "PidsLimit"));
+        ASK_JSON("POST /containers/c/update", "{\"KernelMemory\":1}", 501,
+                 "{\"message\":\"KernelMemory cannot be changed of a container that is there: "
+                 "remove it and run it anew with the other value\"}\n");
         ASK_JSON("POST /containers/c/update", "{\"Labels\":{\"\":\"x\"}}", 400,
                  "{\"message\":\"Labels: a label has no name\"}\n");
         ASK_JSON("POST /containers/c/update", "{\"labels\":{\"x\":\"\"},\"LabelsRemoved\":[\"x\"]}",
@@ -377,6 +401,34 @@ TEST(archives) {
         ask("GET /images/half/get", "", NULL);
         ASSERT(!str_ends(answer, "\r\n0\r\n\r\n")); /* seen to be broken off */
         ASK("GET /images/get?names=nothing", 404, "{\"message\":\"No such image: nothing\"}\n");
+}
+
+TEST(files_of_a_container) {
+        /* {"name":"a\"b","size":5,"mode":12583332,"mtime":"1970-01-01T00:00:01.5Z","linkTarget":""}
+         */
+        ASK("HEAD /containers/c/archive?path=/f", 200, "");
+        ASSERT_STR(fake_asked, "stat c /f");
+        ASSERT(strstr(
+                answer,
+                "\r\nX-Docker-Container-Path-Stat: eyJuYW1lIjoiYVwiYiIsInNpemUiOjUsIm1vZGUiOjE"));
+        ASK("HEAD /containers/c/archive?path=/none", 404, "");
+        ASK("GET /containers/c/archive", 400,
+            "{\"message\":\"bad parameter: path cannot be empty\"}\n");
+        ASK("GET /containers/c/archive?path=/none", 404,
+            "{\"message\":\"Could not find the file /none in container c\"}\n");
+        ask("GET /containers/c/archive?path=/link", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(answer, "Content-Type: application/x-tar\r\n"));
+        ASSERT(strstr(answer, "X-Docker-Container-Path-Stat: "));
+        ASSERT_STR(chunks(), "archive");
+        ask("GET /containers/c/archive?path=/half", "", NULL);
+        ASSERT(!str_ends(answer, "\r\n0\r\n\r\n")); /* seen to be broken off */
+        ask("PUT /containers/c/archive?path=/d&noOverwriteDirNonDir=true", "", "tar");
+        ASSERT_STR(fake_asked, "in c /d 1 0 0 tar");
+        ask("PUT /containers/c/archive?path=/d&copyUIDGID=1&noOverwriteDirNonDir=0", "", "tar");
+        ASSERT_STR(fake_asked, "in c /d 0 1 0 tar");
+        ASK("PUT /containers/c/archive", 400,
+            "{\"message\":\"bad parameter: path cannot be empty\"}\n");
 }
 
 TEST(what_a_container_changed) {

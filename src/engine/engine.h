@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "image/copy.h"
 #include "image/image.h"
 #include "spec/container.h"
 #include "spec/settings.h"
@@ -97,6 +98,15 @@ int engine_container_list(Engine *engine, const ListOptions *options, Buf *json,
 int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
                          Error *err);
 
+/* One document without its newline; negative ends the stream. */
+typedef int (*StatsSink)(void *data, const char *json);
+typedef struct StatsOptions {
+        bool stream;   /* one a second until the container is removed */
+        bool one_shot; /* of a single one: what it used a second before is not waited for */
+} StatsOptions;
+int engine_container_stats(Engine *engine, const char *ref, const StatsOptions *options,
+                           StatsSink sink, void *data, int cancel_fd, Error *err);
+
 /* stream 1 or 2; one call a log line. Negative ends the reading. */
 typedef int (*LogSink)(void *data, int stream, const char *bytes, size_t length);
 typedef struct LogOptions {
@@ -117,6 +127,32 @@ int engine_container_logs_clear(Engine *engine, const char *ref, Error *err);
 int engine_container_changes(Engine *engine, const char *ref, Buf *json, Error *err);
 /* Its root as a tar archive to fd. */
 int engine_container_export(Engine *engine, const char *ref, int fd, Error *err);
+
+/* ---- files of a container as archives: copy.c ---- */
+/* Paths are resolved inside its root, running or not, with what is mounted there. not_found "Could
+ * not find the file <path> in container <ref>". A start or a removal of the container ends a copy
+ * of it: conflict. */
+typedef struct EngineCopy EngineCopy;
+/* What is at a path; copy_stat_done it. */
+int engine_copy_stat(Engine *engine, const char *ref, const char *path, int cancel_fd,
+                     CopyStat *ret, Error *err);
+/* The same, and a tar archive of it, to be read from *ret_fd, the caller's, to its end. */
+int engine_copy_out(Engine *engine, const char *ref, const char *path, int cancel_fd,
+                    CopyStat *ret_stat, int *ret_fd, EngineCopy **ret, Error *err);
+/* After that: whether the archive is whole. */
+int engine_copy_out_end(EngineCopy *copy, Error *err);
+EngineCopy *engine_copy_free(EngineCopy *copy); /* ends it, if it goes on */
+DEFINE_CLEANUP(EngineCopy *, engine_copy_free)
+
+typedef struct CopyInOptions {
+        const char *path; /* a directory in the container */
+        bool keep_types;  /* no directory takes the place of a file, nor a file that of one */
+        bool as_user;     /* what comes is the container's user's, not whose the archive says */
+} CopyInOptions;
+/* Unpacks the tar archive, compressed or not, that input_fd yields. */
+int engine_copy_in(Engine *engine, const char *ref, const CopyInOptions *options, int input_fd,
+                   int cancel_fd, Error *err);
+
 typedef struct CommitOptions {
         const char *container, *name; /* name: "repository[:tag]"; NULL: none */
         const char *comment, *author;

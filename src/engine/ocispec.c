@@ -151,9 +151,10 @@ static int set_linux(Container *container, const OcispecContext *context, OciCon
 
         linux_->cgroups_path = str_copy(context->cgroup);
         linux_->resources = NEW(OciResources);
-        ocispec_resources(container, linux_->resources);
         set_sysctls(host, context->own_netns, linux_);
-        int r = ocispec_namespaces(container, context, linux_, err);
+        int r = ocispec_resources(container, linux_->resources, err);
+        if (r == 0)
+                r = ocispec_namespaces(container, context, linux_, err);
         if (r == 0)
                 r = ocispec_devices(container, linux_, err);
         return r < 0 ? r : set_paths(container, linux_, err);

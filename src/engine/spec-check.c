@@ -40,7 +40,7 @@ static int config_check(const ContainerConfig *config, Error *err) {
         return health_config_check(config->health, err);
 }
 
-static int restart_check(const HostConfig *host, Error *err) {
+int restart_check(const HostConfig *host, Error *err) {
         static const char *const names[] = { "", "no", "always", "unless-stopped", "on-failure" };
         const RestartPolicy *policy = &host->restart_policy;
         const char *name = policy->name ?: "";
@@ -183,12 +183,38 @@ static int set_defaults(const Engine *engine, HostConfig *host, Error *err) {
         return 0;
 }
 
+/* What version 2 of the control groups has no file for is left out and said, as Docker does. */
+static int drop_unsupported(HostConfig *host, char ***warnings, Error *err) {
+        CgroupMode mode;
+        int r = cgroup_mode(&mode, err);
+
+        if (r < 0 || mode != CGROUP_V2)
+                return r;
+        if (host->oom_kill_disable && *host->oom_kill_disable) {
+                *host->oom_kill_disable = false;
+                strv_add(warnings, "Your kernel does not support OomKillDisable. OomKillDisable "
+                                   "discarded.");
+        }
+        if (host->memory_swappiness && *host->memory_swappiness >= 0) {
+                free(TAKE_PTR(host->memory_swappiness));
+                strv_add(warnings, "Your kernel does not support memory swappiness capabilities or "
+                                   "the cgroup is not mounted. Memory swappiness discarded.");
+        }
+        if (host->kernel_memory_tcp != 0) {
+                host->kernel_memory_tcp = 0;
+                strv_add(warnings, "Your kernel does not support kernel memory TCP limit "
+                                   "capabilities or the cgroup is not mounted. Limitation "
+                                   "discarded.");
+        }
+        return 0;
+}
+
 int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err) {
         HostConfig *host = &create->host;
 
         int r = config_check(&create->config, err);
         if (r == 0)
-                r = resources_check(host, err);
+                r = resources_check(host, false, err);
         if (r == 0)
                 r = restart_check(host, err);
         if (r == 0)
@@ -203,6 +229,8 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
                 r = drivers_check(engine, host, err);
         if (r == 0)
                 r = set_defaults(engine, host, err);
+        if (r == 0 && warnings)
+                r = drop_unsupported(host, warnings, err);
         if (r == 0 && warnings && host->port_bindings.count > 0 &&
             str_equal(host->network_mode, "host"))
                 strv_add(warnings, "Published ports are discarded when using host network mode");

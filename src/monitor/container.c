@@ -123,6 +123,32 @@ static bool has_own_pids(const OciConfig *config) {
         return false;
 }
 
+/* ---- the library ---- */
+
+static int own_create(Supervisor *supervisor, const RuntimeOptions *options, const ProcessIo *io,
+                      RuntimeContainer *ret, Error *err) {
+        return container_create(supervisor->config, options, io, ret, err);
+}
+
+static int own_release(Supervisor *supervisor, Error *err) {
+        return container_release(supervisor->gate_fd, err);
+}
+
+static int own_exec(Supervisor *supervisor, const OciProcess *process,
+                    const SeccompProgram *seccomp, const ProcessIo *io, pid_t *ret_pid,
+                    int *ret_pidfd, Error *err) {
+        return container_exec(process, supervisor->container.pid, supervisor->container.cgroup,
+                              seccomp, io, true, ret_pid, ret_pidfd, err);
+}
+
+static int own_destroy(Supervisor *supervisor, Error *err) {
+        return container_destroy(supervisor->config, &supervisor->container, supervisor->id, err);
+}
+
+const RuntimeKind own_runtime = { own_create, own_release, own_exec, own_destroy };
+
+/* ---- making it ---- */
+
 static int make_container(Supervisor *supervisor, Process *init, const RuntimeOptions *model,
                           Error *err) {
         const OciConfig *config = supervisor->config;
@@ -144,7 +170,7 @@ static int make_container(Supervisor *supervisor, Process *init, const RuntimeOp
         r = streams_open(&init->streams, wants, &io, &child, err);
         if (r < 0)
                 return r;
-        r = container_create(config, &options, &io, &supervisor->container, err);
+        r = supervisor->runtime->create(supervisor, &options, &io, &supervisor->container, err);
         streams_child_done(&child);
         return r;
 }
@@ -156,6 +182,7 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         Process *init;
         int r = read_config(fds->config, &supervisor->config, err);
 
+        supervisor->foreign_pidns_fd = fds->pidns;
         if (r == 0 && fds->pidns >= 0)
                 r = join_pids(supervisor->config, fds->pidns, err);
         if (r == 0)
@@ -189,6 +216,8 @@ static void note_start(Supervisor *supervisor, const MonitorStart *start, const 
         supervisor->open_stdin = start->open_stdin;
         supervisor->stdin_once = start->stdin_once;
         supervisor->bound = start->bound;
+        supervisor->runtime_words = strv_copy(start->runtime);
+        supervisor->runtime = strv_length(start->runtime) > 0 ? &foreign_runtime : &own_runtime;
         supervisor->data_root_fd = fds->data_root;
         supervisor->state_fd = fds->state;
         supervisor->run_fd = fds->run;
@@ -354,8 +383,7 @@ static void destroy(Supervisor *supervisor) {
         Error err = {};
 
         close_fd(&supervisor->gate_fd);
-        if (supervisor->has_container &&
-            container_destroy(supervisor->config, &supervisor->container, supervisor->id, &err) < 0)
+        if (supervisor->has_container && supervisor->runtime->destroy(supervisor, &err) < 0)
                 connections_warn(supervisor, &err);
         supervisor->has_container = false;
         supervisor->ended = true;
@@ -451,7 +479,7 @@ int supervisor_go(Supervisor *supervisor, Error *err) {
         if (r == 0)
                 r = streams_prepare(&init->streams, err);
         if (r == 0)
-                r = container_release(supervisor->gate_fd, err);
+                r = supervisor->runtime->release(supervisor, err);
         if (r < 0) {
                 fail(supervisor, exit_code_of(err), err);
                 return r;

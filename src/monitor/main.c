@@ -163,6 +163,7 @@ int main(int argc, char **argv) {
         runtime_container_done(&supervisor.container);
         json_free(&oci_config_table, supervisor.config);
         free(supervisor.id);
+        strv_free(supervisor.runtime_words);
         close_fd(&supervisor.state_fd);
         close_fd(&supervisor.run_fd);
         close_fd(&supervisor.record_fd);

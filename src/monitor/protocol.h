@@ -49,7 +49,9 @@ typedef struct MonitorStart {
         bool has_netns, has_pidns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;
-        char *cgroup; /* "/brig/<id>" */
+        char *cgroup;   /* "/brig/<id>" */
+        char **runtime; /* another runtime's program, a path, and its arguments; NULL: the library
+                         */
 } MonitorStart;
 
 /* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container
