@@ -52,8 +52,8 @@ int log_decode(const char *line, size_t length, LogRecord *ret) {
 
 /* "<mark><when> <text>": o, e, and capitals where the line goes on. */
 int log_decode_local(const char *line, size_t length, LogRecord *ret) {
-        static const char marks[] = "oeOE";
-        const char *mark = length > 1 ? memchr(marks, line[0], 4) : NULL;
+        static const char marks[4] = { 'o', 'e', 'O', 'E' };
+        const char *mark = length > 1 ? memchr(marks, line[0], sizeof(marks)) : NULL;
         const char *space = mark ? memchr(line, ' ', MIN(length, (size_t)24)) : NULL;
         int64_t when;
 
