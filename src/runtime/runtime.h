@@ -13,6 +13,7 @@ typedef struct SeccompProgram {
         void *filter;
         size_t length;  /* bytes */
         unsigned flags; /* SECCOMP_FILTER_FLAG_* */
+        char *listener_path, *listener_metadata; /* of the agent that answers for calls; NULL: none */
 } SeccompProgram;
 
 /* What an init or exec process gets besides its document. Descriptors are the caller's, duplicated
@@ -23,6 +24,9 @@ typedef struct ProcessIo {
                              */
         int *ret_console; /* gets the master side, close-on-exec, the caller's; may be NULL without
                              a terminal */
+        const char *state; /* exec's, with a listener: the container's state, as JSON */
+        char *const *subgroups; /* exec's: "[controller,…:]path" below the container's cgroup, as
+                                   runc's --cgroup; NULL: the container's own */
         int listen_fds;   /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
 } ProcessIo;
 
@@ -31,6 +35,10 @@ typedef struct RuntimeContainer {
         pid_t pid;
         int pidfd;
         char *cgroup; /* path below every hierarchy's mount point, as made */
+        /* The cgroup may have members that are not the container's, which its end spares: set where
+         * it has a pid namespace of its own, which takes all that is the container's with it. */
+        bool spares_others;
+        const char *bundle; /* its path, for poststop hooks; borrowed, may be NULL */
 } RuntimeContainer;
 void runtime_container_done(RuntimeContainer *container);
 
@@ -44,6 +52,7 @@ typedef struct RuntimeOptions {
         const char *cgroup_parent; /* used where linux.cgroupsPath is absent */
         bool systemd_cgroup;       /* unsupported yet: refused by name */
         bool no_pivot;
+        bool may_share_cgroup; /* a cgroup with members is taken all the same, and warned of */
         bool keep_keyring; /* do not give it a session keyring of its own */
         bool make_room;    /* the caller leaves its processor to init while both work */
         int gate_fd; /* init waits here for container_release before it runs the user's process: one
@@ -54,6 +63,8 @@ typedef struct RuntimeOptions {
          * what it has. An error undoes all. */
         int (*while_setting_up)(void *data, const RuntimeContainer *container, Error *err);
         void *data;
+        /* Told of what is not wrong enough to be refused, if not NULL. */
+        void (*warn)(void *data, const char *message);
 } RuntimeOptions;
 
 /* First thing in a program that calls container_create or container_exec: executes the program
