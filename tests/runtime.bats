@@ -109,7 +109,7 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   [[ $(brig list -f json | jq -r '.[0].status') == running ]]
   [[ $(brig ps -f json "$id") == "[$(brig state "$id" | jq .pid)]" ]]
   [[ $(brig ps "$id" | head -1) == *UID*PID*CMD* && $(brig ps "$id" | tail -1) == *sleep\ 1000* && $(brig ps "$id" | wc -l) -eq 2 ]]
-  [[ $(brig ps "$id" -o args,pid | tail -1) == *"$(brig state "$id" | jq .pid)" ]]
+  [[ $(brig ps "$id" -o pid,stat | tail -1) == *"$(brig state "$id" | jq .pid)"*S* ]]
   brig delete --force "$id"
 }
 

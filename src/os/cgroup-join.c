@@ -1,5 +1,5 @@
-/* cgroup-join.c: how a process that was just cloned joins the hierarchies of version 1: by writing to
- * a file that its parent opened. */
+/* cgroup-join.c: how a process that was just cloned joins the hierarchies of version 1: by writing
+ * to a file that its parent opened. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -67,16 +67,16 @@ int cgroup_check_subgroup(const char *text, Error *err) {
                 return r;
         for (char **part = parts; part && *part; part++)
                 if (str_equal(*part, ".."))
-                        return error_kind(err, ERROR_INVALID, "--cgroup: %s is not a sub cgroup path",
-                                          path);
+                        return error_kind(err, ERROR_INVALID,
+                                          "--cgroup: %s is not a sub cgroup path", path);
         if (path == text)
                 return 0;
         list[strlen(list) - 1] = '\0';
         names = str_split(list, ',');
         for (char **name = names; name && *name; name++)
                 if (!is_known(groups, *name))
-                        return error_kind(err, ERROR_INVALID, "--cgroup: unknown controller %s in %s",
-                                          *name, text);
+                        return error_kind(err, ERROR_INVALID,
+                                          "--cgroup: unknown controller %s in %s", *name, text);
         return 0;
 }
 

@@ -64,8 +64,8 @@ typedef struct Command {
 
 extern const Command command_create, command_run, command_start, command_state, command_kill,
         command_delete, command_exec, command_list, command_spec, command_ps, command_pause,
-        command_resume, command_features, command_update, command_events,
-        command_checkpoint, command_restore;
+        command_resume, command_features, command_update, command_events, command_checkpoint,
+        command_restore;
 
 /* ---- a container's record ---- */
 #define STATE_FILE "state.json"
@@ -103,7 +103,8 @@ int record_read(int dir_fd, Record *ret, Error *err);
  * stopped. */
 int record_load(const Options *options, const char *id, Record *ret, int *ret_dir_fd,
                 int *ret_pidfd, ContainerStatus *ret_status, Error *err);
-/* Whether the container's end takes with it whatever was in it: it has a pid namespace of its own. */
+/* Whether the container's end takes with it whatever was in it: it has a pid namespace of its own.
+ */
 bool config_has_own_pids(const OciConfig *config);
 int config_read(int dir_fd, const char *path, OciConfig *ret, char **ret_text, Error *err);
 

@@ -16,6 +16,6 @@ static int refuse(const Options *options, char **words, Error *err) {
 const Command command_checkpoint = {
         "checkpoint", "<container-id>", "refused: checkpoints are not done", 1, -1, NULL, refuse
 };
-const Command command_restore = { "restore", "<container-id>", "refused: checkpoints are not done",
-                                  1,         -1,               NULL,
-                                  refuse };
+const Command command_restore = {
+        "restore", "<container-id>", "refused: checkpoints are not done", 1, -1, NULL, refuse
+};

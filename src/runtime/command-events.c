@@ -1,6 +1,6 @@
-/* command-events.c: events prints a container's use of resources, once or at intervals, and each time
- * that the kernel kills one of its processes for want of memory, in runc's words, which containerd
- * reads. What a hierarchy lacks is 0 or left out. */
+/* command-events.c: events prints a container's use of resources, once or at intervals, and each
+ * time that the kernel kills one of its processes for want of memory, in runc's words, which
+ * containerd reads. What a hierarchy lacks is 0 or left out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -145,8 +145,9 @@ static void add_io_entry(Buf *to, uint64_t major_, uint64_t minor_, const char *
 
         if (str_to_uint64(value, &number) < 0)
                 return;
-        buf_format(to, "%s{\"major\":%llu,\"minor\":%llu,\"op\":", to->data[to->length - 1] == '[' ? "" : ",",
-                   (unsigned long long)major_, (unsigned long long)minor_);
+        buf_format(to, "%s{\"major\":%llu,\"minor\":%llu,\"op\":",
+                   to->data[to->length - 1] == '[' ? "" : ",", (unsigned long long)major_,
+                   (unsigned long long)minor_);
         json_add_quoted(to, operation);
         buf_format(to, ",\"value\":%llu}", (unsigned long long)number);
 }
@@ -167,7 +168,8 @@ static void add_io_line(Buf *to, const char *line, const char *read_key, const c
         if (!read_key && words[1] && words[2])
                 add_io_entry(to, major_, minor_, words[1], words[2]);
         for (char **word = words + 1; read_key && *word; word++) {
-                const char *read = str_after(*word, read_key), *written = str_after(*word, write_key);
+                const char *read = str_after(*word, read_key),
+                           *written = str_after(*word, write_key);
 
                 if (read)
                         add_io_entry(to, major_, minor_, "Read", read);
@@ -327,13 +329,18 @@ static int run_events(const Options *options, char **words, Error *err) {
         int r = record_load(options, words[0], &record, &dir_fd, &pidfd, &status, err);
 
         if (r == 0 && status == STATUS_STOPPED)
-                r = error_kind(err, ERROR_CONFLICT, "container with id %s is not running", words[0]);
+                r = error_kind(err, ERROR_CONFLICT, "container with id %s is not running",
+                               words[0]);
         if (r == 0)
                 r = events(options, words[0], &record, pidfd, err);
         record_done(&record);
         return r;
 }
 
-const Command command_events = { "events", "<container-id>",
-                                 "print use of resources, and deaths for want of memory", 1, 1,
-                                 events_options, run_events };
+const Command command_events = { "events",
+                                 "<container-id>",
+                                 "print use of resources, and deaths for want of memory",
+                                 1,
+                                 1,
+                                 events_options,
+                                 run_events };

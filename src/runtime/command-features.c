@@ -1,5 +1,5 @@
-/* command-features.c: features prints what this runtime understands, as runtime-spec features.md and
- * features-linux.md have it. The lists come from the tables that do the work. */
+/* command-features.c: features prints what this runtime understands, as runtime-spec features.md
+ * and features-linux.md have it. The lists come from the tables that do the work. */
 #include "runtime/cli.h"
 #include "runtime/private.h"
 #include "runtime/seccomp.h"
@@ -41,8 +41,9 @@ static void add_mount_options(Buf *to) {
 }
 
 static void add_seccomp(Buf *to) {
-        _cleanup_strv_ char **actions = seccomp_action_list(), **operators = seccomp_operator_list(),
-                            **flags = seccomp_flag_list(), **archs = seccomp_arch_list();
+        _cleanup_strv_ char **actions = seccomp_action_list(),
+                            **operators = seccomp_operator_list(), **flags = seccomp_flag_list(),
+                            **archs = seccomp_arch_list();
 
         buf_add_str(to, "\"seccomp\":{\"enabled\":true,");
         add_strv(to, "actions", actions);
@@ -94,5 +95,6 @@ static int run_features(const Options *options, char **words, Error *err) {
         return r;
 }
 
-const Command command_features = { "features", "",   "print what this runtime understands", 0, 0,
-                                   NULL,       run_features };
+const Command command_features = { "features",  "", "print what this runtime understands",
+                                   0,           0,  NULL,
+                                   run_features };

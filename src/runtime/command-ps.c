@@ -1,5 +1,5 @@
-/* command-ps.c: ps prints a container's processes: their numbers, or the lines of the host's ps that
- * are theirs, as its columns are whatever the caller asks that program for. */
+/* command-ps.c: ps prints a container's processes: their numbers, or the lines of the host's ps
+ * that are theirs, as its columns are whatever the caller asks that program for. */
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -29,10 +29,9 @@ static int run_host_ps(char *const *words, char **ret, Error *err) {
         _cleanup_close_ int fd = memfd_create("ps", MFD_CLOEXEC);
         _cleanup_strv_ char **argv = strv_copy((char *[]){ (char *)"ps", NULL });
         const SpawnFd fds[] = { { fd, STDOUT_FILENO }, { STDERR_FILENO, STDERR_FILENO } };
-        Spawn spawn = { .program = "/bin/ps",
-                        .environment = environ,
-                        .fds = fds,
-                        .fd_count = ELEMENTS(fds) };
+        Spawn spawn = {
+                .program = "/bin/ps", .environment = environ, .fds = fds, .fd_count = ELEMENTS(fds)
+        };
         _cleanup_buf_ Buf text = {};
         int status = 0, r;
         pid_t pid;
@@ -122,6 +121,6 @@ static int run_ps(const Options *options, char **words, Error *err) {
 }
 
 const Command command_ps = {
-        "ps", "<container-id> [ps options]", "print a container's processes", 1, -1, ps_options,
+        "ps",  "<container-id> [ps options]", "print a container's processes", 1, -1, ps_options,
         run_ps
 };

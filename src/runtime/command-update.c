@@ -123,7 +123,8 @@ static int put_cpu(const UpdateLimits *limits, OciCpu *cpu, Error *err) {
         if (r == 0)
                 r = put_unsigned("cpu-share", limits->cpu_share, &cpu->shares, err);
         if (r == 0)
-                r = put_unsigned("cpu-rt-period", limits->cpu_rt_period, &cpu->realtime_period, err);
+                r = put_unsigned("cpu-rt-period", limits->cpu_rt_period, &cpu->realtime_period,
+                                 err);
         if (r == 0)
                 r = put_number("cpu-rt-runtime", limits->cpu_rt_runtime, &cpu->realtime_runtime,
                                err);
@@ -162,8 +163,9 @@ static int from_options(const UpdateLimits *limits, OciResources *ret, Error *er
 }
 
 static int from_file(const char *path, OciResources *ret, Error *err) {
-        _cleanup_close_ int fd = str_equal(path, "-") ? fcntl(0, F_DUPFD_CLOEXEC, 3)
-                                                      : openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int fd = str_equal(path, "-")
+                                         ? fcntl(0, F_DUPFD_CLOEXEC, 3)
+                                         : openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
         _cleanup_buf_ Buf text = {};
         int r = fd < 0 ? -errno : fd_read_all(fd, RESOURCES_MAX, &text);
 
@@ -192,6 +194,7 @@ static int run_update(const Options *options, char **words, Error *err) {
         return r;
 }
 
-const Command command_update = { "update", "<container-id>", "change the limits of a container",
-                                 1,        1,                update_options,
-                                 run_update };
+const Command command_update = {
+        "update",       "<container-id>", "change the limits of a container", 1, 1,
+        update_options, run_update
+};

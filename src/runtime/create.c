@@ -144,8 +144,8 @@ static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
         HookState state = creating_state(setup, pid);
         int r;
 
-        /* To these, which are older than the others, the container has been created: so runtime-spec
-         * 1.0 has it, and its validation. */
+        /* To these, which are older than the others, the container has been created: so
+         * runtime-spec 1.0 has it, and its validation. */
         state.status = "created";
         r = hooks_run(&setup->config->hooks->prestart, "prestart", &state, err);
         state.status = "creating";

@@ -58,11 +58,14 @@ static int spawn(const OciHook *hook, int state_fd, int output_fd, pid_t *ret, E
         const SpawnFd fds[] = { { state_fd, STDIN_FILENO },
                                 { output_fd, STDOUT_FILENO },
                                 { output_fd, STDERR_FILENO } };
-        const Spawn spawn = { .program = hook->path,
-                              .argv = hook->args && *hook->args ? hook->args : just_path,
-                              .environment = hook->env ?: environ, /* as runc: hooks are scripts that expect PATH */
-                              .fds = fds,
-                              .fd_count = ELEMENTS(fds) };
+        const Spawn spawn = {
+                .program = hook->path,
+                .argv = hook->args && *hook->args ? hook->args : just_path,
+                .environment =
+                        hook->env ?: environ, /* as runc: hooks are scripts that expect PATH */
+                .fds = fds,
+                .fd_count = ELEMENTS(fds)
+        };
         int r = program_spawn(&spawn, ret);
 
         return r < 0 ? error_set(err, -r, "start '%s'", hook->path) : 0;

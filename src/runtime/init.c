@@ -121,8 +121,8 @@ static bool has_create_hooks(const Setup *setup) {
  * for the host's files beside it: for them it lies there. */
 static int open_place(const Setup *setup, int host_root, int *ret_fd, Error *err) {
         const char *root = setup->config->root->path;
-        _cleanup_free_ char *path = root[0] == '/' ? str_copy(root)
-                                                   : str_format("%s/%s", setup->bundle, root);
+        _cleanup_free_ char *path =
+                root[0] == '/' ? str_copy(root) : str_format("%s/%s", setup->bundle, root);
 
         *ret_fd = has_create_hooks(setup) && setup->options->root_fd < 0
                           ? openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC)
@@ -227,8 +227,8 @@ static int protect_paths(Init *init, Error *err) {
 }
 
 /* The program gets none of the runtime's descriptors, and the wait at the gate holds none open: not
- * the creator's end of the gate either, so that its death is seen. Before the filter is there, which
- * may forbid it. */
+ * the creator's end of the gate either, so that its death is seen. Before the filter is there,
+ * which may forbid it. */
 static int close_all_but_gate(Init *init, Error *err) {
         unsigned first = (unsigned)(3 + init->setup->io->listen_fds),
                  one = (unsigned)init->setup->options->gate_fd,

@@ -1,5 +1,5 @@
-/* listener.c: seccomp's user notifications: the listener of a filter that was just loaded goes to the
- * agent that the document names. seccomp_unotify(2); runtime-spec config-linux.md "Seccomp". */
+/* listener.c: seccomp's user notifications: the listener of a filter that was just loaded goes to
+ * the agent that the document names. seccomp_unotify(2); runtime-spec config-linux.md "Seccomp". */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>

@@ -17,7 +17,8 @@ static const CommandOption global_options[] = {
           "directory of the containers' state (default: " DEFAULT_ROOT ")" },
         { "log", 0, OPTION_TEXT, offsetof(Options, log), "file for errors, beside standard error" },
         { "log-format", 0, OPTION_TEXT, offsetof(Options, log_format), "text or json" },
-        { "debug", 0, OPTION_FLAG, offsetof(Options, debug), "tell what is done, in the log or on standard error" },
+        { "debug", 0, OPTION_FLAG, offsetof(Options, debug),
+          "tell what is done, in the log or on standard error" },
         { "systemd-cgroup", 0, OPTION_FLAG, offsetof(Options, systemd_cgroup),
           "refused: control groups are made directly" },
         { "rootless", 0, OPTION_TEXT, offsetof(Options, rootless_word),
@@ -28,11 +29,10 @@ static const CommandOption global_options[] = {
 };
 
 static const Command *const commands[] = {
-        &command_create, &command_delete, &command_exec,  &command_kill,
-        &command_list,   &command_pause,  &command_ps,    &command_resume,
-        &command_run,    &command_spec,   &command_start, &command_state,
-        &command_update, &command_events, &command_features, &command_checkpoint,
-        &command_restore,
+        &command_create,     &command_delete,  &command_exec,   &command_kill,   &command_list,
+        &command_pause,      &command_ps,      &command_resume, &command_run,    &command_spec,
+        &command_start,      &command_state,   &command_update, &command_events, &command_features,
+        &command_checkpoint, &command_restore,
 };
 
 /* What it was called by: tools that expect runc call it so. */

@@ -207,7 +207,8 @@ static int make_new(const OciMount *mount, const MountOptions *options, int *ret
                                   "mount '%s': has neither a type nor the option bind",
                                   mount->destination);
         return mount_new(mount->type, source, options->data,
-                         is_late(mount) ? options->set & ~(uint64_t)MOUNT_ATTR_RDONLY : options->set,
+                         is_late(mount) ? options->set & ~(uint64_t)MOUNT_ATTR_RDONLY
+                                        : options->set,
                          ret_fd, err);
 }
 
@@ -282,8 +283,11 @@ static int hide_mount(const char *path, Error *err) {
         int r;
 
         if (fd < 0)
-                return errno == ENOENT || errno == EACCES ? 0 : error_set(err, errno, "open '%s'", path);
-        r = mount_change(fd, false, 0, 0, MS_PRIVATE, NULL); /* fails where it is no mount any more */
+                return errno == ENOENT || errno == EACCES
+                               ? 0
+                               : error_set(err, errno, "open '%s'", path);
+        r = mount_change(fd, false, 0, 0, MS_PRIVATE,
+                         NULL);                       /* fails where it is no mount any more */
         if (r == 0 && umount2(path, MNT_DETACH) == 0) /* path: the host's, which this is still in */
                 return 0;
         if (fstatfs(fd, &info) < 0 ||
@@ -293,8 +297,8 @@ static int hide_mount(const char *path, Error *err) {
         return r < 0 ? r : mount_attach(tmpfs_fd, fd, err);
 }
 
-/* Without pivot_root the host's mounts stay in the namespace. A procfs or sysfs that shows all would
- * let a user namespace inside mount another (mount_namespaces(7)). */
+/* Without pivot_root the host's mounts stay in the namespace. A procfs or sysfs that shows all
+ * would let a user namespace inside mount another (mount_namespaces(7)). */
 static int hide_host_kernel_files(Error *err) {
         _cleanup_free_ char *text = NULL;
         _cleanup_strv_ char **lines = NULL;

@@ -171,8 +171,9 @@ int console_take(const ProcessIo *io, int master_fd,
 /* ---- schedule.c ---- */
 int schedule_validate(const OciProcess *process, Error *err);
 int personality_validate(const OciPersonality *wanted, Error *err);
-int schedule_process(const OciProcess *process, Error *err); /* policy and priorities of the caller */
-int schedule_on(const char *processors, Error *err);         /* a list; NULL or "": as it is */
+int schedule_process(const OciProcess *process,
+                     Error *err);                    /* policy and priorities of the caller */
+int schedule_on(const char *processors, Error *err); /* a list; NULL or "": as it is */
 int personality_set(const OciPersonality *wanted, Error *err);
 
 /* ---- listener.c ---- */

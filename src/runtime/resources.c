@@ -69,7 +69,8 @@ static int v1_memory_limits(const char *cgroup, const OciMemory *memory, Error *
                 if (r == -ENOENT && memory->swap && *memory->swap == -1)
                         r = 0;
         }
-        /* Where the limit is to exceed what memory and swap together may be now, they grow first. */
+        /* Where the limit is to exceed what memory and swap together may be now, they grow first.
+         */
         if (r == 0 && limit && swap > 0 && exceeds_swap(cgroup, limit)) {
                 r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
                 swap = 0;

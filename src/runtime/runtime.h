@@ -13,7 +13,8 @@ typedef struct SeccompProgram {
         void *filter;
         size_t length;  /* bytes */
         unsigned flags; /* SECCOMP_FILTER_FLAG_* */
-        char *listener_path, *listener_metadata; /* of the agent that answers for calls; NULL: none */
+        char *listener_path,
+                *listener_metadata; /* of the agent that answers for calls; NULL: none */
 } SeccompProgram;
 
 /* What an init or exec process gets besides its document. Descriptors are the caller's, duplicated
@@ -22,12 +23,12 @@ typedef struct ProcessIo {
         int stdin_fd, stdout_fd, stderr_fd; /* without a terminal; -1: /dev/null */
         int console_socket; /* with one: receives the master (SCM_RIGHTS); -1: ret_console instead
                              */
-        int *ret_console; /* gets the master side, close-on-exec, the caller's; may be NULL without
-                             a terminal */
+        int *ret_console;  /* gets the master side, close-on-exec, the caller's; may be NULL without
+                              a terminal */
         const char *state; /* exec's, with a listener: the container's state, as JSON */
         char *const *subgroups; /* exec's: "[controller,…:]path" below the container's cgroup, as
                                    runc's --cgroup; NULL: the container's own */
-        int listen_fds;   /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
+        int listen_fds; /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
 } ProcessIo;
 
 /* A created container as its creator knows it. */
@@ -53,8 +54,8 @@ typedef struct RuntimeOptions {
         bool systemd_cgroup;       /* unsupported yet: refused by name */
         bool no_pivot;
         bool may_share_cgroup; /* a cgroup with members is taken all the same, and warned of */
-        bool keep_keyring; /* do not give it a session keyring of its own */
-        bool make_room;    /* the caller leaves its processor to init while both work */
+        bool keep_keyring;     /* do not give it a session keyring of its own */
+        bool make_room;        /* the caller leaves its processor to init while both work */
         int gate_fd; /* init waits here for container_release before it runs the user's process: one
                         end of a socketpair (SOCK_SEQPACKET; close it after container_create, or
                         release never sees the other side close), or a listening SOCK_SEQPACKET

@@ -32,10 +32,14 @@ static const Word io_classes[] = {
         {},
 };
 static const Word policies[] = {
-        { "SCHED_OTHER", SCHED_OTHER }, { "SCHED_FIFO", SCHED_FIFO },
-        { "SCHED_RR", SCHED_RR },       { "SCHED_BATCH", SCHED_BATCH },
-        { "SCHED_ISO", 4 },             { "SCHED_IDLE", SCHED_IDLE },
-        { "SCHED_DEADLINE", 6 },        {},
+        { "SCHED_OTHER", SCHED_OTHER },
+        { "SCHED_FIFO", SCHED_FIFO },
+        { "SCHED_RR", SCHED_RR },
+        { "SCHED_BATCH", SCHED_BATCH },
+        { "SCHED_ISO", 4 },
+        { "SCHED_IDLE", SCHED_IDLE },
+        { "SCHED_DEADLINE", 6 },
+        {},
 };
 static const Word flags[] = {
         { "SCHED_FLAG_RESET_ON_FORK", SCHED_FLAG_RESET_ON_FORK },
@@ -57,9 +61,9 @@ static const Word *find(const Word *words, const char *name) {
 }
 
 static int check(const Word *words, const char *field, const char *name, Error *err) {
-        return find(words, name) ? 0
-                                 : error_kind(err, ERROR_INVALID, "%s: '%s' is not known", field,
-                                              name ?: "");
+        return find(words, name)
+                       ? 0
+                       : error_kind(err, ERROR_INVALID, "%s: '%s' is not known", field, name ?: "");
 }
 
 static int parse_processors(const char *field, const char *text, cpu_set_t *ret, Error *err) {
@@ -99,10 +103,9 @@ static int check_scheduler(const OciScheduler *scheduler, Error *err) {
 int schedule_validate(const OciProcess *process, Error *err) {
         const OciCpuAffinity *affinity = process->exec_cpu_affinity;
         cpu_set_t set;
-        int r = process->io_priority
-                        ? check(io_classes, "process.ioPriority.class", process->io_priority->class_,
-                                err)
-                        : 0;
+        int r = process->io_priority ? check(io_classes, "process.ioPriority.class",
+                                             process->io_priority->class_, err)
+                                     : 0;
 
         if (r == 0 && process->io_priority &&
             (process->io_priority->priority < 0 || process->io_priority->priority > 7))
@@ -127,14 +130,15 @@ int personality_validate(const OciPersonality *wanted, Error *err) {
 }
 
 static int set_scheduler(const OciScheduler *scheduler, Error *err) {
-        SchedulingAttributes attributes = { .size = sizeof(attributes),
-                                         .sched_policy = (uint32_t)find(policies, scheduler->policy)
-                                                                 ->value,
-                                         .sched_nice = (int32_t)scheduler->nice,
-                                         .sched_priority = (uint32_t)scheduler->priority,
-                                         .sched_runtime = scheduler->runtime,
-                                         .sched_deadline = scheduler->deadline,
-                                         .sched_period = scheduler->period };
+        SchedulingAttributes attributes = {
+                .size = sizeof(attributes),
+                .sched_policy = (uint32_t)find(policies, scheduler->policy)->value,
+                .sched_nice = (int32_t)scheduler->nice,
+                .sched_priority = (uint32_t)scheduler->priority,
+                .sched_runtime = scheduler->runtime,
+                .sched_deadline = scheduler->deadline,
+                .sched_period = scheduler->period
+        };
 
         for (char **flag = scheduler->flags; flag && *flag; flag++)
                 attributes.sched_flags |= find(flags, *flag)->value;

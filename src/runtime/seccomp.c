@@ -93,11 +93,11 @@ char **seccomp_flag_list(void) {
 
 /* Those of the specification that this libseccomp knows. */
 char **seccomp_arch_list(void) {
-        static const char *const names[] = { "X86",       "X86_64",    "X32",      "ARM",
-                                             "AARCH64",   "MIPS",      "MIPS64",   "MIPS64N32",
-                                             "MIPSEL",    "MIPSEL64",  "MIPSEL64N32", "PPC",
-                                             "PPC64",     "PPC64LE",   "S390",     "S390X",
-                                             "PARISC",    "PARISC64",  "RISCV64" };
+        static const char *const names[] = { "X86",     "X86_64",   "X32",         "ARM",
+                                             "AARCH64", "MIPS",     "MIPS64",      "MIPS64N32",
+                                             "MIPSEL",  "MIPSEL64", "MIPSEL64N32", "PPC",
+                                             "PPC64",   "PPC64LE",  "S390",        "S390X",
+                                             "PARISC",  "PARISC64", "RISCV64" };
         char **list = NULL;
 
         for (size_t i = 0; i < ELEMENTS(names); i++) {
@@ -422,8 +422,8 @@ static void cache_write(int cache_fd, const char *name, const Buf *key,
         (void)file_replace_at(cache_fd, name, file.data, file.length, 0600, false, NULL);
 }
 
-/* Whether calls are to be answered by an agent: then it must be named, and the process that loads the
- * filter must be able to say so, which it does by write(2). */
+/* Whether calls are to be answered by an agent: then it must be named, and the process that loads
+ * the filter must be able to say so, which it does by write(2). */
 static int check_notify(const OciSeccomp *document, bool *ret, Error *err) {
         const OciSyscall *rules = document->syscalls.items;
         bool notifies = false;

@@ -191,9 +191,10 @@ static int check_time_offsets(const OciLinux *linux_, Error *err) {
                                   "linux.timeOffsets: a new time namespace is needed");
         for (size_t i = 0; i < linux_->time_offsets.count; i++)
                 if (!str_equal(list[i].clock, "monotonic") && !str_equal(list[i].clock, "boottime"))
-                        return error_kind(err, ERROR_INVALID,
-                                          "linux.timeOffsets: '%s' is neither monotonic nor boottime",
-                                          list[i].clock);
+                        return error_kind(
+                                err, ERROR_INVALID,
+                                "linux.timeOffsets: '%s' is neither monotonic nor boottime",
+                                list[i].clock);
         return 0;
 }
 
