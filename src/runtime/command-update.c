@@ -188,7 +188,7 @@ static int run_update(const Options *options, char **words, Error *err) {
                 r = options->resources ? from_file(options->resources, &resources, err)
                                        : from_options(&options->limits, &resources, err);
         if (r == 0)
-                r = resources_apply(record.cgroup, &resources, false, err);
+                r = resources_update(record.cgroup, &resources, err);
         json_done(&oci_resources_table, &resources);
         record_done(&record);
         return r;

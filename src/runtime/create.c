@@ -166,7 +166,7 @@ static int make_cgroups(const Setup *setup, int sync_fd, Error *err) {
         int r = cgroup_create(setup->cgroup, err);
 
         if (r == 0 && linux_->resources)
-                r = resources_apply(setup->cgroup, linux_->resources, true, err);
+                r = resources_apply(setup->cgroup, linux_->resources, err);
         if (r == 0)
                 r = cgroup_join_fds(setup->cgroup, fds, &count, err);
         if (r == 0 && (r = sync_send_fds(sync_fd, SYNC_CGROUPS, fds, count)) < 0)

@@ -192,6 +192,3 @@ typedef struct HookState {
 } HookState;
 char *hook_state_text(const HookState *state); /* as JSON; the caller's */
 int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err);
-
-/* ---- resources.c ---- */
-int resources_apply(const char *cgroup, const OciResources *resources, bool devices, Error *err);

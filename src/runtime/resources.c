@@ -39,15 +39,6 @@ static int write_text_if(const char *cgroup, const char *controller, const char 
 
 /* ---- v1 ---- */
 
-static bool exceeds_swap(const char *cgroup, int64_t limit) {
-        _cleanup_free_ char *now = NULL;
-        uint64_t number;
-
-        return limit > 0 &&
-               cgroup_read(cgroup, "memory", "memory.memsw.limit_in_bytes", &now, NULL) == 0 &&
-               str_to_uint64(str_trim(now), &number) == 0 && (uint64_t)limit > number;
-}
-
 /* No limit of memory means none of memory and swap either, where the kernel counts that. */
 static int lift_swap(const char *cgroup, Error *err) {
         int r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", -1, err);
@@ -69,16 +60,17 @@ static int v1_memory_limits(const char *cgroup, const OciMemory *memory, Error *
                 if (r == -ENOENT && memory->swap && *memory->swap == -1)
                         r = 0;
         }
-        /* Where the limit is to exceed what memory and swap together may be now, they grow first.
-         */
-        if (r == 0 && limit && swap > 0 && exceeds_swap(cgroup, limit)) {
-                r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
-                swap = 0;
-        }
         if (r == 0 && limit == -1 && !swap)
                 r = lift_swap(cgroup, err);
-        if (r == 0 && limit)
-                r = write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
+        if (r < 0 || !limit)
+                return r;
+        r = write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
+        /* It is above what the two together may take yet. */
+        if (r == -EINVAL && swap) {
+                r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
+                return r < 0 ? r
+                             : write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
+        }
         if (r == 0 && swap)
                 r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
         return r;
@@ -437,7 +429,7 @@ static int apply_pids(const char *cgroup, const OciPids *pids, Error *err) {
 
 /* What may have a say over a container's processes only once: on v1 an empty list changes nothing,
  * but v2's program would be put on a second time. */
-int resources_apply(const char *cgroup, const OciResources *resources, bool devices, Error *err) {
+static int apply(const char *cgroup, const OciResources *resources, bool devices, Error *err) {
         CgroupMode mode;
         int r = cgroup_mode(&mode, err);
 
@@ -451,4 +443,12 @@ int resources_apply(const char *cgroup, const OciResources *resources, bool devi
         if (r == 0)
                 r = apply_hugepages(cgroup, &resources->hugepage_limits, mode == CGROUP_V2, err);
         return r;
+}
+
+int resources_apply(const char *cgroup, const OciResources *resources, Error *err) {
+        return apply(cgroup, resources, true, err);
+}
+
+int resources_update(const char *cgroup, const OciResources *resources, Error *err) {
+        return apply(cgroup, resources, false, err);
 }
