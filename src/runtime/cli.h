@@ -44,6 +44,7 @@ typedef struct Options {
         const char *format;
         const char *resources; /* update */
         UpdateLimits limits;
+        char **words; /* those among the options; the strings are argv's */
         bool stats; /* events */
         const char *interval;
 } Options;

@@ -126,13 +126,15 @@ static int check_globals(const Options *options, Error *err) {
 /* Options may follow the words, but for exec and ps, whose words are a program's. */
 static int parse_words(const Command *command, char **words, Options *options, char ***ret_rest,
                        Error *err) {
-        char **from = words, **to = words;
+        char **from = words, **to;
         int r = options_parse(command->options, from, options, &from, err);
 
-        if (command == &command_exec || command == &command_ps) {
+        if (r < 0 || command == &command_exec || command == &command_ps) {
                 *ret_rest = from;
                 return r;
         }
+        /* In an array of its own: the program may have to be executed again with what it was given. */
+        to = options->words = NEW_ARRAY(char *, strv_length(words) + 1);
         while (r == 0 && *from) {
                 *to++ = *from++;
                 if (from - 2 >= words && str_equal(from[-2], "--"))
@@ -140,8 +142,7 @@ static int parse_words(const Command *command, char **words, Options *options, c
                                 *to++ = *from++;
                 r = options_parse(command->options, from, options, &from, err);
         }
-        *to = NULL;
-        *ret_rest = words;
+        *ret_rest = options->words;
         return r;
 }
 
