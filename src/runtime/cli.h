@@ -45,7 +45,7 @@ typedef struct Options {
         const char *resources; /* update */
         UpdateLimits limits;
         char **words; /* those among the options; the strings are argv's */
-        bool stats; /* events */
+        bool stats;   /* events */
         const char *interval;
 } Options;
 void options_done(Options *options);

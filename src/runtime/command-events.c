@@ -222,6 +222,7 @@ static int print_report(const char *id, const char *cgroup, Error *err) {
         buf_add_str(&text, "},");
         add_io(&text, cgroup, mode == CGROUP_V2);
         buf_add_str(&text, "\"hugetlb\":{},\"intel_rdt\":{},\"network_interfaces\":null}}");
+        cgroup_stats_done(&stats);
         (void)puts(text.data);
         (void)fflush(stdout);
         return 0;
@@ -250,6 +251,7 @@ static int watch_open(Watch *watch, Error *err) {
         if (r < 0)
                 return r;
         watch->kills = stats.oom_kills;
+        cgroup_stats_done(&stats);
         if (mode != CGROUP_V2)
                 return 0;
         path = str_format("/sys/fs/cgroup%s/memory.events", watch->cgroup);
@@ -276,6 +278,7 @@ static void print_deaths(Watch *watch) {
                 buf_add_char(&text, '}');
                 (void)puts(text.data);
         }
+        cgroup_stats_done(&stats);
         (void)fflush(stdout);
 }
 

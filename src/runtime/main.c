@@ -133,7 +133,8 @@ static int parse_words(const Command *command, char **words, Options *options, c
                 *ret_rest = from;
                 return r;
         }
-        /* In an array of its own: the program may have to be executed again with what it was given. */
+        /* In an array of its own: the program may have to be executed again with what it was given.
+         */
         to = options->words = NEW_ARRAY(char *, strv_length(words) + 1);
         while (r == 0 && *from) {
                 *to++ = *from++;
