@@ -141,7 +141,8 @@ static int v1_throttle(const char *cgroup, const char *file, const JsonArray *de
         return 0;
 }
 
-/* "major:minor weight" for each device, in the first of the files that there is. */
+/* The weight of single devices, which are the business of their schedulers: of bfq, and on version
+ * 1 of cfq in old kernels. Into the first of the files that there is. */
 static int write_weights(const char *cgroup, const char *const files[], const JsonArray *devices,
                          bool leaf, Error *err) {
         const OciWeightDevice *list = devices->items;
@@ -157,6 +158,13 @@ static int write_weights(const char *cgroup, const char *const files[], const Js
                                   (long long)list[i].minor, (long long)*weight);
                 for (const char *const *file = files; *file && r == -ENOENT; file++)
                         r = cgroup_write(cgroup, "blkio", *file, text, err);
+                if (r == -ENOENT || r == -EOPNOTSUPP)
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "the scheduler of device %lld:%lld knows no weights: "
+                                          "write bfq to /sys/dev/block/%lld:%lld/queue/scheduler, "
+                                          "or leave the device's weight out",
+                                          (long long)list[i].major, (long long)list[i].minor,
+                                          (long long)list[i].major, (long long)list[i].minor);
                 if (r < 0)
                         return r;
         }
