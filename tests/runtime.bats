@@ -107,7 +107,9 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   [[ $(brig list -q) == "$id" ]]
   [[ $(brig list | tail -1) == "$id"*running* ]]
   [[ $(brig list -f json | jq -r '.[0].status') == running ]]
-  [[ $(brig ps "$id" | tail -1) == "$(brig state "$id" | jq .pid)" ]]
+  [[ $(brig ps -f json "$id") == "[$(brig state "$id" | jq .pid)]" ]]
+  [[ $(brig ps "$id" | head -1) == *UID*PID*CMD* && $(brig ps "$id" | tail -1) == *sleep\ 1000* && $(brig ps "$id" | wc -l) -eq 2 ]]
+  [[ $(brig ps "$id" -o pid,stat | tail -1) == *"$(brig state "$id" | jq .pid)"*S* ]]
   brig delete --force "$id"
 }
 
@@ -180,10 +182,11 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   config '.process.cwd = "/etc/passwd"'
   go
   [[ $status -eq 1 && $output == *'chdir to cwd ("/etc/passwd") set in config.json failed: not a directory'* ]]
+  # The runtime may put a program where it could not go itself, as runc does.
   mkdir "$bundle/rootfs/closed"; chmod 700 "$bundle/rootfs/closed"
   config '.process.cwd = "/closed" | .process.user = {uid: 1000, gid: 1000}'
-  go
-  [[ $status -eq 1 && $output == *'chdir to cwd ("/closed") set in config.json failed: permission denied'* ]]
+  in_container 'ls . 2>/dev/null || echo closed; pwd'
+  [[ $status -eq 0 && $output == closed*/closed ]]
 }
 
 @test "--log gets the error as JSON" {
@@ -232,16 +235,20 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.process.selinuxLabel = "x"' selinuxLabel
   refuse '.linux.mountLabel = "x"' mountLabel
   refuse '.mounts[1].options += ["tmpcopyup"]' tmpcopyup
-  refuse '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOTIFY"}]}' NOTIFY
+  refuse '.linux.intelRdt = {closID: "x"}' intelRdt
+  refuse '.linux.netDevices = {eth0: {}}' netDevices
+  refuse '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}' memoryPolicy
+  refuse '.mounts[1].options += ["idmap"]' idmap
   run brig --systemd-cgroup run --bundle "$bundle" "$id"
   [[ $status -eq 1 && $output == *"--systemd-cgroup is not done"* ]]
   run brig checkpoint "$id"
-  [[ $status -eq 1 && $output == *"'checkpoint' is not done"* ]]
+  [[ $status -eq 1 && $output == *"checkpoint and restore are not done"* ]]
 }
 
 # ---- namespaces, names ----
 
 @test "namespaces are new, or joined by path" {
+  config '.linux.namespaces |= map(select(.type != "cgroup")) + [{type: "cgroup"}]'
   in_container 'for n in pid net ipc uts mnt cgroup; do readlink /proc/self/ns/$n; done; echo pid $$'
   [[ $status -eq 0 && $output == *"pid 1"* ]]
   for n in pid net ipc uts mnt cgroup; do [[ $output != *"$(readlink /proc/self/ns/$n)"* ]]; done
@@ -388,6 +395,7 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
 }
 
 @test "cgroup mount shows the container's groups" {
+  config '.linux.namespaces |= map(select(.type != "cgroup")) + [{type: "cgroup"}]'
   in_container 'cat /proc/self/cgroup; ls /sys/fs/cgroup; find /sys/fs/cgroup -name cgroup.procs | head -1 | xargs cat; mkdir /sys/fs/cgroup/memory/x || mkdir /sys/fs/cgroup/x || echo refused'
   [[ $status -eq 0 && $output == *":/"* && $output == *refused* && $output != *"$id"* ]]
 }
@@ -579,14 +587,14 @@ PY
   echo "$output"; cat "$bundle/hooks"
   [[ $status -eq 0 && $output == *'"status":"created"'* ]]
   [[ $(cut -d' ' -f1 "$bundle/hooks" | tr '\n' ' ') == "prestart createRuntime createContainer poststart poststop " ]]
-  grep -q "prestart \"$id\",\"creating\",true,\"$bundle\" prestart-env" "$bundle/hooks"
+  grep -q "prestart \"$id\",\"created\",true,\"$bundle\" prestart-env" "$bundle/hooks"
   grep -q "poststop \"$id\",\"stopped\",false" "$bundle/hooks"
 }
 
 @test "hooks: a failure and a timeout undo the container" {
   config '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "echo bad news; exit 3"]}]'
   go
-  [[ $status -eq 1 && $output == *"createRuntime hook #0: exit status 3, output: bad news"* ]]
+  [[ $status -eq 1 && $output == *"createRuntime hook #0: error running hook: exit status 3, output: bad news"* ]]
   config '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
   go
   [[ $status -eq 1 && $output == *"did not end within 1 s"* ]]
@@ -642,13 +650,15 @@ cgroup_file() { # FILE_V1 CONTROLLER FILE_V2
   [[ $output == *zero* && $output == *refused* ]]
 }
 
-@test "a cgroup that is in use is refused" {
+@test "a cgroup that is in use is warned of, and its other members are spared" {
   config '.linux.cgroupsPath = "/'"$id"'/shared"'
   start_sleeper
   cp -a "$bundle" "$bundle-b"
+  jq '.process.args = ["true"]' "$bundle/config.json" >"$bundle-b/config.json"
   run brig run --bundle "$bundle-b" "$id-b"
   rm -rf "$bundle-b"
-  [[ $status -eq 1 && $output == *"in use"* ]]
+  [[ $status -eq 0 && $output == *level=warning*"cgroup is not empty: 1 process(es) found"* ]]
+  [[ $(status_of "$id") == running ]]
   brig delete --force "$id"
   find /sys/fs/cgroup -type d -name "$id" -exec rmdir {} + 2>/dev/null
 }

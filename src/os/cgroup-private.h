@@ -33,6 +33,8 @@ struct Cgroups {
 
 extern const CgroupVersion cgroup_v1, cgroup_v2;
 
+/* The path checked, then the same: what every public call starts with. */
+int cgroups_enter(const char *path, const Cgroups **ret, Error *err);
 int cgroups_get(const Cgroups **ret, Error *err);
 const Hierarchy *cgroups_find(const Cgroups *groups, const char *controller); /* NULL: none */
 

@@ -103,13 +103,24 @@ static int kill_by_rounds(const char *path, int64_t timeout, Error *err) {
         return r;
 }
 
+/* By version 1's freezer, of which brig makes no use where there is a unified hierarchy, but
+ * another program may. */
+static bool is_frozen_by_v1(const char *path) {
+        _cleanup_free_ char *text = NULL;
+
+        return cgroup_has(path, "freezer") &&
+               cgroup_read(path, "freezer", "freezer.state", &text, NULL) == 0 &&
+               !str_after(text, "THAWED");
+}
+
 static int v1_kill(const char *path, int64_t timeout, Error *err) {
         const Cgroups *groups;
         int r = cgroups_get(&groups, err);
 
         if (r < 0)
                 return r;
-        if (groups->unified.fd < 0)
+        /* What version 1 has frozen does not even die before it is thawed. */
+        if (groups->unified.fd < 0 || is_frozen_by_v1(path))
                 return kill_by_rounds(path, timeout, err);
         return cgroup_v2.kill(path, timeout, err);
 }
@@ -119,8 +130,10 @@ static int v1_is_frozen(const char *path, bool *ret, Error *err) {
         _cleanup_free_ char *text = NULL;
         int r = cgroups_get(&groups, err);
 
-        if (r == 0 && groups->unified.fd >= 0)
-                return cgroup_v2.is_frozen(path, ret, err);
+        if (r == 0 && groups->unified.fd >= 0) {
+                *ret = is_frozen_by_v1(path);
+                return *ret ? 0 : cgroup_v2.is_frozen(path, ret, err);
+        }
         if (r == 0)
                 r = cgroup_read(path, "freezer", "freezer.state", &text, err);
         if (r == 0)
@@ -134,8 +147,11 @@ static int v1_freeze(const char *path, bool frozen, int64_t timeout, Error *err)
         bool now = !frozen;
         int r = cgroups_get(&groups, err);
 
-        if (r == 0 && groups->unified.fd >= 0)
+        if (r == 0 && groups->unified.fd >= 0) {
+                if (!frozen && is_frozen_by_v1(path))
+                        (void)cgroup_write(path, "freezer", "freezer.state", "THAWED", NULL);
                 return cgroup_v2.freeze(path, frozen, timeout, err);
+        }
         while (r == 0) {
                 /* The kernel freezes on when the state is written again, and notifies nobody. */
                 r = cgroup_write(path, "freezer", "freezer.state", frozen ? "FROZEN" : "THAWED",

@@ -135,7 +135,7 @@ static int check_path(const char *path, Error *err) {
 }
 
 /* Opens the groups after checking the path: what every public call starts with. */
-static int enter(const char *path, const Cgroups **ret, Error *err) {
+int cgroups_enter(const char *path, const Cgroups **ret, Error *err) {
         int r = check_path(path, err);
 
         return r < 0 ? r : cgroups_get(ret, err);
@@ -245,14 +245,14 @@ int cgroup_wait_event(const Hierarchy *unified, const char *path, const char *li
 
 int cgroup_create(const char *path, Error *err) {
         const Cgroups *groups;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         return r < 0 ? r : groups->version->create(path, err);
 }
 
 int cgroup_create_unified(const char *path, Error *err) {
         const Cgroups *groups;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         if (r < 0 || groups->unified.fd < 0)
                 return r;
@@ -262,7 +262,7 @@ int cgroup_create_unified(const char *path, Error *err) {
 
 int cgroup_clone_fd(const char *path, int *ret_fd, Error *err) {
         const Cgroups *groups;
-        int fd, r = enter(path, &groups, err);
+        int fd, r = cgroups_enter(path, &groups, err);
 
         if (r < 0)
                 return r;
@@ -275,28 +275,6 @@ int cgroup_clone_fd(const char *path, int *ret_fd, Error *err) {
                 return error_set(err, errno, "open cgroup '%s'", path);
         *ret_fd = fd;
         return 0;
-}
-
-int cgroup_join_fds(const char *path, int fds[CGROUP_HIERARCHIES_MAX], size_t *ret_count,
-                    Error *err) {
-        _cleanup_free_ char *name = str_format("%s/tasks", cgroup_relative(path));
-        const Cgroups *groups;
-        size_t count = 0;
-        int r = enter(path, &groups, err);
-
-        for (size_t i = 0; r == 0 && i < groups->v1_count; i++) {
-                fds[count] = openat(groups->v1[i].fd, name, O_WRONLY | O_CLOEXEC);
-                if (fds[count] >= 0)
-                        count++;
-                else if (errno != ENOENT)
-                        r = error_set(err, errno, "open cgroup '%s' of hierarchy '%s'", path,
-                                      groups->v1[i].name);
-        }
-        if (r == 0)
-                *ret_count = count;
-        while (r < 0 && count > 0)
-                close_fd(&fds[--count]);
-        return r;
 }
 
 /* A hierarchy in which the group was not made is passed over: exec may join a group that another
@@ -317,7 +295,7 @@ static int attach_one(const Hierarchy *hierarchy, const char *path, pid_t pid, E
 
 int cgroup_attach(const char *path, pid_t pid, Error *err) {
         const Cgroups *groups;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         for (size_t i = 0; r == 0 && i < groups->v1_count; i++)
                 r = attach_one(&groups->v1[i], path, pid, err);
@@ -329,7 +307,7 @@ int cgroup_attach(const char *path, pid_t pid, Error *err) {
 static int find_controller(const char *path, const char *controller, const Hierarchy **ret,
                            Error *err) {
         const Cgroups *groups;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         if (r < 0)
                 return r;
@@ -373,21 +351,21 @@ int cgroup_read(const char *path, const char *controller, const char *file, char
 
 int cgroup_kill(const char *path, int64_t timeout, Error *err) {
         const Cgroups *groups;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         return r < 0 ? r : groups->version->kill(path, timeout, err);
 }
 
 int cgroup_freeze(const char *path, bool frozen, int64_t timeout, Error *err) {
         const Cgroups *groups;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         return r < 0 ? r : groups->version->freeze(path, frozen, timeout, err);
 }
 
 int cgroup_is_frozen(const char *path, bool *ret, Error *err) {
         const Cgroups *groups;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         return r < 0 ? r : groups->version->is_frozen(path, ret, err);
 }
@@ -395,7 +373,7 @@ int cgroup_is_frozen(const char *path, bool *ret, Error *err) {
 int cgroup_stats(const char *path, CgroupStats *ret, Error *err) {
         const Cgroups *groups;
         const Hierarchy *hierarchy;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         if (r < 0)
                 return r;
@@ -457,7 +435,7 @@ static int remove_from(const Hierarchy *hierarchy, const char *path, Error *err)
 
 int cgroup_remove(const char *path, Error *err) {
         const Cgroups *groups;
-        int first, r = enter(path, &groups, err);
+        int first, r = cgroups_enter(path, &groups, err);
 
         if (r < 0)
                 return r;
@@ -476,11 +454,25 @@ static bool remove_empty(const Hierarchy *hierarchy, const char *path) {
         return unlinkat(hierarchy->fd, cgroup_relative(path), AT_REMOVEDIR) == 0 || errno == ENOENT;
 }
 
+static bool has_group(const Hierarchy *hierarchy, const char *path) {
+        return hierarchy && hierarchy->fd >= 0 &&
+               faccessat(hierarchy->fd, cgroup_relative(path), F_OK, 0) == 0;
+}
+
+bool cgroup_exists(const char *path) {
+        const Cgroups *groups;
+
+        return cgroups_enter(path, &groups, NULL) == 0 &&
+               (has_group(&groups->unified, path) ||
+                has_group(cgroups_find(groups, "freezer"), path) ||
+                (groups->v1_count > 0 && has_group(&groups->v1[0], path)));
+}
+
 bool cgroup_remove_empty(const char *path) {
         const Cgroups *groups;
         bool gone = true;
 
-        if (enter(path, &groups, NULL) < 0)
+        if (cgroups_enter(path, &groups, NULL) < 0)
                 return false;
         if (groups->unified.fd >= 0)
                 gone = remove_empty(&groups->unified, path);
@@ -536,7 +528,7 @@ int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count, Error *err) {
         const Cgroups *groups;
         pid_t *pids = NULL;
         size_t count = 0;
-        int r = enter(path, &groups, err);
+        int r = cgroups_enter(path, &groups, err);
 
         if (r < 0)
                 return r;

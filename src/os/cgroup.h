@@ -29,6 +29,12 @@ int cgroup_clone_fd(const char *path, int *ret_fd, Error *err);
 #define CGROUP_HIERARCHIES_MAX 24
 int cgroup_join_fds(const char *path, int fds[CGROUP_HIERARCHIES_MAX], size_t *ret_count,
                     Error *err);
+/* The same for groups below path: each text is "sub/path", for every hierarchy, or
+ * "controller,controller:sub/path". A group that is missing is an error. */
+int cgroup_join_subgroups(const char *path, char *const *texts, int fds[CGROUP_HIERARCHIES_MAX],
+                          size_t *ret_count, Error *err);
+int cgroup_check_subgroup(const char *text, Error *err);
+char *cgroup_subgroup(const char *path, const char *text); /* the caller's */
 /* Moves a process by number, in every hierarchy. */
 int cgroup_attach(const char *path, pid_t pid, Error *err);
 /* Writes one control file: controller "memory", file "memory.limit_in_bytes"; on v2 the controller
@@ -47,6 +53,7 @@ int cgroup_kill(const char *path, int64_t timeout, Error *err);
 int cgroup_freeze(const char *path, bool frozen, int64_t timeout, Error *err);
 int cgroup_is_frozen(const char *path, bool *ret, Error *err);
 int cgroup_remove(const char *path, Error *err); /* with its children; missing is success */
+bool cgroup_exists(const char *path);            /* where members are counted or frozen */
 /* Removes the group where it has neither members nor children. Whether nothing of it is left. */
 bool cgroup_remove_empty(const char *path);
 int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count,

@@ -5,6 +5,8 @@
 #include "base/cleanup.h"
 #include "runtime/runtime.h"
 
+#define SPEC_VERSION "1.3.0"
+
 /* ---- options ---- */
 typedef enum OptionType { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_NUMBER } OptionType;
 
@@ -16,6 +18,13 @@ typedef struct CommandOption {
         const char *help;
 } CommandOption;
 
+/* update's, as they were written; NULL: not given. */
+typedef struct UpdateLimits {
+        const char *blkio_weight, *cpu_period, *cpu_quota, *cpu_burst, *cpu_share, *cpu_rt_period,
+                *cpu_rt_runtime, *cpu_idle, *cpus, *mems, *kernel_memory, *kernel_memory_tcp,
+                *memory, *memory_reservation, *memory_swap, *pids, *l3_cache, *memory_bandwidth;
+} UpdateLimits;
+
 /* All commands' options: each command's table says which it takes. */
 typedef struct Options {
         /* before the command */
@@ -25,12 +34,19 @@ typedef struct Options {
         const char *bundle, *console_socket, *pid_file;
         bool no_pivot, no_new_keyring, detach, keep, no_subreaper;
         int64_t preserve_fds;
-        const char *process, *cwd, *user;
+        const char *process, *cwd, *user, *apparmor, *process_label;
+        char **cgroups;
+        bool ignore_paused;
         char **env, **additional_gids, **caps;
         bool tty, no_new_privs;
         /* the others */
         bool all, force, quiet, rootless;
         const char *format;
+        const char *resources; /* update */
+        UpdateLimits limits;
+        char **words; /* those among the options; the strings are argv's */
+        bool stats;   /* events */
+        const char *interval;
 } Options;
 void options_done(Options *options);
 
@@ -49,7 +65,8 @@ typedef struct Command {
 
 extern const Command command_create, command_run, command_start, command_state, command_kill,
         command_delete, command_exec, command_list, command_spec, command_ps, command_pause,
-        command_resume;
+        command_resume, command_features, command_update, command_events, command_checkpoint,
+        command_restore;
 
 /* ---- a container's record ---- */
 #define STATE_FILE "state.json"
@@ -87,9 +104,16 @@ int record_read(int dir_fd, Record *ret, Error *err);
  * stopped. */
 int record_load(const Options *options, const char *id, Record *ret, int *ret_dir_fd,
                 int *ret_pidfd, ContainerStatus *ret_status, Error *err);
+/* Whether the container's end takes with it whatever was in it: it has a pid namespace of its own.
+ */
+bool config_has_own_pids(const OciConfig *config);
 int config_read(int dir_fd, const char *path, OciConfig *ret, char **ret_text, Error *err);
 
 /* ---- the rest ---- */
+int check_format(const char *format, Error *err); /* table or json */
+/* A line at a level ("debug", "warning", "error") in the log, or on standard error where there is
+ * none; debug only with --debug. */
+void log_line(const Options *options, const char *level, const char *message);
 int write_pid_file(const char *path, pid_t pid, Error *err);
 int connect_console(const char *path, int *ret_fd, Error *err);
 int check_preserved(const Options *options, int *ret_count, Error *err);

@@ -48,7 +48,7 @@ typedef struct Creation {
         const char *id;
         bool is_run, let_go;
         OciConfig config;
-        char *config_text;
+        char *config_text, *bundle_path;
         SeccompProgram seccomp;
         RuntimeContainer container;
         int bundle_fd, root_fd, dir_fd, gate_fd, release_fd, console_fd, master_fd;
@@ -63,6 +63,7 @@ static void creation_done(Creation *creation) {
                 close_fd(fds[i]);
         json_done(&oci_config_table, &creation->config);
         free(creation->config_text);
+        free(creation->bundle_path);
         seccomp_program_done(&creation->seccomp);
         runtime_container_done(&creation->container);
 }
@@ -200,6 +201,12 @@ static int write_down(void *data, const RuntimeContainer *container, Error *err)
 
 /* ---- the steps ---- */
 
+static void warn(void *data, const char *message) {
+        const Creation *creation = data;
+
+        log_line(creation->options, "warning", message);
+}
+
 static int make_container(Creation *creation, Error *err) {
         ProcessIo io = { .stdin_fd = 0,
                          .stdout_fd = 1,
@@ -215,15 +222,24 @@ static int make_container(Creation *creation, Error *err) {
                                    .keep_keyring = creation->options->no_new_keyring,
                                    .make_room = true,
                                    .gate_fd = creation->gate_fd,
+                                   .may_share_cgroup = true,
                                    .while_setting_up = write_down,
-                                   .data = creation };
+                                   .data = creation,
+                                   .warn = warn };
         int r = check_preserved(creation->options, &io.listen_fds, err);
 
         if (creation->is_run && !creation->options->detach)
                 io.ret_console = &creation->master_fd;
+        log_line(creation->options, "debug", "nsexec container setup");
         if (r == 0)
                 r = container_create(&creation->config, &options, &io, &creation->container, err);
-        return r;
+        if (r < 0)
+                return r;
+        creation->container.spares_others = config_has_own_pids(&creation->config);
+        creation->container.bundle = creation->bundle_path = absolute(creation->bundle_fd);
+        log_line(creation->options, "debug", "child process in init()");
+        log_line(creation->options, "debug", "init: closing the pipe to signal completion");
+        return 0;
 }
 
 static int create(Creation *creation, Error *err) {

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "runtime/cli.h"
+#include "runtime/private.h"
 #include "runtime/seccomp.h"
 
 #define PROCESS_MAX (1 << 20)
@@ -27,6 +28,13 @@ static const CommandOption exec_options[] = {
           "Unix socket that receives the terminal" },
         { "preserve-fds", 0, OPTION_NUMBER, offsetof(Options, preserve_fds),
           "pass on so many descriptors after 2" },
+        { "cgroup", 0, OPTION_LIST, offsetof(Options, cgroups),
+          "[controllers:]path of a group below the container's, to run in" },
+        { "ignore-paused", 0, OPTION_FLAG, offsetof(Options, ignore_paused),
+          "run in a paused container, too, as soon as it is resumed" },
+        { "apparmor", 0, OPTION_TEXT, offsetof(Options, apparmor), "AppArmor profile" },
+        { "process-label", 0, OPTION_TEXT, offsetof(Options, process_label),
+          "refused: SELinux is not done" },
         {},
 };
 
@@ -94,6 +102,10 @@ static int from_words(const Options *options, const OciConfig *config, char **wo
         }
         if (options->no_new_privs)
                 ret->no_new_privileges = true;
+        if (options->apparmor)
+                str_replace(&ret->apparmor_profile, options->apparmor);
+        if (options->process_label)
+                str_replace(&ret->selinux_label, options->process_label);
         if (options->user)
                 r = parse_user(options->user, &ret->user, err);
         if (r == 0)
@@ -124,6 +136,13 @@ static int exec(const Options *options, const OciConfig *config, const Record *r
                 const OciProcess *process, Error *err) {
         _cleanup_close_ int console_fd = -1, master_fd = -1, pidfd = -1;
         ProcessIo io = { .stdin_fd = 0, .stdout_fd = 1, .stderr_fd = 2, .console_socket = -1 };
+        HookState now = { .id = record->id,
+                          .status = "running",
+                          .bundle = record->bundle,
+                          .pid = (pid_t)record->pid,
+                          .annotations = &record->annotations,
+                          .version = record->version };
+        _cleanup_free_ char *state = NULL;
         SeccompProgram seccomp = {};
         pid_t pid = -1;
         int r = check_preserved(options, &io.listen_fds, err);
@@ -137,12 +156,19 @@ static int exec(const Options *options, const OciConfig *config, const Record *r
                 r = seccomp_compile(config->linux_->seccomp, -1, &seccomp, err);
         if (r == 0 && !options->detach)
                 r = foreground_prepare();
+        io.subgroups = options->cgroups;
+        io.state = state = hook_state_text(&now);
+        log_line(options, "debug", "nsexec container setup");
         io.console_socket = console_fd;
         io.ret_console = options->detach ? NULL : &master_fd;
         if (r == 0)
                 r = container_exec(process, (pid_t)record->pid, record->cgroup, &seccomp, &io, true,
                                    &pid, &pidfd, err);
         seccomp_program_done(&seccomp);
+        if (r == 0) {
+                log_line(options, "debug", "child process in init()");
+                log_line(options, "debug", "setns_init: about to exec");
+        }
         if (r == 0 && options->pid_file)
                 r = write_pid_file(options->pid_file, pid, err);
         return r < 0 || options->detach ? r : foreground_wait(pidfd, master_fd, err);
@@ -158,7 +184,7 @@ static int run_exec(const Options *options, char **words, Error *err) {
 
         if (r == 0 && status == STATUS_STOPPED)
                 r = error_kind(err, ERROR_CONFLICT, "cannot exec in a stopped container");
-        else if (r == 0 && status == STATUS_PAUSED)
+        else if (r == 0 && status == STATUS_PAUSED && !options->ignore_paused)
                 r = error_kind(err, ERROR_CONFLICT,
                                "cannot exec in a paused container: resume it first");
         if (r == 0)

@@ -29,7 +29,7 @@ static int signal_parse(const char *text, int *ret, Error *err) {
         const char *name = str_after(text, "SIG") ?: text, *more;
         int number;
 
-        if (str_to_int_in(text, 1, SIGRTMAX, ret) == 0)
+        if (str_to_int_in(text, 0, SIGRTMAX, ret) == 0) /* 0: only asks whether it may be sent */
                 return 0;
         more = str_after(name, "RTMIN+");
         if (more && str_to_int_in(more, 0, SIGRTMAX - SIGRTMIN, &number) == 0) {
@@ -90,10 +90,12 @@ static int run_kill(const Options *options, char **words, Error *err) {
 static int destroy(int dir_fd, Record *record, Error *err) {
         RuntimeContainer container = { .pid = (pid_t)record->pid,
                                        .pidfd = -1,
-                                       .cgroup = record->cgroup };
+                                       .cgroup = record->cgroup,
+                                       .bundle = record->bundle };
         OciConfig config = {};
         int r = config_read(dir_fd, CONFIG_FILE, &config, NULL, err);
 
+        container.spares_others = config_has_own_pids(&config);
         if (r == 0)
                 r = container_destroy(&config, &container, record->id, err);
         json_done(&oci_config_table, &config);

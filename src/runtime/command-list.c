@@ -1,4 +1,4 @@
-/* command-list.c: state, list and ps: what there is. */
+/* command-list.c: state and list: what there is. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +12,6 @@
 static const CommandOption list_options[] = {
         { "format", 'f', OPTION_TEXT, offsetof(Options, format), "table or json" },
         { "quiet", 'q', OPTION_FLAG, offsetof(Options, quiet), "ids only" },
-        {},
-};
-static const CommandOption ps_options[] = {
-        { "format", 'f', OPTION_TEXT, offsetof(Options, format), "table or json" },
         {},
 };
 
@@ -132,7 +128,7 @@ static void print_json(const StateView *views, size_t count) {
         (void)puts(count ? (buf_add_char(&text, ']'), text.data) : "null");
 }
 
-static int check_format(const char *format, Error *err) {
+int check_format(const char *format, Error *err) {
         if (!format || str_equal(format, "table") || str_equal(format, "json"))
                 return 0;
         return error_kind(err, ERROR_INVALID,
@@ -158,40 +154,7 @@ static int run_list(const Options *options, char **words, Error *err) {
         return r;
 }
 
-/* ---- ps ---- */
-
-static int print_pids(const Options *options, const pid_t *pids, size_t count) {
-        bool json = str_equal(options->format, "json");
-
-        (void)fputs(json ? "[" : "PID\n", stdout);
-        for (size_t i = 0; i < count; i++)
-                (void)printf(json ? "%s%d" : "%s%d\n", json && i ? "," : "", (int)pids[i]);
-        (void)fputs(json ? "]\n" : "", stdout);
-        return 0;
-}
-
-static int run_ps(const Options *options, char **words, Error *err) {
-        _cleanup_close_ int dir_fd = -1, pidfd = -1;
-        _cleanup_free_ pid_t *pids = NULL;
-        ContainerStatus status = STATUS_STOPPED;
-        Record record = {};
-        size_t count = 0;
-        int r = check_format(options->format, err);
-
-        if (r == 0)
-                r = record_load(options, words[0], &record, &dir_fd, &pidfd, &status, err);
-        if (r == 0)
-                r = cgroup_pids(record.cgroup, &pids, &count, err);
-        if (r == 0)
-                r = print_pids(options, pids, count);
-        record_done(&record);
-        return r;
-}
-
 const Command command_state = { "state", "<container-id>", "print the state of a container", 1, 1,
                                 NULL,    run_state };
 const Command command_list = { "list",       "",      "list the containers below --root", 0, 0,
                                list_options, run_list };
-const Command command_ps = {
-        "ps", "<container-id>", "print the process numbers of a container", 1, 1, ps_options, run_ps
-};

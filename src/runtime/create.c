@@ -122,15 +122,33 @@ static int map_ids(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
         return r < 0 ? error_set(err, -r, "tell init to go on") : 0;
 }
 
-static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
-        HookState state = { .id = setup->options->id,
+static HookState creating_state(const Setup *setup, pid_t pid) {
+        return (HookState){ .id = setup->options->id,
                             .status = "creating",
                             .bundle = setup->bundle,
                             .pid = pid,
                             .annotations = &setup->config->annotations,
                             .version = setup->config->version };
-        int r = hooks_run(&setup->config->hooks->prestart, "prestart", &state, err);
+}
 
+static int deliver_listener(const Setup *setup, int pidfd, pid_t pid, int number, int sync_fd,
+                            Error *err) {
+        HookState state = creating_state(setup, pid);
+        _cleanup_free_ char *text = hook_state_text(&state);
+
+        return listener_deliver(setup->plan->seccomp, pidfd, pid, number, text,
+                                setup->config->version, sync_fd, err);
+}
+
+static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+        HookState state = creating_state(setup, pid);
+        int r;
+
+        /* To these, which are older than the others, the container has been created: so
+         * runtime-spec 1.0 has it, and its validation. */
+        state.status = "created";
+        r = hooks_run(&setup->config->hooks->prestart, "prestart", &state, err);
+        state.status = "creating";
         if (r == 0)
                 r = hooks_run(&setup->config->hooks->create_runtime, "createRuntime", &state, err);
         if (r < 0)
@@ -169,17 +187,20 @@ static int prepare_init(const Setup *setup, pid_t pid, int sync_fd, Error *err) 
 }
 
 /* Serves what init asks for until it is ready. */
-static int accompany(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+static int accompany(const Setup *setup, int pidfd, pid_t pid, int sync_fd, Error *err) {
         int r = 0;
 
         while (r == 0) {
                 SyncKind kind;
-                int passed = -1;
+                int passed = -1, number = -1;
 
-                r = sync_receive(sync_fd, &kind, &passed, "the container's init", err);
+                r = sync_receive_listener(sync_fd, &kind, &passed, &number, "the container's init",
+                                          err);
                 if (r < 0 || kind == SYNC_READY)
                         return r;
-                if (kind == SYNC_HOOKS)
+                if (kind == SYNC_LISTENER)
+                        r = deliver_listener(setup, pidfd, pid, number, sync_fd, err);
+                else if (kind == SYNC_HOOKS)
                         r = run_hooks(setup, pid, sync_fd, err);
                 else if (kind == SYNC_CONSOLE)
                         r = console_take(setup->io, passed, err);
@@ -216,7 +237,7 @@ static int spawn_init(Setup *setup, int *ret_sync, int *ret_pidfd, pid_t *ret_pi
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "socketpair");
         mine = pair[0];
-        setup->sync_fd = pair[1];
+        setup->sync_fd = setup->plan->sync_fd = pair[1];
         r = namespaces_clone(&setup->ns, cgroup_fd, ret_pidfd, ret_pid, err);
         if (r < 0)
                 return r;
@@ -240,7 +261,7 @@ static int create_process(Setup *setup, RuntimeContainer *ret, Error *err) {
         if (r == 0 && setup->options->while_setting_up)
                 r = setup->options->while_setting_up(setup->options->data, ret, err);
         if (r == 0)
-                r = accompany(setup, ret->pid, sync_fd, err);
+                r = accompany(setup, ret->pidfd, ret->pid, sync_fd, err);
         if (r == 0)
                 r = failpoint("create.ready", err);
         if (r < 0 && ret->pidfd >= 0) {
@@ -258,25 +279,45 @@ static int create(Setup *setup, RuntimeContainer *ret, Error *err) {
         r = cgroup_create_unified(setup->cgroup, err);
         if (r == 0)
                 r = create_process(setup, ret, err);
-        if (r < 0) {
-                (void)cgroup_kill(setup->cgroup, KILL_TIMEOUT,
-                                  NULL); /* the first error is the one to tell */
+        if (r < 0) { /* the first error is the one to tell */
+                if (!setup->options->may_share_cgroup || !(setup->ns.create & CLONE_NEWPID))
+                        (void)cgroup_kill(setup->cgroup, KILL_TIMEOUT, NULL);
                 (void)cgroup_remove(setup->cgroup, NULL);
         }
         return r;
 }
 
-/* A group with processes in it is somebody's: to use it would be to kill them later. */
-static int check_cgroup_free(const char *path, Error *err) {
-        _cleanup_free_ pid_t *pids = NULL;
-        size_t count = 0;
-        int r = cgroup_pids(path, &pids, &count, err);
+static void warn_of_members(const RuntimeOptions *options, size_t count) {
+        _cleanup_free_ char *text =
+                str_format("container's cgroup is not empty: %zu process(es) found", count);
 
-        if (r == 0 && count > 0)
+        if (options->warn)
+                options->warn(options->data, text);
+}
+
+/* A group with processes in it is somebody's: to use it would be to kill them later. One that is
+ * frozen would never let init go on. */
+static int check_cgroup_free(const RuntimeOptions *options, const char *path, Error *err) {
+        _cleanup_free_ pid_t *pids = NULL;
+        bool frozen = false;
+        size_t count = 0;
+        int r;
+
+        if (!cgroup_exists(path))
+                return 0;
+        r = cgroup_pids(path, &pids, &count, err);
+        if (r == 0 && count > 0 && !options->may_share_cgroup)
                 return error_kind(err, ERROR_CONFLICT,
                                   "cgroup '%s' is in use by process %d: give the container another "
                                   "linux.cgroupsPath",
                                   path, (int)pids[0]);
+        if (r == 0 && cgroup_is_frozen(path, &frozen, NULL) == 0 && frozen)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "container's cgroup unexpectedly frozen: thaw '%s', or give the "
+                                  "container another linux.cgroupsPath",
+                                  path);
+        if (r == 0 && count > 0)
+                warn_of_members(options, count);
         return r;
 }
 
@@ -316,10 +357,11 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         setup.in_cgroups = &in_cgroups;
         plan.process = config->process;
         plan.seccomp = options->seccomp;
+        plan.personality = config->linux_->personality;
         plan.keyring = options->keep_keyring ? NULL : keyring;
         plan.listen_fds = io->listen_fds;
         made.cgroup = cgroup;
-        r = check_cgroup_free(cgroup, err);
+        r = check_cgroup_free(options, cgroup, err);
         if (r == 0)
                 r = create(&setup, &made, err);
         setup_done(&setup);
@@ -352,11 +394,15 @@ int container_release(int gate_fd, Error *err) {
 
 int container_destroy(const OciConfig *config, const RuntimeContainer *container, const char *id,
                       Error *err) {
-        HookState state = { .id = id, .status = "stopped", .bundle = "" };
+        HookState state = { .id = id, .status = "stopped", .bundle = container->bundle ?: "" };
+        bool gone;
         int r = 0;
 
         /* A pid namespace took all that was in it with it. */
-        if (container->cgroup && !cgroup_remove_empty(container->cgroup)) {
+        gone = !container->cgroup || cgroup_remove_empty(container->cgroup);
+        if (!gone && container->spares_others) {
+                (void)cgroup_remove(container->cgroup, NULL); /* groups made inside; or in use */
+        } else if (!gone) {
                 r = cgroup_kill(container->cgroup, KILL_TIMEOUT, err);
                 if (r == 0)
                         r = cgroup_remove(container->cgroup, err);

@@ -73,11 +73,25 @@ static void make_rootless(OciConfig *config) {
         }
 }
 
+/* On version 1 the group's own path is what tools look for in /proc/self/cgroup; runc's document
+ * leaves it there, too. */
+static void leave_cgroup_namespace(OciConfig *config) {
+        OciNamespace *namespaces = config->linux_->namespaces.items;
+        size_t *count = &config->linux_->namespaces.count;
+        CgroupMode mode;
+
+        if (cgroup_mode(&mode, NULL) < 0 || mode == CGROUP_V2 ||
+            !str_equal(namespaces[*count - 1].type, "cgroup"))
+                return;
+        json_done(&oci_namespace_table, &namespaces[--*count]);
+}
+
 void runtime_default_config(OciConfig *ret, bool rootless) {
         Error err = {};
 
         if (json_parse(&oci_config_table, text, sizeof(text) - 1, ret, &err) < 0)
                 abort(); /* the text above is wrong: a unit test reads it */
+        leave_cgroup_namespace(ret);
         if (rootless)
                 make_rootless(ret);
 }

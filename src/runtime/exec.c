@@ -32,6 +32,29 @@ static void exec_done(Exec *exec) {
                 close_fd(&exec->cgroup_fds[--exec->cgroup_fd_count]);
 }
 
+static int plan_cgroups(Exec *exec, Error *err) {
+        char *const *texts = exec->io->subgroups;
+        int r = 0;
+
+        if (!texts)
+                return cgroup_join_fds(exec->cgroup, exec->cgroup_fds, &exec->cgroup_fd_count, err);
+        for (char *const *text = texts; r == 0 && *text; text++)
+                r = cgroup_check_subgroup(*text, err);
+        return r < 0 ? r
+                     : cgroup_join_subgroups(exec->cgroup, texts, exec->cgroup_fds,
+                                             &exec->cgroup_fd_count, err);
+}
+
+/* Where only the unified hierarchy counts, the group that was asked for, as the kernel clones into
+ * it. In a hybrid, whose processes version 1 limits, the container's own. */
+static char *unified_group(const Exec *exec) {
+        CgroupMode mode;
+
+        if (!exec->io->subgroups || cgroup_mode(&mode, NULL) < 0 || mode != CGROUP_V2)
+                return str_copy(exec->cgroup);
+        return cgroup_subgroup(exec->cgroup, exec->io->subgroups[0]);
+}
+
 static int prepare(Exec *exec, Error *err) {
         _cleanup_close_ int pidfd = -1;
         char path[32];
@@ -47,7 +70,7 @@ static int prepare(Exec *exec, Error *err) {
                 return error_set(err, errno, "open the root of process %d", (int)exec->init_pid);
         r = namespaces_of_process(exec->init_pid, pidfd, &exec->ns, err);
         if (r == 0 && exec->cgroup)
-                r = cgroup_join_fds(exec->cgroup, exec->cgroup_fds, &exec->cgroup_fd_count, err);
+                r = plan_cgroups(exec, err);
         return r;
 }
 
@@ -93,14 +116,19 @@ static int close_all_but_sync(const Exec *exec, Error *err) {
 
 static void run(Exec *exec) __attribute__((noreturn));
 static void run(Exec *exec) {
+        const OciCpuAffinity *affinity = exec->process->exec_cpu_affinity;
         Error err = {};
         int r;
 
         process_reset_signals();
         (void)setsid();
         r = sync_expect(exec->sync_fd, SYNC_GO, NULL, "the runtime", &err);
+        if (r == 0 && affinity)
+                r = schedule_on(affinity->initial, &err);
         if (r == 0)
                 r = enter(exec, &err);
+        if (r == 0 && affinity)
+                r = schedule_on(affinity->final, &err);
         if (r == 0)
                 r = set_streams(exec, &err);
         if (r == 0)
@@ -123,8 +151,16 @@ static int open_group(const Exec *exec, bool divided, int *ret_fd, Error *err) {
         const char *line;
         int r;
 
-        if (!divided)
-                return cgroup_clone_fd(exec->cgroup, ret_fd, err);
+        if (!divided) {
+                path = unified_group(exec);
+                r = cgroup_clone_fd(path, ret_fd, err);
+                return r < 0 && exec->io->subgroups
+                               ? error_kind(err, ERROR_NOT_FOUND,
+                                            "adding pid to cgroups: open %s/cgroup.procs: no such "
+                                            "file or directory",
+                                            path)
+                               : r;
+        }
         (void)snprintf(name, sizeof(name), "%d/cgroup", (int)exec->init_pid);
         r = procfs_read(exec->proc_fd, name, &text, err);
         if (r < 0)
@@ -143,6 +179,10 @@ static int clone_into(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pi
 
         if (r == 0)
                 r = namespaces_clone(&exec->ns, group_fd, ret_pidfd, ret_pid, err);
+        if (r == -EBUSY && exec->io->subgroups)
+                return error_kind(err, ERROR_CONFLICT,
+                                  "adding pid to cgroups: %s/cgroup.procs: device or resource busy",
+                                  exec->io->subgroups[0]);
         if (r != -EBUSY || !may_divide || !exec->cgroup)
                 return r;
         close_fd(&group_fd);
@@ -150,23 +190,30 @@ static int clone_into(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pi
         return r < 0 ? r : namespaces_clone(&exec->ns, group_fd, ret_pidfd, ret_pid, err);
 }
 
-static int accompany(const Exec *exec, pid_t pid, int sync_fd, Error *err) {
+static int serve(const Exec *exec, SyncKind kind, int passed, Error *err) {
+        if (kind == SYNC_CONSOLE)
+                return console_take(exec->io, passed, err);
+        return error_kind(err, ERROR_INTERNAL, "the exec process said %d", (int)kind);
+}
+
+static int accompany(const Exec *exec, int pidfd, pid_t pid, int sync_fd, Error *err) {
         int r = oom_score_write(exec->proc_fd, pid, exec->process, err);
 
         if (r == 0 && (r = sync_send(sync_fd, SYNC_GO, -1)) < 0)
                 r = error_set(err, -r, "the exec process has gone");
         while (r == 0) {
                 SyncKind kind = SYNC_READY;
-                int passed = -1;
+                int passed = -1, number = -1;
 
-                r = sync_receive(sync_fd, &kind, &passed, "the exec process", err);
+                r = sync_receive_listener(sync_fd, &kind, &passed, &number, "the exec process",
+                                          err);
                 if (r == 0 && kind == SYNC_READY)
                         return sync_expect_exec(sync_fd, "the exec process", err);
-                if (r == 0)
-                        r = kind == SYNC_CONSOLE
-                                    ? console_take(exec->io, passed, err)
-                                    : error_kind(err, ERROR_INTERNAL, "the exec process said %d",
-                                                 (int)kind);
+                if (r == 0 && kind == SYNC_LISTENER)
+                        r = listener_deliver(exec->plan.seccomp, pidfd, pid, number,
+                                             exec->io->state ?: "{}", NULL, sync_fd, err);
+                else if (r == 0)
+                        r = serve(exec, kind, passed, err);
         }
         return r;
 }
@@ -178,7 +225,7 @@ static int spawn(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pid, Er
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "socketpair");
         mine = pair[0];
-        exec->sync_fd = pair[1];
+        exec->sync_fd = exec->plan.sync_fd = pair[1];
         r = clone_into(exec, may_divide, ret_pidfd, ret_pid, err);
         if (r < 0)
                 return r;
@@ -187,7 +234,7 @@ static int spawn(Exec *exec, bool may_divide, int *ret_pidfd, pid_t *ret_pid, Er
                 run(exec);
         }
         close_fd(&exec->sync_fd);
-        r = accompany(exec, *ret_pid, mine, err);
+        r = accompany(exec, *ret_pidfd, *ret_pid, mine, err);
         if (r < 0) {
                 (void)pidfd_signal(*ret_pidfd, SIGKILL, NULL); /* it may have ended already */
                 (void)pidfd_wait(*ret_pidfd, NULL, NULL);

@@ -13,7 +13,7 @@
 #include "os/pidfd.h"
 #include "runtime/private.h"
 
-static char *state_text(const HookState *state) {
+char *hook_state_text(const HookState *state) {
         _cleanup_buf_ Buf text = {};
 
         buf_add_str(&text, "{\"ociVersion\":");
@@ -40,7 +40,7 @@ static char *state_text(const HookState *state) {
 
 /* The state in a file rather than a pipe: nobody waits for a hook that does not read it. */
 static int open_state(const HookState *state, int *ret_fd, Error *err) {
-        _cleanup_free_ char *text = state_text(state);
+        _cleanup_free_ char *text = hook_state_text(state);
         _cleanup_close_ int fd = memfd_create("state", MFD_CLOEXEC);
         int r;
 
@@ -54,15 +54,18 @@ static int open_state(const HookState *state, int *ret_fd, Error *err) {
 }
 
 static int spawn(const OciHook *hook, int state_fd, int output_fd, pid_t *ret, Error *err) {
-        char *just_path[] = { hook->path, NULL }, *no_env[] = { NULL };
+        char *just_path[] = { hook->path, NULL };
         const SpawnFd fds[] = { { state_fd, STDIN_FILENO },
                                 { output_fd, STDOUT_FILENO },
                                 { output_fd, STDERR_FILENO } };
-        const Spawn spawn = { .program = hook->path,
-                              .argv = hook->args && *hook->args ? hook->args : just_path,
-                              .environment = hook->env ?: no_env,
-                              .fds = fds,
-                              .fd_count = ELEMENTS(fds) };
+        const Spawn spawn = {
+                .program = hook->path,
+                .argv = hook->args && *hook->args ? hook->args : just_path,
+                .environment =
+                        hook->env ?: environ, /* as runc: hooks are scripts that expect PATH */
+                .fds = fds,
+                .fd_count = ELEMENTS(fds)
+        };
         int r = program_spawn(&spawn, ret);
 
         return r < 0 ? error_set(err, -r, "start '%s'", hook->path) : 0;
@@ -75,6 +78,14 @@ static void output_tail(int fd, char *text, size_t size) {
         ssize_t n = pread(fd, text, size - 1, from);
 
         text[n > 0 ? n : 0] = '\0';
+}
+
+/* As Go's runtimes write them: "bad system call". */
+static const char *signal_words(int signal) {
+        static char words[64];
+
+        (void)snprintf(words, sizeof(words), "%s", sigdescr_np(signal) ?: "unknown");
+        return str_lower(words);
 }
 
 static int run_one(const OciHook *hook, const HookState *state, Error *err) {
@@ -104,10 +115,10 @@ static int run_one(const OciHook *hook, const HookState *state, Error *err) {
                 return 0;
         output_tail(output_fd, output, sizeof(output));
         if (WIFSIGNALED(status))
-                return error_kind(err, ERROR_INTERNAL, "signal: %d, output: %s", WTERMSIG(status),
-                                  output);
-        return error_kind(err, ERROR_INTERNAL, "exit status %d, output: %s", WEXITSTATUS(status),
-                          output);
+                return error_kind(err, ERROR_INTERNAL, "error running hook: signal: %s, output: %s",
+                                  signal_words(WTERMSIG(status)), output);
+        return error_kind(err, ERROR_INTERNAL, "error running hook: exit status %d, output: %s",
+                          WEXITSTATUS(status), output);
 }
 
 int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err) {

@@ -11,7 +11,12 @@
 
 #include "base/fd.h"
 #include "os/mount.h"
+#include "os/procfs.h"
 #include "runtime/init.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
 
 typedef struct Init {
         const Setup *setup;
@@ -104,15 +109,37 @@ static int name_host(Init *init, Error *err) {
         return 0;
 }
 
+static bool has_create_hooks(const Setup *setup) {
+        const OciHooks *hooks = hooks_of(setup);
+
+        return hooks->prestart.count + hooks->create_runtime.count + hooks->create_container.count >
+               0;
+}
+
 /* The root goes on top of "/": no directory of the host is needed to hold it, and it goes with the
- * namespace. */
+ * namespace. Hooks that enter the namespace before it is its root look for it at its own path, and
+ * for the host's files beside it: for them it lies there. */
+static int open_place(const Setup *setup, int host_root, int *ret_fd, Error *err) {
+        const char *root = setup->config->root->path;
+        _cleanup_free_ char *path =
+                root[0] == '/' ? str_copy(root) : str_format("%s/%s", setup->bundle, root);
+
+        *ret_fd = has_create_hooks(setup) && setup->options->root_fd < 0
+                          ? openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+                          : fcntl(host_root, F_DUPFD_CLOEXEC, 3);
+        return *ret_fd < 0 ? error_set(err, errno, "open '%s'", path) : 0;
+}
+
 static int attach_root(Init *init, Error *err) {
-        _cleanup_close_ int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC),
+                            place_fd = -1;
         int r = host_root < 0 ? error_set(err, errno, "open /")
                               : mounts_enter_namespace(init->setup, host_root, err);
 
         if (r == 0)
-                r = mount_attach(init->setup->root_fd, host_root, err);
+                r = open_place(init->setup, host_root, &place_fd, err);
+        if (r == 0)
+                r = mount_attach(init->setup->root_fd, place_fd, err);
         if (r < 0)
                 return error_prefix(err, "root '%s'", init->setup->config->root->path);
         init->root_fd = init->setup->root_fd;
@@ -159,7 +186,12 @@ static int run_create_hooks(Init *init, Error *err) {
                         return error_set(err, -r, "ask for hooks");
                 r = sync_expect(init->setup->sync_fd, SYNC_GO, NULL, "the runtime", err);
         }
-        return r < 0 ? r : hooks_run(&hooks->create_container, "createContainer", &state, err);
+        if (r < 0 || hooks->create_container.count == 0)
+                return r;
+        /* They run in the root's directory. */
+        if (fchdir(init->root_fd) < 0)
+                return error_set(err, errno, "enter the container's root");
+        return hooks_run(&hooks->create_container, "createContainer", &state, err);
 }
 
 static int open_console(Init *init, Error *err) {
@@ -194,13 +226,55 @@ static int protect_paths(Init *init, Error *err) {
         return r < 0 ? r : paths_mask(init->setup, err);
 }
 
+/* The program gets none of the runtime's descriptors, and the wait at the gate holds none open: not
+ * the creator's end of the gate either, so that its death is seen. Before the filter is there,
+ * which may forbid it. */
+static int close_all_but_gate(Init *init, Error *err) {
+        unsigned first = (unsigned)(3 + init->setup->io->listen_fds),
+                 one = (unsigned)init->setup->options->gate_fd,
+                 two = (unsigned)init->setup->sync_fd, lower = MIN(one, two), upper = MAX(one, two);
+
+        if ((lower > first && close_range(first, lower - 1, 0) < 0) ||
+            (upper > lower + 1 && close_range(lower + 1, upper - 1, 0) < 0) ||
+            close_range(upper + 1, ~0u, 0) < 0)
+                return error_set(err, errno, "close the runtime's descriptors");
+        return 0;
+}
+
 static int drop_privileges(Init *init, Error *err) {
         return process_restrict(init->setup->plan, err);
+}
+
+/* The caller of unshare stays where it is: only its children would be inside. */
+static int make_time_namespace(Init *init, Error *err) {
+        const Setup *setup = init->setup;
+        const OciTimeOffset *list = setup->config->linux_->time_offsets.items;
+        _cleanup_close_ int fd = -1;
+        int r = 0;
+
+        if (!(setup->ns.create & CLONE_NEWTIME))
+                return 0;
+        if (unshare(CLONE_NEWTIME) < 0)
+                return error_set(err, errno, "make the time namespace");
+        for (size_t i = 0; r == 0 && i < setup->config->linux_->time_offsets.count; i++) {
+                _cleanup_free_ char *text =
+                        str_format("%s %lld %lld", list[i].clock, (long long)list[i].secs,
+                                   (long long)list[i].nanosecs);
+
+                r = procfs_write(setup->proc_fd, "self/timens_offsets", text, err);
+        }
+        if (r < 0)
+                return error_prefix(err, "linux.timeOffsets");
+        fd = openat(setup->proc_fd, "self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || setns(fd, CLONE_NEWTIME) < 0)
+                return error_set(err, errno, "enter the time namespace");
+        return 0;
 }
 
 static const InitStep steps[] = {
         { "user namespace", become_root },
         { "namespaces", join_namespaces },
+        { "time namespace", make_time_namespace },
         { "host name", name_host },
         { "root", attach_root },
         { "mounts", make_mounts },
@@ -211,6 +285,7 @@ static const InitStep steps[] = {
         { "console", open_console },
         { "enter root", enter_root },
         { "paths", protect_paths },
+        { "descriptors", close_all_but_gate },
         { "privileges", drop_privileges },
 };
 
@@ -253,22 +328,14 @@ static int wait_at_gate(int gate_fd, int *ret_fd, Error *err) {
         }
 }
 
-/* The program gets none of the runtime's descriptors, and the wait at the gate holds none open: not
- * the creator's end of the gate either, so that its death is seen. */
-static void close_all_but_gate(const Setup *setup) {
-        unsigned first = (unsigned)(3 + setup->io->listen_fds),
-                 gate = (unsigned)setup->options->gate_fd;
-
-        if (gate > first)
-                (void)close_range(first, gate - 1, 0);
-        (void)close_range(MAX(gate + 1, first), ~0u, 0);
-}
-
 static void start(Init *init, int gate_fd) {
         HookState state = hook_state(init->setup, "created");
         Error err = {};
-        int r = hooks_run(&hooks_of(init->setup)->start_container, "startContainer", &state, &err);
+        const JsonArray *hooks = &hooks_of(init->setup)->start_container;
+        int r = hooks->count > 0 ? process_load_filter(init->setup->plan, &err) : 0;
 
+        if (r == 0)
+                r = hooks_run(hooks, "startContainer", &state, &err);
         if (r == 0)
                 (void)process_exec(init->setup->plan, &err);
         (void)sync_send_error(gate_fd, &err);
@@ -297,7 +364,7 @@ void init_run(const Setup *setup) {
         }
         if (sync_send(sync_fd, SYNC_READY, -1) < 0)
                 _exit(1);
-        close_all_but_gate(setup);
+        close_fd(&sync_fd);
         if (wait_at_gate(setup->options->gate_fd, &gate_fd, &err) == 0)
                 start(&init, gate_fd);
         _exit(1);

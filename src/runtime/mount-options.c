@@ -69,6 +69,19 @@ static const Option *find_recursive(const char *name, bool *ret_recursive) {
         return option && (option->kind == ATTRIBUTE || option->kind == PROPAGATION) ? option : NULL;
 }
 
+char **mount_option_list(void) {
+        char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(options); i++) {
+                _cleanup_free_ char *recursive = str_format("r%s", options[i].name);
+
+                strv_add(&list, options[i].name);
+                if (options[i].kind == ATTRIBUTE || options[i].kind == PROPAGATION)
+                        strv_add(&list, recursive);
+        }
+        return list;
+}
+
 bool propagation_parse(const char *word, uint64_t *ret, bool *ret_recursive) {
         const Option *option = find_recursive(word, ret_recursive);
 

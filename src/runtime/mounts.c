@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "os/mount.h"
 #include "runtime/private.h"
 
@@ -193,6 +194,11 @@ static int apply_options(const Setup *setup, int mount_fd, const MountOptions *o
         return r;
 }
 
+/* What goes onto a tmpfs is made in it: it becomes read-only last. */
+static bool is_late(const OciMount *mount) {
+        return str_equal(mount->type, "tmpfs");
+}
+
 static int make_new(const OciMount *mount, const MountOptions *options, int *ret_fd, Error *err) {
         const char *source = str_empty(mount->source) ? mount->type : mount->source;
 
@@ -200,7 +206,10 @@ static int make_new(const OciMount *mount, const MountOptions *options, int *ret
                 return error_kind(err, ERROR_INVALID,
                                   "mount '%s': has neither a type nor the option bind",
                                   mount->destination);
-        return mount_new(mount->type, source, options->data, options->set, ret_fd, err);
+        return mount_new(mount->type, source, options->data,
+                         is_late(mount) ? options->set & ~(uint64_t)MOUNT_ATTR_RDONLY
+                                        : options->set,
+                         ret_fd, err);
 }
 
 static int make_one(const Setup *setup, int root_fd, const OciMount *mount, size_t index,
@@ -222,6 +231,20 @@ static int make_one(const Setup *setup, int root_fd, const OciMount *mount, size
                 r = apply_options(setup, mount_fd, options, is_new, err);
         if (r == 0)
                 r = mount_attach(mount_fd, target_fd, err);
+        if (r == 0 && is_new && is_late(mount) && (options->set & MOUNT_ATTR_RDONLY))
+                setup->source_fds[index] = TAKE_FD(mount_fd); /* for root_finish */
+        return r;
+}
+
+/* The tmpfs mounts that are to be read-only. */
+static int finish_late(const Setup *setup, Error *err) {
+        const OciMount *mounts = setup->config->mounts.items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < setup->config->mounts.count; i++)
+                if (is_late(&mounts[i]) && !setup->mount_options[i].bind &&
+                    setup->source_fds[i] >= 0)
+                        r = mount_change(setup->source_fds[i], false, MOUNT_ATTR_RDONLY, 0, 0, err);
         return r;
 }
 
@@ -252,11 +275,57 @@ static int pivot(Error *err) {
         return 0;
 }
 
+/* One of the host's mounts, by its path there: taken off, or where it may not be (a user namespace
+ * holds it), hidden. */
+static int hide_mount(const char *path, Error *err) {
+        _cleanup_close_ int tmpfs_fd = -1, fd = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
+        struct statfs info;
+        int r;
+
+        if (fd < 0)
+                return errno == ENOENT || errno == EACCES
+                               ? 0
+                               : error_set(err, errno, "open '%s'", path);
+        r = mount_change(fd, false, 0, 0, MS_PRIVATE,
+                         NULL);                       /* fails where it is no mount any more */
+        if (r == 0 && umount2(path, MNT_DETACH) == 0) /* path: the host's, which this is still in */
+                return 0;
+        if (fstatfs(fd, &info) < 0 ||
+            (info.f_type != PROC_SUPER_MAGIC && info.f_type != SYSFS_MAGIC) || r == -EINVAL)
+                return 0;
+        r = mount_new("tmpfs", "tmpfs", NULL, 0, &tmpfs_fd, err);
+        return r < 0 ? r : mount_attach(tmpfs_fd, fd, err);
+}
+
+/* Without pivot_root the host's mounts stay in the namespace. A procfs or sysfs that shows all
+ * would let a user namespace inside mount another (mount_namespaces(7)). */
+static int hide_host_kernel_files(Error *err) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **lines = NULL;
+        int r = file_read_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &text, NULL, err);
+
+        lines = r < 0 ? NULL : str_split(text, '\n');
+        for (char **line = lines; r == 0 && line && *line; line++) {
+                _cleanup_strv_ char **words = str_split(*line, ' ');
+                const char *type = strstr(*line, " - ");
+
+                if (type && strv_length(words) > 4 &&
+                    (str_after(type, " - proc ") || str_after(type, " - sysfs ")))
+                        r = hide_mount(words[4], err);
+        }
+        return r;
+}
+
 int root_enter(const Setup *setup, int root_fd, Error *err) {
+        int r;
+
         if (fchdir(root_fd) < 0)
                 return error_set(err, errno, "enter the container's root");
         if (!setup->options->no_pivot)
                 return pivot(err);
+        r = hide_host_kernel_files(err);
+        if (r < 0)
+                return r;
         if (chroot(".") < 0 || chdir("/") < 0) /* path: the directory entered above */
                 return error_set(err, errno, "chroot into the container's root");
         return 0;
@@ -274,6 +343,8 @@ int root_finish(const Setup *setup, Error *err) {
                 return error_set(err, errno, "open the container's root");
         if (!str_empty(word) && propagation_parse(word, &propagation, &recursive))
                 r = mount_change(root_fd, false, 0, 0, propagation, err);
+        if (r == 0)
+                r = finish_late(setup, err);
         if (r == 0 && config->root->readonly)
                 r = mount_change(root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
         return r < 0 ? error_prefix(err, "root") : 0;

@@ -8,6 +8,8 @@ void options_done(Options *options) {
         (void)strv_free(options->env);
         (void)strv_free(options->additional_gids);
         (void)strv_free(options->caps);
+        (void)strv_free(options->cgroups);
+        free(options->words);
 }
 
 /* The name's option; *ret_value is what follows '='. */

@@ -57,14 +57,20 @@ void mount_options_done(MountOptions *options);
 /* "rslave" and the like to MS_* and whether recursive; false: no such word. */
 bool propagation_parse(const char *word, uint64_t *ret, bool *ret_recursive);
 
+/* The words that are understood, for `features`; the caller's. */
+char **mount_option_list(void);
+
 /* ---- setup ---- */
 /* What process.c needs to know. */
 typedef struct ProcessPlan {
         const OciProcess *process;
         const SeccompProgram *seccomp;
+        const OciPersonality *personality; /* NULL: the caller's */
         const char *keyring; /* the session keyring's name, "": one without a name, NULL: the
                                 caller's */
         int listen_fds;
+        int sync_fd; /* the parent, for the filter's listener */
+        bool filter_loaded;
         char **env;    /* with HOME */
         char *program; /* resolved */
 } ProcessPlan;
@@ -93,6 +99,7 @@ typedef enum SyncKind {
         SYNC_HOOKS,
         SYNC_CONSOLE,
         SYNC_READY,
+        SYNC_LISTENER,
         SYNC_ERROR
 } SyncKind;
 int sync_send(int fd, SyncKind kind, int passed_fd);
@@ -100,6 +107,11 @@ int sync_send_fds(int fd, SyncKind kind, const int *fds, size_t count);
 int sync_receive_fds(int fd, SyncKind *ret, int *fds, size_t max, size_t *ret_count,
                      const char *who, Error *err);
 int sync_send_error(int fd, const Error *error);
+/* SYNC_LISTENER with the number that a descriptor has in the sender, by write(2) alone. */
+int sync_write_listener(int fd, int listener_fd);
+/* sync_receive that takes this kind, too: *ret_number is the descriptor's. */
+int sync_receive_listener(int fd, SyncKind *ret, int *ret_fd, int *ret_number, const char *who,
+                          Error *err);
 /* Waits for one message of that kind; an error of the other side becomes the caller's. *ret_fd may
  * be NULL. */
 int sync_expect(int fd, SyncKind kind, int *ret_fd, const char *who, Error *err);
@@ -141,16 +153,35 @@ int process_set_stdio(const ProcessIo *io, int root_fd, int slave_fd, const OciP
                       Error *err);
 /* Limits, ids, capabilities, working directory, and the filter if it must be early. */
 int process_restrict(ProcessPlan *plan, Error *err);
+/* Loads the filter now, where it is still to be loaded: what runs before the program is to be under
+ * it, too. */
+int process_load_filter(ProcessPlan *plan, Error *err);
 int process_exec(ProcessPlan *plan, Error *err); /* returns on failure only */
 void process_reset_signals(void);
 int capability_number(const char *name); /* "CAP_CHOWN" → 0; negative: unknown */
 int rlimit_number(const char *name);
+char **capability_list(void); /* "CAP_CHOWN" …; the caller's */
 int oom_score_write(int proc_fd, pid_t pid, const OciProcess *process, Error *err);
 
 /* The master to its taker: the console socket, else the parent. */
 int console_deliver(const ProcessIo *io, int sync_fd, int master_fd, Error *err);
 int console_take(const ProcessIo *io, int master_fd,
                  Error *err); /* the parent; master_fd is its to close or give */
+
+/* ---- schedule.c ---- */
+int schedule_validate(const OciProcess *process, Error *err);
+int personality_validate(const OciPersonality *wanted, Error *err);
+int schedule_process(const OciProcess *process,
+                     Error *err);                    /* policy and priorities of the caller */
+int schedule_on(const char *processors, Error *err); /* a list; NULL or "": as it is */
+int personality_set(const OciPersonality *wanted, Error *err);
+
+/* ---- listener.c ---- */
+/* Takes descriptor `number` of the process and gives it to the agent that listens at the program's
+ * path, with the process's state (runtime-spec config-linux.md "The container process state"), then
+ * lets the process go on. state: the container's own, as JSON. */
+int listener_deliver(const SeccompProgram *program, int pidfd, pid_t pid, int number,
+                     const char *state, const char *version, int sync_fd, Error *err);
 
 /* ---- hooks.c ---- */
 typedef struct HookState {
@@ -159,4 +190,5 @@ typedef struct HookState {
         const Pairs *annotations;
         const char *version;
 } HookState;
+char *hook_state_text(const HookState *state); /* as JSON; the caller's */
 int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err);

@@ -93,6 +93,17 @@ int capability_number(const char *name) {
         return -1;
 }
 
+char **capability_list(void) {
+        char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(capability_names); i++) {
+                _cleanup_free_ char *name = str_format("CAP_%s", capability_names[i]);
+
+                strv_add(&list, name);
+        }
+        return list;
+}
+
 int rlimit_number(const char *name) {
         for (size_t i = 0; i < ELEMENTS(rlimit_names); i++)
                 if (str_equal(rlimit_names[i].name, name))
@@ -350,16 +361,33 @@ static int enter_directory(const char *cwd, Error *err) {
 
 /* ---- filter ---- */
 
-static int load_filter(const SeccompProgram *seccomp, Error *err) {
+/* The number only: a call that passes the descriptor could wait for the very agent that is to get
+ * it, so the parent takes it, and this side waits until it has. */
+static int hand_over_listener(const ProcessPlan *plan, int listener_fd, Error *err) {
+        int r = sync_write_listener(plan->sync_fd, listener_fd);
+
+        r = r < 0 ? error_set(err, -r, "hand the seccomp listener over")
+                  : sync_expect(plan->sync_fd, SYNC_GO, NULL, "the runtime", err);
+        close_fd(&listener_fd);
+        return r;
+}
+
+static int load_filter(ProcessPlan *plan, Error *err) {
+        const SeccompProgram *seccomp = plan->seccomp;
         struct sock_fprog program;
+        unsigned flags;
+        long fd;
 
         if (!seccomp || seccomp->length == 0)
                 return 0;
+        flags = seccomp->flags | (seccomp->listener_path ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
         program.len = (unsigned short)(seccomp->length / sizeof(struct sock_filter));
         program.filter = seccomp->filter;
-        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp->flags, &program) < 0)
+        fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+        if (fd < 0)
                 return error_set(err, errno, "load the seccomp filter");
-        return 0;
+        plan->filter_loaded = true;
+        return seccomp->listener_path ? hand_over_listener(plan, (int)fd, err) : 0;
 }
 
 /* A session keyring of its own, so that the host's keys are out of reach (keyctl(2)). */
@@ -382,30 +410,45 @@ static void complete_environment(ProcessPlan *plan) {
 
 int process_restrict(ProcessPlan *plan, Error *err) {
         const OciProcess *process = plan->process;
+        bool denied, listens = plan->seccomp && plan->seccomp->listener_path;
         int r = set_rlimits(process, err);
+
+        /* Here, as the filter may forbid it. */
+        if (r == 0 && close_range((unsigned)(3 + plan->listen_fds), ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+                r = error_set(err, errno, "close_range");
 
         complete_environment(plan);
 
         if (r < 0)
                 return r;
+        r = schedule_process(process, err);
+        if (r == 0 && plan->personality)
+                r = personality_set(plan->personality, err);
+        if (r < 0)
+                return r;
         join_keyring(plan->keyring);
         (void)umask(process->user.umask ? (mode_t)*process->user.umask : 022);
-        /* As root first, as the user may not pass a parent that root may; the user's own try
+        /* As root first, with all capabilities: a program may be put into a directory that it could
+         * not enter itself. Where root may not (a network's file system), the user's own try
          * follows below. */
         r = enter_directory(process->cwd, err);
-        if (r < 0 && r != -EACCES)
+        denied = r == -EACCES;
+        if (r < 0 && !denied)
                 return r;
         /* Without no_new_privs a filter needs CAP_SYS_ADMIN, which is about to go. */
         if (!process->no_new_privileges) {
-                r = load_filter(plan->seccomp, err);
+                r = load_filter(plan, err);
                 if (r < 0)
                         return r;
         }
         r = set_user(process, err);
-        if (r == 0)
+        if (r == 0 && denied)
                 r = enter_directory(process->cwd, err);
         if (r == 0 && process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 r = error_set(err, errno, "set no_new_privs");
+        /* Whoever takes the listener is there only as long as the parent is. */
+        if (r == 0 && process->no_new_privileges && listens)
+                r = load_filter(plan, err);
         return r;
 }
 
@@ -469,19 +512,19 @@ static int exec_error(const char *path, int number, Error *err) {
                           path, words);
 }
 
+int process_load_filter(ProcessPlan *plan, Error *err) {
+        return plan->filter_loaded ? 0 : load_filter(plan, err);
+}
+
 int process_exec(ProcessPlan *plan, Error *err) {
         char **args = plan->process->args;
         int r = look_up(args[0], plan->env, &plan->program, err);
 
         if (r < 0)
                 return r;
-        if (close_range((unsigned)(3 + plan->listen_fds), ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-                return error_set(err, errno, "close_range");
-        if (plan->process->no_new_privileges) {
-                r = load_filter(plan->seccomp, err);
-                if (r < 0)
-                        return r;
-        }
+        r = process_load_filter(plan, err);
+        if (r < 0)
+                return r;
         (void)execve(plan->program, args, plan->env);
         return exec_error(plan->program, errno, err);
 }

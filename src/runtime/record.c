@@ -116,6 +116,15 @@ int config_read(int dir_fd, const char *path, OciConfig *ret, char **ret_text, E
         return 0;
 }
 
+bool config_has_own_pids(const OciConfig *config) {
+        const OciNamespace *list = config->linux_ ? config->linux_->namespaces.items : NULL;
+
+        for (size_t i = 0; list && i < config->linux_->namespaces.count; i++)
+                if (str_equal(list[i].type, "pid"))
+                        return str_empty(list[i].path);
+        return false;
+}
+
 /* The record's process, if it is still the one that was recorded. */
 static int open_process(const Record *record, int *ret_pidfd) {
         _cleanup_close_ int pidfd = -1;

@@ -39,6 +39,13 @@ static int write_text_if(const char *cgroup, const char *controller, const char 
 
 /* ---- v1 ---- */
 
+/* No limit of memory means none of memory and swap either, where the kernel counts that. */
+static int lift_swap(const char *cgroup, Error *err) {
+        int r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", -1, err);
+
+        return r == -ENOENT ? 0 : r;
+}
+
 /* memory.limit may not exceed memory+swap at any moment: the order depends on which way they move.
  */
 static int v1_memory_limits(const char *cgroup, const OciMemory *memory, Error *err) {
@@ -53,6 +60,8 @@ static int v1_memory_limits(const char *cgroup, const OciMemory *memory, Error *
                 if (r == -ENOENT && memory->swap && *memory->swap == -1)
                         r = 0;
         }
+        if (r == 0 && limit == -1 && !swap)
+                r = lift_swap(cgroup, err);
         if (r < 0 || !limit)
                 return r;
         r = write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
@@ -84,15 +93,28 @@ static int v1_memory(const char *cgroup, const OciMemory *memory, Error *err) {
         return r;
 }
 
+/* Under a parent's limit a shorter period may be refused before the quota has shrunk with it. */
+static int v1_quota(const char *cgroup, const OciCpu *cpu, Error *err) {
+        bool has_quota = cpu->quota && *cpu->quota, again = false;
+        int r = 0;
+
+        if (cpu->period && *cpu->period)
+                r = write_unsigned(cgroup, "cpu", "cpu.cfs_period_us", *cpu->period, err);
+        again = r == -EINVAL && has_quota;
+        if ((r == 0 || again) && has_quota)
+                r = write_number(cgroup, "cpu", "cpu.cfs_quota_us", *cpu->quota, err);
+        if (r == 0 && again)
+                r = write_unsigned(cgroup, "cpu", "cpu.cfs_period_us", *cpu->period, err);
+        return r;
+}
+
 static int v1_cpu(const char *cgroup, const OciCpu *cpu, Error *err) {
         int r = 0;
 
         if (cpu->shares && *cpu->shares)
                 r = write_unsigned(cgroup, "cpu", "cpu.shares", *cpu->shares, err);
-        if (r == 0 && cpu->period && *cpu->period)
-                r = write_unsigned(cgroup, "cpu", "cpu.cfs_period_us", *cpu->period, err);
-        if (r == 0 && cpu->quota && *cpu->quota)
-                r = write_number(cgroup, "cpu", "cpu.cfs_quota_us", *cpu->quota, err);
+        if (r == 0)
+                r = v1_quota(cgroup, cpu, err);
         if (r == 0)
                 r = write_unsigned_if(cgroup, "cpu", "cpu.cfs_burst_us", cpu->burst, err);
         if (r == 0 && cpu->realtime_period && *cpu->realtime_period)
@@ -120,22 +142,22 @@ static int v1_throttle(const char *cgroup, const char *file, const JsonArray *de
 }
 
 /* The weight of single devices, which are the business of their schedulers: of bfq, and on version
- * 1 of cfq in old kernels. second may be NULL. */
-static int apply_weights(const char *cgroup, const char *first, const char *second,
-                         const JsonArray *devices, Error *err) {
+ * 1 of cfq in old kernels. Into the first of the files that there is. */
+static int write_weights(const char *cgroup, const char *const files[], const JsonArray *devices,
+                         bool leaf, Error *err) {
         const OciWeightDevice *list = devices->items;
-        int r = 0;
 
-        for (size_t i = 0; r == 0 && i < devices->count; i++) {
+        for (size_t i = 0; i < devices->count; i++) {
+                const int64_t *weight = leaf ? list[i].leaf_weight : list[i].weight;
                 _cleanup_free_ char *text = NULL;
+                int r = -ENOENT;
 
-                if (!list[i].weight)
+                if (!weight)
                         continue;
                 text = str_format("%lld:%lld %lld", (long long)list[i].major,
-                                  (long long)list[i].minor, (long long)*list[i].weight);
-                r = cgroup_write(cgroup, "blkio", first, text, err);
-                if (r == -ENOENT && second)
-                        r = cgroup_write(cgroup, "blkio", second, text, err);
+                                  (long long)list[i].minor, (long long)*weight);
+                for (const char *const *file = files; *file && r == -ENOENT; file++)
+                        r = cgroup_write(cgroup, "blkio", *file, text, err);
                 if (r == -ENOENT || r == -EOPNOTSUPP)
                         return error_kind(err, ERROR_UNSUPPORTED,
                                           "the scheduler of device %lld:%lld knows no weights: "
@@ -143,9 +165,15 @@ static int apply_weights(const char *cgroup, const char *first, const char *seco
                                           "or leave the device's weight out",
                                           (long long)list[i].major, (long long)list[i].minor,
                                           (long long)list[i].major, (long long)list[i].minor);
+                if (r < 0)
+                        return r;
         }
-        return r;
+        return 0;
 }
+
+static const char *const v1_weights[] = { "blkio.weight_device", "blkio.bfq.weight_device", NULL },
+                         *const v1_leaf_weights[] = { "blkio.leaf_weight_device", NULL },
+                         *const v2_weights[] = { "io.bfq.weight", NULL };
 
 static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
         int r = 0;
@@ -155,9 +183,12 @@ static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
                 if (r == -ENOENT) /* the BFQ scheduler's name for it */
                         r = write_number(cgroup, "blkio", "blkio.bfq.weight", *io->weight, err);
         }
+        if (r == 0 && io->leaf_weight && *io->leaf_weight)
+                r = write_number(cgroup, "blkio", "blkio.leaf_weight", *io->leaf_weight, err);
         if (r == 0)
-                r = apply_weights(cgroup, "blkio.weight_device", "blkio.bfq.weight_device",
-                                  &io->weight_device, err);
+                r = write_weights(cgroup, v1_weights, &io->weight_device, false, err);
+        if (r == 0)
+                r = write_weights(cgroup, v1_leaf_weights, &io->weight_device, true, err);
         if (r == 0)
                 r = v1_throttle(cgroup, "blkio.throttle.read_bps_device", &io->throttle_read_bps,
                                 err);
@@ -174,9 +205,14 @@ static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
 }
 
 static char *v1_device_text(const OciDeviceRule *rule) {
-        const char *type = str_empty(rule->type) ? "a" : rule->type,
-                   *access = str_empty(rule->access) ? "rwm" : rule->access;
-        char major_[24] = "*", minor_[24] = "*";
+        const char *type = str_empty(rule->type) ? "a" : rule->type;
+        char major_[24] = "*", minor_[24] = "*", access[4] = "";
+        size_t length = 0;
+
+        /* Other letters mean nothing, as to every runtime; the kernel would refuse them. */
+        for (const char *letter = "rwm"; *letter; letter++)
+                if (str_empty(rule->access) || strchr(rule->access, *letter))
+                        access[length++] = *letter;
 
         if (rule->major && *rule->major >= 0)
                 (void)snprintf(major_, sizeof(major_), "%lld", (long long)*rule->major);
@@ -213,8 +249,8 @@ static int v1_devices(const char *cgroup, const JsonArray *rules, Error *err) {
                                        err);
 }
 
-static int v1_apply(const char *cgroup, const OciResources *resources, Error *err) {
-        int r = v1_devices(cgroup, &resources->devices, err);
+static int v1_apply(const char *cgroup, const OciResources *resources, bool devices, Error *err) {
+        int r = devices ? v1_devices(cgroup, &resources->devices, err) : 0;
 
         if (r == 0 && resources->memory)
                 r = v1_memory(cgroup, resources->memory, err);
@@ -223,9 +259,9 @@ static int v1_apply(const char *cgroup, const OciResources *resources, Error *er
         if (r == 0 && resources->block_io)
                 r = v1_block_io(cgroup, resources->block_io, err);
         if (r == 0 && resources->unified.count > 0)
-                r = error_kind(
-                        err, ERROR_UNSUPPORTED,
-                        "linux.resources.unified: this machine's control groups are version 1");
+                r = error_kind(err, ERROR_UNSUPPORTED,
+                               "linux.resources.unified: invalid configuration: this machine's "
+                               "control groups are version 1");
         return r;
 }
 
@@ -257,6 +293,29 @@ static int v2_memory(const char *cgroup, const OciMemory *memory, Error *err) {
         return r;
 }
 
+/* cpu.max has both, so the one that is not given stays as it is. */
+static int v2_quota(const char *cgroup, const OciCpu *cpu, Error *err) {
+        _cleanup_free_ char *now = NULL, *text = NULL;
+        _cleanup_strv_ char **words = NULL;
+        bool has_quota = cpu->quota && *cpu->quota, has_period = cpu->period && *cpu->period;
+        uint64_t period = has_period ? *cpu->period : 100000;
+        const char *quota = "max";
+        int r = has_quota && has_period ? 0 : cgroup_read(cgroup, "", "cpu.max", &now, err);
+
+        if (r < 0)
+                return r;
+        words = now ? str_split(str_trim(now), ' ') : NULL;
+        if (!has_quota && words && words[0])
+                quota = words[0];
+        if (!has_period && words && words[0] && words[1])
+                (void)str_to_uint64(words[1], &period); /* the kernel's own number */
+        text = has_quota && *cpu->quota > 0
+                       ? str_format("%lld %llu", (long long)*cpu->quota, (unsigned long long)period)
+                       : str_format("%s %llu", has_quota ? "max" : quota,
+                                    (unsigned long long)period);
+        return cgroup_write(cgroup, "", "cpu.max", text, err);
+}
+
 static int v2_cpu(const char *cgroup, const OciCpu *cpu, Error *err) {
         int r = 0;
 
@@ -267,14 +326,7 @@ static int v2_cpu(const char *cgroup, const OciCpu *cpu, Error *err) {
                 r = write_unsigned(cgroup, "", "cpu.weight", 1 + (shares - 2) * 9999 / 262142, err);
         }
         if (r == 0 && ((cpu->quota && *cpu->quota) || (cpu->period && *cpu->period))) {
-                uint64_t period = cpu->period && *cpu->period ? *cpu->period : 100000;
-                _cleanup_free_ char *text =
-                        cpu->quota && *cpu->quota > 0
-                                ? str_format("%lld %llu", (long long)*cpu->quota,
-                                             (unsigned long long)period)
-                                : str_format("max %llu", (unsigned long long)period);
-
-                r = cgroup_write(cgroup, "", "cpu.max", text, err);
+                r = v2_quota(cgroup, cpu, err);
         }
         if (r == 0)
                 r = write_unsigned_if(cgroup, "", "cpu.max.burst", cpu->burst, err);
@@ -309,7 +361,7 @@ static int v2_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
                                          1 + (*io->weight - 10) * 9999 / 990, err);
         }
         if (r == 0)
-                r = apply_weights(cgroup, "io.bfq.weight", NULL, &io->weight_device, err);
+                r = write_weights(cgroup, v2_weights, &io->weight_device, false, err);
         if (r == 0)
                 r = v2_throttle(cgroup, "rbps", &io->throttle_read_bps, err);
         if (r == 0)
@@ -337,8 +389,8 @@ static int v2_unified(const char *cgroup, const Pairs *files, Error *err) {
         return 0;
 }
 
-static int v2_apply(const char *cgroup, const OciResources *resources, Error *err) {
-        int r = device_filter_attach(cgroup, &resources->devices, err);
+static int v2_apply(const char *cgroup, const OciResources *resources, bool devices, Error *err) {
+        int r = devices ? device_filter_attach(cgroup, &resources->devices, err) : 0;
 
         if (r == 0 && resources->memory)
                 r = v2_memory(cgroup, resources->memory, err);
@@ -383,13 +435,15 @@ static int apply_pids(const char *cgroup, const OciPids *pids, Error *err) {
                                : write_number(cgroup, "pids", "pids.max", pids->limit, err);
 }
 
-int resources_apply(const char *cgroup, const OciResources *resources, Error *err) {
+/* What may have a say over a container's processes only once: on v1 an empty list changes nothing,
+ * but v2's program would be put on a second time. */
+static int apply(const char *cgroup, const OciResources *resources, bool devices, Error *err) {
         CgroupMode mode;
         int r = cgroup_mode(&mode, err);
 
         if (r == 0)
-                r = mode == CGROUP_V2 ? v2_apply(cgroup, resources, err)
-                                      : v1_apply(cgroup, resources, err);
+                r = mode == CGROUP_V2 ? v2_apply(cgroup, resources, devices, err)
+                                      : v1_apply(cgroup, resources, devices, err);
         if (r == 0 && resources->cpu)
                 r = apply_cpuset(cgroup, resources->cpu, err);
         if (r == 0 && resources->pids)
@@ -397,4 +451,12 @@ int resources_apply(const char *cgroup, const OciResources *resources, Error *er
         if (r == 0)
                 r = apply_hugepages(cgroup, &resources->hugepage_limits, mode == CGROUP_V2, err);
         return r;
+}
+
+int resources_apply(const char *cgroup, const OciResources *resources, Error *err) {
+        return apply(cgroup, resources, true, err);
+}
+
+int resources_update(const char *cgroup, const OciResources *resources, Error *err) {
+        return apply(cgroup, resources, false, err);
 }

@@ -204,7 +204,7 @@ static const struct {
         ErrorKind kind;
 } bad_profiles[] = {
         { "{\"defaultAction\":\"X\"}", ERROR_INVALID },
-        { "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", ERROR_UNSUPPORTED },
+        { "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", ERROR_INVALID },
         { "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"X\"]}", ERROR_UNSUPPORTED },
         { "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X\"]}",
           ERROR_INVALID },

@@ -13,6 +13,8 @@ typedef struct SeccompProgram {
         void *filter;
         size_t length;  /* bytes */
         unsigned flags; /* SECCOMP_FILTER_FLAG_* */
+        char *listener_path,
+                *listener_metadata; /* of the agent that answers for calls; NULL: none */
 } SeccompProgram;
 
 /* What an init or exec process gets besides its document. Descriptors are the caller's, duplicated
@@ -21,9 +23,12 @@ typedef struct ProcessIo {
         int stdin_fd, stdout_fd, stderr_fd; /* without a terminal; -1: /dev/null */
         int console_socket; /* with one: receives the master (SCM_RIGHTS); -1: ret_console instead
                              */
-        int *ret_console; /* gets the master side, close-on-exec, the caller's; may be NULL without
-                             a terminal */
-        int listen_fds;   /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
+        int *ret_console;  /* gets the master side, close-on-exec, the caller's; may be NULL without
+                              a terminal */
+        const char *state; /* exec's, with a listener: the container's state, as JSON */
+        char *const *subgroups; /* exec's: "[controller,…:]path" below the container's cgroup, as
+                                   runc's --cgroup; NULL: the container's own */
+        int listen_fds; /* descriptors 3 … 3+n-1 are passed on (--preserve-fds, LISTEN_FDS) */
 } ProcessIo;
 
 /* A created container as its creator knows it. */
@@ -31,6 +36,10 @@ typedef struct RuntimeContainer {
         pid_t pid;
         int pidfd;
         char *cgroup; /* path below every hierarchy's mount point, as made */
+        /* The cgroup may have members that are not the container's, which its end spares: set where
+         * it has a pid namespace of its own, which takes all that is the container's with it. */
+        bool spares_others;
+        const char *bundle; /* its path, for poststop hooks; borrowed, may be NULL */
 } RuntimeContainer;
 void runtime_container_done(RuntimeContainer *container);
 
@@ -44,8 +53,9 @@ typedef struct RuntimeOptions {
         const char *cgroup_parent; /* used where linux.cgroupsPath is absent */
         bool systemd_cgroup;       /* unsupported yet: refused by name */
         bool no_pivot;
-        bool keep_keyring; /* do not give it a session keyring of its own */
-        bool make_room;    /* the caller leaves its processor to init while both work */
+        bool may_share_cgroup; /* a cgroup with members is taken all the same, and warned of */
+        bool keep_keyring;     /* do not give it a session keyring of its own */
+        bool make_room;        /* the caller leaves its processor to init while both work */
         int gate_fd; /* init waits here for container_release before it runs the user's process: one
                         end of a socketpair (SOCK_SEQPACKET; close it after container_create, or
                         release never sees the other side close), or a listening SOCK_SEQPACKET
@@ -54,6 +64,8 @@ typedef struct RuntimeOptions {
          * what it has. An error undoes all. */
         int (*while_setting_up)(void *data, const RuntimeContainer *container, Error *err);
         void *data;
+        /* Told of what is not wrong enough to be refused, if not NULL. */
+        void (*warn)(void *data, const char *message);
 } RuntimeOptions;
 
 /* First thing in a program that calls container_create or container_exec: executes the program
@@ -92,6 +104,8 @@ int container_destroy(const OciConfig *config, const RuntimeContainer *container
 /* The limits of a group that is there or was just made: those that are given, in an order in which
  * the kernel takes them; on error some of them are in force. */
 int resources_apply(const char *cgroup, const OciResources *resources, Error *err);
+/* The same without the devices' rules, which stay as they are. */
+int resources_update(const char *cgroup, const OciResources *resources, Error *err);
 
 /* Checks a document as far as it can be without making anything; the error names the field. */
 int runtime_validate(const OciConfig *config, Error *err);

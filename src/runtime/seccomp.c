@@ -18,6 +18,8 @@
 
 void seccomp_program_done(SeccompProgram *program) {
         free(program->filter);
+        free(program->listener_path);
+        free(program->listener_metadata);
         *program = (SeccompProgram){};
 }
 
@@ -40,6 +42,7 @@ static const struct {
         { "SCMP_ACT_TRAP", SCMP_ACT_TRAP },
         { "SCMP_ACT_TRACE", SCMP_ACT_TRACE(0) },
         { "SCMP_ACT_LOG", SCMP_ACT_LOG },
+        { "SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY },
 };
 
 static const struct {
@@ -64,6 +67,49 @@ static const struct {
         { "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
 };
 
+char **seccomp_action_list(void) {
+        char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(actions); i++)
+                strv_add(&list, actions[i].name);
+        return list;
+}
+
+char **seccomp_operator_list(void) {
+        char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(operators); i++)
+                strv_add(&list, operators[i].name);
+        return list;
+}
+
+char **seccomp_flag_list(void) {
+        char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(flags); i++)
+                strv_add(&list, flags[i].name);
+        return list;
+}
+
+/* Those of the specification that this libseccomp knows. */
+char **seccomp_arch_list(void) {
+        static const char *const names[] = { "X86",     "X86_64",   "X32",         "ARM",
+                                             "AARCH64", "MIPS",     "MIPS64",      "MIPS64N32",
+                                             "MIPSEL",  "MIPSEL64", "MIPSEL64N32", "PPC",
+                                             "PPC64",   "PPC64LE",  "S390",        "S390X",
+                                             "PARISC",  "PARISC64", "RISCV64" };
+        char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                _cleanup_free_ char *name = str_copy(names[i]),
+                                    *word = str_format("SCMP_ARCH_%s", names[i]);
+
+                if (seccomp_arch_resolve_name(str_lower(name)))
+                        strv_add(&list, word);
+        }
+        return list;
+}
+
 static int action_of(const char *name, const int64_t *errno_ret, uint32_t *ret, Error *err) {
         int64_t number = errno_ret ? *errno_ret : EPERM;
 
@@ -80,9 +126,6 @@ static int action_of(const char *name, const int64_t *errno_ret, uint32_t *ret, 
                         *ret |= (uint32_t)number;
                 return 0;
         }
-        if (str_equal(name, "SCMP_ACT_NOTIFY"))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "linux.seccomp: SCMP_ACT_NOTIFY is not done; use another action");
         return error_kind(err, ERROR_INVALID, "linux.seccomp: no action '%s'", name ?: "");
 }
 
@@ -379,10 +422,37 @@ static void cache_write(int cache_fd, const char *name, const Buf *key,
         (void)file_replace_at(cache_fd, name, file.data, file.length, 0600, false, NULL);
 }
 
+/* Whether calls are to be answered by an agent: then it must be named, and the process that loads
+ * the filter must be able to say so, which it does by write(2). */
+static int check_notify(const OciSeccomp *document, bool *ret, Error *err) {
+        const OciSyscall *rules = document->syscalls.items;
+        bool notifies = false;
+
+        if (str_equal(document->default_action, "SCMP_ACT_NOTIFY"))
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used for "
+                                  "every call: name the calls");
+        for (size_t i = 0; i < document->syscalls.count; i++) {
+                if (!str_equal(rules[i].action, "SCMP_ACT_NOTIFY"))
+                        continue;
+                notifies = true;
+                if (strv_has(rules[i].names, "write"))
+                        return error_kind(err, ERROR_INVALID,
+                                          "linux.seccomp: SCMP_ACT_NOTIFY cannot be used for the "
+                                          "write syscall");
+        }
+        if (notifies && str_empty(document->listener_path))
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.seccomp.listenerPath: must be given for SCMP_ACT_NOTIFY");
+        *ret = notifies;
+        return 0;
+}
+
 int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err) {
         _cleanup_buf_ Buf key = {};
         SeccompProgram program = {};
         uint32_t standard;
+        bool notifies = false;
         char name[24];
         int r;
 
@@ -393,6 +463,8 @@ int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *re
         r = action_of(document->default_action, document->default_errno_ret, &standard, err);
         if (r == 0)
                 r = flags_of(document->flags, &program.flags, err);
+        if (r == 0)
+                r = check_notify(document, &notifies, err);
         if (r < 0)
                 return r;
         if (cache_fd >= 0) {
@@ -405,6 +477,11 @@ int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *re
                         return r;
                 if (cache_fd >= 0)
                         cache_write(cache_fd, name, &key, &program);
+        }
+        if (notifies) {
+                program.listener_path = str_copy(document->listener_path);
+                program.listener_metadata =
+                        document->listener_metadata ? str_copy(document->listener_metadata) : NULL;
         }
         *ret = program;
         return 0;

@@ -9,4 +9,9 @@
  * compared in full, and by libseccomp's version. -1: always compile. document NULL: an empty
  * program. *ret is the caller's. Errors name the field. */
 int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err);
+/* The words that are understood, for `features`; the caller's. */
+char **seccomp_action_list(void);
+char **seccomp_operator_list(void);
+char **seccomp_flag_list(void);
+char **seccomp_arch_list(void);
 void seccomp_program_done(SeccompProgram *program);

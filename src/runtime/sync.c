@@ -9,6 +9,7 @@
 
 typedef struct Message {
         SyncKind kind;
+        int number;  /* SYNC_LISTENER's */
         Error error; /* SYNC_ERROR's */
 } Message;
 
@@ -51,8 +52,15 @@ static int check_message(const Message *message, ssize_t n, const char *who, Err
         return message->error.number > 0 ? -message->error.number : -EIO;
 }
 
-int sync_receive_fds(int fd, SyncKind *ret, int *fds, size_t max, size_t *ret_count,
-                     const char *who, Error *err) {
+int sync_write_listener(int fd, int listener_fd) {
+        Message message = { .kind = SYNC_LISTENER, .number = listener_fd };
+        size_t length = length_of(SYNC_LISTENER);
+
+        return write(fd, &message, length) != (ssize_t)length ? -errno : 0;
+}
+
+static int receive(int fd, Message *ret, int *fds, size_t max, size_t *ret_count, const char *who,
+                   Error *err) {
         Message message = {};
         int passed[FDS_MAX], r;
         size_t count = 0;
@@ -67,10 +75,34 @@ int sync_receive_fds(int fd, SyncKind *ret, int *fds, size_t max, size_t *ret_co
                 close_fd(&passed[i]);
         if (r < 0)
                 return r;
-        *ret = message.kind;
+        *ret = message;
         *ret_count = MIN(count, max);
         for (size_t i = 0; i < *ret_count; i++)
                 fds[i] = passed[i];
+        return 0;
+}
+
+int sync_receive_fds(int fd, SyncKind *ret, int *fds, size_t max, size_t *ret_count,
+                     const char *who, Error *err) {
+        Message message = {};
+        int r = receive(fd, &message, fds, max, ret_count, who, err);
+
+        if (r == 0)
+                *ret = message.kind;
+        return r;
+}
+
+int sync_receive_listener(int fd, SyncKind *ret, int *ret_fd, int *ret_number, const char *who,
+                          Error *err) {
+        Message message = {};
+        size_t count = 0;
+        int passed = -1, r = receive(fd, &message, &passed, 1, &count, who, err);
+
+        if (r < 0)
+                return r;
+        *ret = message.kind;
+        *ret_number = message.number;
+        *ret_fd = passed;
         return 0;
 }
 

@@ -86,14 +86,16 @@ int runtime_validate_process(const OciProcess *process, Error *err) {
         r = check_ids(&process->user, err);
         if (r == 0 && process->capabilities)
                 r = check_capabilities(process->capabilities, err);
+        if (r == 0)
+                r = schedule_validate(process, err);
         return r == 0 ? check_rlimits(&process->rlimits, err) : r;
 }
 
-static bool makes_user_namespace(const OciLinux *linux_) {
+static bool makes_namespace(const OciLinux *linux_, const char *type) {
         const OciNamespace *list = linux_->namespaces.items;
 
         for (size_t i = 0; i < linux_->namespaces.count; i++)
-                if (str_equal(list[i].type, "user") && str_empty(list[i].path))
+                if (str_equal(list[i].type, type) && str_empty(list[i].path))
                         return true;
         return false;
 }
@@ -117,17 +119,10 @@ static int check_namespaces(const OciConfig *config, Error *err) {
                                 return error_kind(err, ERROR_INVALID,
                                                   "linux.namespaces: '%s' is given twice",
                                                   list[i].type);
-                if (!str_empty(list[i].path) && str_equal(list[i].type, "mount"))
-                        return error_kind(
-                                err, ERROR_UNSUPPORTED,
-                                "linux.namespaces: joining a %s namespace by path is not done",
-                                list[i].type);
         }
         if (!has_namespace(linux_, "mount"))
                 return error_kind(err, ERROR_INVALID,
                                   "linux.namespaces: a mount namespace is needed");
-        if (has_namespace(linux_, "time"))
-                return error_kind(err, ERROR_UNSUPPORTED, "linux.namespaces: time is not done");
         if (!has_namespace(linux_, "uts") && !str_empty(config->hostname))
                 return error_kind(err, ERROR_INVALID,
                                   "unable to set hostname without a private UTS namespace");
@@ -144,7 +139,7 @@ static int check_mappings(const OciLinux *linux_, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "linux.uidMappings: user namespace mappings specified, but no "
                                   "user namespace");
-        if (makes_user_namespace(linux_) &&
+        if (makes_namespace(linux_, "user") &&
             (linux_->uid_mappings.count == 0 || linux_->gid_mappings.count == 0))
                 return error_kind(
                         err, ERROR_INVALID,
@@ -188,6 +183,36 @@ static int check_sysctls(const OciLinux *linux_, Error *err) {
         return 0;
 }
 
+static int check_time_offsets(const OciLinux *linux_, Error *err) {
+        const OciTimeOffset *list = linux_->time_offsets.items;
+
+        if (linux_->time_offsets.count > 0 && !makes_namespace(linux_, "time"))
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.timeOffsets: a new time namespace is needed");
+        for (size_t i = 0; i < linux_->time_offsets.count; i++)
+                if (!str_equal(list[i].clock, "monotonic") && !str_equal(list[i].clock, "boottime"))
+                        return error_kind(
+                                err, ERROR_INVALID,
+                                "linux.timeOffsets: '%s' is neither monotonic nor boottime",
+                                list[i].clock);
+        return 0;
+}
+
+static int check_refused(const OciLinux *linux_, Error *err) {
+        const struct {
+                const char *name;
+                const json_object *value;
+        } refused[] = { { "intelRdt", linux_->intel_rdt },
+                        { "netDevices", linux_->net_devices },
+                        { "memoryPolicy", linux_->memory_policy } };
+
+        for (size_t i = 0; i < ELEMENTS(refused); i++)
+                if (refused[i].value)
+                        return error_kind(err, ERROR_UNSUPPORTED, "linux.%s: not done; remove it",
+                                          refused[i].name);
+        return 0;
+}
+
 static int check_linux(const OciConfig *config, Error *err) {
         const OciLinux *linux_ = config->linux_;
         uint64_t propagation;
@@ -198,6 +223,12 @@ static int check_linux(const OciConfig *config, Error *err) {
                 r = check_mappings(linux_, err);
         if (r == 0)
                 r = check_sysctls(linux_, err);
+        if (r == 0)
+                r = check_time_offsets(linux_, err);
+        if (r == 0 && linux_->personality)
+                r = personality_validate(linux_->personality, err);
+        if (r == 0)
+                r = check_refused(linux_, err);
         if (r < 0)
                 return r;
         if (!str_empty(linux_->rootfs_propagation) &&
@@ -208,9 +239,6 @@ static int check_linux(const OciConfig *config, Error *err) {
                                   linux_->rootfs_propagation);
         if (!str_empty(linux_->mount_label))
                 return error_kind(err, ERROR_UNSUPPORTED, "linux.mountLabel: not done; remove it");
-        if (linux_->seccomp && !str_empty(linux_->seccomp->listener_path))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "linux.seccomp.listenerPath: not done; remove it");
         return 0;
 }
 

@@ -44,6 +44,31 @@ static const JsonField box_fields[] = {
 };
 static const JsonTable box_table = JSON_TABLE(OciBox, "consoleSize", box_fields);
 
+static const JsonField io_priority_fields[] = {
+        JSON_FIELD(OciIoPriority, "class", JSON_STRING, class_, JSON_REQUIRED),
+        JSON_FIELD(OciIoPriority, "priority", JSON_INT, priority, 0),
+};
+static const JsonTable io_priority_table =
+        JSON_TABLE(OciIoPriority, "ioPriority", io_priority_fields);
+
+static const JsonField scheduler_fields[] = {
+        JSON_FIELD(OciScheduler, "policy", JSON_STRING, policy, JSON_REQUIRED),
+        JSON_FIELD(OciScheduler, "nice", JSON_INT, nice, OMIT),
+        JSON_FIELD(OciScheduler, "priority", JSON_INT, priority, OMIT),
+        JSON_FIELD(OciScheduler, "flags", JSON_STRINGS, flags, OMIT),
+        JSON_FIELD(OciScheduler, "runtime", JSON_UINT, runtime, OMIT),
+        JSON_FIELD(OciScheduler, "deadline", JSON_UINT, deadline, OMIT),
+        JSON_FIELD(OciScheduler, "period", JSON_UINT, period, OMIT),
+};
+static const JsonTable scheduler_table = JSON_TABLE(OciScheduler, "scheduler", scheduler_fields);
+
+static const JsonField affinity_fields[] = {
+        JSON_FIELD(OciCpuAffinity, "initial", JSON_STRING, initial, OMIT),
+        JSON_FIELD(OciCpuAffinity, "final", JSON_STRING, final, OMIT),
+};
+static const JsonTable affinity_table =
+        JSON_TABLE(OciCpuAffinity, "execCPUAffinity", affinity_fields);
+
 static const JsonField process_fields[] = {
         JSON_FIELD(OciProcess, "terminal", JSON_BOOL, terminal, OMIT),
         JSON_NESTED(OciProcess, "consoleSize", JSON_OBJECT, console_size, OMIT, &box_table),
@@ -58,6 +83,10 @@ static const JsonField process_fields[] = {
         JSON_FIELD(OciProcess, "oomScoreAdj", JSON_MAYBE_INT, oom_score_adj, OMIT),
         JSON_FIELD(OciProcess, "apparmorProfile", JSON_STRING, apparmor_profile, OMIT),
         JSON_FIELD(OciProcess, "selinuxLabel", JSON_STRING, selinux_label, OMIT),
+        JSON_NESTED(OciProcess, "ioPriority", JSON_OBJECT, io_priority, OMIT, &io_priority_table),
+        JSON_NESTED(OciProcess, "scheduler", JSON_OBJECT, scheduler, OMIT, &scheduler_table),
+        JSON_NESTED(OciProcess, "execCPUAffinity", JSON_OBJECT, exec_cpu_affinity, OMIT,
+                    &affinity_table),
 };
 const JsonTable oci_process_table = JSON_TABLE(OciProcess, "process", process_fields);
 
@@ -227,6 +256,21 @@ static const JsonField seccomp_fields[] = {
 };
 const JsonTable oci_seccomp_table = JSON_TABLE(OciSeccomp, "seccomp", seccomp_fields);
 
+static const JsonField personality_fields[] = {
+        JSON_FIELD(OciPersonality, "domain", JSON_STRING, domain, JSON_REQUIRED),
+        JSON_FIELD(OciPersonality, "flags", JSON_STRINGS, flags, OMIT),
+};
+static const JsonTable personality_table =
+        JSON_TABLE(OciPersonality, "personality", personality_fields);
+
+/* The clock's name is the key. */
+static const JsonField time_offset_fields[] = {
+        JSON_FIELD(OciTimeOffset, "secs", JSON_INT, secs, OMIT),
+        JSON_FIELD(OciTimeOffset, "nanosecs", JSON_INT, nanosecs, OMIT),
+};
+static const JsonTable time_offset_table =
+        JSON_TABLE(OciTimeOffset, "timeOffsets", time_offset_fields);
+
 static const JsonField linux_fields[] = {
         JSON_NESTED(OciLinux, "namespaces", JSON_ARRAY, namespaces, OMIT, &oci_namespace_table),
         JSON_NESTED(OciLinux, "uidMappings", JSON_ARRAY, uid_mappings, OMIT, &oci_id_mapping_table),
@@ -240,6 +284,11 @@ static const JsonField linux_fields[] = {
         JSON_FIELD(OciLinux, "mountLabel", JSON_STRING, mount_label, OMIT),
         JSON_FIELD(OciLinux, "maskedPaths", JSON_STRINGS, masked_paths, OMIT),
         JSON_FIELD(OciLinux, "readonlyPaths", JSON_STRINGS, readonly_paths, OMIT),
+        JSON_NESTED(OciLinux, "personality", JSON_OBJECT, personality, OMIT, &personality_table),
+        JSON_NESTED(OciLinux, "timeOffsets", JSON_MAP, time_offsets, OMIT, &time_offset_table),
+        JSON_FIELD(OciLinux, "intelRdt", JSON_RAW, intel_rdt, OMIT),
+        JSON_FIELD(OciLinux, "netDevices", JSON_RAW, net_devices, OMIT),
+        JSON_FIELD(OciLinux, "memoryPolicy", JSON_RAW, memory_policy, OMIT),
 };
 static const JsonTable linux_table = JSON_TABLE(OciLinux, "linux", linux_fields);
 

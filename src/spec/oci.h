@@ -1,4 +1,4 @@
-/* spec/oci.h: the OCI runtime document, config.json. runtime-spec 1.2, config.md and
+/* spec/oci.h: the OCI runtime document, config.json. runtime-spec 1.3, config.md and
  * config-linux.md. */
 #pragma once
 
@@ -24,6 +24,21 @@ typedef struct OciBox {
         int64_t height, width;
 } OciBox;
 
+typedef struct OciIoPriority {
+        char *class_; /* IOPRIO_CLASS_RT, _BE, _IDLE */
+        int64_t priority;
+} OciIoPriority;
+
+typedef struct OciScheduler {
+        char *policy, **flags; /* SCHED_…, SCHED_FLAG_… */
+        int64_t nice, priority;
+        uint64_t runtime, deadline, period; /* ns */
+} OciScheduler;
+
+typedef struct OciCpuAffinity {
+        char *initial, *final; /* lists of processors, "0-3,7" */
+} OciCpuAffinity;
+
 typedef struct OciProcess {
         bool terminal, no_new_privileges;
         OciBox *console_size;
@@ -33,6 +48,9 @@ typedef struct OciProcess {
         JsonArray rlimits; /* of OciRlimit */
         int64_t *oom_score_adj;
         char *apparmor_profile, *selinux_label;
+        OciIoPriority *io_priority;
+        OciScheduler *scheduler;
+        OciCpuAffinity *exec_cpu_affinity;
 } OciProcess;
 
 typedef struct OciIdMapping {
@@ -142,6 +160,16 @@ typedef struct OciSeccomp {
         JsonArray syscalls; /* of OciSyscall */
 } OciSeccomp;
 
+typedef struct OciPersonality {
+        char *domain, **flags; /* LINUX, LINUX32 */
+} OciPersonality;
+
+typedef struct OciTimeOffset {
+        char *clock; /* monotonic, boottime */
+        int64_t secs;
+        int64_t nanosecs;
+} OciTimeOffset;
+
 typedef struct OciLinux {
         JsonArray namespaces;                 /* of OciNamespace */
         JsonArray uid_mappings, gid_mappings; /* of OciIdMapping */
@@ -152,6 +180,10 @@ typedef struct OciLinux {
         OciSeccomp *seccomp;
         char *rootfs_propagation, *mount_label;
         char **masked_paths, **readonly_paths;
+        OciPersonality *personality;
+        JsonArray time_offsets; /* of OciTimeOffset */
+        /* Read to be refused by name. */
+        json_object *intel_rdt, *net_devices, *memory_policy;
 } OciLinux;
 
 typedef struct OciRoot {
