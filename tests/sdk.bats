@@ -40,6 +40,7 @@ sdk() { run timeout 120 /usr/bin/python3 "$top/tests/sdk.py" "$1" busybox:latest
 @test "SDK: volumes and mounts" { sdk volumes; }
 @test "SDK: events, as they come and of the past" { sdk events; }
 @test "SDK: prunes and df" { sdk prunes; }
+@test "SDK: get_archive and put_archive" { sdk archives; }
 @test "SDK: stats, once and as a stream" { sdk stats; }
 @test "SDK: update of limits and restart policy" { sdk update; }
 @test "SDK: what is not done is refused" { sdk not_done; }

@@ -14,7 +14,7 @@
 static const Entry container_entries[] = {
         COMMAND("attach", SECTION_COMMANDS, attach_command),
         COMMAND("commit", SECTION_COMMANDS, commit_command),
-        UNDONE("cp", SECTION_COMMANDS, "Copy files between a container and the host"),
+        COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
         COMMAND("exec", SECTION_COMMANDS, exec_command),
@@ -207,7 +207,7 @@ static const Entry root_entries[] = {
 
         COMMAND("attach", SECTION_COMMANDS, attach_command),
         COMMAND("commit", SECTION_COMMANDS, commit_command),
-        UNDONE("cp", SECTION_COMMANDS, "Copy files between a container and the host"),
+        COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
         COMMAND("events", SECTION_COMMANDS, events_command),

@@ -15,6 +15,7 @@ extern const Command stats_command;
 extern const Command update_command;
 /* changes.c */
 extern const Command commit_command, diff_command, export_command;
+extern const Command cp_command;
 /* ps.c, logs.c, exec.c */
 extern const Command ps_command, logs_command, exec_command, attach_command;
 /* inspect.c */

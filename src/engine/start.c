@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "engine/copy.h"
 #include "engine/internal.h"
 #include "engine/steps.h"
 
@@ -65,6 +66,12 @@ static int wrap_runtime_error(const char *inner, Error *err) {
         ErrorKind kind = err->kind;
         int number = err->number;
 
+        /* No runtime had to do with it. */
+        if (str_after(err->message, "failed to initialize logging driver")) {
+                err->kind = ERROR_INTERNAL;
+                return error_number_of(err->kind);
+        }
+
         if (is_program_missing(err) || is_program_refused(err))
                 kind = ERROR_INVALID;
         else if (kind != ERROR_INVALID && kind != ERROR_UNSUPPORTED)
@@ -106,6 +113,13 @@ static int start_intent(void *data, Error *err) {
         job->container->state.generation++;
         job->container->state.started_at = clock_now();
         return container_save(job->container, false, err);
+}
+
+/* The layer is about to be mounted for the container alone. */
+static int start_copies(void *data, Error *err) {
+        StartJob *job = data;
+
+        return container_copies_end(job->container, "was started", err);
 }
 
 static int start_directories(void *data, Error *err) {
@@ -230,8 +244,7 @@ static int start_spawn(void *data, Error *err) {
                 return r;
         r = monitor_spawn(job->engine->loop, &spawn, monitor_notice, container, &container->monitor,
                           err);
-        pairs_done(&start.log.attributes);
-        free(start.log.path);
+        container_log_options_done(&start.log);
         if (r == 0)
                 container_ref(container); /* the notices' */
         return r;
@@ -288,6 +301,7 @@ static int start_go(void *data, Error *err) {
 static const JobStep start_steps[] = {
         { "start.reserve", start_reserve, start_reserve_undo },
         { "start.intent", start_intent, NULL },
+        { "start.copies", start_copies, NULL },
         { "start.directories", start_directories, NULL },
         { "start.namespace", start_namespace, NULL },
         { "start.document", start_document, NULL },

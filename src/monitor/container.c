@@ -240,6 +240,29 @@ static int reserve_record(Supervisor *supervisor, Error *err) {
         return r < 0 ? error_set(err, -r, "take the room of the exit record") : 0;
 }
 
+static void on_log_warning(void *data, const Error *err) {
+        Supervisor *supervisor = data;
+
+        connections_warn(supervisor, err);
+}
+
+/* The logger has taken what waited for it. */
+static void on_log_ready(void *data) {
+        Supervisor *supervisor = data;
+
+        if (supervisor->init)
+                streams_update(&supervisor->init->streams);
+}
+
+static int open_log(Supervisor *supervisor, const MonitorStart *start, Error *err) {
+        supervisor->log_host = (LogHost){ .loop = supervisor->loop,
+                                          .warn = on_log_warning,
+                                          .ready = on_log_ready,
+                                          .data = supervisor };
+        return logfile_open(&supervisor->log, supervisor->state_fd, &start->log,
+                            &supervisor->log_host, err);
+}
+
 int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds, size_t fd_count,
                      Error *err) {
         StartFds places = {};
@@ -254,7 +277,7 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
         if (r == 0)
                 r = connections_listen(supervisor, err);
         if (r == 0)
-                r = logfile_open(&supervisor->log, supervisor->state_fd, &start->log, err);
+                r = open_log(supervisor, start, err);
         if (r == 0)
                 r = create(supervisor, start, &places, err);
         if (r == 0)
@@ -274,7 +297,7 @@ static bool has_nothing_to_do(const Supervisor *supervisor) {
         for (const Process *process = supervisor->execs; process; process = process->next)
                 if (process->phase > PROCESS_RUNNING)
                         return false;
-        return !supervisor->busy && !supervisor->listen_timer;
+        return !supervisor->busy && !supervisor->listen_timer && !logfile_timed(&supervisor->log);
 }
 
 static void on_tick(void *data) {

@@ -82,6 +82,7 @@ struct Supervisor {
         int64_t started_at;
 
         LogFile log;
+        LogHost log_host;
         int record_fd;         /* the file that becomes the exit record, its room taken; -1: none */
         Process *init;         /* NULL before it was made */
         Process *execs;        /* running, or with clients */
