@@ -149,7 +149,10 @@ static int listen_console(const Supervisor *supervisor, int *ret_fd, Error *err)
 
 /* After the runtime has succeeded: what it sent waits here. */
 static int take_console(const Supervisor *supervisor, int listen_fd, int *ret_console, Error *err) {
-        _cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct sockaddr_un address;
+        socklen_t size = sizeof(address);
+        _cleanup_close_ int fd = accept4(listen_fd, (struct sockaddr *)&address, &size,
+                                         SOCK_CLOEXEC | SOCK_NONBLOCK);
         size_t count = 0;
         char name[256];
 

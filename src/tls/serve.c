@@ -120,7 +120,10 @@ static void reap(Service *service) {
 }
 
 static void accept_one(Service *service, int listener) {
-        _cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        struct sockaddr_storage address;
+        socklen_t size = sizeof(address);
+        _cleanup_close_ int fd =
+                accept4(listener, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
         pid_t pid;
 
         if (fd < 0)
