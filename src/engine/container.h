@@ -32,6 +32,7 @@ typedef struct ContainerState {
                                  daemon / ever */
         int64_t generation;   /* counts starts */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
+        char **removed_links; /* aliases */
 } ContainerState;
 extern const JsonTable container_state_table;
 

@@ -106,6 +106,18 @@ static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, E
         return point->no_copy ? 0 : volume_fill(container, name, point->destination, err);
 }
 
+/* A volume that the request itself asks for is made by its driver. One that nothing uses may have
+ * any name, as in Docker. */
+static int use_own_volume(ResolveJob *job, MountPoint *point, Error *err) {
+        const char *driver = job->container->spec.host.volume_driver;
+
+        if (!str_empty(driver) && !str_equal(driver, "local"))
+                return error_kind(err, ERROR_INVALID,
+                                  "error looking up volume plugin %s: plugin \"%s\" not found",
+                                  driver, driver);
+        return use_volume(job, point, NULL, err);
+}
+
 /* ---- sources of mounts, in Docker's order: a later one overrides those of volumes-from ---- */
 
 static int resolve_from(ResolveJob *job, Error *err) {
@@ -156,7 +168,7 @@ static int resolve_binds(ResolveJob *job, char ***taken, Error *err) {
                         return duplicate(&point, err);
                 strv_add(taken, point.destination);
                 if (str_equal(point.type, "volume"))
-                        r = use_volume(job, &point, NULL, err);
+                        r = use_own_volume(job, &point, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -236,7 +248,7 @@ static int resolve_anonymous(ResolveJob *job, Error *err) {
                 point.type = str_copy("volume");
                 point.driver = str_copy("local");
                 point.mode = str_copy("");
-                int r = use_volume(job, &point, NULL, err);
+                int r = use_own_volume(job, &point, err);
                 if (r < 0)
                         return r;
                 put(container, &point);

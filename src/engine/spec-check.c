@@ -112,9 +112,6 @@ static int drivers_check(const HostConfig *host, Error *err) {
         if (!str_empty(host->runtime) && !str_equal(host->runtime, "runc") &&
             !str_equal(host->runtime, "brig-runtime"))
                 return INVALID("Unknown runtime specified %s", host->runtime);
-        if (!str_empty(host->volume_driver) && !str_equal(host->volume_driver, "local"))
-                return INVALID("error looking up volume plugin %s: plugin \"%s\" not found",
-                               host->volume_driver, host->volume_driver);
         return 0;
 }
 
