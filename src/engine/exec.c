@@ -194,6 +194,8 @@ int engine_exec_start(Engine *engine, const char *id, const AttachOptions *optio
                 return r;
         if (!exec_claim(engine, exec))
                 return error_kind(err, ERROR_CONFLICT, "exec %s has already run", id);
+        if (client_fd >= 0)
+                attach_let_head_be_read(client_fd);
         container_lock(exec->container);
         exec_event_command(exec, "exec_start");
         r = exec_run(exec, options, client_fd, width, height, err);

@@ -340,7 +340,9 @@ void mounts_undo(Container *container);
 /* At daemon start: removes the anonymous volumes of a create that was cut short. */
 void mounts_abandon(Engine *engine, const char *container_id);
 /* At daemon start, for every container of the record: counts its volumes as used. */
-void mounts_adopt(Container *container);
+void mounts_adopt(Container *container, bool runs);
+/* It does not run any more: what is mounted for it alone goes. Again is fine. */
+void mounts_end(const Container *container);
 /* At start: bind sources exist or are made as Docker does. */
 int mounts_prepare(Container *container, Error *err);
 /* "mount" or "unmount" of each of its volumes, for those who watch events. */

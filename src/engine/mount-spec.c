@@ -190,10 +190,6 @@ static int parse_spec_volume(const MountSpec *spec, MountPoint *ret, Error *err)
                 return error_kind(err, ERROR_INVALID,
                                   "error looking up volume plugin %s: plugin \"%s\" not found",
                                   driver->name, driver->name);
-        if (driver && driver->options.count > 0)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "options of the local volume driver (volume-opt) are not "
-                                  "supported yet: mount the device on the host and bind it");
         ret->name = str_empty(spec->source) ? NULL : str_copy(spec->source);
         ret->driver = str_copy("local");
         ret->no_copy = options && options->no_copy;

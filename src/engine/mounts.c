@@ -61,6 +61,10 @@ static const MountSpec *find_spec(const Container *container, const char *destin
 
 /* ---- volumes ---- */
 
+static void volume_create_done(VolumeCreate *create) {
+        json_done(&volume_create_table, create);
+}
+
 /* An anonymous volume's name stands in its container's directory before the volume is made: by it a
  * daemon that finds a create cut short takes the volume back. */
 #define VOLUME_MARK "volume-"
@@ -79,8 +83,20 @@ static int name_anonymous(Container *container, MountPoint *point, Error *err) {
         return 0;
 }
 
-static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, Error *err) {
-        _cleanup_(pairs_done) Pairs marked = { 0 };
+/* Where it has options, they are mounted for that alone, as in Docker. */
+static int fill(Container *container, const MountPoint *point, Error *err) {
+        int r = volume_activate(container->engine, point->name, container->id, err);
+
+        if (r == 0)
+                r = volume_fill(container, point->name, point->destination, err);
+        volume_deactivate(container->engine, point->name, container->id);
+        return r;
+}
+
+/* asked: labels and options of one that is made; NULL: none. */
+static int use_volume(ResolveJob *job, MountPoint *point, const MountVolumeOptions *asked,
+                      Error *err) {
+        _cleanup_(volume_create_done) VolumeCreate create = { 0 };
         Container *container = job->container;
         bool made, anonymous = !point->name;
         char *name;
@@ -88,11 +104,16 @@ static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, E
 
         if (r < 0)
                 return r;
-        if (labels)
-                pairs_copy(&marked, labels);
+        if (asked)
+                pairs_copy(&create.labels, &asked->labels);
+        if (asked && asked->driver_config)
+                pairs_copy(&create.driver_opts, &asked->driver_config->options);
+        r = volume_options_check(&create.driver_opts, err);
+        if (r < 0)
+                return r;
         if (anonymous)
-                pairs_put(&marked, VOLUME_ANONYMOUS, "");
-        r = volume_use(container->engine, point->name, container->id, &marked,
+                pairs_put(&create.labels, VOLUME_ANONYMOUS, "");
+        r = volume_use(container->engine, point->name, container->id, &create,
                        !container->spec.host.auto_remove, &name, &made, err);
         if (r < 0)
                 return r;
@@ -103,7 +124,7 @@ static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, E
         point->created_here = anonymous;
         free(point->source);
         point->source = volume_mountpoint(container->engine, name);
-        return point->no_copy ? 0 : volume_fill(container, name, point->destination, err);
+        return point->no_copy ? 0 : fill(container, point, err);
 }
 
 /* A volume that the request itself asks for is made by its driver. One that nothing uses may have
@@ -204,8 +225,7 @@ static int resolve_specs(ResolveJob *job, char ***taken, Error *err) {
                         return duplicate(&point, err);
                 strv_add(taken, point.destination);
                 if (str_equal(point.type, "volume"))
-                        r = use_volume(job, &point,
-                                       specs[i].volume ? &specs[i].volume->labels : NULL, err);
+                        r = use_volume(job, &point, specs[i].volume, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -317,12 +337,24 @@ void mounts_abandon(Engine *engine, const char *container_id) {
         }
 }
 
-void mounts_adopt(Container *container) {
+void mounts_adopt(Container *container, bool runs) {
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                if (!points[i].name)
+                        continue;
+                volume_adopt_use(container->engine, points[i].name, container->id);
+                if (runs)
+                        volume_adopt_mount(container->engine, points[i].name, container->id);
+        }
+}
+
+void mounts_end(const Container *container) {
         const MountPoint *points = container->mounts.items;
 
         for (size_t i = 0; i < container->mounts.count; i++)
                 if (points[i].name)
-                        volume_adopt_use(container->engine, points[i].name, container->id);
+                        volume_deactivate(container->engine, points[i].name, container->id);
 }
 
 void mounts_release(Container *container, bool remove_volumes) {
@@ -381,8 +413,9 @@ static int prepare_bind(const Container *container, const MountPoint *point, Err
 
 static int prepare_volume(const Container *container, const MountPoint *point, Error *err) {
         _cleanup_close_ int fd = -1;
+        int r = volume_open(container->engine, point->name, &fd, err);
 
-        return volume_open(container->engine, point->name, &fd, err);
+        return r < 0 ? r : volume_activate(container->engine, point->name, container->id, err);
 }
 
 int mounts_prepare(Container *container, Error *err) {

@@ -118,7 +118,9 @@ static void add_point(const MountPoint *point, OciConfig *config) {
                 return;
         }
         strv_add(&mount->options, strv_has(point->options, "bind") ? "bind" : "rbind");
-        strv_add(&mount->options, point->rw ? "rw" : point->ro_below ? "rro" : "ro");
+        /* Never "rw": what is read-only on the host stays so. */
+        if (!point->rw)
+                strv_add(&mount->options, point->ro_below ? "rro" : "ro");
         strv_add(&mount->options, str_empty(point->propagation) ? "rprivate" : point->propagation);
         for (char **option = point->options; option && *option; option++)
                 if (!str_equal(*option, "bind"))

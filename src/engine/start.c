@@ -262,6 +262,7 @@ static int start_failed(StartJob *job, int r, Error *err) {
 
         if (job->told_mounts)
                 mounts_event(container, false);
+        mounts_end(container);
         state->exit_code = is_program_missing(err)   ? EXIT_NOT_FOUND
                            : is_program_refused(err) ? EXIT_NOT_PERMITTED
                                                      : EXIT_START_FAILED;
