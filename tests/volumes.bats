@@ -106,3 +106,20 @@ mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes
   run brig volume inspect x
   [ "$status" -eq 1 ]
 }
+
+@test "volume-subpath: a directory and a file of a volume; what is not there, or leads out of it, is refused" {
+  brig run --rm -v whole:/w busybox sh -c 'mkdir -p /w/a/b; echo deep >/w/a/b/file; ln -s a /w/link; ln -s /etc /w/out; ln -s ../../.. /w/up'
+  sub() { run brig run --rm --mount "type=volume,src=whole,dst=/s,volume-subpath=$1" busybox sh -c 'cat /s/file 2>/dev/null || cat /s'; echo "$output"; }
+  sub a/b; [ "$output" = deep ]
+  sub link/b; [ "$output" = deep ]
+  sub a/../a/b/file; [ "$output" = deep ]
+  brig create --name later --mount type=volume,src=whole,dst=/s,volume-subpath=a/c,ro busybox touch /s/x
+  run brig start -a later; [[ $output == *"cannot access subpath 'a/c' of volume whole: No such file"* ]]
+  brig run --rm -v whole:/w busybox mkdir /w/a/c
+  run brig start -a later; [[ $output == *'Read-only file system'* ]]
+  for path in out up out/passwd; do sub $path; [[ $status -ne 0 && $output == *"subpath '$path' of volume whole leads out of the volume"* ]]; done
+  for path in /a ../x a/../..; do sub $path; [[ $status -eq 125 && $output == *"subpath must be a relative path within the volume"* ]]; done
+  brig volume create --opt type=tmpfs --opt device=tmpfs fast
+  output=$(brig run --rm --mount type=volume,src=fast,dst=/s,volume-subpath=x busybox true 2>&1) || :
+  [[ $output == *"cannot access subpath 'x'"* ]]
+}

@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
 #include "engine/mount-spec.h"
+#include "engine/ocispec.h"
 #include "engine/volumes.h"
 
 typedef struct ResolveJob {
@@ -429,4 +431,47 @@ int mounts_prepare(Container *container, Error *err) {
                         r = prepare_bind(container, &points[i], err);
         }
         return r;
+}
+
+static int open_subpath(const Container *container, const MountPoint *point, int *ret_fd,
+                        Error *err) {
+        _cleanup_close_ int root_fd = -1;
+        int r = volume_open(container->engine, point->name, &root_fd, err);
+
+        if (r < 0)
+                return r;
+        *ret_fd = open_in_root(root_fd, point->subpath, O_PATH,
+                               RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+        if (*ret_fd >= 0)
+                return 0;
+        if (errno == EXDEV)
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "subpath '%s' of volume %s leads out of the volume",
+                                  point->subpath, point->name);
+        r = errno;
+        return error_kind(err, ERROR_INVALID, "cannot access subpath '%s' of volume %s: %s",
+                          point->subpath, point->name, strerror(r));
+}
+
+int mounts_open(const Container *container, int **ret_fds, Error *err) {
+        const MountPoint *points = container->mounts.items;
+        int *fds = NEW_ARRAY(int, container->mounts.count + 1);
+        int r = 0;
+
+        for (size_t i = 0; i < container->mounts.count; i++)
+                fds[i] = -1;
+        for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
+                if (points[i].subpath)
+                        r = open_subpath(container, &points[i], &fds[i], err);
+        if (r < 0)
+                mounts_close(container, fds);
+        else
+                *ret_fds = fds;
+        return r;
+}
+
+void mounts_close(const Container *container, int *fds) {
+        for (size_t i = 0; fds && i < container->mounts.count; i++)
+                close_fd(&fds[i]);
+        free(fds);
 }

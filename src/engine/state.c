@@ -48,6 +48,7 @@ const JsonTable container_endpoint_table =
 static const JsonField mount_fields[] = {
         JSON_FIELD(MountPoint, "type", JSON_STRING, type, JSON_REQUIRED),
         JSON_FIELD(MountPoint, "name", JSON_STRING, name, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "subpath", JSON_STRING, subpath, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "source", JSON_STRING, source, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "destination", JSON_STRING, destination, JSON_REQUIRED),
         JSON_FIELD(MountPoint, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),
