@@ -104,11 +104,9 @@ refused() {
 @test "what is not done is refused by name" {
   refused 1 'type=gha is not done: type=registry,ref=NAME or type=local,src=DIRECTORY' brig build --cache-from type=gha .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
-  refused 1 "'brig container stats' is not done yet" brig container stats
+  refused 1 "'brig container cp' is not done yet" brig container cp
   refused 125 "'--gpus' is not done yet" brig run --gpus all image
   refused 1 "'--tree' is not done yet" brig images --tree
-  refused 1 "TLS to the daemon is not done yet" brig --tlsverify ps
-  refused 1 "context 'other'" brig -c other ps
 }
 
 @test "a daemon that is not there" {
@@ -116,6 +114,9 @@ refused() {
   refused 125 "Cannot connect to the brig daemon at unix:///nope" brig -H unix:///nope run image
   refused 1 "unix:///nope" env DOCKER_HOST=unix:///nope brig images
   refused 1 "unix:///brig-nope" env DOCKER_HOST=unix:///nope BRIG_HOST=unix:///brig-nope brig images
+  refused 1 "Cannot connect to the daemon at tcp://127.0.0.1:1: connect to 127.0.0.1:1: Connection refused" brig --tlsverify -H tcp://127.0.0.1:1 ps
+  refused 1 'context "other": context not found: open ' brig -c other ps
+  refused 1 "cannot specify both --host and --context" brig -c other -H unix:///nope ps
   refused 1 "specify only one -H" brig -H unix:///a -H unix:///b ps
   refused 1 "unable to parse docker host" brig -H foo://bar ps
   refused 1 "neither an address nor in /etc/hosts" brig -H tcp://host.invalid:1 ps
@@ -149,14 +150,6 @@ refused() {
   [ "$(SOURCE_DATE_EPOCH=1000000000 "$tree/tools/built-from")" = "\"$commit\", \"2001-09-09T01:46:40.000000000+00:00\"" ]
   # A tree inside of another's repository is at none of its commits.
   [ "$(env -u SOURCE_DATE_EPOCH "$tree/inner/tools/built-from")" = '"", ""' ]
-}
-
-@test "completion offers words of the tables" {
-  [[ $(brig completion bash) == *"complete -o default -F _brig_complete brig"* ]]
-  [ "$(brig __complete ru)" = run ]
-  [ "$(brig __complete network conn)" = connect ]
-  [[ $(brig __complete run --memory) == *--memory-swap* ]]
-  [ -z "$(brig __complete run --gpu)" ]
 }
 
 # in_own_run DAEMON COMMAND: with a /run of its own and this script as brigd beside brig.

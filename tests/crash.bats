@@ -444,6 +444,33 @@ only() {
   engine_is_well
 }
 
+@test "limits whose change fails leave what was, and one that is killed leaves the record and the group agreed" {
+  local group point
+  brig run -d --name web -m 64m --memory-swap 64m busybox sleep 1000
+  group=brig-test-$host_pid/$(brig inspect -f '{{.Id}}' web)
+  recorded() { brig inspect -f '{{.HostConfig.Memory}}' web; }
+  in_force() { cat "/sys/fs/cgroup/memory/$group/memory.limit_in_bytes" "/sys/fs/cgroup/$group/memory.max" 2>/dev/null; }
+  for point in update.apply update.record update.limits; do
+    restart_with "$point=error"
+    run brig update -m 128m --memory-swap 128m web
+    [ "$status" -eq 1 ]
+    [ "$(recorded) $(in_force)" = '67108864 67108864' ] || { echo "$point failed"; return 1; }
+  done
+  for point in update.apply update.record update.limits; do
+    restart_with "$point=kill"
+    brig update -m 128m --memory-swap 128m web || :
+    expect_death "$point"
+    [ "$(recorded)" = "$(in_force)" ] || { echo "after $point"; return 1; }
+  done
+  [ "$(in_force)" = 134217728 ] # it was recorded when the last daemon died
+  brig update -m 96m --memory-swap 96m web # acknowledged, then killed at once
+  kill_daemon
+  start_daemon
+  [ "$(recorded) $(in_force)" = '100663296 100663296' ]
+  brig rm -f web
+  engine_is_well
+}
+
 exec_field() { curl -s --unix-socket "$root/brig.sock" "http://d/v1.41/exec/$1/json" | jq -c "$2"; }
 
 # new_exec CONTAINER SCRIPT: creates and starts an exec, its id.

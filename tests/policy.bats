@@ -232,8 +232,9 @@ END
   [ "$status" -eq 1 ]
   [[ $output == *'policy shop/deny selects container on-lan, and policies cannot be enforced on network lan of driver macvlan'* ]]
   [ "$(label_of on-lan com.docker.compose.project)" = '"lab"' ]
-  run brig update --memory 1g on-lan
-  [[ $output == *"'--memory' is not done yet: remove the container and run it anew with it"* ]]
+  run brig update --pids-limit 50 --label com.docker.compose.project=shop on-lan
+  [ "$status" -eq 1 ]
+  [ "$(brig inspect -f '{{.HostConfig.PidsLimit}}' on-lan)" = '<nil>' ]
   run brig update on-lan
   [ "$status" -eq 1 ]
   [[ $output == *'you must provide one or more flags'* ]]

@@ -367,6 +367,35 @@ def committed():
         gone(container)
 
 
+def stats():
+    container = shell("exec sleep 1000", name="sdk-stats", mem_limit="64m")
+    try:
+        once = container.stats(stream=False)
+        assert once["name"] == "/sdk-stats" and once["id"] == container.id and once["memory_stats"]["limit"] == 64 << 20, once
+        assert once["precpu_stats"]["system_cpu_usage"] < once["cpu_stats"]["system_cpu_usage"], once
+        stream = container.stats(decode=True)
+        first, second = next(stream), next(stream)
+        assert first["read"] == second["preread"] and first["preread"].startswith("0001-01-01"), (first, second)
+        stream.close()
+    finally:
+        gone(container)
+    refused(404, lambda: client.api.stats("sdk-stats", stream=False), "No such container")
+
+
+def update():
+    container = shell("exec sleep 1000", name="sdk-update", mem_limit="64m")
+    try:
+        assert container.update(mem_limit="32m", memswap_limit="96m", cpu_shares=300, restart_policy={"Name": "always"}) == {"Warnings": None}
+        container.reload()
+        host = container.attrs["HostConfig"]
+        assert (host["Memory"], host["MemorySwap"], host["CpuShares"]) == (32 << 20, 96 << 20, 300), host
+        assert host["RestartPolicy"] == {"Name": "always", "MaximumRetryCount": 0}, host
+        refused(400, lambda: container.update(mem_limit="1m"), "Minimum memory limit allowed is 6MB")
+        refused(409, lambda: container.update(mem_limit="1g"), "update the memoryswap at the same time")
+    finally:
+        gone(container)
+
+
 def not_done():
     """What brig leaves out is refused with a reason, not with a stream that never ends or a wrong answer."""
     container = shell("exec sleep 1000")

@@ -63,8 +63,7 @@ TEST(says_what_it_was_built_from) {
 }
 
 TEST(not_served) {
-        ASK("GET /v1.41/containers/c/stats", 501,
-            "{\"message\":\"stats is not supported by brig yet\"}\n");
+        ASK("GET /v1.41/plugins", 501, "{\"message\":\"plugins is not supported by brig yet\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
         ASSERT(strstr(body(), "This node is not a swarm manager. Use \\\"docker swarm init\\\""));
@@ -126,23 +125,48 @@ TEST(containers) {
             "{\"message\":\"h: 'x' is not a whole number\"}\n");
 }
 
+TEST(stats) {
+        ask("GET /containers/c/stats", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(body(), "b\r\n{\"read\":1}\n\r\nb\r\n{\"read\":1}\n\r\n0\r\n\r\n");
+        ASSERT_STR(fake_asked, "stats c 1 0");
+        ask("GET /containers/c/stats?stream=0&one-shot=1", "", NULL);
+        ASSERT_STR(body(), "b\r\n{\"read\":1}\n\r\n0\r\n\r\n");
+        ASSERT_STR(fake_asked, "stats c 0 1");
+        ask("GET /v1.40/containers/c/stats?stream=0&one-shot=1", "", NULL);
+        ASSERT_STR(fake_asked, "stats c 0 0");
+        ASK("GET /containers/c/stats?one-shot=1", 400,
+            "{\"message\":\"cannot have stream=true and one-shot=true\"}\n");
+        ASK("GET /containers/d/stats", 404, "{\"message\":\"No such container: d\"}\n");
+}
+
 TEST(update) {
         ASK_JSON("POST /containers/c/update",
                  "{\"Labels\":{\"b\":\"2\",\"a\":\"\"},\"LabelsRemoved\":[\"c\"]}", 200,
                  "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {\"Labels\":{\"a\":\"\",\"b\":\"2\"},"
-                               "\"LabelsRemoved\":[\"c\"]}");
+        ASSERT_STR(fake_asked,
+                   "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0},"
+                   "\"Labels\":{\"a\":\"\",\"b\":\"2\"},\"LabelsRemoved\":[\"c\"]}");
         /* What docker's client sends of what nobody gave is nothing. */
         ASK_JSON("POST /containers/c/update",
                  "{\"Memory\":0,\"CpusetCpus\":\"\",\"Devices\":[],\"PidsLimit\":null,"
                  "\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}",
                  200, "{\"Warnings\":null}\n");
-        ASSERT_STR(fake_asked, "update c {}");
+        ASSERT_STR(fake_asked,
+                   "update c {\"RestartPolicy\":{\"Name\":\"\",\"MaximumRetryCount\":0}}");
         ASK_JSON("POST /containers/d/update", "{}", 404,
                  "{\"message\":\"No such container: d\"}\n");
-        ASK_JSON("POST /containers/c/update", "{\"RestartPolicy\":{\"Name\":\"always\"}}", 501,
-                 "{\"message\":\"RestartPolicy: brig changes no more than labels of a container "
-                 "that is there: remove it and run it anew with the other value\"}\n");
+        ASK_JSON("POST /containers/c/update",
+                 "{\"Memory\":7,\"PidsLimit\":0,\"RestartPolicy\":{\"Name\":\"always\"}}", 200,
+                 "{\"Warnings\":null}\n");
+        ASSERT_STR(fake_asked, "update c {\"Memory\":7,\"PidsLimit\":0,\"RestartPolicy\":{\"Name\":"
+                               "\"always\",\"MaximumRetryCount\":0}}");
+        ASK_JSON("POST /v1.39/containers/c/update", "{\"PidsLimit\":5}", 200,
+                 "{\"Warnings\":null}\n");
+        ASSERT(!strstr(fake_asked, "PidsLimit"));
+        ASK_JSON("POST /containers/c/update", "{\"KernelMemory\":1}", 501,
+                 "{\"message\":\"KernelMemory cannot be changed of a container that is there: "
+                 "remove it and run it anew with the other value\"}\n");
         ASK_JSON("POST /containers/c/update", "{\"Labels\":{\"\":\"x\"}}", 400,
                  "{\"message\":\"Labels: a label has no name\"}\n");
         ASK_JSON("POST /containers/c/update", "{\"labels\":{\"x\":\"\"},\"LabelsRemoved\":[\"x\"]}",

@@ -254,13 +254,15 @@ static bool is_loopback_name(const char *host) {
 /* A web page in the user's browser reaches TCP on the loopback too. What comes from a page says so
  * (Origin), or came by a name that the page's owner points here (Host). */
 static int refuse_browsers(const ApiRequest *request, Error *err) {
-        int domain = AF_UNIX;
-        socklen_t size = sizeof(domain);
+        HttpOrigin origin = http_request_origin(request->exchange);
+        bool page = http_head_get(request->head, "Origin") != NULL;
 
-        (void)getsockopt(http_request_socket(request->exchange), SOL_SOCKET, SO_DOMAIN, &domain,
-                         &size);
-        if (domain == AF_UNIX || (!http_head_get(request->head, "Origin") &&
-                                  is_loopback_name(http_head_get(request->head, "Host"))))
+        if (origin == HTTP_LOCAL || (origin == HTTP_RELAYED && !page))
+                return 0;
+        if (origin == HTTP_RELAYED)
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "a web page may not use the certificate of who looks at it");
+        if (!page && is_loopback_name(http_head_get(request->head, "Host")))
                 return 0;
         return error_kind(err, ERROR_FORBIDDEN,
                           "over TCP the daemon answers requests to localhost, 127.0.0.1 or [::1] "

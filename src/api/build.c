@@ -14,6 +14,8 @@ static int64_t client_uid(const ApiRequest *request) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
 
+        if (http_request_origin(request->exchange) == HTTP_RELAYED)
+                return -1;
         return getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
                                peer.uid != (uid_t)-1
                        ? (int64_t)peer.uid

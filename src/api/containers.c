@@ -215,16 +215,17 @@ int on_container_rename(ApiRequest *request, Error *err) {
 }
 
 int on_container_update(ApiRequest *request, Error *err) {
-        ContainerUpdate update = { 0 };
+        _cleanup_(container_update_done) ContainerUpdate update = { 0 };
         _cleanup_json_ json_object *body = NULL;
         _cleanup_buf_ Buf json = { 0 };
         int r = api_body_any(request, &body, err);
 
         if (r >= 0)
                 r = container_update_read(body, &update, err);
+        if (request->version < 40) /* it came to updates with 1.40 */
+                free(TAKE_PTR(update.limits.pids_limit));
         if (r >= 0)
                 r = engine_container_update(request->engine, api_name(request), &update, err);
-        json_done(&container_update_table, &update);
         if (r < 0)
                 return r;
         buf_add_str(&json, "{\"Warnings\":null}");

@@ -24,7 +24,7 @@ static const Route routes[] = {
         { GET, "/containers/{id}/logs", on_container_logs, NULL },
         { GET, "/containers/{id}/changes", on_container_changes, NULL },
         { GET, "/containers/{id}/export", on_container_export, NULL },
-        { GET, "/containers/{id}/stats", on_unsupported, "stats" },
+        { GET, "/containers/{id}/stats", on_container_stats, NULL },
         { GET, "/containers/{id}/attach/ws", on_unsupported, "attach over a WebSocket" },
         { GET, "/containers/{id}/archive", on_unsupported, "copying from a container (cp)" },
         { HEAD, "/containers/{id}/archive", on_unsupported, "copying from a container (cp)" },

@@ -146,6 +146,37 @@ int on_container_logs(ApiRequest *request, Error *err) {
         return 0;
 }
 
+/* ---- stats ---- */
+
+/* The header goes with the first document: errors before it are plain answers. */
+static int send_stats(void *data, const char *json) {
+        HttpExchange *exchange = data;
+        _cleanup_buf_ Buf line = { 0 };
+        int r = http_answered(exchange) ? 0 : http_begin(exchange, 200, "application/json");
+
+        buf_add_str(&line, json);
+        buf_add_char(&line, '\n');
+        return r < 0 ? r : http_write(exchange, line.data, line.length);
+}
+
+int on_container_stats(ApiRequest *request, Error *err) {
+        const StatsOptions options = {
+                .stream = http_query_bool(&request->query, "stream", true),
+                .one_shot = request->version >= 41 && api_flag(request, "one-shot"),
+        };
+        int r;
+
+        if (options.stream && options.one_shot)
+                return error_kind(err, ERROR_INVALID, "cannot have stream=true and one-shot=true");
+        r = engine_container_stats(request->engine, api_name(request), &options, send_stats,
+                                   request->exchange, http_request_socket(request->exchange), err);
+        if (r < 0 && http_answered(request->exchange)) {
+                http_abort(request->exchange); /* no client takes half a stream for its end */
+                return 0;
+        }
+        return r;
+}
+
 /* ---- attach ---- */
 
 typedef struct Attachment {

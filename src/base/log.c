@@ -24,10 +24,6 @@ void log_set_level(LogLevel level) {
         current = level;
 }
 
-LogLevel log_level(void) {
-        return current;
-}
-
 int log_level_parse(const char *text, LogLevel *ret) {
         if (str_equal(text, "fatal"))
                 text = "error";

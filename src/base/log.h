@@ -6,7 +6,6 @@
 typedef enum LogLevel { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG } LogLevel;
 
 void log_set_level(LogLevel level); /* info at first */
-LogLevel log_level(void);
 /* dockerd's names: debug, info, warn, error, fatal (taken as error). -EINVAL for another. */
 int log_level_parse(const char *text, LogLevel *ret);
 

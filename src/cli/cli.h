@@ -19,12 +19,14 @@ typedef struct Cli {
         char *config_dir, *context, *log_level;
         bool debug, version, tls, tls_verify;
         char *tls_ca, *tls_cert, *tls_key;
-        char *host;          /* where http leads */
-        HttpClient *http;    /* NULL until the first call */
-        char *api;           /* the version that is spoken, "1.41" */
-        bool experimental;   /* the daemon says so */
-        bool is_brigd;       /* it is brigd: it knows more than Docker's API */
-        json_object *config; /* config.json, or NULL; see config.h */
+        struct Endpoint *endpoint; /* while there is a connection: endpoint.h */
+        const char *host;          /* where http leads; the endpoint's */
+        HttpClient *http;          /* NULL until the first call */
+        char *api;                 /* the version that is spoken, "1.41" */
+        bool experimental;         /* the daemon says so */
+        bool is_brigd;             /* it is brigd: it knows more than Docker's API */
+        bool no_start;             /* a daemon that does not run is not started */
+        json_object *config;       /* config.json, or NULL; see config.h */
         bool config_read;
 } Cli;
 
@@ -81,15 +83,21 @@ extern const OptionTable global_option_table; /* main.c; its values are a Cli */
 void help_root(const Cli *cli, FILE *out);
 void help_group(const Cli *cli, const Group *group, FILE *out);
 void help_command(const Cli *cli, const Command *command, FILE *out);
-/* The words that may follow `words`, one a line, those that begin with the last of them. */
-void complete(char **words, size_t count);
-void complete_script(const Cli *cli);
+/* Every path of words that leads to command: "brig container ls", "brig ps"; the caller's. */
+char **command_paths(const Cli *cli, const Command *command);
+const char *entry_summary(const Entry *entry);
+/* Prints the words that may follow, one a line, those that begin with the last of words. Asks the
+ * daemon for names, and starts none for it. completion.c */
+void complete(Cli *cli, char **words);
+/* Writes every page of section 1 into directory; what was there is replaced. manual.c */
+int manual_write(const Cli *cli, const char *directory, Error *err);
 
 /* ---- the daemon ---- */
 
 /* Connects, starting a daemon where there is none and that may be done, and agrees on the API's
  * version. Called by the calls below. */
 int cli_connect(Cli *cli, Error *err);
+void cli_disconnect(Cli *cli); /* idempotent */
 /* The version spoken is at least 1.minor. */
 bool api_at_least(const Cli *cli, int minor);
 

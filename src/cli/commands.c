@@ -34,7 +34,7 @@ static const Entry container_entries[] = {
         ALIAS("remove", rm_command),
         COMMAND("run", SECTION_COMMANDS, run_command),
         COMMAND("start", SECTION_COMMANDS, start_command),
-        UNDONE("stats", SECTION_COMMANDS, "Show what containers use, live"),
+        COMMAND("stats", SECTION_COMMANDS, stats_command),
         COMMAND("stop", SECTION_COMMANDS, stop_command),
         COMMAND("top", SECTION_COMMANDS, top_command),
         COMMAND("unpause", SECTION_COMMANDS, unpause_command),
@@ -104,6 +104,7 @@ static const Group volume_group = { "Manage volumes", volume_entries, ELEMENTS(v
 
 static const Entry system_entries[] = {
         COMMAND("df", SECTION_COMMANDS, df_command),
+        ALIAS("dial-stdio", dial_stdio_command), /* for programs: in no help */
         COMMAND("events", SECTION_COMMANDS, events_command),
         COMMAND("info", SECTION_COMMANDS, info_command),
         COMMAND("prune", SECTION_COMMANDS, system_prune_command),
@@ -209,14 +210,14 @@ static const Entry root_entries[] = {
         COMMAND("rmi", SECTION_COMMANDS, rmi_command),
         COMMAND("save", SECTION_COMMANDS, save_command),
         COMMAND("start", SECTION_COMMANDS, start_command),
-        UNDONE("stats", SECTION_COMMANDS, "Show what containers use, live"),
+        COMMAND("stats", SECTION_COMMANDS, stats_command),
         COMMAND("stop", SECTION_COMMANDS, stop_command),
         COMMAND("tag", SECTION_COMMANDS, tag_command),
         COMMAND("top", SECTION_COMMANDS, top_command),
         COMMAND("unpause", SECTION_COMMANDS, unpause_command),
         COMMAND("update", SECTION_COMMANDS, update_command),
         COMMAND("wait", SECTION_COMMANDS, wait_command),
-        UNDONE("completion", SECTION_NONE, "Print a completion script (bash only)"),
+        COMMAND("completion", SECTION_NONE, completion_command),
 };
 const Group root_group = { "A container engine in C, a drop-in for Docker", root_entries,
                            ELEMENTS(root_entries) };

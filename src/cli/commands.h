@@ -9,6 +9,8 @@ extern const Command run_command, create_command, start_command;
 /* containers.c */
 extern const Command stop_command, restart_command, kill_command, rm_command, pause_command,
         unpause_command, wait_command, rename_command, top_command, port_command;
+/* stats.c */
+extern const Command stats_command;
 /* update.c */
 extern const Command update_command;
 /* changes.c */
@@ -44,6 +46,10 @@ extern const Command container_prune_command, image_prune_command, network_prune
         volume_prune_command, system_prune_command;
 /* system.c, events.c, df.c */
 extern const Command version_command, info_command, events_command, df_command;
+/* completion.c */
+extern const Command completion_command;
+/* dial-stdio.c */
+extern const Command dial_stdio_command;
 
 /* Opens a wait for the container: condition "next-exit" and the like. */
 int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, Error *err);

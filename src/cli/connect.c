@@ -14,9 +14,9 @@
 #include "base/fd.h"
 #include "cli/cli.h"
 #include "cli/config.h"
+#include "cli/endpoint.h"
 
 #define RUN_DIRECTORY "/run/brig"
-#define DEFAULT_HOST "unix:///run/brig/brig.sock"
 #define LOG_PATH RUN_DIRECTORY "/brigd.log"
 #define START_TIMEOUT (10 * NSEC_PER_SEC)
 #define LOG_TAIL 1200
@@ -169,41 +169,7 @@ static int start_daemon(Cli *cli, HttpReply **ret, Error *err) {
         return r < 0 ? r : ping(cli, ret, err);
 }
 
-/* ---- the host ---- */
-
-static int choose_host(Cli *cli, Error *err) {
-        const char *host = strv_length(cli->hosts) ? cli->hosts[0] : NULL;
-
-        if (strv_length(cli->hosts) > 1)
-                return error_kind(err, ERROR_INVALID, "specify only one -H");
-        if (str_empty(host))
-                host = getenv("BRIG_HOST");
-        if (str_empty(host))
-                host = getenv("DOCKER_HOST");
-        if (str_empty(host))
-                host = DEFAULT_HOST;
-        cli->host = strstr(host, "://") ? str_copy(host) : str_format("tcp://%s", host);
-        return 0;
-}
-
-static int check_tls(const Cli *cli, Error *err) {
-        if (!cli->tls && !cli->tls_verify && !cli->tls_ca && !cli->tls_cert && !cli->tls_key &&
-            str_empty(getenv("DOCKER_TLS_VERIFY")))
-                return 0;
-        return error_kind(err, ERROR_UNSUPPORTED,
-                          "TLS to the daemon is not done yet: use its Unix socket, or forward it "
-                          "with ssh -L");
-}
-
-static int check_context(const Cli *cli, Error *err) {
-        const char *context = cli->context ?: getenv("DOCKER_CONTEXT");
-
-        if (str_empty(context) || str_equal(context, "default"))
-                return 0;
-        return error_kind(err, ERROR_UNSUPPORTED,
-                          "context '%s': contexts other than 'default' are not done yet: use -H",
-                          context);
-}
+/* ---- the daemon ---- */
 
 static void add_config_headers(Cli *cli) {
         json_object *headers = json_member(config_get(cli), "HttpHeaders");
@@ -262,30 +228,39 @@ static void negotiate(Cli *cli, HttpReply *reply) {
                 cli->api = str_copy(offered ? API_VERSION : "1.24");
 }
 
+void cli_disconnect(Cli *cli) {
+        cli->http = http_client_free(cli->http);
+        cli->host = NULL;
+        if (cli->endpoint)
+                endpoint_done(cli->endpoint);
+        free(cli->endpoint);
+        cli->endpoint = NULL;
+}
+
 int cli_connect(Cli *cli, Error *err) {
         _cleanup_reply_ HttpReply *reply = NULL;
         int r;
 
         if (cli->http)
                 return 0;
-        r = check_tls(cli, err);
+        cli->endpoint = NEW(Endpoint);
+        r = endpoint_find(cli, cli->endpoint, err);
         if (r == 0)
-                r = check_context(cli, err);
-        if (r == 0)
-                r = choose_host(cli, err);
-        if (r == 0)
-                r = http_client_new(cli->host, &cli->http, err);
-        if (r < 0)
+                r = endpoint_client(cli->endpoint, &cli->http, err);
+        if (r < 0) {
+                cli_disconnect(cli);
                 return r;
+        }
+        cli->host = cli->endpoint->host;
         add_config_headers(cli);
         r = ping(cli, &reply, err);
-        if ((r == -ENOENT || r == -ECONNREFUSED) && str_equal(cli->host, DEFAULT_HOST) &&
-            geteuid() == 0)
+        if ((r == -ENOENT || r == -ECONNREFUSED) && str_equal(cli->host, ENDPOINT_DEFAULT_HOST) &&
+            geteuid() == 0 && !cli->no_start)
                 r = start_daemon(cli, &reply, err);
-        else if (r < 0 && err->kind == ERROR_UNAVAILABLE && err->number)
+        else if (r < 0 && err->kind == ERROR_UNAVAILABLE && !endpoint_is_dialed(cli->endpoint))
                 r = cannot_connect(cli, err);
         if (r < 0) {
-                cli->http = http_client_free(cli->http);
+                cli_disconnect(cli);
                 return r;
         }
         negotiate(cli, reply);

@@ -49,7 +49,8 @@ static const Option rows[] = {
         P("attach", 'a', "list", attach, attach_parse, "Attach to STDIN, STDOUT or STDERR"),
         T("blkio-weight", 0, OPTION_UINT16, blkio_weight,
           "Block IO weight, 10 to 1000, or 0 for none"),
-        REFUSED("blkio-weight-device", "list", "Block IO weight for one device"),
+        P("blkio-weight-device", 0, "list", blkio_weight_device, weight_device_parse,
+          "Block IO weight for one device"),
         L("cap-add", 0, cap_add, "Add Linux capabilities"),
         L("cap-drop", 0, cap_drop, "Drop Linux capabilities"),
         S("cgroup-parent", 0, cgroup_parent, "Parent of the container's cgroup"),
@@ -65,10 +66,14 @@ static const Option rows[] = {
         S("cpuset-mems", 0, cpuset_mems, "Memory nodes to use (0-3, 0,1)"),
         L("device", 0, devices, "Add a device of the host"),
         L("device-cgroup-rule", 0, device_cgroup_rules, "Add a rule to the allowed devices"),
-        REFUSED("device-read-bps", "list", "Limit bytes a second read from a device"),
-        REFUSED("device-read-iops", "list", "Limit reads a second from a device"),
-        REFUSED("device-write-bps", "list", "Limit bytes a second written to a device"),
-        REFUSED("device-write-iops", "list", "Limit writes a second to a device"),
+        P("device-read-bps", 0, "list", device_read_bps, rate_device_parse,
+          "Limit bytes a second read from a device"),
+        P("device-read-iops", 0, "list", device_read_iops, count_device_parse,
+          "Limit reads a second from a device"),
+        P("device-write-bps", 0, "list", device_write_bps, rate_device_parse,
+          "Limit bytes a second written to a device"),
+        P("device-write-iops", 0, "list", device_write_iops, count_device_parse,
+          "Limit writes a second to a device"),
         { "disable-content-trust", 0, OPTION_BOOL, offsetof(ContainerOptions, disable_trust),
           "Skip the check of the image's signature", NULL, "true" },
         P("dns", 0, "list", dns, dns_parse, "Set the DNS servers"),
@@ -162,8 +167,15 @@ _Static_assert(ELEMENTS(rows) <= OPTIONS_MAX, "OPTIONS_MAX bounds Options.given"
 /* What options_done does not free. */
 static void container_options_done(void *data) {
         ContainerOptions *values = data;
-        JsonArray *arrays[] = { &values->mounts, &values->ulimits };
-        const JsonTable *tables[] = { &mount_spec_table, &ulimit_table };
+        JsonArray *arrays[] = {
+                &values->mounts,           &values->ulimits,          &values->blkio_weight_device,
+                &values->device_read_bps,  &values->device_write_bps, &values->device_read_iops,
+                &values->device_write_iops
+        };
+        const JsonTable *tables[] = { &mount_spec_table,      &ulimit_table,
+                                      &weight_device_table,   &throttle_device_table,
+                                      &throttle_device_table, &throttle_device_table,
+                                      &throttle_device_table };
 
         for (size_t i = 0; i < ELEMENTS(arrays); i++) {
                 for (size_t j = 0; j < arrays[i]->count; j++)

@@ -41,7 +41,10 @@ typedef struct ContainerOptions {
         int64_t blkio_weight, pids_limit, oom_score_adj;
         char *cpuset_cpus, *cpuset_mems, *cgroup_parent;
         bool oom_kill_disable;
-        JsonArray ulimits; /* of Ulimit */
+        JsonArray ulimits;             /* of Ulimit */
+        JsonArray blkio_weight_device; /* of WeightDevice */
+        JsonArray device_read_bps, device_write_bps, device_read_iops,
+                device_write_iops; /* of ThrottleDevice */
         char **devices, **device_cgroup_rules;
         /* isolation */
         char **cap_add, **cap_drop, **security_opts;

@@ -125,6 +125,12 @@ static int fill_health(const ContainerOptions *o, ContainerConfig *c, Error *err
         return 0;
 }
 
+static void copy_all(const JsonArray *from, const JsonTable *table, JsonArray *to) {
+        for (size_t i = 0; i < from->count; i++)
+                json_copy(table, (const char *)from->items + i * table->size,
+                          json_append(to, table));
+}
+
 /* ---- file systems ---- */
 
 static void fill_tmpfs(const ContainerOptions *o, HostConfig *h) {
@@ -143,9 +149,7 @@ static int fill_mounts(const ContainerOptions *o, ContainerCreate *ret, Error *e
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < o->mounts.count; i++)
-                json_copy(&mount_spec_table, (MountSpec *)o->mounts.items + i,
-                          json_append(&ret->host.mounts, &mount_spec_table));
+        copy_all(&o->mounts, &mount_spec_table, &ret->host.mounts);
         fill_tmpfs(o, &ret->host);
         put_pairs(&ret->host.storage_opt, o->storage_opts);
         ret->host.volumes_from = strv_copy(o->volumes_from);
@@ -293,6 +297,15 @@ static int fill_memory(const ContainerOptions *o, HostConfig *h, const Options *
         return 0;
 }
 
+static void fill_block_io(const ContainerOptions *o, HostConfig *h) {
+        h->blkio_weight = o->blkio_weight;
+        copy_all(&o->blkio_weight_device, &weight_device_table, &h->blkio_weight_device);
+        copy_all(&o->device_read_bps, &throttle_device_table, &h->blkio_read_bps);
+        copy_all(&o->device_write_bps, &throttle_device_table, &h->blkio_write_bps);
+        copy_all(&o->device_read_iops, &throttle_device_table, &h->blkio_read_iops);
+        copy_all(&o->device_write_iops, &throttle_device_table, &h->blkio_write_iops);
+}
+
 static int fill_resources(const ContainerOptions *o, HostConfig *h, const Options *options,
                           Error *err) {
         h->nano_cpus = o->cpus;
@@ -303,12 +316,10 @@ static int fill_resources(const ContainerOptions *o, HostConfig *h, const Option
         h->cpu_realtime_runtime = o->cpu_rt_runtime;
         h->cpuset_cpus = str_copy(o->cpuset_cpus);
         h->cpuset_mems = str_copy(o->cpuset_mems);
-        h->blkio_weight = o->blkio_weight;
+        fill_block_io(o, h);
         h->cgroup_parent = str_copy(o->cgroup_parent);
         h->pids_limit = maybe(o->pids_limit);
-        for (size_t i = 0; i < o->ulimits.count; i++)
-                json_copy(&ulimit_table, (Ulimit *)o->ulimits.items + i,
-                          json_append(&h->ulimits, &ulimit_table));
+        copy_all(&o->ulimits, &ulimit_table, &h->ulimits);
         h->device_cgroup_rules = strv_copy(o->device_cgroup_rules);
         for (char **text = o->devices; text && *text; text++) {
                 int r = device_parse(*text, &h->devices, err);

@@ -1,13 +1,11 @@
-/* help.c: help and completion, all from the tables of commands and options. */
-#include <errno.h>
-
+/* help.c: help, from the tables of commands and options. completion.c and manual.c read the same.
+ */
 #include "cli/cli.h"
-#include "cli/values.h"
 
 #define HELP_WIDTH 80
 #define NAME_WIDTH 11
 
-static const char *summary_of(const Entry *entry) {
+const char *entry_summary(const Entry *entry) {
         return entry->command ? entry->command->summary
                : entry->group ? entry->group->summary
                               : entry->summary;
@@ -26,16 +24,12 @@ static void print_section(const Group *group, Section section, const char *title
                 if (!any)
                         (void)fprintf(out, "\n%s:\n", title);
                 any = true;
-                (void)fprintf(out, "  %-*s %s%s\n", NAME_WIDTH, entry->name, summary_of(entry),
+                (void)fprintf(out, "  %-*s %s%s\n", NAME_WIDTH, entry->name, entry_summary(entry),
                               entry->command || entry->group ? "" : " (not done yet)");
         }
 }
 
 /* ---- options ---- */
-
-static int compare_options(const void *a, const void *b) {
-        return strcmp((*(const Option *const *)a)->name, (*(const Option *const *)b)->name);
-}
 
 /* "  -m, --memory bytes"; the caller's. */
 static char *left_side(const Option *option) {
@@ -79,20 +73,16 @@ static void print_option(const Option *option, size_t width, FILE *out) {
 }
 
 static void print_options(const OptionTable *table, const char *title, FILE *out) {
-        _cleanup_free_ const Option **sorted = NEW_ARRAY(const Option *, table->count + 1);
-        size_t count = 0, width = 0;
+        size_t count, width = 0;
+        _cleanup_free_ const Option **sorted = options_shown(table, &count);
 
-        for (size_t i = 0; i < table->count; i++) {
-                _cleanup_free_ char *left = left_side(&table->rows[i]);
-
-                if (table->rows[i].flags & OPTION_HIDDEN)
-                        continue;
-                sorted[count++] = &table->rows[i];
-                width = MAX(width, strlen(left));
-        }
         if (count == 0)
                 return;
-        qsort(sorted, count, sizeof(*sorted), compare_options);
+        for (size_t i = 0; i < count; i++) {
+                _cleanup_free_ char *left = left_side(sorted[i]);
+
+                width = MAX(width, strlen(left));
+        }
         (void)fprintf(out, "\n%s:\n", title);
         for (size_t i = 0; i < count; i++)
                 print_option(sorted[i], width, out);
@@ -115,11 +105,17 @@ static void collect_paths(const Group *group, const char *prefix, const Command 
                         strv_format(ret, "%s %s", prefix, group->entries[i].name);
 }
 
-static void print_aliases(const Cli *cli, const Command *command, FILE *out) {
-        _cleanup_strv_ char **paths = NULL;
-        _cleanup_free_ char *line = NULL;
+char **command_paths(const Cli *cli, const Command *command) {
+        char **paths = NULL;
 
         collect_paths(&root_group, cli->program, command, &paths);
+        return paths;
+}
+
+static void print_aliases(const Cli *cli, const Command *command, FILE *out) {
+        _cleanup_strv_ char **paths = command_paths(cli, command);
+        _cleanup_free_ char *line = NULL;
+
         if (strv_length(paths) < 2)
                 return;
         line = strv_join(paths, ", ");
@@ -152,63 +148,4 @@ void help_command(const Cli *cli, const Command *command, FILE *out) {
                       command->summary);
         print_aliases(cli, command, out);
         print_options(command->shared ?: &command->table, "Options", out);
-}
-
-/* ---- completion ---- */
-
-static void offer(const char *word, const char *prefix) {
-        if (str_after(word, prefix))
-                (void)printf("%s\n", word);
-}
-
-static void offer_options(const OptionTable *table, const char *prefix) {
-        for (size_t i = 0; i < table->count; i++) {
-                _cleanup_free_ char *word = str_format("--%s", table->rows[i].name);
-
-                if (!(table->rows[i].flags & (OPTION_HIDDEN | OPTION_REFUSED)))
-                        offer(word, prefix);
-        }
-        offer("--help", prefix);
-}
-
-static void offer_entries(const Group *group, const char *prefix) {
-        for (size_t i = 0; i < group->count; i++)
-                if (group->entries[i].command || group->entries[i].group)
-                        offer(group->entries[i].name, prefix);
-}
-
-/* Where the words before the last one lead. */
-void complete(char **words, size_t count) {
-        const Group *group = &root_group;
-        const Command *command = NULL;
-        const char *last = count > 0 ? words[count - 1] : "";
-
-        for (size_t i = 0; i + 1 < count && !command; i++) {
-                if (words[i][0] == '-')
-                        continue;
-                for (size_t j = 0; j < group->count; j++) {
-                        if (!str_equal(group->entries[j].name, words[i]))
-                                continue;
-                        command = group->entries[j].command;
-                        if (group->entries[j].group)
-                                group = group->entries[j].group;
-                        break;
-                }
-        }
-        if (*last == '-')
-                offer_options(command ? command->shared ?: &command->table : &global_option_table,
-                              last);
-        else if (!command)
-                offer_entries(group, last);
-}
-
-void complete_script(const Cli *cli) {
-        (void)printf("# bash completion for %s: the words come from the program's own tables.\n"
-                     "_%s_complete() {\n"
-                     "        local IFS=$'\\n'\n"
-                     "        COMPREPLY=($(%s __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
-                     "2>/dev/null))\n"
-                     "}\n"
-                     "complete -o default -F _%s_complete %s\n",
-                     cli->program, cli->program, cli->program, cli->program, cli->program);
 }

@@ -138,8 +138,8 @@ static int run_rows(const ListKind *kind, const Template *template, const List *
         return 0;
 }
 
-int list_print(const ListKind *kind, const char *format, const char *table, bool quiet,
-               const List *list, Error *err) {
+int list_write(const ListKind *kind, const char *format, const char *table, bool quiet,
+               const List *list, FILE *file, Error *err) {
         _cleanup_(template_freep) Template *template = NULL;
         _cleanup_free_ char *text = NULL;
         _cleanup_buf_ Buf out = {};
@@ -164,10 +164,15 @@ int list_print(const ListKind *kind, const char *format, const char *table, bool
         if (r < 0)
                 return r;
         if (is_table)
-                table_print(out.data ?: "", LEAST_WIDTH, PADDING, stdout);
+                table_print(out.data ?: "", LEAST_WIDTH, PADDING, file);
         else
-                (void)fputs(out.data ?: "", stdout);
+                (void)fputs(out.data ?: "", file);
         return 0;
+}
+
+int list_print(const ListKind *kind, const char *format, const char *table, bool quiet,
+               const List *list, Error *err) {
+        return list_write(kind, format, table, quiet, list, stdout, err);
 }
 
 int format_document(const char *format, const TemplateData *data, Buf *out, Error *err) {

@@ -39,6 +39,9 @@ const char *list_format(Cli *cli, const ListKind *kind, const char *format, bool
 /* format: as list_format gave it; table: the usual table's template, NULL for the kind's. */
 int list_print(const ListKind *kind, const char *format, const char *table, bool quiet,
                const List *list, Error *err);
+/* The same to out. */
+int list_write(const ListKind *kind, const char *format, const char *table, bool quiet,
+               const List *list, FILE *out, Error *err);
 
 /* text: lines of cells that tabs part, aligned as Go's tabwriter does with a minimum of `least`
  * columns and `padding` spaces; printed. */

@@ -14,18 +14,20 @@ static const Option global_rows[] = {
         { "config", 0, OPTION_STRING, offsetof(Cli, config_dir), "Where config.json is", NULL,
           "\"~/.docker\"" },
         { "context", 'c', OPTION_STRING, offsetof(Cli, context),
-          "Name of the context; only \"default\" is done" },
+          "Name of the context, in place of DOCKER_CONTEXT and the one of \"context use\"" },
         { "debug", 'D', OPTION_BOOL, offsetof(Cli, debug), "Show the calls to the daemon" },
         { "host", 'H', OPTION_LIST, offsetof(Cli, hosts), "Daemon to connect to" },
         { "log-level", 'l', OPTION_STRING, offsetof(Cli, log_level),
           "Which messages to show (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")", NULL,
           "\"info\"" },
-        { "tls", 0, OPTION_BOOL, offsetof(Cli, tls), "Use TLS (not done yet)" },
-        { "tlscacert", 0, OPTION_STRING, offsetof(Cli, tls_ca), "Authority to trust" },
-        { "tlscert", 0, OPTION_STRING, offsetof(Cli, tls_cert), "TLS certificate" },
-        { "tlskey", 0, OPTION_STRING, offsetof(Cli, tls_key), "TLS key" },
-        { "tlsverify", 0, OPTION_BOOL, offsetof(Cli, tls_verify),
-          "Use TLS and verify the daemon (not done yet)" },
+        { "tls", 0, OPTION_BOOL, offsetof(Cli, tls), "Use TLS; implied by --tlsverify" },
+        { "tlscacert", 0, OPTION_STRING, offsetof(Cli, tls_ca), "Authority to trust", NULL,
+          "\"~/.docker/ca.pem\"" },
+        { "tlscert", 0, OPTION_STRING, offsetof(Cli, tls_cert), "Certificate to show", NULL,
+          "\"~/.docker/cert.pem\"" },
+        { "tlskey", 0, OPTION_STRING, offsetof(Cli, tls_key), "Its key", NULL,
+          "\"~/.docker/key.pem\"" },
+        { "tlsverify", 0, OPTION_BOOL, offsetof(Cli, tls_verify), "Use TLS and verify the daemon" },
         { "version", 'v', OPTION_BOOL, offsetof(Cli, version), "Print the version and quit" },
 };
 
@@ -226,16 +228,16 @@ static int run_help(Cli *cli, char **words) {
 }
 
 static int run_words(Cli *cli, char **words) {
+        Error err = {};
+
         if (str_equal(words[0], "help"))
                 return run_help(cli, words + 1);
-        if (str_equal(words[0], "completion") && str_equal(words[1], "bash")) {
-                complete_script(cli);
-                return 0;
-        }
         if (str_equal(words[0], "__complete")) {
-                complete(words + 1, strv_length(words + 1));
+                complete(cli, words + 1);
                 return 0;
         }
+        if (str_equal(words[0], "__manual") && words[1])
+                return manual_write(cli, words[1], &err) < 0 ? cli_complain(&err) : 0;
         return dispatch(cli, &root_group, words);
 }
 
@@ -280,9 +282,8 @@ int main(int argc, char **argv) {
         (void)signal(SIGPIPE, SIG_DFL);
         cli.path = str_copy(cli.program);
         code = run_program(&cli, argv + (argc > 0));
-        cli.http = http_client_free(cli.http);
+        cli_disconnect(&cli);
         (void)json_object_put(cli.config);
-        free(cli.host);
         free(cli.api);
         free(cli.path);
         if (fflush(stdout) != 0 && code == 0) {

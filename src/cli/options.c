@@ -38,11 +38,27 @@ const Option *option_find(const OptionTable *table, const char *name, size_t len
         return NULL;
 }
 
-static const Option *find_letter(const OptionTable *table, char letter) {
+const Option *option_by_letter(const OptionTable *table, char letter) {
         for (size_t i = 0; i < table->count; i++)
                 if (table->rows[i].letter == letter)
                         return &table->rows[i];
         return NULL;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp((*(const Option *const *)a)->name, (*(const Option *const *)b)->name);
+}
+
+const Option **options_shown(const OptionTable *table, size_t *count) {
+        const Option **shown = NEW_ARRAY(const Option *, table->count + 1);
+
+        *count = 0;
+        for (size_t i = 0; i < table->count; i++)
+                if (!(table->rows[i].flags & OPTION_HIDDEN))
+                        shown[(*count)++] = &table->rows[i];
+        if (*count > 1)
+                qsort(shown, *count, sizeof(const Option *), compare_names);
+        return shown;
 }
 
 static char *spelled(const Option *option) {
@@ -118,7 +134,7 @@ static int parse_long(Options *options, const char *word, char ***rest, Error *e
 /* cluster is what follows "-": letters of bools, the last of which may take a value. */
 static int parse_letters(Options *options, const char *cluster, char ***rest, Error *err) {
         for (const char *next = cluster; *next; next++) {
-                const Option *option = find_letter(options->table, *next);
+                const Option *option = option_by_letter(options->table, *next);
                 const char *value;
                 int r;
 

@@ -73,5 +73,9 @@ void options_done(Options *options); /* frees the values' members, not the struc
 bool options_given(const Options *options, const char *name);
 /* NULL if there is none. */
 const Option *option_find(const OptionTable *table, const char *name, size_t length);
+const Option *option_by_letter(const OptionTable *table, char letter);
+/* The options that the help shows, by name; the list is the caller's, what it holds is the table's.
+ */
+const Option **options_shown(const OptionTable *table, size_t *count);
 /* What the help calls the option's argument; "" for a bool. */
 const char *option_kind(const Option *option);

@@ -175,6 +175,32 @@ TEST(devices) {
         free(devices.items);
 }
 
+TEST(rates_and_weights_of_devices) {
+        JsonArray weights = {}, rates = {};
+        Error err = {};
+
+        ASSERT_OK(weight_device_parse(&weights, "/dev/a:300", &err), &err);
+        ASSERT(weight_device_parse(&weights, "/dev/a:5", &err) < 0);
+        ASSERT_STR(err.message, "invalid weight for device: /dev/a:5");
+        ASSERT_OK(rate_device_parse(&rates, "/dev/a:1mb", &err), &err);
+        ASSERT_OK(count_device_parse(&rates, "/dev/b:100", &err), &err);
+        ASSERT(count_device_parse(&rates, "/dev/b:1k", &err) < 0);
+        ASSERT(rate_device_parse(&rates, "/dev/b", &err) < 0);
+        ASSERT_STR(err.message, "bad format: /dev/b");
+        ASSERT(rate_device_parse(&rates, "/tmp/b:1", &err) < 0);
+        ASSERT_STR(err.message, "bad format for device path: /tmp/b:1");
+        ASSERT_INT(weights.count, 1);
+        ASSERT_INT(rates.count, 2);
+        ASSERT_INT(((WeightDevice *)weights.items)->weight, 300);
+        ASSERT_INT(((ThrottleDevice *)rates.items)[0].rate, 1048576);
+        ASSERT_STR(((ThrottleDevice *)rates.items)[1].path, "/dev/b");
+        json_done(&weight_device_table, weights.items);
+        free(weights.items);
+        for (size_t i = 0; i < rates.count; i++)
+                json_done(&throttle_device_table, (ThrottleDevice *)rates.items + i);
+        free(rates.items);
+}
+
 TEST(networks) {
         NetworkSpecs specs = {};
         Error err = {};

@@ -174,6 +174,77 @@ int device_parse(const char *text, JsonArray *devices, Error *err) {
         return 0;
 }
 
+/* "/dev/sda:100" in two; *ret_path is the caller's, the rest borrowed. */
+static int device_value(const char *text, char **ret_path, const char **ret_value, Error *err) {
+        const char *colon = strchr(text, ':');
+
+        if (!colon || strchr(colon + 1, ':') || colon == text)
+                return error_kind(err, ERROR_INVALID, "bad format: %s", text);
+        if (!str_after(text, "/dev/"))
+                return error_kind(err, ERROR_INVALID, "bad format for device path: %s", text);
+        *ret_path = str_copy_n(text, (size_t)(colon - text));
+        *ret_value = colon + 1;
+        return 0;
+}
+
+int weight_device_parse(void *member, const char *text, Error *err) {
+        _cleanup_free_ char *path = NULL;
+        WeightDevice *device;
+        const char *value;
+        int weight, r = device_value(text, &path, &value, err);
+
+        if (r < 0)
+                return r;
+        if (str_to_int_in(value, 0, 1000, &weight) < 0 || (weight > 0 && weight < 10))
+                return error_kind(err, ERROR_INVALID, "invalid weight for device: %s", text);
+        device = json_append(member, &weight_device_table);
+        device->path = TAKE_PTR(path);
+        device->weight = weight;
+        return 0;
+}
+
+static void throttle_add(JsonArray *devices, char *path, uint64_t rate) {
+        ThrottleDevice *device = json_append(devices, &throttle_device_table);
+
+        device->path = path;
+        device->rate = rate;
+}
+
+int rate_device_parse(void *member, const char *text, Error *err) {
+        _cleanup_free_ char *path = NULL;
+        const char *value;
+        int64_t rate;
+        int r = device_value(text, &path, &value, err);
+
+        if (r < 0)
+                return r;
+        if (str_to_size(value, &rate) < 0 || rate < 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid rate for device: %s. The correct format is "
+                                  "<device-path>:<number>[<unit>]. Number must be a positive "
+                                  "integer. Unit is optional and can be kb, mb, or gb",
+                                  text);
+        throttle_add(member, TAKE_PTR(path), (uint64_t)rate);
+        return 0;
+}
+
+int count_device_parse(void *member, const char *text, Error *err) {
+        _cleanup_free_ char *path = NULL;
+        const char *value;
+        uint64_t rate;
+        int r = device_value(text, &path, &value, err);
+
+        if (r < 0)
+                return r;
+        if (str_to_uint64(value, &rate) < 0)
+                return error_kind(err, ERROR_INVALID,
+                                  "invalid rate for device: %s. The correct format is "
+                                  "<device-path>:<number>. Number must be a positive integer",
+                                  text);
+        throttle_add(member, TAKE_PTR(path), rate);
+        return 0;
+}
+
 /* ---- hosts and streams ---- */
 
 static bool is_address(const char *text) {

@@ -41,6 +41,12 @@ void network_specs_done(NetworkSpecs *specs);
 int ulimit_parse(void *member, const char *text, Error *err);
 /* --device HOST[:CONTAINER[:MODE]] */
 int device_parse(const char *text, JsonArray *devices, Error *err);
+/* --blkio-weight-device /dev/x:WEIGHT: appends to a JsonArray of WeightDevice. */
+int weight_device_parse(void *member, const char *text, Error *err);
+/* --device-read-bps /dev/x:RATE[UNIT] and --device-read-iops /dev/x:RATE: append to a JsonArray of
+ * ThrottleDevice. */
+int rate_device_parse(void *member, const char *text, Error *err);
+int count_device_parse(void *member, const char *text, Error *err);
 /* --add-host NAME:ADDRESS or NAME=ADDRESS: appends NAME:ADDRESS to a char **. */
 int extra_host_parse(void *member, const char *text, Error *err);
 /* --dns: appends to a char **. */

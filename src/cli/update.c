@@ -1,36 +1,40 @@
-/* update.c: brig update: other labels for containers that are there. Docker's options of that
- * command, limits and the restart policy, are refused by name. */
+/* update.c: brig update: other limits, another restart policy, other labels for containers that are
+ * there. Labels are brig's own. */
 #include "cli/commands.h"
+#include "cli/specs.h"
 #include "spec/container.h"
 
 typedef struct UpdateOptions {
         char **labels, **labels_removed;
+        int64_t blkio_weight, cpu_period, cpu_quota, cpu_rt_period, cpu_rt_runtime, cpu_shares,
+                cpus, kernel_memory, memory, memory_reservation, memory_swap, pids_limit;
+        char *cpuset_cpus, *cpuset_mems, *restart;
 } UpdateOptions;
 
-#define REFUSED(name_, letter_, help_)                                                             \
-        {                                                                                          \
-                .name = name_, .letter = letter_, .type = OPTION_STRING, .help = help_,            \
-                .flags = OPTION_REFUSED, .remedy = "remove the container and run it anew with it"  \
-        }
+#define ROW(name_, letter_, type_, member_, help_)                                                 \
+        { name_, letter_, type_, offsetof(UpdateOptions, member_), help_ }
 
 static const Option update_rows[] = {
-        REFUSED("blkio-weight", 0, "Block IO weight (10 to 1000)"),
-        REFUSED("cpu-period", 0, "Period of the CPU quota"),
-        REFUSED("cpu-quota", 0, "CPU quota"),
-        REFUSED("cpu-rt-period", 0, "Period of real-time scheduling"),
-        REFUSED("cpu-rt-runtime", 0, "Runtime of real-time scheduling"),
-        REFUSED("cpu-shares", 'c', "CPU shares"),
-        REFUSED("cpus", 0, "Number of CPUs"),
-        REFUSED("cpuset-cpus", 0, "CPUs it may run on"),
-        REFUSED("cpuset-mems", 0, "Memory nodes it may use"),
-        { "label", 'l', OPTION_LABEL, offsetof(UpdateOptions, labels), "Set labels" },
-        { "label-rm", 0, OPTION_LIST, offsetof(UpdateOptions, labels_removed),
-          "Remove labels, by their names" },
-        REFUSED("memory", 'm', "Memory limit"),
-        REFUSED("memory-reservation", 0, "Soft memory limit"),
-        REFUSED("memory-swap", 0, "Limit of memory and swap together"),
-        REFUSED("pids-limit", 0, "Limit of processes"),
-        REFUSED("restart", 0, "Restart policy"),
+        ROW("blkio-weight", 0, OPTION_UINT16, blkio_weight,
+            "Block IO weight, 10 to 1000, or 0 for none"),
+        ROW("cpu-period", 0, OPTION_INT, cpu_period, "CFS period in microseconds"),
+        ROW("cpu-quota", 0, OPTION_INT, cpu_quota, "CFS quota in microseconds"),
+        ROW("cpu-rt-period", 0, OPTION_INT, cpu_rt_period, "Real-time period in microseconds"),
+        ROW("cpu-rt-runtime", 0, OPTION_INT, cpu_rt_runtime, "Real-time runtime in microseconds"),
+        ROW("cpu-shares", 'c', OPTION_INT, cpu_shares, "Relative weight of the processors"),
+        ROW("cpus", 0, OPTION_CPUS, cpus, "Number of processors"),
+        ROW("cpuset-cpus", 0, OPTION_STRING, cpuset_cpus, "Processors to run on (0-3, 0,1)"),
+        ROW("cpuset-mems", 0, OPTION_STRING, cpuset_mems, "Memory nodes to use (0-3, 0,1)"),
+        { "kernel-memory", 0, OPTION_BYTES, offsetof(UpdateOptions, kernel_memory),
+          "Kernel memory limit", NULL, NULL, OPTION_HIDDEN },
+        ROW("label", 'l', OPTION_LABEL, labels, "Set labels"),
+        ROW("label-rm", 0, OPTION_LIST, labels_removed, "Remove labels, by their names"),
+        ROW("memory", 'm', OPTION_BYTES, memory, "Memory limit"),
+        ROW("memory-reservation", 0, OPTION_BYTES, memory_reservation, "Soft memory limit"),
+        ROW("memory-swap", 0, OPTION_SWAP, memory_swap,
+            "Limit of memory and swap together; -1: no limit on swap"),
+        ROW("pids-limit", 0, OPTION_INT, pids_limit, "Limit of processes (-1: none)"),
+        ROW("restart", 0, OPTION_STRING, restart, "What to do when the container exits"),
 };
 
 /* Another engine would leave what is brig's own unheard. */
@@ -44,36 +48,107 @@ static int need_brigd(Cli *cli, Error *err) {
                                     cli->host);
 }
 
-static int update_one(Cli *cli, const Options *options, const char *name, Error *err) {
-        const UpdateOptions *o = options->values;
-        _cleanup_free_ char *path = path_format("/containers/%s/update", name);
-        _cleanup_json_ json_object *body = NULL, *answer = NULL;
-        ContainerUpdate update = { .labels_removed = o->labels_removed };
+/* ---- the request ---- */
 
+static void fill_labels(const UpdateOptions *o, ContainerUpdate *update) {
         for (char **word = o->labels; word && *word; word++) {
                 const size_t length = strcspn(*word, "=");
                 _cleanup_free_ char *key = str_copy_n(*word, length);
 
-                pairs_put(&update.labels, key, (*word)[length] ? *word + length + 1 : "");
+                pairs_put(&update->labels, key, (*word)[length] ? *word + length + 1 : "");
         }
-        body = json_write(&container_update_table, &update);
-        pairs_done(&update.labels);
-        return api_json(cli, "POST", path, body, &answer, err);
+        update->labels_removed = strv_copy(o->labels_removed);
+}
+
+static int fill_limits(const UpdateOptions *o, HostLimits *limits, Error *err) {
+        limits->blkio_weight = o->blkio_weight;
+        limits->cpu_shares = o->cpu_shares;
+        limits->nano_cpus = o->cpus;
+        limits->cpu_period = o->cpu_period;
+        limits->cpu_quota = o->cpu_quota;
+        limits->cpu_realtime_period = o->cpu_rt_period;
+        limits->cpu_realtime_runtime = o->cpu_rt_runtime;
+        limits->memory = o->memory;
+        limits->memory_swap = o->memory_swap;
+        limits->memory_reservation = o->memory_reservation;
+        limits->cpuset_cpus = str_copy(o->cpuset_cpus);
+        limits->cpuset_mems = str_copy(o->cpuset_mems);
+        if (o->pids_limit != 0) {
+                limits->pids_limit = NEW(int64_t);
+                *limits->pids_limit = o->pids_limit;
+        }
+        return o->restart ? restart_parse(o->restart, &limits->restart_policy, err) : 0;
+}
+
+static int make_body(const UpdateOptions *o, json_object **ret, Error *err) {
+        _cleanup_(container_update_done) ContainerUpdate update = { 0 };
+        int r = fill_limits(o, &update.limits, err);
+
+        if (r < 0)
+                return r;
+        fill_labels(o, &update);
+        *ret = container_update_write(&update);
+        if (o->kernel_memory != 0)
+                (void)json_object_object_add(*ret, "KernelMemory",
+                                             json_object_new_int64(o->kernel_memory));
+        return 0;
+}
+
+/* ---- the command ---- */
+
+static int update_one(Cli *cli, const char *name, json_object *body, char ***warnings, Error *err) {
+        _cleanup_free_ char *path = path_format("/containers/%s/update", name);
+        _cleanup_json_ json_object *answer = NULL;
+        json_object *list;
+        int r = api_json(cli, "POST", path, body, &answer, err);
+
+        if (r < 0)
+                return r;
+        (void)printf("%s\n", name);
+        list = json_member(answer, "Warnings");
+        for (size_t i = 0;
+             json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++)
+                strv_add(warnings, json_object_get_string(json_object_array_get_idx(list, i)));
+        return 0;
+}
+
+/* Each of them; what could not be done is said at the end, in one error. */
+static int update_each(Cli *cli, const Options *options, json_object *body, Error *err) {
+        _cleanup_strv_ char **warnings = NULL, **failed = NULL;
+
+        for (size_t i = 0; i < options->count; i++) {
+                Error why = { 0 };
+
+                if (update_one(cli, options->arguments[i], body, &warnings, &why) < 0)
+                        strv_add(&failed, why.message);
+        }
+        for (char **warning = warnings; warning && *warning; warning++)
+                (void)printf("%s\n", *warning);
+        if (!failed)
+                return 0;
+        _cleanup_free_ char *text = strv_join(failed, "\n");
+        return error_kind(err, ERROR_INVALID, "%s", text);
 }
 
 static int run_update(Cli *cli, const Options *options, Error *err) {
         const UpdateOptions *o = options->values;
+        _cleanup_json_ json_object *body = NULL;
+        bool given = false;
         int r;
 
-        if (!o->labels && !o->labels_removed)
+        for (size_t i = 0; i < ELEMENTS(update_rows); i++)
+                given |= options->given[i];
+        if (!given)
                 return error_kind(err, ERROR_INVALID,
                                   "you must provide one or more flags when using this command");
-        r = need_brigd(cli, err);
-        return r < 0 ? r : for_each_argument(cli, options, update_one);
+        r = make_body(o, &body, err);
+        if (r == 0 && (o->labels || o->labels_removed))
+                r = need_brigd(cli, err);
+        return r < 0 ? r : update_each(cli, options, body, err);
 }
 
 const Command update_command = { "[OPTIONS] CONTAINER [CONTAINER...]",
-                                 "Change the labels of one or more containers",
+                                 "Change one or more containers: limits, restart policy, labels",
                                  { update_rows, ELEMENTS(update_rows), sizeof(UpdateOptions) },
                                  run_update,
                                  1,

@@ -60,7 +60,7 @@ TEST(options_flags) {
         ASSERT_STR(options.hosts[0], "unix:///a");
         ASSERT_STR(options.hosts[1], "tcp://127.0.0.1:1");
         ASSERT_STR(pairs_get(&options.log_opts, "max-size"), "1m");
-        ASSERT(!options.debug);
+        ASSERT(!options.settings.debug);
         options_done(&options);
 }
 
@@ -76,7 +76,7 @@ TEST(options_file) {
                   &err);
         ASSERT_STR(options.hosts[0], "unix:///x");
         ASSERT_STR(options.dns[0], "1.1.1.1");
-        ASSERT_STR(options.insecure_registries[0], "r");
+        ASSERT_STR(options.settings.insecure_registries[0], "r");
         ASSERT_STR(options.data_root, "/var/lib/brig");
         ASSERT_OK(options_log_level(&options, &level, &err), &err);
         ASSERT_INT(level, LOG_LEVEL_DEBUG);
@@ -161,6 +161,74 @@ TEST(options_of_what_builds_may) {
         options_done(&options);
 }
 
+TEST(options_of_containers) {
+        DaemonOptions options;
+        const Ulimit *limits;
+        Error err = { 0 };
+
+        ASSERT_OK(read_options(FLAGS("--default-shm-size", "64M", "--default-ulimit",
+                                     "nofile=512:1024", "--default-ulimit=core=0", "--init",
+                                     "--dns-opt=ndots:1", "--no-new-privileges"),
+                               "{\"seccomp-profile\":\"unconfined\","
+                               "\"default-ipc-mode\":\"shareable\"}",
+                               &options, &err),
+                  &err);
+        ASSERT_INT(options.defaults.shm_size, 64 << 20);
+        ASSERT_INT(options.defaults.ulimits.count, 2);
+        limits = options.defaults.ulimits.items;
+        ASSERT_STR(limits[0].name, "nofile");
+        ASSERT_INT(limits[0].soft, 512);
+        ASSERT_INT(limits[0].hard, 1024);
+        ASSERT_INT(limits[1].hard, 0);
+        ASSERT(options.defaults.init && options.defaults.no_new_privileges);
+        ASSERT_STR(options.defaults.dns_options[0], "ndots:1");
+        ASSERT_STR(options.defaults.seccomp, "unconfined");
+        ASSERT_STR(options.defaults.ipc_mode, "shareable");
+        options_done(&options);
+        ASSERT_OK(read_options(NO_FLAGS,
+                               "{\"default-shm-size\":1024,\"default-ulimits\":"
+                               "{\"nofile\":{\"Name\":\"nofile\",\"Soft\":1,\"Hard\":-1}}}",
+                               &options, &err),
+                  &err);
+        limits = options.defaults.ulimits.items;
+        ASSERT_INT(options.defaults.shm_size, 1024);
+        ASSERT_STR(limits[0].name, "nofile");
+        ASSERT_INT(limits[0].hard, -1);
+        options_done(&options);
+}
+
+TEST(options_that_are_so_anyway) {
+        DaemonOptions options;
+        Error err = { 0 };
+
+        ASSERT_OK(read_options(FLAGS("--userland-proxy=0", "-s", "overlay2", "--iptables",
+                                     "--live-restore", "--feature", "buildkit"),
+                               "{\"storage-opts\":[],\"userns-remap\":\"\",\"experimental\":"
+                               "false,\"node-generic-resources\":null,\"oom-score-adjust\":0}",
+                               &options, &err),
+                  &err);
+        ASSERT(settings_feature(&options.settings, "buildkit"));
+        options_done(&options);
+}
+
+TEST(options_read_again) {
+        DaemonOptions running, fresh;
+        char **names;
+        Error err = { 0 };
+
+        ASSERT_OK(read_options(FLAGS("--label=a=b"), "{\"mtu\":1400}", &running, &err), &err);
+        ASSERT_OK(read_options(FLAGS("--label=a=b"), "{\"mtu\":1300,\"debug\":true,\"icc\":false}",
+                               &fresh, &err),
+                  &err);
+        names = options_need_restart(&running, &fresh);
+        ASSERT_INT(strv_length(names), 2);
+        ASSERT(strv_has(names, "mtu") && strv_has(names, "icc"));
+        strv_free(names);
+        ASSERT(!options_need_restart(&fresh, &fresh));
+        options_done(&running);
+        options_done(&fresh);
+}
+
 TEST(options_refused) {
         static const struct {
                 const char *flag, *file, *words;
@@ -172,9 +240,47 @@ TEST(options_refused) {
                 { "--debug=perhaps", "{}", "give true or false" },
                 { "--log-level=loud", "{}", "log-level 'loud' is none of" },
                 { "--data-root=d", "{}", "must be absolute paths" },
-                { "-D", "{\"live-restore\":true}",
+                { "-D", "{\"live-restored\":true}",
                   "don't match any configuration option: "
-                  "live-restore" },
+                  "live-restored" },
+                { "-D", "{\"live-restore\":false}", "containers always outlive brigd" },
+                { "-D", "{\"live-restore\":\"true\"}", "live-restore: must be true or false" },
+                { "--live-restore", "{\"live-restore\":true}", "both as a flag and" },
+                { "--iptables=false", "{}", "iptables 'false' is not supported" },
+                { "-D", "{\"userns-remap\":\"default\"}", "userns-remap 'default' is not" },
+                { "-sbtrfs", "{}", "storage-driver 'btrfs' is not supported" },
+                { "-D", "{\"authorization-plugins\":[\"x\"]}", "authorization-plugins" },
+                { "--label=x", "{}", "bad attribute format: x" },
+                { "--label=a=1", "{\"labels\":[]}", "both as a flag and" },
+                { "-D", "{\"labels\":[\"a=1\",\"a=2\"]}", "conflict labels for a=1 and a=2" },
+                { "--max-concurrent-downloads=0", "{}", "invalid max-concurrent-downloads: 0" },
+                { "-D", "{\"max-download-attempts\":-1}", "invalid max-download-attempts: -1" },
+                { "--default-shm-size=x", "{}", "invalid default-shm-size 'x'" },
+                { "--default-ulimit=nofile", "{}", "give NAME=SOFT[:HARD]" },
+                { "--default-ulimit=nofile=2:1", "{}", "soft limit must be less than" },
+                { "--default-ipc-mode=host", "{}", "IPC mode 'host' is not supported" },
+                { "--default-cgroupns-mode=x", "{}", "invalid default-cgroupns-mode 'x'" },
+                { "--default-runtime=crun", "{}", "default runtime 'crun' does not exist" },
+                { "--add-runtime=runc=/x", "{}", "runtime name 'runc' is reserved" },
+                { "--add-runtime=crun=/x", "{}", "other runtimes than brig's own" },
+                { "--add-runtime=crun", "{}", "give NAME=PATH" },
+                { "-D", "{\"runtimes\":{\"x\":{\"runtimeType\":\"io.x\"}}}", "give a path" },
+                { "--exec-opt=native.cgroupdriver=systemd", "{}", "say cgroupfs" },
+                { "--exec-opt=x", "{}", "invalid exec-opts 'x'" },
+                { "--seccomp-profile=/none", "{}", "opening seccomp profile (/none) failed" },
+                { "--feature=cdi", "{}", "feature cdi is not supported" },
+                { "--feature=x", "{}", "unknown feature 'x'" },
+                { "-D", "{\"features\":{\"buildkit\":1}}", "features.buildkit: must be" },
+                { "--dns=x", "{}", "dns 'x' is no IP address" },
+                { "--host-gateway-ip=x", "{}", "host-gateway-ips 'x' is no IP address" },
+                { "--registry-mirror=x", "{}", "'x' is no URL" },
+                { "--init-path=x", "{}", "init-path 'x' must be absolute" },
+                { "--tlsverify", "{}", "tlscert '/etc/brig/cert.pem': No such file" },
+                { "--tls=false", "{\"tls\":true}", "both as a flag and" },
+                { "--mtu=-1", "{}", "invalid mtu: -1" },
+                { "-D", "{\"proxies\":{\"http-proxy\":1}}", "http-proxy" },
+                { "--debug=false", "{\"debug\":true}",
+                  "both as a flag and in the configuration file: debug" },
                 { "-D", "{\"debug\":false}",
                   "both as a flag and in the configuration file: debug" },
                 { "-D", "{\"hosts\":\"x\"}", "hosts" },
@@ -214,10 +320,10 @@ TEST(sockets_refused) {
         static const struct {
                 const char *address, *words;
         } cases[] = {
-                { "tcp://0.0.0.0:2375", "TLS is not supported by brig yet" },
+                { "tcp://0.0.0.0:2375", "ask for clients' certificates" },
                 { "tcp://:99999", "give an address and a port" },
-                { "tcp://example.org:2375", "TLS is not supported by brig yet" },
-                { "tcp://[::]:2375", "TLS is not supported by brig yet" },
+                { "tcp://example.org:2375", "ask for clients' certificates" },
+                { "tcp://[::]:2375", "ask for clients' certificates" },
                 { "unix://@abstract", "the path must be absolute" },
                 { "unix://relative", "the path must be absolute" },
                 { "fd://", "no socket was passed" },

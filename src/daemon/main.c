@@ -15,20 +15,23 @@
 #include "daemon/options.h"
 #include "daemon/service.h"
 #include "daemon/sockets.h"
+#include "daemon/tls.h"
 
-#define STOP_GRACE (10 * NSEC_PER_SEC) /* for calls that are under way at SIGTERM */
+#define STOP_GRACE (10 * NSEC_PER_SEC)
 
 typedef struct Daemon {
         DaemonOptions options;
         int argc;
         char **argv;
-        char *monitor_program, *image_program, *init_program;
+        char *monitor_program, *image_program, *init_program, *tls_program;
         int data_lock, exec_lock, pid_fd, signal_fd;
+        int64_t stop_grace; /* for calls that are under way at SIGTERM */
         Sockets sockets;
         Loop *loop;
         Engine *engine;
         Api *api;
         HttpServer *server;
+        TlsServer *tls;
 } Daemon;
 
 /* ---- the process ---- */
@@ -46,6 +49,24 @@ static int block_signals(Daemon *daemon, Error *err) {
         (void)signal(SIGPIPE, SIG_IGN);
         daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         return daemon->signal_fd < 0 ? error_set(err, errno, "signalfd") : 0;
+}
+
+/* Helpers get them from there. */
+static int set_proxies(Daemon *daemon, Error *err) {
+        const ProxySettings *proxies = &daemon->options.proxies;
+        const struct {
+                const char *names[2], *value;
+        } rows[] = {
+                { { "HTTP_PROXY", "http_proxy" }, proxies->http },
+                { { "HTTPS_PROXY", "https_proxy" }, proxies->https },
+                { { "NO_PROXY", "no_proxy" }, proxies->none },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                for (size_t k = 0; rows[i].value && k < ELEMENTS(rows[i].names); k++)
+                        if (setenv(rows[i].names[k], rows[i].value, 1) < 0)
+                                return error_set(err, errno, "setenv");
+        return 0;
 }
 
 /* A connection, a monitor, a pidfd each take a descriptor. */
@@ -73,18 +94,32 @@ static void trim_memory(void *data) {
 
 /* ---- signals ---- */
 
+static int64_t grace_of(const DaemonSettings *settings) {
+        return settings->shutdown_timeout ? *settings->shutdown_timeout * NSEC_PER_SEC : STOP_GRACE;
+}
+
+/* All of it or nothing. */
 static void reload(Daemon *daemon) {
         DaemonOptions fresh = { 0 };
+        _cleanup_strv_ char **others = NULL;
+        _cleanup_free_ char *names = NULL;
         Error err = { 0 };
         LogLevel level;
 
         if (options_read(daemon->argc, daemon->argv, &fresh, &err) < 0 ||
             options_log_level(&fresh, &level, &err) < 0) {
-                log_error("the settings were not read again: %s", err.message);
-        } else {
-                log_set_level(level);
-                log_info("the log level was read again; other settings take a restart of brigd");
+                log_error("the settings were not read again, nothing changes: %s", err.message);
+                options_done(&fresh);
+                return;
         }
+        log_set_level(level);
+        daemon->stop_grace = grace_of(&fresh.settings);
+        if (daemon->engine)
+                engine_reload(daemon->engine, &fresh.settings);
+        others = options_need_restart(&daemon->options, &fresh);
+        names = others ? strv_join(others, ", ") : NULL;
+        log_info("the settings were read again%s%s", names ? "; a restart is needed for: " : "",
+                 names ?: "");
         options_done(&fresh);
 }
 
@@ -110,7 +145,11 @@ static int find_programs(Daemon *daemon, Error *err) {
 
         if (r >= 0)
                 r = service_find_program("brig-image", "image", &daemon->image_program, err);
-        if (r >= 0)
+        if (r >= 0 && options_tls(&daemon->options))
+                r = service_find_program("brig-tls", "tls", &daemon->tls_program, err);
+        if (r >= 0 && daemon->options.init_path)
+                daemon->init_program = str_copy(daemon->options.init_path);
+        else if (r >= 0)
                 r = service_find_program("brig-init", "init", &daemon->init_program, err);
         return r;
 }
@@ -128,6 +167,8 @@ static int take_roots(Daemon *daemon, Error *err) {
 }
 
 static int open_sockets(Daemon *daemon, Error *err) {
+        daemon->sockets.tls = options_tls(&daemon->options);
+        daemon->sockets.verify = options_tls_verify(&daemon->options);
         for (size_t i = 0; i < strv_length(daemon->options.hosts); i++) {
                 int r = sockets_open(&daemon->sockets, daemon->options.hosts[i],
                                      daemon->options.group, err);
@@ -163,8 +204,10 @@ static int start_engine(Daemon *daemon, Error *err) {
                 .pools = options->address_pools,
                 .cgroup_parent = options->cgroup_parent,
                 .dns = options->dns,
-                .registry = { options->insecure_registries, options->registry_mirrors,
-                              options->registry_hosts_dirs },
+                .registry_hosts_dirs = options->registry_hosts_dirs,
+                .settings = options->settings,
+                .defaults = options->defaults,
+                .no_forwarding = options->ip_forward && !*options->ip_forward,
                 .log = { options->log_driver, options->log_opts },
                 .build_cache_max = options->build_cache_max,
                 .build_insecure = entitlements->insecure && *entitlements->insecure,
@@ -181,7 +224,12 @@ static int start_server(Daemon *daemon, Error *err) {
         daemon->api = api_new(daemon->engine);
         options.data = daemon->api;
         r = http_server_new(daemon->loop, &options, &daemon->server, err);
-        return r < 0 ? r : sockets_serve(&daemon->sockets, daemon->server, err);
+        if (r == 0)
+                r = sockets_serve(&daemon->sockets, daemon->server, err);
+        if (r == 0 && daemon->tls_program)
+                r = tls_server_new(daemon->loop, daemon->tls_program, &daemon->options.tls,
+                                   &daemon->sockets, daemon->server, &daemon->tls, err);
+        return r;
 }
 
 typedef struct Step {
@@ -198,10 +246,10 @@ static int make_loop(Daemon *daemon, Error *err) {
 }
 
 static const Step start_steps[] = {
-        { "block signals", block_signals }, { "find programs", find_programs },
-        { "take roots", take_roots },       { "open sockets", open_sockets },
-        { "make loop", make_loop },         { "start engine", start_engine },
-        { "start server", start_server },
+        { "block signals", block_signals }, { "set proxies", set_proxies },
+        { "find programs", find_programs }, { "take roots", take_roots },
+        { "open sockets", open_sockets },   { "make loop", make_loop },
+        { "start engine", start_engine },   { "start server", start_server },
 };
 
 static int run(Daemon *daemon, Error *err) {
@@ -224,9 +272,10 @@ static int run(Daemon *daemon, Error *err) {
  * brigd finds everything on record. */
 static void take_down(Daemon *daemon) {
         service_notify("STOPPING=1");
+        daemon->tls = tls_server_free(daemon->tls);
         if (daemon->engine)
                 engine_hurry(daemon->engine);
-        if (daemon->server && !http_server_stop(daemon->server, STOP_GRACE)) {
+        if (daemon->server && !http_server_stop(daemon->server, daemon->stop_grace)) {
                 log_warn("some requests did not end in time and are cut off");
                 sockets_done(&daemon->sockets);
                 service_remove_pid(daemon->options.pidfile, &daemon->pid_fd);
@@ -244,6 +293,7 @@ static void take_down(Daemon *daemon) {
         free(daemon->monitor_program);
         free(daemon->image_program);
         free(daemon->init_program);
+        free(daemon->tls_program);
         options_done(&daemon->options);
 }
 
@@ -272,6 +322,12 @@ int main(int argc, char **argv) {
                 options_done(&daemon.options);
                 return 0;
         }
+        if (daemon.options.validate) {
+                (void)fprintf(stderr, "configuration OK\n");
+                options_done(&daemon.options);
+                return 0;
+        }
+        daemon.stop_grace = grace_of(&daemon.options.settings);
         if (options_log_level(&daemon.options, &level, &err) >= 0)
                 log_set_level(level);
         (void)umask(0022);

@@ -7,17 +7,20 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 
 #define BACKLOG 512
 #define GROUPS_MAX 65536
+#define PREDECESSOR_PATIENCE (3 * NSEC_PER_SEC)
 #define LISTEN_FDS_START 3 /* sd_listen_fds(3) */
 
 static Socket *add_socket(Sockets *sockets, int fd) {
@@ -175,15 +178,15 @@ static int open_unix(Sockets *sockets, const char *path, const char *group_name,
 
 static int refuse_tcp(const char *host, Error *err) {
         return error_kind(err, ERROR_UNSUPPORTED,
-                          "tcp://%s: whoever reaches this address would own the host, and TLS is "
-                          "not supported by brig yet: listen on 127.0.0.1 or [::1], or on a Unix "
-                          "socket and forward it over ssh",
+                          "tcp://%s: whoever reaches this address would own the host: ask for "
+                          "clients' certificates (--tlsverify, --tlscacert, --tlscert, --tlskey), "
+                          "or listen on 127.0.0.1, [::1] or a Unix socket",
                           host);
 }
 
 /* "127.0.0.1:2375", "[::1]:2375", "localhost:2375"; without a host it is the loopback. */
-static int parse_tcp(const char *text, struct sockaddr_storage *ret, socklen_t *ret_size,
-                     Error *err) {
+static int parse_tcp(const char *text, bool anywhere, struct sockaddr_storage *ret,
+                     socklen_t *ret_size, Error *err) {
         const char *colon = strrchr(text, ':');
         _cleanup_free_ char *host = NULL;
         struct sockaddr_in *four = (struct sockaddr_in *)ret;
@@ -196,12 +199,15 @@ static int parse_tcp(const char *text, struct sockaddr_storage *ret, socklen_t *
                         "tcp://%s: give an address and a port, as in tcp://127.0.0.1:2375", text);
         host = str_copy_n(text, (size_t)(colon - text));
         memset(ret, 0, sizeof(*ret));
-        if (str_equal(host, "[::1]")) {
-                *six = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-                                              .sin6_port = htons((uint16_t)port),
-                                              .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+        if (host[0] == '[') {
+                host[strcspn(host, "]")] = '\0';
+                six->sin6_family = AF_INET6;
+                six->sin6_port = htons((uint16_t)port);
                 *ret_size = sizeof(*six);
-                return 0;
+                return inet_pton(AF_INET6, host + 1, &six->sin6_addr) == 1 &&
+                                       (anywhere || IN6_IS_ADDR_LOOPBACK(&six->sin6_addr))
+                               ? 0
+                               : refuse_tcp(text, err);
         }
         four->sin_family = AF_INET;
         four->sin_port = htons((uint16_t)port);
@@ -209,8 +215,20 @@ static int parse_tcp(const char *text, struct sockaddr_storage *ret, socklen_t *
         if (str_empty(host) || str_equal(host, "localhost"))
                 four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         else if (inet_pton(AF_INET, host, &four->sin_addr) != 1 ||
-                 ntohl(four->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+                 (!anywhere && ntohl(four->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET))
                 return refuse_tcp(text, err);
+        return 0;
+}
+
+/* A killed brigd's brig-tls has the port until it notices. */
+static int bind_tcp(int fd, const struct sockaddr *address, socklen_t size) {
+        const int64_t end = clock_monotonic() + PREDECESSOR_PATIENCE;
+
+        while (bind(fd, address, size) < 0 || listen(fd, BACKLOG) < 0) {
+                if (errno != EADDRINUSE || clock_monotonic() >= end)
+                        return -errno;
+                (void)poll(NULL, 0, 10);
+        }
         return 0;
 }
 
@@ -220,31 +238,37 @@ static int open_tcp(Sockets *sockets, const char *text, Error *err) {
         _cleanup_close_ int fd = -1;
         int on = 1, r;
 
-        r = parse_tcp(text, &address, &size, err);
+        r = parse_tcp(text, sockets->verify, &address, &size, err);
         if (r < 0)
                 return r;
         fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return error_set(err, errno, "socket");
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (bind(fd, (const struct sockaddr *)&address, size) < 0 || listen(fd, BACKLOG) < 0)
-                return error_set(err, errno, "listen on tcp://%s", text);
-        log_warn("tcp://%s: every user of this host can use it to become root", text);
-        (void)add_socket(sockets, TAKE_FD(fd));
+        if (address.ss_family == AF_INET6)
+                (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+        r = bind_tcp(fd, (const struct sockaddr *)&address, size);
+        if (r < 0)
+                return error_set(err, -r, "listen on tcp://%s", text);
+        if (!sockets->verify)
+                log_warn("tcp://%s: every user of this host can use it to become root", text);
+        add_socket(sockets, TAKE_FD(fd))->tls = sockets->tls;
         return 0;
 }
 
 /* ---- systemd ---- */
 
 /* The socket unit decides mode and group of its file; the peers are held to the same. */
-static void read_passed(Socket *sock) {
+static void read_passed(const Sockets *sockets, Socket *sock) {
         struct sockaddr_un address = { 0 };
         socklen_t size = sizeof(address) - 1;
         struct stat st;
 
         if (getsockname(sock->fd, (struct sockaddr *)&address, &size) < 0 ||
-            address.sun_family != AF_UNIX)
+            address.sun_family != AF_UNIX) {
+                sock->tls = sockets->tls;
                 return;
+        }
         sock->local = true;
         if (address.sun_path[0] == '/' && lstat(address.sun_path, &st) == 0 && st.st_gid != 0 &&
             (st.st_mode & 0060))
@@ -280,9 +304,9 @@ static int open_passed(Sockets *sockets, Error *err) {
 
                 if (r < 0)
                         return error_set(err, -r, "fd://: descriptor %d", fd);
-                if (!is_loopback_or_local(fd))
+                if (!sockets->verify && !is_loopback_or_local(fd))
                         return refuse_tcp("… (a socket passed by systemd)", err);
-                read_passed(add_socket(sockets, fd));
+                read_passed(sockets, add_socket(sockets, fd));
         }
         (void)unsetenv("LISTEN_PID");
         (void)unsetenv("LISTEN_FDS");
@@ -303,14 +327,15 @@ int sockets_open(Sockets *sockets, const char *address, const char *group, Error
         if (str_equal(address, "fd://"))
                 return open_passed(sockets, err);
         return error_kind(err, ERROR_INVALID,
-                          "host '%s': give unix://PATH, tcp://127.0.0.1:PORT or fd://", address);
+                          "host '%s': give unix://PATH, tcp://ADDRESS:PORT or fd://", address);
 }
 
 int sockets_serve(Sockets *sockets, HttpServer *server, Error *err) {
         for (size_t i = 0; i < sockets->count; i++) {
                 Socket *sock = sockets->items[i];
-                int r = http_server_listen(server, TAKE_FD(sock->fd),
-                                           sock->local ? allow_local : NULL, sock, err);
+                int r = sock->tls ? 0
+                                  : http_server_listen(server, TAKE_FD(sock->fd),
+                                                       sock->local ? allow_local : NULL, sock, err);
 
                 if (r < 0)
                         return r;

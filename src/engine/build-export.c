@@ -157,7 +157,7 @@ static int push_name(Build *build, const BuildOutput *output, const char *source
                                  .by_digest = output->by_digest,
                                  .adopt = build->holder,
                                  .auth = build_auth(build, name),
-                                 .options = &build->engine->options.registry,
+                                 .options = engine_registry(build->engine),
                                  .form = &output->form,
                                  .annotations = &annotations,
                                  .progress = report_push,

@@ -71,7 +71,7 @@ static int find_there(Build *build, const char *name, const char *platform, Solv
         _cleanup_free_ char *full = tagged(name);
         ImageRemote remote = {};
         int r = image_remote(build->engine->images, full, platform, build_auth(build, name),
-                             &build->engine->options.registry, &remote, err);
+                             engine_registry(build->engine), &remote, err);
 
         if (r < 0)
                 return error_prefix(err, "%s: failed to resolve source metadata", name);
@@ -177,7 +177,7 @@ static int pull(Build *build, const char *name, const char *platform, const Solv
         PullReport report = { .build = build, .name = name };
         Pairs attributes = {};
         int r = image_pull_remote(engine->images, full, image->digest, platform, build->holder,
-                                  build_auth(build, name), &engine->options.registry, report_pull,
+                                  build_auth(build, name), engine_registry(engine), report_pull,
                                   &report, &id, err);
 
         if (r < 0)

@@ -38,7 +38,7 @@ int build_report_cache(void *data, const ImageProgress *progress) {
 
 void build_cache_place(const Build *build, const BuildCachePlace *place, CachePlace *ret) {
         *ret = (CachePlace){ .reference = place->reference,
-                             .options = &build->engine->options.registry,
+                             .options = engine_registry(build->engine),
                              .dir_fd = place->dir_fd,
                              .tag = place->tag,
                              .digest = place->digest,

@@ -66,6 +66,12 @@ typedef struct LabelSet {
         Pairs pairs;
 } LabelSet;
 
+/* The same of what update changes: limits and restart policy. */
+typedef struct LimitSet {
+        atomic_int references;
+        HostLimits limits;
+} LimitSet;
+
 typedef struct Container {
         Engine *engine;
         atomic_int references;
@@ -75,7 +81,8 @@ typedef struct Container {
         int64_t created;
         char *image_id; /* "sha256:…" */
         /* As asked, with the image's defaults merged; networks and mounts as asked. Its labels are
-         * for labels.c alone: see container_labels. */
+         * for labels.c alone, its limits and restart policy for limits.c: see container_labels,
+         * container_host. */
         ContainerCreate spec;
         char **lowers; /* overlay lower directories below the data root */
         char *path;    /* what runs: Path and Args of inspect */
@@ -88,6 +95,7 @@ typedef struct Container {
         char *name; /* without the slash; changed with the registry's lock held too */
         ContainerState state;
         LabelSet *labels;    /* NULL: the spec's */
+        LimitSet *limits;    /* NULL: the spec's */
         JsonArray endpoints; /* of ContainerEndpoint */
         Monitor *monitor;    /* NULL while it does not run */
         int pidfd;           /* init's, -1; changed with state_lock held too */
@@ -104,6 +112,11 @@ typedef struct Container {
         struct ContainerSnapshot *snapshot; /* what list and inspect read: see snapshot.h */
         struct EngineWait *waits;
         struct Health *health; /* NULL: it was never started, or has no check */
+
+        /* stats.c: taken last of all but state_lock, held while its cgroup is read. */
+        pthread_mutex_t stats_lock;
+        struct StatsSample *stats; /* the newest; NULL while nobody looks */
+        unsigned stats_watchers;
 
         struct Prober *prober; /* the loop thread's alone; NULL: it is not checked now */
 } Container;

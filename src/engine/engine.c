@@ -61,8 +61,11 @@ static void options_copy(const EngineOptions *from, EngineOptions *to) {
         }
         to->cgroup_parent = str_copy(from->cgroup_parent ?: "/brig");
         to->dns = strv_copy(from->dns);
-        to->registry.insecure = strv_copy(from->registry.insecure);
-        to->registry.mirrors = strv_copy(from->registry.mirrors);
+        to->registry_hosts_dirs = strv_copy(from->registry_hosts_dirs);
+        to->settings = (DaemonSettings){ 0 };
+        json_copy(&daemon_settings_table, &from->settings, &to->settings);
+        to->defaults = (ContainerDefaults){ 0 };
+        json_copy(&container_defaults_table, &from->defaults, &to->defaults);
         to->log.type = str_copy(from->log.type);
         to->log.config = (Pairs){ 0 };
         pairs_copy(&to->log.config, &from->log.config);
@@ -80,8 +83,9 @@ static void options_done(EngineOptions *options) {
         free(options->pools.items);
         free((char *)options->cgroup_parent);
         strv_free(options->dns);
-        strv_free(options->registry.insecure);
-        strv_free(options->registry.mirrors);
+        strv_free(options->registry_hosts_dirs);
+        json_done(&daemon_settings_table, &options->settings);
+        json_done(&container_defaults_table, &options->defaults);
         free(options->log.type);
         pairs_done(&options->log.config);
 }
@@ -160,6 +164,8 @@ static int open_parts(Engine *engine, Error *err) {
                 r = probers_new(engine, &engine->probers, err);
         if (r == 0)
                 r = net_new(engine->loop, &engine->net, err);
+        if (r == 0 && engine->options.no_forwarding)
+                net_leave_forwarding(engine->net);
         if (r == 0)
                 r = set_pools(engine, err);
         if (r == 0)
@@ -172,6 +178,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
 
         engine->data_root_fd = engine->exec_root_fd = engine->containers_fd = engine->run_fd = -1;
         options_copy(options, &engine->options);
+        settings_start(engine);
         engine->loop = loop;
         engine->started_at = clock_now();
         pthread_mutex_init(&engine->registry_lock, NULL);
@@ -256,6 +263,7 @@ Engine *engine_free(Engine *engine) {
         close_fd(&engine->data_root_fd);
         pthread_mutex_destroy(&engine->registry_lock);
         pthread_mutex_destroy(&engine->room_lock);
+        settings_end(engine);
         options_done(&engine->options);
         free(engine);
         return NULL;

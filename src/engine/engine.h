@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "image/image.h"
 #include "spec/container.h"
+#include "spec/settings.h"
 
 typedef struct Engine Engine;
 
@@ -31,7 +32,10 @@ typedef struct EngineOptions {
         JsonArray pools; /* of AddressPoolSpec: where other networks' subnets come from, too */
         const char *cgroup_parent; /* of containers that name none; NULL: "/brig" */
         char **dns; /* servers for containers where the host's are loopback; NULL: the host's */
-        RegistryOptions registry;
+        char **registry_hosts_dirs; /* as RegistryOptions.host_directories */
+        DaemonSettings settings;    /* those that engine_reload changes */
+        ContainerDefaults defaults;
+        bool no_forwarding;             /* the host is made no router */
         LogConfig log;                  /* default log driver and options */
         const int64_t *build_cache_max; /* bytes that the build cache may take, 0: any; NULL: a
                                            tenth of the disk. Read while the engine is opened */
@@ -42,6 +46,11 @@ typedef struct EngineOptions {
 /* Opens the state, finds running containers and their monitors again, reconciles the record with
  * the kernel, and starts what restart policies ask for. */
 int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *err);
+/* Other settings from now on, which are copied; and the event "reload". What is under way goes on
+ * with those that it began with. From the loop's thread. */
+void engine_reload(Engine *engine, const DaemonSettings *settings);
+/* Those that count now; borrowed until the engine is freed. Any thread. */
+const DaemonSettings *engine_settings(const Engine *engine);
 /* It is about to be freed: calls that wait for removals from disk alone answer now. */
 void engine_hurry(Engine *engine);
 /* Containers go on. */
@@ -87,6 +96,15 @@ typedef struct ListOptions {
 int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err);
 int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
                          Error *err);
+
+/* One document without its newline; negative ends the stream. */
+typedef int (*StatsSink)(void *data, const char *json);
+typedef struct StatsOptions {
+        bool stream;   /* one a second until the container is removed */
+        bool one_shot; /* of a single one: what it used a second before is not waited for */
+} StatsOptions;
+int engine_container_stats(Engine *engine, const char *ref, const StatsOptions *options,
+                           StatsSink sink, void *data, int cancel_fd, Error *err);
 
 /* stream 1 or 2; one call a log line. Negative ends the reading. */
 typedef int (*LogSink)(void *data, int stream, const char *bytes, size_t length);

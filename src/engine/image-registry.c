@@ -14,7 +14,7 @@ int engine_image_push_platform(Engine *engine, const char *name, const char *pla
                                Error *err) {
         const ImagePush push = { .platform = platform,
                                  .auth = auth,
-                                 .options = &engine->options.registry,
+                                 .options = engine_registry(engine),
                                  .progress = progress,
                                  .data = data };
 
@@ -55,13 +55,13 @@ int engine_auth(Engine *engine, const char *address, const RegistryAuth *auth, c
                 return error_kind(err, ERROR_INVALID,
                                   "'%s' is no address of a registry: give host or host:port",
                                   address);
-        return image_registry_login(engine->images, registry, auth, &engine->options.registry,
+        return image_registry_login(engine->images, registry, auth, engine_registry(engine),
                                     ret_token, err);
 }
 
 int engine_distribution(Engine *engine, const char *name, const RegistryAuth *auth, Buf *json,
                         Error *err) {
-        return image_distribution(engine->images, name, auth, &engine->options.registry, json, err);
+        return image_distribution(engine->images, name, auth, engine_registry(engine), json, err);
 }
 
 /* ---- manifests ---- */
@@ -69,7 +69,7 @@ int engine_distribution(Engine *engine, const char *name, const RegistryAuth *au
 /* The daemon's settings, and the name's registry as an insecure one where that is wanted. */
 static RegistryOptions options_for(const Engine *engine, const char *name, bool insecure,
                                    char ***list) {
-        RegistryOptions options = engine->options.registry;
+        RegistryOptions options = *engine_registry(engine);
         Reference reference = { 0 };
 
         *list = strv_copy(options.insecure);
@@ -179,7 +179,7 @@ int engine_image_search(Engine *engine, const char *term, int limit, const Filte
                                limit, SEARCH_LIMIT_MAX);
         if (r == 0)
                 r = image_search(engine->images, term, limit > 0 ? limit : SEARCH_LIMIT, auth,
-                                 &engine->options.registry, &found, err);
+                                 engine_registry(engine), &found, err);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < json_object_array_length(found); i++) {

@@ -28,8 +28,8 @@ int engine_image_pull(Engine *engine, const char *name, const char *platform,
                       const RegistryAuth *auth, ImageProgressFn progress, void *data, Error *err) {
         _cleanup_free_ char *id = NULL;
 
-        int r = image_pull(engine->images, name, platform, auth, &engine->options.registry,
-                           progress, data, &id, err);
+        int r = image_pull(engine->images, name, platform, auth, engine_registry(engine), progress,
+                           data, &id, err);
         if (r == 0)
                 image_event(engine, "pull", name, name);
         return r;
@@ -38,8 +38,8 @@ int engine_image_pull(Engine *engine, const char *name, const char *platform,
 int engine_image_pull_tags(Engine *engine, const char *repository, const char *platform,
                            const RegistryAuth *auth, ImageProgressFn progress, void *data,
                            Error *err) {
-        int r = image_pull_tags(engine->images, repository, platform, auth,
-                                &engine->options.registry, progress, data, err);
+        int r = image_pull_tags(engine->images, repository, platform, auth, engine_registry(engine),
+                                progress, data, err);
 
         if (r == 0)
                 image_event(engine, "pull", repository, repository);

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "engine/documents.h"
 #include "os/cgroup.h"
 
@@ -176,14 +175,59 @@ static void put_pools(json_object *object, const JsonArray *pools) {
         json_put(object, "DefaultAddressPools", array);
 }
 
-static void put_runtimes(json_object *object) {
+static void put_runtimes(json_object *object, const DaemonSettings *settings) {
         json_object *runtimes = json_object_new_object(), *runc = json_object_new_object();
+        const RuntimeSpec *others = settings->runtimes.items;
 
         json_put_text(runc, "path", "brig-runtime");
         json_put(runtimes, "runc", runc);
+        for (size_t i = 0; i < settings->runtimes.count; i++)
+                json_put(runtimes, others[i].name, json_write(&runtime_spec_table, &others[i]));
         json_put(object, "Runtimes", runtimes);
-        json_put_text(object, "DefaultRuntime", "runc");
+        json_put_text(object, "DefaultRuntime", settings->default_runtime ?: "runc");
         json_put_text(object, "InitBinary", "brig-init");
+}
+
+static json_object *list_of(char *const *words) {
+        json_object *array = json_object_new_array();
+
+        for (; words && *words; words++)
+                (void)json_object_array_add(array, json_object_new_string(*words));
+        return array;
+}
+
+static void put_settings(json_object *object, const DaemonSettings *settings) {
+        json_put_bool(object, "Debug", settings->debug);
+        json_put(object, "Labels", list_of(settings->labels));
+}
+
+/* Those of brigd's environment, which has the settings' by now. */
+static void put_proxies(json_object *object) {
+        static const struct {
+                const char *member, *names[2];
+        } rows[] = {
+                { "HttpProxy", { "HTTP_PROXY", "http_proxy" } },
+                { "HttpsProxy", { "HTTPS_PROXY", "https_proxy" } },
+                { "NoProxy", { "NO_PROXY", "no_proxy" } },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                json_put_text(object, rows[i].member,
+                              getenv(rows[i].names[0]) ?: getenv(rows[i].names[1]));
+}
+
+static void put_security(json_object *object, const ContainerDefaults *defaults) {
+        json_object *array = json_object_new_array();
+        const char *profile = !defaults->seccomp                           ? "default"
+                              : str_equal(defaults->seccomp, "unconfined") ? "unconfined"
+                                                                           : "custom";
+        _cleanup_free_ char *word = str_format("name=seccomp,profile=%s", profile);
+
+        (void)json_object_array_add(array, json_object_new_string(word));
+        if (defaults->no_new_privileges)
+                (void)json_object_array_add(array,
+                                            json_object_new_string("name=no-new-privileges"));
+        json_put(object, "SecurityOptions", array);
 }
 
 /* Of no cluster: clients look at the state. */
@@ -205,7 +249,6 @@ static void put_debug(json_object *object) {
                 const char *member, *path;
         } counts[] = { { "NFd", "/proc/self/fd" }, { "NGoroutines", "/proc/self/task" } };
 
-        json_put_bool(object, "Debug", log_level() == LOG_LEVEL_DEBUG);
         for (size_t i = 0; i < ELEMENTS(counts); i++) {
                 _cleanup_closedir_ DIR *dir = opendir(counts[i].path);
                 const struct dirent *entry;
@@ -229,19 +272,20 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         json_put_text(object, "SystemTime", clock_format(clock_now(), now));
         json_put_text(object, "LoggingDriver", engine->options.log.type ?: "json-file");
         put_host(object);
-        put_registry(object, &engine->options.registry);
+        put_registry(object, engine_registry(engine));
         if (engine->options.pools.count > 0)
                 put_pools(object, &engine->options.pools);
         json_put_text(object, "DockerRootDir", engine->options.data_root);
-        json_put(object, "Labels", json_object_new_array());
+        put_settings(object, engine_settings(engine));
         put_debug(object);
         json_put_bool(object, "ExperimentalBuild", false);
+        put_proxies(object);
         json_put_text(object, "ServerVersion", BRIG_VERSION);
-        put_runtimes(object);
+        put_runtimes(object, engine_settings(engine));
         put_swarm(object);
         json_put_bool(object, "LiveRestoreEnabled", true);
         json_put_text(object, "Isolation", "");
-        json_put(object, "SecurityOptions", WORDS("name=seccomp,profile=default"));
+        put_security(object, &engine->options.defaults);
         json_put(object, "Warnings", json_object_new_array());
         json_add_object(json, object);
         return 0;

@@ -161,7 +161,8 @@ int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *js
         json_object *object = json_object_new_object();
         put_identity(object, container, snapshot);
         json_put(object, "ExecIDs", exec_ids(container));
-        json_object *host = host_config_write(&container->spec.host);
+        const HostConfig now = snapshot_host(container, snapshot);
+        json_object *host = host_config_write(&now);
         (void)json_object_object_add(host, "Links", links_document(container)); /* or null */
         json_put(object, "HostConfig", host);
         put_driver(object, container);

@@ -23,6 +23,7 @@ typedef struct Probers Probers;           /* prober.c: when which container is c
 typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
 typedef struct Builder Builder;           /* build-private.h */
 typedef struct Networks Networks;         /* networks.c */
+typedef struct Settings Settings;         /* settings.c */
 typedef struct Policies Policies;         /* policies.c */
 typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
 
@@ -49,7 +50,8 @@ struct Engine {
         SeccompCache *seccomp;
         Removals *removals;
         int64_t started_at;
-        atomic_bool linked;   /* some container has links */
+        _Atomic(Settings *) settings; /* settings.c */
+        atomic_bool linked;           /* some container has links */
         atomic_bool stopping; /* engine_free has begun: no restart policy is followed any more */
 
         /* room.c: the reserve, and how many are removing something just now. */
@@ -95,6 +97,12 @@ static inline void container_unlockp(Container **container) {
 #define CONTAINER_LOCKED(container)                                                                \
         _cleanup_(container_unlockp) UNUSED Container *locked_ = (container);                      \
         container_lock(locked_)
+
+/* ---- settings.c ---- */
+void settings_start(Engine *engine); /* with those of the options */
+void settings_end(Engine *engine);
+/* How registries are reached, as engine_settings says now; borrowed until the engine is freed. */
+const RegistryOptions *engine_registry(const Engine *engine);
 
 /* ---- snapshot.c: see snapshot.h ---- */
 
@@ -228,9 +236,27 @@ LabelSet *label_set_unref(LabelSet *set); /* returns NULL */
 const Pairs *container_labels(const Container *container);
 /* As of the snapshot, which holds them; NULL: those of its creation. */
 const Pairs *snapshot_labels(const Container *container, const ContainerSnapshot *snapshot);
+/* What the update makes of the labels; NULL: nothing changes. */
+LabelSet *labels_change(const Container *container, const ContainerUpdate *update);
 /* A member of the column that changes, there once they were changed. */
 void container_labels_write(const Container *container, json_object *state);
 int container_labels_read(Container *container, json_object *state, Error *err);
+
+/* ---- limits.c ---- */
+LimitSet *limit_set_ref(LimitSet *set);   /* NULL is fine, here and below */
+LimitSet *limit_set_unref(LimitSet *set); /* returns NULL */
+/* lock or the only reference held. HostConfig as it is now; borrowed, nobody frees it. */
+HostConfig container_host(const Container *container);
+/* As of the snapshot, which holds it. */
+HostConfig snapshot_host(const Container *container, const ContainerSnapshot *snapshot);
+void container_limits_write(const Container *container, json_object *state);
+int container_limits_read(Container *container, json_object *state, Error *err);
+/* lock held. The limits with those that are given changed; invalid and conflict in Docker's words
+ * and order. */
+int container_limits_change(const Container *container, const HostLimits *given, LimitSet **ret,
+                            Error *err);
+/* lock held, it runs: its limits in force in its group, all of them or as it was before. */
+int container_limits_apply(const Container *container, Error *err);
 
 /* ---- policies.c ---- */
 int policies_new(Engine *engine, Policies **ret, Error *err); /* reads the record */

@@ -64,11 +64,17 @@ static bool has_ndots(char *const *options) {
 
 static int write_resolv(Container *container, int dir_fd, Error *err) {
         const HostConfig *host = &container->spec.host;
+        const ContainerDefaults *defaults = &container->engine->options.defaults;
         bool own = !str_equal(container_network_mode(container), "host");
         _cleanup_(resolv_done) ResolvConf conf = { 0 };
         _cleanup_buf_ Buf text = { 0 };
 
         resolv_read_host(&conf);
+        if (own) {
+                replace_if_given(&conf.servers, container->engine->options.dns);
+                replace_if_given(&conf.search, defaults->dns_search);
+                replace_if_given(&conf.options, defaults->dns_options);
+        }
         replace_if_given(&conf.servers, host->dns);
         replace_if_given(&conf.search, host->dns_search);
         replace_if_given(&conf.options, host->dns_options);
@@ -86,10 +92,16 @@ static int write_resolv(Container *container, int dir_fd, Error *err) {
 
 /* ---- /etc/hosts ---- */
 
+/* The first address that host-gateway stands for; others of the daemon's settings follow. */
 static int gateway_address(const Container *container, char **ret, Error *err) {
         const ContainerEndpoint *endpoints = container->endpoints.items;
+        char *const *given = container->engine->options.defaults.host_gateway;
         _cleanup_network_ NetworkObject *bridge = NULL;
 
+        if (given && *given) {
+                *ret = str_copy(*given);
+                return 0;
+        }
         if (network_lookup(container->engine, "bridge", &bridge, NULL) == 0 &&
             bridge->config.pools.count > 0) {
                 *ret = str_copy(((const NetPool *)bridge->config.pools.items)->gateway);
@@ -107,10 +119,13 @@ static int gateway_address(const Container *container, char **ret, Error *err) {
 /* "name:address"; the address may hold colons itself, and Docker's newer clients write
  * "name=address". */
 static int extra_hosts(const Container *container, Buf *buf, Error *err) {
+        char *const *gateways = container->engine->options.defaults.host_gateway;
+
         for (char **host = container->spec.host.extra_hosts; host && *host; host++) {
                 size_t length = strcspn(*host, ":=");
                 _cleanup_free_ char *name = str_copy_n(*host, length), *address = NULL;
                 const char *value = (*host)[length] ? *host + length + 1 : "";
+                char *const *more = NULL;
 
                 if (length == 0 || !*value || strpbrk(*host, "\n\r \t"))
                         return error_kind(err, ERROR_INVALID, "bad format for add-host: \"%s\"",
@@ -120,8 +135,11 @@ static int extra_hosts(const Container *container, Buf *buf, Error *err) {
                         if (r < 0)
                                 return r;
                         value = address;
+                        more = strv_length(gateways) > 1 ? gateways + 1 : NULL;
                 }
                 buf_format(buf, "%s\t%s\n", value, name);
+                for (; more && *more; more++)
+                        buf_format(buf, "%s\t%s\n", *more, name);
         }
         return 0;
 }

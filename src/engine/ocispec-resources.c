@@ -1,5 +1,9 @@
 /* ocispec-resources.c: HostConfig's limits as linux.resources. The document speaks cgroup v1's
  * numbers; the runtime converts them for v2. */
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include "engine/ocispec.h"
 
 #define CPU_PERIOD_US 100000LL
@@ -18,6 +22,8 @@ static void memory(const HostConfig *host, OciResources *ret) {
                 memory->swappiness = PUT_INT(uint64_t, (uint64_t)*host->memory_swappiness);
         if (host->oom_kill_disable && *host->oom_kill_disable)
                 memory->disable_oom_killer = PUT_INT(bool, true);
+        if (host->kernel_memory_tcp > 0)
+                memory->kernel_tcp = PUT_INT(int64_t, host->kernel_memory_tcp);
 }
 
 static void cpu(const HostConfig *host, OciResources *ret) {
@@ -33,12 +39,89 @@ static void cpu(const HostConfig *host, OciResources *ret) {
                 cpu->period = PUT_INT(uint64_t, (uint64_t)host->cpu_period);
         if (host->cpu_quota != 0)
                 cpu->quota = PUT_INT(int64_t, host->cpu_quota);
+        if (host->cpu_realtime_period > 0)
+                cpu->realtime_period = PUT_INT(uint64_t, (uint64_t)host->cpu_realtime_period);
+        if (host->cpu_realtime_runtime > 0)
+                cpu->realtime_runtime = PUT_INT(int64_t, host->cpu_realtime_runtime);
         cpu->cpus = str_empty(host->cpuset_cpus) ? NULL : str_copy(host->cpuset_cpus);
         cpu->mems = str_empty(host->cpuset_mems) ? NULL : str_copy(host->cpuset_mems);
 }
 
-void ocispec_resources(const Container *container, OciResources *ret) {
-        const HostConfig *host = &container->spec.host;
+/* ---- block devices ---- */
+
+static int device_number(const char *field, const char *path, int64_t *ret_major,
+                         int64_t *ret_minor, Error *err) {
+        struct stat status;
+
+        if (stat(path ?: "", &status) < 0)
+                return error_kind(err, ERROR_INVALID, "%s: device '%s': %s", field, path ?: "",
+                                  strerror(errno));
+        if (!S_ISBLK(status.st_mode))
+                return error_kind(err, ERROR_INVALID, "%s: '%s' is not a block device", field,
+                                  path);
+        *ret_major = major(status.st_rdev);
+        *ret_minor = minor(status.st_rdev);
+        return 0;
+}
+
+static int weights(const JsonArray *devices, JsonArray *ret, Error *err) {
+        const WeightDevice *list = devices->items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < devices->count; i++) {
+                OciWeightDevice *item = json_append(ret, &oci_weight_device_table);
+
+                item->weight = PUT_INT(int64_t, list[i].weight);
+                r = device_number("BlkioWeightDevice", list[i].path, &item->major, &item->minor,
+                                  err);
+        }
+        return r;
+}
+
+static int throttles(const char *field, const JsonArray *devices, JsonArray *ret, Error *err) {
+        const ThrottleDevice *list = devices->items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < devices->count; i++) {
+                OciThrottleDevice *item = json_append(ret, &oci_throttle_device_table);
+
+                item->rate = list[i].rate;
+                r = device_number(field, list[i].path, &item->major, &item->minor, err);
+        }
+        return r;
+}
+
+static int block_io(const HostConfig *host, OciResources *ret, Error *err) {
+        OciBlockIo *io;
+        int r;
+
+        if (host->blkio_weight == 0 &&
+            host->blkio_weight_device.count + host->blkio_read_bps.count +
+                            host->blkio_write_bps.count + host->blkio_read_iops.count +
+                            host->blkio_write_iops.count ==
+                    0)
+                return 0;
+        io = ret->block_io = NEW(OciBlockIo);
+        if (host->blkio_weight > 0)
+                io->weight = PUT_INT(int64_t, host->blkio_weight);
+        r = weights(&host->blkio_weight_device, &io->weight_device, err);
+        if (r == 0)
+                r = throttles("BlkioDeviceReadBps", &host->blkio_read_bps, &io->throttle_read_bps,
+                              err);
+        if (r == 0)
+                r = throttles("BlkioDeviceWriteBps", &host->blkio_write_bps,
+                              &io->throttle_write_bps, err);
+        if (r == 0)
+                r = throttles("BlkioDeviceReadIOps", &host->blkio_read_iops,
+                              &io->throttle_read_iops, err);
+        if (r == 0)
+                r = throttles("BlkioDeviceWriteIOps", &host->blkio_write_iops,
+                              &io->throttle_write_iops, err);
+        return r;
+}
+
+int ocispec_resources(const Container *container, OciResources *ret, Error *err) {
+        const HostConfig now = container_host(container), *host = &now;
 
         memory(host, ret);
         cpu(host, ret);
@@ -46,8 +129,5 @@ void ocispec_resources(const Container *container, OciResources *ret) {
                 ret->pids = NEW(OciPids);
                 ret->pids->limit = *host->pids_limit > 0 ? *host->pids_limit : -1;
         }
-        if (host->blkio_weight > 0) {
-                ret->block_io = NEW(OciBlockIo);
-                ret->block_io->weight = PUT_INT(int64_t, host->blkio_weight);
-        }
+        return block_io(host, ret, err);
 }

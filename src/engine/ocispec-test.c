@@ -13,6 +13,7 @@
 #include "engine/filters.h"
 #include "engine/ocispec.h"
 #include "engine/seccomp.h"
+#include "os/cgroup.h"
 #include "os/pidfd.h"
 
 /* A container whose image is empty, as create would have made it. */
@@ -176,6 +177,62 @@ TEST(resources) {
         const OciRlimit *rlimit = box.config.process->rlimits.items;
         ASSERT_STR(rlimit->type, "RLIMIT_NOFILE");
         ASSERT(rlimit->hard == UINT64_MAX);
+}
+
+/* Each of HostConfig's limits, and what of the document it becomes. */
+TEST(every_limit) {
+        static const struct {
+                const char *host, *document;
+        } cases[] = {
+                { "\"Memory\":67108864", "\"limit\":67108864" },
+                { "\"Memory\":67108864,\"MemorySwap\":-1", "\"swap\":-1" },
+                { "\"MemoryReservation\":33554432", "\"reservation\":33554432" },
+                { "\"CpuShares\":300", "\"shares\":300" },
+                { "\"CpuQuota\":20000,\"CpuPeriod\":50000", "\"quota\":20000,\"period\":50000" },
+                { "\"NanoCpus\":250000000", "\"quota\":25000,\"period\":100000" },
+                { "\"CpusetCpus\":\"0\"", "\"cpus\":\"0\"" },
+                { "\"CpusetMems\":\"0\"", "\"mems\":\"0\"" },
+                { "\"PidsLimit\":7", "\"pids\":{\"limit\":7}" },
+                { "\"BlkioWeight\":300", "\"blockIO\":{\"weight\":300}" },
+                { "\"DeviceCgroupRules\":[\"c 42:* rwm\"]",
+                  "{\"allow\":true,\"type\":\"c\",\"major\":42,\"access\":\"rwm\"}" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_free_ char *request = str_format("{\"HostConfig\":{%s}}", cases[i].host);
+                _cleanup_free_ char *text = NULL;
+                BOX(box, request);
+
+                text = json_text(&oci_resources_table, box.config.linux_->resources);
+                if (!strstr(text, cases[i].document))
+                        printf("# %s: %s\n", cases[i].host, text);
+                ASSERT(strstr(text, cases[i].document));
+        }
+}
+
+/* What version 2 of the control groups has no file for is said, and is in no document. */
+TEST(limits_of_version_1) {
+        BOX(box, "{\"HostConfig\":{\"MemorySwappiness\":20,\"OomKillDisable\":true,"
+                 "\"KernelMemoryTCP\":8388608}}");
+        _cleanup_free_ char *text = json_text(&oci_resources_table, box.config.linux_->resources);
+        CgroupMode mode;
+
+        ASSERT_OK(cgroup_mode(&mode, &box.err), &box.err);
+        ASSERT_INT(strstr(text, "\"swappiness\":20") != NULL, mode != CGROUP_V2);
+        ASSERT_INT(strstr(text, "\"disableOOMKiller\":true") != NULL, mode != CGROUP_V2);
+        ASSERT_INT(strstr(text, "\"kernelTCP\":8388608") != NULL, mode != CGROUP_V2);
+}
+
+TEST(devices_that_are_none) {
+        ASSERT_REFUSED(
+                "{\"HostConfig\":{\"BlkioDeviceReadBps\":[{\"Path\":\"/dev/null\",\"Rate\":1}]}}",
+                "BlkioDeviceReadBps: '/dev/null' is not a block device");
+        ASSERT_REFUSED(
+                "{\"HostConfig\":{\"BlkioWeightDevice\":[{\"Path\":\"/dev/none\",\"Weight\":20}]}}",
+                "BlkioWeightDevice: device '/dev/none': No such file or directory");
+        ASSERT_REFUSED(
+                "{\"HostConfig\":{\"BlkioWeightDevice\":[{\"Path\":\"/dev/x\",\"Weight\":2}]}}",
+                "BlkioWeightDevice: weight 2 of '/dev/x' is not from 10 to 1000");
 }
 
 TEST(privileged) {

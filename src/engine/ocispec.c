@@ -85,7 +85,8 @@ static int set_common(const Container *container, const char *user, bool privile
         const HostConfig *host = &container->spec.host;
         SecurityOptions security;
 
-        int r = security_parse(host->security_opt, &security, err);
+        int r = security_parse(&container->engine->options.defaults, host->security_opt, &security,
+                               err);
         if (r == 0)
                 r = user_resolve(container, user, host->group_add, &process->user, err);
         if (r < 0)
@@ -130,10 +131,12 @@ static void set_sysctls(const HostConfig *host, bool own_netns, OciLinux *linux_
         pairs_copy(&linux_->sysctl, &host->sysctls);
 }
 
-static int set_paths(const HostConfig *host, OciLinux *linux_, Error *err) {
+static int set_paths(const Container *container, OciLinux *linux_, Error *err) {
+        const HostConfig *host = &container->spec.host;
         SecurityOptions security;
 
-        int r = security_parse(host->security_opt, &security, err);
+        int r = security_parse(&container->engine->options.defaults, host->security_opt, &security,
+                               err);
         if (r < 0 || host->privileged || security.systempaths_unconfined)
                 return r;
         linux_->masked_paths = strv_copy(host->masked_paths);
@@ -148,12 +151,13 @@ static int set_linux(Container *container, const OcispecContext *context, OciCon
 
         linux_->cgroups_path = str_copy(context->cgroup);
         linux_->resources = NEW(OciResources);
-        ocispec_resources(container, linux_->resources);
         set_sysctls(host, context->own_netns, linux_);
-        int r = ocispec_namespaces(container, context, linux_, err);
+        int r = ocispec_resources(container, linux_->resources, err);
+        if (r == 0)
+                r = ocispec_namespaces(container, context, linux_, err);
         if (r == 0)
                 r = ocispec_devices(container, linux_, err);
-        return r < 0 ? r : set_paths(host, linux_, err);
+        return r < 0 ? r : set_paths(container, linux_, err);
 }
 
 /* ---- the documents ---- */

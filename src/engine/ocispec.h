@@ -14,9 +14,12 @@ int capabilities_check(const HostConfig *host, Error *err);
 /* ---- security.c: --security-opt ---- */
 typedef struct SecurityOptions {
         bool no_new_privileges, unconfined, systempaths_unconfined;
+        bool own_seccomp;    /* it is not the daemon's default */
         const char *seccomp; /* the profile's text, borrowed; NULL: Docker's default */
 } SecurityOptions;
-int security_parse(char *const *options, SecurityOptions *ret, Error *err);
+/* defaults: what holds where the options say nothing. */
+int security_parse(const ContainerDefaults *defaults, char *const *options, SecurityOptions *ret,
+                   Error *err);
 
 /* ---- user.c ---- */
 /* The user "name|uid[:group|gid]" (empty: root) and the groups to add, looked up in the container's
@@ -57,13 +60,17 @@ int init_layer(Engine *engine, char *const *lowers, char **ret, Error *err);
 int ocispec_mounts(Container *container, const OcispecContext *context, OciConfig *config,
                    Error *err);
 int ocispec_devices(const Container *container, OciLinux *linux_, Error *err);
-void ocispec_resources(const Container *container, OciResources *ret);
+/* Its limits; the paths of devices become numbers: invalid where one is no device. *ret zeroed. */
+int ocispec_resources(const Container *container, OciResources *ret, Error *err);
 /* The file system's options for --tmpfs and --mount type=tmpfs: Docker's defaults, overridden. */
 char **tmpfs_options(char *const *given);
 
 /* ---- resources-check.c ---- */
 /* What HostConfig's resources may be on this host, in Docker's words. */
-int resources_check(const HostConfig *host, Error *err);
+/* part: of what is to be changed alone, which leaves out what stays. */
+int resources_check(const HostConfig *host, bool part, Error *err);
+/* spec-check.c: the restart policy. */
+int restart_check(const HostConfig *host, Error *err);
 /* "0-3,7": whether it is a list of numbers, and whether all are in available. invalid. */
 int cpuset_parse(const char *text, bool *set, size_t count);
 

@@ -300,7 +300,8 @@ static void hold_again(Container *container) {
 }
 
 static bool policy_wants_start(const Container *container) {
-        const char *policy = container->spec.host.restart_policy.name;
+        const HostConfig host = container_host(container);
+        const char *policy = host.restart_policy.name;
         const ContainerState *state = &container->state;
 
         if (state->status == CONTAINER_RESTARTING)
@@ -310,6 +311,15 @@ static bool policy_wants_start(const Container *container) {
         if (str_equal(policy, "always"))
                 return true;
         return str_equal(policy, "unless-stopped") && !state->stopped_by_user;
+}
+
+/* A daemon that was killed in an update may have recorded limits and not come to put them in force.
+ */
+static void restore_limits(const Container *container) {
+        Error error = { 0 };
+
+        if (container->limits && container_limits_apply(container, &error) < 0)
+                log_error("the limits of container %s: %s", container->id, error.message);
 }
 
 /* On the end of the daemon-less time: waits, removal by --rm, restart policies. */
@@ -326,6 +336,7 @@ static void settle(Container *container, bool ended, ExitRecord *record) {
         }
         if (container_is_running(container)) {
                 restore_resolver(container);
+                restore_limits(container);
                 container_health_adopt(container);
                 if (container_save(container, false, &error) < 0)
                         log_error("%s", error.message);

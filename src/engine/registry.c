@@ -23,6 +23,7 @@ Container *container_new(Engine *engine, const char id[ID_LENGTH + 1]) {
         memcpy(container->id, id, ID_LENGTH + 1);
         pthread_mutex_init(&container->lock, NULL);
         pthread_mutex_init(&container->state_lock, NULL);
+        pthread_mutex_init(&container->stats_lock, NULL);
         container->pidfd = container->netns_fd = -1;
         return container;
 }
@@ -48,6 +49,7 @@ static void container_destroy_object(Container *container) {
         snapshot_unref(container->snapshot);
         json_free(&health_table, container->health);
         label_set_unref(container->labels);
+        limit_set_unref(container->limits);
         container_create_done(&container->spec);
         json_done(&container_state_table, &container->state);
         array_done(&container->mounts, &mount_point_table);
@@ -60,6 +62,7 @@ static void container_destroy_object(Container *container) {
         free(container->name);
         pthread_mutex_destroy(&container->lock);
         pthread_mutex_destroy(&container->state_lock);
+        pthread_mutex_destroy(&container->stats_lock);
         free(container);
 }
 

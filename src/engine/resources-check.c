@@ -5,13 +5,14 @@
 
 #include "base/fd.h"
 #include "engine/ocispec.h"
+#include "os/cgroup.h"
 
 #define MEMORY_MINIMUM (6LL << 20)
 #define CPUS_MAX 4096
 #define NANO_CPUS 1000000000LL
 #define INVALID(...) error_kind(err, ERROR_INVALID, __VA_ARGS__)
 
-static int memory_check(const HostConfig *host, Error *err) {
+static int memory_check(const HostConfig *host, bool part, Error *err) {
         const int64_t *swappiness = host->memory_swappiness;
 
         if (host->memory > 0 && host->memory < MEMORY_MINIMUM)
@@ -19,7 +20,7 @@ static int memory_check(const HostConfig *host, Error *err) {
         if (host->memory > 0 && host->memory_swap > 0 && host->memory_swap < host->memory)
                 return INVALID("Minimum memoryswap limit should be larger than memory limit, see "
                                "usage");
-        if (host->memory == 0 && host->memory_swap > 0)
+        if (host->memory == 0 && host->memory_swap > 0 && !part)
                 return INVALID("You should always set the Memory limit when using Memoryswap "
                                "limit, see usage");
         if (swappiness && (*swappiness < -1 || *swappiness > 100))
@@ -37,6 +38,36 @@ static int memory_check(const HostConfig *host, Error *err) {
         if (host->oom_score_adj < -1000 || host->oom_score_adj > 1000)
                 return INVALID("Invalid value %lld, range for oom score adj is [-1000, 1000]",
                                (long long)host->oom_score_adj);
+        return 0;
+}
+
+static int weights_check(const HostConfig *host, Error *err) {
+        const WeightDevice *list = host->blkio_weight_device.items;
+
+        if (host->blkio_weight != 0 && (host->blkio_weight < 10 || host->blkio_weight > 1000))
+                return INVALID("Range of blkio weight is from 10 to 1000");
+        for (size_t i = 0; i < host->blkio_weight_device.count; i++)
+                if (list[i].weight < 10 || list[i].weight > 1000)
+                        return INVALID("BlkioWeightDevice: weight %lld of '%s' is not from 10 to "
+                                       "1000",
+                                       (long long)list[i].weight, list[i].path ?: "");
+        return 0;
+}
+
+static int real_time_check(const HostConfig *host, Error *err) {
+        CgroupMode mode;
+
+        if (host->cpu_realtime_period < 0 || host->cpu_realtime_runtime < 0)
+                return INVALID("a CPU real-time limit must not be negative");
+        if (host->cpu_realtime_period == 0 && host->cpu_realtime_runtime == 0)
+                return 0;
+        if (cgroup_mode(&mode, NULL) < 0 || mode == CGROUP_V2 ||
+            access("/sys/fs/cgroup/cpu/cpu.rt_runtime_us", F_OK) < 0)
+                return INVALID("Your kernel does not support CPU real-time scheduler: "
+                               "CpuRealtimePeriod and CpuRealtimeRuntime need control groups of "
+                               "version 1 and CONFIG_RT_GROUP_SCHED; leave them out");
+        if (host->cpu_realtime_period > 0 && host->cpu_realtime_runtime > host->cpu_realtime_period)
+                return INVALID("cpu real-time runtime cannot be higher than cpu real-time period");
         return 0;
 }
 
@@ -58,9 +89,7 @@ static int cpu_check(const HostConfig *host, Error *err) {
                 return INVALID("CPU cfs quota can not be less than 1ms (i.e. 1000)");
         if (host->cpu_shares < 0)
                 return INVALID("the CPU shares must not be negative");
-        if (host->blkio_weight != 0 && (host->blkio_weight < 10 || host->blkio_weight > 1000))
-                return INVALID("Range of blkio weight is from 10 to 1000");
-        return 0;
+        return real_time_check(host, err);
 }
 
 int cpuset_parse(const char *text, bool *set, size_t count) {
@@ -95,7 +124,8 @@ static int set_check(const char *text, const SetWords *words, Error *err) {
         if (str_empty(text))
                 return 0;
         if (cpuset_parse(text, wanted, CPUS_MAX) < 0)
-                return INVALID("Invalid value %s for %s", text, words->field);
+                return INVALID("Invalid value %s for %s: invalid format: %s", text, words->field,
+                               text);
         /* Without the file there is one node, or nothing to compare with. */
         if (file_read_at(AT_FDCWD, words->file, 4096, &online, &length, NULL) < 0)
                 online = str_copy("0");
@@ -131,17 +161,19 @@ static int ulimits_check(const JsonArray *list, Error *err) {
         return 0;
 }
 
-int resources_check(const HostConfig *host, Error *err) {
+int resources_check(const HostConfig *host, bool part, Error *err) {
         static const SetWords cpus = { "/sys/devices/system/cpu/online", "cpuset cpus", "CPUs" };
         static const SetWords mems = { "/sys/devices/system/node/online", "cpuset mems",
                                        "memory nodes" };
 
-        int r = memory_check(host, err);
+        int r = memory_check(host, part, err);
         if (r == 0)
                 r = cpu_check(host, err);
         if (r == 0)
                 r = set_check(host->cpuset_cpus, &cpus, err);
         if (r == 0)
                 r = set_check(host->cpuset_mems, &mems, err);
+        if (r == 0)
+                r = weights_check(host, err);
         return r < 0 ? r : ulimits_check(&host->ulimits, err);
 }

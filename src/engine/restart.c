@@ -7,7 +7,8 @@
 #define DELAY_MAX_MS 60000
 
 bool restart_wanted(const Container *container) {
-        const RestartPolicy *policy = &container->spec.host.restart_policy;
+        const HostConfig host = container_host(container);
+        const RestartPolicy *policy = &host.restart_policy;
         const ContainerState *state = &container->state;
 
         if (atomic_load(&container->engine->stopping) || state->stopped_by_user)

@@ -130,10 +130,12 @@ int seccomp_profile_key(const Container *container, bool privileged, char **ret_
         Buf key = { 0 };
 
         *ret_key = NULL;
-        int r = security_parse(host->security_opt, &security, err);
+        int r = security_parse(&container->engine->options.defaults, host->security_opt, &security,
+                               err);
         if (r < 0)
                 return r;
-        if (security.unconfined || (host->privileged && !security.seccomp))
+        if (security.unconfined ||
+            (host->privileged && !(security.seccomp && security.own_seccomp)))
                 return 0;
         buf_add_str(&key, "default:");
         if (security.seccomp) {
@@ -159,7 +161,8 @@ int seccomp_profile_build(const Container *container, bool privileged, OciSeccom
         _cleanup_strv_ char **capabilities = capabilities_of(host, privileged || host->privileged);
         SecurityOptions security;
 
-        int r = security_parse(host->security_opt, &security, err);
+        int r = security_parse(&container->engine->options.defaults, host->security_opt, &security,
+                               err);
         if (r < 0)
                 return r;
         if (security.seccomp)

@@ -24,6 +24,7 @@ static int no_new_privileges(const char *value, SecurityOptions *ret, Error *err
 static int seccomp(const char *value, SecurityOptions *ret, Error *err) {
         ret->unconfined = str_equal(value, "unconfined");
         ret->seccomp = ret->unconfined || str_equal(value, "builtin") ? NULL : value;
+        ret->own_seccomp = true;
         return 0;
 }
 
@@ -78,8 +79,13 @@ static int parse_one(const char *option, SecurityOptions *ret, Error *err) {
         return error_kind(err, ERROR_INVALID, "invalid --security-opt 2: \"%s\"", option);
 }
 
-int security_parse(char *const *options, SecurityOptions *ret, Error *err) {
-        *ret = (SecurityOptions){ 0 };
+int security_parse(const ContainerDefaults *defaults, char *const *options, SecurityOptions *ret,
+                   Error *err) {
+        *ret = (SecurityOptions){ .no_new_privileges = defaults->no_new_privileges };
+        if (defaults->seccomp) {
+                (void)seccomp(defaults->seccomp, ret, err);
+                ret->own_seccomp = false;
+        }
         for (; options && *options; options++) {
                 int r = parse_one(*options, ret, err);
 

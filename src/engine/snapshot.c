@@ -15,6 +15,7 @@ static ContainerSnapshot *snapshot_new(const Container *container) {
         atomic_init(&snapshot->references, 1);
         snapshot->name = str_copy(container->name);
         snapshot->labels = label_set_ref(container->labels);
+        snapshot->limits = limit_set_ref(container->limits);
         json_copy(&container_state_table, &container->state, &snapshot->state);
         array_copy(&container->endpoints, &container_endpoint_table, &snapshot->endpoints);
         return snapshot;
@@ -29,6 +30,7 @@ ContainerSnapshot *snapshot_unref(ContainerSnapshot *snapshot) {
                 json_done(&container_endpoint_table, &endpoints[i]);
         free(endpoints);
         label_set_unref(snapshot->labels);
+        limit_set_unref(snapshot->limits);
         json_done(&container_state_table, &snapshot->state);
         free(atomic_load(&snapshot->list_fragment));
         free(snapshot->name);

@@ -10,6 +10,7 @@ typedef struct ContainerSnapshot {
         char *name; /* without the slash */
         ContainerState state;
         LabelSet *labels;              /* see snapshot_labels */
+        LimitSet *limits;              /* see snapshot_host */
         JsonArray endpoints;           /* of ContainerEndpoint */
         _Atomic(char *) list_fragment; /* list.c's: the rendered entry, made by the first reader;
                                           freed with the snapshot */

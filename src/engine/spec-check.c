@@ -39,7 +39,7 @@ static int config_check(const ContainerConfig *config, Error *err) {
         return health_config_check(config->health, err);
 }
 
-static int restart_check(const HostConfig *host, Error *err) {
+int restart_check(const HostConfig *host, Error *err) {
         static const char *const names[] = { "", "no", "always", "unless-stopped", "on-failure" };
         const RestartPolicy *policy = &host->restart_policy;
         const char *name = policy->name ?: "";
@@ -108,9 +108,9 @@ static int sysctls_check(const HostConfig *host, Error *err) {
         return 0;
 }
 
-static int drivers_check(const HostConfig *host, Error *err) {
-        if (!str_empty(host->runtime) && !str_equal(host->runtime, "runc") &&
-            !str_equal(host->runtime, "brig-runtime"))
+static int drivers_check(const Engine *engine, const HostConfig *host, Error *err) {
+        if (!str_empty(host->runtime) && !runtime_is_own(host->runtime) &&
+            !settings_runtime(engine_settings(engine), host->runtime))
                 return INVALID("Unknown runtime specified %s", host->runtime);
         return 0;
 }
@@ -124,12 +124,12 @@ static int seccomp_text_check(const char *text, Error *err) {
         return r < 0 ? error_prefix(err, "Decoding seccomp profile failed") : 0;
 }
 
-static int security_check(const HostConfig *host, Error *err) {
+static int security_check(const Engine *engine, const HostConfig *host, Error *err) {
         SecurityOptions security = { 0 };
 
         int r = capabilities_check(host, err);
         if (r == 0)
-                r = security_parse(host->security_opt, &security, err);
+                r = security_parse(&engine->options.defaults, host->security_opt, &security, err);
         return r < 0 ? r : seccomp_text_check(security.seccomp, err);
 }
 
@@ -148,16 +148,37 @@ static void set_paths(char ***list, bool *given, const char *const *paths, size_
         *given = true;
 }
 
+/* Those that the container has not got. */
+static void add_ulimits(HostConfig *host, const JsonArray *defaults) {
+        const Ulimit *items = defaults->items;
+
+        for (size_t i = 0; i < defaults->count; i++) {
+                const Ulimit *own = host->ulimits.items;
+                bool given = false;
+
+                for (size_t j = 0; j < host->ulimits.count; j++)
+                        given |= str_equal(own[j].name, items[i].name);
+                if (!given)
+                        json_copy(&ulimit_table, &items[i],
+                                  json_append(&host->ulimits, &ulimit_table));
+        }
+}
+
 static int set_defaults(const Engine *engine, HostConfig *host, Error *err) {
+        const ContainerDefaults *defaults = &engine->options.defaults;
         CgroupMode mode;
 
         int r = cgroup_mode(&mode, err);
         if (r < 0)
                 return r;
-        set_default(&host->ipc_mode, "private");
-        set_default(&host->cgroupns_mode,
-                    mode == CGROUP_V2 && !host->privileged ? "private" : "host");
-        set_default(&host->runtime, "runc");
+        set_default(&host->ipc_mode, defaults->ipc_mode ?: "private");
+        set_default(&host->cgroupns_mode, defaults->cgroupns_mode ? defaults->cgroupns_mode
+                                          : mode == CGROUP_V2 && !host->privileged ? "private"
+                                                                                   : "host");
+        set_default(&host->runtime, engine_settings(engine)->default_runtime ?: "runc");
+        add_ulimits(host, &defaults->ulimits);
+        if (!host->init && defaults->init)
+                host->init = PUT_INT(bool, true);
         set_default(&host->network_mode, "default");
         set_default(&host->restart_policy.name, "no");
         if (str_empty(host->log_config.type)) {
@@ -170,7 +191,7 @@ static int set_defaults(const Engine *engine, HostConfig *host, Error *err) {
                 }
         }
         if (host->shm_size == 0)
-                host->shm_size = DEFAULT_SHM_SIZE;
+                host->shm_size = defaults->shm_size ?: DEFAULT_SHM_SIZE;
         if (host->memory > 0 && host->memory_swap == 0)
                 host->memory_swap = host->memory > INT64_MAX / 2 ? -1 : host->memory * 2;
         if (!host->oom_kill_disable)
@@ -184,26 +205,54 @@ static int set_defaults(const Engine *engine, HostConfig *host, Error *err) {
         return 0;
 }
 
+/* What version 2 of the control groups has no file for is left out and said, as Docker does. */
+static int drop_unsupported(HostConfig *host, char ***warnings, Error *err) {
+        CgroupMode mode;
+        int r = cgroup_mode(&mode, err);
+
+        if (r < 0 || mode != CGROUP_V2)
+                return r;
+        if (host->oom_kill_disable && *host->oom_kill_disable) {
+                *host->oom_kill_disable = false;
+                strv_add(warnings, "Your kernel does not support OomKillDisable. OomKillDisable "
+                                   "discarded.");
+        }
+        if (host->memory_swappiness && *host->memory_swappiness >= 0) {
+                free(TAKE_PTR(host->memory_swappiness));
+                strv_add(warnings, "Your kernel does not support memory swappiness capabilities or "
+                                   "the cgroup is not mounted. Memory swappiness discarded.");
+        }
+        if (host->kernel_memory_tcp != 0) {
+                host->kernel_memory_tcp = 0;
+                strv_add(warnings, "Your kernel does not support kernel memory TCP limit "
+                                   "capabilities or the cgroup is not mounted. Limitation "
+                                   "discarded.");
+        }
+        return 0;
+}
+
 int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err) {
         HostConfig *host = &create->host;
 
         int r = config_check(&create->config, err);
         if (r == 0)
-                r = resources_check(host, err);
+                r = resources_check(host, false, err);
         if (r == 0)
                 r = restart_check(host, err);
         if (r == 0)
                 r = namespaces_check(create, err);
         if (r == 0)
-                r = security_check(host, err);
+                r = security_check(engine, host, err);
         if (r == 0)
                 r = log_check(host, err);
         if (r == 0)
                 r = sysctls_check(host, err);
         if (r == 0)
-                r = drivers_check(host, err);
+                r = drivers_check(engine, host, err);
         if (r == 0)
                 r = set_defaults(engine, host, err);
+        if (r == 0 && warnings)
+                r = drop_unsupported(host, warnings, err);
         if (r == 0 && warnings && host->port_bindings.count > 0 &&
             str_equal(host->network_mode, "host"))
                 strv_add(warnings, "Published ports are discarded when using host network mode");

@@ -92,6 +92,7 @@ static char *state_text(const Container *container) {
         if (health)
                 json_object_object_add(state, "health", health);
         container_labels_write(container, state);
+        container_limits_write(container, state);
         return str_copy(json_object_to_json_string_ext(
                 state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
@@ -104,6 +105,8 @@ static int state_read(const char *text, Container *container, Error *err) {
                 r = json_read(&changing_table, state, container, err);
         if (r == 0)
                 r = container_labels_read(container, state, err);
+        if (r == 0)
+                r = container_limits_read(container, state, err);
         return r < 0 ? r : container_health_read(container, json_member(state, "health"), err);
 }
 

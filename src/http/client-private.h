@@ -11,6 +11,8 @@ struct HttpClient {
         char *host;                      /* the Host header */
         struct sockaddr_storage address; /* large enough for a Unix path */
         socklen_t address_length;
+        HttpDial dial; /* NULL: to the address */
+        void *dial_data;
         Pairs headers;
         int idle_fd; /* a connection that waits for the next request, or -1 */
 };

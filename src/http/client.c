@@ -126,6 +126,17 @@ int http_client_new(const char *host, HttpClient **ret, Error *err) {
         return 0;
 }
 
+HttpClient *http_client_new_dialed(const char *name, const char *host, HttpDial dial, void *data) {
+        HttpClient *client = NEW(HttpClient);
+
+        client->idle_fd = -1;
+        client->name = str_copy(name);
+        client->host = str_copy(host);
+        client->dial = dial;
+        client->dial_data = data;
+        return client;
+}
+
 HttpClient *http_client_free(HttpClient *client) {
         if (!client)
                 return NULL;
@@ -141,10 +152,13 @@ void http_client_header(HttpClient *client, const char *name, const char *value)
         pairs_put(&client->headers, name, value);
 }
 
-static int client_connect(HttpClient *client, Error *err) {
-        _cleanup_close_ int fd = socket(client->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+int http_client_dial(HttpClient *client, Error *err) {
+        _cleanup_close_ int fd = -1;
         int on = 1;
 
+        if (client->dial)
+                return client->dial(client->dial_data, err);
+        fd = socket(client->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return error_set(err, errno, "socket");
         if (connect(fd, (struct sockaddr *)&client->address, client->address_length) < 0) {
@@ -301,7 +315,7 @@ int http_client_send(HttpClient *client, const HttpRequest *request, HttpReply *
                         return exchange(client, request, fd, ret, err);
                 close_fd(&fd);
         }
-        fd = client_connect(client, err);
+        fd = http_client_dial(client, err);
         if (fd < 0)
                 return fd;
         return exchange(client, request, fd, ret, err);

@@ -30,6 +30,12 @@ typedef struct HttpRequest {
 /* host: "unix:///run/brig/brig.sock" or "tcp://127.0.0.1:2375" ("http://…" alike; an IPv6 address
  * in brackets). Host names are those of /etc/hosts. Does not connect yet. ERROR_INVALID. */
 int http_client_new(const char *host, HttpClient **ret, Error *err);
+/* Connections are made by dial, which returns a stream socket or a negative errno; name is for
+ * errors, host for the Host header. data must outlive the client. */
+typedef int (*HttpDial)(void *data, Error *err);
+HttpClient *http_client_new_dialed(const char *name, const char *host, HttpDial dial, void *data);
+/* A connection that nothing was sent on, the caller's; or a negative errno. */
+int http_client_dial(HttpClient *client, Error *err);
 HttpClient *http_client_free(HttpClient *client); /* replies must be freed before */
 DEFINE_CLEANUP(HttpClient *, http_client_free)
 /* Sent with every request; both copied, replaces a header of that name. */

@@ -26,6 +26,16 @@ int http_request_socket(const HttpExchange *exchange) {
         return exchange->fd;
 }
 
+HttpOrigin http_request_origin(const HttpExchange *exchange) {
+        int domain = AF_UNIX;
+        socklen_t size = sizeof(domain);
+
+        if (exchange->relayed)
+                return HTTP_RELAYED;
+        (void)getsockopt(exchange->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+        return domain == AF_UNIX ? HTTP_LOCAL : HTTP_TCP;
+}
+
 bool http_answered(const HttpExchange *exchange) {
         return exchange->begun;
 }

@@ -7,6 +7,7 @@
 #include "http/server.h"
 
 struct HttpExchange {
+        bool relayed; /* not the client itself is at the other end */
         HttpServer *server;
         HttpExchange *previous, *next; /* in the server's list; its lock guards them and fd */
         int fd;

@@ -241,9 +241,10 @@ static int start_thread(HttpExchange *exchange) {
         return -r;
 }
 
-void http_server_serve(HttpServer *server, int fd) {
+static void serve(HttpServer *server, int fd, bool relayed) {
         HttpExchange *exchange = NEW(HttpExchange);
 
+        exchange->relayed = relayed;
         exchange->server = server;
         exchange->fd = exchange->input.fd = fd;
         exchange->input.watch_fd = exchange->pump_fd = -1;
@@ -258,6 +259,14 @@ void http_server_serve(HttpServer *server, int fd) {
                 turn_away(fd, "503 Service Unavailable", "no thread left for this connection");
                 end_exchange(exchange);
         }
+}
+
+void http_server_serve(HttpServer *server, int fd) {
+        serve(server, fd, false);
+}
+
+void http_server_serve_relayed(HttpServer *server, int fd) {
+        serve(server, fd, true);
 }
 
 static void set_tcp_options(int fd) {

@@ -35,6 +35,8 @@ int http_server_listen(HttpServer *server, int listen_fd, HttpAllow allow, void 
 /* Serves a connection that is there already (the server's from now on), as if it had been accepted.
  */
 void http_server_serve(HttpServer *server, int fd);
+/* The same where another program carries the bytes, which has seen to it that the client may. */
+void http_server_serve_relayed(HttpServer *server, int fd);
 /* Closes the listeners, tells every connection that its peer is gone (so that streams end, while
  * calls under way still answer), and runs the loop for up to `grace` ns until they have. False if
  * threads were left: then the server must not be freed, and the program ends. */
@@ -45,6 +47,10 @@ HttpServer *http_server_free(HttpServer *server); /* after stop */
 const HttpHead *http_request_head(const HttpExchange *exchange);
 /* The connection's socket, for noticing that the client left; not to be read or written. */
 int http_request_socket(const HttpExchange *exchange);
+/* Where a request is from: a Unix socket, whose kernel knows the peer; TCP; or another program,
+ * which is the peer in the client's place. */
+typedef enum HttpOrigin { HTTP_LOCAL, HTTP_TCP, HTTP_RELAYED } HttpOrigin;
+HttpOrigin http_request_origin(const HttpExchange *exchange);
 /* The whole body. invalid where it is malformed or over limit bytes. */
 int http_request_body(HttpExchange *exchange, size_t limit, Buf *buf, Error *err);
 /* The body as a stream socket that ends where the body ends; a client that leaves before makes

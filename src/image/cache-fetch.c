@@ -84,6 +84,7 @@ static int bring_from_registry(const Bringing *bringing, Pull *pull, const Cache
         const Crew crew = { .assembly = &pull->assembly,
                             .options = &pull->options,
                             .count = count,
+                            .most = crew_pulls(pull->options.options),
                             .work = pull_layer,
                             .data = pull };
         int r = start(pull, bringing->place, &session, err);

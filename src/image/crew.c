@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+#define PULLS 3
+#define PUSHES 5
+
 typedef struct Shift {
         const Crew *crew;
         Session known; /* what the first session found out: the others' start must not race with
@@ -74,8 +77,8 @@ int crew_run(const Crew *crew, Session *first, Error *err) {
         Shift shift = { .crew = crew,
                         .known = { .endpoint = endpoint, .authorization = authorization },
                         .lock = PTHREAD_MUTEX_INITIALIZER };
-        Worker workers[CREW_MAX] = {};
-        size_t helpers = MIN(crew->count, (size_t)CREW_MAX);
+        size_t helpers = MIN(crew->count, crew->most);
+        _cleanup_free_ Worker *workers = NEW_ARRAY(Worker, helpers + 1);
 
         for (size_t i = 1; i < helpers; i++) {
                 workers[i].shift = &shift;
@@ -93,4 +96,12 @@ int crew_run(const Crew *crew, Session *first, Error *err) {
         if (err)
                 *err = shift.failure;
         return shift.failure.number ? -shift.failure.number : error_number_of(shift.failure.kind);
+}
+
+size_t crew_pulls(const RegistryOptions *options) {
+        return options && options->downloads > 0 ? (size_t)options->downloads : PULLS;
+}
+
+size_t crew_pushes(const RegistryOptions *options) {
+        return options && options->uploads > 0 ? (size_t)options->uploads : PUSHES;
 }

@@ -9,10 +9,31 @@
 
 #include "image/message.h"
 
+/* Registries and downloads are reached by the daemon's proxies, as libcurl takes them (the name in
+ * capitals is not read for plain HTTP); this host is not, as in Go's clients. */
+static char **environment_of(void) {
+        static const struct {
+                const char *name, *capitals;
+        } proxies[] = { { "http_proxy", "HTTP_PROXY" }, { "https_proxy", "HTTPS_PROXY" } };
+        const char *none = getenv("NO_PROXY") ?: getenv("no_proxy");
+        char **list = NULL;
+
+        strv_add(&list, "LC_CTYPE=C.UTF-8");
+        for (size_t i = 0; i < ELEMENTS(proxies); i++) {
+                const char *value = getenv(proxies[i].capitals) ?: getenv(proxies[i].name);
+
+                if (!str_empty(value))
+                        strv_format(&list, "%s=%s", proxies[i].name, value);
+        }
+        strv_format(&list, "no_proxy=localhost,127.0.0.0/8,::1%s%s", str_empty(none) ? "" : ",",
+                    none ?: "");
+        return list;
+}
+
 static int spawn(const char *program, const char *job, const SpawnFd *fds, size_t fd_count,
                  pid_t *ret) {
         char *argv[] = { (char *)"brig-image", (char *)job, NULL };
-        char *environment[] = { (char *)"LC_CTYPE=C.UTF-8", NULL };
+        _cleanup_strv_ char **environment = environment_of();
         const Spawn spawn = { .program = program,
                               .argv = argv,
                               .environment = environment,

@@ -101,6 +101,14 @@ TEST(how_long_to_wait) {
         }
 }
 
+TEST(as_often_as_is_said) {
+        const HttpGet get = { .retry_after = 0 };
+        Retry once = { .most = 1 };
+
+        ASSERT(!retry_wait(&once, &get, 0));
+        ASSERT_INT(once.attempts, 1);
+}
+
 TEST(waiting_grows_and_is_bounded) {
         const HttpGet get = { .retry_after = -1 };
         Retry retry = {};

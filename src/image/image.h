@@ -103,12 +103,14 @@ typedef struct RegistryAuth {
         char *username, *password, *identity_token, *registry_token;
 } RegistryAuth;
 
-/* Settings that brigd was started with. */
+/* Settings of brigd's. */
 typedef struct RegistryOptions {
-        char **insecure;         /* host[:port] or CIDR; 127.0.0.0/8 is implied */
-        char **mirrors;          /* URLs for docker.io */
-        char **host_directories; /* with a directory for each registry, which may hold hosts.toml
-                                    and certificates */
+        char **insecure;            /* host[:port] or CIDR; 127.0.0.0/8 is implied */
+        char **mirrors;             /* URLs for docker.io */
+        char **host_directories;    /* with a directory for each registry, which may hold hosts.toml
+                                       and certificates */
+        int64_t downloads, uploads; /* layers at a time, of one pull or push; 0: as usual */
+        int64_t attempts;           /* at a download; 0: as usual */
 } RegistryOptions;
 
 /* name: familiar reference with tag or digest; platform "os/arch[/variant]" or NULL for this host.

@@ -84,7 +84,7 @@ static int sink(void *data, const void *bytes, size_t length, Error *err) {
 /* Tries again where that helps, going on from where it stopped. */
 static int download(Registry *registry, const ImageMessage *request, Fetch *fetch, HttpGet *get,
                     char code[64], Error *err) {
-        Retry retry = { .begun = fetch->received };
+        Retry retry = { .begun = fetch->received, .most = registry_attempts(registry) };
 
         if (fetch->limit > 0 && fetch->received == fetch->limit)
                 return 0;

@@ -35,6 +35,7 @@ static const JsonField message_fields[] = {
         ROW("insecure", JSON_STRINGS, insecure),
         ROW("mirrors", JSON_STRINGS, mirrors),
         ROW("hostDirectories", JSON_STRINGS, host_directories),
+        ROW("attempts", JSON_INT, attempts),
         ROW("noMirrors", JSON_BOOL, no_mirrors),
         ROW("endpoint", JSON_STRING, endpoint),
         ROW("authorization", JSON_STRING, authorization),

@@ -39,6 +39,7 @@ typedef struct ImageMessage {
         char *username, *password, *identity_token, *registry_token;
         char **insecure, **mirrors;
         char **host_directories;        /* where hosts.toml and certificates are */
+        int64_t attempts;               /* at a download; 0: as usual */
         bool no_mirrors;                /* the registry itself is meant */
         char *endpoint, *authorization; /* what one session found out, for the next: URL, header */
         char *path; /* "manifests/latest", "blobs/sha256:…"; start of download: the URL */

@@ -262,7 +262,7 @@ static int announce_layers(Pull *pull, size_t count, Error *err) {
 
                 short_digest(layer_descriptor(pull, i)->digest, id);
                 r = assembly_report(&pull->assembly, id, "Pulling fs layer", 0, 0, err);
-                if (r == 0 && i >= CREW_MAX)
+                if (r == 0 && i >= crew_pulls(pull->options.options))
                         r = assembly_report(&pull->assembly, id, "Waiting", 0, 0, err);
                 if (r < 0)
                         return r;
@@ -274,6 +274,7 @@ static int pull_layers(Pull *pull, Session *session, Error *err) {
         const Crew crew = { .assembly = &pull->assembly,
                             .options = &pull->options,
                             .count = pull->document.manifest.layers.count,
+                            .most = crew_pulls(pull->options.options),
                             .work = pull_layer,
                             .data = pull };
         int r = announce_layers(pull, crew.count, err);

@@ -243,7 +243,7 @@ static int announce(Push *push, Error *err) {
 
                 push_layer_id(&push->layers[push->count - 1 - i], id);
                 r = assembly_report(&push->assembly, id, "Preparing", 0, 0, err);
-                if (r == 0 && i >= CREW_MAX)
+                if (r == 0 && i >= crew_pushes(push->options.options))
                         r = assembly_report(&push->assembly, id, "Waiting", 0, 0, err);
                 if (r < 0)
                         return r;
@@ -256,6 +256,7 @@ int push_upload(Push *push, Pushed *ret, Error *err) {
         const Crew crew = { .assembly = &push->assembly,
                             .options = &push->options,
                             .count = push->count,
+                            .most = crew_pushes(push->options.options),
                             .work = push_layer,
                             .data = push };
         bool there = false;

@@ -11,6 +11,7 @@ struct Registry {
         size_t endpoint_count, current;
         char *refresh_token; /* where offline is set and the realm gave one */
         char **scopes;       /* NULL: what the challenge says, or pulling */
+        int attempts;        /* at a download; 0: as usual */
         bool offline;        /* ask for a token that stands for the password */
 };
 

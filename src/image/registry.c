@@ -367,11 +367,16 @@ int registry_open(const ImageMessage *request, Registry **ret, Error *err) {
                                                      request->password ? request->password : "");
         registry->scopes = strv_copy(request->scopes);
         registry->offline = request->offline;
+        registry->attempts = (int)MIN(request->attempts, (int64_t)INT_MAX);
         r = find_endpoints(registry, request, err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(registry);
         return 0;
+}
+
+int registry_attempts(const Registry *registry) {
+        return registry->attempts;
 }
 
 Registry *registry_free(Registry *registry) {

@@ -14,6 +14,8 @@ Registry *registry_free(Registry *registry);
 DEFINE_CLEANUP(Registry *, registry_free)
 
 const char *registry_endpoint(const Registry *registry); /* borrowed */
+/* How often a download is tried; 0: as usual. */
+int registry_attempts(const Registry *registry);
 /* The endpoint with its path, by which another session is told of it; the caller's. */
 char *registry_known(const Registry *registry);
 const char *

@@ -31,8 +31,8 @@ static bool wait_for(int milliseconds) {
 
 bool retry_wait(Retry *retry, const HttpGet *get, int64_t position) {
         if (position - retry->begun >= PROGRESS_MIN)
-                *retry = (Retry){ .begun = position };
-        if (++retry->attempts >= ATTEMPTS_MAX)
+                *retry = (Retry){ .begun = position, .most = retry->most };
+        if (++retry->attempts >= (retry->most > 0 ? retry->most : ATTEMPTS_MAX))
                 return false;
         return wait_for(retry_pause(retry, get));
 }

@@ -9,6 +9,7 @@
 
 typedef struct Retry {
         int attempts;
+        int most;             /* attempts; 0: ATTEMPTS_MAX */
         int64_t pause, begun; /* ms; where the transfer was when attempts were last counted anew */
 } Retry;
 

@@ -20,6 +20,7 @@ int session_start(const SessionOptions *options, const Session *known, Session *
                 .insecure = options->options ? options->options->insecure : NULL,
                 .mirrors = options->options ? options->options->mirrors : NULL,
                 .host_directories = options->options ? options->options->host_directories : NULL,
+                .attempts = options->options ? options->options->attempts : 0,
                 .no_mirrors = options->no_mirrors,
                 .scopes = (char **)options->scopes,
                 .offline = options->offline,

@@ -38,7 +38,8 @@ int net_ensure_forwarding(Net *net, const Network *network, Error *err) {
         for (size_t i = 0; i < NET_FAMILIES; i++) {
                 int r;
 
-                if (net->forwarding[i] || !network_has_family(network, net_families[i]))
+                if (net->leave_forwarding || net->forwarding[i] ||
+                    !network_has_family(network, net_families[i]))
                         continue;
                 r = sysctl_read(knobs[i]) == '1' ? 0 : turn_on(net, i, err);
                 if (r < 0)
@@ -46,6 +47,10 @@ int net_ensure_forwarding(Net *net, const Network *network, Error *err) {
                 net->forwarding[i] = true;
         }
         return 0;
+}
+
+void net_leave_forwarding(Net *net) {
+        net->leave_forwarding = true;
 }
 
 int net_stop_forwarding(Net *net, Error *err) {

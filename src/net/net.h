@@ -90,6 +90,8 @@ typedef struct NetPoolSource {
         int64_t size;
 } NetPoolSource;
 int net_set_pools(Net *net, const NetPoolSource *sources, size_t count, Error *err);
+/* Before the first network: whether the host forwards packets is left as it is. */
+void net_leave_forwarding(Net *net);
 
 /* At daemon start: takes what the record says, re-creates what the kernel lost (bridge, table,
  * elements, port reservations), removes what the kernel has (links named veth*brig alias, elements)

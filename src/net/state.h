@@ -103,6 +103,7 @@ struct Net {
         Resolver *resolver;
         SubnetSource *sources; /* net_set_pools; none: the defaults */
         size_t source_count;
+        bool leave_forwarding;         /* the host's is not ours to turn on */
         bool forwarding[NET_FAMILIES]; /* this host forwards: checked once */
         LoopSource *watch, *retry;
         int64_t burst_at; /* clock_monotonic: since when the table was applied again burst times */

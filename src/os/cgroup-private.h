@@ -12,21 +12,24 @@ typedef struct Hierarchy {
         int fd;        /* its root, O_PATH */
 } Hierarchy;
 
+typedef struct Cgroups Cgroups;
+
 typedef struct CgroupVersion {
         int (*create)(const char *path, Error *err);
         int (*kill)(const char *path, int64_t timeout, Error *err);
         int (*freeze)(const char *path, bool frozen, int64_t timeout, Error *err);
         int (*is_frozen)(const char *path, bool *ret, Error *err);
-        int (*stats)(const char *path, CgroupStats *ret, Error *err);
+        /* Fills *ret, which is zeroed; what is missing is no error. */
+        void (*stats)(const Cgroups *groups, const char *path, CgroupStats *ret);
 } CgroupVersion;
 
-typedef struct Cgroups {
+struct Cgroups {
         CgroupMode mode;
         const CgroupVersion *version;
         Hierarchy v1[CGROUP_HIERARCHIES_MAX];
         size_t v1_count;
         Hierarchy unified; /* fd -1: there is none */
-} Cgroups;
+};
 
 extern const CgroupVersion cgroup_v1, cgroup_v2;
 
@@ -51,3 +54,17 @@ uint64_t cgroup_number(const Hierarchy *hierarchy, const char *path, const char 
 /* Waits until "key value" stands in the group's cgroup.events (v2); ns. -ETIMEDOUT. */
 int cgroup_wait_event(const Hierarchy *unified, const char *path, const char *line,
                       int64_t timeout);
+
+/* ---- cgroup-stats.c: the kernel's statistics as text ---- */
+/* Lines of "name number"; adds them. */
+void cgroup_parse_counts(const char *text, CgroupCount **list, size_t *count);
+/* Numbers that spaces part. */
+void cgroup_parse_numbers(const char *text, uint64_t **list, size_t *count);
+/* v1: lines "8:0 Read 4096" or "8:0 4096"; the sum at the end is left out. */
+void cgroup_parse_io(const char *text, CgroupIoCounts *ret);
+/* v2's io.stat: "8:0 rbytes=1 wbytes=2 rios=3 wios=4 …"; first and second are its keys, added as
+ * operations "read" and "write". */
+void cgroup_parse_io_stat(const char *text, const char *first, const char *second,
+                          CgroupIoCounts *ret);
+/* The file's text, NULL where there is none; the caller's. hierarchy may be NULL. */
+char *cgroup_text(const Hierarchy *hierarchy, const char *path, const char *file);

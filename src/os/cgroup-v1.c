@@ -160,27 +160,68 @@ static uint64_t number(const Cgroups *groups, const char *path, const char *cont
         return hierarchy ? cgroup_number(hierarchy, path, file, key) : 0;
 }
 
-static int v1_stats(const char *path, CgroupStats *ret, Error *err) {
-        const Cgroups *groups;
-        int r = cgroups_get(&groups, err);
+/* The block layer's own counts, and those of the BFQ scheduler where it is in charge: it then has
+ * them all. */
+static const struct {
+        CgroupIoKind kind;
+        const char *file;
+} io_files[] = {
+        { CGROUP_IO_BYTES, "blkio.throttle.io_service_bytes_recursive" },
+        { CGROUP_IO_BYTES, "blkio.throttle.io_service_bytes" },
+        { CGROUP_IO_OPERATIONS, "blkio.throttle.io_serviced_recursive" },
+        { CGROUP_IO_OPERATIONS, "blkio.throttle.io_serviced" },
+        { CGROUP_IO_QUEUED, "blkio.bfq.io_queued_recursive" },
+        { CGROUP_IO_SERVICE_TIME, "blkio.bfq.io_service_time_recursive" },
+        { CGROUP_IO_WAIT_TIME, "blkio.bfq.io_wait_time_recursive" },
+        { CGROUP_IO_MERGED, "blkio.bfq.io_merged_recursive" },
+        { CGROUP_IO_TIME, "blkio.bfq.time_recursive" },
+        { CGROUP_IO_SECTORS, "blkio.bfq.sectors_recursive" },
+};
 
-        if (r < 0)
-                return r;
-        *ret = (CgroupStats){
-                .memory_usage = number(groups, path, "memory", "memory.usage_in_bytes", NULL),
-                .memory_max_usage =
-                        number(groups, path, "memory", "memory.max_usage_in_bytes", NULL),
-                .memory_limit = number(groups, path, "memory", "memory.limit_in_bytes", NULL),
-                .memory_inactive_file =
-                        number(groups, path, "memory", "memory.stat", "total_inactive_file"),
-                .cpu_total = number(groups, path, "cpuacct", "cpuacct.usage", NULL),
-                .cpu_user = number(groups, path, "cpuacct", "cpuacct.usage_user", NULL),
-                .cpu_system = number(groups, path, "cpuacct", "cpuacct.usage_sys", NULL),
-                .pids_current = number(groups, path, "pids", "pids.current", NULL),
-                .pids_limit = number(groups, path, "pids", "pids.max", NULL),
-                .oom_kills = number(groups, path, "memory", "memory.oom_control", "oom_kill"),
-        };
-        return 0;
+static void io_stats(const Cgroups *groups, const char *path, CgroupStats *ret) {
+        const Hierarchy *hierarchy = cgroups_find(groups, "blkio");
+
+        for (size_t i = 0; hierarchy && i < ELEMENTS(io_files); i++) {
+                CgroupIoCounts *counts = &ret->io[io_files[i].kind];
+                _cleanup_free_ char *text =
+                        counts->count ? NULL : cgroup_text(hierarchy, path, io_files[i].file);
+
+                if (text)
+                        cgroup_parse_io(text, counts);
+        }
+}
+
+static void memory_stats(const Cgroups *groups, const char *path, CgroupStats *ret) {
+        const Hierarchy *hierarchy = cgroups_find(groups, "memory");
+        _cleanup_free_ char *text = cgroup_text(hierarchy, path, "memory.stat");
+
+        if (!hierarchy)
+                return;
+        ret->memory_usage = cgroup_number(hierarchy, path, "memory.usage_in_bytes", NULL);
+        ret->memory_max_usage = cgroup_number(hierarchy, path, "memory.max_usage_in_bytes", NULL);
+        ret->memory_limit = cgroup_number(hierarchy, path, "memory.limit_in_bytes", NULL);
+        ret->memory_failures = cgroup_number(hierarchy, path, "memory.failcnt", NULL);
+        ret->oom_kills = cgroup_number(hierarchy, path, "memory.oom_control", "oom_kill");
+        if (text)
+                cgroup_parse_counts(text, &ret->memory, &ret->memory_count);
+}
+
+static void v1_stats(const Cgroups *groups, const char *path, CgroupStats *ret) {
+        _cleanup_free_ char *each =
+                cgroup_text(cgroups_find(groups, "cpuacct"), path, "cpuacct.usage_percpu");
+
+        memory_stats(groups, path, ret);
+        io_stats(groups, path, ret);
+        if (each)
+                cgroup_parse_numbers(each, &ret->cpu_each, &ret->cpu_count);
+        ret->cpu_total = number(groups, path, "cpuacct", "cpuacct.usage", NULL);
+        ret->cpu_user = number(groups, path, "cpuacct", "cpuacct.usage_user", NULL);
+        ret->cpu_system = number(groups, path, "cpuacct", "cpuacct.usage_sys", NULL);
+        ret->cpu_periods = number(groups, path, "cpu", "cpu.stat", "nr_periods");
+        ret->cpu_throttled_periods = number(groups, path, "cpu", "cpu.stat", "nr_throttled");
+        ret->cpu_throttled = number(groups, path, "cpu", "cpu.stat", "throttled_time");
+        ret->pids_current = number(groups, path, "pids", "pids.current", NULL);
+        ret->pids_limit = number(groups, path, "pids", "pids.max", NULL);
 }
 
 const CgroupVersion cgroup_v1 = { v1_create, v1_kill, v1_freeze, v1_is_frozen, v1_stats };

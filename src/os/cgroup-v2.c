@@ -89,28 +89,30 @@ static int v2_is_frozen(const char *path, bool *ret, Error *err) {
         return r;
 }
 
-static int v2_stats(const char *path, CgroupStats *ret, Error *err) {
-        const Cgroups *groups;
-        const Hierarchy *unified;
-        int r = cgroups_get(&groups, err);
+static void v2_stats(const Cgroups *groups, const char *path, CgroupStats *ret) {
+        const Hierarchy *unified = &groups->unified;
+        _cleanup_free_ char *memory = cgroup_text(unified, path, "memory.stat");
+        _cleanup_free_ char *io = cgroup_text(unified, path, "io.stat");
 
-        if (r < 0)
-                return r;
-        unified = &groups->unified;
-        *ret = (CgroupStats){
-                .memory_usage = cgroup_number(unified, path, "memory.current", NULL),
-                .memory_max_usage = cgroup_number(unified, path, "memory.peak", NULL),
-                .memory_limit = cgroup_number(unified, path, "memory.max", NULL),
-                .memory_inactive_file =
-                        cgroup_number(unified, path, "memory.stat", "inactive_file"),
-                .cpu_total = cgroup_number(unified, path, "cpu.stat", "usage_usec") * 1000,
-                .cpu_user = cgroup_number(unified, path, "cpu.stat", "user_usec") * 1000,
-                .cpu_system = cgroup_number(unified, path, "cpu.stat", "system_usec") * 1000,
-                .pids_current = cgroup_number(unified, path, "pids.current", NULL),
-                .pids_limit = cgroup_number(unified, path, "pids.max", NULL),
-                .oom_kills = cgroup_number(unified, path, "memory.events", "oom_kill"),
-        };
-        return 0;
+        ret->memory_usage = cgroup_number(unified, path, "memory.current", NULL);
+        ret->memory_max_usage = cgroup_number(unified, path, "memory.peak", NULL);
+        ret->memory_limit = cgroup_number(unified, path, "memory.max", NULL);
+        ret->memory_failures = cgroup_number(unified, path, "memory.events", "oom");
+        ret->oom_kills = cgroup_number(unified, path, "memory.events", "oom_kill");
+        ret->cpu_total = cgroup_number(unified, path, "cpu.stat", "usage_usec") * 1000;
+        ret->cpu_user = cgroup_number(unified, path, "cpu.stat", "user_usec") * 1000;
+        ret->cpu_system = cgroup_number(unified, path, "cpu.stat", "system_usec") * 1000;
+        ret->cpu_periods = cgroup_number(unified, path, "cpu.stat", "nr_periods");
+        ret->cpu_throttled_periods = cgroup_number(unified, path, "cpu.stat", "nr_throttled");
+        ret->cpu_throttled = cgroup_number(unified, path, "cpu.stat", "throttled_usec") * 1000;
+        ret->pids_current = cgroup_number(unified, path, "pids.current", NULL);
+        ret->pids_limit = cgroup_number(unified, path, "pids.max", NULL);
+        if (memory)
+                cgroup_parse_counts(memory, &ret->memory, &ret->memory_count);
+        if (!io)
+                return;
+        cgroup_parse_io_stat(io, "rbytes", "wbytes", &ret->io[CGROUP_IO_BYTES]);
+        cgroup_parse_io_stat(io, "rios", "wios", &ret->io[CGROUP_IO_OPERATIONS]);
 }
 
 const CgroupVersion cgroup_v2 = { v2_create, v2_kill, v2_freeze, v2_is_frozen, v2_stats };

@@ -394,9 +394,17 @@ int cgroup_is_frozen(const char *path, bool *ret, Error *err) {
 
 int cgroup_stats(const char *path, CgroupStats *ret, Error *err) {
         const Cgroups *groups;
+        const Hierarchy *hierarchy;
         int r = enter(path, &groups, err);
 
-        return r < 0 ? r : groups->version->stats(path, ret, err);
+        if (r < 0)
+                return r;
+        hierarchy = groups->unified.fd >= 0 ? &groups->unified : &groups->v1[0];
+        if (faccessat(hierarchy->fd, cgroup_relative(path), F_OK, 0) < 0)
+                return error_set(err, errno, "statistics of cgroup '%s'", path);
+        *ret = (CgroupStats){ 0 };
+        groups->version->stats(groups, path, ret);
+        return 0;
 }
 
 /* ---- removal ---- */

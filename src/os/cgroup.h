@@ -52,10 +52,56 @@ bool cgroup_remove_empty(const char *path);
 int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count,
                 Error *err); /* recursive; the caller's array */
 
+typedef struct CgroupCount {
+        char *name;
+        uint64_t value;
+} CgroupCount;
+
+/* What one block device did: operation is the kernel's word ("Read", "write"), "" where it has
+ * none. */
+typedef struct CgroupIoCount {
+        uint64_t major, minor, value;
+        char operation[16];
+} CgroupIoCount;
+
+typedef enum CgroupIoKind {
+        CGROUP_IO_BYTES,
+        CGROUP_IO_OPERATIONS,
+        CGROUP_IO_QUEUED,
+        CGROUP_IO_SERVICE_TIME, /* ns, as the wait */
+        CGROUP_IO_WAIT_TIME,
+        CGROUP_IO_MERGED,
+        CGROUP_IO_TIME,
+        CGROUP_IO_SECTORS,
+        CGROUP_IO_KINDS
+} CgroupIoKind;
+
+typedef struct CgroupIoCounts {
+        CgroupIoCount *items;
+        size_t count;
+} CgroupIoCounts;
+
+/* What a group and those below it use: bytes, ns, and counts. What a hierarchy lacks stays 0; a
+ * limit is 0 where there is none. */
 typedef struct CgroupStats {
-        uint64_t memory_usage, memory_max_usage, memory_limit, memory_inactive_file, cpu_total,
-                cpu_user, cpu_system, pids_current, pids_limit;
-        uint64_t oom_kills;
+        uint64_t memory_usage, memory_max_usage, memory_limit, memory_failures, oom_kills;
+        uint64_t cpu_total, cpu_user, cpu_system;
+        uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled;
+        uint64_t pids_current, pids_limit;
+        uint64_t *cpu_each; /* of each processor; v1 alone has it */
+        size_t cpu_count;
+        CgroupCount *memory; /* memory.stat, in the kernel's order */
+        size_t memory_count;
+        CgroupIoCounts io[CGROUP_IO_KINDS]; /* v2: bytes and operations */
 } CgroupStats;
-int cgroup_stats(const char *path, CgroupStats *ret,
-                 Error *err); /* bytes, ns; what a hierarchy lacks stays 0 */
+/* not_found where there is no such group. cgroup_stats_done frees it. */
+int cgroup_stats(const char *path, CgroupStats *ret, Error *err);
+void cgroup_stats_done(CgroupStats *stats);
+uint64_t cgroup_stats_memory(const CgroupStats *stats, const char *name); /* 0: it has none */
+
+/* The limits that a group has, so that a change of several of them can be taken back as a whole. */
+typedef struct CgroupSaved CgroupSaved;
+CgroupSaved *cgroup_save(const char *path); /* never NULL */
+/* Writes back what differs. The error is about the last file that did not take it. */
+int cgroup_restore(const CgroupSaved *saved, Error *err);
+CgroupSaved *cgroup_saved_free(CgroupSaved *saved); /* NULL is fine; returns NULL */

@@ -174,6 +174,12 @@ typedef struct LinkWalk {
         void *data;
 } LinkWalk;
 
+/* What a message tells of a link: its counters are not aligned there. */
+typedef struct LinkMessage {
+        RtnlLink link;
+        struct rtnl_link_stats64 counters;
+} LinkMessage;
+
 static const char *attribute_text(const struct nlattr *attribute) {
         return mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0 ? ""
                                                                      : mnl_attr_get_str(attribute);
@@ -186,7 +192,8 @@ static int take_kind(const struct nlattr *attribute, void *data) {
 }
 
 static int take_link_attribute(const struct nlattr *attribute, void *data) {
-        RtnlLink *link = data;
+        LinkMessage *message = data;
+        RtnlLink *link = &message->link;
 
         switch (mnl_attr_get_type(attribute)) {
         case IFLA_IFNAME:
@@ -202,6 +209,11 @@ static int take_link_attribute(const struct nlattr *attribute, void *data) {
         case IFLA_LINKINFO:
                 (void)mnl_attr_parse_nested(attribute, take_kind, link);
                 break;
+        case IFLA_STATS64: /* of a newer kernel it is longer, of an older one shorter */
+                memcpy(&message->counters, mnl_attr_get_payload(attribute),
+                       MIN(sizeof(message->counters), (size_t)mnl_attr_get_payload_len(attribute)));
+                link->counters = &message->counters;
+                break;
         default:
                 break;
         }
@@ -211,14 +223,14 @@ static int take_link_attribute(const struct nlattr *attribute, void *data) {
 static void take_link(const struct nlmsghdr *header, void *data) {
         LinkWalk *walk = data;
         const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
-        RtnlLink link = { .name = "", .alias = "", .kind = "" };
+        LinkMessage message = { .link = { .name = "", .alias = "", .kind = "" } };
 
         if (header->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(header) < sizeof(*info))
                 return;
-        link.index = (unsigned)info->ifi_index;
-        link.up = (info->ifi_flags & IFF_UP) != 0;
-        (void)mnl_attr_parse(header, sizeof(*info), take_link_attribute, &link);
-        walk->found(walk->data, &link);
+        message.link.index = (unsigned)info->ifi_index;
+        message.link.up = (info->ifi_flags & IFF_UP) != 0;
+        (void)mnl_attr_parse(header, sizeof(*info), take_link_attribute, &message);
+        walk->found(walk->data, &message.link);
 }
 
 int rtnl_each_link(Rtnl *rtnl, void (*found)(void *data, const RtnlLink *link), void *data,

@@ -109,6 +109,7 @@ typedef struct RtnlLink {
         unsigned index, master;
         const char *name, *alias, *kind; /* alias and kind: "" where the link has none */
         bool up;
+        const struct rtnl_link_stats64 *counters; /* what passed through it; NULL: none told */
 } RtnlLink;
 typedef struct RtnlRoute {
         Subnet destination;

@@ -160,6 +160,3 @@ typedef struct HookState {
         const char *version;
 } HookState;
 int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err);
-
-/* ---- resources.c ---- */
-int resources_apply(const char *cgroup, const OciResources *resources, Error *err);

@@ -53,8 +53,15 @@ static int v1_memory_limits(const char *cgroup, const OciMemory *memory, Error *
                 if (r == -ENOENT && memory->swap && *memory->swap == -1)
                         r = 0;
         }
-        if (r == 0 && limit)
-                r = write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
+        if (r < 0 || !limit)
+                return r;
+        r = write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
+        /* It is above what the two together may take yet. */
+        if (r == -EINVAL && swap) {
+                r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
+                return r < 0 ? r
+                             : write_number(cgroup, "memory", "memory.limit_in_bytes", limit, err);
+        }
         if (r == 0 && swap)
                 r = write_number(cgroup, "memory", "memory.memsw.limit_in_bytes", swap, err);
         return r;
@@ -112,6 +119,24 @@ static int v1_throttle(const char *cgroup, const char *file, const JsonArray *de
         return 0;
 }
 
+static int v1_weights(const char *cgroup, const JsonArray *devices, Error *err) {
+        const OciWeightDevice *list = devices->items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < devices->count; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (!list[i].weight)
+                        continue;
+                text = str_format("%lld:%lld %lld", (long long)list[i].major,
+                                  (long long)list[i].minor, (long long)*list[i].weight);
+                r = cgroup_write(cgroup, "blkio", "blkio.weight_device", text, err);
+                if (r == -ENOENT)
+                        r = cgroup_write(cgroup, "blkio", "blkio.bfq.weight_device", text, err);
+        }
+        return r;
+}
+
 static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
         int r = 0;
 
@@ -120,6 +145,8 @@ static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
                 if (r == -ENOENT) /* the BFQ scheduler's name for it */
                         r = write_number(cgroup, "blkio", "blkio.bfq.weight", *io->weight, err);
         }
+        if (r == 0)
+                r = v1_weights(cgroup, &io->weight_device, err);
         if (r == 0)
                 r = v1_throttle(cgroup, "blkio.throttle.read_bps_device", &io->throttle_read_bps,
                                 err);
@@ -260,6 +287,22 @@ static int v2_throttle(const char *cgroup, const char *key, const JsonArray *dev
         return 0;
 }
 
+static int v2_weights(const char *cgroup, const JsonArray *devices, Error *err) {
+        const OciWeightDevice *list = devices->items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < devices->count; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (!list[i].weight)
+                        continue;
+                text = str_format("%lld:%lld %lld", (long long)list[i].major,
+                                  (long long)list[i].minor, (long long)*list[i].weight);
+                r = cgroup_write(cgroup, "", "io.bfq.weight", text, err);
+        }
+        return r;
+}
+
 static int v2_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
         int r = 0;
 
@@ -270,6 +313,8 @@ static int v2_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
                         r = write_number(cgroup, "", "io.weight",
                                          1 + (*io->weight - 10) * 9999 / 990, err);
         }
+        if (r == 0)
+                r = v2_weights(cgroup, &io->weight_device, err);
         if (r == 0)
                 r = v2_throttle(cgroup, "rbps", &io->throttle_read_bps, err);
         if (r == 0)

@@ -89,6 +89,10 @@ int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup
 int container_destroy(const OciConfig *config, const RuntimeContainer *container, const char *id,
                       Error *err);
 
+/* The limits of a group that is there or was just made: those that are given, in an order in which
+ * the kernel takes them; on error some of them are in force. */
+int resources_apply(const char *cgroup, const OciResources *resources, Error *err);
+
 /* Checks a document as far as it can be without making anything; the error names the field. */
 int runtime_validate(const OciConfig *config, Error *err);
 int runtime_validate_process(const OciProcess *process, Error *err);

@@ -59,7 +59,7 @@ static const JsonField restart_fields[] = {
         JSON_FIELD(RestartPolicy, "Name", JSON_STRING, name, 0),
         JSON_FIELD(RestartPolicy, "MaximumRetryCount", JSON_INT, maximum_retry_count, 0),
 };
-static const JsonTable restart_table = JSON_TABLE(RestartPolicy, "RestartPolicy", restart_fields);
+const JsonTable restart_policy_table = JSON_TABLE(RestartPolicy, "RestartPolicy", restart_fields);
 
 static const JsonField log_config_fields[] = {
         JSON_FIELD(LogConfig, "Type", JSON_STRING, type, 0),
@@ -80,6 +80,20 @@ static const JsonField ulimit_fields[] = {
         JSON_FIELD(Ulimit, "Soft", JSON_INT, soft, 0),
 };
 const JsonTable ulimit_table = JSON_TABLE(Ulimit, "Ulimit", ulimit_fields);
+
+static const JsonField weight_device_fields[] = {
+        JSON_FIELD(WeightDevice, "Path", JSON_STRING, path, 0),
+        JSON_FIELD(WeightDevice, "Weight", JSON_INT, weight, 0),
+};
+const JsonTable weight_device_table =
+        JSON_TABLE(WeightDevice, "BlkioWeightDevice", weight_device_fields);
+
+static const JsonField throttle_device_fields[] = {
+        JSON_FIELD(ThrottleDevice, "Path", JSON_STRING, path, 0),
+        JSON_FIELD(ThrottleDevice, "Rate", JSON_UINT, rate, 0),
+};
+const JsonTable throttle_device_table =
+        JSON_TABLE(ThrottleDevice, "BlkioDevice", throttle_device_fields);
 
 static const JsonField bind_options_fields[] = {
         JSON_FIELD(MountBindOptions, "Propagation", JSON_STRING, propagation, OMIT),
@@ -136,7 +150,8 @@ static const JsonField host_fields[] = {
         JSON_FIELD(HostConfig, "ContainerIDFile", JSON_STRING, container_id_file, 0),
         JSON_NESTED(HostConfig, "LogConfig", JSON_INLINE, log_config, 0, &log_config_table),
         JSON_FIELD(HostConfig, "NetworkMode", JSON_STRING, network_mode, 0),
-        JSON_NESTED(HostConfig, "RestartPolicy", JSON_INLINE, restart_policy, 0, &restart_table),
+        JSON_NESTED(HostConfig, "RestartPolicy", JSON_INLINE, restart_policy, 0,
+                    &restart_policy_table),
         JSON_FIELD(HostConfig, "AutoRemove", JSON_BOOL, auto_remove, 0),
         JSON_FIELD(HostConfig, "VolumeDriver", JSON_STRING, volume_driver, 0),
         JSON_FIELD(HostConfig, "VolumesFrom", JSON_STRINGS, volumes_from, NULL_EMPTY),
@@ -171,11 +186,16 @@ static const JsonField host_fields[] = {
         JSON_FIELD(HostConfig, "NanoCpus", JSON_INT, nano_cpus, 0),
         JSON_FIELD(HostConfig, "CgroupParent", JSON_STRING, cgroup_parent, 0),
         JSON_FIELD(HostConfig, "BlkioWeight", JSON_INT, blkio_weight, 0),
-        JSON_FIELD(HostConfig, "BlkioWeightDevice", JSON_RAW, blkio_weight_device, NULL_EMPTY),
-        JSON_FIELD(HostConfig, "BlkioDeviceReadBps", JSON_RAW, blkio_read_bps, NULL_EMPTY),
-        JSON_FIELD(HostConfig, "BlkioDeviceWriteBps", JSON_RAW, blkio_write_bps, NULL_EMPTY),
-        JSON_FIELD(HostConfig, "BlkioDeviceReadIOps", JSON_RAW, blkio_read_iops, NULL_EMPTY),
-        JSON_FIELD(HostConfig, "BlkioDeviceWriteIOps", JSON_RAW, blkio_write_iops, NULL_EMPTY),
+        JSON_NESTED(HostConfig, "BlkioWeightDevice", JSON_ARRAY, blkio_weight_device, NULL_EMPTY,
+                    &weight_device_table),
+        JSON_NESTED(HostConfig, "BlkioDeviceReadBps", JSON_ARRAY, blkio_read_bps, NULL_EMPTY,
+                    &throttle_device_table),
+        JSON_NESTED(HostConfig, "BlkioDeviceWriteBps", JSON_ARRAY, blkio_write_bps, NULL_EMPTY,
+                    &throttle_device_table),
+        JSON_NESTED(HostConfig, "BlkioDeviceReadIOps", JSON_ARRAY, blkio_read_iops, NULL_EMPTY,
+                    &throttle_device_table),
+        JSON_NESTED(HostConfig, "BlkioDeviceWriteIOps", JSON_ARRAY, blkio_write_iops, NULL_EMPTY,
+                    &throttle_device_table),
         JSON_FIELD(HostConfig, "CpuPeriod", JSON_INT, cpu_period, 0),
         JSON_FIELD(HostConfig, "CpuQuota", JSON_INT, cpu_quota, 0),
         JSON_FIELD(HostConfig, "CpuRealtimePeriod", JSON_INT, cpu_realtime_period, 0),
@@ -455,15 +475,7 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
         const Refusal refusals[] = {
                 { raw_is_set(host->device_requests), "DeviceRequests (--gpus)",
                   "pass the devices with --device" },
-                { raw_is_set(host->blkio_weight_device), "BlkioWeightDevice", "use BlkioWeight" },
-                { raw_is_set(host->blkio_read_bps), "BlkioDeviceReadBps", "leave it out" },
-                { raw_is_set(host->blkio_write_bps), "BlkioDeviceWriteBps", "leave it out" },
-                { raw_is_set(host->blkio_read_iops), "BlkioDeviceReadIOps", "leave it out" },
-                { raw_is_set(host->blkio_write_iops), "BlkioDeviceWriteIOps", "leave it out" },
-                { host->cpu_realtime_period || host->cpu_realtime_runtime,
-                  "CpuRealtimePeriod and CpuRealtimeRuntime", "leave them out" },
-                { host->kernel_memory || host->kernel_memory_tcp,
-                  "KernelMemory and KernelMemoryTCP", "the kernel dropped them; use Memory" },
+                { host->kernel_memory != 0, "KernelMemory", "the kernel dropped it; use Memory" },
                 { host->cpu_count || host->cpu_percent || host->io_maximum_iops ||
                           host->io_maximum_bandwidth,
                   "CpuCount, CpuPercent, IOMaximumIOps, IOMaximumBandwidth",

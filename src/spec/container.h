@@ -69,6 +69,17 @@ typedef struct MountTmpfsOptions {
         int64_t size_bytes, mode;
 } MountTmpfsOptions;
 
+/* What BlkioWeightDevice and the BlkioDevice… lists hold. */
+typedef struct WeightDevice {
+        char *path;
+        int64_t weight;
+} WeightDevice;
+
+typedef struct ThrottleDevice {
+        char *path;
+        uint64_t rate; /* a second */
+} ThrottleDevice;
+
 /* HostConfig.Mounts */
 typedef struct MountSpec {
         char *target, *source, *type, *consistency;
@@ -86,7 +97,11 @@ typedef struct HostConfig {
         int64_t *memory_swappiness, *pids_limit;
         bool *oom_kill_disable, *init;
         char *cgroup_parent, *cpuset_cpus, *cpuset_mems;
-        JsonArray devices; /* of DeviceMapping */
+        JsonArray devices;             /* of DeviceMapping */
+        JsonArray blkio_weight_device; /* of WeightDevice */
+        JsonArray blkio_read_bps, blkio_write_bps, blkio_read_iops,
+                blkio_write_iops; /* of ThrottleDevice */
+        int64_t kernel_memory_tcp;
         char **device_cgroup_rules;
         JsonArray ulimits; /* of Ulimit */
         /* the rest */
@@ -108,10 +123,8 @@ typedef struct HostConfig {
         char **masked_paths, **readonly_paths;
         bool has_masked_paths, has_readonly_paths; /* null in JSON: the defaults; [] : none */
         /* Not done: refused by name where set (see container_create_refused). */
-        int64_t kernel_memory, kernel_memory_tcp, cpu_count, cpu_percent, io_maximum_iops,
-                io_maximum_bandwidth;
-        json_object *device_requests, *blkio_weight_device, *blkio_read_bps, *blkio_write_bps,
-                *blkio_read_iops, *blkio_write_iops;
+        int64_t kernel_memory, cpu_count, cpu_percent, io_maximum_iops, io_maximum_bandwidth;
+        json_object *device_requests;
 } HostConfig;
 
 typedef struct EndpointIpam {
@@ -158,7 +171,7 @@ int container_create_refused(const ContainerCreate *create, Error *err);
 
 extern const JsonTable container_config_table, host_config_table, port_binding_table,
         port_bindings_table, mount_spec_table, endpoint_settings_table, ulimit_table,
-        device_mapping_table;
+        device_mapping_table, weight_device_table, throttle_device_table, restart_policy_table;
 
 /* POST /containers/{id}/exec */
 typedef struct ExecConfig {
@@ -204,15 +217,35 @@ typedef struct NetworkCreate {
 extern const JsonTable network_create_table, config_reference_table, ipam_spec_table,
         ipam_pool_spec_table;
 
-/* POST /containers/{id}/update; both are brig's own. */
+/* ---- limits.c ---- */
+/* What of HostConfig can be changed of a container that is there; its members are named alike. */
+typedef struct HostLimits {
+        int64_t blkio_weight, cpu_shares, nano_cpus, cpu_period, cpu_quota, cpu_realtime_period,
+                cpu_realtime_runtime, memory, memory_swap, memory_reservation;
+        int64_t *pids_limit; /* 0 or less: none */
+        char *cpuset_cpus, *cpuset_mems;
+        RestartPolicy restart_policy;
+} HostLimits;
+extern const JsonTable host_limits_table;
+/* The limits of host, borrowed. */
+HostLimits host_limits_of(const HostConfig *host);
+/* host has these limits from now on, borrowed: it is a copy that nobody frees. */
+void host_limits_lend(HostConfig *host, const HostLimits *limits);
+/* Those that given has take the place of what limits has; copies. */
+void host_limits_change(HostLimits *limits, const HostLimits *given);
+bool host_limits_any(const HostLimits *given); /* it has one */
+
+/* POST /containers/{id}/update; the labels are brig's own. */
 typedef struct ContainerUpdate {
+        HostLimits limits;     /* those that are given */
         Pairs labels;          /* given, or given anew */
         char **labels_removed; /* their names; one that is not there is none to remove */
 } ContainerUpdate;
-extern const JsonTable container_update_table;
 /* invalid where it asks for the impossible; unsupported where it names anything else that is to
- * change, as Docker's own members. *ret zeroed; json_done frees it. */
+ * change. *ret zeroed; container_update_done frees it. */
 int container_update_read(json_object *object, ContainerUpdate *ret, Error *err);
+json_object *container_update_write(const ContainerUpdate *update); /* the caller's reference */
+void container_update_done(ContainerUpdate *update);
 
 /* POST /volumes/create */
 typedef struct VolumeCreate {

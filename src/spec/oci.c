@@ -154,7 +154,7 @@ static const JsonField weight_device_fields[] = {
         JSON_FIELD(OciWeightDevice, "weight", JSON_MAYBE_INT, weight, OMIT),
         JSON_FIELD(OciWeightDevice, "leafWeight", JSON_MAYBE_INT, leaf_weight, OMIT),
 };
-static const JsonTable weight_device_table =
+const JsonTable oci_weight_device_table =
         JSON_TABLE(OciWeightDevice, "weightDevice", weight_device_fields);
 
 static const JsonField throttle_device_fields[] = {
@@ -162,22 +162,22 @@ static const JsonField throttle_device_fields[] = {
         JSON_FIELD(OciThrottleDevice, "minor", JSON_INT, minor, JSON_REQUIRED),
         JSON_FIELD(OciThrottleDevice, "rate", JSON_UINT, rate, JSON_REQUIRED),
 };
-static const JsonTable throttle_device_table =
+const JsonTable oci_throttle_device_table =
         JSON_TABLE(OciThrottleDevice, "throttleDevice", throttle_device_fields);
 
 static const JsonField block_io_fields[] = {
         JSON_FIELD(OciBlockIo, "weight", JSON_MAYBE_INT, weight, OMIT),
         JSON_FIELD(OciBlockIo, "leafWeight", JSON_MAYBE_INT, leaf_weight, OMIT),
         JSON_NESTED(OciBlockIo, "weightDevice", JSON_ARRAY, weight_device, OMIT,
-                    &weight_device_table),
+                    &oci_weight_device_table),
         JSON_NESTED(OciBlockIo, "throttleReadBpsDevice", JSON_ARRAY, throttle_read_bps, OMIT,
-                    &throttle_device_table),
+                    &oci_throttle_device_table),
         JSON_NESTED(OciBlockIo, "throttleWriteBpsDevice", JSON_ARRAY, throttle_write_bps, OMIT,
-                    &throttle_device_table),
+                    &oci_throttle_device_table),
         JSON_NESTED(OciBlockIo, "throttleReadIOPSDevice", JSON_ARRAY, throttle_read_iops, OMIT,
-                    &throttle_device_table),
+                    &oci_throttle_device_table),
         JSON_NESTED(OciBlockIo, "throttleWriteIOPSDevice", JSON_ARRAY, throttle_write_iops, OMIT,
-                    &throttle_device_table),
+                    &oci_throttle_device_table),
 };
 static const JsonTable block_io_table = JSON_TABLE(OciBlockIo, "blockIO", block_io_fields);
 

@@ -172,5 +172,5 @@ typedef struct OciConfig {
 
 extern const JsonTable oci_config_table, oci_process_table, oci_mount_table, oci_hook_table,
         oci_namespace_table, oci_rlimit_table, oci_device_table, oci_device_rule_table,
-        oci_resources_table, oci_seccomp_table, oci_syscall_table, oci_seccomp_arg_table,
-        oci_id_mapping_table, oci_capabilities_table;
+        oci_weight_device_table, oci_throttle_device_table, oci_resources_table, oci_seccomp_table,
+        oci_syscall_table, oci_seccomp_arg_table, oci_id_mapping_table, oci_capabilities_table;

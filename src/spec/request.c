@@ -1,7 +1,5 @@
 /* request.c: the tables of the smaller requests of the Engine API (exec, network, volume), and
  * filters. Their bigger sister is container.c. */
-#include <strings.h>
-
 #include "spec/container.h"
 
 #define OMIT JSON_OMIT_EMPTY
@@ -75,73 +73,6 @@ static const JsonField volume_fields[] = {
         JSON_FIELD(VolumeCreate, "Labels", JSON_PAIRS, labels, OMIT),
 };
 const JsonTable volume_create_table = JSON_TABLE(VolumeCreate, "volume", volume_fields);
-
-/* ---- update ---- */
-
-static const JsonField update_fields[] = {
-        JSON_FIELD(ContainerUpdate, "Labels", JSON_PAIRS, labels, OMIT),
-        JSON_FIELD(ContainerUpdate, "LabelsRemoved", JSON_STRINGS, labels_removed, OMIT),
-};
-const JsonTable container_update_table = JSON_TABLE(ContainerUpdate, "update", update_fields);
-
-/* Docker's clients send every member, those that nobody gave as nothing. */
-static bool is_nothing(json_object *value) {
-        switch (json_object_get_type(value)) {
-        case json_type_null:
-                return true;
-        case json_type_string:
-                return json_object_get_string_len(value) == 0;
-        case json_type_array:
-                return json_object_array_length(value) == 0;
-        case json_type_object: {
-                json_object_object_foreach(value, name, member) {
-                        (void)name;
-                        if (!is_nothing(member))
-                                return false;
-                }
-                return true;
-        }
-        default:
-                return json_object_get_double(value) == 0;
-        }
-}
-
-static bool is_field(const char *name) {
-        for (size_t i = 0; i < ELEMENTS(update_fields); i++)
-                if (strcasecmp(update_fields[i].name, name) == 0)
-                        return true;
-        return false;
-}
-
-static int labels_check(const ContainerUpdate *update, Error *err) {
-        for (size_t i = 0; i < update->labels.count; i++) {
-                const char *name = update->labels.items[i].key;
-
-                if (str_empty(name))
-                        return error_kind(err, ERROR_INVALID, "Labels: a label has no name");
-                if (strv_has(update->labels_removed, name))
-                        return error_kind(err, ERROR_INVALID,
-                                          "label '%s' is to be given and to be removed", name);
-        }
-        return 0;
-}
-
-int container_update_read(json_object *object, ContainerUpdate *ret, Error *err) {
-        int r;
-
-        if (!json_object_is_type(object, json_type_object))
-                return error_kind(err, ERROR_INVALID, "update: must be an object");
-        json_object_object_foreach(object, name, value) {
-                if (!is_field(name) && !is_nothing(value))
-                        return error_kind(err, ERROR_UNSUPPORTED,
-                                          "%s: brig changes no more than labels of a container "
-                                          "that is there: remove it and run it anew with the "
-                                          "other value",
-                                          name);
-        }
-        r = json_read(&container_update_table, object, ret, err);
-        return r < 0 ? r : labels_check(ret, err);
-}
 
 /* ---- filters ---- */
 

@@ -1,0 +1,29 @@
+/* context-store.h: contexts as docker keeps them below its folder, so that both see each other's:
+ * contexts/meta/SHA256(name)/meta.json and contexts/tls/SHA256(name)/docker/{ca,cert,key}.pem. */
+#pragma once
+
+#include "cli/cli.h"
+
+typedef struct Context {
+        char *name, *description;
+        char *host;
+        bool skip_verify;
+        char *ca, *cert, *key; /* files in the store; NULL: none */
+        json_object *document; /* meta.json, with what brig does not know */
+} Context;
+
+void context_done(Context *context);
+/* invalid unless it is [a-zA-Z0-9][a-zA-Z0-9_.+-]*. "default" is valid. */
+int context_name_check(const char *name, Error *err);
+bool context_exists(const Cli *cli, const char *name);
+/* *ret must be zeroed. not_found in docker's words. */
+int context_read(const Cli *cli, const char *name, Context *ret, Error *err);
+/* Names in their order, without "default"; the caller's. */
+char **context_names(const Cli *cli);
+/* Makes it, or replaces it, from name, description, host and skip_verify; ca, cert and key are
+ * copied into the store from where they are (NULL: there is none). */
+int context_write(const Cli *cli, const Context *context, Error *err);
+int context_remove(const Cli *cli, const char *name, Error *err);
+/* The folders of its files; the caller's. */
+char *context_meta_folder(const Cli *cli, const char *name);
+char *context_tls_folder(const Cli *cli, const char *name);

@@ -1,0 +1,72 @@
+/* settings.c: see settings.h. */
+#include "spec/settings.h"
+
+#include "spec/container.h"
+
+static const JsonField runtime_fields[] = {
+        JSON_FIELD(RuntimeSpec, "path", JSON_STRING, path, JSON_OMIT_EMPTY),
+        JSON_FIELD(RuntimeSpec, "runtimeArgs", JSON_STRINGS, arguments, JSON_OMIT_EMPTY),
+        JSON_FIELD(RuntimeSpec, "runtimeType", JSON_STRING, type, JSON_OMIT_EMPTY),
+        JSON_FIELD(RuntimeSpec, "options", JSON_RAW, options, JSON_OMIT_EMPTY),
+};
+const JsonTable runtime_spec_table = JSON_TABLE(RuntimeSpec, "runtime", runtime_fields);
+
+static const JsonField settings_fields[] = {
+        JSON_FIELD(DaemonSettings, "debug", JSON_BOOL, debug, 0),
+        JSON_FIELD(DaemonSettings, "default-runtime", JSON_STRING, default_runtime, JSON_PRESENT),
+        JSON_FIELD(DaemonSettings, "features", JSON_RAW, features, 0),
+        JSON_FIELD(DaemonSettings, "insecure-registries", JSON_STRINGS, insecure_registries, 0),
+        JSON_FIELD(DaemonSettings, "labels", JSON_STRINGS, labels, 0),
+        JSON_FIELD(DaemonSettings, "max-concurrent-downloads", JSON_MAYBE_INT, downloads, 0),
+        JSON_FIELD(DaemonSettings, "max-concurrent-uploads", JSON_MAYBE_INT, uploads, 0),
+        JSON_FIELD(DaemonSettings, "max-download-attempts", JSON_MAYBE_INT, attempts, 0),
+        JSON_FIELD(DaemonSettings, "registry-mirrors", JSON_STRINGS, registry_mirrors, 0),
+        JSON_NESTED(DaemonSettings, "runtimes", JSON_MAP, runtimes, 0, &runtime_spec_table),
+        JSON_FIELD(DaemonSettings, "shutdown-timeout", JSON_MAYBE_INT, shutdown_timeout, 0),
+};
+const JsonTable daemon_settings_table = JSON_TABLE(DaemonSettings, "settings", settings_fields);
+
+static const JsonField ulimit_fields[] = {
+        JSON_FIELD(Ulimit, "Hard", JSON_INT, hard, 0),
+        JSON_FIELD(Ulimit, "Soft", JSON_INT, soft, 0),
+};
+const JsonTable default_ulimit_table = JSON_TABLE(Ulimit, "ulimit", ulimit_fields);
+
+static const JsonField defaults_fields[] = {
+        JSON_FIELD(ContainerDefaults, "default-cgroupns-mode", JSON_STRING, cgroupns_mode,
+                   JSON_PRESENT),
+        JSON_FIELD(ContainerDefaults, "default-ipc-mode", JSON_STRING, ipc_mode, JSON_PRESENT),
+        JSON_FIELD(ContainerDefaults, "default-shm-size", JSON_INT, shm_size, 0),
+        JSON_NESTED(ContainerDefaults, "default-ulimits", JSON_MAP, ulimits, 0,
+                    &default_ulimit_table),
+        JSON_FIELD(ContainerDefaults, "dns-opts", JSON_STRINGS, dns_options, 0),
+        JSON_FIELD(ContainerDefaults, "dns-search", JSON_STRINGS, dns_search, 0),
+        JSON_FIELD(ContainerDefaults, "host-gateway-ips", JSON_STRINGS, host_gateway, 0),
+        JSON_FIELD(ContainerDefaults, "init", JSON_BOOL, init, 0),
+        JSON_FIELD(ContainerDefaults, "no-new-privileges", JSON_BOOL, no_new_privileges, 0),
+        JSON_FIELD(ContainerDefaults, "seccomp", JSON_STRING, seccomp, JSON_PRESENT),
+};
+const JsonTable container_defaults_table =
+        JSON_TABLE(ContainerDefaults, "defaults", defaults_fields);
+
+bool settings_feature(const DaemonSettings *settings, const char *name) {
+        return json_object_get_boolean(json_member(settings->features, name));
+}
+
+const RuntimeSpec *settings_runtime(const DaemonSettings *settings, const char *name) {
+        const RuntimeSpec *runtimes = settings->runtimes.items;
+
+        for (size_t i = 0; i < settings->runtimes.count; i++)
+                if (str_equal(runtimes[i].name, name))
+                        return &runtimes[i];
+        return NULL;
+}
+
+bool runtime_is_own(const char *name) {
+        static const char *const names[] = { "runc", "brig-runtime", "io.containerd.runc.v2" };
+
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                if (str_equal(names[i], name))
+                        return true;
+        return false;
+}

@@ -1,0 +1,48 @@
+/* settings.h: the daemon's settings that its parts share, by the names that daemon.json has for
+ * them. Who reads them, and when, is the daemon's. */
+#pragma once
+
+#include "format/json.h"
+
+/* Another OCI runtime: a program that speaks runc's command line. */
+typedef struct RuntimeSpec {
+        char *name;
+        char *path;       /* absolute, or to be found in PATH */
+        char **arguments; /* before the command's name */
+        char *type;       /* runtimeType: containerd's shims, which there are none of */
+        json_object *options;
+} RuntimeSpec;
+
+/* What can be changed while the daemon runs. */
+typedef struct DaemonSettings {
+        bool debug;
+        char **labels; /* KEY=VALUE, shown by info */
+        char **insecure_registries, **registry_mirrors;
+        int64_t *downloads, *uploads; /* layers at a time, of each pull and push; NULL: as usual */
+        int64_t *attempts;            /* at a transfer */
+        int64_t *shutdown_timeout;    /* s, for calls that are under way when brigd is to end */
+        char *default_runtime;        /* NULL: "runc" */
+        JsonArray runtimes;           /* of RuntimeSpec */
+        json_object *features;        /* of booleans; NULL: none */
+} DaemonSettings;
+
+/* What containers get whose creation leaves it open. */
+typedef struct ContainerDefaults {
+        JsonArray ulimits;                /* of Ulimit */
+        int64_t shm_size;                 /* bytes; 0: 64 MiB */
+        char *ipc_mode, *cgroupns_mode;   /* NULL: Docker's */
+        char *seccomp;                    /* as --security-opt seccomp= has it; NULL: builtin */
+        char **dns_options, **dns_search; /* instead of the host's; NULL: the host's */
+        char **host_gateway;              /* what "host-gateway" is; NULL: the bridge */
+        bool init, no_new_privileges;
+} ContainerDefaults;
+
+extern const JsonTable runtime_spec_table, daemon_settings_table, container_defaults_table;
+extern const JsonTable default_ulimit_table; /* Ulimit, by its name */
+
+/* Whether a feature is named and on. */
+bool settings_feature(const DaemonSettings *settings, const char *name);
+/* The runtime of that name; NULL: there is none, or it is the engine's own. Borrowed. */
+const RuntimeSpec *settings_runtime(const DaemonSettings *settings, const char *name);
+/* Whether that name is one for the engine's own runtime, which none else can have. */
+bool runtime_is_own(const char *name);

@@ -1,0 +1,195 @@
+/* serve.c: the daemon's side. A process a connection, so that nothing of one client's is in the
+ * memory of another's, made only of what came before: the key, and no way to anything but the
+ * client and brigd. */
+#include "tls/serve.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/ip.h"
+#include "base/log.h"
+#include "tls/message.h"
+#include "tls/relay.h"
+
+#define CONNECTIONS_MAX 1024 /* as many as brigd serves */
+#define HANDSHAKE_MS 10000
+#define NOBODY 65534
+
+typedef struct Service {
+        SSL_CTX *context;
+        int listeners[TLS_LISTENERS_MAX];
+        size_t count;
+        unsigned connections;
+} Service;
+
+/* ---- what it may ---- */
+
+/* The sockets are there and the files read: nothing else is needed. A network of its own has no
+ * way out, a user of its own no right to anything. */
+static int confine(Error *err) {
+        if (geteuid() == 0 && unshare(CLONE_NEWNET | CLONE_NEWIPC) < 0)
+                return error_set(err, errno, "unshare");
+        if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+                               setresuid(NOBODY, NOBODY, NOBODY) < 0))
+                return error_set(err, errno, "become nobody");
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+                return error_set(err, errno, "prctl");
+        return 0;
+}
+
+/* ---- a connection, in its own process ---- */
+
+static int make_ssl(SSL_CTX *context, int fd, SSL **ret, Error *err) {
+        _cleanup_(SSL_freep) SSL *ssl = SSL_new(context);
+
+        if (!ssl || SSL_set_fd(ssl, fd) != 1)
+                return error_kind(err, ERROR_INTERNAL, "OpenSSL: %s", tls_reason("no memory"));
+        SSL_set_accept_state(ssl);
+        *ret = TAKE_PTR(ssl);
+        return 0;
+}
+
+static int serve_client(Service *service, int fd, Error *err) {
+        _cleanup_(SSL_freep) SSL *ssl = NULL;
+        _cleanup_close_ int plain = -1;
+        int pair[2], on = 1, r;
+
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        r = make_ssl(service->context, fd, &ssl, err);
+        if (r == 0)
+                r = tls_handshake(ssl, fd, HANDSHAKE_MS, err);
+        if (r < 0)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "socketpair");
+        plain = pair[0];
+        r = tls_report(TLS_CONNECTION, "", pair[1]);
+        (void)close(pair[1]);
+        if (r < 0)
+                return error_set(err, -r, "hand the connection to brigd");
+        /* brigd may end now, and this connection not with it. */
+        (void)close(TLS_FD_REPORT);
+        tls_relay(ssl, fd, plain);
+        return 0;
+}
+
+static void name_of(int fd, char ret[64]) {
+        struct sockaddr_storage address = { 0 };
+        const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
+        socklen_t size = sizeof(address);
+        char text[IP_TEXT_MAX];
+
+        (void)snprintf(ret, 64, "a client");
+        if (getpeername(fd, (struct sockaddr *)&address, &size) < 0)
+                return;
+        ip_format(address.ss_family == AF_INET ? ip_from_bytes(AF_INET, &four->sin_addr)
+                                               : ip_from_bytes(AF_INET6, &six->sin6_addr),
+                  text);
+        (void)snprintf(ret, 64, "a client at %s", text);
+}
+
+static _Noreturn void run_client(Service *service, int fd) {
+        Error err = { 0 };
+        char name[64];
+
+        for (size_t i = 0; i < service->count; i++)
+                (void)close(service->listeners[i]);
+        name_of(fd, name);
+        if (serve_client(service, fd, &err) < 0)
+                log_warn("%s was turned away: %s", name, err.message);
+        _exit(0);
+}
+
+/* ---- accepting ---- */
+
+static void reap(Service *service) {
+        while (service->connections > 0 && waitpid(-1, NULL, WNOHANG) > 0)
+                service->connections--;
+}
+
+static void accept_one(Service *service, int listener) {
+        _cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        pid_t pid;
+
+        if (fd < 0)
+                return;
+        if (service->connections >= CONNECTIONS_MAX) {
+                log_warn("too many connections over TLS: one was turned away");
+                return;
+        }
+        pid = fork();
+        if (pid == 0)
+                run_client(service, TAKE_FD(fd));
+        if (pid < 0)
+                log_error("no process for a connection over TLS: %s", strerror(errno));
+        else
+                service->connections++;
+}
+
+static void on_child(int signal) {
+        (void)signal; /* it ends poll(2) */
+}
+
+static void serve(Service *service) {
+        struct pollfd fds[TLS_LISTENERS_MAX + 1];
+        struct sigaction action = { .sa_handler = on_child };
+
+        (void)sigaction(SIGCHLD, &action, NULL);
+        for (size_t i = 0; i < service->count; i++)
+                fds[i] = (struct pollfd){ service->listeners[i], POLLIN, 0 };
+        fds[service->count] = (struct pollfd){ TLS_FD_REPORT, 0, 0 };
+        for (;;) {
+                int ready = poll(fds, service->count + 1, -1);
+
+                reap(service);
+                if (ready <= 0)
+                        continue;
+                if (fds[service->count].revents) /* brigd has ended */
+                        return;
+                for (size_t i = 0; i < service->count; i++)
+                        if (fds[i].revents)
+                                accept_one(service, fds[i].fd);
+        }
+}
+
+static int take_listeners(Service *service, Error *err) {
+        char byte;
+        ssize_t n = fd_receive(TLS_FD_REPORT, &byte, 1, service->listeners, TLS_LISTENERS_MAX,
+                               &service->count);
+
+        if (n < 0 || service->count == 0)
+                return error_set(err, n < 0 ? (int)-n : EPROTO, "receive the listening sockets");
+        for (size_t i = 0; i < service->count; i++)
+                (void)fd_set_nonblocking(service->listeners[i], true);
+        return 0;
+}
+
+int tls_serve(const TlsFiles *files, Error *err) {
+        _cleanup_(SSL_CTX_freep) SSL_CTX *context = NULL;
+        Service service = { 0 };
+        int r = take_listeners(&service, err);
+
+        if (r == 0)
+                r = tls_context_server(files, &context, err);
+        if (r == 0)
+                r = confine(err);
+        if (r == 0)
+                r = tls_report(TLS_READY, "", -1);
+        if (r < 0)
+                return r;
+        service.context = context;
+        serve(&service);
+        return 0;
+}

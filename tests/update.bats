@@ -1,0 +1,266 @@
+#!/usr/bin/env bats
+# Limits: those of create and run in the group's files, and their change in a container that is there: all or nothing, recorded, kept
+# over its restart and the daemon's. Both versions of the control groups. About 25 s.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon
+  load_busybox
+  export root host_pid daemon_pid
+}
+
+teardown_file() {
+  load lib
+  end_host
+}
+
+setup() {
+  load lib
+  v2=
+  [[ ! -e /sys/fs/cgroup/cgroup.controllers ]] || v2=yes
+}
+
+teardown() {
+  local ids
+  ids=$(brig ps -aq)
+  [[ -z $ids ]] || brig rm -f $ids >/dev/null
+}
+
+# file CONTAINER CONTROLLER FILE: of its group, which on version 2 has no controllers' directories.
+file() {
+  local directory=/sys/fs/cgroup
+  [[ -n $v2 ]] || directory+=/$2
+  cat "$directory/brig-test-$host_pid/$(brig inspect -f '{{.Id}}' "$1")/$3"
+}
+
+# either V1 V2: the text that is expected here.
+either() { if [[ -n $v2 ]]; then echo "$2"; else echo "$1"; fi; }
+
+memory() { either "$(file "$1" memory memory.limit_in_bytes 2>/dev/null)" "$(file "$1" memory memory.max 2>/dev/null)"; }
+# Memory and swap together.
+swap() { if [[ -n $v2 ]]; then echo $(($(file "$1" memory memory.max) + $(file "$1" memory memory.swap.max))); else file "$1" memory memory.memsw.limit_in_bytes; fi; }
+shares() { either "$(file "$1" cpu cpu.shares 2>/dev/null)" "$(file "$1" cpu cpu.weight 2>/dev/null)"; }
+quota() { if [[ -n $v2 ]]; then file "$1" cpu cpu.max; else echo "$(file "$1" cpu cpu.cfs_quota_us) $(file "$1" cpu cpu.cfs_period_us)"; fi; }
+pids() { file "$1" pids pids.max; }
+cpus() { file "$1" cpuset cpuset.cpus; }
+host() { brig inspect -f "{{.HostConfig.$2}}" "$1"; }
+update() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: application/json' -d "$2" "http://d/containers/$1/update"; }
+create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: application/json' -d "{\"Image\":\"busybox\",\"Cmd\":[\"sleep\",\"1000\"],\"HostConfig\":$2}" "http://d/v1.44/containers/create?name=$1"; }
+
+@test "every limit of a container that runs, in its group at once and in the record" {
+  brig run -d --name web -m 64m busybox sleep 1000
+  run brig update -m 128m --memory-swap 256m --memory-reservation 32m --cpu-shares 512 --cpus 0.5 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 77 --blkio-weight 300 --restart on-failure:3 web
+  [ "$status" -eq 0 ]
+  [ "$output" = web ]
+  [ "$(memory web)" = 134217728 ]
+  [ "$(swap web)" = 268435456 ]
+  [ "$(shares web)" = "$(either 512 20)" ]
+  [ "$(quota web)" = '50000 100000' ]
+  [ "$(cpus web)" = 0 ]
+  [ "$(pids web)" = 77 ]
+  same() { [ "$(brig inspect web | jq -c '.[0].HostConfig | [.Memory, .MemorySwap, .MemoryReservation, .CpuShares, .NanoCpus, .CpusetCpus, .CpusetMems, .PidsLimit, .BlkioWeight, .RestartPolicy]')" = \
+    '[134217728,268435456,33554432,512,500000000,"0","0",77,300,{"Name":"on-failure","MaximumRetryCount":3}]' ]; }
+  same
+  [ "$(brig events --since 0 --until "$(date +%s.%N)" --filter event=update --format '{{.Actor.Attributes.name}}')" = web ]
+  brig restart -t 0 web
+  same
+  [ "$(memory web) $(swap web) $(pids web) $(quota web)" = '134217728 268435456 77 50000 100000' ]
+  kill_daemon
+  start_daemon
+  same
+  [ "$(memory web) $(pids web)" = '134217728 77' ]
+}
+
+@test "one that does not run has them from its next start on; a limit of processes goes" {
+  brig create --name cold --pids-limit 50 -c 100 busybox sleep 1000
+  brig update --pids-limit -1 -m 32m --memory-swap -1 -c 200 --cpu-period 50000 --cpu-quota 25000 cold
+  brig start cold
+  [ "$(pids cold)" = max ]
+  [ "$(memory cold)" = 33554432 ]
+  [ "$(shares cold)" = "$(either 200 8)" ]
+  [ "$(quota cold)" = '25000 50000' ]
+  brig update --pids-limit 60 cold
+  [ "$(pids cold)" = 60 ]
+  brig update --pids-limit -1 cold
+  [ "$(pids cold)" = max ]
+  [ "$(host cold MemorySwap)" = -1 ]
+}
+
+@test "memory may go up and down together with swap, whichever the kernel wants first" {
+  brig run -d --name web -m 64m busybox sleep 1000
+  for size in 512 48 96 32; do
+    brig update -m ${size}m --memory-swap $((2 * size))m web
+    [ "$(memory web) $(swap web)" = "$((size * 1048576)) $((size * 2097152))" ]
+  done
+}
+
+@test "what is refused, in Docker's words, leaves the record and the group as they were" {
+  brig run -d --name web -m 64m --cpus 1 --pids-limit 50 busybox sleep 1000
+  brig run -d --name free busybox sleep 1000
+  brig create --rm --name once busybox sleep 1000
+  id=$(brig inspect -f '{{.Id}}' web)
+  before=$(brig inspect web | jq -c '.[0].HostConfig')
+  refused() { # CONTAINER BODY WORDS
+    run update "$1" "$2"
+    [ "$(jq -r .message <<<"$output")" = "$3" ] || { echo "$2: $output"; return 1; }
+  }
+  refused web '{"Memory": 1000000, "PidsLimit": 7}' 'Minimum memory limit allowed is 6MB'
+  refused web '{"Memory": 134217729, "PidsLimit": 7}' "Cannot update container $id: Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+  refused web '{"Memory": 33554432, "MemorySwap": 16777216}' 'Minimum memoryswap limit should be larger than memory limit, see usage'
+  refused web '{"MemorySwap": 16777216}' 'Minimum memoryswap limit should be larger than memory limit, see usage'
+  refused web '{"MemoryReservation": 100}' 'Minimum memory reservation allowed is 6MB'
+  refused web '{"MemoryReservation": 67108865}' 'Minimum memory limit can not be less than memory reservation limit, see usage'
+  refused web '{"CpuPeriod": 50000}' "Cannot update container $id: Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set"
+  refused web '{"CpuQuota": 50000}' "Cannot update container $id: Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set"
+  refused web '{"CpusetCpus": "99"}' "Requested CPUs are not available - requested 99, available: $(cat /sys/devices/system/cpu/online)"
+  refused web '{"CpusetCpus": "x"}' 'Invalid value x for cpuset cpus: invalid format: x'
+  refused web '{"BlkioWeight": 5}' 'Range of blkio weight is from 10 to 1000'
+  refused web '{"RestartPolicy": {"Name": "sometimes"}}' "invalid restart policy 'sometimes'"
+  refused web '{"KernelMemory": 50000000}' 'KernelMemory cannot be changed of a container that is there: remove it and run it anew with the other value'
+  refused web '{"Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 1}]}' 'Ulimits cannot be changed of a container that is there: remove it and run it anew with the other value'
+  refused free '{"Memory": 67108864}' "Cannot update container $(brig inspect -f '{{.Id}}' free): Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+  refused free '{"MemorySwap": 67108864}' 'You should always set the Memory limit when using Memoryswap limit, see usage'
+  refused once '{"RestartPolicy": {"Name": "always"}}' "Cannot update container $(brig inspect -f '{{.Id}}' once): Restart policy cannot be updated because AutoRemove is enabled for the container"
+  refused nothing '{"Memory": 67108864}' 'No such container: nothing'
+  [ "$(brig inspect web | jq -c '.[0].HostConfig')" = "$before" ]
+  [ "$(pids web) $(memory web)" = '50 67108864' ]
+}
+
+@test "what the kernel refuses half-way is taken back as a whole: group, record, labels" {
+  [[ -z $v2 ]] || skip 'version 2 takes what is below what is in use, and kills'
+  brig run -d --name fat -m 256m --memory-swap 256m --pids-limit 50 --label a=1 --tmpfs /fill:size=100m busybox sh -c 'head -c 60000000 /dev/zero >/fill/x; sleep 1000'
+  full() { [[ $(file fat memory memory.usage_in_bytes) -gt 60000000 ]]; }
+  wait_until full
+  run update fat '{"Memory": 8388608, "MemorySwap": 8388608, "PidsLimit": 7, "CpuShares": 99, "Labels": {"a": "2"}}'
+  [[ $(jq -r .message <<<"$output") == "Cannot update container $(brig inspect -f '{{.Id}}' fat): write '8388608' to /sys/fs/cgroup/memory/"*': Device or resource busy' ]]
+  [ "$(memory fat) $(swap fat) $(pids fat) $(shares fat)" = '268435456 268435456 50 1024' ]
+  [ "$(brig inspect fat | jq -c '.[0] | [.HostConfig.Memory, .HostConfig.PidsLimit, .HostConfig.CpuShares, .Config.Labels.a]')" = '[268435456,50,0,"1"]' ]
+  kill_daemon
+  start_daemon
+  [ "$(host fat Memory) $(pids fat)" = '268435456 50' ]
+}
+
+@test "a restart policy that is changed is the one that is followed" {
+  brig run -d --name web busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
+  brig update --restart on-failure:1 web
+  pid=$(pid_of web)
+  kill -TERM "$pid"
+  again() { [[ $(brig inspect -f '{{.RestartCount}} {{.State.Running}}' web) == '1 true' ]]; }
+  wait_until again
+  brig update --restart no web
+  kill -TERM "$(pid_of web)"
+  over() { [[ $(brig inspect -f '{{.State.Status}}' web) == exited ]]; }
+  wait_until over
+  brig update --restart always web
+  kill_daemon
+  start_daemon
+  runs() { [[ $(brig inspect -f '{{.State.Running}}' web) == true ]]; }
+  wait_until runs
+}
+
+@test "brig update and docker update: several containers, errors at the end, no flag" {
+  brig run -d --name one busybox sleep 1000
+  brig create --name two busybox
+  run brig update --pids-limit 40 one nothing two
+  [ "$status" -eq 1 ]
+  [ "$output" = $'one\ntwo\nError response from daemon: No such container: nothing' ]
+  [ "$(host one PidsLimit) $(host two PidsLimit)" = '40 40' ]
+  run brig update one
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'you must provide one or more flags when using this command' ]
+  command -v docker >/dev/null || skip "no docker client on this machine"
+  run docker update --pids-limit 41 -m 64m --memory-swap 128m --cpus 0.25 --restart unless-stopped one two
+  [ "$status" -eq 0 ]
+  [ "$output" = $'one\ntwo' ]
+  [ "$(pids one) $(memory one) $(quota one)" = '41 67108864 25000 100000' ]
+  [ "$(brig inspect -f '{{.HostConfig.RestartPolicy.Name}}' two)" = unless-stopped ]
+  run docker update --pids-limit 42 nothing
+  [ "$status" -eq 1 ]
+  [[ $output == 'Error response from daemon: No such container: nothing' ]]
+}
+
+@test "run's flags for devices, weights and processors are in the group's files" {
+  local disk=
+  for disk in $(ls /sys/block); do [[ ! -b /dev/$disk ]] || break; done
+  [[ -b /dev/$disk ]] || skip 'no block device'
+  number=$(cat "/sys/block/$disk/dev")
+  brig run -d --name io --device-read-bps "/dev/$disk:2mb" --device-write-bps "/dev/$disk:1mb" --device-read-iops "/dev/$disk:200" --device-write-iops "/dev/$disk:100" \
+    --cpu-shares 300 --cpuset-mems 0 --device-cgroup-rule 'c 42:* rwm' busybox sleep 1000
+  if [[ -n $v2 ]]; then
+    [ "$(file io io io.max)" = "$number rbps=2097152 wbps=1048576 riops=200 wiops=100" ]
+  else
+    [ "$(file io blkio blkio.throttle.read_bps_device)" = "$number 2097152" ]
+    [ "$(file io blkio blkio.throttle.write_bps_device)" = "$number 1048576" ]
+    [ "$(file io blkio blkio.throttle.read_iops_device)" = "$number 200" ]
+    [ "$(file io blkio blkio.throttle.write_iops_device)" = "$number 100" ]
+    file io devices devices.list | grep -qx 'c 42:\* rwm'
+  fi
+  [ "$(shares io)" = "$(either 300 12)" ]
+  [ "$(brig inspect io | jq -c '.[0].HostConfig.BlkioDeviceReadBps')" = "[{\"Path\":\"/dev/$disk\",\"Rate\":2097152}]" ]
+  command -v docker >/dev/null || skip "no docker client on this machine"
+  docker run -d --name theirs --device-read-bps "/dev/$disk:2mb" busybox sleep 1000
+  [ "$(brig inspect theirs | jq -c '.[0].HostConfig.BlkioDeviceReadBps')" = "[{\"Path\":\"/dev/$disk\",\"Rate\":2097152}]" ]
+}
+
+@test "memory's flags: swappiness, the OOM killer, kernel memory of TCP; what version 2 lacks is said and left out" {
+  run brig run -d --name web -m 64m --memory-swappiness 20 --oom-kill-disable busybox sleep 1000
+  [ "$status" -eq 0 ]
+  if [[ -n $v2 ]]; then
+    [[ $output == *'OomKillDisable discarded.'* && $output == *'Memory swappiness discarded.'* ]]
+  else
+    [ "$(file web memory memory.swappiness)" = 20 ]
+    file web memory memory.oom_control | grep -qx 'oom_kill_disable 1'
+    create tcp '{"KernelMemoryTCP": 8388608}' | jq -e '.Id and .Warnings == []'
+    brig start tcp
+    [ "$(file tcp memory memory.kmem.tcp.limit_in_bytes)" = 8388608 ]
+  fi
+  run create bad '{"KernelMemory": 8388608}'
+  [ "$(jq -r .message <<<"$output")" = 'KernelMemory is not supported yet: the kernel dropped it; use Memory' ]
+}
+
+@test "real-time processor time is given where the parent has some, and refused by name where there is none" {
+  if [[ ! -e /sys/fs/cgroup/cpu/cpu.rt_runtime_us ]]; then
+    run brig run -d --cpu-rt-runtime 1000 busybox
+    [ "$status" -eq 125 ]
+    [[ $output == *'Your kernel does not support CPU real-time scheduler: CpuRealtimePeriod and CpuRealtimeRuntime need control groups of version 1'* ]]
+    return
+  fi
+  brig run -d --name web busybox sleep 1000
+  run brig update --cpu-rt-runtime 1000 web
+  [ "$status" -eq 1 ]
+  [[ $output == *"write '1000' to /sys/fs/cgroup/cpu/"*'cpu.rt_runtime_us: Invalid argument'* ]]
+  [ "$(host web CpuRealtimeRuntime)" = 0 ]
+  run brig run -d --cpu-rt-period 1000 --cpu-rt-runtime 2000 busybox
+  [[ $output == *'cpu real-time runtime cannot be higher than cpu real-time period'* ]]
+  { echo 20000 >"/sys/fs/cgroup/cpu/brig-test-$host_pid/cpu.rt_runtime_us"; } 2>/dev/null || skip 'another group has all real-time time of this machine'
+  brig update --cpu-rt-runtime 1000 web
+  [ "$(file web cpu cpu.rt_runtime_us)" = 1000 ]
+  brig rm -f web
+  give_back() { echo 0 2>/dev/null >"/sys/fs/cgroup/cpu/brig-test-$host_pid/cpu.rt_runtime_us"; } # once the group is gone
+  wait_until give_back
+}
+
+@test "a parent of its own for the group" {
+  brig run -d --name web --cgroup-parent "brig-test-$host_pid/below" busybox sleep 1000
+  directory=$(either "/sys/fs/cgroup/memory" /sys/fs/cgroup)
+  [ "$(cat "$directory/brig-test-$host_pid/below/$(brig inspect -f '{{.Id}}' web)/cgroup.procs")" = "$(pid_of web)" ]
+  brig rm -f web
+  find /sys/fs/cgroup -depth -path "*/brig-test-$host_pid/below" -type d -exec rmdir {} \; || :
+}
+
+@test "a client's mistakes: devices that are none" {
+  run brig run --device-read-bps /dev/null:1mb busybox
+  [ "$status" -eq 125 ]
+  [[ $output == *"BlkioDeviceReadBps: '/dev/null' is not a block device"* ]]
+  brig create --name none --device-write-iops /dev/nothing:1 busybox
+  run brig start none
+  [ "$status" -eq 1 ]
+  [[ $output == *"BlkioDeviceWriteIOps: device '/dev/nothing': No such file or directory"* ]]
+  run brig run --device-write-iops sda:1 busybox
+  [[ $output == *'bad format for device path: sda:1'* ]]
+  run brig run --device-write-bps /dev/x:fast busybox
+  [[ $output == *'invalid rate for device: /dev/x:fast. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb'* ]]
+  run brig run --blkio-weight-device /dev/x:5 busybox
+  [[ $output == *'invalid weight for device: /dev/x:5'* ]]
+}
