@@ -122,8 +122,11 @@ def by_turns(works, rounds=ROUNDS):
 
 
 def row(name, unit, peer, ours, goal):
-    """goal: "<= 1.2" of the ratio ours / peer, or "ours <= 5" of ours alone."""
+    """goal: "<= 1.2" of the ratio ours / peer, or "ours <= 5" of ours alone; None: there is none."""
     ratio = ours / peer
+    if goal is None:
+        print(f"{name:66} {peer:10.4g} {ours:10.4g} {unit:5} {ratio:7.3f}", flush=True)
+        return True
     sign, limit = goal.split()[-2:]
     value = ours if goal.startswith("ours") else ratio
     kept = value <= float(limit) if sign == "<=" else value >= float(limit)
@@ -185,36 +188,67 @@ def web(pid):
     return server
 
 
-def tracking_bridge(host, inside):
-    """A pair to a bridge of a namespace that tracks connections and has no rule more: the kernel's own price of a network."""
-    pair(host, inside, "port", "10.8.0.3", "10.8.0.2")
-    within(host, "sh", "-ec", "ip address flush dev port; ip link add br0 type bridge; ip address add 10.8.0.1/24 dev br0; ip link set br0 up; ip link set port master br0")
-    within(host, "nft", "add table inet t; add chain inet t c { type filter hook input priority 0; }; add rule inet t c ct state established accept")
+class Kernel:
+    """What the kernel alone asks for a network: a bridge with two namespaces on it and a LAN beside it, on a host that tracks connections, with one rule."""
+
+    def __init__(self, stack):
+        self.host, self.one, self.two, self.lan = [namespace(stack) for _ in range(4)]
+        self.pid = self.host.pid
+        pair(self.pid, self.lan, "lan0", "10.7.0.1", "10.7.0.2")
+        within(self.pid, "sh", "-ec", "ip link add br0 type bridge; ip address add 10.8.0.1/24 dev br0; ip link set br0 up; echo 1 >/proc/sys/net/ipv4/ip_forward")
+        for port, each, address in (("port1", self.one, "10.8.0.2"), ("port2", self.two, "10.8.0.3")):
+            pair(self.pid, each, port, "10.8.0.4", address)
+            within(self.pid, "sh", "-ec", f"ip address flush dev {port}; ip link set {port} master br0")
+            within(each.pid, "ip", "route", "add", "default", "via", "10.8.0.1")
+        within(self.lan.pid, "ip", "route", "add", "default", "via", "10.7.0.1")
+        within(self.pid, "nft", "add table inet t; " + "; ".join(
+            f"add chain inet t {hook} {{ type filter hook {hook} priority 0; }}; add rule inet t {hook} ct state established accept" for hook in ("input", "forward")))
+
+
+def namespace(stack):
+    made = Namespace()
+    stack.callback(made.end)
+    return made
+
+
+def filter_bridges(pids, on):
+    """Whether bridged packets pass the firewall, too (br_netfilter), as is usual where dockerd or Kubernetes have been."""
+    for pid in pids:
+        within(pid, "sh", "-ec", f"for i in iptables ip6tables arptables; do echo {on} >/proc/sys/net/bridge/bridge-nf-call-$i; done")
 
 
 def latency(peer, ours):
-    """From a daemon's host to the port that it publishes, as from one end of the bare pair to the other."""
+    """As from one end of the bare pair to the other: to a published port from the daemon's host and from the LAN, and between containers of a network."""
     with contextlib.ExitStack() as stack:
-        left, right, host, bridged = [Namespace() for _ in range(4)]
-        for each in (left, right, host, bridged):
-            stack.callback(each.end)
+        left, right, kernel = namespace(stack), namespace(stack), Kernel(stack)
         pair(left.pid, right, "eth0", "10.9.0.1", "10.9.0.2")
-        tracking_bridge(host.pid, bridged)
-        for pid in (right.pid, bridged.pid):
+        for pid in (right.pid, kernel.one.pid):
             stack.callback(serve(pid).kill)
-        for pid in (right.pid, bridged.pid, *(each.started("web", [WEB]) for each in (peer, ours))):
+        for pid in (right.pid, kernel.one.pid, *(host.started("web", [WEB]) for host in (peer, ours))):
             stack.callback(web(pid).kill)
-        ends = ((left.pid, "10.9.0.2"), (ours.pid, HOST), (peer.pid, HOST), (host.pid, "10.8.0.2"))
+        askers = [host.started("beside", []) for host in (peer, ours)]
+        addresses = [host.api.call("GET", "/containers/server/json")["NetworkSettings"]["Networks"]["net"]["IPAddress"] for host in (peer, ours)]
+        bare = (left.pid, "10.9.0.2")
+        ways = {"host to published port": (bare, (ours.pid, HOST), (kernel.pid, "10.8.0.2"), (peer.pid, HOST)),
+                "LAN to published port": (bare, (ours.lan.pid, HOST), (kernel.lan.pid, "10.8.0.2"), (peer.lan.pid, HOST)),
+                "container to container": (bare, (askers[1], addresses[1]), (kernel.two.pid, "10.8.0.2"), (askers[0], addresses[0]))}
 
-        def by_mode(mode, port, count):
+        def turns(ends, mode, port, count):
             return by_turns([lambda pid=pid, address=address: float(within(pid, NETLOAD, mode, address, port, count)) / 1000 for pid, address in ends])
-        kept, docker, kernel = [], [], []
-        for name, *load in (("a request on a kept connection", "request", FIRST, 20000), ("an HTTP request on a new connection", "get", WEB, 1000)):
-            bare, mine, theirs, bridge = by_mode(*load)
-            docker.append(theirs), kernel.append(bridge)
-            kept.append(row(name + ": bare veth pair, brigd", "us", bare, mine, "<= 1.05"))
-    print(f"{'':66} the same two in dockerd: {docker[0]:.4g} and {docker[1]:.4g} us; over a bridge that tracks connections, without a rule: "
-          f"{kernel[0]:.4g} and {kernel[1]:.4g} us")
+        kept = []
+        print(f"{'bare veth pair, brigd; dockerd and a bridge that tracks beside the pair':66}")
+        for on in ("1", "0") if os.path.exists("/proc/sys/net/bridge") else ("none",):
+            if on != "none":
+                filter_bridges((peer.pid, ours.pid, kernel.pid), on)
+            for name, ends in ways.items():
+                for what, *load in (("a kept connection", "request", FIRST, 10000), ("HTTP, a new one", "get", WEB, 1000)):
+                    if what.startswith("HTTP") and name.startswith("container"):
+                        continue  # the web servers are other containers
+                    pair_us, mine, floor, docker = turns(ends, *load)
+                    goal = "<= 1.05" if name.startswith("host") else None
+                    title = f"{name}, {what}, br_netfilter {on}"
+                    kept.append(row(title, "us", pair_us, mine, goal))
+                    print(f"{'':66} bridge {floor / pair_us:6.3f}, dockerd {docker / pair_us:6.3f}", flush=True)
     return kept
 
 

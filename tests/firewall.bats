@@ -147,9 +147,14 @@ has_table() { on_host nft list chain inet brig forward >/dev/null 2>&1; }
 
 @test "drill: a container speaks under another's address" {
   listen lan "$lan_pid" 7101
-  local open0=$(mac_of "$host_pid" open0) peer=$(pid_of peer) to=192.168.1.50
-  packets "$peer" udp eth0 "$open0" 7101 10.92.0.10 $to 192.168.1.100 $to 192.168.1.50 $to 8.8.8.8 $to
+  local open0=$(mac_of "$host_pid" open0) peer=$(pid_of peer) to=192.168.1.50 i
+  # The first of them is one that the firewall knows, on another network; with published ports or without.
+  for i in "$peer" "$(pid_of web)"; do
+    packets "$i" udp eth0 "$open0" 7101 10.92.0.10 $to 192.168.1.100 $to 192.168.1.50 $to 8.8.8.8 $to
+  done
   no heard lan
+  on_host nft list set inet brig known4 | grep -q '"quiet0" . 10.92.0.10'
+  no eval 'on_host nft list set inet brig known4 | grep -q inner0'
   packets "$peer" udp eth0 "$open0" 7101 10.90.0.11 $to
   wait_until heard lan
   [ "$(cat "$root/heard.lan")" = forged ]

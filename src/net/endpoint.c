@@ -106,9 +106,9 @@ int endpoint_reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, 
 /* ---- join ---- */
 
 static int publish(Net *net, Member *member, Error *err) {
-        if (member->endpoint.ports.count == 0)
+        if (!member_speaks_out(member))
                 return 0;
-        net_put_ports(net, member, true);
+        net_put_member(net, member, true);
         return net_apply_queued(net, err);
 }
 
@@ -215,10 +215,10 @@ int endpoint_join(Net *net, const NetworkConfig *config, Endpoint *endpoint, int
 static void unpublish(Net *net, Member *member) {
         Error err = { 0 };
 
-        if (member->joined && member->endpoint.ports.count) {
-                net_put_ports(net, member, false);
+        if (member->joined && member_speaks_out(member)) {
+                net_put_member(net, member, false);
                 if (net_apply_queued(net, &err) < 0)
-                        log_error("unpublish the ports of container %.12s: %s",
+                        log_error("take container %.12s out of the firewall: %s",
                                   member->endpoint.container_id, err.message);
                 forget_connections(net, member);
         }
@@ -267,7 +267,7 @@ int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Er
 static int update(Net *net, const NetworkConfig *config, const Endpoint *endpoint, Member **ret,
                   Error *err) {
         Member *member;
-        int r = find_member(net, endpoint, config, &member, err);
+        int r = find_member(net, endpoint, config, &member, err), published;
 
         if (r < 0)
                 return r;
@@ -275,8 +275,9 @@ static int update(Net *net, const NetworkConfig *config, const Endpoint *endpoin
         take_names(&member->endpoint, endpoint);
         copy_ports(&member->endpoint.ports, &endpoint->ports);
         r = member_take_ports(net, member, err);
-        if (r == 0)
-                r = publish(net, member, err);
+        /* One that got none is in the firewall without. */
+        published = publish(net, member, r == 0 ? err : NULL);
+        r = r < 0 ? r : published;
         if (r < 0)
                 return r;
         forget_connections(net, member);

@@ -20,8 +20,8 @@ struct Firewall {
         bool applied;
         bool closed[RULESET_CLOSED_COUNT]; /* of each of ruleset_closed */
         bool table_queued;                 /* the transaction that waits holds the whole table */
-        bool enforces;   /* there are policies: the bridge family's table is wanted */
-        bool has_bridge; /* it is there */
+        bool enforces;   /* there are policies: what is there for them alone is wanted */
+        bool has_bridge; /* the bridge family's table is there */
 };
 
 /* An earlier daemon's. A kernel without tables for bridges has none. */
@@ -196,6 +196,14 @@ void firewall_put_link_local(Firewall *firewall, const char *bridge, bool add) {
         put_link_subnet(firewall, "home4", bridge, (Subnet){ { 0xa9fe0000, AF_INET }, 16 }, add);
 }
 
+void firewall_put_known(Firewall *firewall, const char *bridge, IpAddress address, bool add) {
+        NftElement element = { .set = by_family(address, "known4", "known6") };
+
+        nft_value_link(&element.key, bridge);
+        nft_value_ip(&element.key, address);
+        nft_put_element(firewall->nft, &element, add);
+}
+
 static void put_open(Firewall *firewall, const FirewallPort *port, bool add) {
         NftElement element = { .set = by_family(port->address, "open4", "open6") };
 
@@ -307,6 +315,8 @@ void firewall_put_table(Firewall *firewall) {
                 for (size_t n = 0; n < ruleset_closed[i].count; n++)
                         nft_put_rule(nft, &ruleset_closed[i].rules[n]);
         }
+        if (firewall->enforces)
+                put_part(nft, &ruleset_input);
         put_bridge_table(firewall);
 }
 

@@ -55,6 +55,10 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
 /* That link-local addresses (169.254.0.0/16) are the bridge's containers', too. */
 void firewall_put_link_local(Firewall *firewall, const char *bridge, bool add);
 void firewall_put_port(Firewall *firewall, const FirewallPort *port, bool add);
+/* An address of one of the bridge's subnets, on a network that is not internal, so that packets
+ * from it pass at the first question. Security asks nothing of it: it is a shorter way to what
+ * firewall_put_network has said. */
+void firewall_put_known(Firewall *firewall, const char *bridge, IpAddress address, bool add);
 /* Elements of ruleset-policy.h's sets. */
 void firewall_put_policy(Firewall *firewall, const PolicyElements *elements, bool add);
 int firewall_commit(Firewall *firewall, Error *err);

@@ -335,7 +335,7 @@ static bool can_publish(const Member *member) {
                          "addresses on the LAN: its ports are not published on the host",
                          member->endpoint.container_id, network->config.name,
                          network->driver->name);
-        return network->driver->routed && !network->config.internal;
+        return member_speaks_out(member);
 }
 
 int member_take_ports(Net *net, Member *member, Error *err) {

@@ -50,7 +50,7 @@ FirewallPort net_firewall_port(const Member *member, const NetPort *port) {
         return result;
 }
 
-void net_put_ports(Net *net, const Member *member, bool add) {
+void net_put_member(Net *net, const Member *member, bool add) {
         const NetPort *ports = member->endpoint.ports.items;
 
         for (size_t i = 0; i < member->endpoint.ports.count; i++) {
@@ -58,6 +58,10 @@ void net_put_ports(Net *net, const Member *member, bool add) {
 
                 firewall_put_port(net->firewall, &port, add);
         }
+        for (size_t i = 0; member_speaks_out(member) && i < NET_FAMILIES; i++)
+                if (member->places[i].address.family)
+                        firewall_put_known(net->firewall, member->network->config.bridge,
+                                           member->places[i].address, add);
 }
 
 bool net_has_link_local(const Network *network, const Member *but) {
@@ -99,7 +103,7 @@ int net_apply(Net *net, Error *err) {
                 for (size_t cursor = 0;
                      map_next(&network->members, &cursor, &container, (void **)&member);)
                         if (member->joined)
-                                net_put_ports(net, member, true);
+                                net_put_member(net, member, true);
         }
         r = policing_put(net, true, err);
         if (r < 0) {
@@ -183,6 +187,7 @@ int net_new(Loop *loop, Net **ret, Error *err) {
         int r;
 
         net->loop = loop;
+        net->conntrack_fd = -1;
         (void)pthread_mutex_init(&net->lock, NULL);
         net->ports = ports_new();
         r = firewall_open(&net->firewall, err);
@@ -214,6 +219,7 @@ Net *net_free(Net *net) {
         resolver_free(net->resolver);
         reaper_free(net->reaper);
         firewall_close(net->firewall);
+        close_fd(&net->conntrack_fd);
         policing_done(&net->policing);
         map_done(&net->networks, free_network);
         ports_free(net->ports);

@@ -5,86 +5,12 @@
 #include <fcntl.h>
 #include <linux/netfilter.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "base/id.h"
 #include "base/test-limits.h"
-#include "base/test.h"
-#include "net/netns.h"
-#include "net/ruleset.h"
-#include "net/state.h"
-#include "os/rtnetlink.h"
-
-typedef struct World {
-        Loop *loop;
-        Net *net;
-        Rtnl *rtnl;
-} World;
-
-static int world_new(World *world, Error *err) {
-        int r = loop_new(&world->loop, err);
-
-        if (r == 0)
-                r = net_new(world->loop, &world->net, err);
-        return r < 0 ? r : rtnl_open(&world->rtnl, err);
-}
-
-static void world_done(World *world) {
-        Error err = { 0 };
-
-        if (world->net && net_destroy_all(world->net, &err) < 0)
-                printf("# %s\n", err.message);
-        net_free(world->net);
-        loop_free(world->loop);
-        rtnl_close(world->rtnl);
-}
-#define _cleanup_world_ _cleanup_(world_done)
-
-static void free_config(NetworkConfig *config) {
-        json_done(&net_config_table, config);
-}
-#define _cleanup_config_ _cleanup_(free_config)
-
-static void free_endpoint(Endpoint *endpoint) {
-        json_done(&net_endpoint_table, endpoint);
-}
-#define _cleanup_endpoint_ _cleanup_(free_endpoint)
-
-static IpAddress ip(const char *text) {
-        IpAddress address;
-
-        if (ip_parse(text, &address) < 0)
-                abort();
-        return address;
-}
-
-static NetworkConfig config_of(const char *subnet, const char *option, const char *value) {
-        NetworkConfig config = { .driver = str_copy("bridge"), .name = str_copy("n") };
-        char id[ID_LENGTH + 1];
-
-        id_new(id);
-        config.id = str_copy(id);
-        if (subnet)
-                ((NetPool *)json_append(&config.pools, &net_pool_table))->subnet = str_copy(subnet);
-        if (option)
-                pairs_put(&config.options, option, value);
-        return config;
-}
-
-static Endpoint endpoint_of(const char *port) {
-        char id[ID_LENGTH + 1];
-        Endpoint endpoint = { 0 };
-
-        id_new(id);
-        endpoint.container_id = str_copy(id);
-        endpoint.container_name = str_copy("c");
-        if (port)
-                (void)port_spec_parse(port, &endpoint.ports, NULL);
-        return endpoint;
-}
+#include "net/net-world.h"
 
 static const NetPool *pool_of(const NetworkConfig *config) {
         return config->pools.items;
@@ -593,56 +519,6 @@ TEST(subnets_of_the_wrong_family) {
         ASSERT(strstr(err.message, "does not belong to any of this network's subnets"));
 }
 
-/* A host that forwards IPv4 and not IPv6 stays closed for IPv6 alone, and goes on learning its
- * routes from advertisements. */
-TEST(forwarding_of_each_family) {
-        _cleanup_world_ World world = { 0 };
-        _cleanup_(nft_closep) Nft *nft = NULL;
-        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
-        _cleanup_free_ char *advertisements = NULL, *forwarding = NULL;
-        bool closed4 = true, closed6 = false;
-        size_t length;
-        Error err = { 0 };
-
-        config.ipv6 = true;
-        ASSERT_OK(sysctl_write("ipv4/ip_forward", "1", &err), &err);
-        ASSERT_OK(sysctl_write("ipv6/conf/all/forwarding", "0", &err), &err);
-        ASSERT_OK(sysctl_write("ipv6/conf/lo/accept_ra", "1", &err), &err);
-        ASSERT_OK(world_new(&world, &err), &err);
-        ASSERT_OK(network_create(world.net, &config, &err), &err);
-        ASSERT_OK(nft_open(NFPROTO_INET, RULESET_TABLE, &nft, &err), &err);
-        ASSERT_OK(nft_has_chain(nft, "closed", &closed4, &err), &err);
-        ASSERT_OK(nft_has_chain(nft, "closed6", &closed6, &err), &err);
-        ASSERT(!closed4);
-        ASSERT(closed6);
-        ASSERT_OK(file_read_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/lo/accept_ra", 16,
-                               &advertisements, &length, &err),
-                  &err);
-        ASSERT_STR(advertisements, "2\n");
-        ASSERT_OK(net_destroy_all(world.net, &err), &err);
-        ASSERT_OK(file_read_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/forwarding", 16, &forwarding,
-                               &length, &err),
-                  &err);
-        ASSERT_STR(forwarding, "0\n");
-}
-
-/* A daemon's first start: the table is there before the first network makes the host forward. */
-TEST(forwarding_is_closed_behind_an_empty_start) {
-        _cleanup_world_ World world = { 0 };
-        _cleanup_(nft_closep) Nft *nft = NULL;
-        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
-        bool closed = false;
-        Error err = { 0 };
-
-        ASSERT_OK(sysctl_write("ipv4/ip_forward", "0", &err), &err);
-        ASSERT_OK(world_new(&world, &err), &err);
-        ASSERT_OK(net_reconcile(world.net, NULL, 0, NULL, NULL, 0, &err), &err);
-        ASSERT_OK(network_create(world.net, &config, &err), &err);
-        ASSERT_OK(nft_open(NFPROTO_INET, RULESET_TABLE, &nft, &err), &err);
-        ASSERT_OK(nft_has_chain(nft, "closed", &closed, &err), &err);
-        ASSERT(closed);
-}
-
 /* ---- what a restart finds ---- */
 
 static int restart(World *world, const NetworkConfig *config, const Endpoint *endpoint, int netns,
@@ -707,41 +583,6 @@ TEST(ports_and_addresses_after_a_restart) {
         ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
 }
 
-static bool is_readable(int fd) {
-        struct pollfd wait = { .fd = fd, .events = POLLIN };
-
-        return poll(&wait, 1, 0) > 0;
-}
-
-/* The notices of thousands of ports did not fit into the socket that waits for others' changes: the
- * table was applied again, with as many notices, each second from then on. */
-TEST(own_changes_are_not_taken_for_others) {
-        _cleanup_world_ World world = { 0 };
-        _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
-        _cleanup_endpoint_ Endpoint endpoint = endpoint_of("10000-13999:10000-13999");
-        _cleanup_close_ int netns = -1;
-        _cleanup_(nft_closep) Nft *other = NULL;
-        Error err = { 0 };
-
-        ASSERT(test_has_descriptors(5000));
-        ASSERT_OK(netns_new(&netns, &err), &err);
-        ASSERT_OK(world_new(&world, &err), &err);
-        firewall_keep(world.net->firewall, NFT_KEEP_NOT); /* that another can change it */
-        ASSERT_OK(network_create(world.net, &config, &err), &err);
-        (void)firewall_was_changed(world.net->firewall); /* what the kernel can do was tried out */
-        ASSERT_OK(endpoint_reserve(world.net, &config, &endpoint, &err), &err);
-        ASSERT_OK(endpoint_join(world.net, &config, &endpoint, netns, &err), &err);
-        ASSERT(!is_readable(firewall_watch_fd(world.net->firewall)));
-        ASSERT_OK(nft_open(NFPROTO_ARP, RULESET_TABLE, &other, &err), &err);
-        nft_put_table(other);
-        ASSERT_OK(nft_commit(other, &err), &err);
-        ASSERT(is_readable(firewall_watch_fd(world.net->firewall)));
-        ASSERT(firewall_was_changed(world.net->firewall));
-        nft_put_delete_table(other);
-        ASSERT_OK(nft_commit(other, &err), &err);
-        ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
-}
-
 TEST(ports_leave_descriptors_for_the_rest) {
         _cleanup_world_ World world = { 0 };
         _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
@@ -777,16 +618,6 @@ TEST(wrong_host_port) {
         ASSERT(endpoint_reserve(world.net, &config, &endpoint, &err) < 0);
         ASSERT_STR(err.message, "invalid host port 65558");
         ASSERT_INT(err.kind, ERROR_INVALID);
-}
-
-__attribute__((constructor)) static void own_namespace(void) {
-        int fd;
-
-        if (unshare(CLONE_NEWNET) < 0 || netns_new(&fd, NULL) < 0 || setns(fd, CLONE_NEWNET) < 0) {
-                printf("1..0 # SKIP network namespaces need root\n");
-                exit(0);
-        }
-        close_fd(&fd);
 }
 
 TEST_MAIN()

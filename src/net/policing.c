@@ -336,17 +336,26 @@ static bool is_forbidden(void *data, const ConntrackFlow *flow) {
                                 flow->protocol, flow->answerer_port, reasons);
 }
 
+/* The socket stays open: its close could wait for as long as the kernel frees what was removed from
+ * nftables. */
+static int forget_forbidden(Net *net, Sweep *sweep, Error *err) {
+        int r = net->conntrack_fd < 0 ? conntrack_open(&net->conntrack_fd, err) : 0;
+
+        if (r < 0)
+                return r;
+        conntrack_wait_for_packets();
+        r = conntrack_forget_if(net->conntrack_fd, is_forbidden, sweep, err);
+        if (r < 0) /* what is left of a list in it would be taken for the next one */
+                close_fd(&net->conntrack_fd);
+        return r;
+}
+
 int policing_sweep(Net *net, Error *err) {
-        _cleanup_close_ int fd = -1;
         Sweep sweep = { .policing = &net->policing };
-        int r = conntrack_open(&fd, err);
+        int r = gather_holders(net, &sweep, err);
 
         if (r == 0)
-                r = gather_holders(net, &sweep, err);
-        if (r == 0) {
-                conntrack_wait_for_packets();
-                r = conntrack_forget_if(fd, is_forbidden, &sweep, err);
-        }
+                r = forget_forbidden(net, &sweep, err);
         free(sweep.holders);
         return r;
 }
@@ -418,19 +427,31 @@ static int replace_policies(Net *net, Policy *policies, size_t count, Error *err
         return 0;
 }
 
+/* Without a table: at the daemon's start, or in a second one, whose containers no policy may select
+ * as it has no network that could protect them. */
+static int keep_policies(Net *net, Policy *policies, size_t count, Error *err) {
+        Policing *policing = &net->policing;
+        PolicyPlan *plan = policy_plan_new(policies, count, policing->plan);
+        int r;
+
+        exchange(policing, &policies, &count, &plan);
+        r = set_enforced(net, err);
+        if (r < 0) {
+                exchange(policing, &policies, &count, &plan);
+                (void)set_enforced(net, NULL); /* they were accepted before */
+        } else {
+                policies_free(policies, count);
+        }
+        policy_plan_free(plan);
+        return r;
+}
+
 int net_set_policies(Net *net, Policy *policies, size_t count, Error *err) {
-        int r = 0;
+        int r;
 
         net_lock(net);
-        if (firewall_applied(net->firewall)) {
-                r = replace_policies(net, policies, count, err);
-        } else {
-                policing_done(&net->policing);
-                net->policing.policies = policies;
-                net->policing.count = count;
-                net->policing.plan = policy_plan_new(policies, count, NULL);
-                firewall_enforce(net->firewall, count > 0);
-        }
+        r = firewall_applied(net->firewall) ? replace_policies(net, policies, count, err)
+                                            : keep_policies(net, policies, count, err);
         net_unlock(net);
         return r;
 }

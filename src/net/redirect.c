@@ -71,14 +71,10 @@ static void put_rules(Nft *nft, const uint16_t ports[2]) {
                         put_rule(nft, direction, transport, ports[transport]);
 }
 
-/* In the container's namespace. A table is deleted only where there is one: the kernel makes the
- * socket's close wait a grace period for what was deleted. */
-static int apply(const uint16_t ports[2], Error *err) {
-        _cleanup_(nft_closep) Nft *nft = NULL;
-        int r = nft_open(NFPROTO_IPV4, RULESET_TABLE, &nft, err);
+/* A table is deleted only where there is one: a removal costs the kernel a grace period. */
+static int put_table(Nft *nft, const uint16_t ports[2], Error *err) {
+        int r;
 
-        if (r < 0)
-                return r;
         nft_put_new_table(nft);
         put_rules(nft, ports);
         r = nft_commit(nft, err);
@@ -89,6 +85,18 @@ static int apply(const uint16_t ports[2], Error *err) {
         nft_put_table(nft);
         put_rules(nft, ports);
         return nft_commit(nft, err);
+}
+
+/* In the container's namespace. */
+static int apply(const uint16_t ports[2], Closer *closer, Error *err) {
+        _cleanup_(nft_closep) Nft *nft = NULL;
+        int r = nft_open(NFPROTO_IPV4, RULESET_TABLE, &nft, err);
+
+        if (r < 0)
+                return r;
+        r = put_table(nft, ports, err);
+        closer_take(closer, nft_take_fd(nft));
+        return r;
 }
 
 static int bind_any(int type, int *ret_fd, uint16_t *ret_port, Error *err) {
@@ -118,7 +126,7 @@ static int make_room(int fd, Error *err) {
                        : 0;
 }
 
-int redirect_open(int netns_fd, int *ret_udp, int *ret_tcp, Error *err) {
+int redirect_open(int netns_fd, Closer *closer, int *ret_udp, int *ret_tcp, Error *err) {
         _cleanup_netns_ int home = -1;
         _cleanup_close_ int udp = -1, tcp = -1;
         uint16_t ports[2];
@@ -131,7 +139,7 @@ int redirect_open(int netns_fd, int *ret_udp, int *ret_tcp, Error *err) {
         if (r == 0)
                 r = bind_any(SOCK_STREAM, &tcp, &ports[1], err);
         if (r == 0)
-                r = apply(ports, err);
+                r = apply(ports, closer, err);
         if (r < 0)
                 return r;
         *ret_udp = TAKE_FD(udp);

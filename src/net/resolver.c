@@ -28,6 +28,7 @@ struct Resolver {
         Map attachments; /* container id → Attachment; the thread's */
         size_t forward_count, stream_count;
         HostServers host; /* the thread's */
+        Closer *closer;
 };
 
 Loop *resolver_loop(Resolver *resolver) {
@@ -244,7 +245,8 @@ int resolver_open(Resolver *resolver, const char *container_id, int netns_fd, ch
         attachment->follows_host = !upstream;
         r = servers_parse(upstream, &attachment->servers, err);
         if (r == 0)
-                r = redirect_open(netns_fd, &attachment->udp_fd, &attachment->tcp_fd, err);
+                r = redirect_open(netns_fd, resolver->closer, &attachment->udp_fd,
+                                  &attachment->tcp_fd, err);
         if (r == 0 && from_container) {
                 attachment->netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 0);
                 if (attachment->netns_fd < 0)
@@ -308,7 +310,10 @@ int resolver_new(Resolver **ret, Error *err) {
         Resolver *resolver = NEW(Resolver);
         int r = loop_new(&resolver->loop, err);
 
+        if (r == 0)
+                r = closer_new(&resolver->closer, err);
         if (r < 0) {
+                loop_free(resolver->loop);
                 free(resolver);
                 return r;
         }
@@ -317,6 +322,7 @@ int resolver_new(Resolver **ret, Error *err) {
         r = pthread_create(&resolver->thread, NULL, run, resolver);
         if (r > 0) {
                 names_free(resolver->names);
+                closer_free(resolver->closer);
                 loop_free(resolver->loop);
                 free(resolver);
                 return error_set(err, r, "start the resolver's thread");
@@ -336,6 +342,7 @@ Resolver *resolver_free(Resolver *resolver) {
         if (loop_step(resolver->loop, 0, &err) < 0)
                 log_error("the resolver did not end well: %s", err.message);
         map_done(&resolver->attachments, free_attachment);
+        closer_free(resolver->closer);
         loop_free(resolver->loop);
         names_free(resolver->names);
         (void)pthread_mutex_destroy(&resolver->lock);

@@ -171,6 +171,16 @@ const RulesetPart ruleset_policy = {
         policy_rules, ELEMENTS(policy_rules),
 };
 
+/* Nothing but a policy concerns what is for the host itself. */
+static const NftChain input_chains[] = { { "input", "filter", NF_INET_LOCAL_IN, 0 } };
+static const NftTerm known[] = { IS_KNOWN, ACCEPT };
+static const NftTerm to_policies[] = { VERDICT(NFT_JUMP, POLICY_CHAIN) };
+static const NftRule input_rules[] = { RULE("input", known), RULE("input", to_policies) };
+
+const RulesetPart ruleset_input = {
+        NULL, 0, input_chains, ELEMENTS(input_chains), input_rules, ELEMENTS(input_rules),
+};
+
 /* ---- family bridge: sets ---- */
 
 static const NftSet bridge_sets[] = {

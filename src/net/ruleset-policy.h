@@ -1,6 +1,6 @@
 /* ruleset-policy.h: what of the tables "brig" enforces network policies, as data: sets and chains
- * beside ruleset.h's in the inet family, and a table of the bridge family that is there while there
- * are policies. */
+ * beside ruleset.h's in the inet family, and what is there only while there are policies: chain
+ * "input" and a table of the bridge family. */
 #pragma once
 
 #include "net/ruleset.h"
@@ -18,5 +18,6 @@ typedef struct RulesetPart {
 } RulesetPart;
 
 extern const RulesetPart ruleset_policy; /* family inet */
+extern const RulesetPart ruleset_input;  /* family inet, while there are policies */
 extern const RulesetPart ruleset_bridge; /* family bridge */
 #define BRIDGE_CHAIN "route"             /* one of it: to see whether the table is there */

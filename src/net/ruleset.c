@@ -22,6 +22,10 @@ const NftSet ruleset_sets[] = {
         { "home4", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
         { "guard4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
         { "masq4", NFT_SET_INTERVAL, { NFT_FIELD_IPV4 }, { 0 } },
+        /* bridge . the address of a container there, on no internal network: of what is in home4,
+         * what is looked up most; an exact key is found in a third of an interval's time */
+        { "known4", 0, { NFT_FIELD_LINK, NFT_FIELD_IPV4 }, { 0 } },
+        { "known6", 0, { NFT_FIELD_LINK, NFT_FIELD_IPV6 }, { 0 } },
         { "home6", NFT_SET_INTERVAL, { NFT_FIELD_LINK, NFT_FIELD_IPV6 }, { 0 } },
         { "guard6", NFT_SET_INTERVAL, { NFT_FIELD_IPV6 }, { 0 } },
         { "masq6", NFT_SET_INTERVAL, { NFT_FIELD_IPV6 }, { 0 } },
@@ -61,6 +65,9 @@ const size_t ruleset_set_count = ELEMENTS(ruleset_sets);
 /* ---- chains ---- */
 
 const NftChain ruleset_chains[] = {
+        { "direct", NULL, 0, 0 },
+        { "leaving_internal", NULL, 0, 0 },
+        { "inside", NULL, 0, 0 },
         { "guard", "filter", NF_INET_PRE_ROUTING, -300 },
         { "publish", NULL, 0, 0 },
         { "nat_in", "nat", NF_INET_PRE_ROUTING, -100 },
@@ -68,7 +75,6 @@ const NftChain ruleset_chains[] = {
         { "nat_out", "nat", NF_INET_POST_ROUTING, 100 },
         { "foreign", NULL, 0, 0 },
         { "forward", "filter", NF_INET_FORWARD, 0 },
-        { "input", "filter", NF_INET_LOCAL_IN, 0 },
 };
 const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
 
@@ -78,19 +84,32 @@ const size_t ruleset_chain_count = ELEMENTS(ruleset_chains);
  * route_localnet is on. */
 static const NftTerm remote_loopback[] = { IS_IPV4, TO_LOOPBACK, IIF(NFT_REG_1), NOT_LO(NFT_REG_1),
                                            DROP };
+/* Nothing in chain inside has anything against it: what is in known4 is in home4, and its bridge is
+ * of no internal network. Its packets are most of all, and a look-up is most of what a rule costs.
+ */
+static const NftTerm from_known[] = { IS_IPV4, IIF(NFT_REG_1), SADDR4(NFT_REG_2),
+                                      IN("known4", NFT_REG_1), VERDICT(NFT_GOTO, "direct") };
+static const NftTerm from_known6[] = { IS_IPV6, IIF(NFT_REG_1), SADDR6(NFT_REG_2),
+                                       IN("known6", NFT_REG_1), VERDICT(NFT_GOTO, "direct") };
+static const NftTerm from_inside[] = { IIF(NFT_REG_1), IN("bridges", NFT_REG_1),
+                                       VERDICT(NFT_JUMP, "inside") };
+static const NftTerm to_direct[] = { VERDICT(NFT_GOTO, "direct") };
+
 /* A container speaks from its network's subnet only; 0.0.0.0 is DHCP's. */
-static const NftTerm spoofed[] = { IIF(NFT_REG_1),    IN("bridges", NFT_REG_1),   IS_IPV4,
-                                   SADDR4(NFT_REG_1), NON_ZERO(NFT_REG_1),        IIF(NFT_REG_1),
-                                   SADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DROP };
+static const NftTerm spoofed[] = { IS_IPV4,
+                                   SADDR4(NFT_REG_1),
+                                   NON_ZERO(NFT_REG_1),
+                                   IIF(NFT_REG_1),
+                                   SADDR4(NFT_REG_2),
+                                   NOT_IN("home4", NFT_REG_1),
+                                   DROP };
+static const NftTerm from_internal_network[] = { IIF(NFT_REG_1), IN("internal", NFT_REG_1),
+                                                 VERDICT(NFT_GOTO, "leaving_internal") };
 /* An internal network reaches nothing but itself, whatever routes a container makes. */
-static const NftTerm leaving_internal[] = {
-        IIF(NFT_REG_1),    IN("internal", NFT_REG_1),  IS_IPV4, IIF(NFT_REG_1),
-        DADDR4(NFT_REG_2), NOT_IN("home4", NFT_REG_1), DROP
-};
+static const NftTerm leaving_internal[] = { IS_IPV4, IIF(NFT_REG_1), DADDR4(NFT_REG_2),
+                                            NOT_IN("home4", NFT_REG_1), DROP };
 /* Link-local addresses are its neighbours', never the host's own. */
-static const NftTerm host_link_local[] = { IIF(NFT_REG_1),
-                                           IN("internal", NFT_REG_1),
-                                           IS_IPV4,
+static const NftTerm host_link_local[] = { IS_IPV4,
                                            NETWORK(16, 2, NFT_REG_1),
                                            { NFT_TERM_COMPARE, .reg = NFT_REG_1, .a = NFT_CMP_EQ,
                                              .data = { 169, 254 }, .data_length = 2 },
@@ -108,13 +127,15 @@ static const NftTerm direct[] = { IS_IPV4,
                                   DROP };
 /* The same of IPv6, where :: is a neighbour's question whether an address is free. The kernel
  * itself drops what claims to come for ::1 from outside. */
-static const NftTerm spoofed6[] = {
-        IIF(NFT_REG_1),   IN("bridges", NFT_REG_1),   IS_IPV6,
-        SADDR6_IS_ROUTED, SADDR6(NFT_REG_2),          NON_ZERO6(NFT_REG_2),
-        IIF(NFT_REG_1),   NOT_IN("home6", NFT_REG_1), DROP
-};
+static const NftTerm spoofed6[] = { IS_IPV6,
+                                    SADDR6_IS_ROUTED,
+                                    SADDR6(NFT_REG_2),
+                                    NON_ZERO6(NFT_REG_2),
+                                    IIF(NFT_REG_1),
+                                    NOT_IN("home6", NFT_REG_1),
+                                    DROP };
 static const NftTerm leaving_internal6[] = {
-        IIF(NFT_REG_1),    IN("internal", NFT_REG_1),  IS_IPV6, DADDR6_IS_ROUTED, IIF(NFT_REG_1),
+        IS_IPV6,           DADDR6_IS_ROUTED,           IIF(NFT_REG_1),
         DADDR6(NFT_REG_2), NOT_IN("home6", NFT_REG_1), DROP
 };
 static const NftTerm direct6[] = { IS_IPV6,
@@ -195,6 +216,7 @@ static const NftTerm egress6[] = { IS_IPV6,        SADDR6(NFT_REG_1), IN("masq6"
 
 static const NftTerm not_ours[] = { IIF(NFT_REG_1), NOT_IN("bridges", NFT_REG_1), OIF(NFT_REG_1),
                                     NOT_IN("bridges", NFT_REG_1), VERDICT(NFT_GOTO, "foreign") };
+/* Others' connections, too: chain closed has nothing against them either. */
 static const NftTerm known[] = { IS_KNOWN, ACCEPT };
 static const NftTerm invalid[] = { IS_INVALID, DROP };
 /* What a policy forbids is dropped there; else the others decide. */
@@ -250,13 +272,18 @@ static const NftTerm unpublished[] = { OIF(NFT_REG_1), IN("bridges", NFT_REG_1),
 
 const NftRule ruleset_rules[] = {
         RULE("guard", remote_loopback),
-        RULE("guard", spoofed),
-        RULE("guard", spoofed6),
-        RULE("guard", leaving_internal),
-        RULE("guard", host_link_local),
-        RULE("guard", leaving_internal6),
-        RULE("guard", direct),
-        RULE("guard", direct6),
+        RULE("guard", from_known),
+        RULE("guard", from_known6),
+        RULE("guard", from_inside),
+        RULE("guard", to_direct),
+        RULE("inside", spoofed),
+        RULE("inside", spoofed6),
+        RULE("inside", from_internal_network),
+        RULE("leaving_internal", leaving_internal),
+        RULE("leaving_internal", host_link_local),
+        RULE("leaving_internal", leaving_internal6),
+        RULE("direct", direct),
+        RULE("direct", direct6),
         RULE("publish", publish_address),
         RULE("publish", publish_address6),
         RULE("publish", publish_any),
@@ -271,8 +298,8 @@ const NftRule ruleset_rules[] = {
         RULE("nat_out", snat6),
         RULE("nat_out", egress),
         RULE("nat_out", egress6),
-        RULE("forward", not_ours),
         RULE("forward", known),
+        RULE("forward", not_ours),
         RULE("forward", invalid),
         RULE("forward", policies),
         RULE("forward", neighbours),
@@ -289,8 +316,6 @@ const NftRule ruleset_rules[] = {
         RULE("forward", pinged),
         RULE("forward", pinged6),
         RULE("forward", unpublished),
-        RULE("input", known),
-        RULE("input", policies),
 };
 const size_t ruleset_rule_count = ELEMENTS(ruleset_rules);
 

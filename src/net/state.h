@@ -109,6 +109,7 @@ struct Net {
         int64_t burst_at; /* clock_monotonic: since when the table was applied again burst times */
         unsigned burst;
         Policing policing;
+        int conntrack_fd; /* policing_sweep's, once there was one; -1: none */
         Zones *zones;
 };
 
@@ -151,7 +152,13 @@ int net_add_network(Net *net, Network *network, Error *err);
 /* The table anew, from all networks and members. */
 int net_apply(Net *net, Error *err);
 void net_put_network(Net *net, const Network *network, bool add);
-void net_put_ports(Net *net, const Member *member, bool add);
+/* Whether its packets pass through this host to others than its network. If not, it publishes
+ * nothing either, and the firewall has no element of it but policies'. */
+static inline bool member_speaks_out(const Member *member) {
+        return member->network->driver->routed && !member->network->config.internal;
+}
+/* Its address and its ports. */
+void net_put_member(Net *net, const Member *member, bool add);
 /* Whether a container on the network, other than `but`, has an IPv4 link-local address: then such
  * are the bridge's own (firewall_put_link_local). */
 bool net_has_link_local(const Network *network, const Member *but);

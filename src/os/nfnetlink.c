@@ -94,6 +94,10 @@ Nft *nft_close(Nft *nft) {
         return NULL;
 }
 
+int nft_take_fd(Nft *nft) {
+        return TAKE_FD(nft->fd);
+}
+
 /* ---- values ---- */
 
 static void add_field(NftValue *value, const void *data, size_t length) {

@@ -17,6 +17,8 @@ int nft_open(uint8_t family, const char *table, Nft **ret, Error *err);
 /* Over a socket that is open already and is then its own: a test's, which answers itself. */
 Nft *nft_adopt(uint8_t family, const char *table, int fd);
 Nft *nft_close(Nft *nft);
+/* Its socket, which is then the caller's to close: nft_close only frees what is left. */
+int nft_take_fd(Nft *nft);
 DEFINE_CLEANUP(Nft *, nft_close)
 
 /* ---- terms of a rule: one expression of the kernel's each ---- */

@@ -42,8 +42,8 @@ setup() { . "$TOP/tests/lib.bash"; }
     --customize-hook="chroot \"\$1\" apt-get install -y -q --no-install-recommends '/tmp/${DEB##*/}'" bookworm "$root" /etc/apt/sources.list.d/debian.sources
   echo "$output"
   [ "$status" -eq 0 ]
-  BRIG_SUITE_DIR=$WORK make_busybox_archive
-  cp "$WORK/busybox.oci" "$BATS_TEST_DIRNAME/inside" "$root/srv"
+  [[ -e $suite/busybox.oci ]] || make_busybox_archive
+  cp "$suite/busybox.oci" "$BATS_TEST_DIRNAME/inside" "$root/srv"
   cp "$DEB" "$root/srv/older.deb"
   dpkg-deb -R "$DEB" "$WORK/newer"
   sed -i 's/^Version: .*/Version: 999/' "$WORK/newer/DEBIAN/control"
