@@ -39,6 +39,7 @@ static const struct {
 
 int volume_options_check(const Pairs *options, Error *err) {
         static const char *const known[] = { "type", "o", "device", NULL };
+        static const char *const needed[] = { "type", "device" };
 
         for (size_t i = 0; i < options->count; i++) {
                 const char *name = options->items[i].key;
@@ -51,10 +52,10 @@ int volume_options_check(const Pairs *options, Error *err) {
                 if (!strv_has((char *const *)known, name))
                         return error_kind(err, ERROR_INVALID, "invalid option: \"%s\"", name);
         }
-        for (const char *const *name = known; options->count > 0 && *name; name += 2)
-                if (!pairs_get(options, *name == known[0] ? "type" : "device"))
+        for (size_t i = 0; options->count > 0 && i < ELEMENTS(needed); i++)
+                if (!pairs_get(options, needed[i]))
                         return error_kind(err, ERROR_INVALID, "missing required option: \"%s\"",
-                                          *name == known[0] ? "type" : "device");
+                                          needed[i]);
         return 0;
 }
 
