@@ -104,7 +104,7 @@ refused() {
 @test "what is not done is refused by name" {
   refused 1 'type=gha is not done: type=registry,ref=NAME or type=local,src=DIRECTORY' brig build --cache-from type=gha .
   refused 125 'attestations are not done: leave it out, or say false' brig build --provenance=true .
-  refused 1 "'brig container cp' is not done yet" brig container cp
+  refused 1 "'brig volume update' is not done yet" brig volume update
   refused 125 "'--gpus' is not done yet" brig run --gpus all image
   refused 1 "'--tree' is not done yet" brig images --tree
 }

@@ -46,6 +46,23 @@ engine_is_well() {
   leftovers "$root"
 }
 
+@test "a copy killed as it begins, running and not: no mount, no program, and the next one works" {
+  echo word >"$BATS_TEST_TMPDIR/file"
+  brig create --name still -v crash:/made busybox cat /file
+  for point in copy.root copy.start; do
+    restart_with "$point=kill"
+    run brig cp "$BATS_TEST_TMPDIR/file" still:/
+    expect_death "$point"
+    brig cp "$BATS_TEST_TMPDIR/file" still:/
+    [ "$(brig cp still:/file - | tar xO)" = word ]
+    leftovers "$root"
+  done
+  [ "$(brig start -a still)" = word ]
+  brig rm still
+  brig volume rm crash
+  engine_is_well
+}
+
 @test "create killed at each step: no half container, no name taken" {
   for point in create.directories create.hold create.image create.intent create.layers create.mounts create.name create.networks create.ready create.record; do
     restart_with "$point=kill"
@@ -89,7 +106,7 @@ engine_is_well() {
 }
 
 @test "start killed at each step: the container is there, not half running, and starts" {
-  for point in start.attach start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
+  for point in start.attach start.copies start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
     restart_with "$point=kill"
     brig create --name victim -p 18002:80 busybox httpd -f -h /www
     run brig start victim

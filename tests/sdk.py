@@ -367,6 +367,29 @@ def committed():
         gone(container)
 
 
+def archives():
+    container = shell("exec sleep 1000", user="1000:2000")
+    try:
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            info = tarfile.TarInfo("in/file")
+            info.size, info.uid, info.gid, info.mode = 4, 7, 8, 0o640
+            tar.addfile(info, io.BytesIO(b"put\n"))
+        assert container.put_archive("/tmp", data.getvalue())
+        chunks, stat = container.get_archive("/tmp/in")
+        assert stat["name"] == "in" and stat["mode"] & 1 << 31 and stat["linkTarget"] == "", stat
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            assert tar.getnames() == ["in", "in/file"] and tar.extractfile("in/file").read() == b"put\n", tar.getnames()
+            file = tar.getmember("in/file")
+            assert (file.uid, file.gid, file.mode) == (7, 8, 0o640), file.get_info()
+        refused(404, lambda: container.get_archive("/none"), "Could not find the file /none in container")
+        refused(404, lambda: container.put_archive("/none", data.getvalue()), "/none")
+        refused(400, lambda: container.put_archive("/etc/passwd", data.getvalue()), "extraction point is not a directory")
+        refused(400, lambda: container.put_archive("/tmp", b"no archive"), "damaged tar archive")
+    finally:
+        gone(container)
+
+
 def stats():
     container = shell("exec sleep 1000", name="sdk-stats", mem_limit="64m")
     try:

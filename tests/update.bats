@@ -197,6 +197,13 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
     file io devices devices.list | grep -qx 'c 42:\* rwm'
   fi
   [ "$(shares io)" = "$(either 300 12)" ]
+  # A device's own weight needs bfq: in force, or refused by name with what to do.
+  run brig run -d --name heavy --blkio-weight-device "/dev/$disk:300" busybox sleep 1000
+  if [[ $status -eq 0 ]]; then
+    cat "/sys/fs/cgroup/blkio/brig-test-$host_pid"/*/blkio*weight_device "/sys/fs/cgroup/brig-test-$host_pid"/*/io.bfq.weight 2>/dev/null | grep -q "^$number 300"
+  else
+    [[ $output == *"the scheduler of device $number knows no weights: write bfq to /sys/dev/block/$number/queue/scheduler, or leave the device's weight out"* ]]
+  fi
   [ "$(brig inspect io | jq -c '.[0].HostConfig.BlkioDeviceReadBps')" = "[{\"Path\":\"/dev/$disk\",\"Rate\":2097152}]" ]
   command -v docker >/dev/null || skip "no docker client on this machine"
   docker run -d --name theirs --device-read-bps "/dev/$disk:2mb" busybox sleep 1000

@@ -242,6 +242,8 @@ TEST(logs) {
         ASSERT(str_ends(text, "\r\n\r\nout\nerr\n"));
         ASSERT(strstr(text, "\r\nContent-Type: application/vnd.docker.raw-stream\r\n"));
         ASSERT_STR(fake_asked, "logs tty 1100 0 0 -1");
+        ASK("DELETE /containers/c/logs", 204, "");
+        ASSERT_STR(fake_asked, "logs clear c");
         ASK("GET /containers/c/logs", 400,
             "{\"message\":\"Bad parameters: you must choose at least one stream\"}\n");
         ASK("GET /containers/c/logs?stdout=1&since=x", 400,
@@ -410,6 +412,34 @@ TEST(archives) {
         ask("GET /images/half/get", "", NULL);
         ASSERT(!str_ends(answer, "\r\n0\r\n\r\n")); /* seen to be broken off */
         ASK("GET /images/get?names=nothing", 404, "{\"message\":\"No such image: nothing\"}\n");
+}
+
+TEST(files_of_a_container) {
+        /* {"name":"a\"b","size":5,"mode":12583332,"mtime":"1970-01-01T00:00:01.5Z","linkTarget":""}
+         */
+        ASK("HEAD /containers/c/archive?path=/f", 200, "");
+        ASSERT_STR(fake_asked, "stat c /f");
+        ASSERT(strstr(
+                answer,
+                "\r\nX-Docker-Container-Path-Stat: eyJuYW1lIjoiYVwiYiIsInNpemUiOjUsIm1vZGUiOjE"));
+        ASK("HEAD /containers/c/archive?path=/none", 404, "");
+        ASK("GET /containers/c/archive", 400,
+            "{\"message\":\"bad parameter: path cannot be empty\"}\n");
+        ASK("GET /containers/c/archive?path=/none", 404,
+            "{\"message\":\"Could not find the file /none in container c\"}\n");
+        ask("GET /containers/c/archive?path=/link", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(answer, "Content-Type: application/x-tar\r\n"));
+        ASSERT(strstr(answer, "X-Docker-Container-Path-Stat: "));
+        ASSERT_STR(chunks(), "archive");
+        ask("GET /containers/c/archive?path=/half", "", NULL);
+        ASSERT(!str_ends(answer, "\r\n0\r\n\r\n")); /* seen to be broken off */
+        ask("PUT /containers/c/archive?path=/d&noOverwriteDirNonDir=true", "", "tar");
+        ASSERT_STR(fake_asked, "in c /d 1 0 0 tar");
+        ask("PUT /containers/c/archive?path=/d&copyUIDGID=1&noOverwriteDirNonDir=0", "", "tar");
+        ASSERT_STR(fake_asked, "in c /d 0 1 0 tar");
+        ASK("PUT /containers/c/archive", 400,
+            "{\"message\":\"bad parameter: path cannot be empty\"}\n");
 }
 
 TEST(what_a_container_changed) {

@@ -96,6 +96,7 @@ int on_container_changes(ApiRequest *request, Error *err);
 int on_commit(ApiRequest *request, Error *err);
 int on_container_wait(ApiRequest *request, Error *err); /* streams.c */
 int on_container_logs(ApiRequest *request, Error *err);
+int on_container_logs_clear(ApiRequest *request, Error *err);
 int on_container_attach(ApiRequest *request, Error *err);
 int on_container_stats(ApiRequest *request, Error *err);
 int on_exec_create(ApiRequest *request, Error *err); /* exec.c */
@@ -116,6 +117,9 @@ int on_image_save_one(ApiRequest *request, Error *err);
 int on_build_mounts_export(ApiRequest *request, Error *err);
 int on_build_mounts_import(ApiRequest *request, Error *err);
 int on_container_export(ApiRequest *request, Error *err);
+int on_archive_stat(ApiRequest *request, Error *err); /* archive.c */
+int on_archive_get(ApiRequest *request, Error *err);
+int on_archive_put(ApiRequest *request, Error *err);
 int on_build(ApiRequest *request, Error *err); /* build.c */
 int on_build_prune(ApiRequest *request, Error *err);
 int on_image_push(ApiRequest *request, Error *err); /* registry.c */

@@ -22,6 +22,10 @@ void stream_bar(Buf *text, int64_t current, int64_t total);
 /* go-units' HumanSize: "1.234MB". */
 void stream_size(Buf *text, double bytes);
 
+/* transfer.c: sends what comes out of fd; nothing at all leaves the request unanswered. A negative
+ * errno once the client is gone. */
+int api_send_archive(ApiRequest *request, const char *type, int fd);
+
 /* A stream of objects {"status":…}: the header is sent with the first of them. */
 typedef struct Progress {
         HttpExchange *exchange;

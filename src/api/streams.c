@@ -146,6 +146,11 @@ int on_container_logs(ApiRequest *request, Error *err) {
         return 0;
 }
 
+int on_container_logs_clear(ApiRequest *request, Error *err) {
+        return api_answer_done(
+                request, engine_container_logs_clear(request->engine, api_name(request), err));
+}
+
 /* ---- stats ---- */
 
 /* The header goes with the first document: errors before it are plain answers. */

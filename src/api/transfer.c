@@ -152,8 +152,7 @@ static int start_save(Save *save, pthread_t *ret, Error *err) {
         return 0;
 }
 
-/* Sends what comes out of fd; nothing at all leaves the request unanswered. */
-static int send_archive(ApiRequest *request, const char *type, int fd) {
+int api_send_archive(ApiRequest *request, const char *type, int fd) {
         _cleanup_free_ char *piece = alloc_zero(1, SAVE_PIECE);
 
         for (;;) {
@@ -184,7 +183,7 @@ static int save_as(ApiRequest *request, Save *save, Error *err) {
         r = start_save(save, &thread, err);
         if (r < 0)
                 return r;
-        (void)send_archive(request, save->type, fd);
+        (void)api_send_archive(request, save->type, fd);
         close_fd(&fd); /* a client that left ends the saving */
         (void)pthread_join(thread, NULL);
         if (save->result < 0 && http_answered(request->exchange))

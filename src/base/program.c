@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 
 static void actions_donep(posix_spawn_file_actions_t *actions) {
         (void)posix_spawn_file_actions_destroy(actions);
@@ -121,4 +122,19 @@ int program_spawn(const Spawn *spawn, pid_t *ret) {
         for (size_t i = 0; i < spawn->fd_count; i++)
                 close_fd(&copies[i]);
         return r;
+}
+
+char *program_find(const char *name) {
+        _cleanup_strv_ char **folders = NULL;
+
+        if (strchr(name, '/'))
+                return access(name, X_OK) == 0 ? str_copy(name) : NULL;
+        folders = str_split(getenv("PATH") ?: "/usr/sbin:/usr/bin:/sbin:/bin", ':');
+        for (char **folder = folders; folder && *folder; folder++) {
+                _cleanup_free_ char *path = str_format("%s/%s", **folder ? *folder : ".", name);
+
+                if (access(path, X_OK) == 0)
+                        return TAKE_PTR(path);
+        }
+        return NULL;
 }

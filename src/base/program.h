@@ -30,6 +30,10 @@ typedef struct Spawn {
  * negative errno: also of the exec. *ret is the caller's to reap. */
 int program_spawn(const Spawn *spawn, pid_t *ret);
 
+/* The path of a program: name where it has a slash, else where PATH has it; NULL: there is none.
+ * The caller's. */
+char *program_find(const char *name);
+
 /* Between its beginning and its exec a program that is being started has all of our descriptors,
  * also those that are closed meanwhile: what was closed before this call is closed after it. */
 void program_settle(void);

@@ -14,7 +14,7 @@
 static const Entry container_entries[] = {
         COMMAND("attach", SECTION_COMMANDS, attach_command),
         COMMAND("commit", SECTION_COMMANDS, commit_command),
-        UNDONE("cp", SECTION_COMMANDS, "Copy files between a container and the host"),
+        COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
         COMMAND("exec", SECTION_COMMANDS, exec_command),
@@ -102,6 +102,22 @@ static const Entry volume_entries[] = {
 };
 static const Group volume_group = { "Manage volumes", volume_entries, ELEMENTS(volume_entries) };
 
+static const Entry context_entries[] = {
+        COMMAND("create", SECTION_COMMANDS, context_create_command),
+        UNDONE("export", SECTION_COMMANDS, "Export a context to a tar archive"),
+        UNDONE("import", SECTION_COMMANDS, "Import a context from a tar archive"),
+        COMMAND("inspect", SECTION_COMMANDS, context_inspect_command),
+        COMMAND("ls", SECTION_COMMANDS, context_ls_command),
+        ALIAS("list", context_ls_command),
+        COMMAND("rm", SECTION_COMMANDS, context_rm_command),
+        ALIAS("remove", context_rm_command),
+        COMMAND("show", SECTION_COMMANDS, context_show_command),
+        COMMAND("update", SECTION_COMMANDS, context_update_command),
+        COMMAND("use", SECTION_COMMANDS, context_use_command),
+};
+static const Group context_group = { "Manage contexts", context_entries,
+                                     ELEMENTS(context_entries) };
+
 static const Entry system_entries[] = {
         COMMAND("df", SECTION_COMMANDS, df_command),
         ALIAS("dial-stdio", dial_stdio_command), /* for programs: in no help */
@@ -172,7 +188,7 @@ static const Entry root_entries[] = {
         UNDONE("checkpoint", SECTION_MANAGEMENT, "Manage checkpoints"),
         UNDONE("compose", SECTION_MANAGEMENT, "Run applications of several containers"),
         GROUP("container", SECTION_MANAGEMENT, container_group),
-        UNDONE("context", SECTION_MANAGEMENT, "Manage contexts"),
+        GROUP("context", SECTION_MANAGEMENT, context_group),
         GROUP("image", SECTION_MANAGEMENT, image_group),
         GROUP("manifest", SECTION_MANAGEMENT, manifest_group),
         GROUP("network", SECTION_MANAGEMENT, network_group),
@@ -191,7 +207,7 @@ static const Entry root_entries[] = {
 
         COMMAND("attach", SECTION_COMMANDS, attach_command),
         COMMAND("commit", SECTION_COMMANDS, commit_command),
-        UNDONE("cp", SECTION_COMMANDS, "Copy files between a container and the host"),
+        COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
         COMMAND("events", SECTION_COMMANDS, events_command),

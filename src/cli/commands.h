@@ -15,11 +15,12 @@ extern const Command stats_command;
 extern const Command update_command;
 /* changes.c */
 extern const Command commit_command, diff_command, export_command;
+extern const Command cp_command;
 /* ps.c, logs.c, exec.c */
 extern const Command ps_command, logs_command, exec_command, attach_command;
 /* inspect.c */
 extern const Command inspect_command, container_inspect_command, image_inspect_command,
-        network_inspect_command, volume_inspect_command;
+        network_inspect_command, volume_inspect_command, context_inspect_command;
 /* build-command.c, builder.c */
 extern const Command build_command, builder_prune_command, mounts_export_command,
         mounts_import_command;
@@ -40,6 +41,11 @@ extern const Command volume_create_command, volume_ls_command, volume_rm_command
 /* policies.c */
 extern const Command policy_apply_command, policy_ls_command, policy_rm_command,
         policy_test_command, policy_inspect_command;
+/* context.c */
+extern const Command context_create_command, context_ls_command, context_rm_command,
+        context_show_command, context_update_command, context_use_command;
+/* Of "default", too; the caller's. */
+int context_describe(Cli *cli, const char *name, json_object **ret, Error *err);
 char *policy_inspect_path(const char *name); /* of the API; the caller's */
 /* prune.c */
 extern const Command container_prune_command, image_prune_command, network_prune_command,

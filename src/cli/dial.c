@@ -177,19 +177,6 @@ void ssh_address_done(SshAddress *address) {
         *address = (SshAddress){ 0 };
 }
 
-/* The program of that name in PATH; the caller's, NULL: there is none. */
-static char *find_in_path(const char *name) {
-        _cleanup_strv_ char **folders = str_split(getenv("PATH") ?: "/usr/bin:/bin", ':');
-
-        for (char **folder = folders; folder && *folder; folder++) {
-                _cleanup_free_ char *path = str_format("%s/%s", **folder ? *folder : ".", name);
-
-                if (is_program(path))
-                        return TAKE_PTR(path);
-        }
-        return NULL;
-}
-
 /* In one word for the far side's shell. */
 static char *shell_quoted(const char *text) {
         Buf buf = { 0 };
@@ -231,7 +218,7 @@ static char **ssh_words(const SshAddress *address) {
 
 int dial_over_ssh(const char *url, Error *err) {
         _cleanup_(ssh_address_done) SshAddress address = { 0 };
-        _cleanup_free_ char *program = find_in_path("ssh");
+        _cleanup_free_ char *program = program_find("ssh");
         _cleanup_strv_ char **words = NULL;
         _cleanup_close_ int ours = -1, theirs = -1;
         int pair[2], r = ssh_address_parse(url, &address, err);

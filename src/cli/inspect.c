@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "cli/commands.h"
+#include "cli/endpoint.h"
 #include "cli/template.h"
 
 typedef struct InspectOptions {
@@ -82,6 +83,12 @@ static int get_policy(Cli *cli, const InspectOptions *o, const char *name, json_
 
         (void)o;
         return api_json(cli, "GET", path, NULL, ret, err);
+}
+
+static int get_context(Cli *cli, const InspectOptions *o, const char *name, json_object **ret,
+                       Error *err) {
+        (void)o;
+        return context_describe(cli, name, ret, err);
 }
 
 static const struct {
@@ -239,6 +246,18 @@ static int run_volume(Cli *cli, const Options *options, Error *err) {
         return inspect(cli, options, get_volume, err);
 }
 
+/* Without a name, the one that counts. */
+static int run_context(Cli *cli, const Options *options, Error *err) {
+        char *words[] = { (char *)endpoint_context(cli), NULL };
+        Options current = *options;
+
+        if (current.count == 0) {
+                current.arguments = words;
+                current.count = 1;
+        }
+        return inspect(cli, &current, get_context, err);
+}
+
 static int run_policy(Cli *cli, const Options *options, Error *err) {
         return inspect(cli, options, get_policy, err);
 }
@@ -270,6 +289,9 @@ const Command network_inspect_command = { "[OPTIONS] NETWORK [NETWORK...]",
                                           run_network,
                                           1,
                                           -1 };
+const Command context_inspect_command = {
+        "[OPTIONS] [CONTEXT] [CONTEXT...]", "Show contexts", TABLE(plain_rows), run_context, 0, -1
+};
 const Command policy_inspect_command = { "[OPTIONS] [NAMESPACE/]NAME [[NAMESPACE/]NAME...]",
                                          "Show the documents of network policies",
                                          TABLE(plain_rows),

@@ -7,11 +7,13 @@
 #include "cli/times.h"
 
 typedef struct LogsOptions {
-        bool details, follow, timestamps;
+        bool clear, details, follow, timestamps;
         char *since, *until, *tail;
 } LogsOptions;
 
 static const Option logs_rows[] = {
+        { "clear", 0, OPTION_BOOL, offsetof(LogsOptions, clear),
+          "Forget what it wrote so far (nothing is shown)" },
         { "details", 0, OPTION_BOOL, offsetof(LogsOptions, details),
           "Show the attributes given by the log driver" },
         { "follow", 'f', OPTION_BOOL, offsetof(LogsOptions, follow), "Go on as it writes" },
@@ -134,12 +136,21 @@ static void remember_place(Log *log) {
         log->follow.skip = log->follow.printed;
 }
 
+static int clear_log(Cli *cli, const char *container, Error *err) {
+        _cleanup_free_ char *path = path_format("/containers/%s/logs", container);
+
+        return api_do(cli, "DELETE", path, err);
+}
+
 static int run_logs(Cli *cli, const Options *options, Error *err) {
         const LogsOptions *o = options->values;
         _cleanup_(log_done) Log log = { .cli = cli, .options = o };
         _cleanup_free_ char *inspect = path_format("/containers/%s/json", options->arguments[0]);
-        int r = api_json(cli, "GET", inspect, NULL, &log.info, err);
+        int r;
 
+        if (o->clear)
+                return clear_log(cli, options->arguments[0], err);
+        r = api_json(cli, "GET", inspect, NULL, &log.info, err);
         if (r < 0)
                 return r;
         log.tty = json_truth(json_member(log.info, "Config"), "Tty");

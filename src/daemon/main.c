@@ -23,7 +23,7 @@ typedef struct Daemon {
         DaemonOptions options;
         int argc;
         char **argv;
-        char *monitor_program, *image_program, *init_program, *tls_program;
+        char *monitor_program, *logger_program, *image_program, *init_program, *tls_program;
         int data_lock, exec_lock, pid_fd, signal_fd;
         int64_t stop_grace; /* for calls that are under way at SIGTERM */
         Sockets sockets;
@@ -144,6 +144,8 @@ static int find_programs(Daemon *daemon, Error *err) {
         int r = service_find_program("brig-monitor", "monitor", &daemon->monitor_program, err);
 
         if (r >= 0)
+                r = service_find_program("brig-logger", "logger", &daemon->logger_program, err);
+        if (r >= 0)
                 r = service_find_program("brig-image", "image", &daemon->image_program, err);
         if (r >= 0 && options_tls(&daemon->options))
                 r = service_find_program("brig-tls", "tls", &daemon->tls_program, err);
@@ -188,6 +190,7 @@ static int start_engine(Daemon *daemon, Error *err) {
                 .data_root = options->data_root,
                 .exec_root = options->exec_root,
                 .monitor_program = daemon->monitor_program,
+                .logger_program = daemon->logger_program,
                 .image_program = daemon->image_program,
                 .init_program = daemon->init_program,
                 .bridge = { .link = options->bridge,
@@ -291,6 +294,7 @@ static void take_down(Daemon *daemon) {
         close_fd(&daemon->data_lock);
         close_fd(&daemon->signal_fd);
         free(daemon->monitor_program);
+        free(daemon->logger_program);
         free(daemon->image_program);
         free(daemon->init_program);
         free(daemon->tls_program);

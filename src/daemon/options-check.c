@@ -200,10 +200,6 @@ static int check_runtimes(const DaemonSettings *settings, Error *err) {
                 return INVALID("specified default runtime '%s' does not exist: add it with "
                                "--add-runtime",
                                chosen);
-        if (settings->runtimes.count > 0)
-                return INVALID("runtimes: other runtimes than brig's own are not done yet: leave "
-                               "'%s' out",
-                               runtimes[0].name);
         return 0;
 }
 

@@ -111,7 +111,8 @@ typedef struct Container {
         pthread_mutex_t state_lock;
         struct ContainerSnapshot *snapshot; /* what list and inspect read: see snapshot.h */
         struct EngineWait *waits;
-        struct Health *health; /* NULL: it was never started, or has no check */
+        struct EngineCopy *copies; /* those that hold its layer (copy.c) */
+        struct Health *health;     /* NULL: it was never started, or has no check */
 
         /* stats.c: taken last of all but state_lock, held while its cgroup is read. */
         pthread_mutex_t stats_lock;

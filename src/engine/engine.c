@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 #include "engine/locks.h"
+#include "engine/log-driver.h"
 #include "engine/room.h"
 #include "engine/seccomp-cache.h"
 #include "os/cgroup.h"
@@ -50,6 +51,7 @@ static void options_copy(const EngineOptions *from, EngineOptions *to) {
         to->data_root = str_copy(from->data_root);
         to->exec_root = str_copy(from->exec_root);
         to->monitor_program = str_copy(from->monitor_program);
+        to->logger_program = str_copy(from->logger_program);
         to->image_program = str_copy(from->image_program);
         to->init_program = str_copy(from->init_program);
         bridge_copy(&from->bridge, &to->bridge);
@@ -75,6 +77,7 @@ static void options_done(EngineOptions *options) {
         free((char *)options->data_root);
         free((char *)options->exec_root);
         free((char *)options->monitor_program);
+        free((char *)options->logger_program);
         free((char *)options->image_program);
         free((char *)options->init_program);
         bridge_done(&options->bridge);
@@ -183,7 +186,11 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         engine->started_at = clock_now();
         pthread_mutex_init(&engine->registry_lock, NULL);
         pthread_mutex_init(&engine->room_lock, NULL);
-        int r = open_directories(engine, err);
+        int r = log_config_check(&engine->options.log, &engine->options.log, err);
+        if (r < 0)
+                (void)error_prefix(err, "failed to set log opts");
+        if (r == 0)
+                r = open_directories(engine, err);
         if (r == 0)
                 (void)room_release(engine); /* starting forgets what a killed daemon left */
         if (r == 0)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "image/copy.h"
 #include "image/image.h"
 #include "spec/container.h"
 #include "spec/settings.h"
@@ -27,7 +28,7 @@ typedef struct BridgeOptions {
 
 typedef struct EngineOptions {
         const char *data_root, *exec_root; /* /var/lib/brig, /run/brig */
-        const char *monitor_program, *image_program, *init_program;
+        const char *monitor_program, *logger_program, *image_program, *init_program;
         BridgeOptions bridge;
         JsonArray pools; /* of AddressPoolSpec: where other networks' subnets come from, too */
         const char *cgroup_parent; /* of containers that name none; NULL: "/brig" */
@@ -118,12 +119,40 @@ typedef struct LogOptions {
 int engine_container_logs_check(Engine *engine, const char *ref, bool *ret_tty, Error *err);
 int engine_container_logs(Engine *engine, const char *ref, const LogOptions *options, LogSink sink,
                           void *data, int cancel_fd, Error *err);
+/* Forgets what was written so far, whether it runs or not. */
+int engine_container_logs_clear(Engine *engine, const char *ref, Error *err);
 
 /* ---- what a container did to its root: changes.c, commit.c ---- */
 /* [{"Path", "Kind"}], Kind 0 modified, 1 added, 2 deleted; null where nothing changed. */
 int engine_container_changes(Engine *engine, const char *ref, Buf *json, Error *err);
 /* Its root as a tar archive to fd. */
 int engine_container_export(Engine *engine, const char *ref, int fd, Error *err);
+
+/* ---- files of a container as archives: copy.c ---- */
+/* Paths are resolved inside its root, running or not, with what is mounted there. not_found "Could
+ * not find the file <path> in container <ref>". A start or a removal of the container ends a copy
+ * of it: conflict. */
+typedef struct EngineCopy EngineCopy;
+/* What is at a path; copy_stat_done it. */
+int engine_copy_stat(Engine *engine, const char *ref, const char *path, int cancel_fd,
+                     CopyStat *ret, Error *err);
+/* The same, and a tar archive of it, to be read from *ret_fd, the caller's, to its end. */
+int engine_copy_out(Engine *engine, const char *ref, const char *path, int cancel_fd,
+                    CopyStat *ret_stat, int *ret_fd, EngineCopy **ret, Error *err);
+/* After that: whether the archive is whole. */
+int engine_copy_out_end(EngineCopy *copy, Error *err);
+EngineCopy *engine_copy_free(EngineCopy *copy); /* ends it, if it goes on */
+DEFINE_CLEANUP(EngineCopy *, engine_copy_free)
+
+typedef struct CopyInOptions {
+        const char *path; /* a directory in the container */
+        bool keep_types;  /* no directory takes the place of a file, nor a file that of one */
+        bool as_user;     /* what comes is the container's user's, not whose the archive says */
+} CopyInOptions;
+/* Unpacks the tar archive, compressed or not, that input_fd yields. */
+int engine_copy_in(Engine *engine, const char *ref, const CopyInOptions *options, int input_fd,
+                   int cancel_fd, Error *err);
+
 typedef struct CommitOptions {
         const char *container, *name; /* name: "repository[:tag]"; NULL: none */
         const char *comment, *author;

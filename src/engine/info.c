@@ -77,7 +77,7 @@ static void put_plugins(json_object *object) {
         json_put(plugins, "Volume", WORDS("local"));
         json_put(plugins, "Network", WORDS("bridge", "host", "ipvlan", "macvlan", "null"));
         json_put(plugins, "Authorization", NULL);
-        json_put(plugins, "Log", WORDS("json-file"));
+        json_put(plugins, "Log", WORDS("journald", "json-file", "local", "syslog"));
         json_put(object, "Plugins", plugins);
 }
 

@@ -120,10 +120,16 @@ bool container_is_kept(const Container *container);
 /* A row of the record as an object that is in no registry yet. */
 int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err);
 bool container_is_running(const Container *container); /* running or paused; lock held */
-/* What the monitor shall write of the container's output; free path and attributes. */
+/* What the monitor shall do with the container's output; container_log_options_done frees it. */
 int container_log_options(const Container *container, MonitorLog *ret, Error *err);
-/* "<id>-json.log", below the container's directory; the caller's. */
+void container_log_options_done(MonitorLog *log);
+/* The file that can be read, "<id>-json.log" or "local.log", below the container's directory; the
+ * caller's. */
 char *container_log_path(const Container *container);
+/* Its form: "json-file" or "local"; NULL where nothing is kept for reading. */
+const char *container_log_form(const Container *container);
+/* The option "tag" expanded; `without` is the template where it is not given. The caller's. */
+int container_log_tag(const Container *container, const char *without, char **ret, Error *err);
 /* The log driver that it uses: its own, or the daemon's default. */
 const char *container_log_driver(const Container *container);
 /* lock held. conflict "Container <id> is not running", and for a paused one where allow_paused is

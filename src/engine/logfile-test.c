@@ -4,6 +4,7 @@
 
 #include "base/test.h"
 #include "engine/logfile.h"
+#include "monitor/lognames.h"
 
 static char directory[] = "/tmp/logfile-test.XXXXXX";
 
@@ -51,8 +52,9 @@ static char *read_all(LogReader *reader) {
                 ASSERT_STR(text_, wanted);                                                         \
         } while (0)
 #define READER(name, tail)                                                                         \
-        _cleanup_(log_reader_done) LogReader name = { .fd = -1 };                                  \
-        ASSERT(log_reader_open(folder(), "log", tail, &name, NULL) == 0)
+        _cleanup_(log_reader_done) LogReader name = { .dir_fd = -1 };                              \
+        ASSERT(log_reader_open(&(LogSource){ folder(), "log", "json-file", "/none" }, tail, &name, \
+                               NULL) == 0)
 
 TEST(records) {
         static const char line[] = "{\"log\":\"a\\u0000<b\\n\",\"stream\":\"stderr\",\"attrs\":{"
@@ -68,6 +70,113 @@ TEST(records) {
         static const char *const wrong[] = { "", "{", "{}", "[]", "{\"log\":1,\"stream\":\"x\"}" };
         for (size_t i = 0; i < ELEMENTS(wrong); i++)
                 ASSERT(log_decode(wrong[i], strlen(wrong[i]), &record) < 0);
+}
+
+TEST(records_of_the_local_form) {
+        LogRecord record;
+
+        ASSERT(log_decode_local("o12 a\0b", 7, &record) == 0);
+        ASSERT_INT(record.length, 4);
+        ASSERT(memcmp(record.text, "a\0b\n", 5) == 0);
+        ASSERT_INT(record.stream, 1);
+        ASSERT_INT(record.when, 12);
+        log_record_done(&record);
+        ASSERT(log_decode_local("E5  x", 5, &record) == 0);
+        ASSERT_INT(record.length, 2);
+        ASSERT_STR(record.text, " x");
+        ASSERT_INT(record.stream, 2);
+        log_record_done(&record);
+        static const char *const wrong[] = { "",      "o",     "o1",     "o x",
+                                             "x1 a",  "oo1 a", "o1.5 a", "o99999999999999999999 a",
+                                             "\0\0\0" };
+        for (size_t i = 0; i < ELEMENTS(wrong); i++)
+                ASSERT(log_decode_local(wrong[i], strlen(wrong[i]), &record) < 0);
+}
+
+/* As a monitor leaves it that is killed between two renames, at each place. */
+TEST(a_free_number_hides_nothing) {
+        start();
+        append("log.1", 1, 2);
+        append("log", 3, 4);
+        ASSERT(renameat(folder(), "log.1", folder(), "log.2") == 0);
+        READER(middle, -1);
+        ASSERT_READ(&middle, "1 2 3 4");
+        ASSERT(renameat(folder(), "log", folder(), "log.1") == 0);
+        READER(newest, 3);
+        ASSERT_READ(&newest, "2 3 4");
+        append("log", 5, 5);
+        ASSERT_READ(&newest, "5");
+}
+
+static void write_file(const char *name, const char *text, long stamp) {
+        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = stamp } };
+        int fd = openat(folder(), name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        ASSERT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+        ASSERT(futimens(fd, times) == 0);
+        (void)close(fd);
+}
+
+/* Who was reading the plain file reads none of its records again, and misses none behind them. */
+TEST(a_file_that_is_compressed_while_it_is_read) {
+        struct stat status;
+
+        start();
+        append("log", 1, 2);
+        READER(reader, -1);
+        ASSERT_READ(&reader, "1 2");
+        ASSERT(fstatat(folder(), "log", &status, 0) == 0);
+        append("log", 3, 3);
+        write_file("log.1.gz", "never inflated", LOG_STAMP(status.st_ino));
+        ASSERT(unlinkat(folder(), "log", 0) == 0);
+        append("log", 4, 4);
+        ASSERT_READ(&reader, "3 4");
+        /* One that it has not seen is inflated, which the program that is not there cannot. */
+        Error err;
+        write_file("log.1.gz", "another", LOG_STAMP(status.st_ino) + 1);
+        LogRecord record;
+        append("log.2", 9, 9);
+        _cleanup_(log_reader_done) LogReader all = { .dir_fd = -1 };
+        ASSERT(log_reader_open(&(LogSource){ folder(), "log", "json-file", "/none" }, -1, &all,
+                               &err) == 0);
+        ASSERT(log_reader_next(&all, &record, &err) == 1);
+        ASSERT_STR(record.text, "9\n");
+        log_record_done(&record);
+        ASSERT(log_reader_next(&all, &record, &err) < 0);
+        ASSERT(strstr(err.message, "/none"));
+        ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0);
+}
+
+/* An inode number is given out again: a new plain file may have that of which an older compressed
+ * one was made. */
+TEST(a_number_that_was_given_out_again) {
+        struct stat status;
+        LogRecord record;
+        Error err;
+
+        start();
+        append("log", 1, 2);
+        ASSERT(fstatat(folder(), "log", &status, 0) == 0);
+        write_file("log.1.gz", "older", LOG_STAMP(status.st_ino));
+        _cleanup_(log_reader_done) LogReader reader = { .dir_fd = -1 };
+        int r = log_reader_open(&(LogSource){ folder(), "log", "json-file", "/none" }, -1, &reader,
+                                &err);
+        if (r == 0)
+                r = log_reader_next(&reader, &record, &err);
+        ASSERT(r < 0); /* it was not passed over: the program that inflates it is not there */
+        ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0);
+}
+
+TEST(removed_from_the_oldest_on) {
+        start();
+        append("log.2", 1, 1);
+        append("log", 2, 2);
+        write_file("log.1.gz", "x", 1);
+        ASSERT(log_remove(folder(), "log", NULL) == 0);
+        READER(reader, -1);
+        ASSERT_READ(&reader, "");
+        ASSERT(faccessat(folder(), "log.1.gz", F_OK, 0) < 0);
+        ASSERT(faccessat(folder(), "log.2", F_OK, 0) < 0);
 }
 
 TEST(tails) {

@@ -4,14 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/program.h"
 #include "format/json.h"
+#include "monitor/lognames.h"
 
 #define BLOCK 65536
+#define OPEN_TRIES 100
 #define RECORD_MAX (1 << 20) /* bytes; a 16 KiB piece is at most six times as long in JSON */
-#define FILES_MAX 1000
 
 /* ---- decoding ---- */
 
@@ -46,6 +50,30 @@ int log_decode(const char *line, size_t length, LogRecord *ret) {
         return 0;
 }
 
+/* "<mark><when> <text>": o, e, and capitals where the line goes on. */
+int log_decode_local(const char *line, size_t length, LogRecord *ret) {
+        static const char marks[] = "oeOE";
+        const char *mark = length > 1 ? memchr(marks, line[0], 4) : NULL;
+        const char *space = mark ? memchr(line, ' ', MIN(length, (size_t)24)) : NULL;
+        int64_t when;
+
+        if (!space)
+                return -EBADMSG;
+        _cleanup_free_ char *digits = str_copy_n(line + 1, (size_t)(space - line - 1));
+        if (str_to_int64(digits, &when) < 0)
+                return -EBADMSG;
+        bool whole = mark - marks < 2;
+        size_t text = length - (size_t)(space + 1 - line);
+        *ret = (LogRecord){ .length = text + whole,
+                            .stream = (mark - marks) % 2 ? 2 : 1,
+                            .when = when };
+        ret->text = alloc_zero(ret->length + 1, 1);
+        memcpy(ret->text, space + 1, text);
+        if (whole)
+                ret->text[text] = '\n';
+        return 0;
+}
+
 void log_record_done(LogRecord *record) {
         free(record->text);
         pairs_done(&record->attributes);
@@ -54,39 +82,123 @@ void log_record_done(LogRecord *record) {
 
 /* ---- files ---- */
 
-static int open_number(const LogReader *reader, size_t number) {
-        _cleanup_free_ char *name =
-                number > 0 ? str_format("%s.%zu", reader->path, number) : str_copy(reader->path);
+/* The plain file, else the compressed one: where both are there, the plain one is still whole. */
+static bool open_number(const LogReader *reader, size_t number, LogPart *ret) {
+        struct stat status;
 
-        return openat(reader->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        *ret = (LogPart){ .fd = -1, .number = number };
+        for (int packed = 0; packed < 2 && ret->fd < 0; packed++) {
+                _cleanup_free_ char *name = log_name(reader->path, (int64_t)number, packed);
+
+                ret->fd = openat(reader->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+                ret->packed = ret->was_packed = packed;
+        }
+        if (ret->fd < 0 || fstat(ret->fd, &status) < 0) {
+                close_fd(&ret->fd);
+                return false;
+        }
+        ret->device = status.st_dev;
+        ret->inode = status.st_ino;
+        ret->stamp = ret->packed ? status.st_mtim.tv_nsec : LOG_STAMP(status.st_ino);
+        return true;
 }
 
-static bool is_same(int a, int b) {
-        struct stat one, other;
-
-        return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_ino == other.st_ino &&
-               one.st_dev == other.st_dev;
+/* Whether they hold the same records; one of them is being read, so that its inode is no other
+ * file's. */
+static bool is_same(const LogPart *one, const LogPart *other) {
+        if (one->fd < 0 || other->fd < 0 || one->device != other->device)
+                return false;
+        return one->was_packed == other->was_packed ? one->inode == other->inode
+                                                    : one->stamp == other->stamp;
 }
 
-/* Newest first, so that a rotation meanwhile can show a file twice, but hide none. */
-static void open_files(LogReader *reader) {
-        int fds[FILES_MAX];
+/* What is there, newest first; a monitor that was killed while it rotated has left one number
+ * free. */
+static size_t find_parts(const LogReader *reader, LogPart parts[LOG_NUMBERS_MAX]) {
         size_t count = 0;
 
-        for (size_t number = 0; number < FILES_MAX; number++) {
-                int fd = open_number(reader, number);
-
-                if (fd < 0)
-                        break;
-                if (count > 0 && is_same(fd, fds[count - 1]))
-                        (void)close(fd);
-                else
-                        fds[count++] = fd;
+        for (size_t number = 0, gaps = 0; number < LOG_NUMBERS_MAX && gaps < 2; number++) {
+                gaps = open_number(reader, number, &parts[count]) ? 0 : gaps + 1;
+                count += gaps == 0;
         }
-        reader->fds = NEW_ARRAY(int, count + 1);
+        return count;
+}
+
+/* Whether nothing was rotated since the first of the parts was opened. */
+static bool is_newest(const LogReader *reader, const LogPart *parts, size_t count) {
+        LogPart newest;
+
+        if (!open_number(reader, 0, &newest))
+                return count == 0 || parts[0].number > 0;
+        bool same = count > 0 && newest.device == parts[0].device &&
+                    newest.inode == parts[0].inode && newest.packed == parts[0].packed;
+        close_fd(&newest.fd);
+        return same;
+}
+
+/* While they are looked for, one more rotation would show a file twice, under another name or
+ * compressed: then they are looked for again. */
+static void open_files(LogReader *reader) {
+        LogPart parts[LOG_NUMBERS_MAX];
+        size_t count = find_parts(reader, parts);
+
+        for (int tries = 0; tries < OPEN_TRIES && !is_newest(reader, parts, count); tries++) {
+                while (count > 0)
+                        close_fd(&parts[--count].fd);
+                count = find_parts(reader, parts);
+        }
+        reader->parts = NEW_ARRAY(LogPart, count + 1);
         reader->count = count;
         for (size_t i = 0; i < count; i++)
-                reader->fds[i] = fds[count - 1 - i];
+                reader->parts[i] = parts[count - 1 - i];
+}
+
+/* ---- compressed files ---- */
+
+static int open_unnamed(int dir_fd) {
+        int fd = openat(dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+        return fd >= 0 ? fd : memfd_create("log", MFD_CLOEXEC);
+}
+
+/* *fd becomes a file that holds what the compressed one does. Another program inflates: the daemon
+ * links no such library. */
+static int inflate(const LogReader *reader, int *fd, Error *err) {
+        char *arguments[] = { (char *)"brig-logger", (char *)"inflate", NULL };
+        _cleanup_close_ int plain = open_unnamed(reader->dir_fd);
+        const SpawnFd fds[] = { { *fd, STDIN_FILENO }, { plain, STDOUT_FILENO } };
+        const Spawn program = { .program = reader->logger,
+                                .argv = arguments,
+                                .environment = environ,
+                                .fds = fds,
+                                .fd_count = ELEMENTS(fds) };
+        int status = 0, r;
+        pid_t pid;
+
+        if (plain < 0)
+                return error_set(err, errno, "make a file for log '%s'", reader->path);
+        r = program_spawn(&program, &pid);
+        if (r < 0)
+                return error_set(err, -r, "start '%s'", reader->logger);
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return error_set(err, errno, "wait for '%s'", reader->logger);
+        if (status != 0)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "log '%s': a compressed file cannot be read: it is damaged, or "
+                                  "the disk is full",
+                                  reader->path);
+        close_fd(fd);
+        *fd = TAKE_FD(plain);
+        return 0;
+}
+
+static int open_part(const LogReader *reader, LogPart *part, Error *err) {
+        int r = part->packed ? inflate(reader, &part->fd, err) : 0;
+
+        if (r == 0)
+                part->packed = false;
+        return r;
 }
 
 /* ---- the last records ---- */
@@ -114,69 +226,117 @@ static bool count_back(int fd, int64_t *wanted, int64_t *ret_offset) {
         return false;
 }
 
-static void seek_tail(LogReader *reader, int64_t tail) {
+static int seek_tail(LogReader *reader, int64_t tail, Error *err) {
         int64_t wanted = tail + 1; /* the newline before the first record that is wanted */
 
         for (size_t i = reader->count; i-- > 0;) {
-                if (!count_back(reader->fds[i], &wanted, &reader->offset))
+                int r = open_part(reader, &reader->parts[i], err);
+
+                if (r < 0)
+                        return r;
+                if (!count_back(reader->parts[i].fd, &wanted, &reader->offset))
                         continue;
                 reader->position = i;
-                return;
+                return 0;
         }
+        return 0;
 }
 
-int log_reader_open(int dir_fd, const char *path, int64_t tail, LogReader *ret, Error *err) {
-        *ret = (LogReader){ .dir_fd = dir_fd, .path = str_copy(path), .fd = -1, .next_fd = -1 };
+/* The next of the files that were found at first. */
+static int take_part(LogReader *reader, LogPart *ret, Error *err) {
+        LogPart *part = &reader->parts[reader->position];
+        int r = open_part(reader, part, err);
+
+        if (r < 0)
+                return r;
+        *ret = *part;
+        part->fd = -1;
+        reader->position++;
+        return 0;
+}
+
+int log_reader_open(const LogSource *source, int64_t tail, LogReader *ret, Error *err) {
+        int r = 0;
+
+        *ret = (LogReader){ .dir_fd = source->dir_fd,
+                            .path = str_copy(source->path),
+                            .logger = str_copy(source->logger),
+                            .decode = str_equal(source->form, "local") ? log_decode_local
+                                                                       : log_decode,
+                            .current = { .fd = -1 },
+                            .next = { .fd = -1 } };
         open_files(ret);
         if (tail >= 0)
-                seek_tail(ret, tail);
-        if (ret->position < ret->count)
-                ret->fd = TAKE_FD(ret->fds[ret->position++]);
-        return 0;
+                r = seek_tail(ret, tail, err);
+        if (r == 0 && ret->position < ret->count)
+                r = take_part(ret, &ret->current, err);
+        if (r < 0)
+                log_reader_done(ret);
+        return r;
 }
 
 void log_reader_done(LogReader *reader) {
         for (size_t i = 0; i < reader->count; i++)
-                close_fd(&reader->fds[i]);
-        free(reader->fds);
+                close_fd(&reader->parts[i].fd);
+        free(reader->parts);
         free(reader->path);
-        close_fd(&reader->fd);
-        close_fd(&reader->next_fd);
+        free(reader->logger);
+        close_fd(&reader->current.fd);
+        close_fd(&reader->next.fd);
         buf_done(&reader->buf);
-        *reader = (LogReader){ .dir_fd = -1, .fd = -1, .next_fd = -1 };
+        *reader = (LogReader){ .dir_fd = -1, .current = { .fd = -1 }, .next = { .fd = -1 } };
 }
 
 /* ---- reading on ---- */
 
-/* The file that follows fd in the order of writing: where fd is now path.n, path.(n-1). A log that
- * has turned over entirely is read on from its oldest. *ret_fd is -1 where fd is still the newest.
- */
-static int open_next(const LogReader *reader) {
-        _cleanup_close_ int newer = -1;
+/* The file that follows the current one in the order of writing: where that is now path.n,
+ * path.(n-1). A log that has turned over entirely is read on from its oldest. Its fd is -1 where
+ * the current one is still the newest. */
+static LogPart open_next(const LogReader *reader) {
+        LogPart newer = { .fd = -1 };
 
-        for (size_t number = 0; number < FILES_MAX; number++) {
-                _cleanup_close_ int candidate = open_number(reader, number);
+        for (size_t number = 0, gaps = 0; number < LOG_NUMBERS_MAX && gaps < 2; number++) {
+                LogPart candidate;
 
-                if (candidate < 0 || (reader->fd >= 0 && is_same(candidate, reader->fd)))
+                if (!open_number(reader, number, &candidate)) {
+                        gaps++;
+                        continue;
+                }
+                gaps = 0;
+                if (is_same(&candidate, &reader->current)) {
+                        close_fd(&candidate.fd);
                         break;
-                close_fd(&newer);
-                newer = TAKE_FD(candidate);
+                }
+                close_fd(&newer.fd);
+                newer = candidate;
         }
-        return TAKE_FD(newer);
+        return newer;
 }
 
 /* Whether there is a file after the one being read. */
-static bool find_next(LogReader *reader) {
-        if (reader->position < reader->count)
-                reader->next_fd = TAKE_FD(reader->fds[reader->position++]);
-        else
-                reader->next_fd = open_next(reader);
-        return reader->next_fd >= 0;
+static int find_next(LogReader *reader, Error *err) {
+        int r;
+
+        if (reader->position < reader->count) {
+                r = take_part(reader, &reader->next, err);
+                return r < 0 ? r : 1;
+        }
+        LogPart part = open_next(reader);
+        if (part.fd < 0)
+                return 0;
+        r = open_part(reader, &part, err);
+        if (r < 0) {
+                close_fd(&part.fd);
+                return r;
+        }
+        reader->next = part;
+        return 1;
 }
 
 static void switch_to_next(LogReader *reader) {
-        close_fd(&reader->fd);
-        reader->fd = TAKE_FD(reader->next_fd);
+        close_fd(&reader->current.fd);
+        reader->current = reader->next;
+        reader->next.fd = -1;
         reader->offset = 0;
         reader->used = 0;
         buf_clear(&reader->buf);
@@ -187,7 +347,7 @@ static void notice_truncation(LogReader *reader) {
         struct stat status;
         int64_t end = reader->offset + (int64_t)reader->buf.length;
 
-        if (fstat(reader->fd, &status) == 0 && status.st_size < end) {
+        if (fstat(reader->current.fd, &status) == 0 && status.st_size < end) {
                 reader->offset = 0;
                 reader->used = 0;
                 buf_clear(&reader->buf);
@@ -196,7 +356,7 @@ static void notice_truncation(LogReader *reader) {
 
 /* 1: more bytes are in buf. */
 static int read_more(LogReader *reader, Error *err) {
-        if (reader->fd < 0)
+        if (reader->current.fd < 0)
                 return 0;
         if (reader->used > 0) {
                 buf_drop_front(&reader->buf, reader->used);
@@ -208,7 +368,7 @@ static int read_more(LogReader *reader, Error *err) {
                 return error_kind(err, ERROR_INTERNAL, "log '%s': a record is too long",
                                   reader->path);
         buf_reserve(&reader->buf, BLOCK);
-        ssize_t length = pread(reader->fd, reader->buf.data + reader->buf.length, BLOCK,
+        ssize_t length = pread(reader->current.fd, reader->buf.data + reader->buf.length, BLOCK,
                                reader->offset + (int64_t)reader->buf.length);
         if (length < 0)
                 return error_set(err, errno, "read log '%s'", reader->path);
@@ -235,7 +395,7 @@ int log_reader_next(LogReader *reader, LogRecord *ret, Error *err) {
                 const char *line = next_line(reader, &length);
 
                 if (line) {
-                        if (log_decode(line, length, ret) == 0)
+                        if (reader->decode(line, length, ret) == 0)
                                 return 1;
                         continue; /* a damaged line hides no other */
                 }
@@ -246,9 +406,42 @@ int log_reader_next(LogReader *reader, LogRecord *ret, Error *err) {
                         continue;
                 /* The writer may have added a last record before it went on: so the old file is
                  * read to its end once more after the next one was seen. */
-                if (reader->next_fd >= 0)
+                if (reader->next.fd >= 0) {
                         switch_to_next(reader);
-                else if (!find_next(reader))
-                        return 0;
+                        continue;
+                }
+                r = find_next(reader, err);
+                if (r <= 0)
+                        return r;
         }
+}
+
+/* ---- clearing ---- */
+
+static int remove_number(int dir_fd, const char *path, int64_t number, Error *err) {
+        for (int packed = 0; packed < 2; packed++) {
+                _cleanup_free_ char *name = log_name(path, number, packed);
+
+                if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+                        return error_set(err, errno, "remove log '%s'", name);
+        }
+        return 0;
+}
+
+int log_remove(int dir_fd, const char *path, Error *err) {
+        LogReader reader = { .dir_fd = dir_fd, .path = (char *)path };
+        int64_t last = 0;
+        int r = 0;
+
+        for (int64_t number = 0, gaps = 0; number < LOG_NUMBERS_MAX && gaps < 2; number++) {
+                LogPart part;
+                bool there = open_number(&reader, (size_t)number, &part);
+
+                close_fd(&part.fd);
+                gaps = there ? 0 : gaps + 1;
+                last = there ? number : last;
+        }
+        for (; last >= 0 && r == 0; last--)
+                r = remove_number(dir_fd, path, last, err);
+        return r;
 }

@@ -152,7 +152,7 @@ static int follow(LogJob *job, const Follow *follow_, int cancel_fd, Error *err)
 /* ---- the API's calls ---- */
 
 static int readable_check(const Container *container, Error *err) {
-        if (str_equal(container_log_driver(container), "json-file"))
+        if (container_log_form(container))
                 return 0;
         return error_kind(err, ERROR_UNSUPPORTED,
                           "configured logging driver does not support reading");
@@ -189,8 +189,32 @@ int engine_container_logs(Engine *engine, const char *ref, const LogOptions *opt
         if (r < 0)
                 return r;
         _cleanup_free_ char *path = container_log_path(container);
-        r = log_reader_open(dir_fd, path, options->tail, &job.reader, err);
+        const LogSource source = { dir_fd, path, container_log_form(container),
+                                   engine->options.logger_program };
+        r = log_reader_open(&source, options->tail, &job.reader, err);
         if (r < 0)
                 return r;
         return options->follow ? follow(&job, &watch, cancel_fd, err) : send_all(&job, err);
+}
+
+/* The files of a container that does not run, its monitor's when it does. */
+static int clear_files(const Container *container, Error *err) {
+        _cleanup_free_ char *path = container_log_path(container);
+        _cleanup_close_ int dir_fd = -1;
+        int r = dir_open_at(container->engine->containers_fd, container->id, 0, &dir_fd, err);
+
+        return r < 0 ? r : log_remove(dir_fd, path, err);
+}
+
+int engine_container_logs_clear(Engine *engine, const char *ref, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r == 0)
+                r = readable_check(container, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        return container_is_running(container) ? monitor_clear_log(container->monitor, err)
+                                               : clear_files(container, err);
 }

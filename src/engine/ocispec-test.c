@@ -26,6 +26,7 @@ typedef struct Box {
 } Box;
 
 static void box_done(Box *box) {
+        settings_end(&box->engine);
         (void)dir_remove_at(AT_FDCWD, box->root, NULL);
         close_fd(&box->engine.data_root_fd);
         container_create_done(&box->container.spec);
@@ -44,6 +45,7 @@ static int box_new(const char *request, Box *box) {
 
         *box = (Box){ .root = "/tmp/ocispec-test.XXXXXX", .engine.data_root_fd = -1 };
         box->container.engine = &box->engine;
+        settings_start(&box->engine);
         (void)snprintf(box->container.id, sizeof(box->container.id), "%064d", 1);
         if (!mkdtemp(box->root))
                 return -1;

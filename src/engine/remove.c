@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/copy.h"
 #include "engine/internal.h"
 #include "engine/room.h"
 
@@ -100,6 +101,7 @@ void removal_finish_later(Container *container) {
 }
 
 int container_remove_locked(Container *container, bool volumes, Error *err) {
+        Error error = { 0 };
         int r = failpoint("rm.record", err);
         if (r < 0)
                 return r;
@@ -112,6 +114,8 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
                 return r;
         }
         registry_drop(container->engine, container);
+        if (container_copies_end(container, "was removed", &error) < 0)
+                log_error("%s", error.message);
         container_publish(container); /* before its execs go: see engine_exec_create */
         attach_drop_pending(container);
         exec_container_removed(container);

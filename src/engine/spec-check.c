@@ -1,6 +1,7 @@
 /* spec-check.c: what a request to create a container may hold, as far as the document alone shows
  * it, and the defaults that inspect shows. In Docker's words; kinds are never "not found", as a
  * client would take that for a missing image and pull it. */
+#include "engine/log-driver.h"
 #include "engine/ocispec.h"
 #include "os/cgroup.h"
 
@@ -55,23 +56,6 @@ int restart_check(const HostConfig *host, Error *err) {
                 return INVALID("maximum retry count cannot be used with restart policy '%s'", name);
         if (host->auto_remove && *name && !str_equal(name, "no"))
                 return INVALID("can't create 'AutoRemove' container with restart policy");
-        return 0;
-}
-
-static int log_check(const HostConfig *host, Error *err) {
-        const LogConfig *log = &host->log_config;
-
-        if (!str_empty(log->type) && !str_equal(log->type, "json-file") &&
-            !str_equal(log->type, "none"))
-                return INVALID("error looking up logging plugin %s: plugin \"%s\" not found",
-                               log->type, log->type);
-        for (size_t i = 0; i < log->config.count; i++) {
-                const char *key = log->config.items[i].key;
-
-                if (!str_equal(log->type, "none") && !str_equal(key, "max-size") &&
-                    !str_equal(key, "max-file"))
-                        return INVALID("unknown log opt '%s' for json-file log driver", key);
-        }
         return 0;
 }
 
@@ -181,15 +165,6 @@ static int set_defaults(const Engine *engine, HostConfig *host, Error *err) {
                 host->init = PUT_INT(bool, true);
         set_default(&host->network_mode, "default");
         set_default(&host->restart_policy.name, "no");
-        if (str_empty(host->log_config.type)) {
-                set_default(&host->log_config.type, engine->options.log.type ?: "json-file");
-                for (size_t i = 0; i < engine->options.log.config.count; i++) {
-                        const Pair *option = &engine->options.log.config.items[i];
-
-                        if (!pairs_get(&host->log_config.config, option->key))
-                                pairs_put(&host->log_config.config, option->key, option->value);
-                }
-        }
         if (host->shm_size == 0)
                 host->shm_size = defaults->shm_size ?: DEFAULT_SHM_SIZE;
         if (host->memory > 0 && host->memory_swap == 0)
@@ -244,7 +219,7 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
         if (r == 0)
                 r = security_check(engine, host, err);
         if (r == 0)
-                r = log_check(host, err);
+                r = log_config_check(&engine->options.log, &host->log_config, err);
         if (r == 0)
                 r = sysctls_check(host, err);
         if (r == 0)

@@ -8,6 +8,8 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/program.h"
+#include "engine/copy.h"
 #include "engine/internal.h"
 #include "engine/steps.h"
 
@@ -21,6 +23,7 @@ typedef struct StartJob {
         Container *owner; /* whose network namespace it joins: a reference, or NULL */
         OciConfig config;
         const SeccompProgram *seccomp; /* the cache's */
+        char **runtime;                /* another one's program and arguments; NULL: brig's own */
         int state_fd, run_fd, netns_fd, pidns_fd;
         int *source_fds; /* of mounts_open */
         bool own_netns;
@@ -36,6 +39,7 @@ typedef struct StartJob {
 
 static void start_job_done(StartJob *job) {
         json_done(&oci_config_table, &job->config);
+        strv_free(job->runtime);
         close_fd(&job->state_fd);
         close_fd(&job->run_fd);
         close_fd(&job->netns_fd);
@@ -50,17 +54,25 @@ static void start_job_done(StartJob *job) {
 /* Docker's clients tell 126 and 127 by these words. */
 static bool is_program_missing(const Error *err) {
         return strstr(err->message, "executable file not found") ||
-               strstr(err->message, "no such file or directory");
+               strcasestr(err->message, "not found in $PATH") ||
+               strcasestr(err->message, "no such file or directory");
 }
 
 static bool is_program_refused(const Error *err) {
-        return strstr(err->message, "permission denied") || strstr(err->message, "is a directory");
+        return strcasestr(err->message, "permission denied") ||
+               strstr(err->message, "is a directory");
 }
 
 /* What runc and its shim would have said around the runtime's words. */
 static int wrap_runtime_error(const char *inner, Error *err) {
         ErrorKind kind = err->kind;
         int number = err->number;
+
+        /* No runtime had to do with it. */
+        if (str_after(err->message, "failed to initialize logging driver")) {
+                err->kind = ERROR_INTERNAL;
+                return error_number_of(err->kind);
+        }
 
         if (is_program_missing(err) || is_program_refused(err))
                 kind = ERROR_INVALID;
@@ -105,6 +117,13 @@ static int start_intent(void *data, Error *err) {
         return container_save(job->container, false, err);
 }
 
+/* The layer is about to be mounted for the container alone. */
+static int start_copies(void *data, Error *err) {
+        StartJob *job = data;
+
+        return container_copies_end(job->container, "was started", err);
+}
+
 static int start_directories(void *data, Error *err) {
         StartJob *job = data;
         Engine *engine = job->engine;
@@ -139,6 +158,41 @@ static int start_namespace(void *data, Error *err) {
         return netns_new(&job->netns_fd, err);
 }
 
+/* The program of another runtime and its arguments, which is the container's; NULL in *ret: brig's
+ * own. The caller's. */
+static int find_runtime(const Container *container, char ***ret, Error *err) {
+        const char *name = container->spec.host.runtime;
+        const RuntimeSpec *runtime;
+        _cleanup_free_ char *path = NULL;
+        char **words = NULL;
+
+        if (str_empty(name) || runtime_is_own(name))
+                return 0;
+        runtime = settings_runtime(engine_settings(container->engine), name);
+        if (!runtime)
+                return error_kind(err, ERROR_INVALID, "unknown or invalid runtime name: %s", name);
+        path = program_find(runtime->path);
+        if (!path)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "the runtime '%s' of container %s is not at '%s'", name,
+                                  container->id, runtime->path);
+        strv_add(&words, path);
+        for (char **argument = runtime->arguments; argument && *argument; argument++)
+                strv_add(&words, *argument);
+        *ret = words;
+        return 0;
+}
+
+/* Another runtime compiles the profile itself. */
+static int put_seccomp(StartJob *job, Error *err) {
+        _cleanup_free_ char *key = NULL;
+        int r = seccomp_profile_key(job->container, false, &key, err);
+
+        if (r < 0 || !key)
+                return r;
+        return seccomp_profile_build(job->container, false, &job->config.linux_->seccomp, err);
+}
+
 static int start_document(void *data, Error *err) {
         StartJob *job = data;
         _cleanup_free_ char *cgroup = container_cgroup(job->container);
@@ -151,9 +205,13 @@ static int start_document(void *data, Error *err) {
         };
 
         int r = ocispec_build(job->container, &context, &job->config, err);
+        if (r == 0)
+                r = find_runtime(job->container, &job->runtime, err);
         if (r < 0)
                 return r;
-        return seccomp_program(job->engine, job->container, false, &job->seccomp, err);
+        return job->runtime
+                       ? put_seccomp(job, err)
+                       : seccomp_program(job->engine, job->container, false, &job->seccomp, err);
 }
 
 static int start_spawn(void *data, Error *err) {
@@ -171,6 +229,7 @@ static int start_spawn(void *data, Error *err) {
                 .open_stdin = container->spec.config.open_stdin,
                 .stdin_once = container->spec.config.stdin_once,
                 .cgroup = cgroup,
+                .runtime = job->runtime,
         };
         const MonitorSpawn spawn = {
                 .program = job->engine->options.monitor_program,
@@ -190,8 +249,7 @@ static int start_spawn(void *data, Error *err) {
                 return r;
         r = monitor_spawn(job->engine->loop, &spawn, monitor_notice, container, &container->monitor,
                           err);
-        pairs_done(&start.log.attributes);
-        free(start.log.path);
+        container_log_options_done(&start.log);
         if (r == 0)
                 container_ref(container); /* the notices' */
         return r;
@@ -248,6 +306,7 @@ static int start_go(void *data, Error *err) {
 static const JobStep start_steps[] = {
         { "start.reserve", start_reserve, start_reserve_undo },
         { "start.intent", start_intent, NULL },
+        { "start.copies", start_copies, NULL },
         { "start.directories", start_directories, NULL },
         { "start.namespace", start_namespace, NULL },
         { "start.document", start_document, NULL },

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -237,14 +238,27 @@ static int send_with_fds(int fd, const char *data, size_t length, const int *fds
         return sent < 0 ? -errno : send_full(fd, data + sent, length - (size_t)sent);
 }
 
-static int send_chunks(int fd, int body_fd, Error *err) {
+/* Until there is something to send. Whether it is to be sent: no answer has come. */
+static bool is_wanted(int fd, int body_fd) {
+        struct pollfd fds[] = { { .fd = body_fd, .events = POLLIN },
+                                { .fd = fd, .events = POLLIN } };
+
+        while (poll(fds, ELEMENTS(fds), -1) < 0 && errno == EINTR)
+                ;
+        return fds[1].revents == 0;
+}
+
+static int send_chunks(int fd, const HttpRequest *request, Error *err) {
         _cleanup_free_ char *data = NEW_ARRAY(char, BODY_CHUNK);
         char size[24];
 
         for (;;) {
-                ssize_t got = read(body_fd, data, BODY_CHUNK);
+                ssize_t got;
                 int r;
 
+                if (request->answer_ends_body && !is_wanted(fd, request->body_fd))
+                        return 0;
+                got = read(request->body_fd, data, BODY_CHUNK);
                 if (got < 0 && errno == EINTR)
                         continue;
                 if (got < 0)
@@ -282,7 +296,7 @@ static int send_request(HttpClient *client, const HttpRequest *request, int fd, 
                                  strerror(-r));
                 return r;
         }
-        return request->has_body_fd ? send_chunks(fd, request->body_fd, err) : 0;
+        return request->has_body_fd ? send_chunks(fd, request, err) : 0;
 }
 
 static int exchange(HttpClient *client, const HttpRequest *request, int fd, HttpReply **ret,

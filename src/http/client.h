@@ -20,7 +20,9 @@ typedef struct HttpRequest {
         size_t length;
         int body_fd; /* body is what it yields up to its end, sent in chunks, if has_body_fd */
         bool has_body_fd;
-        bool upgrade; /* Connection: Upgrade, Upgrade: tcp */
+        bool answer_ends_body; /* an answer that comes before body_fd's end says that no more of it
+                                  is wanted: who waits for input would not hear of it */
+        bool upgrade;          /* Connection: Upgrade, Upgrade: tcp */
         /* Descriptors sent along with the first byte, at most HTTP_FDS_MAX (http/head.h), over a
          * Unix socket only; they stay the caller's. */
         const int *fds;

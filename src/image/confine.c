@@ -31,7 +31,7 @@
 #define SANITIZED 0
 #endif
 
-/* Writing any owner, mode, device, capability and trusted.overlay.* attribute. */
+/* Writing any owner, mode, device and capability, and, the last, trusted.overlay.* attributes. */
 static const cap_value_t layer_capabilities[] = {
         CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, CAP_SYS_ADMIN,
 };
@@ -52,11 +52,11 @@ int confine_limits(const ConfineLimit *limits, size_t count, Error *err) {
         return 0;
 }
 
-static int set_limits(Error *err) {
+static int set_limits(rlim_t files, Error *err) {
         const ConfineLimit limits[] = {
                 { RLIMIT_AS, MEMORY_MAX },
                 { RLIMIT_FSIZE, FILE_SIZE_MAX },
-                { RLIMIT_NOFILE, FILES_MAX },
+                { RLIMIT_NOFILE, files },
                 { RLIMIT_CORE, 0 },
         };
 
@@ -175,6 +175,9 @@ static const int layer_calls[] = {
         SCMP_SYS(fchownat),
         SCMP_SYS(utimensat),
         SCMP_SYS(fsetxattr),
+        SCMP_SYS(fgetxattr), /* from here to readlinkat: packing what a container has */
+        SCMP_SYS(flistxattr),
+        SCMP_SYS(readlinkat),
         SCMP_SYS(ftruncate),
         SCMP_SYS(umask),
         SCMP_SYS(mmap),
@@ -290,7 +293,7 @@ int confine_to_directory(int directory_fd, Error *err) {
         int r = enter_directory(directory_fd, err);
 
         if (r == 0)
-                r = set_limits(err);
+                r = set_limits(FILES_MAX, err);
         if (r == 0)
                 r = keep_capabilities(layer_capabilities, ELEMENTS(layer_capabilities), err);
         if (r == 0)
@@ -298,8 +301,22 @@ int confine_to_directory(int directory_fd, Error *err) {
         return r < 0 ? error_prefix(err, "confine brig-image") : 0;
 }
 
+int confine_to_files(rlim_t files, Error *err) {
+        int r = set_limits(files, err);
+
+        if (r == 0)
+                r = keep_capabilities(layer_capabilities, ELEMENTS(layer_capabilities) - 1, err);
+        return r < 0 ? r : allow_layer_calls(err);
+}
+
+int confine_calls(Error *err) {
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return error_set(err, errno, "set no_new_privs");
+        return allow_layer_calls(err);
+}
+
 int confine_to_network(Error *err) {
-        int r = set_limits(err);
+        int r = set_limits(FILES_MAX, err);
 
         if (r == 0)
                 r = keep_capabilities(NULL, 0, err);

@@ -1,7 +1,9 @@
 /* confine.h: what brig-image takes from itself before it looks at untrusted input. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -25,6 +27,37 @@ typedef struct ConfineLimit {
         rlim_t value;
 } ConfineLimit;
 int confine_limits(const ConfineLimit *limits, size_t count, Error *err);
+/* The end of the two around it, once the root is what it shall be: `files` descriptors at most, the
+ * capabilities that writing files needs, and the system calls of reading and writing them. */
+int confine_to_files(rlim_t files, Error *err);
+/* Those system calls only, and no new privileges: what a user's own program can take from itself.
+ */
+int confine_calls(Error *err);
+
+/* ---- a container's root: confine-root.c ---- */
+typedef struct ConfineMount {
+        int fd;            /* a detached mount */
+        char *destination; /* where it belongs, resolved inside the root; made if it is missing */
+} ConfineMount;
+
+typedef struct ConfineRoot {
+        bool live; /* fd is a pidfd, whose mount namespace has the root; else a detached mount */
+        int fd;    /* that becomes the root, and gets the mounts, in their order */
+        const ConfineMount *mounts;
+        size_t mount_count;
+        bool read_only;      /* the root itself, once the places of the mounts are there */
+        char *const *hidden; /* mounts of this root that are taken off: "/proc" */
+} ConfineRoot;
+
+/* The calling process, which has one thread, sees a private copy of a container's mounts and
+ * nothing else from now on; no device of it can be opened. Follows no link of the container's out
+ * of it. The descriptors of the mounts are closed. *ret_fd: the root, as "/" is; the caller's. What
+ * is left is confine_to_files. */
+int confine_to_root(const ConfineRoot *root, int *ret_fd, Error *err);
+/* Resolves a path inside root_fd, as if that were "/": openat2(2) with RESOLVE_IN_ROOT and
+ * RESOLVE_NO_MAGICLINKS, and O_CLOEXEC. A descriptor, or a negative errno. */
+int root_open(int root_fd, const char *path, uint64_t flags);
+
 /* For the registry, and for compressing a layer: no capability, read-only files, bounded memory. */
 int confine_to_network(Error *err);
 

@@ -16,8 +16,16 @@ static const struct {
 } jobs[] = {
         { "unpack", job_unpack }, { "tree", job_tree },         { "stage", job_stage },
         { "fetch", job_fetch },   { "download", job_download }, { "compress", job_compress },
-        { "git", job_git },
+        { "git", job_git },       { "copy", job_copy },
 };
+
+/* `brig cp`'s. */
+static const struct {
+        const char *name;
+        int (*run)(char **words, Error *err);
+} local_jobs[] = { { "pack-local", job_pack_local }, { "unpack-local", job_unpack_local } };
+#define LOCAL_WORDS 3
+#define LOCAL_NOT_READ 2 /* nobody reads the archive any more: who reads knows why */
 
 static int usage(void) {
         (void)fputs("brig-image: brigd starts this program by itself; it is of no use by hand\n",
@@ -25,7 +33,30 @@ static int usage(void) {
         return 64;
 }
 
+static int run_local(char **argv) {
+        for (size_t i = 0; i < ELEMENTS(local_jobs); i++) {
+                Error err = {};
+
+                if (!str_equal(argv[1], local_jobs[i].name))
+                        continue;
+                int r = local_jobs[i].run(argv + 2, &err);
+
+                if (r >= 0)
+                        return 0;
+                if (r == -EPIPE)
+                        return LOCAL_NOT_READ;
+                (void)fprintf(stderr, "%s\n", err.message);
+                return 1;
+        }
+        return usage();
+}
+
 int main(int argc, char *argv[]) {
+        if (argc == 2 + LOCAL_WORDS) {
+                (void)signal(SIGPIPE, SIG_IGN);
+                (void)setlocale(LC_CTYPE, "C.UTF-8");
+                return run_local(argv);
+        }
         if (argc != 2)
                 return usage();
         /* brigd's end of the socket tells that it has gone; the signal ends a job that isn't

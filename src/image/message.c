@@ -55,6 +55,13 @@ static const JsonField message_fields[] = {
         ROW("headers", JSON_STRINGS, headers),
         ROW("keepGitDir", JSON_BOOL, keep_git_dir),
         ROW("submodules", JSON_BOOL, submodules),
+        ROW("hidden", JSON_STRINGS, hidden),
+        ROW("live", JSON_BOOL, live),
+        ROW("readOnly", JSON_BOOL, read_only),
+        ROW("keepTypes", JSON_BOOL, keep_types),
+        ROW("uid", JSON_MAYBE_INT, uid),
+        ROW("gid", JSON_MAYBE_INT, gid),
+        ROW("mode", JSON_INT, mode),
 };
 static const JsonTable message_table = JSON_TABLE(ImageMessage, "message", message_fields);
 

@@ -10,11 +10,12 @@
 
 /* Where a job of brig-image finds its descriptors. */
 enum {
-        IMAGE_FD_INPUT = 0,  /* unpack, tree, stage, compress: the stream */
+        IMAGE_FD_INPUT = 0,  /* unpack, tree, stage, compress, copy in: the stream */
         IMAGE_FD_SOCKET = 3, /* every job: reports, and requests for fetch */
         IMAGE_FD_TARGET = 4, /* unpack: the layer's directory; tree, stage: where files go;
-                                download, compress: the file that is written */
+                                download, compress: the file that is written; copy: the root */
         IMAGE_FD_COPY = 5,   /* unpack: the plain stream is written here too, if it is open */
+        IMAGE_FD_OUTPUT = 5, /* copy out: the stream */
         IMAGE_FD_AGENT = 5,  /* git: the ssh agent's socket, if it is open */
 };
 
@@ -57,6 +58,11 @@ typedef struct ImageMessage {
         char *ref, *object, *commit;
         char **environment, **headers;
         bool keep_git_dir, submodules;
+        /* copy; job-copy.c */
+        char **hidden;                    /* start: mounts that are not seen */
+        bool live, read_only, keep_types; /* start: see job-copy.c */
+        int64_t *uid, *gid; /* start: who owns what comes; NULL: as the archive says */
+        int64_t mode;       /* entry: st_mode */
 } ImageMessage;
 
 #define PUSH_EXISTS "exists"

@@ -173,6 +173,30 @@ static int copy_data(Packer *packer, int fd, int64_t size, Error *err) {
         return pack_padding(packer->stream, size, err);
 }
 
+static int replaced(const Packer *packer, Error *err) {
+        return error_kind(err, ERROR_UNAVAILABLE, "'%s' was replaced while it was read: try again",
+                          packer->path.data);
+}
+
+/* What has the name now is opened without waiting: be it a FIFO, it is refused. */
+static int open_by_name(const Packer *packer, int parent_fd, const char *name, int *ret_fd,
+                        struct stat *ret_status, Error *err) {
+        _cleanup_close_ int fd =
+                openat(parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+        if (fd < 0 && errno == ENOENT)
+                return 0;
+        if (fd >= 0 && fstat(fd, ret_status) < 0)
+                return error_set(err, errno, "open '%s'", packer->path.data);
+        if (fd >= 0 && S_ISREG(ret_status->st_mode)) {
+                *ret_fd = TAKE_FD(fd);
+                return 1;
+        }
+        if (fd < 0 && errno != ELOOP && errno != ENXIO)
+                return error_set(err, errno, "open '%s'", packer->path.data);
+        return replaced(packer, err);
+}
+
 /* A container that runs may put a device in the file's place, and opening one may do things: what
  * it is comes first. 1: open, 0: it has gone. */
 static int open_file(const Packer *packer, int parent_fd, const char *name, int *ret_fd,
@@ -185,9 +209,9 @@ static int open_file(const Packer *packer, int parent_fd, const char *name, int 
         if (found < 0 || fstat(found, ret_status) < 0)
                 return error_set(err, errno, "open '%s'", packer->path.data);
         if (!S_ISREG(ret_status->st_mode))
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "'%s' was replaced while it was read: try again",
-                                  packer->path.data);
+                return replaced(packer, err);
+        if (packer->options->no_devices)
+                return open_by_name(packer, parent_fd, name, ret_fd, ret_status, err);
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
         *ret_fd = open(link, O_RDONLY | O_CLOEXEC);
         return *ret_fd < 0 ? error_set(err, errno, "open '%s'", packer->path.data) : 1;
@@ -334,7 +358,9 @@ static int pack_subdirectory(Packer *packer, int parent_fd, const char *name, Er
         entry = entry_of(packer, &st, '5');
         entry.xattrs = &xattrs;
         r = pack_entry(packer->stream, &entry, err);
-        return r < 0 || st.st_dev != packer->device ? r : enter_level(packer, TAKE_FD(fd), err);
+        if (r < 0 || (st.st_dev != packer->device && !packer->options->mounts))
+                return r;
+        return enter_level(packer, TAKE_FD(fd), err);
 }
 
 static int check_name(const Packer *packer, const char *name, Error *err) {
@@ -417,7 +443,7 @@ static int pack_base(Packer *packer, int dir_fd, Error *err) {
 
         if (fd < 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return error_set(err, errno, "open '%s'", base);
-        buf_add_str(&packer->path, base);
+        buf_add_str(&packer->path, packer->options->name ?: base);
         return pack_name(packer, fd, name, err);
 }
 
@@ -468,6 +494,8 @@ int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
 /* ---- several ---- */
 
 static int pack_part(Packer *packer, const PackPart *part, Error *err) {
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ Buf xattrs = {};
         PackEntry entry;
         struct stat st;
         int r;
@@ -478,7 +506,14 @@ static int pack_part(Packer *packer, const PackPart *part, Error *err) {
         buf_format(&packer->path, "%s/", part->name);
         if (fstat(part->dir_fd, &st) < 0)
                 return error_set(err, errno, "open the directory that is packed");
+        fd = openat(part->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* it may be O_PATH */
+        if (fd < 0)
+                return error_set(err, errno, "open the directory that is packed");
+        r = read_xattrs(packer, fd, &xattrs, err);
+        if (r < 0)
+                return r;
         entry = entry_of(packer, &st, '5');
+        entry.xattrs = &xattrs;
         r = pack_entry(packer->stream, &entry, err);
         return r < 0 ? r : pack_all(packer, part->dir_fd, err);
 }

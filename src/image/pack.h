@@ -14,6 +14,10 @@ typedef struct PackOptions {
         int64_t epoch; /* times are at most this many seconds since 1970; -1: as they are */
         const char *base; /* only this path, clean and relative, with what is below it, under the
                              names that it has in the whole; NULL: all but the root itself */
+        const char *name; /* what `base` itself is called in the archive; NULL: as it is */
+        bool mounts;      /* other file systems are entered */
+        bool no_devices; /* dir_fd is on a mount where none can be opened: files are opened by name,
+                            as /proc is none of this program's */
         bool (*cancelled)(void *data); /* may be NULL; true ends it with -ECANCELED */
         void *data;
         int64_t *files; /* may be NULL; set to the bytes of the regular files, each once */
@@ -27,8 +31,8 @@ typedef struct PackOptions {
 int pack_directory(int dir_fd, int out_fd, const PackOptions *options,
                    char ret_digest[DIGEST_TEXT_MAX], int64_t *ret_size, Error *err);
 
-/* Several directories as one stream, each below a directory of its name. No file of one is told as
- * a link to a file of another. */
+/* Several directories as one stream, each below a directory of its name ("" is the root). No file
+ * of one is told as a link to a file of another. */
 typedef struct PackPart {
         int dir_fd;
         char *name;

@@ -72,16 +72,19 @@ static int too_large(Error *err, const char *path, int64_t bytes) {
 
 /* ---- names ---- */
 
-/* Symbolic links count as inside the root, so that an absolute one stays there and works. */
-static int open_below(int root_fd, const char *path, uint64_t flags) {
+/* Symbolic links count as inside the root, so that an absolute one stays there and works; in a
+ * container's root as inside that, which is all that this process has. */
+static int open_below(const Unpacker *unpacker, const char *path, uint64_t flags) {
+        const UnpackTree *tree = unpacker->tree;
         struct open_how how = {
                 .flags = flags | O_CLOEXEC,
-                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+                .resolve = RESOLVE_NO_MAGICLINKS | (tree && tree->inside ? 0 : RESOLVE_IN_ROOT) |
+                           (tree && tree->into ? 0 : RESOLVE_NO_XDEV),
         };
         long fd;
 
         do
-                fd = syscall(SYS_openat2, root_fd, *path ? path : ".", &how, sizeof(how));
+                fd = syscall(SYS_openat2, unpacker->root_fd, *path ? path : ".", &how, sizeof(how));
         while (fd < 0 && (errno == EAGAIN || errno == EINTR));
         return fd < 0 ? -errno : (int)fd;
 }
@@ -111,6 +114,22 @@ static int clean_name(const char *raw, char **ret, Error *err) {
         return 0;
 }
 
+/* The name that an entry gets in place of its own; *path is clean. */
+static void rename_entry(const Unpacker *unpacker, char **path) {
+        const UnpackTree *tree = unpacker->tree;
+        bool whole = tree && tree->from && (!*tree->from || str_equal(tree->from, "."));
+        const char *rest = !tree || !tree->from ? NULL
+                           : whole              ? *path
+                                                : str_after(*path, tree->from);
+        char *name;
+
+        if (!rest || (!whole && *rest && *rest != '/'))
+                return;
+        name = str_format("%s%s%s", tree->to, whole && *rest ? "/" : "", rest);
+        free(*path);
+        *path = name;
+}
+
 static void forget_parent(Unpacker *unpacker) {
         close_fd(&unpacker->parent_fd);
         free(unpacker->parent_path);
@@ -120,7 +139,7 @@ static void forget_parent(Unpacker *unpacker) {
 static int make_directory(Unpacker *unpacker, const char *path) {
         const char *slash = strrchr(path, '/');
         _cleanup_free_ char *above = str_copy_n(path, slash ? (size_t)(slash - path) : 0);
-        _cleanup_close_ int fd = open_below(unpacker->root_fd, above, O_PATH | O_DIRECTORY);
+        _cleanup_close_ int fd = open_below(unpacker, above, O_PATH | O_DIRECTORY);
 
         if (fd < 0)
                 return fd;
@@ -149,9 +168,9 @@ static int open_parent(Unpacker *unpacker, const char *path, size_t length, Erro
         if (unpacker->parent_fd >= 0 && str_equal(unpacker->parent_path, parent))
                 return 0;
         forget_parent(unpacker);
-        fd = open_below(unpacker->root_fd, parent, O_RDONLY | O_DIRECTORY);
+        fd = open_below(unpacker, parent, O_RDONLY | O_DIRECTORY);
         if (fd == -ENOENT && make_parents(unpacker, parent) == 0)
-                fd = open_below(unpacker->root_fd, parent, O_RDONLY | O_DIRECTORY);
+                fd = open_below(unpacker, parent, O_RDONLY | O_DIRECTORY);
         if (fd == -ENOTDIR || fd == -ELOOP || fd == -ENOENT)
                 return hostile(err, path, "its parent is not a directory");
         if (fd < 0)
@@ -192,8 +211,15 @@ static int clear_place(Unpacker *unpacker, const Place *place, Error *err) {
 
 /* ---- attributes ---- */
 
+/* A file system without them can still hold the image, as elsewhere; and who may not set them can
+ * still have the file. */
+static bool may_lack_xattrs(const Unpacker *unpacker, int number) {
+        return number == ENOTSUP || (number == EPERM && unpacker->tree && unpacker->tree->own);
+}
+
 /* Files and directories only: links and devices bear none that an image may set. */
-static int set_xattrs(int fd, const char *path, struct archive_entry *entry, Error *err) {
+static int set_xattrs(const Unpacker *unpacker, int fd, const char *path,
+                      struct archive_entry *entry, Error *err) {
         const char *name;
         const void *value;
         size_t size;
@@ -204,8 +230,7 @@ static int set_xattrs(int fd, const char *path, struct archive_entry *entry, Err
                         continue;
                 if (strlen(name) > NAME_LENGTH_MAX || size > XATTR_LENGTH_MAX)
                         return hostile(err, path, "an extended attribute is too large");
-                /* A file system without them can still hold the image, as elsewhere. */
-                if (fsetxattr(fd, name, value, size, 0) < 0 && errno != ENOTSUP)
+                if (fsetxattr(fd, name, value, size, 0) < 0 && !may_lack_xattrs(unpacker, errno))
                         return error_set(err, errno, "set attribute '%s' of '%s'", name, path);
         }
         return 0;
@@ -221,10 +246,18 @@ static struct timespec time_of(struct archive_entry *entry) {
         return (struct timespec){ .tv_sec = archive_entry_mtime(entry), .tv_nsec = nanoseconds };
 }
 
-static int owner_of(struct archive_entry *entry, const char *path, uid_t *uid, gid_t *gid,
-                    Error *err) {
+static int owner_of(const Unpacker *unpacker, struct archive_entry *entry, const char *path,
+                    uid_t *uid, gid_t *gid, Error *err) {
         la_int64_t user = archive_entry_uid(entry), group = archive_entry_gid(entry);
+        const UnpackTree *tree = unpacker->tree;
 
+        if (tree && tree->own) { /* chown(2)'s "as it is" */
+                *uid = (uid_t)-1;
+                *gid = (gid_t)-1;
+                return 0;
+        }
+        user = tree && tree->uid ? *tree->uid : user;
+        group = tree && tree->gid ? *tree->gid : group;
         /* The largest number means "no change" to chown(2). */
         if (user < 0 || user >= UINT32_MAX || group < 0 || group >= UINT32_MAX)
                 return hostile(err, path, "its owner is no 32-bit number");
@@ -234,18 +267,18 @@ static int owner_of(struct archive_entry *entry, const char *path, uid_t *uid, g
 }
 
 /* Owner first: changing it clears set-id bits and capabilities. */
-static int set_attributes(int fd, const char *path, struct archive_entry *entry, bool with_time,
-                          Error *err) {
+static int set_attributes(const Unpacker *unpacker, int fd, const char *path,
+                          struct archive_entry *entry, bool with_time, Error *err) {
         const struct timespec times[2] = { time_of(entry), time_of(entry) };
         uid_t uid = 0;
         gid_t gid = 0;
-        int r = owner_of(entry, path, &uid, &gid, err);
+        int r = owner_of(unpacker, entry, path, &uid, &gid, err);
 
         if (r < 0)
                 return r;
         if (fchown(fd, uid, gid) < 0 || fchmod(fd, archive_entry_perm(entry) & 07777) < 0)
                 return error_set(err, errno, "set owner and mode of '%s'", path);
-        r = set_xattrs(fd, path, entry, err);
+        r = set_xattrs(unpacker, fd, path, entry, err);
         if (r < 0)
                 return r;
         if (with_time && futimens(fd, times) < 0)
@@ -254,11 +287,12 @@ static int set_attributes(int fd, const char *path, struct archive_entry *entry,
 }
 
 /* The same for links and devices, which are not opened. Mode comes with their making. */
-static int set_attributes_at(const Place *place, struct archive_entry *entry, Error *err) {
+static int set_attributes_at(const Unpacker *unpacker, const Place *place,
+                             struct archive_entry *entry, Error *err) {
         const struct timespec times[2] = { time_of(entry), time_of(entry) };
         uid_t uid = 0;
         gid_t gid = 0;
-        int r = owner_of(entry, place->path, &uid, &gid, err);
+        int r = owner_of(unpacker, entry, place->path, &uid, &gid, err);
 
         if (r < 0)
                 return r;
@@ -296,7 +330,7 @@ static int put_directory(Unpacker *unpacker, Place *place, struct archive_entry 
         fd = openat(place->parent_fd, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return error_set(err, errno, "open directory '%s'", place->path);
-        r = set_attributes(fd, place->path, entry, false, err);
+        r = set_attributes(unpacker, fd, place->path, entry, false, err);
         if (r == 0 && opaque)
                 r = set_opaque(fd, place->path, err);
         if (r < 0)
@@ -354,7 +388,7 @@ static int put_file(Unpacker *unpacker, TarStream *stream, Place *place,
         if (fd < 0)
                 return error_set(err, errno, "create '%s'", place->path);
         r = write_data(unpacker, stream, fd, place, archive_entry_size(entry), err);
-        return r < 0 ? r : set_attributes(fd, place->path, entry, true, err);
+        return r < 0 ? r : set_attributes(unpacker, fd, place->path, entry, true, err);
 }
 
 static int put_symlink(Unpacker *unpacker, Place *place, struct archive_entry *entry, Error *err) {
@@ -367,7 +401,7 @@ static int put_symlink(Unpacker *unpacker, Place *place, struct archive_entry *e
                 return hostile(err, place->path, "a symbolic link to nothing");
         if (symlinkat(target, place->parent_fd, place->name) < 0)
                 return error_set(err, errno, "make symbolic link '%s'", place->path);
-        return set_attributes_at(place, entry, err);
+        return set_attributes_at(unpacker, place, entry, err);
 }
 
 static int put_node(Unpacker *unpacker, Place *place, struct archive_entry *entry, Error *err) {
@@ -388,7 +422,7 @@ static int put_node(Unpacker *unpacker, Place *place, struct archive_entry *entr
         if (mknodat(place->parent_fd, place->name, type | (archive_entry_perm(entry) & 07777),
                     device) < 0)
                 return error_set(err, errno, "make special file '%s'", place->path);
-        return set_attributes_at(place, entry, err);
+        return set_attributes_at(unpacker, place, entry, err);
 }
 
 /* The target's parents are resolved inside the root and its last component is not followed, so the
@@ -401,11 +435,12 @@ static int put_hardlink(Unpacker *unpacker, Place *place, const char *raw_target
 
         if (r < 0)
                 return r;
+        rename_entry(unpacker, &target);
         if (str_equal(target, place->path))
                 return hostile(err, place->path, "a hard link to itself");
         slash = strrchr(target, '/');
         parent = str_copy_n(target, slash ? (size_t)(slash - target) : 0);
-        fd = open_below(unpacker->root_fd, parent, O_PATH | O_DIRECTORY);
+        fd = open_below(unpacker, parent, O_PATH | O_DIRECTORY);
         if (fd < 0)
                 return hostile(err, place->path,
                                "a hard link to a file that this archive doesn't have");
@@ -446,15 +481,34 @@ static int put_whiteout(Place *place, Error *err) {
 
 /* ---- all of them ---- */
 
+static int check_type(const Unpacker *unpacker, const Place *place, bool directory, Error *err) {
+        const char *shown = unpacker->tree->shown ?: ".";
+        const char *slash = str_ends(shown, "/") ? "" : "/";
+        struct stat st;
+
+        if (fstatat(place->parent_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            S_ISDIR(st.st_mode) == directory)
+                return 0;
+        return error_kind(err, ERROR_INVALID, "cannot overwrite %s \"%s%s%s\" with %s \"%s\"",
+                          directory ? "non-directory" : "directory", shown, slash, place->path,
+                          directory ? "directory" : "non-directory", shown);
+}
+
 static int put_entry(Unpacker *unpacker, TarStream *stream, Place *place,
                      struct archive_entry *entry, Error *err) {
         mode_t type = archive_entry_filetype(entry);
         const char *target = archive_entry_hardlink(entry);
 
-        if (!*place->path && (target || type != S_IFDIR) && unpacker->tree)
+        if (!*place->path && unpacker->tree && (target || type != S_IFDIR || unpacker->tree->into))
                 return 0; /* the directory is there already, and stays, as with docker's ADD */
         if (!*place->path && (target || type != S_IFDIR))
                 return hostile(err, "/", "the root must be a directory");
+        if (unpacker->tree && unpacker->tree->keep_types) {
+                int r = check_type(unpacker, place, !target && type == S_IFDIR, err);
+
+                if (r < 0)
+                        return r;
+        }
         if (target)
                 return put_hardlink(unpacker, place, target, err);
         switch (type) {
@@ -492,6 +546,7 @@ static int apply(Unpacker *unpacker, TarStream *stream, struct archive_entry *en
         r = clean_name(raw, &path, err);
         if (r < 0)
                 return r;
+        rename_entry(unpacker, &path);
         if (!unpacker->tree && str_after(path, AUFS_METADATA) && !str_equal(path, OPAQUE_MARK))
                 return 0; /* aufs's own, of no meaning in a layer */
         if (!unpacker->tree && has_whiteout_parent(path))
@@ -508,8 +563,8 @@ static int set_directory_times(Unpacker *unpacker, Error *err) {
         for (size_t i = unpacker->time_count; i-- > 0;) {
                 const DirectoryTime *directory = &unpacker->times[i];
                 const struct timespec times[2] = { directory->time, directory->time };
-                _cleanup_close_ int fd = open_below(unpacker->root_fd, directory->path,
-                                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+                _cleanup_close_ int fd =
+                        open_below(unpacker, directory->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
                 if (fd < 0) /* a later entry replaced it */
                         continue;

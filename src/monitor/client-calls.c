@@ -265,6 +265,12 @@ int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height,
         return monitor_client_ask_plain(monitor, &request, NULL, 0, err);
 }
 
+int monitor_clear_log(Monitor *monitor, Error *err) {
+        MonitorRequest request = { .kind = (char *)"clear-log" };
+
+        return monitor_client_ask_plain(monitor, &request, NULL, 0, err);
+}
+
 int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err) {
         MonitorRequest request = { .kind = (char *)"signal",
                                    .exec = (char *)exec_id,

@@ -123,6 +123,32 @@ static bool has_own_pids(const OciConfig *config) {
         return false;
 }
 
+/* ---- the library ---- */
+
+static int own_create(Supervisor *supervisor, const RuntimeOptions *options, const ProcessIo *io,
+                      RuntimeContainer *ret, Error *err) {
+        return container_create(supervisor->config, options, io, ret, err);
+}
+
+static int own_release(Supervisor *supervisor, Error *err) {
+        return container_release(supervisor->gate_fd, err);
+}
+
+static int own_exec(Supervisor *supervisor, const OciProcess *process,
+                    const SeccompProgram *seccomp, const ProcessIo *io, pid_t *ret_pid,
+                    int *ret_pidfd, Error *err) {
+        return container_exec(process, supervisor->container.pid, supervisor->container.cgroup,
+                              seccomp, io, true, ret_pid, ret_pidfd, err);
+}
+
+static int own_destroy(Supervisor *supervisor, Error *err) {
+        return container_destroy(supervisor->config, &supervisor->container, supervisor->id, err);
+}
+
+const RuntimeKind own_runtime = { own_create, own_release, own_exec, own_destroy };
+
+/* ---- making it ---- */
+
 static int make_container(Supervisor *supervisor, Process *init, const RuntimeOptions *model,
                           Error *err) {
         const OciConfig *config = supervisor->config;
@@ -144,7 +170,7 @@ static int make_container(Supervisor *supervisor, Process *init, const RuntimeOp
         r = streams_open(&init->streams, wants, &io, &child, err);
         if (r < 0)
                 return r;
-        r = container_create(config, &options, &io, &supervisor->container, err);
+        r = supervisor->runtime->create(supervisor, &options, &io, &supervisor->container, err);
         streams_child_done(&child);
         return r;
 }
@@ -156,6 +182,7 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         Process *init;
         int r = read_config(fds->config, &supervisor->config, err);
 
+        supervisor->foreign_pidns_fd = fds->pidns;
         if (r == 0 && fds->pidns >= 0)
                 r = join_pids(supervisor->config, fds->pidns, err);
         if (r == 0)
@@ -189,6 +216,8 @@ static void note_start(Supervisor *supervisor, const MonitorStart *start, const 
         supervisor->open_stdin = start->open_stdin;
         supervisor->stdin_once = start->stdin_once;
         supervisor->bound = start->bound;
+        supervisor->runtime_words = strv_copy(start->runtime);
+        supervisor->runtime = strv_length(start->runtime) > 0 ? &foreign_runtime : &own_runtime;
         supervisor->data_root_fd = fds->data_root;
         supervisor->state_fd = fds->state;
         supervisor->run_fd = fds->run;
@@ -211,6 +240,29 @@ static int reserve_record(Supervisor *supervisor, Error *err) {
         return r < 0 ? error_set(err, -r, "take the room of the exit record") : 0;
 }
 
+static void on_log_warning(void *data, const Error *err) {
+        Supervisor *supervisor = data;
+
+        connections_warn(supervisor, err);
+}
+
+/* The logger has taken what waited for it. */
+static void on_log_ready(void *data) {
+        Supervisor *supervisor = data;
+
+        if (supervisor->init)
+                streams_update(&supervisor->init->streams);
+}
+
+static int open_log(Supervisor *supervisor, const MonitorStart *start, Error *err) {
+        supervisor->log_host = (LogHost){ .loop = supervisor->loop,
+                                          .warn = on_log_warning,
+                                          .ready = on_log_ready,
+                                          .data = supervisor };
+        return logfile_open(&supervisor->log, supervisor->state_fd, &start->log,
+                            &supervisor->log_host, err);
+}
+
 int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds, size_t fd_count,
                      Error *err) {
         StartFds places = {};
@@ -225,7 +277,7 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
         if (r == 0)
                 r = connections_listen(supervisor, err);
         if (r == 0)
-                r = logfile_open(&supervisor->log, supervisor->state_fd, &start->log, err);
+                r = open_log(supervisor, start, err);
         if (r == 0)
                 r = create(supervisor, start, &places, err);
         if (r == 0)
@@ -245,7 +297,7 @@ static bool has_nothing_to_do(const Supervisor *supervisor) {
         for (const Process *process = supervisor->execs; process; process = process->next)
                 if (process->phase > PROCESS_RUNNING)
                         return false;
-        return !supervisor->busy && !supervisor->listen_timer;
+        return !supervisor->busy && !supervisor->listen_timer && !logfile_timed(&supervisor->log);
 }
 
 static void on_tick(void *data) {
@@ -331,8 +383,7 @@ static void destroy(Supervisor *supervisor) {
         Error err = {};
 
         close_fd(&supervisor->gate_fd);
-        if (supervisor->has_container &&
-            container_destroy(supervisor->config, &supervisor->container, supervisor->id, &err) < 0)
+        if (supervisor->has_container && supervisor->runtime->destroy(supervisor, &err) < 0)
                 connections_warn(supervisor, &err);
         supervisor->has_container = false;
         supervisor->ended = true;
@@ -428,7 +479,7 @@ int supervisor_go(Supervisor *supervisor, Error *err) {
         if (r == 0)
                 r = streams_prepare(&init->streams, err);
         if (r == 0)
-                r = container_release(supervisor->gate_fd, err);
+                r = supervisor->runtime->release(supervisor, err);
         if (r < 0) {
                 fail(supervisor, exit_code_of(err), err);
                 return r;

@@ -12,7 +12,14 @@
 static char *encode(const char *text, size_t length, bool partial) {
         Buf buf = {};
 
-        log_encode(&buf, text, length, partial, "stdout", NULL, 1);
+        log_format("json-file")
+                ->encode(&buf,
+                         &(LogEntry){ .text = text,
+                                      .length = length,
+                                      .stream = 1,
+                                      .partial = partial,
+                                      .when = 1 },
+                         NULL);
         return buf_take(&buf);
 }
 
@@ -47,6 +54,20 @@ TEST(invalid_utf8) {
         ASSERT_RECORD("\xef\xbf\xbd", "\xef\xbf\xbd");
 }
 
+TEST(local_form) {
+        Buf buf = {};
+        LogEntry entry = { .text = "a\0\"b", .length = 4, .stream = 2, .when = 12 };
+
+        log_format("local")->encode(&buf, &entry, NULL);
+        entry.partial = true;
+        entry.stream = 1;
+        log_format("local")->encode(&buf, &entry, NULL);
+        ASSERT_INT(buf.length, 18);
+        ASSERT(memcmp(buf.data, "e12 a\0\"b\nO12 a\0\"b\n", 18) == 0);
+        buf_done(&buf);
+        ASSERT(!log_format("syslog"));
+}
+
 /* A log in a directory of its own. */
 typedef struct Scratch {
         char directory[64];
@@ -66,7 +87,7 @@ static int scratch_open(Scratch *scratch, int64_t max_size, int64_t max_files, E
         if (!mkdtemp(scratch->directory))
                 return error_kind(err, ERROR_INTERNAL, "mkdtemp");
         scratch->fd = open(scratch->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return logfile_open(&scratch->log, scratch->fd, &options, err);
+        return logfile_open(&scratch->log, scratch->fd, &options, NULL, err);
 }
 
 static void scratch_done(Scratch *scratch) {
@@ -233,6 +254,25 @@ TEST(a_failing_rotation_loses_nothing) {
         ASSERT_INT(count(content(&scratch, "c.log.1"), "\n"), 5);
 }
 
+TEST(clearing) {
+        _scratch_ Scratch scratch;
+        Error err;
+
+        ASSERT_OK(scratch_open(&scratch, 1, 9, &err), &err);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "a\nb\nc\nhalf", 10, &err), &err);
+        ASSERT(content(&scratch, "c.log.2"));
+        int old = openat(scratch.fd, "c.log", O_RDONLY | O_CLOEXEC);
+        ASSERT_OK(logfile_clear(&scratch.log, &err), &err);
+        ASSERT_STR(content(&scratch, "c.log"), "");
+        ASSERT(!content(&scratch, "c.log.1") && !content(&scratch, "c.log.2"));
+        /* Who follows has the old file still, and the line that had begun comes whole. */
+        char byte;
+        ASSERT_INT(read(old, &byte, 1), 1);
+        close_fd(&old);
+        ASSERT_OK(logfile_write(&scratch.log, 1, " line\n", 6, &err), &err);
+        ASSERT(str_after(content(&scratch, "c.log"), "{\"log\":\"half line\\n\""));
+}
+
 TEST(attributes_and_reopening) {
         _scratch_ Scratch scratch;
         MonitorLog options = { .driver = (char *)"json-file", .path = (char *)"d.log" };
@@ -242,7 +282,7 @@ TEST(attributes_and_reopening) {
         logfile_done(&scratch.log);
         pairs_put(&options.attributes, "env", "a\"b");
         pairs_put(&options.attributes, "tag", "t");
-        ASSERT_OK(logfile_open(&scratch.log, scratch.fd, &options, &err), &err);
+        ASSERT_OK(logfile_open(&scratch.log, scratch.fd, &options, NULL, &err), &err);
         pairs_done(&options.attributes);
         ASSERT_INT(renameat(scratch.fd, "d.log", scratch.fd, "moved"), 0);
         ASSERT_OK(logfile_reopen(&scratch.log, &err), &err);
@@ -254,13 +294,13 @@ TEST(attributes_and_reopening) {
 
 TEST(drivers) {
         LogFile log;
-        MonitorLog options = { .driver = (char *)"syslog", .path = (char *)"x" };
+        MonitorLog options = { .driver = (char *)"fluentd", .path = (char *)"x" };
         Error err;
 
-        ASSERT(logfile_open(&log, -1, &options, &err) < 0);
+        ASSERT(logfile_open(&log, -1, &options, NULL, &err) < 0);
         ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
         options.driver = (char *)"none";
-        ASSERT_OK(logfile_open(&log, -1, &options, &err), &err);
+        ASSERT_OK(logfile_open(&log, -1, &options, NULL, &err), &err);
         ASSERT_OK(logfile_write(&log, 1, "x\n", 2, &err), &err);
         ASSERT_OK(logfile_end(&log, 1, &err), &err);
         logfile_done(&log);

@@ -1,111 +1,17 @@
-/* logfile.c: see logfile.h. The form of the records is that of Docker's json-file driver. */
+/* logfile.c: see logfile.h. */
 #include "monitor/logfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
-
-static const char *const stream_names[] = { "stdout", "stderr" };
-
-/* Length of the UTF-8 character at text (RFC 3629), 0 if there is none. */
-static size_t utf8_length(const unsigned char *text, size_t left) {
-        unsigned char first = text[0], low = 0x80, high = 0xbf;
-        size_t length = first < 0xc2   ? 0
-                        : first < 0xe0 ? 2
-                        : first < 0xf0 ? 3
-                        : first < 0xf5 ? 4
-                                       : 0;
-
-        if (length == 0 || length > left)
-                return 0;
-        /* The second byte's range keeps out overlong forms, surrogates and what is past U+10FFFF.
-         */
-        if (first == 0xe0)
-                low = 0xa0;
-        else if (first == 0xed)
-                high = 0x9f;
-        else if (first == 0xf0)
-                low = 0x90;
-        else if (first == 0xf4)
-                high = 0x8f;
-        if (text[1] < low || text[1] > high)
-                return 0;
-        for (size_t i = 2; i < length; i++)
-                if ((text[i] & 0xc0) != 0x80)
-                        return 0;
-        return length;
-}
-
-static void add_escape(Buf *buf, unsigned char byte) {
-        static const char digits[] = "0123456789abcdef";
-        char text[6] = { '\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15] };
-
-        if (byte == '"' || byte == '\\') {
-                text[1] = (char)byte;
-                buf_add(buf, text, 2);
-        } else if (byte == '\n' || byte == '\r') {
-                text[1] = byte == '\n' ? 'n' : 'r';
-                buf_add(buf, text, 2);
-        } else
-                buf_add(buf, text, sizeof(text));
-}
-
-static bool is_plain(unsigned char byte) {
-        return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' &&
-               byte != '>' && byte != '&';
-}
-
-/* As Go writes a string into JSON that may stand inside HTML. */
-static void add_escaped(Buf *buf, const char *text, size_t length) {
-        const unsigned char *bytes = (const unsigned char *)text;
-        size_t at = 0;
-
-        while (at < length) {
-                size_t run = at, width;
-
-                while (run < length && is_plain(bytes[run]))
-                        run++;
-                buf_add(buf, bytes + at, run - at);
-                at = run;
-                if (at == length)
-                        return;
-                if (bytes[at] < 0x80) {
-                        add_escape(buf, bytes[at++]);
-                        continue;
-                }
-                width = utf8_length(bytes + at, length - at);
-                if (width == 0)
-                        buf_add_str(buf, "\\ufffd");
-                else if (width == 3 && memcmp(bytes + at, "\xe2\x80\xa8", 3) == 0)
-                        buf_add_str(buf, "\\u2028");
-                else if (width == 3 && memcmp(bytes + at, "\xe2\x80\xa9", 3) == 0)
-                        buf_add_str(buf, "\\u2029");
-                else
-                        buf_add(buf, bytes + at, width);
-                at += MAX(width, 1);
-        }
-}
-
-void log_encode(Buf *buf, const char *text, size_t length, bool partial, const char *stream,
-                const char *attributes, int64_t when) {
-        char time[CLOCK_TEXT_MAX];
-
-        buf_add_str(buf, "{\"log\":\"");
-        add_escaped(buf, text, length);
-        if (!partial)
-                buf_add_str(buf, "\\n");
-        buf_add_str(buf, "\",\"stream\":\"");
-        buf_add_str(buf, stream);
-        buf_add_char(buf, '"');
-        if (attributes)
-                buf_add_str(buf, attributes);
-        buf_add_str(buf, ",\"time\":\"");
-        buf_add_str(buf, clock_format(when, time));
-        buf_add_str(buf, "\"}\n");
-}
+#include "monitor/forward.h"
+#include "monitor/lognames.h"
+#include "monitor/logpack.h"
 
 static int open_file(LogFile *log, int flags, Error *err) {
         struct stat st;
@@ -121,102 +27,164 @@ static int open_file(LogFile *log, int flags, Error *err) {
         return 0;
 }
 
-static char *encode_attributes(const Pairs *pairs) {
-        Buf buf = {};
-
-        if (pairs->count == 0)
-                return NULL;
-        buf_add_str(&buf, ",\"attrs\":{");
-        for (size_t i = 0; i < pairs->count; i++) {
-                buf_add_str(&buf, i > 0 ? ",\"" : "\"");
-                add_escaped(&buf, pairs->items[i].key, strlen(pairs->items[i].key));
-                buf_add_str(&buf, "\":\"");
-                add_escaped(&buf, pairs->items[i].value, strlen(pairs->items[i].value));
-                buf_add_char(&buf, '"');
-        }
-        buf_add_char(&buf, '}');
-        return buf_take(&buf);
-}
-
-int logfile_open(LogFile *log, int dir_fd, const MonitorLog *options, Error *err) {
-        int r;
-
-        *log = (LogFile){ .dir_fd = dir_fd, .fd = -1 };
-        if (!options->driver || str_equal(options->driver, "none"))
-                return 0;
-        if (!str_equal(options->driver, "json-file"))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "log driver '%s' is not supported; use json-file or none",
-                                  options->driver);
+static int open_log_file(LogFile *log, const MonitorLog *options, Error *err) {
         if (str_empty(options->path))
-                return error_kind(err, ERROR_INVALID, "log driver json-file without a path");
+                return error_kind(err, ERROR_INVALID, "log driver %s without a path",
+                                  options->driver);
         log->path = str_copy(options->path);
         log->max_size = options->max_size;
         log->max_files = MAX(options->max_files, 1);
-        r = open_file(log, 0, err);
+        log->attributes = log_encode_attributes(&options->attributes);
+        return open_file(log, 0, err);
+}
+
+static int open_program(LogFile *log, const MonitorLog *options, Error *err) {
+        log->program_fd = open(options->logger ?: "", O_PATH | O_CLOEXEC);
+        if (log->program_fd < 0)
+                return error_set(err, errno, "open the logger '%s'", options->logger ?: "");
+        log->program = str_format("/proc/%d/fd/%d", (int)getpid(), log->program_fd);
+        return 0;
+}
+
+int logfile_open(LogFile *log, int dir_fd, const MonitorLog *options, const LogHost *host,
+                 Error *err) {
+        bool none = !options->driver || str_equal(options->driver, "none");
+        int r = 0;
+
+        *log = (LogFile){
+                .dir_fd = dir_fd, .fd = -1, .program_fd = -1, .format = log_format(options->driver)
+        };
+        if (!log->format && !none)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "log driver '%s' is not supported; use json-file, local, syslog, "
+                                  "journald or none",
+                                  options->driver);
+        if (log->format)
+                r = open_log_file(log, options, err);
+        if (r == 0 && host && (options->forward || (log->format && options->compress)))
+                r = open_program(log, options, err);
+        if (r == 0 && log->program && options->forward)
+                r = forward_open(log, options, host, &log->forward, err);
         if (r < 0) {
                 logfile_done(log);
                 return r;
         }
-        log->attributes = encode_attributes(&options->attributes);
+        if (log->format && log->program && options->compress)
+                log->pack = logpack_new(log, host);
         return 0;
 }
 
 void logfile_done(LogFile *log) {
+        log->forward = forward_free(log->forward);
+        log->pack = logpack_free(log->pack);
         close_fd(&log->fd);
+        close_fd(&log->program_fd);
+        free(log->program);
         free(log->path);
         free(log->attributes);
         for (size_t i = 0; i < ELEMENTS(log->lines); i++)
                 buf_done(&log->lines[i].text);
-        *log = (LogFile){ .fd = -1 };
+        *log = (LogFile){ .fd = -1, .program_fd = -1 };
 }
 
 int logfile_reopen(LogFile *log, Error *err) {
         return log->fd < 0 ? 0 : open_file(log, 0, err);
 }
 
-/* The file's name after so many rotations; the caller's. */
-static char *numbered(const LogFile *log, int64_t number) {
-        return number == 0 ? str_copy(log->path)
-                           : str_format("%s.%lld", log->path, (long long)number);
+/* Both of its forms. One that is not there is fine. */
+static int drop_file(const LogFile *log, int64_t number, Error *err) {
+        for (int packed = 0; packed < 2; packed++) {
+                _cleanup_free_ char *name = log_name(log->path, number, packed);
+
+                if (unlinkat(log->dir_fd, name, 0) < 0 && errno != ENOENT && errno != EISDIR)
+                        return error_set(err, errno, "remove log '%s'", name);
+        }
+        logpack_moved(log->pack, number, 0);
+        return 0;
 }
 
-static int move_file(LogFile *log, int64_t from, int64_t to, Error *err) {
-        _cleanup_free_ char *old = numbered(log, from);
-        _cleanup_free_ char *new = numbered(log, to);
+static int move_file(const LogFile *log, int64_t from, int64_t to, Error *err) {
+        for (int packed = 0; packed < 2; packed++) {
+                _cleanup_free_ char *old = log_name(log->path, from, packed);
+                _cleanup_free_ char *new = log_name(log->path, to, packed);
 
-        if (renameat(log->dir_fd, old, log->dir_fd, new) < 0 && errno != ENOENT)
-                return error_set(err, errno, "rotate log '%s'", old);
+                if (renameat(log->dir_fd, old, log->dir_fd, new) < 0 && errno != ENOENT)
+                        return error_set(err, errno, "rotate log '%s'", old);
+        }
+        if (from > 0)
+                logpack_moved(log->pack, from, to);
         return 0;
+}
+
+static bool is_free(const LogFile *log, int64_t number) {
+        for (int packed = 0; packed < 2; packed++) {
+                _cleanup_free_ char *name = log_name(log->path, number, packed);
+
+                if (faccessat(log->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                        return false;
+        }
+        return true;
 }
 
 /* The lowest number that no earlier file has, or else the highest that is kept. */
 static int64_t free_number(const LogFile *log) {
         int64_t number = 1;
 
-        for (; number < log->max_files - 1; number++) {
-                _cleanup_free_ char *name = numbered(log, number);
-
-                if (faccessat(log->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                        break;
-        }
+        while (number < log->max_files - 1 && !is_free(log, number))
+                number++;
         return number;
 }
 
-/* On error the old file is still the one that is written to, under its own name. */
+/* On error the old file is still the one that is written to, under its own name. A monitor that is
+ * killed on the way leaves one number free, which the next rotation fills and readers step over. */
 static int rotate(LogFile *log, Error *err) {
+        int64_t number = free_number(log);
         int r = 0;
 
         if (log->max_files == 1)
                 return open_file(log, O_TRUNC, err);
-        for (int64_t number = free_number(log); number > 0 && r == 0; number--)
+        if (number == log->max_files - 1 && !is_free(log, number))
+                r = drop_file(log, number, err);
+        for (; number > 0 && r == 0; number--) {
                 r = move_file(log, number - 1, number, err);
+                if (r == 0)
+                        r = failpoint("monitor.log-rotate", err);
+        }
         if (r < 0)
                 return r;
         r = open_file(log, 0, err);
         if (r < 0)
                 (void)move_file(log, 1, 0, NULL);
+        else
+                logpack_start(log->pack);
         return r;
+}
+
+/* The files that were rotated, from the oldest, so that no reader takes an old one for new. */
+static int drop_rotated(const LogFile *log, Error *err) {
+        int64_t last = 0;
+        int r = 0;
+
+        for (int64_t number = 1; number <= last + 2 && number < LOG_NUMBERS_MAX; number++)
+                if (!is_free(log, number))
+                        last = number;
+        for (; last > 0 && r == 0; last--)
+                r = drop_file(log, last, err);
+        return r;
+}
+
+/* A new file, not the old one emptied: who reads that goes on with this from its start. */
+int logfile_clear(LogFile *log, Error *err) {
+        int r;
+
+        if (log->fd < 0)
+                return 0;
+        r = drop_rotated(log, err);
+        if (r < 0)
+                return r;
+        if (unlinkat(log->dir_fd, log->path, 0) < 0 && errno != ENOENT)
+                return error_set(err, errno, "remove log '%s'", log->path);
+        return open_file(log, 0, err);
 }
 
 static int flush(LogFile *log, Buf *records, Error *err) {
@@ -235,8 +203,7 @@ static int flush(LogFile *log, Buf *records, Error *err) {
 
 /* One record more in records, behind a rotation if the file is full. A file that cannot be rotated
  * goes on to be written: a line too many is better than one too few. */
-static int add_record(LogFile *log, Buf *records, int stream, const char *text, size_t length,
-                      bool partial, int64_t when, Error *err) {
+static int add_to_file(LogFile *log, Buf *records, const LogEntry *entry, Error *err) {
         int r = 0;
 
         if (log->max_size > 0 && log->size + (int64_t)records->length >= log->max_size) {
@@ -246,10 +213,15 @@ static int add_record(LogFile *log, Buf *records, int stream, const char *text, 
                         log->unrotated = rotate(log, err);
         } else if (records->length >= LOG_PIECE_MAX)
                 r = flush(log, records, err);
-        if (r < 0)
-                return r;
-        log_encode(records, text, length, partial, stream_names[stream - 1], log->attributes, when);
-        return 0;
+        if (r == 0)
+                log->format->encode(records, entry, log->attributes);
+        return r;
+}
+
+static int add_record(LogFile *log, Buf *records, const LogEntry *entry, Error *err) {
+        if (log->forward)
+                forward_add(log->forward, entry);
+        return log->fd >= 0 ? add_to_file(log, records, entry, err) : 0;
 }
 
 /* Moves bytes up to a newline or to a full piece out of data; false where neither is in sight yet,
@@ -273,7 +245,13 @@ static int take_line(LogFile *log, Buf *records, int stream, const char **data, 
         *length -= used + (newline ? 1 : 0);
         if (!*ret_more)
                 return 0;
-        r = add_record(log, records, stream, text, whole, !newline, when, err);
+        r = add_record(log, records,
+                       &(LogEntry){ .text = text,
+                                    .length = whole,
+                                    .stream = stream,
+                                    .partial = !newline,
+                                    .when = when },
+                       err);
         buf_done(&line->text); /* an idle container's monitor keeps no buffer */
         line->began = newline ? 0 : when;
         return r;
@@ -297,7 +275,7 @@ int logfile_write(LogFile *log, int stream, const void *data, size_t length, Err
         bool more = true;
         int r = 0;
 
-        if (log->fd < 0)
+        if (log->fd < 0 && !log->forward)
                 return 0;
         while (length > 0 && more && r == 0)
                 r = take_line(log, &records, stream, &text, &length, &more, err);
@@ -311,13 +289,26 @@ int logfile_end(LogFile *log, int stream, Error *err) {
         _cleanup_buf_ Buf records = {};
         int r;
 
-        if (log->fd < 0 || line->text.length == 0)
+        if ((log->fd < 0 && !log->forward) || line->text.length == 0)
                 return 0;
-        r = add_record(log, &records, stream, line->text.data, line->text.length, true,
-                       line->began != 0 ? line->began : clock_now(), err);
-        if (r == 0)
+        r = add_record(log, &records,
+                       &(LogEntry){ .text = line->text.data,
+                                    .length = line->text.length,
+                                    .stream = stream,
+                                    .partial = true,
+                                    .when = line->began != 0 ? line->began : clock_now() },
+                       err);
+        if (r == 0 && records.length > 0)
                 r = flush(log, &records, err);
         buf_done(&line->text);
         line->began = 0;
         return report_once(log, r);
+}
+
+bool logfile_waits(const LogFile *log) {
+        return log->forward && forward_waits(log->forward);
+}
+
+bool logfile_timed(const LogFile *log) {
+        return log->forward && forward_timed(log->forward);
 }

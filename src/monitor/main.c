@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
                                   .listen_fd = -1,
                                   .gate_fd = -1,
                                   .record_fd = -1,
-                                  .log = { .fd = -1 } };
+                                  .log = { .fd = -1, .program_fd = -1 } };
         static const char misuse[] =
                 "brig-monitor: this program keeps one container and is started by brigd only\n";
         Error err = {};
@@ -158,11 +158,12 @@ int main(int argc, char **argv) {
                 (void)say_started(&supervisor, r, &err);
         processes_free(&supervisor);
         execs_forget(&supervisor);
+        logfile_done(&supervisor.log); /* which may have something to say to daemons */
         connections_free(&supervisor);
-        logfile_done(&supervisor.log);
         runtime_container_done(&supervisor.container);
         json_free(&oci_config_table, supervisor.config);
         free(supervisor.id);
+        strv_free(supervisor.runtime_words);
         close_fd(&supervisor.state_fd);
         close_fd(&supervisor.run_fd);
         close_fd(&supervisor.record_fd);

@@ -171,9 +171,8 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
         r = streams_open(&process->streams, wants, &io, &child, err);
         if (r < 0)
                 return r;
-        r = container_exec(document, supervisor->container.pid, supervisor->container.cgroup,
-                           request->has_seccomp ? &seccomp : NULL, &io, true, &process->pid,
-                           &process->pidfd, err);
+        r = supervisor->runtime->exec(supervisor, document, request->has_seccomp ? &seccomp : NULL,
+                                      &io, &process->pid, &process->pidfd, err);
         streams_child_done(&child);
         return r;
 }

@@ -1,14 +1,33 @@
 /* protocol.c: the tables of the monitor's documents; message.c carries them. */
 #include "monitor/protocol.h"
 
+static const JsonField logger_fields[] = {
+        JSON_FIELD(LoggerOptions, "driver", JSON_STRING, driver, JSON_REQUIRED),
+        JSON_FIELD(LoggerOptions, "address", JSON_STRING, address, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "format", JSON_STRING, format, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "tag", JSON_STRING, tag, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "facility", JSON_INT, facility, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "tlsCa", JSON_STRING, tls_ca, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "tlsCert", JSON_STRING, tls_cert, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "tlsKey", JSON_STRING, tls_key, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "tlsSkipVerify", JSON_BOOL, tls_skip_verify, JSON_OMIT_EMPTY),
+        JSON_FIELD(LoggerOptions, "fields", JSON_PAIRS, fields, JSON_OMIT_EMPTY),
+};
+const JsonTable logger_options_table = JSON_TABLE(LoggerOptions, "logger", logger_fields);
+
 static const JsonField log_fields[] = {
         JSON_FIELD(MonitorLog, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorLog, "path", JSON_STRING, path, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorLog, "maxSize", JSON_INT, max_size, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorLog, "maxFiles", JSON_INT, max_files, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorLog, "compress", JSON_BOOL, compress, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorLog, "attributes", JSON_PAIRS, attributes, JSON_OMIT_EMPTY),
+        JSON_NESTED(MonitorLog, "forward", JSON_OBJECT, forward, 0, &logger_options_table),
+        JSON_FIELD(MonitorLog, "nonBlocking", JSON_BOOL, non_blocking, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorLog, "maxBuffer", JSON_INT, max_buffer, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorLog, "logger", JSON_STRING, logger, JSON_OMIT_EMPTY),
 };
-static const JsonTable log_table = JSON_TABLE(MonitorLog, "log", log_fields);
+const JsonTable monitor_log_table = JSON_TABLE(MonitorLog, "log", log_fields);
 
 static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "id", JSON_STRING, id, JSON_REQUIRED),
@@ -22,8 +41,9 @@ static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "hasSeccomp", JSON_BOOL, has_seccomp, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "openStdin", JSON_BOOL, open_stdin, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "stdinOnce", JSON_BOOL, stdin_once, JSON_OMIT_EMPTY),
-        JSON_NESTED(MonitorStart, "log", JSON_INLINE, log, 0, &log_table),
+        JSON_NESTED(MonitorStart, "log", JSON_INLINE, log, 0, &monitor_log_table),
         JSON_FIELD(MonitorStart, "cgroup", JSON_STRING, cgroup, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "runtime", JSON_STRINGS, runtime, JSON_OMIT_EMPTY),
 };
 const JsonTable monitor_start_table = JSON_TABLE(MonitorStart, "start", start_fields);
 

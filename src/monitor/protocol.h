@@ -5,13 +5,14 @@
 #pragma once
 
 #include "format/json.h"
+#include "monitor/logger.h"
 
 /* What a monitor understands: it says its version in "created" and "state"; one of before there
  * were versions says none, 0. Containers outlive the daemon's upgrades, so a daemon meets monitors
  * of earlier ones, and must not send what they do not know: they answer it with an error, which
  * where no answer is due would be taken for that of another request. Raised with each new kind of
  * request; what is done for monitors without it is client-calls.c's. */
-#define MONITOR_VERSION 1
+#define MONITOR_VERSION 2
 
 #define MONITOR_FD 3                  /* the monitor's end of the first connection */
 #define MONITOR_SOCKET "monitor.sock" /* below the container's run directory */
@@ -22,11 +23,16 @@
 
 /* ---- daemon → monitor ---- */
 typedef struct MonitorLog {
-        char *driver;      /* json-file, none */
-        char *path;        /* below the container's state directory */
-        int64_t max_size;  /* bytes a file; 0: unlimited */
-        int64_t max_files; /* files kept, the current one too; at least 1 */
-        Pairs attributes;  /* "attrs" of each line; usually empty */
+        char *driver;           /* of the file: json-file, local, none */
+        char *path;             /* below the container's state directory */
+        int64_t max_size;       /* bytes a file; 0: unlimited */
+        int64_t max_files;      /* files kept, the current one too; at least 1 */
+        bool compress;          /* those that are not written any more */
+        Pairs attributes;       /* "attrs" of each line; usually empty */
+        LoggerOptions *forward; /* where the output goes besides; NULL: nowhere */
+        bool non_blocking;      /* forward: what finds no room is dropped and counted */
+        int64_t max_buffer;     /* non_blocking: bytes that may wait */
+        char *logger;           /* the program for compress and forward */
 } MonitorLog;
 
 /* "start", the first message. Its descriptors, in this order: the data root, the container's state
@@ -43,15 +49,17 @@ typedef struct MonitorStart {
         bool has_netns, has_pidns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;
-        char *cgroup; /* "/brig/<id>" */
+        char *cgroup;   /* "/brig/<id>" */
+        char **runtime; /* another runtime's program, a path, and its arguments; NULL: the library
+                         */
 } MonitorStart;
 
 /* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container
  * that has not been let go), attach (1 descriptor: the client's socket), exec (descriptors: [client
- * socket] [seccomp memfd], as the flags say), resize, stdin-close, signal, state, reopen-log; and
- * those without an answer: exec-kill, ends an exec with all of its process group; seen, this daemon
- * has taken note of one exited or exec-exited (exec says of which); exec-seen, the same of an exec
- * whose end it has learnt from state. */
+ * socket] [seccomp memfd], as the flags say), resize, stdin-close, signal, state, reopen-log,
+ * clear-log; and those without an answer: exec-kill, ends an exec with all of its process group;
+ * seen, this daemon has taken note of one exited or exec-exited (exec says of which); exec-seen,
+ * the same of an exec whose end it has learnt from state. */
 typedef struct MonitorRequest {
         char *kind;
         char *exec;           /* exec id; NULL: the container's own process */
@@ -111,5 +119,5 @@ typedef struct ExitRecord {
         JsonArray execs; /* of MonitorExec */
 } ExitRecord;
 
-extern const JsonTable monitor_start_table, monitor_request_table, monitor_exec_table,
-        monitor_reply_table, exit_record_table;
+extern const JsonTable monitor_log_table, monitor_start_table, monitor_request_table,
+        monitor_exec_table, monitor_reply_table, exit_record_table;

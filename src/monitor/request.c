@@ -82,6 +82,11 @@ static int on_reopen_log(Supervisor *supervisor, Exchange *exchange, Error *err)
         return logfile_reopen(&supervisor->log, err);
 }
 
+static int on_clear_log(Supervisor *supervisor, Exchange *exchange, Error *err) {
+        (void)exchange;
+        return logfile_clear(&supervisor->log, err);
+}
+
 static int on_seen(Supervisor *supervisor, Exchange *exchange, Error *err) {
         Connection *connection = exchange->connection;
 
@@ -114,6 +119,7 @@ static const struct {
         { "signal", on_signal },
         { "state", on_state },
         { "reopen-log", on_reopen_log },
+        { "clear-log", on_clear_log },
         { "seen", on_seen },
         { "exec-seen", on_exec_seen },
 };

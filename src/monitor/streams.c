@@ -272,7 +272,7 @@ static void free_dead(Streams *streams) {
 }
 
 void streams_update(Streams *streams) {
-        bool waiting = false;
+        bool waiting = streams->log && logfile_waits(streams->log);
 
         for (Attachment *attachment = streams->attachments; attachment;
              attachment = attachment->next)

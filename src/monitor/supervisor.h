@@ -46,6 +46,20 @@ typedef struct Process {
         bool overdue;      /* that bound is over */
 } Process;
 
+/* Who makes the container's processes. */
+typedef struct RuntimeKind {
+        /* On error nothing is left. */
+        int (*create)(Supervisor *supervisor, const RuntimeOptions *options, const ProcessIo *io,
+                      RuntimeContainer *ret, Error *err);
+        int (*release)(Supervisor *supervisor, Error *err);
+        int (*exec)(Supervisor *supervisor, const OciProcess *process,
+                    const SeccompProgram *seccomp, const ProcessIo *io, pid_t *ret_pid,
+                    int *ret_pidfd, Error *err);
+        int (*destroy)(Supervisor *supervisor, Error *err);
+} RuntimeKind;
+extern const RuntimeKind own_runtime;     /* container.c: the library */
+extern const RuntimeKind foreign_runtime; /* foreign.c: another program */
+
 struct Supervisor {
         Loop *loop;
         Connection *connections;
@@ -56,8 +70,11 @@ struct Supervisor {
 
         char *id;
         bool open_stdin, stdin_once, bound;
-        bool own_pids;     /* its own process takes all others with it */
-        OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
+        const RuntimeKind *runtime;
+        char **runtime_words; /* foreign_runtime: the program and its arguments */
+        int foreign_pidns_fd; /* and another container's process namespace, during create; -1 */
+        bool own_pids;        /* its own process takes all others with it */
+        OciConfig *config;    /* kept for poststop hooks only, once the container runs; or NULL */
         RuntimeContainer container;
         bool has_container;
         int gate_fd; /* init waits at the other end; -1: let go */
@@ -65,6 +82,7 @@ struct Supervisor {
         int64_t started_at;
 
         LogFile log;
+        LogHost log_host;
         int record_fd;         /* the file that becomes the exit record, its room taken; -1: none */
         Process *init;         /* NULL before it was made */
         Process *execs;        /* running, or with clients */

@@ -119,7 +119,10 @@ static int v1_throttle(const char *cgroup, const char *file, const JsonArray *de
         return 0;
 }
 
-static int v1_weights(const char *cgroup, const JsonArray *devices, Error *err) {
+/* The weight of single devices, which are the business of their schedulers: of bfq, and on version
+ * 1 of cfq in old kernels. second may be NULL. */
+static int apply_weights(const char *cgroup, const char *first, const char *second,
+                         const JsonArray *devices, Error *err) {
         const OciWeightDevice *list = devices->items;
         int r = 0;
 
@@ -130,9 +133,16 @@ static int v1_weights(const char *cgroup, const JsonArray *devices, Error *err) 
                         continue;
                 text = str_format("%lld:%lld %lld", (long long)list[i].major,
                                   (long long)list[i].minor, (long long)*list[i].weight);
-                r = cgroup_write(cgroup, "blkio", "blkio.weight_device", text, err);
-                if (r == -ENOENT)
-                        r = cgroup_write(cgroup, "blkio", "blkio.bfq.weight_device", text, err);
+                r = cgroup_write(cgroup, "blkio", first, text, err);
+                if (r == -ENOENT && second)
+                        r = cgroup_write(cgroup, "blkio", second, text, err);
+                if (r == -ENOENT || r == -EOPNOTSUPP)
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "the scheduler of device %lld:%lld knows no weights: "
+                                          "write bfq to /sys/dev/block/%lld:%lld/queue/scheduler, "
+                                          "or leave the device's weight out",
+                                          (long long)list[i].major, (long long)list[i].minor,
+                                          (long long)list[i].major, (long long)list[i].minor);
         }
         return r;
 }
@@ -146,7 +156,8 @@ static int v1_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
                         r = write_number(cgroup, "blkio", "blkio.bfq.weight", *io->weight, err);
         }
         if (r == 0)
-                r = v1_weights(cgroup, &io->weight_device, err);
+                r = apply_weights(cgroup, "blkio.weight_device", "blkio.bfq.weight_device",
+                                  &io->weight_device, err);
         if (r == 0)
                 r = v1_throttle(cgroup, "blkio.throttle.read_bps_device", &io->throttle_read_bps,
                                 err);
@@ -287,22 +298,6 @@ static int v2_throttle(const char *cgroup, const char *key, const JsonArray *dev
         return 0;
 }
 
-static int v2_weights(const char *cgroup, const JsonArray *devices, Error *err) {
-        const OciWeightDevice *list = devices->items;
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < devices->count; i++) {
-                _cleanup_free_ char *text = NULL;
-
-                if (!list[i].weight)
-                        continue;
-                text = str_format("%lld:%lld %lld", (long long)list[i].major,
-                                  (long long)list[i].minor, (long long)*list[i].weight);
-                r = cgroup_write(cgroup, "", "io.bfq.weight", text, err);
-        }
-        return r;
-}
-
 static int v2_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
         int r = 0;
 
@@ -314,7 +309,7 @@ static int v2_block_io(const char *cgroup, const OciBlockIo *io, Error *err) {
                                          1 + (*io->weight - 10) * 9999 / 990, err);
         }
         if (r == 0)
-                r = v2_weights(cgroup, &io->weight_device, err);
+                r = apply_weights(cgroup, "io.bfq.weight", NULL, &io->weight_device, err);
         if (r == 0)
                 r = v2_throttle(cgroup, "rbps", &io->throttle_read_bps, err);
         if (r == 0)

@@ -1,0 +1,69 @@
+# Contexts: docker and brig see each other's, with their certificates, and use them.
+
+load lib.bash
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  make_host
+  certificates=$root/certificates
+  mkdir "$certificates" && "$top/tests/certificates" "$certificates"
+  start_daemon -H tcp://127.0.0.1:2376 --tlsverify --tlscacert "$certificates/ca.pem" --tlscert "$certificates/server/cert.pem" --tlskey "$certificates/server/key.pem"
+  export root host_pid daemon_pid DOCKER_HOST BRIG_HOST certificates DOCKER_CONFIG=$root/config
+  far="host=tcp://127.0.0.1:2376,ca=$certificates/ca.pem,cert=$certificates/client/cert.pem,key=$certificates/client/key.pem"
+  export far
+}
+
+teardown_file() { end_host; }
+
+plain() { on_host env -u DOCKER_HOST -u BRIG_HOST "$@"; }
+
+@test "one's contexts are the other's" {
+  plain brig context create --description "made by brig" --docker "$far" ours
+  plain docker context create --description "made by docker" --docker "$far" theirs
+  diff <(plain docker context inspect ours theirs) <(plain brig context inspect ours theirs)
+  diff <(plain docker context ls --format '{{.Name}}|{{.Description}}|{{.DockerEndpoint}}|{{.Current}}' | tail -n +2) \
+    <(plain brig context ls --format '{{.Name}}|{{.Description}}|{{.DockerEndpoint}}|{{.Current}}' | tail -n +2)
+  diff <(plain docker context ls | sed 's, *unix:[^ ]*,,; s, *$,,; s,  *, ,g') <(plain brig context ls | sed 's, *unix:[^ ]*,,; s, *$,,; s,  *, ,g')
+  [[ $(stat -c %a "$(plain brig context inspect -f '{{.Storage.TLSPath}}' ours)/docker/key.pem") == 600 ]]
+}
+
+@test "they lead to the daemon, over TLS" {
+  [[ $(plain brig --context theirs version -f '{{.Server.Version}}') == "$(brig version -f '{{.Server.Version}}')" ]]
+  [[ $(plain docker --context ours version -f '{{.Server.Version}}') == "$(brig version -f '{{.Server.Version}}')" ]]
+  [[ $(DOCKER_CONTEXT=theirs plain brig ps -q) == "" ]]
+  run -1 plain brig --context theirs -H unix:///x ps
+  [[ $output == *"cannot specify both --host and --context"* ]]
+}
+
+@test "use, show, and a host that is said wins" {
+  plain brig context use theirs
+  [[ $(plain docker context show) == theirs && $(plain brig context show) == theirs ]]
+  plain brig ps
+  [[ $(brig context show) == default ]]
+  run -1 plain brig context rm theirs
+  [[ $output == *'context "theirs" is in use, set -f flag to force remove'* ]]
+  plain docker context use ours
+  [[ $(plain brig context show) == ours ]]
+  plain brig context use default
+  [[ $(plain docker context show) == default ]]
+}
+
+@test "update, copy, remove; what cannot be" {
+  plain brig context update --description other ours
+  plain docker context inspect ours | grep -q '"Description": "other"'
+  plain brig --context ours ps
+  plain brig context create --from ours copy
+  plain brig --context copy ps
+  run -1 plain brig context create --docker host=unix:///x ours
+  [[ $output == *'context "ours" already exists'* ]]
+  run -1 plain brig context create --docker hosts=unix:///x new
+  [[ $output == *"unrecognized config key: hosts"* ]]
+  run -1 plain brig context create --docker host=unix:///x ../new
+  [[ $output == *'context name "../new" is invalid'* ]]
+  run -1 plain brig context rm default
+  [[ $output == *'"default" cannot be removed'* ]]
+  run -1 plain brig context use none
+  [[ $output == *'context "none": context not found'* ]]
+  plain brig context rm ours copy theirs
+  [[ $(plain docker context ls -q) == default && -z $(find "$DOCKER_CONFIG/contexts" -type f) ]]
+}
