@@ -379,6 +379,24 @@ END
   [ "$(in_image hostname cat /none /name /own)" = $'0\nbuildkitsandbox\nown' ]
 }
 
+@test "steps in a network of one's own reach who is on it; one that is not there, and the host's by its id, are refused" {
+  dockerfile <<'END'
+FROM busybox
+RUN wget -qO- http://there/
+END
+  brig network create builders
+  brig run -d --name there --network builders busybox httpd -f -h /www
+  run env DOCKER_BUILDKIT=0 docker build --no-cache --network builders .; echo "$output"
+  [[ $status -eq 0 && $output == *"hello from a container"* ]]
+  build --no-cache --network builders; echo "$output"; [ "$status" -eq 0 ]
+  brig rm -f there
+  build --no-cache --network builders; [ "$status" -eq 1 ]
+  brig network rm builders # no step is on it any more
+  build --network builders; echo "$output"; [[ $status -eq 1 && $output == *"network builders not found"* ]]
+  build --network "$(brig network inspect -f '{{.Id}}' host)"; [[ $status -eq 1 && $output == *"call it by its name, host"* ]]
+  build --network container:x; [[ $status -eq 1 && $output == *"network 'container:x'"* ]]
+}
+
 @test "a failing step shows its output and its line, and leaves nothing" {
   dockerfile <<'END'
 FROM busybox
@@ -389,7 +407,7 @@ END
   run env DOCKER_BUILDKIT=0 docker build .
   echo "$output"
   [ "$status" -eq 1 ]
-  [[ $output == *"exit code: 1"* ]]
+  [[ $output == *"The command '/bin/sh -c echo before; ls /nowhere' returned a non-zero code: 1" ]]
   run grep -F "$root/run/build" /proc/self/mountinfo
   [ "$status" -eq 1 ]
 }

@@ -62,6 +62,26 @@ THE_DB_PORT_5433_TCP_PROTO=tcp" ]
   [ "$output" = '["/other:/app/the-db"]' ]
 }
 
+@test "rm --link takes one link off; its hosts line goes at once, and neither comes back with the next daemon" {
+  brig run -d --name db busybox sleep 1000
+  brig run -d --name app --link db:one --link db:two busybox sleep 1000
+  run brig rm app/one; echo "$output"
+  [[ $status -eq 1 && $output == *'No such container: app/one'* ]]
+  brig rm --link app/one
+  run brig exec app cat /etc/hosts
+  [[ $output != *one* && $output == *two* ]]
+  [ "$(brig inspect -f '{{json .HostConfig.Links}}' app)" = '["/db:/app/two"]' ]
+  run brig rm --link app/one
+  [[ $output == *'No such container: app/one'* ]]
+  run brig rm --link app
+  [[ $output == *'cannot remove the default link name'* ]]
+  daemon_pid=$(cat "$root/daemon")
+  kill_daemon
+  start_daemon
+  echo "$daemon_pid" >"$root/daemon"
+  [ "$(brig inspect -f '{{json .HostConfig.Links}}' app)" = '["/db:/app/two"]' ]
+}
+
 @test "a linked container that comes back at another address is found again" {
   brig run -d --name db busybox httpd -f -h /www
   brig run -d --name app --link db busybox sleep 1000

@@ -198,12 +198,25 @@ def execute():
         raw.close()
         assert container.exec_run("pwd", workdir="/etc", user="1000", environment={"A": "1"}, tty=True) == (0, b"/etc\r\n")
         assert container.exec_run("no-such-program").exit_code in (126, 127)
+        # How the output comes, whoever starts an exec says: docker-py asks for frames of a terminal, too.
+        made = client.api.exec_create(container.id, ["printf", "yay"], tty=True)["Id"]
+        raw = client.api.exec_start(made, socket=True)
+        assert read_fully(raw, 8) == b"\1\0\0\0\0\0\0\3" and read_fully(raw, 3) == b"yay"
+        raw.close()
         made = client.api.exec_create(container.id, ["true"])["Id"]
         assert client.api.exec_start(made, detach=True) == ""
         assert client.api.exec_inspect(made)["ContainerID"] == container.id
         refused(404, lambda: client.api.exec_inspect("no-such-exec"), "no-such-exec")
     finally:
         gone(container)
+
+
+def own_driver():
+    """A volume driver that nothing uses may be any; a volume that it would have to make is refused."""
+    container = client.containers.create(image, "true", volume_driver="foo")
+    assert container.attrs["HostConfig"]["VolumeDriver"] == "foo"
+    gone(container)
+    refused(400, lambda: client.containers.create(image, "true", volume_driver="foo", volumes=["v:/v"]), 'plugin "foo" not found')
 
 
 def images():
@@ -331,6 +344,29 @@ def prunes():
     assert usage["LayersSize"] > 0 and len(usage["Images"]) == len(client.images.list()) and usage["Volumes"] == []
 
 
+def outside_a_swarm():
+    """What is a swarm's or a plugin's answers as a daemon does that has none."""
+    assert client.plugins.list() == []
+    refused(404, lambda: client.plugins.get("sshfs"), 'plugin "sshfs" not found')
+    refused(503, lambda: client.services.list(), "not a swarm manager")
+    refused(503, lambda: client.swarm.leave(), "not part of a swarm")
+
+
+def committed():
+    container = shell("echo 1 >/new")
+    try:
+        # It is about to end, has ended, or runs on: a commit is whole whichever it is.
+        made = client.images.get(client.api.commit(container.id, changes=["EXPOSE 80"])["Id"])
+        assert made.attrs["Container"] == container.id and made.attrs["ContainerConfig"]["Image"] == image, made.attrs
+        assert made.attrs["Parent"] == client.images.get(image).id
+        client.images.remove(made.id)
+        for _ in range(10):
+            container.start()
+            client.images.remove(container.commit().id)
+    finally:
+        gone(container)
+
+
 def archives():
     container = shell("exec sleep 1000", user="1000:2000")
     try:
@@ -387,8 +423,7 @@ def not_done():
     """What brig leaves out is refused with a reason, not with a stream that never ends or a wrong answer."""
     container = shell("exec sleep 1000")
     try:
-        refused(501, lambda: client.plugins.list(), "not")
-        refused(503, lambda: client.services.list(), "swarm")
+        refused(501, lambda: client.swarm.init(), "not")
     finally:
         gone(container)
 

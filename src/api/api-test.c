@@ -63,7 +63,18 @@ TEST(says_what_it_was_built_from) {
 }
 
 TEST(not_served) {
-        ASK("GET /v1.41/plugins", 501, "{\"message\":\"plugins is not supported by brig yet\"}\n");
+        ASK("POST /v1.41/swarm/init", 501,
+            "{\"message\":\"swarm is not supported by brig yet\"}\n");
+        ASK("POST /plugins/pull", 501,
+            "{\"message\":\"installing plugins is not supported by brig yet\"}\n");
+        ASK("GET /v1.41/plugins", 200, "[]\n");
+        ASK("DELETE /containers/c/a?link=1", 204, "");
+        ASSERT_STR(fake_asked, "unlink c a");
+        ASK("DELETE /containers/c/a", 404, "{\"message\":\"No such container: c/a\"}\n");
+        ASK("DELETE /plugins/a/b:1", 404, "{\"message\":\"plugin \\\"a/b:1\\\" not found\"}\n");
+        ASK("POST /plugins/a/b:1/enable", 404,
+            "{\"message\":\"plugin \\\"a/b:1\\\" not found\"}\n");
+        ASK("POST /swarm/leave", 503, "{\"message\":\"This node is not part of a swarm\"}\n");
         ask("GET /services?filters=x", "", NULL);
         ASSERT_INT(status(), 503);
         ASSERT(strstr(body(), "This node is not a swarm manager. Use \\\"docker swarm init\\\""));

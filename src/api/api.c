@@ -190,16 +190,19 @@ int api_body_any(ApiRequest *request, json_object **ret, Error *err) {
         return json_parse_any(text.data, text.length, ret, err);
 }
 
+int api_body_object(ApiRequest *request, json_object **ret, Error *err) {
+        int r = api_body_any(request, ret, err);
+
+        if (r < 0 || *ret)
+                return r;
+        return error_kind(err, ERROR_INVALID, "invalid JSON: got EOF while reading request body");
+}
+
 int api_body(ApiRequest *request, const JsonTable *table, void *thing, Error *err) {
         _cleanup_json_ json_object *body = NULL;
-        int r = api_body_any(request, &body, err);
+        int r = api_body_object(request, &body, err);
 
-        if (r < 0)
-                return r;
-        if (!body)
-                return error_kind(err, ERROR_INVALID,
-                                  "invalid JSON: got EOF while reading request body");
-        return json_read(table, body, thing, err);
+        return r < 0 ? r : json_read(table, body, thing, err);
 }
 
 /* ---- dispatch ---- */

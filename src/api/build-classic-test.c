@@ -187,7 +187,7 @@ TEST(classic_refused) {
                 { "remote=ftp://x/y.tar", 501, "remote: 'ftp://x/y.tar'" },
                 { "remote=git://x/y%23a..b", 400, "remote: invalid git ref 'a..b'" },
                 { "networkmode=container:x", 501,
-                  "networkmode: building in the network 'container:x'" },
+                  "networkmode: network 'container:x': steps have" },
                 { "t=A", 400, "invalid reference format" },
                 { "t=a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
                   400, "a name with a digest" },

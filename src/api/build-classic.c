@@ -33,7 +33,8 @@ struct ClassicBuild {
         size_t front;  /* the step that is heard; in a quiet build it stays the first's turn */
         size_t failed; /* or NO_STEP */
         int exit_code;
-        Buf tail; /* what is said once all steps have ended */
+        char *command; /* that ended with it; NULL: no program failed */
+        Buf tail;      /* what is said once all steps have ended */
 };
 
 ClassicBuild *classic_new(HttpExchange *exchange, const ClassicOptions *options) {
@@ -59,6 +60,7 @@ ClassicBuild *classic_free(ClassicBuild *build) {
                 step_done(&build->steps[i]);
         free(build->steps);
         buf_done(&build->tail);
+        free(build->command);
         free(build);
         return NULL;
 }
@@ -302,6 +304,7 @@ static int on_failed(ClassicBuild *build, const BuildEvent *event) {
                 return 0;
         build->failed = event->step;
         build->exit_code = event->exit_code;
+        build->command = event->command ? str_copy(event->command) : NULL;
         return 0;
 }
 
@@ -380,8 +383,16 @@ static void send_end(ClassicBuild *build, const char *image) {
         (void)send_json(build, &json); /* or the client left */
 }
 
+/* In the words of Docker's classic builder, which its clients look for. */
+static char *what_failed(const ClassicBuild *build, const Error *err) {
+        return build->command ? str_format("The command '%s' returned a non-zero code: %d",
+                                           build->command, build->exit_code)
+                              : str_copy(err->message);
+}
+
 static int send_error(ClassicBuild *build, int r, const Error *err) {
-        size_t length = strlen(err->message);
+        _cleanup_free_ char *message = what_failed(build, err);
+        size_t length = strlen(message);
         _cleanup_buf_ Buf json = { 0 };
 
         if (build->failed != NO_STEP && release_up_to(build, build->failed) < 0)
@@ -392,9 +403,9 @@ static int send_error(ClassicBuild *build, int r, const Error *err) {
         if (build->exit_code != 0)
                 buf_format(&json, "\"code\":%d,", build->exit_code);
         buf_add_str(&json, "\"message\":");
-        text_add_quoted(&json, err->message, length);
+        text_add_quoted(&json, message, length);
         buf_add_str(&json, "},\"error\":");
-        text_add_quoted(&json, err->message, length);
+        text_add_quoted(&json, message, length);
         buf_add_str(&json, "}\r\n");
         (void)send_json(build, &json); /* or the client left */
         return 0;

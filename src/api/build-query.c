@@ -4,6 +4,7 @@
 #include "api/build.h"
 #include "format/git-source.h"
 #include "format/reference.h"
+#include "spec/build.h"
 
 /* ---- values that are JSON ---- */
 
@@ -132,16 +133,13 @@ static int read_tags(const ApiRequest *request, char ***ret, Error *err) {
 }
 
 static int read_network(const ApiRequest *request, char **ret, Error *err) {
-        static const char *const modes[] = { "default", "none", "host", NULL };
         const char *mode = api_query(request, "networkmode");
 
         if (str_empty(mode) || str_equal(mode, "bridge"))
                 mode = "default";
-        if (!strv_has((char *const *)modes, mode))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "networkmode: building in the network '%s' is not supported by "
-                                  "brig yet: give default, none or host",
-                                  mode);
+        int r = build_network_check(mode, err);
+        if (r < 0)
+                return error_prefix(err, "networkmode");
         *ret = str_copy(mode);
         return 0;
 }

@@ -322,8 +322,10 @@ TEST(a_network_that_no_step_can_have) {
 
         ask_build("{\"dockerfile\":\"\",\"network\":\"container:a\"}", brought, 2);
         ASSERT_INT(status(), 501);
-        ASSERT(strstr(body(),
-                      "network 'container:a': steps have the network default, none or host"));
+        ASSERT(strstr(
+                body(),
+                "network 'container:a': steps have the network default, none, host, or one of "
+                "your own by its name"));
         ASSERT_STR(fake_build, "");
 }
 

@@ -261,13 +261,24 @@ int on_container_resize(ApiRequest *request, Error *err) {
 }
 
 int on_container_remove(ApiRequest *request, Error *err) {
-        int r = api_refuse_query(request, "link", err);
+        int r;
 
-        if (r < 0)
-                return r;
+        if (api_flag(request, "link")) /* "name/alias" is another path */
+                return error_kind(err, ERROR_CONFLICT,
+                                  "Conflict, cannot remove the default link name of the container");
         r = engine_container_remove(request->engine, api_name(request), api_flag(request, "force"),
                                     api_flag(request, "v"), err);
         return api_answer_done(request, r);
+}
+
+int on_link_remove(ApiRequest *request, Error *err) {
+        const char *alias = request->captures[1];
+
+        if (!api_flag(request, "link"))
+                return error_kind(err, ERROR_NOT_FOUND, "No such container: %s/%s",
+                                  api_name(request), alias);
+        return api_answer_done(request,
+                               engine_link_remove(request->engine, api_name(request), alias, err));
 }
 
 int on_container_prune(ApiRequest *request, Error *err) {

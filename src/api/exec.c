@@ -38,7 +38,7 @@ static int start_attached(ApiRequest *request, bool tty, int width, int height, 
         _cleanup_close_ int fd = -1;
         _cleanup_buf_ Buf early = { 0 };
         AttachOptions options = {
-                .stream = true, .stdin_ = true, .stdout_ = true, .stderr_ = true
+                .stream = true, .stdin_ = true, .stdout_ = true, .stderr_ = true, .raw = tty
         };
         int r;
 
@@ -58,7 +58,7 @@ int on_exec_start(ApiRequest *request, Error *err) {
         ExecStart start = { 0 };
         const int64_t *size;
         int width = 0, height = 0;
-        bool tty = false, detach;
+        bool tty, detach;
         int r = api_body(request, &exec_start_table, &start, err);
 
         size = start.console_size.items;
@@ -68,9 +68,10 @@ int on_exec_start(ApiRequest *request, Error *err) {
                 width = (int)size[1];
         }
         detach = start.detach;
+        tty = start.tty;
         json_done(&exec_start_table, &start);
         if (r >= 0)
-                r = engine_exec_start_check(request->engine, api_name(request), detach, &tty, err);
+                r = engine_exec_start_check(request->engine, api_name(request), err);
         if (r < 0)
                 return r;
         return detach ? start_detached(request, err)

@@ -168,15 +168,18 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
         return fd_write_full(client_fd, "attached", 8);
 }
 
+int engine_link_remove(Engine *engine, const char *ref, const char *alias, Error *err) {
+        note("unlink %s %s", ref, alias);
+        return known(ref, err);
+}
+
 int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config, char **ret_id,
                        Error *err) {
         *ret_id = str_copy("e");
         return known(ref, err);
 }
 
-int engine_exec_start_check(Engine *engine, const char *id, bool detach, bool *ret_tty,
-                            Error *err) {
-        *ret_tty = false;
+int engine_exec_start_check(Engine *engine, const char *id, Error *err) {
         return str_equal(id, "e")
                        ? 0
                        : error_kind(err, ERROR_NOT_FOUND, "No such exec instance: %s", id);

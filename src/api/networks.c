@@ -25,12 +25,28 @@ int on_network_inspect(ApiRequest *request, Error *err) {
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
+static int read_create(ApiRequest *request, NetworkCreate *ret, Error *err) {
+        _cleanup_json_ json_object *body = NULL;
+        json_object *ipam = NULL, *options = NULL;
+        int r = api_body_object(request, &body, err);
+
+        if (r >= 0)
+                r = json_read(&network_create_table, body, ret, err);
+        if (r < 0)
+                return r;
+        /* Inspect tells options that are empty from those that nobody gave. */
+        if (ret->ipam && json_object_object_get_ex(body, "IPAM", &ipam))
+                ret->ipam->has_options =
+                        json_object_object_get_ex(ipam, "Options", &options) && options;
+        return 0;
+}
+
 int on_network_create(ApiRequest *request, Error *err) {
         NetworkCreate create = { 0 };
         _cleanup_free_ char *id = NULL;
         _cleanup_free_ char *warning = NULL;
         _cleanup_buf_ Buf rest = { 0 };
-        int r = api_body(request, &network_create_table, &create, err);
+        int r = read_create(request, &create, err);
 
         if (r >= 0)
                 r = engine_network_create(request->engine, &create, &id, &warning, err);

@@ -44,6 +44,8 @@ int api_time(const ApiRequest *request, const char *name, int64_t *ret, Error *e
 /* The JSON body, the caller's reference; NULL where there is none. Demands Docker's content type
  * of it. */
 int api_body_any(ApiRequest *request, json_object **ret, Error *err);
+/* The same where there must be one: invalid without. */
+int api_body_object(ApiRequest *request, json_object **ret, Error *err);
 /* The JSON body through a table; `thing` must be zeroed and be freed with json_done in any case.
  * invalid where there is none. */
 int api_body(ApiRequest *request, const JsonTable *table, void *thing, Error *err);
@@ -87,6 +89,7 @@ int on_container_unpause(ApiRequest *request, Error *err);
 int on_container_rename(ApiRequest *request, Error *err);
 int on_container_update(ApiRequest *request, Error *err);
 int on_container_resize(ApiRequest *request, Error *err);
+int on_link_remove(ApiRequest *request, Error *err);
 int on_container_remove(ApiRequest *request, Error *err);
 int on_container_prune(ApiRequest *request, Error *err);
 int on_container_changes(ApiRequest *request, Error *err);
@@ -148,4 +151,6 @@ int on_info(ApiRequest *request, Error *err);
 int on_events(ApiRequest *request, Error *err);
 int on_disk_usage(ApiRequest *request, Error *err);
 int on_unsupported(ApiRequest *request, Error *err); /* route.c */
+int on_plugin_list(ApiRequest *request, Error *err);
+int on_no_plugin(ApiRequest *request, Error *err);
 int on_no_swarm(ApiRequest *request, Error *err);

@@ -45,6 +45,7 @@ static const Route routes[] = {
         { POST, "/containers/{id}/update", on_container_update, NULL },
         { POST, "/containers/{id}/exec", on_exec_create, NULL },
         { DELETE, "/containers/{id}", on_container_remove, NULL },
+        { DELETE, "/containers/{id}/{alias}", on_link_remove, NULL },
         { POST, "/commit", on_commit, NULL },
 
         { POST, "/exec/{id}/start", on_exec_start, NULL },
@@ -101,6 +102,7 @@ static const Route routes[] = {
 
         { POST, "/swarm/init", on_unsupported, "swarm" },
         { POST, "/swarm/join", on_unsupported, "swarm" },
+        { POST, "/swarm/leave", on_no_swarm, "This node is not part of a swarm" },
         { GET, "/swarm/{rest*}", on_no_swarm, NULL },
         { POST, "/swarm/{rest*}", on_no_swarm, NULL },
         { GET, "/swarm", on_no_swarm, NULL },
@@ -123,10 +125,17 @@ static const Route routes[] = {
         { POST, "/configs/{rest*}", on_no_swarm, NULL },
         { DELETE, "/configs/{rest*}", on_no_swarm, NULL },
 
-        { GET, "/plugins", on_unsupported, "plugins" },
-        { GET, "/plugins/{rest*}", on_unsupported, "plugins" },
-        { POST, "/plugins/{rest*}", on_unsupported, "plugins" },
-        { DELETE, "/plugins/{rest*}", on_unsupported, "plugins" },
+        { GET, "/plugins", on_plugin_list, NULL },
+        { GET, "/plugins/privileges", on_unsupported, "installing plugins" },
+        { POST, "/plugins/pull", on_unsupported, "installing plugins" },
+        { POST, "/plugins/create", on_unsupported, "installing plugins" },
+        { GET, "/plugins/{name*}/json", on_no_plugin, NULL },
+        { POST, "/plugins/{name*}/enable", on_no_plugin, NULL },
+        { POST, "/plugins/{name*}/disable", on_no_plugin, NULL },
+        { POST, "/plugins/{name*}/set", on_no_plugin, NULL },
+        { POST, "/plugins/{name*}/push", on_no_plugin, NULL },
+        { POST, "/plugins/{name*}/upgrade", on_no_plugin, NULL },
+        { DELETE, "/plugins/{name*}", on_no_plugin, NULL },
 };
 
 int on_unsupported(ApiRequest *request, Error *err) {
@@ -135,10 +144,24 @@ int on_unsupported(ApiRequest *request, Error *err) {
 }
 
 int on_no_swarm(ApiRequest *request, Error *err) {
-        (void)request;
-        return error_kind(err, ERROR_UNAVAILABLE,
-                          "This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
-                          "swarm join\" to connect this node to swarm and try again.");
+        return error_kind(err, ERROR_UNAVAILABLE, "%s",
+                          request->route->what
+                                  ?: "This node is not a swarm manager. Use \"docker swarm init\" "
+                                     "or \"docker swarm join\" to connect this node to swarm and "
+                                     "try again.");
+}
+
+/* There are none: none can be installed. */
+int on_plugin_list(ApiRequest *request, Error *err) {
+        _cleanup_buf_ Buf json = { 0 };
+
+        (void)err;
+        buf_add_str(&json, "[]");
+        return api_answer(request, 200, &json);
+}
+
+int on_no_plugin(ApiRequest *request, Error *err) {
+        return error_kind(err, ERROR_NOT_FOUND, "plugin \"%s\" not found", api_name(request));
 }
 
 static void free_captures(char *captures[API_CAPTURES]) {

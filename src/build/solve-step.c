@@ -322,6 +322,8 @@ static int tell(const Running *running, SolveEventKind kind, const char *why, co
                 Error *err) {
         const Attempt *attempt = running->attempt;
         SolveEvent event = step_event(attempt->stage, attempt->index, kind);
+        _cleanup_free_ char *command =
+                running->exit_code ? strv_join(attempt->step->run.argv, " ") : NULL;
 
         event.why = why;
         event.text = text;
@@ -329,6 +331,7 @@ static int tell(const Running *running, SolveEventKind kind, const char *why, co
         event.layer = attempt->state->layer;
         event.container = attempt->step->kind == STEP_RUN ? running->layer : NULL;
         event.exit_code = running->exit_code;
+        event.command = command;
         attempt->state->told = true;
         return solver_event(attempt->stage->solver, &event, err);
 }

@@ -123,6 +123,7 @@ typedef struct SolveEvent {
         int64_t current, total;
         const char *container; /* STARTED of RUN */
         int exit_code;         /* FAILED */
+        const char *command;   /* FAILED of RUN: its words */
         SourceRange at;
 } SolveEvent;
 

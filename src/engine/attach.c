@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "engine/attach.h"
 
@@ -150,13 +151,15 @@ static int replay_line(void *data, int stream, const char *bytes, size_t length)
  * what comes along with the head is lost to it. dockerd is slower than that; we look whether the
  * head has been taken, for 20 ms at the most. Over TCP the kernel tells of its arrival only.
  * unix(7), tcp(7), SIOCOUTQ. */
-static void let_head_be_read(int fd) {
-        for (int i = 0; i < HEAD_PATIENCE_MS; i++) {
+void attach_let_head_be_read(int fd) {
+        const struct timespec pause = { .tv_nsec = NSEC_PER_MSEC / 5 };
+
+        for (int i = 0; i < HEAD_PATIENCE_MS * 5; i++) {
                 int queued = 0;
 
                 if (ioctl(fd, SIOCOUTQ, &queued) < 0 || queued == 0)
                         return;
-                (void)poll(NULL, 0, 1);
+                (void)nanosleep(&pause, NULL);
         }
 }
 
@@ -209,7 +212,7 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
         if (options->logs) {
                 r = ready(options, err);
                 if (r == 0) {
-                        let_head_be_read(client_fd);
+                        attach_let_head_be_read(client_fd);
                         r = replay(engine, container, options, client_fd, err);
                 }
         } else if (!options->stream) {

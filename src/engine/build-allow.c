@@ -53,3 +53,19 @@ void build_grants_done(BuildGrants *texts) {
                 free(texts->text[i]);
         *texts = (BuildGrants){};
 }
+
+int build_network_find(const Build *build, Error *err) {
+        const char *name = build->request->network;
+        _cleanup_network_ NetworkObject *network = NULL;
+
+        if (str_empty(name) || str_equal(name, "default") || !network_mode_is_user(name))
+                return 0;
+        int r = network_lookup(build->engine, name, &network, err);
+        if (r < 0)
+                return r;
+        /* By its id, the host's would pass for one that nobody has to allow. */
+        if (!network_mode_is_user(network->config.name))
+                return error_kind(err, ERROR_INVALID, "network %s: call it by its name, %s", name,
+                                  network->config.name);
+        return 0;
+}

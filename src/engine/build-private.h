@@ -108,6 +108,8 @@ typedef struct BuildGrants {
 /* Fills grants in, whose texts are *texts', the caller's to build_grants_done. */
 void build_grant(const Build *build, BuildGrants *texts, PlanGrant grants[ENTITLEMENTS]);
 void build_grants_done(BuildGrants *texts);
+/* That the network of its steps is there, and none of the predefined under another name. */
+int build_network_find(const Build *build, Error *err);
 
 /* ---- build-images.c: see SolveWorker ---- */
 int build_image(void *build, const char *name, const char *platform, SolveImage *ret, Error *err);

@@ -206,6 +206,7 @@ static int on_event(void *data, const SolveEvent *event) {
                                   .total = event->total,
                                   .container = event->container,
                                   .exit_code = event->exit_code,
+                                  .command = event->command,
                                   .at = event->at };
 
         return build_event(build, &told);
@@ -367,7 +368,7 @@ static void targets_done(Targets *targets) {
 }
 
 static int make_plans(const Build *build, Targets *targets, Error *err) {
-        int r = 0;
+        int r = build_network_find(build, err);
 
         targets->count = MAX(strv_length(build->platforms), (size_t)1);
         targets->plans = NEW_ARRAY(Plan *, targets->count);

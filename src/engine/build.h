@@ -148,6 +148,7 @@ typedef struct BuildEvent {
         int64_t current, total;
         const char *container; /* STARTED: id of what its program runs in; NULL: it runs none */
         int exit_code;         /* FAILED: of its program; 0: not a program failed */
+        const char *command;   /* FAILED: the program and its arguments, where one failed */
         int64_t time;          /* ns since 1970 */
         SourceRange at;        /* in the Dockerfile; line 0: nowhere */
 } BuildEvent;

@@ -80,6 +80,9 @@ static int set_config(Commit *commit, Error *err) {
         /* As dockerd: what a HEALTHCHECK among the changes leaves out is the container's. */
         health_config_inherit(&config->config.health, commit->container->spec.config.health);
         config->created = clock_now();
+        config->container = str_copy(commit->container->id);
+        config->parent = str_copy(commit->image.id);
+        config->container_config = container_config_write(&commit->container->spec.config);
         str_replace(&config->author, str_empty(options->author) ? NULL : options->author);
         str_replace(&config->comment, str_empty(options->comment) ? NULL : options->comment);
         return r;
@@ -97,23 +100,39 @@ static void add_history(Commit *commit) {
 
 /* ---- the layer ---- */
 
+/* r, or 0 where the container is no longer as it was: it ended meanwhile, and writes no more. */
+static int unless_ended(const Commit *commit, ContainerStatus was, int r, const Error *why,
+                        Error *err) {
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(commit->container);
+
+        if (r == 0 || why->kind == ERROR_CONFLICT || snapshot->state.status != (int64_t)was)
+                return 0;
+        *err = *why;
+        return r;
+}
+
 /* What runs stands still meanwhile; what is paused already stays so. */
 static int pause_it(Commit *commit, Error *err) {
         _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(commit->container);
+        Error why = { 0 };
         int r;
 
         if (!commit->options->pause || snapshot->state.status != CONTAINER_RUNNING)
                 return 0;
-        r = engine_container_pause(commit->engine, commit->container->id, err);
+        r = engine_container_pause(commit->engine, commit->container->id, &why);
         commit->paused = r == 0;
-        return r;
+        return unless_ended(commit, CONTAINER_RUNNING, r, &why, err);
 }
 
 static int unpause_it(Commit *commit, Error *err) {
+        Error why = { 0 };
+        int r;
+
         if (!commit->paused)
                 return 0;
         commit->paused = false;
-        return engine_container_unpause(commit->engine, commit->container->id, err);
+        r = engine_container_unpause(commit->engine, commit->container->id, &why);
+        return unless_ended(commit, CONTAINER_PAUSED, r, &why, err);
 }
 
 static int add_layer(Commit *commit, Error *err) {

@@ -32,6 +32,7 @@ typedef struct ContainerState {
                                  daemon / ever */
         int64_t generation;   /* counts starts */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
+        char **removed_links; /* aliases */
 } ContainerState;
 extern const JsonTable container_state_table;
 
@@ -48,6 +49,7 @@ extern const JsonTable container_endpoint_table;
 
 /* A mount point as inspect shows it and as the OCI document gets it. */
 typedef struct MountPoint {
+        char *subpath; /* of a volume, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
                 *propagation; /* bind, volume, tmpfs */
         bool rw;

@@ -165,6 +165,7 @@ int engine_container_commit(Engine *engine, const CommitOptions *options, char *
 /* ---- attach and exec: attach.c, exec.c ---- */
 typedef struct AttachOptions {
         bool logs, stream, stdin_, stdout_, stderr_;
+        bool raw; /* engine_exec_start only: the client asked for output without frames */
         const char *detach_keys; /* NULL: the default */
         const void *early;       /* bytes that the client sent behind its request */
         size_t early_length;
@@ -180,9 +181,13 @@ int engine_container_attach_check(Engine *engine, const char *ref, bool *ret_tty
 int engine_container_attach(Engine *engine, const char *ref, const AttachOptions *options,
                             int client_fd, Error *err);
 
+/* Takes the link `alias` off a container. not_found. Its process keeps the variables that it has.
+ */
+int engine_link_remove(Engine *engine, const char *ref, const char *alias, Error *err);
+
 int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config, char **ret_id,
                        Error *err);
-int engine_exec_start_check(Engine *engine, const char *id, bool detach, bool *ret_tty, Error *err);
+int engine_exec_start_check(Engine *engine, const char *id, Error *err);
 int engine_exec_start(Engine *engine, const char *id, const AttachOptions *options, int client_fd,
                       int width, int height, Error *err); /* client_fd -1: detached */
 int engine_exec_inspect(Engine *engine, const char *id, Buf *json, Error *err);

@@ -78,8 +78,7 @@ int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config
 
 /* ---- start ---- */
 
-int engine_exec_start_check(Engine *engine, const char *id, bool detach, bool *ret_tty,
-                            Error *err) {
+int engine_exec_start_check(Engine *engine, const char *id, Error *err) {
         _cleanup_exec_ Exec *exec = NULL;
 
         int r = exec_lookup(engine, id, &exec, err);
@@ -94,7 +93,6 @@ int engine_exec_start_check(Engine *engine, const char *id, bool detach, bool *r
                 return error_kind(err, ERROR_CONFLICT, "exec %s is already running", id);
         if (started)
                 return error_kind(err, ERROR_CONFLICT, "exec %s has already run", id);
-        *ret_tty = exec->config.tty;
         return 0;
 }
 
@@ -150,7 +148,9 @@ static int exec_run(Exec *exec, const AttachOptions *options, int client_fd, int
                 r = seccomp_program(container->engine, container, exec->config.privileged, &seccomp,
                                     err);
         if (r == 0) {
-                attach_request(options, exec->config.tty, exec->config.attach_stdin, &request);
+                /* As in Docker, who starts it says how its output comes, whatever it was made with.
+                 */
+                attach_request(options, options->raw, exec->config.attach_stdin, &request);
                 request.want_stdin = exec->config.attach_stdin;
                 request.want_stdout = exec->config.attach_stdout;
                 request.want_stderr = exec->config.attach_stderr;
@@ -194,6 +194,8 @@ int engine_exec_start(Engine *engine, const char *id, const AttachOptions *optio
                 return r;
         if (!exec_claim(engine, exec))
                 return error_kind(err, ERROR_CONFLICT, "exec %s has already run", id);
+        if (client_fd >= 0)
+                attach_let_head_be_read(client_fd);
         container_lock(exec->container);
         exec_event_command(exec, "exec_start");
         r = exec_run(exec, options, client_fd, width, height, err);

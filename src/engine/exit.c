@@ -76,6 +76,7 @@ void exit_handle_locked(Container *container, const ExitRecord *record) {
         bool remove = !again && container->spec.host.auto_remove && !container->kept;
         event_die(container);
         mounts_event(container, false);
+        mounts_end(container);
         if (!remove) {
                 exit_save(container);
                 container_publish(container);

@@ -159,15 +159,16 @@ int engine_image_inspect(Engine *engine, const char *ref, const char *platform, 
         json_object_object_add(object, "Parent", text_or_empty(config->parent));
         json_object_object_add(object, "Comment", text_or_empty(config->comment));
         json_object_object_add(object, "Created", time_text(config->created));
-        json_object_object_add(object, "Container", json_object_new_string(""));
-        json_object_object_add(object, "ContainerConfig", run_config(&none, ""));
+        json_object_object_add(object, "Container", text_or_empty(config->container));
+        json_object_object_add(object, "ContainerConfig",
+                               config->container_config ? json_object_get(config->container_config)
+                                                        : run_config(&none, ""));
         json_object_object_add(object, "DockerVersion", text_or_empty(config->docker_version));
         json_object_object_add(object, "Author", text_or_empty(config->author));
         json_object_object_add(object, "Config", run_config(&config->config, ""));
         inspect_tail(engine, &image, object);
         r = add_descriptor(engine, &image, object, &why);
         if (r < 0 && why.kind != ERROR_NOT_FOUND) { /* an index that was removed just now */
-                json_object_put(object);
                 if (err)
                         *err = why;
                 return r;

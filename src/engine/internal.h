@@ -341,8 +341,9 @@ typedef struct OcispecContext {
                                     into this one */
         bool own_netns; /* a namespace is passed to the monitor by descriptor; else the host's (mode
                            host) */
-        bool joined_netns;  /* mode container:x: passed by descriptor too */
-        const char *rootfs; /* NULL: the monitor mounts the overlay */
+        bool joined_netns;     /* mode container:x: passed by descriptor too */
+        const char *rootfs;    /* NULL: the monitor mounts the overlay */
+        const int *source_fds; /* of mounts_open; NULL: none */
 } OcispecContext;
 /* At start, lock held. *ret must be zeroed; json_done(&oci_config_table) frees it. linux.seccomp
  * stays NULL: see seccomp_profile_*. */
@@ -372,9 +373,16 @@ void mounts_undo(Container *container);
 /* At daemon start: removes the anonymous volumes of a create that was cut short. */
 void mounts_abandon(Engine *engine, const char *container_id);
 /* At daemon start, for every container of the record: counts its volumes as used. */
-void mounts_adopt(Container *container);
+void mounts_adopt(Container *container, bool runs);
+/* It does not run any more: what is mounted for it alone goes. Again is fine. */
+void mounts_end(const Container *container);
 /* At start: bind sources exist or are made as Docker does. */
 int mounts_prepare(Container *container, Error *err);
+/* After that: what of its mount points must not be found by a path, as the volume's files lead
+ * there: a descriptor for each, -1 for the others; mounts_close frees them. invalid where a subpath
+ * is not there. They must be open until the container is made. */
+int mounts_open(const Container *container, int **ret_fds, Error *err);
+void mounts_close(const Container *container, int *fds);
 /* "mount" or "unmount" of each of its volumes, for those who watch events. */
 void mounts_event(const Container *container, bool mounted);
 /* At rm: the container uses its volumes no more; anonymous ones go if remove_volumes. */

@@ -88,12 +88,19 @@ static void link_done(Link *link) {
 }
 #define _cleanup_link_ _cleanup_(link_done)
 
-/* False: the linked container has been removed. */
+static bool is_taken_off(const Container *container, const char *alias) {
+        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot((Container *)container);
+
+        return strv_has(snapshot->state.removed_links, alias);
+}
+
+/* False: the linked container, or the link, has been removed. */
 static bool link_open(const Container *container, const char *text, Link *ret) {
         _cleanup_free_ char *id = str_copy_n(text, strcspn(text, ":"));
         Link link = { .alias = text + strlen(id) + 1 };
 
-        if (container_lookup(container->engine, id, &link.target, NULL) < 0)
+        if (is_taken_off(container, link.alias) ||
+            container_lookup(container->engine, id, &link.target, NULL) < 0)
                 return false;
         link.snapshot = container_snapshot(link.target);
         const ContainerEndpoint *endpoints = link.snapshot->endpoints.items;
@@ -209,6 +216,41 @@ void links_tell(Container *container) {
         if (str_equal(container_network_mode(container), "bridge") &&
             atomic_load(&container->engine->linked))
                 workers_post(container->engine->workers, tell, container_ref(container));
+}
+
+/* ---- removal ---- */
+
+static int no_link(const char *ref, const char *alias, Error *err) {
+        return error_kind(err, ERROR_NOT_FOUND, "No such container: %s/%s", ref, alias);
+}
+
+static bool has_link(const Container *container, const char *alias) {
+        for (char **text = container->spec.host.links; text && *text; text++) {
+                _cleanup_link_ Link link = { 0 };
+
+                if (link_open(container, *text, &link) && str_equal(link.alias, alias))
+                        return true;
+        }
+        return false;
+}
+
+int engine_link_remove(Engine *engine, const char *ref, const char *alias, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        if (container_lookup(engine, ref, &container, NULL) < 0)
+                return no_link(ref, alias, err);
+        CONTAINER_LOCKED(container);
+        if (!has_link(container, alias))
+                return no_link(ref, alias, err);
+        char ***removed = &container->state.removed_links;
+        strv_add(removed, alias);
+        int r = container_save(container, container_is_kept(container), err);
+        if (r < 0) {
+                (void)strv_drop(*removed, alias);
+                return r;
+        }
+        container_publish(container);
+        return container_is_running(container) ? netfiles_update_hosts(container, err) : 0;
 }
 
 /* ---- the environment ---- */

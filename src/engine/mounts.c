@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
 #include "engine/mount-spec.h"
+#include "engine/ocispec.h"
 #include "engine/volumes.h"
 
 typedef struct ResolveJob {
@@ -61,6 +63,10 @@ static const MountSpec *find_spec(const Container *container, const char *destin
 
 /* ---- volumes ---- */
 
+static void volume_create_done(VolumeCreate *create) {
+        json_done(&volume_create_table, create);
+}
+
 /* An anonymous volume's name stands in its container's directory before the volume is made: by it a
  * daemon that finds a create cut short takes the volume back. */
 #define VOLUME_MARK "volume-"
@@ -79,8 +85,20 @@ static int name_anonymous(Container *container, MountPoint *point, Error *err) {
         return 0;
 }
 
-static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, Error *err) {
-        _cleanup_(pairs_done) Pairs marked = { 0 };
+/* Where it has options, they are mounted for that alone, as in Docker. */
+static int fill(Container *container, const MountPoint *point, Error *err) {
+        int r = volume_activate(container->engine, point->name, container->id, err);
+
+        if (r == 0)
+                r = volume_fill(container, point->name, point->destination, err);
+        volume_deactivate(container->engine, point->name, container->id);
+        return r;
+}
+
+/* asked: labels and options of one that is made; NULL: none. */
+static int use_volume(ResolveJob *job, MountPoint *point, const MountVolumeOptions *asked,
+                      Error *err) {
+        _cleanup_(volume_create_done) VolumeCreate create = { 0 };
         Container *container = job->container;
         bool made, anonymous = !point->name;
         char *name;
@@ -88,11 +106,16 @@ static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, E
 
         if (r < 0)
                 return r;
-        if (labels)
-                pairs_copy(&marked, labels);
+        if (asked)
+                pairs_copy(&create.labels, &asked->labels);
+        if (asked && asked->driver_config)
+                pairs_copy(&create.driver_opts, &asked->driver_config->options);
+        r = volume_options_check(&create.driver_opts, err);
+        if (r < 0)
+                return r;
         if (anonymous)
-                pairs_put(&marked, VOLUME_ANONYMOUS, "");
-        r = volume_use(container->engine, point->name, container->id, &marked,
+                pairs_put(&create.labels, VOLUME_ANONYMOUS, "");
+        r = volume_use(container->engine, point->name, container->id, &create,
                        !container->spec.host.auto_remove, &name, &made, err);
         if (r < 0)
                 return r;
@@ -103,7 +126,19 @@ static int use_volume(ResolveJob *job, MountPoint *point, const Pairs *labels, E
         point->created_here = anonymous;
         free(point->source);
         point->source = volume_mountpoint(container->engine, name);
-        return point->no_copy ? 0 : volume_fill(container, name, point->destination, err);
+        return point->no_copy ? 0 : fill(container, point, err);
+}
+
+/* A volume that the request itself asks for is made by its driver. One that nothing uses may have
+ * any name, as in Docker. */
+static int use_own_volume(ResolveJob *job, MountPoint *point, Error *err) {
+        const char *driver = job->container->spec.host.volume_driver;
+
+        if (!str_empty(driver) && !str_equal(driver, "local"))
+                return error_kind(err, ERROR_INVALID,
+                                  "error looking up volume plugin %s: plugin \"%s\" not found",
+                                  driver, driver);
+        return use_volume(job, point, NULL, err);
 }
 
 /* ---- sources of mounts, in Docker's order: a later one overrides those of volumes-from ---- */
@@ -156,7 +191,7 @@ static int resolve_binds(ResolveJob *job, char ***taken, Error *err) {
                         return duplicate(&point, err);
                 strv_add(taken, point.destination);
                 if (str_equal(point.type, "volume"))
-                        r = use_volume(job, &point, NULL, err);
+                        r = use_own_volume(job, &point, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -192,8 +227,7 @@ static int resolve_specs(ResolveJob *job, char ***taken, Error *err) {
                         return duplicate(&point, err);
                 strv_add(taken, point.destination);
                 if (str_equal(point.type, "volume"))
-                        r = use_volume(job, &point,
-                                       specs[i].volume ? &specs[i].volume->labels : NULL, err);
+                        r = use_volume(job, &point, specs[i].volume, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -236,7 +270,7 @@ static int resolve_anonymous(ResolveJob *job, Error *err) {
                 point.type = str_copy("volume");
                 point.driver = str_copy("local");
                 point.mode = str_copy("");
-                int r = use_volume(job, &point, NULL, err);
+                int r = use_own_volume(job, &point, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -305,12 +339,24 @@ void mounts_abandon(Engine *engine, const char *container_id) {
         }
 }
 
-void mounts_adopt(Container *container) {
+void mounts_adopt(Container *container, bool runs) {
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                if (!points[i].name)
+                        continue;
+                volume_adopt_use(container->engine, points[i].name, container->id);
+                if (runs)
+                        volume_adopt_mount(container->engine, points[i].name, container->id);
+        }
+}
+
+void mounts_end(const Container *container) {
         const MountPoint *points = container->mounts.items;
 
         for (size_t i = 0; i < container->mounts.count; i++)
                 if (points[i].name)
-                        volume_adopt_use(container->engine, points[i].name, container->id);
+                        volume_deactivate(container->engine, points[i].name, container->id);
 }
 
 void mounts_release(Container *container, bool remove_volumes) {
@@ -369,8 +415,9 @@ static int prepare_bind(const Container *container, const MountPoint *point, Err
 
 static int prepare_volume(const Container *container, const MountPoint *point, Error *err) {
         _cleanup_close_ int fd = -1;
+        int r = volume_open(container->engine, point->name, &fd, err);
 
-        return volume_open(container->engine, point->name, &fd, err);
+        return r < 0 ? r : volume_activate(container->engine, point->name, container->id, err);
 }
 
 int mounts_prepare(Container *container, Error *err) {
@@ -384,4 +431,47 @@ int mounts_prepare(Container *container, Error *err) {
                         r = prepare_bind(container, &points[i], err);
         }
         return r;
+}
+
+static int open_subpath(const Container *container, const MountPoint *point, int *ret_fd,
+                        Error *err) {
+        _cleanup_close_ int root_fd = -1;
+        int r = volume_open(container->engine, point->name, &root_fd, err);
+
+        if (r < 0)
+                return r;
+        *ret_fd = open_in_root(root_fd, point->subpath, O_PATH,
+                               RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+        if (*ret_fd >= 0)
+                return 0;
+        if (errno == EXDEV)
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "subpath '%s' of volume %s leads out of the volume",
+                                  point->subpath, point->name);
+        r = errno;
+        return error_kind(err, ERROR_INVALID, "cannot access subpath '%s' of volume %s: %s",
+                          point->subpath, point->name, strerror(r));
+}
+
+int mounts_open(const Container *container, int **ret_fds, Error *err) {
+        const MountPoint *points = container->mounts.items;
+        int *fds = NEW_ARRAY(int, container->mounts.count + 1);
+        int r = 0;
+
+        for (size_t i = 0; i < container->mounts.count; i++)
+                fds[i] = -1;
+        for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
+                if (points[i].subpath)
+                        r = open_subpath(container, &points[i], &fds[i], err);
+        if (r < 0)
+                mounts_close(container, fds);
+        else
+                *ret_fds = fds;
+        return r;
+}
+
+void mounts_close(const Container *container, int *fds) {
+        for (size_t i = 0; fds && i < container->mounts.count; i++)
+                close_fd(&fds[i]);
+        free(fds);
 }

@@ -403,8 +403,8 @@ static NetworkObject *requested(const NetworkCreate *create) {
         pairs_copy(&network->labels, &create->labels);
         network->attachable = create->attachable;
         network->ipam_driver = str_copy("default");
-        network->has_ipam_options = true;
         if (create->ipam) {
+                network->has_ipam_options = create->ipam->has_options;
                 pools_copy(create->ipam, &network->config);
                 pairs_copy(&network->ipam_options, &create->ipam->options);
         }

@@ -1,5 +1,7 @@
 /* ocispec-mounts.c: the mounts of the OCI document: the file systems that every container has, then
  * what mounts.c resolved, and the generated files of /etc. */
+#include <unistd.h>
+
 #include "engine/ocispec.h"
 
 #define WORDS_MAX 8
@@ -108,17 +110,23 @@ char **tmpfs_options(char *const *given) {
 
 /* ---- the user's mounts ---- */
 
-static void add_point(const MountPoint *point, OciConfig *config) {
+/* source_fd: what is mounted, where it is not to be found by its path; -1. The monitor finds it
+ * under this daemon's descriptors. */
+static void add_point(const MountPoint *point, int source_fd, OciConfig *config) {
         bool is_tmpfs = str_equal(point->type, "tmpfs");
+        _cleanup_free_ char *opened =
+                source_fd >= 0 ? str_format("/proc/%d/fd/%d", getpid(), source_fd) : NULL;
         OciMount *mount = add(config, point->destination, is_tmpfs ? "tmpfs" : "bind",
-                              is_tmpfs ? "tmpfs" : point->source);
+                              is_tmpfs ? "tmpfs" : opened ?: point->source);
 
         if (is_tmpfs) {
                 mount->options = tmpfs_options(point->options);
                 return;
         }
         strv_add(&mount->options, strv_has(point->options, "bind") ? "bind" : "rbind");
-        strv_add(&mount->options, point->rw ? "rw" : point->ro_below ? "rro" : "ro");
+        /* Never "rw": what is read-only on the host stays so. */
+        if (!point->rw)
+                strv_add(&mount->options, point->ro_below ? "rro" : "ro");
         strv_add(&mount->options, str_empty(point->propagation) ? "rprivate" : point->propagation);
         for (char **option = point->options; option && *option; option++)
                 if (!str_equal(*option, "bind"))
@@ -181,7 +189,7 @@ int ocispec_mounts(Container *container, const OcispecContext *context, OciConfi
                 add_default(container, &defaults[i], config);
         size_t first = config->mounts.count;
         for (size_t i = 0; i < container->mounts.count; i++)
-                add_point(&points[i], config);
+                add_point(&points[i], context->source_fds ? context->source_fds[i] : -1, config);
         if (context->netfiles_id)
                 add_generated(container, context->netfiles_id, config);
         sort_by_depth((OciMount *)config->mounts.items + first, config->mounts.count - first);

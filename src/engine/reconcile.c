@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/volumes.h"
 #include "os/cgroup.h"
 #include "os/pidfd.h"
 
@@ -284,7 +284,7 @@ static int enlist(Container *container, Error *err) {
 }
 
 static void finish_removal(Container *container) {
-        mounts_adopt(container);
+        mounts_adopt(container, false);
         mounts_release(container, container->state.remove_volumes);
         removal_finish_later(container);
 }
@@ -407,19 +407,24 @@ int engine_reconcile(Engine *engine, Error *err) {
                 r = reconcile_network(&job, err);
         if (r < 0)
                 return r;
+        /* Before any of them is found to have ended: others may still use its volumes. */
+        for (size_t i = 0; i < job.count; i++)
+                if (!is_going(job.containers[i]))
+                        mounts_adopt(job.containers[i],
+                                     container_is_running(job.containers[i]) && !job.ended[i]);
         for (size_t i = 0; i < job.count; i++) {
                 Error error = { 0 };
                 if (is_going(job.containers[i])) {
                         finish_removal(job.containers[i]);
                         continue;
                 }
-                mounts_adopt(job.containers[i]);
                 hold_again(job.containers[i]);
                 if (enlist(job.containers[i], &error) < 0)
                         log_error("container %s: %s", job.containers[i]->id, error.message);
                 else
                         settle(job.containers[i], job.ended[i], &job.records[i]);
         }
+        volumes_settle(engine);
         sweep(&job, engine->containers_fd);
         sweep(&job, engine->run_fd);
         return 0;

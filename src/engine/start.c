@@ -25,6 +25,7 @@ typedef struct StartJob {
         const SeccompProgram *seccomp; /* the cache's */
         char **runtime;                /* another one's program and arguments; NULL: brig's own */
         int state_fd, run_fd, netns_fd, pidns_fd;
+        int *source_fds; /* of mounts_open */
         bool own_netns;
         bool told_mounts; /* of its volumes, to those who watch events */
         enum {
@@ -44,6 +45,7 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->netns_fd);
         close_fd(&job->pidns_fd);
         close_fd(&job->pidfd);
+        mounts_close(job->container, job->source_fds);
         container_unref(job->owner);
 }
 
@@ -137,6 +139,8 @@ static int start_directories(void *data, Error *err) {
         if (r < 0)
                 return r;
         r = mounts_prepare(job->container, err);
+        if (r == 0)
+                r = mounts_open(job->container, &job->source_fds, err);
         return r < 0 ? r : netfiles_write(job->container, err);
 }
 
@@ -197,6 +201,7 @@ static int start_document(void *data, Error *err) {
                 .netfiles_id = job->owner ? job->owner->id : job->container->id,
                 .own_netns = job->own_netns,
                 .joined_netns = job->owner != NULL,
+                .source_fds = job->source_fds,
         };
 
         int r = ocispec_build(job->container, &context, &job->config, err);
@@ -321,6 +326,7 @@ static int start_failed(StartJob *job, int r, Error *err) {
 
         if (job->told_mounts)
                 mounts_event(container, false);
+        mounts_end(container);
         state->exit_code = is_program_missing(err)   ? EXIT_NOT_FOUND
                            : is_program_refused(err) ? EXIT_NOT_PERMITTED
                                                      : EXIT_START_FAILED;

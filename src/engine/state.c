@@ -28,6 +28,7 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "restartCount", JSON_INT, restart_count, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "stoppedByUser", JSON_BOOL, stopped_by_user, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removeVolumes", JSON_BOOL, remove_volumes, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "removedLinks", JSON_STRINGS, removed_links, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };
 const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);
@@ -47,6 +48,7 @@ const JsonTable container_endpoint_table =
 static const JsonField mount_fields[] = {
         JSON_FIELD(MountPoint, "type", JSON_STRING, type, JSON_REQUIRED),
         JSON_FIELD(MountPoint, "name", JSON_STRING, name, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "subpath", JSON_STRING, subpath, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "source", JSON_STRING, source, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "destination", JSON_STRING, destination, JSON_REQUIRED),
         JSON_FIELD(MountPoint, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),

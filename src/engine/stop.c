@@ -260,7 +260,12 @@ int engine_container_pause(Engine *engine, const char *ref, Error *err) {
                                   "Container %s is restarting, wait until the container is running",
                                   container->id);
         r = container_require_running(container, err);
-        return r < 0 ? r : container_pause(container, true, err);
+        if (r == 0)
+                r = container_pause(container, true, err);
+        /* Its control group is gone: it has ended, which nobody has recorded yet. */
+        return r == -ENOENT ? error_kind(err, ERROR_CONFLICT, "Container %s is not running",
+                                         container->id)
+                            : r;
 }
 
 int engine_container_unpause(Engine *engine, const char *ref, Error *err) {

@@ -18,7 +18,7 @@ json_object *volume_document(const Engine *engine, const VolumeInfo *info) {
         json_put(object, "Labels", pairs_or_null(&info->labels));
         json_put_text(object, "Mountpoint", mountpoint);
         json_put_text(object, "Name", info->name);
-        json_put(object, "Options", NULL);
+        json_put(object, "Options", pairs_or_null(&info->options));
         json_put_text(object, "Scope", "local");
         return object;
 }

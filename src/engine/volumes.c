@@ -23,6 +23,7 @@ typedef struct Volume {
         /* Guarded by the index's lock. */
         char **users; /* container ids */
         bool removing;
+        VolumeMount mount;
 } Volume;
 
 struct Volumes {
@@ -34,6 +35,7 @@ struct Volumes {
 static const JsonField volume_fields[] = {
         JSON_FIELD(Volume, "created", JSON_INT, info.created, 0),
         JSON_FIELD(Volume, "labels", JSON_PAIRS, info.labels, JSON_OMIT_EMPTY),
+        JSON_FIELD(Volume, "options", JSON_PAIRS, info.options, JSON_OMIT_EMPTY),
 };
 static const JsonTable volume_table = JSON_TABLE(Volume, "volume", volume_fields);
 
@@ -44,9 +46,20 @@ static void lock_dropp(pthread_mutex_t **lock) {
         _cleanup_(lock_dropp) UNUSED pthread_mutex_t *held_ = (mutex);                             \
         pthread_mutex_lock(held_)
 
+static Volume *volume_new(const char *name) {
+        Volume *volume = NEW(Volume);
+
+        volume->info.name = str_copy(name);
+        pthread_mutex_init(&volume->mount.lock, NULL);
+        volume->mount.options = &volume->info.options;
+        return volume;
+}
+
 static Volume *volume_free(Volume *volume) {
         if (!volume)
                 return NULL;
+        pthread_mutex_destroy(&volume->mount.lock);
+        strv_free(volume->mount.active);
         free(volume->info.name);
         json_done(&volume_table, volume);
         strv_free(volume->users);
@@ -96,15 +109,14 @@ static int name_check(const char *name, Error *err) {
         return 0;
 }
 
-static int volume_make(Engine *engine, const char *name, const Pairs *labels, bool durable,
+static int volume_make(Engine *engine, const char *name, const VolumeCreate *create, bool durable,
                        Volume **ret, Error *err) {
-        Volume *volume = NEW(Volume);
+        Volume *volume = volume_new(name);
         _cleanup_close_ int fd = -1;
 
-        volume->info.name = str_copy(name);
         volume->info.created = clock_now();
-        if (labels)
-                pairs_copy(&volume->info.labels, labels);
+        pairs_copy(&volume->info.labels, &create->labels);
+        pairs_copy(&volume->info.options, &create->driver_opts);
         _cleanup_free_ char *document = json_text(&volume_table, volume);
         const DbRecord record = { .id = name, .name = name, .document = document };
         int r = db_insert(engine->db, DB_VOLUMES, &record, durable, err);
@@ -140,8 +152,9 @@ static void emit(Engine *engine, const char *action, const char *name) {
 
 /* ---- uses ---- */
 
-int volume_use(Engine *engine, const char *name, const char *container_id, const Pairs *labels,
-               bool durable, char **ret_name, bool *ret_made, Error *err) {
+int volume_use(Engine *engine, const char *name, const char *container_id,
+               const VolumeCreate *create, bool durable, char **ret_name, bool *ret_made,
+               Error *err) {
         char random[ID_LENGTH + 1];
         Volume *volume;
 
@@ -156,7 +169,7 @@ int volume_use(Engine *engine, const char *name, const char *container_id, const
                 return r;
         *ret_made = !volume;
         if (!volume) {
-                r = volume_make(engine, wanted, labels, durable, &volume, err);
+                r = volume_make(engine, wanted, create, durable, &volume, err);
                 if (r < 0)
                         return r;
                 emit(engine, "create", wanted);
@@ -208,8 +221,11 @@ static int removal_begin(Engine *engine, const char *name, Error *err) {
 }
 
 static int removal_end(Engine *engine, const char *name, Error *err) {
-        int r = volume_remove_directory(engine, name, err);
+        /* What is mounted there is no volume's to remove. */
+        int r = volume_unmount(engine, name, err);
 
+        if (r == 0)
+                r = volume_remove_directory(engine, name, err);
         HOLD(&engine->volumes->lock);
         if (r == 0)
                 r = db_delete(engine->db, DB_VOLUMES, name, true, err);
@@ -289,6 +305,7 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
 void volume_info_done(VolumeInfo *info) {
         free(info->name);
         pairs_done(&info->labels);
+        pairs_done(&info->options);
         *info = (VolumeInfo){ 0 };
 }
 
@@ -297,6 +314,7 @@ static void info_copy(const Volume *volume, VolumeInfo *ret) {
                              .created = volume->info.created,
                              .users = strv_length(volume->users) };
         pairs_copy(&ret->labels, &volume->info.labels);
+        pairs_copy(&ret->options, &volume->info.options);
 }
 
 int volume_info(Engine *engine, const char *name, VolumeInfo *ret, Error *err) {
@@ -335,6 +353,13 @@ void volumes_free_all(VolumeInfo *volumes, size_t count) {
         free(volumes);
 }
 
+VolumeMount *volume_mount_of(Engine *engine, const char *name) {
+        HOLD(&engine->volumes->lock);
+        Volume *volume = map_get(&engine->volumes->by_name, name);
+
+        return volume && volume->info.options.count > 0 ? &volume->mount : NULL;
+}
+
 /* ---- create ---- */
 
 static int create_check(const VolumeCreate *create, Error *err) {
@@ -343,32 +368,31 @@ static int create_check(const VolumeCreate *create, Error *err) {
                                   "create %s: error looking up volume plugin %s: plugin \"%s\" not "
                                   "found",
                                   create->name ?: "", create->driver, create->driver);
-        if (create->driver_opts.count > 0)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "DriverOpts (--opt) of volumes is not supported yet: mount the "
-                                  "device on the host and bind it");
+        int r = volume_options_check(&create->driver_opts, err);
+        if (r < 0)
+                return error_prefix(err, "create %s", create->name ?: "");
         return str_empty(create->name) ? 0 : name_check(create->name, err);
 }
 
 /* Lock held. */
-static int create_locked(Engine *engine, const char *name, const Pairs *labels, Volume **ret,
-                         Error *err) {
+static int create_locked(Engine *engine, const char *name, const VolumeCreate *create_,
+                         Volume **ret, Error *err) {
         int r = volume_get(engine, name, ret, err);
 
         if (r < 0 || *ret)
                 return r;
-        r = volume_make(engine, name, labels, true, ret, err);
+        r = volume_make(engine, name, create_, true, ret, err);
         if (r == 0)
                 emit(engine, "create", name);
         return r;
 }
 
-static int create(Engine *engine, const char *name, const Pairs *labels, VolumeInfo *ret,
+static int create(Engine *engine, const char *name, const VolumeCreate *create_, VolumeInfo *ret,
                   Error *err) {
         HOLD(&engine->volumes->lock);
         Volume *volume;
 
-        int r = create_locked(engine, name, labels, &volume, err);
+        int r = create_locked(engine, name, create_, &volume, err);
         if (r == 0)
                 info_copy(volume, ret);
         return r;
@@ -389,7 +413,8 @@ int engine_volume_create(Engine *engine, const VolumeCreate *request, Buf *json,
                 name = random;
                 pairs_put(&labels, VOLUME_ANONYMOUS, "");
         }
-        r = create(engine, name, &labels, &made, err);
+        const VolumeCreate as = { .labels = labels, .driver_opts = request->driver_opts };
+        r = create(engine, name, &as, &made, err);
         if (r == 0)
                 json_add_object(json, volume_document(engine, &made));
         return r;
@@ -405,9 +430,8 @@ typedef struct LoadJob {
 
 static int load_row(void *data, const DbRecord *record, Error *err) {
         LoadJob *job = data;
-        Volume *volume = NEW(Volume);
+        Volume *volume = volume_new(record->id);
 
-        volume->info.name = str_copy(record->id);
         int r = name_valid(record->id) ? json_parse(&volume_table, record->document ?: "{}",
                                                     strlen(record->document ?: "{}"), volume, err)
                                        : error_kind(err, ERROR_INTERNAL, "not a volume's name");

@@ -9,9 +9,9 @@
 
 typedef struct VolumeInfo {
         char *name;
-        int64_t created; /* ns since 1970 */
-        Pairs labels;
-        size_t users; /* containers; counted in a copy */
+        int64_t created;       /* ns since 1970 */
+        Pairs labels, options; /* options: of the local driver */
+        size_t users;          /* containers; counted in a copy */
 } VolumeInfo;
 void volume_info_done(VolumeInfo *info);
 /* A copy; volume_info_done it. not_found. */
@@ -24,11 +24,13 @@ json_object *volume_document(const Engine *engine, const VolumeInfo *info);
 /* Bytes of its files. */
 int64_t volume_size(const Engine *engine, const char *name);
 
-/* Takes volume `name` into use for a container, making it where it is missing (*ret_made). NULL: an
+/* Takes volume `name` into use for a container, making it where it is missing (*ret_made), with the
+ * labels and options of create. NULL: an
  * anonymous one gets a name. *ret_name is the caller's. durable: what is made survives a power cut.
  */
-int volume_use(Engine *engine, const char *name, const char *container_id, const Pairs *labels,
-               bool durable, char **ret_name, bool *ret_made, Error *err);
+int volume_use(Engine *engine, const char *name, const char *container_id,
+               const VolumeCreate *create, bool durable, char **ret_name, bool *ret_made,
+               Error *err);
 /* Ends the use; a missing volume or use is fine. */
 void volume_unuse(Engine *engine, const char *name, const char *container_id);
 /* The same and removes it if nobody else uses it. */
@@ -38,6 +40,32 @@ void volume_adopt_use(Engine *engine, const char *name, const char *container_id
 /* Its directory, made if missing: *ret_fd is the caller's. */
 int volume_open(Engine *engine, const char *name, int *ret_fd, Error *err);
 char *volume_mountpoint(const Engine *engine, const char *name); /* the caller's */
+/* ---- volume-mount.c: volumes with options ---- */
+
+/* invalid or unsupported, in Docker's words. None at all are fine. */
+int volume_options_check(const Pairs *options, Error *err);
+/* What is mounted while a container runs. Guarded by its lock, which is taken after a container's.
+ */
+typedef struct VolumeMount {
+        pthread_mutex_t lock;
+        char **active;        /* ids of containers that run */
+        const Pairs *options; /* never change */
+} VolumeMount;
+/* volumes.c: NULL: there is no such volume, or it has no options. It lasts as long as the volume is
+ * in use. */
+VolumeMount *volume_mount_of(Engine *engine, const char *name);
+/* Mounts what the volume's options name, unless it is. Without options nothing happens. internal.
+ */
+int volume_activate(Engine *engine, const char *name, const char *container_id, Error *err);
+/* The container does not run any more; the last one's unmounts. One that did not is fine. */
+void volume_deactivate(Engine *engine, const char *name, const char *container_id);
+/* At daemon start: a container that runs has it mounted. */
+void volume_adopt_mount(Engine *engine, const char *name, const char *container_id);
+/* After that: unmounts what a killed daemon left and nobody uses. */
+void volumes_settle(Engine *engine);
+/* Takes every mount off the volume's directory. */
+int volume_unmount(Engine *engine, const char *name, Error *err);
+
 /* Fills an empty volume with what the container's image has at `path`. */
 int volume_fill(Container *container, const char *name, const char *path, Error *err);
 

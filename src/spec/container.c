@@ -461,8 +461,6 @@ static int mounts_refused(const JsonArray *mounts, Error *err) {
                           "use a volume or a bind" },
                         { str_equal(items[i].type, "npipe"), "a mount of type npipe",
                           "it is for Windows" },
-                        { items[i].volume && !str_empty(items[i].volume->subpath),
-                          "VolumeOptions.Subpath (volume-subpath)", "mount the whole volume" },
                 };
 
                 int r = refuse(refusals, ELEMENTS(refusals), err);

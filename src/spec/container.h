@@ -192,6 +192,7 @@ typedef struct IpamSpec {
         char *driver;
         Pairs options;
         JsonArray config; /* of IpamPoolSpec */
+        bool has_options; /* set by the reader's caller: given, if empty */
 } IpamSpec;
 
 /* An element of the daemon's default-address-pools, and of DefaultAddressPools in info. */

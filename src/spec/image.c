@@ -57,6 +57,8 @@ static const JsonField config_fields[] = {
         JSON_FIELD(ImageConfig, "docker_version", JSON_STRING, docker_version, OMIT),
         JSON_FIELD(ImageConfig, "comment", JSON_STRING, comment, OMIT),
         JSON_FIELD(ImageConfig, "parent", JSON_STRING, parent, OMIT),
+        JSON_FIELD(ImageConfig, "container", JSON_STRING, container, OMIT),
+        JSON_FIELD(ImageConfig, "container_config", JSON_RAW, container_config, OMIT),
         JSON_NESTED(ImageConfig, "config", JSON_INLINE, config, 0, &image_run_config_table),
         JSON_NESTED(ImageConfig, "rootfs", JSON_INLINE, rootfs, 0, &rootfs_table),
         JSON_NESTED(ImageConfig, "history", JSON_ARRAY, history, OMIT, &image_history_table),

@@ -35,6 +35,8 @@ typedef struct ImageConfig {
         int64_t created;
         char *author, *architecture, *os, *variant, *os_version;
         char *docker_version, *comment, *parent; /* Docker's own */
+        char *container;               /* Docker's own: id of the container that was committed */
+        json_object *container_config; /* and its Config */
         ImageRunConfig config;
         ImageRootfs rootfs;
         JsonArray history; /* of ImageHistory */
@@ -74,6 +76,10 @@ typedef struct ImageIndex {
 static inline void image_config_inherit(ImageConfig *config) {
         json_putp(&config->build_cache);
         config->build_cache = NULL;
+        json_putp(&config->container_config);
+        config->container_config = NULL;
+        str_replace(&config->container, NULL);
+        str_replace(&config->parent, NULL);
 }
 
 extern const JsonTable health_config_table, image_run_config_table, image_history_table,

@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# Volumes with options of the local driver: mounted while a container that uses them runs, in Docker's words, and never left behind.
+
+setup_file() {
+  load lib
+  make_host
+  start_daemon
+  load_busybox
+  export root host_pid
+  echo "$daemon_pid" >"$root/daemon"
+}
+
+teardown_file() {
+  load lib
+  daemon_pid=$(cat "$root/daemon")
+  end_host
+}
+
+setup() {
+  load lib
+  daemon_pid=$(cat "$root/daemon")
+}
+
+teardown() {
+  echo "$daemon_pid" >"$root/daemon"
+  remove_all
+  brig volume prune -af >/dev/null
+  no mounted
+}
+
+# mounted [NAME]: what is mounted below the volumes, or on that one, where the daemon is.
+mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes/${1:+$1/_data }" /proc/self/mountinfo; }
+
+@test "a tmpfs is one for all containers that run, survives the daemon, and goes with the last" {
+  brig volume create --opt type=tmpfs --opt device=tmpfs --opt o=size=1m,uid=1000,noexec fast
+  [ "$(brig volume inspect -f '{{json .Options}}' fast)" = '{"device":"tmpfs","o":"size=1m,uid=1000,noexec","type":"tmpfs"}' ]
+  no mounted fast
+  brig run -d --name one -v fast:/fast busybox sh -c 'echo kept >/fast/file; exec sleep 1000'
+  wait_until brig exec one test -s /fast/file
+  [[ $(mounted fast) == *noexec*"- tmpfs tmpfs"*size=1024k,uid=1000* ]]
+  kill_daemon
+  start_daemon
+  run brig run --rm -v fast:/fast busybox cat /fast/file
+  [ "$output" = kept ]
+  [ "$(mounted fast | wc -l)" -eq 1 ]
+  brig stop -t 0 one
+  no mounted fast
+  run brig run --rm -v fast:/fast busybox ls /fast
+  [ -z "$output" ]
+  no mounted fast
+}
+
+@test "a directory of the host: writable, read-only, filled from the image, and not removed with the volume" {
+  mkdir "$BATS_TEST_TMPDIR/there"
+  brig volume create --opt type=none --opt o=bind --opt "device=$BATS_TEST_TMPDIR/there" there
+  brig run --rm -v there:/www busybox sh -c 'echo more >/www/more'
+  [ "$(cd "$BATS_TEST_TMPDIR/there" && echo *)" = 'index.html more' ]
+  brig volume rm there
+  [ "$(cat "$BATS_TEST_TMPDIR/there/more")" = more ]
+  run brig run --rm --mount "type=volume,src=other,dst=/o,volume-opt=type=none,volume-opt=device=$BATS_TEST_TMPDIR/there,\"volume-opt=o=bind,ro\"" busybox sh -c 'cat /o/more; echo x >/o/x'; echo "$output"
+  [[ $output == *more*'Read-only file system'* ]]
+}
+
+@test "what is read-only on the host stays so in a bind" {
+  mkdir "$BATS_TEST_TMPDIR/fixed"
+  nsenter --target "$host_pid" --mount -- mount -t tmpfs -o ro fixed "$BATS_TEST_TMPDIR/fixed"
+  nsenter --target "$host_pid" --mount -- mount -o remount,bind,rw "$BATS_TEST_TMPDIR/fixed" # the mount alone is to decide
+  nsenter --target "$host_pid" --mount -- mount -o remount,rw "$BATS_TEST_TMPDIR/fixed"
+  nsenter --target "$host_pid" --mount -- mount -o remount,bind,ro "$BATS_TEST_TMPDIR/fixed"
+  run brig run --rm -v "$BATS_TEST_TMPDIR/fixed:/f" busybox touch /f/x; echo "$output"
+  nsenter --target "$host_pid" --mount -- umount "$BATS_TEST_TMPDIR/fixed"
+  [[ $output == *'Read-only file system'* ]]
+}
+
+@test "what a killed daemon leaves mounted, the next one takes away" {
+  brig volume create --opt type=tmpfs --opt device=tmpfs left
+  brig run -d --name short -v left:/l busybox sleep 1000
+  brig run -d --name long --volumes-from short busybox sleep 1000
+  short=$(pid_of short) long=$(pid_of long)
+  kill_daemon
+  kill -KILL "$short"
+  start_daemon
+  wait_until bash -c '[[ $(brig inspect -f "{{.State.Status}}" short) == exited ]]'
+  mounted left # the other still runs
+  kill_daemon
+  kill -KILL "$long"
+  start_daemon
+  wait_until no mounted left
+}
+
+@test "what cannot be mounted fails in the daemon's words and leaves nothing" {
+  brig volume create --opt type=none --opt o=bind --opt device=/nowhere/at/all lost
+  run brig run --name lost -v lost:/l busybox true; echo "$output"
+  [[ $output == *"error while mounting volume '$root/data/volumes/lost/_data': failed to mount local volume"*'/nowhere/at/all: No such file'* ]]
+  output=$(brig run -v lost:/l:nocopy busybox true 2>&1) || :
+  [[ $output == *"/nowhere/at/all: No such file"* ]]
+  [ -z "$(brig ps -q)" ]
+  brig volume create --opt type=nosuchfs --opt device=x odd
+  run brig run -v odd:/l busybox true
+  [[ $output == *"mount nosuchfs"* ]]
+  run brig volume create --opt nonsense=1 x; [[ $output == *'invalid option: "nonsense"'* ]]
+  run brig volume create --opt type=tmpfs x; [[ $output == *'missing required option: "device"'* ]]
+  run brig volume create --opt o=bind --opt device=/x x; [[ $output == *'missing required option: "type"'* ]]
+  run brig volume create --opt type=tmpfs --opt device=tmpfs --opt size=1m x; [[ $output == *"option 'size' is a quota"* ]]
+  run brig run --mount type=volume,src=x,dst=/x,volume-opt=nonsense=1 busybox true; [[ $output == *'invalid option: "nonsense"'* ]]
+  run brig volume inspect x
+  [ "$status" -eq 1 ]
+}
+
+@test "volume-subpath: a directory and a file of a volume; what is not there, or leads out of it, is refused" {
+  brig run --rm -v whole:/w busybox sh -c 'mkdir -p /w/a/b; echo deep >/w/a/b/file; ln -s a /w/link; ln -s /etc /w/out; ln -s ../../.. /w/up'
+  sub() { run brig run --rm --mount "type=volume,src=whole,dst=/s,volume-subpath=$1" busybox sh -c 'cat /s/file 2>/dev/null || cat /s'; echo "$output"; }
+  sub a/b; [ "$output" = deep ]
+  sub link/b; [ "$output" = deep ]
+  sub a/../a/b/file; [ "$output" = deep ]
+  brig create --name later --mount type=volume,src=whole,dst=/s,volume-subpath=a/c,ro busybox touch /s/x
+  run brig start -a later; [[ $output == *"cannot access subpath 'a/c' of volume whole: No such file"* ]]
+  brig run --rm -v whole:/w busybox mkdir /w/a/c
+  run brig start -a later; [[ $output == *'Read-only file system'* ]]
+  for path in out up out/passwd; do sub $path; [[ $status -ne 0 && $output == *"subpath '$path' of volume whole leads out of the volume"* ]]; done
+  for path in /a ../x a/../..; do sub $path; [[ $status -eq 125 && $output == *"subpath must be a relative path within the volume"* ]]; done
+  brig volume create --opt type=tmpfs --opt device=tmpfs fast
+  output=$(brig run --rm --mount type=volume,src=fast,dst=/s,volume-subpath=x busybox true 2>&1) || :
+  [[ $output == *"cannot access subpath 'x'"* ]]
+}
