@@ -217,14 +217,16 @@ box:/etc/passwd/ out | /etc/passwd/: not a directoryexist
 
 # ---- what a copy holds, and what ends it ----
 
-# A copy into the container that goes on until descriptor 7 is closed; $helper is the program that does it. By what it has unpacked it is there.
+# A copy into the container that goes on until descriptor 7 is closed; $helper is the program that does it: the only one, once it has taken more
+# than pipes and sockets hold, as the one that only looked at the destination has ended by then.
 hold_copy() {
   mkfifo "$BATS_TEST_TMPDIR/in"
   brig cp - "$1" <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/held" 2>&1 3>&- &
   holding=$!
   exec 7>"$BATS_TEST_TMPDIR/in"
-  tar c src | head -c 2048 >&7
-  wait_until eval 'helper=$(pgrep -P "$(cat "$root/brigd.pid")" -x brig-image)'
+  truncate -s 8M src/big
+  tar c src | head -c 4M >&7
+  wait_until eval 'helper=$(pgrep -P "$(cat "$root/brigd.pid")" -x brig-image) && [[ $helper != *[^0-9]* ]]'
 }
 
 @test "a copy has nothing but the container's mounts, on none of which there is a device or a program" {

@@ -123,3 +123,16 @@ mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes
   output=$(brig run --rm --mount type=volume,src=fast,dst=/s,volume-subpath=x busybox true 2>&1) || :
   [[ $output == *"cannot access subpath 'x'"* ]]
 }
+
+@test "cp with a container that does not run sees what its volumes' options and subpaths say, and leaves nothing mounted" {
+  mkdir "$BATS_TEST_TMPDIR/there" && echo inside >"$BATS_TEST_TMPDIR/there/file"
+  brig volume create --opt type=none --opt o=bind --opt "device=$BATS_TEST_TMPDIR/there" there
+  brig run --rm -v parts:/w busybox sh -c 'mkdir -p /w/a; echo part >/w/a/file'
+  brig create --name still -v there:/there --mount type=volume,src=parts,dst=/part,volume-subpath=a busybox true
+  [ "$(brig cp still:/there/file - | tar xO)" = inside ]
+  [ "$(brig cp still:/part/file - | tar xO)" = part ]
+  echo new >"$BATS_TEST_TMPDIR/new"
+  brig cp "$BATS_TEST_TMPDIR/new" still:/there/
+  [ "$(cat "$BATS_TEST_TMPDIR/there/new")" = new ]
+  no mounted there
+}

@@ -54,14 +54,15 @@ int container_root_live(Container *container, ContainerRoot *ret, Error *err) {
 
 /* ---- one that does not ---- */
 
-static int add_mount(ContainerRoot *root, const char *source, const char *destination,
+/* fd is the source where it is open already, or -1. */
+static int add_mount(ContainerRoot *root, int fd, const char *source, const char *destination,
                      bool recursive, unsigned read_only, Error *err) {
-        _cleanup_close_ int fd = open(source, O_PATH | O_CLOEXEC), copy = -1;
+        _cleanup_close_ int opened = fd < 0 ? open(source, O_PATH | O_CLOEXEC) : -1, copy = -1;
         int r;
 
-        if (fd < 0)
+        if (fd < 0 && opened < 0)
                 return error_set(err, errno, "open mount source '%s'", source);
-        r = mount_clone(fd, recursive, &copy, err);
+        r = mount_clone(fd < 0 ? opened : fd, recursive, &copy, err);
         if (r == 0)
                 r = mount_change(copy, true, 0, 0, MS_PRIVATE, err);
         if (r == 0 && read_only > 0)
@@ -73,19 +74,33 @@ static int add_mount(ContainerRoot *root, const char *source, const char *destin
         return 0;
 }
 
-/* What is in memory only is gone with the last run. */
-static int add_points(const Container *container, ContainerRoot *root, Error *err) {
+/* What is in memory only is gone with the last run. fds: of mounts_open. */
+static int add_points(const Container *container, const int *fds, ContainerRoot *root, Error *err) {
         const MountPoint *points = container->mounts.items;
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
                 if (!str_equal(points[i].type, "tmpfs"))
-                        r = add_mount(root, points[i].source, points[i].destination,
+                        r = add_mount(root, fds[i], points[i].source, points[i].destination,
                                       !strv_has(points[i].options, "bind"),
                                       points[i].rw         ? 0
                                       : points[i].ro_below ? 2
                                                            : 1,
                                       err);
+        return r;
+}
+
+/* A volume with options is mounted for as long as it takes to clone it. */
+static int add_prepared(Container *container, ContainerRoot *root, Error *err) {
+        int *fds = NULL;
+        int r = mounts_prepare(container, err);
+
+        if (r == 0)
+                r = mounts_open(container, &fds, err);
+        if (r == 0)
+                r = add_points(container, fds, root, err);
+        mounts_close(container, fds);
+        mounts_end(container);
         return r;
 }
 
@@ -102,7 +117,7 @@ static int add_generated(const Container *container, ContainerRoot *root, Error 
 
                 if (!is_mounted(container, destination) &&
                     fstatat(container->engine->containers_fd, below, &st, 0) == 0)
-                        r = add_mount(root, source, destination, false,
+                        r = add_mount(root, -1, source, destination, false,
                                       container->spec.host.readonly_rootfs, err);
         }
         return r;
@@ -150,13 +165,11 @@ static int mount_writable(const Container *container, int *ret, Error *err) {
 
 int container_root_build(Container *container, bool writable, ContainerRoot *ret, Error *err) {
         _cleanup_(container_root_done) ContainerRoot root = { .fd = -1 };
-        int r = mounts_prepare(container, err);
+        int r = writable ? mount_writable(container, &root.fd, err)
+                         : rootfs_open(container, &root.fd, err);
 
         if (r == 0)
-                r = writable ? mount_writable(container, &root.fd, err)
-                             : rootfs_open(container, &root.fd, err);
-        if (r == 0)
-                r = add_points(container, &root, err);
+                r = add_prepared(container, &root, err);
         if (r == 0)
                 r = add_generated(container, &root, err);
         if (r < 0)
