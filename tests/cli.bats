@@ -253,7 +253,6 @@ while left:
   printf 'FROM scratch\nLABEL a=\0b\n' >"$dir/nul"
   refused 1 "'$dir/nul' has a NUL character" brig build -f "$dir/nul" "$dir"
   refused 1 "'-' has a NUL character" brig build -f - "$dir" <"$dir/nul"
-  refused 1 "network 'mine': steps have the network default, none or host" brig build --network mine "$dir"
   refused 1 "builders other than 'default' are not done" brig buildx build --builder other "$dir"
   refused 1 '--call outline is not done' brig build --call outline "$dir"
   refused 1 'invalid progress "fancy"' brig build --progress fancy "$dir"

@@ -204,8 +204,8 @@ counts() { seq "$2" | cmp - "$1"; }
 }
 
 @test "clearing a log: of a container that runs, with a reader that follows, and of one that does not" {
-  mkfifo "$root/clear"
-  brig run -d --name cleared --log-opt max-size=1k --log-opt max-file=50 --log-opt compress=true -v "$root/clear:/go" busybox sh -c 'seq 200; read line </go; echo after; read line </go' >/dev/null
+  mkfifo "$root/clear" "$root/over" # one each: who opens it again at once may still meet the writer before
+  brig run -d --name cleared --log-opt max-size=1k --log-opt max-file=50 --log-opt compress=true -v "$root/clear:/go" -v "$root/over:/over" busybox sh -c 'seq 200; read line </go; echo after; read line </over' >/dev/null
   wait_until bash -c '[[ $(brig logs cleared | tail -1) = 200 ]]'
   timeout 20 docker logs -f cleared >"$root/followed" 3>&- &
   follower=$!
@@ -214,10 +214,10 @@ counts() { seq "$2" | cmp - "$1"; }
   [ -z "$(brig logs cleared)" ]
   echo on >"$root/clear"
   wait_until bash -c '[[ $(docker logs cleared) = after ]]'
-  echo on >"$root/clear"
+  echo on >"$root/over"
   wait "$follower"
   [ "$(tail -1 "$root/followed")" = after ]
-  curl -sf --unix-socket "$root/brig.sock" -X DELETE http://d/containers/cleared/logs
+  curl -sf --unix-socket "$root/brig.sock" -X POST http://d/containers/cleared/logs/clear
   [ -z "$(brig logs cleared)" ]
   [ "$(ls "$(directory_of cleared)" | grep -c 'json.log')" = 0 ]
   run brig logs --clear nobody

@@ -242,7 +242,7 @@ TEST(logs) {
         ASSERT(str_ends(text, "\r\n\r\nout\nerr\n"));
         ASSERT(strstr(text, "\r\nContent-Type: application/vnd.docker.raw-stream\r\n"));
         ASSERT_STR(fake_asked, "logs tty 1100 0 0 -1");
-        ASK("DELETE /containers/c/logs", 204, "");
+        ASK("POST /containers/c/logs/clear", 204, "");
         ASSERT_STR(fake_asked, "logs clear c");
         ASK("GET /containers/c/logs", 400,
             "{\"message\":\"Bad parameters: you must choose at least one stream\"}\n");

@@ -22,7 +22,7 @@ static const Route routes[] = {
         { GET, "/containers/{id}/json", on_container_inspect, NULL },
         { GET, "/containers/{id}/top", on_container_top, NULL },
         { GET, "/containers/{id}/logs", on_container_logs, NULL },
-        { DELETE, "/containers/{id}/logs", on_container_logs_clear, NULL }, /* brig's own */
+        { POST, "/containers/{id}/logs/clear", on_container_logs_clear, NULL }, /* brig's own */
         { GET, "/containers/{id}/changes", on_container_changes, NULL },
         { GET, "/containers/{id}/export", on_container_export, NULL },
         { GET, "/containers/{id}/stats", on_container_stats, NULL },

@@ -8,7 +8,7 @@
 #define STAGES_MAX 8
 
 typedef struct Made {
-        Dockerfile file;
+        Dockerfile *file; /* the plan points to it, and this is copied */
         Plan *plan;
         StagePlan stages[STAGES_MAX];
         int r;
@@ -36,20 +36,21 @@ static void made_done(Made *made) {
         for (size_t i = 0; i < STAGES_MAX; i++)
                 stage_plan_done(&made->stages[i]);
         plan_free(made->plan);
-        dockerfile_done(&made->file);
+        dockerfile_done(made->file);
+        free(made->file);
         json_done(&image_config_table, &test_image);
 }
 
 /* Plans every stage that the target reaches. */
 static UNUSED Made make(const char *text, PlanOptions options) {
-        Made made = {};
+        Made made = { .file = NEW(Dockerfile) };
 
         options.source_date_epoch = options.source_date_epoch ?: -1;
         options.build_platform = options.build_platform ?: "linux/amd64";
         test_image_make();
-        made.r = dockerfile_parse("D", text, strlen(text), &made.file, &made.err);
+        made.r = dockerfile_parse("D", text, strlen(text), made.file, &made.err);
         if (made.r == 0)
-                made.r = plan_new(&made.file, &options, &made.plan, &made.err);
+                made.r = plan_new(made.file, &options, &made.plan, &made.err);
         for (size_t i = 0; made.r == 0 && i < plan_stage_count(made.plan); i++) {
                 const Input *base = &plan_stage(made.plan, i)->base;
                 const ImageConfig *config = base->kind == INPUT_IMAGE ? &test_image : NULL;

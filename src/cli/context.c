@@ -193,7 +193,7 @@ const Command context_update_command = { "[OPTIONS] CONTEXT",
 static int run_use(Cli *cli, const Options *options, Error *err) {
         const char *name = options->arguments[0];
         _cleanup_(context_done) Context context = { 0 };
-        json_object *config;
+        json_object *config = NULL;
         int r = str_equal(name, DEFAULT_NAME) ? 0 : context_read(cli, name, &context, err);
 
         if (r == 0)

@@ -116,10 +116,3 @@ int local_end(LocalCopy *copy, Error *err) {
         return error_kind(err, ERROR_INVALID, "%s",
                           complaint.length > 0 ? str_trim(complaint.data) : "brig-image was ended");
 }
-
-void local_drop(LocalCopy *copy) {
-        if (copy->pid <= 0)
-                return;
-        (void)kill(copy->pid, SIGTERM); /* a child that was not waited for: the number is its own */
-        (void)local_end(copy, NULL);
-}

@@ -21,5 +21,3 @@ int local_unpack(const char *directory, const char *from, const char *to, LocalC
 /* Closes the stream and waits for the end: 0, or what it complained of. -EPIPE: of nothing but that
  * nobody read its archive. */
 int local_end(LocalCopy *copy, Error *err);
-/* Ends it, if local_end did not. */
-void local_drop(LocalCopy *copy);

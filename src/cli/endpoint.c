@@ -75,7 +75,7 @@ static int choose_host(const Cli *cli, Endpoint *ret, Error *err) {
                 host = getenv("BRIG_HOST");
         if (str_empty(host))
                 host = getenv("DOCKER_HOST");
-        if (str_empty(host))
+        if (!host || !*host)
                 host = ENDPOINT_DEFAULT_HOST;
         ret->host = strstr(host, "://") ? str_copy(host) : str_format("tcp://%s", host);
         return 0;

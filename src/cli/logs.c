@@ -137,9 +137,9 @@ static void remember_place(Log *log) {
 }
 
 static int clear_log(Cli *cli, const char *container, Error *err) {
-        _cleanup_free_ char *path = path_format("/containers/%s/logs", container);
+        _cleanup_free_ char *path = path_format("/containers/%s/logs/clear", container);
 
-        return api_do(cli, "DELETE", path, err);
+        return api_do(cli, "POST", path, err);
 }
 
 static int run_logs(Cli *cli, const Options *options, Error *err) {

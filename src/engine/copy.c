@@ -1,7 +1,7 @@
 /* copy.c: files out of and into a container, as archives. Each copy is a run of the confined
  * program (image/copy.h), which holds no lock of the engine's while it goes on. What it does hold
- * is the container's layer, mounted: that of one that runs with it, that of one that doesn't alone,
- * and a start or a removal ends it. */
+ * is the container's layer, mounted: that of one that runs with it; that of one that doesn't alone
+ * where it writes, with others that read where it doesn't. A start or a removal ends it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,14 +25,17 @@ struct EngineCopy {
 
         /* Of those that hold the layer; guarded by the container's state_lock. */
         bool listed;
+        bool shares;       /* it only reads, below a layer that nobody writes to */
         const char *ended; /* by whom, if by the container's own life */
         EngineCopy *next;
 };
 
 /* ---- who holds the layer ---- */
 
-static void enlist(EngineCopy *copy) {
+static void enlist(EngineCopy *copy, bool shares) {
         Container *container = copy->container;
+
+        copy->shares = shares;
 
         lock_take(&container->state_lock, LOCK_STATE);
         copy->next = container->copies;
@@ -69,7 +72,7 @@ EngineCopy *engine_copy_free(EngineCopy *copy) {
 }
 
 /* One whose program has not ended yet: a descriptor of that, which is the caller's; else -1. why:
- * says to all of them that they are ended. */
+ * says to all of them that they are ended; without it those that share the layer do not count. */
 static int find_holder(Container *container, const char *why) {
         int fd = -1;
 
@@ -79,7 +82,7 @@ static int find_holder(Container *container, const char *why) {
 
                 if (why)
                         copy->ended = why;
-                if (poll(&ended, 1, 0) == 0)
+                if ((why || !copy->shares) && poll(&ended, 1, 0) == 0)
                         fd = fcntl(ended.fd, F_DUPFD_CLOEXEC, 3);
         }
         lock_drop(&container->state_lock, LOCK_STATE);
@@ -162,7 +165,7 @@ static int begin_live(Begin *begin, Error *err) {
         if (r == 0)
                 r = spawn(begin, &root, begin->request, err);
         if (r == 0)
-                enlist(begin->copy);
+                enlist(begin->copy, false);
         return r;
 }
 
@@ -197,8 +200,8 @@ static int begin_stopped(Begin *begin, Error *err) {
         }
         if (r == 0)
                 r = spawn(begin, &root, begin->request, err);
-        if (r == 0 && writes)
-                enlist(begin->copy);
+        if (r == 0)
+                enlist(begin->copy, !writes);
         return r;
 }
 

@@ -62,6 +62,9 @@ int main(int argc, char *argv[]) {
         /* brigd's end of the socket tells that it has gone; the signal ends a job that isn't
          * listening. */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        /* Its descriptors and program are not for a container in the host's pid namespace, whose
+         * capabilities may be more than a confined job's: ptrace(2), "access mode checking". */
+        (void)prctl(PR_SET_DUMPABLE, 0);
         (void)signal(SIGPIPE, SIG_IGN);
         (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive reads names by it */
         for (size_t i = 0; i < ELEMENTS(jobs); i++) {

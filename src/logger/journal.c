@@ -12,6 +12,7 @@
 #include "logger/target.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define WRITE_S 10 /* then journald counts as away */
 #define JOURNAL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
 struct Target {
@@ -22,10 +23,12 @@ struct Target {
 static int dial(Target *target, Error *err) {
         static const struct sockaddr_un address = { .sun_family = AF_UNIX,
                                                     .sun_path = JOURNAL_SOCKET };
+        const struct timeval write_time = { .tv_sec = WRITE_S };
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
         if (fd < 0)
                 return error_set(err, errno, "make a socket");
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &write_time, sizeof(write_time));
         if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
                 return error_kind(err, ERROR_UNAVAILABLE, "journald is not enabled on this host");
         target->fd = TAKE_FD(fd);

@@ -102,11 +102,13 @@ static void wait_record(Relay *relay) {
                         return;
                 if (relay->kind->mend(relay->target, &err) == 0) {
                         note_back(relay);
-                        pause = PAUSE_MIN_MS;
+                        /* One that accepts and ends is not dialed as fast as it answers. */
+                        if (poll(fds, 1, pause) != 0)
+                                return;
                 } else {
                         note_away(relay, &err);
-                        pause = MIN(pause * 2, PAUSE_MAX_MS);
                 }
+                pause = MIN(pause * 2, PAUSE_MAX_MS);
         }
 }
 

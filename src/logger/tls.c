@@ -6,8 +6,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
+
+#define HANDSHAKE_S 10
 
 struct Tls {
         SSL_CTX *context;
@@ -50,11 +53,17 @@ static bool expect_host(SSL *ssl, const char *host) {
 }
 
 static int shake_hands(Tls *tls, const char *host, Error *err) {
+        const struct timeval limit = { .tv_sec = HANDSHAKE_S }, none = {};
         long verified;
+        int shaken;
 
         if (!expect_host(tls->ssl, host) || SSL_set_fd(tls->ssl, tls->fd) != 1)
                 return tls_error("set up", err);
-        if (SSL_connect(tls->ssl) == 1)
+        /* A server that accepts and says nothing is none. */
+        (void)setsockopt(tls->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        shaken = SSL_connect(tls->ssl);
+        (void)setsockopt(tls->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
+        if (shaken == 1)
                 return 0;
         verified = SSL_get_verify_result(tls->ssl);
         if (verified != X509_V_OK)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -191,6 +192,8 @@ int forward_open(const LogFile *log, const MonitorLog *options, const LogHost *h
                                 &forward->socket, err);
         if (r < 0) {
                 (void)error_prefix(err, "failed to initialize logging driver");
+                if (forward->pidfd >= 0)
+                        (void)pidfd_signal(forward->pidfd, SIGKILL, NULL);
                 forward_release(forward);
                 return r;
         }

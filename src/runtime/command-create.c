@@ -270,7 +270,7 @@ static int poststart(const Creation *creation, Error *err) {
         if (!creation->config.hooks || creation->config.hooks->poststart.count == 0)
                 return 0;
         state.bundle = bundle = absolute(creation->bundle_fd);
-        return hooks_run(&creation->config.hooks->poststart, "poststart", &state, err);
+        return hooks_run(&creation->config.hooks->poststart, "poststart", &state, environ, err);
 }
 
 /* run, after create: the exit code, or an error and nothing is left. */

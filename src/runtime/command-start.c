@@ -30,7 +30,7 @@ static int run_poststart(int dir_fd, const Record *record, Error *err) {
         int r = config_read(dir_fd, CONFIG_FILE, &config, NULL, err);
 
         if (r == 0 && config.hooks)
-                r = hooks_run(&config.hooks->poststart, "poststart", &state, err);
+                r = hooks_run(&config.hooks->poststart, "poststart", &state, environ, err);
         json_done(&oci_config_table, &config);
         return r;
 }

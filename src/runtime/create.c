@@ -147,10 +147,11 @@ static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
         /* To these, which are older than the others, the container has been created: so
          * runtime-spec 1.0 has it, and its validation. */
         state.status = "created";
-        r = hooks_run(&setup->config->hooks->prestart, "prestart", &state, err);
+        r = hooks_run(&setup->config->hooks->prestart, "prestart", &state, environ, err);
         state.status = "creating";
         if (r == 0)
-                r = hooks_run(&setup->config->hooks->create_runtime, "createRuntime", &state, err);
+                r = hooks_run(&setup->config->hooks->create_runtime, "createRuntime", &state,
+                              environ, err);
         if (r < 0)
                 return r;
         r = sync_send(sync_fd, SYNC_GO, -1);
@@ -411,5 +412,5 @@ int container_destroy(const OciConfig *config, const RuntimeContainer *container
                 return r;
         state.annotations = &config->annotations;
         state.version = config->version;
-        return hooks_run(&config->hooks->poststop, "poststop", &state, err);
+        return hooks_run(&config->hooks->poststop, "poststop", &state, environ, err);
 }

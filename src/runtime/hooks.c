@@ -53,19 +53,17 @@ static int open_state(const HookState *state, int *ret_fd, Error *err) {
         return 0;
 }
 
-static int spawn(const OciHook *hook, int state_fd, int output_fd, pid_t *ret, Error *err) {
+static int spawn(const OciHook *hook, char *const *environment, int state_fd, int output_fd,
+                 pid_t *ret, Error *err) {
         char *just_path[] = { hook->path, NULL };
         const SpawnFd fds[] = { { state_fd, STDIN_FILENO },
                                 { output_fd, STDOUT_FILENO },
                                 { output_fd, STDERR_FILENO } };
-        const Spawn spawn = {
-                .program = hook->path,
-                .argv = hook->args && *hook->args ? hook->args : just_path,
-                .environment =
-                        hook->env ?: environ, /* as runc: hooks are scripts that expect PATH */
-                .fds = fds,
-                .fd_count = ELEMENTS(fds)
-        };
+        const Spawn spawn = { .program = hook->path,
+                              .argv = hook->args && *hook->args ? hook->args : just_path,
+                              .environment = hook->env ?: (char **)environment,
+                              .fds = fds,
+                              .fd_count = ELEMENTS(fds) };
         int r = program_spawn(&spawn, ret);
 
         return r < 0 ? error_set(err, -r, "start '%s'", hook->path) : 0;
@@ -88,7 +86,8 @@ static const char *signal_words(int signal) {
         return str_lower(words);
 }
 
-static int run_one(const OciHook *hook, const HookState *state, Error *err) {
+static int run_one(const OciHook *hook, const HookState *state, char *const *environment,
+                   Error *err) {
         _cleanup_close_ int state_fd = -1, pidfd = -1,
                             output_fd = memfd_create("output", MFD_CLOEXEC);
         int64_t timeout = hook->timeout ? *hook->timeout * NSEC_PER_SEC : -1;
@@ -97,7 +96,7 @@ static int run_one(const OciHook *hook, const HookState *state, Error *err) {
         pid_t pid;
 
         if (r == 0)
-                r = spawn(hook, state_fd, output_fd, &pid, err);
+                r = spawn(hook, environment, state_fd, output_fd, &pid, err);
         if (r == 0)
                 r = pidfd_of(pid, &pidfd, err);
         if (r < 0)
@@ -121,11 +120,12 @@ static int run_one(const OciHook *hook, const HookState *state, Error *err) {
                           WEXITSTATUS(status), output);
 }
 
-int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err) {
+int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state,
+              char *const *environment, Error *err) {
         const OciHook *list = hooks->items;
 
         for (size_t i = 0; i < hooks->count; i++) {
-                int r = run_one(&list[i], state, err);
+                int r = run_one(&list[i], state, environment, err);
 
                 if (r < 0)
                         return error_prefix(err, "error running %s hook #%zu", kind, i);

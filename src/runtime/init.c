@@ -34,6 +34,14 @@ static const OciHooks *hooks_of(const Setup *setup) {
         return setup->config->hooks ?: &no_hooks;
 }
 
+/* Of hooks that run on this side. */
+static char *const *init_environment(const Init *init) {
+        static char *const none[] = { NULL };
+        const OciProcess *process = init->setup->config->process;
+
+        return process && process->env ? process->env : none;
+}
+
 /* ---- the steps ---- */
 
 static int write_joins(int *fds, size_t count, Error *err) {
@@ -191,7 +199,8 @@ static int run_create_hooks(Init *init, Error *err) {
         /* They run in the root's directory. */
         if (fchdir(init->root_fd) < 0)
                 return error_set(err, errno, "enter the container's root");
-        return hooks_run(&hooks->create_container, "createContainer", &state, err);
+        return hooks_run(&hooks->create_container, "createContainer", &state,
+                         init_environment(init), err);
 }
 
 static int open_console(Init *init, Error *err) {
@@ -335,7 +344,7 @@ static void start(Init *init, int gate_fd) {
         int r = hooks->count > 0 ? process_load_filter(init->setup->plan, &err) : 0;
 
         if (r == 0)
-                r = hooks_run(hooks, "startContainer", &state, &err);
+                r = hooks_run(hooks, "startContainer", &state, init_environment(init), &err);
         if (r == 0)
                 (void)process_exec(init->setup->plan, &err);
         (void)sync_send_error(gate_fd, &err);

@@ -191,4 +191,7 @@ typedef struct HookState {
         const char *version;
 } HookState;
 char *hook_state_text(const HookState *state); /* as JSON; the caller's */
-int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state, Error *err);
+/* environment: of hooks that give none. The caller's own is for those that run on the host's side
+ * only: the programs of the others may be the image's. */
+int hooks_run(const JsonArray *hooks, const char *kind, const HookState *state,
+              char *const *environment, Error *err);
