@@ -89,10 +89,18 @@ static int v2_is_frozen(const char *path, bool *ret, Error *err) {
         return r;
 }
 
+static void v2_io_stats(const Hierarchy *unified, const char *path, CgroupStats *ret) {
+        _cleanup_free_ char *io = cgroup_text(unified, path, "io.stat");
+
+        if (!io)
+                return;
+        cgroup_parse_io_stat(io, "rbytes", "wbytes", &ret->io[CGROUP_IO_BYTES]);
+        cgroup_parse_io_stat(io, "rios", "wios", &ret->io[CGROUP_IO_OPERATIONS]);
+}
+
 static void v2_stats(const Cgroups *groups, const char *path, CgroupStats *ret) {
         const Hierarchy *unified = &groups->unified;
         _cleanup_free_ char *memory = cgroup_text(unified, path, "memory.stat");
-        _cleanup_free_ char *io = cgroup_text(unified, path, "io.stat");
 
         ret->memory_usage = cgroup_number(unified, path, "memory.current", NULL);
         ret->memory_max_usage = cgroup_number(unified, path, "memory.peak", NULL);
@@ -109,10 +117,7 @@ static void v2_stats(const Cgroups *groups, const char *path, CgroupStats *ret) 
         ret->pids_limit = cgroup_number(unified, path, "pids.max", NULL);
         if (memory)
                 cgroup_parse_counts(memory, &ret->memory, &ret->memory_count);
-        if (!io)
-                return;
-        cgroup_parse_io_stat(io, "rbytes", "wbytes", &ret->io[CGROUP_IO_BYTES]);
-        cgroup_parse_io_stat(io, "rios", "wios", &ret->io[CGROUP_IO_OPERATIONS]);
+        v2_io_stats(unified, path, ret);
 }
 
 const CgroupVersion cgroup_v2 = { v2_create, v2_kill, v2_freeze, v2_is_frozen, v2_stats };

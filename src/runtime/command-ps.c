@@ -34,7 +34,7 @@ static int run_host_ps(char *const *words, char **ret, Error *err) {
         };
         _cleanup_buf_ Buf text = {};
         int status = 0, r;
-        pid_t pid;
+        pid_t pid = -1;
 
         for (; words && *words; words++)
                 strv_add(&argv, *words);
