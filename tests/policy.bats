@@ -146,7 +146,9 @@ END
   listener=$!
   known() { on_host conntrack -L -s "$address" -p tcp --dport 7000 2>/dev/null | grep -q ESTABLISHED; }
   says() { brig exec back sh -c "echo '$1' | timeout 2 nc $gateway 7000"; wait_until grep -q "$1" "$root/said"; }
-  wait_until says open
+  listens() { on_host ss -Htln 'sport = :7000' | grep -q LISTEN; }
+  wait_until listens
+  says open
   brig exec -d back sh -c "sleep 60 | nc $gateway 7000"
   wait_until known
   apply out shop <<<$'podSelector: {}\npolicyTypes: [Egress]'
