@@ -148,22 +148,32 @@ char **context_names(const Cli *cli) {
 
 /* ---- writing ---- */
 
-static json_object *document_of(const Context *context) {
-        json_object *document =
-                context->document ? json_object_get(context->document) : json_object_new_object();
-        json_object *metadata = json_object_new_object(), *endpoint = json_object_new_object();
-        json_object *endpoints = json_object_new_object();
+json_object *context_metadata(const Context *context) {
+        json_object *metadata = json_object_new_object();
 
         if (!str_empty(context->description))
                 (void)json_object_object_add(metadata, "Description",
                                              json_object_new_string(context->description));
+        return metadata;
+}
+
+json_object *context_endpoints(const Context *context) {
+        json_object *endpoints = json_object_new_object(), *endpoint = json_object_new_object();
+
         (void)json_object_object_add(endpoint, "Host", json_object_new_string(context->host));
         (void)json_object_object_add(endpoint, "SkipTLSVerify",
                                      json_object_new_boolean(context->skip_verify));
         (void)json_object_object_add(endpoints, "docker", endpoint);
+        return endpoints;
+}
+
+static json_object *document_of(const Context *context) {
+        json_object *document =
+                context->document ? json_object_get(context->document) : json_object_new_object();
+
         (void)json_object_object_add(document, "Name", json_object_new_string(context->name));
-        (void)json_object_object_add(document, "Metadata", metadata);
-        (void)json_object_object_add(document, "Endpoints", endpoints);
+        (void)json_object_object_add(document, "Metadata", context_metadata(context));
+        (void)json_object_object_add(document, "Endpoints", context_endpoints(context));
         return document;
 }
 

@@ -23,6 +23,9 @@ char **context_names(const Cli *cli);
 /* Makes it, or replaces it, from name, description, host and skip_verify; ca, cert and key are
  * copied into the store from where they are (NULL: there is none). */
 int context_write(const Cli *cli, const Context *context, Error *err);
+/* What docker calls its metadata and its endpoints; the caller's. */
+json_object *context_metadata(const Context *context);
+json_object *context_endpoints(const Context *context);
 int context_remove(const Cli *cli, const char *name, Error *err);
 /* The folders of its files; the caller's. */
 char *context_meta_folder(const Cli *cli, const char *name);

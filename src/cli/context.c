@@ -372,20 +372,13 @@ static json_object *words_of(const Context *context) {
 }
 
 static json_object *describe(const Cli *cli, const Context *context) {
-        json_object *object = json_object_new_object(), *metadata = json_object_new_object();
-        json_object *endpoints = json_object_new_object(), *endpoint = json_object_new_object();
-        json_object *material = json_object_new_object(), *storage = json_object_new_object();
+        json_object *object = json_object_new_object(), *material = json_object_new_object();
+        json_object *metadata, *storage = json_object_new_object();
         bool in_memory = str_equal(context->name, DEFAULT_NAME);
         _cleanup_free_ char *meta = context_meta_folder(cli, context->name);
         _cleanup_free_ char *tls = context_tls_folder(cli, context->name);
 
-        if (!in_memory && !str_empty(context->description))
-                (void)json_object_object_add(metadata, "Description",
-                                             json_object_new_string(context->description));
-        (void)json_object_object_add(endpoint, "Host", json_object_new_string(context->host));
-        (void)json_object_object_add(endpoint, "SkipTLSVerify",
-                                     json_object_new_boolean(context->skip_verify));
-        (void)json_object_object_add(endpoints, "docker", endpoint);
+        metadata = in_memory ? json_object_new_object() : context_metadata(context);
         if (context->ca || context->cert || context->key)
                 (void)json_object_object_add(material, "docker", words_of(context));
         if (!in_memory)
@@ -396,7 +389,7 @@ static json_object *describe(const Cli *cli, const Context *context) {
                                      json_object_new_string(in_memory ? "<IN MEMORY>" : tls));
         (void)json_object_object_add(object, "Name", json_object_new_string(context->name));
         (void)json_object_object_add(object, "Metadata", metadata);
-        (void)json_object_object_add(object, "Endpoints", endpoints);
+        (void)json_object_object_add(object, "Endpoints", context_endpoints(context));
         (void)json_object_object_add(object, "TLSMaterial", material);
         (void)json_object_object_add(object, "Storage", storage);
         return object;

@@ -207,7 +207,7 @@ TEST(options_that_are_so_anyway) {
                                "false,\"node-generic-resources\":null,\"oom-score-adjust\":0}",
                                &options, &err),
                   &err);
-        ASSERT(settings_feature(&options.settings, "buildkit"));
+        ASSERT(json_object_get_boolean(json_member(options.settings.features, "buildkit")));
         options_done(&options);
 }
 
@@ -221,6 +221,11 @@ TEST(options_read_again) {
                                &fresh, &err),
                   &err);
         names = options_need_restart(&running, &fresh);
+        ASSERT_INT(strv_length(names), 2);
+        ASSERT(strv_has(names, "mtu") && strv_has(names, "icc"));
+        strv_free(names);
+        /* What is no longer said is another value, too. */
+        names = options_need_restart(&fresh, &running);
         ASSERT_INT(strv_length(names), 2);
         ASSERT(strv_has(names, "mtu") && strv_has(names, "icc"));
         strv_free(names);

@@ -173,6 +173,11 @@ char **options_need_restart(const DaemonOptions *running, const DaemonOptions *f
                 if (!reloads(name) && !json_object_equal(value, json_member(before, name)))
                         strv_add(&list, name);
         }
+        json_object_object_foreach(before, gone, was) {
+                (void)was;
+                if (!reloads(gone) && !json_object_object_get_ex(after, gone, NULL))
+                        strv_add(&list, gone);
+        }
         return list;
 }
 

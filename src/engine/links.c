@@ -240,11 +240,14 @@ int engine_link_remove(Engine *engine, const char *ref, const char *alias, Error
         if (container_lookup(engine, ref, &container, NULL) < 0)
                 return no_link(ref, alias, err);
         CONTAINER_LOCKED(container);
+        int r = container_check_exists(container, "remove a link of", err);
+        if (r < 0)
+                return r;
         if (!has_link(container, alias))
                 return no_link(ref, alias, err);
         char ***removed = &container->state.removed_links;
         strv_add(removed, alias);
-        int r = container_save(container, container_is_kept(container), err);
+        r = container_save(container, container_is_kept(container), err);
         if (r < 0) {
                 (void)strv_drop(*removed, alias);
                 return r;

@@ -311,6 +311,7 @@ static int foreign_exec(Supervisor *supervisor, const OciProcess *process,
         strv_add(&words, "--process");
         strv_add(&words, path);
         r = run_with_io(supervisor, &words, process->terminal, io, "exec", err);
+        (void)unlinkat(supervisor->run_fd, PROCESS_NAME, 0); /* its environment may have secrets */
         return r < 0 ? r : read_pid(supervisor, ret_pid, ret_pidfd, err);
 }
 

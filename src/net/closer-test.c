@@ -13,6 +13,7 @@
 #include "base/test.h"
 #include "net/netns.h"
 #include "net/redirect.h"
+#include "net/test-namespace.h"
 
 #define LINGER_SECONDS 60
 
@@ -75,16 +76,6 @@ TEST(a_waiting_close_holds_nobody) {
         close_fd(&listener);
         closer = closer_free(closer);
         ASSERT_INT(netfilter_sockets(), 0);
-}
-
-__attribute__((constructor)) static void own_namespace(void) {
-        int fd;
-
-        if (netns_new(&fd, NULL) < 0 || setns(fd, CLONE_NEWNET) < 0) {
-                printf("1..0 # SKIP network namespaces need root\n");
-                exit(0);
-        }
-        close_fd(&fd);
 }
 
 TEST_MAIN()

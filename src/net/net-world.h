@@ -10,6 +10,7 @@
 #include "base/test.h"
 #include "net/netns.h"
 #include "net/state.h"
+#include "net/test-namespace.h"
 #include "os/rtnetlink.h"
 
 typedef struct World {
@@ -78,14 +79,4 @@ static inline Endpoint endpoint_of(const char *port) {
         if (port)
                 (void)port_spec_parse(port, &endpoint.ports, NULL);
         return endpoint;
-}
-
-__attribute__((constructor)) static void own_namespace(void) {
-        int fd;
-
-        if (unshare(CLONE_NEWNET) < 0 || netns_new(&fd, NULL) < 0 || setns(fd, CLONE_NEWNET) < 0) {
-                printf("1..0 # SKIP network namespaces need root\n");
-                exit(0);
-        }
-        close_fd(&fd);
 }

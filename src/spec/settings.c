@@ -49,10 +49,6 @@ static const JsonField defaults_fields[] = {
 const JsonTable container_defaults_table =
         JSON_TABLE(ContainerDefaults, "defaults", defaults_fields);
 
-bool settings_feature(const DaemonSettings *settings, const char *name) {
-        return json_object_get_boolean(json_member(settings->features, name));
-}
-
 const RuntimeSpec *settings_runtime(const DaemonSettings *settings, const char *name) {
         const RuntimeSpec *runtimes = settings->runtimes.items;
 

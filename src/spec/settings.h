@@ -40,8 +40,6 @@ typedef struct ContainerDefaults {
 extern const JsonTable runtime_spec_table, daemon_settings_table, container_defaults_table;
 extern const JsonTable default_ulimit_table; /* Ulimit, by its name */
 
-/* Whether a feature is named and on. */
-bool settings_feature(const DaemonSettings *settings, const char *name);
 /* The runtime of that name; NULL: there is none, or it is the engine's own. Borrowed. */
 const RuntimeSpec *settings_runtime(const DaemonSettings *settings, const char *name);
 /* Whether that name is one for the engine's own runtime, which none else can have. */
