@@ -126,7 +126,7 @@ int sync_expect(int fd, SyncKind kind, int *ret_fd, const char *who, Error *err)
 }
 
 int sync_expect_exec(int fd, const char *who, Error *err) {
-        SyncKind kind;
+        SyncKind kind = 0;
         char byte;
         int r;
 

@@ -116,6 +116,10 @@ def main():
                 continue
             command = line.lstrip("! ").replace("IMG", "busybox")
             answers = [daemon.run(command) for daemon in daemons]
+            if line.startswith("!") and any(code == "timeout" for code, _, _ in answers):
+                failed += 1
+                number += 1
+                print(f"not ok {number} - compare: prepared in time: {line[2:].replace('#', ' ')}", flush=True)
             if line.startswith("!") or options.only not in line:
                 continue
             compared += 1
