@@ -37,17 +37,6 @@ static const Option update_rows[] = {
         ROW("restart", 0, OPTION_STRING, restart, "What to do when the container exits"),
 };
 
-/* Another engine would leave what is brig's own unheard. */
-static int need_brigd(Cli *cli, Error *err) {
-        int r = cli_connect(cli, err);
-
-        return r < 0 || cli->is_brigd
-                       ? r
-                       : error_kind(err, ERROR_UNSUPPORTED,
-                                    "labels of a container are changed by brigd, and %s is none",
-                                    cli->host);
-}
-
 /* ---- the request ---- */
 
 static void fill_labels(const UpdateOptions *o, ContainerUpdate *update) {
@@ -143,7 +132,7 @@ static int run_update(Cli *cli, const Options *options, Error *err) {
                                   "you must provide one or more flags when using this command");
         r = make_body(o, &body, err);
         if (r == 0 && (o->labels || o->labels_removed))
-                r = need_brigd(cli, err);
+                r = cli_need_brigd(cli, "labels of a container are changed", err);
         return r < 0 ? r : update_each(cli, options, body, err);
 }
 
