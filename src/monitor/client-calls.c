@@ -280,10 +280,9 @@ int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err
 }
 
 int monitor_exec_signal(Monitor *monitor, const char *exec_id, int signal, Error *err) {
-        MonitorRequest request = { .kind = (char *)"signal",
-                                   .exec = (char *)exec_id,
-                                   .signal = signal,
-                                   .group = true };
+        MonitorRequest request = {
+                .kind = (char *)"signal", .exec = (char *)exec_id, .signal = signal, .group = true
+        };
 
         return monitor_client_ask_plain(monitor, &request, NULL, 0, err);
 }
