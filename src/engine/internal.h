@@ -552,6 +552,17 @@ int container_stop(Container *container, int signal, int64_t timeout, Error *err
 /* SIGKILL, and waits. No lock held. */
 int container_end(Container *container, Error *err);
 
+/* stop.c: lock held, it runs. What it is to be stopped with: the signal, and seconds, below 0: as
+ * long as it takes. */
+int container_stop_signal(const Container *container);
+int64_t container_stop_timeout(const Container *container);
+/* The signal and its event; the restart policy goes on. */
+int container_kill_locked(Container *container, int signal, Error *err);
+
+/* unhealthy.c: on the loop's thread. A check has found the run of this generation unhealthy, again
+ * or for the first time, or healthy. Never blocks. */
+void unhealthy_notice(Container *container, int64_t generation, bool healthy);
+
 /* remove.c: lock held, not running. Returns once the record says that it is gone; kernel and files
  * follow on a worker. */
 int container_remove_locked(Container *container, bool volumes, Error *err);
