@@ -266,6 +266,20 @@ TEST(attach) {
         ASK("POST /containers/d/attach?stream=1", 404, "{\"message\":\"No such container: d\"}\n");
 }
 
+TEST(check) {
+        ask("POST /brig/check?quick=1", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(answer, "Content-Type: application/x-ndjson"));
+        ASSERT_STR(
+                chunks(),
+                "{\"Finding\":{\"Kind\":\"blob\",\"Name\":\"b\",\"Problem\":\"\",\"Remedy\":\"\","
+                "\"Size\":7,\"Repairable\":true,\"Repaired\":false}}\n"
+                "{\"Summary\":{\"Found\":1,\"Repaired\":0,\"Size\":7}}\n");
+        ask("POST /brig/check?repair=1", "", NULL);
+        ASSERT(str_ends(chunks(), "\"Repaired\":true}}\n"
+                                  "{\"Summary\":{\"Found\":1,\"Repaired\":1,\"Size\":7}}\n"));
+}
+
 TEST(exec) {
         ASK("GET /exec/json", 200, "[]\n");
         ASSERT_STR(fake_asked, "execs - 0");

@@ -195,6 +195,17 @@ int engine_exec_inspect(Engine *engine, const char *id, Buf *json, Error *err) {
         return document(0, json, "{}");
 }
 
+int engine_check(Engine *engine, const CheckSink *sink, bool contents, Error *err) {
+        const CheckFinding finding = { .kind = (char *)"blob",
+                                       .name = (char *)"b",
+                                       .size = 7,
+                                       .repairable = true,
+                                       .repaired = sink->repair };
+        int r = contents ? sink->progress(sink->data, "blobs", 1, 2) : 0;
+
+        return r < 0 ? r : sink->found(sink->data, &finding);
+}
+
 int engine_exec_list(Engine *engine, const char *container, bool all, Buf *json, Error *err) {
         note("execs %s %d", container ?: "-", all);
         buf_add_str(json, "[]");

@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "image/copy.h"
 #include "image/image.h"
+#include "spec/check.h"
 #include "spec/container.h"
 #include "spec/settings.h"
 
@@ -161,6 +162,12 @@ typedef struct CommitOptions {
 } CommitOptions;
 int engine_container_commit(Engine *engine, const CommitOptions *options, char **ret_id,
                             Error *err);
+
+/* ---- whether all is as recorded: check.c ---- */
+/* Looks for what disk, kernel and record do not agree about, and frees it where the sink says so;
+ * contents: blobs are read, too. What jobs and containers have is left alone. Takes minutes; a
+ * negative answer of the sink ends it. */
+int engine_check(Engine *engine, const CheckSink *sink, bool contents, Error *err);
 
 /* ---- attach and exec: attach.c, exec.c ---- */
 typedef struct AttachOptions {
