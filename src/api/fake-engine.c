@@ -125,6 +125,15 @@ int engine_container_list(Engine *engine, const ListOptions *options, Buf *json,
 
         note("list %d %d %lld %s", options->all, options->size, (long long)options->limit,
              names ? names[0] : "-");
+        if (names && str_equal(names[0], "parts")) {
+                buf_add_str(json, "[1,");
+                int r = options->take(options->data, json);
+
+                buf_clear(json);
+                if (r == 0)
+                        buf_add_str(json, "2]");
+                return r;
+        }
         return document(0, json, "[]");
 }
 

@@ -94,7 +94,12 @@ typedef struct ListOptions {
         bool all, size;
         int64_t limit; /* 0: none */
         const Filters *filters;
+        /* Takes what a long list has so far, so that its reader need not wait for the end; negative
+         * ends the list. NULL: json has all of it. */
+        int (*take)(void *data, const Buf *json);
+        void *data;
 } ListOptions;
+/* json is the whole, or the last part. invalid: a filter; what take returned. */
 int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err);
 int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
                          Error *err);
