@@ -55,6 +55,7 @@ typedef struct MountPoint {
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */
+        bool is_own;       /* a build step's: the engine's files, not the user's */
         bool created_here; /* anonymous volume: removed with the container under -v or --rm */
         char **options;    /* further mount options: "nosuid", "size=…" */
 } MountPoint;

@@ -40,15 +40,21 @@ static bool is_mounted(const Container *container, const char *destination) {
 /* ---- one that runs ---- */
 
 int container_root_live(Container *container, ContainerRoot *ret, Error *err) {
-        int fd = fcntl(container->pidfd, F_DUPFD_CLOEXEC, 3);
+        _cleanup_close_ int userns_fd = -1;
+        int fd, r = userns_of_running(container, &userns_fd, err);
 
+        if (r < 0)
+                return r;
+        fd = fcntl(container->pidfd, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
                 return error_set(err, errno, "container %s", container->id);
         *ret = (ContainerRoot){ .fd = fd };
         for (size_t i = 0; i < ELEMENTS(own_mounts); i++)
                 if (!is_mounted(container, own_mounts[i]))
                         strv_add(&ret->hidden, own_mounts[i]);
-        ret->root = (CopyRoot){ .live = true, .fd = fd, .hidden = ret->hidden };
+        ret->root = (CopyRoot){
+                .live = true, .remapped = userns_fd >= 0, .fd = fd, .hidden = ret->hidden
+        };
         return 0;
 }
 

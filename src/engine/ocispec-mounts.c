@@ -51,10 +51,14 @@ static bool is_overridden(const Container *container, const char *destination) {
                (str_after(destination, "/dev/") && find_point(container, "/dev"));
 }
 
-/* POSIX shared memory of the host, for --ipc host; a new mqueue shows the host's queues by itself.
- */
-static void add_host_shm(OciConfig *config) {
-        OciMount *bind = add(config, "/dev/shm", "bind", "/dev/shm");
+/* Of --ipc host: POSIX shared memory, and, as in a user namespace no mqueue of the host's IPC
+ * namespace can be made, its message queues. */
+static void add_host_ipc(const char *path, OciConfig *config) {
+        OciMount *bind;
+
+        if (access(path, F_OK) < 0)
+                return; /* a host without */
+        bind = add(config, path, "bind", path);
 
         strv_add(&bind->options, "rbind");
         strv_add(&bind->options, "rprivate");
@@ -67,8 +71,9 @@ static void add_default(const Container *container, const DefaultMount *mount, O
         if (is_overridden(container, mount->destination) ||
             (is_shm && str_equal(host->ipc_mode, "none")))
                 return;
-        if (is_shm && str_equal(host->ipc_mode, "host")) {
-                add_host_shm(config);
+        if (str_equal(host->ipc_mode, "host") &&
+            (is_shm || (str_equal(mount->type, "mqueue") && container_is_remapped(container)))) {
+                add_host_ipc(mount->destination, config);
                 return;
         }
         OciMount *added = add(config, mount->destination, mount->type, mount->source);
@@ -108,11 +113,19 @@ char **tmpfs_options(char *const *given) {
         return options;
 }
 
+/* What is the engine's is stored with the container's own ids, whatever those are outside; what the
+ * user binds is shown as it is, as with dockerd. */
+static void map_owners(const Container *container, bool is_own, OciMount *mount) {
+        if (is_own && container_is_remapped(container))
+                strv_add(&mount->options, "idmap");
+}
+
 /* ---- the user's mounts ---- */
 
 /* source_fd: what is mounted, where it is not to be found by its path; -1. The monitor finds it
  * under this daemon's descriptors. */
-static void add_point(const MountPoint *point, int source_fd, OciConfig *config) {
+static void add_point(const Container *container, const MountPoint *point, int source_fd,
+                      OciConfig *config) {
         bool is_tmpfs = str_equal(point->type, "tmpfs");
         _cleanup_free_ char *opened =
                 source_fd >= 0 ? str_format("/proc/%d/fd/%d", getpid(), source_fd) : NULL;
@@ -131,6 +144,7 @@ static void add_point(const MountPoint *point, int source_fd, OciConfig *config)
         for (char **option = point->options; option && *option; option++)
                 if (!str_equal(*option, "bind"))
                         strv_add(&mount->options, *option);
+        map_owners(container, point->name || point->is_own, mount);
 }
 
 static void add_generated(const Container *container, const char *id, OciConfig *config) {
@@ -146,6 +160,7 @@ static void add_generated(const Container *container, const char *id, OciConfig 
                 strv_add(&mount->options, "rbind");
                 strv_add(&mount->options, container->spec.host.readonly_rootfs ? "ro" : "rw");
                 strv_add(&mount->options, "rprivate");
+                map_owners(container, true, mount);
         }
 }
 
@@ -189,7 +204,8 @@ int ocispec_mounts(Container *container, const OcispecContext *context, OciConfi
                 add_default(container, &defaults[i], config);
         size_t first = config->mounts.count;
         for (size_t i = 0; i < container->mounts.count; i++)
-                add_point(&points[i], context->source_fds ? context->source_fds[i] : -1, config);
+                add_point(container, &points[i], context->source_fds ? context->source_fds[i] : -1,
+                          config);
         if (context->netfiles_id)
                 add_generated(container, context->netfiles_id, config);
         sort_by_depth((OciMount *)config->mounts.items + first, config->mounts.count - first);

@@ -484,7 +484,8 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
                 { !str_empty(host->isolation) && !str_equal(host->isolation, "default"),
                   "Isolation (--isolation)", "it is for Windows" },
                 { !str_empty(host->userns_mode) && !str_equal(host->userns_mode, "host"),
-                  "UsernsMode (--userns)", "use --userns host, which is the default" },
+                  "UsernsMode (--userns)",
+                  "say --userns host, or nothing for what the daemon's userns-remap says" },
                 { !str_empty(host->cgroup), "Cgroup", "use CgroupParent" },
         };
 
