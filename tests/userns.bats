@@ -74,6 +74,23 @@ first_uid=170000 first_gid=265536
   brig volume rm vol >/dev/null; brig rmi owned >/dev/null
 }
 
+@test "idmap: a bind with the container's ids, or with those that are said" {
+  local maps='idmap=uids=1000-0-1#0-1-1000;gids=1000-0-1#0-1-1000'
+  mkdir "$root/mapped" && touch "$root/mapped/file" && chown -R 1000:1000 "$root/mapped"
+  [[ $(brig run --rm -v "$root/mapped:/data:idmap" -u web busybox sh -c 'touch /data/own && stat -c %u:%g /data/file') == 1000:1000 ]]
+  [[ $(stat -c %u:%g "$root/mapped/own") == 1000:1000 ]]
+  brig run --name box --userns host -v "$root/mapped:/data:$maps" busybox sh -c 'stat -c %u:%g /data/file; touch /data/root'
+  [[ $(brig logs box) == 0:0 && $(stat -c %u:%g "$root/mapped/root") == 1000:1000 ]]
+  brig cp box:/data/file - | tar -tvf - --numeric-owner | grep '0/0'
+  [[ $(brig run --rm --userns host --mount "type=bind,src=$root/mapped,dst=/data,$maps" busybox stat -c %u:%g /data/file) == 0:0 ]]
+  run brig create -v "$root/mapped:/data:$maps" busybox
+  [[ $status -ne 0 && $output == *"say idmap alone"* ]]
+  run brig create --userns host --mount "type=bind,src=$root/mapped,dst=/data,idmap" busybox
+  [[ $status -ne 0 && $output == *"say which ids"* ]]
+  run brig create --userns host -v "$root/mapped:/data:idmap=uids=0-1" busybox
+  [[ $status -ne 0 && $output == *"invalid mount option"* ]]
+}
+
 @test "what dockerd refuses with user namespaces, and what --userns host lets through" {
   refuse() { run brig run --rm "${@:2}" busybox true; [[ $status -eq 125 && $output == *"$1"* ]] || { echo "$output"; return 1; }; }
   refuse 'privileged mode is incompatible with user namespaces' --privileged

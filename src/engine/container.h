@@ -52,6 +52,7 @@ typedef struct MountPoint {
         char *subpath; /* of a volume, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
                 *propagation; /* bind, volume, tmpfs */
+        char *idmap;          /* "idmap…" of idmap-spec.h; NULL: owners are as they are */
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */

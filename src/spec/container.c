@@ -97,6 +97,7 @@ const JsonTable throttle_device_table =
 
 static const JsonField bind_options_fields[] = {
         JSON_FIELD(MountBindOptions, "Propagation", JSON_STRING, propagation, OMIT),
+        JSON_FIELD(MountBindOptions, "IdMap", JSON_STRING, idmap, OMIT),
         JSON_FIELD(MountBindOptions, "NonRecursive", JSON_BOOL, non_recursive, OMIT),
         JSON_FIELD(MountBindOptions, "CreateMountpoint", JSON_BOOL, create_mountpoint, OMIT),
         JSON_FIELD(MountBindOptions, "ReadOnlyNonRecursive", JSON_BOOL, read_only_non_recursive,
