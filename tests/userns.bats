@@ -110,7 +110,7 @@ first_uid=170000 first_gid=265536
   run brig run --rm --network container:plain busybox true
   [[ $status -eq 125 && $output == *"--userns host"* ]]
   brig run --rm --ipc host busybox true
-  brig run --rm --device /dev/fuse busybox test -c /dev/fuse
+  brig run --rm --device /dev/kmsg busybox test -c /dev/kmsg
   brig run --rm --cap-add NET_ADMIN busybox ip addr add 10.9.9.9/32 dev eth0
   run timeout 20 brig run --rm busybox ping -c 1 127.0.0.1
   [[ $status -eq 0 ]]
