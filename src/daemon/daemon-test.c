@@ -270,7 +270,6 @@ TEST(options_refused) {
                 { "-D", "{\"live-restore\":\"true\"}", "live-restore: must be true or false" },
                 { "--live-restore", "{\"live-restore\":true}", "both as a flag and" },
                 { "--iptables=false", "{}", "iptables 'false' is not supported" },
-                { "-D", "{\"userns-remap\":\"default\"}", "userns-remap 'default' is not" },
                 { "-sbtrfs", "{}", "storage-driver 'btrfs' is not supported" },
                 { "-D", "{\"authorization-plugins\":[\"x\"]}", "authorization-plugins" },
                 { "--label=x", "{}", "bad attribute format: x" },

@@ -45,6 +45,7 @@ static int ask(const ImageCopy *copy, const CopyRoot *root, const CopyRequest *r
                 .path = (char *)request->path,
                 .hidden = (char **)root->hidden,
                 .live = root->live,
+                .remapped = root->remapped,
                 .read_only = root->read_only,
                 .keep_types = request->keep_types,
                 .uid = (int64_t *)request->uid,

@@ -15,6 +15,7 @@ typedef struct CopyMount {
 typedef struct CopyRoot {
         bool live; /* fd is the pidfd of a process whose mounts are looked at; else a detached mount
                     */
+        bool remapped; /* live: in a user namespace, whose ids are meant */
         int fd;
         const CopyMount *mounts; /* what a root that is not live has mounted, parents first */
         size_t mount_count;

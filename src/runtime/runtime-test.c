@@ -58,13 +58,16 @@ TEST(mount_options_are_sorted_into_kinds) {
         }
 }
 
-TEST(mount_options_not_done_are_refused) {
-        MountOptions options = {};
+TEST(mount_options_map_ids_alone_or_recursively) {
+        MountOptions alone = {}, below = {};
         Error err = {};
 
-        ASSERT(parse_options("ro,idmap", &options, &err) < 0);
-        ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
-        mount_options_done(&options);
+        ASSERT_OK(parse_options("ro,idmap", &alone, &err), &err);
+        ASSERT(alone.map_ids && !alone.map_recursive && !alone.data);
+        ASSERT_OK(parse_options("rbind,ridmap", &below, &err), &err);
+        ASSERT(below.map_ids && below.map_recursive && below.recursive);
+        mount_options_done(&alone);
+        mount_options_done(&below);
 }
 
 /* ---- documents ---- */
