@@ -267,6 +267,13 @@ TEST(attach) {
 }
 
 TEST(exec) {
+        ASK("GET /exec/json", 200, "[]\n");
+        ASSERT_STR(fake_asked, "execs - 0");
+        ASK("GET /exec/json?container=c&all=1", 200, "[]\n");
+        ASSERT_STR(fake_asked, "execs c 1");
+        ASK("POST /exec/e/kill?signal=TERM", 204, "");
+        ASSERT_STR(fake_asked, "exec kill e TERM");
+        ASK("POST /exec/ended/kill", 304, "");
         ASK_JSON("POST /containers/c/exec", "{\"Cmd\":[\"true\"]}", 201, "{\"Id\":\"e\"}\n");
         ASK_JSON("POST /containers/c/exec", "{}", 400,
                  "{\"message\":\"No exec command specified\"}\n");

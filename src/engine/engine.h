@@ -191,6 +191,14 @@ int engine_exec_start_check(Engine *engine, const char *id, Error *err);
 int engine_exec_start(Engine *engine, const char *id, const AttachOptions *options, int client_fd,
                       int width, int height, Error *err); /* client_fd -1: detached */
 int engine_exec_inspect(Engine *engine, const char *id, Buf *json, Error *err);
+/* [{"ID", "ContainerID", "ContainerName", "Command", "User", "Tty", "Privileged", "Running",
+ * "ExitCode", "Pid", "Started"}], newest first, without health checks. ExitCode: null until it has
+ * ended; Started: seconds since 1970, 0: it was not. container: NULL: of all; all: those that do
+ * not run, too. */
+int engine_exec_list(Engine *engine, const char *container, bool all, Buf *json, Error *err);
+/* The signal (NULL or "": SIGKILL) to all of its process group. ref: an id or a prefix that no
+ * other has. ENGINE_UNCHANGED: it has ended; conflict: it was never started. */
+int engine_exec_kill(Engine *engine, const char *ref, const char *signal, Error *err);
 int engine_exec_resize(Engine *engine, const char *id, int width, int height, Error *err);
 
 /* ---- images: images.c ---- */

@@ -50,6 +50,7 @@ static void container_destroy_object(Container *container) {
         json_free(&health_table, container->health);
         label_set_unref(container->labels);
         limit_set_unref(container->limits);
+        publish_set_unref(container->published);
         container_create_done(&container->spec);
         json_done(&container_state_table, &container->state);
         array_done(&container->mounts, &mount_point_table);

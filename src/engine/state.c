@@ -93,6 +93,7 @@ static char *state_text(const Container *container) {
                 json_object_object_add(state, "health", health);
         container_labels_write(container, state);
         container_limits_write(container, state);
+        container_publish_write(container, state);
         return str_copy(json_object_to_json_string_ext(
                 state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
@@ -107,6 +108,8 @@ static int state_read(const char *text, Container *container, Error *err) {
                 r = container_labels_read(container, state, err);
         if (r == 0)
                 r = container_limits_read(container, state, err);
+        if (r == 0)
+                r = container_publish_read(container, state, err);
         return r < 0 ? r : container_health_read(container, json_member(state, "health"), err);
 }
 
