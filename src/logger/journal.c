@@ -90,7 +90,7 @@ static int journal_mend(Target *target, Error *err) {
         return target->fd < 0 ? dial(target, err) : 0;
 }
 
-static void journal_close(Target *target) {
+static size_t journal_close(Target *target) {
         close_fd(&target->fd);
         free(target);
 }
