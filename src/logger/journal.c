@@ -93,6 +93,7 @@ static int journal_mend(Target *target, Error *err) {
 static size_t journal_close(Target *target) {
         close_fd(&target->fd);
         free(target);
+        return 0;
 }
 
 const TargetKind journald_target = {
