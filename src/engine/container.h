@@ -31,6 +31,8 @@ typedef struct ContainerState {
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */
+        int64_t unhealthy_at; /* ns since 1970: since when this run is being ended because it is
+                                 unhealthy (unhealthy.c); 0: it is not */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
         char **removed_links; /* aliases */
 } ContainerState;

@@ -103,6 +103,11 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                   const Endpoint *endpoints, const int *netns_fds, size_t endpoint_count,
                   Error *err);
 
+/* Links of ours in this namespace that no network and no endpoint has, by name; the caller's. What
+ * is being made or deleted is none. */
+int net_strays(Net *net, char ***ret, Error *err);
+int net_stray_remove(Net *net, const char *link, Error *err);
+
 /* Removes everything that net ever made in this namespace: for a daemon that is told to clean up,
  * and for tests. */
 int net_destroy_all(Net *net, Error *err);
