@@ -41,6 +41,7 @@ TEST(a_copy_without_an_answer_ends_with_its_client) {
         ASSERT_INT(image_copy_found(copy, &patience, &stat, &err), -ECANCELED);
         ASSERT_INT(image_copy_finish(copy, &patience, &err), -ECANCELED);
         ASSERT_INT(close(pair[0]), 0);
+        copy = image_copy_free(copy);
         ASSERT_OK(dir_remove_at(AT_FDCWD, directory, &err), &err);
 }
 
@@ -52,6 +53,7 @@ TEST(a_copy_without_an_answer_ends_in_time) {
 
         ASSERT_OK(start(directory, &copy, &err), &err);
         ASSERT_INT(image_copy_finish(copy, &patience, &err), -ETIMEDOUT);
+        copy = image_copy_free(copy);
         ASSERT_OK(dir_remove_at(AT_FDCWD, directory, &err), &err);
 }
 
