@@ -620,10 +620,10 @@ PY
   for kind in prestart createRuntime createContainer poststart poststop; do
     config --arg kind $kind --arg out "$bundle/hooks" '.hooks[$kind] = [{path: "/bin/sh", args: ["sh", "-c", "echo \($kind) $(jq -r \"[.id, .status, .pid > 0, .bundle] | @csv\") $X >>\($out)"], env: ["PATH=/usr/bin:/bin", "X=\($kind)-env"]}]'
   done
-  config '.root.readonly = false | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/started"]}]'
-  in_container 'cat /started'
+  config '.root.readonly = false | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/started; echo \"$OF_PROCESS\" >/environment"]}] | .process.env += ["OF_PROCESS=inside"]'
+  OF_PROCESS=outside in_container 'cat /started /environment'
   echo "$output"; cat "$bundle/hooks"
-  [[ $status -eq 0 && $output == *'"status":"created"'* ]]
+  [[ $status -eq 0 && $output == *'"status":"created"'*inside ]] # a hook without an environment has the process's
   [[ $(cut -d' ' -f1 "$bundle/hooks" | tr '\n' ' ') == "prestart createRuntime createContainer poststart poststop " ]]
   grep -q "prestart \"$id\",\"created\",true,\"$bundle\" prestart-env" "$bundle/hooks"
   grep -q "poststop \"$id\",\"stopped\",false" "$bundle/hooks"

@@ -291,6 +291,10 @@ TEST(options_refused) {
                 { "--seccomp-profile=/none", "{}", "opening seccomp profile (/none) failed" },
                 { "--feature=cdi", "{}", "feature cdi is not supported" },
                 { "--feature=x", "{}", "unknown feature 'x'" },
+                { "-D", "{\"features\":{\"containerd-snapshotter\":true}}",
+                  "feature containerd-snapshotter is not supported: images are in brig's own "
+                  "store" },
+                { "-D", "{\"features\":{\"nonsense\":true}}", "unknown feature 'nonsense'" },
                 { "-D", "{\"features\":{\"buildkit\":1}}", "features.buildkit: must be" },
                 { "--dns=x", "{}", "dns 'x' is no IP address" },
                 { "--host-gateway-ip=x", "{}", "host-gateway-ips 'x' is no IP address" },

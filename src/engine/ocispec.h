@@ -62,6 +62,9 @@ int ocispec_mounts(Container *container, const OcispecContext *context, OciConfi
 int ocispec_devices(const Container *container, OciLinux *linux_, Error *err);
 /* Its limits; the paths of devices become numbers: invalid where one is no device. *ret zeroed. */
 int ocispec_resources(const Container *container, OciResources *ret, Error *err);
+/* The same without those of devices: no update changes them, and a device may have gone since the
+ * group was told of it. */
+int ocispec_limits(const Container *container, OciResources *ret, Error *err);
 /* The file system's options for --tmpfs and --mount type=tmpfs: Docker's defaults, overridden. */
 char **tmpfs_options(char *const *given);
 

@@ -185,6 +185,9 @@ int schedule_on(const char *processors, Error *err); /* a list; NULL or "": as i
 int personality_set(const OciPersonality *wanted, Error *err);
 
 /* ---- listener.c ---- */
+/* A connection to the agent at path, the caller's: an agent that accepts nobody, and later one that
+ * reads nothing, is waited for at most ms: ETIMEDOUT. */
+int listener_connect(const char *path, int ms, int *ret_fd, Error *err);
 /* Takes descriptor `number` of the process and gives it to the agent that listens at the program's
  * path, with the process's state (runtime-spec config-linux.md "The container process state"), then
  * lets the process go on. state: the container's own, as JSON. */
