@@ -5,8 +5,7 @@
 load lib
 
 setup_file() {
-  BRIG_BUILD=${BRIG_BUILD:-build-bugs}
-  "$BATS_TEST_DIRNAME/../tools/build" bugs
+  [[ -n ${BRIG_BUILD:-} ]] || { "$BATS_TEST_DIRNAME/../tools/build" bugs; BRIG_BUILD=build-bugs; }
   load lib
   make_host
   export root host_pid BRIG_BUILD
@@ -52,6 +51,7 @@ unpack-whiteouts unpack-whiteouts
 ambiguous-manifest ambiguous-manifest'
 
 @test "with its bug put back, each drill is red" {
+  [[ $("$build/src/daemon/brigd" --version) == *"with bugs"* ]] || skip "this build has no bugs: tools/build bugs"
   local bug drills quiet=
   while read -r bug drills; do
     echo "$bug" >/run/brig-drill-bugs

@@ -194,7 +194,7 @@ int box_attempt(Attempt *attempt, json_object *request, Error *err) {
 }
 
 int box_call(Cli *cli, const char *method, const char *path, const Buf *body, int *ret,
-             Error *err) {
+             Buf *ret_answer, Error *err) {
         HttpRequest request = { .method = method, .path = path };
         _cleanup_reply_ HttpReply *reply = NULL;
         _cleanup_buf_ Buf answer = {};
@@ -207,7 +207,7 @@ int box_call(Cli *cli, const char *method, const char *path, const Buf *body, in
         }
         r = http_client_send(cli->http, &request, &reply, err);
         if (r == 0)
-                r = http_reply_read_all(reply, ANSWER_MAX, &answer, err);
+                r = http_reply_read_all(reply, ANSWER_MAX, ret_answer ?: &answer, err);
         if (r == 0)
                 *ret = http_reply_status(reply);
         return r;

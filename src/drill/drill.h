@@ -85,10 +85,14 @@ int box_run(Cli *cli, json_object *request, BoxEnd *ret, Error *err);
 int box_attempt(Attempt *attempt, json_object *request, Error *err);
 /* Of the containers made so far, borrowed. */
 char *const *box_ids(void);
-/* The status of a call whose path is sent as it is; what it says is dropped. */
-int box_call(Cli *cli, const char *method, const char *path, const Buf *body, int *ret, Error *err);
+/* The status of a call whose path is sent as it is; what it says is added to ret_answer (NULL: not
+ * wanted). */
+int box_call(Cli *cli, const char *method, const char *path, const Buf *body, int *ret,
+             Buf *ret_answer, Error *err);
 
 /* ---- the host (host.c) ---- */
+
+#define CANARY "canary of brig drill\n"
 
 typedef struct Host {
         pid_t daemon;

