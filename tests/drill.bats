@@ -25,12 +25,13 @@ setup() { load lib; }
 drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; }
 
 @test "every drill holds, and none leaves anything" {
-  run drill --format json
+  run drill --rounds 50
   echo "$output"
   [ "$status" -eq 0 ]
-  [ "$(jq -r '[.Drills[].Result] | unique | join(",")' <<<"$output")" = held ]
-  [ "$(jq '.NotCovered | length' <<<"$output")" -gt 0 ]
-  [ -z "$(brig ps -aq)$(brig images -q)$(brig volume ls -q)" ]
+  [[ $output =~ \ 0\ broken,\ 0\ could\ not\ be\ tried,\ [1-9][0-9]*\ not\ covered ]]
+  run bash -c 'brig ps -aq; brig images -aq; brig volume ls -q'
+  echo "left: $output"
+  [ -z "$output" ]
 }
 
 # BUG DRILL...: with the bug on, each is red, and for the reason that it looks for.

@@ -19,6 +19,17 @@ static char *refusal_of(const Buf *answer) {
         return error ? str_copy_n(error, strcspn(error, "\"")) : NULL;
 }
 
+/* An image whose name another takes stays, without one. */
+static int remove_earlier(Cli *cli, const char *tag, Error *err) {
+        _cleanup_free_ char *path = str_format("/images/brig-drill:%s?force=1", tag);
+        int r = api_do(cli, "DELETE", path, err);
+
+        if (r == 0 || err->kind != ERROR_NOT_FOUND)
+                return r;
+        *err = (Error){};
+        return 0;
+}
+
 int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Error *err) {
         _cleanup_free_ char *path =
                 str_format("/images/create?fromSrc=-&repo=brig-drill&tag=%s", tag);
@@ -29,8 +40,11 @@ int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Er
         _cleanup_reply_ HttpReply *reply = NULL;
         _cleanup_buf_ Buf answer = {};
         _cleanup_free_ char *refusal = NULL;
-        int r = api_send(cli, &request, path, &reply, err);
+        int r = remove_earlier(cli, tag, err);
 
+        if (r < 0)
+                return r;
+        r = api_send(cli, &request, path, &reply, err);
         if (r < 0 && err->kind == ERROR_INVALID) {
                 refusal = str_copy(err->message);
                 r = 0;

@@ -103,6 +103,9 @@ int host_begin(Cli *cli, Host *ret, Error *err);
 void host_done(Host *host);
 /* What no drill may change, sorted, a line each; the caller's list. */
 char **host_snapshot(const Host *host);
+/* Waits, some seconds at the most, until nothing that is seen bears the id of a container that the
+ * drills made. */
+void host_settle(const Host *host);
 /* Adds to got what differs, "gone: …" or "new: …", unless that settles within some seconds: a
  * removed container's mounts go a moment after the answer. */
 void host_compare(const Host *host, char *const *before, Buf *got);

@@ -221,6 +221,21 @@ char **host_snapshot(const Host *host) {
 
 /* ---- before and after ---- */
 
+void host_settle(const Host *host) {
+        int64_t end = clock_monotonic() + SETTLE;
+        bool settled = false;
+
+        while (!settled && clock_monotonic() < end) {
+                _cleanup_strv_ char **list = host_snapshot(host);
+
+                settled = true;
+                for (char *const *line = list; settled && line && *line; line++)
+                        settled = !is_ours(*line);
+                if (!settled)
+                        (void)poll(NULL, 0, 50);
+        }
+}
+
 static void add_differences(char *const *before, char *const *after, Buf *got) {
         while (*before || *after) {
                 int order = !*before ? 1 : !*after ? -1 : strcmp(*before, *after);

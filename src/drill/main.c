@@ -120,6 +120,7 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
                 r = warm_up(cli, err);
         if (r < 0)
                 return r;
+        host_settle(&host);
         for (size_t i = 0; i < count; i++) {
                 try_drill(cli, &host, drills[i], o->rounds ?: ROUNDS, &results[i]);
                 held += results[i].verdict == VERDICT_HELD;
