@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "api/api.h"
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -338,7 +339,7 @@ int main(int argc, char **argv) {
                 if (daemon.options.help)
                         options_print_help();
                 else
-                        printf("brigd version %s%s\n", BRIG_VERSION, FAILPOINTS_MARK);
+                        printf("brigd version %s%s%s\n", BRIG_VERSION, FAILPOINTS_MARK, BUGS_MARK);
                 options_done(&daemon.options);
                 return 0;
         }

@@ -3,6 +3,7 @@
  * namespaces.c; seccomp is seccomp-default.c's. */
 #include <ctype.h>
 
+#include "base/bug.h"
 #include "engine/ocispec.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,6 +46,8 @@ static void set_capabilities(const Container *container, bool privileged, OciPro
         capabilities->bounding = capabilities_of(&container->spec.host, privileged);
         capabilities->effective = strv_copy(capabilities->bounding);
         capabilities->permitted = strv_copy(capabilities->bounding);
+        if (BUG("capabilities"))
+                capabilities->inheritable = strv_copy(capabilities->bounding);
 }
 
 static void set_rlimits(const HostConfig *host, OciProcess *process) {
@@ -143,8 +146,10 @@ static int set_paths(const Container *container, OciLinux *linux_, Error *err) {
                                err);
         if (r < 0 || host->privileged || security.systempaths_unconfined)
                 return r;
-        linux_->masked_paths = strv_copy(host->masked_paths);
-        linux_->readonly_paths = strv_copy(host->readonly_paths);
+        if (!BUG("masked-paths"))
+                linux_->masked_paths = strv_copy(host->masked_paths);
+        if (!BUG("read-only-paths"))
+                linux_->readonly_paths = strv_copy(host->readonly_paths);
         return 0;
 }
 
