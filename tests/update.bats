@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Limits: those of create and run in the group's files, and their change in a container that is there: all or nothing, recorded, kept
-# over its restart and the daemon's. Both versions of the control groups. About 25 s.
+# over its restart and the daemon's. Both versions of the control groups; and where systemd makes scopes, which fake-systemd.py plays (the real
+# one: tests/package/scopes). About 32 s.
 
 setup_file() {
   load lib
@@ -270,4 +271,85 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
   [[ $output == *'invalid rate for device: /dev/x:fast. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb'* ]]
   run brig run --blkio-weight-device /dev/x:5 busybox
   [[ $output == *'invalid weight for device: /dev/x:5'* ]]
+}
+
+# ---- systemd's scopes ----
+
+scope_path() { echo "brigtest$host_pid.slice/brig-$(brig inspect -f '{{.Id}}' "$1").scope"; }
+no_scopes() { no find /sys/fs/cgroup -type d -path "*brigtest$host_pid.slice*" | grep .; }
+# Of CONTAINER, in its group below its scope.
+scope_file() {
+  local directory=/sys/fs/cgroup
+  [[ -n $v2 ]] || directory+=/$2
+  cat "$directory/$(scope_path "$1")/container/$3"
+}
+
+@test "where systemd does not run, its driver is refused; with it, what is no slice" {
+  run on_host "$build/src/daemon/brigd" --exec-opt native.cgroupdriver=systemd --data-root "$root/other" --exec-root "$root/other-run" --pidfile "$root/other.pid" -H "unix://$root/other.sock"
+  [ "$status" -eq 1 ]
+  [[ $output == *'native.cgroupdriver=systemd: no systemd runs here: leave it out, or say native.cgroupdriver=cgroupfs'* ]]
+  rm -rf "$root"/other*
+  brig run -d --name before busybox sleep 1000
+  before=$(pid_of before)
+  on_host mount -t tmpfs tmpfs /run
+  on_host mkdir -p /run/systemd/system
+  nsenter --target "$host_pid" --mount -- "$top/tests/fake-systemd.py" /run/systemd >>"$root/systemd.log" 2>&1 3>&- &
+  echo $! >"$root/systemd.pid"
+  wait_until on_host test -e /run/systemd/private
+  stop_daemon
+  run on_host "$build/src/daemon/brigd" --validate --exec-opt native.cgroupdriver=systemd --cgroup-parent /x
+  [ "$status" -eq 125 ]
+  [[ $output == *'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'* ]]
+  start_daemon --exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice"
+  [ "$(brig info --format '{{.CgroupDriver}}')" = systemd ]
+  run brig run --cgroup-parent /x busybox
+  [ "$status" -eq 125 ]
+  [[ $output == *'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'* ]]
+  # What runs since before keeps its group.
+  [ "$(file before pids cgroup.procs)" = "$before" ]
+  brig pause before
+  brig unpause before
+  brig update -m 64m --memory-swap 64m before
+  [ "$(memory before)" = 67108864 ]
+  brig rm -f before
+}
+
+@test "a scope: limits, exec, update, pause, restarts, and nothing left" {
+  brig run -d --name web -m 64m --restart always busybox sleep 1000
+  grep "^brig-$(brig inspect -f '{{.Id}}' web).scope" <(on_host cat /run/systemd/asked)
+  [[ $(on_host tail -1 /run/systemd/asked) == *"('CollectMode', 'inactive-or-failed'), ('DefaultDependencies', 0), ('Delegate', 1)"*"('Slice', 'brigtest$host_pid.slice')"* ]]
+  [ "$(scope_file web pids cgroup.procs)" = "$(pid_of web)" ]
+  [ "$(either "$(scope_file web memory memory.limit_in_bytes 2>/dev/null)" "$(scope_file web memory memory.max 2>/dev/null)")" = 67108864 ]
+  [ -z "$(cat "/sys/fs/cgroup/$(either unified/ '')$(scope_path web)/cgroup.procs")" ]
+  brig exec web true
+  brig update -m 128m --memory-swap 256m web
+  [ "$(either "$(scope_file web memory memory.limit_in_bytes 2>/dev/null)" "$(scope_file web memory memory.max 2>/dev/null)")" = 134217728 ]
+  brig pause web
+  [ "$(brig inspect -f '{{.State.Status}}' web)" = paused ]
+  brig unpause web
+  [[ $(brig stats --no-stream --format '{{.MemUsage}}' web) == *'/ 128MiB' ]]
+  [[ $(brig top web) == *'sleep 1000'* ]]
+  # The one before has not gone for long: its name is waited for.
+  for _ in 1 2 3; do brig restart -t 0 web; done
+  stop_daemon
+  start_daemon --exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice"
+  [ "$(scope_file web pids cgroup.procs)" = "$(pid_of web)" ]
+  brig rm -f web
+  wait_until no_scopes
+}
+
+@test "a scope that systemd does not make is an error that says why, and leaves nothing" {
+  on_host bash -c 'echo failed >/run/systemd/answer'
+  run brig run --name web busybox
+  [ "$status" -eq 125 ]
+  [[ $output == *"systemd: make scope 'brig-"*"its job ended as 'failed'"* ]]
+  on_host bash -c 'echo refuse >/run/systemd/answer'
+  run brig start web
+  [[ $status -eq 1 && $output == *"org.freedesktop.systemd1.NoSuchUnit: brig-"* ]]
+  on_host rm /run/systemd/answer
+  kill "$(cat "$root/systemd.pid")"
+  run brig start web
+  [[ $status -eq 1 && $output == *'systemd does not answer at /run/systemd/private'* ]]
+  wait_until no_scopes
+  find /sys/fs/cgroup -depth -name "brig-test-$host_pid" -type d -exec rmdir {} \; || : # of the other driver's daemon
 }

@@ -33,6 +33,8 @@ typedef struct ContainerState {
         int64_t generation;   /* counts starts */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
         char **removed_links; /* aliases */
+        char *cgroup;         /* since it was last started: "/brig/<id>"; of a scope of systemd's
+                                 what is below it */
 } ContainerState;
 extern const JsonTable container_state_table;
 
