@@ -13,6 +13,7 @@ setup_file() {
 
 teardown_file() {
   load lib
+  [[ ! -e $root/systemd.pid ]] || kill "$(cat "$root/systemd.pid")" 2>/dev/null || :
   end_host
 }
 
@@ -276,7 +277,7 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
 # ---- systemd's scopes ----
 
 scope_path() { echo "brigtest$host_pid.slice/brig-$(brig inspect -f '{{.Id}}' "$1").scope"; }
-no_scopes() { no find /sys/fs/cgroup -type d -path "*brigtest$host_pid.slice*" | grep .; }
+no_scopes() { [[ -z $(find /sys/fs/cgroup -type d -path "*brigtest$host_pid.slice/*") ]]; }
 # Of CONTAINER, in its group below its scope.
 scope_file() {
   local directory=/sys/fs/cgroup
@@ -334,7 +335,36 @@ scope_file() {
   stop_daemon
   start_daemon --exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice"
   [ "$(scope_file web pids cgroup.procs)" = "$(pid_of web)" ]
-  brig rm -f web
+  # Its monitor is killed: the daemon ends what is left, wherever that is.
+  monitor=$(awk '{print $4}' "/proc/$(pid_of web)/stat")
+  brig update --restart no web
+  kill -KILL "$monitor"
+  has_ended() { [[ $(brig inspect -f '{{.State.Status}}' web) == exited ]]; }
+  wait_until has_ended
+  wait_until no_scopes
+}
+
+@test "a scope by brig-runtime: named by the document, used by another, taken down" {
+  local bundle=$root/bundle group
+  runtime() { on_host "$build/src/runtime/brig-runtime" --systemd-cgroup --root "$root/runtime" "$@" </dev/null; }
+  mkdir -p "$bundle/rootfs" && tar -C "$bundle/rootfs" -xf "$(busybox_tar)"
+  runtime spec --bundle "$bundle"
+  jq --arg path "brigtest$host_pid.slice:mine:one" '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.cgroupsPath = $path | .linux.resources.pids.limit = 9
+    | .annotations["org.systemd.property.KillSignal"] = "15"' "$bundle/config.json" >"$bundle/new" && mv "$bundle/new" "$bundle/config.json"
+  runtime run --detach --bundle "$bundle" one >"$root/out" 2>&1
+  grep 'annotation org.systemd.property.KillSignal: properties are not passed on to systemd' "$root/out"
+  group=brigtest$host_pid.slice/mine-one.scope/container
+  [ "$(cat "/sys/fs/cgroup/$(either pids/ '')$group/pids.max")" = 9 ]
+  [ "$(cat "/sys/fs/cgroup/$(either unified/ '')$group/cgroup.procs")" = "$(runtime state one | jq .pid)" ]
+  run runtime run --bundle "$bundle" two
+  [[ $status -eq 1 && $output == *"scope 'mine-one.scope' is in use by process"*'systemctl stop mine-one.scope'* ]]
+  runtime exec one true
+  runtime update --pids-limit 8 one
+  [ "$(cat "/sys/fs/cgroup/$(either pids/ '')$group/pids.max")" = 8 ]
+  runtime pause one
+  [ "$(runtime state one | jq -r .status)" = paused ]
+  runtime resume one
+  runtime delete --force one
   wait_until no_scopes
 }
 

@@ -342,6 +342,38 @@ static int check_cgroup_free(const RuntimeOptions *options, const char *path, Er
         return r;
 }
 
+/* runc passes these on to systemd. */
+static void warn_of_properties(const OciConfig *config, const RuntimeOptions *options) {
+        const Pairs *annotations = &config->annotations;
+
+        for (size_t i = 0; options->warn && i < annotations->count; i++) {
+                const char *key = annotations->items[i].key;
+                _cleanup_free_ char *text = NULL;
+
+                if (!str_after(key, "org.systemd.property."))
+                        continue;
+                text = str_format("annotation %s: properties are not passed on to systemd", key);
+                options->warn(options->data, text);
+        }
+}
+
+/* Where the container's group will be; *ret_scope stays empty where that is in no scope. */
+static int plan_cgroup(const OciConfig *config, const RuntimeOptions *options,
+                       RuntimeScope *ret_scope, char **ret, Error *err) {
+        int r;
+
+        if (!options->systemd_cgroup) {
+                *ret = runtime_cgroup_path(config, options->id, options->cgroup_parent);
+                return 0;
+        }
+        r = runtime_scope_parse(config->linux_->cgroups_path, options->id, ret_scope, err);
+        if (r < 0)
+                return r;
+        warn_of_properties(config, options);
+        *ret = str_copy(ret_scope->cgroup);
+        return 0;
+}
+
 static char *bundle_path(int bundle_fd) {
         char link[64], path[4096];
         ssize_t n;
@@ -363,13 +395,9 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
 
         if (r < 0)
                 return r;
-        if (options->systemd_cgroup)
-                r = runtime_scope_parse(config->linux_ ? config->linux_->cgroups_path : NULL,
-                                        options->id, &scope, err);
+        r = plan_cgroup(config, options, &scope, &cgroup, err);
         if (r < 0)
                 return r;
-        cgroup = scope.cgroup ? str_copy(scope.cgroup)
-                              : runtime_cgroup_path(config, options->id, options->cgroup_parent);
         bundle = bundle_path(options->bundle_fd);
         keyring = str_format("_ses.%s", options->id);
         setup_init(&setup);
