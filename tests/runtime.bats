@@ -237,8 +237,11 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.linux.intelRdt = {closID: "x"}' intelRdt
   refuse '.linux.netDevices = {eth0: {}}' netDevices
   refuse '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}' memoryPolicy
+  run unshare --mount bash -c 'mount -t tmpfs tmpfs /run && exec "$@"' bash "$BRIG_RUNTIME" --root "$suite/state" --systemd-cgroup run --bundle "$bundle" "$id"
+  [[ $status -eq 1 && $output == *"no systemd runs here"*"leave out --systemd-cgroup"* ]]
+  config '.linux.cgroupsPath = "/a/b"'
   run brig --systemd-cgroup run --bundle "$bundle" "$id"
-  [[ $status -eq 1 && $output == *"--systemd-cgroup is not done"* ]]
+  [[ $status -eq 1 && $output == *"'/a/b': where systemd manages control groups it is SLICE:PREFIX:NAME"* ]]
   run brig checkpoint "$id"
   [[ $status -eq 1 && $output == *"checkpoint and restore are not done"* ]]
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Limits: those of create and run in the group's files, and their change in a container that is there: all or nothing, recorded, kept
-# over its restart and the daemon's. Both versions of the control groups. About 25 s.
+# over its restart and the daemon's. Both versions of the control groups; and where systemd makes scopes, which fake-systemd.py plays (the real
+# one: tests/package/scopes). About 32 s.
 
 setup_file() {
   load lib
@@ -12,6 +13,7 @@ setup_file() {
 
 teardown_file() {
   load lib
+  [[ ! -e $root/systemd.pid ]] || kill "$(cat "$root/systemd.pid")" 2>/dev/null || :
   end_host
 }
 
@@ -351,4 +353,114 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
   run update web '{"PortsAdded": ["80"]}'
   [[ $output == *'PortsAdded: must be an object'* ]]
   [ "$(brig port web | head -1)" = '80/tcp -> 0.0.0.0:18080' ]
+}
+
+# ---- systemd's scopes ----
+
+scope_path() { echo "brigtest$host_pid.slice/brig-$(brig inspect -f '{{.Id}}' "$1").scope"; }
+no_scopes() { [[ -z $(find /sys/fs/cgroup -type d -path "*brigtest$host_pid.slice/*") ]]; }
+# Of CONTAINER, in its group below its scope.
+scope_file() {
+  local directory=/sys/fs/cgroup
+  [[ -n $v2 ]] || directory+=/$2
+  cat "$directory/$(scope_path "$1")/container/$3"
+}
+
+@test "where systemd does not run, its driver is refused; with it, what is no slice" {
+  run on_host "$build/src/daemon/brigd" --exec-opt native.cgroupdriver=systemd --data-root "$root/other" --exec-root "$root/other-run" --pidfile "$root/other.pid" -H "unix://$root/other.sock"
+  [ "$status" -eq 1 ]
+  [[ $output == *'native.cgroupdriver=systemd: no systemd runs here: leave it out, or say native.cgroupdriver=cgroupfs'* ]]
+  rm -rf "$root"/other*
+  brig run -d --name before busybox sleep 1000
+  before=$(pid_of before)
+  on_host mount -t tmpfs tmpfs /run
+  on_host mkdir -p /run/systemd/system
+  nsenter --target "$host_pid" --mount -- "$top/tests/fake-systemd.py" /run/systemd >>"$root/systemd.log" 2>&1 3>&- &
+  echo $! >"$root/systemd.pid"
+  wait_until on_host test -e /run/systemd/private
+  stop_daemon
+  run on_host "$build/src/daemon/brigd" --validate --exec-opt native.cgroupdriver=systemd --cgroup-parent /x
+  [ "$status" -eq 125 ]
+  [[ $output == *'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'* ]]
+  start_daemon --exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice"
+  [ "$(brig info --format '{{.CgroupDriver}}')" = systemd ]
+  run brig run --cgroup-parent /x busybox
+  [ "$status" -eq 125 ]
+  [[ $output == *'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'* ]]
+  # What runs since before keeps its group.
+  [ "$(file before pids cgroup.procs)" = "$before" ]
+  brig pause before
+  brig unpause before
+  brig update -m 64m --memory-swap 64m before
+  [ "$(memory before)" = 67108864 ]
+  brig rm -f before
+}
+
+@test "a scope: limits, exec, update, pause, restarts, and nothing left" {
+  brig run -d --name web -m 64m --restart always busybox sleep 1000
+  grep "^brig-$(brig inspect -f '{{.Id}}' web).scope" <(on_host cat /run/systemd/asked)
+  [[ $(on_host tail -1 /run/systemd/asked) == *"('CollectMode', 'inactive-or-failed'), ('DefaultDependencies', 0), ('Delegate', 1)"*"('Slice', 'brigtest$host_pid.slice')"* ]]
+  [ "$(scope_file web pids cgroup.procs)" = "$(pid_of web)" ]
+  [ "$(either "$(scope_file web memory memory.limit_in_bytes 2>/dev/null)" "$(scope_file web memory memory.max 2>/dev/null)")" = 67108864 ]
+  [ -z "$(cat "/sys/fs/cgroup/$(either unified/ '')$(scope_path web)/cgroup.procs")" ]
+  brig exec web true
+  brig update -m 128m --memory-swap 256m web
+  [ "$(either "$(scope_file web memory memory.limit_in_bytes 2>/dev/null)" "$(scope_file web memory memory.max 2>/dev/null)")" = 134217728 ]
+  brig pause web
+  [ "$(brig inspect -f '{{.State.Status}}' web)" = paused ]
+  brig unpause web
+  [[ $(brig stats --no-stream --format '{{.MemUsage}}' web) == *'/ 128MiB' ]]
+  [[ $(brig top web) == *'sleep 1000'* ]]
+  # The one before has not gone for long: its name is waited for.
+  for _ in 1 2 3; do brig restart -t 0 web; done
+  stop_daemon
+  start_daemon --exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice"
+  [ "$(scope_file web pids cgroup.procs)" = "$(pid_of web)" ]
+  # Its monitor is killed: the daemon ends what is left, wherever that is.
+  monitor=$(awk '{print $4}' "/proc/$(pid_of web)/stat")
+  brig update --restart no web
+  kill -KILL "$monitor"
+  has_ended() { [[ $(brig inspect -f '{{.State.Status}}' web) == exited ]]; }
+  wait_until has_ended
+  wait_until no_scopes
+}
+
+@test "a scope by brig-runtime: named by the document, used by another, taken down" {
+  local bundle=$root/bundle group
+  runtime() { on_host "$build/src/runtime/brig-runtime" --systemd-cgroup --root "$root/runtime" "$@" </dev/null; }
+  mkdir -p "$bundle/rootfs" && tar -C "$bundle/rootfs" -xf "$(busybox_tar)"
+  runtime spec --bundle "$bundle"
+  jq --arg path "brigtest$host_pid.slice:mine:one" '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.cgroupsPath = $path | .linux.resources.pids.limit = 9
+    | .annotations["org.systemd.property.KillSignal"] = "15"' "$bundle/config.json" >"$bundle/new" && mv "$bundle/new" "$bundle/config.json"
+  runtime run --detach --bundle "$bundle" one >"$root/out" 2>&1
+  grep 'annotation org.systemd.property.KillSignal: properties are not passed on to systemd' "$root/out"
+  group=brigtest$host_pid.slice/mine-one.scope/container
+  [ "$(cat "/sys/fs/cgroup/$(either pids/ '')$group/pids.max")" = 9 ]
+  [ "$(cat "/sys/fs/cgroup/$(either unified/ '')$group/cgroup.procs")" = "$(runtime state one | jq .pid)" ]
+  run runtime run --bundle "$bundle" two
+  [[ $status -eq 1 && $output == *"scope 'mine-one.scope' is in use by process"*'systemctl stop mine-one.scope'* ]]
+  runtime exec one true
+  runtime update --pids-limit 8 one
+  [ "$(cat "/sys/fs/cgroup/$(either pids/ '')$group/pids.max")" = 8 ]
+  runtime pause one
+  [ "$(runtime state one | jq -r .status)" = paused ]
+  runtime resume one
+  runtime delete --force one
+  wait_until no_scopes
+}
+
+@test "a scope that systemd does not make is an error that says why, and leaves nothing" {
+  on_host bash -c 'echo failed >/run/systemd/answer'
+  run brig run --name web busybox
+  [ "$status" -eq 125 ]
+  [[ $output == *"systemd: make scope 'brig-"*"its job ended as 'failed'"* ]]
+  on_host bash -c 'echo refuse >/run/systemd/answer'
+  run brig start web
+  [[ $status -eq 1 && $output == *"org.freedesktop.systemd1.NoSuchUnit: brig-"* ]]
+  on_host rm /run/systemd/answer
+  kill "$(cat "$root/systemd.pid")"
+  run brig start web
+  [[ $status -eq 1 && $output == *'systemd does not answer at /run/systemd/private'* ]]
+  wait_until no_scopes
+  find /sys/fs/cgroup -depth -name "brig-test-$host_pid" -type d -exec rmdir {} \; || : # of the other driver's daemon
 }

@@ -220,6 +220,7 @@ static int start_engine(Daemon *daemon, Error *err) {
                             .no_masquerade = options->masquerade && !*options->masquerade },
                 .pools = options->address_pools,
                 .cgroup_parent = options->cgroup_parent,
+                .systemd_cgroup = options_systemd_cgroup(options),
                 .dns = options->dns,
                 .registry_hosts_dirs = options->registry_hosts_dirs,
                 .settings = options->settings,

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "daemon/options-private.h"
+#include "os/systemd.h"
 
 #define PROFILE_MAX ((size_t)1024 * 1024)
 #define INVALID(...) error_kind(err, ERROR_INVALID, __VA_ARGS__)
@@ -246,15 +247,31 @@ static int check_features(json_object *object, Error *err) {
 
 /* ---- the rest ---- */
 
+bool options_systemd_cgroup(const DaemonOptions *values) {
+        const char *driver = NULL;
+
+        for (char *const *item = values->exec_options; item && *item && !driver; item++)
+                driver = str_after(*item, "native.cgroupdriver=");
+        return str_equal(driver, "systemd");
+}
+
+static int check_cgroup_parent(const DaemonOptions *values, Error *err) {
+        _cleanup_free_ char *path = NULL;
+
+        if (!options_systemd_cgroup(values) || str_empty(values->cgroup_parent) ||
+            systemd_slice_path(values->cgroup_parent, &path, NULL) == 0)
+                return 0;
+        return INVALID("cgroup-parent for systemd cgroup should be a valid slice named as "
+                       "\"xxx.slice\"");
+}
+
 static int check_exec_options(char *const *list, Error *err) {
         for (; list && *list; list++) {
                 const char *driver = str_after(*list, "native.cgroupdriver=");
 
-                if (str_equal(driver, "systemd"))
-                        return INVALID("exec-opts native.cgroupdriver=systemd is not supported: "
-                                       "control groups are made in the file system: say cgroupfs");
-                if (!str_equal(driver, "cgroupfs"))
-                        return INVALID("invalid exec-opts '%s': give native.cgroupdriver=cgroupfs",
+                if (!str_equal(driver, "systemd") && !str_equal(driver, "cgroupfs"))
+                        return INVALID("invalid exec-opts '%s': give native.cgroupdriver=cgroupfs "
+                                       "or native.cgroupdriver=systemd",
                                        *list);
         }
         return 0;
@@ -334,6 +351,8 @@ int options_complete(DaemonOptions *values, Error *err) {
                 r = check_features(settings->features, err);
         if (r == 0)
                 r = check_exec_options(values->exec_options, err);
+        if (r == 0)
+                r = check_cgroup_parent(values, err);
         if (r == 0)
                 r = check_mirrors(settings->registry_mirrors, err);
         if (r == 0)

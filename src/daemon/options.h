@@ -72,6 +72,8 @@ void options_done(DaemonOptions *options);
 /* Whether TCP has TLS, and whether clients must show a certificate. */
 bool options_tls(const DaemonOptions *options);
 bool options_tls_verify(const DaemonOptions *options);
+/* Whether systemd makes the containers' control groups. */
+bool options_systemd_cgroup(const DaemonOptions *options);
 /* The level that debug and log-level say together. invalid. */
 int options_log_level(const DaemonOptions *options, LogLevel *ret, Error *err);
 /* Members whose values differ and that SIGHUP does not change; the caller's list, NULL: none. */

@@ -196,13 +196,15 @@ static void run_reserve_undo(void *data) {
 static int run_document(void *data, Error *err) {
         RunJob *job = data;
         Engine *engine = job->build->engine;
-        _cleanup_free_ char *cgroup = container_cgroup(job->container);
+        _cleanup_free_ char *cgroup = container_cgroups_path(job->container);
         bool own = !str_equal(job->job->step->run.network, "host");
         const OcispecContext context = { .cgroup = cgroup,
                                          .netfiles_id = job->container->id,
                                          .own_netns = own };
 
-        int r = netfiles_write(job->container, err);
+        int r = container_plan_cgroup(job->container, err);
+        if (r == 0)
+                r = netfiles_write(job->container, err);
         if (r == 0 && own)
                 r = userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
         if (r == 0)
@@ -223,7 +225,8 @@ static int run_spawn(void *data, Error *err) {
                                .volatile_root = true,
                                .bound = true,
                                .log = { .driver = (char *)"none" },
-                               .cgroup = cgroup };
+                               .cgroup = cgroup,
+                               .systemd_cgroup = engine->options.systemd_cgroup };
         const MonitorSpawn spawn = { .program = engine->options.monitor_program,
                                      .start = &start,
                                      .config = &job->config,

@@ -35,6 +35,8 @@ typedef struct ContainerState {
                                  unhealthy (unhealthy.c); 0: it is not */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
         char **removed_links; /* aliases */
+        char *cgroup;         /* since it was last started: "/brig/<id>"; of a scope of systemd's
+                                 what is below it */
 } ContainerState;
 extern const JsonTable container_state_table;
 

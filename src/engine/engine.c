@@ -61,7 +61,9 @@ static void options_copy(const EngineOptions *from, EngineOptions *to) {
                 json_copy(&address_pool_spec_table, (const AddressPoolSpec *)from->pools.items + i,
                           copy);
         }
-        to->cgroup_parent = str_copy(from->cgroup_parent ?: "/brig");
+        to->cgroup_parent = str_copy(!str_empty(from->cgroup_parent) ? from->cgroup_parent
+                                     : from->systemd_cgroup          ? "system.slice"
+                                                                     : "/brig");
         to->dns = strv_copy(from->dns);
         to->registry_hosts_dirs = strv_copy(from->registry_hosts_dirs);
         to->settings = (DaemonSettings){ 0 };
@@ -157,6 +159,8 @@ static int open_parts(Engine *engine, Error *err) {
         engine->seccomp = seccomp_cache_new(engine->data_root_fd);
         /* Its first call looks, and must come before there are threads. */
         int r = cgroup_mode(&mode, err);
+        if (r == 0)
+                r = cgroup_check_driver(&engine->options, err);
         if (r == 0)
                 r = workers_new(&engine->workers, err);
         if (r == 0)
@@ -263,7 +267,7 @@ Engine *engine_free(Engine *engine) {
         builder_free(engine->builder);
         image_store_free(engine->images);
         seccomp_cache_free(engine->seccomp);
-        if (engine->options.cgroup_parent)
+        if (engine->options.cgroup_parent && !engine->options.systemd_cgroup)
                 (void)cgroup_remove_empty(engine->options.cgroup_parent); /* others may use it */
         close_fd(&engine->run_fd);
         close_fd(&engine->containers_fd);

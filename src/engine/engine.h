@@ -33,7 +33,9 @@ typedef struct EngineOptions {
         const char *monitor_program, *logger_program, *image_program, *init_program;
         BridgeOptions bridge;
         JsonArray pools; /* of AddressPoolSpec: where other networks' subnets come from, too */
-        const char *cgroup_parent; /* of containers that name none; NULL: "/brig" */
+        const char *cgroup_parent; /* of containers that name none; NULL: "/brig", of scopes
+                                      "system.slice" */
+        bool systemd_cgroup;       /* systemd makes a scope for each container */
         char **dns; /* servers for containers where the host's are loopback; NULL: the host's */
         char **registry_hosts_dirs; /* as RegistryOptions.host_directories */
         DaemonSettings settings;    /* those that engine_reload changes */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 #include "os/cgroup.h"
+#include "runtime/runtime.h"
 
 #define KILL_TIMEOUT (10 * NSEC_PER_SEC)
 
@@ -108,6 +109,7 @@ void container_kill_orphan(Container *container) {
                 (void)container_signal(container, SIGKILL, NULL);
         if (cgroup_kill(cgroup, KILL_TIMEOUT, &error) < 0 || cgroup_remove(cgroup, &error) < 0)
                 log_error("end what is left of container %s: %s", container->id, error.message);
+        runtime_scope_release(cgroup);
         if (container->pidfd >= 0 && poll(&pidfd, 1, (int)(KILL_TIMEOUT / NSEC_PER_MSEC)) == 0)
                 log_error("container %s does not end: its first process is stuck in the kernel",
                           container->id);

@@ -114,11 +114,12 @@ static char *os_name(const char *field) {
         return str_copy("");
 }
 
-static void put_cgroups(json_object *object) {
+static void put_cgroups(const Engine *engine, json_object *object) {
         CgroupMode mode = CGROUP_V1;
 
         (void)cgroup_mode(&mode, NULL);
-        json_put_text(object, "CgroupDriver", "cgroupfs");
+        json_put_text(object, "CgroupDriver",
+                      engine->options.systemd_cgroup ? "systemd" : "cgroupfs");
         json_put_text(object, "CgroupVersion", mode == CGROUP_V2 ? "2" : "1");
         json_put_bool(object, "MemoryLimit", true);
         json_put_bool(object, "SwapLimit", true);
@@ -272,7 +273,7 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         put_counts(object, engine);
         put_driver(object);
         put_plugins(object);
-        put_cgroups(object);
+        put_cgroups(engine, object);
         json_put_text(object, "SystemTime", clock_format(clock_now(), now));
         json_put_text(object, "LoggingDriver", engine->options.log.type ?: "json-file");
         put_host(object);

@@ -396,7 +396,7 @@ int userns_share(const Container *container, Container *donor, int *ret_fd, Erro
 int userns_of_running(Container *container, int *ret_fd, Error *err);
 
 typedef struct OcispecContext {
-        const char *cgroup;      /* "/brig/<id>" or below --cgroup-parent */
+        const char *cgroup;      /* the document's cgroupsPath */
         const char *netfiles_id; /* the container whose hosts, hostname and resolv.conf are bound
                                     into this one */
         bool own_netns; /* a namespace is passed to the monitor by descriptor; else the host's (mode
@@ -502,6 +502,17 @@ void engine_event_emit(Engine *engine, const char *type, const char *action, con
  * lock or the only reference held. */
 void container_event(Container *container, const char *action, const Pairs *more);
 
+/* ---- cgroup.c ---- */
+/* The group that counts, limits and freezes its processes, below every hierarchy's mount point; the
+ * caller's. */
+char *container_cgroup(const Container *container);
+/* At start: that group as the daemon's settings have it now, into the state. Invalid: no slice. */
+int container_plan_cgroup(Container *container, Error *err);
+char *container_cgroups_path(const Container *container); /* the document's; the caller's */
+/* Where systemd makes scopes, parent must be a slice; NULL and "" are the default one. */
+int cgroup_check_parent(bool systemd, const char *parent, Error *err);
+int cgroup_check_driver(const EngineOptions *options, Error *err); /* unavailable: no systemd */
+
 /* ---- lifecycle, among themselves ---- */
 
 /* start.c: lock held, not running. On failure the record says why and nothing runs. */
@@ -561,8 +572,6 @@ int signal_parse(const char *text, int *ret,
                  Error *err); /* "TERM", "SIGTERM", "15"; invalid "Invalid signal: x" */
 /* lock held, running: sends it to init. */
 int container_signal(Container *container, int signal, Error *err);
-/* The cgroup below every hierarchy's mount point; the caller's. */
-char *container_cgroup(const Container *container);
 /* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
  * not run. */
 int container_stop(Container *container, int signal, int64_t timeout, Error *err);

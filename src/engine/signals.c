@@ -60,14 +60,6 @@ int signal_parse(const char *text, int *ret, Error *err) {
         return 0;
 }
 
-char *container_cgroup(const Container *container) {
-        const char *parent = container->spec.host.cgroup_parent;
-
-        if (str_empty(parent))
-                parent = container->engine->options.cgroup_parent;
-        return str_format("%s%s/%s", parent[0] == '/' ? "" : "/", parent, container->id);
-}
-
 int container_signal(Container *container, int signal, Error *err) {
         if (container->pidfd < 0)
                 return error_kind(err, ERROR_CONFLICT, "Container %s is not running",

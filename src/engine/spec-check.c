@@ -214,6 +214,8 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
         if (r == 0)
                 r = resources_check(host, false, err);
         if (r == 0)
+                r = cgroup_check_parent(engine->options.systemd_cgroup, host->cgroup_parent, err);
+        if (r == 0)
                 r = restart_check(host, err);
         if (r == 0)
                 r = namespaces_check(create, err);

@@ -114,6 +114,9 @@ static void start_reserve_undo(void *data) {
 static int start_intent(void *data, Error *err) {
         StartJob *job = data;
 
+        int r = container_plan_cgroup(job->container, err);
+        if (r < 0)
+                return r;
         job->container->state.generation++;
         job->container->state.started_at = clock_now();
         return container_save(job->container, false, err);
@@ -177,6 +180,11 @@ static int find_runtime(const Container *container, char ***ret, Error *err) {
         runtime = settings_runtime(engine_settings(container->engine), name);
         if (!runtime)
                 return error_kind(err, ERROR_INVALID, "unknown or invalid runtime name: %s", name);
+        if (container->engine->options.systemd_cgroup)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "runtime '%s' with exec-opts native.cgroupdriver=systemd is not "
+                                  "supported: use runc, or native.cgroupdriver=cgroupfs",
+                                  name);
         path = program_find(runtime->path);
         if (!path)
                 return error_kind(err, ERROR_UNAVAILABLE,
@@ -201,7 +209,7 @@ static int put_seccomp(StartJob *job, Error *err) {
 
 static int start_document(void *data, Error *err) {
         StartJob *job = data;
-        _cleanup_free_ char *cgroup = container_cgroup(job->container);
+        _cleanup_free_ char *cgroup = container_cgroups_path(job->container);
         const OcispecContext context = {
                 .cgroup = cgroup,
                 .netfiles_id = job->owner ? job->owner->id : job->container->id,
@@ -237,6 +245,7 @@ static int start_spawn(void *data, Error *err) {
                 .open_stdin = container->spec.config.open_stdin,
                 .stdin_once = container->spec.config.stdin_once,
                 .cgroup = cgroup,
+                .systemd_cgroup = job->engine->options.systemd_cgroup,
                 .runtime = job->runtime,
         };
         const MonitorSpawn spawn = {

@@ -241,7 +241,8 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
                                               .root_fd = root_fd,
                                               .netns_fd = fds->netns,
                                               .seccomp = fds->seccomp >= 0 ? &seccomp : NULL,
-                                              .cgroup_parent = "/brig" },
+                                              .cgroup_parent = "/brig",
+                                              .systemd_cgroup = start->systemd_cgroup },
                            err);
         if (r < 0)
                 return r;

@@ -44,6 +44,7 @@ static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "stdinOnce", JSON_BOOL, stdin_once, JSON_OMIT_EMPTY),
         JSON_NESTED(MonitorStart, "log", JSON_INLINE, log, 0, &monitor_log_table),
         JSON_FIELD(MonitorStart, "cgroup", JSON_STRING, cgroup, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "systemdCgroup", JSON_BOOL, systemd_cgroup, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "runtime", JSON_STRINGS, runtime, JSON_OMIT_EMPTY),
 };
 const JsonTable monitor_start_table = JSON_TABLE(MonitorStart, "start", start_fields);

@@ -50,7 +50,8 @@ typedef struct MonitorStart {
         bool has_netns, has_pidns, has_userns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;
-        char *cgroup;   /* "/brig/<id>" */
+        bool systemd_cgroup; /* the document's cgroupsPath is a scope's, see RuntimeScope */
+        char *cgroup;        /* "/brig/<id>" */
         char **runtime; /* another runtime's program, a path, and its arguments; NULL: the library
                          */
 } MonitorStart;

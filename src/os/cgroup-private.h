@@ -15,7 +15,8 @@ typedef struct Hierarchy {
 typedef struct Cgroups Cgroups;
 
 typedef struct CgroupVersion {
-        int (*create)(const char *path, Error *err);
+        /* base: see cgroup_create_below; NULL: there is none. */
+        int (*create)(const char *base, const char *path, Error *err);
         int (*kill)(const char *path, int64_t timeout, Error *err);
         int (*freeze)(const char *path, bool frozen, int64_t timeout, Error *err);
         int (*is_frozen)(const char *path, bool *ret, Error *err);

@@ -36,10 +36,11 @@ static int inherit_cpuset(const Hierarchy *hierarchy, const char *level, Error *
         return r < 0 ? r : inherit_file(hierarchy, level, "cpuset.mems", err);
 }
 
-static int v1_create(const char *path, Error *err) {
+static int v1_create(const char *base, const char *path, Error *err) {
         const Cgroups *groups;
         int r = cgroups_get(&groups, err);
 
+        (void)base; /* nothing is written to a group that was there */
         for (size_t i = 0; r == 0 && i < groups->v1_count; i++) {
                 const Hierarchy *hierarchy = &groups->v1[i];
 

@@ -26,14 +26,17 @@ static int enable_controllers(const Hierarchy *unified, const char *level, Error
         return 0;
 }
 
-static int v2_create(const char *path, Error *err) {
+static int v2_create(const char *base, const char *path, Error *err) {
         const Cgroups *groups;
         _cleanup_free_ char *level = str_copy(cgroup_relative(path));
+        const size_t managed = base ? strlen(cgroup_relative(base)) : 0;
         int r = cgroups_get(&groups, err);
 
-        if (r == 0)
+        if (r == 0 && !base)
                 r = enable_controllers(&groups->unified, "/", err);
         for (char *slash = strchr(level, '/'); r == 0 && slash; slash = strchr(slash + 1, '/')) {
+                if ((size_t)(slash - level) < managed)
+                        continue;
                 *slash = '\0';
                 r = cgroup_make(&groups->unified, level, NULL, err);
                 if (r == 0)

@@ -247,7 +247,7 @@ int cgroup_create(const char *path, Error *err) {
         const Cgroups *groups;
         int r = cgroups_enter(path, &groups, err);
 
-        return r < 0 ? r : groups->version->create(path, err);
+        return r < 0 ? r : groups->version->create(NULL, path, err);
 }
 
 int cgroup_create_unified(const char *path, Error *err) {
@@ -256,7 +256,7 @@ int cgroup_create_unified(const char *path, Error *err) {
 
         if (r < 0 || groups->unified.fd < 0)
                 return r;
-        return groups->mode == CGROUP_V2 ? groups->version->create(path, err)
+        return groups->mode == CGROUP_V2 ? groups->version->create(NULL, path, err)
                                          : cgroup_make(&groups->unified, path, NULL, err);
 }
 

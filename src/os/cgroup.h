@@ -18,8 +18,15 @@ int cgroup_mode(CgroupMode *ret, Error *err); /* read once from /sys/fs/cgroup *
 /* path: below the mount point of each hierarchy, e.g. "/brig/<id>". Created with its parents in
  * every hierarchy in use. */
 int cgroup_create(const char *path, Error *err);
+/* The same where base, which is there and above path, was delegated to the caller by who manages
+ * the groups above it: those are not written to. */
+int cgroup_create_below(const char *base, const char *path, Error *err);
 /* Only what cgroup_clone_fd needs of it; cgroup_create makes the rest. */
 int cgroup_create_unified(const char *path, Error *err);
+/* The same below a base that was delegated with pid, a process, as its one member, which moves into
+ * path: a group with members gives its children no controllers (cgroup-v2.rst, "No Internal Process
+ * Constraint"). Pure v1 knows no such rule: nothing is done. */
+int cgroup_adopt(const char *base, const char *path, pid_t pid, Error *err);
 /* A descriptor for CLONE_INTO_CGROUP: v2, and the unified hierarchy of hybrid; pure v1 has none: -1
  * in *ret_fd. */
 int cgroup_clone_fd(const char *path, int *ret_fd, Error *err);
@@ -59,6 +66,9 @@ int cgroup_children(const char *path, char ***ret, Error *err);
 bool cgroup_exists(const char *path); /* where members are counted or frozen */
 /* Removes the group where it has neither members nor children. Whether nothing of it is left. */
 bool cgroup_remove_empty(const char *path);
+/* What of a group that systemd made and removes it does not see: the group, where it has neither
+ * members nor children, in version 1's hierarchies but systemd's own. */
+void cgroup_remove_unmanaged(const char *path);
 int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count,
                 Error *err); /* recursive; the caller's array */
 

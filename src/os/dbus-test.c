@@ -1,98 +1,12 @@
-/* dbus-test.c: the test plays the bus. What it answers is in the socket before it is asked. */
+/* dbus-test.c: the test plays the bus. */
 #include <errno.h>
-#include <sys/socket.h>
 
-#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/test.h"
-#include "os/dbus.h"
-
-/* A message of type 2 (return), 3 (error), 4 (signal); text NULL: without a body. */
-typedef struct Saying {
-        char type;
-        uint32_t reply_serial;
-        const char *interface, *member, *error, *signature, *texts[3], *sender;
-} Saying;
-
-static void pad(Buf *buf, size_t to) {
-        while (buf->length % to)
-                buf_add_char(buf, '\0');
-}
-
-static void put_number(Buf *buf, uint32_t number) {
-        pad(buf, 4);
-        buf_add(buf, &number, 4);
-}
-
-static void put_field(Buf *buf, char code, char type, const char *text) {
-        pad(buf, 8);
-        buf_add(buf, (const char[]){ code, 1, type, 0 }, 4);
-        if (type == 'g')
-                buf_add_char(buf, (char)strlen(text));
-        else
-                put_number(buf, (uint32_t)strlen(text));
-        buf_add(buf, text, strlen(text) + 1);
-}
-
-static void build(const Saying *saying, Buf *ret) {
-        Buf fields = { 0 }, body = { 0 };
-
-        if (saying->reply_serial) {
-                buf_add(&fields, "\5\1u", 4);
-                put_number(&fields, saying->reply_serial);
-        }
-        if (saying->interface)
-                put_field(&fields, 2, 's', saying->interface);
-        if (saying->member)
-                put_field(&fields, 3, 's', saying->member);
-        if (saying->error)
-                put_field(&fields, 4, 's', saying->error);
-        put_field(&fields, 7, 's', saying->sender ?: ":1.7");
-        if (saying->signature)
-                put_field(&fields, 8, 'g', saying->signature);
-        for (size_t i = 0; i < ELEMENTS(saying->texts) && saying->texts[i]; i++) {
-                put_number(&body, (uint32_t)strlen(saying->texts[i]));
-                buf_add(&body, saying->texts[i], strlen(saying->texts[i]) + 1);
-        }
-        buf_add(ret, (const char[]){ 'l', saying->type, 1, 1 }, 4);
-        put_number(ret, (uint32_t)body.length);
-        put_number(ret, 99);
-        put_number(ret, (uint32_t)fields.length);
-        buf_add(ret, fields.data, fields.length);
-        pad(ret, 8);
-        if (body.length)
-                buf_add(ret, body.data, body.length);
-        buf_done(&fields);
-        buf_done(&body);
-}
-
-typedef struct Stage {
-        DBus *bus;
-        int other;
-} Stage;
-
-static void stage_done(Stage *stage) {
-        dbus_close(stage->bus);
-        close_fd(&stage->other);
-}
+#include "os/test-bus.h"
 
 static void stage_new(Stage *stage) {
-        int pair[2];
-
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
-                abort();
-        *stage = (Stage){ dbus_adopt(pair[0], 50), pair[1] };
-}
-
-/* Of the message's bytes only the first `length`; 0: all. */
-static bool say(const Stage *stage, const Saying *saying, size_t length) {
-        Buf message = { 0 };
-        ssize_t sent;
-
-        build(saying, &message);
-        length = length ?: message.length;
-        sent = send(stage->other, message.data, length, 0);
-        buf_done(&message);
-        return sent == (ssize_t)length;
+        stage_open(stage, false);
 }
 
 static const DBusCall call = {
@@ -105,7 +19,6 @@ static const Saying changed = { .type = 4,
                                 .sender = "org.freedesktop.DBus",
                                 .signature = "sss",
                                 .texts = { "a", "", "ccc" } };
-#define _cleanup_stage_ _cleanup_(stage_done)
 
 TEST(a_call_as_it_is_sent) {
         _cleanup_stage_ Stage stage = { 0 };
@@ -330,6 +243,97 @@ TEST(lengths_that_lie) {
                 dbus_signal_done(&signal);
         }
         buf_done(&message);
+}
+
+/* "sa(sv)": the padding of structures, and that before an array's first element, which does not
+ * count as its length. */
+TEST(a_body_as_it_is_marshalled) {
+        static const char wanted[] = "\1\0\0\0a\0\0\0" /* s */
+                                     "\26\0\0\0\0\0\0\0"
+                                     "\1\0\0\0x\0\1b" /* s, and the variant's signature */
+                                     "\0\0\0\0\1\0\0\0"
+                                     "\1\0\0\0y\0\1s"; /* the next one's */
+        Buf body = { 0 };
+        DBusArray array;
+
+        dbus_add_string(&body, "a");
+        array = dbus_begin_array(&body, 8);
+        dbus_begin_struct(&body);
+        dbus_add_string(&body, "x");
+        dbus_add_signature(&body, "b");
+        dbus_add_number(&body, 1);
+        dbus_begin_struct(&body);
+        dbus_add_string(&body, "y");
+        dbus_add_signature(&body, "s");
+        dbus_end_array(&body, array);
+        ASSERT_INT(body.length, 16 + 16 + 9);
+        body.data[8] = 22;
+        ASSERT(memcmp(body.data, wanted, 40) == 0);
+        buf_done(&body);
+}
+
+TEST(a_call_with_a_body_of_its_own) {
+        static const char body_text[] = { 7, 0, 0, 0 };
+        const Buf body = { (char *)body_text, sizeof(body_text), 0 };
+        const DBusCall own = { .destination = "a.b",
+                               .path = "/",
+                               .interface = "a.b",
+                               .member = "C",
+                               .signature = "u",
+                               .body = &body };
+        _cleanup_stage_ Stage stage = { 0 };
+        Error err = { 0 };
+        char data[512];
+        ssize_t length;
+
+        stage_new(&stage);
+        ASSERT(say(&stage, &done, 0));
+        ASSERT_OK(dbus_call(stage.bus, &own, &err), &err);
+        length = recv(stage.other, data, sizeof(data), 0);
+        ASSERT(length > 4 && memcmp(data + length - 4, body_text, 4) == 0);
+        ASSERT(memmem(data, (size_t)length, "\10\1g\0\1u", 7));
+}
+
+TEST(answers_with_a_path_and_with_none) {
+        const Saying path = { .type = 2, .reply_serial = 1, .signature = "o", .texts = { "/a" } },
+                     nothing = { .type = 2, .reply_serial = 2 };
+        _cleanup_stage_ Stage stage = { 0 };
+        _cleanup_free_ char *text = NULL;
+        Error err = { 0 };
+
+        stage_new(&stage);
+        ASSERT(say(&stage, &path, 0));
+        ASSERT_OK(dbus_ask_text(stage.bus, &call, &text, &err), &err);
+        ASSERT_STR(text, "/a");
+        ASSERT(say(&stage, &nothing, 0));
+        ASSERT(dbus_ask_text(stage.bus, &call, &text, &err) < 0);
+        ASSERT_STR(err.message, "Do answers with no text");
+}
+
+/* A service itself writes no senders; nobody else is there. What it says more is not kept. */
+TEST(a_peers_signal_of_numbers_and_paths) {
+        const Saying job = { .type = 4,
+                             .interface = "a.Manager",
+                             .member = "JobRemoved",
+                             .signature = "uoss",
+                             .texts = { "7", "/job/7", "x.scope", "done" } };
+        Saying other = job;
+        _cleanup_stage_ Stage stage = { 0 };
+        DBusSignal signal = { 0 };
+        Error err = { 0 };
+
+        stage_open(&stage, true);
+        dbus_hear_only(stage.bus, "a.Manager");
+        other.interface = "a.Other";
+        for (size_t i = 0; i < 70; i++)
+                ASSERT(say(&stage, &other, 0));
+        ASSERT(say(&stage, &job, 0));
+        ASSERT_OK(dbus_wait(stage.bus, clock_monotonic() + NSEC_PER_SEC, &signal, &err), &err);
+        ASSERT_STR(signal.arguments[0], "7");
+        ASSERT_STR(signal.arguments[1], "/job/7");
+        ASSERT_STR(signal.arguments[3], "done");
+        dbus_signal_done(&signal);
+        ASSERT_INT(dbus_wait(stage.bus, clock_monotonic() + 1, &signal, &err), -ETIMEDOUT);
 }
 
 TEST_MAIN()

@@ -1,10 +1,9 @@
 /* dbus.c: see dbus.h. What comes from the bus is taken for any text: every length is checked. Any
  * user of the host may send messages here, which the bus checked and to which it wrote the sender:
  * what is of no interest, or not understood, is passed over and never ends the connection. */
-#include "os/dbus.h"
-
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "os/dbus-private.h"
 
 #define MESSAGE_MAX (1U << 16) /* longer ones are passed over */
 #define PROTOCOL_MAX                                                                               \
@@ -24,21 +24,10 @@
 #define RECEIVE_MAX 64 /* at once: who floods does not keep a caller for good */
 #define BUS_NAME "org.freedesktop.DBus"
 
-enum { METHOD_CALL = 1, METHOD_RETURN, METHOD_ERROR, SIGNAL };
-enum {
-        FIELD_PATH = 1,
-        FIELD_INTERFACE,
-        FIELD_MEMBER,
-        FIELD_ERROR,
-        FIELD_REPLY_SERIAL,
-        FIELD_DESTINATION,
-        FIELD_SENDER,
-        FIELD_SIGNATURE
-};
-#define NO_AUTO_START 2
-
 struct DBus {
         int fd, stop_fd, timeout_ms;
+        bool is_peer;     /* the service itself is at the other end: nobody writes senders */
+        const char *only; /* of this interface signals are kept; NULL: of each */
         uint32_t serial;
         Buf in;      /* what came and is not yet a whole message */
         size_t skip; /* bytes to come of a message that is passed over */
@@ -50,14 +39,15 @@ struct DBus {
 void dbus_signal_done(DBusSignal *signal) {
         free(signal->interface);
         free(signal->member);
-        for (size_t i = 0; i < DBUS_ARGUMENTS; i++)
+        for (size_t i = 0; i < DBUS_SIGNAL_ARGUMENTS; i++)
                 free(signal->arguments[i]);
         *signal = (DBusSignal){ 0 };
 }
 
-DBus *dbus_adopt(int fd, int timeout_ms) {
+DBus *dbus_adopt(int fd, bool is_peer, int timeout_ms) {
         DBus *bus = NEW(DBus);
 
+        bus->is_peer = is_peer;
         bus->fd = fd;
         bus->stop_fd = -1;
         bus->timeout_ms = timeout_ms;
@@ -136,63 +126,6 @@ static int receive(DBus *bus, Error *err) {
                 return error_set(err, n < 0 ? errno : ECONNRESET, "read from the message bus");
         buf_add(&bus->in, data, (size_t)n);
         return 1;
-}
-
-/* ---- writing messages ---- */
-
-static void align(Buf *buf, size_t to) {
-        while (buf->length % to)
-                buf_add_char(buf, '\0');
-}
-
-static void add_number(Buf *buf, uint32_t number) {
-        align(buf, 4);
-        buf_add(buf, &number, sizeof(number));
-}
-
-static void add_string(Buf *buf, const char *text) {
-        add_number(buf, (uint32_t)strlen(text));
-        buf_add(buf, text, strlen(text) + 1);
-}
-
-static void add_field(Buf *buf, char code, char type, const char *text) {
-        const char signature[] = { code, 1, type, 0 };
-
-        align(buf, 8);
-        buf_add(buf, signature, sizeof(signature));
-        if (type != 'g') {
-                add_string(buf, text);
-                return;
-        }
-        buf_add_char(buf, (char)strlen(text));
-        buf_add(buf, text, strlen(text) + 1);
-}
-
-/* The header's fields begin at a multiple of eight, so they are aligned as if at 0. */
-static void build_call(const DBusCall *call, uint32_t serial, Buf *message) {
-        Buf fields = { 0 }, body = { 0 };
-        char signature[DBUS_ARGUMENTS + 1] = "";
-
-        for (size_t i = 0; i < DBUS_ARGUMENTS && call->arguments[i]; i++) {
-                add_string(&body, call->arguments[i]);
-                signature[i] = 's';
-        }
-        add_field(&fields, FIELD_PATH, 'o', call->path);
-        add_field(&fields, FIELD_INTERFACE, 's', call->interface);
-        add_field(&fields, FIELD_MEMBER, 's', call->member);
-        add_field(&fields, FIELD_DESTINATION, 's', call->destination);
-        if (signature[0])
-                add_field(&fields, FIELD_SIGNATURE, 'g', signature);
-        buf_add(message, (const char[]){ 'l', METHOD_CALL, NO_AUTO_START, 1 }, 4);
-        add_number(message, (uint32_t)body.length);
-        add_number(message, serial);
-        add_number(message, (uint32_t)fields.length);
-        buf_add(message, fields.data, fields.length);
-        align(message, 8);
-        if (body.length)
-                buf_add(message, body.data, body.length);
-        buf_done(&fields);
-        buf_done(&body);
 }
 
 /* ---- reading messages ---- */
@@ -313,25 +246,40 @@ static bool parse(const char *data, size_t length, Message *ret) {
         return fields.at == fields.length;
 }
 
-static const char *next_argument(Message *message) {
-        if (!message->signature || message->signature[0] != 's')
+/* A text, or a number in decimal; NULL: the arguments end here, or go on with something else. The
+ * caller's. */
+static char *next_argument(Message *message) {
+        const char type = message->signature ? message->signature[0] : '\0';
+        uint32_t number;
+
+        if (type == '\0' || !strchr("sou", type))
                 return NULL;
         message->signature++;
-        return take_text(&message->body, false);
+        if (type != 'u')
+                return str_copy(take_text(&message->body, false));
+        number = take_number(&message->body);
+        return message->body.at > message->body.length ? NULL : str_format("%" PRIu32, number);
+}
+
+static bool is_wanted(const DBus *bus, const Message *message) {
+        if (bus->only && !str_equal(message->interface, bus->only))
+                return false;
+        if (bus->is_peer)
+                return true;
+        return message->sender &&
+               (str_equal(message->sender, BUS_NAME) || str_equal(message->sender, bus->peer));
 }
 
 /* Those of others are not stored, so they push out none. */
 static void keep_signal(DBus *bus, Message *message) {
         DBusSignal *signal = &bus->signals[bus->signal_count];
 
-        if (bus->signal_count == SIGNALS_MAX || !message->sender)
-                return;
-        if (!str_equal(message->sender, BUS_NAME) && !str_equal(message->sender, bus->peer))
+        if (bus->signal_count == SIGNALS_MAX || !is_wanted(bus, message))
                 return;
         *signal = (DBusSignal){ .interface = str_copy(message->interface),
                                 .member = str_copy(message->member) };
-        for (size_t i = 0; i < DBUS_ARGUMENTS; i++)
-                signal->arguments[i] = str_copy(next_argument(message));
+        for (size_t i = 0; i < DBUS_SIGNAL_ARGUMENTS; i++)
+                signal->arguments[i] = next_argument(message);
         bus->signal_count++;
 }
 
@@ -340,9 +288,11 @@ static void keep_signal(DBus *bus, Message *message) {
 typedef struct Answer {
         uint32_t serial; /* of the call; 0: none is waited for */
         bool by_bus;     /* the bus itself was called */
+        bool by_peer;    /* by whom does not matter: there is one */
         bool came;
         int result;
         uint32_t number; /* what it says, if that is a number */
+        char *text;      /* the same of a text or a path; the caller's */
         Error *err;
 } Answer;
 
@@ -352,14 +302,15 @@ static bool does_not_run(const char *error) {
 }
 
 static void take_answer(Message *message, Answer *answer) {
-        const char *text;
+        _cleanup_free_ char *text = NULL;
 
         answer->came = true;
-        if (message->type == METHOD_RETURN) {
-                if (str_equal(message->signature, "u"))
-                        answer->number = take_number(&message->body);
+        if (message->type == METHOD_RETURN && str_equal(message->signature, "u"))
+                answer->number = take_number(&message->body);
+        else if (message->type == METHOD_RETURN)
+                answer->text = next_argument(message);
+        if (message->type == METHOD_RETURN)
                 return;
-        }
         text = next_argument(message);
         (void)error_kind(answer->err, ERROR_UNAVAILABLE, "%s: %s", message->error ?: "error",
                          text ?: "");
@@ -371,6 +322,8 @@ static bool is_answer(const Message *message, const Answer *answer) {
                 return false;
         if (!answer->serial || message->reply_serial != answer->serial || answer->came)
                 return false;
+        if (answer->by_peer)
+                return true;
         return answer->by_bus ? str_equal(message->sender, BUS_NAME) : message->sender != NULL;
 }
 
@@ -379,7 +332,7 @@ static void take_message(DBus *bus, Message *message, Answer *answer) {
                 keep_signal(bus, message);
         if (message->type == SIGNAL || !is_answer(message, answer))
                 return;
-        if (!answer->by_bus)
+        if (!answer->by_bus && !answer->by_peer)
                 str_replace(&bus->peer, message->sender);
         take_answer(message, answer);
 }
@@ -413,31 +366,57 @@ static int digest(DBus *bus, Answer *answer, Error *err) {
         return r;
 }
 
-int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err) {
-        Answer answer = { .serial = ++bus->serial,
-                          .by_bus = str_equal(call->destination, BUS_NAME),
-                          .err = err };
+/* answer->text is the caller's whatever the result. */
+static int ask(DBus *bus, const DBusCall *call, Answer *answer, Error *err) {
         const int64_t end = deadline(bus);
         Buf message = { 0 };
         int r;
 
-        build_call(call, answer.serial, &message);
+        *answer = (Answer){ .serial = ++bus->serial,
+                            .by_bus = str_equal(call->destination, BUS_NAME),
+                            .by_peer = bus->is_peer,
+                            .err = err };
+        dbus_build_call(call, answer->serial, &message);
         r = send_all(bus, message.data, message.length, err);
         buf_done(&message);
-        while (r == 0 && !answer.came) {
+        while (r == 0 && !answer->came) {
                 r = wait_for(bus, POLLIN, end, err);
                 if (r == 0)
                         r = receive(bus, err);
                 if (r >= 0)
-                        r = digest(bus, &answer, err);
-                if (r == 0 && !answer.came)
+                        r = digest(bus, answer, err);
+                if (r == 0 && !answer->came)
                         r = check_time(end, err);
         }
         if (r == 0)
-                r = answer.result;
+                r = answer->result;
+        return r;
+}
+
+int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err) {
+        Answer answer;
+        int r = ask(bus, call, &answer, err);
+
+        free(answer.text);
         if (r == 0)
                 *ret = answer.number;
         return r;
+}
+
+int dbus_ask_text(DBus *bus, const DBusCall *call, char **ret, Error *err) {
+        Answer answer;
+        int r = ask(bus, call, &answer, err);
+
+        if (r == 0 && !answer.text)
+                r = error_kind(err, ERROR_INTERNAL, "%s answers with no text", call->member);
+        if (r == 0)
+                *ret = TAKE_PTR(answer.text);
+        free(answer.text);
+        return r;
+}
+
+void dbus_hear_only(DBus *bus, const char *interface) {
+        bus->only = interface;
 }
 
 int dbus_call(DBus *bus, const DBusCall *call, Error *err) {
@@ -463,6 +442,19 @@ int dbus_next(DBus *bus, DBusSignal *ret, Error *err) {
         bus->signal_count--;
         memmove(&bus->signals[0], &bus->signals[1], bus->signal_count * sizeof(DBusSignal));
         return 1;
+}
+
+int dbus_wait(DBus *bus, int64_t end, DBusSignal *ret, Error *err) {
+        for (;;) {
+                int r = dbus_next(bus, ret, err);
+
+                if (r == 0)
+                        r = check_time(end, err);
+                if (r == 0)
+                        r = wait_for(bus, POLLIN, end, err);
+                if (r != 0)
+                        return r < 0 ? r : 0;
+        }
 }
 
 /* ---- the beginning ---- */
@@ -497,11 +489,10 @@ static int authenticate(DBus *bus, Error *err) {
         return send_all(bus, "BEGIN\r\n", 7, err);
 }
 
-int dbus_open(const char *path, int timeout_ms, int stop_fd, DBus **ret, Error *err) {
-        static const DBusCall hello = {
-                BUS_NAME, "/org/freedesktop/DBus", BUS_NAME, "Hello", { NULL }
-        };
-        _cleanup_(dbus_closep) DBus *bus = dbus_adopt(-1, timeout_ms);
+/* Connected and believed. */
+static int connect_to(const char *path, int timeout_ms, int stop_fd, bool is_peer, DBus **ret,
+                      Error *err) {
+        _cleanup_(dbus_closep) DBus *bus = dbus_adopt(-1, is_peer, timeout_ms);
         struct sockaddr_un name = { .sun_family = AF_UNIX };
         int r;
 
@@ -514,9 +505,24 @@ int dbus_open(const char *path, int timeout_ms, int stop_fd, DBus **ret, Error *
                 return error_set(err, errno, "connect to the message bus at %s", path);
         r = authenticate(bus, err);
         if (r == 0)
+                *ret = TAKE_PTR(bus);
+        return r;
+}
+
+int dbus_open(const char *path, int timeout_ms, int stop_fd, DBus **ret, Error *err) {
+        static const DBusCall hello = {
+                BUS_NAME, "/org/freedesktop/DBus", BUS_NAME, "Hello", { NULL }
+        };
+        _cleanup_(dbus_closep) DBus *bus = NULL;
+        int r = connect_to(path, timeout_ms, stop_fd, false, &bus, err);
+
+        if (r == 0)
                 r = dbus_call(bus, &hello, err);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(bus);
-        return 0;
+        if (r == 0)
+                *ret = TAKE_PTR(bus);
+        return r;
+}
+
+int dbus_open_peer(const char *path, int timeout_ms, DBus **ret, Error *err) {
+        return connect_to(path, timeout_ms, -1, true, ret, err);
 }

@@ -1,11 +1,12 @@
-/* dbus.h: method calls on a message bus, and signals from it (D-Bus Specification, protocol 1).
- * Only what brig says and hears: arguments are strings. Knows no service. */
+/* dbus.h: method calls on a message bus, or to a service itself, and signals from it (D-Bus
+ * Specification, protocol 1). Knows no service. */
 #pragma once
 
 #include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/str.h"
 
 #define DBUS_SYSTEM_SOCKET "/run/dbus/system_bus_socket"
 
@@ -16,9 +17,12 @@ typedef struct DBus DBus;
  * timeout_ms at the most, and ends with -ECANCELED when stop_fd (borrowed; -1: none) is readable.
  */
 int dbus_open(const char *path, int timeout_ms, int stop_fd, DBus **ret, Error *err);
+/* The same to a service that listens at path itself, without a bus between: nobody else is there.
+ */
+int dbus_open_peer(const char *path, int timeout_ms, DBus **ret, Error *err);
 /* Over a socket that is open already, non-blocking, and is then its own; nothing is said: a test's.
  */
-DBus *dbus_adopt(int fd, int timeout_ms);
+DBus *dbus_adopt(int fd, bool is_peer, int timeout_ms);
 DBus *dbus_close(DBus *bus);
 DEFINE_CLEANUP(DBus *, dbus_close)
 int dbus_fd(const DBus *bus); /* readable when something came; the connection's */
@@ -26,8 +30,22 @@ int dbus_fd(const DBus *bus); /* readable when something came; the connection's 
 #define DBUS_ARGUMENTS 3
 typedef struct DBusCall {
         const char *destination, *path, *interface, *member;
-        const char *arguments[DBUS_ARGUMENTS + 1];
+        const char *arguments[DBUS_ARGUMENTS + 1]; /* strings; or else, in their place: */
+        const char *signature;
+        const Buf *body; /* borrowed; NULL: there are the strings */
 } DBusCall;
+
+/* A call's body, argument after argument, each with its padding before it ("Marshaling"). What the
+ * parts are is said by the signature alone: a variant is a signature and one value of that type. */
+void dbus_add_number(Buf *body, uint32_t number);     /* u; b: 0 or 1 */
+void dbus_add_string(Buf *body, const char *text);    /* s, o */
+void dbus_add_signature(Buf *body, const char *text); /* g, and what a variant begins with */
+void dbus_begin_struct(Buf *body);                    /* its members follow */
+typedef struct DBusArray {
+        size_t length_at, begin;
+} DBusArray;
+DBusArray dbus_begin_array(Buf *body, size_t alignment); /* of an element: a structure's is 8 */
+void dbus_end_array(Buf *body, DBusArray array);
 
 /* Waits for the answer, which says no more than that it was done. A service that does not run is
  * not started for it. If the service refuses, err has its name of the error and what it says, and
@@ -36,10 +54,15 @@ typedef struct DBusCall {
 int dbus_call(DBus *bus, const DBusCall *call, Error *err);
 /* The same of a method that answers with a number; 0: it did not. */
 int dbus_ask(DBus *bus, const DBusCall *call, uint32_t *ret, Error *err);
+/* The same of one that answers with a text or an object's path; the caller's. An answer of another
+ * kind is an error. */
+int dbus_ask_text(DBus *bus, const DBusCall *call, char **ret, Error *err);
 
+#define DBUS_SIGNAL_ARGUMENTS 4
 typedef struct DBusSignal {
         char *interface, *member;
-        char *arguments[DBUS_ARGUMENTS]; /* the first ones, as far as they are strings */
+        char *arguments[DBUS_SIGNAL_ARGUMENTS]; /* the first ones, as far as they are texts, paths
+                                                   or numbers, which are in decimal */
 } DBusSignal;
 void dbus_signal_done(DBusSignal *signal);
 
@@ -48,3 +71,8 @@ void dbus_signal_done(DBusSignal *signal);
  * that answered last are taken: any user may send any signal to any connection, but under his own
  * name. */
 int dbus_next(DBus *bus, DBusSignal *ret, Error *err);
+/* Waits for it until end (clock_monotonic; -ETIMEDOUT): 0. */
+int dbus_wait(DBus *bus, int64_t end, DBusSignal *ret, Error *err);
+/* Signals of other interfaces are passed over from now on; the text is borrowed for good. A busy
+ * service says more than waits here. */
+void dbus_hear_only(DBus *bus, const char *interface);

@@ -63,7 +63,7 @@ static void add_linux(Buf *to) {
         add_namespaces(to);
         buf_add_char(to, ',');
         add_capabilities(to);
-        buf_add_str(to, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":false,"
+        buf_add_str(to, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":true,"
                         "\"systemdUser\":false,\"rdma\":false},");
         add_seccomp(to);
         buf_add_str(to, "\"apparmor\":{\"enabled\":false},\"selinux\":{\"enabled\":false},"

@@ -15,6 +15,7 @@
 #include "os/pidfd.h"
 #include "os/procfs.h"
 #include "runtime/init.h"
+#include "runtime/scope.h"
 
 #define KILL_TIMEOUT                                                                               \
         10000000000LL /* ns: a process that the kernel cannot end in that time is stuck in it */
@@ -165,7 +166,8 @@ static int make_cgroups(const Setup *setup, int sync_fd, Error *err) {
         const OciLinux *linux_ = setup->config->linux_;
         int fds[CGROUP_HIERARCHIES_MAX];
         size_t count = 0;
-        int r = cgroup_create(setup->cgroup, err);
+        int r = setup->scope ? cgroup_create_below(setup->scope->path, setup->cgroup, err)
+                             : cgroup_create(setup->cgroup, err);
 
         if (r == 0 && linux_->resources)
                 r = resources_apply(setup->cgroup, linux_->resources, err);
@@ -254,10 +256,19 @@ static int spawn_init(Setup *setup, int *ret_sync, int *ret_pidfd, pid_t *ret_pi
         return 0;
 }
 
-static int create_process(Setup *setup, RuntimeContainer *ret, Error *err) {
+/* Whether the kernel has put init where systemd counts the scope's processes. */
+static bool is_cloned_into_group(void) {
+        CgroupMode mode;
+
+        return cgroup_mode(&mode, NULL) == 0 && mode != CGROUP_V1;
+}
+
+static int create_process(Setup *setup, ScopeHolder *holder, RuntimeContainer *ret, Error *err) {
         _cleanup_close_ int sync_fd = -1;
         int r = spawn_init(setup, &sync_fd, &ret->pidfd, &ret->pid, err);
 
+        if (is_cloned_into_group())
+                scope_holder_end(holder);
         if (r == 0)
                 r = prepare_init(setup, ret->pid, sync_fd, err);
         if (r == 0 && setup->options->while_setting_up)
@@ -274,17 +285,26 @@ static int create_process(Setup *setup, RuntimeContainer *ret, Error *err) {
 }
 
 static int create(Setup *setup, RuntimeContainer *ret, Error *err) {
+        ScopeHolder holder = { .pidfd = -1 };
         int r = prepare(setup, err);
 
+        if (r == 0 && setup->scope) {
+                r = scope_enter(setup->scope, setup->options->id, &holder, err);
+                if (r < 0)
+                        return r; /* the group may be another's */
+        }
         if (r < 0)
                 return r;
-        r = cgroup_create_unified(setup->cgroup, err);
+        if (!setup->scope)
+                r = cgroup_create_unified(setup->cgroup, err);
         if (r == 0)
-                r = create_process(setup, ret, err);
+                r = create_process(setup, &holder, ret, err);
+        scope_holder_end(&holder);
         if (r < 0) { /* the first error is the one to tell */
                 if (!setup->options->may_share_cgroup || !(setup->ns.create & CLONE_NEWPID))
                         (void)cgroup_kill(setup->cgroup, KILL_TIMEOUT, NULL);
                 (void)cgroup_remove(setup->cgroup, NULL);
+                runtime_scope_release(setup->cgroup);
         }
         return r;
 }
@@ -323,6 +343,38 @@ static int check_cgroup_free(const RuntimeOptions *options, const char *path, Er
         return r;
 }
 
+/* runc passes these on to systemd. */
+static void warn_of_properties(const OciConfig *config, const RuntimeOptions *options) {
+        const Pairs *annotations = &config->annotations;
+
+        for (size_t i = 0; options->warn && i < annotations->count; i++) {
+                const char *key = annotations->items[i].key;
+                _cleanup_free_ char *text = NULL;
+
+                if (!str_after(key, "org.systemd.property."))
+                        continue;
+                text = str_format("annotation %s: properties are not passed on to systemd", key);
+                options->warn(options->data, text);
+        }
+}
+
+/* Where the container's group will be; *ret_scope stays empty where that is in no scope. */
+static int plan_cgroup(const OciConfig *config, const RuntimeOptions *options,
+                       RuntimeScope *ret_scope, char **ret, Error *err) {
+        int r;
+
+        if (!options->systemd_cgroup) {
+                *ret = runtime_cgroup_path(config, options->id, options->cgroup_parent);
+                return 0;
+        }
+        r = runtime_scope_parse(config->linux_->cgroups_path, options->id, ret_scope, err);
+        if (r < 0)
+                return r;
+        warn_of_properties(config, options);
+        *ret = str_copy(ret_scope->cgroup);
+        return 0;
+}
+
 static char *bundle_path(int bundle_fd) {
         char link[64], path[4096];
         ssize_t n;
@@ -337,16 +389,16 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         _cleanup_free_ char *cgroup = NULL, *bundle = NULL, *keyring = NULL;
         RuntimeContainer made = { .pidfd = -1 };
         ProcessPlan plan = {};
+        _cleanup_(runtime_scope_done) RuntimeScope scope = { 0 };
         bool in_cgroups = false;
         Setup setup;
         int r = runtime_validate(config, err);
 
         if (r < 0)
                 return r;
-        if (options->systemd_cgroup)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "systemd cgroups are not done: run without --systemd-cgroup");
-        cgroup = runtime_cgroup_path(config, options->id, options->cgroup_parent);
+        r = plan_cgroup(config, options, &scope, &cgroup, err);
+        if (r < 0)
+                return r;
         bundle = bundle_path(options->bundle_fd);
         keyring = str_format("_ses.%s", options->id);
         setup_init(&setup);
@@ -354,6 +406,7 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         setup.options = options;
         setup.io = io;
         setup.cgroup = cgroup;
+        setup.scope = options->systemd_cgroup ? &scope : NULL;
         setup.bundle = bundle;
         setup.plan = &plan;
         setup.in_cgroups = &in_cgroups;
@@ -363,7 +416,7 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         plan.keyring = options->keep_keyring ? NULL : keyring;
         plan.listen_fds = io->listen_fds;
         made.cgroup = cgroup;
-        r = check_cgroup_free(options, cgroup, err);
+        r = setup.scope ? 0 : check_cgroup_free(options, cgroup, err);
         if (r == 0)
                 r = create(&setup, &made, err);
         setup_done(&setup);
@@ -409,6 +462,8 @@ int container_destroy(const OciConfig *config, const RuntimeContainer *container
                 if (r == 0)
                         r = cgroup_remove(container->cgroup, err);
         }
+        if (container->cgroup)
+                runtime_scope_release(container->cgroup);
         if (r < 0 || !config || !config->hooks)
                 return r;
         state.annotations = &config->annotations;

@@ -20,7 +20,7 @@ static const CommandOption global_options[] = {
         { "debug", 0, OPTION_FLAG, offsetof(Options, debug),
           "tell what is done, in the log or on standard error" },
         { "systemd-cgroup", 0, OPTION_FLAG, offsetof(Options, systemd_cgroup),
-          "refused: control groups are made directly" },
+          "let systemd make a scope: linux.cgroupsPath is SLICE:PREFIX:NAME" },
         { "rootless", 0, OPTION_TEXT, offsetof(Options, rootless_word),
           "accepted: auto or false; true is refused" },
         { "criu", 0, OPTION_TEXT, offsetof(Options, criu), "accepted and unused" },
@@ -110,9 +110,6 @@ static const Command *find_command(const char *name, Error *err) {
 }
 
 static int check_globals(const Options *options, Error *err) {
-        if (options->systemd_cgroup)
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "--systemd-cgroup is not done: control groups are made directly");
         if (str_equal(options->rootless_word, "true"))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "--rootless=true is not done: run as root");

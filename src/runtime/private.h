@@ -87,6 +87,8 @@ typedef struct Setup {
         const ProcessIo *io;
         ProcessPlan *plan;
         const char *cgroup, *bundle; /* bundle: for hooks */
+        const RuntimeScope *scope;   /* that cgroup lies in; NULL: systemd has nothing to do with
+                                        it */
         Namespaces ns;
         int root_fd;     /* a detached mount */
         int proc_fd;     /* the host's procfs, checked */

@@ -101,6 +101,44 @@ TEST(cgroup_paths) {
         ASSERT_STR(own, "/a/b");
 }
 
+TEST(scopes_of_systemd) {
+        static const struct {
+                const char *text, *slice, *name, *cgroup;
+        } good[] = {
+                { NULL, "system.slice", "brig-id.scope", "/system.slice/brig-id.scope/container" },
+                { "", "system.slice", "brig-id.scope", "/system.slice/brig-id.scope/container" },
+                { "a-b.slice:docker:x", "a-b.slice", "docker-x.scope",
+                  "/a.slice/a-b.slice/docker-x.scope/container" },
+                { "::x", "system.slice", "x.scope", "/system.slice/x.scope/container" },
+                { "-.slice:p:x", "-.slice", "p-x.scope", "/p-x.scope/container" },
+        };
+        static const char *const bad[][2] = { { "/a/b", "SLICE:PREFIX:NAME" },
+                                              { "a:b", "SLICE:PREFIX:NAME" },
+                                              { "a:b:c:d", "SLICE:PREFIX:NAME" },
+                                              { "a:b:c", "'a' is no name of a slice" },
+                                              { "a.slice:b:../c", "no name of a scope" },
+                                              { "a.slice::", "no name of a scope" },
+                                              { "a.slice:b:c d", "no name of a scope" },
+                                              { "a.slice:b:c.slice", "not a slice itself" } };
+        Error err = {};
+
+        for (size_t i = 0; i < ELEMENTS(good); i++) {
+                RuntimeScope scope = {};
+
+                ASSERT_OK(runtime_scope_parse(good[i].text, "id", &scope, &err), &err);
+                ASSERT_STR(scope.slice, good[i].slice);
+                ASSERT_STR(scope.name, good[i].name);
+                ASSERT_STR(scope.cgroup, good[i].cgroup);
+                runtime_scope_done(&scope);
+        }
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                RuntimeScope scope = {};
+
+                ASSERT(runtime_scope_parse(bad[i][0], "id", &scope, &err) < 0);
+                ASSERT(strstr(err.message, bad[i][1]));
+        }
+}
+
 TEST(names_of_capabilities_and_limits) {
         ASSERT_INT(capability_number("CAP_CHOWN"), 0);
         ASSERT_INT(capability_number("CAP_SYS_ADMIN"), 21);

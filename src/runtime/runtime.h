@@ -51,7 +51,7 @@ typedef struct RuntimeOptions {
         int netns_fd; /* -1: as the document says; else joined for "network" */
         const SeccompProgram *seccomp;
         const char *cgroup_parent; /* used where linux.cgroupsPath is absent */
-        bool systemd_cgroup;       /* unsupported yet: refused by name */
+        bool systemd_cgroup;       /* systemd makes a scope, see RuntimeScope */
         bool no_pivot;
         bool may_share_cgroup; /* a cgroup with members is taken all the same, and warned of */
         bool keep_keyring;     /* do not give it a session keyring of its own */
@@ -112,6 +112,19 @@ int runtime_validate(const OciConfig *config, Error *err);
 int runtime_validate_process(const OciProcess *process, Error *err);
 /* The container's path below every hierarchy: linux.cgroupsPath, else parent/id; the caller's. */
 char *runtime_cgroup_path(const OciConfig *config, const char *id, const char *parent);
+/* Where systemd manages control groups: linux.cgroupsPath "SLICE:PREFIX:NAME" is the scope
+ * PREFIX-NAME.scope of that slice ("": system.slice; without a prefix NAME.scope), and no path is
+ * brig-<id>.scope of system.slice. */
+typedef struct RuntimeScope {
+        char *slice, *name;
+        char *path;   /* the scope's group: systemd's */
+        char *cgroup; /* the container's, delegated: "<path>/container" */
+} RuntimeScope;
+int runtime_scope_parse(const char *cgroups_path, const char *id, RuntimeScope *ret, Error *err);
+void runtime_scope_done(RuntimeScope *scope);
+/* After the container's group was removed: what systemd leaves of its scope's, which it removes
+ * itself. Nothing where the group was in none. */
+void runtime_scope_release(const char *cgroup);
 /* The document that `spec` prints: runc's default. The caller frees it with
  * json_done(&oci_config_table). */
 void runtime_default_config(OciConfig *ret, bool rootless);
