@@ -54,9 +54,11 @@ typedef struct MountPoint {
         char *subpath; /* of a volume, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
                 *propagation; /* bind, volume, tmpfs */
+        char *idmap;          /* "idmap…" of idmap-spec.h; NULL: owners are as they are */
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */
+        bool is_own;       /* a build step's: the engine's files, not the user's */
         bool created_here; /* anonymous volume: removed with the container under -v or --rm */
         char **options;    /* further mount options: "nosuid", "size=…" */
 } MountPoint;

@@ -351,7 +351,7 @@ int container_namespace_open(Container *container, const char *what, const char 
 /* lock held. Takes init's pidfd, -1: it has ended. */
 void container_set_pidfd(Container *container, int pidfd);
 /* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
-int pid_mode_open(Container *container, int *ret_fd, Error *err);
+int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
@@ -384,6 +384,16 @@ int image_defaults_merge(Container *container, const Image *image, Error *err);
  * unknown capability, security option, log driver, restart policy with --rm …) in Docker's words;
  * appends warnings. */
 int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err);
+
+/* ---- userns.c ---- */
+/* A network namespace for a start, and a user namespace that it belongs to where the container has
+ * one (else *ret_userns_fd stays). */
+int userns_make(const Container *container, int *ret_userns_fd, int *ret_netns_fd, Error *err);
+/* Who shares a remapped container's network or processes shares its user namespace: as that owns
+ * them. *ret_fd is replaced. */
+int userns_share(const Container *container, Container *donor, int *ret_fd, Error *err);
+/* The user namespace of a container that runs; -1: this daemon's own. */
+int userns_of_running(Container *container, int *ret_fd, Error *err);
 
 typedef struct OcispecContext {
         const char *cgroup;      /* "/brig/<id>" or below --cgroup-parent */

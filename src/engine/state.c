@@ -55,6 +55,7 @@ static const JsonField mount_fields[] = {
         JSON_FIELD(MountPoint, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "mode", JSON_STRING, mode, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "propagation", JSON_STRING, propagation, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "idmap", JSON_STRING, idmap, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "rw", JSON_BOOL, rw, 0),
         JSON_FIELD(MountPoint, "roBelow", JSON_BOOL, ro_below, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "noCopy", JSON_BOOL, no_copy, JSON_OMIT_EMPTY),
