@@ -74,6 +74,33 @@ static void add_warnings(Buf *json, char *const *warnings) {
         buf_add_char(json, ']');
 }
 
+/* What older versions do not know is refused or dropped, in dockerd's words. */
+static int check_version(const ApiRequest *request, ContainerCreate *create, char ***warnings,
+                         Error *err) {
+        const MountSpec *mounts = create->host.mounts.items;
+        bool ambiguous = false;
+
+        for (size_t i = 0; i < create->host.mounts.count; i++) {
+                const MountVolumeOptions *volume = mounts[i].volume;
+
+                if (request->version < 45 && volume && !str_empty(volume->subpath))
+                        return error_kind(err, ERROR_INVALID,
+                                          "VolumeOptions.Subpath needs API v1.45 or newer");
+                if (request->version < 48 && str_equal(mounts[i].type, "image"))
+                        return error_kind(err, ERROR_INVALID,
+                                          "Mount type \"Image\" needs API v1.48 or newer");
+                ambiguous |= str_equal(mounts[i].type, "volume") &&
+                             !(volume && volume->driver_config &&
+                               !str_empty(volume->driver_config->name));
+        }
+        if (request->version >= 48 && ambiguous && !str_empty(create->host.volume_driver))
+                strv_add(warnings,
+                         "WARNING: the container-wide volume-driver configuration is ignored for "
+                         "volumes specified via 'mount'. Use '--mount "
+                         "type=volume,volume-driver=...' instead");
+        return 0;
+}
+
 int on_container_create(ApiRequest *request, Error *err) {
         _cleanup_(container_create_done) ContainerCreate create = { 0 };
         _cleanup_free_ char *id = NULL;
@@ -81,6 +108,9 @@ int on_container_create(ApiRequest *request, Error *err) {
         _cleanup_buf_ Buf rest = { 0 };
         int r = read_create(request, &create, err);
 
+        if (r < 0)
+                return r;
+        r = check_version(request, &create, &warnings, err);
         if (r < 0)
                 return r;
         normalise(&create.host);

@@ -186,8 +186,8 @@ json_object *mounts_document(const Container *container) {
                         continue;
                 json_object *object = json_object_new_object();
                 json_put_text(object, "Type", points[i].type);
-                if (points[i].name)
-                        json_put_text(object, "Name", points[i].name);
+                if (points[i].name || points[i].image_name)
+                        json_put_text(object, "Name", points[i].name ?: points[i].image_name);
                 json_put_text(object, "Source", points[i].source);
                 json_put_text(object, "Destination", points[i].destination);
                 if (points[i].driver)
