@@ -4,6 +4,11 @@
 #include <strings.h>
 
 #include "api/request.h"
+#include "api/versions.h"
+
+static const VersionRule list_rules[] = {
+        { .path = "*/HostConfig/Annotations", .since = 46 },
+};
 
 int on_container_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
@@ -19,6 +24,9 @@ int on_container_list(ApiRequest *request, Error *err) {
                 return r;
         options.limit = MAX(options.limit, 0);
         r = engine_container_list(request->engine, &options, &json, err);
+        if (r == 0)
+                r = version_edit(list_rules, ELEMENTS(list_rules), request->version, NULL, &json,
+                                 err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
@@ -113,6 +121,9 @@ int on_container_create(ApiRequest *request, Error *err) {
         r = check_version(request, &create, &warnings, err);
         if (r < 0)
                 return r;
+        EndpointSettings *endpoints = create.endpoints.items;
+        for (size_t i = 0; request->version < 48 && i < create.endpoints.count; i++)
+                endpoints[i].gw_priority = 0;
         normalise(&create.host);
         create.shallow_read_only = request->version < 44;
         if (create.config.health && request->version < 44)
@@ -130,6 +141,8 @@ int on_container_inspect(ApiRequest *request, Error *err) {
         int r = engine_container_inspect(request->engine, api_name(request),
                                          api_flag(request, "size"), &json, err);
 
+        if (r == 0 && request->version < 45)
+                r = version_edit(NULL, 0, request->version, version_aliases, &json, err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 

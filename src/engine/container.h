@@ -51,9 +51,9 @@ extern const JsonTable container_endpoint_table;
 typedef struct MountPoint {
         char *subpath; /* of a volume or an image, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
-                *propagation; /* bind, volume, tmpfs, image; a name is a volume's */
+                *propagation;     /* bind, volume, tmpfs, image; a name is a volume's */
         char *image, *image_name; /* of an image: its id, and what it was asked for by */
-        char **layers; /* of an image: overlay lower directories below the data root */
+        char **layers;            /* of an image: overlay lower directories below the data root */
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */

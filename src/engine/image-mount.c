@@ -52,8 +52,7 @@ int image_mount_find(Container *container, MountPoint *point, Error *err) {
                                   point->image_name);
         for (char **lower = lowers; *lower; lower++)
                 strv_format(&point->layers, IMAGE_DIRECTORY "%s", *lower);
-        point->source =
-                str_format("%s/%s", container->engine->options.data_root, point->layers[0]);
+        point->source = str_format("%s/%s", container->engine->options.data_root, point->layers[0]);
         return 0;
 }
 
