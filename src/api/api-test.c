@@ -307,7 +307,7 @@ TEST(images) {
         ASK("GET /images/127.0.0.1:5000/a/b:c/json", 200, "{}\n");
         ASSERT_STR(fake_asked, "image 127.0.0.1:5000/a/b:c");
         ASK("GET /images/json?shared-size=1", 200, "[]\n");
-        ASSERT_STR(fake_asked, "images 0 1 0");
+        ASSERT_STR(fake_asked, "images 0 1 1");
         ASK("GET /images/a%2Fb/history", 200, "[]\n");
         ASSERT_STR(fake_asked, "history a/b");
         ASK("POST /images/i/tag?repo=x/y&tag=z", 201, "");
