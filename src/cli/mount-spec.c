@@ -30,6 +30,10 @@ static MountTmpfsOptions *tmpfs_of(MountSpec *mount) {
         return mount->tmpfs ?: (mount->tmpfs = NEW(MountTmpfsOptions));
 }
 
+static MountImageOptions *image_of(MountSpec *mount) {
+        return mount->image ?: (mount->image = NEW(MountImageOptions));
+}
+
 static MountDriverConfig *driver_of(MountSpec *mount) {
         MountVolumeOptions *volume = volume_of(mount);
 
@@ -127,6 +131,11 @@ static int set_subpath(MountSpec *mount, const char *value, Error *err) {
         return 0;
 }
 
+static int set_image_subpath(MountSpec *mount, const char *value, Error *err) {
+        str_replace(&image_of(mount)->subpath, value);
+        return 0;
+}
+
 static int set_label(MountSpec *mount, const char *value, Error *err) {
         put_pair(&volume_of(mount)->labels, value);
         return 0;
@@ -177,6 +186,7 @@ static const MountKey keys[] = {
         { "volume-label", "volume", set_label },
         { "volume-driver", "volume", set_driver },
         { "volume-opt", "volume", set_option },
+        { "image-subpath", "image", set_image_subpath },
         { "tmpfs-size", "tmpfs", set_size },
         { "tmpfs-mode", "tmpfs", set_mode },
 };
@@ -206,7 +216,8 @@ static int check_mount(const MountSpec *mount, Error *err) {
                 const char *type;
         } uses[] = { { mount->volume != NULL, "volume" },
                      { mount->bind != NULL, "bind" },
-                     { mount->tmpfs != NULL, "tmpfs" } };
+                     { mount->tmpfs != NULL, "tmpfs" },
+                     { mount->image != NULL, "image" } };
 
         if (str_empty(mount->type))
                 return error_kind(err, ERROR_INVALID, "type is required");

@@ -134,7 +134,6 @@ static void inspect_tail(const Engine *engine, const Image *image, json_object *
         if (!str_empty(config->os_version))
                 json_object_object_add(object, "OsVersion", text_or_empty(config->os_version));
         json_object_object_add(object, "Size", json_object_new_int64(image->size));
-        json_object_object_add(object, "VirtualSize", json_object_new_int64(image->size));
         json_object_object_add(object, "GraphDriver", graph_driver(engine, image));
         json_object_object_add(object, "RootFS", root_fs(image));
         json_object_object_add(object, "Metadata", metadata(image));
@@ -313,7 +312,6 @@ static json_object *summary(const Image *image, int64_t containers, int64_t shar
                                               : NULL);
         json_object_object_add(object, "SharedSize", json_object_new_int64(shared_size));
         json_object_object_add(object, "Size", json_object_new_int64(image->size));
-        json_object_object_add(object, "VirtualSize", json_object_new_int64(image->size));
         return object;
 }
 

@@ -248,6 +248,16 @@ static void put_swarm(json_object *object) {
         json_put(object, "Swarm", swarm);
 }
 
+/* And what dockerd says of devices that CDI describes: brig reads no such descriptions. */
+static void put_firewall(json_object *object) {
+        json_object *backend = json_object_new_object();
+
+        json_put_text(backend, "Driver", "nftables");
+        json_put(object, "FirewallBackend", backend);
+        json_put(object, "CDISpecDirs", json_object_new_array());
+        json_put(object, "DiscoveredDevices", json_object_new_array());
+}
+
 /* What Docker counts of itself for those who debug it; a goroutine here is a thread. */
 static void put_debug(json_object *object) {
         static const struct {
@@ -288,6 +298,7 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         json_put_text(object, "ServerVersion", BRIG_VERSION);
         put_runtimes(object, engine_settings(engine));
         put_swarm(object);
+        put_firewall(object);
         json_put_bool(object, "LiveRestoreEnabled", true);
         json_put_text(object, "Isolation", "");
         put_security(object, engine);

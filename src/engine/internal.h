@@ -424,6 +424,21 @@ int seccomp_profile_build(const Container *container, bool privileged, OciSeccom
 /* ---- mounts.c, volumes.c (E2) ---- */
 int volumes_new(Engine *engine, Volumes **ret, Error *err); /* reads the record */
 Volumes *volumes_free(Volumes *volumes);
+/* image-mount.c. At create: finds the image that the point names, holds it for the container, and
+ * fills the point in. Not found is "invalid", as a client would take it for the container's own. */
+int image_mount_find(Container *container, MountPoint *point, Error *err);
+/* Of a point that is another container's: holds its image for this one too. */
+int image_mount_hold(Container *container, const MountPoint *point, Error *err);
+/* At daemon start: the same of all of the container's own, where they are still there. */
+void image_mounts_hold_again(Container *container);
+/* Mounts the image of mount point `index` where this daemon and its monitors see it, until
+ * image_mount_close; *ret_fd: the image's root or its sub-path, O_PATH, the caller's. invalid where
+ * there is none. */
+int image_mount_open(const Container *container, size_t index, int *ret_fd, Error *err);
+/* Again is fine, and where nothing is mounted. What was cloned of it stays. */
+void image_mount_close(const Container *container, size_t index);
+/* Whether the container has a mount of that image. */
+bool image_mount_is_used(const Container *container, const char *image_id);
 /* At create: fills container->mounts from Binds, Mounts, Tmpfs, VolumesFrom, the image's volumes;
  * makes the volumes that are missing and fills new ones from the image (container->lowers). On
  * error nothing is left. */

@@ -132,6 +132,35 @@ TEST(specs) {
                    "invalid mount config for type \"bind\": field Source must not be empty");
 }
 
+TEST(images) {
+        POINT(point);
+        POINT(wrong);
+        Error err = { 0 };
+        MountImageOptions options = { .subpath = (char *)"etc/ssl" };
+        MountVolumeOptions volume = { 0 };
+        MountSpec spec = { .type = (char *)"image",
+                           .source = (char *)"busybox",
+                           .target = (char *)"/x/",
+                           .image = &options };
+
+        ASSERT_OK(mount_parse_spec(&spec, &point, &err), &err);
+        ASSERT_STR(point.image_name, "busybox");
+        ASSERT_STR(point.subpath, "etc/ssl");
+        ASSERT(!point.rw && !point.name);
+        options.subpath = (char *)"etc/../../x";
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT(strstr(err.message, "subpath must be a relative path within the image"));
+        spec.volume = &volume;
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT(strstr(err.message, "field VolumeOptions must not be specified"));
+        spec = (MountSpec){ .type = (char *)"bind",
+                            .target = (char *)"/x",
+                            .source = (char *)"/y",
+                            .image = &options };
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT(strstr(err.message, "field ImageOptions must not be specified"));
+}
+
 TEST(tmpfs_and_from) {
         POINT(point);
         POINT(wrong);

@@ -183,6 +183,8 @@ static int parse_spec_bind(const MountSpec *spec, MountPoint *ret, Error *err) {
         }
         if (spec->volume)
                 return spec_invalid(spec, "field VolumeOptions must not be specified", err);
+        if (spec->image)
+                return spec_invalid(spec, "field ImageOptions must not be specified", err);
         if (options && !str_empty(options->propagation) &&
             (!mode_parse(options->propagation, found) || !found[MODE_PROPAGATION]))
                 return spec_invalid(spec, "invalid propagation mode", err);
@@ -216,6 +218,8 @@ static int parse_spec_volume(const MountSpec *spec, MountPoint *ret, Error *err)
 
         if (spec->bind)
                 return spec_invalid(spec, "field BindOptions must not be specified", err);
+        if (spec->image)
+                return spec_invalid(spec, "field ImageOptions must not be specified", err);
         if (driver && !str_empty(driver->name) && !str_equal(driver->name, "local"))
                 return error_kind(err, ERROR_INVALID,
                                   "error looking up volume plugin %s: plugin \"%s\" not found",
@@ -237,12 +241,37 @@ static int parse_spec_volume(const MountSpec *spec, MountPoint *ret, Error *err)
 static int parse_spec_tmpfs(const MountSpec *spec, MountPoint *ret, Error *err) {
         if (!str_empty(spec->source))
                 return spec_invalid(spec, "field Source must not be specified", err);
+        if (spec->image)
+                return spec_invalid(spec, "field ImageOptions must not be specified", err);
         if (spec->tmpfs && spec->tmpfs->size_bytes > 0)
                 strv_format(&ret->options, "size=%lld", (long long)spec->tmpfs->size_bytes);
         if (spec->tmpfs && spec->tmpfs->mode > 0)
                 strv_format(&ret->options, "mode=%llo", (unsigned long long)spec->tmpfs->mode);
         if (spec->read_only)
                 strv_add(&ret->options, "ro");
+        return 0;
+}
+
+/* Never writable, whatever is asked for, as with dockerd. */
+static int parse_spec_image(const MountSpec *spec, MountPoint *ret, Error *err) {
+        const char *subpath = spec->image ? spec->image->subpath : NULL;
+
+        if (spec->bind)
+                return spec_invalid(spec, "field BindOptions must not be specified", err);
+        if (spec->volume)
+                return spec_invalid(spec, "field VolumeOptions must not be specified", err);
+        if (spec->tmpfs)
+                return spec_invalid(spec, "field TmpfsOptions must not be specified", err);
+        if (str_empty(spec->source))
+                return spec_invalid(spec, "field Source must not be empty", err);
+        if (!str_empty(subpath)) {
+                if (!is_within(subpath))
+                        return spec_invalid(
+                                spec, "subpath must be a relative path within the image", err);
+                ret->subpath = str_copy(subpath);
+        }
+        ret->image_name = str_copy(spec->source);
+        ret->rw = false;
         return 0;
 }
 
@@ -253,6 +282,7 @@ static const struct {
         { "bind", parse_spec_bind },
         { "volume", parse_spec_volume },
         { "tmpfs", parse_spec_tmpfs },
+        { "image", parse_spec_image },
 };
 
 int mount_parse_spec(const MountSpec *spec, MountPoint *ret, Error *err) {

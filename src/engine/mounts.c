@@ -171,6 +171,11 @@ static int resolve_from(ResolveJob *job, Error *err) {
                                 if (r < 0)
                                         return r;
                         }
+                        if (point.image) {
+                                r = image_mount_hold(container, &point, err);
+                                if (r < 0)
+                                        return r;
+                        }
                         point.created_here = false;
                         put(container, &point);
                 }
@@ -228,6 +233,8 @@ static int resolve_specs(ResolveJob *job, char ***taken, Error *err) {
                 strv_add(taken, point.destination);
                 if (str_equal(point.type, "volume"))
                         r = use_volume(job, &point, specs[i].volume, err);
+                else if (str_equal(point.type, "image"))
+                        r = image_mount_find(container, &point, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -372,6 +379,8 @@ void mounts_adopt(Container *container, bool runs) {
         const MountPoint *points = container->mounts.items;
 
         for (size_t i = 0; i < container->mounts.count; i++) {
+                if (points[i].image)
+                        image_mount_close(container, i);
                 if (!points[i].name)
                         continue;
                 volume_adopt_use(container->engine, points[i].name, container->id);
@@ -490,7 +499,9 @@ int mounts_open(const Container *container, int **ret_fds, Error *err) {
         for (size_t i = 0; i < container->mounts.count; i++)
                 fds[i] = -1;
         for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
-                if (points[i].subpath)
+                if (points[i].image)
+                        r = image_mount_open(container, i, &fds[i], err);
+                else if (points[i].subpath)
                         r = open_subpath(container, &points[i], &fds[i], err);
         if (r < 0)
                 mounts_close(container, fds);
@@ -500,7 +511,12 @@ int mounts_open(const Container *container, int **ret_fds, Error *err) {
 }
 
 void mounts_close(const Container *container, int *fds) {
-        for (size_t i = 0; fds && i < container->mounts.count; i++)
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; fds && i < container->mounts.count; i++) {
                 close_fd(&fds[i]);
+                if (points[i].image)
+                        image_mount_close(container, i);
+        }
         free(fds);
 }

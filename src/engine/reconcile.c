@@ -297,6 +297,7 @@ static void hold_again(Container *container) {
 
         if (r < 0 && r != -ENOENT)
                 log_error("hold the image of container %s: %s", container->id, error.message);
+        image_mounts_hold_again(container);
 }
 
 static bool policy_wants_start(const Container *container) {

@@ -70,6 +70,10 @@ typedef struct MountTmpfsOptions {
         int64_t size_bytes, mode;
 } MountTmpfsOptions;
 
+typedef struct MountImageOptions {
+        char *subpath;
+} MountImageOptions;
+
 /* What BlkioWeightDevice and the BlkioDevice… lists hold. */
 typedef struct WeightDevice {
         char *path;
@@ -88,6 +92,7 @@ typedef struct MountSpec {
         MountBindOptions *bind;
         MountVolumeOptions *volume;
         MountTmpfsOptions *tmpfs;
+        MountImageOptions *image;
 } MountSpec;
 
 typedef struct HostConfig {
