@@ -33,6 +33,7 @@ typedef struct ContainerState {
         int64_t generation;   /* counts starts */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
         char **removed_links; /* aliases */
+        bool paused_for_commit;
 } ContainerState;
 extern const JsonTable container_state_table;
 

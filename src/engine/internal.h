@@ -503,6 +503,8 @@ int signal_parse(const char *text, int *ret,
 int container_signal(Container *container, int signal, Error *err);
 /* The cgroup below every hierarchy's mount point; the caller's. */
 char *container_cgroup(const Container *container);
+/* As engine_container_pause(); for_commit: a daemon that is killed meanwhile leaves no pause. */
+int container_pause_for(Engine *engine, const char *ref, bool for_commit, Error *err);
 /* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
  * not run. */
 int container_stop(Container *container, int signal, int64_t timeout, Error *err);

@@ -29,6 +29,8 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "stoppedByUser", JSON_BOOL, stopped_by_user, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removeVolumes", JSON_BOOL, remove_volumes, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removedLinks", JSON_STRINGS, removed_links, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "pausedForCommit", JSON_BOOL, paused_for_commit,
+                   JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };
 const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);

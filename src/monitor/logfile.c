@@ -180,6 +180,8 @@ int logfile_clear(LogFile *log, Error *err) {
         if (log->fd < 0)
                 return 0;
         r = drop_rotated(log, err);
+        if (r == 0)
+                r = failpoint("monitor.log-clear", err);
         if (r < 0)
                 return r;
         if (unlinkat(log->dir_fd, log->path, 0) < 0 && errno != ENOENT)
