@@ -546,7 +546,7 @@ CASES = [
     Case("copy.root copy.start", lambda host: host.send("PUT", "/containers/victim/archive?path=/", archive({"word": b"word"})),
          lambda host, _: host.send("PUT", "/containers/victim/archive?path=/", archive({"word": b"word"})), lambda host: host.create("victim")),
     Case("rename.record rename.networks", lambda host: host.call("POST", "/containers/victim/rename?name=renamed"), renamed, RUN),
-    Case("update.apply update.record update.limits", lambda host: host.call("POST", "/containers/victim/update", {"Memory": 128 << 20, "MemorySwap": 128 << 20}), memory,
+    Case("update.apply update.ports update.record update.limits", lambda host: host.call("POST", "/containers/victim/update", {"Memory": 128 << 20, "MemorySwap": 128 << 20}), memory,
          lambda host: host.runs("victim", Memory=64 << 20, MemorySwap=64 << 20)),
     Case("policy.apply policy.record", lambda host: host.send("POST", "/brig/policies", POLICY, "application/yaml"),
          judged),

@@ -234,7 +234,6 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.process.apparmorProfile = "x"' apparmorProfile
   refuse '.process.selinuxLabel = "x"' selinuxLabel
   refuse '.linux.mountLabel = "x"' mountLabel
-  refuse '.mounts[1].options += ["tmpcopyup"]' tmpcopyup
   refuse '.linux.intelRdt = {closID: "x"}' intelRdt
   refuse '.linux.netDevices = {eth0: {}}' netDevices
   refuse '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}' memoryPolicy
@@ -338,6 +337,27 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   in_container 'grep " /tmp " /proc/self/mountinfo; stat -c %a /tmp'
   echo "$output"
   [[ $output == *"rw,nosuid,noexec shared:"* && $output == *size=1024k* && $output == *700* ]]
+}
+
+@test "tmpcopyup: a tmpfs begins with what it hides" {
+  mkdir -p "$bundle/rootfs/var/kept/deep"
+  echo text >"$bundle/rootfs/var/kept/deep/file"
+  chmod 2750 "$bundle/rootfs/var/kept/deep"
+  chown 3:4 "$bundle/rootfs/var/kept/deep/file"; chmod 4755 "$bundle/rootfs/var/kept/deep/file"
+  touch -d @1000000000 "$bundle/rootfs/var/kept/deep/file" "$bundle/rootfs/var/kept/deep"
+  ln -s /etc/passwd "$bundle/rootfs/var/kept/link"
+  mkfifo "$bundle/rootfs/var/kept/pipe"
+  config '.mounts += [{destination: "/var/kept", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=1m"]}]'
+  in_container 'cd /var/kept; stat -c "%n %A %u:%g %Y" deep deep/file; readlink link; ls -l pipe | cut -c1; cat deep/file; echo more >deep/new && echo written'
+  echo "$output"
+  [ "$output" = $'deep drwxr-s--- 0:0 1000000000\ndeep/file -rwsr-xr-x 3:4 1000000000\n/etc/passwd\np\ntext\nwritten' ]
+  [[ ! -e $bundle/rootfs/var/kept/deep/new ]]
+  head -c 2M /dev/zero >"$bundle/rootfs/var/kept/big"
+  go
+  [[ $status -eq 1 && $output == *"copy what the tmpfs hides: copy 'big': No space left on device"* ]]
+  config '.mounts[-1] |= (.type = "proc")'
+  go
+  [[ $status -eq 1 && $output == *"option 'tmpcopyup' is for a tmpfs"* ]]
 }
 
 @test "mounts through links of the image stay inside the root" {

@@ -28,20 +28,23 @@ static LimitSet *limit_set_new(void) {
         return set;
 }
 
-static HostConfig host_with(const Container *container, const LimitSet *set) {
+static HostConfig host_with(const Container *container, const LimitSet *set,
+                            const PublishSet *published) {
         HostConfig host = container->spec.host;
 
         if (set)
                 host_limits_lend(&host, &set->limits);
+        if (published)
+                host.port_bindings = published->bindings;
         return host;
 }
 
 HostConfig container_host(const Container *container) {
-        return host_with(container, container->limits);
+        return host_with(container, container->limits, container->published);
 }
 
 HostConfig snapshot_host(const Container *container, const ContainerSnapshot *snapshot) {
-        return host_with(container, snapshot->limits);
+        return host_with(container, snapshot->limits, snapshot->published);
 }
 
 /* ---- the record ---- */

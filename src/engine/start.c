@@ -358,6 +358,7 @@ static int start_finish(StartJob *job, Error *err) {
         state->oom_killed = false;
         free(TAKE_PTR(state->error));
         state->stopped_by_user = false;
+        state->unhealthy_at = 0;
         container_set_pidfd(container, TAKE_FD(job->pidfd));
         if (job->own_netns)
                 container->netns_fd = TAKE_FD(job->netns_fd);

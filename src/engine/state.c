@@ -31,6 +31,7 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "removedLinks", JSON_STRINGS, removed_links, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "pausedForCommit", JSON_BOOL, paused_for_commit,
                    JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "unhealthyAt", JSON_INT, unhealthy_at, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };
 const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);
@@ -95,6 +96,7 @@ static char *state_text(const Container *container) {
                 json_object_object_add(state, "health", health);
         container_labels_write(container, state);
         container_limits_write(container, state);
+        container_publish_write(container, state);
         return str_copy(json_object_to_json_string_ext(
                 state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
@@ -109,6 +111,8 @@ static int state_read(const char *text, Container *container, Error *err) {
                 r = container_labels_read(container, state, err);
         if (r == 0)
                 r = container_limits_read(container, state, err);
+        if (r == 0)
+                r = container_publish_read(container, state, err);
         return r < 0 ? r : container_health_read(container, json_member(state, "health"), err);
 }
 

@@ -86,6 +86,9 @@ int monitor_probe(Monitor *monitor, const MonitorExecution *execution, Error *er
 void monitor_exec_kill(Monitor *monitor, const char *exec_id);
 int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height, Error *err);
 int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err);
+/* The same to all of an exec's process group (with a monitor of an earlier build: to its first
+ * process). conflict, not_found: it has ended. */
+int monitor_exec_signal(Monitor *monitor, const char *exec_id, int signal, Error *err);
 /* Forgets what the container has written so far. A monitor of an earlier build refuses. */
 int monitor_clear_log(Monitor *monitor, Error *err);
 

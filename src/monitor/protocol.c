@@ -62,6 +62,7 @@ static const JsonField request_fields[] = {
         JSON_FIELD(MonitorRequest, "probe", JSON_BOOL, probe, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "signal", JSON_INT, signal, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "group", JSON_BOOL, group, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "width", JSON_INT, width, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "height", JSON_INT, height, JSON_OMIT_EMPTY),
 };
@@ -72,6 +73,7 @@ static const JsonField exec_fields[] = {
         JSON_FIELD(MonitorExec, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "running", JSON_BOOL, running, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "seen", JSON_BOOL, seen, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorExec, "startedAt", JSON_INT, started_at, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "pid", JSON_INT, pid, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "exitCode", JSON_INT, exit_code, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "probe", JSON_BOOL, probe, JSON_OMIT_EMPTY),

@@ -72,6 +72,8 @@ typedef struct MonitorRequest {
         bool probe;        /* exec: the daemon's own, forgotten once a daemon has seen its end */
         char *note;        /* exec: kept for later daemons, which get it in MonitorExec */
         int64_t signal;    /* signal */
+        bool group; /* signal: to all of an exec's process group; an earlier monitor reads over it
+                       and signals the first process alone */
         int64_t width, height; /* resize, in characters; exec with a terminal: first size */
 } MonitorRequest;
 
@@ -81,10 +83,11 @@ typedef struct MonitorExec {
         char *id;
         char *note; /* as its request had it; NULL where those of all execs are too long together */
         bool running;
-        bool seen;         /* a daemon has taken note of its end */
-        int64_t pid;       /* while it runs */
-        int64_t exit_code; /* of one that has ended */
-        bool probe;        /* as its request had it */
+        bool seen;          /* a daemon has taken note of its end */
+        int64_t started_at; /* ns since 1970; 0: from a monitor of before it was told */
+        int64_t pid;        /* while it runs */
+        int64_t exit_code;  /* of one that has ended */
+        bool probe;         /* as its request had it */
 } MonitorExec;
 
 /* Ended execs that a monitor remembers, the newest ones. */

@@ -40,6 +40,7 @@ typedef struct Process {
         int pidfd;
         ProcessPhase phase;
         int exit_code;
+        int64_t started_at; /* ns since 1970; an exec's */
         int64_t exited_at;
         Streams streams;
         LoopSource *timer; /* bounds the present phase */
@@ -124,6 +125,8 @@ Process *process_find(Supervisor *supervisor, const char *exec, Error *err);
 /* Makes what the request describes, with its client. */
 int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err);
 /* Kills an exec and what it has started and that is still in its process group. */
+/* To all of an exec's process group; the container's own gets it alone. */
+int process_signal_group(const Process *process, int signal, Error *err);
 int supervisor_exec_kill(Supervisor *supervisor, Exchange *exchange, Error *err);
 /* Collects every child that has ended. */
 void processes_reap(Supervisor *supervisor);

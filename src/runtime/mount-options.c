@@ -6,7 +6,7 @@
 #include "os/mount.h"
 #include "runtime/private.h"
 
-typedef enum OptionKind { ATTRIBUTE, PROPAGATION, BIND, IGNORED, REFUSED } OptionKind;
+typedef enum OptionKind { ATTRIBUTE, PROPAGATION, BIND, COPY_UP, IGNORED, REFUSED } OptionKind;
 
 typedef struct Option {
         const char *name; /* with "r" before it: recursive (attributes and propagation) */
@@ -45,7 +45,7 @@ static const Option options[] = {
         { "loud", IGNORED, 0, 0 },
         { "iversion", IGNORED, 0, 0 },
         { "noiversion", IGNORED, 0, 0 },
-        { "tmpcopyup", REFUSED, 0, 0 },
+        { "tmpcopyup", COPY_UP, 0, 0 },
         { "idmap", REFUSED, 0, 0 },
         { "ridmap", REFUSED, 0, 0 },
 };
@@ -118,6 +118,13 @@ static int add(const OciMount *mount, const char *word, MountOptions *ret, Error
         case BIND:
                 ret->bind = true;
                 ret->recursive = option->set;
+                break;
+        case COPY_UP:
+                if (!str_equal(mount->type, "tmpfs"))
+                        return error_kind(err, ERROR_INVALID,
+                                          "mount '%s': option '%s' is for a tmpfs",
+                                          mount->destination, word);
+                ret->copy_up = true;
                 break;
         case IGNORED:
                 break;

@@ -227,6 +227,8 @@ static int make_one(const Setup *setup, int root_fd, const OciMount *mount, size
                 mount_fd = fcntl(setup->source_fds[index], F_DUPFD_CLOEXEC, 3), r = 0;
         if (r == 0)
                 r = open_target(root_fd, mount, is_new ? -1 : mount_fd, &target_fd, err);
+        if (r == 0 && options->copy_up)
+                r = mount_copy_up(target_fd, mount_fd, err);
         if (r == 0)
                 r = apply_options(setup, mount_fd, options, is_new, err);
         if (r == 0)

@@ -49,7 +49,7 @@ typedef struct MountOptions {
         uint64_t set, clear; /* MOUNT_ATTR_* */
         uint64_t recursive_set, recursive_clear;
         uint64_t propagation; /* MS_PRIVATE … or 0 */
-        bool propagation_recursive, bind, recursive;
+        bool propagation_recursive, bind, recursive, copy_up;
         char **data; /* the file system's own */
 } MountOptions;
 int mount_options_parse(const OciMount *mount, MountOptions *ret, Error *err);
@@ -59,6 +59,11 @@ bool propagation_parse(const char *word, uint64_t *ret, bool *ret_recursive);
 
 /* The words that are understood, for `features`; the caller's. */
 char **mount_option_list(void);
+
+/* ---- copy-up.c ---- */
+/* Copies what the directory (O_PATH) holds onto a mount of which mount_fd is the root: files,
+ * links, devices, with owners, modes and times, no further down than 256 directories. */
+int mount_copy_up(int directory_fd, int mount_fd, Error *err);
 
 /* ---- setup ---- */
 /* What process.c needs to know. */

@@ -62,7 +62,7 @@ TEST(mount_options_not_done_are_refused) {
         MountOptions options = {};
         Error err = {};
 
-        ASSERT(parse_options("ro,tmpcopyup", &options, &err) < 0);
+        ASSERT(parse_options("ro,idmap", &options, &err) < 0);
         ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
         mount_options_done(&options);
 }
