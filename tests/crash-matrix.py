@@ -593,7 +593,7 @@ CASES = [
 def passes(host, case, point):
     if case.prepare:
         case.prepare(host)
-    trace = f"{host.point}.passed"
+    trace, host.problem = f"{host.point}.passed", None
     host.arm(f"{point}=kill")
     try:
         answer = case.act(host) or True
@@ -602,7 +602,7 @@ def passes(host, case, point):
         host.problem = problem
     host.api.close()
     # Who kills itself says so first: see failpoint.c.
-    wait_for(lambda: os.path.exists(trace), f"{point} is reached")
+    wait_for(lambda: os.path.exists(trace), f"{point} is reached: {host.problem}", 8)
     host.disarm()
     os.unlink(trace)
     if not case.monitor:
