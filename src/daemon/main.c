@@ -110,7 +110,7 @@ static void reload(Daemon *daemon) {
         LogLevel level;
 
         if (options_read(daemon->argc, daemon->argv, &fresh, &err) < 0 ||
-            options_log_level(&fresh, &level, &err) < 0) {
+            options_log_level(&fresh, &level, &err) < 0 || failpoint("reload.settings", &err) < 0) {
                 log_error("the settings were not read again, nothing changes: %s", err.message);
                 options_done(&fresh);
                 return;

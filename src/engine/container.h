@@ -37,6 +37,7 @@ typedef struct ContainerState {
         char **removed_links; /* aliases */
         char *cgroup;         /* since it was last started: "/brig/<id>"; of a scope of systemd's
                                  what is below it */
+        bool paused_for_commit;
 } ContainerState;
 extern const JsonTable container_state_table;
 

@@ -587,6 +587,8 @@ int signal_parse(const char *text, int *ret,
                  Error *err); /* "TERM", "SIGTERM", "15"; invalid "Invalid signal: x" */
 /* lock held, running: sends it to init. */
 int container_signal(Container *container, int signal, Error *err);
+/* As engine_container_pause(); for_commit: a daemon that is killed meanwhile leaves no pause. */
+int container_pause_for(Engine *engine, const char *ref, bool for_commit, Error *err);
 /* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
  * not run. */
 int container_stop(Container *container, int signal, int64_t timeout, Error *err);

@@ -30,6 +30,8 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "removeVolumes", JSON_BOOL, remove_volumes, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removedLinks", JSON_STRINGS, removed_links, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "cgroup", JSON_STRING, cgroup, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "pausedForCommit", JSON_BOOL, paused_for_commit,
+                   JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "unhealthyAt", JSON_INT, unhealthy_at, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };

@@ -14,6 +14,7 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/documents.h"
@@ -120,9 +121,13 @@ static int volume_make(Engine *engine, const char *name, const VolumeCreate *cre
         pairs_copy(&volume->info.options, &create->driver_opts);
         _cleanup_free_ char *document = json_text(&volume_table, volume);
         const DbRecord record = { .id = name, .name = name, .document = document };
-        int r = db_insert(engine->db, DB_VOLUMES, &record, durable, err);
+        int r = failpoint("volume.record", err);
+        if (r == 0)
+                r = db_insert(engine->db, DB_VOLUMES, &record, durable, err);
         if (r == 0) {
-                r = volume_open(engine, name, &fd, err);
+                r = failpoint("volume.directory", err);
+                if (r == 0)
+                        r = volume_open(engine, name, &fd, err);
                 if (r < 0)
                         (void)db_delete(engine->db, DB_VOLUMES, name, false, NULL);
         }
@@ -223,11 +228,17 @@ static int removal_begin(Engine *engine, const char *name, Error *err) {
 
 static int removal_end(Engine *engine, const char *name, Error *err) {
         /* What is mounted there is no volume's to remove. */
-        int r = volume_unmount(engine, name, err);
+        int r = failpoint("volume.unmount", err);
 
+        if (r == 0)
+                r = volume_unmount(engine, name, err);
+        if (r == 0)
+                r = failpoint("volume.remove", err);
         if (r == 0)
                 r = volume_remove_directory(engine, name, err);
         HOLD(&engine->volumes->lock);
+        if (r == 0)
+                r = failpoint("volume.forget", err);
         if (r == 0)
                 r = db_delete(engine->db, DB_VOLUMES, name, true, err);
         if (r < 0) {

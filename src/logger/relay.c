@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "logger/target.h"
 #include "monitor/message.h"
@@ -74,8 +75,10 @@ static int deliver(Relay *relay, const LogEntry *entry, Error *err) {
         int pause = PAUSE_MIN_MS;
 
         for (;;) {
-                int r = relay->kind->send(relay->target, entry, err);
+                int r = failpoint("logger.record", err);
 
+                if (r == 0)
+                        r = relay->kind->send(relay->target, entry, err);
                 if (r == 0) {
                         note_back(relay);
                         return 0;
@@ -203,6 +206,8 @@ int relay_run(bool again, Error *err) {
         LoggerOptions options = {};
         int r = read_options(&options, err);
 
+        if (r == 0)
+                r = failpoint("logger.start", err);
         if (r == 0)
                 r = open_target(relay, &options, again, err);
         if (r < 0) {

@@ -188,6 +188,8 @@ int logfile_clear(LogFile *log, Error *err) {
         if (fd < 0)
                 return error_set(err, errno, "open log '%s'", name);
         r = drop_rotated(log, err);
+        if (r == 0)
+                r = failpoint("monitor.log-clear", err);
         if (r == 0 && renameat(log->dir_fd, name, log->dir_fd, log->path) < 0)
                 r = error_set(err, errno, "replace log '%s'", log->path);
         if (r < 0) {

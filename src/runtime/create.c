@@ -276,7 +276,7 @@ static int create_process(Setup *setup, ScopeHolder *holder, RuntimeContainer *r
         if (r == 0)
                 r = accompany(setup, ret->pidfd, ret->pid, sync_fd, err);
         if (r == 0)
-                r = failpoint("create.ready", err);
+                r = failpoint("runtime.ready", err);
         if (r < 0 && ret->pidfd >= 0) {
                 (void)pidfd_signal(ret->pidfd, SIGKILL, NULL); /* it may have ended already */
                 (void)pidfd_wait(ret->pidfd, NULL, NULL);
