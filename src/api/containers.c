@@ -84,6 +84,8 @@ int on_container_create(ApiRequest *request, Error *err) {
         if (r < 0)
                 return r;
         normalise(&create.host);
+        if (request->version < 40 && str_empty(create.host.ipc_mode))
+                str_replace(&create.host.ipc_mode, "shareable"); /* the default, until 1.40 */
         create.shallow_read_only = request->version < 44;
         if (create.config.health && request->version < 44)
                 create.config.health->start_interval = 0; /* it came with 1.44 */
