@@ -289,6 +289,39 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
   on_host umount "$root/ro/below"
 }
 
+@test "execs are listed, and killed with their process group; the exit code says by what" {
+  brig run -d --name web busybox sleep 1000
+  brig exec -d web sh -c 'sleep 2000 & sleep 2001 & wait'
+  brig exec -d -u web web sleep 2002
+  brig exec web true
+  listed() { [[ $(brig container exec-ls -q web | wc -l) -eq 2 && $(brig top web | grep -c 'sleep 200[0-9]') -ge 3 ]]; }
+  wait_until listed
+  [ "$(brig container exec-ls --format '{{.Container}}/{{.Command}}/{{.User}}/{{.Status}}' web)" = $'web/sleep 2002/web/Running\nweb/sh -c sleep 2000 & sleep 2001 & wait//Running' ]
+  [[ $(brig container exec-ls -a web) == 'EXEC ID '*'STARTED'*'Exited (0)'* ]]
+  shell=$(brig container exec-ls -q --no-trunc | tail -1)
+  kill_daemon
+  start_daemon
+  [[ $(brig container exec-ls | tail -1) == *' ago '*Running* ]]
+  run brig container exec-kill -s term "${shell:0:12}"
+  [ "$output $status" = "${shell:0:12} 0" ]
+  alone() { [[ $(brig top web | grep -c 'sleep 200[0-9]') -eq 1 ]]; }
+  wait_until alone
+  ended() { [[ $(curl -s --unix-socket "$root/brig.sock" "http://d/exec/$1/json" | jq -c '[.Running, .ExitCode]') == "$2" ]]; }
+  wait_until ended "$shell" '[false,143]'
+  [ "$(curl -s -o /dev/null -w '%{http_code}' -X POST --unix-socket "$root/brig.sock" "http://d/exec/$shell/kill")" = 304 ]
+  other=$(brig container exec-ls -q --no-trunc)
+  brig container exec-kill "$other"
+  wait_until ended "$other" '[false,137]'
+  [ "$(brig events --since 0 --until "$(date +%s.%N)" --filter event=exec_kill --format '{{.Actor.Attributes.execID}} {{.Actor.Attributes.signal}}')" = "$shell 15"$'\n'"$other 9" ]
+  created=$(curl -s -X POST --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Cmd":["true"]}' http://d/containers/web/exec | jq -r .Id)
+  run brig container exec-kill "$created"
+  [[ $status -eq 1 && $output == *"exec $created was not started"* ]]
+  run brig container exec-kill nothing
+  [[ $status -eq 1 && $output == *'No such exec instance: nothing'* ]]
+  run brig container exec-kill -s WHAT "$other"
+  [[ $status -eq 1 && $output == *'Invalid signal: WHAT'* ]]
+}
+
 @test "execs that are created and never started are bounded, and go with their container" {
   id=$(brig run -d busybox sleep 1000)
   create() { curl -s -w '%{http_code}' --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Cmd": ["true"]}' "http://d/v1.41/containers/$id/exec"; }

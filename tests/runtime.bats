@@ -234,11 +234,9 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.process.apparmorProfile = "x"' apparmorProfile
   refuse '.process.selinuxLabel = "x"' selinuxLabel
   refuse '.linux.mountLabel = "x"' mountLabel
-  refuse '.mounts[1].options += ["tmpcopyup"]' tmpcopyup
   refuse '.linux.intelRdt = {closID: "x"}' intelRdt
   refuse '.linux.netDevices = {eth0: {}}' netDevices
   refuse '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}' memoryPolicy
-  refuse '.mounts[1].options += ["idmap"]' idmap
   run brig --systemd-cgroup run --bundle "$bundle" "$id"
   [[ $status -eq 1 && $output == *"--systemd-cgroup is not done"* ]]
   run brig checkpoint "$id"
@@ -282,6 +280,25 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   echo "$output"
   [[ $status -eq 0 && ${lines[0]} == 0 && $output == *100000*1000* ]]
   [[ $(stat -c %u "$bundle/rootfs/new") == 100000 ]]
+}
+
+@test "id-mapped binds: by maps of their own, or by the container's" {
+  mkdir "$bundle/source" && touch "$bundle/source/file" && chown 1000:1001 "$bundle/source/file"
+  bind() { config ".mounts = [.mounts[] | select(.destination != \"/mapped\")] + [{destination: \"/mapped\", type: \"bind\", source: \"source\"} + $1] | .root.readonly = false"; }
+  bind '{options: ["bind", "idmap"], uidMappings: [{containerID: 1000, hostID: 0, size: 1}], gidMappings: [{containerID: 1001, hostID: 7, size: 1}]}'
+  in_container 'stat -c %u:%g /mapped/file; touch /mapped/new || stat -c %u /mapped'
+  [[ $status -eq 0 && ${lines[0]} == 0:7 && $output == *65534 ]]
+  [[ $(stat -c %u:%g "$bundle/source/file") == 1000:1001 ]]
+  refuse() { bind "$1"; go; [[ $status -eq 1 && $output == *"$2"* ]] || { echo "$output"; return 1; }; }
+  refuse '{options: ["bind", "idmap"]}' "a container with a user namespace"
+  refuse '{options: ["bind"], uidMappings: [{containerID: 0, hostID: 0, size: 1}]}' "needs both"
+  refuse '{options: ["idmap"], type: "tmpfs"}' "for bind mounts only"
+  chown -R 100000:100000 "$bundle/rootfs"
+  bind '{options: ["rbind", "ridmap"]}'
+  config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 2000}]
+    | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 2000}]'
+  in_container 'stat -c %u:%g /mapped/file; touch /mapped/new'
+  [[ $status -eq 0 && $output == 1000:1001 && $(stat -c %u:%g "$bundle/source/new") == 0:0 ]]
 }
 
 @test "sysctls of the container's namespaces" {
@@ -338,6 +355,27 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   in_container 'grep " /tmp " /proc/self/mountinfo; stat -c %a /tmp'
   echo "$output"
   [[ $output == *"rw,nosuid,noexec shared:"* && $output == *size=1024k* && $output == *700* ]]
+}
+
+@test "tmpcopyup: a tmpfs begins with what it hides" {
+  mkdir -p "$bundle/rootfs/var/kept/deep"
+  echo text >"$bundle/rootfs/var/kept/deep/file"
+  chmod 2750 "$bundle/rootfs/var/kept/deep"
+  chown 3:4 "$bundle/rootfs/var/kept/deep/file"; chmod 4755 "$bundle/rootfs/var/kept/deep/file"
+  touch -d @1000000000 "$bundle/rootfs/var/kept/deep/file" "$bundle/rootfs/var/kept/deep"
+  ln -s /etc/passwd "$bundle/rootfs/var/kept/link"
+  mkfifo "$bundle/rootfs/var/kept/pipe"
+  config '.mounts += [{destination: "/var/kept", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=1m"]}]'
+  in_container 'cd /var/kept; stat -c "%n %A %u:%g %Y" deep deep/file; readlink link; ls -l pipe | cut -c1; cat deep/file; echo more >deep/new && echo written'
+  echo "$output"
+  [ "$output" = $'deep drwxr-s--- 0:0 1000000000\ndeep/file -rwsr-xr-x 3:4 1000000000\n/etc/passwd\np\ntext\nwritten' ]
+  [[ ! -e $bundle/rootfs/var/kept/deep/new ]]
+  head -c 2M /dev/zero >"$bundle/rootfs/var/kept/big"
+  go
+  [[ $status -eq 1 && $output == *"copy what the tmpfs hides: copy 'big': No space left on device"* ]]
+  config '.mounts[-1] |= (.type = "proc")'
+  go
+  [[ $status -eq 1 && $output == *"option 'tmpcopyup' is for a tmpfs"* ]]
 }
 
 @test "mounts through links of the image stay inside the root" {
@@ -582,10 +620,10 @@ PY
   for kind in prestart createRuntime createContainer poststart poststop; do
     config --arg kind $kind --arg out "$bundle/hooks" '.hooks[$kind] = [{path: "/bin/sh", args: ["sh", "-c", "echo \($kind) $(jq -r \"[.id, .status, .pid > 0, .bundle] | @csv\") $X >>\($out)"], env: ["PATH=/usr/bin:/bin", "X=\($kind)-env"]}]'
   done
-  config '.root.readonly = false | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/started"]}]'
-  in_container 'cat /started'
+  config '.root.readonly = false | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/started; echo \"$OF_PROCESS\" >/environment"]}] | .process.env += ["OF_PROCESS=inside"]'
+  OF_PROCESS=outside in_container 'cat /started /environment'
   echo "$output"; cat "$bundle/hooks"
-  [[ $status -eq 0 && $output == *'"status":"created"'* ]]
+  [[ $status -eq 0 && $output == *'"status":"created"'*inside ]] # a hook without an environment has the process's
   [[ $(cut -d' ' -f1 "$bundle/hooks" | tr '\n' ' ') == "prestart createRuntime createContainer poststart poststop " ]]
   grep -q "prestart \"$id\",\"created\",true,\"$bundle\" prestart-env" "$bundle/hooks"
   grep -q "poststop \"$id\",\"stopped\",false" "$bundle/hooks"

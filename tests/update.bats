@@ -141,6 +141,16 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
   [ "$(host fat Memory) $(pids fat)" = '268435456 50' ]
 }
 
+@test "what is not changed is not asked of the kernel again: a throttled device may have gone" {
+  mknod "$root/disk" b $(awk 'NR > 2 { print $1, $2; exit }' /proc/partitions)
+  create web "{\"BlkioDeviceReadBps\":[{\"Path\":\"$root/disk\",\"Rate\":1000000}]}"
+  brig start web
+  rm "$root/disk"
+  brig update --restart always web
+  brig update --pids-limit 33 web
+  [ "$(host web RestartPolicy.Name) $(pids web)" = 'always 33' ]
+}
+
 @test "a restart policy that is changed is the one that is followed" {
   brig run -d --name web busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
   brig update --restart on-failure:1 web
@@ -270,4 +280,75 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
   [[ $output == *'invalid rate for device: /dev/x:fast. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb'* ]]
   run brig run --blkio-weight-device /dev/x:5 busybox
   [[ $output == *'invalid weight for device: /dev/x:5'* ]]
+}
+
+@test "ports come and go while it runs: what stays keeps its number, and its connections; a port that is taken says by whom" {
+  brig run -d --name web -p 18080:80 -p 81 busybox sh -c 'for p in 80 81 82; do httpd -p $p -h /www; done; sleep 1000'
+  ports() { brig inspect -f '{{json .NetworkSettings.Ports}}' "$1" | jq -c "map_values(map(select(.HostIp == \"0.0.0.0\") | .HostPort | tonumber))"; }
+  random=$(brig port web 81 | head -1 | sed 's/.*://')
+  answers() { on_host curl -sf --max-time 2 "http://127.0.0.1:$1/index.html" | grep -q hello; }
+  wait_until answers 18080
+  brig update --publish-add 18082:82 --publish-add 127.0.0.1:18083:82/tcp --publish-rm 18080:80 --label fresh=1 web
+  [ "$(brig port web 81 | head -1)" = "0.0.0.0:$random" ]
+  [ "$(brig port web 82 | sort | tr '\n' ' ')" = '0.0.0.0:18082 127.0.0.1:18083 ' ] || { brig port web; return 1; }
+  wait_until answers 18082
+  answers 18083
+  answers "$random"
+  run answers 18080
+  [ "$status" -ne 0 ]
+  [[ $(on_host nft list ruleset) != *18080* ]]
+  [ "$(brig inspect -f '{{json .HostConfig.PortBindings}}' web | jq -c 'keys')" = '["81/tcp","82/tcp"]' ]
+  [[ $(brig ps --filter publish=18082 --format '{{.Ports}}') == *'0.0.0.0:18082->82/tcp'* ]]
+
+  # Taken by a container, by a program of the host's; nothing has changed then.
+  brig run -d --name other -p 18090:80 busybox sleep 1000
+  before=$(brig port web)
+  run brig update --publish-rm 82 --publish-add 18090:80 web
+  [[ $status -eq 1 && $output == *'port is already allocated: container other has it'* ]]
+  [ "$(brig port web)" = "$before" ]
+  answers 18082
+  nsenter --target "$host_pid" --net -- python3 -m http.server -b 0.0.0.0 18091 >/dev/null 2>&1 3>&- &
+  listener=$!
+  taken() { on_host ss -ltn | grep -q ':18091 '; }
+  wait_until taken
+  run brig update --publish-add 18091:80 web
+  kill "$listener"
+  [[ $status -eq 1 && $output == *"address already in use: process $listener (python3) has it"* ]]
+  [ "$(brig port web)" = "$before" ]
+
+  # The next daemon, and the next start, have them.
+  kill_daemon
+  start_daemon
+  [ "$(brig port web)" = "$before" ]
+  answers 18082
+  brig restart -t 0 web
+  [ "$(brig port web 82 | sort | tr '\n' ' ')" = '0.0.0.0:18082 127.0.0.1:18083 ' ]
+  [ -z "$(brig port web 80 2>/dev/null)" ]
+  # A stopped one has them from its next start on; a port may move from one to the other at once.
+  brig stop -t 0 web
+  brig update --publish-rm 82 --publish-add 18082:80 --publish-add 18080-18081:80-81 web
+  brig start web
+  wait_until answers 18082
+  answers 18081
+  brig update --publish-rm 18082:80 --publish-add 18082:82 web
+  wait_until answers 18082
+  [[ $(brig port web) == *'82/tcp -> 0.0.0.0:18082'* ]]
+}
+
+@test "what cannot be published is refused, and changes nothing" {
+  brig run -d --name web -p 18080:80 busybox sleep 1000
+  brig run -d --name host --network host busybox sleep 1000
+  run brig update --publish-rm 90 web
+  [[ $status -eq 1 && $output == *'container web does not publish 90/tcp'* ]]
+  run brig update --publish-rm 18081:80 web
+  [[ $status -eq 1 && $output == *'container web does not publish 80/tcp as 18081'* ]]
+  run brig update --publish-add 18081:81 host
+  [[ $status -eq 1 && $output == *'container host has no network to publish ports of (network mode host)'* ]]
+  run update web '{"PortsAdded": {"80/tcp": [{"HostPort": "x"}]}}'
+  [[ $output == *'invalid port specification: \"x\"'* ]]
+  run update web '{"PortsAdded": {"80/carrier": []}}'
+  [[ $output == *'invalid proto: carrier'* ]]
+  run update web '{"PortsAdded": ["80"]}'
+  [[ $output == *'PortsAdded: must be an object'* ]]
+  [ "$(brig port web | head -1)" = '80/tcp -> 0.0.0.0:18080' ]
 }

@@ -93,3 +93,19 @@ int on_exec_resize(ApiRequest *request, Error *err) {
         r = engine_exec_resize(request->engine, api_name(request), width, height, err);
         return r < 0 ? r : api_answer_empty(request, 200);
 }
+
+int on_exec_list(ApiRequest *request, Error *err) {
+        _cleanup_buf_ Buf json = { 0 };
+        const char *container = api_query(request, "container");
+        int r = engine_exec_list(request->engine, str_empty(container) ? NULL : container,
+                                 api_flag(request, "all"), &json, err);
+
+        return r < 0 ? r : api_answer(request, 200, &json);
+}
+
+int on_exec_kill(ApiRequest *request, Error *err) {
+        int r = engine_exec_kill(request->engine, api_name(request), api_query(request, "signal"),
+                                 err);
+
+        return api_answer_done(request, r);
+}

@@ -51,6 +51,8 @@ static const Route routes[] = {
         { POST, "/exec/{id}/start", on_exec_start, NULL },
         { POST, "/exec/{id}/resize", on_exec_resize, NULL },
         { GET, "/exec/{id}/json", on_exec_inspect, NULL },
+        { GET, "/exec/json", on_exec_list, NULL },       /* brig's own */
+        { POST, "/exec/{id}/kill", on_exec_kill, NULL }, /* brig's own */
 
         { GET, "/images/json", on_image_list, NULL },
         { GET, "/images/search", on_image_search, NULL },
@@ -87,6 +89,7 @@ static const Route routes[] = {
         { DELETE, "/networks/{id}", on_network_remove, NULL },
 
         /* brig's own */
+        { POST, "/brig/check", on_check, NULL },
         { GET, "/brig/policies", on_policy_list, NULL },
         { POST, "/brig/policies", on_policy_apply, NULL },
         { GET, "/brig/policies/test", on_policy_test, NULL },

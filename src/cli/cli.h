@@ -97,6 +97,10 @@ int manual_write(const Cli *cli, const char *directory, Error *err);
 /* Connects, starting a daemon where there is none and that may be done, and agrees on the API's
  * version. Called by the calls below. */
 int cli_connect(Cli *cli, Error *err);
+/* What follows is brig's own: another engine would leave it unheard, or have no such path.
+ * Unsupported
+ * "<what> by brigd, and unix:///… is none". */
+int cli_need_brigd(Cli *cli, const char *what, Error *err);
 void cli_disconnect(Cli *cli); /* idempotent */
 /* The version spoken is at least 1.minor. */
 bool api_at_least(const Cli *cli, int minor);

@@ -18,6 +18,8 @@ static const Entry container_entries[] = {
         COMMAND("create", SECTION_COMMANDS, create_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
         COMMAND("exec", SECTION_COMMANDS, exec_command),
+        COMMAND("exec-kill", SECTION_COMMANDS, exec_kill_command),
+        COMMAND("exec-ls", SECTION_COMMANDS, exec_ls_command),
         COMMAND("export", SECTION_COMMANDS, export_command),
         COMMAND("inspect", SECTION_COMMANDS, container_inspect_command),
         COMMAND("kill", SECTION_COMMANDS, kill_command),
@@ -119,6 +121,7 @@ static const Group context_group = { "Manage contexts", context_entries,
                                      ELEMENTS(context_entries) };
 
 static const Entry system_entries[] = {
+        COMMAND("check", SECTION_COMMANDS, system_check_command),
         COMMAND("df", SECTION_COMMANDS, df_command),
         ALIAS("dial-stdio", dial_stdio_command), /* for programs: in no help */
         COMMAND("events", SECTION_COMMANDS, events_command),
@@ -210,6 +213,7 @@ static const Entry root_entries[] = {
         COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
+        COMMAND("drill", SECTION_COMMANDS, drill_command),
         COMMAND("events", SECTION_COMMANDS, events_command),
         COMMAND("export", SECTION_COMMANDS, export_command),
         COMMAND("history", SECTION_COMMANDS, history_command),

@@ -18,6 +18,8 @@ extern const Command commit_command, diff_command, export_command;
 extern const Command cp_command;
 /* ps.c, logs.c, exec.c */
 extern const Command ps_command, logs_command, exec_command, attach_command;
+extern const Command system_check_command;               /* system-check.c */
+extern const Command exec_ls_command, exec_kill_command; /* execs.c */
 /* inspect.c */
 extern const Command inspect_command, container_inspect_command, image_inspect_command,
         network_inspect_command, volume_inspect_command, context_inspect_command;
@@ -34,6 +36,8 @@ extern const Command manifest_create_command, manifest_annotate_command, manifes
         manifest_push_command, manifest_rm_command;
 /* explore.c */
 extern const Command explore_command;
+/* drill.c */
+extern const Command drill_command;
 /* networks.c, volumes.c */
 extern const Command network_create_command, network_ls_command, network_rm_command,
         network_connect_command, network_disconnect_command, network_map_command;

@@ -15,6 +15,7 @@ typedef struct Source {
 
 static const Source sources[] = {
         { "CONTAINER", "/containers/json?all=1", NULL, "Names" },
+        { "EXEC", "/exec/json", NULL, "ID" },
         { "IMAGE", "/images/json", NULL, "RepoTags" },
         { "NETWORK", "/networks", NULL, "Name" },
         { "VOLUME", "/volumes", "Volumes", "Name" },

@@ -212,6 +212,14 @@ bool api_at_least(const Cli *cli, int minor) {
         return minor_of(cli->api) >= minor;
 }
 
+int cli_need_brigd(Cli *cli, const char *what, Error *err) {
+        int r = cli_connect(cli, err);
+
+        return r < 0 || cli->is_brigd ? r
+                                      : error_kind(err, ERROR_UNSUPPORTED,
+                                                   "%s by brigd, and %s is none", what, cli->host);
+}
+
 static void negotiate(Cli *cli, HttpReply *reply) {
         const char *wanted = getenv("DOCKER_API_VERSION");
         const char *offered = http_reply_header(reply, "Api-Version");

@@ -5,7 +5,7 @@
 #include "spec/container.h"
 
 typedef struct UpdateOptions {
-        char **labels, **labels_removed;
+        char **labels, **labels_removed, **ports, **ports_removed;
         int64_t blkio_weight, cpu_period, cpu_quota, cpu_rt_period, cpu_rt_runtime, cpu_shares,
                 cpus, kernel_memory, memory, memory_reservation, memory_swap, pids_limit;
         char *cpuset_cpus, *cpuset_mems, *restart;
@@ -34,19 +34,11 @@ static const Option update_rows[] = {
         ROW("memory-swap", 0, OPTION_SWAP, memory_swap,
             "Limit of memory and swap together; -1: no limit on swap"),
         ROW("pids-limit", 0, OPTION_INT, pids_limit, "Limit of processes (-1: none)"),
+        ROW("publish-add", 0, OPTION_LIST, ports, "Publish ports, as run -p does"),
+        ROW("publish-rm", 0, OPTION_LIST, ports_removed,
+            "Publish ports no more ([[HOST_IP:]HOST_PORT:]PORT[/PROTO])"),
         ROW("restart", 0, OPTION_STRING, restart, "What to do when the container exits"),
 };
-
-/* Another engine would leave what is brig's own unheard. */
-static int need_brigd(Cli *cli, Error *err) {
-        int r = cli_connect(cli, err);
-
-        return r < 0 || cli->is_brigd
-                       ? r
-                       : error_kind(err, ERROR_UNSUPPORTED,
-                                    "labels of a container are changed by brigd, and %s is none",
-                                    cli->host);
-}
 
 /* ---- the request ---- */
 
@@ -58,6 +50,16 @@ static void fill_labels(const UpdateOptions *o, ContainerUpdate *update) {
                 pairs_put(&update->labels, key, (*word)[length] ? *word + length + 1 : "");
         }
         update->labels_removed = strv_copy(o->labels_removed);
+}
+
+/* What is exposed stays what it was at the creation. */
+static int fill_ports(char *const *words, JsonArray *bindings, Error *err) {
+        _cleanup_strv_ char **exposed = NULL;
+        int r = 0;
+
+        for (; r == 0 && words && *words; words++)
+                r = port_publish(*words, &exposed, bindings, err);
+        return r;
 }
 
 static int fill_limits(const UpdateOptions *o, HostLimits *limits, Error *err) {
@@ -84,6 +86,10 @@ static int make_body(const UpdateOptions *o, json_object **ret, Error *err) {
         _cleanup_(container_update_done) ContainerUpdate update = { 0 };
         int r = fill_limits(o, &update.limits, err);
 
+        if (r == 0)
+                r = fill_ports(o->ports, &update.ports_added, err);
+        if (r == 0)
+                r = fill_ports(o->ports_removed, &update.ports_removed, err);
         if (r < 0)
                 return r;
         fill_labels(o, &update);
@@ -142,14 +148,16 @@ static int run_update(Cli *cli, const Options *options, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "you must provide one or more flags when using this command");
         r = make_body(o, &body, err);
-        if (r == 0 && (o->labels || o->labels_removed))
-                r = need_brigd(cli, err);
+        if (r == 0 && (o->labels || o->labels_removed || o->ports || o->ports_removed))
+                r = cli_need_brigd(cli, "labels and ports of a container are changed", err);
         return r < 0 ? r : update_each(cli, options, body, err);
 }
 
-const Command update_command = { "[OPTIONS] CONTAINER [CONTAINER...]",
-                                 "Change one or more containers: limits, restart policy, labels",
-                                 { update_rows, ELEMENTS(update_rows), sizeof(UpdateOptions) },
-                                 run_update,
-                                 1,
-                                 -1 };
+const Command update_command = {
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Change one or more containers: limits, restart policy, labels, ports",
+        { update_rows, ELEMENTS(update_rows), sizeof(UpdateOptions) },
+        run_update,
+        1,
+        -1
+};

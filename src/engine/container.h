@@ -31,6 +31,8 @@ typedef struct ContainerState {
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */
+        int64_t unhealthy_at; /* ns since 1970: since when this run is being ended because it is
+                                 unhealthy (unhealthy.c); 0: it is not */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
         char **removed_links; /* aliases */
 } ContainerState;
@@ -52,9 +54,11 @@ typedef struct MountPoint {
         char *subpath; /* of a volume, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
                 *propagation; /* bind, volume, tmpfs */
+        char *idmap;          /* "idmap…" of idmap-spec.h; NULL: owners are as they are */
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */
+        bool is_own;       /* a build step's: the engine's files, not the user's */
         bool created_here; /* anonymous volume: removed with the container under -v or --rm */
         char **options;    /* further mount options: "nosuid", "size=…" */
 } MountPoint;
@@ -72,6 +76,12 @@ typedef struct LimitSet {
         HostLimits limits;
 } LimitSet;
 
+/* The same of published ports. */
+typedef struct PublishSet {
+        atomic_int references;
+        JsonArray bindings; /* of PortBindings */
+} PublishSet;
+
 typedef struct Container {
         Engine *engine;
         atomic_int references;
@@ -81,8 +91,8 @@ typedef struct Container {
         int64_t created;
         char *image_id; /* "sha256:…" */
         /* As asked, with the image's defaults merged; networks and mounts as asked. Its labels are
-         * for labels.c alone, its limits and restart policy for limits.c: see container_labels,
-         * container_host. */
+         * for labels.c alone, its limits and restart policy for limits.c, its port bindings for
+         * publish.c: see container_labels, container_host, container_bindings. */
         ContainerCreate spec;
         char **lowers; /* overlay lower directories below the data root */
         char *path;    /* what runs: Path and Args of inspect */
@@ -94,12 +104,13 @@ typedef struct Container {
         pthread_mutex_t lock;
         char *name; /* without the slash; changed with the registry's lock held too */
         ContainerState state;
-        LabelSet *labels;    /* NULL: the spec's */
-        LimitSet *limits;    /* NULL: the spec's */
-        JsonArray endpoints; /* of ContainerEndpoint */
-        Monitor *monitor;    /* NULL while it does not run */
-        int pidfd;           /* init's, -1; changed with state_lock held too */
-        int netns_fd;        /* of a running container with a namespace of its own, -1 */
+        LabelSet *labels;      /* NULL: the spec's */
+        LimitSet *limits;      /* NULL: the spec's */
+        PublishSet *published; /* NULL: the spec's port bindings */
+        JsonArray endpoints;   /* of ContainerEndpoint */
+        Monitor *monitor;      /* NULL while it does not run */
+        int pidfd;             /* init's, -1; changed with state_lock held too */
+        int netns_fd;          /* of a running container with a namespace of its own, -1 */
         JsonArray pending; /* of PendingAttach: clients that attached before the start (attach.c) */
         Map execs;         /* id → Exec (exec.c); guarded by state_lock */
         LoopSource *restart_timer; /* the loop thread's alone */

@@ -68,6 +68,52 @@ int exec_lookup(Engine *engine, const char *id, Exec **ret, Error *err) {
         return *ret ? 0 : error_kind(err, ERROR_NOT_FOUND, "No such exec instance: %s", id);
 }
 
+int exec_find(Engine *engine, const char *ref, Exec **ret, Error *err) {
+        Exec *found = NULL;
+        size_t matches = 0;
+
+        if (id_valid(ref) || str_empty(ref))
+                return exec_lookup(engine, ref, ret, err);
+        pthread_mutex_lock(&engine->execs->lock);
+        for (Exec *exec = engine->execs->newest; exec; exec = exec->next) {
+                if (exec->probe || !str_after(exec->id, ref))
+                        continue;
+                matches++;
+                found = exec;
+        }
+        if (matches == 1)
+                (void)atomic_fetch_add(&found->references, 1);
+        pthread_mutex_unlock(&engine->execs->lock);
+        if (matches > 1)
+                return error_kind(err, ERROR_INVALID, "multiple IDs found with provided prefix: %s",
+                                  ref);
+        if (matches == 0)
+                return error_kind(err, ERROR_NOT_FOUND, "No such exec instance: %s", ref);
+        *ret = found;
+        return 0;
+}
+
+Exec **execs_of(Engine *engine, const Container *container, size_t *ret_count) {
+        Execs *execs = engine->execs;
+        Exec **list;
+        size_t count = 0;
+
+        pthread_mutex_lock(&execs->lock);
+        for (const Exec *exec = execs->newest; exec; exec = exec->next)
+                count++;
+        list = NEW_ARRAY(Exec *, count + 1);
+        count = 0;
+        for (Exec *exec = execs->newest; exec; exec = exec->next) {
+                if (exec->probe || (container && exec->container != container))
+                        continue;
+                (void)atomic_fetch_add(&exec->references, 1);
+                list[count++] = exec;
+        }
+        pthread_mutex_unlock(&execs->lock);
+        *ret_count = count;
+        return list;
+}
+
 typedef bool (*DropFn)(const Exec *exec, const Container *container, size_t *count);
 
 /* Drops those for which wanted says so; they are freed after the lock is given back, as the last
@@ -129,6 +175,17 @@ bool exec_add(Execs *execs, Exec *exec) {
 }
 
 /* ---- ends ---- */
+
+void exec_event_signal(Exec *exec, int signal) {
+        Pairs attributes = { 0 };
+        char number[16];
+
+        (void)snprintf(number, sizeof(number), "%d", signal);
+        pairs_put(&attributes, "execID", exec->id);
+        pairs_put(&attributes, "signal", number);
+        container_event(exec->container, "exec_kill", &attributes);
+        pairs_done(&attributes);
+}
 
 static void exec_event(Exec *exec, const char *action, const int64_t *exit_code) {
         Pairs attributes = { 0 };
@@ -255,6 +312,7 @@ static Exec *exec_known(Container *container, const MonitorExec *known) {
         exec->running = known->running;
         exec->ended = !known->running;
         exec->pid = known->running ? known->pid : 0;
+        exec->started_at = known->started_at;
         exec->exit_code = known->exit_code;
         exec->probe = known->probe;
         return exec;

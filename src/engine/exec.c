@@ -1,4 +1,5 @@
 /* exec.c: the calls that make further processes in running containers, start and show them. */
+#include "base/clock.h"
 #include "engine/attach.h"
 #include "engine/documents.h"
 #include "engine/exec-private.h"
@@ -102,6 +103,8 @@ static bool exec_claim(Engine *engine, Exec *exec) {
         bool first = !exec->started;
         exec->started = true;
         exec->running = exec->running || first;
+        if (first)
+                exec->started_at = clock_now();
         execs_unlock(engine);
         return first;
 }

@@ -58,6 +58,11 @@ struct Engine {
         pthread_mutex_t room_lock;
         unsigned removing;
 
+        /* Every container's object that there is, also of those that are being made or removed, and
+         * of a build's steps: what is on disk and in the kernel of one is somebody's. */
+        pthread_mutex_t alive_lock; /* short; below all others */
+        Map alive;                  /* id → Container *, borrowed: not to be looked into */
+
         /* The registry: short-held, never while anything blocks. */
         pthread_mutex_t registry_lock;
         Map by_id;   /* id → Container *, one reference each */
@@ -70,6 +75,8 @@ struct Engine {
  * as Docker resolves. A new reference in *ret. not_found "No such container: x"; invalid "multiple
  * IDs found with provided prefix: x". */
 int container_lookup(Engine *engine, const char *ref, Container **ret, Error *err);
+/* Whether there is an object of that id, in the registry or not: see Engine.alive. */
+bool container_is_alive(Engine *engine, const char *id);
 Container *container_ref(Container *container);
 Container *container_unref(Container *container); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(Container *, container_unref)
@@ -264,6 +271,49 @@ int container_limits_change(const Container *container, const HostLimits *given,
 /* lock held, it runs: its limits in force in its group, all of them or as it was before. */
 int container_limits_apply(const Container *container, Error *err);
 
+/* ---- publish.c, publish-change.c ---- */
+PublishSet *publish_set_ref(PublishSet *set);   /* NULL is fine, here and below */
+PublishSet *publish_set_unref(PublishSet *set); /* returns NULL */
+/* lock or the only reference held: HostConfig.PortBindings as it is now; borrowed. */
+const JsonArray *container_bindings(const Container *container);
+void container_publish_write(const Container *container, json_object *state);
+int container_publish_read(Container *container, json_object *state, Error *err);
+/* lock held. What the update makes of the bindings; NULL in *ret: nothing changes. invalid: what is
+ * to go is not there, or cannot be published. */
+int publish_change(const Container *container, const ContainerUpdate *update, PublishSet **ret,
+                   Error *err);
+/* lock held, container_bindings are the new ones: its endpoints publish them, where it runs; those
+ * that were and are to be go on untouched. *ret_before: for publish_restore, which frees it. On
+ * failure all is as before, and the error names who has the port. */
+typedef struct PublishBefore {
+        JsonArray *ports; /* of each endpoint */
+        size_t count;
+} PublishBefore;
+int publish_apply(Container *container, const JsonArray *old, PublishBefore *ret_before,
+                  Error *err);
+void publish_restore(Container *container, PublishBefore *before);
+void publish_before_done(PublishBefore *before);
+/* What publish-change.c asks of publish.c: a port as net takes it, appended; which ports are an
+ * endpoint's; the words of a binding checked. */
+int container_port_parse(const char *text, int *ret_port, char **ret_protocol, Error *err);
+int container_port_add(JsonArray *ports, const char *spec, const PortBinding *binding, Error *err);
+bool container_port_is_for(const Container *container, const Endpoint *endpoint,
+                           const PortBinding *binding);
+typedef struct Wanted {
+        const char *spec;           /* "80/tcp" */
+        const PortBinding *binding; /* NULL: of publish-all */
+        bool matched;               /* by one of another list */
+} Wanted;
+typedef struct WantedList {
+        Wanted *items; /* one port each that is to be published */
+        size_t count;
+} WantedList;
+/* Borrows from the container and the bindings; the items are the caller's to free. */
+WantedList wanted_of(const Container *container, const JsonArray *bindings);
+/* port-holder.c: who has the host's port: "container web", "process 812 (nginx)"; NULL: nobody is
+ * found. The caller's. but: the container that asks. */
+char *port_holder(const Container *but, const NetPort *port);
+
 /* ---- policies.c ---- */
 int policies_new(Engine *engine, Policies **ret, Error *err); /* reads the record */
 /* Before the networks are reconciled: what was in force is in force again. */
@@ -301,7 +351,7 @@ int container_namespace_open(Container *container, const char *what, const char 
 /* lock held. Takes init's pidfd, -1: it has ended. */
 void container_set_pidfd(Container *container, int pidfd);
 /* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
-int pid_mode_open(Container *container, int *ret_fd, Error *err);
+int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
@@ -334,6 +384,16 @@ int image_defaults_merge(Container *container, const Image *image, Error *err);
  * unknown capability, security option, log driver, restart policy with --rm …) in Docker's words;
  * appends warnings. */
 int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err);
+
+/* ---- userns.c ---- */
+/* A network namespace for a start, and a user namespace that it belongs to where the container has
+ * one (else *ret_userns_fd stays). */
+int userns_make(const Container *container, int *ret_userns_fd, int *ret_netns_fd, Error *err);
+/* Who shares a remapped container's network or processes shares its user namespace: as that owns
+ * them. *ret_fd is replaced. */
+int userns_share(const Container *container, Container *donor, int *ret_fd, Error *err);
+/* The user namespace of a container that runs; -1: this daemon's own. */
+int userns_of_running(Container *container, int *ret_fd, Error *err);
 
 typedef struct OcispecContext {
         const char *cgroup;      /* "/brig/<id>" or below --cgroup-parent */
@@ -508,6 +568,17 @@ char *container_cgroup(const Container *container);
 int container_stop(Container *container, int signal, int64_t timeout, Error *err);
 /* SIGKILL, and waits. No lock held. */
 int container_end(Container *container, Error *err);
+
+/* stop.c: lock held, it runs. What it is to be stopped with: the signal, and seconds, below 0: as
+ * long as it takes. */
+int container_stop_signal(const Container *container);
+int64_t container_stop_timeout(const Container *container);
+/* The signal and its event; the restart policy goes on. */
+int container_kill_locked(Container *container, int signal, Error *err);
+
+/* unhealthy.c: on the loop's thread. A check has found the run of this generation unhealthy, again
+ * or for the first time, or healthy. Never blocks. */
+void unhealthy_notice(Container *container, int64_t generation, bool healthy);
 
 /* remove.c: lock held, not running. Returns once the record says that it is gone; kernel and files
  * follow on a worker. */

@@ -28,20 +28,23 @@ static LimitSet *limit_set_new(void) {
         return set;
 }
 
-static HostConfig host_with(const Container *container, const LimitSet *set) {
+static HostConfig host_with(const Container *container, const LimitSet *set,
+                            const PublishSet *published) {
         HostConfig host = container->spec.host;
 
         if (set)
                 host_limits_lend(&host, &set->limits);
+        if (published)
+                host.port_bindings = published->bindings;
         return host;
 }
 
 HostConfig container_host(const Container *container) {
-        return host_with(container, container->limits);
+        return host_with(container, container->limits, container->published);
 }
 
 HostConfig snapshot_host(const Container *container, const ContainerSnapshot *snapshot) {
-        return host_with(container, snapshot->limits);
+        return host_with(container, snapshot->limits, snapshot->published);
 }
 
 /* ---- the record ---- */
@@ -153,7 +156,7 @@ int container_limits_apply(const Container *container, Error *err) {
         OciResources resources = { 0 };
         CgroupSaved *saved = NULL;
         Error why = { 0 };
-        int r = ocispec_resources(container, &resources, err);
+        int r = ocispec_limits(container, &resources, err);
 
         if (r == 0) {
                 say_none(&host, &resources);

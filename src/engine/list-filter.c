@@ -185,11 +185,13 @@ static bool exposes(const Container *container, char *const *wanted) {
         return !wanted;
 }
 
-static bool publishes(const Container *container, char *const *wanted) {
-        const PortBindings *ports = container->spec.host.port_bindings.items;
+static bool publishes(const Container *container, const ContainerSnapshot *snapshot,
+                      char *const *wanted) {
+        const HostConfig host_config = snapshot_host(container, snapshot);
+        const PortBindings *ports = host_config.port_bindings.items;
 
         for (char *const *text = wanted; text && *text; text++)
-                for (size_t i = 0; i < container->spec.host.port_bindings.count; i++) {
+                for (size_t i = 0; i < host_config.port_bindings.count; i++) {
                         const PortBinding *bindings = ports[i].bindings.items;
 
                         for (size_t j = 0; j < ports[i].bindings.count; j++) {
@@ -237,7 +239,7 @@ bool list_filter_matches(const ListFilter *filter, Container *container,
                volume_matches(container, filters_get(filters, "volume")) &&
                network_matches(snapshot, filters_get(filters, "network")) &&
                exposes(container, filters_get(filters, "expose")) &&
-               publishes(container, filters_get(filters, "publish")) &&
+               publishes(container, snapshot, filters_get(filters, "publish")) &&
                ancestor_matches(filter, container) &&
                health_matches(container, snapshot, filters_get(filters, "health"));
 }

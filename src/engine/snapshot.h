@@ -11,6 +11,7 @@ typedef struct ContainerSnapshot {
         ContainerState state;
         LabelSet *labels;              /* see snapshot_labels */
         LimitSet *limits;              /* see snapshot_host */
+        PublishSet *published;         /* the same */
         JsonArray endpoints;           /* of ContainerEndpoint */
         _Atomic(char *) list_fragment; /* list.c's: the rendered entry, made by the first reader;
                                           freed with the snapshot */

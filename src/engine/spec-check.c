@@ -1,6 +1,7 @@
 /* spec-check.c: what a request to create a container may hold, as far as the document alone shows
  * it, and the defaults that inspect shows. In Docker's words; kinds are never "not found", as a
  * client would take that for a missing image and pull it. */
+#include "base/bug.h"
 #include "engine/log-driver.h"
 #include "engine/ocispec.h"
 #include "os/cgroup.h"
@@ -72,7 +73,7 @@ static bool is_namespaced_ipc(const char *name) {
 }
 
 static int sysctls_check(const HostConfig *host, Error *err) {
-        for (size_t i = 0; i < host->sysctls.count; i++) {
+        for (size_t i = 0; i < host->sysctls.count && !BUG("sysctls"); i++) {
                 const char *name = host->sysctls.items[i].key;
 
                 if (str_after(name, "net.")) {
@@ -226,6 +227,8 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
                 r = drivers_check(engine, host, err);
         if (r == 0)
                 r = set_defaults(engine, host, err);
+        if (r == 0)
+                r = userns_check(engine, host, err);
         if (r == 0 && warnings)
                 r = drop_unsupported(host, warnings, err);
         if (r == 0 && warnings && host->port_bindings.count > 0 &&

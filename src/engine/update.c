@@ -1,5 +1,7 @@
-/* update.c: changes a container that is there: its labels, its limits, its restart policy; all that
- * one request asks for, or nothing of it. Network policies select by labels: a change of them is in
+/* update.c: changes a container that is there: its labels, its limits, its restart policy, its
+ * published ports; all that one request asks for, or nothing of it. Ports are in force before they
+ * are recorded, as only then their numbers are known: the next daemon takes away what the record
+ * does not have. Network policies select by labels: a change of them is in
  * force before it is recorded, so nothing that was acknowledged is ever not in force, and a daemon
  * that is killed in between goes back to what was. Limits are recorded before they are in force:
  * the next daemon puts those of the record in force. */
@@ -11,13 +13,18 @@ typedef struct UpdateJob {
         Container *container;
         LabelSet *labels; /* the new ones, NULL: they stay; once exchanged, the old ones */
         LimitSet *limits;
-        bool with_labels, with_limits;
+        PublishSet *published;
+        bool with_labels, with_limits, with_ports;
+        PublishBefore before; /* the endpoints' ports */
+        bool for_group; /* of the limits, one that the control group has; else the restart policy */
         bool recorded;
 } UpdateJob;
 
 static void update_job_done(UpdateJob *job) {
         label_set_unref(job->labels);
         limit_set_unref(job->limits);
+        publish_set_unref(job->published);
+        publish_before_done(&job->before);
 }
 
 /* lock held. What the endpoints were lent follows the labels. */
@@ -30,6 +37,12 @@ static void exchange(UpdateJob *job) {
 
                 container->limits = job->limits;
                 job->limits = old;
+        }
+        if (job->with_ports) {
+                PublishSet *old = container->published;
+
+                container->published = job->published;
+                job->published = old;
         }
         if (!job->with_labels)
                 return;
@@ -79,6 +92,25 @@ static void update_apply_undo(void *data) {
                 log_error("record container %s as it was: %s", job->container->id, why.message);
 }
 
+static int update_ports(void *data, Error *err) {
+        UpdateJob *job = data;
+        const Container *container = job->container;
+
+        if (!job->with_ports)
+                return 0;
+        return publish_apply(job->container,
+                             job->published ? &job->published->bindings
+                                            : &container->spec.host.port_bindings,
+                             &job->before, err);
+}
+
+static void update_ports_undo(void *data) {
+        UpdateJob *job = data;
+
+        if (job->with_ports)
+                publish_restore(job->container, &job->before);
+}
+
 static int update_record(void *data, Error *err) {
         UpdateJob *job = data;
         int r = save(job, err);
@@ -90,13 +122,14 @@ static int update_record(void *data, Error *err) {
 static int update_limits(void *data, Error *err) {
         UpdateJob *job = data;
 
-        return job->with_limits && container_is_running(job->container)
+        return job->for_group && container_is_running(job->container)
                        ? container_limits_apply(job->container, err)
                        : 0;
 }
 
 static const JobStep update_steps[] = {
         { "update.apply", update_apply, update_apply_undo },
+        { "update.ports", update_ports, update_ports_undo },
         { "update.record", update_record, NULL },
         { "update.limits", update_limits, NULL },
 };
@@ -105,6 +138,7 @@ int engine_container_update(Engine *engine, const char *ref, const ContainerUpda
                             Error *err) {
         _cleanup_container_ Container *container = NULL;
         _cleanup_(update_job_done) UpdateJob job = { 0 };
+        HostLimits group; /* borrowed: what of the limits is not the engine's own */
         int r = container_lookup(engine, ref, &container, err);
 
         if (r < 0)
@@ -114,14 +148,20 @@ int engine_container_update(Engine *engine, const char *ref, const ContainerUpda
         if (r < 0)
                 return r;
         job.container = container;
+        group = update->limits;
+        group.restart_policy = (RestartPolicy){ 0 };
+        job.for_group = host_limits_any(&group);
         if (host_limits_any(&update->limits))
                 r = container_limits_change(container, &update->limits, &job.limits, err);
+        if (r == 0)
+                r = publish_change(container, update, &job.published, err);
         if (r < 0)
                 return r;
         job.labels = labels_change(container, update);
         job.with_labels = job.labels != NULL;
         job.with_limits = job.limits != NULL;
-        if (!job.with_labels && !job.with_limits)
+        job.with_ports = job.published != NULL;
+        if (!job.with_labels && !job.with_limits && !job.with_ports)
                 return 0;
         r = steps_run(update_steps, ELEMENTS(update_steps), &job, err);
         if (r < 0)

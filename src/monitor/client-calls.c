@@ -279,6 +279,14 @@ int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err
         return monitor_client_ask_plain(monitor, &request, NULL, 0, err);
 }
 
+int monitor_exec_signal(Monitor *monitor, const char *exec_id, int signal, Error *err) {
+        MonitorRequest request = {
+                .kind = (char *)"signal", .exec = (char *)exec_id, .signal = signal, .group = true
+        };
+
+        return monitor_client_ask_plain(monitor, &request, NULL, 0, err);
+}
+
 int exit_record_read(int state_fd, ExitRecord *ret, Error *err) {
         _cleanup_free_ char *text = NULL;
         ExitRecord record = {};

@@ -27,6 +27,7 @@ typedef struct MonitorSpawn {
         int data_root_fd, state_fd, run_fd; /* directories */
         int netns_fd;                       /* -1: none */
         int pidns_fd;                       /* another container's, or -1 */
+        int userns_fd;                      /* its own or another container's, or -1: the host's */
         const void *seccomp;                /* sock_filters, or NULL */
         size_t seccomp_length;
 } MonitorSpawn;
@@ -86,6 +87,9 @@ int monitor_probe(Monitor *monitor, const MonitorExecution *execution, Error *er
 void monitor_exec_kill(Monitor *monitor, const char *exec_id);
 int monitor_resize(Monitor *monitor, const char *exec_id, int width, int height, Error *err);
 int monitor_signal(Monitor *monitor, const char *exec_id, int signal, Error *err);
+/* The same to all of an exec's process group (with a monitor of an earlier build: to its first
+ * process). conflict, not_found: it has ended. */
+int monitor_exec_signal(Monitor *monitor, const char *exec_id, int signal, Error *err);
 /* Forgets what the container has written so far. A monitor of an earlier build refuses. */
 int monitor_clear_log(Monitor *monitor, Error *err);
 

@@ -43,6 +43,7 @@ void exec_remember(const Process *process) {
         add(ended, &(MonitorExec){ .id = process->exec,
                                    .note = process->note,
                                    .exit_code = process->exit_code,
+                                   .started_at = process->started_at,
                                    .probe = process->probe });
         while (ended->count > MONITOR_EXECS_ENDED_MAX ||
                (ended->count > 1 && notes_length(ended) > NOTES_ENDED_MAX))
@@ -79,6 +80,7 @@ void execs_list(const Supervisor *supervisor, JsonArray *ret) {
                 add(ret, &(MonitorExec){ .id = process->exec,
                                          .note = length <= left ? process->note : NULL,
                                          .running = true,
+                                         .started_at = process->started_at,
                                          .probe = process->probe,
                                          .pid = process->pid });
                 left -= MIN(left, length);

@@ -157,7 +157,9 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
         StreamsWants wants = { .terminal = document->terminal,
                                .stdin_ = client && request->want_stdin,
                                .stdout_ = client && request->want_stdout,
-                               .stderr_ = client && request->want_stderr };
+                               .stderr_ = client && request->want_stderr,
+                               .owner = supervisor->root_uid,
+                               .group = supervisor->root_gid };
         _cleanup_(seccomp_done) SeccompProgram seccomp = {};
         StreamsChild child;
         ProcessIo io;
@@ -213,6 +215,7 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         if (r < 0)
                 return r;
         process->phase = PROCESS_RUNNING;
+        process->started_at = clock_now();
         exchange->reply.kind = str_copy("exec-started");
         exchange->reply.pid = process->pid;
         process->next = supervisor->execs;
@@ -223,14 +226,20 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
 /* As an exec begins a session, its group is its own, and the number is not given out again before
  * it is reaped here; after that it may be anybody's. What is stuck in the kernel ends when it
  * leaves it. */
+int process_signal_group(const Process *process, int signal, Error *err) {
+        if (process->exec && process->phase == PROCESS_RUNNING && kill(-process->pid, signal) == 0)
+                return 0;
+        return pidfd_signal(process->pidfd, signal, err);
+}
+
 int supervisor_exec_kill(Supervisor *supervisor, Exchange *exchange, Error *err) {
         const Process *process = exchange->request.exec
                                          ? process_find(supervisor, exchange->request.exec, err)
                                          : NULL;
 
         exchange->silent = true;
-        if (process && process->phase == PROCESS_RUNNING && kill(-process->pid, SIGKILL) < 0)
-                (void)pidfd_signal(process->pidfd, SIGKILL, NULL);
+        if (process)
+                (void)process_signal_group(process, SIGKILL, NULL);
         return 0;
 }
 

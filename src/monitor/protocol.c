@@ -38,6 +38,7 @@ static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "bound", JSON_BOOL, bound, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasNetns", JSON_BOOL, has_netns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasPidns", JSON_BOOL, has_pidns, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "hasUserns", JSON_BOOL, has_userns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasSeccomp", JSON_BOOL, has_seccomp, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "openStdin", JSON_BOOL, open_stdin, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "stdinOnce", JSON_BOOL, stdin_once, JSON_OMIT_EMPTY),
@@ -62,6 +63,7 @@ static const JsonField request_fields[] = {
         JSON_FIELD(MonitorRequest, "probe", JSON_BOOL, probe, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "signal", JSON_INT, signal, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "group", JSON_BOOL, group, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "width", JSON_INT, width, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "height", JSON_INT, height, JSON_OMIT_EMPTY),
 };
@@ -72,6 +74,7 @@ static const JsonField exec_fields[] = {
         JSON_FIELD(MonitorExec, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "running", JSON_BOOL, running, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "seen", JSON_BOOL, seen, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorExec, "startedAt", JSON_INT, started_at, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "pid", JSON_INT, pid, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "exitCode", JSON_INT, exit_code, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorExec, "probe", JSON_BOOL, probe, JSON_OMIT_EMPTY),

@@ -37,8 +37,9 @@ typedef struct MonitorLog {
 
 /* "start", the first message. Its descriptors, in this order: the data root, the container's state
  * directory, its run directory, the OCI document (a memfd), then, where the flag says so, the
- * network namespace, the process namespace (for the document's entry "pid") and the seccomp program
- * (a memfd of sock_filters). */
+ * network namespace, the process namespace (for the document's entry "pid"), the user namespace
+ * (for "user"; the root's owners are then shifted as it maps them) and the seccomp program (a memfd
+ * of sock_filters). */
 typedef struct MonitorStart {
         char *id;
         char **lowers;      /* overlay lower directories, topmost first, below the data root; none:
@@ -46,7 +47,7 @@ typedef struct MonitorStart {
         char *upper, *work; /* below the data root */
         bool volatile_root; /* upper goes with the container's end: see OVERLAY_VOLATILE */
         bool bound;         /* it ends with the last daemon that is connected: a step of a build */
-        bool has_netns, has_pidns, has_seccomp;
+        bool has_netns, has_pidns, has_userns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;
         char *cgroup;   /* "/brig/<id>" */
@@ -72,6 +73,8 @@ typedef struct MonitorRequest {
         bool probe;        /* exec: the daemon's own, forgotten once a daemon has seen its end */
         char *note;        /* exec: kept for later daemons, which get it in MonitorExec */
         int64_t signal;    /* signal */
+        bool group; /* signal: to all of an exec's process group; an earlier monitor reads over it
+                       and signals the first process alone */
         int64_t width, height; /* resize, in characters; exec with a terminal: first size */
 } MonitorRequest;
 
@@ -81,10 +84,11 @@ typedef struct MonitorExec {
         char *id;
         char *note; /* as its request had it; NULL where those of all execs are too long together */
         bool running;
-        bool seen;         /* a daemon has taken note of its end */
-        int64_t pid;       /* while it runs */
-        int64_t exit_code; /* of one that has ended */
-        bool probe;        /* as its request had it */
+        bool seen;          /* a daemon has taken note of its end */
+        int64_t started_at; /* ns since 1970; 0: from a monitor of before it was told */
+        int64_t pid;        /* while it runs */
+        int64_t exit_code;  /* of one that has ended */
+        bool probe;         /* as its request had it */
 } MonitorExec;
 
 /* Ended execs that a monitor remembers, the newest ones. */

@@ -60,7 +60,9 @@ static int on_signal(Supervisor *supervisor, Exchange *exchange, Error *err) {
 
         if (!process)
                 return error_number_of(err->kind);
-        return pidfd_signal(process->pidfd, (int)exchange->request.signal, err);
+        return exchange->request.group
+                       ? process_signal_group(process, (int)exchange->request.signal, err)
+                       : pidfd_signal(process->pidfd, (int)exchange->request.signal, err);
 }
 
 static int on_state(Supervisor *supervisor, Exchange *exchange, Error *err) {

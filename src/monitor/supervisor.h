@@ -40,6 +40,7 @@ typedef struct Process {
         int pidfd;
         ProcessPhase phase;
         int exit_code;
+        int64_t started_at; /* ns since 1970; an exec's */
         int64_t exited_at;
         Streams streams;
         LoopSource *timer; /* bounds the present phase */
@@ -73,8 +74,10 @@ struct Supervisor {
         const RuntimeKind *runtime;
         char **runtime_words; /* foreign_runtime: the program and its arguments */
         int foreign_pidns_fd; /* and another container's process namespace, during create; -1 */
-        bool own_pids;        /* its own process takes all others with it */
-        OciConfig *config;    /* kept for poststop hooks only, once the container runs; or NULL */
+        uid_t root_uid;       /* who is root in its user namespace: owns pipes */
+        gid_t root_gid;
+        bool own_pids;     /* its own process takes all others with it */
+        OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
         RuntimeContainer container;
         bool has_container;
         int gate_fd; /* init waits at the other end; -1: let go */
@@ -124,6 +127,8 @@ Process *process_find(Supervisor *supervisor, const char *exec, Error *err);
 /* Makes what the request describes, with its client. */
 int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err);
 /* Kills an exec and what it has started and that is still in its process group. */
+/* To all of an exec's process group; the container's own gets it alone. */
+int process_signal_group(const Process *process, int signal, Error *err);
 int supervisor_exec_kill(Supervisor *supervisor, Exchange *exchange, Error *err);
 /* Collects every child that has ended. */
 void processes_reap(Supervisor *supervisor);

@@ -26,19 +26,6 @@ static int find_member(Net *net, const Endpoint *endpoint, const NetworkConfig *
 
 /* ---- what the caller reads and what it may change ---- */
 
-static void copy_ports(JsonArray *to, const JsonArray *from) {
-        while (to->count)
-                json_done(&net_port_table, (NetPort *)to->items + --to->count);
-        free(to->items);
-        to->items = NULL;
-        for (size_t i = 0; i < from->count; i++) {
-                NetPort port = { 0 };
-
-                json_copy(&net_port_table, (const NetPort *)from->items + i, &port);
-                *(NetPort *)json_append(to, &net_port_table) = port;
-        }
-}
-
 static void give_results(Endpoint *to, const Endpoint *from) {
         str_replace(&to->address, from->address);
         str_replace(&to->gateway, from->gateway);
@@ -47,7 +34,8 @@ static void give_results(Endpoint *to, const Endpoint *from) {
         str_replace(&to->mac, from->mac);
         str_replace(&to->host_link, from->host_link);
         str_replace(&to->inner_link, from->inner_link);
-        copy_ports(&to->ports, &from->ports);
+        net_ports_done(&to->ports);
+        net_ports_copy(&from->ports, &to->ports);
 }
 
 static void take_names(Endpoint *to, const Endpoint *from) {
@@ -273,7 +261,8 @@ static int update(Net *net, const NetworkConfig *config, const Endpoint *endpoin
                 return r;
         unpublish(net, member);
         take_names(&member->endpoint, endpoint);
-        copy_ports(&member->endpoint.ports, &endpoint->ports);
+        net_ports_done(&member->endpoint.ports);
+        net_ports_copy(&endpoint->ports, &member->endpoint.ports);
         r = member_take_ports(net, member, err);
         /* One that got none is in the firewall without. */
         published = publish(net, member, r == 0 ? err : NULL);

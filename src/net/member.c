@@ -141,11 +141,20 @@ static int choose_mac(Member *member, Error *err) {
 
 /* ---- ports ---- */
 
-static void clear_ports(JsonArray *ports) {
+void net_ports_done(JsonArray *ports) {
         while (ports->count)
                 json_done(&net_port_table, (NetPort *)ports->items + --ports->count);
         free(ports->items);
         *ports = (JsonArray){ 0 };
+}
+
+void net_ports_copy(const JsonArray *from, JsonArray *to) {
+        for (size_t i = 0; i < from->count; i++) {
+                NetPort port = { 0 };
+
+                json_copy(&net_port_table, (const NetPort *)from->items + i, &port);
+                *(NetPort *)json_append(to, &net_port_table) = port;
+        }
 }
 
 static NetPort *add_port(JsonArray *to, const NetPort *from, const char *host_ip) {
@@ -248,7 +257,7 @@ static int expand_ports(Member *member, Error *err) {
                 int r = check_port(member, &ports[i], err);
 
                 if (r < 0) {
-                        clear_ports(&expanded);
+                        net_ports_done(&expanded);
                         return r;
                 }
                 if (str_empty(ports[i].host_ip))
@@ -256,7 +265,7 @@ static int expand_ports(Member *member, Error *err) {
                 else
                         add_one(member, &ports[i], &expanded);
         }
-        clear_ports(&member->endpoint.ports);
+        net_ports_done(&member->endpoint.ports);
         member->endpoint.ports = expanded;
         return 0;
 }
@@ -342,13 +351,13 @@ int member_take_ports(Net *net, Member *member, Error *err) {
         int r;
 
         if (!can_publish(member))
-                clear_ports(&member->endpoint.ports);
+                net_ports_done(&member->endpoint.ports);
         r = expand_ports(member, err);
         if (r == 0)
                 r = hold_ports(net, member, err);
         if (r < 0) {
                 member_release_ports(net, member);
-                clear_ports(&member->endpoint.ports);
+                net_ports_done(&member->endpoint.ports);
         }
         return r;
 }

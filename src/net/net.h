@@ -103,6 +103,11 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                   const Endpoint *endpoints, const int *netns_fds, size_t endpoint_count,
                   Error *err);
 
+/* Links of ours in this namespace that no network and no endpoint has, by name; the caller's. What
+ * is being made or deleted is none. */
+int net_strays(Net *net, char ***ret, Error *err);
+int net_stray_remove(Net *net, const char *link, Error *err);
+
 /* Removes everything that net ever made in this namespace: for a daemon that is told to clean up,
  * and for tests. */
 int net_destroy_all(Net *net, Error *err);
@@ -122,6 +127,10 @@ bool network_has_endpoints(const NetworkConfig *config);
 /* Whether a default route of that family (AF_INET, AF_INET6) can lead through it. */
 bool network_leads_out(const NetworkConfig *config, int family);
 
+/* NetPorts, freed and copied. */
+void net_ports_done(JsonArray *ports);
+void net_ports_copy(const JsonArray *from, JsonArray *to); /* to: zeroed */
+
 /* Reserves the address and binds the ports (the port's socket is held from here until
  * endpoint_leave). Fast, no links. */
 int endpoint_reserve(Net *net, const NetworkConfig *config, Endpoint *endpoint, Error *err);
@@ -138,6 +147,13 @@ int endpoint_leave(Net *net, const NetworkConfig *config, Endpoint *endpoint, Er
  * endpoint of the container takes it over. */
 int endpoint_update(Net *net, const NetworkConfig *config, Endpoint *endpoint, int netns_fd,
                     Error *err);
+/* Makes a joined endpoint publish `ports` (of NetPort) and no others, routes aside. Those of them
+ * that it publishes already, as endpoint->ports has them, go on untouched, their connections too;
+ * what the others take is in endpoint->ports afterwards. On failure all is as before, but that a
+ * port given up meanwhile may be another program's: then it is published all the same, as by
+ * net_reconcile. */
+int endpoint_publish(Net *net, const NetworkConfig *config, Endpoint *endpoint,
+                     const JsonArray *ports, Error *err);
 /* Changes the names under which an endpoint is known (rename). */
 int endpoint_rename(Net *net, const Endpoint *endpoint, Error *err);
 
@@ -157,6 +173,8 @@ int net_relabel(Net *net, const char *container_id, const char *namespace, const
 /* A fresh network namespace with lo up, as a descriptor, made by the calling thread (which returns
  * to its own). */
 int netns_new(int *ret_fd, Error *err);
+/* lo of one that was made otherwise. */
+int netns_bring_up(int netns_fd, Error *err);
 /* Sets namespaced sysctls "net.…" inside netns_fd. */
 int netns_sysctl(int netns_fd, const char *name, const char *value, Error *err);
 

@@ -49,8 +49,9 @@ typedef struct MountOptions {
         uint64_t set, clear; /* MOUNT_ATTR_* */
         uint64_t recursive_set, recursive_clear;
         uint64_t propagation; /* MS_PRIVATE … or 0 */
-        bool propagation_recursive, bind, recursive;
-        char **data; /* the file system's own */
+        bool propagation_recursive, bind, recursive, copy_up;
+        bool map_ids, map_recursive; /* owners are shifted: idmap, ridmap */
+        char **data;                 /* the file system's own */
 } MountOptions;
 int mount_options_parse(const OciMount *mount, MountOptions *ret, Error *err);
 void mount_options_done(MountOptions *options);
@@ -59,6 +60,11 @@ bool propagation_parse(const char *word, uint64_t *ret, bool *ret_recursive);
 
 /* The words that are understood, for `features`; the caller's. */
 char **mount_option_list(void);
+
+/* ---- copy-up.c ---- */
+/* Copies what the directory (O_PATH) holds onto a mount of which mount_fd is the root: files,
+ * links, devices, with owners, modes and times, no further down than 256 directories. */
+int mount_copy_up(int directory_fd, int mount_fd, Error *err);
 
 /* ---- setup ---- */
 /* What process.c needs to know. */
@@ -85,6 +91,8 @@ typedef struct Setup {
         int root_fd;     /* a detached mount */
         int proc_fd;     /* the host's procfs, checked */
         int *source_fds; /* a detached copy for each mount that is a bind, else -1 */
+        int own_map_fd;  /* a user namespace with the container's maps, for binds without maps of
+                            their own; -1: not needed yet */
         MountOptions *mount_options;
         bool *in_cgroups;  /* init's: whether it has joined, see cgroups_join */
         int sync_fd;       /* this side's end */
@@ -177,6 +185,9 @@ int schedule_on(const char *processors, Error *err); /* a list; NULL or "": as i
 int personality_set(const OciPersonality *wanted, Error *err);
 
 /* ---- listener.c ---- */
+/* A connection to the agent at path, the caller's: an agent that accepts nobody, and later one that
+ * reads nothing, is waited for at most ms: ETIMEDOUT. */
+int listener_connect(const char *path, int ms, int *ret_fd, Error *err);
 /* Takes descriptor `number` of the process and gives it to the agent that listens at the program's
  * path, with the process's state (runtime-spec config-linux.md "The container process state"), then
  * lets the process go on. state: the container's own, as JSON. */

@@ -97,6 +97,7 @@ const JsonTable throttle_device_table =
 
 static const JsonField bind_options_fields[] = {
         JSON_FIELD(MountBindOptions, "Propagation", JSON_STRING, propagation, OMIT),
+        JSON_FIELD(MountBindOptions, "IdMap", JSON_STRING, idmap, OMIT),
         JSON_FIELD(MountBindOptions, "NonRecursive", JSON_BOOL, non_recursive, OMIT),
         JSON_FIELD(MountBindOptions, "CreateMountpoint", JSON_BOOL, create_mountpoint, OMIT),
         JSON_FIELD(MountBindOptions, "ReadOnlyNonRecursive", JSON_BOOL, read_only_non_recursive,
@@ -284,31 +285,31 @@ static json_object *member_of(json_object *object, const char *name) {
         return NULL;
 }
 
-static int binding_list_read(const char *port, json_object *list, PortBindings *ret, Error *err) {
+static int binding_list_read(const char *what, const char *port, json_object *list,
+                             PortBindings *ret, Error *err) {
         if (!json_object_is_type(list, json_type_array))
-                return error_kind(err, ERROR_INVALID,
-                                  "HostConfig.PortBindings.%s: must be an array", port);
+                return error_kind(err, ERROR_INVALID, "%s.%s: must be an array", what, port);
         for (size_t i = 0; i < json_object_array_length(list); i++) {
                 json_object *item = json_object_array_get_idx(list, i);
                 PortBinding *binding = json_append(&ret->bindings, &port_binding_table);
 
                 if (item && json_read(&port_binding_table, item, binding, err) < 0)
-                        return error_prefix(err, "HostConfig.PortBindings.%s", port);
+                        return error_prefix(err, "%s.%s", what, port);
         }
         return 0;
 }
 
-int port_bindings_read(json_object *object, JsonArray *ret, Error *err) {
+int port_bindings_read(const char *what, json_object *object, JsonArray *ret, Error *err) {
         if (!object)
                 return 0;
         if (!json_object_is_type(object, json_type_object))
-                return error_kind(err, ERROR_INVALID, "HostConfig.PortBindings: must be an object");
+                return error_kind(err, ERROR_INVALID, "%s: must be an object", what);
         json_object_object_foreach(object, port, list) {
                 PortBindings *element = json_append(ret, &port_bindings_table);
                 int r;
 
                 element->port = str_copy(port);
-                r = list ? binding_list_read(port, list, element, err) : 0;
+                r = list ? binding_list_read(what, port, list, element, err) : 0;
                 if (r < 0)
                         return r;
         }
@@ -370,8 +371,8 @@ int container_create_read(json_object *body, ContainerCreate *ret, Error *err) {
         if (r == 0)
                 r = json_read(&create_table, body, ret, err);
         if (r == 0)
-                r = port_bindings_read(member_of(host, "PortBindings"), &ret->host.port_bindings,
-                                       err);
+                r = port_bindings_read("HostConfig.PortBindings", member_of(host, "PortBindings"),
+                                       &ret->host.port_bindings, err);
         if (r == 0)
                 r = console_size_read(member_of(host, "ConsoleSize"), &ret->host, err);
         if (r < 0)
@@ -484,7 +485,8 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
                 { !str_empty(host->isolation) && !str_equal(host->isolation, "default"),
                   "Isolation (--isolation)", "it is for Windows" },
                 { !str_empty(host->userns_mode) && !str_equal(host->userns_mode, "host"),
-                  "UsernsMode (--userns)", "use --userns host, which is the default" },
+                  "UsernsMode (--userns)",
+                  "say --userns host, or nothing for what the daemon's userns-remap says" },
                 { !str_empty(host->cgroup), "Cgroup", "use CgroupParent" },
         };
 

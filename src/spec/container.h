@@ -50,6 +50,7 @@ typedef struct Ulimit {
 
 typedef struct MountBindOptions {
         char *propagation;
+        char *idmap; /* brig's own */
         bool non_recursive, create_mountpoint, read_only_non_recursive, read_only_force_recursive;
 } MountBindOptions;
 
@@ -162,8 +163,8 @@ void container_create_done(ContainerCreate *create);
 json_object *container_config_write(const ContainerConfig *config);
 json_object *host_config_write(const HostConfig *host);
 /* "80/tcp" → bindings, or null where there are none; an array of PortBindings, which
- * port_bindings_done frees. */
-int port_bindings_read(json_object *object, JsonArray *ret, Error *err);
+ * port_bindings_done frees. what: the member's name, for errors. */
+int port_bindings_read(const char *what, json_object *object, JsonArray *ret, Error *err);
 json_object *port_bindings_write(const JsonArray *bindings);
 void port_bindings_done(JsonArray *bindings);
 /* unsupported, naming the field and the remedy, where create asks for what brig does not do. */
@@ -237,9 +238,12 @@ bool host_limits_any(const HostLimits *given); /* it has one */
 
 /* POST /containers/{id}/update; the labels are brig's own. */
 typedef struct ContainerUpdate {
-        HostLimits limits;     /* those that are given */
-        Pairs labels;          /* given, or given anew */
-        char **labels_removed; /* their names; one that is not there is none to remove */
+        HostLimits limits;       /* those that are given */
+        Pairs labels;            /* given, or given anew */
+        char **labels_removed;   /* their names; one that is not there is none to remove */
+        JsonArray ports_added;   /* of PortBindings, as those of HostConfig */
+        JsonArray ports_removed; /* the same: a port without bindings is all of it; a member of a
+                                    binding that is not given fits each */
 } ContainerUpdate;
 /* invalid where it asks for the impossible; unsupported where it names anything else that is to
  * change. *ret zeroed; container_update_done frees it. */

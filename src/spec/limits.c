@@ -133,6 +133,35 @@ static bool is_field(const JsonTable *table, const char *name) {
         return false;
 }
 
+static const struct {
+        const char *name;
+        size_t offset;
+} port_members[] = {
+        { "PortsAdded", offsetof(ContainerUpdate, ports_added) },
+        { "PortsRemoved", offsetof(ContainerUpdate, ports_removed) },
+};
+
+static JsonArray *ports_of(const ContainerUpdate *update, size_t index) {
+        return (JsonArray *)((char *)update + port_members[index].offset);
+}
+
+static bool is_port_member(const char *name) {
+        for (size_t i = 0; i < ELEMENTS(port_members); i++)
+                if (str_equal(port_members[i].name, name))
+                        return true;
+        return false;
+}
+
+static int ports_read(json_object *object, ContainerUpdate *ret, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTS(port_members); i++)
+                r = port_bindings_read(port_members[i].name,
+                                       json_member(object, port_members[i].name), ports_of(ret, i),
+                                       err);
+        return r;
+}
+
 static int labels_check(const ContainerUpdate *update, Error *err) {
         for (size_t i = 0; i < update->labels.count; i++) {
                 const char *name = update->labels.items[i].key;
@@ -153,7 +182,7 @@ int container_update_read(json_object *object, ContainerUpdate *ret, Error *err)
                 return error_kind(err, ERROR_INVALID, "update: must be an object");
         json_object_object_foreach(object, name, value) {
                 if (!is_field(&labels_table, name) && !is_field(&host_limits_table, name) &&
-                    !is_nothing(value))
+                    !is_port_member(name) && !is_nothing(value))
                         return error_kind(err, ERROR_UNSUPPORTED,
                                           "%s cannot be changed of a container that is there: "
                                           "remove it and run it anew with the other value",
@@ -162,6 +191,8 @@ int container_update_read(json_object *object, ContainerUpdate *ret, Error *err)
         r = json_read(&labels_table, object, ret, err);
         if (r == 0)
                 r = json_read(&host_limits_table, object, &ret->limits, err);
+        if (r == 0)
+                r = ports_read(object, ret, err);
         return r < 0 ? r : labels_check(ret, err);
 }
 
@@ -172,10 +203,16 @@ json_object *container_update_write(const ContainerUpdate *update) {
         json_object_object_foreach(labels, name, value)
                 (void)json_object_object_add(object, name, json_object_get(value));
         (void)json_object_put(labels);
+        for (size_t i = 0; i < ELEMENTS(port_members); i++)
+                if (ports_of(update, i)->count > 0)
+                        (void)json_object_object_add(object, port_members[i].name,
+                                                     port_bindings_write(ports_of(update, i)));
         return object;
 }
 
 void container_update_done(ContainerUpdate *update) {
         json_done(&labels_table, update);
         json_done(&host_limits_table, &update->limits);
+        for (size_t i = 0; i < ELEMENTS(port_members); i++)
+                port_bindings_done(ports_of(update, i));
 }
