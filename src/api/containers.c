@@ -141,6 +141,8 @@ int on_container_create(ApiRequest *request, Error *err) {
         for (size_t i = 0; request->version < 48 && i < create.endpoints.count; i++)
                 endpoints[i].gw_priority = 0;
         normalise(&create.host);
+        if (request->version < 40 && str_empty(create.host.ipc_mode))
+                str_replace(&create.host.ipc_mode, "shareable"); /* the default, until 1.40 */
         create.shallow_read_only = request->version < 44;
         if (create.config.health && request->version < 44)
                 create.config.health->start_interval = 0; /* it came with 1.44 */

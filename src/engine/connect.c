@@ -155,6 +155,7 @@ int engine_network_connect(Engine *engine, const char *ref, const char *containe
         r = endpoint_plan_one(container, network->config.name, settings, &place, err);
         if (r < 0)
                 return r;
+        endpoint_add_short_id(container, place);
         str_replace(&place->network_id, network->config.id);
         if (container_is_running(container))
                 r = join_live(container, place, network, err);

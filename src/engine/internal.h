@@ -628,6 +628,9 @@ int container_resolver_attach(Container *container, int netns_fd, Error *err);
 /* One of them, for connect and disconnect. */
 int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
                       ContainerEndpoint **ret, Error *err);
+/* Its id as an alias, in users' networks: when it joins or is connected, not when it is created,
+ * by which compose tells an endpoint that it has yet to give addresses. */
+void endpoint_add_short_id(const Container *container, ContainerEndpoint *endpoint);
 int endpoint_reserve_one(Container *container, ContainerEndpoint *endpoint, Error *err);
 int endpoint_join_one(Container *container, ContainerEndpoint *endpoint, int netns_fd, Error *err);
 void endpoint_leave_one(Container *container, ContainerEndpoint *endpoint);
