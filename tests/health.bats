@@ -224,3 +224,30 @@ EOF
   timeout 30 brig rm -f $ids
   [ -z "$(brig ps -aq)" ]
 }
+
+@test "--restart-unhealthy: started anew, also over a daemon that is killed, and after SIGKILL where it takes too long; a stop is not undone" {
+  checked web 'test ! -e /dev/shm/bad' --restart-unhealthy --stop-timeout 1
+  [ "$(brig inspect -f '{{index .Config.Labels "brig.restart-unhealthy"}}' web)" = true ]
+  wait_until is web healthy
+  brig exec web touch /dev/shm/bad # sleep, as pid 1, does not hear SIGTERM
+  anew() { [[ $(brig inspect -f '{{.RestartCount}} {{.State.Running}} {{.State.Health.Status}}' "$1") == "$2 true healthy" ]]; }
+  wait_until anew web 1
+  [[ $(events_of web | paste -sd,) == *'health_status: unhealthy,'*'kill,'*'kill,'*'die,'*'start'* ]]
+  brig run -d --name slow --health-cmd 'test ! -e /dev/shm/bad' --health-interval 100ms --health-retries 2 --label brig.restart-unhealthy=1 --stop-timeout 100 busybox sleep 1000
+  brig exec slow touch /dev/shm/bad
+  killed() { events_of slow | grep -qx kill; }
+  wait_until killed
+  pid=$(pid_of slow)
+  kill_daemon
+  kill -KILL "$pid"
+  start_daemon
+  wait_until anew slow 1
+  brig exec slow touch /dev/shm/bad
+  again() { [[ $(events_of slow | grep -cx kill) -ge 1 ]]; }
+  wait_until again
+  brig stop -t 0 slow
+  [ "$(brig inspect -f '{{.State.Status}}' slow)" = exited ]
+  brig run -d --name plain --health-cmd false --health-interval 100ms --health-retries 1 busybox sleep 1000
+  wait_until streak_is plain 3
+  [ "$(brig inspect -f '{{.RestartCount}}' plain)" = 0 ]
+}

@@ -263,3 +263,80 @@ build_two() {
     grep -qE "^$type prune \{\"reclaimed\":\"[0-9]+\"\}$" <<<"$events"
   done
 }
+
+# rows FORMAT FLAG...: of system check.
+rows() { local format=$1; shift; brig system check "$@" --format "$format" | sort; }
+
+@test "system check: what nobody knows is found and freed, what is used or being made is not; the exit code says so" {
+  brig volume create kept >/dev/null
+  brig run -d --name web -v kept:/data busybox sleep 1000
+  run brig system check
+  [ "$output" = 'All is as recorded.' ] || { echo "$output"; return 1; }
+  [ "$status" -eq 0 ]
+
+  stop_daemon
+  ghost=$(printf 'a%.0s' {1..64})
+  mkdir -p "$root/data/volumes/old/_data"
+  echo data >"$root/data/volumes/old/_data/file"
+  start_daemon
+  # What came while the daemon ran, and no start has seen.
+  mkdir -p "$root/data/containers/$ghost/upper" "$root/run/containers/$ghost"
+  echo 12345 >"$root/data/containers/$ghost/upper/file"
+  on_host ip link add vethghost type veth peer name vethother
+  on_host ip link set vethghost alias "brig $ghost"
+  on_host mkdir -p "$root/data/containers/$ghost/mnt"
+  on_host mount -t tmpfs ghost "$root/data/containers/$ghost/mnt"
+  parents=(/sys/fs/cgroup/*/brig-test-"$host_pid" /sys/fs/cgroup/brig-test-"$host_pid")
+  for parent in "${parents[@]}"; do [[ ! -d $parent ]] || mkdir -p "$parent/$ghost"; done
+  rm -r "$root/data/volumes/kept"
+
+  expected="container-directory $ghost
+control-group $ghost
+link vethghost
+mount $root/data/containers/$ghost/mnt
+run-directory $ghost
+volume kept
+volume-directory old"
+  [ "$(rows '{{.Kind}} {{.Name}}' --no-trunc)" = "$expected" ] || { rows '{{.Kind}} {{.Name}}' --no-trunc; return 1; }
+  run brig system check --quick
+  [ "$status" -eq 1 ]
+  [[ ${lines[0]} == 'KIND '*'NAME '*'SIZE '*'PROBLEM '*'REMEDY'* ]]
+  [[ $output == *'7 found, '*' can be freed with --repair'* ]]
+  [ -e "$root/data/containers/$ghost" ]
+
+  run brig system check --repair
+  [ "$status" -eq 1 ] # what is gone nobody can bring back
+  [[ $output == *'7 found, 6 repaired'* ]] || { echo "$output"; return 1; }
+  [ ! -e "$root/data/containers/$ghost" ]
+  [ ! -e "$root/run/containers/$ghost" ]
+  no on_host ip link show vethghost
+  no on_host grep -q "$ghost" /proc/self/mountinfo
+  [ -z "$(find /sys/fs/cgroup -maxdepth 3 -path "*/brig-test-$host_pid/$ghost")" ]
+  [ "$(brig run --rm -v old:/old busybox cat /old/file)" = data ]
+  [ "$(rows '{{.Kind}} {{.Name}}')" = 'volume kept' ]
+  [ "$(brig inspect -f '{{.State.Running}}' web)" = true ]
+  brig rm -f web
+  brig volume rm kept old
+  brig system check
+}
+
+@test "system check: blobs that are not what they are called, and what is gone, name the images" {
+  brig create --name web busybox
+  blob=$(find "$root/data/image/blobs/sha256" -type f -size +100k | head -1)
+  cp "$blob" "$root/saved"
+  printf X | dd of="$blob" conv=notrunc bs=1 seek=5000 2>/dev/null
+  run brig system check
+  [[ $status -eq 1 && $output == *'its content is not what its digest says'*'remove docker.io/library/busybox:latest and pull, load or build it again'* ]]
+  brig system check --quick
+  rm "$blob"
+  run brig system check --quick
+  [[ $status -eq 1 && $output == *'it is gone'* ]]
+  cp "$root/saved" "$blob"
+  brig rm web
+  rm -r "$root"/data/image/snapshots/*/fs
+  run brig system check --format '{{.Kind}} {{.Problem}}'
+  [[ $status -eq 1 && $output == 'layer its files are gone'* ]]
+  brig system check --repair
+  [ "$(brig run --rm busybox echo whole)" = whole ]
+  brig system check
+}

@@ -116,6 +116,9 @@ TEST(containers) {
         ASK("GET /containers/json?all=False&filters=%7B%22name%22:%7B%22y%22:true%7D%7D", 200,
             "[]\n");
         ASSERT_STR(fake_asked, "list 0 0 0 y");
+        ask("GET /containers/json?filters=%7B%22name%22:%5B%22parts%22%5D%7D", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT_STR(chunks(), "[1,2]\n");
         ASK("GET /containers/c/json?size=none", 200, "{\"Id\":\"abc\"}\n");
         ASSERT_STR(fake_asked, "inspect c 0");
         ASK("GET /containers/d/json", 404, "{\"message\":\"No such container: d\"}\n");
@@ -264,6 +267,20 @@ TEST(attach) {
         ASSERT_STR(body(), "attached");
         ASSERT_STR(fake_asked, "attach c 01100 ctrl-x early");
         ASK("POST /containers/d/attach?stream=1", 404, "{\"message\":\"No such container: d\"}\n");
+}
+
+TEST(check) {
+        ask("POST /brig/check?quick=1", "", NULL);
+        ASSERT_INT(status(), 200);
+        ASSERT(strstr(answer, "Content-Type: application/x-ndjson"));
+        ASSERT_STR(
+                chunks(),
+                "{\"Finding\":{\"Kind\":\"blob\",\"Name\":\"b\",\"Problem\":\"\",\"Remedy\":\"\","
+                "\"Size\":7,\"Repairable\":true,\"Repaired\":false}}\n"
+                "{\"Summary\":{\"Found\":1,\"Repaired\":0,\"Size\":7}}\n");
+        ask("POST /brig/check?repair=1", "", NULL);
+        ASSERT(str_ends(chunks(), "\"Repaired\":true}}\n"
+                                  "{\"Summary\":{\"Found\":1,\"Repaired\":1,\"Size\":7}}\n"));
 }
 
 TEST(exec) {

@@ -5,12 +5,22 @@
 
 #include "api/request.h"
 
+/* A part of a list. */
+static int write_part(void *data, const Buf *json) {
+        HttpExchange *exchange = data;
+        int r = http_answered(exchange) ? 0 : http_begin(exchange, 200, "application/json");
+
+        return r < 0 ? r : http_write(exchange, json->data, json->length);
+}
+
 int on_container_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
         _cleanup_buf_ Buf json = { 0 };
         ListOptions options = { .all = api_flag(request, "all"),
                                 .size = api_flag(request, "size"),
-                                .filters = &filters };
+                                .filters = &filters,
+                                .take = write_part,
+                                .data = request->exchange };
         int r = api_filters(request, &filters, err);
 
         if (r >= 0)
@@ -19,7 +29,12 @@ int on_container_list(ApiRequest *request, Error *err) {
                 return r;
         options.limit = MAX(options.limit, 0);
         r = engine_container_list(request->engine, &options, &json, err);
-        return r < 0 ? r : api_answer(request, 200, &json);
+        if (!http_answered(request->exchange))
+                return r < 0 ? r : api_answer(request, 200, &json);
+        buf_add_char(&json, '\n');
+        if (r == 0)
+                (void)http_write(request->exchange, json.data, json.length);
+        return 0; /* else the client has gone */
 }
 
 /* Whether body has a member of Config, and not only its two companions. */

@@ -102,6 +102,7 @@ int on_container_stats(ApiRequest *request, Error *err);
 int on_exec_create(ApiRequest *request, Error *err); /* exec.c */
 int on_exec_start(ApiRequest *request, Error *err);
 int on_exec_inspect(ApiRequest *request, Error *err);
+int on_check(ApiRequest *request, Error *err); /* check.c */
 int on_exec_list(ApiRequest *request, Error *err);
 int on_exec_kill(ApiRequest *request, Error *err);
 int on_exec_resize(ApiRequest *request, Error *err);

@@ -89,6 +89,7 @@ static const Route routes[] = {
         { DELETE, "/networks/{id}", on_network_remove, NULL },
 
         /* brig's own */
+        { POST, "/brig/check", on_check, NULL },
         { GET, "/brig/policies", on_policy_list, NULL },
         { POST, "/brig/policies", on_policy_apply, NULL },
         { GET, "/brig/policies/test", on_policy_test, NULL },

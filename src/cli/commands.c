@@ -121,6 +121,7 @@ static const Group context_group = { "Manage contexts", context_entries,
                                      ELEMENTS(context_entries) };
 
 static const Entry system_entries[] = {
+        COMMAND("check", SECTION_COMMANDS, system_check_command),
         COMMAND("df", SECTION_COMMANDS, df_command),
         ALIAS("dial-stdio", dial_stdio_command), /* for programs: in no help */
         COMMAND("events", SECTION_COMMANDS, events_command),

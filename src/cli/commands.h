@@ -18,6 +18,7 @@ extern const Command commit_command, diff_command, export_command;
 extern const Command cp_command;
 /* ps.c, logs.c, exec.c */
 extern const Command ps_command, logs_command, exec_command, attach_command;
+extern const Command system_check_command;               /* system-check.c */
 extern const Command exec_ls_command, exec_kill_command; /* execs.c */
 /* inspect.c */
 extern const Command inspect_command, container_inspect_command, image_inspect_command,

@@ -141,6 +141,8 @@ static const Option rows[] = {
         B("read-only", 0, read_only, "Mount the root file system read-only"),
         { "restart", 0, OPTION_STRING, offsetof(ContainerOptions, restart),
           "What to do when the container exits", NULL, "\"no\"" },
+        { "restart-unhealthy", 0, OPTION_BOOL, offsetof(ContainerOptions, restart_unhealthy),
+          "Start it anew once its health check says that it is unhealthy" },
         B("rm", 0, remove, "Remove the container and its anonymous volumes when it exits"),
         S("runtime", 0, runtime, "OCI runtime"),
         L("security-opt", 0, security_opts, "Security options"),

@@ -53,6 +53,7 @@ typedef struct ContainerOptions {
         char *pid, *ipc, *uts, *userns, *cgroupns, *runtime, *isolation;
         /* life */
         char *restart, *log_driver;
+        bool restart_unhealthy;
         char **log_opts;
 } ContainerOptions;
 

@@ -74,6 +74,8 @@ static int fill_labels(const ContainerOptions *o, ContainerCreate *ret, Error *e
         int r = variables_read(o->label_files, o->labels, false, &labels, err);
 
         put_pairs(&ret->config.labels, labels);
+        if (o->restart_unhealthy)
+                pairs_put(&ret->config.labels, "brig.restart-unhealthy", "true");
         pairs_copy(&ret->host.annotations, &o->annotations);
         return r;
 }

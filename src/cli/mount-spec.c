@@ -84,6 +84,15 @@ static int set_propagation(MountSpec *mount, const char *value, Error *err) {
         return 0;
 }
 
+/* With its name, as -v has it. */
+static int set_idmap(MountSpec *mount, const char *value, Error *err) {
+        MountBindOptions *bind = bind_of(mount);
+
+        free(bind->idmap);
+        bind->idmap = *value ? str_format("idmap=%s", value) : str_copy("idmap");
+        return 0;
+}
+
 static int set_create(MountSpec *mount, const char *value, Error *err) {
         return value_bool(&bind_of(mount)->create_mountpoint, value, NULL) < 0
                        ? bad_value("bind-create-src", value, err)
@@ -162,6 +171,7 @@ static const MountKey keys[] = {
         { "bind-propagation", "bind", set_propagation },
         { "bind-create-src", "bind", set_create },
         { "bind-recursive", "bind", set_recursive },
+        { "idmap", "bind", set_idmap },
         { "volume-nocopy", "volume", set_nocopy },
         { "volume-subpath", "volume", set_subpath },
         { "volume-label", "volume", set_label },
@@ -178,6 +188,8 @@ static int set_key(MountSpec *mount, const char *field, Error *err) {
         bool flag = str_equal(name, "readonly") || str_equal(name, "ro") ||
                     str_equal(name, "volume-nocopy") || str_equal(name, "bind-nonrecursive");
 
+        if (!value && str_equal(name, "idmap"))
+                value = "";
         if (!value && !flag)
                 return error_kind(err, ERROR_INVALID, "invalid field '%s' must be a key=value pair",
                                   field);

@@ -31,6 +31,8 @@ typedef struct ContainerState {
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */
+        int64_t unhealthy_at; /* ns since 1970: since when this run is being ended because it is
+                                 unhealthy (unhealthy.c); 0: it is not */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
         char **removed_links; /* aliases */
 } ContainerState;
@@ -52,9 +54,11 @@ typedef struct MountPoint {
         char *subpath; /* of a volume, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
                 *propagation; /* bind, volume, tmpfs */
+        char *idmap;          /* "idmap…" of idmap-spec.h; NULL: owners are as they are */
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */
+        bool is_own;       /* a build step's: the engine's files, not the user's */
         bool created_here; /* anonymous volume: removed with the container under -v or --rm */
         char **options;    /* further mount options: "nosuid", "size=…" */
 } MountPoint;

@@ -185,6 +185,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         engine->loop = loop;
         engine->started_at = clock_now();
         pthread_mutex_init(&engine->registry_lock, NULL);
+        pthread_mutex_init(&engine->alive_lock, NULL);
         pthread_mutex_init(&engine->room_lock, NULL);
         int r = log_config_check(&engine->options.log, &engine->options.log, err);
         if (r < 0)
@@ -269,6 +270,8 @@ Engine *engine_free(Engine *engine) {
         close_fd(&engine->exec_root_fd);
         close_fd(&engine->data_root_fd);
         pthread_mutex_destroy(&engine->registry_lock);
+        pthread_mutex_destroy(&engine->alive_lock);
+        map_done(&engine->alive, NULL);
         pthread_mutex_destroy(&engine->room_lock);
         settings_end(engine);
         options_done(&engine->options);

@@ -7,6 +7,8 @@
 #include "base/loop.h"
 #include "image/copy.h"
 #include "image/image.h"
+#include "os/userns.h"
+#include "spec/check.h"
 #include "spec/container.h"
 #include "spec/settings.h"
 
@@ -36,6 +38,8 @@ typedef struct EngineOptions {
         char **registry_hosts_dirs; /* as RegistryOptions.host_directories */
         DaemonSettings settings;    /* those that engine_reload changes */
         ContainerDefaults defaults;
+        IdMap remap; /* userns-remap: of containers that do not say --userns host; borrowed until
+                        the engine is freed; no ranges: nobody is remapped */
         bool no_forwarding;             /* the host is made no router */
         LogConfig log;                  /* default log driver and options */
         const int64_t *build_cache_max; /* bytes that the build cache may take, 0: any; NULL: a
@@ -93,7 +97,12 @@ typedef struct ListOptions {
         bool all, size;
         int64_t limit; /* 0: none */
         const Filters *filters;
+        /* Takes what a long list has so far, so that its reader need not wait for the end; negative
+         * ends the list. NULL: json has all of it. */
+        int (*take)(void *data, const Buf *json);
+        void *data;
 } ListOptions;
+/* json is the whole, or the last part. invalid: a filter; what take returned. */
 int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err);
 int engine_container_top(Engine *engine, const char *ref, const char *ps_args, Buf *json,
                          Error *err);
@@ -161,6 +170,12 @@ typedef struct CommitOptions {
 } CommitOptions;
 int engine_container_commit(Engine *engine, const CommitOptions *options, char **ret_id,
                             Error *err);
+
+/* ---- whether all is as recorded: check.c ---- */
+/* Looks for what disk, kernel and record do not agree about, and frees it where the sink says so;
+ * contents: blobs are read, too. What jobs and containers have is left alone. Takes minutes; a
+ * negative answer of the sink ends it. */
+int engine_check(Engine *engine, const CheckSink *sink, bool contents, Error *err);
 
 /* ---- attach and exec: attach.c, exec.c ---- */
 typedef struct AttachOptions {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "engine/documents.h"
+#include "engine/ocispec.h"
 #include "os/cgroup.h"
 
 #define FILE_MAX_SIZE 65536
@@ -216,7 +217,8 @@ static void put_proxies(json_object *object) {
                               getenv(rows[i].names[0]) ?: getenv(rows[i].names[1]));
 }
 
-static void put_security(json_object *object, const ContainerDefaults *defaults) {
+static void put_security(json_object *object, const Engine *engine) {
+        const ContainerDefaults *defaults = &engine->options.defaults;
         json_object *array = json_object_new_array();
         const char *profile = !defaults->seccomp                           ? "default"
                               : str_equal(defaults->seccomp, "unconfined") ? "unconfined"
@@ -227,6 +229,8 @@ static void put_security(json_object *object, const ContainerDefaults *defaults)
         if (defaults->no_new_privileges)
                 (void)json_object_array_add(array,
                                             json_object_new_string("name=no-new-privileges"));
+        if (engine_remaps(engine))
+                (void)json_object_array_add(array, json_object_new_string("name=userns"));
         json_put(object, "SecurityOptions", array);
 }
 
@@ -285,7 +289,7 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         put_swarm(object);
         json_put_bool(object, "LiveRestoreEnabled", true);
         json_put_text(object, "Isolation", "");
-        put_security(object, &engine->options.defaults);
+        put_security(object, engine);
         json_put(object, "Warnings", json_object_new_array());
         json_add_object(json, object);
         return 0;

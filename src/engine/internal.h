@@ -58,6 +58,11 @@ struct Engine {
         pthread_mutex_t room_lock;
         unsigned removing;
 
+        /* Every container's object that there is, also of those that are being made or removed, and
+         * of a build's steps: what is on disk and in the kernel of one is somebody's. */
+        pthread_mutex_t alive_lock; /* short; below all others */
+        Map alive;                  /* id → Container *, borrowed: not to be looked into */
+
         /* The registry: short-held, never while anything blocks. */
         pthread_mutex_t registry_lock;
         Map by_id;   /* id → Container *, one reference each */
@@ -70,6 +75,8 @@ struct Engine {
  * as Docker resolves. A new reference in *ret. not_found "No such container: x"; invalid "multiple
  * IDs found with provided prefix: x". */
 int container_lookup(Engine *engine, const char *ref, Container **ret, Error *err);
+/* Whether there is an object of that id, in the registry or not: see Engine.alive. */
+bool container_is_alive(Engine *engine, const char *id);
 Container *container_ref(Container *container);
 Container *container_unref(Container *container); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(Container *, container_unref)
@@ -344,7 +351,7 @@ int container_namespace_open(Container *container, const char *what, const char 
 /* lock held. Takes init's pidfd, -1: it has ended. */
 void container_set_pidfd(Container *container, int pidfd);
 /* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
-int pid_mode_open(Container *container, int *ret_fd, Error *err);
+int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
@@ -377,6 +384,16 @@ int image_defaults_merge(Container *container, const Image *image, Error *err);
  * unknown capability, security option, log driver, restart policy with --rm …) in Docker's words;
  * appends warnings. */
 int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err);
+
+/* ---- userns.c ---- */
+/* A network namespace for a start, and a user namespace that it belongs to where the container has
+ * one (else *ret_userns_fd stays). */
+int userns_make(const Container *container, int *ret_userns_fd, int *ret_netns_fd, Error *err);
+/* Who shares a remapped container's network or processes shares its user namespace: as that owns
+ * them. *ret_fd is replaced. */
+int userns_share(const Container *container, Container *donor, int *ret_fd, Error *err);
+/* The user namespace of a container that runs; -1: this daemon's own. */
+int userns_of_running(Container *container, int *ret_fd, Error *err);
 
 typedef struct OcispecContext {
         const char *cgroup;      /* "/brig/<id>" or below --cgroup-parent */
@@ -551,6 +568,17 @@ char *container_cgroup(const Container *container);
 int container_stop(Container *container, int signal, int64_t timeout, Error *err);
 /* SIGKILL, and waits. No lock held. */
 int container_end(Container *container, Error *err);
+
+/* stop.c: lock held, it runs. What it is to be stopped with: the signal, and seconds, below 0: as
+ * long as it takes. */
+int container_stop_signal(const Container *container);
+int64_t container_stop_timeout(const Container *container);
+/* The signal and its event; the restart policy goes on. */
+int container_kill_locked(Container *container, int signal, Error *err);
+
+/* unhealthy.c: on the loop's thread. A check has found the run of this generation unhealthy, again
+ * or for the first time, or healthy. Never blocks. */
+void unhealthy_notice(Container *container, int64_t generation, bool healthy);
 
 /* remove.c: lock held, not running. Returns once the record says that it is gone; kernel and files
  * follow on a worker. */

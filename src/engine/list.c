@@ -116,14 +116,27 @@ static bool is_shown(const ListOptions *options, const ListFilter *filter, Conta
         return list_filter_matches(filter, container, snapshot);
 }
 
-static void list_all(Engine *engine, const ListOptions *options, const ListFilter *filter,
-                     Buf *json) {
+/* Some 64 KiB are as much as a socket and a processor's cache take at once. */
+static int hand_over(const ListOptions *options, Buf *json) {
+        int r;
+
+        if (!options->take || json->length < (size_t)64 << 10)
+                return 0;
+        r = options->take(options->data, json);
+        buf_clear(json);
+        return r;
+}
+
+static int list_all(Engine *engine, const ListOptions *options, const ListFilter *filter,
+                    Buf *json) {
         Container **containers;
         size_t count;
         int64_t shown = 0, now = clock_now();
+        int r = 0;
 
         containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count && (options->limit <= 0 || shown < options->limit); i++) {
+        for (size_t i = 0; r == 0 && i < count && (options->limit <= 0 || shown < options->limit);
+             i++) {
                 _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
 
                 if (!is_shown(options, filter, containers[i], snapshot))
@@ -137,8 +150,10 @@ static void list_all(Engine *engine, const ListOptions *options, const ListFilte
                 if (options->size)
                         add_sizes(engine, containers[i], json);
                 buf_add_char(json, '}');
+                r = hand_over(options, json);
         }
         containers_free(containers, count);
+        return r;
 }
 
 int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err) {
@@ -147,7 +162,7 @@ int engine_container_list(Engine *engine, const ListOptions *options, Buf *json,
         int r = list_filter_new(engine, options->filters, &filter, err);
         if (r == 0) {
                 buf_add_char(json, '[');
-                list_all(engine, options, &filter, json);
+                r = list_all(engine, options, &filter, json);
                 buf_add_char(json, ']');
         }
         list_filter_done(&filter);

@@ -295,6 +295,33 @@ static void set_read_only_below(Container *container) {
         }
 }
 
+/* Ids on a mount are the host's, which mean something else in a user namespace. */
+static int check_idmaps(const Container *container, Error *err) {
+        const MountPoint *points = container->mounts.items;
+        bool remapped = container_is_remapped(container);
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                const char *idmap = points[i].idmap;
+
+                if (!idmap)
+                        continue;
+                if (remapped != str_equal(idmap, "idmap"))
+                        return error_kind(err, ERROR_INVALID, "mount option '%s' of %s: %s", idmap,
+                                          points[i].destination,
+                                          remapped ? "in a user namespace say idmap alone, for the "
+                                                     "container's ids, or --userns host"
+                                                   : "without a user namespace say which ids: "
+                                                     "idmap=uids=…;gids=…");
+                if (!str_empty(container->spec.host.runtime) &&
+                    !runtime_is_own(container->spec.host.runtime))
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "mount option '%s' is done by brig's own runtime alone: "
+                                          "run the container without --runtime %s",
+                                          idmap, container->spec.host.runtime);
+        }
+        return 0;
+}
+
 int mounts_resolve(Container *container, const Image *image, Error *err) {
         ResolveJob job = { container, NULL };
         _cleanup_strv_ char **taken = NULL;
@@ -308,6 +335,8 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
                 r = resolve_tmpfs(&job, &taken, err);
         if (r == 0)
                 r = resolve_anonymous(&job, err);
+        if (r == 0)
+                r = check_idmaps(container, err);
         if (r == 0)
                 set_read_only_below(container);
         if (r < 0) {

@@ -180,9 +180,14 @@ void prober_result(Prober *prober, HealthResult *result, int64_t age) {
 
         release(prober);
         if (result &&
-            container_health_judge(container, prober->generation, result, age, &status, &changed) &&
-            changed)
-                tell(container, status);
+            container_health_judge(container, prober->generation, result, age, &status, &changed)) {
+                const bool unhealthy = str_equal(status, HEALTH_UNHEALTHY);
+
+                if (changed)
+                        tell(container, status);
+                if (changed || unhealthy)
+                        unhealthy_notice(container, prober->generation, !unhealthy);
+        }
         /* One that was killed has its result, and its end is no new beginning. */
         if (result || prober->place == 0)
                 heap_add(probers, prober, clock_monotonic() + wait_of(prober));

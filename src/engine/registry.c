@@ -25,6 +25,9 @@ Container *container_new(Engine *engine, const char id[ID_LENGTH + 1]) {
         pthread_mutex_init(&container->state_lock, NULL);
         pthread_mutex_init(&container->stats_lock, NULL);
         container->pidfd = container->netns_fd = -1;
+        pthread_mutex_lock(&engine->alive_lock);
+        (void)map_put(&engine->alive, container->id, container);
+        pthread_mutex_unlock(&engine->alive_lock);
         return container;
 }
 
@@ -40,7 +43,24 @@ static void array_done(JsonArray *array, const JsonTable *table) {
         *array = (JsonArray){ 0 };
 }
 
+static void alive_drop(const Container *container) {
+        Engine *engine = container->engine;
+
+        pthread_mutex_lock(&engine->alive_lock);
+        if (map_get(&engine->alive, container->id) == container)
+                (void)map_drop(&engine->alive, container->id);
+        pthread_mutex_unlock(&engine->alive_lock);
+}
+
+bool container_is_alive(Engine *engine, const char *id) {
+        pthread_mutex_lock(&engine->alive_lock);
+        bool alive = map_get(&engine->alive, id) != NULL;
+        pthread_mutex_unlock(&engine->alive_lock);
+        return alive;
+}
+
 static void container_destroy_object(Container *container) {
+        alive_drop(container);
         attach_drop_pending(container);
         exec_container_removed(container);
         monitor_free(container->monitor);

@@ -13,6 +13,8 @@ bool restart_wanted(const Container *container) {
 
         if (atomic_load(&container->engine->stopping) || state->stopped_by_user)
                 return false;
+        if (state->unhealthy_at > 0)
+                return true;
         if (str_equal(policy->name, "always") || str_equal(policy->name, "unless-stopped"))
                 return true;
         return str_equal(policy->name, "on-failure") && state->exit_code != 0 &&

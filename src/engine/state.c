@@ -29,6 +29,7 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "stoppedByUser", JSON_BOOL, stopped_by_user, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removeVolumes", JSON_BOOL, remove_volumes, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removedLinks", JSON_STRINGS, removed_links, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "unhealthyAt", JSON_INT, unhealthy_at, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };
 const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);
@@ -54,6 +55,7 @@ static const JsonField mount_fields[] = {
         JSON_FIELD(MountPoint, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "mode", JSON_STRING, mode, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "propagation", JSON_STRING, propagation, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "idmap", JSON_STRING, idmap, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "rw", JSON_BOOL, rw, 0),
         JSON_FIELD(MountPoint, "roBelow", JSON_BOOL, ro_below, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "noCopy", JSON_BOOL, no_copy, JSON_OMIT_EMPTY),

@@ -41,7 +41,7 @@ static int container_pause(Container *container, bool paused, Error *err) {
         return r;
 }
 
-static int stop_signal_of(const Container *container) {
+int container_stop_signal(const Container *container) {
         int number;
 
         if (str_empty(container->spec.config.stop_signal) ||
@@ -50,7 +50,7 @@ static int stop_signal_of(const Container *container) {
         return number;
 }
 
-static int64_t stop_timeout_of(const Container *container) {
+int64_t container_stop_timeout(const Container *container) {
         const int64_t *seconds = container->spec.config.stop_timeout;
         return seconds ? *seconds : 10;
 }
@@ -83,6 +83,10 @@ static int container_kill(Container *container, int signal, bool final, Error *e
         if (was_paused && final && signal != SIGKILL)
                 container_event(container, "unpause", NULL);
         return 0;
+}
+
+int container_kill_locked(Container *container, int signal, Error *err) {
+        return container_kill(container, signal, false, err);
 }
 
 /* Init is gone with its process namespace; where that is the host's or another container's, the
@@ -158,11 +162,11 @@ static int stop_arguments(Engine *engine, const char *ref, const char *signal,
         if (r < 0)
                 return r;
         const Container *container = *ret;
-        int64_t seconds = timeout_s ? *timeout_s : stop_timeout_of(container);
+        int64_t seconds = timeout_s ? *timeout_s : container_stop_timeout(container);
         *ret_timeout = seconds < 0 ? -1 : MIN(seconds, INT32_MAX) * NSEC_PER_SEC;
         if (!str_empty(signal))
                 return signal_parse(signal, ret_signal, err);
-        *ret_signal = stop_signal_of(container);
+        *ret_signal = container_stop_signal(container);
         return 0;
 }
 
@@ -241,7 +245,7 @@ int engine_container_kill(Engine *engine, const char *ref, const char *signal, E
                 return r < 0 ? error_prefix(err, "Cannot kill container: %s", ref) : 0;
         }
         CONTAINER_LOCKED(container);
-        r = container_kill(container, number, number == stop_signal_of(container), err);
+        r = container_kill(container, number, number == container_stop_signal(container), err);
         return r < 0 ? error_prefix(err, "Cannot kill container: %s", ref) : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "format/json.h"
+#include "spec/check.h"
 #include "spec/image.h"
 
 typedef struct ImageStore ImageStore;
@@ -299,6 +300,11 @@ int image_release(ImageStore *store, const char *holder, Error *err);
 /* What holders of that pattern (GLOB) held when the last daemon was killed; collects nothing: those
  * that are still there hold again first. */
 int image_forget_holders(ImageStore *store, const char *pattern, Error *err);
+
+/* ---- whether all is as recorded: check.c ---- */
+/* Tells of files that nothing names, of what is named and not there, and (contents) of blobs whose
+ * content is not what their digest says. What jobs that run are making is left alone. */
+int image_check(ImageStore *store, const CheckSink *sink, bool contents, Error *err);
 
 /* ---- making images of directories: make.c ---- */
 /* The directory `name` below from_fd, which holds "fs" in overlayfs's form, becomes the layer upon

@@ -2,6 +2,7 @@
  * killed daemon left; and archives that lie. */
 #include "base/test-full.h"
 #include "base/test-gate.h"
+#include "image/store.h"
 #include "image/test-store.h"
 
 #define HEX "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -535,6 +536,68 @@ TEST(a_lost_snapshot_is_unpacked_again) {
         path = str_format("%s/fs/etc/word", lost);
         ASSERT_OK(file_read_at(test.fd, path, 100, &word, NULL, &err), &err);
         ASSERT_STR(word, "one");
+}
+
+/* ---- check ---- */
+
+typedef struct Findings {
+        int count, repaired;
+        char text[200]; /* kinds and problems of the first ones */
+} Findings;
+
+static int on_found(void *data, const CheckFinding *finding) {
+        Findings *findings = data;
+        const size_t length = strlen(findings->text);
+
+        findings->count++;
+        findings->repaired += finding->repaired;
+        (void)snprintf(findings->text + length, sizeof(findings->text) - length, "%s: %s; ",
+                       finding->kind, finding->problem);
+        return 0;
+}
+
+static int on_progress(void *data, const char *step, int64_t current, int64_t total) {
+        (void)data, (void)step, (void)current, (void)total;
+        return 0;
+}
+
+static int look(const TestStore *test, bool repair, Findings *ret, Error *err) {
+        const CheckSink sink = {
+                .repair = repair, .found = on_found, .progress = on_progress, .data = ret
+        };
+
+        *ret = (Findings){};
+        return image_check(test->store, &sink, true, err);
+}
+
+TEST(a_check_finds_what_nothing_names_and_leaves_what_a_job_has) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        char id[DIGEST_TEXT_MAX], digest[DIGEST_TEXT_MAX];
+        Findings findings;
+        Error err = {};
+
+        ASSERT_OK(test_load_word(&test, "one", "\"app:v1\"", id, &err), &err);
+        ASSERT_OK(look(&test, false, &findings, &err), &err);
+        ASSERT_STR(findings.text, "");
+        ASSERT_OK(blob_put(test.store, "stray", 5, digest, &err), &err);
+        ASSERT_INT(mkdirat(test.store->snapshots_fd, HEX, 0700), 0);
+        /* Both may be a job's that is about to record them. */
+        ASSERT_OK(look(&test, true, &findings, &err), &err);
+        ASSERT_INT(findings.count, 0);
+        test.store->opened_at = INT64_MAX;
+        PinSet pins = { .store = test.store };
+        pins_add(&pins, digest);
+        ASSERT_OK(look(&test, false, &findings, &err), &err);
+        ASSERT_STR(findings.text, "layer-directory: no image, index or layer has it; ");
+        pins_release(&pins);
+        ASSERT_OK(look(&test, false, &findings, &err), &err);
+        ASSERT_INT(findings.count, 2);
+        ASSERT_OK(look(&test, true, &findings, &err), &err);
+        ASSERT_INT(findings.repaired, 2);
+        ASSERT_OK(look(&test, true, &findings, &err), &err);
+        ASSERT_INT(findings.count, 0);
+        ASSERT(!blob_exists(test.store, digest));
+        ASSERT_INT(test_count(&test, "snapshots"), 2);
 }
 
 TEST_MAIN()

@@ -17,7 +17,8 @@
  * made, emptied when the store is opened. */
 struct ImageStore {
         int root_fd, blobs_fd, snapshots_fd, partial_fd, tmp_fd;
-        char *helper; /* path of brig-image */
+        char *helper;      /* path of brig-image */
+        int64_t opened_at; /* ns since 1970 */
         pthread_mutex_t
                 lock; /* guards db and pins; held for no work on files but renames and unlinks */
         pthread_cond_t changed;

@@ -166,6 +166,15 @@ static int pass_on(Relay *relay, Error *err) {
         return 0;
 }
 
+/* What the kernel had taken of, and the target did not acknowledge. */
+static void note_lost(const Relay *relay, size_t count) {
+        if (count > 0)
+                (void)dprintf(LAST_WORDS_FD,
+                              "log driver %s: %zu records were sent at the container's end and not "
+                              "acknowledged: they may be lost\n",
+                              relay->kind->driver, count);
+}
+
 /* ---- the whole ---- */
 
 static const TargetKind *const kinds[] = { &syslog_target, &journald_target };
@@ -202,7 +211,7 @@ int relay_run(bool again, Error *err) {
                 if (!again)
                         say(LOGGER_READY, "");
                 r = pass_on(relay, err);
-                relay->kind->close(relay->target);
+                note_lost(relay, relay->kind->close(relay->target));
         }
         json_done(&logger_options_table, &options);
         return r;

@@ -157,7 +157,9 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
         StreamsWants wants = { .terminal = document->terminal,
                                .stdin_ = client && request->want_stdin,
                                .stdout_ = client && request->want_stdout,
-                               .stderr_ = client && request->want_stderr };
+                               .stderr_ = client && request->want_stderr,
+                               .owner = supervisor->root_uid,
+                               .group = supervisor->root_gid };
         _cleanup_(seccomp_done) SeccompProgram seccomp = {};
         StreamsChild child;
         ProcessIo io;

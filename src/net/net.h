@@ -103,6 +103,11 @@ int net_reconcile(Net *net, const NetworkConfig *networks, size_t network_count,
                   const Endpoint *endpoints, const int *netns_fds, size_t endpoint_count,
                   Error *err);
 
+/* Links of ours in this namespace that no network and no endpoint has, by name; the caller's. What
+ * is being made or deleted is none. */
+int net_strays(Net *net, char ***ret, Error *err);
+int net_stray_remove(Net *net, const char *link, Error *err);
+
 /* Removes everything that net ever made in this namespace: for a daemon that is told to clean up,
  * and for tests. */
 int net_destroy_all(Net *net, Error *err);
@@ -168,6 +173,8 @@ int net_relabel(Net *net, const char *container_id, const char *namespace, const
 /* A fresh network namespace with lo up, as a descriptor, made by the calling thread (which returns
  * to its own). */
 int netns_new(int *ret_fd, Error *err);
+/* lo of one that was made otherwise. */
+int netns_bring_up(int netns_fd, Error *err);
 /* Sets namespaced sysctls "net.…" inside netns_fd. */
 int netns_sysctl(int netns_fd, const char *name, const char *value, Error *err);
 

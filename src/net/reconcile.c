@@ -204,6 +204,63 @@ static int sweep(Net *net, bool keep, Error *err) {
         return r;
 }
 
+static int stray_links(Net *net, char ***ret, Error *err) {
+        Strays strays = { .net = net };
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        int r = rtnl_open(&rtnl, err);
+
+        if (r == 0)
+                r = rtnl_each_link(rtnl, collect, &strays, err);
+        for (char **name = strays.parents; name && *name; name++)
+                strv_add(&strays.links, *name);
+        strv_free(strays.parents);
+        if (r < 0)
+                strv_free(strays.links);
+        else
+                *ret = strays.links;
+        return r;
+}
+
+/* Links that another brigd remembers are none of ours, and one that is deleted just now is none
+ * that stays: so what is there twice, with all deletions between. */
+int net_strays(Net *net, char ***ret, Error *err) {
+        _cleanup_strv_ char **first = NULL, **second = NULL;
+        int r;
+
+        net_lock(net);
+        r = firewall_applied(net->firewall) ? stray_links(net, &first, err) : 0;
+        net_unlock(net);
+        if (r < 0 || !first)
+                return r;
+        reaper_wait(net->reaper, NULL);
+        net_lock(net);
+        r = stray_links(net, &second, err);
+        net_unlock(net);
+        for (char **name = second; name && *name; name++)
+                if (strv_has(first, *name))
+                        strv_add(ret, *name);
+        return r;
+}
+
+int net_stray_remove(Net *net, const char *link, Error *err) {
+        _cleanup_strv_ char **strays = NULL;
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        int r;
+
+        net_lock(net);
+        r = stray_links(net, &strays, err);
+        if (r == 0 && strv_has(strays, link)) {
+                r = rtnl_open(&rtnl, err);
+                if (r == 0) {
+                        rtnl_put_delete(rtnl, link);
+                        r = rtnl_commit(rtnl, err);
+                }
+                zones_remove(net->zones, link);
+        }
+        net_unlock(net);
+        return r;
+}
+
 /* ---- public ---- */
 
 /* One network or endpoint that cannot be restored is no reason to leave the others down: the first

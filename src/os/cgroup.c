@@ -459,6 +459,33 @@ static bool has_group(const Hierarchy *hierarchy, const char *path) {
                faccessat(hierarchy->fd, cgroup_relative(path), F_OK, 0) == 0;
 }
 
+static void add_children(const Hierarchy *hierarchy, const char *path, char ***names) {
+        _cleanup_close_ int fd = openat(hierarchy->fd, cgroup_relative(path),
+                                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+        if (!dir)
+                return;
+        TAKE_FD(fd);
+        for (const struct dirent *entry; (entry = readdir(dir));)
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+                    !strv_has(*names, entry->d_name))
+                        strv_add(names, entry->d_name);
+}
+
+int cgroup_children(const char *path, char ***ret, Error *err) {
+        const Cgroups *groups;
+        int r = cgroups_enter(path, &groups, err);
+
+        if (r < 0)
+                return r;
+        if (groups->unified.fd >= 0)
+                add_children(&groups->unified, path, ret);
+        for (size_t i = 0; i < groups->v1_count; i++)
+                add_children(&groups->v1[i], path, ret);
+        return 0;
+}
+
 bool cgroup_exists(const char *path) {
         const Cgroups *groups;
 

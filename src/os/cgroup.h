@@ -53,7 +53,10 @@ int cgroup_kill(const char *path, int64_t timeout, Error *err);
 int cgroup_freeze(const char *path, bool frozen, int64_t timeout, Error *err);
 int cgroup_is_frozen(const char *path, bool *ret, Error *err);
 int cgroup_remove(const char *path, Error *err); /* with its children; missing is success */
-bool cgroup_exists(const char *path);            /* where members are counted or frozen */
+/* The names of the groups right below path, of any hierarchy, each once; the caller's. None where
+ * it is not there. */
+int cgroup_children(const char *path, char ***ret, Error *err);
+bool cgroup_exists(const char *path); /* where members are counted or frozen */
 /* Removes the group where it has neither members nor children. Whether nothing of it is left. */
 bool cgroup_remove_empty(const char *path);
 int cgroup_pids(const char *path, pid_t **ret, size_t *ret_count,

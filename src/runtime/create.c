@@ -28,7 +28,7 @@ void runtime_container_done(RuntimeContainer *container) {
 /* ---- preparing ---- */
 
 static void setup_init(Setup *setup) {
-        *setup = (Setup){ .root_fd = -1, .proc_fd = -1, .sync_fd = -1 };
+        *setup = (Setup){ .root_fd = -1, .proc_fd = -1, .own_map_fd = -1, .sync_fd = -1 };
         namespaces_init(&setup->ns);
 }
 
@@ -38,6 +38,7 @@ static void setup_done(Setup *setup) {
         namespaces_done(&setup->ns);
         close_fd(&setup->root_fd);
         close_fd(&setup->proc_fd);
+        close_fd(&setup->own_map_fd);
         close_fd(&setup->sync_fd);
         for (size_t i = 0; i < mounts && setup->source_fds; i++)
                 close_fd(&setup->source_fds[i]);

@@ -97,6 +97,7 @@ const JsonTable throttle_device_table =
 
 static const JsonField bind_options_fields[] = {
         JSON_FIELD(MountBindOptions, "Propagation", JSON_STRING, propagation, OMIT),
+        JSON_FIELD(MountBindOptions, "IdMap", JSON_STRING, idmap, OMIT),
         JSON_FIELD(MountBindOptions, "NonRecursive", JSON_BOOL, non_recursive, OMIT),
         JSON_FIELD(MountBindOptions, "CreateMountpoint", JSON_BOOL, create_mountpoint, OMIT),
         JSON_FIELD(MountBindOptions, "ReadOnlyNonRecursive", JSON_BOOL, read_only_non_recursive,
@@ -484,7 +485,8 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
                 { !str_empty(host->isolation) && !str_equal(host->isolation, "default"),
                   "Isolation (--isolation)", "it is for Windows" },
                 { !str_empty(host->userns_mode) && !str_equal(host->userns_mode, "host"),
-                  "UsernsMode (--userns)", "use --userns host, which is the default" },
+                  "UsernsMode (--userns)",
+                  "say --userns host, or nothing for what the daemon's userns-remap says" },
                 { !str_empty(host->cgroup), "Cgroup", "use CgroupParent" },
         };
 

@@ -50,6 +50,7 @@ typedef struct Ulimit {
 
 typedef struct MountBindOptions {
         char *propagation;
+        char *idmap; /* brig's own */
         bool non_recursive, create_mountpoint, read_only_non_recursive, read_only_force_recursive;
 } MountBindOptions;
 
