@@ -42,7 +42,6 @@ devices devices
 capabilities capabilities
 groups groups
 user-range user-range
-sysctls sysctls
 router-advertisements router-advertisements
 names names
 unpack-dots unpack-dots

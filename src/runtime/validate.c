@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "base/bug.h"
 #include "runtime/private.h"
 
 #define ID_MAX 4294967294LL /* -1 means "unchanged" to the kernel */
@@ -181,9 +180,9 @@ static int check_sysctls(const OciLinux *linux_, Error *err) {
                     (!strchr(name, '.') || strchr(name, '/') < strchr(name, '.')))
                         for (char *at = name; *at; at++)
                                 *at = *at == '/' ? '.' : *at == '.' ? '/' : *at;
-                if (leads_astray(name) && !BUG("sysctls"))
+                if (leads_astray(name))
                         return error_kind(err, ERROR_INVALID, "linux.sysctl: '%s' is not a name",
-                                          name);
+                                          linux_->sysctl.items[i].key);
                 good = (is_ipc_sysctl(name) && has_namespace(linux_, "ipc")) ||
                        (str_after(name, "net.") && has_namespace(linux_, "network")) ||
                        (str_equal(name, "kernel.domainname") && has_namespace(linux_, "uts"));
