@@ -213,6 +213,10 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.linux.namespaces |= map(select(.type != "mount"))' 'mount namespace'
   refuse '.linux.namespaces += [{type: "x"}]' "'x'"
   refuse '.linux.sysctl = {"kernel.panic": "1"}' 'kernel.panic'
+  # ".." in either form: what begins in a namespace of the container's leads to the whole host's.
+  for name in net.//.kernel.panic net/../kernel/panic net..kernel.panic fs.mqueue.//.//.kernel.panic; do
+    refuse '.linux.sysctl = {"'"$name"'": "0"}' "'$name'"
+  done
   refuse '.linux.sysctl = {"net.ipv4.ip_forward": "1"} | .linux.namespaces |= map(select(.type != "network"))' 'net.ipv4.ip_forward'
   refuse '.linux.uidMappings = [{containerID: 0, hostID: 1, size: 1}]' 'user namespace'
   refuse '.linux.rootfsPropagation = "x"' rootfsPropagation

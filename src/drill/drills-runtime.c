@@ -75,6 +75,7 @@ static int run_sysctls(const Drill *drill, Attempt *attempt, Error *err) {
         } settings[] = { { "kernel.core_pattern", str_trim(pattern) },
                          { "kernel.shm_rmid_forced/../core_pattern", pattern },
                          { "net/../kernel/core_pattern", pattern },
+                         { "net.//.kernel.core_pattern", pattern },
                          { "net.ipv4.ping_group_range", "0 0+kernel.core_pattern=core" } };
         for (size_t i = 0; r == 0 && i < ELEMENTS(settings); i++) {
                 _cleanup_json_ json_object *request = box_request(attempt->image, drill->guest);

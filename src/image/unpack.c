@@ -349,7 +349,7 @@ static int write_data(Unpacker *unpacker, TarStream *stream, int fd, const Place
         int64_t offset, end = 0;
         int r;
 
-        if ((size < 0 || size > unpacker->limits->bytes - unpacker->bytes) && !BUG("unpack-sizes"))
+        if (size < 0 || size > unpacker->limits->bytes - unpacker->bytes)
                 return too_large(err, place->path, unpacker->limits->bytes);
         unpacker->bytes += size;
         while ((r = tar_stream_data(stream, &data, &length, &offset, err)) > 0) {

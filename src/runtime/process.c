@@ -19,7 +19,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/bug.h"
 #include "base/fd.h"
 #include "os/procfs.h"
 #include "runtime/home.h"
@@ -353,8 +352,7 @@ static int enter_directory(const char *cwd, Error *err) {
                                                       : strerrordesc_np(number));
         /* A directory outside the root, reached through a leaked descriptor, has no path here
          * (CVE-2024-21626). */
-        if ((syscall(SYS_getcwd, path, sizeof(path)) <= 0 || path[0] != '/') &&
-            !BUG("working-directory"))
+        if (syscall(SYS_getcwd, path, sizeof(path)) <= 0 || path[0] != '/')
                 return error_kind(
                         err, ERROR_FORBIDDEN,
                         "current working directory is outside of container mount namespace root");

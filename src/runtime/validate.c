@@ -159,6 +159,17 @@ static bool is_ipc_sysctl(const char *name) {
         return str_after(name, "fs.mqueue.") != NULL;
 }
 
+/* The name in the form a.b.c, where a '/' is a '.' of the path: ".." is written "//" there, and
+ * would lead from net to the whole host's. */
+static bool leads_astray(const char *name) {
+        _cleanup_strv_ char **parts = str_split(name, '.');
+
+        for (char **part = parts; part && *part; part++)
+                if (str_empty(*part) || str_equal(*part, "/") || str_equal(*part, "//"))
+                        return true;
+        return strchr(name, '\n') != NULL;
+}
+
 /* Only what belongs to a namespace of the container's: anything else would change the host. */
 static int check_sysctls(const OciLinux *linux_, Error *err) {
         for (size_t i = 0; i < linux_->sysctl.count; i++) {
@@ -169,9 +180,9 @@ static int check_sysctls(const OciLinux *linux_, Error *err) {
                     (!strchr(name, '.') || strchr(name, '/') < strchr(name, '.')))
                         for (char *at = name; *at; at++)
                                 *at = *at == '/' ? '.' : *at == '.' ? '/' : *at;
-                if (strstr(name, "..") || strchr(name, '\n'))
+                if (leads_astray(name))
                         return error_kind(err, ERROR_INVALID, "linux.sysctl: '%s' is not a name",
-                                          name);
+                                          linux_->sysctl.items[i].key);
                 good = (is_ipc_sysctl(name) && has_namespace(linux_, "ipc")) ||
                        (str_after(name, "net.") && has_namespace(linux_, "network")) ||
                        (str_equal(name, "kernel.domainname") && has_namespace(linux_, "uts"));

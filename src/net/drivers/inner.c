@@ -1,6 +1,6 @@
 /* inner.c: see inner.h. */
-#include "base/bug.h"
 #include "net/drivers/inner.h"
+#include "base/bug.h"
 
 #include <errno.h>
 
