@@ -169,6 +169,25 @@ EOF
 # answers SERVICE NAME: which service answers under this name, asked from that one; nobody where none does.
 answers() { compose exec -T "$1" timeout 5 wget -qO- "http://$2/" 2>/dev/null || echo nobody; }
 
+# What docker-compose's own tests (tests/suites/compose) found.
+@test "recreated: a volume of the image stays; link-local addresses; the default of IpcMode before API 1.40" {
+  mkdir "$root/own"
+  export COMPOSE_FILE=$root/own/docker-compose.yml
+  printf 'FROM busybox\nVOLUME /data\nCMD ["top"]\n' >"$root/own/Dockerfile"
+  printf 'version: "2.1"\nservices: {db: {build: ., networks: {own: {link_local_ips: [169.254.8.8]}}}}\nnetworks: {own: {}}\n' >"$COMPOSE_FILE"
+  compose up -d
+  [ "$(brig inspect -f '{{.NetworkSettings.Networks.proj_own.IPAMConfig.LinkLocalIPs}}' proj_db_1)" = '[169.254.8.8]' ]
+  volume=$(brig inspect -f '{{(index .Mounts 0).Name}}' proj_db_1)
+  compose up -d -t 0 --force-recreate
+  [ "$(brig inspect -f '{{(index .Mounts 0).Name}}' proj_db_1)" = "$volume" ]
+  [ "$(brig create --network proj_own busybox true | xargs brig inspect -f '{{json .NetworkSettings.Networks.proj_own.Aliases}} {{.HostConfig.IpcMode}}')" = 'null private' ]
+  brig rm -f "$(brig ps -lq)" >/dev/null
+  curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Image":"busybox"}' "http://d/v1.39/containers/create?name=older" >/dev/null
+  [ "$(brig inspect -f '{{.HostConfig.IpcMode}}' older)" = shareable ]
+  brig rm older >/dev/null
+  brig rmi -f proj_db >/dev/null
+}
+
 @test "three networks: aliases, fixed addresses of both families, published ports, each service reaches its neighbours only" {
   export COMPOSE_FILE=$top/tests/compose/three-networks.yml
   on_host ip link add lan0 type veth peer name lan1

@@ -113,8 +113,8 @@ reload() {
   [[ $output == "configuration OK" ]]
   run -125 "$build/src/daemon/brigd" --validate --label a=b --config-file "$root/daemon.json"
   [[ $output == *"specified both as a flag and in the configuration file: labels"* ]]
-  run -125 "$build/src/daemon/brigd" --validate --userns-remap default --config-file "$root/well.json"
-  [[ $output == *"userns-remap 'default' is not supported"* ]]
+  run -125 "$build/src/daemon/brigd" --validate --storage-driver btrfs --config-file "$root/well.json"
+  [[ $output == *"storage-driver 'btrfs' is not supported"* ]]
 }
 
 @test "seccomp's profile for all, and a host that is made no router" {

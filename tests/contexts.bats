@@ -67,3 +67,26 @@ plain() { on_host env -u DOCKER_HOST -u BRIG_HOST "$@"; }
   plain brig context rm ours copy theirs
   [[ $(plain docker context ls -q) == default && -z $(find "$DOCKER_CONFIG/contexts" -type f) ]]
 }
+
+pems() { ls "$(plain brig context inspect -f '{{.Storage.TLSPath}}' "$1")/docker" 2>/dev/null | tr '\n' ' '; }
+skips() { plain brig context inspect -f '{{.Endpoints.docker.SkipTLSVerify}}' "$1"; }
+
+@test "default is copied with its certificates; a new way has nothing of the old one; what is half removed can be removed" {
+  DOCKER_CERT_PATH=$certificates/client DOCKER_TLS_VERIFY=1 on_host env -u BRIG_HOST DOCKER_HOST=tcp://127.0.0.1:2376 brig context create --docker from=default copied
+  [[ $(pems copied) == 'ca.pem cert.pem key.pem ' && $(skips copied) == false ]]
+  plain brig --context copied ps
+  plain brig context update --description kept --docker "host=tcp://127.0.0.1:2376,skip-tls-verify=true" copied
+  [[ -z $(pems copied) && $(skips copied) == true ]]
+  plain brig context update --docker "host=tcp://127.0.0.1:2376,ca=$certificates/ca.pem" copied
+  [[ $(pems copied) == 'ca.pem ' && $(skips copied) == false ]]
+  [[ $(plain brig context inspect -f '{{.Metadata.Description}}' copied) == kept ]]
+
+  local folder
+  folder=$(plain brig context inspect -f '{{.Storage.TLSPath}}' copied)/docker
+  on_host mount -t tmpfs none "$folder"
+  run -1 plain brig context rm copied
+  [[ $(plain brig context ls -q) == *copied* ]]
+  on_host umount "$folder"
+  plain brig context rm copied
+  [[ -z $(find "$DOCKER_CONFIG/contexts" -type f) ]]
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# SIGKILL of the daemon, and of monitors, at every failpoint of create, start, exit, rm and pull, and in the middle of anything: the next
-# daemon serves what was acknowledged, and nothing is left of what was not. Needs a build with -Dfailpoints=true (BRIG_BUILD).
+# SIGKILL of the daemon, and of monitors, at every failpoint (crash-matrix.py), and in the middle of anything: the next daemon serves what was
+# acknowledged, and nothing is left of what was not. Needs a build with -Dfailpoints=true (BRIG_BUILD).
 
 setup_file() {
   load lib
@@ -46,36 +46,10 @@ engine_is_well() {
   leftovers "$root"
 }
 
-@test "a copy killed as it begins, running and not: no mount, no program, and the next one works" {
-  echo word >"$BATS_TEST_TMPDIR/file"
-  brig create --name still -v crash:/made busybox cat /file
-  for point in copy.root copy.start; do
-    restart_with "$point=kill"
-    run brig cp "$BATS_TEST_TMPDIR/file" still:/
-    expect_death "$point"
-    brig cp "$BATS_TEST_TMPDIR/file" still:/
-    [ "$(brig cp still:/file - | tar xO)" = word ]
-    leftovers "$root"
-  done
-  [ "$(brig start -a still)" = word ]
-  brig rm still
-  brig volume rm crash
-  engine_is_well
-}
-
-@test "create killed at each step: no half container, no name taken" {
-  for point in create.directories create.hold create.image create.intent create.layers create.mounts create.name create.networks create.ready create.record; do
-    restart_with "$point=kill"
-    run brig create --name half -v crash:/v -v /anonymous -p 18001:80 busybox true
-    expect_death "$point"
-    # Acknowledged or not: the name is usable again, by removing what is there if anything is.
-    brig rm -fv half >/dev/null 2>&1 || :
-    brig create --name half -p 18001:80 busybox true
-    brig rm half
-    run brig volume ls -q
-    [[ -z ${output//crash/} ]] || { echo "after $point: volumes left: $output"; return 1; }
-    engine_is_well || { echo "after $point"; return 1; }
-  done
+@test "each failpoint of daemon, monitor and logger: nothing is left over, nothing acknowledged is lost, the engine works" {
+  stop_daemon
+  timeout 600 python3 "$top/tests/crash-matrix.py" "$build" >"$root/matrix" || { grep -v '^ok' "$root/matrix"; return 1; }
+  [ "$(grep -c '^ok' "$root/matrix")" -ge 100 ]
 }
 
 @test "killed while an image's init layer is made: the next container finishes it" {
@@ -103,80 +77,6 @@ engine_is_well() {
   [ "$(brig ps -q --filter name=many | wc -l)" -eq 10 ]
   brig rm -f many1 many2 many3 many4 many5 many6 many7 many8 many9 many10
   engine_is_well
-}
-
-@test "start killed at each step: the container is there, not half running, and starts" {
-  for point in start.attach start.copies start.created start.directories start.document start.go start.intent start.namespace start.network start.reserve start.spawn; do
-    restart_with "$point=kill"
-    brig create --name victim -p 18002:80 busybox httpd -f -h /www
-    run brig start victim
-    expect_death "$point"
-    state=$(brig inspect -f '{{.State.Status}}' victim)
-    [[ $state == created || $state == exited || $state == running ]] || { echo "after $point: $state"; return 1; }
-    brig start victim
-    run on_host curl -s --retry 3 --retry-connrefused --max-time 5 http://127.0.0.1:18002/
-    [ "$output" = "hello from a container" ] || { echo "after $point: $output"; return 1; }
-    brig rm -f victim
-    engine_is_well || { echo "after $point"; return 1; }
-  done
-}
-
-@test "exit killed at each step: the exit code is known, a --rm container is gone" {
-  for point in exit.begin exit.record exit.network; do
-    restart_with "$point=kill"
-    brig run -d --name ends busybox sh -c 'exit 7' || :
-    expect_death "$point"
-    wait_until bash -c '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}}" ends) == "exited 7" ]]' || { echo "after $point"; return 1; }
-    brig rm ends
-    engine_is_well || { echo "after $point"; return 1; }
-  done
-  for point in exit.begin exit.network exit.remove; do
-    restart_with "$point=kill"
-    brig run -d --rm --name gone busybox true || :
-    expect_death "$point"
-    wait_until bash -c '! brig inspect gone' || { echo "after $point"; return 1; }
-    engine_is_well || { echo "after $point"; return 1; }
-  done
-}
-
-@test "rm killed at each step: it is gone, whole, at the latest after the next start" {
-  for point in rm.directory rm.image rm.record rm.row rm.run-directory; do
-    restart_with "$point=kill"
-    brig create --name victim busybox true
-    brig rm victim || :
-    expect_death "$point"
-    brig rm -f victim >/dev/null 2>&1 || :
-    [ -z "$(brig ps -aq)" ] || { echo "after $point"; return 1; }
-    wait_until bash -c "[[ -z \$(ls '$root/data/containers') ]]" || { ls "$root/data/containers"; echo "after $point"; return 1; }
-    engine_is_well || { echo "after $point"; return 1; }
-  done
-}
-
-@test "the monitor killed at each step, its daemon alive: an error or an exit, never a hang" {
-  for point in monitor.start monitor.created monitor.go monitor.exit-before-record monitor.exit-after-record; do
-    restart_with "$point=kill"
-    run timeout 40 brig run --name watched busybox true
-    [ "$status" -ne 124 ] || { echo "hangs at $point"; return 1; }
-    wait_until bash -c '[[ $(brig inspect -f "{{.State.Status}}" watched) =~ ^(created|exited|dead)$ ]]' || { echo "after $point"; return 1; }
-    brig rm -f watched
-    restart_with
-    engine_is_well || { echo "after $point"; return 1; }
-  done
-}
-
-@test "a pull killed at each step is done again, and leaves no part of a layer" {
-  start_registry 5000
-  push_busybox busybox:latest
-  for point in image.layer-moved image.layer-synced image.record; do
-    brig rmi -f 127.0.0.1:5000/busybox busybox >/dev/null 2>&1 || :
-    restart_with "$point=kill"
-    brig pull 127.0.0.1:5000/busybox || :
-    expect_death "$point"
-    brig pull 127.0.0.1:5000/busybox
-    run brig run --rm 127.0.0.1:5000/busybox echo whole
-    [ "$output" = whole ] || { echo "after $point"; return 1; }
-  done
-  stop_registry
 }
 
 @test "a pull of an index killed at each step is done again, and rmi killed while it sweeps the index leaves nothing" {
@@ -333,36 +233,6 @@ both_answer() {
     brig rename "$id" again
     brig rm -f again
   done
-}
-
-network_points="network.create network.record"
-
-@test "a network killed at each step of its making and its end: it is there whole, or not at all" {
-  bridges() { on_host ip -o link show type bridge | wc -l; }
-  for point in $network_points; do
-    restart_with "$point=kill"
-    brig network create --ipv6 --subnet 10.90.0.0/24 --subnet fd90::/64 half || :
-    expect_death "$point"
-    [ "$(brig network ls -q --filter name=half)" = "" ] || { echo "after $point"; return 1; }
-    [ "$(bridges)" -eq 1 ] || { echo "after $point"; on_host ip -o link; return 1; }
-    brig network create --ipv6 --subnet 10.90.0.0/24 --subnet fd90::/64 half
-    [ "$(brig run --rm --network half busybox echo well)" = well ]
-    brig network rm half
-    [ "$(bridges)" -eq 1 ]
-  done
-  for point in network.remove network.forget; do
-    brig network create --ipv6 --subnet 10.90.0.0/24 --subnet fd90::/64 half
-    id=$(brig network inspect -f '{{.Id}}' half)
-    restart_with "$point=kill"
-    brig network rm half || :
-    expect_death "$point"
-    # It was not acknowledged: the network is as before.
-    [ "$(brig network inspect -f '{{.Id}}' half)" = "$id" ] || { echo "after $point"; return 1; }
-    [ "$(brig run --rm --network half --ip 10.90.0.7 busybox echo well)" = well ] || { echo "after $point"; return 1; }
-    brig network rm half
-    [ "$(bridges)" -eq 1 ]
-  done
-  engine_is_well
 }
 
 @test "a container on the LAN whose daemon was killed before it recorded the link has that link, and no other" {
@@ -621,30 +491,6 @@ build_left_nothing() {
 build_points="run.describe run.directories run.mounts run.layers run.reserve run.document run.spawn run.network run.created run.go run.follow build.ran
   build.stored build.held build.moved build.layers build.made image.layer-synced image.layer-moved image.record"
 
-@test "a build killed at each step leaves nothing, and the next one gives what it should" {
-  build_context
-  build_it; echo "$output"; [ "$status" -eq 0 ]
-  whole=$output
-  for point in $build_points; do
-    brig rmi -f built >/dev/null
-    brig builder prune -af >/dev/null
-    restart_with "$point=kill"
-    build_it
-    expect_death "$point"
-    build_left_nothing || { echo "after $point"; return 1; }
-    build_it
-    [ "$output" = "$whole" ] || { echo "after $point: $output, not $whole"; return 1; }
-    [ "$(brig run --rm built cat /both)" = $'data\ndata' ] || { echo "after $point"; return 1; }
-    build_it
-    [ "$output" = "$whole" ] || { echo "the second after $point: $output"; return 1; }
-    engine_is_well && build_left_nothing || { echo "after $point"; return 1; }
-  done
-  # Nothing that a killed daemon held keeps a layer: what no image and no cache has is gone.
-  brig rmi -f built >/dev/null
-  brig builder prune -af >/dev/null
-  [ "$(ls "$root/data/image/snapshots" | wc -l)" -eq 1 ] || { ls "$root/data/image/snapshots"; sqlite3 "$root/data/image/images.db" 'SELECT * FROM holds'; return 1; }
-}
-
 @test "a build for two platforms killed at each step of its index leaves none; rmi killed with the rows gone leaves no blob" {
   mkdir "$root/context"
   printf 'FROM scratch\nCOPY file /\n' >"$root/context/Dockerfile"
@@ -707,17 +553,6 @@ build_points="run.describe run.directories run.mounts run.layers run.reserve run
   exec 4>"$root/gate"
   wait_until bash -c "[[ -z \$(ls '$root/data/build/removed') ]]"
   exec 4>&-
-  engine_is_well
-}
-
-@test "a builder prune that is killed leaves no layer without a record, and no record without a layer" {
-  build_context
-  build_it
-  restart_with build.pruned-rows=kill
-  brig builder prune -af || :
-  expect_death build.pruned-rows
-  build_left_nothing
-  build_it; echo "$output"; [ "$status" -eq 0 ]
   engine_is_well
 }
 

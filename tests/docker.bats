@@ -107,7 +107,7 @@ teardown() {
 
 @test "docker info, version, events, system calls of a daemon outside a swarm" {
   run docker version --format '{{.Server.APIVersion}}'
-  [ "$output" = 1.44 ]
+  [ "$output" = 1.51 ]
   run docker info --format '{{.Swarm.LocalNodeState}} {{.Driver}}'
   [[ $output == inactive* ]]
   run docker node ls

@@ -111,8 +111,11 @@ process_is_gone() {
 
 # A daemon gone without a word. It may be the child of another shell, which a wait is not for.
 kill_daemon() {
-  kill -KILL "$(cat "$root/brigd.pid")" 2>/dev/null || kill -KILL "$daemon_pid"
+  local pid
+  pid=$(cat "$root/brigd.pid")
+  kill -KILL "$pid" 2>/dev/null || kill -KILL "$daemon_pid"
   wait "$daemon_pid" 2>/dev/null || wait_until process_is_gone "$daemon_pid"
+  wait_until process_is_gone "$pid" # another test of the file may have started it: then it is no child of this one
   daemon_pid=
 }
 

@@ -213,6 +213,10 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.linux.namespaces |= map(select(.type != "mount"))' 'mount namespace'
   refuse '.linux.namespaces += [{type: "x"}]' "'x'"
   refuse '.linux.sysctl = {"kernel.panic": "1"}' 'kernel.panic'
+  # ".." in either form: what begins in a namespace of the container's leads to the whole host's.
+  for name in net.//.kernel.panic net/../kernel/panic net..kernel.panic fs.mqueue.//.//.kernel.panic; do
+    refuse '.linux.sysctl = {"'"$name"'": "0"}' "'$name'"
+  done
   refuse '.linux.sysctl = {"net.ipv4.ip_forward": "1"} | .linux.namespaces |= map(select(.type != "network"))' 'net.ipv4.ip_forward'
   refuse '.linux.uidMappings = [{containerID: 0, hostID: 1, size: 1}]' 'user namespace'
   refuse '.linux.rootfsPropagation = "x"' rootfsPropagation
@@ -237,7 +241,6 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.linux.intelRdt = {closID: "x"}' intelRdt
   refuse '.linux.netDevices = {eth0: {}}' netDevices
   refuse '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}' memoryPolicy
-  refuse '.mounts[1].options += ["idmap"]' idmap
   run unshare --mount bash -c 'mount -t tmpfs tmpfs /run && exec "$@"' bash "$BRIG_RUNTIME" --root "$suite/state" --systemd-cgroup run --bundle "$bundle" "$id"
   [[ $status -eq 1 && $output == *"no systemd runs here"*"leave out --systemd-cgroup"* ]]
   config '.linux.cgroupsPath = "/a/b"'
@@ -284,6 +287,25 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   echo "$output"
   [[ $status -eq 0 && ${lines[0]} == 0 && $output == *100000*1000* ]]
   [[ $(stat -c %u "$bundle/rootfs/new") == 100000 ]]
+}
+
+@test "id-mapped binds: by maps of their own, or by the container's" {
+  mkdir "$bundle/source" && touch "$bundle/source/file" && chown 1000:1001 "$bundle/source/file"
+  bind() { config ".mounts = [.mounts[] | select(.destination != \"/mapped\")] + [{destination: \"/mapped\", type: \"bind\", source: \"source\"} + $1] | .root.readonly = false"; }
+  bind '{options: ["bind", "idmap"], uidMappings: [{containerID: 1000, hostID: 0, size: 1}], gidMappings: [{containerID: 1001, hostID: 7, size: 1}]}'
+  in_container 'stat -c %u:%g /mapped/file; touch /mapped/new || stat -c %u /mapped'
+  [[ $status -eq 0 && ${lines[0]} == 0:7 && $output == *65534 ]]
+  [[ $(stat -c %u:%g "$bundle/source/file") == 1000:1001 ]]
+  refuse() { bind "$1"; go; [[ $status -eq 1 && $output == *"$2"* ]] || { echo "$output"; return 1; }; }
+  refuse '{options: ["bind", "idmap"]}' "a container with a user namespace"
+  refuse '{options: ["bind"], uidMappings: [{containerID: 0, hostID: 0, size: 1}]}' "needs both"
+  refuse '{options: ["idmap"], type: "tmpfs"}' "for bind mounts only"
+  chown -R 100000:100000 "$bundle/rootfs"
+  bind '{options: ["rbind", "ridmap"]}'
+  config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 2000}]
+    | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 2000}]'
+  in_container 'stat -c %u:%g /mapped/file; touch /mapped/new'
+  [[ $status -eq 0 && $output == 1000:1001 && $(stat -c %u:%g "$bundle/source/new") == 0:0 ]]
 }
 
 @test "sysctls of the container's namespaces" {
@@ -605,10 +627,10 @@ PY
   for kind in prestart createRuntime createContainer poststart poststop; do
     config --arg kind $kind --arg out "$bundle/hooks" '.hooks[$kind] = [{path: "/bin/sh", args: ["sh", "-c", "echo \($kind) $(jq -r \"[.id, .status, .pid > 0, .bundle] | @csv\") $X >>\($out)"], env: ["PATH=/usr/bin:/bin", "X=\($kind)-env"]}]'
   done
-  config '.root.readonly = false | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/started"]}]'
-  in_container 'cat /started'
+  config '.root.readonly = false | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "cat >/started; echo \"$OF_PROCESS\" >/environment"]}] | .process.env += ["OF_PROCESS=inside"]'
+  OF_PROCESS=outside in_container 'cat /started /environment'
   echo "$output"; cat "$bundle/hooks"
-  [[ $status -eq 0 && $output == *'"status":"created"'* ]]
+  [[ $status -eq 0 && $output == *'"status":"created"'*inside ]] # a hook without an environment has the process's
   [[ $(cut -d' ' -f1 "$bundle/hooks" | tr '\n' ' ') == "prestart createRuntime createContainer poststart poststop " ]]
   grep -q "prestart \"$id\",\"created\",true,\"$bundle\" prestart-env" "$bundle/hooks"
   grep -q "poststop \"$id\",\"stopped\",false" "$bundle/hooks"

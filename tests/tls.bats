@@ -72,8 +72,9 @@ of() { echo --cert "$certificates/$1/cert.pem" --key "$certificates/$1/key.pem";
 @test "who says nothing keeps nobody waiting, and brigd has no TLS in its memory" {
   mkfifo "$root/silent"
   nsenter --target "$host_pid" --net -- python3 -c '
-import socket, sys
-quiet = [socket.create_connection(("127.0.0.1", 2376)) for _ in range(20)]
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+quiet = [socket.create_connection(("127.0.0.1", 2376)) for _ in range(1100)] # more than brigd serves
 open(sys.argv[1], "w").close()
 sys.stdin.read()
 ' "$root/silent" < <(exec tail -f /dev/null) 3>&- &

@@ -143,6 +143,16 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
   [ "$(host fat Memory) $(pids fat)" = '268435456 50' ]
 }
 
+@test "what is not changed is not asked of the kernel again: a throttled device may have gone" {
+  mknod "$root/disk" b $(awk 'NR > 2 { print $1, $2; exit }' /proc/partitions)
+  create web "{\"BlkioDeviceReadBps\":[{\"Path\":\"$root/disk\",\"Rate\":1000000}]}"
+  brig start web
+  rm "$root/disk"
+  brig update --restart always web
+  brig update --pids-limit 33 web
+  [ "$(host web RestartPolicy.Name) $(pids web)" = 'always 33' ]
+}
+
 @test "a restart policy that is changed is the one that is followed" {
   brig run -d --name web busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
   brig update --restart on-failure:1 web

@@ -136,3 +136,41 @@ mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes
   [ "$(cat "$BATS_TEST_TMPDIR/there/new")" = new ]
   no mounted there
 }
+
+@test "an image is mounted read-only, whole or a directory of it, is held by its container, and never left mounted" {
+  printf 'FROM busybox\nRUN mkdir -p /data/sub && echo hello >/data/sub/file && ln -s /data/sub /link && ln -s /../../../data /out\n' | brig build -q -t tree -
+  run brig run --name whole --mount type=image,source=tree,target=/x busybox sh -c 'cat /x/data/sub/file; ls /x/bin/sh; touch /x/y'; echo "$output"
+  [[ $output == *hello*/x/bin/sh*'Read-only file system'* ]]
+  # An absolute link leads within the image, as does one that climbs; a single file is mounted too.
+  run brig run --rm --mount type=image,source=tree,target=/x,image-subpath=link --mount type=image,src=tree,dst=/f,image-subpath=data/sub/file busybox cat /x/file /f; echo "$output"
+  [ "$output" = $'hello\nhello' ]
+  run brig run --rm --mount type=image,source=tree,target=/x,image-subpath=out busybox ls /x
+  [ "$output" = sub ]
+  run brig inspect -f '{{range .Mounts}}{{.Type}} {{.Name}} {{.Destination}} {{.RW}}{{end}} {{(index .HostConfig.Mounts 0).Source}}' whole
+  [ "$output" = 'image tree /x false tree' ]
+  for wrong in 'image-subpath=../x=subpath must be a relative path within the image' 'image-subpath=nowhere=cannot access subpath '"'nowhere'"' of image tree: No such file' \
+    'volume-nocopy=true=cannot mix' ; do
+    run brig run --rm --mount "type=image,source=tree,target=/x,${wrong%=*}" busybox true; echo "$output"
+    [[ $status -ne 0 && $output == *"${wrong##*=}"* ]]
+  done
+  run brig run --rm --mount type=image,source=missing,target=/x busybox true; echo "$output"
+  [[ $status -eq 125 && $output == *'No such image: missing'* ]]
+  no nsenter --target "$host_pid" --mount -- grep -F /image-0 /proc/self/mountinfo
+  # It is used, also by a container that takes it over, and by one that was there before the daemon.
+  brig create --name heir --volumes-from whole busybox cat /x/data/sub/file
+  brig rm whole
+  kill_daemon
+  start_daemon
+  run brig rmi tree; echo "$output"
+  [[ $status -ne 0 && $output == *'is using its referenced image'* ]]
+  brig image prune -af >/dev/null
+  brig rmi -f tree
+  run brig start -a heir
+  [ "$output" = hello ]
+  [ "$(brig cp heir:/x/data/sub/file - | tar -xO)" = hello ]
+  brig rm heir
+  # Docker's own client; an older one is refused in dockerd's words.
+  docker -H "unix://$root/brig.sock" run --rm --mount type=image,source=busybox,target=/x,image-subpath=bin busybox test -e /x/sh
+  run curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Image":"busybox","HostConfig":{"Mounts":[{"Type":"image","Source":"busybox","Target":"/x"}]}}' http://d/v1.47/containers/create
+  [[ $output == *'Mount type \"Image\" needs API v1.48 or newer'* ]]
+}

@@ -14,7 +14,7 @@
 
 TEST(ping) {
         ASK("GET /_ping", 200, "OK");
-        ASSERT(strstr(answer, "\r\nApi-Version: 1.44\r\n"));
+        ASSERT(strstr(answer, "\r\nApi-Version: 1.51\r\n"));
         ASSERT(strstr(answer, "\r\nDocker-Experimental: false\r\n"));
         ASSERT(strstr(answer, "\r\nOstype: linux\r\n"));
         ASSERT(strstr(answer, "\r\nBuilder-Version: 1\r\n"));
@@ -28,19 +28,19 @@ TEST(versions) {
         ASK("GET /v1.23/info", 400,
             "{\"message\":\"client version 1.23 is too old. Minimum supported API version is 1.24, "
             "please upgrade your client to a newer version\"}\n");
-        ASK("GET /v1.45/info", 400,
-            "{\"message\":\"client version 1.45 is too new. Maximum supported API version is "
-            "1.44\"}\n");
+        ASK("GET /v1.52/info", 400,
+            "{\"message\":\"client version 1.52 is too new. Maximum supported API version is "
+            "1.51\"}\n");
         ASK("GET /v2.0/info", 400,
             "{\"message\":\"client version 2.0 is too new. Maximum supported API version is "
-            "1.44\"}\n");
-        ASK("GET /v1.44/info", 200, "{}\n");
+            "1.51\"}\n");
+        ASK("GET /v1.51/info", 200, "{}\n");
         ASK("GET /info", 200, "{}\n");
         ASK("GET /version/", 404, "{\"message\":\"page not found\"}\n");
         ASK("GET /v1.x/info", 404, "{\"message\":\"page not found\"}\n");
         ASK("PUT /info", 404, "{\"message\":\"page not found\"}\n");
         ask("GET /version", "", NULL);
-        ASSERT(strstr(body(), "\"ApiVersion\":\"1.44\",\"MinAPIVersion\":\"1.24\""));
+        ASSERT(strstr(body(), "\"ApiVersion\":\"1.51\",\"MinAPIVersion\":\"1.24\""));
         ASSERT(strstr(body(), "\"Components\":[{\"Name\":\"Engine\""));
 }
 
@@ -307,7 +307,7 @@ TEST(images) {
         ASK("GET /images/127.0.0.1:5000/a/b:c/json", 200, "{}\n");
         ASSERT_STR(fake_asked, "image 127.0.0.1:5000/a/b:c");
         ASK("GET /images/json?shared-size=1", 200, "[]\n");
-        ASSERT_STR(fake_asked, "images 0 1 0");
+        ASSERT_STR(fake_asked, "images 0 1 1");
         ASK("GET /images/a%2Fb/history", 200, "[]\n");
         ASSERT_STR(fake_asked, "history a/b");
         ASK("POST /images/i/tag?repo=x/y&tag=z", 201, "");

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define VERSION_MINOR 44
+#define VERSION_MINOR 51
 #define VERSION_MINOR_MIN 24
 
 Api *api_new(Engine *engine) {

@@ -5,7 +5,7 @@
 #include "engine/engine.h"
 #include "http/server.h"
 
-#define API_VERSION "1.44"
+#define API_VERSION "1.51"
 #define API_VERSION_MIN "1.24"
 
 typedef struct Api Api;

@@ -168,8 +168,15 @@ int on_build_prune(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
         _cleanup_buf_ Buf json = { 0 };
         int64_t keep = 0;
+        /* 1.48 gave it the other name; both count from then on, as with dockerd. */
         int r = http_query_int(&request->query, "keep-storage", &keep, err);
 
+        if (r >= 0 && request->version >= 48)
+                r = http_query_int(&request->query, "reserved-space", &keep, err);
+        if (r >= 0 && request->version >= 48)
+                r = api_refuse_query(request, "max-used-space", err);
+        if (r >= 0 && request->version >= 48)
+                r = api_refuse_query(request, "min-free-space", err);
         if (r >= 0 && keep < 0)
                 r = error_kind(err, ERROR_INVALID, "keep-storage: %lld is no number of bytes",
                                (long long)keep);

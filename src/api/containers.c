@@ -4,6 +4,11 @@
 #include <strings.h>
 
 #include "api/request.h"
+#include "api/versions.h"
+
+static const VersionRule list_rules[] = {
+        { .path = "*/HostConfig/Annotations", .since = 46 },
+};
 
 /* A part of a list. */
 static int write_part(void *data, const Buf *json) {
@@ -19,7 +24,8 @@ int on_container_list(ApiRequest *request, Error *err) {
         ListOptions options = { .all = api_flag(request, "all"),
                                 .size = api_flag(request, "size"),
                                 .filters = &filters,
-                                .take = write_part,
+                                /* What is to be edited is edited whole. */
+                                .take = request->version < 46 ? NULL : write_part,
                                 .data = request->exchange };
         int r = api_filters(request, &filters, err);
 
@@ -29,6 +35,9 @@ int on_container_list(ApiRequest *request, Error *err) {
                 return r;
         options.limit = MAX(options.limit, 0);
         r = engine_container_list(request->engine, &options, &json, err);
+        if (r == 0 && !options.take)
+                r = version_edit(list_rules, ELEMENTS(list_rules), request->version, NULL, &json,
+                                 err);
         if (!http_answered(request->exchange))
                 return r < 0 ? r : api_answer(request, 200, &json);
         buf_add_char(&json, '\n');
@@ -89,6 +98,33 @@ static void add_warnings(Buf *json, char *const *warnings) {
         buf_add_char(json, ']');
 }
 
+/* What older versions do not know is refused or dropped, in dockerd's words. */
+static int check_version(const ApiRequest *request, ContainerCreate *create, char ***warnings,
+                         Error *err) {
+        const MountSpec *mounts = create->host.mounts.items;
+        bool ambiguous = false;
+
+        for (size_t i = 0; i < create->host.mounts.count; i++) {
+                const MountVolumeOptions *volume = mounts[i].volume;
+
+                if (request->version < 45 && volume && !str_empty(volume->subpath))
+                        return error_kind(err, ERROR_INVALID,
+                                          "VolumeOptions.Subpath needs API v1.45 or newer");
+                if (request->version < 48 && str_equal(mounts[i].type, "image"))
+                        return error_kind(err, ERROR_INVALID,
+                                          "Mount type \"Image\" needs API v1.48 or newer");
+                ambiguous |= str_equal(mounts[i].type, "volume") &&
+                             !(volume && volume->driver_config &&
+                               !str_empty(volume->driver_config->name));
+        }
+        if (request->version >= 48 && ambiguous && !str_empty(create->host.volume_driver))
+                strv_add(warnings,
+                         "WARNING: the container-wide volume-driver configuration is ignored for "
+                         "volumes specified via 'mount'. Use '--mount "
+                         "type=volume,volume-driver=...' instead");
+        return 0;
+}
+
 int on_container_create(ApiRequest *request, Error *err) {
         _cleanup_(container_create_done) ContainerCreate create = { 0 };
         _cleanup_free_ char *id = NULL;
@@ -98,7 +134,15 @@ int on_container_create(ApiRequest *request, Error *err) {
 
         if (r < 0)
                 return r;
+        r = check_version(request, &create, &warnings, err);
+        if (r < 0)
+                return r;
+        EndpointSettings *endpoints = create.endpoints.items;
+        for (size_t i = 0; request->version < 48 && i < create.endpoints.count; i++)
+                endpoints[i].gw_priority = 0;
         normalise(&create.host);
+        if (request->version < 40 && str_empty(create.host.ipc_mode))
+                str_replace(&create.host.ipc_mode, "shareable"); /* the default, until 1.40 */
         create.shallow_read_only = request->version < 44;
         if (create.config.health && request->version < 44)
                 create.config.health->start_interval = 0; /* it came with 1.44 */
@@ -115,6 +159,8 @@ int on_container_inspect(ApiRequest *request, Error *err) {
         int r = engine_container_inspect(request->engine, api_name(request),
                                          api_flag(request, "size"), &json, err);
 
+        if (r == 0 && request->version < 45)
+                r = version_edit(NULL, 0, request->version, version_aliases, &json, err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 

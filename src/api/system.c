@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 
 #include "api/request.h"
+#include "api/versions.h"
 #include "base/build-info.h"
 
 int on_ping(ApiRequest *request, Error *err) {
@@ -117,10 +118,27 @@ int on_version(ApiRequest *request, Error *err) {
         return api_answer(request, 200, &json);
 }
 
+static const VersionRule info_rules[] = {
+        { .path = "CDISpecDirs", .since = 44 },
+        { .path = "FirewallBackend", .since = 49 },
+        { .path = "DiscoveredDevices", .since = 50 },
+        { .path = "BridgeNfIptables", .until = 49, .put = "false" },
+        { .path = "BridgeNfIp6tables", .until = 49, .put = "false" },
+        { .path = "RegistryConfig/AllowNondistributableArtifactsCIDRs",
+          .until = 48,
+          .put = "null" },
+        { .path = "RegistryConfig/AllowNondistributableArtifactsHostnames",
+          .until = 48,
+          .put = "null" },
+};
+
 int on_info(ApiRequest *request, Error *err) {
         _cleanup_buf_ Buf json = { 0 };
         int r = engine_info(request->engine, &json, err);
 
+        if (r == 0)
+                r = version_edit(info_rules, ELEMENTS(info_rules), request->version, NULL, &json,
+                                 err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
@@ -157,6 +175,11 @@ int on_events(ApiRequest *request, Error *err) {
         return r == -ECANCELED || r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
+static const VersionRule usage_rules[] = {
+        { .path = "Images/*/VirtualSize", .until = 43, .copy = "Size" },
+        { .path = "Images/*/Descriptor", .since = 48 },
+};
+
 int on_disk_usage(ApiRequest *request, Error *err) {
         static const char *const known[] = { "container", "image", "volume", "build-cache", NULL };
         _cleanup_strv_ char **types = http_query_all(&request->query, "type");
@@ -167,5 +190,8 @@ int on_disk_usage(ApiRequest *request, Error *err) {
                 if (!strv_has((char *const *)known, types[i]))
                         return error_kind(err, ERROR_INVALID, "unknown object type: %s", types[i]);
         r = engine_disk_usage(request->engine, types, &json, err);
+        if (r == 0)
+                r = version_edit(usage_rules, ELEMENTS(usage_rules), request->version, NULL, &json,
+                                 err);
         return r < 0 ? r : api_answer(request, 200, &json);
 }

@@ -89,12 +89,22 @@ int on_image_create(ApiRequest *request, Error *err) {
 
 /* ---- load ---- */
 
+/* Of a whole archive, as older versions have it. */
+static int refuse_platform(const ApiRequest *request, const char *remedy, Error *err) {
+        if (request->version < 48 || str_empty(api_query(request, "platform")))
+                return 0;
+        return error_kind(err, ERROR_UNSUPPORTED,
+                          "'platform' of an archive is not supported by brig yet: %s", remedy);
+}
+
 int on_image_load(ApiRequest *request, Error *err) {
         Progress progress = { .exchange = request->exchange, .quiet = api_flag(request, "quiet") };
         _cleanup_strv_ char **loaded = NULL;
         _cleanup_close_ int fd = -1;
-        int r = http_request_body_fd(request->exchange, &fd, err);
+        int r = refuse_platform(request, "load all of them, and name one where it is used", err);
 
+        if (r == 0)
+                r = http_request_body_fd(request->exchange, &fd, err);
         if (r < 0)
                 return r;
         r = engine_image_load(request->engine, fd, progress_send, &progress, &loaded, err);
@@ -209,7 +219,10 @@ int on_container_export(ApiRequest *request, Error *err) {
 
 int on_image_save(ApiRequest *request, Error *err) {
         _cleanup_strv_ char **names = http_query_all(&request->query, "names");
+        int r = refuse_platform(request, "save the image by its id", err);
 
+        if (r < 0)
+                return r;
         if (strv_length(names) == 0)
                 return error_kind(err, ERROR_INVALID, "give the images to save: 'names'");
         return save_images(request, names, err);
@@ -217,7 +230,10 @@ int on_image_save(ApiRequest *request, Error *err) {
 
 int on_image_save_one(ApiRequest *request, Error *err) {
         _cleanup_strv_ char **names = NULL;
+        int r = refuse_platform(request, "save the image by its id", err);
 
+        if (r < 0)
+                return r;
         strv_add(&names, api_name(request));
         return save_images(request, names, err);
 }

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 
 /* Until the gate, a FIFO, has a writer. */
@@ -21,9 +23,31 @@ static void hold(void) {
         (void)close(fd);
 }
 
+/* The points as they are set now; the caller's. */
+static char **points_now(void) {
+        const char *text = getenv("BRIG_FAILPOINT"), *path = str_after(text, "@");
+        char line[256];
+        _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof(line) - 1);
+
+        if (!path)
+                return str_split(text, ',');
+        line[n > 0 ? n : 0] = '\0';
+        return str_split(line, ',');
+}
+
+/* A file tells once: its new name says that the point was passed. */
+static void mark_passed(void) {
+        const char *path = str_after(getenv("BRIG_FAILPOINT"), "@");
+        _cleanup_free_ char *passed = path ? str_format("%s.passed", path) : NULL;
+
+        if (path && rename(path, passed) < 0)
+                abort();
+}
+
 int failpoint(const char *name, Error *err) {
         static atomic_int passes;
-        _cleanup_strv_ char **points = str_split(getenv("BRIG_FAILPOINT"), ',');
+        _cleanup_strv_ char **points = points_now();
 
         for (size_t i = 0; points && points[i]; i++) {
                 const char *action = str_after(points[i], name);
@@ -42,8 +66,10 @@ int failpoint(const char *name, Error *err) {
                 nth = str_after(action, "kill@");
                 if (nth && str_to_int_in(nth, 1, 1 << 30, &wanted) < 0)
                         abort();
-                if (atomic_fetch_add(&passes, 1) + 1 >= wanted)
-                        (void)raise(SIGKILL);
+                if (atomic_fetch_add(&passes, 1) + 1 < wanted)
+                        continue;
+                mark_passed();
+                (void)raise(SIGKILL);
         }
         return 0;
 }

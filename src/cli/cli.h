@@ -10,7 +10,7 @@
 #include "format/json.h"
 #include "http/client.h"
 
-#define API_VERSION "1.44" /* the newest that the commands speak */
+#define API_VERSION "1.51" /* the newest that the commands speak */
 
 typedef struct Cli {
         const char *program; /* "brig", or "docker" if called so */

@@ -213,6 +213,7 @@ static const Entry root_entries[] = {
         COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
+        COMMAND("drill", SECTION_COMMANDS, drill_command),
         COMMAND("events", SECTION_COMMANDS, events_command),
         COMMAND("export", SECTION_COMMANDS, export_command),
         COMMAND("history", SECTION_COMMANDS, history_command),

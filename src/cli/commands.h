@@ -36,6 +36,8 @@ extern const Command manifest_create_command, manifest_annotate_command, manifes
         manifest_push_command, manifest_rm_command;
 /* explore.c */
 extern const Command explore_command;
+/* drill.c */
+extern const Command drill_command;
 /* networks.c, volumes.c */
 extern const Command network_create_command, network_ls_command, network_rm_command,
         network_connect_command, network_disconnect_command, network_map_command;

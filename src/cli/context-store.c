@@ -223,7 +223,8 @@ int context_write(const Cli *cli, const Context *context, Error *err) {
 int context_remove(const Cli *cli, const char *name, Error *err) {
         _cleanup_free_ char *meta = context_meta_folder(cli, name);
         _cleanup_free_ char *tls = folder_of(cli, "tls", name);
-        int r = dir_remove_at(AT_FDCWD, meta, err);
+        /* Its keys first: until they are gone it is there, and can be removed again. */
+        int r = dir_remove_at(AT_FDCWD, tls, err);
 
-        return r < 0 ? r : dir_remove_at(AT_FDCWD, tls, err);
+        return r < 0 ? r : dir_remove_at(AT_FDCWD, meta, err);
 }

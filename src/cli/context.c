@@ -15,7 +15,15 @@ static int refuse_default(const char *what, Error *err) {
         return error_kind(err, ERROR_INVALID, "context \"" DEFAULT_NAME "\" cannot be %s", what);
 }
 
-/* The context of that name, "default" too, which is made of the environment. */
+static void take_endpoint(Endpoint *endpoint, Context *ret) {
+        ret->host = TAKE_PTR(endpoint->host);
+        ret->ca = TAKE_PTR(endpoint->ca);
+        ret->cert = TAKE_PTR(endpoint->cert);
+        ret->key = TAKE_PTR(endpoint->key);
+        ret->skip_verify = endpoint->tls && !endpoint->verify;
+}
+
+/* The context of that name, "default" too, which is made of flags and the environment. */
 static int find(Cli *cli, const char *name, Context *ret, Error *err) {
         Endpoint endpoint = { 0 };
         char *chosen = cli->context;
@@ -23,16 +31,17 @@ static int find(Cli *cli, const char *name, Context *ret, Error *err) {
 
         if (!str_equal(name, DEFAULT_NAME))
                 return context_read(cli, name, ret, err);
-        cli->context = (char *)DEFAULT_NAME;
-        r = strv_length(cli->hosts) > 0 ? 0 : endpoint_find(cli, &endpoint, err);
+        /* A host that is said means it without a word. */
+        cli->context = strv_length(cli->hosts) > 0 ? NULL : (char *)DEFAULT_NAME;
+        r = endpoint_find(cli, &endpoint, err);
         cli->context = chosen;
-        if (r < 0)
-                return r;
-        ret->name = str_copy(name);
-        ret->description = str_copy(DEFAULT_DESCRIPTION);
-        ret->host = str_copy(endpoint.host ?: cli->hosts[0]);
+        if (r == 0) {
+                ret->name = str_copy(name);
+                ret->description = str_copy(DEFAULT_DESCRIPTION);
+                take_endpoint(&endpoint, ret);
+        }
         endpoint_done(&endpoint);
-        return 0;
+        return r;
 }
 
 /* ---- create, update ---- */
@@ -114,15 +123,39 @@ static int apply(Context *context, const Pairs *given, Error *err) {
         return 0;
 }
 
+static void drop_endpoint(Context *context) {
+        char **owned[] = { &context->host, &context->ca, &context->cert, &context->key };
+
+        for (size_t i = 0; i < ELEMENTS(owned); i++)
+                str_replace(owned[i], NULL);
+        context->skip_verify = false;
+}
+
+/* Another's way to its daemon; its description says nothing of this one. */
+static int copy_endpoint(Cli *cli, const char *from, Context *context, Error *err) {
+        _cleanup_(context_done) Context other = { 0 };
+        int r = find(cli, from, &other, err);
+
+        if (r < 0)
+                return r;
+        context->host = TAKE_PTR(other.host);
+        context->ca = TAKE_PTR(other.ca);
+        context->cert = TAKE_PTR(other.cert);
+        context->key = TAKE_PTR(other.key);
+        context->skip_verify = other.skip_verify;
+        return 0;
+}
+
 static int write_context(Cli *cli, const char *name, const WriteOptions *o, Context *context,
                          Error *err) {
         Pairs given = { 0 };
         int r = spread(&o->docker, &given, err);
 
-        if (r == 0 && pairs_get(&given, "from")) {
-                context_done(context);
-                r = find(cli, pairs_get(&given, "from"), context, err);
-        }
+        /* A way that is said is the whole way: a file or a doubt of the old one is not of it. */
+        if (given.count > 0)
+                drop_endpoint(context);
+        if (r == 0 && pairs_get(&given, "from"))
+                r = copy_endpoint(cli, pairs_get(&given, "from"), context, err);
         str_replace(&context->name, name);
         if (o->description)
                 str_replace(&context->description, o->description);

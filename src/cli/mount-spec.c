@@ -30,6 +30,10 @@ static MountTmpfsOptions *tmpfs_of(MountSpec *mount) {
         return mount->tmpfs ?: (mount->tmpfs = NEW(MountTmpfsOptions));
 }
 
+static MountImageOptions *image_of(MountSpec *mount) {
+        return mount->image ?: (mount->image = NEW(MountImageOptions));
+}
+
 static MountDriverConfig *driver_of(MountSpec *mount) {
         MountVolumeOptions *volume = volume_of(mount);
 
@@ -84,6 +88,15 @@ static int set_propagation(MountSpec *mount, const char *value, Error *err) {
         return 0;
 }
 
+/* With its name, as -v has it. */
+static int set_idmap(MountSpec *mount, const char *value, Error *err) {
+        MountBindOptions *bind = bind_of(mount);
+
+        free(bind->idmap);
+        bind->idmap = *value ? str_format("idmap=%s", value) : str_copy("idmap");
+        return 0;
+}
+
 static int set_create(MountSpec *mount, const char *value, Error *err) {
         return value_bool(&bind_of(mount)->create_mountpoint, value, NULL) < 0
                        ? bad_value("bind-create-src", value, err)
@@ -115,6 +128,11 @@ static int set_nocopy(MountSpec *mount, const char *value, Error *err) {
 
 static int set_subpath(MountSpec *mount, const char *value, Error *err) {
         str_replace(&volume_of(mount)->subpath, value);
+        return 0;
+}
+
+static int set_image_subpath(MountSpec *mount, const char *value, Error *err) {
+        str_replace(&image_of(mount)->subpath, value);
         return 0;
 }
 
@@ -162,11 +180,13 @@ static const MountKey keys[] = {
         { "bind-propagation", "bind", set_propagation },
         { "bind-create-src", "bind", set_create },
         { "bind-recursive", "bind", set_recursive },
+        { "idmap", "bind", set_idmap },
         { "volume-nocopy", "volume", set_nocopy },
         { "volume-subpath", "volume", set_subpath },
         { "volume-label", "volume", set_label },
         { "volume-driver", "volume", set_driver },
         { "volume-opt", "volume", set_option },
+        { "image-subpath", "image", set_image_subpath },
         { "tmpfs-size", "tmpfs", set_size },
         { "tmpfs-mode", "tmpfs", set_mode },
 };
@@ -178,6 +198,8 @@ static int set_key(MountSpec *mount, const char *field, Error *err) {
         bool flag = str_equal(name, "readonly") || str_equal(name, "ro") ||
                     str_equal(name, "volume-nocopy") || str_equal(name, "bind-nonrecursive");
 
+        if (!value && str_equal(name, "idmap"))
+                value = "";
         if (!value && !flag)
                 return error_kind(err, ERROR_INVALID, "invalid field '%s' must be a key=value pair",
                                   field);
@@ -194,7 +216,8 @@ static int check_mount(const MountSpec *mount, Error *err) {
                 const char *type;
         } uses[] = { { mount->volume != NULL, "volume" },
                      { mount->bind != NULL, "bind" },
-                     { mount->tmpfs != NULL, "tmpfs" } };
+                     { mount->tmpfs != NULL, "tmpfs" },
+                     { mount->image != NULL, "image" } };
 
         if (str_empty(mount->type))
                 return error_kind(err, ERROR_INVALID, "type is required");

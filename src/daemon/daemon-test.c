@@ -270,7 +270,6 @@ TEST(options_refused) {
                 { "-D", "{\"live-restore\":\"true\"}", "live-restore: must be true or false" },
                 { "--live-restore", "{\"live-restore\":true}", "both as a flag and" },
                 { "--iptables=false", "{}", "iptables 'false' is not supported" },
-                { "-D", "{\"userns-remap\":\"default\"}", "userns-remap 'default' is not" },
                 { "-sbtrfs", "{}", "storage-driver 'btrfs' is not supported" },
                 { "-D", "{\"authorization-plugins\":[\"x\"]}", "authorization-plugins" },
                 { "--label=x", "{}", "bad attribute format: x" },
@@ -294,6 +293,10 @@ TEST(options_refused) {
                 { "--seccomp-profile=/none", "{}", "opening seccomp profile (/none) failed" },
                 { "--feature=cdi", "{}", "feature cdi is not supported" },
                 { "--feature=x", "{}", "unknown feature 'x'" },
+                { "-D", "{\"features\":{\"containerd-snapshotter\":true}}",
+                  "feature containerd-snapshotter is not supported: images are in brig's own "
+                  "store" },
+                { "-D", "{\"features\":{\"nonsense\":true}}", "unknown feature 'nonsense'" },
                 { "-D", "{\"features\":{\"buildkit\":1}}", "features.buildkit: must be" },
                 { "--dns=x", "{}", "dns 'x' is no IP address" },
                 { "--host-gateway-ip=x", "{}", "host-gateway-ips 'x' is no IP address" },

@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 
 #include "api/api.h"
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "daemon/options.h"
+#include "daemon/remap.h"
 #include "daemon/service.h"
 #include "daemon/sockets.h"
 #include "daemon/tls.h"
@@ -27,6 +29,7 @@ typedef struct Daemon {
         int data_lock, exec_lock, pid_fd, signal_fd;
         int64_t stop_grace; /* for calls that are under way at SIGTERM */
         Sockets sockets;
+        Remap remap;
         Loop *loop;
         Engine *engine;
         Api *api;
@@ -107,7 +110,7 @@ static void reload(Daemon *daemon) {
         LogLevel level;
 
         if (options_read(daemon->argc, daemon->argv, &fresh, &err) < 0 ||
-            options_log_level(&fresh, &level, &err) < 0) {
+            options_log_level(&fresh, &level, &err) < 0 || failpoint("reload.settings", &err) < 0) {
                 log_error("the settings were not read again, nothing changes: %s", err.message);
                 options_done(&fresh);
                 return;
@@ -181,9 +184,20 @@ static int open_sockets(Daemon *daemon, Error *err) {
         return 0;
 }
 
+static int remap_users(Daemon *daemon, Error *err) {
+        const DaemonOptions *options = &daemon->options;
+        int r;
+
+        if (str_empty(options->userns_remap))
+                return 0;
+        r = remap_resolve(options->userns_remap, &daemon->remap, err);
+        return r < 0 ? r : remap_check(&daemon->remap, options->data_root, err);
+}
+
 static int start_engine(Daemon *daemon, Error *err) {
         const DaemonOptions *options = &daemon->options;
         const BuilderEntitlements *entitlements = &options->builder.entitlements;
+        const Remap *remap = &daemon->remap;
         _cleanup_free_ char *mtu =
                 options->mtu ? str_format("%lld", (long long)*options->mtu) : NULL;
         EngineOptions engine = {
@@ -211,6 +225,7 @@ static int start_engine(Daemon *daemon, Error *err) {
                 .registry_hosts_dirs = options->registry_hosts_dirs,
                 .settings = options->settings,
                 .defaults = options->defaults,
+                .remap = { remap->uids, remap->gids, remap->uid_count, remap->gid_count },
                 .no_forwarding = options->ip_forward && !*options->ip_forward,
                 .log = { options->log_driver, options->log_opts },
                 .build_cache_max = options->build_cache_max,
@@ -252,8 +267,9 @@ static int make_loop(Daemon *daemon, Error *err) {
 static const Step start_steps[] = {
         { "block signals", block_signals }, { "set proxies", set_proxies },
         { "find programs", find_programs }, { "take roots", take_roots },
-        { "open sockets", open_sockets },   { "make loop", make_loop },
-        { "start engine", start_engine },   { "start server", start_server },
+        { "remap users", remap_users },     { "open sockets", open_sockets },
+        { "make loop", make_loop },         { "start engine", start_engine },
+        { "start server", start_server },
 };
 
 static int run(Daemon *daemon, Error *err) {
@@ -289,6 +305,7 @@ static void take_down(Daemon *daemon) {
         daemon->api = api_free(daemon->api);
         daemon->engine = engine_free(daemon->engine);
         daemon->loop = loop_free(daemon->loop);
+        remap_done(&daemon->remap);
         sockets_done(&daemon->sockets);
         service_remove_pid(daemon->options.pidfile, &daemon->pid_fd);
         close_fd(&daemon->exec_lock);
@@ -323,7 +340,7 @@ int main(int argc, char **argv) {
                 if (daemon.options.help)
                         options_print_help();
                 else
-                        printf("brigd version %s%s\n", BRIG_VERSION, FAILPOINTS_MARK);
+                        printf("brigd version %s%s%s\n", BRIG_VERSION, FAILPOINTS_MARK, BUGS_MARK);
                 options_done(&daemon.options);
                 return 0;
         }

@@ -125,12 +125,6 @@ static const FixedOption rows[] = {
           VALUE,
           { "" },
           "published ports need no process" },
-        { "userns-remap",
-          "userns-remap",
-          VALUE,
-          { "" },
-          "users of containers are the host's: run as another with --user, and say "
-          "no-new-privileges" },
 };
 
 const FixedOption *fixed_find(const char *name, size_t length) {

@@ -132,6 +132,8 @@ const Option option_rows[] = {
           "Its key (default /etc/brig/key.pem)" },
         { "tlsverify", 0, OPTION_MAYBE_BOOL, AT(tls.verify), "tlsverify", NULL,
           "TLS on TCP, for clients with a certificate of that authority" },
+        { "userns-remap", 0, OPTION_STRING, AT(userns_remap), "userns-remap", "USER[:GROUP]",
+          "Run containers in user namespaces, as the subordinate ids of USER; default: dockremap" },
         { "validate", 0, OPTION_BOOL, AT(validate), NULL, NULL, "Check the settings, and end" },
         { "version", 'v', OPTION_BOOL, AT(version), NULL, NULL, "Print the version" },
 };
@@ -226,6 +228,7 @@ static const JsonField file_fields[] = {
         JSON_FIELD(DaemonOptions, "tlscert", JSON_STRING, tls.cert, 0),
         JSON_FIELD(DaemonOptions, "tlskey", JSON_STRING, tls.key, 0),
         JSON_FIELD(DaemonOptions, "tlsverify", JSON_MAYBE_BOOL, tls.verify, 0),
+        JSON_FIELD(DaemonOptions, "userns-remap", JSON_STRING, userns_remap, 0),
 };
 const JsonTable options_file_table = JSON_TABLE(DaemonOptions, "daemon.json", file_fields);
 

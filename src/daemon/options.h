@@ -50,6 +50,7 @@ typedef struct DaemonOptions {
         char *seccomp_profile; /* a file, "unconfined" or "builtin"; defaults.seccomp has its text
                                 */
         char *init_path;
+        char *userns_remap; /* as it was said; NULL or "": nobody is remapped */
         ProxySettings proxies;
         TlsSettings tls;
         char *log_driver;

@@ -94,6 +94,33 @@ int builder_mount(Builder *builder, char *const *layers, int layer_fd, int *ret_
         return r;
 }
 
+static int mount_remapped_locked(Builder *builder, char *const *layers, const char *layer,
+                                 int *ret_fd, Error *err) {
+        _cleanup_strv_ char **lowers = NULL;
+        _cleanup_free_ char *upper = layer ? str_format("%s/fs", layer) : NULL;
+        _cleanup_free_ char *work = layer ? str_format("%s/work", layer) : NULL;
+        _cleanup_close_ int layer_fd = -1;
+        int r = builder_lowers(builder, layers, &lowers, err);
+
+        if (r == 0 && layer)
+                r = dir_open_at(builder->engine->data_root_fd, layer, 0, &layer_fd, err);
+        if (r == 0 && layer)
+                r = builder_layer_prepare(builder, layers, layer_fd, err);
+        return r < 0 ? r
+                     : userns_mount_layers(builder->engine, lowers, upper, work,
+                                           layer ? OVERLAY_VOLATILE : 0, ret_fd, err);
+}
+
+int builder_mount_remapped(Builder *builder, char *const *layers, const char *layer, int *ret_fd,
+                           Error *err) {
+        int r;
+
+        (void)pthread_rwlock_rdlock(&builder->moving);
+        r = mount_remapped_locked(builder, layers, layer, ret_fd, err);
+        (void)pthread_rwlock_unlock(&builder->moving);
+        return r;
+}
+
 bool build_cancelled(void *data) {
         const Build *build = data;
         struct pollfd client = { .fd = build->cancel_fd, .events = POLLRDHUP };

@@ -123,6 +123,10 @@ char *build_host_platform(void); /* "linux/amd64"; the caller's */
 /* A detached overlay of layers (base first; none: an empty root), read-only, or with the cache's
  * layer whose directory is layer_fd on top: "fs" and "work" are made in it. */
 int builder_mount(Builder *builder, char *const *layers, int layer_fd, int *ret_fd, Error *err);
+/* The same as a remapped container sees it; layer: the layer's path below the data root, or NULL.
+ */
+int builder_mount_remapped(Builder *builder, char *const *layers, const char *layer, int *ret_fd,
+                           Error *err);
 /* The same as paths below the data root, topmost first; the caller holds `moving` for reading as
  * long as it uses them. */
 int builder_lowers(Builder *builder, char *const *layers, char ***ret, Error *err);

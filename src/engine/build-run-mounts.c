@@ -84,14 +84,18 @@ static bool mounts_cancelled(void *data) {
 }
 
 /* A bind that may be written to, whose writes are dropped: an overlay of its own. */
-static int writable_root(RunMounts *mounts, const SolveInput *input, size_t number, int *ret_fd,
-                         Error *err) {
+static int writable_root(RunMounts *mounts, const SolveInput *input, size_t number, bool remapped,
+                         int *ret_fd, Error *err) {
         _cleanup_free_ char *name = str_format("%zu.upper", number);
+        _cleanup_free_ char *path = str_format("containers/%s/%s", mounts->name, name);
         _cleanup_close_ int state_fd = -1, upper_fd = -1;
         int r = dir_open_at(mounts->build->engine->containers_fd, mounts->name, 0, &state_fd, err);
 
         if (r == 0)
                 r = dir_open_at(state_fd, name, 0700, &upper_fd, err);
+        if (r == 0 && remapped)
+                return builder_mount_remapped(mounts->build->builder, input->layers, path, ret_fd,
+                                              err);
         return r < 0 ? r
                      : builder_mount(mounts->build->builder, input->layers, upper_fd, ret_fd, err);
 }
@@ -129,18 +133,24 @@ static int bind_context(RunMounts *mounts, const RunMount *mount, const Tree *tr
         return attach(mounts, part_fd, false, name, point, err);
 }
 
+/* An overlay's owners cannot be mapped once it is mounted: its layers' are. */
 static int make_bind(RunMounts *mounts, const RunMount *mount, const SolveInput *input,
-                     size_t number, MountPoint *point, Error *err) {
+                     size_t number, const Container *container, MountPoint *point, Error *err) {
+        bool remapped = container_is_remapped(container);
         _cleanup_close_ int root_fd = -1;
         int r;
 
         point->rw = !mount->readonly;
+        point->is_own = input->tree != NULL;
         if (input->tree)
                 return bind_context(mounts, mount, input->tree, number, point, err);
-        if (mount->readonly)
-                r = builder_mount(mounts->build->builder, input->layers, -1, &root_fd, err);
+        if (!mount->readonly)
+                r = writable_root(mounts, input, number, remapped, &root_fd, err);
+        else if (remapped)
+                r = builder_mount_remapped(mounts->build->builder, input->layers, NULL, &root_fd,
+                                           err);
         else
-                r = writable_root(mounts, input, number, &root_fd, err);
+                r = builder_mount(mounts->build->builder, input->layers, -1, &root_fd, err);
         return r < 0 ? r : attach_part(mounts, root_fd, mount->source, number, point, err);
 }
 
@@ -287,7 +297,7 @@ static int open_secrets(RunMounts *mounts, int *ret_fd, Error *err) {
 }
 
 static int make_secret(RunMounts *mounts, const RunMount *mount, const BuildSecret *secret,
-                       size_t number, MountPoint *point, Error *err) {
+                       size_t number, const Container *container, MountPoint *point, Error *err) {
         _cleanup_free_ char *name = str_format("%zu", number);
         _cleanup_free_ char *path = str_format(SECRETS "/%s", name);
         _cleanup_close_ int dir_fd = -1, fd = -1;
@@ -301,7 +311,7 @@ static int make_secret(RunMounts *mounts, const RunMount *mount, const BuildSecr
         r = fd_write_full(fd, secret->data, secret->length);
         if (r < 0)
                 return error_set(err, r, "write secret '%s'", mount->id);
-        if (fchown(fd, (uid_t)mount->uid, (gid_t)mount->gid) < 0 ||
+        if (fchown(fd, userns_uid(container, mount->uid), userns_gid(container, mount->gid)) < 0 ||
             fchmod(fd, (mode_t)mount->mode) < 0)
                 return error_set(err, errno, "write secret '%s'", mount->id);
         point->source = source_path(mounts, path);
@@ -310,9 +320,9 @@ static int make_secret(RunMounts *mounts, const RunMount *mount, const BuildSecr
 
 /* The agent lets in its user and root alone; the step's program may be neither. */
 static int relay_agent(RunMounts *mounts, const RunMount *mount, int agent_fd, size_t number,
-                       MountPoint *point, Error *err) {
-        const AgentAccess access = { .uid = (uid_t)mount->uid,
-                                     .gid = (gid_t)mount->gid,
+                       const Container *container, MountPoint *point, Error *err) {
+        const AgentAccess access = { .uid = userns_uid(container, mount->uid),
+                                     .gid = userns_gid(container, mount->gid),
                                      .mode = (mode_t)mount->mode };
         _cleanup_free_ char *name = str_format("%zu", number);
         AgentRelay *relay;
@@ -327,14 +337,14 @@ static int relay_agent(RunMounts *mounts, const RunMount *mount, int agent_fd, s
         return 0;
 }
 
-static int make_ssh(RunMounts *mounts, const RunMount *mount, size_t number, MountPoint *point,
-                    bool *ret_skip, Error *err) {
+static int make_ssh(RunMounts *mounts, const RunMount *mount, size_t number,
+                    const Container *container, MountPoint *point, bool *ret_skip, Error *err) {
         const BuildRequest *request = mounts->build->request;
 
         for (size_t i = 0; i < request->ssh_count; i++)
                 if (str_equal(request->ssh[i].id, mount->id))
-                        return relay_agent(mounts, mount, request->ssh[i].socket_fd, number, point,
-                                           err);
+                        return relay_agent(mounts, mount, request->ssh[i].socket_fd, number,
+                                           container, point, err);
         *ret_skip = true;
         return mount->required ? error_kind(err, ERROR_INVALID,
                                             "unset ssh forward key %s: give it with --ssh %s",
@@ -363,15 +373,17 @@ static int secret_wanted(const RunMounts *mounts, const RunMount *mount, Contain
         return 0;
 }
 
-static int make_source(RunMounts *mounts, const SolveJob *job, size_t number, MountPoint *point,
-                       const BuildSecret *secret, bool *ret_skip, Error *err) {
+static int make_source(RunMounts *mounts, const SolveJob *job, size_t number,
+                       const Container *container, MountPoint *point, const BuildSecret *secret,
+                       bool *ret_skip, Error *err) {
         const RunMount *mount = &job->step->run.mounts[number];
         const SolveInput *input = &job->inputs[number];
 
         switch (mount->kind) {
         case MOUNT_BIND:
-                return make_bind(mounts, mount, input, number, point, err);
+                return make_bind(mounts, mount, input, number, container, point, err);
         case MOUNT_CACHE:
+                point->is_own = true;
                 return make_cache(mounts, mount, input, number, point, err);
         case MOUNT_TMPFS:
                 str_replace(&point->type, "tmpfs");
@@ -382,9 +394,11 @@ static int make_source(RunMounts *mounts, const SolveJob *job, size_t number, Mo
                 return 0;
         case MOUNT_SECRET:
                 *ret_skip = !secret || !mount->target;
-                return *ret_skip ? 0 : make_secret(mounts, mount, secret, number, point, err);
+                return *ret_skip
+                               ? 0
+                               : make_secret(mounts, mount, secret, number, container, point, err);
         case MOUNT_SSH:
-                return make_ssh(mounts, mount, number, point, ret_skip, err);
+                return make_ssh(mounts, mount, number, container, point, ret_skip, err);
         }
         return 0;
 }
@@ -402,7 +416,7 @@ static int make_one(RunMounts *mounts, const SolveJob *job, size_t number, Conta
         if (mount->kind == MOUNT_SECRET)
                 r = secret_wanted(mounts, mount, container, &secret, err);
         if (r == 0)
-                r = make_source(mounts, job, number, &point, secret, &skip, err);
+                r = make_source(mounts, job, number, container, &point, secret, &skip, err);
         if (r < 0 || skip) {
                 json_done(&mount_point_table, &point);
                 return r;
@@ -431,6 +445,8 @@ static int make_script(RunMounts *mounts, const RunStep *run, Container *contain
         point->type = str_copy("bind");
         point->destination = str_copy(run->script_path);
         point->source = source_path(mounts, "script");
+        if (fchown(fd, userns_uid(container, 0), userns_gid(container, 0)) < 0)
+                return error_set(err, errno, "give the step its script");
         return 0;
 }
 

@@ -37,7 +37,7 @@ typedef struct RunJob {
         OciConfig config;
         const SeccompProgram *seccomp;
         RunMounts mounts;
-        int state_fd, run_fd, netns_fd, pidfd;
+        int state_fd, run_fd, netns_fd, userns_fd, pidfd;
         int ours, theirs; /* of the output */
         Monitor *monitor;
         End *end;
@@ -107,6 +107,8 @@ static int run_describe(void *data, Error *err) {
         host->network_mode = str_copy(step->run.network);
         if (step->run.insecure) {
                 host->privileged = true;
+                /* What the client was allowed is every privilege of the host's. */
+                host->userns_mode = str_copy("host");
                 /* The groups that it makes are below its own, and go with that, whatever it mounts.
                  */
                 host->cgroupns_mode = str_copy("private");
@@ -204,7 +206,7 @@ static int run_document(void *data, Error *err) {
         if (r == 0)
                 r = netfiles_write(job->container, err);
         if (r == 0 && own)
-                r = netns_new(&job->netns_fd, err);
+                r = userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
         if (r == 0)
                 r = ocispec_build(job->container, &context, &job->config, err);
         return r < 0 ? r : seccomp_program(engine, job->container, false, &job->seccomp, err);
@@ -233,6 +235,7 @@ static int run_spawn(void *data, Error *err) {
                                      .run_fd = job->run_fd,
                                      .netns_fd = job->netns_fd,
                                      .pidns_fd = -1,
+                                     .userns_fd = job->userns_fd,
                                      .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                                      .seccomp_length = job->seccomp ? job->seccomp->length : 0 };
 
@@ -388,6 +391,7 @@ static const JobStep run_steps[] = {
 static void run_job_done(RunJob *job) {
         json_done(&oci_config_table, &job->config);
         close_fd(&job->netns_fd);
+        close_fd(&job->userns_fd);
         close_fd(&job->pidfd);
         close_fd(&job->ours);
         close_fd(&job->theirs);
@@ -401,6 +405,7 @@ int build_run(Build *build, const SolveJob *step, Error *err) {
                                                .state_fd = -1,
                                                .run_fd = -1,
                                                .netns_fd = -1,
+                                               .userns_fd = -1,
                                                .pidfd = -1,
                                                .ours = -1,
                                                .theirs = -1,

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "engine/internal.h"
 #include "format/digest.h"
 #include "image/change.h"
@@ -119,7 +120,7 @@ static int pause_it(Commit *commit, Error *err) {
 
         if (!commit->options->pause || snapshot->state.status != CONTAINER_RUNNING)
                 return 0;
-        r = engine_container_pause(commit->engine, commit->container->id, &why);
+        r = container_pause_for(commit->engine, commit->container->id, true, &why);
         commit->paused = r == 0;
         return unless_ended(commit, CONTAINER_RUNNING, r, &why, err);
 }
@@ -183,9 +184,15 @@ int engine_container_commit(Engine *engine, const CommitOptions *options, char *
         if (r == 0)
                 r = pause_it(&commit, err);
         if (r == 0)
+                r = failpoint("commit.paused", err);
+        if (r == 0)
                 r = add_layer(&commit, err);
         if (r == 0)
+                r = failpoint("commit.layer", err);
+        if (r == 0)
                 r = unpause_it(&commit, err);
+        if (r == 0)
+                r = failpoint("commit.image", err);
         if (r < 0)
                 return r;
         add_history(&commit);

@@ -64,9 +64,15 @@ static int join_live(Container *container, ContainerEndpoint *place, const Netwo
                 r = endpoint_reserve_one(container, place, err);
         if (r < 0)
                 return r;
-        r = container_save(container, false, err); /* the intent: see start.c */
+        r = failpoint("connect.intent", err);
+        if (r == 0)
+                r = container_save(container, false, err); /* the intent: see start.c */
+        if (r == 0)
+                r = failpoint("connect.join", err);
         if (r == 0)
                 r = endpoint_join_one(container, place, container->netns_fd, err);
+        if (r == 0)
+                r = failpoint("connect.names", err);
         if (r == 0)
                 r = resolver_ensure(container, network, err);
         if (r == 0)
@@ -149,9 +155,12 @@ int engine_network_connect(Engine *engine, const char *ref, const char *containe
         r = endpoint_plan_one(container, network->config.name, settings, &place, err);
         if (r < 0)
                 return r;
+        endpoint_add_short_id(container, place);
         str_replace(&place->network_id, network->config.id);
         if (container_is_running(container))
                 r = join_live(container, place, network, err);
+        if (r == 0)
+                r = failpoint("connect.record", err);
         if (r < 0) {
                 take_back(container);
                 return r;
@@ -183,13 +192,20 @@ int engine_network_disconnect(Engine *engine, const char *ref, const char *conta
                 return error_kind(err, ERROR_INTERNAL,
                                   "container %s is not connected to network %s", container->id,
                                   network->config.name);
+        r = failpoint("disconnect.leave", err);
+        if (r < 0)
+                return r;
         endpoint_leave_one(container, (ContainerEndpoint *)container->endpoints.items + index);
         container_endpoint_drop(container, index);
         if (container_is_running(container)) {
-                r = gateway_update(container, err);
+                r = failpoint("disconnect.gateway", err);
+                if (r == 0)
+                        r = gateway_update(container, err);
                 int written = netfiles_update_hosts(container, r < 0 ? NULL : err);
                 r = r < 0 ? r : written;
         }
+        if (r == 0)
+                r = failpoint("disconnect.record", err);
         int saved = container_save(container, false, r < 0 ? NULL : err);
         container_publish(container);
         return r < 0 ? r : saved;

@@ -37,6 +37,7 @@ typedef struct ContainerState {
         char **removed_links; /* aliases */
         char *cgroup;         /* since it was last started: "/brig/<id>"; of a scope of systemd's
                                  what is below it */
+        bool paused_for_commit;
 } ContainerState;
 extern const JsonTable container_state_table;
 
@@ -53,12 +54,16 @@ extern const JsonTable container_endpoint_table;
 
 /* A mount point as inspect shows it and as the OCI document gets it. */
 typedef struct MountPoint {
-        char *subpath; /* of a volume, below its root; NULL: all of it */
+        char *subpath; /* of a volume or an image, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
-                *propagation; /* bind, volume, tmpfs */
+                *propagation;     /* bind, volume, tmpfs, image; a name is a volume's */
+        char *idmap;              /* "idmap…" of idmap-spec.h; NULL: owners are as they are */
+        char *image, *image_name; /* of an image: its id, and what it was asked for by */
+        char **layers;            /* of an image: overlay lower directories below the data root */
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */
         bool no_copy;      /* volume: not filled from the image */
+        bool is_own;       /* a build step's: the engine's files, not the user's */
         bool created_here; /* anonymous volume: removed with the container under -v or --rm */
         char **options;    /* further mount options: "nosuid", "size=…" */
 } MountPoint;

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "engine/copy.h"
+#include "engine/idmap-spec.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 
@@ -40,15 +41,21 @@ static bool is_mounted(const Container *container, const char *destination) {
 /* ---- one that runs ---- */
 
 int container_root_live(Container *container, ContainerRoot *ret, Error *err) {
-        int fd = fcntl(container->pidfd, F_DUPFD_CLOEXEC, 3);
+        _cleanup_close_ int userns_fd = -1;
+        int fd, r = userns_of_running(container, &userns_fd, err);
 
+        if (r < 0)
+                return r;
+        fd = fcntl(container->pidfd, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
                 return error_set(err, errno, "container %s", container->id);
         *ret = (ContainerRoot){ .fd = fd };
         for (size_t i = 0; i < ELEMENTS(own_mounts); i++)
                 if (!is_mounted(container, own_mounts[i]))
                         strv_add(&ret->hidden, own_mounts[i]);
-        ret->root = (CopyRoot){ .live = true, .fd = fd, .hidden = ret->hidden };
+        ret->root = (CopyRoot){
+                .live = true, .remapped = userns_fd >= 0, .fd = fd, .hidden = ret->hidden
+        };
         return 0;
 }
 
@@ -56,7 +63,7 @@ int container_root_live(Container *container, ContainerRoot *ret, Error *err) {
 
 /* fd is the source where it is open already, or -1. */
 static int add_mount(ContainerRoot *root, int fd, const char *source, const char *destination,
-                     bool recursive, unsigned read_only, Error *err) {
+                     const char *idmap, bool recursive, unsigned read_only, Error *err) {
         _cleanup_close_ int opened = fd < 0 ? open(source, O_PATH | O_CLOEXEC) : -1, copy = -1;
         int r;
 
@@ -65,6 +72,8 @@ static int add_mount(ContainerRoot *root, int fd, const char *source, const char
         r = mount_clone(fd < 0 ? opened : fd, recursive, &copy, err);
         if (r == 0)
                 r = mount_change(copy, true, 0, 0, MS_PRIVATE, err);
+        if (r == 0 && idmap)
+                r = idmap_apply(idmap, copy, err);
         if (r == 0 && read_only > 0)
                 r = mount_change(copy, read_only > 1, MOUNT_ATTR_RDONLY, 0, 0, err);
         if (r < 0)
@@ -82,7 +91,7 @@ static int add_points(const Container *container, const int *fds, ContainerRoot 
         for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
                 if (!str_equal(points[i].type, "tmpfs"))
                         r = add_mount(root, fds[i], points[i].source, points[i].destination,
-                                      !strv_has(points[i].options, "bind"),
+                                      points[i].idmap, !strv_has(points[i].options, "bind"),
                                       points[i].rw         ? 0
                                       : points[i].ro_below ? 2
                                                            : 1,
@@ -117,7 +126,7 @@ static int add_generated(const Container *container, ContainerRoot *root, Error 
 
                 if (!is_mounted(container, destination) &&
                     fstatat(container->engine->containers_fd, below, &st, 0) == 0)
-                        r = add_mount(root, -1, source, destination, false,
+                        r = add_mount(root, -1, source, destination, NULL, false,
                                       container->spec.host.readonly_rootfs, err);
         }
         return r;

@@ -16,7 +16,8 @@
 #include "os/pidfd.h"
 
 #define KILL_TIMEOUT (30 * NSEC_PER_SEC)
-#define END_TIMEOUT (10 * NSEC_PER_SEC) /* of a container whose program is gone already */
+#define PLACES_TIMEOUT (60 * NSEC_PER_SEC) /* the container's lock is held so long */
+#define END_TIMEOUT (10 * NSEC_PER_SEC)    /* of a container whose program is gone already */
 
 struct EngineCopy {
         Container *container; /* a reference */
@@ -28,6 +29,7 @@ struct EngineCopy {
         bool shares;       /* it only reads, below a layer that nobody writes to */
         const char *ended; /* by whom, if by the container's own life */
         EngineCopy *next;
+        int cancel_fd; /* the client's; -1: none; lasts as long as the copy */
 };
 
 /* ---- who holds the layer ---- */
@@ -170,7 +172,8 @@ static int begin_live(Begin *begin, Error *err) {
 }
 
 /* Makes the places of mounts that the container's layer lacks, as a start would. */
-static int make_places(Container *container, Error *err) {
+static int make_places(Container *container, int cancel_fd, Error *err) {
+        const CopyPatience patience = { cancel_fd, PLACES_TIMEOUT };
         const CopyRequest request = { .action = COPY_PLACES };
         _cleanup_(container_root_done) ContainerRoot root = { .fd = -1 };
         _cleanup_(image_copy_freep) ImageCopy *copy = NULL;
@@ -178,7 +181,7 @@ static int make_places(Container *container, Error *err) {
 
         if (r == 0)
                 r = image_copy_start(container->engine->images, &root.root, &request, &copy, err);
-        return r < 0 ? r : image_copy_finish(copy, err);
+        return r < 0 ? r : image_copy_finish(copy, &patience, err);
 }
 
 static int begin_stopped(Begin *begin, Error *err) {
@@ -194,7 +197,7 @@ static int begin_stopped(Begin *begin, Error *err) {
                 container_root_done(&root);
                 if ((begin->holder = find_holder(container, NULL)) >= 0)
                         return 0;
-                r = make_places(container, err);
+                r = make_places(container, begin->cancel_fd, err);
                 if (r == 0)
                         r = container_root_build(container, false, &root, err);
         }
@@ -230,6 +233,7 @@ static int begin_copy(Engine *engine, const char *ref, const CopyRequest *reques
 
         copy->ref = str_copy(ref);
         copy->path = str_copy(request->path);
+        copy->cancel_fd = cancel_fd;
         while (r == 0 && (r = try_begin(&begin, err)) == 0) {
                 if (begin.holder >= 0)
                         r = wait_for_holder(begin.holder, cancel_fd, err);
@@ -266,6 +270,20 @@ static int explain(EngineCopy *copy, int r, Error *err) {
         return r;
 }
 
+/* A client that waits for files that do not come may go away; nobody else can tell that they won't.
+ */
+static int found(EngineCopy *copy, CopyStat *ret, Error *err) {
+        const CopyPatience patience = { copy->cancel_fd, -1 };
+
+        return explain(copy, image_copy_found(copy->copy, &patience, ret, err), err);
+}
+
+static int finish(EngineCopy *copy, Error *err) {
+        const CopyPatience patience = { copy->cancel_fd, -1 };
+
+        return explain(copy, image_copy_finish(copy->copy, &patience, err), err);
+}
+
 /* ---- the engine's calls ---- */
 
 int engine_copy_stat(Engine *engine, const char *ref, const char *path, int cancel_fd,
@@ -274,7 +292,7 @@ int engine_copy_stat(Engine *engine, const char *ref, const char *path, int canc
         _cleanup_(engine_copy_freep) EngineCopy *copy = NULL;
         int r = begin_copy(engine, ref, &request, cancel_fd, &copy, err);
 
-        return r < 0 ? r : explain(copy, image_copy_found(copy->copy, ret, err), err);
+        return r < 0 ? r : found(copy, ret, err);
 }
 
 int engine_copy_out(Engine *engine, const char *ref, const char *path, int cancel_fd,
@@ -286,7 +304,7 @@ int engine_copy_out(Engine *engine, const char *ref, const char *path, int cance
 
         if (r < 0)
                 return r;
-        r = explain(copy, image_copy_found(copy->copy, &stat, err), err);
+        r = found(copy, &stat, err);
         if (r == 0)
                 r = image_copy_read(copy->copy, ret_fd, err);
         if (r < 0) {
@@ -302,7 +320,7 @@ int engine_copy_out(Engine *engine, const char *ref, const char *path, int cance
 }
 
 int engine_copy_out_end(EngineCopy *copy, Error *err) {
-        return explain(copy, image_copy_finish(copy->copy, err), err);
+        return finish(copy, err);
 }
 
 /* Its user's ids, where it has one. */
@@ -337,7 +355,7 @@ int engine_copy_in(Engine *engine, const char *ref, const CopyInOptions *options
         int r = owner < 0 ? owner : begin_copy(engine, ref, &request, cancel_fd, &copy, err);
 
         if (r == 0)
-                r = explain(copy, image_copy_finish(copy->copy, err), err);
+                r = finish(copy, err);
         if (r < 0)
                 return r;
         container_lock(copy->container);

@@ -82,13 +82,26 @@ static json_object *dns_names(const Endpoint *joined) {
         return strings_or_null(names);
 }
 
-static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
+/* As asked for: the short id is one that the engine gives it, and stands among DNSNames. Null where
+ * there is none. */
+static json_object *aliases_of(const Container *container, char *const *aliases) {
+        _cleanup_strv_ char **asked = NULL;
+
+        for (; aliases && *aliases; aliases++)
+                if (strlen(*aliases) != ID_SHORT || strncmp(*aliases, container->id, ID_SHORT) != 0)
+                        strv_add(&asked, *aliases);
+        return strings_or_null(asked);
+}
+
+static json_object *endpoint_document(const Container *container,
+                                      const ContainerEndpoint *endpoint) {
         json_object *object = json_write(&endpoint_settings_table, &endpoint->settings);
         const Endpoint *joined = &endpoint->endpoint;
         int64_t prefix;
         _cleanup_free_ char *address = address_split(joined->address, &prefix);
 
-        json_put(object, "Aliases", strings_or_null(joined->aliases ?: endpoint->settings.aliases));
+        json_put(object, "Aliases",
+                 aliases_of(container, joined->aliases ?: endpoint->settings.aliases));
         if (network_mode_is_user(endpoint->network_name))
                 json_put(object, "DNSNames", dns_names(joined));
         json_put_text(object, "NetworkID", endpoint->network_id);
@@ -101,12 +114,13 @@ static json_object *endpoint_document(const ContainerEndpoint *endpoint) {
         return object;
 }
 
-json_object *networks_document(const ContainerSnapshot *snapshot) {
+json_object *networks_document(const Container *container, const ContainerSnapshot *snapshot) {
         json_object *object = json_object_new_object();
         const ContainerEndpoint *endpoints = snapshot->endpoints.items;
 
         for (size_t i = 0; i < snapshot->endpoints.count; i++)
-                json_put(object, endpoints[i].network_name, endpoint_document(&endpoints[i]));
+                json_put(object, endpoints[i].network_name,
+                         endpoint_document(container, &endpoints[i]));
         return object;
 }
 
@@ -186,8 +200,8 @@ json_object *mounts_document(const Container *container) {
                         continue;
                 json_object *object = json_object_new_object();
                 json_put_text(object, "Type", points[i].type);
-                if (points[i].name)
-                        json_put_text(object, "Name", points[i].name);
+                if (points[i].name || points[i].image_name)
+                        json_put_text(object, "Name", points[i].name ?: points[i].image_name);
                 json_put_text(object, "Source", points[i].source);
                 json_put_text(object, "Destination", points[i].destination);
                 if (points[i].driver)

@@ -14,7 +14,7 @@ void json_add_object(Buf *json, json_object *object);
 /* The three members of an endpoint's IPv6 address; NULL: of none. */
 void put_ipv6(json_object *object, const Endpoint *endpoint);
 /* NetworkSettings.Networks: a container's places on networks. */
-json_object *networks_document(const ContainerSnapshot *snapshot);
+json_object *networks_document(const Container *container, const ContainerSnapshot *snapshot);
 /* NetworkSettings.Ports as an array of PortBindings; port_bindings_done frees it. Empty where it
  * does not run. */
 void ports_of(const Container *container, const ContainerSnapshot *snapshot, JsonArray *ret);

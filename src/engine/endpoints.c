@@ -31,8 +31,6 @@ static ContainerEndpoint *endpoint_find(const Container *container, const char *
 
 int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
                       ContainerEndpoint **ret, Error *err) {
-        char short_id[ID_SHORT + 1];
-
         if (endpoint_find(container, network))
                 return error_kind(err, ERROR_FORBIDDEN,
                                   "endpoint with name %s already exists in network %s",
@@ -41,14 +39,19 @@ int endpoint_plan_one(Container *container, const char *network, const EndpointS
         endpoint->network_name = str_copy(network);
         if (settings)
                 json_copy(&endpoint_settings_table, settings, &endpoint->settings);
-        if (network_mode_is_user(network)) {
-                (void)snprintf(short_id, sizeof(short_id), "%.*s", ID_SHORT, container->id);
-                if (!strv_has(endpoint->settings.aliases, short_id))
-                        strv_add(&endpoint->settings.aliases, short_id);
-        }
         if (ret)
                 *ret = endpoint;
         return 0;
+}
+
+void endpoint_add_short_id(const Container *container, ContainerEndpoint *endpoint) {
+        char short_id[ID_SHORT + 1];
+
+        if (!network_mode_is_user(endpoint->network_name))
+                return;
+        (void)snprintf(short_id, sizeof(short_id), "%.*s", ID_SHORT, container->id);
+        if (!strv_has(endpoint->settings.aliases, short_id))
+                strv_add(&endpoint->settings.aliases, short_id);
 }
 
 static const EndpointSettings *settings_for(const Container *container, const char *mode) {
@@ -137,6 +140,7 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
         endpoint->container_id = str_copy(container->id);
         endpoint->container_name = str_copy(container->name);
         endpoint->hostname = str_copy(container->spec.config.hostname);
+        endpoint_add_short_id(container, place);
         endpoint->aliases = strv_copy(settings->aliases);
         if (settings->ipam && !str_empty(settings->ipam->ipv4_address))
                 endpoint->wanted_address = str_copy(settings->ipam->ipv4_address);

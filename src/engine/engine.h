@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "image/copy.h"
 #include "image/image.h"
+#include "os/userns.h"
 #include "spec/check.h"
 #include "spec/container.h"
 #include "spec/settings.h"
@@ -39,6 +40,8 @@ typedef struct EngineOptions {
         char **registry_hosts_dirs; /* as RegistryOptions.host_directories */
         DaemonSettings settings;    /* those that engine_reload changes */
         ContainerDefaults defaults;
+        IdMap remap; /* userns-remap: of containers that do not say --userns host; borrowed until
+                        the engine is freed; no ranges: nobody is remapped */
         bool no_forwarding;             /* the host is made no router */
         LogConfig log;                  /* default log driver and options */
         const int64_t *build_cache_max; /* bytes that the build cache may take, 0: any; NULL: a

@@ -1,5 +1,6 @@
 /* exec.c: the calls that make further processes in running containers, start and show them. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "engine/attach.h"
 #include "engine/documents.h"
 #include "engine/exec-private.h"
@@ -52,6 +53,9 @@ int engine_exec_create(Engine *engine, const char *ref, const ExecConfig *config
                 if (r < 0)
                         return r;
         }
+        r = failpoint("exec.create", err);
+        if (r < 0)
+                return r;
         Exec *exec = NEW(Exec);
         atomic_init(&exec->references, 2); /* the index's and ours */
         id_new(exec->id);
@@ -146,6 +150,8 @@ static int exec_run(Exec *exec, const AttachOptions *options, int client_fd, int
 
         int r = container_require_running(container, err);
         if (r == 0)
+                r = failpoint("exec.start", err);
+        if (r == 0)
                 r = ocispec_exec_process(container, &exec->config, &process, err);
         if (r == 0)
                 r = seccomp_program(container->engine, container, exec->config.privileged, &seccomp,
@@ -205,7 +211,7 @@ int engine_exec_start(Engine *engine, const char *id, const AttachOptions *optio
         container_unlock(exec->container);
         if (r < 0)
                 (void)exec_end(engine->execs, exec, EXIT_CANNOT_START);
-        return r;
+        return r < 0 ? r : failpoint("exec.started", err);
 }
 
 /* ---- inspect and resize ---- */

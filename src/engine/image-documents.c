@@ -134,7 +134,6 @@ static void inspect_tail(const Engine *engine, const Image *image, json_object *
         if (!str_empty(config->os_version))
                 json_object_object_add(object, "OsVersion", text_or_empty(config->os_version));
         json_object_object_add(object, "Size", json_object_new_int64(image->size));
-        json_object_object_add(object, "VirtualSize", json_object_new_int64(image->size));
         json_object_object_add(object, "GraphDriver", graph_driver(engine, image));
         json_object_object_add(object, "RootFS", root_fs(image));
         json_object_object_add(object, "Metadata", metadata(image));
@@ -142,9 +141,9 @@ static void inspect_tail(const Engine *engine, const Image *image, json_object *
 
 int engine_image_inspect(Engine *engine, const char *ref, const char *platform, Buf *json,
                          Error *err) {
-        static const ImageRunConfig none;
         _cleanup_image_ Image image = { 0 };
         const ImageConfig *config = &image.config;
+        ImageRunConfig step = { 0 };
         Error why = { 0 };
 
         int r = image_find_platform(engine->images, ref, platform, &image, err);
@@ -160,9 +159,10 @@ int engine_image_inspect(Engine *engine, const char *ref, const char *platform, 
         json_object_object_add(object, "Comment", text_or_empty(config->comment));
         json_object_object_add(object, "Created", time_text(config->created));
         json_object_object_add(object, "Container", text_or_empty(config->container));
+        step.volumes = config->config.volumes; /* borrowed: compose 1 looks for them only here */
         json_object_object_add(object, "ContainerConfig",
                                config->container_config ? json_object_get(config->container_config)
-                                                        : run_config(&none, ""));
+                                                        : run_config(&step, ""));
         json_object_object_add(object, "DockerVersion", text_or_empty(config->docker_version));
         json_object_object_add(object, "Author", text_or_empty(config->author));
         json_object_object_add(object, "Config", run_config(&config->config, ""));
@@ -313,7 +313,6 @@ static json_object *summary(const Image *image, int64_t containers, int64_t shar
                                               : NULL);
         json_object_object_add(object, "SharedSize", json_object_new_int64(shared_size));
         json_object_object_add(object, "Size", json_object_new_int64(image->size));
-        json_object_object_add(object, "VirtualSize", json_object_new_int64(image->size));
         return object;
 }
 

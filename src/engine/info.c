@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "engine/documents.h"
+#include "engine/ocispec.h"
 #include "os/cgroup.h"
 
 #define FILE_MAX_SIZE 65536
@@ -217,7 +218,8 @@ static void put_proxies(json_object *object) {
                               getenv(rows[i].names[0]) ?: getenv(rows[i].names[1]));
 }
 
-static void put_security(json_object *object, const ContainerDefaults *defaults) {
+static void put_security(json_object *object, const Engine *engine) {
+        const ContainerDefaults *defaults = &engine->options.defaults;
         json_object *array = json_object_new_array();
         const char *profile = !defaults->seccomp                           ? "default"
                               : str_equal(defaults->seccomp, "unconfined") ? "unconfined"
@@ -228,6 +230,8 @@ static void put_security(json_object *object, const ContainerDefaults *defaults)
         if (defaults->no_new_privileges)
                 (void)json_object_array_add(array,
                                             json_object_new_string("name=no-new-privileges"));
+        if (engine_remaps(engine))
+                (void)json_object_array_add(array, json_object_new_string("name=userns"));
         json_put(object, "SecurityOptions", array);
 }
 
@@ -242,6 +246,16 @@ static void put_swarm(json_object *object) {
         json_put_text(swarm, "Error", "");
         json_put(swarm, "RemoteManagers", NULL);
         json_put(object, "Swarm", swarm);
+}
+
+/* And what dockerd says of devices that CDI describes: brig reads no such descriptions. */
+static void put_firewall(json_object *object) {
+        json_object *backend = json_object_new_object();
+
+        json_put_text(backend, "Driver", "nftables");
+        json_put(object, "FirewallBackend", backend);
+        json_put(object, "CDISpecDirs", json_object_new_array());
+        json_put(object, "DiscoveredDevices", json_object_new_array());
 }
 
 /* What Docker counts of itself for those who debug it; a goroutine here is a thread. */
@@ -284,9 +298,10 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         json_put_text(object, "ServerVersion", BRIG_VERSION);
         put_runtimes(object, engine_settings(engine));
         put_swarm(object);
+        put_firewall(object);
         json_put_bool(object, "LiveRestoreEnabled", true);
         json_put_text(object, "Isolation", "");
-        put_security(object, &engine->options.defaults);
+        put_security(object, engine);
         json_put(object, "Warnings", json_object_new_array());
         json_add_object(json, object);
         return 0;

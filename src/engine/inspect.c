@@ -116,7 +116,7 @@ static void put_network_settings(json_object *object, const Container *container
         json_put(settings, "SecondaryIPAddresses", NULL);
         json_put(settings, "SecondaryIPv6Addresses", NULL);
         put_default_endpoint(settings, snapshot);
-        json_put(settings, "Networks", networks_document(snapshot));
+        json_put(settings, "Networks", networks_document(container, snapshot));
         json_put(object, "NetworkSettings", settings);
 }
 

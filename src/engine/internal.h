@@ -351,7 +351,7 @@ int container_namespace_open(Container *container, const char *what, const char 
 /* lock held. Takes init's pidfd, -1: it has ended. */
 void container_set_pidfd(Container *container, int pidfd);
 /* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
-int pid_mode_open(Container *container, int *ret_fd, Error *err);
+int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
@@ -385,6 +385,16 @@ int image_defaults_merge(Container *container, const Image *image, Error *err);
  * appends warnings. */
 int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err);
 
+/* ---- userns.c ---- */
+/* A network namespace for a start, and a user namespace that it belongs to where the container has
+ * one (else *ret_userns_fd stays). */
+int userns_make(const Container *container, int *ret_userns_fd, int *ret_netns_fd, Error *err);
+/* Who shares a remapped container's network or processes shares its user namespace: as that owns
+ * them. *ret_fd is replaced. */
+int userns_share(const Container *container, Container *donor, int *ret_fd, Error *err);
+/* The user namespace of a container that runs; -1: this daemon's own. */
+int userns_of_running(Container *container, int *ret_fd, Error *err);
+
 typedef struct OcispecContext {
         const char *cgroup;      /* the document's cgroupsPath */
         const char *netfiles_id; /* the container whose hosts, hostname and resolv.conf are bound
@@ -414,6 +424,21 @@ int seccomp_profile_build(const Container *container, bool privileged, OciSeccom
 /* ---- mounts.c, volumes.c (E2) ---- */
 int volumes_new(Engine *engine, Volumes **ret, Error *err); /* reads the record */
 Volumes *volumes_free(Volumes *volumes);
+/* image-mount.c. At create: finds the image that the point names, holds it for the container, and
+ * fills the point in. Not found is "invalid", as a client would take it for the container's own. */
+int image_mount_find(Container *container, MountPoint *point, Error *err);
+/* Of a point that is another container's: holds its image for this one too. */
+int image_mount_hold(Container *container, const MountPoint *point, Error *err);
+/* At daemon start: the same of all of the container's own, where they are still there. */
+void image_mounts_hold_again(Container *container);
+/* Mounts the image of mount point `index` where this daemon and its monitors see it, until
+ * image_mount_close; *ret_fd: the image's root or its sub-path, O_PATH, the caller's. invalid where
+ * there is none. */
+int image_mount_open(const Container *container, size_t index, int *ret_fd, Error *err);
+/* Again is fine, and where nothing is mounted. What was cloned of it stays. */
+void image_mount_close(const Container *container, size_t index);
+/* Whether the container has a mount of that image. */
+bool image_mount_is_used(const Container *container, const char *image_id);
 /* At create: fills container->mounts from Binds, Mounts, Tmpfs, VolumesFrom, the image's volumes;
  * makes the volumes that are missing and fills new ones from the image (container->lowers). On
  * error nothing is left. */
@@ -562,6 +587,8 @@ int signal_parse(const char *text, int *ret,
                  Error *err); /* "TERM", "SIGTERM", "15"; invalid "Invalid signal: x" */
 /* lock held, running: sends it to init. */
 int container_signal(Container *container, int signal, Error *err);
+/* As engine_container_pause(); for_commit: a daemon that is killed meanwhile leaves no pause. */
+int container_pause_for(Engine *engine, const char *ref, bool for_commit, Error *err);
 /* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
  * not run. */
 int container_stop(Container *container, int signal, int64_t timeout, Error *err);
@@ -601,6 +628,9 @@ int container_resolver_attach(Container *container, int netns_fd, Error *err);
 /* One of them, for connect and disconnect. */
 int endpoint_plan_one(Container *container, const char *network, const EndpointSettings *settings,
                       ContainerEndpoint **ret, Error *err);
+/* Its id as an alias, in users' networks: when it joins or is connected, not when it is created,
+ * by which compose tells an endpoint that it has yet to give addresses. */
+void endpoint_add_short_id(const Container *container, ContainerEndpoint *endpoint);
 int endpoint_reserve_one(Container *container, ContainerEndpoint *endpoint, Error *err);
 int endpoint_join_one(Container *container, ContainerEndpoint *endpoint, int netns_fd, Error *err);
 void endpoint_leave_one(Container *container, ContainerEndpoint *endpoint);

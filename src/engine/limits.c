@@ -156,7 +156,7 @@ int container_limits_apply(const Container *container, Error *err) {
         OciResources resources = { 0 };
         CgroupSaved *saved = NULL;
         Error why = { 0 };
-        int r = ocispec_resources(container, &resources, err);
+        int r = ocispec_limits(container, &resources, err);
 
         if (r == 0) {
                 say_none(&host, &resources);

@@ -70,8 +70,10 @@ static json_object *entry_document(const Container *container, const ContainerSn
         json_put(object, "Labels", json_write_pairs(snapshot_labels(container, snapshot)));
         json_put_text(object, "State", status_name(&snapshot->state));
         json_put_text(host, "NetworkMode", container->spec.host.network_mode);
+        if (container->spec.host.annotations.count > 0)
+                json_put(host, "Annotations", json_write_pairs(&container->spec.host.annotations));
         json_put(object, "HostConfig", host);
-        json_put(networks, "Networks", networks_document(snapshot));
+        json_put(networks, "Networks", networks_document(container, snapshot));
         json_put(object, "NetworkSettings", networks);
         json_put(object, "Mounts", mounts_document(container));
         return object;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "monitor/lognames.h"
 
 #define INVALID(...) error_kind(err, ERROR_INVALID, __VA_ARGS__)
 #define INITIALIZE "failed to initialize logging driver: "
@@ -124,6 +125,9 @@ int log_limits_read(const LogDriver *driver, const char *prefix, const Pairs *op
                                files_key, files);
         if (limits.files < 1)
                 return INVALID(INITIALIZE "%s cannot be less than 1", files_key);
+        if (limits.files > LOG_NUMBERS_MAX)
+                return INVALID(INITIALIZE "%s cannot be more than %d: give a larger %s instead",
+                               files_key, LOG_NUMBERS_MAX, size_key);
         int r = log_bool_read(options, compress_key, limits.compress, &limits.compress, err);
         if (r < 0)
                 return r;

@@ -167,6 +167,50 @@ TEST(a_number_that_was_given_out_again) {
         ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0);
 }
 
+#define RECORD(number)                                                                             \
+        "{\"log\":\"" number "\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05Z\"}\n"
+
+/* Nor is a compressed file held open once it was inflated: the next one may have its inode. */
+TEST(a_compressed_files_number_that_was_given_out_again) {
+        static const char script[] = "#!/bin/sh\nexec cat\n";
+        _cleanup_free_ char *logger = NULL;
+        Error err;
+
+        start();
+        ASSERT(file_replace_at(folder(), "cat", script, strlen(script), 0700, false, &err) == 0);
+        logger = str_format("%s/cat", directory);
+        write_file("log.1.gz", RECORD("1"), 7);
+        _cleanup_(log_reader_done) LogReader reader = { .dir_fd = -1 };
+        ASSERT(log_reader_open(&(LogSource){ folder(), "log", "json-file", logger }, -1, &reader,
+                               &err) == 0);
+        ASSERT_READ(&reader, "1");
+        write_file("log.1.gz", RECORD("2"), 8);
+        append("log", 3, 3);
+        ASSERT_READ(&reader, "2 3");
+        ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0 && unlinkat(folder(), "cat", 0) == 0);
+}
+
+/* A program that fails where it writes to a disk. */
+TEST(a_compressed_file_is_read_though_the_disk_is_full) {
+        static const char script[] = "#!/bin/sh\n"
+                                     "case $(readlink /proc/$$/fd/1) in\n"
+                                     "/memfd:*) exec cat ;;\n"
+                                     "*) exit 1 ;;\n"
+                                     "esac\n";
+        _cleanup_free_ char *logger = NULL;
+        Error err;
+
+        start();
+        ASSERT(file_replace_at(folder(), "full", script, strlen(script), 0700, false, &err) == 0);
+        logger = str_format("%s/full", directory);
+        write_file("log.1.gz", RECORD("1"), 7);
+        _cleanup_(log_reader_done) LogReader reader = { .dir_fd = -1 };
+        ASSERT(log_reader_open(&(LogSource){ folder(), "log", "json-file", logger }, -1, &reader,
+                               &err) == 0);
+        ASSERT_READ(&reader, "1");
+        ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0 && unlinkat(folder(), "full", 0) == 0);
+}
+
 TEST(removed_from_the_oldest_on) {
         start();
         append("log.2", 1, 1);

@@ -98,6 +98,7 @@ static bool open_number(const LogReader *reader, size_t number, LogPart *ret) {
         }
         ret->device = status.st_dev;
         ret->inode = status.st_ino;
+        ret->packed_at = status.st_mtim.tv_sec;
         ret->stamp = ret->packed ? status.st_mtim.tv_nsec : LOG_STAMP(status.st_ino);
         return true;
 }
@@ -107,8 +108,13 @@ static bool open_number(const LogReader *reader, size_t number, LogPart *ret) {
 static bool is_same(const LogPart *one, const LogPart *other) {
         if (one->fd < 0 || other->fd < 0 || one->device != other->device)
                 return false;
-        return one->was_packed == other->was_packed ? one->inode == other->inode
-                                                    : one->stamp == other->stamp;
+        if (one->was_packed != other->was_packed)
+                return one->stamp == other->stamp;
+        /* A compressed one is not open any more once it was inflated, and its inode may be another
+         * file's. */
+        return one->inode == other->inode &&
+               (!one->was_packed ||
+                (one->stamp == other->stamp && one->packed_at == other->packed_at));
 }
 
 /* What is there, newest first; a monitor that was killed while it rotated has left one number
@@ -154,18 +160,20 @@ static void open_files(LogReader *reader) {
 
 /* ---- compressed files ---- */
 
-static int open_unnamed(int dir_fd) {
-        int fd = openat(dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-
-        return fd >= 0 ? fd : memfd_create("log", MFD_CLOEXEC);
+static int on_disk(const LogReader *reader) {
+        return openat(reader->dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 }
 
-/* *fd becomes a file that holds what the compressed one does. Another program inflates: the daemon
- * links no such library. */
-static int inflate(const LogReader *reader, int *fd, Error *err) {
+static int in_memory(const LogReader *reader) {
+        (void)reader;
+        return memfd_create("log", MFD_CLOEXEC);
+}
+
+/* What the compressed file holds goes to `to`: another program inflates: the daemon links no such
+ * library. */
+static int inflate_to(const LogReader *reader, int fd, int to, Error *err) {
         char *arguments[] = { (char *)"brig-logger", (char *)"inflate", NULL };
-        _cleanup_close_ int plain = open_unnamed(reader->dir_fd);
-        const SpawnFd fds[] = { { *fd, STDIN_FILENO }, { plain, STDOUT_FILENO } };
+        const SpawnFd fds[] = { { fd, STDIN_FILENO }, { to, STDOUT_FILENO } };
         const Spawn program = { .program = reader->logger,
                                 .argv = arguments,
                                 .environment = environ,
@@ -174,22 +182,38 @@ static int inflate(const LogReader *reader, int *fd, Error *err) {
         int status = 0, r;
         pid_t pid;
 
-        if (plain < 0)
-                return error_set(err, errno, "make a file for log '%s'", reader->path);
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return error_set(err, errno, "read log '%s'", reader->path);
         r = program_spawn(&program, &pid);
         if (r < 0)
                 return error_set(err, -r, "start '%s'", reader->logger);
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return error_set(err, errno, "wait for '%s'", reader->logger);
-        if (status != 0)
-                return error_kind(err, ERROR_INTERNAL,
-                                  "log '%s': a compressed file cannot be read: it is damaged, or "
-                                  "the disk is full",
-                                  reader->path);
-        close_fd(fd);
-        *fd = TAKE_FD(plain);
-        return 0;
+        return status == 0 ? 0
+                           : error_kind(err, ERROR_INTERNAL,
+                                        "log '%s': a compressed file cannot be read: it is "
+                                        "damaged, or there is no room for it",
+                                        reader->path);
+}
+
+/* *fd becomes a file that holds what the compressed one does: on the disk, and where that is full
+ * or takes no such file in memory. */
+static int inflate(const LogReader *reader, int *fd, Error *err) {
+        static int (*const places[])(const LogReader *) = { on_disk, in_memory };
+        int r = -ENOSPC;
+
+        for (size_t i = 0; i < ELEMENTS(places) && r < 0; i++) {
+                _cleanup_close_ int plain = places[i](reader);
+
+                r = plain < 0 ? error_set(err, errno, "make a file for log '%s'", reader->path)
+                              : inflate_to(reader, *fd, plain, err);
+                if (r < 0)
+                        continue;
+                close_fd(fd);
+                *fd = TAKE_FD(plain);
+        }
+        return r;
 }
 
 static int open_part(const LogReader *reader, LogPart *part, Error *err) {

@@ -29,6 +29,7 @@ typedef struct LogPart {
         size_t number; /* in its name */
         uint64_t device, inode;
         long stamp;
+        int64_t packed_at; /* seconds of the compressed one's mtime */
 } LogPart;
 
 typedef struct LogReader {

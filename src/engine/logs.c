@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "engine/internal.h"
 #include "engine/logfile.h"
 
@@ -215,6 +216,9 @@ int engine_container_logs_clear(Engine *engine, const char *ref, Error *err) {
         if (r < 0)
                 return r;
         CONTAINER_LOCKED(container);
+        r = failpoint("logs.clear", err);
+        if (r < 0)
+                return r;
         return container_is_running(container) ? monitor_clear_log(container->monitor, err)
                                                : clear_files(container, err);
 }

@@ -23,6 +23,41 @@ TEST(binds) {
         ASSERT_STR(read_only.mode, "ro,rslave,z");
 }
 
+TEST(owners_are_mapped_as_asked) {
+        static const struct {
+                const char *text, *words;
+        } refused[] = {
+                { "/a:/x:idmap=", "both are needed" },
+                { "/a:/x:idmap=uids=0-1-1", "both are needed" },
+                { "/a:/x:idmap=uids=0-1-1;gids=", "invalid mount option" },
+                { "/a:/x:idmap=uids=0-1;gids=0-1-1", "0-1:" },
+                { "/a:/x:idmap=uids=0-1-0;gids=0-1-1", "0-1-0" },
+                { "/a:/x:idmap=uids=0-4294967295-1;gids=0-1-1", "0-4294967295-1" },
+                { "/a:/x:idmap=uids=0-1-1;uids=5-6-1;gids=0-1-1", "twice" },
+                { "/a:/x:idmap=uids=@0-1-1;gids=0-1-1", "relative" },
+                { "/a:/x:idmap=nonsense", "nonsense" },
+                { "/a:/x:idmap,idmap", "invalid mode" },
+                { "/a:/x:idmapped", "invalid mode" },
+        };
+        POINT(own);
+        POINT(given);
+        Error err = { 0 };
+        ASSERT_OK(mount_parse_bind("data:/x:idmap", &own, &err), &err);
+        ASSERT_STR(own.idmap, "idmap");
+        ASSERT_OK(mount_parse_bind("/a:/x:ro,idmap=uids=1000-0-1#0-1-1000;gids=5-6-7,z", &given,
+                                   &err),
+                  &err);
+        ASSERT_STR(given.idmap, "idmap=uids=1000-0-1#0-1-1000;gids=5-6-7");
+        ASSERT(!given.rw);
+        for (size_t i = 0; i < ELEMENTS(refused); i++) {
+                POINT(point);
+
+                ASSERT(mount_parse_bind(refused[i].text, &point, &err) < 0);
+                ASSERT_INT(err.kind, ERROR_INVALID);
+                ASSERT(strstr(err.message, refused[i].words));
+        }
+}
+
 TEST(read_only_below) {
         MountBindOptions options = { .read_only_non_recursive = true };
         const MountSpec spec = { .type = (char *)"bind",
@@ -95,6 +130,35 @@ TEST(specs) {
         ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
         ASSERT_STR(err.message,
                    "invalid mount config for type \"bind\": field Source must not be empty");
+}
+
+TEST(images) {
+        POINT(point);
+        POINT(wrong);
+        Error err = { 0 };
+        MountImageOptions options = { .subpath = (char *)"etc/ssl" };
+        MountVolumeOptions volume = { 0 };
+        MountSpec spec = { .type = (char *)"image",
+                           .source = (char *)"busybox",
+                           .target = (char *)"/x/",
+                           .image = &options };
+
+        ASSERT_OK(mount_parse_spec(&spec, &point, &err), &err);
+        ASSERT_STR(point.image_name, "busybox");
+        ASSERT_STR(point.subpath, "etc/ssl");
+        ASSERT(!point.rw && !point.name);
+        options.subpath = (char *)"etc/../../x";
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT(strstr(err.message, "subpath must be a relative path within the image"));
+        spec.volume = &volume;
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT(strstr(err.message, "field VolumeOptions must not be specified"));
+        spec = (MountSpec){ .type = (char *)"bind",
+                            .target = (char *)"/x",
+                            .source = (char *)"/y",
+                            .image = &options };
+        ASSERT(mount_parse_spec(&spec, &wrong, &err) < 0);
+        ASSERT(strstr(err.message, "field ImageOptions must not be specified"));
 }
 
 TEST(tmpfs_and_from) {

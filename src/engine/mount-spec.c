@@ -2,12 +2,15 @@
  * mount points of them. */
 #include "engine/mount-spec.h"
 
+#include "engine/idmap-spec.h"
+
 typedef enum ModeClass {
         MODE_ACCESS,
         MODE_LABEL,
         MODE_PROPAGATION,
         MODE_COPY,
         MODE_CONSISTENCY,
+        MODE_IDMAP, /* up to a comma or the end of the mode */
         MODE_CLASSES
 } ModeClass;
 
@@ -35,11 +38,16 @@ static const struct {
  * twice. */
 static bool mode_parse(const char *mode, const char *found[MODE_CLASSES]) {
         _cleanup_strv_ char **words = str_split(mode, ',');
+        size_t at = 0;
 
         memset(found, 0, MODE_CLASSES * sizeof(*found));
-        for (char **word = words; word && *word; word++) {
-                bool known = false;
+        for (char **word = words; word && *word; at += strlen(*word++) + 1) {
+                bool known = str_equal(*word, "idmap") || str_after(*word, "idmap=");
 
+                if (known && found[MODE_IDMAP])
+                        return false;
+                if (known)
+                        found[MODE_IDMAP] = mode + at;
                 for (size_t i = 0; i < ELEMENTS(modes); i++) {
                         if (!str_equal(modes[i].word, *word))
                                 continue;
@@ -104,6 +112,16 @@ static int split(const char *text, char ***ret) {
         return count == 0 || count > 3 || !*(*ret)[0] ? -1 : (int)count;
 }
 
+/* word: up to a comma; NULL: nothing is mapped. */
+static int take_idmap(const char *word, MountPoint *ret, Error *err) {
+        _cleanup_idmap_ IdmapSpec spec = {};
+
+        if (!word)
+                return 0;
+        ret->idmap = str_copy_n(word, strcspn(word, ","));
+        return idmap_parse(ret->idmap, &spec, err);
+}
+
 static int parse_parts(const char *text, char **parts, int count, MountPoint *ret, Error *err) {
         const char *found[MODE_CLASSES];
         const char *mode = count == 3 ? parts[2] : "";
@@ -133,7 +151,7 @@ static int parse_parts(const char *text, char **parts, int count, MountPoint *re
                 ret->name = count > 1 ? str_copy(parts[0]) : NULL;
                 ret->driver = str_copy("local");
         }
-        return 0;
+        return take_idmap(found[MODE_IDMAP], ret, err);
 }
 
 int mount_parse_bind(const char *text, MountPoint *ret, Error *err) {
@@ -165,6 +183,8 @@ static int parse_spec_bind(const MountSpec *spec, MountPoint *ret, Error *err) {
         }
         if (spec->volume)
                 return spec_invalid(spec, "field VolumeOptions must not be specified", err);
+        if (spec->image)
+                return spec_invalid(spec, "field ImageOptions must not be specified", err);
         if (options && !str_empty(options->propagation) &&
             (!mode_parse(options->propagation, found) || !found[MODE_PROPAGATION]))
                 return spec_invalid(spec, "invalid propagation mode", err);
@@ -177,6 +197,8 @@ static int parse_spec_bind(const MountSpec *spec, MountPoint *ret, Error *err) {
         ret->propagation = str_copy(found[MODE_PROPAGATION] ?: "rprivate");
         if (options && options->non_recursive)
                 strv_add(&ret->options, "bind");
+        if (options && !str_empty(options->idmap))
+                return take_idmap(options->idmap, ret, err);
         return 0;
 }
 
@@ -196,6 +218,8 @@ static int parse_spec_volume(const MountSpec *spec, MountPoint *ret, Error *err)
 
         if (spec->bind)
                 return spec_invalid(spec, "field BindOptions must not be specified", err);
+        if (spec->image)
+                return spec_invalid(spec, "field ImageOptions must not be specified", err);
         if (driver && !str_empty(driver->name) && !str_equal(driver->name, "local"))
                 return error_kind(err, ERROR_INVALID,
                                   "error looking up volume plugin %s: plugin \"%s\" not found",
@@ -217,12 +241,37 @@ static int parse_spec_volume(const MountSpec *spec, MountPoint *ret, Error *err)
 static int parse_spec_tmpfs(const MountSpec *spec, MountPoint *ret, Error *err) {
         if (!str_empty(spec->source))
                 return spec_invalid(spec, "field Source must not be specified", err);
+        if (spec->image)
+                return spec_invalid(spec, "field ImageOptions must not be specified", err);
         if (spec->tmpfs && spec->tmpfs->size_bytes > 0)
                 strv_format(&ret->options, "size=%lld", (long long)spec->tmpfs->size_bytes);
         if (spec->tmpfs && spec->tmpfs->mode > 0)
                 strv_format(&ret->options, "mode=%llo", (unsigned long long)spec->tmpfs->mode);
         if (spec->read_only)
                 strv_add(&ret->options, "ro");
+        return 0;
+}
+
+/* Never writable, whatever is asked for, as with dockerd. */
+static int parse_spec_image(const MountSpec *spec, MountPoint *ret, Error *err) {
+        const char *subpath = spec->image ? spec->image->subpath : NULL;
+
+        if (spec->bind)
+                return spec_invalid(spec, "field BindOptions must not be specified", err);
+        if (spec->volume)
+                return spec_invalid(spec, "field VolumeOptions must not be specified", err);
+        if (spec->tmpfs)
+                return spec_invalid(spec, "field TmpfsOptions must not be specified", err);
+        if (str_empty(spec->source))
+                return spec_invalid(spec, "field Source must not be empty", err);
+        if (!str_empty(subpath)) {
+                if (!is_within(subpath))
+                        return spec_invalid(
+                                spec, "subpath must be a relative path within the image", err);
+                ret->subpath = str_copy(subpath);
+        }
+        ret->image_name = str_copy(spec->source);
+        ret->rw = false;
         return 0;
 }
 
@@ -233,6 +282,7 @@ static const struct {
         { "bind", parse_spec_bind },
         { "volume", parse_spec_volume },
         { "tmpfs", parse_spec_tmpfs },
+        { "image", parse_spec_image },
 };
 
 int mount_parse_spec(const MountSpec *spec, MountPoint *ret, Error *err) {
@@ -297,7 +347,8 @@ int mount_parse_from(const char *text, char **ret_ref, bool *ret_read_only, Erro
         if (!*text || colon == text)
                 return error_kind(err, ERROR_INVALID, "invalid volumes-from specification: '%s'",
                                   text);
-        if (colon && (!mode_parse(colon + 1, found) || found[MODE_COPY] || found[MODE_PROPAGATION]))
+        if (colon && (!mode_parse(colon + 1, found) || found[MODE_COPY] ||
+                      found[MODE_PROPAGATION] || found[MODE_IDMAP]))
                 return error_kind(err, ERROR_INVALID, "invalid mode: %s", colon + 1);
         *ret_ref = colon ? str_copy_n(text, (size_t)(colon - text)) : str_copy(text);
         *ret_read_only = str_equal(found[MODE_ACCESS], "ro");

@@ -171,6 +171,11 @@ static int resolve_from(ResolveJob *job, Error *err) {
                                 if (r < 0)
                                         return r;
                         }
+                        if (point.image) {
+                                r = image_mount_hold(container, &point, err);
+                                if (r < 0)
+                                        return r;
+                        }
                         point.created_here = false;
                         put(container, &point);
                 }
@@ -228,6 +233,8 @@ static int resolve_specs(ResolveJob *job, char ***taken, Error *err) {
                 strv_add(taken, point.destination);
                 if (str_equal(point.type, "volume"))
                         r = use_volume(job, &point, specs[i].volume, err);
+                else if (str_equal(point.type, "image"))
+                        r = image_mount_find(container, &point, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -295,6 +302,33 @@ static void set_read_only_below(Container *container) {
         }
 }
 
+/* Ids on a mount are the host's, which mean something else in a user namespace. */
+static int check_idmaps(const Container *container, Error *err) {
+        const MountPoint *points = container->mounts.items;
+        bool remapped = container_is_remapped(container);
+
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                const char *idmap = points[i].idmap;
+
+                if (!idmap)
+                        continue;
+                if (remapped != str_equal(idmap, "idmap"))
+                        return error_kind(err, ERROR_INVALID, "mount option '%s' of %s: %s", idmap,
+                                          points[i].destination,
+                                          remapped ? "in a user namespace say idmap alone, for the "
+                                                     "container's ids, or --userns host"
+                                                   : "without a user namespace say which ids: "
+                                                     "idmap=uids=…;gids=…");
+                if (!str_empty(container->spec.host.runtime) &&
+                    !runtime_is_own(container->spec.host.runtime))
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "mount option '%s' is done by brig's own runtime alone: "
+                                          "run the container without --runtime %s",
+                                          idmap, container->spec.host.runtime);
+        }
+        return 0;
+}
+
 int mounts_resolve(Container *container, const Image *image, Error *err) {
         ResolveJob job = { container, NULL };
         _cleanup_strv_ char **taken = NULL;
@@ -308,6 +342,8 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
                 r = resolve_tmpfs(&job, &taken, err);
         if (r == 0)
                 r = resolve_anonymous(&job, err);
+        if (r == 0)
+                r = check_idmaps(container, err);
         if (r == 0)
                 set_read_only_below(container);
         if (r < 0) {
@@ -343,6 +379,8 @@ void mounts_adopt(Container *container, bool runs) {
         const MountPoint *points = container->mounts.items;
 
         for (size_t i = 0; i < container->mounts.count; i++) {
+                if (points[i].image)
+                        image_mount_close(container, i);
                 if (!points[i].name)
                         continue;
                 volume_adopt_use(container->engine, points[i].name, container->id);
@@ -461,7 +499,9 @@ int mounts_open(const Container *container, int **ret_fds, Error *err) {
         for (size_t i = 0; i < container->mounts.count; i++)
                 fds[i] = -1;
         for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
-                if (points[i].subpath)
+                if (points[i].image)
+                        r = image_mount_open(container, i, &fds[i], err);
+                else if (points[i].subpath)
                         r = open_subpath(container, &points[i], &fds[i], err);
         if (r < 0)
                 mounts_close(container, fds);
@@ -471,7 +511,12 @@ int mounts_open(const Container *container, int **ret_fds, Error *err) {
 }
 
 void mounts_close(const Container *container, int *fds) {
-        for (size_t i = 0; fds && i < container->mounts.count; i++)
+        const MountPoint *points = container->mounts.items;
+
+        for (size_t i = 0; fds && i < container->mounts.count; i++) {
                 close_fd(&fds[i]);
+                if (points[i].image)
+                        image_mount_close(container, i);
+        }
         free(fds);
 }

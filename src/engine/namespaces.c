@@ -106,7 +106,7 @@ int container_namespace_open(Container *container, const char *what, const char 
         return 0;
 }
 
-int pid_mode_open(Container *container, int *ret_fd, Error *err) {
+int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err) {
         const char *ref = other(container->spec.host.pid_mode);
         _cleanup_container_ Container *donor = NULL;
 
@@ -117,7 +117,8 @@ int pid_mode_open(Container *container, int *ret_fd, Error *err) {
                 return r;
         if (donor == container)
                 return error_kind(err, ERROR_INVALID, "cannot join own PID namespace");
-        return container_namespace_open(donor, "PID", "pid", ret_fd, err);
+        r = container_namespace_open(donor, "PID", "pid", ret_fd, err);
+        return r < 0 ? r : userns_share(container, donor, ret_userns_fd, err);
 }
 
 int ocispec_namespaces(Container *container, const OcispecContext *context, OciLinux *linux_,
@@ -136,5 +137,6 @@ int ocispec_namespaces(Container *container, const OcispecContext *context, OciL
         /* Another's comes to the monitor by descriptor, as the network does. */
         if (!str_equal(host->pid_mode, "host"))
                 add(linux_, "pid");
+        ocispec_userns(container, linux_);
         return 0;
 }

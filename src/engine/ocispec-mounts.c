@@ -2,6 +2,7 @@
  * what mounts.c resolved, and the generated files of /etc. */
 #include <unistd.h>
 
+#include "engine/idmap-spec.h"
 #include "engine/ocispec.h"
 
 #define WORDS_MAX 8
@@ -51,10 +52,14 @@ static bool is_overridden(const Container *container, const char *destination) {
                (str_after(destination, "/dev/") && find_point(container, "/dev"));
 }
 
-/* POSIX shared memory of the host, for --ipc host; a new mqueue shows the host's queues by itself.
- */
-static void add_host_shm(OciConfig *config) {
-        OciMount *bind = add(config, "/dev/shm", "bind", "/dev/shm");
+/* Of --ipc host: POSIX shared memory, and, as in a user namespace no mqueue of the host's IPC
+ * namespace can be made, its message queues. */
+static void add_host_ipc(const char *path, OciConfig *config) {
+        OciMount *bind;
+
+        if (access(path, F_OK) < 0)
+                return; /* a host without */
+        bind = add(config, path, "bind", path);
 
         strv_add(&bind->options, "rbind");
         strv_add(&bind->options, "rprivate");
@@ -67,8 +72,9 @@ static void add_default(const Container *container, const DefaultMount *mount, O
         if (is_overridden(container, mount->destination) ||
             (is_shm && str_equal(host->ipc_mode, "none")))
                 return;
-        if (is_shm && str_equal(host->ipc_mode, "host")) {
-                add_host_shm(config);
+        if (str_equal(host->ipc_mode, "host") &&
+            (is_shm || (str_equal(mount->type, "mqueue") && container_is_remapped(container)))) {
+                add_host_ipc(mount->destination, config);
                 return;
         }
         OciMount *added = add(config, mount->destination, mount->type, mount->source);
@@ -108,11 +114,32 @@ char **tmpfs_options(char *const *given) {
         return options;
 }
 
+/* What is the engine's is stored with the container's own ids, whatever those are outside; what the
+ * user binds is shown as it is, as with dockerd. */
+static void map_owners(const Container *container, bool is_own, OciMount *mount) {
+        if (is_own && container_is_remapped(container) && !strv_has(mount->options, "idmap"))
+                strv_add(&mount->options, "idmap");
+}
+
+static int map_as_asked(const MountPoint *point, OciMount *mount, Error *err) {
+        _cleanup_idmap_ IdmapSpec spec = {};
+        int r = point->idmap ? idmap_parse(point->idmap, &spec, err) : 0;
+
+        if (r < 0 || !point->idmap)
+                return r;
+        strv_add(&mount->options, "idmap");
+        mount->uid_mappings = spec.uids;
+        mount->gid_mappings = spec.gids;
+        spec = (IdmapSpec){};
+        return 0;
+}
+
 /* ---- the user's mounts ---- */
 
 /* source_fd: what is mounted, where it is not to be found by its path; -1. The monitor finds it
  * under this daemon's descriptors. */
-static void add_point(const MountPoint *point, int source_fd, OciConfig *config) {
+static int add_point(const Container *container, const MountPoint *point, int source_fd,
+                     OciConfig *config, Error *err) {
         bool is_tmpfs = str_equal(point->type, "tmpfs");
         _cleanup_free_ char *opened =
                 source_fd >= 0 ? str_format("/proc/%d/fd/%d", getpid(), source_fd) : NULL;
@@ -121,7 +148,7 @@ static void add_point(const MountPoint *point, int source_fd, OciConfig *config)
 
         if (is_tmpfs) {
                 mount->options = tmpfs_options(point->options);
-                return;
+                return 0;
         }
         strv_add(&mount->options, strv_has(point->options, "bind") ? "bind" : "rbind");
         /* Never "rw": what is read-only on the host stays so. */
@@ -131,6 +158,10 @@ static void add_point(const MountPoint *point, int source_fd, OciConfig *config)
         for (char **option = point->options; option && *option; option++)
                 if (!str_equal(*option, "bind"))
                         strv_add(&mount->options, *option);
+        int r = map_as_asked(point, mount, err);
+        if (r == 0)
+                map_owners(container, point->name || point->is_own, mount);
+        return r;
 }
 
 static void add_generated(const Container *container, const char *id, OciConfig *config) {
@@ -146,6 +177,7 @@ static void add_generated(const Container *container, const char *id, OciConfig 
                 strv_add(&mount->options, "rbind");
                 strv_add(&mount->options, container->spec.host.readonly_rootfs ? "ro" : "rw");
                 strv_add(&mount->options, "rprivate");
+                map_owners(container, true, mount);
         }
 }
 
@@ -188,8 +220,13 @@ int ocispec_mounts(Container *container, const OcispecContext *context, OciConfi
         for (size_t i = 0; i < ELEMENTS(defaults); i++)
                 add_default(container, &defaults[i], config);
         size_t first = config->mounts.count;
-        for (size_t i = 0; i < container->mounts.count; i++)
-                add_point(&points[i], context->source_fds ? context->source_fds[i] : -1, config);
+        for (size_t i = 0; i < container->mounts.count; i++) {
+                int r = add_point(container, &points[i],
+                                  context->source_fds ? context->source_fds[i] : -1, config, err);
+
+                if (r < 0)
+                        return r;
+        }
         if (context->netfiles_id)
                 add_generated(container, context->netfiles_id, config);
         sort_by_depth((OciMount *)config->mounts.items + first, config->mounts.count - first);

@@ -120,9 +120,7 @@ static int block_io(const HostConfig *host, OciResources *ret, Error *err) {
         return r;
 }
 
-int ocispec_resources(const Container *container, OciResources *ret, Error *err) {
-        const HostConfig now = container_host(container), *host = &now;
-
+static int resources(const HostConfig *host, OciResources *ret, Error *err) {
         memory(host, ret);
         cpu(host, ret);
         if (host->pids_limit && *host->pids_limit != 0) {
@@ -130,4 +128,19 @@ int ocispec_resources(const Container *container, OciResources *ret, Error *err)
                 ret->pids->limit = *host->pids_limit > 0 ? *host->pids_limit : -1;
         }
         return block_io(host, ret, err);
+}
+
+int ocispec_resources(const Container *container, OciResources *ret, Error *err) {
+        const HostConfig host = container_host(container);
+
+        return resources(&host, ret, err);
+}
+
+int ocispec_limits(const Container *container, OciResources *ret, Error *err) {
+        HostConfig host = container_host(container);
+
+        host.blkio_weight_device = (JsonArray){ 0 };
+        host.blkio_read_bps = host.blkio_write_bps = (JsonArray){ 0 };
+        host.blkio_read_iops = host.blkio_write_iops = (JsonArray){ 0 };
+        return resources(&host, ret, err);
 }

@@ -3,6 +3,7 @@
  * namespaces.c; seccomp is seccomp-default.c's. */
 #include <ctype.h>
 
+#include "base/bug.h"
 #include "engine/ocispec.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,6 +46,8 @@ static void set_capabilities(const Container *container, bool privileged, OciPro
         capabilities->bounding = capabilities_of(&container->spec.host, privileged);
         capabilities->effective = strv_copy(capabilities->bounding);
         capabilities->permitted = strv_copy(capabilities->bounding);
+        if (BUG("capabilities"))
+                capabilities->inheritable = strv_copy(capabilities->bounding);
 }
 
 static void set_rlimits(const HostConfig *host, OciProcess *process) {
@@ -122,12 +125,16 @@ static const struct {
         /* Docker's since 20.10: ping and low ports need no privilege in a namespace of one's own.
          */
         { "net.ipv4.ip_unprivileged_port_start", "0" },
-        { "net.ipv4.ping_group_range", "0 2147483647" },
+        { "net.ipv4.ping_group_range", NULL }, /* to the last group that there is */
 };
 
-static void set_sysctls(const HostConfig *host, bool own_netns, OciLinux *linux_) {
+static void set_sysctls(const Container *container, bool own_netns, OciLinux *linux_) {
+        const HostConfig *host = &container->spec.host;
+        _cleanup_free_ char *groups = str_format("0 %lld", (long long)userns_last_gid(container));
+
         for (size_t i = 0; own_netns && i < ELEMENTS(network_sysctls); i++)
-                pairs_put(&linux_->sysctl, network_sysctls[i].name, network_sysctls[i].value);
+                pairs_put(&linux_->sysctl, network_sysctls[i].name,
+                          network_sysctls[i].value ?: groups);
         pairs_copy(&linux_->sysctl, &host->sysctls);
 }
 
@@ -139,19 +146,20 @@ static int set_paths(const Container *container, OciLinux *linux_, Error *err) {
                                err);
         if (r < 0 || host->privileged || security.systempaths_unconfined)
                 return r;
-        linux_->masked_paths = strv_copy(host->masked_paths);
-        linux_->readonly_paths = strv_copy(host->readonly_paths);
+        if (!BUG("masked-paths"))
+                linux_->masked_paths = strv_copy(host->masked_paths);
+        if (!BUG("read-only-paths"))
+                linux_->readonly_paths = strv_copy(host->readonly_paths);
         return 0;
 }
 
 static int set_linux(Container *container, const OcispecContext *context, OciConfig *ret,
                      Error *err) {
-        const HostConfig *host = &container->spec.host;
         OciLinux *linux_ = ret->linux_ = NEW(OciLinux);
 
         linux_->cgroups_path = str_copy(context->cgroup);
         linux_->resources = NEW(OciResources);
-        set_sysctls(host, context->own_netns, linux_);
+        set_sysctls(container, context->own_netns, linux_);
         int r = ocispec_resources(container, linux_->resources, err);
         if (r == 0)
                 r = ocispec_namespaces(container, context, linux_, err);

@@ -62,6 +62,9 @@ int ocispec_mounts(Container *container, const OcispecContext *context, OciConfi
 int ocispec_devices(const Container *container, OciLinux *linux_, Error *err);
 /* Its limits; the paths of devices become numbers: invalid where one is no device. *ret zeroed. */
 int ocispec_resources(const Container *container, OciResources *ret, Error *err);
+/* The same without those of devices: no update changes them, and a device may have gone since the
+ * group was told of it. */
+int ocispec_limits(const Container *container, OciResources *ret, Error *err);
 /* The file system's options for --tmpfs and --mount type=tmpfs: Docker's defaults, overridden. */
 char **tmpfs_options(char *const *given);
 
@@ -79,6 +82,22 @@ int namespaces_check(const ContainerCreate *create, Error *err);
 int ocispec_namespaces(Container *container, const OcispecContext *context, OciLinux *linux_,
                        Error *err);
 bool pid_mode_is_private(const HostConfig *host);
+
+/* ---- userns.c: userns-remap ---- */
+bool engine_remaps(const Engine *engine);
+/* Whether its next start is in a user namespace. */
+bool container_is_remapped(const Container *container);
+/* invalid: what dockerd refuses with user namespaces, too. */
+int userns_check(const Engine *engine, const HostConfig *host, Error *err);
+void ocispec_userns(const Container *container, OciLinux *linux_);
+/* rootfs_mount_layers of paths (upper and work may be NULL) as remapped containers see them. */
+int userns_mount_layers(const Engine *engine, char *const *lowers, const char *upper,
+                        const char *work, unsigned flags, int *ret_fd, Error *err);
+/* An id of the container's as it is outside: for files whose file system maps none. */
+uid_t userns_uid(const Container *container, int64_t uid);
+gid_t userns_gid(const Container *container, int64_t gid);
+/* The largest group that processes of it can be in. */
+int64_t userns_last_gid(const Container *container);
 
 #define PUT_INT(type, value)                                                                       \
         ({                                                                                         \

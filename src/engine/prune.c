@@ -3,6 +3,7 @@
  * the build cache build-prune.c's. */
 #include "engine/prune.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/documents.h"
 #include "engine/filters.h"
@@ -82,7 +83,8 @@ static void prune_container(Container *container, PruneAnswer *answer) {
         int64_t bytes = container_size_rw(container);
         Error error = { 0 };
 
-        if (engine_container_remove(container->engine, container->id, false, false, &error) < 0)
+        if (failpoint("prune.container", &error) < 0 ||
+            engine_container_remove(container->engine, container->id, false, false, &error) < 0)
                 prune_failed(answer, container->id, &error);
         else
                 prune_answer_add(answer, json_object_new_string(container->id), bytes);
@@ -113,7 +115,8 @@ int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Er
 static void prune_network(Engine *engine, const NetworkObject *network, PruneAnswer *answer) {
         Error error = { 0 };
 
-        if (engine_network_remove(engine, network->config.id, &error) < 0)
+        if (failpoint("prune.network", &error) < 0 ||
+            engine_network_remove(engine, network->config.id, &error) < 0)
                 prune_failed(answer, network->config.name, &error);
         else
                 prune_answer_add(answer, json_object_new_string(network->config.name), 0);
@@ -145,7 +148,8 @@ static void prune_volume(Engine *engine, const char *name, PruneAnswer *answer) 
         int64_t bytes = volume_size(engine, name);
         Error error = { 0 };
 
-        if (engine_volume_remove(engine, name, false, &error) < 0)
+        if (failpoint("prune.volume", &error) < 0 ||
+            engine_volume_remove(engine, name, false, &error) < 0)
                 prune_failed(answer, name, &error);
         else
                 prune_answer_add(answer, json_object_new_string(name), bytes);

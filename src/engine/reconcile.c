@@ -14,6 +14,8 @@
 #include "os/cgroup.h"
 #include "os/pidfd.h"
 
+#define FREEZE_TIMEOUT (10 * NSEC_PER_SEC)
+
 typedef struct Reconcile {
         Engine *engine;
         Container **containers; /* references; those that are being removed too */
@@ -63,6 +65,18 @@ static void forget_endpoints(Container *container) {
 
 /* ---- what runs ---- */
 
+/* Its daemon was killed while it made an image of it. */
+static bool end_commits_pause(Container *container, const char *cgroup) {
+        Error error = { 0 };
+
+        container->state.paused_for_commit = false;
+        if (cgroup_freeze(cgroup, false, FREEZE_TIMEOUT, &error) == 0)
+                return true;
+        log_error("container %s stays paused, though the commit that paused it is over: %s",
+                  container->id, error.message);
+        return false;
+}
+
 static int adopt_running(Container *container, pid_t pid, Error *err) {
         ContainerState *state = &container->state;
         _cleanup_free_ char *cgroup = container_cgroup(container);
@@ -74,6 +88,8 @@ static int adopt_running(Container *container, pid_t pid, Error *err) {
         state->pid = pid;
         if (cgroup_is_frozen(cgroup, &frozen, NULL) < 0)
                 frozen = state->status == CONTAINER_PAUSED;
+        if (frozen && state->paused_for_commit)
+                frozen = !end_commits_pause(container, cgroup);
         state->status = frozen ? CONTAINER_PAUSED : CONTAINER_RUNNING;
         if (str_equal(mode, "host") || str_after(mode, "container:"))
                 return 0;
@@ -297,6 +313,7 @@ static void hold_again(Container *container) {
 
         if (r < 0 && r != -ENOENT)
                 log_error("hold the image of container %s: %s", container->id, error.message);
+        image_mounts_hold_again(container);
 }
 
 static bool policy_wants_start(const Container *container) {

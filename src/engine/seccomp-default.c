@@ -2,6 +2,7 @@
  * profile document that the client sent, for the container's capabilities. What is compiled from it
  * is seccomp-cache.c's. seccomp(2); the document is Docker's, which extends that of runtime-spec.
  */
+#include "base/bug.h"
 #include "engine/seccomp.h"
 
 /* ---- the default ---- */
@@ -134,7 +135,7 @@ int seccomp_profile_key(const Container *container, bool privileged, char **ret_
                                err);
         if (r < 0)
                 return r;
-        if (security.unconfined ||
+        if (security.unconfined || BUG("seccomp") ||
             (host->privileged && !(security.seccomp && security.own_seccomp)))
                 return 0;
         buf_add_str(&key, "default:");

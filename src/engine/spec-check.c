@@ -228,6 +228,8 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
                 r = drivers_check(engine, host, err);
         if (r == 0)
                 r = set_defaults(engine, host, err);
+        if (r == 0)
+                r = userns_check(engine, host, err);
         if (r == 0 && warnings)
                 r = drop_unsupported(host, warnings, err);
         if (r == 0 && warnings && host->port_bindings.count > 0 &&

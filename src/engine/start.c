@@ -11,6 +11,7 @@
 #include "base/program.h"
 #include "engine/copy.h"
 #include "engine/internal.h"
+#include "engine/ocispec.h"
 #include "engine/steps.h"
 
 #define EXIT_NOT_FOUND 127
@@ -24,7 +25,7 @@ typedef struct StartJob {
         OciConfig config;
         const SeccompProgram *seccomp; /* the cache's */
         char **runtime;                /* another one's program and arguments; NULL: brig's own */
-        int state_fd, run_fd, netns_fd, pidns_fd;
+        int state_fd, run_fd, netns_fd, pidns_fd, userns_fd;
         int *source_fds; /* of mounts_open */
         bool own_netns;
         bool told_mounts; /* of its volumes, to those who watch events */
@@ -44,6 +45,7 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->run_fd);
         close_fd(&job->netns_fd);
         close_fd(&job->pidns_fd);
+        close_fd(&job->userns_fd);
         close_fd(&job->pidfd);
         mounts_close(job->container, job->source_fds);
         container_unref(job->owner);
@@ -150,15 +152,19 @@ static int start_directories(void *data, Error *err) {
 static int start_namespace(void *data, Error *err) {
         StartJob *job = data;
 
-        int r = pid_mode_open(job->container, &job->pidns_fd, err);
-        if (r < 0)
-                return r;
-        if (job->owner)
-                return container_namespace_open(job->owner, "network", "net", &job->netns_fd, err);
-        if (str_equal(container_network_mode(job->container), "host"))
-                return 0;
-        job->own_netns = true;
-        return netns_new(&job->netns_fd, err);
+        int r;
+
+        if (job->owner) {
+                r = container_namespace_open(job->owner, "network", "net", &job->netns_fd, err);
+                if (r == 0)
+                        r = userns_share(job->container, job->owner, &job->userns_fd, err);
+        } else if (str_equal(container_network_mode(job->container), "host")) {
+                r = 0;
+        } else {
+                job->own_netns = true;
+                r = userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
+        }
+        return r < 0 ? r : pid_mode_open(job->container, &job->pidns_fd, &job->userns_fd, err);
 }
 
 /* The program of another runtime and its arguments, which is the container's; NULL in *ret: brig's
@@ -212,7 +218,9 @@ static int start_document(void *data, Error *err) {
                 .source_fds = job->source_fds,
         };
 
-        int r = ocispec_build(job->container, &context, &job->config, err);
+        int r = userns_check(job->engine, &job->container->spec.host, err);
+        if (r == 0)
+                r = ocispec_build(job->container, &context, &job->config, err);
         if (r == 0)
                 r = find_runtime(job->container, &job->runtime, err);
         if (r < 0)
@@ -249,6 +257,7 @@ static int start_spawn(void *data, Error *err) {
                 .run_fd = job->run_fd,
                 .netns_fd = job->netns_fd,
                 .pidns_fd = job->pidns_fd,
+                .userns_fd = job->userns_fd,
                 .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                 .seccomp_length = job->seccomp ? job->seccomp->length : 0,
         };
@@ -394,6 +403,7 @@ int container_start_locked(Container *container, Error *err) {
                 .run_fd = -1,
                 .netns_fd = -1,
                 .pidns_fd = -1,
+                .userns_fd = -1,
                 .pidfd = -1,
         };
         Error ours = { 0 };

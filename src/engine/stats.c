@@ -115,6 +115,12 @@ static bool runs(Container *container, int64_t *generation) {
         return *generation == state->generation;
 }
 
+/* Its group or its processes are gone: its monitor took them away, and the engine is about to hear
+ * of it. Docker shows such a one as not running. */
+static bool is_gone(int r) {
+        return r == -ENOENT || r == -ENODEV || r == -ESRCH;
+}
+
 static int sample_take(Container *container, StatsSample **ret, Error *err) {
         _cleanup_(stats_sample_unrefp) StatsSample *sample = NEW(StatsSample);
         _cleanup_free_ char *cgroup = container_cgroup(container);
@@ -131,7 +137,7 @@ static int sample_take(Container *container, StatsSample **ret, Error *err) {
                 if (r == 0)
                         r = read_links(container, sample, err);
                 /* One that ended meanwhile could not be read, or half. */
-                sample->running = runs(container, &sample->generation);
+                sample->running = runs(container, &sample->generation) && !is_gone(r);
                 if (!sample->running)
                         r = 0;
         }

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "engine/internal.h"
 #include "os/cgroup.h"
 
@@ -26,10 +27,21 @@ static int thaw_for_signal(Container *container, Error *err) {
         return r;
 }
 
-static int container_pause(Container *container, bool paused, Error *err) {
+/* for_commit: a daemon that finds it so lets it go on, as nobody asked for the pause: the intent is
+ * recorded first. */
+static int container_pause(Container *container, bool paused, bool for_commit, Error *err) {
         _cleanup_free_ char *cgroup = container_cgroup(container);
+        int r = 0;
 
-        int r = cgroup_freeze(cgroup, paused, FREEZE_TIMEOUT, err);
+        container->state.paused_for_commit = for_commit;
+        if (for_commit)
+                r = container_save(container, false, err);
+        if (r == 0)
+                r = failpoint("pause.freeze", err);
+        if (r == 0)
+                r = cgroup_freeze(cgroup, paused, FREEZE_TIMEOUT, err);
+        if (r == 0)
+                r = failpoint("pause.record", err);
         if (r < 0)
                 return error_prefix(err, "Cannot %s container %s", paused ? "pause" : "unpause",
                                     container->id);
@@ -70,7 +82,9 @@ static int container_kill(Container *container, int signal, bool final, Error *e
                 if (r < 0)
                         return r;
         }
-        r = container_signal(container, signal, err);
+        r = failpoint("stop.signal", err);
+        if (r == 0)
+                r = container_signal(container, signal, err);
         if (r == 0 && final)
                 r = thaw_for_signal(container, err);
         if (r < 0)
@@ -217,7 +231,9 @@ int engine_container_restart(Engine *engine, const char *ref, const char *signal
                                   "and cannot be started",
                                   ref);
         if (!container_is_running(container)) {
-                r = container_start_locked(container, err);
+                r = failpoint("restart.start", err);
+                if (r == 0)
+                        r = container_start_locked(container, err);
                 if (r < 0)
                         return error_prefix(err, "Cannot restart container %s", ref);
         }
@@ -249,7 +265,7 @@ int engine_container_kill(Engine *engine, const char *ref, const char *signal, E
         return r < 0 ? error_prefix(err, "Cannot kill container: %s", ref) : 0;
 }
 
-int engine_container_pause(Engine *engine, const char *ref, Error *err) {
+int container_pause_for(Engine *engine, const char *ref, bool for_commit, Error *err) {
         _cleanup_container_ Container *container = NULL;
 
         int r = container_lookup(engine, ref, &container, err);
@@ -265,11 +281,15 @@ int engine_container_pause(Engine *engine, const char *ref, Error *err) {
                                   container->id);
         r = container_require_running(container, err);
         if (r == 0)
-                r = container_pause(container, true, err);
+                r = container_pause(container, true, for_commit, err);
         /* Its control group is gone: it has ended, which nobody has recorded yet. */
         return r == -ENOENT ? error_kind(err, ERROR_CONFLICT, "Container %s is not running",
                                          container->id)
                             : r;
+}
+
+int engine_container_pause(Engine *engine, const char *ref, Error *err) {
+        return container_pause_for(engine, ref, false, err);
 }
 
 int engine_container_unpause(Engine *engine, const char *ref, Error *err) {
@@ -281,7 +301,7 @@ int engine_container_unpause(Engine *engine, const char *ref, Error *err) {
         CONTAINER_LOCKED(container);
         if (container->state.status != CONTAINER_PAUSED)
                 return error_kind(err, ERROR_INTERNAL, "Container %s is not paused", container->id);
-        return container_pause(container, false, err);
+        return container_pause(container, false, false, err);
 }
 
 int engine_container_resize(Engine *engine, const char *ref, int width, int height, Error *err) {

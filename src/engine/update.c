@@ -16,6 +16,7 @@ typedef struct UpdateJob {
         PublishSet *published;
         bool with_labels, with_limits, with_ports;
         PublishBefore before; /* the endpoints' ports */
+        bool for_group; /* of the limits, one that the control group has; else the restart policy */
         bool recorded;
 } UpdateJob;
 
@@ -121,7 +122,7 @@ static int update_record(void *data, Error *err) {
 static int update_limits(void *data, Error *err) {
         UpdateJob *job = data;
 
-        return job->with_limits && container_is_running(job->container)
+        return job->for_group && container_is_running(job->container)
                        ? container_limits_apply(job->container, err)
                        : 0;
 }
@@ -137,6 +138,7 @@ int engine_container_update(Engine *engine, const char *ref, const ContainerUpda
                             Error *err) {
         _cleanup_container_ Container *container = NULL;
         _cleanup_(update_job_done) UpdateJob job = { 0 };
+        HostLimits group; /* borrowed: what of the limits is not the engine's own */
         int r = container_lookup(engine, ref, &container, err);
 
         if (r < 0)
@@ -146,6 +148,9 @@ int engine_container_update(Engine *engine, const char *ref, const ContainerUpda
         if (r < 0)
                 return r;
         job.container = container;
+        group = update->limits;
+        group.restart_policy = (RestartPolicy){ 0 };
+        job.for_group = host_limits_any(&group);
         if (host_limits_any(&update->limits))
                 r = container_limits_change(container, &update->limits, &job.limits, err);
         if (r == 0)

@@ -3,6 +3,7 @@
  * become root by accident. */
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "engine/ocispec.h"
 
@@ -30,7 +31,7 @@ static bool id_parse(const char *text, int64_t *ret) {
 }
 
 static int id_check(int64_t id, int64_t most, Error *err) {
-        if (id >= 0 && id <= most)
+        if ((id >= 0 && id <= most) || BUG("user-range"))
                 return 0;
         return error_kind(err, ERROR_INVALID, "uids and gids must be in range 0-%lld",
                           (long long)most);
@@ -154,11 +155,12 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
                 r = resolve_group(group, colon + 1, &entry.gid, most, err);
         if (r < 0)
                 return r;
-        ret->uid = entry.uid;
+        ret->uid = BUG("user-range") ? (uint32_t)entry.uid : entry.uid;
         ret->gid = entry.gid;
         /* In the list too, so that dropping it by setgroups loses no access rule (CVE-2022-36109).
          */
-        gid_add(ret, entry.gid);
+        if (!BUG("groups"))
+                gid_add(ret, entry.gid);
         if (entry_name && !has_group)
                 r = add_memberships(group, entry_name, ret, most, err);
         for (; r == 0 && group_add && *group_add; group_add++) {

@@ -9,11 +9,16 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/bounded.h"
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/volumes.h"
 #include "os/mount.h"
+
+/* As long as a container's start, which holds its lock, waits for a server of files or of names. */
+#define MOUNT_TIMEOUT (30 * NSEC_PER_SEC)
 
 /* Words of "o" that are the mount's, not the file system's. */
 static const struct {
@@ -153,6 +158,56 @@ static int new_mount(const Pairs *options, int *ret_fd, Error *err) {
         return r < 0 ? r : mount_new(type, device, words.rest, words.set, ret_fd, err);
 }
 
+/* A mount that is being made, on a thread of its own. */
+typedef struct NewMount {
+        Pairs options;
+        int fd, result;
+        Error error;
+} NewMount;
+
+static void new_mount_run(void *data) {
+        NewMount *mount = data;
+
+        mount->result = new_mount(&mount->options, &mount->fd, &mount->error);
+}
+
+static void new_mount_free(NewMount *mount) {
+        pairs_done(&mount->options);
+        close_fd(&mount->fd);
+        free(mount);
+}
+DEFINE_CLEANUP(NewMount *, new_mount_free)
+
+static void new_mount_drop(void *data) {
+        new_mount_free(data);
+}
+
+/* The server of a network file system, and that of its name, may not answer. */
+static int new_mount_in_time(const Pairs *options, int *ret_fd, Error *err) {
+        _cleanup_(new_mount_freep) NewMount *mount = NEW(NewMount);
+        int r;
+
+        mount->fd = -1;
+        pairs_copy(&mount->options, options);
+        r = bounded_run(new_mount_run, mount, new_mount_drop, MOUNT_TIMEOUT);
+        if (r == -ETIMEDOUT) {
+                (void)TAKE_PTR(mount);
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "%s: no answer in %d seconds: look whether its server is there",
+                                  pairs_get(options, "device"),
+                                  (int)(MOUNT_TIMEOUT / NSEC_PER_SEC));
+        }
+        if (r < 0)
+                return error_set(err, -r, "%s", pairs_get(options, "device"));
+        if (mount->result < 0) {
+                if (err)
+                        *err = mount->error;
+                return mount->result;
+        }
+        *ret_fd = TAKE_FD(mount->fd);
+        return 0;
+}
+
 /* ---- the volume's directory ---- */
 
 static bool is_mounted(Engine *engine, const char *name) {
@@ -181,7 +236,7 @@ static int mount_it(Engine *engine, const char *name, const Pairs *options, Erro
         int r = volume_open(engine, name, &place_fd, err);
 
         if (r == 0)
-                r = new_mount(options, &mount_fd, err);
+                r = new_mount_in_time(options, &mount_fd, err);
         if (r == 0)
                 r = mount_attach(mount_fd, place_fd, err);
         if (r == 0)

@@ -37,8 +37,8 @@ static int tell(const Check *check, CheckFinding *finding,
 /* ---- what the record says ---- */
 
 static bool is_named(ImageStore *store, const char *sql, const char *digest) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
         STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
 
         /* An error is none of being unused. */
         return map_get(&store->pins, digest) ||
@@ -48,8 +48,8 @@ static bool is_named(ImageStore *store, const char *sql, const char *digest) {
 
 /* Digests of the query's first column, and its second one (may be NULL in ret). */
 static int list_texts(ImageStore *store, const char *sql, char ***ret, Error *err) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
         STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(store->db, &statement, err, sql, "");
 
         while (r >= 0 && (r = sql_step(statement, err)) > 0)
@@ -155,10 +155,10 @@ static int look_for_unused(Check *check, Error *err) {
 
 /* "remove and pull again: a, b" */
 static char *remedy_for(ImageStore *store, const char *blob) {
-        _cleanup_sql_ sqlite3_stmt *statement = NULL;
         _cleanup_strv_ char **names = NULL;
         _cleanup_free_ char *list = NULL;
         STORE_LOCKED(store);
+        _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(store->db, &statement, NULL,
                             "SELECT name FROM names WHERE image IN (SELECT id FROM images WHERE "
                             "id=?1 OR manifest=?1 UNION SELECT image FROM image_layers JOIN layers "

@@ -4,6 +4,7 @@
  * has is ever executed or loaded (CVE-2019-14271). One that does not run is put together here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -106,11 +107,14 @@ static int take_off(int root_fd, const char *path, Error *err) {
 
 /* ---- the root ---- */
 
-static int open_live(int pidfd, int *ret, Error *err) {
+static int open_live(int pidfd, bool remapped, int *ret, Error *err) {
         _cleanup_close_ int root = -1;
 
-        if (setns(pidfd, CLONE_NEWNS) < 0)
+        if (setns(pidfd, CLONE_NEWNS | (remapped ? CLONE_NEWUSER : 0)) < 0)
                 return error_set(err, errno, "join the container's mount namespace");
+        if (remapped &&
+            (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+                return error_set(err, errno, "become root of the container's user namespace");
         root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         return root < 0 ? error_set(err, errno, "open the container's root")
                         : mount_clone(root, true, ret, err);
@@ -139,7 +143,7 @@ int confine_to_root(const ConfineRoot *root, int *ret_fd, Error *err) {
         int r = 0;
 
         if (root->live)
-                r = open_live(root->fd, &tree, err);
+                r = open_live(root->fd, root->remapped, &tree, err);
         else
                 tree = fcntl(root->fd, F_DUPFD_CLOEXEC, 3);
         if (r == 0 && tree < 0)

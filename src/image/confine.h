@@ -42,7 +42,9 @@ typedef struct ConfineMount {
 
 typedef struct ConfineRoot {
         bool live; /* fd is a pidfd, whose mount namespace has the root; else a detached mount */
-        int fd;    /* that becomes the root, and gets the mounts, in their order */
+        bool remapped; /* live: the process is in a user namespace of its own, which is joined, so
+                          that owners are those that it sees */
+        int fd;        /* that becomes the root, and gets the mounts, in their order */
         const ConfineMount *mounts;
         size_t mount_count;
         bool read_only;      /* the root itself, once the places of the mounts are there */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "image/store.h"
 #include "os/pidfd.h"
 
@@ -45,6 +47,7 @@ static int ask(const ImageCopy *copy, const CopyRoot *root, const CopyRequest *r
                 .path = (char *)request->path,
                 .hidden = (char **)root->hidden,
                 .live = root->live,
+                .remapped = root->remapped,
                 .read_only = root->read_only,
                 .keep_types = request->keep_types,
                 .uid = (int64_t *)request->uid,
@@ -88,10 +91,34 @@ int image_copy_start(ImageStore *store, const CopyRoot *root, const CopyRequest 
 
 /* ---- answers ---- */
 
-int image_copy_found(ImageCopy *copy, CopyStat *ret, Error *err) {
-        _cleanup_(image_message_done) ImageMessage message = {};
-        int r = helper_report(&copy->helper, &message, err);
+/* Until the program says something or ends. */
+static int wait_for_answer(const ImageCopy *copy, const CopyPatience *patience, Error *err) {
+        const int64_t end = patience->timeout < 0 ? -1 : clock_monotonic() + patience->timeout;
+        struct pollfd fds[] = { { .fd = copy->helper.socket, .events = POLLIN },
+                                { .fd = patience->cancel_fd, .events = POLLRDHUP } };
 
+        for (;;) {
+                int64_t left = end < 0 ? -1 : MAX(end - clock_monotonic(), 0);
+                struct timespec limit = { .tv_sec = left / NSEC_PER_SEC,
+                                          .tv_nsec = left % NSEC_PER_SEC };
+                int n = ppoll(fds, ELEMENTS(fds), left < 0 ? NULL : &limit, NULL);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_set(err, errno, "copy: wait for brig-image");
+                if (n == 0)
+                        return error_set(err, ETIMEDOUT, "copy: the files give no answer");
+                return fds[0].revents ? 0 : error_set(err, ECANCELED, "copy");
+        }
+}
+
+int image_copy_found(ImageCopy *copy, const CopyPatience *patience, CopyStat *ret, Error *err) {
+        _cleanup_(image_message_done) ImageMessage message = {};
+        int r = wait_for_answer(copy, patience, err);
+
+        if (r == 0)
+                r = helper_report(&copy->helper, &message, err);
         if (r < 0)
                 return r;
         if (str_empty(message.name))
@@ -112,10 +139,12 @@ int image_copy_read(ImageCopy *copy, int *ret_fd, Error *err) {
         return 0;
 }
 
-int image_copy_finish(ImageCopy *copy, Error *err) {
+int image_copy_finish(ImageCopy *copy, const CopyPatience *patience, Error *err) {
         _cleanup_(image_message_done) ImageMessage message = {};
-        int r = helper_report(&copy->helper, &message, err);
+        int r = wait_for_answer(copy, patience, err);
 
+        if (r == 0)
+                r = helper_report(&copy->helper, &message, err);
         return MIN(r, 0);
 }
 

@@ -15,6 +15,7 @@ typedef struct CopyMount {
 typedef struct CopyRoot {
         bool live; /* fd is the pidfd of a process whose mounts are looked at; else a detached mount
                     */
+        bool remapped; /* live: in a user namespace, whose ids are meant */
         int fd;
         const CopyMount *mounts; /* what a root that is not live has mounted, parents first */
         size_t mount_count;
@@ -49,13 +50,19 @@ typedef struct ImageCopy ImageCopy;
 /* Starts the confined program. COPY_STAT, COPY_OUT: image_copy_found comes next. */
 int image_copy_start(ImageStore *store, const CopyRoot *root, const CopyRequest *request,
                      ImageCopy **ret, Error *err);
+/* How long an answer is waited for: the file system below a root may give none (FUSE, NFS). */
+typedef struct CopyPatience {
+        int cancel_fd;   /* ECANCELED once its peer has closed; -1: none */
+        int64_t timeout; /* ns, then ETIMEDOUT; negative: without bound */
+} CopyPatience;
+
 /* What is there; copy_stat_done it. not_found (number ENOENT); invalid. */
-int image_copy_found(ImageCopy *copy, CopyStat *ret, Error *err);
+int image_copy_found(ImageCopy *copy, const CopyPatience *patience, CopyStat *ret, Error *err);
 /* COPY_OUT, then: the archive begins. The descriptor to read it from is the caller's; closing it
  * ends the copy. */
 int image_copy_read(ImageCopy *copy, int *ret_fd, Error *err);
 /* Waits for the end of a COPY_OUT that was read, a COPY_IN or a COPY_PLACES. */
-int image_copy_finish(ImageCopy *copy, Error *err);
+int image_copy_finish(ImageCopy *copy, const CopyPatience *patience, Error *err);
 /* A pidfd of the confined program, the copy's own: readable once it has ended, its mounts with it.
  * Killing it ends the copy. */
 int image_copy_process(const ImageCopy *copy);

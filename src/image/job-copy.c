@@ -85,6 +85,7 @@ static int take_request(Copy *copy, Error *err) {
 static int confine(Copy *copy, Error *err) {
         const ConfineRoot root = {
                 .live = copy->request.live,
+                .remapped = copy->request.remapped,
                 .fd = IMAGE_FD_TARGET,
                 .mounts = copy->mounts,
                 .mount_count = copy->mount_count,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "image/load.h"
@@ -305,6 +306,8 @@ int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, 
         };
         int r = stage(&staging, fd, err);
 
+        if (r == 0)
+                r = failpoint("load.staged", err);
         if (r < 0)
                 return r;
         if (!load_has_index(&loader) && load_find(&staging, "manifest.json"))

@@ -57,6 +57,7 @@ static const JsonField message_fields[] = {
         ROW("submodules", JSON_BOOL, submodules),
         ROW("hidden", JSON_STRINGS, hidden),
         ROW("live", JSON_BOOL, live),
+        ROW("remapped", JSON_BOOL, remapped),
         ROW("readOnly", JSON_BOOL, read_only),
         ROW("keepTypes", JSON_BOOL, keep_types),
         ROW("uid", JSON_MAYBE_INT, uid),

@@ -59,8 +59,8 @@ typedef struct ImageMessage {
         char **environment, **headers;
         bool keep_git_dir, submodules;
         /* copy; job-copy.c */
-        char **hidden;                    /* start: mounts that are not seen */
-        bool live, read_only, keep_types; /* start: see job-copy.c */
+        char **hidden;                              /* start: mounts that are not seen */
+        bool live, remapped, read_only, keep_types; /* start: see job-copy.c */
         int64_t *uid, *gid; /* start: who owns what comes; NULL: as the archive says */
         int64_t mode;       /* entry: st_mode */
 } ImageMessage;

@@ -1,6 +1,7 @@
 /* query.c: finds, reads, lists and tags images. See image.h. */
 #include <fcntl.h>
 
+#include "base/failpoint.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "format/reference.h"
@@ -390,6 +391,8 @@ int image_tag(ImageStore *store, const char *source, const char *target, Error *
                     name, from.id);
         if (r == 0 && from.index)
                 r = index_put_name(store, from.index, name, err);
+        if (r == 0)
+                r = failpoint("image.tag", err);
         return sql_end(store->db, r, err);
 }
 

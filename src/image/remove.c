@@ -1,5 +1,6 @@
 /* remove.c: untags and deletes images, with the rules and conflicts of Docker's DELETE
  * /images/{name}. Images know no children here: no build keeps its steps as images. */
+#include "base/failpoint.h"
 #include "base/id.h"
 #include "format/reference.h"
 #include "image/index.h"
@@ -381,6 +382,8 @@ static int remove_in_transaction(Removal *removal, const char *ref, char ***blob
                 return r;
         r = remove_locked(removal, ref, blobs, err);
         if (r == 0)
+                r = failpoint("image.untag", err);
+        if (r == 0)
                 r = sql_run(store->db, err, "COMMIT", "");
         if (r < 0)
                 (void)sql_run(store->db, NULL, "ROLLBACK", "");
@@ -428,6 +431,8 @@ int image_remove(ImageStore *store, const char *ref, bool force, bool no_prune, 
         (void)no_prune; /* it spares untagged parents, which exist in no store of this engine */
         if (r == 0)
                 r = remove_in_transaction(&removal, ref, &blobs, err);
+        if (r == 0)
+                r = failpoint("image.untagged", err);
         if (r == 0 && blobs)
                 r = store_collect(store, blobs, &chains, err);
         for (size_t i = 0; r == 0 && chains && chains[i]; i++)

@@ -20,7 +20,6 @@
 #define CONNECT_S 10
 /* A peer that takes nothing for so long is taken for lost. */
 #define WRITE_S 60
-#define FINISH_MS 10000
 /* Acknowledged records are let go when more than this is kept. */
 #define KEPT_MAX ((size_t)64 * 1024)
 
@@ -341,25 +340,42 @@ int connection_open(const LoggerOptions *options, bool later, Connection **ret, 
 
 /* ---- the end ---- */
 
-static void wait_acknowledged(const Connection *connection) {
-        int64_t deadline = clock_monotonic() + FINISH_MS * NSEC_PER_MSEC;
+/* Nothing is sent any more, and nothing acknowledged. */
+static bool is_dead(const Connection *connection) {
+        struct tcp_info info = { 0 };
+        socklen_t size = sizeof(info);
 
-        while (acknowledged(connection) < connection->written && clock_monotonic() < deadline) {
-                struct pollfd fds[] = { { .fd = connection->fd, .events = POLLRDHUP } };
+        return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
+               info.tcpi_state == TCP_CLOSE;
+}
 
-                if (poll(fds, 1, 20) > 0 && (fds[0].revents & (POLLERR | POLLHUP)))
-                        return;
+/* The kernel tells nobody of an acknowledgement. */
+static void wait_acknowledged(const Connection *connection, int ms) {
+        const int64_t deadline = clock_monotonic() + ms * NSEC_PER_MSEC;
+        int pause = 1;
+
+        while (acknowledged(connection) < connection->written && clock_monotonic() < deadline &&
+               !is_dead(connection)) {
+                (void)poll(NULL, 0, pause);
+                pause = MIN(pause * 2, 20);
         }
+}
+
+size_t connection_end(Connection *connection, int ms) {
+        if (connection->type != SOCK_STREAM)
+                return 0;
+        if (connection->fd >= 0) {
+                tls_end(connection->tls);
+                (void)shutdown(connection->fd, SHUT_WR);
+                wait_acknowledged(connection, ms);
+                let_go(connection);
+        }
+        return connection->count;
 }
 
 Connection *connection_free(Connection *connection) {
         if (!connection)
                 return NULL;
-        if (connection->fd >= 0 && connection->type == SOCK_STREAM) {
-                tls_end(connection->tls);
-                (void)shutdown(connection->fd, SHUT_WR);
-                wait_acknowledged(connection);
-        }
         lose(connection);
         buf_done(&connection->kept);
         free(connection->records);

@@ -15,7 +15,9 @@ int connection_send(Connection *connection, const void *data, size_t length, Err
 /* Makes it anew if it has ended. */
 int connection_mend(Connection *connection, Error *err);
 int connection_fd(const Connection *connection); /* -1: it is lost, or cannot end */
-/* Waits a while until all of it was acknowledged. */
+/* Nothing more is sent: waits until all of it was acknowledged, at most ms. Records that were not,
+ * of streams over TCP. */
+size_t connection_end(Connection *connection, int ms);
 Connection *connection_free(Connection *connection);
 
 bool connection_secure(const Connection *connection);

@@ -90,9 +90,10 @@ static int journal_mend(Target *target, Error *err) {
         return target->fd < 0 ? dial(target, err) : 0;
 }
 
-static void journal_close(Target *target) {
+static size_t journal_close(Target *target) {
         close_fd(&target->fd);
         free(target);
+        return 0;
 }
 
 const TargetKind journald_target = {

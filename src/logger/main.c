@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "format/deflate.h"
 #include "logger/relay.h"
@@ -46,6 +47,8 @@ static int run_compress(Error *err) {
                 r = stamp(err);
         if (r == 0 && fsync(STDOUT_FILENO) < 0)
                 r = error_set(err, errno, "sync the compressed log");
+        if (r == 0)
+                r = failpoint("logger.compressed", err);
         if (r == 0)
                 r = fd_write_full(LOGGER_DONE_FD, "+", 1);
         return r;

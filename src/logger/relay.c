@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "logger/target.h"
 #include "monitor/message.h"
@@ -74,8 +75,10 @@ static int deliver(Relay *relay, const LogEntry *entry, Error *err) {
         int pause = PAUSE_MIN_MS;
 
         for (;;) {
-                int r = relay->kind->send(relay->target, entry, err);
+                int r = failpoint("logger.record", err);
 
+                if (r == 0)
+                        r = relay->kind->send(relay->target, entry, err);
                 if (r == 0) {
                         note_back(relay);
                         return 0;
@@ -166,6 +169,15 @@ static int pass_on(Relay *relay, Error *err) {
         return 0;
 }
 
+/* What the kernel had taken of, and the target did not acknowledge. */
+static void note_lost(const Relay *relay, size_t count) {
+        if (count > 0)
+                (void)dprintf(LAST_WORDS_FD,
+                              "log driver %s: %zu records were sent at the container's end and not "
+                              "acknowledged: they may be lost\n",
+                              relay->kind->driver, count);
+}
+
 /* ---- the whole ---- */
 
 static const TargetKind *const kinds[] = { &syslog_target, &journald_target };
@@ -195,6 +207,8 @@ int relay_run(bool again, Error *err) {
         int r = read_options(&options, err);
 
         if (r == 0)
+                r = failpoint("logger.start", err);
+        if (r == 0)
                 r = open_target(relay, &options, again, err);
         if (r < 0) {
                 say(LOGGER_AWAY, err->message);
@@ -202,7 +216,7 @@ int relay_run(bool again, Error *err) {
                 if (!again)
                         say(LOGGER_READY, "");
                 r = pass_on(relay, err);
-                relay->kind->close(relay->target);
+                note_lost(relay, relay->kind->close(relay->target));
         }
         json_done(&logger_options_table, &options);
         return r;

@@ -7,6 +7,9 @@
 #include "logger/syslog-format.h"
 #include "logger/target.h"
 
+/* As long as a server may take to acknowledge what it was sent last. */
+#define FINISH_MS 10000
+
 struct Target {
         Connection *connection;
         SyslogForm form;
@@ -50,9 +53,12 @@ static int syslog_mend(Target *target, Error *err) {
         return connection_mend(target->connection, err);
 }
 
-static void syslog_close(Target *target) {
+static size_t syslog_close(Target *target) {
+        const size_t lost = connection_end(target->connection, FINISH_MS);
+
         connection_free(target->connection);
         free(target);
+        return lost;
 }
 
 const TargetKind syslog_target = {

@@ -18,8 +18,10 @@ typedef struct TargetKind {
         int (*fd)(const Target *target);
         /* Looks after a connection that was lost while nothing was sent. */
         int (*mend)(Target *target, Error *err);
-        /* Waits until all has arrived. */
-        void (*close)(Target *target);
+        /* Waits until all has arrived, for a while. Records that it was given and that may not
+         * have.
+         */
+        size_t (*close)(Target *target);
 } TargetKind;
 
 extern const TargetKind syslog_target, journald_target;

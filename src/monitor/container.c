@@ -12,6 +12,7 @@
 #include "monitor/supervisor.h"
 #include "os/cgroup.h"
 #include "os/mount.h"
+#include "os/userns.h"
 
 /* How long members of the cgroup may take to die. */
 #define KILL_MAX (10 * NSEC_PER_SEC)
@@ -25,19 +26,22 @@
 
 /* The descriptors of "start", by their place; -1: not there. */
 typedef struct StartFds {
-        int data_root, state, run, config, netns, pidns, seccomp;
+        int data_root, state, run, config, netns, pidns, userns, seccomp;
 } StartFds;
 
 static int take_fds(const MonitorStart *start, int *fds, size_t count, StartFds *ret, Error *err) {
         size_t next = 4;
 
-        if (count != next + start->has_netns + start->has_pidns + start->has_seccomp)
+        if (count !=
+            next + start->has_netns + start->has_pidns + start->has_userns + start->has_seccomp)
                 return error_kind(err, ERROR_INVALID, "start came with %zu descriptors", count);
-        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1, -1 };
+        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1, -1, -1 };
         if (start->has_netns)
                 ret->netns = fds[next++];
         if (start->has_pidns)
                 ret->pidns = fds[next++];
+        if (start->has_userns)
+                ret->userns = fds[next++];
         if (start->has_seccomp)
                 ret->seccomp = fds[next];
         return 0;
@@ -49,16 +53,14 @@ static void fds_free(int **fds) {
         free(*fds);
 }
 
-/* The root as a detached mount; -1 where the document's own root is to be used. */
-static int mount_root(int data_root_fd, const MonitorStart *start, int *ret_fd, Error *err) {
+static int mount_layers(void *data, int data_root_fd, int *ret_fd, Error *err) {
+        const MonitorStart *start = data;
         size_t count = strv_length(start->lowers);
         _cleanup_(fds_free) int *lowers = NULL; /* ends at -1 */
         _cleanup_close_ int upper = -1;
         _cleanup_close_ int work = -1;
         int r;
 
-        if (count == 0)
-                return 0;
         lowers = NEW_ARRAY(int, count + 1);
         lowers[0] = -1;
         for (size_t i = 0; i < count; i++) {
@@ -76,6 +78,20 @@ static int mount_root(int data_root_fd, const MonitorStart *start, int *ret_fd, 
         }
         return overlay_mount(lowers, count, upper, work,
                              start->volatile_root ? OVERLAY_VOLATILE : 0, ret_fd, err);
+}
+
+/* The root as a detached mount; -1 where the document's own root is to be used. In a user namespace
+ * its layers are seen through that, the container's own too: on the disk owners are as in an image,
+ * whoever runs with them. */
+static int mount_root(const StartFds *fds, const MonitorStart *start, int *ret_fd, Error *err) {
+        int r;
+
+        if (strv_length(start->lowers) == 0)
+                return 0;
+        if (fds->userns < 0)
+                return mount_layers((void *)start, fds->data_root, ret_fd, err);
+        r = userns_with_view(fds->data_root, fds->userns, mount_layers, (void *)start, ret_fd, err);
+        return r < 0 ? error_prefix(err, "map the owners of the container's files") : 0;
 }
 
 static int read_config(int fd, OciConfig **ret, Error *err) {
@@ -100,18 +116,18 @@ static int read_config(int fd, OciConfig **ret, Error *err) {
 
 /* The document's own words cannot name it: a path has a process's number in it, which may be
  * another's by now. */
-static int join_pids(OciConfig *config, int pidns_fd, Error *err) {
+static int join_namespace(OciConfig *config, const char *type, int fd, Error *err) {
         OciNamespace *namespaces = config->linux_ ? config->linux_->namespaces.items : NULL;
 
         for (size_t i = 0; namespaces && i < config->linux_->namespaces.count; i++) {
-                if (!str_equal(namespaces[i].type, "pid"))
+                if (!str_equal(namespaces[i].type, type))
                         continue;
                 free(namespaces[i].path);
-                namespaces[i].path = str_format("/proc/self/fd/%d", pidns_fd);
+                namespaces[i].path = str_format("/proc/self/fd/%d", fd);
                 return 0;
         }
-        return error_kind(err, ERROR_INVALID,
-                          "a process namespace came with a document that has none");
+        return error_kind(err, ERROR_INVALID, "a namespace '%s' came with a document that has none",
+                          type);
 }
 
 static bool has_own_pids(const OciConfig *config) {
@@ -155,7 +171,9 @@ static int make_container(Supervisor *supervisor, Process *init, const RuntimeOp
         StreamsWants wants = { .terminal = config->process->terminal,
                                .stdin_ = supervisor->open_stdin,
                                .stdout_ = true,
-                               .stderr_ = true };
+                               .stderr_ = true,
+                               .owner = supervisor->root_uid,
+                               .group = supervisor->root_gid };
         RuntimeOptions options = *model;
         _cleanup_close_ int inner = -1;
         StreamsChild child;
@@ -175,6 +193,24 @@ static int make_container(Supervisor *supervisor, Process *init, const RuntimeOp
         return r;
 }
 
+static int64_t outside_of_root(const JsonArray *mappings) {
+        const OciIdMapping *list = mappings->items;
+
+        for (size_t i = 0; i < mappings->count; i++)
+                if (list[i].container_id == 0)
+                        return list[i].host_id;
+        return 0;
+}
+
+static void note_root(Supervisor *supervisor) {
+        const OciLinux *linux_ = supervisor->config->linux_;
+
+        if (!linux_)
+                return;
+        supervisor->root_uid = (uid_t)outside_of_root(&linux_->uid_mappings);
+        supervisor->root_gid = (gid_t)outside_of_root(&linux_->gid_mappings);
+}
+
 static int create(Supervisor *supervisor, const MonitorStart *start, const StartFds *fds,
                   Error *err) {
         _cleanup_close_ int root_fd = -1;
@@ -184,9 +220,13 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
 
         supervisor->foreign_pidns_fd = fds->pidns;
         if (r == 0 && fds->pidns >= 0)
-                r = join_pids(supervisor->config, fds->pidns, err);
+                r = join_namespace(supervisor->config, "pid", fds->pidns, err);
+        if (r == 0 && fds->userns >= 0) {
+                r = join_namespace(supervisor->config, "user", fds->userns, err);
+                note_root(supervisor);
+        }
         if (r == 0)
-                r = mount_root(fds->data_root, start, &root_fd, err);
+                r = mount_root(fds, start, &root_fd, err);
         if (r == 0 && fds->seccomp >= 0)
                 r = seccomp_read(fds->seccomp, &seccomp, err);
         if (r < 0)

@@ -28,6 +28,8 @@
 #define LOG_NAME "runtime.log"
 #define CONSOLE_NAME "console"
 #define LOG_MAX ((size_t)1 << 20)
+/* Of one command. The monitor does nothing else meanwhile, and its hooks may take their time. */
+#define COMMAND_WAIT (120 * 1000000000LL)
 #define KILL_WAIT (10 * 1000000000LL)
 
 extern char **environ;
@@ -116,6 +118,7 @@ static int run(const Supervisor *supervisor, char **words, const ProcessIo *io, 
                               .environment = environ,
                               .fds = fds,
                               .fd_count = ELEMENTS(fds) };
+        _cleanup_close_ int pidfd = -1;
         int status = 0, r;
         pid_t pid;
 
@@ -123,9 +126,11 @@ static int run(const Supervisor *supervisor, char **words, const ProcessIo *io, 
         r = program_spawn(&spawn, &pid);
         if (r < 0)
                 return error_set(err, -r, "start the runtime '%s'", words[0]);
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return error_set(err, errno, "wait for the runtime '%s'", words[0]);
+        r = pidfd_of(pid, &pidfd, err);
+        if (r == 0)
+                r = pidfd_wait_or_kill(pidfd, COMMAND_WAIT, &status, err);
+        if (r < 0)
+                return error_prefix(err, "%s %s", words[0], command);
         return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0
                                                              : say_why(supervisor, command, err);
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +25,8 @@
 #define SAY_AGAIN (60 * NSEC_PER_SEC)
 /* What waits in the socket, as the kernel counts it: a record takes most of a kilobyte at least. */
 #define SOCKET_SIZE (256 * 1024)
+/* A run says a few lines at most; those of many runs are dropped at once. */
+#define LAST_WORDS_MAX (64 * 1024)
 
 struct LogForward {
         const LogHost *host;
@@ -137,6 +140,7 @@ static int wait_ready(LogForward *forward, Error *err) {
 static int open_fds(LogForward *forward, int dir_fd, const MonitorLog *options, Error *err) {
         _cleanup_free_ char *text = json_text(&logger_options_table, options->forward);
         int pair[2], size = SOCKET_SIZE;
+        struct stat status;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "make a socket pair");
@@ -147,6 +151,9 @@ static int open_fds(LogForward *forward, int dir_fd, const MonitorLog *options, 
                                    O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
         if (forward->words_fd < 0)
                 return error_set(err, errno, "open '%s'", LOGGER_LAST_WORDS);
+        if (fstat(forward->words_fd, &status) == 0 && status.st_size > LAST_WORDS_MAX &&
+            ftruncate(forward->words_fd, 0) < 0)
+                return error_set(err, errno, "empty '%s'", LOGGER_LAST_WORDS);
         return memfd_with("logger-options", text, strlen(text), &forward->options_fd, err);
 }
 
@@ -329,6 +336,19 @@ static void leave_waiting(LogForward *forward) {
         forward->dropped += left;
 }
 
+/* Its end may not have been heard yet. */
+static bool has_died(const LogForward *forward) {
+        struct pollfd end = { .fd = forward->pidfd, .events = POLLIN };
+
+        return forward->timer || poll(&end, 1, 0) > 0;
+}
+
+int forward_clear(LogForward *forward, Error *err) {
+        if (forward && ftruncate(forward->words_fd, 0) < 0)
+                return error_set(err, errno, "empty '%s'", LOGGER_LAST_WORDS);
+        return 0;
+}
+
 LogForward *forward_free(LogForward *forward) {
         if (!forward)
                 return NULL;
@@ -338,7 +358,7 @@ LogForward *forward_free(LogForward *forward) {
                               "%llu log records were dropped: their target was away or slow\n",
                               (unsigned long long)forward->dropped);
         say_dropped(forward, true);
-        if (forward->timer) /* it died and the next one is still to come */
+        if (has_died(forward)) /* and the next one is still to come */
                 (void)spawn(forward, true, NULL);
         return forward_release(forward);
 }

@@ -16,6 +16,8 @@ LogForward *forward_free(LogForward *forward);
 void forward_add(LogForward *forward, const LogEntry *entry);
 /* Blocking, and something waits here: no more shall come until the host's ready was called. */
 bool forward_waits(const LogForward *forward);
+/* What was said when there was no monitor is forgotten. NULL is fine. */
+int forward_clear(LogForward *forward, Error *err);
 /* Whether it waits for a time. */
 bool forward_timed(const LogForward *forward);
 

@@ -1,6 +1,7 @@
 /* logfile-test.c: records as dockerd writes them, lines cut as it cuts them, rotation. */
 #include "monitor/logfile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -271,6 +272,24 @@ TEST(clearing) {
         close_fd(&old);
         ASSERT_OK(logfile_write(&scratch.log, 1, " line\n", 6, &err), &err);
         ASSERT(str_after(content(&scratch, "c.log"), "{\"log\":\"half line\\n\""));
+}
+
+TEST(clearing_without_room_leaves_all) {
+        _scratch_ Scratch scratch;
+        struct rlimit old, none;
+        Error err;
+        int r;
+
+        ASSERT_OK(scratch_open(&scratch, 1, 9, &err), &err);
+        ASSERT_OK(logfile_write(&scratch.log, 1, "a\nb\n", 4, &err), &err);
+        ASSERT_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+        none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+        r = logfile_clear(&scratch.log, &err);
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
+        ASSERT_INT(r, -EMFILE);
+        ASSERT(strstr(content(&scratch, "c.log.1"), "\"a\\n\""));
+        ASSERT(strstr(content(&scratch, "c.log"), "\"b\\n\""));
 }
 
 TEST(attributes_and_reopening) {

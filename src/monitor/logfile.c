@@ -173,18 +173,34 @@ static int drop_rotated(const LogFile *log, Error *err) {
         return r;
 }
 
-/* A new file, not the old one emptied: who reads that goes on with this from its start. */
+/* A new file, not the old one emptied: who reads that goes on with this from its start. It is there
+ * before anything goes: where there is no room for it, all stays as it was. */
 int logfile_clear(LogFile *log, Error *err) {
-        int r;
+        _cleanup_free_ char *name = NULL;
+        _cleanup_close_ int fd = -1;
+        int r = forward_clear(log->forward, err);
 
-        if (log->fd < 0)
-                return 0;
-        r = drop_rotated(log, err);
-        if (r < 0)
+        if (r < 0 || log->fd < 0)
                 return r;
-        if (unlinkat(log->dir_fd, log->path, 0) < 0 && errno != ENOENT)
-                return error_set(err, errno, "remove log '%s'", log->path);
-        return open_file(log, 0, err);
+        name = str_format("%s.new", log->path);
+        fd = openat(log->dir_fd, name,
+                    O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+        if (fd < 0)
+                return error_set(err, errno, "open log '%s'", name);
+        r = drop_rotated(log, err);
+        if (r == 0)
+                r = failpoint("monitor.log-clear", err);
+        if (r == 0 && renameat(log->dir_fd, name, log->dir_fd, log->path) < 0)
+                r = error_set(err, errno, "replace log '%s'", log->path);
+        if (r < 0) {
+                (void)unlinkat(log->dir_fd, name, 0);
+                return r;
+        }
+        close_fd(&log->fd);
+        log->fd = TAKE_FD(fd);
+        log->size = 0;
+        log->torn = false;
+        return 0;
 }
 
 static int flush(LogFile *log, Buf *records, Error *err) {

@@ -60,6 +60,9 @@ LogPack *logpack_free(LogPack *pack) {
         if (!pack)
                 return NULL;
         loop_remove(pack->source);
+        /* Nobody is there to give it its name: the plain one is compressed by the next monitor. */
+        if (pack->done_fd >= 0)
+                (void)unlinkat(pack->log->dir_fd, pack->temporary, 0);
         close_fd(&pack->done_fd);
         free(pack->temporary);
         free(pack);

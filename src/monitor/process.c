@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "monitor/detach.h"
 #include "monitor/supervisor.h"
 #include "os/pidfd.h"
@@ -157,7 +158,9 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
         StreamsWants wants = { .terminal = document->terminal,
                                .stdin_ = client && request->want_stdin,
                                .stdout_ = client && request->want_stdout,
-                               .stderr_ = client && request->want_stderr };
+                               .stderr_ = client && request->want_stderr,
+                               .owner = supervisor->root_uid,
+                               .group = supervisor->root_gid };
         _cleanup_(seccomp_done) SeccompProgram seccomp = {};
         StreamsChild child;
         ProcessIo io;
@@ -200,6 +203,9 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
 
         if (r < 0)
                 return r;
+        r = failpoint("monitor.exec", err);
+        if (r < 0)
+                return r;
         r = json_read(&oci_process_table, exchange->request.process, &document, err);
         size_console(&document, &exchange->request);
         process = process_new(supervisor, exchange->request.exec);
@@ -210,6 +216,8 @@ int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err) {
         json_done(&oci_process_table, &document);
         if (r == 0)
                 r = connect_exec(process, exchange, err);
+        if (r == 0)
+                r = failpoint("monitor.exec-started", err);
         if (r < 0)
                 return r;
         process->phase = PROCESS_RUNNING;
@@ -288,6 +296,10 @@ static void note_end(Supervisor *supervisor, const siginfo_t *info) {
         process->phase = PROCESS_REAPED;
         streams_process_ended(&process->streams);
         if (process->exec) {
+                Error err = {};
+
+                if (failpoint("monitor.exec-end", &err) < 0)
+                        connections_warn(supervisor, &err);
                 exec_remember(process);
                 process_tell(process, false);
         }

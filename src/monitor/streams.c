@@ -52,7 +52,8 @@ void streams_child_done(StreamsChild *child) {
 }
 
 /* One pipe whose end at `ours` is non-blocking: 0 reads, 1 writes. */
-static int open_pipe(int ours, int *ret_ours, int *ret_childs, Error *err) {
+static int open_pipe(int ours, const StreamsWants *wants, int *ret_ours, int *ret_childs,
+                     Error *err) {
         int fds[2], r;
 
         if (pipe2(fds, O_CLOEXEC) < 0)
@@ -60,7 +61,11 @@ static int open_pipe(int ours, int *ret_ours, int *ret_childs, Error *err) {
         r = fd_set_nonblocking(fds[ours], true);
         *ret_ours = fds[ours];
         *ret_childs = fds[!ours];
-        return r < 0 ? error_set(err, -r, "make a standard stream non-blocking") : 0;
+        if (r < 0)
+                return error_set(err, -r, "make a standard stream non-blocking");
+        if ((wants->owner || wants->group) && fchown(*ret_childs, wants->owner, wants->group) < 0)
+                return error_set(err, errno, "give a standard stream to %u", wants->owner);
+        return 0;
 }
 
 int streams_open(Streams *streams, StreamsWants wants, ProcessIo *io, StreamsChild *child,
@@ -75,11 +80,11 @@ int streams_open(Streams *streams, StreamsWants wants, ProcessIo *io, StreamsChi
                 return 0;
         }
         if (wants.stdin_)
-                r = open_pipe(1, &streams->stdin_fd, &child->fds[0], err);
+                r = open_pipe(1, &wants, &streams->stdin_fd, &child->fds[0], err);
         if (r == 0 && wants.stdout_)
-                r = open_pipe(0, &streams->outputs[0].fd, &child->fds[1], err);
+                r = open_pipe(0, &wants, &streams->outputs[0].fd, &child->fds[1], err);
         if (r == 0 && wants.stderr_)
-                r = open_pipe(0, &streams->outputs[1].fd, &child->fds[2], err);
+                r = open_pipe(0, &wants, &streams->outputs[1].fd, &child->fds[2], err);
         if (r < 0) {
                 streams_child_done(child);
                 return r;

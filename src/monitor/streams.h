@@ -58,6 +58,9 @@ typedef struct StreamsChild {
  */
 typedef struct StreamsWants {
         bool terminal, stdin_, stdout_, stderr_;
+        uid_t owner; /* of pipes: who is root in the process's user namespace, so that it may give
+                        them away, or open them anew as /dev/stdout */
+        gid_t group;
 } StreamsWants;
 
 void streams_init(Streams *streams, Loop *loop);

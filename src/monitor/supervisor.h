@@ -74,8 +74,10 @@ struct Supervisor {
         const RuntimeKind *runtime;
         char **runtime_words; /* foreign_runtime: the program and its arguments */
         int foreign_pidns_fd; /* and another container's process namespace, during create; -1 */
-        bool own_pids;        /* its own process takes all others with it */
-        OciConfig *config;    /* kept for poststop hooks only, once the container runs; or NULL */
+        uid_t root_uid;       /* who is root in its user namespace: owns pipes */
+        gid_t root_gid;
+        bool own_pids;     /* its own process takes all others with it */
+        OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
         RuntimeContainer container;
         bool has_container;
         int gate_fd; /* init waits at the other end; -1: let go */

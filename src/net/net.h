@@ -173,6 +173,8 @@ int net_relabel(Net *net, const char *container_id, const char *namespace, const
 /* A fresh network namespace with lo up, as a descriptor, made by the calling thread (which returns
  * to its own). */
 int netns_new(int *ret_fd, Error *err);
+/* lo of one that was made otherwise. */
+int netns_bring_up(int netns_fd, Error *err);
 /* Sets namespaced sysctls "net.…" inside netns_fd. */
 int netns_sysctl(int netns_fd, const char *name, const char *value, Error *err);
 

@@ -71,6 +71,13 @@ int netns_new(int *ret_fd, Error *err) {
         return 0;
 }
 
+int netns_bring_up(int netns_fd, Error *err) {
+        _cleanup_netns_ int home = -1;
+        int r = netns_enter(netns_fd, &home, err);
+
+        return r < 0 ? r : bring_up_loopback(err);
+}
+
 int sysctl_write(const char *path, const char *value, Error *err) {
         _cleanup_free_ char *full = str_format("/proc/sys/net/%s", path);
         int fd = open(full, O_WRONLY | O_CLOEXEC);

@@ -129,8 +129,14 @@ int mount_change(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t 
 
 int mount_map_ids(int fd, bool recursive, int userns_fd, Error *err) {
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
+        int r = set_attributes(fd, recursive, &attr, NULL);
 
-        return set_attributes(fd, recursive, &attr, err);
+        if (r == -EINVAL)
+                return error_kind(
+                        err, ERROR_UNSUPPORTED,
+                        "this kernel cannot map the owners of files on this file system "
+                        "(id-mapped mounts: Linux 5.12, tmpfs 6.3, not overlayfs or nfs)");
+        return r < 0 ? error_set(err, -r, "map the owners of a mount (mount_setattr)") : 0;
 }
 
 /* ---- overlay ---- */

@@ -33,7 +33,8 @@ int mount_attach_at(int mount_fd, int dir_fd, const char *name, Error *err);
 int mount_change(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation,
                  Error *err);
 
-/* The same with MOUNT_ATTR_IDMAP: ids on the mount are shifted as the user namespace maps them. */
+/* The same with MOUNT_ATTR_IDMAP: ids on the mount are shifted as the user namespace maps them,
+ * once a mount. unsupported: the file system cannot. */
 int mount_map_ids(int fd, bool recursive, int userns_fd, Error *err);
 
 /* A detached overlay of directories, topmost first, with upper_fd and work_fd on top (-1 both:

@@ -74,4 +74,20 @@ TEST(a_child_is_waited_for_by_descriptor) {
         close_fd(&pidfd);
 }
 
+TEST(a_child_that_does_not_end_is_killed_and_reaped) {
+        int pidfd = -1, status = -1;
+        Error err = {};
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
+        ASSERT_INT(pidfd_wait_or_kill(pidfd, 1000000, &status, &err), -ETIMEDOUT);
+        ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        ASSERT_INT(waitpid(pid, NULL, WNOHANG), -1);
+        close_fd(&pidfd);
+}
+
 TEST_MAIN()

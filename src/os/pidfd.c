@@ -73,6 +73,17 @@ int pidfd_wait_end(int pidfd, int64_t timeout) {
         }
 }
 
+int pidfd_wait_or_kill(int pidfd, int64_t timeout, int *ret_status, Error *err) {
+        int late = pidfd_wait_end(pidfd, timeout), r;
+
+        if (late < 0)
+                (void)pidfd_signal(pidfd, SIGKILL, NULL);
+        r = pidfd_wait(pidfd, ret_status, err);
+        return r < 0 || late == 0 ? r
+                                  : error_set(err, -late, "a process did not end in %lld seconds",
+                                              (long long)(timeout / NSEC_PER_SEC));
+}
+
 int process_start_time(pid_t pid, uint64_t *ret, Error *err) {
         _cleanup_free_ char *text = NULL, *number = NULL;
         char path[40], *field;

@@ -68,7 +68,7 @@ static void add_linux(Buf *to) {
         add_seccomp(to);
         buf_add_str(to, "\"apparmor\":{\"enabled\":false},\"selinux\":{\"enabled\":false},"
                         "\"intelRdt\":{\"enabled\":false},"
-                        "\"mountExtensions\":{\"idmap\":{\"enabled\":false}},"
+                        "\"mountExtensions\":{\"idmap\":{\"enabled\":true}},"
                         "\"netDevices\":{\"enabled\":false}}");
 }
 

@@ -29,7 +29,7 @@ void runtime_container_done(RuntimeContainer *container) {
 /* ---- preparing ---- */
 
 static void setup_init(Setup *setup) {
-        *setup = (Setup){ .root_fd = -1, .proc_fd = -1, .sync_fd = -1 };
+        *setup = (Setup){ .root_fd = -1, .proc_fd = -1, .own_map_fd = -1, .sync_fd = -1 };
         namespaces_init(&setup->ns);
 }
 
@@ -39,6 +39,7 @@ static void setup_done(Setup *setup) {
         namespaces_done(&setup->ns);
         close_fd(&setup->root_fd);
         close_fd(&setup->proc_fd);
+        close_fd(&setup->own_map_fd);
         close_fd(&setup->sync_fd);
         for (size_t i = 0; i < mounts && setup->source_fds; i++)
                 close_fd(&setup->source_fds[i]);
@@ -275,7 +276,7 @@ static int create_process(Setup *setup, ScopeHolder *holder, RuntimeContainer *r
         if (r == 0)
                 r = accompany(setup, ret->pidfd, ret->pid, sync_fd, err);
         if (r == 0)
-                r = failpoint("create.ready", err);
+                r = failpoint("runtime.ready", err);
         if (r < 0 && ret->pidfd >= 0) {
                 (void)pidfd_signal(ret->pidfd, SIGKILL, NULL); /* it may have ended already */
                 (void)pidfd_wait(ret->pidfd, NULL, NULL);

@@ -9,7 +9,10 @@
 #include "base/fd.h"
 #include "runtime/private.h"
 
-static int connect_agent(const char *path, int *ret_fd, Error *err) {
+#define AGENT_WAIT_MS 10000
+
+int listener_connect(const char *path, int ms, int *ret_fd, Error *err) {
+        const struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L };
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -17,8 +20,12 @@ static int connect_agent(const char *path, int *ret_fd, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "linux.seccomp.listenerPath '%s': the path is too long", path);
         memcpy(address.sun_path, path, strlen(path) + 1);
-        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return error_set(err, errno, "failed to connect with seccomp agent at '%s'", path);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+                return error_set(err, errno, "make a socket for the seccomp agent");
+        /* One that accepts nobody lets the caller wait once its queue is full. */
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return error_set(err, errno == EAGAIN ? ETIMEDOUT : errno,
+                                 "failed to connect with seccomp agent at '%s'", path);
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -47,7 +54,7 @@ int listener_deliver(const SeccompProgram *program, int pidfd, pid_t pid, int nu
         listener_fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
         if (listener_fd < 0)
                 return error_set(err, errno, "take the seccomp listener");
-        r = connect_agent(program->listener_path, &agent_fd, err);
+        r = listener_connect(program->listener_path, AGENT_WAIT_MS, &agent_fd, err);
         if (r < 0)
                 return r;
         r = fd_send(agent_fd, text, strlen(text), &listener_fd, 1);

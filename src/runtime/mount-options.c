@@ -1,12 +1,12 @@
 /* mount-options.c: the words of a mount's options: attributes of the mount, propagation, kinds of
- * bind; what is none of these belongs to the file system. runtime-spec 1.2, config.md "Linux mount
+ * bind; what is none of these belongs to the file system. runtime-spec 1.3, config.md "Linux mount
  * options". */
 #include <sys/mount.h>
 
 #include "os/mount.h"
 #include "runtime/private.h"
 
-typedef enum OptionKind { ATTRIBUTE, PROPAGATION, BIND, COPY_UP, IGNORED, REFUSED } OptionKind;
+typedef enum OptionKind { ATTRIBUTE, PROPAGATION, BIND, COPY_UP, IDMAP, IGNORED } OptionKind;
 
 typedef struct Option {
         const char *name; /* with "r" before it: recursive (attributes and propagation) */
@@ -46,8 +46,8 @@ static const Option options[] = {
         { "iversion", IGNORED, 0, 0 },
         { "noiversion", IGNORED, 0, 0 },
         { "tmpcopyup", COPY_UP, 0, 0 },
-        { "idmap", REFUSED, 0, 0 },
-        { "ridmap", REFUSED, 0, 0 },
+        { "idmap", IDMAP, false, 0 },
+        { "ridmap", IDMAP, true, 0 },
 };
 
 static const Option *find(const char *name) {
@@ -119,6 +119,10 @@ static int add(const OciMount *mount, const char *word, MountOptions *ret, Error
                 ret->bind = true;
                 ret->recursive = option->set;
                 break;
+        case IDMAP:
+                ret->map_ids = true;
+                ret->map_recursive = option->set;
+                break;
         case COPY_UP:
                 if (!str_equal(mount->type, "tmpfs"))
                         return error_kind(err, ERROR_INVALID,
@@ -128,9 +132,6 @@ static int add(const OciMount *mount, const char *word, MountOptions *ret, Error
                 break;
         case IGNORED:
                 break;
-        case REFUSED:
-                return error_kind(err, ERROR_UNSUPPORTED, "mount '%s': option '%s' is not done",
-                                  mount->destination, word);
         }
         return 0;
 }
@@ -139,6 +140,8 @@ int mount_options_parse(const OciMount *mount, MountOptions *ret, Error *err) {
         int r = 0;
 
         ret->bind = str_equal(mount->type, "bind");
+        /* The document should say the option, too, for runtimes that know no mappings. */
+        ret->map_ids = mount->uid_mappings.count + mount->gid_mappings.count > 0;
         for (char **word = mount->options; r == 0 && word && *word; word++)
                 r = add(mount, *word, ret, err);
         return r;

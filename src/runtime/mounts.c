@@ -13,13 +13,62 @@
 
 #include "base/fd.h"
 #include "os/mount.h"
+#include "os/userns.h"
 #include "runtime/private.h"
 
 /* ---- the parent ---- */
 
-static int copy_source(const Setup *setup, const OciMount *mount, const MountOptions *options,
+static IdRange *ranges_of(const JsonArray *mappings) {
+        const OciIdMapping *list = mappings->items;
+        IdRange *ranges = NEW_ARRAY(IdRange, mappings->count + 1);
+
+        for (size_t i = 0; i < mappings->count; i++)
+                ranges[i] = (IdRange){ list[i].container_id, list[i].host_id, list[i].size };
+        return ranges;
+}
+
+static int make_map(const JsonArray *uids, const JsonArray *gids, int *ret_fd, Error *err) {
+        _cleanup_free_ IdRange *uid_ranges = ranges_of(uids), *gid_ranges = ranges_of(gids);
+
+        return userns_new(&(IdMap){ uid_ranges, gid_ranges, uids->count, gids->count }, ret_fd,
+                          NULL, err);
+}
+
+/* A mount without maps of its own has the container's (runtime-spec config.md, "idmap"). */
+static int container_map(Setup *setup, int *ret_fd, Error *err) {
+        const OciLinux *linux_ = setup->config->linux_;
+
+        *ret_fd = setup->ns.join[NAMESPACE_USER];
+        if (*ret_fd >= 0)
+                return 0;
+        if (setup->own_map_fd < 0) {
+                int r = make_map(&linux_->uid_mappings, &linux_->gid_mappings, &setup->own_map_fd,
+                                 err);
+
+                if (r < 0)
+                        return r;
+        }
+        *ret_fd = setup->own_map_fd;
+        return 0;
+}
+
+static int map_source(Setup *setup, const OciMount *mount, const MountOptions *options, int fd,
+                      Error *err) {
+        _cleanup_close_ int own_fd = -1;
+        int map_fd = -1, r;
+
+        if (mount->uid_mappings.count == 0) {
+                r = container_map(setup, &map_fd, err);
+        } else {
+                r = make_map(&mount->uid_mappings, &mount->gid_mappings, &own_fd, err);
+                map_fd = own_fd;
+        }
+        return r < 0 ? r : mount_map_ids(fd, options->map_recursive, map_fd, err);
+}
+
+static int copy_source(Setup *setup, const OciMount *mount, const MountOptions *options,
                        int *ret_fd, Error *err) {
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int fd = -1, copy_fd = -1;
         int r;
 
         if (str_empty(mount->source))
@@ -30,10 +79,14 @@ static int copy_source(const Setup *setup, const OciMount *mount, const MountOpt
         if (fd < 0)
                 return error_set(err, errno, "error mounting \"%s\" to rootfs at \"%s\"",
                                  mount->source, mount->destination);
-        r = mount_clone(fd, options->recursive, ret_fd, err);
-        return r < 0 ? error_prefix(err, "error mounting \"%s\" to rootfs at \"%s\"", mount->source,
-                                    mount->destination)
-                     : 0;
+        r = mount_clone(fd, options->recursive, &copy_fd, err);
+        if (r == 0 && options->map_ids)
+                r = map_source(setup, mount, options, copy_fd, err);
+        if (r < 0)
+                return error_prefix(err, "error mounting \"%s\" to rootfs at \"%s\"", mount->source,
+                                    mount->destination);
+        *ret_fd = TAKE_FD(copy_fd);
+        return 0;
 }
 
 int mounts_prepare(Setup *setup, Error *err) {

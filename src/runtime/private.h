@@ -50,7 +50,8 @@ typedef struct MountOptions {
         uint64_t recursive_set, recursive_clear;
         uint64_t propagation; /* MS_PRIVATE … or 0 */
         bool propagation_recursive, bind, recursive, copy_up;
-        char **data; /* the file system's own */
+        bool map_ids, map_recursive; /* owners are shifted: idmap, ridmap */
+        char **data;                 /* the file system's own */
 } MountOptions;
 int mount_options_parse(const OciMount *mount, MountOptions *ret, Error *err);
 void mount_options_done(MountOptions *options);
@@ -92,6 +93,8 @@ typedef struct Setup {
         int root_fd;     /* a detached mount */
         int proc_fd;     /* the host's procfs, checked */
         int *source_fds; /* a detached copy for each mount that is a bind, else -1 */
+        int own_map_fd;  /* a user namespace with the container's maps, for binds without maps of
+                            their own; -1: not needed yet */
         MountOptions *mount_options;
         bool *in_cgroups;  /* init's: whether it has joined, see cgroups_join */
         int sync_fd;       /* this side's end */
@@ -184,6 +187,9 @@ int schedule_on(const char *processors, Error *err); /* a list; NULL or "": as i
 int personality_set(const OciPersonality *wanted, Error *err);
 
 /* ---- listener.c ---- */
+/* A connection to the agent at path, the caller's: an agent that accepts nobody, and later one that
+ * reads nothing, is waited for at most ms: ETIMEDOUT. */
+int listener_connect(const char *path, int ms, int *ret_fd, Error *err);
 /* Takes descriptor `number` of the process and gives it to the agent that listens at the program's
  * path, with the process's state (runtime-spec config-linux.md "The container process state"), then
  * lets the process go on. state: the container's own, as JSON. */

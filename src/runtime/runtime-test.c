@@ -1,11 +1,13 @@
 /* runtime-test.c: what can be tested of the runtime without making a container; tests/runtime.bats
  * makes them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/fd.h"
 #include "base/test.h"
@@ -58,13 +60,16 @@ TEST(mount_options_are_sorted_into_kinds) {
         }
 }
 
-TEST(mount_options_not_done_are_refused) {
-        MountOptions options = {};
+TEST(mount_options_map_ids_alone_or_recursively) {
+        MountOptions alone = {}, below = {};
         Error err = {};
 
-        ASSERT(parse_options("ro,idmap", &options, &err) < 0);
-        ASSERT_INT(err.kind, ERROR_UNSUPPORTED);
-        mount_options_done(&options);
+        ASSERT_OK(parse_options("ro,idmap", &alone, &err), &err);
+        ASSERT(alone.map_ids && !alone.map_recursive && !alone.data);
+        ASSERT_OK(parse_options("rbind,ridmap", &below, &err), &err);
+        ASSERT(below.map_ids && below.map_recursive && below.recursive);
+        mount_options_done(&alone);
+        mount_options_done(&below);
 }
 
 /* ---- documents ---- */
@@ -285,6 +290,26 @@ TEST(bad_seccomp_documents_are_refused) {
                 ASSERT(r < 0);
                 ASSERT_INT(err.kind, bad_profiles[i].kind);
         }
+}
+
+/* ---- the agent of a seccomp listener ---- */
+
+TEST(an_agent_that_accepts_nobody_is_not_waited_for_without_end) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        char directory[] = "/tmp/runtime-test.XXXXXX";
+        _cleanup_close_ int agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int first = -1;
+        int second = -1;
+        Error err = {};
+
+        ASSERT(mkdtemp(directory));
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/agent", directory);
+        ASSERT_INT(bind(agent, (struct sockaddr *)&address, sizeof(address)), 0);
+        ASSERT_INT(listen(agent, 0), 0);
+        ASSERT_OK(listener_connect(address.sun_path, 10, &first, &err), &err);
+        ASSERT_INT(listener_connect(address.sun_path, 10, &second, &err), -ETIMEDOUT);
+        ASSERT_INT(second, -1);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, directory, &err), &err);
 }
 
 TEST_MAIN()

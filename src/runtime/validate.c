@@ -159,6 +159,17 @@ static bool is_ipc_sysctl(const char *name) {
         return str_after(name, "fs.mqueue.") != NULL;
 }
 
+/* The name in the form a.b.c, where a '/' is a '.' of the path: ".." is written "//" there, and
+ * would lead from net to the whole host's. */
+static bool leads_astray(const char *name) {
+        _cleanup_strv_ char **parts = str_split(name, '.');
+
+        for (char **part = parts; part && *part; part++)
+                if (str_empty(*part) || str_equal(*part, "/") || str_equal(*part, "//"))
+                        return true;
+        return strchr(name, '\n') != NULL;
+}
+
 /* Only what belongs to a namespace of the container's: anything else would change the host. */
 static int check_sysctls(const OciLinux *linux_, Error *err) {
         for (size_t i = 0; i < linux_->sysctl.count; i++) {
@@ -169,9 +180,9 @@ static int check_sysctls(const OciLinux *linux_, Error *err) {
                     (!strchr(name, '.') || strchr(name, '/') < strchr(name, '.')))
                         for (char *at = name; *at; at++)
                                 *at = *at == '/' ? '.' : *at == '.' ? '/' : *at;
-                if (strstr(name, "..") || strchr(name, '\n'))
+                if (leads_astray(name))
                         return error_kind(err, ERROR_INVALID, "linux.sysctl: '%s' is not a name",
-                                          name);
+                                          linux_->sysctl.items[i].key);
                 good = (is_ipc_sysctl(name) && has_namespace(linux_, "ipc")) ||
                        (str_after(name, "net.") && has_namespace(linux_, "network")) ||
                        (str_equal(name, "kernel.domainname") && has_namespace(linux_, "uts"));
@@ -242,7 +253,29 @@ static int check_linux(const OciConfig *config, Error *err) {
         return 0;
 }
 
-static int check_mounts(const JsonArray *mounts, Error *err) {
+static int check_mount_map(const OciLinux *linux_, const OciMount *mount,
+                           const MountOptions *options, Error *err) {
+        bool own = mount->uid_mappings.count > 0;
+
+        if (!options->map_ids)
+                return 0;
+        if (own != (mount->gid_mappings.count > 0))
+                return error_kind(err, ERROR_INVALID,
+                                  "mount '%s': needs both, uidMappings and gidMappings",
+                                  mount->destination);
+        if (!options->bind)
+                return error_kind(err, ERROR_INVALID,
+                                  "mount '%s': ids are mapped for bind mounts only",
+                                  mount->destination);
+        if (!own && !has_namespace(linux_, "user"))
+                return error_kind(err, ERROR_INVALID,
+                                  "mount '%s': option idmap needs uidMappings and gidMappings, or "
+                                  "a container with a user namespace",
+                                  mount->destination);
+        return 0;
+}
+
+static int check_mounts(const OciLinux *linux_, const JsonArray *mounts, Error *err) {
         const OciMount *list = mounts->items;
 
         for (size_t i = 0; i < mounts->count; i++) {
@@ -250,12 +283,10 @@ static int check_mounts(const JsonArray *mounts, Error *err) {
                 int r = mount_options_parse(&list[i], &options, err);
 
                 mount_options_done(&options);
+                if (r == 0)
+                        r = check_mount_map(linux_, &list[i], &options, err);
                 if (r < 0)
                         return r;
-                if (list[i].uid_mappings.count + list[i].gid_mappings.count > 0)
-                        return error_kind(err, ERROR_UNSUPPORTED,
-                                          "mount '%s': uidMappings are not done",
-                                          list[i].destination);
                 if (str_empty(list[i].destination) || list[i].destination[0] != '/')
                         return error_kind(err, ERROR_INVALID,
                                           "mount destination '%s' is not an absolute path",
@@ -279,5 +310,5 @@ int runtime_validate(const OciConfig *config, Error *err) {
         r = runtime_validate_process(config->process, err);
         if (r == 0)
                 r = check_linux(config, err);
-        return r == 0 ? check_mounts(&config->mounts, err) : r;
+        return r == 0 ? check_mounts(config->linux_, &config->mounts, err) : r;
 }

@@ -97,6 +97,7 @@ const JsonTable throttle_device_table =
 
 static const JsonField bind_options_fields[] = {
         JSON_FIELD(MountBindOptions, "Propagation", JSON_STRING, propagation, OMIT),
+        JSON_FIELD(MountBindOptions, "IdMap", JSON_STRING, idmap, OMIT),
         JSON_FIELD(MountBindOptions, "NonRecursive", JSON_BOOL, non_recursive, OMIT),
         JSON_FIELD(MountBindOptions, "CreateMountpoint", JSON_BOOL, create_mountpoint, OMIT),
         JSON_FIELD(MountBindOptions, "ReadOnlyNonRecursive", JSON_BOOL, read_only_non_recursive,
@@ -131,6 +132,12 @@ static const JsonField tmpfs_options_fields[] = {
 static const JsonTable tmpfs_options_table =
         JSON_TABLE(MountTmpfsOptions, "TmpfsOptions", tmpfs_options_fields);
 
+static const JsonField image_options_fields[] = {
+        JSON_FIELD(MountImageOptions, "Subpath", JSON_STRING, subpath, OMIT),
+};
+static const JsonTable image_options_table =
+        JSON_TABLE(MountImageOptions, "ImageOptions", image_options_fields);
+
 static const JsonField mount_fields[] = {
         JSON_FIELD(MountSpec, "Type", JSON_STRING, type, OMIT),
         JSON_FIELD(MountSpec, "Source", JSON_STRING, source, OMIT),
@@ -140,6 +147,7 @@ static const JsonField mount_fields[] = {
         JSON_NESTED(MountSpec, "BindOptions", JSON_OBJECT, bind, OMIT, &bind_options_table),
         JSON_NESTED(MountSpec, "VolumeOptions", JSON_OBJECT, volume, OMIT, &volume_options_table),
         JSON_NESTED(MountSpec, "TmpfsOptions", JSON_OBJECT, tmpfs, OMIT, &tmpfs_options_table),
+        JSON_NESTED(MountSpec, "ImageOptions", JSON_OBJECT, image, OMIT, &image_options_table),
 };
 const JsonTable mount_spec_table = JSON_TABLE(MountSpec, "Mount", mount_fields);
 
@@ -455,8 +463,6 @@ static int mounts_refused(const JsonArray *mounts, Error *err) {
 
         for (size_t i = 0; i < mounts->count; i++) {
                 const Refusal refusals[] = {
-                        { str_equal(items[i].type, "image"), "a mount of type image",
-                          "use a volume or a bind" },
                         { str_equal(items[i].type, "cluster"), "a mount of type cluster",
                           "use a volume or a bind" },
                         { str_equal(items[i].type, "npipe"), "a mount of type npipe",
@@ -484,7 +490,8 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
                 { !str_empty(host->isolation) && !str_equal(host->isolation, "default"),
                   "Isolation (--isolation)", "it is for Windows" },
                 { !str_empty(host->userns_mode) && !str_equal(host->userns_mode, "host"),
-                  "UsernsMode (--userns)", "use --userns host, which is the default" },
+                  "UsernsMode (--userns)",
+                  "say --userns host, or nothing for what the daemon's userns-remap says" },
                 { !str_empty(host->cgroup), "Cgroup", "use CgroupParent" },
         };
 

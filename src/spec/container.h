@@ -50,6 +50,7 @@ typedef struct Ulimit {
 
 typedef struct MountBindOptions {
         char *propagation;
+        char *idmap; /* brig's own */
         bool non_recursive, create_mountpoint, read_only_non_recursive, read_only_force_recursive;
 } MountBindOptions;
 
@@ -69,6 +70,10 @@ typedef struct MountTmpfsOptions {
         int64_t size_bytes, mode;
 } MountTmpfsOptions;
 
+typedef struct MountImageOptions {
+        char *subpath;
+} MountImageOptions;
+
 /* What BlkioWeightDevice and the BlkioDevice… lists hold. */
 typedef struct WeightDevice {
         char *path;
@@ -87,6 +92,7 @@ typedef struct MountSpec {
         MountBindOptions *bind;
         MountVolumeOptions *volume;
         MountTmpfsOptions *tmpfs;
+        MountImageOptions *image;
 } MountSpec;
 
 typedef struct HostConfig {

@@ -4,6 +4,7 @@
 #include "tls/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -22,6 +23,9 @@
 #include "tls/relay.h"
 
 #define CONNECTIONS_MAX 1024 /* as many as brigd serves */
+/* Whoever reaches the port may begin a handshake: those that go on have room of their own, and one
+ * more takes the place of the one that has taken longest, so that nobody can hold them all. */
+#define HANDSHAKES_MAX 128
 #define HANDSHAKE_MS 10000
 #define NOBODY 65534
 
@@ -29,7 +33,10 @@ typedef struct Service {
         SSL_CTX *context;
         int listeners[TLS_LISTENERS_MAX];
         size_t count;
-        unsigned connections;
+        unsigned connections;             /* that passed their handshake */
+        pid_t handshakes[HANDSHAKES_MAX]; /* the others' processes, oldest first */
+        size_t handshake_count;
+        int passed[2]; /* a pipe: the number of a process that has passed its handshake */
 } Service;
 
 /* ---- what it may ---- */
@@ -59,6 +66,15 @@ static int make_ssl(SSL_CTX *context, int fd, SSL **ret, Error *err) {
         return 0;
 }
 
+/* Before brigd has it: from then on no other handshake ends this process. */
+static int say_passed(Service *service) {
+        const pid_t pid = getpid();
+        ssize_t n = write(service->passed[1], &pid, sizeof(pid));
+
+        close_fd(&service->passed[1]);
+        return n == sizeof(pid) ? 0 : -errno;
+}
+
 static int serve_client(Service *service, int fd, Error *err) {
         _cleanup_(SSL_freep) SSL *ssl = NULL;
         _cleanup_close_ int plain = -1;
@@ -71,6 +87,9 @@ static int serve_client(Service *service, int fd, Error *err) {
                 r = tls_handshake(ssl, fd, HANDSHAKE_MS, err);
         if (r < 0)
                 return r;
+        r = say_passed(service);
+        if (r < 0)
+                return error_set(err, -r, "tell of the handshake");
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "socketpair");
         plain = pair[0];
@@ -106,6 +125,7 @@ static _Noreturn void run_client(Service *service, int fd) {
 
         for (size_t i = 0; i < service->count; i++)
                 (void)close(service->listeners[i]);
+        close_fd(&service->passed[0]);
         name_of(fd, name);
         if (serve_client(service, fd, &err) < 0)
                 log_warn("%s was turned away: %s", name, err.message);
@@ -114,8 +134,47 @@ static _Noreturn void run_client(Service *service, int fd) {
 
 /* ---- accepting ---- */
 
+/* False: it has passed its handshake already. */
+static bool drop_handshake(Service *service, pid_t pid) {
+        for (size_t i = 0; i < service->handshake_count; i++) {
+                if (service->handshakes[i] != pid)
+                        continue;
+                service->handshake_count--;
+                memmove(service->handshakes + i, service->handshakes + i + 1,
+                        (service->handshake_count - i) * sizeof(pid_t));
+                return true;
+        }
+        return false;
+}
+
+static void hear_passed(Service *service) {
+        pid_t pid;
+
+        while (read(service->passed[0], &pid, sizeof(pid)) == sizeof(pid))
+                service->connections += drop_handshake(service, pid);
+}
+
 static void reap(Service *service) {
-        while (service->connections > 0 && waitpid(-1, NULL, WNOHANG) > 0)
+        pid_t pid;
+
+        hear_passed(service);
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+                hear_passed(service); /* it may have passed it and ended since */
+                if (!drop_handshake(service, pid))
+                        service->connections--;
+        }
+}
+
+/* Its process is not reaped yet, so that the number is its own. */
+static void end_oldest(Service *service) {
+        const pid_t pid = service->handshakes[0];
+
+        log_warn("too many handshakes over TLS at once: the oldest was ended");
+        (void)kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        hear_passed(service);
+        if (!drop_handshake(service, pid))
                 service->connections--;
 }
 
@@ -132,13 +191,15 @@ static void accept_one(Service *service, int listener) {
                 log_warn("too many connections over TLS: one was turned away");
                 return;
         }
+        if (service->handshake_count == HANDSHAKES_MAX)
+                end_oldest(service);
         pid = fork();
         if (pid == 0)
                 run_client(service, TAKE_FD(fd));
         if (pid < 0)
                 log_error("no process for a connection over TLS: %s", strerror(errno));
         else
-                service->connections++;
+                service->handshakes[service->handshake_count++] = pid;
 }
 
 static void on_child(int signal) {
@@ -146,15 +207,16 @@ static void on_child(int signal) {
 }
 
 static void serve(Service *service) {
-        struct pollfd fds[TLS_LISTENERS_MAX + 1];
+        struct pollfd fds[TLS_LISTENERS_MAX + 2];
         struct sigaction action = { .sa_handler = on_child };
 
         (void)sigaction(SIGCHLD, &action, NULL);
         for (size_t i = 0; i < service->count; i++)
                 fds[i] = (struct pollfd){ service->listeners[i], POLLIN, 0 };
         fds[service->count] = (struct pollfd){ TLS_FD_REPORT, 0, 0 };
+        fds[service->count + 1] = (struct pollfd){ service->passed[0], POLLIN, 0 };
         for (;;) {
-                int ready = poll(fds, service->count + 1, -1);
+                int ready = poll(fds, service->count + 2, -1);
 
                 reap(service);
                 if (ready <= 0)
@@ -186,6 +248,8 @@ int tls_serve(const TlsFiles *files, Error *err) {
 
         if (r == 0)
                 r = tls_context_server(files, &context, err);
+        if (r == 0 && pipe2(service.passed, O_CLOEXEC | O_NONBLOCK) < 0)
+                r = error_set(err, errno, "make a pipe");
         if (r == 0)
                 r = confine(err);
         if (r == 0)

@@ -51,6 +51,7 @@ class Daemon:
                     "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
         (self.root / "bin").mkdir()
         (self.root / "bin" / "docker").symlink_to(CLIENT)
+        (self.root / "bin" / "brig").symlink_to(BUILD / "src/cli/brig")
         end = time.monotonic() + 60
         while subprocess.run(["docker", "version"], env=self.env, capture_output=True).returncode != 0:
             if time.monotonic() > end or self.process.poll() is not None:

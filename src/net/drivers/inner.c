@@ -1,5 +1,6 @@
 /* inner.c: see inner.h. */
 #include "net/drivers/inner.h"
+#include "base/bug.h"
 
 #include <errno.h>
 
@@ -62,7 +63,7 @@ static int set_sysctls(const char *link, bool ipv6, Error *err) {
         const struct {
                 const char *family, *key, *value;
         } sysctls[] = { { "ipv4", "arp_notify", "1" },
-                        { "ipv6", "accept_ra", "0" },
+                        { "ipv6", "accept_ra", BUG("router-advertisements") ? "1" : "0" },
                         { "ipv6", "accept_dad", "0" },
                         { "ipv6", "ndisc_notify", "1" },
                         { "ipv6", "disable_ipv6", ipv6 ? "0" : "1" } };

@@ -1,0 +1,228 @@
+/* box.c: images and containers of the drills, through the API as anybody would make them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "drill/drill.h"
+
+#define GUEST_MAX ((size_t)16 << 20)
+#define ANSWER_MAX ((size_t)1 << 20)
+
+/* ---- images ---- */
+
+/* Progress is a stream of documents; its last may be an error. */
+static char *refusal_of(const Buf *answer) {
+        const char *error = answer->data ? strstr(answer->data, "\"error\":\"") : NULL;
+
+        error = error ? error + strlen("\"error\":\"") : NULL;
+        return error ? str_copy_n(error, strcspn(error, "\"")) : NULL;
+}
+
+/* An image whose name another takes stays, without one. */
+static int remove_earlier(Cli *cli, const char *tag, Error *err) {
+        _cleanup_free_ char *path = str_format("/images/brig-drill:%s?force=1", tag);
+        int r = api_do(cli, "DELETE", path, err);
+
+        if (r == 0 || err->kind != ERROR_NOT_FOUND)
+                return r;
+        *err = (Error){};
+        return 0;
+}
+
+int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Error *err) {
+        _cleanup_free_ char *path =
+                str_format("/images/create?fromSrc=-&repo=brig-drill&tag=%s", tag);
+        HttpRequest request = { .method = "POST",
+                                .content_type = "application/x-tar",
+                                .body = tar->data,
+                                .length = tar->length };
+        _cleanup_reply_ HttpReply *reply = NULL;
+        _cleanup_buf_ Buf answer = {};
+        _cleanup_free_ char *refusal = NULL;
+        int r = remove_earlier(cli, tag, err);
+
+        if (r < 0)
+                return r;
+        r = api_send(cli, &request, path, &reply, err);
+        if (r < 0 && err->kind == ERROR_INVALID) {
+                refusal = str_copy(err->message);
+                r = 0;
+        } else if (r == 0) {
+                r = http_reply_read_all(reply, ANSWER_MAX, &answer, err);
+                refusal = r == 0 ? refusal_of(&answer) : NULL;
+        }
+        if (r < 0)
+                return r;
+        r = refusal ? 1 : 0;
+        if (ret_refusal)
+                *ret_refusal = TAKE_PTR(refusal);
+        return r;
+}
+
+static int read_guest(char **ret, size_t *ret_length, Error *err) {
+        char self[4096];
+        ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        self[MAX(length, 0)] = '\0';
+        path = str_format("%s-guest", self);
+        r = file_read_at(AT_FDCWD, path, GUEST_MAX, ret, ret_length, err);
+        return r < 0 ? error_prefix(err, "the guest") : 0;
+}
+
+int box_guest_tar(Buf *tar, Error *err) {
+        static const char passwd[] = "root:x:0:0:root:/:/guest\nweb:x:1000:1000:web:/:/guest\n";
+        static const char group[] = "root:x:0:\nweb:x:1000:\nextra:x:2000:web\n";
+        static const char *const directories[] = { "etc", "dev", "tmp" };
+        _cleanup_free_ char *guest = NULL;
+        size_t length;
+        int r = read_guest(&guest, &length, err);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTS(directories); i++)
+                tar_add(tar,
+                        &(TarEntry){ .path = directories[i], .type = TAR_DIRECTORY, .mode = 0755 });
+        tar_add(tar, &(TarEntry){ "guest", NULL, TAR_FILE, 0755, guest, length, NULL });
+        tar_add(tar,
+                &(TarEntry){ "etc/passwd", NULL, TAR_FILE, 0644, passwd, strlen(passwd), NULL });
+        tar_add(tar, &(TarEntry){ "etc/group", NULL, TAR_FILE, 0644, group, strlen(group), NULL });
+        return 0;
+}
+
+/* ---- containers ---- */
+
+static char **ids; /* this program's, to its end */
+
+char *const *box_ids(void) {
+        return ids;
+}
+
+static void put_text(json_object *object, const char *name, const char *text) {
+        (void)json_object_object_add(object, name, json_object_new_string(text));
+}
+
+json_object *box_request(const char *image, const char *argument) {
+        json_object *request = json_object_new_object(), *command = json_object_new_array(),
+                    *host = json_object_new_object();
+
+        (void)json_object_array_add(command, json_object_new_string("/guest"));
+        (void)json_object_array_add(command, json_object_new_string(argument));
+        put_text(request, "Image", image);
+        (void)json_object_object_add(request, "Cmd", command);
+        (void)json_object_object_add(request, "HostConfig", host);
+        put_text(host, "NetworkMode", "none");
+        return request;
+}
+
+json_object *box_host(json_object *request) {
+        return json_member(request, "HostConfig");
+}
+
+void box_end_done(BoxEnd *end) {
+        free(end->output);
+        *end = (BoxEnd){};
+}
+
+static int take_output(void *data, int fd, const char *bytes, size_t length, Error *err) {
+        Buf *output = data;
+
+        (void)fd;
+        (void)err;
+        buf_add(output, bytes, MIN(length, ANSWER_MAX - MIN(output->length, ANSWER_MAX)));
+        return 0;
+}
+
+static int read_output(Cli *cli, const char *id, bool tty, char **ret, Error *err) {
+        _cleanup_free_ char *path = str_format("/containers/%s/logs?stdout=1&stderr=1", id);
+        _cleanup_reply_ HttpReply *reply = NULL;
+        _cleanup_buf_ Buf output = {};
+        int r = api_call(cli, "GET", path, NULL, &reply, err);
+
+        if (r == 0)
+                r = tty ? http_reply_read_all(reply, ANSWER_MAX, &output, err)
+                        : frames_read(reply, take_output, &output, err);
+        if (r < 0)
+                return r;
+        *ret = buf_take(&output);
+        return 0;
+}
+
+static int finish(Cli *cli, const char *id, bool tty, BoxEnd *ret, Error *err) {
+        _cleanup_free_ char *path = str_format("/containers/%s/wait", id);
+        _cleanup_json_ json_object *answer = NULL;
+        int r = api_json(cli, "POST", path, NULL, &answer, err);
+
+        if (r < 0)
+                return r;
+        ret->code = (int)json_number(answer, "StatusCode");
+        return read_output(cli, id, tty, &ret->output, err);
+}
+
+/* What the engine will not have is an end like another. */
+static int refused(BoxEnd *ret, int r, Error *err) {
+        if (r >= 0 || err->kind == ERROR_UNAVAILABLE || cli_lost(err))
+                return r;
+        ret->refused = true;
+        ret->output = str_copy(err->message);
+        *err = (Error){};
+        return 0;
+}
+
+int box_run(Cli *cli, json_object *request, BoxEnd *ret, Error *err) {
+        _cleanup_json_ json_object *created = NULL;
+        _cleanup_free_ char *start = NULL, *remove = NULL;
+        bool tty = json_truth(request, "Tty");
+        Error ignored = {};
+        const char *id;
+        int r = refused(ret, api_json(cli, "POST", "/containers/create", request, &created, err),
+                        err);
+
+        if (r < 0 || ret->refused)
+                return r;
+        id = json_words(created, "Id");
+        strv_add(&ids, id);
+        start = str_format("/containers/%s/start", id);
+        remove = str_format("/containers/%s?force=1&v=1", id);
+        r = refused(ret, api_do(cli, "POST", start, err), err);
+        if (r == 0 && !ret->refused)
+                r = finish(cli, id, tty, ret, err);
+        if (api_do(cli, "DELETE", remove, r < 0 ? &ignored : err) < 0)
+                return -EIO;
+        return r;
+}
+
+int box_attempt(Attempt *attempt, json_object *request, Error *err) {
+        _cleanup_(box_end_done) BoxEnd end = {};
+        int r = box_run(attempt->cli, request, &end, err);
+
+        if (r < 0)
+                return r;
+        if (end.refused || end.code != 0)
+                return error_kind(err, ERROR_INTERNAL, "the guest did not try it: %s (code %d)",
+                                  str_trim(end.output), end.code);
+        buf_add_str(attempt->got, end.output);
+        return 0;
+}
+
+int box_call(Cli *cli, const char *method, const char *path, const Buf *body, int *ret,
+             Buf *ret_answer, Error *err) {
+        HttpRequest request = { .method = method, .path = path };
+        _cleanup_reply_ HttpReply *reply = NULL;
+        _cleanup_buf_ Buf answer = {};
+        int r;
+
+        if (body) {
+                request.body = body->data;
+                request.length = body->length;
+                request.content_type = "application/x-tar";
+        }
+        r = http_client_send(cli->http, &request, &reply, err);
+        if (r == 0)
+                r = http_reply_read_all(reply, ANSWER_MAX, ret_answer ?: &answer, err);
+        if (r == 0)
+                *ret = http_reply_status(reply);
+        return r;
+}

@@ -1,0 +1,57 @@
+/* drill-test.c: the drills' archives, names and reports. */
+#include "base/clock.h"
+#include "base/test.h"
+#include "drill/drill.h"
+
+TEST(archives_are_ustar) {
+        _cleanup_buf_ Buf tar = {};
+
+        tar_add(&tar, &(TarEntry){ "../a", NULL, TAR_FILE, 0644, "abc", 3, NULL });
+        tar_end(&tar);
+        ASSERT_INT(tar.length, 512 + 512 + 1024);
+        ASSERT_STR(tar.data, "../a");
+        ASSERT_STR(tar.data + 124, "00000000003");
+        ASSERT_STR(tar.data + 257, "ustar");
+        ASSERT(memcmp(tar.data + 512, "abc", 4) == 0);
+}
+
+TEST(a_pax_record_counts_itself) {
+        _cleanup_buf_ Buf tar = {};
+
+        tar_add(&tar, &(TarEntry){ "a", NULL, TAR_FILE, 0644, "abc", 3, "9223372036854775808" });
+        ASSERT_INT(tar.data[156], 'x');
+        ASSERT_STR(tar.data + 512, "28 size=9223372036854775808\n");
+        ASSERT_INT(tar.length, 4 * 512);
+}
+
+TEST(every_drill_says_what_to_change) {
+        const DrillSet *const sets[] = { &runtime_drills, &api_drills, &image_drills };
+
+        for (size_t i = 0; i < ELEMENTS(sets); i++)
+                for (size_t k = 0; k < sets[i]->count; k++) {
+                        const Drill *drill = &sets[i]->drills[k];
+
+                        ASSERT(drill->run && !str_empty(drill->summary));
+                        ASSERT(!str_empty(drill->remedy) && strlen(drill->name) <= 22);
+                }
+}
+
+/* As --format junit: what a container says is data. */
+TEST(junit_escapes) {
+        _cleanup_free_ char *text = NULL;
+        size_t length = 0;
+        FILE *out = open_memstream(&text, &length);
+        Result result = { .drill = &api_drills.drills[0],
+                          .verdict = VERDICT_BROKEN,
+                          .detail = (char *)"<got> \"through\" & \033[2J\n",
+                          .duration = NSEC_PER_SEC / 2 };
+
+        ASSERT(out);
+        report_write("junit", &result, 1, out);
+        ASSERT_INT(fclose(out), 0);
+        ASSERT(strstr(text, "failures=\"1\" errors=\"0\""));
+        ASSERT(strstr(text, "&lt;got&gt; &quot;through&quot; &amp; ?[2J"));
+        ASSERT(strstr(text, "time=\"0.500\""));
+}
+
+TEST_MAIN()

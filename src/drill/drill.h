@@ -1,0 +1,129 @@
+/* drill.h: what a drill is, and what one is made of: hostile archives, containers that run our
+ * guest, and the host as it is. See docs/drill.md. */
+#pragma once
+
+#include "cli/cli.h"
+#include "cli/stream.h"
+
+/* ---- one drill ---- */
+
+typedef struct Drill Drill;
+
+/* What a drill needs while it runs, and what it says. */
+typedef struct Attempt {
+        Cli *cli;
+        const char *image;     /* the guest's */
+        const char *directory; /* a new one on the host, in which "canary" is */
+        int64_t rounds;
+        Buf *got; /* what got through, a text; empty: everything held */
+} Attempt;
+
+/* 0: it was tried, and attempt->got says what got through; or a negative errno: it could not be
+ * tried, which is no success. */
+typedef int (*DrillRun)(const Drill *drill, Attempt *attempt, Error *err);
+
+struct Drill {
+        const char *name, *cve; /* cve: as published, or "" where the attack has no number */
+        const char *summary, *remedy;
+        DrillRun run;
+        const char *guest; /* what the guest does, or NULL */
+};
+
+typedef struct DrillSet {
+        const Drill *drills;
+        size_t count;
+} DrillSet;
+
+extern const DrillSet runtime_drills, api_drills, image_drills;
+
+/* Of the catalogue, what no drill tries yet. */
+typedef struct Uncovered {
+        const char *name, *where; /* where: what holds it instead, or "" */
+} Uncovered;
+extern const Uncovered uncovered[];
+extern const size_t uncovered_count;
+
+/* ---- archives (tar.c) ---- */
+
+#define TAR_FILE '0'
+#define TAR_HARD_LINK '1'
+#define TAR_LINK '2'
+#define TAR_DIRECTORY '5'
+
+typedef struct TarEntry {
+        const char *path, *target; /* target: a link's, or NULL; both up to 100 bytes */
+        char type;
+        unsigned mode;
+        const void *data;
+        size_t length;
+        const char *size; /* a PAX record's in place of the true one, or NULL */
+} TarEntry;
+
+void tar_add(Buf *tar, const TarEntry *entry);
+void tar_end(Buf *tar);
+
+/* ---- containers (box.c) ---- */
+
+/* Imports an archive as brig-drill:tag: 0, or 1 where the engine refused it, whose words go to
+ * *ret_refusal (the caller's; NULL: not wanted). */
+int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Error *err);
+/* The guest as an image: a tar with it as /guest, not ended, so that a drill can add to it. */
+int box_guest_tar(Buf *tar, Error *err);
+/* A create request that runs `/guest argument`, the caller's. */
+json_object *box_request(const char *image, const char *argument);
+json_object *box_host(json_object *request); /* its HostConfig, borrowed */
+
+typedef struct BoxEnd {
+        bool refused; /* at create or start; output has the engine's words */
+        int code;
+        char *output;
+} BoxEnd;
+void box_end_done(BoxEnd *end);
+/* Creates, starts, waits, reads what it said, removes. */
+int box_run(Cli *cli, json_object *request, BoxEnd *ret, Error *err);
+/* Runs the drill's guest and takes what it says got through. */
+int box_attempt(Attempt *attempt, json_object *request, Error *err);
+/* Of the containers made so far, borrowed. */
+char *const *box_ids(void);
+/* The status of a call whose path is sent as it is; what it says is added to ret_answer (NULL: not
+ * wanted). */
+int box_call(Cli *cli, const char *method, const char *path, const Buf *body, int *ret,
+             Buf *ret_answer, Error *err);
+
+/* ---- the host (host.c) ---- */
+
+#define CANARY "canary of brig drill\n"
+
+typedef struct Host {
+        pid_t daemon;
+        char *directory; /* with the canary, below /var/tmp */
+} Host;
+
+int host_begin(Cli *cli, Host *ret, Error *err);
+void host_done(Host *host);
+/* What no drill may change, sorted, a line each; the caller's list. */
+char **host_snapshot(const Host *host);
+/* Waits, some seconds at the most, until nothing that is seen bears the id of a container that the
+ * drills made. */
+void host_settle(const Host *host);
+/* Adds to got what differs, "gone: …" or "new: …", unless that settles within some seconds: a
+ * removed container's mounts go a moment after the answer. */
+void host_compare(const Host *host, char *const *before, Buf *got);
+
+/* ---- the report (report.c) ---- */
+
+typedef enum Verdict {
+        VERDICT_HELD,
+        VERDICT_BROKEN, /* something got through */
+        VERDICT_ERROR,  /* it could not be tried */
+} Verdict;
+
+typedef struct Result {
+        const Drill *drill;
+        Verdict verdict;
+        char *detail; /* what got through, or the error */
+        int64_t duration;
+} Result;
+
+void report_write(const char *format, const Result *results, size_t count, FILE *out);
+void report_list(const char *format, const Drill *const *drills, size_t count, FILE *out);

@@ -1,0 +1,237 @@
+/* drills-api.c: drills that are calls of the API: ids that lead elsewhere, and copies through an
+ * image's links. */
+#include <errno.h>
+
+#include "drill/drill.h"
+
+/* ---- ids ---- */
+
+/* Everything that takes a name, with names that lead out of the data root. */
+static int run_ids(const Drill *drill, Attempt *attempt, Error *err) {
+        static const char *const names[] = { "..%2f..%2f..%2fetc", "%2e%2e", "..",
+                                             "a%2f..%2fb",         ".%00",   "%2fetc%2fpasswd" };
+        static const char *const calls[][2] = {
+                { "DELETE", "/containers/%s" }, { "GET", "/containers/%s/json" },
+                { "GET", "/volumes/%s" },       { "DELETE", "/volumes/%s" },
+                { "GET", "/networks/%s" },      { "GET", "/exec/%s/json" },
+                { "GET", "/images/%s/json" },   { "GET", "/containers/%s/logs?stdout=1" },
+        };
+        int r = cli_connect(attempt->cli, err);
+
+        (void)drill;
+        for (size_t i = 0; r == 0 && i < ELEMENTS(calls) * ELEMENTS(names); i++) {
+                const char *const *call = calls[i / ELEMENTS(names)];
+                const char *slot = strstr(call[1], "%s");
+                _cleanup_free_ char *path =
+                        str_format("%.*s%s%s", (int)(slot - call[1]), call[1],
+                                   names[i % ELEMENTS(names)], slot + strlen("%s"));
+                int status = 0;
+
+                r = box_call(attempt->cli, call[0], path, NULL, &status, NULL, err);
+                if (r == 0 && (status < 300 || status >= 500))
+                        buf_format(attempt->got, "%s %s answers %d\n", call[0], path, status);
+        }
+        return r;
+}
+
+/* A name that a volume or container gets, and that would be a path. */
+static int run_names(const Drill *drill, Attempt *attempt, Error *err) {
+        static const char *const names[] = { "../../brig-drill", "a/../../b", "..", "a\nb" };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTS(names); i++) {
+                _cleanup_json_ json_object *body = json_object_new_object(), *answer = NULL;
+
+                (void)json_object_object_add(body, "Name", json_object_new_string(names[i]));
+                r = api_json(attempt->cli, "POST", "/volumes/create", body, &answer, err);
+                if (r == 0)
+                        buf_format(attempt->got, "a volume is named '%s'\n", names[i]);
+                else if (err->kind == ERROR_INVALID)
+                        r = 0;
+        }
+        if (r == 0)
+                *err = (Error){};
+        return r;
+}
+
+/* ---- copies ---- */
+
+/* An image in which /out leads to the attempt's directory on the host, by every way there is. */
+static int import_links(const Attempt *attempt, Error *err) {
+        _cleanup_free_ char *up = str_format("../../../../../../../../..%s", attempt->directory);
+        _cleanup_free_ char *refusal = NULL;
+        _cleanup_buf_ Buf tar = {};
+        int r = box_guest_tar(&tar, err);
+
+        if (r < 0)
+                return r;
+        tar_add(&tar, &(TarEntry){ "abs", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
+        tar_add(&tar, &(TarEntry){ "rel", up, TAR_LINK, 0777, NULL, 0, NULL });
+        tar_add(&tar, &(TarEntry){ "cwd", "/proc/self/cwd", TAR_LINK, 0777, NULL, 0, NULL });
+        tar_add(&tar, &(TarEntry){ "root", "/proc/1/root", TAR_LINK, 0777, NULL, 0, NULL });
+        tar_end(&tar);
+        r = box_import(attempt->cli, "links", &tar, &refusal, err);
+        return r <= 0 ? r : error_kind(err, ERROR_INTERNAL, "import an image: %s", refusal);
+}
+
+static int create(const Attempt *attempt, json_object *request, char **ret_id, Error *err) {
+        _cleanup_json_ json_object *answer = NULL;
+        int r = api_json(attempt->cli, "POST", "/containers/create", request, &answer, err);
+
+        if (r == 0)
+                *ret_id = str_copy(json_words(answer, "Id"));
+        return r;
+}
+
+/* Reads what is at the end of each link; writes there. Nothing of the host is read, and the oracle
+ * sees what is written. */
+static int copy_through(const Attempt *attempt, const char *id, Error *err) {
+        static const char *const links[] = { "abs", "rel", "cwd", "root" };
+        _cleanup_buf_ Buf tar = {};
+        int r = 0;
+
+        tar_add(&tar, &(TarEntry){ "canary", NULL, TAR_FILE, 0644, "evil\n", 5, NULL });
+        tar_end(&tar);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(links); i++) {
+                bool whole = i >= 2; /* these lead to the root, from where the way is long */
+                _cleanup_free_ char *directory =
+                        str_format("/%s%s", links[i], whole ? attempt->directory : "");
+                _cleanup_free_ char *out =
+                        path_format("/containers/%s/archive?path=%s%%2fcanary", id, directory);
+                _cleanup_free_ char *in =
+                        path_format("/containers/%s/archive?path=%s", id, directory);
+                int status = 0;
+
+                r = box_call(attempt->cli, "GET", out, NULL, &status, NULL, err);
+                if (r == 0 && status < 300)
+                        buf_format(attempt->got, "the host's file is read through /%s\n", links[i]);
+                if (r == 0)
+                        r = box_call(attempt->cli, "PUT", in, &tar, &status, NULL, err);
+        }
+        return r;
+}
+
+static int run_copy_links(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_json_ json_object *request = box_request("brig-drill:links", "user");
+        _cleanup_free_ char *id = NULL, *path = NULL;
+        Error ignored = {};
+        int r = import_links(attempt, err);
+
+        (void)drill;
+        if (r == 0)
+                r = create(attempt, request, &id, err);
+        if (r < 0)
+                return r;
+        r = copy_through(attempt, id, err);
+        path = str_format("/containers/%s?force=1", id);
+        if (api_do(attempt->cli, "DELETE", path, r < 0 ? &ignored : err) < 0 && r == 0)
+                return -EIO;
+        return r;
+}
+
+/* The same where the container exchanges directory and link all the time. */
+static int copy_rounds(const Attempt *attempt, const char *id, Error *err) {
+        _cleanup_free_ char *out = path_format("/containers/%s/archive?path=/tmp/place/canary", id);
+        _cleanup_free_ char *in = path_format("/containers/%s/archive?path=/tmp/place", id);
+        _cleanup_buf_ Buf tar = {};
+        int64_t found = 0;
+        int r = 0;
+
+        tar_add(&tar, &(TarEntry){ "canary", NULL, TAR_FILE, 0644, "evil\n", 5, NULL });
+        tar_end(&tar);
+        for (int64_t round = 0; r == 0 && round < attempt->rounds; round++) {
+                _cleanup_buf_ Buf answer = {};
+                int status = 0;
+
+                r = box_call(attempt->cli, "GET", out, NULL, &status, &answer, err);
+                found += r == 0 && status < 300;
+                if (r == 0 && answer.data &&
+                    memmem(answer.data, answer.length, CANARY, strlen(CANARY)))
+                        buf_format(attempt->got, "the host's file is read, in round %lld\n",
+                                   (long long)round);
+                if (r == 0)
+                        r = box_call(attempt->cli, "PUT", in, &tar, &status, NULL, err);
+        }
+        if (r == 0 && found == 0)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "no round of %lld found the container's own directory",
+                                  (long long)attempt->rounds);
+        return r;
+}
+
+static int import_race(const Attempt *attempt, Error *err) {
+        _cleanup_free_ char *refusal = NULL;
+        _cleanup_buf_ Buf tar = {};
+        int r = box_guest_tar(&tar, err);
+
+        if (r < 0)
+                return r;
+        tar_add(&tar, &(TarEntry){ "tmp/place", NULL, TAR_DIRECTORY, 0755, NULL, 0, NULL });
+        tar_add(&tar, &(TarEntry){ "tmp/place/canary", NULL, TAR_FILE, 0644, "own\n", 4, NULL });
+        tar_add(&tar, &(TarEntry){ "tmp/link", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
+        tar_end(&tar);
+        r = box_import(attempt->cli, "race", &tar, &refusal, err);
+        return r <= 0 ? r : error_kind(err, ERROR_INTERNAL, "import an image: %s", refusal);
+}
+
+static int run_copy_race(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_json_ json_object *request = box_request("brig-drill:race", drill->guest);
+        _cleanup_free_ char *id = NULL, *start = NULL, *remove = NULL;
+        Error ignored = {};
+        int r = import_race(attempt, err);
+
+        if (r == 0)
+                r = create(attempt, request, &id, err);
+        if (r < 0)
+                return r;
+        start = str_format("/containers/%s/start", id);
+        remove = str_format("/containers/%s?force=1", id);
+        r = api_do(attempt->cli, "POST", start, err);
+        if (r == 0)
+                r = copy_rounds(attempt, id, err);
+        if (api_do(attempt->cli, "DELETE", remove, r < 0 ? &ignored : err) < 0 && r == 0)
+                return -EIO;
+        return r;
+}
+
+/* Mounts and a working directory below an image's links: made in the container or not at all. */
+static int run_mount_links(const Drill *drill, Attempt *attempt, Error *err) {
+        static const char *const places[] = { "/abs/made", "/rel/made", "/cwd/made" };
+        int r = import_links(attempt, err);
+
+        (void)drill;
+        for (size_t i = 0; r == 0 && i < ELEMENTS(places); i++) {
+                _cleanup_json_ json_object *request = box_request("brig-drill:links", "directory");
+                _cleanup_(box_end_done) BoxEnd end = {};
+                json_object *tmpfs = json_object_new_object(), *volumes = json_object_new_object();
+
+                (void)json_object_object_add(tmpfs, places[i], json_object_new_string(""));
+                (void)json_object_object_add(box_host(request), "Tmpfs", tmpfs);
+                (void)json_object_object_add(volumes, "/abs", json_object_new_object());
+                if (i > 0)
+                        (void)json_object_object_add(request, "Volumes", volumes);
+                else
+                        (void)json_object_put(volumes);
+                (void)json_object_object_add(request, "WorkingDir",
+                                             json_object_new_string("/rel/deep/er"));
+                r = box_run(attempt->cli, request, &end, err);
+                if (r == 0 && !end.refused)
+                        buf_add_str(attempt->got, end.output);
+        }
+        return r;
+}
+
+static const Drill drills[] = {
+        { "ids", "", "Ids with ../ and encoded slashes, in every call",
+          "report it: an id reaches a path unread", run_ids, NULL },
+        { "names", "", "Volumes whose names are paths", "report it: a name reaches a path unread",
+          run_names, NULL },
+        { "copy-links", "CVE-2018-15664", "Files are copied in and out through an image's links",
+          "report it: copies follow a link out of the container", run_copy_links, NULL },
+        { "copy-race", "CVE-2018-15664", "The same while directory and link are exchanged",
+          "report it: a copy looks a path up twice", run_copy_race, "swap" },
+        { "mount-links", "CVE-2021-30465", "Mounts, volumes, directories below an image's links",
+          "report it: a mount's target is found outside of the container", run_mount_links, NULL },
+};
+
+const DrillSet api_drills = { drills, ELEMENTS(drills) };

@@ -1,0 +1,361 @@
+/* guest.c: brig-drill-guest, which runs in a hostile container and tries to get out. `guest NAME`
+ * prints a line for each thing that got through; exit code 0: it tried all it was to try, 2: it
+ * could not. It changes nothing of the host where it does get through. Links nothing of ours: it is
+ * static and runs in a root that holds nothing else. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/if_alg.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- system calls that the filter refuses ---- */
+
+typedef struct Call {
+        const char *name;
+        long number, arguments[5];
+} Call;
+
+static int try_calls(const Call *calls, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                const long *a = calls[i].arguments;
+
+                errno = 0;
+                if (syscall(calls[i].number, a[0], a[1], a[2], a[3], a[4]) >= 0)
+                        (void)printf("%s succeeded\n", calls[i].name);
+                else if (errno != EPERM && errno != ENOSYS)
+                        (void)printf("%s reached the kernel: %s\n", calls[i].name, strerror(errno));
+        }
+        return 0;
+}
+
+static int try_keyctl(void) {
+        static const Call calls[] = {
+                { "keyctl(KEYCTL_GET_KEYRING_ID)", SYS_keyctl, { 0, -3, 0 } },
+                { "add_key", SYS_add_key, { (long)"user", (long)"drill", (long)"x", 1, -3 } },
+                { "request_key", SYS_request_key, { (long)"user", (long)"drill", 0, 0 } },
+        };
+
+        return try_calls(calls, COUNT(calls));
+}
+
+static int try_namespaces(void) {
+        static const Call calls[] = {
+                { "unshare(CLONE_NEWUSER)", SYS_unshare, { CLONE_NEWUSER } },
+                { "unshare(CLONE_NEWNS)", SYS_unshare, { CLONE_NEWNS } },
+                { "unshare(CLONE_NEWCGROUP)", SYS_unshare, { CLONE_NEWCGROUP } },
+                { "mount of a cgroup", SYS_mount, { (long)"x", (long)"/tmp", (long)"cgroup2" } },
+                { "mount of version 1", SYS_mount, { (long)"x", (long)"/tmp", (long)"cgroup" } },
+        };
+
+        return try_calls(calls, COUNT(calls));
+}
+
+static int try_filtered(void) {
+        static const Call calls[] = {
+                { "bpf", SYS_bpf, { 0, 0, 0 } },
+                { "userfaultfd", SYS_userfaultfd, { 1 } },
+                { "io_uring_setup", SYS_io_uring_setup, { 1, 0 } },
+                { "perf_event_open", SYS_perf_event_open, { 0, 0, 0, -1, 0 } },
+                { "open_by_handle_at", SYS_open_by_handle_at, { -1, 0, 0 } },
+                { "kexec_load", SYS_kexec_load, { 0, 0, 0, ~0L } },
+                { "init_module", SYS_init_module, { 0, 0, 0 } },
+        };
+        static const int families[] = { AF_ALG, AF_VSOCK };
+
+        for (size_t i = 0; i < COUNT(families); i++)
+                if (socket(families[i], SOCK_SEQPACKET, 0) >= 0 ||
+                    socket(families[i], SOCK_STREAM, 0) >= 0)
+                        (void)printf("a socket of family %d\n", families[i]);
+        return try_calls(calls, COUNT(calls));
+}
+
+/* ---- the kernel's files ---- */
+
+static int try_masked(void) {
+        static const char *const files[] = { "/proc/kcore", "/proc/keys", "/proc/timer_list",
+                                             "/proc/latency_stats", "/proc/sched_debug" };
+        static const char *const directories[] = { "/proc/acpi", "/proc/scsi", "/sys/firmware",
+                                                   "/sys/devices/virtual/powercap" };
+        char byte;
+
+        for (size_t i = 0; i < COUNT(files); i++) {
+                int fd = open(files[i], O_RDONLY | O_CLOEXEC);
+
+                if (fd >= 0 && read(fd, &byte, 1) == 1)
+                        (void)printf("%s is read\n", files[i]);
+                if (fd >= 0)
+                        (void)close(fd);
+        }
+        for (size_t i = 0; i < COUNT(directories); i++) {
+                DIR *dir = opendir(directories[i]);
+                const struct dirent *entry;
+
+                while (dir && (entry = readdir(dir)))
+                        if (entry->d_name[0] != '.')
+                                (void)printf("%s/%s is seen\n", directories[i], entry->d_name);
+                if (dir)
+                        (void)closedir(dir);
+        }
+        return 0;
+}
+
+/* Opened for writing, and not written to. */
+static int try_writable(void) {
+        static const char *const files[] = { "/proc/sysrq-trigger",
+                                             "/proc/sys/kernel/core_pattern",
+                                             "/proc/sys/kernel/modprobe",
+                                             "/proc/sys/vm/panic_on_oom",
+                                             "/proc/sys/fs/binfmt_misc/register",
+                                             "/proc/irq/default_smp_affinity",
+                                             "/sys/kernel/uevent_helper",
+                                             "/sys/fs/cgroup/cgroup.procs" };
+
+        for (size_t i = 0; i < COUNT(files); i++) {
+                int fd = open(files[i], O_WRONLY | O_CLOEXEC);
+
+                if (fd < 0)
+                        continue;
+                (void)printf("%s opens for writing\n", files[i]);
+                (void)close(fd);
+        }
+        return 0;
+}
+
+/* A node of a device may be made, as Docker lets it; the device filter refuses that it is opened,
+ * whether or not such a device is there. */
+static int try_devices(void) {
+        static const struct {
+                const char *name;
+                mode_t type;
+                unsigned major, minor;
+        } devices[] = { { "a disk (8:0)", S_IFBLK, 8, 0 },
+                        { "a disk (254:0)", S_IFBLK, 254, 0 },
+                        { "a loop device (7:0)", S_IFBLK, 7, 0 },
+                        { "the loop control (10:237)", S_IFCHR, 10, 237 },
+                        { "FUSE (10:229)", S_IFCHR, 10, 229 },
+                        { "the kernel's log (1:11)", S_IFCHR, 1, 11 } };
+
+        for (size_t i = 0; i < COUNT(devices); i++) {
+                int fd;
+
+                (void)unlink("/tmp/device");
+                if (mknod("/tmp/device", devices[i].type | 0600,
+                          makedev(devices[i].major, devices[i].minor)) < 0)
+                        continue;
+                fd = open("/tmp/device", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+                if (fd >= 0 || errno != EPERM)
+                        (void)printf("%s is let through to the kernel\n", devices[i].name);
+                if (fd >= 0)
+                        (void)close(fd);
+        }
+        return 0;
+}
+
+/* ---- ids and capabilities ---- */
+
+static int try_capabilities(void) {
+        static const char *const names[] = { "CapInh:\t", "CapAmb:\t" };
+        char line[256];
+        FILE *file = fopen("/proc/self/status", "re");
+
+        if (!file)
+                return 2;
+        while (fgets(line, sizeof(line), file))
+                for (size_t i = 0; i < COUNT(names); i++)
+                        if (strncmp(line, names[i], strlen(names[i])) == 0 &&
+                            strtoull(line + strlen(names[i]), NULL, 16) != 0)
+                                (void)printf("not empty: %s", line);
+        (void)fclose(file);
+        return 0;
+}
+
+static int try_groups(void) {
+        gid_t groups[64];
+        int count = getgroups(COUNT(groups), groups);
+
+        if (count < 0 || getegid() == 0)
+                return 2;
+        for (int i = 0; i < count; i++)
+                if (groups[i] == getegid())
+                        return 0;
+        (void)printf("group %u is not among the further groups: setgroups drops a rule\n",
+                     (unsigned)getegid());
+        return 0;
+}
+
+static int try_user(void) {
+        if (getuid() == 0 || geteuid() == 0)
+                (void)printf("the process is root's\n");
+        return 0;
+}
+
+/* ---- descriptors ---- */
+
+static int try_descriptors(void) {
+        static const char *const directories[] = { "/proc/self/fd", "/proc/1/fd" };
+
+        for (size_t i = 0; i < COUNT(directories); i++) {
+                DIR *dir = opendir(directories[i]);
+                const struct dirent *entry;
+
+                while (dir && (entry = readdir(dir)))
+                        if (strtol(entry->d_name, NULL, 10) > 2 &&
+                            strtol(entry->d_name, NULL, 10) != dirfd(dir))
+                                (void)printf("%s/%s is open\n", directories[i], entry->d_name);
+                if (dir)
+                        (void)closedir(dir);
+        }
+        return 0;
+}
+
+/* Run with a directory to work in that is a descriptor of the runtime's: where it began at all. */
+static int try_directory(void) {
+        char path[4096];
+
+        if (syscall(SYS_getcwd, path, sizeof(path)) <= 0 || path[0] != '/')
+                (void)printf("the directory to work in lies outside the root\n");
+        return 0;
+}
+
+/* ---- terminal ---- */
+
+/* Its own, and no way to type into one that is not. */
+static int try_terminal(void) {
+        struct stat status;
+
+        if (!isatty(0) || fstat(0, &status) < 0)
+                return 2;
+        if (getsid(0) != getpid() && getsid(0) != 1)
+                (void)printf("the terminal's session %d is another's\n", (int)getsid(0));
+        if (tcgetpgrp(0) != getpgrp())
+                (void)printf("the terminal's group %d is another's\n", (int)tcgetpgrp(0));
+        if (stat("/dev/pts/0", &status) < 0 || access("/dev/pts/1", F_OK) == 0)
+                (void)printf("/dev/pts is not the container's own\n");
+        return 0;
+}
+
+/* ---- mounts ---- */
+
+static int is_mounted(const char *where, const char *type) {
+        char line[4096], place[2048], kind[128];
+        FILE *file = fopen("/proc/self/mounts", "re");
+        int found = 0;
+
+        while (file && fgets(line, sizeof(line), file))
+                if (sscanf(line, "%*s %2047s %127s", place, kind) == 2 &&
+                    strcmp(place, where) == 0 && strcmp(kind, type) == 0)
+                        found = 1;
+        if (file)
+                (void)fclose(file);
+        return found;
+}
+
+/* Of an image in which /proc and /sys are links to /elsewhere. */
+static int try_linked_proc(void) {
+        if (access("/elsewhere/self", F_OK) == 0 || access("/elsewhere/kernel", F_OK) == 0)
+                (void)printf("a file system of the kernel's is mounted where the link leads\n");
+        if (!is_mounted("/proc", "proc"))
+                (void)printf("/proc is not mounted as it was asked for\n");
+        return 0;
+}
+
+/* ---- network ---- */
+
+static int file_number(const char *path) {
+        char text[32] = "";
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+        if (fd >= 0)
+                (void)close(fd);
+        return length > 0 ? (int)strtol(text, NULL, 10) : -1;
+}
+
+static int try_advertisements(void) {
+        int accepts = file_number("/proc/sys/net/ipv6/conf/eth0/accept_ra");
+
+        if (access("/proc/sys/net/ipv4/conf/eth0", F_OK) < 0)
+                return 2;
+        if (accepts > 0)
+                (void)printf("eth0 takes a stranger's router advertisements (accept_ra %d)\n",
+                             accepts);
+        return 0;
+}
+
+/* In the host's network namespace, where whoever may connect to a daemon's abstract socket is in.
+ */
+static int try_abstract(void) {
+        char line[4096];
+        FILE *file = fopen("/proc/net/unix", "re");
+
+        if (!file)
+                return 2;
+        while (fgets(line, sizeof(line), file)) {
+                const char *name = strchr(line, '@');
+
+                if (name && (strstr(name, "brig") || strstr(name, "containerd")))
+                        (void)printf("an engine's abstract socket: %s", name);
+        }
+        (void)fclose(file);
+        return 0;
+}
+
+/* ---- races ---- */
+
+/* /tmp/place is now a directory of the container's, now a link to the host's directory, until this
+ * is killed. renameat2(2). */
+static int swap_forever(void) {
+        for (;;)
+                if (syscall(SYS_renameat2, AT_FDCWD, "/tmp/place", AT_FDCWD, "/tmp/link",
+                            RENAME_EXCHANGE) < 0)
+                        return 2;
+}
+
+/* ---- which ---- */
+
+static const struct {
+        const char *name;
+        int (*run)(void);
+} attacks[] = {
+        { "keyctl", try_keyctl },
+        { "namespaces", try_namespaces },
+        { "filtered-calls", try_filtered },
+        { "masked-paths", try_masked },
+        { "read-only-paths", try_writable },
+        { "devices", try_devices },
+        { "capabilities", try_capabilities },
+        { "groups", try_groups },
+        { "user", try_user },
+        { "descriptors", try_descriptors },
+        { "directory", try_directory },
+        { "terminal", try_terminal },
+        { "linked-proc", try_linked_proc },
+        { "advertisements", try_advertisements },
+        { "abstract-sockets", try_abstract },
+        { "swap", swap_forever },
+};
+
+int main(int argc, char **argv) {
+        for (size_t i = 0; argc == 2 && i < COUNT(attacks); i++)
+                if (strcmp(attacks[i].name, argv[1]) == 0) {
+                        int code = attacks[i].run();
+
+                        return fflush(stdout) == 0 ? code : 2;
+                }
+        (void)fprintf(stderr, "usage: brig-drill-guest NAME, in a container\n");
+        return 2;
+}

@@ -1,0 +1,268 @@
+/* host.c: the host as it is: what no drill may change. The daemon's namespaces are the daemon's
+ * process's; its files are reached through its root. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "drill/drill.h"
+#include "format/digest.h"
+
+#define FILE_MAX ((size_t)64 << 20)
+#define DEPTH_MAX 12
+#define SETTLE (5 * NSEC_PER_SEC)
+
+/* ---- begin and end ---- */
+
+/* Who answers on the socket: unix(7), SO_PEERCRED. */
+static int find_daemon(Cli *cli, pid_t *ret, Error *err) {
+        struct ucred peer = {};
+        socklen_t length = sizeof(peer);
+        int r = cli_connect(cli, err);
+        _cleanup_close_ int fd = r < 0 ? -1 : http_client_dial(cli->http, err);
+
+        if (r < 0 || fd < 0)
+                return r < 0 ? r : fd;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.pid <= 0)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "the daemon at %s is not a process of this host", cli->host);
+        *ret = peer.pid;
+        return 0;
+}
+
+int host_begin(Cli *cli, Host *ret, Error *err) {
+        char template[] = "/var/tmp/brig-drill.XXXXXX";
+        _cleanup_close_ int fd = -1;
+        pid_t daemon = -1;
+        int r = find_daemon(cli, &daemon, err);
+
+        if (r < 0)
+                return r;
+        if (!mkdtemp(template))
+                return error_set(err, errno, "make a directory in /var/tmp");
+        *ret = (Host){ daemon, str_copy(template) };
+        fd = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = file_replace_at(fd, "canary", CANARY, strlen(CANARY), 0600, false, err);
+        if (r < 0)
+                host_done(ret);
+        return r;
+}
+
+void host_done(Host *host) {
+        Error ignored = {};
+
+        if (host->directory)
+                (void)dir_remove_at(AT_FDCWD, host->directory, &ignored);
+        free(host->directory);
+        *host = (Host){};
+}
+
+/* ---- what is looked at ---- */
+
+static void add_digest(char ***list, const char *name, const char *path) {
+        _cleanup_free_ char *data = NULL;
+        char digest[DIGEST_TEXT_MAX];
+        Error ignored = {};
+        size_t length;
+
+        if (file_read_at(AT_FDCWD, path, FILE_MAX, &data, &length, &ignored) < 0)
+                return;
+        digest_of(data, length, digest);
+        strv_format(list, "file %s %s", name, digest);
+}
+
+/* The programs where the daemon looks for them, which is its own folder or beside it. */
+static void add_programs(const Host *host, char ***list) {
+        static const char *const places[] = { "",
+                                              "brig-runtime",
+                                              "../runtime/brig-runtime",
+                                              "brig-monitor",
+                                              "../monitor/brig-monitor",
+                                              "../libexec/brig/brig-monitor",
+                                              "../libexec/brig/brig-image",
+                                              "../image/brig-image" };
+        _cleanup_free_ char *link = str_format("/proc/%d/exe", (int)host->daemon);
+        char program[4096];
+        ssize_t length = readlink(link, program, sizeof(program) - 1);
+        char *slash;
+
+        program[MAX(length, 0)] = '\0';
+        add_digest(list, "brigd", link);
+        slash = strrchr(program, '/');
+        for (size_t i = 1; slash && i < ELEMENTS(places); i++) {
+                _cleanup_free_ char *path = str_format("/proc/%d/root%.*s/%s", (int)host->daemon,
+                                                       (int)(slash - program), program, places[i]);
+
+                add_digest(list, places[i], path);
+        }
+}
+
+static void add_canaries(const Host *host, char ***list) {
+        static const char *const files[] = { "/etc/passwd", "/etc/shadow", "/etc/hostname",
+                                             "/proc/sys/kernel/core_pattern",
+                                             "/proc/sys/kernel/modprobe" };
+        _cleanup_(cleanup_closedirp) DIR *dir = opendir(host->directory);
+        const struct dirent *entry;
+
+        for (size_t i = 0; i < ELEMENTS(files); i++)
+                add_digest(list, files[i], files[i]);
+        while (dir && (entry = readdir(dir))) {
+                _cleanup_free_ char *path = str_format("%s/%s", host->directory, entry->d_name);
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                strv_format(list, "name %s", path);
+                add_digest(list, path, path);
+        }
+}
+
+/* A line each, its numbers left out: those count what is used. */
+static void add_mounts(const Host *host, char ***list) {
+        _cleanup_free_ char *path = str_format("/proc/%d/mountinfo", (int)host->daemon);
+        _cleanup_(cleanup_fclosep) FILE *file = fopen(path, "re");
+        char line[8192], root[4096], place[4096];
+
+        while (file && fgets(line, sizeof(line), file))
+                if (sscanf(line, "%*s %*s %*s %4095s %4095s", root, place) == 2)
+                        strv_format(list, "mount %s at %s", root, place);
+}
+
+static void add_links(const Host *host, char ***list) {
+        _cleanup_free_ char *path = str_format("/proc/%d/net/dev", (int)host->daemon);
+        _cleanup_(cleanup_fclosep) FILE *file = fopen(path, "re");
+        char line[1024], name[64];
+
+        while (file && fgets(line, sizeof(line), file))
+                if (strchr(line, ':') && sscanf(line, " %63[^:]", name) == 1)
+                        strv_format(list, "link %s", name);
+}
+
+/* Connections come and go, to the database as well; what else is open stays. */
+static void add_descriptors(const Host *host, char ***list) {
+        _cleanup_free_ char *path = str_format("/proc/%d/fd", (int)host->daemon);
+        _cleanup_(cleanup_closedirp) DIR *dir = opendir(path);
+        const struct dirent *entry;
+        char target[4096];
+
+        while (dir && (entry = readdir(dir))) {
+                ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+                target[MAX(length, 0)] = '\0';
+                if (target[0] == '/' && !strstr(target, "/engine.db"))
+                        strv_format(list, "descriptor %s", target);
+        }
+}
+
+/* Only those of the drills' own containers: other engines' come and go meanwhile. */
+static bool is_ours(const char *text) {
+        for (char *const *id = box_ids(); id && *id; id++)
+                if (strstr(text, *id))
+                        return true;
+        return false;
+}
+
+static void add_groups(const char *path, int depth, char ***list) {
+        _cleanup_(cleanup_closedirp) DIR *dir = depth > 0 ? opendir(path) : NULL;
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir))) {
+                _cleanup_free_ char *below = NULL;
+
+                if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+                        continue;
+                below = str_format("%s/%s", path, entry->d_name);
+                if (is_ours(entry->d_name))
+                        strv_format(list, "cgroup %s", below);
+                add_groups(below, depth - 1, list);
+        }
+}
+
+/* A process that is left holds its namespaces. */
+static void add_processes(char ***list) {
+        _cleanup_(cleanup_closedirp) DIR *dir = opendir("/proc");
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir))) {
+                _cleanup_free_ char *path = str_format("%s/cgroup", entry->d_name), *text = NULL;
+                Error ignored = {};
+
+                if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+                        continue;
+                if (file_read_at(dirfd(dir), path, 65536, &text, NULL, &ignored) == 0 &&
+                    is_ours(text))
+                        strv_format(list, "process %s of a container that is removed",
+                                    entry->d_name);
+        }
+}
+
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **host_snapshot(const Host *host) {
+        char **list = NULL;
+
+        add_processes(&list);
+        add_programs(host, &list);
+        add_canaries(host, &list);
+        add_mounts(host, &list);
+        add_links(host, &list);
+        add_descriptors(host, &list);
+        add_groups("/sys/fs/cgroup", DEPTH_MAX, &list);
+        if (list)
+                qsort(list, strv_length(list), sizeof(*list), by_text);
+        return list;
+}
+
+/* ---- before and after ---- */
+
+void host_settle(const Host *host) {
+        int64_t end = clock_monotonic() + SETTLE;
+        bool settled = false;
+
+        while (!settled && clock_monotonic() < end) {
+                _cleanup_strv_ char **list = host_snapshot(host);
+
+                settled = true;
+                for (char *const *line = list; settled && line && *line; line++)
+                        settled = !is_ours(*line);
+                if (!settled)
+                        (void)poll(NULL, 0, 50);
+        }
+}
+
+static void add_differences(char *const *before, char *const *after, Buf *got) {
+        while (*before || *after) {
+                int order = !*before ? 1 : !*after ? -1 : strcmp(*before, *after);
+
+                if (order < 0)
+                        buf_format(got, "gone from the host: %s\n", *before);
+                if (order > 0)
+                        buf_format(got, "new on the host: %s\n", *after);
+                before += order <= 0;
+                after += order >= 0;
+        }
+}
+
+void host_compare(const Host *host, char *const *before, Buf *got) {
+        int64_t end = clock_monotonic() + SETTLE;
+
+        for (;;) {
+                _cleanup_strv_ char **after = host_snapshot(host);
+                _cleanup_buf_ Buf differences = {};
+
+                add_differences(before, after, &differences);
+                if (differences.length == 0)
+                        return;
+                if (clock_monotonic() >= end) {
+                        buf_add_str(got, differences.data);
+                        return;
+                }
+                (void)poll(NULL, 0, 50);
+        }
+}
