@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The Debian package: built as dpkg-buildpackage does, looked at by lintian, installed into a bare Debian, and there, in the virtual machine under
-# systemd, upgraded and downgraded with containers running (inside).
+# systemd, upgraded and downgraded with containers running (inside), and with containers in scopes of systemd's (scopes).
 
 setup_file() {
   export TOP=$BATS_TEST_DIRNAME/../.. WORK=$BATS_FILE_TMPDIR
@@ -43,17 +43,17 @@ setup() { . "$TOP/tests/lib.bash"; }
   echo "$output"
   [ "$status" -eq 0 ]
   [[ -e $suite/busybox.oci ]] || make_busybox_archive
-  cp "$suite/busybox.oci" "$BATS_TEST_DIRNAME/inside" "$root/srv"
+  cp "$suite/busybox.oci" "$BATS_TEST_DIRNAME/inside" "$BATS_TEST_DIRNAME/scopes" "$root/srv"
   cp "$DEB" "$root/srv/older.deb"
   dpkg-deb -R "$DEB" "$WORK/newer"
   sed -i 's/^Version: .*/Version: 999/' "$WORK/newer/DEBIAN/control"
   dpkg-deb -b --root-owner-group -Znone "$WORK/newer" "$root/srv/newer.deb"
-  run env VM_ROOT="$root" VM_TIMEOUT=500 "$TOP/tests/vm/boot" /srv/inside
+  run env VM_ROOT="$root" VM_TIMEOUT=700 "$TOP/tests/vm/boot" /srv/inside
   echo "$output"
   grep '^ok' <<<"$output" | tail -1 | sed 's/^ok/# under systemd:/; s/ - .*/ verdicts/' >&3
   [ "$status" -eq 0 ]
   # The first one stands behind what the firmware said.
   verdicts=$(grep -oE '(not )?ok [0-9]+ - ' <<<"$output")
-  [ "$(wc -l <<<"$verdicts")" -eq 38 ]
+  [ "$(wc -l <<<"$verdicts")" -eq 75 ]
   [[ $verdicts != *not* ]]
 }
