@@ -272,6 +272,15 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   brig delete --force "$id"
 }
 
+@test "a sysctl of a joined namespace that is the host's is refused" {
+  local before; before=$(cat /proc/sys/net/ipv4/ip_default_ttl)
+  config --arg pid $$ '.linux.namespaces |= map(select(.type != "network")) + [{type: "network", path: "/proc/\($pid)/ns/net"}] | .linux.sysctl = {"net.ipv4.ip_default_ttl": "33"}'
+  go
+  echo "$output"
+  [[ $status -eq 1 && $output == *'sysctl "net.ipv4.ip_default_ttl" is not in a separate kernel namespace: the network namespace is the host'* ]]
+  [[ $(cat /proc/sys/net/ipv4/ip_default_ttl) == "$before" ]]
+}
+
 @test "host name, domain name, loopback" {
   config '.hostname = "here" | .domainname = "there.example"'
   in_container 'hostname; cat /proc/sys/kernel/domainname; ip link show lo'
@@ -298,6 +307,7 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   [[ $(stat -c %u:%g "$bundle/source/file") == 1000:1001 ]]
   refuse() { bind "$1"; go; [[ $status -eq 1 && $output == *"$2"* ]] || { echo "$output"; return 1; }; }
   refuse '{options: ["bind", "idmap"]}' "a container with a user namespace"
+  refuse '{options: ["bind", "idmap"], uidMappings: [{containerID: 0, hostID: 4294967296, size: 1}], gidMappings: [{containerID: 0, hostID: 0, size: 1}]}' "ids are from 0 to 4294967294"
   refuse '{options: ["bind"], uidMappings: [{containerID: 0, hostID: 0, size: 1}]}' "needs both"
   refuse '{options: ["idmap"], type: "tmpfs"}' "for bind mounts only"
   chown -R 100000:100000 "$bundle/rootfs"
@@ -380,6 +390,9 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   head -c 2M /dev/zero >"$bundle/rootfs/var/kept/big"
   go
   [[ $status -eq 1 && $output == *"copy what the tmpfs hides: copy 'big': No space left on device"* ]]
+  config '.mounts[-1].options += ["bind"]'
+  go
+  [[ $status -eq 1 && $output == *"'tmpcopyup' is for a tmpfs, not for a bind"* ]]
   config '.mounts[-1] |= (.type = "proc")'
   go
   [[ $status -eq 1 && $output == *"option 'tmpcopyup' is for a tmpfs"* ]]

@@ -8,10 +8,9 @@ static const VersionRule list_rules[] = {
         { .path = "*/Descriptor", .since = 48 },
 };
 
-/* Those of Config are a container's: no image has them. */
+/* Those of Config are a container's: no image has them. Container and ContainerConfig stay, though
+ * 1.45 has them no more: compose 1.29 speaks the newest version and cannot do without. */
 static const VersionRule inspect_rules[] = {
-        { .path = "Container", .until = 44 },
-        { .path = "ContainerConfig", .until = 44 },
         { .path = "VirtualSize", .until = 43, .copy = "Size" },
         { .path = "Descriptor", .since = 48 },
         { .path = "Config/Hostname", .until = 49 },

@@ -1,7 +1,7 @@
 /* bug.c: see bug.h. */
 #include "base/bug.h"
 
-#if BRIG_BUGS
+#ifdef BRIG_BUGS
 
 #include <fcntl.h>
 #include <pthread.h>

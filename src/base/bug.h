@@ -8,11 +8,9 @@
 
 #include <stdbool.h>
 
-#include <base/drill-bugs.h> /* Meson's: BRIG_BUGS is 0 or 1 */
-
 #define BUG_FILE "/run/brig-drill-bugs"
 
-#if BRIG_BUGS
+#ifdef BRIG_BUGS /* Meson's */
 bool bug_is_on(const char *name);
 #define BUG(name) bug_is_on(name)
 #define BUGS_MARK " (with bugs)" /* for --version: such a build is no user's */

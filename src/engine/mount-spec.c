@@ -238,6 +238,53 @@ static int parse_spec_volume(const MountSpec *spec, MountPoint *ret, Error *err)
         return 0;
 }
 
+static bool tmpfs_option_is_known(const char *option) {
+        static const char *const flags[] = { "exec",     "noexec",     "suid",     "nosuid",
+                                             "dev",      "nodev",      "ro",       "rw",
+                                             "sync",     "async",      "atime",    "noatime",
+                                             "diratime", "nodiratime", "relatime", "strictatime" };
+        static const char *const values[] = { "size=",      "mode=",      "uid=", "gid=",
+                                              "nr_inodes=", "nr_blocks=", "mpol=" };
+
+        for (size_t i = 0; i < ELEMENTS(flags); i++)
+                if (str_equal(flags[i], option))
+                        return true;
+        for (size_t i = 0; i < ELEMENTS(values); i++)
+                if (!str_empty(str_after(option, values[i])))
+                        return true;
+        return false;
+}
+
+/* ["noexec"] or ["nr_inodes", "100"]. */
+static int add_tmpfs_option(const MountSpec *spec, json_object *option, MountPoint *ret,
+                            Error *err) {
+        size_t count = json_object_is_type(option, json_type_array) ? json_object_array_length(option)
+                                                                    : 0;
+        const char *words[2] = { 0 };
+        _cleanup_free_ char *text = NULL;
+
+        for (size_t i = 0; i < count && i < ELEMENTS(words); i++)
+                words[i] = json_object_get_string(json_object_array_get_idx(option, i));
+        if (count == 0 || count > ELEMENTS(words))
+                return spec_invalid(spec, "invalid option array of length (must be 1 or 2)", err);
+        text = str_format("%s%s%s", words[0] ?: "", count > 1 ? "=" : "", words[1] ?: "");
+        if (!tmpfs_option_is_known(text))
+                return error_kind(err, ERROR_INVALID, "invalid tmpfs option [\"%s\"]", text);
+        strv_add(&ret->options, text);
+        return 0;
+}
+
+static int add_tmpfs_options(const MountSpec *spec, MountPoint *ret, Error *err) {
+        json_object *options = spec->tmpfs->options;
+        int r = 0;
+
+        if (options && !json_object_is_type(options, json_type_array))
+                return spec_invalid(spec, "TmpfsOptions.Options is an array of arrays", err);
+        for (size_t i = 0; r == 0 && options && i < json_object_array_length(options); i++)
+                r = add_tmpfs_option(spec, json_object_array_get_idx(options, i), ret, err);
+        return r;
+}
+
 static int parse_spec_tmpfs(const MountSpec *spec, MountPoint *ret, Error *err) {
         if (!str_empty(spec->source))
                 return spec_invalid(spec, "field Source must not be specified", err);
@@ -249,7 +296,7 @@ static int parse_spec_tmpfs(const MountSpec *spec, MountPoint *ret, Error *err) 
                 strv_format(&ret->options, "mode=%llo", (unsigned long long)spec->tmpfs->mode);
         if (spec->read_only)
                 strv_add(&ret->options, "ro");
-        return 0;
+        return spec->tmpfs ? add_tmpfs_options(spec, ret, err) : 0;
 }
 
 /* Never writable, whatever is asked for, as with dockerd. */
@@ -304,23 +351,6 @@ int mount_parse_spec(const MountSpec *spec, MountPoint *ret, Error *err) {
 }
 
 /* ---- --tmpfs, --volumes-from ---- */
-
-static bool tmpfs_option_is_known(const char *option) {
-        static const char *const flags[] = { "exec",     "noexec",     "suid",     "nosuid",
-                                             "dev",      "nodev",      "ro",       "rw",
-                                             "sync",     "async",      "atime",    "noatime",
-                                             "diratime", "nodiratime", "relatime", "strictatime" };
-        static const char *const values[] = { "size=",      "mode=",      "uid=", "gid=",
-                                              "nr_inodes=", "nr_blocks=", "mpol=" };
-
-        for (size_t i = 0; i < ELEMENTS(flags); i++)
-                if (str_equal(flags[i], option))
-                        return true;
-        for (size_t i = 0; i < ELEMENTS(values); i++)
-                if (!str_empty(str_after(option, values[i])))
-                        return true;
-        return false;
-}
 
 int mount_parse_tmpfs(const char *destination, const char *options, MountPoint *ret, Error *err) {
         _cleanup_strv_ char **words = str_split(options ?: "", ',');

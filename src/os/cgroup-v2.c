@@ -67,13 +67,19 @@ static int v2_kill(const char *path, int64_t timeout, Error *err) {
 
 static int v2_freeze(const char *path, bool frozen, int64_t timeout, Error *err) {
         const Cgroups *groups;
-        int r = cgroups_get(&groups, err);
+        Error why = { 0 };
+        int r = cgroups_get(&groups, &why);
 
         if (r == 0)
                 r = cgroup_file_write(&groups->unified, path, "cgroup.freeze", frozen ? "1" : "0",
-                                      err);
-        if (r < 0)
+                                      &why);
+        if (!frozen && (r == -ENOENT || r == -ENODEV))
+                return 0; /* the group has gone meanwhile: nothing of it is frozen */
+        if (r < 0) {
+                if (err)
+                        *err = why;
                 return r;
+        }
         r = cgroup_wait_event(&groups->unified, path, frozen ? "frozen 1" : "frozen 0", timeout);
         return r < 0 ? error_set(err, -r, "cgroup '%s': cannot be %s", path,
                                  frozen ? "frozen" : "thawed")

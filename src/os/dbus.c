@@ -20,7 +20,7 @@
         (1U << 27) /* "the maximum length of a message"; the bus passes on no longer               \
                     */
 #define HEADER_LENGTH 16
-#define SIGNALS_MAX 64 /* that wait; more are the same again */
+#define SIGNALS_MAX 256 /* that wait; more are the same again */
 #define RECEIVE_MAX 64 /* at once: who floods does not keep a caller for good */
 #define BUS_NAME "org.freedesktop.DBus"
 
@@ -28,6 +28,7 @@ struct DBus {
         int fd, stop_fd, timeout_ms;
         bool is_peer;     /* the service itself is at the other end: nobody writes senders */
         const char *only; /* of this interface signals are kept; NULL: of each */
+        const char *const *members; /* and of it, these */
         uint32_t serial;
         Buf in;      /* what came and is not yet a whole message */
         size_t skip; /* bytes to come of a message that is passed over */
@@ -262,7 +263,8 @@ static char *next_argument(Message *message) {
 }
 
 static bool is_wanted(const DBus *bus, const Message *message) {
-        if (bus->only && !str_equal(message->interface, bus->only))
+        if (bus->only && (!str_equal(message->interface, bus->only) ||
+                          !strv_has((char *const *)bus->members, message->member)))
                 return false;
         if (bus->is_peer)
                 return true;
@@ -415,8 +417,9 @@ int dbus_ask_text(DBus *bus, const DBusCall *call, char **ret, Error *err) {
         return r;
 }
 
-void dbus_hear_only(DBus *bus, const char *interface) {
+void dbus_hear_only(DBus *bus, const char *interface, const char *const *members) {
         bus->only = interface;
+        bus->members = members;
 }
 
 int dbus_call(DBus *bus, const DBusCall *call, Error *err) {
@@ -429,15 +432,14 @@ int dbus_next(DBus *bus, DBusSignal *ret, Error *err) {
         Answer none = { 0 };
         int r = 1;
 
-        for (size_t i = 0; r > 0 && i < RECEIVE_MAX; i++) {
+        /* No more is read than what is there to be given out: none is lost to a burst. */
+        for (size_t i = 0; r > 0 && bus->signal_count == 0 && i < RECEIVE_MAX; i++) {
                 r = receive(bus, err);
                 if (r > 0 && digest(bus, &none, err) < 0)
                         r = -EBADMSG;
         }
-        if (r < 0)
-                return r;
         if (bus->signal_count == 0)
-                return 0;
+                return MIN(r, 0);
         *ret = bus->signals[0];
         bus->signal_count--;
         memmove(&bus->signals[0], &bus->signals[1], bus->signal_count * sizeof(DBusSignal));

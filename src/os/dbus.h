@@ -73,6 +73,6 @@ void dbus_signal_done(DBusSignal *signal);
 int dbus_next(DBus *bus, DBusSignal *ret, Error *err);
 /* Waits for it until end (clock_monotonic; -ETIMEDOUT): 0. */
 int dbus_wait(DBus *bus, int64_t end, DBusSignal *ret, Error *err);
-/* Signals of other interfaces are passed over from now on; the text is borrowed for good. A busy
- * service says more than waits here. */
-void dbus_hear_only(DBus *bus, const char *interface);
+/* Other signals than these members (NULL at the end) of the interface are passed over from now on;
+ * the texts are borrowed for good. A busy service says more than waits here. */
+void dbus_hear_only(DBus *bus, const char *interface, const char *const *members);

@@ -78,7 +78,7 @@ int systemd_connect(DBus **ret, Error *err) {
         }
         if (r < 0)
                 return error_prefix(err, "systemd does not answer at " SYSTEMD_PRIVATE_SOCKET);
-        dbus_hear_only(bus, MANAGER);
+        dbus_hear_only(bus, MANAGER, heard);
         *ret = TAKE_PTR(bus);
         return 0;
 }

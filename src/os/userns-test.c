@@ -79,7 +79,7 @@ static int fail(void *data, int view_fd, int *ret_fd, Error *err) {
 
 TEST(an_overlay_shows_mapped_owners_and_stores_plain_ones) {
         char path[] = "/tmp/userns-test.XXXXXX";
-        _cleanup_close_ int dir_fd = -1, fd = -1, root = -1, file = -1;
+        _cleanup_close_ int dir_fd = -1, fd = -1, root = -1;
         struct stat status;
         Error err = {};
 

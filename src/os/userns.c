@@ -73,9 +73,16 @@ static int write_map(int proc_fd, pid_t pid, const char *file, const IdRange *ra
         if (count == 0 || count > RANGES_MAX)
                 return error_kind(err, ERROR_INVALID, "%s: %zu ranges; the kernel takes 1 to %d",
                                   file, count, RANGES_MAX);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+                /* The kernel would take a longer number for its lower 32 bits. */
+                if (ranges[i].inside < 0 || ranges[i].outside < 0 || ranges[i].count < 1 ||
+                    ranges[i].count > UINT32_MAX ||
+                    ranges[i].inside > UINT32_MAX - ranges[i].count ||
+                    ranges[i].outside > UINT32_MAX - ranges[i].count)
+                        return error_kind(err, ERROR_INVALID, "%s: ids have 32 bits", file);
                 buf_format(&text, "%lld %lld %lld\n", (long long)ranges[i].inside,
                            (long long)ranges[i].outside, (long long)ranges[i].count);
+        }
         return procfs_write(proc_fd, path, text.data, err);
 }
 

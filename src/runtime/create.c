@@ -81,6 +81,8 @@ static int prepare(Setup *setup, Error *err) {
         if (r == 0)
                 r = procfs_open(&setup->proc_fd, err);
         if (r == 0)
+                r = sysctls_check(setup, err);
+        if (r == 0)
                 r = prepare_root(setup, err);
         if (r == 0)
                 r = mounts_prepare(setup, err);

@@ -144,6 +144,10 @@ int mount_options_parse(const OciMount *mount, MountOptions *ret, Error *err) {
         ret->map_ids = mount->uid_mappings.count + mount->gid_mappings.count > 0;
         for (char **word = mount->options; r == 0 && word && *word; word++)
                 r = add(mount, *word, ret, err);
+        if (r == 0 && ret->copy_up && ret->bind)
+                r = error_kind(err, ERROR_INVALID,
+                               "mount '%s': option 'tmpcopyup' is for a tmpfs, not for a bind",
+                               mount->destination);
         return r;
 }
 

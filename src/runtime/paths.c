@@ -116,6 +116,36 @@ static char *sysctl_path(const char *name) {
         return path;
 }
 
+/* Below procfs, as sysctl_path has it. */
+static NamespaceKind sysctl_namespace(const char *path) {
+        if (str_after(path, "sys/net/"))
+                return NAMESPACE_NETWORK;
+        return str_equal(path, "sys/kernel/domainname") ? NAMESPACE_UTS : NAMESPACE_IPC;
+}
+
+int sysctls_check(const Setup *setup, Error *err) {
+        const Pairs *sysctls = setup->config->linux_ ? &setup->config->linux_->sysctl : NULL;
+
+        for (size_t i = 0; sysctls && i < sysctls->count; i++) {
+                _cleanup_free_ char *path = sysctl_path(sysctls->items[i].key);
+                NamespaceKind kind = sysctl_namespace(path);
+                _cleanup_free_ char *own = str_format("self/ns/%s", namespace_types[kind].file);
+                struct stat joined, ours;
+
+                if (setup->ns.join[kind] < 0)
+                        continue;
+                if (fstat(setup->ns.join[kind], &joined) < 0 ||
+                    fstatat(setup->proc_fd, own, &ours, 0) < 0)
+                        return error_set(err, errno, "sysctl '%s'", sysctls->items[i].key);
+                if (joined.st_ino == ours.st_ino && joined.st_dev == ours.st_dev)
+                        return error_kind(err, ERROR_INVALID,
+                                          "sysctl \"%s\" is not in a separate kernel namespace: "
+                                          "the %s namespace is the host's",
+                                          sysctls->items[i].key, namespace_types[kind].name);
+        }
+        return 0;
+}
+
 int sysctls_write(const Setup *setup, Error *err) {
         const Pairs *sysctls = setup->config->linux_ ? &setup->config->linux_->sysctl : NULL;
 

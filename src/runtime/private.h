@@ -151,6 +151,8 @@ int root_enter(const Setup *setup, int root_fd, Error *err);
 int root_finish(const Setup *setup, Error *err); /* propagation and read-only */
 int paths_mask(const Setup *setup, Error *err);
 int paths_make_readonly(const Setup *setup, Error *err);
+/* The parent's: none may be of a joined namespace that is this process's own, the host's. */
+int sysctls_check(const Setup *setup, Error *err);
 int sysctls_write(const Setup *setup, Error *err);
 int console_open(int root_fd, const OciProcess *process, int *ret_master, int *ret_slave,
                  Error *err);

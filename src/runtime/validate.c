@@ -132,8 +132,32 @@ static int check_namespaces(const OciConfig *config, Error *err) {
         return 0;
 }
 
+/* Ids have 32 bits, the last one is nobody's; the kernel would take a longer number for its lower
+ * bits, and so for root. */
+static int check_ranges(const JsonArray *mappings, const char *what, Error *err) {
+        const int64_t end = UINT32_MAX;
+        const OciIdMapping *list = mappings->items;
+
+        for (size_t i = 0; i < mappings->count; i++)
+                if (list[i].container_id < 0 || list[i].host_id < 0 || list[i].size < 1 ||
+                    list[i].size > end || list[i].container_id > end - list[i].size ||
+                    list[i].host_id > end - list[i].size)
+                        return error_kind(err, ERROR_INVALID,
+                                          "%s: %lld, %lld, %lld: ids are from 0 to %lld", what,
+                                          (long long)list[i].container_id,
+                                          (long long)list[i].host_id, (long long)list[i].size,
+                                          (long long)end - 1);
+        return 0;
+}
+
 static int check_mappings(const OciLinux *linux_, Error *err) {
         bool mapped = linux_->uid_mappings.count > 0 || linux_->gid_mappings.count > 0;
+        int r = check_ranges(&linux_->uid_mappings, "linux.uidMappings", err);
+
+        if (r == 0)
+                r = check_ranges(&linux_->gid_mappings, "linux.gidMappings", err);
+        if (r < 0)
+                return r;
 
         if (mapped && !has_namespace(linux_, "user"))
                 return error_kind(err, ERROR_INVALID,
@@ -256,9 +280,15 @@ static int check_linux(const OciConfig *config, Error *err) {
 static int check_mount_map(const OciLinux *linux_, const OciMount *mount,
                            const MountOptions *options, Error *err) {
         bool own = mount->uid_mappings.count > 0;
+        int r;
 
         if (!options->map_ids)
                 return 0;
+        r = check_ranges(&mount->uid_mappings, "uidMappings of a mount", err);
+        if (r == 0)
+                r = check_ranges(&mount->gid_mappings, "gidMappings of a mount", err);
+        if (r < 0)
+                return r;
         if (own != (mount->gid_mappings.count > 0))
                 return error_kind(err, ERROR_INVALID,
                                   "mount '%s': needs both, uidMappings and gidMappings",

@@ -128,6 +128,7 @@ static const JsonTable volume_options_table =
 static const JsonField tmpfs_options_fields[] = {
         JSON_FIELD(MountTmpfsOptions, "SizeBytes", JSON_INT, size_bytes, OMIT),
         JSON_FIELD(MountTmpfsOptions, "Mode", JSON_INT, mode, OMIT),
+        JSON_FIELD(MountTmpfsOptions, "Options", JSON_RAW, options, OMIT),
 };
 static const JsonTable tmpfs_options_table =
         JSON_TABLE(MountTmpfsOptions, "TmpfsOptions", tmpfs_options_fields);

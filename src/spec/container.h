@@ -68,6 +68,7 @@ typedef struct MountVolumeOptions {
 
 typedef struct MountTmpfsOptions {
         int64_t size_bytes, mode;
+        json_object *options; /* from API 1.46 on: arrays of a word, or of a name and its value */
 } MountTmpfsOptions;
 
 typedef struct MountImageOptions {
