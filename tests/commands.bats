@@ -355,7 +355,7 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
 
 @test "clients that attach before the start and leave are forgotten; wrong keys are refused and harm nobody" {
   brig create --name early busybox echo started
-  run python3 - "$root/brig.sock" "$daemon_pid" <<'EOF'
+  run python3 - "$root/brig.sock" "$(cat "$root/brigd.pid")" <<'EOF'
 import os, socket, sys
 
 def attach(query):

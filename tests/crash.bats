@@ -43,6 +43,7 @@ engine_is_well() {
   ids=$(brig ps -aq)
   [[ -z $ids ]] || brig rm -f $ids
   wait_until bash -c "! nsenter -t $host_pid -n ip -o link | grep -q ': veth'"
+  wait_until bash -c "! pgrep -f 'brig-monitor.*$root'" # a step's ends behind its build
   leftovers "$root"
 }
 

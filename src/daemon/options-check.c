@@ -266,12 +266,17 @@ static int check_cgroup_parent(const DaemonOptions *values, Error *err) {
 }
 
 static int check_exec_options(char *const *list, Error *err) {
+        const char *first = list ? *list : NULL;
+
         for (; list && *list; list++) {
                 const char *driver = str_after(*list, "native.cgroupdriver=");
 
                 if (!str_equal(driver, "systemd") && !str_equal(driver, "cgroupfs"))
                         return INVALID("invalid exec-opts '%s': give native.cgroupdriver=cgroupfs "
                                        "or native.cgroupdriver=systemd",
+                                       *list);
+                if (!str_equal(*list, first))
+                        return INVALID("invalid exec-opts: '%s' and '%s': give one of them", first,
                                        *list);
         }
         return 0;

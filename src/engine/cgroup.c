@@ -59,7 +59,12 @@ int container_plan_cgroup(Container *container, Error *err) {
         return r;
 }
 
-/* Without a record it was made by an older brig, or never started. */
+/* Without a record it was made by an older brig, which knew directories alone, or never started. */
 char *container_cgroup(const Container *container) {
-        return container->state.cgroup ? str_copy(container->state.cgroup) : group_below(container);
+        if (container->state.cgroup)
+                return str_copy(container->state.cgroup);
+        if (container->engine->options.systemd_cgroup &&
+            str_empty(container->spec.host.cgroup_parent))
+                return str_format(CGROUP_PARENT "/%s", container->id);
+        return group_below(container);
 }

@@ -19,7 +19,8 @@
 #define TABLE_MAX (64 << 20) /* bytes of /proc/self/mountinfo */
 
 static bool is_stray(EngineChecking *checking, const char *id) {
-        return id_valid(id) && !container_is_alive(checking->engine, id);
+        return id_valid(id) && !container_is_alive(checking->engine, id) &&
+               !check_has_row(checking, id);
 }
 
 /* ---- control groups ---- */
@@ -30,11 +31,19 @@ static char *group_path(const EngineChecking *checking, const char *id) {
         return str_format("%s%s/%s", parent[0] == '/' ? "" : "/", parent, id);
 }
 
+/* Another brigd's containers may be below the same parent: what is ours has a directory. */
+static bool is_ours(const EngineChecking *checking, const char *id) {
+        const Engine *engine = checking->engine;
+
+        return faccessat(engine->run_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+               faccessat(engine->containers_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int drop_group(EngineChecking *checking, const char *id, Error *err) {
         _cleanup_free_ char *path = group_path(checking, id);
         int r;
 
-        if (!is_stray(checking, id))
+        if (!is_stray(checking, id) || !is_ours(checking, id))
                 return 0;
         r = cgroup_kill(path, KILL_TIMEOUT, err);
         return r < 0 ? r : cgroup_remove(path, err);
@@ -52,6 +61,8 @@ int check_control_groups(EngineChecking *checking, Error *err) {
                 size_t count = 0;
 
                 if (!is_stray(checking, names[i]) || cgroup_pids(group, &pids, &count, NULL) < 0)
+                        continue;
+                if (!is_ours(checking, names[i]))
                         continue;
                 problem = str_format("no container has it; %zu processes are in it", count);
                 CheckFinding finding = {
@@ -140,9 +151,10 @@ int check_processes(EngineChecking *checking, Error *err) {
 
 /* ---- mounts ---- */
 
-/* Below these nothing stays mounted in the daemon's namespace: containers' roots are in their own,
- * and what is mounted for a job is in none. What is on volumes may be a user's. */
-static const char *const bare[] = { "containers", "image" };
+/* At these nothing stays mounted in the daemon's namespace: containers' roots are in their own, and
+ * what is mounted for a job is in none. What is on volumes, or over the store's own directories,
+ * may be a user's. */
+static const char *const bare[] = { "containers", "image/snapshots", "image/tmp" };
 
 static int unmount(EngineChecking *checking, const char *path, Error *err) {
         (void)checking;
@@ -172,7 +184,8 @@ static bool is_bare(const char *data_root, const char *point) {
         for (size_t i = 0; below && *below == '/' && i < ELEMENTS(bare); i++) {
                 const char *rest = str_after(below + 1, bare[i]);
 
-                if (rest && *rest == '/')
+                /* Below one of its own directories. */
+                if (rest && *rest == '/' && strchr(rest + 1, '/'))
                         return true;
         }
         return false;

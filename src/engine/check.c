@@ -49,6 +49,26 @@ static int add_id(void *data, const DbRecord *record, Error *err) {
         return 0;
 }
 
+typedef struct Wanted {
+        const char *id;
+        bool is_there;
+} Wanted;
+
+static int is_id(void *data, const DbRecord *record, Error *err) {
+        Wanted *wanted = data;
+
+        (void)err;
+        wanted->is_there |= str_equal(record->id, wanted->id);
+        return 0;
+}
+
+bool check_has_row(const EngineChecking *checking, const char *id) {
+        Wanted wanted = { id, false };
+
+        return db_each(checking->engine->db, DB_CONTAINERS, is_id, &wanted, NULL) < 0 ||
+               wanted.is_there;
+}
+
 static int64_t size_below(int dir_fd, const char *name) {
         int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 

@@ -6,8 +6,12 @@
 
 typedef struct EngineChecking {
         Engine *engine;
-        CheckSink sink; /* found: counts, and passes on */
+        CheckSink sink;
 } EngineChecking;
+
+/* Whether the record has a container of that id, though it may be one that cannot be read, which is
+ * no object then. A record that cannot be asked has all. */
+bool check_has_row(const EngineChecking *checking, const char *id);
 
 typedef int (*CheckRepair)(EngineChecking *checking, const char *name, Error *err);
 /* Repairs, if that is asked for and repair is not NULL, and tells. Negative: nobody listens. */

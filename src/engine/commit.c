@@ -132,7 +132,7 @@ static int unpause_it(Commit *commit, Error *err) {
         if (!commit->paused)
                 return 0;
         commit->paused = false;
-        r = engine_container_unpause(commit->engine, commit->container->id, &why);
+        r = container_unpause_for_commit(commit->engine, commit->container->id, &why);
         return unless_ended(commit, CONTAINER_PAUSED, r, &why, err);
 }
 

@@ -63,7 +63,7 @@ static void options_copy(const EngineOptions *from, EngineOptions *to) {
         }
         to->cgroup_parent = str_copy(!str_empty(from->cgroup_parent) ? from->cgroup_parent
                                      : from->systemd_cgroup          ? "system.slice"
-                                                                     : "/brig");
+                                                                     : CGROUP_PARENT);
         to->dns = strv_copy(from->dns);
         to->registry_hosts_dirs = strv_copy(from->registry_hosts_dirs);
         to->settings = (DaemonSettings){ 0 };

@@ -27,6 +27,7 @@ typedef struct Settings Settings;         /* settings.c */
 typedef struct Policies Policies;         /* policies.c */
 typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
 
+#define CGROUP_PARENT "/brig"
 #define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
 
 struct Engine {
@@ -589,6 +590,7 @@ int signal_parse(const char *text, int *ret,
 int container_signal(Container *container, int signal, Error *err);
 /* As engine_container_pause(); for_commit: a daemon that is killed meanwhile leaves no pause. */
 int container_pause_for(Engine *engine, const char *ref, bool for_commit, Error *err);
+int container_unpause_for_commit(Engine *engine, const char *ref, Error *err);
 /* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
  * not run. */
 int container_stop(Container *container, int signal, int64_t timeout, Error *err);

@@ -125,9 +125,7 @@ int log_limits_read(const LogDriver *driver, const char *prefix, const Pairs *op
                                files_key, files);
         if (limits.files < 1)
                 return INVALID(INITIALIZE "%s cannot be less than 1", files_key);
-        if (limits.files > LOG_NUMBERS_MAX)
-                return INVALID(INITIALIZE "%s cannot be more than %d: give a larger %s instead",
-                               files_key, LOG_NUMBERS_MAX, size_key);
+        limits.files = MIN(limits.files, LOG_NUMBERS_MAX); /* more are not looked for */
         int r = log_bool_read(options, compress_key, limits.compress, &limits.compress, err);
         if (r < 0)
                 return r;

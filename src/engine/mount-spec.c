@@ -258,8 +258,8 @@ static bool tmpfs_option_is_known(const char *option) {
 /* ["noexec"] or ["nr_inodes", "100"]. */
 static int add_tmpfs_option(const MountSpec *spec, json_object *option, MountPoint *ret,
                             Error *err) {
-        size_t count = json_object_is_type(option, json_type_array) ? json_object_array_length(option)
-                                                                    : 0;
+        size_t count =
+                json_object_is_type(option, json_type_array) ? json_object_array_length(option) : 0;
         const char *words[2] = { 0 };
         _cleanup_free_ char *text = NULL;
 

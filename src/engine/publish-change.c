@@ -198,6 +198,11 @@ int publish_change(const Container *container, const ContainerUpdate *update, Pu
         bindings_copy(container_bindings(container), &set->bindings);
         if (update->ports_added.count > 0)
                 r = mode_check(container, err);
+        if (r == 0 && update->ports_removed.count > 0 && container->spec.host.publish_all_ports)
+                r = error_kind(err, ERROR_UNSUPPORTED,
+                               "container %s publishes all ports that it exposes (-P), and would "
+                               "publish this one anew: run it anew without",
+                               container->name);
         if (r == 0)
                 r = remove_all(container, &set->bindings, &update->ports_removed, err);
         if (r == 0)
@@ -318,6 +323,14 @@ static int put(Container *container, ContainerEndpoint *place, const JsonArray *
                                         ports, err);
 }
 
+/* Whether the text has ":80", and not as the beginning of ":8080". */
+static bool has_number(const char *text, const char *number) {
+        for (const char *at = text; (at = strstr(at, number)); at++)
+                if (!strchr("0123456789", at[strlen(number)]) || !at[strlen(number)])
+                        return true;
+        return false;
+}
+
 static void name_holder(const Container *container, const JsonArray *ports, Error *err) {
         const NetPort *items = ports->items;
 
@@ -326,7 +339,7 @@ static void name_holder(const Container *container, const JsonArray *ports, Erro
                 _cleanup_free_ char *holder = NULL;
                 size_t length = strlen(err->message);
 
-                if (items[i].host_port == 0 || !strstr(err->message, number))
+                if (items[i].host_port == 0 || !has_number(err->message, number))
                         continue;
                 holder = port_holder(container, &items[i]);
                 if (holder)

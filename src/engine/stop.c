@@ -21,6 +21,7 @@ static int thaw_for_signal(Container *container, Error *err) {
         if (r < 0)
                 return r;
         container->state.status = CONTAINER_RUNNING;
+        container->state.paused_for_commit = false;
         r = container_save(container, false, err);
         container_publish(container);
         prober_pause(container, false);
@@ -302,6 +303,19 @@ int engine_container_unpause(Engine *engine, const char *ref, Error *err) {
         if (container->state.status != CONTAINER_PAUSED)
                 return error_kind(err, ERROR_INTERNAL, "Container %s is not paused", container->id);
         return container_pause(container, false, false, err);
+}
+
+int container_unpause_for_commit(Engine *engine, const char *ref, Error *err) {
+        _cleanup_container_ Container *container = NULL;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        /* Else a user has let it go on meanwhile, and may have paused it again. */
+        return container->state.status == CONTAINER_PAUSED && container->state.paused_for_commit
+                       ? container_pause(container, false, false, err)
+                       : 0;
 }
 
 int engine_container_resize(Engine *engine, const char *ref, int width, int height, Error *err) {

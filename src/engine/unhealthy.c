@@ -39,14 +39,18 @@ static int look(Container *container, bool healthy, Error *err) {
         int r;
 
         if (healthy)
-                return begun ? note(container, 0, err) : 0;
+                return 0; /* a stop that has begun cannot be taken back */
         if (!says_yes(pairs_get(container_labels(container), LABEL)))
                 return 0;
         if (begun)
                 return is_overdue(container) ? container_kill_locked(container, SIGKILL, err) : 0;
         log_info("container %s is unhealthy and is started anew", container->id);
         r = note(container, clock_now(), err);
-        return r < 0 ? r : container_kill_locked(container, container_stop_signal(container), err);
+        if (r == 0)
+                r = container_kill_locked(container, container_stop_signal(container), err);
+        if (r < 0) /* the next check that fails begins anew */
+                container->state.unhealthy_at = 0;
+        return r;
 }
 
 static void on_worker(void *data) {

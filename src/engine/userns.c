@@ -23,6 +23,19 @@ bool container_is_remapped(const Container *container) {
         return is_remapped(container->engine, &container->spec.host);
 }
 
+/* Its owners would be nobody's inside: an overlay takes a mapping only while it is made. */
+static int image_mounts_check(const HostConfig *host, Error *err) {
+        const MountSpec *mounts = host->mounts.items;
+
+        for (size_t i = 0; i < host->mounts.count; i++)
+                if (str_equal(mounts[i].type, "image"))
+                        return error_kind(err, ERROR_UNSUPPORTED,
+                                          "mounts of images in a user namespace are not done: run "
+                                          "the container with --userns host, or without %s",
+                                          mounts[i].target);
+        return 0;
+}
+
 int userns_check(const Engine *engine, const HostConfig *host, Error *err) {
         if (!is_remapped(engine, host))
                 return 0;
@@ -44,7 +57,7 @@ int userns_check(const Engine *engine, const HostConfig *host, Error *err) {
                                   "userns-remap is done by brig's own runtime alone: run the "
                                   "container with --userns host, or without --runtime %s",
                                   host->runtime);
-        return 0;
+        return image_mounts_check(host, err);
 }
 
 static void put_maps(JsonArray *list, const IdRange *ranges, size_t count) {

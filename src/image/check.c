@@ -36,8 +36,8 @@ static int tell(const Check *check, CheckFinding *finding,
 
 /* ---- what the record says ---- */
 
-static bool is_named(ImageStore *store, const char *sql, const char *digest) {
-        STORE_LOCKED(store);
+/* Under the lock. */
+static bool is_named_locked(ImageStore *store, const char *sql, const char *digest) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
 
         /* An error is none of being unused. */
@@ -46,7 +46,13 @@ static bool is_named(ImageStore *store, const char *sql, const char *digest) {
                sql_step(statement, NULL) != 0;
 }
 
-/* Digests of the query's first column, and its second one (may be NULL in ret). */
+static bool is_named(ImageStore *store, const char *sql, const char *digest) {
+        STORE_LOCKED(store);
+
+        return is_named_locked(store, sql, digest);
+}
+
+/* The texts of the query's column; the caller's. */
 static int list_texts(ImageStore *store, const char *sql, char ***ret, Error *err) {
         STORE_LOCKED(store);
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
@@ -87,8 +93,11 @@ static int list_names(int dir_fd, char ***ret, Error *err) {
 
 /* ---- files that nothing names ---- */
 
+/* Under one lock from the question on: a pull that begins meanwhile would find it here. */
 static int drop_blob(Check *check, const char *digest, Error *err) {
-        if (is_named(check->store, SQL_BLOB_IN_USE, digest))
+        STORE_LOCKED(check->store);
+
+        if (is_named_locked(check->store, SQL_BLOB_IN_USE, digest))
                 return 0;
         return store_discard(check->store, check->store->blobs_fd, digest_hex(digest), err);
 }
@@ -96,7 +105,9 @@ static int drop_blob(Check *check, const char *digest, Error *err) {
 #define SQL_LAYER "SELECT 1 FROM layers WHERE chain=?1"
 
 static int drop_snapshot(Check *check, const char *chain, Error *err) {
-        if (is_named(check->store, SQL_LAYER, chain))
+        STORE_LOCKED(check->store);
+
+        if (is_named_locked(check->store, SQL_LAYER, chain))
                 return 0;
         return store_discard(check->store, check->store->snapshots_fd, digest_hex(chain), err);
 }

@@ -323,7 +323,7 @@ TEST(a_peers_signal_of_numbers_and_paths) {
         Error err = { 0 };
 
         stage_open(&stage, true);
-        dbus_hear_only(stage.bus, "a.Manager");
+        dbus_hear_only(stage.bus, "a.Manager", (const char *const[]){ "JobRemoved", NULL });
         other.interface = "a.Other";
         for (size_t i = 0; i < 70; i++)
                 ASSERT(say(&stage, &other, 0));

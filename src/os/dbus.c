@@ -21,7 +21,7 @@
                     */
 #define HEADER_LENGTH 16
 #define SIGNALS_MAX 256 /* that wait; more are the same again */
-#define RECEIVE_MAX 64 /* at once: who floods does not keep a caller for good */
+#define RECEIVE_MAX 64  /* at once: who floods does not keep a caller for good */
 #define BUS_NAME "org.freedesktop.DBus"
 
 struct DBus {

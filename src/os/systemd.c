@@ -54,6 +54,9 @@ int systemd_slice_path(const char *slice, char **ret, Error *err) {
 
 /* ---- the connection ---- */
 
+/* All that is waited for. */
+static const char *const heard[] = { "JobRemoved", "UnitRemoved", NULL };
+
 static int subscribe(DBus *bus, Error *err) {
         static const DBusCall match = { BUS,
                                         "/org/freedesktop/DBus",

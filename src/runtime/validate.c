@@ -142,11 +142,10 @@ static int check_ranges(const JsonArray *mappings, const char *what, Error *err)
                 if (list[i].container_id < 0 || list[i].host_id < 0 || list[i].size < 1 ||
                     list[i].size > end || list[i].container_id > end - list[i].size ||
                     list[i].host_id > end - list[i].size)
-                        return error_kind(err, ERROR_INVALID,
-                                          "%s: %lld, %lld, %lld: ids are from 0 to %lld", what,
-                                          (long long)list[i].container_id,
-                                          (long long)list[i].host_id, (long long)list[i].size,
-                                          (long long)end - 1);
+                        return error_kind(
+                                err, ERROR_INVALID, "%s: %lld, %lld, %lld: ids are from 0 to %lld",
+                                what, (long long)list[i].container_id, (long long)list[i].host_id,
+                                (long long)list[i].size, (long long)end - 1);
         return 0;
 }
 
