@@ -75,6 +75,26 @@ open(sys.argv[1], "w").write("up\n"); sys.stdin.read()' "$out" < <(exec tail -f 
   [[ $output == *"an engine's abstract socket: @containerd-shim-drill"*"what to change: end what listens"* ]]
 }
 
+# As systemd's socket, the front's is another process's: the oracle watches the daemon, or nothing at all.
+@test "behind a socket that another opened, the pid file says which process is the daemon" {
+  socat "UNIX-LISTEN:$root/front.sock,fork" "UNIX-CONNECT:$root/brig.sock" >/dev/null 2>&1 3>&- &
+  local front=$!
+  wait_until curl -sf -o "$BATS_TEST_TMPDIR/ping" --unix-socket "$root/front.sock" http://d/_ping
+  front_drill() { on_host "$build/src/cli/brig" -H "unix://$root/front.sock" drill descriptors; }
+  run front_drill
+  echo "$output"
+  [[ $status -eq 1 && $output == *"process $front, which opened the daemon's socket unix://$root/front.sock, is no brigd, and /run/brig/brigd.pid names none: give brigd --pidfile /run/brig/brigd.pid"* ]]
+  on_host mkdir -p /run/brig
+  on_host tee /run/brig/brigd.pid <<<"$front"
+  run front_drill
+  [[ $status -eq 1 && $output == *"is no brigd"* ]]
+  on_host tee /run/brig/brigd.pid <<<"$daemon_pid"
+  run front_drill
+  kill "$front"
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
+
 @test "names, list, forms, and what is refused" {
   run drill --list
   [ "$status" -eq 0 ]

@@ -90,11 +90,13 @@ static int try_masked(void) {
                                              "/proc/latency_stats", "/proc/sched_debug" };
         static const char *const directories[] = { "/proc/acpi", "/proc/scsi", "/sys/firmware",
                                                    "/sys/devices/virtual/powercap" };
+        int tried = 0;
         char byte;
 
         for (size_t i = 0; i < COUNT(files); i++) {
                 int fd = open(files[i], O_RDONLY | O_CLOEXEC);
 
+                tried += fd >= 0 || errno != ENOENT;
                 if (fd >= 0 && read(fd, &byte, 1) == 1)
                         (void)printf("%s is read\n", files[i]);
                 if (fd >= 0)
@@ -104,13 +106,14 @@ static int try_masked(void) {
                 DIR *dir = opendir(directories[i]);
                 const struct dirent *entry;
 
+                tried += dir || errno != ENOENT;
                 while (dir && (entry = readdir(dir)))
                         if (entry->d_name[0] != '.')
                                 (void)printf("%s/%s is seen\n", directories[i], entry->d_name);
                 if (dir)
                         (void)closedir(dir);
         }
-        return 0;
+        return tried > 0 ? 0 : 2;
 }
 
 /* Opened for writing, and not written to. */
@@ -123,16 +126,18 @@ static int try_writable(void) {
                                              "/proc/irq/default_smp_affinity",
                                              "/sys/kernel/uevent_helper",
                                              "/sys/fs/cgroup/cgroup.procs" };
+        int tried = 0;
 
         for (size_t i = 0; i < COUNT(files); i++) {
                 int fd = open(files[i], O_WRONLY | O_CLOEXEC);
 
+                tried += fd >= 0 || errno != ENOENT;
                 if (fd < 0)
                         continue;
                 (void)printf("%s opens for writing\n", files[i]);
                 (void)close(fd);
         }
-        return 0;
+        return tried > 0 ? 0 : 2;
 }
 
 /* A node of a device may be made, as Docker lets it; the device filter refuses that it is opened,
@@ -148,6 +153,7 @@ static int try_devices(void) {
                         { "the loop control (10:237)", S_IFCHR, 10, 237 },
                         { "FUSE (10:229)", S_IFCHR, 10, 229 },
                         { "the kernel's log (1:11)", S_IFCHR, 1, 11 } };
+        int tried = 0;
 
         for (size_t i = 0; i < COUNT(devices); i++) {
                 int fd;
@@ -156,13 +162,14 @@ static int try_devices(void) {
                 if (mknod("/tmp/device", devices[i].type | 0600,
                           makedev(devices[i].major, devices[i].minor)) < 0)
                         continue;
+                tried++;
                 fd = open("/tmp/device", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
                 if (fd >= 0 || errno != EPERM)
                         (void)printf("%s is let through to the kernel\n", devices[i].name);
                 if (fd >= 0)
                         (void)close(fd);
         }
-        return 0;
+        return tried > 0 ? 0 : 2;
 }
 
 /* ---- ids and capabilities ---- */
@@ -170,17 +177,21 @@ static int try_devices(void) {
 static int try_capabilities(void) {
         static const char *const names[] = { "CapInh:\t", "CapAmb:\t" };
         char line[256];
+        size_t tried = 0;
         FILE *file = fopen("/proc/self/status", "re");
 
         if (!file)
                 return 2;
         while (fgets(line, sizeof(line), file))
-                for (size_t i = 0; i < COUNT(names); i++)
-                        if (strncmp(line, names[i], strlen(names[i])) == 0 &&
-                            strtoull(line + strlen(names[i]), NULL, 16) != 0)
+                for (size_t i = 0; i < COUNT(names); i++) {
+                        if (strncmp(line, names[i], strlen(names[i])) != 0)
+                                continue;
+                        tried++;
+                        if (strtoull(line + strlen(names[i]), NULL, 16) != 0)
                                 (void)printf("not empty: %s", line);
+                }
         (void)fclose(file);
-        return 0;
+        return tried == COUNT(names) ? 0 : 2;
 }
 
 static int try_groups(void) {
@@ -207,11 +218,13 @@ static int try_user(void) {
 
 static int try_descriptors(void) {
         static const char *const directories[] = { "/proc/self/fd", "/proc/1/fd" };
+        int tried = 0;
 
         for (size_t i = 0; i < COUNT(directories); i++) {
                 DIR *dir = opendir(directories[i]);
                 const struct dirent *entry;
 
+                tried += dir != NULL;
                 while (dir && (entry = readdir(dir)))
                         if (strtol(entry->d_name, NULL, 10) > 2 &&
                             strtol(entry->d_name, NULL, 10) != dirfd(dir))
@@ -219,7 +232,7 @@ static int try_descriptors(void) {
                 if (dir)
                         (void)closedir(dir);
         }
-        return 0;
+        return tried > 0 ? 0 : 2;
 }
 
 /* Run with a directory to work in that is a descriptor of the runtime's: where it began at all. */

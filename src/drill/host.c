@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,12 +17,37 @@
 #define FILE_MAX ((size_t)64 << 20)
 #define DEPTH_MAX 12
 #define SETTLE (5 * NSEC_PER_SEC)
+#define UNREAD "unread file "
+#define PIDFILE "/run/brig/brigd.pid" /* brigd's default */
 
 /* ---- begin and end ---- */
 
-/* Who answers on the socket: unix(7), SO_PEERCRED. */
+/* By its program's name, to which proc(5) adds whether the file has been replaced since. */
+static bool is_brigd(pid_t pid) {
+        static const char *const names[] = { "brigd", "brigd (deleted)", NULL };
+        _cleanup_free_ char *link = str_format("/proc/%d/exe", (int)pid);
+        char program[4096];
+        ssize_t length = readlink(link, program, sizeof(program) - 1);
+        const char *slash;
+
+        program[MAX(length, 0)] = '\0';
+        slash = strrchr(program, '/');
+        return slash && strv_has((char *const *)names, slash + 1);
+}
+
+static bool read_pidfile(pid_t *ret) {
+        _cleanup_free_ char *text = NULL;
+        Error ignored = {};
+
+        return file_read_at(AT_FDCWD, PIDFILE, 64, &text, NULL, &ignored) == 0 &&
+               str_to_int_in(str_trim(text), 1, INT_MAX, ret) == 0;
+}
+
+/* Who listens on the socket: unix(7), SO_PEERCRED. Where systemd opened the socket that is systemd,
+ * and the daemon's own file says which process it is. */
 static int find_daemon(Cli *cli, pid_t *ret, Error *err) {
         struct ucred peer = {};
+        pid_t pid = -1;
         socklen_t length = sizeof(peer);
         int r = cli_connect(cli, err);
         _cleanup_close_ int fd = r < 0 ? -1 : http_client_dial(cli->http, err);
@@ -31,7 +57,24 @@ static int find_daemon(Cli *cli, pid_t *ret, Error *err) {
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.pid <= 0)
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "the daemon at %s is not a process of this host", cli->host);
-        *ret = peer.pid;
+        pid = peer.pid;
+        if (!is_brigd(pid) && (!read_pidfile(&pid) || !is_brigd(pid)))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "process %d, which opened the daemon's socket %s, is no brigd, "
+                                  "and " PIDFILE " names none: give brigd --pidfile " PIDFILE,
+                                  (int)peer.pid, cli->host);
+        *ret = pid;
+        return 0;
+}
+
+/* What cannot be read is the same before and after, whatever is done to it. */
+static int check_readable(const Host *host, Error *err) {
+        _cleanup_strv_ char **list = host_snapshot(host);
+
+        for (char *const *line = list; line && *line; line++)
+                if (str_after(*line, UNREAD))
+                        return error_kind(err, ERROR_INTERNAL, "the host cannot be watched: %s",
+                                          *line);
         return 0;
 }
 
@@ -48,6 +91,8 @@ int host_begin(Cli *cli, Host *ret, Error *err) {
         *ret = (Host){ daemon, str_copy(template) };
         fd = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = file_replace_at(fd, "canary", CANARY, strlen(CANARY), 0600, false, err);
+        if (r == 0)
+                r = check_readable(ret, err);
         if (r < 0)
                 host_done(ret);
         return r;
@@ -69,17 +114,21 @@ static void add_digest(char ***list, const char *name, const char *path) {
         char digest[DIGEST_TEXT_MAX];
         Error ignored = {};
         size_t length;
+        int r = file_read_at(AT_FDCWD, path, FILE_MAX, &data, &length, &ignored);
 
-        if (file_read_at(AT_FDCWD, path, FILE_MAX, &data, &length, &ignored) < 0)
-                return;
-        digest_of(data, length, digest);
-        strv_format(list, "file %s %s", name, digest);
+        if (r == -ENOENT || r == -ENOTDIR) {
+                strv_format(list, "missing file %s", name);
+        } else if (r < 0) {
+                strv_format(list, UNREAD "%s: %s", name, strerror(-r));
+        } else {
+                digest_of(data, length, digest);
+                strv_format(list, "file %s %s", name, digest);
+        }
 }
 
 /* The programs where the daemon looks for them, which is its own folder or beside it. */
 static void add_programs(const Host *host, char ***list) {
-        static const char *const places[] = { "",
-                                              "brig-runtime",
+        static const char *const places[] = { "brig-runtime",
                                               "../runtime/brig-runtime",
                                               "brig-monitor",
                                               "../monitor/brig-monitor",
@@ -94,7 +143,7 @@ static void add_programs(const Host *host, char ***list) {
         program[MAX(length, 0)] = '\0';
         add_digest(list, "brigd", link);
         slash = strrchr(program, '/');
-        for (size_t i = 1; slash && i < ELEMENTS(places); i++) {
+        for (size_t i = 0; slash && i < ELEMENTS(places); i++) {
                 _cleanup_free_ char *path = str_format("/proc/%d/root%.*s/%s", (int)host->daemon,
                                                        (int)(slash - program), program, places[i]);
 

@@ -81,7 +81,7 @@ static void try_drill(Cli *cli, const Host *host, const Drill *drill, int64_t ro
         ret->detail = ret->verdict == VERDICT_ERROR ? str_copy(err.message) : buf_take(&got);
 }
 
-/* Whether the names are free, so that nothing of the user's is replaced or removed. */
+/* All that is named brig-drill:…, whoever made it: the repository is the drills' own. */
 static int remove_images(Cli *cli, Error *err) {
         _cleanup_free_ char *path = NULL;
         _cleanup_json_ json_object *images = NULL;
@@ -112,14 +112,18 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
         _cleanup_(host_done) Host host = {};
         Result results[DRILLS_MAX];
         size_t held = 0;
+        Error ignored = {};
         int r = host_begin(cli, &host, err);
 
-        if (r == 0)
-                r = make_guest_image(cli, err);
-        if (r == 0)
-                r = warm_up(cli, err);
         if (r < 0)
                 return r;
+        r = make_guest_image(cli, err);
+        if (r == 0)
+                r = warm_up(cli, err);
+        if (r < 0) {
+                (void)remove_images(cli, &ignored);
+                return r;
+        }
         host_settle(&host);
         for (size_t i = 0; i < count; i++) {
                 try_drill(cli, &host, drills[i], o->rounds ?: ROUNDS, &results[i]);
