@@ -49,24 +49,23 @@ static int add_id(void *data, const DbRecord *record, Error *err) {
         return 0;
 }
 
-typedef struct Wanted {
+typedef struct SoughtRow {
         const char *id;
         bool is_there;
-} Wanted;
+} SoughtRow;
 
 static int is_id(void *data, const DbRecord *record, Error *err) {
-        Wanted *wanted = data;
+        SoughtRow *row = data;
 
         (void)err;
-        wanted->is_there |= str_equal(record->id, wanted->id);
+        row->is_there |= str_equal(record->id, row->id);
         return 0;
 }
 
 bool check_has_row(const EngineChecking *checking, const char *id) {
-        Wanted wanted = { id, false };
+        SoughtRow row = { id, false };
 
-        return db_each(checking->engine->db, DB_CONTAINERS, is_id, &wanted, NULL) < 0 ||
-               wanted.is_there;
+        return db_each(checking->engine->db, DB_CONTAINERS, is_id, &row, NULL) < 0 || row.is_there;
 }
 
 static int64_t size_below(int dir_fd, const char *name) {

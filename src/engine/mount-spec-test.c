@@ -1,4 +1,6 @@
 /* mount-spec-test.c: -v, --mount, --tmpfs and --volumes-from in Docker's grammar. */
+#include <json.h>
+
 #include "base/test.h"
 #include "engine/mount-spec.h"
 
