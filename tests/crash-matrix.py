@@ -189,7 +189,7 @@ class Host:
         found.append(f"namespaces {len(namespaces)}")
         for folder, names, _ in os.walk("/sys/fs/cgroup"):
             depth = folder.count("/")
-            if self.cgroup in folder:
+            if self.cgroup in folder.split("/"):
                 found.append("cgroup " + folder)
             elif depth > 5:
                 names.clear()

@@ -1,5 +1,6 @@
 /* bounded-test.c: who waits for a call that does not end waits only so long. */
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/bounded.h"
@@ -8,7 +9,7 @@
 
 typedef struct Call {
         int gate[2], dropped[2]; /* pipes: run ends as gate is closed; drop writes to dropped */
-        int runs;
+        int runs, result;
 } Call;
 
 static void run(void *data) {
@@ -23,6 +24,11 @@ static void drop(void *data) {
         Call *call = data;
 
         (void)!write(call->dropped[1], "x", 1);
+}
+
+static void run_and_say(void *data) {
+        drop(data); /* it runs */
+        run(data);
 }
 
 static bool call_init(Call *call) {
@@ -77,6 +83,42 @@ TEST(only_so_many_are_left_alone) {
         for (size_t i = 0; i < ELEMENTS(calls); i++) {
                 ASSERT_INT(write(calls[i].gate[1], "x", 1), 1);
                 ASSERT_INT(read(calls[i].dropped[0], &byte, 1), 1);
+                call_done(&calls[i]);
+        }
+        call_done(&more);
+}
+
+static void *wait_for_call(void *data) {
+        Call *call = data;
+
+        call->result = bounded_run(run_and_say, call, drop, 60 * NSEC_PER_SEC);
+        return NULL;
+}
+
+/* They count from their start, not only once they were left alone; one that ends makes room. */
+TEST(only_so_many_run_at_once) {
+        pthread_t threads[BOUNDED_LEFT_MAX], waiter;
+        Call calls[BOUNDED_LEFT_MAX], more;
+        char byte;
+
+        ASSERT(call_init(&more));
+        for (size_t i = 0; i < ELEMENTS(calls); i++) {
+                ASSERT(call_init(&calls[i]));
+                ASSERT_INT(pthread_create(&threads[i], NULL, wait_for_call, &calls[i]), 0);
+                ASSERT_INT(read(calls[i].dropped[0], &byte, 1), 1);
+        }
+        ASSERT_INT(bounded_run(run, &more, drop, NSEC_PER_MSEC), -EBUSY);
+        ASSERT_INT(more.runs, 0);
+        ASSERT_INT(pthread_create(&waiter, NULL, wait_for_call, &more), 0);
+        ASSERT_INT(write(calls[0].gate[1], "x", 1), 1);
+        ASSERT_INT(read(more.dropped[0], &byte, 1), 1);
+        ASSERT_INT(write(more.gate[1], "x", 1), 1);
+        ASSERT_INT(pthread_join(waiter, NULL), 0);
+        ASSERT_INT(more.result, 0);
+        for (size_t i = 0; i < ELEMENTS(calls); i++) {
+                ASSERT(i == 0 || write(calls[i].gate[1], "x", 1) == 1);
+                ASSERT_INT(pthread_join(threads[i], NULL), 0);
+                ASSERT_INT(calls[i].result, 0);
                 call_done(&calls[i]);
         }
         call_done(&more);

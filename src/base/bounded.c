@@ -18,11 +18,19 @@ typedef struct Bounded {
 } Bounded;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all that follows and is in Bounded */
-static unsigned left_alone;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* the two numbers */
+static unsigned running, left_alone; /* calls: that have not ended; those of them that are left */
 
 static void release(Bounded *bounded) {
         (void)pthread_cond_destroy(&bounded->ended);
         free(bounded);
+}
+
+/* Under the lock. */
+static void has_ended(bool left) {
+        running--;
+        left_alone -= left;
+        pthread_cond_broadcast(&changed);
 }
 
 static void *on_thread(void *data) {
@@ -34,13 +42,15 @@ static void *on_thread(void *data) {
         left = bounded->left;
         bounded->over = true;
         pthread_cond_signal(&bounded->ended);
+        if (!left)
+                has_ended(false);
         pthread_mutex_unlock(&lock);
         if (!left)
                 return NULL; /* it is the waiter's */
         bounded->drop(bounded->data);
         release(bounded);
         pthread_mutex_lock(&lock);
-        left_alone--;
+        has_ended(true);
         pthread_mutex_unlock(&lock);
         return NULL;
 }
@@ -74,11 +84,17 @@ static int start(Bounded *bounded) {
         return -r;
 }
 
-static bool may_start(void) {
+/* Counts one more if there is room. Calls that somebody waits for are likely to end: then it waits,
+ * too. Those that were left alone are not. */
+static bool may_start(const struct timespec *limit) {
         bool may;
+        int r = 0;
 
         pthread_mutex_lock(&lock);
-        may = left_alone < BOUNDED_LEFT_MAX;
+        while (running == BOUNDED_LEFT_MAX && left_alone < BOUNDED_LEFT_MAX && r != ETIMEDOUT)
+                r = pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, limit);
+        may = running < BOUNDED_LEFT_MAX;
+        running += may;
         pthread_mutex_unlock(&lock);
         return may;
 }
@@ -90,12 +106,15 @@ int bounded_run(void (*run)(void *data), void *data, void (*drop)(void *data), i
         Bounded *bounded;
         int r = 0;
 
-        if (!may_start())
+        if (!may_start(&limit))
                 return -EBUSY;
         bounded = bounded_new(run, data, drop);
         r = start(bounded);
         if (r < 0) {
                 release(bounded);
+                pthread_mutex_lock(&lock);
+                has_ended(false);
+                pthread_mutex_unlock(&lock);
                 return r;
         }
         pthread_mutex_lock(&lock);
@@ -103,6 +122,8 @@ int bounded_run(void (*run)(void *data), void *data, void (*drop)(void *data), i
                 r = pthread_cond_timedwait(&bounded->ended, &lock, &limit);
         bounded->left = !bounded->over;
         left_alone += bounded->left;
+        if (bounded->left)
+                pthread_cond_broadcast(&changed);
         r = bounded->left ? -ETIMEDOUT : 0;
         pthread_mutex_unlock(&lock);
         if (r == 0)

@@ -190,12 +190,12 @@ TEST(a_compressed_files_number_that_was_given_out_again) {
         ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0 && unlinkat(folder(), "cat", 0) == 0);
 }
 
-/* A program that fails where it writes to a disk. */
+/* A program that has no room where it writes to a disk. */
 TEST(a_compressed_file_is_read_though_the_disk_is_full) {
         static const char script[] = "#!/bin/sh\n"
                                      "case $(readlink /proc/$$/fd/1) in\n"
                                      "/memfd:*) exec cat ;;\n"
-                                     "*) exit 1 ;;\n"
+                                     "*) exit 3 ;;\n" /* LOGGER_NO_ROOM */
                                      "esac\n";
         _cleanup_free_ char *logger = NULL;
         Error err;
@@ -209,6 +209,29 @@ TEST(a_compressed_file_is_read_though_the_disk_is_full) {
                                &err) == 0);
         ASSERT_READ(&reader, "1");
         ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0 && unlinkat(folder(), "full", 0) == 0);
+}
+
+/* It would fail in memory, too, and may be large. */
+TEST(a_damaged_compressed_file_is_inflated_once) {
+        static const char script[] = "#!/bin/sh\necho >>\"${0%/*}/runs\"\nexit 1\n";
+        _cleanup_free_ char *logger = NULL;
+        struct stat runs;
+        LogRecord record;
+        Error err;
+
+        start();
+        ASSERT(file_replace_at(folder(), "bad", script, strlen(script), 0700, false, &err) == 0);
+        logger = str_format("%s/bad", directory);
+        write_file("log.1.gz", "damaged", 7);
+        _cleanup_(log_reader_done) LogReader reader = { .dir_fd = -1 };
+        int r = log_reader_open(&(LogSource){ folder(), "log", "json-file", logger }, -1, &reader,
+                                &err);
+        if (r == 0)
+                r = log_reader_next(&reader, &record, &err);
+        ASSERT(r < 0 && strstr(err.message, "damaged"));
+        ASSERT(fstatat(folder(), "runs", &runs, 0) == 0 && runs.st_size == 1);
+        ASSERT(unlinkat(folder(), "log.1.gz", 0) == 0 && unlinkat(folder(), "bad", 0) == 0);
+        ASSERT(unlinkat(folder(), "runs", 0) == 0);
 }
 
 TEST(removed_from_the_oldest_on) {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/program.h"
 #include "format/json.h"
+#include "monitor/logger.h"
 #include "monitor/lognames.h"
 
 #define BLOCK 65536
@@ -164,11 +165,6 @@ static int on_disk(const LogReader *reader) {
         return openat(reader->dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 }
 
-static int in_memory(const LogReader *reader) {
-        (void)reader;
-        return memfd_create("log", MFD_CLOEXEC);
-}
-
 /* What the compressed file holds goes to `to`: another program inflates: the daemon links no such
  * library. */
 static int inflate_to(const LogReader *reader, int fd, int to, Error *err) {
@@ -190,30 +186,31 @@ static int inflate_to(const LogReader *reader, int fd, int to, Error *err) {
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return error_set(err, errno, "wait for '%s'", reader->logger);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == LOGGER_NO_ROOM)
+                return error_set(err, ENOSPC, "inflate a file of log '%s'", reader->path);
         return status == 0 ? 0
                            : error_kind(err, ERROR_INTERNAL,
-                                        "log '%s': a compressed file cannot be read: it is "
-                                        "damaged, or there is no room for it",
+                                        "log '%s': a compressed file cannot be read: it is damaged",
                                         reader->path);
 }
 
 /* *fd becomes a file that holds what the compressed one does: on the disk, and where that is full
  * or takes no such file in memory. */
 static int inflate(const LogReader *reader, int *fd, Error *err) {
-        static int (*const places[])(const LogReader *) = { on_disk, in_memory };
-        int r = -ENOSPC;
+        _cleanup_close_ int disk_fd = on_disk(reader), memory_fd = -1;
+        int r = disk_fd < 0 ? -ENOSPC : inflate_to(reader, *fd, disk_fd, err);
 
-        for (size_t i = 0; i < ELEMENTS(places) && r < 0; i++) {
-                _cleanup_close_ int plain = places[i](reader);
-
-                r = plain < 0 ? error_set(err, errno, "make a file for log '%s'", reader->path)
-                              : inflate_to(reader, *fd, plain, err);
-                if (r < 0)
-                        continue;
-                close_fd(fd);
-                *fd = TAKE_FD(plain);
+        if (r == -ENOSPC) {
+                close_fd(&disk_fd);
+                memory_fd = memfd_create("log", MFD_CLOEXEC);
+                r = memory_fd < 0 ? error_set(err, errno, "make a file for log '%s'", reader->path)
+                                  : inflate_to(reader, *fd, memory_fd, err);
         }
-        return r;
+        if (r < 0)
+                return r;
+        close_fd(fd);
+        *fd = disk_fd >= 0 ? TAKE_FD(disk_fd) : TAKE_FD(memory_fd);
+        return 0;
 }
 
 static int open_part(const LogReader *reader, LogPart *part, Error *err) {

@@ -158,6 +158,22 @@ static int new_mount(const Pairs *options, int *ret_fd, Error *err) {
         return r < 0 ? r : mount_new(type, device, words.rest, words.set, ret_fd, err);
 }
 
+/* Whether another machine must answer before it is there. */
+static bool asks_server(const Pairs *options) {
+        static const char *const types[] = { "nfs",  "nfs4",  "cifs", "smb3",     "ceph",
+                                             "9p",   "afs",   "coda", "orangefs", "lustre",
+                                             "gfs2", "ocfs2", NULL };
+        _cleanup_(words_done) Words words = { 0 };
+
+        words_read(options, &words);
+        if (words.bind)
+                return false;
+        for (char **word = words.rest; word && *word; word++)
+                if (str_after(*word, "addr="))
+                        return true;
+        return strv_has((char *const *)types, pairs_get(options, "type"));
+}
+
 /* A mount that is being made, on a thread of its own. */
 typedef struct NewMount {
         Pairs options;
@@ -190,6 +206,11 @@ static int new_mount_in_time(const Pairs *options, int *ret_fd, Error *err) {
         mount->fd = -1;
         pairs_copy(&mount->options, options);
         r = bounded_run(new_mount_run, mount, new_mount_drop, MOUNT_TIMEOUT);
+        if (r == -EBUSY)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "%s: %d mounts of servers that do not answer are waited for: "
+                                  "bring those servers back or restart brigd, and try again",
+                                  pairs_get(options, "device"), BOUNDED_LEFT_MAX);
         if (r == -ETIMEDOUT) {
                 (void)TAKE_PTR(mount);
                 return error_kind(err, ERROR_UNAVAILABLE,
@@ -236,7 +257,8 @@ static int mount_it(Engine *engine, const char *name, const Pairs *options, Erro
         int r = volume_open(engine, name, &place_fd, err);
 
         if (r == 0)
-                r = new_mount_in_time(options, &mount_fd, err);
+                r = asks_server(options) ? new_mount_in_time(options, &mount_fd, err)
+                                         : new_mount(options, &mount_fd, err);
         if (r == 0)
                 r = mount_attach(mount_fd, place_fd, err);
         if (r == 0)

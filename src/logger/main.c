@@ -91,5 +91,7 @@ int main(int argc, char **argv) {
                 (void)!write(STDERR_FILENO, misuse, sizeof(misuse) - 1);
                 return 2;
         }
+        if (r == -ENOSPC || r == -EDQUOT)
+                return LOGGER_NO_ROOM;
         return r < 0 ? 1 : 0;
 }

@@ -60,6 +60,8 @@ static int spawn(LogForward *forward, bool again, Error *err) {
 
         if (r < 0)
                 return error_set(err, -r, "start the logger '%s'", forward->program);
+        /* That of one whose end was not heard may be watched still. */
+        forward->end = loop_remove(forward->end);
         close_fd(&forward->pidfd);
         return pidfd_of(pid, &forward->pidfd, err);
 }

@@ -173,18 +173,17 @@ static int drop_rotated(const LogFile *log, Error *err) {
         return r;
 }
 
-/* A new file, not the old one emptied: who reads that goes on with this from its start. It is there
- * before anything goes: where there is no room for it, all stays as it was. */
-int logfile_clear(LogFile *log, Error *err) {
-        _cleanup_free_ char *name = NULL;
-        _cleanup_close_ int fd = -1;
-        int r = forward_clear(log->forward, err);
+/* A new file, not the old one emptied: who reads that goes on with this from its start. Where there
+ * is no room for it all stays as it was. It takes the name last: a reader whose file has none any
+ * more goes on with the oldest that there is, which must be this. Who is killed on the way leaves
+ * the newest records and "….new", which the next clearing takes. */
+static int replace_files(LogFile *log, Error *err) {
+        _cleanup_free_ char *name = str_format("%s.new", log->path);
+        _cleanup_close_ int fd =
+                openat(log->dir_fd, name,
+                       O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+        int r;
 
-        if (r < 0 || log->fd < 0)
-                return r;
-        name = str_format("%s.new", log->path);
-        fd = openat(log->dir_fd, name,
-                    O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
         if (fd < 0)
                 return error_set(err, errno, "open log '%s'", name);
         r = drop_rotated(log, err);
@@ -201,6 +200,12 @@ int logfile_clear(LogFile *log, Error *err) {
         log->size = 0;
         log->torn = false;
         return 0;
+}
+
+int logfile_clear(LogFile *log, Error *err) {
+        int r = log->fd >= 0 ? replace_files(log, err) : 0;
+
+        return r < 0 ? r : forward_clear(log->forward, err);
 }
 
 static int flush(LogFile *log, Buf *records, Error *err) {

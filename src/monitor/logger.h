@@ -9,6 +9,9 @@
  * written to 3 when that is done. ---- */
 #define LOGGER_DONE_FD 3
 
+/* ---- inflate: descriptor 0 is read, what it holds goes to 1 ---- */
+#define LOGGER_NO_ROOM 3 /* its exit status where 1 has no room for that */
+
 /* ---- forward, and forward-again for what an earlier one has left: descriptor 0 is a
  * SOCK_SEQPACKET socket with a record a message, 1 a memory file with LoggerOptions, 2 takes what
  * has to be said when no monitor is there to say it. ---- */

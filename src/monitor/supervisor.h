@@ -126,9 +126,9 @@ Process *process_new(Supervisor *supervisor, const char *exec);
 Process *process_find(Supervisor *supervisor, const char *exec, Error *err);
 /* Makes what the request describes, with its client. */
 int supervisor_exec(Supervisor *supervisor, Exchange *exchange, Error *err);
-/* Kills an exec and what it has started and that is still in its process group. */
 /* To all of an exec's process group; the container's own gets it alone. */
 int process_signal_group(const Process *process, int signal, Error *err);
+/* Kills an exec and what it has started and that is still in its process group. */
 int supervisor_exec_kill(Supervisor *supervisor, Exchange *exchange, Error *err);
 /* Collects every child that has ended. */
 void processes_reap(Supervisor *supervisor);

@@ -33,9 +33,9 @@ int userns_view(int dir_fd, int userns_fd, int *ret_fd, Error *err);
  * directory. It has the ids of the view's root and all privileges, as only mapped ids can make
  * files there; dir_fd must be root's. The descriptor that work gives comes back. The calling
  * process must be single-threaded. */
-/* The first half of that for the calling thread, which is to end soon: from now on it has a mount
- * namespace of its own, and those ids. */
-int userns_enter_view(int view_fd, Error *err);
 typedef int (*UsernsWork)(void *data, int view_fd, int *ret_fd, Error *err);
 int userns_with_view(int dir_fd, int userns_fd, UsernsWork work, void *data, int *ret_fd,
                      Error *err);
+/* The first half of that for the calling thread, which is to end soon: from now on it has a mount
+ * namespace of its own, and those ids. */
+int userns_enter_view(int view_fd, Error *err);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/ip.h"
 #include "base/log.h"
@@ -27,6 +28,7 @@
  * more takes the place of the one that has taken longest, so that nobody can hold them all. */
 #define HANDSHAKES_MAX 128
 #define HANDSHAKE_MS 10000
+#define SAY_AGAIN (60 * NSEC_PER_SEC) /* that there are too many */
 #define NOBODY 65534
 
 typedef struct Service {
@@ -36,7 +38,8 @@ typedef struct Service {
         unsigned connections;             /* that passed their handshake */
         pid_t handshakes[HANDSHAKES_MAX]; /* the others' processes, oldest first */
         size_t handshake_count;
-        int passed[2]; /* a pipe: the number of a process that has passed its handshake */
+        int passed[2];   /* a pipe: the number of a process that has passed its handshake */
+        int64_t said_at; /* clock_monotonic: that there are too many handshakes; 0: never */
 } Service;
 
 /* ---- what it may ---- */
@@ -165,17 +168,45 @@ static void reap(Service *service) {
         }
 }
 
-/* Its process is not reaped yet, so that the number is its own. */
+static pid_t wait_for(pid_t pid, int *ret_status, int options) {
+        pid_t r;
+
+        do
+                r = waitpid(pid, ret_status, options);
+        while (r < 0 && errno == EINTR);
+        return r;
+}
+
+/* A flood of them is one event in the log, not one a client. */
+static void say_too_many(Service *service) {
+        const int64_t now = clock_monotonic();
+
+        if (service->said_at != 0 && now - service->said_at < SAY_AGAIN)
+                return;
+        service->said_at = now;
+        log_warn("too many handshakes over TLS at once: the oldest are ended");
+}
+
+/* It stands still while it is heard whether it has passed, so that none is killed that has. It is
+ * not reaped yet: the number is its own. */
 static void end_oldest(Service *service) {
         const pid_t pid = service->handshakes[0];
+        int status = 0;
+        bool pending;
 
-        log_warn("too many handshakes over TLS at once: the oldest was ended");
-        (void)kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
+        (void)kill(pid, SIGSTOP);
+        (void)wait_for(pid, &status, WUNTRACED);
         hear_passed(service);
-        if (!drop_handshake(service, pid))
-                service->connections--;
+        pending = drop_handshake(service, pid);
+        if (!WIFSTOPPED(status)) { /* it has ended by itself */
+                service->connections -= !pending;
+                return;
+        }
+        (void)kill(pid, pending ? SIGKILL : SIGCONT);
+        if (!pending)
+                return;
+        (void)wait_for(pid, &status, 0);
+        say_too_many(service);
 }
 
 static void accept_one(Service *service, int listener) {
@@ -191,6 +222,7 @@ static void accept_one(Service *service, int listener) {
                 log_warn("too many connections over TLS: one was turned away");
                 return;
         }
+        hear_passed(service);
         if (service->handshake_count == HANDSHAKES_MAX)
                 end_oldest(service);
         pid = fork();
