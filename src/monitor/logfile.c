@@ -173,19 +173,25 @@ static int drop_rotated(const LogFile *log, Error *err) {
         return r;
 }
 
-/* A new file, not the old one emptied: who reads that goes on with this from its start. The old one
- * is there until the new one has taken its name. */
-static int replace_file(LogFile *log, Error *err) {
+/* A new file, not the old one emptied: who reads that goes on with this from its start. Where there
+ * is no room for it all stays as it was. It takes the name last: a reader whose file has none any
+ * more goes on with the oldest that there is, which must be this. Who is killed on the way leaves
+ * the newest records and "….new", which the next clearing takes. */
+static int replace_files(LogFile *log, Error *err) {
         _cleanup_free_ char *name = str_format("%s.new", log->path);
         _cleanup_close_ int fd =
                 openat(log->dir_fd, name,
                        O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+        int r;
 
         if (fd < 0)
                 return error_set(err, errno, "open log '%s'", name);
-        if (renameat(log->dir_fd, name, log->dir_fd, log->path) < 0) {
-                int r = error_set(err, errno, "replace log '%s'", log->path);
-
+        r = drop_rotated(log, err);
+        if (r == 0)
+                r = failpoint("monitor.log-clear", err);
+        if (r == 0 && renameat(log->dir_fd, name, log->dir_fd, log->path) < 0)
+                r = error_set(err, errno, "replace log '%s'", log->path);
+        if (r < 0) {
                 (void)unlinkat(log->dir_fd, name, 0);
                 return r;
         }
@@ -196,18 +202,9 @@ static int replace_file(LogFile *log, Error *err) {
         return 0;
 }
 
-/* What may lack room comes first: on its error all stays as it was. What fails or is killed behind
- * it leaves rotated files, whole, which the next clearing drops. */
 int logfile_clear(LogFile *log, Error *err) {
-        int r = 0;
+        int r = log->fd >= 0 ? replace_files(log, err) : 0;
 
-        if (log->fd >= 0) {
-                r = replace_file(log, err);
-                if (r == 0)
-                        r = failpoint("monitor.log-clear", err);
-                if (r == 0)
-                        r = drop_rotated(log, err);
-        }
         return r < 0 ? r : forward_clear(log->forward, err);
 }
 
