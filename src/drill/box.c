@@ -161,11 +161,13 @@ static int finish(Cli *cli, const char *id, bool tty, BoxEnd *ret, Error *err) {
         return read_output(cli, id, tty, &ret->output, err);
 }
 
-/* What the engine will not have is an end like another; that it is at fault or out of something
- * says nothing of what was tried. */
+/* What the engine will not have is an end like another, and so is what fails in the
+ * container's init: the first container did start. That the engine is at fault or out of
+ * something says nothing of what was tried. */
 static int refused(BoxEnd *ret, int r, Error *err) {
         bool is_refusal = err->kind == ERROR_INVALID || err->kind == ERROR_FORBIDDEN ||
-                          err->kind == ERROR_UNSUPPORTED;
+                          err->kind == ERROR_UNSUPPORTED ||
+                          strstr(err->message, "error during container init: ");
 
         if (r >= 0 || !is_refusal || cli_lost(err))
                 return r;
