@@ -37,13 +37,15 @@ expect_death() {
 # The engine works, and nothing of the network or of processes is left behind once its containers are gone.
 daemon_is_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
 
+no_monitor() { ! pgrep -f "brig-monitor.*$root" >/dev/null; }
+
 engine_is_well() {
   run brig run --rm -p 18999:80 busybox echo well
   [ "$output" = well ]
   ids=$(brig ps -aq)
   [[ -z $ids ]] || brig rm -f $ids
   wait_until bash -c "! nsenter -t $host_pid -n ip -o link | grep -q ': veth'"
-  wait_until bash -c "! pgrep -f 'brig-monitor.*$root'" # a step's ends behind its build
+  wait_until no_monitor # a step's ends behind its build
   leftovers "$root"
 }
 
