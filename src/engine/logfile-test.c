@@ -274,6 +274,28 @@ TEST(what_is_written_later) {
         ASSERT_READ(&reader, "3");
 }
 
+/* As `docker logs --tail 1` of a container that writes all the time. */
+TEST(what_is_written_later_is_left_out_of_what_was_there) {
+        static const struct {
+                int64_t tail;
+                const char *wanted;
+        } cases[] = { { -1, "1 2 3 4" }, { 1, "4" }, { 3, "2 3 4" }, { 0, "" } };
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                const LogSource source = { folder(), "log", "json-file", "/none", true };
+                _cleanup_(log_reader_done) LogReader reader = { .dir_fd = -1 };
+
+                start();
+                append("log.1", 1, 2);
+                append("log", 3, 4);
+                ASSERT(log_reader_open(&source, cases[i].tail, &reader, NULL) == 0);
+                append("log", 5, 5);
+                ASSERT(renameat(folder(), "log", folder(), "log.0") == 0);
+                append("log", 6, 6);
+                ASSERT_READ(&reader, cases[i].wanted);
+                ASSERT(unlinkat(folder(), "log.0", 0) == 0);
+        }
+}
+
 TEST(rotation) {
         start();
         append("log", 1, 2);

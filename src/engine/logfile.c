@@ -101,6 +101,7 @@ static bool open_number(const LogReader *reader, size_t number, LogPart *ret) {
         ret->inode = status.st_ino;
         ret->packed_at = status.st_mtim.tv_sec;
         ret->stamp = ret->packed ? status.st_mtim.tv_nsec : LOG_STAMP(status.st_ino);
+        ret->size = status.st_size;
         return true;
 }
 
@@ -214,24 +215,31 @@ static int inflate(const LogReader *reader, int *fd, Error *err) {
 }
 
 static int open_part(const LogReader *reader, LogPart *part, Error *err) {
-        int r = part->packed ? inflate(reader, &part->fd, err) : 0;
+        struct stat status;
 
-        if (r == 0)
-                part->packed = false;
-        return r;
+        if (!part->packed)
+                return 0;
+        int r = inflate(reader, &part->fd, err);
+        if (r == 0 && fstat(part->fd, &status) < 0)
+                r = error_set(err, errno, "read log '%s'", reader->path);
+        if (r < 0)
+                return r;
+        part->size = status.st_size;
+        part->packed = false;
+        return 0;
 }
 
 /* ---- the last records ---- */
 
-/* Counts newlines from the end of fd; at the (wanted)th from the end *ret_offset is behind it. */
-static bool count_back(int fd, int64_t *wanted, int64_t *ret_offset) {
+/* Counts newlines from the end of part; at the (wanted)th from the end *ret_offset is behind it.
+ * What was written since the part was found does not count. */
+static bool count_back(const LogPart *part, int64_t *wanted, int64_t *ret_offset) {
         _cleanup_free_ char *block = alloc_zero(1, BLOCK);
-        struct stat status;
-        int64_t end = fstat(fd, &status) == 0 ? status.st_size : 0;
+        int64_t end = part->size;
 
         while (end > 0) {
                 int64_t begin = end > BLOCK ? end - BLOCK : 0;
-                ssize_t length = pread(fd, block, (size_t)(end - begin), begin);
+                ssize_t length = pread(part->fd, block, (size_t)(end - begin), begin);
 
                 if (length <= 0)
                         return false;
@@ -254,7 +262,7 @@ static int seek_tail(LogReader *reader, int64_t tail, Error *err) {
 
                 if (r < 0)
                         return r;
-                if (!count_back(reader->parts[i].fd, &wanted, &reader->offset))
+                if (!count_back(&reader->parts[i], &wanted, &reader->offset))
                         continue;
                 reader->position = i;
                 return 0;
@@ -284,7 +292,8 @@ int log_reader_open(const LogSource *source, int64_t tail, LogReader *ret, Error
                             .decode = str_equal(source->form, "local") ? log_decode_local
                                                                        : log_decode,
                             .current = { .fd = -1 },
-                            .next = { .fd = -1 } };
+                            .next = { .fd = -1 },
+                            .until_now = source->until_now };
         open_files(ret);
         if (tail >= 0)
                 r = seek_tail(ret, tail, err);
@@ -341,6 +350,8 @@ static int find_next(LogReader *reader, Error *err) {
                 r = take_part(reader, &reader->next, err);
                 return r < 0 ? r : 1;
         }
+        if (reader->until_now)
+                return 0;
         LogPart part = open_next(reader);
         if (part.fd < 0)
                 return 0;
@@ -370,6 +381,7 @@ static void notice_truncation(LogReader *reader) {
         if (fstat(reader->current.fd, &status) == 0 && status.st_size < end) {
                 reader->offset = 0;
                 reader->used = 0;
+                reader->current.size = 0;
                 buf_clear(&reader->buf);
         }
 }
@@ -387,9 +399,13 @@ static int read_more(LogReader *reader, Error *err) {
         if (reader->buf.length > RECORD_MAX)
                 return error_kind(err, ERROR_INTERNAL, "log '%s': a record is too long",
                                   reader->path);
+        int64_t at = reader->offset + (int64_t)reader->buf.length;
+        int64_t left = reader->until_now ? reader->current.size - at : BLOCK;
+        if (left <= 0)
+                return 0;
         buf_reserve(&reader->buf, BLOCK);
-        ssize_t length = pread(reader->current.fd, reader->buf.data + reader->buf.length, BLOCK,
-                               reader->offset + (int64_t)reader->buf.length);
+        ssize_t length = pread(reader->current.fd, reader->buf.data + reader->buf.length,
+                               (size_t)MIN(left, BLOCK), at);
         if (length < 0)
                 return error_set(err, errno, "read log '%s'", reader->path);
         reader->buf.length += (size_t)length;

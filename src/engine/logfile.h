@@ -30,6 +30,7 @@ typedef struct LogPart {
         uint64_t device, inode;
         long stamp;
         int64_t packed_at; /* seconds of the compressed one's mtime */
+        int64_t size;      /* bytes, of the records, when it was found */
 } LogPart;
 
 typedef struct LogReader {
@@ -43,6 +44,7 @@ typedef struct LogReader {
         int64_t offset;        /* in current, of what is in buf from its start */
         Buf buf;
         size_t used; /* bytes of buf that were handed out */
+        bool until_now;
 } LogReader;
 
 typedef struct LogSource {
@@ -51,6 +53,7 @@ typedef struct LogSource {
                                path.1.gz … */
         const char *form;   /* json-file, local */
         const char *logger; /* the program that inflates */
+        bool until_now;     /* ends with what is there when it is opened */
 } LogSource;
 
 /* Missing files are an empty log. Starts at the last `tail` records; -1: at the first. What is

@@ -191,7 +191,7 @@ int engine_container_logs(Engine *engine, const char *ref, const LogOptions *opt
                 return r;
         _cleanup_free_ char *path = container_log_path(container);
         const LogSource source = { dir_fd, path, container_log_form(container),
-                                   engine->options.logger_program };
+                                   engine->options.logger_program, !options->follow };
         r = log_reader_open(&source, options->tail, &job.reader, err);
         if (r < 0)
                 return r;
