@@ -181,6 +181,20 @@ box:/etc/passwd/ out | /etc/passwd/: not a directoryexist
   brig exec box rm /vol/paused /vol/file
 }
 
+@test "a mount in a volume has its place there: a second copy makes none again; times that have no room" {
+  local work before
+  echo bound >bound
+  brig create --name nested --label of=test -v nested:/vol -v "$PWD/bound:/vol/in/bound" busybox true
+  brig cp nested:/vol/in/bound - >/dev/null # makes it
+  work=$root/data/containers/$(brig inspect -f '{{.Id}}' nested)/work
+  before=$(stat -c %i.%y "$work" "$work"/*)
+  [ "$(brig cp nested:/vol/in/bound - | tar xO)" = bound ]
+  [ "$(stat -c %i.%y "$work" "$work"/*)" = "$before" ] # nothing was mounted on it
+  brig exec box touch -d @99999999999 /mem/late
+  run api -I "http://d/containers/box/archive?path=/mem/late"
+  [[ $(tr -d '\r' <<<"$output" | sed -n 's/X-Docker-Container-Path-Stat: //p' | base64 -d | jq -r .mtime) == 2262-04-11T* ]]
+}
+
 @test "a read-only root is refused, its volumes are not; running and not" {
   brig create --name ro --label of=test --read-only -v cpvol:/vol --tmpfs /t busybox sleep 1000
   for run in no yes; do
@@ -238,9 +252,14 @@ hold_copy() {
   [[ $build == *san ]] || wait_until grep -q 'Seccomp:.*2' "/proc/$helper/status" # a sanitizer makes calls of its own
   [ $((0x$(awk '/CapBnd/ {print $2}' "/proc/$helper/status"))) = 0 ]
   [ $((0x$(awk '/CapEff/ {print $2}' "/proc/$helper/status") & 1 << 21)) = 0 ] # CAP_SYS_ADMIN
+  # A container in the host's pid namespace, which has all its capabilities and more, looks at another's program, and not at this one.
+  run brig run --rm --pid host busybox sh -c 'readlink "/proc/$1/exe" && ! readlink "/proc/$2/exe" && ! readlink "/proc/$2/fd/0" && ! cat "/proc/$2/environ"' \
+    sh "$(pid_of box)" "$helper"
+  echo "$output"
+  [[ $status -eq 0 && $output == *"/environ"*"Permission denied"* ]]
   # Nothing waits for it.
-  timeout 10 brig exec box true
-  timeout 10 brig cp box:/d/f - >/dev/null
+  timeout 60 brig exec box true
+  timeout 60 brig cp box:/d/f - >/dev/null
   # A client that leaves ends it.
   kill "$holding"; exec 7>&-
   wait_until process_is_gone "$helper"
@@ -251,16 +270,16 @@ hold_copy() {
   local why='while files were copied: what was copied is not whole'
   brig create --name held --label of=test busybox sleep 1000
   hold_copy held:/
-  timeout 10 brig cp held:/etc/passwd - >/dev/null
+  timeout 60 brig cp held:/etc/passwd - >/dev/null
   timeout 0.5 brig cp file held:/ && return 1 # it waits
-  timeout 20 brig start held
+  timeout 60 brig start held
   wait "$holding" && return 1
   [[ $(cat held) == *"was started $why"* ]]
   exec 7>&-; rm in
-  timeout 10 brig cp file held:/
+  timeout 60 brig cp file held:/
   brig kill held; brig wait held
   hold_copy held:/
-  timeout 20 brig rm held
+  timeout 60 brig rm held
   wait "$holding" && return 1
   [[ $(cat held) == *"was removed $why"* ]]
   exec 7>&-

@@ -296,6 +296,12 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   echo "$output"
   [[ $status -eq 0 && ${lines[0]} == 0 && $output == *100000*1000* ]]
   [[ $(stat -c %u "$bundle/rootfs/new") == 100000 ]]
+  mkdir "$bundle/rootfs/var/nodes"
+  mknod "$bundle/rootfs/var/nodes/null" c 1 3
+  chown -R 100000:100000 "$bundle/rootfs/var/nodes"
+  config '.mounts += [{destination: "/var/nodes", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]'
+  go
+  [[ $status -eq 1 && $output == *"copy what the tmpfs hides: copy 'null': it is a device, and a user namespace may make none: mount the tmpfs without tmpcopyup"* ]]
 }
 
 @test "id-mapped binds: by maps of their own, or by the container's" {
@@ -390,6 +396,11 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   head -c 2M /dev/zero >"$bundle/rootfs/var/kept/big"
   go
   [[ $status -eq 1 && $output == *"copy what the tmpfs hides: copy 'big': No space left on device"* ]]
+  # The copy counts as the container's memory, also where no mount of control groups makes it join them.
+  config '.mounts[-1].options = ["tmpcopyup"] | .mounts |= map(select(.type != "cgroup")) | .linux.cgroupsPath = "/'"$id"'"'
+  brig create --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1
+  [[ $(cgroup_file memory.max_usage_in_bytes memory memory.current) -ge 2097152 ]]
+  brig delete --force "$id"
   config '.mounts[-1].options += ["bind"]'
   go
   [[ $status -eq 1 && $output == *"'tmpcopyup' is for a tmpfs, not for a bind"* ]]

@@ -143,15 +143,20 @@ static bool is_number(const char *text, int64_t *ret) {
         return str_to_int64(text, ret) == 0 && *ret >= 0 && *ret <= INT32_MAX;
 }
 
+static int no_entry(const char *text, const char *what, const char *file, Error *err) {
+        int64_t id;
+
+        return is_number(text, &id) ? INVALID("userns-remap: %cid %lld has no entry in %s", *what,
+                                              (long long)id, file)
+                                    : INVALID("userns-remap: there is no %s '%s'", what, text);
+}
+
 static int look_up_user(const char *text, Person *ret, Error *err) {
         int64_t id;
-        bool number = is_number(text, &id);
-        const struct passwd *found = number ? getpwuid((uid_t)id) : getpwnam(text);
+        const struct passwd *found = is_number(text, &id) ? getpwuid((uid_t)id) : getpwnam(text);
 
         if (!found)
-                return number ? INVALID("userns-remap: uid %lld has no entry in /etc/passwd",
-                                        (long long)id)
-                              : INVALID("userns-remap: there is no user '%s'", text);
+                return no_entry(text, "user", "/etc/passwd", err);
         ret->name = str_copy(found->pw_name);
         ret->uid = found->pw_uid;
         ret->gid = found->pw_gid;
@@ -161,13 +166,10 @@ static int look_up_user(const char *text, Person *ret, Error *err) {
 /* Without one, the group that is called as the user, or has his number, as dockerd takes it. */
 static int look_up_group(const char *text, Person *ret, Error *err) {
         int64_t id;
-        bool number = is_number(text, &id);
-        const struct group *found = number ? getgrgid((gid_t)id) : getgrnam(text);
+        const struct group *found = is_number(text, &id) ? getgrgid((gid_t)id) : getgrnam(text);
 
         if (!found)
-                return number ? INVALID("userns-remap: gid %lld has no entry in /etc/group",
-                                        (long long)id)
-                              : INVALID("userns-remap: there is no group '%s'", text);
+                return no_entry(text, "group", "/etc/group", err);
         ret->group = str_copy(found->gr_name);
         ret->gid = found->gr_gid;
         return 0;

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "engine/check.h"
 #include "os/cgroup.h"
+#include "os/procfs.h"
 
 #define KILL_TIMEOUT (10 * NSEC_PER_SEC)
 #define TABLE_MAX (64 << 20) /* bytes of /proc/self/mountinfo */
@@ -163,21 +164,6 @@ static int unmount(EngineChecking *checking, const char *path, Error *err) {
                        : 0;
 }
 
-/* "\040" and the like, in place. */
-static void unescape(char *text) {
-        char *to = text;
-
-        for (const char *from = text; *from; to++) {
-                if (from[0] == '\\' && from[1] && from[2] && from[3]) {
-                        *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-                        from += 4;
-                } else {
-                        *to = *from++;
-                }
-        }
-        *to = '\0';
-}
-
 static bool is_bare(const char *data_root, const char *point) {
         const char *below = str_after(point, data_root);
 
@@ -219,7 +205,7 @@ int check_mounts(EngineChecking *checking, Error *err) {
 
                 if (sscanf(lines[i], "%*u %*u %*s %*s %4095s", point) != 1)
                         continue;
-                unescape(point);
+                mountinfo_unescape(point);
                 if (is_bare(data_root, point))
                         r = tell_of_mount(checking, point);
         }

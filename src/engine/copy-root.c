@@ -148,14 +148,30 @@ static int compare_depth(const void *a, const void *b) {
         return one < other ? -1 : one > other;
 }
 
-static bool has_places(const ContainerRoot *root) {
-        for (size_t i = 0; i < root->count; i++) {
-                _cleanup_close_ int fd = open_in_root(root->fd, root->mounts[i].destination, O_PATH,
-                                                      RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+/* Whether a mount's place is there: in the deepest of those before it that it lies in, or else in
+ * the root. */
+static bool has_place(const ContainerRoot *root, size_t index) {
+        const char *rest = root->mounts[index].destination;
+        _cleanup_close_ int fd = -1;
+        int in = root->fd;
 
-                if (fd < 0)
-                        return false;
+        for (size_t i = index; i-- > 0 && in == root->fd;) {
+                const char *below =
+                        str_after(root->mounts[index].destination, root->mounts[i].destination);
+
+                if (below && *below == '/') {
+                        rest = below;
+                        in = root->mounts[i].fd;
+                }
         }
+        fd = open_in_root(in, rest, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        return fd >= 0;
+}
+
+static bool has_places(const ContainerRoot *root) {
+        for (size_t i = 0; i < root->count; i++)
+                if (!has_place(root, i))
+                        return false;
         return true;
 }
 

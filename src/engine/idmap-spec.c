@@ -2,7 +2,7 @@
 #include "engine/idmap-spec.h"
 
 #include "os/mount.h"
-#include "os/userns.h"
+#include "runtime/idmap.h"
 #include "spec/oci.h"
 
 #define WORD "idmap"
@@ -83,26 +83,13 @@ void idmap_done(IdmapSpec *spec) {
         json_done(&idmap_table, spec);
 }
 
-static IdRange *ranges_of(const JsonArray *mappings) {
-        const OciIdMapping *list = mappings->items;
-        IdRange *ranges = NEW_ARRAY(IdRange, mappings->count + 1);
-
-        for (size_t i = 0; i < mappings->count; i++)
-                ranges[i] = (IdRange){ list[i].container_id, list[i].host_id, list[i].size };
-        return ranges;
-}
-
 int idmap_apply(const char *text, int mount_fd, Error *err) {
         _cleanup_idmap_ IdmapSpec spec = {};
-        _cleanup_free_ IdRange *uids = NULL, *gids = NULL;
         _cleanup_close_ int userns_fd = -1;
         int r = idmap_parse(text, &spec, err);
 
         if (r < 0 || spec.uids.count == 0)
                 return r;
-        uids = ranges_of(&spec.uids);
-        gids = ranges_of(&spec.gids);
-        r = userns_new(&(IdMap){ uids, gids, spec.uids.count, spec.gids.count }, &userns_fd, NULL,
-                       err);
+        r = idmap_userns(&spec.uids, &spec.gids, &userns_fd, err);
         return r < 0 ? r : mount_map_ids(mount_fd, false, userns_fd, err);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -174,8 +175,11 @@ static bool asks_server(const Pairs *options) {
         return strv_has((char *const *)types, pairs_get(options, "type"));
 }
 
-/* A mount that is being made, on a thread of its own. */
+/* A mount that is being made, on a thread of its own. The volume keeps one that hangs, as no other
+ * is tried meanwhile; it may be removed before that ends. */
 typedef struct NewMount {
+        atomic_int owners;
+        atomic_bool over;
         Pairs options;
         int fd, result;
         Error error;
@@ -187,32 +191,63 @@ static void new_mount_run(void *data) {
         mount->result = new_mount(&mount->options, &mount->fd, &mount->error);
 }
 
-static void new_mount_free(NewMount *mount) {
+static void new_mount_unref(NewMount *mount) {
+        if (!mount || --mount->owners > 0)
+                return;
         pairs_done(&mount->options);
         close_fd(&mount->fd);
         free(mount);
 }
-DEFINE_CLEANUP(NewMount *, new_mount_free)
+DEFINE_CLEANUP(NewMount *, new_mount_unref)
 
 static void new_mount_drop(void *data) {
-        new_mount_free(data);
+        NewMount *mount = data;
+
+        close_fd(&mount->fd);
+        mount->over = true;
+        new_mount_unref(mount);
+}
+
+void volume_mount_done(VolumeMount *mount) {
+        new_mount_unref(TAKE_PTR(mount->hanging));
+        strv_free(mount->active);
+        pthread_mutex_destroy(&mount->lock);
+}
+
+/* Under the lock: who waited for it here while the first one asked does not ask again, each for as
+ * long. */
+static int still_hangs(VolumeMount *volume, Error *err) {
+        if (volume->hanging && !volume->hanging->over)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "%s: an earlier mount of it still waits for an answer: look "
+                                  "whether its server is there, and try again",
+                                  pairs_get(volume->options, "device"));
+        new_mount_unref(TAKE_PTR(volume->hanging));
+        return 0;
 }
 
 /* The server of a network file system, and that of its name, may not answer. */
-static int new_mount_in_time(const Pairs *options, int *ret_fd, Error *err) {
-        _cleanup_(new_mount_freep) NewMount *mount = NEW(NewMount);
-        int r;
+static int new_mount_in_time(VolumeMount *volume, int *ret_fd, Error *err) {
+        const Pairs *options = volume->options;
+        _cleanup_(new_mount_unrefp) NewMount *mount = NULL;
+        int r = still_hangs(volume, err);
 
+        if (r < 0)
+                return r;
+        mount = NEW(NewMount);
+        mount->owners = 2; /* one is the thread's, if it is left alone */
         mount->fd = -1;
         pairs_copy(&mount->options, options);
         r = bounded_run(new_mount_run, mount, new_mount_drop, MOUNT_TIMEOUT);
+        if (r != -ETIMEDOUT)
+                mount->owners--;
         if (r == -EBUSY)
                 return error_kind(err, ERROR_UNAVAILABLE,
                                   "%s: %d mounts of servers that do not answer are waited for: "
                                   "bring those servers back or restart brigd, and try again",
                                   pairs_get(options, "device"), BOUNDED_LEFT_MAX);
         if (r == -ETIMEDOUT) {
-                (void)TAKE_PTR(mount);
+                volume->hanging = TAKE_PTR(mount);
                 return error_kind(err, ERROR_UNAVAILABLE,
                                   "%s: no answer in %d seconds: look whether its server is there",
                                   pairs_get(options, "device"),
@@ -252,13 +287,13 @@ int volume_unmount(Engine *engine, const char *name, Error *err) {
                        : error_set(err, errno, "unmount volume '%s'", path);
 }
 
-static int mount_it(Engine *engine, const char *name, const Pairs *options, Error *err) {
+static int mount_it(Engine *engine, const char *name, VolumeMount *volume, Error *err) {
         _cleanup_close_ int place_fd = -1, mount_fd = -1;
         int r = volume_open(engine, name, &place_fd, err);
 
         if (r == 0)
-                r = asks_server(options) ? new_mount_in_time(options, &mount_fd, err)
-                                         : new_mount(options, &mount_fd, err);
+                r = asks_server(volume->options) ? new_mount_in_time(volume, &mount_fd, err)
+                                                 : new_mount(volume->options, &mount_fd, err);
         if (r == 0)
                 r = mount_attach(mount_fd, place_fd, err);
         if (r == 0)
@@ -287,7 +322,7 @@ int volume_activate(Engine *engine, const char *name, const char *container_id, 
                 return 0;
         HOLD(&mount->lock);
         if (!is_mounted(engine, name)) {
-                int r = mount_it(engine, name, mount->options, err);
+                int r = mount_it(engine, name, mount, err);
 
                 if (r < 0)
                         return r;

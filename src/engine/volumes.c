@@ -60,8 +60,7 @@ static Volume *volume_new(const char *name) {
 static Volume *volume_free(Volume *volume) {
         if (!volume)
                 return NULL;
-        pthread_mutex_destroy(&volume->mount.lock);
-        strv_free(volume->mount.active);
+        volume_mount_done(&volume->mount);
         free(volume->info.name);
         json_done(&volume_table, volume);
         strv_free(volume->users);

@@ -48,9 +48,11 @@ int volume_options_check(const Pairs *options, Error *err);
  */
 typedef struct VolumeMount {
         pthread_mutex_t lock;
-        char **active;        /* ids of containers that run */
-        const Pairs *options; /* never change */
+        char **active;            /* ids of containers that run */
+        const Pairs *options;     /* never change */
+        struct NewMount *hanging; /* asks a server that does not answer; nobody waits for it */
 } VolumeMount;
+void volume_mount_done(VolumeMount *mount);
 /* volumes.c: NULL: there is no such volume, or it has no options. It lasts as long as the volume is
  * in use. */
 VolumeMount *volume_mount_of(Engine *engine, const char *name);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -90,6 +91,20 @@ TEST(links_that_never_end) {
         ASSERT_INT(make(), 0);
         path = copy_path_follow(root_fd, "/a/x");
         ASSERT(path);
+}
+
+/* A link that names itself many times over. */
+TEST(links_that_grow_are_followed_no_further_than_a_path_goes) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_buf_ Buf target = {};
+
+        ASSERT_INT(make(), 0);
+        buf_add_str(&target, "grow");
+        for (int i = 0; i < 800; i++)
+                buf_add_str(&target, "/n");
+        ASSERT_INT(symlinkat(target.data, root_fd, "d/grow"), 0);
+        path = copy_path_follow(root_fd, "/d/grow/x");
+        ASSERT(path && strlen(path) <= PATH_MAX);
 }
 
 TEST(no_path_leads_out) {

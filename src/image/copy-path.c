@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "image/confine.h"
 
-#define LINKS_MAX 255
+#define LINKS_MAX 40 /* the kernel's: path_resolution(7) */
 
 void copy_place_done(CopyPlace *place) {
         close_fd(&place->parent_fd);
@@ -70,34 +70,40 @@ static char *read_link(int root_fd, const char *path) {
                                                              : NULL;
 }
 
-/* The first name of rest goes to done, or the target of what has it before rest. */
-static char *follow_one(int root_fd, Buf *done, const char *rest, int *links) {
-        size_t length = strcspn(rest, "/");
-        _cleanup_free_ char *name = str_copy_n(rest, length), *target = NULL;
+/* Adds a name to done, which is a directory's path; the target, if it is a link's. */
+static char *add_name(int root_fd, Buf *done, const char *name, size_t length) {
         size_t before = done->length;
+        _cleanup_free_ char *copy = str_copy_n(name, length);
 
-        add_names(done, name);
-        if (done->length > before && *links < LINKS_MAX)
-                target = read_link(root_fd, done->data);
-        if (!target)
-                return str_copy(rest + length);
-        (*links)++;
-        done->length = *target == '/' ? 0 : before;
-        done->data[done->length] = '\0';
-        return str_format("%s%s", target, rest + length);
+        add_names(done, copy);
+        return done->length > before ? read_link(root_fd, done->data) : NULL;
 }
 
+/* Behind LINKS_MAX links, or where the path would become longer than the kernel takes one, links
+ * are names: no path leads there, and a container may not make this take long. */
 char *copy_path_follow(int root_fd, const char *path) {
-        _cleanup_free_ char *rest = str_copy(path + strspn(path, "/"));
+        _cleanup_free_ char *rest = str_copy(path);
         _cleanup_buf_ Buf done = {};
+        const char *at = rest + strspn(rest, "/");
         int links = 0;
 
         buf_add_str(&done, "");
-        while (*rest) {
-                char *next = follow_one(root_fd, &done, rest + strspn(rest, "/"), &links);
+        while (*at) {
+                size_t before = done.length, length = strcspn(at, "/");
+                _cleanup_free_ char *target = add_name(root_fd, &done, at, length);
+                char *next;
 
+                at += length + strspn(at + length, "/");
+                if (!target || links == LINKS_MAX ||
+                    before + strlen(target) + strlen(at) >= PATH_MAX)
+                        continue;
+                links++;
+                done.length = *target == '/' ? 0 : before;
+                done.data[done.length] = '\0';
+                next = str_format("%s/%s", target, at);
                 free(rest);
                 rest = next;
+                at = rest + strspn(rest, "/");
         }
         return done.length > 0 ? buf_take(&done) : str_copy("/");
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -55,6 +56,55 @@ TEST(a_copy_without_an_answer_ends_in_time) {
         ASSERT_INT(image_copy_finish(copy, &patience, &err), -ETIMEDOUT);
         copy = image_copy_free(copy);
         ASSERT_OK(dir_remove_at(AT_FDCWD, directory, &err), &err);
+}
+
+static bool stuck; /* what is killed does not end */
+static int collected;
+
+int __real_pidfd_wait_end(int pidfd, int64_t timeout);
+int __wrap_pidfd_wait_end(int pidfd, int64_t timeout);
+pid_t __real_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
+
+/* The linker puts both in the way of the helper's end. */
+int __wrap_pidfd_wait_end(int pidfd, int64_t timeout) {
+        return stuck && timeout >= 0 ? -ETIMEDOUT : __real_pidfd_wait_end(pidfd, timeout);
+}
+
+pid_t __wrap_waitpid(pid_t pid, int *status, int options) {
+        pid_t r;
+
+        if (stuck && options & WNOHANG)
+                return 0;
+        if (stuck)
+                abort(); /* it would wait without bound */
+        r = __real_waitpid(pid, status, options);
+        collected += r > 0;
+        return r;
+}
+
+/* As where its files are a server's that is away. */
+TEST(a_killed_copy_that_does_not_end_is_collected_later) {
+        char directory[] = "/tmp/copy-test.XXXXXX", other[] = "/tmp/copy-test.XXXXXX";
+        _cleanup_(image_copy_freep) ImageCopy *copy = NULL;
+        Error err = {};
+
+        ASSERT_OK(start(directory, &copy, &err), &err);
+        stuck = true;
+        collected = 0;
+        copy = image_copy_free(copy);
+        stuck = false;
+        ASSERT_INT(collected, 0);
+        ASSERT_OK(start(other, &copy, &err), &err);
+        /* It has ended in truth, and would be collected here. */
+        siginfo_t info;
+        ASSERT_INT(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+        copy = image_copy_free(copy);
+        ASSERT_INT(collected, 2);
+        ASSERT_INT(__real_waitpid(-1, NULL, WNOHANG), -1);
+        ASSERT_INT(errno, ECHILD);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, directory, &err), &err);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, other, &err), &err);
 }
 
 TEST_MAIN()

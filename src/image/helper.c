@@ -3,11 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "base/fd.h"
 #include "image/message.h"
+#include "os/pidfd.h"
+
+/* A killed process ends in milliseconds, or does not (see reap). */
+#define END_TIMEOUT (5 * NSEC_PER_SEC)
 
 /* Registries and downloads are reached by the daemon's proxies, as libcurl takes them (the name in
  * capitals is not read for plain HTTP); this host is not, as in Go's clients. */
@@ -100,13 +107,57 @@ int helper_report(const Helper *helper, ImageMessage *ret, Error *err) {
         return r;
 }
 
+/* ---- the end ---- */
+
+/* Those that were killed and had not ended in time: a server of files that is away keeps even a
+ * killed process (it sleeps uninterruptibly). */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of left */
+static struct {
+        pid_t *pids;
+        size_t count;
+} left;
+
+/* Whether it is over and collected, or cannot be waited for at all. */
+static bool has_ended(pid_t pid) {
+        pid_t r;
+
+        do
+                r = waitpid(pid, NULL, WNOHANG);
+        while (r < 0 && errno == EINTR);
+        return r != 0;
+}
+
+/* Under the lock: those that have ended since. */
+static void reap_left(void) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < left.count; i++)
+                if (!has_ended(left.pids[i]))
+                        left.pids[kept++] = left.pids[i];
+        left.count = kept;
+}
+
+/* A killed child; one that does not end is left for a later call. */
+static void reap(pid_t pid) {
+        _cleanup_close_ int pidfd = -1;
+
+        if (pidfd_of(pid, &pidfd, NULL) == 0)
+                (void)pidfd_wait_end(pidfd, END_TIMEOUT);
+        pthread_mutex_lock(&lock);
+        reap_left();
+        if (!has_ended(pid)) {
+                GROW(left.pids, left.count);
+                left.pids[left.count++] = pid;
+        }
+        pthread_mutex_unlock(&lock);
+}
+
 void helper_end(Helper *helper) {
         if (helper->pid <= 0)
                 return;
         close_fd(&helper->socket);
         (void)kill(helper->pid, SIGKILL); /* it has said all that is wanted; unreaped, so the pid is
                                              still its own */
-        while (waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
-                ;
+        reap(helper->pid);
         *helper = (Helper){ .socket = -1 };
 }

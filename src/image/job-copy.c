@@ -102,6 +102,17 @@ static int confine(Copy *copy, Error *err) {
 
 /* ---- stat and out ---- */
 
+/* Of a time that the container chose; one that has no room becomes the nearest that has (1677 and
+ * 2262). */
+static int64_t nanoseconds(const struct timespec *time) {
+        int64_t all;
+
+        if (__builtin_mul_overflow(time->tv_sec, NSEC, &all) ||
+            __builtin_add_overflow(all, time->tv_nsec, &all))
+                return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+        return all;
+}
+
 static int report_place(const CopyPlace *place, const char *kind, Error *err) {
         ImageMessage message = {
                 .kind = (char *)kind,
@@ -109,7 +120,7 @@ static int report_place(const CopyPlace *place, const char *kind, Error *err) {
                 .link = place->link,
                 .size = place->st.st_size,
                 .mode = place->st.st_mode,
-                .time = place->st.st_mtim.tv_sec * NSEC + place->st.st_mtim.tv_nsec,
+                .time = nanoseconds(&place->st.st_mtim),
         };
         int r = image_message_send(IMAGE_FD_SOCKET, &message, NULL, 0);
 

@@ -63,7 +63,11 @@ static int spawn(LogForward *forward, bool again, Error *err) {
         /* That of one whose end was not heard may be watched still. */
         forward->end = loop_remove(forward->end);
         close_fd(&forward->pidfd);
-        return pidfd_of(pid, &forward->pidfd, err);
+        r = pidfd_of(pid, &forward->pidfd, err);
+        if (r < 0)
+                (void)kill(pid, SIGKILL); /* unreaped, so the pid is its own: nobody would see its
+                                             end, and the next one would be a second */
+        return r;
 }
 
 static void warn(const LogForward *forward, const Error *err) {
@@ -78,7 +82,9 @@ static void on_again(void *data) {
         Error err = {};
 
         forward->timer = NULL;
-        if (spawn(forward, true, &err) == 0 && watch_end(forward, &err) == 0)
+        /* One that runs already lacks its watch only: two would read the same records. */
+        if ((forward->pidfd >= 0 || spawn(forward, true, &err) == 0) &&
+            watch_end(forward, &err) == 0)
                 return;
         warn(forward, &err);
         forward->timer = loop_add_timer(forward->host->loop, clock_monotonic() + AGAIN_AFTER,
@@ -342,7 +348,7 @@ static void leave_waiting(LogForward *forward) {
 static bool has_died(const LogForward *forward) {
         struct pollfd end = { .fd = forward->pidfd, .events = POLLIN };
 
-        return forward->timer || poll(&end, 1, 0) > 0;
+        return forward->pidfd < 0 || poll(&end, 1, 0) > 0;
 }
 
 int forward_clear(LogForward *forward, Error *err) {

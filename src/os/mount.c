@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -196,12 +197,13 @@ static int overlay_lowers(int fs_fd, const int *lower_fds, size_t n, bool *ret_r
         return r < 0 ? fs_error(fs_fd, -r, "overlay", "lowerdir+", err) : 0;
 }
 
-/* fs_mount with /proc/self/fd as the working directory, then the old one again. */
+/* fs_mount with /proc/self/fd as the working directory, then the old one again. Threads share one
+ * until CLONE_FS is unshared: from then on this thread has its own. */
 static int overlay_create_relative(int fs_fd, int *ret_fd, Error *err) {
         _cleanup_close_ int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         int r;
 
-        if (here < 0 || chdir("/proc/self/fd") < 0)
+        if (here < 0 || unshare(CLONE_FS) < 0 || chdir("/proc/self/fd") < 0)
                 return error_set(err, errno, "mount overlay: enter /proc/self/fd");
         r = fs_mount(fs_fd, "overlay", 0, ret_fd, err);
         if (fchdir(here) < 0 && r == 0) {

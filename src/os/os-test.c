@@ -90,4 +90,21 @@ TEST(a_child_that_does_not_end_is_killed_and_reaped) {
         close_fd(&pidfd);
 }
 
+TEST(mount_points_of_the_kernels_table) {
+        static const char *const rows[][2] = {
+                { "/a\\040b\\134c\\011", "/a b\\c\t" },
+                { "/plain", "/plain" },
+                { "/\\04", "/\\04" },
+                { "/\\9990\\", "/\\9990\\" },
+                { "/\\303\\244", "/\303\244" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_free_ char *text = str_copy(rows[i][0]);
+
+                mountinfo_unescape(text);
+                ASSERT_STR(text, rows[i][1]);
+        }
+}
+
 TEST_MAIN()

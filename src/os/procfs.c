@@ -81,3 +81,36 @@ int procfs_read(int proc_fd, const char *path, char **ret, Error *err) {
         *ret = buf_take(&text);
         return 0;
 }
+
+int procfs_reopen(int proc_fd, int fd, int flags, int *ret_fd, Error *err) {
+        _cleanup_close_ int fds = open_below(proc_fd, "self/fd", O_PATH | O_DIRECTORY);
+        char name[12];
+        int opened;
+
+        if (fds < 0)
+                return error_set(err, -fds, "open /proc/self/fd");
+        (void)snprintf(name, sizeof(name), "%d", fd);
+        opened = openat(fds, name, flags | O_CLOEXEC);
+        if (opened < 0)
+                return error_set(err, errno, "open /proc/self/fd/%d", fd);
+        *ret_fd = opened;
+        return 0;
+}
+
+static bool is_octal(const char *text) {
+        return text[0] >= '0' && text[0] <= '3' && strspn(text, "01234567") >= 3;
+}
+
+void mountinfo_unescape(char *text) {
+        char *to = text;
+
+        for (const char *from = text; *from; to++) {
+                if (*from == '\\' && is_octal(from + 1)) {
+                        *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+                        from += 4;
+                } else {
+                        *to = *from++;
+                }
+        }
+        *to = '\0';
+}

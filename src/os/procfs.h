@@ -9,3 +9,9 @@ int procfs_open(int *ret_fd, Error *err); /* /proc as it is where the caller run
  * "self/attr/exec". */
 int procfs_write(int proc_fd, const char *path, const char *text, Error *err);
 int procfs_read(int proc_fd, const char *path, char **ret, Error *err);
+/* Opens anew, with flags of open(2), what fd has open (O_PATH): the caller's, close-on-exec. */
+int procfs_reopen(int proc_fd, int fd, int flags, int *ret_fd, Error *err);
+
+/* A mount point as /proc/self/mountinfo has it: "\040" and the like become their bytes, in place
+ * (proc_pid_mountinfo(5)). */
+void mountinfo_unescape(char *text);

@@ -1,6 +1,7 @@
 /* copy-up.c: what a directory of the container's root holds, copied onto the tmpfs that is going to
  * hide it (mount option tmpcopyup: runtime-spec 1.2, config.md "Linux mount options"). The root is
- * the image's: each name is opened in the directory above it, and no link is followed. */
+ * the image's, or a volume's that other containers write to meanwhile: each name is looked up once,
+ * in the directory above it, no link is followed, and all the rest is done with what was found. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,22 +10,25 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "os/procfs.h"
 #include "runtime/private.h"
 
 enum { DEEPEST = 256 };
 
-/* A place of the two trees: the directories, and a name in both. */
+/* One name: what it was as it was found (open with O_PATH), and the directory that its copy goes
+ * to, which nobody else sees yet. */
 typedef struct Place {
-        int from_fd, to_fd;
+        int fd, to_fd;
         const char *name;
-        const struct stat *status;
+        struct stat status;
 } Place;
 
-static int copy_directory(int from_fd, int to_fd, int depth, Error *err);
+/* procfs: the descriptor of the host's, by which what O_PATH found is opened. */
+static int copy_directory(int procfs, int from_fd, int to_fd, int depth, Error *err);
 
 /* Owner, mode and times; a link has no mode of its own. */
 static int copy_attributes(const Place *place, Error *err) {
-        const struct stat *status = place->status;
+        const struct stat *status = &place->status;
         const struct timespec times[] = { status->st_atim, status->st_mtim };
 
         if (fchownat(place->to_fd, place->name, status->st_uid, status->st_gid,
@@ -38,14 +42,14 @@ static int copy_attributes(const Place *place, Error *err) {
         return 0;
 }
 
-static int copy_file(const Place *place, Error *err) {
-        _cleanup_close_ int in = openat(place->from_fd, place->name,
-                                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        _cleanup_close_ int out = in < 0 ? -1
-                                         : openat(place->to_fd, place->name,
-                                                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+static int copy_file(int procfs, const Place *place, Error *err) {
+        _cleanup_close_ int in = -1, out = -1;
         ssize_t n;
+        int r = procfs_reopen(procfs, place->fd, O_RDONLY, &in, err);
 
+        if (r < 0)
+                return error_prefix(err, "copy '%s'", place->name);
+        out = openat(place->to_fd, place->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (out < 0)
                 return error_set(err, errno, "copy '%s'", place->name);
         do
@@ -56,7 +60,7 @@ static int copy_file(const Place *place, Error *err) {
 
 static int copy_link(const Place *place, Error *err) {
         char target[4096];
-        ssize_t n = readlinkat(place->from_fd, place->name, target, sizeof(target) - 1);
+        ssize_t n = readlinkat(place->fd, "", target, sizeof(target) - 1);
 
         if (n < 0)
                 return error_set(err, errno, "read the link '%s'", place->name);
@@ -66,9 +70,8 @@ static int copy_link(const Place *place, Error *err) {
                        : 0;
 }
 
-static int copy_below(const Place *place, int depth, Error *err) {
-        _cleanup_close_ int from_fd = openat(place->from_fd, place->name,
-                                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+static int copy_below(int procfs, const Place *place, int depth, Error *err) {
+        _cleanup_close_ int from_fd = openat(place->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_close_ int to_fd = -1;
 
         if (from_fd < 0)
@@ -78,20 +81,34 @@ static int copy_below(const Place *place, int depth, Error *err) {
         to_fd = openat(place->to_fd, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (to_fd < 0)
                 return error_set(err, errno, "open '%s'", place->name);
-        return copy_directory(from_fd, to_fd, depth + 1, err);
+        return copy_directory(procfs, from_fd, to_fd, depth + 1, err);
+}
+
+/* A pipe or a device. */
+static int copy_node(const Place *place, Error *err) {
+        mode_t type = place->status.st_mode & S_IFMT;
+
+        if (mknodat(place->to_fd, place->name, type | 0600, place->status.st_rdev) == 0)
+                return 0;
+        return errno == EPERM && type != S_IFIFO
+                       ? error_kind(err, ERROR_FORBIDDEN,
+                                    "copy '%s': it is a device, and a user namespace may make "
+                                    "none: mount the tmpfs without tmpcopyup, or take the device "
+                                    "out of the directory",
+                                    place->name)
+                       : error_set(err, errno, "copy '%s'", place->name);
 }
 
 /* A directory's times are given after all that changes them. */
-static int copy_entry(const Place *place, int depth, Error *err) {
-        mode_t type = place->status->st_mode & S_IFMT;
+static int copy_found(int procfs, const Place *place, int depth, Error *err) {
         int r;
 
-        switch (type) {
+        switch (place->status.st_mode & S_IFMT) {
         case S_IFDIR:
-                r = copy_below(place, depth, err);
+                r = copy_below(procfs, place, depth, err);
                 break;
         case S_IFREG:
-                r = copy_file(place, err);
+                r = copy_file(procfs, place, err);
                 break;
         case S_IFLNK:
                 r = copy_link(place, err);
@@ -99,14 +116,23 @@ static int copy_entry(const Place *place, int depth, Error *err) {
         case S_IFSOCK:
                 return 0; /* nobody listens to a copy */
         default:
-                r = mknodat(place->to_fd, place->name, type | 0600, place->status->st_rdev) < 0
-                            ? error_set(err, errno, "copy '%s'", place->name)
-                            : 0;
+                r = copy_node(place, err);
         }
         return r < 0 ? r : copy_attributes(place, err);
 }
 
-static int copy_directory(int from_fd, int to_fd, int depth, Error *err) {
+static int copy_entry(int procfs, int from_fd, int to_fd, const char *name, int depth, Error *err) {
+        _cleanup_close_ int fd = openat(from_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        Place place = { .fd = fd, .to_fd = to_fd, .name = name };
+
+        if (fd < 0 && errno == ENOENT)
+                return 0; /* it went meanwhile */
+        if (fd < 0 || fstat(fd, &place.status) < 0)
+                return error_set(err, errno, "look at '%s'", name);
+        return copy_found(procfs, &place, depth, err);
+}
+
+static int copy_directory(int procfs, int from_fd, int to_fd, int depth, Error *err) {
         _cleanup_close_ int fd = fcntl(from_fd, F_DUPFD_CLOEXEC, 3);
         _cleanup_closedir_ DIR *directory = NULL;
         struct dirent *entry;
@@ -118,27 +144,23 @@ static int copy_directory(int from_fd, int to_fd, int depth, Error *err) {
                 return error_set(err, errno, "read a directory");
         fd = -1; /* the stream's */
         while ((errno = 0, entry = readdir(directory))) {
-                struct stat status;
-                const Place place = { from_fd, to_fd, entry->d_name, &status };
                 int r;
 
                 if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
                         continue;
-                if (fstatat(from_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-                        return error_set(err, errno, "look at '%s'", entry->d_name);
-                r = copy_entry(&place, depth, err);
+                r = copy_entry(procfs, from_fd, to_fd, entry->d_name, depth, err);
                 if (r < 0)
                         return r;
         }
         return errno ? error_set(err, errno, "read a directory") : 0;
 }
 
-int mount_copy_up(int directory_fd, int mount_fd, Error *err) {
+int mount_copy_up(const Setup *setup, int directory_fd, int mount_fd, Error *err) {
         _cleanup_close_ int from_fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_close_ int to_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         int r = from_fd < 0 || to_fd < 0 ? error_set(err, errno, "open it")
-                                         : copy_directory(from_fd, to_fd, 0, err);
+                                         : copy_directory(setup->proc_fd, from_fd, to_fd, 0, err);
 
         return r < 0 ? error_prefix(err, "copy what the tmpfs hides") : 0;
 }

@@ -13,26 +13,11 @@
 
 #include "base/fd.h"
 #include "os/mount.h"
-#include "os/userns.h"
+#include "os/procfs.h"
+#include "runtime/idmap.h"
 #include "runtime/private.h"
 
 /* ---- the parent ---- */
-
-static IdRange *ranges_of(const JsonArray *mappings) {
-        const OciIdMapping *list = mappings->items;
-        IdRange *ranges = NEW_ARRAY(IdRange, mappings->count + 1);
-
-        for (size_t i = 0; i < mappings->count; i++)
-                ranges[i] = (IdRange){ list[i].container_id, list[i].host_id, list[i].size };
-        return ranges;
-}
-
-static int make_map(const JsonArray *uids, const JsonArray *gids, int *ret_fd, Error *err) {
-        _cleanup_free_ IdRange *uid_ranges = ranges_of(uids), *gid_ranges = ranges_of(gids);
-
-        return userns_new(&(IdMap){ uid_ranges, gid_ranges, uids->count, gids->count }, ret_fd,
-                          NULL, err);
-}
 
 /* A mount without maps of its own has the container's (runtime-spec config.md, "idmap"). */
 static int container_map(Setup *setup, int *ret_fd, Error *err) {
@@ -42,8 +27,8 @@ static int container_map(Setup *setup, int *ret_fd, Error *err) {
         if (*ret_fd >= 0)
                 return 0;
         if (setup->own_map_fd < 0) {
-                int r = make_map(&linux_->uid_mappings, &linux_->gid_mappings, &setup->own_map_fd,
-                                 err);
+                int r = idmap_userns(&linux_->uid_mappings, &linux_->gid_mappings,
+                                     &setup->own_map_fd, err);
 
                 if (r < 0)
                         return r;
@@ -60,7 +45,7 @@ static int map_source(Setup *setup, const OciMount *mount, const MountOptions *o
         if (mount->uid_mappings.count == 0) {
                 r = container_map(setup, &map_fd, err);
         } else {
-                r = make_map(&mount->uid_mappings, &mount->gid_mappings, &own_fd, err);
+                r = idmap_userns(&mount->uid_mappings, &mount->gid_mappings, &own_fd, err);
                 map_fd = own_fd;
         }
         return r < 0 ? r : mount_map_ids(fd, options->map_recursive, map_fd, err);
@@ -280,8 +265,11 @@ static int make_one(const Setup *setup, int root_fd, const OciMount *mount, size
                 mount_fd = fcntl(setup->source_fds[index], F_DUPFD_CLOEXEC, 3), r = 0;
         if (r == 0)
                 r = open_target(root_fd, mount, is_new ? -1 : mount_fd, &target_fd, err);
+        /* What is copied is charged to the container, and held to its limit. */
         if (r == 0 && options->copy_up)
-                r = mount_copy_up(target_fd, mount_fd, err);
+                r = cgroups_join(setup, err);
+        if (r == 0 && options->copy_up)
+                r = mount_copy_up(setup, target_fd, mount_fd, err);
         if (r == 0)
                 r = apply_options(setup, mount_fd, options, is_new, err);
         if (r == 0)
@@ -365,8 +353,10 @@ static int hide_host_kernel_files(Error *err) {
                 const char *type = strstr(*line, " - ");
 
                 if (type && strv_length(words) > 4 &&
-                    (str_after(type, " - proc ") || str_after(type, " - sysfs ")))
+                    (str_after(type, " - proc ") || str_after(type, " - sysfs "))) {
+                        mountinfo_unescape(words[4]);
                         r = hide_mount(words[4], err);
+                }
         }
         return r;
 }

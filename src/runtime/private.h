@@ -61,11 +61,6 @@ bool propagation_parse(const char *word, uint64_t *ret, bool *ret_recursive);
 /* The words that are understood, for `features`; the caller's. */
 char **mount_option_list(void);
 
-/* ---- copy-up.c ---- */
-/* Copies what the directory (O_PATH) holds onto a mount of which mount_fd is the root: files,
- * links, devices, with owners, modes and times, no further down than 256 directories. */
-int mount_copy_up(int directory_fd, int mount_fd, Error *err);
-
 /* ---- setup ---- */
 /* What process.c needs to know. */
 typedef struct ProcessPlan {
@@ -146,6 +141,12 @@ int mount_cgroups(const Setup *setup, int root_fd, const OciMount *mount,
 /* Waits until the parent has made the container's groups, which it does while init mounts, and
  * joins them; once. */
 int cgroups_join(const Setup *setup, Error *err);
+
+/* ---- copy-up.c ---- */
+/* Copies what the directory (O_PATH) holds onto a mount of which mount_fd is the root: files,
+ * links, devices, with owners, modes and times, no further down than 256 directories.
+ * forbidden: a device in a user namespace, which may make none. */
+int mount_copy_up(const Setup *setup, int directory_fd, int mount_fd, Error *err);
 int devices_make(const Setup *setup, int root_fd, Error *err);
 int root_enter(const Setup *setup, int root_fd, Error *err);
 int root_finish(const Setup *setup, Error *err); /* propagation and read-only */

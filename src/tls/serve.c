@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/ip.h"
 #include "base/log.h"
+#include "tls/confine.h"
 #include "tls/message.h"
 #include "tls/relay.h"
 
@@ -33,6 +34,7 @@
 
 typedef struct Service {
         SSL_CTX *context;
+        scmp_filter_ctx filter; /* of who serves a client */
         int listeners[TLS_LISTENERS_MAX];
         size_t count;
         unsigned connections;             /* that passed their handshake */
@@ -130,7 +132,7 @@ static _Noreturn void run_client(Service *service, int fd) {
                 (void)close(service->listeners[i]);
         close_fd(&service->passed[0]);
         name_of(fd, name);
-        if (serve_client(service, fd, &err) < 0)
+        if (tls_confine_client(service->filter, &err) < 0 || serve_client(service, fd, &err) < 0)
                 log_warn("%s was turned away: %s", name, err.message);
         _exit(0);
 }
@@ -275,11 +277,14 @@ static int take_listeners(Service *service, Error *err) {
 
 int tls_serve(const TlsFiles *files, Error *err) {
         _cleanup_(SSL_CTX_freep) SSL_CTX *context = NULL;
+        _cleanup_(seccomp_releasep) scmp_filter_ctx filter = NULL;
         Service service = { 0 };
         int r = take_listeners(&service, err);
 
         if (r == 0)
                 r = tls_context_server(files, &context, err);
+        if (r == 0)
+                r = tls_filter_new(&filter, err);
         if (r == 0 && pipe2(service.passed, O_CLOEXEC | O_NONBLOCK) < 0)
                 r = error_set(err, errno, "make a pipe");
         if (r == 0)
@@ -289,6 +294,7 @@ int tls_serve(const TlsFiles *files, Error *err) {
         if (r < 0)
                 return r;
         service.context = context;
+        service.filter = filter;
         serve(&service);
         return 0;
 }
