@@ -119,6 +119,10 @@ TEST(containers) {
         ask("GET /containers/json?filters=%7B%22name%22:%5B%22parts%22%5D%7D", "", NULL);
         ASSERT_INT(status(), 200);
         ASSERT_STR(chunks(), "[1,2]\n");
+        /* What older clients do not know does not make their lists be held back. */
+        ask("GET /v1.45/containers/json?filters=%7B%22name%22:%5B%22parts%22%5D%7D", "", NULL);
+        ASSERT_STR(fake_asked, "list 0 0 0 parts plain");
+        ASSERT_STR(chunks(), "[1,2]\n");
         ASK("GET /containers/c/json?size=none", 200, "{\"Id\":\"abc\"}\n");
         ASSERT_STR(fake_asked, "inspect c 0");
         ASK("GET /containers/d/json", 404, "{\"message\":\"No such container: d\"}\n");

@@ -6,10 +6,6 @@
 #include "api/request.h"
 #include "api/versions.h"
 
-static const VersionRule list_rules[] = {
-        { .path = "*/HostConfig/Annotations", .since = 46 },
-};
-
 /* A part of a list. */
 static int write_part(void *data, const Buf *json) {
         HttpExchange *exchange = data;
@@ -23,9 +19,9 @@ int on_container_list(ApiRequest *request, Error *err) {
         _cleanup_buf_ Buf json = { 0 };
         ListOptions options = { .all = api_flag(request, "all"),
                                 .size = api_flag(request, "size"),
+                                .annotations = request->version >= 46,
                                 .filters = &filters,
-                                /* What is to be edited is edited whole. */
-                                .take = request->version < 46 ? NULL : write_part,
+                                .take = write_part,
                                 .data = request->exchange };
         int r = api_filters(request, &filters, err);
 
@@ -35,9 +31,6 @@ int on_container_list(ApiRequest *request, Error *err) {
                 return r;
         options.limit = MAX(options.limit, 0);
         r = engine_container_list(request->engine, &options, &json, err);
-        if (r == 0 && !options.take)
-                r = version_edit(list_rules, ELEMENTS(list_rules), request->version, NULL, &json,
-                                 err);
         if (!http_answered(request->exchange))
                 return r < 0 ? r : api_answer(request, 200, &json);
         buf_add_char(&json, '\n');

@@ -123,8 +123,8 @@ int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *js
 int engine_container_list(Engine *engine, const ListOptions *options, Buf *json, Error *err) {
         char *const *names = filters_get(options->filters, "name");
 
-        note("list %d %d %lld %s", options->all, options->size, (long long)options->limit,
-             names ? names[0] : "-");
+        note("list %d %d %lld %s%s", options->all, options->size, (long long)options->limit,
+             names ? names[0] : "-", options->annotations ? "" : " plain");
         if (names && str_equal(names[0], "parts")) {
                 buf_add_str(json, "[1,");
                 int r = options->take(options->data, json);

@@ -11,7 +11,7 @@ static int add_images(Engine *engine, Buf *json, Error *err) {
 }
 
 static int add_containers(Engine *engine, Buf *json, Error *err) {
-        const ListOptions options = { .all = true, .size = true };
+        const ListOptions options = { .all = true, .size = true, .annotations = true };
 
         return engine_container_list(engine, &options, json, err);
 }

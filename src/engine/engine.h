@@ -97,7 +97,8 @@ int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, cha
 int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *json, Error *err);
 typedef struct ListOptions {
         bool all, size;
-        int64_t limit; /* 0: none */
+        bool annotations; /* are shown: from version 1.46 of the API on */
+        int64_t limit;    /* 0: none */
         const Filters *filters;
         /* Takes what a long list has so far, so that its reader need not wait for the end; negative
          * ends the list. NULL: json has all of it. */

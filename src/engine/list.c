@@ -55,7 +55,7 @@ static json_object *ports_document(const Container *container, const ContainerSn
 
 static json_object *entry_document(const Container *container, const ContainerSnapshot *snapshot) {
         json_object *object = json_object_new_object(), *names = json_object_new_array();
-        json_object *host = json_object_new_object(), *networks = json_object_new_object();
+        json_object *networks = json_object_new_object(), *host = json_object_new_object();
         _cleanup_free_ char *name = str_format("/%s", snapshot->name),
                             *command = command_text(container);
 
@@ -69,17 +69,16 @@ static json_object *entry_document(const Container *container, const ContainerSn
         json_put(object, "Ports", ports_document(container, snapshot));
         json_put(object, "Labels", json_write_pairs(snapshot_labels(container, snapshot)));
         json_put_text(object, "State", status_name(&snapshot->state));
-        json_put_text(host, "NetworkMode", container->spec.host.network_mode);
-        if (container->spec.host.annotations.count > 0)
-                json_put(host, "Annotations", json_write_pairs(&container->spec.host.annotations));
-        json_put(object, "HostConfig", host);
         json_put(networks, "Networks", networks_document(container, snapshot));
         json_put(object, "NetworkSettings", networks);
         json_put(object, "Mounts", mounts_document(container));
+        json_put_text(host, "NetworkMode", container->spec.host.network_mode);
+        json_put(object, "HostConfig", host);
         return object;
 }
 
-/* The entry without its closing brace; lives as long as the snapshot. */
+/* The entry as every version of the API has it, without the closing braces of HostConfig, which is
+ * its last member, and of itself; lives as long as the snapshot. */
 static const char *entry_fragment(const Container *container, ContainerSnapshot *snapshot) {
         char *expected = NULL, *fragment = atomic_load(&snapshot->list_fragment);
         Buf text = { 0 };
@@ -87,12 +86,22 @@ static const char *entry_fragment(const Container *container, ContainerSnapshot 
         if (fragment)
                 return fragment;
         json_add_object(&text, entry_document(container, snapshot));
-        text.data[text.length - 1] = '\0';
+        text.data[text.length - 2] = '\0';
         fragment = buf_take(&text);
         if (atomic_compare_exchange_strong(&snapshot->list_fragment, &expected, fragment))
                 return fragment;
         free(fragment); /* another reader was faster */
         return expected;
+}
+
+/* Containers with annotations are few: theirs are written anew each time. */
+static void add_annotations(const ListOptions *options, const Container *container, Buf *json) {
+        const Pairs *annotations = &container->spec.host.annotations;
+
+        if (!options->annotations || annotations->count == 0)
+                return;
+        buf_add_str(json, ",\"Annotations\":");
+        json_add_object(json, json_write_pairs(annotations));
 }
 
 static void add_sizes(Engine *engine, const Container *container, Buf *json) {
@@ -147,7 +156,8 @@ static int list_all(Engine *engine, const ListOptions *options, const ListFilter
                 _cleanup_free_ char *status = status_text(&snapshot->state, health, now);
                 buf_add_str(json, shown++ ? "," : "");
                 buf_add_str(json, entry_fragment(containers[i], snapshot));
-                buf_add_str(json, ",\"Status\":");
+                add_annotations(options, containers[i], json);
+                buf_add_str(json, "},\"Status\":");
                 json_add_quoted(json, status);
                 if (options->size)
                         add_sizes(engine, containers[i], json);

@@ -136,15 +136,26 @@ static char *program_path(const char *name) {
         return path;
 }
 
+/* Ours, and what keeps the monitor small, unless who runs the daemon tunes the C library himself.
+ * The caller's. */
+static char **monitor_environment(void) {
+        char **environment = strv_copy(environ);
+
+        if (!env_get(environment, MONITOR_TUNABLES))
+                env_put(&environment, MONITOR_TUNABLES, MONITOR_TUNED);
+        return environment;
+}
+
 /* The monitor holds nothing of the daemon's: not its terminal, pipes, session or signal mask. */
 static int spawn_program(const MonitorSpawn *spawn, int fd, pid_t *ret, Error *err) {
         char directory[PATH_MAX] = "", link[32];
         char *arguments[] = { (char *)"brig-monitor", spawn->start->id, directory, NULL };
         _cleanup_free_ char *path = program_path(spawn->program);
+        _cleanup_strv_ char **environment = monitor_environment();
         const SpawnFd fds[] = { { fd, MONITOR_FD } };
         const Spawn program = { .program = path,
                                 .argv = arguments,
-                                .environment = environ,
+                                .environment = environment,
                                 .fds = fds,
                                 .fd_count = ELEMENTS(fds),
                                 .flags = SPAWN_SESSION };

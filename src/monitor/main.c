@@ -152,6 +152,8 @@ int main(int argc, char **argv) {
         }
         (void)argc;
         r = runtime_protect_program(argv, &err);
+        if (str_equal(getenv(MONITOR_TUNABLES), MONITOR_TUNED))
+                (void)unsetenv(MONITOR_TUNABLES); /* this program's: nobody's that it starts */
         if (r == 0)
                 r = run(&supervisor, &err);
         else

@@ -5,6 +5,7 @@
  * place. */
 #include "monitor/memory.h"
 
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/macro.h"
 
 #define PAGE 4096 /* a kernel with larger ones refuses the advice, and nothing is lost */
@@ -27,7 +29,30 @@ typedef struct Range {
 static Range ranges[RANGES_MAX];
 static size_t range_count;
 
-/* The parts of the program that were never writable: they are as they are in its file. */
+static void add_range(uintptr_t start, uintptr_t end) {
+        if (range_count < RANGES_MAX && start < end)
+                ranges[range_count++] = (Range){ start, end - start };
+}
+
+/* Where the first page is that was written to, and so is not as it is in the file: proc(5),
+ * pagemap, whose bits say that a page is swapped, present, and a file's. start where the kernel
+ * does not tell. */
+static uintptr_t first_written(uintptr_t start, uintptr_t end) {
+        const uint64_t file = UINT64_C(1) << 61, swapped = UINT64_C(1) << 62,
+                       present = UINT64_C(1) << 63;
+        _cleanup_close_ int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+        uint64_t page;
+
+        while (start < end &&
+               pread(fd, &page, sizeof(page), (off_t)(start / PAGE * sizeof(page))) ==
+                       (ssize_t)sizeof(page) &&
+               !(page & swapped) && (!(page & present) || (page & file)))
+                start += PAGE;
+        return start;
+}
+
+/* The parts of the program that are as they are in its file: those that were never writable, and of
+ * what became read-only after the program was linked, what nothing had to be written to. */
 static void find_ranges(void) {
         const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
         unsigned long count = getauxval(AT_PHNUM);
@@ -36,12 +61,14 @@ static void find_ranges(void) {
         for (unsigned long i = 0; i < count; i++)
                 if (header[i].p_type == PT_PHDR)
                         slide = (uintptr_t)header - header[i].p_vaddr;
-        for (unsigned long i = 0; i < count && range_count < RANGES_MAX; i++) {
+        for (unsigned long i = 0; i < count; i++) {
                 uintptr_t start = (slide + header[i].p_vaddr) & ~(uintptr_t)(PAGE - 1);
                 uintptr_t end = slide + header[i].p_vaddr + header[i].p_memsz;
 
                 if (header[i].p_type == PT_LOAD && !(header[i].p_flags & PF_W))
-                        ranges[range_count++] = (Range){ start, end - start };
+                        add_range(start, end);
+                else if (header[i].p_type == PT_GNU_RELRO)
+                        add_range(start, first_written(start, end & ~(uintptr_t)(PAGE - 1)));
         }
 }
 

@@ -648,4 +648,43 @@ TEST(detached_client_does_not_stop_the_process) {
         ASSERT_INT(host.exited.exit_code, 0);
 }
 
+/* kB; negative where it has gone. */
+static long own_memory(pid_t pid) {
+        _cleanup_free_ char *path = str_format("/proc/%d/smaps_rollup", (int)pid);
+        _cleanup_free_ char *text = NULL;
+        const char *line;
+
+        if (file_read_at(AT_FDCWD, path, 65536, &text, NULL, NULL) < 0)
+                return -1;
+        line = strstr(text, "\nPss:");
+        return line ? strtol(line + 5, NULL, 10) : -1;
+}
+
+static pid_t parent_of(pid_t pid) {
+        _cleanup_free_ char *path = str_format("/proc/%d/stat", (int)pid);
+        _cleanup_free_ char *text = NULL;
+        const char *name_end = NULL;
+
+        if (file_read_at(AT_FDCWD, path, 4096, &text, NULL, NULL) == 0)
+                name_end = strrchr(text, ')');
+        return name_end ? (pid_t)strtol(name_end + 4, NULL, 10) : -1; /* ") S 123 …" */
+}
+
+/* What its start needed is given back. */
+TEST(an_idle_monitor_is_small) {
+        _host_ Host host;
+        Error err;
+        int64_t end = clock_monotonic() + WAIT_MAX;
+        long found = 0;
+
+        if (!getenv("BRIG_TEST_SMALL"))
+                return; /* that program is not the monitor that is installed */
+        ASSERT_OK(host_open(&host, "sleep 1000", false, &err), &err);
+        ASSERT_OK(host_start(&host, &err), &err);
+        while ((found = own_memory(parent_of(host.pid))) > 100 && clock_monotonic() < end)
+                (void)poll(NULL, 0, 20);
+        ASSERT(found > 0);
+        ASSERT(found <= 100);
+}
+
 TEST_MAIN()

@@ -14,6 +14,11 @@
  * request; what is done for monitors without it is client-calls.c's. */
 #define MONITOR_VERSION 2
 
+/* What a monitor is started with, glibc's "tunables": no small pieces are kept for the next use, as
+ * each of them would keep a page of its start. */
+#define MONITOR_TUNABLES "GLIBC_TUNABLES"
+#define MONITOR_TUNED "glibc.malloc.tcache_count=0"
+
 #define MONITOR_FD 3                  /* the monitor's end of the first connection */
 #define MONITOR_SOCKET "monitor.sock" /* below the container's run directory */
 #define MONITOR_EXIT_FILE                                                                          \

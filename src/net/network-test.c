@@ -256,6 +256,43 @@ TEST(inside) {
         ASSERT(rtnl_index(inner, "lan0") < 0);
 }
 
+/* What the namespace has for links to come stays as it is, and a link is as its endpoint needs it.
+ */
+TEST(ipv6_inside) {
+        static const struct {
+                bool ipv6;
+                const char *preset;
+        } cases[] = { { false, "0" }, { false, "1" }, { true, "0" }, { true, "1" } };
+        _cleanup_world_ World world = { 0 };
+        Error err = { 0 };
+
+        ASSERT_OK(world_new(&world, &err), &err);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_config_ NetworkConfig config = config_of("172.28.0.0/16", NULL, NULL);
+                _cleanup_endpoint_ Endpoint endpoint = endpoint_of(NULL);
+                _cleanup_close_ int netns = -1;
+                int home = -1;
+                char after, link;
+
+                config.ipv6 = cases[i].ipv6;
+                ASSERT_OK(network_create(world.net, &config, &err), &err);
+                ASSERT_OK(netns_new(&netns, &err), &err);
+                ASSERT_OK(netns_sysctl(netns, "net.ipv6.conf.default.disable_ipv6", cases[i].preset,
+                                       &err),
+                          &err);
+                ASSERT_OK(reserve(&world, &config, &endpoint, &err), &err);
+                ASSERT_OK(endpoint_join(world.net, &config, &endpoint, netns, &err), &err);
+                ASSERT_OK(netns_enter(netns, &home, &err), &err);
+                after = sysctl_read("ipv6/conf/default/disable_ipv6");
+                link = sysctl_read("ipv6/conf/eth0/disable_ipv6");
+                netns_return(&home);
+                ASSERT_INT(after, *cases[i].preset);
+                ASSERT_INT(link, cases[i].ipv6 ? '0' : '1');
+                ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
+                ASSERT_OK(network_remove(world.net, &config, &err), &err);
+        }
+}
+
 /* ---- many at once ---- */
 
 #define WORKERS 8

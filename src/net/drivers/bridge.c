@@ -422,15 +422,23 @@ static int set_port_mode(Join *join, Error *err) {
 
 /* In the container's namespace. */
 static int join_inside(Join *join, Error *err) {
+        char was = '\0';
         int r = rtnl_open(&join->inner, err);
 
         if (r == 0)
                 r = inner_choose_name(join->net, join->member, join->inner, join->inner_link, err);
         if (r == 0)
-                r = make_pair(join, err);
+                r = inner_expect(&join->member->endpoint, &was, err);
         if (r < 0)
                 return r;
-        r = set_port_mode(join, err);
+        r = make_pair(join, err);
+        if (r < 0) {
+                (void)inner_expected(was, NULL); /* r tells what went wrong first */
+                return r;
+        }
+        r = inner_expected(was, err);
+        if (r == 0)
+                r = set_port_mode(join, err);
         if (r == 0)
                 r = inner_configure(join->member, join->inner, join->inner_link, err);
         if (r < 0) {

@@ -3,6 +3,7 @@
 #include "base/bug.h"
 
 #include <errno.h>
+#include <sys/utsname.h>
 
 #include "net/netns.h"
 #include "net/options.h"
@@ -58,6 +59,53 @@ int inner_choose_name(Net *net, const Member *member, Rtnl *inner, char ret[IFNA
 
 /* ---- addresses ---- */
 
+/* ---- IPv6 or not ---- */
+
+/* Writing a link's disable_ipv6 needs the kernel's lock of all links (RTNL): who does not get it at
+ * once tries again and again, in the way of who has it. That of links to come needs no lock since
+ * Linux 6.9 (before, it would be two such writes for one). */
+#define DEFAULT_DISABLED "ipv6/conf/default/disable_ipv6"
+
+static bool has_free_default(void) {
+        struct utsname name;
+        int major, minor;
+
+        return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+               (major > 6 || (major == 6 && minor >= 9));
+}
+
+static bool has_ipv6(const Endpoint *endpoint) {
+        bool found = !str_empty(endpoint->address6);
+
+        for (char *const *text = endpoint->link_local; text && *text; text++)
+                found |= strchr(*text, ':') != NULL;
+        return found;
+}
+
+int inner_expect(const Endpoint *endpoint, char *ret_was, Error *err) {
+        char was = sysctl_read(DEFAULT_DISABLED), wanted = has_ipv6(endpoint) ? '0' : '1';
+        int r = 0;
+
+        *ret_was = '\0';
+        if (!was || was == wanted || !has_free_default())
+                return 0;
+        r = sysctl_write(DEFAULT_DISABLED, (char[]){ wanted, '\0' }, err);
+        if (r == 0)
+                *ret_was = was;
+        return r;
+}
+
+int inner_expected(char was, Error *err) {
+        return was ? sysctl_write(DEFAULT_DISABLED, (char[]){ was, '\0' }, err) : 0;
+}
+
+static int set_ipv6(const char *link, bool ipv6, Error *err) {
+        _cleanup_free_ char *path = str_format("ipv6/conf/%s/disable_ipv6", link);
+        const char *wanted = ipv6 ? "0" : "1";
+
+        return sysctl_read(path) == *wanted ? 0 : sysctl_write(path, wanted, err);
+}
+
 /* arp_notify and ndisc_notify make the kernel announce the addresses itself once the link is up. */
 static int set_sysctls(const char *link, bool ipv6, Error *err) {
         const struct {
@@ -65,8 +113,7 @@ static int set_sysctls(const char *link, bool ipv6, Error *err) {
         } sysctls[] = { { "ipv4", "arp_notify", "1" },
                         { "ipv6", "accept_ra", BUG("router-advertisements") ? "1" : "0" },
                         { "ipv6", "accept_dad", "0" },
-                        { "ipv6", "ndisc_notify", "1" },
-                        { "ipv6", "disable_ipv6", ipv6 ? "0" : "1" } };
+                        { "ipv6", "ndisc_notify", "1" } };
 
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
                 int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key, sysctls[i].value,
@@ -75,7 +122,7 @@ static int set_sysctls(const char *link, bool ipv6, Error *err) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return set_ipv6(link, ipv6, err);
 }
 
 /* "172.28.0.2/16": not the subnet, but the address in it. */
@@ -114,14 +161,6 @@ static int put_addresses(const Endpoint *endpoint, Rtnl *inner, unsigned index, 
                 rtnl_put_address(inner, index, subnet.address, subnet.prefix);
         }
         return 0;
-}
-
-static bool has_ipv6(const Endpoint *endpoint) {
-        bool found = !str_empty(endpoint->address6);
-
-        for (char *const *text = endpoint->link_local; text && *text; text++)
-                found |= strchr(*text, ':') != NULL;
-        return found;
 }
 
 /* ---- routes ---- */
