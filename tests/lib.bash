@@ -60,17 +60,19 @@ end_lan() {
   kill "$lan_pid" && { wait "$lan_pid" 2>/dev/null || :; }
 }
 
-# start_daemon [FLAG...]: brigd in the test's host; returns once it answers. BRIG_FAILPOINT is passed on.
+# start_daemon [FLAG...]: brigd in the test's host; returns once it answers. BRIG_FAILPOINT is passed on; BRIG_CGROUP_DRIVER=systemd: containers
+# are in scopes.
 #
 # In a sanitized build (tools/build asan, tsan) what the daemon, its monitors and runtimes report goes to $root/sanitizer.PID, which end_host
 # reads: their standard error is /dev/null, or a container's.
 start_daemon() {
-  local report=log_path=$root/sanitizer:exitcode=99
+  local report=log_path=$root/sanitizer:exitcode=99 groups=(--cgroup-parent "/brig-test-$host_pid")
+  [[ ${BRIG_CGROUP_DRIVER:-} != systemd ]] || groups=(--exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice")
   local notify=$root/notify.fifo
   rm -f "$notify"; mkfifo "$notify"
   ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
     nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
-    --cgroup-parent "/brig-test-$host_pid" --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
+    "${groups[@]}" --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
   daemon_pid=$!
   export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
   wait_until daemon_answers || { echo "the daemon did not come up:"; tail -20 "$root/brigd.log"; return 1; }
@@ -156,7 +158,7 @@ leftovers() {
   what=$(grep -F "$1" /proc/self/mountinfo) && { echo "mounts left: $what"; found=1; }
   what=$(pgrep -af "brig-monitor.*$1|brig-image.*$1") && { echo "processes left: $what"; found=1; }
   what=$(on_host ip -o link | grep -E ': veth') && { echo "links left: $what"; found=1; }
-  what=$(find /sys/fs/cgroup -path "*/brig-test-$host_pid/*" -type d 2>/dev/null | head -3)
+  what=$(find /sys/fs/cgroup \( -path "*/brig-test-$host_pid/*" -o -path "*/brigtest$host_pid.slice/*" \) -type d 2>/dev/null | head -3)
   [[ -z $what ]] || { echo "control groups left: $what"; found=1; }
   [[ -n ${daemon_pid:-} ]] || what=$(find /sys/fs/cgroup -name "brig-test-$host_pid" -type d 2>/dev/null) && [[ -n $what ]] && { echo "control groups left: $what"; found=1; }
   return $found

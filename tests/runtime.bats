@@ -227,6 +227,13 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   refuse '.mounts += [{destination: "relative", type: "tmpfs"}]' relative
 }
 
+@test "an AppArmor profile that the kernel has not is refused by name" {
+  config '.process.apparmorProfile = "none-such"'
+  go
+  [ "$status" -eq 1 ]
+  [[ $output == *"unable to apply apparmor profile 'none-such'"* || $output == *"process.apparmorProfile 'none-such': AppArmor is not enabled on this host"* ]]
+}
+
 @test "what is not done is refused by name" {
   refuse() {
     cp "$bundle/config.json" "$bundle/kept"
@@ -235,7 +242,6 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
     mv "$bundle/kept" "$bundle/config.json"
     [[ $status -eq 1 && $output == *"$2"* && $output == *"not done"* ]] || { echo "$1: $status $output"; return 1; }
   }
-  refuse '.process.apparmorProfile = "x"' apparmorProfile
   refuse '.process.selinuxLabel = "x"' selinuxLabel
   refuse '.linux.mountLabel = "x"' mountLabel
   refuse '.linux.intelRdt = {closID: "x"}' intelRdt

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/apparmor.h"
 #include "engine/internal.h"
 #include "engine/locks.h"
 #include "engine/log-driver.h"
@@ -204,6 +205,8 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
                 r = builder_new(engine, &engine->builder, err);
         if (r == 0)
                 r = open_record(engine, err);
+        if (r == 0)
+                apparmor_start(engine);
         if (r == 0)
                 r = open_parts(engine, err);
         if (r == 0)

@@ -226,6 +226,8 @@ static void put_security(json_object *object, const Engine *engine) {
                                                                            : "custom";
         _cleanup_free_ char *word = str_format("name=seccomp,profile=%s", profile);
 
+        if (engine->apparmor)
+                (void)json_object_array_add(array, json_object_new_string("name=apparmor"));
         (void)json_object_array_add(array, json_object_new_string(word));
         if (defaults->no_new_privileges)
                 (void)json_object_array_add(array,

@@ -1,5 +1,7 @@
 /* inspect.c: the whole document of a container, with the members and in the order of Docker's. */
+#include "engine/apparmor.h"
 #include "engine/documents.h"
+#include "os/apparmor.h"
 
 static void put_state(json_object *object, Container *container,
                       const ContainerSnapshot *snapshot) {
@@ -120,6 +122,24 @@ static void put_network_settings(json_object *object, const Container *container
         json_put(object, "NetworkSettings", settings);
 }
 
+/* Of one that runs what the kernel says, as the daemon may have learned of AppArmor since it was
+ * started; of another what it would get. "" where there is no AppArmor, as dockerd has it. */
+static void put_profile(json_object *object, const Container *container,
+                        const ContainerSnapshot *snapshot) {
+        const Engine *engine = container->engine;
+        const HostConfig *host = &container->spec.host;
+        _cleanup_free_ char *now = NULL;
+        SecurityOptions security;
+        const char *profile = NULL;
+
+        if (apparmor_enabled() && snapshot->state.pid)
+                (void)apparmor_of((pid_t)snapshot->state.pid, &now, NULL); /* it may have ended */
+        if (!now && apparmor_enabled() &&
+            security_parse(&engine->options.defaults, host->security_opt, &security, NULL) == 0)
+                profile = apparmor_profile(engine, host, &security);
+        json_put_text(object, "AppArmorProfile", now ?: profile ?: "");
+}
+
 static void put_identity(json_object *object, Container *container,
                          const ContainerSnapshot *snapshot) {
         _cleanup_free_ char *name = str_format("/%s", snapshot->name);
@@ -140,7 +160,7 @@ static void put_identity(json_object *object, Container *container,
         json_put_text(object, "Platform", container->platform);
         json_put_text(object, "MountLabel", "");
         json_put_text(object, "ProcessLabel", "");
-        json_put_text(object, "AppArmorProfile", "");
+        put_profile(object, container, snapshot);
 }
 
 static void put_config(json_object *object, const Container *container,

@@ -52,6 +52,7 @@ struct Engine {
         Removals *removals;
         int64_t started_at;
         _Atomic(Settings *) settings; /* settings.c */
+        bool apparmor;                /* apparmor.c: the default profile is to be had */
         atomic_bool linked;           /* some container has links */
         atomic_bool stopping; /* engine_free has begun: no restart policy is followed any more */
 

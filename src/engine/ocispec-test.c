@@ -10,9 +10,10 @@
 
 #include "base/fd.h"
 #include "base/test.h"
+#include "engine/apparmor.h"
 #include "engine/filters.h"
-#include "engine/ocispec.h"
 #include "engine/seccomp.h"
+#include "os/apparmor.h"
 #include "os/cgroup.h"
 #include "os/pidfd.h"
 
@@ -282,9 +283,35 @@ TEST(refused) {
                        "\"/dev/nothing\": no such file or directory");
         ASSERT_REFUSED("{\"HostConfig\":{\"DeviceCgroupRules\":[\"x 1:2 r\"]}}",
                        "invalid device cgroup rule format: 'x 1:2 r'");
-        ASSERT_REFUSED("{\"HostConfig\":{\"SecurityOpt\":[\"apparmor=mine\"]}}",
-                       "AppArmor profiles are not supported: --security-opt apparmor=mine; use "
-                       "apparmor=unconfined");
+        if (!apparmor_enabled())
+                ASSERT_REFUSED(
+                        "{\"HostConfig\":{\"SecurityOpt\":[\"apparmor=mine\"]}}",
+                        "AppArmor is not enabled on this host: --security-opt apparmor=mine; use "
+                        "apparmor=unconfined");
+}
+
+static const char *profile_of(const Engine *engine, bool privileged, const char *option) {
+        char *options[] = { (char *)option, NULL };
+        const HostConfig host = { .privileged = privileged, .security_opt = options };
+        SecurityOptions security;
+
+        if (security_parse(&engine->options.defaults, options, &security, NULL) < 0)
+                return "?";
+        return apparmor_profile(engine, &host, &security);
+}
+
+TEST(apparmor_profiles) {
+        static const Engine with = { .apparmor = true }, without;
+
+        ASSERT_STR(profile_of(&with, false, NULL), "brig-default");
+        ASSERT_STR(profile_of(&with, true, NULL), "unconfined");
+        ASSERT_STR(profile_of(&with, false, "apparmor=unconfined"), "unconfined");
+        ASSERT_STR(profile_of(&with, false, "apparmor:mine"), "mine");
+        ASSERT_STR(profile_of(&with, true, "apparmor=mine"), "mine");
+        ASSERT_STR(profile_of(&with, false, "apparmor="), "brig-default");
+        ASSERT(!profile_of(&without, false, NULL) && !profile_of(&without, true, NULL));
+        ASSERT(!profile_of(&without, false, "apparmor=unconfined"));
+        ASSERT_STR(profile_of(&without, false, "apparmor=mine"), "mine");
 }
 
 static void write_at(const Box *box, const char *path, const char *text) {

@@ -4,7 +4,7 @@
 #include <ctype.h>
 
 #include "base/bug.h"
-#include "engine/ocispec.h"
+#include "engine/apparmor.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define INIT_PATH "/sbin/docker-init"
@@ -82,7 +82,17 @@ static void set_cwd(const Container *container, const char *wanted, OciProcess *
         process->cwd = str_copy(!str_empty(wanted) ? wanted : !str_empty(image) ? image : "/");
 }
 
-/* What the container's process and an exec have in common. */
+/* Unattended upgrades take loaded profiles away. */
+static int set_profile(const Container *container, const SecurityOptions *security,
+                       OciProcess *process, Error *err) {
+        const char *profile = apparmor_profile(container->engine, &container->spec.host, security);
+
+        process->apparmor_profile = str_copy(profile);
+        return str_equal(profile, APPARMOR_DEFAULT) ? apparmor_ensure(container->engine, err) : 0;
+}
+
+/* What the container's process and an exec have in common. An exec's own --privileged leaves the
+ * profile, as in Docker. */
 static int set_common(const Container *container, const char *user, bool privileged,
                       OciProcess *process, Error *err) {
         const HostConfig *host = &container->spec.host;
@@ -92,6 +102,8 @@ static int set_common(const Container *container, const char *user, bool privile
                                err);
         if (r == 0)
                 r = user_resolve(container, user, host->group_add, &process->user, err);
+        if (r == 0)
+                r = set_profile(container, &security, process, err);
         if (r < 0)
                 return r;
         process->no_new_privileges = security.no_new_privileges;

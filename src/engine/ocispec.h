@@ -14,8 +14,9 @@ int capabilities_check(const HostConfig *host, Error *err);
 /* ---- security.c: --security-opt ---- */
 typedef struct SecurityOptions {
         bool no_new_privileges, unconfined, systempaths_unconfined;
-        bool own_seccomp;    /* it is not the daemon's default */
-        const char *seccomp; /* the profile's text, borrowed; NULL: Docker's default */
+        bool own_seccomp;     /* it is not the daemon's default */
+        const char *apparmor; /* the profile's name, borrowed; NULL: as apparmor.h has it */
+        const char *seccomp;  /* the profile's text, borrowed; NULL: Docker's default */
 } SecurityOptions;
 /* defaults: what holds where the options say nothing. */
 int security_parse(const ContainerDefaults *defaults, char *const *options, SecurityOptions *ret,

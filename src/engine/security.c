@@ -1,5 +1,5 @@
-/* security.c: --security-opt. Profiles of AppArmor and labels of SELinux are not set by brig; what
- * Docker accepts on a host without them is accepted. */
+/* security.c: --security-opt. Labels of SELinux are not set by brig; what Docker accepts on a host
+ * without is accepted. */
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -29,12 +29,8 @@ static int seccomp(const char *value, SecurityOptions *ret, Error *err) {
 }
 
 static int apparmor(const char *value, SecurityOptions *ret, Error *err) {
-        if (str_equal(value, "unconfined"))
-                return 0;
-        return error_kind(err, ERROR_UNSUPPORTED,
-                          "AppArmor profiles are not supported: --security-opt apparmor=%s; use "
-                          "apparmor=unconfined",
-                          value);
+        ret->apparmor = str_empty(value) ? NULL : value;
+        return 0;
 }
 
 static int label(const char *value, SecurityOptions *ret, Error *err) {

@@ -3,6 +3,7 @@
  * client would take that for a missing image and pull it. */
 #include "engine/log-driver.h"
 #include "engine/ocispec.h"
+#include "os/apparmor.h"
 #include "os/cgroup.h"
 
 #define DEFAULT_SHM_SIZE (64LL << 20)
@@ -108,12 +109,25 @@ static int seccomp_text_check(const char *text, Error *err) {
         return r < 0 ? error_prefix(err, "Decoding seccomp profile failed") : 0;
 }
 
+/* Dockerd ignores the name of a profile on such a host: the container would run without what was
+ * asked for. */
+static int apparmor_check(const char *profile, Error *err) {
+        if (!profile || str_equal(profile, APPARMOR_UNCONFINED) || apparmor_enabled())
+                return 0;
+        return error_kind(err, ERROR_UNSUPPORTED,
+                          "AppArmor is not enabled on this host: --security-opt apparmor=%s; use "
+                          "apparmor=unconfined",
+                          profile);
+}
+
 static int security_check(const Engine *engine, const HostConfig *host, Error *err) {
         SecurityOptions security = { 0 };
 
         int r = capabilities_check(host, err);
         if (r == 0)
                 r = security_parse(&engine->options.defaults, host->security_opt, &security, err);
+        if (r == 0)
+                r = apparmor_check(security.apparmor, err);
         return r < 0 ? r : seccomp_text_check(security.seccomp, err);
 }
 

@@ -66,7 +66,7 @@ static void add_linux(Buf *to) {
         buf_add_str(to, ",\"cgroup\":{\"v1\":true,\"v2\":true,\"systemd\":true,"
                         "\"systemdUser\":false,\"rdma\":false},");
         add_seccomp(to);
-        buf_add_str(to, "\"apparmor\":{\"enabled\":false},\"selinux\":{\"enabled\":false},"
+        buf_add_str(to, "\"apparmor\":{\"enabled\":true},\"selinux\":{\"enabled\":false},"
                         "\"intelRdt\":{\"enabled\":false},"
                         "\"mountExtensions\":{\"idmap\":{\"enabled\":true}},"
                         "\"netDevices\":{\"enabled\":false}}");

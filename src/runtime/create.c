@@ -414,6 +414,7 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         setup.in_cgroups = &in_cgroups;
         plan.process = config->process;
         plan.seccomp = options->seccomp;
+        plan.profile = process_profile(config->process);
         plan.personality = config->linux_->personality;
         plan.keyring = options->keep_keyring ? NULL : keyring;
         plan.listen_fds = io->listen_fds;

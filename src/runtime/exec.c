@@ -132,6 +132,8 @@ static void run(Exec *exec) {
         if (r == 0)
                 r = set_streams(exec, &err);
         if (r == 0)
+                r = process_set_profile(exec->proc_fd, &exec->plan, &err);
+        if (r == 0)
                 r = close_all_but_sync(exec, &err);
         if (r == 0)
                 r = process_restrict(&exec->plan, &err);
@@ -263,6 +265,7 @@ int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup
         namespaces_init(&exec.ns);
         if (r == 0)
                 r = prepare(&exec, err);
+        exec.plan.profile = process_profile(process);
         if (r == 0)
                 r = spawn(&exec, privileged_cgroup_join, &pidfd, &pid, err);
         exec_done(&exec);

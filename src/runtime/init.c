@@ -235,6 +235,11 @@ static int protect_paths(Init *init, Error *err) {
         return r < 0 ? r : paths_mask(init->setup, err);
 }
 
+/* After what the host runs for the container (createContainer), before what the image may. */
+static int set_profile(Init *init, Error *err) {
+        return process_set_profile(init->setup->proc_fd, init->setup->plan, err);
+}
+
 /* The program gets none of the runtime's descriptors, and the wait at the gate holds none open: not
  * the creator's end of the gate either, so that its death is seen. Before the filter is there,
  * which may forbid it. */
@@ -294,6 +299,7 @@ static const InitStep steps[] = {
         { "console", open_console },
         { "enter root", enter_root },
         { "paths", protect_paths },
+        { "profile", set_profile },
         { "descriptors", close_all_but_gate },
         { "privileges", drop_privileges },
 };

@@ -69,6 +69,7 @@ typedef struct ProcessPlan {
         const OciPersonality *personality; /* NULL: the caller's */
         const char *keyring; /* the session keyring's name, "": one without a name, NULL: the
                                 caller's */
+        const char *profile; /* AppArmor's, NULL: none is set */
         int listen_fds;
         int sync_fd; /* the parent, for the filter's listener */
         bool filter_loaded;
@@ -174,6 +175,10 @@ void process_reset_signals(void);
 int capability_number(const char *name); /* "CAP_CHOWN" → 0; negative: unknown */
 int rlimit_number(const char *name);
 char **capability_list(void); /* "CAP_CHOWN" …; the caller's */
+/* The parent's, as /sys inside is the image's: ProcessPlan.profile. */
+const char *process_profile(const OciProcess *process);
+/* Before the descriptors are closed: the programs to come run under the plan's profile. */
+int process_set_profile(int proc_fd, const ProcessPlan *plan, Error *err);
 int oom_score_write(int proc_fd, pid_t pid, const OciProcess *process, Error *err);
 
 /* The master to its taker: the console socket, else the parent. */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "os/apparmor.h"
 #include "os/procfs.h"
 #include "runtime/home.h"
 #include "runtime/private.h"
@@ -218,6 +219,19 @@ int oom_score_write(int proc_fd, pid_t pid, const OciProcess *process, Error *er
         if (r < 0 || str_equal(str_trim(now), text))
                 return r;
         return procfs_write(proc_fd, path, text, err);
+}
+
+/* ---- AppArmor ---- */
+
+/* "unconfined" is one, too: who starts the container may be confined itself. */
+const char *process_profile(const OciProcess *process) {
+        return str_empty(process->apparmor_profile) || !apparmor_enabled()
+                       ? NULL
+                       : process->apparmor_profile;
+}
+
+int process_set_profile(int proc_fd, const ProcessPlan *plan, Error *err) {
+        return plan->profile ? apparmor_on_exec(proc_fd, plan->profile, err) : 0;
 }
 
 /* ---- ids and capabilities ---- */

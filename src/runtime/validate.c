@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "os/apparmor.h"
 #include "runtime/private.h"
 
 #define ID_MAX 4294967294LL /* -1 means "unchanged" to the kernel */
@@ -72,10 +73,11 @@ int runtime_validate_process(const OciProcess *process, Error *err) {
         if (process->cwd[0] != '/')
                 return error_kind(err, ERROR_INVALID, "Cwd must be an absolute path");
         if (!str_empty(process->apparmor_profile) &&
-            !str_equal(process->apparmor_profile, "unconfined"))
-                return error_kind(
-                        err, ERROR_UNSUPPORTED,
-                        "process.apparmorProfile: not done; remove it or say \"unconfined\"");
+            !str_equal(process->apparmor_profile, APPARMOR_UNCONFINED) && !apparmor_enabled())
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "process.apparmorProfile '%s': AppArmor is not enabled on this "
+                                  "host; remove it or say \"unconfined\"",
+                                  process->apparmor_profile);
         if (!str_empty(process->selinux_label))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "process.selinuxLabel: not done; remove it");

@@ -7,7 +7,8 @@ setup_file() {
   . "$TOP/tests/lib.bash"
   mkdir "$WORK/brig"
   (cd "$TOP" && git ls-files -z | tar --null -T - -c) | tar -x -C "$WORK/brig"
-  (cd "$WORK/brig" && nice dpkg-buildpackage -us -uc -b) >"$WORK/log" 2>&1 || { tail -30 "$WORK/log" >&2; return 1; }
+  # Nobody here looks at debug information or at speed: without them it takes half the time.
+  (cd "$WORK/brig" && DEB_CFLAGS_APPEND='-O1 -g0' DEB_BUILD_OPTIONS=noautodbgsym nice dpkg-buildpackage -us -uc -b) >"$WORK/log" 2>&1 || { tail -30 "$WORK/log" >&2; return 1; }
   DEB=$(echo "$WORK"/brig_*_*.deb)
   export DEB
 }
@@ -44,10 +45,11 @@ setup() { . "$TOP/tests/lib.bash"; }
   [ "$status" -eq 0 ]
   [[ -e $suite/busybox.oci ]] || make_busybox_archive
   cp "$suite/busybox.oci" "$BATS_TEST_DIRNAME/inside" "$BATS_TEST_DIRNAME/scopes" "$root/srv"
-  cp "$DEB" "$root/srv/older.deb"
-  dpkg-deb -R "$DEB" "$WORK/newer"
-  sed -i 's/^Version: .*/Version: 999/' "$WORK/newer/DEBIAN/control"
-  dpkg-deb -b --root-owner-group -Znone "$WORK/newer" "$root/srv/newer.deb"
+  # Not compressed: emulation takes its time for that.
+  dpkg-deb -R "$DEB" "$WORK/older"
+  dpkg-deb -b --root-owner-group -Znone "$WORK/older" "$root/srv/older.deb"
+  sed -i 's/^Version: .*/Version: 999/' "$WORK/older/DEBIAN/control"
+  dpkg-deb -b --root-owner-group -Znone "$WORK/older" "$root/srv/newer.deb"
   run env VM_ROOT="$root" VM_TIMEOUT=700 "$TOP/tests/vm/boot" /srv/inside
   echo "$output"
   grep '^ok' <<<"$output" | tail -1 | sed 's/^ok/# under systemd:/; s/ - .*/ verdicts/' >&3

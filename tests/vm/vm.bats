@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# What only Debian's own kernel shows: cgroup v2 alone, raised limits, lowered out-of-memory scores. Run by tests/vm/suite.
+# What only Debian's own kernel shows: cgroup v2 alone, raised limits, lowered out-of-memory scores, AppArmor. Run by tests/vm/suite.
 
 setup_file() {
   load ../lib
-  WAIT_SECONDS=120
+  WAIT_SECONDS=${WAIT_SECONDS:-120}
   make_host
   start_daemon
   load_busybox
@@ -83,4 +83,33 @@ setup() {
   start_daemon
   has_table inet brig-twin forward
   brig rm -f web
+}
+
+# What a container may do by capabilities and mounts, and its profile forbids.
+@test "AppArmor: brig-default confines, in an exec too, and comes back where somebody took it away; unconfined; one's own; one that is not there" {
+  profile() { brig inspect -f '{{.AppArmorProfile}}' "$1"; }
+  options=(--cap-add SYS_ADMIN --security-opt systempaths=unconfined)
+  attempts='cat /proc/self/attr/current; mount -t tmpfs x /tmp && echo mounted; for file in sysrq-trigger sys/vm/swappiness self/comm; do
+    echo 1 >/proc/$file && echo wrote $file; done 2>/dev/null; head -c 1 /proc/kcore >/dev/null && echo read kcore; true'
+  [[ $(brig info -f '{{.SecurityOptions}}') == *name=apparmor* ]]
+  brig run -d --name box "${options[@]}" busybox sleep 1000
+  run brig exec --privileged box sh -c "$attempts"
+  [ "$(grep -v denied <<<"$output")" = $'brig-default (enforce)\nwrote self/comm' ]
+  [ "$(profile box)" = brig-default ]
+  [[ $(grep brig-default /sys/kernel/security/apparmor/profiles) == *enforce* ]]
+  brig rm -f box
+  printf brig-default >/sys/kernel/security/apparmor/.remove
+  run brig run "${options[@]}" --name box --security-opt apparmor=unconfined busybox sh -c "cat /proc/self/attr/current; mount -t tmpfs x /tmp && echo mounted"
+  [ "$output" = $'unconfined\nmounted' ]
+  [ "$(profile box)" = unconfined ]
+  brig rm box
+  [ "$(brig run --rm --privileged busybox cat /proc/self/attr/current)" = unconfined ]
+  no grep brig-default /sys/kernel/security/apparmor/profiles
+  [ "$(brig run --rm busybox cat /proc/self/attr/current)" = 'brig-default (enforce)' ]
+  echo 'profile mine flags=(attach_disconnected) { file, signal, deny /www/** r, }' | apparmor_parser --skip-cache --replace
+  run brig run --rm --security-opt apparmor=mine busybox sh -c 'cat /proc/self/attr/current /www/index.html'
+  [[ $output == "mine (enforce)"*'Permission denied'* ]]
+  run brig run --rm --security-opt apparmor=none-such busybox true
+  [ "$status" -eq 125 ]
+  [[ $output == *"unable to apply apparmor profile 'none-such': the kernel has none of that name: load it with apparmor_parser"* ]]
 }
