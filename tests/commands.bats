@@ -322,6 +322,62 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
   [[ $status -eq 1 && $output == *'Invalid signal: WHAT'* ]]
 }
 
+@test "debug: tools beside a container that has none, in its namespaces, confined as it is, with its root at /target" {
+  printf 'FROM busybox AS b\nRUN mkdir -p /e/etc && echo "app:x:65532:65533::/:/x" >/e/etc/passwd && cp /bin/busybox /e/\nFROM scratch\nCOPY --from=b /e /\nUSER app\nCMD ["/busybox", "sleep", "1000"]\n' >"$root/Dockerfile.scratch"
+  brig build -q -t scratchy -f "$root/Dockerfile.scratch" - </dev/null >/dev/null 2>&1 || brig build -q -t scratchy -f "$root/Dockerfile.scratch" "$BATS_TEST_TMPDIR" >/dev/null
+  brig run -d --name bare --cap-drop ALL --security-opt no-new-privileges --memory 64m --tmpfs /t -v kept:/data scratchy >/dev/null
+  run ! brig exec bare sh
+  local script='id -u; id -g; cat /target/etc/passwd; ps -o args | grep -c "sleep 100[0]"; hostname; grep -E "CapBnd|NoNewPrivs|Seccomp:" /proc/self/status | tr -d "\t\n"; echo
+    for ns in ipc net pid user; do [ "$(readlink /proc/self/ns/$ns)" = "$(readlink /proc/1/ns/$ns)" ] || echo "another $ns"; done
+    grep -c " /target/data " /proc/mounts; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || :'
+  run -0 brig debug bare sh -c "$script"
+  [[ ${lines[0]} == 65532 && ${lines[1]} == 65533 && ${lines[2]} == app:x:65532:* && ${lines[3]} == 1 && $(brig inspect -f '{{.Config.Hostname}}' bare) == "${lines[4]}" ]]
+  [[ ${lines[5]} == 'CapBnd:0000000000000000NoNewPrivs:1Seccomp:2' && ${lines[6]} == 1 ]]
+  [[ $(printf '%s\n' "${lines[@]:7}") == @(|67108864) ]]
+  # Files are the container's, which has nothing else of it; its own user may no more than it, and root no more than its capabilities.
+  run brig diff bare
+  [[ $status -eq 0 && $output != *target* && $output != */bin* ]]
+  brig debug -i bare sh -c 'cat >/target/t/in' <<<'from outside'
+  run -0 brig debug bare cat /target/t/in
+  [ "$output" = 'from outside' ]
+  run -1 brig debug --read-only bare sh -c 'echo x >/target/t/out'
+  [[ $output == *'Read-only file system'* ]]
+  run -0 brig debug --user 0 -w /target bare sh -c 'id -u; pwd; mount -t tmpfs none /mnt 2>/dev/null || echo no'
+  [ "$output" = $'0\n/target\nno' ]
+  # It ends as its program does, leaves nothing, and goes when the container does.
+  run -7 brig debug bare sh -c 'exit 7'
+  run -127 brig debug bare nope
+  run -125 brig debug --image none:1 --pull never bare
+  [[ $(brig ps -aq | wc -l) == 1 ]]
+  brig debug bare sh -c 'echo up; exec sleep 1000' >"$root/debug.out" &
+  until grep -q up "$root/debug.out"; do :; done
+  brig kill bare >/dev/null
+  run wait $!
+  [ "$status" -eq 137 ]
+  run -125 brig debug bare
+  [[ $output == *'container bare is not running: start it'* ]]
+  [[ $(brig ps -aq | wc -l) == 1 ]]
+  ! on_host grep image- /proc/mounts
+}
+
+@test "--ipc container: shares the namespace and /dev/shm of a shareable one, and of no other; its root can be mounted" {
+  brig run -d --name giver --ipc shareable busybox sh -c 'echo shared >/dev/shm/f; echo root >/here; exec sleep 1000' >/dev/null
+  until brig exec giver cat /here >/dev/null 2>&1; do :; done
+  run -0 brig run --rm --ipc container:giver busybox sh -c 'cat /dev/shm/f; readlink /proc/self/ns/ipc'
+  [ "$output" = "shared"$'\n'"$(brig exec giver readlink /proc/self/ns/ipc)" ]
+  run -0 brig run --rm --mount type=container,source=giver,target=/its,readonly busybox cat /its/here
+  [ "$output" = root ]
+  brig run -d --name private busybox sleep 1000 >/dev/null
+  run -125 brig run --rm --ipc container:private busybox true
+  [[ $output == *'non-shareable IPC (hint: use IpcMode:shareable for the donor container)'* ]]
+  run -125 brig run --rm --mount type=container,source=none,target=/its busybox true
+  [[ $output == *'No such container: none'* ]]
+  brig kill giver >/dev/null
+  run -125 brig run --rm --mount type=container,source=giver,target=/its busybox true
+  [[ $output == *'cannot join mount of a non running container'* ]]
+  [[ $(brig ps -aq | wc -l) == 2 ]]
+}
+
 @test "execs that are created and never started are bounded, and go with their container" {
   id=$(brig run -d busybox sleep 1000)
   create() { curl -s -w '%{http_code}' --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Cmd": ["true"]}' "http://d/v1.41/containers/$id/exec"; }

@@ -90,3 +90,56 @@ skips() { plain brig context inspect -f '{{.Endpoints.docker.SkipTLSVerify}}' "$
   plain brig context rm copied
   [[ -z $(find "$DOCKER_CONFIG/contexts" -type f) ]]
 }
+
+here() { plain env -C "$root" "$@"; }
+
+@test "export and import: archives are the other's, with their keys; zip; what an archive may not have" {
+  cd "$root" || return
+  here brig context create --description "to go" --docker "$far" going
+  here brig context export going 2>message
+  grep -qx 'Written file "going.dockercontext"' message
+  [[ $(stat -c %a going.dockercontext) == 600 ]]
+  here docker context export going docker.tar
+  diff <(tar -tvf going.dockercontext) <(tar -tvf docker.tar 2>/dev/null) # docker's ends within the last file's padding
+  here brig context export going - | cmp - going.dockercontext
+  run -1 here brig context export going
+  [[ $output == *"open going.dockercontext: "*"ile exists"* ]]
+  [[ $(here brig context import by-brig docker.tar) == by-brig && $(here docker context import by-docker going.dockercontext) == by-docker ]]
+  diff <(here docker context inspect by-docker | sed 's/by-docker//; /Path/d') <(here docker context inspect by-brig | sed 's/by-brig//; /Path/d')
+  [[ $(here brig --context by-brig version -f '{{.Server.Version}}') == "$(brig version -f '{{.Server.Version}}')" ]]
+  [[ $(stat -c %a "$(here brig context inspect -f '{{.Storage.TLSPath}}' by-brig)"/docker{,/key.pem} | tr '\n' ' ') == '700 600 ' ]]
+  diff -r "$(here brig context inspect -f '{{.Storage.TLSPath}}' by-brig)" "$(here brig context inspect -f '{{.Storage.TLSPath}}' by-docker)"
+  run -1 here brig context import by-brig docker.tar
+  [[ $output == *'context "by-brig" already exists'* ]]
+  run -1 here brig context import default docker.tar
+  [[ $output == *'"default" is a reserved context name'* ]]
+
+  # Another's members are kept; a zip is read, too.
+  python3 - <<'END'
+import io, tarfile, zipfile
+meta = b'{"Name":"x","Metadata":{"Description":"d","other":"kept"},"Endpoints":{"docker":{"Host":"tcp://h:1","SkipTLSVerify":false}}}'
+with zipfile.ZipFile("c.zip", "w", zipfile.ZIP_DEFLATED) as file:
+    file.writestr("meta.json", meta)
+    file.writestr("tls/docker/ca.pem", 200 * "CA")
+def tar(name, *entries):
+    with tarfile.open(name, "w") as file:
+        for path, data in (("meta.json", meta), *entries):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            file.addfile(entry, io.BytesIO(data))
+tar("up.tar", ("tls/docker/../../../../up", b"x"))
+tar("beside.tar", ("../beside", b"x"))
+tar("large.tar", ("tls/docker/ca.pem", bytes(11 << 20)))
+END
+  here brig context import zipped - <c.zip
+  here docker context import zipped2 c.zip
+  diff <(here docker context inspect zipped | sed 's/zipped//; /Path/d') <(here docker context inspect zipped2 | sed 's/zipped2//; /Path/d')
+  [[ $(<"$(here brig context inspect -f '{{.Storage.TLSPath}}' zipped)/docker/ca.pem") == CACA*CA ]]
+  for case in 'up: unexpected path format' 'beside: unexpected context file' 'large: read exceeds the defined limit'; do
+    run -1 here brig context import refused "${case%%:*}.tar"
+    [[ $output == *"${case#*: }"* ]]
+  done
+  [[ -z $(here docker context ls -q | grep refused) && -z $(find "$DOCKER_CONFIG" "$root" -maxdepth 1 -name beside) ]]
+  here brig context rm going by-brig by-docker zipped zipped2
+  [[ -z $(find "$DOCKER_CONFIG/contexts" -type f) ]]
+}

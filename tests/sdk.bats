@@ -4,7 +4,7 @@
 setup_file() {
   load lib
   make_host
-  start_daemon
+  start_daemon -H tcp://127.0.0.1:2375 # for the WebSocket: the SDK has it over TCP alone
   load_busybox
   start_registry 5000
   push_busybox busybox:latest
@@ -32,6 +32,7 @@ sdk() { run timeout 120 /usr/bin/python3 "$top/tests/sdk.py" "$1" busybox:latest
 @test "SDK: logs, streamed and cut" { sdk logs; }
 @test "SDK: a log followed to its end" { sdk logs_to_the_end; }
 @test "SDK: attach, by socket and stream" { sdk attach; }
+@test "SDK: attach over a WebSocket" { run on_host env DOCKER_HOST=tcp://127.0.0.1:2375 timeout 120 /usr/bin/python3 "$top/tests/sdk.py" attach_websocket busybox:latest; echo "$output"; [ "$status" -eq 0 ]; }
 @test "SDK: exec_run: stream, demux, socket" { sdk execute; }
 @test "SDK: images tag, save, load, history, remove" { sdk images; }
 @test "SDK: an image from a tar" { sdk imported; }

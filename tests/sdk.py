@@ -171,6 +171,97 @@ def attach():
         gone(container)
 
 
+def closing(connection):
+    """What comes until the daemon closes, and the code that it closes with."""
+    text = b""
+    while True:
+        opcode, data = connection.recv_data()
+        if opcode == 8:
+            return text, struct.unpack(">H", data[:2])[0]
+        assert opcode == 2, opcode
+        text += data
+
+
+def attach_websocket():
+    import websocket
+
+    container = client.containers.create(image, ["sh", "-c", "cat; echo err >&2; seq 1 20000"], stdin_open=True)
+    params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+    try:
+        connection = client.api.attach_socket(container.id, params=params, ws=True)
+        container.start()
+        connection.ping(b"are you there")
+        assert connection.recv_data_frame(control_frame=True)[1].data == b"are you there"
+        connection.send("typ", opcode=websocket.ABNF.OPCODE_TEXT)
+        connection.send_binary(b"ed\n" + 70000 * b"x" + b"\n")
+        came = b""
+        while len(came) < 70007:
+            opcode, data = connection.recv_data()
+            assert opcode == 2, opcode
+            came += data
+        assert came == b"typed\n" + 70000 * b"x" + b"\n"
+        # A plain client's end of input ends that of the process, with whose end the WebSocket closes.
+        raw = container.attach_socket(params={"stdin": 1, "stream": 1})
+        raw._sock.shutdown(socket.SHUT_WR)
+        text, code = closing(connection)
+        lines = b"".join(b"%d\n" % number for number in range(1, 20001))
+        assert code == 1000 and text.replace(b"err\n", b"", 1) == lines and text != lines, (code, text[:20], text[-20:])
+        assert container.wait(timeout=20)["StatusCode"] == 0
+        raw.close()
+        connection.close()
+        # What was logged, without waiting for more; from 1.42 those streams alone that are asked for.
+        again = client.api.attach_socket(container.id, params={"logs": 1, "stderr": 1}, ws=True)
+        logged = closing(again)[0]
+        recent = tuple(map(int, client.api._version.split("."))) >= (1, 42)
+        assert logged == b"err\n" if recent else len(logged) == len(came + text), logged[:80]
+        again.close()
+    finally:
+        gone(container)
+
+    # The client's close ends the process's input; a terminal has detach keys.
+    container = client.containers.create(image, ["sh", "-c", "cat; echo end"], stdin_open=True, tty=True)
+    try:
+        container.start()
+        connection = client.api.attach_socket(container.id, params=dict(params, detachKeys="ctrl-x"), ws=True)
+        connection.send(b"a\n")
+        came = b""
+        while len(came) < 6:
+            came += connection.recv()
+        assert came == b"a\r\na\r\n", came
+        connection.send(b"\x18")
+        assert closing(connection) == (b"", 1000)
+        connection.close()
+        container.reload()
+        assert container.status == "running"
+        # A frame that is not masked ends it, with the reason.
+        connection = client.api.attach_socket(container.id, params=params, ws=True)
+        connection.sock.sendall(b"\x81\x01a")
+        assert closing(connection) == (b"", 1002)
+        connection.close()
+        refused(404, lambda: client.api.attach_socket("none", params=params), "No such container: none")
+    finally:
+        gone(container)
+
+    container = client.containers.create(image, ["cat"], stdin_open=True)
+    try:
+        connection = client.api.attach_socket(container.id, params=params, ws=True)
+        container.start()
+        connection.send(b"last words")
+        connection.close()
+        assert container.wait(timeout=20)["StatusCode"] == 0
+        assert container.logs() == b"last words"
+    finally:
+        gone(container)
+
+    # A page that a browser shows may not.
+    try:
+        websocket.create_connection("ws://127.0.0.1:2375/containers/x/attach/ws", origin="http://page.example:2375")
+    except websocket.WebSocketBadStatusException as error:
+        assert error.status_code == 403, error
+    else:
+        raise AssertionError("a page's WebSocket was taken")
+
+
 def read_fully(raw, length):
     data = b""
     while len(data) < length:

@@ -106,6 +106,8 @@ first_uid=170000 first_gid=265536
   brig run -d --name donor busybox sleep 600
   run brig run --rm --network container:donor --pid container:donor busybox sh -c 'readlink /proc/self/ns/user; ls /sys/class/net; ps | grep -c "sleep 600"'
   [[ $status -eq 0 && ${lines[0]} == "$(readlink "/proc/$(pid_of donor)/ns/user")" && $output == *eth0* ]]
+  run brig debug -u 0 donor sh -c 'readlink /proc/self/ns/user; stat -c %u /target/etc; echo x >/target/root/x'
+  [[ $status -eq 0 && ${lines[0]} == "$(readlink "/proc/$(pid_of donor)/ns/user")" && ${lines[1]} == 0 && $(brig exec donor stat -c %u /root/x) == 0 ]]
   brig run -d --name plain --userns host busybox sleep 600
   run brig run --rm --network container:plain busybox true
   [[ $status -eq 125 && $output == *"--userns host"* ]]

@@ -273,6 +273,64 @@ TEST(attach) {
         ASK("POST /containers/d/attach?stream=1", 404, "{\"message\":\"No such container: d\"}\n");
 }
 
+/* As a client that waits for the close frame before it leaves. */
+static char *ask_socket(const char *line, const char *fields, const char *early, bool refused) {
+        _cleanup_free_ char *text =
+                str_format("GET %s HTTP/1.1\r\nHost: localhost:1\r\nConnection: keep-alive, "
+                           "Upgrade\r\nUpgrade: "
+                           "websocket\r\n%s\r\n%s",
+                           line, fields, early);
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                abort();
+        return refused ? ask_over(pair, text, strlen(text)) : ask_open(pair, text, strlen(text));
+}
+
+#define HANDSHAKE "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+TEST(attach_over_a_websocket) {
+        free(answer);
+        answer =
+                ask_socket("/containers/c/attach/ws?stream=1&stdin=1",
+                           HANDSHAKE "Sec-WebSocket-Protocol: a, b\r\n", "\x89\x81....\x1f", false);
+        ASSERT(str_after(answer, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                                 "Upgrade: websocket\r\n"));
+        ASSERT(strstr(answer, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+        ASSERT(strstr(answer, "\r\nSec-WebSocket-Protocol: a\r\n"));
+        ASSERT_STR(body(), "\x8a\x01"
+                           "1\x82\x08"
+                           "attached\x88\x02\x03\xe8");
+        ASSERT_STR(fake_asked, "attach c 01100 - ");
+        /* Before 1.28 frames are text; before 1.42 all three streams are wanted. */
+        free(answer);
+        answer = ask_socket("/v1.27/containers/c/attach/ws?stream=1&detachKeys=ctrl-x", HANDSHAKE,
+                            "", false);
+        ASSERT_STR(body(), "\x81\x08"
+                           "attached\x88\x02\x03\xe8");
+        ASSERT_STR(fake_asked, "attach c 01111 ctrl-x ");
+}
+
+TEST(a_websocket_that_is_none) {
+        static const char *const wrong[] = {
+                "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2hvcnQ=\r\n",
+                "Sec-WebSocket-Version: 13\r\n",
+        };
+
+        for (size_t i = 0; i < ELEMENTS(wrong); i++) {
+                free(answer);
+                answer = ask_socket("/containers/c/attach/ws?stream=1", wrong[i], "", true);
+                ASSERT_INT(status(), 400);
+                ASSERT_STR(fake_asked, "");
+        }
+        ask("GET /containers/c/attach/ws?stream=1", HANDSHAKE, NULL);
+        ASSERT_INT(status(), 400);
+        free(answer);
+        answer = ask_socket("/containers/d/attach/ws", HANDSHAKE, "", true);
+        ASSERT_INT(status(), 404);
+}
+
 TEST(check) {
         ask("POST /brig/check?quick=1", "", NULL);
         ASSERT_INT(status(), 200);

@@ -251,11 +251,24 @@ static bool is_loopback_name(const char *host) {
         return false;
 }
 
+/* Programs' WebSockets say where they go to as where they come from. No page is at that address:
+ * the daemon has none. */
+static bool names_ourselves(const ApiRequest *request, const char *origin) {
+        const char *host = http_head_get(request->head, "Host"), *rest = str_after(origin, "http");
+
+        if (!host || !rest || !http_head_has_token(request->head, "Upgrade", "websocket"))
+                return false;
+        rest = str_after(rest, "s") ?: rest;
+        rest = str_after(rest, "://");
+        return rest && str_equal(rest, host);
+}
+
 /* A web page in the user's browser reaches TCP on the loopback too. What comes from a page says so
  * (Origin), or came by a name that the page's owner points here (Host). */
 static int refuse_browsers(const ApiRequest *request, Error *err) {
         HttpOrigin origin = http_request_origin(request->exchange);
-        bool page = http_head_get(request->head, "Origin") != NULL;
+        const char *from = http_head_get(request->head, "Origin");
+        bool page = from && !names_ourselves(request, from);
 
         if (origin == HTTP_LOCAL || (origin == HTTP_RELAYED && !page))
                 return 0;

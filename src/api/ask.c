@@ -10,7 +10,7 @@
 #include "base/fd.h"
 
 /* What comes back for one request, head and body, without what every answer has. */
-char *ask_over(int pair[2], const char *text, size_t length) {
+static char *ask_pair(int pair[2], const char *text, size_t length, bool ends) {
         HttpServerOptions options = { .handler = api_handle };
         Api *api = api_new(NULL);
         HttpServer *server;
@@ -24,7 +24,8 @@ char *ask_over(int pair[2], const char *text, size_t length) {
                 abort();
         http_server_serve(server, pair[1]);
         (void)fd_write_full(pair[0], text, length);
-        (void)shutdown(pair[0], SHUT_WR);
+        if (ends)
+                (void)shutdown(pair[0], SHUT_WR);
         (void)fd_read_all(pair[0], 100000000, &came);
         close_fd(&pair[0]);
         if (!http_server_stop(server, 20 * NSEC_PER_SEC))
@@ -35,6 +36,14 @@ char *ask_over(int pair[2], const char *text, size_t length) {
         buf_reserve(&came, 1);
         came.data[came.length] = '\0';
         return came.data;
+}
+
+char *ask_over(int pair[2], const char *text, size_t length) {
+        return ask_pair(pair, text, length, true);
+}
+
+char *ask_open(int pair[2], const char *text, size_t length) {
+        return ask_pair(pair, text, length, false);
 }
 
 char *ask_raw(const char *text, size_t length) {

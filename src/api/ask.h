@@ -9,6 +9,8 @@ void ask_done(void);
 
 /* What comes back for one request, head and body; the caller's. */
 char *ask_over(int pair[2], const char *text, size_t length);
+/* The same where the client says no end: the answer must end by itself. */
+char *ask_open(int pair[2], const char *text, size_t length);
 char *ask_raw(const char *text, size_t length);
 /* line: "GET /info"; fields: of the head, each with its end of line; body: NULL: none. */
 void ask(const char *line, const char *fields, const char *body);

@@ -98,6 +98,7 @@ int on_container_wait(ApiRequest *request, Error *err); /* streams.c */
 int on_container_logs(ApiRequest *request, Error *err);
 int on_container_logs_clear(ApiRequest *request, Error *err);
 int on_container_attach(ApiRequest *request, Error *err);
+int on_container_attach_ws(ApiRequest *request, Error *err); /* websocket.c */
 int on_container_stats(ApiRequest *request, Error *err);
 int on_exec_create(ApiRequest *request, Error *err); /* exec.c */
 int on_exec_start(ApiRequest *request, Error *err);

@@ -26,7 +26,7 @@ static const Route routes[] = {
         { GET, "/containers/{id}/changes", on_container_changes, NULL },
         { GET, "/containers/{id}/export", on_container_export, NULL },
         { GET, "/containers/{id}/stats", on_container_stats, NULL },
-        { GET, "/containers/{id}/attach/ws", on_unsupported, "attach over a WebSocket" },
+        { GET, "/containers/{id}/attach/ws", on_container_attach_ws, NULL },
         { GET, "/containers/{id}/archive", on_archive_get, NULL },
         { HEAD, "/containers/{id}/archive", on_archive_stat, NULL },
         { PUT, "/containers/{id}/archive", on_archive_put, NULL },

@@ -16,6 +16,7 @@ static const Entry container_entries[] = {
         COMMAND("commit", SECTION_COMMANDS, commit_command),
         COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
+        COMMAND("debug", SECTION_COMMANDS, debug_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
         COMMAND("exec", SECTION_COMMANDS, exec_command),
         COMMAND("exec-kill", SECTION_COMMANDS, exec_kill_command),
@@ -106,8 +107,8 @@ static const Group volume_group = { "Manage volumes", volume_entries, ELEMENTS(v
 
 static const Entry context_entries[] = {
         COMMAND("create", SECTION_COMMANDS, context_create_command),
-        UNDONE("export", SECTION_COMMANDS, "Export a context to a tar archive"),
-        UNDONE("import", SECTION_COMMANDS, "Import a context from a tar archive"),
+        COMMAND("export", SECTION_COMMANDS, context_export_command),
+        COMMAND("import", SECTION_COMMANDS, context_import_command),
         COMMAND("inspect", SECTION_COMMANDS, context_inspect_command),
         COMMAND("ls", SECTION_COMMANDS, context_ls_command),
         ALIAS("list", context_ls_command),
@@ -212,6 +213,7 @@ static const Entry root_entries[] = {
         COMMAND("commit", SECTION_COMMANDS, commit_command),
         COMMAND("cp", SECTION_COMMANDS, cp_command),
         COMMAND("create", SECTION_COMMANDS, create_command),
+        COMMAND("debug", SECTION_COMMANDS, debug_command),
         COMMAND("diff", SECTION_COMMANDS, diff_command),
         COMMAND("drill", SECTION_COMMANDS, drill_command),
         COMMAND("events", SECTION_COMMANDS, events_command),

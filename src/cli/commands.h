@@ -36,7 +36,8 @@ extern const Command manifest_create_command, manifest_annotate_command, manifes
         manifest_push_command, manifest_rm_command;
 /* explore.c */
 extern const Command explore_command;
-/* drill.c */
+/* debug.c, drill.c */
+extern const Command debug_command;
 extern const Command drill_command;
 /* networks.c, volumes.c */
 extern const Command network_create_command, network_ls_command, network_rm_command,
@@ -48,6 +49,7 @@ extern const Command policy_apply_command, policy_ls_command, policy_rm_command,
 /* context.c */
 extern const Command context_create_command, context_ls_command, context_rm_command,
         context_show_command, context_update_command, context_use_command;
+extern const Command context_export_command, context_import_command; /* context-transfer.c */
 /* Of "default", too; the caller's. */
 int context_describe(Cli *cli, const char *name, json_object **ret, Error *err);
 char *policy_inspect_path(const char *name); /* of the API; the caller's */

@@ -22,6 +22,13 @@
                 .flags = OPTION_REFUSED                                                            \
         }
 
+/* Docker's, for another kind of container. */
+#define WINDOWS(name_, kind_, help_)                                                               \
+        {                                                                                          \
+                .name = name_, .type = OPTION_LIST, .kind = kind_, .help = help_,                  \
+                .flags = OPTION_REFUSED, .remedy = "it is for Windows containers"                  \
+        }
+
 static int parse_sysctl(void *member, const char *text, Error *err) {
         static const char *const allowed[] = { "kernel.", "net.", "fs.mqueue." };
         _cleanup_free_ char *key = str_copy_n(text, strcspn(text, "="));
@@ -56,6 +63,8 @@ static const Option rows[] = {
         S("cgroup-parent", 0, cgroup_parent, "Parent of the container's cgroup"),
         S("cgroupns", 0, cgroupns, "Cgroup namespace (host|private); '': the daemon's default"),
         S("cidfile", 0, cidfile, "Write the container's ID to this file"),
+        WINDOWS("cpu-count", "int", "CPU count (Windows only)"),
+        WINDOWS("cpu-percent", "int", "CPU percent (Windows only)"),
         T("cpu-period", 0, OPTION_INT, cpu_period, "CFS period in microseconds"),
         T("cpu-quota", 0, OPTION_INT, cpu_quota, "CFS quota in microseconds"),
         T("cpu-rt-period", 0, OPTION_INT, cpu_rt_period, "Real-time period in microseconds"),
@@ -100,6 +109,9 @@ static const Option rows[] = {
         S("hostname", 'h', hostname, "Host name in the container"),
         B("init", 0, init, "Run an init that forwards signals and reaps processes"),
         B("interactive", 'i', interactive, "Keep STDIN open even if not attached"),
+        WINDOWS("io-maxbandwidth", "bytes",
+                "Limit of I/O bandwidth of the system drive (Windows only)"),
+        WINDOWS("io-maxiops", "uint", "Limit of I/O operations of the system drive (Windows only)"),
         S("ip", 0, ip, "IPv4 address (172.30.100.104)"),
         S("ip6", 0, ip6, "IPv6 address (2001:db8::33)"),
         S("ipc", 0, ipc, "IPC mode"),

@@ -57,6 +57,10 @@ typedef struct ContainerOptions {
         char **log_opts;
 } ContainerOptions;
 
+/* run.c: creates, attaches, starts and waits, as run does: o's own members of run and the client
+ * are read, create is the rest. The process's exit code, or as CommandRun. */
+int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, Error *err);
+
 extern const OptionTable run_option_table, create_option_table;
 
 /* Fills *ret (zeroed) from the options and the arguments IMAGE [COMMAND] [ARG...]. Reads the files

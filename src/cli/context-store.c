@@ -167,7 +167,7 @@ json_object *context_endpoints(const Context *context) {
         return endpoints;
 }
 
-static json_object *document_of(const Context *context) {
+json_object *context_document(const Context *context) {
         json_object *document =
                 context->document ? json_object_get(context->document) : json_object_new_object();
 
@@ -206,18 +206,34 @@ static int write_pems(const Cli *cli, const Context *context, Error *err) {
         return 0;
 }
 
+int context_write_document(const Cli *cli, const char *name, json_object *document, Error *err) {
+        _cleanup_free_ char *folder = context_meta_folder(cli, name);
+        _cleanup_free_ char *path = meta_path(cli, name);
+        const char *text;
+        int r = dir_make_at(AT_FDCWD, folder, 0755, err);
+
+        (void)json_object_object_add(document, "Name", json_object_new_string(name));
+        text = json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN |
+                                                                JSON_C_TO_STRING_NOSLASHESCAPE);
+        return r < 0 ? r : file_replace_at(AT_FDCWD, path, text, strlen(text), 0644, false, err);
+}
+
+int context_write_tls(const Cli *cli, const char *name, const char *names, const void *bytes,
+                      size_t length, Error *err) {
+        _cleanup_free_ char *folder = folder_of(cli, "tls", name);
+        _cleanup_free_ char *path = str_format("%s/%s", folder, names);
+        _cleanup_free_ char *below = str_copy_n(path, (size_t)(strrchr(path, '/') - path));
+        int r = dir_make_at(AT_FDCWD, below, 0700, err);
+
+        return r < 0 ? r : file_replace_at(AT_FDCWD, path, bytes, length, 0600, false, err);
+}
+
 int context_write(const Cli *cli, const Context *context, Error *err) {
-        _cleanup_free_ char *folder = context_meta_folder(cli, context->name);
-        _cleanup_free_ char *path = meta_path(cli, context->name);
-        _cleanup_json_ json_object *document = document_of(context);
-        const char *text = json_object_to_json_string_ext(
-                document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+        _cleanup_json_ json_object *document = context_document(context);
         /* The files first: a context that is there has them. */
         int r = write_pems(cli, context, err);
 
-        if (r == 0)
-                r = dir_make_at(AT_FDCWD, folder, 0755, err);
-        return r < 0 ? r : file_replace_at(AT_FDCWD, path, text, strlen(text), 0644, false, err);
+        return r < 0 ? r : context_write_document(cli, context->name, document, err);
 }
 
 int context_remove(const Cli *cli, const char *name, Error *err) {

@@ -23,6 +23,18 @@ char **context_names(const Cli *cli);
 /* Makes it, or replaces it, from name, description, host and skip_verify; ca, cert and key are
  * copied into the store from where they are (NULL: there is none). */
 int context_write(const Cli *cli, const Context *context, Error *err);
+/* context.c: that of name, "default" too, which is made of flags and the environment. *ret must be
+ * zeroed. */
+int context_find(Cli *cli, const char *name, Context *ret, Error *err);
+/* context.c: invalid, or conflict where there is one. */
+int context_new_check(const Cli *cli, const char *name, Error *err);
+/* meta.json of it; the caller's. */
+json_object *context_document(const Context *context);
+/* For what was checked: writes meta.json, but for its Name, which is changed to name. */
+int context_write_document(const Cli *cli, const char *name, json_object *document, Error *err);
+/* names: "ENDPOINT/FILE", both plain. */
+int context_write_tls(const Cli *cli, const char *name, const char *names, const void *bytes,
+                      size_t length, Error *err);
 /* What docker calls its metadata and its endpoints; the caller's. */
 json_object *context_metadata(const Context *context);
 json_object *context_endpoints(const Context *context);

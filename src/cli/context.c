@@ -23,8 +23,7 @@ static void take_endpoint(Endpoint *endpoint, Context *ret) {
         ret->skip_verify = endpoint->tls && !endpoint->verify;
 }
 
-/* The context of that name, "default" too, which is made of flags and the environment. */
-static int find(Cli *cli, const char *name, Context *ret, Error *err) {
+int context_find(Cli *cli, const char *name, Context *ret, Error *err) {
         Endpoint endpoint = { 0 };
         char *chosen = cli->context;
         int r;
@@ -134,7 +133,7 @@ static void drop_endpoint(Context *context) {
 /* Another's way to its daemon; its description says nothing of this one. */
 static int copy_endpoint(Cli *cli, const char *from, Context *context, Error *err) {
         _cleanup_(context_done) Context other = { 0 };
-        int r = find(cli, from, &other, err);
+        int r = context_find(cli, from, &other, err);
 
         if (r < 0)
                 return r;
@@ -167,18 +166,24 @@ static int write_context(Cli *cli, const char *name, const WriteOptions *o, Cont
         return r;
 }
 
-static int run_create(Cli *cli, const Options *options, Error *err) {
-        const WriteOptions *o = options->values;
-        const char *name = options->arguments[0];
-        _cleanup_(context_done) Context context = { 0 };
+int context_new_check(const Cli *cli, const char *name, Error *err) {
         int r = context_name_check(name, err);
 
         if (r == 0 && str_equal(name, DEFAULT_NAME))
                 r = error_kind(err, ERROR_INVALID, "\"default\" is a reserved context name");
         if (r == 0 && context_exists(cli, name))
                 r = error_kind(err, ERROR_CONFLICT, "context \"%s\" already exists", name);
+        return r;
+}
+
+static int run_create(Cli *cli, const Options *options, Error *err) {
+        const WriteOptions *o = options->values;
+        const char *name = options->arguments[0];
+        _cleanup_(context_done) Context context = { 0 };
+        int r = context_new_check(cli, name, err);
+
         if (r == 0 && o->from)
-                r = find(cli, o->from, &context, err);
+                r = context_find(cli, o->from, &context, err);
         /* What is copied says nothing of the new one. */
         if (r == 0 && str_equal(o->from, DEFAULT_NAME))
                 str_replace(&context.description, NULL);
@@ -354,7 +359,7 @@ static void add_row(Cli *cli, List *list, const char *name) {
         _cleanup_(context_done) Context context = { 0 };
         json_object *row = json_object_new_object();
         Error why = { 0 };
-        int r = find(cli, name, &context, &why);
+        int r = context_find(cli, name, &context, &why);
 
         (void)json_object_object_add(
                 row, "Current", json_object_new_boolean(str_equal(endpoint_context(cli), name)));
@@ -430,7 +435,7 @@ static json_object *describe(const Cli *cli, const Context *context) {
 
 int context_describe(Cli *cli, const char *name, json_object **ret, Error *err) {
         _cleanup_(context_done) Context context = { 0 };
-        int r = find(cli, name, &context, err);
+        int r = context_find(cli, name, &context, err);
 
         if (r == 0)
                 *ret = describe(cli, &context);

@@ -318,23 +318,14 @@ static int check_terminal(const ContainerCreate *create, Error *err) {
         return cli_complain(err);
 }
 
-static int run_request(Cli *cli, const Options *options, ContainerCreate *create, Error *err) {
-        const ContainerOptions *o = options->values;
+int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, Error *err) {
         _cleanup_free_ char *id = NULL;
         unsigned rows, columns;
         DetachKeys keys;
-        int r;
+        int r = check_pull(o, err);
 
-        if (o->detach && o->attach) {
-                (void)error_kind(err, ERROR_INVALID,
-                                 "conflicting options: cannot specify both --attach and --detach");
-                return cli_complain(err);
-        }
-        r = check_pull(o, err);
         if (r == 0)
                 r = detach_keys_parse(chosen_detach_keys(cli, o->detach_keys), &keys, err);
-        if (r == 0)
-                r = container_request(cli, options, create, err);
         if (r == 0 && !o->detach)
                 r = check_terminal(create, err);
         if (r != 0)
@@ -350,6 +341,24 @@ static int run_request(Cli *cli, const Options *options, ContainerCreate *create
                           !create->config.attach_stderr))
                 return run_detached(cli, o, id, err);
         return run_attached(cli, o, create, id, err);
+}
+
+static int run_request(Cli *cli, const Options *options, ContainerCreate *create, Error *err) {
+        const ContainerOptions *o = options->values;
+        DetachKeys keys;
+        int r;
+
+        if (o->detach && o->attach) {
+                (void)error_kind(err, ERROR_INVALID,
+                                 "conflicting options: cannot specify both --attach and --detach");
+                return cli_complain(err);
+        }
+        r = check_pull(o, err);
+        if (r == 0)
+                r = detach_keys_parse(chosen_detach_keys(cli, o->detach_keys), &keys, err);
+        if (r == 0)
+                r = container_request(cli, options, create, err);
+        return r != 0 ? r : container_run(cli, o, create, err);
 }
 
 static int run_run(Cli *cli, const Options *options, Error *err) {

@@ -165,7 +165,7 @@ void attach_let_head_be_read(int fd) {
 
 static int replay(Engine *engine, const Container *container, const AttachOptions *options, int fd,
                   Error *err) {
-        Replay job = { fd, !container->spec.config.tty };
+        Replay job = { fd, !container->spec.config.tty && !options->raw };
         const LogOptions logs = { .stdout_ = options->stdout_,
                                   .stderr_ = options->stderr_,
                                   .tail = -1 };
@@ -221,7 +221,7 @@ int engine_container_attach(Engine *engine, const char *ref, const AttachOptions
         if (r < 0 || !options->stream)
                 return r;
         const ContainerConfig *config = &container->spec.config;
-        attach_request(options, config->tty, config->open_stdin, &request);
+        attach_request(options, config->tty || options->raw, config->open_stdin, &request);
         CONTAINER_LOCKED(container);
         /* A start waits for the lock, so whoever hears "ready" and starts is attached by then. */
         if (container->state.status == CONTAINER_REMOVING)

@@ -54,11 +54,12 @@ extern const JsonTable container_endpoint_table;
 
 /* A mount point as inspect shows it and as the OCI document gets it. */
 typedef struct MountPoint {
-        char *subpath; /* of a volume or an image, below its root; NULL: all of it */
+        char *subpath; /* of a volume, image or container, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
-                *propagation;     /* bind, volume, tmpfs, image; a name is a volume's */
+                *propagation;     /* bind, volume, tmpfs, image, container; a name is a volume's */
         char *idmap;              /* "idmap…" of idmap-spec.h; NULL: owners are as they are */
         char *image, *image_name; /* of an image: its id, and what it was asked for by */
+        char *donor;              /* of a container's root: its id */
         char **layers;            /* of an image: overlay lower directories below the data root */
         bool rw;
         bool ro_below;     /* not rw, and what is mounted below it neither */

@@ -183,7 +183,7 @@ int engine_check(Engine *engine, const CheckSink *sink, bool contents, Error *er
 /* ---- attach and exec: attach.c, exec.c ---- */
 typedef struct AttachOptions {
         bool logs, stream, stdin_, stdout_, stderr_;
-        bool raw; /* engine_exec_start only: the client asked for output without frames */
+        bool raw; /* the client asked for output without frames; a terminal's has none anyway */
         const char *detach_keys; /* NULL: the default */
         const void *early;       /* bytes that the client sent behind its request */
         size_t early_length;

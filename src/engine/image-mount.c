@@ -86,6 +86,15 @@ static int place_open(const Container *container, const char *name, int *ret_fd,
         return dir_open_at(container->engine->run_fd, path, 0700, ret_fd, err);
 }
 
+int mount_place_take(const Container *container, size_t index, int mount_fd, Error *err) {
+        _cleanup_free_ char *name = str_format("image-%zu", index);
+        _cleanup_close_ int place_fd = -1;
+
+        mount_place_clear(container, index);
+        int r = place_open(container, name, &place_fd, err);
+        return r < 0 ? r : mount_attach(mount_fd, place_fd, err);
+}
+
 static int open_subpath(int root_fd, const MountPoint *point, int *ret_fd, Error *err) {
         /* Links of the image are followed within it, absolute ones too. */
         int fd = open_in_root(root_fd, point->subpath ?: ".", O_PATH,
@@ -101,16 +110,11 @@ static int open_subpath(int root_fd, const MountPoint *point, int *ret_fd, Error
 
 int image_mount_open(const Container *container, size_t index, int *ret_fd, Error *err) {
         const MountPoint *point = (const MountPoint *)container->mounts.items + index;
-        _cleanup_free_ char *name = str_format("image-%zu", index);
-        _cleanup_close_ int place_fd = -1, mount_fd = -1;
+        _cleanup_close_ int mount_fd = -1;
+        int r = rootfs_mount_layers(container->engine, point->layers, -1, -1, 0, &mount_fd, err);
 
-        image_mount_close(container, index);
-        int r = place_open(container, name, &place_fd, err);
         if (r == 0)
-                r = rootfs_mount_layers(container->engine, point->layers, -1, -1, 0, &mount_fd,
-                                        err);
-        if (r == 0)
-                r = mount_attach(mount_fd, place_fd, err);
+                r = mount_place_take(container, index, mount_fd, err);
         /* Attached, the descriptor is that of its root. */
         if (r == 0)
                 r = open_subpath(mount_fd, point, ret_fd, err);
@@ -119,7 +123,7 @@ int image_mount_open(const Container *container, size_t index, int *ret_fd, Erro
                      : 0;
 }
 
-void image_mount_close(const Container *container, size_t index) {
+void mount_place_clear(const Container *container, size_t index) {
         _cleanup_free_ char *below = str_format("%s/image-%zu", container->id, index);
         _cleanup_free_ char *path =
                 str_format("/proc/self/fd/%d/%s", container->engine->run_fd, below);

@@ -354,6 +354,8 @@ int container_namespace_open(Container *container, const char *what, const char 
 void container_set_pidfd(Container *container, int pidfd);
 /* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
 int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
+/* root-mount.c: the same of IpcMode. */
+int ipc_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
@@ -434,11 +436,20 @@ int image_mount_hold(Container *container, const MountPoint *point, Error *err);
 /* At daemon start: the same of all of the container's own, where they are still there. */
 void image_mounts_hold_again(Container *container);
 /* Mounts the image of mount point `index` where this daemon and its monitors see it, until
- * image_mount_close; *ret_fd: the image's root or its sub-path, O_PATH, the caller's. invalid where
+ * mount_place_clear; *ret_fd: the image's root or its sub-path, O_PATH, the caller's. invalid where
  * there is none. */
 int image_mount_open(const Container *container, size_t index, int *ret_fd, Error *err);
-/* Again is fine, and where nothing is mounted. What was cloned of it stays. */
-void image_mount_close(const Container *container, size_t index);
+/* Puts a detached mount at the place that the run directory has for mount point `index`, where a
+ * monitor, and a runtime that is not brig's, can clone it; and takes it off, again if need be. What
+ * was cloned of it stays. */
+int mount_place_take(const Container *container, size_t index, int mount_fd, Error *err);
+void mount_place_clear(const Container *container, size_t index);
+/* root-mount.c. At create: finds the container that the point names as its source. */
+int root_mount_find(Container *container, MountPoint *point, Error *err);
+/* The same of IpcMode container:x: its /dev/shm; *ret stays as it is where that is not so. */
+int ipc_mount_find(Container *container, MountPoint *ret, Error *err);
+/* As image_mount_open, of that container's mounts; conflict where it does not run. */
+int root_mount_open(const Container *container, size_t index, int *ret_fd, Error *err);
 /* Whether the container has a mount of that image. */
 bool image_mount_is_used(const Container *container, const char *image_id);
 /* At create: fills container->mounts from Binds, Mounts, Tmpfs, VolumesFrom, the image's volumes;

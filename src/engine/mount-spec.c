@@ -322,14 +322,23 @@ static int parse_spec_image(const MountSpec *spec, MountPoint *ret, Error *err) 
         return 0;
 }
 
+/* brig's own: another container's root. */
+static int parse_spec_container(const MountSpec *spec, MountPoint *ret, Error *err) {
+        if (spec->bind || spec->volume || spec->tmpfs || spec->image)
+                return spec_invalid(spec, "it has no options", err);
+        if (str_empty(spec->source))
+                return spec_invalid(spec, "field Source must not be empty", err);
+        ret->source = str_copy(spec->source);
+        return 0;
+}
+
 static const struct {
         const char *type;
         int (*parse)(const MountSpec *spec, MountPoint *ret, Error *err);
 } types[] = {
-        { "bind", parse_spec_bind },
-        { "volume", parse_spec_volume },
-        { "tmpfs", parse_spec_tmpfs },
-        { "image", parse_spec_image },
+        { "bind", parse_spec_bind },           { "volume", parse_spec_volume },
+        { "tmpfs", parse_spec_tmpfs },         { "image", parse_spec_image },
+        { "container", parse_spec_container },
 };
 
 int mount_parse_spec(const MountSpec *spec, MountPoint *ret, Error *err) {

@@ -235,6 +235,8 @@ static int resolve_specs(ResolveJob *job, char ***taken, Error *err) {
                         r = use_volume(job, &point, specs[i].volume, err);
                 else if (str_equal(point.type, "image"))
                         r = image_mount_find(container, &point, err);
+                else if (str_equal(point.type, "container"))
+                        r = root_mount_find(container, &point, err);
                 if (r < 0)
                         return r;
                 put(container, &point);
@@ -257,6 +259,16 @@ static int resolve_tmpfs(ResolveJob *job, char ***taken, Error *err) {
                 put(job->container, &point);
         }
         return 0;
+}
+
+/* --ipc container:…: its shared memory, unless something else is mounted there. */
+static int resolve_ipc(ResolveJob *job, Error *err) {
+        _cleanup_point_ MountPoint point = { 0 };
+        int r = ipc_mount_find(job->container, &point, err);
+
+        if (r == 0 && point.destination && !find(job->container, point.destination))
+                put(job->container, &point);
+        return r;
 }
 
 /* Volumes of the image and of `-v /path`: anonymous, where nothing else is mounted. */
@@ -341,6 +353,8 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
         if (r == 0)
                 r = resolve_tmpfs(&job, &taken, err);
         if (r == 0)
+                r = resolve_ipc(&job, err);
+        if (r == 0)
                 r = resolve_anonymous(&job, err);
         if (r == 0)
                 r = check_idmaps(container, err);
@@ -379,8 +393,8 @@ void mounts_adopt(Container *container, bool runs) {
         const MountPoint *points = container->mounts.items;
 
         for (size_t i = 0; i < container->mounts.count; i++) {
-                if (points[i].image)
-                        image_mount_close(container, i);
+                if (points[i].image || points[i].donor)
+                        mount_place_clear(container, i);
                 if (!points[i].name)
                         continue;
                 volume_adopt_use(container->engine, points[i].name, container->id);
@@ -501,6 +515,8 @@ int mounts_open(const Container *container, int **ret_fds, Error *err) {
         for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
                 if (points[i].image)
                         r = image_mount_open(container, i, &fds[i], err);
+                else if (points[i].donor)
+                        r = root_mount_open(container, i, &fds[i], err);
                 else if (points[i].subpath)
                         r = open_subpath(container, &points[i], &fds[i], err);
         if (r < 0)
@@ -515,8 +531,8 @@ void mounts_close(const Container *container, int *fds) {
 
         for (size_t i = 0; fds && i < container->mounts.count; i++) {
                 close_fd(&fds[i]);
-                if (points[i].image)
-                        image_mount_close(container, i);
+                if (points[i].image || points[i].donor)
+                        mount_place_clear(container, i);
         }
         free(fds);
 }

@@ -33,11 +33,7 @@ int namespaces_check(const ContainerCreate *create, Error *err) {
                                  *const cgroup[] = { "host", "private" };
         const HostConfig *host = &create->host;
 
-        if (!str_empty(other(host->ipc_mode)))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "IpcMode (--ipc) container:… is not supported yet: use --ipc "
-                                  "host in both containers");
-        if (!is_one_of(host->ipc_mode, ipc, ELEMENTS(ipc)))
+        if (!is_one_of(host->ipc_mode, ipc, ELEMENTS(ipc)) && str_empty(other(host->ipc_mode)))
                 return error_kind(err, ERROR_INVALID, "Invalid IPC mode: %s", host->ipc_mode);
         if (!is_one_of(host->pid_mode, pid, ELEMENTS(pid)) && str_empty(other(host->pid_mode)))
                 return error_kind(err, ERROR_INVALID, "Invalid PID mode: %s", host->pid_mode);

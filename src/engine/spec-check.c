@@ -82,6 +82,10 @@ static int sysctls_check(const HostConfig *host, Error *err) {
                                                "namespace",
                                                name);
                 } else if (is_namespaced_ipc(name)) {
+                        if (str_after(host->ipc_mode ?: "", "container:"))
+                                return INVALID("sysctl \"%s\" is not allowed in the IPC namespace "
+                                               "of another container: set it there",
+                                               name);
                         if (str_equal(host->ipc_mode, "host"))
                                 return INVALID("sysctl \"%s\" is not allowed in the host ipc "
                                                "namespace",

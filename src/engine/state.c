@@ -56,6 +56,7 @@ static const JsonField mount_fields[] = {
         JSON_FIELD(MountPoint, "source", JSON_STRING, source, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "image", JSON_STRING, image, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "imageName", JSON_STRING, image_name, JSON_OMIT_EMPTY),
+        JSON_FIELD(MountPoint, "donor", JSON_STRING, donor, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "layers", JSON_STRINGS, layers, JSON_OMIT_EMPTY),
         JSON_FIELD(MountPoint, "destination", JSON_STRING, destination, JSON_REQUIRED),
         JSON_FIELD(MountPoint, "driver", JSON_STRING, driver, JSON_OMIT_EMPTY),

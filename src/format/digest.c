@@ -30,6 +30,14 @@ void digester_end(Digester *digester, char text[DIGEST_TEXT_MAX]) {
         hex_encode(sum, sizeof(sum), text + sizeof(PREFIX) - 1);
 }
 
+void sha1_of(const void *data, size_t length, unsigned char sum[SHA1_SIZE]) {
+        SHA_CTX state;
+
+        (void)SHA1_Init(&state);
+        (void)SHA1_Update(&state, data, length);
+        (void)SHA1_Final(sum, &state);
+}
+
 static void add_pad(Digester *digester, const unsigned char *key, size_t length,
                     unsigned char pad) {
         unsigned char block[DIGEST_KEY_MAX];

@@ -1,5 +1,5 @@
-/* digest.h: SHA-256 digests in OCI's form, "sha256:" and 64 lower-case hexadecimal digits; and
- * chain ids. Knows no files. */
+/* digest.h: SHA-256 digests in OCI's form, "sha256:" and 64 lower-case hexadecimal digits; chain
+ * ids; and other sums. Knows no files. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,6 +17,10 @@ void digester_init(Digester *digester);
 void digester_add(Digester *digester, const void *data, size_t length);
 /* Writes the digest; the digester must be initialised again before its next use. */
 void digester_end(Digester *digester, char text[DIGEST_TEXT_MAX]);
+
+#define SHA1_SIZE 20
+/* For protocols that name it (RFC 6455), never for what must be safe. */
+void sha1_of(const void *data, size_t length, unsigned char sum[SHA1_SIZE]);
 
 /* A running HMAC-SHA-256 (RFC 2104): a sum that tells nothing of what was added to who has not the
  * key. A plain value; it has the key in it. */

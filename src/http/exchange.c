@@ -383,28 +383,54 @@ void http_early_bytes(HttpExchange *exchange, Buf *early) {
         http_input_use(&exchange->input, http_input_left(&exchange->input));
 }
 
-int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *err) {
-        _cleanup_buf_ Buf head = { 0 };
+/* The caller may hold locks that others wait for: it waits for the client ten seconds. */
+static int send_switch(HttpExchange *exchange, Buf *head, Error *err) {
         const struct timeval limit = { .tv_sec = HIJACK_SECONDS }, none = { 0 };
-        bool upgrade = http_head_get(&exchange->head, "Upgrade");
         int r;
 
-        if (!http_body_ended(&exchange->body))
-                return error_kind(err, ERROR_INVALID,
-                                  "a request that takes over its connection has no body");
+        buf_add(head, exchange->fields.data, exchange->fields.length);
+        buf_add_str(head, "\r\n");
+        exchange->begun = exchange->ended = true;
+        exchange->keep = false;
+        (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+        r = send_one(exchange, head->data, head->length);
+        (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
+        return r < 0 ? error_set(err, -r, "answer") : 0;
+}
+
+static int refuse_body(const HttpExchange *exchange, Error *err) {
+        if (http_body_ended(&exchange->body))
+                return 0;
+        return error_kind(err, ERROR_INVALID,
+                          "a request that takes over its connection has no body");
+}
+
+int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *err) {
+        _cleanup_buf_ Buf head = { 0 };
+        bool upgrade = http_head_get(&exchange->head, "Upgrade");
+        int r = refuse_body(exchange, err);
+
+        if (r < 0)
+                return r;
         buf_format(&head, "HTTP/1.1 %s\r\n", upgrade ? "101 UPGRADED" : "200 OK");
         buf_format(&head, "Content-Type: %s\r\n", type);
         if (upgrade)
                 buf_add_str(&head, "Connection: Upgrade\r\nUpgrade: tcp\r\n");
-        buf_add(&head, exchange->fields.data, exchange->fields.length);
-        buf_add_str(&head, "\r\n");
-        exchange->begun = exchange->ended = true;
-        exchange->keep = false;
-        (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-        r = send_one(exchange, head.data, head.length);
-        (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
+        r = send_switch(exchange, &head, err);
         if (r < 0)
-                return error_set(err, -r, "answer");
+                return r;
         *ret_fd = http_exchange_take(exchange);
         return 0;
+}
+
+int http_switch(HttpExchange *exchange, const char *protocol, Error *err) {
+        _cleanup_buf_ Buf head = { 0 };
+        int r = refuse_body(exchange, err);
+
+        if (r < 0)
+                return r;
+        buf_format(&head,
+                   "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n",
+                   protocol);
+        return send_switch(exchange, &head, err);
 }

@@ -77,9 +77,13 @@ int http_write(HttpExchange *exchange, const void *data, size_t length);
 void http_abort(HttpExchange *exchange);
 bool http_answered(const HttpExchange *exchange); /* at least begun */
 
-/* Before http_hijack: takes the bytes that the client sent behind its request. */
+/* Before http_hijack and http_switch: takes the bytes that the client sent behind its request. */
 void http_early_bytes(HttpExchange *exchange, Buf *early);
 /* Changes the protocol: 101 UPGRADED where the client asked by an Upgrade field, else 200, as
  * Docker does. From then on the connection is the caller's: *ret_fd, the descriptor that
  * http_request_socket told. */
 int http_hijack(HttpExchange *exchange, const char *type, int *ret_fd, Error *err);
+/* Changes the protocol to the one named, with the header fields set so far. The connection stays
+ * the server's: the handler speaks the protocol on http_request_socket, whose peer seems to be gone
+ * once the server stops, and what it leaves is closed. */
+int http_switch(HttpExchange *exchange, const char *protocol, Error *err);

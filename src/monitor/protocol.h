@@ -52,7 +52,7 @@ typedef struct MonitorStart {
         char *upper, *work; /* below the data root */
         bool volatile_root; /* upper goes with the container's end: see OVERLAY_VOLATILE */
         bool bound;         /* it ends with the last daemon that is connected: a step of a build */
-        bool has_netns, has_pidns, has_userns, has_seccomp;
+        bool has_netns, has_pidns, has_ipcns, has_userns, has_seccomp;
         bool open_stdin, stdin_once;
         MonitorLog log;
         bool systemd_cgroup; /* the document's cgroupsPath is a scope's, see RuntimeScope */
