@@ -505,6 +505,12 @@ TEST(networks_and_volumes) {
                  "\"10.0.0.9\"}}}",
                  200, "");
         ASSERT_STR(fake_asked, "connect n c 10.0.0.9");
+        ASK_JSON("POST /v1.48/networks/n/connect",
+                 "{\"Container\":\"c\",\"EndpointConfig\":{\"GwPriority\":5}}", 200, "");
+        ASSERT_STR(fake_asked, "connect n c - first");
+        ASK_JSON("POST /v1.47/networks/n/connect",
+                 "{\"Container\":\"c\",\"EndpointConfig\":{\"GwPriority\":5}}", 200, "");
+        ASSERT_STR(fake_asked, "connect n c -");
         ASK_JSON("POST /networks/n/disconnect", "{\"Container\":\"c\",\"Force\":true}", 200, "");
         ASSERT_STR(fake_asked, "disconnect n c 1");
         ASK("DELETE /networks/n", 403, "{\"message\":\"n is in use\"}\n");

@@ -474,8 +474,9 @@ int engine_network_remove(Engine *engine, const char *ref, Error *err) {
 
 int engine_network_connect(Engine *engine, const char *ref, const char *container,
                            const EndpointSettings *settings, Error *err) {
-        note("connect %s %s %s", ref, container,
-             settings && settings->ipam ? settings->ipam->ipv4_address : "-");
+        note("connect %s %s %s%s", ref, container,
+             settings && settings->ipam ? settings->ipam->ipv4_address : "-",
+             settings && settings->gw_priority != 0 ? " first" : "");
         return 0;
 }
 

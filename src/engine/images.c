@@ -114,10 +114,10 @@ static char *container_of_image(void *data, const char *image_id, bool *running)
         *running = false;
         containers_all(engine, &containers, &count);
         for (size_t i = 0; i < count && !*running; i++) {
-                if (!str_equal(containers[i]->image_id, image_id) &&
-                    !image_mount_is_used(containers[i], image_id))
-                        continue;
                 _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
+                if (!str_equal(containers[i]->image_id, image_id) &&
+                    !image_mount_is_used(containers[i], snapshot, image_id))
+                        continue;
                 *running = snapshot->state.status == CONTAINER_RUNNING ||
                            snapshot->state.status == CONTAINER_PAUSED ||
                            snapshot->state.status == CONTAINER_RESTARTING;

@@ -75,7 +75,7 @@ static json_object *entry_document(const Container *container, const ContainerSn
         json_put(object, "HostConfig", host);
         json_put(networks, "Networks", networks_document(container, snapshot));
         json_put(object, "NetworkSettings", networks);
-        json_put(object, "Mounts", mounts_document(container));
+        json_put(object, "Mounts", mounts_document(container, snapshot));
         return object;
 }
 

@@ -295,6 +295,8 @@ int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Erro
 /* Holds image's snapshots for a container (by container id), so that removal of the image leaves
  * them; idempotent. not_found: there is no such image. */
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err);
+/* Ends the hold of one layer, a path as image_layers has it; it goes with the next collection. */
+int image_release_layer(ImageStore *store, const char *holder, const char *lower, Error *err);
 /* And ends the leases of images that were made for the holder. */
 int image_release(ImageStore *store, const char *holder, Error *err);
 /* What holders of that pattern (GLOB) held when the last daemon was killed; collects nothing: those

@@ -225,6 +225,18 @@ int image_hold_layer(ImageStore *store, const char *chain, const char *holder, E
                                     holder, chain, err);
 }
 
+int image_release_layer(ImageStore *store, const char *holder, const char *lower, Error *err) {
+        const char *name = str_after(lower, "snapshots/");
+        _cleanup_free_ char *chain =
+                name ? str_format("sha256:%.*s", (int)strcspn(name, "/"), name) : NULL;
+
+        if (!chain)
+                return error_kind(err, ERROR_INTERNAL, "'%s' is no layer of the store", lower);
+        STORE_LOCKED(store);
+        return run_unsynced(store, "DELETE FROM holds WHERE holder=? AND chain=?", holder, chain,
+                            err);
+}
+
 /* ---- leases ---- */
 
 int lease_put(ImageStore *store, const char *holder, const char *digest, Error *err) {
