@@ -16,16 +16,17 @@
 /* image-registry.c: engine_image_push_platform in a form; push->options is set. */
 int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push, Error *err);
 
-typedef struct Events Events;             /* events.c: the ring and its readers */
-typedef struct Volumes Volumes;           /* volumes.c: the index of volumes */
-typedef struct Execs Execs;               /* exec-index.c: exec id → container */
-typedef struct Probers Probers;           /* prober.c: when which container is checked */
-typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
-typedef struct Builder Builder;           /* build-private.h */
-typedef struct Networks Networks;         /* networks.c */
-typedef struct Settings Settings;         /* settings.c */
-typedef struct Policies Policies;         /* policies.c */
-typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
+typedef struct Events Events;                 /* events.c: the ring and its readers */
+typedef struct Volumes Volumes;               /* volumes.c: the index of volumes */
+typedef struct Execs Execs;                   /* exec-index.c: exec id → container */
+typedef struct Probers Probers;               /* prober.c: when which container is checked */
+typedef struct Removals Removals;             /* remove.c: what is still to be torn down */
+typedef struct Builder Builder;               /* build-private.h */
+typedef struct Networks Networks;             /* networks.c */
+typedef struct Settings Settings;             /* settings.c */
+typedef struct Policies Policies;             /* policies.c */
+typedef struct SeccompCache SeccompCache;     /* seccomp-cache.c */
+typedef struct ImageCollector ImageCollector; /* image-collect.c */
 
 #define CGROUP_PARENT "/brig"
 #define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
@@ -50,6 +51,7 @@ struct Engine {
         Builder *builder;
         SeccompCache *seccomp;
         Removals *removals;
+        ImageCollector *collector;
         int64_t started_at;
         _Atomic(Settings *) settings; /* settings.c */
         atomic_bool linked;           /* some container has links */
@@ -111,6 +113,18 @@ void settings_start(Engine *engine); /* with those of the options */
 void settings_end(Engine *engine);
 /* How registries are reached, as engine_settings says now; borrowed until the engine is freed. */
 const RegistryOptions *engine_registry(const Engine *engine);
+/* When images go that nothing uses, likewise. */
+const ImageGcBounds *engine_image_gc(const Engine *engine);
+
+/* ---- image-collect.c ---- */
+void image_collector_start(Engine *engine); /* once the containers are known */
+/* Something has changed that may let an image go, or make it. Any thread; never blocks; may be
+ * called with any lock held. */
+void image_collect_soon(Engine *engine);
+/* Why an image is to go that was last used `unused` ns ago, where all of them take `size` bytes;
+ * the caller's. NULL: it stays. */
+char *image_collect_reason(const ImageGcBounds *bounds, int64_t unused, int64_t size);
+ImageCollector *image_collector_free(ImageCollector *collector); /* after workers_free */
 
 /* ---- snapshot.c: see snapshot.h ---- */
 
