@@ -368,7 +368,7 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
   [ "$status" -ne 0 ]
   before=$(date +%s.%N)
   brig update --mount-rm /gone --mount-rm /tmp --mount-rm /bound/ --mount-rm /anon --mount-rm /tree --mount-add type=volume,src=new,dst=/new --mount-add type=volume,dst=/fresh \
-    --mount-add "type=bind,src=$root/shown,dst=/there,readonly" --mount-add type=image,src=busybox,dst=/image --mount-add type=tmpfs,dst=/scratch --label a=b web
+    --mount-add "type=bind,src=$root/shown,dst=/there,readonly" --mount-add type=image,src=busybox,dst=/image --mount-add type=tmpfs,dst=/scratch --label c=d --label-add a=b web
   [ "$(brig events --since "$before" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}}')" = update ]
   shown() { brig inspect web | jq -c '.[0] | [([.Mounts[].Destination] | sort), .HostConfig.Binds, .HostConfig.Tmpfs, [.HostConfig.Mounts[].Target], .Config.Labels.a]'; }
   now='[["/fresh","/image","/kept","/new","/scratch","/there"],["kept:/kept"],null,["/new","/fresh","/there","/image","/scratch"],"b"]'

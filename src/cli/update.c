@@ -29,6 +29,7 @@ static const Option update_rows[] = {
         { "kernel-memory", 0, OPTION_BYTES, offsetof(UpdateOptions, kernel_memory),
           "Kernel memory limit", NULL, NULL, OPTION_HIDDEN },
         ROW("label", 'l', OPTION_LABEL, labels, "Set labels"),
+        ROW("label-add", 0, OPTION_LABEL, labels, "The same as --label"),
         ROW("label-rm", 0, OPTION_LIST, labels_removed, "Remove labels, by their names"),
         ROW("memory", 'm', OPTION_BYTES, memory, "Memory limit"),
         ROW("memory-reservation", 0, OPTION_BYTES, memory_reservation, "Soft memory limit"),
