@@ -376,6 +376,22 @@ def renamed(host, answer):
     assert len(names) == 1 and (answer is None or names == ["renamed"]), names
 
 
+MOUNTS = {"MountsAdded": [{"Type": "volume", "Target": "/data"}], "MountsRemoved": ["/before"]}
+
+
+def mounted(host, answer):
+    """All or nothing, no volume that nothing has, and the other one out of use."""
+    have = {one["Destination"]: one["Name"] for one in host.call("GET", "/containers/victim/json")["Mounts"]}
+    assert list(have) == ["/data"] or answer is None and list(have) == ["/before"], have
+    volumes = {one["Name"] for one in host.call("GET", "/volumes")["Volumes"]}
+    assert volumes == {"kept", "before", *have.values()}, (volumes, have)
+    if "/data" in have:
+        host.call("DELETE", "/volumes/before")
+    else:
+        host.call("POST", "/containers/victim/update", MOUNTS)
+    host.start_container("victim")
+
+
 def memory(host, answer):
     value = host.call("GET", "/containers/victim/json")["HostConfig"]["Memory"]
     assert value == 128 << 20 or answer is None and value == 64 << 20, value
@@ -548,6 +564,8 @@ CASES = [
     Case("rename.record rename.networks", lambda host: host.call("POST", "/containers/victim/rename?name=renamed"), renamed, RUN),
     Case("update.apply update.ports update.record update.limits", lambda host: host.call("POST", "/containers/victim/update", {"Memory": 128 << 20, "MemorySwap": 128 << 20}), memory,
          lambda host: host.runs("victim", Memory=64 << 20, MemorySwap=64 << 20)),
+    Case("update.mounts update.apply update.record volume.record volume.directory", lambda host: host.call("POST", "/containers/victim/update", MOUNTS), mounted,
+         lambda host: host.create("victim", Binds=["before:/before"])),
     Case("policy.apply policy.record", lambda host: host.send("POST", "/brig/policies", POLICY, "application/yaml"),
          judged),
     Case("network.create network.record", lambda host: host.call("POST", "/networks/create", {"Name": "half"}), network_whole),

@@ -169,6 +169,47 @@ stored_blobs() { ls "$root/data/image/blobs/sha256" | wc -l; }
   cmp "$BATS_TEST_TMPDIR/all/manifest.json" "$root/layout/blobs/sha256/${index#sha256:}"
 }
 
+@test "save, load and rmi of one platform; docker's client, too" {
+  tag=127.0.0.1:5000/multi:v1 own_platform=linux/$(host_architecture)
+  brig pull -q --platform linux/riscv64 "$tag"
+  brig pull -q "$tag"
+  own=$(id_of "$tag") foreign=$(id_of --platform linux/riscv64 "$tag")
+  brig save "$tag" -o "$root/both.tar"
+  brig save --platform linux/riscv64 -o "$root/foreign.tar" "$tag"
+  docker save --platform "$own_platform" -o "$root/own.tar" "$tag"
+  run brig save --platform linux/s390x -o "$root/none.tar" "$tag"
+  [[ $status -eq 1 && $output == *"does not match the specified platform: wanted linux/s390x"* ]] || { echo "$output"; return 1; }
+  [ ! -e "$root/none.tar" ]
+  [ "$(tar -xOf "$root/foreign.tar" manifest.json | jq -c '[.[].RepoTags]')" = "[[\"$tag\"]]" ]
+  [ "$(tar -xOf "$root/foreign.tar" manifest.json | jq -r '.[0].Config')" = "blobs/sha256/${foreign#sha256:}" ]
+  [ "$(tar -xOf "$root/own.tar" manifest.json | jq -r '.[0].Config')" = "blobs/sha256/${own#sha256:}" ]
+
+  # Of an index: that image alone goes, or comes, and the names stay.
+  run brig rmi --platform linux/s390x "$tag"
+  [[ $status -eq 1 && $output == *"wanted linux/s390x"* ]]
+  brig rmi --platform linux/riscv64 "$tag"
+  [ "$(brig images -aq --no-trunc)" = "$own" ]
+  docker rmi --platform "$own_platform" "$tag"
+  [ -z "$(brig images -aq)" ]
+  run brig load --platform linux/s390x -i "$root/both.tar"
+  [[ $status -eq 1 && $output == *'the image archive has no image for platform linux/s390x'* ]] || { echo "$output"; return 1; }
+  [ -z "$(brig images -aq)" ]
+  docker load --platform linux/riscv64 -i "$root/both.tar"
+  [ "$(brig images -aq --no-trunc)" = "$foreign" ]
+  brig load --platform "$own_platform" -i "$root/both.tar"
+  [ "$(id_of "$tag")" = "$own" ]
+  [ "$(id_of --platform linux/riscv64 "$tag")" = "$foreign" ]
+  [ "$(brig run --rm "$tag")" = "$(host_architecture)" ]
+  brig rmi "$tag"
+  # An archive without an index.
+  run brig load --platform "$own_platform" -i "$root/foreign.tar"
+  [ "$status" -eq 1 ]
+  brig load --platform linux/riscv64 -i "$root/foreign.tar"
+  [ "$(id_of "$tag")" = "$foreign" ]
+  brig rmi "$tag"
+  rm "$root"/{both,foreign,own}.tar
+}
+
 @test "a layout of skopeo's with an index is loaded" {
   tar -C "$root/layout" -cf "$BATS_TEST_TMPDIR/layout.tar" .
   run brig load -i "$BATS_TEST_TMPDIR/layout.tar"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Limits: those of create and run in the group's files, and their change in a container that is there: all or nothing, recorded, kept
-# over its restart and the daemon's. Both versions of the control groups; and where systemd makes scopes, which fake-systemd.py plays (the real
+# over its restart and the daemon's; ports and mounts likewise. Both versions of the control groups; and where systemd makes scopes, which fake-systemd.py plays (the real
 # one: tests/package/scopes). About 32 s.
 
 setup_file() {
@@ -353,6 +353,68 @@ create() { curl -s --unix-socket "$root/brig.sock" -X POST -H 'Content-Type: app
   run update web '{"PortsAdded": ["80"]}'
   [[ $output == *'PortsAdded: must be an object'* ]]
   [ "$(brig port web | head -1)" = '80/tcp -> 0.0.0.0:18080' ]
+}
+
+@test "mounts come and go of what does not run: uses of volumes, inspect, the next daemon, the next start" {
+  mkdir -p "$root/shown" && echo seen >"$root/shown/file"
+  image_of tree 'mkdir leaf'
+  brig run -d --name web -v kept:/kept -v gone:/gone -v /anon --tmpfs /tmp:size=1m --mount "type=bind,src=$root/shown,dst=/bound" --mount type=image,src=tree,dst=/tree busybox sleep 1000
+  run brig update --label a=b --mount-rm /gone web
+  [[ $status -eq 1 && $output == *'container web runs, and its mounts are changed while it does not: stop it (brig stop web)'* ]]
+  [ "$(brig inspect -f '{{index .Config.Labels "a"}}' web)" = "" ]
+  brig stop -t 0 web
+  anonymous=$(brig inspect web | jq -r '.[0].Mounts[] | select(.Destination == "/anon") | .Name')
+  run brig rmi tree
+  [ "$status" -ne 0 ]
+  before=$(date +%s.%N)
+  brig update --mount-rm /gone --mount-rm /tmp --mount-rm /bound/ --mount-rm /anon --mount-rm /tree --mount-add type=volume,src=new,dst=/new --mount-add type=volume,dst=/fresh \
+    --mount-add "type=bind,src=$root/shown,dst=/there,readonly" --mount-add type=image,src=busybox,dst=/image --mount-add type=tmpfs,dst=/scratch --label c=d --label-add a=b web
+  [ "$(brig events --since "$before" --until "$(date +%s.%N)" --filter type=container --format '{{.Action}}')" = update ]
+  shown() { brig inspect web | jq -c '.[0] | [([.Mounts[].Destination] | sort), .HostConfig.Binds, .HostConfig.Tmpfs, [.HostConfig.Mounts[].Target], .Config.Labels.a]'; }
+  now='[["/fresh","/image","/kept","/new","/scratch","/there"],["kept:/kept"],null,["/new","/fresh","/there","/image","/scratch"],"b"]'
+  [ "$(shown)" = "$now" ] || { shown; return 1; }
+  brig rmi tree
+  brig volume rm gone
+  brig volume inspect "$anonymous" >/dev/null
+  brig volume rm "$anonymous"
+  [ "$(brig ps -a --filter volume=new --format '{{.Names}}')" = web ]
+  [ -z "$(brig ps -aq --filter volume=gone)" ]
+  kill_daemon
+  start_daemon
+  [ "$(shown)" = "$now" ]
+  run brig volume rm new
+  [[ $status -ne 0 && $output == *'volume is in use'* ]]
+  brig start web
+  [ "$(brig exec web cat /there/file)" = seen ]
+  run brig exec web touch /there/x
+  [ "$status" -ne 0 ]
+  brig exec web sh -c 'test -e /image/bin/busybox && touch /fresh/x /new/x /scratch/x && grep -q " /scratch tmpfs" /proc/mounts && ! grep -E " /(gone|tmp|bound|anon|tree) " /proc/mounts'
+  fresh=$(brig inspect web | jq -r '.[0].Mounts[] | select(.Destination == "/fresh") | .Name')
+  brig run --rm --volumes-from web busybox test -e /new/x
+  brig rm -f -v web
+  [ "$(brig volume ls -q | sort | tr '\n' ' ')" = 'kept new ' ] || { echo "$fresh"; brig volume ls; return 1; }
+  brig volume rm kept new
+}
+
+@test "mounts that cannot be are refused, and nothing of the request stays" {
+  brig create --name web -v kept:/kept busybox sleep 1000
+  same() { [ "$(brig inspect web | jq -c '.[0] | [[.Mounts[].Destination], .HostConfig.Binds, .HostConfig.Mounts]')" = '[["/kept"],["kept:/kept"],null]' ] && [ "$(brig volume ls -q)" = kept ]; }
+  refused() { run brig update "${@:2}" web; [[ $status -eq 1 && $output == *"$1"* ]] && same || { echo "$output"; return 1; }; }
+  refused 'container web has no mount at /nothing' --mount-rm /nothing
+  refused 'Duplicate mount point: /kept: name it in MountsRemoved (brig update --mount-rm /kept), too' --mount-add type=volume,src=other,dst=/kept
+  refused 'Duplicate mount point: /a' --mount-add type=volume,src=made,dst=/a --mount-add type=volume,dst=/a
+  refused 'bind source path does not exist: /nowhere' --mount-rm /kept --mount-add type=volume,src=made,dst=/a --mount-add type=volume,dst=/b --mount-add type=bind,src=/nowhere,dst=/c
+  refused 'No such image: missing' --mount-add type=image,src=missing,dst=/a
+  [[ $(update web '{"MountsAdded": 5}') == *MountsAdded* ]]
+  [[ $(update web '{"MountsAdded": [{"Type": "cluster", "Target": "/a"}]}') == *'mount type unknown'* ]]
+  same
+  run brig volume rm kept
+  [[ $status -ne 0 && $output == *'volume is in use'* ]]
+  # One takes another's place.
+  brig update --mount-rm /kept --mount-add type=volume,src=new,dst=/kept web
+  brig volume rm kept
+  [ "$(brig inspect -f '{{range .Mounts}}{{.Name}}{{end}}' web)" = new ]
+  brig rm web && brig volume rm new
 }
 
 # ---- systemd's scopes ----

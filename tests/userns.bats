@@ -91,6 +91,17 @@ first_uid=170000 first_gid=265536
   [[ $status -ne 0 && $output == *"invalid mount option"* ]]
 }
 
+@test "an image's mount has its owners as they are inside, of a container and of its copies" {
+  image_of owned 'chmod 755 . && mkdir data && echo x >data/seed && chown 1000:1000 data data/seed'
+  brig create --name box --mount type=image,src=owned,dst=/x -u web busybox sh -c 'stat -c %u:%g /x/data/seed /x/bin/busybox; cat /x/data/seed; touch /x/data/y || echo read-only'
+  run brig start -a box
+  [[ $output == *$'1000:1000\n0:0\nx\n'*read-only* ]] || { echo "$output"; return 1; }
+  brig cp box:/x/data/seed - | tar -tvf - --numeric-owner | grep '1000/1000'
+  [[ $(brig run --rm --userns host --mount type=image,src=owned,dst=/x,image-subpath=data busybox stat -c %u:%g /x/seed) == 1000:1000 ]]
+  [[ $(brig run --rm --mount type=image,src=owned,dst=/x,image-subpath=data busybox stat -c %u:%g /x/seed) == 1000:1000 ]]
+  brig rm box >/dev/null; brig rmi owned >/dev/null
+}
+
 @test "what dockerd refuses with user namespaces, and what --userns host lets through" {
   refuse() { run brig run --rm "${@:2}" busybox true; [[ $status -eq 125 && $output == *"$1"* ]] || { echo "$output"; return 1; }; }
   refuse 'privileged mode is incompatible with user namespaces' --privileged
@@ -111,6 +122,9 @@ first_uid=170000 first_gid=265536
   brig run -d --name plain --userns host busybox sleep 600
   run brig run --rm --network container:plain busybox true
   [[ $status -eq 125 && $output == *"--userns host"* ]]
+  brig run -d --name other busybox sleep 600
+  run brig run --rm --network container:donor --pid container:other busybox true
+  [[ $status -eq 125 && $output == *"containers donor and other are in two user namespaces"*"of the same container"* ]] || { echo "$output"; return 1; }
   brig run --rm --ipc host busybox true
   brig run --rm --device /dev/kmsg busybox test -c /dev/kmsg
   brig run --rm --cap-add NET_ADMIN busybox ip addr add 10.9.9.9/32 dev eth0
@@ -136,6 +150,18 @@ END
   echo "$output"
   [[ $status -eq 0 && ${lines[0]} == *"$first_uid"*65536 && ${lines[*]:1} == "secret a part 0 0 /ran 7:8 /copied 5:5" ]]
   brig rmi built >/dev/null
+}
+
+@test "ids of a mount are judged at the start, too: the remap may have come since" {
+  mkdir "$root/judged"
+  brig create --name box --mount "type=bind,src=$root/judged,dst=/data,idmap" busybox true
+  stop_daemon
+  start_daemon
+  run brig start box
+  [[ $status -ne 0 && $output == *"without a user namespace say which ids"* ]] || { echo "$output"; return 1; }
+  stop_daemon
+  start_daemon --userns-remap default
+  brig start -a box
 }
 
 @test "without the remap its containers go on, as others; a user that cannot be is refused by name" {

@@ -376,6 +376,11 @@ TEST(images) {
         ASSERT_STR(fake_asked, "tag i x/y:z");
         ASK("DELETE /images/x/y:z?force=1", 200, "[]\n");
         ASSERT_STR(fake_asked, "rmi x/y:z 1 0");
+        ASK("DELETE "
+            "/v1.50/images/x?platforms=linux/arm64&platforms=%7B%22architecture%22%3A%22arm%22"
+            "%2C%22os%22%3A%22linux%22%7D",
+            200, "[]\n");
+        ASSERT_STR(fake_asked, "remove x of linux/arm64 linux/arm 0");
 }
 
 TEST(exploring_an_image) {
@@ -430,6 +435,10 @@ TEST(push) {
             "%22linux%22%2C%22variant%22%3A%22v7%22%7D",
             "", NULL);
         ASSERT_STR(fake_asked, "push i:v1 - linux/arm/v7");
+        ask("GET /v1.48/images/i/get?platform=linux/arm64", "", NULL);
+        ASSERT_STR(fake_asked, "save i - linux/arm64");
+        ask("GET /v1.47/images/get?names=i&names=j&platform=linux/arm64", "", NULL);
+        ASSERT_STR(fake_asked, "save i j");
         ask("GET /images/i/json?platform=linux/arm64", "", NULL);
         ASSERT_STR(fake_asked, "image i linux/arm64");
         ASK("GET /images/i/json?platform=%7B%22os%22%3A%22linux%22%7D", 400,
@@ -567,6 +576,12 @@ TEST(networks_and_volumes) {
                  "\"10.0.0.9\"}}}",
                  200, "");
         ASSERT_STR(fake_asked, "connect n c 10.0.0.9");
+        ASK_JSON("POST /v1.48/networks/n/connect",
+                 "{\"Container\":\"c\",\"EndpointConfig\":{\"GwPriority\":5}}", 200, "");
+        ASSERT_STR(fake_asked, "connect n c - first");
+        ASK_JSON("POST /v1.47/networks/n/connect",
+                 "{\"Container\":\"c\",\"EndpointConfig\":{\"GwPriority\":5}}", 200, "");
+        ASSERT_STR(fake_asked, "connect n c -");
         ASK_JSON("POST /networks/n/disconnect", "{\"Container\":\"c\",\"Force\":true}", 200, "");
         ASSERT_STR(fake_asked, "disconnect n c 1");
         ASK("DELETE /networks/n", 403, "{\"message\":\"n is in use\"}\n");

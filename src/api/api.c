@@ -132,19 +132,16 @@ int api_refuse_query(const ApiRequest *request, const char *name, Error *err) {
                           name);
 }
 
-int api_platform(const ApiRequest *request, char **ret, Error *err) {
+int api_platform_parse(const char *text, char **ret, Error *err) {
         static const JsonField fields[] = {
                 JSON_FIELD(ImagePlatform, "os", JSON_STRING, os, 0),
                 JSON_FIELD(ImagePlatform, "architecture", JSON_STRING, architecture, 0),
                 JSON_FIELD(ImagePlatform, "variant", JSON_STRING, variant, 0),
         };
         static const JsonTable table = JSON_TABLE(ImagePlatform, "platform", fields);
-        const char *text = api_query(request, "platform");
         ImagePlatform platform = { 0 };
         int r = 0;
 
-        if (str_empty(text))
-                return 0;
         if (*text != '{') {
                 *ret = str_copy(text);
                 return 0;
@@ -159,6 +156,12 @@ int api_platform(const ApiRequest *request, char **ret, Error *err) {
                                   str_empty(platform.variant) ? "" : "/", platform.variant ?: "");
         json_done(&table, &platform);
         return r;
+}
+
+int api_platform(const ApiRequest *request, char **ret, Error *err) {
+        const char *text = api_query(request, "platform");
+
+        return str_empty(text) ? 0 : api_platform_parse(text, ret, err);
 }
 
 /* Docker's rule: no type is fine where there is no body. */

@@ -22,7 +22,7 @@ static int on_found(void *data, const CheckFinding *finding) {
 
         lines->summary.found++;
         lines->summary.repaired += finding->repaired;
-        lines->summary.size += finding->repairable ? finding->size : 0;
+        lines->summary.size += finding->repairable && !finding->keeps ? finding->size : 0;
         return put_line(lines, &line);
 }
 

@@ -258,17 +258,24 @@ static void read_archive(int fd) {
         buf_done(&buf);
 }
 
-int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
-                      Error *err) {
+int engine_image_load(Engine *engine, int fd, const char *platform, ImageProgressFn progress,
+                      void *data, char ***loaded, Error *err) {
         read_archive(fd);
         if (strstr(fake_asked, "bad"))
                 return error_kind(err, ERROR_INVALID, "this is no archive");
-        strv_add(loaded, "Loaded image: i:latest");
+        strv_format(loaded, "Loaded image: i:%s", platform ?: "latest");
         return 0;
 }
 
-int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err) {
-        note("save %s %s", refs[0], refs[1] ?: "-");
+int engine_image_remove_platforms(Engine *engine, const char *ref, char *const *platforms,
+                                  bool force, Buf *json, Error *err) {
+        note("remove %s of %s %s %d", ref, platforms[0], platforms[1] ?: "-", force);
+        buf_add_str(json, "[]");
+        return 0;
+}
+
+int engine_image_save(Engine *engine, char *const *refs, const char *platform, int fd, Error *err) {
+        note("save %s %s%s%s", refs[0], refs[1] ?: "-", platform ? " " : "", platform ?: "");
         if (str_equal(refs[0], "nothing"))
                 return error_kind(err, ERROR_NOT_FOUND, "No such image: nothing");
         if (fd_write_full(fd, "archive", 7) < 0)
@@ -474,8 +481,9 @@ int engine_network_remove(Engine *engine, const char *ref, Error *err) {
 
 int engine_network_connect(Engine *engine, const char *ref, const char *container,
                            const EndpointSettings *settings, Error *err) {
-        note("connect %s %s %s", ref, container,
-             settings && settings->ipam ? settings->ipam->ipv4_address : "-");
+        note("connect %s %s %s%s", ref, container,
+             settings && settings->ipam ? settings->ipam->ipv4_address : "-",
+             settings && settings->gw_priority != 0 ? " first" : "");
         return 0;
 }
 

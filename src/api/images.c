@@ -91,15 +91,33 @@ int on_image_tag(ApiRequest *request, Error *err) {
         return r < 0 ? r : api_answer_empty(request, 201);
 }
 
-int on_image_remove(ApiRequest *request, Error *err) {
-        _cleanup_buf_ Buf json = { 0 };
+/* The words of 'platforms', which came with 1.50. */
+static int removed_platforms(const ApiRequest *request, char ***ret, Error *err) {
+        _cleanup_strv_ char **texts = http_query_all(&request->query, "platforms");
+        int r = 0;
 
-        if (request->version >= 50 && !str_empty(api_query(request, "platforms")))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "removing the images of some platforms is not supported by brig "
-                                  "yet: remove them by their ids");
-        int r = engine_image_remove(request->engine, api_name(request), api_flag(request, "force"),
-                                    api_flag(request, "noprune"), &json, err);
+        for (char **text = texts; r == 0 && request->version >= 50 && text && *text; text++) {
+                char *platform = NULL;
+
+                r = str_empty(*text) ? 0 : api_platform_parse(*text, &platform, err);
+                if (platform)
+                        strv_take(ret, platform);
+        }
+        return r;
+}
+
+int on_image_remove(ApiRequest *request, Error *err) {
+        _cleanup_strv_ char **platforms = NULL;
+        _cleanup_buf_ Buf json = { 0 };
+        int r = removed_platforms(request, &platforms, err);
+
+        if (r < 0)
+                return r;
+        r = platforms ? engine_image_remove_platforms(request->engine, api_name(request), platforms,
+                                                      api_flag(request, "force"), &json, err)
+                      : engine_image_remove(request->engine, api_name(request),
+                                            api_flag(request, "force"),
+                                            api_flag(request, "noprune"), &json, err);
 
         return r < 0 ? r : api_answer(request, 200, &json);
 }

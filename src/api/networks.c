@@ -85,6 +85,8 @@ int on_network_connect(ApiRequest *request, Error *err) {
         NetworkMember member = { 0 };
         int r = read_member(request, &member, err);
 
+        if (request->version < 48 && member.endpoint)
+                member.endpoint->gw_priority = 0; /* it came with 1.48 */
         if (r >= 0)
                 r = engine_network_connect(request->engine, api_name(request), member.container,
                                            member.endpoint, err);

@@ -56,6 +56,8 @@ char *api_image_name(const char *name, const char *tag);
 /* The query's platform, be it Docker's JSON ({"os":"linux","architecture":"arm64"}) or
  * "os/arch[/variant]", as the latter: the caller's; NULL where absent. */
 int api_platform(const ApiRequest *request, char **ret, Error *err);
+/* The same of a text, which is not empty. */
+int api_platform_parse(const char *text, char **ret, Error *err);
 /* unsupported, naming it, where the query has a parameter that is not empty and false. */
 int api_refuse_query(const ApiRequest *request, const char *name, Error *err);
 

@@ -89,25 +89,24 @@ int on_image_create(ApiRequest *request, Error *err) {
 
 /* ---- load ---- */
 
-/* Of a whole archive, as older versions have it. */
-static int refuse_platform(const ApiRequest *request, const char *remedy, Error *err) {
-        if (request->version < 48 || str_empty(api_query(request, "platform")))
-                return 0;
-        return error_kind(err, ERROR_UNSUPPORTED,
-                          "'platform' of an archive is not supported by brig yet: %s", remedy);
+/* Older versions do not know it, and do not look at it. */
+static int archive_platform(const ApiRequest *request, char **ret, Error *err) {
+        return request->version < 48 ? 0 : api_platform(request, ret, err);
 }
 
 int on_image_load(ApiRequest *request, Error *err) {
         Progress progress = { .exchange = request->exchange, .quiet = api_flag(request, "quiet") };
         _cleanup_strv_ char **loaded = NULL;
+        _cleanup_free_ char *platform = NULL;
         _cleanup_close_ int fd = -1;
-        int r = refuse_platform(request, "load all of them, and name one where it is used", err);
+        int r = archive_platform(request, &platform, err);
 
         if (r == 0)
                 r = http_request_body_fd(request->exchange, &fd, err);
         if (r < 0)
                 return r;
-        r = engine_image_load(request->engine, fd, progress_send, &progress, &loaded, err);
+        r = engine_image_load(request->engine, fd, platform, progress_send, &progress, &loaded,
+                              err);
         close_fd(&fd);
         if (http_begin(request->exchange, 200, "application/json") < 0)
                 return 0; /* the client left */
@@ -126,6 +125,7 @@ int on_image_load(ApiRequest *request, Error *err) {
 typedef struct Save {
         Engine *engine;
         char **refs;           /* images */
+        const char *platform;  /* theirs, or NULL */
         const char *container; /* or a container */
         bool mounts;           /* or cache mounts: refs are their ids, none: all */
         const char *type;      /* of the answer */
@@ -139,10 +139,10 @@ static void *run_save(void *data) {
 
         save->result = save->mounts ? engine_build_mounts_export(save->engine, save->refs, save->fd,
                                                                  &save->err)
-                       : save->container
-                               ? engine_container_export(save->engine, save->container, save->fd,
-                                                         &save->err)
-                               : engine_image_save(save->engine, save->refs, save->fd, &save->err);
+                       : save->container ? engine_container_export(save->engine, save->container,
+                                                                   save->fd, &save->err)
+                                         : engine_image_save(save->engine, save->refs,
+                                                             save->platform, save->fd, &save->err);
         close_fd(&save->fd);
         return NULL;
 }
@@ -204,9 +204,14 @@ static int save_as(ApiRequest *request, Save *save, Error *err) {
 }
 
 static int save_images(ApiRequest *request, char **refs, Error *err) {
-        Save save = { .engine = request->engine, .refs = refs, .type = "application/x-tar" };
+        _cleanup_free_ char *platform = NULL;
+        int r = archive_platform(request, &platform, err);
+        Save save = { .engine = request->engine,
+                      .refs = refs,
+                      .platform = platform,
+                      .type = "application/x-tar" };
 
-        return save_as(request, &save, err);
+        return r < 0 ? r : save_as(request, &save, err);
 }
 
 int on_container_export(ApiRequest *request, Error *err) {
@@ -219,10 +224,7 @@ int on_container_export(ApiRequest *request, Error *err) {
 
 int on_image_save(ApiRequest *request, Error *err) {
         _cleanup_strv_ char **names = http_query_all(&request->query, "names");
-        int r = refuse_platform(request, "save the image by its id", err);
 
-        if (r < 0)
-                return r;
         if (strv_length(names) == 0)
                 return error_kind(err, ERROR_INVALID, "give the images to save: 'names'");
         return save_images(request, names, err);
@@ -230,10 +232,7 @@ int on_image_save(ApiRequest *request, Error *err) {
 
 int on_image_save_one(ApiRequest *request, Error *err) {
         _cleanup_strv_ char **names = NULL;
-        int r = refuse_platform(request, "save the image by its id", err);
 
-        if (r < 0)
-                return r;
         strv_add(&names, api_name(request));
         return save_images(request, names, err);
 }

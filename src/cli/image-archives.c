@@ -19,17 +19,15 @@ static int open_input(const char *path, int *ret, Error *err) {
 /* ---- load ---- */
 
 typedef struct LoadOptions {
-        char *input;
+        char *input, *platform;
         bool quiet;
 } LoadOptions;
 
 static const Option load_rows[] = {
         { "input", 'i', OPTION_STRING, offsetof(LoadOptions, input),
           "Read this file instead of STDIN" },
-        { .name = "platform",
-          .type = OPTION_STRING,
-          .help = "Load this platform's variant only",
-          .flags = OPTION_REFUSED },
+        { "platform", 0, OPTION_STRING, offsetof(LoadOptions, platform),
+          "Load this platform's image only, os/architecture" },
         { "quiet", 'q', OPTION_BOOL, offsetof(LoadOptions, quiet), "Do not show how it goes" },
 };
 
@@ -40,10 +38,14 @@ static int run_load(Cli *cli, const Options *options, Error *err) {
                                 .body_fd = STDIN_FILENO,
                                 .content_type = "application/x-tar" };
         bool quiet = o->quiet || !isatty(STDOUT_FILENO);
+        _cleanup_free_ char *path =
+                str_copy(quiet ? "/images/load?quiet=1" : "/images/load?quiet=0");
         _cleanup_close_ int fd = -1;
         _cleanup_reply_ HttpReply *reply = NULL;
-        int r = 0;
+        int r = path_platform(cli, &path, o->platform, err);
 
+        if (r < 0)
+                return r;
         if (!str_empty(o->input)) {
                 r = open_input(o->input, &fd, err);
                 request.body_fd = fd;
@@ -51,8 +53,7 @@ static int run_load(Cli *cli, const Options *options, Error *err) {
                 r = error_kind(err, ERROR_INVALID, "requested load from stdin, but stdin is empty");
         }
         if (r == 0)
-                r = api_send(cli, &request, quiet ? "/images/load?quiet=1" : "/images/load?quiet=0",
-                             &reply, err);
+                r = api_send(cli, &request, path, &reply, err);
         return r < 0 ? r : progress_show(reply, stdout, false, err);
 }
 
@@ -66,16 +67,14 @@ const Command load_command = { "[OPTIONS]",
 /* ---- save ---- */
 
 typedef struct SaveOptions {
-        char *output;
+        char *output, *platform;
 } SaveOptions;
 
 static const Option save_rows[] = {
         { "output", 'o', OPTION_STRING, offsetof(SaveOptions, output),
           "Write to this file instead of STDOUT" },
-        { .name = "platform",
-          .type = OPTION_STRING,
-          .help = "Save this platform's variant only",
-          .flags = OPTION_REFUSED },
+        { "platform", 0, OPTION_STRING, offsetof(SaveOptions, platform),
+          "Save this platform's image only, os/architecture" },
 };
 
 static int copy_reply(HttpReply *reply, int fd, Error *err) {
@@ -151,7 +150,9 @@ static int run_save(Cli *cli, const Options *options, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "cowardly refusing to save to a terminal. Use the -o flag or "
                                   "redirect");
-        r = api_call(cli, "GET", path, NULL, &reply, err);
+        r = path_platform(cli, &path, o->platform, err);
+        if (r == 0)
+                r = api_call(cli, "GET", path, NULL, &reply, err);
         if (r < 0)
                 return r;
         return reply_to_file(reply, str_empty(o->output) ? NULL : o->output, "failed to save image",

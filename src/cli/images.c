@@ -241,6 +241,7 @@ const Command images_command = { "[OPTIONS] [REPOSITORY[:TAG]]",
 
 typedef struct RmiOptions {
         bool force, no_prune;
+        char **platforms;
 } RmiOptions;
 
 static const Option rmi_rows[] = {
@@ -248,10 +249,8 @@ static const Option rmi_rows[] = {
           "Remove it even if it is in use or has several names" },
         { "no-prune", 0, OPTION_BOOL, offsetof(RmiOptions, no_prune),
           "Keep parents without a tag" },
-        { .name = "platform",
-          .type = OPTION_STRINGS,
-          .help = "Remove this platform's variant only",
-          .flags = OPTION_REFUSED },
+        { "platform", 0, OPTION_STRINGS, offsetof(RmiOptions, platforms),
+          "Remove these platforms' images only, os/architecture" },
 };
 
 static int rmi_one(Cli *cli, const RmiOptions *o, const char *name, Error *err) {
@@ -264,6 +263,8 @@ static int rmi_one(Cli *cli, const RmiOptions *o, const char *name, Error *err) 
                 path_query(&path, "force", "1");
         if (o->no_prune)
                 path_query(&path, "noprune", "1");
+        for (char **platform = o->platforms; platform && *platform; platform++)
+                path_query(&path, "platforms", *platform);
         r = api_json(cli, "DELETE", path, NULL, &answer, err);
         for (size_t i = 0; r == 0 && (item = element(answer, i)); i++) {
                 const char *deleted = json_member_string(item, "Deleted");
@@ -277,6 +278,12 @@ static int rmi_one(Cli *cli, const RmiOptions *o, const char *name, Error *err) 
 static int run_rmi(Cli *cli, const Options *options, Error *err) {
         const RmiOptions *o = options->values;
         int code = 0;
+
+        /* Docker of the version that is spoken to would take the whole image. */
+        int r = o->platforms ? cli_need_brigd(cli, "images of some platforms are removed", err) : 0;
+
+        if (r < 0)
+                return r;
 
         for (size_t i = 0; i < options->count; i++) {
                 Error why = {};

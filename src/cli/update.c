@@ -1,11 +1,12 @@
-/* update.c: brig update: other limits, another restart policy, other labels for containers that are
- * there. Labels are brig's own. */
+/* update.c: brig update: other limits, another restart policy, other labels, ports and mounts for
+ * containers that are there. The latter three are brig's own. */
 #include "cli/commands.h"
 #include "cli/specs.h"
 #include "spec/container.h"
 
 typedef struct UpdateOptions {
-        char **labels, **labels_removed, **ports, **ports_removed;
+        char **labels, **labels_removed, **ports, **ports_removed, **mounts_removed;
+        JsonArray mounts; /* of MountSpec */
         int64_t blkio_weight, cpu_period, cpu_quota, cpu_rt_period, cpu_rt_runtime, cpu_shares,
                 cpus, kernel_memory, memory, memory_reservation, memory_swap, pids_limit;
         char *cpuset_cpus, *cpuset_mems, *restart;
@@ -28,11 +29,17 @@ static const Option update_rows[] = {
         { "kernel-memory", 0, OPTION_BYTES, offsetof(UpdateOptions, kernel_memory),
           "Kernel memory limit", NULL, NULL, OPTION_HIDDEN },
         ROW("label", 'l', OPTION_LABEL, labels, "Set labels"),
+        ROW("label-add", 0, OPTION_LABEL, labels, "The same as --label"),
         ROW("label-rm", 0, OPTION_LIST, labels_removed, "Remove labels, by their names"),
         ROW("memory", 'm', OPTION_BYTES, memory, "Memory limit"),
         ROW("memory-reservation", 0, OPTION_BYTES, memory_reservation, "Soft memory limit"),
         ROW("memory-swap", 0, OPTION_SWAP, memory_swap,
             "Limit of memory and swap together; -1: no limit on swap"),
+        { "mount-add", 0, OPTION_PARSED, offsetof(UpdateOptions, mounts),
+          "Attach file systems at its next start, as run --mount does", "mount", NULL, 0,
+          mount_parse, NULL },
+        ROW("mount-rm", 0, OPTION_LIST, mounts_removed,
+            "Detach file systems, by their places in the container"),
         ROW("pids-limit", 0, OPTION_INT, pids_limit, "Limit of processes (-1: none)"),
         ROW("publish-add", 0, OPTION_LIST, ports, "Publish ports, as run -p does"),
         ROW("publish-rm", 0, OPTION_LIST, ports_removed,
@@ -82,6 +89,15 @@ static int fill_limits(const UpdateOptions *o, HostLimits *limits, Error *err) {
         return o->restart ? restart_parse(o->restart, &limits->restart_policy, err) : 0;
 }
 
+static void fill_mounts(const UpdateOptions *o, ContainerUpdate *update) {
+        const MountSpec *mounts = o->mounts.items;
+
+        for (size_t i = 0; i < o->mounts.count; i++)
+                json_copy(&mount_spec_table, &mounts[i],
+                          json_append(&update->mounts_added, &mount_spec_table));
+        update->mounts_removed = strv_copy(o->mounts_removed);
+}
+
 static int make_body(const UpdateOptions *o, json_object **ret, Error *err) {
         _cleanup_(container_update_done) ContainerUpdate update = { 0 };
         int r = fill_limits(o, &update.limits, err);
@@ -93,6 +109,7 @@ static int make_body(const UpdateOptions *o, json_object **ret, Error *err) {
         if (r < 0)
                 return r;
         fill_labels(o, &update);
+        fill_mounts(o, &update);
         *ret = container_update_write(&update);
         if (o->kernel_memory != 0)
                 (void)json_object_object_add(*ret, "KernelMemory",
@@ -136,6 +153,21 @@ static int update_each(Cli *cli, const Options *options, json_object *body, Erro
         return error_kind(err, ERROR_INVALID, "%s", text);
 }
 
+/* What dockerd would take and do nothing about. */
+static bool is_own(const UpdateOptions *o) {
+        return o->labels || o->labels_removed || o->ports || o->ports_removed ||
+               o->mounts.count > 0 || o->mounts_removed;
+}
+
+static void update_options_done(void *values) {
+        UpdateOptions *o = values;
+        MountSpec *mounts = o->mounts.items;
+
+        for (size_t i = 0; i < o->mounts.count; i++)
+                json_done(&mount_spec_table, &mounts[i]);
+        free(mounts);
+}
+
 static int run_update(Cli *cli, const Options *options, Error *err) {
         const UpdateOptions *o = options->values;
         _cleanup_json_ json_object *body = NULL;
@@ -148,15 +180,15 @@ static int run_update(Cli *cli, const Options *options, Error *err) {
                 return error_kind(err, ERROR_INVALID,
                                   "you must provide one or more flags when using this command");
         r = make_body(o, &body, err);
-        if (r == 0 && (o->labels || o->labels_removed || o->ports || o->ports_removed))
-                r = cli_need_brigd(cli, "labels and ports of a container are changed", err);
+        if (r == 0 && is_own(o))
+                r = cli_need_brigd(cli, "labels, ports and mounts of a container are changed", err);
         return r < 0 ? r : update_each(cli, options, body, err);
 }
 
 const Command update_command = {
         "[OPTIONS] CONTAINER [CONTAINER...]",
-        "Change one or more containers: limits, restart policy, labels, ports",
-        { update_rows, ELEMENTS(update_rows), sizeof(UpdateOptions) },
+        "Change one or more containers: limits, restart policy, labels, ports, mounts",
+        { update_rows, ELEMENTS(update_rows), sizeof(UpdateOptions), update_options_done },
         run_update,
         1,
         -1

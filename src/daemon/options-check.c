@@ -336,6 +336,7 @@ static void set_defaults(DaemonOptions *values) {
 
 int options_complete(DaemonOptions *values, Error *err) {
         const DaemonSettings *settings = &values->settings;
+        ImageGcBounds bounds;
         LogLevel level;
         int r;
 
@@ -346,6 +347,8 @@ int options_complete(DaemonOptions *values, Error *err) {
         r = check_builder(values, err);
         if (r == 0)
                 r = check_defaults(values, err);
+        if (r == 0)
+                r = image_gc_bounds(&settings->image_gc, &bounds, err);
         if (r == 0)
                 r = check_labels(settings->labels, err);
         if (r == 0)

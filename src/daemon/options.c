@@ -75,6 +75,29 @@ static int read_flag(int argc, char *const *argv, int *at, DaemonOptions *values
 
 /* ---- the file ---- */
 
+static bool has_field(const JsonTable *table, const char *name) {
+        for (size_t i = 0; i < table->count; i++)
+                if (str_equal(table->fields[i].name, name))
+                        return true;
+        return false;
+}
+
+/* A bound that is misspelt would be none. */
+static int check_image_gc(json_object *value, const char *path, Error *err) {
+        if (!json_object_is_type(value, json_type_object))
+                return 0; /* reading it says what is wrong */
+        json_object_object_foreach(value, name, bound) {
+                (void)bound;
+                if (!has_field(&image_gc_table, name))
+                        return error_kind(err, ERROR_INVALID,
+                                          "unable to configure the daemon with file %s: the "
+                                          "following directives don't match any configuration "
+                                          "option: image-gc.%s",
+                                          path, name);
+        }
+        return 0;
+}
+
 static int check_member(const DaemonOptions *flags, const char *name, json_object *value,
                         const char *path, Error *err) {
         const FixedOption *fixed = fixed_find_member(name);
@@ -93,7 +116,7 @@ static int check_member(const DaemonOptions *flags, const char *name, json_objec
                                   path, name);
         if (fixed && fixed_check_json(fixed, value, err) < 0)
                 return error_prefix(err, "unable to configure the daemon with file %s", path);
-        return 0;
+        return str_equal(name, "image-gc") ? check_image_gc(value, path, err) : 0;
 }
 
 /* Each member is known, and not set by a flag too. */

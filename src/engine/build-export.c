@@ -50,6 +50,7 @@ int build_tell_image(Build *build, const char *id, char *const *names, Error *er
                         familiar = reference_familiar(&reference);
                         r = tell(build, BUILD_TAGGED, familiar, err);
                         engine_event_emit(build->engine, "image", "tag", id, NULL);
+                        image_collect_soon(build->engine);
                 }
                 reference_done(&reference);
         }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "engine/documents.h"
 #include "engine/volumes.h"
 
@@ -187,6 +188,7 @@ static int look_at_volume_directories(EngineChecking *checking, int fd, const Ma
                         .problem = (char *)"no volume has it",
                         .remedy =
                                 (char *)"make it a volume again: --repair; then keep or remove it",
+                        .keeps = true,
                 };
 
                 if (map_get(rows, names[i]) ||

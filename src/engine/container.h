@@ -38,6 +38,7 @@ typedef struct ContainerState {
         char *cgroup;         /* since it was last started: "/brig/<id>"; of a scope of systemd's
                                  what is below it */
         bool paused_for_commit;
+        char **volumes_begun; /* anonymous ones that a change of its mounts may have made */
 } ContainerState;
 extern const JsonTable container_state_table;
 
@@ -88,6 +89,15 @@ typedef struct PublishSet {
         JsonArray bindings; /* of PortBindings */
 } PublishSet;
 
+/* The same of mounts: resolved, and as HostConfig has them. */
+typedef struct MountSet {
+        atomic_int references;
+        JsonArray points; /* of MountPoint */
+        char **binds;
+        JsonArray specs; /* of MountSpec */
+        Pairs tmpfs;
+} MountSet;
+
 typedef struct Container {
         Engine *engine;
         atomic_int references;
@@ -98,12 +108,13 @@ typedef struct Container {
         char *image_id; /* "sha256:…" */
         /* As asked, with the image's defaults merged; networks and mounts as asked. Its labels are
          * for labels.c alone, its limits and restart policy for limits.c, its port bindings for
-         * publish.c: see container_labels, container_host, container_bindings. */
+         * publish.c, its mounts for mounts.c and mounts-change.c: see container_labels,
+         * container_host, container_bindings. */
         ContainerCreate spec;
         char **lowers; /* overlay lower directories below the data root */
         char *path;    /* what runs: Path and Args of inspect */
         char **args;
-        JsonArray mounts; /* of MountPoint, resolved at create */
+        JsonArray mounts; /* of MountPoint, resolved at create; see container_mounts */
         char *platform;
 
         /* Guarded by lock; long operations (start, stop, rm) hold it. */
@@ -113,6 +124,7 @@ typedef struct Container {
         LabelSet *labels;      /* NULL: the spec's */
         LimitSet *limits;      /* NULL: the spec's */
         PublishSet *published; /* NULL: the spec's port bindings */
+        MountSet *mounted;     /* NULL: those above, and the spec's */
         JsonArray endpoints;   /* of ContainerEndpoint */
         Monitor *monitor;      /* NULL while it does not run */
         int pidfd;             /* init's, -1; changed with state_lock held too */

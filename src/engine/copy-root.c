@@ -30,9 +30,10 @@ void container_root_done(ContainerRoot *root) {
 }
 
 static bool is_mounted(const Container *container, const char *destination) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++)
+        for (size_t i = 0; i < mounts->count; i++)
                 if (str_equal(points[i].destination, destination))
                         return true;
         return false;
@@ -85,10 +86,11 @@ static int add_mount(ContainerRoot *root, int fd, const char *source, const char
 
 /* What is in memory only is gone with the last run. fds: of mounts_open. */
 static int add_points(const Container *container, const int *fds, ContainerRoot *root, Error *err) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
+        for (size_t i = 0; r == 0 && i < mounts->count; i++)
                 if (!str_equal(points[i].type, "tmpfs"))
                         r = add_mount(root, fds[i], points[i].source, points[i].destination,
                                       points[i].idmap, !strv_has(points[i].options, "bind"),
@@ -105,7 +107,7 @@ static int add_prepared(Container *container, ContainerRoot *root, Error *err) {
         int r = mounts_prepare(container, err);
 
         if (r == 0)
-                r = mounts_open(container, &fds, err);
+                r = mounts_open(container, false, &fds, err);
         if (r == 0)
                 r = add_points(container, fds, root, err);
         mounts_close(container, fds);

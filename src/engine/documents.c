@@ -2,15 +2,9 @@
  * sizes. What never changes is read from the container, the rest from its snapshot. */
 #include "engine/documents.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "base/clock.h"
 #include "base/fd.h"
-
-#define BLOCK 512
-#define DEPTH_MAX 128 /* directories */
+#include "base/size.h"
 
 void json_put(json_object *object, const char *name, json_object *value) {
         (void)json_object_object_add(object, name, value);
@@ -181,9 +175,8 @@ void ports_of(const Container *container, const ContainerSnapshot *snapshot, Jso
 
 /* ---- mounts ---- */
 
-static bool is_hidden(const Container *container, const MountPoint *point) {
-        const Pairs *tmpfs = &container->spec.host.tmpfs;
-
+/* tmpfs: those of --tmpfs. */
+static bool is_hidden(const Pairs *tmpfs, const MountPoint *point) {
         for (size_t i = 0; i < tmpfs->count; i++)
                 if (str_equal(point->type, "tmpfs") &&
                     str_equal(tmpfs->items[i].key, point->destination))
@@ -191,12 +184,14 @@ static bool is_hidden(const Container *container, const MountPoint *point) {
         return false;
 }
 
-json_object *mounts_document(const Container *container) {
+json_object *mounts_document(const Container *container, const ContainerSnapshot *snapshot) {
         json_object *array = json_object_new_array();
-        const MountPoint *points = container->mounts.items;
+        const HostConfig host = snapshot_host(container, snapshot);
+        const JsonArray *mounts = snapshot_mounts(container, snapshot);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++) {
-                if (is_hidden(container, &points[i]))
+        for (size_t i = 0; i < mounts->count; i++) {
+                if (is_hidden(&host.tmpfs, &points[i]))
                         continue;
                 json_object *object = json_object_new_object();
                 json_put_text(object, "Type", points[i].type);
@@ -215,37 +210,6 @@ json_object *mounts_document(const Container *container) {
 }
 
 /* ---- size ---- */
-
-/* Bytes below fd, which is closed. What a container has nested deeper is not counted: its depth
- * must not become ours. */
-static int64_t tree_size(int fd, int depth) {
-        _cleanup_closedir_ DIR *dir = fdopendir(fd);
-        struct dirent *entry;
-        int64_t size = 0;
-
-        while (dir && (entry = readdir(dir))) {
-                struct stat status;
-
-                if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, "..") ||
-                    fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-                        continue;
-                if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode))
-                        size += MIN(status.st_size, (off_t)status.st_blocks * BLOCK + BLOCK);
-                if (!S_ISDIR(status.st_mode) || depth == 0)
-                        continue;
-                int child_fd = openat(dirfd(dir), entry->d_name,
-                                      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (child_fd >= 0)
-                        size += tree_size(child_fd, depth - 1);
-        }
-        if (!dir)
-                close_fd(&fd);
-        return size;
-}
-
-int64_t directory_size(int fd) {
-        return tree_size(fd, DEPTH_MAX);
-}
 
 int64_t container_size_rw(const Container *container) {
         _cleanup_free_ char *path = str_format("%s/upper", container->id);

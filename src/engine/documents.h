@@ -19,7 +19,7 @@ json_object *networks_document(const Container *container, const ContainerSnapsh
  * does not run. */
 void ports_of(const Container *container, const ContainerSnapshot *snapshot, JsonArray *ret);
 /* Mounts, without those of HostConfig.Tmpfs. */
-json_object *mounts_document(const Container *container);
+json_object *mounts_document(const Container *container, const ContainerSnapshot *snapshot);
 /* Splits "172.17.0.2/16"; address is the caller's. */
 char *address_split(const char *text, int64_t *ret_prefix);
 
@@ -30,8 +30,6 @@ char *status_text(const ContainerState *state, const char *health, int64_t now);
 const char *status_name(const ContainerState *state);
 /* Bytes in the container's own layer. */
 int64_t container_size_rw(const Container *container);
-/* Bytes of the files below a directory, which is closed. */
-int64_t directory_size(int fd);
 
 /* exec.c: the ids of the container's running execs, or NULL (null) where there are none. */
 json_object *exec_ids(const Container *container);

@@ -216,6 +216,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
                 return r;
         }
         room_reserve(engine);
+        image_collector_start(engine);
         *ret = engine;
         return 0;
 }
@@ -256,6 +257,7 @@ Engine *engine_free(Engine *engine) {
         workers_free(engine->workers);
         probers_stop(engine);
         drop_containers(engine);
+        engine->collector = image_collector_free(engine->collector);
         probers_free(engine->probers);
         map_done(&engine->by_id, NULL);
         map_done(&engine->by_name, free);

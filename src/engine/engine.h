@@ -226,14 +226,18 @@ int engine_image_pull(Engine *engine, const char *name, const char *platform,
 int engine_image_pull_tags(Engine *engine, const char *repository, const char *platform,
                            const RegistryAuth *auth, ImageProgressFn progress, void *data,
                            Error *err);
-int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
-                      Error *err);
-int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err);
+/* platform: "os/arch[/variant]", or NULL: all that there is; here and below. */
+int engine_image_load(Engine *engine, int fd, const char *platform, ImageProgressFn progress,
+                      void *data, char ***loaded, Error *err);
+int engine_image_save(Engine *engine, char *const *refs, const char *platform, int fd, Error *err);
 int engine_image_import(Engine *engine, int fd, const char *name, const char *message,
                         char *const *changes, char **ret_id, Error *err);
 int engine_image_tag(Engine *engine, const char *source, const char *target, Error *err);
 int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json,
                         Error *err);
+/* The same of those platforms' images of ref alone; nothing is removed unless all are there. */
+int engine_image_remove_platforms(Engine *engine, const char *ref, char *const *platforms,
+                                  bool force, Buf *json, Error *err);
 typedef struct ImageListOptions {
         bool all;
         bool shared_size, containers; /* SharedSize and Containers are counted, else -1 */

@@ -106,6 +106,7 @@ static json_object *metadata(const Image *image) {
         json_object *object = json_object_new_object();
 
         json_object_object_add(object, "LastTagTime", time_text(image->tagged_at));
+        json_object_object_add(object, "LastUsedTime", time_text(image->used_at));
         return object;
 }
 

@@ -57,9 +57,10 @@ int image_mount_find(Container *container, MountPoint *point, Error *err) {
 }
 
 void image_mounts_hold_again(Container *container) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++) {
+        for (size_t i = 0; i < mounts->count; i++) {
                 Error error = { 0 };
 
                 if (points[i].image && image_mount_hold(container, &points[i], &error) < 0 &&
@@ -69,10 +70,12 @@ void image_mounts_hold_again(Container *container) {
         }
 }
 
-bool image_mount_is_used(const Container *container, const char *image_id) {
-        const MountPoint *points = container->mounts.items;
+bool image_mount_is_used(const Container *container, const ContainerSnapshot *snapshot,
+                         const char *image_id) {
+        const JsonArray *mounts = snapshot_mounts(container, snapshot);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++)
+        for (size_t i = 0; i < mounts->count; i++)
                 if (points[i].image && str_equal(points[i].image, image_id))
                         return true;
         return false;
@@ -108,10 +111,20 @@ static int open_subpath(int root_fd, const MountPoint *point, int *ret_fd, Error
         return 0;
 }
 
-int image_mount_open(const Container *container, size_t index, int *ret_fd, Error *err) {
-        const MountPoint *point = (const MountPoint *)container->mounts.items + index;
+/* An overlay takes a mapping only while it is made. */
+static int mount_layers(const Container *container, const MountPoint *point, bool remapped,
+                        int *ret_fd, Error *err) {
+        return remapped ? userns_mount_layers(container->engine, point->layers, NULL, NULL, 0,
+                                              ret_fd, err)
+                        : rootfs_mount_layers(container->engine, point->layers, -1, -1, 0, ret_fd,
+                                              err);
+}
+
+int image_mount_open(const Container *container, size_t index, bool remapped, int *ret_fd,
+                     Error *err) {
+        const MountPoint *point = (const MountPoint *)container_mounts(container)->items + index;
         _cleanup_close_ int mount_fd = -1;
-        int r = rootfs_mount_layers(container->engine, point->layers, -1, -1, 0, &mount_fd, err);
+        int r = mount_layers(container, point, remapped, &mount_fd, err);
 
         if (r == 0)
                 r = mount_place_take(container, index, mount_fd, err);

@@ -12,6 +12,8 @@ static void image_event(Engine *engine, const char *action, const char *actor, c
         if (name)
                 pairs_put(&attributes, "name", name);
         engine_event_emit(engine, "image", action, actor, &attributes);
+        if (!str_equal(action, "untag") && !str_equal(action, "delete"))
+                image_collect_soon(engine);
         pairs_done(&attributes);
 }
 
@@ -46,9 +48,9 @@ int engine_image_pull_tags(Engine *engine, const char *repository, const char *p
         return r;
 }
 
-int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *data, char ***loaded,
-                      Error *err) {
-        int r = image_load(engine->images, fd, progress, data, loaded, err);
+int engine_image_load(Engine *engine, int fd, const char *platform, ImageProgressFn progress,
+                      void *data, char ***loaded, Error *err) {
+        int r = image_load_platform(engine->images, fd, platform, progress, data, loaded, err);
 
         for (char **line = *loaded; r == 0 && line && *line; line++) {
                 const char *name = str_after(*line, "Loaded image: ");
@@ -60,12 +62,12 @@ int engine_image_load(Engine *engine, int fd, ImageProgressFn progress, void *da
 }
 
 /* Docker repeats here what was asked for, and does not complete it with a tag. */
-static int all_exist(Engine *engine, char *const *refs, Error *err) {
+static int all_exist(Engine *engine, char *const *refs, const char *platform, Error *err) {
         for (; *refs; refs++) {
                 Image image = { 0 };
-                int r = image_find(engine->images, *refs, &image, err);
+                int r = image_find_platform(engine->images, *refs, platform, &image, err);
 
-                if (r == -ENOENT)
+                if (r == -ENOENT && str_empty(platform))
                         return error_kind(err, ERROR_NOT_FOUND, "No such image: %s", *refs);
                 if (r < 0)
                         return r;
@@ -74,11 +76,12 @@ static int all_exist(Engine *engine, char *const *refs, Error *err) {
         return 0;
 }
 
-int engine_image_save(Engine *engine, char *const *refs, int fd, Error *err) {
-        int r = all_exist(engine, refs, err);
+int engine_image_save(Engine *engine, char *const *refs, const char *platform, int fd, Error *err) {
+        int r = all_exist(engine, refs, platform, err);
 
         if (r == 0)
-                r = image_save_as(engine->images, &(ImageSave){ .refs = refs }, fd, err);
+                r = image_save_as(engine->images,
+                                  &(ImageSave){ .refs = refs, .platform = platform }, fd, err);
 
         for (char *const *ref = refs; r == 0 && *ref; ref++)
                 event_of(engine, "save", *ref);
@@ -114,10 +117,10 @@ static char *container_of_image(void *data, const char *image_id, bool *running)
         *running = false;
         containers_all(engine, &containers, &count);
         for (size_t i = 0; i < count && !*running; i++) {
-                if (!str_equal(containers[i]->image_id, image_id) &&
-                    !image_mount_is_used(containers[i], image_id))
-                        continue;
                 _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
+                if (!str_equal(containers[i]->image_id, image_id) &&
+                    !image_mount_is_used(containers[i], snapshot, image_id))
+                        continue;
                 *running = snapshot->state.status == CONTAINER_RUNNING ||
                            snapshot->state.status == CONTAINER_PAUSED ||
                            snapshot->state.status == CONTAINER_RESTARTING;
@@ -138,42 +141,86 @@ static void removal_events(Engine *engine, const char *id, const ImageRemoval *r
         }
 }
 
+/* What went is appended. */
+static int remove_one(Engine *engine, const char *ref, bool force, bool no_prune,
+                      JsonArray *removals, Error *err) {
+        const ImageUse use = { container_of_image, engine };
+        const size_t before = removals->count;
+        _cleanup_free_ char *id = NULL;
+        int r = image_find_id(engine->images, ref, &id, err);
+
+        if (r == 0)
+                r = image_remove(engine->images, ref, force, no_prune, &use, removals, err);
+        if (r == 0)
+                removal_events(engine, id, (ImageRemoval *)removals->items + before,
+                               removals->count - before);
+        return r;
+}
+
+/* Waits for what was removed, and frees removals. */
+static void answer_removals(Engine *engine, JsonArray *removals, Buf *json) {
+        ImageRemoval *items = removals->items;
+
+        image_removed_wait(engine->images, PRUNE_PATIENCE);
+        buf_add_char(json, '[');
+        for (size_t i = 0; i < removals->count; i++) {
+                if (i > 0)
+                        buf_add_char(json, ',');
+                json_add_text(json, &image_removal_table, &items[i]);
+                json_done(&image_removal_table, &items[i]);
+        }
+        buf_add_char(json, ']');
+        free(items);
+}
+
 int engine_image_remove(Engine *engine, const char *ref, bool force, bool no_prune, Buf *json,
                         Error *err) {
-        const ImageUse use = { container_of_image, engine };
         JsonArray removals = { 0 };
-        _cleanup_free_ char *id = NULL;
 
         ROOM_TO_REMOVE(engine);
-        int r = image_find_id(engine->images, ref, &id, err);
+        int r = remove_one(engine, ref, force, no_prune, &removals, err);
         if (r == 0)
-                r = image_remove(engine->images, ref, force, no_prune, &use, &removals, err);
-        ImageRemoval *items = removals.items;
+                answer_removals(engine, &removals, json);
+        return r;
+}
+
+/* By its id where its index has others here, which keep the names; else as ref. */
+static int find_platforms(Engine *engine, const char *ref, char *const *platforms, char ***ret,
+                          Error *err) {
+        int r = 0;
+
+        for (; r == 0 && *platforms; platforms++) {
+                Image image = { 0 };
+
+                r = image_find_platform(engine->images, ref, *platforms, &image, err);
+                if (r == 0)
+                        strv_add(ret, image.variant ? image.id : ref);
+                image_done(&image);
+        }
+        return r;
+}
+
+int engine_image_remove_platforms(Engine *engine, const char *ref, char *const *platforms,
+                                  bool force, Buf *json, Error *err) {
+        _cleanup_strv_ char **refs = NULL;
+        JsonArray removals = { 0 };
+        int r = find_platforms(engine, ref, platforms, &refs, err);
+
+        ROOM_TO_REMOVE(engine);
+        for (char **one = refs; r == 0 && one && *one; one++)
+                r = remove_one(engine, *one, force, false, &removals, err);
+        /* What went before an error is gone; the events have told it. */
         if (r == 0) {
-                removal_events(engine, id, items, removals.count);
-                image_removed_wait(engine->images, PRUNE_PATIENCE);
-                buf_add_char(json, '[');
-                for (size_t i = 0; i < removals.count; i++) {
-                        if (i > 0)
-                                buf_add_char(json, ',');
-                        json_add_text(json, &image_removal_table, &items[i]);
-                }
-                buf_add_char(json, ']');
+                answer_removals(engine, &removals, json);
+                return 0;
         }
         for (size_t i = 0; i < removals.count; i++)
-                json_done(&image_removal_table, &items[i]);
-        free(items);
+                json_done(&image_removal_table, (ImageRemoval *)removals.items + i);
+        free(removals.items);
         return r;
 }
 
 /* ---- prune ---- */
-
-typedef struct ImagePrune {
-        Engine *engine;
-        PruneAnswer answer;
-        const Image *images; /* as they were at the start: layers' sizes are looked up here */
-        size_t count;
-} ImagePrune;
 
 /* Bytes of a layer, 0 where id is none. */
 static int64_t layer_size(const ImagePrune *prune, const char *id) {
@@ -185,7 +232,7 @@ static int64_t layer_size(const ImagePrune *prune, const char *id) {
 }
 
 static void prune_ref(ImagePrune *prune, const Image *image, const char *ref, bool force) {
-        const ImageUse use = { container_of_image, prune->engine };
+        const ImageUse use = { container_of_image, prune->engine, image->used_at };
         JsonArray removals = { 0 };
         Error error = { 0 };
 
@@ -199,6 +246,11 @@ static void prune_ref(ImagePrune *prune, const Image *image, const char *ref, bo
                 json_done(&image_removal_table, &items[i]);
         }
         free(items);
+}
+
+static bool passes(const PruneFilter *filter, const Image *image) {
+        return (filter->used == 0 || image->used_at <= filter->used) &&
+               prune_filter_passes(filter, image->config.created, &image->config.config.labels);
 }
 
 static bool is_used(const ImagePrune *prune, const Image *image) {
@@ -224,6 +276,13 @@ static void prune_image(ImagePrune *prune, const Image *image) {
                 prune_ref(prune, image, image->id, false);
 }
 
+bool image_prune_unused(ImagePrune *prune, const Image *image) {
+        const int64_t before = prune->answer.count;
+
+        prune_image(prune, image);
+        return prune->answer.count > before;
+}
+
 /* Indexes that no name means, whole: also those whose images other names mean, too. */
 static int prune_indexes(ImagePrune *prune, const PruneFilter *filter, Error *err) {
         _cleanup_strv_ char **digests = NULL;
@@ -233,9 +292,7 @@ static int prune_indexes(ImagePrune *prune, const PruneFilter *filter, Error *er
                 Image image = { 0 };
 
                 if (image_find(prune->engine->images, digests[i], &image, NULL) == 0 &&
-                    prune_filter_passes(filter, image.config.created,
-                                        &image.config.config.labels) &&
-                    !is_used(prune, &image))
+                    passes(filter, &image) && !is_used(prune, &image))
                         prune_ref(prune, &image, digests[i], false);
                 image_done(&image);
         }
@@ -243,7 +300,7 @@ static int prune_indexes(ImagePrune *prune, const PruneFilter *filter, Error *er
 }
 
 int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error *err) {
-        static const char *const accepted[] = { "dangling", "until", NULL };
+        static const char *const accepted[] = { "dangling", "until", "unused-for", NULL };
         PruneAnswer answer = { .kind = "image", .member = "ImagesDeleted" };
         PruneFilter filter;
         Image *images = NULL;
@@ -261,9 +318,7 @@ int engine_image_prune(Engine *engine, const Filters *filters, Buf *json, Error 
         ImagePrune prune = { engine, answer, images, count };
         r = prune_indexes(&prune, &filter, err);
         for (size_t i = 0; r == 0 && i < count; i++)
-                if (!(dangling && images[i].names) &&
-                    prune_filter_passes(&filter, images[i].config.created,
-                                        &images[i].config.config.labels))
+                if (!(dangling && images[i].names) && passes(&filter, &images[i]))
                         prune_image(&prune, &images[i]);
         for (size_t i = 0; i < count; i++)
                 image_done(&images[i]);

@@ -188,7 +188,7 @@ int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *js
         put_driver(object, container);
         if (size)
                 put_sizes(object, container);
-        json_put(object, "Mounts", mounts_document(container));
+        json_put(object, "Mounts", mounts_document(container, snapshot));
         put_config(object, container, snapshot);
         put_network_settings(object, container, snapshot);
         json_add_object(json, object);

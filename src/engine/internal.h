@@ -16,16 +16,17 @@
 /* image-registry.c: engine_image_push_platform in a form; push->options is set. */
 int engine_image_push_as(Engine *engine, const char *name, const ImagePush *push, Error *err);
 
-typedef struct Events Events;             /* events.c: the ring and its readers */
-typedef struct Volumes Volumes;           /* volumes.c: the index of volumes */
-typedef struct Execs Execs;               /* exec-index.c: exec id → container */
-typedef struct Probers Probers;           /* prober.c: when which container is checked */
-typedef struct Removals Removals;         /* remove.c: what is still to be torn down */
-typedef struct Builder Builder;           /* build-private.h */
-typedef struct Networks Networks;         /* networks.c */
-typedef struct Settings Settings;         /* settings.c */
-typedef struct Policies Policies;         /* policies.c */
-typedef struct SeccompCache SeccompCache; /* seccomp-cache.c */
+typedef struct Events Events;                 /* events.c: the ring and its readers */
+typedef struct Volumes Volumes;               /* volumes.c: the index of volumes */
+typedef struct Execs Execs;                   /* exec-index.c: exec id → container */
+typedef struct Probers Probers;               /* prober.c: when which container is checked */
+typedef struct Removals Removals;             /* remove.c: what is still to be torn down */
+typedef struct Builder Builder;               /* build-private.h */
+typedef struct Networks Networks;             /* networks.c */
+typedef struct Settings Settings;             /* settings.c */
+typedef struct Policies Policies;             /* policies.c */
+typedef struct SeccompCache SeccompCache;     /* seccomp-cache.c */
+typedef struct ImageCollector ImageCollector; /* image-collect.c */
 
 #define CGROUP_PARENT "/brig"
 #define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
@@ -50,6 +51,7 @@ struct Engine {
         Builder *builder;
         SeccompCache *seccomp;
         Removals *removals;
+        ImageCollector *collector;
         int64_t started_at;
         _Atomic(Settings *) settings; /* settings.c */
         bool apparmor;                /* apparmor.c: the default profile is to be had */
@@ -112,6 +114,18 @@ void settings_start(Engine *engine); /* with those of the options */
 void settings_end(Engine *engine);
 /* How registries are reached, as engine_settings says now; borrowed until the engine is freed. */
 const RegistryOptions *engine_registry(const Engine *engine);
+/* When images go that nothing uses, likewise. */
+const ImageGcBounds *engine_image_gc(const Engine *engine);
+
+/* ---- image-collect.c ---- */
+void image_collector_start(Engine *engine); /* once the containers are known */
+/* Something has changed that may let an image go, or make it. Any thread; never blocks; may be
+ * called with any lock held. */
+void image_collect_soon(Engine *engine);
+/* Why an image is to go that was last used `unused` ns ago, where all of them take `size` bytes;
+ * the caller's. NULL: it stays. */
+char *image_collect_reason(const ImageGcBounds *bounds, int64_t unused, int64_t size);
+ImageCollector *image_collector_free(ImageCollector *collector); /* after workers_free */
 
 /* ---- snapshot.c: see snapshot.h ---- */
 
@@ -316,6 +330,36 @@ WantedList wanted_of(const Container *container, const JsonArray *bindings);
  * found. The caller's. but: the container that asks. */
 char *port_holder(const Container *but, const NetPort *port);
 
+/* ---- mounts-change.c ---- */
+MountSet *mount_set_ref(MountSet *set);   /* NULL is fine, here and below */
+MountSet *mount_set_unref(MountSet *set); /* returns NULL */
+/* lock or the only reference held: its mount points as they are now; borrowed. */
+const JsonArray *container_mounts(const Container *container);
+/* As of the snapshot, which holds them; NULL: those of its creation. */
+const JsonArray *snapshot_mounts(const Container *container, const ContainerSnapshot *snapshot);
+/* host has these from now on, borrowed: it is a copy that nobody frees. */
+void host_lend_mounts(HostConfig *host, const MountSet *set);
+void container_mounts_write(const Container *container, json_object *state);
+int container_mounts_read(Container *container, json_object *state, Error *err);
+typedef struct MountsChange {
+        MountSet *set; /* the new ones; once exchanged, the old ones, NULL: those of its creation */
+        char **made;   /* volumes */
+} MountsChange;
+/* lock held, here and below: whether what the update asks of its mounts can be. conflict: it runs;
+ * invalid: what is to go is not there. */
+int mounts_change_check(const Container *container, const ContainerUpdate *update, Error *err);
+/* Makes the volumes that are missing and takes what the new mounts use into use. Anonymous volumes
+ * stand in the state until it is next saved with volumes_begun empty. On error nothing is left. */
+int mounts_change_begin(Container *container, const ContainerUpdate *update, MountsChange *ret,
+                        Error *err);
+/* The container has its old set, here, and the new one, there: what the other uses is used no more.
+ * Volumes that were taken out of use stay, as those of a removed container do. */
+void mounts_change_undo(Container *container, MountsChange *change);
+void mounts_change_settle(Container *container, const MountsChange *change);
+void mounts_change_done(MountsChange *change);
+/* At daemon start, all uses counted: takes back what a killed daemon made for a change. */
+void mounts_change_forget(Container *container);
+
 /* ---- policies.c ---- */
 int policies_new(Engine *engine, Policies **ret, Error *err); /* reads the record */
 /* Before the networks are reconciled: what was in force is in force again. */
@@ -352,8 +396,10 @@ int container_namespace_open(Container *container, const char *what, const char 
                              Error *err);
 /* lock held. Takes init's pidfd, -1: it has ended. */
 void container_set_pidfd(Container *container, int pidfd);
-/* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
-int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
+/* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. owner: see
+ * userns_share. */
+int pid_mode_open(Container *container, const Container *owner, int *ret_fd, int *ret_userns_fd,
+                  Error *err);
 /* root-mount.c: the same of IpcMode. */
 int ipc_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
 
@@ -394,8 +440,10 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
  * one (else *ret_userns_fd stays). */
 int userns_make(const Container *container, int *ret_userns_fd, int *ret_netns_fd, Error *err);
 /* Who shares a remapped container's network or processes shares its user namespace: as that owns
- * them. *ret_fd is replaced. */
-int userns_share(const Container *container, Container *donor, int *ret_fd, Error *err);
+ * them. *ret_fd is replaced. owner: whose *ret_fd is already, NULL: nobody's; conflict where it is
+ * another one. */
+int userns_share(const Container *container, const Container *owner, Container *donor, int *ret_fd,
+                 Error *err);
 /* The user namespace of a container that runs; -1: this daemon's own. */
 int userns_of_running(Container *container, int *ret_fd, Error *err);
 
@@ -437,8 +485,9 @@ int image_mount_hold(Container *container, const MountPoint *point, Error *err);
 void image_mounts_hold_again(Container *container);
 /* Mounts the image of mount point `index` where this daemon and its monitors see it, until
  * mount_place_clear; *ret_fd: the image's root or its sub-path, O_PATH, the caller's. invalid where
- * there is none. */
-int image_mount_open(const Container *container, size_t index, int *ret_fd, Error *err);
+ * there is none. remapped: with its owners as they are in the daemon's user namespaces. */
+int image_mount_open(const Container *container, size_t index, bool remapped, int *ret_fd,
+                     Error *err);
 /* Puts a detached mount at the place that the run directory has for mount point `index`, where a
  * monitor, and a runtime that is not brig's, can clone it; and takes it off, again if need be. What
  * was cloned of it stays. */
@@ -450,8 +499,9 @@ int root_mount_find(Container *container, MountPoint *point, Error *err);
 int ipc_mount_find(Container *container, MountPoint *ret, Error *err);
 /* As image_mount_open, of that container's mounts; conflict where it does not run. */
 int root_mount_open(const Container *container, size_t index, int *ret_fd, Error *err);
-/* Whether the container has a mount of that image. */
-bool image_mount_is_used(const Container *container, const char *image_id);
+/* Whether the container has a mount of that image, as of the snapshot. */
+bool image_mount_is_used(const Container *container, const ContainerSnapshot *snapshot,
+                         const char *image_id);
 /* At create: fills container->mounts from Binds, Mounts, Tmpfs, VolumesFrom, the image's volumes;
  * makes the volumes that are missing and fills new ones from the image (container->lowers). On
  * error nothing is left. */
@@ -468,8 +518,8 @@ void mounts_end(const Container *container);
 int mounts_prepare(Container *container, Error *err);
 /* After that: what of its mount points must not be found by a path, as the volume's files lead
  * there: a descriptor for each, -1 for the others; mounts_close frees them. invalid where a subpath
- * is not there. They must be open until the container is made. */
-int mounts_open(const Container *container, int **ret_fds, Error *err);
+ * is not there. They must be open until the container is made. remapped: see image_mount_open. */
+int mounts_open(const Container *container, bool remapped, int **ret_fds, Error *err);
 void mounts_close(const Container *container, int *fds);
 /* "mount" or "unmount" of each of its volumes, for those who watch events. */
 void mounts_event(const Container *container, bool mounted);

@@ -29,22 +29,24 @@ static LimitSet *limit_set_new(void) {
 }
 
 static HostConfig host_with(const Container *container, const LimitSet *set,
-                            const PublishSet *published) {
+                            const PublishSet *published, const MountSet *mounted) {
         HostConfig host = container->spec.host;
 
         if (set)
                 host_limits_lend(&host, &set->limits);
         if (published)
                 host.port_bindings = published->bindings;
+        if (mounted)
+                host_lend_mounts(&host, mounted);
         return host;
 }
 
 HostConfig container_host(const Container *container) {
-        return host_with(container, container->limits, container->published);
+        return host_with(container, container->limits, container->published, container->mounted);
 }
 
 HostConfig snapshot_host(const Container *container, const ContainerSnapshot *snapshot) {
-        return host_with(container, snapshot->limits, snapshot->published);
+        return host_with(container, snapshot->limits, snapshot->published, snapshot->mounted);
 }
 
 /* ---- the record ---- */

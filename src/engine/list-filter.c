@@ -144,10 +144,12 @@ static bool exit_matches(const ContainerSnapshot *snapshot, char *const *wanted)
         return false;
 }
 
-static bool volume_matches(const Container *container, char *const *wanted) {
-        const MountPoint *points = container->mounts.items;
+static bool volume_matches(const Container *container, const ContainerSnapshot *snapshot,
+                           char *const *wanted) {
+        const JsonArray *mounts = snapshot_mounts(container, snapshot);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; wanted && i < container->mounts.count; i++)
+        for (size_t i = 0; wanted && i < mounts->count; i++)
                 if (strv_has(wanted, points[i].destination) ||
                     (points[i].name && strv_has(wanted, points[i].name)) ||
                     (points[i].source && strv_has(wanted, points[i].source)))
@@ -236,7 +238,7 @@ bool list_filter_matches(const ListFilter *filter, Container *container,
                name_matches(snapshot, filters_get(filters, "name")) &&
                labels_match(snapshot_labels(container, snapshot), filters_get(filters, "label")) &&
                exit_matches(snapshot, filters_get(filters, "exited")) &&
-               volume_matches(container, filters_get(filters, "volume")) &&
+               volume_matches(container, snapshot, filters_get(filters, "volume")) &&
                network_matches(snapshot, filters_get(filters, "network")) &&
                exposes(container, filters_get(filters, "expose")) &&
                publishes(container, snapshot, filters_get(filters, "publish")) &&

@@ -71,7 +71,7 @@ static json_object *entry_document(const Container *container, const ContainerSn
         json_put_text(object, "State", status_name(&snapshot->state));
         json_put(networks, "Networks", networks_document(container, snapshot));
         json_put(object, "NetworkSettings", networks);
-        json_put(object, "Mounts", mounts_document(container));
+        json_put(object, "Mounts", mounts_document(container, snapshot));
         json_put_text(host, "NetworkMode", container->spec.host.network_mode);
         json_put(object, "HostConfig", host);
         return object;

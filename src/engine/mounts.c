@@ -8,33 +8,30 @@
 
 #include "base/fd.h"
 #include "engine/mount-spec.h"
+#include "engine/mounts.h"
 #include "engine/ocispec.h"
 #include "engine/volumes.h"
 
-typedef struct ResolveJob {
-        Container *container;
-        char **made; /* volumes that this made */
-} ResolveJob;
+MountPoint *mount_find(const JsonArray *points, const char *destination) {
+        MountPoint *items = points->items;
 
-static MountPoint *find(const Container *container, const char *destination) {
-        MountPoint *points = container->mounts.items;
-
-        for (size_t i = 0; i < container->mounts.count; i++)
-                if (str_equal(points[i].destination, destination))
-                        return &points[i];
+        for (size_t i = 0; i < points->count; i++)
+                if (str_equal(items[i].destination, destination))
+                        return &items[i];
         return NULL;
 }
 
 /* Takes what point holds, into a place of its own or that of one which it overrides. */
-static void put(Container *container, MountPoint *point) {
-        MountPoint *slot = find(container, point->destination);
+static void put(const MountJob *job, MountPoint *point) {
+        Container *container = job->container;
+        MountPoint *slot = mount_find(job->points, point->destination);
 
         if (slot) {
                 if (slot->name && !str_equal(slot->name, point->name))
                         volume_unuse(container->engine, slot->name, container->id);
                 json_done(&mount_point_table, slot);
         } else {
-                slot = json_append(&container->mounts, &mount_point_table);
+                slot = json_append(job->points, &mount_point_table);
         }
         *slot = *point;
         *point = (MountPoint){ 0 };
@@ -50,9 +47,10 @@ static int duplicate(const MountPoint *point, Error *err) {
 }
 
 static const MountSpec *find_spec(const Container *container, const char *destination) {
-        const MountSpec *specs = container->spec.host.mounts.items;
+        const HostConfig host = container_host(container);
+        const MountSpec *specs = host.mounts.items;
 
-        for (size_t i = 0; i < container->spec.host.mounts.count; i++) {
+        for (size_t i = 0; i < host.mounts.count; i++) {
                 _cleanup_free_ char *target = path_clean(specs[i].target ?: "");
 
                 if (str_equal(target, destination))
@@ -96,14 +94,18 @@ static int fill(Container *container, const MountPoint *point, Error *err) {
 }
 
 /* asked: labels and options of one that is made; NULL: none. */
-static int use_volume(ResolveJob *job, MountPoint *point, const MountVolumeOptions *asked,
+static int use_volume(MountJob *job, MountPoint *point, const MountVolumeOptions *asked,
                       Error *err) {
         _cleanup_(volume_create_done) VolumeCreate create = { 0 };
         Container *container = job->container;
         bool made, anonymous = !point->name;
         char *name;
-        int r = anonymous ? name_anonymous(container, point, err) : 0;
+        int r = 0;
 
+        if (anonymous && job->names)
+                point->name = str_copy(*job->names++);
+        else if (anonymous)
+                r = name_anonymous(container, point, err);
         if (r < 0)
                 return r;
         if (asked)
@@ -131,7 +133,7 @@ static int use_volume(ResolveJob *job, MountPoint *point, const MountVolumeOptio
 
 /* A volume that the request itself asks for is made by its driver. One that nothing uses may have
  * any name, as in Docker. */
-static int use_own_volume(ResolveJob *job, MountPoint *point, Error *err) {
+static int use_own_volume(MountJob *job, MountPoint *point, Error *err) {
         const char *driver = job->container->spec.host.volume_driver;
 
         if (!str_empty(driver) && !str_equal(driver, "local"))
@@ -143,7 +145,7 @@ static int use_own_volume(ResolveJob *job, MountPoint *point, Error *err) {
 
 /* ---- sources of mounts, in Docker's order: a later one overrides those of volumes-from ---- */
 
-static int resolve_from(ResolveJob *job, Error *err) {
+static int resolve_from(MountJob *job, Error *err) {
         Container *container = job->container;
 
         for (char **from = container->spec.host.volumes_from; from && *from; from++) {
@@ -157,8 +159,10 @@ static int resolve_from(ResolveJob *job, Error *err) {
                         r = error_kind(err, ERROR_INVALID, "No such container: %s", ref);
                 if (r < 0)
                         return r;
-                const MountPoint *points = donor->mounts.items;
-                for (size_t i = 0; i < donor->mounts.count; i++) {
+                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(donor);
+                const JsonArray *mounts = snapshot_mounts(donor, snapshot);
+                const MountPoint *points = mounts->items;
+                for (size_t i = 0; i < mounts->count; i++) {
                         _cleanup_point_ MountPoint point = { 0 };
 
                         if (str_equal(points[i].type, "tmpfs"))
@@ -177,13 +181,13 @@ static int resolve_from(ResolveJob *job, Error *err) {
                                         return r;
                         }
                         point.created_here = false;
-                        put(container, &point);
+                        put(job, &point);
                 }
         }
         return 0;
 }
 
-static int resolve_binds(ResolveJob *job, char ***taken, Error *err) {
+static int resolve_binds(MountJob *job, char ***taken, Error *err) {
         Container *container = job->container;
 
         for (char **text = container->spec.host.binds; text && *text; text++) {
@@ -199,7 +203,7 @@ static int resolve_binds(ResolveJob *job, char ***taken, Error *err) {
                         r = use_own_volume(job, &point, err);
                 if (r < 0)
                         return r;
-                put(container, &point);
+                put(job, &point);
         }
         return 0;
 }
@@ -216,35 +220,41 @@ static int source_check(const MountSpec *spec, Error *err) {
                           spec->source);
 }
 
-static int resolve_specs(ResolveJob *job, char ***taken, Error *err) {
+int mount_resolve(MountJob *job, const MountSpec *spec, char ***taken, Error *err) {
+        _cleanup_point_ MountPoint point = { 0 };
+        int r = mount_parse_spec(spec, &point, err);
+
+        if (r == 0)
+                r = source_check(spec, err);
+        if (r < 0)
+                return r;
+        if (strv_has(*taken, point.destination))
+                return duplicate(&point, err);
+        strv_add(taken, point.destination);
+        if (str_equal(point.type, "volume"))
+                r = use_volume(job, &point, spec->volume, err);
+        else if (str_equal(point.type, "image"))
+                r = image_mount_find(job->container, &point, err);
+        else if (str_equal(point.type, "container"))
+                r = root_mount_find(job->container, &point, err);
+        put(job, &point); /* on an error too: what takes the job back ends the point's use */
+        return r;
+}
+
+static int resolve_specs(MountJob *job, char ***taken, Error *err) {
         Container *container = job->container;
         const MountSpec *specs = container->spec.host.mounts.items;
 
         for (size_t i = 0; i < container->spec.host.mounts.count; i++) {
-                _cleanup_point_ MountPoint point = { 0 };
+                int r = mount_resolve(job, &specs[i], taken, err);
 
-                int r = mount_parse_spec(&specs[i], &point, err);
-                if (r == 0)
-                        r = source_check(&specs[i], err);
                 if (r < 0)
                         return r;
-                if (strv_has(*taken, point.destination))
-                        return duplicate(&point, err);
-                strv_add(taken, point.destination);
-                if (str_equal(point.type, "volume"))
-                        r = use_volume(job, &point, specs[i].volume, err);
-                else if (str_equal(point.type, "image"))
-                        r = image_mount_find(container, &point, err);
-                else if (str_equal(point.type, "container"))
-                        r = root_mount_find(container, &point, err);
-                if (r < 0)
-                        return r;
-                put(container, &point);
         }
         return 0;
 }
 
-static int resolve_tmpfs(ResolveJob *job, char ***taken, Error *err) {
+static int resolve_tmpfs(MountJob *job, char ***taken, Error *err) {
         const Pairs *tmpfs = &job->container->spec.host.tmpfs;
 
         for (size_t i = 0; i < tmpfs->count; i++) {
@@ -256,7 +266,7 @@ static int resolve_tmpfs(ResolveJob *job, char ***taken, Error *err) {
                 if (strv_has(*taken, point.destination))
                         return duplicate(&point, err);
                 strv_add(taken, point.destination);
-                put(job->container, &point);
+                put(job, &point);
         }
         return 0;
 }
@@ -272,14 +282,14 @@ static int resolve_ipc(ResolveJob *job, Error *err) {
 }
 
 /* Volumes of the image and of `-v /path`: anonymous, where nothing else is mounted. */
-static int resolve_anonymous(ResolveJob *job, Error *err) {
+static int resolve_anonymous(MountJob *job, Error *err) {
         Container *container = job->container;
 
         for (char **path = container->spec.config.volumes; path && *path; path++) {
                 _cleanup_point_ MountPoint point = { .rw = true };
 
                 point.destination = path_clean(*path);
-                if (find(container, point.destination))
+                if (mount_find(job->points, point.destination))
                         continue;
                 if (str_equal(point.destination, "/"))
                         return error_kind(err, ERROR_INVALID,
@@ -292,34 +302,35 @@ static int resolve_anonymous(ResolveJob *job, Error *err) {
                 int r = use_own_volume(job, &point, err);
                 if (r < 0)
                         return r;
-                put(container, &point);
+                put(job, &point);
         }
         return 0;
+}
+
+void mount_set_read_only_below(MountPoint *point, const MountSpec *spec, bool below) {
+        const MountBindOptions *bind = spec ? spec->bind : NULL;
+
+        if (bind && bind->read_only_non_recursive)
+                below = false;
+        if (bind && bind->read_only_force_recursive)
+                below = true;
+        point->ro_below = below && !point->rw && !str_equal(point->type, "tmpfs");
 }
 
 /* As the request says for each, and its API version for all others. */
 static void set_read_only_below(Container *container) {
         MountPoint *points = container->mounts.items;
 
-        for (size_t i = 0; i < container->mounts.count; i++) {
-                const MountSpec *spec = find_spec(container, points[i].destination);
-                const MountBindOptions *bind = spec ? spec->bind : NULL;
-                bool below = !container->spec.shallow_read_only;
-
-                if (bind && bind->read_only_non_recursive)
-                        below = false;
-                if (bind && bind->read_only_force_recursive)
-                        below = true;
-                points[i].ro_below = below && !points[i].rw && !str_equal(points[i].type, "tmpfs");
-        }
+        for (size_t i = 0; i < container->mounts.count; i++)
+                mount_set_read_only_below(&points[i], find_spec(container, points[i].destination),
+                                          !container->spec.shallow_read_only);
 }
 
-/* Ids on a mount are the host's, which mean something else in a user namespace. */
-static int check_idmaps(const Container *container, Error *err) {
-        const MountPoint *points = container->mounts.items;
+int mounts_check_idmaps(const Container *container, const JsonArray *mounts, Error *err) {
+        const MountPoint *points = mounts->items;
         bool remapped = container_is_remapped(container);
 
-        for (size_t i = 0; i < container->mounts.count; i++) {
+        for (size_t i = 0; i < mounts->count; i++) {
                 const char *idmap = points[i].idmap;
 
                 if (!idmap)
@@ -342,7 +353,7 @@ static int check_idmaps(const Container *container, Error *err) {
 }
 
 int mounts_resolve(Container *container, const Image *image, Error *err) {
-        ResolveJob job = { container, NULL };
+        MountJob job = { .container = container, .points = &container->mounts };
         _cleanup_strv_ char **taken = NULL;
 
         int r = resolve_from(&job, err);
@@ -357,7 +368,7 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
         if (r == 0)
                 r = resolve_anonymous(&job, err);
         if (r == 0)
-                r = check_idmaps(container, err);
+                r = mounts_check_idmaps(container, &container->mounts, err);
         if (r == 0)
                 set_read_only_below(container);
         if (r < 0) {
@@ -390,9 +401,10 @@ void mounts_abandon(Engine *engine, const char *container_id) {
 }
 
 void mounts_adopt(Container *container, bool runs) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++) {
+        for (size_t i = 0; i < mounts->count; i++) {
                 if (points[i].image || points[i].donor)
                         mount_place_clear(container, i);
                 if (!points[i].name)
@@ -404,17 +416,19 @@ void mounts_adopt(Container *container, bool runs) {
 }
 
 void mounts_end(const Container *container) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++)
+        for (size_t i = 0; i < mounts->count; i++)
                 if (points[i].name)
                         volume_deactivate(container->engine, points[i].name, container->id);
 }
 
 void mounts_release(Container *container, bool remove_volumes) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++) {
+        for (size_t i = 0; i < mounts->count; i++) {
                 if (!points[i].name)
                         continue;
                 if (remove_volumes && points[i].created_here)
@@ -425,9 +439,10 @@ void mounts_release(Container *container, bool remove_volumes) {
 }
 
 void mounts_event(const Container *container, bool mounted) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++) {
+        for (size_t i = 0; i < mounts->count; i++) {
                 Pairs attributes = { 0 };
 
                 if (!points[i].name)
@@ -473,10 +488,11 @@ static int prepare_volume(const Container *container, const MountPoint *point, E
 }
 
 int mounts_prepare(Container *container, Error *err) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < container->mounts.count; i++) {
+        for (size_t i = 0; r == 0 && i < mounts->count; i++) {
                 if (points[i].name)
                         r = prepare_volume(container, &points[i], err);
                 else if (str_equal(points[i].type, "bind"))
@@ -505,16 +521,17 @@ static int open_subpath(const Container *container, const MountPoint *point, int
                           point->subpath, point->name, strerror(r));
 }
 
-int mounts_open(const Container *container, int **ret_fds, Error *err) {
-        const MountPoint *points = container->mounts.items;
-        int *fds = NEW_ARRAY(int, container->mounts.count + 1);
+int mounts_open(const Container *container, bool remapped, int **ret_fds, Error *err) {
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
+        int *fds = NEW_ARRAY(int, mounts->count + 1);
         int r = 0;
 
-        for (size_t i = 0; i < container->mounts.count; i++)
+        for (size_t i = 0; i < mounts->count; i++)
                 fds[i] = -1;
-        for (size_t i = 0; r == 0 && i < container->mounts.count; i++)
+        for (size_t i = 0; r == 0 && i < mounts->count; i++)
                 if (points[i].image)
-                        r = image_mount_open(container, i, &fds[i], err);
+                        r = image_mount_open(container, i, remapped, &fds[i], err);
                 else if (points[i].donor)
                         r = root_mount_open(container, i, &fds[i], err);
                 else if (points[i].subpath)
@@ -527,9 +544,10 @@ int mounts_open(const Container *container, int **ret_fds, Error *err) {
 }
 
 void mounts_close(const Container *container, int *fds) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; fds && i < container->mounts.count; i++) {
+        for (size_t i = 0; fds && i < mounts->count; i++) {
                 close_fd(&fds[i]);
                 if (points[i].image || points[i].donor)
                         mount_place_clear(container, i);

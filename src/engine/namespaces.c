@@ -102,7 +102,8 @@ int container_namespace_open(Container *container, const char *what, const char 
         return 0;
 }
 
-int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err) {
+int pid_mode_open(Container *container, const Container *owner, int *ret_fd, int *ret_userns_fd,
+                  Error *err) {
         const char *ref = other(container->spec.host.pid_mode);
         _cleanup_container_ Container *donor = NULL;
 
@@ -114,7 +115,7 @@ int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *
         if (donor == container)
                 return error_kind(err, ERROR_INVALID, "cannot join own PID namespace");
         r = container_namespace_open(donor, "PID", "pid", ret_fd, err);
-        return r < 0 ? r : userns_share(container, donor, ret_userns_fd, err);
+        return r < 0 ? r : userns_share(container, owner, donor, ret_userns_fd, err);
 }
 
 int ocispec_namespaces(Container *container, const OcispecContext *context, OciLinux *linux_,

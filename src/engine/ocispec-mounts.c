@@ -38,9 +38,10 @@ static OciMount *add(OciConfig *config, const char *destination, const char *typ
 }
 
 static const MountPoint *find_point(const Container *container, const char *destination) {
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container->mounts.count; i++)
+        for (size_t i = 0; i < mounts->count; i++)
                 if (str_equal(points[i].destination, destination))
                         return &points[i];
         return NULL;
@@ -215,12 +216,13 @@ static void add_init(const Container *container, OciConfig *config) {
 int ocispec_mounts(Container *container, const OcispecContext *context, OciConfig *config,
                    Error *err) {
         const HostConfig *host = &container->spec.host;
-        const MountPoint *points = container->mounts.items;
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
 
         for (size_t i = 0; i < ELEMENTS(defaults); i++)
                 add_default(container, &defaults[i], config);
         size_t first = config->mounts.count;
-        for (size_t i = 0; i < container->mounts.count; i++) {
+        for (size_t i = 0; i < mounts->count; i++) {
                 int r = add_point(container, &points[i],
                                   context->source_fds ? context->source_fds[i] : -1, config, err);
 

@@ -20,7 +20,9 @@ int prune_filter_read(const Filters *filters, const char *const *accepted, Prune
         strv_add(&all, "label");
         strv_add(&all, "label!");
         int r = filters_check(filters, (const char *const *)all, err);
-        return r < 0 ? r : filter_time(filters, "until", &ret->until, err);
+        if (r == 0)
+                r = filter_time(filters, "until", &ret->until, err);
+        return r < 0 ? r : filter_time(filters, "unused-for", &ret->used, err);
 }
 
 /* Several values of label! keep what has all of them, as Docker has it. */
@@ -40,6 +42,7 @@ void prune_answer_add(PruneAnswer *answer, json_object *item, int64_t bytes) {
                 answer->deleted = json_object_new_array();
         (void)json_object_array_add(answer->deleted, item);
         answer->bytes += bytes;
+        answer->count++;
 }
 
 void prune_answer_end(Engine *engine, PruneAnswer *answer, Buf *json) {

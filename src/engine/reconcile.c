@@ -436,6 +436,7 @@ int engine_reconcile(Engine *engine, Error *err) {
                         continue;
                 }
                 hold_again(job.containers[i]);
+                mounts_change_forget(job.containers[i]);
                 if (enlist(job.containers[i], &error) < 0)
                         log_error("container %s: %s", job.containers[i]->id, error.message);
                 else

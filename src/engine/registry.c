@@ -71,6 +71,7 @@ static void container_destroy_object(Container *container) {
         label_set_unref(container->labels);
         limit_set_unref(container->limits);
         publish_set_unref(container->published);
+        mount_set_unref(container->mounted);
         container_create_done(&container->spec);
         json_done(&container_state_table, &container->state);
         array_done(&container->mounts, &mount_point_table);

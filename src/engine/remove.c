@@ -113,6 +113,9 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
                 container->state.status = before;
                 return r;
         }
+        /* Before nothing uses its image any more: it was used until now. */
+        if (image_used(container->engine->images, container->image_id, &error) < 0)
+                log_warn("note the last use of image %s: %s", container->image_id, error.message);
         registry_drop(container->engine, container);
         if (container_copies_end(container, "was removed", &error) < 0)
                 log_error("%s", error.message);
@@ -121,6 +124,7 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
         exec_container_removed(container);
         mounts_release(container, volumes);
         container_event(container, "destroy", NULL);
+        image_collect_soon(container->engine);
         waits_fire(container, WAIT_EVENT_EXIT);
         waits_fire(container, WAIT_EVENT_REMOVED);
         removal_finish_later(container);

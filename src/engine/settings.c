@@ -9,6 +9,7 @@
 struct Settings {
         DaemonSettings values;
         RegistryOptions registry; /* borrows from values and the options */
+        ImageGcBounds image_gc;
         Settings *older;
 };
 
@@ -28,6 +29,8 @@ static Settings *settings_new(const Engine *engine, const DaemonSettings *values
                 .uploads = number(values->uploads, 0),
                 .attempts = number(values->attempts, 0),
         };
+        /* The daemon has checked them. */
+        (void)image_gc_bounds(&settings->values.image_gc, &settings->image_gc, NULL);
         return settings;
 }
 
@@ -51,6 +54,10 @@ const DaemonSettings *engine_settings(const Engine *engine) {
 
 const RegistryOptions *engine_registry(const Engine *engine) {
         return &atomic_load(&engine->settings)->registry;
+}
+
+const ImageGcBounds *engine_image_gc(const Engine *engine) {
+        return &atomic_load(&engine->settings)->image_gc;
 }
 
 /* ---- reloading ---- */
@@ -91,6 +98,7 @@ void engine_reload(Engine *engine, const DaemonSettings *values) {
                 fresh = settings_new(engine, values);
                 fresh->older = before;
                 atomic_store(&engine->settings, fresh);
+                image_collect_soon(engine);
         }
         emit(engine, values);
 }

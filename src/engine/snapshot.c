@@ -17,6 +17,7 @@ static ContainerSnapshot *snapshot_new(const Container *container) {
         snapshot->labels = label_set_ref(container->labels);
         snapshot->limits = limit_set_ref(container->limits);
         snapshot->published = publish_set_ref(container->published);
+        snapshot->mounted = mount_set_ref(container->mounted);
         json_copy(&container_state_table, &container->state, &snapshot->state);
         array_copy(&container->endpoints, &container_endpoint_table, &snapshot->endpoints);
         return snapshot;
@@ -33,6 +34,7 @@ ContainerSnapshot *snapshot_unref(ContainerSnapshot *snapshot) {
         label_set_unref(snapshot->labels);
         limit_set_unref(snapshot->limits);
         publish_set_unref(snapshot->published);
+        mount_set_unref(snapshot->mounted);
         json_done(&container_state_table, &snapshot->state);
         free(atomic_load(&snapshot->list_fragment));
         free(snapshot->name);

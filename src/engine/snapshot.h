@@ -1,5 +1,5 @@
 /* snapshot.h: what list and inspect read of a container without its lock: an immutable copy of all
- * that changes. What never changes (id, created, spec, path, args, mounts, image_id) they read from
+ * that changes. What never changes (id, created, spec, path, args, image_id) they read from
  * the Container itself, on which they hold a reference. */
 #pragma once
 
@@ -12,6 +12,7 @@ typedef struct ContainerSnapshot {
         LabelSet *labels;              /* see snapshot_labels */
         LimitSet *limits;              /* see snapshot_host */
         PublishSet *published;         /* the same */
+        MountSet *mounted;             /* see snapshot_mounts */
         JsonArray endpoints;           /* of ContainerEndpoint */
         _Atomic(char *) list_fragment; /* list.c's: the rendered entry, made by the first reader;
                                           freed with the snapshot */

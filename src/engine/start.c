@@ -11,6 +11,7 @@
 #include "base/program.h"
 #include "engine/copy.h"
 #include "engine/internal.h"
+#include "engine/mounts.h"
 #include "engine/ocispec.h"
 #include "engine/steps.h"
 
@@ -144,9 +145,12 @@ static int start_directories(void *data, Error *err) {
         r = dir_open_at(engine->run_fd, id, 0700, &job->run_fd, err);
         if (r < 0)
                 return r;
-        r = mounts_prepare(job->container, err);
+        r = mounts_check_idmaps(job->container, container_mounts(job->container), err);
         if (r == 0)
-                r = mounts_open(job->container, &job->source_fds, err);
+                r = mounts_prepare(job->container, err);
+        if (r == 0)
+                r = mounts_open(job->container, container_is_remapped(job->container),
+                                &job->source_fds, err);
         return r < 0 ? r : netfiles_write(job->container, err);
 }
 
@@ -158,7 +162,7 @@ static int start_namespace(void *data, Error *err) {
         if (job->owner) {
                 r = container_namespace_open(job->owner, "network", "net", &job->netns_fd, err);
                 if (r == 0)
-                        r = userns_share(job->container, job->owner, &job->userns_fd, err);
+                        r = userns_share(job->container, NULL, job->owner, &job->userns_fd, err);
         } else if (str_equal(container_network_mode(job->container), "host")) {
                 r = 0;
         } else {
@@ -166,7 +170,7 @@ static int start_namespace(void *data, Error *err) {
                 r = userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
         }
         if (r == 0)
-                r = pid_mode_open(job->container, &job->pidns_fd, &job->userns_fd, err);
+                r = pid_mode_open(job->container, job->owner, &job->pidns_fd, &job->userns_fd, err);
         return r < 0 ? r : ipc_mode_open(job->container, &job->ipcns_fd, &job->userns_fd, err);
 }
 

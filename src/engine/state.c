@@ -33,6 +33,7 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "pausedForCommit", JSON_BOOL, paused_for_commit,
                    JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "unhealthyAt", JSON_INT, unhealthy_at, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "volumesBegun", JSON_STRINGS, volumes_begun, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };
 const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);
@@ -103,6 +104,7 @@ static char *state_text(const Container *container) {
         container_labels_write(container, state);
         container_limits_write(container, state);
         container_publish_write(container, state);
+        container_mounts_write(container, state);
         return str_copy(json_object_to_json_string_ext(
                 state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
@@ -119,6 +121,8 @@ static int state_read(const char *text, Container *container, Error *err) {
                 r = container_limits_read(container, state, err);
         if (r == 0)
                 r = container_publish_read(container, state, err);
+        if (r == 0)
+                r = container_mounts_read(container, state, err);
         return r < 0 ? r : container_health_read(container, json_member(state, "health"), err);
 }
 

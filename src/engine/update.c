@@ -1,10 +1,11 @@
 /* update.c: changes a container that is there: its labels, its limits, its restart policy, its
- * published ports; all that one request asks for, or nothing of it. Ports are in force before they
- * are recorded, as only then their numbers are known: the next daemon takes away what the record
- * does not have. Network policies select by labels: a change of them is in
- * force before it is recorded, so nothing that was acknowledged is ever not in force, and a daemon
- * that is killed in between goes back to what was. Limits are recorded before they are in force:
- * the next daemon puts those of the record in force. */
+ * published ports, its mounts; all that one request asks for, or nothing of it. Ports are in force
+ * before they are recorded, as only then their numbers are known: the next daemon takes away what
+ * the record does not have. Volumes are in use before that, and those that are not any more until
+ * after it. Network policies select by labels: a change of them is in force before it is recorded,
+ * so nothing that was acknowledged is ever not in force, and a daemon that is killed in between
+ * goes back to what was. Limits are recorded before they are in force: the next daemon puts those
+ * of the record in force. */
 #include "base/log.h"
 #include "engine/internal.h"
 #include "engine/steps.h"
@@ -14,7 +15,9 @@ typedef struct UpdateJob {
         LabelSet *labels; /* the new ones, NULL: they stay; once exchanged, the old ones */
         LimitSet *limits;
         PublishSet *published;
-        bool with_labels, with_limits, with_ports;
+        const ContainerUpdate *update;
+        MountsChange mounts;
+        bool with_labels, with_limits, with_ports, with_mounts;
         PublishBefore before; /* the endpoints' ports */
         bool for_group; /* of the limits, one that the control group has; else the restart policy */
         bool recorded;
@@ -25,6 +28,7 @@ static void update_job_done(UpdateJob *job) {
         limit_set_unref(job->limits);
         publish_set_unref(job->published);
         publish_before_done(&job->before);
+        mounts_change_done(&job->mounts);
 }
 
 /* lock held. What the endpoints were lent follows the labels. */
@@ -43,6 +47,12 @@ static void exchange(UpdateJob *job) {
 
                 container->published = job->published;
                 job->published = old;
+        }
+        if (job->with_mounts) {
+                MountSet *old = container->mounted;
+
+                container->mounted = job->mounts.set;
+                job->mounts.set = old;
         }
         if (!job->with_labels)
                 return;
@@ -68,6 +78,21 @@ static int save(UpdateJob *job, Error *err) {
 }
 
 /* ---- steps ---- */
+
+static int update_mounts(void *data, Error *err) {
+        UpdateJob *job = data;
+
+        return job->with_mounts
+                       ? mounts_change_begin(job->container, job->update, &job->mounts, err)
+                       : 0;
+}
+
+static void update_mounts_undo(void *data) {
+        UpdateJob *job = data;
+
+        if (job->with_mounts)
+                mounts_change_undo(job->container, &job->mounts);
+}
 
 static int update_apply(void *data, Error *err) {
         UpdateJob *job = data;
@@ -113,9 +138,13 @@ static void update_ports_undo(void *data) {
 
 static int update_record(void *data, Error *err) {
         UpdateJob *job = data;
+        char **begun = TAKE_PTR(job->container->state.volumes_begun);
         int r = save(job, err);
 
         job->recorded = r == 0;
+        if (r < 0)
+                job->container->state.volumes_begun = TAKE_PTR(begun);
+        strv_free(begun);
         return r;
 }
 
@@ -128,6 +157,7 @@ static int update_limits(void *data, Error *err) {
 }
 
 static const JobStep update_steps[] = {
+        { "update.mounts", update_mounts, update_mounts_undo },
         { "update.apply", update_apply, update_apply_undo },
         { "update.ports", update_ports, update_ports_undo },
         { "update.record", update_record, NULL },
@@ -155,17 +185,23 @@ int engine_container_update(Engine *engine, const char *ref, const ContainerUpda
                 r = container_limits_change(container, &update->limits, &job.limits, err);
         if (r == 0)
                 r = publish_change(container, update, &job.published, err);
+        job.update = update;
+        job.with_mounts = update->mounts_added.count > 0 || update->mounts_removed;
+        if (r == 0 && job.with_mounts)
+                r = mounts_change_check(container, update, err);
         if (r < 0)
                 return r;
         job.labels = labels_change(container, update);
         job.with_labels = job.labels != NULL;
         job.with_limits = job.limits != NULL;
         job.with_ports = job.published != NULL;
-        if (!job.with_labels && !job.with_limits && !job.with_ports)
+        if (!job.with_labels && !job.with_limits && !job.with_ports && !job.with_mounts)
                 return 0;
         r = steps_run(update_steps, ELEMENTS(update_steps), &job, err);
         if (r < 0)
                 return r;
+        if (job.with_mounts)
+                mounts_change_settle(container, &job.mounts);
         container_publish(container);
         container_event(container, "update", NULL);
         return 0;

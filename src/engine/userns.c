@@ -23,19 +23,6 @@ bool container_is_remapped(const Container *container) {
         return is_remapped(container->engine, &container->spec.host);
 }
 
-/* Its owners would be nobody's inside: an overlay takes a mapping only while it is made. */
-static int image_mounts_check(const HostConfig *host, Error *err) {
-        const MountSpec *mounts = host->mounts.items;
-
-        for (size_t i = 0; i < host->mounts.count; i++)
-                if (str_equal(mounts[i].type, "image"))
-                        return error_kind(err, ERROR_UNSUPPORTED,
-                                          "mounts of images in a user namespace are not done: run "
-                                          "the container with --userns host, or without %s",
-                                          mounts[i].target);
-        return 0;
-}
-
 int userns_check(const Engine *engine, const HostConfig *host, Error *err) {
         if (!is_remapped(engine, host))
                 return 0;
@@ -57,7 +44,7 @@ int userns_check(const Engine *engine, const HostConfig *host, Error *err) {
                                   "userns-remap is done by brig's own runtime alone: run the "
                                   "container with --userns host, or without --runtime %s",
                                   host->runtime);
-        return image_mounts_check(host, err);
+        return 0;
 }
 
 static void put_maps(JsonArray *list, const IdRange *ranges, size_t count) {
@@ -219,7 +206,15 @@ int userns_of_running(Container *container, int *ret_fd, Error *err) {
         return 0;
 }
 
-int userns_share(const Container *container, Container *donor, int *ret_fd, Error *err) {
+static bool is_same(int one_fd, int other_fd) {
+        struct stat one, other;
+
+        return fstat(one_fd, &one) == 0 && fstat(other_fd, &other) == 0 &&
+               one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+}
+
+int userns_share(const Container *container, const Container *owner, Container *donor, int *ret_fd,
+                 Error *err) {
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -233,6 +228,12 @@ int userns_share(const Container *container, Container *donor, int *ret_fd, Erro
                                   "container %s is in the host's user namespace: to share its "
                                   "namespaces, run this one with --userns host",
                                   donor->name);
+        if (owner && !is_same(*ret_fd, fd))
+                return error_kind(err, ERROR_CONFLICT,
+                                  "containers %s and %s are in two user namespaces, and one that "
+                                  "shares both can be in neither: share network and processes of "
+                                  "the same container, or run all of them with --userns host",
+                                  owner->name, donor->name);
         close_fd(ret_fd);
         *ret_fd = TAKE_FD(fd);
         return 0;

@@ -1,6 +1,7 @@
 /* volume-documents.c: volumes as Docker's API shows them: inspect and list. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "engine/documents.h"
 #include "engine/filters.h"
 #include "engine/volumes.h"

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "image/store.h"
 #include "sql/sql.h"
 
@@ -70,6 +71,11 @@ static bool is_young(int64_t opened_at, int dir_fd, const char *name, int64_t *r
         if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return true; /* gone meanwhile */
         *ret_size = S_ISREG(st.st_mode) ? st.st_size : 0;
+        if (S_ISDIR(st.st_mode)) {
+                int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+                *ret_size = fd < 0 ? 0 : directory_size(fd);
+        }
         const int64_t changed = st.st_ctim.tv_sec * NSEC_PER_SEC + st.st_ctim.tv_nsec;
         return changed > opened_at && changed > clock_now() - YOUNG_S * NSEC_PER_SEC;
 }
@@ -137,6 +143,21 @@ static int collect_unused(Check *check, const char *chain, Error *err) {
         return store_collect(check->store, NULL, NULL, err);
 }
 
+/* Bytes of a layer's blob, as far as it is the layer's alone and there. */
+static int64_t blob_size_of(ImageStore *store, const char *chain) {
+        _cleanup_free_ char *blob = NULL;
+        struct stat st;
+        STORE_LOCKED(store);
+
+        if (sql_find_text(store->db, &blob, NULL,
+                          "SELECT blob FROM layers WHERE chain=?1 AND (SELECT count(*) FROM layers "
+                          "AS others WHERE others.blob=layers.blob)=1",
+                          chain) <= 0 ||
+            fstatat(store->blobs_fd, digest_hex(blob), &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        return st.st_size;
+}
+
 static int look_for_unused(Check *check, Error *err) {
         _cleanup_strv_ char **chains = NULL;
         int r = list_texts(
@@ -152,12 +173,13 @@ static int look_for_unused(Check *check, Error *err) {
                         .problem = (char *)"no image, container or build has it",
                         .remedy = (char *)"it can be removed: --repair",
                 };
-                int64_t size;
 
-                if (!is_named(check->store, "SELECT 1 WHERE ?1 IS NULL", chains[i]) &&
-                    !is_young(check->store->opened_at, check->store->snapshots_fd,
-                              digest_hex(chains[i]), &size))
-                        r = tell(check, &finding, collect_unused);
+                if (is_named(check->store, "SELECT 1 WHERE ?1 IS NULL", chains[i]) ||
+                    is_young(check->store->opened_at, check->store->snapshots_fd,
+                             digest_hex(chains[i]), &finding.size))
+                        continue;
+                finding.size += blob_size_of(check->store, chains[i]);
+                r = tell(check, &finding, collect_unused);
         }
         return r;
 }

@@ -31,6 +31,8 @@ typedef struct Image {
         int64_t size;         /* bytes unpacked */
         int64_t *layer_sizes; /* one a layer */
         int64_t tagged_at;    /* ns since 1970; 0 unknown */
+        int64_t used_at;      /* the same: when it came, was made or was last used; what is of one
+                                 index was used together */
         bool variant; /* a name of it means an index that has other images here, for other platforms
                        */
         char *index;  /* digest of an index that it is of, the one that was asked for first; or NULL
@@ -60,6 +62,11 @@ int image_list_dangling_indexes(ImageStore *store, char ***ret, Error *err);
 int image_list(ImageStore *store, Image **ret, size_t *ret_count, Error *err);
 /* Bytes of all layers unpacked, each once. */
 int image_layers_size(ImageStore *store, int64_t *ret, Error *err);
+/* The same of those that images have. */
+int image_size_in_use(ImageStore *store, int64_t *ret, Error *err);
+/* It was used just now, as image_hold and image_take note as well; not synced. One that is not
+ * there is fine. */
+int image_used(ImageStore *store, const char *image_id, Error *err);
 /* Those of one, by its chain id; *ret_image: an image has it. not_found. */
 int image_layer_size(ImageStore *store, const char *chain, int64_t *ret, bool *ret_image,
                      Error *err);
@@ -79,6 +86,8 @@ extern const JsonTable image_removal_table;
 typedef struct ImageUse {
         char *(*container_of)(void *data, const char *image_id, bool *running);
         void *data;
+        int64_t unused_since; /* ns since 1970: one that was used after that stays (conflict); 0: no
+                                 matter */
 } ImageUse;
 int image_remove(ImageStore *store, const char *ref, bool force, bool no_prune, const ImageUse *use,
                  JsonArray *removals, Error *err);
@@ -259,13 +268,19 @@ int image_search(ImageStore *store, const char *term, int limit, const RegistryA
  * "Loaded image: name" or "Loaded image ID: sha256:…" lines to *loaded. */
 int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, char ***loaded,
                Error *err);
+/* The same of what is for that platform, "os/arch[/variant]", alone; of an index, the image of it
+ * that fits best. not_found where the archive has none. platform NULL or "": image_load. */
+int image_load_platform(ImageStore *store, int fd, const char *platform, ImageProgressFn progress,
+                        void *data, char ***loaded, Error *err);
 /* Writes the named images as a docker-archive that is an OCI layout too. */
 int image_save(ImageStore *store, char *const *refs, int fd, Error *err);
 /* The same in a form. An index goes as it is where each of its manifests does; else one of the
  * manifests that go. */
 typedef struct ImageSave {
         char *const *refs;
-        const ImageForm *form;               /* may be NULL */
+        const char *platform;  /* "os/arch[/variant]": of each ref that platform's image alone,
+                                  not_found where there is none; NULL or "": all there is */
+        const ImageForm *form; /* may be NULL */
         const ImageAnnotations *annotations; /* NULL: the images' and the index's own */
         char *const *names; /* of the one ref, which is an id or a digest: what it is called in the
                                archive; NULL: as asked for */
@@ -295,6 +310,8 @@ int image_layers(ImageStore *store, const Image *image, char ***ret_lowers, Erro
 /* Holds image's snapshots for a container (by container id), so that removal of the image leaves
  * them; idempotent. not_found: there is no such image. */
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err);
+/* Ends the hold of one layer, a path as image_layers has it; it goes with the next collection. */
+int image_release_layer(ImageStore *store, const char *holder, const char *lower, Error *err);
 /* And ends the leases of images that were made for the holder. */
 int image_release(ImageStore *store, const char *holder, Error *err);
 /* What holders of that pattern (GLOB) held when the last daemon was killed; collects nothing: those

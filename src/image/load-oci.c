@@ -62,9 +62,12 @@ static int load_oci_manifest(const Loader *loader, const OciImage *image, Varian
         _cleanup_(assembly_done) Assembly assembly = {};
         _cleanup_buf_ Buf config = {};
         char digest[DIGEST_TEXT_MAX];
+        bool fits = true;
         int r = read_blob_file(loader, &image->manifest->config, &config, err);
 
-        if (r < 0)
+        if (r == 0 && !ret) /* of an index that has said so */
+                r = load_fits(loader, &config, image->manifest->layers.count, &fits, err);
+        if (r < 0 || !fits)
                 return r;
         assembly_init(&assembly, loader->staging->store, loader->progress, loader->data);
         r = assembly_begin(&assembly, config.data, config.length, image->manifest->layers.count,
@@ -106,6 +109,7 @@ typedef struct OciIndex {
         const Buf *text;
         const ImageIndex *index;
         const Descriptor *host; /* what this host would choose, or NULL */
+        const Descriptor *only; /* what alone is taken; NULL: all that is there */
         Variant *variants;
         size_t count;
         const char *lease; /* who has its images until it is recorded */
@@ -149,7 +153,7 @@ static int load_variants(const Loader *loader, OciIndex *oci, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < oci->index->manifests.count; i++)
-                if (is_here(loader, &manifests[i]))
+                if (is_here(loader, &manifests[i]) && (!oci->only || oci->only == &manifests[i]))
                         r = load_variant(loader, oci, &manifests[i], err);
         return r;
 }
@@ -206,7 +210,7 @@ static int load_oci_descriptor(const Loader *loader, const Descriptor *descripto
                                int depth, Error *err) {
         _cleanup_(document_done) Document document = {};
         ImagePlatform platform = {};
-        const Descriptor *chosen;
+        const Descriptor *host, *chosen;
         _cleanup_buf_ Buf text = {};
         int r = read_blob_file(loader, descriptor, &text, err);
 
@@ -227,11 +231,18 @@ static int load_oci_descriptor(const Loader *loader, const Descriptor *descripto
         r = platform_parse(NULL, &platform, err);
         if (r < 0)
                 return r;
-        chosen = index_choose(&document.index, &platform);
+        host = index_choose(&document.index, &platform);
+        chosen = loader->platform ? index_choose(&document.index, loader->platform) : host;
         platform_done(&platform);
+        if (loader->platform && (!chosen || !is_here(loader, chosen)))
+                return 0; /* another image of the archive may fit */
         if (name && is_plain_index(loader, &document.index)) {
-                OciIndex oci = { .text = &text, .index = &document.index, .host = chosen };
+                OciIndex oci = { .text = &text,
+                                 .index = &document.index,
+                                 .host = host,
+                                 .only = loader->platform ? chosen : NULL };
 
+                *loader->matched = true;
                 r = load_index(loader, &oci, name, err);
                 free(oci.variants);
                 return r;

@@ -255,12 +255,34 @@ int load_add_name(char ***names, const char *name, Error *err) {
         return 0;
 }
 
+int load_fits(const Loader *loader, const Buf *config, size_t layer_count, bool *ret, Error *err) {
+        const ImagePlatform *wanted = loader->platform;
+        _cleanup_(assembly_done) Assembly look = {};
+        const ImageConfig *found = &look.config;
+        int r;
+
+        *ret = true;
+        if (!wanted)
+                return 0;
+        assembly_init(&look, loader->staging->store, NULL, NULL);
+        r = assembly_read(&look, config->data, config->length, layer_count, err);
+        if (r < 0)
+                return r;
+        *ret = str_equal(wanted->os, found->os ?: "linux") &&
+               str_equal(wanted->architecture, found->architecture ?: wanted->architecture);
+        *loader->matched |= *ret;
+        return 0;
+}
+
 static int load_docker_image(const Loader *loader, const ArchiveImage *image, Error *err) {
         _cleanup_(assembly_done) Assembly assembly = {};
         _cleanup_buf_ Buf config = {};
+        bool fits;
         int r = load_read(loader->staging, image->config, &config, err);
 
-        if (r < 0)
+        if (r == 0)
+                r = load_fits(loader, &config, strv_length(image->layers), &fits, err);
+        if (r < 0 || !fits)
                 return r;
         assembly_init(&assembly, loader->staging->store, loader->progress, loader->data);
         r = assembly_begin(&assembly, config.data, config.length, strv_length(image->layers), err);
@@ -298,23 +320,12 @@ static int load_docker_archive(const Loader *loader, Error *err) {
         return r;
 }
 
-int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, char ***loaded,
-               Error *err) {
-        _cleanup_(staging_done) Staging staging = { .store = store };
-        const Loader loader = {
-                .staging = &staging, .progress = progress, .data = data, .loaded = loaded
-        };
-        int r = stage(&staging, fd, err);
-
-        if (r == 0)
-                r = failpoint("load.staged", err);
-        if (r < 0)
-                return r;
-        if (!load_has_index(&loader) && load_find(&staging, "manifest.json"))
-                return load_docker_archive(&loader, err);
-        if (load_find(&staging, "index.json"))
-                return load_oci_archive(&loader, err);
-        if (load_find(&staging, "repositories"))
+static int load_staged(const Loader *loader, Error *err) {
+        if (!load_has_index(loader) && load_find(loader->staging, "manifest.json"))
+                return load_docker_archive(loader, err);
+        if (load_find(loader->staging, "index.json"))
+                return load_oci_archive(loader, err);
+        if (load_find(loader->staging, "repositories"))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "the archive is of Docker before 1.10 (it has no manifest.json): "
                                   "save it again with a "
@@ -323,4 +334,38 @@ int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, 
                           "the archive has neither manifest.json nor index.json: it is no image; "
                           "`import` takes plain "
                           "file systems");
+}
+
+static void platform_donep(ImagePlatform *platform) {
+        platform_done(platform);
+}
+
+int image_load_platform(ImageStore *store, int fd, const char *platform, ImageProgressFn progress,
+                        void *data, char ***loaded, Error *err) {
+        _cleanup_(staging_done) Staging staging = { .store = store };
+        _cleanup_(platform_donep) ImagePlatform wanted = {};
+        bool matched = str_empty(platform);
+        const Loader loader = { .staging = &staging,
+                                .progress = progress,
+                                .data = data,
+                                .loaded = loaded,
+                                .platform = matched ? NULL : &wanted,
+                                .matched = &matched };
+        int r = matched ? 0 : platform_parse(platform, &wanted, err);
+
+        if (r == 0)
+                r = stage(&staging, fd, err);
+        if (r == 0)
+                r = failpoint("load.staged", err);
+        if (r == 0)
+                r = load_staged(&loader, err);
+        if (r < 0 || matched)
+                return r;
+        return error_kind(err, ERROR_NOT_FOUND, "the image archive has no image for platform %s",
+                          platform);
+}
+
+int image_load(ImageStore *store, int fd, ImageProgressFn progress, void *data, char ***loaded,
+               Error *err) {
+        return image_load_platform(store, fd, NULL, progress, data, loaded, err);
 }

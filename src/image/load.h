@@ -23,7 +23,12 @@ typedef struct Loader {
         ImageProgressFn progress;
         void *data;
         char ***loaded;
+        const ImagePlatform *platform; /* of what is taken; NULL: all */
+        bool *matched;                 /* there was something of it */
 } Loader;
+
+/* Whether the image of that configuration is one of those that are taken. */
+int load_fits(const Loader *loader, const Buf *config, size_t layer_count, bool *ret, Error *err);
 
 const StagedFile *load_find(const Staging *staging, const char *name); /* NULL: there is none */
 int load_need(const Staging *staging, const char *name, const StagedFile **ret, Error *err);

@@ -70,7 +70,8 @@ static int read_layers(ImageStore *store, Image *image, Error *err) {
 static int read_row(ImageStore *store, const char *id, Image *image, Error *err) {
         _cleanup_sql_ sqlite3_stmt *statement = NULL;
         int r = sql_prepare(store->db, &statement, err,
-                            "SELECT id, tagged_at FROM images WHERE id=?", "t", id);
+                            "SELECT id, tagged_at, " SQL_USED_AT " FROM images WHERE id=?1", "t",
+                            id);
 
         if (r == 0)
                 r = sql_step(statement, err);
@@ -80,6 +81,7 @@ static int read_row(ImageStore *store, const char *id, Image *image, Error *err)
                 return error_kind(err, ERROR_NOT_FOUND, "No such image: %s", id);
         image->id = sql_text(statement, 0);
         image->tagged_at = sqlite3_column_int64(statement, 1);
+        image->used_at = sqlite3_column_int64(statement, 2);
         return 0;
 }
 
@@ -246,6 +248,24 @@ static int find_platform(ImageStore *store, const char *ref, const ImagePlatform
         return 0;
 }
 
+int image_resolve_platform(ImageStore *store, const char *ref, const char *platform, Resolved *ret,
+                           Error *err) {
+        _cleanup_(image_done) Image image = {};
+        ImagePlatform wanted = {};
+        int r = platform_parse(platform, &wanted, err);
+
+        if (r == 0)
+                r = find_platform(store, ref, &wanted, &image, err);
+        platform_done(&wanted);
+        if (r == 0)
+                r = image_resolve(store, ref, ret, err);
+        if (r < 0)
+                return r;
+        str_replace(&ret->id, image.id);
+        free(TAKE_PTR(ret->index));
+        return 0;
+}
+
 /* holder: NULL: nobody. */
 static int take(ImageStore *store, const char *ref, const char *platform, const char *holder,
                 Image *ret, Error *err) {
@@ -332,6 +352,15 @@ int image_layers_size(ImageStore *store, int64_t *ret, Error *err) {
                 return r;
         *ret = sqlite3_column_int64(statement, 0); /* NULL, where there is none, is 0 */
         return 0;
+}
+
+int image_size_in_use(ImageStore *store, int64_t *ret, Error *err) {
+        STORE_LOCKED(store);
+
+        return sql_number(store->db, ret, err,
+                          "SELECT coalesce(sum(size), 0) FROM layers WHERE chain IN (SELECT chain "
+                          "FROM image_layers)",
+                          "");
 }
 
 int image_layer_size(ImageStore *store, const char *chain, int64_t *ret, bool *ret_image,

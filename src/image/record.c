@@ -185,6 +185,10 @@ int store_set_aside(ImageStore *store, Error *err) {
 
 /* ---- holds ---- */
 
+#define SQL_USE                                                                                    \
+        "INSERT INTO uses(image, at) SELECT id, ?2 FROM images WHERE id=?1 "                       \
+        "ON CONFLICT(image) DO UPDATE SET at=excluded.at"
+
 /* No sync: a create or removal of a container does not wait for the disk here. A hold that a power
  * cut takes is put again at the daemon's start, before anything can be removed; one that comes back
  * is released again. */
@@ -199,6 +203,18 @@ static int run_unsynced(ImageStore *store, const char *sql, const char *holder,
         return r;
 }
 
+/* One transaction, so one write. */
+static int hold_and_use(ImageStore *store, const char *image_id, const char *holder, Error *err) {
+        int r = sql_begin(store->db, err);
+
+        if (r < 0)
+                return r;
+        r = sql_run(store->db, err, SQL_HOLD_IMAGE, "tt", holder, image_id);
+        if (r == 0)
+                r = sql_run(store->db, err, SQL_USE, "ti", image_id, clock_now());
+        return sql_end(store->db, r, err);
+}
+
 int image_hold_locked(ImageStore *store, const char *image_id, const char *holder, Error *err) {
         int64_t known = 0;
         int r = sql_number(store->db, &known, err, "SELECT count(*) FROM images WHERE id=?", "t",
@@ -206,7 +222,23 @@ int image_hold_locked(ImageStore *store, const char *image_id, const char *holde
 
         if (r == 0 && !known)
                 r = error_kind(err, ERROR_NOT_FOUND, "No such image: %s", image_id);
-        return r < 0 ? r : run_unsynced(store, SQL_HOLD_IMAGE, holder, image_id, err);
+        if (r < 0)
+                return r;
+        r = sql_set(store->db, "PRAGMA synchronous=NORMAL", err);
+        if (r == 0)
+                r = hold_and_use(store, image_id, holder, err);
+        (void)sql_set(store->db, "PRAGMA synchronous=FULL", NULL);
+        return r;
+}
+
+int image_used(ImageStore *store, const char *image_id, Error *err) {
+        STORE_LOCKED(store);
+        int r = sql_set(store->db, "PRAGMA synchronous=NORMAL", err);
+
+        if (r == 0)
+                r = sql_run(store->db, err, SQL_USE, "ti", image_id, clock_now());
+        (void)sql_set(store->db, "PRAGMA synchronous=FULL", NULL);
+        return r;
 }
 
 int image_hold(ImageStore *store, const char *image_id, const char *holder, Error *err) {
@@ -223,6 +255,18 @@ int image_hold_layer(ImageStore *store, const char *chain, const char *holder, E
         return r < 0 ? r
                      : run_unsynced(store, "INSERT OR IGNORE INTO holds(holder, chain) VALUES(?,?)",
                                     holder, chain, err);
+}
+
+int image_release_layer(ImageStore *store, const char *holder, const char *lower, Error *err) {
+        const char *name = str_after(lower, "snapshots/");
+        _cleanup_free_ char *chain =
+                name ? str_format("sha256:%.*s", (int)strcspn(name, "/"), name) : NULL;
+
+        if (!chain)
+                return error_kind(err, ERROR_INTERNAL, "'%s' is no layer of the store", lower);
+        STORE_LOCKED(store);
+        return run_unsynced(store, "DELETE FROM holds WHERE holder=? AND chain=?", holder, chain,
+                            err);
 }
 
 /* ---- leases ---- */

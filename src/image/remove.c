@@ -344,11 +344,28 @@ static int check_unchanged(const Removal *removal, const char *ref, Resolved *fo
         return error_kind(err, ERROR_CONFLICT, "image %s was changed meanwhile: try again", ref);
 }
 
+/* Under the lock, as who takes it into use has it. */
+static int check_unused(const Removal *removal, const char *ref, Error *err) {
+        const ImageUse *use = removal->use;
+        int64_t used = 0;
+        int r = use && use->unused_since > 0
+                        ? sql_number(removal->store->db, &used, err,
+                                     "SELECT " SQL_USED_AT " FROM images WHERE id=?1", "t",
+                                     removal->id)
+                        : 0;
+
+        if (r < 0 || !use || used <= use->unused_since)
+                return r;
+        return error_kind(err, ERROR_CONFLICT, "image %s was used meanwhile", ref);
+}
+
 static int remove_locked(Removal *removal, const char *ref, char ***blobs, Error *err) {
         _cleanup_(resolved_done) Resolved found = {};
         bool of_index, kept = false;
         int r = check_unchanged(removal, ref, &found, err);
 
+        if (r == 0)
+                r = check_unused(removal, ref, err);
         of_index = removal->index && !found.name;
 
         if (r == 0)

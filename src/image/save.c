@@ -238,7 +238,10 @@ static int add_found(Saver *saver, const Resolved *found, Error *err) {
 
 static int add_named(Saver *saver, const char *name, Error *err) {
         _cleanup_(resolved_done) Resolved found = {};
-        int r = image_resolve(saver->store, name, &found, err);
+        const char *platform = saver->save->platform;
+        int r = str_empty(platform)
+                        ? image_resolve(saver->store, name, &found, err)
+                        : image_resolve_platform(saver->store, name, platform, &found, err);
 
         return r < 0 ? r : add_found(saver, &found, err);
 }

@@ -542,6 +542,7 @@ TEST(a_lost_snapshot_is_unpacked_again) {
 
 typedef struct Findings {
         int count, repaired;
+        int64_t size;
         char text[200]; /* kinds and problems of the first ones */
 } Findings;
 
@@ -551,6 +552,7 @@ static int on_found(void *data, const CheckFinding *finding) {
 
         findings->count++;
         findings->repaired += finding->repaired;
+        findings->size += finding->size;
         (void)snprintf(findings->text + length, sizeof(findings->text) - length, "%s: %s; ",
                        finding->kind, finding->problem);
         return 0;
@@ -581,6 +583,9 @@ TEST(a_check_finds_what_nothing_names_and_leaves_what_a_job_has) {
         ASSERT_STR(findings.text, "");
         ASSERT_OK(blob_put(test.store, "stray", 5, digest, &err), &err);
         ASSERT_INT(mkdirat(test.store->snapshots_fd, HEX, 0700), 0);
+        int file = openat(test.store->snapshots_fd, HEX "/file", O_CREAT | O_WRONLY, 0600);
+        ASSERT_INT(write(file, "seven b", 7), 7);
+        close_fd(&file);
         /* Both may be a job's that is about to record them. */
         ASSERT_OK(look(&test, true, &findings, &err), &err);
         ASSERT_INT(findings.count, 0);
@@ -592,6 +597,7 @@ TEST(a_check_finds_what_nothing_names_and_leaves_what_a_job_has) {
         pins_release(&pins);
         ASSERT_OK(look(&test, false, &findings, &err), &err);
         ASSERT_INT(findings.count, 2);
+        ASSERT_INT(findings.size, 5 + 7);
         ASSERT_OK(look(&test, true, &findings, &err), &err);
         ASSERT_INT(findings.repaired, 2);
         ASSERT_OK(look(&test, true, &findings, &err), &err);

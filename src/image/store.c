@@ -51,6 +51,8 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS name_indexes(name TEXT PRIMARY KEY REFERENCES names(name) ON "
         "DELETE CASCADE, digest TEXT NOT NULL REFERENCES indexes(digest));"
         "CREATE INDEX IF NOT EXISTS name_indexes_digest ON name_indexes(digest);"
+        "CREATE TABLE IF NOT EXISTS uses(image TEXT PRIMARY KEY REFERENCES images(id) ON DELETE "
+        "CASCADE, at INTEGER NOT NULL);" /* besides images.tagged_at */
         "CREATE TABLE IF NOT EXISTS origins(blob TEXT NOT NULL, registry TEXT NOT NULL, repository "
         "TEXT NOT NULL,"
         " PRIMARY KEY(blob, registry, repository));"

@@ -184,7 +184,16 @@ typedef struct Resolved {
 } Resolved;
 int image_resolve(ImageStore *store, const char *ref, Resolved *ret, Error *err);
 void resolved_done(Resolved *resolved);
+/* What it stands for on that platform: id, and no index. The lock is held. */
+int image_resolve_platform(ImageStore *store, const char *ref, const char *platform, Resolved *ret,
+                           Error *err);
 int image_read(ImageStore *store, const char *id, Image *ret, Error *err); /* the lock is held */
+/* images.used_at, as Image has it: of image ?1. */
+#define SQL_USED_AT                                                                                \
+        "(SELECT max(max(tagged_at, coalesce(at, 0))) FROM images AS those LEFT JOIN uses ON "     \
+        "image=those.id WHERE those.id=?1 OR those.id IN (SELECT image FROM index_images WHERE "   \
+        "index_digest IN (SELECT index_digest FROM index_images WHERE image=?1)))"
+
 /* As image_hold. The lock is held, as in the two that follow. */
 int image_hold_locked(ImageStore *store, const char *image_id, const char *holder, Error *err);
 /* A lease keeps an image, or an index, from being removed, until image_release of its holder. */

@@ -11,6 +11,7 @@ typedef struct CheckFinding {
         char *problem, *remedy; /* in words; remedy: what a person does, or what repairing does */
         int64_t size;           /* bytes that it takes; 0: unknown, or none */
         bool repairable;        /* repairing takes care of it */
+        bool keeps;             /* and frees nothing; not sent */
         bool repaired;          /* it has */
         char *error;            /* why it could not; NULL */
 } CheckFinding;

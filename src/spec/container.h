@@ -250,6 +250,8 @@ typedef struct ContainerUpdate {
         JsonArray ports_added;   /* of PortBindings, as those of HostConfig */
         JsonArray ports_removed; /* the same: a port without bindings is all of it; a member of a
                                     binding that is not given fits each */
+        JsonArray mounts_added;  /* of MountSpec, as those of HostConfig */
+        char **mounts_removed;   /* their destinations */
 } ContainerUpdate;
 /* invalid where it asks for the impossible; unsupported where it names anything else that is to
  * change. *ret zeroed; container_update_done frees it. */

@@ -104,6 +104,13 @@ static const JsonField label_fields[] = {
 };
 static const JsonTable labels_table = JSON_TABLE(ContainerUpdate, "update", label_fields);
 
+static const JsonField mount_fields[] = {
+        JSON_NESTED(ContainerUpdate, "MountsAdded", JSON_ARRAY, mounts_added, OMIT,
+                    &mount_spec_table),
+        JSON_FIELD(ContainerUpdate, "MountsRemoved", JSON_STRINGS, mounts_removed, OMIT),
+};
+static const JsonTable mounts_table = JSON_TABLE(ContainerUpdate, "update", mount_fields);
+
 /* Docker's clients send every member, those that nobody gave as nothing. */
 static bool is_nothing(json_object *value) {
         switch (json_object_get_type(value)) {
@@ -181,8 +188,9 @@ int container_update_read(json_object *object, ContainerUpdate *ret, Error *err)
         if (!json_object_is_type(object, json_type_object))
                 return error_kind(err, ERROR_INVALID, "update: must be an object");
         json_object_object_foreach(object, name, value) {
-                if (!is_field(&labels_table, name) && !is_field(&host_limits_table, name) &&
-                    !is_port_member(name) && !is_nothing(value))
+                if (!is_field(&labels_table, name) && !is_field(&mounts_table, name) &&
+                    !is_field(&host_limits_table, name) && !is_port_member(name) &&
+                    !is_nothing(value))
                         return error_kind(err, ERROR_UNSUPPORTED,
                                           "%s cannot be changed of a container that is there: "
                                           "remove it and run it anew with the other value",
@@ -193,16 +201,25 @@ int container_update_read(json_object *object, ContainerUpdate *ret, Error *err)
                 r = json_read(&host_limits_table, object, &ret->limits, err);
         if (r == 0)
                 r = ports_read(object, ret, err);
+        if (r == 0)
+                r = json_read(&mounts_table, object, ret, err);
         return r < 0 ? r : labels_check(ret, err);
+}
+
+static void write_members(const JsonTable *table, const ContainerUpdate *update,
+                          json_object *object) {
+        json_object *members = json_write(table, update);
+
+        json_object_object_foreach(members, name, value)
+                (void)json_object_object_add(object, name, json_object_get(value));
+        (void)json_object_put(members);
 }
 
 json_object *container_update_write(const ContainerUpdate *update) {
         json_object *object = json_write(&host_limits_table, &update->limits);
-        json_object *labels = json_write(&labels_table, update);
 
-        json_object_object_foreach(labels, name, value)
-                (void)json_object_object_add(object, name, json_object_get(value));
-        (void)json_object_put(labels);
+        write_members(&labels_table, update, object);
+        write_members(&mounts_table, update, object);
         for (size_t i = 0; i < ELEMENTS(port_members); i++)
                 if (ports_of(update, i)->count > 0)
                         (void)json_object_object_add(object, port_members[i].name,
@@ -212,6 +229,7 @@ json_object *container_update_write(const ContainerUpdate *update) {
 
 void container_update_done(ContainerUpdate *update) {
         json_done(&labels_table, update);
+        json_done(&mounts_table, update);
         json_done(&host_limits_table, &update->limits);
         for (size_t i = 0; i < ELEMENTS(port_members); i++)
                 port_bindings_done(ports_of(update, i));

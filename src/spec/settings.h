@@ -13,6 +13,20 @@ typedef struct RuntimeSpec {
         json_object *options;
 } RuntimeSpec;
 
+/* When images that nothing uses are removed, as it was said; NULL: not at all. */
+typedef struct ImageGc {
+        char *max_size;   /* "20GB": of all images together */
+        char *unused_for; /* "720h": since it was last used */
+        char *min_age;    /* "10m": what was used since stays, whatever its size */
+} ImageGc;
+/* The same as numbers; 0: not said. */
+typedef struct ImageGcBounds {
+        int64_t size;        /* bytes */
+        int64_t unused, age; /* ns */
+} ImageGcBounds;
+/* invalid names the member. */
+int image_gc_bounds(const ImageGc *said, ImageGcBounds *ret, Error *err);
+
 /* What can be changed while the daemon runs. */
 typedef struct DaemonSettings {
         bool debug;
@@ -22,8 +36,9 @@ typedef struct DaemonSettings {
         int64_t *attempts;            /* at a transfer */
         int64_t *shutdown_timeout;    /* s, for calls that are under way when brigd is to end */
         char *default_runtime;        /* NULL: "runc" */
-        JsonArray runtimes;           /* of RuntimeSpec */
-        json_object *features;        /* of booleans; NULL: none */
+        ImageGc image_gc;
+        JsonArray runtimes;    /* of RuntimeSpec */
+        json_object *features; /* of booleans; NULL: none */
 } DaemonSettings;
 
 /* What containers get whose creation leaves it open. */
@@ -37,6 +52,7 @@ typedef struct ContainerDefaults {
         bool init, no_new_privileges;
 } ContainerDefaults;
 
+extern const JsonTable image_gc_table;
 extern const JsonTable runtime_spec_table, daemon_settings_table, container_defaults_table;
 extern const JsonTable default_ulimit_table; /* Ulimit, by its name */
 
