@@ -235,6 +235,7 @@ static int run_spawn(void *data, Error *err) {
                                      .run_fd = job->run_fd,
                                      .netns_fd = job->netns_fd,
                                      .pidns_fd = -1,
+                                     .ipcns_fd = -1,
                                      .userns_fd = job->userns_fd,
                                      .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                                      .seccomp_length = job->seccomp ? job->seccomp->length : 0 };

@@ -354,6 +354,17 @@ void container_set_pidfd(Container *container, int pidfd);
 /* HostConfig.PidMode container:x: *ret_fd is that one's namespace, else it stays. */
 int pid_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
 
+/* ---- ipc-mode.c ---- */
+typedef struct IpcJoin {
+        int ns_fd; /* -1: none; the caller's */
+        char *shm; /* where the other's /dev/shm is until ipc_shm_close; the caller's */
+} IpcJoin;
+/* HostConfig.IpcMode container:x, at start; else *ret stays. Conflict where x does not run,
+ * internal where it does not share, in dockerd's words. */
+int ipc_mode_open(Container *container, IpcJoin *ret, int *ret_userns_fd, Error *err);
+/* Once the container has its own copy, or none will be made. */
+void ipc_shm_close(const Container *container);
+
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
                    Error *err); /* at start, lock held, endpoints joined or reserved */
@@ -403,6 +414,7 @@ typedef struct OcispecContext {
         bool own_netns; /* a namespace is passed to the monitor by descriptor; else the host's (mode
                            host) */
         bool joined_netns;     /* mode container:x: passed by descriptor too */
+        const char *shm;       /* another's /dev/shm, to be bound there; NULL: its own */
         const char *rootfs;    /* NULL: the monitor mounts the overlay */
         const int *source_fds; /* of mounts_open; NULL: none */
 } OcispecContext;

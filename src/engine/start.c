@@ -26,6 +26,7 @@ typedef struct StartJob {
         const SeccompProgram *seccomp; /* the cache's */
         char **runtime;                /* another one's program and arguments; NULL: brig's own */
         int state_fd, run_fd, netns_fd, pidns_fd, userns_fd;
+        IpcJoin ipc;
         int *source_fds; /* of mounts_open */
         bool own_netns;
         bool told_mounts; /* of its volumes, to those who watch events */
@@ -45,9 +46,13 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->run_fd);
         close_fd(&job->netns_fd);
         close_fd(&job->pidns_fd);
+        close_fd(&job->ipc.ns_fd);
         close_fd(&job->userns_fd);
         close_fd(&job->pidfd);
         mounts_close(job->container, job->source_fds);
+        if (job->ipc.shm)
+                ipc_shm_close(job->container);
+        free(job->ipc.shm);
         container_unref(job->owner);
 }
 
@@ -164,7 +169,9 @@ static int start_namespace(void *data, Error *err) {
                 job->own_netns = true;
                 r = userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
         }
-        return r < 0 ? r : pid_mode_open(job->container, &job->pidns_fd, &job->userns_fd, err);
+        if (r == 0)
+                r = pid_mode_open(job->container, &job->pidns_fd, &job->userns_fd, err);
+        return r < 0 ? r : ipc_mode_open(job->container, &job->ipc, &job->userns_fd, err);
 }
 
 /* The program of another runtime and its arguments, which is the container's; NULL in *ret: brig's
@@ -215,6 +222,7 @@ static int start_document(void *data, Error *err) {
                 .netfiles_id = job->owner ? job->owner->id : job->container->id,
                 .own_netns = job->own_netns,
                 .joined_netns = job->owner != NULL,
+                .shm = job->ipc.shm,
                 .source_fds = job->source_fds,
         };
 
@@ -257,6 +265,7 @@ static int start_spawn(void *data, Error *err) {
                 .run_fd = job->run_fd,
                 .netns_fd = job->netns_fd,
                 .pidns_fd = job->pidns_fd,
+                .ipcns_fd = job->ipc.ns_fd,
                 .userns_fd = job->userns_fd,
                 .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                 .seccomp_length = job->seccomp ? job->seccomp->length : 0,
@@ -403,6 +412,7 @@ int container_start_locked(Container *container, Error *err) {
                 .run_fd = -1,
                 .netns_fd = -1,
                 .pidns_fd = -1,
+                .ipc.ns_fd = -1,
                 .userns_fd = -1,
                 .pidfd = -1,
         };

@@ -26,7 +26,7 @@ typedef struct MonitorSpawn {
         const OciConfig *config;
         int data_root_fd, state_fd, run_fd; /* directories */
         int netns_fd;                       /* -1: none */
-        int pidns_fd;                       /* another container's, or -1 */
+        int pidns_fd, ipcns_fd;             /* another container's, or -1 */
         int userns_fd;                      /* its own or another container's, or -1: the host's */
         const void *seccomp;                /* sock_filters, or NULL */
         size_t seccomp_length;

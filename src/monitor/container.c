@@ -26,20 +26,22 @@
 
 /* The descriptors of "start", by their place; -1: not there. */
 typedef struct StartFds {
-        int data_root, state, run, config, netns, pidns, userns, seccomp;
+        int data_root, state, run, config, netns, pidns, ipcns, userns, seccomp;
 } StartFds;
 
 static int take_fds(const MonitorStart *start, int *fds, size_t count, StartFds *ret, Error *err) {
         size_t next = 4;
 
-        if (count !=
-            next + start->has_netns + start->has_pidns + start->has_userns + start->has_seccomp)
+        if (count != next + start->has_netns + start->has_pidns + start->has_ipcns +
+                             start->has_userns + start->has_seccomp)
                 return error_kind(err, ERROR_INVALID, "start came with %zu descriptors", count);
-        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1, -1, -1 };
+        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1, -1, -1, -1 };
         if (start->has_netns)
                 ret->netns = fds[next++];
         if (start->has_pidns)
                 ret->pidns = fds[next++];
+        if (start->has_ipcns)
+                ret->ipcns = fds[next++];
         if (start->has_userns)
                 ret->userns = fds[next++];
         if (start->has_seccomp)
@@ -219,8 +221,11 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         int r = read_config(fds->config, &supervisor->config, err);
 
         supervisor->foreign_pidns_fd = fds->pidns;
+        supervisor->foreign_ipcns_fd = fds->ipcns;
         if (r == 0 && fds->pidns >= 0)
                 r = join_namespace(supervisor->config, "pid", fds->pidns, err);
+        if (r == 0 && fds->ipcns >= 0)
+                r = join_namespace(supervisor->config, "ipc", fds->ipcns, err);
         if (r == 0 && fds->userns >= 0) {
                 r = join_namespace(supervisor->config, "user", fds->userns, err);
                 note_root(supervisor);

@@ -253,6 +253,7 @@ static int write_bundle(Supervisor *supervisor, const RuntimeOptions *options, E
         config->root->path = str_format("%s/" ROOT_NAME, directory);
         name_namespace(config, "network", options->netns_fd);
         name_namespace(config, "pid", supervisor->foreign_pidns_fd);
+        name_namespace(config, "ipc", supervisor->foreign_ipcns_fd);
         text = json_text(&oci_config_table, config);
         return file_replace_at(supervisor->run_fd, CONFIG_NAME, text, strlen(text), 0600, false,
                                err);

@@ -162,12 +162,13 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         _cleanup_close_ int config_fd = -1;
         _cleanup_close_ int seccomp_fd = -1;
         MonitorStart start = *spawn->start;
-        int fds[8] = { spawn->data_root_fd, spawn->state_fd, spawn->run_fd };
+        int fds[MESSAGE_FDS_MAX] = { spawn->data_root_fd, spawn->state_fd, spawn->run_fd };
         size_t count = 4;
         int r = memfd_with("config.json", config, strlen(config), &config_fd, err);
 
         start.has_netns = spawn->netns_fd >= 0;
         start.has_pidns = spawn->pidns_fd >= 0;
+        start.has_ipcns = spawn->ipcns_fd >= 0;
         start.has_userns = spawn->userns_fd >= 0;
         start.has_seccomp = spawn->seccomp != NULL;
         if (r == 0 && start.has_seccomp)
@@ -179,6 +180,8 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
                 fds[count++] = spawn->netns_fd;
         if (start.has_pidns)
                 fds[count++] = spawn->pidns_fd;
+        if (start.has_ipcns)
+                fds[count++] = spawn->ipcns_fd;
         if (start.has_userns)
                 fds[count++] = spawn->userns_fd;
         if (start.has_seccomp)

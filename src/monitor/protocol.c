@@ -38,6 +38,7 @@ static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "bound", JSON_BOOL, bound, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasNetns", JSON_BOOL, has_netns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasPidns", JSON_BOOL, has_pidns, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "hasIpcns", JSON_BOOL, has_ipcns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasUserns", JSON_BOOL, has_userns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasSeccomp", JSON_BOOL, has_seccomp, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "openStdin", JSON_BOOL, open_stdin, JSON_OMIT_EMPTY),

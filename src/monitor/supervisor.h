@@ -72,9 +72,9 @@ struct Supervisor {
         char *id;
         bool open_stdin, stdin_once, bound;
         const RuntimeKind *runtime;
-        char **runtime_words; /* foreign_runtime: the program and its arguments */
-        int foreign_pidns_fd; /* and another container's process namespace, during create; -1 */
-        uid_t root_uid;       /* who is root in its user namespace: owns pipes */
+        char **runtime_words;                   /* foreign_runtime: the program and its arguments */
+        int foreign_pidns_fd, foreign_ipcns_fd; /* and another container's, during create; -1 */
+        uid_t root_uid;                         /* who is root in its user namespace: owns pipes */
         gid_t root_gid;
         bool own_pids;     /* its own process takes all others with it */
         OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */

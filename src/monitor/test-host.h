@@ -203,6 +203,7 @@ static int host_spawn(Host *host, Error *err) {
                                .run_fd = host->run_fd,
                                .netns_fd = -1,
                                .pidns_fd = -1,
+                               .ipcns_fd = -1,
                                .userns_fd = -1 };
         int r = monitor_spawn(host->loop, &spawn, on_notice, host, &host->monitor, err);
 
