@@ -154,6 +154,20 @@ static int start_directories(void *data, Error *err) {
         return r < 0 ? r : netfiles_write(job->container, err);
 }
 
+/* Its own network namespace would belong to another user namespace than the one that it shares, and
+ * no sysfs could be mounted. */
+static int check_user_namespaces(const StartJob *job, Error *err) {
+        bool shares = job->pidns_fd >= 0 || job->ipc.ns_fd >= 0;
+
+        if (!shares || !job->own_netns || !container_is_remapped(job->container))
+                return 0;
+        return error_kind(err, ERROR_CONFLICT,
+                          "container %s shares the user namespace of another one by --pid or --ipc "
+                          "container:…: give it that one's network, too (--network container:…), "
+                          "or run both with --userns host",
+                          job->container->name);
+}
+
 static int start_namespace(void *data, Error *err) {
         StartJob *job = data;
 
@@ -171,7 +185,9 @@ static int start_namespace(void *data, Error *err) {
         }
         if (r == 0)
                 r = pid_mode_open(job->container, &job->pidns_fd, &job->userns_fd, err);
-        return r < 0 ? r : ipc_mode_open(job->container, &job->ipc, &job->userns_fd, err);
+        if (r == 0)
+                r = ipc_mode_open(job->container, &job->ipc, &job->userns_fd, err);
+        return r < 0 ? r : check_user_namespaces(job, err);
 }
 
 /* The program of another runtime and its arguments, which is the container's; NULL in *ret: brig's
