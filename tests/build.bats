@@ -65,6 +65,8 @@ END
   [ "$(brig image inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' first)" = "/work [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin GREETING=hi]" ]
   run env DOCKER_BUILDKIT=0 docker build -t first .
   [ "$(grep -c 'Using cache' <<<"$output")" -ge 3 ]
+  run -0 env DOCKER_BUILDKIT=0 docker build --no-cache -t first .
+  [[ $output == *'Step 6/6 : CMD'* && $output != *'Using cache'* ]]
   # why a step ran, whatever the tag's version
   echo bye >file
   run env DOCKER_BUILDKIT=0 docker build -t first:2 .

@@ -182,8 +182,9 @@ answers() { compose exec -T "$1" timeout 5 wget -qO- "http://$2/" 2>/dev/null ||
   [ "$(brig inspect -f '{{(index .Mounts 0).Name}}' proj_db_1)" = "$volume" ]
   [ "$(brig create --network proj_own busybox true | xargs brig inspect -f '{{json .NetworkSettings.Networks.proj_own.Aliases}} {{.HostConfig.IpcMode}}')" = 'null private' ]
   brig rm -f "$(brig ps -lq)" >/dev/null
-  curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Image":"busybox"}' "http://d/v1.39/containers/create?name=older" >/dev/null
-  [ "$(brig inspect -f '{{.HostConfig.IpcMode}}' older)" = shareable ]
+  curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Image":"busybox","Cmd":["true"],"Entrypoint":[""],"HostConfig":{"CpuCount":2}}' "http://d/v1.39/containers/create?name=older" >"$root/created"
+  [[ $(<"$root/created") == *'"Warnings":["CpuCount, '*'are for Windows'* ]]
+  [ "$(brig inspect -f '{{.HostConfig.IpcMode}} {{json .Config.Entrypoint}} {{json .HostConfig.Dns}} {{.HostConfig.CpuCount}}' older)" = 'shareable null null 2' ]
   brig rm older >/dev/null
   brig rmi -f proj_db >/dev/null
 }

@@ -243,6 +243,25 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [[ $output == *"cannot join PID of a non running container: $(brig inspect -f '{{.Id}}' base)"* ]]
 }
 
+@test "--ipc container: joins the namespace and /dev/shm of one that shares them, and says who does not" {
+  brig run -d --name shares --ipc shareable --shm-size 1m busybox sh -c 'echo here >/dev/shm/x && sleep 4711'
+  wait_until brig exec shares test -s /dev/shm/x
+  brig run -d --name joined --ipc container:shares busybox sh -c 'readlink /proc/self/ns/ipc; cat /dev/shm/x; echo there >/dev/shm/y; sleep 4711'
+  wait_until brig exec shares test -s /dev/shm/y
+  [ "$(brig logs joined)" = "$(brig exec shares readlink /proc/self/ns/ipc)"$'\nhere' ]
+  [ "$(brig inspect -f '{{.HostConfig.IpcMode}}' joined)" = "container:$(brig inspect -f '{{.Id}}' shares)" ]
+  # one that joined shares, too; nothing is left in the run directory
+  [ "$(brig run --rm --ipc container:joined busybox cat /dev/shm/x /dev/shm/y)" = $'here\nthere' ]
+  run ! grep -F "$root/run/containers" <(on_host cat /proc/self/mountinfo | grep -w shm)
+  brig run -d --name keeps busybox sleep 4711
+  run -125 brig run --rm --ipc container:keeps busybox true
+  [[ $output == *"can't join IPC of container $(brig inspect -f '{{.Id}}' keeps): non-shareable IPC (hint: use IpcMode:shareable for the donor container)"* ]]
+  brig kill joined keeps
+  brig rm -f shares
+  run -125 brig run --rm --ipc container:shares busybox true
+  [[ $output == *'No such container: shares'* ]]
+}
+
 @test "host, none and container: networks" {
   run brig run --rm --network none busybox ip -o link
   [[ $output == *lo* && $output != *eth0* ]]

@@ -77,6 +77,9 @@ END
   build -t cached --pull; echo "$output"; [ "$status" -eq 0 ]
   grep manifests/two "$root/asked"
   [ "$(layers_asked)" -eq 0 ]
+  # Docker's classic form says so in the words of a pull
+  run -0 env DOCKER_BUILDKIT=0 docker build --pull -t cached "$context"
+  [[ $output == *'Status: Image is up to date for 127.0.0.1:5001/base:two'* ]]
   brig rmi 127.0.0.1:5001/base:two
   : >"$root/asked"
   build -t cached2; echo "$output"; [ "$status" -eq 0 ]

@@ -114,11 +114,14 @@ first_uid=170000 first_gid=265536
 }
 
 @test "networks and processes are shared with their user namespace" {
-  brig run -d --name donor busybox sleep 600
-  run brig run --rm --network container:donor --pid container:donor busybox sh -c 'readlink /proc/self/ns/user; ls /sys/class/net; ps | grep -c "sleep 600"'
+  brig run -d --name donor --ipc shareable busybox sleep 600
+  run brig run --rm --network container:donor --pid container:donor --ipc container:donor busybox sh -c 'touch /dev/shm/x; readlink /proc/self/ns/user; ls /sys/class/net; ps | grep -c "sleep 600"'
   [[ $status -eq 0 && ${lines[0]} == "$(readlink "/proc/$(pid_of donor)/ns/user")" && $output == *eth0* ]]
   run brig debug -u 0 donor sh -c 'readlink /proc/self/ns/user; stat -c %u /target/etc; echo x >/target/root/x'
   [[ $status -eq 0 && ${lines[0]} == "$(readlink "/proc/$(pid_of donor)/ns/user")" && ${lines[1]} == 0 && $(brig exec donor stat -c %u /root/x) == 0 ]]
+  brig exec donor test -f /dev/shm/x
+  run brig run --rm --pid container:donor busybox true
+  [[ $status -eq 125 && $output == *'--network container:'* ]]
   brig run -d --name plain --userns host busybox sleep 600
   run brig run --rm --network container:plain busybox true
   [[ $status -eq 125 && $output == *"--userns host"* ]]

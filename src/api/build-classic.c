@@ -333,6 +333,23 @@ static int on_tagged(ClassicBuild *build, const BuildEvent *event) {
         return 0;
 }
 
+/* Docker's classic builder pulls what it is told to look for again; here layers come when a step
+ * needs their files. */
+static int on_resolved(ClassicBuild *build, const BuildEvent *event) {
+        Progress progress = { .exchange = build->exchange };
+        _cleanup_free_ char *digest = str_format("Digest: %s", event->layer);
+        _cleanup_free_ char *end = str_format(
+                "Status: %s for %s", event->current ? "Image is up to date" : "Newer image is used",
+                event->name);
+        int r = 0;
+
+        if (!build->options.quiet)
+                r = progress_send(&progress, &(ImageProgress){ .status = digest });
+        if (!build->options.quiet && r == 0)
+                r = progress_send(&progress, &(ImageProgress){ .status = end });
+        return r;
+}
+
 /* What Docker's form of a request does not ask for, or has no words for. */
 static int on_other(ClassicBuild *build, const BuildEvent *event) {
         return 0;
@@ -347,7 +364,7 @@ int classic_send(void *data, const BuildEvent *event) {
                 [BUILD_IMAGE] = on_image,     [BUILD_TAGGED] = on_tagged,
                 [BUILD_PUSHING] = on_other,   [BUILD_PUSHED] = on_other,
                 [BUILD_READING] = on_other,   [BUILD_DOCKERFILE] = on_other,
-                [BUILD_IGNORE] = on_other,
+                [BUILD_IGNORE] = on_other,    [BUILD_RESOLVED] = on_resolved,
         };
 
         return events[event->kind](data, event);

@@ -46,10 +46,12 @@ TEST(aliases) {
 
         buf_add_str(&json, "{\"Id\":\"0123456789abcdef\",\"Config\":{\"Hostname\":\"box\"},"
                            "\"NetworkSettings\":{\"Networks\":{\"own\":{\"Aliases\":null,"
+                           "\"DNSNames\":[\"x\",\"0123456789ab\"]},\"later\":{\"Aliases\":null,"
                            "\"DNSNames\":[\"x\"]},\"bridge\":{\"Aliases\":null}}}}");
         ASSERT_OK(version_edit(NULL, 0, 44, version_aliases, &json, &err), &err);
         ASSERT(strstr(json.data, "\"own\":{\"Aliases\":[\"0123456789ab\",\"box\"]"));
         ASSERT(strstr(json.data, "\"bridge\":{\"Aliases\":null}"));
+        ASSERT(strstr(json.data, "\"later\":{\"Aliases\":null,"));
 }
 
 TEST(not_json) {

@@ -82,13 +82,21 @@ int version_edit(const VersionRule *rules, size_t count, int version, VersionCha
         return 0;
 }
 
-/* ---- containers before 1.45: the short id is an alias on networks of one's own ---- */
+/* ---- containers before 1.45: the short id is an alias on networks of one's own, from the moment
+ * on that it is connected, by which compose 1.29 knows whether it is ---- */
+
+static bool has_name(json_object *names, const char *name) {
+        for (size_t i = 0;
+             json_object_is_type(names, json_type_array) && i < json_object_array_length(names);
+             i++)
+                if (str_equal(json_object_get_string(json_object_array_get_idx(names, i)), name))
+                        return true;
+        return false;
+}
 
 static void add_alias(json_object *aliases, const char *name) {
-        for (size_t i = 0; i < json_object_array_length(aliases); i++)
-                if (str_equal(json_object_get_string(json_object_array_get_idx(aliases, i)), name))
-                        return;
-        (void)json_object_array_add(aliases, json_object_new_string(name));
+        if (!has_name(aliases, name))
+                (void)json_object_array_add(aliases, json_object_new_string(name));
 }
 
 void version_aliases(json_object *container) {
@@ -103,7 +111,8 @@ void version_aliases(json_object *container) {
                 json_object *aliases = json_member(endpoint, "Aliases");
 
                 if (str_equal(name, "bridge") || str_equal(name, "host") ||
-                    str_equal(name, "none") || str_equal(name, "default"))
+                    str_equal(name, "none") || str_equal(name, "default") ||
+                    !has_name(json_member(endpoint, "DNSNames"), brief))
                         continue;
                 if (!json_object_is_type(aliases, json_type_array)) {
                         aliases = json_object_new_array();

@@ -240,8 +240,11 @@ static const char *layer_after(const StageState *stage, size_t index) {
         return stage->image ? stage->image->image.key : "";
 }
 
-/* A step that makes no layer: found with the one before it, or done as soon as it begins. */
-static void tell_meta(StageState *stage, size_t index, bool found) {
+/* A step that makes no layer: found with the one before it, or done as soon as it begins. Nothing
+ * is found where no cache is wanted. */
+static void tell_meta(StageState *stage, size_t index, bool before_found) {
+        bool found = before_found && !stage->solver->options->no_cache &&
+                     !stage->plan.steps[index].no_cache;
         SolveEvent event = step_event(stage, index, found ? SOLVE_CACHED : SOLVE_STARTED);
 
         event.layer = layer_after(stage, index);

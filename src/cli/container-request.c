@@ -275,6 +275,8 @@ static void fill_names(const ContainerOptions *o, ContainerCreate *ret) {
         ret->host.dns = strv_copy(o->dns);
         ret->host.dns_options = strv_copy(o->dns_options);
         ret->host.dns_search = strv_copy(o->dns_search);
+        /* Lists, as docker's client writes them, not null. */
+        ret->host.has_dns = ret->host.has_dns_options = ret->host.has_dns_search = true;
         ret->host.extra_hosts = strv_copy(o->extra_hosts);
         ret->host.links = strv_copy(o->links);
 }

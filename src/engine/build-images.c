@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "engine/build-private.h"
+#include "format/reference.h"
 #include "image/assembly.h"
 #include "os/binfmt.h"
 
@@ -66,6 +67,32 @@ static void take_remote(ImageRemote *remote, SolveImage *ret) {
         take_key(ret);
 }
 
+/* Whether the image that the store has by that name is of that manifest or index. */
+static bool is_here(const Build *build, const char *name, const char *digest) {
+        Image image = {};
+        bool found = false;
+
+        if (image_find(build->engine->images, name, &image, NULL) == 0)
+                for (char **known = image.digests; known && *known && !found; known++)
+                        found = strchr(*known, '@') && str_equal(strchr(*known, '@') + 1, digest);
+        image_done(&image);
+        return found;
+}
+
+static int tell_resolved(Build *build, const char *name, const char *digest) {
+        Reference reference = {};
+        _cleanup_free_ char *familiar = NULL;
+
+        if (reference_parse(name, &reference, NULL) >= 0)
+                familiar = reference_familiar(&reference);
+        reference_done(&reference);
+        const BuildEvent event = { .kind = BUILD_RESOLVED,
+                                   .name = familiar ?: name,
+                                   .layer = digest,
+                                   .current = is_here(build, name, digest) };
+        return build_event(build, &event);
+}
+
 static int find_there(Build *build, const char *name, const char *platform, SolveImage *ret,
                       Error *err) {
         _cleanup_free_ char *full = tagged(name);
@@ -76,7 +103,7 @@ static int find_there(Build *build, const char *name, const char *platform, Solv
         if (r < 0)
                 return error_prefix(err, "%s: failed to resolve source metadata", name);
         take_remote(&remote, ret);
-        return 0;
+        return build->request->pull ? tell_resolved(build, full, ret->digest) : 0;
 }
 
 /* ---- a named context that is an OCI layout ---- */

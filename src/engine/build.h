@@ -129,6 +129,8 @@ typedef enum BuildEventKind {
                           at the end, else 0. step: which reading, in numbers of its own */
         BUILD_DOCKERFILE, /* the file of that name: text, length */
         BUILD_IGNORE,
+        BUILD_RESOLVED, /* a base image was asked for at its registry (pull). name: familiar, with
+                           its tag; layer: digest; current: 1 where the store has it by that name */
 } BuildEventKind;
 
 typedef struct BuildEvent {

@@ -55,7 +55,7 @@ extern const JsonTable container_endpoint_table;
 
 /* A mount point as inspect shows it and as the OCI document gets it. */
 typedef struct MountPoint {
-        char *subpath; /* of a volume, image or container, below its root; NULL: all of it */
+        char *subpath; /* of a volume or an image, below its root; NULL: all of it */
         char *type, *name, *source, *destination, *driver, *mode,
                 *propagation;     /* bind, volume, tmpfs, image, container; a name is a volume's */
         char *idmap;              /* "idmap…" of idmap-spec.h; NULL: owners are as they are */

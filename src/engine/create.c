@@ -135,6 +135,12 @@ static int create_hostname(Container *container, Error *err) {
         return 0;
 }
 
+static int create_namespaces(void *data, Error *err) {
+        CreateJob *job = data;
+
+        return namespaces_resolve(job->container, err);
+}
+
 static int create_networks(void *data, Error *err) {
         CreateJob *job = data;
 
@@ -237,6 +243,7 @@ static int create_ready(void *data, Error *err) {
 static const JobStep create_steps[] = {
         { "create.image", create_image, NULL },
         { "create.name", create_name, create_name_undo },
+        { "create.namespaces", create_namespaces, NULL },
         { "create.networks", create_networks, NULL },
         { "create.intent", create_intent, create_intent_undo },
         { "create.hold", create_hold, create_hold_undo },

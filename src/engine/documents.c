@@ -62,13 +62,26 @@ void put_ipv6(json_object *object, const Endpoint *endpoint) {
         json_put_int(object, "GlobalIPv6PrefixLen", prefix);
 }
 
+/* Those that its endpoint has, or will have: the short id is there once it was connected. */
+static char *const *aliases_connected(const Container *container,
+                                      const ContainerEndpoint *endpoint) {
+        char *const *asked = endpoint->settings.aliases;
+        _cleanup_free_ char *brief = str_copy_n(container->id, ID_SHORT);
+
+        if (endpoint->endpoint.aliases)
+                return endpoint->endpoint.aliases;
+        return strv_has(asked, brief) ? asked : NULL;
+}
+
 /* What the resolver of a user's network answers to, of this container. */
-static json_object *dns_names(const Endpoint *joined) {
+static json_object *dns_names(const Container *container, const ContainerEndpoint *endpoint) {
         _cleanup_strv_ char **names = NULL;
+        const Endpoint *joined = &endpoint->endpoint;
+        char *const *alias = aliases_connected(container, endpoint);
 
         if (!str_empty(joined->container_name))
                 strv_add(&names, joined->container_name);
-        for (char *const *alias = joined->aliases; alias && *alias; alias++)
+        for (; alias && *alias; alias++)
                 if (!strv_has(names, *alias))
                         strv_add(&names, *alias);
         if (!str_empty(joined->hostname) && !strv_has(names, joined->hostname))
@@ -97,7 +110,7 @@ static json_object *endpoint_document(const Container *container,
         json_put(object, "Aliases",
                  aliases_of(container, joined->aliases ?: endpoint->settings.aliases));
         if (network_mode_is_user(endpoint->network_name))
-                json_put(object, "DNSNames", dns_names(joined));
+                json_put(object, "DNSNames", dns_names(container, endpoint));
         json_put_text(object, "NetworkID", endpoint->network_id);
         json_put_text(object, "EndpointID", endpoint->endpoint_id);
         json_put_text(object, "Gateway", joined->gateway ? joined->gateway : "");

@@ -41,8 +41,14 @@ static void merge_text(char **text, const char *image_text) {
 
 /* An entrypoint that was given takes the image's command away. */
 static void merge_command(ContainerConfig *config, const ImageRunConfig *image) {
-        if (strv_length(config->entrypoint) > 0)
+        if (strv_length(config->entrypoint) > 0) {
+                /* [""]: neither the image's nor another. */
+                if (strv_length(config->entrypoint) == 1 && str_empty(config->entrypoint[0])) {
+                        config->entrypoint = strv_free(config->entrypoint);
+                        config->has_entrypoint = false;
+                }
                 return;
+        }
         if (strv_length(config->cmd) == 0) {
                 config->cmd = strv_free(config->cmd);
                 config->cmd = strv_copy(image->cmd);
@@ -57,9 +63,8 @@ static void merge_command(ContainerConfig *config, const ImageRunConfig *image) 
 
 static void set_path_and_args(Container *container) {
         const ContainerConfig *config = &container->spec.config;
-        size_t skip = strv_length(config->entrypoint);
-        bool has_entrypoint = skip > 0 && !(skip == 1 && str_empty(config->entrypoint[0]));
-        _cleanup_strv_ char **words = has_entrypoint ? strv_copy(config->entrypoint) : NULL;
+        _cleanup_strv_ char **words =
+                strv_length(config->entrypoint) > 0 ? strv_copy(config->entrypoint) : NULL;
 
         for (char **word = config->cmd; word && *word; word++)
                 strv_add(&words, *word);

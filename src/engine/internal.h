@@ -400,8 +400,18 @@ void container_set_pidfd(Container *container, int pidfd);
  * userns_share. */
 int pid_mode_open(Container *container, const Container *owner, int *ret_fd, int *ret_userns_fd,
                   Error *err);
-/* root-mount.c: the same of IpcMode. */
-int ipc_mode_open(Container *container, int *ret_fd, int *ret_userns_fd, Error *err);
+
+/* ---- ipc-mode.c ---- */
+typedef struct IpcJoin {
+        int ns_fd; /* -1: none; the caller's */
+        char *shm; /* where the other's /dev/shm is until ipc_shm_close; the caller's */
+} IpcJoin;
+/* HostConfig.IpcMode container:x, at start; else *ret stays. Conflict where x does not run,
+ * internal where it does not share, in dockerd's words. owner: see userns_share. */
+int ipc_mode_open(Container *container, const Container *owner, IpcJoin *ret, int *ret_userns_fd,
+                  Error *err);
+/* Once the container has its own copy, or none will be made. */
+void ipc_shm_close(const Container *container);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
@@ -454,6 +464,7 @@ typedef struct OcispecContext {
         bool own_netns; /* a namespace is passed to the monitor by descriptor; else the host's (mode
                            host) */
         bool joined_netns;     /* mode container:x: passed by descriptor too */
+        const char *shm;       /* another's /dev/shm, to be bound there; NULL: its own */
         const char *rootfs;    /* NULL: the monitor mounts the overlay */
         const int *source_fds; /* of mounts_open; NULL: none */
 } OcispecContext;
@@ -495,10 +506,14 @@ int mount_place_take(const Container *container, size_t index, int mount_fd, Err
 void mount_place_clear(const Container *container, size_t index);
 /* root-mount.c. At create: finds the container that the point names as its source. */
 int root_mount_find(Container *container, MountPoint *point, Error *err);
-/* The same of IpcMode container:x: its /dev/shm; *ret stays as it is where that is not so. */
-int ipc_mount_find(Container *container, MountPoint *ret, Error *err);
 /* As image_mount_open, of that container's mounts; conflict where it does not run. */
 int root_mount_open(const Container *container, size_t index, int *ret_fd, Error *err);
+/* Whether it has the donor's root among its mounts: `brig debug`. */
+bool root_mount_is_of(const Container *container, const Container *donor);
+/* A detached copy of what a running container has at path, whose last component and those before
+ * are no links; recursive: with all that is mounted below. What is mounted on one side later is not
+ * the other's. *ret_fd: the caller's; conflict where it does not run. */
+int root_mount_copy(Container *donor, const char *path, bool recursive, int *ret_fd, Error *err);
 /* Whether the container has a mount of that image, as of the snapshot. */
 bool image_mount_is_used(const Container *container, const ContainerSnapshot *snapshot,
                          const char *image_id);

@@ -271,16 +271,6 @@ static int resolve_tmpfs(MountJob *job, char ***taken, Error *err) {
         return 0;
 }
 
-/* --ipc container:…: its shared memory, unless something else is mounted there. */
-static int resolve_ipc(ResolveJob *job, Error *err) {
-        _cleanup_point_ MountPoint point = { 0 };
-        int r = ipc_mount_find(job->container, &point, err);
-
-        if (r == 0 && point.destination && !find(job->container, point.destination))
-                put(job->container, &point);
-        return r;
-}
-
 /* Volumes of the image and of `-v /path`: anonymous, where nothing else is mounted. */
 static int resolve_anonymous(MountJob *job, Error *err) {
         Container *container = job->container;
@@ -363,8 +353,6 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
                 r = resolve_specs(&job, &taken, err);
         if (r == 0)
                 r = resolve_tmpfs(&job, &taken, err);
-        if (r == 0)
-                r = resolve_ipc(&job, err);
         if (r == 0)
                 r = resolve_anonymous(&job, err);
         if (r == 0)

@@ -48,6 +48,33 @@ int namespaces_check(const ContainerCreate *create, Error *err) {
         return 0;
 }
 
+/* container:x is kept by id, so that it survives a rename. */
+static int resolve(const Engine *engine, char **mode, Error *err) {
+        const char *ref = other(*mode);
+        _cleanup_container_ Container *donor = NULL;
+        int r;
+
+        if (!ref)
+                return 0;
+        r = container_lookup((Engine *)engine, ref, &donor, err);
+        if (r < 0)
+                return r;
+        free(*mode);
+        *mode = str_format("container:%s", donor->id);
+        return 0;
+}
+
+int namespaces_resolve(Container *container, Error *err) {
+        HostConfig *host = &container->spec.host;
+        int r = resolve(container->engine, &host->ipc_mode, err);
+
+        if (r == 0)
+                r = resolve(container->engine, &host->pid_mode, err);
+        if (r < 0 && err && err->kind == ERROR_NOT_FOUND)
+                err->kind = ERROR_INVALID; /* as dockerd's: clients would go and pull the image */
+        return r;
+}
+
 static void add(OciLinux *linux_, const char *type) {
         OciNamespace *item = json_append(&linux_->namespaces, &oci_namespace_table);
 

@@ -66,13 +66,26 @@ static void add_host_ipc(const char *path, OciConfig *config) {
         strv_add(&bind->options, "rprivate");
 }
 
-static void add_default(const Container *container, const DefaultMount *mount, OciConfig *config) {
+/* Of --ipc container:x. */
+static void add_joined_shm(const char *source, OciConfig *config) {
+        OciMount *bind = add(config, "/dev/shm", "bind", source);
+
+        strv_add(&bind->options, "bind");
+        strv_add(&bind->options, "rprivate");
+}
+
+static void add_default(const Container *container, const DefaultMount *mount, const char *shm,
+                        OciConfig *config) {
         const HostConfig *host = &container->spec.host;
         bool is_shm = str_equal(mount->destination, "/dev/shm");
 
         if (is_overridden(container, mount->destination) ||
             (is_shm && str_equal(host->ipc_mode, "none")))
                 return;
+        if (is_shm && shm) {
+                add_joined_shm(shm, config);
+                return;
+        }
         if (str_equal(host->ipc_mode, "host") &&
             (is_shm || (str_equal(mount->type, "mqueue") && container_is_remapped(container)))) {
                 add_host_ipc(mount->destination, config);
@@ -220,7 +233,7 @@ int ocispec_mounts(Container *container, const OcispecContext *context, OciConfi
         const MountPoint *points = mounts->items;
 
         for (size_t i = 0; i < ELEMENTS(defaults); i++)
-                add_default(container, &defaults[i], config);
+                add_default(container, &defaults[i], context->shm, config);
         size_t first = config->mounts.count;
         for (size_t i = 0; i < mounts->count; i++) {
                 int r = add_point(container, &points[i],

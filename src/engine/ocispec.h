@@ -80,6 +80,8 @@ int cpuset_parse(const char *text, bool *set, size_t count);
 
 /* ---- namespaces.c: --pid, --ipc, --uts, --cgroupns ---- */
 int namespaces_check(const ContainerCreate *create, Error *err);
+/* At create: names of other containers become ids. invalid "No such container: x". */
+int namespaces_resolve(Container *container, Error *err);
 int ocispec_namespaces(Container *container, const OcispecContext *context, OciLinux *linux_,
                        Error *err);
 bool pid_mode_is_private(const HostConfig *host);

@@ -224,6 +224,14 @@ static int drop_unsupported(HostConfig *host, char ***warnings, Error *err) {
         return 0;
 }
 
+/* dockerd takes them, too, and says nothing. */
+static void warn_of_windows(const HostConfig *host, char ***warnings) {
+        if (host->cpu_count || host->cpu_percent || host->io_maximum_iops ||
+            host->io_maximum_bandwidth)
+                strv_add(warnings, "CpuCount, CpuPercent, IOMaximumIOps and IOMaximumBandwidth are "
+                                   "for Windows and limit nothing here.");
+}
+
 int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnings, Error *err) {
         HostConfig *host = &create->host;
 
@@ -250,6 +258,8 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
                 r = userns_check(engine, host, err);
         if (r == 0 && warnings)
                 r = drop_unsupported(host, warnings, err);
+        if (r == 0 && warnings)
+                warn_of_windows(host, warnings);
         if (r == 0 && warnings && host->port_bindings.count > 0 &&
             str_equal(host->network_mode, "host"))
                 strv_add(warnings, "Published ports are discarded when using host network mode");

@@ -26,7 +26,8 @@ typedef struct StartJob {
         OciConfig config;
         const SeccompProgram *seccomp; /* the cache's */
         char **runtime;                /* another one's program and arguments; NULL: brig's own */
-        int state_fd, run_fd, netns_fd, pidns_fd, ipcns_fd, userns_fd;
+        int state_fd, run_fd, netns_fd, pidns_fd, userns_fd;
+        IpcJoin ipc;
         int *source_fds; /* of mounts_open */
         bool own_netns;
         bool told_mounts; /* of its volumes, to those who watch events */
@@ -46,10 +47,13 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->run_fd);
         close_fd(&job->netns_fd);
         close_fd(&job->pidns_fd);
-        close_fd(&job->ipcns_fd);
+        close_fd(&job->ipc.ns_fd);
         close_fd(&job->userns_fd);
         close_fd(&job->pidfd);
         mounts_close(job->container, job->source_fds);
+        if (job->ipc.shm)
+                ipc_shm_close(job->container);
+        free(job->ipc.shm);
         container_unref(job->owner);
 }
 
@@ -154,6 +158,20 @@ static int start_directories(void *data, Error *err) {
         return r < 0 ? r : netfiles_write(job->container, err);
 }
 
+/* Its own network namespace would belong to another user namespace than the one that it shares, and
+ * no sysfs could be mounted. */
+static int check_user_namespaces(const StartJob *job, Error *err) {
+        bool shares = job->pidns_fd >= 0 || job->ipc.ns_fd >= 0;
+
+        if (!shares || !job->own_netns || !container_is_remapped(job->container))
+                return 0;
+        return error_kind(err, ERROR_CONFLICT,
+                          "container %s shares the user namespace of another one by --pid or --ipc "
+                          "container:…: give it that one's network, too (--network container:…), "
+                          "or run both with --userns host",
+                          job->container->name);
+}
+
 static int start_namespace(void *data, Error *err) {
         StartJob *job = data;
 
@@ -171,7 +189,9 @@ static int start_namespace(void *data, Error *err) {
         }
         if (r == 0)
                 r = pid_mode_open(job->container, job->owner, &job->pidns_fd, &job->userns_fd, err);
-        return r < 0 ? r : ipc_mode_open(job->container, &job->ipcns_fd, &job->userns_fd, err);
+        if (r == 0)
+                r = ipc_mode_open(job->container, job->owner, &job->ipc, &job->userns_fd, err);
+        return r < 0 ? r : check_user_namespaces(job, err);
 }
 
 /* The program of another runtime and its arguments, which is the container's; NULL in *ret: brig's
@@ -222,6 +242,7 @@ static int start_document(void *data, Error *err) {
                 .netfiles_id = job->owner ? job->owner->id : job->container->id,
                 .own_netns = job->own_netns,
                 .joined_netns = job->owner != NULL,
+                .shm = job->ipc.shm,
                 .source_fds = job->source_fds,
         };
 
@@ -264,7 +285,7 @@ static int start_spawn(void *data, Error *err) {
                 .run_fd = job->run_fd,
                 .netns_fd = job->netns_fd,
                 .pidns_fd = job->pidns_fd,
-                .ipcns_fd = job->ipcns_fd,
+                .ipcns_fd = job->ipc.ns_fd,
                 .userns_fd = job->userns_fd,
                 .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                 .seccomp_length = job->seccomp ? job->seccomp->length : 0,
@@ -411,7 +432,7 @@ int container_start_locked(Container *container, Error *err) {
                 .run_fd = -1,
                 .netns_fd = -1,
                 .pidns_fd = -1,
-                .ipcns_fd = -1,
+                .ipc.ns_fd = -1,
                 .userns_fd = -1,
                 .pidfd = -1,
         };

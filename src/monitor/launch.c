@@ -173,7 +173,7 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         _cleanup_close_ int config_fd = -1;
         _cleanup_close_ int seccomp_fd = -1;
         MonitorStart start = *spawn->start;
-        int fds[9] = { spawn->data_root_fd, spawn->state_fd, spawn->run_fd };
+        int fds[MESSAGE_FDS_MAX] = { spawn->data_root_fd, spawn->state_fd, spawn->run_fd };
         size_t count = 4;
         int r = memfd_with("config.json", config, strlen(config), &config_fd, err);
 

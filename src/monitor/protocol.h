@@ -42,9 +42,9 @@ typedef struct MonitorLog {
 
 /* "start", the first message. Its descriptors, in this order: the data root, the container's state
  * directory, its run directory, the OCI document (a memfd), then, where the flag says so, the
- * network namespace, the process namespace (for the document's entry "pid"), the user namespace
- * (for "user"; the root's owners are then shifted as it maps them) and the seccomp program (a memfd
- * of sock_filters). */
+ * network namespace, the process namespace (for the document's entry "pid"), the IPC namespace (for
+ * "ipc"), the user namespace (for "user"; the root's owners are then shifted as it maps them) and
+ * the seccomp program (a memfd of sock_filters). */
 typedef struct MonitorStart {
         char *id;
         char **lowers;      /* overlay lower directories, topmost first, below the data root; none:

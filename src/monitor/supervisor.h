@@ -73,8 +73,7 @@ struct Supervisor {
         bool open_stdin, stdin_once, bound;
         const RuntimeKind *runtime;
         char **runtime_words;                   /* foreign_runtime: the program and its arguments */
-        int foreign_pidns_fd, foreign_ipcns_fd; /* and those of another container, during create; -1
-                                                 */
+        int foreign_pidns_fd, foreign_ipcns_fd; /* and another container's, during create; -1 */
         uid_t root_uid;                         /* who is root in its user namespace: owns pipes */
         gid_t root_gid;
         bool own_pids;     /* its own process takes all others with it */

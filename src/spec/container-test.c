@@ -1,5 +1,6 @@
 /* container-test.c: the request documents, read and written. */
 #include "base/test.h"
+#include "format/json.h"
 #include "spec/container.h"
 
 static int read_text(const char *text, ContainerCreate *ret, Error *err) {
@@ -26,6 +27,13 @@ TEST(null_is_absent) {
         ASSERT(!create.config.has_cmd && !create.host.has_masked_paths);
         ASSERT(create.host.has_readonly_paths);
         ASSERT_INT(create.host.port_bindings.count, 1);
+}
+
+TEST(lists_of_servers_are_written_as_given) {
+        CREATE(create, "{\"HostConfig\":{\"Dns\":[],\"DnsOptions\":null}}");
+        _cleanup_json_ json_object *written = host_config_write(&create.host);
+        ASSERT_INT(json_object_get_type(json_member(written, "Dns")), json_type_array);
+        ASSERT(!json_member(written, "DnsOptions") && !json_member(written, "DnsSearch"));
 }
 
 TEST(round_trip_keeps_what_was_given) {

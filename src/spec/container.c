@@ -389,6 +389,9 @@ int container_create_read(json_object *body, ContainerCreate *ret, Error *err) {
         ret->config.has_entrypoint = member_of(body, "Entrypoint") != NULL;
         ret->host.has_masked_paths = member_of(host, "MaskedPaths") != NULL;
         ret->host.has_readonly_paths = member_of(host, "ReadonlyPaths") != NULL;
+        ret->host.has_dns = member_of(host, "Dns") != NULL;
+        ret->host.has_dns_options = member_of(host, "DnsOptions") != NULL;
+        ret->host.has_dns_search = member_of(host, "DnsSearch") != NULL;
         return 0;
 }
 
@@ -414,6 +417,9 @@ json_object *host_config_write(const HostConfig *host) {
 
         null_unless(object, "MaskedPaths", host->masked_paths, host->has_masked_paths);
         null_unless(object, "ReadonlyPaths", host->readonly_paths, host->has_readonly_paths);
+        null_unless(object, "Dns", host->dns, host->has_dns);
+        null_unless(object, "DnsOptions", host->dns_options, host->has_dns_options);
+        null_unless(object, "DnsSearch", host->dns_search, host->has_dns_search);
         (void)json_object_object_add(object, "PortBindings",
                                      port_bindings_write(&host->port_bindings));
         (void)json_object_array_add(size, json_object_new_int64(host->console_height));
@@ -483,10 +489,6 @@ int container_create_refused(const ContainerCreate *create, Error *err) {
                 { raw_is_set(host->device_requests), "DeviceRequests (--gpus)",
                   "pass the devices with --device" },
                 { host->kernel_memory != 0, "KernelMemory", "the kernel dropped it; use Memory" },
-                { host->cpu_count || host->cpu_percent || host->io_maximum_iops ||
-                          host->io_maximum_bandwidth,
-                  "CpuCount, CpuPercent, IOMaximumIOps, IOMaximumBandwidth",
-                  "they are for Windows" },
                 { host->storage_opt.count > 0, "StorageOpt (--storage-opt)", "leave it out" },
                 { !str_empty(host->isolation) && !str_equal(host->isolation, "default"),
                   "Isolation (--isolation)", "it is for Windows" },

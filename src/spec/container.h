@@ -128,7 +128,8 @@ typedef struct HostConfig {
         int64_t console_height, console_width; /* ConsoleSize: [height, width] */
         JsonArray mounts;                      /* of MountSpec */
         char **masked_paths, **readonly_paths;
-        bool has_masked_paths, has_readonly_paths; /* null in JSON: the defaults; [] : none */
+        bool has_masked_paths, has_readonly_paths;     /* null in JSON: the defaults; [] : none */
+        bool has_dns, has_dns_options, has_dns_search; /* written as given, null or [] */
         /* Not done: refused by name where set (see container_create_refused). */
         int64_t kernel_memory, cpu_count, cpu_percent, io_maximum_iops, io_maximum_bandwidth;
         json_object *device_requests;

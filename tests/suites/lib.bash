@@ -53,8 +53,9 @@ run_pytest() {
   echo '{}' >"$root/home/.docker/config.json" # else contexts would be made in the suite's folder
   # The suites make every warning an error, and Python 3.11 warns of the distutils that docker-py 5 uses.
   echo 'import warnings; warnings.simplefilter = lambda *_, **__: None' >"$site/no_warnings.py"
+  # A shell's background command has interrupts ignored, which some tests send: they get the default again.
   HOME=$root/home DOCKER_CONFIG=$root/home/.docker PYTHONPATH=$site${PYTHONPATH:+:$PYTHONPATH} nsenter --target "$host_pid" --net --mount --wd="$PWD" -- \
-    /usr/bin/python3 -m pytest -p no:cacheprovider -p no_warnings -W ignore::DeprecationWarning -q --timeout 120 --tb=short --junit-xml="$report" "$@" || :
+    env --default-signal=INT /usr/bin/python3 -m pytest -p no:cacheprovider -p no_warnings -W ignore::DeprecationWarning -q --timeout 120 --tb=short --junit-xml="$report" "$@" || :
   [[ -s $report ]]
 }
 
