@@ -207,7 +207,7 @@ counts() { seq "$2" | cmp - "$1"; }
   mkfifo "$root/clear" "$root/over" # one each: who opens it again at once may still meet the writer before
   brig run -d --name cleared --log-opt max-size=1k --log-opt max-file=50 --log-opt compress=true -v "$root/clear:/go" -v "$root/over:/over" busybox sh -c 'seq 200; read line </go; echo after; read line </over' >/dev/null
   wait_until bash -c '[[ $(brig logs cleared | tail -1) = 200 ]]'
-  timeout 20 docker logs -f cleared >"$root/followed" 3>&- &
+  timeout 60 docker logs -f cleared >"$root/followed" 3>&- &
   follower=$!
   wait_until bash -c "[[ \$(tail -1 '$root/followed') = 200 ]]"
   brig logs --clear cleared
