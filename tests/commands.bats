@@ -289,6 +289,15 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
   on_host umount "$root/ro/below"
 }
 
+@test "the list has annotations from API 1.46 on, and all else for every version" {
+  curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' "http://d/v1.51/containers/create" \
+    -d '{"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Annotations": {"b": "2", "a": "1"}}}'
+  listed() { curl -s --unix-socket "$root/brig.sock" "http://d/v$1/containers/json?all=1" | jq -c '.[0] | [.HostConfig, .State, .Status]'; }
+  [ "$(listed 1.45)" = '[{"NetworkMode":"default"},"created","Created"]' ]
+  [ "$(listed 1.46)" = '[{"NetworkMode":"default","Annotations":{"a":"1","b":"2"}},"created","Created"]' ]
+  [ "$(listed 1.45)" = '[{"NetworkMode":"default"},"created","Created"]' ]
+}
+
 @test "execs are listed, and killed with their process group; the exit code says by what" {
   brig run -d --name web busybox sleep 1000
   brig exec -d web sh -c 'sleep 2000 & sleep 2001 & wait'
