@@ -71,6 +71,7 @@ static void try_drill(Cli *cli, const Host *host, const Drill *drill, int64_t ro
         Error err = {};
         int r = host_renew(host, &err);
 
+        host_settle(host);
         before = host_snapshot(host);
         if (r == 0)
                 r = drill->run(drill, &attempt, &err);
@@ -123,7 +124,6 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
                 (void)remove_images(cli, &ignored);
                 return r;
         }
-        host_settle(&host);
         for (size_t i = 0; i < count; i++) {
                 try_drill(cli, &host, drills[i], o->rounds ?: ROUNDS, &results[i]);
                 held += results[i].verdict == VERDICT_HELD;

@@ -417,7 +417,7 @@ int process_restrict(ProcessPlan *plan, Error *err) {
 
         /* Here, as the filter may forbid it. */
         if (BUG("descriptors"))
-                (void)dup(0); /* as if something were open without O_CLOEXEC */
+                (void)fcntl(0, F_DUPFD, 3); /* as if something were open without O_CLOEXEC */
         else if (r == 0 &&
                  close_range((unsigned)(3 + plan->listen_fds), ~0u, CLOSE_RANGE_CLOEXEC) < 0)
                 r = error_set(err, errno, "close_range");
