@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# drills.bats: attacks of our own on the engine, each a hostile image, bundle or call. What is asked after each is whether the host is
-# as it was: its programs, canary files, mounts and links. Needs root.
+# drills.bats: attacks of our own on the engine, each a hostile image, bundle or call, that `brig drill` does not try (docs/drill.md). What is
+# asked after each is whether the host is as it was: its programs, canary files, mounts and links. Needs root.
 
 load lib
 
@@ -40,16 +40,6 @@ image_of() {
 
 fails() { if "$@" >/dev/null 2>&1; then echo "succeeded: $*"; return 1; fi; }
 
-@test "drill: exec of a program through a leaked directory (CVE-2024-21626)" {
-  local n up
-  brig run -d --name drill busybox sleep 1000
-  for n in {3..40}; do
-    for up in . ../../../../../../../..; do
-      fails brig exec drill "/proc/self/fd/$n/$up/bin/busybox" true
-    done
-  done
-}
-
 @test "drill: exec of an image's link to a program through a leaked directory" {
   local n over=$BATS_TEST_TMPDIR/over
   for n in {3..40}; do
@@ -61,35 +51,6 @@ fails() { if "$@" >/dev/null 2>&1; then echo "succeeded: $*"; return 1; fi; }
   for n in {3..40}; do
     fails brig exec drill "/leak$n/true"
     fails brig run --rm --entrypoint "/leak$n/true" hostile
-  done
-}
-
-@test "drill: a working directory through a leaked directory (CVE-2024-21626)" {
-  local n
-  brig run -d --name drill busybox sleep 1000
-  for n in {3..40}; do
-    fails brig exec -w "/proc/self/fd/$n" drill true
-    fails brig run --rm -w "/proc/self/fd/$n" busybox true
-  done
-}
-
-@test "drill: only the three standard descriptors reach a program" {
-  brig run -d --name drill busybox sleep 1000
-  [[ $(brig exec drill sh -c 'cd /proc/1/fd && echo *') == "0 1 2" ]]
-  # [ is the shell's own, so that self is what exec started.
-  [[ -z $(brig exec drill sh -c 'n=3; while [ $n -lt 100 ]; do [ ! -L /proc/self/fd/$n ] || echo $n; n=$((n + 1)); done') ]]
-}
-
-@test "drill: the runtime's program is not written to (CVE-2019-5736)" {
-  local over=$BATS_TEST_TMPDIR/over
-  mkdir -p "$over/bin"
-  # A script whose interpreter is the process itself: what runs it is the runtime's file, if it can be reached.
-  printf '#!/proc/self/exe\n' >"$over/bin/again"
-  chmod 755 "$over/bin/again"
-  image_of "$over" hostile
-  brig run -d --name drill hostile sh -c 'while :; do for p in /proc/[0-9]*; do (echo overwritten >$p/exe) 2>/dev/null; done; done'
-  for n in 1 2 3 4 5; do
-    fails brig exec drill /bin/again
   done
 }
 
@@ -108,28 +69,6 @@ fails() { if "$@" >/dev/null 2>&1; then echo "succeeded: $*"; return 1; fi; }
     "$build/src/runtime/brig-runtime" spec --bundle "$bundle"
     jq '.process.terminal = false | .process.args = ["true"]' "$bundle/config.json" >"$bundle/new" && mv "$bundle/new" "$bundle/config.json"
     fails "$build/src/runtime/brig-runtime" --root "$BATS_TEST_TMPDIR/state" run --bundle "$bundle" "linked-$name"
-  done
-}
-
-@test "drill: masked and read-only paths, kernel files and devices" {
-  run brig run --rm busybox sh -c '
-    for f in /proc/kcore /proc/keys /proc/timer_list /proc/sched_debug; do [ ! -e $f ] || [ -z "$(head -c 1 $f 2>/dev/null)" ] || echo "reads $f"; done
-    for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe; do (echo x >$f) 2>/dev/null && echo "writes $f"; done
-    mknod /tmp/disk b 254 0 && (head -c 1 /tmp/disk) 2>/dev/null && echo "reads a disk"
-    mount -t tmpfs none /tmp 2>/dev/null && echo mounts
-    unshare -U true 2>/dev/null && echo "makes a user namespace"
-    grep -E "^CapInh:.*[1-9a-f]" /proc/self/status
-    :'
-  [[ $status -eq 0 && -z $output ]]
-}
-
-@test "drill: ids that lead out of the data root" {
-  local id
-  for id in '..%2f..%2fcanary' '%2e%2e' '..' '.%00' 'a%2f..%2fb'; do
-    run curl -s -o /dev/null -w '%{http_code}' --path-as-is -X DELETE --unix-socket "$root/brig.sock" "http://d/containers/$id"
-    [[ $output == 4* ]]
-    run curl -s -o /dev/null -w '%{http_code}' --path-as-is --unix-socket "$root/brig.sock" "http://d/volumes/$id"
-    [[ $output == 4* || $output == 301 ]]
   done
 }
 
@@ -169,14 +108,11 @@ hostile_image() {
   (cd "$tree" && eval "$2") && tar -C "$tree" -c . | brig import - "$1" >/dev/null
 }
 
-@test "drill: passwd files that are none, and ids that overflow (CVE-2024-40635)" {
-  local user
-  hostile_image fifo 'rm etc/passwd && mkfifo etc/passwd'
+@test "drill: passwd files that are a device or too large" {
   hostile_image zero 'rm etc/passwd && mknod etc/passwd c 1 5'
-  hostile_image magic 'ln -sf /proc/self/fd/0 etc/passwd'
   hostile_image large 'head -c 20000000 /dev/zero | tr "\0" a >etc/passwd'
-  for name in fifo zero magic large; do fails brig run --rm -u web "$name" true; done
-  for user in 4294967296 4294967295 18446744073709551616 -1 0:4294967296 $'web\n'; do fails brig run --rm -u "$user" busybox true; done
+  for name in zero large; do fails brig run --rm -u web "$name" true; done
+  for user in 4294967295 0:4294967296; do fails brig run --rm -u "$user" busybox true; done
 }
 
 @test "drill: mount targets, directories and generated files through an image's links" {

@@ -4,45 +4,40 @@
 #ifdef BRIG_BUGS
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/str.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #define NAMES_MAX 4096
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char names[NAMES_MAX];
+/* As the program began; not changed after. */
+static char first_names[NAMES_MAX];
 
-/* What was read stays where the file is out of sight. Mallocs nothing: it runs after a fork, too.
- */
-static void refresh(void) {
-        int fd = open(BUG_FILE, O_RDONLY | O_CLOEXEC);
-        ssize_t length;
+/* False where the file is out of sight. */
+static bool read_names(char names[NAMES_MAX]) {
+        _cleanup_close_ int fd = open(BUG_FILE, O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? -1 : read(fd, names, NAMES_MAX - 1);
 
-        if (fd < 0)
-                return;
-        length = read(fd, names, sizeof(names) - 1);
-        names[length > 0 ? length : 0] = '\0';
-        (void)close(fd);
+        names[MAX(length, 0)] = '\0';
+        return fd >= 0;
 }
 
 __attribute__((constructor)) static void begin(void) {
-        refresh();
+        (void)read_names(first_names);
 }
 
+/* Takes no lock and mallocs nothing: it runs after a fork of a program with threads, too. */
 bool bug_is_on(const char *name) {
+        char now[NAMES_MAX];
+        const char *names = read_names(now) ? now : first_names;
         size_t length = strlen(name);
-        bool on = false;
 
-        (void)pthread_mutex_lock(&lock);
-        refresh();
-        for (const char *line = names; !on && *line;
-             line += strcspn(line, "\n"), line += *line == '\n')
-                on = strcspn(line, "\n") == length && strncmp(line, name, length) == 0;
-        (void)pthread_mutex_unlock(&lock);
-        return on;
+        for (const char *line = names; *line; line += strcspn(line, "\n"), line += *line == '\n')
+                if (strcspn(line, "\n") == length && strncmp(line, name, length) == 0)
+                        return true;
+        return false;
 }
 
 #endif

@@ -8,11 +8,15 @@
 
 extern char **environ;
 
-/* Beside this program, in libexec, or where the build leaves it; "" where there is none. The
+/* Beside this program, in libexec, or where the build leaves it, which is looked at only where it
+ * is Meson's: what lies beside an installed brig may be anybody's. "" where there is none. The
  * caller's. */
 static char *find_program(void) {
-        static const char *const places[] = { "brig-drill", "../libexec/brig/brig-drill",
-                                              "../drill/brig-drill" };
+        static const struct {
+                const char *program, *needs;
+        } places[] = { { "brig-drill", "brig-drill" },
+                       { "../libexec/brig/brig-drill", "../libexec/brig/brig-drill" },
+                       { "../drill/brig-drill", "../../build.ninja" } };
         char self[4096];
         ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
         char *slash;
@@ -20,10 +24,13 @@ static char *find_program(void) {
         self[MAX(length, 0)] = '\0';
         slash = strrchr(self, '/');
         for (size_t i = 0; slash && i < ELEMENTS(places); i++) {
+                int folder_length = (int)(slash - self);
                 _cleanup_free_ char *path =
-                        str_format("%.*s/%s", (int)(slash - self), self, places[i]);
+                        str_format("%.*s/%s", folder_length, self, places[i].program);
+                _cleanup_free_ char *needs =
+                        str_format("%.*s/%s", folder_length, self, places[i].needs);
 
-                if (access(path, X_OK) == 0)
+                if (access(path, X_OK) == 0 && access(needs, F_OK) == 0)
                         return TAKE_PTR(path);
         }
         return str_copy("");

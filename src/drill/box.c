@@ -11,7 +11,8 @@
 
 /* ---- images ---- */
 
-/* Progress is a stream of documents; its last may be an error. */
+/* Progress is a stream of documents; its last may be an error. The caller's, NULL where it is none.
+ */
 static char *refusal_of(const Buf *answer) {
         const char *error = answer->data ? strstr(answer->data, "\"error\":\"") : NULL;
 
@@ -30,9 +31,7 @@ static int remove_earlier(Cli *cli, const char *tag, Error *err) {
         return 0;
 }
 
-int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Error *err) {
-        _cleanup_free_ char *path =
-                str_format("/images/create?fromSrc=-&repo=brig-drill&tag=%s", tag);
+int box_send_tar(Cli *cli, const char *path, const Buf *tar, const char *why, Error *err) {
         HttpRequest request = { .method = "POST",
                                 .content_type = "application/x-tar",
                                 .body = tar->data,
@@ -40,11 +39,8 @@ int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Er
         _cleanup_reply_ HttpReply *reply = NULL;
         _cleanup_buf_ Buf answer = {};
         _cleanup_free_ char *refusal = NULL;
-        int r = remove_earlier(cli, tag, err);
+        int r = api_send(cli, &request, path, &reply, err);
 
-        if (r < 0)
-                return r;
-        r = api_send(cli, &request, path, &reply, err);
         if (r < 0 && err->kind == ERROR_INVALID) {
                 refusal = str_copy(err->message);
                 r = 0;
@@ -52,12 +48,23 @@ int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Er
                 r = http_reply_read_all(reply, ANSWER_MAX, &answer, err);
                 refusal = r == 0 ? refusal_of(&answer) : NULL;
         }
-        if (r < 0)
+        if (r < 0 || !refusal)
                 return r;
-        r = refusal ? 1 : 0;
-        if (ret_refusal)
-                *ret_refusal = TAKE_PTR(refusal);
-        return r;
+        if (why && strstr(refusal, why))
+                return 1;
+        return why ? error_kind(err, ERROR_INTERNAL, "refused for another reason than '%s': %s",
+                                why, refusal)
+                   : error_kind(err, ERROR_INTERNAL, "refused: %s", refusal);
+}
+
+int box_import(Cli *cli, const char *tag, const Buf *tar, const char *why, Error *err) {
+        _cleanup_free_ char *path =
+                str_format("/images/create?fromSrc=-&repo=brig-drill&tag=%s", tag);
+        int r = remove_earlier(cli, tag, err);
+
+        if (r == 0)
+                r = box_send_tar(cli, path, tar, why, err);
+        return r < 0 ? error_prefix(err, "image brig-drill:%s", tag) : r;
 }
 
 static int read_guest(char **ret, size_t *ret_length, Error *err) {
@@ -104,14 +111,19 @@ static void put_text(json_object *object, const char *name, const char *text) {
         (void)json_object_object_add(object, name, json_object_new_string(text));
 }
 
-json_object *box_request(const char *image, const char *argument) {
-        json_object *request = json_object_new_object(), *command = json_object_new_array(),
-                    *host = json_object_new_object();
+json_object *box_words(const char *program, const char *argument) {
+        json_object *words = json_object_new_array();
 
-        (void)json_object_array_add(command, json_object_new_string("/guest"));
-        (void)json_object_array_add(command, json_object_new_string(argument));
+        (void)json_object_array_add(words, json_object_new_string(program));
+        (void)json_object_array_add(words, json_object_new_string(argument));
+        return words;
+}
+
+json_object *box_request(const char *image, const char *argument) {
+        json_object *request = json_object_new_object(), *host = json_object_new_object();
+
         put_text(request, "Image", image);
-        (void)json_object_object_add(request, "Cmd", command);
+        (void)json_object_object_add(request, "Cmd", box_words("/guest", argument));
         (void)json_object_object_add(request, "HostConfig", host);
         put_text(host, "NetworkMode", "none");
         return request;
@@ -177,28 +189,123 @@ static int refused(BoxEnd *ret, int r, Error *err) {
         return 0;
 }
 
-int box_run(Cli *cli, json_object *request, BoxEnd *ret, Error *err) {
+int box_create(Cli *cli, json_object *request, char **ret_id, Error *err) {
         _cleanup_json_ json_object *created = NULL;
-        _cleanup_free_ char *start = NULL, *remove = NULL;
-        bool tty = json_truth(request, "Tty");
+        int r = api_json(cli, "POST", "/containers/create", request, &created, err);
+
+        if (r < 0)
+                return r;
+        *ret_id = str_copy(json_words(created, "Id"));
+        strv_add(&ids, *ret_id);
+        return 0;
+}
+
+static int start(Cli *cli, const char *id, Error *err) {
+        _cleanup_free_ char *path = str_format("/containers/%s/start", id);
+
+        return api_do(cli, "POST", path, err);
+}
+
+int box_end(Cli *cli, const char *id, int r, Error *err) {
+        _cleanup_free_ char *path = str_format("/containers/%s?force=1&v=1", id);
         Error ignored = {};
-        const char *id;
-        int r = refused(ret, api_json(cli, "POST", "/containers/create", request, &created, err),
-                        err);
+        int removed = api_do(cli, "DELETE", path, r < 0 ? &ignored : err);
+
+        return r < 0 ? r : removed;
+}
+
+int box_run(Cli *cli, json_object *request, BoxEnd *ret, Error *err) {
+        _cleanup_free_ char *id = NULL;
+        int r = refused(ret, box_create(cli, request, &id, err), err);
 
         if (r < 0 || ret->refused)
                 return r;
-        id = json_words(created, "Id");
-        strv_add(&ids, id);
-        start = str_format("/containers/%s/start", id);
-        remove = str_format("/containers/%s?force=1&v=1", id);
-        r = refused(ret, api_do(cli, "POST", start, err), err);
+        r = refused(ret, start(cli, id, err), err);
         if (r == 0 && !ret->refused)
-                r = finish(cli, id, tty, ret, err);
-        if (api_do(cli, "DELETE", remove, r < 0 ? &ignored : err) < 0)
-                return -EIO;
+                r = finish(cli, id, json_truth(request, "Tty"), ret, err);
+        return box_end(cli, id, r, err);
+}
+
+/* ---- containers that go on ---- */
+
+int box_begin(Cli *cli, json_object *request, char **ret_id, Error *err) {
+        _cleanup_free_ char *id = NULL;
+        int r = box_create(cli, request, &id, err);
+
+        if (r < 0)
+                return r;
+        r = start(cli, id, err);
+        if (r < 0)
+                return box_end(cli, id, r, err);
+        *ret_id = TAKE_PTR(id);
+        return 0;
+}
+
+static int exec_create(Cli *cli, const char *id, json_object *words, const char *directory,
+                       char **ret, Error *err) {
+        _cleanup_json_ json_object *request = json_object_new_object(), *created = NULL;
+        _cleanup_free_ char *path = str_format("/containers/%s/exec", id);
+        int r;
+
+        (void)json_object_object_add(request, "AttachStdout", json_object_new_boolean(true));
+        (void)json_object_object_add(request, "AttachStderr", json_object_new_boolean(true));
+        (void)json_object_object_add(request, "Cmd", words);
+        if (directory)
+                put_text(request, "WorkingDir", directory);
+        r = api_json(cli, "POST", path, request, &created, err);
+        if (r == 0)
+                *ret = str_copy(json_words(created, "Id"));
         return r;
 }
+
+/* To the end of what it says, which is its own end. */
+static int exec_follow(Cli *cli, const char *exec, BoxEnd *ret, Error *err) {
+        _cleanup_json_ json_object *request = json_object_new_object(), *answer = NULL;
+        _cleanup_free_ char *start_path = str_format("/exec/%s/start", exec);
+        _cleanup_free_ char *path = str_format("/exec/%s/json", exec);
+        _cleanup_reply_ HttpReply *reply = NULL;
+        _cleanup_buf_ Buf output = {};
+        int r;
+
+        (void)json_object_object_add(request, "Detach", json_object_new_boolean(false));
+        r = api_call(cli, "POST", start_path, request, &reply, err);
+        if (r == 0)
+                r = frames_read(reply, take_output, &output, err);
+        if (r == 0)
+                r = api_json(cli, "GET", path, NULL, &answer, err);
+        if (r < 0)
+                return r;
+        ret->code = (int)json_number(answer, "ExitCode");
+        ret->output = buf_take(&output);
+        return 0;
+}
+
+int box_exec(Cli *cli, const char *id, json_object *words, const char *directory, BoxEnd *ret,
+             Error *err) {
+        _cleanup_free_ char *exec = NULL;
+        int r = refused(ret, exec_create(cli, id, words, directory, &exec, err), err);
+
+        if (r == 0 && !ret->refused)
+                r = refused(ret, exec_follow(cli, exec, ret, err), err);
+        /* What fails after the answer has begun is told in it. */
+        ret->refused = ret->refused || str_after(ret->output, "OCI runtime exec failed: ");
+        return r;
+}
+
+int box_running(Cli *cli, const char *id, bool *ret, Error *err) {
+        _cleanup_free_ char *path = str_format("/containers/%s/json", id);
+        _cleanup_json_ json_object *answer = NULL;
+        int r = api_json(cli, "GET", path, NULL, &answer, err);
+
+        *ret = r == 0 && json_truth(json_member(answer, "State"), "Running");
+        return r;
+}
+
+int box_finish(Cli *cli, const char *id, BoxEnd *ret, Error *err) {
+        return finish(cli, id, false, ret, err);
+}
+
+/* ---- what a guest says ---- */
 
 int box_attempt(Attempt *attempt, json_object *request, Error *err) {
         _cleanup_(box_end_done) BoxEnd end = {};

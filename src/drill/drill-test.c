@@ -18,18 +18,17 @@ TEST(archives_are_ustar) {
 TEST(a_pax_record_counts_itself) {
         _cleanup_buf_ Buf tar = {};
 
-        tar_add(&tar, &(TarEntry){ "a", NULL, TAR_FILE, 0644, "abc", 3, "9223372036854775808" });
+        tar_add(&tar, &(TarEntry){ "a", NULL, TAR_FILE, 0644, "abc", 3,
+                                   "size=9223372036854775808\na=b" });
         ASSERT_INT(tar.data[156], 'x');
-        ASSERT_STR(tar.data + 512, "28 size=9223372036854775808\n");
+        ASSERT_STR(tar.data + 512, "28 size=9223372036854775808\n6 a=b\n");
         ASSERT_INT(tar.length, 4 * 512);
 }
 
 TEST(every_drill_says_what_to_change) {
-        const DrillSet *const sets[] = { &runtime_drills, &api_drills, &image_drills };
-
-        for (size_t i = 0; i < ELEMENTS(sets); i++)
-                for (size_t k = 0; k < sets[i]->count; k++) {
-                        const Drill *drill = &sets[i]->drills[k];
+        for (const DrillSet *const *set = drill_sets; *set; set++)
+                for (size_t i = 0; i < (*set)->count; i++) {
+                        const Drill *drill = &(*set)->drills[i];
 
                         ASSERT(drill->run && !str_empty(drill->summary));
                         ASSERT(!str_empty(drill->remedy) && strlen(drill->name) <= 22);

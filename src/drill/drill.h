@@ -34,7 +34,8 @@ typedef struct DrillSet {
         size_t count;
 } DrillSet;
 
-extern const DrillSet runtime_drills, api_drills, image_drills;
+extern const DrillSet runtime_drills, exec_drills, api_drills, image_drills, build_drills;
+extern const DrillSet *const drill_sets[]; /* in the order in which they are tried, then NULL */
 
 /* Of the catalogue, what no drill tries yet. */
 typedef struct Uncovered {
@@ -43,12 +44,17 @@ typedef struct Uncovered {
 extern const Uncovered uncovered[];
 extern const size_t uncovered_count;
 
+/* Where a drill looks for descriptors that the runtime left open. */
+#define FIRST_FD 3
+#define END_FD 16
+
 /* ---- archives (tar.c) ---- */
 
 #define TAR_FILE '0'
 #define TAR_HARD_LINK '1'
 #define TAR_LINK '2'
 #define TAR_DIRECTORY '5'
+#define TAR_FIFO '6'
 
 typedef struct TarEntry {
         const char *path, *target; /* target: a link's, or NULL; both up to 100 bytes */
@@ -56,7 +62,7 @@ typedef struct TarEntry {
         unsigned mode;
         const void *data;
         size_t length;
-        const char *size; /* a PAX record's in place of the true one, or NULL */
+        const char *pax; /* its PAX records, "KEY=VALUE", a line each, or NULL */
 } TarEntry;
 
 void tar_add(Buf *tar, const TarEntry *entry);
@@ -64,9 +70,12 @@ void tar_end(Buf *tar);
 
 /* ---- containers (box.c) ---- */
 
-/* Imports an archive as brig-drill:tag: 0, or 1 where the engine refused it, whose words go to
- * *ret_refusal (the caller's; NULL: not wanted). */
-int box_import(Cli *cli, const char *tag, const Buf *tar, char **ret_refusal, Error *err);
+/* Imports an archive as brig-drill:tag: 0, or 1 where the engine refused it for the reason that is
+ * wanted: its words have why in them. Any other refusal is an error, as is any where why is NULL.
+ */
+int box_import(Cli *cli, const char *tag, const Buf *tar, const char *why, Error *err);
+/* The same with any call that takes an archive and answers with a stream of documents. */
+int box_send_tar(Cli *cli, const char *path, const Buf *tar, const char *why, Error *err);
 /* The guest as an image: a tar with it as /guest, not ended, so that a drill can add to it. */
 int box_guest_tar(Buf *tar, Error *err);
 /* A create request that runs `/guest argument`, the caller's. */
@@ -81,6 +90,18 @@ typedef struct BoxEnd {
 void box_end_done(BoxEnd *end);
 /* Creates, starts, waits, reads what it said, removes. */
 int box_run(Cli *cli, json_object *request, BoxEnd *ret, Error *err);
+/* A container, and one that goes on; *ret_id is the caller's. box_end removes it, whatever r says
+ * has gone wrong before: its own error is r's only where there is none yet. */
+int box_create(Cli *cli, json_object *request, char **ret_id, Error *err);
+int box_begin(Cli *cli, json_object *request, char **ret_id, Error *err);
+int box_end(Cli *cli, const char *id, int r, Error *err);
+int box_running(Cli *cli, const char *id, bool *ret, Error *err);
+/* Waits for its end and reads what it said. */
+int box_finish(Cli *cli, const char *id, BoxEnd *ret, Error *err);
+/* Runs a command in such a one, to its end: an array of words, owned. directory: NULL: its own. */
+int box_exec(Cli *cli, const char *id, json_object *words, const char *directory, BoxEnd *ret,
+             Error *err);
+json_object *box_words(const char *program, const char *argument); /* the caller's */
 /* Runs the drill's guest and takes what it says got through. */
 int box_attempt(Attempt *attempt, json_object *request, Error *err);
 /* Of the containers made so far, borrowed. */
@@ -92,7 +113,8 @@ int box_call(Cli *cli, const char *method, const char *path, const Buf *body, in
 
 /* ---- the host (host.c) ---- */
 
-#define CANARY "canary of brig drill\n"
+/* It would do as a container's passwd file, too. */
+#define CANARY "canary of brig drill\nintruder:x:0:0:intruder:/:/guest\n"
 
 typedef struct Host {
         pid_t daemon;
@@ -101,6 +123,8 @@ typedef struct Host {
 
 int host_begin(Cli *cli, Host *ret, Error *err);
 void host_done(Host *host);
+/* The directory as it was made, whatever a drill has done to it. */
+int host_renew(const Host *host, Error *err);
 /* What no drill may change, sorted, a line each; the caller's list. */
 char **host_snapshot(const Host *host);
 /* Waits, some seconds at the most, until nothing that is seen bears the id of a container that the

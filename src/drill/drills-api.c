@@ -1,6 +1,7 @@
 /* drills-api.c: drills that are calls of the API: ids that lead elsewhere, and copies through an
  * image's links. */
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "drill/drill.h"
 
@@ -59,7 +60,6 @@ static int run_names(const Drill *drill, Attempt *attempt, Error *err) {
 /* An image in which /out leads to the attempt's directory on the host, by every way there is. */
 static int import_links(const Attempt *attempt, Error *err) {
         _cleanup_free_ char *up = str_format("../../../../../../../../..%s", attempt->directory);
-        _cleanup_free_ char *refusal = NULL;
         _cleanup_buf_ Buf tar = {};
         int r = box_guest_tar(&tar, err);
 
@@ -70,17 +70,7 @@ static int import_links(const Attempt *attempt, Error *err) {
         tar_add(&tar, &(TarEntry){ "cwd", "/proc/self/cwd", TAR_LINK, 0777, NULL, 0, NULL });
         tar_add(&tar, &(TarEntry){ "root", "/proc/1/root", TAR_LINK, 0777, NULL, 0, NULL });
         tar_end(&tar);
-        r = box_import(attempt->cli, "links", &tar, &refusal, err);
-        return r <= 0 ? r : error_kind(err, ERROR_INTERNAL, "import an image: %s", refusal);
-}
-
-static int create(const Attempt *attempt, json_object *request, char **ret_id, Error *err) {
-        _cleanup_json_ json_object *answer = NULL;
-        int r = api_json(attempt->cli, "POST", "/containers/create", request, &answer, err);
-
-        if (r == 0)
-                *ret_id = str_copy(json_words(answer, "Id"));
-        return r;
+        return box_import(attempt->cli, "links", &tar, NULL, err);
 }
 
 /* Reads what is at the end of each link; writes there. Nothing of the host is read, and the oracle
@@ -96,8 +86,8 @@ static int copy_through(const Attempt *attempt, const char *id, Error *err) {
                 bool whole = i >= 2; /* these lead to the root, from where the way is long */
                 _cleanup_free_ char *directory =
                         str_format("/%s%s", links[i], whole ? attempt->directory : "");
-                _cleanup_free_ char *out =
-                        path_format("/containers/%s/archive?path=%s%%2fcanary", id, directory);
+                _cleanup_free_ char *file = str_format("%s/canary", directory);
+                _cleanup_free_ char *out = path_format("/containers/%s/archive?path=%s", id, file);
                 _cleanup_free_ char *in =
                         path_format("/containers/%s/archive?path=%s", id, directory);
                 int status = 0;
@@ -113,20 +103,13 @@ static int copy_through(const Attempt *attempt, const char *id, Error *err) {
 
 static int run_copy_links(const Drill *drill, Attempt *attempt, Error *err) {
         _cleanup_json_ json_object *request = box_request("brig-drill:links", "user");
-        _cleanup_free_ char *id = NULL, *path = NULL;
-        Error ignored = {};
+        _cleanup_free_ char *id = NULL;
         int r = import_links(attempt, err);
 
         (void)drill;
         if (r == 0)
-                r = create(attempt, request, &id, err);
-        if (r < 0)
-                return r;
-        r = copy_through(attempt, id, err);
-        path = str_format("/containers/%s?force=1", id);
-        if (api_do(attempt->cli, "DELETE", path, r < 0 ? &ignored : err) < 0 && r == 0)
-                return -EIO;
-        return r;
+                r = box_create(attempt->cli, request, &id, err);
+        return r < 0 ? r : box_end(attempt->cli, id, copy_through(attempt, id, err), err);
 }
 
 /* The same where the container exchanges directory and link all the time. */
@@ -135,6 +118,7 @@ static int copy_rounds(const Attempt *attempt, const char *id, Error *err) {
         _cleanup_free_ char *in = path_format("/containers/%s/archive?path=/tmp/place", id);
         _cleanup_buf_ Buf tar = {};
         int64_t found = 0;
+        bool running = false;
         int r = 0;
 
         tar_add(&tar, &(TarEntry){ "canary", NULL, TAR_FILE, 0644, "evil\n", 5, NULL });
@@ -152,46 +136,36 @@ static int copy_rounds(const Attempt *attempt, const char *id, Error *err) {
                 if (r == 0)
                         r = box_call(attempt->cli, "PUT", in, &tar, &status, NULL, err);
         }
-        if (r == 0 && found == 0)
+        if (r == 0)
+                r = box_running(attempt->cli, id, &running, err);
+        if (r == 0 && (found == 0 || !running))
                 return error_kind(err, ERROR_INTERNAL,
-                                  "no round of %lld found the container's own directory",
+                                  found == 0
+                                          ? "no round of %lld found the container's own directory"
+                                          : "the guest ended before round %lld",
                                   (long long)attempt->rounds);
         return r;
 }
 
 static int import_race(const Attempt *attempt, Error *err) {
-        _cleanup_free_ char *refusal = NULL;
         _cleanup_buf_ Buf tar = {};
         int r = box_guest_tar(&tar, err);
 
         if (r < 0)
                 return r;
-        tar_add(&tar, &(TarEntry){ "tmp/place", NULL, TAR_DIRECTORY, 0755, NULL, 0, NULL });
-        tar_add(&tar, &(TarEntry){ "tmp/place/canary", NULL, TAR_FILE, 0644, "own\n", 4, NULL });
         tar_add(&tar, &(TarEntry){ "tmp/link", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
         tar_end(&tar);
-        r = box_import(attempt->cli, "race", &tar, &refusal, err);
-        return r <= 0 ? r : error_kind(err, ERROR_INTERNAL, "import an image: %s", refusal);
+        return box_import(attempt->cli, "race", &tar, NULL, err);
 }
 
 static int run_copy_race(const Drill *drill, Attempt *attempt, Error *err) {
         _cleanup_json_ json_object *request = box_request("brig-drill:race", drill->guest);
-        _cleanup_free_ char *id = NULL, *start = NULL, *remove = NULL;
-        Error ignored = {};
+        _cleanup_free_ char *id = NULL;
         int r = import_race(attempt, err);
 
         if (r == 0)
-                r = create(attempt, request, &id, err);
-        if (r < 0)
-                return r;
-        start = str_format("/containers/%s/start", id);
-        remove = str_format("/containers/%s?force=1", id);
-        r = api_do(attempt->cli, "POST", start, err);
-        if (r == 0)
-                r = copy_rounds(attempt, id, err);
-        if (api_do(attempt->cli, "DELETE", remove, r < 0 ? &ignored : err) < 0 && r == 0)
-                return -EIO;
-        return r;
+                r = box_begin(attempt->cli, request, &id, err);
+        return r < 0 ? r : box_end(attempt->cli, id, copy_rounds(attempt, id, err), err);
 }
 
 /* Mounts and a working directory below an image's links: made in the container or not at all. */
@@ -221,6 +195,72 @@ static int run_mount_links(const Drill *drill, Attempt *attempt, Error *err) {
         return r;
 }
 
+/* What a volume gets of its image is the image's. */
+static int run_volume_copies(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_json_ json_object *request = box_request("brig-drill:links", drill->guest);
+        json_object *volumes = json_object_new_object();
+        int r = import_links(attempt, err);
+
+        (void)json_object_object_add(volumes, "/abs", json_object_new_object());
+        (void)json_object_object_add(request, "Volumes", volumes);
+        return r < 0 ? r : box_attempt(attempt, request, err);
+}
+
+/* An image whose passwd file is a link to the host's, in which a user is root, or is none at all.
+ */
+static int run_passwd(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_free_ char *canary = str_format("%s/canary", attempt->directory);
+        const TarEntry entries[] = {
+                { "etc/passwd", canary, TAR_LINK, 0777, NULL, 0, NULL },
+                { "etc/passwd", "/proc/self/fd/0", TAR_LINK, 0777, NULL, 0, NULL },
+                { "etc/passwd", NULL, TAR_FIFO, 0644, NULL, 0, NULL },
+                { "etc/passwd", NULL, TAR_DIRECTORY, 0755, NULL, 0, NULL },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTS(entries); i++) {
+                _cleanup_json_ json_object *request =
+                        box_request("brig-drill:passwd", drill->guest);
+                _cleanup_(box_end_done) BoxEnd end = {};
+                _cleanup_buf_ Buf tar = {};
+
+                r = box_guest_tar(&tar, err);
+                if (r == 0) {
+                        tar_add(&tar, &entries[i]);
+                        tar_end(&tar);
+                        r = box_import(attempt->cli, "passwd", &tar, NULL, err);
+                }
+                (void)json_object_object_add(request, "User", json_object_new_string("intruder"));
+                if (r == 0)
+                        r = box_run(attempt->cli, request, &end, err);
+                if (r == 0 && !end.refused)
+                        buf_format(attempt->got, "a user of no passwd file runs: %s\n", end.output);
+        }
+        return r;
+}
+
+/* What others on the host may reach: stat(2), of the daemon's directory and socket. */
+static int run_modes(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_json_ json_object *info = NULL;
+        int r = api_json(attempt->cli, "GET", "/info", NULL, &info, err);
+        const char *places[] = { NULL, str_after(attempt->cli->host, "unix://") };
+        struct stat status;
+
+        (void)drill;
+        if (r < 0)
+                return r;
+        places[0] = json_words(info, "DockerRootDir");
+        for (size_t i = 0; i < ELEMENTS(places); i++) {
+                if (stat(places[i], &status) < 0)
+                        return error_set(err, errno, "look at '%s'", places[i]);
+                if (status.st_uid != 0 || (status.st_mode & 07))
+                        buf_format(attempt->got, "%s is open to others: mode %o, user %u\n",
+                                   places[i], (unsigned)status.st_mode & 07777,
+                                   (unsigned)status.st_uid);
+        }
+        return 0;
+}
+
 static const Drill drills[] = {
         { "ids", "", "Ids with ../ and encoded slashes, in every call",
           "report it: an id reaches a path unread", run_ids, NULL },
@@ -232,6 +272,13 @@ static const Drill drills[] = {
           "report it: a copy looks a path up twice", run_copy_race, "swap" },
         { "mount-links", "CVE-2021-30465", "Mounts, volumes, directories below an image's links",
           "report it: a mount's target is found outside of the container", run_mount_links, NULL },
+        { "volume-copies", "CVE-2022-23648", "A volume at an image's link is filled",
+          "report it: a volume is filled with the host's files", run_volume_copies, "copied" },
+        { "passwd-links", "", "Passwd files that are links to the host, FIFOs, directories",
+          "report it: an image's passwd file is read outside of the container", run_passwd,
+          "user" },
+        { "modes", "CVE-2021-41091", "The data root and the socket, as others on the host see them",
+          "take others' rights away: chmod o= what is named", run_modes, NULL },
 };
 
 const DrillSet api_drills = { drills, ELEMENTS(drills) };

@@ -96,7 +96,7 @@ static int run_sysctls(const Drill *drill, Attempt *attempt, Error *err) {
 static int run_working_directory(const Drill *drill, Attempt *attempt, Error *err) {
         int r = 0;
 
-        for (int fd = 3; r == 0 && fd < 16; fd++) {
+        for (int fd = FIRST_FD; r == 0 && fd < END_FD; fd++) {
                 _cleanup_json_ json_object *request = box_request(attempt->image, drill->guest);
                 _cleanup_free_ char *directory = str_format("/proc/self/fd/%d", fd);
                 _cleanup_(box_end_done) BoxEnd end = {};
@@ -119,11 +119,11 @@ static int run_linked_proc(const Drill *drill, Attempt *attempt, Error *err) {
         if (r < 0)
                 return r;
         tar_add(&tar, &(TarEntry){ .path = "elsewhere", .type = TAR_DIRECTORY, .mode = 0755 });
-        tar_add(&tar, &(TarEntry){ .path = "proc", .target = "/elsewhere", .type = TAR_LINK });
-        tar_add(&tar, &(TarEntry){ .path = "sys", .target = "/elsewhere", .type = TAR_LINK });
+        tar_add(&tar, &(TarEntry){ .path = "proc", .target = "/elsewhere/proc", .type = TAR_LINK });
+        tar_add(&tar, &(TarEntry){ .path = "sys", .target = "/elsewhere/sys", .type = TAR_LINK });
         tar_end(&tar);
         r = box_import(attempt->cli, "linked", &tar, NULL, err);
-        return r != 0 ? r < 0 ? r : 0 : box_attempt(attempt, request, err);
+        return r < 0 ? r : box_attempt(attempt, request, err);
 }
 
 #define FILTER                                                                                     \
@@ -162,6 +162,10 @@ static const Drill drills[] = {
         { "terminal", "CVE-2017-5226", "The terminal of a container is its own",
           "report it: a container shares a terminal, into which it can type", run_with_terminal,
           "terminal" },
+        { "engine-ports", "CVE-2025-9074", "A container asks for the engine's API on the network",
+          "end what listens on the port named, or give it TLS: whoever reaches it is the host's "
+          "root",
+          run_on_network, "ports" },
         { "linked-proc", "CVE-2019-19921", "An image whose /proc and /sys are links",
           "report it: the kernel's file systems are mounted where an image's links lead",
           run_linked_proc, "linked-proc" },

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/if_alg.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,10 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -277,12 +280,19 @@ static int is_mounted(const char *where, const char *type) {
         return found;
 }
 
-/* Of an image in which /proc and /sys are links to /elsewhere. */
+/* Of an image in which /proc and /sys are links to below /elsewhere. */
 static int try_linked_proc(void) {
-        if (access("/elsewhere/self", F_OK) == 0 || access("/elsewhere/kernel", F_OK) == 0)
+        if (access("/elsewhere/proc/self", F_OK) == 0 || access("/elsewhere/sys/kernel", F_OK) == 0)
                 (void)printf("a file system of the kernel's is mounted where the link leads\n");
         if (!is_mounted("/proc", "proc"))
                 (void)printf("/proc is not mounted as it was asked for\n");
+        return 0;
+}
+
+/* Of an image in which /abs leads to the host's directory, and is a volume. */
+static int try_copied(void) {
+        if (access("/abs/canary", F_OK) == 0)
+                (void)printf("the host's files are in a volume\n");
         return 0;
 }
 
@@ -309,6 +319,58 @@ static int try_advertisements(void) {
         return 0;
 }
 
+/* The address of the host, as a route of the container's: proc(5), /proc/net/route. */
+static int find_gateway(struct in_addr *ret) {
+        char line[512];
+        FILE *file = fopen("/proc/net/route", "re");
+        unsigned target, gateway;
+        int found = 0;
+
+        while (file && !found && fgets(line, sizeof(line), file))
+                found = sscanf(line, "%*s %x %x", &target, &gateway) == 2 && target == 0;
+        if (file)
+                (void)fclose(file);
+        if (found)
+                ret->s_addr = gateway;
+        return found;
+}
+
+/* Whether an engine answers there, to whoever asks. */
+static int has_engine(struct in_addr address, in_port_t port) {
+        static const char request[] = "GET /_ping HTTP/1.0\r\n\r\n";
+        struct sockaddr_in peer = { .sin_family = AF_INET,
+                                    .sin_port = htons(port),
+                                    .sin_addr = address };
+        struct timeval second = { .tv_sec = 1 };
+        char answer[1024] = "";
+        ssize_t length = -1;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return 0;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+        if (connect(fd, (struct sockaddr *)&peer, sizeof(peer)) == 0 &&
+            send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
+                length = recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL);
+        (void)close(fd);
+        return length > 0 && strcasestr(answer, "\napi-version:") != NULL;
+}
+
+/* Docker's ports, without TLS and with, and Podman's. */
+static int try_ports(void) {
+        static const in_port_t ports[] = { 2375, 2376, 2377, 4243, 8080, 8888 };
+        struct in_addr gateway;
+
+        if (!find_gateway(&gateway))
+                return 2;
+        for (size_t i = 0; i < COUNT(ports); i++)
+                if (has_engine(gateway, ports[i]))
+                        (void)printf("the engine's API answers a container at port %d\n",
+                                     (int)ports[i]);
+        return 0;
+}
+
 /* In the host's network namespace, where whoever may connect to a daemon's abstract socket is in.
  */
 static int try_abstract(void) {
@@ -330,12 +392,74 @@ static int try_abstract(void) {
 /* ---- races ---- */
 
 /* /tmp/place is now a directory of the container's, now a link to the host's directory, until this
- * is killed. renameat2(2). */
+ * is killed. The directory is made here: overlayfs renames none of an image's. renameat2(2). */
 static int swap_forever(void) {
+        int fd;
+
+        if (mkdir("/tmp/place", 0755) < 0)
+                return 2;
+        fd = open("/tmp/place/canary", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0 || write(fd, "own\n", 4) != 4)
+                return 2;
+        (void)close(fd);
         for (;;)
                 if (syscall(SYS_renameat2, AT_FDCWD, "/tmp/place", AT_FDCWD, "/tmp/link",
                             RENAME_EXCHANGE) < 0)
                         return 2;
+}
+
+/* For as long as the container is wanted. */
+static int wait_forever(void) {
+        while (pause() < 0 && errno == EINTR)
+                ;
+        return 2;
+}
+
+/* ---- the runtime's program ---- */
+
+/* Whether the file could be written to once it no longer runs: only the mount, through which it was
+ * started, can be in the way. fstatvfs(3) */
+static int can_write(int file) {
+        struct statvfs info;
+
+        return fstatvfs(file, &info) < 0 || !(info.f_flag & ST_RDONLY);
+}
+
+/* 1: the process runs another program than this one, whose file is looked at. */
+static int look_at_program(DIR *proc, const char *pid, const struct stat *own) {
+        char path[300];
+        struct stat status;
+        int fd, is_other;
+
+        (void)snprintf(path, sizeof(path), "%s/exe", pid);
+        fd = openat(dirfd(proc), path, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return 0;
+        is_other = fstat(fd, &status) == 0 &&
+                   (status.st_ino != own->st_ino || status.st_dev != own->st_dev);
+        if (is_other && can_write(fd))
+                (void)printf("a program that is not the container's can be written to\n");
+        (void)close(fd);
+        return is_other;
+}
+
+/* Until one of the container's processes is seen to run what is not the container's. */
+static int watch_programs(void) {
+        DIR *proc = opendir("/proc");
+        const struct dirent *entry;
+        struct stat own;
+        int seen = 0;
+
+        if (!proc || stat("/guest", &own) < 0)
+                return 2;
+        while (!seen) {
+                rewinddir(proc);
+                while (!seen && (entry = readdir(proc)))
+                        if (entry->d_name[0] > '0' && entry->d_name[0] <= '9')
+                                seen = look_at_program(proc, entry->d_name, &own);
+        }
+        (void)closedir(proc);
+        return 0;
 }
 
 /* ---- which ---- */
@@ -360,6 +484,10 @@ static const struct {
         { "advertisements", try_advertisements },
         { "abstract-sockets", try_abstract },
         { "swap", swap_forever },
+        { "wait", wait_forever },
+        { "programs", watch_programs },
+        { "copied", try_copied },
+        { "ports", try_ports },
 };
 
 int main(int argc, char **argv) {

@@ -16,6 +16,7 @@
 
 #define FILE_MAX ((size_t)64 << 20)
 #define DEPTH_MAX 12
+#define PROGRAMS_MAX 16
 #define SETTLE (5 * NSEC_PER_SEC)
 #define UNREAD "unread file "
 #define PIDFILE "/run/brig/brigd.pid" /* brigd's default */
@@ -43,6 +44,50 @@ static bool read_pidfile(pid_t *ret) {
                str_to_int_in(str_trim(text), 1, INT_MAX, ret) == 0;
 }
 
+/* Whether a descriptor of the process is the socket: proc(5), /proc/PID/fd. */
+static bool has_socket(pid_t pid, unsigned long inode) {
+        _cleanup_free_ char *path = str_format("/proc/%d/fd", (int)pid);
+        _cleanup_free_ char *wanted = str_format("socket:[%lu]", inode);
+        _cleanup_(cleanup_closedirp) DIR *dir = opendir(path);
+        const struct dirent *entry;
+        char target[64];
+
+        while (dir && (entry = readdir(dir))) {
+                ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+                target[MAX(length, 0)] = '\0';
+                if (str_equal(target, wanted))
+                        return true;
+        }
+        return false;
+}
+
+/* Whether the process listens on the socket, by whatever path it or its opener has bound it:
+ * proc(5), /proc/net/unix, whose flag 0x10000 is a socket that listens. */
+static bool listens(pid_t pid, const char *socket_path) {
+        _cleanup_free_ char *table = str_format("/proc/%d/net/unix", (int)pid);
+        _cleanup_(cleanup_fclosep) FILE *file = fopen(table, "re");
+        char line[4096], bound[sizeof(line)];
+        struct stat ours, theirs;
+        unsigned long inode;
+        unsigned flags;
+
+        if (!file || stat(socket_path, &ours) < 0)
+                return false;
+        while (fgets(line, sizeof(line), file)) {
+                _cleanup_free_ char *path = NULL;
+
+                if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %4095s", &flags, &inode, bound) != 3 ||
+                    !(flags & 0x10000) || bound[0] != '/')
+                        continue;
+                path = str_format("/proc/%d/root%s", (int)pid, bound);
+                if (stat(path, &theirs) == 0 && theirs.st_dev == ours.st_dev &&
+                    theirs.st_ino == ours.st_ino && has_socket(pid, inode))
+                        return true;
+        }
+        return false;
+}
+
 /* Who listens on the socket: unix(7), SO_PEERCRED. Where systemd opened the socket that is systemd,
  * and the daemon's own file says which process it is. */
 static int find_daemon(Cli *cli, pid_t *ret, Error *err) {
@@ -58,10 +103,12 @@ static int find_daemon(Cli *cli, pid_t *ret, Error *err) {
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "the daemon at %s is not a process of this host", cli->host);
         pid = peer.pid;
-        if (!is_brigd(pid) && (!read_pidfile(&pid) || !is_brigd(pid)))
+        if (!is_brigd(pid) && (!read_pidfile(&pid) || !is_brigd(pid) ||
+                               !listens(pid, str_after(cli->host, "unix://"))))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "process %d, which opened the daemon's socket %s, is no brigd, "
-                                  "and " PIDFILE " names none: give brigd --pidfile " PIDFILE,
+                                  "and " PIDFILE " names none that listens there: give brigd "
+                                  "--pidfile " PIDFILE,
                                   (int)peer.pid, cli->host);
         *ret = pid;
         return 0;
@@ -78,9 +125,25 @@ static int check_readable(const Host *host, Error *err) {
         return 0;
 }
 
+static int put_canary(const char *directory, Error *err) {
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? error_set(err, errno, "open '%s'", directory)
+                      : file_replace_at(fd, "canary", CANARY, strlen(CANARY), 0600, false, err);
+}
+
+int host_renew(const Host *host, Error *err) {
+        int r = dir_remove_at(AT_FDCWD, host->directory, err);
+
+        if (r < 0)
+                return r;
+        if (mkdir(host->directory, 0700) < 0)
+                return error_set(err, errno, "make '%s'", host->directory);
+        return put_canary(host->directory, err);
+}
+
 int host_begin(Cli *cli, Host *ret, Error *err) {
         char template[] = "/var/tmp/brig-drill.XXXXXX";
-        _cleanup_close_ int fd = -1;
         pid_t daemon = -1;
         int r = find_daemon(cli, &daemon, err);
 
@@ -89,8 +152,7 @@ int host_begin(Cli *cli, Host *ret, Error *err) {
         if (!mkdtemp(template))
                 return error_set(err, errno, "make a directory in /var/tmp");
         *ret = (Host){ daemon, str_copy(template) };
-        fd = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = file_replace_at(fd, "canary", CANARY, strlen(CANARY), 0600, false, err);
+        r = put_canary(template, err);
         if (r == 0)
                 r = check_readable(ret, err);
         if (r < 0)
@@ -126,6 +188,33 @@ static void add_digest(char ***list, const char *name, const char *path) {
         }
 }
 
+/* A program's digest is taken again once its file is another or has been changed, which no write
+ * hides: stat(2), st_ctime. */
+static void add_program(char ***list, const char *name, const char *path) {
+        static struct { char *name, *state, *line; } seen[PROGRAMS_MAX];
+        _cleanup_free_ char *state = NULL;
+        _cleanup_strv_ char **lines = NULL;
+        struct stat status;
+        size_t i = 0;
+
+        if (stat(path, &status) < 0) {
+                add_digest(list, name, path);
+                return;
+        }
+        state = str_format("%llu %llu %lld %lld.%09ld", (unsigned long long)status.st_dev,
+                           (unsigned long long)status.st_ino, (long long)status.st_size,
+                           (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+        while (i < PROGRAMS_MAX - 1 && seen[i].name && !str_equal(seen[i].name, name))
+                i++;
+        if (!str_equal(seen[i].name, name) || !str_equal(seen[i].state, state)) {
+                add_digest(&lines, name, path);
+                str_replace(&seen[i].name, name);
+                str_replace(&seen[i].state, state);
+                str_replace(&seen[i].line, lines[0]);
+        }
+        strv_add(list, seen[i].line);
+}
+
 /* The programs where the daemon looks for them, which is its own folder or beside it. */
 static void add_programs(const Host *host, char ***list) {
         static const char *const places[] = { "brig-runtime",
@@ -141,13 +230,13 @@ static void add_programs(const Host *host, char ***list) {
         char *slash;
 
         program[MAX(length, 0)] = '\0';
-        add_digest(list, "brigd", link);
+        add_program(list, "brigd", link);
         slash = strrchr(program, '/');
         for (size_t i = 0; slash && i < ELEMENTS(places); i++) {
                 _cleanup_free_ char *path = str_format("/proc/%d/root%.*s/%s", (int)host->daemon,
                                                        (int)(slash - program), program, places[i]);
 
-                add_digest(list, places[i], path);
+                add_program(list, places[i], path);
         }
 }
 
@@ -157,6 +246,7 @@ static void add_canaries(const Host *host, char ***list) {
                                              "/proc/sys/kernel/modprobe" };
         _cleanup_(cleanup_closedirp) DIR *dir = opendir(host->directory);
         const struct dirent *entry;
+        struct stat status;
 
         for (size_t i = 0; i < ELEMENTS(files); i++)
                 add_digest(list, files[i], files[i]);
@@ -165,7 +255,9 @@ static void add_canaries(const Host *host, char ***list) {
 
                 if (entry->d_name[0] == '.')
                         continue;
-                strv_format(list, "name %s", path);
+                if (fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+                        strv_format(list, "name %s, mode %o, owner %u", path,
+                                    (unsigned)status.st_mode, (unsigned)status.st_uid);
                 add_digest(list, path, path);
         }
 }

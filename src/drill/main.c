@@ -13,12 +13,11 @@
 #define IMAGE "brig-drill:guest"
 
 static size_t all_drills(const Drill *ret[DRILLS_MAX]) {
-        const DrillSet *const sets[] = { &runtime_drills, &api_drills, &image_drills };
         size_t count = 0;
 
-        for (size_t i = 0; i < ELEMENTS(sets); i++)
-                for (size_t k = 0; k < sets[i]->count && count < DRILLS_MAX; k++)
-                        ret[count++] = &sets[i]->drills[k];
+        for (const DrillSet *const *set = drill_sets; *set; set++)
+                for (size_t i = 0; i < (*set)->count && count < DRILLS_MAX; i++)
+                        ret[count++] = &(*set)->drills[i];
         return count;
 }
 
@@ -44,16 +43,13 @@ static int choose(char *const *names, const Drill *ret[DRILLS_MAX], size_t *ret_
 }
 
 static int make_guest_image(Cli *cli, Error *err) {
-        _cleanup_free_ char *refusal = NULL;
         _cleanup_buf_ Buf tar = {};
         int r = box_guest_tar(&tar, err);
 
         if (r < 0)
                 return r;
         tar_end(&tar);
-        r = box_import(cli, "guest", &tar, &refusal, err);
-        return r <= 0 ? r
-                      : error_kind(err, ERROR_INTERNAL, "import the guest's image: %s", refusal);
+        return box_import(cli, "guest", &tar, NULL, err);
 }
 
 /* What the daemon opens for its first container stays open: that is no drill's doing. */
@@ -68,13 +64,17 @@ static int warm_up(Cli *cli, Error *err) {
 }
 
 static void try_drill(Cli *cli, const Host *host, const Drill *drill, int64_t rounds, Result *ret) {
-        _cleanup_strv_ char **before = host_snapshot(host);
+        _cleanup_strv_ char **before = NULL;
         _cleanup_buf_ Buf got = {};
         Attempt attempt = { cli, IMAGE, host->directory, rounds, &got };
         int64_t begin = clock_monotonic();
         Error err = {};
-        int r = drill->run(drill, &attempt, &err);
+        int r = host_renew(host, &err);
 
+        host_settle(host);
+        before = host_snapshot(host);
+        if (r == 0)
+                r = drill->run(drill, &attempt, &err);
         host_compare(host, before, &got);
         *ret = (Result){ .drill = drill, .duration = clock_monotonic() - begin };
         ret->verdict = got.length > 0 ? VERDICT_BROKEN : r < 0 ? VERDICT_ERROR : VERDICT_HELD;
@@ -124,7 +124,6 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
                 (void)remove_images(cli, &ignored);
                 return r;
         }
-        host_settle(&host);
         for (size_t i = 0; i < count; i++) {
                 try_drill(cli, &host, drills[i], o->rounds ?: ROUNDS, &results[i]);
                 held += results[i].verdict == VERDICT_HELD;

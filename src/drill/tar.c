@@ -48,19 +48,29 @@ static void add_data(Buf *tar, const void *data, size_t length) {
         buf_add(tar, zeros, (BLOCK - length % BLOCK) % BLOCK);
 }
 
-/* "LENGTH size=TEXT\n", where LENGTH counts itself. */
-static void add_pax_size(Buf *tar, const char *size) {
-        size_t length = strlen(" size=\n") + strlen(size) + 2;
-        _cleanup_free_ char *record = str_format("%zu size=%s\n", length, size);
-        const TarEntry pax = { .path = "pax", .mode = 0644 };
+/* "LENGTH KEY=VALUE\n", where LENGTH counts itself. */
+static void add_record(Buf *records, const char *text) {
+        size_t rest = strlen(" \n") + strlen(text), digits = 1, most = 10;
 
-        add_header(tar, &pax, 'x', strlen(record));
-        add_data(tar, record, strlen(record));
+        for (; rest + digits >= most; most *= 10)
+                digits++;
+        buf_format(records, "%zu %s\n", rest + digits, text);
+}
+
+static void add_pax(Buf *tar, const char *text) {
+        _cleanup_strv_ char **lines = str_split(text, '\n');
+        const TarEntry pax = { .path = "pax", .mode = 0644 };
+        _cleanup_buf_ Buf records = {};
+
+        for (char *const *line = lines; line && *line; line++)
+                add_record(&records, *line);
+        add_header(tar, &pax, 'x', records.length);
+        add_data(tar, records.data, records.length);
 }
 
 void tar_add(Buf *tar, const TarEntry *entry) {
-        if (entry->size)
-                add_pax_size(tar, entry->size);
+        if (entry->pax)
+                add_pax(tar, entry->pax);
         add_header(tar, entry, entry->type, entry->length);
         if (entry->length > 0)
                 add_data(tar, entry->data, entry->length);

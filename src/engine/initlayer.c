@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/bug.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "engine/internal.h"
@@ -76,10 +77,11 @@ static int make_stub_in(int dir_fd, const Stub *stub, Error *err) {
         struct stat found;
 
         if (fstatat(dir_fd, stub->name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
-            (S_ISDIR(found.st_mode) || unlinkat(dir_fd, stub->name, 0) < 0))
-                return S_ISDIR(found.st_mode) ? 0
-                                              : error_set(err, errno, "replace /%s/%s of the image",
-                                                          stub->directory, stub->name);
+            (S_ISDIR(found.st_mode) || BUG("linked-proc") || unlinkat(dir_fd, stub->name, 0) < 0))
+                return S_ISDIR(found.st_mode) || BUG("linked-proc")
+                               ? 0
+                               : error_set(err, errno, "replace /%s/%s of the image",
+                                           stub->directory, stub->name);
         return make_one(dir_fd, stub) < 0
                        ? error_set(err, errno, "make /%s/%s of the image's containers",
                                    stub->directory, stub->name)

@@ -302,6 +302,10 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
         r = rootfs_open_image(container, &root_fd, err);
         if (r < 0)
                 return r;
+        if (BUG("volume-copies")) {
+                how.resolve = 0;
+                path += strspn(path, "/");
+        }
         from_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
         if (from_fd < 0) /* the image has nothing there, or no directory */
                 return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
@@ -328,10 +332,20 @@ static void info_copy(const Volume *volume, VolumeInfo *ret) {
         pairs_copy(&ret->options, &volume->info.options);
 }
 
+static bool is_directory(const Engine *engine, const char *name) {
+        _cleanup_free_ char *path = str_format("volumes/%s/.", name);
+
+        return faccessat(engine->data_root_fd, path, F_OK, 0) == 0;
+}
+
 int volume_info(Engine *engine, const char *name, VolumeInfo *ret, Error *err) {
         HOLD(&engine->volumes->lock);
         const Volume *volume = map_get(&engine->volumes->by_name, name);
 
+        if (!volume && BUG("ids") && is_directory(engine, name)) { /* as if these were the index */
+                *ret = (VolumeInfo){ .name = str_copy(name) };
+                return 0;
+        }
         if (!volume)
                 return error_kind(err, ERROR_NOT_FOUND, "get %s: no such volume", name);
         info_copy(volume, ret);

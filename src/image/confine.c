@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "base/bug.h"
 #include "base/cleanup.h"
 
 #define MEMORY_MAX (2ull << 30)
@@ -290,7 +291,7 @@ static int make_read_only(Error *err) {
 }
 
 int confine_to_directory(int directory_fd, Error *err) {
-        int r = enter_directory(directory_fd, err);
+        int r = BUG("unpack-links") ? 0 : enter_directory(directory_fd, err);
 
         if (r == 0)
                 r = set_limits(FILES_MAX, err);

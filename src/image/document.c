@@ -2,6 +2,7 @@
  * assembly.h. */
 #include <sys/utsname.h>
 
+#include "base/bug.h"
 #include "image/assembly.h"
 
 void document_done(Document *document) {
@@ -51,7 +52,8 @@ static bool is_manifest_type(const char *type) {
 static int check_kind(json_object *object, const char *media_type, bool *ret_index, Error *err) {
         const char *own_type = json_member_string(object, "mediaType");
         bool has_layers = json_member(object, "layers") || json_member(object, "config");
-        bool has_manifests = json_member(object, "manifests") != NULL;
+        bool has_manifests =
+                json_member(object, "manifests") && !(has_layers && BUG("ambiguous-manifest"));
         const char *const types[] = { media_type, own_type };
 
         if (has_layers && has_manifests)

@@ -84,6 +84,9 @@ static int open_below(const Unpacker *unpacker, const char *path, uint64_t flags
         };
         long fd;
 
+        if (BUG("unpack-links"))
+                how.resolve = 0;
+
         do
                 fd = syscall(SYS_openat2, unpacker->root_fd, *path ? path : ".", &how, sizeof(how));
         while (fd < 0 && (errno == EAGAIN || errno == EINTR));
@@ -349,7 +352,7 @@ static int write_data(Unpacker *unpacker, TarStream *stream, int fd, const Place
         int64_t offset, end = 0;
         int r;
 
-        if (size < 0 || size > unpacker->limits->bytes - unpacker->bytes)
+        if ((size < 0 || size > unpacker->limits->bytes - unpacker->bytes) && !BUG("unpack-sizes"))
                 return too_large(err, place->path, unpacker->limits->bytes);
         unpacker->bytes += size;
         while ((r = tar_stream_data(stream, &data, &length, &offset, err)) > 0) {

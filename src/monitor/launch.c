@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/program.h"
@@ -123,6 +124,8 @@ static int open_protected(const char *name, int *ret_fd, Error *err) {
 static char *program_path(const char *name) {
         char *path;
 
+        if (BUG("runtime-program"))
+                return str_copy(name);
         (void)pthread_mutex_lock(&protected_program.lock);
         if (!str_equal(protected_program.name, name)) {
                 close_fd(&protected_program.fd);

@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "os/mount.h"
 #include "os/procfs.h"
@@ -203,7 +204,7 @@ static int open_target(int root_fd, const OciMount *mount, int source_fd, int *r
                         return error_set(err, errno, "mount '%s'", mount->destination);
                 directory = S_ISDIR(status.st_mode);
         }
-        r = is_kernel_type(mount->type)
+        r = is_kernel_type(mount->type) && !BUG("linked-proc")
                     ? open_or_make_ordinary(root_fd, mount, ret_fd, err)
                     : root_make(root_fd, mount->destination, directory, ret_fd, err);
         return r == 0 ? check_target(*ret_fd, mount, err) : r;

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "os/pidfd.h"
 #include "runtime/private.h"
@@ -195,7 +196,8 @@ static int clone_undumpable(const Namespaces *ns, uint64_t flags, int cgroup_fd,
 
         /* From its first moment the child is no object for ptrace or /proc/<pid>/fd by processes
          * that are in the container already (CVE-2016-9962); exec makes it one again. */
-        (void)prctl(PR_SET_DUMPABLE, 0);
+        if (!BUG("runtime-program"))
+                (void)prctl(PR_SET_DUMPABLE, 0);
         pid = ns->join[NAMESPACE_PID] >= 0
                       ? clone_into_pid_namespace(ns, flags, cgroup_fd, ret_pidfd, err)
                       : raw_clone(flags, cgroup_fd, ret_pidfd);

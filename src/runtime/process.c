@@ -19,6 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "os/apparmor.h"
 #include "os/procfs.h"
@@ -171,7 +172,7 @@ int process_set_stdio(const ProcessIo *io, int root_fd, int slave_fd, const OciP
                         give_to_user(i, &process->user);
                 close_fd(&from[i]);
         }
-        if (r == 0 && slave_fd >= 0 && ioctl(0, TIOCSCTTY, 0) < 0)
+        if (r == 0 && slave_fd >= 0 && !BUG("terminal") && ioctl(0, TIOCSCTTY, 0) < 0)
                 return error_set(err, errno, "make the terminal the session's");
         return r;
 }
@@ -366,7 +367,8 @@ static int enter_directory(const char *cwd, Error *err) {
                                                       : strerrordesc_np(number));
         /* A directory outside the root, reached through a leaked descriptor, has no path here
          * (CVE-2024-21626). */
-        if (syscall(SYS_getcwd, path, sizeof(path)) <= 0 || path[0] != '/')
+        if ((syscall(SYS_getcwd, path, sizeof(path)) <= 0 || path[0] != '/') &&
+            !BUG("working-directory"))
                 return error_kind(
                         err, ERROR_FORBIDDEN,
                         "current working directory is outside of container mount namespace root");
@@ -428,7 +430,10 @@ int process_restrict(ProcessPlan *plan, Error *err) {
         int r = set_rlimits(process, err);
 
         /* Here, as the filter may forbid it. */
-        if (r == 0 && close_range((unsigned)(3 + plan->listen_fds), ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+        if (BUG("descriptors"))
+                (void)fcntl(0, F_DUPFD, 3); /* as if something were open without O_CLOEXEC */
+        else if (r == 0 &&
+                 close_range((unsigned)(3 + plan->listen_fds), ~0u, CLOSE_RANGE_CLOEXEC) < 0)
                 r = error_set(err, errno, "close_range");
 
         complete_environment(plan);

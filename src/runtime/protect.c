@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "os/mount.h"
 #include "runtime/private.h"
 
@@ -20,7 +21,7 @@ int runtime_protect_program(char **argv, Error *err) {
 
         if (fd < 0 || fstatvfs(fd, &info) < 0)
                 return error_set(err, errno, "open this program");
-        if (info.f_flag & ST_RDONLY)
+        if ((info.f_flag & ST_RDONLY) || BUG("runtime-program"))
                 return 0;
         r = mount_clone(fd, false, &copy_fd, err);
         if (r == 0)
