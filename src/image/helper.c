@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/program.h"
 #include "image/message.h"
 
 /* Registries and downloads are reached by the daemon's proxies, as libcurl takes them (the name in
@@ -62,7 +63,7 @@ int helper_start(const char *program, const char *job, const SpawnFd *fds, size_
         (void)close(pair[1]);
         if (r < 0) {
                 (void)close(pair[0]);
-                return error_set(err, -r, "start '%s %s'", program, job);
+                return error_set(err, -r, "start '%s %s'%s", program, job, program_hint(-r));
         }
         ret->socket = pair[0];
         ret->job = job;
