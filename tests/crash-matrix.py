@@ -12,8 +12,7 @@ import threading
 import time
 import traceback
 
-from api import container
-from crash_host import LOST, PATIENCE, Host, archive, wait_for
+from host import LOST, PATIENCE, Host, archive, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LANES = 3

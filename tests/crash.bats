@@ -422,18 +422,10 @@ new_exec() {
   brig network rm crashnet
 }
 
-@test "killed again and again while clients work: nothing leaks" {
-  python3 "$top/tests/churn.py" "$root/brig.sock" busybox 12 3>&- &
-  churn=$!
-  for _ in 1 2 3 4 5; do
-    wait_until bash -c '[[ $(brig ps -aq | wc -l) -gt 0 ]]' || :
-    kill_daemon
-    start_daemon
-  done
-  wait $churn
-  ids=$(brig ps -aq)
-  [[ -z $ids ]] || brig rm -f $ids
-  engine_is_well
+@test "killed again and again while eight clients work: nothing leaks" {
+  stop_daemon
+  # Memory is judged where no sanitizer keeps what was freed; the long form is by hand: docs/reliability.md.
+  timeout 300 python3 "$top/tests/churn.py" "$build" --rounds 200 --kill-every 3 --settle 8 --no-memory
 }
 
 @test "a daemon that ends answers the calls that are under way, a stop that waits for its container too" {

@@ -139,6 +139,22 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   [[ $(status_of "$id") == running ]]
 }
 
+@test "a process that has the number of a container's by now is a stranger, and lives" {
+  start_sleeper
+  brig kill "$id" KILL
+  wait_for has_status "$id" stopped
+  sleep 1000 3>&- &
+  local stranger=$! record
+  record=$(grep -rl startTime "$suite/state/$id")
+  jq --argjson pid "$stranger" '.pid = $pid' "$record" >"$bundle/record" && cat "$bundle/record" >"$record"
+  [[ $(status_of "$id") == stopped ]]
+  run brig kill "$id" KILL
+  [[ $status -eq 1 && $output == *"not running"* ]]
+  brig delete --force "$id"
+  kill -0 "$stranger"
+  kill "$stranger"
+}
+
 @test "kill --all reaches every process" {
   script 'sleep 1000 & sleep 1000 & wait'
   brig run -d --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1

@@ -138,3 +138,10 @@ char *program_find(const char *name) {
         }
         return NULL;
 }
+
+const char *program_hint(int number) {
+        return number == EAGAIN
+                       ? " (a limit of processes is reached: TasksMax of brig's unit, pids.max of "
+                         "its control group; raise it)"
+                       : "";
+}

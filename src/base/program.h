@@ -29,6 +29,9 @@ typedef struct Spawn {
 /* posix_spawn(3), which shares our memory until the exec, so that its size does not matter. 0 or a
  * negative errno: also of the exec. *ret is the caller's to reap. */
 int program_spawn(const Spawn *spawn, pid_t *ret);
+/* What helps where no process could be made for that number's reason, to stand behind what was
+ * tried: " (a limit …)"; "" where nothing is known. */
+const char *program_hint(int number) __attribute__((const, returns_nonnull));
 
 /* The path of a program: name where it has a slash, else where PATH has it; NULL: there is none.
  * The caller's. */

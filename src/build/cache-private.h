@@ -26,7 +26,7 @@ struct BuildCache {
         bool damaged;                      /* SQLite said so: db is begun anew at the next call */
         Map holds;                         /* layer → Hold */
         Map mounts;                        /* name → MountState */
-        int64_t synced_at;                 /* when the layers were, or the daemon began */
+        int64_t synced_at;                 /* clock_monotonic: the layers, or the daemon began */
         bool unsynced;                     /* something was recorded since */
         Remover remover;                   /* of directories that no row names */
 };

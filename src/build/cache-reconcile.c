@@ -172,9 +172,9 @@ int cache_drop_unsynced(BuildCache *cache, Error *err) {
         return r < 0 ? r : cache_meta_set(cache, "boot", boot, err);
 }
 
-static void begin_sync(BuildCache *cache, int64_t now) {
+static void begin_sync(BuildCache *cache) {
         CACHE_LOCKED(cache);
-        cache->synced_at = now;
+        cache->synced_at = clock_monotonic();
         cache->unsynced = false;
 }
 
@@ -183,7 +183,7 @@ int cache_sync(BuildCache *cache, Error *err) {
         _cleanup_free_ char *text = str_format("%lld", (long long)now);
         int r;
 
-        begin_sync(cache, now);
+        begin_sync(cache);
         r = syncfs(cache->layers_fd) < 0 ? error_set(err, errno, "sync the layers") : 0;
         CACHE_LOCKED(cache);
         if (r == 0)
@@ -195,7 +195,7 @@ int cache_sync(BuildCache *cache, Error *err) {
 static bool sync_due(BuildCache *cache) {
         CACHE_LOCKED(cache);
 
-        return cache->unsynced && clock_now() - cache->synced_at >= SYNC_INTERVAL;
+        return cache->unsynced && clock_monotonic() - cache->synced_at >= SYNC_INTERVAL;
 }
 
 /* Most of what is as old as the interval is on disk by then, so it is not long. */

@@ -47,7 +47,7 @@ int build_cache_open(int dir_fd, BuildCache **ret, Error *err) {
         *cache = (BuildCache){ .dir_fd = dir_fd,
                                .layers_fd = -1,
                                .mounts_fd = -1,
-                               .synced_at = clock_now(),
+                               .synced_at = clock_monotonic(),
                                .lock = PTHREAD_MUTEX_INITIALIZER };
         (void)condition_init(&cache->changed);
         remover_init(&cache->remover, "build cache");

@@ -272,6 +272,23 @@ static const Step start_steps[] = {
         { "start server", start_server },
 };
 
+/* What --restore does, in the place of all else. */
+static int restore(Daemon *daemon, Error *err) {
+        _cleanup_strv_ char **restored = NULL;
+        int r = service_lock_root(daemon->options.data_root, 0710, &daemon->data_lock, err);
+
+        if (r >= 0)
+                r = engine_restore(daemon->options.data_root, &restored, err);
+        for (char *const *path = restored; path && *path; path++)
+                printf("'%s' is the copy now; what was damaged is '%s.damaged'. Start brigd, see "
+                       "what 'brig system check' finds, and remove that file once nothing is "
+                       "missed\n",
+                       *path, *path);
+        if (r >= 0 && !restored)
+                printf("nothing is damaged\n");
+        return r;
+}
+
 static int run(Daemon *daemon, Error *err) {
         for (size_t i = 0; i < ELEMENTS(start_steps); i++) {
                 int r = start_steps[i].run(daemon, err);
@@ -355,7 +372,7 @@ int main(int argc, char **argv) {
         (void)umask(0022);
         limit_memory();
         raise_limits();
-        r = run(&daemon, &err);
+        r = daemon.options.restore ? restore(&daemon, &err) : run(&daemon, &err);
         if (r < 0)
                 log_error("%s", err.message);
         take_down(&daemon);

@@ -126,6 +126,8 @@ const Option option_rows[] = {
           "/etc/containerd/certs.d and /etc/docker/certs.d)" },
         { "registry-mirror", 0, OPTION_LIST, AT(settings.registry_mirrors), "registry-mirrors",
           "URL", "Where to look first for images of docker.io", OPTION_RELOADS },
+        { "restore", 0, OPTION_BOOL, AT(restore), NULL, NULL,
+          "Put the copies of databases that are damaged in their place, and end" },
         { "seccomp-profile", 0, OPTION_STRING, AT(seccomp_profile), "seccomp-profile", "FILE",
           "Profile of containers that name none; unconfined: no profile (default builtin)" },
         { "shutdown-timeout", 0, OPTION_MAYBE_INT, AT(settings.shutdown_timeout),

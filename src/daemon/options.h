@@ -59,7 +59,7 @@ typedef struct DaemonOptions {
         int64_t *build_cache_max; /* what builder says: bytes, 0: any; NULL: nothing was said */
         char *config_file;        /* NULL: the default one, which may be absent */
         char **given;             /* members that flags have set */
-        bool help, version, validate;
+        bool help, version, validate, restore;
 } DaemonOptions;
 
 #define OPTIONS_CONFIG_FILE "/etc/brig/daemon.json"

@@ -176,9 +176,9 @@ static int take_slot(Builder *builder, const SolveJob *job, Error *err) {
         struct timespec until;
 
         for (;;) {
-                (void)clock_gettime(CLOCK_REALTIME, &until);
+                (void)clock_gettime(CLOCK_MONOTONIC, &until);
                 until.tv_sec++;
-                if (sem_timedwait(&builder->slots, &until) == 0)
+                if (sem_clockwait(&builder->slots, CLOCK_MONOTONIC, &until) == 0)
                         return 0;
                 if (errno != ETIMEDOUT && errno != EINTR)
                         return error_set(err, errno, "wait for a build's turn");

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "engine/db.h"
+#include "sql/copy.h"
 
 #define SCHEMA_VERSION 1
 #define CHECKPOINT_PAGES 1000 /* SQLite's own default: about 4 MB of log */
@@ -33,6 +34,8 @@ struct Db {
         char *path;
         sqlite3_stmt *statements[DB_TABLES][STATEMENTS];
         bool durable; /* what "synchronous" is set to now: FULL or NORMAL */
+
+        SqlCopier *copier;
 
         pthread_t checkpointer;
         pthread_mutex_t checkpoint_lock;
@@ -68,9 +71,8 @@ static int db_error(Db *db, Error *err, const char *doing) {
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
                 return error_kind(err, ERROR_INTERNAL,
-                                  "%s: the record '%s' is damaged (%s). Move it away; containers "
-                                  "that run go on, but "
-                                  "the daemon will not know them",
+                                  "%s: the record '%s' is damaged (%s). Containers that run go on. "
+                                  "Stop brigd, and run it once with --restore",
                                   doing, db->path, why);
         case SQLITE_FULL:
                 return error_set(err, ENOSPC, "%s: the record '%s'", doing, db->path);
@@ -149,19 +151,6 @@ static int schema_check(Db *db, Error *err) {
         return schema_make(db, false, err);
 }
 
-static int integrity_check(Db *db, Error *err) {
-        _cleanup_free_ char *answer = NULL;
-
-        int r = db_query_text(db, "PRAGMA quick_check(1)", &answer, err);
-        if (r < 0)
-                return r;
-        if (!str_equal(answer, "ok"))
-                return error_kind(err, ERROR_INTERNAL,
-                                  "the record '%s' is damaged: %s. Restore it or move it away",
-                                  db->path, answer ? answer : "no answer");
-        return 0;
-}
-
 static void checkpoint_run(const char *path) {
         sqlite3 *handle = NULL;
 
@@ -198,6 +187,7 @@ static int on_commit(void *data, sqlite3 *handle, const char *name, int pages) {
 
         (void)handle;
         (void)name;
+        sql_copier_want(db->copier);
         if (pages >= CHECKPOINT_PAGES) {
                 pthread_mutex_lock(&db->checkpoint_lock);
                 db->wanted = true;
@@ -235,9 +225,6 @@ static int db_start(Db *db, Error *err) {
         int r = db_execute(db, settings, "set up the state", err);
         if (r < 0)
                 return r;
-        r = integrity_check(db, err);
-        if (r < 0)
-                return r;
         r = schema_check(db, err);
         if (r < 0)
                 return r;
@@ -249,6 +236,7 @@ static int db_start(Db *db, Error *err) {
         if (r != 0)
                 return error_set(err, r, "start the record's checkpoint thread");
         db->has_checkpointer = true;
+        sql_copier_want(db->copier); /* what a killed daemon did last */
         return 0;
 }
 
@@ -259,13 +247,15 @@ int db_open(const char *path, Db **ret, Error *err) {
         pthread_mutex_init(&db->checkpoint_lock, NULL);
         pthread_cond_init(&db->checkpoint_wanted, NULL);
         db->path = str_copy(path);
-        int r;
-        if (sqlite3_open_v2(path, &db->handle,
-                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                            NULL) == SQLITE_OK)
-                r = db_start(db, err);
-        else
-                r = db_error(db, err, "open the state");
+        db->copier = sql_copier_new(path);
+        int r = sql_check_file(path, err);
+        if (r == 0)
+                r = sqlite3_open_v2(path, &db->handle,
+                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                                            SQLITE_OPEN_NOMUTEX,
+                                    NULL) == SQLITE_OK
+                            ? db_start(db, err)
+                            : db_error(db, err, "open the state");
         if (r < 0) {
                 db_close(db);
                 return r;
@@ -284,6 +274,7 @@ Db *db_close(Db *db) {
                 pthread_mutex_unlock(&db->checkpoint_lock);
                 (void)pthread_join(db->checkpointer, NULL);
         }
+        sql_copier_free(db->copier);
         for (size_t table = 0; table < ELEMENTS(table_names); table++)
                 for (size_t i = 0; i < STATEMENTS; i++)
                         (void)sqlite3_finalize(db->statements[table][i]);

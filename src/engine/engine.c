@@ -16,6 +16,7 @@
 #include "engine/room.h"
 #include "engine/seccomp-cache.h"
 #include "os/cgroup.h"
+#include "sql/copy.h"
 
 /* ---- options ---- */
 
@@ -130,8 +131,33 @@ static int open_images(Engine *engine, Error *err) {
         return r;
 }
 
+static char *record_path(const char *data_root) {
+        return str_format("%s/" RECORD_NAME, data_root);
+}
+
+bool engine_record_was_restored(const Engine *engine) {
+        _cleanup_free_ char *path = record_path(engine->options.data_root);
+
+        return sql_was_restored(path);
+}
+
+int engine_restore(const char *data_root, char ***ret, Error *err) {
+        const char *const names[] = { RECORD_NAME, "image/images.db" };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTS(names); i++) {
+                _cleanup_free_ char *path = str_format("%s/%s", data_root, names[i]);
+                bool restored = false;
+
+                r = sql_restore(path, &restored, err);
+                if (restored)
+                        strv_add(ret, path);
+        }
+        return r;
+}
+
 static int open_record(Engine *engine, Error *err) {
-        _cleanup_free_ char *path = str_format("%s/engine.db", engine->options.data_root);
+        _cleanup_free_ char *path = record_path(engine->options.data_root);
 
         int r = db_open(path, &engine->db, err);
         if (r == 0)

@@ -62,6 +62,9 @@ const DaemonSettings *engine_settings(const Engine *engine);
 void engine_hurry(Engine *engine);
 /* Containers go on. */
 Engine *engine_free(Engine *engine);
+/* While no engine has the data root: damaged databases give way to their copies (sql/copy.h). Adds
+ * the paths of those to *ret. */
+int engine_restore(const char *data_root, char ***ret, Error *err);
 
 /* ---- containers: engine/create.c, lifecycle.c ---- */
 int engine_container_create(Engine *engine, const char *name, const char *platform,

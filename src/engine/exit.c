@@ -121,14 +121,15 @@ int exit_record_of(Container *container, ExitRecord *ret, Error *err) {
         int r = dir_open_at(container->engine->containers_fd, container->id, 0, &state_fd, err);
         if (r < 0)
                 return r;
-        r = exit_record_read(state_fd, ret, err);
-        if (r < 0)
-                return r;
-        /* A file of an earlier run says nothing about this one. */
-        if (ret->exited_at < container->state.started_at) {
-                json_done(&exit_record_table, ret);
-                return error_kind(err, ERROR_NOT_FOUND, "the exit record is an earlier run's");
-        }
+        return exit_record_read(state_fd, ret, err);
+}
+
+int exit_record_forget(const Container *container, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/" MONITOR_EXIT_FILE, container->id);
+
+        if (unlinkat(container->engine->containers_fd, path, 0) < 0 && errno != ENOENT)
+                return error_set(err, errno, "remove the exit record of container %s",
+                                 container->id);
         return 0;
 }
 

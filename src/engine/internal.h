@@ -631,6 +631,9 @@ void container_kill_orphan(Container *container);
 /* The exit file of the container's last run; not_found where that has not ended. Frees with
  * json_done. */
 int exit_record_of(Container *container, ExitRecord *ret, Error *err);
+/* Before a start is recorded: a file that is there is of the run that the record has, or of a later
+ * one. No time says that, as the clock may have been set back. */
+int exit_record_forget(const Container *container, Error *err);
 
 /* restart.c: lock held, the container has just ended. Whether its policy wants it started again,
  * given its exit code. */
@@ -741,3 +744,6 @@ char **netfiles_upstream(Container *container, bool *ret_given);
 
 /* reconcile.c */
 int engine_reconcile(Engine *engine, Error *err);
+#define RECORD_NAME "engine.db" /* below the data root */
+/* engine.c: the record is its copy, so what it does not know may be somebody's. */
+bool engine_record_was_restored(const Engine *engine);

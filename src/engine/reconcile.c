@@ -178,9 +178,10 @@ static int judge(Container *container, ExitRecord *record, bool *ret_ended, Erro
         if (r != 0)
                 return r < 0 ? r : 0;
         bool has_record = exit_record_of(container, record, NULL) == 0;
-        /* A start whose daemon was killed before it could write that the container runs. */
+        /* A start whose daemon was killed before it could write that the container runs. The end
+         * that the record has is the file's to the nanosecond. */
         bool unnoticed = !running && has_record && !record->error &&
-                         record->exited_at > container->state.finished_at;
+                         record->exited_at != container->state.finished_at;
         if (is_in_restart(container) && !unnoticed) {
                 unnoticed = !has_record && had_monitor(container);
                 /* Nothing ran: it is done again, not counted again. */
@@ -443,6 +444,12 @@ int engine_reconcile(Engine *engine, Error *err) {
                         settle(job.containers[i], job.ended[i], &job.records[i]);
         }
         volumes_settle(engine);
+        if (engine_record_was_restored(engine)) {
+                log_warn("'" RECORD_NAME ".damaged' is there: containers that the record does not "
+                         "know stay; 'brig system check' lists them. Remove that file once nothing "
+                         "is missed");
+                return 0;
+        }
         sweep(&job, engine->containers_fd);
         sweep(&job, engine->run_fd);
         return 0;

@@ -123,6 +123,9 @@ static int start_intent(void *data, Error *err) {
         int r = container_plan_cgroup(job->container, err);
         if (r < 0)
                 return r;
+        r = exit_record_forget(job->container, err);
+        if (r < 0)
+                return r;
         job->container->state.generation++;
         job->container->state.started_at = clock_now();
         return container_save(job->container, false, err);
@@ -143,9 +146,6 @@ static int start_directories(void *data, Error *err) {
         int r = dir_open_at(engine->containers_fd, id, 0, &job->state_fd, err);
         if (r < 0)
                 return error_prefix(err, "open the directory of container %s", id);
-        /* An earlier run's must not be taken for this one's. */
-        if (unlinkat(job->state_fd, MONITOR_EXIT_FILE, 0) < 0 && errno != ENOENT)
-                return error_set(err, errno, "remove the exit record of container %s", id);
         r = dir_open_at(engine->run_fd, id, 0700, &job->run_fd, err);
         if (r < 0)
                 return r;

@@ -22,9 +22,10 @@ static bool says_yes(const char *value) {
 
 static bool is_overdue(const Container *container) {
         const int64_t timeout = container_stop_timeout(container);
+        const int64_t waited = clock_now() - container->state.unhealthy_at;
 
-        return timeout >= 0 &&
-               clock_now() - container->state.unhealthy_at >= timeout * NSEC_PER_SEC;
+        /* Less than nothing: the clock was set back, and how long it was nobody knows. */
+        return timeout >= 0 && (waited < 0 || waited >= timeout * NSEC_PER_SEC);
 }
 
 /* lock held. */

@@ -256,7 +256,11 @@ static void serve(HttpServer *server, int fd, bool relayed) {
                 return;
         }
         if (start_thread(exchange) < 0) {
-                turn_away(fd, "503 Service Unavailable", "no thread left for this connection");
+                turn_away(
+                        fd, "503 Service Unavailable",
+                        "the daemon has no thread left for this connection: a limit of processes "
+                        "or of memory is reached (TasksMax and MemoryMax of its unit, pids.max of "
+                        "its control group); raise it");
                 end_exchange(exchange);
         }
 }

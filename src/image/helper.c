@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/program.h"
 #include "image/message.h"
 #include "os/pidfd.h"
 
@@ -69,7 +70,7 @@ int helper_start(const char *program, const char *job, const SpawnFd *fds, size_
         (void)close(pair[1]);
         if (r < 0) {
                 (void)close(pair[0]);
-                return error_set(err, -r, "start '%s %s'", program, job);
+                return error_set(err, -r, "start '%s %s'%s", program, job, program_hint(-r));
         }
         ret->socket = pair[0];
         ret->job = job;

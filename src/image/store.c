@@ -137,9 +137,10 @@ int layer_claim(PinSet *pins, const char *chain, int (*check)(void *data), void 
         while (pin->busy) {
                 struct timespec until;
 
-                (void)clock_gettime(CLOCK_REALTIME, &until);
+                (void)clock_gettime(CLOCK_MONOTONIC, &until);
                 until.tv_sec++; /* the other job's end wakes this one; the second is for check */
-                (void)pthread_cond_timedwait(&store->changed, &store->lock, &until);
+                (void)pthread_cond_clockwait(&store->changed, &store->lock, CLOCK_MONOTONIC,
+                                             &until);
                 if (check && check(data) < 0)
                         return error_kind(err, ERROR_UNAVAILABLE, "cancelled");
         }
@@ -226,7 +227,20 @@ static int check_blob(ImageStore *store, const char *name, Error *err) {
         return store_discard(store, store->blobs_fd, name, err);
 }
 
-static int reconcile(ImageStore *store, Error *err) {
+/* A database that was restored may lack what the files belong to: a check tells of them. */
+static int remove_unknown(ImageStore *store, const char *path, Error *err) {
+        if (sql_was_restored(path)) {
+                log_warn("'%s.damaged' is there: layers and blobs that the record does not know "
+                         "stay; "
+                         "'brig system check' lists them. Remove that file once nothing is missed",
+                         path);
+                return 0;
+        }
+        int r = each_entry(store->snapshots_fd, check_snapshot, store, err);
+        return r < 0 ? r : each_entry(store->blobs_fd, check_blob, store, err);
+}
+
+static int reconcile(ImageStore *store, const char *path, Error *err) {
         int r = each_entry(store->tmp_fd, remove_temporary, store, err);
 
         if (r == 0)
@@ -237,9 +251,20 @@ static int reconcile(ImageStore *store, Error *err) {
                 r = origins_expire(store, err);
         if (r == 0)
                 r = each_entry(store->partial_fd, blob_partial_expire, store, err);
+        return r < 0 ? r : remove_unknown(store, path, err);
+}
+
+static int open_database(ImageStore *store, const char *path, Error *err) {
+        int r = sql_check_file(path, err);
+
         if (r == 0)
-                r = each_entry(store->snapshots_fd, check_snapshot, store, err);
-        return r < 0 ? r : each_entry(store->blobs_fd, check_blob, store, err);
+                r = sql_open_at(store->root_fd, "images.db", schema, &store->db, err);
+        if (r < 0)
+                return r;
+        store->copier = sql_copier_new(path);
+        sql_copier_watch(store->copier, store->db);
+        sql_copier_want(store->copier); /* what a killed daemon did last */
+        return 0;
 }
 
 static int open_directories(ImageStore *store, int root_fd, Error *err) {
@@ -258,6 +283,7 @@ static int open_directories(ImageStore *store, int root_fd, Error *err) {
 
 int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error *err) {
         _cleanup_(image_store_freep) ImageStore *store = NEW(ImageStore);
+        _cleanup_free_ char *path = NULL;
         int r;
 
         *store = (ImageStore){
@@ -275,9 +301,11 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
         remover_init(&store->remover, "image store");
         r = open_directories(store, root_fd, err);
         if (r == 0)
-                r = sql_open_at(store->root_fd, "images.db", schema, &store->db, err);
+                r = sql_path_at(store->root_fd, "images.db", &path, err);
         if (r == 0)
-                r = reconcile(store, err);
+                r = open_database(store, path, err);
+        if (r == 0)
+                r = reconcile(store, path, err);
         remover_wait(&store->remover, REMOVAL_PATIENCE);
         if (r < 0)
                 return error_prefix(err, "open the image store");
@@ -293,6 +321,7 @@ ImageStore *image_store_free(ImageStore *store) {
         if (store->db && store_settle(store, &why) < 0)
                 log_warn("image store: %s", why.message);
         remover_done(&store->remover);
+        sql_copier_free(store->copier);
         sql_close(store->db);
         map_done(&store->pins, free);
         map_done(&store->descriptors, descriptor_free);

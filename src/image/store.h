@@ -11,6 +11,7 @@
 #include "image/helper.h"
 #include "image/image.h"
 #include "image/message.h"
+#include "sql/copy.h"
 
 /* On disk below root (0710, its owner's): blobs/sha256/<hex>; snapshots/<hex of the chain id>/fs;
  * images.db; partial/<hex>, the beginnings of blobs whose download broke; tmp/ for what is being
@@ -24,9 +25,10 @@ struct ImageStore {
         pthread_cond_t changed;
         pthread_mutex_t restoring; /* a lost snapshot is unpacked by one thread at a time */
         sqlite3 *db;
-        Map pins;        /* digest of a blob or chain id → Pin: neither is collected */
-        Map descriptors; /* digest of an index → Descriptor, of those that were asked for */
-        Remover remover; /* of what lies below tmp/ */
+        SqlCopier *copier; /* of images.db */
+        Map pins;          /* digest of a blob or chain id → Pin: neither is collected */
+        Map descriptors;   /* digest of an index → Descriptor, of those that were asked for */
+        Remover remover;   /* of what lies below tmp/ */
 };
 
 void store_lock(ImageStore *store);

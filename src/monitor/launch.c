@@ -168,7 +168,7 @@ static int spawn_program(const MonitorSpawn *spawn, int fd, pid_t *ret, Error *e
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", spawn->run_fd);
         (void)!readlink(link, directory, sizeof(directory) - 1);
         r = program_spawn(&program, ret);
-        return r < 0 ? error_set(err, -r, "start '%s'", spawn->program) : 0;
+        return r < 0 ? error_set(err, -r, "start '%s'%s", spawn->program, program_hint(-r)) : 0;
 }
 
 static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {

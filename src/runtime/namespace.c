@@ -14,6 +14,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "base/program.h"
 #include "os/pidfd.h"
 #include "runtime/private.h"
 
@@ -164,6 +165,10 @@ static int raw_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd) {
         return (int)syscall(SYS_clone3, &args, sizeof(args));
 }
 
+static int clone_error(Error *err, int number) {
+        return error_set(err, number, "clone%s", program_hint(number));
+}
+
 /* A pid namespace is entered by children only, so the parent joins it for the length of the clone.
  */
 static int clone_into_pid_namespace(const Namespaces *ns, uint64_t flags, int cgroup_fd,
@@ -187,7 +192,7 @@ static int clone_into_pid_namespace(const Namespaces *ns, uint64_t flags, int cg
                 return error_set(err, errno, "return to the pid namespace");
         }
         errno = number;
-        return pid < 0 ? error_set(err, number, "clone") : pid;
+        return pid < 0 ? clone_error(err, number) : pid;
 }
 
 static int clone_undumpable(const Namespaces *ns, uint64_t flags, int cgroup_fd, int *ret_pidfd,
@@ -202,7 +207,7 @@ static int clone_undumpable(const Namespaces *ns, uint64_t flags, int cgroup_fd,
                       ? clone_into_pid_namespace(ns, flags, cgroup_fd, ret_pidfd, err)
                       : raw_clone(flags, cgroup_fd, ret_pidfd);
         if (pid < 0 && ns->join[NAMESPACE_PID] < 0)
-                pid = error_set(err, errno, "clone");
+                pid = clone_error(err, errno);
         if (pid != 0 && dumpable == 1)
                 (void)prctl(PR_SET_DUMPABLE, 1);
         return pid;
@@ -228,7 +233,7 @@ static void run_between(Namespaces *ns, uint64_t flags, int socket_fd) {
                 return;
         }
         if (pid < 0) {
-                (void)error_set(&err, errno, "clone");
+                (void)clone_error(&err, errno);
                 (void)sync_send_error(socket_fd, &err);
         } else {
                 (void)sync_send(socket_fd, SYNC_READY, pidfd);

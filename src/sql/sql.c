@@ -38,8 +38,7 @@ int sql_error(sqlite3 *db, Error *err, const char *what) {
         }
 }
 
-/* SQLite knows paths only. */
-static int path_at(int dir_fd, const char *name, char **ret, Error *err) {
+int sql_path_at(int dir_fd, const char *name, char **ret, Error *err) {
         char link[64], path[PATH_MAX];
         ssize_t n;
 
@@ -55,7 +54,7 @@ int sql_open_at(int dir_fd, const char *name, const char *schema, sqlite3 **ret,
         _cleanup_free_ char *path = NULL;
         sqlite3 *db = NULL;
         int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-        int r = name ? path_at(dir_fd, name, &path, err) : (path = str_copy(":memory:"), 0);
+        int r = name ? sql_path_at(dir_fd, name, &path, err) : (path = str_copy(":memory:"), 0);
 
         if (r < 0)
                 return r;
@@ -74,7 +73,7 @@ int sql_open_at(int dir_fd, const char *name, const char *schema, sqlite3 **ret,
 void sql_close(sqlite3 *db) {
         sqlite3_stmt *statement;
 
-        while ((statement = sqlite3_next_stmt(db, NULL)))
+        while (db && (statement = sqlite3_next_stmt(db, NULL)))
                 (void)sqlite3_finalize(statement);
         (void)sqlite3_close(db);
 }

@@ -12,6 +12,8 @@
  * another process has locked are unavailable, a damaged file and what is no database are -EUCLEAN,
  * here and below. */
 int sql_open_at(int dir_fd, const char *name, const char *schema, sqlite3 **ret, Error *err);
+/* SQLite knows paths only: that of a file of the directory, the caller's. */
+int sql_path_at(int dir_fd, const char *name, char **ret, Error *err);
 /* What the last call of SQLite failed of, for those that are made directly. */
 int sql_error(sqlite3 *db, Error *err, const char *what);
 void sql_close(sqlite3 *db); /* with its statements; NULL is fine */

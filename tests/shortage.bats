@@ -1,0 +1,221 @@
+#!/usr/bin/env bats
+# What a daemon may run out of, or find damaged: inodes, descriptors, processes, memory, a clock that stands, its databases. Each gives an error that says
+# what, loses nothing, and all works again once the cause is gone. (A full disk: disk-full.bats.)
+
+setup_file() {
+  load lib
+  make_host
+  mkdir "$root/data"
+  # A file system of few inodes, in the host's mount namespace alone.
+  on_host mount -t tmpfs -o size=256m,nr_inodes=3000 tmpfs "$root/data"
+  start_daemon
+  load_busybox
+  brig network create kept
+  brig volume create kept
+  brig run --rm -v kept:/kept busybox sh -c 'echo mine >/kept/file'
+  brig run -d --name witness --network kept -p 18080:80 -v kept:/kept busybox httpd -f -h /kept
+  brig create --name first busybox true
+  brig rename first other
+  brig tag busybox second:name
+  export root host_pid daemon_pid
+}
+
+teardown_file() {
+  load lib
+  brig network rm kept >/dev/null 2>&1 || :
+  end_host
+}
+
+setup() {
+  load lib
+  bats_require_minimum_version 1.5.0
+  witness=$(pid_of witness)
+}
+
+daemon() { cat "$root/brigd.pid"; }
+data() { echo "/proc/$host_pid/root$root/data"; }
+
+# What was there is there, what ran was never interrupted, and the engine works.
+all_is_well() {
+  [ "$(pid_of witness)" = "$witness" ]
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:18080/file)" = mine ]
+  [ "$(brig inspect -f '{{.State.Status}}' other)" = created ]
+  [ "$(brig run --rm -v kept:/kept --network kept second:name cat /kept/file)" = mine ]
+  [ "$(brig ps -aq | wc -l)" -eq 2 ]
+  run brig system check
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
+
+# works_or_says PATTERN: a container runs, or the error is of that pattern; which of them it is goes to $worked.
+works_or_says() {
+  run timeout -k 1 60 brig run -d --name trial busybox true
+  echo "$output"
+  worked=0
+  [ "$status" -ne 0 ] || { worked=1; brig wait trial >/dev/null; }
+  [ "$status" -eq 0 ] || [[ $output =~ $1 ]]
+}
+
+@test "no inode: an error, containers go on, removal works, and all works again" {
+  brig create --name goes busybox true
+  on_host sh -c "mkdir $root/data/filler && cd $root/data/filler && i=0 && while : >\$i; do i=\$((i+1)); done" 2>/dev/null || :
+  works_or_says 'No space left on device'
+  [ "$worked" -eq 0 ]
+  brig rm goes
+  on_host rm -r "$root/data/filler"
+  no brig inspect trial
+  all_is_well
+}
+
+@test "no descriptor: calls are refused by name, and all works again" {
+  local held failed=0
+  held=$(ls "/proc/$(daemon)/fd" | wc -l)
+  for more in 0 2 4 8 16 32; do
+    prlimit --pid "$(daemon)" --nofile=$((held + more)):
+    works_or_says 'no descriptor left|Too many open files'
+    failed=$((failed + 1 - worked))
+    prlimit --pid "$(daemon)" --nofile=4096:
+    brig rm -f trial >/dev/null 2>&1 || :
+  done
+  [ "$failed" -gt 0 ]
+  all_is_well
+}
+
+@test "no process: calls are refused by name, and all works again" {
+  local group failed=0
+  group=$(dirname "$(find /sys/fs/cgroup/pids /sys/fs/cgroup -maxdepth 1 -name cgroup.procs 2>/dev/null | head -1)")/brig-shortage-$host_pid
+  mkdir "$group"
+  [ -e "$group/pids.max" ] || { rmdir "$group"; skip "no pids controller here"; }
+  daemon >"$group/cgroup.procs"
+  for more in 0 1 2 3 4; do
+    echo $(($(cat "$group/pids.current") + more)) >"$group/pids.max"
+    works_or_says 'a limit of processes'
+    failed=$((failed + 1 - worked))
+    echo max >"$group/pids.max"
+    brig rm -f trial >/dev/null 2>&1 || :
+  done
+  [ "$failed" -gt 0 ]
+  all_is_well
+  stop_daemon
+  start_daemon
+  wait_until rmdir "$group"
+}
+
+@test "no memory: the daemon ends, containers go on, and the next daemon has all" {
+  ! "$build/src/daemon/brigd" --version | grep -q failpoints || skip "a sanitizer has its own word for it"
+  # On connections that have their threads: what the daemon has is all that it may have, and forty bodies of four megabytes are more.
+  python3 - "$root/brig.sock" "$(daemon)" "$top/tests" <<'END'
+import http.client, resource, sys
+sys.path.insert(0, sys.argv[3])
+from api import Daemon
+daemons = [Daemon(sys.argv[1]) for _ in range(40)]
+for daemon in daemons:
+    daemon.call("GET", "/_ping")
+resource.prlimit(int(sys.argv[2]), resource.RLIMIT_AS, (1000000, resource.RLIM_INFINITY))
+try:
+    for daemon in daemons:  # each waits for its last byte
+        daemon.putrequest("POST", "/containers/create")
+        daemon.putheader("Content-Type", "application/json")
+        daemon.putheader("Content-Length", "4000001")
+        daemon.endheaders(b"x" * 4000000)
+except OSError:
+    pass
+END
+  wait_until process_is_gone "$(daemon)"
+  grep -q 'brig: out of memory' "$root/brigd.log"
+  [ "$(on_host curl -s --max-time 5 http://127.0.0.1:18080/file)" = mine ]
+  start_daemon
+  all_is_well
+}
+
+@test "a clock that was set back: the exit code of who ended meanwhile is kept" {
+  brig run -d --name ends busybox sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 7'
+  local id init
+  id=$(brig inspect -f '{{.Id}}' ends)
+  init=$(pid_of ends)
+  kill_daemon
+  touch "/proc/$init/root/tmp/go"
+  wait_until test -s "$(data)/containers/$id/exit.json"
+  # An hour earlier than it was, as a clock that was set back would have it.
+  python3 - "$(data)/containers/$id/exit.json" <<'END'
+import json, sys
+with open(sys.argv[1], "r+") as file:
+    record = json.load(file)
+    record["exitedAt"] -= 3600 * 10**9
+    file.seek(0)
+    json.dump(record, file)
+    file.truncate()
+END
+  start_daemon
+  [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}' ends)" = 'exited 7 ' ]
+  brig rm ends
+  all_is_well
+}
+
+# ---- damaged databases ----
+
+brigd() {
+  on_host timeout 30 "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
+    --cgroup-parent "/brig-test-$host_pid" --bip 172.17.0.1/16 "$@" 2>&1
+}
+
+# refuses FILE: it names the file and what helps, and touches nothing.
+refuses() {
+  run brigd
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"the record '$root/data/$1' is damaged"*"go on"*"--restore"* ]]
+}
+
+@test "databases that are damaged are refused by name, restored from their copies, and nothing is lost" {
+  # A killed daemon made its copies while it ran.
+  brig volume create after
+  wait_until eval '[[ $(on_host sqlite3 -readonly "$root/data/engine.db.copy" "SELECT count(*) FROM volumes WHERE id=\"after\"") == 1 ]]'
+  kill_daemon
+  dd if=/dev/urandom of="$(data)/engine.db" bs=1k seek=4 count=20 conv=notrunc status=none
+  refuses engine.db
+  dd if=/dev/urandom of="$(data)/image/images.db" bs=1k count=8 conv=notrunc status=none
+  rm -f "$(data)/image/images.db-wal"
+  refuses image/images.db
+  run brigd --restore
+  [ "$status" -eq 0 ]
+  [[ $output == *"'$root/data/engine.db' is the copy now"*"'$root/data/image/images.db' is the copy now"* ]]
+  [ "$(brigd --restore)" = 'nothing is damaged' ]
+  start_daemon
+  brig volume rm after
+  all_is_well
+  rm "$(data)"/engine.db.damaged* "$(data)"/image/images.db.damaged*
+}
+
+@test "a database that is gone is not begun anew over what belongs to it" {
+  stop_daemon # copies at its end
+  rm -f "$(data)"/engine.db{,-wal,-shm}
+  [ ! -e "$(data)/engine.db" ]
+  refuses engine.db
+  brigd --restore
+  start_daemon
+  all_is_well
+}
+
+@test "what a restored record does not know stays until somebody has looked" {
+  wait_until test -e "$(data)/engine.db.copy"
+  cp "$(data)/engine.db.copy" "$root/older"
+  local late
+  late=$(brig create busybox true)
+  kill_daemon
+  truncate -s 5000 "$(data)/engine.db"
+  rm -f "$(data)/engine.db-wal"
+  cp "$root/older" "$(data)/engine.db.copy"
+  brigd --restore
+  start_daemon
+  [ -d "$(data)/containers/$late" ]
+  run brig system check --format '{{.Kind}} {{.Name}}'
+  [ "$status" -eq 1 ]
+  echo "$output"
+  [[ $output == *"container-directory ${late:0:12}"* ]]
+  rm "$(data)"/engine.db.damaged*
+  stop_daemon
+  start_daemon
+  [ ! -e "$(data)/containers/$late" ]
+  all_is_well
+}
