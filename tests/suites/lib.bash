@@ -28,13 +28,14 @@ end_engine() {
   fi
 }
 
-# push_image NAME TAG...: an image of its own of that name, with what the suites look for in Alpine's.
+# push_image NAME TAG...: an image of its own of that name, with what the suites look for in Alpine's and busybox's.
 push_image() {
   local dir=$root/image
   mkdir "$dir"
   tar -C "$dir" -xf "$(busybox_tar)"
   mkdir -p "$dir/var/opt"
   echo 'postgres:x:70:70:postgres:/var/lib/postgresql:/bin/sh' >>"$dir/etc/passwd"
+  echo 'operator:x:11:0:operator:/root:/bin/sh' >>"$dir/etc/passwd"
   echo "$*" >"$dir/etc/image"
   tar -C "$dir" -cf "$dir.tar" .
   make_archive "$dir.tar" "$dir.archive"
