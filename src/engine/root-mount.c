@@ -1,6 +1,7 @@
 /* root-mount.c: mounts of type container, brig's own: another container's root, as it sees it, with
- * all that is mounted there, at a place in this one. They are copied from its mount namespace, while
- * it runs, and are where image-mount.c has its own while this one starts. mounts.c calls this. */
+ * all that is mounted there, at a place in this one. They are copied from its mount namespace,
+ * while it runs, and are where image-mount.c has its own while this one starts. mounts.c calls
+ * this. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
