@@ -172,17 +172,28 @@ class Host:
                 if folder.endswith(("/fs", "/upper", "/_data", "/image/partial")):
                     names.clear()
                     continue
-                found += [f"file {folder[len(self.root):]}/{name}" for name in names + files if not name.endswith(("-wal", "-shm"))]
-        fds = [re.sub(r"\d+", "", os.readlink(f"/proc/{self.process.pid}/fd/{fd}")) for fd in os.listdir(f"/proc/{self.process.pid}/fd")]
-        found += [f"descriptor {name}" for name in fds if ".db" not in name]
+                found += [f"file {folder[len(self.root):]}/{name}" for name in names + files if not name.endswith(("-wal", "-shm", ".db.copy.new"))]
+        found += [f"descriptor {name}" for name in self.descriptors() if ".db" not in name]
         return sorted(found + self.rows())
+
+    def descriptors(self):
+        """What the daemon has open, without numbers; some are closed while one looks."""
+        folder, found = f"/proc/{self.process.pid}/fd", []
+        for fd in os.listdir(folder):
+            try:
+                found.append(re.sub(r"\d+", "", os.readlink(f"{folder}/{fd}")))
+            except FileNotFoundError:
+                continue
+        return found
 
     def ask(self, name, *questions):
         """What a copy of a database of the data root answers, a number each: the daemon may have the file for itself."""
         copy = tempfile.mkdtemp(dir=self.root, prefix="copy.")
         for end in ("", "-wal"):
-            if os.path.exists(f"{self.root}/data/{name}{end}"):
+            try:
                 shutil.copy(f"{self.root}/data/{name}{end}", f"{copy}/copy.db{end}")
+            except FileNotFoundError:
+                continue
         with sqlite3.connect(f"{copy}/copy.db") as base:
             answers = [base.execute(question).fetchone()[0] for question in questions]
         base.close()
@@ -283,6 +294,8 @@ class Host:
         self.start()
         self.works()
         self.witness = self.call("GET", "/containers/witness/json")
+        for copy in ("engine.db.copy", "image/images.db.copy"):
+            wait_for(lambda: os.path.exists(f"{self.root}/data/{copy}"), copy)
         self.before = self.residue()
         wait_for(lambda: self.before == self.residue() or setattr(self, "before", self.residue()), "the first state settles")
 

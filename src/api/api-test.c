@@ -571,6 +571,13 @@ TEST(networks_and_volumes) {
         ASK_JSON("POST /networks/create", "{\"Name\":\"x\",\"Driver\":\"bridge\"}", 201,
                  "{\"Id\":\"n\",\"Warning\":\"\"}\n");
         ASSERT_STR(fake_asked, "network x bridge");
+        /* A block may be written as one of its addresses before 1.45. */
+        static const char blocks[] = "{\"Name\":\"x\",\"IPAM\":{\"Config\":[{\"Subnet\":\"fd00::1/"
+                                     "64\",\"IPRange\":\"fd00::ab00:1/120\"}]}}";
+        ASK_JSON("POST /v1.44/networks/create", blocks, 201, "{\"Id\":\"n\",\"Warning\":\"\"}\n");
+        ASSERT_STR(fake_asked, "network x - fd00::/64 fd00::ab00:0/120");
+        ASK_JSON("POST /v1.45/networks/create", blocks, 201, "{\"Id\":\"n\",\"Warning\":\"\"}\n");
+        ASSERT_STR(fake_asked, "network x - fd00::1/64 fd00::ab00:1/120");
         ASK_JSON("POST /networks/n/connect",
                  "{\"Container\":\"c\",\"EndpointConfig\":{\"IPAMConfig\":{\"IPv4Address\":"
                  "\"10.0.0.9\"}}}",

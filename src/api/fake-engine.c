@@ -462,7 +462,11 @@ int engine_image_search(Engine *engine, const char *term, int limit, const Filte
 
 int engine_network_create(Engine *engine, const NetworkCreate *create, char **ret_id,
                           char **ret_warning, Error *err) {
-        note("network %s %s", create->name, create->driver ?: "-");
+        const IpamPoolSpec *pool = create->ipam ? create->ipam->config.items : NULL;
+
+        note("network %s %s%s%s%s%s", create->name, create->driver ?: "-", pool ? " " : "",
+             pool ? pool->subnet : "", pool && pool->ip_range ? " " : "",
+             pool && pool->ip_range ? pool->ip_range : "");
         *ret_id = str_copy("n");
         return 0;
 }

@@ -1,5 +1,8 @@
 /* networks.c: the calls on networks. */
+#include <errno.h>
+
 #include "api/request.h"
+#include "base/ip.h"
 
 int on_network_list(ApiRequest *request, Error *err) {
         _cleanup_(filters_done) Filters filters = { 0 };
@@ -25,6 +28,26 @@ int on_network_inspect(ApiRequest *request, Error *err) {
         return r < 0 ? r : api_answer(request, 200, &json);
 }
 
+/* A block that is written as one of its addresses becomes what it should be. */
+static void mask(char **text) {
+        char right[IP_TEXT_MAX];
+        Subnet block;
+
+        if (!*text || cidr_parse(*text, &block) != -ERANGE)
+                return;
+        subnet_format(block, right);
+        str_replace(text, right);
+}
+
+static void mask_blocks(const IpamSpec *ipam) {
+        IpamPoolSpec *pools = ipam->config.items;
+
+        for (size_t i = 0; i < ipam->config.count; i++) {
+                mask(&pools[i].subnet);
+                mask(&pools[i].ip_range);
+        }
+}
+
 static int read_create(ApiRequest *request, NetworkCreate *ret, Error *err) {
         _cleanup_json_ json_object *body = NULL;
         json_object *ipam = NULL, *options = NULL;
@@ -34,6 +57,8 @@ static int read_create(ApiRequest *request, NetworkCreate *ret, Error *err) {
                 r = json_read(&network_create_table, body, ret, err);
         if (r < 0)
                 return r;
+        if (ret->ipam && request->version < 45)
+                mask_blocks(ret->ipam); /* later ones refuse them, as dockerd 26 does */
         /* Inspect tells options that are empty from those that nobody gave. */
         if (ret->ipam && json_object_object_get_ex(body, "IPAM", &ipam))
                 ret->ipam->has_options =

@@ -189,7 +189,7 @@ static int open_parts(Engine *engine, Error *err) {
         if (r == 0)
                 r = cgroup_check_driver(&engine->options, err);
         if (r == 0)
-                r = workers_new(&engine->workers, err);
+                r = workers_new(engine->loop, &engine->workers, err);
         if (r == 0)
                 r = events_new(engine, &engine->events, err);
         if (r == 0)
@@ -280,9 +280,11 @@ Engine *engine_free(Engine *engine) {
         atomic_store(&engine->stopping, true);
         if (engine->loop)
                 restart_timers_drop(engine);
-        workers_free(engine->workers);
+        if (engine->workers)
+                workers_stop(engine->workers);
         probers_stop(engine);
         drop_containers(engine);
+        engine->workers = workers_free(engine->workers);
         engine->collector = image_collector_free(engine->collector);
         probers_free(engine->probers);
         map_done(&engine->by_id, NULL);

@@ -1,5 +1,6 @@
 /* parts-test.c: the engine's small parts that need no engine: names, resolv.conf, signals, steps,
  * workers. */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -115,14 +116,70 @@ static void count_up(void *data) {
 }
 
 TEST(workers_finish_what_is_queued) {
+        Loop *loop;
         Workers *workers;
         Error err = { 0 };
 
-        ASSERT_OK(workers_new(&workers, &err), &err);
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        ASSERT_OK(workers_new(loop, &workers, &err), &err);
         for (int i = 0; i < 1000; i++)
                 workers_post(workers, count_up, NULL);
+        workers_stop(workers);
         workers_free(workers);
+        loop_free(loop);
         ASSERT_INT(atomic_load(&ran), 1000);
+}
+
+static int threads_missing;
+
+/* The linker puts this in the workers' way. */
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *data);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *data);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *data) {
+        if (threads_missing > 0 && threads_missing-- > 0)
+                return EAGAIN;
+        return __real_pthread_create(thread, attributes, main, data);
+}
+
+/* As where a limit of processes was lifted, and nothing else is posted. */
+TEST(workers_that_could_not_be_started_are_tried_again) {
+        Loop *loop;
+        Workers *workers;
+        Error err = { 0 };
+
+        atomic_store(&ran, 0);
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        ASSERT_OK(workers_new(loop, &workers, &err), &err);
+        threads_missing = 2; /* the first time, and the second one */
+        workers_post(workers, count_up, NULL);
+        for (int i = 0; i < 10 && threads_missing > 0; i++)
+                ASSERT_OK(loop_step(loop, 5000, &err), &err);
+        for (int i = 0; i < 10 && atomic_load(&ran) == 0; i++)
+                ASSERT_OK(loop_step(loop, 1000, &err), &err);
+        ASSERT_INT(atomic_load(&ran), 1);
+        workers_stop(workers);
+        workers_free(workers);
+        loop_free(loop);
+}
+
+TEST(workers_without_a_thread_finish_what_is_queued) {
+        Loop *loop;
+        Workers *workers;
+        Error err = { 0 };
+
+        atomic_store(&ran, 0);
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        ASSERT_OK(workers_new(loop, &workers, &err), &err);
+        threads_missing = 1;
+        workers_post(workers, count_up, NULL);
+        ASSERT_INT(atomic_load(&ran), 0);
+        workers_stop(workers);
+        ASSERT_INT(atomic_load(&ran), 1);
+        workers_free(workers);
+        loop_free(loop);
 }
 
 TEST_MAIN()

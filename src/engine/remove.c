@@ -24,7 +24,7 @@ Removals *removals_new(void) {
         return removals;
 }
 
-/* After workers_free, so nothing waits any more. */
+/* After workers_stop, so nothing waits any more. */
 Removals *removals_free(Removals *removals) {
         if (!removals)
                 return NULL;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/worker.h"
 
@@ -13,6 +14,7 @@
  * rest. */
 #define WORKERS_MAX 64
 #define IDLE_SECONDS 10
+#define AGAIN_AFTER NSEC_PER_SEC /* no thread could be started */
 
 typedef struct Job {
         WorkerFn fn;
@@ -26,9 +28,11 @@ struct Workers {
         Job *first, **end;
         size_t queued, threads, idle;
         bool stopping;
+        Loop *loop;
+        LoopSource *timer; /* the loop's thread alone */
 };
 
-int workers_new(Workers **ret, Error *err) {
+int workers_new(Loop *loop, Workers **ret, Error *err) {
         Workers *workers = NEW(Workers);
         pthread_condattr_t attributes;
 
@@ -40,6 +44,7 @@ int workers_new(Workers **ret, Error *err) {
         pthread_cond_init(&workers->ended, NULL);
         pthread_condattr_destroy(&attributes);
         workers->end = &workers->first;
+        workers->loop = loop;
         *ret = workers;
         return 0;
 }
@@ -70,21 +75,36 @@ static bool job_wait(Workers *workers) {
         return workers->first != NULL;
 }
 
+/* lock held, but for the time that the job takes. */
+static void job_run(Workers *workers) {
+        Job *job = job_take(workers);
+
+        pthread_mutex_unlock(&workers->lock);
+        job->fn(job->data);
+        free(job);
+        pthread_mutex_lock(&workers->lock);
+}
+
 static void *worker_main(void *data) {
         Workers *workers = data;
 
         pthread_mutex_lock(&workers->lock);
-        while (job_wait(workers)) {
-                Job *job = job_take(workers);
-                pthread_mutex_unlock(&workers->lock);
-                job->fn(job->data);
-                free(job);
-                pthread_mutex_lock(&workers->lock);
-        }
+        while (job_wait(workers))
+                job_run(workers);
         workers->threads--;
         pthread_cond_broadcast(&workers->ended);
         pthread_mutex_unlock(&workers->lock);
         return NULL;
+}
+
+static void on_timer(void *data);
+
+static void arm(void *data) {
+        Workers *workers = data;
+
+        if (!workers->timer)
+                workers->timer = loop_add_timer(workers->loop, clock_monotonic() + AGAIN_AFTER,
+                                                on_timer, workers);
 }
 
 /* lock held. */
@@ -98,7 +118,18 @@ static void worker_start(Workers *workers) {
         } else if (workers->threads == 0) {
                 log_error("start a worker thread: %s; exits are handled once one can be started",
                           strerror(r));
+                loop_post(workers->loop, arm, workers);
         }
+}
+
+static void on_timer(void *data) {
+        Workers *workers = data;
+
+        workers->timer = NULL;
+        pthread_mutex_lock(&workers->lock);
+        if (workers->first && workers->threads == 0)
+                worker_start(workers);
+        pthread_mutex_unlock(&workers->lock);
 }
 
 void workers_post(Workers *workers, WorkerFn fn, void *data) {
@@ -116,15 +147,21 @@ void workers_post(Workers *workers, WorkerFn fn, void *data) {
         pthread_mutex_unlock(&workers->lock);
 }
 
-Workers *workers_free(Workers *workers) {
-        if (!workers)
-                return NULL;
+void workers_stop(Workers *workers) {
         pthread_mutex_lock(&workers->lock);
         workers->stopping = true;
         pthread_cond_broadcast(&workers->work);
         while (workers->threads > 0)
                 pthread_cond_wait(&workers->ended, &workers->lock);
+        while (workers->first) /* no thread could be started for it */
+                job_run(workers);
         pthread_mutex_unlock(&workers->lock);
+}
+
+Workers *workers_free(Workers *workers) {
+        if (!workers)
+                return NULL;
+        loop_remove(workers->timer);
         pthread_cond_destroy(&workers->work);
         pthread_cond_destroy(&workers->ended);
         pthread_mutex_destroy(&workers->lock);
