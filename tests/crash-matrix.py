@@ -182,6 +182,16 @@ def tmpfs_volume(host):
     host.create("victim", Binds=["half:/v"])
 
 
+def ipc_joiner(host):
+    host.runs("giver", IpcMode="shareable")
+    host.create("victim", IpcMode="container:giver")
+
+
+def removable(host, _):
+    host.call("DELETE", "/containers/victim?force=1")
+    assert not host.state("victim")
+
+
 def tagged(host, answer):
     tags = [tag for image in host.call("GET", "/images/json") for tag in image["RepoTags"] or []]
     assert answer is None or "other:latest" in tags, tags
@@ -292,6 +302,7 @@ CASES = [
     Case("volume.unmount volume.remove volume.forget", lambda host: host.call("DELETE", "/volumes/half"), volume_gone,
          lambda host: host.call("POST", "/volumes/create", {"Name": "half"})),
     Case("volume.mounted", START, startable, tmpfs_volume),
+    Case("start.document", START, removable, ipc_joiner),
     Case("exec.create exec.start exec.started", EXEC, still_runs, RUN),
     Case("stop.signal", lambda host: host.call("POST", "/containers/victim/stop?t=0"), startable, RUN),
     Case("restart.start", lambda host: host.call("POST", "/containers/victim/restart?t=0"), startable, RUN),

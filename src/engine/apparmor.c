@@ -28,8 +28,11 @@
  * reaches the host all the same where one of them has a hole: procfs and sysfs, whatever they are
  * mounted on, mounts, and processes that are no container's.
  *
- * Of procfs the directories of processes can be written, and of the host's settings those of shared
- * memory, which belong to a namespace. Of sysfs the control groups can. */
+ * Of procfs, that of a container that is looked into (/target of brig debug), too, the directories
+ * of processes can be written, and of the host's settings those of shared memory, which belong to a
+ * namespace. Of sysfs the control groups can. */
+#define PROC "/{,target/}proc"
+#define SYS "/{,target/}sys"
 static const char profile_text[] =
         "profile " APPARMOR_DEFAULT " flags=(attach_disconnected, mediate_deleted) {\n"
         "  file,\n"
@@ -45,26 +48,26 @@ static const char profile_text[] =
         "  signal (receive) peer=crun,\n"
         "  ptrace (trace, read, tracedby, readby) peer=" APPARMOR_DEFAULT ",\n"
         "\n"
-        "  deny /proc/* w,\n"
-        "  deny /proc/[^0-9s]*/** w,\n"
-        "  deny /proc/s[^y]*/** w,\n"
-        "  deny /proc/sy[^s]*/** w,\n"
-        "  deny /proc/sys[^/]*/** w,\n"
-        "  deny /proc/sys/[^k]** w,\n"
-        "  deny /proc/sys/kernel/[^s]** w,\n"
-        "  deny /proc/sys/kernel/s[^h]** w,\n"
-        "  deny /proc/sys/kernel/sh[^m]** w,\n"
-        "  deny /proc/sysrq-trigger rwklx,\n"
-        "  deny /proc/kcore rwklx,\n"
+        "  deny " PROC "/* w,\n"
+        "  deny " PROC "/[^0-9s]*/** w,\n"
+        "  deny " PROC "/s[^y]*/** w,\n"
+        "  deny " PROC "/sy[^s]*/** w,\n"
+        "  deny " PROC "/sys[^/]*/** w,\n"
+        "  deny " PROC "/sys/[^k]** w,\n"
+        "  deny " PROC "/sys/kernel/[^s]** w,\n"
+        "  deny " PROC "/sys/kernel/s[^h]** w,\n"
+        "  deny " PROC "/sys/kernel/sh[^m]** w,\n"
+        "  deny " PROC "/sysrq-trigger rwklx,\n"
+        "  deny " PROC "/kcore rwklx,\n"
         "\n"
-        "  deny /sys/[^f]*/** wklx,\n"
-        "  deny /sys/f[^s]*/** wklx,\n"
-        "  deny /sys/fs/[^c]*/** wklx,\n"
-        "  deny /sys/fs/c[^g]*/** wklx,\n"
-        "  deny /sys/fs/cg[^r]*/** wklx,\n"
-        "  deny /sys/firmware/** rwklx,\n"
-        "  deny /sys/devices/virtual/powercap/** rwklx,\n"
-        "  deny /sys/kernel/security/** rwklx,\n";
+        "  deny " SYS "/[^f]*/** wklx,\n"
+        "  deny " SYS "/f[^s]*/** wklx,\n"
+        "  deny " SYS "/fs/[^c]*/** wklx,\n"
+        "  deny " SYS "/fs/c[^g]*/** wklx,\n"
+        "  deny " SYS "/fs/cg[^r]*/** wklx,\n"
+        "  deny " SYS "/firmware/** rwklx,\n"
+        "  deny " SYS "/devices/virtual/powercap/** rwklx,\n"
+        "  deny " SYS "/kernel/security/** rwklx,\n";
 
 static const char *parser(void) {
         static const char *const places[] = { "/usr/sbin/apparmor_parser",
@@ -124,6 +127,11 @@ static int run_parser(const char *program, int text_fd, int words_fd, Error *err
         if (r < 0)
                 return error_set(err, -r, "start '%s'", program);
         r = pidfd_of(pid, &pidfd, err);
+        if (r < 0) { /* it is a child of this process: its number is its own until then */
+                (void)kill(pid, SIGKILL);
+                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+        }
         if (r == 0)
                 r = pidfd_wait_or_kill(pidfd, PARSER_TIMEOUT, &status, err);
         if (r < 0)

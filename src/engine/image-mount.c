@@ -89,13 +89,24 @@ static int place_open(const Container *container, const char *name, int *ret_fd,
         return dir_open_at(container->engine->run_fd, path, 0700, ret_fd, err);
 }
 
-int mount_place_take(const Container *container, size_t index, int mount_fd, Error *err) {
-        _cleanup_free_ char *name = str_format("image-%zu", index);
-        _cleanup_close_ int place_fd = -1;
+char *mount_place_of(size_t index) {
+        return str_format("image-%zu", index);
+}
 
-        mount_place_clear(container, index);
+int mount_place_take(const Container *container, const char *name, int mount_fd, Error *err) {
+        _cleanup_close_ int place_fd = -1, anchor_fd = -1;
+
+        mount_place_clear(container, name);
         int r = place_open(container, name, &place_fd, err);
-        return r < 0 ? r : mount_attach(mount_fd, place_fd, err);
+        if (r == 0)
+                r = mount_clone(place_fd, false, &anchor_fd, err);
+        if (r == 0)
+                r = mount_attach(anchor_fd, place_fd, err);
+        /* Of what is attached to a shared mount, as the host's /run is, all of its peers would get
+         * copies, some of which nobody takes off: so it is attached to a private one. */
+        if (r == 0)
+                r = mount_change(anchor_fd, false, 0, 0, MS_PRIVATE, err);
+        return r < 0 ? r : mount_attach(mount_fd, anchor_fd, err);
 }
 
 static int open_subpath(int root_fd, const MountPoint *point, int *ret_fd, Error *err) {
@@ -123,11 +134,12 @@ static int mount_layers(const Container *container, const MountPoint *point, boo
 int image_mount_open(const Container *container, size_t index, bool remapped, int *ret_fd,
                      Error *err) {
         const MountPoint *point = (const MountPoint *)container_mounts(container)->items + index;
+        _cleanup_free_ char *place = mount_place_of(index);
         _cleanup_close_ int mount_fd = -1;
         int r = mount_layers(container, point, remapped, &mount_fd, err);
 
         if (r == 0)
-                r = mount_place_take(container, index, mount_fd, err);
+                r = mount_place_take(container, place, mount_fd, err);
         /* Attached, the descriptor is that of its root. */
         if (r == 0)
                 r = open_subpath(mount_fd, point, ret_fd, err);
@@ -136,8 +148,8 @@ int image_mount_open(const Container *container, size_t index, bool remapped, in
                      : 0;
 }
 
-void mount_place_clear(const Container *container, size_t index) {
-        _cleanup_free_ char *below = str_format("%s/image-%zu", container->id, index);
+void mount_place_clear(const Container *container, const char *name) {
+        _cleanup_free_ char *below = str_format("%s/%s", container->id, name);
         _cleanup_free_ char *path =
                 str_format("/proc/self/fd/%d/%s", container->engine->run_fd, below);
 
@@ -146,4 +158,18 @@ void mount_place_clear(const Container *container, size_t index) {
         if (errno != EINVAL && errno != ENOENT)
                 log_error("unmount %s of the run directory: %s", below, strerror(errno));
         (void)unlinkat(container->engine->run_fd, below, AT_REMOVEDIR);
+}
+
+void mount_places_clear(const Container *container) {
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
+
+        for (size_t i = 0; i < mounts->count; i++) {
+                _cleanup_free_ char *place = mount_place_of(i);
+
+                if (points[i].image || points[i].donor)
+                        mount_place_clear(container, place);
+        }
+        if (str_after(container->spec.host.ipc_mode ?: "", "container:"))
+                mount_place_clear(container, MOUNT_PLACE_SHM);
 }

@@ -404,14 +404,12 @@ int pid_mode_open(Container *container, const Container *owner, int *ret_fd, int
 /* ---- ipc-mode.c ---- */
 typedef struct IpcJoin {
         int ns_fd; /* -1: none; the caller's */
-        char *shm; /* where the other's /dev/shm is until ipc_shm_close; the caller's */
+        char *shm; /* where the other's /dev/shm is until mount_places_clear; the caller's */
 } IpcJoin;
 /* HostConfig.IpcMode container:x, at start; else *ret stays. Conflict where x does not run,
  * internal where it does not share, in dockerd's words. owner: see userns_share. */
 int ipc_mode_open(Container *container, const Container *owner, IpcJoin *ret, int *ret_userns_fd,
                   Error *err);
-/* Once the container has its own copy, or none will be made. */
-void ipc_shm_close(const Container *container);
 
 /* ---- netfiles.c: writes hosts, hostname, resolv.conf into <data_root>/containers/<id>/ ---- */
 int netfiles_write(Container *container,
@@ -495,15 +493,18 @@ int image_mount_hold(Container *container, const MountPoint *point, Error *err);
 /* At daemon start: the same of all of the container's own, where they are still there. */
 void image_mounts_hold_again(Container *container);
 /* Mounts the image of mount point `index` where this daemon and its monitors see it, until
- * mount_place_clear; *ret_fd: the image's root or its sub-path, O_PATH, the caller's. invalid where
- * there is none. remapped: with its owners as they are in the daemon's user namespaces. */
+ * mount_places_clear; *ret_fd: the image's root or its sub-path, O_PATH, the caller's. invalid
+ * where there is none. remapped: with its owners as they are in the daemon's user namespaces. */
 int image_mount_open(const Container *container, size_t index, bool remapped, int *ret_fd,
                      Error *err);
-/* Puts a detached mount at the place that the run directory has for mount point `index`, where a
- * monitor, and a runtime that is not brig's, can clone it; and takes it off, again if need be. What
- * was cloned of it stays. */
-int mount_place_take(const Container *container, size_t index, int mount_fd, Error *err);
-void mount_place_clear(const Container *container, size_t index);
+/* Puts a detached mount at a place of that name in the container's run directory, where a monitor,
+ * and a runtime that is not brig's, can clone it; and takes it off, again if need be. What was
+ * cloned of it stays. */
+int mount_place_take(const Container *container, const char *name, int mount_fd, Error *err);
+void mount_place_clear(const Container *container, const char *name);
+void mount_places_clear(const Container *container); /* lock held: all that it may have */
+#define MOUNT_PLACE_SHM "shm"
+char *mount_place_of(size_t index); /* of a mount point; the caller's */
 /* root-mount.c. At create: finds the container that the point names as its source. */
 int root_mount_find(Container *container, MountPoint *point, Error *err);
 /* As image_mount_open, of that container's mounts; conflict where it does not run. */

@@ -1,32 +1,30 @@
 /* ipc-mode.c: --ipc container:x: the IPC namespace of another container and its /dev/shm. That
  * lies in the other's mount namespace alone, so that a copy of the mount is put into the run
  * directory, from where the one that starts takes its own; then it goes again. */
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 
 #define SHM "/dev/shm"
 
-static bool has_own_shm(const Container *container) {
-        const MountPoint *points = container_mounts(container)->items;
+static bool has_own_shm(const Container *container, const ContainerSnapshot *snapshot) {
+        const JsonArray *mounts = snapshot_mounts(container, snapshot);
+        const MountPoint *points = mounts->items;
 
-        for (size_t i = 0; i < container_mounts(container)->count; i++)
+        for (size_t i = 0; i < mounts->count; i++)
                 if (str_equal(points[i].destination, SHM) ||
                     str_equal(points[i].destination, "/dev"))
                         return true;
         return false;
 }
 
-static bool is_shareable(const Container *container) {
+static bool is_shareable(const Container *container, const ContainerSnapshot *snapshot) {
         const char *mode = container->spec.host.ipc_mode;
 
-        return !str_equal(mode, "private") && !str_equal(mode, "none") && !has_own_shm(container);
+        return !str_equal(mode, "private") && !str_equal(mode, "none") &&
+               !has_own_shm(container, snapshot);
 }
 
 /* ---- its /dev/shm ---- */
@@ -42,33 +40,16 @@ static int take_shm(Container *donor, int *ret_fd, Error *err) {
         return r;
 }
 
-void ipc_shm_close(const Container *container) {
-        _cleanup_free_ char *name = str_format("%s/shm", container->id);
-        _cleanup_free_ char *path =
-                str_format("/proc/self/fd/%d/%s", container->engine->run_fd, name);
-
-        while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-                ;
-        if (errno != EINVAL && errno != ENOENT)
-                log_error("unmount %s of the run directory: %s", name, strerror(errno));
-        (void)unlinkat(container->engine->run_fd, name, AT_REMOVEDIR);
-}
-
 static int place_shm(const Container *container, Container *donor, char **ret_path, Error *err) {
-        const Engine *engine = container->engine;
-        _cleanup_free_ char *name = str_format("%s/shm", container->id);
-        _cleanup_close_ int shm_fd = -1, place_fd = -1;
-        int r;
+        _cleanup_close_ int shm_fd = -1;
+        int r = take_shm(donor, &shm_fd, err);
 
-        ipc_shm_close(container); /* a daemon that was killed left it */
-        r = take_shm(donor, &shm_fd, err);
         if (r == 0)
-                r = dir_open_at(engine->run_fd, name, 0700, &place_fd, err);
-        if (r == 0)
-                r = mount_attach(shm_fd, place_fd, err);
+                r = mount_place_take(container, MOUNT_PLACE_SHM, shm_fd, err);
         if (r < 0)
                 return r;
-        *ret_path = str_format("%s/containers/%s", engine->options.exec_root, name);
+        *ret_path = str_format("%s/containers/%s/" MOUNT_PLACE_SHM,
+                               container->engine->options.exec_root, container->id);
         return 0;
 }
 
@@ -85,7 +66,7 @@ static int check_donor(const Container *container, Container *donor, Error *err)
                                   "Container %s is restarting, wait until the container is running",
                                   donor->id);
         /* Who has all of its files has what is in /dev/shm, too. */
-        if (!is_shareable(donor) && !root_mount_is_of(container, donor))
+        if (!is_shareable(donor, snapshot) && !root_mount_is_of(container, donor))
                 return error_kind(err, ERROR_INTERNAL,
                                   "non-shareable IPC (hint: use IpcMode:shareable for the donor "
                                   "container)");

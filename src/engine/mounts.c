@@ -392,9 +392,8 @@ void mounts_adopt(Container *container, bool runs) {
         const JsonArray *mounts = container_mounts(container);
         const MountPoint *points = mounts->items;
 
+        mount_places_clear(container); /* where a daemon was killed while it started */
         for (size_t i = 0; i < mounts->count; i++) {
-                if (points[i].image || points[i].donor)
-                        mount_place_clear(container, i);
                 if (!points[i].name)
                         continue;
                 volume_adopt_use(container->engine, points[i].name, container->id);
@@ -532,13 +531,12 @@ int mounts_open(const Container *container, bool remapped, int **ret_fds, Error 
 }
 
 void mounts_close(const Container *container, int *fds) {
-        const JsonArray *mounts = container_mounts(container);
-        const MountPoint *points = mounts->items;
+        const size_t count = container_mounts(container)->count;
 
-        for (size_t i = 0; fds && i < mounts->count; i++) {
+        if (!fds)
+                return;
+        for (size_t i = 0; i < count; i++)
                 close_fd(&fds[i]);
-                if (points[i].image || points[i].donor)
-                        mount_place_clear(container, i);
-        }
+        mount_places_clear(container);
         free(fds);
 }

@@ -5,10 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "base/bounded.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
@@ -38,13 +39,25 @@ bool root_mount_is_of(const Container *container, const Container *donor) {
 
 /* ---- while it is mounted ---- */
 
+/* A look-up in the donor's mounts may meet a file system of its own that does not answer. */
+#define COPY_TIMEOUT (10 * NSEC_PER_SEC)
+
 typedef struct Copy {
-        int mntns_fd;
-        const char *path;
+        int mntns_fd, fd; /* fd: what was copied */
+        char *path;
         bool recursive;
-        int fd, r;
+        int r;
         Error error;
 } Copy;
+
+static void copy_free(void *data) {
+        Copy *copy = data;
+
+        close_fd(&copy->mntns_fd);
+        close_fd(&copy->fd);
+        free(copy->path);
+        free(copy);
+}
 
 /* Mounts can be copied in their own namespace alone, and a namespace is a thread's. */
 static int copy_there(Copy *copy, Error *err) {
@@ -57,52 +70,53 @@ static int copy_there(Copy *copy, Error *err) {
                                RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
         if (root_fd < 0)
                 return error_set(err, errno, "open '%s'", copy->path);
-        return mount_clone(root_fd, copy->recursive, &copy->fd, err);
+        int r = mount_clone(root_fd, copy->recursive, &copy->fd, err);
+        return r < 0 ? r : mount_change(copy->fd, copy->recursive, 0, 0, MS_PRIVATE, err);
 }
 
-static void *copy_thread(void *data) {
+static void copy_run(void *data) {
         Copy *copy = data;
 
         copy->r = copy_there(copy, &copy->error);
-        return NULL;
 }
 
 int root_mount_copy(Container *donor, const char *path, bool recursive, int *ret_fd, Error *err) {
-        Copy copy = { .mntns_fd = -1, .path = path, .recursive = recursive, .fd = -1 };
-        pthread_t thread;
-        int r = container_namespace_open(donor, "mount", "mnt", &copy.mntns_fd, err);
+        Copy *copy = NEW(Copy);
 
-        if (r < 0)
-                return r;
-        r = pthread_create(&thread, NULL, copy_thread, &copy);
-        if (r == 0)
-                (void)pthread_join(thread, NULL);
-        close_fd(&copy.mntns_fd);
-        if (r != 0)
-                return error_set(err, r, "start a thread");
-        if (copy.r < 0) {
-                if (err)
-                        *err = copy.error;
-                return copy.r;
+        *copy = (Copy){ .mntns_fd = -1, .fd = -1, .path = str_copy(path), .recursive = recursive };
+        int r = container_namespace_open(donor, "mount", "mnt", &copy->mntns_fd, err);
+        if (r == 0) {
+                r = bounded_run(copy_run, copy, copy_free, COPY_TIMEOUT);
+                if (r == -ETIMEDOUT) /* copy is the call's from now on */
+                        return error_kind(err, ERROR_UNAVAILABLE,
+                                          "look up '%s' in container %s: no answer within 10 s: "
+                                          "a file system that it has mounted there hangs",
+                                          path, donor->name);
+                if (r < 0)
+                        (void)error_set(err, -r, "start a thread");
         }
-        r = mount_change(copy.fd, recursive, 0, 0, MS_PRIVATE, err);
-        if (r < 0)
-                close_fd(&copy.fd);
-        else
-                *ret_fd = copy.fd;
+        if (r == 0 && copy->r < 0) {
+                r = copy->r;
+                if (err)
+                        *err = copy->error;
+        }
+        if (r == 0)
+                *ret_fd = TAKE_FD(copy->fd);
+        copy_free(copy);
         return r;
 }
 
 int root_mount_open(const Container *container, size_t index, int *ret_fd, Error *err) {
         const MountPoint *point = (const MountPoint *)container_mounts(container)->items + index;
         _cleanup_container_ Container *donor = NULL;
+        _cleanup_free_ char *place = mount_place_of(index);
         _cleanup_close_ int mount_fd = -1;
         int r = container_lookup(container->engine, point->donor, &donor, err);
 
         if (r == 0)
                 r = root_mount_copy(donor, "/", true, &mount_fd, err);
         if (r == 0)
-                r = mount_place_take(container, index, mount_fd, err);
+                r = mount_place_take(container, place, mount_fd, err);
         if (r < 0)
                 return error_prefix(err, "mount the root of container %s at %s", point->donor,
                                     point->destination);

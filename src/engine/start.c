@@ -52,7 +52,7 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->pidfd);
         mounts_close(job->container, job->source_fds);
         if (job->ipc.shm)
-                ipc_shm_close(job->container);
+                mount_place_clear(job->container, MOUNT_PLACE_SHM);
         free(job->ipc.shm);
         container_unref(job->owner);
 }

@@ -43,7 +43,8 @@ struct LogForward {
 
 /* ---- the logger's life ---- */
 
-static int spawn(LogForward *forward, bool again, Error *err) {
+/* last: nobody waits for its end any more. */
+static int spawn(LogForward *forward, bool again, bool last, Error *err) {
         char *arguments[] = { (char *)"brig-logger",
                               again ? (char *)"forward-again" : (char *)"forward", NULL };
         const SpawnFd fds[] = { { forward->theirs, 0 },
@@ -63,7 +64,7 @@ static int spawn(LogForward *forward, bool again, Error *err) {
         /* That of one whose end was not heard may be watched still. */
         forward->end = loop_remove(forward->end);
         close_fd(&forward->pidfd);
-        r = pidfd_of(pid, &forward->pidfd, err);
+        r = last ? 0 : pidfd_of(pid, &forward->pidfd, err);
         if (r < 0)
                 (void)kill(pid, SIGKILL); /* unreaped, so the pid is its own: nobody would see its
                                              end, and the next one would be a second */
@@ -83,7 +84,7 @@ static void on_again(void *data) {
 
         forward->timer = NULL;
         /* One that runs already lacks its watch only: two would read the same records. */
-        if ((forward->pidfd >= 0 || spawn(forward, true, &err) == 0) &&
+        if ((forward->pidfd >= 0 || spawn(forward, true, false, &err) == 0) &&
             watch_end(forward, &err) == 0)
                 return;
         warn(forward, &err);
@@ -197,7 +198,7 @@ int forward_open(const LogFile *log, const MonitorLog *options, const LogHost *h
                                  .max_waiting = options->max_buffer };
         r = open_fds(forward, log->dir_fd, options, err);
         if (r == 0)
-                r = spawn(forward, false, err);
+                r = spawn(forward, false, false, err);
         if (r == 0)
                 r = wait_ready(forward, err);
         if (r == 0)
@@ -367,6 +368,6 @@ LogForward *forward_free(LogForward *forward) {
                               (unsigned long long)forward->dropped);
         say_dropped(forward, true);
         if (has_died(forward)) /* and the next one is still to come */
-                (void)spawn(forward, true, NULL);
+                (void)spawn(forward, true, true, NULL);
         return forward_release(forward);
 }

@@ -24,7 +24,7 @@ typedef struct Place {
 } Place;
 
 /* procfs: the descriptor of the host's, by which what O_PATH found is opened. */
-static int copy_directory(int procfs, int from_fd, int to_fd, int depth, Error *err);
+static int copy_directory(int procfs, int *from_fd, int to_fd, int depth, Error *err);
 
 /* Owner, mode and times; a link has no mode of its own. */
 static int copy_attributes(const Place *place, Error *err) {
@@ -81,7 +81,7 @@ static int copy_below(int procfs, const Place *place, int depth, Error *err) {
         to_fd = openat(place->to_fd, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (to_fd < 0)
                 return error_set(err, errno, "open '%s'", place->name);
-        return copy_directory(procfs, from_fd, to_fd, depth + 1, err);
+        return copy_directory(procfs, &from_fd, to_fd, depth + 1, err);
 }
 
 /* A pipe or a device. */
@@ -132,23 +132,23 @@ static int copy_entry(int procfs, int from_fd, int to_fd, const char *name, int 
         return copy_found(procfs, &place, depth, err);
 }
 
-static int copy_directory(int procfs, int from_fd, int to_fd, int depth, Error *err) {
-        _cleanup_close_ int fd = fcntl(from_fd, F_DUPFD_CLOEXEC, 3);
+/* Takes *from_fd, as each level holds descriptors while it is read. */
+static int copy_directory(int procfs, int *from_fd, int to_fd, int depth, Error *err) {
         _cleanup_closedir_ DIR *directory = NULL;
         struct dirent *entry;
 
         if (depth > DEEPEST)
                 return error_set(err, ELOOP, "more than %d directories in each other", DEEPEST);
-        directory = fd < 0 ? NULL : fdopendir(fd);
+        directory = fdopendir(*from_fd);
         if (!directory)
                 return error_set(err, errno, "read a directory");
-        fd = -1; /* the stream's */
+        TAKE_FD(*from_fd); /* the stream's */
         while ((errno = 0, entry = readdir(directory))) {
                 int r;
 
                 if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
                         continue;
-                r = copy_entry(procfs, from_fd, to_fd, entry->d_name, depth, err);
+                r = copy_entry(procfs, dirfd(directory), to_fd, entry->d_name, depth, err);
                 if (r < 0)
                         return r;
         }
@@ -160,7 +160,7 @@ int mount_copy_up(const Setup *setup, int directory_fd, int mount_fd, Error *err
         _cleanup_close_ int to_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         int r = from_fd < 0 || to_fd < 0 ? error_set(err, errno, "open it")
-                                         : copy_directory(setup->proc_fd, from_fd, to_fd, 0, err);
+                                         : copy_directory(setup->proc_fd, &from_fd, to_fd, 0, err);
 
         return r < 0 ? error_prefix(err, "copy what the tmpfs hides") : 0;
 }

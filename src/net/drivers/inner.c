@@ -57,8 +57,6 @@ int inner_choose_name(Net *net, const Member *member, Rtnl *inner, char ret[IFNA
                           prefix);
 }
 
-/* ---- addresses ---- */
-
 /* ---- IPv6 or not ---- */
 
 /* Writing a link's disable_ipv6 needs the kernel's lock of all links (RTNL): who does not get it at
@@ -124,6 +122,8 @@ static int set_sysctls(const char *link, bool ipv6, Error *err) {
         }
         return set_ipv6(link, ipv6, err);
 }
+
+/* ---- addresses ---- */
 
 /* "172.28.0.2/16": not the subnet, but the address in it. */
 static int read_address(const char *text, Subnet *ret, Error *err) {
