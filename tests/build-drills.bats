@@ -44,8 +44,8 @@ snapshot() {
   awk '{ print $4, $5, $6 }' "/proc/$host_pid/mountinfo" /proc/self/mountinfo | sort
   on_host ip -o link | sed 's/@.*//; s/<.*//'
   find /sys/fs/cgroup -path "*/brig-test-$host_pid/*" -type d
-  # Connections of clients end a moment later than their requests; databases and sockets stay.
-  ls -l "/proc/$daemon_pid/fd" | grep -o '/.*' | grep -v '^/.* socket:' | sort
+  # Connections of clients end a moment later than their requests; sockets stay; databases are opened a second time for their copies.
+  ls -l "/proc/$daemon_pid/fd" | grep -o '/.*' | grep -v -e '^/.* socket:' -e '\.db' | sort
   find "$root/run/build" "$root/data/containers" "$root/data/build/contexts" "$root/run/containers" -mindepth 1 -maxdepth 1
 }
 

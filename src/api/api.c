@@ -258,11 +258,11 @@ static bool is_loopback_name(const char *host) {
  * the daemon has none. */
 static bool names_ourselves(const ApiRequest *request, const char *origin) {
         const char *host = http_head_get(request->head, "Host"), *rest = str_after(origin, "http");
+        const char *secure = rest ? str_after(rest, "s") : NULL;
 
         if (!host || !rest || !http_head_has_token(request->head, "Upgrade", "websocket"))
                 return false;
-        rest = str_after(rest, "s") ?: rest;
-        rest = str_after(rest, "://");
+        rest = str_after(secure ?: rest, "://");
         return rest && str_equal(rest, host);
 }
 

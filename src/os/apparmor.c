@@ -70,8 +70,7 @@ int apparmor_of(pid_t pid, char **ret, Error *err) {
 
         if (r == 0)
                 r = procfs_read(proc_fd, path, &text, err);
-        if (r < 0)
-                return r;
-        *ret = str_copy_n(text, name_length(text, strcspn(text, "\n")));
-        return 0;
+        if (r == 0 && text)
+                *ret = str_copy_n(text, name_length(text, strcspn(text, "\n")));
+        return r;
 }
