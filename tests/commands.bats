@@ -332,7 +332,7 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
 }
 
 @test "debug: tools beside a container that has none, in its namespaces, confined as it is, with its root at /target" {
-  printf 'FROM busybox AS b\nRUN mkdir -p /e/etc && echo "app:x:65532:65533::/:/x" >/e/etc/passwd && cp /bin/busybox /e/\nFROM scratch\nCOPY --from=b /e /\nUSER app\nCMD ["/busybox", "sleep", "1000"]\n' >"$root/Dockerfile.scratch"
+  printf 'FROM busybox AS b\nRUN mkdir -p /e/etc /e/srv && echo "app:x:65532:65533::/:/x" >/e/srv/passwd && ln -s ../srv/passwd /e/etc/passwd && cp /bin/busybox /e/\nFROM scratch\nCOPY --from=b /e /\nUSER app\nCMD ["/busybox", "sleep", "1000"]\n' >"$root/Dockerfile.scratch"
   brig build -q -t scratchy -f "$root/Dockerfile.scratch" - </dev/null >/dev/null 2>&1 || brig build -q -t scratchy -f "$root/Dockerfile.scratch" "$BATS_TEST_TMPDIR" >/dev/null
   brig run -d --name bare --cap-drop ALL --security-opt no-new-privileges --memory 64m --tmpfs /t -v kept:/data scratchy >/dev/null
   run ! brig exec bare sh

@@ -286,6 +286,15 @@ settings() {
   between=$(used_at one)
   brig rm short >/dev/null
   [[ $(used_at one) > $between && $(used_at one) > $(used_at two) ]]
+  # As a mount, too, until that is taken away, or goes with its container.
+  brig create --name mounts --mount type=image,src=one,dst=/one busybox >/dev/null
+  between=$(used_at one)
+  brig update --mount-rm /one mounts >/dev/null
+  [[ $(used_at one) > $between ]]
+  brig update --mount-add type=image,src=one,dst=/one mounts >/dev/null
+  between=$(used_at one)
+  brig rm mounts >/dev/null
+  [[ $(used_at one) > $between ]]
   brig create --name user busybox >/dev/null
   kill_daemon
   start_daemon --config-file "$root/daemon.json"

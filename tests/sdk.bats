@@ -33,6 +33,35 @@ sdk() { run timeout 120 /usr/bin/python3 "$top/tests/sdk.py" "$1" busybox:latest
 @test "SDK: a log followed to its end" { sdk logs_to_the_end; }
 @test "SDK: attach, by socket and stream" { sdk attach; }
 @test "SDK: attach over a WebSocket" { run on_host env DOCKER_HOST=tcp://127.0.0.1:2375 timeout 120 /usr/bin/python3 "$top/tests/sdk.py" attach_websocket busybox:latest; echo "$output"; [ "$status" -eq 0 ]; }
+@test "a WebSocket's client that leaves is let go, though the process takes none of its input" {
+  python3 - "$root/brig.sock" "$top/tests" <<'END'
+import select, socket, struct, sys
+sys.path.insert(0, sys.argv[2])
+from api import Daemon
+daemon = Daemon(sys.argv[1])
+id = daemon.call("POST", "/containers/create", {"Image": "busybox:latest", "Cmd": ["sleep", "1000"], "OpenStdin": True})["Id"]
+daemon.call("POST", f"/containers/{id}/start")
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(30)
+s.connect(sys.argv[1])
+s.sendall((f"GET /v1.41/containers/{id}/attach/ws?stream=1&stdin=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n").encode())
+head = b""
+while not head.endswith(b"\r\n\r\n"):
+    head += s.recv(1)
+assert b" 101 " in head, head
+s.sendall(b"\x82\xff" + struct.pack(">Q", 1 << 30) + bytes(4))
+while select.select([], [s], [], 0.5)[1]:  # as much as there is room for anywhere
+    s.send(bytes(65536), socket.MSG_DONTWAIT)
+s.shutdown(socket.SHUT_WR)
+try:
+    while s.recv(65536):
+        pass
+except ConnectionResetError:  # of what nobody read
+    pass
+daemon.call("DELETE", f"/containers/{id}?force=1")
+END
+}
 @test "SDK: exec_run: stream, demux, socket" { sdk execute; }
 @test "SDK: images tag, save, load, history, remove" { sdk images; }
 @test "SDK: an image from a tar" { sdk imported; }

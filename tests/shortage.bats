@@ -188,18 +188,30 @@ refuses() {
 }
 
 @test "a database that is gone is not begun anew over what belongs to it" {
+  local late
   stop_daemon # copies at its end
   rm -f "$(data)"/engine.db{,-wal,-shm}
   [ ! -e "$(data)/engine.db" ]
   refuses engine.db
+  # Of a container that is newer than the copy.
+  late=$(printf '%064d' 7)
+  mkdir "$(data)/containers/$late"
   brigd --restore
   start_daemon
+  rmdir "$(data)/containers/$late"
   all_is_well
+  rm "$(data)"/engine.db.damaged*
 }
 
 @test "what a restored record does not know stays until somebody has looked" {
-  wait_until test -e "$(data)/engine.db.copy"
+  # The copy was made while an update made an anonymous volume, which the container has had since.
+  local begun
+  begun=$(printf '%064d' 8)
+  brig volume create "$begun"
+  wait_until eval '[[ $(on_host sqlite3 -readonly "$root/data/engine.db.copy" "SELECT count(*) FROM volumes WHERE id=\"$begun\"") == 1 ]]'
   cp "$(data)/engine.db.copy" "$root/older"
+  sqlite3 "$root/older" "UPDATE containers SET state=json_set(state, '$.volumesBegun', json_array('$begun')) WHERE name='other'"
+  [ "$(sqlite3 "$root/older" "SELECT count(*) FROM containers WHERE state LIKE '%$begun%'")" -eq 1 ]
   local late
   late=$(brig create busybox true)
   kill_daemon
@@ -217,5 +229,6 @@ refuses() {
   stop_daemon
   start_daemon
   [ ! -e "$(data)/containers/$late" ]
+  brig volume rm "$begun"
   all_is_well
 }

@@ -98,6 +98,7 @@ mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes
   brig volume create --opt type=nosuchfs --opt device=x odd
   run brig run -v odd:/l busybox true
   [[ $output == *"mount nosuchfs"* ]]
+  brig volume rm odd # no container came of it
   run brig volume create --opt nonsense=1 x; [[ $output == *'invalid option: "nonsense"'* ]]
   run brig volume create --opt type=tmpfs x; [[ $output == *'missing required option: "device"'* ]]
   run brig volume create --opt o=bind --opt device=/x x; [[ $output == *'missing required option: "type"'* ]]
@@ -173,4 +174,14 @@ mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes
   docker -H "unix://$root/brig.sock" run --rm --mount type=image,source=busybox,target=/x,image-subpath=bin busybox test -e /x/sh
   run curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Image":"busybox","HostConfig":{"Mounts":[{"Type":"image","Source":"busybox","Target":"/x"}]}}' http://d/v1.47/containers/create
   [[ $output == *'Mount type \"Image\" needs API v1.48 or newer'* ]]
+}
+
+@test "a volume that a container has at two places stays its own where one of them is overridden" {
+  brig create --name donor -v twice:/a -v twice:/b busybox
+  brig create --name heir --volumes-from donor -v other:/a busybox
+  brig rm donor
+  run brig volume rm twice
+  [[ $status -ne 0 && $output == *'volume is in use'* ]]
+  brig rm heir
+  brig volume rm twice other
 }

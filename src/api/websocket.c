@@ -16,8 +16,10 @@
 #define INPUT_CHUNK ((size_t)4 * 1024)
 /* Answers to pings may wait behind output; the client is read no further then. */
 #define WAITING_MAX ((size_t)64 * 1024)
-#define LAST_WORDS_MS (60 * 1000)   /* for a client that takes nothing of what is left */
-#define FAREWELL (2 * NSEC_PER_SEC) /* until the client has closed, too */
+/* Together they are less than the ten seconds that a daemon which stops waits for its calls. */
+#define LAST_WORDS_MS (5 * 1000)      /* for who takes nothing of what is left */
+#define LAST_INPUT (2 * NSEC_PER_SEC) /* for a process to take what a client sent that has left */
+#define FAREWELL (2 * NSEC_PER_SEC)   /* until the client has closed, too */
 #define RELAY_STACK ((size_t)128 * 1024)
 
 typedef struct Relay {
@@ -28,6 +30,8 @@ typedef struct Relay {
         Buf to_client, to_stream;
         bool closing; /* the close frame is the last of to_client */
         bool lost;    /* the client takes nothing any more */
+        int64_t left; /* monotonic: when it was seen that it sends no more, while what it sent last
+                         waits; else 0 */
 } Relay;
 
 /* ---- frames ---- */
@@ -120,25 +124,41 @@ static bool write_some(int fd, Buf *buf) {
 }
 
 /* The descriptor, or -1: one that nothing is asked of would tell its hang-up for ever. */
-static struct pollfd watched(int fd, bool read, bool write) {
-        short events = (short)((read ? POLLIN : 0) | (write ? POLLOUT : 0));
+static struct pollfd watched(int fd, int events) {
+        return (struct pollfd){ .fd = events ? fd : -1, .events = (short)events };
+}
 
-        return (struct pollfd){ .fd = events ? fd : -1, .events = events };
+/* Milliseconds until what waits is given up, -1: it is not. */
+static int patience(const Relay *relay) {
+        int64_t rest;
+
+        if (relay->closing)
+                return LAST_WORDS_MS;
+        if (relay->left == 0)
+                return -1;
+        rest = relay->left + LAST_INPUT - clock_monotonic();
+        return (int)(MAX(rest, (int64_t)0) / NSEC_PER_MSEC);
 }
 
 static void step(Relay *relay) {
         bool input = relay->to_stream.length > 0, output = relay->to_client.length > 0;
+        bool reads = !relay->closing && !input && relay->to_client.length < WAITING_MAX;
+        int leaves = relay->closing || relay->left ? 0 : POLLRDHUP; /* told once */
         struct pollfd fds[] = {
-                watched(relay->client_fd,
-                        !relay->closing && !input && relay->to_client.length < WAITING_MAX, output),
-                watched(relay->stream_fd, !relay->closing && !output, input),
+                watched(relay->client_fd, (reads ? POLLIN : leaves) | (output ? POLLOUT : 0)),
+                watched(relay->stream_fd,
+                        (!relay->closing && !output ? POLLIN : 0) | (input ? POLLOUT : 0)),
         };
-        int n = poll(fds, 2, relay->closing ? LAST_WORDS_MS : -1);
+        int wait = patience(relay), n = poll(fds, 2, wait);
 
-        if (n == 0 || (n < 0 && errno != EINTR))
+        if (n == 0 || wait == 0 || (n < 0 && errno != EINTR))
                 relay->lost = true;
-        if (n <= 0)
+        if (relay->lost || n < 0)
                 return;
+        if (reads)
+                relay->left = 0;
+        else if (leaves && (fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR)))
+                relay->left = clock_monotonic();
         /* What the process does not take any more is dropped. */
         if (input && fds[1].revents && !write_some(relay->stream_fd, &relay->to_stream))
                 buf_clear(&relay->to_stream);
@@ -219,7 +239,7 @@ typedef struct SocketAttachment {
         ApiRequest *request;
         Relay relay;
         pthread_t thread;
-        bool switched, running;
+        bool running;
 } SocketAttachment;
 
 static int start_relay(SocketAttachment *attachment, Error *err) {
@@ -243,7 +263,6 @@ static int open_socket(void *data, Error *err) {
 
         if (r < 0)
                 return r;
-        attachment->switched = true;
         http_early_bytes(exchange, &early);
         take_frames(&attachment->relay, early.data, early.length);
         return start_relay(attachment, err);

@@ -57,8 +57,10 @@ typedef struct ContainerOptions {
         char **log_opts;
 } ContainerOptions;
 
-/* run.c: creates, attaches, starts and waits, as run does: o's own members of run and the client
- * are read, create is the rest. The process's exit code, or as CommandRun. */
+/* run.c: what of o can be wrong by itself: how it pulls, and the keys. invalid. */
+int run_options_check(Cli *cli, const ContainerOptions *o, Error *err);
+/* Creates, attaches, starts and waits, as run does: o's own members of run and the client, which
+ * were checked, are read, create is the rest. The process's exit code, or as CommandRun. */
 int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, Error *err);
 
 extern const OptionTable run_option_table, create_option_table;

@@ -35,7 +35,7 @@ static const Option debug_rows[] = {
           "When the image is pulled: always, missing, never", NULL, "missing" },
         { "quiet", 'q', OPTION_BOOL, offsetof(DebugOptions, quiet), "Do not show the pull" },
         { "read-only", 0, OPTION_BOOL, offsetof(DebugOptions, read_only),
-          "Let nothing of the container be written to" },
+          "Mount the container's root read-only at " TARGET },
         { "tty", 't', OPTION_BOOL, offsetof(DebugOptions, tty),
           "Give it a terminal; without a command and on a terminal that is so anyway" },
         { "user", 'u', OPTION_STRING, offsetof(DebugOptions, user),
@@ -171,8 +171,10 @@ static int run_debug(Cli *cli, const Options *options, Error *err) {
         };
         _cleanup_json_ json_object *target = NULL;
         ContainerCreate create = {};
-        int r = find_target(cli, options->arguments[0], &target, err);
+        int r = run_options_check(cli, &run, err);
 
+        if (r == 0)
+                r = find_target(cli, options->arguments[0], &target, err);
         if (!options->arguments[1] && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
                 o->interactive = o->tty = true;
         if (r == 0)

@@ -318,16 +318,18 @@ static int check_terminal(const ContainerCreate *create, Error *err) {
         return cli_complain(err);
 }
 
-int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, Error *err) {
-        _cleanup_free_ char *id = NULL;
-        unsigned rows, columns;
+int run_options_check(Cli *cli, const ContainerOptions *o, Error *err) {
         DetachKeys keys;
         int r = check_pull(o, err);
 
-        if (r == 0)
-                r = detach_keys_parse(chosen_detach_keys(cli, o->detach_keys), &keys, err);
-        if (r == 0 && !o->detach)
-                r = check_terminal(create, err);
+        return r < 0 ? r : detach_keys_parse(chosen_detach_keys(cli, o->detach_keys), &keys, err);
+}
+
+int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, Error *err) {
+        _cleanup_free_ char *id = NULL;
+        unsigned rows, columns;
+        int r = o->detach ? 0 : check_terminal(create, err);
+
         if (r != 0)
                 return r;
         if (terminal_size(STDOUT_FILENO, &rows, &columns)) {
@@ -345,7 +347,6 @@ int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, 
 
 static int run_request(Cli *cli, const Options *options, ContainerCreate *create, Error *err) {
         const ContainerOptions *o = options->values;
-        DetachKeys keys;
         int r;
 
         if (o->detach && o->attach) {
@@ -353,9 +354,7 @@ static int run_request(Cli *cli, const Options *options, ContainerCreate *create
                                  "conflicting options: cannot specify both --attach and --detach");
                 return cli_complain(err);
         }
-        r = check_pull(o, err);
-        if (r == 0)
-                r = detach_keys_parse(chosen_detach_keys(cli, o->detach_keys), &keys, err);
+        r = run_options_check(cli, o, err);
         if (r == 0)
                 r = container_request(cli, options, create, err);
         return r != 0 ? r : container_run(cli, o, create, err);

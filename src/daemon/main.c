@@ -280,9 +280,10 @@ static int restore(Daemon *daemon, Error *err) {
         if (r >= 0)
                 r = engine_restore(daemon->options.data_root, &restored, err);
         for (char *const *path = restored; path && *path; path++)
-                printf("'%s' is the copy now; what was damaged is '%s.damaged'. Start brigd, see "
-                       "what 'brig system check' finds, and remove that file once nothing is "
-                       "missed\n",
+                printf("'%s' is the copy now; '%s.damaged' is what was there, empty if that was "
+                       "gone. "
+                       "Start brigd, see what 'brig system check' finds, and remove that file once "
+                       "nothing is missed\n",
                        *path, *path);
         if (r >= 0 && !restored)
                 printf("nothing is damaged\n");

@@ -232,7 +232,7 @@ static int64_t layer_size(const ImagePrune *prune, const char *id) {
 }
 
 static void prune_ref(ImagePrune *prune, const Image *image, const char *ref, bool force) {
-        const ImageUse use = { container_of_image, prune->engine, image->used_at };
+        const ImageUse use = { container_of_image, prune->engine, true, image->used_at };
         JsonArray removals = { 0 };
         Error error = { 0 };
 

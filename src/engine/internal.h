@@ -357,7 +357,8 @@ int mounts_change_begin(Container *container, const ContainerUpdate *update, Mou
 void mounts_change_undo(Container *container, MountsChange *change);
 void mounts_change_settle(Container *container, const MountsChange *change);
 void mounts_change_done(MountsChange *change);
-/* At daemon start, all uses counted: takes back what a killed daemon made for a change. */
+/* At daemon start, all uses counted: takes back what a killed daemon made for a change. A record
+ * that was restored may lack its end: then the volumes stay, as those that nobody uses do. */
 void mounts_change_forget(Container *container);
 
 /* ---- policies.c ---- */
@@ -539,6 +540,8 @@ int mounts_open(const Container *container, bool remapped, int **ret_fds, Error 
 void mounts_close(const Container *container, int *fds);
 /* "mount" or "unmount" of each of its volumes, for those who watch events. */
 void mounts_event(const Container *container, bool mounted);
+/* Before the container has these mounts no more: the images among them were used until now. */
+void mounts_note_use(const Container *container, const JsonArray *mounts);
 /* At rm: the container uses its volumes no more; anonymous ones go if remove_volumes. */
 void mounts_release(Container *container, bool remove_volumes);
 

@@ -211,15 +211,6 @@ static int add_all(MountJob *job, MountSet *set, const JsonArray *added, Error *
 
 /* ---- uses ---- */
 
-static bool has_volume(const JsonArray *mounts, const char *name) {
-        const MountPoint *points = mounts->items;
-
-        for (size_t i = 0; i < mounts->count; i++)
-                if (str_equal(points[i].name, name))
-                        return true;
-        return false;
-}
-
 static void keep_layers(char *const *kept, char **layers) {
         for (; kept && *kept; kept++)
                 while (layers && strv_drop(layers, *kept))
@@ -254,7 +245,7 @@ static void end_uses(Container *container, const JsonArray *had, const JsonArray
 
                 if (points[i].layers)
                         release_layers(container, has, &points[i]);
-                if (!name || has_volume(has, name))
+                if (!name || mounts_have_volume(has, name))
                         continue;
                 if (strv_has(made, name))
                         volume_unuse_and_remove(engine, name, container->id);
@@ -310,6 +301,7 @@ void mounts_change_undo(Container *container, MountsChange *change) {
 void mounts_change_settle(Container *container, const MountsChange *change) {
         const JsonArray *had = change->set ? &change->set->points : &container->mounts;
 
+        mounts_note_use(container, had);
         end_uses(container, had, container_mounts(container), NULL);
 }
 
@@ -322,10 +314,16 @@ void mounts_change_done(MountsChange *change) {
 /* ---- at the daemon's start ---- */
 
 void mounts_change_forget(Container *container) {
-        char **names = TAKE_PTR(container->state.volumes_begun);
+        _cleanup_strv_ char **names = TAKE_PTR(container->state.volumes_begun);
+        Error error = { 0 };
 
+        /* What the change became, a record that was restored does not know. */
+        if (names && engine_record_was_restored(container->engine)) {
+                if (container_save(container, container_is_kept(container), &error) < 0)
+                        log_error("record container %s: %s", container->id, error.message);
+                return;
+        }
         for (char **name = names; name && *name; name++)
-                if (id_valid(*name) && !has_volume(container_mounts(container), *name))
+                if (id_valid(*name) && !mounts_have_volume(container_mounts(container), *name))
                         volume_unuse_and_remove(container->engine, *name, container->id);
-        strv_free(names);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "engine/mount-spec.h"
 #include "engine/mounts.h"
 #include "engine/ocispec.h"
@@ -21,20 +22,32 @@ MountPoint *mount_find(const JsonArray *points, const char *destination) {
         return NULL;
 }
 
-/* Takes what point holds, into a place of its own or that of one which it overrides. */
+bool mounts_have_volume(const JsonArray *mounts, const char *name) {
+        const MountPoint *points = mounts->items;
+
+        for (size_t i = 0; i < mounts->count; i++)
+                if (str_equal(points[i].name, name))
+                        return true;
+        return false;
+}
+
+/* Takes what point holds, into a place of its own or that of one which it overrides; also of one
+ * whose volume or image can't be used: what takes the job back ends its use. */
 static void put(const MountJob *job, MountPoint *point) {
         Container *container = job->container;
         MountPoint *slot = mount_find(job->points, point->destination);
+        _cleanup_free_ char *former = NULL;
 
         if (slot) {
-                if (slot->name && !str_equal(slot->name, point->name))
-                        volume_unuse(container->engine, slot->name, container->id);
+                former = TAKE_PTR(slot->name);
                 json_done(&mount_point_table, slot);
         } else {
                 slot = json_append(job->points, &mount_point_table);
         }
         *slot = *point;
         *point = (MountPoint){ 0 };
+        if (former && !mounts_have_volume(job->points, former))
+                volume_unuse(container->engine, former, container->id);
 }
 
 static void point_done(MountPoint *point) {
@@ -170,18 +183,14 @@ static int resolve_from(MountJob *job, Error *err) {
                         json_copy(&mount_point_table, &points[i], &point);
                         point.rw = point.rw && !read_only;
                         point.no_copy = true;
-                        if (point.name) {
+                        if (point.name)
                                 r = use_volume(job, &point, NULL, err);
-                                if (r < 0)
-                                        return r;
-                        }
-                        if (point.image) {
+                        if (r == 0 && point.image)
                                 r = image_mount_hold(container, &point, err);
-                                if (r < 0)
-                                        return r;
-                        }
                         point.created_here = false;
                         put(job, &point);
+                        if (r < 0)
+                                return r;
                 }
         }
         return 0;
@@ -201,9 +210,9 @@ static int resolve_binds(MountJob *job, char ***taken, Error *err) {
                 strv_add(taken, point.destination);
                 if (str_equal(point.type, "volume"))
                         r = use_own_volume(job, &point, err);
+                put(job, &point);
                 if (r < 0)
                         return r;
-                put(job, &point);
         }
         return 0;
 }
@@ -237,7 +246,7 @@ int mount_resolve(MountJob *job, const MountSpec *spec, char ***taken, Error *er
                 r = image_mount_find(job->container, &point, err);
         else if (str_equal(point.type, "container"))
                 r = root_mount_find(job->container, &point, err);
-        put(job, &point); /* on an error too: what takes the job back ends the point's use */
+        put(job, &point);
         return r;
 }
 
@@ -290,9 +299,9 @@ static int resolve_anonymous(MountJob *job, Error *err) {
                 point.driver = str_copy("local");
                 point.mode = str_copy("");
                 int r = use_own_volume(job, &point, err);
+                put(job, &point);
                 if (r < 0)
                         return r;
-                put(job, &point);
         }
         return 0;
 }
@@ -422,6 +431,19 @@ void mounts_release(Container *container, bool remove_volumes) {
                         volume_unuse_and_remove(container->engine, points[i].name, container->id);
                 else
                         volume_unuse(container->engine, points[i].name, container->id);
+        }
+}
+
+void mounts_note_use(const Container *container, const JsonArray *mounts) {
+        const MountPoint *points = mounts->items;
+
+        for (size_t i = 0; i < mounts->count; i++) {
+                Error error = { 0 };
+
+                if (points[i].image &&
+                    image_used(container->engine->images, points[i].image, &error) < 0)
+                        log_warn("note the last use of image %s: %s", points[i].image,
+                                 error.message);
         }
 }
 

@@ -17,6 +17,7 @@ typedef struct MountJob {
  * points. taken: destinations, to which this one is added; invalid where it is among them. */
 int mount_resolve(MountJob *job, const MountSpec *spec, char ***taken, Error *err);
 MountPoint *mount_find(const JsonArray *points, const char *destination);
+bool mounts_have_volume(const JsonArray *mounts, const char *name);
 /* below: what holds where spec (may be NULL) says nothing. */
 void mount_set_read_only_below(MountPoint *point, const MountSpec *spec, bool below);
 /* Ids on a mount are the host's, which mean something else in a user namespace: invalid where the

@@ -116,6 +116,7 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
         /* Before nothing uses its image any more: it was used until now. */
         if (image_used(container->engine->images, container->image_id, &error) < 0)
                 log_warn("note the last use of image %s: %s", container->image_id, error.message);
+        mounts_note_use(container, container_mounts(container));
         registry_drop(container->engine, container);
         if (container_copies_end(container, "was removed", &error) < 0)
                 log_error("%s", error.message);

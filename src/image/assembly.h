@@ -58,6 +58,9 @@ int document_parse(const char *text, size_t length, const char *media_type, Docu
 /* "os/arch[/variant]" or NULL for this host's. */
 int platform_parse(const char *text, ImagePlatform *ret, Error *err);
 void platform_done(ImagePlatform *platform);
+/* Whether an image of that configuration runs on the platform: one that does not say its
+ * architecture is taken for any, and one without a variant for each. */
+bool platform_fits(const ImageConfig *config, const ImagePlatform *wanted);
 /* The manifest of index that runs on platform, borrowed; NULL: none. */
 const Descriptor *index_choose(const ImageIndex *index, const ImagePlatform *platform);
 /* "linux/amd64", "linux/arm/v7"; the caller's. */

@@ -101,4 +101,26 @@ TEST(platforms) {
         ASSERT_STR(choose(index, "a/b/c/d"), "error");
 }
 
+static bool fits(const char *wanted, const char *architecture, const char *variant) {
+        const ImageConfig config = { .architecture = (char *)architecture,
+                                     .variant = (char *)variant };
+        ImagePlatform platform = {};
+        bool r = platform_parse(wanted, &platform, NULL) == 0 && platform_fits(&config, &platform);
+
+        platform_done(&platform);
+        return r;
+}
+
+TEST(an_image_fits_the_variants_that_run_it) {
+        ASSERT(fits("linux/arm/v7", "arm", "v7"));
+        ASSERT(fits("linux/arm/v7", "arm", "v6"));
+        ASSERT(!fits("linux/arm/v6", "arm", "v7"));
+        ASSERT(fits("linux/arm/v6", "arm", NULL));
+        ASSERT(fits("linux/arm/v6", "arm", ""));
+        ASSERT(fits("linux/arm64", "arm64", "v8"));
+        ASSERT(fits("linux/arm64", NULL, NULL));
+        ASSERT(!fits("linux/arm64", "amd64", NULL));
+        ASSERT(!fits("windows/amd64", "amd64", NULL));
+}
+
 TEST_MAIN()

@@ -189,6 +189,16 @@ static int fitness(const ImagePlatform *offered, const ImagePlatform *wanted) {
                        : 0;
 }
 
+bool platform_fits(const ImageConfig *config, const ImagePlatform *wanted) {
+        const ImagePlatform offered = {
+                .architecture = config->architecture ?: wanted->architecture,
+                .os = config->os ?: (char *)"linux",
+                .variant = str_empty(config->variant) ? NULL : config->variant,
+        };
+
+        return fitness(&offered, wanted) > 0;
+}
+
 const Descriptor *index_choose(const ImageIndex *index, const ImagePlatform *platform) {
         const Descriptor *manifests = index->manifests.items, *best = NULL;
         int best_fitness = 0;

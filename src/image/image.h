@@ -86,8 +86,8 @@ extern const JsonTable image_removal_table;
 typedef struct ImageUse {
         char *(*container_of)(void *data, const char *image_id, bool *running);
         void *data;
-        int64_t unused_since; /* ns since 1970: one that was used after that stays (conflict); 0: no
-                                 matter */
+        bool unused;          /* one that was used after unused_since stays: conflict */
+        int64_t unused_since; /* ns since 1970; 0: before it was known */
 } ImageUse;
 int image_remove(ImageStore *store, const char *ref, bool force, bool no_prune, const ImageUse *use,
                  JsonArray *removals, Error *err);

@@ -258,7 +258,6 @@ int load_add_name(char ***names, const char *name, Error *err) {
 int load_fits(const Loader *loader, const Buf *config, size_t layer_count, bool *ret, Error *err) {
         const ImagePlatform *wanted = loader->platform;
         _cleanup_(assembly_done) Assembly look = {};
-        const ImageConfig *found = &look.config;
         int r;
 
         *ret = true;
@@ -268,8 +267,7 @@ int load_fits(const Loader *loader, const Buf *config, size_t layer_count, bool 
         r = assembly_read(&look, config->data, config->length, layer_count, err);
         if (r < 0)
                 return r;
-        *ret = str_equal(wanted->os, found->os ?: "linux") &&
-               str_equal(wanted->architecture, found->architecture ?: wanted->architecture);
+        *ret = platform_fits(&look.config, wanted);
         *loader->matched |= *ret;
         return 0;
 }

@@ -215,13 +215,13 @@ static int check_platform(const Image *image, const char *ref, const ImagePlatfo
         const ImageConfig *config = &image->config;
         _cleanup_free_ char *wanted = platform_text(platform);
 
-        if (str_equal(platform->os, config->os ?: "linux") &&
-            str_equal(platform->architecture, config->architecture ?: platform->architecture))
+        if (platform_fits(config, platform))
                 return 0;
         return error_kind(err, ERROR_NOT_FOUND,
                           "image with reference %s was found but does not match the specified "
-                          "platform: wanted %s, actual: %s/%s",
-                          ref, wanted, config->os ?: "linux", config->architecture ?: "unknown");
+                          "platform: wanted %s, actual: %s/%s%s%s",
+                          ref, wanted, config->os ?: "linux", config->architecture ?: "unknown",
+                          str_empty(config->variant) ? "" : "/", config->variant ?: "");
 }
 
 /* platform NULL: that which is meant where nobody asks. An index knows better than its images what

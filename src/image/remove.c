@@ -348,13 +348,12 @@ static int check_unchanged(const Removal *removal, const char *ref, Resolved *fo
 static int check_unused(const Removal *removal, const char *ref, Error *err) {
         const ImageUse *use = removal->use;
         int64_t used = 0;
-        int r = use && use->unused_since > 0
-                        ? sql_number(removal->store->db, &used, err,
-                                     "SELECT " SQL_USED_AT " FROM images WHERE id=?1", "t",
-                                     removal->id)
-                        : 0;
+        int r = use && use->unused ? sql_number(removal->store->db, &used, err,
+                                                "SELECT " SQL_USED_AT " FROM images WHERE id=?1",
+                                                "t", removal->id)
+                                   : 0;
 
-        if (r < 0 || !use || used <= use->unused_since)
+        if (r < 0 || !use || !use->unused || used <= use->unused_since)
                 return r;
         return error_kind(err, ERROR_CONFLICT, "image %s was used meanwhile", ref);
 }

@@ -483,6 +483,51 @@ TEST(a_forced_name_goes_and_the_used_image_stays) {
         ASSERT_OK(image_find(test.store, id, &image, &err), &err);
 }
 
+TEST(an_archive_without_an_index_is_asked_for_its_variant) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(test_image_done) TestImage image = test_image("one");
+        _cleanup_(image_done) Image found = {};
+        _cleanup_strv_ char **loaded = NULL;
+        Error err = {};
+
+        buf_clear(&image.config);
+        buf_format(&image.config,
+                   "{\"architecture\":\"arm\",\"variant\":\"v7\",\"os\":\"linux\",\"rootfs\":{"
+                   "\"type\":"
+                   "\"layers\",\"diff_ids\":[\"%s\",\"%s\"]}}",
+                   image.diffs[0], image.diffs[1]);
+        digest_of(image.config.data, image.config.length, image.id);
+        _cleanup_buf_ Buf archive = test_docker_archive(&image, "\"app:v1\"", 0);
+        _cleanup_close_ int fd = test_archive_fd(&archive), again = test_archive_fd(&archive);
+        ASSERT_INT(image_load_platform(test.store, fd, "linux/arm/v6", NULL, NULL, &loaded, &err),
+                   -ENOENT);
+        ASSERT_OK(image_load_platform(test.store, again, "linux/arm/v7", NULL, NULL, &loaded, &err),
+                  &err);
+        ASSERT_INT(image_find_platform(test.store, "app:v1", "linux/arm/v6", &found, &err),
+                   -ENOENT);
+        ASSERT(strstr(err.message, "actual: linux/arm/v7"));
+        ASSERT_OK(image_find_platform(test.store, "app:v1", "linux/arm/v7", &found, &err), &err);
+}
+
+/* Also where it is not known when it was used before. */
+TEST(an_image_that_was_used_meanwhile_stays) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        ImageUse use = { .unused = true };
+        char id[DIGEST_TEXT_MAX];
+        JsonArray removals = {};
+        Error err = {};
+
+        ASSERT_OK(test_load_word(&test, "one", "\"app:v1\"", id, &err), &err);
+        ASSERT_OK(image_used(test.store, id, &err), &err);
+        ASSERT_INT(image_remove(test.store, id, false, false, &use, &removals, &err), -EEXIST);
+        ASSERT(strstr(err.message, "was used meanwhile"));
+        use.unused_since = INT64_MAX;
+        ASSERT_OK(image_remove(test.store, "app:v1", false, false, &use, &removals, &err), &err);
+        for (size_t i = 0; i < removals.count; i++)
+                json_done(&image_removal_table, (ImageRemoval *)removals.items + i);
+        free(removals.items);
+}
+
 TEST(holds_keep_layers) {
         _cleanup_(test_store_done) TestStore test = test_store();
         char id[DIGEST_TEXT_MAX];

@@ -112,7 +112,63 @@ TEST(damage_is_refused_and_restored) {
         damaged("end.db", lose_end);
         damaged("pages.db", lose_pages);
         damaged("all.db", lose_all);
-        ASSERT_INT(sql_was_restored(all), false); /* nothing was left of it */
+        ASSERT_INT(sql_was_restored(all), true); /* nothing was left of it, and that is told */
+}
+
+/* As a restoration leaves it that was killed where the file had its new name, and the log not yet:
+ * the log must not come to the copy. */
+TEST(a_restoration_that_was_cut_short_is_done_by_the_next) {
+        _cleanup_free_ char *path = path_of("cut.db"), *log = path_of("cut.db-wal"),
+                            *old = path_of("cut.db.damaged-wal"), *was = path_of("cut.db.damaged");
+        int64_t number = -1;
+        bool restored = false;
+        struct stat st;
+        Error err = {};
+
+        make("cut.db", path);
+        ASSERT_INT(rename(path, was), 0);
+        ASSERT_OK(stat(was, &st), &err);
+        const off_t size = st.st_size;
+        _cleanup_close_ int fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        ASSERT(fd >= 0);
+        ASSERT_INT(sql_check_file(path, &err), -EUCLEAN);
+        ASSERT_OK(sql_restore(path, &restored, &err), &err);
+        ASSERT_INT(restored, true);
+        ASSERT_OK(stat(was, &st), &err);
+        ASSERT_INT(st.st_size, size);
+        ASSERT_INT(access(log, F_OK), -1);
+        ASSERT_INT(access(old, F_OK), 0);
+        number_in("cut.db", &number);
+        ASSERT_INT(number, 7);
+}
+
+/* One that can't move the log has moved the file: without its log that could pass for sound. */
+TEST(a_restoration_that_fails_is_done_by_the_next) {
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_free_ char *path = path_of("order.db"), *log = path_of("order.db-wal"),
+                            *old = path_of("order.db.damaged-wal");
+        int64_t number = -1;
+        bool restored = true;
+        sqlite3 *db = NULL;
+        Error err = {};
+
+        make("order.db", path);
+        ASSERT_OK(sql_open_at(fd, "order.db", "", &db, &err), &err); /* keeps the log there */
+        ASSERT_OK(sql_run(db, &err, "INSERT INTO t VALUES(8)", ""), &err);
+        lose_header(path);
+        ASSERT_INT(mkdir(old, 0700), 0);
+        ASSERT_INT(sql_restore(path, &restored, &err), -EISDIR);
+        ASSERT_INT(restored, false);
+        ASSERT_INT(access(path, F_OK), -1);
+        ASSERT_INT(access(log, F_OK), 0);
+        ASSERT_INT(rmdir(old), 0);
+        err = (Error){};
+        ASSERT_OK(sql_restore(path, &restored, &err), &err);
+        ASSERT_INT(restored, true);
+        ASSERT_INT(access(old, F_OK), 0);
+        sql_close(db);
+        number_in("order.db", &number);
+        ASSERT_INT(number, 7);
 }
 
 TEST(damage_without_a_sound_copy) {

@@ -231,26 +231,42 @@ static int rename_if_there(const char *from, const char *to, Error *err) {
         return 0;
 }
 
-/* The copy is moved last: whatever happens before, the next run does the rest. */
-static int put_copy(const char *path, const char *copy, Error *err) {
-        _cleanup_free_ char *log = beside(path, "-wal"), *index = beside(path, "-shm");
-        _cleanup_free_ char *damaged = beside(path, ".damaged"),
-                            *old = beside(path, ".damaged-wal");
-
-        if (unlink(index) < 0 && errno != ENOENT)
-                return error_set(err, errno, "remove '%s'", index);
-        int r = rename_if_there(log, old, err);
-        if (r == 0)
-                r = rename_if_there(path, damaged, err);
-        if (r == 0 && rename(copy, path) < 0)
-                r = error_set(err, errno, "rename '%s'", copy);
-        if (r < 0)
-                return r;
+static int sync_directory(const char *path, Error *err) {
         _cleanup_free_ char *directory = str_copy_n(path, (size_t)(strrchr(path, '/') - path));
         _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
         if (fd < 0 || fsync(fd) < 0)
                 return error_set(err, errno, "sync '%s'", directory);
         return 0;
+}
+
+/* It is there even where the file was gone, as what tells of the restoration. */
+static int keep_damaged(const char *path, Error *err) {
+        _cleanup_free_ char *damaged = beside(path, ".damaged");
+        int r = rename_if_there(path, damaged, err);
+
+        if (r < 0)
+                return r;
+        _cleanup_close_ int fd = open(damaged, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+        return fd < 0 ? error_set(err, errno, "make '%s'", damaged) : 0;
+}
+
+/* The copy is moved last, the file first: one that is gone is refused, so whatever happens in
+ * between, the next run does the rest. The log alone may be what shows the damage. */
+static int put_copy(const char *path, const char *copy, Error *err) {
+        _cleanup_free_ char *log = beside(path, "-wal"), *index = beside(path, "-shm");
+        _cleanup_free_ char *old = beside(path, ".damaged-wal");
+
+        if (unlink(index) < 0 && errno != ENOENT)
+                return error_set(err, errno, "remove '%s'", index);
+        int r = keep_damaged(path, err);
+        if (r == 0)
+                r = rename_if_there(log, old, err);
+        if (r == 0)
+                r = sync_directory(path, err);
+        if (r == 0 && rename(copy, path) < 0)
+                r = error_set(err, errno, "rename '%s'", copy);
+        return r < 0 ? r : sync_directory(path, err);
 }
 
 int sql_restore(const char *path, bool *ret, Error *err) {

@@ -24,7 +24,8 @@ SqlCopier *sql_copier_free(SqlCopier *copier);
  * remedy where it is damaged (PRAGMA quick_check), or gone while its copy is there. */
 int sql_check_file(const char *path, Error *err);
 /* Puts the copy in the place of a file that sql_check_file refuses, which becomes "<file>.damaged";
- * that of an earlier damage is replaced. *ret: whether it did. Nobody may have the file open. */
+ * that of an earlier damage is replaced. Of a file that was gone that one is empty, unless there is
+ * an earlier one. *ret: whether it did. Nobody may have the file open. */
 int sql_restore(const char *path, bool *ret, Error *err);
 /* Whether "<file>.damaged" is there: then what the database does not know may be somebody's. */
 bool sql_was_restored(const char *path);
