@@ -275,7 +275,7 @@ int load_fits(const Loader *loader, const Buf *config, size_t layer_count, bool 
 static int load_docker_image(const Loader *loader, const ArchiveImage *image, Error *err) {
         _cleanup_(assembly_done) Assembly assembly = {};
         _cleanup_buf_ Buf config = {};
-        bool fits;
+        bool fits = false;
         int r = load_read(loader->staging, image->config, &config, err);
 
         if (r == 0)
