@@ -158,6 +158,23 @@ static int use_own_volume(MountJob *job, MountPoint *point, Error *err) {
 
 /* ---- sources of mounts, in Docker's order: a later one overrides those of volumes-from ---- */
 
+/* One that another container has. */
+static int take_over(MountJob *job, const MountPoint *theirs, bool read_only, Error *err) {
+        _cleanup_point_ MountPoint point = { 0 };
+        int r = 0;
+
+        json_copy(&mount_point_table, theirs, &point);
+        point.rw = point.rw && !read_only;
+        point.no_copy = true;
+        if (point.name)
+                r = use_volume(job, &point, NULL, err);
+        if (r == 0 && point.image)
+                r = image_mount_hold(job->container, &point, err);
+        point.created_here = false;
+        put(job, &point);
+        return r;
+}
+
 static int resolve_from(MountJob *job, Error *err) {
         Container *container = job->container;
 
@@ -175,23 +192,11 @@ static int resolve_from(MountJob *job, Error *err) {
                 _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(donor);
                 const JsonArray *mounts = snapshot_mounts(donor, snapshot);
                 const MountPoint *points = mounts->items;
-                for (size_t i = 0; i < mounts->count; i++) {
-                        _cleanup_point_ MountPoint point = { 0 };
-
-                        if (str_equal(points[i].type, "tmpfs"))
-                                continue;
-                        json_copy(&mount_point_table, &points[i], &point);
-                        point.rw = point.rw && !read_only;
-                        point.no_copy = true;
-                        if (point.name)
-                                r = use_volume(job, &point, NULL, err);
-                        if (r == 0 && point.image)
-                                r = image_mount_hold(container, &point, err);
-                        point.created_here = false;
-                        put(job, &point);
-                        if (r < 0)
-                                return r;
-                }
+                for (size_t i = 0; r == 0 && i < mounts->count; i++)
+                        if (!str_equal(points[i].type, "tmpfs"))
+                                r = take_over(job, &points[i], read_only, err);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
