@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """churn.py BUILD [--rounds N] [--clients N] [--kill-every SECONDS] [--settle N] [--no-memory]: clients that create, start, stop and remove N
-containers while the daemon is killed again and again (0: never). A client whose daemon dies goes on where it was, and what was acknowledged
-must be so. In the end one oracle (host.py): nothing is left of mounts, namespaces, links, addresses, elements, control groups, descriptors,
-files and rows, the data root has the bytes that it had, and a daemon that did N rounds in quiet has, within a tenth, the memory (RSS) of one
-that did them before. Prints what it found; the exit code is 1 where that is anything."""
+containers while the daemon is killed again and again (0: never), and go on until it was killed twice. A client whose daemon dies goes on where it
+was, and what was acknowledged must be so. In the end one oracle (host.py): nothing is left of mounts, namespaces, links, addresses, elements,
+control groups, descriptors, files and rows, the data root has the bytes that it had, and a daemon that did N rounds in quiet has, within a tenth,
+the memory (RSS) of one that did them before. Prints what it found; the exit code is 1 where that is anything."""
 import argparse
 import http.client
 import os
@@ -13,10 +13,11 @@ import time
 import traceback
 
 from api import Daemon, container
-from host import Host
+from host import Host, end_on_signals
 
 RSS_PART = 0.1
 PAGE = 4096  # SQLite's
+KILLS = 2  # at the least, where any are asked for
 
 
 class Client(threading.Thread):
@@ -77,10 +78,27 @@ class Churn:
         return body
 
     def run(self, rounds, clients, kill_every):
-        self.numbers = Numbers(self.done, rounds)
+        """How many rounds there were."""
+        first, least = self.done, self.kills + KILLS
+        self.numbers = Numbers(first, lambda number: not self.problems and (number < first + rounds or kill_every and self.kills < least))
         threads = [Client(self) for _ in range(clients)]
         for thread in threads:
             thread.start()
+        try:
+            self.attend(threads, kill_every)
+        except BaseException:
+            self.problems.append(traceback.format_exc(limit=-3))  # no client asks a daemon that is not there again
+            raise
+        finally:
+            for thread in threads:
+                thread.join()
+        self.done = self.numbers.next
+        if self.problems:
+            raise AssertionError("".join(self.problems) + self.host.tail())
+        return self.done - first
+
+    def attend(self, threads, kill_every):
+        """Kills the daemon and starts it again until the clients have ended."""
         last = time.monotonic()
         while any(thread.is_alive() for thread in threads):
             if kill_every and time.monotonic() - last >= kill_every:
@@ -92,11 +110,6 @@ class Churn:
             threads[0].join(0.05)
             if not threads[0].is_alive():
                 threads.append(threads.pop(0))
-        for thread in threads:
-            thread.join()
-        self.done += rounds
-        if self.problems:
-            raise AssertionError("".join(self.problems) + self.host.tail())
 
     def memory(self):
         """KiB."""
@@ -119,17 +132,17 @@ class Churn:
 
 
 class Numbers:
-    """The numbers of the rounds, for several threads."""
+    """The numbers of the rounds, for several threads, while more(NUMBER) is true."""
 
-    def __init__(self, first, count):
-        self.lock, self.next, self.end = threading.Lock(), first, first + count
+    def __init__(self, first, more):
+        self.lock, self.next, self.more = threading.Lock(), first, more
 
     def __iter__(self):
         return self
 
     def __next__(self):
         with self.lock:
-            if self.next == self.end:
+            if not self.more(self.next):
                 raise StopIteration
             self.next += 1
             return self.next - 1
@@ -149,8 +162,8 @@ def quiet_memory(churn, rounds, clients):
 def check(churn, options):
     began = time.monotonic()
     before, sizes = quiet_memory(churn, options.settle, options.clients), churn.bytes()
-    churn.run(options.rounds, options.clients, options.kill_every)
-    print(f"{options.rounds} rounds by {options.clients} clients, {churn.kills} kills, {time.monotonic() - began:.0f} s")
+    rounds = churn.run(options.rounds, options.clients, options.kill_every)
+    print(f"{rounds} rounds by {options.clients} clients, {churn.kills} kills, {time.monotonic() - began:.0f} s")
     churn.host.oracle()
     # A daemon that was never killed is the same one.
     after = quiet_memory(churn, options.settle, options.clients) if churn.kills else churn.memory()
@@ -169,6 +182,7 @@ def main():
     parser.add_argument("--settle", type=int, default=500)
     parser.add_argument("--no-memory", action="store_true")
     options = parser.parse_args()
+    end_on_signals()
     with open("/bin/busybox", "rb") as file:
         host = Host(os.path.abspath(options.build), file.read())
     try:

@@ -358,10 +358,12 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
   run -127 brig debug bare nope
   run -125 brig debug --image none:1 --pull never bare
   [[ $(brig ps -aq | wc -l) == 1 ]]
-  brig debug bare sh -c 'echo up; exec sleep 1000' >"$root/debug.out" &
-  until grep -q up "$root/debug.out"; do :; done
+  brig debug bare sh -c 'echo up; exec sleep 1000' >"$root/debug.out" 3>&- &
+  local client=$!
+  wait_until grep -q up "$root/debug.out"
   brig kill bare >/dev/null
-  run wait $!
+  status=0
+  wait "$client" || status=$? # run would ask in a subshell, whose child it is not
   [ "$status" -eq 137 ]
   run -125 brig debug bare
   [[ $output == *'container bare is not running: start it'* ]]
@@ -371,7 +373,7 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
 
 @test "--ipc container: shares the namespace and /dev/shm of a shareable one, and of no other; its root can be mounted" {
   brig run -d --name giver --ipc shareable busybox sh -c 'echo shared >/dev/shm/f; echo root >/here; exec sleep 1000' >/dev/null
-  until brig exec giver cat /here >/dev/null 2>&1; do :; done
+  wait_until brig exec giver test -s /here
   run -0 brig run --rm --ipc container:giver busybox sh -c 'cat /dev/shm/f; readlink /proc/self/ns/ipc'
   [ "$output" = "shared"$'\n'"$(brig exec giver readlink /proc/self/ns/ipc)" ]
   run -0 brig run --rm --mount type=container,source=giver,target=/its,readonly busybox cat /its/here

@@ -2,6 +2,7 @@
 """crash-matrix.py BUILD [POINT...]: each failpoint of the daemon, the monitor and the logger (or those that are named): what passes it is
 asked for, the program kills itself there, the daemon is started again, and one oracle (Host.oracle) says whether what was acknowledged is there,
 nothing is left over and the engine works. A failpoint without a case, and a case without one, is a failure. Prints TAP."""
+import contextlib
 import os
 import queue
 import re
@@ -12,7 +13,7 @@ import threading
 import time
 import traceback
 
-from host import LOST, PATIENCE, Host, archive, wait_for
+from host import LOST, PATIENCE, Host, archive, end_on_signals, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LANES = 3
@@ -388,6 +389,7 @@ def finish(host, results, told):
 
 
 def main():
+    end_on_signals()
     build, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
     have, cased, results, work = failpoints(), [point for case in CASES for point in case.points], [], queue.Queue()
     for point in sorted(have - set(cased) - set(ELSEWHERE)):
@@ -405,10 +407,16 @@ def main():
     with open("/bin/busybox", "rb") as file:
         busybox = file.read()
     lanes = [threading.Thread(target=lane, args=(build, busybox, work, results)) for _ in range(min(LANES, work.qsize()))]
-    for thread in lanes:
-        thread.start()
-    for thread in lanes:
-        thread.join()
+    try:
+        for thread in lanes:
+            thread.start()
+        for thread in lanes:
+            thread.join()
+    except SystemExit:  # a signal: each lane ends its host after the case that it is at, and Python waits for them
+        with contextlib.suppress(queue.Empty):
+            while True:
+                work.get_nowait()
+        raise
     print(f"1..{len(results)}")
     for number, (point, failure, seconds) in enumerate(results, 1):
         print(f"{'not ok' if failure else 'ok'} {number} - {point} ({seconds:.2f} s)")

@@ -51,7 +51,7 @@ engine_is_well() {
 
 @test "each failpoint of daemon, monitor and logger: nothing is left over, nothing acknowledged is lost, the engine works" {
   stop_daemon
-  timeout 600 python3 "$top/tests/crash-matrix.py" "$build" >"$root/matrix" || { grep -v '^ok' "$root/matrix"; return 1; }
+  timeout -k 120 600 python3 "$top/tests/crash-matrix.py" "$build" >"$root/matrix" || { grep -v '^ok' "$root/matrix"; return 1; }
   [ "$(grep -c '^ok' "$root/matrix")" -ge 100 ]
 }
 
@@ -425,7 +425,7 @@ new_exec() {
 @test "killed again and again while eight clients work: nothing leaks" {
   stop_daemon
   # Memory is judged where no sanitizer keeps what was freed; the long form is by hand: docs/reliability.md.
-  timeout 300 python3 "$top/tests/churn.py" "$build" --rounds 200 --kill-every 3 --settle 8 --no-memory
+  timeout -k 120 300 python3 "$top/tests/churn.py" "$build" --rounds 200 --kill-every 3 --settle 8 --no-memory
 }
 
 @test "a daemon that ends answers the calls that are under way, a stop that waits for its container too" {

@@ -19,7 +19,17 @@ teardown_file() {
   end_host
 }
 
-setup() { load lib; }
+setup() {
+  load lib
+  children=()
+}
+
+# What a test that failed did not take back.
+teardown() {
+  [[ ${#children[@]} -eq 0 ]] || { kill "${children[@]}" 2>/dev/null; wait "${children[@]}" 2>/dev/null; } || :
+  chmod o-x "$root/data"
+  on_host rm -f /run/brig-drill-bugs /run/brig/brigd.pid
+}
 
 drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; }
 
@@ -96,9 +106,9 @@ each_is_red() {
 import socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind("\0containerd-shim-drill"); s.listen()
 open(sys.argv[1], "w").write("up\n"); sys.stdin.read()' "$out" < <(exec tail -f /dev/null --pid=$$) 3>&- &
-  read -r _ <"$out"
+  children+=($!)
+  read -rt 30 _ 0<>"$out"
   run drill abstract-sockets
-  kill $!
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output == *"an engine's abstract socket: @containerd-shim-drill"*"what to change: end what listens"* ]]
@@ -106,12 +116,10 @@ open(sys.argv[1], "w").write("up\n"); sys.stdin.read()' "$out" < <(exec tail -f 
 
 @test "an engine's port that asks for no certificate, and a data root that is open, are found" {
   nsenter --target "$host_pid" --net -- socat TCP-LISTEN:2375,fork,reuseaddr "UNIX-CONNECT:$root/brig.sock" >/dev/null 2>&1 3>&- &
-  local front=$!
+  children+=($!)
   wait_until on_host curl -sf -o "$BATS_TEST_TMPDIR/ping" http://127.0.0.1:2375/_ping
   chmod o+x "$root/data"
   run drill engine-ports modes
-  chmod o-x "$root/data"
-  kill "$front"
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output == *"the engine's API answers a container at port 2375"* && $output == *"$root/data is open to others: mode 711, user 0"* ]]
@@ -131,7 +139,8 @@ for fd in os.listdir(f"/proc/{pid}/fd"):
     if s.family == socket.AF_UNIX and s.getsockname() == sys.argv[2] and s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         s.listen(128); open(sys.argv[3], "w").write("up\n"); sys.stdin.read()' "$daemon_pid" "$root/brig.sock" "$out" < <(exec tail -f /dev/null --pid=$$) 3>&- &
   opener=$!
-  read -r _ <"$out"
+  children+=("$opener")
+  read -rt 30 _ 0<>"$out"
   run drill descriptors
   echo "$output"
   [[ $status -eq 1 && $output == *"process $opener, which opened the daemon's socket unix://$root/brig.sock, is no brigd, and /run/brig/brigd.pid names none that listens there: give brigd --pidfile /run/brig/brigd.pid"* ]]
@@ -139,16 +148,15 @@ for fd in os.listdir(f"/proc/{pid}/fd"):
   cp /bin/sleep "$BATS_TEST_TMPDIR/brigd"
   "$BATS_TEST_TMPDIR/brigd" 1000 3>&- &
   local other=$!
+  children+=("$other")
   on_host mkdir -p /run/brig
   for pid in "$opener" "$other"; do
     on_host tee /run/brig/brigd.pid <<<"$pid"
     run drill descriptors
     [[ $status -eq 1 && $output == *"is no brigd, and "*" names none that listens there"* ]]
   done
-  kill "$other"
   on_host tee /run/brig/brigd.pid <<<"$daemon_pid"
   run drill descriptors
-  kill "$opener"
   echo "$output"
   [ "$status" -eq 0 ]
 }

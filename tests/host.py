@@ -1,13 +1,16 @@
 """host.py: namespaces with a daemon of their own, and one oracle (Host.oracle): whether what was acknowledged is there, nothing is left over and
 the engine works. For programs that kill the daemon again and again: crash-matrix.py, churn.py."""
+import contextlib
 import http.client
 import io
 import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
@@ -25,6 +28,17 @@ def wait_for(condition, what, patience=PATIENCE):
             raise AssertionError(f"not within {patience} s: {what}")
         time.sleep(0.01)
     return value
+
+
+def end_on_signals():
+    """SIGTERM and SIGINT end the main thread as sys.exit does: what it has to end, it ends. timeout(1) sends two: the second changes nothing."""
+    def ended(number, _):
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: None)
+        sys.exit(f"ended by {signal.Signals(number).name}")
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, ended)
 
 
 def archive(files):
@@ -138,30 +152,41 @@ class Host:
 
     # ---- the oracle ----
 
-    def residue(self):
-        """All that the host has of the engine; after the clean-up as it was before the first case."""
-        found = [f"mount {line.split()[4]}" for line in open(f"/proc/{self.holder.pid}/mountinfo", encoding="utf-8") if self.root in line]
-        namespaces = set()
+    def processes(self):
+        """The daemon and all that it started, by their ids."""
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/environ", "rb") as file:
                     ours = ("@" + self.point).encode() in file.read()
                 with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
                     ours = ours or self.cgroup + "/" in file.read()
-                if not ours:
-                    continue
+            except OSError:
+                continue
+            if ours:
+                yield int(pid)
+
+    def groups(self):
+        """The control groups of its containers, parents first."""
+        for folder, names, _ in os.walk("/sys/fs/cgroup"):
+            depth = folder.count("/")
+            if self.cgroup in folder.split("/"):
+                yield folder
+            elif depth > 5:
+                names.clear()
+
+    def residue(self):
+        """All that the host has of the engine; after the clean-up as it was before the first case."""
+        found = [f"mount {line.split()[4]}" for line in open(f"/proc/{self.holder.pid}/mountinfo", encoding="utf-8") if self.root in line]
+        namespaces = set()
+        for pid in self.processes():
+            try:
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     found.append("process " + os.path.basename(file.read().split(b"\0")[0].decode()))
                 namespaces.update(os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("net", "mnt", "pid"))
             except OSError:
                 continue
         found.append(f"namespaces {len(namespaces)}")
-        for folder, names, _ in os.walk("/sys/fs/cgroup"):
-            depth = folder.count("/")
-            if self.cgroup in folder.split("/"):
-                found.append("cgroup " + folder)
-            elif depth > 5:
-                names.clear()
+        found += ["cgroup " + folder for folder in self.groups()]
         network = self.run("sh", "-c", "ip -o link; ip -o addr; ip route; ip -6 route; nft list ruleset")
         # Whether a bridge without ports has a carrier the kernel finds out when it has time.
         passing = r"(?m)^\d+: |@if\d+|NO-CARRIER,|,LOWER_UP| state \w+|expires \S+| linkdown| tentative|counter packets \d+ bytes \d+"
@@ -300,18 +325,39 @@ class Host:
         wait_for(lambda: self.before == self.residue() or setattr(self, "before", self.residue()), "the first state settles")
 
     def end(self):
+        """The daemon's end has to be a clean one. Whatever came, nothing of the host stays."""
         try:
             self.disarm()
-            if self.process.poll() is None:
-                self.call("DELETE", "/containers/witness?force=1")
+            if self.process and self.process.poll() is None:
+                self.api.close()  # who was interrupted may have been in the middle of a call
+                for one in self.call("GET", "/containers/json?all=1"):
+                    self.call("DELETE", f"/containers/{one['Id']}?force=1&v=1")
                 self.process.terminate()
-                assert self.process.wait() == 0, f"the daemon ended with {self.process.returncode}"
+                assert self.process.wait(PATIENCE) == 0, f"the daemon ended with {self.process.returncode}"
             reports = [name for name in os.listdir(self.root) if name.startswith("sanitizer.")]
             assert not reports, "a sanitizer reports: " + "".join(open(f"{self.root}/{name}", encoding="utf-8").read() for name in reports)
         finally:
-            if self.process.poll() is None:
+            self.sweep()
+
+    def sweep(self):
+        """What lives here is killed, with or without a daemon; the namespaces' mounts and links go with the last who is in them."""
+        try:
+            if self.process and self.process.poll() is None:
                 self.process.kill()
+                self.process.wait()
+            wait_for(self.is_empty, "all that the daemon started is gone")
+        finally:
             self.holder.kill()
             self.holder.wait()
             self.log.close()
             shutil.rmtree(self.root, ignore_errors=True)
+
+    def is_empty(self):
+        living = list(self.processes())
+        for pid in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for folder in reversed(list(self.groups())):
+            with contextlib.suppress(OSError):  # not before its processes are gone
+                os.rmdir(folder)
+        return not living and not any(self.groups())

@@ -21,6 +21,7 @@ teardown_file() {
 
 setup() {
   id=t$BATS_TEST_NUMBER-$$
+  children=()
   bundle=$suite/$id
   mkdir -p "$bundle"
   cp -a "$suite/rootfs" "$bundle/rootfs"
@@ -29,6 +30,7 @@ setup() {
 }
 
 teardown() {
+  [[ ${#children[@]} -eq 0 ]] || kill "${children[@]}" 2>/dev/null || :
   brig list -q | while read -r left; do brig delete --force "$left"; done
   [[ -z $(find /sys/fs/cgroup -type d -name "*$id*" -print -quit) ]]
   no grep -F "$bundle" /proc/self/mountinfo
@@ -145,6 +147,7 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   wait_for has_status "$id" stopped
   sleep 1000 3>&- &
   local stranger=$! record
+  children+=("$stranger")
   record=$(grep -rl startTime "$suite/state/$id")
   jq --argjson pid "$stranger" '.pid = $pid' "$record" >"$bundle/record" && cat "$bundle/record" >"$record"
   [[ $(status_of "$id") == stopped ]]
@@ -152,7 +155,6 @@ has_status() { [[ $(status_of "$1") == "$2" ]]; }
   [[ $status -eq 1 && $output == *"not running"* ]]
   brig delete --force "$id"
   kill -0 "$stranger"
-  kill "$stranger"
 }
 
 @test "kill --all reaches every process" {

@@ -98,7 +98,7 @@ sys.stdin.read()
   # Who serves a client has its sockets, and little else.
   local service client status
   service=$(pgrep -P "$(cat "$root/brigd.pid")" brig-tls)
-  client=$(pgrep -P "$service" | head -1); status=$(cat "/proc/$client/status")
+  client=$(pgrep -n -P "$service"); status=$(cat "/proc/$client/status")
   [[ $build == *san || $status == *$'Seccomp:\t2'* ]]
   [[ $status == *$'NoNewPrivs:\t1'* && $status == *$'CapPrm:\t0000000000000000'* ]]
   grep -qE '^Max processes +0 +0' "/proc/$client/limits"
