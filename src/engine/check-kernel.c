@@ -14,9 +14,11 @@
 #include "base/fd.h"
 #include "engine/check.h"
 #include "os/cgroup.h"
+#include "os/pidfd.h"
 #include "os/procfs.h"
 
 #define KILL_TIMEOUT (10 * NSEC_PER_SEC)
+#define END_TIMEOUT (2 * NSEC_PER_SEC)
 #define TABLE_MAX (64 << 20) /* bytes of /proc/self/mountinfo */
 
 static bool is_stray(EngineChecking *checking, const char *id) {
@@ -123,6 +125,17 @@ static int end_monitor(EngineChecking *checking, const char *pid, Error *err) {
                        : 0;
 }
 
+/* The monitor of a container that was removed just now is about to. */
+static bool ends_soon(const char *pid) {
+        _cleanup_close_ int fd = -1;
+        int number = 0;
+
+        if (str_to_int_in(pid, 1, INT_MAX, &number) < 0)
+                return false;
+        fd = (int)syscall(SYS_pidfd_open, number, 0);
+        return fd < 0 ? errno == ESRCH : pidfd_wait_end(fd, END_TIMEOUT) == 0;
+}
+
 int check_processes(EngineChecking *checking, Error *err) {
         _cleanup_free_ char *run = run_directory(checking);
         _cleanup_closedir_ DIR *proc = opendir("/proc");
@@ -136,7 +149,7 @@ int check_processes(EngineChecking *checking, Error *err) {
                 if (strspn(entry->d_name, "0123456789") != strlen(entry->d_name))
                         continue;
                 id = monitored(run, entry->d_name);
-                if (!id || !is_stray(checking, id))
+                if (!id || !is_stray(checking, id) || ends_soon(entry->d_name))
                         continue;
                 problem = str_format("it is the monitor of %.12s, which no container is", id);
                 CheckFinding finding = {
