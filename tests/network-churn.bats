@@ -16,9 +16,9 @@ teardown() {
 # What the host has of networks and mounts: as before, when all is removed.
 of_host() { on_host nft list ruleset | sort; on_host ip -o addr | sed 's/^[0-9]*: //'; { on_host ip route; on_host ip -6 route; } | sed "s, linkdown,," | sort; grep -c "$root" "/proc/$host_pid/mountinfo" || :; }
 
-# The daemon's descriptors, by what they are of: host ports are sockets, namespaces of containers are files. How many it has of the record's
-# file is SQLite's matter: it closes none while another holds a lock.
-fds() { find "/proc/$(cat "$root/brigd.pid")/fd" -type l -printf '%l\n' | grep -v 'engine\.db' | sed -E 's/[0-9]+//g' | sort | uniq -c; }
+# The daemon's descriptors, by what they are of: host ports are sockets, namespaces of containers are files. How many it has of a
+# database is SQLite's matter, which closes none while another holds a lock, and that of its copies.
+fds() { find "/proc/$(cat "$root/brigd.pid")/fd" -type l -printf '%l\n' | grep -v '\.db' | sed -E 's/[0-9]+//g' | sort | uniq -c; }
 
 @test "200 containers on 20 networks made and removed by ten clients, the daemon killed every few seconds: nothing leaks, no address is given twice" {
   local seed=${BRIG_CHURN_SEED:-$RANDOM} tally=
