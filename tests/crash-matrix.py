@@ -274,7 +274,7 @@ EXEC = lambda host: host.execute("victim", ["sleep", "1000"])
 DELETE_FRESH = lambda host: host.call("DELETE", "/images/fresh")
 
 CASES = [
-    Case("create.image create.name create.networks create.layers create.intent create.directories create.hold create.mounts create.record create.ready",
+    Case("create.image create.name create.namespaces create.networks create.layers create.intent create.directories create.hold create.mounts create.record create.ready",
          lambda host: host.create("half", ["true"], ports=[80], Binds=["named:/named"], Mounts=[{"Type": "volume", "Target": "/data"}]), created),
     Case("create.initlayer", lambda host: host.create("half", ["/bin/busybox", "true"], Image="fresh"), created, loaded_image),
     Case("start.reserve start.intent start.copies start.directories start.namespace start.document start.spawn start.network start.created start.attach "

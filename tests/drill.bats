@@ -172,6 +172,7 @@ for fd in os.listdir(f"/proc/{pid}/fd"):
   [ "$status" -eq 0 ]
   [[ $output == *working-directory*CVE-2024-21626*"NOT COVERED"* ]]
   run drill --format junit keyctl
+  echo "$output"
   [ "$status" -eq 0 ]
   [[ $(grep -c '<testcase classname="brig.drill" ' <<<"$output") == 1 && $output == *'name="keyctl"'*'failures="0"'* || $output == *'failures="0"'*'name="keyctl"'* ]]
   run drill nonsense

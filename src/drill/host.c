@@ -283,7 +283,7 @@ static void add_links(const Host *host, char ***list) {
                         strv_format(list, "link %s", name);
 }
 
-/* Connections come and go, to the database as well; what else is open stays. */
+/* Connections come and go, to the databases as well; what else is open stays. */
 static void add_descriptors(const Host *host, char ***list) {
         _cleanup_free_ char *path = str_format("/proc/%d/fd", (int)host->daemon);
         _cleanup_(cleanup_closedirp) DIR *dir = opendir(path);
@@ -294,7 +294,7 @@ static void add_descriptors(const Host *host, char ***list) {
                 ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 
                 target[MAX(length, 0)] = '\0';
-                if (target[0] == '/' && !strstr(target, "/engine.db"))
+                if (target[0] == '/' && !strstr(target, ".db"))
                         strv_format(list, "descriptor %s", target);
         }
 }
