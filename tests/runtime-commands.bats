@@ -116,13 +116,15 @@ group() { if v2; then cat "/sys/fs/cgroup/$id/$3"; else cat "/sys/fs/cgroup/$1/$
   [[ $status -eq 1 && $output == *"cgroup unexpectedly frozen"* ]]
 }
 
-# An agent that lets mkdir fail with ENOTEMPTY, 39: takes one descriptor and one call.
+# An agent that lets mkdir fail with ENOTEMPTY, 39: takes one descriptor and one call. Its socket has its name once it listens; $agent is its
+# process, as $! is the process substitution's after the loop.
 agent() {
   python3 - "$1" >"$bundle/agent" 3>&- <<'PYTHON' &
 import array, fcntl, json, os, socket, struct, sys
 server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
+server.bind(sys.argv[1] + ".new")
 server.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])
 peer, _ = server.accept()
 text, fds, _, _ = socket.recv_fds(peer, 65536, 1)
 state = json.loads(text)
@@ -131,6 +133,7 @@ call = bytearray(80)
 fcntl.ioctl(fds[0], 0xC0502100, call)
 fcntl.ioctl(fds[0], 0xC0182101, bytearray(call[:8]) + struct.pack("qiI", 0, -39, 0))
 PYTHON
+  agent=$!
   until [[ -S $1 ]]; do read -rt 0.02 <> <(:) || :; done
 }
 
@@ -141,7 +144,7 @@ PYTHON
       listenerPath: $path, listenerMetadata: "mine", syscalls: [{names: ["mkdir", "close", "openat"], action: "SCMP_ACT_NOTIFY"}]}'
     config '.linux.seccomp.syscalls[0].names = ["mkdir"]'
     in_container 'mkdir /dev/shm/x'
-    wait $!
+    wait "$agent"
     rm "$bundle/agent.sock"
     [[ $status -eq 1 && $output == *"Directory not empty"* && $(cat "$bundle/agent") == "['seccompFd'] mine True creating" ]]
   done
@@ -149,10 +152,10 @@ PYTHON
   start_sleeper_with_agent() { config '.process.args = ["sleep", "1000"]'; brig run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1; }
   start_sleeper_with_agent
   rm "$bundle/agent.sock"
-  kill $! && wait $! || :
+  kill "$agent" && wait "$agent" || :
   agent "$bundle/agent.sock"
   run brig exec "$id" mkdir /dev/shm/y
-  wait $!
+  wait "$agent"
   [[ $status -eq 1 && $output == *"Directory not empty"* && $(cat "$bundle/agent") == *running ]]
 }
 
