@@ -15,7 +15,7 @@
     start=$SECONDS; sudo tools/demo || exit 92; second=$((SECONDS - start)); echo "second: $second s"
     [[ $second -lt 10 ]] || exit 93
     diff <(echo "$before") <(what_there_is) || exit 95
-    sudo tools/check unit || exit 94'
+    sudo tools/check unit:base || exit 94'
   echo "$output"
   grep -E '^(first|second): ' <<<"$output" | sed 's/^/# /' >&3
   [ "$status" -eq 0 ]
