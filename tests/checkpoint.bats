@@ -67,11 +67,12 @@ counter='i=0; while :; do i=$((i + 1)); echo $i >/data/new; busybox mv /data/new
   [ "$(count)" -lt $((before + 600)) ]
   [ "$(status_of)" = running ]
   [ "$(oci state "$id" | jq .pid)" = "$(<"$suite/pid")" ]
-  run oci exec "$id" sh -c 'cat /tmp/file /dev/shm/file; cat /proc/1/cgroup; echo >/proc/sys/kernel/hostname' # which is read-only
+  [[ $(cat "/proc/$(<"$suite/pid")/cgroup") == *"/$id"* ]]
+  run oci exec "$id" sh -c 'cat /tmp/file /dev/shm/file; echo >/proc/sys/kernel/hostname' # which is read-only
   [ "$status" -eq 1 ]
   [ "${lines[0]}" = mine ]
   [ "${lines[1]}" = shared ]
-  [[ $output == *"$id"* && $output == *'Read-only file system'* ]]
+  [[ $output == *'Read-only file system'* ]]
   # From images of a restored one, and with somebody who waits for its end.
   dump
   oci restore --bundle "$suite/bundle" --image-path "$images" "$id" </dev/null >/dev/null 2>&1 3>&- &
@@ -126,8 +127,8 @@ counter='i=0; while :; do i=$((i + 1)); echo $i >/data/new; busybox mv /data/new
   restore --tcp-established
   wait_for eval '[[ $(wc -l <"$suite/data/got") -gt $before ]]'
   # One after the other, with none missing.
-  run diff <(sed 's/got //' "$suite/data/got") <(seq "$(wc -l <"$suite/data/got")")
-  [ "$status" -eq 0 ]
+  sed 's/got //' "$suite/data/got" >"$suite/got"
+  diff "$suite/got" <(seq "$(wc -l <"$suite/got")")
 }
 
 @test "a terminal is handed over anew" {
