@@ -210,8 +210,20 @@ load runtime
   config '.linux.cgroupsPath = "/a/b"'
   run brig --systemd-cgroup run --bundle "$bundle" "$id"
   [[ $status -eq 1 && $output == *"'/a/b': where systemd manages control groups it is SLICE:PREFIX:NAME"* ]]
-  run brig checkpoint "$id"
-  [[ $status -eq 1 && $output == *"checkpoint and restore are not done"* ]]
+}
+
+@test "checkpoints want criu, and say so by the package's name; the container runs on" {
+  start_sleeper
+  run brig --criu "$bundle/none" checkpoint --image-path "$bundle/images" "$id"
+  [[ $status -eq 1 && $output == *"'$bundle/none', which is not here: install the package criu"* ]]
+  [ "$(status_of "$id")" = running ]
+  run brig --criu "$bundle/none" restore --bundle "$bundle" --image-path "$bundle/images" "$id-2"
+  [[ $status -eq 1 && $output == *"install the package criu"* ]]
+  run brig checkpoint --lazy-pages "$id"
+  [[ $status -eq 1 && $output == *"--lazy-pages is not done"* ]]
+  config 'del(.linux.namespaces[] | select(.type == "pid"))'
+  run brig restore --bundle "$bundle" --image-path "$bundle/images" "$id-2"
+  [[ $status -eq 1 && $output == *"without a pid namespace of its own has no checkpoints"* ]]
 }
 
 # ---- namespaces, names ----

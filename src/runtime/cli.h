@@ -46,6 +46,13 @@ typedef struct Options {
         UpdateLimits limits;
         char **words; /* those among the options; the strings are argv's */
         bool stats;   /* events */
+        /* checkpoint, restore */
+        const char *image_path, *work_path, *parent_path, *cgroups_mode, *page_server, *lsm_profile,
+                *lsm_mount_context;
+        char **empty_namespaces;
+        bool leave_running, pre_dump, link_remap, tcp_skip_in_flight, tcp_established, ext_unix_sk,
+                shell_job, file_locks, auto_dedup, lazy_pages;
+        const char *status_fd;
         const char *interval;
 } Options;
 void options_done(Options *options);
@@ -67,6 +74,11 @@ extern const Command command_create, command_run, command_start, command_state, 
         command_delete, command_exec, command_list, command_spec, command_ps, command_pause,
         command_resume, command_features, command_update, command_events, command_checkpoint,
         command_restore;
+
+/* What the options say of images; checkpoint_options_done ends them.
+ * make: the directory of images is made where it is missing. */
+int checkpoint_options(const Options *options, bool make, CheckpointOptions *ret, Error *err);
+void checkpoint_options_done(CheckpointOptions *options);
 
 /* ---- a container's record ---- */
 #define STATE_FILE "state.json"
@@ -104,6 +116,9 @@ int record_read(int dir_fd, Record *ret, Error *err);
  * stopped. */
 int record_load(const Options *options, const char *id, Record *ret, int *ret_dir_fd,
                 int *ret_pidfd, ContainerStatus *ret_status, Error *err);
+/* Ends what runs of the container and takes away all of it; a running one only if forced. */
+int record_delete(const Options *options, int dir_fd, int pidfd, Record *record,
+                  ContainerStatus status, bool force, Error *err);
 /* Whether the container's end takes with it whatever was in it: it has a pid namespace of its own.
  */
 bool config_has_own_pids(const OciConfig *config);

@@ -1,5 +1,6 @@
-/* command-create.c: create and run. create leaves init waiting at a socket in the container's
- * directory, for start; run lets it go at once. */
+/* command-create.c: create, run and restore. create leaves init waiting at a socket in the
+ * container's directory, for start; run lets it go at once, and so does restore, which makes it
+ * from images. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "os/pidfd.h"
+#include "runtime/checkpoint-options.h"
 #include "runtime/cli.h"
 #include "runtime/private.h"
 #include "runtime/seccomp.h"
@@ -43,10 +45,31 @@ static const CommandOption run_options[] = {
         {},
 };
 
+/* As runc's, which has more that are another machine's business or refused: command-checkpoint.c.
+ */
+static const CommandOption restore_options[] = {
+        CREATE_OPTIONS,
+        CHECKPOINT_OPTIONS,
+        { "detach", 'd', OPTION_FLAG, offsetof(Options, detach), "return once the processes run" },
+        { "keep", 0, OPTION_FLAG, offsetof(Options, keep),
+          "do not delete the container after it has ended" },
+        { "no-subreaper", 0, OPTION_FLAG, offsetof(Options, no_subreaper),
+          "accepted: this program adopts nobody" },
+        { "lsm-profile", 0, OPTION_TEXT, offsetof(Options, lsm_profile),
+          "TYPE:NAME of the profile in place of the dumped one" },
+        { "lsm-mount-context", 0, OPTION_TEXT, offsetof(Options, lsm_mount_context), "refused" },
+        {},
+};
+
+typedef enum CreationKind { CREATE, RUN, RESTORE } CreationKind;
+
 typedef struct Creation {
         const Options *options;
         const char *id;
-        bool is_run, let_go;
+        CreationKind kind;
+        bool is_run, let_go; /* is_run: also of a restore */
+        CheckpointOptions checkpoint;
+        RuntimeRestore *restore;
         OciConfig config;
         char *config_text, *bundle_path;
         SeccompProgram seccomp;
@@ -59,6 +82,8 @@ static void creation_done(Creation *creation) {
                              &creation->gate_fd,   &creation->release_fd, &creation->console_fd,
                              &creation->master_fd };
 
+        (void)runtime_restore_free(creation->restore);
+        checkpoint_options_done(&creation->checkpoint);
         for (size_t i = 0; i < ELEMENTS(fds); i++)
                 close_fd(fds[i]);
         json_done(&oci_config_table, &creation->config);
@@ -193,7 +218,7 @@ static int write_down(void *data, const RuntimeContainer *container, Error *err)
 
         if (r == 0)
                 r = write_record(creation, container, err);
-        if (r < 0 || !creation->is_run || creation->options->pid_file)
+        if (r < 0 || creation->kind != RUN || creation->options->pid_file)
                 return r;
         creation->let_go = true;
         return container_let_go(creation->release_fd, err);
@@ -231,7 +256,11 @@ static int make_container(Creation *creation, Error *err) {
         if (creation->is_run && !creation->options->detach)
                 io.ret_console = &creation->master_fd;
         log_line(creation->options, "debug", "nsexec container setup");
-        if (r == 0)
+        creation->checkpoint.stage_fd = creation->dir_fd;
+        if (r == 0 && creation->kind == RESTORE)
+                r = container_restore(&creation->config, &options, &creation->checkpoint, &io,
+                                      &creation->container, &creation->restore, err);
+        else if (r == 0)
                 r = container_create(&creation->config, &options, &io, &creation->container, err);
         if (r < 0)
                 return r;
@@ -243,9 +272,10 @@ static int make_container(Creation *creation, Error *err) {
 }
 
 static int create(Creation *creation, Error *err) {
-        int r = compile_seccomp(creation, err);
+        /* What is restored has its filter from the images, and no gate. */
+        int r = creation->kind == RESTORE ? 0 : compile_seccomp(creation, err);
 
-        if (r == 0)
+        if (r == 0 && creation->kind != RESTORE)
                 r = make_gate(creation, err);
         if (r == 0)
                 r = make_container(creation, err);
@@ -273,12 +303,18 @@ static int poststart(const Creation *creation, Error *err) {
         return hooks_run(&creation->config.hooks->poststart, "poststart", &state, environ, err);
 }
 
-/* run, after create: the exit code, or an error and nothing is left. */
-static int run(Creation *creation, Error *err) {
-        int r = creation->let_go ? 0 : container_let_go(creation->release_fd, err), code = 0;
+static int release(Creation *creation, Error *err) {
+        int r = creation->let_go ? 0 : container_let_go(creation->release_fd, err);
 
-        if (r == 0)
-                r = container_expect_exec(creation->release_fd, err);
+        return r < 0 ? r : container_expect_exec(creation->release_fd, err);
+}
+
+/* run and restore, after create: the exit code, or an error and nothing is left. */
+static int run(Creation *creation, Error *err) {
+        int code = 0, r = creation->kind == RESTORE
+                                  ? runtime_restore_finish(TAKE_PTR(creation->restore), err)
+                                  : release(creation, err);
+
         if (r == 0)
                 r = poststart(creation, err);
         if (r == 0 && creation->options->detach)
@@ -295,10 +331,12 @@ static int run(Creation *creation, Error *err) {
         return r < 0 ? r : code;
 }
 
-static int create_or_run(const Options *options, const char *id, bool is_run, Error *err) {
+static int make(const Options *options, const char *id, CreationKind kind, Error *err) {
         Creation creation = { .options = options,
                               .id = id,
-                              .is_run = is_run,
+                              .kind = kind,
+                              .is_run = kind != CREATE,
+                              .checkpoint = { .images_fd = -1, .work_fd = -1 },
                               .container.pidfd = -1,
                               .bundle_fd = -1,
                               .root_fd = -1,
@@ -311,7 +349,9 @@ static int create_or_run(const Options *options, const char *id, bool is_run, Er
 
         if (r == 0)
                 r = check_terminal(&creation, err);
-        if (r == 0 && is_run && !options->detach)
+        if (r == 0 && kind == RESTORE)
+                r = checkpoint_options(options, false, &creation.checkpoint, err);
+        if (r == 0 && creation.is_run && !options->detach)
                 r = foreground_prepare();
         if (r == 0)
                 r = record_directory_make(options, id, &creation.root_fd, &creation.dir_fd, err);
@@ -319,7 +359,7 @@ static int create_or_run(const Options *options, const char *id, bool is_run, Er
                 r = create(&creation, err);
                 if (r < 0)
                         forget(&creation);
-                else if (is_run)
+                else if (creation.is_run)
                         r = run(&creation, err);
         }
         creation_done(&creation);
@@ -327,14 +367,22 @@ static int create_or_run(const Options *options, const char *id, bool is_run, Er
 }
 
 static int run_create(const Options *options, char **words, Error *err) {
-        return create_or_run(options, words[0], false, err);
+        return make(options, words[0], CREATE, err);
 }
 
 static int run_run(const Options *options, char **words, Error *err) {
-        return create_or_run(options, words[0], true, err);
+        return make(options, words[0], RUN, err);
+}
+
+static int run_restore(const Options *options, char **words, Error *err) {
+        return make(options, words[0], RESTORE, err);
 }
 
 const Command command_create = { "create",       "<container-id>", "create a container", 1, 1,
                                  create_options, run_create };
 const Command command_run = { "run",       "<container-id>", "create and run a container", 1, 1,
                               run_options, run_run };
+const Command command_restore = {
+        "restore",       "<container-id>", "make a container from a checkpoint and run it", 1, 1,
+        restore_options, run_restore
+};

@@ -102,12 +102,12 @@ static int destroy(int dir_fd, Record *record, Error *err) {
         return r;
 }
 
-static int delete_loaded(const Options *options, int dir_fd, int pidfd, Record *record,
-                         ContainerStatus status, Error *err) {
+int record_delete(const Options *options, int dir_fd, int pidfd, Record *record,
+                  ContainerStatus status, bool force, Error *err) {
         _cleanup_close_ int root_fd = -1;
         int r = 0;
 
-        if (status != STATUS_STOPPED && status != STATUS_CREATED && !options->force)
+        if (status != STATUS_STOPPED && status != STATUS_CREATED && !force)
                 return error_kind(err, ERROR_CONFLICT,
                                   "cannot delete container %s that is not stopped: %s", record->id,
                                   status_names[status]);
@@ -145,7 +145,7 @@ static int run_delete(const Options *options, char **words, Error *err) {
         int r = record_load(options, words[0], &record, &dir_fd, &pidfd, &status, err);
 
         if (r == 0)
-                r = delete_loaded(options, dir_fd, pidfd, &record, status, err);
+                r = record_delete(options, dir_fd, pidfd, &record, status, options->force, err);
         else if (r == -ENOENT && options->force)
                 r = delete_halfway(options, words[0], err);
         record_done(&record);

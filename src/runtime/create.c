@@ -28,12 +28,12 @@ void runtime_container_done(RuntimeContainer *container) {
 
 /* ---- preparing ---- */
 
-static void setup_init(Setup *setup) {
+void setup_init(Setup *setup) {
         *setup = (Setup){ .root_fd = -1, .proc_fd = -1, .own_map_fd = -1, .sync_fd = -1 };
         namespaces_init(&setup->ns);
 }
 
-static void setup_done(Setup *setup) {
+void setup_done(Setup *setup) {
         size_t mounts = setup->config->mounts.count;
 
         namespaces_done(&setup->ns);
@@ -74,7 +74,7 @@ static int prepare_root(Setup *setup, Error *err) {
         return r < 0 ? error_prefix(err, "root '%s'", config->root->path) : 0;
 }
 
-static int prepare(Setup *setup, Error *err) {
+int setup_prepare(Setup *setup, Error *err) {
         const OciLinux *linux_ = setup->config->linux_;
         int r = namespaces_plan(linux_, setup->options->netns_fd, &setup->ns, err);
 
@@ -144,7 +144,7 @@ static int deliver_listener(const Setup *setup, int pidfd, pid_t pid, int number
                                 setup->config->version, sync_fd, err);
 }
 
-static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+int setup_run_hooks(const Setup *setup, pid_t pid, Error *err) {
         HookState state = creating_state(setup, pid);
         int r;
 
@@ -156,6 +156,12 @@ static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
         if (r == 0)
                 r = hooks_run(&setup->config->hooks->create_runtime, "createRuntime", &state,
                               environ, err);
+        return r;
+}
+
+static int run_hooks(const Setup *setup, pid_t pid, int sync_fd, Error *err) {
+        int r = setup_run_hooks(setup, pid, err);
+
         if (r < 0)
                 return r;
         r = sync_send(sync_fd, SYNC_GO, -1);
@@ -286,9 +292,17 @@ static int create_process(Setup *setup, ScopeHolder *holder, RuntimeContainer *r
         return r;
 }
 
+/* The first error is the one to tell. */
+void setup_remove_cgroup(const Setup *setup) {
+        if (!setup->options->may_share_cgroup || !(setup->ns.create & CLONE_NEWPID))
+                (void)cgroup_kill(setup->cgroup, KILL_TIMEOUT, NULL);
+        (void)cgroup_remove(setup->cgroup, NULL);
+        runtime_scope_release(setup->cgroup);
+}
+
 static int create(Setup *setup, RuntimeContainer *ret, Error *err) {
         ScopeHolder holder = { .pidfd = -1 };
-        int r = prepare(setup, err);
+        int r = setup_prepare(setup, err);
 
         if (r == 0 && setup->scope) {
                 r = scope_enter(setup->scope, setup->options->id, &holder, err);
@@ -302,12 +316,8 @@ static int create(Setup *setup, RuntimeContainer *ret, Error *err) {
         if (r == 0)
                 r = create_process(setup, &holder, ret, err);
         scope_holder_end(&holder);
-        if (r < 0) { /* the first error is the one to tell */
-                if (!setup->options->may_share_cgroup || !(setup->ns.create & CLONE_NEWPID))
-                        (void)cgroup_kill(setup->cgroup, KILL_TIMEOUT, NULL);
-                (void)cgroup_remove(setup->cgroup, NULL);
-                runtime_scope_release(setup->cgroup);
-        }
+        if (r < 0)
+                setup_remove_cgroup(setup);
         return r;
 }
 
@@ -321,7 +331,7 @@ static void warn_of_members(const RuntimeOptions *options, size_t count) {
 
 /* A group with processes in it is somebody's: to use it would be to kill them later. One that is
  * frozen would never let init go on. */
-static int check_cgroup_free(const RuntimeOptions *options, const char *path, Error *err) {
+int setup_check_cgroup(const RuntimeOptions *options, const char *path, Error *err) {
         _cleanup_free_ pid_t *pids = NULL;
         bool frozen = false;
         size_t count = 0;
@@ -360,9 +370,8 @@ static void warn_of_properties(const OciConfig *config, const RuntimeOptions *op
         }
 }
 
-/* Where the container's group will be; *ret_scope stays empty where that is in no scope. */
-static int plan_cgroup(const OciConfig *config, const RuntimeOptions *options,
-                       RuntimeScope *ret_scope, char **ret, Error *err) {
+int setup_cgroup(const OciConfig *config, const RuntimeOptions *options, RuntimeScope *ret_scope,
+                 char **ret, Error *err) {
         int r;
 
         if (!options->systemd_cgroup) {
@@ -377,7 +386,7 @@ static int plan_cgroup(const OciConfig *config, const RuntimeOptions *options,
         return 0;
 }
 
-static char *bundle_path(int bundle_fd) {
+char *setup_bundle_path(int bundle_fd) {
         char link[64], path[4096];
         ssize_t n;
 
@@ -398,10 +407,10 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
 
         if (r < 0)
                 return r;
-        r = plan_cgroup(config, options, &scope, &cgroup, err);
+        r = setup_cgroup(config, options, &scope, &cgroup, err);
         if (r < 0)
                 return r;
-        bundle = bundle_path(options->bundle_fd);
+        bundle = setup_bundle_path(options->bundle_fd);
         keyring = str_format("_ses.%s", options->id);
         setup_init(&setup);
         setup.config = config;
@@ -419,7 +428,7 @@ int container_create(const OciConfig *config, const RuntimeOptions *options, con
         plan.keyring = options->keep_keyring ? NULL : keyring;
         plan.listen_fds = io->listen_fds;
         made.cgroup = cgroup;
-        r = setup.scope ? 0 : check_cgroup_free(options, cgroup, err);
+        r = setup.scope ? 0 : setup_check_cgroup(options, cgroup, err);
         if (r == 0)
                 r = create(&setup, &made, err);
         setup_done(&setup);

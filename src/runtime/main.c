@@ -23,7 +23,8 @@ static const CommandOption global_options[] = {
           "let systemd make a scope: linux.cgroupsPath is SLICE:PREFIX:NAME" },
         { "rootless", 0, OPTION_TEXT, offsetof(Options, rootless_word),
           "accepted: auto or false; true is refused" },
-        { "criu", 0, OPTION_TEXT, offsetof(Options, criu), "accepted and unused" },
+        { "criu", 0, OPTION_TEXT, offsetof(Options, criu),
+          "criu, for checkpoint and restore (default: the one in PATH)" },
         { "version", 'v', OPTION_FLAG, offsetof(Options, version), "print the version" },
         {},
 };
@@ -161,7 +162,8 @@ static int run_command(const Command *command, char **argv, char **words, Option
                                   command->minimum == command->maximum ? "exactly its arguments"
                                                                        : "other arguments",
                                   command->name, command->arguments);
-        if (command == &command_create || command == &command_run || command == &command_exec)
+        if (command == &command_create || command == &command_run || command == &command_exec ||
+            command == &command_restore)
                 r = runtime_protect_program(argv, err);
         return r < 0 ? r : command->run(options, words, err);
 }

@@ -9,6 +9,7 @@ void options_done(Options *options) {
         (void)strv_free(options->additional_gids);
         (void)strv_free(options->caps);
         (void)strv_free(options->cgroups);
+        (void)strv_free(options->empty_namespaces);
         free(options->words);
 }
 

@@ -98,6 +98,20 @@ typedef struct Setup {
         bool bind_devices; /* in a user namespace, new or joined, devices cannot be made */
 } Setup;
 
+/* ---- create.c: what restore.c does alike ---- */
+void setup_init(Setup *setup);
+void setup_done(Setup *setup);
+int setup_prepare(Setup *setup, Error *err); /* namespaces, root, copies of binds */
+/* Where the container's group will be; *ret_scope stays empty where that is in no scope. */
+int setup_cgroup(const OciConfig *config, const RuntimeOptions *options, RuntimeScope *ret_scope,
+                 char **ret, Error *err);
+int setup_check_cgroup(const RuntimeOptions *options, const char *path, Error *err);
+char *setup_bundle_path(int bundle_fd); /* the caller's */
+/* prestart and createRuntime. */
+int setup_run_hooks(const Setup *setup, pid_t pid, Error *err);
+/* As far as the options allow: kills what is in the group, removes it. */
+void setup_remove_cgroup(const Setup *setup);
+
 /* ---- sync.c: parent and child talk ---- */
 typedef enum SyncKind {
         SYNC_GO = 1,
@@ -172,7 +186,8 @@ int process_restrict(ProcessPlan *plan, Error *err);
 int process_load_filter(ProcessPlan *plan, Error *err);
 int process_exec(ProcessPlan *plan, Error *err); /* returns on failure only */
 void process_reset_signals(void);
-int capability_number(const char *name); /* "CAP_CHOWN" → 0; negative: unknown */
+void process_join_keyring(const char *name); /* a new one: see ProcessPlan */
+int capability_number(const char *name);     /* "CAP_CHOWN" → 0; negative: unknown */
 int rlimit_number(const char *name);
 char **capability_list(void); /* "CAP_CHOWN" …; the caller's */
 /* The parent's, as /sys inside is the image's: ProcessPlan.profile. */

@@ -407,7 +407,7 @@ static int load_filter(ProcessPlan *plan, Error *err) {
 }
 
 /* A session keyring of its own, so that the host's keys are out of reach (keyctl(2)). */
-static void join_keyring(const char *name) {
+void process_join_keyring(const char *name) {
         if (name)
                 (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING,
                               *name ? name
@@ -445,7 +445,7 @@ int process_restrict(ProcessPlan *plan, Error *err) {
                 r = personality_set(plan->personality, err);
         if (r < 0)
                 return r;
-        join_keyring(plan->keyring);
+        process_join_keyring(plan->keyring);
         (void)umask(process->user.umask ? (mode_t)*process->user.umask : 022);
         /* As root first, with all capabilities: a program may be put into a directory that it could
          * not enter itself. Where root may not (a network's file system), the user's own try

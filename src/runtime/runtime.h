@@ -43,6 +43,21 @@ typedef struct RuntimeContainer {
 } RuntimeContainer;
 void runtime_container_done(RuntimeContainer *container);
 
+/* How a container is dumped into images, or made from them, by criu (docs/runtime.md
+ * "Checkpoints"). */
+typedef struct CheckpointOptions {
+        const char *criu;   /* the program, a path or a name in PATH; NULL: "criu" */
+        int images_fd;      /* a directory */
+        int work_fd;        /* of criu's log; -1: images_fd */
+        const char *parent; /* dump: an earlier dump's images, below images_fd; NULL: none */
+        bool pre_dump;      /* memory alone; the container runs on */
+        bool leave_running, link_remap, tcp_skip_in_flight; /* dump */
+        bool tcp_established, ext_unix_sk, shell_job, file_locks, auto_dedup;
+        const char *lsm_profile; /* restore: TYPE:NAME in place of the dumped one; NULL */
+        int stage_fd; /* restore: an empty directory of the host's, over which mounts are put in a
+                         mount namespace of criu's */
+} CheckpointOptions;
+
 typedef struct RuntimeOptions {
         const char *id;
         int bundle_fd; /* root.path and relative sources are below it */
@@ -89,6 +104,26 @@ int container_release(int gate_fd, Error *err);
  * the word may be given while init sets itself up, which then does not wait for it. */
 int container_let_go(int gate_fd, Error *err);
 int container_expect_exec(int gate_fd, Error *err);
+
+/* Dumps the container, which criu holds still meanwhile. Unless it is to be left running, or for a
+ * pre-dump, all its processes have been killed at the end. On error it runs on as before. */
+int container_checkpoint(const OciConfig *config, const RuntimeContainer *container,
+                         const CheckpointOptions *options, Error *err);
+
+/* A container that is being made from images. */
+typedef struct RuntimeRestore RuntimeRestore;
+/* Makes a container from images in place of container_create: its namespaces and its first process
+ * are there and wait; options->gate_fd is not used. *ret_restore is the caller's, to be finished
+ * with runtime_restore_finish. A terminal comes then. On error nothing is left. */
+int container_restore(const OciConfig *config, const RuntimeOptions *options,
+                      const CheckpointOptions *checkpoint, const ProcessIo *io,
+                      RuntimeContainer *ret, RuntimeRestore **ret_restore, Error *err);
+/* Restores the rest and lets the processes go on; what was given to container_restore must still be
+ * there. Frees restore. On error the container's processes have ended, and its end is
+ * container_destroy's. */
+int runtime_restore_finish(RuntimeRestore *restore, Error *err);
+/* In place of it: the processes are ended. NULL is fine. */
+RuntimeRestore *runtime_restore_free(RuntimeRestore *restore);
 
 /* Runs a process in the namespaces, root and cgroup of the container whose init is pidfd/init_pid.
  * Returns once it has been exec'd, or why not. The caller is its parent. */
