@@ -277,9 +277,9 @@ CASES = [
     Case("create.image create.name create.namespaces create.networks create.layers create.intent create.directories create.hold create.mounts create.record create.ready",
          lambda host: host.create("half", ["true"], ports=[80], Binds=["named:/named"], Mounts=[{"Type": "volume", "Target": "/data"}]), created),
     Case("create.initlayer", lambda host: host.create("half", ["/bin/busybox", "true"], Image="fresh"), created, loaded_image),
-    Case("start.reserve start.intent start.copies start.directories start.namespace start.document start.spawn start.network start.created start.attach "
+    Case("start.begin start.reserve start.intent start.copies start.directories start.namespace start.document start.spawn start.network start.created start.attach "
          "start.go start.record", START, startable, lambda host: host.create("victim", ports=[80])),
-    Case("exit.begin exit.network exit.record", START, ended, EXIT7),
+    Case("exit.ending exit.begin exit.network exit.record", START, ended, EXIT7),
     Case("exit.remove", START, gone, lambda host: host.create("victim", ["true"], AutoRemove=True)),
     Case("rm.record rm.run-directory rm.directory rm.image rm.row", lambda host: host.call("DELETE", "/containers/victim?v=1"),
          lambda host, answer: answer is None or gone(host, answer), lambda host: host.create("victim", Mounts=[{"Type": "volume", "Target": "/data"}])),

@@ -38,7 +38,8 @@ typedef struct RunJob {
         const SeccompProgram *seccomp;
         RunMounts mounts;
         int state_fd, run_fd, netns_fd, userns_fd, pidfd;
-        int ours, theirs; /* of the output */
+        int ours, theirs;        /* of the output */
+        MonitorProcess *process; /* until it has its container */
         Monitor *monitor;
         End *end;
         enum { MONITOR_BUSY, MONITOR_WAITS, MONITOR_RUNS, MONITOR_OVER } phase;
@@ -185,6 +186,7 @@ static int run_layers(void *data, Error *err) {
 static int run_reserve(void *data, Error *err) {
         RunJob *job = data;
 
+        job->process = container_begin_monitor(job->container); /* ready when it is told */
         int r = endpoints_plan(job->container, err);
         return r < 0 ? r : endpoints_reserve(job->container, err);
 }
@@ -227,8 +229,7 @@ static int run_spawn(void *data, Error *err) {
                                .log = { .driver = (char *)"none" },
                                .cgroup = cgroup,
                                .systemd_cgroup = engine->options.systemd_cgroup };
-        const MonitorSpawn spawn = { .program = engine->options.monitor_program,
-                                     .start = &start,
+        const MonitorSpawn spawn = { .start = &start,
                                      .config = &job->config,
                                      .data_root_fd = engine->data_root_fd,
                                      .state_fd = job->state_fd,
@@ -240,7 +241,7 @@ static int run_spawn(void *data, Error *err) {
                                      .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                                      .seccomp_length = job->seccomp ? job->seccomp->length : 0 };
 
-        int r = monitor_spawn(engine->loop, &spawn, on_notice, job->end, &job->monitor, err);
+        int r = monitor_spawn(job->process, &spawn, on_notice, job->end, &job->monitor, err);
         if (r == 0)
                 (void)atomic_fetch_add(&job->end->references, 1); /* the notices' */
         return r;
@@ -394,6 +395,7 @@ static void run_job_done(RunJob *job) {
         close_fd(&job->netns_fd);
         close_fd(&job->userns_fd);
         close_fd(&job->pidfd);
+        monitor_process_free(job->process);
         close_fd(&job->ours);
         close_fd(&job->theirs);
         end_unref(job->end);

@@ -102,20 +102,13 @@ static char *monitored(const char *run, const char *pid) {
                                                                                 : NULL;
 }
 
-static char *run_directory(const EngineChecking *checking) {
-        char link[32], path[PATH_MAX] = "";
-
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", checking->engine->run_fd);
-        (void)!readlink(link, path, sizeof(path) - 1);
-        return str_copy(path);
-}
-
 static int end_monitor(EngineChecking *checking, const char *pid, Error *err) {
         int number = 0;
         _cleanup_close_ int fd = str_to_int_in(pid, 1, INT_MAX, &number) < 0
                                          ? -1
                                          : (int)syscall(SYS_pidfd_open, number, 0);
-        _cleanup_free_ char *run = run_directory(checking), *id = monitored(run, pid);
+        _cleanup_free_ char *run = engine_run_directory(checking->engine),
+                            *id = monitored(run, pid);
 
         /* By the descriptor, so that it is the process that was looked at. */
         if (fd < 0 || !id || !is_stray(checking, id))
@@ -137,7 +130,7 @@ static bool ends_soon(const char *pid) {
 }
 
 int check_processes(EngineChecking *checking, Error *err) {
-        _cleanup_free_ char *run = run_directory(checking);
+        _cleanup_free_ char *run = engine_run_directory(checking->engine);
         _cleanup_closedir_ DIR *proc = opendir("/proc");
         int r = 0;
 

@@ -59,6 +59,17 @@ static void exit_record(Container *container, const ExitRecord *record) {
                 container->restart_delay_ms = 0;
 }
 
+void exit_begin(Container *container) {
+        CONTAINER_LOCKED(container);
+        struct pollfd process = { .fd = container->pidfd, .events = POLLIN };
+
+        /* This may come late, and find a later run. */
+        if (!container_is_running(container) || poll(&process, 1, 0) != 1)
+                return;
+        exit_fail("exit.ending");
+        endpoints_leave(container);
+}
+
 void exit_handle_locked(Container *container, const ExitRecord *record) {
         if (!container_is_running(container))
                 return;

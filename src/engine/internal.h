@@ -616,13 +616,21 @@ int cgroup_check_driver(const EngineOptions *options, Error *err); /* unavailabl
 int container_start_locked(Container *container, Error *err);
 
 /* monitors.c */
+/* Where the directories of running containers are; the caller's. */
+char *engine_run_directory(const Engine *engine);
+/* See monitor_begin; the caller's. */
+MonitorProcess *container_begin_monitor(const Container *container);
 /* The monitor's handler, on the loop's thread; data: the container. */
 void monitor_notice(void *data, const MonitorReply *reply);
 /* lock held. Ends the connection and gives back the reference that its handler had. watched:
  * notices may be under way. */
 void container_drop_monitor(Container *container, bool watched);
 
-/* exit.c: takes note of the end of a container: record, network, waits, auto-remove, restart
+/* exit.c: what of a container's end does not wait until its monitor has removed its control groups:
+ * it leaves its networks. Blocks; takes the lock. Nothing happens if its process runs, or has been
+ * dealt with. */
+void exit_begin(Container *container);
+/* Takes note of the end of a container: record, network, waits, auto-remove, restart
  * policy. Blocks; takes the lock. Nothing happens if it is not running. */
 void exit_handle(Container *container, const ExitRecord *record);
 /* The same with the lock held. */

@@ -79,15 +79,16 @@ static json_object *entry_document(const Container *container, const ContainerSn
 
 /* The entry as every version of the API has it, without the closing braces of HostConfig, which is
  * its last member, and of itself; lives as long as the snapshot. */
-static const char *entry_fragment(const Container *container, ContainerSnapshot *snapshot) {
-        char *expected = NULL, *fragment = atomic_load(&snapshot->list_fragment);
-        Buf text = { 0 };
+static const ListFragment *entry_fragment(const Container *container, ContainerSnapshot *snapshot) {
+        ListFragment *expected = NULL, *fragment = atomic_load(&snapshot->list_fragment);
+        _cleanup_buf_ Buf text = { 0 };
 
         if (fragment)
                 return fragment;
         json_add_object(&text, entry_document(container, snapshot));
-        text.data[text.length - 2] = '\0';
-        fragment = buf_take(&text);
+        fragment = alloc_zero(1, sizeof(ListFragment) + text.length - 2);
+        fragment->length = text.length - 2;
+        memcpy(fragment->text, text.data, fragment->length);
         if (atomic_compare_exchange_strong(&snapshot->list_fragment, &expected, fragment))
                 return fragment;
         free(fragment); /* another reader was faster */
@@ -155,7 +156,8 @@ static int list_all(Engine *engine, const ListOptions *options, const ListFilter
                 const char *health = container_health_status(containers[i], snapshot);
                 _cleanup_free_ char *status = status_text(&snapshot->state, health, now);
                 buf_add_str(json, shown++ ? "," : "");
-                buf_add_str(json, entry_fragment(containers[i], snapshot));
+                const ListFragment *fragment = entry_fragment(containers[i], snapshot);
+                buf_add(json, fragment->text, fragment->length);
                 add_annotations(options, containers[i], json);
                 buf_add_str(json, "},\"Status\":");
                 json_add_quoted(json, status);

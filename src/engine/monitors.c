@@ -1,17 +1,38 @@
 /* monitors.c: a container's connection to its monitor, and what the monitor tells. Notices come on
  * the loop's thread, which must not block: ends are handled on a worker. */
+#include <limits.h>
+
 #include "engine/internal.h"
+
+char *engine_run_directory(const Engine *engine) {
+        char link[32], path[PATH_MAX] = "";
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", engine->run_fd);
+        (void)!readlink(link, path, sizeof(path) - 1);
+        return str_copy(path);
+}
+
+MonitorProcess *container_begin_monitor(const Container *container) {
+        const Engine *engine = container->engine;
+        _cleanup_free_ char *run = engine_run_directory(engine),
+                            *directory = str_format("%s/%s", run, container->id);
+
+        return monitor_begin(engine->loop, engine->options.monitor_program, container->id,
+                             directory);
+}
 
 typedef struct EndJob {
         Container *container; /* a reference */
-        bool lost;
+        enum { ENDING, EXITED, LOST } what;
         ExitRecord record;
 } EndJob;
 
 static void end_run(void *data) {
         EndJob *job = data;
 
-        if (job->lost)
+        if (job->what == ENDING)
+                exit_begin(job->container);
+        else if (job->what == LOST)
                 exit_handle_lost(job->container);
         else
                 exit_handle(job->container, &job->record);
@@ -21,7 +42,7 @@ static void end_run(void *data) {
 
 void monitor_notice(void *data, const MonitorReply *reply) {
         Container *container = data;
-        bool lost = str_equal(reply->kind, "lost");
+        bool lost = str_equal(reply->kind, "lost"), ending = str_equal(reply->kind, "ending");
 
         if (str_equal(reply->kind, "exec-exited")) {
                 exec_notice(container, reply);
@@ -32,10 +53,10 @@ void monitor_notice(void *data, const MonitorReply *reply) {
                 prober_notice(container, reply);
         } else if (str_equal(reply->kind, "detached")) {
                 attach_detached(container, reply);
-        } else if (lost || str_equal(reply->kind, "exited")) {
+        } else if (lost || ending || str_equal(reply->kind, "exited")) {
                 EndJob *job = NEW(EndJob);
                 job->container = container_ref(container);
-                job->lost = lost;
+                job->what = lost ? LOST : ending ? ENDING : EXITED;
                 job->record.exit_code = reply->exit_code;
                 job->record.oom_killed = reply->oom_killed;
                 job->record.exited_at = reply->at;

@@ -5,17 +5,23 @@
 
 #include "engine/container.h"
 
+/* A container's entry in the list, rendered once; list.c's. */
+typedef struct ListFragment {
+        size_t length;
+        char text[];
+} ListFragment;
+
 typedef struct ContainerSnapshot {
         atomic_int references;
         char *name; /* without the slash */
         ContainerState state;
-        LabelSet *labels;              /* see snapshot_labels */
-        LimitSet *limits;              /* see snapshot_host */
-        PublishSet *published;         /* the same */
-        MountSet *mounted;             /* see snapshot_mounts */
-        JsonArray endpoints;           /* of ContainerEndpoint */
-        _Atomic(char *) list_fragment; /* list.c's: the rendered entry, made by the first reader;
-                                          freed with the snapshot */
+        LabelSet *labels;                      /* see snapshot_labels */
+        LimitSet *limits;                      /* see snapshot_host */
+        PublishSet *published;                 /* the same */
+        MountSet *mounted;                     /* see snapshot_mounts */
+        JsonArray endpoints;                   /* of ContainerEndpoint */
+        _Atomic(ListFragment *) list_fragment; /* made by the first reader; freed with the snapshot
+                                                */
 } ContainerSnapshot;
 
 /* A reference to the newest snapshot; never NULL for a container of the registry. Takes state_lock

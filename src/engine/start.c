@@ -28,7 +28,8 @@ typedef struct StartJob {
         char **runtime;                /* another one's program and arguments; NULL: brig's own */
         int state_fd, run_fd, netns_fd, pidns_fd, userns_fd;
         IpcJoin ipc;
-        int *source_fds; /* of mounts_open */
+        int *source_fds;         /* of mounts_open */
+        MonitorProcess *process; /* until it has its container */
         bool own_netns;
         bool told_mounts; /* of its volumes, to those who watch events */
         enum {
@@ -50,6 +51,7 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->ipc.ns_fd);
         close_fd(&job->userns_fd);
         close_fd(&job->pidfd);
+        monitor_process_free(job->process);
         mounts_close(job->container, job->source_fds);
         if (job->ipc.shm)
                 mount_place_clear(job->container, MOUNT_PLACE_SHM);
@@ -99,6 +101,15 @@ static int wrap_runtime_error(const char *inner, Error *err) {
 }
 
 /* ---- steps ---- */
+
+/* Before all else: it is there when there is something to tell it. */
+static int start_begin(void *data, Error *err) {
+        StartJob *job = data;
+
+        (void)err; /* told by start_spawn */
+        job->process = container_begin_monitor(job->container);
+        return 0;
+}
 
 static int start_reserve(void *data, Error *err) {
         StartJob *job = data;
@@ -277,7 +288,6 @@ static int start_spawn(void *data, Error *err) {
                 .runtime = job->runtime,
         };
         const MonitorSpawn spawn = {
-                .program = job->engine->options.monitor_program,
                 .start = &start,
                 .config = &job->config,
                 .data_root_fd = job->engine->data_root_fd,
@@ -294,7 +304,7 @@ static int start_spawn(void *data, Error *err) {
         int r = container_log_options(container, &start.log, err);
         if (r < 0)
                 return r;
-        r = monitor_spawn(job->engine->loop, &spawn, monitor_notice, container, &container->monitor,
+        r = monitor_spawn(job->process, &spawn, monitor_notice, container, &container->monitor,
                           err);
         container_log_options_done(&start.log);
         if (r == 0)
@@ -351,6 +361,7 @@ static int start_go(void *data, Error *err) {
 }
 
 static const JobStep start_steps[] = {
+        { "start.begin", start_begin, NULL },
         { "start.reserve", start_reserve, start_reserve_undo },
         { "start.intent", start_intent, NULL },
         { "start.copies", start_copies, NULL },

@@ -14,18 +14,16 @@ static char *running_text(const char *health, const char *since) {
 }
 
 char *status_text(const ContainerState *state, const char *health, int64_t now) {
-        char since_start[DURATION_TEXT_MAX], since_end[DURATION_TEXT_MAX];
+        char since[DURATION_TEXT_MAX];
 
-        duration_human(now - state->started_at, since_start);
-        duration_human(now - state->finished_at, since_end);
         switch ((ContainerStatus)state->status) {
         case CONTAINER_RUNNING:
-                return running_text(health, since_start);
+                return running_text(health, duration_human(now - state->started_at, since));
         case CONTAINER_PAUSED:
-                return str_format("Up %s (Paused)", since_start);
+                return str_format("Up %s (Paused)", duration_human(now - state->started_at, since));
         case CONTAINER_RESTARTING:
                 return str_format("Restarting (%lld) %s ago", (long long)state->exit_code,
-                                  since_end);
+                                  duration_human(now - state->finished_at, since));
         case CONTAINER_REMOVING:
                 return str_copy("Removal In Progress");
         case CONTAINER_DEAD:
@@ -37,5 +35,6 @@ char *status_text(const ContainerState *state, const char *health, int64_t now) 
         }
         if (state->finished_at == 0)
                 return str_copy("");
-        return str_format("Exited (%lld) %s ago", (long long)state->exit_code, since_end);
+        return str_format("Exited (%lld) %s ago", (long long)state->exit_code,
+                          duration_human(now - state->finished_at, since));
 }

@@ -202,19 +202,32 @@ char *json_text(const JsonTable *table, const void *thing) {
         return buf_take(&buf);
 }
 
+/* How far it is what it stands for: to the first byte that is to be escaped, or the end. */
+static size_t plain_length(const char *text) {
+        size_t length = 0;
+
+        while ((unsigned char)text[length] >= 0x20 && text[length] != '"' && text[length] != '\\')
+                length++;
+        return length;
+}
+
 void json_add_quoted(Buf *buf, const char *text) {
         buf_add_char(buf, '"');
-        for (; *text; text++) {
-                unsigned char c = (unsigned char)*text;
+        while (*text) {
+                size_t plain = plain_length(text);
+
+                buf_add(buf, text, plain);
+                text += plain;
+                if (!*text)
+                        break;
+                unsigned char c = (unsigned char)*text++;
 
                 if (c == '"' || c == '\\')
                         buf_format(buf, "\\%c", c);
                 else if (c == '\n')
                         buf_add_str(buf, "\\n");
-                else if (c < 0x20)
-                        buf_format(buf, "\\u%04x", c);
                 else
-                        buf_add_char(buf, (char)c);
+                        buf_format(buf, "\\u%04x", c);
         }
         buf_add_char(buf, '"');
 }

@@ -17,9 +17,10 @@
 
 /* ---- a monitor's life ---- */
 
-int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, void *data,
-                  Monitor **ret, Error *err) {
-        int fd = -1, r = monitor_spawn_process(loop, spawn, &fd, err);
+int monitor_spawn(MonitorProcess *process, const MonitorSpawn *spawn, MonitorNotice notice,
+                  void *data, Monitor **ret, Error *err) {
+        Loop *loop;
+        int fd = -1, r = monitor_process_start(process, spawn, &loop, &fd, err);
 
         if (r < 0)
                 return r;
@@ -74,7 +75,7 @@ int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err
 }
 
 int monitor_go(Monitor *monitor, Error *err) {
-        MonitorRequest request = { .kind = (char *)"go" };
+        MonitorRequest request = { .kind = (char *)"go", .endings = true };
         Answer answer = { .fd = -1 };
         int r;
 
@@ -121,7 +122,7 @@ static int connect_socket(int run_fd, int *ret_fd, Error *err) {
 
 int monitor_connect(Loop *loop, int run_fd, MonitorNotice notice, void *data, Monitor **ret,
                     MonitorReply *ret_state, int *ret_pidfd, Error *err) {
-        MonitorRequest request = { .kind = (char *)"state" };
+        MonitorRequest request = { .kind = (char *)"state", .endings = true };
         Monitor *monitor;
         Answer answer;
         int fd = -1, r = connect_socket(run_fd, &fd, err);

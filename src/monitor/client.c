@@ -118,8 +118,8 @@ static bool is_exit(const MonitorReply *reply) {
 }
 
 static bool is_notice(const MonitorReply *reply) {
-        return is_exit(reply) || str_equal(reply->kind, "detached") ||
-               str_equal(reply->kind, "warning");
+        return is_exit(reply) || str_equal(reply->kind, "ending") ||
+               str_equal(reply->kind, "detached") || str_equal(reply->kind, "warning");
 }
 
 /* On the loop's thread. */

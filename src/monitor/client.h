@@ -9,6 +9,8 @@
 typedef struct Monitor Monitor;
 
 /* Notices, by reply->kind:
+ *   ending       the container's processes have ended and its record is written: its place on
+ * networks can be given up while the monitor removes its cgroup; not from every monitor
  *   exited       the container's process has ended, its record is written, its cgroup gone
  *   exec-exited  reply->exec has ended
  *   probe-started, probe-failed (error_kind, message)  what became of a monitor_probe
@@ -20,8 +22,19 @@ typedef struct Monitor Monitor;
  * later), so what they ask then finds the state that it has set. */
 typedef void (*MonitorNotice)(void *data, const MonitorReply *reply);
 
+/* A monitor's process that has not been told what for. */
+typedef struct MonitorProcess MonitorProcess;
+
+/* Begins to start one (posix_spawn, never fork), on a thread of its own: the caller makes ready
+ * what the monitor will be told meanwhile. program is brig-monitor's path; id and directory, the
+ * container's and of its run directory, are for whoever looks at the list of processes. All three
+ * are copied. */
+MonitorProcess *monitor_begin(Loop *loop, const char *program, const char *id,
+                              const char *directory);
+/* One that was told nothing ends by itself, also where this daemon is killed. */
+MonitorProcess *monitor_process_free(MonitorProcess *process);
+
 typedef struct MonitorSpawn {
-        const char *program;       /* brig-monitor's path */
         const MonitorStart *start; /* its has_… are set from what follows */
         const OciConfig *config;
         int data_root_fd, state_fd, run_fd; /* directories */
@@ -32,11 +45,11 @@ typedef struct MonitorSpawn {
         size_t seccomp_length;
 } MonitorSpawn;
 
-/* Starts a monitor (posix_spawn, never fork) and sends it its start message; monitor_created waits
- * for the container. So the caller sets up the network meanwhile. Until monitor_go has returned,
- * one thread only may call. The monitor's process is reaped on the loop's thread. */
-int monitor_spawn(Loop *loop, const MonitorSpawn *spawn, MonitorNotice notice, void *data,
-                  Monitor **ret, Error *err);
+/* Sends a monitor that was begun, which is still the caller's, its start message; monitor_created
+ * waits for the container. So the caller sets up the network meanwhile. Until monitor_go has
+ * returned, one thread only may call. The monitor's process is reaped on the loop's thread. */
+int monitor_spawn(MonitorProcess *process, const MonitorSpawn *spawn, MonitorNotice notice,
+                  void *data, Monitor **ret, Error *err);
 /* Bounds the wait for each answer from now on; without it 30 s. */
 void monitor_answer_within(Monitor *monitor, int64_t nanoseconds);
 /* Waits (bounded) for "created". *ret_pidfd is the caller's. After an error nothing is left

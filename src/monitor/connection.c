@@ -207,6 +207,15 @@ void connections_notice(Supervisor *supervisor, const MonitorReply *reply, bool 
         }
 }
 
+void connections_ending(Supervisor *supervisor) {
+        MonitorReply reply = { .kind = (char *)"ending" };
+
+        for (Connection *connection = supervisor->connections; connection;
+             connection = connection->next)
+                if (connection->endings)
+                        send_reply(connection, &reply, -1);
+}
+
 void connections_warn(Supervisor *supervisor, const Error *err) {
         MonitorReply reply = { .kind = (char *)"warning",
                                .error_kind = err->kind,

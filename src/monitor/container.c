@@ -492,6 +492,8 @@ void supervisor_finish(Supervisor *supervisor) {
         execs_list(supervisor, &record.execs);
         write_record(supervisor, &record);
         json_done(&exit_record_table, &record);
+        if (supervisor->runtime == &own_runtime) /* another's processes may end with destroy */
+                connections_ending(supervisor);
         destroy(supervisor);
         process_tell(init, oom_killed);
         processes_settle(supervisor);

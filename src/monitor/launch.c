@@ -1,4 +1,4 @@
-/* launch.c: see launch.h. */
+/* launch.c: see launch.h, and monitor_begin of client.h. */
 #include "monitor/launch.h"
 
 #include <errno.h>
@@ -149,26 +149,86 @@ static char **monitor_environment(void) {
         return environment;
 }
 
+struct MonitorProcess {
+        Loop *loop;
+        char *program, *id, *directory;
+        int ours, theirs; /* the connection's ends */
+        pthread_t thread;
+        bool has_thread; /* that is to be waited for before what follows is read */
+        int r;
+        Error error;
+};
+
 /* The monitor holds nothing of the daemon's: not its terminal, pipes, session or signal mask. */
-static int spawn_program(const MonitorSpawn *spawn, int fd, pid_t *ret, Error *err) {
-        char directory[PATH_MAX] = "", link[32];
-        char *arguments[] = { (char *)"brig-monitor", spawn->start->id, directory, NULL };
-        _cleanup_free_ char *path = program_path(spawn->program);
+static int spawn_program(const MonitorProcess *process, pid_t *ret, Error *err) {
+        char *arguments[] = { (char *)"brig-monitor", process->id, process->directory, NULL };
+        _cleanup_free_ char *path = program_path(process->program);
         _cleanup_strv_ char **environment = monitor_environment();
-        const SpawnFd fds[] = { { fd, MONITOR_FD } };
+        const SpawnFd fds[] = { { process->theirs, MONITOR_FD } };
         const Spawn program = { .program = path,
                                 .argv = arguments,
                                 .environment = environment,
                                 .fds = fds,
                                 .fd_count = ELEMENTS(fds),
                                 .flags = SPAWN_SESSION };
-        int r;
+        int r = program_spawn(&program, ret);
 
-        /* For whoever looks at the list of processes; the monitor itself reads neither. */
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", spawn->run_fd);
-        (void)!readlink(link, directory, sizeof(directory) - 1);
-        r = program_spawn(&program, ret);
-        return r < 0 ? error_set(err, -r, "start '%s'%s", spawn->program, program_hint(-r)) : 0;
+        return r < 0 ? error_set(err, -r, "start '%s'%s", process->program, program_hint(-r)) : 0;
+}
+
+static void *spawn_thread(void *data) {
+        MonitorProcess *process = data;
+        pid_t pid = -1;
+
+        process->r = spawn_program(process, &pid, &process->error);
+        /* Nobody holds this end but the monitor: a daemon that is killed from here on is seen. */
+        close_fd(&process->theirs);
+        if (process->r == 0)
+                loop_post(process->loop, watch_monitor, reaper_new(process->loop, pid));
+        return NULL;
+}
+
+MonitorProcess *monitor_begin(Loop *loop, const char *program, const char *id,
+                              const char *directory) {
+        MonitorProcess *process = NEW(MonitorProcess);
+        int pair[2];
+
+        *process = (MonitorProcess){ .loop = loop, .ours = -1, .theirs = -1 };
+        process->program = str_copy(program);
+        process->id = str_copy(id);
+        process->directory = str_copy(directory);
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+                process->r = error_set(&process->error, errno, "make a socket pair");
+                return process;
+        }
+        process->ours = pair[0];
+        process->theirs = pair[1];
+        process->has_thread = pthread_create(&process->thread, NULL, spawn_thread, process) == 0;
+        if (!process->has_thread)
+                (void)spawn_thread(process);
+        return process;
+}
+
+static int wait_for_process(MonitorProcess *process, Error *err) {
+        if (process->has_thread)
+                (void)pthread_join(process->thread, NULL);
+        process->has_thread = false;
+        if (process->r < 0 && err)
+                *err = process->error;
+        return process->r;
+}
+
+MonitorProcess *monitor_process_free(MonitorProcess *process) {
+        if (!process)
+                return NULL;
+        (void)wait_for_process(process, NULL);
+        close_fd(&process->ours);
+        close_fd(&process->theirs);
+        free(process->program);
+        free(process->id);
+        free(process->directory);
+        free(process);
+        return NULL;
 }
 
 static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
@@ -203,23 +263,22 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         return message_send(fd, &monitor_start_table, &start, fds, count, err);
 }
 
-int monitor_spawn_process(Loop *loop, const MonitorSpawn *spawn, int *ret_fd, Error *err) {
-        _cleanup_close_ int ours = -1;
-        _cleanup_close_ int theirs = -1;
-        pid_t pid = -1;
-        int pair[2], r;
+int monitor_process_start(MonitorProcess *process, const MonitorSpawn *spawn, Loop **ret_loop,
+                          int *ret_fd, Error *err) {
+        Error unsent = {};
+        int sent, r;
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return error_set(err, errno, "make a socket pair");
-        ours = pair[0];
-        theirs = pair[1];
-        /* First, as the message waits in the socket and the monitor finds it there. */
-        r = send_start(ours, spawn, err);
-        if (r == 0)
-                r = spawn_program(spawn, theirs, &pid, err);
+        /* First, as the monitor may be waiting for it. */
+        sent = process->ours < 0 ? 0 : send_start(process->ours, spawn, &unsent);
+        r = wait_for_process(process, err);
+        if (r == 0 && sent < 0) {
+                if (err)
+                        *err = unsent;
+                r = sent;
+        }
         if (r < 0)
                 return r;
-        loop_post(loop, watch_monitor, reaper_new(loop, pid));
-        *ret_fd = TAKE_FD(ours);
+        *ret_loop = process->loop;
+        *ret_fd = TAKE_FD(process->ours);
         return 0;
 }

@@ -21,6 +21,7 @@ TEST(output_log_and_exit) {
         ASSERT_OK(attach(&host, &request, &fd, &err), &err);
         ASSERT_OK(monitor_go(host.monitor, &err), &err);
         ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT(host.ending); /* came before */
         ASSERT_INT(host.exited.exit_code, 7);
         ASSERT(!host.exited.oom_killed);
         ASSERT_INT(fd_read_full(fd, frames, sizeof(frames)), 8 + 4 + 8 + 4);

@@ -65,6 +65,7 @@ static const JsonField request_fields[] = {
         JSON_FIELD(MonitorRequest, "probe", JSON_BOOL, probe, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "note", JSON_STRING, note, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "signal", JSON_INT, signal, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorRequest, "endings", JSON_BOOL, endings, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "group", JSON_BOOL, group, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "width", JSON_INT, width, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorRequest, "height", JSON_INT, height, JSON_OMIT_EMPTY),

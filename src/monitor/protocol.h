@@ -79,8 +79,10 @@ typedef struct MonitorRequest {
         bool probe;        /* exec: the daemon's own, forgotten once a daemon has seen its end */
         char *note;        /* exec: kept for later daemons, which get it in MonitorExec */
         int64_t signal;    /* signal */
-        bool group; /* signal: to all of an exec's process group; an earlier monitor reads over it
-                       and signals the first process alone */
+        bool endings; /* go, state: the daemon wants notices of "ending" on this connection, which
+                         an earlier one would take for answers */
+        bool group;   /* signal: to all of an exec's process group; an earlier monitor reads over it
+                         and signals the first process alone */
         int64_t width, height; /* resize, in characters; exec with a terminal: first size */
 } MonitorRequest;
 
@@ -100,12 +102,14 @@ typedef struct MonitorExec {
 /* Ended execs that a monitor remembers, the newest ones. */
 #define MONITOR_EXECS_ENDED_MAX 64
 
-/* "kind": created and state (1 descriptor: init's pidfd), started, error, exited, exec-started,
- * exec-error, exec-exited, ok, detached, warning. Each request is answered on its connection in
- * order (go → started or error; attach, resize, signal … → ok or error; exec → exec-started or
- * exec-error); exited, exec-exited, detached (a client left by its keys) and warning (message: for
- * the daemon's log) are notices on all connections. A process's clients see its end once every
- * daemon has sent "seen", or after two seconds. */
+/* "kind": created and state (1 descriptor: init's pidfd), started, error, ending, exited,
+ * exec-started, exec-error, exec-exited, ok, detached, warning. Each request is answered on its
+ * connection in order (go → started or error; attach, resize, signal … → ok or error; exec →
+ * exec-started or exec-error); exited, exec-exited, detached (a client left by its keys) and
+ * warning (message: for the daemon's log) are notices on all connections, and so is, where it is
+ * wanted, ending: all processes have ended and the record is written, exited follows once the
+ * control groups are gone. A process's clients see its end once every daemon has sent "seen", or
+ * after two seconds. */
 typedef struct MonitorReply {
         char *kind;
         char *exec;

@@ -9,6 +9,7 @@ static int on_go(Supervisor *supervisor, Exchange *exchange, Error *err) {
 
         if (r < 0)
                 return r;
+        exchange->connection->endings = exchange->request.endings;
         exchange->reply.kind = str_copy("started");
         exchange->reply.pid = supervisor->init->pid;
         exchange->reply.at = supervisor->started_at;
@@ -70,6 +71,7 @@ static int on_state(Supervisor *supervisor, Exchange *exchange, Error *err) {
 
         if (!process)
                 return error_number_of(err->kind);
+        exchange->connection->endings = exchange->request.endings;
         exchange->reply.kind = str_copy("state");
         exchange->reply.version = MONITOR_VERSION;
         exchange->reply.pid = process->pid;

@@ -18,6 +18,7 @@ typedef struct Connection {
         int fd;
         LoopSource *source;
         size_t unseen; /* notices of exits that it has not said "seen" to */
+        bool endings;  /* see MonitorRequest */
         bool dead;
 } Connection;
 
@@ -156,6 +157,8 @@ int connection_add(Supervisor *supervisor, int fd, Error *err); /* takes fd */
 int connections_listen(Supervisor *supervisor, Error *err);
 void connections_unlisten(Supervisor *supervisor);
 void connections_notice(Supervisor *supervisor, const MonitorReply *reply, bool wants_seen);
+/* To those that want it: the record is written, the groups are about to go. */
+void connections_ending(Supervisor *supervisor);
 void connections_warn(Supervisor *supervisor, const Error *err);
 bool connections_seen(const Supervisor *supervisor);
 void connections_free(Supervisor *supervisor);

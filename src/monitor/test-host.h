@@ -36,7 +36,7 @@ typedef struct Host {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         MonitorReply exited, exec_exited, probe;
-        bool has_exited, has_exec_exited, has_probe, lost, detached;
+        bool has_exited, has_exec_exited, has_probe, lost, detached, ending;
 } Host;
 
 static void on_notice(void *data, const MonitorReply *reply) {
@@ -58,6 +58,8 @@ static void on_notice(void *data, const MonitorReply *reply) {
                 host->lost = true;
         else if (str_equal(reply->kind, "detached"))
                 host->detached = true;
+        else if (str_equal(reply->kind, "ending"))
+                host->ending = !host->has_exited;
         (void)pthread_cond_broadcast(&host->changed);
         (void)pthread_mutex_unlock(&host->lock);
 }
@@ -195,8 +197,9 @@ static int host_open(Host *host, const char *script, bool terminal, Error *err) 
 }
 
 static int host_spawn(Host *host, Error *err) {
-        MonitorSpawn spawn = { .program = getenv("BRIG_TEST_MONITOR"),
-                               .start = &host->start,
+        MonitorProcess *process = monitor_begin(host->loop, getenv("BRIG_TEST_MONITOR"),
+                                                host->start.id, host->directory);
+        MonitorSpawn spawn = { .start = &host->start,
                                .config = &host->config,
                                .data_root_fd = host->directory_fd,
                                .state_fd = host->state_fd,
@@ -205,8 +208,9 @@ static int host_spawn(Host *host, Error *err) {
                                .pidns_fd = -1,
                                .ipcns_fd = -1,
                                .userns_fd = -1 };
-        int r = monitor_spawn(host->loop, &spawn, on_notice, host, &host->monitor, err);
+        int r = monitor_spawn(process, &spawn, on_notice, host, &host->monitor, err);
 
+        monitor_process_free(process);
         return r < 0 ? r : monitor_created(host->monitor, &host->pid, &host->pidfd, err);
 }
 
