@@ -196,6 +196,20 @@ EOF
   [ "$(grep -c 'Using cache' <<<"$output")" -ge 4 ]
 }
 
+@test "docker build --cache-from IMAGE: the classic API uses of the cache here what that image came of, and nothing where it is not here" {
+  printf 'FROM busybox\nENV A=b\nRUN echo one >/one\nRUN echo two >/two\n' >Dockerfile.alone
+  hits() { env DOCKER_BUILDKIT=0 docker build --network none -f Dockerfile.alone "$@" . | grep -c 'Using cache' || :; }
+  [ "$(hits -t first)" -eq 1 ]
+  [ "$(hits -t second --cache-from first)" -eq 3 ]
+  printf 'RUN echo three >/three\n' >>Dockerfile.alone
+  [ "$(hits -t longer)" -eq 3 ]
+  [ "$(hits -t second --cache-from first)" -eq 3 ]
+  [ "$(hits -t second)" -eq 4 ]
+  [ "$(hits -t third --cache-from second)" -eq 4 ]
+  [ "$(hits -t other --cache-from 127.0.0.1:5000/nowhere)" -eq 0 ]
+  brig rmi -f first second third longer other
+}
+
 @test "local: a directory of the client's, written and read through its descriptor" {
   two_stages
   build -t made --cache-to "type=local,dest=$context/cache,mode=max" --cache-to "type=local,dest=$context/cache,tag=small"

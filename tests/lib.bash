@@ -233,7 +233,7 @@ make_archive() {
   dir=$(mktemp -d)
   cp "$1" "$dir/layer.tar"
   layer=$(sha256sum "$dir/layer.tar" | cut -d' ' -f1)
-  printf '{"architecture":"%s","os":"linux","created":"2024-01-01T00:00:00Z","config":{"Cmd":["sh"],"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"2024-01-01T00:00:00Z","created_by":"busybox root"}]}' "${3:-amd64}" "$layer" >"$dir/config.json"
+  printf '{"architecture":"%s","os":"linux","created":"2024-01-01T00:00:00Z","config":{"Cmd":%s,"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"2024-01-01T00:00:00Z","created_by":"busybox root"}]}' "${3:-amd64}" "${4:-[\"sh\"]}" "$layer" >"$dir/config.json"
   config=$(sha256sum "$dir/config.json" | cut -d' ' -f1)
   mv "$dir/config.json" "$dir/$config.json"
   mkdir "$dir/$layer" && mv "$dir/layer.tar" "$dir/$layer/layer.tar"

@@ -338,6 +338,53 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$status" -eq 0 ]
 }
 
+# api VERSION PATH BODY: what a client of that version gets.
+api() { curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d "$3" "http://d/v$1$2"; }
+
+@test "before API 1.44 an IPv6 address is passed over where the network has no IPv6, at create and at connect; no other is" {
+  brig network create --subnet 10.56.0.0/24 --subnet fd00:56::/64 plain
+  body='{"Image":"busybox","Cmd":["sleep","4711"],"HostConfig":{"NetworkMode":"plain"},"NetworkingConfig":{"EndpointsConfig":{"plain":{"IPAMConfig":{"IPv6Address":"fd00:56::f00d"}}}}}'
+  api 1.43 "/containers/create?name=lax" "$body"
+  api 1.44 "/containers/create?name=strict" "$body"
+  brig start lax
+  run brig start strict
+  [ "$status" -ne 0 ]
+  [[ $output == *"Invalid address fd00:56::f00d: It does not belong to any of this network's subnets"* ]]
+  [ "$(brig inspect -f '{{with .NetworkSettings.Networks.plain}}{{.IPAMConfig.IPv6Address}} {{.GlobalIPv6Address}}|{{end}}' lax)" = 'fd00:56::f00d |' ]
+  brig network disconnect plain lax
+  connect='{"Container":"lax","EndpointConfig":{"IPAMConfig":{"IPv6Address":"fd00:56::f00e"}}}'
+  [[ $(api 1.44 /networks/plain/connect "$connect") == *'Invalid address fd00:56::f00e'* ]]
+  [[ $(api 1.43 /networks/plain/connect "${connect/fd00:56::f00e/f00e}") == *'invalid IPv6 address: f00e'* ]]
+  [ -z "$(api 1.43 /networks/plain/connect "$connect")" ]
+  [ "$(brig inspect -f '{{.NetworkSettings.Networks.plain.IPAMConfig.IPv6Address}}' lax)" = fd00:56::f00e ]
+  brig restart -t 0 lax
+  brig network create --ipv6 --subnet 10.57.0.0/24 --subnet fd00:57::/64 both
+  [[ $(api 1.43 /networks/both/connect "$connect") == *'Invalid address fd00:56::f00e'* ]]
+  brig rm -f lax strict
+}
+
+@test "before API 1.44 two networks have one name where nobody asks to check; each has its id" {
+  brig network create --subnet 10.58.0.0/24 twin
+  [[ $(api 1.43 /networks/create '{"Name":"twin","CheckDuplicate":true}') == *'network with name twin already exists'* ]]
+  [[ $(api 1.44 /networks/create '{"Name":"twin"}') == *'network with name twin already exists'* ]]
+  made=$(api 1.43 /networks/create '{"Name":"twin","IPAM":{"Config":[{"Subnet":"10.59.0.0/24"}]}}')
+  echo "$made"
+  [ "$(jq -r .Warning <<<"$made")" = '2 networks have the name twin: each is named by its id alone' ]
+  run brig network inspect twin
+  [ "$status" -eq 1 ]
+  [[ $output == *'network twin is ambiguous (2 matches found based on name)'* ]]
+  run brig network rm twin
+  [[ $status -eq 1 && $output == *'network twin is ambiguous (2 matches found based on name)'* ]]
+  id=$(jq -r .Id <<<"$made")
+  [[ $(brig run --rm --network "$id" busybox ip -o addr show eth0) == *'inet 10.59.0.'* ]]
+  brig run -d --name stays --network "$id" busybox sleep 4711
+  brig restart -t 0 stays
+  [[ $(brig exec stays ip -o addr show eth0) == *'inet 10.59.0.'* ]]
+  brig rm -f stays
+  brig network rm "$id"
+  [ "$(brig network inspect -f '{{(index .IPAM.Config 0).Subnet}}' twin)" = 10.58.0.0/24 ]
+}
+
 @test "overlapping and wrong networks are refused in Docker's words" {
   brig network create --subnet 10.55.0.0/16 first
   run brig network create --subnet 10.55.1.0/24 second

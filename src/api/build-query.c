@@ -261,6 +261,7 @@ static int read_cache_from(const ApiRequest *request, BuildRequest *ret, Error *
 
         if (r < 0)
                 return r;
+        ret->cache_from_alone = true;
         ret->cache_from = NEW_ARRAY(BuildCachePlace, strv_length(names) + 1);
         for (char **name = names; name && *name; name++)
                 if (**name)

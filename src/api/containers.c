@@ -137,6 +137,7 @@ int on_container_create(ApiRequest *request, Error *err) {
         if (request->version < 40 && str_empty(create.host.ipc_mode))
                 str_replace(&create.host.ipc_mode, "shareable"); /* the default, until 1.40 */
         create.shallow_read_only = request->version < 44;
+        create.ipv6_optional = request->version < 44; /* later ones refuse it, as dockerd 25 does */
         if (create.config.health && request->version < 44)
                 create.config.health->start_interval = 0; /* it came with 1.44 */
         r = engine_container_create(request->engine, api_query(request, "name"),

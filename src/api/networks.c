@@ -59,6 +59,8 @@ static int read_create(ApiRequest *request, NetworkCreate *ret, Error *err) {
                 return r;
         if (ret->ipam && request->version < 45)
                 mask_blocks(ret->ipam); /* later ones refuse them, as dockerd 26 does */
+        if (request->version >= 44)
+                ret->check_duplicate = true; /* earlier ones have it as they ask */
         /* Inspect tells options that are empty from those that nobody gave. */
         if (ret->ipam && json_object_object_get_ex(body, "IPAM", &ipam))
                 ret->ipam->has_options =
@@ -112,6 +114,8 @@ int on_network_connect(ApiRequest *request, Error *err) {
 
         if (request->version < 48 && member.endpoint)
                 member.endpoint->gw_priority = 0; /* it came with 1.48 */
+        if (request->version < 44 && member.endpoint)
+                member.endpoint->ipv6_optional = true; /* as for a container's create */
         if (r >= 0)
                 r = engine_network_connect(request->engine, api_name(request), member.container,
                                            member.endpoint, err);

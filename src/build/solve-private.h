@@ -215,6 +215,7 @@ int solver_result(const Solver *solver, Error *err);
 int solver_thread(pthread_t *ret, void *(*run)(void *), void *data, Error *err);
 bool solver_cancelled(void *solver);
 void solver_hold(Solver *solver, const char *layer);
+bool solver_holds(Solver *solver, const char *layer);
 /* What it says of the step, of any kind. */
 SolveEvent step_event(const StageState *stage, size_t index, SolveEventKind kind);
 /* -ECANCELED once the client wants no more. */

@@ -60,6 +60,14 @@ static int note_found(const Attempt *attempt, Error *err) {
                                     attempt->state->result, err);
 }
 
+/* What this build made or found before it may use again. */
+static bool is_trusted(Solver *solver, const char *layer) {
+        const SolveWorker *worker = &solver->options->worker;
+
+        return !worker->trusts || worker->trusts(worker->data, layer) ||
+               (!str_empty(layer) && solver_holds(solver, layer));
+}
+
 static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
         Solver *solver = attempt->stage->solver;
         _cleanup_(cache_record_done) CacheRecord record = {};
@@ -70,6 +78,11 @@ static int find(Attempt *attempt, const char *key, bool *ret, Error *err) {
         *ret = r == CACHE_FOUND;
         if (!*ret)
                 return 0;
+        *ret = is_trusted(solver, record.layer);
+        if (!*ret) {
+                build_cache_release(solver->options->cache, record.layer);
+                return 0;
+        }
         solver_hold(solver, record.layer);
         take_record(attempt, &record);
         return note_found(attempt, err);

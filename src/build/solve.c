@@ -89,6 +89,15 @@ void solver_hold(Solver *solver, const char *layer) {
         (void)pthread_mutex_unlock(&solver->lock);
 }
 
+bool solver_holds(Solver *solver, const char *layer) {
+        bool holds;
+
+        (void)pthread_mutex_lock(&solver->lock);
+        holds = strv_has(solver->held, layer);
+        (void)pthread_mutex_unlock(&solver->lock);
+        return holds;
+}
+
 int solver_event(Solver *solver, const SolveEvent *given, Error *err) {
         bool begins = given->kind == SOLVE_STARTED || given->kind == SOLVE_CACHED, refused;
         SolveEvent event = *given;
@@ -241,10 +250,11 @@ static const char *layer_after(const StageState *stage, size_t index) {
 }
 
 /* A step that makes no layer: found with the one before it, or done as soon as it begins. Nothing
- * is found where no cache is wanted. */
+ * is found where no cache is wanted, or none can be. */
 static void tell_meta(StageState *stage, size_t index, bool before_found) {
-        bool found = before_found && !stage->solver->options->no_cache &&
-                     !stage->plan.steps[index].no_cache;
+        const SolveOptions *options = stage->solver->options;
+        bool found = before_found && !options->no_cache && !stage->plan.steps[index].no_cache &&
+                     (!options->worker.trusts || options->worker.trusts(options->worker.data, ""));
         SolveEvent event = step_event(stage, index, found ? SOLVE_CACHED : SOLVE_STARTED);
 
         event.layer = layer_after(stage, index);

@@ -83,6 +83,9 @@ typedef struct SolveWorker {
         /* What the caches have that the build reads from beside its own; NULL: there are none.
          * SOLVE_RECALLED and *ret, or 0. */
         int (*recall)(void *data, const char *key, SolveRecall *ret, Error *err);
+        /* Whether a result of the build cache may be used whose layer this is ("": it has none),
+         * and that this build did not make; NULL: each may. */
+        bool (*trusts)(void *data, const char *layer);
         /* Brings layers that recall named, base first. sizes: of each how large it is, -1: it can't
          * be had, which was told as a warning. They stay as long as the build lasts; `keep` holds
          * one for the cache. */

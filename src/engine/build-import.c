@@ -111,16 +111,25 @@ static int fetch(Build *build, Opening *opening, BuildImport *import, Error *err
         return r < 0 ? r : read_found(&found, import, err);
 }
 
+/* What came of this cache needs none along to be found in it. */
+static int trust(Build *build, const Image *image, int r) {
+        for (char **chain = image->chain_ids; chain && *chain; chain++)
+                (void)map_put(&build->trusted, *chain, build);
+        return r == -ENOENT ? 0 : r;
+}
+
 /* An image that is here has its layers here, too; they are held as long as the build lasts. */
 static int open_image(Build *build, Opening *opening, BuildImport *import, Error *err) {
         Image image = {};
         int r = image_take(build->engine->images, import->place->reference, opening->platform,
                            build->holder, &image, NULL);
 
-        if (r == 0)
+        if (r == 0) {
                 r = read_image(image.config_text, strlen(image.config_text),
                                strv_length(image.chain_ids), &import->document, err);
-        else
+                if (build->request->cache_from_alone)
+                        r = trust(build, &image, r);
+        } else
                 r = fetch(build, opening, import, err);
         opening->of_several |= image.variant;
         image_done(&image);
@@ -180,9 +189,20 @@ void build_close_imports(Build *build) {
         }
         free(build->imports);
         map_done(&build->answered, NULL);
+        map_done(&build->trusted, NULL);
 }
 
 /* ---- looking up ---- */
+
+/* A result without a layer lies upon one that counts. */
+bool build_trusts(void *data, const char *layer) {
+        const Build *build = data;
+        size_t index;
+
+        if (str_empty(layer))
+                return build->import_count > 0;
+        return map_get(&build->trusted, layer) || build_import_of(build, layer, &index);
+}
 
 static void note_answered(Build *build, const char *key) {
         (void)pthread_mutex_lock(&build->lock);

@@ -92,6 +92,7 @@ typedef struct Build {
         Map answered;            /* keys that an import had an answer to; guarded by lock */
         BuildImport *imports;
         size_t import_count;
+        Map trusted; /* chain ids of the layers of cache_from's images that are here */
 } Build;
 
 /* ---- build.c ---- */
@@ -201,6 +202,7 @@ int build_tell_texts(Build *build, const char *dockerfile, size_t length, Error 
 /* Reads those that the request names; one that can't be read is a warning. */
 int build_open_imports(Build *build, Error *err);
 void build_close_imports(Build *build);
+bool build_trusts(void *build, const char *layer);
 int build_recall(void *build, const char *key, SolveRecall *ret, Error *err);
 int build_bring(void *build, char *const *chains, int64_t *sizes, Error *err);
 int build_keep(void *build, const char *chain, Error *err);

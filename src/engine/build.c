@@ -413,6 +413,8 @@ static int solve_plans(Build *build, Targets *targets, Error *err) {
                                  .data = build };
 
         options.worker.data = build;
+        if (build->request->cache_from_alone && build->request->cache_from_count > 0)
+                options.worker.trusts = build_trusts;
         return solve(targets->plans, targets->count, &options, targets->results, err);
 }
 

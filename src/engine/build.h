@@ -102,6 +102,8 @@ typedef struct BuildRequest {
         int64_t output_uid, output_gid; /* local: whose the files are; -1: as in the root */
         BuildCachePlace *cache_from, *cache_to;
         size_t cache_from_count, cache_to_count;
+        bool cache_from_alone; /* where there is any, the build's own cache counts as far as those
+                                  images came of it, as with Docker's classic builder */
         int64_t cache_uid, cache_gid; /* whose the files are that go to a directory; -1: the
                                          daemon's */
 } BuildRequest;

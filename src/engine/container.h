@@ -49,7 +49,8 @@ typedef struct ContainerEndpoint {
         Endpoint endpoint;         /* as joined; address NULL while it does not run */
         char *endpoint_id;
         bool joined;
-        bool insists; /* not stored: see Endpoint */
+        bool ipv6_optional; /* an IPv6 address is passed over where the network has no IPv6 */
+        bool insists;       /* not stored: see Endpoint */
 } ContainerEndpoint;
 extern const JsonTable container_endpoint_table;
 

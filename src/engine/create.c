@@ -279,6 +279,9 @@ int engine_container_create(Engine *engine, const char *name, const char *platfo
         if (r < 0)
                 return r;
         job.container->spec.shallow_read_only = create->shallow_read_only;
+        EndpointSettings *endpoints = job.container->spec.endpoints.items;
+        for (size_t i = 0; i < job.container->spec.endpoints.count; i++)
+                endpoints[i].ipv6_optional = create->ipv6_optional;
         r = network_mode_check(&job.container->spec, err);
         if (r < 0)
                 return r;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/failpoint.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "engine/internal.h"
 
@@ -37,8 +38,10 @@ int endpoint_plan_one(Container *container, const char *network, const EndpointS
                                   container->name, network);
         ContainerEndpoint *endpoint = json_append(&container->endpoints, &container_endpoint_table);
         endpoint->network_name = str_copy(network);
-        if (settings)
+        if (settings) {
                 json_copy(&endpoint_settings_table, settings, &endpoint->settings);
+                endpoint->ipv6_optional = settings->ipv6_optional;
+        }
         if (ret)
                 *ret = endpoint;
         return 0;
@@ -124,6 +127,17 @@ static const char *mac_wanted(const Container *container, const ContainerEndpoin
                        : NULL;
 }
 
+/* Whether the address is one that the network takes or refuses. What is no address is refused. */
+static bool ipv6_counts(const ContainerEndpoint *place, const NetworkObject *network) {
+        const char *wanted = place->settings.ipam ? place->settings.ipam->ipv6_address : NULL;
+        IpAddress address;
+
+        if (str_empty(wanted))
+                return false;
+        return !place->ipv6_optional || network->config.ipv6 || ip_parse(wanted, &address) < 0 ||
+               address.family != AF_INET6;
+}
+
 static int endpoint_fill(Container *container, ContainerEndpoint *place,
                          const NetworkObject *network, Error *err) {
         Endpoint *endpoint = &place->endpoint;
@@ -144,7 +158,7 @@ static int endpoint_fill(Container *container, ContainerEndpoint *place,
         endpoint->aliases = strv_copy(settings->aliases);
         if (settings->ipam && !str_empty(settings->ipam->ipv4_address))
                 endpoint->wanted_address = str_copy(settings->ipam->ipv4_address);
-        if (settings->ipam && !str_empty(settings->ipam->ipv6_address))
+        if (ipv6_counts(place, network))
                 endpoint->wanted_address6 = str_copy(settings->ipam->ipv6_address);
         if (settings->ipam)
                 endpoint->link_local = strv_copy(settings->ipam->link_local_ips);

@@ -191,6 +191,7 @@ typedef struct NetworkObject {
         /* The default bridge, made with other options than before: not all who were on that are on
          * this yet. Changed at the daemon's start alone. */
         bool remade;
+        bool shares_name; /* not stored: it may be made where others have its name */
         char *ipam_driver;
         bool has_ipam_options;
         Pairs ipam_options, labels;

@@ -67,28 +67,55 @@ static void networks_unlock(Engine *engine) {
         lock_drop(&engine->networks->lock, LOCK_NETWORKS);
 }
 
-/* Lock held; borrowed. *matches counts those that the prefix fits. */
-static NetworkObject *find(const Networks *networks, const char *ref, size_t *matches) {
+/* Those that a name or the beginning of an id fits. */
+typedef struct Matches {
+        size_t count;
+        const char *on; /* "name" or "ID prefix" */
+} Matches;
+
+static NetworkObject *find_named(const Networks *networks, const char *name, Matches *matches) {
         NetworkObject *found = NULL;
 
-        *matches = 0;
+        *matches = (Matches){ .on = "name" };
+        for (size_t i = 0; i < networks->count; i++) {
+                if (!str_equal(networks->items[i]->config.name, name))
+                        continue;
+                found = networks->items[i];
+                matches->count++;
+        }
+        return found;
+}
+
+/* Lock held; borrowed. NULL where there is none, or more than one. */
+static NetworkObject *find(const Networks *networks, const char *ref, Matches *matches) {
+        NetworkObject *found;
+
         for (size_t i = 0; i < networks->count; i++)
                 if (str_equal(networks->items[i]->config.id, ref))
                         return networks->items[i];
-        for (size_t i = 0; i < networks->count; i++)
-                if (str_equal(networks->items[i]->config.name, ref))
-                        return networks->items[i];
-        for (size_t i = 0; !str_empty(ref) && i < networks->count; i++) {
+        found = find_named(networks, ref, matches);
+        if (!found)
+                matches->on = "ID prefix";
+        for (size_t i = 0;
+             str_equal(matches->on, "ID prefix") && !str_empty(ref) && i < networks->count; i++) {
                 if (!str_after(networks->items[i]->config.id, ref))
                         continue;
                 found = networks->items[i];
-                (*matches)++;
+                matches->count++;
         }
-        return *matches == 1 ? found : NULL;
+        return matches->count == 1 ? found : NULL;
+}
+
+static int not_found(const char *ref, const Matches *matches, Error *err) {
+        if (matches->count > 1)
+                return error_kind(err, ERROR_INVALID,
+                                  "network %s is ambiguous (%zu matches found based on %s)", ref,
+                                  matches->count, matches->on);
+        return error_kind(err, ERROR_NOT_FOUND, "network %s not found", ref);
 }
 
 static int lookup(Engine *engine, const char *ref, bool acquire, NetworkObject **ret, Error *err) {
-        size_t matches;
+        Matches matches = {};
         bool removing = false;
 
         networks_lock(engine);
@@ -105,11 +132,7 @@ static int lookup(Engine *engine, const char *ref, bool acquire, NetworkObject *
                 return 0;
         }
         network_unref(network);
-        if (matches > 1)
-                return error_kind(err, ERROR_INVALID,
-                                  "network %s is ambiguous (%zu matches found based on ID prefix)",
-                                  ref, matches);
-        return error_kind(err, ERROR_NOT_FOUND, "network %s not found", ref);
+        return not_found(ref, &matches, err);
 }
 
 int network_lookup(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
@@ -133,7 +156,7 @@ int network_acquire(Engine *engine, const char *ref, NetworkObject **ret, Error 
 }
 
 void network_release(Engine *engine, const char *id) {
-        size_t matches;
+        Matches matches;
 
         networks_lock(engine);
         NetworkObject *network = find(engine->networks, id, &matches);
@@ -183,8 +206,9 @@ static void index_drop(Networks *networks, const NetworkObject *network) {
 
 int network_save(Engine *engine, const NetworkObject *network, bool replaces, Error *err) {
         _cleanup_free_ char *document = json_text(&network_table, network);
+        /* The record's names are unique. */
         const DbRecord record = { .id = network->config.id,
-                                  .name = network->config.name,
+                                  .name = network->shares_name ? NULL : network->config.name,
                                   .document = document };
 
         return replaces ? db_update(engine->db, DB_NETWORKS, &record, true, err)
@@ -263,14 +287,17 @@ Networks *networks_free(Networks *networks) {
 /* ---- making ---- */
 
 /* Takes the name; conflict where it is a network's. */
-static int name_reserve(Engine *engine, const char *name, Error *err) {
+static int name_reserve(Engine *engine, const NetworkObject *network, Error *err) {
+        const char *name = network->config.name;
         Networks *networks = engine->networks;
         bool taken;
 
+        Matches matches;
+
+        if (network->shares_name)
+                return 0;
         networks_lock(engine);
-        taken = strv_has(networks->creating, name);
-        for (size_t i = 0; !taken && i < networks->count; i++)
-                taken = str_equal(networks->items[i]->config.name, name);
+        taken = strv_has(networks->creating, name) || find_named(networks, name, &matches);
         if (!taken)
                 strv_add(&networks->creating, name);
         networks_unlock(engine);
@@ -308,7 +335,7 @@ static int make_and_save(Engine *engine, NetworkObject *network, Error *err) {
 int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *err) {
         _cleanup_network_ NetworkObject *made = network;
 
-        int r = name_reserve(engine, made->config.name, err);
+        int r = name_reserve(engine, made, err);
         if (r < 0)
                 return r;
         if (!made->config.id) {
@@ -319,7 +346,8 @@ int network_make(Engine *engine, NetworkObject *network, char **ret_id, Error *e
         made->scope = str_copy("local");
         r = make_and_save(engine, made, err);
         networks_lock(engine);
-        (void)strv_drop(engine->networks->creating, made->config.name);
+        if (!made->shares_name)
+                (void)strv_drop(engine->networks->creating, made->config.name);
         if (r == 0)
                 index_add(engine->networks, network_ref(made));
         networks_unlock(engine);
@@ -378,6 +406,19 @@ static bool wants_ipv6(const NetworkCreate *create) {
         return create->enable_ipv6 || str_equal(option, "true") || str_equal(option, "1");
 }
 
+/* The caller's; NULL: it has the name alone. */
+static char *name_shared(Engine *engine, const char *name) {
+        Matches matches;
+
+        networks_lock(engine);
+        (void)find_named(engine->networks, name, &matches);
+        networks_unlock(engine);
+        return matches.count > 1 ? str_format("%zu networks have the name %s: each is named by its "
+                                              "id alone",
+                                              matches.count, name)
+                                 : NULL;
+}
+
 /* What Docker passes over in silence; the caller's. */
 static char *unused_subnets(const IpamSpec *ipam, bool ipv6) {
         const IpamPoolSpec *specs = ipam ? ipam->config.items : NULL;
@@ -402,6 +443,8 @@ static NetworkObject *requested(const NetworkCreate *create) {
         pairs_copy(&network->config.options, &create->options);
         pairs_copy(&network->labels, &create->labels);
         network->attachable = create->attachable;
+        /* A configuration is found by its name. */
+        network->shares_name = !create->check_duplicate && !create->config_only;
         network->ipam_driver = str_copy("default");
         if (create->ipam) {
                 network->has_ipam_options = create->ipam->has_options;
@@ -443,7 +486,8 @@ int engine_network_create(Engine *engine, const NetworkCreate *create, char **re
                 r = str_empty(from) ? network_make(engine, TAKE_PTR(network), ret_id, err)
                                     : make_from(engine, from, TAKE_PTR(network), ret_id, err);
         if (r == 0)
-                *ret_warning = unused_subnets(create->ipam, wants_ipv6(create));
+                *ret_warning = name_shared(engine, create->name)
+                                       ?: unused_subnets(create->ipam, wants_ipv6(create));
         return r;
 }
 
@@ -457,7 +501,7 @@ static const NetworkObject *dependent(const Networks *networks, const NetworkObj
 
 /* Lock held while it decides. */
 static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Error *err) {
-        size_t matches;
+        Matches matches = {};
         bool user = false;
         int active = 0;
 
@@ -473,11 +517,7 @@ static int remove_begin(Engine *engine, const char *ref, NetworkObject **ret, Er
         }
         networks_unlock(engine);
         if (missing)
-                return matches > 1 ? error_kind(err, ERROR_INVALID,
-                                                "network %s is ambiguous (%zu matches found based "
-                                                "on ID prefix)",
-                                                ref, matches)
-                                   : error_kind(err, ERROR_NOT_FOUND, "network %s not found", ref);
+                return not_found(ref, &matches, err);
         if (predefined)
                 return error_kind(err, ERROR_FORBIDDEN,
                                   "%s is a pre-defined network and cannot be removed", ref);

@@ -43,6 +43,7 @@ static const JsonField endpoint_fields[] = {
         JSON_FIELD(ContainerEndpoint, "networkId", JSON_STRING, network_id, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerEndpoint, "endpointId", JSON_STRING, endpoint_id, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerEndpoint, "joined", JSON_BOOL, joined, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerEndpoint, "ipv6Optional", JSON_BOOL, ipv6_optional, JSON_OMIT_EMPTY),
         JSON_NESTED(ContainerEndpoint, "settings", JSON_INLINE, settings, 0,
                     &endpoint_settings_table),
         JSON_NESTED(ContainerEndpoint, "endpoint", JSON_INLINE, endpoint, 0, &net_endpoint_table),

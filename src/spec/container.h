@@ -149,6 +149,9 @@ typedef struct EndpointSettings {
         int64_t ip_prefix_len, gw_priority;
         Pairs driver_opts;
         char **dns_names;
+        /* Not of the body: before API 1.44 an IPv6 address counts only where the network has IPv6.
+         */
+        bool ipv6_optional;
 } EndpointSettings;
 
 typedef struct ContainerCreate {
@@ -158,6 +161,7 @@ typedef struct ContainerCreate {
         /* Not of the body: before API 1.44 a read-only mount left what is mounted below it
          * writable, unless it says otherwise. */
         bool shallow_read_only;
+        bool ipv6_optional; /* nor this: see EndpointSettings, of all endpoints */
 } ContainerCreate;
 
 /* Reads and writes POST /containers/create's body: the members of Config beside HostConfig and
@@ -216,7 +220,8 @@ typedef struct ConfigReference {
 
 typedef struct NetworkCreate {
         char *name, *driver, *scope;
-        bool check_duplicate, internal, attachable, ingress, enable_ipv6, config_only;
+        bool check_duplicate; /* no two networks of that name */
+        bool internal, attachable, ingress, enable_ipv6, config_only;
         bool *enable_ipv4; /* NULL: true */
         ConfigReference *config_from;
         IpamSpec *ipam;

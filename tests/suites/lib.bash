@@ -28,7 +28,8 @@ end_engine() {
   fi
 }
 
-# push_image NAME TAG...: an image of its own of that name, with what the suites look for in Alpine's and busybox's.
+# push_image NAME TAG...: an image of its own of that name, with what the suites look for in Alpine's and busybox's. image_command: what its
+# containers run, a JSON array, by default a shell.
 push_image() {
   local dir=$root/image
   mkdir "$dir"
@@ -38,7 +39,7 @@ push_image() {
   echo 'operator:x:11:0:operator:/root:/bin/sh' >>"$dir/etc/passwd"
   echo "$*" >"$dir/etc/image"
   tar -C "$dir" -cf "$dir.tar" .
-  make_archive "$dir.tar" "$dir.archive"
+  make_archive "$dir.tar" "$dir.archive" amd64 "${image_command:-[\"sh\"]}"
   for tag in "${@:2}"; do skopeo_push "$dir.archive" "library/$1:$tag"; done
   rm -rf "$dir" "$dir.tar" "$dir.archive"
 }
