@@ -15,7 +15,7 @@
 TEST(ping) {
         ASK("GET /_ping", 200, "OK");
         ASSERT(strstr(answer, "\r\nApi-Version: 1.51\r\n"));
-        ASSERT(strstr(answer, "\r\nDocker-Experimental: false\r\n"));
+        ASSERT(strstr(answer, "\r\nDocker-Experimental: true\r\n"));
         ASSERT(strstr(answer, "\r\nOstype: linux\r\n"));
         ASSERT(strstr(answer, "\r\nBuilder-Version: 1\r\n"));
         ASSERT(strstr(answer, "\r\nSwarm: inactive\r\n"));

@@ -204,7 +204,8 @@ static int host_spawn(Host *host, Error *err) {
                                .netns_fd = -1,
                                .pidns_fd = -1,
                                .ipcns_fd = -1,
-                               .userns_fd = -1 };
+                               .userns_fd = -1,
+                               .images_fd = -1 };
         int r = monitor_spawn(host->loop, &spawn, on_notice, host, &host->monitor, err);
 
         return r < 0 ? r : monitor_created(host->monitor, &host->pid, &host->pidfd, err);
