@@ -143,6 +143,25 @@ TEST(containers) {
             "{\"message\":\"h: 'x' is not a whole number\"}\n");
 }
 
+TEST(checkpoints) {
+        ASK_JSON("POST /containers/c/checkpoints",
+                 "{\"CheckpointID\":\"one\",\"CheckpointDir\":\"/d\",\"Exit\":true}", 201, "");
+        ASSERT_STR(fake_asked, "checkpoint c /d/one exit");
+        ASK_JSON("POST /containers/c/checkpoints", "{\"CheckpointID\":\"one\"}", 201, "");
+        ASSERT_STR(fake_asked, "checkpoint c /one");
+        ASK("POST /containers/c/checkpoints", 400,
+            "{\"message\":\"invalid JSON: got EOF while reading request body\"}\n");
+        ASK("GET /containers/c/checkpoints", 200, "[{\"Name\":\"one\"}]\n");
+        ASK("GET /containers/c/checkpoints?dir=/d", 200, "[{\"Name\":\"one\"}]\n");
+        ASSERT_STR(fake_asked, "checkpoints c /d");
+        ASK("DELETE /containers/c/checkpoints/one?dir=/d", 204, "");
+        ASSERT_STR(fake_asked, "remove checkpoint c /d/one");
+        ASK("POST /containers/c/start?checkpoint=one&checkpoint-dir=/d", 204, "");
+        ASSERT_STR(fake_asked, "start c from /d/one");
+        ASK("POST /containers/c/start?checkpoint=", 204, "");
+        ASSERT_STR(fake_asked, "start c");
+}
+
 TEST(stats) {
         ask("GET /containers/c/stats", "", NULL);
         ASSERT_INT(status(), 200);
