@@ -15,7 +15,7 @@
 TEST(ping) {
         ASK("GET /_ping", 200, "OK");
         ASSERT(strstr(answer, "\r\nApi-Version: 1.51\r\n"));
-        ASSERT(strstr(answer, "\r\nDocker-Experimental: false\r\n"));
+        ASSERT(strstr(answer, "\r\nDocker-Experimental: true\r\n"));
         ASSERT(strstr(answer, "\r\nOstype: linux\r\n"));
         ASSERT(strstr(answer, "\r\nBuilder-Version: 1\r\n"));
         ASSERT(strstr(answer, "\r\nSwarm: inactive\r\n"));
@@ -141,6 +141,25 @@ TEST(containers) {
         ASSERT_STR(fake_asked, "resize c 80 24");
         ASK("POST /containers/c/resize?w=80&h=x", 400,
             "{\"message\":\"h: 'x' is not a whole number\"}\n");
+}
+
+TEST(checkpoints) {
+        ASK_JSON("POST /containers/c/checkpoints",
+                 "{\"CheckpointID\":\"one\",\"CheckpointDir\":\"/d\",\"Exit\":true}", 201, "");
+        ASSERT_STR(fake_asked, "checkpoint c /d/one exit");
+        ASK_JSON("POST /containers/c/checkpoints", "{\"CheckpointID\":\"one\"}", 201, "");
+        ASSERT_STR(fake_asked, "checkpoint c /one");
+        ASK("POST /containers/c/checkpoints", 400,
+            "{\"message\":\"invalid JSON: got EOF while reading request body\"}\n");
+        ASK("GET /containers/c/checkpoints", 200, "[{\"Name\":\"one\"}]\n");
+        ASK("GET /containers/c/checkpoints?dir=/d", 200, "[{\"Name\":\"one\"}]\n");
+        ASSERT_STR(fake_asked, "checkpoints c /d");
+        ASK("DELETE /containers/c/checkpoints/one?dir=/d", 204, "");
+        ASSERT_STR(fake_asked, "remove checkpoint c /d/one");
+        ASK("POST /containers/c/start?checkpoint=one&checkpoint-dir=/d", 204, "");
+        ASSERT_STR(fake_asked, "start c from /d/one");
+        ASK("POST /containers/c/start?checkpoint=", 204, "");
+        ASSERT_STR(fake_asked, "start c");
 }
 
 TEST(stats) {

@@ -212,7 +212,7 @@ int api_body(ApiRequest *request, const JsonTable *table, void *thing, Error *er
 
 static void add_common_fields(HttpExchange *exchange) {
         http_header(exchange, "Api-Version", API_VERSION);
-        http_header(exchange, "Docker-Experimental", "false");
+        http_header(exchange, "Docker-Experimental", "true");
         http_header(exchange, "Ostype", "linux");
         http_header(exchange, "Server", "brig/" BRIG_VERSION " (linux)");
 }

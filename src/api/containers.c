@@ -210,16 +210,17 @@ int on_commit(ApiRequest *request, Error *err) {
 }
 
 int on_container_start(ApiRequest *request, Error *err) {
-        int r = api_refuse_query(request, "checkpoint", err);
+        const CheckpointPlace place = { api_query(request, "checkpoint"),
+                                        api_query(request, "checkpoint-dir") };
+        int r;
 
-        if (r < 0)
-                return r;
         /* Before API 1.24 a host configuration could come along. */
         if (request->head->length > 7)
                 return error_kind(err, ERROR_INVALID,
                                   "starting container with non-empty request body was deprecated "
                                   "since API v1.22 and removed in v1.24");
-        r = engine_container_start(request->engine, api_name(request), err);
+        r = engine_container_start(request->engine, api_name(request),
+                                   str_empty(place.name) ? NULL : &place, err);
         return api_answer_done(request, r);
 }
 

@@ -34,9 +34,33 @@ int engine_container_create(Engine *engine, const char *name, const char *platfo
         return 0;
 }
 
-int engine_container_start(Engine *engine, const char *ref, Error *err) {
-        note("start %s", ref);
+int engine_container_start(Engine *engine, const char *ref, const CheckpointPlace *checkpoint,
+                           Error *err) {
+        if (checkpoint)
+                note("start %s from %s/%s", ref, checkpoint->directory ?: "", checkpoint->name);
+        else
+                note("start %s", ref);
         return str_equal(ref, "running") ? ENGINE_UNCHANGED : known(ref, err);
+}
+
+int engine_checkpoint_create(Engine *engine, const char *ref, const CheckpointCreate *create,
+                             Error *err) {
+        note("checkpoint %s %s/%s%s", ref, create->directory ?: "", create->id ?: "-",
+             create->exit ? " exit" : "");
+        return known(ref, err);
+}
+
+int engine_checkpoint_list(Engine *engine, const char *ref, const char *directory, Buf *json,
+                           Error *err) {
+        note("checkpoints %s %s", ref, directory ?: "-");
+        buf_add_str(json, "[{\"Name\":\"one\"}]");
+        return known(ref, err);
+}
+
+int engine_checkpoint_remove(Engine *engine, const char *ref, const CheckpointPlace *place,
+                             Error *err) {
+        note("remove checkpoint %s %s/%s", ref, place->directory ?: "", place->name);
+        return known(ref, err);
 }
 
 static int noted_stop(const char *what, const char *ref, const char *signal, const int64_t *timeout,

@@ -93,6 +93,9 @@ int on_container_update(ApiRequest *request, Error *err);
 int on_container_resize(ApiRequest *request, Error *err);
 int on_link_remove(ApiRequest *request, Error *err);
 int on_container_remove(ApiRequest *request, Error *err);
+int on_checkpoint_create(ApiRequest *request, Error *err); /* checkpoints.c */
+int on_checkpoint_list(ApiRequest *request, Error *err);
+int on_checkpoint_remove(ApiRequest *request, Error *err);
 int on_container_prune(ApiRequest *request, Error *err);
 int on_container_changes(ApiRequest *request, Error *err);
 int on_commit(ApiRequest *request, Error *err);

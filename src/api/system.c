@@ -102,7 +102,7 @@ static void fill_version(VersionDocument *document, const struct utsname *host) 
         pairs_put(&engine->details, "Os", "linux");
         pairs_put(&engine->details, "Arch", document->arch);
         pairs_put(&engine->details, "KernelVersion", host->release);
-        pairs_put(&engine->details, "Experimental", "false");
+        pairs_put(&engine->details, "Experimental", "true");
 }
 
 int on_version(ApiRequest *request, Error *err) {

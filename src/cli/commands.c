@@ -93,6 +93,16 @@ static const Entry policy_entries[] = {
 static const Group policy_group = { "Manage network policies", policy_entries,
                                     ELEMENTS(policy_entries) };
 
+static const Entry checkpoint_entries[] = {
+        COMMAND("create", SECTION_COMMANDS, checkpoint_create_command),
+        COMMAND("ls", SECTION_COMMANDS, checkpoint_ls_command),
+        ALIAS("list", checkpoint_ls_command),
+        COMMAND("rm", SECTION_COMMANDS, checkpoint_rm_command),
+        ALIAS("remove", checkpoint_rm_command),
+};
+static const Group checkpoint_group = { "Manage checkpoints", checkpoint_entries,
+                                        ELEMENTS(checkpoint_entries) };
+
 static const Entry volume_entries[] = {
         COMMAND("create", SECTION_COMMANDS, volume_create_command),
         COMMAND("inspect", SECTION_COMMANDS, volume_inspect_command),
@@ -189,7 +199,7 @@ static const Entry root_entries[] = {
 
         GROUP("builder", SECTION_MANAGEMENT, builder_group),
         GROUP("buildx", SECTION_MANAGEMENT, buildx_group),
-        UNDONE("checkpoint", SECTION_MANAGEMENT, "Manage checkpoints"),
+        GROUP("checkpoint", SECTION_MANAGEMENT, checkpoint_group),
         UNDONE("compose", SECTION_MANAGEMENT, "Run applications of several containers"),
         GROUP("container", SECTION_MANAGEMENT, container_group),
         GROUP("context", SECTION_MANAGEMENT, context_group),

@@ -9,6 +9,8 @@ extern const Command run_command, create_command, start_command;
 /* containers.c */
 extern const Command stop_command, restart_command, kill_command, rm_command, pause_command,
         unpause_command, wait_command, rename_command, top_command, port_command;
+/* checkpoint.c */
+extern const Command checkpoint_create_command, checkpoint_ls_command, checkpoint_rm_command;
 /* stats.c */
 extern const Command stats_command;
 /* update.c */

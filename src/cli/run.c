@@ -408,25 +408,32 @@ const Command create_command = {
 
 typedef struct StartOptions {
         bool attach, interactive;
-        char *detach_keys;
+        char *detach_keys, *checkpoint, *checkpoint_dir;
 } StartOptions;
 
 static const Option start_rows[] = {
         { "attach", 'a', OPTION_BOOL, offsetof(StartOptions, attach),
           "Attach STDOUT and STDERR, and pass signals on" },
-        { .name = "checkpoint",
-          .type = OPTION_STRING,
-          .help = "Restore from this checkpoint",
-          .flags = OPTION_REFUSED },
-        { .name = "checkpoint-dir",
-          .type = OPTION_STRING,
-          .help = "Where checkpoints are stored",
-          .flags = OPTION_REFUSED },
+        { "checkpoint", 0, OPTION_STRING, offsetof(StartOptions, checkpoint),
+          "Go on from this checkpoint" },
+        { "checkpoint-dir", 0, OPTION_STRING, offsetof(StartOptions, checkpoint_dir),
+          "Directory that holds it, on the daemon's host (default: the container's own)" },
         { "detach-keys", 0, OPTION_STRING, offsetof(StartOptions, detach_keys),
           "Keys that detach from the container" },
         { "interactive", 'i', OPTION_BOOL, offsetof(StartOptions, interactive),
           "Attach the container's STDIN" },
 };
+
+/* With a checkpoint it goes on from there. */
+static int start_from(Cli *cli, const StartOptions *o, const char *id, Error *err) {
+        _cleanup_free_ char *path = path_format("/containers/%s/start", id);
+
+        if (!str_empty(o->checkpoint))
+                path_query(&path, "checkpoint", o->checkpoint);
+        if (!str_empty(o->checkpoint_dir))
+                path_query(&path, "checkpoint-dir", o->checkpoint_dir);
+        return api_do(cli, "POST", path, err);
+}
 
 static int start_each(Cli *cli, const Options *options) {
         _cleanup_strv_ char **failed = NULL;
@@ -435,7 +442,7 @@ static int start_each(Cli *cli, const Options *options) {
         for (size_t i = 0; i < options->count; i++) {
                 Error err = {};
 
-                if (start(cli, options->arguments[i], &err) == 0) {
+                if (start_from(cli, options->values, options->arguments[i], &err) == 0) {
                         (void)printf("%s\n", options->arguments[i]);
                         continue;
                 }
@@ -477,7 +484,7 @@ static int start_attached(Cli *cli, const Options *options, Error *err) {
                 r = waiting_open(cli, id, json_truth(json_member(info, "HostConfig"), "AutoRemove"),
                                  &waiting, err);
         if (r == 0)
-                r = start(cli, id, err);
+                r = start_from(cli, o, id, err);
         if (r < 0)
                 return r;
         stream_resize(&stream);
@@ -490,6 +497,9 @@ static int start_attached(Cli *cli, const Options *options, Error *err) {
 static int run_start(Cli *cli, const Options *options, Error *err) {
         const StartOptions *o = options->values;
 
+        if (!str_empty(o->checkpoint) && options->count > 1)
+                return error_kind(err, ERROR_INVALID,
+                                  "you cannot restore multiple containers at once");
         return o->attach || o->interactive ? start_attached(cli, options, err)
                                            : start_each(cli, options);
 }

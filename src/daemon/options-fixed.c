@@ -70,7 +70,7 @@ static const FixedOption rows[] = {
           { "" },
           "give the options when a network is made (network create -o); the default bridge has "
           "settings of its own (mtu, icc, ip-masq, ip)" },
-        { "experimental", "experimental", SWITCH, { "false" }, "nothing is hidden behind it" },
+        { "experimental", "experimental", SWITCH, { "true", "false" }, "" },
         { "firewall-backend",
           "firewall-backend",
           VALUE,

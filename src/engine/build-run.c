@@ -239,7 +239,8 @@ static int run_spawn(void *data, Error *err) {
                                      .ipcns_fd = -1,
                                      .userns_fd = job->userns_fd,
                                      .seccomp = job->seccomp ? job->seccomp->filter : NULL,
-                                     .seccomp_length = job->seccomp ? job->seccomp->length : 0 };
+                                     .seccomp_length = job->seccomp ? job->seccomp->length : 0,
+                                     .images_fd = -1 };
 
         int r = monitor_spawn(job->process, &spawn, on_notice, job->end, &job->monitor, err);
         if (r == 0)

@@ -70,7 +70,14 @@ int engine_restore(const char *data_root, char ***ret, Error *err);
 int engine_container_create(Engine *engine, const char *name, const char *platform,
                             const ContainerCreate *create, char **ret_id, char ***warnings,
                             Error *err);
-int engine_container_start(Engine *engine, const char *ref, Error *err);
+/* A checkpoint of a container. */
+typedef struct CheckpointPlace {
+        const char *name;
+        const char *directory; /* that holds it, absolute; NULL, "": the container's own */
+} CheckpointPlace;
+/* checkpoint: it goes on from there; NULL: its program is run. */
+int engine_container_start(Engine *engine, const char *ref, const CheckpointPlace *checkpoint,
+                           Error *err);
 int engine_container_stop(Engine *engine, const char *ref, const char *signal,
                           const int64_t *timeout_s, Error *err);
 int engine_container_restart(Engine *engine, const char *ref, const char *signal,
@@ -95,6 +102,21 @@ int engine_wait_begin(Engine *engine, const char *ref, WaitCondition condition, 
  * cancel_fd's peer left. */
 int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, char **ret_error,
                     Error *err);
+
+/* ---- checkpoints: checkpoint.c ---- */
+typedef struct CheckpointCreate {
+        char *id;
+        char *directory; /* as of CheckpointPlace */
+        bool exit;       /* the container ends with it, and has ended when this returns */
+} CheckpointCreate;
+/* On error the container runs on and nothing is left; conflict where there is one of that name. */
+int engine_checkpoint_create(Engine *engine, const char *ref, const CheckpointCreate *create,
+                             Error *err);
+/* [{"Name"}], by name. */
+int engine_checkpoint_list(Engine *engine, const char *ref, const char *directory, Buf *json,
+                           Error *err);
+int engine_checkpoint_remove(Engine *engine, const char *ref, const CheckpointPlace *place,
+                             Error *err);
 
 /* ---- containers, read: inspect.c, list.c, logs.c, top.c ---- */
 int engine_container_inspect(Engine *engine, const char *ref, bool size, Buf *json, Error *err);

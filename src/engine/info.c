@@ -295,7 +295,7 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         json_put_text(object, "DockerRootDir", engine->options.data_root);
         put_settings(object, engine_settings(engine));
         put_debug(object);
-        json_put_bool(object, "ExperimentalBuild", false);
+        json_put_bool(object, "ExperimentalBuild", true);
         put_proxies(object);
         json_put_text(object, "ServerVersion", BRIG_VERSION);
         put_runtimes(object, engine_settings(engine));

@@ -74,6 +74,11 @@ struct Engine {
                       */
 };
 
+/* ---- checkpoint.c ---- */
+/* The directory of a checkpoint's images, the caller's. */
+int checkpoint_open(const Container *container, const CheckpointPlace *place, int *ret_fd,
+                    Error *err);
+
 /* ---- registry.c ---- */
 /* ref: full id, name (with or without a slash before it) or unambiguous id prefix, in this order,
  * as Docker resolves. A new reference in *ret. not_found "No such container: x"; invalid "multiple

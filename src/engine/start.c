@@ -18,6 +18,8 @@
 #define EXIT_NOT_FOUND 127
 #define EXIT_NOT_PERMITTED 126
 #define EXIT_START_FAILED 128
+/* criu reads all of a container's memory. */
+#define RESTORE_TIMEOUT (600 * NSEC_PER_SEC)
 
 typedef struct StartJob {
         Container *container;
@@ -27,6 +29,7 @@ typedef struct StartJob {
         const SeccompProgram *seccomp; /* the cache's */
         char **runtime;                /* another one's program and arguments; NULL: brig's own */
         int state_fd, run_fd, netns_fd, pidns_fd, userns_fd;
+        int images_fd; /* of the checkpoint that it goes on from; -1; the caller's */
         IpcJoin ipc;
         int *source_fds;         /* of mounts_open */
         MonitorProcess *process; /* until it has its container */
@@ -207,7 +210,7 @@ static int start_namespace(void *data, Error *err) {
 
 /* The program of another runtime and its arguments, which is the container's; NULL in *ret: brig's
  * own. The caller's. */
-static int find_runtime(const Container *container, char ***ret, Error *err) {
+static int find_runtime(const Container *container, bool restores, char ***ret, Error *err) {
         const char *name = container->spec.host.runtime;
         const RuntimeSpec *runtime;
         _cleanup_free_ char *path = NULL;
@@ -215,6 +218,11 @@ static int find_runtime(const Container *container, char ***ret, Error *err) {
 
         if (str_empty(name) || runtime_is_own(name))
                 return 0;
+        if (restores)
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "a container with another runtime ('%s') than brig's own is not "
+                                  "restored",
+                                  name);
         runtime = settings_runtime(engine_settings(container->engine), name);
         if (!runtime)
                 return error_kind(err, ERROR_INVALID, "unknown or invalid runtime name: %s", name);
@@ -261,12 +269,18 @@ static int start_document(void *data, Error *err) {
         if (r == 0)
                 r = ocispec_build(job->container, &context, &job->config, err);
         if (r == 0)
-                r = find_runtime(job->container, &job->runtime, err);
+                r = find_runtime(job->container, job->images_fd >= 0, &job->runtime, err);
         if (r < 0)
                 return r;
         return job->runtime
                        ? put_seccomp(job, err)
                        : seccomp_program(job->engine, job->container, false, &job->seccomp, err);
+}
+
+static int start_error(const StartJob *job, const char *inner, Error *err) {
+        return job->images_fd >= 0
+                       ? error_prefix(err, "Cannot restore container %s", job->container->name)
+                       : wrap_runtime_error(inner, err);
 }
 
 static int start_spawn(void *data, Error *err) {
@@ -299,6 +313,7 @@ static int start_spawn(void *data, Error *err) {
                 .userns_fd = job->userns_fd,
                 .seccomp = job->seccomp ? job->seccomp->filter : NULL,
                 .seccomp_length = job->seccomp ? job->seccomp->length : 0,
+                .images_fd = job->images_fd,
         };
 
         int r = container_log_options(container, &start.log, err);
@@ -307,9 +322,12 @@ static int start_spawn(void *data, Error *err) {
         r = monitor_spawn(job->process, &spawn, monitor_notice, container, &container->monitor,
                           err);
         container_log_options_done(&start.log);
-        if (r == 0)
-                container_ref(container); /* the notices' */
-        return r;
+        if (r < 0)
+                return r;
+        container_ref(container); /* the notices' */
+        if (job->images_fd >= 0)
+                monitor_answer_within(container->monitor, RESTORE_TIMEOUT);
+        return 0;
 }
 
 static void start_spawn_undo(void *data) {
@@ -341,7 +359,7 @@ static int start_created(void *data, Error *err) {
 
         int r = monitor_created(job->container->monitor, &job->pid, &job->pidfd, err);
         job->monitor = r < 0 ? MONITOR_OVER : MONITOR_WAITS;
-        return r < 0 ? wrap_runtime_error(": error during container init", err) : 0;
+        return r < 0 ? start_error(job, ": error during container init", err) : 0;
 }
 
 static int start_attach(void *data, Error *err) {
@@ -354,10 +372,12 @@ static int start_go(void *data, Error *err) {
         StartJob *job = data;
 
         int r = monitor_go(job->container->monitor, err);
+        if (r == 0 && job->images_fd >= 0)
+                monitor_answer_within(job->container->monitor, MONITOR_ANSWER_MAX);
         if (r == 0)
                 return 0;
         job->monitor = MONITOR_OVER;
-        return wrap_runtime_error("", err);
+        return start_error(job, "", err);
 }
 
 static const JobStep start_steps[] = {
@@ -385,7 +405,8 @@ static int start_failed(StartJob *job, int r, Error *err) {
         if (job->told_mounts)
                 mounts_event(container, false);
         mounts_end(container);
-        state->exit_code = is_program_missing(err)   ? EXIT_NOT_FOUND
+        state->exit_code = job->images_fd >= 0       ? EXIT_START_FAILED
+                           : is_program_missing(err) ? EXIT_NOT_FOUND
                            : is_program_refused(err) ? EXIT_NOT_PERMITTED
                                                      : EXIT_START_FAILED;
         str_replace(&state->error, err->message);
@@ -435,7 +456,7 @@ static int start_finish(StartJob *job, Error *err) {
         return 0;
 }
 
-int container_start_locked(Container *container, Error *err) {
+static int start_from(Container *container, int images_fd, Error *err) {
         _cleanup_(start_job_done) StartJob job = {
                 .container = container,
                 .engine = container->engine,
@@ -445,6 +466,7 @@ int container_start_locked(Container *container, Error *err) {
                 .pidns_fd = -1,
                 .ipc.ns_fd = -1,
                 .userns_fd = -1,
+                .images_fd = images_fd,
                 .pidfd = -1,
         };
         Error ours = { 0 };
@@ -457,7 +479,25 @@ int container_start_locked(Container *container, Error *err) {
         return start_finish(&job, err);
 }
 
-int engine_container_start(Engine *engine, const char *ref, Error *err) {
+int container_start_locked(Container *container, Error *err) {
+        return start_from(container, -1, err);
+}
+
+static int start_afresh(Container *container, const CheckpointPlace *checkpoint, Error *err) {
+        _cleanup_close_ int images_fd = -1;
+        int r = checkpoint ? checkpoint_open(container, checkpoint, &images_fd, err) : 0;
+
+        if (r < 0)
+                return r;
+        if (container->state.status == CONTAINER_RESTARTING)
+                restart_forget(container);
+        container->restart_delay_ms = 0;
+        container->state.restart_count = 0;
+        return start_from(container, images_fd, err);
+}
+
+int engine_container_start(Engine *engine, const char *ref, const CheckpointPlace *checkpoint,
+                           Error *err) {
         _cleanup_container_ Container *container = NULL;
 
         int r = container_lookup(engine, ref, &container, err);
@@ -475,10 +515,6 @@ int engine_container_start(Engine *engine, const char *ref, Error *err) {
                 return error_kind(err, ERROR_CONFLICT,
                                   "container is marked for removal and cannot be started");
         default:
-                if (container->state.status == CONTAINER_RESTARTING)
-                        restart_forget(container);
-                container->restart_delay_ms = 0;
-                container->state.restart_count = 0;
-                return container_start_locked(container, err);
+                return start_afresh(container, checkpoint, err);
         }
 }

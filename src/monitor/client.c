@@ -14,8 +14,6 @@
 #include "base/log.h"
 #include "monitor/message.h"
 
-#define ANSWER_MAX (30 * NSEC_PER_SEC)
-
 void monitor_client_answer_done(Answer *answer) {
         json_done(&monitor_reply_table, &answer->reply);
         close_fd(&answer->fd);
@@ -29,7 +27,7 @@ Monitor *monitor_client_new(Loop *loop, int fd, MonitorNotice notice, void *data
         monitor->fd = fd;
         monitor->notice = notice;
         monitor->data = data;
-        monitor->answer_max = ANSWER_MAX;
+        monitor->answer_max = MONITOR_ANSWER_MAX;
         monitor->answer.fd = -1;
         (void)pthread_mutex_init(&monitor->call, NULL);
         (void)pthread_mutex_init(&monitor->lock, NULL);

@@ -43,6 +43,7 @@ typedef struct MonitorSpawn {
         int userns_fd;                      /* its own or another container's, or -1: the host's */
         const void *seccomp;                /* sock_filters, or NULL */
         size_t seccomp_length;
+        int images_fd; /* of a checkpoint that it is made from, or -1 */
 } MonitorSpawn;
 
 /* Sends a monitor that was begun, which is still the caller's, its start message; monitor_created
@@ -50,7 +51,8 @@ typedef struct MonitorSpawn {
  * returned, one thread only may call. The monitor's process is reaped on the loop's thread. */
 int monitor_spawn(MonitorProcess *process, const MonitorSpawn *spawn, MonitorNotice notice,
                   void *data, Monitor **ret, Error *err);
-/* Bounds the wait for each answer from now on; without it 30 s. */
+/* Bounds the wait for each answer from now on; without it MONITOR_ANSWER_MAX. */
+#define MONITOR_ANSWER_MAX (30 * NSEC_PER_SEC)
 void monitor_answer_within(Monitor *monitor, int64_t nanoseconds);
 /* Waits (bounded) for "created". *ret_pidfd is the caller's. After an error nothing is left
  * but the exit record, no notice comes, and monitor_free is the only call. Only if the monitor was

@@ -26,16 +26,16 @@
 
 /* The descriptors of "start", by their place; -1: not there. */
 typedef struct StartFds {
-        int data_root, state, run, config, netns, pidns, ipcns, userns, seccomp;
+        int data_root, state, run, config, netns, pidns, ipcns, userns, seccomp, images;
 } StartFds;
 
 static int take_fds(const MonitorStart *start, int *fds, size_t count, StartFds *ret, Error *err) {
         size_t next = 4;
 
         if (count != next + start->has_netns + start->has_pidns + start->has_ipcns +
-                             start->has_userns + start->has_seccomp)
+                             start->has_userns + start->has_seccomp + start->has_images)
                 return error_kind(err, ERROR_INVALID, "start came with %zu descriptors", count);
-        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1, -1, -1, -1 };
+        *ret = (StartFds){ fds[0], fds[1], fds[2], fds[3], -1, -1, -1, -1, -1, -1 };
         if (start->has_netns)
                 ret->netns = fds[next++];
         if (start->has_pidns)
@@ -45,7 +45,9 @@ static int take_fds(const MonitorStart *start, int *fds, size_t count, StartFds 
         if (start->has_userns)
                 ret->userns = fds[next++];
         if (start->has_seccomp)
-                ret->seccomp = fds[next];
+                ret->seccomp = fds[next++];
+        if (start->has_images)
+                ret->images = fds[next];
         return 0;
 }
 
@@ -145,10 +147,21 @@ static bool has_own_pids(const OciConfig *config) {
 
 static int own_create(Supervisor *supervisor, const RuntimeOptions *options, const ProcessIo *io,
                       RuntimeContainer *ret, Error *err) {
+        const CheckpointOptions checkpoint = { .images_fd = supervisor->images_fd,
+                                               .work_fd = -1,
+                                               .tcp_established = true,
+                                               .file_locks = true,
+                                               .stage_fd = supervisor->run_fd };
+
+        if (supervisor->images_fd >= 0)
+                return container_restore(supervisor->config, options, &checkpoint, io, ret,
+                                         &supervisor->restore, err);
         return container_create(supervisor->config, options, io, ret, err);
 }
 
 static int own_release(Supervisor *supervisor, Error *err) {
+        if (supervisor->restore)
+                return runtime_restore_finish(TAKE_PTR(supervisor->restore), err);
         return container_release(supervisor->gate_fd, err);
 }
 
@@ -160,6 +173,7 @@ static int own_exec(Supervisor *supervisor, const OciProcess *process,
 }
 
 static int own_destroy(Supervisor *supervisor, Error *err) {
+        supervisor->restore = runtime_restore_free(supervisor->restore);
         return container_destroy(supervisor->config, &supervisor->container, supervisor->id, err);
 }
 
@@ -222,6 +236,8 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
 
         supervisor->foreign_pidns_fd = fds->pidns;
         supervisor->foreign_ipcns_fd = fds->ipcns;
+        if (fds->images >= 0)
+                supervisor->images_fd = fcntl(fds->images, F_DUPFD_CLOEXEC, 3);
         if (r == 0 && fds->pidns >= 0)
                 r = join_namespace(supervisor->config, "pid", fds->pidns, err);
         if (r == 0 && fds->ipcns >= 0)
@@ -429,6 +445,7 @@ static void destroy(Supervisor *supervisor) {
         Error err = {};
 
         close_fd(&supervisor->gate_fd);
+        close_fd(&supervisor->images_fd);
         if (supervisor->has_container && supervisor->runtime->destroy(supervisor, &err) < 0)
                 connections_warn(supervisor, &err);
         supervisor->has_container = false;
@@ -516,6 +533,17 @@ static void forget_documents(Supervisor *supervisor) {
         }
 }
 
+/* What is restored has its terminal with the rest of its files. */
+static int let_go(Supervisor *supervisor, Error *err) {
+        Streams *streams = &supervisor->init->streams;
+        bool restored = supervisor->images_fd >= 0;
+        int r = restored ? 0 : streams_prepare(streams, err);
+
+        if (r == 0)
+                r = supervisor->runtime->release(supervisor, err);
+        return r == 0 && restored ? streams_prepare(streams, err) : r;
+}
+
 int supervisor_go(Supervisor *supervisor, Error *err) {
         Process *init = supervisor->init;
         int r;
@@ -525,14 +553,13 @@ int supervisor_go(Supervisor *supervisor, Error *err) {
                                   supervisor->id);
         r = failpoint("monitor.go", err);
         if (r == 0)
-                r = streams_prepare(&init->streams, err);
-        if (r == 0)
-                r = supervisor->runtime->release(supervisor, err);
+                r = let_go(supervisor, err);
         if (r < 0) {
                 fail(supervisor, exit_code_of(err), err);
                 return r;
         }
         close_fd(&supervisor->gate_fd);
+        close_fd(&supervisor->images_fd);
         supervisor->started = true;
         supervisor->started_at = clock_now();
         init->phase = PROCESS_RUNNING;

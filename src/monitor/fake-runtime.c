@@ -97,6 +97,20 @@ int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup
         return spawn(process, io, -1, ret_pid, ret_pidfd, err);
 }
 
+int container_restore(const OciConfig *config, const RuntimeOptions *options,
+                      const CheckpointOptions *checkpoint, const ProcessIo *io,
+                      RuntimeContainer *ret, RuntimeRestore **ret_restore, Error *err) {
+        return error_kind(err, ERROR_UNSUPPORTED, "the fake runtime restores nothing");
+}
+
+int runtime_restore_finish(RuntimeRestore *restore, Error *err) {
+        return error_kind(err, ERROR_UNSUPPORTED, "the fake runtime restores nothing");
+}
+
+RuntimeRestore *runtime_restore_free(RuntimeRestore *restore) {
+        return NULL;
+}
+
 int container_destroy(const OciConfig *config, const RuntimeContainer *container, const char *id,
                       Error *err) {
         (void)pidfd_signal(container->pidfd, SIGKILL, NULL);

@@ -245,6 +245,7 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         start.has_ipcns = spawn->ipcns_fd >= 0;
         start.has_userns = spawn->userns_fd >= 0;
         start.has_seccomp = spawn->seccomp != NULL;
+        start.has_images = spawn->images_fd >= 0;
         if (r == 0 && start.has_seccomp)
                 r = memfd_with("seccomp", spawn->seccomp, spawn->seccomp_length, &seccomp_fd, err);
         if (r < 0)
@@ -260,6 +261,8 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
                 fds[count++] = spawn->userns_fd;
         if (start.has_seccomp)
                 fds[count++] = seccomp_fd;
+        if (start.has_images)
+                fds[count++] = spawn->images_fd;
         return message_send(fd, &monitor_start_table, &start, fds, count, err);
 }
 

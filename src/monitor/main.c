@@ -138,6 +138,7 @@ int main(int argc, char **argv) {
                                   .state_fd = -1,
                                   .run_fd = -1,
                                   .listen_fd = -1,
+                                  .images_fd = -1,
                                   .gate_fd = -1,
                                   .record_fd = -1,
                                   .log = { .fd = -1, .program_fd = -1 } };

@@ -5,7 +5,7 @@
 #include "format/json.h"
 
 /* The most descriptors beside a document. */
-#define MESSAGE_FDS_MAX 9
+#define MESSAGE_FDS_MAX 10
 
 /* Documents up to MESSAGE_INLINE bytes are the message itself. A larger one travels in a memfd that
  * goes before the other descriptors, and the message is then the one byte MESSAGE_IN_MEMFD, which

@@ -41,6 +41,7 @@ static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "hasIpcns", JSON_BOOL, has_ipcns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasUserns", JSON_BOOL, has_userns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasSeccomp", JSON_BOOL, has_seccomp, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "hasImages", JSON_BOOL, has_images, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "openStdin", JSON_BOOL, open_stdin, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "stdinOnce", JSON_BOOL, stdin_once, JSON_OMIT_EMPTY),
         JSON_NESTED(MonitorStart, "log", JSON_INLINE, log, 0, &monitor_log_table),

@@ -43,8 +43,9 @@ typedef struct MonitorLog {
 /* "start", the first message. Its descriptors, in this order: the data root, the container's state
  * directory, its run directory, the OCI document (a memfd), then, where the flag says so, the
  * network namespace, the process namespace (for the document's entry "pid"), the IPC namespace (for
- * "ipc"), the user namespace (for "user"; the root's owners are then shifted as it maps them) and
- * the seccomp program (a memfd of sock_filters). */
+ * "ipc"), the user namespace (for "user"; the root's owners are then shifted as it maps them), the
+ * seccomp program (a memfd of sock_filters) and the images of a checkpoint (a directory), from
+ * which the container is made; its processes go on at "go". */
 typedef struct MonitorStart {
         char *id;
         char **lowers;      /* overlay lower directories, topmost first, below the data root; none:
@@ -52,7 +53,7 @@ typedef struct MonitorStart {
         char *upper, *work; /* below the data root */
         bool volatile_root; /* upper goes with the container's end: see OVERLAY_VOLATILE */
         bool bound;         /* it ends with the last daemon that is connected: a step of a build */
-        bool has_netns, has_pidns, has_ipcns, has_userns, has_seccomp;
+        bool has_netns, has_pidns, has_ipcns, has_userns, has_seccomp, has_images;
         bool open_stdin, stdin_once;
         MonitorLog log;
         bool systemd_cgroup; /* the document's cgroupsPath is a scope's, see RuntimeScope */

@@ -81,7 +81,9 @@ struct Supervisor {
         OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
         RuntimeContainer container;
         bool has_container;
-        int gate_fd; /* init waits at the other end; -1: let go */
+        int gate_fd;             /* init waits at the other end; -1: let go */
+        int images_fd;           /* of the checkpoint that it is made from; -1 */
+        RuntimeRestore *restore; /* while it is being made from that and was not let go */
         bool started;
         int64_t started_at;
 

@@ -207,7 +207,8 @@ static int host_spawn(Host *host, Error *err) {
                                .netns_fd = -1,
                                .pidns_fd = -1,
                                .ipcns_fd = -1,
-                               .userns_fd = -1 };
+                               .userns_fd = -1,
+                               .images_fd = -1 };
         int r = monitor_spawn(process, &spawn, on_notice, host, &host->monitor, err);
 
         monitor_process_free(process);

@@ -5,7 +5,7 @@
 #include "format/json.h"
 #include "runtime/private.h"
 
-#define CHECKPOINT_FILE "brig-checkpoint.json"
+#define CHECKPOINT_FILE RUNTIME_CHECKPOINT_FILE
 #define CHECKPOINT_VERSION 1
 #define CHECKPOINT_NETNS "extRootNetNS" /* how criu wants it called */
 

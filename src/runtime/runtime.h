@@ -43,6 +43,9 @@ typedef struct RuntimeContainer {
 } RuntimeContainer;
 void runtime_container_done(RuntimeContainer *container);
 
+/* Of a checkpoint's directory: what lacks it is none that is whole. */
+#define RUNTIME_CHECKPOINT_FILE "brig-checkpoint.json"
+
 /* How a container is dumped into images, or made from them, by criu (docs/runtime.md
  * "Checkpoints"). */
 typedef struct CheckpointOptions {

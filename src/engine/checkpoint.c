@@ -1,0 +1,293 @@
+/* checkpoint.c: checkpoints of containers: directories of images, made of one that runs, listed and
+ * removed. A start takes one in place of the program's beginning (start.c). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/documents.h"
+#include "engine/exec-private.h"
+#include "engine/internal.h"
+#include "engine/ocispec.h"
+
+#define END_TIMEOUT (10 * NSEC_PER_SEC)
+
+/* ---- directories ---- */
+
+/* As dockerd's; no path can be made of it. */
+static int check_name(const char *name, Error *err) {
+        size_t length = str_empty(name) ? 0
+                                        : strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+        if (length == 0 || name[length] || strchr("_.-", name[0]) || length > 255)
+                return error_kind(err, ERROR_INVALID,
+                                  "Invalid checkpoint ID (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
+                                  "allowed",
+                                  name ?: "");
+        return 0;
+}
+
+/* The directory that holds a container's checkpoints; make: also where it is missing. */
+static int open_holder(const Container *container, const char *directory, bool make, int *ret_fd,
+                       Error *err) {
+        _cleanup_free_ char *own = str_format("%s/checkpoints", container->id);
+
+        if (str_empty(directory))
+                return dir_open_at(container->engine->containers_fd, own, make ? 0700 : 0, ret_fd,
+                                   err);
+        if (directory[0] != '/')
+                return error_kind(err, ERROR_INVALID,
+                                  "the directory of checkpoints '%s' must be an absolute path",
+                                  directory);
+        return dir_open_at(AT_FDCWD, directory, make ? 0700 : 0, ret_fd, err);
+}
+
+/* What a dump that was interrupted leaves is none. */
+static bool is_whole(int holder_fd, const char *name) {
+        _cleanup_free_ char *path = str_format("%s/" RUNTIME_CHECKPOINT_FILE, name);
+
+        return faccessat(holder_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int missing(const Container *container, const char *name, Error *err) {
+        return error_kind(err, ERROR_NOT_FOUND, "checkpoint %s does not exist for container %s",
+                          name, container->name);
+}
+
+int checkpoint_open(const Container *container, const CheckpointPlace *place, int *ret_fd,
+                    Error *err) {
+        _cleanup_close_ int holder_fd = -1;
+        int r = check_name(place->name, err);
+
+        if (r < 0)
+                return r;
+        r = open_holder(container, place->directory, false, &holder_fd, err);
+        if (r == -ENOENT || (r == 0 && !is_whole(holder_fd, place->name)))
+                return missing(container, place->name, err);
+        return r < 0 ? r : dir_open_real_at(holder_fd, place->name, ret_fd, err);
+}
+
+static int make_directory(const Container *container, int holder_fd, const char *name, int *ret_fd,
+                          Error *err) {
+        int r;
+
+        if (is_whole(holder_fd, name))
+                return error_kind(err, ERROR_CONFLICT,
+                                  "checkpoint with name %s already exists for container %s", name,
+                                  container->name);
+        r = dir_remove_at(holder_fd, name, err);
+        if (r < 0)
+                return r;
+        if (mkdirat(holder_fd, name, 0700) < 0)
+                return error_set(err, errno, "make the directory of checkpoint %s", name);
+        return dir_open_real_at(holder_fd, name, ret_fd, err);
+}
+
+/* ---- making one ---- */
+
+static bool has_running_exec(Container *container) {
+        bool found = false;
+        size_t count;
+        Exec **execs = execs_of(container->engine, container, &count);
+
+        for (size_t i = 0; i < count; i++) {
+                execs_lock(container->engine);
+                found = found || execs[i]->running;
+                execs_unlock(container->engine);
+                exec_unref(execs[i]);
+        }
+        free(execs);
+        return found;
+}
+
+static int refuse(const Container *container, const char *why, Error *err) {
+        return error_kind(err, ERROR_CONFLICT, "Cannot checkpoint container %s: %s",
+                          container->name, why);
+}
+
+/* What would fail later, or lose the container. */
+static int check_dumpable(Container *container, bool exits, Error *err) {
+        const HostConfig *host = &container->spec.host;
+        int r = container_require_running(container, err);
+
+        if (r < 0)
+                return r;
+        if (container->state.status == CONTAINER_PAUSED)
+                return refuse(container, "it is paused: unpause it first", err);
+        if (!str_empty(host->runtime) && !runtime_is_own(host->runtime))
+                return refuse(container, "it has another runtime than brig's own", err);
+        if (str_after(host->pid_mode ?: "", "container:") ||
+            str_after(host->ipc_mode ?: "", "container:"))
+                return refuse(container, "it shares another container's processes or IPC", err);
+        if (exits && host->auto_remove)
+                return refuse(container,
+                              "it would be removed, with --rm, as soon as it has ended: leave it "
+                              "running (--leave-running)",
+                              err);
+        if (has_running_exec(container))
+                return refuse(container,
+                              "an exec runs in it, which no checkpoint can hold: end it "
+                              "first",
+                              err);
+        return 0;
+}
+
+static int dump(Container *container, int images_fd, bool exits, Error *err) {
+        _cleanup_free_ char *path = container_cgroups_path(container),
+                            *cgroup = container_cgroup(container);
+        const OcispecContext context = { .cgroup = path,
+                                         .netfiles_id = container->id,
+                                         .own_netns = container->netns_fd >= 0 };
+        const RuntimeContainer running = { .pid = (pid_t)container->state.pid,
+                                           .pidfd = container->pidfd,
+                                           .cgroup = cgroup };
+        const CheckpointOptions options = { .images_fd = images_fd,
+                                            .work_fd = -1,
+                                            .leave_running = !exits,
+                                            .file_locks = true,
+                                            .stage_fd = -1 };
+        OciConfig config = { 0 };
+        int r = ocispec_build(container, &context, &config, err);
+
+        if (r == 0)
+                r = container_checkpoint(&config, &running, &options, err);
+        json_done(&oci_config_table, &config);
+        return r;
+}
+
+/* lock held. Who is checkpointed to an end stays down, as one that was stopped; if that fails it is
+ * as before. */
+static int dump_or_undo(Container *container, const CheckpointCreate *create, int holder_fd,
+                        Error *err) {
+        _cleanup_close_ int images_fd = -1;
+        Error error = { 0 };
+        int r = make_directory(container, holder_fd, create->id, &images_fd, err);
+
+        if (r < 0)
+                return r;
+        prober_pause(container, true);
+        container->state.stopped_by_user = create->exit;
+        r = create->exit ? container_save(container, false, err) : 0;
+        if (r == 0)
+                r = dump(container, images_fd, create->exit, err);
+        if (r == 0) {
+                container_event(container, "checkpoint", NULL);
+                if (!create->exit)
+                        prober_pause(container, false);
+                return failpoint("checkpoint.made", err);
+        }
+        container->state.stopped_by_user = false;
+        prober_pause(container, false);
+        if ((create->exit && container_save(container, false, &error) < 0) ||
+            dir_remove_at(holder_fd, create->id, &error) < 0)
+                log_warn("after a failed checkpoint of container %s: %s", container->id,
+                         error.message);
+        return error_prefix(err, "Cannot checkpoint container %s", container->name);
+}
+
+/* *ret_wait: for the end; NULL where it runs on. */
+static int create_locked(Container *container, const CheckpointCreate *create,
+                         EngineWait **ret_wait, Error *err) {
+        CONTAINER_LOCKED(container);
+        _cleanup_(wait_freep) EngineWait *wait = NULL;
+        _cleanup_close_ int holder_fd = -1;
+        int r = check_dumpable(container, create->exit, err);
+
+        if (r == 0)
+                r = open_holder(container, create->directory, true, &holder_fd, err);
+        if (r < 0)
+                return r;
+        if (create->exit)
+                wait = wait_register(container, WAIT_NEXT_EXIT);
+        r = dump_or_undo(container, create, holder_fd, err);
+        if (r == 0)
+                *ret_wait = TAKE_PTR(wait);
+        return r;
+}
+
+int engine_checkpoint_create(Engine *engine, const char *ref, const CheckpointCreate *create,
+                             Error *err) {
+        _cleanup_(wait_freep) EngineWait *wait = NULL;
+        _cleanup_container_ Container *container = NULL;
+        int r = container_lookup(engine, ref, &container, err);
+
+        if (r == 0)
+                r = check_name(create->id, err);
+        if (r == 0)
+                r = create_locked(container, create, &wait, err);
+        /* So that who starts it next does not find it running. */
+        if (r == 0 && wait)
+                r = wait_poll(wait, END_TIMEOUT, -1);
+        return r == -ETIMEDOUT
+                       ? error_kind(err, ERROR_INTERNAL, "container %s was saved, and does not end",
+                                    container->id)
+                       : r;
+}
+
+/* ---- the others ---- */
+
+static int compare(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_names(int holder_fd, char ***ret, Error *err) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        _cleanup_close_ int fd = openat(holder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir)
+                return error_set(err, errno, "read the directory of checkpoints");
+        fd = -1; /* dir's now */
+        for (struct dirent *entry; (entry = readdir(dir));)
+                if (entry->d_name[0] != '.' && is_whole(holder_fd, entry->d_name))
+                        strv_add(ret, entry->d_name);
+        if (*ret)
+                qsort(*ret, strv_length(*ret), sizeof(char *), compare);
+        return 0;
+}
+
+int engine_checkpoint_list(Engine *engine, const char *ref, const char *directory, Buf *json,
+                           Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        _cleanup_close_ int holder_fd = -1;
+        _cleanup_strv_ char **names = NULL;
+        int r = container_lookup(engine, ref, &container, err);
+
+        if (r == 0)
+                r = open_holder(container, directory, false, &holder_fd, err);
+        if (r == 0)
+                r = list_names(holder_fd, &names, err);
+        if (r < 0 && !(container && r == -ENOENT)) /* none was ever made there */
+                return r;
+        json_object *array = json_object_new_array();
+        for (char **name = names; name && *name; name++) {
+                json_object *row = json_object_new_object();
+
+                json_put_text(row, "Name", *name);
+                (void)json_object_array_add(array, row);
+        }
+        json_add_object(json, array);
+        return 0;
+}
+
+int engine_checkpoint_remove(Engine *engine, const char *ref, const CheckpointPlace *place,
+                             Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        _cleanup_close_ int holder_fd = -1;
+        int r = container_lookup(engine, ref, &container, err);
+
+        if (r == 0)
+                r = check_name(place->name, err);
+        if (r < 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        r = open_holder(container, place->directory, false, &holder_fd, err);
+        if (r == -ENOENT || (r == 0 && !is_whole(holder_fd, place->name)))
+                return missing(container, place->name, err);
+        return r < 0 ? r : dir_remove_at(holder_fd, place->name, err);
+}
