@@ -46,7 +46,7 @@ drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; 
 }
 
 # DRILL|WHAT IT SAYS: with its bug on, each is red, and for the reason that it looks for. The bugs of a list are on at once, so that one run
-# shows them all: a drill's own words tell whether it was its own. The last two look for what another's bug would hide.
+# shows them all: a drill's own words tell whether it was its own. The last ones look for what another's bug would hide.
 reds="keyctl|keyctl(KEYCTL_GET_KEYRING_ID)
 namespaces|unshare(CLONE_NEWUSER)
 filtered-calls|userfaultfd
@@ -61,6 +61,10 @@ working-directory|a process works in /proc/self/fd/
 terminal|the terminal's session
 linked-proc|is mounted where the link leads
 router-advertisements|eth0 takes a stranger's
+mount-race|new on the host: name /var/tmp/brig-drill
+user-cgroups|cgroup.procs opens for writing
+exec-flood|the container's monitor keeps output that nobody takes
+attaches|descriptors of clients that have gone
 exec|/proc/self/fd/
 exec-directory|a process works in /proc/self/fd/
 exec-program|a program of the host's runs
@@ -77,7 +81,11 @@ unpack-whiteouts|an archive is taken with .wh.
 ambiguous-manifest|a manifest with layers and manifests is loaded
 build-security|a step runs that is confined by nothing"
 
-last_reds="copy-race|the host
+last_reds="proc-race|is mounted where the link leads
+proc-cover|a file system is mounted over /proc/tty
+mask-race|is masked by another file than /dev/null
+console-race|/dev/console is another file
+copy-race|the host
 volume-copies|the host's files are in a volume"
 
 # each_is_red LIST

@@ -67,7 +67,7 @@ int box_import(Cli *cli, const char *tag, const Buf *tar, const char *why, Error
         return r < 0 ? error_prefix(err, "image brig-drill:%s", tag) : r;
 }
 
-static int read_guest(char **ret, size_t *ret_length, Error *err) {
+int box_guest(char **ret, size_t *ret_length, Error *err) {
         char self[4096];
         ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
         _cleanup_free_ char *path = NULL;
@@ -85,7 +85,7 @@ int box_guest_tar(Buf *tar, Error *err) {
         static const char *const directories[] = { "etc", "dev", "tmp" };
         _cleanup_free_ char *guest = NULL;
         size_t length;
-        int r = read_guest(&guest, &length, err);
+        int r = box_guest(&guest, &length, err);
 
         if (r < 0)
                 return r;

@@ -8,11 +8,13 @@
 /* ---- one drill ---- */
 
 typedef struct Drill Drill;
+typedef struct Host Host;
 
 /* What a drill needs while it runs, and what it says. */
 typedef struct Attempt {
         Cli *cli;
-        const char *image;     /* the guest's */
+        const char *image; /* the guest's */
+        const Host *host;
         const char *directory; /* a new one on the host, in which "canary" is */
         int64_t rounds;
         Buf *got; /* what got through, a text; empty: everything held */
@@ -34,7 +36,8 @@ typedef struct DrillSet {
         size_t count;
 } DrillSet;
 
-extern const DrillSet runtime_drills, exec_drills, api_drills, image_drills, build_drills;
+extern const DrillSet runtime_drills, bundle_drills, exec_drills, flood_drills, api_drills,
+        image_drills, build_drills;
 extern const DrillSet *const drill_sets[]; /* in the order in which they are tried, then NULL */
 
 /* Of the catalogue, what no drill tries yet. */
@@ -76,6 +79,8 @@ void tar_end(Buf *tar);
 int box_import(Cli *cli, const char *tag, const Buf *tar, const char *why, Error *err);
 /* The same with any call that takes an archive and answers with a stream of documents. */
 int box_send_tar(Cli *cli, const char *path, const Buf *tar, const char *why, Error *err);
+/* The guest's program; the caller's. */
+int box_guest(char **ret, size_t *ret_length, Error *err);
 /* The guest as an image: a tar with it as /guest, not ended, so that a drill can add to it. */
 int box_guest_tar(Buf *tar, Error *err);
 /* A create request that runs `/guest argument`, the caller's. */
@@ -116,15 +121,19 @@ int box_call(Cli *cli, const char *method, const char *path, const Buf *body, in
 /* It would do as a container's passwd file, too. */
 #define CANARY "canary of brig drill\nintruder:x:0:0:intruder:/:/guest\n"
 
-typedef struct Host {
+struct Host {
         pid_t daemon;
         char *directory; /* with the canary, below /var/tmp */
-} Host;
+};
 
 int host_begin(Cli *cli, Host *ret, Error *err);
 void host_done(Host *host);
 /* The directory as it was made, whatever a drill has done to it. */
 int host_renew(const Host *host, Error *err);
+/* The path of the engine's runtime, the caller's; NULL: none is where the daemon looks for it. */
+char *host_runtime(const Host *host);
+/* What each descriptor of a process is, a line each: proc(5), /proc/PID/fd; the caller's list. */
+char **host_descriptors(pid_t pid);
 /* What no drill may change, sorted, a line each; the caller's list. */
 char **host_snapshot(const Host *host);
 /* Waits, some seconds at the most, until nothing that is seen bears the id of a container that the

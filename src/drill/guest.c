@@ -289,6 +289,73 @@ static int try_linked_proc(void) {
         return 0;
 }
 
+/* A tmpfs where a mount's place was made a link to. */
+static int try_covered(void) {
+        if (access("/proc/tty", F_OK) < 0)
+                return 2;
+        if (is_mounted("/proc/tty", "tmpfs"))
+                (void)printf("a file system is mounted over /proc/tty\n");
+        return 0;
+}
+
+/* What lies over a masked file is the null device, or nothing is hidden. */
+static int try_masks(void) {
+        static const char *const files[] = { "/proc/kcore", "/proc/keys", "/proc/timer_list" };
+        struct stat status;
+        int tried = 0;
+
+        for (size_t i = 0; i < COUNT(files); i++) {
+                if (stat(files[i], &status) < 0)
+                        continue;
+                tried++;
+                if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))
+                        (void)printf("%s is masked by another file than /dev/null\n", files[i]);
+        }
+        return tried > 0 ? 0 : 2;
+}
+
+/* devpts(5): major numbers 136 to 143. */
+static int try_console(void) {
+        struct stat status;
+
+        if (stat("/dev/console", &status) < 0)
+                return 2;
+        if (!S_ISCHR(status.st_mode) || major(status.st_rdev) < 136 || major(status.st_rdev) > 143)
+                (void)printf("/dev/console is another file than the terminal\n");
+        return 0;
+}
+
+static int try_group(const char *directory) {
+        char path[512];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT || errno == ENOTDIR ? 0 : 1;
+        (void)printf("%s opens for writing\n", path);
+        (void)close(fd);
+        return 1;
+}
+
+/* Version 2 has one group there, version 1 a directory for each hierarchy. Opened for writing, and
+ * not written to. */
+static int try_groups_of_control(void) {
+        char path[300];
+        DIR *dir = opendir("/sys/fs/cgroup");
+        const struct dirent *entry;
+        int tried = try_group("/sys/fs/cgroup");
+
+        while (dir && (entry = readdir(dir))) {
+                (void)snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", entry->d_name);
+                if (entry->d_name[0] != '.')
+                        tried += try_group(path);
+        }
+        if (dir)
+                (void)closedir(dir);
+        return tried > 0 ? 0 : 2;
+}
+
 /* Of an image in which /abs leads to the host's directory, and is a volume. */
 static int try_copied(void) {
         if (access("/abs/canary", F_OK) == 0)
@@ -408,6 +475,15 @@ static int swap_forever(void) {
                         return 2;
 }
 
+/* Zeros without end, to whoever takes them. */
+static int flood(void) {
+        static const char zeros[32768];
+
+        while (write(STDOUT_FILENO, zeros, sizeof(zeros)) > 0)
+                ;
+        return 2;
+}
+
 /* For as long as the container is wanted. */
 static int wait_forever(void) {
         while (pause() < 0 && errno == EINTR)
@@ -488,6 +564,11 @@ static const struct {
         { "programs", watch_programs },
         { "copied", try_copied },
         { "ports", try_ports },
+        { "covered", try_covered },
+        { "masks", try_masks },
+        { "console", try_console },
+        { "cgroups", try_groups_of_control },
+        { "flood", flood },
 };
 
 int main(int argc, char **argv) {

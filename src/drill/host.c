@@ -44,22 +44,28 @@ static bool read_pidfile(pid_t *ret) {
                str_to_int_in(str_trim(text), 1, INT_MAX, ret) == 0;
 }
 
-/* Whether a descriptor of the process is the socket: proc(5), /proc/PID/fd. */
-static bool has_socket(pid_t pid, unsigned long inode) {
+char **host_descriptors(pid_t pid) {
         _cleanup_free_ char *path = str_format("/proc/%d/fd", (int)pid);
-        _cleanup_free_ char *wanted = str_format("socket:[%lu]", inode);
         _cleanup_(cleanup_closedirp) DIR *dir = opendir(path);
         const struct dirent *entry;
-        char target[64];
+        char target[PATH_MAX], **list = NULL;
 
         while (dir && (entry = readdir(dir))) {
                 ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 
                 target[MAX(length, 0)] = '\0';
-                if (str_equal(target, wanted))
-                        return true;
+                if (length > 0)
+                        strv_add(&list, target);
         }
-        return false;
+        return list;
+}
+
+/* Whether a descriptor of the process is the socket. */
+static bool has_socket(pid_t pid, unsigned long inode) {
+        _cleanup_free_ char *wanted = str_format("socket:[%lu]", inode);
+        _cleanup_strv_ char **descriptors = host_descriptors(pid);
+
+        return strv_has(descriptors, wanted);
 }
 
 /* Whether the process listens on the socket, by whatever path it or its opener has bound it:
@@ -215,6 +221,32 @@ static void add_program(char ***list, const char *name, const char *path) {
         strv_add(list, seen[i].line);
 }
 
+/* The daemon's own folder, the caller's; NULL: not known. */
+static char *find_folder(const Host *host) {
+        _cleanup_free_ char *link = str_format("/proc/%d/exe", (int)host->daemon);
+        char program[PATH_MAX];
+        ssize_t length = readlink(link, program, sizeof(program) - 1);
+        const char *slash;
+
+        program[MAX(length, 0)] = '\0';
+        slash = strrchr(program, '/');
+        return slash ? str_copy_n(program, (size_t)(slash - program)) : NULL;
+}
+
+char *host_runtime(const Host *host) {
+        static const char *const places[] = { "brig-runtime", "../runtime/brig-runtime" };
+        _cleanup_free_ char *folder = find_folder(host);
+
+        for (size_t i = 0; folder && i < ELEMENTS(places); i++) {
+                char *path = str_format("%s/%s", folder, places[i]);
+
+                if (access(path, X_OK) == 0)
+                        return path;
+                free(path);
+        }
+        return NULL;
+}
+
 /* The programs where the daemon looks for them, which is its own folder or beside it. */
 static void add_programs(const Host *host, char ***list) {
         static const char *const places[] = { "brig-runtime",
@@ -225,16 +257,12 @@ static void add_programs(const Host *host, char ***list) {
                                               "../libexec/brig/brig-image",
                                               "../image/brig-image" };
         _cleanup_free_ char *link = str_format("/proc/%d/exe", (int)host->daemon);
-        char program[4096];
-        ssize_t length = readlink(link, program, sizeof(program) - 1);
-        char *slash;
+        _cleanup_free_ char *folder = find_folder(host);
 
-        program[MAX(length, 0)] = '\0';
         add_program(list, "brigd", link);
-        slash = strrchr(program, '/');
-        for (size_t i = 0; slash && i < ELEMENTS(places); i++) {
-                _cleanup_free_ char *path = str_format("/proc/%d/root%.*s/%s", (int)host->daemon,
-                                                       (int)(slash - program), program, places[i]);
+        for (size_t i = 0; folder && i < ELEMENTS(places); i++) {
+                _cleanup_free_ char *path =
+                        str_format("/proc/%d/root%s/%s", (int)host->daemon, folder, places[i]);
 
                 add_program(list, places[i], path);
         }
@@ -285,18 +313,11 @@ static void add_links(const Host *host, char ***list) {
 
 /* Connections come and go, to the databases as well; what else is open stays. */
 static void add_descriptors(const Host *host, char ***list) {
-        _cleanup_free_ char *path = str_format("/proc/%d/fd", (int)host->daemon);
-        _cleanup_(cleanup_closedirp) DIR *dir = opendir(path);
-        const struct dirent *entry;
-        char target[4096];
+        _cleanup_strv_ char **descriptors = host_descriptors(host->daemon);
 
-        while (dir && (entry = readdir(dir))) {
-                ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-
-                target[MAX(length, 0)] = '\0';
-                if (target[0] == '/' && !strstr(target, ".db"))
-                        strv_format(list, "descriptor %s", target);
-        }
+        for (char *const *target = descriptors; target && *target; target++)
+                if (**target == '/' && !strstr(*target, ".db"))
+                        strv_format(list, "descriptor %s", *target);
 }
 
 /* Only those of the drills' own containers: other engines' come and go meanwhile. */

@@ -66,7 +66,7 @@ static int warm_up(Cli *cli, Error *err) {
 static void try_drill(Cli *cli, const Host *host, const Drill *drill, int64_t rounds, Result *ret) {
         _cleanup_strv_ char **before = NULL;
         _cleanup_buf_ Buf got = {};
-        Attempt attempt = { cli, IMAGE, host->directory, rounds, &got };
+        Attempt attempt = { cli, IMAGE, host, host->directory, rounds, &got };
         int64_t begin = clock_monotonic();
         Error err = {};
         int r = host_renew(host, &err);

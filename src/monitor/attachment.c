@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include "base/base64.h"
+#include "base/bug.h"
 #include "base/fd.h"
 #include "monitor/detach.h"
 #include "monitor/frame.h"
@@ -195,7 +196,7 @@ static void keep_pending(Attachment *attachment, const struct iovec *parts, size
                         parts[i].iov_len - skipped);
                 sent -= skipped;
         }
-        if (attachment->pending.length > STREAMS_PENDING_MAX)
+        if (attachment->pending.length > STREAMS_PENDING_MAX && !BUG("exec-flood"))
                 lose_client(attachment);
 }
 
@@ -231,6 +232,8 @@ void attachment_update(Attachment *attachment) {
                 return;
         if (reads_input(attachment))
                 events |= EPOLLIN;
+        if (!attachment->source && events == 0 && BUG("attaches"))
+                return; /* its end is seen by nobody */
         if (!attachment->source) {
                 if (loop_add_fd(attachment->streams->loop, attachment->fd, events, on_client,
                                 attachment, &attachment->source, &err) < 0)

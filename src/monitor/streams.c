@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -285,7 +286,8 @@ void streams_update(Streams *streams) {
         free_dead(streams);
         for (Attachment *attachment = streams->attachments; attachment;
              attachment = attachment->next)
-                waiting |= !attachment->ending && attachment_waiting(attachment);
+                waiting |=
+                        !attachment->ending && attachment_waiting(attachment) && !BUG("exec-flood");
         update_stdin(streams);
         for (int i = 0; i < 2; i++)
                 update_output(&streams->outputs[i],

@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "os/mount.h"
 #include "runtime/private.h"
@@ -75,6 +76,19 @@ int console_open(int root_fd, const OciProcess *process, int *ret_master, int *r
         return 0;
 }
 
+/* The terminal itself: its name may be another's by now. */
+static int clone_slave(int root_fd, int slave_fd, int *ret_fd, Error *err) {
+        _cleanup_close_ int named_fd = -1;
+        int r = 0;
+
+        if (BUG("console-race")) {
+                r = root_open(root_fd, "/dev/pts/0", O_PATH, &named_fd, err);
+                return r < 0 ? r : mount_clone(named_fd, false, ret_fd, err);
+        }
+        r = mount_clone(slave_fd, false, ret_fd, err);
+        return r < 0 ? r : check(*ret_fd, false, err);
+}
+
 int console_bind(int root_fd, int slave_fd, Error *err) {
         _cleanup_close_ int parent_fd = -1, file_fd = -1, target_fd = -1, copy_fd = -1;
         const char *name;
@@ -89,9 +103,7 @@ int console_bind(int root_fd, int slave_fd, Error *err) {
         target_fd = openat(parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (target_fd < 0)
                 return error_set(err, errno, "open /dev/console");
-        r = mount_clone(slave_fd, false, &copy_fd, err);
-        if (r == 0)
-                r = check(copy_fd, false, err);
+        r = clone_slave(root_fd, slave_fd, &copy_fd, err);
         if (r == 0)
                 r = mount_attach(copy_fd, target_fd, err);
         return r < 0 ? error_prefix(err, "/dev/console") : 0;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "os/mount.h"
 #include "runtime/private.h"
 
@@ -16,10 +17,12 @@
 static int copy_group(const Setup *setup, const char *hierarchy, const MountOptions *options,
                       int *ret_fd, Error *err) {
         _cleanup_free_ char *path = str_format("%s/%s%s", CGROUP_ROOT, hierarchy, setup->cgroup);
+        uint64_t ignored = BUG("user-cgroups") ? MOUNT_ATTR_RDONLY : 0;
         int r = mount_clone_path(path, ret_fd, err);
 
         if (r == 0)
-                r = mount_change(*ret_fd, false, options->set, options->clear, MS_PRIVATE, err);
+                r = mount_change(*ret_fd, false, options->set & ~ignored, options->clear,
+                                 MS_PRIVATE, err);
         if (r < 0)
                 close_fd(ret_fd);
         return r;

@@ -146,7 +146,7 @@ static int check_target(int target_fd, const OciMount *mount, Error *err) {
 
         if (fstatfs(target_fd, &info) < 0 || fstat(target_fd, &status) < 0)
                 return error_set(err, errno, "mount '%s'", mount->destination);
-        if (info.f_type != PROC_SUPER_MAGIC ||
+        if (info.f_type != PROC_SUPER_MAGIC || BUG("proc-cover") ||
             (status.st_ino == 1 && str_equal(mount->type, "proc")))
                 return 0;
         for (size_t i = 0; i < ELEMENTS(over_proc); i++)
@@ -204,7 +204,7 @@ static int open_target(int root_fd, const OciMount *mount, int source_fd, int *r
                         return error_set(err, errno, "mount '%s'", mount->destination);
                 directory = S_ISDIR(status.st_mode);
         }
-        r = is_kernel_type(mount->type) && !BUG("linked-proc")
+        r = is_kernel_type(mount->type) && !BUG("linked-proc") && !BUG("proc-race")
                     ? open_or_make_ordinary(root_fd, mount, ret_fd, err)
                     : root_make(root_fd, mount->destination, directory, ret_fd, err);
         return r == 0 ? check_target(*ret_fd, mount, err) : r;
