@@ -40,7 +40,8 @@ drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; 
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output =~ \ 0\ broken,\ 0\ could\ not\ be\ tried,\ [1-9][0-9]*\ not\ covered ]]
-  run bash -c 'brig ps -aq; brig images -aq; brig volume ls -q'
+  run bash -c 'brig ps -aq; brig images -aq; brig volume ls -q; brig network ls -qf type=custom; ls -d /var/tmp/brig-drill* 2>/dev/null
+    brig system df --format json | jq -e "select(.Type == \"Build Cache\") | .TotalCount != \"0\"" >/dev/null && echo a build cache'
   echo "left: $output"
   [ -z "$output" ]
 }
@@ -79,20 +80,28 @@ unpack-links|gone from the host: file /var/tmp/brig-drill
 unpack-sizes|an archive is taken with GNU.sparse.size
 unpack-whiteouts|an archive is taken with .wh.
 ambiguous-manifest|a manifest with layers and manifests is loaded
-build-security|a step runs that is confined by nothing"
+build-security|a step runs that is confined by nothing
+build-source|a step's mount has the host's files
+build-cache-ids|a step's cache is a directory of the host's
+build-environment|a step sees an environment that is not its image's
+neighbours|a container is reached: PEER1
+neighbours|a container is reached: PEER2
+credentials|a registry's password goes to the server that it leads to"
 
-last_reds="proc-race|is mounted where the link leads
+race_reds="copy-programs|a copy can load what is at the container's /
+proc-race|is mounted where the link leads
 proc-cover|a file system is mounted over /proc/tty
 mask-race|is masked by another file than /dev/null
-console-race|/dev/console is another file
-copy-race|the host
+console-race|/dev/console is another file"
+
+last_reds="copy-race|the host
 volume-copies|the host's files are in a volume"
 
 # each_is_red LIST
 each_is_red() {
   local drill words quiet=
   { cut -d'|' -f1 <<<"$1"; echo seccomp; } | on_host tee /run/brig-drill-bugs
-  run drill --rounds 20 --format json $(cut -d'|' -f1 <<<"$1")
+  run drill --rounds 40 --format json $(cut -d'|' -f1 <<<"$1")
   on_host rm /run/brig-drill-bugs
   echo "$output"
   while IFS='|' read -r drill words; do
@@ -106,6 +115,7 @@ each_is_red() {
 @test "with its bug put back, each drill is red" {
   [[ $("$build/src/daemon/brigd" --version) == *"with bugs"* ]] || { echo "this build has no bugs: tools/build asan"; false; }
   each_is_red "$reds"
+  each_is_red "$race_reds"
   each_is_red "$last_reds"
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -208,7 +209,7 @@ int build_cache_mount(BuildCache *cache, const char *id, MountSharing sharing,
         if (r < 0)
                 return r;
         mount->path = str_format("build/mounts/%s/fs", mount->name);
-        place = str_format("%s/fs", mount->name);
+        place = BUG("build-cache-ids") ? str_copy(id) : str_format("%s/fs", mount->name);
         r = dir_open_at(cache->mounts_fd, place, 0, &fd, err);
         if (r < 0) {
                 (void)cache_mount_release(TAKE_PTR(mount));

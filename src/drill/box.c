@@ -16,8 +16,14 @@
 static char *refusal_of(const Buf *answer) {
         const char *error = answer->data ? strstr(answer->data, "\"error\":\"") : NULL;
 
-        error = error ? error + strlen("\"error\":\"") : NULL;
-        return error ? str_copy_n(error, strcspn(error, "\"")) : NULL;
+        const char *end;
+
+        if (!error)
+                return NULL;
+        error += strlen("\"error\":\"");
+        for (end = error; *end && *end != '"'; end++)
+                end += *end == '\\' && end[1]; /* what stands behind it is a part of the text */
+        return str_copy_n(error, (size_t)(end - error));
 }
 
 /* An image whose name another takes stays, without one. */

@@ -37,7 +37,7 @@ typedef struct DrillSet {
 } DrillSet;
 
 extern const DrillSet runtime_drills, bundle_drills, exec_drills, flood_drills, api_drills,
-        image_drills, build_drills;
+        copy_drills, image_drills, build_drills, network_drills, registry_drills;
 extern const DrillSet *const drill_sets[]; /* in the order in which they are tried, then NULL */
 
 /* Of the catalogue, what no drill tries yet. */
@@ -139,6 +139,8 @@ char **host_snapshot(const Host *host);
 /* Waits, some seconds at the most, until nothing that is seen bears the id of a container that the
  * drills made. */
 void host_settle(const Host *host);
+/* Adds to got what differs between two snapshots, without waiting. */
+void host_differences(char *const *before, char *const *after, Buf *got);
 /* Adds to got what differs, "gone: …" or "new: …", unless that settles within some seconds: a
  * removed container's mounts go a moment after the answer. */
 void host_compare(const Host *host, char *const *before, Buf *got);

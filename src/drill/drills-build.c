@@ -23,10 +23,88 @@ static int run_security(const Drill *drill, Attempt *attempt, Error *err) {
         return MIN(r, 0);
 }
 
+/* A step whose guest ends well where it got at something of the host. */
+static int must_fail(Attempt *attempt, const char *dockerfile, const char *got, Error *err) {
+        int r = build(attempt, dockerfile, "returned a non-zero code: 1", err);
+
+        if (r == 0)
+                buf_format(attempt->got, "%s\n", got);
+        return MIN(r, 0);
+}
+
+/* An image that has a directory by the name of the host's, and a link to it: it is the image's. */
+static int import_source(const Attempt *attempt, Error *err) {
+        const char *names[] = { "var", "var/tmp", str_after(attempt->directory, "/") };
+        _cleanup_buf_ Buf tar = {};
+
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                tar_add(&tar, &(TarEntry){ .path = names[i], .type = TAR_DIRECTORY, .mode = 0755 });
+        tar_add(&tar, &(TarEntry){ "abs", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
+        tar_end(&tar);
+        return box_import(attempt->cli, "source", &tar, NULL, err);
+}
+
+static int run_source(const Drill *drill, Attempt *attempt, Error *err) {
+        static const char dockerfile[] =
+                "FROM brig-drill:guest\nRUN --mount=type=bind,from=brig-drill:source,source=/abs,"
+                "target=/m [\"/guest\", \"mounted\"]\n";
+        int r = import_source(attempt, err);
+
+        (void)drill;
+        return r < 0 ? r
+                     : must_fail(attempt, dockerfile, "a step's mount has the host's files", err);
+}
+
+/* The cache mounts that are named after the attempt's directory: no user's. */
+static int drop_caches(const Attempt *attempt, Error *err) {
+        _cleanup_json_ json_object *usage = NULL;
+        json_object *caches;
+        int r = api_json(attempt->cli, "GET", "/system/df?type=build-cache", NULL, &usage, err);
+
+        caches = json_member(usage, "BuildCache");
+        for (size_t i = 0; r == 0 && i < json_object_array_length(caches); i++) {
+                json_object *cache = json_object_array_get_idx(caches, i);
+                _cleanup_free_ char *filter = str_format("id=%s", json_words(cache, "ID"));
+                _cleanup_free_ char *path = str_copy("/build/prune?all=1");
+                char *const filters[] = { filter, NULL };
+
+                if (!strstr(json_words(cache, "Description"), attempt->directory))
+                        continue;
+                path_filters(&path, filters);
+                r = api_do(attempt->cli, "POST", path, err);
+        }
+        return r;
+}
+
+/* A new cache that is named after a directory of the host's. */
+static int run_cache_ids(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_free_ char *dockerfile =
+                str_format("FROM brig-drill:guest\nRUN --mount=type=cache,target=/m,id=../../../../"
+                           "../../../../../../../..%s [\"/guest\", \"mounted\"]\n",
+                           attempt->directory);
+        int r;
+
+        (void)drill;
+        r = must_fail(attempt, dockerfile, "a step's cache is a directory of the host's", err);
+        return r < 0 ? r : drop_caches(attempt, err);
+}
+
+static int run_environment(const Drill *drill, Attempt *attempt, Error *err) {
+        (void)drill;
+        return must_fail(attempt, "FROM brig-drill:guest\nRUN [\"/guest\", \"environment\"]\n",
+                         "a step sees an environment that is not its image's", err);
+}
+
 static const Drill drills[] = {
         { "build-security", "CVE-2024-23653", "A step that asks to be confined by nothing",
           "report it: a build gets what neither its client nor the daemon allows", run_security,
           NULL },
+        { "build-source", "CVE-2024-23651", "A mount's source through an image's link",
+          "report it: a step's mount is found outside of its image", run_source, NULL },
+        { "build-cache-ids", "", "A cache mount whose id has ../",
+          "report it: a cache's id reaches a path unread", run_cache_ids, NULL },
+        { "build-environment", "CVE-2021-3602", "The daemon's environment in a step",
+          "report it: a step is given the daemon's environment", run_environment, NULL },
 };
 
 const DrillSet build_drills = { drills, ELEMENTS(drills) };

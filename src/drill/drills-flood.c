@@ -10,7 +10,7 @@
 #include "drill/drill.h"
 
 #define UNREAD_EXECS 4
-#define READ_BYTES ((int64_t)24 << 20)
+#define READ_BYTES ((int64_t)12 << 20)
 #define MORE_KIB (32 << 10) /* of memory, for all the rest */
 #define MORE_THREADS 16
 #define ATTACHES 100

@@ -2,6 +2,7 @@
  * prints a line for each thing that got through; exit code 0: it tried all it was to try, 2: it
  * could not. It changes nothing of the host where it does get through. Links nothing of ours: it is
  * static and runs in a root that holds nothing else. */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -356,6 +357,27 @@ static int try_groups_of_control(void) {
         return tried > 0 ? 0 : 2;
 }
 
+/* Run by a step of a build that must fail: 0 where it got what it was after, 1 where it did not. */
+static int is_host_mounted(void) {
+        return access("/m/canary", F_OK) == 0 ? 0 : 1;
+}
+
+static int has_strange_environment(void) {
+        static const char *const own[] = { "PATH=",       "HOME=",        "HOSTNAME=",  "TERM=",
+                                           "HTTP_PROXY=", "HTTPS_PROXY=", "FTP_PROXY=", "NO_PROXY=",
+                                           "ALL_PROXY=",  "container=" };
+
+        for (char **item = environ; *item; item++) {
+                size_t i = 0;
+
+                while (i < COUNT(own) && strncasecmp(*item, own[i], strlen(own[i])) != 0)
+                        i++;
+                if (i == COUNT(own))
+                        return 0;
+        }
+        return 1;
+}
+
 /* Of an image in which /abs leads to the host's directory, and is a volume. */
 static int try_copied(void) {
         if (access("/abs/canary", F_OK) == 0)
@@ -422,6 +444,36 @@ static int has_engine(struct in_addr address, in_port_t port) {
                 length = recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL);
         (void)close(fd);
         return length > 0 && strcasestr(answer, "\napi-version:") != NULL;
+}
+
+/* A closed port that answers is as much an answer as an open one. */
+static int is_reached(const char *text) {
+        struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(7777) };
+        struct timeval patience = { .tv_usec = 700000 };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), reached;
+
+        if (fd < 0 || inet_pton(AF_INET, text, &peer.sin_addr) != 1)
+                return -1;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        reached = connect(fd, (struct sockaddr *)&peer, sizeof(peer)) == 0 || errno == ECONNREFUSED;
+        (void)close(fd);
+        return reached;
+}
+
+/* What PEER1 and PEER2 say, addresses. */
+static int try_peers(void) {
+        static const char *const names[] = { "PEER1", "PEER2" };
+        int tried = 0;
+
+        for (size_t i = 0; i < COUNT(names); i++) {
+                const char *address = getenv(names[i]);
+                int reached = address ? is_reached(address) : 0;
+
+                tried += address && reached >= 0;
+                if (reached > 0)
+                        (void)printf("a container is reached: %s, %s\n", names[i], address);
+        }
+        return tried > 0 ? 0 : 2;
 }
 
 /* Docker's ports, without TLS and with, and Podman's. */
@@ -569,6 +621,9 @@ static const struct {
         { "console", try_console },
         { "cgroups", try_groups_of_control },
         { "flood", flood },
+        { "mounted", is_host_mounted },
+        { "environment", has_strange_environment },
+        { "peers", try_peers },
 };
 
 int main(int argc, char **argv) {

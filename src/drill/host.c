@@ -398,11 +398,18 @@ void host_settle(const Host *host) {
         }
 }
 
-static void add_differences(char *const *before, char *const *after, Buf *got) {
+/* What a daemon or a container that is removed had open meanwhile, and lets go of, is no harm: only
+ * more of that is. */
+static bool may_go(const char *line) {
+        return str_after(line, "descriptor ") || str_after(line, "cgroup ") ||
+               str_after(line, "process ");
+}
+
+void host_differences(char *const *before, char *const *after, Buf *got) {
         while (*before || *after) {
                 int order = !*before ? 1 : !*after ? -1 : strcmp(*before, *after);
 
-                if (order < 0)
+                if (order < 0 && !may_go(*before))
                         buf_format(got, "gone from the host: %s\n", *before);
                 if (order > 0)
                         buf_format(got, "new on the host: %s\n", *after);
@@ -418,7 +425,7 @@ void host_compare(const Host *host, char *const *before, Buf *got) {
                 _cleanup_strv_ char **after = host_snapshot(host);
                 _cleanup_buf_ Buf differences = {};
 
-                add_differences(before, after, &differences);
+                host_differences(before, after, &differences);
                 if (differences.length == 0)
                         return;
                 if (clock_monotonic() >= end) {

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
@@ -101,6 +102,8 @@ static int run_describe(void *data, Error *err) {
         config->working_dir = str_copy(step->cwd);
         /* Every container's but a step's, as BuildKit has it: a name alone takes it away. */
         strv_add(&config->env, "HOSTNAME");
+        for (char *const *item = BUG("build-environment") ? environ : NULL; item && *item; item++)
+                strv_add(&config->env, *item);
         for (char *const *item = step->run.env; item && *item; item++)
                 strv_add(&config->env, *item);
         container->path = str_copy(step->run.argv[0]);

@@ -198,8 +198,9 @@ int confine_to_root(const ConfineRoot *root, int *ret_fd, Error *err) {
         /* Devices are the host's, and opening one can do things. */
         if (r == 0)
                 r = mount_change(tree, true,
-                                 MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0,
-                                 err);
+                                 MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+                                         (BUG("copy-programs") ? 0 : MOUNT_ATTR_NOEXEC),
+                                 0, 0, err);
         if (r < 0)
                 return error_prefix(err, "look at the container's files");
         *ret_fd = TAKE_FD(tree);

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/cleanup.h"
 
 #define BODY_MAX (64 * 1024)
@@ -203,6 +204,8 @@ static void set_security(CURL *curl, const HttpGet *get) {
                 (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, get->certificate);
                 (void)curl_easy_setopt(curl, CURLOPT_SSLKEY, get->key);
         }
+        if (BUG("credentials"))
+                (void)curl_easy_setopt(curl, CURLOPT_UNRESTRICTED_AUTH, 1L);
         if (get->user_password) {
                 (void)curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
                 (void)curl_easy_setopt(curl, CURLOPT_USERPWD, get->user_password);

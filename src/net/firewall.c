@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "base/alloc.h"
+#include "base/bug.h"
 #include "base/clock.h"
 #include "net/netns.h"
 #include "net/ruleset-policy.h"
@@ -178,7 +179,7 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
         put_same(firewall, network->bridge, add);
         if (network->internal)
                 put_link(firewall, "internal", network->bridge, add);
-        if (!network->icc)
+        if (!network->icc && !BUG("neighbours"))
                 put_link(firewall, "icc_off", network->bridge, add);
         for (size_t i = 0; i < network->subnet_count; i++) {
                 const Subnet subnet = network->subnets[i];
@@ -186,7 +187,9 @@ void firewall_put_network(Firewall *firewall, const FirewallNetwork *network, bo
 
                 put_link_subnet(firewall, by_family(subnet.address, "home4", "home6"),
                                 network->bridge, subnet, add);
-                put_ways_in(firewall, network, subnet, network->modes[family], add);
+                put_ways_in(firewall, network, subnet,
+                            BUG("neighbours") ? GATEWAY_NAT_UNPROTECTED : network->modes[family],
+                            add);
                 put_way_out(firewall, network, subnet, network->modes[family],
                             &network->sources[family], add);
         }
