@@ -280,7 +280,7 @@ fake_builder() {
   mkfifo "$ready"
   "$top/tests/fake-builder.py" "$1" "$got" >"$ready" 2>&1 3>&- &
   builder=$!
-  read -r _ <"$ready"
+  await "$ready" fake-builder.py
   mkdir "$BATS_TEST_TMPDIR/context"; cd "$BATS_TEST_TMPDIR/context"
   printf 'FROM busybox\nRUN make\n' > Dockerfile
   echo drop > .dockerignore; echo x > drop; echo y > keep

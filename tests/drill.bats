@@ -202,3 +202,9 @@ for fd in os.listdir(f"/proc/{pid}/fd"):
   run drill --rounds 0
   [[ $status -eq 1 && $output == *"--rounds is 1 to 1000000"* ]]
 }
+
+# Of every test file: lib.bash waits for its namespaces, and whoever cannot make them is told.
+@test "a host that cannot be made ends the file that wants it" {
+  run bash -c 'BATS_TEST_DIRNAME=$1; source "$1/lib.bash"; unshare() { return 1; }; TMPDIR=$2 WAIT_SECONDS=1 make_host' - "$BATS_TEST_DIRNAME" "$BATS_TEST_TMPDIR"
+  [[ $status -eq 1 && $output == "the namespaces of the test's host: no word within 1 seconds that it is there" ]]
+}

@@ -18,7 +18,12 @@ make_host() {
   unshare --net --mount --propagation private bash -c 'mount --make-rshared / && ip link set lo up && echo up >"$1" && exec tail -f /dev/null' host "$ready" \
     >/dev/null 2>&1 3>&- &
   host_pid=$!
-  read -r _ <"$ready"
+  await "$ready" "the namespaces of the test's host"
+}
+
+# await FIFO WHAT: until a line has come, for as long as wait_until: who was to write it may have failed.
+await() {
+  read -rt "${WAIT_SECONDS:-30}" _ <>"$1" || { echo "$2: no word within ${WAIT_SECONDS:-30} seconds that it is there"; return 1; }
 }
 
 # Not for the background: what is ended by its $! would be the shell, not the command. Write nsenter there.
@@ -31,7 +36,7 @@ make_lan() {
   mkfifo "$ready"
   unshare --net bash -c 'ip link set lo up && echo up >"$1" && exec tail -f /dev/null' lan "$ready" >/dev/null 2>&1 3>&- &
   lan_pid=$!
-  read -r _ <"$ready"
+  await "$ready" "the network beside the test's host"
   on_host ip link add lan0 type veth peer name eth0 netns "$lan_pid"
   on_host ip addr add 192.168.1.100/24 dev lan0
   on_host ip addr add fd00:a:1::100/64 dev lan0 nodad

@@ -36,7 +36,7 @@ receive() {
   mkfifo "$ready"
   nsenter --target "$host_pid" --net --mount -- "$top/tests/log-receiver.py" "$kind" "$address" "$out" "${@:3}" >"$ready" 3>&- &
   receivers+=("$!")
-  read -r _ <"$ready"
+  await "$ready" log-receiver.py
 }
 
 end_receivers() {

@@ -30,7 +30,7 @@ podman_host() {
   mkfifo "$ready"
   nsenter --target "$host_pid" --net -- unshare --mount --propagation private bash -c 'mount -t cgroup2 none /sys/fs/cgroup && echo up >"$1" && exec tail -f /dev/null' podman "$ready" >/dev/null 2>&1 3>&- &
   podman_pid=$!
-  read -r _ <"$ready"
+  await "$ready" "podman's mount namespace"
   podman_pid=$(pgrep -P "$podman_pid" -x tail || echo "$podman_pid")
   cat >"$root/podman/containers.conf" <<'END'
 [containers]

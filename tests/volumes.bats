@@ -18,6 +18,7 @@ teardown_file() {
 
 setup() {
   load lib
+  bats_require_minimum_version 1.5.0
   daemon_pid=$(cat "$root/daemon")
 }
 
@@ -149,10 +150,11 @@ mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes
   [ "$output" = sub ]
   run brig inspect -f '{{range .Mounts}}{{.Type}} {{.Name}} {{.Destination}} {{.RW}}{{end}} {{(index .HostConfig.Mounts 0).Source}}' whole
   [ "$output" = 'image tree /x false tree' ]
-  for wrong in 'image-subpath=../x=subpath must be a relative path within the image' 'image-subpath=nowhere=cannot access subpath '"'nowhere'"' of image tree: No such file' \
-    'volume-nocopy=true=cannot mix' ; do
-    run brig run --rm --mount "type=image,source=tree,target=/x,${wrong%=*}" busybox true; echo "$output"
-    [[ $status -ne 0 && $output == *"${wrong##*=}"* ]]
+  for wrong in '125 image-subpath=../x=subpath must be a relative path within the image' '127 image-subpath=nowhere=cannot access subpath '"'nowhere'"' of image tree: No such file' \
+    '125 volume-nocopy=true=cannot mix' ; do
+    code=${wrong%% *} wrong=${wrong#* }
+    run "-$code" brig run --rm --mount "type=image,source=tree,target=/x,${wrong%=*}" busybox true; echo "$output"
+    [[ $output == *"${wrong##*=}"* ]]
   done
   run brig run --rm --mount type=image,source=missing,target=/x busybox true; echo "$output"
   [[ $status -eq 125 && $output == *'No such image: missing'* ]]

@@ -274,7 +274,7 @@ static int report_failure(const Cli *cli, const Error *err) {
         return start_failure(err);
 }
 
-static int run_detached(Cli *cli, const ContainerOptions *o, const char *id, Error *err) {
+static int run_detached(Cli *cli, const char *id, Error *err) {
         if (start(cli, id, err) < 0)
                 return report_failure(cli, err);
         (void)printf("%s\n", id);
@@ -341,7 +341,7 @@ int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, 
                 return r;
         if (o->detach || (!create->config.attach_stdin && !create->config.attach_stdout &&
                           !create->config.attach_stderr))
-                return run_detached(cli, o, id, err);
+                return run_detached(cli, id, err);
         return run_attached(cli, o, create, id, err);
 }
 
