@@ -333,5 +333,6 @@ PYTHON
   before=$(lines_of counts)
   wait_until has_lines counts "$before"
   counts_on counts
+  brig rm -f counts
   leftovers "$root"
 }
