@@ -105,9 +105,9 @@ is() { [[ $(brig inspect -f "$1" "$2") == "$3" ]]; }
   brig run -d --name talks busybox sh -c 'while :; do echo line; sleep 0.3; done'
   local now
   now=$(date +%s)
-  brig logs -f --since "$now" --until "$((now + 20))" talks >"$root/log" 3>&- &
+  brig logs -f --since "$now" --until "$((now + 90))" talks >"$root/log" 3>&- &
   local logs=$!
-  brig events --since "$now" --until "$((now + 20))" --filter type=volume --format '{{.Action}} {{.Actor.ID}}' >"$root/events" 3>&- &
+  brig events --since "$now" --until "$((now + 90))" --filter type=volume --format '{{.Action}} {{.Actor.ID}}' >"$root/events" 3>&- &
   local events=$!
   until_true test -s "$root/log"
   jump -1
@@ -119,7 +119,7 @@ is() { [[ $(brig inspect -f "$1" "$2") == "$3" ]]; }
   [ "$(wc -l <"$root/log")" -gt "$lines" ]
   until_true process_is_gone "$logs"
   until_true process_is_gone "$events"
-  [ $(($(uptime_s) - before)) -lt 300 ]
+  [ $(($(uptime_s) - before)) -lt 400 ]
   jump 1
   # What was written while the clock was a day back is not lost for one who asks for all since the beginning.
   lines=$(brig logs talks | wc -l)
