@@ -177,6 +177,9 @@ both_answer() {
     WAIT_SECONDS=3 BRIG_FAILPOINT="$point=kill" start_daemon || :
     kill -KILL "$daemon_pid" 2>/dev/null || :
     wait "$daemon_pid" 2>/dev/null || :
+    # The last end seems to be of after the start that was begun, as where the clock was set back by a day.
+    [[ $point != start.created ]] ||
+      sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.finishedAt', json_extract(state, '$.finishedAt') + 86400000000000)"
     start_daemon
     wait_until has_ended 2 || { echo "after $point: $(brig inspect -f '{{.State.Status}} {{.RestartCount}}' again)"; return 1; }
     [ "$(wc -l <"$root/runs/log")" -eq 3 ] || { echo "after $point: $(wc -l <"$root/runs/log") runs"; return 1; }
@@ -530,6 +533,39 @@ build_points="run.describe run.directories run.mounts run.layers run.reserve run
     brig rmi -f built >/dev/null 2>&1 || :
     brig builder prune -af >/dev/null
   done
+}
+
+@test "lists, inspect, events, df and other containers' calls answer while a start holds its container's lock" {
+  stop_daemon
+  mkfifo "$root/gate"
+  BRIG_FAILPOINT_GATE=$root/gate restart_with "@$root/points"
+  brig network create kept
+  brig run -d --name other --network kept busybox sleep 1000
+  brig create --name held --network kept busybox sleep 1000
+  printf start.created=hold >"$root/points"
+  brig start held >"$root/started" 2>&1 3>&- &
+  local starting=$!
+  # It has its link, and the thread that starts it waits for the gate.
+  wait_until eval 'grep -qs wait_for_partner /proc/$(cat "$root/brigd.pid")/task/*/wchan'
+  rm "$root/points"
+  local answers=(
+    'ps' 'ps -a --no-trunc' 'ps -as' 'inspect held' 'inspect other' 'ps -a --filter network=kept' 'system df -v' 'info' 'image ls' 'volume ls'
+    'network ls' 'network inspect kept' 'events --since 1h --until 0s' 'stats --no-stream other' 'logs held' 'top other' 'exec other true' 'port held'
+    'run --rm --network kept busybox true' 'stop -t 0 other' 'start other' 'rm -f other'
+  )
+  for call in "${answers[@]}"; do
+    timeout 20 brig $call >/dev/null || { echo "no answer: $call"; return 1; }
+  done
+  [ "$(brig inspect -f '{{.State.Status}}' held)" = created ]
+  kill -0 "$starting"
+  exec 4>"$root/gate"
+  wait_until process_is_gone "$starting"
+  exec 4>&-
+  [ "$(cat "$root/started")" = held ]
+  [ "$(brig inspect -f '{{.State.Status}}' held)" = running ]
+  brig rm -f held
+  brig network rm kept
+  engine_is_well
 }
 
 @test "no answer waits for a context's removal, and no build for that of an earlier one's" {

@@ -105,6 +105,17 @@ def path_of(slice_, name):
     return "/".join("-".join(parts[:i + 1]) + ".slice" for i in range(len(parts))) + "/" + name
 
 
+def delegate(hierarchy, path):
+    """Version 2: what the root has of controllers, each group above the scope passes on."""
+    above = hierarchy
+    for part in path.split("/"):
+        if not os.path.exists(f"{above}/cgroup.subtree_control"):
+            return
+        with open(f"{above}/cgroup.controllers") as known, open(f"{above}/cgroup.subtree_control", "w") as control:
+            control.write(" ".join("+" + name for name in known.read().split()))
+        above += "/" + part
+
+
 def remove(path):
     for below, folders, _ in os.walk(path, topdown=False):
         try:
@@ -149,6 +160,7 @@ def start(client, serial, reader):
         path = path_of(properties["Slice"], name)
         for hierarchy in HIERARCHIES:
             os.makedirs(f"{hierarchy}/{path}", exist_ok=True)
+            delegate(hierarchy, path)
             for pid in properties["PIDs"]:
                 with open(f"{hierarchy}/{path}/cgroup.procs", "w") as procs:
                     procs.write(str(pid))

@@ -39,6 +39,8 @@ teardown() {
   prlimit --pid "$(daemon)" --nofile=4096: || : # a test may have left no daemon
   on_host rm -rf "$root/data/filler"
   [[ ! -d $group ]] || wait_until leave "$group"
+  group=$(memory_group)
+  [[ ! -d $group ]] || wait_until leave "$group"
   timeout 30 brig rm -f trial goes ends >/dev/null 2>&1 || : # most are not there
 }
 
@@ -105,6 +107,41 @@ trial_ends() {
   all_is_well
 }
 
+# A start that never reached the daemon leaves a container that nobody removes, and --rm waited for that.
+@test "no descriptor: a run in the foreground ends and says why, and the daemon does not spin" {
+  local held failed=0 lines
+  for more in -1 0 1 2 3; do
+    held=$(ls "/proc/$(daemon)/fd" | wc -l)
+    prlimit --pid "$(daemon)" --nofile=$((held + more)):
+    run timeout -k 10 5 brig run --rm --name trial busybox true
+    prlimit --pid "$(daemon)" --nofile=4096:
+    echo "$more: $status $output"
+    [ "$status" -ne 137 ] # ended by SIGTERM, or by itself
+    [[ $status -eq 0 || $status -eq 124 || $output =~ 'no descriptor left'|'Too many open files' ]]
+    failed=$((failed + (status != 0)))
+    timeout 30 brig rm -f trial >/dev/null 2>&1 || : # most are not there
+  done
+  [ "$failed" -gt 0 ]
+  lines=$(grep -c 'no descriptor is left' "$root/brigd.log")
+  [ "$lines" -lt 100 ]
+  all_is_well
+}
+
+@test "a daemon that stands still: a run in the foreground says that a signal was not passed on, and the second one ends it" {
+  local command
+  brig run --rm --name goes busybox sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done' >"$root/stands" 2>&1 3>&- &
+  command=$!
+  wait_until grep -q up "$root/stands"
+  kill -STOP "$(daemon)"
+  kill -TERM "$command"
+  wait_until grep -q 'SIGTERM was not passed on' "$root/stands" || { kill -CONT "$(daemon)"; false; }
+  kill -TERM "$command"
+  wait_until process_is_gone "$command" || { kill -CONT "$(daemon)"; kill -KILL "$command"; false; }
+  kill -CONT "$(daemon)"
+  brig rm -f goes
+  all_is_well
+}
+
 @test "no process: calls are refused by name, and all works again" {
   local group failed=0
   group=$(shortage_group)
@@ -149,6 +186,74 @@ END
   grep -q 'brig: out of memory' "$root/brigd.log"
   [ "$(on_host curl -s --max-time 5 http://127.0.0.1:18080/file)" = mine ]
   start_daemon
+  all_is_well
+}
+
+memory_group() {
+  if [[ -e /sys/fs/cgroup/memory/cgroup.procs ]]; then
+    echo "/sys/fs/cgroup/memory/brig-shortage-$host_pid"
+  else
+    echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+    echo "/sys/fs/cgroup/brig-shortage-$host_pid"
+  fi
+}
+
+# memory_limit GROUP BYTES: as much as it uses and those; in vain while the kernel takes it below that.
+memory_limit() {
+  if [[ -e $1/memory.limit_in_bytes ]]; then
+    echo $(($(cat "$1/memory.usage_in_bytes") + $2)) >"$1/memory.limit_in_bytes"
+  else
+    echo 0 >"$1/memory.swap.max"
+    echo $(($(cat "$1/memory.current") + $2)) >"$1/memory.max"
+  fi
+}
+
+# asks_until_gone PID COMMAND...: what needs memory of it, again and again.
+asks_until_gone() {
+  for ((i = 0; i < 200; i++)); do
+    ! process_is_gone "$1" || return 0
+    timeout -k 1 20 "${@:2}" >/dev/null 2>&1 || :
+  done
+  process_is_gone "$1"
+}
+
+@test "the kernel's OOM killer ends the daemon: containers go on, and one that was short of memory meanwhile is known for it" {
+  local group pid
+  group=$(memory_group)
+  brig run -d --name goes -m 12m --memory-swap 12m busybox sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; x=a; while :; do x=$x$x; done'
+  local init
+  init=$(pid_of goes)
+  mkdir "$group"
+  pid=$(daemon)
+  echo "$pid" >"$group/cgroup.procs"
+  memory_limit "$group" 65536
+  asks_until_gone "$pid" python3 "$top/tests/oom.py" "$root/brig.sock"
+  grep -q 'out of memory' "$root/brigd.log" && false # not by its own word
+  leave "$group"
+  touch "/proc/$init/root/tmp/go"
+  wait_until process_is_gone "$init"
+  start_daemon
+  [ "$(brig inspect -f '{{.State.Status}} {{.State.OOMKilled}} {{.State.ExitCode}}' goes)" = 'exited true 137' ]
+  brig events --since 1h --until 0s --filter event=oom --format '{{.Actor.Attributes.name}}' | grep -qx goes
+  brig rm goes
+  all_is_well
+}
+
+@test "the kernel's OOM killer ends a monitor: its container is ended and says so, the others go on" {
+  local group monitor id
+  group=$(memory_group)
+  id=$(brig run -d --name goes busybox sleep 1000)
+  monitor=$(pgrep -f "^brig-monitor $id")
+  mkdir "$group"
+  echo "$monitor" >"$group/cgroup.procs"
+  memory_limit "$group" 4096
+  asks_until_gone "$monitor" brig exec goes true
+  wait_until eval '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}" goes) == "exited 137 false" ]]'
+  [[ $(brig inspect -f '{{.State.Error}}' goes) == *'monitor was killed'* ]]
+  leave "$group"
+  brig start goes
+  brig exec goes true
+  brig rm -f goes
   all_is_well
 }
 

@@ -129,6 +129,29 @@ TEST(times_go_both_ways) {
         ASSERT_STR(clock_format(0, text), "0001-01-01T00:00:00Z");
 }
 
+#define HOUR (3600 * NSEC_PER_SEC)
+#define DAY (24 * HOUR)
+
+/* A mark that is as old as nothing; the clock was set since by as much as its time differs. */
+TEST(ages_when_the_clock_was_set) {
+        const ClockMark still = clock_mark();
+        ClockMark forward = still, back = still;
+        int64_t now = still.wall, margin = HOUR / 2;
+
+        forward.wall -= DAY;
+        back.wall += DAY;
+        ASSERT(clock_age(&still, now - HOUR) - HOUR < margin);
+        ASSERT_INT(clock_age(&still, now + HOUR), 0);
+        ASSERT(clock_age(&forward, now - DAY - HOUR) - HOUR < margin); /* before it was set */
+        ASSERT(clock_age(&forward, now - HOUR) - HOUR < margin);       /* since */
+        ASSERT(clock_age(&back, now - HOUR) - HOUR < margin);
+        ASSERT_INT(clock_age(&back, now + HOUR), 0);
+        ASSERT(clock_is_after(&still, now + 1) && !clock_is_after(&still, now - HOUR));
+        ASSERT(clock_is_after(&forward, now - DAY + 1) && clock_is_after(&forward, now + 1));
+        ASSERT(!clock_is_after(&forward, now - DAY - HOUR));
+        ASSERT(clock_is_after(&back, now + HOUR) && !clock_is_after(&back, now - HOUR));
+}
+
 TEST(times_as_users_write_them) {
         static const char *const wrong[] = {
                 "", "yesterday", "1.5x", "2026-13-01", "2026-01-02T15:04:05.5x", "99999999999999"

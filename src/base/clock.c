@@ -26,6 +26,34 @@ int64_t clock_monotonic(void) {
         return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot(void) {
+        return read_clock(CLOCK_BOOTTIME);
+}
+
+/* ---- a clock that is set ---- */
+
+ClockMark clock_mark(void) {
+        return (ClockMark){ clock_now(), clock_boot() };
+}
+
+/* What the clock would say if nobody had set it. */
+static int64_t clock_unset(const ClockMark *mark) {
+        return mark->wall + (clock_boot() - mark->boot);
+}
+
+int64_t clock_age(const ClockMark *mark, int64_t when) {
+        const int64_t now = clock_now(), unset = clock_unset(mark);
+
+        /* It was set forward, and `when` may be of before that. */
+        if (now > unset && when <= unset)
+                return unset - when;
+        return MAX(now - when, 0);
+}
+
+bool clock_is_after(const ClockMark *mark, int64_t when) {
+        return when > MIN(mark->wall, mark->wall + clock_now() - clock_unset(mark));
+}
+
 static char *format_time(int64_t when, char text[CLOCK_TEXT_MAX], bool fixed) {
         time_t seconds = (time_t)(when / NSEC_PER_SEC);
         int nanoseconds = (int)(when % NSEC_PER_SEC);

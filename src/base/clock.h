@@ -13,6 +13,17 @@
 /* "0001-01-01T00:00:00Z", Go's zero time, is 0 here. */
 int64_t clock_now(void);       /* CLOCK_REALTIME */
 int64_t clock_monotonic(void); /* CLOCK_MONOTONIC, for timeouts */
+int64_t clock_boot(void);      /* CLOCK_BOOTTIME: since the boot, sleep too; nobody sets it */
+
+/* A moment by the clock that may be set, and by the one that is not. */
+typedef struct ClockMark {
+        int64_t wall, boot;
+} ClockMark;
+ClockMark clock_mark(void);
+/* How long ago `when` was. Where the clock was set since the mark, never longer than it was. */
+int64_t clock_age(const ClockMark *mark, int64_t when);
+/* Whether `when` may be after the mark, whatever the clock was set to since. */
+bool clock_is_after(const ClockMark *mark, int64_t when);
 
 /* RFC 3339 with up to nine digits (trailing zeros dropped, as Go's RFC3339Nano), UTC; 0 gives Go's
  * zero time. */

@@ -16,7 +16,8 @@ static const char settings[] =
         "PRAGMA busy_timeout=5000; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA "
         "synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-1024;";
 
-/* records.layer: see CacheRecord; recorded_at: by this clock, whatever created_at says.
+/* records.layer: see CacheRecord; recorded_at: rises from record to record, whatever
+ * created_at says and the clock is set to.
  * files.asked: the day on which it was asked for last. mounts.size -1: to be counted. mounts.ready:
  * has the content that it begins with. */
 static const char schema[] =

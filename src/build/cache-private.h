@@ -24,6 +24,7 @@ struct BuildCache {
         unsigned parts_written;            /* how often, so far */
         unsigned batched;                  /* files put into the transaction that is open */
         bool damaged;                      /* SQLite said so: db is begun anew at the next call */
+        int64_t recorded;                  /* the newest record's recorded_at */
         Map holds;                         /* layer → Hold */
         Map mounts;                        /* name → MountState */
         int64_t synced_at;                 /* clock_monotonic: the layers, or the daemon began */

@@ -157,6 +157,11 @@ int cache_drop_unsynced(BuildCache *cache, Error *err) {
                 return r;
         if (str_to_int64(synced, &since) < 0)
                 since = 0; /* never */
+        r = sql_number(cache->db, &cache->recorded, err, "SELECT max(recorded_at) FROM records",
+                       "");
+        if (r < 0)
+                return r;
+        cache->recorded = MAX(cache->recorded, since);
         if (str_equal(boot, last)) {
                 int64_t some = 0;
 
@@ -172,18 +177,18 @@ int cache_drop_unsynced(BuildCache *cache, Error *err) {
         return r < 0 ? r : cache_meta_set(cache, "boot", boot, err);
 }
 
-static void begin_sync(BuildCache *cache) {
+/* The newest record that the sync is for. */
+static int64_t begin_sync(BuildCache *cache) {
         CACHE_LOCKED(cache);
         cache->synced_at = clock_monotonic();
         cache->unsynced = false;
+        return cache->recorded;
 }
 
 int cache_sync(BuildCache *cache, Error *err) {
-        int64_t now = clock_now();
-        _cleanup_free_ char *text = str_format("%lld", (long long)now);
+        _cleanup_free_ char *text = str_format("%lld", (long long)begin_sync(cache));
         int r;
 
-        begin_sync(cache);
         r = syncfs(cache->layers_fd) < 0 ? error_set(err, errno, "sync the layers") : 0;
         CACHE_LOCKED(cache);
         if (r == 0)

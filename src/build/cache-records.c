@@ -76,6 +76,7 @@ static int insert(BuildCache *cache, const CacheRecord *record, int64_t *ret_id,
         int64_t now = clock_now();
         int r;
 
+        cache->recorded = MAX(now, cache->recorded + 1);
         id_new(name);
         name[25] = '\0'; /* as long as Docker's */
         r = sql_run(cache->db, err,
@@ -83,7 +84,7 @@ static int insert(BuildCache *cache, const CacheRecord *record, int64_t *ret_id,
                     "used_at, uses, recorded_at) VALUES(?,?,?,?,?,?,?,?,?)",
                     "ttttiiiii", name, record->result, record->layer, record->description,
                     record->size, record->created_at ? record->created_at : now,
-                    record->used_at ? record->used_at : now, record->uses, now);
+                    record->used_at ? record->used_at : now, record->uses, cache->recorded);
         if (r == 0)
                 *ret_id = sqlite3_last_insert_rowid(cache->db);
         return r;

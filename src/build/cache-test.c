@@ -367,6 +367,25 @@ TEST(after_a_power_cut_what_was_not_synced_goes) {
         ASSERT_INT(found(test.cache, "synced"), CACHE_FOUND);
 }
 
+/* recorded_at must tell what came after the sync even then. */
+TEST(after_a_power_cut_what_was_not_synced_goes_though_the_clock_was_set_back) {
+        _cleanup_cache_ TestCache test = test_cache();
+        _cleanup_free_ UNUSED char *a = make_record(test.cache, "synced", 1), *b = NULL;
+
+        test.cache = build_cache_free(test.cache);
+        (void)query(&test, "UPDATE records SET recorded_at=recorded_at+86400000000000");
+        reopen(&test);
+        b = make_record(test.cache, "later", 1);
+        test.cache = build_cache_free(test.cache);
+        ASSERT_INT(query(&test, "SELECT count(DISTINCT recorded_at) FROM records"), 2);
+        (void)query(&test, "UPDATE meta SET value='another' WHERE name='boot'");
+        (void)query(&test, "UPDATE meta SET value=(SELECT recorded_at FROM records ORDER BY id "
+                           "LIMIT 1) WHERE name='synced'");
+        reopen(&test);
+        ASSERT_INT(found(test.cache, "synced"), CACHE_FOUND);
+        ASSERT_INT(found(test.cache, "later"), 0);
+}
+
 /* A cache is reconciled a second time when its database is begun anew while builds run. */
 TEST(a_mount_of_the_same_name_may_be_made_while_the_old_one_is_removed) {
         _cleanup_cache_ TestCache test = test_cache();

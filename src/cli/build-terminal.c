@@ -197,7 +197,8 @@ static void draw(BuildDisplay *display, int64_t now, bool last) {
 }
 
 static int on_tick(BuildDisplay *display, int64_t now) {
-        int64_t due = display->drawn ? display->drawn + FRAME : now;
+        bool fresh = display->drawn && now >= display->drawn; /* else the clock was set back */
+        int64_t due = fresh ? display->drawn + FRAME : now;
 
         if (now < due)
                 return (int)((due - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);

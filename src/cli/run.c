@@ -2,6 +2,9 @@
  * (create, attach, wait, start), and the process's exit code as our own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -142,10 +145,45 @@ int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, 
         return api_call(cli, "POST", path, NULL, ret, err);
 }
 
-static int read_wait(HttpReply *reply, json_object **ret, Error *err) {
-        _cleanup_buf_ Buf held = {};
-        int r = api_next_json(reply, &held, ret, err);
+/* A signal is the container's as long as that takes any, then our own. */
+static int pass_or_end(Cli *cli, const char *id, int signal_fd, Error *err) {
+        struct signalfd_siginfo info;
+        Error why = {};
 
+        if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info) ||
+            info.ssi_signo == SIGWINCH)
+                return 0;
+        if (signal_send(cli, id, signal_fd, (int)info.ssi_signo, &why) == 0)
+                return 0;
+        return error_kind(err, ERROR_INTERNAL,
+                          "interrupted while waiting for the end of container %s: %s", id,
+                          why.message);
+}
+
+/* Until there is something to read. */
+static int wait_readable(Cli *cli, const char *id, const HttpReply *reply, int signal_fd,
+                         Error *err) {
+        struct pollfd fds[] = { { http_reply_poll_fd(reply), POLLIN, 0 },
+                                { signal_fd, POLLIN, 0 } };
+        int r = 0;
+
+        while (r == 0 && fds[0].fd >= 0 && !fds[0].revents) {
+                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                        return error_set(err, errno, "poll");
+                if (fds[1].revents)
+                        r = pass_or_end(cli, id, signal_fd, err);
+        }
+        return r;
+}
+
+static int read_wait(Cli *cli, const char *id, int signal_fd, HttpReply *reply, json_object **ret,
+                     Error *err) {
+        _cleanup_buf_ Buf held = {};
+        int r = wait_readable(cli, id, reply, signal_fd, err);
+
+        if (r < 0)
+                return r;
+        r = api_next_json(reply, &held, ret, err);
         if (r == 0)
                 return error_kind(err, ERROR_UNAVAILABLE, "the daemon did not tell the exit code");
         return r < 0 ? r : 0;
@@ -154,7 +192,7 @@ static int read_wait(HttpReply *reply, json_object **ret, Error *err) {
 int wait_answer(Cli *cli, const char *id, const char *condition, int signal_fd, HttpReply **wait,
                 json_object **ret, Error *err) {
         bool removes = str_equal(condition, "removed");
-        int r = read_wait(*wait, ret, err);
+        int r = read_wait(cli, id, signal_fd, *wait, ret, err);
 
         while (r < 0 && cli_lost(err)) {
                 *wait = http_reply_free(*wait);
@@ -164,7 +202,7 @@ int wait_answer(Cli *cli, const char *id, const char *condition, int signal_fd, 
                 /* It may have ended meanwhile: the next exit would never come. */
                 r = wait_open(cli, id, removes ? condition : "not-running", wait, err);
                 if (r == 0)
-                        r = read_wait(*wait, ret, err);
+                        r = read_wait(cli, id, signal_fd, *wait, ret, err);
                 if (r < 0 && err->kind == ERROR_NOT_FOUND && removes)
                         return error_kind(err, ERROR_NOT_FOUND,
                                           "the container ended and was removed while the daemon "
@@ -274,6 +312,19 @@ static int report_failure(const Cli *cli, const Error *err) {
         return start_failure(err);
 }
 
+/* Of a container that did not start, under --rm. The daemon removes it, unless it had no means to
+ * begin the start or to end it. */
+static void remove_unstarted(Cli *cli, const char *id) {
+        _cleanup_free_ char *path = path_format("/containers/%s", id);
+        Error why = {};
+
+        path_query(&path, "v", "1");
+        if (api_do(cli, "DELETE", path, &why) < 0 && why.kind != ERROR_NOT_FOUND &&
+            why.kind != ERROR_CONFLICT)
+                (void)fprintf(stderr, "%s: container %s was not removed: %s\n", cli->program, id,
+                              why.message);
+}
+
 static int run_detached(Cli *cli, const char *id, Error *err) {
         if (start(cli, id, err) < 0)
                 return report_failure(cli, err);
@@ -298,9 +349,11 @@ static int run_attached(Cli *cli, const ContainerOptions *o, const ContainerCrea
         if (r < 0)
                 return r;
         if (start(cli, id, err) < 0) {
-                /* With --rm the daemon removes it now; its name is free when we are gone. */
-                if (create->host.auto_remove)
+                /* Its name is free when we are gone. */
+                if (create->host.auto_remove && cli_lost(err))
                         (void)waiting_end(cli, &waiting, stream.signal_fd, &(Error){});
+                else if (create->host.auto_remove && err->number != EINTR)
+                        remove_unstarted(cli, id);
                 return report_failure(cli, err);
         }
         stream_resize(&stream);

@@ -37,7 +37,11 @@ static int block_signals(Stream *stream, Error *err) {
                 (void)sigaddset(&set, SIGWINCH);
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
         stream->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        return stream->signal_fd < 0 ? error_set(err, errno, "signalfd") : 0;
+        if (stream->signal_fd < 0)
+                return error_set(err, errno, "signalfd");
+        if (stream->proxy)
+                http_client_give_up_on(stream->cli->http, stream->signal_fd);
+        return 0;
 }
 
 int stream_open(Stream *stream, const char *path, json_object *body, Error *err) {
@@ -66,6 +70,8 @@ int stream_open(Stream *stream, const char *path, json_object *body, Error *err)
 void stream_done(Stream *stream) {
         terminal_restore();
         close_fd(&stream->fd);
+        if (stream->signal_fd >= 0)
+                http_client_give_up_on(stream->cli->http, -1);
         close_fd(&stream->signal_fd);
         buf_done(&stream->input);
         buf_done(&stream->output);
@@ -266,10 +272,19 @@ static int signal_lost(Stream *stream, const char *name, Error *err) {
         return 0;
 }
 
+int signal_send(Cli *cli, const char *id, int signal_fd, int number, Error *err) {
+        _cleanup_free_ char *path = path_format("/containers/%s/kill", id);
+        int r;
+
+        path_query(&path, "signal", sigabbrev_np(number) ?: "TERM");
+        http_client_give_up_on(cli->http, HTTP_NOW);
+        r = api_do(cli, "POST", path, err);
+        http_client_give_up_on(cli->http, signal_fd);
+        return r;
+}
+
 static int pass_signal(Stream *stream, Error *err) {
         struct signalfd_siginfo info;
-        _cleanup_free_ char *path = NULL;
-        const char *name;
         Error why = {};
 
         if (read(stream->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
@@ -278,13 +293,12 @@ static int pass_signal(Stream *stream, Error *err) {
                 stream_resize(stream);
                 return 0;
         }
-        name = sigabbrev_np((int)info.ssi_signo) ?: "TERM";
-        path = path_format("/containers/%s/kill", stream->proxy);
-        path_query(&path, "signal", name);
         /* Another failure means that the process is gone already. */
-        return api_do(stream->cli, "POST", path, &why) < 0 && cli_lost(&why)
-                       ? signal_lost(stream, name, err)
-                       : 0;
+        if (signal_send(stream->cli, stream->proxy, stream->signal_fd, (int)info.ssi_signo, &why) ==
+                    0 ||
+            (!cli_lost(&why) && why.number != EINTR))
+                return 0;
+        return signal_lost(stream, sigabbrev_np((int)info.ssi_signo) ?: "TERM", err);
 }
 
 int stream_run(Stream *stream, Error *err) {

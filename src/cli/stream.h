@@ -33,6 +33,9 @@ void stream_redraw(Stream *stream);
  */
 int stream_run(Stream *stream, Error *err);
 void stream_done(Stream *stream);
+/* Sends the container a signal; -EINTR from a daemon that does not answer. signal_fd: what other
+ * calls are given up on. */
+int signal_send(Cli *cli, const char *id, int signal_fd, int number, Error *err);
 #define _cleanup_stream_ _cleanup_(stream_done)
 
 /* One frame of the multiplexed output at the start of buf goes out: true if there was a whole one.

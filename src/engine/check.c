@@ -165,7 +165,8 @@ static int check_containers(EngineChecking *checking, Error *err) {
 static bool is_young(const Engine *engine, const struct stat *st) {
         const int64_t changed = st->st_ctim.tv_sec * NSEC_PER_SEC + st->st_ctim.tv_nsec;
 
-        return changed > engine->started_at && changed > clock_now() - YOUNG_S * NSEC_PER_SEC;
+        return clock_is_after(&engine->started, changed) &&
+               clock_age(&engine->started, changed) < YOUNG_S * NSEC_PER_SEC;
 }
 
 /* Nobody but a user knows whether what is in it is wanted: so it becomes a volume again. */

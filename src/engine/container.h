@@ -31,7 +31,8 @@ typedef struct ContainerState {
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */
-        int64_t unhealthy_at; /* ns since 1970: since when this run is being ended because it is
+        bool start_begun;     /* a start whose end is not recorded yet was begun */
+        int64_t unhealthy_at; /* clock_boot: since when this run is being ended because it is
                                  unhealthy (unhealthy.c); 0: it is not */
         bool remove_volumes;  /* while it is REMOVING: its anonymous volumes go too */
         char **removed_links; /* aliases */
@@ -134,6 +135,7 @@ typedef struct Container {
         Map execs;         /* id → Exec (exec.c); guarded by state_lock */
         LoopSource *restart_timer; /* the loop thread's alone */
         int restart_delay_ms;      /* of the next restart by policy */
+        int64_t begun;             /* clock_boot: this run; 0: before this daemon */
         bool kept;                 /* being restarted: --rm does not remove it now */
 
         /* Guarded by state_lock (short): for waits and for readers that must not wait for `lock`.

@@ -1,10 +1,14 @@
 /* db-test.c: rows, transactions and refusals of the record. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/test.h"
 #include "engine/db.h"
+
+#define COMMITS 30000
 
 static char directory[] = "/tmp/brig-db-XXXXXX";
 
@@ -92,17 +96,24 @@ TEST(refuses_damage) {
         ASSERT_INT(strstr(err.message, "damaged") != NULL, 1);
 }
 
-/* Many commits: the log is checkpointed beside them and does not grow without bound. */
+static int64_t size_of(const char *path) {
+        struct stat status;
+
+        return stat(path, &status) < 0 ? -errno : status.st_size;
+}
+
+/* Many commits without a pause: the log is checkpointed beside them, and begun anew. */
 TEST(checkpoints) {
         _cleanup_(db_freep) Db *db = NULL;
-        _cleanup_free_ char *path = path_of("many.db");
+        _cleanup_free_ char *path = path_of("many.db"), *log = path_of("many.db-wal");
+        char last[32];
         _cleanup_buf_ Buf seen = { 0 };
         Error err = { 0 };
 
         ASSERT_OK(db_open(path, &db, &err), &err);
         ASSERT_OK(db_insert(db, DB_NETWORKS, &(DbRecord){ "n", "n", "{}", "0" }, false, &err),
                   &err);
-        for (int i = 1; i <= 3000; i++) {
+        for (int i = 1; i <= COMMITS; i++) {
                 char number[16];
                 (void)snprintf(number, sizeof(number), "%d", i);
                 ASSERT_OK(db_update(db, DB_NETWORKS, &(DbRecord){ .id = "n", .state = number },
@@ -110,7 +121,10 @@ TEST(checkpoints) {
                           &err);
         }
         ASSERT_OK(db_each(db, DB_NETWORKS, collect, &seen, &err), &err);
-        ASSERT_STR(seen.data, "n=n:{}:3000;");
+        (void)snprintf(last, sizeof(last), "n=n:{}:%d;", COMMITS);
+        ASSERT_STR(seen.data, last);
+        ASSERT(size_of(log) > 0);
+        ASSERT(size_of(log) < (int64_t)COMMITS * 4096 / 2);
 }
 
 TEST(cleans_up) {

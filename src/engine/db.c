@@ -14,6 +14,8 @@
 
 #define SCHEMA_VERSION 1
 #define CHECKPOINT_PAGES 1000 /* SQLite's own default: about 4 MB of log */
+#define LOG_PAGES_MAX 2000    /* from here on a checkpoint is made whole */
+#define LOG_BYTES_KEPT "4194304"
 #define BUSY_TIMEOUT_MS 5000
 
 typedef enum Statement {
@@ -151,14 +153,40 @@ static int schema_check(Db *db, Error *err) {
         return schema_make(db, false, err);
 }
 
-static void checkpoint_run(const char *path) {
+/* The length of the log, or 0. */
+static int checkpoint(Db *db, sqlite3 *handle) {
+        int pages = 0;
+
+        if (sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL) ==
+            SQLITE_OK)
+                return pages;
+        log_warn("checkpoint of '%s': %s", db->path, sqlite3_errmsg(handle));
+        return 0;
+}
+
+/* A connection that has read nothing knows of no log, and would checkpoint nothing. */
+static int checkpoint_open(Db *db, sqlite3 **handle) {
+        int r = sqlite3_open_v2(db->path, handle, SQLITE_OPEN_READWRITE, NULL);
+
+        if (r == SQLITE_OK)
+                r = sqlite3_busy_timeout(*handle, BUSY_TIMEOUT_MS);
+        if (r == SQLITE_OK)
+                r = sqlite3_exec(*handle, "SELECT version FROM meta", NULL, NULL, NULL);
+        if (r != SQLITE_OK)
+                log_warn("open '%s' for a checkpoint: %s", db->path, sqlite3_errstr(r));
+        return r;
+}
+
+/* The log begins anew only where a change finds all of it in the file, and while changes come
+ * without a pause there always are some of the time that the checkpoint took. Then, once in some
+ * thousand changes, the next one waits until those few are there, too. */
+static void checkpoint_run(Db *db) {
         sqlite3 *handle = NULL;
 
-        if (sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
-                (void)sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
-                if (sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                              NULL) != SQLITE_OK)
-                        log_warn("checkpoint of '%s': %s", path, sqlite3_errmsg(handle));
+        if (checkpoint_open(db, &handle) == SQLITE_OK && checkpoint(db, handle) >= LOG_PAGES_MAX) {
+                pthread_mutex_lock(&db->lock);
+                (void)checkpoint(db, handle);
+                pthread_mutex_unlock(&db->lock);
         }
         (void)sqlite3_close(handle);
 }
@@ -174,7 +202,7 @@ static void *checkpointer_main(void *data) {
                         break;
                 db->wanted = false;
                 pthread_mutex_unlock(&db->checkpoint_lock);
-                checkpoint_run(db->path);
+                checkpoint_run(db);
                 pthread_mutex_lock(&db->checkpoint_lock);
         }
         pthread_mutex_unlock(&db->checkpoint_lock);
@@ -219,6 +247,7 @@ static int db_start(Db *db, Error *err) {
                 "PRAGMA journal_mode = WAL;"
                 "PRAGMA synchronous = NORMAL;"
                 "PRAGMA wal_autocheckpoint = 0;"
+                "PRAGMA journal_size_limit = " LOG_BYTES_KEPT ";"
                 "PRAGMA cache_size = -256;"; /* KiB: rows are read once, at start */
 
         (void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);

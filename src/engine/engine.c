@@ -214,7 +214,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         options_copy(options, &engine->options);
         settings_start(engine);
         engine->loop = loop;
-        engine->started_at = clock_now();
+        engine->started = clock_mark();
         pthread_mutex_init(&engine->registry_lock, NULL);
         pthread_mutex_init(&engine->alive_lock, NULL);
         pthread_mutex_init(&engine->room_lock, NULL);

@@ -23,6 +23,7 @@ typedef struct Event {
 typedef struct Reader {
         int wake_fd;   /* an eventfd */
         uint64_t next; /* number of the event that it has not seen yet */
+        uint64_t live; /* that of the first one that came after it */
         struct Reader *link;
 } Reader;
 
@@ -215,6 +216,7 @@ static bool event_matches(const Event *event, const Filters *filters) {
 
 static void reader_add(Events *events, Reader *reader, bool replay) {
         pthread_mutex_lock(&events->lock);
+        reader->live = events->count;
         reader->next = replay ? events->first : events->count;
         reader->link = events->readers;
         events->readers = reader;
@@ -248,14 +250,14 @@ static Event *reader_next(Events *events, Reader *reader, bool *ret_closed) {
 }
 
 /* 1: woken, 0: until has come, -ECANCELED. */
-static int reader_wait(Reader *reader, int64_t until, int cancel_fd) {
+static int reader_wait(Reader *reader, int64_t deadline, int cancel_fd) {
         struct pollfd fds[] = { { .fd = reader->wake_fd, .events = POLLIN },
                                 { .fd = cancel_fd, .events = POLLRDHUP } };
         int timeout = -1;
         eventfd_t woken;
 
-        if (until) {
-                int64_t left = until - clock_now();
+        if (deadline) {
+                int64_t left = deadline - clock_boot();
 
                 if (left <= 0)
                         return 0;
@@ -270,24 +272,29 @@ static int reader_wait(Reader *reader, int64_t until, int cancel_fd) {
         return 1;
 }
 
+/* What comes while it is read is of after `since` and before `until`, whatever the clock was set to
+ * meanwhile. */
 static int events_read(Events *events, Reader *reader, int64_t since, int64_t until,
                        const Filters *filters, EventSink sink, void *data, int cancel_fd) {
+        const int64_t deadline = until ? MAX(until - clock_now(), 0) + clock_boot() : 0;
+
         for (;;) {
                 bool closed;
                 _cleanup_(event_unrefp) Event *event = reader_next(events, reader, &closed);
                 int r;
 
                 if (event) {
-                        if (until && event->when > until)
+                        bool earlier = reader->next <= reader->live;
+                        if (until && event->when > until && (earlier || clock_boot() >= deadline))
                                 return 0;
-                        if (event->when < since || !event_matches(event, filters))
+                        if ((earlier && event->when < since) || !event_matches(event, filters))
                                 continue;
                         r = sink(data, event->json);
                         if (r < 0)
                                 return r;
                         continue;
                 }
-                r = closed ? 0 : reader_wait(reader, until, cancel_fd);
+                r = closed ? 0 : reader_wait(reader, deadline, cancel_fd);
                 if (r <= 0)
                         return r == -ECANCELED ? 0 : r;
         }

@@ -54,8 +54,9 @@ static void exit_record(Container *container, const ExitRecord *record) {
         state->oom_killed = record->oom_killed;
         state->finished_at = record->exited_at ? record->exited_at : clock_now();
         state->status = CONTAINER_EXITED;
+        state->start_begun = false;
         /* Docker starts the back-off afresh for one that has run for ten seconds. */
-        if (state->finished_at - state->started_at >= 10 * NSEC_PER_SEC)
+        if (clock_boot() - container->begun >= 10 * NSEC_PER_SEC)
                 container->restart_delay_ms = 0;
 }
 
@@ -103,6 +104,7 @@ void exit_handle_locked(Container *container, const ExitRecord *record) {
                 log_error("remove container %s after its end: %s", container->id, error.message);
                 container_publish(container);
                 waits_fire(container, WAIT_EVENT_EXIT);
+                waits_fire_kept(container, error.message);
         }
 }
 

@@ -45,12 +45,12 @@ char *image_collect_reason(const ImageGcBounds *bounds, int64_t unused, int64_t 
 /* The oldest first, until what is left is within bounds. */
 static int collect_sorted(Engine *engine, ImagePrune *prune, const Image **sorted, Error *err) {
         const ImageGcBounds *bounds = engine_image_gc(engine);
-        int64_t now = clock_now(), size = 0;
+        int64_t size = 0;
         int r = image_size_in_use(engine->images, &size, err);
 
         for (size_t i = 0; r == 0 && i < prune->count && !atomic_load(&engine->stopping); i++) {
-                _cleanup_free_ char *why =
-                        image_collect_reason(bounds, now - sorted[i]->used_at, size);
+                _cleanup_free_ char *why = image_collect_reason(
+                        bounds, clock_age(&engine->started, sorted[i]->used_at), size);
 
                 if (!why || !image_prune_unused(prune, sorted[i]))
                         continue;

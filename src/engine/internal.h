@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "engine/container.h"
 #include "engine/db.h"
 #include "engine/engine.h"
@@ -52,7 +53,7 @@ struct Engine {
         SeccompCache *seccomp;
         Removals *removals;
         ImageCollector *collector;
-        int64_t started_at;
+        ClockMark started;
         _Atomic(Settings *) settings; /* settings.c */
         bool apparmor;                /* apparmor.c: the default profile is to be had */
         atomic_bool linked;           /* some container has links */
@@ -680,6 +681,8 @@ DEFINE_CLEANUP(EngineWait *, wait_free)
 typedef enum WaitEvent { WAIT_EVENT_EXIT, WAIT_EVENT_REMOVED } WaitEvent;
 /* lock held, state set and published. */
 void waits_fire(Container *container, WaitEvent event);
+/* The same for those that wait for a removal which has failed: their answer says why. */
+void waits_fire_kept(Container *container, const char *why);
 
 /* signals.c */
 int signal_parse(const char *text, int *ret,

@@ -17,7 +17,9 @@ typedef struct LogJob {
         LogSink sink;
         void *data;
         LogReader reader;
-        bool over; /* a record of after `until` was met */
+        int64_t deadline; /* clock_boot, of `until`; 0: none */
+        bool reached;     /* a record of `since` or later was met: what follows it is wanted */
+        bool over;        /* a record of after `until` was met */
 } LogJob;
 
 /* ---- one record ---- */
@@ -62,6 +64,12 @@ static int send_record(const LogJob *job, const LogRecord *record) {
         return job->sink(job->data, record->stream, line.data, line.length);
 }
 
+/* Times need not rise: the clock may have been set back since. */
+static bool is_reached(LogJob *job, const LogRecord *record) {
+        job->reached = job->reached || record->when >= job->options->since;
+        return job->reached;
+}
+
 /* Sends all that is there. */
 static int send_all(LogJob *job, Error *err) {
         const LogOptions *options = job->options;
@@ -74,9 +82,9 @@ static int send_all(LogJob *job, Error *err) {
                 if (more <= 0)
                         return more;
                 bool wanted = record.stream == 1 ? options->stdout_ : options->stderr_;
-                if (options->until && record.when > options->until)
+                if (options->until && record.when > options->until && clock_boot() >= job->deadline)
                         job->over = true;
-                else if (wanted && (!options->since || record.when >= options->since))
+                else if (is_reached(job, &record) && wanted)
                         r = send_record(job, &record);
                 log_record_done(&record);
         }
@@ -108,15 +116,15 @@ static int follow_begin(Container *container, int dir_fd, Follow *ret, Error *er
 }
 
 /* 1: something was written; 0: the container has ended, or `until` is over; -ECANCELED. */
-static int follow_wait(const Follow *follow, int64_t until, int cancel_fd) {
+static int follow_wait(const Follow *follow, int64_t deadline, int cancel_fd) {
         struct pollfd fds[] = { { .fd = follow->watch_fd, .events = POLLIN },
                                 { .fd = wait_fd(follow->wait), .events = POLLIN },
                                 { .fd = cancel_fd, .events = POLLRDHUP } };
         char notices[NOTICES_MAX];
         int timeout = -1;
 
-        if (until) {
-                int64_t left = until - clock_now();
+        if (deadline) {
+                int64_t left = deadline - clock_boot();
 
                 if (left <= 0)
                         return 0;
@@ -140,7 +148,7 @@ static int follow(LogJob *job, const Follow *follow_, int cancel_fd, Error *err)
 
                 if (r < 0 || job->over)
                         return r;
-                r = follow_wait(follow_, job->options->until, cancel_fd);
+                r = follow_wait(follow_, job->deadline, cancel_fd);
                 if (r == -ECANCELED)
                         return 0;
                 if (r < 0)
@@ -185,6 +193,8 @@ int engine_container_logs(Engine *engine, const char *ref, const LogOptions *opt
                 r = readable_check(container, err);
         if (r == 0)
                 r = dir_open_at(engine->containers_fd, container->id, 0, &dir_fd, err);
+        if (options->until)
+                job.deadline = MAX(options->until - clock_now(), 0) + clock_boot();
         if (r == 0 && options->follow)
                 r = follow_begin(container, dir_fd, &watch, err);
         if (r < 0)

@@ -3,8 +3,11 @@
  * check is run is probe.c's, what its result means health.c's. */
 #include "engine/prober.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "os/pidfd.h"
 
 /* Checks that are being started at once: each takes a worker and the processor for some
  * milliseconds. */
@@ -304,8 +307,17 @@ void prober_begin(Container *container) {
         post(container, on_begin, &(Step){ .started = clock_monotonic() });
 }
 
+/* How long the container has run, which its start period is measured by. */
+static int64_t run_time(const Container *container) {
+        uint64_t ticks;
+
+        if (process_start_time((pid_t)container->state.pid, &ticks, NULL) < 0)
+                return 0; /* it has just ended, and is not checked */
+        return MAX(clock_boot() - (int64_t)ticks * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK)), 0);
+}
+
 void prober_adopt(Container *container) {
-        int64_t age = MAX(clock_now() - container->state.started_at, 0);
+        int64_t age = run_time(container);
 
         post(container, on_begin,
              &(Step){ .started = clock_monotonic() - age,

@@ -154,7 +154,7 @@ static void note_orphan(Container *container, ExitRecord *record) {
 static bool is_in_restart(const Container *container) {
         const ContainerState *state = &container->state;
 
-        return state->status == CONTAINER_RESTARTING && state->started_at > state->finished_at;
+        return state->status == CONTAINER_RESTARTING && state->start_begun;
 }
 
 /* Whether a monitor was made for the start that was begun, and was killed: the file of its socket

@@ -141,6 +141,8 @@ static int start_intent(void *data, Error *err) {
         if (r < 0)
                 return r;
         job->container->state.generation++;
+        job->container->state.start_begun = true;
+        job->container->begun = clock_boot();
         job->container->state.started_at = clock_now();
         return container_save(job->container, false, err);
 }
@@ -411,13 +413,15 @@ static int start_failed(StartJob *job, int r, Error *err) {
                                                      : EXIT_START_FAILED;
         str_replace(&state->error, err->message);
         state->started_at = state->finished_at ? state->started_at : 0;
+        state->start_begun = false;
         if (state->status == CONTAINER_RESTARTING)
                 state->status = CONTAINER_EXITED;
         attach_drop_pending(container);
         if (container->spec.host.auto_remove && !container->kept) {
-                if (container_remove_locked(container, true, &error) < 0)
-                        log_error("remove container %s: %s", container->id, error.message);
-                return r;
+                if (container_remove_locked(container, true, &error) == 0)
+                        return r;
+                log_error("remove container %s: %s", container->id, error.message);
+                waits_fire_kept(container, error.message);
         }
         if (container_save(container, false, &error) < 0)
                 log_error("record why container %s did not start: %s", container->id,

@@ -34,6 +34,7 @@ static const JsonField state_fields[] = {
                    JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "unhealthyAt", JSON_INT, unhealthy_at, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "volumesBegun", JSON_STRINGS, volumes_begun, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "startBegun", JSON_BOOL, start_begun, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "generation", JSON_INT, generation, JSON_OMIT_EMPTY),
 };
 const JsonTable container_state_table = JSON_TABLE(ContainerState, "state", state_fields);

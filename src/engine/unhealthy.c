@@ -22,9 +22,9 @@ static bool says_yes(const char *value) {
 
 static bool is_overdue(const Container *container) {
         const int64_t timeout = container_stop_timeout(container);
-        const int64_t waited = clock_now() - container->state.unhealthy_at;
+        const int64_t waited = clock_boot() - container->state.unhealthy_at;
 
-        /* Less than nothing: the clock was set back, and how long it was nobody knows. */
+        /* Less than nothing: of a daemon that noted the time of day. */
         return timeout >= 0 && (waited < 0 || waited >= timeout * NSEC_PER_SEC);
 }
 
@@ -46,7 +46,7 @@ static int look(Container *container, bool healthy, Error *err) {
         if (begun)
                 return is_overdue(container) ? container_kill_locked(container, SIGKILL, err) : 0;
         log_info("container %s is unhealthy and is started anew", container->id);
-        r = note(container, clock_now(), err);
+        r = note(container, clock_boot(), err);
         if (r == 0)
                 r = container_kill_locked(container, container_stop_signal(container), err);
         if (r < 0) /* the next check that fails begins anew */

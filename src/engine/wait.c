@@ -15,6 +15,7 @@ struct EngineWait {
 
         /* Guarded by the container's state_lock. */
         bool listed, fired;
+        char *error; /* why what was waited for does not come, or NULL */
         int64_t exit_code;
         EngineWait *next;
 };
@@ -30,7 +31,7 @@ static bool wait_is_for(const EngineWait *wait, WaitEvent event) {
         return wait->condition == WAIT_REMOVED ? event == WAIT_EVENT_REMOVED : true;
 }
 
-void waits_fire(Container *container, WaitEvent event) {
+static void fire(Container *container, WaitEvent event, const char *error) {
         const ContainerState *state = &container->state;
 
         lock_take(&container->state_lock, LOCK_STATE);
@@ -42,9 +43,21 @@ void waits_fire(Container *container, WaitEvent event) {
                 }
                 *slot = wait->next;
                 wait->listed = false;
+                wait->error = error ? str_copy(error) : NULL;
                 wait_fire(wait, state->exit_code);
         }
         lock_drop(&container->state_lock, LOCK_STATE);
+}
+
+void waits_fire(Container *container, WaitEvent event) {
+        fire(container, event, NULL);
+}
+
+void waits_fire_kept(Container *container, const char *why) {
+        _cleanup_free_ char *error =
+                str_format("container %s was not removed: %s", container->id, why);
+
+        fire(container, WAIT_EVENT_REMOVED, error);
 }
 
 EngineWait *wait_register(Container *container, WaitCondition condition) {
@@ -124,6 +137,7 @@ EngineWait *wait_free(EngineWait *wait) {
         lock_drop(&container->state_lock, LOCK_STATE);
         container_unref(container);
         close_fd(&wait->event_fd);
+        free(wait->error);
         free(wait);
         return NULL;
 }
@@ -153,7 +167,7 @@ int engine_wait_end(EngineWait *wait, int cancel_fd, int64_t *ret_exit_code, cha
                 *ret_exit_code = wait->exit_code;
                 /* Why a container did not start, start has said; Docker's clients would print it
                  * twice. */
-                *ret_error = NULL;
+                *ret_error = TAKE_PTR(wait->error);
                 lock_drop(&wait->container->state_lock, LOCK_STATE);
         }
         wait_free(wait);

@@ -14,7 +14,8 @@ struct HttpClient {
         HttpDial dial; /* NULL: to the address */
         void *dial_data;
         Pairs headers;
-        int idle_fd; /* a connection that waits for the next request, or -1 */
+        int give_up_fd; /* see http_client_give_up_on; or -1 */
+        int idle_fd;    /* a connection that waits for the next request, or -1 */
 };
 
 /* Reads a reply's head from fd, which becomes the reply's, on error too. */

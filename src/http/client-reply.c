@@ -2,6 +2,7 @@
  * up to the end of the connection). RFC 9112, sections 4, 6 and 7. */
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -24,11 +25,32 @@ struct HttpReply {
         Buf input; /* read from the socket, not yet given out */
 };
 
+/* Until there is something to read. */
+static int await(const HttpReply *reply, Error *err) {
+        struct pollfd fds[] = { { reply->fd, POLLIN, 0 },
+                                { reply->client->give_up_fd, POLLIN, 0 } };
+        bool over = reply->client->give_up_fd == HTTP_NOW;
+
+        while ((over || fds[1].fd >= 0) && !fds[0].revents) {
+                int r = poll(fds, over ? 1 : 2, over ? HTTP_GIVE_UP_S * 1000 : -1);
+
+                if (r < 0 && errno != EINTR)
+                        return error_set(err, errno, "poll");
+                if (r == 0)
+                        return error_set(err, EINTR, "%s does not answer", reply->client->name);
+                over = over || (r > 0 && fds[1].revents);
+        }
+        return 0;
+}
+
 /* Reads more into input. 0 at the end of the connection. */
 static ssize_t fill(HttpReply *reply, Error *err) {
         for (;;) {
                 ssize_t got;
+                int r = await(reply, err);
 
+                if (r < 0)
+                        return r;
                 buf_reserve(&reply->input, READ_SIZE);
                 got = read(reply->fd, reply->input.data + reply->input.length, READ_SIZE);
                 if (got < 0 && errno == EINTR)

@@ -110,7 +110,7 @@ int http_client_new(const char *host, HttpClient **ret, Error *err) {
         const char *rest;
         int r;
 
-        client->idle_fd = -1;
+        client->idle_fd = client->give_up_fd = -1;
         client->name = str_copy(host);
         if ((rest = str_after(host, "unix://")))
                 r = parse_unix(client, rest, err);
@@ -130,12 +130,17 @@ int http_client_new(const char *host, HttpClient **ret, Error *err) {
 HttpClient *http_client_new_dialed(const char *name, const char *host, HttpDial dial, void *data) {
         HttpClient *client = NEW(HttpClient);
 
-        client->idle_fd = -1;
+        client->idle_fd = client->give_up_fd = -1;
         client->name = str_copy(name);
         client->host = str_copy(host);
         client->dial = dial;
         client->dial_data = data;
         return client;
+}
+
+void http_client_give_up_on(HttpClient *client, int fd) {
+        if (client)
+                client->give_up_fd = fd;
 }
 
 HttpClient *http_client_free(HttpClient *client) {

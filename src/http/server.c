@@ -17,6 +17,7 @@
 #define CONNECTIONS_MAX 1024
 #define IDLE_TIMEOUT (300 * NSEC_PER_SEC)
 #define HEAD_TIMEOUT (30 * NSEC_PER_SEC)
+#define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
 #define HEAD_FILL 2048 /* most heads are shorter, and an idle connection holds no buffer */
 #ifdef __SANITIZE_ADDRESS__
 #define STACK_SIZE (2048 * 1024)
@@ -28,6 +29,7 @@ typedef struct Listener {
         HttpServer *server;
         int fd;
         LoopSource *source;
+        LoopSource *pause; /* a timer: nobody is accepted before it */
         HttpAllow allow;
         void *data;
 } Listener;
@@ -290,17 +292,39 @@ static int accept_client(int listen_fd) {
         return accept4(listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
 }
 
-/* Out of descriptors: without this the listener would stay readable, and the loop spin. */
-static void drop_one(HttpServer *server, int listen_fd) {
+static void on_pause_end(void *data) {
+        Listener *listener = data;
+
+        listener->pause = NULL;
+        if (listener->server->spare_fd < 0)
+                listener->server->spare_fd = dup(STDERR_FILENO);
+        if (loop_change_fd(listener->source, EPOLLIN) < 0)
+                log_error("listen again: %s", strerror(errno));
+}
+
+/* Out of descriptors: the listener stays readable while somebody waits there, and the loop would
+ * spin. Another thread may take the spare one's place, and then nobody can be refused either: who
+ * waits, waits until a descriptor is free. */
+static void drop_one(Listener *listener) {
+        HttpServer *server = listener->server;
+        const bool had_spare = server->spare_fd >= 0;
         int fd;
 
-        log_error("no descriptor is left for a new connection; it is refused");
         close_fd(&server->spare_fd);
-        fd = accept_client(listen_fd);
-        if (fd >= 0)
+        fd = accept_client(listener->fd);
+        if (fd >= 0) {
+                log_error("no descriptor is left for a new connection; it is refused");
                 turn_away(fd, "503 Service Unavailable",
                           "the daemon has no descriptor left for this connection");
-        close_fd(&fd);
+                close_fd(&fd);
+        } else if ((errno == EMFILE || errno == ENFILE) &&
+                   loop_change_fd(listener->source, 0) == 0) {
+                if (had_spare)
+                        log_error("no descriptor is left for a new connection; it waits for one");
+                listener->pause = loop_add_timer(server->loop, clock_monotonic() + ACCEPT_PAUSE,
+                                                 on_pause_end, listener);
+                return;
+        }
         server->spare_fd = dup(STDERR_FILENO);
 }
 
@@ -316,7 +340,7 @@ static void on_listener(void *data, int listen_fd, uint32_t events) {
                         continue;
                 if (fd < 0) {
                         if (errno == EMFILE || errno == ENFILE)
-                                drop_one(listener->server, listen_fd);
+                                drop_one(listener);
                         else if (errno != EAGAIN)
                                 log_error("accept: %s", strerror(errno));
                         return;
@@ -335,7 +359,7 @@ int http_server_listen(HttpServer *server, int listen_fd, HttpAllow allow, void 
         Listener *listener = NEW(Listener);
         int r;
 
-        *listener = (Listener){ server, listen_fd, NULL, allow, data };
+        *listener = (Listener){ .server = server, .fd = listen_fd, .allow = allow, .data = data };
         r = fd_set_nonblocking(listen_fd, true);
         if (r < 0)
                 r = error_set(err, -r, "make the listening socket non-blocking");
@@ -354,6 +378,7 @@ int http_server_listen(HttpServer *server, int listen_fd, HttpAllow allow, void 
 
 static void close_listeners(HttpServer *server) {
         for (size_t i = 0; i < server->listener_count; i++) {
+                loop_remove(server->listeners[i]->pause);
                 loop_remove(server->listeners[i]->source);
                 close_fd(&server->listeners[i]->fd);
                 free(server->listeners[i]);

@@ -65,7 +65,7 @@ static int list_texts(ImageStore *store, const char *sql, char ***ret, Error *er
 }
 
 /* What was there before the store was opened is no running job's. */
-static bool is_young(int64_t opened_at, int dir_fd, const char *name, int64_t *ret_size) {
+static bool is_young(const ClockMark *opened, int dir_fd, const char *name, int64_t *ret_size) {
         struct stat st;
 
         if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -77,7 +77,8 @@ static bool is_young(int64_t opened_at, int dir_fd, const char *name, int64_t *r
                 *ret_size = fd < 0 ? 0 : directory_size(fd);
         }
         const int64_t changed = st.st_ctim.tv_sec * NSEC_PER_SEC + st.st_ctim.tv_nsec;
-        return changed > opened_at && changed > clock_now() - YOUNG_S * NSEC_PER_SEC;
+        return clock_is_after(opened, changed) &&
+               clock_age(opened, changed) < YOUNG_S * NSEC_PER_SEC;
 }
 
 /* Names of a directory that are digests' hex; the caller's. */
@@ -132,7 +133,7 @@ static int look_for_strays(Check *check, int dir_fd, const char *sql, const char
                 };
 
                 if (!is_named(check->store, sql, names[i]) &&
-                    !is_young(check->store->opened_at, dir_fd, digest_hex(names[i]), &finding.size))
+                    !is_young(&check->store->opened, dir_fd, digest_hex(names[i]), &finding.size))
                         r = tell(check, &finding, drop);
         }
         return r;
@@ -175,7 +176,7 @@ static int look_for_unused(Check *check, Error *err) {
                 };
 
                 if (is_named(check->store, "SELECT 1 WHERE ?1 IS NULL", chains[i]) ||
-                    is_young(check->store->opened_at, check->store->snapshots_fd,
+                    is_young(&check->store->opened, check->store->snapshots_fd,
                              digest_hex(chains[i]), &finding.size))
                         continue;
                 finding.size += blob_size_of(check->store, chains[i]);

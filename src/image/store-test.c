@@ -634,7 +634,7 @@ TEST(a_check_finds_what_nothing_names_and_leaves_what_a_job_has) {
         /* Both may be a job's that is about to record them. */
         ASSERT_OK(look(&test, true, &findings, &err), &err);
         ASSERT_INT(findings.count, 0);
-        test.store->opened_at = INT64_MAX;
+        test.store->opened = clock_mark();
         PinSet pins = { .store = test.store };
         pins_add(&pins, digest);
         ASSERT_OK(look(&test, false, &findings, &err), &err);

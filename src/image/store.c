@@ -292,7 +292,7 @@ int image_store_open(int root_fd, const char *unpacker, ImageStore **ret, Error 
                 .snapshots_fd = -1,
                 .partial_fd = -1,
                 .tmp_fd = -1,
-                .opened_at = clock_now(),
+                .opened = clock_mark(),
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .changed = PTHREAD_COND_INITIALIZER,
                 .restoring = PTHREAD_MUTEX_INITIALIZER,

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/remover.h"
 #include "format/digest.h"
@@ -18,8 +19,8 @@
  * made, emptied when the store is opened. */
 struct ImageStore {
         int root_fd, blobs_fd, snapshots_fd, partial_fd, tmp_fd;
-        char *helper;      /* path of brig-image */
-        int64_t opened_at; /* ns since 1970 */
+        char *helper; /* path of brig-image */
+        ClockMark opened;
         pthread_mutex_t
                 lock; /* guards db and pins; held for no work on files but renames and unlinks */
         pthread_cond_t changed;
