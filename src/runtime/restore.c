@@ -30,7 +30,7 @@
 #define STAGE_ROOT "root"
 #define END_TIMEOUT (30 * NSEC_PER_SEC)
 /* criu's descriptors. */
-enum { CRIU_SOCKET = 3, CRIU_NETNS = 4, CRIU_FDS = 5 };
+enum { CRIU_SOCKET = 3, CRIU_NETNS = 4, CRIU_STREAMS = 5, CRIU_FDS = 8 };
 
 struct RuntimeRestore {
         const OciConfig *config;
@@ -178,8 +178,17 @@ static int open_netns(const Setup *setup, int *ret_fd, Error *err) {
 /* Moves them to the numbers that criu is told; what is in the way is ours or not needed. */
 static int arrange_fds(const Restoring *restoring, int netns_fd, Error *err) {
         const ProcessIo *io = restoring->setup.io;
-        const int wanted[CRIU_FDS] = { io->stdin_fd, io->stdout_fd, io->stderr_fd,
-                                       restoring->their_criu_fd, netns_fd };
+        /* Its own streams are the container's only where those are a terminal of the caller's:
+         * libnftables, for one, writes to them. */
+        const bool shell = restoring->options->shell_job;
+        const int wanted[CRIU_FDS] = { shell ? io->stdin_fd : -1,
+                                       shell ? io->stdout_fd : -1,
+                                       shell ? io->stderr_fd : -1,
+                                       restoring->their_criu_fd,
+                                       netns_fd,
+                                       io->stdin_fd,
+                                       io->stdout_fd,
+                                       io->stderr_fd };
         int high[CRIU_FDS], null_fd = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
 
         for (int i = 0; i < CRIU_FDS; i++) {
@@ -291,7 +300,7 @@ static int add_restore(Buf *opts, const Restoring *restoring, Error *err) {
                 r = add_mount(opts, restoring, &mounts[i], err);
         for (int i = 0; i < 3 && checkpoint->descriptors && checkpoint->descriptors[i]; i++)
                 if (!str_empty(checkpoint->descriptors[i]))
-                        add_inherited(opts, checkpoint->descriptors[i], i);
+                        add_inherited(opts, checkpoint->descriptors[i], CRIU_STREAMS + i);
         if (checkpoint->netns)
                 add_inherited(opts, CHECKPOINT_NETNS, CRIU_NETNS);
         return r;
