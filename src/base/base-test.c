@@ -109,6 +109,18 @@ TEST(maps_keep_what_they_are_given) {
         map_done(&map, free);
 }
 
+static int counted(int *calls) {
+        return ++*calls;
+}
+
+TEST(the_lesser_and_the_greater_are_asked_for_once) {
+        int calls = 0;
+
+        ASSERT_INT(MIN(counted(&calls), 9), 1);
+        ASSERT_INT(MAX(0, counted(&calls)), 2);
+        ASSERT_INT(calls, 2);
+}
+
 TEST(times_go_both_ways) {
         char text[CLOCK_TEXT_MAX];
         int64_t when;

@@ -17,8 +17,15 @@
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol gets tmpnam mktemp
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+/* Each argument is evaluated once; no constant expressions. */
+#define MIN(a, b) CHOOSE_(<, a, b, __COUNTER__)
+#define MAX(a, b) CHOOSE_(>, a, b, __COUNTER__)
+#define CHOOSE_(than, a, b, number) CHOOSE_NAMED_(than, a, b, number)
+#define CHOOSE_NAMED_(than, a, b, number)                                                          \
+        ({                                                                                         \
+                __typeof__((a)than(b) ? (a) : (b)) one_##number = (a), other_##number = (b);       \
+                one_##number than other_##number ? one_##number : other_##number;                  \
+        })
 
 #define PRINTF_LIKE(text, first) __attribute__((__format__(printf, text, first)))
 #define MUST_CHECK __attribute__((warn_unused_result))

@@ -489,8 +489,8 @@ TEST(probe_of_an_earlier_daemon) {
         ASSERT(known && known->running && known->probe);
         json_done(&monitor_reply_table, &state);
         monitor_exec_kill(host.monitor, "left");
-        ASSERT(exec_has_ended(&host, "left", &state) || take(&host, &host.has_exec_exited));
-        json_done(&monitor_reply_table, &state);
+        ASSERT(wait_for(&host, &host.has_exec_exited));
+        ASSERT_STR(host.exec_exited.exec, "left");
 }
 
 /* Two clients, one of which reads nothing: the other waits for it, and both get everything. */
