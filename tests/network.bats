@@ -380,6 +380,17 @@ api() { curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/js
   brig run -d --name stays --network "$id" busybox sleep 4711
   brig restart -t 0 stays
   [[ $(brig exec stays ip -o addr show eth0) == *'inet 10.59.0.'* ]]
+  other=$(brig network ls -q --no-trunc --filter name=twin | grep -v "$id")
+  run brig network disconnect "$other" stays
+  [[ $status -eq 1 && $output == *'is not connected to network twin'* ]]
+  [[ $(brig exec stays ip -o addr show eth0) == *'inet 10.59.0.'* ]]
+  run brig network connect "$other" stays
+  [[ $status -eq 1 && $output == *'endpoint with name stays already exists in network twin'* ]]
+  run brig run --rm --network "$id" --network "$other" busybox true
+  [[ $status -eq 125 && $output == *'cannot be on two networks that have the name twin'* ]]
+  brig network disconnect "$id" stays
+  brig network connect "$other" stays
+  [[ $(brig exec stays ip -o addr) == *'inet 10.58.0.'* ]]
   brig rm -f stays
   brig network rm "$id"
   [ "$(brig network inspect -f '{{(index .IPAM.Config 0).Subnet}}' twin)" = 10.58.0.0/24 ]

@@ -234,7 +234,8 @@ static char *find_folder(const Host *host) {
 }
 
 char *host_runtime(const Host *host) {
-        static const char *const places[] = { "brig-runtime", "../runtime/brig-runtime" };
+        static const char *const places[] = { "brig-runtime", "../bin/brig-runtime",
+                                              "../runtime/brig-runtime" };
         _cleanup_free_ char *folder = find_folder(host);
 
         for (size_t i = 0; folder && i < ELEMENTS(places); i++) {
@@ -250,6 +251,7 @@ char *host_runtime(const Host *host) {
 /* The programs where the daemon looks for them, which is its own folder or beside it. */
 static void add_programs(const Host *host, char ***list) {
         static const char *const places[] = { "brig-runtime",
+                                              "../bin/brig-runtime",
                                               "../runtime/brig-runtime",
                                               "brig-monitor",
                                               "../monitor/brig-monitor",

@@ -37,12 +37,23 @@ static int connect_check(Container *container, const NetworkObject *network, Err
         return 0;
 }
 
+/* By its id; by its name, which others may share, where there is no network of the id that the
+ * endpoint has: it was made anew since. */
+static bool is_of(Engine *engine, const ContainerEndpoint *endpoint, const NetworkObject *network) {
+        _cleanup_network_ NetworkObject *other = NULL;
+
+        if (str_equal(endpoint->network_id, network->config.id))
+                return true;
+        return str_equal(endpoint->network_name, network->config.name) &&
+               (!endpoint->network_id ||
+                network_lookup(engine, endpoint->network_id, &other, NULL) < 0);
+}
+
 static bool is_on(const Container *container, const NetworkObject *network, size_t *ret_index) {
         const ContainerEndpoint *endpoints = container->endpoints.items;
 
         for (size_t i = 0; i < container->endpoints.count; i++) {
-                if (!str_equal(endpoints[i].network_id, network->config.id) &&
-                    !str_equal(endpoints[i].network_name, network->config.name))
+                if (!is_of(container->engine, &endpoints[i], network))
                         continue;
                 *ret_index = i;
                 return true;

@@ -191,6 +191,21 @@ static int reserve_error(const Container *container, const ContainerEndpoint *pl
         return r;
 }
 
+/* Its documents name its networks, and so do its endpoints. */
+static int check_namesakes(const Container *container, const ContainerEndpoint *place,
+                           const NetworkObject *network, Error *err) {
+        const ContainerEndpoint *endpoints = container->endpoints.items;
+
+        for (size_t i = 0; i < container->endpoints.count; i++)
+                if (&endpoints[i] != place &&
+                    str_equal(endpoints[i].network_name, network->config.name))
+                        return error_kind(err, ERROR_FORBIDDEN,
+                                          "container %s cannot be on two networks that have the "
+                                          "name %s: leave one of them out",
+                                          container->name, network->config.name);
+        return 0;
+}
+
 int endpoint_reserve_one(Container *container, ContainerEndpoint *place, Error *err) {
         Engine *engine = container->engine;
         _cleanup_network_ NetworkObject *network = NULL;
@@ -199,7 +214,9 @@ int endpoint_reserve_one(Container *container, ContainerEndpoint *place, Error *
                                 &network, err);
         if (r < 0)
                 return r;
-        r = settings_check(network, &place->settings, err);
+        r = check_namesakes(container, place, network, err);
+        if (r == 0)
+                r = settings_check(network, &place->settings, err);
         if (r == 0)
                 r = endpoint_fill(container, place, network, err);
         if (r == 0 && network_has_endpoints(&network->config)) {
