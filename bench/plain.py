@@ -35,6 +35,8 @@ class Plain:
         return text
 
     def _receive(self, length):
+        if length == ROOM:
+            raise RuntimeError(f"an answer is longer than the {ROOM} bytes that there are for it: make ROOM larger")
         got = self.socket.recv_into(self.view[length:])
         if got == 0:
             raise RuntimeError("the daemon closed the connection within its answer")

@@ -111,8 +111,11 @@ def delegate(hierarchy, path):
     for part in path.split("/"):
         if not os.path.exists(f"{above}/cgroup.subtree_control"):
             return
-        with open(f"{above}/cgroup.controllers") as known, open(f"{above}/cgroup.subtree_control", "w") as control:
-            control.write(" ".join("+" + name for name in known.read().split()))
+        try:
+            with open(f"{above}/cgroup.controllers") as known, open(f"{above}/cgroup.subtree_control", "w") as control:
+                control.write(" ".join("+" + name for name in known.read().split()))
+        except OSError as problem:
+            print(f"delegate {above}: {problem}", file=sys.stderr)
         above += "/" + part
 
 

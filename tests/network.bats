@@ -394,6 +394,10 @@ api() { curl -s --unix-socket "$root/brig.sock" -H 'Content-Type: application/js
   brig rm -f stays
   brig network rm "$id"
   [ "$(brig network inspect -f '{{(index .IPAM.Config 0).Subnet}}' twin)" = 10.58.0.0/24 ]
+  # A configuration is found by its name.
+  brig network create --config-only plan
+  [[ $(api 1.43 /networks/create '{"Name":"plan"}') == *'network with name plan already exists'* ]]
+  brig network rm plan
 }
 
 @test "overlapping and wrong networks are refused in Docker's words" {

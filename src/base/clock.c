@@ -36,22 +36,23 @@ ClockMark clock_mark(void) {
         return (ClockMark){ clock_now(), clock_boot() };
 }
 
-/* What the clock would say if nobody had set it. */
-static int64_t clock_unset(const ClockMark *mark) {
-        return mark->wall + (clock_boot() - mark->boot);
+/* How far the clock was set, forward or (negative) back. The two are not read at one moment: less
+ * than a second is none. */
+static int64_t clock_set_by(const ClockMark *mark, int64_t now) {
+        int64_t by = now - mark->wall - (clock_boot() - mark->boot);
+
+        return by > -NSEC_PER_SEC && by < NSEC_PER_SEC ? 0 : by;
 }
 
 int64_t clock_age(const ClockMark *mark, int64_t when) {
-        const int64_t now = clock_now(), unset = clock_unset(mark);
+        const int64_t now = clock_now(), forward = MAX(clock_set_by(mark, now), 0);
 
-        /* It was set forward, and `when` may be of before that. */
-        if (now > unset && when <= unset)
-                return unset - when;
-        return MAX(now - when, 0);
+        /* `when` may be of before it was set. */
+        return when <= now - forward ? now - forward - when : MAX(now - when, 0);
 }
 
 bool clock_is_after(const ClockMark *mark, int64_t when) {
-        return when > MIN(mark->wall, mark->wall + clock_now() - clock_unset(mark));
+        return when > mark->wall + MIN(clock_set_by(mark, clock_now()), 0);
 }
 
 static char *format_time(int64_t when, char text[CLOCK_TEXT_MAX], bool fixed) {

@@ -153,7 +153,7 @@ static int pass_or_end(Cli *cli, const char *id, int signal_fd, Error *err) {
         if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info) ||
             info.ssi_signo == SIGWINCH)
                 return 0;
-        if (signal_send(cli, id, signal_fd, (int)info.ssi_signo, &why) == 0)
+        if (signal_send(cli, id, (int)info.ssi_signo, &why) == 0)
                 return 0;
         return error_kind(err, ERROR_INTERNAL,
                           "interrupted while waiting for the end of container %s: %s", id,
@@ -325,9 +325,12 @@ static void remove_unstarted(Cli *cli, const char *id) {
                               why.message);
 }
 
-static int run_detached(Cli *cli, const char *id, Error *err) {
-        if (start(cli, id, err) < 0)
+static int run_detached(Cli *cli, const ContainerCreate *create, const char *id, Error *err) {
+        if (start(cli, id, err) < 0) {
+                if (create->host.auto_remove && !cli_lost(err))
+                        remove_unstarted(cli, id);
                 return report_failure(cli, err);
+        }
         (void)printf("%s\n", id);
         return 0;
 }
@@ -394,7 +397,7 @@ int container_run(Cli *cli, const ContainerOptions *o, ContainerCreate *create, 
                 return r;
         if (o->detach || (!create->config.attach_stdin && !create->config.attach_stdout &&
                           !create->config.attach_stderr))
-                return run_detached(cli, id, err);
+                return run_detached(cli, create, id, err);
         return run_attached(cli, o, create, id, err);
 }
 

@@ -23,8 +23,23 @@ static void proxied_signals(sigset_t *set) {
 }
 
 void stream_init(Stream *stream, Cli *cli, bool tty) {
-        *stream = (Stream){ .cli = cli, .fd = -1, .signal_fd = -1, .tty = tty };
+        *stream = (Stream){ .cli = cli, .fd = -1, .signal_fd = -1, .ending_fd = -1, .tty = tty };
         (void)detach_keys_parse(NULL, &stream->detach, NULL);
+}
+
+/* Those that end a program end the wait for an answer, too; nobody reads this descriptor. */
+static int heed_signals(Stream *stream, Error *err) {
+        static const int ending[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP };
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        for (size_t i = 0; i < ELEMENTS(ending); i++)
+                (void)sigaddset(&set, ending[i]);
+        stream->ending_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (stream->ending_fd < 0)
+                return error_set(err, errno, "signalfd");
+        (void)http_client_give_up_on(stream->cli->http, stream->ending_fd);
+        return 0;
 }
 
 static int block_signals(Stream *stream, Error *err) {
@@ -39,9 +54,7 @@ static int block_signals(Stream *stream, Error *err) {
         stream->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (stream->signal_fd < 0)
                 return error_set(err, errno, "signalfd");
-        if (stream->proxy)
-                http_client_give_up_on(stream->cli->http, stream->signal_fd);
-        return 0;
+        return stream->proxy ? heed_signals(stream, err) : 0;
 }
 
 int stream_open(Stream *stream, const char *path, json_object *body, Error *err) {
@@ -70,8 +83,9 @@ int stream_open(Stream *stream, const char *path, json_object *body, Error *err)
 void stream_done(Stream *stream) {
         terminal_restore();
         close_fd(&stream->fd);
-        if (stream->signal_fd >= 0)
-                http_client_give_up_on(stream->cli->http, -1);
+        if (stream->ending_fd >= 0)
+                (void)http_client_give_up_on(stream->cli->http, -1);
+        close_fd(&stream->ending_fd);
         close_fd(&stream->signal_fd);
         buf_done(&stream->input);
         buf_done(&stream->output);
@@ -272,14 +286,14 @@ static int signal_lost(Stream *stream, const char *name, Error *err) {
         return 0;
 }
 
-int signal_send(Cli *cli, const char *id, int signal_fd, int number, Error *err) {
+int signal_send(Cli *cli, const char *id, int number, Error *err) {
         _cleanup_free_ char *path = path_format("/containers/%s/kill", id);
-        int r;
+        int r, before;
 
         path_query(&path, "signal", sigabbrev_np(number) ?: "TERM");
-        http_client_give_up_on(cli->http, HTTP_NOW);
+        before = http_client_give_up_on(cli->http, HTTP_NOW);
         r = api_do(cli, "POST", path, err);
-        http_client_give_up_on(cli->http, signal_fd);
+        (void)http_client_give_up_on(cli->http, before);
         return r;
 }
 
@@ -294,8 +308,7 @@ static int pass_signal(Stream *stream, Error *err) {
                 return 0;
         }
         /* Another failure means that the process is gone already. */
-        if (signal_send(stream->cli, stream->proxy, stream->signal_fd, (int)info.ssi_signo, &why) ==
-                    0 ||
+        if (signal_send(stream->cli, stream->proxy, (int)info.ssi_signo, &why) == 0 ||
             (!cli_lost(&why) && why.number != EINTR))
                 return 0;
         return signal_lost(stream, sigabbrev_np((int)info.ssi_signo) ?: "TERM", err);

@@ -15,7 +15,7 @@ typedef struct Stream {
         char *resize;      /* the path that takes ?h= and &w=, or NULL */
         const char *proxy; /* the container that gets our signals, or NULL */
         DetachKeys detach;
-        int signal_fd;
+        int signal_fd, ending_fd; /* what it reads, and what ends a wait for an answer */
         bool stdin_ended, size_pending, signal_was_lost;
 } Stream;
 
@@ -33,9 +33,8 @@ void stream_redraw(Stream *stream);
  */
 int stream_run(Stream *stream, Error *err);
 void stream_done(Stream *stream);
-/* Sends the container a signal; -EINTR from a daemon that does not answer. signal_fd: what other
- * calls are given up on. */
-int signal_send(Cli *cli, const char *id, int signal_fd, int number, Error *err);
+/* Sends the container a signal; -EINTR from a daemon that does not answer. */
+int signal_send(Cli *cli, const char *id, int number, Error *err);
 #define _cleanup_stream_ _cleanup_(stream_done)
 
 /* One frame of the multiplexed output at the start of buf goes out: true if there was a whole one.

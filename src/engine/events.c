@@ -285,9 +285,10 @@ static int events_read(Events *events, Reader *reader, int64_t since, int64_t un
 
                 if (event) {
                         bool earlier = reader->next <= reader->live;
-                        if (until && event->when > until && (earlier || clock_boot() >= deadline))
+                        if (until && !earlier && clock_boot() >= deadline)
                                 return 0;
-                        if ((earlier && event->when < since) || !event_matches(event, filters))
+                        if ((earlier && (event->when < since || (until && event->when > until))) ||
+                            !event_matches(event, filters))
                                 continue;
                         r = sink(data, event->json);
                         if (r < 0)

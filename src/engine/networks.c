@@ -286,19 +286,27 @@ Networks *networks_free(Networks *networks) {
 
 /* ---- making ---- */
 
-/* Takes the name; conflict where it is a network's. */
+/* Lock held. Whether a configuration has the name, which others find it by. */
+static bool has_configuration(const Networks *networks, const char *name) {
+        for (size_t i = 0; i < networks->count; i++)
+                if (networks->items[i]->config_only &&
+                    str_equal(networks->items[i]->config.name, name))
+                        return true;
+        return false;
+}
+
+/* Takes the name, unless the network shares it; conflict where it may not have it. */
 static int name_reserve(Engine *engine, const NetworkObject *network, Error *err) {
         const char *name = network->config.name;
         Networks *networks = engine->networks;
+        Matches matches;
         bool taken;
 
-        Matches matches;
-
-        if (network->shares_name)
-                return 0;
         networks_lock(engine);
-        taken = strv_has(networks->creating, name) || find_named(networks, name, &matches);
-        if (!taken)
+        taken = network->shares_name ? has_configuration(networks, name)
+                                     : strv_has(networks->creating, name) ||
+                                               find_named(networks, name, &matches);
+        if (!taken && !network->shares_name)
                 strv_add(&networks->creating, name);
         networks_unlock(engine);
         if (taken)

@@ -402,7 +402,7 @@ static const JobStep start_steps[] = {
 static int start_failed(StartJob *job, int r, Error *err) {
         Container *container = job->container;
         ContainerState *state = &container->state;
-        Error error = { 0 };
+        Error error = { 0 }, kept = { 0 };
 
         if (job->told_mounts)
                 mounts_event(container, false);
@@ -418,16 +418,17 @@ static int start_failed(StartJob *job, int r, Error *err) {
                 state->status = CONTAINER_EXITED;
         attach_drop_pending(container);
         if (container->spec.host.auto_remove && !container->kept) {
-                if (container_remove_locked(container, true, &error) == 0)
+                if (container_remove_locked(container, true, &kept) == 0)
                         return r;
-                log_error("remove container %s: %s", container->id, error.message);
-                waits_fire_kept(container, error.message);
+                log_error("remove container %s: %s", container->id, kept.message);
         }
         if (container_save(container, false, &error) < 0)
                 log_error("record why container %s did not start: %s", container->id,
                           error.message);
         container_publish(container);
         waits_fire(container, WAIT_EVENT_EXIT);
+        if (kept.message[0])
+                waits_fire_kept(container, kept.message);
         return r;
 }
 

@@ -138,9 +138,12 @@ HttpClient *http_client_new_dialed(const char *name, const char *host, HttpDial 
         return client;
 }
 
-void http_client_give_up_on(HttpClient *client, int fd) {
+int http_client_give_up_on(HttpClient *client, int fd) {
+        int before = client ? client->give_up_fd : -1;
+
         if (client)
                 client->give_up_fd = fd;
+        return before;
 }
 
 HttpClient *http_client_free(HttpClient *client) {

@@ -44,10 +44,11 @@ DEFINE_CLEANUP(HttpClient *, http_client_free)
 void http_client_header(HttpClient *client, const char *name, const char *value);
 
 /* Once fd is readable (a signalfd, mostly), an answer is waited for HTTP_GIVE_UP_S seconds more,
- * and then not: -EINTR. HTTP_NOW: that is so at once. fd stays the caller's; -1 takes it back. */
+ * and then not: -EINTR. HTTP_NOW: that is so at once. fd stays the caller's; -1 takes it back. The
+ * one that was so far. */
 #define HTTP_GIVE_UP_S 3
 #define HTTP_NOW (-2)
-void http_client_give_up_on(HttpClient *client, int fd);
+int http_client_give_up_on(HttpClient *client, int fd);
 
 /* Sends the request and reads the reply's head. Uses the idle connection if there is one, else a
  * new one. Where nothing listens: ERROR_UNAVAILABLE, err->number says why. */

@@ -39,7 +39,8 @@ struct HttpServer {
         HttpServerOptions options;
         Listener **listeners;
         size_t listener_count;
-        int spare_fd; /* given up for a moment where descriptors ran out */
+        int spare_fd;    /* given up for a moment where descriptors ran out */
+        bool told_short; /* that somebody waits for one; until the next is accepted */
 
         pthread_mutex_t lock; /* guards what follows */
         HttpExchange *connections;
@@ -292,6 +293,13 @@ static int accept_client(int listen_fd) {
         return accept4(listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
 }
 
+static void on_pause_end(void *data);
+
+static void pause_listener(Listener *listener) {
+        listener->pause = loop_add_timer(listener->server->loop, clock_monotonic() + ACCEPT_PAUSE,
+                                         on_pause_end, listener);
+}
+
 static void on_pause_end(void *data) {
         Listener *listener = data;
 
@@ -299,7 +307,7 @@ static void on_pause_end(void *data) {
         if (listener->server->spare_fd < 0)
                 listener->server->spare_fd = dup(STDERR_FILENO);
         if (loop_change_fd(listener->source, EPOLLIN) < 0)
-                log_error("listen again: %s", strerror(errno));
+                pause_listener(listener);
 }
 
 /* Out of descriptors: the listener stays readable while somebody waits there, and the loop would
@@ -307,7 +315,6 @@ static void on_pause_end(void *data) {
  * waits, waits until a descriptor is free. */
 static void drop_one(Listener *listener) {
         HttpServer *server = listener->server;
-        const bool had_spare = server->spare_fd >= 0;
         int fd;
 
         close_fd(&server->spare_fd);
@@ -319,10 +326,10 @@ static void drop_one(Listener *listener) {
                 close_fd(&fd);
         } else if ((errno == EMFILE || errno == ENFILE) &&
                    loop_change_fd(listener->source, 0) == 0) {
-                if (had_spare)
+                if (!server->told_short)
                         log_error("no descriptor is left for a new connection; it waits for one");
-                listener->pause = loop_add_timer(server->loop, clock_monotonic() + ACCEPT_PAUSE,
-                                                 on_pause_end, listener);
+                server->told_short = true;
+                pause_listener(listener);
                 return;
         }
         server->spare_fd = dup(STDERR_FILENO);
@@ -350,6 +357,7 @@ static void on_listener(void *data, int listen_fd, uint32_t events) {
                         close_fd(&fd);
                         continue;
                 }
+                listener->server->told_short = false;
                 set_tcp_options(fd);
                 http_server_serve(listener->server, fd);
         }
