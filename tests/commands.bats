@@ -522,3 +522,40 @@ EOF
   [ "$(brig image inspect --format '{{.Config.Labels.lost}}' lost)" = 1 ]
   brig rmi lost
 }
+
+@test "a checkpoint takes no directory of the host's that is there, and none that others can write to" {
+  local holder=$root/holder
+  mkdir -p -m 755 "$holder" "$holder/alice" "$holder/bob"
+  echo mine >"$holder/alice/file"
+  touch "$holder/bob/brig-checkpoint.json"
+  chown 1000 "$holder/bob"
+  brig run -d --name runs busybox sleep 1000
+  brig create --name rests busybox true
+  refuses() { run brig checkpoint create --leave-running --checkpoint-dir "$holder" runs "$1"; [[ $status -eq 1 && $output == *"$2"* ]] || { echo "$output"; return 1; }; }
+  refuses alice "'$holder/alice' already exists, and is no checkpoint"
+  refuses bob 'checkpoint with name bob already exists for container runs'
+  run brig checkpoint rm --checkpoint-dir "$holder" runs alice
+  [[ $status -eq 1 && $output == *'checkpoint alice does not exist for container runs'* ]]
+  [ "$(<"$holder/alice/file")" = mine ]
+  # What is restored, and removed, is root's.
+  run brig start --checkpoint bob --checkpoint-dir "$holder" rests
+  [[ $status -eq 1 && $output == *"'bob' of checkpoints belongs to user 1000"* ]]
+  run brig checkpoint rm --checkpoint-dir "$holder" runs bob
+  [[ $status -eq 1 && $output == *'belongs to user 1000'* && -d $holder/bob ]]
+  chmod 1777 "$holder"
+  refuses new "'$holder' of checkpoints has mode 1777"
+  [ ! -e "$holder/new" ]
+}
+
+@test "what an interrupted checkpoint has left in the container's directory is removed by its name" {
+  local id place
+  id=$(brig create --name rests busybox true)
+  place=$root/data/containers/$id/checkpoints
+  mkdir -p -m 700 "$place/half"
+  touch "$place/half/pages-1.img"
+  [ -z "$(brig checkpoint ls -q rests)" ]
+  brig checkpoint rm rests half
+  [ ! -e "$place/half" ]
+  run brig checkpoint rm rests half
+  [[ $status -eq 1 && $output == *'checkpoint half does not exist for container rests'* ]]
+}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -15,6 +16,7 @@
 #include "engine/ocispec.h"
 
 #define END_TIMEOUT (10 * NSEC_PER_SEC)
+#define WORK_DIRECTORY "criu" /* in the container's */
 
 /* ---- directories ---- */
 
@@ -32,10 +34,32 @@ static int check_name(const char *name, Error *err) {
         return 0;
 }
 
+/* A restore makes what the images say, as root: nobody else may have put them there, nor may change
+ * them. */
+static int check_owner(int fd, const char *path, Error *err) {
+        struct stat status;
+
+        if (fstat(fd, &status) < 0)
+                return error_set(err, errno, "look at the directory '%s'", path);
+        if (status.st_uid != geteuid())
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "the directory '%s' of checkpoints belongs to user %u, who could "
+                                  "change what is restored: use one of root's (chown root)",
+                                  path, status.st_uid);
+        if (status.st_mode & 022)
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "the directory '%s' of checkpoints has mode %03o, and others "
+                                  "could change what is restored: chmod go-w it, or use another",
+                                  path, status.st_mode & 07777);
+        return 0;
+}
+
 /* The directory that holds a container's checkpoints; make: also where it is missing. */
 static int open_holder(const Container *container, const char *directory, bool make, int *ret_fd,
                        Error *err) {
         _cleanup_free_ char *own = str_format("%s/checkpoints", container->id);
+        _cleanup_close_ int fd = -1;
+        int r;
 
         if (str_empty(directory))
                 return dir_open_at(container->engine->containers_fd, own, make ? 0700 : 0, ret_fd,
@@ -44,7 +68,23 @@ static int open_holder(const Container *container, const char *directory, bool m
                 return error_kind(err, ERROR_INVALID,
                                   "the directory of checkpoints '%s' must be an absolute path",
                                   directory);
-        return dir_open_at(AT_FDCWD, directory, make ? 0700 : 0, ret_fd, err);
+        r = dir_open_at(AT_FDCWD, directory, make ? 0700 : 0, &fd, err);
+        if (r == 0)
+                r = check_owner(fd, directory, err);
+        if (r == 0)
+                *ret_fd = TAKE_FD(fd);
+        return r;
+}
+
+static int open_images(int holder_fd, const char *name, int *ret_fd, Error *err) {
+        _cleanup_close_ int fd = -1;
+        int r = dir_open_real_at(holder_fd, name, &fd, err);
+
+        if (r == 0)
+                r = check_owner(fd, name, err);
+        if (r == 0)
+                *ret_fd = TAKE_FD(fd);
+        return r;
 }
 
 /* What a dump that was interrupted leaves is none. */
@@ -69,26 +109,59 @@ int checkpoint_open(const Container *container, const CheckpointPlace *place, in
         r = open_holder(container, place->directory, false, &holder_fd, err);
         if (r == -ENOENT || (r == 0 && !is_whole(holder_fd, place->name)))
                 return missing(container, place->name, err);
-        return r < 0 ? r : dir_open_real_at(holder_fd, place->name, ret_fd, err);
+        return r < 0 ? r : open_images(holder_fd, place->name, ret_fd, err);
 }
 
-static int make_directory(const Container *container, int holder_fd, const char *name, int *ret_fd,
-                          Error *err) {
-        int r;
+/* What makes it a checkpoint goes first, so that no half of one looks whole. */
+static int remove_images(int holder_fd, const char *name, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/" RUNTIME_CHECKPOINT_FILE, name);
 
-        if (is_whole(holder_fd, name))
+        if (unlinkat(holder_fd, path, 0) < 0 && errno != ENOENT)
+                return error_set(err, errno, "remove '%s'", path);
+        return dir_remove_at(holder_fd, name, err);
+}
+
+static int already_there(const Container *container, int holder_fd, const CheckpointCreate *create,
+                         Error *err) {
+        if (is_whole(holder_fd, create->id))
                 return error_kind(err, ERROR_CONFLICT,
-                                  "checkpoint with name %s already exists for container %s", name,
-                                  container->name);
-        r = dir_remove_at(holder_fd, name, err);
+                                  "checkpoint with name %s already exists for container %s",
+                                  create->id, container->name);
+        return error_kind(err, ERROR_CONFLICT,
+                          "'%s/%s' already exists, and is no checkpoint: take another name, or "
+                          "remove it",
+                          create->directory ?: "", create->id);
+}
+
+/* A directory that the client names may hold anything of the host's: only in the container's own
+ * is what is no checkpoint what an interrupted dump has left. */
+static int make_directory(const Container *container, int holder_fd, const CheckpointCreate *create,
+                          int *ret_fd, Error *err) {
+        bool own = str_empty(create->directory);
+        int r = own && !is_whole(holder_fd, create->id) ? dir_remove_at(holder_fd, create->id, err)
+                                                        : 0;
+
         if (r < 0)
                 return r;
-        if (mkdirat(holder_fd, name, 0700) < 0)
-                return error_set(err, errno, "make the directory of checkpoint %s", name);
-        return dir_open_real_at(holder_fd, name, ret_fd, err);
+        if (mkdirat(holder_fd, create->id, 0700) < 0)
+                return errno == EEXIST
+                               ? already_there(container, holder_fd, create, err)
+                               : error_set(err, errno, "make the directory of checkpoint %s",
+                                           create->id);
+        r = open_images(holder_fd, create->id, ret_fd, err);
+        if (r < 0)
+                (void)unlinkat(holder_fd, create->id, AT_REMOVEDIR);
+        return r;
 }
 
 /* ---- making one ---- */
+
+void container_end_checkpointing(Container *container, bool ended) {
+        ContainerState *state = &container->state;
+
+        state->stopped_by_user = state->stopped_by_user || (ended && state->checkpointing);
+        state->checkpointing = false;
+}
 
 static bool has_running_exec(Container *container) {
         bool found = false;
@@ -137,7 +210,7 @@ static int check_dumpable(Container *container, bool exits, Error *err) {
         return 0;
 }
 
-static int dump(Container *container, int images_fd, bool exits, Error *err) {
+static int dump(Container *container, int images_fd, int work_fd, bool exits, Error *err) {
         _cleanup_free_ char *path = container_cgroups_path(container),
                             *cgroup = container_cgroup(container);
         const OcispecContext context = { .cgroup = path,
@@ -147,7 +220,7 @@ static int dump(Container *container, int images_fd, bool exits, Error *err) {
                                            .pidfd = container->pidfd,
                                            .cgroup = cgroup };
         const CheckpointOptions options = { .images_fd = images_fd,
-                                            .work_fd = -1,
+                                            .work_fd = work_fd,
                                             .leave_running = !exits,
                                             .file_locks = true,
                                             .stage_fd = -1 };
@@ -160,31 +233,57 @@ static int dump(Container *container, int images_fd, bool exits, Error *err) {
         return r;
 }
 
+/* criu's log outlives the images of a dump that failed: it says why, until the next dump. */
+static int dump_with_log(Container *container, int images_fd, bool exits, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/" WORK_DIRECTORY, container->id);
+        int containers_fd = container->engine->containers_fd;
+        _cleanup_close_ int work_fd = -1;
+        Error error = { 0 };
+        int r = dir_remove_at(containers_fd, path, err);
+
+        if (r == 0)
+                r = dir_open_at(containers_fd, path, 0700, &work_fd, err);
+        if (r < 0)
+                return r;
+        r = dump(container, images_fd, work_fd, exits, err);
+        if (r < 0 && faccessat(work_fd, "dump.log", F_OK, 0) == 0)
+                return error_prefix(err, "with the log in containers/%s of the data root", path);
+        close_fd(&work_fd);
+        if (dir_remove_at(containers_fd, path, &error) < 0)
+                log_warn("%s", error.message);
+        return r;
+}
+
+static int save_checkpointing(Container *container, bool checkpointing, Error *err) {
+        container->state.checkpointing = checkpointing;
+        return container_save(container, false, err);
+}
+
 /* lock held. Who is checkpointed to an end stays down, as one that was stopped; if that fails it is
  * as before. */
 static int dump_or_undo(Container *container, const CheckpointCreate *create, int holder_fd,
                         Error *err) {
         _cleanup_close_ int images_fd = -1;
         Error error = { 0 };
-        int r = make_directory(container, holder_fd, create->id, &images_fd, err);
+        int r = make_directory(container, holder_fd, create, &images_fd, err);
 
         if (r < 0)
                 return r;
         prober_pause(container, true);
-        container->state.stopped_by_user = create->exit;
-        r = create->exit ? container_save(container, false, err) : 0;
+        r = create->exit ? save_checkpointing(container, true, err) : 0;
         if (r == 0)
-                r = dump(container, images_fd, create->exit, err);
+                r = dump_with_log(container, images_fd, create->exit, err);
         if (r == 0) {
                 container_event(container, "checkpoint", NULL);
-                if (!create->exit)
+                if (create->exit)
+                        container_end_checkpointing(container, true);
+                else
                         prober_pause(container, false);
                 return failpoint("checkpoint.made", err);
         }
-        container->state.stopped_by_user = false;
         prober_pause(container, false);
-        if ((create->exit && container_save(container, false, &error) < 0) ||
-            dir_remove_at(holder_fd, create->id, &error) < 0)
+        if ((create->exit && save_checkpointing(container, false, &error) < 0) ||
+            remove_images(holder_fd, create->id, &error) < 0)
                 log_warn("after a failed checkpoint of container %s: %s", container->id,
                          error.message);
         return error_prefix(err, "Cannot checkpoint container %s", container->name);
@@ -223,10 +322,13 @@ int engine_checkpoint_create(Engine *engine, const char *ref, const CheckpointCr
         /* So that who starts it next does not find it running. */
         if (r == 0 && wait)
                 r = wait_poll(wait, END_TIMEOUT, -1);
-        return r == -ETIMEDOUT
-                       ? error_kind(err, ERROR_INTERNAL, "container %s was saved, and does not end",
-                                    container->id)
-                       : r;
+        if (r == 0 || !wait)
+                return r;
+        if (r == -ETIMEDOUT)
+                return error_kind(err, ERROR_INTERNAL, "container %s was saved, and does not end",
+                                  container->id);
+        return error_set(err, -r, "wait for the end of container %s, which was saved",
+                         container->id);
 }
 
 /* ---- the others ---- */
@@ -278,7 +380,7 @@ int engine_checkpoint_list(Engine *engine, const char *ref, const char *director
 int engine_checkpoint_remove(Engine *engine, const char *ref, const CheckpointPlace *place,
                              Error *err) {
         _cleanup_container_ Container *container = NULL;
-        _cleanup_close_ int holder_fd = -1;
+        _cleanup_close_ int holder_fd = -1, images_fd = -1;
         int r = container_lookup(engine, ref, &container, err);
 
         if (r == 0)
@@ -287,7 +389,13 @@ int engine_checkpoint_remove(Engine *engine, const char *ref, const CheckpointPl
                 return r;
         CONTAINER_LOCKED(container);
         r = open_holder(container, place->directory, false, &holder_fd, err);
-        if (r == -ENOENT || (r == 0 && !is_whole(holder_fd, place->name)))
+        /* In the container's own directory also what an interrupted dump has left. */
+        if (r == -ENOENT ||
+            (r == 0 && !str_empty(place->directory) && !is_whole(holder_fd, place->name)))
                 return missing(container, place->name, err);
-        return r < 0 ? r : dir_remove_at(holder_fd, place->name, err);
+        if (r == 0)
+                r = open_images(holder_fd, place->name, &images_fd, err);
+        if (r == -ENOENT)
+                return missing(container, place->name, err);
+        return r < 0 ? r : remove_images(holder_fd, place->name, err);
 }

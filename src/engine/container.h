@@ -28,6 +28,7 @@ typedef struct ContainerState {
         char *error;
         int64_t started_at, finished_at; /* ns since 1970, 0: never */
         int64_t restart_count;
+        bool checkpointing;   /* a dump with which it ends was begun */
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */

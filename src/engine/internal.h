@@ -76,6 +76,9 @@ struct Engine {
 };
 
 /* ---- checkpoint.c ---- */
+/* lock held: no dump with which the container ends goes on any more. ended: it did end, and stays
+ * down as one that the user stopped. */
+void container_end_checkpointing(Container *container, bool ended);
 /* The directory of a checkpoint's images, the caller's. */
 int checkpoint_open(const Container *container, const CheckpointPlace *place, int *ret_fd,
                     Error *err);

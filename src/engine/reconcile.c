@@ -347,6 +347,7 @@ static void settle(Container *container, bool ended, ExitRecord *record) {
         CONTAINER_LOCKED(container);
         if (ended || container_is_running(container))
                 execs_adopt(container, &record->execs);
+        container_end_checkpointing(container, ended);
         if (ended) {
                 container->state.status = CONTAINER_RUNNING;
                 exit_handle_locked(container, record);

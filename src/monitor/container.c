@@ -227,6 +227,14 @@ static void note_root(Supervisor *supervisor) {
         supervisor->root_gid = (gid_t)outside_of_root(&linux_->gid_mappings);
 }
 
+/* Without them the container would be made from its beginning. */
+static int keep_images(Supervisor *supervisor, int fd, Error *err) {
+        supervisor->images_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return supervisor->images_fd < 0
+                       ? error_set(err, errno, "duplicate the descriptor of the checkpoint")
+                       : 0;
+}
+
 static int create(Supervisor *supervisor, const MonitorStart *start, const StartFds *fds,
                   Error *err) {
         _cleanup_close_ int root_fd = -1;
@@ -236,8 +244,8 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
 
         supervisor->foreign_pidns_fd = fds->pidns;
         supervisor->foreign_ipcns_fd = fds->ipcns;
-        if (fds->images >= 0)
-                supervisor->images_fd = fcntl(fds->images, F_DUPFD_CLOEXEC, 3);
+        if (r == 0 && fds->images >= 0)
+                r = keep_images(supervisor, fds->images, err);
         if (r == 0 && fds->pidns >= 0)
                 r = join_namespace(supervisor->config, "pid", fds->pidns, err);
         if (r == 0 && fds->ipcns >= 0)
