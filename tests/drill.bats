@@ -46,6 +46,27 @@ drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; 
   [ -z "$output" ]
 }
 
+@test "a run that is interrupted ends by what it made being taken back" {
+  has_network() { [[ -n $(brig network ls -qf name=brig-drill-quiet) ]]; }
+  has_bundle() { compgen -G '/var/tmp/brig-drill-bundle.*' >/dev/null; }
+  local pid drills status
+  for drills in has_network:neighbours has_bundle:mount-race; do
+    nsenter --target "$host_pid" --net --mount -- env --default-signal=INT "$build/src/cli/brig" -H "unix://$root/brig.sock" drill --rounds 100000 \
+      "${drills#*:}" >"$root/interrupted" 2>&1 3>&- &
+    pid=$! children=("$pid")
+    wait_until "${drills%:*}"
+    kill -INT "$pid"
+    status=0; wait "$pid" || status=$?
+    cat "$root/interrupted"
+    [ "$status" -eq 130 ]
+    run bash -c 'brig ps -aq; brig images -aq; brig network ls -qf type=custom; ls -d /var/tmp/brig-drill* 2>/dev/null'
+    echo "left: $output"
+    [ -z "$output" ]
+  done
+  grep -q 'interrupted by SIGINT' "$root/interrupted"
+  children=()
+}
+
 # DRILL|WHAT IT SAYS: with its bug on, each is red, and for the reason that it looks for. The bugs of a list are on at once, so that one run
 # shows them all: a drill's own words tell whether it was its own. The last ones look for what another's bug would hide.
 reds="keyctl|keyctl(KEYCTL_GET_KEYRING_ID)

@@ -197,8 +197,10 @@ static int refused(BoxEnd *ret, int r, Error *err) {
 
 int box_create(Cli *cli, json_object *request, char **ret_id, Error *err) {
         _cleanup_json_ json_object *created = NULL;
-        int r = api_json(cli, "POST", "/containers/create", request, &created, err);
+        int r = interrupt_check(err);
 
+        if (r == 0)
+                r = api_json(cli, "POST", "/containers/create", request, &created, err);
         if (r < 0)
                 return r;
         *ret_id = str_copy(json_words(created, "Id"));

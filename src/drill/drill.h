@@ -93,6 +93,13 @@ typedef struct BoxEnd {
         char *output;
 } BoxEnd;
 void box_end_done(BoxEnd *end);
+/* SIGINT, SIGTERM and SIGHUP are held back from then on, so that a drill takes back what it made;
+ * interrupt_signal: the one that waits, 0: none. No container and no bundle is begun any more once
+ * one does. */
+void interrupt_begin(void);
+int interrupt_signal(void);
+int interrupt_check(Error *err);
+
 /* Creates, starts, waits, reads what it said, removes. */
 int box_run(Cli *cli, json_object *request, BoxEnd *ret, Error *err);
 /* A container, and one that goes on; *ret_id is the caller's. box_end removes it, whatever r says

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <json-c/json_tokener.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -13,11 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/program.h"
 #include "drill/drill.h"
+#include "os/pidfd.h"
 
 #define OUTPUT_MAX ((size_t)1 << 20)
+#define RUN_TIMEOUT (60 * NSEC_PER_SEC)
+#define END_TIMEOUT (10 * NSEC_PER_SEC) /* once nothing is said any more */
 
 /* A root that holds the guest, and "shared", which the drills with a race bind into it. */
 typedef struct Bundle {
@@ -148,12 +153,19 @@ static int write_config(const Bundle *bundle, Error *err) {
         return file_replace_at(bundle->fd, "config.json", text, strlen(text), 0644, false, err);
 }
 
-static int spawn_runtime(const Bundle *bundle, int output, pid_t *ret, Error *err) {
+/* run: of the bundle; else what is left of its container is deleted. */
+static int spawn_runtime(const Bundle *bundle, bool run, int output, pid_t *ret, Error *err) {
         _cleanup_free_ char *state = str_format("%s/state", bundle->directory);
         _cleanup_free_ char *id =
                 str_format("%s-%lld", strrchr(bundle->directory, '/') + 1, (long long)bundle->runs);
-        char *const argv[] = { bundle->runtime,    (char *)"--root",          state, (char *)"run",
-                               (char *)"--bundle", (char *)bundle->directory, id,    NULL };
+        _cleanup_free_ char *from = str_format("--bundle=%s", bundle->directory);
+        char *const argv[] = { bundle->runtime,
+                               (char *)"--root",
+                               state,
+                               run ? (char *)"run" : (char *)"delete",
+                               run ? from : (char *)"--force",
+                               id,
+                               NULL };
         const SpawnFd fds[] = { { output, 1 }, { output, 2 } };
         const Spawn spawn = { .program = bundle->runtime,
                               .argv = argv,
@@ -165,26 +177,86 @@ static int spawn_runtime(const Bundle *bundle, int output, pid_t *ret, Error *er
         return r < 0 ? error_set(err, -r, "start '%s'", bundle->runtime) : 0;
 }
 
+/* To its end. What is more than OUTPUT_MAX is dropped, so that nobody waits for room. */
+static int read_output(int fd, Buf *output, Error *err) {
+        int64_t end = clock_monotonic() + RUN_TIMEOUT;
+        char bytes[16384];
+
+        for (;;) {
+                struct pollfd wait = { .fd = fd, .events = POLLIN };
+                int64_t left = MAX(end - clock_monotonic(), 0);
+                int r = poll(&wait, 1, (int)(left / NSEC_PER_MSEC));
+                ssize_t n;
+
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r == 0)
+                        return error_kind(err, ERROR_INTERNAL,
+                                          "the guest did not end within %lld s",
+                                          (long long)(RUN_TIMEOUT / NSEC_PER_SEC));
+                n = r < 0 ? -1 : read(fd, bytes, sizeof(bytes));
+                if (n < 0)
+                        return error_set(err, errno, "read what the guest says");
+                if (n == 0)
+                        return 0;
+                buf_add(output, bytes, MIN((size_t)n, OUTPUT_MAX - output->length));
+        }
+}
+
+/* Of a runtime that was killed the container may be left. */
+static void delete_left(const Bundle *bundle) {
+        _cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC), pidfd = -1;
+        Error ignored = {};
+        int status;
+        pid_t pid;
+
+        if (null_fd < 0 || spawn_runtime(bundle, false, null_fd, &pid, &ignored) < 0)
+                return;
+        if (pidfd_of(pid, &pidfd, &ignored) == 0)
+                (void)pidfd_wait_or_kill(pidfd, END_TIMEOUT, &status, &ignored);
+}
+
+static int wait_runtime(const Bundle *bundle, pid_t pid, int reads, Buf *output, int *ret_status,
+                        Error *err) {
+        _cleanup_close_ int pidfd = -1;
+        Error ignored = {};
+        int r = pidfd_of(pid, &pidfd, err), ended;
+
+        if (r < 0) {
+                (void)kill(pid, SIGKILL);
+                (void)waitpid(pid, NULL, 0);
+                return r;
+        }
+        r = read_output(reads, output, err);
+        ended = pidfd_wait_or_kill(pidfd, r < 0 ? 0 : END_TIMEOUT, ret_status,
+                                   r < 0 ? &ignored : err);
+        if (r < 0 || ended < 0)
+                delete_left(bundle);
+        return r < 0 ? r : ended;
+}
+
 /* Runs it once. What the guest says got through; a refusal has why in its words. 1: it was
  * refused. */
 static int bundle_run(Bundle *bundle, const char *why, Buf *got, Error *err) {
         _cleanup_close_ int reads = -1, writes = -1;
         _cleanup_buf_ Buf output = {};
-        int ends[2], status = 0, r;
+        int ends[2], status = 0, r = interrupt_check(err);
         pid_t pid;
 
+        if (r < 0)
+                return r;
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return error_set(err, errno, "make a pipe");
         reads = ends[0];
         writes = ends[1];
         bundle->runs++;
-        r = spawn_runtime(bundle, writes, &pid, err);
+        r = spawn_runtime(bundle, true, writes, &pid, err);
         if (r < 0)
                 return r;
         close_fd(&writes);
-        r = fd_read_all(reads, OUTPUT_MAX, &output);
-        if (waitpid(pid, &status, 0) < 0 || r < 0)
-                return error_set(err, r < 0 ? -r : errno, "run '%s'", bundle->runtime);
+        r = wait_runtime(bundle, pid, reads, &output, &status, err);
+        if (r < 0)
+                return error_prefix(err, "run '%s'", bundle->runtime);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
                 if (output.data)
                         buf_add_str(got, output.data);

@@ -111,7 +111,7 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
                    Error *err) {
         _cleanup_(host_done) Host host = {};
         Result results[DRILLS_MAX];
-        size_t held = 0;
+        size_t held = 0, tried = 0;
         Error ignored = {};
         int r = host_begin(cli, &host, err);
 
@@ -124,14 +124,16 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
                 (void)remove_images(cli, &ignored);
                 return r;
         }
-        for (size_t i = 0; i < count; i++) {
-                try_drill(cli, &host, drills[i], o->rounds ?: ROUNDS, &results[i]);
-                held += results[i].verdict == VERDICT_HELD;
+        for (; tried < count && interrupt_signal() == 0; tried++) {
+                try_drill(cli, &host, drills[tried], o->rounds ?: ROUNDS, &results[tried]);
+                held += results[tried].verdict == VERDICT_HELD;
         }
-        report_write(o->format, results, count, stdout);
-        for (size_t i = 0; i < count; i++)
+        report_write(o->format, results, tried, stdout);
+        for (size_t i = 0; i < tried; i++)
                 free(results[i].detail);
         r = remove_images(cli, err);
+        if (r == 0 && interrupt_signal() > 0)
+                return 128 + interrupt_signal();
         return r < 0 ? r : held == count ? 0 : 1;
 }
 
@@ -148,8 +150,10 @@ static int run(char **words, const char *host, Error *err) {
                 r = choose(options.arguments, drills, &count, err);
         if (r == 0 && values.list)
                 report_list(values.format, drills, count, stdout);
-        else if (r == 0)
+        else if (r == 0) {
+                interrupt_begin();
                 r = try_all(&cli, drills, count, &values, err);
+        }
         cli_disconnect(&cli);
         free(cli.api);
         options_done(&options);
