@@ -156,6 +156,34 @@ PYTHON
   wait_until grep -q second "$place/said"
 }
 
+@test "a mount below a bind comes back, and no link that was put in its place is followed" {
+  mkdir -p "$place/tree/sub"
+  mount -t tmpfs below "$place/tree/sub"
+  echo below >"$place/tree/sub/file"
+  config '.mounts += [{destination: "/tree", type: "bind", source: $tree, options: ["rbind"]}]' --arg tree "$place/tree"
+  start "$counter"
+  wait_until counted 0
+  dump
+  echo stale >"$images/restore.log"
+  restore
+  run oci exec "$id" cat /tree/sub/file
+  oci delete --force "$id"
+  umount "$place/tree/sub"
+  [ "$output" = below ]
+  no grep stale "$images/restore.log"
+  rmdir "$place/tree/sub"
+  ln -s / "$place/tree/sub"
+  run oci restore --detach --bundle "$place/bundle" --image-path "$images" "$id"
+  [[ $status -eq 1 && $output == *"the mount at '/tree/sub'"*'a link is on the way'* ]]
+  for change in '(.mounts[] | select(.below == "/sub") | .below) = "/../.."' '(.mounts[] | select(.below == "/sub")) |= (del(.destination) | .hierarchy = "..")'; do
+    cp "$images/brig-checkpoint.json" "$place/whole"
+    jq "$change" "$place/whole" >"$images/brig-checkpoint.json"
+    run oci restore --detach --bundle "$place/bundle" --image-path "$images" "$id"
+    [[ $status -eq 1 && $output == *'/tree/sub'*@(leads out|that a checkpoint writes)* ]] || { echo "$output"; false; }
+    cp "$place/whole" "$images/brig-checkpoint.json"
+  done
+}
+
 @test "what cannot be dumped or restored is refused by name, and nothing is left" {
   run dump
   [[ $status -eq 1 && $output == *"container does not exist: $id"* ]]

@@ -226,6 +226,26 @@ load runtime
   [[ $status -eq 1 && $output == *"without a pid namespace of its own has no checkpoints"* ]]
 }
 
+@test "a checkpoint is made once its container was killed, whatever criu says then; else it is none" {
+  start_sleeper
+  cat >"$bundle/criu" <<'PYTHON'
+#!/usr/bin/env python3
+import os, socket
+criu = socket.socket(fileno=3)
+criu.recv(65536)
+criu.send(b'\x08\x06\x10\x01\x2a\x0b\x0a\x09post-dump')
+if criu.recv(100).endswith(b'\x18\x01') and os.environ['KILLED']: os.kill(int(os.environ['KILLED']), 9)
+PYTHON
+  chmod +x "$bundle/criu"
+  KILLED='' run brig --criu "$bundle/criu" checkpoint --image-path "$bundle/images" "$id"
+  [[ $status -eq 1 && $output == *'dump.log'* ]]
+  [ "$(status_of "$id")" = running ]
+  [ ! -e "$bundle/images/brig-checkpoint.json" ]
+  KILLED=$(brig state "$id" | jq .pid) run brig --criu "$bundle/criu" checkpoint --image-path "$bundle/images" "$id"
+  [ "$status" -eq 0 ]
+  [ -s "$bundle/images/brig-checkpoint.json" ]
+}
+
 # ---- namespaces, names ----
 
 @test "namespaces are new, or joined by path" {

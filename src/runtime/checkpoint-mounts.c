@@ -38,7 +38,7 @@ void checkpoint_done(Checkpoint *checkpoint) {
 int checkpoint_write(int images_fd, const Checkpoint *checkpoint, Error *err) {
         _cleanup_free_ char *text = json_text(&checkpoint_table, checkpoint);
 
-        return file_replace_at(images_fd, CHECKPOINT_FILE, text, strlen(text), 0600, false, err);
+        return file_replace_at(images_fd, CHECKPOINT_FILE, text, strlen(text), 0600, true, err);
 }
 
 int checkpoint_read(int images_fd, Checkpoint *ret, Error *err) {
@@ -155,28 +155,43 @@ static CheckpointMount *add_mount(const Describer *describer, const MountLine *l
         return mount;
 }
 
-static void describe_mount(const Describer *describer, const MountLine *line) {
+static bool is_cgroup(const char *type) {
+        return str_equal(type, "cgroup") || str_equal(type, "cgroup2");
+}
+
+/* Of the document's own mount of control groups: it, or a hierarchy's directly below. The name
+ * becomes part of a path of the host's. */
+static int describe_cgroup(const Describer *describer, const MountLine *line, const OciMount *owner,
+                           const char *rest, Error *err) {
+        const char *name = *rest ? rest + 1 : "";
+
+        if (!owner || !is_cgroup(owner->type) || strchr(name, '/'))
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "a container with control groups mounted at '%s', which its "
+                                  "document has not, has no checkpoints: unmount them",
+                                  line->path);
+        add_mount(describer, line)->hierarchy = str_copy(name);
+        return 0;
+}
+
+static int describe_mount(const Describer *describer, const MountLine *line, Error *err) {
         char **masked = describer->config->linux_ ? describer->config->linux_->masked_paths : NULL;
         const char *rest = "";
         const OciMount *owner = owner_of(describer, line->path, &rest);
         CheckpointMount *mount;
 
         if (str_equal(line->path, "/"))
-                return;
-        if (str_equal(line->type, "cgroup") || str_equal(line->type, "cgroup2")) {
-                const char *name = strrchr(line->path, '/');
-
-                mount = add_mount(describer, line);
-                mount->hierarchy = str_copy(owner && !*rest ? "" : name + 1);
-                return;
-        }
+                return 0;
+        if (is_cgroup(line->type) && (!owner || !is_bind(owner)))
+                return describe_cgroup(describer, line, owner, rest, err);
         /* Masks are of the container's own /dev and of a tmpfs. */
         if (!owner || !is_bind(owner) ||
             (strv_has(masked, line->path) && str_equal(line->type, "tmpfs")))
-                return;
+                return 0;
         mount = add_mount(describer, line);
         mount->destination = str_copy(owner->destination);
         mount->below = str_copy(rest);
+        return 0;
 }
 
 /* ---- standard streams ---- */
@@ -244,14 +259,16 @@ int checkpoint_describe(const OciConfig *config, pid_t pid, Checkpoint *ret, Err
         find_places(&describer, root_fd);
         places = describer.places;
         lines = str_split(text, '\n');
-        for (char **line = lines; line && *line; line++) {
+        for (char **line = lines; r == 0 && line && *line; line++) {
                 MountLine mount;
 
                 if (!read_line(*line, &mount))
                         continue;
                 strv_add(&ids, mount.id);
-                describe_mount(&describer, &mount);
+                r = describe_mount(&describer, &mount, err);
         }
+        if (r < 0)
+                return r;
         ret->version = CHECKPOINT_VERSION;
         ret->terminal = config->process && config->process->terminal;
         for (int i = 0; i < 3; i++)

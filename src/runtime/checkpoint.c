@@ -23,6 +23,7 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 /* A criu that was told to end, or whose answer has come, ends at once. */
 #define END_TIMEOUT (30 * NSEC_PER_SEC)
+#define KILL_TIMEOUT (2 * NSEC_PER_SEC)
 
 int checkpoint_work_fd(const CheckpointOptions *options) {
         return options->work_fd >= 0 ? options->work_fd : options->images_fd;
@@ -161,7 +162,7 @@ static int start_criu(const CheckpointOptions *options, int *ret_fd, int *ret_pi
         r = program_spawn(&spawn, &pid);
         if (r < 0)
                 return error_set(err, -r, "start '%s'%s", path, program_hint(-r));
-        r = pidfd_of(pid, ret_pidfd, err);
+        r = criu_pidfd(pid, ret_pidfd, err);
         if (r == 0)
                 *ret_fd = TAKE_FD(ours);
         return r;
@@ -170,29 +171,42 @@ static int start_criu(const CheckpointOptions *options, int *ret_fd, int *ret_pi
 typedef struct Dump {
         const CheckpointOptions *options;
         const Checkpoint *checkpoint;
+        const RuntimeContainer *container;
         CriuRequest request;
         int fd;
-        Error why; /* of a notice that was answered with no; message "": none */
+        bool was_frozen; /* before: not by criu */
+        bool written;    /* all of it is on the disk, and criu may kill */
+        Error why;       /* of a notice that was answered with no; message "": none */
 } Dump;
 
 /* At post-dump the images are written and the processes still held: if brig's own description
- * cannot be written they go on, as after any other failure. */
+ * cannot be written they go on, as after any other failure. What the processes' end is exchanged
+ * for is on the disk before. */
 static int on_notice(Dump *dump, const char *script) {
-        int r = 0;
+        int r;
 
-        if (str_equal(script, "post-dump") && dump->request == CRIU_DUMP) {
-                r = failpoint("checkpoint.dumped", &dump->why);
-                if (r == 0)
-                        r = checkpoint_write(dump->options->images_fd, dump->checkpoint,
-                                             &dump->why);
-        }
+        if (!str_equal(script, "post-dump") || dump->request != CRIU_DUMP)
+                return 0;
+        r = failpoint("checkpoint.dumped", &dump->why);
+        /* criu goes by the number, which is another's once the container's init has ended. */
+        if (r == 0 && pidfd_wait_end(dump->container->pidfd, 0) == 0)
+                r = error_kind(&dump->why, ERROR_CONFLICT,
+                               "process %d, the container's first, ended while it was dumped",
+                               (int)dump->container->pid);
+        if (r == 0 && syncfs(dump->options->images_fd) < 0)
+                r = error_set(&dump->why, errno, "write the images to the disk");
+        if (r == 0)
+                r = checkpoint_write(dump->options->images_fd, dump->checkpoint, &dump->why);
+        dump->written = r == 0;
         return r;
 }
 
 static int converse(Dump *dump, CriuAnswer *ret, Error *err) {
+        const int64_t deadline = clock_monotonic() + CRIU_TIMEOUT;
+
         for (;;) {
                 CriuAnswer answer = { .fd = -1 };
-                int r = criu_receive(dump->fd, &answer, err);
+                int r = criu_receive(dump->fd, deadline, &answer, err);
 
                 if (r < 0)
                         return r;
@@ -207,27 +221,49 @@ static int converse(Dump *dump, CriuAnswer *ret, Error *err) {
         }
 }
 
+/* Whether criu has killed it, whatever else went wrong. criu has ended; who was killed ends soon.
+ */
+static bool has_ended(const Dump *dump) {
+        return dump->written && !dump->options->leave_running &&
+               pidfd_wait_end(dump->container->pidfd, KILL_TIMEOUT) == 0;
+}
+
+static int end_criu(Dump *dump, int pidfd, Error *err) {
+        const char *cgroup = dump->container->cgroup;
+        int status = 0, r;
+
+        close_fd(&dump->fd); /* after a pre-dump it would wait for the dump */
+        r = pidfd_wait_or_kill(pidfd, END_TIMEOUT, &status, err);
+        /* The kernel lets go whom it traced, but not the group that it froze. */
+        if (r < 0 && cgroup && !dump->was_frozen && cgroup_has(cgroup, "freezer"))
+                (void)cgroup_freeze(cgroup, false, END_TIMEOUT, NULL);
+        return r;
+}
+
 static int dump(Dump *dump, const Buf *opts, Error *err) {
-        int work_fd = checkpoint_work_fd(dump->options), status = 0, ended, r;
+        int work_fd = checkpoint_work_fd(dump->options), ended, r;
         _cleanup_(criu_answer_done) CriuAnswer answer = { .fd = -1 };
         _cleanup_close_ int pidfd = -1;
 
-        r = start_criu(dump->options, &dump->fd, &pidfd, err);
+        r = criu_remove_log(work_fd, DUMP_LOG, err);
+        if (r == 0)
+                r = start_criu(dump->options, &dump->fd, &pidfd, err);
         if (r < 0)
                 return r;
         r = criu_send(dump->fd, dump->request, opts, err);
         if (r == 0)
                 r = converse(dump, &answer, err);
-        if (r == 0 && dump->why.message[0]) {
+        if (dump->why.message[0]) {
                 if (err)
                         *err = dump->why;
                 r = error_number_of(dump->why.kind);
-        } else if (r < 0 || !answer.success) {
+        } else if (r != -ETIMEDOUT && (r < 0 || !answer.success)) {
                 r = criu_failure(r < 0 ? NULL : &answer, work_fd, DUMP_LOG, err);
         }
-        close_fd(&dump->fd); /* after a pre-dump it would wait for the dump */
-        ended = pidfd_wait_or_kill(pidfd, END_TIMEOUT, &status, r < 0 ? NULL : err);
-        return r < 0 ? r : ended;
+        ended = end_criu(dump, pidfd, r < 0 ? NULL : err);
+        if (r == 0)
+                r = ended;
+        return r < 0 && has_ended(dump) ? 0 : r;
 }
 
 int container_checkpoint(const OciConfig *config, const RuntimeContainer *container,
@@ -235,6 +271,7 @@ int container_checkpoint(const OciConfig *config, const RuntimeContainer *contai
         Checkpoint checkpoint = {};
         Dump call = { .options = options,
                       .checkpoint = &checkpoint,
+                      .container = container,
                       .request = options->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP,
                       .fd = -1 };
         _cleanup_buf_ Buf opts = {};
@@ -249,6 +286,8 @@ int container_checkpoint(const OciConfig *config, const RuntimeContainer *contai
         add_dump(&opts, config, container, options);
         if (r == 0 && !options->pre_dump)
                 add_external(&opts, &checkpoint);
+        if (r == 0 && container->cgroup && cgroup_has(container->cgroup, "freezer"))
+                (void)cgroup_is_frozen(container->cgroup, &call.was_frozen, NULL);
         if (r == 0)
                 r = dump(&call, &opts, err);
         if (r < 0)

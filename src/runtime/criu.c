@@ -3,15 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/program.h"
 #include "format/protobuf.h"
+#include "os/pidfd.h"
 
 #define ANSWER_MAX 65536
 #define LOG_MAX (64 << 20)
+#define LINE_MAX_LENGTH 4096
 
 /* criu_req and criu_resp. */
 enum { REQUEST_TYPE = 1, REQUEST_OPTS = 2, REQUEST_NOTICE_SUCCESS = 3 };
@@ -105,12 +111,36 @@ static int read_answer(const char *data, size_t length, CriuAnswer *ret) {
         return r;
 }
 
-int criu_receive(int fd, CriuAnswer *ret, Error *err) {
+static int await(int fd, int64_t deadline, Error *err) {
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+        for (;;) {
+                const int64_t left = MAX(deadline - clock_monotonic(), 0);
+                const struct timespec limit = { .tv_sec = left / NSEC_PER_SEC,
+                                                .tv_nsec = left % NSEC_PER_SEC };
+                int r = ppoll(&poll_fd, 1, &limit, NULL);
+
+                if (r > 0)
+                        return 0;
+                if (r == 0)
+                        return error_set(err, ETIMEDOUT,
+                                         "criu has not answered in time and is ended: its log says "
+                                         "how far it came");
+                if (errno != EINTR)
+                        return error_set(err, errno, "hear from criu");
+        }
+}
+
+int criu_receive(int fd, int64_t deadline, CriuAnswer *ret, Error *err) {
         _cleanup_free_ char *data = NEW_ARRAY(char, ANSWER_MAX);
         CriuAnswer answer = { .fd = -1 };
         size_t count = 0;
-        ssize_t n = fd_receive(fd, data, ANSWER_MAX, &answer.fd, 1, &count);
+        int r = await(fd, deadline, err);
+        ssize_t n;
 
+        if (r < 0)
+                return r;
+        n = fd_receive(fd, data, ANSWER_MAX, &answer.fd, 1, &count);
         if (n < 0)
                 return error_set(err, (int)-n, "hear from criu");
         if (n == 0)
@@ -123,24 +153,51 @@ int criu_receive(int fd, CriuAnswer *ret, Error *err) {
         return 0;
 }
 
-/* The first line with an error, without its time and its place in criu's source. */
-static char *first_error(int work_fd, const char *log) {
-        _cleanup_free_ char *text = NULL, *first = NULL;
-        _cleanup_strv_ char **lines = NULL;
+int criu_pidfd(pid_t pid, int *ret, Error *err) {
+        int r = pidfd_of(pid, ret, err);
 
-        if (file_read_at(work_fd, log, LOG_MAX, &text, NULL, NULL) < 0)
-                return NULL;
-        lines = str_split(text, '\n');
-        for (char **line = lines; line && *line; line++) {
-                char *at = strstr(*line, "Error (");
-                char *words = at ? strstr(at, "): ") : NULL;
-
-                /* What fails after the first failure is no reason, and this is none: criu wants
-                 * more descriptors than there may be. */
-                if (words && !first && !str_after(words + 3, "rlimit: "))
-                        first = str_copy(str_trim(words + 3));
+        if (r < 0) { /* it is a child: its number is its own until it is waited for */
+                (void)kill(pid, SIGKILL);
+                (void)waitpid(pid, NULL, 0);
         }
-        return TAKE_PTR(first);
+        return r;
+}
+
+int criu_remove_log(int work_fd, const char *log, Error *err) {
+        if (unlinkat(work_fd, log, 0) < 0 && errno != ENOENT)
+                return error_set(err, errno, "remove an earlier '%s'", log);
+        return 0;
+}
+
+/* A line's error without its time and its place in criu's source; NULL: it is none. */
+static char *error_words(const char *line) {
+        const char *at = strstr(line, "Error ("), *words = at ? strstr(at, "): ") : NULL;
+        _cleanup_free_ char *text = NULL;
+
+        /* This is none: criu wants more descriptors than there may be. */
+        if (!words || str_after(words + 3, "rlimit: "))
+                return NULL;
+        text = str_copy(words + 3);
+        return str_copy(str_trim(text));
+}
+
+/* What fails after the first failure is no reason. */
+static char *first_error(int work_fd, const char *log) {
+        int fd = openat(work_fd, log, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+        char line[LINE_MAX_LENGTH], *words = NULL;
+        size_t read = 0;
+
+        if (!file) {
+                close_fd(&fd);
+                return NULL;
+        }
+        while (!words && read < LOG_MAX && fgets(line, sizeof(line), file)) {
+                read += MAX(strlen(line), 1);
+                words = error_words(line);
+        }
+        (void)fclose(file);
+        return words;
 }
 
 int criu_failure(const CriuAnswer *answer, int work_fd, const char *log, Error *err) {

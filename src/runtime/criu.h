@@ -4,8 +4,12 @@
 
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+
+/* A dump or a restore that takes longer has come to a stop: it holds the container's processes. */
+#define CRIU_TIMEOUT (15 * 60 * NSEC_PER_SEC)
 
 /* Members of criu_opts, by their numbers; what this program sends, criu 3.17 knows. */
 enum {
@@ -66,8 +70,13 @@ int criu_find(const char *name, char **ret, Error *err);
 int criu_send(int fd, CriuRequest type, const Buf *opts, Error *err);
 /* Answers a notice: criu goes on, or gives up. */
 int criu_answer_notice(int fd, bool success, Error *err);
-/* unavailable where criu has gone without a word. */
-int criu_receive(int fd, CriuAnswer *ret, Error *err);
+/* unavailable where criu has gone without a word, -ETIMEDOUT where there is none until deadline
+ * (clock_monotonic). */
+int criu_receive(int fd, int64_t deadline, CriuAnswer *ret, Error *err);
+/* A descriptor of a child, which is killed and reaped where there can be none. */
+int criu_pidfd(pid_t pid, int *ret, Error *err);
+/* Before criu starts: an earlier one's log would be taken for its own. */
+int criu_remove_log(int work_fd, const char *log, Error *err);
 /* What went wrong, from the answer (NULL: there was none) and the first line of its log that is an
  * error. */
 int criu_failure(const CriuAnswer *answer, int work_fd, const char *log, Error *err);

@@ -142,6 +142,8 @@ int sync_receive(int fd, SyncKind *ret, int *ret_fd, const char *who, Error *err
 
 /* ---- root.c: paths inside the container's root, never outside it ---- */
 int root_open(int root_fd, const char *path, int flags, int *ret_fd, Error *err);
+/* O_PATH of what is at path below dir_fd; forbidden where a link is on the way, or it leads out. */
+int root_open_beneath(int dir_fd, const char *path, int *ret_fd, Error *err);
 /* Opens (O_PATH) a directory or file, creating it and its parents where missing. */
 int root_make(int root_fd, const char *path, bool directory, int *ret_fd, Error *err);
 /* The parent directory of path, created where missing; *ret_name points into path. */

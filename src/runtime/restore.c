@@ -28,6 +28,7 @@
 #define RESTORE_LOG "restore.log"
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define STAGE_ROOT "root"
+#define BELOW_NAME "below-%zu" /* the checkpoint's mount of that number */
 #define END_TIMEOUT (30 * NSEC_PER_SEC)
 /* criu's descriptors. */
 enum { CRIU_SOCKET = 3, CRIU_NETNS = 4, CRIU_STREAMS = 5, CRIU_FDS = 8 };
@@ -51,6 +52,7 @@ typedef struct Restoring {
         int sync_fd, their_sync_fd;
         pid_t pid;
         int pidfd;
+        bool grouped; /* the group is this restore's, whole or not */
 } Restoring;
 
 /* ---- criu's side of the fork ---- */
@@ -107,21 +109,72 @@ static int stage_root(const Restoring *restoring, int stage_fd, Error *err) {
         return r;
 }
 
-/* Each bind's copy under its own number. */
-static int stage_bind(const Restoring *restoring, int stage_fd, size_t index, Error *err) {
-        int source_fd = restoring->setup.source_fds[index];
-        char name[24];
+static size_t find_mount(const OciConfig *config, const char *destination) {
+        const OciMount *mounts = config->mounts.items;
+        size_t i = config->mounts.count;
+
+        while (i > 0 && !str_equal(mounts[i - 1].destination, destination))
+                i--;
+        return i; /* one more than its place; 0: there is none */
+}
+
+/* A detached mount under that name, which it makes. */
+static int stage_tree(int stage_fd, int tree_fd, const char *name, Error *err) {
         struct stat status;
         bool made;
 
-        (void)snprintf(name, sizeof(name), "%zu", index);
-        if (fstat(source_fd, &status) < 0)
-                return error_set(err, errno, "bind %zu", index);
+        if (fstat(tree_fd, &status) < 0)
+                return error_set(err, errno, "mount '%s' of the stage", name);
         made = S_ISDIR(status.st_mode) ? mkdirat(stage_fd, name, 0700) == 0
                                        : mknodat(stage_fd, name, S_IFREG | 0600, 0) == 0;
         if (!made)
-                return error_set(err, errno, "make the place of bind %zu", index);
-        return mount_attach_at(source_fd, stage_fd, name, err);
+                return error_set(err, errno, "make the place of mount '%s' of the stage", name);
+        return mount_attach_at(tree_fd, stage_fd, name, err);
+}
+
+/* Each bind's copy under its own number. */
+static int stage_binds(const Restoring *restoring, int stage_fd, Error *err) {
+        const Setup *setup = &restoring->setup;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < setup->config->mounts.count; i++) {
+                char name[24];
+
+                (void)snprintf(name, sizeof(name), "%zu", i);
+                if (setup->source_fds[i] >= 0)
+                        r = stage_tree(stage_fd, setup->source_fds[i], name, err);
+        }
+        return r;
+}
+
+/* What is mounted below a bind, under a name of its own, as criu opens what it is given by paths:
+ * those below a bind are of files that containers can change, and a link there would be followed in
+ * the host's root. The bind is on the stage: a detached mount cannot be copied before Linux 6.15.
+ */
+static int stage_below(const Restoring *restoring, int stage_fd, Error *err) {
+        const CheckpointMount *mounts = restoring->checkpoint.mounts.items;
+        const Setup *setup = &restoring->setup;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < restoring->checkpoint.mounts.count; i++) {
+                _cleanup_close_ int fd = -1, tree_fd = -1;
+                char name[32];
+
+                if (!mounts[i].destination || str_empty(mounts[i].below))
+                        continue;
+                (void)snprintf(name, sizeof(name), BELOW_NAME, i);
+                /* add_mount has found that there is such a bind. */
+                r = root_open_beneath(
+                        setup->source_fds[find_mount(setup->config, mounts[i].destination) - 1],
+                        mounts[i].below + strspn(mounts[i].below, "/"), &fd, err);
+                if (r == 0)
+                        r = mount_clone(fd, false, &tree_fd, err);
+                if (r == 0)
+                        r = stage_tree(stage_fd, tree_fd, name, err);
+                if (r < 0)
+                        (void)error_prefix(err, "the mount at '%s'", mounts[i].path);
+        }
+        return r;
 }
 
 static int stage_mounts(const Restoring *restoring, Error *err) {
@@ -136,10 +189,9 @@ static int stage_mounts(const Restoring *restoring, Error *err) {
                 r = mount_attach(stage_fd, place_fd, err);
         if (r == 0)
                 r = stage_root(restoring, stage_fd, err);
-        for (size_t i = 0; r == 0 && i < restoring->setup.config->mounts.count; i++)
-                if (restoring->setup.source_fds[i] >= 0)
-                        r = stage_bind(restoring, stage_fd, i, err);
-        return r;
+        if (r == 0)
+                r = stage_binds(restoring, stage_fd, err);
+        return r == 0 ? stage_below(restoring, stage_fd, err) : r;
 }
 
 static int loopback_up(Error *err) {
@@ -221,6 +273,9 @@ static void run_criu(Restoring *restoring) {
         int netns_fd = -1, sync_fd, r;
         Error err = {};
 
+        /* Else the parent's end would never be closed to this side. */
+        close_fd(&restoring->sync_fd);
+        close_fd(&restoring->criu_fd);
         process_reset_signals();
         r = become_parent(restoring, &err);
         if (r == 0)
@@ -242,21 +297,25 @@ static void run_criu(Restoring *restoring) {
 
 /* ---- what criu is told ---- */
 
-static size_t find_mount(const OciConfig *config, const char *destination) {
-        const OciMount *mounts = config->mounts.items;
-        size_t i = config->mounts.count;
+/* Both become parts of what criu splits and opens as paths. */
+static bool is_fit(const CheckpointMount *mount) {
+        const char *hierarchy = mount->hierarchy ?: "";
 
-        while (i > 0 && !str_equal(mounts[i - 1].destination, destination))
-                i--;
-        return i; /* one more than its place; 0: there is none */
+        return !mount->cookie[strspn(mount->cookie, "abcdefghijklmnopqrstuvwxyz0123456789-")] &&
+               !strchr(hierarchy, '/') && !str_equal(hierarchy, ".") && !str_equal(hierarchy, "..");
 }
 
-static int add_mount(Buf *opts, const Restoring *restoring, const CheckpointMount *mount,
-                     Error *err) {
+static int add_mount(Buf *opts, const Restoring *restoring, size_t index, Error *err) {
         const Setup *setup = &restoring->setup;
+        const CheckpointMount *mounts = restoring->checkpoint.mounts.items, *mount = &mounts[index];
         _cleanup_free_ char *text = NULL;
         size_t place;
 
+        if (!is_fit(mount))
+                return error_kind(err, ERROR_INVALID,
+                                  CHECKPOINT_FILE ": mount '%s': cookie '%s' or hierarchy '%s' is "
+                                                  "none that a checkpoint writes: make another",
+                                  mount->path, mount->cookie, mount->hierarchy ?: "");
         if (!mount->destination) {
                 text = str_format("mnt[%s]:%s/%s%s", mount->cookie, CGROUP_ROOT,
                                   mount->hierarchy ?: "", setup->cgroup);
@@ -270,8 +329,10 @@ static int add_mount(Buf *opts, const Restoring *restoring, const CheckpointMoun
                         "the checkpoint is of a container with a bind at '%s', which this "
                         "one has not",
                         mount->destination);
-        text = str_format("mnt[%s]:%s/%zu%s", mount->cookie, restoring->stage, place - 1,
-                          mount->below ?: "");
+        text = str_empty(mount->below)
+                       ? str_format("mnt[%s]:%s/%zu", mount->cookie, restoring->stage, place - 1)
+                       : str_format("mnt[%s]:%s/" BELOW_NAME, mount->cookie, restoring->stage,
+                                    index);
         protobuf_add_text(opts, CRIU_EXTERNAL, text);
         return 0;
 }
@@ -286,7 +347,6 @@ static void add_inherited(Buf *opts, const char *key, int number) {
 
 static int add_restore(Buf *opts, const Restoring *restoring, Error *err) {
         const Checkpoint *checkpoint = &restoring->checkpoint;
-        const CheckpointMount *mounts = checkpoint->mounts.items;
         _cleanup_free_ char *root = str_format("%s/" STAGE_ROOT, restoring->stage);
         int r = 0;
 
@@ -297,7 +357,7 @@ static int add_restore(Buf *opts, const Restoring *restoring, Error *err) {
         if (restoring->options->lsm_profile)
                 protobuf_add_text(opts, CRIU_LSM_PROFILE, restoring->options->lsm_profile);
         for (size_t i = 0; r == 0 && i < checkpoint->mounts.count; i++)
-                r = add_mount(opts, restoring, &mounts[i], err);
+                r = add_mount(opts, restoring, i, err);
         for (int i = 0; i < 3 && checkpoint->descriptors && checkpoint->descriptors[i]; i++)
                 if (!str_empty(checkpoint->descriptors[i]))
                         add_inherited(opts, checkpoint->descriptors[i], CRIU_STREAMS + i);
@@ -354,7 +414,7 @@ static int fork_criu(Restoring *restoring, Error *err) {
                 run_criu(restoring);
         close_fd(&restoring->their_criu_fd);
         close_fd(&restoring->their_sync_fd);
-        return pidfd_of(restoring->pid, &restoring->pidfd, err);
+        return criu_pidfd(restoring->pid, &restoring->pidfd, err);
 }
 
 /* The limits come when the processes are there: criu needs more than they do. */
@@ -365,9 +425,11 @@ static int enter_cgroup(Restoring *restoring, Error *err) {
 
         if (setup->scope) {
                 r = scope_enter(setup->scope, setup->options->id, &holder, err);
+                restoring->grouped = r == 0; /* else it may be another's */
                 if (r == 0)
                         r = cgroup_create_below(setup->scope->path, setup->cgroup, err);
         } else {
+                restoring->grouped = true;
                 r = cgroup_create_unified(setup->cgroup, err);
                 if (r == 0)
                         r = cgroup_create(setup->cgroup, err);
@@ -386,15 +448,19 @@ static int enter_cgroup(Restoring *restoring, Error *err) {
 /* Until criu stands at a notice that is not this side's to answer yes to at once: the namespaces
  * and the first process are there. */
 static int await_namespaces(Restoring *restoring, pid_t *ret_pid, Error *err) {
+        const int64_t deadline = clock_monotonic() + CRIU_TIMEOUT;
+
         for (;;) {
                 CriuAnswer answer = { .fd = -1 };
-                int r = criu_receive(restoring->criu_fd, &answer, err);
+                int r = criu_receive(restoring->criu_fd, deadline, &answer, err);
                 bool here = r == 0 && answer.success &&
                             str_equal(answer.script, "setup-namespaces") && answer.pid > 0;
 
                 if (r < 0 || !answer.success || answer.type != CRIU_NOTIFIED) {
-                        r = criu_failure(r < 0 ? NULL : &answer,
-                                         checkpoint_work_fd(restoring->options), RESTORE_LOG, err);
+                        if (r != -ETIMEDOUT)
+                                r = criu_failure(r < 0 ? NULL : &answer,
+                                                 checkpoint_work_fd(restoring->options),
+                                                 RESTORE_LOG, err);
                         criu_answer_done(&answer);
                         return r;
                 }
@@ -414,6 +480,8 @@ static int restore(Restoring *restoring, RuntimeContainer *ret, Error *err) {
         int r = add_restore(&opts, restoring, err);
 
         if (r == 0)
+                r = criu_remove_log(checkpoint_work_fd(restoring->options), RESTORE_LOG, err);
+        if (r == 0)
                 r = fork_criu(restoring, err);
         if (r == 0)
                 r = enter_cgroup(restoring, err);
@@ -430,14 +498,21 @@ static int restore(Restoring *restoring, RuntimeContainer *ret, Error *err) {
         return r == 0 ? failpoint("restore.ready", err) : r;
 }
 
-static void end_children(int *criu_fd, int criu_pidfd, int init_pidfd) {
-        int status;
+/* Reaped if it ends in time, which one that the kernel holds does not. */
+static void reap(int pidfd, int64_t timeout) {
+        if (pidfd_wait_end(pidfd, timeout) == 0)
+                (void)pidfd_wait(pidfd, NULL, NULL);
+}
 
+static void end_children(int *criu_fd, int criu_pidfd, int init_pidfd) {
         close_fd(criu_fd); /* criu gives up */
         if (init_pidfd >= 0)
                 (void)pidfd_signal(init_pidfd, SIGKILL, NULL);
-        if (criu_pidfd >= 0)
-                (void)pidfd_wait_or_kill(criu_pidfd, END_TIMEOUT, &status, NULL);
+        if (criu_pidfd < 0)
+                return;
+        if (pidfd_wait_end(criu_pidfd, END_TIMEOUT) < 0)
+                (void)pidfd_signal(criu_pidfd, SIGKILL, NULL);
+        reap(criu_pidfd, END_TIMEOUT);
 }
 
 static void restoring_done(Restoring *restoring) {
@@ -470,17 +545,23 @@ static int prepare(Restoring *restoring, Error *err) {
         return r;
 }
 
-static RuntimeRestore *restore_new(Restoring *restoring, const RuntimeContainer *container) {
-        RuntimeRestore *made = NEW(RuntimeRestore);
+static int restore_new(Restoring *restoring, const RuntimeContainer *container,
+                       RuntimeRestore **ret, Error *err) {
+        const int init_pidfd = fcntl(container->pidfd, F_DUPFD_CLOEXEC, 3);
+        RuntimeRestore *made;
 
+        if (init_pidfd < 0)
+                return error_set(err, errno, "copy the descriptor of the first process");
+        made = NEW(RuntimeRestore);
         *made = (RuntimeRestore){ .config = restoring->setup.config,
                                   .options = *restoring->options,
                                   .io = *restoring->setup.io,
                                   .cgroup = str_copy(restoring->setup.cgroup),
                                   .fd = TAKE_FD(restoring->criu_fd),
                                   .criu_pidfd = TAKE_FD(restoring->pidfd),
-                                  .init_pidfd = fcntl(container->pidfd, F_DUPFD_CLOEXEC, 3) };
-        return made;
+                                  .init_pidfd = init_pidfd };
+        *ret = made;
+        return 0;
 }
 
 static int run(Restoring *restoring, RuntimeContainer *ret, RuntimeRestore **ret_restore,
@@ -492,15 +573,18 @@ static int run(Restoring *restoring, RuntimeContainer *ret, RuntimeRestore **ret
                 return r;
         made.cgroup = str_copy(restoring->setup.cgroup);
         r = restore(restoring, &made, err);
+        if (r == 0)
+                r = restore_new(restoring, &made, ret_restore, err);
         if (r < 0) {
+                close_fd(&restoring->sync_fd); /* a child that has not started criu gives up */
                 end_children(&restoring->criu_fd, restoring->pidfd, made.pidfd);
                 if (made.pidfd >= 0)
-                        (void)pidfd_wait(made.pidfd, NULL, NULL);
-                setup_remove_cgroup(&restoring->setup);
+                        reap(made.pidfd, END_TIMEOUT);
+                if (restoring->grouped)
+                        setup_remove_cgroup(&restoring->setup);
                 runtime_container_done(&made);
                 return r;
         }
-        *ret_restore = restore_new(restoring, &made);
         *ret = made;
         return 0;
 }
@@ -562,12 +646,13 @@ static int on_notice(RuntimeRestore *restore, CriuAnswer *answer, Error *err) {
 
 static int converse(RuntimeRestore *restore, Error *err) {
         Error why = {};
+        const int64_t deadline = clock_monotonic() + CRIU_TIMEOUT;
         int r = criu_answer_notice(restore->fd, true, err), said = 0;
 
         while (r == 0) {
                 _cleanup_(criu_answer_done) CriuAnswer answer = { .fd = -1 };
 
-                r = criu_receive(restore->fd, &answer, err);
+                r = criu_receive(restore->fd, deadline, &answer, err);
                 if (r == 0 && said == 0 && answer.success && answer.type == CRIU_RESTORE)
                         return 0;
                 if (r == 0 && answer.success && answer.type == CRIU_NOTIFIED) {
@@ -578,10 +663,11 @@ static int converse(RuntimeRestore *restore, Error *err) {
                 }
                 if (said < 0 && err)
                         *err = why; /* criu only says that this side said no */
-                return said < 0 ? said
-                                : criu_failure(r < 0 ? NULL : &answer,
-                                               checkpoint_work_fd(&restore->options), RESTORE_LOG,
-                                               err);
+                return said < 0          ? said
+                       : r == -ETIMEDOUT ? r
+                                         : criu_failure(r < 0 ? NULL : &answer,
+                                                        checkpoint_work_fd(&restore->options),
+                                                        RESTORE_LOG, err);
         }
         return r;
 }

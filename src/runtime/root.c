@@ -41,6 +41,24 @@ int root_open(int root_fd, const char *path, int flags, int *ret_fd, Error *err)
         return 0;
 }
 
+int root_open_beneath(int dir_fd, const char *path, int *ret_fd, Error *err) {
+        struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+                                           RESOLVE_NO_MAGICLINKS };
+        int fd;
+
+        do
+                fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+        while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+        if (fd < 0 && (errno == ELOOP || errno == EXDEV))
+                return error_kind(err, ERROR_FORBIDDEN,
+                                  "'%s': a link is on the way, or it leads out", path);
+        if (fd < 0)
+                return error_set(err, errno, "open '%s'", path);
+        *ret_fd = fd;
+        return 0;
+}
+
 /* path without slashes at its end. */
 static char *trimmed(const char *path) {
         char *text = str_copy(path);

@@ -108,8 +108,11 @@ int container_release(int gate_fd, Error *err);
 int container_let_go(int gate_fd, Error *err);
 int container_expect_exec(int gate_fd, Error *err);
 
-/* Dumps the container, which criu holds still meanwhile. Unless it is to be left running, or for a
- * pre-dump, all its processes have been killed at the end. On error it runs on as before. */
+/* Dumps the container, which criu holds still meanwhile, at most for a quarter of an hour. Unless
+ * it is to be left running, or for a pre-dump, all its processes have been killed at the end. 0:
+ * the images and RUNTIME_CHECKPOINT_FILE are on the disk, also where criu's own end went wrong once
+ * the container had ended. On error it runs on as before (its first process, at least: criu may
+ * have failed while it killed), or it ended by itself, and RUNTIME_CHECKPOINT_FILE is not there. */
 int container_checkpoint(const OciConfig *config, const RuntimeContainer *container,
                          const CheckpointOptions *options, Error *err);
 
