@@ -111,8 +111,8 @@ counter='i=0; while :; do i=$((i + 1)); echo $i >/data/new; busybox mv /data/new
 }
 
 @test "open connections are an error without --tcp-established, and the container runs on; with it they hold" {
-  start 'nc -l -p 7000 -e sh -c "while read line; do echo got \$line >>/data/got; done" & sleep 1
-    { i=0; while :; do i=$((i + 1)); echo $i; sleep 0.2; done; } | nc 127.0.0.1 7000'
+  start 'nc -l -p 7000 -e sh -c "while read line; do echo got \$line >>/data/got; done" &
+    until { i=0; while :; do i=$((i + 1)); echo $i; sleep 0.2; done; } | nc 127.0.0.1 7000; do sleep 0.1; done'
   wait_until test -s "$place/data/got"
   run dump
   [ "$status" -eq 1 ]
@@ -239,7 +239,11 @@ counts_on() { brig logs "$1" >"$root/lines"; diff "$root/lines" <(seq "$(wc -l <
   [ "$(state_of counts)" = 'exited 7' ]
   docker start --checkpoint one counts
   wait_until has_lines counts $((before + 4))
-  run brig attach --no-stdin --detach-keys ctrl-x counts < <(sleep 1; brig kill -s TERM counts)
+  brig attach --no-stdin --detach-keys ctrl-x counts >"$root/attached" 3>&- & attached=$!
+  wait_until test -s "$root/attached"
+  brig kill -s TERM counts
+  status=0
+  wait "$attached" || status=$?
   [ "$status" -eq 7 ]
   run brig events --since 1h --until 0s --filter event=checkpoint --format '{{.Action}} {{.Actor.Attributes.name}}'
   [ "$output" = 'checkpoint counts' ]

@@ -18,14 +18,18 @@
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 /* Each argument is evaluated once; no constant expressions. */
-#define MIN(a, b) CHOOSE_(<, a, b, __COUNTER__)
-#define MAX(a, b) CHOOSE_(>, a, b, __COUNTER__)
-#define CHOOSE_(than, a, b, number) CHOOSE_NAMED_(than, a, b, number)
+#ifdef BRIG_CPPCHECK /* which has no expressions of statements */
+#define CHOOSE_NAMED_(than, a, b, number) ((a)than(b) ? (a) : (b))
+#else
 #define CHOOSE_NAMED_(than, a, b, number)                                                          \
         ({                                                                                         \
                 __typeof__((a)than(b) ? (a) : (b)) one_##number = (a), other_##number = (b);       \
                 one_##number than other_##number ? one_##number : other_##number;                  \
         })
+#endif
+#define MIN(a, b) CHOOSE_(<, a, b, __COUNTER__)
+#define MAX(a, b) CHOOSE_(>, a, b, __COUNTER__)
+#define CHOOSE_(than, a, b, number) CHOOSE_NAMED_(than, a, b, number)
 
 #define PRINTF_LIKE(text, first) __attribute__((__format__(printf, text, first)))
 #define MUST_CHECK __attribute__((warn_unused_result))

@@ -194,6 +194,15 @@ static int open_or_make_ordinary(int root_fd, const OciMount *mount, int *ret_fd
         return r == 0 ? open_ordinary(root_fd, mount, ret_fd, err) : r;
 }
 
+/* What the kernel makes the files of is mounted on a directory of the root, through no link. */
+static bool wants_ordinary(const OciMount *mount) {
+        if (BUG("linked-proc"))
+                return false;
+        if (BUG("proc-race"))
+                return false;
+        return is_kernel_type(mount->type);
+}
+
 static int open_target(int root_fd, const OciMount *mount, int source_fd, int *ret_fd, Error *err) {
         bool directory = true;
         struct stat status;
@@ -204,9 +213,8 @@ static int open_target(int root_fd, const OciMount *mount, int source_fd, int *r
                         return error_set(err, errno, "mount '%s'", mount->destination);
                 directory = S_ISDIR(status.st_mode);
         }
-        r = is_kernel_type(mount->type) && !BUG("linked-proc") && !BUG("proc-race")
-                    ? open_or_make_ordinary(root_fd, mount, ret_fd, err)
-                    : root_make(root_fd, mount->destination, directory, ret_fd, err);
+        r = wants_ordinary(mount) ? open_or_make_ordinary(root_fd, mount, ret_fd, err)
+                                  : root_make(root_fd, mount->destination, directory, ret_fd, err);
         return r == 0 ? check_target(*ret_fd, mount, err) : r;
 }
 
