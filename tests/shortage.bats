@@ -128,12 +128,16 @@ trial_ends() {
   all_is_well
 }
 
+# stands_still PID: all its threads do, as one of them may still answer after the kill.
+stands_still() { [[ -z $(grep -L '^State:.T' /proc/"$1"/task/*/status) ]]; }
+
 @test "a daemon that stands still: a run in the foreground says that a signal was not passed on, and the second one ends it" {
   local command
   brig run --rm --name goes busybox sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done' >"$root/stands" 2>&1 3>&- &
   command=$!
   wait_until grep -q up "$root/stands"
   kill -STOP "$(daemon)"
+  wait_until stands_still "$(daemon)"
   kill -TERM "$command"
   wait_until grep -q 'SIGTERM was not passed on' "$root/stands" || { kill -CONT "$(daemon)"; false; }
   kill -TERM "$command"
