@@ -1,32 +1,9 @@
 #!/usr/bin/env bats
 # Building, by the unmodified docker client (the classic API) and by brig: one daemon for the file, a context of its own for each test.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid daemon_pid
-}
+load build
 
-teardown_file() {
-  load lib
-  end_host
-}
-
-setup() {
-  load lib
-  bats_require_minimum_version 1.5.0
-  context=$(mktemp -d "$root/context.XXXXXX")
-  cd "$context" || return
-}
-
-# dockerfile: standard input becomes the context's Dockerfile.
-dockerfile() { cat >"$context/Dockerfile"; }
-# build ARG...: brig build of the context, its plain progress in $output.
-build() { run brig build --progress plain "$@" "$context"; }
 no_monitor() { ! pgrep -f "brig-monitor.*$root" >/dev/null; }
-in_image() { brig run --rm "$@"; }
 
 @test "what lies in contexts, layers and containers is spread over an ext4" {
   [[ $(stat -f -c %T "$root/data") == ext2/ext3 ]] || skip "another file system"
