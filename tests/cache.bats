@@ -48,8 +48,7 @@ EOF
 
 # Another machine: its own data, the same network.
 start_second() {
-  ASAN_OPTIONS=log_path=$root/sanitizer:exitcode=99 UBSAN_OPTIONS=log_path=$root/sanitizer:print_stacktrace=1 \
-    nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$second/data" --exec-root "$second/run" -H "unix://$second/brig.sock" --pidfile "$second/brigd.pid" \
+  nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$second/data" --exec-root "$second/run" -H "unix://$second/brig.sock" --pidfile "$second/brigd.pid" \
     --cgroup-parent "/brig-test-$host_pid/second" --bridge none >>"$root/brigd.log" 2>&1 3>&- &
   wait_until curl -s -o /dev/null --unix-socket "$second/brig.sock" http://d/_ping
 }

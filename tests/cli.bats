@@ -6,6 +6,7 @@ setup() {
   bats_require_minimum_version 1.5.0
   unset DOCKER_HOST BRIG_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY
   export DOCKER_CONFIG=$BATS_TEST_TMPDIR
+  report_to "$BATS_TEST_TMPDIR"
 }
 
 # refused CODE WORDS COMMAND...: the command ends with that code and says those words on standard error.
@@ -286,7 +287,10 @@ fake_builder() {
   echo drop > .dockerignore; echo x > drop; echo y > keep
 }
 
-teardown() { [[ -z ${builder:-} ]] || kill "$builder"; }
+teardown() {
+  [[ -z ${builder:-} ]] || kill "$builder"
+  sanitizer_reports "$BATS_TEST_TMPDIR"
+}
 
 plain='#1 [1/2] FROM busybox
 #1 CACHED

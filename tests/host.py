@@ -73,7 +73,9 @@ class Host:
 
     def start(self):
         report = f"log_path={self.root}/sanitizer:exitcode=99:detect_leaks=0"
-        environment = {**os.environ, "BRIG_FAILPOINT": "@" + self.point, "ASAN_OPTIONS": report, "UBSAN_OPTIONS": report + ":print_stacktrace=1"}
+        environment = {**os.environ, "BRIG_FAILPOINT": "@" + self.point, "ASAN_OPTIONS": report + ":handle_abort=1",
+                       "UBSAN_OPTIONS": report + ":print_stacktrace=1:halt_on_error=1:abort_on_error=1",
+                       "TSAN_OPTIONS": report}
         self.process = subprocess.Popen(
             ["nsenter", "--target", str(self.holder.pid), "--net", "--mount", "--", f"{self.build}/src/daemon/brigd", "--data-root", f"{self.root}/data",
              "--exec-root", f"{self.root}/run", "-H", f"unix://{self.root}/brig.sock", "--pidfile", f"{self.root}/brigd.pid", "--cgroup-parent",

@@ -4,6 +4,7 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$(cd "$top" && realpath "${BRIG_BUILD:-build}")
 export PATH=$build/src/cli:/usr/local/bin:$PATH
+. "$top/tests/sanitizer.bash"
 
 # As images call it.
 host_architecture() { local machine; machine=$(uname -m); case $machine in x86_64) echo amd64 ;; aarch64) echo arm64 ;; *) echo "$machine" ;; esac; }
@@ -13,6 +14,7 @@ host_architecture() { local machine; machine=$(uname -m); case $machine in x86_6
 # can do fails.
 make_host() {
   root=$(mktemp -d "${TMPDIR:-/tmp}/brig-test.XXXXXX")
+  report_to "$root"
   local ready=$root/ready
   mkfifo "$ready"
   unshare --net --mount --propagation private bash -c 'mount --make-rshared / && ip link set lo up && echo up >"$1" && exec tail -f /dev/null' host "$ready" \
@@ -67,16 +69,12 @@ end_lan() {
 
 # start_daemon [FLAG...]: brigd in the test's host; returns once it answers. BRIG_FAILPOINT is passed on; BRIG_CGROUP_DRIVER=systemd: containers
 # are in scopes.
-#
-# In a sanitized build (tools/build asan, tsan) what the daemon, its monitors and runtimes report goes to $root/sanitizer.PID, which end_host
-# reads: their standard error is /dev/null, or a container's.
 start_daemon() {
-  local report=log_path=$root/sanitizer:exitcode=99 groups=(--cgroup-parent "/brig-test-$host_pid")
+  local groups=(--cgroup-parent "/brig-test-$host_pid")
   [[ ${BRIG_CGROUP_DRIVER:-} != systemd ]] || groups=(--exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice")
   local notify=$root/notify.fifo
   rm -f "$notify"; mkfifo "$notify"
-  ASAN_OPTIONS=$report UBSAN_OPTIONS=$report:print_stacktrace=1 TSAN_OPTIONS=$report \
-    nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
+  nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
     "${groups[@]}" --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
   daemon_pid=$!
   export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
@@ -148,13 +146,6 @@ end_host() {
   kill "$host_pid" && { wait "$host_pid" 2>/dev/null || :; }
   rm -rf --one-file-system "$root"
   return $status
-}
-
-# Prints and fails on what a sanitizer found in the daemon (its leaks at the end too), a monitor or a runtime.
-sanitizer_reports() {
-  local reports
-  reports=$(find "$root" -maxdepth 1 \( -name 'sanitizer.*' -o -name brigd.log \) -exec grep -hE -A 30 'ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer' {} + | head -150)
-  [[ -z $reports ]] || { echo "a sanitizer reports:"; printf '%s\n' "$reports"; return 1; }
 }
 
 # leftovers ROOT: prints and fails on what the engine left behind: mounts, processes, links, tables, control groups.

@@ -7,13 +7,21 @@ setup_file() {
   BRIG_RUNTIME=$(realpath "${BRIG_RUNTIME:-${BRIG_BUILD:-$top/build}/src/runtime/brig-runtime}")
   suite=$(mktemp -d "${TMPDIR:-/tmp}/brig-runtime-test.XXXXXX")
   export BRIG_RUNTIME suite
+  load sanitizer
+  report_to "$suite"
   mkdir -p "$suite/rootfs"/{bin,etc,tmp,proc,sys,dev}
   cp /bin/busybox "$suite/rootfs/bin/busybox"
   for name in $(/bin/busybox --list); do [[ $name == busybox ]] || ln -s busybox "$suite/rootfs/bin/$name"; done
   chmod 755 "$suite" "$suite/rootfs"
 }
 
-teardown_file() { rm -rf --one-file-system "$suite"; }
+teardown_file() {
+  local status=0
+  load sanitizer
+  sanitizer_reports "$suite" || status=1
+  rm -rf --one-file-system "$suite"
+  return $status
+}
 
 setup() {
   id=c$BATS_TEST_NUMBER-$$

@@ -6,6 +6,8 @@ setup_file() {
   BRIG_RUNTIME=$(realpath "${BRIG_RUNTIME:-${BRIG_BUILD:-$top/build}/src/runtime/brig-runtime}")
   suite=$(mktemp -d "${TMPDIR:-/tmp}/brig-runtime-test.XXXXXX")
   export BRIG_RUNTIME suite
+  load sanitizer
+  report_to "$suite"
   mkdir -p "$suite/rootfs"/{bin,etc,tmp,root,proc,sys,dev,var}
   cp /bin/busybox "$suite/rootfs/bin/busybox"
   for name in $(/bin/busybox --list); do [[ $name == busybox ]] || ln -s busybox "$suite/rootfs/bin/$name"; done
@@ -15,7 +17,11 @@ setup_file() {
 }
 
 teardown_file() {
+  local status=0
+  load sanitizer
+  sanitizer_reports "$suite" || status=1
   rm -rf --one-file-system "$suite"
+  return $status
 }
 
 setup() {
