@@ -204,9 +204,9 @@ static int start_namespace(void *data, Error *err) {
         } else {
                 job->own_netns = true;
                 job->owes_netns = !container_is_remapped(job->container);
-                r = job->owes_netns ? 0
-                                    : userns_make(job->container, &job->userns_fd, &job->netns_fd,
-                                                  err);
+                r = job->owes_netns
+                            ? 0
+                            : userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
         }
         if (r == 0)
                 r = pid_mode_open(job->container, job->owner, &job->pidns_fd, &job->userns_fd, err);
@@ -342,7 +342,8 @@ static void start_spawn_undo(void *data) {
         StartJob *job = data;
 
         if (job->owes_netns)
-                (void)monitor_give_netns(job->container->monitor, -1, NULL); /* it ends either way */
+                (void)monitor_give_netns(job->container->monitor, -1,
+                                         NULL); /* it ends either way */
         if (job->monitor == MONITOR_BUSY &&
             monitor_created(job->container->monitor, &job->pid, &job->pidfd, NULL) == 0)
                 job->monitor = MONITOR_WAITS;

@@ -293,16 +293,16 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         supervisor->init = init = process_new(supervisor, NULL);
         init->streams.stdin_once = supervisor->stdin_once;
         init->streams.log = &supervisor->log;
-        r = make_container(supervisor, init,
-                           &(RuntimeOptions){ .id = supervisor->id,
-                                              .bundle_fd = supervisor->state_fd,
-                                              .root_fd = root_fd,
-                                              .netns_fd = start->netns_later ? later_fd
-                                                                             : fds->netns,
-                                              .seccomp = fds->seccomp >= 0 ? &seccomp : NULL,
-                                              .cgroup_parent = "/brig",
-                                              .systemd_cgroup = start->systemd_cgroup },
-                           err);
+        r = make_container(
+                supervisor, init,
+                &(RuntimeOptions){ .id = supervisor->id,
+                                   .bundle_fd = supervisor->state_fd,
+                                   .root_fd = root_fd,
+                                   .netns_fd = start->netns_later ? later_fd : fds->netns,
+                                   .seccomp = fds->seccomp >= 0 ? &seccomp : NULL,
+                                   .cgroup_parent = "/brig",
+                                   .systemd_cgroup = start->systemd_cgroup },
+                err);
         if (r < 0)
                 return r;
         supervisor->has_container = true;

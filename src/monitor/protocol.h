@@ -71,9 +71,9 @@ typedef struct MonitorStart {
 /* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container
  * that has not been let go), attach (1 descriptor: the client's socket), exec (descriptors: [client
  * socket] [seccomp memfd], as the flags say), resize, stdin-close, signal, state, reopen-log,
- * clear-log; and those without an answer: network (see MonitorStart), exec-kill, ends an exec with all of its process group;
- * seen, this daemon has taken note of one exited or exec-exited (exec says of which); exec-seen,
- * the same of an exec whose end it has learnt from state. */
+ * clear-log; and those without an answer: network (see MonitorStart), exec-kill, ends an exec with
+ * all of its process group; seen, this daemon has taken note of one exited or exec-exited (exec
+ * says of which); exec-seen, the same of an exec whose end it has learnt from state. */
 typedef struct MonitorRequest {
         char *kind;
         char *exec;           /* exec id; NULL: the container's own process */
