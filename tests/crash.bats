@@ -167,7 +167,7 @@ both_answer() {
 
 @test "on-failure:2 restarts twice, whatever the restart's daemon was killed at, and however often" {
   mkdir -p "$root/runs"
-  for point in start.intent start.namespace start.created start.go start.record exit.begin exit.record; do
+  for point in start.intent start.namespace start.netns start.created start.go start.record exit.begin exit.record; do
     : >"$root/runs/log"
     restart_with "$point=kill@3"
     restarting 'echo run >>/runs/log; exit 1' || :

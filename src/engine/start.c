@@ -14,6 +14,7 @@
 #include "engine/mounts.h"
 #include "engine/ocispec.h"
 #include "engine/steps.h"
+#include "net/netns.h"
 
 #define EXIT_NOT_FOUND 127
 #define EXIT_NOT_PERMITTED 126
@@ -34,6 +35,7 @@ typedef struct StartJob {
         int *source_fds;         /* of mounts_open */
         MonitorProcess *process; /* until it has its container */
         bool own_netns;
+        bool owes_netns;  /* the monitor waits for it */
         bool told_mounts; /* of its volumes, to those who watch events */
         enum {
                 MONITOR_BUSY,
@@ -201,7 +203,10 @@ static int start_namespace(void *data, Error *err) {
                 r = 0;
         } else {
                 job->own_netns = true;
-                r = userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
+                job->owes_netns = !container_is_remapped(job->container);
+                r = job->owes_netns
+                            ? 0
+                            : userns_make(job->container, &job->userns_fd, &job->netns_fd, err);
         }
         if (r == 0)
                 r = pid_mode_open(job->container, job->owner, &job->pidns_fd, &job->userns_fd, err);
@@ -310,6 +315,7 @@ static int start_spawn(void *data, Error *err) {
                 .state_fd = job->state_fd,
                 .run_fd = job->run_fd,
                 .netns_fd = job->netns_fd,
+                .netns_later = job->owes_netns,
                 .pidns_fd = job->pidns_fd,
                 .ipcns_fd = job->ipc.ns_fd,
                 .userns_fd = job->userns_fd,
@@ -335,6 +341,9 @@ static int start_spawn(void *data, Error *err) {
 static void start_spawn_undo(void *data) {
         StartJob *job = data;
 
+        if (job->owes_netns)
+                (void)monitor_give_netns(job->container->monitor, -1,
+                                         NULL); /* it ends either way */
         if (job->monitor == MONITOR_BUSY &&
             monitor_created(job->container->monitor, &job->pid, &job->pidfd, NULL) == 0)
                 job->monitor = MONITOR_WAITS;
@@ -343,6 +352,20 @@ static void start_spawn_undo(void *data) {
         container_drop_monitor(job->container, false);
         /* A monitor that was killed could not take its container with it. */
         container_kill_orphan(job->container);
+}
+
+/* The kernel takes as long for it as the monitor for the root: both go on at once. */
+static int start_netns(void *data, Error *err) {
+        StartJob *job = data;
+
+        if (!job->owes_netns)
+                return 0;
+        int r = netns_new(&job->netns_fd, err);
+        if (r == 0)
+                r = monitor_give_netns(job->container->monitor, job->netns_fd, err);
+        if (r == 0)
+                job->owes_netns = false;
+        return r;
 }
 
 static int start_network(void *data, Error *err) {
@@ -391,6 +414,7 @@ static const JobStep start_steps[] = {
         { "start.namespace", start_namespace, NULL },
         { "start.document", start_document, NULL },
         { "start.spawn", start_spawn, start_spawn_undo },
+        { "start.netns", start_netns, NULL },
         { "start.network", start_network, NULL },
         { "start.created", start_created, NULL },
         { "start.attach", start_attach, NULL },

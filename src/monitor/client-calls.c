@@ -14,6 +14,7 @@
 
 #define EXIT_RECORD_MAX (4 << 20)
 #define EXEC_KINDS_SINCE 1 /* the version that knows exec-kill and exec-seen */
+#define NETNS_LATER_SINCE 3
 
 /* ---- a monitor's life ---- */
 
@@ -26,13 +27,31 @@ int monitor_spawn(MonitorProcess *process, const MonitorSpawn *spawn, MonitorNot
                 return r;
         *ret = monitor_client_new(loop, fd, notice, data);
         (*ret)->sent = (*ret)->wanted = 1; /* "start", which "created" answers */
+        (*ret)->netns_later = spawn->netns_later;
         return 0;
+}
+
+int monitor_give_netns(Monitor *monitor, int netns_fd, Error *err) {
+        const MonitorRequest network = { .kind = (char *)"network" };
+        int r = message_send(monitor->fd, &monitor_request_table, &network, &netns_fd,
+                             netns_fd >= 0 ? 1 : 0, err);
+
+        return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
 static void set_over(Monitor *monitor) {
         (void)pthread_mutex_lock(&monitor->lock);
         monitor->over = true;
         (void)pthread_mutex_unlock(&monitor->lock);
+}
+
+/* One of before would have made a network namespace itself, into which nothing leads. */
+static int check_netns_later(const Monitor *monitor, const MonitorReply *state, Error *err) {
+        if (!monitor->netns_later || state->version >= NETNS_LATER_SINCE)
+                return 0;
+        return error_kind(err, ERROR_UNAVAILABLE,
+                          "brig-monitor is of an earlier brig than the daemon: install both of one "
+                          "version and start the container again");
 }
 
 static int take_state(Monitor *monitor, Answer *answer, MonitorReply *ret, int *ret_pidfd,
@@ -65,6 +84,12 @@ int monitor_created(Monitor *monitor, pid_t *ret_pid, int *ret_pidfd, Error *err
         monitor_client_leave(monitor);
         if (r < 0) {
                 set_over(monitor);
+                return r;
+        }
+        r = check_netns_later(monitor, &answer.reply, err);
+        if (r < 0) {
+                set_over(monitor);
+                monitor_client_answer_done(&answer);
                 return r;
         }
         r = take_state(monitor, &answer, &state, ret_pidfd, err);

@@ -26,6 +26,7 @@ struct Monitor {
         MonitorNotice notice;
         void *data;
         int64_t answer_max;
+        bool netns_later; /* as its start was sent */
 
         pthread_mutex_t call; /* held from a request to its answer */
         bool watched;         /* guarded by call: the loop's thread reads */

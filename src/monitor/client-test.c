@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/test.h"
-#include "monitor/client.h"
+#include "monitor/client-private.h"
 #include "monitor/message.h"
 #include "os/pidfd.h"
 
@@ -187,6 +187,41 @@ TEST(monitor_of_this_version) {
         ASSERT_OK(monitor_resize(old.monitor, "e3", 80, 24, &err), &err);
         text = heard(&old);
         ASSERT_STR(text, "state - 0\nexec-kill e1 0\nexec-seen e2 0\nresize e3 0\n");
+}
+
+/* What a monitor of that version would make is a container that nothing reaches. */
+static int created_by(int64_t version, int *ret_pidfd, Error *err) {
+        MonitorReply created = { .kind = (char *)"created", .pid = getpid(), .version = version };
+        int pair[2], pidfd = -1, r = pidfd_of(getpid(), &pidfd, err);
+        Monitor *monitor;
+        pid_t pid;
+
+        if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                r = error_set(err, errno, "make a socket pair");
+        if (r < 0)
+                return r;
+        monitor = monitor_client_new(NULL, pair[0], on_notice, NULL);
+        monitor->sent = monitor->wanted = 1;
+        monitor->netns_later = true;
+        r = message_send(pair[1], &monitor_reply_table, &created, &pidfd, 1, err);
+        if (r == 0)
+                r = monitor_created(monitor, &pid, ret_pidfd, err);
+        monitor_free(monitor);
+        close_fd(&pair[1]);
+        close_fd(&pidfd);
+        return r;
+}
+
+TEST(monitor_that_does_not_wait_for_its_network_namespace) {
+        Error err = {};
+        int pidfd = -1;
+
+        ASSERT(created_by(MONITOR_VERSION - 1, &pidfd, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_UNAVAILABLE);
+        ASSERT(strstr(err.message, "earlier brig"));
+        ASSERT_INT(pidfd, -1);
+        ASSERT_OK(created_by(MONITOR_VERSION, &pidfd, &err), &err);
+        close_fd(&pidfd);
 }
 
 /* What is unknown and has an answer is an error at once, and says so. */

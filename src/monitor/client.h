@@ -38,7 +38,8 @@ typedef struct MonitorSpawn {
         const MonitorStart *start; /* its has_… are set from what follows */
         const OciConfig *config;
         int data_root_fd, state_fd, run_fd; /* directories */
-        int netns_fd;                       /* -1: none */
+        int netns_fd;                       /* -1: none, or not yet */
+        bool netns_later;                   /* monitor_give_netns follows */
         int pidns_fd, ipcns_fd;             /* another container's, or -1 */
         int userns_fd;                      /* its own or another container's, or -1: the host's */
         const void *seccomp;                /* sock_filters, or NULL */
@@ -51,6 +52,10 @@ typedef struct MonitorSpawn {
  * returned, one thread only may call. The monitor's process is reaped on the loop's thread. */
 int monitor_spawn(MonitorProcess *process, const MonitorSpawn *spawn, MonitorNotice notice,
                   void *data, Monitor **ret, Error *err);
+/* What netns_later announced: without it monitor_created has nothing to wait for. netns_fd is still
+ * the caller's; -1: there is none, and monitor_created tells that the start has failed. A monitor
+ * that has gone by now is monitor_created's to tell, too. */
+int monitor_give_netns(Monitor *monitor, int netns_fd, Error *err);
 /* Bounds the wait for each answer from now on; without it MONITOR_ANSWER_MAX. */
 #define MONITOR_ANSWER_MAX (30 * NSEC_PER_SEC)
 void monitor_answer_within(Monitor *monitor, int64_t nanoseconds);

@@ -227,6 +227,33 @@ static void note_root(Supervisor *supervisor) {
         supervisor->root_gid = (gid_t)outside_of_root(&linux_->gid_mappings);
 }
 
+/* Waits for it: the daemon makes it while this process mounts. *ret_fd is the caller's. */
+static int await_netns(int *ret_fd, Error *err) {
+        MonitorRequest request = {};
+        int fds[MESSAGE_FDS_MAX], r;
+        size_t count = 0;
+
+        do
+                r = message_receive(MONITOR_FD, &monitor_request_table, &request, fds, &count, err);
+        while (r == -EINTR);
+        if (r == 0)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "the daemon ended before there was a network namespace");
+        if (r < 0)
+                return r;
+        if (!str_equal(request.kind, "network"))
+                r = error_kind(err, ERROR_INVALID, "'%s' came in place of the network namespace",
+                               request.kind);
+        else if (count != 1)
+                r = error_kind(err, ERROR_UNAVAILABLE, "the daemon gave no network namespace");
+        else
+                *ret_fd = TAKE_FD(fds[0]);
+        for (size_t i = 0; i < count; i++)
+                close_fd(&fds[i]);
+        json_done(&monitor_request_table, &request);
+        return r < 0 ? r : 0;
+}
+
 /* Without them the container would be made from its beginning. */
 static int keep_images(Supervisor *supervisor, int fd, Error *err) {
         supervisor->images_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -237,7 +264,7 @@ static int keep_images(Supervisor *supervisor, int fd, Error *err) {
 
 static int create(Supervisor *supervisor, const MonitorStart *start, const StartFds *fds,
                   Error *err) {
-        _cleanup_close_ int root_fd = -1;
+        _cleanup_close_ int root_fd = -1, later_fd = -1;
         _cleanup_(seccomp_done) SeccompProgram seccomp = {};
         Process *init;
         int r = read_config(fds->config, &supervisor->config, err);
@@ -258,21 +285,24 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
                 r = mount_root(fds, start, &root_fd, err);
         if (r == 0 && fds->seccomp >= 0)
                 r = seccomp_read(fds->seccomp, &seccomp, err);
+        if (r == 0 && start->netns_later)
+                r = await_netns(&later_fd, err);
         if (r < 0)
                 return r;
         supervisor->own_pids = has_own_pids(supervisor->config);
         supervisor->init = init = process_new(supervisor, NULL);
         init->streams.stdin_once = supervisor->stdin_once;
         init->streams.log = &supervisor->log;
-        r = make_container(supervisor, init,
-                           &(RuntimeOptions){ .id = supervisor->id,
-                                              .bundle_fd = supervisor->state_fd,
-                                              .root_fd = root_fd,
-                                              .netns_fd = fds->netns,
-                                              .seccomp = fds->seccomp >= 0 ? &seccomp : NULL,
-                                              .cgroup_parent = "/brig",
-                                              .systemd_cgroup = start->systemd_cgroup },
-                           err);
+        r = make_container(
+                supervisor, init,
+                &(RuntimeOptions){ .id = supervisor->id,
+                                   .bundle_fd = supervisor->state_fd,
+                                   .root_fd = root_fd,
+                                   .netns_fd = start->netns_later ? later_fd : fds->netns,
+                                   .seccomp = fds->seccomp >= 0 ? &seccomp : NULL,
+                                   .cgroup_parent = "/brig",
+                                   .systemd_cgroup = start->systemd_cgroup },
+                err);
         if (r < 0)
                 return r;
         supervisor->has_container = true;

@@ -241,6 +241,7 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         int r = memfd_with("config.json", config, strlen(config), &config_fd, err);
 
         start.has_netns = spawn->netns_fd >= 0;
+        start.netns_later = spawn->netns_later;
         start.has_pidns = spawn->pidns_fd >= 0;
         start.has_ipcns = spawn->ipcns_fd >= 0;
         start.has_userns = spawn->userns_fd >= 0;

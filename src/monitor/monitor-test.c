@@ -191,6 +191,58 @@ TEST(daemon_ends_before_go) {
         json_done(&exit_record_table, &record);
 }
 
+/* That of the test, as the container may have any. */
+TEST(network_namespace_that_comes_later) {
+        _host_ Host host;
+        _cleanup_close_ int netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        Error err;
+
+        ASSERT_OK(host_open(&host, "exit 7", false, &err), &err);
+        ASSERT_OK(host_tell(&host, true, &err), &err);
+        monitor_answer_within(host.monitor, 50 * NSEC_PER_MSEC);
+        ASSERT(monitor_created(host.monitor, &host.pid, &host.pidfd, &err) < 0); /* it waits */
+        ASSERT_INT(err.kind, ERROR_UNAVAILABLE);
+        monitor_answer_within(host.monitor, WAIT_MAX);
+        ASSERT_OK(monitor_give_netns(host.monitor, netns_fd, &err), &err);
+        ASSERT_OK(monitor_created(host.monitor, &host.pid, &host.pidfd, &err), &err);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 7);
+}
+
+TEST(network_namespace_that_does_not_come) {
+        _host_ Host host;
+        ExitRecord record;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "true", false, &err), &err);
+        ASSERT_OK(host_tell(&host, true, &err), &err);
+        ASSERT_OK(monitor_give_netns(host.monitor, -1, &err), &err);
+        ASSERT(monitor_created(host.monitor, &host.pid, &host.pidfd, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_UNAVAILABLE);
+        ASSERT(strstr(err.message, "gave no network namespace"));
+        ASSERT_INT(record_of(&host, &record), 0);
+        ASSERT_INT(record.exit_code, 128);
+        json_done(&exit_record_table, &record);
+        /* One that has gone is told by monitor_created alone. */
+        ASSERT_OK(monitor_give_netns(host.monitor, -1, &err), &err);
+}
+
+TEST(daemon_ends_before_the_network_namespace) {
+        _host_ Host host;
+        ExitRecord record;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "true", false, &err), &err);
+        ASSERT_OK(host_tell(&host, true, &err), &err);
+        host.monitor = monitor_free(host.monitor);
+        for (int i = 0; record_of(&host, &record) < 0 && i < 1000; i++)
+                (void)poll(NULL, 0, 5);
+        ASSERT_INT(record.exit_code, 128);
+        ASSERT(record.error);
+        json_done(&exit_record_table, &record);
+}
+
 TEST(daemon_ends_after_go) {
         _host_ Host host;
         ExitRecord record;

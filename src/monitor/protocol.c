@@ -37,6 +37,7 @@ static const JsonField start_fields[] = {
         JSON_FIELD(MonitorStart, "volatileRoot", JSON_BOOL, volatile_root, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "bound", JSON_BOOL, bound, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasNetns", JSON_BOOL, has_netns, JSON_OMIT_EMPTY),
+        JSON_FIELD(MonitorStart, "netnsLater", JSON_BOOL, netns_later, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasPidns", JSON_BOOL, has_pidns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasIpcns", JSON_BOOL, has_ipcns, JSON_OMIT_EMPTY),
         JSON_FIELD(MonitorStart, "hasUserns", JSON_BOOL, has_userns, JSON_OMIT_EMPTY),

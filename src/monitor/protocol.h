@@ -12,7 +12,7 @@
  * of earlier ones, and must not send what they do not know: they answer it with an error, which
  * where no answer is due would be taken for that of another request. Raised with each new kind of
  * request; what is done for monitors without it is client-calls.c's. */
-#define MONITOR_VERSION 2
+#define MONITOR_VERSION 3
 
 /* What a monitor is started with, glibc's "tunables": no small pieces are kept for the next use, as
  * each of them would keep a page of its start. */
@@ -45,7 +45,12 @@ typedef struct MonitorLog {
  * network namespace, the process namespace (for the document's entry "pid"), the IPC namespace (for
  * "ipc"), the user namespace (for "user"; the root's owners are then shifted as it maps them), the
  * seccomp program (a memfd of sock_filters) and the images of a checkpoint (a directory), from
- * which the container is made; its processes go on at "go". */
+ * which the container is made; its processes go on at "go".
+ *
+ * A network namespace of its own may also come later, while the monitor mounts (netns_later): in a
+ * request "network" with that descriptor, which has no answer of its own and comes before any
+ * other. Without a descriptor there is none, and the start has failed: "created" is then an error.
+ */
 typedef struct MonitorStart {
         char *id;
         char **lowers;      /* overlay lower directories, topmost first, below the data root; none:
@@ -54,6 +59,7 @@ typedef struct MonitorStart {
         bool volatile_root; /* upper goes with the container's end: see OVERLAY_VOLATILE */
         bool bound;         /* it ends with the last daemon that is connected: a step of a build */
         bool has_netns, has_pidns, has_ipcns, has_userns, has_seccomp, has_images;
+        bool netns_later;
         bool open_stdin, stdin_once;
         MonitorLog log;
         bool systemd_cgroup; /* the document's cgroupsPath is a scope's, see RuntimeScope */
@@ -65,9 +71,9 @@ typedef struct MonitorStart {
 /* Requests after it. "kind" is one of: go (run the user's program), cancel (give up a container
  * that has not been let go), attach (1 descriptor: the client's socket), exec (descriptors: [client
  * socket] [seccomp memfd], as the flags say), resize, stdin-close, signal, state, reopen-log,
- * clear-log; and those without an answer: exec-kill, ends an exec with all of its process group;
- * seen, this daemon has taken note of one exited or exec-exited (exec says of which); exec-seen,
- * the same of an exec whose end it has learnt from state. */
+ * clear-log; and those without an answer: network (see MonitorStart), exec-kill, ends an exec with
+ * all of its process group; seen, this daemon has taken note of one exited or exec-exited (exec
+ * says of which); exec-seen, the same of an exec whose end it has learnt from state. */
 typedef struct MonitorRequest {
         char *kind;
         char *exec;           /* exec id; NULL: the container's own process */

@@ -196,7 +196,8 @@ static int host_open(Host *host, const char *script, bool terminal, Error *err) 
         return r < 0 ? r : fill(host, script, terminal, err);
 }
 
-static int host_spawn(Host *host, Error *err) {
+/* Its monitor is told what for; netns_later: see MonitorSpawn. */
+static int host_tell(Host *host, bool netns_later, Error *err) {
         MonitorProcess *process = monitor_begin(host->loop, getenv("BRIG_TEST_MONITOR"),
                                                 host->start.id, host->directory);
         MonitorSpawn spawn = { .start = &host->start,
@@ -205,6 +206,7 @@ static int host_spawn(Host *host, Error *err) {
                                .state_fd = host->state_fd,
                                .run_fd = host->run_fd,
                                .netns_fd = -1,
+                               .netns_later = netns_later,
                                .pidns_fd = -1,
                                .ipcns_fd = -1,
                                .userns_fd = -1,
@@ -212,6 +214,12 @@ static int host_spawn(Host *host, Error *err) {
         int r = monitor_spawn(process, &spawn, on_notice, host, &host->monitor, err);
 
         monitor_process_free(process);
+        return r;
+}
+
+static int host_spawn(Host *host, Error *err) {
+        int r = host_tell(host, false, err);
+
         return r < 0 ? r : monitor_created(host->monitor, &host->pid, &host->pidfd, err);
 }
 
