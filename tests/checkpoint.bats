@@ -337,7 +337,12 @@ PYTHON
   [ -z "$(ls "$root"/data/containers/*/checkpoints)" ]
   before=$(lines_of counts)
   wait_until has_lines counts "$before"
-  # Images without their description are no checkpoint.
+  # Also where the record of it fails, too.
+  again checkpoint.dumped=error,checkpoint.undo=error
+  run brig checkpoint create counts five
+  [ "$status" -ne 0 ]
+  [ -z "$(ls "$root"/data/containers/*/checkpoints)" ]
+  # Images without their description are no checkpoint: the next daemon removes them.
   again checkpoint.dumped=kill
   run brig checkpoint create counts five
   [ "$status" -ne 0 ]
@@ -346,6 +351,7 @@ PYTHON
   before=$(lines_of counts)
   wait_until has_lines counts "$before"
   [ -z "$(brig checkpoint ls -q counts)" ]
+  [ -z "$(ls "$root"/data/containers/*/checkpoints)" ]
   # With it they are one, whoever hears of it.
   again checkpoint.made=kill
   run brig checkpoint create counts five

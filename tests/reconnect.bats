@@ -148,3 +148,64 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   [ "$status" -eq 1 ]
   [[ $output == *'Cannot connect'* && $output != *waiting* ]]
 }
+
+# What criu does stands here for it: it traces the container's first process, and kills it.
+@test "a dump that an earlier daemon let end its container is waited for, and no restart policy follows it; unfinished ones are removed" {
+  brig run -d --name saved --restart always busybox sleep 1000
+  id=$(brig inspect -f '{{.Id}}' saved) pid=$(brig inspect -f '{{.State.Pid}}' saved)
+  checkpoints=$root/data/containers/$id/checkpoints
+  mkdir -p "$checkpoints"/{half,whole}
+  touch "$checkpoints/half/pages-1.img" "$checkpoints/whole/brig-checkpoint.json"
+  kill_daemon
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.checkpointing', json('true')) WHERE id='$id'"
+  python3 - "$pid" "$root/brigd.log" "$out" 3>&- <<'PYTHON' &
+import ctypes, os, sys, time
+pid, log, ready = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+begun = os.path.getsize(log)
+assert ctypes.CDLL(None).ptrace(0x4206, pid, 0, 0) == 0 # PTRACE_SEIZE
+open(ready, "w").close()
+end = time.monotonic() + 20
+while True:
+    with open(log, "rb") as file:
+        file.seek(begun)
+        if b"waiting for the end of the dump of container" in file.read(): break
+    assert time.monotonic() < end, "the daemon does not wait"
+    time.sleep(0.02)
+os.kill(pid, 9)
+PYTHON
+  tracer=$!
+  wait_until test -e "$out"
+  return_daemon
+  wait "$tracer"
+  wait_until eval '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}}" saved) == "exited 137" ]]'
+  [ "$(ls "$checkpoints")" = whole ]
+  # One that went wrong: it runs on, and its policy holds again.
+  brig start saved
+  kill_daemon
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.checkpointing', json('true')) WHERE id='$id'"
+  return_daemon
+  kill -KILL "$(brig inspect -f '{{.State.Pid}}' saved)"
+  wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "1 running" ]]'
+}
+
+# A criu that does nothing until the container has ended.
+@test "a dump holds up no list, no inspect and no kill" {
+  brig run -d --name saved busybox sleep 1000
+  mkdir "$go/bin"
+  printf '#!/bin/sh\ntouch %s/begun\nwhile kill -0 %s 2>/dev/null; do sleep 0.05; done\n' "$go" "$(brig inspect -f '{{.State.Pid}}' saved)" >"$go/bin/criu"
+  chmod +x "$go/bin/criu"
+  stop_daemon
+  PATH=$go/bin:$PATH return_daemon
+  background brig checkpoint create saved one
+  wait_until test -e "$go/begun"
+  [ "$(timeout 10 brig ps --format '{{.Names}}')" = saved ]
+  [ "$(timeout 10 brig inspect -f '{{.State.Status}}' saved)" = running ]
+  timeout 10 brig kill saved
+  ends_with 1
+  grep -q 'Cannot checkpoint container saved' "$err"
+  [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}}' saved)" = 'exited 137' ]
+  [ ! -e "$root"/data/containers/*/checkpoints/one ]
+  # The next test's daemon has none of it.
+  stop_daemon
+  return_daemon
+}

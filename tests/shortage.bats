@@ -343,15 +343,17 @@ copied() { [[ $(on_host sqlite3 -readonly "$root/data/engine.db.copy" "SELECT co
 
 @test "what a restored record does not know stays until somebody has looked" {
   # The copy was made while an update made an anonymous volume, which the container has had since.
-  local begun
+  local begun anonymous
+  brig create --name donor -v /anonymous busybox true
+  anonymous=$(brig inspect -f '{{(index .Mounts 0).Name}}' donor)
   begun=$(printf '%064d' 8)
   brig volume create "$begun"
   wait_until eval '[[ $(on_host sqlite3 -readonly "$root/data/engine.db.copy" "SELECT count(*) FROM volumes WHERE id=\"$begun\"") == 1 ]]'
   cp "$(data)/engine.db.copy" "$root/older"
-  sqlite3 "$root/older" "UPDATE containers SET state=json_set(state, '$.volumesBegun', json_array('$begun')) WHERE name='other'"
+  sqlite3 "$root/older" "UPDATE containers SET state=json_set(state, '$.state.volumesBegun', json_array('$begun')) WHERE name='other'"
   [ "$(sqlite3 "$root/older" "SELECT count(*) FROM containers WHERE state LIKE '%$begun%'")" -eq 1 ]
   local late
-  late=$(brig create busybox true)
+  late=$(brig create --volumes-from donor busybox true)
   kill_daemon
   truncate -s 5000 "$(data)/engine.db"
   rm -f "$(data)/engine.db-wal"
@@ -363,10 +365,13 @@ copied() { [[ $(on_host sqlite3 -readonly "$root/data/engine.db.copy" "SELECT co
   [ "$status" -eq 1 ]
   echo "$output"
   [[ $output == *"container-directory ${late:0:12}"* ]]
+  # The one that the record does not know may have it, too.
+  brig rm -v donor
+  [ "$(brig volume ls -q --filter "name=$anonymous")" = "$anonymous" ]
   rm "$(data)"/engine.db.damaged*
   stop_daemon
   start_daemon
   [ ! -e "$(data)/containers/$late" ]
-  brig volume rm "$begun"
+  brig volume rm "$begun" "$anonymous"
   all_is_well
 }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,9 +15,12 @@
 #include "engine/exec-private.h"
 #include "engine/internal.h"
 #include "engine/ocispec.h"
+#include "os/pidfd.h"
+#include "os/procfs.h"
 
 #define END_TIMEOUT (10 * NSEC_PER_SEC)
-#define WORK_DIRECTORY "criu" /* in the container's */
+#define KILL_TIMEOUT (2 * NSEC_PER_SEC) /* of who has been killed */
+#define WORK_DIRECTORY "criu"           /* in the container's */
 
 /* ---- directories ---- */
 
@@ -210,6 +214,19 @@ static int check_dumpable(Container *container, bool exits, Error *err) {
         return 0;
 }
 
+static void set_dumping(Container *container, bool dumping) {
+        lock_take(&container->state_lock, LOCK_STATE);
+        container->dumping = dumping;
+        lock_drop(&container->state_lock, LOCK_STATE);
+}
+
+void checkpoint_interrupt(Container *container) {
+        lock_take(&container->state_lock, LOCK_STATE);
+        if (container->dumping)
+                (void)container_signal(container, SIGKILL, NULL);
+        lock_drop(&container->state_lock, LOCK_STATE);
+}
+
 static int dump(Container *container, int images_fd, int work_fd, bool exits, Error *err) {
         _cleanup_free_ char *path = container_cgroups_path(container),
                             *cgroup = container_cgroup(container);
@@ -227,8 +244,11 @@ static int dump(Container *container, int images_fd, int work_fd, bool exits, Er
         OciConfig config = { 0 };
         int r = ocispec_build(container, &context, &config, err);
 
-        if (r == 0)
+        if (r == 0) {
+                set_dumping(container, true);
                 r = container_checkpoint(&config, &running, &options, err);
+                set_dumping(container, false);
+        }
         json_done(&oci_config_table, &config);
         return r;
 }
@@ -259,12 +279,30 @@ static int save_checkpointing(Container *container, bool checkpointing, Error *e
         return container_save(container, false, err);
 }
 
+static void undo_failed(const Container *container, const Error *error) {
+        log_warn("after a failed checkpoint of container %s: %s", container->id, error->message);
+}
+
+/* One step that fails keeps no other from being done. */
+static void undo(Container *container, const CheckpointCreate *create, int holder_fd) {
+        Error error = { 0 };
+        int r = failpoint("checkpoint.undo", &error);
+
+        prober_pause(container, false);
+        if (r == 0 && create->exit)
+                r = save_checkpointing(container, false, &error);
+        if (r < 0)
+                undo_failed(container, &error);
+        container->state.checkpointing = false;
+        if (remove_images(holder_fd, create->id, &error) < 0)
+                undo_failed(container, &error);
+}
+
 /* lock held. Who is checkpointed to an end stays down, as one that was stopped; if that fails it is
  * as before. */
 static int dump_or_undo(Container *container, const CheckpointCreate *create, int holder_fd,
                         Error *err) {
         _cleanup_close_ int images_fd = -1;
-        Error error = { 0 };
         int r = make_directory(container, holder_fd, create, &images_fd, err);
 
         if (r < 0)
@@ -281,11 +319,7 @@ static int dump_or_undo(Container *container, const CheckpointCreate *create, in
                         prober_pause(container, false);
                 return failpoint("checkpoint.made", err);
         }
-        prober_pause(container, false);
-        if ((create->exit && save_checkpointing(container, false, &error) < 0) ||
-            remove_images(holder_fd, create->id, &error) < 0)
-                log_warn("after a failed checkpoint of container %s: %s", container->id,
-                         error.message);
+        undo(container, create, holder_fd);
         return error_prefix(err, "Cannot checkpoint container %s", container->name);
 }
 
@@ -333,11 +367,8 @@ int engine_checkpoint_create(Engine *engine, const char *ref, const CheckpointCr
 
 /* ---- the others ---- */
 
-static int compare(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int list_names(int holder_fd, char ***ret, Error *err) {
+/* The names in holder that are whole checkpoints, or else those that are none; no order. */
+static int read_names(int holder_fd, bool whole, char ***ret, Error *err) {
         _cleanup_closedir_ DIR *dir = NULL;
         _cleanup_close_ int fd = openat(holder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -346,11 +377,21 @@ static int list_names(int holder_fd, char ***ret, Error *err) {
                 return error_set(err, errno, "read the directory of checkpoints");
         fd = -1; /* dir's now */
         for (struct dirent *entry; (entry = readdir(dir));)
-                if (entry->d_name[0] != '.' && is_whole(holder_fd, entry->d_name))
+                if (entry->d_name[0] != '.' && is_whole(holder_fd, entry->d_name) == whole)
                         strv_add(ret, entry->d_name);
-        if (*ret)
-                qsort(*ret, strv_length(*ret), sizeof(char *), compare);
         return 0;
+}
+
+static int compare(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_names(int holder_fd, char ***ret, Error *err) {
+        int r = read_names(holder_fd, true, ret, err);
+
+        if (r == 0 && *ret)
+                qsort(*ret, strv_length(*ret), sizeof(char *), compare);
+        return r;
 }
 
 int engine_checkpoint_list(Engine *engine, const char *ref, const char *directory, Buf *json,
@@ -398,4 +439,64 @@ int engine_checkpoint_remove(Engine *engine, const char *ref, const CheckpointPl
         if (r == -ENOENT)
                 return missing(container, place->name, err);
         return r < 0 ? r : remove_images(holder_fd, place->name, err);
+}
+
+/* ---- after a daemon that was killed ---- */
+
+void checkpoints_sweep(const Container *container) {
+        _cleanup_close_ int holder_fd = -1;
+        _cleanup_strv_ char **names = NULL;
+        Error error = { 0 };
+        int r = open_holder(container, NULL, false, &holder_fd, &error);
+
+        if (r == -ENOENT)
+                return;
+        if (r == 0)
+                r = read_names(holder_fd, false, &names, &error);
+        if (r < 0)
+                log_warn("container %s: %s", container->id, error.message);
+        for (char **name = names; name && *name; name++) {
+                log_info("removing the unfinished checkpoint %s of container %s", *name,
+                         container->id);
+                if (dir_remove_at(holder_fd, *name, &error) < 0)
+                        log_warn("container %s: %s", container->id, error.message);
+        }
+}
+
+/* The process that traces another, as criu does from the first look to the end. */
+static int open_tracer(pid_t pid, int *ret_pidfd, Error *err) {
+        _cleanup_close_ int proc_fd = -1;
+        _cleanup_free_ char *path = str_format("%d/status", (int)pid), *text = NULL, *number = NULL;
+        const char *line = NULL;
+        int tracer = 0, r = procfs_open(&proc_fd, err);
+
+        if (r == 0)
+                r = procfs_read(proc_fd, path, &text, err);
+        if (r == 0)
+                line = strstr(text, "\nTracerPid:\t");
+        if (!line)
+                return r;
+        line += strlen("\nTracerPid:\t");
+        number = str_copy_n(line, strcspn(line, "\n"));
+        if (str_to_int_in(number, 1, INT32_MAX, &tracer) < 0) /* 0: none */
+                return 0;
+        return pidfd_of(tracer, ret_pidfd, err);
+}
+
+bool checkpoint_await_end(const Container *container) {
+        _cleanup_close_ int tracer_fd = -1;
+        Error error = { 0 };
+
+        if (!container->state.checkpointing)
+                return false;
+        /* Gone is as good as never there. */
+        if (open_tracer((pid_t)container->state.pid, &tracer_fd, &error) < 0)
+                log_debug("container %s: %s", container->id, error.message);
+        if (tracer_fd >= 0) {
+                log_info("waiting for the end of the dump of container %s, which an earlier "
+                         "daemon began",
+                         container->id);
+                (void)pidfd_wait_end(tracer_fd, END_TIMEOUT);
+        }
+        return pidfd_wait_end(container->pidfd, KILL_TIMEOUT) == 0;
 }

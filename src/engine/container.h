@@ -146,6 +146,7 @@ typedef struct Container {
         struct EngineWait *waits;
         struct EngineCopy *copies; /* those that hold its layer (copy.c) */
         struct Health *health;     /* NULL: it was never started, or has no check */
+        bool dumping;              /* criu looks at it, with `lock` held */
 
         /* stats.c: taken last of all but state_lock, held while its cgroup is read. */
         pthread_mutex_t stats_lock;

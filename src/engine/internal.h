@@ -79,6 +79,16 @@ struct Engine {
 /* lock held: no dump with which the container ends goes on any more. ended: it did end, and stays
  * down as one that the user stopped. */
 void container_end_checkpointing(Container *container, bool ended);
+/* Kills one that is being dumped, without its lock, which a dump may hold for a quarter of an hour:
+ * the dump fails soon, and who wanted the end gets the lock. */
+void checkpoint_interrupt(Container *container);
+/* At the daemon's start: what dumps have left that no daemon came to finish. A dump that still runs
+ * cannot succeed: who would let it end the container is gone. */
+void checkpoints_sweep(const Container *container);
+/* The same, of one that runs: whether the dump that an earlier daemon let end it does so. Waits
+ * for it, up to 12 s while somebody traces the container's first process, else up to 2 s; at once
+ * false where none was begun. */
+bool checkpoint_await_end(const Container *container);
 /* The directory of a checkpoint's images, the caller's. */
 int checkpoint_open(const Container *container, const CheckpointPlace *place, int *ret_fd,
                     Error *err);
@@ -552,7 +562,8 @@ void mounts_close(const Container *container, int *fds);
 void mounts_event(const Container *container, bool mounted);
 /* Before the container has these mounts no more: the images among them were used until now. */
 void mounts_note_use(const Container *container, const JsonArray *mounts);
-/* At rm: the container uses its volumes no more; anonymous ones go if remove_volumes. */
+/* At rm: the container uses its volumes no more; anonymous ones go if remove_volumes, but for a
+ * record that was restored, as one that it does not know may have them. */
 void mounts_release(Container *container, bool remove_volumes);
 
 /* ---- attach.c (E2) ---- */

@@ -382,8 +382,33 @@ int mounts_resolve(Container *container, const Image *image, Error *err) {
         return r;
 }
 
+static void release_volumes(const Container *container, bool remove_anonymous) {
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
+
+        for (size_t i = 0; i < mounts->count; i++) {
+                if (!points[i].name)
+                        continue;
+                if (remove_anonymous && points[i].created_here)
+                        volume_unuse_and_remove(container->engine, points[i].name, container->id);
+                else
+                        volume_unuse(container->engine, points[i].name, container->id);
+        }
+}
+
+static bool has_anonymous(const Container *container) {
+        const JsonArray *mounts = container_mounts(container);
+        const MountPoint *points = mounts->items;
+
+        for (size_t i = 0; i < mounts->count; i++)
+                if (points[i].name && points[i].created_here)
+                        return true;
+        return false;
+}
+
+/* Made just now: nobody else knows of them, whatever the record is. */
 void mounts_undo(Container *container) {
-        mounts_release(container, true);
+        release_volumes(container, true);
 }
 
 void mounts_abandon(Engine *engine, const char *container_id) {
@@ -426,17 +451,14 @@ void mounts_end(const Container *container) {
 }
 
 void mounts_release(Container *container, bool remove_volumes) {
-        const JsonArray *mounts = container_mounts(container);
-        const MountPoint *points = mounts->items;
+        bool keep = remove_volumes && engine_record_was_restored(container->engine);
 
-        for (size_t i = 0; i < mounts->count; i++) {
-                if (!points[i].name)
-                        continue;
-                if (remove_volumes && points[i].created_here)
-                        volume_unuse_and_remove(container->engine, points[i].name, container->id);
-                else
-                        volume_unuse(container->engine, points[i].name, container->id);
-        }
+        if (keep && has_anonymous(container))
+                log_warn("the anonymous volumes of container %s stay: a container that the record, "
+                         "which was restored, does not know may have them, too. Remove them once "
+                         "nothing is missed (brig volume rm)",
+                         container->id);
+        release_volumes(container, remove_volumes && !keep);
 }
 
 void mounts_note_use(const Container *container, const JsonArray *mounts) {

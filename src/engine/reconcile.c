@@ -347,7 +347,8 @@ static void settle(Container *container, bool ended, ExitRecord *record) {
         CONTAINER_LOCKED(container);
         if (ended || container_is_running(container))
                 execs_adopt(container, &record->execs);
-        container_end_checkpointing(container, ended);
+        container_end_checkpointing(container, ended || (container_is_running(container) &&
+                                                         checkpoint_await_end(container)));
         if (ended) {
                 container->state.status = CONTAINER_RUNNING;
                 exit_handle_locked(container, record);
@@ -438,6 +439,7 @@ int engine_reconcile(Engine *engine, Error *err) {
                         continue;
                 }
                 hold_again(job.containers[i]);
+                checkpoints_sweep(job.containers[i]);
                 mounts_change_forget(job.containers[i]);
                 if (enlist(job.containers[i], &error) < 0)
                         log_error("container %s: %s", job.containers[i]->id, error.message);

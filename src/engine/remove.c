@@ -134,6 +134,8 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
 
 /* Ends it if it runs; ENGINE_UNCHANGED: it has gone by itself meanwhile. */
 static int remove_running(Container *container, bool force, Error *err) {
+        if (force)
+                checkpoint_interrupt(container);
         container_lock(container);
         ContainerStatus status = (ContainerStatus)container->state.status;
         container_unlock(container);

@@ -117,6 +117,8 @@ static int kill_all(Container *container, Error *err) {
 
 /* *ret_wait: NULL where it does not run. */
 static int signal_and_watch(Container *container, int signal, EngineWait **ret_wait, Error *err) {
+        if (signal == SIGKILL)
+                checkpoint_interrupt(container);
         CONTAINER_LOCKED(container);
 
         if (container->state.status == CONTAINER_RESTARTING)

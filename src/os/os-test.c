@@ -1,8 +1,11 @@
 /* os-test.c: control groups' paths, procfs, processes by descriptor. What needs mounts is tested by
  * tests/runtime.bats. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +91,45 @@ TEST(a_child_that_does_not_end_is_killed_and_reaped) {
         ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         ASSERT_INT(waitpid(pid, NULL, WNOHANG), -1);
         close_fd(&pidfd);
+}
+
+/* Holds a process by tracing it, never waits for it; says so by a byte. */
+static pid_t start_tracer(pid_t traced, int write_fd) {
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid;
+        if (ptrace(PTRACE_SEIZE, traced, NULL, NULL) == 0)
+                (void)!write(write_fd, "x", 1);
+        close_fd(&write_fd);
+        (void)pause();
+        _exit(0);
+}
+
+TEST(who_cannot_be_reaped_is_not_waited_for) {
+        int pidfd = -1, status = -1, ends[2];
+        Error err = {};
+        pid_t pid = fork(), tracer;
+        char byte;
+
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
+        ASSERT_INT(pipe2(ends, O_CLOEXEC), 0);
+        tracer = start_tracer(pid, ends[1]);
+        close_fd(&ends[1]);
+        ASSERT_INT(read(ends[0], &byte, 1), 1);
+        ASSERT_INT(pidfd_wait_or_kill(pidfd, 1000000, &status, &err), -ETIMEDOUT);
+        ASSERT_INT(status, -1);
+        ASSERT(strstr(err.message, "held by another that traces it"));
+        ASSERT_INT(kill(tracer, SIGKILL), 0);
+        ASSERT_INT(waitpid(tracer, NULL, 0), tracer);
+        ASSERT_INT(waitpid(pid, &status, 0), pid);
+        ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        close_fd(&pidfd);
+        close_fd(&ends[0]);
 }
 
 TEST(mount_points_of_the_kernels_table) {

@@ -16,6 +16,8 @@
 #include "base/fd.h"
 #include "base/str.h"
 
+#define KILL_TIMEOUT (10 * NSEC_PER_SEC)
+
 int pidfd_of(pid_t pid, int *ret_fd, Error *err) {
         int fd = pidfd_open(pid, 0);
 
@@ -73,12 +75,31 @@ int pidfd_wait_end(int pidfd, int64_t timeout) {
         }
 }
 
+/* Of one that has ended. Whom another process traces is reaped by that one first. */
+static int reap_ended(int pidfd, int *ret_status, Error *err) {
+        siginfo_t info = {};
+
+        if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0)
+                return error_set(err, errno, "wait for a process");
+        if (info.si_pid == 0)
+                return error_set(err, ETIMEDOUT,
+                                 "a process has ended and is held by another that traces it: end "
+                                 "that one");
+        *ret_status = status_of(&info);
+        return 0;
+}
+
 int pidfd_wait_or_kill(int pidfd, int64_t timeout, int *ret_status, Error *err) {
         int late = pidfd_wait_end(pidfd, timeout), r;
 
-        if (late < 0)
+        if (late < 0) {
                 (void)pidfd_signal(pidfd, SIGKILL, NULL);
-        r = pidfd_wait(pidfd, ret_status, err);
+                if (pidfd_wait_end(pidfd, KILL_TIMEOUT) < 0)
+                        return error_set(err, ETIMEDOUT,
+                                         "a process does not end, though it was killed: it is "
+                                         "stuck in the kernel, as on a disk that does not answer");
+        }
+        r = reap_ended(pidfd, ret_status, err);
         return r < 0 || late == 0 ? r
                                   : error_set(err, -late, "a process did not end in %lld seconds",
                                               (long long)(timeout / NSEC_PER_SEC));

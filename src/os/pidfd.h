@@ -12,7 +12,9 @@ int pidfd_signal(int pidfd, int signal, Error *err); /* not_found if it has ende
 int pidfd_wait(int pidfd, int *ret_status,
                Error *err); /* a child: reaps it; status as waitpid(2) gives it */
 /* The same of a child that must not be waited for longer than timeout (ns): then it is killed, and
- * reaped, and the answer -ETIMEDOUT with *ret_status. */
+ * reaped, and the answer -ETIMEDOUT with *ret_status. One that does not end within 10 s of its kill
+ * (uninterruptible sleep), or that a tracer holds, is not reaped: -ETIMEDOUT, *ret_status is left
+ * alone. */
 int pidfd_wait_or_kill(int pidfd, int64_t timeout, int *ret_status, Error *err);
 /* Waits until the process has ended (any process, not reaped); timeout in ns, negative: without
  * bound. -ETIMEDOUT. */
