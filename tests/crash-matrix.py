@@ -22,7 +22,7 @@ LANES = 3
 ELSEWHERE = {
     "network.reconnect": "crash.bats", "image.index-put": "crash.bats", "image.index-record": "crash.bats", "image.unindexed": "crash.bats",
     "build.platforms": "crash.bats",
-    "checkpoint.dumped": "checkpoint.bats", "checkpoint.made": "checkpoint.bats", "restore.ready": "checkpoint.bats",  # by hand, in the virtual machine
+    "checkpoint.dumped": "checkpoint.bats", "checkpoint.made": "checkpoint.bats", "checkpoint.undo": "checkpoint.bats", "restore.ready": "checkpoint.bats",  # by hand, in the virtual machine
 }
 
 
@@ -278,7 +278,7 @@ CASES = [
     Case("create.image create.name create.namespaces create.networks create.layers create.intent create.directories create.hold create.mounts create.record create.ready",
          lambda host: host.create("half", ["true"], ports=[80], Binds=["named:/named"], Mounts=[{"Type": "volume", "Target": "/data"}]), created),
     Case("create.initlayer", lambda host: host.create("half", ["/bin/busybox", "true"], Image="fresh"), created, loaded_image),
-    Case("start.begin start.reserve start.intent start.copies start.directories start.namespace start.document start.spawn start.network start.created start.attach "
+    Case("start.begin start.reserve start.intent start.copies start.directories start.namespace start.document start.spawn start.netns start.network start.created start.attach "
          "start.go start.record", START, startable, lambda host: host.create("victim", ports=[80])),
     Case("exit.ending exit.begin exit.network exit.record", START, ended, EXIT7),
     Case("exit.remove", START, gone, lambda host: host.create("victim", ["true"], AutoRemove=True)),

@@ -410,6 +410,12 @@ static void sweep(const Reconcile *job, int dir_fd) {
         }
 }
 
+/* Of a daemon that does not start: the monitors go on without it. */
+static void forget_monitors(Reconcile *job) {
+        for (size_t i = 0; i < job->count; i++)
+                container_drop_monitor(job->containers[i], true);
+}
+
 int engine_reconcile(Engine *engine, Error *err) {
         _cleanup_(reconcile_done) Reconcile job = { .engine = engine };
 
@@ -425,8 +431,10 @@ int engine_reconcile(Engine *engine, Error *err) {
                         r = judge(job.containers[i], &job.records[i], &job.ended[i], err);
         if (r == 0)
                 r = reconcile_network(&job, err);
-        if (r < 0)
+        if (r < 0) {
+                forget_monitors(&job);
                 return r;
+        }
         /* Before any of them is found to have ended: others may still use its volumes. */
         for (size_t i = 0; i < job.count; i++)
                 if (!is_going(job.containers[i]))
