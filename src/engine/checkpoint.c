@@ -214,17 +214,31 @@ static int check_dumpable(Container *container, bool exits, Error *err) {
         return 0;
 }
 
-static void set_dumping(Container *container, bool dumping) {
+/* Not before one who waits for the lock to kill it. */
+static int begin_dumping(Container *container, Error *err) {
         lock_take(&container->state_lock, LOCK_STATE);
-        container->dumping = dumping;
+        container->dumping = container->killers == 0;
+        int r = container->dumping ? 0 : refuse(container, "it is being killed", err);
+        lock_drop(&container->state_lock, LOCK_STATE);
+        return r;
+}
+
+static void end_dumping(Container *container) {
+        lock_take(&container->state_lock, LOCK_STATE);
+        container->dumping = false;
         lock_drop(&container->state_lock, LOCK_STATE);
 }
 
-void checkpoint_interrupt(Container *container) {
+bool container_lock_to_kill(Container *container) {
         lock_take(&container->state_lock, LOCK_STATE);
-        if (container->dumping)
-                (void)container_signal(container, SIGKILL, NULL);
+        container->killers++;
+        bool killed = container->dumping && container_signal(container, SIGKILL, NULL) == 0;
         lock_drop(&container->state_lock, LOCK_STATE);
+        container_lock(container);
+        lock_take(&container->state_lock, LOCK_STATE);
+        container->killers--;
+        lock_drop(&container->state_lock, LOCK_STATE);
+        return killed;
 }
 
 static int dump(Container *container, int images_fd, int work_fd, bool exits, Error *err) {
@@ -244,10 +258,11 @@ static int dump(Container *container, int images_fd, int work_fd, bool exits, Er
         OciConfig config = { 0 };
         int r = ocispec_build(container, &context, &config, err);
 
+        if (r == 0)
+                r = begin_dumping(container, err);
         if (r == 0) {
-                set_dumping(container, true);
                 r = container_checkpoint(&config, &running, &options, err);
-                set_dumping(container, false);
+                end_dumping(container);
         }
         json_done(&oci_config_table, &config);
         return r;
@@ -367,7 +382,12 @@ int engine_checkpoint_create(Engine *engine, const char *ref, const CheckpointCr
 
 /* ---- the others ---- */
 
-/* The names in holder that are whole checkpoints, or else those that are none; no order. */
+/* A directory without what makes it a checkpoint. What cannot be told is left alone. */
+static bool is_unfinished(int holder_fd, const struct dirent *entry) {
+        return entry->d_type == DT_DIR && !is_whole(holder_fd, entry->d_name) && errno == ENOENT;
+}
+
+/* The names in holder that are whole checkpoints, or else unfinished ones; no order. */
 static int read_names(int holder_fd, bool whole, char ***ret, Error *err) {
         _cleanup_closedir_ DIR *dir = NULL;
         _cleanup_close_ int fd = openat(holder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -377,7 +397,8 @@ static int read_names(int holder_fd, bool whole, char ***ret, Error *err) {
                 return error_set(err, errno, "read the directory of checkpoints");
         fd = -1; /* dir's now */
         for (struct dirent *entry; (entry = readdir(dir));)
-                if (entry->d_name[0] != '.' && is_whole(holder_fd, entry->d_name) == whole)
+                if (entry->d_name[0] != '.' &&
+                    (whole ? is_whole(holder_fd, entry->d_name) : is_unfinished(holder_fd, entry)))
                         strv_add(ret, entry->d_name);
         return 0;
 }
@@ -483,7 +504,11 @@ static int open_tracer(pid_t pid, int *ret_pidfd, Error *err) {
         return pidfd_of(tracer, ret_pidfd, err);
 }
 
-bool checkpoint_await_end(const Container *container) {
+static int64_t at_most(int64_t nsec, int64_t until) {
+        return MAX(MIN(nsec, until - clock_monotonic()), 0);
+}
+
+bool checkpoint_await_end(const Container *container, int64_t until) {
         _cleanup_close_ int tracer_fd = -1;
         Error error = { 0 };
 
@@ -496,7 +521,7 @@ bool checkpoint_await_end(const Container *container) {
                 log_info("waiting for the end of the dump of container %s, which an earlier "
                          "daemon began",
                          container->id);
-                (void)pidfd_wait_end(tracer_fd, END_TIMEOUT);
+                (void)pidfd_wait_end(tracer_fd, at_most(END_TIMEOUT, until));
         }
-        return pidfd_wait_end(container->pidfd, KILL_TIMEOUT) == 0;
+        return pidfd_wait_end(container->pidfd, at_most(KILL_TIMEOUT, until)) == 0;
 }

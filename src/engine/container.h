@@ -147,6 +147,7 @@ typedef struct Container {
         struct EngineCopy *copies; /* those that hold its layer (copy.c) */
         struct Health *health;     /* NULL: it was never started, or has no check */
         bool dumping;              /* criu looks at it, with `lock` held */
+        unsigned killers;          /* who wait for `lock` to kill it */
 
         /* stats.c: taken last of all but state_lock, held while its cgroup is read. */
         pthread_mutex_t stats_lock;

@@ -16,6 +16,9 @@
 
 #define FREEZE_TIMEOUT (10 * NSEC_PER_SEC)
 
+/* How long a start waits for all dumps that an earlier daemon let end containers. */
+#define DUMPS_TIMEOUT (20 * NSEC_PER_SEC)
+
 typedef struct Reconcile {
         Engine *engine;
         Container **containers; /* references; those that are being removed too */
@@ -341,14 +344,15 @@ static void restore_limits(const Container *container) {
 }
 
 /* On the end of the daemon-less time: waits, removal by --rm, restart policies. */
-static void settle(Container *container, bool ended, ExitRecord *record) {
+static void settle(Container *container, bool ended, ExitRecord *record, int64_t dumps_until) {
         Error error = { 0 };
 
         CONTAINER_LOCKED(container);
         if (ended || container_is_running(container))
                 execs_adopt(container, &record->execs);
-        container_end_checkpointing(container, ended || (container_is_running(container) &&
-                                                         checkpoint_await_end(container)));
+        container_end_checkpointing(container,
+                                    ended || (container_is_running(container) &&
+                                              checkpoint_await_end(container, dumps_until)));
         if (ended) {
                 container->state.status = CONTAINER_RUNNING;
                 exit_handle_locked(container, record);
@@ -435,6 +439,7 @@ int engine_reconcile(Engine *engine, Error *err) {
                 forget_monitors(&job);
                 return r;
         }
+        const int64_t dumps_until = clock_monotonic() + DUMPS_TIMEOUT;
         /* Before any of them is found to have ended: others may still use its volumes. */
         for (size_t i = 0; i < job.count; i++)
                 if (!is_going(job.containers[i]))
@@ -452,7 +457,7 @@ int engine_reconcile(Engine *engine, Error *err) {
                 if (enlist(job.containers[i], &error) < 0)
                         log_error("container %s: %s", job.containers[i]->id, error.message);
                 else
-                        settle(job.containers[i], job.ended[i], &job.records[i]);
+                        settle(job.containers[i], job.ended[i], &job.records[i], dumps_until);
         }
         volumes_settle(engine);
         if (engine_record_was_restored(engine)) {

@@ -134,11 +134,16 @@ int container_remove_locked(Container *container, bool volumes, Error *err) {
 
 /* Ends it if it runs; ENGINE_UNCHANGED: it has gone by itself meanwhile. */
 static int remove_running(Container *container, bool force, Error *err) {
+        bool killed = false;
+
         if (force)
-                checkpoint_interrupt(container);
-        container_lock(container);
+                killed = container_lock_to_kill(container);
+        else
+                container_lock(container);
         ContainerStatus status = (ContainerStatus)container->state.status;
         container_unlock(container);
+        if (status == CONTAINER_REMOVING && killed)
+                return ENGINE_UNCHANGED; /* with --rm */
         if (status == CONTAINER_REMOVING)
                 return error_kind(err, ERROR_CONFLICT,
                                   "removal of container %s is already in progress", container->id);

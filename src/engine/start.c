@@ -341,10 +341,9 @@ static int start_spawn(void *data, Error *err) {
 static void start_spawn_undo(void *data) {
         StartJob *job = data;
 
-        if (job->owes_netns)
-                (void)monitor_give_netns(job->container->monitor, -1,
-                                         NULL); /* it ends either way */
-        if (job->monitor == MONITOR_BUSY &&
+        /* One that cannot be told has no answer: it reads the end of the socket below. */
+        bool told = !job->owes_netns || monitor_give_netns(job->container->monitor, -1, NULL) == 0;
+        if (told && job->monitor == MONITOR_BUSY &&
             monitor_created(job->container->monitor, &job->pid, &job->pidfd, NULL) == 0)
                 job->monitor = MONITOR_WAITS;
         if (job->monitor == MONITOR_WAITS)

@@ -115,12 +115,9 @@ static int kill_all(Container *container, Error *err) {
         return r;
 }
 
-/* *ret_wait: NULL where it does not run. */
-static int signal_and_watch(Container *container, int signal, EngineWait **ret_wait, Error *err) {
-        if (signal == SIGKILL)
-                checkpoint_interrupt(container);
-        CONTAINER_LOCKED(container);
-
+/* lock held. */
+static int signal_and_watch_locked(Container *container, int signal, EngineWait **ret_wait,
+                                   Error *err) {
         if (container->state.status == CONTAINER_RESTARTING)
                 return restart_cancel(container, err);
         if (!container_is_running(container))
@@ -136,15 +133,29 @@ static int signal_and_watch(Container *container, int signal, EngineWait **ret_w
         return 0;
 }
 
+/* *ret_wait: NULL where it does not run. hurry: SIGKILL it is, or comes next. */
+static int signal_and_watch(Container *container, int signal, bool hurry, EngineWait **ret_wait,
+                            Error *err) {
+        bool killed = false;
+
+        if (hurry)
+                killed = container_lock_to_kill(container);
+        else
+                container_lock(container);
+        int r = signal_and_watch_locked(container, signal, ret_wait, err);
+        container_unlock(container);
+        return r == ENGINE_UNCHANGED && killed ? 0 : r;
+}
+
 int container_stop(Container *container, int signal, int64_t timeout, Error *err) {
         _cleanup_(wait_freep) EngineWait *wait = NULL, *last = NULL;
 
-        int r = signal_and_watch(container, signal, &wait, err);
+        int r = signal_and_watch(container, signal, signal == SIGKILL || timeout == 0, &wait, err);
         if (r != 0 || !wait)
                 return r;
         r = wait_poll(wait, timeout, -1);
         if (r == -ETIMEDOUT) {
-                r = signal_and_watch(container, SIGKILL, &last, err);
+                r = signal_and_watch(container, SIGKILL, true, &last, err);
                 if (r < 0)
                         return r;
                 r = wait_poll(wait, KILL_TIMEOUT, -1);

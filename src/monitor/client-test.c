@@ -224,6 +224,27 @@ TEST(monitor_that_does_not_wait_for_its_network_namespace) {
         close_fd(&pidfd);
 }
 
+/* It failed before it read all that was sent to it, which the kernel reports as an error first. */
+TEST(last_words_of_a_monitor_are_read) {
+        MonitorReply reply = { .kind = (char *)"error",
+                               .error_kind = ERROR_INVALID,
+                               .message = (char *)"no such log driver" };
+        Error err = {};
+        int pair[2], pidfd = -1;
+        pid_t pid;
+
+        ASSERT_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        Monitor *monitor = monitor_client_new(NULL, pair[0], on_notice, NULL);
+        monitor->sent = monitor->wanted = 1;
+        ASSERT_OK(monitor_give_netns(monitor, -1, &err), &err);
+        ASSERT_OK(message_send(pair[1], &monitor_reply_table, &reply, NULL, 0, &err), &err);
+        close_fd(&pair[1]);
+        ASSERT(monitor_created(monitor, &pid, &pidfd, &err) < 0);
+        ASSERT_INT(err.kind, ERROR_INVALID);
+        ASSERT(strstr(err.message, "no such log driver"));
+        monitor_free(monitor);
+}
+
 /* What is unknown and has an answer is an error at once, and says so. */
 TEST(unknown_request_is_an_error) {
         _old_ Old old;

@@ -96,12 +96,17 @@ void monitor_answer_within(Monitor *monitor, int64_t nanoseconds) {
 
 /* ---- reading ---- */
 
-/* As message_receive, with at most one descriptor. */
+/* As message_receive, with at most one descriptor. A monitor that ended without reading all that
+ * was sent to it is reported once as an error, before its own last words. */
 static int receive(Monitor *monitor, Answer *ret, Error *err) {
         int fds[MESSAGE_FDS_MAX];
         size_t count = 0;
-        int r = message_receive(monitor->fd, &monitor_reply_table, &ret->reply, fds, &count, err);
+        int r;
 
+        do
+                r = message_receive(monitor->fd, &monitor_reply_table, &ret->reply, fds, &count,
+                                    err);
+        while (r == -ECONNRESET);
         ret->fd = -1;
         if (r <= 0)
                 return r;
@@ -250,7 +255,7 @@ static int wait_direct(Monitor *monitor, Answer *ret, Error *err) {
                 if (r == -EAGAIN || r == -EINTR)
                         continue;
                 if (r <= 0)
-                        return r < 0 && r != -ECONNRESET ? r : monitor_gone(err);
+                        return r < 0 ? r : monitor_gone(err);
                 if (!is_notice(&ret->reply) && is_wanted(monitor))
                         return 0;
                 if (str_equal(ret->reply.kind, "warning"))
