@@ -468,7 +468,7 @@ void checkpoints_sweep(const Container *container) {
         _cleanup_close_ int holder_fd = -1;
         _cleanup_strv_ char **names = NULL;
         Error error = { 0 };
-        int r = open_holder(container, NULL, false, &holder_fd, &error);
+        int r = open_holder(container, "", false, &holder_fd, &error);
 
         if (r == -ENOENT)
                 return;
