@@ -1,17 +1,6 @@
 # What build.bats and build-copy.bats share: one daemon for the file, a context of its own for each test.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid daemon_pid
-}
-
-teardown_file() {
-  load lib
-  end_host
-}
+load one-daemon
 
 setup() {
   load lib

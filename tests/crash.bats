@@ -165,6 +165,14 @@ both_answer() {
   engine_is_well
 }
 
+# Adds a day to the end that the record has of the one container.
+ended_tomorrow() {
+  local changed
+  changed=$(sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.finishedAt', json_extract(state, '$.state.finishedAt') + 86400000000000)
+    WHERE json_extract(state, '$.state.finishedAt') > 0; SELECT changes()")
+  [ "$changed" -eq 1 ]
+}
+
 @test "on-failure:2 restarts twice, whatever the restart's daemon was killed at, and however often" {
   mkdir -p "$root/runs"
   for point in start.intent start.namespace start.netns start.created start.go start.record exit.begin exit.record; do
@@ -178,8 +186,7 @@ both_answer() {
     kill -KILL "$daemon_pid" 2>/dev/null || :
     wait "$daemon_pid" 2>/dev/null || :
     # The last end seems to be of after the start that was begun, as where the clock was set back by a day.
-    [[ $point != start.created ]] ||
-      sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.finishedAt', json_extract(state, '$.finishedAt') + 86400000000000)"
+    [[ $point != start.created ]] || ended_tomorrow
     start_daemon
     wait_until has_ended 2 || { echo "after $point: $(brig inspect -f '{{.State.Status}} {{.RestartCount}}' again)"; return 1; }
     [ "$(wc -l <"$root/runs/log")" -eq 3 ] || { echo "after $point: $(wc -l <"$root/runs/log") runs"; return 1; }

@@ -2,20 +2,7 @@
 # Health checks: states, what ends and restarts them, what events, ps and inspect tell. What is waited for is an event or a state; no
 # test depends on how long a check takes.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid daemon_pid
-}
-
-teardown_file() {
-  load lib
-  end_host
-}
-
-setup() { load lib; }
+load one-daemon
 
 teardown() {
   local ids

@@ -1,23 +1,7 @@
 #!/usr/bin/env bats
 # What nothing uses goes and the rest stays: prunes and system df, by brig and by the unmodified docker client.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid daemon_pid
-}
-
-teardown_file() {
-  load lib
-  end_host
-}
-
-setup() {
-  load lib
-  bats_require_minimum_version 1.5.0
-}
+load one-daemon
 
 teardown() {
   local ids

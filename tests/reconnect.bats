@@ -192,7 +192,7 @@ PYTHON
 @test "a dump holds up no list, no inspect and no kill" {
   brig run -d --name saved busybox sleep 1000
   mkdir "$go/bin"
-  printf '#!/bin/sh\ntouch %s/begun\nwhile kill -0 %s 2>/dev/null; do sleep 0.05; done\n' "$go" "$(brig inspect -f '{{.State.Pid}}' saved)" >"$go/bin/criu"
+  printf '#!/bin/sh\ntouch %s/begun\nexec tail -s 0.05 -f /dev/null --pid=%s\n' "$go" "$(brig inspect -f '{{.State.Pid}}' saved)" >"$go/bin/criu"
   chmod +x "$go/bin/criu"
   stop_daemon
   PATH=$go/bin:$PATH return_daemon
