@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from engine import CLIENT, command, row, timed  # noqa: E402
+from engine import CLIENT, command, row, settled  # noqa: E402
 from compare import DAEMONS, Daemon  # noqa: E402 (found by engine)
 
 ROUNDS = int(os.environ.get("BENCH_PULLS", "7"))
@@ -99,7 +99,7 @@ def push(archive):
 def pull(name):
     with fresh_disk(), started(name) as daemon:
         os.sync()
-        return timed(lambda: command(daemon, CLIENT, "pull", "-q", IMAGE))
+        return settled(lambda: command(daemon, CLIENT, "pull", "-q", IMAGE))
 
 
 def main():

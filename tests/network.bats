@@ -48,6 +48,9 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   [ "$status" -eq 0 ]
   run on_host ip -o link show master mybr0
   [[ $output == *veth* ]]
+  run on_host ip -d -o link show master mybr0
+  [ "${#lines[@]}" -eq 2 ]
+  [[ ${lines[0]} == *'numtxqueues 1 numrxqueues 1 '* && ${lines[1]} == *'numtxqueues 1 numrxqueues 1 '* ]]
   [ "$(on_host ip -4 -o addr show mybr0 | grep -c 172.28.0.1/16)" -eq 1 ]
   run fetch http://192.168.1.100:8000/
   [ "$output" = "hello from a container" ]

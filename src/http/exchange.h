@@ -11,6 +11,7 @@ struct HttpExchange {
         HttpServer *server;
         HttpExchange *previous, *next; /* in the server's list; its lock guards them and fd */
         int fd;
+        bool wide; /* the socket holds more; see http_exchange_widen */
         HttpInput input;
 
         /* one request */
@@ -30,6 +31,10 @@ struct HttpExchange {
 
 /* Hands the connection over: the server knows it no more. */
 int http_exchange_take(HttpExchange *exchange);
+/* A client that does not read as fast as an answer is written: lets a Unix socket hold the most of
+ * a long one, so that the two need not take turns, until the connection ends. Few may have that at
+ * once, as those who never read keep what the socket holds; the others stay as they are. */
+void http_exchange_widen(HttpExchange *exchange);
 /* Between requests. */
 void http_exchange_reset(HttpExchange *exchange);
 /* Ends the answer and the body: what is left of the body is read where it is short, else the

@@ -1,6 +1,7 @@
 /* http-test.c: heads, bodies and queries as text; then a live server over socket pairs. */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -229,15 +230,27 @@ static void answer_follow(HttpExchange *exchange) {
         (void)http_write(exchange, "end", 3);
 }
 
+#define LONG_ANSWER (600 * 1024) /* more than a socket holds, less than a wide one */
+
+static sem_t written; /* all zero is a semaphore of 0 */
+
+static void answer_long(HttpExchange *exchange) {
+        _cleanup_free_ char *text = alloc_zero(1, LONG_ANSWER);
+
+        memset(text, '.', LONG_ANSWER);
+        (void)http_begin(exchange, 200, "text/plain");
+        (void)http_write(exchange, text, LONG_ANSWER);
+        (void)sem_post(&written);
+}
+
 static void handle(void *data, HttpExchange *exchange) {
         static const struct {
                 const char *path;
                 void (*answer)(HttpExchange *exchange);
         } paths[] = {
-                { "/body", answer_body },
-                { "/stream", answer_stream },
-                { "/hijack", answer_hijack },
-                { "/follow", answer_follow },
+                { "/body", answer_body },     { "/stream", answer_stream },
+                { "/hijack", answer_hijack }, { "/follow", answer_follow },
+                { "/long", answer_long },
         };
         const char *path = http_request_head(exchange)->path;
 
@@ -431,6 +444,57 @@ TEST(live_too_many) {
         answer = read_rest(pair[0]);
         ASSERT(str_after(answer, "HTTP/1.1 503 Service Unavailable\r\n"));
         close_fd(&pair[0]);
+        live_close(&live);
+}
+
+#define WIDE 16 /* as many connections may hold a long answer */
+
+/* A connection on which a long answer was asked for: the client's end, and the server's. */
+static void ask_long(const Live *live, int pair[2]) {
+        static const char request[] = "GET /long HTTP/1.1\r\n" HOST "\r\n";
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                abort();
+        http_server_serve(live->server, pair[1]);
+        (void)fd_write_full(pair[0], request, sizeof(request) - 1);
+}
+
+static int room_of(int fd) {
+        int size = 0;
+        socklen_t length = sizeof(size);
+
+        (void)getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length);
+        return size;
+}
+
+/* Long answers are written though nobody reads them, of the first that ask; who comes later reads
+ * it out of a socket like any other. */
+TEST(live_long_answers) {
+        Live live = { 0 };
+        int pairs[WIDE + 1][2], usual;
+        _cleanup_buf_ Buf text = { 0 };
+        char piece[4096];
+
+        if (geteuid() != 0)
+                return; /* others' sockets stay below net.core.wmem_max */
+        live_open(&live, &defaults);
+        usual = room_of(live.fd);
+        for (size_t i = 0; i < WIDE; i++) {
+                ask_long(&live, pairs[i]);
+                ASSERT_INT(sem_wait(&written), 0);
+                ASSERT(room_of(pairs[i][1]) > usual);
+        }
+        ask_long(&live, pairs[WIDE]);
+        while (!text.length || !str_ends(text.data, "\r\n0\r\n\r\n")) {
+                ssize_t n = recv(pairs[WIDE][0], piece, sizeof(piece), 0);
+
+                ASSERT(n > 0);
+                buf_add(&text, piece, (size_t)n);
+        }
+        ASSERT(text.length > LONG_ANSWER);
+        ASSERT_INT(room_of(pairs[WIDE][1]), usual);
+        for (size_t i = 0; i <= WIDE; i++)
+                close_fd(&pairs[i][0]);
         live_close(&live);
 }
 

@@ -18,6 +18,9 @@
 #define IDLE_TIMEOUT (300 * NSEC_PER_SEC)
 #define HEAD_TIMEOUT (30 * NSEC_PER_SEC)
 #define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
+#define WIDE_BYTES                                                                                 \
+        (512 * 1024) /* of the buffer of a socket that was made wider; the kernel doubles it */
+#define WIDE_MAX 16
 #define HEAD_FILL 2048 /* most heads are shorter, and an idle connection holds no buffer */
 #ifdef __SANITIZE_ADDRESS__
 #define STACK_SIZE (2048 * 1024)
@@ -45,6 +48,7 @@ struct HttpServer {
         pthread_mutex_t lock; /* guards what follows */
         HttpExchange *connections;
         unsigned count; /* threads, which outlive their place in the list by a little */
+        unsigned wide;  /* connections */
         bool stopping;
 };
 
@@ -86,6 +90,25 @@ int http_exchange_take(HttpExchange *exchange) {
         return fd;
 }
 
+void http_exchange_widen(HttpExchange *exchange) {
+        HttpServer *server = exchange->server;
+        const int size = WIDE_BYTES;
+        int domain = AF_UNSPEC;
+        socklen_t length = sizeof(domain);
+
+        (void)getsockopt(exchange->fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+        if (exchange->wide || domain != AF_UNIX) /* TCP sizes its buffers itself */
+                return;
+        (void)pthread_mutex_lock(&server->lock);
+        exchange->wide = server->wide < WIDE_MAX;
+        server->wide += exchange->wide;
+        (void)pthread_mutex_unlock(&server->lock);
+        /* Without the privilege the kernel's limit of net.core.wmem_max holds. */
+        if (exchange->wide &&
+            setsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+                (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static void wake(void *null) {
         (void)null;
 }
@@ -99,6 +122,7 @@ static void end_exchange(HttpExchange *exchange) {
         (void)pthread_mutex_lock(&server->lock);
         unlink_exchange(exchange);
         close_fd(&exchange->fd);
+        server->wide -= exchange->wide;
         free(exchange);
         server->count--;
         if (server->count == 0 && server->stopping)

@@ -78,24 +78,27 @@ int netns_bring_up(int netns_fd, Error *err) {
         return r < 0 ? r : bring_up_loopback(err);
 }
 
-int sysctl_write(const char *path, const char *value, Error *err) {
-        _cleanup_free_ char *full = str_format("/proc/sys/net/%s", path);
-        int fd = open(full, O_WRONLY | O_CLOEXEC);
-        ssize_t written;
+static int write_sysctl(int dir_fd, const char *path, bool optional, const char *value,
+                        Error *err) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
 
-        if (fd < 0 && errno == ENOENT && str_after(path, "ipv6/"))
+        if (fd < 0 && errno == ENOENT && optional)
                 return 0;
         if (fd < 0)
-                return error_set(err, errno, "open sysctl '%s'", full);
-        written = write(fd, value, strlen(value));
-        if (written < 0) {
-                int r = error_set(err, errno, "write '%s' to sysctl '%s'", value, full);
-
-                close_fd(&fd);
-                return r;
-        }
-        close_fd(&fd);
+                return error_set(err, errno, "open sysctl '%s'", path);
+        if (write(fd, value, strlen(value)) < 0)
+                return error_set(err, errno, "write '%s' to sysctl '%s'", value, path);
         return 0;
+}
+
+int sysctl_write(const char *path, const char *value, Error *err) {
+        _cleanup_free_ char *full = str_format("/proc/sys/net/%s", path);
+
+        return write_sysctl(AT_FDCWD, full, str_after(path, "ipv6/") != NULL, value, err);
+}
+
+int sysctl_write_at(int dir_fd, const char *path, const char *value, Error *err) {
+        return write_sysctl(dir_fd, path, true, value, err);
 }
 
 char sysctl_read(const char *path) {

@@ -13,6 +13,8 @@ void netns_return(int *home);
 /* Writes a sysctl of the calling thread's namespace: "ipv4/conf/eth0/arp_notify". A kernel without
  * that key is success if it is below ipv6/. */
 int sysctl_write(const char *path, const char *value, Error *err);
+/* The same of a path below the directory, of IPv6's. */
+int sysctl_write_at(int dir_fd, const char *path, const char *value, Error *err);
 /* The same for a key of one interface: family "ipv4", key "arp_notify". */
 int sysctl_write_link(const char *family, const char *link, const char *key, const char *value,
                       Error *err);

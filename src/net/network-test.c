@@ -256,6 +256,28 @@ TEST(inside) {
         ASSERT(rtnl_index(inner, "lan0") < 0);
 }
 
+typedef struct Count {
+        unsigned link;
+        int found;
+} Count;
+
+static void count_address6(void *data, const RtnlAddress *address) {
+        Count *count = data;
+
+        count->found += address->link == count->link && address->address.family == AF_INET6;
+}
+
+/* How many IPv6 addresses the host's link has, or -1. */
+static int addresses6(const char *link) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        Count count = { 0 };
+
+        if (rtnl_open(&rtnl, NULL) < 0 || !rtnl_exists(rtnl, link) || rtnl_exists(rtnl, "none0"))
+                return -1;
+        count.link = (unsigned)rtnl_index(rtnl, link);
+        return rtnl_each_address(rtnl, count_address6, &count, NULL) < 0 ? -1 : count.found;
+}
+
 /* What the namespace has for links to come stays as it is, and a link is as its endpoint needs it.
  */
 TEST(ipv6_inside) {
@@ -272,7 +294,7 @@ TEST(ipv6_inside) {
                 _cleanup_endpoint_ Endpoint endpoint = endpoint_of(NULL);
                 _cleanup_close_ int netns = -1;
                 int home = -1;
-                char after, link;
+                char after, link, announces, announces6, advertised;
 
                 config.ipv6 = cases[i].ipv6;
                 ASSERT_OK(network_create(world.net, &config, &err), &err);
@@ -285,9 +307,16 @@ TEST(ipv6_inside) {
                 ASSERT_OK(netns_enter(netns, &home, &err), &err);
                 after = sysctl_read("ipv6/conf/default/disable_ipv6");
                 link = sysctl_read("ipv6/conf/eth0/disable_ipv6");
+                announces = sysctl_read("ipv4/conf/eth0/arp_notify");
+                announces6 = sysctl_read("ipv6/conf/eth0/ndisc_notify");
+                advertised = sysctl_read("ipv6/conf/eth0/accept_ra");
                 netns_return(&home);
                 ASSERT_INT(after, *cases[i].preset);
                 ASSERT_INT(link, cases[i].ipv6 ? '0' : '1');
+                ASSERT_INT(announces, '1');
+                ASSERT_INT(announces6, cases[i].ipv6 ? '1' : '0');
+                ASSERT_INT(advertised, '0');
+                ASSERT_INT(addresses6(endpoint.host_link), 0);
                 ASSERT_OK(endpoint_leave(world.net, &config, &endpoint, &err), &err);
                 ASSERT_OK(network_remove(world.net, &config, &err), &err);
         }

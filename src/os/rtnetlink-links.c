@@ -61,7 +61,7 @@ void rtnl_put_vlan(Rtnl *rtnl, const char *name, const char *alias, unsigned par
         rtnl_add_data(header, IFLA_VLAN_ID, sizeof(id), &id);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
-        rtnl_add_alias(rtnl, name, alias);
+        (void)rtnl_add_alias(rtnl, name, alias);
 }
 
 void rtnl_put_plain(Rtnl *rtnl, const char *kind, const char *name, const char *alias) {
@@ -74,7 +74,7 @@ void rtnl_put_plain(Rtnl *rtnl, const char *kind, const char *name, const char *
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
         rtnl_add_text(header, IFLA_INFO_KIND, kind);
         mnl_attr_nest_end(header, info);
-        rtnl_add_alias(rtnl, name, alias);
+        (void)rtnl_add_alias(rtnl, name, alias);
 }
 
 void rtnl_put_mac(Rtnl *rtnl, unsigned index, const uint8_t mac[MAC_LENGTH]) {

@@ -33,8 +33,9 @@ struct ifinfomsg *rtnl_add_link(struct nlmsghdr *header, unsigned index, bool up
 void rtnl_add_data(struct nlmsghdr *header, uint16_t type, size_t length, const void *data);
 void rtnl_add_u32(struct nlmsghdr *header, uint16_t type, uint32_t value);
 void rtnl_add_text(struct nlmsghdr *header, uint16_t type, const char *text);
-/* Another message, which names the owner of the link that the one before makes. NULL: none. */
-void rtnl_add_alias(Rtnl *rtnl, const char *name, const char *alias);
+/* Another message, which names the owner of the link that the one before makes; no alias, no
+ * message: NULL. */
+struct nlmsghdr *rtnl_add_alias(Rtnl *rtnl, const char *name, const char *alias);
 
 /* The next datagram, in rtnl->in. */
 int rtnl_receive(Rtnl *rtnl, size_t *ret_length, Error *err);

@@ -25,6 +25,26 @@ int rtnl_index(Rtnl *rtnl, const char *name) {
         return ioctl(rtnl->fd, SIOCGIFINDEX, &request) < 0 ? -errno : request.ifr_ifindex;
 }
 
+bool rtnl_exists(Rtnl *rtnl, const char *name) {
+        _Alignas(struct nlmsghdr) char buffer[256];
+        struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+        size_t length;
+
+        if (strlen(name) >= IFNAMSIZ)
+                return false;
+        header->nlmsg_type = RTM_GETLINK;
+        header->nlmsg_flags = NLM_F_REQUEST;
+        header->nlmsg_seq = rtnl->sequence++;
+        (void)rtnl_add_link(header, 0, false);
+        rtnl_add_u32(header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        rtnl_add_text(header, IFLA_IFNAME, name);
+        if (send(rtnl->fd, header, header->nlmsg_len, 0) < 0 ||
+            rtnl_receive(rtnl, &length, NULL) < 0)
+                return false;
+        header = (struct nlmsghdr *)rtnl->in;
+        return nlmsg_ok(header, (int)length) && header->nlmsg_type == RTM_NEWLINK;
+}
+
 int rtnl_mac(Rtnl *rtnl, const char *name, uint8_t ret[MAC_LENGTH]) {
         struct ifreq request = { 0 };
 

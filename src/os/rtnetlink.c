@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_bridge.h>
+#include <linux/ip.h>
 #include <linux/veth.h>
 #include <sys/socket.h>
 
@@ -95,15 +96,31 @@ static void put_index_text(char text[16], unsigned index) {
 }
 
 /* The kernel takes an alias for a link that exists only. */
-void rtnl_add_alias(Rtnl *rtnl, const char *name, const char *alias) {
+struct nlmsghdr *rtnl_add_alias(Rtnl *rtnl, const char *name, const char *alias) {
         struct nlmsghdr *header;
 
         if (!alias)
-                return;
+                return NULL;
         header = rtnl_message(rtnl, RTM_SETLINK, 0, 0, "name the owner of link", name);
         (void)rtnl_add_link(header, 0, false);
         rtnl_add_text(header, IFLA_IFNAME, name);
         rtnl_add_data(header, IFLA_IFALIAS, strlen(alias), alias);
+        return header;
+}
+
+static void add_no_local6(struct nlmsghdr *header) {
+        const uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+        struct nlattr *families = mnl_attr_nest_start(header, IFLA_AF_SPEC);
+        struct nlattr *family = mnl_attr_nest_start(header, AF_INET6);
+
+        rtnl_add_data(header, IFLA_INET6_ADDR_GEN_MODE, sizeof(mode), &mode);
+        mnl_attr_nest_end(header, family);
+        mnl_attr_nest_end(header, families);
+}
+
+static void add_veth_queues(struct nlmsghdr *header) {
+        rtnl_add_u32(header, IFLA_NUM_TX_QUEUES, 1);
+        rtnl_add_u32(header, IFLA_NUM_RX_QUEUES, 1);
 }
 
 static void put_peer(struct nlmsghdr *header, const RtnlVeth *veth) {
@@ -114,6 +131,7 @@ static void put_peer(struct nlmsghdr *header, const RtnlVeth *veth) {
         rtnl_add_text(header, IFLA_IFNAME, veth->peer);
         rtnl_add_u32(header, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns_fd);
         rtnl_add_data(header, IFLA_ADDRESS, MAC_LENGTH, veth->peer_mac);
+        add_veth_queues(header);
         if (veth->mtu)
                 rtnl_add_u32(header, IFLA_MTU, veth->mtu);
         mnl_attr_nest_end(header, peer);
@@ -127,6 +145,7 @@ void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth) {
         (void)rtnl_add_link(header, 0, true);
         rtnl_add_text(header, IFLA_IFNAME, veth->name);
         rtnl_add_u32(header, IFLA_MASTER, veth->master);
+        add_veth_queues(header);
         if (veth->mtu)
                 rtnl_add_u32(header, IFLA_MTU, veth->mtu);
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
@@ -135,7 +154,9 @@ void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth) {
         put_peer(header, veth);
         mnl_attr_nest_end(header, data);
         mnl_attr_nest_end(header, info);
-        rtnl_add_alias(rtnl, veth->name, veth->alias);
+        header = rtnl_add_alias(rtnl, veth->name, veth->alias);
+        if (header && veth->no_local6)
+                add_no_local6(header);
 }
 
 void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned mtu) {
@@ -154,7 +175,7 @@ void rtnl_put_bridge(Rtnl *rtnl, const char *name, const char *alias, unsigned m
         info = mnl_attr_nest_start(header, IFLA_LINKINFO);
         rtnl_add_text(header, IFLA_INFO_KIND, "bridge");
         mnl_attr_nest_end(header, info);
-        rtnl_add_alias(rtnl, name, alias);
+        (void)rtnl_add_alias(rtnl, name, alias);
 }
 
 void rtnl_put_up(Rtnl *rtnl, unsigned index) {
@@ -163,6 +184,23 @@ void rtnl_put_up(Rtnl *rtnl, unsigned index) {
         put_index_text(text, index);
         (void)rtnl_add_link(rtnl_message(rtnl, RTM_SETLINK, 0, 0, "bring up link", text), index,
                             true);
+}
+
+void rtnl_put_announcing(Rtnl *rtnl, unsigned index) {
+        char text[16];
+        struct nlmsghdr *header;
+        struct nlattr *families, *family, *settings;
+
+        put_index_text(text, index);
+        header = rtnl_message(rtnl, RTM_SETLINK, 0, 0, "set arp_notify of link", text);
+        (void)rtnl_add_link(header, index, false);
+        families = mnl_attr_nest_start(header, IFLA_AF_SPEC);
+        family = mnl_attr_nest_start(header, AF_INET);
+        settings = mnl_attr_nest_start(header, IFLA_INET_CONF);
+        rtnl_add_u32(header, IPV4_DEVCONF_ARP_NOTIFY, 1);
+        mnl_attr_nest_end(header, settings);
+        mnl_attr_nest_end(header, family);
+        mnl_attr_nest_end(header, families);
 }
 
 void rtnl_put_master(Rtnl *rtnl, unsigned index, unsigned master) {

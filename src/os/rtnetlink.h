@@ -30,11 +30,14 @@ typedef struct RtnlVeth {
         const char *alias; /* shown by `ip link`; NULL for none */
         unsigned master;   /* a bridge's index */
         unsigned mtu;      /* 0: the kernel's default, both sides */
+        bool no_local6;    /* IPv6 gives this side no link-local address; the kernel has IPv6 */
         const char *peer;  /* the other side's name, down, in the namespace `peer_netns_fd` */
         int peer_netns_fd;
         uint8_t peer_mac[MAC_LENGTH];
 } RtnlVeth;
 
+/* Each side has one queue a direction, whatever the processors: a veth locks none and keeps no
+ * packet, and each queue is a directory of sysfs and its notice to udev, made and removed. */
 void rtnl_put_veth(Rtnl *rtnl, const RtnlVeth *veth);
 /* With a random hardware address that stays: a bridge that is given none takes the lowest of its
  * ports', and so another one when a port comes or goes, which its neighbours do not learn. */
@@ -61,6 +64,9 @@ void rtnl_put_vlan(Rtnl *rtnl, const char *name, const char *alias, unsigned par
 void rtnl_put_plain(Rtnl *rtnl, const char *kind, const char *name, const char *alias);
 void rtnl_put_mac(Rtnl *rtnl, unsigned index, const uint8_t mac[MAC_LENGTH]);
 void rtnl_put_up(Rtnl *rtnl, unsigned index);
+/* The kernel announces the link's IPv4 addresses when it comes up (arp_notify of ip-sysctl): to be
+ * queued before that. */
+void rtnl_put_announcing(Rtnl *rtnl, unsigned index);
 /* Puts a link into a bridge, where it may be already, and brings it up. */
 void rtnl_put_master(Rtnl *rtnl, unsigned index, unsigned master);
 void rtnl_put_delete(Rtnl *rtnl, const char *name);
@@ -96,6 +102,9 @@ int rtnl_commit(Rtnl *rtnl, Error *err);
 
 /* The link's index, or -ENODEV; no Error, as absence is an answer. */
 int rtnl_index(Rtnl *rtnl, const char *name);
+/* Whether there is such a link, for names that most often are not there: the kernel takes
+ * rtnl_index for one that is not there as a wish for a module, and starts modprobe(8) twice. */
+bool rtnl_exists(Rtnl *rtnl, const char *name);
 /* The link's hardware address; -ENODEV. */
 int rtnl_mac(Rtnl *rtnl, const char *name, uint8_t ret[MAC_LENGTH]);
 

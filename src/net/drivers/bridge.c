@@ -380,13 +380,18 @@ typedef struct Join {
         int netns_fd;
 } Join;
 
-static int make_pair(Join *join, Error *err) {
+/* The shortest packets that IPv6 takes a link for (RFC 8200, section 5). */
+#define IPV6_MTU_LEAST 1280
+
+static int make_pair(Join *join, bool kernel_has_ipv6, Error *err) {
         const Endpoint *endpoint = &join->member->endpoint;
         _cleanup_free_ char *alias = str_format(LINK_ALIAS " %.12s", endpoint->container_id);
         RtnlVeth veth = { .name = join->host_link,
                           .alias = alias,
                           .master = join->bridge,
                           .mtu = join->network->mtu,
+                          .no_local6 = kernel_has_ipv6 && (join->network->mtu == 0 ||
+                                                           join->network->mtu >= IPV6_MTU_LEAST),
                           .peer = join->inner_link,
                           .peer_netns_fd = join->netns_fd };
         int r = inner_parse_mac(endpoint->mac, veth.peer_mac, err);
@@ -423,25 +428,27 @@ static int set_port_mode(Join *join, Error *err) {
 
 /* In the container's namespace. */
 static int join_inside(Join *join, Error *err) {
-        char was = '\0';
+        _cleanup_settings_ InnerSettings settings = { .conf_fd = -1, .default_fd = -1 };
         int r = rtnl_open(&join->inner, err);
 
         if (r == 0)
                 r = inner_choose_name(join->net, join->member, join->inner, join->inner_link, err);
         if (r == 0)
-                r = inner_expect(&join->member->endpoint, &was, err);
+                r = inner_settings_open(&settings, err);
+        if (r == 0)
+                r = inner_expect(&settings, &join->member->endpoint, err);
         if (r < 0)
                 return r;
-        r = make_pair(join, err);
+        r = make_pair(join, settings.conf_fd >= 0, err);
         if (r < 0) {
-                (void)inner_expected(was, NULL); /* r tells what went wrong first */
+                (void)inner_expected(&settings, NULL); /* r tells what went wrong first */
                 return r;
         }
-        r = inner_expected(was, err);
+        r = inner_expected(&settings, err);
         if (r == 0)
                 r = set_port_mode(join, err);
         if (r == 0)
-                r = inner_configure(join->member, join->inner, join->inner_link, err);
+                r = inner_configure(join->member, join->inner, join->inner_link, &settings, err);
         if (r < 0) {
                 rtnl_put_delete(join->host, join->host_link);
                 (void)rtnl_commit(join->host, NULL); /* r tells what went wrong first */
@@ -459,9 +466,11 @@ static void settle(const Join *join) {
         if (index < 0 || !rtnl_settle(join->host, (unsigned)index, CARRIER_PATIENCE))
                 log_debug("network: link '%s' is slow to come up", join->host_link);
         (void)rtnl_settle(join->host, join->bridge, 0);
+        if (str_empty(join->member->endpoint.address6))
+                return;
         /* IPv6 answers for its addresses only once it knows of the carrier. */
         index = rtnl_index(join->inner, join->inner_link);
-        if (!str_empty(join->member->endpoint.address6) && index >= 0)
+        if (index >= 0)
                 (void)rtnl_settle(join->inner, (unsigned)index, CARRIER_PATIENCE);
 }
 

@@ -3,8 +3,10 @@
 #include "base/bug.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/utsname.h>
 
+#include "base/fd.h"
 #include "net/netns.h"
 #include "net/options.h"
 
@@ -23,10 +25,10 @@ int inner_parse_mac(const char *text, uint8_t ret[MAC_LENGTH], Error *err) {
 
 /* It may be the link of a network that the container left just now. */
 static bool is_free(Net *net, const Member *member, Rtnl *inner, const char *name) {
-        if (rtnl_index(inner, name) == -ENODEV)
+        if (!rtnl_exists(inner, name))
                 return true;
         reaper_wait(net->reaper, member->endpoint.container_id);
-        return rtnl_index(inner, name) == -ENODEV;
+        return !rtnl_exists(inner, name);
 }
 
 /* A name that the endpoint has already stays: it lost its link, and comes back. */
@@ -59,11 +61,24 @@ int inner_choose_name(Net *net, const Member *member, Rtnl *inner, char ret[IFNA
 
 /* ---- IPv6 or not ---- */
 
+/* Each visit to a file below /proc/sys/net walks through the directories of all living network
+ * namespaces that are called "ipv6" (they are one hash chain): it is done once an endpoint. */
+int inner_settings_open(InnerSettings *settings, Error *err) {
+        *settings = (InnerSettings){ .conf_fd = -1, .default_fd = -1 };
+        settings->conf_fd = open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return settings->conf_fd >= 0 || errno == ENOENT
+                       ? 0
+                       : error_set(err, errno, "open /proc/sys/net/ipv6/conf");
+}
+
+void inner_settings_close(InnerSettings *settings) {
+        close_fd(&settings->default_fd);
+        close_fd(&settings->conf_fd);
+}
+
 /* Writing a link's disable_ipv6 needs the kernel's lock of all links (RTNL): who does not get it at
  * once tries again and again, in the way of who has it. That of links to come needs no lock since
  * Linux 6.9 (before, it would be two such writes for one). */
-#define DEFAULT_DISABLED "ipv6/conf/default/disable_ipv6"
-
 static bool has_free_default(void) {
         struct utsname name;
         int major, minor;
@@ -80,47 +95,80 @@ static bool has_ipv6(const Endpoint *endpoint) {
         return found;
 }
 
-int inner_expect(const Endpoint *endpoint, char *ret_was, Error *err) {
-        char was = sysctl_read(DEFAULT_DISABLED), wanted = has_ipv6(endpoint) ? '0' : '1';
+static int write_default(const InnerSettings *settings, char value, Error *err) {
+        return pwrite(settings->default_fd, &value, 1, 0) == 1
+                       ? 0
+                       : error_set(err, errno,
+                                   "write '%c' to sysctl 'net.ipv6.conf.default.disable_ipv6'",
+                                   value);
+}
+
+int inner_expect(InnerSettings *settings, const Endpoint *endpoint, Error *err) {
+        const char wanted = has_ipv6(endpoint) ? '0' : '1';
         int r = 0;
 
-        *ret_was = '\0';
-        if (!was || was == wanted || !has_free_default())
+        if (settings->conf_fd < 0 || !has_free_default())
                 return 0;
-        r = sysctl_write(DEFAULT_DISABLED, (char[]){ wanted, '\0' }, err);
-        if (r == 0)
-                *ret_was = was;
+        settings->default_fd =
+                openat(settings->conf_fd, "default/disable_ipv6", O_RDWR | O_CLOEXEC);
+        if (settings->default_fd < 0 || pread(settings->default_fd, &settings->was, 1, 0) != 1)
+                return error_set(err, errno, "read sysctl 'net.ipv6.conf.default.disable_ipv6'");
+        if (settings->was != wanted)
+                r = write_default(settings, wanted, err);
+        else
+                close_fd(&settings->default_fd);
+        settings->expected = r == 0;
         return r;
 }
 
-int inner_expected(char was, Error *err) {
-        return was ? sysctl_write(DEFAULT_DISABLED, (char[]){ was, '\0' }, err) : 0;
+int inner_expected(InnerSettings *settings, Error *err) {
+        int r = settings->default_fd < 0 ? 0 : write_default(settings, settings->was, err);
+
+        close_fd(&settings->default_fd);
+        return r;
 }
 
-static int set_ipv6(const char *link, bool ipv6, Error *err) {
-        _cleanup_free_ char *path = str_format("ipv6/conf/%s/disable_ipv6", link);
+/* A link of an MTU that is too short for IPv6 has no such keys. */
+static int write_link(const InnerSettings *settings, const char *link, const char *key,
+                      const char *value, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/%s", link, key);
+
+        return sysctl_write_at(settings->conf_fd, path, value, err);
+}
+
+static int set_ipv6(const InnerSettings *settings, const char *link, bool ipv6, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/disable_ipv6", link), *text = NULL;
         const char *wanted = ipv6 ? "0" : "1";
+        size_t length;
 
-        return sysctl_read(path) == *wanted ? 0 : sysctl_write(path, wanted, err);
+        if (settings->expected ||
+            (file_read_at(settings->conf_fd, path, 16, &text, &length, NULL) == 0 &&
+             text[0] == *wanted))
+                return 0;
+        return sysctl_write_at(settings->conf_fd, path, wanted, err);
 }
 
-/* arp_notify and ndisc_notify make the kernel announce the addresses itself once the link is up. */
-static int set_sysctls(const char *link, bool ipv6, Error *err) {
+/* ndisc_notify makes the kernel announce the addresses itself once the link is up. Where there are
+ * none, who turns IPv6 on in the container gets no stranger's routes all the same. */
+static int set_sysctls(const InnerSettings *settings, const char *link, bool ipv6, Error *err) {
         const struct {
-                const char *family, *key, *value;
-        } sysctls[] = { { "ipv4", "arp_notify", "1" },
-                        { "ipv6", "accept_ra", BUG("router-advertisements") ? "1" : "0" },
-                        { "ipv6", "accept_dad", "0" },
-                        { "ipv6", "ndisc_notify", "1" } };
+                const char *key, *value;
+                bool wanted;
+        } sysctls[] = { { "accept_ra", BUG("router-advertisements") ? "1" : "0", true },
+                        { "accept_dad", "0", ipv6 },
+                        { "ndisc_notify", "1", ipv6 } };
 
+        if (settings->conf_fd < 0)
+                return 0;
         for (size_t i = 0; i < ELEMENTS(sysctls); i++) {
-                int r = sysctl_write_link(sysctls[i].family, link, sysctls[i].key, sysctls[i].value,
-                                          err);
+                int r = sysctls[i].wanted
+                                ? write_link(settings, link, sysctls[i].key, sysctls[i].value, err)
+                                : 0;
 
                 if (r < 0)
                         return r;
         }
-        return set_ipv6(link, ipv6, err);
+        return set_ipv6(settings, link, ipv6, err);
 }
 
 /* ---- addresses ---- */
@@ -196,17 +244,20 @@ static int put_routes(const Member *member, Rtnl *inner, unsigned index, Error *
         return 0;
 }
 
-int inner_configure(const Member *member, Rtnl *inner, const char *link, Error *err) {
+int inner_configure(const Member *member, Rtnl *inner, const char *link,
+                    const InnerSettings *settings, Error *err) {
         const Endpoint *endpoint = &member->endpoint;
         int r, index = rtnl_index(inner, link);
 
         if (index < 0)
                 return error_set(err, -index, "link '%s'", link);
-        r = set_sysctls(link, has_ipv6(endpoint), err);
+        r = set_sysctls(settings, link, has_ipv6(endpoint), err);
         if (r == 0)
                 r = endpoint_options_apply(endpoint, link, err);
-        if (r == 0)
-                r = put_addresses(endpoint, inner, (unsigned)index, err);
+        if (r < 0)
+                return r;
+        rtnl_put_announcing(inner, (unsigned)index);
+        r = put_addresses(endpoint, inner, (unsigned)index, err);
         if (r < 0)
                 return r;
         rtnl_put_up(inner, (unsigned)index);

@@ -287,10 +287,13 @@ static int settle_mac(const Join *join, Error *err) {
 }
 
 static int configure(const Join *join, Error *err) {
+        _cleanup_settings_ InnerSettings settings = { .conf_fd = -1, .default_fd = -1 };
         int r = settle_mac(join, err);
 
         if (r == 0)
-                r = inner_configure(join->member, join->inner, join->link, err);
+                r = inner_settings_open(&settings, err);
+        if (r == 0)
+                r = inner_configure(join->member, join->inner, join->link, &settings, err);
         if (r == -EADDRINUSE)
                 return error_kind(err, ERROR_CONFLICT,
                                   "hardware address %s is in use on parent interface %s: give the "
