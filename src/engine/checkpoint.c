@@ -11,12 +11,20 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/cgroup.h"
+#include "engine/checkpoint.h"
+#include "engine/container-health.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/exec-private.h"
-#include "engine/internal.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 #include "os/pidfd.h"
 #include "os/procfs.h"
+#include "runtime/runtime.h"
 
 #define END_TIMEOUT (10 * NSEC_PER_SEC)
 #define KILL_TIMEOUT (2 * NSEC_PER_SEC) /* of who has been killed */

@@ -1,6 +1,18 @@
 /* engine.c: an engine's parts, made in the order of what needs what, and ended in the opposite one.
  */
 #include "engine/engine.h"
+#include "engine/builder.h"
+#include "engine/cgroup.h"
+#include "engine/container-health.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/execs.h"
+#include "engine/image-collect.h"
+#include "engine/lifecycle.h"
+#include "engine/networks.h"
+#include "engine/policies.h"
+#include "engine/registry.h"
+#include "engine/volumes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +22,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/apparmor.h"
-#include "engine/internal.h"
 #include "engine/locks.h"
 #include "engine/log-driver.h"
 #include "engine/room.h"

@@ -2,6 +2,10 @@
  * own removal, which looks again: what is taken into use meanwhile stays. Images are images.c's,
  * the build cache build-prune.c's. */
 #include "engine/prune.h"
+#include "engine/events.h"
+#include "engine/labels.h"
+#include "engine/networks.h"
+#include "engine/registry.h"
 
 #include "base/failpoint.h"
 #include "base/log.h"

@@ -2,8 +2,16 @@
  * record and no kernel. */
 #include <errno.h>
 
-#include "engine/internal.h"
+#include "engine/attach.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/execs.h"
+#include "engine/health.h"
+#include "engine/labels.h"
 #include "engine/locks.h"
+#include "engine/mounts-change.h"
+#include "engine/publish.h"
+#include "engine/registry.h"
 
 __thread unsigned locks_held;
 

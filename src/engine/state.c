@@ -2,7 +2,14 @@
  * lifecycle's matter. */
 #include <errno.h>
 
-#include "engine/internal.h"
+#include "engine/container-health.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
+#include "engine/mounts-change.h"
+#include "engine/publish.h"
+#include "engine/registry.h"
+#include "engine/state.h"
 
 static const char *const status_names[] = {
         [CONTAINER_CREATED] = "created",   [CONTAINER_RUNNING] = "running",
