@@ -157,7 +157,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   mkdir -p "$checkpoints"/{half,whole}
   touch "$checkpoints/half/pages-1.img" "$checkpoints/whole/brig-checkpoint.json"
   kill_daemon
-  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.checkpointing', json('true')) WHERE id='$id'"
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/whole') WHERE id='$id'"
   python3 - "$pid" "$root/brigd.log" "$out" 3>&- <<'PYTHON' &
 import ctypes, os, sys, time
 pid, log, ready = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -182,10 +182,18 @@ PYTHON
   # One that went wrong: it runs on, and its policy holds again.
   brig start saved
   kill_daemon
-  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.checkpointing', json('true')) WHERE id='$id'"
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/whole') WHERE id='$id'"
   return_daemon
   kill -KILL "$(brig inspect -f '{{.State.Pid}}' saved)"
   wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "1 running" ]]'
+  # One whose record could not be taken back: it has no images, and the end is not its doing.
+  kill_daemon
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/gone') WHERE id='$id'"
+  pid=$(sqlite3 "$root/data/engine.db" "SELECT state->>'$.state.pid' FROM containers WHERE id='$id'")
+  kill -KILL "$pid"
+  wait_until process_is_gone "$pid"
+  return_daemon
+  wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "2 running" ]]'
 }
 
 # A criu that does nothing until the container has ended.
@@ -205,6 +213,20 @@ PYTHON
   grep -q 'Cannot checkpoint container saved' "$err"
   [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}}' saved)" = 'exited 137' ]
   [ ! -e "$root"/data/containers/*/checkpoints/one ]
+  # Nor is one started again, whatever its policy, that a user has killed so, and whose end no daemon came to record.
+  brig update --restart always saved >/dev/null
+  brig start saved
+  pid=$(brig inspect -f '{{.State.Pid}}' saved)
+  printf '#!/bin/sh\ntouch %s/again\nexec tail -s 0.05 -f /dev/null --pid=%s\n' "$go" "$(cat "$root/brigd.pid")" >"$go/bin/criu"
+  background brig checkpoint create --leave-running saved one
+  wait_until test -e "$go/again"
+  timeout 30 brig kill saved >/dev/null 2>&1 3>&- &
+  killer=$!
+  wait_until process_is_gone "$pid"
+  kill_daemon
+  wait "$command" "$killer" || :
+  return_daemon
+  [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}' saved)" = 'exited 137 0' ]
   # The next test's daemon has none of it.
   stop_daemon
   return_daemon

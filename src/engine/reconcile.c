@@ -367,8 +367,9 @@ static void settle(Container *container, bool ended, ExitRecord *record, int64_t
         if (ended || container_is_running(container))
                 execs_adopt(container, &record->execs);
         container_end_checkpointing(container,
-                                    ended || (container_is_running(container) &&
-                                              checkpoint_await_end(container, dumps_until)));
+                                    ended ? checkpoint_may_have_ended(container)
+                                          : container_is_running(container) &&
+                                                    checkpoint_await_end(container, dumps_until));
         if (ended) {
                 container->state.status = CONTAINER_RUNNING;
                 exit_handle_locked(container, record);

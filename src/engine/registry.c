@@ -31,6 +31,7 @@ Container *container_new(Engine *engine, const char id[ID_LENGTH + 1]) {
         memcpy(container->id, id, ID_LENGTH + 1);
         pthread_mutex_init(&container->lock, NULL);
         pthread_mutex_init(&container->state_lock, NULL);
+        pthread_mutex_init(&container->kill_lock, NULL);
         pthread_mutex_init(&container->stats_lock, NULL);
         container->pidfd = container->netns_fd = -1;
         pthread_mutex_lock(&engine->alive_lock);
@@ -92,6 +93,7 @@ static void container_destroy_object(Container *container) {
         free(container->name);
         pthread_mutex_destroy(&container->lock);
         pthread_mutex_destroy(&container->state_lock);
+        pthread_mutex_destroy(&container->kill_lock);
         pthread_mutex_destroy(&container->stats_lock);
         free(container);
 }
