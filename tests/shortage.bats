@@ -367,7 +367,10 @@ copied() { [[ $(on_host sqlite3 -readonly "$root/data/engine.db.copy" "SELECT co
   [[ $output == *"container-directory ${late:0:12}"* ]]
   # The one that the record does not know may have it, too.
   brig rm -v donor
+  brig volume prune -f
+  brig volume prune -af
   [ "$(brig volume ls -q --filter "name=$anonymous")" = "$anonymous" ]
+  grep -q 'no volume is pruned' "$root/brigd.log"
   rm "$(data)"/engine.db.damaged*
   stop_daemon
   start_daemon

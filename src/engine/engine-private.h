@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/worker.h"
 #include "net/net.h"
+#include "os/child-reaper.h"
 
 typedef struct Events Events;                 /* events.c: the ring and its readers */
 typedef struct Volumes Volumes;               /* volumes.c: the index of volumes */
@@ -39,6 +40,7 @@ struct Engine {
         ImageStore *images;
         Net *net;
         Workers *workers;
+        ChildReaper *reaper; /* of children that were killed and did not end */
         Events *events;
         Volumes *volumes;
         Execs *execs;

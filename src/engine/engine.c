@@ -225,6 +225,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         options_copy(options, &engine->options);
         settings_start(engine);
         engine->loop = loop;
+        engine->reaper = child_reaper_new(loop);
         engine->started = clock_mark();
         pthread_mutex_init(&engine->registry_lock, NULL);
         pthread_mutex_init(&engine->alive_lock, NULL);
@@ -296,6 +297,7 @@ Engine *engine_free(Engine *engine) {
         probers_stop(engine);
         drop_containers(engine);
         engine->workers = workers_free(engine->workers);
+        engine->reaper = child_reaper_free(engine->reaper);
         engine->collector = image_collector_free(engine->collector);
         probers_free(engine->probers);
         map_done(&engine->by_id, NULL);
