@@ -2,36 +2,18 @@
 # The daemon goes away while brig waits for a container, which runs on: brig waits for the daemon and goes on. The containers here end when
 # the file go in their volume is made.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid
-  echo "$daemon_pid" >"$root/daemon"
-}
+load one-daemon
 
-teardown_file() {
-  load lib
-  daemon_pid=$(cat "$root/daemon")
-  end_host
-}
-
-setup() {
-  load lib
-  daemon_pid=$(cat "$root/daemon")
-  export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
+before_test() {
   go=$root/go$BATS_TEST_NUMBER
   mkdir "$go"
   out=$BATS_TEST_TMPDIR/out err=$BATS_TEST_TMPDIR/err
 }
 
 teardown() {
-  [[ -n $daemon_pid ]] || return_daemon
+  [[ -n $daemon_pid ]] || start_daemon
   brig rm -f $(brig ps -aq) >/dev/null || :
 }
-
-return_daemon() { start_daemon; echo "$daemon_pid" >"$root/daemon"; }
 
 noticed() { wait_until grep -q 'is lost: waiting up to 60 seconds' "$err"; }
 
@@ -52,7 +34,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   wait_until bash -c "[[ \$(wc -l <'$out') -gt $((lines + 3)) ]]"
   touch "$go/end"
   noticed
-  return_daemon
+  start_daemon
   ends_with 7
   grep -q 'connected again' "$err"
   whole ran
@@ -62,7 +44,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   background brig run --name ran -v "$go:/go" busybox sh -c "$counting"
   begun
   stop_daemon
-  return_daemon
+  start_daemon
   lines=$(wc -l <"$out")
   wait_until bash -c "[[ \$(wc -l <'$out') -gt $lines ]]"
   touch "$go/end"
@@ -76,7 +58,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill_daemon
   touch "$go/end"
   noticed
-  return_daemon
+  start_daemon
   ends_with 125
   grep -q 'its exit code is not known' "$err"
 }
@@ -88,7 +70,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill_daemon
   noticed
   touch "$go/end"
-  return_daemon
+  start_daemon
   ends_with 0
   [ "$(cat "$out")" = 7 ]
 }
@@ -99,7 +81,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   begun
   kill_daemon
   noticed
-  return_daemon
+  start_daemon
   wait_until grep -q 'connected again' "$err"
   lines=$(wc -l <"$out")
   wait_until bash -c "[[ \$(wc -l <'$out') -gt $lines ]]"
@@ -116,7 +98,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill_daemon
   noticed
   touch "$go/end"
-  return_daemon
+  start_daemon
   ends_with 0
   brig logs -t logged | tail -n "$(wc -l <"$out")" | cmp - "$out"
 }
@@ -130,7 +112,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill -TERM "$command"
   ends_with 125
   grep -q 'interrupted while the daemon' "$err"
-  return_daemon
+  start_daemon
   [ "$(brig inspect -f '{{.State.Running}}' ran)" = true ]
 
   background brig attach ran
@@ -175,7 +157,7 @@ os.kill(pid, 9)
 PYTHON
   tracer=$!
   wait_until test -e "$out"
-  return_daemon
+  start_daemon
   wait "$tracer"
   wait_until eval '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}}" saved) == "exited 137" ]]'
   [ "$(ls "$checkpoints")" = whole ]
@@ -183,7 +165,7 @@ PYTHON
   brig start saved
   kill_daemon
   sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/whole') WHERE id='$id'"
-  return_daemon
+  start_daemon
   kill -KILL "$(brig inspect -f '{{.State.Pid}}' saved)"
   wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "1 running" ]]'
   # One whose record could not be taken back: it has no images, and the end is not its doing.
@@ -192,7 +174,7 @@ PYTHON
   pid=$(sqlite3 "$root/data/engine.db" "SELECT state->>'$.state.pid' FROM containers WHERE id='$id'")
   kill -KILL "$pid"
   wait_until process_is_gone "$pid"
-  return_daemon
+  start_daemon
   wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "2 running" ]]'
 }
 
@@ -203,7 +185,7 @@ PYTHON
   printf '#!/bin/sh\ntouch %s/begun\nexec tail -s 0.05 -f /dev/null --pid=%s\n' "$go" "$(brig inspect -f '{{.State.Pid}}' saved)" >"$go/bin/criu"
   chmod +x "$go/bin/criu"
   stop_daemon
-  PATH=$go/bin:$PATH return_daemon
+  PATH=$go/bin:$PATH start_daemon
   background brig checkpoint create saved one
   wait_until test -e "$go/begun"
   [ "$(timeout 10 brig ps --format '{{.Names}}')" = saved ]
@@ -225,9 +207,9 @@ PYTHON
   wait_until process_is_gone "$pid"
   kill_daemon
   wait "$command" "$killer" || :
-  return_daemon
+  start_daemon
   [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}' saved)" = 'exited 137 0' ]
   # The next test's daemon has none of it.
   stop_daemon
-  return_daemon
+  start_daemon
 }
