@@ -130,3 +130,43 @@ hostile_image() {
   run brig run --rm -v "$root/hostdev://dev" busybox true
   [ -z "$(find "$root/hostdev" -type b -o -type c -o -type l)" ]
 }
+
+@test "brig drill removes what a killed run has left, and nothing of one that lives" {
+  has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
+  local run=(nsenter --target "$host_pid" --net --mount -- "$build/src/cli/brig" -H "unix://$root/brig.sock" drill)
+  local pid here dead living bundle runtime=("$build/src/runtime/brig-runtime")
+  on_host mount -t tmpfs tmpfs /var/tmp # others' drills have theirs
+  "${run[@]}" --rounds 100000 neighbours >"$root/killed" 2>&1 3>&- &
+  pid=$!
+  wait_until has_peers
+  kill -KILL "$pid"
+  wait "$pid" || :
+  here=$(on_host ls /var/tmp) && [[ $here =~ ^brig-drill\.([0-9a-f]+-[0-9a-f]+)-[0-9a-f]+-[0-9a-f]+\.[A-Za-z0-9]+$ ]]
+  # A run by this process lives; one by a process that had its number before does not.
+  dead=${BASH_REMATCH[1]}-$(printf '%x-1' $$)
+  living=${dead%-1}-$(printf '%x' "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)")
+  brig create --label "brig-drill.run=$living" --name living busybox >/dev/null
+  brig create --label "brig-drill.run=other" --name other busybox >/dev/null
+  bundle=/var/tmp/brig-drill-bundle.$dead.test
+  on_host mkdir -p "/var/tmp/brig-drill.$living.test" "$bundle/rootfs/bin" "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
+  on_host cp /bin/busybox "$bundle/rootfs/bin/sh"
+  on_host "${runtime[@]}" spec --bundle "$bundle"
+  on_host sed -i 's/"terminal": true/"terminal": false/' "$bundle/config.json"
+  on_host "${runtime[@]}" --root "$bundle/state" create --bundle "$bundle" --pid-file "$root/left.pid" left </dev/null >/dev/null 2>&1 3>&-
+  grep -q '^State:.[^Z]' "/proc/$(cat "$root/left.pid")/status"
+
+  "${run[@]}" ids >"$root/after" 2>&1
+  cat "$root/after"
+  grep -qx 'brig-drill: removed what a run that was killed had left: [2-9] containers, 2 networks, 2 in /var/tmp' "$root/after"
+  no grep -qs '^State:.[^Z]' "/proc/$(cat "$root/left.pid")/status"
+  [ "$(on_host ls /var/tmp)" = "brig-drill.$living.test" ]
+  [ "$(brig ps -a --format '{{.Names}}' | sort | xargs)" = "living other" ]
+  [ -z "$(brig network ls -qf type=custom)" ]
+  # With nobody else's run there the images go at once, too.
+  on_host rmdir "/var/tmp/brig-drill.$living.test"
+  brig rm living >/dev/null
+  brig tag busybox brig-drill:guest
+  "${run[@]}" ids 2>&1 | grep -qx 'brig-drill: removed what a run that was killed had left: 1 image'
+  [ -z "$(brig images -q brig-drill)" ]
+  on_host umount /var/tmp
+}

@@ -38,23 +38,9 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|') as tar:
 PY
 }
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  layered_archive | brig load >/dev/null
-  export root host_pid daemon_pid
-}
+load one-daemon
 
-teardown_file() {
-  load lib
-  end_host
-}
-
-setup() {
-  load lib
-  bats_require_minimum_version 1.5.0
-}
+fill_daemon() { layered_archive | brig load >/dev/null; }
 
 @test "the table has layers, waste and findings" {
   run brig image explore layered:v1

@@ -1,22 +1,16 @@
 #!/usr/bin/env bats
 # Named contexts that are OCI layouts: make-index.py's, an index of this host's image and another platform's, of the tag v1.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon --bridge none
+load one-daemon
+
+daemon_options=(--bridge none)
+
+fill_daemon() {
   index=$("$top/tests/make-index.py" "$(busybox_tar)" "$root/layout" "$(host_architecture)" riscv64)
-  export root host_pid daemon_pid index
+  export index
 }
 
-teardown_file() {
-  load lib
-  end_host
-}
-
-setup() {
-  load lib
-  bats_require_minimum_version 1.5.0
+before_test() {
   context=$(mktemp -d "$root/context.XXXXXX")
   cd "$context" || return
 }

@@ -1,24 +1,7 @@
 #!/usr/bin/env bats
 # --link: on the default bridge hosts file and environment, on other networks a name of one's own.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid
-  echo "$daemon_pid" >"$root/daemon"
-}
-
-teardown_file() {
-  load lib
-  daemon_pid=$(cat "$root/daemon")
-  end_host
-}
-
-setup() {
-  load lib
-}
+load one-daemon
 
 teardown() {
   local ids
@@ -75,10 +58,8 @@ THE_DB_PORT_5433_TCP_PROTO=tcp" ]
   [[ $output == *'No such container: app/one'* ]]
   run brig rm --link app
   [[ $output == *'cannot remove the default link name'* ]]
-  daemon_pid=$(cat "$root/daemon")
   kill_daemon
   start_daemon
-  echo "$daemon_pid" >"$root/daemon"
   [ "$(brig inspect -f '{{json .HostConfig.Links}}' app)" = '["/db:/app/two"]' ]
 }
 
@@ -133,11 +114,9 @@ THE_DB_PORT_5433_TCP_PROTO=tcp" ]
   brig run -d --name db --restart always busybox httpd -f -h /www
   brig run -d --name app --restart always --link db busybox sleep 1000
   pids=$(brig inspect -f '{{.State.Pid}}' db app)
-  daemon_pid=$(cat "$root/daemon")
   kill_daemon
   kill -KILL $pids
   start_daemon
-  echo "$daemon_pid" >"$root/daemon"
   wait_until bash -c '[[ $(brig inspect -f "{{.State.Running}} {{.State.Restarting}}" db app | xargs) == "true false true false" ]]'
   run brig exec app wget -qO- http://db/
   [ "$output" = "hello from a container" ]

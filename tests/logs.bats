@@ -2,23 +2,14 @@
 # Log drivers: what they write and send, what targets that are away cost, rotation and compression over kills, clearing, refusals.
 # What is waited for is a file's content or a state.
 
-setup_file() {
-  load lib
-  make_host
+load one-daemon
+
+prepare_host() {
   on_host mount -t tmpfs tmpfs /run # a journal's socket is made there
   on_host mkdir -p /run/systemd/journal
-  start_daemon
-  load_busybox
-  export root host_pid daemon_pid
 }
 
-teardown_file() {
-  load lib
-  end_host
-}
-
-setup() {
-  load lib
+before_test() {
   out=$root/received
   rm -f "$out"
   receivers=()

@@ -2,36 +2,18 @@
 # The daemon goes away while brig waits for a container, which runs on: brig waits for the daemon and goes on. The containers here end when
 # the file go in their volume is made.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid
-  echo "$daemon_pid" >"$root/daemon"
-}
+load one-daemon
 
-teardown_file() {
-  load lib
-  daemon_pid=$(cat "$root/daemon")
-  end_host
-}
-
-setup() {
-  load lib
-  daemon_pid=$(cat "$root/daemon")
-  export DOCKER_HOST=unix://$root/brig.sock BRIG_HOST=unix://$root/brig.sock
+before_test() {
   go=$root/go$BATS_TEST_NUMBER
   mkdir "$go"
   out=$BATS_TEST_TMPDIR/out err=$BATS_TEST_TMPDIR/err
 }
 
 teardown() {
-  [[ -n $daemon_pid ]] || return_daemon
+  [[ -n $daemon_pid ]] || start_daemon
   brig rm -f $(brig ps -aq) >/dev/null || :
 }
-
-return_daemon() { start_daemon; echo "$daemon_pid" >"$root/daemon"; }
 
 noticed() { wait_until grep -q 'is lost: waiting up to 60 seconds' "$err"; }
 
@@ -52,7 +34,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   wait_until bash -c "[[ \$(wc -l <'$out') -gt $((lines + 3)) ]]"
   touch "$go/end"
   noticed
-  return_daemon
+  start_daemon
   ends_with 7
   grep -q 'connected again' "$err"
   whole ran
@@ -62,7 +44,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   background brig run --name ran -v "$go:/go" busybox sh -c "$counting"
   begun
   stop_daemon
-  return_daemon
+  start_daemon
   lines=$(wc -l <"$out")
   wait_until bash -c "[[ \$(wc -l <'$out') -gt $lines ]]"
   touch "$go/end"
@@ -76,7 +58,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill_daemon
   touch "$go/end"
   noticed
-  return_daemon
+  start_daemon
   ends_with 125
   grep -q 'its exit code is not known' "$err"
 }
@@ -88,7 +70,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill_daemon
   noticed
   touch "$go/end"
-  return_daemon
+  start_daemon
   ends_with 0
   [ "$(cat "$out")" = 7 ]
 }
@@ -99,7 +81,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   begun
   kill_daemon
   noticed
-  return_daemon
+  start_daemon
   wait_until grep -q 'connected again' "$err"
   lines=$(wc -l <"$out")
   wait_until bash -c "[[ \$(wc -l <'$out') -gt $lines ]]"
@@ -116,7 +98,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill_daemon
   noticed
   touch "$go/end"
-  return_daemon
+  start_daemon
   ends_with 0
   brig logs -t logged | tail -n "$(wc -l <"$out")" | cmp - "$out"
 }
@@ -130,7 +112,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   kill -TERM "$command"
   ends_with 125
   grep -q 'interrupted while the daemon' "$err"
-  return_daemon
+  start_daemon
   [ "$(brig inspect -f '{{.State.Running}}' ran)" = true ]
 
   background brig attach ran
@@ -157,7 +139,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   mkdir -p "$checkpoints"/{half,whole}
   touch "$checkpoints/half/pages-1.img" "$checkpoints/whole/brig-checkpoint.json"
   kill_daemon
-  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.checkpointing', json('true')) WHERE id='$id'"
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/whole') WHERE id='$id'"
   python3 - "$pid" "$root/brigd.log" "$out" 3>&- <<'PYTHON' &
 import ctypes, os, sys, time
 pid, log, ready = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -175,17 +157,25 @@ os.kill(pid, 9)
 PYTHON
   tracer=$!
   wait_until test -e "$out"
-  return_daemon
+  start_daemon
   wait "$tracer"
   wait_until eval '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}}" saved) == "exited 137" ]]'
   [ "$(ls "$checkpoints")" = whole ]
   # One that went wrong: it runs on, and its policy holds again.
   brig start saved
   kill_daemon
-  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.checkpointing', json('true')) WHERE id='$id'"
-  return_daemon
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/whole') WHERE id='$id'"
+  start_daemon
   kill -KILL "$(brig inspect -f '{{.State.Pid}}' saved)"
   wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "1 running" ]]'
+  # One whose record could not be taken back: it has no images, and the end is not its doing.
+  kill_daemon
+  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/gone') WHERE id='$id'"
+  pid=$(sqlite3 "$root/data/engine.db" "SELECT state->>'$.state.pid' FROM containers WHERE id='$id'")
+  kill -KILL "$pid"
+  wait_until process_is_gone "$pid"
+  start_daemon
+  wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "2 running" ]]'
 }
 
 # A criu that does nothing until the container has ended.
@@ -195,7 +185,7 @@ PYTHON
   printf '#!/bin/sh\ntouch %s/begun\nexec tail -s 0.05 -f /dev/null --pid=%s\n' "$go" "$(brig inspect -f '{{.State.Pid}}' saved)" >"$go/bin/criu"
   chmod +x "$go/bin/criu"
   stop_daemon
-  PATH=$go/bin:$PATH return_daemon
+  PATH=$go/bin:$PATH start_daemon
   background brig checkpoint create saved one
   wait_until test -e "$go/begun"
   [ "$(timeout 10 brig ps --format '{{.Names}}')" = saved ]
@@ -205,7 +195,21 @@ PYTHON
   grep -q 'Cannot checkpoint container saved' "$err"
   [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}}' saved)" = 'exited 137' ]
   [ ! -e "$root"/data/containers/*/checkpoints/one ]
+  # Nor is one started again, whatever its policy, that a user has killed so, and whose end no daemon came to record.
+  brig update --restart always saved >/dev/null
+  brig start saved
+  pid=$(brig inspect -f '{{.State.Pid}}' saved)
+  printf '#!/bin/sh\ntouch %s/again\nexec tail -s 0.05 -f /dev/null --pid=%s\n' "$go" "$(cat "$root/brigd.pid")" >"$go/bin/criu"
+  background brig checkpoint create --leave-running saved one
+  wait_until test -e "$go/again"
+  timeout 30 brig kill saved >/dev/null 2>&1 3>&- &
+  killer=$!
+  wait_until process_is_gone "$pid"
+  kill_daemon
+  wait "$command" "$killer" || :
+  start_daemon
+  [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}' saved)" = 'exited 137 0' ]
   # The next test's daemon has none of it.
   stop_daemon
-  return_daemon
+  start_daemon
 }

@@ -3,22 +3,11 @@
 # over its restart and the daemon's; ports and mounts likewise. Both versions of the control groups; and where systemd makes scopes, which fake-systemd.py plays (the real
 # one: tests/package/scopes). About 32 s.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid daemon_pid
-}
+load one-daemon
 
-teardown_file() {
-  load lib
-  [[ ! -e $root/systemd.pid ]] || kill "$(cat "$root/systemd.pid")" 2>/dev/null || :
-  end_host
-}
+end_helpers() { [[ ! -e $root/systemd.pid ]] || kill "$(cat "$root/systemd.pid")" 2>/dev/null || :; }
 
-setup() {
-  load lib
+before_test() {
   v2=
   [[ ! -e /sys/fs/cgroup/cgroup.controllers ]] || v2=yes
 }

@@ -1,29 +1,9 @@
 #!/usr/bin/env bats
 # Volumes with options of the local driver: mounted while a container that uses them runs, in Docker's words, and never left behind.
 
-setup_file() {
-  load lib
-  make_host
-  start_daemon
-  load_busybox
-  export root host_pid
-  echo "$daemon_pid" >"$root/daemon"
-}
-
-teardown_file() {
-  load lib
-  daemon_pid=$(cat "$root/daemon")
-  end_host
-}
-
-setup() {
-  load lib
-  bats_require_minimum_version 1.5.0
-  daemon_pid=$(cat "$root/daemon")
-}
+load one-daemon
 
 teardown() {
-  echo "$daemon_pid" >"$root/daemon"
   remove_all
   brig volume prune -af >/dev/null
   no mounted

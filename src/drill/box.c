@@ -113,6 +113,10 @@ char *const *box_ids(void) {
         return ids;
 }
 
+void box_adopt(const char *id) {
+        strv_add(&ids, id);
+}
+
 static void put_text(json_object *object, const char *name, const char *text) {
         (void)json_object_object_add(object, name, json_object_new_string(text));
 }
@@ -199,12 +203,13 @@ int box_create(Cli *cli, json_object *request, char **ret_id, Error *err) {
         _cleanup_json_ json_object *created = NULL;
         int r = interrupt_check(err);
 
+        run_label(request);
         if (r == 0)
                 r = api_json(cli, "POST", "/containers/create", request, &created, err);
         if (r < 0)
                 return r;
         *ret_id = str_copy(json_words(created, "Id"));
-        strv_add(&ids, *ret_id);
+        box_adopt(*ret_id);
         return 0;
 }
 

@@ -51,6 +51,25 @@ extern const size_t uncovered_count;
 #define FIRST_FD 3
 #define END_FD 16
 
+/* ---- what a run makes, and leaves where it is killed (leftovers.c) ---- */
+
+/* Before anything is made: this run gets a name. */
+int run_name_begin(Error *err);
+void run_label(json_object *request); /* of a container or network: it is this run's */
+/* A new directory of this run's below /var/tmp, the caller's path. */
+int run_place(bool bundle, char **ret, Error *err);
+/* Removes what runs whose process is no more have left in the engine and on the host, and says so
+ * on standard error. */
+int leftovers_remove(Cli *cli, const Host *host, Error *err);
+/* All that is named brig-drill:…, whoever made it: the repository is the drills' own. *count is
+ * counted up. */
+int images_remove(Cli *cli, size_t *count, Error *err);
+/* The cache mounts of builds whose description is wanted; the same. */
+int caches_drop(Cli *cli, bool (*wanted)(void *data, const char *description), void *data,
+                size_t *count, Error *err);
+/* drills-bundle.c: the containers of a bundle in that directory, whatever their runtime is at. */
+void bundle_delete_left(const Host *host, const char *directory);
+
 /* ---- archives (tar.c) ---- */
 
 #define TAR_FILE '0'
@@ -116,8 +135,9 @@ int box_exec(Cli *cli, const char *id, json_object *words, const char *directory
 json_object *box_words(const char *program, const char *argument); /* the caller's */
 /* Runs the drill's guest and takes what it says got through. */
 int box_attempt(Attempt *attempt, json_object *request, Error *err);
-/* Of the containers made so far, borrowed. */
+/* Of the containers made so far, and of those of earlier runs that this one removes; borrowed. */
 char *const *box_ids(void);
+void box_adopt(const char *id); /* is one of them from now on */
 /* The status of a call whose path is sent as it is; what it says is added to ret_answer (NULL: not
  * wanted). */
 int box_call(Cli *cli, const char *method, const char *path, const Buf *body, int *ret,

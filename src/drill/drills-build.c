@@ -56,24 +56,10 @@ static int run_source(const Drill *drill, Attempt *attempt, Error *err) {
 }
 
 /* The cache mounts that are named after the attempt's directory: no user's. */
-static int drop_caches(const Attempt *attempt, Error *err) {
-        _cleanup_json_ json_object *usage = NULL;
-        json_object *caches;
-        int r = api_json(attempt->cli, "GET", "/system/df?type=build-cache", NULL, &usage, err);
+static bool is_of_attempt(void *data, const char *description) {
+        const Attempt *attempt = data;
 
-        caches = json_member(usage, "BuildCache");
-        for (size_t i = 0; r == 0 && i < json_object_array_length(caches); i++) {
-                json_object *cache = json_object_array_get_idx(caches, i);
-                _cleanup_free_ char *filter = str_format("id=%s", json_words(cache, "ID"));
-                _cleanup_free_ char *path = str_copy("/build/prune?all=1");
-                char *const filters[] = { filter, NULL };
-
-                if (!strstr(json_words(cache, "Description"), attempt->directory))
-                        continue;
-                path_filters(&path, filters);
-                r = api_do(attempt->cli, "POST", path, err);
-        }
-        return r;
+        return strstr(description, attempt->directory);
 }
 
 /* A new cache that is named after a directory of the host's. */
@@ -83,12 +69,13 @@ static int run_cache_ids(const Drill *drill, Attempt *attempt, Error *err) {
                            "../../../../../../../..%s [\"/guest\", \"mounted\"]\n",
                            attempt->directory);
         Error second = {};
+        size_t count = 0;
         int r, dropped;
 
         (void)drill;
         r = must_fail(attempt, dockerfile, "a step's cache is a directory of the host's", err);
         /* A build that failed has made some, too. */
-        dropped = drop_caches(attempt, r < 0 ? &second : err);
+        dropped = caches_drop(attempt->cli, is_of_attempt, attempt, &count, r < 0 ? &second : err);
         return r < 0 ? r : dropped;
 }
 

@@ -1,6 +1,7 @@
 /* drills-bundle.c: drills that are bundles of our own for the engine's runtime, whose directories
  * are shared with somebody who exchanges them for links while it makes the container: what a
  * volume that two containers share is to it. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json_tokener.h>
@@ -26,8 +27,8 @@
 
 /* A root that holds the guest, and "shared", which the drills with a race bind into it. */
 typedef struct Bundle {
-        char directory[sizeof("/var/tmp/brig-drill-bundle.XXXXXX")];
-        int fd; /* that directory */
+        char *directory; /* NULL: none */
+        int fd;          /* that directory */
         char *runtime;
         json_object *config;
         pid_t swapper; /* 0: none */
@@ -68,15 +69,14 @@ static int bundle_begin(const Attempt *attempt, const char *guest, Bundle *ret, 
         json_object *process;
         int r;
 
-        *ret = (Bundle){ .directory = "/var/tmp/brig-drill-bundle.XXXXXX", .fd = -1 };
+        *ret = (Bundle){ .fd = -1 };
         ret->runtime = host_runtime(attempt->host);
         if (!ret->runtime)
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "the engine's runtime is not beside its daemon");
-        if (!mkdtemp(ret->directory)) {
-                ret->directory[0] = '\0';
-                return error_set(err, errno, "make a directory in /var/tmp");
-        }
+        r = run_place(true, &ret->directory, err);
+        if (r < 0)
+                return r;
         ret->fd = open(ret->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (ret->fd < 0)
                 return error_set(err, errno, "open '%s'", ret->directory);
@@ -104,8 +104,9 @@ static void bundle_done(Bundle *bundle) {
 
         end_swapper(bundle);
         close_fd(&bundle->fd);
-        if (bundle->directory[0])
+        if (bundle->directory)
                 (void)dir_remove_at(AT_FDCWD, bundle->directory, &ignored);
+        free(bundle->directory);
         free(bundle->runtime);
         json_putp(&bundle->config);
 }
@@ -153,28 +154,27 @@ static int write_config(const Bundle *bundle, Error *err) {
         return file_replace_at(bundle->fd, "config.json", text, strlen(text), 0644, false, err);
 }
 
-/* run: of the bundle; else what is left of its container is deleted. */
-static int spawn_runtime(const Bundle *bundle, bool run, int output, pid_t *ret, Error *err) {
-        _cleanup_free_ char *state = str_format("%s/state", bundle->directory);
-        _cleanup_free_ char *id =
-                str_format("%s-%lld", strrchr(bundle->directory, '/') + 1, (long long)bundle->runs);
-        _cleanup_free_ char *from = str_format("--bundle=%s", bundle->directory);
-        char *const argv[] = { bundle->runtime,
+/* run: of the bundle in that directory; else what is left of the container is deleted. */
+static int spawn_runtime(const char *runtime, const char *directory, const char *id, bool run,
+                         int output, pid_t *ret, Error *err) {
+        _cleanup_free_ char *state = str_format("%s/state", directory);
+        _cleanup_free_ char *from = str_format("--bundle=%s", directory);
+        char *const argv[] = { (char *)runtime,
                                (char *)"--root",
                                state,
                                run ? (char *)"run" : (char *)"delete",
                                run ? from : (char *)"--force",
-                               id,
+                               (char *)id,
                                NULL };
         const SpawnFd fds[] = { { output, 1 }, { output, 2 } };
-        const Spawn spawn = { .program = bundle->runtime,
+        const Spawn spawn = { .program = runtime,
                               .argv = argv,
                               .environment = environ,
                               .fds = fds,
                               .fd_count = ELEMENTS(fds) };
         int r = program_spawn(&spawn, ret);
 
-        return r < 0 ? error_set(err, -r, "start '%s'", bundle->runtime) : 0;
+        return r < 0 ? error_set(err, -r, "start '%s'", runtime) : 0;
 }
 
 /* To its end. What is more than OUTPUT_MAX is dropped, so that nobody waits for room. */
@@ -204,20 +204,32 @@ static int read_output(int fd, Buf *output, Error *err) {
 }
 
 /* Of a runtime that was killed the container may be left. */
-static void delete_left(const Bundle *bundle) {
+static void delete_left(const char *runtime, const char *directory, const char *id) {
         _cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC), pidfd = -1;
         Error ignored = {};
         int status;
         pid_t pid;
 
-        if (null_fd < 0 || spawn_runtime(bundle, false, null_fd, &pid, &ignored) < 0)
+        if (null_fd < 0 ||
+            spawn_runtime(runtime, directory, id, false, null_fd, &pid, &ignored) < 0)
                 return;
         if (pidfd_of(pid, &pidfd, &ignored) == 0)
                 (void)pidfd_wait_or_kill(pidfd, END_TIMEOUT, &status, &ignored);
 }
 
-static int wait_runtime(const Bundle *bundle, pid_t pid, int reads, Buf *output, int *ret_status,
-                        Error *err) {
+void bundle_delete_left(const Host *host, const char *directory) {
+        _cleanup_free_ char *state = str_format("%s/state", directory);
+        _cleanup_free_ char *runtime = host_runtime(host);
+        _cleanup_(cleanup_closedirp) DIR *dir = runtime ? opendir(state) : NULL;
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir)))
+                if (entry->d_name[0] != '.')
+                        delete_left(runtime, directory, entry->d_name);
+}
+
+static int wait_runtime(const Bundle *bundle, const char *id, pid_t pid, int reads, Buf *output,
+                        int *ret_status, Error *err) {
         _cleanup_close_ int pidfd = -1;
         Error ignored = {};
         int r = pidfd_of(pid, &pidfd, err), ended;
@@ -231,7 +243,7 @@ static int wait_runtime(const Bundle *bundle, pid_t pid, int reads, Buf *output,
         ended = pidfd_wait_or_kill(pidfd, r < 0 ? 0 : END_TIMEOUT, ret_status,
                                    r < 0 ? &ignored : err);
         if (r < 0 || ended < 0)
-                delete_left(bundle);
+                delete_left(bundle->runtime, bundle->directory, id);
         return r < 0 ? r : ended;
 }
 
@@ -239,6 +251,7 @@ static int wait_runtime(const Bundle *bundle, pid_t pid, int reads, Buf *output,
  * refused. */
 static int bundle_run(Bundle *bundle, const char *why, Buf *got, Error *err) {
         _cleanup_close_ int reads = -1, writes = -1;
+        _cleanup_free_ char *id = NULL;
         _cleanup_buf_ Buf output = {};
         int ends[2], status = 0, r = interrupt_check(err);
         pid_t pid;
@@ -250,11 +263,12 @@ static int bundle_run(Bundle *bundle, const char *why, Buf *got, Error *err) {
         reads = ends[0];
         writes = ends[1];
         bundle->runs++;
-        r = spawn_runtime(bundle, true, writes, &pid, err);
+        id = str_format("%s-%lld", strrchr(bundle->directory, '/') + 1, (long long)bundle->runs);
+        r = spawn_runtime(bundle->runtime, bundle->directory, id, true, writes, &pid, err);
         if (r < 0)
                 return r;
         close_fd(&writes);
-        r = wait_runtime(bundle, pid, reads, &output, &status, err);
+        r = wait_runtime(bundle, id, pid, reads, &output, &status, err);
         if (r < 0)
                 return error_prefix(err, "run '%s'", bundle->runtime);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {

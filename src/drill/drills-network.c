@@ -5,14 +5,12 @@
 #define OPEN "brig-drill-open"
 
 static int make_network(Cli *cli, const char *name, bool icc, Error *err) {
-        _cleanup_free_ char *path = str_format("/networks/%s", name);
         _cleanup_json_ json_object *request = json_object_new_object(), *answer = NULL;
         json_object *options = json_object_new_object();
-        Error ignored = {};
 
-        (void)api_do(cli, "DELETE", path, &ignored); /* of a run that was ended */
         (void)json_object_object_add(request, "Name", json_object_new_string(name));
         (void)json_object_object_add(request, "Options", options);
+        run_label(request);
         (void)json_object_object_add(options, "com.docker.network.bridge.enable_icc",
                                      json_object_new_string(icc ? "true" : "false"));
         return api_json(cli, "POST", "/networks/create", request, &answer, err);

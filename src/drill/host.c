@@ -149,16 +149,15 @@ int host_renew(const Host *host, Error *err) {
 }
 
 int host_begin(Cli *cli, Host *ret, Error *err) {
-        char template[] = "/var/tmp/brig-drill.XXXXXX";
         pid_t daemon = -1;
         int r = find_daemon(cli, &daemon, err);
 
         if (r < 0)
                 return r;
-        if (!mkdtemp(template))
-                return error_set(err, errno, "make a directory in /var/tmp");
-        *ret = (Host){ daemon, str_copy(template) };
-        r = put_canary(template, err);
+        *ret = (Host){ .daemon = daemon };
+        r = run_place(false, &ret->directory, err);
+        if (r == 0)
+                r = put_canary(ret->directory, err);
         if (r == 0)
                 r = check_readable(ret, err);
         if (r < 0)

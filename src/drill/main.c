@@ -81,47 +81,25 @@ static void try_drill(Cli *cli, const Host *host, const Drill *drill, int64_t ro
         ret->detail = ret->verdict == VERDICT_ERROR ? str_copy(err.message) : buf_take(&got);
 }
 
-/* All that is named brig-drill:…, whoever made it: the repository is the drills' own. */
-static int remove_images(Cli *cli, Error *err) {
-        _cleanup_free_ char *path = NULL;
-        _cleanup_json_ json_object *images = NULL;
-        char *const filters[] = { (char *)"reference=brig-drill", NULL };
-        int r;
-
-        path = str_copy("/images/json");
-        path_filters(&path, filters);
-        r = api_json(cli, "GET", path, NULL, &images, err);
-        for (size_t i = 0; r == 0 && i < json_object_array_length(images); i++) {
-                json_object *tags = json_member(json_object_array_get_idx(images, i), "RepoTags");
-
-                for (size_t k = 0; r == 0 && k < json_object_array_length(tags); k++) {
-                        const char *tag =
-                                json_object_get_string(json_object_array_get_idx(tags, k));
-                        _cleanup_free_ char *one = str_after(tag, "brig-drill:")
-                                                           ? path_format("/images/%s?force=1", tag)
-                                                           : NULL;
-
-                        r = one ? api_do(cli, "DELETE", one, err) : 0;
-                }
-        }
-        return r;
-}
-
 static int try_all(Cli *cli, const Drill *const *drills, size_t count, const DrillOptions *o,
                    Error *err) {
         _cleanup_(host_done) Host host = {};
         Result results[DRILLS_MAX];
-        size_t held = 0, tried = 0;
+        size_t held = 0, tried = 0, removed = 0;
         Error ignored = {};
-        int r = host_begin(cli, &host, err);
+        int r = run_name_begin(err);
 
+        if (r == 0)
+                r = host_begin(cli, &host, err);
         if (r < 0)
                 return r;
-        r = make_guest_image(cli, err);
+        r = leftovers_remove(cli, &host, err);
+        if (r == 0)
+                r = make_guest_image(cli, err);
         if (r == 0)
                 r = warm_up(cli, err);
         if (r < 0) {
-                (void)remove_images(cli, &ignored);
+                (void)images_remove(cli, &removed, &ignored);
                 return r;
         }
         for (; tried < count && interrupt_signal() == 0; tried++) {
@@ -131,7 +109,7 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
         report_write(o->format, results, tried, stdout);
         for (size_t i = 0; i < tried; i++)
                 free(results[i].detail);
-        r = remove_images(cli, err);
+        r = images_remove(cli, &removed, err);
         if (r == 0 && interrupt_signal() > 0)
                 return 128 + interrupt_signal();
         return r < 0 ? r : held == count ? 0 : 1;

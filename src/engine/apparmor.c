@@ -1,6 +1,8 @@
 /* apparmor.c: the default profile and its way to the kernel, which takes compiled profiles only: by
  * apparmor_parser(8), as there is no other compiler. */
 #include "engine/apparmor.h"
+#include "engine/engine-private.h"
+#include "engine/ocispec.h"
 
 #include <errno.h>
 #include <fcntl.h>

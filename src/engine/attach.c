@@ -9,6 +9,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "engine/attach.h"
+#include "engine/events.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
 
 #define PENDING_MAX 256 /* clients that wait for one container's start */
 #define HEAD_PATIENCE_MS 20

@@ -4,6 +4,9 @@
  * daemon.json. */
 #include "base/bug.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
+#include "engine/network-mode.h"
+#include "engine/networks.h"
 #include "spec/build.h"
 
 static const struct {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 #include "format/reference.h"
 
 typedef struct Collecting {

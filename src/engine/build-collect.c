@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 #include "engine/room.h"
 
 #define SHARE 10 /* of the disk's parts one is the cache's by default … */

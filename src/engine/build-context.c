@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 #include "engine/room.h"
 #include "format/git-source.h"

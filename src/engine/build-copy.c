@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 
 #define FILE_LIMIT ((size_t)16 << 20)

@@ -5,6 +5,10 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/image-collect.h"
+#include "engine/image-push.h"
 #include "format/reference.h"
 #include "image/pack.h"
 

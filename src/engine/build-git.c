@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "engine/build-git.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 
 #define KEY_VERSION "brig-git-2" /* raised when the same commit gives other files */

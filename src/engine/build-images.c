@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "format/reference.h"
 #include "image/assembly.h"
 #include "os/binfmt.h"

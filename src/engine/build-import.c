@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 
 int build_warn(Build *build, Error *err, const char *format, ...) {
         _cleanup_free_ char *text = NULL;

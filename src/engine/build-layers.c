@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "build/cache.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "engine/build-private.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
 #include "format/tar.h"
 #include "image/pack.h"
 

@@ -9,6 +9,7 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 #include "image/pack.h"
 

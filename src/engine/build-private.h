@@ -8,7 +8,7 @@
 #include "build/cache-document.h"
 #include "build/solve.h"
 #include "engine/build.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
 #include "image/cache.h"
 
 /* build-collect.c's. */

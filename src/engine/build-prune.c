@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "engine/build-private.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/filters.h"
 #include "engine/prune.h"
 #include "engine/room.h"

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "engine/build-run.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 

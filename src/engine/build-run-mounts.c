@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/build-run.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 

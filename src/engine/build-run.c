@@ -14,6 +14,15 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/build-run.h"
+#include "engine/cgroup.h"
+#include "engine/create-parts.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/lifecycle.h"
+#include "engine/namespaces.h"
+#include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/seccomp-cache.h"
 #include "engine/steps.h"
 
 #define HOSTNAME                                                                                   \

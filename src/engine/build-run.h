@@ -4,6 +4,7 @@
 
 #include "engine/agent-relay.h"
 #include "engine/build-private.h"
+#include "engine/container.h"
 
 /* A directory of a cache mount's id; one a step, however many mounts have the id. */
 typedef struct StepCache {

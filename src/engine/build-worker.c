@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "engine/build-private.h"
+#include "engine/engine-private.h"
 #include "engine/room.h"
 
 #define DOWNLOAD_MAX ((int64_t)16 << 30)

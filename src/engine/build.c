@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "build/stages.h"
 #include "engine/build-private.h"
+#include "engine/builder.h"
+#include "engine/engine-private.h"
 #include "engine/room.h"
 #include "image/assembly.h"
 

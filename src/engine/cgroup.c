@@ -1,7 +1,8 @@
 /* cgroup.c: which control group a container has: below a parent, in directories that brig makes, or
  * below a scope that systemd makes (--exec-opt native.cgroupdriver=systemd). A container that runs
  * keeps the one that its record has, whatever the daemon is told since. */
-#include "engine/internal.h"
+#include "engine/cgroup.h"
+#include "engine/engine-private.h"
 #include "os/systemd.h"
 #include "runtime/runtime.h"
 

@@ -8,7 +8,11 @@
 #include <sys/xattr.h>
 
 #include "base/fd.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
 #include "image/pack.h"
 
 #define PATH_LENGTH_MAX 4095

@@ -3,6 +3,9 @@
  * a job has just made, is somebody's. The image store looks after its own; check-kernel.c has the
  * kernel's part. */
 #include "engine/check.h"
+#include "engine/engine-private.h"
+#include "engine/mounts.h"
+#include "engine/registry.h"
 
 #include <dirent.h>
 #include <errno.h>

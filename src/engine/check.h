@@ -1,7 +1,7 @@
 /* check.h: what the parts of a check of the whole engine share. Inside engine only. */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/engine.h"
 #include "spec/check.h"
 
 typedef struct EngineChecking {

@@ -11,12 +11,20 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/cgroup.h"
+#include "engine/checkpoint.h"
+#include "engine/container-health.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/exec-private.h"
-#include "engine/internal.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 #include "os/pidfd.h"
 #include "os/procfs.h"
+#include "runtime/runtime.h"
 
 #define END_TIMEOUT (10 * NSEC_PER_SEC)
 #define KILL_TIMEOUT (2 * NSEC_PER_SEC) /* of who has been killed */
@@ -163,8 +171,8 @@ static int make_directory(const Container *container, int holder_fd, const Check
 void container_end_checkpointing(Container *container, bool ended) {
         ContainerState *state = &container->state;
 
-        state->stopped_by_user = state->stopped_by_user || (ended && state->checkpointing);
-        state->checkpointing = false;
+        state->stopped_by_user = state->stopped_by_user || (ended && state->dump_images);
+        str_replace(&state->dump_images, NULL);
 }
 
 static bool has_running_exec(Container *container) {
@@ -224,16 +232,34 @@ static int begin_dumping(Container *container, Error *err) {
 }
 
 static void end_dumping(Container *container) {
+        lock_take(&container->kill_lock, LOCK_KILL);
         lock_take(&container->state_lock, LOCK_STATE);
         container->dumping = false;
         lock_drop(&container->state_lock, LOCK_STATE);
+        lock_drop(&container->kill_lock, LOCK_KILL);
+}
+
+/* kill_lock held, it is being dumped: who has its lock waits for criu, and then for kill_lock. That
+ * a user ended it is on the disk first, so that no policy starts it again, whoever learns of its
+ * end, this daemon or the next. */
+static bool kill_dumped(Container *container) {
+        Error error = { 0 };
+
+        container->state.stopped_by_user = true;
+        if (container_save(container, false, &error) < 0)
+                log_error("record that container %s is to stay down: %s", container->id,
+                          error.message);
+        return container_signal(container, SIGKILL, NULL) == 0;
 }
 
 bool container_lock_to_kill(Container *container) {
+        lock_take(&container->kill_lock, LOCK_KILL);
         lock_take(&container->state_lock, LOCK_STATE);
         container->killers++;
-        bool killed = container->dumping && container_signal(container, SIGKILL, NULL) == 0;
+        bool dumping = container->dumping;
         lock_drop(&container->state_lock, LOCK_STATE);
+        bool killed = dumping && kill_dumped(container);
+        lock_drop(&container->kill_lock, LOCK_KILL);
         container_lock(container);
         lock_take(&container->state_lock, LOCK_STATE);
         container->killers--;
@@ -289,8 +315,14 @@ static int dump_with_log(Container *container, int images_fd, bool exits, Error 
         return r;
 }
 
-static int save_checkpointing(Container *container, bool checkpointing, Error *err) {
-        container->state.checkpointing = checkpointing;
+static int save_dump(Container *container, const CheckpointCreate *create, Error *err) {
+        char **images = &container->state.dump_images;
+
+        str_replace(images, NULL);
+        if (create)
+                *images = str_empty(create->directory)
+                                  ? str_format("%s/checkpoints/%s", container->id, create->id)
+                                  : str_format("%s/%s", create->directory, create->id);
         return container_save(container, false, err);
 }
 
@@ -298,19 +330,20 @@ static void undo_failed(const Container *container, const Error *error) {
         log_warn("after a failed checkpoint of container %s: %s", container->id, error->message);
 }
 
-/* One step that fails keeps no other from being done. */
+/* One step that fails keeps no other from being done. Without its images the record of a dump says
+ * nothing: they go first. */
 static void undo(Container *container, const CheckpointCreate *create, int holder_fd) {
         Error error = { 0 };
-        int r = failpoint("checkpoint.undo", &error);
 
         prober_pause(container, false);
-        if (r == 0 && create->exit)
-                r = save_checkpointing(container, false, &error);
-        if (r < 0)
-                undo_failed(container, &error);
-        container->state.checkpointing = false;
         if (remove_images(holder_fd, create->id, &error) < 0)
                 undo_failed(container, &error);
+        int r = failpoint("checkpoint.undo", &error);
+        if (r == 0 && create->exit)
+                r = save_dump(container, NULL, &error);
+        if (r < 0)
+                undo_failed(container, &error);
+        str_replace(&container->state.dump_images, NULL);
 }
 
 /* lock held. Who is checkpointed to an end stays down, as one that was stopped; if that fails it is
@@ -323,7 +356,7 @@ static int dump_or_undo(Container *container, const CheckpointCreate *create, in
         if (r < 0)
                 return r;
         prober_pause(container, true);
-        r = create->exit ? save_checkpointing(container, true, err) : 0;
+        r = create->exit ? save_dump(container, create, err) : 0;
         if (r == 0)
                 r = dump_with_log(container, images_fd, create->exit, err);
         if (r == 0) {
@@ -508,11 +541,17 @@ static int64_t at_most(int64_t nsec, int64_t until) {
         return MAX(MIN(nsec, until - clock_monotonic()), 0);
 }
 
+bool checkpoint_may_have_ended(const Container *container) {
+        const char *images = container->state.dump_images;
+
+        return images && is_whole(container->engine->containers_fd, images);
+}
+
 bool checkpoint_await_end(const Container *container, int64_t until) {
         _cleanup_close_ int tracer_fd = -1;
         Error error = { 0 };
 
-        if (!container->state.checkpointing)
+        if (!checkpoint_may_have_ended(container))
                 return false;
         /* Gone is as good as never there. */
         if (open_tracer((pid_t)container->state.pid, &tracer_fd, &error) < 0)

@@ -4,7 +4,13 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/health.h"
+#include "engine/labels.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 #include "format/digest.h"
 #include "image/change.h"
 

@@ -3,7 +3,12 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/endpoints.h"
+#include "engine/network-mode.h"
+#include "engine/networks.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
 
 static int connect_check(Container *container, const NetworkObject *network, Error *err) {
         const char *mode = container_network_mode(container);

@@ -1,7 +1,7 @@
 /* container-health.c: a container's health as others see it and as the record keeps it. It changes
  * with every check, on the loop's thread, which must not wait for a container's lock: so it is no
  * part of the snapshot, and a reader puts the two together. */
-#include "engine/internal.h"
+#include "engine/container-health.h"
 #include "engine/locks.h"
 
 static void health_lock(Container *container) {

@@ -28,7 +28,8 @@ typedef struct ContainerState {
         char *error;
         int64_t started_at, finished_at; /* ns since 1970, 0: never */
         int64_t restart_count;
-        bool checkpointing;   /* a dump with which it ends was begun */
+        char *dump_images;    /* a dump with which it ends was begun, into this directory: absolute,
+                                 or below those of the containers; NULL: none */
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */
@@ -148,6 +149,9 @@ typedef struct Container {
         struct Health *health;     /* NULL: it was never started, or has no check */
         bool dumping;              /* criu looks at it, with `lock` held */
         unsigned killers;          /* who wait for `lock` to kill it */
+
+        /* Held while a dump that goes on is ended by its container's being killed: checkpoint.c. */
+        pthread_mutex_t kill_lock;
 
         /* stats.c: taken last of all but state_lock, held while its cgroup is read. */
         pthread_mutex_t stats_lock;

@@ -10,8 +10,13 @@
 
 #include "base/fd.h"
 #include "engine/copy.h"
+#include "engine/engine-private.h"
 #include "engine/idmap-spec.h"
+#include "engine/mounts-change.h"
+#include "engine/mounts.h"
+#include "engine/namespaces.h"
 #include "engine/ocispec.h"
+#include "engine/state.h"
 #include "os/mount.h"
 
 /* The engine's own mounts, of which nothing is copied, as with Docker. */

@@ -11,8 +11,13 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "engine/copy.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/locks.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 #include "os/pidfd.h"
 
 #define KILL_TIMEOUT (30 * NSEC_PER_SEC)

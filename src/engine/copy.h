@@ -2,7 +2,7 @@
  * Inside engine only. */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/container.h"
 #include "image/copy.h"
 
 /* ---- copy-root.c: the root of a container as a copy sees it ---- */

@@ -8,7 +8,17 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/create-parts.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/links.h"
+#include "engine/mounts.h"
+#include "engine/network-mode.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
 #include "engine/steps.h"
 
 #define NAME_ATTEMPTS 16

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "base/ip.h"
-#include "engine/internal.h"
+#include "engine/networks.h"
 
 #define DEFAULT_BRIDGE "brig0"
 #define DEFAULT_MTU "1500"

@@ -2,6 +2,7 @@
  * the API has of each kind. */
 #include "engine/build.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
 #include "engine/volumes.h"
 
 static int add_images(Engine *engine, Buf *json, Error *err) {

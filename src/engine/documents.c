@@ -1,6 +1,10 @@
 /* documents.c: the parts that the documents of inspect and list share: networks, ports, mounts,
  * sizes. What never changes is read from the container, the rest from its snapshot. */
 #include "engine/documents.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/mounts-change.h"
+#include "engine/network-mode.h"
 
 #include "base/clock.h"
 #include "base/fd.h"

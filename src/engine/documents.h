@@ -1,7 +1,8 @@
 /* documents.h: parts of the documents that inspect and list both show. Inside engine only. */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/container.h"
+#include "engine/snapshot.h"
 
 void json_put(json_object *object, const char *name, json_object *value);
 void json_put_text(json_object *object, const char *name, const char *value); /* NULL: "" */

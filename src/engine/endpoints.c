@@ -7,7 +7,14 @@
 #include "base/failpoint.h"
 #include "base/ip.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/links.h"
+#include "engine/network-mode.h"
+#include "engine/networks.h"
+#include "engine/policies.h"
+#include "engine/registry.h"
 
 /* ---- the namespace ---- */
 

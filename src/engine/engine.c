@@ -1,6 +1,18 @@
 /* engine.c: an engine's parts, made in the order of what needs what, and ended in the opposite one.
  */
 #include "engine/engine.h"
+#include "engine/builder.h"
+#include "engine/cgroup.h"
+#include "engine/container-health.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/execs.h"
+#include "engine/image-collect.h"
+#include "engine/lifecycle.h"
+#include "engine/networks.h"
+#include "engine/policies.h"
+#include "engine/registry.h"
+#include "engine/volumes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +22,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/apparmor.h"
-#include "engine/internal.h"
 #include "engine/locks.h"
 #include "engine/log-driver.h"
 #include "engine/room.h"
@@ -214,6 +225,7 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         options_copy(options, &engine->options);
         settings_start(engine);
         engine->loop = loop;
+        engine->reaper = child_reaper_new(loop);
         engine->started = clock_mark();
         pthread_mutex_init(&engine->registry_lock, NULL);
         pthread_mutex_init(&engine->alive_lock, NULL);
@@ -285,6 +297,7 @@ Engine *engine_free(Engine *engine) {
         probers_stop(engine);
         drop_containers(engine);
         engine->workers = workers_free(engine->workers);
+        engine->reaper = child_reaper_free(engine->reaper);
         engine->collector = image_collector_free(engine->collector);
         probers_free(engine->probers);
         map_done(&engine->by_id, NULL);

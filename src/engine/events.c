@@ -5,8 +5,10 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/filters.h"
-#include "engine/internal.h"
+#include "engine/labels.h"
 
 #define RING_SIZE 1024                /* Docker keeps 256 */
 #define RING_BYTES ((size_t)16 << 20) /* labels come with each event, however long */

@@ -4,7 +4,11 @@
  * learns it. */
 #include "base/log.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/exec-private.h"
+#include "engine/execs.h"
+#include "engine/registry.h"
 
 /* Ended execs kept a container, for those who ask for the exit code late. */
 #define ENDED_MAX MONITOR_EXECS_ENDED_MAX

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "engine/documents.h"
 #include "engine/exec-private.h"
+#include "engine/registry.h"
+#include "engine/stop.h"
 
 /* ---- list ---- */
 

@@ -1,7 +1,9 @@
 /* exec-private.h: what the files of execs share. Inside engine only. */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/container.h"
+#include "engine/engine-private.h"
+#include "engine/engine.h"
 #include "engine/locks.h"
 
 /* Execs a container that were created and not started: each holds its whole request. */

@@ -3,7 +3,13 @@
 #include "base/failpoint.h"
 #include "engine/attach.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
 #include "engine/exec-private.h"
+#include "engine/execs.h"
+#include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/seccomp-cache.h"
+#include "engine/state.h"
 
 /* ---- create ---- */
 

@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/networks.h"
 
 /* What is known of one that could carry it. */
 typedef struct Candidate {

@@ -1,6 +1,6 @@
 /* image-collect-test.c: why an image goes by its last use. */
 #include "base/test.h"
-#include "engine/internal.h"
+#include "engine/image-collect.h"
 
 static bool goes(const ImageGcBounds *bounds, int64_t unused, int64_t size) {
         _cleanup_free_ char *why = image_collect_reason(bounds, unused, size);

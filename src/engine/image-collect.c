@@ -3,9 +3,10 @@
  * something that may have changed the answer, and each hour. What a container has is never taken,
  * nor what a build or a pull is about to use: it was just used. Removing is images.c's, as for a
  * prune. */
+#include "engine/image-collect.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
 #include "engine/prune.h"
 #include "engine/room.h"
 

@@ -1,6 +1,7 @@
 /* image-defaults.c: what a container takes from its image's run configuration, by the rules of
  * `docker run`: what the request gives wins, lists of names are merged. */
-#include "engine/internal.h"
+#include "engine/create-parts.h"
+#include "engine/health.h"
 
 static void merge_env(ContainerConfig *config, char *const *image_env) {
         for (char *const *entry = image_env; entry && *entry; entry++) {

@@ -3,8 +3,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/engine-private.h"
 #include "engine/filters.h"
-#include "engine/internal.h"
+#include "engine/registry.h"
 
 static void image_donep(Image *image) {
         image_done(image);

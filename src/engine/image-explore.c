@@ -1,6 +1,6 @@
 /* image-explore.c: an image's layers, path by path, as lines of JSON. What is in them is
  * image/explore.h's; the lines' form is spec/explore.h's. */
-#include "engine/internal.h"
+#include "engine/engine-private.h"
 #include "image/explore.h"
 
 typedef struct Lines {

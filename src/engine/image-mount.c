@@ -11,6 +11,9 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/engine-private.h"
+#include "engine/image-mount.h"
+#include "engine/mounts-change.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 

@@ -1,7 +1,9 @@
 /* image-registry.c: the engine's calls that talk to a registry but do not pull: push, credentials,
  * search, what a name stands for there. */
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/filters.h"
-#include "engine/internal.h"
+#include "engine/image-push.h"
 #include "format/reference.h"
 
 #define HUB "docker.io"

@@ -2,8 +2,13 @@
  * container uses an image, and events. What they look like is image-documents.c's. */
 #include <errno.h>
 
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/filters.h"
+#include "engine/image-collect.h"
+#include "engine/image-mount.h"
 #include "engine/prune.h"
+#include "engine/registry.h"
 #include "engine/room.h"
 
 static void image_event(Engine *engine, const char *action, const char *actor, const char *name) {

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
 #include "os/cgroup.h"
 
 #define FILE_MAX_SIZE 65536

@@ -12,7 +12,7 @@
 #include "base/bug.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 

@@ -1,6 +1,14 @@
 /* inspect.c: the whole document of a container, with the members and in the order of Docker's. */
 #include "engine/apparmor.h"
+#include "engine/container-health.h"
+#include "engine/container-limits.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
+#include "engine/links.h"
+#include "engine/logconfig.h"
+#include "engine/ocispec.h"
+#include "engine/registry.h"
 #include "os/apparmor.h"
 
 static void put_state(json_object *object, Container *container,

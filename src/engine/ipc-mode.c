@@ -4,7 +4,13 @@
 #include <sys/mount.h>
 
 #include "base/fd.h"
+#include "engine/engine-private.h"
+#include "engine/image-mount.h"
+#include "engine/mounts-change.h"
+#include "engine/namespaces.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/root-mount.h"
 #include "os/mount.h"
 
 #define SHM "/dev/shm"

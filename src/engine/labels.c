@@ -1,6 +1,6 @@
 /* labels.c: a container's labels and their change. They are those of its creation until they are
  * changed, and then a set that is replaced as a whole, so that who reads them needs no lock. */
-#include "engine/internal.h"
+#include "engine/labels.h"
 
 static const JsonField set_fields[] = {
         JSON_FIELD(LabelSet, "labels", JSON_PAIRS, pairs, 0),

@@ -2,8 +2,12 @@
  * creation until they are changed, and then a set that is replaced as a whole, so that who reads
  * them needs no lock. */
 #include "base/log.h"
+#include "engine/cgroup.h"
+#include "engine/container-limits.h"
+#include "engine/mounts-change.h"
 #include "engine/ocispec.h"
 #include "os/cgroup.h"
+#include "runtime/runtime.h"
 
 /* ---- the set ---- */
 

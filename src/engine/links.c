@@ -6,7 +6,13 @@
 #include <ctype.h>
 
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/links.h"
+#include "engine/network-mode.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
 
 /* "name" or "name:alias"; both the caller's. */
 static int split(const char *text, char **ret_name, char **ret_alias, Error *err) {

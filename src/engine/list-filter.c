@@ -1,5 +1,11 @@
 /* list-filter.c: the filters of the list of containers. */
 #include "engine/list-filter.h"
+#include "engine/container-health.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
+#include "engine/mounts-change.h"
+#include "engine/registry.h"
 
 #include "engine/filters.h"
 

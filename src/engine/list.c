@@ -1,6 +1,10 @@
 /* list.c: the list of containers. An entry changes with its snapshot only, but for the age in its
  * status; so the rest is rendered once and kept with the snapshot. No container's lock is taken. */
+#include "engine/container-health.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
 #include "engine/list-filter.h"
+#include "engine/registry.h"
 
 #include "base/clock.h"
 

@@ -9,6 +9,7 @@ typedef enum LockRank {
         LOCK_POLICIES,  /* Policies.lock: one change of the network policies at a time; net and the
                            record are changed under it */
         LOCK_CONTAINER, /* Container.lock; one at a time */
+        LOCK_KILL,      /* Container.kill_lock: the record is written under it */
         LOCK_NETWORKS,  /* the index of networks; short */
         LOCK_REGISTRY,  /* Engine.registry_lock; short */
         LOCK_STATE,     /* Container.state_lock; short, one at a time */

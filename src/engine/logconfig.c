@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <regex.h>
 
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
 #include "engine/log-driver.h"
 #include "engine/log-tag.h"
+#include "engine/logconfig.h"
 
 #define TAG_DEFAULT "{{.ID}}"
 

@@ -7,8 +7,12 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/logconfig.h"
 #include "engine/logfile.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 
 #define NOTICES_MAX 4096
 

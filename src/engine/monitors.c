@@ -2,7 +2,12 @@
  * the loop's thread, which must not block: ends are handled on a worker. */
 #include <limits.h>
 
-#include "engine/internal.h"
+#include "engine/attach.h"
+#include "engine/container-health.h"
+#include "engine/engine-private.h"
+#include "engine/execs.h"
+#include "engine/lifecycle.h"
+#include "engine/registry.h"
 
 char *engine_run_directory(const Engine *engine) {
         char link[32], path[PATH_MAX] = "";

@@ -6,9 +6,13 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
 #include "engine/mount-spec.h"
+#include "engine/mounts-change.h"
 #include "engine/mounts.h"
 #include "engine/ocispec.h"
+#include "engine/state.h"
 #include "engine/volumes.h"
 
 static const JsonField set_fields[] = {

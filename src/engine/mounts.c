@@ -8,9 +8,16 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/image-mount.h"
 #include "engine/mount-spec.h"
+#include "engine/mounts-change.h"
 #include "engine/mounts.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/root-mount.h"
 #include "engine/volumes.h"
 
 MountPoint *mount_find(const JsonArray *points, const char *destination) {

@@ -1,7 +1,7 @@
 /* names.c: names for containers that were given none: two plain words, picked by the kernel's
  * generator. Whether one is taken is the registry's matter. */
 #include "base/id.h"
-#include "engine/internal.h"
+#include "engine/create-parts.h"
 
 /* clang-format off */
 static const char *const adjectives[] = {

@@ -4,7 +4,10 @@
 #include <fcntl.h>
 
 #include "engine/locks.h"
+#include "engine/namespaces.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
 #include "os/cgroup.h"
 #include "os/pidfd.h"
 

@@ -5,7 +5,11 @@
 #include <fcntl.h>
 
 #include "base/fd.h"
-#include "engine/internal.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/links.h"
+#include "engine/network-mode.h"
+#include "engine/networks.h"
 #include "format/resolvconf.h"
 
 #define FILE_LIMIT (1 << 20)

@@ -1,6 +1,8 @@
 /* network-documents.c: networks as Docker's API shows them, from the index and the containers'
  * snapshots. */
-#include "engine/internal.h"
+#include "engine/networks.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
 
 typedef struct MemberDocument {
         char *id; /* the key */

@@ -1,5 +1,6 @@
 /* network-mode.c: HostConfig.NetworkMode: what it means, and what cannot be asked for beside it. */
-#include "engine/internal.h"
+#include "engine/network-mode.h"
+#include "engine/engine-private.h"
 
 const char *container_network_mode(const Container *container) {
         const char *mode = container->spec.host.network_mode;

@@ -1,7 +1,7 @@
 /* network-templates.c: Docker's configuration networks: what --config-only stores and --config-from
  * takes over. */
 #include "base/ip.h"
-#include "engine/internal.h"
+#include "engine/networks.h"
 
 static int refuse(Error *err, const char *what) {
         return error_kind(err, ERROR_FORBIDDEN, "%s", what);

@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 #include "engine/locks.h"
+#include "engine/networks.h"
 
 struct Networks {
         pthread_mutex_t lock;  /* short; never while net works */

@@ -2,7 +2,9 @@
  * what mounts.c resolved, and the generated files of /etc. */
 #include <unistd.h>
 
+#include "engine/engine-private.h"
 #include "engine/idmap-spec.h"
+#include "engine/mounts-change.h"
 #include "engine/ocispec.h"
 
 #define WORDS_MAX 8

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "engine/container-limits.h"
 #include "engine/ocispec.h"
 
 #define CPU_PERIOD_US 100000LL

@@ -5,6 +5,9 @@
 
 #include "base/bug.h"
 #include "engine/apparmor.h"
+#include "engine/engine-private.h"
+#include "engine/links.h"
+#include "engine/ocispec.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define INIT_PATH "/sbin/docker-init"

@@ -2,7 +2,25 @@
  */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/container.h"
+
+/* ---- ocispec.c ---- */
+typedef struct OcispecContext {
+        const char *cgroup;      /* the document's cgroupsPath */
+        const char *netfiles_id; /* the container whose hosts, hostname and resolv.conf are bound
+                                    into this one */
+        bool own_netns; /* a namespace is passed to the monitor by descriptor; else the host's (mode
+                           host) */
+        bool joined_netns;     /* mode container:x: passed by descriptor too */
+        const char *shm;       /* another's /dev/shm, to be bound there; NULL: its own */
+        const char *rootfs;    /* NULL: the monitor mounts the overlay */
+        const int *source_fds; /* of mounts_open; NULL: none */
+} OcispecContext;
+/* At start, lock held. *ret must be zeroed; json_done(&oci_config_table) frees it. linux.seccomp
+ * stays NULL: see seccomp_profile_*. */
+int ocispec_build(Container *container, const OcispecContext *context, OciConfig *ret, Error *err);
+/* The process document of an exec. */
+int ocispec_exec_process(Container *container, const ExecConfig *exec, OciProcess *ret, Error *err);
 
 /* ---- capabilities.c ---- */
 /* The names "CAP_…" that a container gets: Docker's default 14, changed by add and drop ("ALL",
@@ -108,3 +126,13 @@ int64_t userns_last_gid(const Container *container);
                 *slot_ = (value);                                                                  \
                 slot_;                                                                             \
         })
+
+/* ---- seccomp-default.c ---- */
+/* *ret_key: a text that is equal for equal profiles ("default:<capabilities that matter>",
+ * "file:<sha256 of it>"), the caller's, or NULL where the container runs unconfined. Cheap: called
+ * at each start and exec. */
+int seccomp_profile_key(const Container *container, bool privileged, char **ret_key, Error *err);
+/* The document itself; the caller frees it with json_free(&oci_seccomp_table). Called once a key.
+ */
+int seccomp_profile_build(const Container *container, bool privileged, OciSeccomp **ret,
+                          Error *err);

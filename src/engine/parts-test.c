@@ -7,8 +7,10 @@
 
 #include "base/id.h"
 #include "base/test.h"
-#include "engine/internal.h"
+#include "engine/create-parts.h"
 #include "engine/steps.h"
+#include "engine/stop.h"
+#include "engine/worker.h"
 #include "format/resolvconf.h"
 
 TEST(names) {

@@ -2,6 +2,8 @@
  * is in force before it is recorded: a daemon that is killed in between goes back to what was
  * acknowledged, and nothing that was acknowledged is ever not in force. */
 #include "engine/policies.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
 
 #include <errno.h>
 

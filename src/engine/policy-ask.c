@@ -2,8 +2,11 @@
  * the documents' (net/policy.h), not the firewall's. */
 #include <netinet/in.h>
 
+#include "engine/engine-private.h"
+#include "engine/labels.h"
 #include "engine/locks.h"
 #include "engine/policies.h"
+#include "engine/registry.h"
 
 #define TABLE_MAX 256 /* containers in one table */
 

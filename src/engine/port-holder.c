@@ -7,7 +7,9 @@
 
 #include "base/fd.h"
 #include "base/ip.h"
-#include "engine/internal.h"
+#include "engine/publish.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
 
 #define TABLE_MAX (16 << 20) /* bytes of /proc/net/tcp */
 

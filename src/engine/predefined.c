@@ -1,7 +1,8 @@
 /* predefined.c: the networks that every engine has: host, none, and the default bridge, which is
  * made anew when the daemon's options for it are others than before (default-bridge.c). */
 #include "base/id.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/networks.h"
 
 static NetworkObject *predefined_new(const char *name, const char *driver) {
         NetworkObject *network = network_object_new();

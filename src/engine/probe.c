@@ -8,8 +8,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/utf8.h"
+#include "engine/engine-private.h"
 #include "engine/exec-private.h"
+#include "engine/execs.h"
+#include "engine/ocispec.h"
 #include "engine/prober.h"
+#include "engine/registry.h"
+#include "engine/seccomp-cache.h"
 
 /* How long a check may take to start (Docker's bound), and how long others wait for it to. */
 #define START_MAX (30 * NSEC_PER_SEC)

@@ -2,6 +2,11 @@
  * thread. Others, who hold a container's lock, post what they want, in the order of its life. How a
  * check is run is probe.c's, what its result means health.c's. */
 #include "engine/prober.h"
+#include "engine/container-health.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/registry.h"
+#include "engine/state.h"
 
 #include <unistd.h>
 

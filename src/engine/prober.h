@@ -2,7 +2,8 @@
  * The loop thread's alone. Inside engine only. */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/container.h"
+#include "engine/health.h"
 
 typedef struct Probe Probe;
 

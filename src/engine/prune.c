@@ -2,6 +2,10 @@
  * own removal, which looks again: what is taken into use meanwhile stays. Images are images.c's,
  * the build cache build-prune.c's. */
 #include "engine/prune.h"
+#include "engine/events.h"
+#include "engine/labels.h"
+#include "engine/networks.h"
+#include "engine/registry.h"
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -147,6 +151,17 @@ int engine_network_prune(Engine *engine, const Filters *filters, Buf *json, Erro
 
 /* ---- volumes ---- */
 
+/* As with rm -v: see mounts_release. */
+static bool volumes_must_stay(const Engine *engine) {
+        bool stay = engine_record_was_restored(engine);
+
+        if (stay)
+                log_warn("no volume is pruned: a container that the record, which was restored, "
+                         "does not know may have it. Remove the file '" RECORD_NAME
+                         ".damaged' once nothing is missed, or single ones (brig volume rm)");
+        return stay;
+}
+
 static void prune_volume(Engine *engine, const char *name, PruneAnswer *answer) {
         int64_t bytes = volume_size(engine, name);
         Error error = { 0 };
@@ -172,6 +187,10 @@ int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error
                 r = filter_bool(filters, "all", false, &all, err);
         if (r < 0)
                 return r;
+        if (volumes_must_stay(engine)) {
+                prune_answer_end(engine, &answer, json);
+                return 0;
+        }
         volumes_all(engine, &volumes, &count);
         for (size_t i = 0; i < count; i++)
                 if (volumes[i].users == 0 &&

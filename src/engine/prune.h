@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "engine/internal.h"
+#include "engine/engine.h"
 
 /* A client is told by then, ns; on a busy disk the removal takes longer, and goes on. */
 #define PRUNE_PATIENCE (10 * NSEC_PER_SEC)

@@ -4,7 +4,11 @@
 
 #include "base/ip.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/network-mode.h"
+#include "engine/networks.h"
+#include "engine/publish.h"
+#include "engine/state.h"
 #include "net/ports.h"
 
 /* ---- the new bindings ---- */

@@ -3,7 +3,8 @@
  * no lock. Sockets and elements are net's. */
 #include <arpa/inet.h>
 
-#include "engine/internal.h"
+#include "engine/endpoints.h"
+#include "engine/publish.h"
 
 /* ---- the set ---- */
 

@@ -10,6 +10,22 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/cgroup.h"
+#include "engine/checkpoint.h"
+#include "engine/container-health.h"
+#include "engine/container-limits.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/execs.h"
+#include "engine/image-mount.h"
+#include "engine/lifecycle.h"
+#include "engine/mounts-change.h"
+#include "engine/mounts.h"
+#include "engine/network-mode.h"
+#include "engine/networks.h"
+#include "engine/policies.h"
+#include "engine/registry.h"
+#include "engine/state.h"
 #include "engine/volumes.h"
 #include "os/cgroup.h"
 #include "os/pidfd.h"
@@ -351,8 +367,9 @@ static void settle(Container *container, bool ended, ExitRecord *record, int64_t
         if (ended || container_is_running(container))
                 execs_adopt(container, &record->execs);
         container_end_checkpointing(container,
-                                    ended || (container_is_running(container) &&
-                                              checkpoint_await_end(container, dumps_until)));
+                                    ended ? checkpoint_may_have_ended(container)
+                                          : container_is_running(container) &&
+                                                    checkpoint_await_end(container, dumps_until));
         if (ended) {
                 container->state.status = CONTAINER_RUNNING;
                 exit_handle_locked(container, record);

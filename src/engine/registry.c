@@ -2,8 +2,16 @@
  * record and no kernel. */
 #include <errno.h>
 
-#include "engine/internal.h"
+#include "engine/attach.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/execs.h"
+#include "engine/health.h"
+#include "engine/labels.h"
 #include "engine/locks.h"
+#include "engine/mounts-change.h"
+#include "engine/publish.h"
+#include "engine/registry.h"
 
 __thread unsigned locks_held;
 
@@ -23,6 +31,7 @@ Container *container_new(Engine *engine, const char id[ID_LENGTH + 1]) {
         memcpy(container->id, id, ID_LENGTH + 1);
         pthread_mutex_init(&container->lock, NULL);
         pthread_mutex_init(&container->state_lock, NULL);
+        pthread_mutex_init(&container->kill_lock, NULL);
         pthread_mutex_init(&container->stats_lock, NULL);
         container->pidfd = container->netns_fd = -1;
         pthread_mutex_lock(&engine->alive_lock);
@@ -84,6 +93,7 @@ static void container_destroy_object(Container *container) {
         free(container->name);
         pthread_mutex_destroy(&container->lock);
         pthread_mutex_destroy(&container->state_lock);
+        pthread_mutex_destroy(&container->kill_lock);
         pthread_mutex_destroy(&container->stats_lock);
         free(container);
 }

@@ -6,9 +6,21 @@
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/attach.h"
+#include "engine/checkpoint.h"
 #include "engine/copy.h"
-#include "engine/internal.h"
+#include "engine/endpoints.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/execs.h"
+#include "engine/image-collect.h"
+#include "engine/lifecycle.h"
+#include "engine/mounts-change.h"
+#include "engine/mounts.h"
+#include "engine/registry.h"
 #include "engine/room.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 
 struct Removals {
         pthread_mutex_t lock;

@@ -1,7 +1,13 @@
 /* restart.c: restart policies: whether a container that ended is started again, and when. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/lifecycle.h"
+#include "engine/links.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 60000

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/test.h"
+#include "engine/engine-private.h"
 #include "engine/room.h"
 
 /* What goes to a program has no file system that could be. */

@@ -1,6 +1,7 @@
 /* room.c: see room.h. SQLite writes to its log before anything is deleted, and a layer goes only
  * after its row: without a reserve a disk that is quite full could not be freed. */
 #include "engine/room.h"
+#include "engine/engine-private.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * and a reserve, so that removing needs none. Inside engine only. */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/engine.h"
 
 /* Adds to err what is left and how to make room, where the file system is full or nearly so.
  * `ours`: an error of a full disk (ENOSPC, EDQUOT) can be of this file system only, so that it says

@@ -11,7 +11,12 @@
 #include "base/bounded.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "engine/image-mount.h"
+#include "engine/mounts-change.h"
+#include "engine/namespaces.h"
 #include "engine/ocispec.h"
+#include "engine/registry.h"
+#include "engine/root-mount.h"
 #include "os/mount.h"
 
 int root_mount_find(Container *container, MountPoint *point, Error *err) {

@@ -11,6 +11,7 @@
 
 #include "base/bug.h"
 #include "base/fd.h"
+#include "engine/engine-private.h"
 #include "engine/ocispec.h"
 #include "engine/volumes.h"
 #include "os/mount.h"

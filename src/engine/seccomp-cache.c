@@ -3,7 +3,8 @@
 #include "engine/seccomp-cache.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/ocispec.h"
 #include "runtime/seccomp.h"
 
 struct SeccompCache {

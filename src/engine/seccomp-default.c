@@ -3,6 +3,8 @@
  * is seccomp-cache.c's. seccomp(2); the document is Docker's, which extends that of runtime-spec.
  */
 #include "base/bug.h"
+#include "engine/engine-private.h"
+#include "engine/ocispec.h"
 #include "engine/seccomp.h"
 
 /* ---- the default ---- */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "engine/ocispec.h"
 #include "engine/seccomp.h"
 
 typedef struct Condition {

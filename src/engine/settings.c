@@ -4,7 +4,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "engine/internal.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/image-collect.h"
 
 struct Settings {
         DaemonSettings values;

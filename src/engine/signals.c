@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/internal.h"
+#include "engine/stop.h"
 
 #define SIGNAL_MAX 64
 

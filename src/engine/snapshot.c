@@ -1,7 +1,10 @@
 /* snapshot.c: immutable copies of what changes in a container, so that readers never wait for a
  * start or a stop. */
-#include "engine/internal.h"
+#include "engine/container-limits.h"
+#include "engine/labels.h"
 #include "engine/locks.h"
+#include "engine/mounts-change.h"
+#include "engine/publish.h"
 
 static void array_copy(const JsonArray *from, const JsonTable *table, JsonArray *to) {
         for (size_t i = 0; i < from->count; i++)

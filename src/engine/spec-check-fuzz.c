@@ -1,6 +1,7 @@
 /* spec-check-fuzz.c: bodies of POST /containers/create, judged: devices, sysctls, ulimits, security
  * options, namespaces, log options. Who is refused is told why. */
-#include "engine/internal.h"
+#include "engine/create-parts.h"
+#include "engine/engine-private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

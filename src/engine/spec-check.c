@@ -1,8 +1,13 @@
 /* spec-check.c: what a request to create a container may hold, as far as the document alone shows
  * it, and the defaults that inspect shows. In Docker's words; kinds are never "not found", as a
  * client would take that for a missing image and pull it. */
+#include "engine/cgroup.h"
+#include "engine/create-parts.h"
+#include "engine/engine-private.h"
+#include "engine/health.h"
 #include "engine/log-driver.h"
 #include "engine/ocispec.h"
+#include "engine/stop.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
 

@@ -2,7 +2,14 @@
  * lifecycle's matter. */
 #include <errno.h>
 
-#include "engine/internal.h"
+#include "engine/container-health.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
+#include "engine/mounts-change.h"
+#include "engine/publish.h"
+#include "engine/registry.h"
+#include "engine/state.h"
 
 static const char *const status_names[] = {
         [CONTAINER_CREATED] = "created",   [CONTAINER_RUNNING] = "running",
@@ -27,7 +34,7 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "finishedAt", JSON_INT, finished_at, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "restartCount", JSON_INT, restart_count, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "stoppedByUser", JSON_BOOL, stopped_by_user, JSON_OMIT_EMPTY),
-        JSON_FIELD(ContainerState, "checkpointing", JSON_BOOL, checkpointing, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "dumpImages", JSON_STRING, dump_images, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removeVolumes", JSON_BOOL, remove_volumes, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removedLinks", JSON_STRINGS, removed_links, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "cgroup", JSON_STRING, cgroup, JSON_OMIT_EMPTY),

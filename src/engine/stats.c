@@ -2,6 +2,11 @@
  * comes first reads, the others take what was read. Nothing is read while nobody looks, and a
  * client that does not listen holds up its own thread alone, with one sample. */
 #include "engine/stats.h"
+#include "engine/cgroup.h"
+#include "engine/namespaces.h"
+#include "engine/network-mode.h"
+#include "engine/registry.h"
+#include "engine/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,9 @@
 /* stats.h: what a container uses at a moment, and Docker's document of it. Inside engine only. */
 #pragma once
 
-#include "engine/internal.h"
+#include <stdatomic.h>
+
+#include "base/cleanup.h"
 #include "os/cgroup.h"
 
 typedef struct StatsLink {

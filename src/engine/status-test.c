@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/test.h"
 #include "engine/documents.h"
+#include "engine/health.h"
 
 #define NOW (1000000 * NSEC_PER_SEC)
 

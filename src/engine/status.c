@@ -1,6 +1,7 @@
 /* status.c: a container's state in words for people. */
 #include "base/clock.h"
 #include "engine/documents.h"
+#include "engine/health.h"
 
 const char *status_name(const ContainerState *state) {
         return container_status_name((ContainerStatus)state->status);

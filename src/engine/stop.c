@@ -5,7 +5,14 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "engine/internal.h"
+#include "engine/cgroup.h"
+#include "engine/checkpoint.h"
+#include "engine/container-health.h"
+#include "engine/events.h"
+#include "engine/lifecycle.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 #include "os/cgroup.h"
 
 #define FREEZE_TIMEOUT (10 * NSEC_PER_SEC)

@@ -10,7 +10,9 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "engine/cgroup.h"
 #include "engine/documents.h"
+#include "engine/registry.h"
 #include "os/cgroup.h"
 
 #define FILE_MAX_SIZE 65536

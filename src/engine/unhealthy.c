@@ -6,7 +6,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/container-health.h"
+#include "engine/engine-private.h"
+#include "engine/labels.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 
 #define LABEL "brig.restart-unhealthy"
 

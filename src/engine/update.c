@@ -7,7 +7,15 @@
  * goes back to what was. Limits are recorded before they are in force: the next daemon puts those
  * of the record in force. */
 #include "base/log.h"
-#include "engine/internal.h"
+#include "engine/container-limits.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
+#include "engine/labels.h"
+#include "engine/mounts-change.h"
+#include "engine/policies.h"
+#include "engine/publish.h"
+#include "engine/registry.h"
+#include "engine/state.h"
 #include "engine/steps.h"
 
 typedef struct UpdateJob {

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "engine/engine-private.h"
+#include "engine/namespaces.h"
 #include "engine/ocispec.h"
 #include "os/mount.h"
 

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/size.h"
 #include "engine/documents.h"
+#include "engine/engine-private.h"
 #include "engine/filters.h"
 #include "engine/volumes.h"
 

@@ -3,6 +3,8 @@
  * a killed daemon leaves no directory that nobody knows of. Who mounts them is mounts.c's, what
  * they look like volume-documents.c's. */
 #include "engine/volumes.h"
+#include "engine/engine-private.h"
+#include "engine/events.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,7 +2,8 @@
  * calls are in engine.h. */
 #pragma once
 
-#include "engine/internal.h"
+#include "engine/container.h"
+#include "engine/engine-private.h"
 
 /* Docker's mark of a volume that got its name from the engine. */
 #define VOLUME_ANONYMOUS "com.docker.volume.anonymous"
@@ -74,3 +75,6 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
 /* tree-copy.c: copies what is in directory from_fd into directory to_fd, with owners, modes, times
  * and extended attributes, and gives to_fd those of from_fd. Follows no link. */
 int directory_copy(int from_fd, int to_fd, Error *err);
+
+int volumes_new(Engine *engine, Volumes **ret, Error *err); /* reads the record */
+Volumes *volumes_free(Volumes *volumes);

@@ -5,8 +5,10 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
-#include "engine/internal.h"
 #include "engine/locks.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+#include "engine/stop.h"
 
 struct EngineWait {
         Container *container; /* a reference */

@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/test.h"
 #include "os/cgroup.h"
+#include "os/child-reaper.h"
 #include "os/pidfd.h"
 #include "os/procfs.h"
 
@@ -130,6 +132,73 @@ TEST(who_cannot_be_reaped_is_not_waited_for) {
         ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         close_fd(&pidfd);
         close_fd(&ends[0]);
+}
+
+/* Steps of the loop until it waits for none. */
+static void run_to_the_last(Loop *loop, const ChildReaper *reaper) {
+        int64_t end = clock_monotonic() + 30 * NSEC_PER_SEC;
+        Error err = {};
+
+        while (child_reaper_count(reaper) > 0 && clock_monotonic() < end)
+                ASSERT_OK(loop_step(loop, 1000, &err), &err);
+        ASSERT_INT(child_reaper_count(reaper), 0);
+}
+
+TEST(who_could_not_be_reaped_is_reaped_later) {
+        _cleanup_(loop_freep) Loop *loop = NULL;
+        int pidfd = -1, status = -1, ends[2];
+        _cleanup_(child_reaper_freep) ChildReaper *reaper = NULL;
+        Error err = {};
+        pid_t pid = fork(), tracer;
+        char byte;
+
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        reaper = child_reaper_new(loop);
+        ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
+        ASSERT_INT(pipe2(ends, O_CLOEXEC), 0);
+        tracer = start_tracer(pid, ends[1]);
+        close_fd(&ends[1]);
+        ASSERT_INT(read(ends[0], &byte, 1), 1);
+        close_fd(&ends[0]);
+        ASSERT_INT(pidfd_wait_or_kill(pidfd, 1000000, &status, &err), -ETIMEDOUT);
+        close_fd(&pidfd);
+        /* The tracer has it still. */
+        ASSERT_OK(loop_step(loop, 0, &err), &err);
+        ASSERT_INT(child_reaper_count(reaper), 1);
+        ASSERT_INT(kill(tracer, SIGKILL), 0);
+        ASSERT_INT(waitpid(tracer, NULL, 0), tracer);
+        run_to_the_last(loop, reaper);
+        ASSERT_INT(waitpid(pid, NULL, WNOHANG), -1);
+        ASSERT_INT(errno, ECHILD);
+}
+
+TEST(who_has_not_ended_is_reaped_when_it_does) {
+        _cleanup_(loop_freep) Loop *loop = NULL;
+        _cleanup_(child_reaper_freep) ChildReaper *reaper = NULL;
+        int pidfd = -1;
+        Error err = {};
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        reaper = child_reaper_new(loop);
+        ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
+        child_reaper_take(reaper, pidfd);
+        close_fd(&pidfd);
+        ASSERT_OK(loop_step(loop, 0, &err), &err);
+        ASSERT_OK(loop_step(loop, 0, &err), &err);
+        ASSERT_INT(child_reaper_count(reaper), 1);
+        ASSERT_INT(kill(pid, SIGKILL), 0);
+        run_to_the_last(loop, reaper);
+        ASSERT_INT(waitpid(pid, NULL, WNOHANG), -1);
+        ASSERT_INT(errno, ECHILD);
 }
 
 TEST(mount_points_of_the_kernels_table) {

@@ -18,6 +18,9 @@
 
 #define KILL_TIMEOUT (10 * NSEC_PER_SEC)
 
+static PidfdKeeper keeper; /* of what pidfd_wait_or_kill gives up; NULL: nobody */
+static void *keeper_data;
+
 int pidfd_of(pid_t pid, int *ret_fd, Error *err) {
         int fd = pidfd_open(pid, 0);
 
@@ -89,17 +92,37 @@ static int reap_ended(int pidfd, int *ret_status, Error *err) {
         return 0;
 }
 
+bool pidfd_reap(int pidfd) {
+        siginfo_t info = {};
+
+        return waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0 ||
+               info.si_pid != 0;
+}
+
+void pidfd_set_keeper(PidfdKeeper new_keeper, void *data) {
+        keeper = new_keeper;
+        keeper_data = data;
+}
+
+static int give_up(int pidfd, Error *err) {
+        if (keeper)
+                keeper(keeper_data, pidfd);
+        return error_set(err, ETIMEDOUT,
+                         "a process does not end, though it was killed: it is stuck in the kernel, "
+                         "as on a disk that does not answer");
+}
+
 int pidfd_wait_or_kill(int pidfd, int64_t timeout, int *ret_status, Error *err) {
         int late = pidfd_wait_end(pidfd, timeout), r;
 
         if (late < 0) {
                 (void)pidfd_signal(pidfd, SIGKILL, NULL);
                 if (pidfd_wait_end(pidfd, KILL_TIMEOUT) < 0)
-                        return error_set(err, ETIMEDOUT,
-                                         "a process does not end, though it was killed: it is "
-                                         "stuck in the kernel, as on a disk that does not answer");
+                        return give_up(pidfd, err);
         }
         r = reap_ended(pidfd, ret_status, err);
+        if (r == -ETIMEDOUT && keeper)
+                keeper(keeper_data, pidfd);
         return r < 0 || late == 0 ? r
                                   : error_set(err, -late, "a process did not end in %lld seconds",
                                               (long long)(timeout / NSEC_PER_SEC));
