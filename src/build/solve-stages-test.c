@@ -1,13 +1,10 @@
 /* solve-stages-test.c: Dockerfiles of very many stages: threads and stacks stay as small as they
  * are.
  */
+#include "base/sanitizer.h"
 #include "build/test-solve.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SMALL_STACK ((size_t)1024 * 1024)
-#else
-#define SMALL_STACK ((size_t)64 * 1024)
-#endif
+#define SMALL_STACK ((SANITIZED ? 2048 : 64) * (size_t)1024)
 #define MANY 100
 #define LONG 6000
 

@@ -74,6 +74,12 @@ static int live_prepare(Live *live) {
         return pair[1];
 }
 
+static void live_begin(Live *live) {
+        int fd = live_prepare(live);
+
+        http_server_serve(live->server, fd);
+}
+
 static void live_close(Live *live) {
         close_fd(&live->fd);
         if (!http_server_stop(live->server, 20 * NSEC_PER_SEC))
@@ -231,7 +237,7 @@ TEST(fds_kept_apart_on_one_connection) {
         char text[1000];
         size_t before = open_fds(), open;
 
-        http_server_serve(live.server, live_prepare(&live));
+        live_begin(&live);
         open = open_fds();
         for (size_t i = 0; i < 3; i++) {
                 ssize_t n;
@@ -258,7 +264,7 @@ TEST(fds_without_room) {
 
         ASSERT_INT(getrlimit(RLIMIT_NOFILE, &limit), 0);
         less = (struct rlimit){ 200, limit.rlim_max };
-        http_server_serve(live.server, live_prepare(&live));
+        live_begin(&live);
         ASSERT_INT(setrlimit(RLIMIT_NOFILE, &less), 0);
         while (count < ELEMENTS(fillers) &&
                (fillers[count] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)

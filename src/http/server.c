@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/sanitizer.h"
 #include "http/exchange.h"
 
 #define CONNECTIONS_MAX 1024
@@ -22,11 +23,7 @@
         (512 * 1024) /* of the buffer of a socket that was made wider; the kernel doubles it */
 #define WIDE_MAX 16
 #define HEAD_FILL 2048 /* most heads are shorter, and an idle connection holds no buffer */
-#ifdef __SANITIZE_ADDRESS__
-#define STACK_SIZE (2048 * 1024)
-#else
-#define STACK_SIZE (512 * 1024)
-#endif
+#define STACK_SIZE ((SANITIZED ? 8192 : 512) * (size_t)1024)
 
 typedef struct Listener {
         HttpServer *server;

@@ -15,22 +15,11 @@
 
 #include "base/bug.h"
 #include "base/cleanup.h"
+#include "base/sanitizer.h"
 
 #define MEMORY_MAX (2ull << 30)
 #define FILE_SIZE_MAX (300ull << 30)
 #define FILES_MAX 64
-
-/* A sanitizer maps terabytes and makes calls of its own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 /* Writing any owner, mode, device and capability, and, the last, trusted.overlay.* attributes. */
 static const cap_value_t layer_capabilities[] = {

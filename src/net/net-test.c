@@ -1,5 +1,6 @@
 /* net-test.c: who reaches whom on the stage of net-stage.h, over TCP and UDP, is compared with a
  * table. */
+#include "base/sanitizer.h"
 #include "base/test-limits.h"
 #include "net/net-stage.h"
 
@@ -451,11 +452,7 @@ TEST(leave_after_flush) {
         ASSERT(reach(&stage.lan, "192.168.1.100", 8080, &stage.web, PATIENCE_MS, source));
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PROMISED_MS 1000 /* the instruments' time is nobody's */
-#else
-#define PROMISED_MS 100
-#endif
+#define PROMISED_MS (SANITIZED ? 1000 : 100) /* the instruments' time is nobody's */
 
 /* The shortest time of several, in milliseconds: others use this machine, too. */
 static int64_t time_reapply(Loop *loop) {

@@ -7,17 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/macro.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "base/sanitizer.h"
 
 #define MEMORY_MAX (256ull << 20)
 #define FILES_MAX 64
