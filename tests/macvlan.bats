@@ -125,6 +125,9 @@ lan_network() { brig network create -d macvlan --subnet 192.168.1.0/24 --gateway
   run brig run --rm --network name=alpha,driver-opt=com.docker.network.endpoint.ifname=front0,driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1 \
     busybox cat /proc/sys/net/ipv4/conf/front0/log_martians
   [ "$output" = 1 ]
+  # The user's word counts, not brig's own.
+  run brig run --rm --network name=alpha,driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.arp_notify=0 busybox cat /proc/sys/net/ipv4/conf/eth0/arp_notify
+  [ "$output" = 0 ]
   run brig run --rm --network name=alpha,driver-opt=com.docker.network.endpoint.sysctls=net.core.somaxconn=1 busybox true
   [ "$status" -eq 125 ]
   [[ $output == *"invalid com.docker.network.endpoint.sysctls 'net.core.somaxconn=1'"* ]]

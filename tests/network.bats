@@ -206,6 +206,12 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   brig exec near ping -c 1 -W 5 169.254.33.33
   brig network connect --link-local-ip 169.254.44.44 two local
   brig exec local ip -o addr show eth1 | grep "inet 169.254.44.44/16 "
+  # More than one message to the kernel holds.
+  run brig run --rm --network one $(printf -- '--link-local-ip 169.254.50.%d ' {1..40}) busybox ip -o addr show eth0
+  [ "$(grep -c 'inet 169.254.50' <<<"$output")" -eq 40 ]
+  brig network create $(printf -- '--subnet 10.77.%d.0/24 ' {1..40}) many
+  [ "$(brig network inspect many --format '{{len .IPAM.Config}}')" -eq 40 ]
+  brig network rm many
   run brig run --rm --network one --link-local-ip 10.0.0.1 busybox true
   [[ $status -eq 125 && $output == *"Invalid link-local IP address: 10.0.0.1: it is neither of 169.254.0.0/16 nor of fe80::/10"* ]]
 }

@@ -88,8 +88,16 @@ static int take_sysctl(const char *text, const char *link, Error *err) {
         return sysctl_write(path, equals + 1, err);
 }
 
+static const char *sysctls_of(const Endpoint *endpoint) {
+        return pairs_get(&endpoint->options, ENDPOINT_OPTION "sysctls");
+}
+
+bool endpoint_has_sysctls(const Endpoint *endpoint) {
+        return !str_empty(sysctls_of(endpoint));
+}
+
 static int take_sysctls(const Endpoint *endpoint, const char *link, Error *err) {
-        const char *all = pairs_get(&endpoint->options, ENDPOINT_OPTION "sysctls");
+        const char *all = sysctls_of(endpoint);
         _cleanup_strv_ char **each = str_empty(all) ? NULL : str_split(all, ',');
         int r = 0;
 

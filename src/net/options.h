@@ -21,5 +21,6 @@ int endpoint_options_check(const Endpoint *endpoint, Error *err);
 int endpoint_link_local(const char *text, Subnet *ret, Error *err);
 /* The name that the link in the container is to have, or NULL. */
 const char *endpoint_options_link(const Endpoint *endpoint);
+bool endpoint_has_sysctls(const Endpoint *endpoint);
 /* Writes the sysctls that the endpoint asks for its link, in the calling thread's namespace. */
 int endpoint_options_apply(const Endpoint *endpoint, const char *link, Error *err);

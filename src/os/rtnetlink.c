@@ -440,3 +440,7 @@ int rtnl_commit(Rtnl *rtnl, Error *err) {
         rtnl->count = 0;
         return r;
 }
+
+int rtnl_make_room(Rtnl *rtnl, Error *err) {
+        return rtnl->count + 8 <= QUEUE_MAX ? 0 : rtnl_commit(rtnl, err);
+}

@@ -98,6 +98,10 @@ void rtnl_put_local_route(Rtnl *rtnl, unsigned index, IpAddress address);
  * failure, in the words "make link 'x': <the kernel's reason>", or 0. */
 int rtnl_commit(Rtnl *rtnl, Error *err);
 
+/* Commits what is queued, unless there is room for eight messages more: for lists whose length a
+ * user decides. */
+int rtnl_make_room(Rtnl *rtnl, Error *err);
+
 /* ---- questions ---- */
 
 /* The link's index, or -ENODEV; no Error, as absence is an answer. */

@@ -204,6 +204,8 @@ static int put_addresses(const Endpoint *endpoint, Rtnl *inner, unsigned index, 
                 Subnet subnet;
                 int r = endpoint_link_local(*text, &subnet, err);
 
+                if (r == 0)
+                        r = rtnl_make_room(inner, err);
                 if (r < 0)
                         return r;
                 rtnl_put_address(inner, index, subnet.address, subnet.prefix);
@@ -252,12 +254,16 @@ int inner_configure(const Member *member, Rtnl *inner, const char *link,
         if (index < 0)
                 return error_set(err, -index, "link '%s'", link);
         r = set_sysctls(settings, link, has_ipv6(endpoint), err);
-        if (r == 0)
-                r = endpoint_options_apply(endpoint, link, err);
         if (r < 0)
                 return r;
         rtnl_put_announcing(inner, (unsigned)index);
-        r = put_addresses(endpoint, inner, (unsigned)index, err);
+        if (endpoint_has_sysctls(endpoint)) { /* they have the last word */
+                r = rtnl_commit(inner, err);
+                if (r == 0)
+                        r = endpoint_options_apply(endpoint, link, err);
+        }
+        if (r == 0)
+                r = put_addresses(endpoint, inner, (unsigned)index, err);
         if (r < 0)
                 return r;
         rtnl_put_up(inner, (unsigned)index);
