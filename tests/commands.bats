@@ -375,9 +375,9 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
 
 @test "execs that are created and never started are bounded, and go with their container" {
   id=$(brig run -d busybox sleep 1000)
-  create() { curl -s -w '%{http_code}' --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Cmd": ["true"]}' "http://d/v1.41/containers/$id/exec"; }
+  create() { curl -s -w '%{http_code}\n' --unix-socket "$root/brig.sock" -H 'Content-Type: application/json' -d '{"Cmd": ["true"]}' "${@:2}" "http://d/v1.41/containers/$id/exec$1"; }
   first=$(create | jq -r '.Id? // empty')
-  for _ in $(seq 255); do create >/dev/null; done
+  [[ $(create '?[1-255]' -o /dev/null | sort | uniq -c) == *' 255 201' ]] # as one process: in an emulation each takes a second
   run create
   [[ $output == *"container $id has 256 execs that were created and never started: start them, or remove the container"*409 ]]
   # One that was started makes room.

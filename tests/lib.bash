@@ -72,8 +72,6 @@ end_lan() {
 start_daemon() {
   local groups=(--cgroup-parent "/brig-test-$host_pid")
   [[ ${BRIG_CGROUP_DRIVER:-} != systemd ]] || groups=(--exec-opt native.cgroupdriver=systemd --cgroup-parent "brigtest$host_pid.slice")
-  local notify=$root/notify.fifo
-  rm -f "$notify"; mkfifo "$notify"
   nsenter --target "$host_pid" --net --mount -- "$build/src/daemon/brigd" --data-root "$root/data" --exec-root "$root/run" -H "unix://$root/brig.sock" --pidfile "$root/brigd.pid" \
     "${groups[@]}" --bip 172.17.0.1/16 "$@" >>"$root/brigd.log" 2>&1 3>&- &
   daemon_pid=$!
@@ -81,7 +79,8 @@ start_daemon() {
   wait_until daemon_answers || { echo "the daemon did not come up:"; tail -20 "$root/brigd.log"; return 1; }
 }
 
-daemon_answers() { curl -s --max-time 2 --unix-socket "$root/brig.sock" http://d/_ping 2>/dev/null | grep -q OK; }
+# In an emulation a curl takes a second of the processor that the daemon needs to come up: none before there is a socket.
+daemon_answers() { [[ -S $root/brig.sock ]] && curl -s --max-time "${WAIT_SECONDS:-2}" --unix-socket "$root/brig.sock" http://d/_ping 2>/dev/null | grep -q OK; }
 
 # wait_until COMMAND...: asks again and again, for 30 seconds at the most; what is waited for is the condition, the pause only spares the
 # processor.
