@@ -45,7 +45,7 @@ bool http_answered(const HttpExchange *exchange) {
 /* All of it, or a negative errno; after that the connection is good for nothing. */
 static int send_all(HttpExchange *exchange, struct iovec *parts, size_t count) {
         struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
-        int flags = MSG_NOSIGNAL | (exchange->wide ? 0 : MSG_DONTWAIT);
+        int flags = MSG_NOSIGNAL | (exchange->usual_room ? 0 : MSG_DONTWAIT);
 
         while (message.msg_iovlen > 0) {
                 ssize_t n = sendmsg(exchange->fd, &message, flags);

@@ -11,7 +11,7 @@ struct HttpExchange {
         HttpServer *server;
         HttpExchange *previous, *next; /* in the server's list; its lock guards them and fd */
         int fd;
-        bool wide; /* the socket holds more; see http_exchange_widen */
+        int usual_room; /* of a socket that http_exchange_widen made wider; else 0 */
         HttpInput input;
 
         /* one request */
@@ -32,8 +32,9 @@ struct HttpExchange {
 /* Hands the connection over: the server knows it no more. */
 int http_exchange_take(HttpExchange *exchange);
 /* A client that does not read as fast as an answer is written: lets a Unix socket hold the most of
- * a long one, so that the two need not take turns, until the connection ends. Few may have that at
- * once, as those who never read keep what the socket holds; the others stay as they are. */
+ * a long one, so that the two need not take turns, until the answer is finished or the connection
+ * taken. Few may have that at once; the others stay as they are, and so do all without
+ * CAP_NET_ADMIN. What the socket holds by then it holds until the client reads or goes. */
 void http_exchange_widen(HttpExchange *exchange);
 /* Between requests. */
 void http_exchange_reset(HttpExchange *exchange);

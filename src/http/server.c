@@ -19,8 +19,7 @@
 #define IDLE_TIMEOUT (300 * NSEC_PER_SEC)
 #define HEAD_TIMEOUT (30 * NSEC_PER_SEC)
 #define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
-#define WIDE_BYTES                                                                                 \
-        (512 * 1024) /* of the buffer of a socket that was made wider; the kernel doubles it */
+#define WIDE_ROOM (1024 * 1024) /* what a socket holds that was made wider */
 #define WIDE_MAX 16
 #define HEAD_FILL 2048 /* most heads are shorter, and an idle connection holds no buffer */
 #define STACK_SIZE ((SANITIZED ? 8192 : 512) * (size_t)1024)
@@ -45,7 +44,7 @@ struct HttpServer {
         pthread_mutex_t lock; /* guards what follows */
         HttpExchange *connections;
         unsigned count; /* threads, which outlive their place in the list by a little */
-        unsigned wide;  /* connections */
+        unsigned wide;  /* sockets */
         bool stopping;
 };
 
@@ -77,9 +76,28 @@ static void unlink_exchange(HttpExchange *exchange) {
                 exchange->next->previous = exchange->previous;
 }
 
+/* The kernel doubles what it is told, and takes more than net.core.wmem_max by CAP_NET_ADMIN only.
+ */
+static int set_room(int fd, int room) {
+        const int size = room / 2;
+
+        return setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+}
+
+static void narrow(HttpExchange *exchange) {
+        if (!exchange->usual_room)
+                return;
+        (void)set_room(exchange->fd, exchange->usual_room);
+        exchange->usual_room = 0;
+        (void)pthread_mutex_lock(&exchange->server->lock);
+        exchange->server->wide--;
+        (void)pthread_mutex_unlock(&exchange->server->lock);
+}
+
 int http_exchange_take(HttpExchange *exchange) {
         int fd;
 
+        narrow(exchange);
         (void)pthread_mutex_lock(&exchange->server->lock);
         fd = TAKE_FD(exchange->fd);
         exchange->input.fd = -1;
@@ -89,21 +107,21 @@ int http_exchange_take(HttpExchange *exchange) {
 
 void http_exchange_widen(HttpExchange *exchange) {
         HttpServer *server = exchange->server;
-        const int size = WIDE_BYTES;
-        int domain = AF_UNSPEC;
-        socklen_t length = sizeof(domain);
+        int domain = AF_UNSPEC, room = WIDE_ROOM;
+        socklen_t length = sizeof(int);
 
         (void)getsockopt(exchange->fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
-        if (exchange->wide || domain != AF_UNIX) /* TCP sizes its buffers itself */
+        if (exchange->usual_room || domain != AF_UNIX) /* TCP sizes its buffers itself */
+                return;
+        (void)getsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUF, &room, &length);
+        if (room >= WIDE_ROOM) /* by net.core.wmem_default */
                 return;
         (void)pthread_mutex_lock(&server->lock);
-        exchange->wide = server->wide < WIDE_MAX;
-        server->wide += exchange->wide;
+        if (server->wide < WIDE_MAX && set_room(exchange->fd, WIDE_ROOM) == 0) {
+                exchange->usual_room = room;
+                server->wide++;
+        }
         (void)pthread_mutex_unlock(&server->lock);
-        /* Without the privilege the kernel's limit of net.core.wmem_max holds. */
-        if (exchange->wide &&
-            setsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
-                (void)setsockopt(exchange->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
 static void wake(void *null) {
@@ -113,13 +131,13 @@ static void wake(void *null) {
 static void end_exchange(HttpExchange *exchange) {
         HttpServer *server = exchange->server;
 
+        narrow(exchange);
         http_input_done(&exchange->input);
         buf_done(&exchange->text);
         buf_done(&exchange->fields);
         (void)pthread_mutex_lock(&server->lock);
         unlink_exchange(exchange);
         close_fd(&exchange->fd);
-        server->wide -= exchange->wide;
         free(exchange);
         server->count--;
         if (server->count == 0 && server->stopping)
@@ -210,6 +228,7 @@ static bool serve_one(HttpExchange *exchange) {
         exchange->keep = exchange->head.keep_alive && !is_stopping(server);
         server->options.handler(server->options.data, exchange);
         http_exchange_finish(exchange);
+        narrow(exchange);
         return exchange->keep && exchange->fd >= 0 && !is_stopping(server);
 }
 
