@@ -131,6 +131,18 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   [[ $output == *'Cannot connect'* && $output != *waiting* ]]
 }
 
+# The record says that a dump was begun that ends `saved`: into that directory, or, of an older daemon, without saying so.
+record_dump() { sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.checkpointing', json('true')${1:+, '$.state.dumpImages', '$1'}) WHERE name='saved'"; }
+# It ends while no daemon runs, which the record says of a dump.
+ends_with_dump() {
+  kill_daemon
+  record_dump "$@"
+  pid=$(sqlite3 "$root/data/engine.db" "SELECT state->>'$.state.pid' FROM containers WHERE name='saved'")
+  kill -KILL "$pid"
+  wait_until process_is_gone "$pid"
+  start_daemon
+}
+
 # What criu does stands here for it: it traces the container's first process, and kills it.
 @test "a dump that an earlier daemon let end its container is waited for, and no restart policy follows it; unfinished ones are removed" {
   brig run -d --name saved --restart always busybox sleep 1000
@@ -139,7 +151,7 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   mkdir -p "$checkpoints"/{half,whole}
   touch "$checkpoints/half/pages-1.img" "$checkpoints/whole/brig-checkpoint.json"
   kill_daemon
-  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/whole') WHERE id='$id'"
+  record_dump "$id/checkpoints/whole"
   python3 - "$pid" "$root/brigd.log" "$out" 3>&- <<'PYTHON' &
 import ctypes, os, sys, time
 pid, log, ready = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -164,19 +176,30 @@ PYTHON
   # One that went wrong: it runs on, and its policy holds again.
   brig start saved
   kill_daemon
-  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/whole') WHERE id='$id'"
+  record_dump "$id/checkpoints/whole"
   start_daemon
   kill -KILL "$(brig inspect -f '{{.State.Pid}}' saved)"
   wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "1 running" ]]'
   # One whose record could not be taken back: it has no images, and the end is not its doing.
-  kill_daemon
-  sqlite3 "$root/data/engine.db" "UPDATE containers SET state=json_set(state, '$.state.dumpImages', '$id/checkpoints/gone') WHERE id='$id'"
-  pid=$(sqlite3 "$root/data/engine.db" "SELECT state->>'$.state.pid' FROM containers WHERE id='$id'")
-  kill -KILL "$pid"
-  wait_until process_is_gone "$pid"
-  start_daemon
+  ends_with_dump "$id/checkpoints/gone"
   wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "2 running" ]]'
+  # The same in a directory that the client named, where that is unfinished.
+  mkdir -p "$go/disk/half"
+  ends_with_dump "$go/disk/half"
+  wait_until eval '[[ $(brig inspect -f "{{.RestartCount}} {{.State.Status}}" saved) == "3 running" ]]'
 }
+
+@test "a container stays down with a checkpoint that cannot be looked at, or of which an older daemon's record does not say where it is" {
+  brig run -d --name saved --restart always busybox sleep 1000
+  for images in "$go/disk/moved" ""; do
+    ends_with_dump "$images"
+    [ "$(brig inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}' saved)" = 'exited 137 0' ]
+    brig start saved
+  done
+  grep -q "whether the checkpoint '$go/disk/moved' of container .* is whole cannot be told" "$root/brigd.log"
+}
+
+recorded_dump() { sqlite3 -readonly "$root/data/engine.db" "SELECT state->>'$.state.checkpointing', state->>'$.state.dumpImages' FROM containers WHERE name='saved'"; }
 
 # A criu that does nothing until the container has ended.
 @test "a dump holds up no list, no inspect and no kill" {
@@ -188,6 +211,8 @@ PYTHON
   PATH=$go/bin:$PATH start_daemon
   background brig checkpoint create saved one
   wait_until test -e "$go/begun"
+  # An older daemon, too, understands the record.
+  [ "$(recorded_dump)" = "1|$(brig inspect -f '{{.Id}}' saved)/checkpoints/one" ]
   [ "$(timeout 10 brig ps --format '{{.Names}}')" = saved ]
   [ "$(timeout 10 brig inspect -f '{{.State.Status}}' saved)" = running ]
   timeout 10 brig kill saved
@@ -200,8 +225,11 @@ PYTHON
   brig start saved
   pid=$(brig inspect -f '{{.State.Pid}}' saved)
   printf '#!/bin/sh\ntouch %s/again\nexec tail -s 0.05 -f /dev/null --pid=%s\n' "$go" "$(cat "$root/brigd.pid")" >"$go/bin/criu"
+  # What an earlier dump has left in the record is none of this one's.
+  record_dump gone
   background brig checkpoint create --leave-running saved one
   wait_until test -e "$go/again"
+  [ "$(recorded_dump)" = '|' ]
   timeout 30 brig kill saved >/dev/null 2>&1 3>&- &
   killer=$!
   wait_until process_is_gone "$pid"

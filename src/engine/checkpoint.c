@@ -168,11 +168,16 @@ static int make_directory(const Container *container, int holder_fd, const Check
 
 /* ---- making one ---- */
 
+static void forget_dump(ContainerState *state) {
+        state->checkpointing = false;
+        str_replace(&state->dump_images, NULL);
+}
+
 void container_end_checkpointing(Container *container, bool ended) {
         ContainerState *state = &container->state;
 
-        state->stopped_by_user = state->stopped_by_user || (ended && state->dump_images);
-        str_replace(&state->dump_images, NULL);
+        state->stopped_by_user = state->stopped_by_user || (ended && state->checkpointing);
+        forget_dump(state);
 }
 
 static bool has_running_exec(Container *container) {
@@ -315,14 +320,18 @@ static int dump_with_log(Container *container, int images_fd, bool exits, Error 
         return r;
 }
 
+/* Also where the container runs on: an earlier dump that failed may stand there still, which
+ * could not be taken back, and must not be taken for this one. */
 static int save_dump(Container *container, const CheckpointCreate *create, Error *err) {
-        char **images = &container->state.dump_images;
+        ContainerState *state = &container->state;
 
-        str_replace(images, NULL);
-        if (create)
-                *images = str_empty(create->directory)
-                                  ? str_format("%s/checkpoints/%s", container->id, create->id)
-                                  : str_format("%s/%s", create->directory, create->id);
+        forget_dump(state);
+        state->checkpointing = create->exit;
+        if (create->exit)
+                state->dump_images =
+                        str_empty(create->directory)
+                                ? str_format("%s/checkpoints/%s", container->id, create->id)
+                                : str_format("%s/%s", create->directory, create->id);
         return container_save(container, false, err);
 }
 
@@ -338,12 +347,12 @@ static void undo(Container *container, const CheckpointCreate *create, int holde
         prober_pause(container, false);
         if (remove_images(holder_fd, create->id, &error) < 0)
                 undo_failed(container, &error);
+        forget_dump(&container->state);
         int r = failpoint("checkpoint.undo", &error);
         if (r == 0 && create->exit)
-                r = save_dump(container, NULL, &error);
+                r = container_save(container, false, &error);
         if (r < 0)
                 undo_failed(container, &error);
-        str_replace(&container->state.dump_images, NULL);
 }
 
 /* lock held. Who is checkpointed to an end stays down, as one that was stopped; if that fails it is
@@ -356,7 +365,7 @@ static int dump_or_undo(Container *container, const CheckpointCreate *create, in
         if (r < 0)
                 return r;
         prober_pause(container, true);
-        r = create->exit ? save_dump(container, create, err) : 0;
+        r = save_dump(container, create, err);
         if (r == 0)
                 r = dump_with_log(container, images_fd, create->exit, err);
         if (r == 0) {
@@ -541,10 +550,31 @@ static int64_t at_most(int64_t nsec, int64_t until) {
         return MAX(MIN(nsec, until - clock_monotonic()), 0);
 }
 
+/* In the container's own directory what is not there is none. One that a client named may be on a
+ * disk that is away, or was taken to where the container goes on: unfinished is only what is there,
+ * and can be looked into. */
 bool checkpoint_may_have_ended(const Container *container) {
-        const char *images = container->state.dump_images;
+        const char *images = container->state.dump_images, *name = images;
+        _cleanup_close_ int fd = -1;
+        Error error = { 0 };
+        int r = 0;
 
-        return images && is_whole(container->engine->containers_fd, images);
+        if (!container->state.checkpointing || !images)
+                return container->state.checkpointing;
+        if (images[0] == '/') {
+                r = dir_open_at(AT_FDCWD, images, 0, &fd, &error);
+                name = ".";
+        }
+        if (r == 0 && is_whole(fd >= 0 ? fd : container->engine->containers_fd, name))
+                return true;
+        if (r == 0 && errno == ENOENT)
+                return false;
+        if (r == 0)
+                (void)error_set(&error, errno, "look for '" RUNTIME_CHECKPOINT_FILE "'");
+        log_warn("whether the checkpoint '%s' of container %s is whole cannot be told, and it "
+                 "counts as if: %s",
+                 images, container->id, error.message);
+        return true;
 }
 
 bool checkpoint_await_end(const Container *container, int64_t until) {

@@ -28,8 +28,9 @@ typedef struct ContainerState {
         char *error;
         int64_t started_at, finished_at; /* ns since 1970, 0: never */
         int64_t restart_count;
-        char *dump_images;    /* a dump with which it ends was begun, into this directory: absolute,
-                                 or below those of the containers; NULL: none */
+        bool checkpointing;   /* a dump with which it ends was begun */
+        char *dump_images;    /* into this directory: absolute, or below those of the containers;
+                                 NULL: an older daemon began it, and did not say */
         bool stopped_by_user; /* unless-stopped and always do not start it again until the next
                                  daemon / ever */
         int64_t generation;   /* counts starts */

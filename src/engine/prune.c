@@ -152,14 +152,18 @@ int engine_network_prune(Engine *engine, const Filters *filters, Buf *json, Erro
 /* ---- volumes ---- */
 
 /* As with rm -v: see mounts_release. */
-static bool volumes_must_stay(const Engine *engine) {
-        bool stay = engine_record_was_restored(engine);
+static int refuse_volume(const char *name, Error *err) {
+        return error_kind(err, ERROR_CONFLICT,
+                          "no volume is pruned: a container that the record, which was restored, "
+                          "does not know may have volume %s. Remove it by name (docker volume rm "
+                          "%s), or the file '" RECORD_NAME
+                          ".damaged' of the data root once nothing is missed",
+                          name, name);
+}
 
-        if (stay)
-                log_warn("no volume is pruned: a container that the record, which was restored, "
-                         "does not know may have it. Remove the file '" RECORD_NAME
-                         ".damaged' once nothing is missed, or single ones (brig volume rm)");
-        return stay;
+static bool is_prunable(const VolumeInfo *volume, bool all, const PruneFilter *filter) {
+        return volume->users == 0 && (all || pairs_get(&volume->labels, VOLUME_ANONYMOUS)) &&
+               prune_filter_passes(filter, 0, &volume->labels);
 }
 
 static void prune_volume(Engine *engine, const char *name, PruneAnswer *answer) {
@@ -187,17 +191,18 @@ int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error
                 r = filter_bool(filters, "all", false, &all, err);
         if (r < 0)
                 return r;
-        if (volumes_must_stay(engine)) {
-                prune_answer_end(engine, &answer, json);
-                return 0;
-        }
+        const bool restored = engine_record_was_restored(engine);
         volumes_all(engine, &volumes, &count);
-        for (size_t i = 0; i < count; i++)
-                if (volumes[i].users == 0 &&
-                    (all || pairs_get(&volumes[i].labels, VOLUME_ANONYMOUS)) &&
-                    prune_filter_passes(&filter, 0, &volumes[i].labels))
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                if (!is_prunable(&volumes[i], all, &filter))
+                        continue;
+                if (restored)
+                        r = refuse_volume(volumes[i].name, err);
+                else
                         prune_volume(engine, volumes[i].name, &answer);
+        }
         volumes_free_all(volumes, count);
-        prune_answer_end(engine, &answer, json);
-        return 0;
+        if (r == 0)
+                prune_answer_end(engine, &answer, json);
+        return r;
 }

@@ -34,6 +34,7 @@ static const JsonField state_fields[] = {
         JSON_FIELD(ContainerState, "finishedAt", JSON_INT, finished_at, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "restartCount", JSON_INT, restart_count, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "stoppedByUser", JSON_BOOL, stopped_by_user, JSON_OMIT_EMPTY),
+        JSON_FIELD(ContainerState, "checkpointing", JSON_BOOL, checkpointing, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "dumpImages", JSON_STRING, dump_images, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removeVolumes", JSON_BOOL, remove_volumes, JSON_OMIT_EMPTY),
         JSON_FIELD(ContainerState, "removedLinks", JSON_STRINGS, removed_links, JSON_OMIT_EMPTY),

@@ -272,7 +272,8 @@ static int addresses6(const char *link) {
         _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
         Count count = { 0 };
 
-        if (rtnl_open(&rtnl, NULL) < 0 || !rtnl_exists(rtnl, link) || rtnl_exists(rtnl, "none0"))
+        if (rtnl_open(&rtnl, NULL) < 0 || rtnl_exists(rtnl, link, NULL) != 1 ||
+            rtnl_exists(rtnl, "none0", NULL) != 0)
                 return -1;
         count.link = (unsigned)rtnl_index(rtnl, link);
         return rtnl_each_address(rtnl, count_address6, &count, NULL) < 0 ? -1 : count.found;

@@ -100,6 +100,26 @@ TEST(an_error_without_a_number) {
         ASSERT_INT(rtnl_each_link(rtnl, count_links, &found, &err), -EBADMSG);
 }
 
+/* Of another number is somebody else's: here the questions have the numbers from 1 on. */
+TEST(a_link_is_there_not_there_or_cannot_be_asked_for) {
+        _cleanup_(rtnl_closep) Rtnl *rtnl = NULL;
+        _cleanup_close_ int kernel = -1;
+        struct ifinfomsg link = { .ifi_index = 7 };
+        int theirs = -1;
+        Error err = {};
+
+        kernel = make_pair(&theirs);
+        rtnl = rtnl_adopt(theirs);
+        ASSERT(say(kernel, RTM_NEWLINK, 0, 7, &link, sizeof(link)) && say_error(kernel, 1, ENODEV));
+        ASSERT_INT(rtnl_exists(rtnl, "none0", &err), 0);
+        ASSERT(say_error(kernel, 7, ENODEV) && say(kernel, RTM_NEWLINK, 0, 2, &link, sizeof(link)));
+        ASSERT_INT(rtnl_exists(rtnl, "eth0", &err), 1);
+        ASSERT(say_error(kernel, 3, ENOBUFS));
+        ASSERT_INT(rtnl_exists(rtnl, "eth0", &err), -ENOBUFS);
+        ASSERT(strstr(err.message, "look for a link 'eth0'"));
+        ASSERT_INT(rtnl_exists(rtnl, "eth0", &err), -EAGAIN); /* no answer */
+}
+
 static void ignore_address(void *data, const RtnlAddress *address) {
 }
 

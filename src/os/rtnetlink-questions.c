@@ -25,24 +25,44 @@ int rtnl_index(Rtnl *rtnl, const char *name) {
         return ioctl(rtnl->fd, SIOCGIFINDEX, &request) < 0 ? -errno : request.ifr_ifindex;
 }
 
-bool rtnl_exists(Rtnl *rtnl, const char *name) {
+/* Reads up to the answer to the question of that number: 1 if it is a link, 0 if it is that there
+ * is none. */
+static int read_existence(Rtnl *rtnl, uint32_t sequence, Error *err) {
+        const struct nlmsghdr *header = (const struct nlmsghdr *)rtnl->in;
+        size_t length;
+        int number;
+
+        do {
+                int r = rtnl_receive(rtnl, &length, err);
+
+                if (r < 0)
+                        return r;
+        } while (!nlmsg_ok(header, (int)length) || header->nlmsg_seq != sequence);
+        if (header->nlmsg_type == RTM_NEWLINK)
+                return 1;
+        number = header->nlmsg_type == NLMSG_ERROR ? nlmsg_errno(header) : 0;
+        return number == ENODEV ? 0 : error_set(err, number ?: EBADMSG, "read the kernel's answer");
+}
+
+int rtnl_exists(Rtnl *rtnl, const char *name, Error *err) {
         _Alignas(struct nlmsghdr) char buffer[256];
         struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-        size_t length;
+        int r;
 
+        if (rtnl->count > 0)
+                abort(); /* the numbers of what is queued would be no longer those that count */
         if (strlen(name) >= IFNAMSIZ)
-                return false;
+                return 0;
         header->nlmsg_type = RTM_GETLINK;
         header->nlmsg_flags = NLM_F_REQUEST;
         header->nlmsg_seq = rtnl->sequence++;
         (void)rtnl_add_link(header, 0, false);
         rtnl_add_u32(header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
         rtnl_add_text(header, IFLA_IFNAME, name);
-        if (send(rtnl->fd, header, header->nlmsg_len, 0) < 0 ||
-            rtnl_receive(rtnl, &length, NULL) < 0)
-                return false;
-        header = (struct nlmsghdr *)rtnl->in;
-        return nlmsg_ok(header, (int)length) && header->nlmsg_type == RTM_NEWLINK;
+        r = send(rtnl->fd, header, header->nlmsg_len, 0) < 0
+                    ? error_set(err, errno, "ask the kernel")
+                    : read_existence(rtnl, header->nlmsg_seq, err);
+        return r < 0 ? error_prefix(err, "look for a link '%s'", name) : r;
 }
 
 int rtnl_mac(Rtnl *rtnl, const char *name, uint8_t ret[MAC_LENGTH]) {

@@ -107,8 +107,9 @@ int rtnl_make_room(Rtnl *rtnl, Error *err);
 /* The link's index, or -ENODEV; no Error, as absence is an answer. */
 int rtnl_index(Rtnl *rtnl, const char *name);
 /* Whether there is such a link, for names that most often are not there: the kernel takes
- * rtnl_index for one that is not there as a wish for a module, and starts modprobe(8) twice. */
-bool rtnl_exists(Rtnl *rtnl, const char *name);
+ * rtnl_index for one that is not there as a wish for a module, and starts modprobe(8) twice. 1, 0
+ * or a negative errno; nothing may be queued. */
+int rtnl_exists(Rtnl *rtnl, const char *name, Error *err);
 /* The link's hardware address; -ENODEV. */
 int rtnl_mac(Rtnl *rtnl, const char *name, uint8_t ret[MAC_LENGTH]);
 

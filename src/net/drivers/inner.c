@@ -23,18 +23,22 @@ int inner_parse_mac(const char *text, uint8_t ret[MAC_LENGTH], Error *err) {
 
 /* ---- name ---- */
 
-/* It may be the link of a network that the container left just now. */
-static bool is_free(Net *net, const Member *member, Rtnl *inner, const char *name) {
-        if (!rtnl_exists(inner, name))
-                return true;
-        reaper_wait(net->reaper, member->endpoint.container_id);
-        return !rtnl_exists(inner, name);
+/* It may be the link of a network that the container left just now. 1 or 0. */
+static int is_free(Net *net, const Member *member, Rtnl *inner, const char *name, Error *err) {
+        int r = rtnl_exists(inner, name, err);
+
+        if (r > 0) {
+                reaper_wait(net->reaper, member->endpoint.container_id);
+                r = rtnl_exists(inner, name, err);
+        }
+        return r < 0 ? r : !r;
 }
 
 /* A name that the endpoint has already stays: it lost its link, and comes back. */
 int inner_choose_name(Net *net, const Member *member, Rtnl *inner, char ret[IFNAMSIZ], Error *err) {
         const char *wanted = endpoint_options_link(&member->endpoint);
         const char *prefix = member->network->inner_prefix;
+        int r;
 
         if (!str_empty(member->endpoint.inner_link)) {
                 (void)snprintf(ret, IFNAMSIZ, "%s", member->endpoint.inner_link);
@@ -42,17 +46,18 @@ int inner_choose_name(Net *net, const Member *member, Rtnl *inner, char ret[IFNA
         }
         if (wanted) {
                 (void)snprintf(ret, IFNAMSIZ, "%s", wanted);
-                return is_free(net, member, inner, ret)
-                               ? 0
-                               : error_kind(err, ERROR_CONFLICT,
-                                            "the container has a link '%s' already: give the "
-                                            "endpoint another " ENDPOINT_OPTION "ifname",
-                                            wanted);
+                r = is_free(net, member, inner, ret, err);
+                return r == 0 ? error_kind(err, ERROR_CONFLICT,
+                                           "the container has a link '%s' already: give the "
+                                           "endpoint another " ENDPOINT_OPTION "ifname",
+                                           wanted)
+                              : MIN(r, 0);
         }
         for (int number = 0; number < 1000; number++) {
                 (void)snprintf(ret, IFNAMSIZ, "%.11s%d", prefix, number);
-                if (is_free(net, member, inner, ret))
-                        return 0;
+                r = is_free(net, member, inner, ret, err);
+                if (r != 0)
+                        return MIN(r, 0);
         }
         return error_kind(err, ERROR_CONFLICT,
                           "all link names from %s0 to %s999 are taken in the container", prefix,
