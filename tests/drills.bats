@@ -131,8 +131,9 @@ hostile_image() {
   [ -z "$(find "$root/hostdev" -type b -o -type c -o -type l)" ]
 }
 
+has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
+
 @test "brig drill removes what a killed run has left, and nothing of one that lives" {
-  has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
   local run=(nsenter --target "$host_pid" --net --mount -- "$build/src/cli/brig" -H "unix://$root/brig.sock" drill)
   local pid here dead living bundle runtime=("$build/src/runtime/brig-runtime")
   on_host mount -t tmpfs tmpfs /var/tmp # others' drills have theirs
@@ -141,14 +142,14 @@ hostile_image() {
   wait_until has_peers
   kill -KILL "$pid"
   wait "$pid" || :
-  here=$(on_host ls /var/tmp) && [[ $here =~ ^brig-drill\.([0-9a-f]+-[0-9a-f]+)-[0-9a-f]+-[0-9a-f]+\.[A-Za-z0-9]+$ ]]
+  here=$(on_host ls /var/tmp) && [[ $here =~ ^brig-drill\.([0-9a-f]{8}-[0-9a-f]{6}-[0-9a-f]+)-[0-9a-f]+-[0-9a-f]+\.[A-Za-z0-9]{6}$ ]]
   # A run by this process lives; one by a process that had its number before does not.
   dead=${BASH_REMATCH[1]}-$(printf '%x-1' $$)
   living=${dead%-1}-$(printf '%x' "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)")
   brig create --label "brig-drill.run=$living" --name living busybox >/dev/null
   brig create --label "brig-drill.run=other" --name other busybox >/dev/null
-  bundle=/var/tmp/brig-drill-bundle.$dead.test
-  on_host mkdir -p "/var/tmp/brig-drill.$living.test" "$bundle/rootfs/bin" "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
+  bundle=/var/tmp/brig-drill-bundle.$dead.tEst01
+  on_host mkdir -p "/var/tmp/brig-drill.$living.tEst01" "$bundle/rootfs/bin" "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
   on_host cp /bin/busybox "$bundle/rootfs/bin/sh"
   on_host "${runtime[@]}" spec --bundle "$bundle"
   on_host sed -i 's/"terminal": true/"terminal": false/' "$bundle/config.json"
@@ -159,14 +160,54 @@ hostile_image() {
   cat "$root/after"
   grep -qx 'brig-drill: removed what a run that was killed had left: [2-9] containers, 2 networks, 2 in /var/tmp' "$root/after"
   no grep -qs '^State:.[^Z]' "/proc/$(cat "$root/left.pid")/status"
-  [ "$(on_host ls /var/tmp)" = "brig-drill.$living.test" ]
+  [ "$(on_host ls /var/tmp)" = "brig-drill.$living.tEst01" ]
   [ "$(brig ps -a --format '{{.Names}}' | sort | xargs)" = "living other" ]
   [ -z "$(brig network ls -qf type=custom)" ]
   # With nobody else's run there the images go at once, too.
-  on_host rmdir "/var/tmp/brig-drill.$living.test"
+  on_host rmdir "/var/tmp/brig-drill.$living.tEst01"
   brig rm living >/dev/null
   brig tag busybox brig-drill:guest
   "${run[@]}" ids 2>&1 | grep -qx 'brig-drill: removed what a run that was killed had left: 1 image'
   [ -z "$(brig images -q brig-drill)" ]
   on_host umount /var/tmp
+}
+
+@test "brig drill: what of a killed run cannot go is told, and what is another machine's or nobody's stays" {
+  local run=(nsenter --target "$host_pid" --net --mount -- "$build/src/cli/brig" -H "unix://$root/brig.sock" drill)
+  local pid name dead before stay=() network
+  on_host mount -t tmpfs tmpfs /var/tmp
+  brig network create brig-drill-quiet >/dev/null # an earlier version's, without a label
+  "${run[@]}" --rounds 100000 neighbours >"$root/killed" 2>&1 3>&- &
+  pid=$!
+  wait_until has_peers
+  kill -KILL "$pid"
+  wait "$pid" || :
+  name=$(on_host ls /var/tmp) && [[ $name =~ ^brig-drill\.(([0-9a-f]{8})-[0-9a-f]{6}-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+)\. ]]
+  dead=${BASH_REMATCH[1]} before=${BASH_REMATCH[2]}-0badca-1-1-1
+  # An earlier boot's goes, unless the machine has no id; names that are no run's, and another machine's, stay.
+  stay=(brig-drill.a-1-1-1 "brig-drill.$before.aaaaaa.old" "brig-drill.$before" brig-drill.0badcafe-0badca-1-1-1.aaaaaa "brig-drill.$dead.bUsy01")
+  for name in "${stay[@]}"; do on_host mkdir "/var/tmp/$name"; done
+  on_host mkdir "/var/tmp/brig-drill.$before.aaaaaa" "/var/tmp/brig-drill.$dead.bUsy01/mount"
+  [[ ${before%%-*} != 00000000 ]] || stay+=("brig-drill.$before.aaaaaa")
+  on_host mount -t tmpfs tmpfs "/var/tmp/brig-drill.$dead.bUsy01/mount"
+  for name in "$dead" 0badcafe-0badca-1-1-1; do
+    brig build -q --no-cache - <<<"FROM busybox"$'\n'"RUN --mount=type=cache,target=/m,id=../var/tmp/brig-drill.$name.aaaaaa true" >/dev/null
+  done
+  network=$(brig network ls -qf "name=brig-drill-quiet-$dead")
+  brig run -d --network "$network" busybox sleep 1000 >/dev/null # a user's
+
+  "${run[@]}" ids neighbours >"$root/after" 2>&1
+  cat "$root/after"
+  grep "^brig-drill: what an earlier run left stays, the next run tries again: network $network" "$root/after" | grep -q 'active endpoints'
+  grep -q "stays, the next run tries again: directory /var/tmp/brig-drill\\.$dead\\.bUsy01: .*cross-device" "$root/after"
+  [ "$(grep -c 'tries again' "$root/after")" -eq 2 ]
+  [ "$(on_host ls /var/tmp | LC_ALL=C sort)" = "$(printf '%s\n' "${stay[@]}" | LC_ALL=C sort)" ]
+  on_host curl -fsS --unix-socket "$root/brig.sock" 'http://d/system/df?type=build-cache' | jq -r '.BuildCache[].Description' >"$root/caches"
+  cat "$root/caches"
+  no grep -q "$dead" "$root/caches"
+  grep -qx 'cache mount .*brig-drill.0badcafe-0badca-1-1-1.aaaaaa' "$root/caches"
+  [ "$(brig network ls --format '{{.Name}}' -f type=custom | sort | xargs)" = "brig-drill-quiet brig-drill-quiet-$dead" ]
+  brig rm -f $(brig ps -q) >/dev/null
+  brig network rm brig-drill-quiet "$network" >/dev/null
+  on_host umount "/var/tmp/brig-drill.$dead.bUsy01/mount" /var/tmp
 }

@@ -51,18 +51,31 @@ extern const size_t uncovered_count;
 #define FIRST_FD 3
 #define END_FD 16
 
-/* ---- what a run makes, and leaves where it is killed (leftovers.c) ---- */
+/* ---- a run's name (run-name.c) ---- */
 
 /* Before anything is made: this run gets a name. */
 int run_name_begin(Error *err);
+char *run_name(void); /* the caller's */
+
+typedef enum Owner {
+        OWNER_NONE,  /* no run's name */
+        OWNER_SELF,  /* this run */
+        OWNER_ENDED, /* the run's process is no more, and that is certain */
+        OWNER_LIVES, /* or cannot be asked after from here */
+} Owner;
+/* Whose name the whole text is; directory: with what mkdtemp(3) puts behind it. */
+Owner run_owner(const char *text, bool directory);
+
+/* ---- what a run makes, and leaves where it is killed (leftovers.c) ---- */
+
 void run_label(json_object *request); /* of a container or network: it is this run's */
 /* A new directory of this run's below /var/tmp, the caller's path. */
 int run_place(bool bundle, char **ret, Error *err);
 /* Removes what runs whose process is no more have left in the engine and on the host, and says so
- * on standard error. */
-int leftovers_remove(Cli *cli, const Host *host, Error *err);
+ * on standard error, and what cannot go as well. */
+void leftovers_remove(Cli *cli, const Host *host);
 /* All that is named brig-drill:…, whoever made it: the repository is the drills' own. *count is
- * counted up. */
+ * counted up. The error is the first one's that cannot go. */
 int images_remove(Cli *cli, size_t *count, Error *err);
 /* The cache mounts of builds whose description is wanted; the same. */
 int caches_drop(Cli *cli, bool (*wanted)(void *data, const char *description), void *data,

@@ -1,8 +1,16 @@
 /* drills-network.c: drills in which containers look for each other where they must not be. */
 #include "drill/drill.h"
 
-#define QUIET "brig-drill-quiet" /* whose containers may not speak to each other */
-#define OPEN "brig-drill-open"
+/* Their names have the run's in them: none is in the way of another run's. */
+typedef struct Networks {
+        char *quiet; /* whose containers may not speak to each other */
+        char *open;
+} Networks;
+
+static void networks_done(Networks *networks) {
+        free(networks->quiet);
+        free(networks->open);
+}
 
 static int make_network(Cli *cli, const char *name, bool icc, Error *err) {
         _cleanup_json_ json_object *request = json_object_new_object(), *answer = NULL;
@@ -65,40 +73,45 @@ static int reach(const Attempt *attempt, const char *network, const char *one, c
 }
 
 /* On the open network a neighbour is reached, or this tries nothing. */
-static int look_around(Attempt *attempt, const char *quiet, const char *open, Error *err) {
+static int look_around(Attempt *attempt, const Networks *networks, const char *quiet,
+                       const char *open, Error *err) {
         _cleanup_buf_ Buf neighbour = {};
-        int r = reach(attempt, OPEN, open, NULL, &neighbour, err);
+        int r = reach(attempt, networks->open, open, NULL, &neighbour, err);
 
         if (r == 0 && neighbour.length == 0)
                 return error_kind(err, ERROR_INTERNAL,
                                   "containers of one network do not reach each other at all");
-        return r < 0 ? r : reach(attempt, QUIET, quiet, open, attempt->got, err);
+        return r < 0 ? r : reach(attempt, networks->quiet, quiet, open, attempt->got, err);
 }
 
-static int with_peers(Attempt *attempt, Error *err) {
+static int with_peers(Attempt *attempt, const Networks *networks, Error *err) {
         _cleanup_free_ char *quiet = NULL, *quiet_address = NULL, *open = NULL,
                             *open_address = NULL;
-        int r = begin_peer(attempt, QUIET, &quiet, &quiet_address, err);
+        int r = begin_peer(attempt, networks->quiet, &quiet, &quiet_address, err);
 
         if (r == 0)
-                r = begin_peer(attempt, OPEN, &open, &open_address, err);
+                r = begin_peer(attempt, networks->open, &open, &open_address, err);
         if (r == 0)
-                r = look_around(attempt, quiet_address, open_address, err);
+                r = look_around(attempt, networks, quiet_address, open_address, err);
         if (open)
                 r = box_end(attempt->cli, open, r, err);
         return quiet ? box_end(attempt->cli, quiet, r, err) : r;
 }
 
 static int run_neighbours(const Drill *drill, Attempt *attempt, Error *err) {
-        int r = make_network(attempt->cli, QUIET, false, err);
+        _cleanup_free_ char *name = run_name();
+        _cleanup_(networks_done) Networks networks = { str_format("brig-drill-quiet-%s", name),
+                                                       str_format("brig-drill-open-%s", name) };
+        int r = make_network(attempt->cli, networks.quiet, false, err);
 
         (void)drill;
         if (r < 0)
                 return r;
-        r = make_network(attempt->cli, OPEN, true, err);
+        r = make_network(attempt->cli, networks.open, true, err);
         if (r == 0)
-                r = remove_network(attempt->cli, OPEN, with_peers(attempt, err), err);
-        return remove_network(attempt->cli, QUIET, r, err);
+                r = remove_network(attempt->cli, networks.open, with_peers(attempt, &networks, err),
+                                   err);
+        return remove_network(attempt->cli, networks.quiet, r, err);
 }
 
 static const Drill drills[] = {

@@ -1,6 +1,7 @@
-/* leftovers.c: what a run makes bears its name: a label, or a part of a directory's name. So the
- * next run knows what one that was killed has left, and removes it; what belongs to a run that
- * lives stays. Images are not marked: their repository is the drills' own. */
+/* leftovers.c: what a run makes bears its name (run-name.c): a label, or a part of a directory's
+ * name. So the next run knows what one that was killed has left, and removes it; what belongs to a
+ * run that lives stays. What cannot go is told and ends no run. Images are not marked: their
+ * repository is the drills' own. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,70 +10,29 @@
 
 #include "base/fd.h"
 #include "drill/drill.h"
-#include "os/pidfd.h"
 
 #define LABEL "brig-drill.run"
 #define PLACE "/var/tmp"
 #define DIRECTORY "brig-drill."
 #define BUNDLE "brig-drill-bundle."
-#define BOOT_LENGTH 6
-/* A process's number and start time name it for good in one boot, in its namespace. */
-#define NAME_FORMAT "%.6s-%llx-%x-%llx"
-#define NAME_PARSE "%6[0-9a-f]-%llx-%x-%llx"
-
-typedef struct RunName {
-        char boot[BOOT_LENGTH + 1];   /* the begin of its boot's id */
-        unsigned long long namespace; /* of process numbers: the file's number */
-        unsigned pid;
-        unsigned long long start; /* process_start_time */
-} RunName;
-
-typedef enum Owner {
-        OWNER_NONE,  /* no run's name */
-        OWNER_ENDED, /* the run's process is no more */
-        OWNER_LIVES, /* or cannot be seen from here */
-} Owner;
 
 typedef struct Leftovers {
         Cli *cli;
         const Host *host;
-        bool others; /* another run lives */
+        bool others; /* another run lives, or may */
         size_t containers, networks, caches, images, directories;
 } Leftovers;
 
-static RunName own;
-
-int run_name_begin(Error *err) {
-        _cleanup_free_ char *boot = NULL;
-        struct stat namespace;
-        uint64_t start;
-        int r = file_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot, NULL, err);
-
-        if (r == 0)
-                r = process_start_time(getpid(), &start, err);
-        if (r < 0)
-                return r;
-        if (stat("/proc/self/ns/pid", &namespace) < 0)
-                return error_set(err, errno, "stat '/proc/self/ns/pid'");
-        own = (RunName){ .namespace = namespace.st_ino, .pid = (unsigned)getpid(), .start = start };
-        memcpy(own.boot, boot, MIN(strlen(boot), (size_t)BOOT_LENGTH));
-        return 0;
-}
-
-static char *own_name(void) {
-        return str_format(NAME_FORMAT, own.boot, own.namespace, own.pid, own.start);
-}
-
 void run_label(json_object *request) {
         json_object *labels = json_object_new_object();
-        _cleanup_free_ char *name = own_name();
+        _cleanup_free_ char *name = run_name();
 
         (void)json_object_object_add(labels, LABEL, json_object_new_string(name));
         (void)json_object_object_add(request, "Labels", labels);
 }
 
 int run_place(bool bundle, char **ret, Error *err) {
-        _cleanup_free_ char *name = own_name();
+        _cleanup_free_ char *name = run_name();
         _cleanup_free_ char *path =
                 str_format(PLACE "/%s%s.XXXXXX", bundle ? BUNDLE : DIRECTORY, name);
 
@@ -82,57 +42,42 @@ int run_place(bool bundle, char **ret, Error *err) {
         return 0;
 }
 
-/* ---- whose it is ---- */
+static bool is_left(Leftovers *left, const char *text, bool directory) {
+        Owner owner = run_owner(text, directory);
 
-/* A process that has ended and that nobody has waited for has its number and start time still. */
-static bool lives(const RunName *run) {
-        _cleanup_close_ int fd = -1;
-        Error ignored = {};
-        uint64_t start;
-
-        return pidfd_of((pid_t)run->pid, &fd, &ignored) == 0 &&
-               process_start_time((pid_t)run->pid, &start, &ignored) == 0 && start == run->start &&
-               pidfd_wait_end(fd, 0) == -ETIMEDOUT;
+        left->others = left->others || owner == OWNER_LIVES;
+        return owner == OWNER_ENDED;
 }
 
-/* text begins with a run's name, or not. A process of another namespace cannot be asked after. */
-static Owner owner_of(Leftovers *left, const char *text) {
-        RunName run;
-        bool same_boot, is_own;
-
-        if (sscanf(text, NAME_PARSE, run.boot, &run.namespace, &run.pid, &run.start) != 4)
-                return OWNER_NONE;
-        same_boot = str_equal(run.boot, own.boot);
-        if (!same_boot || (run.namespace == own.namespace && !lives(&run)))
-                return OWNER_ENDED;
-        is_own = run.namespace == own.namespace && run.pid == own.pid;
-        left->others = left->others || !is_own;
-        return OWNER_LIVES;
+/* Says what stays, and why, where r is an error. What another run that begins now removes at the
+ * same time is gone as well. */
+static void note(int r, const Error *err, size_t *count, const char *what, const char *name) {
+        *count += r == 0;
+        if (r < 0 && err->kind != ERROR_NOT_FOUND)
+                (void)fprintf(stderr,
+                              "brig-drill: what an earlier run left stays, the next run tries "
+                              "again: %s%s: %s\n",
+                              what, name, err->message);
 }
 
 /* ---- in the engine ---- */
 
-typedef int (*Remove)(Leftovers *left, const char *id, Error *err);
+typedef void (*Remove)(Leftovers *left, const char *id);
 
-static int remove_container(Leftovers *left, const char *id, Error *err) {
-        int r;
+static void remove_container(Leftovers *left, const char *id) {
+        Error err = {};
 
         box_adopt(id);
-        r = box_end(left->cli, id, 0, err);
-
-        left->containers += r == 0;
-        return r;
+        note(box_end(left->cli, id, 0, &err), &err, &left->containers, "container ", id);
 }
 
-static int remove_network(Leftovers *left, const char *id, Error *err) {
+static void remove_network(Leftovers *left, const char *id) {
         _cleanup_free_ char *path = str_format("/networks/%s", id);
-        int r = api_do(left->cli, "DELETE", path, err);
+        Error err = {};
 
-        left->networks += r == 0;
-        return r;
+        note(api_do(left->cli, "DELETE", path, &err), &err, &left->networks, "network ", id);
 }
 
-/* What another run that begins now removes at the same time is gone as well. */
 static int remove_labelled(Leftovers *left, const char *list, Remove remove, Error *err) {
         char *const filters[] = { (char *)"label=" LABEL, NULL };
         _cleanup_free_ char *path = str_copy(list);
@@ -141,18 +86,26 @@ static int remove_labelled(Leftovers *left, const char *list, Remove remove, Err
 
         path_filters(&path, filters);
         r = api_json(left->cli, "GET", path, NULL, &found, err);
-        for (size_t i = 0; r == 0 && i < json_object_array_length(found); i++) {
+        if (r < 0) {
+                left->others = true; /* for all that is known */
+                return r;
+        }
+        for (size_t i = 0; i < json_object_array_length(found); i++) {
                 json_object *one = json_object_array_get_idx(found, i);
 
-                if (owner_of(left, json_words(json_member(one, "Labels"), LABEL)) != OWNER_ENDED)
-                        continue;
-                r = remove(left, json_words(one, "Id"), err);
-                if (r < 0 && err->kind == ERROR_NOT_FOUND) {
-                        *err = (Error){};
-                        r = 0;
-                }
+                if (is_left(left, json_words(json_member(one, "Labels"), LABEL), false))
+                        remove(left, json_words(one, "Id"));
         }
-        return r;
+        return 0;
+}
+
+/* One that cannot go keeps no other from it: err and the answer are those of the first. */
+static int keep_first(int r, int now, const Error *now_err, size_t *count, Error *err) {
+        *count += now == 0;
+        if (r < 0 || now == 0 || now_err->kind == ERROR_NOT_FOUND)
+                return r;
+        *err = *now_err;
+        return now;
 }
 
 int caches_drop(Cli *cli, bool (*wanted)(void *data, const char *description), void *data,
@@ -161,18 +114,20 @@ int caches_drop(Cli *cli, bool (*wanted)(void *data, const char *description), v
         json_object *caches;
         int r = api_json(cli, "GET", "/system/df?type=build-cache", NULL, &usage, err);
 
+        if (r < 0)
+                return r;
         caches = json_member(usage, "BuildCache");
-        for (size_t i = 0; r == 0 && i < json_object_array_length(caches); i++) {
+        for (size_t i = 0; i < json_object_array_length(caches); i++) {
                 json_object *cache = json_object_array_get_idx(caches, i);
                 _cleanup_free_ char *filter = str_format("id=%s", json_words(cache, "ID"));
                 _cleanup_free_ char *path = str_copy("/build/prune?all=1");
                 char *const filters[] = { filter, NULL };
+                Error one = {};
 
                 if (!wanted(data, json_words(cache, "Description")))
                         continue;
                 path_filters(&path, filters);
-                r = api_do(cli, "POST", path, err);
-                *count += r == 0;
+                r = keep_first(r, api_do(cli, "POST", path, &one), &one, count, err);
         }
         return r;
 }
@@ -180,8 +135,10 @@ int caches_drop(Cli *cli, bool (*wanted)(void *data, const char *description), v
 /* One that is named after the directory of a run: see drills-build.c. */
 static bool is_left_cache(void *data, const char *description) {
         const char *place = strstr(description, PLACE "/" DIRECTORY);
+        const char *name = place ? str_after(place, PLACE "/" DIRECTORY) : "";
+        _cleanup_free_ char *whole = str_copy_n(name, strcspn(name, " ,/'\""));
 
-        return place && owner_of(data, str_after(place, PLACE "/" DIRECTORY)) == OWNER_ENDED;
+        return is_left(data, whole, true);
 }
 
 int images_remove(Cli *cli, size_t *count, Error *err) {
@@ -193,18 +150,20 @@ int images_remove(Cli *cli, size_t *count, Error *err) {
         path = str_copy("/images/json");
         path_filters(&path, filters);
         r = api_json(cli, "GET", path, NULL, &images, err);
-        for (size_t i = 0; r == 0 && i < json_object_array_length(images); i++) {
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < json_object_array_length(images); i++) {
                 json_object *tags = json_member(json_object_array_get_idx(images, i), "RepoTags");
 
-                for (size_t k = 0; r == 0 && k < json_object_array_length(tags); k++) {
+                for (size_t k = 0; k < json_object_array_length(tags); k++) {
                         const char *tag =
                                 json_object_get_string(json_object_array_get_idx(tags, k));
-                        _cleanup_free_ char *one = str_after(tag, "brig-drill:")
-                                                           ? path_format("/images/%s?force=1", tag)
-                                                           : NULL;
+                        _cleanup_free_ char *image = path_format("/images/%s?force=1", tag);
+                        Error one = {};
 
-                        r = one ? api_do(cli, "DELETE", one, err) : 0;
-                        *count += one && r == 0;
+                        if (str_after(tag, "brig-drill:"))
+                                r = keep_first(r, api_do(cli, "DELETE", image, &one), &one, count,
+                                               err);
                 }
         }
         return r;
@@ -220,27 +179,31 @@ static bool is_roots(int dir_fd, const char *name) {
                S_ISDIR(status.st_mode) && status.st_uid == 0;
 }
 
+static void remove_directory(Leftovers *left, int dir_fd, const char *name, bool bundle) {
+        _cleanup_free_ char *path = str_format(PLACE "/%s", name);
+        Error err = {};
+
+        if (bundle)
+                bundle_delete_left(left->host, path);
+        note(dir_remove_at(dir_fd, name, &err), &err, &left->directories, "directory ", path);
+}
+
 static int remove_directories(Leftovers *left, Error *err) {
         _cleanup_(cleanup_closedirp) DIR *dir = opendir(PLACE);
         const struct dirent *entry;
-        int r = 0;
 
-        if (!dir)
+        if (!dir) {
+                left->others = true;
                 return error_set(err, errno, "read '" PLACE "'");
-        while (r == 0 && (entry = readdir(dir))) {
+        }
+        while ((entry = readdir(dir))) {
                 const char *bundle = str_after(entry->d_name, BUNDLE);
                 const char *name = bundle ?: str_after(entry->d_name, DIRECTORY);
-                _cleanup_free_ char *path = str_format(PLACE "/%s", entry->d_name);
 
-                if (!name || !is_roots(dirfd(dir), entry->d_name) ||
-                    owner_of(left, name) != OWNER_ENDED)
-                        continue;
-                if (bundle)
-                        bundle_delete_left(left->host, path);
-                r = dir_remove_at(dirfd(dir), entry->d_name, err);
-                left->directories += r == 0;
+                if (name && is_roots(dirfd(dir), entry->d_name) && is_left(left, name, true))
+                        remove_directory(left, dirfd(dir), entry->d_name, bundle);
         }
-        return r;
+        return 0;
 }
 
 /* ---- all of it ---- */
@@ -267,18 +230,19 @@ static void tell(const Leftovers *left) {
                               text.data);
 }
 
-int leftovers_remove(Cli *cli, const Host *host, Error *err) {
+void leftovers_remove(Cli *cli, const Host *host) {
         Leftovers left = { .cli = cli, .host = host };
-        int r = remove_labelled(&left, "/containers/json?all=1", remove_container, err);
+        size_t lists = 0;
+        Error err = {};
 
-        if (r == 0)
-                r = remove_labelled(&left, "/networks", remove_network, err);
-        if (r == 0)
-                r = caches_drop(cli, is_left_cache, &left, &left.caches, err);
-        if (r == 0)
-                r = remove_directories(&left, err);
-        if (r == 0 && !left.others)
-                r = images_remove(cli, &left.images, err);
+        note(remove_labelled(&left, "/containers/json?all=1", remove_container, &err), &err, &lists,
+             "containers", "");
+        note(remove_labelled(&left, "/networks", remove_network, &err), &err, &lists, "networks",
+             "");
+        note(caches_drop(cli, is_left_cache, &left, &left.caches, &err), &err, &lists,
+             "build caches", "");
+        note(remove_directories(&left, &err), &err, &lists, "directories", "");
+        if (!left.others)
+                note(images_remove(cli, &left.images, &err), &err, &lists, "images", "");
         tell(&left);
-        return r < 0 ? error_prefix(err, "remove what an earlier run left") : 0;
 }

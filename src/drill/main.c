@@ -93,9 +93,8 @@ static int try_all(Cli *cli, const Drill *const *drills, size_t count, const Dri
                 r = host_begin(cli, &host, err);
         if (r < 0)
                 return r;
-        r = leftovers_remove(cli, &host, err);
-        if (r == 0)
-                r = make_guest_image(cli, err);
+        leftovers_remove(cli, &host);
+        r = make_guest_image(cli, err);
         if (r == 0)
                 r = warm_up(cli, err);
         if (r < 0) {
