@@ -214,7 +214,7 @@ static void delete_left(const char *runtime, const char *directory, const char *
             spawn_runtime(runtime, directory, id, false, null_fd, &pid, &ignored) < 0)
                 return;
         if (pidfd_of(pid, &pidfd, &ignored) == 0)
-                (void)pidfd_wait_or_kill(pidfd, END_TIMEOUT, &status, &ignored);
+                (void)pidfd_wait_or_kill(&pidfd, END_TIMEOUT, &status, &ignored);
 }
 
 void bundle_delete_left(const Host *host, const char *directory) {
@@ -240,7 +240,7 @@ static int wait_runtime(const Bundle *bundle, const char *id, pid_t pid, int rea
                 return r;
         }
         r = read_output(reads, output, err);
-        ended = pidfd_wait_or_kill(pidfd, r < 0 ? 0 : END_TIMEOUT, ret_status,
+        ended = pidfd_wait_or_kill(&pidfd, r < 0 ? 0 : END_TIMEOUT, ret_status,
                                    r < 0 ? &ignored : err);
         if (r < 0 || ended < 0)
                 delete_left(bundle->runtime, bundle->directory, id);

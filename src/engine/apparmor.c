@@ -135,7 +135,7 @@ static int run_parser(const char *program, int text_fd, int words_fd, Error *err
                         ;
         }
         if (r == 0)
-                r = pidfd_wait_or_kill(pidfd, PARSER_TIMEOUT, &status, err);
+                r = pidfd_wait_or_kill(&pidfd, PARSER_TIMEOUT, &status, err);
         if (r < 0)
                 return error_prefix(err, "wait for '%s'", program);
         return status == 0 ? 0 : parser_failed(words_fd, err);

@@ -225,7 +225,6 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         options_copy(options, &engine->options);
         settings_start(engine);
         engine->loop = loop;
-        engine->reaper = child_reaper_new(loop);
         engine->started = clock_mark();
         pthread_mutex_init(&engine->registry_lock, NULL);
         pthread_mutex_init(&engine->alive_lock, NULL);
@@ -233,6 +232,8 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         int r = log_config_check(&engine->options.log, &engine->options.log, err);
         if (r < 0)
                 (void)error_prefix(err, "failed to set log opts");
+        if (r == 0)
+                r = child_reaper_new(loop, &engine->reaper, err);
         if (r == 0)
                 r = open_directories(engine, err);
         if (r == 0)

@@ -132,7 +132,7 @@ static int run(const Supervisor *supervisor, char **words, const ProcessIo *io, 
                 while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                         ;
         } else
-                r = pidfd_wait_or_kill(pidfd, COMMAND_WAIT, &status, err);
+                r = pidfd_wait_or_kill(&pidfd, COMMAND_WAIT, &status, err);
         if (r < 0)
                 return error_prefix(err, "%s %s", words[0], command);
         return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0

@@ -3,8 +3,11 @@
  */
 #include "os/child-reaper.h"
 
-#include <fcntl.h>
+#include <errno.h>
+#include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -23,6 +26,10 @@ typedef struct Left {
 struct ChildReaper {
         Loop *loop;
         Left *left;
+        int wake_fd; /* an eventfd: others were given */
+        LoopSource *wake;
+        pthread_mutex_t lock;
+        Left *given; /* it guards them */
 };
 
 static void left_free(Left *left) {
@@ -63,36 +70,57 @@ static void look(void *data) {
         }
 }
 
-static void begin(void *data) {
-        Left *left = data;
+static void on_given(void *data, int fd, uint32_t events) {
+        ChildReaper *reaper = data;
+        uint64_t count;
+        Left *given;
 
-        left->next = left->reaper->left;
-        left->reaper->left = left;
-        look(left);
+        (void)events;
+        if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+                abort(); /* an eventfd of our own: only a bug gets here */
+        (void)pthread_mutex_lock(&reaper->lock);
+        given = TAKE_PTR(reaper->given);
+        (void)pthread_mutex_unlock(&reaper->lock);
+        for (Left *next; given; given = next) {
+                next = given->next;
+                given->next = reaper->left;
+                reaper->left = given;
+                look(given);
+        }
 }
 
 void child_reaper_take(ChildReaper *reaper, int pidfd) {
         Left *left = NEW(Left);
+        uint64_t one = 1;
 
-        *left = (Left){ .reaper = reaper, .pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0) };
-        if (left->pidfd < 0) {
-                log_error("a process that does not end is not reaped: no descriptor is left");
-                left_free(left);
-                return;
-        }
-        loop_post(reaper->loop, begin, left);
+        *left = (Left){ .reaper = reaper, .pidfd = pidfd };
+        (void)pthread_mutex_lock(&reaper->lock);
+        left->next = reaper->given;
+        reaper->given = left;
+        (void)pthread_mutex_unlock(&reaper->lock);
+        if (write(reaper->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+                abort();
 }
 
 static void take(void *data, int pidfd) {
         child_reaper_take(data, pidfd);
 }
 
-ChildReaper *child_reaper_new(Loop *loop) {
-        ChildReaper *reaper = NEW(ChildReaper);
+int child_reaper_new(Loop *loop, ChildReaper **ret, Error *err) {
+        _cleanup_(child_reaper_freep) ChildReaper *reaper = NEW(ChildReaper);
+        int r;
 
+        (void)pthread_mutex_init(&reaper->lock, NULL);
         reaper->loop = loop;
+        reaper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (reaper->wake_fd < 0)
+                return error_set(err, errno, "eventfd");
+        r = loop_add_fd(loop, reaper->wake_fd, EPOLLIN, on_given, reaper, &reaper->wake, err);
+        if (r < 0)
+                return r;
         pidfd_set_keeper(take, reaper);
-        return reaper;
+        *ret = TAKE_PTR(reaper);
+        return 0;
 }
 
 size_t child_reaper_count(const ChildReaper *reaper) {
@@ -103,15 +131,22 @@ size_t child_reaper_count(const ChildReaper *reaper) {
         return count;
 }
 
+static void free_all(Left *left) {
+        for (Left *next; left; left = next) {
+                next = left->next;
+                left_free(left);
+        }
+}
+
 ChildReaper *child_reaper_free(ChildReaper *reaper) {
         if (!reaper)
                 return NULL;
         pidfd_set_keeper(NULL, NULL);
-        (void)loop_step(reaper->loop, 0, NULL); /* what was posted */
-        for (Left *left = reaper->left, *next; left; left = next) {
-                next = left->next;
-                left_free(left);
-        }
+        (void)loop_remove(reaper->wake);
+        close_fd(&reaper->wake_fd);
+        free_all(reaper->given);
+        free_all(reaper->left);
+        (void)pthread_mutex_destroy(&reaper->lock);
         free(reaper);
         return NULL;
 }

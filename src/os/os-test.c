@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,7 +91,7 @@ TEST(a_child_that_does_not_end_is_killed_and_reaped) {
                 _exit(0);
         }
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
-        ASSERT_INT(pidfd_wait_or_kill(pidfd, 1000000, &status, &err), -ETIMEDOUT);
+        ASSERT_INT(pidfd_wait_or_kill(&pidfd, 1000000, &status, &err), -ETIMEDOUT);
         ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         ASSERT_INT(waitpid(pid, NULL, WNOHANG), -1);
         close_fd(&pidfd);
@@ -123,7 +125,7 @@ TEST(who_cannot_be_reaped_is_not_waited_for) {
         tracer = start_tracer(pid, ends[1]);
         close_fd(&ends[1]);
         ASSERT_INT(read(ends[0], &byte, 1), 1);
-        ASSERT_INT(pidfd_wait_or_kill(pidfd, 1000000, &status, &err), -ETIMEDOUT);
+        ASSERT_INT(pidfd_wait_or_kill(&pidfd, 1000000, &status, &err), -ETIMEDOUT);
         ASSERT_INT(status, -1);
         ASSERT(strstr(err.message, "held by another that traces it"));
         ASSERT_INT(kill(tracer, SIGKILL), 0);
@@ -144,6 +146,17 @@ static void run_to_the_last(Loop *loop, const ChildReaper *reaper) {
         ASSERT_INT(child_reaper_count(reaper), 0);
 }
 
+/* This process gets no other. */
+static void limit_descriptors(bool on) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                abort();
+        limit.rlim_cur = on ? 1 : limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                abort();
+}
+
 TEST(who_could_not_be_reaped_is_reaped_later) {
         _cleanup_(loop_freep) Loop *loop = NULL;
         int pidfd = -1, status = -1, ends[2];
@@ -157,15 +170,17 @@ TEST(who_could_not_be_reaped_is_reaped_later) {
                 _exit(0);
         }
         ASSERT_OK(loop_new(&loop, &err), &err);
-        reaper = child_reaper_new(loop);
+        ASSERT_OK(child_reaper_new(loop, &reaper, &err), &err);
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
         ASSERT_INT(pipe2(ends, O_CLOEXEC), 0);
         tracer = start_tracer(pid, ends[1]);
         close_fd(&ends[1]);
         ASSERT_INT(read(ends[0], &byte, 1), 1);
         close_fd(&ends[0]);
-        ASSERT_INT(pidfd_wait_or_kill(pidfd, 1000000, &status, &err), -ETIMEDOUT);
-        close_fd(&pidfd);
+        limit_descriptors(true);
+        ASSERT_INT(pidfd_wait_or_kill(&pidfd, 1000000, &status, &err), -ETIMEDOUT);
+        limit_descriptors(false);
+        ASSERT_INT(pidfd, -1);
         /* The tracer has it still. */
         ASSERT_OK(loop_step(loop, 0, &err), &err);
         ASSERT_INT(child_reaper_count(reaper), 1);
@@ -188,10 +203,9 @@ TEST(who_has_not_ended_is_reaped_when_it_does) {
                 _exit(0);
         }
         ASSERT_OK(loop_new(&loop, &err), &err);
-        reaper = child_reaper_new(loop);
+        ASSERT_OK(child_reaper_new(loop, &reaper, &err), &err);
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
-        child_reaper_take(reaper, pidfd);
-        close_fd(&pidfd);
+        child_reaper_take(reaper, TAKE_FD(pidfd));
         ASSERT_OK(loop_step(loop, 0, &err), &err);
         ASSERT_OK(loop_step(loop, 0, &err), &err);
         ASSERT_INT(child_reaper_count(reaper), 1);
@@ -199,6 +213,41 @@ TEST(who_has_not_ended_is_reaped_when_it_does) {
         run_to_the_last(loop, reaper);
         ASSERT_INT(waitpid(pid, NULL, WNOHANG), -1);
         ASSERT_INT(errno, ECHILD);
+}
+
+static void count_step(void *data, int fd, uint32_t events) {
+        (void)fd;
+        (void)events;
+        ++*(int *)data;
+}
+
+/* What else is in the loop may need what is gone by then. */
+TEST(a_reaper_ends_without_a_step) {
+        _cleanup_(loop_freep) Loop *loop = NULL;
+        _cleanup_(child_reaper_freep) ChildReaper *reaper = NULL;
+        int pidfds[2] = { -1, -1 }, steps = 0;
+        Error err = {};
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        ASSERT_OK(child_reaper_new(loop, &reaper, &err), &err);
+        for (size_t i = 0; i < ELEMENTS(pidfds); i++) {
+                ASSERT_OK(pidfd_of(pid, &pidfds[i], &err), &err);
+                child_reaper_take(reaper, pidfds[i]);
+                if (i == 0) /* the other was only given */
+                        ASSERT_OK(loop_step(loop, 0, &err), &err);
+        }
+        ASSERT_INT(kill(pid, SIGKILL), 0);
+        ASSERT_INT(waitpid(pid, NULL, 0), pid);
+        ASSERT_OK(loop_add_fd(loop, pidfds[1], EPOLLIN, count_step, &steps, NULL, &err), &err);
+        reaper = child_reaper_free(reaper);
+        ASSERT_INT(steps, 0);
+        for (size_t i = 0; i < ELEMENTS(pidfds); i++)
+                ASSERT_INT(fcntl(pidfds[i], F_GETFD), -1);
 }
 
 TEST(mount_points_of_the_kernels_table) {

@@ -104,25 +104,29 @@ void pidfd_set_keeper(PidfdKeeper new_keeper, void *data) {
         keeper_data = data;
 }
 
-static int give_up(int pidfd, Error *err) {
+static void give_to_keeper(int *pidfd) {
         if (keeper)
-                keeper(keeper_data, pidfd);
+                keeper(keeper_data, TAKE_FD(*pidfd));
+}
+
+static int give_up(int *pidfd, Error *err) {
+        give_to_keeper(pidfd);
         return error_set(err, ETIMEDOUT,
                          "a process does not end, though it was killed: it is stuck in the kernel, "
                          "as on a disk that does not answer");
 }
 
-int pidfd_wait_or_kill(int pidfd, int64_t timeout, int *ret_status, Error *err) {
-        int late = pidfd_wait_end(pidfd, timeout), r;
+int pidfd_wait_or_kill(int *pidfd, int64_t timeout, int *ret_status, Error *err) {
+        int late = pidfd_wait_end(*pidfd, timeout), r;
 
         if (late < 0) {
-                (void)pidfd_signal(pidfd, SIGKILL, NULL);
-                if (pidfd_wait_end(pidfd, KILL_TIMEOUT) < 0)
+                (void)pidfd_signal(*pidfd, SIGKILL, NULL);
+                if (pidfd_wait_end(*pidfd, KILL_TIMEOUT) < 0)
                         return give_up(pidfd, err);
         }
-        r = reap_ended(pidfd, ret_status, err);
-        if (r == -ETIMEDOUT && keeper)
-                keeper(keeper_data, pidfd);
+        r = reap_ended(*pidfd, ret_status, err);
+        if (r == -ETIMEDOUT)
+                give_to_keeper(pidfd);
         return r < 0 || late == 0 ? r
                                   : error_set(err, -late, "a process did not end in %lld seconds",
                                               (long long)(timeout / NSEC_PER_SEC));

@@ -14,11 +14,12 @@ int pidfd_wait(int pidfd, int *ret_status,
 /* The same of a child that must not be waited for longer than timeout (ns): then it is killed, and
  * reaped, and the answer -ETIMEDOUT with *ret_status. One that does not end within 10 s of its kill
  * (uninterruptible sleep), or that a tracer holds, is not reaped: -ETIMEDOUT, *ret_status is left
- * alone, and the keeper has it (below). */
-int pidfd_wait_or_kill(int pidfd, int64_t timeout, int *ret_status, Error *err);
+ * alone, and the keeper has it and its descriptor (below): *pidfd is -1 then. */
+int pidfd_wait_or_kill(int *pidfd, int64_t timeout, int *ret_status, Error *err);
 /* Who reaps from then on those that pidfd_wait_or_kill gives up, as they have not ended after
- * SIGKILL, or are traced: called on whatever thread waited, with a descriptor that stays the
- * caller's. NULL: nobody; they stay until this process ends. Not while others wait for a child. */
+ * SIGKILL, or are traced: called on whatever thread waited, with a descriptor that is the
+ * keeper's then. NULL: nobody; they stay until this process ends. Not while others wait for a
+ * child. */
 typedef void (*PidfdKeeper)(void *data, int pidfd);
 void pidfd_set_keeper(PidfdKeeper keeper, void *data);
 /* Reaps a child that has ended. False: it has not, or is another's that traces it. */

@@ -228,7 +228,7 @@ static bool has_ended(const Dump *dump) {
                pidfd_wait_end(dump->container->pidfd, KILL_TIMEOUT) == 0;
 }
 
-static int end_criu(Dump *dump, int pidfd, Error *err) {
+static int end_criu(Dump *dump, int *pidfd, Error *err) {
         const char *cgroup = dump->container->cgroup;
         int status = 0, r;
 
@@ -260,7 +260,7 @@ static int dump(Dump *dump, const Buf *opts, Error *err) {
         } else if (r != -ETIMEDOUT && (r < 0 || !answer.success)) {
                 r = criu_failure(r < 0 ? NULL : &answer, work_fd, DUMP_LOG, err);
         }
-        ended = end_criu(dump, pidfd, r < 0 ? NULL : err);
+        ended = end_criu(dump, &pidfd, r < 0 ? NULL : err);
         if (r == 0)
                 r = ended;
         return r < 0 && has_ended(dump) ? 0 : r;

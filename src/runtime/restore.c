@@ -687,7 +687,7 @@ int runtime_restore_finish(RuntimeRestore *restore, Error *err) {
                 return r;
         }
         close_fd(&restore->fd);
-        r = pidfd_wait_or_kill(restore->criu_pidfd, END_TIMEOUT, &status, err);
+        r = pidfd_wait_or_kill(&restore->criu_pidfd, END_TIMEOUT, &status, err);
         finish(restore);
         return r;
 }
