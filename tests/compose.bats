@@ -157,7 +157,8 @@ EOF
   run brig ps --format '{{.Names}} {{.Status}}'
   [[ $output == *'proj_db_1 Up '*'(healthy)'* && $output == *'proj_app_1 Up'* ]]
   # The app's start was later than the good news. (The record's log of checks keeps only the last five.)
-  run brig events --since 0 --until "$(date +%s)" --filter type=container --format '{{.Actor.Attributes.name}} {{.Action}}'
+  these=$(brig inspect --format '{{.Id}}' proj_db_1 proj_app_1)
+  run brig events --since 0 --until "$(date +%s.%N)" $(printf -- '--filter container=%s ' $these) --format '{{.Actor.Attributes.name}} {{.Action}}'
   said=$(grep -xE 'proj_db_1 health_status: healthy|proj_app_1 start' <<<"$output" | head -2)
   [ "$said" = $'proj_db_1 health_status: healthy\nproj_app_1 start' ]
   run compose -f "$root/healthy.yml" up -d never
