@@ -533,5 +533,6 @@ scope_file() {
   run brig start web
   [[ $status -eq 1 && $output == *'systemd does not answer at /run/systemd/private'* ]]
   wait_until no_scopes
-  find /sys/fs/cgroup -depth -name "brig-test-$host_pid" -type d -exec rmdir {} \; || : # of the other driver's daemon
+  # Of the other driver's daemon, and the slice, which is systemd's.
+  find /sys/fs/cgroup -depth \( -name "brig-test-$host_pid" -o -name "brigtest$host_pid.slice" \) -type d -exec rmdir {} \; || :
 }
