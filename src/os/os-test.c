@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -17,6 +18,17 @@
 #include "os/child-reaper.h"
 #include "os/pidfd.h"
 #include "os/procfs.h"
+
+/* It does nothing until it is killed, and ends with this process. */
+static pid_t idle_child(void) {
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)pause();
+        _exit(0);
+}
 
 TEST(cgroup_paths_are_checked) {
         static const char *const bad[] = { "relative", "/a/../b", "/..", "/a/./b", "" };
@@ -63,12 +75,8 @@ TEST(a_child_is_waited_for_by_descriptor) {
         int pidfd = -1, status = -1;
         uint64_t start = 0;
         Error err = {};
-        pid_t pid = fork();
+        pid_t pid = idle_child();
 
-        if (pid == 0) {
-                (void)pause();
-                _exit(0);
-        }
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
         ASSERT_OK(process_start_time(pid, &start, &err), &err);
         ASSERT(start > 0);
@@ -84,12 +92,8 @@ TEST(a_child_is_waited_for_by_descriptor) {
 TEST(a_child_that_does_not_end_is_killed_and_reaped) {
         int pidfd = -1, status = -1;
         Error err = {};
-        pid_t pid = fork();
+        pid_t pid = idle_child();
 
-        if (pid == 0) {
-                (void)pause();
-                _exit(0);
-        }
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
         ASSERT_INT(pidfd_wait_or_kill(&pidfd, 1000000, &status, &err), -ETIMEDOUT);
         ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -113,13 +117,9 @@ static pid_t start_tracer(pid_t traced, int write_fd) {
 TEST(who_cannot_be_reaped_is_not_waited_for) {
         int pidfd = -1, status = -1, ends[2];
         Error err = {};
-        pid_t pid = fork(), tracer;
+        pid_t pid = idle_child(), tracer;
         char byte;
 
-        if (pid == 0) {
-                (void)pause();
-                _exit(0);
-        }
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
         ASSERT_INT(pipe2(ends, O_CLOEXEC), 0);
         tracer = start_tracer(pid, ends[1]);
@@ -162,13 +162,9 @@ TEST(who_could_not_be_reaped_is_reaped_later) {
         int pidfd = -1, status = -1, ends[2];
         _cleanup_(child_reaper_freep) ChildReaper *reaper = NULL;
         Error err = {};
-        pid_t pid = fork(), tracer;
+        pid_t pid = idle_child(), tracer;
         char byte;
 
-        if (pid == 0) {
-                (void)pause();
-                _exit(0);
-        }
         ASSERT_OK(loop_new(&loop, &err), &err);
         ASSERT_OK(child_reaper_new(loop, &reaper, &err), &err);
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
@@ -196,12 +192,8 @@ TEST(who_has_not_ended_is_reaped_when_it_does) {
         _cleanup_(child_reaper_freep) ChildReaper *reaper = NULL;
         int pidfd = -1;
         Error err = {};
-        pid_t pid = fork();
+        pid_t pid = idle_child();
 
-        if (pid == 0) {
-                (void)pause();
-                _exit(0);
-        }
         ASSERT_OK(loop_new(&loop, &err), &err);
         ASSERT_OK(child_reaper_new(loop, &reaper, &err), &err);
         ASSERT_OK(pidfd_of(pid, &pidfd, &err), &err);
@@ -227,12 +219,8 @@ TEST(a_reaper_ends_without_a_step) {
         _cleanup_(child_reaper_freep) ChildReaper *reaper = NULL;
         int pidfds[2] = { -1, -1 }, steps = 0;
         Error err = {};
-        pid_t pid = fork();
+        pid_t pid = idle_child();
 
-        if (pid == 0) {
-                (void)pause();
-                _exit(0);
-        }
         ASSERT_OK(loop_new(&loop, &err), &err);
         ASSERT_OK(child_reaper_new(loop, &reaper, &err), &err);
         for (size_t i = 0; i < ELEMENTS(pidfds); i++) {

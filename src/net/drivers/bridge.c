@@ -316,15 +316,15 @@ static int bring_bridge_up(Rtnl *rtnl, Network *network, Error *err) {
         network->filtered = is_filtered();
         if (!network->icc)
                 rtnl_put_bridge_filtered(rtnl, (unsigned)index, network->filtered);
-        for (size_t i = 0; r == 0 && i < network->pool_count; i++) {
+        for (size_t i = 0; i < network->pool_count; i++) {
                 if (!host_is_on(network, network->gateways[i].family))
                         continue;
                 r = rtnl_make_room(rtnl, err);
+                if (r < 0)
+                        return r;
                 rtnl_put_address(rtnl, (unsigned)index, network->gateways[i],
                                  pool_subnet(network->pools[i]).prefix);
         }
-        if (r < 0)
-                return r;
         rtnl_put_up(rtnl, (unsigned)index);
         /* Answers of ports that are published on ::1. */
         if (network_has_family(network, AF_INET6) && host_is_on(network, AF_INET6))
