@@ -138,14 +138,13 @@ static int check_run_directories(EngineChecking *checking, Error *err) {
 }
 
 static int check_containers(EngineChecking *checking, Error *err) {
-        Container **all;
-        size_t count;
         int r = 0;
 
         (void)err;
-        containers_all(checking->engine, &all, &count);
-        for (size_t i = 0; r == 0 && i < count; i++) {
-                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(all[i]);
+        _cleanup_roster_ Roster *all = containers_all(checking->engine);
+        for (size_t i = 0; r == 0 && i < all->count; i++) {
+                Container *container = all->items[i];
+                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
                 CheckFinding finding = {
                         .kind = (char *)"container",
                         .name = snapshot->name,
@@ -153,12 +152,11 @@ static int check_containers(EngineChecking *checking, Error *err) {
                         .remedy = (char *)"remove it and run it anew: brig rm",
                 };
 
-                if (faccessat(checking->engine->containers_fd, all[i]->id, F_OK,
+                if (faccessat(checking->engine->containers_fd, container->id, F_OK,
                               AT_SYMLINK_NOFOLLOW) < 0 &&
                     errno == ENOENT && snapshot->state.status != CONTAINER_REMOVING)
                         r = check_tell(checking, &finding, NULL);
         }
-        containers_free(all, count);
         return r;
 }
 

@@ -144,7 +144,7 @@ typedef struct Container {
         /* Guarded by state_lock (short): for waits and for readers that must not wait for `lock`.
          */
         pthread_mutex_t state_lock;
-        struct ContainerSnapshot *snapshot; /* what list and inspect read: see snapshot.h */
+        _Atomic(struct ContainerSnapshot *) snapshot; /* what list and inspect read: snapshot.h */
         struct EngineWait *waits;
         struct EngineCopy *copies; /* those that hold its layer (copy.c) */
         struct Health *health;     /* NULL: it was never started, or has no check */

@@ -263,23 +263,20 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
 /* ---- ending ---- */
 
 /* Connections only: monitors and containers go on. */
-static void drop_containers(Engine *engine) {
-        Container **containers;
-        size_t count;
+static void drop_monitors(Engine *engine) {
+        _cleanup_roster_ Roster *containers = containers_all(engine);
 
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++) {
-                container_lock(containers[i]);
-                container_drop_monitor(containers[i], true);
-                container_unlock(containers[i]);
+        for (size_t i = 0; i < containers->count; i++) {
+                CONTAINER_LOCKED(containers->items[i]);
+                container_drop_monitor(containers->items[i], true);
         }
-        containers_free(containers, count);
-        /* What was posted for the loop's thread, which is this one. */
-        (void)loop_step(engine->loop, 0, NULL);
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++)
-                registry_drop(engine, containers[i]);
-        containers_free(containers, count);
+}
+
+static void drop_containers(Engine *engine) {
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+
+        for (size_t i = 0; i < containers->count; i++)
+                registry_drop(engine, containers->items[i]);
 }
 
 void engine_hurry(Engine *engine) {
@@ -296,11 +293,15 @@ Engine *engine_free(Engine *engine) {
         if (engine->workers)
                 workers_stop(engine->workers);
         probers_stop(engine);
+        drop_monitors(engine);
+        /* What was posted for the loop's thread, which is this one. */
+        (void)loop_step(engine->loop, 0, NULL);
         drop_containers(engine);
         engine->workers = workers_free(engine->workers);
         engine->reaper = child_reaper_free(engine->reaper);
         engine->collector = image_collector_free(engine->collector);
         probers_free(engine->probers);
+        roster_unref(engine->roster);
         map_done(&engine->by_id, NULL);
         map_done(&engine->by_name, free);
         removals_free(engine->removals);

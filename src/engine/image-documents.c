@@ -334,14 +334,11 @@ static void map_donep(Map *map) {
 
 /* By the ids of their images. */
 static void count_containers(Engine *engine, Map *counts) {
-        Container **containers;
-        size_t count;
 
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++)
-                if (containers[i]->image_id)
-                        count_one(counts, containers[i]->image_id);
-        containers_free(containers, count);
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count; i++)
+                if (containers->items[i]->image_id)
+                        count_one(counts, containers->items[i]->image_id);
 }
 
 static void count_layers(const Image *images, size_t count, Map *counts) {

@@ -115,24 +115,22 @@ int engine_image_tag(Engine *engine, const char *source, const char *target, Err
 /* ImageUse.container_of: one that runs before one that does not. */
 static char *container_of_image(void *data, const char *image_id, bool *running) {
         Engine *engine = data;
-        Container **containers;
-        size_t count;
         char *found = NULL;
 
         *running = false;
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count && !*running; i++) {
-                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
-                if (!str_equal(containers[i]->image_id, image_id) &&
-                    !image_mount_is_used(containers[i], snapshot, image_id))
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count && !*running; i++) {
+                Container *container = containers->items[i];
+                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
+                if (!str_equal(container->image_id, image_id) &&
+                    !image_mount_is_used(container, snapshot, image_id))
                         continue;
                 *running = snapshot->state.status == CONTAINER_RUNNING ||
                            snapshot->state.status == CONTAINER_PAUSED ||
                            snapshot->state.status == CONTAINER_RESTARTING;
                 if (!found || *running)
-                        str_replace(&found, containers[i]->id);
+                        str_replace(&found, container->id);
         }
-        containers_free(containers, count);
         return found;
 }
 

@@ -18,24 +18,23 @@
 /* ---- containers and images ---- */
 
 static void put_counts(json_object *object, Engine *engine) {
-        Container **containers;
         Image *images = NULL;
-        size_t count, image_count = 0;
+        size_t image_count = 0;
         int64_t running = 0, paused = 0;
 
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++) {
-                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count; i++) {
+                _cleanup_snapshot_ ContainerSnapshot *snapshot =
+                        container_snapshot(containers->items[i]);
 
                 running += snapshot->state.status == CONTAINER_RUNNING ||
                            snapshot->state.status == CONTAINER_RESTARTING;
                 paused += snapshot->state.status == CONTAINER_PAUSED;
         }
-        json_put_int(object, "Containers", (int64_t)count);
+        json_put_int(object, "Containers", (int64_t)containers->count);
         json_put_int(object, "ContainersRunning", running);
         json_put_int(object, "ContainersPaused", paused);
-        json_put_int(object, "ContainersStopped", (int64_t)count - running - paused);
-        containers_free(containers, count);
+        json_put_int(object, "ContainersStopped", (int64_t)containers->count - running - paused);
         if (image_list(engine->images, &images, &image_count, NULL) == 0)
                 for (size_t i = 0; i < image_count; i++)
                         image_done(&images[i]);

@@ -196,12 +196,12 @@ void links_hosts(const Container *container, Buf *buf) {
 
 /* On a worker: those that run and are linked to this one learn its address. */
 static void tell(void *data) {
-        Container *container = data, **all;
-        size_t count;
+        Container *container = data;
 
-        containers_all(container->engine, &all, &count);
-        for (size_t i = 0; i < count; i++) {
-                char **links = all[i]->spec.host.links;
+        _cleanup_roster_ Roster *all = containers_all(container->engine);
+        for (size_t i = 0; i < all->count; i++) {
+                Container *other = all->items[i];
+                char **links = other->spec.host.links;
                 bool linked = false;
                 Error error = { 0 };
 
@@ -209,12 +209,11 @@ static void tell(void *data) {
                         linked |= str_after(*links, container->id) != NULL;
                 if (!linked)
                         continue;
-                CONTAINER_LOCKED(all[i]);
-                if (container_is_running(all[i]) && netfiles_update_hosts(all[i], &error) < 0)
-                        log_error("tell container %s of its link's address: %s", all[i]->id,
+                CONTAINER_LOCKED(other);
+                if (container_is_running(other) && netfiles_update_hosts(other, &error) < 0)
+                        log_error("tell container %s of its link's address: %s", other->id,
                                   error.message);
         }
-        containers_free(all, count);
         container_unref(container);
 }
 

@@ -83,18 +83,16 @@ static void member_add(JsonArray *members, const Container *container,
 }
 
 static void members_collect(Engine *engine, const char *network_id, JsonArray *members) {
-        Container **containers;
-        size_t count;
 
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++) {
-                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(containers[i]);
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count; i++) {
+                Container *container = containers->items[i];
+                _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(container);
                 const ContainerEndpoint *endpoints = snapshot->endpoints.items;
                 for (size_t j = 0; j < snapshot->endpoints.count; j++)
                         if (endpoints[j].joined && str_equal(endpoints[j].network_id, network_id))
-                                member_add(members, containers[i], snapshot, &endpoints[j]);
+                                member_add(members, container, snapshot, &endpoints[j]);
         }
-        containers_free(containers, count);
 }
 
 static void members_done(JsonArray *members) {

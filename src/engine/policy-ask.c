@@ -82,13 +82,11 @@ static int by_name(const void *left, const void *right) {
 
 /* Those that have an address; the others are on no network, or on one of another's. */
 static void pods_gather(Engine *engine, Pods *ret) {
-        Container **containers;
-        size_t count, kept = 0;
+        size_t kept = 0;
 
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++)
-                add_pod(ret, containers[i]);
-        containers_free(containers, count);
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count; i++)
+                add_pod(ret, containers->items[i]);
         for (size_t i = 0; i < ret->count; i++) {
                 const Pod pod = ret->items[i];
 

@@ -40,18 +40,16 @@ static bool publishes(Container *container, const NetPort *port) {
 }
 
 static char *container_holder(const Container *but, const NetPort *port) {
-        Container **all;
-        size_t count;
         char *holder = NULL;
 
-        containers_all(but->engine, &all, &count);
-        for (size_t i = 0; !holder && i < count; i++)
-                if (publishes(all[i], port)) {
-                        _cleanup_snapshot_ ContainerSnapshot *snapshot = container_snapshot(all[i]);
+        _cleanup_roster_ Roster *all = containers_all(but->engine);
+        for (size_t i = 0; !holder && i < all->count; i++)
+                if (publishes(all->items[i], port)) {
+                        _cleanup_snapshot_ ContainerSnapshot *snapshot =
+                                container_snapshot(all->items[i]);
 
                         holder = str_format("container %s", snapshot->name);
                 }
-        containers_free(all, count);
         return holder;
 }
 

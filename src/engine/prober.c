@@ -339,15 +339,12 @@ void prober_end(Container *container) {
 }
 
 void probers_stop(Engine *engine) {
-        Container **containers;
-        size_t count;
 
         if (!engine->probers)
                 return;
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++)
-                if (containers[i]->prober)
-                        prober_drop(containers[i]->prober);
-        containers_free(containers, count);
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count; i++)
+                if (containers->items[i]->prober)
+                        prober_drop(containers->items[i]->prober);
         engine->probers->timer = loop_remove(engine->probers->timer);
 }

@@ -101,18 +101,15 @@ int engine_container_prune(Engine *engine, const Filters *filters, Buf *json, Er
         static const char *const accepted[] = { "until", NULL };
         PruneAnswer answer = { .kind = "container", .member = "ContainersDeleted" };
         PruneFilter filter;
-        Container **containers;
-        size_t count;
 
         ROOM_TO_REMOVE(engine);
         int r = prune_filter_read(filters, accepted, &filter, err);
         if (r < 0)
                 return r;
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++)
-                if (is_unused(containers[i], &filter))
-                        prune_container(containers[i], &answer);
-        containers_free(containers, count);
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count; i++)
+                if (is_unused(containers->items[i], &filter))
+                        prune_container(containers->items[i], &answer);
         prune_answer_end(engine, &answer, json);
         return 0;
 }

@@ -62,7 +62,9 @@ static int load_row(void *data, const DbRecord *row, Error *err) {
 static void reconcile_done(Reconcile *job) {
         for (size_t i = 0; job->records && i < job->count; i++)
                 json_done(&exit_record_table, &job->records[i]);
-        containers_free(job->containers, job->count);
+        for (size_t i = 0; i < job->count; i++)
+                container_unref(job->containers[i]);
+        free(job->containers);
         free(job->records);
         free(job->ended);
 }

@@ -175,25 +175,41 @@ static int newer_first(const void *left, const void *right) {
         return a->created < b->created ? 1 : a->created > b->created ? -1 : 0;
 }
 
-void containers_all(Engine *engine, Container ***ret, size_t *ret_count) {
-        const char *id;
-        Container *container;
-        size_t count = 0;
-
-        registry_lock(engine);
-        Container **list = NEW_ARRAY(Container *, engine->by_id.count + 1);
-        MAP_EACH(&engine->by_id, id, container)
-                list[count++] = container_ref(container);
-        registry_unlock(engine);
-        qsort(list, count, sizeof(*list), newer_first);
-        *ret = list;
-        *ret_count = count;
+static Roster *roster_ref(Roster *roster) {
+        (void)atomic_fetch_add_explicit(&roster->references, 1, memory_order_relaxed);
+        return roster;
 }
 
-void containers_free(Container **containers, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                container_unref(containers[i]);
-        free(containers);
+Roster *roster_unref(Roster *roster) {
+        if (!roster || atomic_fetch_sub_explicit(&roster->references, 1, memory_order_acq_rel) != 1)
+                return NULL;
+        for (size_t i = 0; i < roster->count; i++)
+                container_unref(roster->items[i]);
+        free(roster);
+        return NULL;
+}
+
+/* Lock held. */
+static Roster *roster_new(Engine *engine) {
+        Roster *roster = alloc_zero(1, sizeof(Roster) + engine->by_id.count * sizeof(Container *));
+        const char *id;
+        Container *container;
+
+        atomic_init(&roster->references, 1);
+        MAP_EACH(&engine->by_id, id, container)
+                roster->items[roster->count++] = container_ref(container);
+        if (roster->count > 1)
+                qsort(roster->items, roster->count, sizeof(Container *), newer_first);
+        return roster;
+}
+
+Roster *containers_all(Engine *engine) {
+        registry_lock(engine);
+        if (!engine->roster)
+                engine->roster = roster_new(engine);
+        Roster *roster = roster_ref(engine->roster);
+        registry_unlock(engine);
+        return roster;
 }
 
 static int reserve_locked(Engine *engine, const char *name, const char *id, Error *err) {
@@ -228,14 +244,20 @@ void registry_release_name(Engine *engine, const char *name) {
 void registry_add(Engine *engine, Container *container) {
         registry_lock(engine);
         map_put(&engine->by_id, container->id, container_ref(container));
+        Roster *outdated = engine->roster;
+        engine->roster = NULL;
         registry_unlock(engine);
+        roster_unref(outdated);
 }
 
 void registry_drop(Engine *engine, Container *container) {
         registry_lock(engine);
         Container *had = map_drop(&engine->by_id, container->id);
         free(map_drop(&engine->by_name, container->name));
+        Roster *outdated = engine->roster;
+        engine->roster = NULL;
         registry_unlock(engine);
+        roster_unref(outdated);
         container_unref(had);
 }
 

@@ -13,9 +13,16 @@ Container *container_ref(Container *container);
 Container *container_unref(Container *container); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(Container *, container_unref)
 #define _cleanup_container_ _cleanup_(container_unrefp)
-/* A reference to every container, newest first; free with containers_free. */
-void containers_all(Engine *engine, Container ***ret, size_t *ret_count);
-void containers_free(Container **containers, size_t count);
+/* Every container, newest first: immutable, shared by all who ask until one is made or removed. */
+typedef struct Roster {
+        atomic_int references;
+        size_t count;
+        Container *items[]; /* a reference each */
+} Roster;
+Roster *containers_all(Engine *engine); /* a new reference */
+Roster *roster_unref(Roster *roster);   /* NULL is fine; returns NULL */
+DEFINE_CLEANUP(Roster *, roster_unref)
+#define _cleanup_roster_ _cleanup_(roster_unrefp)
 /* A container object that is in no registry yet; one reference. */
 Container *container_new(Engine *engine, const char id[ID_LENGTH + 1]);
 /* Takes `name` for `id` until registry_add or registry_release. conflict in Docker's words. */

@@ -115,15 +115,13 @@ int restart_cancel(Container *container, Error *err) {
 }
 
 void restart_timers_drop(Engine *engine) {
-        Container **containers;
-        size_t count;
 
-        containers_all(engine, &containers, &count);
-        for (size_t i = 0; i < count; i++) {
-                if (!containers[i]->restart_timer)
+        _cleanup_roster_ Roster *containers = containers_all(engine);
+        for (size_t i = 0; i < containers->count; i++) {
+                Container *container = containers->items[i];
+                if (!container->restart_timer)
                         continue;
-                containers[i]->restart_timer = loop_remove(containers[i]->restart_timer);
-                container_unref(containers[i]);
+                container->restart_timer = loop_remove(container->restart_timer);
+                container_unref(container);
         }
-        containers_free(containers, count);
 }

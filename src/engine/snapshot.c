@@ -54,6 +54,22 @@ ContainerSnapshot *container_snapshot(Container *container) {
         return snapshot;
 }
 
+void container_prefetch(const Container *container) {
+        __builtin_prefetch(&container->state_lock);
+        __builtin_prefetch(&container->snapshot);
+        __builtin_prefetch(&container->spec.config.health);
+}
+
+/* It need not be the newest, nor be there any more: nothing of it is read. */
+void snapshot_prefetch(const Container *container) {
+        const char *snapshot =
+                (const char *)atomic_load_explicit(&container->snapshot, memory_order_relaxed);
+
+        __builtin_prefetch(snapshot);
+        __builtin_prefetch(snapshot + 64);
+        __builtin_prefetch(snapshot + 128);
+}
+
 void container_publish(Container *container) {
         ContainerSnapshot *snapshot = snapshot_new(container);
 
