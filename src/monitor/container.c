@@ -2,6 +2,7 @@
  * process.c collects its processes; the runtime library does the work with the kernel. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -96,6 +97,28 @@ static int mount_root(const StartFds *fds, const MonitorStart *start, int *ret_f
                 return mount_layers((void *)start, fds->data_root, ret_fd, err);
         r = userns_with_view(fds->data_root, fds->userns, mount_layers, (void *)start, ret_fd, err);
         return r < 0 ? error_prefix(err, "map the owners of the container's files") : 0;
+}
+
+/* Unmounting a layer that stays writes out the whole file system that it lies on (overlayfs.rst,
+ * "Volatile mount"), which would be in the way of the container's end: the kernel would do it as
+ * the last of its processes ends. So the monitor keeps the mount, which has no place in any
+ * namespace by then, until all have heard of the end. The lock on the layer is for its next run,
+ * which waits for this one's. */
+static int hold_layer(Supervisor *supervisor, const MonitorStart *start, Error *err) {
+        int r;
+
+        if (!start->upper || start->volatile_root || supervisor->runtime != &own_runtime)
+                return 0;
+        r = dir_open_at(supervisor->data_root_fd, start->upper, 0, &supervisor->upper_fd, err);
+        while (r == 0 && flock(supervisor->upper_fd, LOCK_EX) < 0)
+                if (errno != EINTR)
+                        r = error_set(err, errno, "lock layer '%s'", start->upper);
+        return r;
+}
+
+void supervisor_drop_root(Supervisor *supervisor) {
+        close_fd(&supervisor->root_fd);
+        close_fd(&supervisor->upper_fd);
 }
 
 static int read_config(int fd, OciConfig **ret, Error *err) {
@@ -282,6 +305,8 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
                 note_root(supervisor);
         }
         if (r == 0)
+                r = hold_layer(supervisor, start, err);
+        if (r == 0)
                 r = mount_root(fds, start, &root_fd, err);
         if (r == 0 && fds->seccomp >= 0)
                 r = seccomp_read(fds->seccomp, &seccomp, err);
@@ -306,6 +331,8 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         if (r < 0)
                 return r;
         supervisor->has_container = true;
+        if (supervisor->upper_fd >= 0)
+                supervisor->root_fd = TAKE_FD(root_fd);
         init->pid = supervisor->container.pid;
         init->pidfd = fcntl(supervisor->container.pidfd, F_DUPFD_CLOEXEC, 0);
         return init->pidfd < 0 ? error_set(err, errno, "duplicate a pidfd") : 0;

@@ -140,6 +140,8 @@ int main(int argc, char **argv) {
                                   .listen_fd = -1,
                                   .images_fd = -1,
                                   .gate_fd = -1,
+                                  .root_fd = -1,
+                                  .upper_fd = -1,
                                   .record_fd = -1,
                                   .log = { .fd = -1, .program_fd = -1 } };
         static const char misuse[] =
@@ -167,6 +169,7 @@ int main(int argc, char **argv) {
         json_free(&oci_config_table, supervisor.config);
         free(supervisor.id);
         strv_free(supervisor.runtime_words);
+        supervisor_drop_root(&supervisor);
         close_fd(&supervisor.state_fd);
         close_fd(&supervisor.run_fd);
         close_fd(&supervisor.record_fd);

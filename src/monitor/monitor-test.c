@@ -1,6 +1,7 @@
 /* monitor-test.c: a monitor's life from brigd's side: started, attached to, exec'd in, ended, and
  * what happens when either side is killed. */
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "monitor/frame.h"
@@ -34,6 +35,50 @@ TEST(output_log_and_exit) {
         ASSERT(strstr(log, "{\"log\":\"a\\u003cb\\n\",\"stream\":\"stdout\",\"time\":\"20"));
         ASSERT(strstr(log, "{\"log\":\"err\\n\",\"stream\":\"stderr\",\"time\":\"20"));
         ASSERT(faccessat(host.run_fd, MONITOR_SOCKET, F_OK, 0) < 0);
+}
+
+/* Whether anybody comes to wait for a lock on that directory: proc_locks(5). */
+static bool somebody_waits(int fd) {
+        int64_t deadline = clock_monotonic() + WAIT_MAX;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return false;
+        _cleanup_free_ char *inode = str_format(":%llu 0 EOF\n", (unsigned long long)st.st_ino);
+        do {
+                _cleanup_free_ char *locks = NULL;
+
+                (void)poll(NULL, 0, 5);
+                if (file_read_at(AT_FDCWD, "/proc/locks", 1 << 20, &locks, NULL, NULL) < 0)
+                        return false;
+                for (const char *at = locks; (at = strstr(at, "-> FLOCK")); at++) {
+                        const char *end = strstr(at, inode);
+
+                        if (end && end < strchr(at, '\n'))
+                                return true;
+                }
+        } while (clock_monotonic() < deadline);
+        return false;
+}
+
+TEST(a_run_waits_until_the_last_ones_layer_is_unmounted) {
+        _host_ Host host;
+        Error err;
+        _cleanup_close_ int upper = -1;
+
+        ASSERT_OK(host_open(&host, "exit 3", false, &err), &err);
+        str_replace(&host.start.upper, "upper");
+        ASSERT_OK(dir_open_at(host.directory_fd, "upper", 0, &upper, &err), &err);
+        ASSERT_INT(flock(upper, LOCK_EX), 0); /* as the last run's monitor has it */
+        ASSERT_OK(host_tell(&host, false, &err), &err);
+        ASSERT(somebody_waits(upper));
+        ASSERT_INT(flock(upper, LOCK_UN), 0);
+        ASSERT_OK(monitor_created(host.monitor, &host.pid, &host.pidfd, &err), &err);
+        ASSERT_INT(flock(upper, LOCK_EX | LOCK_NB), -1);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 3);
+        ASSERT_INT(flock(upper, LOCK_EX), 0); /* the monitor's end */
 }
 
 TEST(half_close_ends_stdin_once) {

@@ -81,6 +81,7 @@ struct Supervisor {
         OciConfig *config; /* kept for poststop hooks only, once the container runs; or NULL */
         RuntimeContainer container;
         bool has_container;
+        int root_fd, upper_fd;   /* until the monitor ends: see hold_layer of container.c; -1 */
         int gate_fd;             /* init waits at the other end; -1: let go */
         int images_fd;           /* of the checkpoint that it is made from; -1 */
         RuntimeRestore *restore; /* while it is being made from that and was not let go */
@@ -119,6 +120,9 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
 int supervisor_go(Supervisor *supervisor, Error *err);
 /* A container that was not let go: destroys it and records why. */
 void supervisor_give_up(Supervisor *supervisor, const Error *why);
+/* The last that a monitor does: unmounts what the container has written, which may take as long as
+ * all that the file system below has to write. */
+void supervisor_drop_root(Supervisor *supervisor);
 /* Its own process has ended: kills what is left, drains, records, destroys, tells. */
 void supervisor_finish(Supervisor *supervisor);
 
