@@ -472,6 +472,35 @@ TEST(slow_client_loses_nothing) {
         ASSERT(wait_for(&host, &host.has_exited));
 }
 
+/* More than a socket holds, less than a pipe and the monitor's chunk hold besides: one that does
+ * not read keeps the monitor then, but not the layer from its next run. */
+TEST(a_layer_is_unmounted_before_slow_clients_have_read) {
+        _host_ Host host;
+        int64_t deadline = clock_monotonic() + WAIT_MAX;
+        Error err;
+        _cleanup_close_ int fd = -1, upper = -1;
+        size_t total = 0;
+        char data[65536];
+        ssize_t n;
+
+        ASSERT_OK(host_open(&host, "head -c 240000 /dev/zero", false, &err), &err);
+        str_replace(&host.start.log.driver, "none");
+        str_replace(&host.start.upper, "upper");
+        ASSERT_OK(dir_open_at(host.directory_fd, "upper", 0, &upper, &err), &err);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_OK(attach(&host, &raw, &fd, &err), &err);
+        pid_t monitor = monitor_pid(&host);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        while (flock(upper, LOCK_EX | LOCK_NB) < 0 && clock_monotonic() < deadline)
+                (void)poll(NULL, 0, 5);
+        ASSERT_INT(flock(upper, LOCK_EX | LOCK_NB), 0);
+        ASSERT_INT(kill(monitor, 0), 0);
+        while ((n = read(fd, data, sizeof(data))) > 0)
+                total += (size_t)n;
+        ASSERT_INT(total, 240000);
+}
+
 /* One that vanishes is dropped. */
 TEST(vanished_client_is_dropped) {
         _host_ Host host;

@@ -352,6 +352,10 @@ void processes_settle(Supervisor *supervisor) {
                 *at = process->next;
                 process_free(process);
         }
-        if (supervisor->ended && !supervisor->execs && (!init || is_over(init)))
+        if (!supervisor->ended || (init && init->phase != PROCESS_ENDED))
+                return;
+        if (!supervisor->execs && (!init || is_over(init)))
                 loop_stop(supervisor->loop);
+        else /* clients may stay for long, and the next run waits for its layer */
+                supervisor_drop_root(supervisor);
 }

@@ -120,8 +120,8 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
 int supervisor_go(Supervisor *supervisor, Error *err);
 /* A container that was not let go: destroys it and records why. */
 void supervisor_give_up(Supervisor *supervisor, const Error *why);
-/* The last that a monitor does: unmounts what the container has written, which may take as long as
- * all that the file system below has to write. */
+/* Unmounts what the container has written, which may take as long as all that the file system below
+ * has to write: once everybody has been told of the end. */
 void supervisor_drop_root(Supervisor *supervisor);
 /* Its own process has ended: kills what is left, drains, records, destroys, tells. */
 void supervisor_finish(Supervisor *supervisor);
