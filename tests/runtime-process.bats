@@ -182,7 +182,7 @@ PY
   [[ $status -eq 0 && $output == *level=warning*"cgroup is not empty: 1 process(es) found"* ]]
   [[ $(status_of "$id") == running ]]
   brig delete --force "$id"
-  find /sys/fs/cgroup -type d -name "$id" -exec rmdir {} + 2>/dev/null
+  find /sys/fs/cgroup -type d -name "$id" -exec rmdir {} + 2>/dev/null || : # other tests' groups end beside; what stays is seen at the end
 }
 
 # ---- spec ----
