@@ -17,6 +17,7 @@
 #include "engine/namespaces.h"
 #include "engine/ocispec.h"
 #include "engine/state.h"
+#include "os/layer-lock.h"
 #include "os/mount.h"
 
 /* The engine's own mounts, of which nothing is copied, as with Docker. */
@@ -189,6 +190,8 @@ static int mount_writable(const Container *container, int *ret, Error *err) {
 
         if (r == 0)
                 r = dir_open_at(container->engine->containers_fd, path, 0, &work, err);
+        if (r == 0)
+                r = layer_lock(upper, -1, LAYER_LOCK_MAX_MS, err);
         return r < 0 ? r
                      : rootfs_mount_layers(container->engine, container->lowers, upper, work,
                                            container->spec.host.auto_remove ? OVERLAY_VOLATILE : 0,

@@ -2,7 +2,6 @@
  * process.c collects its processes; the runtime library does the work with the kernel. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "monitor/memory.h"
 #include "monitor/supervisor.h"
 #include "os/cgroup.h"
+#include "os/layer-lock.h"
 #include "os/mount.h"
 #include "os/userns.h"
 
@@ -102,17 +102,19 @@ static int mount_root(const StartFds *fds, const MonitorStart *start, int *ret_f
 /* Unmounting a layer that stays writes out the whole file system that it lies on (overlayfs.rst,
  * "Volatile mount"), which would be in the way of the container's end: the kernel would do it as
  * the last of its processes ends. So the monitor keeps the mount, which has no place in any
- * namespace by then, until all have heard of the end. The lock on the layer is for its next run,
- * which waits for this one's. */
+ * namespace by then, until all have heard of the end. The lock is for its next run, which waits for
+ * this one's before it touches anything that both have. */
 static int hold_layer(Supervisor *supervisor, const MonitorStart *start, Error *err) {
         int r;
 
         if (!start->upper || start->volatile_root || supervisor->runtime != &own_runtime)
                 return 0;
         r = dir_open_at(supervisor->data_root_fd, start->upper, 0, &supervisor->upper_fd, err);
-        while (r == 0 && flock(supervisor->upper_fd, LOCK_EX) < 0)
-                if (errno != EINTR)
-                        r = error_set(err, errno, "lock layer '%s'", start->upper);
+        if (r == 0)
+                r = layer_lock(supervisor->upper_fd, MONITOR_FD, LAYER_LOCK_MAX_MS, err);
+        /* Nobody is there to read a record, and what it would replace may be another run's. */
+        if (r == -ECANCELED)
+                supervisor->ended = true;
         return r;
 }
 
@@ -305,8 +307,6 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
                 note_root(supervisor);
         }
         if (r == 0)
-                r = hold_layer(supervisor, start, err);
-        if (r == 0)
                 r = mount_root(fds, start, &root_fd, err);
         if (r == 0 && fds->seccomp >= 0)
                 r = seccomp_read(fds->seccomp, &seccomp, err);
@@ -398,7 +398,9 @@ int supervisor_start(Supervisor *supervisor, const MonitorStart *start, int *fds
         if (r < 0)
                 return r;
         note_start(supervisor, start, &places);
-        r = reserve_record(supervisor, err);
+        r = hold_layer(supervisor, start, err);
+        if (r == 0)
+                r = reserve_record(supervisor, err);
         if (r == 0)
                 r = failpoint("monitor.start", err);
         if (r == 0)

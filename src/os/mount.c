@@ -229,7 +229,8 @@ static int overlay_upper(int fs_fd, int upper_fd, int work_fd, unsigned flags, E
                 r = overlay_directory(fs_fd, "workdir", work_fd);
         if (r < 0)
                 return fs_error(fs_fd, -r, "overlay", "upperdir, workdir", err);
-        return flags & OVERLAY_VOLATILE ? overlay_make_volatile(fs_fd, work_fd, err) : 0;
+        r = fs_option(fs_fd, "overlay", "index=off", err);
+        return r == 0 && flags & OVERLAY_VOLATILE ? overlay_make_volatile(fs_fd, work_fd, err) : r;
 }
 
 int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, unsigned flags,

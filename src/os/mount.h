@@ -44,7 +44,10 @@ int mount_map_ids(int fd, bool recursive, int userns_fd, Error *err);
  * OVERLAY_VOLATILE: nothing in upper need survive a power cut, so unmounting does not write out the
  * whole file system that upper lies on (overlayfs.rst, "Volatile mount"). The kernel mounts such
  * directories only once; this takes its mark away, as nothing that a killed program wrote is
- * lost. */
+ * lost.
+ *
+ * "index=off", as dockerd has it: else an upper_fd that another mount has, which may just be going
+ * away, is refused (overlayfs.rst, "Sharing and copying layers"); see os/layer-lock.h. */
 enum { OVERLAY_VOLATILE = 1 };
 int overlay_mount(const int *lower_fds, size_t n, int upper_fd, int work_fd, unsigned flags,
                   int *ret_fd, Error *err);

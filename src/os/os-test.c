@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include "base/test.h"
 #include "os/cgroup.h"
 #include "os/child-reaper.h"
+#include "os/layer-lock.h"
 #include "os/pidfd.h"
 #include "os/procfs.h"
 
@@ -256,3 +259,24 @@ TEST(mount_points_of_the_kernels_table) {
 }
 
 TEST_MAIN()
+
+TEST(a_layer_is_waited_for_within_bounds) {
+        char path[] = "/tmp/brig-layer-test.XXXXXX";
+        _cleanup_close_ int one = -1, other = -1;
+        int pair[2];
+        Error err;
+
+        ASSERT(mkdtemp(path));
+        one = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        other = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_INT(rmdir(path), 0);
+        ASSERT_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        ASSERT_OK(layer_lock(one, -1, 0, &err), &err);
+        ASSERT_OK(layer_lock(other, pair[0], 20, &err), &err); /* goes on without */
+        ASSERT_INT(flock(other, LOCK_SH | LOCK_NB), -1);
+        ASSERT_INT(close(pair[1]), 0);
+        ASSERT_INT(layer_lock(other, pair[0], 60000, &err), -ECANCELED);
+        close_fd(&one);
+        ASSERT_OK(layer_lock(other, pair[0], 0, &err), &err);
+        ASSERT_INT(close(pair[0]), 0);
+}
