@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bounded.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
@@ -27,6 +28,7 @@
 #include "runtime/runtime.h"
 
 #define END_TIMEOUT (10 * NSEC_PER_SEC)
+#define LOOK_TIMEOUT (5 * NSEC_PER_SEC)
 #define KILL_TIMEOUT (2 * NSEC_PER_SEC) /* of who has been killed */
 #define WORK_DIRECTORY "criu"           /* in the container's */
 
@@ -550,31 +552,69 @@ static int64_t at_most(int64_t nsec, int64_t until) {
         return MAX(MIN(nsec, until - clock_monotonic()), 0);
 }
 
+/* 1: there is a checkpoint, 0: there is none, negative: that cannot be told. */
+static int look_at_images(int holder_fd, const char *name, Error *err) {
+        if (is_whole(holder_fd, name))
+                return 1;
+        return errno == ENOENT ? 0
+                               : error_set(err, errno, "look for '" RUNTIME_CHECKPOINT_FILE "'");
+}
+
+/* A look at a directory that a client named. */
+typedef struct Look {
+        char *path;
+        int r;
+        Error error;
+} Look;
+
+static void look_free(void *data) {
+        Look *look = data;
+
+        free(look->path);
+        free(look);
+}
+
+static void look_run(void *data) {
+        Look *look = data;
+        _cleanup_close_ int fd = -1;
+
+        look->r = dir_open_at(AT_FDCWD, look->path, 0, &fd, &look->error);
+        if (look->r == 0)
+                look->r = look_at_images(fd, ".", &look->error);
+}
+
+/* Its server may never answer. */
+static int look_elsewhere(const char *path, Error *err) {
+        Look *look = NEW(Look);
+
+        *look = (Look){ .path = str_copy(path) };
+        int r = bounded_run(look_run, look, look_free, LOOK_TIMEOUT);
+        if (r == -ETIMEDOUT) /* look is the call's from now on */
+                return error_set(err, ETIMEDOUT, "open directory '%s'", path);
+        if (r < 0)
+                (void)error_set(err, -r, "start a thread");
+        else if ((r = look->r) < 0)
+                *err = look->error;
+        look_free(look);
+        return r;
+}
+
 /* In the container's own directory what is not there is none. One that a client named may be on a
  * disk that is away, or was taken to where the container goes on: unfinished is only what is there,
  * and can be looked into. */
 bool checkpoint_may_have_ended(const Container *container) {
-        const char *images = container->state.dump_images, *name = images;
-        _cleanup_close_ int fd = -1;
+        const char *images = container->state.dump_images;
         Error error = { 0 };
-        int r = 0;
 
         if (!container->state.checkpointing || !images)
                 return container->state.checkpointing;
-        if (images[0] == '/') {
-                r = dir_open_at(AT_FDCWD, images, 0, &fd, &error);
-                name = ".";
-        }
-        if (r == 0 && is_whole(fd >= 0 ? fd : container->engine->containers_fd, name))
-                return true;
-        if (r == 0 && errno == ENOENT)
-                return false;
-        if (r == 0)
-                (void)error_set(&error, errno, "look for '" RUNTIME_CHECKPOINT_FILE "'");
-        log_warn("whether the checkpoint '%s' of container %s is whole cannot be told, and it "
-                 "counts as if: %s",
-                 images, container->id, error.message);
-        return true;
+        int r = images[0] == '/' ? look_elsewhere(images, &error)
+                                 : look_at_images(container->engine->containers_fd, images, &error);
+        if (r < 0)
+                log_warn("whether the checkpoint '%s' of container %s is whole cannot be told, and "
+                         "it counts as if: %s",
+                         images, container->id, error.message);
+        return r != 0;
 }
 
 bool checkpoint_await_end(const Container *container, int64_t until) {

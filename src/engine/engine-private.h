@@ -68,9 +68,10 @@ struct Engine {
 
         /* The registry: short-held, never while anything blocks. */
         pthread_mutex_t registry_lock;
-        Map by_id;             /* id → Container *, one reference each */
-        struct Roster *roster; /* containers_all, made when it is asked for; NULL: not since the
-                                  last change */
+        Map by_id;               /* id → Container *, one reference each */
+        struct Roster *roster;   /* containers_all, made when it is asked for; NULL: not since the
+                                    last change */
+        uint64_t roster_changes; /* containers made and removed */
         Map by_name; /* name without slash → Container *, or NAME_RESERVED while one is being made
                       */
 };

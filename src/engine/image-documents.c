@@ -334,7 +334,6 @@ static void map_donep(Map *map) {
 
 /* By the ids of their images. */
 static void count_containers(Engine *engine, Map *counts) {
-
         _cleanup_roster_ Roster *containers = containers_all(engine);
         for (size_t i = 0; i < containers->count; i++)
                 if (containers->items[i]->image_id)

@@ -83,7 +83,6 @@ static void member_add(JsonArray *members, const Container *container,
 }
 
 static void members_collect(Engine *engine, const char *network_id, JsonArray *members) {
-
         _cleanup_roster_ Roster *containers = containers_all(engine);
         for (size_t i = 0; i < containers->count; i++) {
                 Container *container = containers->items[i];

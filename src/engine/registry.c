@@ -189,7 +189,7 @@ Roster *roster_unref(Roster *roster) {
         return NULL;
 }
 
-/* Lock held. */
+/* Lock held; in no order. */
 static Roster *roster_new(Engine *engine) {
         Roster *roster = alloc_zero(1, sizeof(Roster) + engine->by_id.count * sizeof(Container *));
         const char *id;
@@ -198,17 +198,36 @@ static Roster *roster_new(Engine *engine) {
         atomic_init(&roster->references, 1);
         MAP_EACH(&engine->by_id, id, container)
                 roster->items[roster->count++] = container_ref(container);
+        return roster;
+}
+
+/* Lock held. What it returns is the caller's to unref without the lock. */
+static Roster *roster_outdated(Engine *engine) {
+        Roster *outdated = engine->roster;
+
+        engine->roster = NULL;
+        engine->roster_changes++;
+        return outdated;
+}
+
+/* Sorted without the lock, and kept if none was made or removed meanwhile. */
+static void roster_sort(Engine *engine, Roster *roster, uint64_t changes) {
         if (roster->count > 1)
                 qsort(roster->items, roster->count, sizeof(Container *), newer_first);
-        return roster;
+        registry_lock(engine);
+        if (!engine->roster && engine->roster_changes == changes)
+                engine->roster = roster_ref(roster);
+        registry_unlock(engine);
 }
 
 Roster *containers_all(Engine *engine) {
         registry_lock(engine);
-        if (!engine->roster)
-                engine->roster = roster_new(engine);
-        Roster *roster = roster_ref(engine->roster);
+        bool is_new = !engine->roster;
+        uint64_t changes = engine->roster_changes;
+        Roster *roster = is_new ? roster_new(engine) : roster_ref(engine->roster);
         registry_unlock(engine);
+        if (is_new)
+                roster_sort(engine, roster, changes);
         return roster;
 }
 
@@ -244,8 +263,7 @@ void registry_release_name(Engine *engine, const char *name) {
 void registry_add(Engine *engine, Container *container) {
         registry_lock(engine);
         map_put(&engine->by_id, container->id, container_ref(container));
-        Roster *outdated = engine->roster;
-        engine->roster = NULL;
+        Roster *outdated = roster_outdated(engine);
         registry_unlock(engine);
         roster_unref(outdated);
 }
@@ -254,8 +272,7 @@ void registry_drop(Engine *engine, Container *container) {
         registry_lock(engine);
         Container *had = map_drop(&engine->by_id, container->id);
         free(map_drop(&engine->by_name, container->name));
-        Roster *outdated = engine->roster;
-        engine->roster = NULL;
+        Roster *outdated = roster_outdated(engine);
         registry_unlock(engine);
         roster_unref(outdated);
         container_unref(had);

@@ -115,7 +115,6 @@ int restart_cancel(Container *container, Error *err) {
 }
 
 void restart_timers_drop(Engine *engine) {
-
         _cleanup_roster_ Roster *containers = containers_all(engine);
         for (size_t i = 0; i < containers->count; i++) {
                 Container *container = containers->items[i];
