@@ -21,7 +21,7 @@ setup() {
 
 teardown() { timeout 60 docker-compose --ansi never down -v -t 0 --remove-orphans >/dev/null 2>&1 || :; }
 
-compose() { timeout 60 docker-compose --ansi never "$@" 3>&-; }
+compose() { timeout 180 docker-compose --ansi never "$@" 3>&-; }
 
 says() { compose logs --no-color "$1" 2>/dev/null | grep -q "$2"; }
 
@@ -222,7 +222,8 @@ END
   [ "$(on_host curl -s --max-time 5 http://127.0.0.1:18090/)" = api ]
   no on_host curl -s --max-time 1 http://192.168.1.100:18090/
   compose restart -t 0 api
-  [ "$(answers web backend)" = api ]
+  is_back() { [ "$(answers web backend)" = api ]; }
+  wait_until is_back
   compose down -t 0
   [ -z "$(brig network ls -q -f name=proj)" ]
   on_host ip link del lan0

@@ -203,7 +203,7 @@ memory_group() {
   fi
 }
 
-# memory_limit GROUP BYTES: as much as it uses and those; in vain while the kernel takes it below that.
+# memory_limit GROUP BYTES: as much as it uses and those; in vain where it uses more than that by then.
 memory_limit() {
   if [[ -e $1/memory.limit_in_bytes ]]; then
     echo $(($(cat "$1/memory.usage_in_bytes") + $2)) >"$1/memory.limit_in_bytes"
@@ -252,7 +252,7 @@ asks_until_gone() {
   monitor=$(pgrep -f "^brig-monitor $id")
   mkdir "$group"
   echo "$monitor" >"$group/cgroup.procs"
-  memory_limit "$group" 4096
+  wait_until memory_limit "$group" 4096
   asks_until_gone "$monitor" brig exec goes true
   wait_until eval '[[ $(brig inspect -f "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}" goes) == "exited 137 false" ]]'
   [[ $(brig inspect -f '{{.State.Error}}' goes) == *'monitor was killed'* ]]

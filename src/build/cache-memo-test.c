@@ -296,8 +296,8 @@ TEST(a_hundred_thousand_files_are_quick) {
                (long long)((get_end - put_end) / NSEC_PER_MSEC));
         ASSERT_INT(hits, 100000);
         /* Far above what it takes, for sanitizers and busy machines. */
-        ASSERT_INT(put_end - start < 20 * NSEC_PER_SEC, 1);
-        ASSERT_INT(get_end - put_end < 10 * NSEC_PER_SEC, 1);
+        ASSERT_INT(put_end - start < 60 * NSEC_PER_SEC, 1);
+        ASSERT_INT(get_end - put_end < 60 * NSEC_PER_SEC, 1);
 }
 
 TEST_MAIN()
