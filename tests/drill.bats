@@ -110,6 +110,9 @@ build-history|a build FROM scratch takes a layer
 build-history|a build FROM brig-drill:guest takes a layer
 neighbours|a container is reached: PEER1
 neighbours|a container is reached: PEER2
+loopback-sources|what comes through a published port comes from 127.0.0.1
+internal-names|inside.brig-drill.test is answered
+internal-names|a server outside hears what is asked for
 credentials|a registry's password goes to the server that it leads to
 layer-urls|the engine asks a server that a manifest names
 layer-urls|it gives that the registry's password"
