@@ -83,6 +83,7 @@ working-directory|a process works in /proc/self/fd/
 terminal|the terminal's session
 linked-proc|is mounted where the link leads
 router-advertisements|eth0 takes a stranger's
+proc-writes|what was meant for the kernel is in a volume's file
 mount-race|new on the host: name /var/tmp/brig-drill
 user-cgroups|cgroup.procs opens for writing
 exec-flood|the container's monitor keeps output that nobody takes
@@ -93,6 +94,11 @@ exec-program|a program of the host's runs
 runtime-program|a program that is not the container's can be written to
 ids|GET /volumes/
 names|a volume is named '../../brig-drill'
+request-framing|a request's body is taken that has two lengths
+request-framing|a request's body is taken that has length 0 and is chunked
+file-lines|by Hostname: /etc/hostname has a line
+file-lines|by ExtraHosts: /etc/hosts has a line
+file-lines|by DnsOptions: /etc/resolv.conf has a line
 copy-links|the host's file is read through /abs
 mount-links|new on the host: name /var/tmp/brig-drill
 passwd-links|a user of no passwd file runs

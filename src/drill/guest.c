@@ -382,6 +382,34 @@ static int try_copied(void) {
         return 0;
 }
 
+/* ---- files that the engine writes ---- */
+
+static int has_line(const char *path) {
+        char line[4096];
+        FILE *file = fopen(path, "re");
+        int found = 0;
+
+        while (file && fgets(line, sizeof(line), file)) {
+                char *carriage = strchr(line, '\r');
+
+                found |= strncmp(line, "intruder", 8) == 0 ||
+                         (carriage && strncmp(carriage + 1, "intruder", 8) == 0);
+        }
+        if (file)
+                (void)fclose(file);
+        return found;
+}
+
+static int try_lines(void) {
+        static const char *const files[] = { "/etc/passwd", "/etc/group", "/etc/hosts",
+                                             "/etc/hostname", "/etc/resolv.conf" };
+
+        for (size_t i = 0; i < COUNT(files); i++)
+                if (has_line(files[i]))
+                        (void)printf("%s has a line that is nobody's\n", files[i]);
+        return 0;
+}
+
 /* ---- sockets ---- */
 
 /* In the host's network namespace, where whoever may connect to a daemon's abstract socket is in.
@@ -518,6 +546,7 @@ static const struct {
         { "mounted", is_host_mounted },
         { "environment", has_strange_environment },
         { "peers", try_peers },
+        { "lines", try_lines },
         { "ask", ask_name },
         { "names", serve_names },
         { "source", look_at_source },
