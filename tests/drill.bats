@@ -112,6 +112,7 @@ build-source|a step's mount has the host's files
 build-cache-ids|a step's cache is a directory of the host's
 build-environment|a step sees an environment that is not its image's
 build-mounts|gone from the host: name /var/tmp/brig-drill
+build-cache-race|a step's mount point is made on the host
 build-history|a build FROM scratch takes a layer
 build-history|a build FROM brig-drill:guest takes a layer
 neighbours|a container is reached: PEER1

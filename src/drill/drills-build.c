@@ -1,7 +1,22 @@
 /* drills-build.c: drills that are hostile builds: contexts of our own, sent as Docker's classic
  * builder sends them. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
 #include "drill/drill.h"
 #include "format/digest.h"
+
+#define PATIENCE (20 * NSEC_PER_SEC)
+
+/* The Dockerfile, and a file. */
+static void write_context(Buf *tar, const char *dockerfile) {
+        tar_add(tar, &(TarEntry){ "Dockerfile", NULL, TAR_FILE, 0644, dockerfile,
+                                  strlen(dockerfile), NULL });
+        tar_add(tar, &(TarEntry){ "file", NULL, TAR_FILE, 0644, "good\n", 5, NULL });
+        tar_end(tar);
+}
 
 /* As brig-drill:built. 0: it was built; 1: refused, for the reason that why is part of. */
 static int build_from(const Attempt *attempt, const char *dockerfile, const char *query,
@@ -10,10 +25,7 @@ static int build_from(const Attempt *attempt, const char *dockerfile, const char
         _cleanup_buf_ Buf tar = {};
         int r = box_remove_image(attempt->cli, "built", err);
 
-        tar_add(&tar, &(TarEntry){ "Dockerfile", NULL, TAR_FILE, 0644, dockerfile,
-                                   strlen(dockerfile), NULL });
-        tar_add(&tar, &(TarEntry){ "file", NULL, TAR_FILE, 0644, "good\n", 5, NULL });
-        tar_end(&tar);
+        write_context(&tar, dockerfile);
         return r < 0 ? r : box_send_tar(attempt->cli, path, &tar, why, err);
 }
 
@@ -128,6 +140,105 @@ static int run_mounts(const Drill *drill, Attempt *attempt, Error *err) {
         return drop_caches(attempt, r, err);
 }
 
+/* ---- a cache that another step changes ---- */
+
+#define RACES_MAX 4
+#define PLACES 12 /* each a mount point of a step */
+
+/* A build whose step exchanges names in the cache, until *ret_fd is closed. */
+static int begin_exchange(const Attempt *attempt, int *ret_fd, Error *err) {
+        const struct timeval patience = { .tv_sec = PATIENCE / NSEC_PER_SEC };
+        _cleanup_free_ char *dockerfile =
+                str_format("FROM brig-drill:guest\nENV LINK=%s\nRUN --mount=type=cache,target=/tmp,"
+                           "id=%s [\"/guest\", \"swap\"]\n",
+                           attempt->directory, attempt->directory);
+        _cleanup_close_ int fd = http_client_dial(attempt->cli->http, err);
+        _cleanup_buf_ Buf tar = {}, request = {}, answer = {};
+        int r;
+
+        if (fd < 0)
+                return fd;
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+        write_context(&tar, dockerfile);
+        buf_format(&request,
+                   "POST /build?nocache=1 HTTP/1.1\r\nHost: brig\r\nContent-Type: "
+                   "application/x-tar\r\nContent-Length: %zu\r\n\r\n",
+                   tar.length);
+        buf_add(&request, tar.data, tar.length);
+        r = fd_write_full(fd, request.data, request.length);
+        if (r < 0)
+                return error_set(err, -r, "send a build");
+        while (!answer.data || !strstr(answer.data, "exchanging")) {
+                char bytes[4096];
+                ssize_t n = read(fd, bytes, sizeof(bytes));
+
+                if (n <= 0)
+                        return error_kind(err, ERROR_INTERNAL, "no step exchanged names: %s",
+                                          answer.data ?: "no answer");
+                buf_add(&answer, bytes, (size_t)n);
+        }
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* Mounts below what the other step exchanges: made there, refused, or made where the link leads
+ * inside of the step's own root. */
+static int mount_below(Attempt *attempt, Error *err) {
+        _cleanup_free_ char *place = str_format("%s/made", attempt->directory);
+        _cleanup_buf_ Buf dockerfile = {};
+        int r;
+
+        buf_format(&dockerfile, "FROM brig-drill:guest\nRUN --mount=type=cache,target=/c,id=%s",
+                   attempt->directory);
+        for (size_t i = 0; i < PLACES; i++)
+                buf_format(&dockerfile, " --mount=type=tmpfs,target=/c/place/made%zu", i);
+        buf_add_str(&dockerfile, " [\"/guest\", \"user\"]\n");
+        r = build(attempt, dockerfile.data, "in the container's root", err);
+        for (size_t i = 0; r >= 0 && i < PLACES; i++) {
+                _cleanup_free_ char *made = str_format("%s%zu", place, i);
+
+                if (access(made, F_OK) == 0) {
+                        buf_add_str(attempt->got, "a step's mount point is made on the host\n");
+                        break;
+                }
+        }
+        return MIN(r, 0);
+}
+
+/* The step that exchanges ends a moment after its client has gone; its cache stays until then. */
+static int drop_caches_in_use(Attempt *attempt, int r, Error *err) {
+        int64_t end = clock_monotonic() + PATIENCE;
+        size_t count = 1;
+
+        while (count > 0 && clock_monotonic() < end) {
+                Error second = {};
+                int dropped;
+
+                count = 0;
+                dropped = caches_drop(attempt->cli, is_of_attempt, attempt, &count,
+                                      r < 0 ? &second : err);
+                if (dropped < 0)
+                        return r < 0 ? r : dropped;
+        }
+        return r < 0 || count == 0 ? r
+                                   : error_kind(err, ERROR_INTERNAL,
+                                                "the cache of a build that was cancelled stays");
+}
+
+static int run_cache_race(const Drill *drill, Attempt *attempt, Error *err) {
+        int64_t races = MIN(attempt->rounds, RACES_MAX);
+        _cleanup_close_ int fd = -1;
+        int r = cli_connect(attempt->cli, err);
+
+        (void)drill;
+        if (r == 0)
+                r = begin_exchange(attempt, &fd, err);
+        for (int64_t i = 0; r == 0 && i < races && attempt->got->length == 0; i++)
+                r = mount_below(attempt, err);
+        close_fd(&fd);
+        return drop_caches_in_use(attempt, r, err);
+}
+
 /* ---- histories ---- */
 
 /* One of the two cases: what the image stands upon. */
@@ -238,6 +349,9 @@ static const Drill drills[] = {
           "report it: a step is given the daemon's environment", run_environment, NULL },
         { "build-mounts", "CVE-2024-23652", "A step's mount points by way of an image's link",
           "report it: what a step's mounts left is removed by name", run_mounts, NULL },
+        { "build-cache-race", "CVE-2024-23651",
+          "Mounts in a cache that another step changes meanwhile",
+          "report it: a step's mount point is made outside of its root", run_cache_race, NULL },
         { "build-history", "CVE-2024-24557", "An image whose history is that of another's build",
           "report it: a build takes files that its Dockerfile did not make", run_history, NULL },
 };

@@ -433,16 +433,21 @@ static int try_abstract(void) {
 /* ---- races ---- */
 
 /* /tmp/place is now a directory of the container's, now a link to the host's directory, until this
- * is killed. The directory is made here: overlayfs renames none of an image's. renameat2(2). */
+ * is killed. The directory is made here: overlayfs renames none of an image's. The link is the
+ * image's, or is made to what LINK says. renameat2(2). */
 static int swap_forever(void) {
+        const char *target = getenv("LINK");
         int fd;
 
-        if (mkdir("/tmp/place", 0755) < 0)
+        if (mkdir("/tmp/place", 0755) < 0 || (target && symlink(target, "/tmp/link") < 0))
                 return 2;
         fd = open("/tmp/place/canary", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         if (fd < 0 || write(fd, "own\n", 4) != 4)
                 return 2;
         (void)close(fd);
+        (void)puts("exchanging");
+        if (fflush(stdout) != 0)
+                return 2;
         for (;;)
                 if (syscall(SYS_renameat2, AT_FDCWD, "/tmp/place", AT_FDCWD, "/tmp/link",
                             RENAME_EXCHANGE) < 0)
