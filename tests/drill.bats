@@ -40,7 +40,7 @@ drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; 
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output =~ \ 0\ broken,\ 0\ could\ not\ be\ tried,\ [1-9][0-9]*\ not\ covered ]]
-  run bash -c 'brig ps -aq; brig images -aq; brig volume ls -q; brig network ls -qf type=custom; ls -d /var/tmp/brig-drill* 2>/dev/null
+  run bash -c 'brig ps -aq; brig images -aq; brig volume ls -q; brig network ls -qf type=custom; brig policy ls | tail -n +2; ls -d /var/tmp/brig-drill* 2>/dev/null
     brig system df --format json | jq -e "select(.Type == \"Build Cache\") | .TotalCount != \"0\"" >/dev/null && echo a build cache'
   echo "left: $output"
   [ -z "$output" ]
@@ -118,6 +118,7 @@ build-history|a build FROM brig-drill:guest takes a layer
 neighbours|a container is reached: PEER1
 neighbours|a container is reached: PEER2
 loopback-sources|what comes through a published port comes from 127.0.0.1
+address-claims|who claims a neighbour's address gets its packets
 internal-names|inside.brig-drill.test is answered
 internal-names|a server outside hears what is asked for
 credentials|a registry's password goes to the server that it leads to

@@ -68,7 +68,9 @@ Owner run_owner(const char *text, bool directory);
 
 /* ---- what a run makes, and leaves where it is killed (leftovers.c) ---- */
 
-void run_label(json_object *request); /* of a container or network: it is this run's */
+#define RUN_LABEL "brig-drill.run"
+#define POLICIES "/brig/policies/default/" /* those of the drills are brig-drill-RUN */
+void run_label(json_object *request);      /* of a container or network: it is this run's */
 /* A new directory of this run's below /var/tmp, the caller's path. */
 int run_place(bool bundle, char **ret, Error *err);
 /* Removes what runs whose process is no more have left in the engine and on the host, and says so

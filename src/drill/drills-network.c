@@ -52,16 +52,30 @@ static int remove_network(Cli *cli, const char *name, int r, Error *err) {
         return r < 0 ? r : removed;
 }
 
+/* The guest there, with a variable (NULL: none). */
+static json_object *guest_there(const Attempt *attempt, const char *network, const char *guest,
+                                const char *name, const char *value) {
+        json_object *request = box_request(attempt->image, guest);
+        json_object *environment = json_object_new_array();
+        _cleanup_free_ char *variable = name ? str_format("%s=%s", name, value) : NULL;
+
+        if (variable)
+                (void)json_object_array_add(environment, json_object_new_string(variable));
+        (void)json_object_object_add(request, "Env", environment);
+        (void)json_object_object_add(box_host(request), "NetworkMode",
+                                     json_object_new_string(network));
+        return request;
+}
+
 /* A container there that goes on; its address is the caller's, too. */
 static int begin_guest(const Attempt *attempt, const char *network, const char *guest,
                        char **ret_id, char **ret_address, Error *err) {
-        _cleanup_json_ json_object *request = box_request(attempt->image, guest), *answer = NULL;
+        _cleanup_json_ json_object *request = guest_there(attempt, network, guest, NULL, NULL);
+        _cleanup_json_ json_object *answer = NULL;
         _cleanup_free_ char *path = NULL;
         json_object *networks;
         int r;
 
-        (void)json_object_object_add(box_host(request), "NetworkMode",
-                                     json_object_new_string(network));
         r = box_begin(attempt->cli, request, ret_id, err);
         if (r < 0)
                 return r;
@@ -144,17 +158,13 @@ static int run_neighbours(const Drill *drill, Attempt *attempt, Error *err) {
 /* What a container of the network is answered, whose server of names is another container. */
 static int ask(const Attempt *attempt, const char *network, const char *server,
                const char *question, Buf *got, Error *err) {
-        _cleanup_json_ json_object *request = box_request(attempt->image, "ask");
-        _cleanup_free_ char *variable = str_format("QUESTION=%s", question);
-        json_object *environment = json_object_new_array(), *servers = json_object_new_array();
+        _cleanup_json_ json_object *request =
+                guest_there(attempt, network, "ask", "QUESTION", question);
+        json_object *servers = json_object_new_array();
         Attempt own = *attempt;
 
-        (void)json_object_array_add(environment, json_object_new_string(variable));
-        (void)json_object_object_add(request, "Env", environment);
         (void)json_object_array_add(servers, json_object_new_string(server));
         (void)json_object_object_add(box_host(request), "Dns", servers);
-        (void)json_object_object_add(box_host(request), "NetworkMode",
-                                     json_object_new_string(network));
         own.got = got;
         return box_attempt(&own, request, err);
 }
@@ -278,13 +288,12 @@ static int look_at_source(Attempt *attempt, const char *id, Error *err) {
 }
 
 static int with_port(const Drill *drill, Attempt *attempt, const char *network, Error *err) {
-        _cleanup_json_ json_object *request = box_request(attempt->image, drill->guest);
+        _cleanup_json_ json_object *request =
+                guest_there(attempt, network, drill->guest, NULL, NULL);
         _cleanup_free_ char *id = NULL;
         int r;
 
         publish(request);
-        (void)json_object_object_add(box_host(request), "NetworkMode",
-                                     json_object_new_string(network));
         r = box_begin(attempt->cli, request, &id, err);
         return r < 0 ? r : box_end(attempt->cli, id, look_at_source(attempt, id, err), err);
 }
@@ -299,11 +308,68 @@ static int run_sources(const Drill *drill, Attempt *attempt, Error *err) {
                                       err);
 }
 
+/* ---- addresses that are another's ---- */
+
+/* Selects the run's containers and lets everything pass: whom a policy selects has its address for
+ * itself. */
+static int put_policy(Cli *cli, const char *name, const char *run, Error *err) {
+        _cleanup_free_ char *text = str_format(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: %s\n"
+                "spec:\n  podSelector:\n    matchLabels:\n      " RUN_LABEL ": \"%s\"\n"
+                "  policyTypes: [Ingress]\n  ingress:\n  - {}\n",
+                name, run);
+        HttpRequest request = { .method = "POST",
+                                .content_type = "application/yaml",
+                                .body = text,
+                                .length = strlen(text) };
+        _cleanup_reply_ HttpReply *reply = NULL;
+
+        return api_send(cli, &request, "/brig/policies", &reply, err);
+}
+
+static int claim(Attempt *attempt, const char *network, const char *address, Error *err) {
+        _cleanup_json_ json_object *sends = guest_there(attempt, network, "send", "PEER1", address);
+        _cleanup_json_ json_object *claims =
+                guest_there(attempt, network, "claim", "CLAIM", address);
+        _cleanup_free_ char *id = NULL;
+        int r = box_begin(attempt->cli, sends, &id, err);
+
+        return r < 0 ? r : box_end(attempt->cli, id, box_attempt(attempt, claims, err), err);
+}
+
+static int with_claimed(Attempt *attempt, const char *network, Error *err) {
+        _cleanup_free_ char *run = run_name(), *name = str_format("brig-drill-%s", run);
+        _cleanup_free_ char *path = str_format(POLICIES "%s", name), *id = NULL, *address = NULL;
+        Error ignored = {};
+        int r = begin_peer(attempt, network, &id, &address, err), removed;
+
+        if (r == 0)
+                r = put_policy(attempt->cli, name, run, err);
+        if (r == 0) {
+                r = claim(attempt, network, address, err);
+                removed = api_do(attempt->cli, "DELETE", path, r < 0 ? &ignored : err);
+                r = r < 0 ? r : removed;
+        }
+        return id ? box_end(attempt->cli, id, r, err) : r;
+}
+
+static int run_claims(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_free_ char *name = run_name();
+        _cleanup_free_ char *open = str_format("brig-drill-open-%s", name);
+        int r = make_network(attempt->cli, open, NETWORK_OPEN, err);
+
+        (void)drill;
+        return r < 0 ? r
+                     : remove_network(attempt->cli, open, with_claimed(attempt, open, err), err);
+}
+
 static const Drill drills[] = {
         { "neighbours", "", "Containers of another network, and of one with ICC off",
           "report it: the firewall lets containers reach each other", run_neighbours, "peers" },
         { "loopback-sources", "CVE-2021-20199", "Where what comes through a published port is from",
           "report it: a container takes strangers for itself", run_sources, "source" },
+        { "address-claims", "", "ARP for a neighbour's address that a policy selects",
+          "report it: a container takes another's address", run_claims, NULL },
         { "internal-names", "CVE-2024-29018",
           "Names that a container of an internal network asks for",
           "report it: what is asked for in an internal network leaves it", run_names, NULL },

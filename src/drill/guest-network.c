@@ -2,12 +2,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/if_ether.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netpacket/packet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "drill/guest.h"
@@ -249,4 +257,112 @@ int look_at_source(void) {
         (void)close(client);
         (void)close(fd);
         return 0;
+}
+
+/* ---- addresses that are another's: RFC 826 ---- */
+
+#define CLAIM_MS 1500 /* Linux takes no other answer within a second: arp(7), locktime */
+#define PAUSE_MS 20
+
+typedef struct Claim {
+        int fd;
+        unsigned char own[ETH_ALEN];
+        struct in_addr address;
+} Claim;
+
+/* "ADDRESS is at my hardware address", to everybody. */
+static int send_claim(const Claim *claim) {
+        struct {
+                struct ether_header ethernet;
+                struct ether_arp arp;
+        } __attribute__((packed)) frame = { 0 };
+
+        memset(frame.ethernet.ether_dhost, 0xff, ETH_ALEN);
+        memcpy(frame.ethernet.ether_shost, claim->own, ETH_ALEN);
+        frame.ethernet.ether_type = htons(ETHERTYPE_ARP);
+        frame.arp.ea_hdr.ar_hrd = htons(ARPHRD_ETHER);
+        frame.arp.ea_hdr.ar_pro = htons(ETHERTYPE_IP);
+        frame.arp.ea_hdr.ar_hln = ETH_ALEN;
+        frame.arp.ea_hdr.ar_pln = sizeof(claim->address);
+        frame.arp.ea_hdr.ar_op = htons(ARPOP_REPLY);
+        memcpy(frame.arp.arp_sha, claim->own, ETH_ALEN);
+        memcpy(frame.arp.arp_spa, &claim->address, sizeof(claim->address));
+        memcpy(frame.arp.arp_tha, claim->own, ETH_ALEN);
+        memcpy(frame.arp.arp_tpa, &claim->address, sizeof(claim->address));
+        return send(claim->fd, &frame, sizeof(frame), 0) == sizeof(frame);
+}
+
+/* A packet for the address that has come here. */
+static int receive_claimed(const Claim *claim) {
+        unsigned char frame[2048];
+        ssize_t length = recv(claim->fd, frame, sizeof(frame), MSG_DONTWAIT);
+        const struct ether_header *ethernet = (const void *)frame;
+        struct iphdr ip;
+
+        if (length < (ssize_t)(sizeof(*ethernet) + sizeof(ip)) ||
+            ethernet->ether_type != htons(ETHERTYPE_IP) ||
+            memcmp(ethernet->ether_dhost, claim->own, ETH_ALEN) != 0)
+                return 0;
+        memcpy(&ip, frame + sizeof(*ethernet), sizeof(ip));
+        return ip.daddr == claim->address.s_addr;
+}
+
+static int open_claim(Claim *ret) {
+        const char *address = getenv("CLAIM");
+        struct ifreq request = { .ifr_name = "eth0" };
+        struct sockaddr_ll link = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+
+        if (!address || inet_pton(AF_INET, address, &ret->address) != 1)
+                return 0;
+        ret->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+        if (ret->fd < 0 || ioctl(ret->fd, SIOCGIFHWADDR, &request) < 0)
+                return 0;
+        memcpy(ret->own, request.ifr_hwaddr.sa_data, ETH_ALEN);
+        link.sll_ifindex = (int)if_nametoindex("eth0");
+        return bind(ret->fd, (struct sockaddr *)&link, sizeof(link)) == 0;
+}
+
+static long long now_ms(void) {
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Claims the address that CLAIM says, and looks whether its packets come. */
+int claim_address(void) {
+        long long end = now_ms() + CLAIM_MS;
+        Claim claim;
+
+        if (!open_claim(&claim))
+                return 2;
+        while (now_ms() < end) {
+                struct pollfd poll_fd = { .fd = claim.fd, .events = POLLIN };
+
+                if (!send_claim(&claim))
+                        return 2;
+                for (long long pause = now_ms() + PAUSE_MS; now_ms() < pause;)
+                        if (poll(&poll_fd, 1, PAUSE_MS) > 0 && receive_claimed(&claim)) {
+                                (void)printf("who claims a neighbour's address gets its packets\n");
+                                return 0;
+                        }
+        }
+        (void)close(claim.fd);
+        return 0;
+}
+
+/* Packets to PEER1 for as long as the container is wanted. */
+int send_forever(void) {
+        const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+        struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(7777) };
+        const char *address = getenv("PEER1");
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0 || !address || inet_pton(AF_INET, address, &peer.sin_addr) != 1)
+                return 2;
+        for (;;) {
+                /* What was not taken is no end: there will be more. */
+                (void)sendto(fd, "drill", 5, 0, (struct sockaddr *)&peer, sizeof(peer));
+                (void)nanosleep(&pause, NULL);
+        }
 }

@@ -555,6 +555,8 @@ static const struct {
         { "ask", ask_name },
         { "names", serve_names },
         { "source", look_at_source },
+        { "claim", claim_address },
+        { "send", send_forever },
 };
 
 int main(int argc, char **argv) {

@@ -10,3 +10,5 @@ int try_ports(void);
 int ask_name(void);
 int serve_names(void);
 int look_at_source(void);
+int claim_address(void);
+int send_forever(void);
