@@ -261,7 +261,7 @@ int look_at_source(void) {
 
 /* ---- addresses that are another's: RFC 826 ---- */
 
-#define CLAIM_MS 1500 /* Linux takes no other answer within a second: arp(7), locktime */
+#define CLAIM_MS 2000 /* Linux takes no other answer within a second: arp(7), locktime */
 #define PAUSE_MS 20
 
 typedef struct Claim {

@@ -434,7 +434,8 @@ static int try_abstract(void) {
 
 /* /tmp/place is now a directory of the container's, now a link to the host's directory, until this
  * is killed. The directory is made here: overlayfs renames none of an image's. The link is the
- * image's, or is made to what LINK says. renameat2(2). */
+ * image's, or is made to what LINK says: for one who mounts several times and gives up where a
+ * name changes under him, there is a pause between two exchanges. renameat2(2). */
 static int swap_forever(void) {
         const char *target = getenv("LINK");
         int fd;
@@ -448,10 +449,13 @@ static int swap_forever(void) {
         (void)puts("exchanging");
         if (fflush(stdout) != 0)
                 return 2;
-        for (;;)
+        for (;;) {
                 if (syscall(SYS_renameat2, AT_FDCWD, "/tmp/place", AT_FDCWD, "/tmp/link",
                             RENAME_EXCHANGE) < 0)
                         return 2;
+                if (target)
+                        (void)usleep(200);
+        }
 }
 
 /* Zeros without end, to whoever takes them. */
