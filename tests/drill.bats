@@ -40,7 +40,7 @@ drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; 
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output =~ \ 0\ broken,\ 0\ could\ not\ be\ tried,\ [1-9][0-9]*\ not\ covered ]]
-  run bash -c 'brig ps -aq; brig images -aq; brig volume ls -q; brig network ls -qf type=custom; ls -d /var/tmp/brig-drill* 2>/dev/null
+  run bash -c 'brig ps -aq; brig images -aq; brig volume ls -q; brig network ls -qf type=custom; brig policy ls | tail -n +2; ls -d /var/tmp/brig-drill* 2>/dev/null
     brig system df --format json | jq -e "select(.Type == \"Build Cache\") | .TotalCount != \"0\"" >/dev/null && echo a build cache'
   echo "left: $output"
   [ -z "$output" ]
@@ -83,6 +83,7 @@ working-directory|a process works in /proc/self/fd/
 terminal|the terminal's session
 linked-proc|is mounted where the link leads
 router-advertisements|eth0 takes a stranger's
+proc-writes|what was meant for the kernel is in a volume's file
 mount-race|new on the host: name /var/tmp/brig-drill
 user-cgroups|cgroup.procs opens for writing
 exec-flood|the container's monitor keeps output that nobody takes
@@ -93,6 +94,11 @@ exec-program|a program of the host's runs
 runtime-program|a program that is not the container's can be written to
 ids|GET /volumes/
 names|a volume is named '../../brig-drill'
+request-framing|a request's body is taken that has two lengths
+request-framing|a request's body is taken that has length 0 and is chunked
+file-lines|by Hostname: /etc/hostname has a line
+file-lines|by ExtraHosts: /etc/hosts has a line
+file-lines|by DnsOptions: /etc/resolv.conf has a line
 copy-links|the host's file is read through /abs
 mount-links|new on the host: name /var/tmp/brig-drill
 passwd-links|a user of no passwd file runs
@@ -105,9 +111,19 @@ build-security|a step runs that is confined by nothing
 build-source|a step's mount has the host's files
 build-cache-ids|a step's cache is a directory of the host's
 build-environment|a step sees an environment that is not its image's
+build-mounts|gone from the host: name /var/tmp/brig-drill
+build-cache-race|a step's mount point is made on the host
+build-history|a build FROM scratch takes a layer
+build-history|a build FROM brig-drill:guest takes a layer
 neighbours|a container is reached: PEER1
 neighbours|a container is reached: PEER2
-credentials|a registry's password goes to the server that it leads to"
+loopback-sources|what comes through a published port comes from 127.0.0.1
+address-claims|who claims a neighbour's address gets its packets
+internal-names|inside.brig-drill.test is answered
+internal-names|a server outside hears what is asked for
+credentials|a registry's password goes to the server that it leads to
+layer-urls|the engine asks a server that a manifest names
+layer-urls|it gives that the registry's password"
 
 race_reds="copy-programs|a copy can load what is at the container's /
 proc-race|is mounted where the link leads

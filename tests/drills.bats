@@ -135,7 +135,7 @@ has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
 
 @test "brig drill removes what a killed run has left, and nothing of one that lives" {
   local run=(nsenter --target "$host_pid" --net --mount -- "$build/src/cli/brig" -H "unix://$root/brig.sock" drill)
-  local pid here dead living bundle runtime=("$build/src/runtime/brig-runtime")
+  local pid here dead living bundle name runtime=("$build/src/runtime/brig-runtime")
   on_host mount -t tmpfs tmpfs /var/tmp # others' drills have theirs
   "${run[@]}" --rounds 100000 neighbours >"$root/killed" 2>&1 3>&- &
   pid=$!
@@ -148,6 +148,9 @@ has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
   living=${dead%-1}-$(printf '%x' "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)")
   brig create --label "brig-drill.run=$living" --name living busybox >/dev/null
   brig create --label "brig-drill.run=other" --name other busybox >/dev/null
+  for name in "$dead" "$living"; do
+    brig policy apply -f - <<<"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: brig-drill-$name}, spec: {podSelector: {matchLabels: {nobody: x}}}}" >/dev/null
+  done
   bundle=/var/tmp/brig-drill-bundle.$dead.tEst01
   on_host mkdir -p "/var/tmp/brig-drill.$living.tEst01" "$bundle/rootfs/bin" "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
   on_host cp /bin/busybox "$bundle/rootfs/bin/sh"
@@ -158,11 +161,13 @@ has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
 
   "${run[@]}" ids >"$root/after" 2>&1
   cat "$root/after"
-  grep -qx 'brig-drill: removed what a run that was killed had left: [2-9] containers, 2 networks, 2 in /var/tmp' "$root/after"
+  grep -qx 'brig-drill: removed what a run that was killed had left: [2-9] containers, 2 networks, 1 policy document, 2 in /var/tmp' "$root/after"
   no grep -qs '^State:.[^Z]' "/proc/$(cat "$root/left.pid")/status"
   [ "$(on_host ls /var/tmp)" = "brig-drill.$living.tEst01" ]
   [ "$(brig ps -a --format '{{.Names}}' | sort | xargs)" = "living other" ]
   [ -z "$(brig network ls -qf type=custom)" ]
+  [[ $(brig policy ls) == *"brig-drill-$living"* && $(brig policy ls) != *"brig-drill-$dead"* ]]
+  brig policy rm "brig-drill-$living" >/dev/null
   # With nobody else's run there the images go at once, too.
   on_host rmdir "/var/tmp/brig-drill.$living.tEst01"
   brig rm living >/dev/null

@@ -1,6 +1,7 @@
 /* solve-key.c: what a step's key is made of. A key is the digest of a text of named parts, each
  * name, which may be a Dockerfile's, and each value with its length before it, so that no two lists
  * of parts give one text. docs/build.md, "Keys". */
+#include "base/bug.h"
 #include "base/clock.h"
 #include "build/solve-private.h"
 
@@ -505,6 +506,8 @@ int step_keys(const StageState *stage, size_t index, const char *parent, bool by
         if (inputs_known(stage, step))
                 finish(&def, ret->def);
         finish(&content, ret->content);
+        if (BUG("build-history")) /* what a history can tell */
+                digest_of(step->created_by, strlen(step->created_by), ret->def);
         if (parts) {
                 digest_of(content.instruction.data, content.instruction.length, instruction);
                 pairs_put(&parts->items, "instruction", instruction);

@@ -26,8 +26,7 @@ static char *refusal_of(const Buf *answer) {
         return str_copy_n(error, (size_t)(end - error));
 }
 
-/* An image whose name another takes stays, without one. */
-static int remove_earlier(Cli *cli, const char *tag, Error *err) {
+int box_remove_image(Cli *cli, const char *tag, Error *err) {
         _cleanup_free_ char *path = str_format("/images/brig-drill:%s?force=1", tag);
         int r = api_do(cli, "DELETE", path, err);
 
@@ -66,7 +65,7 @@ int box_send_tar(Cli *cli, const char *path, const Buf *tar, const char *why, Er
 int box_import(Cli *cli, const char *tag, const Buf *tar, const char *why, Error *err) {
         _cleanup_free_ char *path =
                 str_format("/images/create?fromSrc=-&repo=brig-drill&tag=%s", tag);
-        int r = remove_earlier(cli, tag, err);
+        int r = box_remove_image(cli, tag, err);
 
         if (r == 0)
                 r = box_send_tar(cli, path, tar, why, err);

@@ -68,7 +68,9 @@ Owner run_owner(const char *text, bool directory);
 
 /* ---- what a run makes, and leaves where it is killed (leftovers.c) ---- */
 
-void run_label(json_object *request); /* of a container or network: it is this run's */
+#define RUN_LABEL "brig-drill.run"
+#define POLICIES "/brig/policies/default/" /* those of the drills are brig-drill-RUN */
+void run_label(json_object *request);      /* of a container or network: it is this run's */
 /* A new directory of this run's below /var/tmp, the caller's path. */
 int run_place(bool bundle, char **ret, Error *err);
 /* Removes what runs whose process is no more have left in the engine and on the host, and says so
@@ -111,6 +113,8 @@ void tar_end(Buf *tar);
 int box_import(Cli *cli, const char *tag, const Buf *tar, const char *why, Error *err);
 /* The same with any call that takes an archive and answers with a stream of documents. */
 int box_send_tar(Cli *cli, const char *path, const Buf *tar, const char *why, Error *err);
+/* brig-drill:tag goes, where it is there: one whose name another takes stays, without a name. */
+int box_remove_image(Cli *cli, const char *tag, Error *err);
 /* The guest's program; the caller's. */
 int box_guest(char **ret, size_t *ret_length, Error *err);
 /* The guest as an image: a tar with it as /guest, not ended, so that a drill can add to it. */

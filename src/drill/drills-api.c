@@ -1,9 +1,13 @@
 /* drills-api.c: drills that are calls of the API: ids that lead elsewhere, and copies through an
  * image's links. */
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "drill/drill.h"
+
+#define PATIENCE_S 10
 
 /* ---- ids ---- */
 
@@ -52,6 +56,163 @@ static int run_names(const Drill *drill, Attempt *attempt, Error *err) {
         }
         if (r == 0)
                 *err = (Error){};
+        return r;
+}
+
+/* ---- requests ---- */
+
+/* The answer to a request that is sent as it is, with its end. */
+static int send_raw(Cli *cli, const Buf *request, Buf *answer, Error *err) {
+        const struct timeval patience = { .tv_sec = PATIENCE_S };
+        _cleanup_close_ int fd = http_client_dial(cli->http, err);
+        int r;
+
+        if (fd < 0)
+                return fd;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+        r = fd_write_full(fd, request->data, request->length);
+        /* Whoever refused it closed the connection, perhaps before the end of it. */
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+                return error_set(err, -r, "send a request");
+        r = fd_read_all(fd, 1 << 16, answer);
+        if (r < 0 && r != -ECONNRESET)
+                return error_set(err, -r, "read the answer to a request");
+        return 0;
+}
+
+/* What the request's body would make, if it is there: it is taken back. */
+static int take_back(Attempt *attempt, const char *name, const char *what, Error *err) {
+        _cleanup_free_ char *path = str_format("/containers/%s/json", name);
+        _cleanup_json_ json_object *answer = NULL;
+        int r = api_json(attempt->cli, "GET", path, NULL, &answer, err);
+
+        if (r < 0 && err->kind == ERROR_NOT_FOUND) {
+                *err = (Error){};
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        buf_format(attempt->got, "a request's body is taken that %s\n", what);
+        box_adopt(json_words(answer, "Id"));
+        return box_end(attempt->cli, json_words(answer, "Id"), 0, err);
+}
+
+typedef struct Framing {
+        const char *what, *fields; /* fields: with %zu where the body's length belongs */
+        bool chunked;              /* the body is */
+} Framing;
+
+static int send_framed(Attempt *attempt, const Framing *framing, const char *name, const char *body,
+                       Error *err) {
+        const char *slot = strstr(framing->fields, "%zu");
+        size_t before = slot ? (size_t)(slot - framing->fields) : strlen(framing->fields);
+        _cleanup_buf_ Buf request = {}, answer = {};
+
+        buf_format(&request,
+                   "POST /containers/create?name=%s HTTP/1.1\r\nHost: brig\r\nConnection: close\r\n"
+                   "Content-Type: application/json\r\n%.*s",
+                   name, (int)before, framing->fields);
+        if (slot)
+                buf_format(&request, "%zu%s", strlen(body), slot + strlen("%zu"));
+        buf_add_str(&request, "\r\n");
+        if (framing->chunked)
+                buf_format(&request, "%zx\r\n%s\r\n0\r\n\r\n", strlen(body), body);
+        else
+                buf_add_str(&request, body);
+        return send_raw(attempt->cli, &request, &answer, err);
+}
+
+/* Who stands before the engine and looks at what is asked sees no body, and the engine one: what
+ * authorization plugins were got past with. The last one is whole, and must be taken. */
+static int run_framing(const Drill *drill, Attempt *attempt, Error *err) {
+        static const Framing framings[] = {
+                { "has two lengths", "Content-Length: 0\r\nContent-Length: %zu\r\n", false },
+                { "has two lengths", "Content-Length: %zu\r\nContent-Length: 0\r\n", false },
+                { "has length 0 and is chunked",
+                  "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", true },
+                { "is chunked and has length 0",
+                  "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", true },
+                { "has length 0", "Content-Length: 0\r\n", false },
+                { "has no length", "", false },
+                { "has a length with a sign", "Content-Length: +%zu\r\n", false },
+                { "is chunked by a name with a blank", "Transfer-Encoding : chunked\r\n", true },
+                { "is chunked in two ways", "Transfer-Encoding: chunked, identity\r\n", true },
+        };
+        static const Framing plain = { "is whole", "Content-Length: %zu\r\n", false };
+        _cleanup_json_ json_object *request = box_request(attempt->image, "wait");
+        _cleanup_free_ char *run = run_name(), *name = str_format("brig-drill-framed-%s", run);
+        _cleanup_buf_ Buf taken = {};
+        Attempt control = *attempt;
+        const char *body;
+        int r = cli_connect(attempt->cli, err);
+
+        (void)drill;
+        run_label(request);
+        body = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(framings); i++) {
+                r = send_framed(attempt, &framings[i], name, body, err);
+                if (r == 0)
+                        r = take_back(attempt, name, framings[i].what, err);
+        }
+        control.got = &taken;
+        if (r == 0)
+                r = send_framed(attempt, &plain, name, body, err);
+        if (r == 0)
+                r = take_back(&control, name, plain.what, err);
+        if (r == 0 && taken.length == 0)
+                return error_kind(err, ERROR_INTERNAL, "a request that is whole is not taken");
+        return r;
+}
+
+/* ---- lines ---- */
+
+/* One create request; what it has of "\nintruder:…" must be no line of a file. */
+static int try_lines(Attempt *attempt, const char *field, const char *text, Error *err) {
+        _cleanup_json_ json_object *request = box_request(attempt->image, "lines");
+        _cleanup_(box_end_done) BoxEnd end = {};
+        json_object *value = json_object_new_string(text);
+        bool is_host = str_equal(field, "ExtraHosts") || str_after(field, "Dns");
+        int r;
+
+        if (is_host || str_equal(field, "Env")) {
+                json_object *list = json_object_new_array();
+
+                (void)json_object_array_add(list, value);
+                value = list;
+        }
+        (void)json_object_object_add(is_host ? box_host(request) : request, field, value);
+        if (str_equal(field, "Env"))
+                (void)json_object_object_add(request, "User", json_object_new_string("1234"));
+        r = box_run(attempt->cli, request, &end, err);
+        if (r < 0 || end.refused)
+                return r;
+        if (end.code != 0)
+                return error_kind(err, ERROR_INTERNAL, "the guest did not try it: %s (code %d)",
+                                  str_trim(end.output), end.code);
+        if (!str_empty(end.output))
+                buf_format(attempt->got, "by %s: %s", field, end.output);
+        return 0;
+}
+
+static int run_lines(const Drill *drill, Attempt *attempt, Error *err) {
+        static const char *const fields[][2] = {
+                { "Env", "HOME=/\nintruder:x:0:0::/:/guest" },
+                { "WorkingDir", "/tmp/a\nintruder:x:0:0::/:/guest" },
+                { "Hostname", "a\nintruder" },
+                { "Domainname", "a\nintruder" },
+                { "ExtraHosts", "a\nintruder:192.0.2.1" },
+                { "ExtraHosts", "a:192.0.2.1\nintruder" },
+                { "ExtraHosts", "a=192.0.2.1\rintruder" },
+                { "Dns", "192.0.2.1\nintruder" },
+                { "DnsSearch", "a.test\nintruder" },
+                { "DnsOptions", "ndots:1\nintruder" },
+        };
+        int r = 0;
+
+        (void)drill;
+        for (size_t i = 0; r == 0 && i < ELEMENTS(fields); i++)
+                r = try_lines(attempt, fields[i][0], fields[i][1], err);
         return r;
 }
 
@@ -268,6 +429,12 @@ static const Drill drills[] = {
           "report it: an id reaches a path unread", run_ids, NULL },
         { "names", "", "Volumes whose names are paths", "report it: a name reaches a path unread",
           run_names, NULL },
+        { "request-framing", "CVE-2024-41110", "Requests whose body is there for one reader only",
+          "report it: who checks requests before the engine sees others than it", run_framing,
+          NULL },
+        { "file-lines", "CVE-2022-4318",
+          "Lines for the files that the engine writes for a container",
+          "report it: a value is a line of a container's file", run_lines, "lines" },
         { "copy-links", "CVE-2018-15664", "Files are copied in and out through an image's links",
           "report it: copies follow a link out of the container", run_copy_links, NULL },
         { "copy-race", "CVE-2018-15664", "The same while directory and link are exchanged",

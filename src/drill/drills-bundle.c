@@ -430,6 +430,45 @@ static int run_console_race(const Drill *drill, Attempt *attempt, Error *err) {
                     attempt->got, err);
 }
 
+#define WRITTEN "shared/sys/net/ipv4/ip_unprivileged_port_start"
+
+/* The container's /proc is a directory of a volume, with a file where a sysctl would be. */
+static int put_false_proc(const Bundle *bundle, Error *err) {
+        static const char *const names[] = { "shared/sys", "shared/sys/net",
+                                             "shared/sys/net/ipv4" };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTS(names); i++)
+                r = add_directory(bundle, names[i], err);
+        return r < 0 ? r : file_replace_at(bundle->fd, WRITTEN, "own\n", 4, 0644, false, err);
+}
+
+static int run_proc_writes(const Drill *drill, Attempt *attempt, Error *err) {
+        _cleanup_bundle_ Bundle bundle;
+        _cleanup_free_ char *text = NULL;
+        int r = bundle_begin(attempt, drill->guest, &bundle, err);
+
+        if (r == 0)
+                r = put_false_proc(&bundle, err);
+        if (r < 0)
+                return r;
+        (void)json_object_object_del(bundle.config, "mounts");
+        (void)json_object_object_add(bundle.config, "mounts", json_object_new_array());
+        add_shared(&bundle, "/proc");
+        (void)json_object_object_add(
+                json_member(bundle.config, "linux"), "sysctl",
+                json_tokener_parse("{\"net.ipv4.ip_unprivileged_port_start\":\"1023\"}"));
+        r = write_config(&bundle, err);
+        if (r == 0)
+                r = bundle_run(&bundle, NULL, attempt->got, err);
+        if (r == 0)
+                r = file_read_at(bundle.fd, WRITTEN, 4096, &text, NULL, err);
+        if (r == 0 && !str_equal(text, "own\n"))
+                buf_format(attempt->got,
+                           "what was meant for the kernel is in a volume's file: %s\n", text);
+        return MIN(r, 0);
+}
+
 /* One id each, for what is not the runtime's: the host's own, so that no mode is in the way. */
 static void add_user_namespace(const Bundle *bundle) {
         json_object *linux_ = json_member(bundle->config, "linux");
@@ -462,6 +501,9 @@ static const Drill drills[] = {
           "linked-proc" },
         { "proc-cover", "CVE-2025-52881", "A mount whose place becomes a link into procfs",
           "report it: a mount hides what is written to procfs", run_proc_cover, "covered" },
+        { "proc-writes", "CVE-2025-52881", "A container whose /proc is a directory of a volume",
+          "report it: what the runtime writes to procfs goes where a container has chosen",
+          run_proc_writes, "directory" },
         { "mount-race", "CVE-2024-45310", "A mount's place is made while its parent becomes a link",
           "report it: the runtime makes files outside of the container", run_mount_race,
           "directory" },

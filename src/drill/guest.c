@@ -2,13 +2,13 @@
  * prints a line for each thing that got through; exit code 0: it tried all it was to try, 2: it
  * could not. It changes nothing of the host where it does get through. Links nothing of ours: it is
  * static and runs in a root that holds nothing else. */
-#include <arpa/inet.h>
+#include "drill/guest.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/if_alg.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +20,8 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- system calls that the filter refuses ---- */
 
@@ -385,110 +382,35 @@ static int try_copied(void) {
         return 0;
 }
 
-/* ---- network ---- */
+/* ---- files that the engine writes ---- */
 
-static int file_number(const char *path) {
-        char text[32] = "";
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-        if (fd >= 0)
-                (void)close(fd);
-        return length > 0 ? (int)strtol(text, NULL, 10) : -1;
-}
-
-static int try_advertisements(void) {
-        int accepts = file_number("/proc/sys/net/ipv6/conf/eth0/accept_ra");
-
-        if (access("/proc/sys/net/ipv4/conf/eth0", F_OK) < 0)
-                return 2;
-        if (accepts > 0)
-                (void)printf("eth0 takes a stranger's router advertisements (accept_ra %d)\n",
-                             accepts);
-        return 0;
-}
-
-/* The address of the host, as a route of the container's: proc(5), /proc/net/route. */
-static int find_gateway(struct in_addr *ret) {
-        char line[512];
-        FILE *file = fopen("/proc/net/route", "re");
-        unsigned target, gateway;
+static int has_line(const char *path) {
+        char line[4096];
+        FILE *file = fopen(path, "re");
         int found = 0;
 
-        while (file && !found && fgets(line, sizeof(line), file))
-                found = sscanf(line, "%*s %x %x", &target, &gateway) == 2 && target == 0;
+        while (file && fgets(line, sizeof(line), file)) {
+                char *carriage = strchr(line, '\r');
+
+                found |= strncmp(line, "intruder", 8) == 0 ||
+                         (carriage && strncmp(carriage + 1, "intruder", 8) == 0);
+        }
         if (file)
                 (void)fclose(file);
-        if (found)
-                ret->s_addr = gateway;
         return found;
 }
 
-/* Whether an engine answers there, to whoever asks. */
-static int has_engine(struct in_addr address, in_port_t port) {
-        static const char request[] = "GET /_ping HTTP/1.0\r\n\r\n";
-        struct sockaddr_in peer = { .sin_family = AF_INET,
-                                    .sin_port = htons(port),
-                                    .sin_addr = address };
-        struct timeval second = { .tv_sec = 1 };
-        char answer[1024] = "";
-        ssize_t length = -1;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static int try_lines(void) {
+        static const char *const files[] = { "/etc/passwd", "/etc/group", "/etc/hosts",
+                                             "/etc/hostname", "/etc/resolv.conf" };
 
-        if (fd < 0)
-                return 0;
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
-        if (connect(fd, (struct sockaddr *)&peer, sizeof(peer)) == 0 &&
-            send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
-                length = recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL);
-        (void)close(fd);
-        return length > 0 && strcasestr(answer, "\napi-version:") != NULL;
-}
-
-/* A closed port that answers is as much an answer as an open one. */
-static int is_reached(const char *text) {
-        struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(7777) };
-        struct timeval patience = { .tv_usec = 700000 };
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), reached;
-
-        if (fd < 0 || inet_pton(AF_INET, text, &peer.sin_addr) != 1)
-                return -1;
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-        reached = connect(fd, (struct sockaddr *)&peer, sizeof(peer)) == 0 || errno == ECONNREFUSED;
-        (void)close(fd);
-        return reached;
-}
-
-/* What PEER1 and PEER2 say, addresses. */
-static int try_peers(void) {
-        static const char *const names[] = { "PEER1", "PEER2" };
-        int tried = 0;
-
-        for (size_t i = 0; i < COUNT(names); i++) {
-                const char *address = getenv(names[i]);
-                int reached = address ? is_reached(address) : 0;
-
-                tried += address && reached >= 0;
-                if (reached > 0)
-                        (void)printf("a container is reached: %s, %s\n", names[i], address);
-        }
-        return tried > 0 ? 0 : 2;
-}
-
-/* Docker's ports, without TLS and with, and Podman's. */
-static int try_ports(void) {
-        static const in_port_t ports[] = { 2375, 2376, 2377, 4243, 8080, 8888 };
-        struct in_addr gateway;
-
-        if (!find_gateway(&gateway))
-                return 2;
-        for (size_t i = 0; i < COUNT(ports); i++)
-                if (has_engine(gateway, ports[i]))
-                        (void)printf("the engine's API answers a container at port %d\n",
-                                     (int)ports[i]);
+        for (size_t i = 0; i < COUNT(files); i++)
+                if (has_line(files[i]))
+                        (void)printf("%s has a line that is nobody's\n", files[i]);
         return 0;
 }
+
+/* ---- sockets ---- */
 
 /* In the host's network namespace, where whoever may connect to a daemon's abstract socket is in.
  */
@@ -511,20 +433,29 @@ static int try_abstract(void) {
 /* ---- races ---- */
 
 /* /tmp/place is now a directory of the container's, now a link to the host's directory, until this
- * is killed. The directory is made here: overlayfs renames none of an image's. renameat2(2). */
+ * is killed. The directory is made here: overlayfs renames none of an image's. The link is the
+ * image's, or is made to what LINK says: for one who mounts several times and gives up where a
+ * name changes under him, there is a pause between two exchanges. renameat2(2). */
 static int swap_forever(void) {
+        const char *target = getenv("LINK");
         int fd;
 
-        if (mkdir("/tmp/place", 0755) < 0)
+        if (mkdir("/tmp/place", 0755) < 0 || (target && symlink(target, "/tmp/link") < 0))
                 return 2;
         fd = open("/tmp/place/canary", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         if (fd < 0 || write(fd, "own\n", 4) != 4)
                 return 2;
         (void)close(fd);
-        for (;;)
+        (void)puts("exchanging");
+        if (fflush(stdout) != 0)
+                return 2;
+        for (;;) {
                 if (syscall(SYS_renameat2, AT_FDCWD, "/tmp/place", AT_FDCWD, "/tmp/link",
                             RENAME_EXCHANGE) < 0)
                         return 2;
+                if (target)
+                        (void)usleep(200);
+        }
 }
 
 /* Zeros without end, to whoever takes them. */
@@ -624,6 +555,12 @@ static const struct {
         { "mounted", is_host_mounted },
         { "environment", has_strange_environment },
         { "peers", try_peers },
+        { "lines", try_lines },
+        { "ask", ask_name },
+        { "names", serve_names },
+        { "source", look_at_source },
+        { "claim", claim_address },
+        { "send", send_forever },
 };
 
 int main(int argc, char **argv) {

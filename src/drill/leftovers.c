@@ -11,7 +11,6 @@
 #include "base/fd.h"
 #include "drill/drill.h"
 
-#define LABEL "brig-drill.run"
 #define PLACE "/var/tmp"
 #define DIRECTORY "brig-drill."
 #define BUNDLE "brig-drill-bundle."
@@ -20,14 +19,14 @@ typedef struct Leftovers {
         Cli *cli;
         const Host *host;
         bool others; /* another run lives, or may */
-        size_t containers, networks, caches, images, directories;
+        size_t containers, networks, policies, caches, images, directories;
 } Leftovers;
 
 void run_label(json_object *request) {
         json_object *labels = json_object_new_object();
         _cleanup_free_ char *name = run_name();
 
-        (void)json_object_object_add(labels, LABEL, json_object_new_string(name));
+        (void)json_object_object_add(labels, RUN_LABEL, json_object_new_string(name));
         (void)json_object_object_add(request, "Labels", labels);
 }
 
@@ -79,7 +78,7 @@ static void remove_network(Leftovers *left, const char *id) {
 }
 
 static int remove_labelled(Leftovers *left, const char *list, Remove remove, Error *err) {
-        char *const filters[] = { (char *)"label=" LABEL, NULL };
+        char *const filters[] = { (char *)"label=" RUN_LABEL, NULL };
         _cleanup_free_ char *path = str_copy(list);
         _cleanup_json_ json_object *found = NULL;
         int r;
@@ -93,8 +92,31 @@ static int remove_labelled(Leftovers *left, const char *list, Remove remove, Err
         for (size_t i = 0; i < json_object_array_length(found); i++) {
                 json_object *one = json_object_array_get_idx(found, i);
 
-                if (is_left(left, json_words(json_member(one, "Labels"), LABEL), false))
+                if (is_left(left, json_words(json_member(one, "Labels"), RUN_LABEL), false))
                         remove(left, json_words(one, "Id"));
+        }
+        return 0;
+}
+
+static int remove_policies(Leftovers *left, Error *err) {
+        _cleanup_json_ json_object *found = NULL;
+        int r = api_json(left->cli, "GET", "/brig/policies?namespace=default", NULL, &found, err);
+
+        if (r < 0) {
+                left->others = true;
+                return r;
+        }
+        for (size_t i = 0; i < json_object_array_length(found); i++) {
+                json_object *metadata =
+                        json_member(json_object_array_get_idx(found, i), "metadata");
+                const char *name = json_words(metadata, "name"),
+                           *run = str_after(name, "brig-drill-");
+                _cleanup_free_ char *path = str_format(POLICIES "%s", name);
+                Error one = {};
+
+                if (run && is_left(left, run, false))
+                        note(api_do(left->cli, "DELETE", path, &one), &one, &left->policies,
+                             "network policy ", name);
         }
         return 0;
 }
@@ -219,6 +241,7 @@ static void tell(const Leftovers *left) {
 
         add_count(&text, left->containers, "container");
         add_count(&text, left->networks, "network");
+        add_count(&text, left->policies, "policy document");
         add_count(&text, left->images, "image");
         add_count(&text, left->caches, "build cache");
         if (left->directories > 0)
@@ -239,6 +262,7 @@ void leftovers_remove(Cli *cli, const Host *host) {
              "containers", "");
         note(remove_labelled(&left, "/networks", remove_network, &err), &err, &lists, "networks",
              "");
+        note(remove_policies(&left, &err), &err, &lists, "network policies", "");
         note(caches_drop(cli, is_left_cache, &left, &left.caches, &err), &err, &lists,
              "build caches", "");
         note(remove_directories(&left, &err), &err, &lists, "directories", "");

@@ -1,6 +1,7 @@
 /* spec-check.c: what a request to create a container may hold, as far as the document alone shows
  * it, and the defaults that inspect shows. In Docker's words; kinds are never "not found", as a
  * client would take that for a missing image and pull it. */
+#include "base/bug.h"
 #include "engine/cgroup.h"
 #include "engine/create-parts.h"
 #include "engine/engine-private.h"
@@ -44,6 +45,36 @@ static int config_check(const ContainerConfig *config, Error *err) {
                         return r;
         }
         return health_config_check(config->health, err);
+}
+
+/* What is in a line of the container's files (netfiles.c) and would make two of it. */
+static int line_check(const char *name, const char *text, Error *err) {
+        for (const char *c = text; c && *c; c++)
+                if (((unsigned char)*c < ' ' || *c == 0x7f) && !BUG("file-lines"))
+                        return INVALID("%s: a control character, which would end its line in the "
+                                       "container's files: leave it out",
+                                       name);
+        return 0;
+}
+
+static int lines_check(const ContainerConfig *config, const HostConfig *host, Error *err) {
+        const struct {
+                const char *name;
+                char *const *texts;
+        } lists[] = {
+                { "Dns", host->dns },
+                { "DnsSearch", host->dns_search },
+                { "DnsOptions", host->dns_options },
+                { "Links", host->links },
+        };
+        int r = line_check("Hostname", config->hostname, err);
+
+        if (r == 0)
+                r = line_check("Domainname", config->domainname, err);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(lists); i++)
+                for (char *const *text = lists[i].texts; r == 0 && text && *text; text++)
+                        r = line_check(lists[i].name, *text, err);
+        return r;
 }
 
 int restart_check(const HostConfig *host, Error *err) {
@@ -241,6 +272,9 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
         HostConfig *host = &create->host;
 
         int r = config_check(&create->config, err);
+
+        if (r == 0)
+                r = lines_check(&create->config, host, err);
         if (r == 0)
                 r = resources_check(host, false, err);
         if (r == 0)

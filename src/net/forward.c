@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -177,7 +178,8 @@ static void on_stream(void *data, int fd, uint32_t events) {
 static int open_socket(const Attachment *attachment, int family, int type) {
         _cleanup_netns_ int home = -1;
 
-        if (attachment->netns_fd >= 0 && netns_enter(attachment->netns_fd, &home, NULL) < 0)
+        if (attachment->netns_fd >= 0 && !BUG("internal-names") &&
+            netns_enter(attachment->netns_fd, &home, NULL) < 0)
                 return -1;
         return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }

@@ -9,8 +9,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/bug.h"
 #include "base/cleanup.h"
 #include "net/netns.h"
+#include "net/ruleset-terms.h"
 #include "net/ruleset.h"
 #include "os/nfnetlink.h"
 
@@ -63,7 +65,25 @@ static void put_rule(Nft *nft, size_t direction, size_t transport, uint16_t port
         nft_put_rule(nft, &(NftRule){ way->chain, terms, ELEMENTS(terms) });
 }
 
+/* The bug of CVE-2021-20199: every connection to the container is its own. */
+static void put_loopback_source(Nft *nft) {
+        static const NftChain chain = { "sources", "nat", NF_INET_LOCAL_IN, 100 };
+        static const NftTerm terms[] = { IIF(NFT_REG_1),
+                                         NOT_LO(NFT_REG_1),
+                                         META(NFT_META_L4PROTO, NFT_REG_1),
+                                         EQUALS_BYTE(NFT_REG_1, IPPROTO_TCP),
+                                         { NFT_TERM_VALUE, .reg = NFT_REG_1,
+                                           .data = { 127, 0, 0, 1 }, .data_length = 4 },
+                                         SNAT_TO(NFPROTO_IPV4, NFT_REG_1) };
+
+        nft_put_chain(nft, &chain);
+        nft_put_rule(nft, &(NftRule)RULE("sources", terms));
+}
+
 static void put_rules(Nft *nft, const uint16_t ports[2]) {
+        if (BUG("loopback-sources"))
+                put_loopback_source(nft);
+
         for (size_t i = 0; i < ELEMENTS(chains); i++)
                 nft_put_chain(nft, &chains[i]);
         for (size_t direction = 0; direction < ELEMENTS(directions); direction++)

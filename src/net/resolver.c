@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/bug.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -142,7 +143,7 @@ static bool may_ask_others(const Attachment *attachment) {
         (void)pthread_mutex_lock(&resolver->lock);
         result = names_leads_out(resolver->names, attachment->container_id);
         (void)pthread_mutex_unlock(&resolver->lock);
-        return result;
+        return result || BUG("internal-names");
 }
 
 void client_ask(Attachment *attachment, const Client *client, const uint8_t *data, size_t length) {

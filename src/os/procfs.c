@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 
@@ -21,6 +22,8 @@ static int check(int fd, bool root) {
 
         if (fstatfs(fd, &info) < 0 || fstat(fd, &status) < 0)
                 return -errno;
+        if (BUG("proc-writes") && !root)
+                return 0;
         if (info.f_type != PROC_SUPER_MAGIC || (root && status.st_ino != PROC_ROOT_INODE))
                 return -EXDEV;
         return 0;

@@ -150,10 +150,13 @@ int sysctls_check(const Setup *setup, Error *err) {
 
 int sysctls_write(const Setup *setup, Error *err) {
         const Pairs *sysctls = setup->config->linux_ ? &setup->config->linux_->sysctl : NULL;
+        _cleanup_close_ int found =
+                BUG("proc-writes") ? openat(AT_FDCWD, "/proc", O_PATH | O_CLOEXEC) : -1;
+        int proc_fd = found < 0 ? setup->proc_fd : found;
 
         for (size_t i = 0; sysctls && i < sysctls->count; i++) {
                 _cleanup_free_ char *path = sysctl_path(sysctls->items[i].key);
-                int r = procfs_write(setup->proc_fd, path, sysctls->items[i].value, err);
+                int r = procfs_write(proc_fd, path, sysctls->items[i].value, err);
 
                 if (r < 0)
                         return error_prefix(err, "sysctl '%s'", sysctls->items[i].key);

@@ -18,8 +18,8 @@ static int open_in_root(int root_fd, const char *path, int flags) {
                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
         int fd;
 
-        if (BUG("mount-links") ||
-            BUG("mount-race")) { /* a link's target is the host's until the root is entered */
+        if (BUG("mount-links") || BUG("mount-race") ||
+            BUG("build-cache-race")) { /* a link's target is the host's until the root is entered */
                 how.resolve = 0;
                 path += strspn(path, "/");
                 path = *path ? path : ".";
