@@ -467,6 +467,58 @@ PYTHON
 
 # ---- the process ----
 
+net_cls() { awk -v "column=$1" '/^net_cls\t/ { print $column }' /proc/cgroups; } # COLUMN: 2 its hierarchy, 3 the groups in it, 4 whether it is enabled
+unmounted() { [[ $(net_cls 2) == 0 ]]; }
+
+# version_1_network COMMAND…: the control groups of this machine and the two controllers, which only version 1 has, in a mount namespace of its own.
+# A hierarchy goes with its mount only where its groups are quite gone before.
+version_1_network() {
+  unshare --mount --propagation private bash -c '
+    set -e
+    mount -t tmpfs tmpfs "$1"
+    for group in /sys/fs/cgroup/*/; do
+      mkdir "$1/$(basename "$group")"
+      mount --bind "$group" "$1/$(basename "$group")"
+    done
+    mkdir "$1/net_cls,net_prio"
+    mount -t cgroup -o net_cls,net_prio cgroup "$1/net_cls,net_prio"
+    mount --move "$1" /sys/fs/cgroup
+    shift
+    status=0
+    "$@" || status=$?
+    until [[ $(net_cls 3) -eq 1 || $SECONDS -ge 10 ]]; do read -rt 0.02 <> <(:) || :; done
+    exit $status' bash "$suite/groups" "$@"
+}
+
+@test "network: the class and the priorities of its traffic; refused by name without the controllers, and what they could not hold" {
+  [[ ! -e /sys/fs/cgroup/cgroup.controllers ]] || skip "version 2 has no such controllers"
+  export -f net_cls
+  [[ "$(net_cls 2) $(net_cls 4)" == "0 1" ]] || skip "the two controllers are taken, or the kernel has them not"
+  config '.linux.cgroupsPath = "/'"$id"'" | .linux.resources.network = {classID: 1048577, priorities: [{name: "lo", priority: 7}]}'
+  run brig run --bundle "$bundle" "$id"
+  [[ $status -eq 1 && $output == *"this machine has no cgroup controller 'net_cls'"* ]]
+  mkdir "$suite/groups"
+  config '.process.args = ["sleep", "1000"]'
+  run version_1_network bash -c '
+    set -e
+    brig() { "$BRIG_RUNTIME" --root "$suite/state" "$@"; }
+    brig create --bundle "$2" "$1" </dev/null >/dev/null 2>&1
+    cd "/sys/fs/cgroup/net_cls,net_prio/$1"
+    echo "made $(cat net_cls.classid) $(grep ^lo net_prio.ifpriomap) $(cat cgroup.procs | wc -l)"
+    echo "{\"network\": {\"classID\": 5, \"priorities\": [{\"name\": \"lo\", \"priority\": 9}]}}" | brig update -r - "$1"
+    echo "updated $(cat net_cls.classid) $(grep ^lo net_prio.ifpriomap)"
+    for wrong in "{\"classID\": 4294967296}" "{\"priorities\": [{\"name\": \"lo\", \"priority\": 4294967296}]}" \
+      "{\"priorities\": [{\"name\": \"lo 3\", \"priority\": 1}]}" "{\"priorities\": [{\"name\": \"none0\", \"priority\": 1}]}"; do
+      if echo "{\"network\": $wrong}" | brig update -r - "$1"; then echo "taken: $wrong"; fi
+    done
+    cd /
+    brig delete --force "$1"' bash "$id" "$bundle"
+  echo "$output"
+  [[ $status -eq 0 && ${lines[0]} == "made 1048577 lo 7 1" && ${lines[1]} == "updated 5 lo 9" && ${#lines[@]} -eq 6 ]]
+  [[ ${lines[2]} == *"network.classID: 4294967296"* && ${lines[3]} == *"'lo': 4294967296"* && ${lines[4]} == *"'lo 3'"* && ${lines[5]} == *"none0 1"*"net_prio.ifpriomap"* ]]
+  wait_for unmounted
+}
+
 @test "ids, groups, umask, HOME" {
   config '.process.user = {uid: 1000, gid: 1000, additionalGids: [7, 8], umask: 63}'
   in_container 'id -u; id -g; id -G; umask; echo $HOME; touch /tmp/mine'

@@ -249,6 +249,42 @@ static int v1_devices(const char *cgroup, const JsonArray *rules, Error *err) {
                                        err);
 }
 
+/* The kernel would cut what does not fit in 32 bits, and read a name only up to a space. */
+static int check_network(const OciNetwork *network, Error *err) {
+        const OciInterfacePriority *list = network->priorities.items;
+
+        if (network->class_id && *network->class_id > UINT32_MAX)
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.resources.network.classID: %llu is more than 32 bits",
+                                  (unsigned long long)*network->class_id);
+        for (size_t i = 0; i < network->priorities.count; i++)
+                if (str_empty(list[i].name) || list[i].name[strcspn(list[i].name, " \t\n")] ||
+                    list[i].priority > UINT32_MAX)
+                        return error_kind(err, ERROR_INVALID,
+                                          "linux.resources.network.priorities: '%s': %llu: must be "
+                                          "the name of an interface and a number of 32 bits",
+                                          list[i].name, (unsigned long long)list[i].priority);
+        return 0;
+}
+
+/* What version 2 has no files for: the class of the traffic, which the host's tc reads, and the
+ * priority on each of the host's interfaces. Linux Documentation/admin-guide/cgroup-v1/net_cls.rst,
+ * net_prio.rst. */
+static int v1_network(const char *cgroup, const OciNetwork *network, Error *err) {
+        const OciInterfacePriority *list = network->priorities.items;
+        int r = check_network(network, err);
+
+        if (r == 0 && network->class_id && *network->class_id)
+                r = write_unsigned(cgroup, "net_cls", "net_cls.classid", *network->class_id, err);
+        for (size_t i = 0; r == 0 && i < network->priorities.count; i++) {
+                _cleanup_free_ char *text =
+                        str_format("%s %llu", list[i].name, (unsigned long long)list[i].priority);
+
+                r = cgroup_write(cgroup, "net_prio", "net_prio.ifpriomap", text, err);
+        }
+        return r;
+}
+
 static int v1_apply(const char *cgroup, const OciResources *resources, bool devices, Error *err) {
         int r = devices ? v1_devices(cgroup, &resources->devices, err) : 0;
 
@@ -258,6 +294,8 @@ static int v1_apply(const char *cgroup, const OciResources *resources, bool devi
                 r = v1_cpu(cgroup, resources->cpu, err);
         if (r == 0 && resources->block_io)
                 r = v1_block_io(cgroup, resources->block_io, err);
+        if (r == 0 && resources->network)
+                r = v1_network(cgroup, resources->network, err);
         if (r == 0 && resources->unified.count > 0)
                 r = error_kind(err, ERROR_UNSUPPORTED,
                                "linux.resources.unified: invalid configuration: this machine's "

@@ -217,6 +217,20 @@ static const JsonField hugepage_fields[] = {
 static const JsonTable hugepage_table =
         JSON_TABLE(OciHugepageLimit, "hugepageLimit", hugepage_fields);
 
+static const JsonField interface_priority_fields[] = {
+        JSON_FIELD(OciInterfacePriority, "name", JSON_STRING, name, JSON_REQUIRED),
+        JSON_FIELD(OciInterfacePriority, "priority", JSON_UINT, priority, JSON_REQUIRED),
+};
+static const JsonTable interface_priority_table =
+        JSON_TABLE(OciInterfacePriority, "interfacePriority", interface_priority_fields);
+
+static const JsonField network_fields[] = {
+        JSON_FIELD(OciNetwork, "classID", JSON_MAYBE_UINT, class_id, OMIT),
+        JSON_NESTED(OciNetwork, "priorities", JSON_ARRAY, priorities, OMIT,
+                    &interface_priority_table),
+};
+static const JsonTable network_table = JSON_TABLE(OciNetwork, "network", network_fields);
+
 static const JsonField resources_fields[] = {
         JSON_NESTED(OciResources, "devices", JSON_ARRAY, devices, OMIT, &oci_device_rule_table),
         JSON_NESTED(OciResources, "memory", JSON_OBJECT, memory, OMIT, &memory_table),
@@ -225,6 +239,7 @@ static const JsonField resources_fields[] = {
         JSON_NESTED(OciResources, "blockIO", JSON_OBJECT, block_io, OMIT, &block_io_table),
         JSON_NESTED(OciResources, "hugepageLimits", JSON_ARRAY, hugepage_limits, OMIT,
                     &hugepage_table),
+        JSON_NESTED(OciResources, "network", JSON_OBJECT, network, OMIT, &network_table),
         JSON_FIELD(OciResources, "unified", JSON_PAIRS, unified, OMIT),
 };
 const JsonTable oci_resources_table = JSON_TABLE(OciResources, "resources", resources_fields);

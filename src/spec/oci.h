@@ -131,6 +131,16 @@ typedef struct OciHugepageLimit {
         uint64_t limit;
 } OciHugepageLimit;
 
+typedef struct OciInterfacePriority {
+        char *name;
+        uint64_t priority;
+} OciInterfacePriority;
+
+typedef struct OciNetwork {
+        uint64_t *class_id;
+        JsonArray priorities; /* of OciInterfacePriority */
+} OciNetwork;
+
 typedef struct OciResources {
         JsonArray devices; /* of OciDeviceRule */
         OciMemory *memory;
@@ -138,7 +148,8 @@ typedef struct OciResources {
         OciPids *pids;
         OciBlockIo *block_io;
         JsonArray hugepage_limits; /* of OciHugepageLimit */
-        Pairs unified;             /* cgroup v2 file → value */
+        OciNetwork *network;
+        Pairs unified; /* cgroup v2 file → value */
 } OciResources;
 
 typedef struct OciSeccompArg {
