@@ -22,6 +22,8 @@ TEST(a_document_goes_both_ways) {
                 "n\"}],"
                 "\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"c\",\"major\":1,\"access\":"
                 "\"r\"}],\"memory\":{\"limit\":-1},"
+                "\"network\":{\"classID\":1048577,\"priorities\":[{\"name\":\"lo\",\"priority\":"
+                "7}]},"
                 "\"unified\":{\"memory.high\":\"1\"}},\"maskedPaths\":[\"/x\"]}}";
         OciConfig config = {};
         Error err = {};
