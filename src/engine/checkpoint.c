@@ -592,7 +592,7 @@ static int look_elsewhere(const char *path, Error *err) {
         if (r == -ETIMEDOUT) /* look is the call's from now on */
                 return error_set(err, ETIMEDOUT, "open directory '%s'", path);
         if (r < 0)
-                (void)error_set(err, -r, "start a thread");
+                (void)error_set(err, -r, "have a thread look into '%s'", path);
         else if ((r = look->r) < 0)
                 *err = look->error;
         look_free(look);

@@ -101,6 +101,28 @@ static bool has_namespace(const Box *box, const char *type) {
         return false;
 }
 
+TEST(a_value_is_one_line) {
+        BOX(box, "{\"Hostname\":\"box\\n\",\"HostConfig\":{\"DnsSearch\":[\"a b\\tc\\r\\n\"]}}");
+        ASSERT_STR(box.container.spec.config.hostname, "box");
+        ASSERT_STR(box.container.spec.host.dns_search[0], "a b\tc");
+        static const char *const requests[][2] = {
+                { "Hostname", "{\"Hostname\":\"a\\nb\"}" },
+                { "Domainname", "{\"Domainname\":\"a\\rb\"}" },
+                { "Dns", "{\"HostConfig\":{\"Dns\":[\"1.1.1.1\",\"1.1.1.1\\nsearch x\"]}}" },
+                { "DnsSearch", "{\"HostConfig\":{\"DnsSearch\":[\"a\\nb\"]}}" },
+                { "DnsOptions", "{\"HostConfig\":{\"DnsOptions\":[\"a\\nb\"]}}" },
+                { "Links", "{\"HostConfig\":{\"Links\":[\"a:b\\nc\"]}}" },
+        };
+        for (size_t i = 0; i < ELEMENTS(requests); i++) {
+                _cleanup_free_ char *words =
+                        str_format("%s: a line break within, which would make two lines of it in "
+                                   "the container's files: leave it out",
+                                   requests[i][0]);
+
+                ASSERT_REFUSED(requests[i][1], words);
+        }
+}
+
 TEST(defaults) {
         BOX(box, "{\"Hostname\":\"box\"}");
         const OciProcess *process = box.config.process;
