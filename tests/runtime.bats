@@ -115,6 +115,10 @@ load runtime
   config '.process.args = ["nonesuch"]'
   go
   [[ $status -eq 1 && $output == *'exec: "nonesuch": executable file not found in $PATH'* ]]
+  run brig create --bundle "$bundle" "$id" # whoever creates and starts learns it at once, as with runc
+  [[ $status -ne 0 && $output == *'exec: "nonesuch": executable file not found in $PATH'* ]]
+  run brig state "$id"
+  [[ $status -ne 0 ]]
   config '.process.args = ["/nonesuch"]'
   go
   [[ $status -eq 1 && $output == *'exec: "/nonesuch": stat /nonesuch: no such file or directory'* ]]

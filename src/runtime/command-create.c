@@ -248,6 +248,7 @@ static int make_container(Creation *creation, Error *err) {
                                    .make_room = true,
                                    .gate_fd = creation->gate_fd,
                                    .may_share_cgroup = true,
+                                   .program_first = true,
                                    .while_setting_up = write_down,
                                    .data = creation,
                                    .warn = warn };

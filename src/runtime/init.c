@@ -288,6 +288,11 @@ static int make_time_namespace(Init *init, Error *err) {
         return 0;
 }
 
+static int find_program(Init *init, Error *err) {
+        return init->setup->options->program_first ? process_find_program(init->setup->plan, err)
+                                                   : 0;
+}
+
 static const InitStep steps[] = {
         { "user namespace", become_root },
         { "namespaces", join_namespaces },
@@ -305,6 +310,7 @@ static const InitStep steps[] = {
         { "profile", set_profile },
         { "descriptors", close_all_but_gate },
         { "privileges", drop_privileges },
+        { "program", find_program },
 };
 
 /* ---- the gate ---- */

@@ -186,7 +186,9 @@ int process_restrict(ProcessPlan *plan, Error *err);
 /* Loads the filter now, where it is still to be loaded: what runs before the program is to be under
  * it, too. */
 int process_load_filter(ProcessPlan *plan, Error *err);
-int process_exec(ProcessPlan *plan, Error *err); /* returns on failure only */
+/* Looks its program up: not_found, forbidden, in Docker's words. */
+int process_find_program(ProcessPlan *plan, Error *err);
+int process_exec(ProcessPlan *plan, Error *err); /* returns on failure only; finds it if need be */
 void process_reset_signals(void);
 void process_join_keyring(const char *name); /* a new one: see ProcessPlan */
 int capability_number(const char *name);     /* "CAP_CHOWN" → 0; negative: unknown */

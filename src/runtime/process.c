@@ -535,9 +535,13 @@ int process_load_filter(ProcessPlan *plan, Error *err) {
         return plan->filter_loaded ? 0 : load_filter(plan, err);
 }
 
+int process_find_program(ProcessPlan *plan, Error *err) {
+        return look_up(plan->process->args[0], plan->env, &plan->program, err);
+}
+
 int process_exec(ProcessPlan *plan, Error *err) {
         char **args = plan->process->args;
-        int r = look_up(args[0], plan->env, &plan->program, err);
+        int r = plan->program ? 0 : process_find_program(plan, err);
 
         if (r < 0)
                 return r;

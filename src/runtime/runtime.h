@@ -73,7 +73,9 @@ typedef struct RuntimeOptions {
         bool no_pivot;
         bool may_share_cgroup; /* a cgroup with members is taken all the same, and warned of */
         bool keep_keyring;     /* do not give it a session keyring of its own */
-        bool make_room;        /* the caller leaves its processor to init while both work */
+        bool program_first; /* a program that is not there is container_create's error, as runc has
+                               it, not container_release's */
+        bool make_room;     /* the caller leaves its processor to init while both work */
         int gate_fd; /* init waits here for container_release before it runs the user's process: one
                         end of a socketpair (SOCK_SEQPACKET; close it after container_create, or
                         release never sees the other side close), or a listening SOCK_SEQPACKET
