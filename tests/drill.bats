@@ -67,6 +67,19 @@ drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; 
   children=()
 }
 
+@test "a report that nobody reads ends no run before what it made is taken back" {
+  local status=0
+  mkfifo "$BATS_TEST_TMPDIR/report"
+  exec 8<>"$BATS_TEST_TMPDIR/report" 9>"$BATS_TEST_TMPDIR/report" 8<&-
+  nsenter --target "$host_pid" --net --mount -- env --default-signal=PIPE "$build/src/cli/brig" -H "unix://$root/brig.sock" drill --format junit keyctl >&9 3>&- ||
+    status=$?
+  exec 9>&-
+  [ "$status" -eq 1 ]
+  run bash -c 'brig ps -aq; brig images -aq; ls -d /var/tmp/brig-drill* 2>/dev/null'
+  echo "left: $output"
+  [ -z "$output" ]
+}
+
 # DRILL|WHAT IT SAYS: with its bug on, each is red, and for the reason that it looks for. The bugs of a list are on at once, so that one run
 # shows them all: a drill's own words tell whether it was its own. The last ones look for what another's bug would hide.
 reds="keyctl|keyctl(KEYCTL_GET_KEYRING_ID)

@@ -1,6 +1,7 @@
 /* main.c: brig-drill, which `brig drill` starts: HOST, then the command's own options and names.
  * Tries the drills one after the other and looks at the host before and after each. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +147,8 @@ int main(int argc, char **argv) {
                 return 64;
         }
         (void)umask(022);
+        /* A daemon that closes first, or who reads no report, ends nothing half done. */
+        (void)signal(SIGPIPE, SIG_IGN);
         r = run(argv + 2, argv[1], &err);
         if (fflush(stdout) != 0)
                 return 1;
