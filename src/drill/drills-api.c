@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "drill/drill.h"
 
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 
 /* ---- ids ---- */
 
@@ -123,6 +123,16 @@ static int send_framed(Attempt *attempt, const Framing *framing, const char *nam
         return send_raw(attempt->cli, &request, &answer, err);
 }
 
+/* Without an answer it may be taken as well. */
+static int try_framing(Attempt *attempt, const Framing *framing, const char *name, const char *body,
+                       Error *err) {
+        Error second = {};
+        int r = send_framed(attempt, framing, name, body, err);
+        int taken = take_back(attempt, name, framing->what, r < 0 ? &second : err);
+
+        return r < 0 ? r : taken;
+}
+
 /* Who stands before the engine and looks at what is asked sees no body, and the engine one: what
  * authorization plugins were got past with. The last one is whole, and must be taken. */
 static int run_framing(const Drill *drill, Attempt *attempt, Error *err) {
@@ -150,16 +160,11 @@ static int run_framing(const Drill *drill, Attempt *attempt, Error *err) {
         (void)drill;
         run_label(request);
         body = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
-        for (size_t i = 0; r == 0 && i < ELEMENTS(framings); i++) {
-                r = send_framed(attempt, &framings[i], name, body, err);
-                if (r == 0)
-                        r = take_back(attempt, name, framings[i].what, err);
-        }
+        for (size_t i = 0; r == 0 && i < ELEMENTS(framings); i++)
+                r = try_framing(attempt, &framings[i], name, body, err);
         control.got = &taken;
         if (r == 0)
-                r = send_framed(attempt, &plain, name, body, err);
-        if (r == 0)
-                r = take_back(&control, name, plain.what, err);
+                r = try_framing(&control, &plain, name, body, err);
         if (r == 0 && taken.length == 0)
                 return error_kind(err, ERROR_INTERNAL, "a request that is whole is not taken");
         return r;
