@@ -337,19 +337,45 @@ static int claim(Attempt *attempt, const char *network, const char *address, Err
         return r < 0 ? r : box_end(attempt->cli, id, box_attempt(attempt, claims, err), err);
 }
 
-static int with_claimed(Attempt *attempt, const char *network, Error *err) {
+/* Without a policy the claim gets through, or this tries nothing. */
+static int claim_freely(const Attempt *attempt, const char *network, const char *address,
+                        Error *err) {
+        _cleanup_buf_ Buf got = {};
+        Attempt control = *attempt;
+        int r;
+
+        control.got = &got;
+        r = claim(&control, network, address, err);
+        if (r == 0 && got.length == 0)
+                return error_kind(err, ERROR_INTERNAL,
+                                  "a claim gets nobody's packets where no policy is, either");
+        return r;
+}
+
+/* Where the answer was an error the policy may be there as well. */
+static int claim_selected(Attempt *attempt, const char *network, const char *address, Error *err) {
         _cleanup_free_ char *run = run_name(), *name = str_format("brig-drill-%s", run);
-        _cleanup_free_ char *path = str_format(POLICIES "%s", name), *id = NULL, *address = NULL;
-        Error ignored = {};
-        int r = begin_peer(attempt, network, &id, &address, err), removed;
+        _cleanup_free_ char *path = str_format(POLICIES "%s", name);
+        Error second = {};
+        int r = put_policy(attempt->cli, name, run, err), removed;
 
         if (r == 0)
-                r = put_policy(attempt->cli, name, run, err);
-        if (r == 0) {
                 r = claim(attempt, network, address, err);
-                removed = api_do(attempt->cli, "DELETE", path, r < 0 ? &ignored : err);
-                r = r < 0 ? r : removed;
-        }
+        removed = api_do(attempt->cli, "DELETE", path, &second);
+        if (r < 0 || removed == 0 || second.kind == ERROR_NOT_FOUND)
+                return r;
+        *err = second;
+        return removed;
+}
+
+static int with_claimed(Attempt *attempt, const char *network, Error *err) {
+        _cleanup_free_ char *id = NULL, *address = NULL;
+        int r = begin_peer(attempt, network, &id, &address, err);
+
+        if (r == 0)
+                r = claim_freely(attempt, network, address, err);
+        if (r == 0)
+                r = claim_selected(attempt, network, address, err);
         return id ? box_end(attempt->cli, id, r, err) : r;
 }
 
