@@ -19,7 +19,7 @@
 #define ANSWER_MAX ((size_t)1 << 20)
 
 /* What the servers note of a request, a byte each. */
-enum { NOTE_TRUSTED = 't', NOTE_ASKED = 'a', NOTE_LEAKED = 'l' };
+enum { NOTE_TRUSTED = 't', NOTE_ASKED = 'a', NOTE_LEAKED = 'l', NOTE_LAYER = 'y' };
 
 /* The registry, which wants a password and gets it, and another server, which wants it as well. */
 typedef struct Servers Servers;
@@ -254,7 +254,10 @@ static void give_documents(const Servers *servers, const char *path, Buf *text) 
                            : strstr(path, "/manifests/")          ? servers->manifest
                            : strstr(path, servers->config_digest) ? servers->config
                                                                   : NULL;
+        const char *digest = strstr(path, "/blobs/");
 
+        if (!body && digest && strstr(servers->manifest, digest + strlen("/blobs/")))
+                note(servers, NOTE_LAYER);
         buf_format(text,
                    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
                    "Connection: close\r\n\r\n%s",
@@ -271,6 +274,9 @@ static int run_urls(const Drill *drill, Attempt *attempt, Error *err) {
         (void)drill;
         free(servers.manifest);
         free(servers.config);
+        if (r == 0 && !strchr(notes, NOTE_LAYER) && !strchr(notes, NOTE_ASKED))
+                return error_kind(err, ERROR_INTERNAL,
+                                  "the engine asked nobody for the manifest's layers");
         if (r == 0 && strchr(notes, NOTE_ASKED))
                 buf_add_str(attempt->got, "the engine asks a server that a manifest names\n");
         if (r == 0 && strchr(notes, NOTE_LEAKED))
