@@ -1,5 +1,6 @@
 /* drills-build.c: drills that are hostile builds: contexts of our own, sent as Docker's classic
  * builder sends them. */
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,7 +9,7 @@
 #include "drill/drill.h"
 #include "format/digest.h"
 
-#define PATIENCE (20 * NSEC_PER_SEC)
+#define PATIENCE (60 * NSEC_PER_SEC)
 
 /* The Dockerfile, and a file. */
 static void write_context(Buf *tar, const char *dockerfile) {
@@ -219,6 +220,8 @@ static int drop_caches_in_use(Attempt *attempt, int r, Error *err) {
                                       r < 0 ? &second : err);
                 if (dropped < 0)
                         return r < 0 ? r : dropped;
+                if (count > 0)
+                        (void)poll(NULL, 0, 50);
         }
         return r < 0 || count == 0 ? r
                                    : error_kind(err, ERROR_INTERNAL,

@@ -210,7 +210,7 @@ int serve_names(void) {
         unsigned char message[DNS_MAX + sizeof(answer)];
         char name[256] = "";
         struct sockaddr_in own, client;
-        int fd = open_names("0.0.0.0", 30, &own);
+        int fd = open_names("0.0.0.0", 120, &own);
 
         if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
                 return 2;
