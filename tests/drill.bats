@@ -80,6 +80,14 @@ drill() { on_host "$build/src/cli/brig" -H "unix://$root/brig.sock" drill "$@"; 
   [ -z "$output" ]
 }
 
+@test "a policy of a user's that denies all is in no drill's way" {
+  brig policy apply -f - <<<"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}"
+  run drill neighbours address-claims
+  brig policy rm deny
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
+
 # DRILL|WHAT IT SAYS: with its bug on, each is red, and for the reason that it looks for. The bugs of a list are on at once, so that one run
 # shows them all: a drill's own words tell whether it was its own. The last ones look for what another's bug would hide.
 reds="keyctl|keyctl(KEYCTL_GET_KEYRING_ID)

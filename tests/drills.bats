@@ -149,7 +149,7 @@ has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
   brig create --label "brig-drill.run=$living" --name living busybox >/dev/null
   brig create --label "brig-drill.run=other" --name other busybox >/dev/null
   for name in "$dead" "$living"; do
-    brig policy apply -f - <<<"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: brig-drill-$name}, spec: {podSelector: {matchLabels: {nobody: x}}}}" >/dev/null
+    brig policy apply -f - <<<"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: brig-drill-$name, namespace: brig-drill-$name}, spec: {podSelector: {matchLabels: {nobody: x}}}}" >/dev/null
   done
   bundle=/var/tmp/brig-drill-bundle.$dead.tEst01
   on_host mkdir -p "/var/tmp/brig-drill.$living.tEst01" "$bundle/rootfs/bin" "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
@@ -167,7 +167,7 @@ has_peers() { [[ $(brig ps -q | wc -l) -ge 2 ]]; }
   [ "$(brig ps -a --format '{{.Names}}' | sort | xargs)" = "living other" ]
   [ -z "$(brig network ls -qf type=custom)" ]
   [[ $(brig policy ls) == *"brig-drill-$living"* && $(brig policy ls) != *"brig-drill-$dead"* ]]
-  brig policy rm "brig-drill-$living" >/dev/null
+  brig policy rm "brig-drill-$living/brig-drill-$living" >/dev/null
   # With nobody else's run there the images go at once, too.
   on_host rmdir "/var/tmp/brig-drill.$living.tEst01"
   brig rm living >/dev/null

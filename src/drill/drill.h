@@ -69,8 +69,10 @@ Owner run_owner(const char *text, bool directory);
 /* ---- what a run makes, and leaves where it is killed (leftovers.c) ---- */
 
 #define RUN_LABEL "brig-drill.run"
-#define POLICIES "/brig/policies/default/" /* those of the drills are brig-drill-RUN */
-void run_label(json_object *request);      /* of a container or network: it is this run's */
+/* With the run's name: the project of its containers, which is the namespace of its policy, too. */
+#define RUN_PROJECT "brig-drill-"
+#define POLICIES "/brig/policies"
+void run_label(json_object *request); /* of a container or network: it is this run's */
 /* A new directory of this run's below /var/tmp, the caller's path. */
 int run_place(bool bundle, char **ret, Error *err);
 /* Removes what runs whose process is no more have left in the engine and on the host, and says so

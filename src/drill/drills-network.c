@@ -311,13 +311,13 @@ static int run_sources(const Drill *drill, Attempt *attempt, Error *err) {
 /* ---- addresses that are another's ---- */
 
 /* Selects the run's containers and lets everything pass: whom a policy selects has its address for
- * itself. */
-static int put_policy(Cli *cli, const char *name, const char *run, Error *err) {
+ * itself. name: the run's project, which is its namespace. */
+static int put_policy(Cli *cli, const char *name, Error *err) {
         _cleanup_free_ char *text = str_format(
                 "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: %s\n"
-                "spec:\n  podSelector:\n    matchLabels:\n      " RUN_LABEL ": \"%s\"\n"
+                "  namespace: %s\nspec:\n  podSelector: {}\n"
                 "  policyTypes: [Ingress]\n  ingress:\n  - {}\n",
-                name, run);
+                name, name);
         HttpRequest request = { .method = "POST",
                                 .content_type = "application/yaml",
                                 .body = text,
@@ -354,10 +354,10 @@ static int claim_freely(const Attempt *attempt, const char *network, const char 
 
 /* Where the answer was an error the policy may be there as well. */
 static int claim_selected(Attempt *attempt, const char *network, const char *address, Error *err) {
-        _cleanup_free_ char *run = run_name(), *name = str_format("brig-drill-%s", run);
-        _cleanup_free_ char *path = str_format(POLICIES "%s", name);
+        _cleanup_free_ char *run = run_name(), *name = str_format(RUN_PROJECT "%s", run);
+        _cleanup_free_ char *path = path_format(POLICIES "/%s/%s", name, name);
         Error second = {};
-        int r = put_policy(attempt->cli, name, run, err), removed;
+        int r = put_policy(attempt->cli, name, err), removed;
 
         if (r == 0)
                 r = claim(attempt, network, address, err);

@@ -24,9 +24,11 @@ typedef struct Leftovers {
 
 void run_label(json_object *request) {
         json_object *labels = json_object_new_object();
-        _cleanup_free_ char *name = run_name();
+        _cleanup_free_ char *name = run_name(), *project = str_format(RUN_PROJECT "%s", name);
 
         (void)json_object_object_add(labels, RUN_LABEL, json_object_new_string(name));
+        (void)json_object_object_add(labels, "com.docker.compose.project",
+                                     json_object_new_string(project));
         (void)json_object_object_add(request, "Labels", labels);
 }
 
@@ -100,7 +102,7 @@ static int remove_labelled(Leftovers *left, const char *list, Remove remove, Err
 
 static int remove_policies(Leftovers *left, Error *err) {
         _cleanup_json_ json_object *found = NULL;
-        int r = api_json(left->cli, "GET", "/brig/policies?namespace=default", NULL, &found, err);
+        int r = api_json(left->cli, "GET", POLICIES, NULL, &found, err);
 
         if (r < 0) { /* a daemon that knows no policies has none of another run's */
                 left->others = left->others || err->kind != ERROR_NOT_FOUND;
@@ -110,8 +112,9 @@ static int remove_policies(Leftovers *left, Error *err) {
                 json_object *metadata =
                         json_member(json_object_array_get_idx(found, i), "metadata");
                 const char *name = json_words(metadata, "name"),
-                           *run = str_after(name, "brig-drill-");
-                _cleanup_free_ char *path = str_format(POLICIES "%s", name);
+                           *run = str_after(name, RUN_PROJECT);
+                _cleanup_free_ char *path =
+                        path_format(POLICIES "/%s/%s", json_words(metadata, "namespace"), name);
                 Error one = {};
 
                 if (run && is_left(left, run, false))
