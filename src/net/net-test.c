@@ -454,6 +454,16 @@ TEST(leave_after_flush) {
 
 #define PROMISED_MS (SANITIZED ? 1000 : 100) /* the instruments' time is nobody's */
 
+/* What was promised is a machine's that has nothing else to do: where more wants to run than there
+ * are processors, a share of one takes that many times as long; five times at most. */
+static int64_t allowed_ms(void) {
+        double load, processors = (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+        if (getloadavg(&load, 1) != 1 || load <= processors)
+                return PROMISED_MS;
+        return (int64_t)(PROMISED_MS * MIN(load / processors, 5.0));
+}
+
 /* The shortest time of several, in milliseconds: others use this machine, too. */
 static int64_t time_reapply(Loop *loop) {
         int64_t best = INT64_MAX;
@@ -473,7 +483,7 @@ static void check_reapply(Stage *stage, const char *what) {
         int64_t passed = time_reapply(stage->loop);
 
         printf("# %s: applied again after %lld ms\n", what, (long long)passed);
-        ASSERT(passed <= PROMISED_MS);
+        ASSERT(passed <= allowed_ms());
 }
 
 /* Every second port, so that none are neighbours. */
