@@ -128,6 +128,17 @@ json_object *box_words(const char *program, const char *argument) {
         return words;
 }
 
+int box_import_link(const Attempt *attempt, const char *tag, const char *path, Error *err) {
+        _cleanup_buf_ Buf tar = {};
+        int r = box_guest_tar(&tar, err);
+
+        if (r < 0)
+                return r;
+        tar_add(&tar, &(TarEntry){ path, attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
+        tar_end(&tar);
+        return box_import(attempt->cli, tag, &tar, NULL, err);
+}
+
 json_object *box_request(const char *image, const char *argument) {
         json_object *request = json_object_new_object(), *host = json_object_new_object();
 
@@ -319,17 +330,19 @@ int box_finish(Cli *cli, const char *id, BoxEnd *ret, Error *err) {
 
 /* ---- what a guest says ---- */
 
+int box_take(Attempt *attempt, const BoxEnd *end, Error *err) {
+        if (end->refused || end->code != 0)
+                return error_kind(err, ERROR_INTERNAL, "the guest did not try it: %s (code %d)",
+                                  str_trim(end->output), end->code);
+        buf_add_str(attempt->got, end->output);
+        return 0;
+}
+
 int box_attempt(Attempt *attempt, json_object *request, Error *err) {
         _cleanup_(box_end_done) BoxEnd end = {};
         int r = box_run(attempt->cli, request, &end, err);
 
-        if (r < 0)
-                return r;
-        if (end.refused || end.code != 0)
-                return error_kind(err, ERROR_INTERNAL, "the guest did not try it: %s (code %d)",
-                                  str_trim(end.output), end.code);
-        buf_add_str(attempt->got, end.output);
-        return 0;
+        return r < 0 ? r : box_take(attempt, &end, err);
 }
 
 int box_call(Cli *cli, const char *method, const char *path, const Buf *body, int *ret,

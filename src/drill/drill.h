@@ -121,6 +121,8 @@ int box_remove_image(Cli *cli, const char *tag, Error *err);
 int box_guest(char **ret, size_t *ret_length, Error *err);
 /* The guest as an image: a tar with it as /guest, not ended, so that a drill can add to it. */
 int box_guest_tar(Buf *tar, Error *err);
+/* The guest as brig-drill:tag, with a link at path to the drill's directory on the host. */
+int box_import_link(const Attempt *attempt, const char *tag, const char *path, Error *err);
 /* A create request that runs `/guest argument`, the caller's. */
 json_object *box_request(const char *image, const char *argument);
 json_object *box_host(json_object *request); /* its HostConfig, borrowed */
@@ -152,7 +154,9 @@ int box_finish(Cli *cli, const char *id, BoxEnd *ret, Error *err);
 int box_exec(Cli *cli, const char *id, json_object *words, const char *directory, BoxEnd *ret,
              Error *err);
 json_object *box_words(const char *program, const char *argument); /* the caller's */
-/* Runs the drill's guest and takes what it says got through. */
+/* What a guest that has ended says got through; an error where it could not try. */
+int box_take(Attempt *attempt, const BoxEnd *end, Error *err);
+/* Runs the drill's guest and takes what it says. */
 int box_attempt(Attempt *attempt, json_object *request, Error *err);
 /* Of the containers made so far, and of those of earlier runs that this one removes; borrowed. */
 char *const *box_ids(void);

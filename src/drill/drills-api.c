@@ -315,21 +315,10 @@ static int copy_rounds(const Attempt *attempt, const char *id, Error *err) {
         return r;
 }
 
-static int import_race(const Attempt *attempt, Error *err) {
-        _cleanup_buf_ Buf tar = {};
-        int r = box_guest_tar(&tar, err);
-
-        if (r < 0)
-                return r;
-        tar_add(&tar, &(TarEntry){ "tmp/link", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
-        tar_end(&tar);
-        return box_import(attempt->cli, "race", &tar, NULL, err);
-}
-
 static int run_copy_race(const Drill *drill, Attempt *attempt, Error *err) {
         _cleanup_json_ json_object *request = box_request("brig-drill:race", drill->guest);
         _cleanup_free_ char *id = NULL;
-        int r = import_race(attempt, err);
+        int r = box_import_link(attempt, "race", "tmp/link", err);
 
         if (r == 0)
                 r = box_begin(attempt->cli, request, &id, err);

@@ -114,18 +114,6 @@ static int run_environment(const Drill *drill, Attempt *attempt, Error *err) {
 
 /* ---- what is left of a step's mount points ---- */
 
-/* The guest, with a link to the host's directory. */
-static int import_link(const Attempt *attempt, Error *err) {
-        _cleanup_buf_ Buf tar = {};
-        int r = box_guest_tar(&tar, err);
-
-        if (r < 0)
-                return r;
-        tar_add(&tar, &(TarEntry){ "abs", attempt->directory, TAR_LINK, 0777, NULL, 0, NULL });
-        tar_end(&tar);
-        return box_import(attempt->cli, "linked", &tar, NULL, err);
-}
-
 /* Mount points by way of the image's link, named as what the host has at its end: who removes them
  * by their names removes that. */
 static int run_mounts(const Drill *drill, Attempt *attempt, Error *err) {
@@ -133,7 +121,7 @@ static int run_mounts(const Drill *drill, Attempt *attempt, Error *err) {
                 str_format("FROM brig-drill:linked\nRUN --mount=type=tmpfs,target=/abs/canary "
                            "--mount=type=cache,target=/abs/cache,id=%s [\"/guest\", \"user\"]\n",
                            attempt->directory);
-        int r = import_link(attempt, err);
+        int r = box_import_link(attempt, "linked", "abs", err);
 
         (void)drill;
         if (r == 0)

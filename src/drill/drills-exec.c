@@ -29,12 +29,8 @@ static int look_inside(Attempt *attempt, const char *id, Error *err) {
                 _cleanup_(box_end_done) BoxEnd end = {};
 
                 r = box_exec(attempt->cli, id, box_words("/guest", guests[i]), NULL, &end, err);
-                if (r == 0 && (end.refused || end.code != 0))
-                        r = error_kind(err, ERROR_INTERNAL,
-                                       "the guest did not try it: %s (code %d)", end.output,
-                                       end.code);
                 if (r == 0)
-                        buf_add_str(attempt->got, end.output);
+                        r = box_take(attempt, &end, err);
         }
         return r;
 }
@@ -113,12 +109,7 @@ static int start_runtime(Attempt *attempt, const char *id, Error *err) {
                                   STARTS_MAX);
         if (r == 0)
                 r = box_finish(attempt->cli, id, &seen, err);
-        if (r == 0 && seen.code != 0)
-                return error_kind(err, ERROR_INTERNAL, "the guest did not try it: %s (code %d)",
-                                  seen.output, seen.code);
-        if (r == 0)
-                buf_add_str(attempt->got, seen.output);
-        return r;
+        return r < 0 ? r : box_take(attempt, &seen, err);
 }
 
 /* The runtime's program by itself is one that the image has a loader for, where it needs one: it is

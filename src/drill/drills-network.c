@@ -279,12 +279,7 @@ static int look_at_source(Attempt *attempt, const char *id, Error *err) {
                 r = connect_to(port, err);
         if (r == 0)
                 r = box_finish(attempt->cli, id, &seen, err);
-        if (r == 0 && seen.code != 0)
-                return error_kind(err, ERROR_INTERNAL, "the guest did not try it: %s (code %d)",
-                                  seen.output, seen.code);
-        if (r == 0)
-                buf_add_str(attempt->got, seen.output);
-        return r;
+        return r < 0 ? r : box_take(attempt, &seen, err);
 }
 
 static int with_port(const Drill *drill, Attempt *attempt, const char *network, Error *err) {
