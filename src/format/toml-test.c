@@ -111,8 +111,10 @@ TEST(has_limits) {
                 buf_add_char(&deep, '[');
         ASSERT(toml_parse(deep.data, deep.length, &root, &err) < 0);
         ASSERT(strstr(err.message, "too deep"));
-        for (int i = 0; i < 20000; i++)
-                buf_format(&wide, "k%d = 1\n", i);
+        buf_add_str(&wide, "a = [");
+        for (int i = 0; i < 10000; i++)
+                buf_add_str(&wide, "1, ");
+        buf_add_str(&wide, "1]\n");
         ASSERT(toml_parse(wide.data, wide.length, &root, &err) < 0);
         ASSERT(strstr(err.message, "more values"));
         ASSERT(toml_parse("a\0b", 3, &root, &err) < 0);

@@ -43,8 +43,8 @@ static int take_tags(const Buf *text, Map *seen, char ***tags, Error *err) {
                                 "the repository has more than %d tags: pull by name those "
                                 "that are wanted",
                                 TAGS_MAX);
+                strv_take_at(tags, seen->count, str_copy(tag));
                 (void)map_put(seen, tag, seen);
-                strv_add(tags, tag);
         }
         return 0;
 }
