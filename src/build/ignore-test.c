@@ -164,4 +164,30 @@ TEST(hostile_patterns_end) {
         ASSERT(one(pattern.data, path.data));
 }
 
+/* Each of the directories above it may match: the path is read once a pattern all the same, which
+ * takes no time where once a directory would take minutes. */
+TEST(deep_paths_are_read_once) {
+        _cleanup_(ignore_freep) IgnorePatterns *patterns = NULL;
+        _cleanup_buf_ Buf text = {}, path = {};
+
+        for (unsigned i = 0; i < 50; i++)
+                buf_add_str(&text, "*/**/?x\n");
+        ASSERT(ignore_parse(text.data, text.length, &patterns, NULL) == 0);
+        buf_add_str(&path, "x");
+        for (unsigned i = 0; i < 2000; i++)
+                buf_add_str(&path, "/x");
+        ASSERT(!ignore_matches(patterns, path.data, NULL));
+        buf_add_str(&path, "/yx/x");
+        ASSERT(ignore_matches(patterns, path.data, NULL));
+}
+
+TEST(a_directory_above_decides) {
+        ASSERT(ignored("a/*", "a/b/c/d"));
+        ASSERT(ignored("a/b", "a/b/c"));
+        ASSERT(!ignored("a/b", "a/bc"));
+        ASSERT(!ignored("a/?", "a/bc/d"));
+        ASSERT(ignored("*/[b]", "a/b/c"));
+        ASSERT(!ignored("a/b/c", "a/b"));
+}
+
 TEST_MAIN()

@@ -277,12 +277,18 @@ typedef enum Reading {
         READING_WHOLE, /* this path matches */
 } Reading;
 
-/* Reads path[0..length), and a '/' behind it if slash is set. */
-static Reading read_path(const Pattern *pattern, const char *path, size_t length, bool slash) {
+typedef enum ReadAs {
+        READ_AS_IS,
+        READ_OR_PARENT,    /* READING_WHOLE also where a directory above it matches */
+        READ_AS_DIRECTORY, /* with a '/' behind it */
+} ReadAs;
+
+static Reading read_path(const Pattern *pattern, const char *path, size_t length, ReadAs as) {
         uint64_t first[STATE_WORDS] = { 0 }, second[STATE_WORDS], *now = first, *next = second;
         _cleanup_free_ uint64_t *large = NULL;
         size_t words = pattern->count / 64 + 1;
         const char *at = path;
+        bool slash = as == READ_AS_DIRECTORY;
 
         if (words > STATE_WORDS) {
                 large = NEW_ARRAY(uint64_t, 2 * words);
@@ -296,6 +302,8 @@ static Reading read_path(const Pattern *pattern, const char *path, size_t length
                 uint32_t character = next_character(&end);
                 uint64_t *swap = now;
 
+                if (as == READ_OR_PARENT && *start == '/' && has(now, pattern->count))
+                        return READING_WHOLE;
                 if (at < path + length)
                         at = end;
                 else
@@ -311,17 +319,17 @@ static Reading read_path(const Pattern *pattern, const char *path, size_t length
 static bool pattern_matches(const Pattern *pattern, const char *path, size_t length) {
         if (pattern->plain)
                 return strlen(pattern->text) == length && !memcmp(pattern->text, path, length);
-        return read_path(pattern, path, length, false) == READING_WHOLE;
+        return read_path(pattern, path, length, READ_AS_IS) == READING_WHOLE;
 }
 
 /* The path or a directory above it. */
 static bool matches_or_parent(const Pattern *pattern, const char *path, size_t length) {
-        if (pattern_matches(pattern, path, length))
-                return true;
-        for (size_t i = 0; i < length; i++)
-                if (path[i] == '/' && pattern_matches(pattern, path, i))
-                        return true;
-        return false;
+        size_t own = strlen(pattern->text);
+
+        if (pattern->plain)
+                return own <= length && !memcmp(pattern->text, path, own) &&
+                       (own == length || path[own] == '/');
+        return read_path(pattern, path, length, READ_OR_PARENT) == READING_WHOLE;
 }
 
 /* ---- paths ---- */
@@ -473,8 +481,8 @@ bool ignore_matches(const IgnorePatterns *patterns, const char *path, bool *ret_
                 decided = i;
         }
         for (size_t i = decided + 1; matched && !descend && i < patterns->count; i++)
-                descend = patterns->list[i].exception &&
-                          read_path(&patterns->list[i], path, length, true) != READING_NO;
+                descend = patterns->list[i].exception && read_path(&patterns->list[i], path, length,
+                                                                   READ_AS_DIRECTORY) != READING_NO;
         if (ret_descend)
                 *ret_descend = !matched || descend;
         return matched;
