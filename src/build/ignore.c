@@ -283,6 +283,7 @@ typedef enum ReadAs {
         READ_AS_DIRECTORY, /* with a '/' behind it */
 } ReadAs;
 
+/* Reads path[0..length), once. */
 static Reading read_path(const Pattern *pattern, const char *path, size_t length, ReadAs as) {
         uint64_t first[STATE_WORDS] = { 0 }, second[STATE_WORDS], *now = first, *next = second;
         _cleanup_free_ uint64_t *large = NULL;
@@ -324,11 +325,12 @@ static bool pattern_matches(const Pattern *pattern, const char *path, size_t len
 
 /* The path or a directory above it. */
 static bool matches_or_parent(const Pattern *pattern, const char *path, size_t length) {
-        size_t own = strlen(pattern->text);
+        if (pattern->plain) {
+                size_t own = strlen(pattern->text);
 
-        if (pattern->plain)
                 return own <= length && !memcmp(pattern->text, path, own) &&
                        (own == length || path[own] == '/');
+        }
         return read_path(pattern, path, length, READ_OR_PARENT) == READING_WHOLE;
 }
 
