@@ -140,6 +140,15 @@ teardown() {
   [[ $output == *0000000000000001* ]]
 }
 
+endless_profile() {
+  python3 -c 'import json
+least = (2, 1, 0, 2, 1, 0), (0, 1, 2, 0, 1, 2), (1, 0, 2, 1, 0, 2), (0, 0, 1, 1, 2, 2)
+print(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+    {"names": ["read"], "action": "SCMP_ACT_ERRNO", "args": [
+        {"index": i, "value": value, "op": "SCMP_CMP_GE"} for i, value in enumerate(rule)]}
+    for rule in least]}))'
+}
+
 @test "seccomp refuses what Docker's default profile refuses, and can be left out" {
   run brig run --rm busybox unshare -U true
   [ "$status" -ne 0 ]
@@ -147,6 +156,21 @@ teardown() {
   [[ $output == *2 ]]
   run brig run --rm --security-opt seccomp=unconfined busybox grep Seccomp: /proc/self/status
   [[ $output == *0 ]]
+}
+
+# libseccomp never comes to an end with four such rules.
+@test "a seccomp profile without end is refused, and holds no other start" {
+  brig create --name patient busybox true
+  endless_profile >"$suite/endless.json"
+  brig run --rm --security-opt "seccomp=$suite/endless.json" busybox true 2>"$suite/endless.err" &
+  hostile=$!
+  brig start -a patient
+  status=0
+  kill -0 "$hostile" # it is still being looked at
+  wait "$hostile" || status=$?
+  [ "$status" -eq 125 ]
+  [[ $(<"$suite/endless.err") == *"fewer rules with several conditions"* ]]
+  brig rm patient
 }
 
 @test "--init reaps, passes signals on, and keeps the exit code" {

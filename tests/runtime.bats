@@ -16,6 +16,13 @@ load runtime
   [[ $status -eq 143 || $status -eq 137 ]]
 }
 
+@test "run: under a parent that ignores its children's ends" {
+  script 'exit 7'
+  config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["swapon"], action: "SCMP_ACT_ERRNO"}]}'
+  run bash -c "trap '' CHLD; exec \"\$@\"" - "$BRIG_RUNTIME" --root "$suite/state" run --bundle "$bundle" "$id"
+  [ "$status" -eq 7 ]
+}
+
 @test "run: standard input reaches the program" {
   script 'read line; echo "got $line"'
   output=$(echo hello | brig run --bundle "$bundle" "$id")

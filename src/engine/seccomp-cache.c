@@ -8,9 +8,10 @@
 #include "runtime/seccomp.h"
 
 struct SeccompCache {
-        pthread_mutex_t lock; /* held while compiling: two starts of one profile compile it once */
-        Map programs;         /* key → SeccompProgram */
-        int directory_fd;     /* compiled programs of earlier daemons; -1: none */
+        pthread_mutex_t
+                lock;     /* not held while compiling: a client's own profile may take seconds */
+        Map programs;     /* key → SeccompProgram */
+        int directory_fd; /* compiled programs of earlier daemons; -1: none */
 };
 
 SeccompCache *seccomp_cache_new(int data_root_fd) {
@@ -58,6 +59,32 @@ static int program_make(const SeccompCache *cache, const Container *container, b
         return 0;
 }
 
+/* The program of that key, if there is one. */
+static const SeccompProgram *find_program(SeccompCache *cache, const char *key) {
+        const SeccompProgram *program;
+
+        pthread_mutex_lock(&cache->lock);
+        program = map_get(&cache->programs, key);
+        pthread_mutex_unlock(&cache->lock);
+        return program;
+}
+
+/* Keeps it, unless another start has compiled the same profile meanwhile; the one that is kept. */
+static const SeccompProgram *keep_program(SeccompCache *cache, const char *key,
+                                          SeccompProgram *program) {
+        SeccompProgram *kept;
+
+        pthread_mutex_lock(&cache->lock);
+        kept = map_get(&cache->programs, key);
+        if (!kept)
+                map_put(&cache->programs, key, program);
+        pthread_mutex_unlock(&cache->lock);
+        if (!kept)
+                return program;
+        program_free(program);
+        return kept;
+}
+
 int seccomp_program(Engine *engine, const Container *container, bool privileged,
                     const SeccompProgram **ret, Error *err) {
         SeccompCache *cache = engine->seccomp;
@@ -67,16 +94,12 @@ int seccomp_program(Engine *engine, const Container *container, bool privileged,
         int r = seccomp_profile_key(container, privileged, &key, err);
         if (r < 0 || !key)
                 return r;
-        pthread_mutex_lock(&cache->lock);
-        SeccompProgram *program = map_get(&cache->programs, key);
-        if (!program) {
-                r = program_make(cache, container, privileged, &program, err);
-                if (r == 0)
-                        map_put(&cache->programs, key, program);
-        }
-        pthread_mutex_unlock(&cache->lock);
-        if (r < 0)
-                return r;
-        *ret = program;
-        return 0;
+        *ret = find_program(cache, key);
+        if (*ret)
+                return 0;
+        SeccompProgram *program;
+        r = program_make(cache, container, privileged, &program, err);
+        if (r == 0)
+                *ret = keep_program(cache, key, program);
+        return r;
 }

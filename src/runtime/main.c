@@ -2,6 +2,7 @@
  * podman and CRI-O can use it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -176,6 +177,8 @@ int main(int argc, char **argv) {
         int r = options_parse(global_options, argv + 1, &options, &words, &err);
 
         (void)argc;
+        /* A parent's that ignores it is inherited, and then no child's end can be learnt. */
+        (void)signal(SIGCHLD, SIG_DFL);
         if (r == 0)
                 r = check_globals(&options, &err);
         if (r == 0 && options.version) {

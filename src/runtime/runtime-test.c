@@ -292,6 +292,42 @@ TEST(bad_seccomp_documents_are_refused) {
         }
 }
 
+/* Four rules for read(2), each of six arguments that must be at least so large. */
+static void write_endless_profile(Buf *text) {
+        static const int least[4][6] = { { 2, 1, 0, 2, 1, 0 },
+                                         { 0, 1, 2, 0, 1, 2 },
+                                         { 1, 0, 2, 1, 0, 2 },
+                                         { 0, 0, 1, 1, 2, 2 } };
+
+        buf_add_str(text, "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[");
+        for (size_t i = 0; i < ELEMENTS(least); i++) {
+                buf_format(text, "%s{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[",
+                           i ? "," : "");
+                for (int j = 0; j < 6; j++)
+                        buf_format(text, "%s{\"index\":%d,\"value\":%d,\"op\":\"SCMP_CMP_GE\"}",
+                                   j ? "," : "", j, least[i][j]);
+                buf_add_str(text, "]}");
+        }
+        buf_add_str(text, "]}");
+}
+
+/* libseccomp 2.5.4 never comes back from this. */
+TEST(a_seccomp_document_without_end_is_refused) {
+        _cleanup_buf_ Buf text = {};
+        OciSeccomp document = {};
+        SeccompProgram program = {};
+        Error err = {};
+        int r;
+
+        write_endless_profile(&text);
+        ASSERT_OK(json_parse(&oci_seccomp_table, text.data, text.length, &document, &err), &err);
+        r = seccomp_compile(&document, -1, &program, &err);
+        json_done(&oci_seccomp_table, &document);
+        ASSERT(r < 0);
+        ASSERT_INT(err.kind, ERROR_INVALID);
+        ASSERT(strstr(err.message, "fewer rules with several conditions"));
+}
+
 /* ---- the agent of a seccomp listener ---- */
 
 TEST(an_agent_that_accepts_nobody_is_not_waited_for_without_end) {
