@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <pthread.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -35,14 +37,22 @@ typedef struct Answer {
         Error error;
 } Answer;
 
+/* At the soft limit comes SIGXCPU, which is told from other deaths; a second later, SIGKILL. A
+ * lower limit that is there already stays. */
 static void limit_time(void) {
         struct rlimit limit;
+        sigset_t set;
 
-        /* A lower limit that is there already ends the child as well. Reaching the hard one is a
-         * SIGKILL, which nobody has blocked. */
-        if (getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_max > COMPILE_SECONDS)
-                (void)setrlimit(RLIMIT_CPU, &(struct rlimit){ .rlim_cur = COMPILE_SECONDS,
-                                                              .rlim_max = COMPILE_SECONDS });
+        sigemptyset(&set);
+        sigaddset(&set, SIGXCPU);
+        (void)signal(SIGXCPU, SIG_DFL);
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        (void)setrlimit(RLIMIT_CORE, &(struct rlimit){}); /* what it holds is its parent's */
+        if (getrlimit(RLIMIT_CPU, &limit) < 0)
+                return;
+        limit.rlim_cur = MIN(limit.rlim_cur, (rlim_t)COMPILE_SECONDS);
+        limit.rlim_max = MIN(limit.rlim_max, (rlim_t)COMPILE_SECONDS + 1);
+        (void)setrlimit(RLIMIT_CPU, &limit);
 }
 
 static void compile_and_exit(const OciSeccomp *document, uint32_t standard, int fd)
@@ -71,9 +81,8 @@ static int wait_child(pid_t pid, Error *err) {
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return error_set(err, errno,
-                                         "wait for the child that compiles a seccomp "
-                                         "document");
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+                                         "wait for the child that compiles a seccomp document");
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
                 return error_kind(err, ERROR_INVALID,
                                   "linux.seccomp: libseccomp has not compiled the document in %d "
                                   "seconds: have fewer rules with several conditions for one "

@@ -8,7 +8,8 @@
 /* cache_fd: a directory that only root may write; programs are found there by their document,
  * compared in full, and by libseccomp's version. -1: always compile. document NULL: an empty
  * program. A document that takes libseccomp more than two seconds of a processor, as a few rules
- * of many conditions can, is ERROR_INVALID. *ret is the caller's. Errors name the field. */
+ * of many conditions can, is ERROR_INVALID: a child compiles, so SIGCHLD must not be ignored. *ret
+ * is the caller's. Errors name the field. */
 int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err);
 /* The words that are understood, for `features`; the caller's. */
 char **seccomp_action_list(void);
